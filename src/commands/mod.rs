@@ -1,0 +1,1 @@
+//! What each process is made of.

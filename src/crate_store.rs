@@ -1,0 +1,1 @@
+//! Crate files by their checksum.

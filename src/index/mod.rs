@@ -1,0 +1,1 @@
+//! The git index, which knows no database.

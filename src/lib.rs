@@ -1,0 +1,23 @@
+//! A self-hosted cargo registry. The modules in layer order; a module uses only the layers above it in this list
+//! (`tests/registry/layers.rs` holds the table).
+
+// L0: values, without input or output
+pub mod config;
+pub mod package;
+
+// L1: one outside thing each, none knows another
+pub mod crate_store;
+pub mod database;
+pub mod index;
+pub mod queue;
+
+// L2: the only place where queue, index and database meet
+pub mod jobs;
+
+// L3: who asks for work, and who looks at it
+pub mod admin;
+pub mod monitor;
+pub mod web;
+
+// L4: what a process is made of
+pub mod commands;

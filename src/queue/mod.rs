@@ -1,0 +1,1 @@
+//! A job queue on PostgreSQL row locks, which knows no job by name.

@@ -1,0 +1,1 @@
+//! HTTP, the only async code.
