@@ -1,0 +1,3 @@
+DROP TABLE job_history;
+DROP TABLE dead_jobs;
+DROP TABLE jobs;

@@ -1,0 +1,173 @@
+//! Hears NOTIFY from other processes: new jobs for this one's workers, finished jobs for this one's waiting requests.
+//!
+//! It talks to libpq, the library under Diesel, because Diesel can't wait for a notification: its iterator returns at
+//! once, and looking again every so often would spend the time that LISTEN is there to save. Here a thread sleeps in
+//! `poll` on the connection's socket and on a pipe that ends it. Signals are hints, so a lost connection costs nothing
+//! but latency: it is opened again, and everybody is woken once to look for themselves.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::storage::{FINISHED_CHANNEL, wake_channel};
+use super::{Completions, JobId, Wakeups};
+
+/// Pause before a lost connection is opened again.
+const RECONNECT: Duration = Duration::from_secs(1);
+/// A statement is sent this often, so that a connection whose other end vanished without a word is noticed.
+const PROBE: Duration = Duration::from_secs(30);
+
+/// A listening thread. Dropping it ends the thread.
+pub struct Listener {
+    /// Closing the writing end is the signal to stop.
+    stop: Option<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    /// Listens for the wake-ups of `queues` and for finished jobs. `database_url` is what libpq takes: a URL or a
+    /// keyword string.
+    pub fn start(
+        database_url: &str,
+        queues: &[&str],
+        wakeups: Wakeups,
+        completions: Completions,
+    ) -> std::io::Result<Self> {
+        let (stopped, stop) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        let url = CString::new(database_url).map_err(std::io::Error::other)?;
+        let channels: Vec<_> =
+            queues.iter().map(|queue| wake_channel(queue)).chain([FINISHED_CHANNEL.to_owned()]).collect();
+        let thread = std::thread::Builder::new().name("listener".to_owned()).spawn(move || {
+            loop {
+                if let Some(connection) = Connection::open(&url, &channels) {
+                    wakeups.wake();
+                    if connection.hear(&stopped, &wakeups, &completions) == Ended::Stopped {
+                        return;
+                    }
+                    tracing::warn!("the connection that hears notifications was lost; polling goes on meanwhile");
+                }
+                if readable(stopped.as_fd(), None, timeout(RECONNECT)).0 {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was already reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Ended {
+    Stopped,
+    Lost,
+}
+
+fn timeout(duration: Duration) -> PollTimeout {
+    PollTimeout::try_from(duration).unwrap_or(PollTimeout::MAX)
+}
+
+/// Waits until the first or the second descriptor is readable or closed; answers which.
+fn readable(stop: BorrowedFd<'_>, socket: Option<BorrowedFd<'_>>, at_most: PollTimeout) -> (bool, bool) {
+    let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
+    fds.extend(socket.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
+    // EINTR and the like: the caller looks again.
+    let _ = poll(&mut fds, at_most);
+    let any = |fd: Option<&PollFd<'_>>| fd.and_then(PollFd::any).unwrap_or(false);
+    (any(fds.first()), any(fds.get(1)))
+}
+
+/// One connection that listens, owned by one thread.
+struct Connection(*mut pq_sys::PGconn);
+
+#[allow(unsafe_code)]
+mod ffi {
+    //! Every call into libpq. Safety: the pointer comes from `PQconnectdb`, is used by one thread only, and is freed
+    //! once, in `drop`; libpq accepts a null connection everywhere and answers "bad".
+
+    use super::*;
+
+    impl Connection {
+        /// Connects and listens; None if that failed (it is tried again).
+        pub(super) fn open(url: &CStr, channels: &[String]) -> Option<Self> {
+            let connection = Self(unsafe { pq_sys::PQconnectdb(url.as_ptr()) });
+            if unsafe { pq_sys::PQstatus(connection.0) } != pq_sys::ConnStatusType::CONNECTION_OK {
+                return None;
+            }
+            channels.iter().all(|channel| connection.run(&format!("LISTEN \"{channel}\""))).then_some(connection)
+        }
+
+        /// Runs a statement without an answer of interest.
+        pub(super) fn run(&self, statement: &str) -> bool {
+            let Ok(statement) = CString::new(statement) else { return false };
+            unsafe {
+                let result = pq_sys::PQexec(self.0, statement.as_ptr());
+                let status = pq_sys::PQresultStatus(result);
+                pq_sys::PQclear(result);
+                matches!(status, pq_sys::ExecStatusType::PGRES_COMMAND_OK | pq_sys::ExecStatusType::PGRES_EMPTY_QUERY)
+            }
+        }
+
+        pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+            let socket = unsafe { pq_sys::PQsocket(self.0) };
+            // The descriptor belongs to the connection and lives as long as the borrow of it.
+            (socket >= 0).then(|| unsafe { BorrowedFd::borrow_raw(socket) })
+        }
+
+        /// Reads what the socket holds; false when the connection is lost.
+        pub(super) fn read(&self) -> bool {
+            unsafe { pq_sys::PQconsumeInput(self.0) == 1 }
+        }
+
+        /// The next notification that was read: its channel and payload.
+        pub(super) fn next(&self) -> Option<(String, String)> {
+            unsafe {
+                let notification = pq_sys::PQnotifies(self.0);
+                let text = |pointer| CStr::from_ptr(pointer).to_string_lossy().into_owned();
+                let heard = notification.as_ref().map(|notify| (text(notify.relname), text(notify.extra)));
+                pq_sys::PQfreemem(notification.cast());
+                heard
+            }
+        }
+    }
+
+    impl Drop for Connection {
+        fn drop(&mut self) {
+            unsafe { pq_sys::PQfinish(self.0) }
+        }
+    }
+}
+
+impl Connection {
+    fn hear(&self, stopped: &OwnedFd, wakeups: &Wakeups, completions: &Completions) -> Ended {
+        loop {
+            while let Some((channel, payload)) = self.next() {
+                if channel == FINISHED_CHANNEL {
+                    completions.finished(payload.split(',').filter_map(|id| id.parse::<JobId>().ok()));
+                } else {
+                    wakeups.wake();
+                }
+            }
+            let Some(socket) = self.socket() else { return Ended::Lost };
+            let alive = match readable(stopped.as_fd(), Some(socket), timeout(PROBE)) {
+                (true, _) => return Ended::Stopped,
+                (false, true) => self.read(),
+                (false, false) => self.run(""),
+            };
+            if !alive {
+                return Ended::Lost;
+            }
+        }
+    }
+}
