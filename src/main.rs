@@ -1,1 +1,11 @@
-fn main() {}
+//! The `supercargo` program.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use supercargo::commands;
+use supercargo::config::Cli;
+
+fn main() -> ExitCode {
+    commands::run(Cli::parse())
+}

@@ -1,1 +1,100 @@
-//! What each process is made of.
+//! What each process is made of: the parts put together, started and stopped in order.
+
+pub mod error;
+pub mod serve;
+
+mod data_dir;
+mod log;
+mod migrate;
+mod setup;
+mod signals;
+mod storage;
+mod with;
+mod worker;
+mod working;
+
+use std::process::ExitCode;
+
+pub use error::CommandError;
+pub use storage::Storage;
+
+use crate::admin;
+use crate::config::{AdminCommand, Cli, Command, JobsCommand, OwnerCommand, StorageOptions, TokenCommand, UserCommand};
+
+/// Runs a command. An error is one sentence on standard error and exit code 1; wrong arguments never come here.
+pub fn run(cli: Cli) -> ExitCode {
+    let done = log::start(&cli.log).and_then(|()| match cli.command {
+        Command::Serve(options) => serve::serve(&options).map(|()| ExitCode::SUCCESS),
+        Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
+        Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
+        Command::With(options) => with::with(&options),
+        Command::Admin(command) => operate(command).map(|()| ExitCode::SUCCESS),
+        Command::Jobs(command) => look_after_jobs(command).map(|()| ExitCode::SUCCESS),
+    });
+    done.unwrap_or_else(|error| {
+        eprintln!("supercargo: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn operate(command: AdminCommand) -> Result<(), CommandError> {
+    match command {
+        AdminCommand::User(UserCommand::Create { name, storage }) => {
+            on(&storage, |connection| admin::users::create(connection, &name))
+        }
+        AdminCommand::User(UserCommand::List { output, storage }) => {
+            on(&storage, |connection| admin::users::list(connection, output.json))
+        }
+        AdminCommand::Token(TokenCommand::Create { user, name, storage }) => {
+            on(&storage, |connection| admin::tokens::create(connection, &user, &name))
+        }
+        AdminCommand::Token(TokenCommand::List { user, output, storage }) => {
+            on(&storage, |connection| admin::tokens::list(connection, user.as_deref(), output.json))
+        }
+        AdminCommand::Token(TokenCommand::Revoke { id, storage }) => {
+            on(&storage, |connection| admin::tokens::revoke(connection, id))
+        }
+        AdminCommand::Owner(OwnerCommand::Add { krate, user, storage }) => {
+            on(&storage, |connection| admin::owners::add(connection, &krate, &user))
+        }
+        AdminCommand::Owner(OwnerCommand::Remove { krate, user, storage }) => {
+            on(&storage, |connection| admin::owners::remove(connection, &krate, &user))
+        }
+        AdminCommand::Owner(OwnerCommand::List { krate, output, storage }) => {
+            on(&storage, |connection| admin::owners::list(connection, &krate, output.json))
+        }
+    }
+}
+
+fn look_after_jobs(command: JobsCommand) -> Result<(), CommandError> {
+    use crate::queue::inspection::Selection;
+    match command {
+        JobsCommand::List { failed, dead, done, limit, output, storage } => {
+            let selection = match (failed, dead, done) {
+                (true, _, _) => Selection::Failing,
+                (_, true, _) => Selection::Dead,
+                (_, _, true) => Selection::Done,
+                _ => Selection::Owed,
+            };
+            on(&storage, |connection| admin::jobs::list(connection, selection, limit, output.json))
+        }
+        JobsCommand::Show { id, output, storage } => {
+            on(&storage, |connection| admin::jobs::show(connection, id, output.json))
+        }
+        JobsCommand::Retry { ids, storage } => on(&storage, |connection| admin::jobs::retry(connection, &ids)),
+        JobsCommand::Discard { id, reason, storage } => {
+            on(&storage, |connection| admin::jobs::discard(connection, id, &reason))
+        }
+    }
+}
+
+/// Runs an operator's command on the database of a registry, whether it is being served or not.
+fn on(
+    options: &StorageOptions,
+    command: impl FnOnce(&mut diesel::PgConnection) -> Result<(), admin::AdminError>,
+) -> Result<(), CommandError> {
+    let storage = Storage::attach_or_start(options)?;
+    let done = storage.connect().and_then(|mut connection| Ok(command(&mut connection)?));
+    storage.close()?;
+    done
+}

@@ -1,1 +1,21 @@
-//! The jobs of the registry.
+//! The registry's jobs, and the only place where queue, index and database meet.
+//!
+//! A request writes what is *wanted* together with the job that will see to it. The job makes the index so, and then
+//! writes what is *effective* into the database. A crate's file in the index is a pure function of its wanted rows, so
+//! the order of jobs does not matter: whichever runs, it writes the last wish, and running one again changes nothing.
+
+pub mod environment;
+pub mod publish_version;
+pub mod unyank_version;
+pub mod yank_version;
+
+mod commit_message;
+mod sync_index;
+mod wish;
+
+pub use environment::{Environment, registry};
+pub use publish_version::PublishVersion;
+pub use sync_index::QUEUE;
+pub use unyank_version::UnyankVersion;
+pub use wish::{Wish, YankError};
+pub use yank_version::YankVersion;

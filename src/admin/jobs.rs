@@ -1,0 +1,94 @@
+//! `supercargo jobs`.
+
+use diesel::PgConnection;
+
+use super::AdminError;
+use super::output::{print_json, print_table, time};
+use crate::queue::JobId;
+use crate::queue::inspection::{self, JobView, Selection};
+use crate::queue::storage::{self, Handled};
+
+/// Characters of an error that a line of the table has room for.
+const ERROR_WIDTH: usize = 60;
+
+pub fn list(connection: &mut PgConnection, selection: Selection, limit: i64, as_json: bool) -> Result<(), AdminError> {
+    let jobs = inspection::list(connection, selection, limit)?;
+    if as_json {
+        return print_json(&jobs);
+    }
+    print_table(
+        ["ID", "STATE", "KIND", "KEY", "BY", "ATTEMPTS", "CREATED", "DUE OR ENDED", "ERROR OR RESULT"],
+        jobs.into_iter().map(|job| {
+            let text = job.error.or(job.detail).unwrap_or_default();
+            let first_line: String = text.lines().next().unwrap_or_default().chars().take(ERROR_WIDTH).collect();
+            let dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+            [
+                job.id.to_string(),
+                job.state,
+                job.kind,
+                dash(job.key),
+                dash(job.requested_by),
+                job.attempts.to_string(),
+                time(Some(job.created_at)),
+                time(job.ended_at.or(job.run_at)),
+                first_line,
+            ]
+        }),
+    );
+    Ok(())
+}
+
+pub fn show(connection: &mut PgConnection, id: JobId, as_json: bool) -> Result<(), AdminError> {
+    let job = inspection::show(connection, id)?.ok_or(AdminError::NoJob(id))?;
+    if as_json { print_json(&job) } else { print_job(&job) }
+}
+
+fn print_job(job: &JobView) -> Result<(), AdminError> {
+    let payload = job.payload.as_ref().map(serde_json::to_string).transpose()?;
+    let lines = [
+        ("job", Some(job.id.to_string())),
+        ("state", Some(job.state.clone())),
+        ("kind", Some(job.kind.clone())),
+        ("queue", Some(job.queue.clone())),
+        ("about", job.key.clone()),
+        ("asked for by", job.requested_by.clone()),
+        ("attempts", Some(job.attempts.to_string())),
+        ("created", Some(time(Some(job.created_at)))),
+        ("due", job.run_at.map(|at| time(Some(at)))),
+        ("last started", job.started_at.map(|at| time(Some(at)))),
+        ("ended", job.ended_at.map(|at| time(Some(at)))),
+        ("worker", job.worker.clone()),
+        ("result", job.detail.clone()),
+        ("payload", payload),
+        ("error", job.error.clone()),
+    ];
+    for (label, text) in lines {
+        if let Some(text) = text {
+            println!("{label:<13}{}", text.replace('\n', "\n             "));
+        }
+    }
+    Ok(())
+}
+
+pub fn retry(connection: &mut PgConnection, ids: &[JobId]) -> Result<(), AdminError> {
+    for &id in ids {
+        match storage::retry(connection, id)? {
+            Handled::Dead => println!("the job {id} was dead and is owed again"),
+            Handled::Waiting => println!("the job {id} was waiting and is due now"),
+            Handled::Running => return Err(AdminError::JobRuns(id)),
+            Handled::Unknown => return Err(AdminError::NoJob(id)),
+        }
+    }
+    Ok(())
+}
+
+pub fn discard(connection: &mut PgConnection, id: JobId, reason: &str) -> Result<(), AdminError> {
+    let by = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
+    let by = by.map_or_else(|| "an operator".to_owned(), |user| format!("{} (operator)", user.name));
+    match storage::discard(connection, id, &by, reason)? {
+        Handled::Dead | Handled::Waiting => println!("the job {id} is discarded"),
+        Handled::Running => return Err(AdminError::JobRuns(id)),
+        Handled::Unknown => return Err(AdminError::NoJob(id)),
+    }
+    Ok(())
+}

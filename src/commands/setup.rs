@@ -1,0 +1,62 @@
+//! What a registry needs once: its first user, and the index's config.json.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use diesel::{Connection, PgConnection};
+
+use super::CommandError;
+use crate::database::{tokens, users};
+use crate::index::{ConfigJson, Index, IndexError};
+
+/// The user that the first start makes.
+pub(super) const ADMIN: &str = "admin";
+
+/// Creates the first user with a token and writes the token to a file that only its owner can read; true if it did.
+/// The file is on the disk before the token counts: a start that is killed in between does it again.
+pub(super) fn ensure_admin(connection: &mut PgConnection, token_file: &Path) -> Result<bool, CommandError> {
+    connection.transaction(|connection| {
+        if users::any(connection)? {
+            return Ok(false);
+        }
+        let admin = users::create(connection, ADMIN, None)?;
+        let (_, token) = tokens::create(connection, admin.id, "made by the first start")?;
+        write_secret(token_file, token.reveal())
+            .map_err(|error| CommandError::while_doing(format!("the token can't be written to {}", token_file.display()), error))?;
+        Ok(true)
+    })
+}
+
+fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
+    let unfinished = path.with_extension("new");
+    if let Err(error) = std::fs::remove_file(&unfinished)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// Writes config.json where it differs from what clients are to be told. No job ever does.
+pub(super) fn ensure_config_json(index: &Index, base_url: &str) -> Result<(), CommandError> {
+    let config = ConfigJson {
+        dl: format!("{base_url}/api/v1/crates"),
+        api: Some(base_url.to_owned()),
+        auth_required: false,
+    };
+    let writer = index.lock_writer()?;
+    loop {
+        let head = index.head()?;
+        let present = index.read(&head, ConfigJson::PATH)?;
+        match writer.commit(&head, &[config.change(present.as_ref().map(|file| &file.content[..]))]) {
+            Err(IndexError::HeadMoved { .. }) => {}
+            written => return Ok(written.map(drop)?),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! SIGTERM and SIGINT. They are blocked in every thread and waited for by one, so that no code runs in a handler.
+
+use nix::sys::signal::{SigSet, Signal};
+
+use super::CommandError;
+
+/// Exit status of a process that was told to leave at once: as if the signal had ended it.
+const LEFT_AT_ONCE: i32 = 128 + Signal::SIGTERM as i32;
+
+/// The signals that end the program, blocked.
+pub(super) struct Signals(SigSet);
+
+impl Signals {
+    /// To be called before any thread is started: threads inherit what is blocked. Child processes don't.
+    pub(super) fn block() -> Result<Self, CommandError> {
+        let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+        signals.thread_block()?;
+        Ok(Self(signals))
+    }
+
+    /// Waits for the next one.
+    pub(super) fn wait(&self) -> Result<Signal, CommandError> {
+        Ok(self.0.wait()?)
+    }
+
+    /// From now on a signal ends the process at once. Nothing is lost by that: what was answered is on the disk, and what
+    /// was begun is begun again.
+    pub(super) fn leave_at_the_next(self) -> Result<(), CommandError> {
+        std::thread::Builder::new().name("second-signal".to_owned()).spawn(move || {
+            if self.wait().is_ok() {
+                eprintln!("supercargo: leaving at once");
+                std::process::exit(LEFT_AT_ONCE);
+            }
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! The data directory and the database, however they are to be had.
+
+use diesel::{Connection, PgConnection};
+
+use super::CommandError;
+use super::data_dir::{self, DataDirLock};
+use crate::config::StorageOptions;
+use crate::config::storage::DataDir;
+use crate::database::embedded::{self, Cluster};
+use crate::database::{Pool, migrations};
+
+/// Storage in use by this process.
+pub struct Storage {
+    pub data_dir: DataDir,
+    pub database_url: String,
+    /// The private PostgreSQL, if this process started it. Stopped before the lock is released.
+    cluster: Option<Cluster>,
+    lock: Option<DataDirLock>,
+}
+
+impl Storage {
+    /// For the process that serves: locks the data directory, starts the private PostgreSQL if none was named, and
+    /// brings the schema up to date.
+    pub fn open(options: &StorageOptions, throwaway: bool) -> Result<Self, CommandError> {
+        let data_dir = options.data_dir()?;
+        data_dir::create(&data_dir)?;
+        let lock = Some(data_dir::lock(&data_dir)?);
+        let storage = match options.database_url() {
+            Some(database_url) => Self { data_dir, database_url, cluster: None, lock },
+            None => {
+                let cluster = Cluster::start(&cluster_options(options, &data_dir, throwaway))?;
+                Self { data_dir, database_url: cluster.url(), cluster: Some(cluster), lock }
+            }
+        };
+        migrations::migrate(&mut storage.connect()?)?;
+        Ok(storage)
+    }
+
+    /// For a process beside the one that serves.
+    pub fn attach(options: &StorageOptions) -> Result<Self, CommandError> {
+        let data_dir = options.data_dir()?;
+        let database_url = match options.database_url() {
+            Some(url) => url,
+            None => embedded::attach(data_dir.path())?.ok_or_else(|| {
+                CommandError::new(format!(
+                    "no database is running in {}: start `supercargo serve` on this data directory first, or name a \
+                     database with --database-url",
+                    data_dir.path().display()
+                ))
+            })?,
+        };
+        let storage = Self { data_dir, database_url, cluster: None, lock: None };
+        migrations::check(&mut storage.connect()?)?;
+        Ok(storage)
+    }
+
+    /// For operators: beside the process that serves, or alone if none does.
+    pub fn attach_or_start(options: &StorageOptions) -> Result<Self, CommandError> {
+        let data_dir = options.data_dir()?;
+        if options.database_url().is_some() || embedded::attach(data_dir.path())?.is_some() {
+            return Self::attach(options);
+        }
+        if !data_dir.path().is_dir() {
+            return Err(CommandError::new(format!(
+                "there is no registry in {}: name its directory with --data-dir or its database with --database-url, or \
+                 start one with `supercargo serve`",
+                data_dir.path().display()
+            )));
+        }
+        Self::open(options, false)
+    }
+
+    /// The database is one of this program's own.
+    pub fn is_embedded(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    pub fn connect(&self) -> Result<PgConnection, CommandError> {
+        connect(&self.database_url)
+    }
+
+    pub fn pool(&self, options: &StorageOptions) -> Pool {
+        Pool::live(&self.database_url, options.database_pool_size)
+    }
+
+    /// Stops the private PostgreSQL and releases the data directory.
+    pub fn close(self) -> Result<(), CommandError> {
+        let stopped = self.cluster.map_or(Ok(()), Cluster::stop);
+        drop(self.lock);
+        Ok(stopped?)
+    }
+}
+
+fn cluster_options(options: &StorageOptions, data_dir: &DataDir, throwaway: bool) -> embedded::Options {
+    embedded::Options {
+        data_dir: data_dir.path().to_owned(),
+        postgres_bin_dir: options.postgres_bin_dir.clone(),
+        os_user: options.postgres_user.clone(),
+        throwaway,
+    }
+}
+
+pub(super) fn connect(database_url: &str) -> Result<PgConnection, CommandError> {
+    PgConnection::establish(database_url).map_err(|error| {
+        CommandError::while_doing(format!("the database at {} can't be reached", without_secrets(database_url)), error)
+    })
+}
+
+/// A database URL that may be shown: what stands before the host may hold a password, and so may parameters.
+fn without_secrets(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (Some(_), None) => url.to_owned(),
+        (None, _) => "the given address".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_url_is_shown_without_its_password() {
+        assert_eq!(without_secrets("postgresql://me:secret@host:5432/db?password=x"), "postgresql://host:5432/db");
+        assert_eq!(without_secrets("postgresql:///db"), "postgresql:///db");
+        assert_eq!(without_secrets("host=h password=secret"), "the given address");
+    }
+}

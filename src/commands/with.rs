@@ -1,0 +1,194 @@
+//! `supercargo with`: a throw-away registry around a command.
+//!
+//! The registry is this program's own `serve` as a child in a process group of its own: Ctrl-C on a terminal reaches the
+//! command and not the registry, which the command may still need to clean up. When this process dies without a word the
+//! kernel tells the child, which then ends and removes its directory.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::signals::Signals;
+use super::storage::connect;
+use super::{CommandError, setup};
+use crate::config::WithOptions;
+use crate::config::storage::DataDir;
+use crate::database::{embedded, tokens, users};
+
+/// How long the registry may take to start.
+const START: Duration = Duration::from_secs(60);
+/// How often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+pub(super) fn with(options: &WithOptions) -> Result<ExitCode, CommandError> {
+    let signals = Signals::block()?;
+    let directory = tempfile::Builder::new().prefix("supercargo-with-").tempdir()?;
+    let data_dir = DataDir::new(directory.path().join("registry"));
+    make_passable(directory.path())?;
+    let mut registry = Registry::start(&data_dir, options)?;
+    let environment = environment(&data_dir, &registry, &options.users)?;
+    let status = run(options, environment, signals)?;
+    registry.stop()?;
+    directory.close()?;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+/// As root, PostgreSQL runs as another user, who has to get through.
+fn make_passable(directory: &Path) -> std::io::Result<()> {
+    std::fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o711))
+}
+
+/// The serving child.
+struct Registry {
+    child: Child,
+    url: String,
+}
+
+impl Registry {
+    fn start(data_dir: &DataDir, options: &WithOptions) -> Result<Self, CommandError> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args(["serve", "--throwaway", "--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
+            .arg(data_dir.path())
+            .args(options.postgres_bin_dir.iter().flat_map(|path| ["--postgres-bin-dir".as_ref(), path.as_os_str()]))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .process_group(0);
+        for name in ["DATABASE_URL", "SUPERCARGO_DATABASE_URL", "SUPERCARGO_PUBLIC_URL", "SUPERCARGO_NO_WORKER"] {
+            command.env_remove(name);
+        }
+        die_with_this_process(&mut command);
+        let mut registry = Self { child: command.spawn()?, url: String::new() };
+        registry.url = registry.wait_until_it_serves(data_dir)?;
+        Ok(registry)
+    }
+
+    fn wait_until_it_serves(&mut self, data_dir: &DataDir) -> Result<String, CommandError> {
+        let until = Instant::now() + START;
+        loop {
+            if let Ok(url) = std::fs::read_to_string(data_dir.url_file()) {
+                return Ok(url.trim().to_owned());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(CommandError::new(format!("the throw-away registry ended before it served ({status})")));
+            }
+            if Instant::now() > until {
+                return Err(CommandError::new(format!("the throw-away registry did not start within {} s", START.as_secs())));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn stop(&mut self) -> Result<(), CommandError> {
+        if self.child.try_wait()?.is_none() {
+            kill(pid(&self.child), Signal::SIGTERM)?;
+            self.child.wait()?;
+        }
+        Ok(())
+    }
+}
+
+/// Whatever happens, no registry is left running.
+impl Drop for Registry {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::error!(%error, "the throw-away registry could not be stopped");
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn die_with_this_process(command: &mut Command) {
+    // Safety: the closure makes one system call and allocates nothing, which is what is allowed between fork and exec.
+    unsafe {
+        command.pre_exec(|| nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).map_err(Into::into));
+    }
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
+}
+
+/// What the command is told, names as documented in `--help`.
+fn environment(
+    data_dir: &DataDir,
+    registry: &Registry,
+    user_names: &[String],
+) -> Result<HashMap<String, OsString>, CommandError> {
+    let url = &registry.url;
+    let token = std::fs::read_to_string(data_dir.admin_token_file())?.trim().to_owned();
+    let sparse = format!("sparse+{url}/index/");
+    let mut environment = HashMap::from([
+        ("SUPERCARGO_URL".to_owned(), url.into()),
+        ("SUPERCARGO_SPARSE_INDEX".to_owned(), OsString::from(&sparse)),
+        ("SUPERCARGO_GIT_INDEX".to_owned(), format!("{url}/git/index").into()),
+        ("SUPERCARGO_TOKEN".to_owned(), OsString::from(&token)),
+        ("SUPERCARGO_DATA_DIR".to_owned(), data_dir.path().into()),
+        ("SUPERCARGO_PID".to_owned(), registry.child.id().to_string().into()),
+        ("CARGO_REGISTRIES_SUPERCARGO_INDEX".to_owned(), sparse.into()),
+        ("CARGO_REGISTRIES_SUPERCARGO_TOKEN".to_owned(), token.into()),
+    ]);
+    if !user_names.is_empty() {
+        let database = embedded::attach(data_dir.path())?
+            .ok_or_else(|| CommandError::new("the throw-away registry's database is not running"))?;
+        let mut connection = connect(&database)?;
+        for name in user_names {
+            let user = match users::find(&mut connection, name)? {
+                Some(admin) if admin.login == setup::ADMIN => admin,
+                _ => users::create(&mut connection, name, None)?,
+            };
+            let (_, token) = tokens::create(&mut connection, user.id, "made by `supercargo with`")?;
+            environment.insert(variable_of(name), token.reveal().into());
+        }
+    }
+    Ok(environment)
+}
+
+fn variable_of(user: &str) -> String {
+    let name: String =
+        user.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    format!("SUPERCARGO_TOKEN_{name}")
+}
+
+/// Runs the command to its end. SIGTERM is passed on; SIGINT comes from the terminal and has reached the command already.
+fn run(
+    options: &WithOptions,
+    environment: HashMap<String, OsString>,
+    signals: Signals,
+) -> Result<ExitStatus, CommandError> {
+    let [program, arguments @ ..] = options.command.as_slice() else {
+        return Err(CommandError::new("no command was given: put it after `--`"));
+    };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .envs(environment)
+        .spawn()
+        .map_err(|error| CommandError::while_doing(format!("the command {} can't be run", program.display()), error))?;
+    let command = pid(&child);
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        while let Ok(signal) = signals.wait() {
+            if signal == Signal::SIGTERM {
+                // It may have ended meanwhile.
+                let _ = kill(command, signal);
+            }
+        }
+    })?;
+    Ok(child.wait()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_variable_is_its_name_in_capitals() {
+        assert_eq!(variable_of("ci-bot.2"), "SUPERCARGO_TOKEN_CI_BOT_2");
+    }
+}

@@ -1,0 +1,94 @@
+//! Every option: a flag, an environment variable, a default, and what it means. Nothing else reads the environment.
+
+pub mod admin;
+pub mod serve;
+pub mod storage;
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use admin::{AdminCommand, JobsCommand, OwnerCommand, TokenCommand, UserCommand};
+pub use serve::ServeOptions;
+pub use storage::StorageOptions;
+
+/// A self-hosted cargo registry whose publishes are never lost, half done or stuck.
+///
+/// `supercargo serve` needs no set-up: it keeps everything, its own PostgreSQL included, in one data directory.
+#[derive(Parser, Debug)]
+#[command(name = "supercargo", version, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub log: LogOptions,
+}
+
+/// What is written to standard error while a command runs.
+#[derive(Args, Debug, Clone)]
+pub struct LogOptions {
+    /// What to log: a level (error, warn, info, debug, trace), or levels by module
+    #[arg(long, global = true, env = "SUPERCARGO_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    /// How to log
+    #[arg(long, global = true, env = "SUPERCARGO_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Serve the registry: API, sparse index, git index and downloads
+    ///
+    /// Without a database URL this starts a private PostgreSQL inside the data directory and stops it at the end; at the
+    /// first start a user `admin` is created, and its token is written to <data-dir>/admin-token.
+    ///
+    /// SIGTERM and Ctrl-C let requests and the batch at hand finish; a second one leaves at once, and loses nothing.
+    Serve(ServeOptions),
+    /// Take the jobs of a registry that `serve --no-worker` serves
+    ///
+    /// Works on the same database and data directory. With the private PostgreSQL, `serve` must be running. Several
+    /// workers may run: one takes the jobs and the others stand by.
+    Worker(StorageOptions),
+    /// Bring the database's schema up to date
+    ///
+    /// `serve` does this by itself with its private PostgreSQL, and also with a database of yours, unless it is newer.
+    Migrate(StorageOptions),
+    /// Manage users, tokens and owners
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Look at the job queue, retry and discard jobs
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// Run a command with a throw-away registry
+    With(WithOptions),
+}
+
+/// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs a command, exits with the
+/// command's status and leaves nothing behind, also when interrupted.
+///
+/// The command's environment has SUPERCARGO_URL, SUPERCARGO_SPARSE_INDEX, SUPERCARGO_GIT_INDEX, SUPERCARGO_TOKEN (of
+/// the user admin), SUPERCARGO_TOKEN_<NAME> for each --user, SUPERCARGO_DATA_DIR and SUPERCARGO_PID (of the serving
+/// process), and for cargo CARGO_REGISTRIES_SUPERCARGO_INDEX and CARGO_REGISTRIES_SUPERCARGO_TOKEN, so that
+/// `cargo publish --registry supercargo` just works.
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment, override_usage = "supercargo with [--user NAME]... -- COMMAND [ARG]...")]
+pub struct WithOptions {
+    /// Create a user with a token, put into SUPERCARGO_TOKEN_<NAME> (upper case, other characters than letters and
+    /// digits as '_'); may be given several times
+    #[arg(long = "user", value_name = "NAME")]
+    pub users: Vec<String>,
+    /// Directory of PostgreSQL's programs (initdb, postgres), if they are not found by themselves
+    #[arg(long, env = "SUPERCARGO_POSTGRES_BIN_DIR", value_name = "DIR")]
+    pub postgres_bin_dir: Option<std::path::PathBuf>,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}

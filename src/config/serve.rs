@@ -1,0 +1,99 @@
+//! What `serve` can be told.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::StorageOptions;
+use crate::package::Limits;
+
+#[derive(Args, Debug, Clone)]
+pub struct ServeOptions {
+    #[command(flatten)]
+    pub storage: StorageOptions,
+    /// Address and port to listen on; port 0 picks a free one
+    #[arg(long, env = "SUPERCARGO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:2274")]
+    pub listen: SocketAddr,
+    /// The URL under which clients reach the registry, if it is not the address it listens on
+    ///
+    /// It stands in config.json and is part of every Cargo.lock that names the registry: choose it once. A path is
+    /// allowed if a proxy in front removes it.
+    #[arg(long, env = "SUPERCARGO_PUBLIC_URL", value_name = "URL", value_parser = base_url)]
+    pub public_url: Option<String>,
+    /// Another URL, perhaps a former one, under which crates may name this registry; may be given several times
+    #[arg(long = "url-alias", env = "SUPERCARGO_URL_ALIASES", value_name = "URL", value_delimiter = ',', value_parser = base_url)]
+    pub url_aliases: Vec<String>,
+    /// Leave the jobs to `supercargo worker`
+    #[arg(long, env = "SUPERCARGO_NO_WORKER")]
+    pub no_worker: bool,
+    /// How long the answer to a publish or yank may wait for the index to show it
+    ///
+    /// Cargo looks at the index at once and then every second, so a publish that is visible when it is answered is a
+    /// second faster. When the time is over the answer says that the job is queued.
+    #[arg(long, env = "SUPERCARGO_PUBLISH_WAIT", value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub publish_wait: Duration,
+    /// The largest crate file, in bytes
+    #[arg(long, env = "SUPERCARGO_MAX_CRATE_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_crate)]
+    pub max_crate_size: usize,
+    /// The largest metadata of a publish, in bytes
+    #[arg(long, env = "SUPERCARGO_MAX_METADATA_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_metadata)]
+    pub max_metadata_size: usize,
+    /// The largest size of a crate's unpacked files, in bytes
+    #[arg(long, env = "SUPERCARGO_MAX_UNPACKED_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_unpacked)]
+    pub max_unpacked_size: u64,
+    /// How long requests may go on after the first SIGTERM
+    #[arg(long, env = "SUPERCARGO_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub shutdown_grace: Duration,
+    /// Keep nothing: the data directory is removed at the end, and nothing waits for the disk (for `supercargo with`)
+    #[arg(long, hide = true)]
+    pub throwaway: bool,
+}
+
+impl ServeOptions {
+    /// The limits of a publish.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_crate: self.max_crate_size,
+            max_metadata: self.max_metadata_size,
+            max_unpacked: self.max_unpacked_size,
+            ..Limits::default()
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 2s or 1m"))
+}
+
+/// A base URL without a slash at its end.
+fn base_url(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_end_matches('/');
+    let rest = trimmed.strip_prefix("http://").or_else(|| trimmed.strip_prefix("https://"));
+    match rest {
+        None | Some("") => Err("it must begin with http:// or https:// and name a host".to_owned()),
+        Some(rest) if rest.contains(['?', '#', '@', ' ']) => {
+            Err("it must be a plain URL without credentials, query or fragment".to_owned())
+        }
+        Some(_) => Ok(trimmed.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_taken_without_its_last_slash_and_others_are_refused() {
+        assert_eq!(base_url("https://crates.example/registry/"), Ok("https://crates.example/registry".to_owned()));
+        for wrong in ["crates.example", "sparse+https://crates.example/", "https://", "http://u:p@host", "http://h/?q"] {
+            assert!(base_url(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_duration_needs_its_unit() {
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
+        assert!(duration("5").unwrap_err().contains("500ms"));
+    }
+}

@@ -1,0 +1,62 @@
+//! The schema, brought up to date by the program itself.
+
+use diesel::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+/// Every migration, in order. Each goes down as well as up.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Programs that start together take turns.
+const MIGRATION_LOCK: i64 = 0x7375_7065_7264;
+
+/// Why the schema is not as this program needs it.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    #[error(
+        "the database is newer than this program: it has the migration {newest}, which this version of supercargo does \
+         not know. Start the version that made it, or a later one"
+    )]
+    Newer { newest: String },
+    #[error("the database is not up to date ({missing} migrations are missing): run `supercargo migrate` first")]
+    Older { missing: usize },
+    #[error("the database could not be brought up to date: {0}")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+}
+
+/// Applies what is missing and answers the names of what was applied.
+pub fn migrate(connection: &mut PgConnection) -> Result<Vec<String>, MigrationError> {
+    lock(connection, "SELECT pg_advisory_lock($1)")?;
+    let applied = refuse_newer(connection).and_then(|()| {
+        connection
+            .run_pending_migrations(MIGRATIONS)
+            .map(|versions| versions.iter().map(ToString::to_string).collect())
+            .map_err(MigrationError::Failed)
+    });
+    lock(connection, "SELECT pg_advisory_unlock($1)")?;
+    applied
+}
+
+/// Checks that nothing is missing, without changing anything.
+pub fn check(connection: &mut PgConnection) -> Result<(), MigrationError> {
+    refuse_newer(connection)?;
+    match connection.pending_migrations(MIGRATIONS).map_err(MigrationError::Failed)?.len() {
+        0 => Ok(()),
+        missing => Err(MigrationError::Older { missing }),
+    }
+}
+
+fn refuse_newer(connection: &mut PgConnection) -> Result<(), MigrationError> {
+    use diesel::migration::{Migration, MigrationSource};
+    let known = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS).map_err(MigrationError::Failed)?;
+    let applied = connection.applied_migrations().map_err(MigrationError::Failed)?;
+    let newest = applied.into_iter().find(|version| known.iter().all(|one: &Box<dyn Migration<_>>| one.name().version() != *version));
+    newest.map_or(Ok(()), |version| Err(MigrationError::Newer { newest: version.to_string() }))
+}
+
+fn lock(connection: &mut PgConnection, statement: &str) -> QueryResult<usize> {
+    diesel::sql_query(statement).bind::<BigInt, _>(MIGRATION_LOCK).execute(connection)
+}

@@ -1,0 +1,127 @@
+//! Connections to the database, in two kinds.
+//!
+//! *Live* is r2d2. *Test* is one connection inside a test transaction behind a reentrant mutex, so that a request, the
+//! runner and the job inside the runner all see one uncommitted world that is rolled back at the end. That works because
+//! a connection is only ever lent to a closure: the cell is borrowed while the closure runs, and a second borrow on the
+//! same thread would be a use of the same `&mut` twice, which the cell refuses.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::r2d2::{ConnectionManager, CustomizeConnection};
+use diesel::{Connection, ConnectionError, PgConnection};
+use parking_lot::ReentrantMutex;
+
+/// How long a request waits for a connection before it gives up.
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where connections come from. Cheap to clone.
+#[derive(Clone)]
+pub struct Pool(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Live { pool: diesel::r2d2::Pool<ConnectionManager<PgConnection>>, url: Arc<str> },
+    Test(SharedConnection),
+}
+
+/// The one connection of a test.
+#[derive(Clone)]
+pub struct SharedConnection(Arc<ReentrantMutex<RefCell<PgConnection>>>);
+
+/// The database can't be reached at the moment.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    #[error("no connection to the database was free within {} s: {0}", CHECKOUT_TIMEOUT.as_secs())]
+    Exhausted(#[from] diesel::r2d2::PoolError),
+    #[error("the database does not answer")]
+    Connect(#[from] ConnectionError),
+    #[error("the test connection is already lent out: a closure asked for it a second time")]
+    LentOut(#[from] std::cell::BorrowMutError),
+}
+
+/// Names a session in `pg_stat_activity` and keeps an abandoned transaction from holding its locks for ever.
+#[derive(Debug)]
+struct Session;
+
+impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Session {
+    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
+        use diesel::connection::SimpleConnection;
+        connection
+            .batch_execute(
+                "SET application_name = 'supercargo web'; SET idle_in_transaction_session_timeout = '60s';
+                 SET statement_timeout = '60s'",
+            )
+            .map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+impl Pool {
+    /// Up to `size` connections, opened when they are needed. Does not connect.
+    pub fn live(url: &str, size: u32) -> Self {
+        let pool = diesel::r2d2::Pool::builder()
+            .max_size(size)
+            .min_idle(Some(1))
+            .connection_timeout(CHECKOUT_TIMEOUT)
+            .connection_customizer(Box::new(Session))
+            .error_handler(Box::new(QuietErrors))
+            .build_unchecked(ConnectionManager::new(url));
+        Self(Kind::Live { pool, url: url.into() })
+    }
+
+    /// One connection within a transaction that is never committed.
+    pub fn test(url: &str) -> Result<Self, PoolError> {
+        let mut connection = PgConnection::establish(url)?;
+        connection.begin_test_transaction().map_err(|error| ConnectionError::CouldntSetupConfiguration(error))?;
+        Ok(Self(Kind::Test(SharedConnection(Arc::new(ReentrantMutex::new(RefCell::new(connection)))))))
+    }
+
+    /// Lends a connection to `f`.
+    pub fn with<R>(&self, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
+        match &self.0 {
+            Kind::Live { pool, .. } => Ok(f(&mut *pool.get()?)),
+            Kind::Test(shared) => shared.with(f),
+        }
+    }
+
+    /// A connection for somebody who keeps it: a new one, or the shared one in a test.
+    pub fn dedicated(&self) -> Result<Dedicated, PoolError> {
+        Ok(match &self.0 {
+            Kind::Live { url, .. } => Dedicated::Own(PgConnection::establish(url)?),
+            Kind::Test(shared) => Dedicated::Shared(shared.clone()),
+        })
+    }
+}
+
+impl SharedConnection {
+    fn with<R>(&self, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
+        Ok(f(&mut *self.0.lock().try_borrow_mut()?))
+    }
+}
+
+/// A connection outside the pool.
+pub enum Dedicated {
+    Own(PgConnection),
+    Shared(SharedConnection),
+}
+
+impl Dedicated {
+    /// Lends the connection to `f`.
+    pub fn with<R>(&mut self, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
+        match self {
+            Self::Own(connection) => Ok(f(connection)),
+            Self::Shared(shared) => shared.with(f),
+        }
+    }
+}
+
+/// r2d2 reports every failed attempt to open a connection; who waits for one is told once, by the error of the wait.
+#[derive(Debug)]
+struct QuietErrors;
+
+impl<E: std::error::Error> diesel::r2d2::HandleError<E> for QuietErrors {
+    fn handle_error(&self, error: E) {
+        tracing::debug!(error = %error, "a database connection could not be opened");
+    }
+}

@@ -1,0 +1,62 @@
+//! People and machines that may hold tokens and own crates.
+
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
+
+use super::schema::users;
+
+#[derive(Queryable, Selectable, Identifiable, Clone, Debug, PartialEq, Eq)]
+#[diesel(table_name = users)]
+pub struct User {
+    pub id: i32,
+    pub login: String,
+    pub name: Option<String>,
+}
+
+/// Why a user could not be created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateUserError {
+    #[error("there is already a user {0:?}; logins that differ only in case are the same")]
+    Exists(String),
+    #[error("{0:?} can't be a login: use 1 to 64 letters, digits, '-', '_', '.' or '@', beginning with a letter or a digit")]
+    Login(String),
+    #[error(transparent)]
+    Database(#[from] Error),
+}
+
+/// Creates a user who owns nothing yet and has no token.
+pub fn create(connection: &mut PgConnection, login: &str, name: Option<&str>) -> Result<User, CreateUserError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
+    let begins_well = login.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if login.len() > 64 || !begins_well || !login.chars().all(allowed) {
+        return Err(CreateUserError::Login(login.to_owned()));
+    }
+    diesel::insert_into(users::table)
+        .values((users::login.eq(login), users::name.eq(name)))
+        .returning(User::as_returning())
+        .get_result(connection)
+        .map_err(|error| match error {
+            Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => CreateUserError::Exists(login.to_owned()),
+            other => other.into(),
+        })
+}
+
+/// Finds a user by login, whatever its case.
+pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<User>> {
+    diesel::define_sql_function!(fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text);
+    users::table
+        .filter(lower(users::login).eq(login.to_lowercase()))
+        .select(User::as_select())
+        .first(connection)
+        .optional()
+}
+
+/// Whether there is any user at all.
+pub fn any(connection: &mut PgConnection) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(users::table)).get_result(connection)
+}
+
+/// All users, the first one first.
+pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<User>> {
+    users::table.order(users::id).select(User::as_select()).load(connection)
+}

@@ -1,0 +1,166 @@
+//! Versions: what is wanted of each (written by requests) and what the index shows (written by jobs).
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+
+use super::schema::{crates, versions};
+use crate::package::{Checksum, CrateName, Version};
+
+/// Where a version stands between being accepted and being in the index.
+#[derive(Queryable, Selectable, Identifiable, Clone, Debug)]
+#[diesel(table_name = versions)]
+pub struct VersionStatus {
+    pub id: i32,
+    pub num: Version,
+    pub checksum: Checksum,
+    /// Bytes of the crate file.
+    pub size: i64,
+    pub wanted_yanked: bool,
+    /// None until the version is in the index.
+    pub effective_yanked: Option<bool>,
+    pub commit_id: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub published_at: Option<DateTime<Utc>>,
+}
+
+impl VersionStatus {
+    /// `queued` or `published`.
+    pub fn state(&self) -> &'static str {
+        if self.effective_yanked.is_some() { "published" } else { "queued" }
+    }
+}
+
+/// A version about to be accepted.
+pub struct NewVersion<'a> {
+    pub crate_id: i32,
+    pub num: &'a Version,
+    pub checksum: Checksum,
+    pub size: i64,
+    pub index_line: &'a str,
+    pub metadata: &'a serde_json::Value,
+    pub created_by: i32,
+}
+
+impl NewVersion<'_> {
+    /// Adds the version as queued; None if the crate has it, whatever its build metadata.
+    pub fn insert(&self, connection: &mut PgConnection) -> QueryResult<Option<i32>> {
+        diesel::insert_into(versions::table)
+            .values((
+                versions::crate_id.eq(self.crate_id),
+                versions::num.eq(self.num),
+                versions::num_without_build.eq(self.num.without_build()),
+                versions::checksum.eq(self.checksum),
+                versions::size.eq(self.size),
+                versions::index_line.eq(self.index_line),
+                versions::metadata.eq(self.metadata),
+                versions::created_by.eq(self.created_by),
+            ))
+            .on_conflict_do_nothing()
+            .returning(versions::id)
+            .get_result(connection)
+            .optional()
+    }
+}
+
+/// The version that has this number, whatever its build metadata.
+pub fn find(connection: &mut PgConnection, crate_id: i32, num: &Version) -> QueryResult<Option<VersionStatus>> {
+    versions::table
+        .filter(versions::crate_id.eq(crate_id))
+        .filter(versions::num_without_build.eq(num.without_build()))
+        .select(VersionStatus::as_select())
+        .first(connection)
+        .optional()
+}
+
+/// The crate file of exactly this name and number.
+pub fn crate_file(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<Checksum>> {
+    versions::table
+        .inner_join(crates::table)
+        .filter(crates::canonical_name.eq(name.canonical()))
+        .filter(versions::num_without_build.eq(num.without_build()))
+        .select((versions::num, versions::checksum))
+        .first::<(Version, Checksum)>(connection)
+        .optional()
+        .map(|found| found.filter(|(stored, _)| stored == num).map(|(_, checksum)| checksum))
+}
+
+/// Writes whether a version is wanted yanked.
+pub fn want_yanked(connection: &mut PgConnection, id: i32, yanked: bool) -> QueryResult<usize> {
+    diesel::update(versions::table.find(id)).set(versions::wanted_yanked.eq(yanked)).execute(connection)
+}
+
+/// One line of a crate's index file as it is wanted.
+#[derive(Queryable, Clone, Debug)]
+pub struct WantedLine {
+    pub crate_id: i32,
+    pub crate_name: CrateName,
+    pub version_id: i32,
+    pub num: Version,
+    pub index_line: String,
+    pub yanked: bool,
+}
+
+/// The wanted lines of these crates, each crate's in the order of publication, in one snapshot.
+pub fn wanted_lines(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<Vec<WantedLine>> {
+    versions::table
+        .inner_join(crates::table)
+        .filter(versions::crate_id.eq_any(crate_ids))
+        .order((versions::crate_id, versions::id))
+        .select((
+            versions::crate_id,
+            crates::name,
+            versions::id,
+            versions::num,
+            versions::index_line,
+            versions::wanted_yanked,
+        ))
+        .load(connection)
+}
+
+/// What the index shows of one version.
+#[derive(Clone, Debug)]
+pub struct Shown<'a> {
+    pub version_id: i32,
+    pub yanked: bool,
+    /// A commit of the index that shows it.
+    pub commit_id: &'a str,
+}
+
+/// Writes what the index shows. Rows that say so already are not touched.
+pub fn note_shown(connection: &mut PgConnection, shown: &[Shown<'_>]) -> QueryResult<usize> {
+    use diesel::sql_types::{Array, Bool, Integer, Text};
+    diesel::sql_query(
+        "UPDATE versions
+         SET state = 'published', effective_yanked = shown.yanked,
+             commit_id = CASE WHEN versions.state = 'published' THEN versions.commit_id ELSE shown.commit_id END,
+             published_at = coalesce(versions.published_at, clock_timestamp())
+         FROM unnest($1, $2, $3) AS shown (id, yanked, commit_id)
+         WHERE versions.id = shown.id AND versions.effective_yanked IS DISTINCT FROM shown.yanked",
+    )
+    .bind::<Array<Integer>, _>(shown.iter().map(|one| one.version_id).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(shown.iter().map(|one| one.yanked).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(shown.iter().map(|one| one.commit_id).collect::<Vec<_>>())
+    .execute(connection)
+}
+
+/// Writes what follows for a crate from the versions the index shows.
+pub fn note_newest(connection: &mut PgConnection, crate_id: i32) -> QueryResult<usize> {
+    let shown: Vec<(Version, Option<bool>)> = versions::table
+        .filter(versions::crate_id.eq(crate_id))
+        .filter(versions::effective_yanked.is_not_null())
+        .select((versions::num, versions::effective_yanked))
+        .load(connection)?;
+    let newest = |yanked: bool| shown.iter().filter(|one| one.1 == Some(yanked)).map(|one| &one.0).max();
+    diesel::update(crates::table.find(crate_id))
+        .set((
+            crates::max_version.eq(newest(false).or_else(|| newest(true))),
+            crates::version_count.eq(i32::try_from(shown.len()).unwrap_or(i32::MAX)),
+            crates::updated_at.eq(diesel::dsl::now),
+        ))
+        .execute(connection)
+}
+
+/// Who published a version.
+pub fn created_by(connection: &mut PgConnection, id: i32) -> QueryResult<Option<i32>> {
+    versions::table.find(id).select(versions::created_by).first(connection)
+}

@@ -1,0 +1,42 @@
+//! Undoing a yank: the request, and the job that carries it into the index.
+
+use diesel::PgConnection;
+use serde::{Deserialize, Serialize};
+
+use super::sync_index::SyncIndex;
+use super::wish::{YankError, request_yanked};
+use super::{Environment, Wish};
+use crate::database::users::User;
+use crate::package::{CrateName, Version};
+use crate::queue::{Job, JobId, Member, Policy};
+
+/// A yanked version may be chosen again.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(transparent)]
+pub struct UnyankVersion(pub Wish);
+
+impl Job for UnyankVersion {
+    const KIND: &'static str = "unyank_version";
+    const POLICY: Policy = Wish::POLICY;
+
+    fn key(&self) -> Option<String> {
+        Some(self.0.name.to_string())
+    }
+}
+
+impl Member<Environment, SyncIndex> for UnyankVersion {
+    fn into_member(self) -> Wish {
+        self.0
+    }
+}
+
+/// Accepts the wish. `announce` is called with the job's id before the commit.
+pub fn request(
+    connection: &mut PgConnection,
+    name: &CrateName,
+    num: &Version,
+    user: &User,
+    announce: impl FnOnce(JobId),
+) -> Result<JobId, YankError> {
+    request_yanked(connection, name, num, user, false, UnyankVersion, announce)
+}

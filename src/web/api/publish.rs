@@ -1,0 +1,103 @@
+//! `PUT /api/v1/crates/new`.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use chrono::Utc;
+use serde_json::{Value, json};
+
+use crate::database::users::User;
+use crate::database::versions;
+use crate::index::entry::Entry;
+use crate::jobs::publish_version::{self, PublishError};
+use crate::package::{self, CrateName, Package, Version};
+use crate::web::error::is_outage;
+use crate::web::waiting::JobWaiter;
+use crate::web::{ApiError, App, auth, body};
+
+/// The two lengths of the framing.
+const FRAMING: usize = 8;
+
+/// Publishes a version. When this answers 200 the version is accepted for good; usually the index shows it already.
+pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Value>, ApiError> {
+    let (parts, body) = request.into_parts();
+    let user = match auth::authenticate(&app, &parts.headers).await {
+        Ok(user) => user,
+        Err(refused) => {
+            body::discard(&parts.headers, body).await;
+            return Err(refused);
+        }
+    };
+    let limits = &app.settings.limits;
+    let limit = limits.max_crate + limits.max_metadata + FRAMING;
+    let body = body::read(&parts.headers, body, limit, "the publish request").await?;
+    let accepted = app.blocking(move |app| accept(app, &user, body)).await?;
+    let shown = match accepted.waiter {
+        Some(waiter) => waiter.wait(app.settings.publish_wait).await,
+        None => false,
+    };
+    let mut advice = Vec::new();
+    if !shown {
+        advice.push(format!(
+            "`{name}@{num}` is accepted and queued; the index will show it shortly. Its status: {base}/api/v1/crates/{name}/{num}",
+            name = accepted.name,
+            num = accepted.num,
+            base = app.settings.base_url,
+        ));
+    }
+    Ok(Json(json!({ "warnings": { "invalid_categories": [], "invalid_badges": [], "other": advice } })))
+}
+
+struct Accepted {
+    name: CrateName,
+    num: Version,
+    /// None if the job could not be watched.
+    waiter: Option<JobWaiter>,
+}
+
+/// Refuses what can be refused, cheapest first; stores the file; accepts the version.
+fn accept(app: &App, user: &User, body: Bytes) -> Result<Accepted, ApiError> {
+    let limits = &app.settings.limits;
+    let request = package::frame(body, limits)?;
+    app.pool.with(|connection| publish_version::check(connection, request.name(), request.version(), user))??;
+    let package = request.open(&app.settings.urls, limits)?;
+    let line = Entry::new(&package, Utc::now()).to_line();
+    app.crate_store.put(package.checksum, package.crate_file.clone())?;
+    let waiter = match enqueue(app, &package, &line, user) {
+        Err(PublishError::Database(lost)) if is_outage(&lost) => after_lost_connection(app, &package, &line, user, lost)?,
+        enqueued => Some(enqueued?),
+    };
+    app.wakeups.wake();
+    tracing::info!(name = %package.name, num = %package.version, user = user.login, "accepted a publish");
+    Ok(Accepted { name: package.name, num: package.version, waiter })
+}
+
+fn enqueue(app: &App, package: &Package, line: &str, user: &User) -> Result<JobWaiter, PublishError> {
+    let mut waiter = None;
+    let watch = |job| waiter = Some(JobWaiter::register(&app.completions, job));
+    let accepted = app
+        .pool
+        .with(|connection| publish_version::request(connection, package, line, user, watch))
+        .map_err(|_| PublishError::Database(diesel::result::Error::BrokenTransactionManager))??;
+    Ok(waiter.unwrap_or_else(|| JobWaiter::register(&app.completions, accepted.job)))
+}
+
+/// The connection broke, perhaps after the commit: what is in the database tells. Without this a client would be told
+/// that nothing was changed, and then be refused a version that it was never told it had published.
+fn after_lost_connection(
+    app: &App,
+    package: &Package,
+    line: &str,
+    user: &User,
+    lost: diesel::result::Error,
+) -> Result<Option<JobWaiter>, ApiError> {
+    tracing::warn!(error = %lost, name = %package.name, "the connection broke while a publish was accepted; looking again");
+    match enqueue(app, package, line, user) {
+        Ok(waiter) => Ok(Some(waiter)),
+        Err(PublishError::Duplicate { existing, .. }) if existing.checksum == package.checksum => {
+            let published_by = app.pool.with(|connection| versions::created_by(connection, existing.id))??;
+            if published_by == Some(user.id) { Ok(None) } else { Err(ApiError::unavailable(lost)) }
+        }
+        Err(other) => Err(other.into()),
+    }
+}

@@ -1,0 +1,81 @@
+//! Reading request bodies within limits.
+//!
+//! A client that is still sending when it is refused must be heard out: a connection that is closed with unread data in
+//! it is reset, and the reset overtakes the answer, so that cargo would show a broken pipe where it could show the
+//! reason. What is heard out is thrown away as it comes, and bounded as well.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+
+use super::ApiError;
+
+/// A body that says nothing for this long is given up.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The most that is read only to be thrown away, in bytes and in time.
+const DISCARDED: u64 = 256 * 1024 * 1024;
+const DISCARDING: Duration = Duration::from_secs(30);
+
+/// Reads a body of at most `limit` bytes. A larger one is refused by its Content-Length, or where it passes the limit.
+pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, what: &str) -> Result<Bytes, ApiError> {
+    let declared = content_length(headers);
+    if declared.is_some_and(|length| length > limit as u64) {
+        discard(headers, body).await;
+        return Err(too_large(limit, declared, what));
+    }
+    let mut content = BytesMut::with_capacity(declared.map_or(0, |length| length as usize));
+    loop {
+        let frame = tokio::time::timeout(SILENCE, body.frame()).await.map_err(|_| {
+            ApiError::new(
+                StatusCode::REQUEST_TIMEOUT,
+                format!("the request's body stopped after {} bytes for {} s", content.len(), SILENCE.as_secs()),
+            )
+        })?;
+        let Some(frame) = frame else { return Ok(content.freeze()) };
+        let frame = frame.map_err(|error| {
+            ApiError::new(StatusCode::BAD_REQUEST, format!("the request's body ended early: {error}"))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if content.len() + data.len() > limit {
+            discard(headers, body).await;
+            return Err(too_large(limit, declared, what));
+        }
+        content.extend_from_slice(&data);
+    }
+}
+
+fn too_large(limit: usize, declared: Option<u64>, what: &str) -> ApiError {
+    let size = declared.map_or_else(|| format!("more than {limit}"), |length| length.to_string());
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!(
+            "{what} has {size} bytes and at most {limit} are allowed: leave out what the crate does not need (`cargo \
+             package --list` shows what is in it, `exclude` in Cargo.toml leaves files out)"
+        ),
+    )
+}
+
+/// Hears the client out, so that it will read the answer. A client that waits for `100 Continue` has sent nothing yet.
+pub async fn discard(headers: &HeaderMap, mut body: Body) {
+    if headers.get(header::EXPECT).is_some() || content_length(headers).is_some_and(|length| length > DISCARDED) {
+        return;
+    }
+    let hear_out = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if read > DISCARDED {
+                return;
+            }
+        }
+    };
+    // When the time is over the client is refused without having been heard out.
+    let _ = tokio::time::timeout(DISCARDING, hear_out).await;
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

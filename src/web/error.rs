@@ -1,0 +1,178 @@
+//! The one error of the edge: what the client is told is kept apart from what is logged.
+
+use std::error::Error;
+use std::fmt;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::crate_store::CrateStoreError;
+use crate::database::PoolError;
+use crate::index::IndexError;
+use crate::jobs::YankError;
+use crate::jobs::publish_version::PublishError;
+use crate::package::Refusal;
+use crate::queue::JobError;
+use crate::queue::storage::EnqueueError;
+
+/// Seconds after which a client may try again when something behind the registry is away.
+const RETRY_AFTER: u16 = 2;
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    /// For the client: what was wrong, with its value, and what to do.
+    detail: String,
+    retry_after: Option<u16>,
+    /// For the log.
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl ApiError {
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), retry_after: None, cause: None }
+    }
+
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// A mistake of this program.
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the registry made a mistake; its log says which. The request was not carried out",
+            )
+        }
+    }
+
+    /// Something that the registry depends on is away.
+    pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            retry_after: Some(RETRY_AFTER),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the registry can't reach its storage at the moment; nothing was changed. Try again shortly",
+            )
+        }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+/// Logs the cause, once, with its whole chain.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Some(cause) = self.cause {
+            tracing::error!(status = self.status.as_u16(), error = %JobError::own(cause), "a request failed");
+        }
+        let body = json!({ "errors": [{ "detail": self.detail }] });
+        let mut response = (self.status, axum::Json(body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cargo"));
+        }
+        response
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        Self::new(status, refusal.to_string())
+    }
+}
+
+impl From<PoolError> for ApiError {
+    fn from(error: PoolError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl From<CrateStoreError> for ApiError {
+    fn from(error: CrateStoreError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl From<IndexError> for ApiError {
+    fn from(error: IndexError) -> Self {
+        if error.is_shared() { Self::unavailable(error) } else { Self::internal(error) }
+    }
+}
+
+impl From<diesel::result::Error> for ApiError {
+    fn from(error: diesel::result::Error) -> Self {
+        if is_outage(&error) { Self::unavailable(error) } else { Self::internal(error) }
+    }
+}
+
+/// Whether the database failed, and not the statement.
+pub(super) fn is_outage(error: &diesel::result::Error) -> bool {
+    use diesel::result::DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand, Unknown};
+    use diesel::result::Error::{BrokenTransactionManager, DatabaseError, RollbackErrorOnCommit};
+    const SIGNS: [&str; 7] = [
+        "terminating connection",
+        "the database system is",
+        "server closed the connection",
+        "no connection to the server",
+        "could not receive data",
+        "No space left",
+        "timeout",
+    ];
+    match error {
+        DatabaseError(ClosedConnection | ReadOnlyTransaction | UnableToSendCommand, _) | BrokenTransactionManager => true,
+        DatabaseError(Unknown, information) => SIGNS.iter().any(|sign| information.message().contains(sign)),
+        RollbackErrorOnCommit { commit_error, .. } => is_outage(commit_error),
+        _ => false,
+    }
+}
+
+impl From<EnqueueError> for ApiError {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::Database(error) => error.into(),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<PublishError> for ApiError {
+    fn from(error: PublishError) -> Self {
+        let status = match error {
+            PublishError::Database(error) => return error.into(),
+            PublishError::Enqueue(error) => return error.into(),
+            PublishError::OtherSpelling { .. } | PublishError::Reserved(_) => StatusCode::BAD_REQUEST,
+            PublishError::NotOwner { .. } => StatusCode::FORBIDDEN,
+            PublishError::Duplicate { .. } => StatusCode::CONFLICT,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<YankError> for ApiError {
+    fn from(error: YankError) -> Self {
+        let status = match error {
+            YankError::Database(error) => return error.into(),
+            YankError::Enqueue(error) => return error.into(),
+            YankError::UnknownCrate(_) | YankError::UnknownVersion { .. } => StatusCode::NOT_FOUND,
+            YankError::NotOwner { .. } => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, error.to_string())
+    }
+}

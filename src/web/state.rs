@@ -1,0 +1,91 @@
+//! What every handler is given.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::PgConnection;
+use tokio::sync::Semaphore;
+
+use super::ApiError;
+use super::index::IndexState;
+use crate::crate_store::CrateStore;
+use crate::database::Pool;
+use crate::package::{Limits, RegistryUrls};
+use crate::queue::{Completions, Wakeups};
+
+/// Requests that may be in blocking code at the same time. Beyond it they wait, and hold nothing while they do.
+const BLOCKING_CALLS: usize = 64;
+
+/// The registry as the web sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] is made of.
+pub struct Parts {
+    pub pool: Pool,
+    pub crate_store: CrateStore,
+    pub index: IndexState,
+    pub wakeups: Wakeups,
+    pub completions: Completions,
+    pub settings: Settings,
+    blocking_calls: Arc<Semaphore>,
+}
+
+/// What an operator chose.
+#[derive(Clone)]
+pub struct Settings {
+    /// Without a slash at its end.
+    pub base_url: String,
+    /// The URLs under which crates may name this registry.
+    pub urls: RegistryUrls,
+    pub limits: Limits,
+    /// The longest an answer waits for its job.
+    pub publish_wait: Duration,
+}
+
+impl App {
+    pub fn new(
+        pool: Pool,
+        crate_store: CrateStore,
+        index: IndexState,
+        wakeups: Wakeups,
+        completions: Completions,
+        settings: Settings,
+    ) -> Self {
+        let blocking_calls = Arc::new(Semaphore::new(BLOCKING_CALLS));
+        Self(Arc::new(Parts { pool, crate_store, index, wakeups, completions, settings, blocking_calls }))
+    }
+
+    /// Runs blocking code on a thread made for it.
+    pub async fn blocking<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&App) -> Result<R, ApiError> + Send + 'static,
+    ) -> Result<R, ApiError> {
+        let permit = Arc::clone(&self.blocking_calls).acquire_owned().await.map_err(ApiError::internal)?;
+        let app = self.clone();
+        let span = tracing::Span::current();
+        tokio::task::spawn_blocking(move || {
+            let answer = span.in_scope(|| f(&app));
+            drop(permit);
+            answer
+        })
+        .await
+        .map_err(ApiError::internal)?
+    }
+
+    /// Runs `f` with a connection of the pool on a thread that may block.
+    pub async fn with_connection<R: Send + 'static, E: Into<ApiError>>(
+        &self,
+        f: impl FnOnce(&mut PgConnection) -> Result<R, E> + Send + 'static,
+    ) -> Result<R, ApiError> {
+        self.blocking(move |app| app.pool.with(f)?.map_err(Into::into)).await
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
