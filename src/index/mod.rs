@@ -24,7 +24,7 @@ mod writer;
 pub use change::Change;
 pub use config_json::ConfigJson;
 pub use error::IndexError;
-pub use git_program::GitProgram;
+pub use git_program::{GitProgram, readable_stderr};
 pub use git2::Oid;
 pub use maintenance::Maintenance;
 pub use repository::{Head, Index, IndexFile};

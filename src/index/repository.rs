@@ -70,13 +70,21 @@ impl Index {
     pub fn open_or_init_with(path: &Path, git: GitProgram) -> Result<Index, IndexError> {
         initialise::isolate_libgit2();
         initialise::create_if_absent(path)?;
-        let path = path.canonicalize().map_err(IndexError::file("open", path))?;
+        let path = path
+            .canonicalize()
+            .map_err(IndexError::file("open", path))?;
         let repository = Repository::open_bare(&path).map_err(|error| match error.code() {
             ErrorCode::NotFound => IndexError::NotARepository { path: path.clone() },
             _ => IndexError::git("open the repository", &path)(error),
         })?;
         initialise::check(&repository, &path)?;
-        Ok(Index { shared: Arc::new(Shared { path, git, idle: Mutex::new(Vec::new()) }) })
+        Ok(Index {
+            shared: Arc::new(Shared {
+                path,
+                git,
+                idle: Mutex::new(Vec::new()),
+            }),
+        })
     }
 
     /// The repository's directory, as an absolute path.
@@ -91,16 +99,22 @@ impl Index {
 
     /// Where the branch is now. Costs reading one small file.
     pub fn head(&self) -> Result<Head, IndexError> {
-        let commit = self.with_handle("read the branch", |repository| optional(repository.refname_to_id(BRANCH)))?;
+        let commit = self.with_handle("read the branch", |repository| {
+            optional(repository.refname_to_id(BRANCH))
+        })?;
         Ok(Head { commit })
     }
 
     /// The file at `path`; `None` when the index holds none there.
     pub fn read(&self, head: &Head, path: &str) -> Result<Option<IndexFile>, IndexError> {
-        let Some(commit) = head.commit else { return Ok(None) };
+        let Some(commit) = head.commit else {
+            return Ok(None);
+        };
         self.with_handle("read a file", |repository| {
             let tree = repository.find_commit(commit)?.tree()?;
-            let Some(id) = find_blob(repository, tree, path)? else { return Ok(None) };
+            let Some(id) = find_blob(repository, tree, path)? else {
+                return Ok(None);
+            };
             let content = Bytes::copy_from_slice(repository.find_blob(id)?.content());
             Ok(Some(IndexFile { id, content }))
         })
@@ -108,7 +122,9 @@ impl Index {
 
     /// The blob id of the file at `path`, without its content.
     pub fn find(&self, head: &Head, path: &str) -> Result<Option<Oid>, IndexError> {
-        let Some(commit) = head.commit else { return Ok(None) };
+        let Some(commit) = head.commit else {
+            return Ok(None);
+        };
         self.with_handle("find a file", |repository| {
             find_blob(repository, repository.find_commit(commit)?.tree()?, path)
         })
@@ -116,7 +132,9 @@ impl Index {
 
     /// The content of a file whose blob id is known.
     pub fn content(&self, id: Oid) -> Result<Bytes, IndexError> {
-        self.with_handle("read a file", |repository| Ok(Bytes::copy_from_slice(repository.find_blob(id)?.content())))
+        self.with_handle("read a file", |repository| {
+            Ok(Bytes::copy_from_slice(repository.find_blob(id)?.content()))
+        })
     }
 
     /// Takes the right to write, waiting for whoever has it. It is given back when the [`Writer`] is dropped, and when
@@ -152,7 +170,8 @@ impl Index {
 
     /// A handle of its own for someone who changes what it sees.
     pub(super) fn open_handle(&self) -> Result<Repository, IndexError> {
-        Repository::open_bare(self.path()).map_err(IndexError::git("open the repository", self.path()))
+        Repository::open_bare(self.path())
+            .map_err(IndexError::git("open the repository", self.path()))
     }
 
     /// Lets go of every idle handle: the packs they list may be gone.
@@ -196,16 +215,24 @@ impl Index {
 
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Index").field("path", &self.path()).finish_non_exhaustive()
+        f.debug_struct("Index")
+            .field("path", &self.path())
+            .finish_non_exhaustive()
     }
 }
 
 /// Goes down from the root to a file. Anything else on the way, or nothing, is "no such file".
-fn find_blob(repository: &Repository, root: Tree<'_>, path: &str) -> Result<Option<Oid>, git2::Error> {
+fn find_blob(
+    repository: &Repository,
+    root: Tree<'_>,
+    path: &str,
+) -> Result<Option<Oid>, git2::Error> {
     let mut tree = root;
     let mut parts = path.split('/').peekable();
     while let Some(part) = parts.next() {
-        let Some((kind, id)) = tree.get_name(part).map(|entry| (entry.kind(), entry.id())) else { return Ok(None) };
+        let Some((kind, id)) = tree.get_name(part).map(|entry| (entry.kind(), entry.id())) else {
+            return Ok(None);
+        };
         match (kind, parts.peek()) {
             (Some(ObjectType::Blob), None) => return Ok(Some(id)),
             (Some(ObjectType::Tree), Some(_)) => tree = repository.find_tree(id)?,

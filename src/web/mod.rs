@@ -1,1 +1,3 @@
 //! HTTP, the only async code.
+
+pub mod index;
