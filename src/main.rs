@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The `supercargo` program.
 
 use std::process::ExitCode;
@@ -9,3 +10,6 @@ use supercargo::config::Cli;
 fn main() -> ExitCode {
     commands::run(Cli::parse())
 }
+=======
+fn main() {}
+>>>>>>> index

@@ -1,1 +1,35 @@
 //! The git index, which knows no database.
+//!
+//! The index is a bare git repository: one file a crate and `config.json`, on the branch `main`. Nobody checks it out,
+//! neither here nor anywhere: it is read and written through its objects, so an operation costs the few objects on the
+//! path of one crate whatever the number of crates.
+//!
+//! Any number of readers, in any number of processes, read it at any time: they take a [`Head`] and everything they
+//! read with it is of that one commit. There is one [`Writer`] at a time in an installation, which the writer's lock
+//! guarantees; that it also moves the branch by compare-and-swap means that a violated lock costs a repetition and
+//! never a commit.
+
+mod batch;
+mod change;
+mod config_json;
+mod error;
+mod git_program;
+mod initialise;
+mod leftovers;
+mod maintenance;
+mod repository;
+mod view;
+mod writer;
+
+pub use change::Change;
+pub use config_json::ConfigJson;
+pub use error::IndexError;
+pub use git_program::{GitProgram, readable_stderr};
+pub use git2::Oid;
+pub use maintenance::Maintenance;
+pub use repository::{Head, Index, IndexFile};
+pub use view::View;
+pub use writer::{Committed, Writer};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What a killed writer leaves behind.
+//!
+//! Lock files block every later writer, and half-written packs and objects take space for ever; nothing else is left.
+//! All of them are removed by their names, and only by the holder of the writer's lock: without it, they may be
+//! somebody's work in progress. Readers have none of these files.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::IndexError;
+use super::writer::Writer;
+
+impl Writer {
+    /// Removes the lock and temporary files of a writer or repack that was killed; returns what was removed.
+    pub fn clean_leftovers(&self) -> Result<Vec<PathBuf>, IndexError> {
+        let root = self.index.path();
+        let mut removed = Vec::new();
+        sweep(root, |name| LOCKS.contains(&name), &mut removed)?;
+        sweep_locks(&root.join("refs"), &mut removed)?;
+        sweep(
+            &root.join("objects/info"),
+            |name| name.ends_with(".lock"),
+            &mut removed,
+        )?;
+        let packs = root.join("objects/pack");
+        sweep(&packs, is_temporary, &mut removed)?;
+        sweep(&packs, |name| lacks_its_pack(&packs, name), &mut removed)?;
+        for directory in fan_out(&root.join("objects"))? {
+            sweep(&directory, is_temporary, &mut removed)?;
+        }
+        Ok(removed)
+    }
+}
+
+const LOCKS: [&str; 4] = [
+    "HEAD.lock",
+    "config.lock",
+    "packed-refs.lock",
+    "packed-refs.new",
+];
+
+/// Names of libgit2 (`pack_git2_`, `tmp_object`) and of the git program (`tmp_`, `.tmp-`).
+fn is_temporary(name: &str) -> bool {
+    name.starts_with("pack_git2_")
+        || name.starts_with("tmp_")
+        || name.starts_with(".tmp-")
+        || name.ends_with(".lock")
+}
+
+/// A pack's index is put in its place before the pack.
+fn lacks_its_pack(packs: &Path, name: &str) -> bool {
+    let stem = ["idx", "rev", "bitmap", "mtimes"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end));
+    stem.is_some_and(|stem| {
+        name.starts_with("pack-") && !packs.join(format!("{stem}pack")).exists()
+    })
+}
+
+fn sweep_locks(directory: &Path, removed: &mut Vec<PathBuf>) -> Result<(), IndexError> {
+    sweep(directory, |name| name.ends_with(".lock"), removed)?;
+    for entry in entries(directory)? {
+        if entry.is_dir() {
+            sweep_locks(&entry, removed)?;
+        }
+    }
+    Ok(())
+}
+
+/// `objects` itself and its directories of loose objects.
+fn fan_out(objects: &Path) -> Result<Vec<PathBuf>, IndexError> {
+    let is_fan = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.len() == 2 && name.as_encoded_bytes().iter().all(u8::is_ascii_hexdigit)
+    };
+    let mut directories: Vec<PathBuf> = entries(objects)?.into_iter().filter(is_fan).collect();
+    directories.push(objects.to_owned());
+    Ok(directories)
+}
+
+fn sweep(
+    directory: &Path,
+    is_leftover: impl Fn(&str) -> bool,
+    removed: &mut Vec<PathBuf>,
+) -> Result<(), IndexError> {
+    for path in entries(directory)? {
+        let name = path.file_name().and_then(|name| name.to_str());
+        if !name.is_some_and(&is_leftover) || path.is_dir() {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            Ok(()) => removed.push(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(IndexError::file("remove", &path)(error)),
+        }
+    }
+    Ok(())
+}
+
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, IndexError> {
+    let listing = match fs::read_dir(directory) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(IndexError::file("list", directory)(error)),
+    };
+    listing
+        .map(|entry| {
+            entry
+                .map(|entry| entry.path())
+                .map_err(IndexError::file("list", directory))
+        })
+        .collect()
+}

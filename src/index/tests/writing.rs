@@ -1,0 +1,242 @@
+use std::fs;
+use std::sync::Barrier;
+
+use super::*;
+use crate::index::{IndexError, Writer};
+
+#[test]
+fn a_batch_is_one_commit_a_change_in_one_pack() {
+    let test = TestIndex::new();
+    let longest = format!("aa/aa/{}", "a".repeat(64));
+    let changes = [
+        put("config.json", "{}"),
+        put("1/a", "a"),
+        put("3/a/abc", "abc"),
+        put("ab/cd/abcd", "abcd"),
+        put(&longest, "l"),
+    ];
+    let committed = test.commit(&changes);
+    assert!(committed.commits.iter().all(Option::is_some));
+    assert_eq!(committed.commits.last().unwrap(), &committed.head.commit);
+    assert_eq!(test.index.head().unwrap(), committed.head);
+    for change in &changes {
+        assert_eq!(
+            test.text(&change.path).unwrap().as_bytes(),
+            change.content.as_ref().unwrap()
+        );
+    }
+    insta::assert_snapshot!(test.git(&["log", "--reverse", "--format=%an <%ae> %cn <%ce> %s"]), @r"
+    supercargo <supercargo@localhost> supercargo <supercargo@localhost> Publish {}
+    supercargo <supercargo@localhost> supercargo <supercargo@localhost> Publish a
+    supercargo <supercargo@localhost> supercargo <supercargo@localhost> Publish abc
+    supercargo <supercargo@localhost> supercargo <supercargo@localhost> Publish abcd
+    supercargo <supercargo@localhost> supercargo <supercargo@localhost> Publish l
+    ");
+    insta::assert_snapshot!(test.git(&["count-objects"]), @"0 objects, 0 kilobytes");
+    assert_eq!(test.packs(), 1);
+    test.fsck();
+}
+
+#[test]
+fn what_is_already_so_makes_no_commit() {
+    let test = TestIndex::new();
+    let first = test.commit(&[put("1/a", "one"), put("1/b", "one")]);
+    let second = test.commit(&[
+        put("1/a", "one"),
+        put("1/b", "two"),
+        remove("1/c"),
+        put("1/b", "two"),
+    ]);
+    let made: Vec<bool> = second.commits.iter().map(Option::is_some).collect();
+    assert_eq!(made, [false, true, false, false]);
+    let third = test.commit(&[put("1/a", "one")]);
+    assert_eq!(
+        (third.head, third.commits.as_slice()),
+        (second.head, &[None][..])
+    );
+    assert_ne!(first.head, second.head);
+    assert_eq!(test.packs(), 2, "nothing differs: no pack");
+}
+
+#[test]
+fn a_removed_file_takes_its_empty_directories_along() {
+    let test = TestIndex::new();
+    test.commit(&[put("config.json", "{}"), put("ab/cd/abcd", "x")]);
+    test.commit(&[remove("ab/cd/abcd")]);
+    assert_eq!(test.text("ab/cd/abcd"), None);
+    assert_eq!(
+        test.git(&["ls-tree", "-r", "-t", "--name-only", "main"]),
+        "config.json\n"
+    );
+    test.commit(&[remove("config.json")]);
+    assert_eq!(
+        test.git(&["ls-tree", "-r", "-t", "--name-only", "main"]),
+        ""
+    );
+    test.fsck();
+}
+
+#[test]
+fn a_change_that_undoes_another_of_its_batch_is_kept_in_the_history() {
+    let test = TestIndex::new();
+    let base = test.commit(&[put("1/a", "one")]).head;
+    let committed = test.commit(&[put("1/a", "two"), put("1/a", "one")]);
+    assert_ne!(committed.head, base);
+    assert_eq!(test.git(&["rev-list", "--count", "main"]), "3\n");
+    test.fsck();
+}
+
+#[test]
+fn a_path_in_anothers_way_is_an_error_of_its_own_change() {
+    let test = TestIndex::new();
+    let base = test.commit(&[put("3/a/abc", "abc")]).head;
+    for (path, message) in [
+        (
+            "3/a/abc/d",
+            "3/a/abc/d can't be written to the index: 3/a/abc is there already, and is a file",
+        ),
+        (
+            "3/a",
+            "3/a can't be written to the index: 3/a is there already, and is a directory",
+        ),
+    ] {
+        let writer = test.index.lock_writer().unwrap();
+        let error = writer
+            .commit(&base, &[put("1/x", "x"), put(path, "d")])
+            .unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert!(!error.is_shared());
+    }
+    assert_eq!(test.index.head().unwrap(), base);
+    assert_eq!(test.text("1/x"), None);
+}
+
+#[test]
+fn a_stale_head_is_refused_and_changes_nothing() {
+    let test = TestIndex::new();
+    let empty = test.index.head().unwrap();
+    let one = test.commit(&[put("1/a", "one")]).head;
+    let two = test.commit(&[put("1/a", "two")]).head;
+    let writer = test.index.lock_writer().unwrap();
+    for stale in [empty, one] {
+        let error = writer.commit(&stale, &[put("1/b", "b")]).unwrap_err();
+        assert!(error.is_shared());
+        let IndexError::HeadMoved { expected, found } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((expected, found), (stale.commit, two.commit));
+    }
+    assert_eq!(test.index.head().unwrap(), two);
+}
+
+/// A writer that doesn't ask for the lock, as on a disk whose locks don't work.
+fn writer_without_lock(index: &Index) -> Writer {
+    Writer::new(index.clone(), tempfile::tempfile().unwrap())
+}
+
+#[test]
+fn no_commit_is_lost_by_two_writers_that_ignore_the_lock() {
+    const EACH: usize = 25;
+    let test = TestIndex::new();
+    let start = Barrier::new(2);
+    std::thread::scope(|scope| {
+        for name in ["a", "b"] {
+            let (start, path) = (&start, test.index.path());
+            scope.spawn(move || {
+                let writer = writer_without_lock(&Index::open_or_init(path).unwrap());
+                start.wait();
+                for number in 0..EACH {
+                    let change = put(&format!("1/{name}"), &number.to_string());
+                    loop {
+                        let head = writer.index().head().unwrap();
+                        match writer.commit(&head, std::slice::from_ref(&change)) {
+                            Ok(_) => break,
+                            Err(IndexError::HeadMoved { .. }) => {}
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(
+        test.git(&["rev-list", "--count", "main"]).trim(),
+        (2 * EACH).to_string()
+    );
+    assert_eq!(
+        (test.text("1/a").unwrap(), test.text("1/b").unwrap()),
+        ("24".to_owned(), "24".to_owned())
+    );
+    test.fsck();
+}
+
+#[test]
+fn there_is_one_writer_at_a_time_also_through_another_handle() {
+    let test = TestIndex::new();
+    let other = Index::open_or_init(test.index.path()).unwrap();
+    let writer = test.index.lock_writer().unwrap();
+    assert!(other.try_lock_writer().unwrap().is_none());
+    drop(writer);
+    assert!(other.try_lock_writer().unwrap().is_some());
+}
+
+#[test]
+fn a_stale_lock_of_the_branch_blocks_until_it_is_cleaned() {
+    let test = TestIndex::new();
+    let head = test.commit(&[put("1/a", "one")]).head;
+    let lock = test.index.path().join("refs/heads/main.lock");
+    fs::write(&lock, "").unwrap();
+    let writer = test.index.lock_writer().unwrap();
+    let error = writer.commit(&head, &[put("1/a", "two")]).unwrap_err();
+    assert!(
+        matches!(&error, IndexError::BranchLocked { path, .. } if *path == lock),
+        "{error}"
+    );
+    assert!(error.is_shared());
+    assert_eq!(test.index.head().unwrap(), head);
+
+    assert_eq!(writer.clean_leftovers().unwrap(), [lock]);
+    writer.commit(&head, &[put("1/a", "two")]).unwrap();
+    assert_eq!(test.text("1/a").unwrap(), "two");
+}
+
+#[test]
+fn every_kind_of_leftover_is_removed_and_nothing_else() {
+    let test = TestIndex::new();
+    test.commit(&[put("1/a", "one")]);
+    let leftovers = [
+        "HEAD.lock",
+        "config.lock",
+        "objects/aa/tmp_obj_x",
+        "objects/pack/.tmp-1-pack-x.pack",
+        "objects/pack/pack-00.idx",
+        "objects/pack/pack-11.idx.lock",
+        "objects/pack/pack_git2_aBcDeF",
+        "objects/pack/tmp_pack_x",
+        "objects/tmp_object_git2_x",
+        "packed-refs.lock",
+        "packed-refs.new",
+        "refs/heads/main.lock",
+    ];
+    fs::create_dir(test.index.path().join("objects/aa")).unwrap();
+    for leftover in leftovers {
+        fs::write(test.index.path().join(leftover), "").unwrap();
+    }
+    let writer = test.index.lock_writer().unwrap();
+    let mut removed: Vec<String> = writer
+        .clean_leftovers()
+        .unwrap()
+        .iter()
+        .map(|path| {
+            path.strip_prefix(test.index.path())
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    removed.sort();
+    assert_eq!(removed, leftovers);
+    assert!(writer.clean_leftovers().unwrap().is_empty());
+    test.fsck();
+}

@@ -1,0 +1,149 @@
+//! Writing the index.
+//!
+//! Order of a commit: look whether the head is still the one the changes were made for; build the commits in memory;
+//! write them as one synced pack; move the branch by compare-and-swap, synced too. A process killed before the last
+//! step leaves a pack nobody refers to, and lock or temporary files that [`Writer::clean_leftovers`] removes. The
+//! writer's lock keeps a second writer out; the compare-and-swap holds even where the lock doesn't (a network disk
+//! that knows no locks, an operator's `git commit`).
+
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use git2::{ErrorCode, Oid, Repository};
+
+use super::batch::Batch;
+use super::change::Change;
+use super::error::{IndexError, optional};
+use super::repository::{BRANCH, Head, Index};
+
+/// How long a lock file of the branch is waited for.
+const BRANCH_LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// The mempack stands before the backends that write to the disk, whose priorities are 1 and 2.
+const MEMPACK_PRIORITY: i32 = 1000;
+
+/// The right to write the index, held until dropped.
+#[derive(Debug)]
+pub struct Writer {
+    pub(super) index: Index,
+    pub(super) lock: File,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The head afterwards; the base when nothing differed.
+    pub head: Head,
+    /// The commit of each change, in the changes' order; `None`: the index was so already.
+    pub commits: Vec<Option<Oid>>,
+}
+
+impl Writer {
+    pub(super) fn new(index: Index, lock: File) -> Writer {
+        Writer { index, lock }
+    }
+
+    /// The index it writes.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Makes the index hold the changes, on top of `base`: a commit for each that differs, in order, and one move of
+    /// the branch for all of them. When this returns, they are on the disk and every reader sees them.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::HeadMoved`] when `base` isn't the head any more: read again, render again, commit again.
+    /// Whatever the error, the index is as it was.
+    pub fn commit(&self, base: &Head, changes: &[Change]) -> Result<Committed, IndexError> {
+        for change in changes {
+            change.check_path()?;
+        }
+        let path = self.index.path();
+        let repository = self.index.open_handle()?;
+        expect_head(&repository, &self.index, base)?;
+        let database = repository
+            .odb()
+            .map_err(IndexError::git("open the objects", path))?;
+        let memory = database
+            .add_new_mempack_backend(MEMPACK_PRIORITY)
+            .map_err(IndexError::git("make a pack in memory", path))?;
+        let mut batch = Batch::new(&repository, path, base.commit)?;
+        let commits = changes
+            .iter()
+            .map(|change| batch.apply(change))
+            .collect::<Result<Vec<_>, _>>()?;
+        let Some(tip) = batch.tip().filter(|tip| Some(*tip) != base.commit) else {
+            return Ok(Committed {
+                head: *base,
+                commits,
+            });
+        };
+        batch.write_pack()?;
+        // From here on the objects must come from the disk, as they will for everyone else.
+        memory
+            .reset()
+            .and_then(|()| database.refresh())
+            .map_err(IndexError::git("read the new pack", path))?;
+        let count = commits.iter().flatten().count();
+        move_branch(
+            &repository,
+            &self.index,
+            base,
+            tip,
+            &format!("commit: {count} changes"),
+        )?;
+        Ok(Committed {
+            head: Head { commit: Some(tip) },
+            commits,
+        })
+    }
+}
+
+/// Moves the branch from `base` to `tip`, or fails without having done so.
+fn move_branch(
+    repository: &Repository,
+    index: &Index,
+    base: &Head,
+    tip: Oid,
+    log: &str,
+) -> Result<(), IndexError> {
+    let start = Instant::now();
+    loop {
+        let moved = match base.commit {
+            Some(old) => repository.reference_matching(BRANCH, tip, true, old, log),
+            None => repository.reference(BRANCH, tip, false, log),
+        };
+        let Err(error) = moved else { return Ok(()) };
+        match error.code() {
+            ErrorCode::Modified | ErrorCode::Exists | ErrorCode::NotFound => {
+                expect_head(repository, index, base)?;
+                return Err(IndexError::git("move the branch", index.path())(error));
+            }
+            ErrorCode::Locked if start.elapsed() < BRANCH_LOCK_WAIT => {
+                std::thread::sleep(Duration::from_millis(10))
+            }
+            ErrorCode::Locked => {
+                let path = index.path().join(format!("{BRANCH}.lock"));
+                return Err(IndexError::BranchLocked {
+                    path,
+                    waited: BRANCH_LOCK_WAIT,
+                });
+            }
+            _ => return Err(IndexError::git("move the branch", index.path())(error)),
+        }
+    }
+}
+
+fn expect_head(repository: &Repository, index: &Index, base: &Head) -> Result<(), IndexError> {
+    let found = optional(repository.refname_to_id(BRANCH))
+        .map_err(IndexError::git("read the branch", index.path()))?;
+    if found == base.commit {
+        Ok(())
+    } else {
+        Err(IndexError::HeadMoved {
+            expected: base.commit,
+            found,
+        })
+    }
+}

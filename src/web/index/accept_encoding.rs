@@ -1,0 +1,105 @@
+//! `Accept-Encoding`, as far as the one question goes: gzip or not. Source: RFC 9110, sections 12.4.2 and 12.5.3.
+
+use axum::http::{HeaderMap, header};
+
+/// Whether the answer to a request with these headers may be, and is better, compressed with gzip.
+pub fn prefers_gzip(headers: &HeaderMap) -> bool {
+    let (mut gzip, mut identity, mut any) = (None, None, None);
+    let values = headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    for item in values.flat_map(|value| value.split(',')) {
+        let mut parts = item.split(';').map(str::trim);
+        let coding = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let Some(weight) = weight(parts) else {
+            continue;
+        };
+        match coding.as_str() {
+            "gzip" | "x-gzip" => gzip = Some(weight),
+            "identity" => identity = Some(weight),
+            "*" => any = Some(weight),
+            _ => {}
+        }
+    }
+    let gzip = gzip.or(any).unwrap_or(0);
+    gzip > 0 && gzip >= identity.unwrap_or(0)
+}
+
+/// The weight in thousandths: 1000 where none is given; `None` for one that is no weight.
+fn weight<'a>(parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
+    for parameter in parameters {
+        let Some((name, value)) = parameter.split_once('=') else {
+            continue;
+        };
+        if !name.trim().eq_ignore_ascii_case("q") {
+            continue;
+        }
+        let (whole, fraction) = value.trim().split_once('.').unwrap_or((value.trim(), ""));
+        if fraction.len() > 3 || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let thousandths: u16 = format!("{fraction:0<3}").parse().ok()?;
+        return match (whole, thousandths) {
+            ("0", thousandths) => Some(thousandths),
+            ("1", 0) => Some(1000),
+            _ => None,
+        };
+    }
+    Some(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn accepts(values: &[&'static str]) -> bool {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
+        }
+        prefers_gzip(&headers)
+    }
+
+    #[test]
+    fn gzip_is_used_when_it_is_named_or_anything_goes() {
+        for value in [
+            "gzip",
+            "deflate, gzip",
+            "GZIP;q=0.001",
+            "x-gzip",
+            "*",
+            "br, *;q=0.1",
+            "gzip ; q=1.000",
+            "gzip;q=0.5, identity;q=0.5",
+        ] {
+            assert!(accepts(&[value]), "{value}");
+        }
+        assert!(
+            accepts(&["deflate", "gzip"]),
+            "two header lines are one list"
+        );
+    }
+
+    #[test]
+    fn gzip_is_not_used_when_it_is_absent_forbidden_worse_or_garbled() {
+        for value in [
+            "",
+            "deflate",
+            "gzip;q=0",
+            "gzip;q=0.000",
+            "*;q=0",
+            "gzip;q=0, *",
+            "gzip;q=0.4, identity",
+            "gzip;q=2",
+            "gzip;q=x",
+            "gzip;q=0.1234",
+            "gzipped",
+        ] {
+            assert!(!accepts(&[value]), "{value}");
+        }
+        assert!(!accepts(&[]));
+    }
+}

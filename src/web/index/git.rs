@@ -1,0 +1,89 @@
+//! The git protocol: smart HTTP, read only. Source: git's `gitprotocol-http` and `http-backend`.
+//!
+//! The address has no `.git` at its end and there is one address only: cargo takes an index by its URL, and two URLs of
+//! one index are two sources to it.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
+use axum::response::IntoResponse;
+
+use super::IndexState;
+use super::plain_text::sentence;
+use super::upload_pack::{Request, read_request};
+
+const READ_ONLY: &str = "The index is read-only; use cargo publish.";
+
+/// `GET /git/index`: for a person who looks there.
+pub async fn about() -> impl IntoResponse {
+    sentence(
+        StatusCode::OK,
+        "This is a cargo index for git. Put this address into .cargo/config.toml as the registry's index, or run `git clone` on it.",
+    )
+}
+
+/// `GET /git/index/info/refs?service=git-upload-pack`: what there is to fetch.
+pub async fn info_refs(
+    State(state): State<IndexState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let query = uri.query().unwrap_or_default();
+    match query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("service="))
+    {
+        Some("git-upload-pack") => state.git.answer(Request::advertisement(&headers)).await,
+        Some("git-receive-pack") => sentence(StatusCode::FORBIDDEN, READ_ONLY),
+        Some(_) => sentence(
+            StatusCode::FORBIDDEN,
+            "There is no such git service here; git-upload-pack is.",
+        ),
+        None => sentence(
+            StatusCode::FORBIDDEN,
+            "The index is served by git's smart HTTP protocol only; use git 1.6.6 or newer.",
+        ),
+    }
+}
+
+/// `POST /git/index/git-upload-pack`: a fetch.
+pub async fn upload_pack(
+    State(state): State<IndexState>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.as_bytes());
+    if content_type != Some(b"application/x-git-upload-pack-request") {
+        return sentence(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "A fetch has the content type application/x-git-upload-pack-request.",
+        );
+    }
+    match read_request(&headers, body).await {
+        Ok(input) => state.git.answer(Request::fetch(&headers, input)).await,
+        Err(refusal) => refusal,
+    }
+}
+
+/// A push.
+pub async fn receive_pack() -> impl IntoResponse {
+    sentence(StatusCode::FORBIDDEN, READ_ONLY)
+}
+
+/// Any other path: a client of the dumb protocol, which reads the repository's files.
+pub async fn dumb() -> impl IntoResponse {
+    sentence(
+        StatusCode::NOT_FOUND,
+        "The index is served by git's smart HTTP protocol only: its files can't be read one by one.",
+    )
+}
+
+/// An address with `.git`.
+pub async fn dot_git() -> impl IntoResponse {
+    sentence(
+        StatusCode::NOT_FOUND,
+        "The index is at /git/index, without `.git` at the end.",
+    )
+}

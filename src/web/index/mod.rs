@@ -1,0 +1,59 @@
+//! The index over HTTP, by both of cargo's protocols and from one repository: what the sparse protocol answers and
+//! what a git client fetches are the same head, so they can't disagree.
+
+mod accept_encoding;
+mod entity_tag;
+mod git;
+mod plain_text;
+mod sparse;
+mod upload_pack;
+
+use axum::Router;
+use axum::routing::{any, get, post};
+
+pub use upload_pack::GitService;
+
+use crate::index::View;
+
+/// What the handlers of the index need.
+#[derive(Debug, Clone)]
+pub struct IndexState {
+    /// The files of the sparse protocol.
+    pub view: View,
+    /// The git program behind the git protocol.
+    pub git: GitService,
+}
+
+/// The routes `/index/…` and `/git/index…`, as full paths.
+pub fn router(state: IndexState) -> Router {
+    Router::new()
+        .route("/index", get(sparse::about))
+        .route("/index/", get(sparse::about))
+        .route("/index/config.json", get(sparse::config))
+        .route("/index/{*path}", get(sparse::file))
+        .route("/git/index", get(git::about))
+        .route("/git/index/", get(git::about))
+        .route("/git/index/info/refs", get(git::info_refs))
+        .route("/git/index/git-upload-pack", post(git::upload_pack))
+        .route("/git/index/git-receive-pack", any(git::receive_pack))
+        .route("/git/index/{*path}", any(git::dumb))
+        .route("/git/index.git", any(git::dot_git))
+        .route("/git/index.git/{*path}", any(git::dot_git))
+        .with_state(state)
+}
+
+/// Runs code that blocks (git objects, decompression) on a thread that may; a panic in it goes on in the caller.
+///
+/// `None`: the server is shutting down.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => Some(value),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

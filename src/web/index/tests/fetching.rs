@@ -1,0 +1,322 @@
+use std::io::Write;
+
+use super::*;
+
+#[test]
+fn git_clones_with_every_version_of_the_protocol() {
+    let server = Server::start();
+    let head = server
+        .commit(&[("config.json", "{}"), ("1/a", "one")])
+        .head
+        .commit
+        .unwrap()
+        .to_string();
+    for version in ["0", "1", "2"] {
+        let protocol = format!("protocol.version={version}");
+        let listed = succeeded(server.git(&["-c", &protocol, "ls-remote", &server.git_url()]));
+        assert_eq!(listed, format!("{head}\tHEAD\n{head}\trefs/heads/main\n"));
+        let clone = format!("clone-{version}");
+        succeeded(server.git(&["-c", &protocol, "clone", "-q", &server.git_url(), &clone]));
+        let clone = server.directory.path().join(clone);
+        assert_eq!(std::fs::read_to_string(clone.join("1/a")).unwrap(), "one");
+        succeeded(git(&clone, &["fsck", "--full", "--strict"]));
+    }
+}
+
+#[test]
+fn an_empty_index_is_cloned_and_filled_later() {
+    let server = Server::start();
+    succeeded(server.git(&["clone", "-q", &server.git_url(), "clone"]));
+    server.commit(&[("1/a", "one")]);
+    let clone = server.directory.path().join("clone");
+    // The refspec cargo uses.
+    succeeded(git(
+        &clone,
+        &["fetch", "-q", "origin", "+HEAD:refs/remotes/origin/HEAD"],
+    ));
+    assert_eq!(
+        succeeded(git(&clone, &["show", "refs/remotes/origin/HEAD:1/a"])),
+        "one"
+    );
+}
+
+#[test]
+fn shallow_and_filtered_clones_work_and_can_be_deepened() {
+    let server = Server::start();
+    for content in ["one", "two", "three"] {
+        server.commit(&[("1/a", content)]);
+    }
+    for version in ["0", "2"] {
+        let protocol = format!("protocol.version={version}");
+        let name = format!("shallow-{version}");
+        succeeded(server.git(&[
+            "-c",
+            &protocol,
+            "clone",
+            "-q",
+            "--depth",
+            "1",
+            &server.git_url(),
+            &name,
+        ]));
+        let clone = server.directory.path().join(name);
+        assert_eq!(
+            succeeded(git(&clone, &["rev-list", "--count", "HEAD"])),
+            "1\n"
+        );
+        succeeded(git(
+            &clone,
+            &["-c", &protocol, "fetch", "-q", "--unshallow"],
+        ));
+        assert_eq!(
+            succeeded(git(&clone, &["rev-list", "--count", "HEAD"])),
+            "3\n"
+        );
+    }
+    let filtered = succeeded(server.git(&[
+        "clone",
+        "-q",
+        "--bare",
+        "--filter=blob:none",
+        &server.git_url(),
+        "filtered",
+    ]));
+    assert_eq!(filtered, "");
+    let missing = succeeded(git(
+        &server.directory.path().join("filtered"),
+        &["rev-list", "--objects", "--missing=print", "HEAD"],
+    ));
+    assert!(
+        missing.lines().any(|line| line.starts_with('?')),
+        "{missing}"
+    );
+}
+
+#[test]
+fn a_long_negotiation_with_compressed_requests_finds_what_is_missing() {
+    let server = Server::start();
+    for n in 0..60 {
+        server.commit(&[("1/a", &n.to_string())]);
+    }
+    succeeded(server.git(&["clone", "-q", &server.git_url(), "clone"]));
+    let clone = server.directory.path().join("clone");
+    let own = [
+        "-c",
+        "user.name=x",
+        "-c",
+        "user.email=x@x",
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "own",
+    ];
+    // Commits the server doesn't know make the client send many more ids, compressed.
+    for _ in 0..80 {
+        succeeded(git(&clone, &own));
+    }
+    server.commit(&[("1/a", "last")]);
+    for version in ["0", "2"] {
+        let protocol = format!("protocol.version={version}");
+        succeeded(git(
+            &clone,
+            &["update-ref", "-d", "refs/remotes/origin/main"],
+        ));
+        succeeded(git(&clone, &["-c", &protocol, "fetch", "-q", "origin"]));
+        assert_eq!(succeeded(git(&clone, &["show", "origin/main:1/a"])), "last");
+    }
+}
+
+#[test]
+fn libgit2_which_cargo_uses_by_default_speaks_to_the_same_routes() {
+    // Its client is built without HTTP here; what it sends is version 0 without a Git-Protocol header.
+    let server = Server::start();
+    let head = server.commit(&[("1/a", "one")]).head.commit.unwrap();
+    let answer = server.get("/git/index/info/refs?service=git-upload-pack", &[]);
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("content-type"),
+        "application/x-git-upload-pack-advertisement"
+    );
+    assert_eq!(
+        answer.header("cache-control"),
+        "no-cache, max-age=0, must-revalidate"
+    );
+    let start = format!("001e# service=git-upload-pack\n0000015f{head} HEAD\0");
+    let text = answer.text();
+    assert_eq!(text[..34], start[..34]);
+    assert_eq!(text[38..84], start[38..84]);
+    let want = format!("0032want {head}\n00000009done\n");
+    let headers = [("Content-Type", "application/x-git-upload-pack-request")];
+    let pack = server.send(
+        "POST",
+        "/git/index/git-upload-pack",
+        &headers,
+        want.as_bytes(),
+    );
+    assert_eq!(pack.status, 200);
+    assert!(pack.body.starts_with(b"0008NAK\nPACK"));
+}
+
+#[test]
+fn clones_are_whole_while_commits_are_written_and_repacked() {
+    let server = Server::start();
+    server.commit(&[("ab/cd/abcd", "0"), ("ef/gh/efgh", "0")]);
+    std::thread::scope(|scope| {
+        let cloner = scope.spawn(|| {
+            for n in 0..6 {
+                let name = format!("clone-{n}");
+                succeeded(server.git(&["clone", "-q", &server.git_url(), &name]));
+                let clone = server.directory.path().join(name);
+                let read = |path| std::fs::read_to_string(clone.join(path)).unwrap();
+                assert_eq!(read("ab/cd/abcd"), read("ef/gh/efgh"));
+                succeeded(git(&clone, &["fsck", "--full", "--strict"]));
+            }
+        });
+        let mut number = 0;
+        while !cloner.is_finished() {
+            number += 1;
+            server.commit(&[
+                ("ab/cd/abcd", &number.to_string()),
+                ("ef/gh/efgh", &number.to_string()),
+            ]);
+            server.index.lock_writer().unwrap().maintain().unwrap();
+        }
+        assert!(number > 6, "{number}");
+    });
+}
+
+#[test]
+fn pushes_are_refused_with_a_word_what_to_do() {
+    let server = Server::start();
+    server.commit(&[("1/a", "one")]);
+    succeeded(server.git(&["clone", "-q", &server.git_url(), "clone"]));
+    let clone = server.directory.path().join("clone");
+    let push = git(&clone, &["push", "origin", "HEAD:refs/heads/other"]);
+    assert!(!push.status.success());
+    let stderr = String::from_utf8(push.stderr).unwrap();
+    assert!(
+        stderr.contains("The index is read-only; use cargo publish."),
+        "{stderr}"
+    );
+    assert_eq!(
+        server
+            .send("POST", "/git/index/git-receive-pack", &[], b"")
+            .status,
+        403
+    );
+}
+
+#[test]
+fn other_clients_are_told_what_this_is() {
+    let server = Server::start();
+    server.commit(&[("1/a", "one")]);
+    for (path, status, text) in [
+        ("/git/index/info/refs", 403, "smart HTTP protocol only"),
+        (
+            "/git/index/info/refs?service=git-shell",
+            403,
+            "no such git service",
+        ),
+        ("/git/index/HEAD", 404, "smart HTTP protocol only"),
+        (
+            "/git/index/objects/info/packs",
+            404,
+            "smart HTTP protocol only",
+        ),
+        ("/git/index/config", 404, "smart HTTP protocol only"),
+        (
+            "/git/index.git/info/refs?service=git-upload-pack",
+            404,
+            "without `.git` at the end",
+        ),
+        ("/git/index", 200, "git clone"),
+        ("/git/index/", 200, "git clone"),
+    ] {
+        let answer = server.get(path, &[]);
+        assert_eq!(
+            (answer.status, answer.header("cache-control")),
+            (status, "no-store"),
+            "{path}"
+        );
+        assert!(answer.text().contains(text), "{path}: {}", answer.text());
+        assert_eq!(answer.text().lines().count(), 1);
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn fetch_requests_that_make_no_sense_are_refused() {
+    let server = Server::start();
+    server.commit(&[("1/a", "one")]);
+    let kind = ("Content-Type", "application/x-git-upload-pack-request");
+    let post = |headers: &[(&str, &str)], body: &[u8]| {
+        server
+            .send("POST", "/git/index/git-upload-pack", headers, body)
+            .status
+    };
+    assert_eq!(post(&[("Content-Type", "text/plain")], b"0000"), 415);
+    assert_eq!(post(&[kind, ("Content-Encoding", "br")], b"0000"), 415);
+    assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], b"0000"), 400);
+    let bomb = gzip(&vec![b'0'; 17 * 1024 * 1024]);
+    assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &bomb), 413);
+    assert_eq!(post(&[kind], b"zzzz"), 500, "git itself refuses it");
+    assert_eq!(
+        post(&[kind, ("Content-Encoding", "gzip")], &gzip(b"0000")),
+        200,
+        "nothing is wanted"
+    );
+}
+
+#[test]
+fn a_protocol_header_with_odd_characters_is_not_passed_on() {
+    let server = Server::start();
+    server.commit(&[("1/a", "one")]);
+    let path = "/git/index/info/refs?service=git-upload-pack";
+    let plain = server.get(path, &[("Git-Protocol", "version=2")]);
+    assert!(
+        plain.text().starts_with("000eversion 2\n"),
+        "{}",
+        plain.text()
+    );
+    let odd = server.get(path, &[("Git-Protocol", "version=2 $(x)")]);
+    assert!(
+        odd.text().starts_with("001e# service=git-upload-pack\n"),
+        "{}",
+        odd.text()
+    );
+}
+
+#[test]
+fn a_fetch_that_finds_no_free_process_is_told_to_come_again() {
+    let server =
+        Server::start_with(|index| GitService::with_limits(index, 0, Duration::from_millis(1)));
+    let answer = server.get("/git/index/info/refs?service=git-upload-pack", &[]);
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
+    insta::assert_snapshot!(answer.text(), @"Too many fetches at once; try again in a few seconds.");
+}
+
+#[test]
+fn a_finished_fetch_gives_its_process_back() {
+    let server =
+        Server::start_with(|index| GitService::with_limits(index, 1, Duration::from_secs(30)));
+    server.commit(&[("1/a", "one")]);
+    for n in 0..3 {
+        succeeded(server.git(&["clone", "-q", &server.git_url(), &format!("clone-{n}")]));
+    }
+}
+
+#[test]
+fn a_repository_git_can_not_read_is_500() {
+    let server = Server::start();
+    server.commit(&[("1/a", "one")]);
+    std::fs::remove_file(server.index.path().join("HEAD")).unwrap();
+    let answer = server.get("/git/index/info/refs?service=git-upload-pack", &[]);
+    assert_eq!(answer.status, 500);
+    insta::assert_snapshot!(answer.text(), @"git failed on the server; its log tells why.");
+}

@@ -1,0 +1,216 @@
+use std::io::Read;
+
+use super::*;
+
+fn long() -> String {
+    "{\"name\":\"abcd\"}\n".repeat(100)
+}
+
+fn blob(server: &Server, path: &str) -> String {
+    let head = server.index.head().unwrap();
+    server
+        .index
+        .read(&head, path)
+        .unwrap()
+        .unwrap()
+        .id
+        .to_string()
+}
+
+#[test]
+fn a_file_has_its_validators_and_its_type() {
+    let server = Server::start();
+    server.commit(&[
+        ("config.json", "{}"),
+        ("ab/cd/abcd", "{\"name\":\"abcd\"}\n"),
+    ]);
+    let file = server.get("/index/ab/cd/abcd", &[]);
+    assert_eq!((file.status, file.text()), (200, "{\"name\":\"abcd\"}\n"));
+    assert_eq!(
+        file.header("etag"),
+        format!("\"{}\"", blob(&server, "ab/cd/abcd"))
+    );
+    assert_eq!(file.header("vary"), "Accept-Encoding");
+    assert_eq!(file.header("cache-control"), "no-cache");
+    assert_eq!(file.header("content-type"), "text/plain; charset=utf-8");
+    let config = server.get("/index/config.json", &[]);
+    assert_eq!((config.status, config.text()), (200, "{}"));
+    assert_eq!(config.header("content-type"), "application/json");
+    assert_eq!(config.header("cache-control"), "no-cache");
+}
+
+#[test]
+fn a_known_tag_is_answered_304_until_the_file_changes() {
+    let server = Server::start();
+    server.commit(&[("ab/cd/abcd", &long())]);
+    let id = blob(&server, "ab/cd/abcd");
+    for condition in [
+        format!("\"{id}\""),
+        format!("W/\"{id}\""),
+        format!("\"x\", W/\"{id}\""),
+        "*".to_owned(),
+    ] {
+        for (coding, tag) in [
+            ("identity", format!("\"{id}\"")),
+            ("gzip", format!("W/\"{id}\"")),
+        ] {
+            let headers = [
+                ("If-None-Match", condition.as_str()),
+                ("Accept-Encoding", coding),
+            ];
+            let answer = server.get("/index/ab/cd/abcd", &headers);
+            assert_eq!(
+                (answer.status, answer.body.len()),
+                (304, 0),
+                "{condition} {coding}"
+            );
+            assert_eq!(answer.header("etag"), tag);
+            assert_eq!(answer.header("vary"), "Accept-Encoding");
+            assert_eq!(answer.header("cache-control"), "no-cache");
+        }
+    }
+    server.commit(&[("ab/cd/abcd", "changed")]);
+    let answer = server.get(
+        "/index/ab/cd/abcd",
+        &[("If-None-Match", &format!("\"{id}\""))],
+    );
+    assert_eq!((answer.status, answer.text()), (200, "changed"));
+}
+
+#[test]
+fn a_request_without_a_matching_tag_is_never_answered_304() {
+    let server = Server::start();
+    server.commit(&[("1/a", "one")]);
+    let dated = [("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT")];
+    let other = [("If-None-Match", "\"other\"")];
+    for headers in [&[][..], &dated, &other] {
+        assert_eq!(server.get("/index/1/a", headers).status, 200, "{headers:?}");
+    }
+    assert_eq!(
+        server.get("/index/1/b", &[("If-None-Match", "*")]).status,
+        404
+    );
+}
+
+#[test]
+fn a_file_is_compressed_for_those_who_accept_it() {
+    let server = Server::start();
+    server.commit(&[("ab/cd/abcd", &long()), ("1/a", "short")]);
+    for _first_made_then_cached in 0..2 {
+        let answer = server.get("/index/ab/cd/abcd", &[("Accept-Encoding", "deflate, gzip")]);
+        assert_eq!(
+            (answer.status, answer.header("content-encoding")),
+            (200, "gzip")
+        );
+        assert_eq!(
+            answer.header("etag"),
+            format!("W/\"{}\"", blob(&server, "ab/cd/abcd"))
+        );
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&answer.body[..])
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, long());
+    }
+    let refused = server.get("/index/ab/cd/abcd", &[("Accept-Encoding", "gzip;q=0")]);
+    assert_eq!(
+        (refused.header("content-encoding"), refused.text()),
+        ("", long().as_str())
+    );
+    let short = server.get("/index/1/a", &[("Accept-Encoding", "gzip")]);
+    assert_eq!(
+        (short.header("content-encoding"), short.text()),
+        ("", "short")
+    );
+}
+
+#[test]
+fn head_has_the_headers_and_no_body() {
+    let server = Server::start();
+    server.commit(&[("ab/cd/abcd", &long())]);
+    let get = server.get("/index/ab/cd/abcd", &[]);
+    let head = server.send("HEAD", "/index/ab/cd/abcd", &[], b"");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.headers, get.headers);
+    assert_eq!(head.header("content-length"), long().len().to_string());
+}
+
+#[test]
+fn an_absent_file_is_404_and_seen_as_soon_as_it_is_there() {
+    let server = Server::start();
+    for path in ["/index/config.json", "/index/ab/cd/abcd", "/index/1/a"] {
+        let answer = server.get(path, &[]);
+        assert_eq!(
+            (answer.status, answer.header("cache-control")),
+            (404, "no-store"),
+            "{path}"
+        );
+        assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+        assert_eq!(answer.header("etag"), "");
+    }
+    insta::assert_snapshot!(server.get("/index/ab/cd/abcd", &[]).text(), @"No such file in the index: ab/cd/abcd");
+    server.commit(&[("ab/cd/abcd", "x")]);
+    assert_eq!(server.get("/index/ab/cd/abcd", &[]).status, 200);
+}
+
+#[test]
+fn upper_case_is_404_and_says_where_to_look() {
+    let server = Server::start();
+    server.commit(&[("ab/cd/abcd", "x")]);
+    let answer = server.get("/index/Ab/cd/Abcd", &[]);
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (404, "no-store")
+    );
+    insta::assert_snapshot!(answer.text(), @"No such file in the index: paths are in lower case, ask for /index/ab/cd/abcd");
+}
+
+#[test]
+fn odd_paths_are_404() {
+    let server = Server::start();
+    server.commit(&[("config.json", "{}"), ("ab/cd/abcd", "x")]);
+    let longest = format!("/index/{}", "a/".repeat(4000));
+    for path in [
+        "/index/ab",
+        "/index/ab/cd",
+        "/index/ab/cd/abcd/",
+        "/index//ab/cd/abcd",
+        "/index/ab/cd/../cd/abcd",
+        "/index/%2e%2e/%2e%2e/etc/passwd",
+        "/index/..%2f..%2fetc%2fpasswd",
+        "/index/ab/ce/abcd",
+        "/index/ab/cd/abcd%00",
+        "/index/%ff%fe",
+        "/index/ab/cd/%C3%A4bcd",
+        "/index/xx/yy/config.json",
+        &longest,
+    ] {
+        let answer = server.get(path, &[]);
+        assert_eq!(
+            (answer.status, answer.header("cache-control")),
+            (404, "no-store"),
+            "{path}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(
+        server.get("/index/%61b/cd/abcd", &[]).status,
+        200,
+        "an encoded letter is the letter"
+    );
+    assert_eq!(
+        server.get("/index/", &[]).status,
+        200,
+        "a person is told what this is"
+    );
+}
+
+#[test]
+fn a_damaged_index_is_503_and_not_404() {
+    let server = Server::start();
+    server.commit(&[("1/a", "x")]);
+    std::fs::remove_dir_all(server.index.path().join("objects/pack")).unwrap();
+    let answer = server.get("/index/1/a", &[]);
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
+    insta::assert_snapshot!(answer.text(), @"The index can't be read at the moment; the server's log tells why.");
+}
