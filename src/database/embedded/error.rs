@@ -62,13 +62,8 @@ pub enum EmbeddedError {
     Program { program: PathBuf, problem: String },
     /// The cluster was made by another major version, and those programs aren't installed.
     #[error(
-        "the database in {dir} was made by PostgreSQL {wanted}, but only PostgreSQL {found} is installed (in {bin}). \
-         Either install the version it was made by: apt-get install postgresql-{wanted}. Or upgrade it, with both \
-         versions installed, in an empty directory and as the user who owns {dir}: \
-         {bin}/initdb -D {dir}.upgraded -U supercargo --encoding=UTF8 --locale=C --auth-local=trust --auth-host=reject \
-         && {bin}/pg_upgrade -U supercargo -b /usr/lib/postgresql/{wanted}/bin -B {bin} -d {dir} -D {dir}.upgraded \
-         && mv {dir} {dir}.{wanted} && mv {dir}.upgraded {dir}",
-        dir = cluster.display(), bin = found_in.display()
+        "the database in {} was made by PostgreSQL {wanted}, but only PostgreSQL {found} is installed (in {}). {}",
+        cluster.display(), found_in.display(), other_version_remedy(cluster, *wanted, *found, found_in)
     )]
     OtherMajorVersion {
         cluster: PathBuf,
@@ -135,4 +130,30 @@ impl EmbeddedError {
             reason,
         }
     }
+}
+
+/// PostgreSQL upgrades a cluster with the programs of both versions at hand, and never downgrades one.
+fn other_version_remedy(cluster: &Path, wanted: u32, found: u32, found_in: &Path) -> String {
+    let install = format!("apt-get install postgresql-{wanted}");
+    if wanted > found {
+        return format!(
+            "Install the version it was made by, as there is no way back to an older one: {install}"
+        );
+    }
+    let (old, new) = (cluster.display(), found_in.display());
+    // Since 18 initdb turns checksums on, and pg_upgrade wants both clusters alike.
+    let checksums = if found >= 18 {
+        " --no-data-checksums"
+    } else {
+        ""
+    };
+    format!(
+        "Either install the version it was made by: {install}. Or upgrade it, with both versions installed and \
+         supercargo stopped:\n\
+         1. mkdir -m 700 {old}.upgraded && chown --reference={old} {old}.upgraded\n\
+         2. as the user who owns {old}, in a directory that user may write to, such as /tmp:\n   \
+         {new}/initdb -U supercargo -E UTF8 --locale=C --auth-local=trust --auth-host=reject{checksums} -D {old}.upgraded\n   \
+         {new}/pg_upgrade -U supercargo -b /usr/lib/postgresql/{wanted}/bin -B {new} -d {old} -D {old}.upgraded\n\
+         3. mv {old} {old}.{wanted} && mv {old}.upgraded {old}"
+    )
 }

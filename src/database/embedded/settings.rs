@@ -1,12 +1,13 @@
 //! The server's settings, given on its command line, which wins over every file in the cluster.
 
 /// For every cluster. The socket lies in the server's working directory, which is the cluster.
-const COMMON: [&str; 15] = [
+const COMMON: [&str; 16] = [
     "listen_addresses=",
     "unix_socket_directories=.",
     "unix_socket_permissions=0700",
     "port=5432",
     "max_connections=100",
+    "synchronous_commit=on",
     "shared_buffers=64MB",
     // The registry's statements are small; compiling them takes longer than running them.
     "jit=off",
@@ -21,14 +22,11 @@ const COMMON: [&str; 15] = [
 ];
 
 /// What was answered with success is on disk.
-const DURABLE: [&str; 3] = ["fsync=on", "synchronous_commit=on", "full_page_writes=on"];
+const DURABLE: [&str; 2] = ["fsync=on", "full_page_writes=on"];
 
-/// What is thrown away needs no disk.
-const THROWAWAY: [&str; 3] = [
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
-];
+/// What is thrown away needs no disk. A commit is still handed to the operating system before it is answered, so that
+/// even here a killed server loses nothing.
+const THROWAWAY: [&str; 2] = ["fsync=off", "full_page_writes=off"];
 
 /// The port in the socket's name; nothing listens on it as a TCP port.
 pub(super) const PORT: u16 = 5432;

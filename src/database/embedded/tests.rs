@@ -418,8 +418,16 @@ fn a_cluster_of_another_major_version_is_refused_with_the_way_out() -> TestResul
             "DIR",
         )
         .replace(&found_in.display().to_string(), "BIN")
-        .replace(&format!("PostgreSQL {found}"), "PostgreSQL NN");
-    insta::assert_snapshot!(text, @"");
+        .replace(&format!("PostgreSQL {found}"), "PostgreSQL NN")
+        .replace(" --no-data-checksums", "");
+    insta::assert_snapshot!(text, @r"
+    the database in DIR was made by PostgreSQL 9, but only PostgreSQL NN is installed (in BIN). Either install the version it was made by: apt-get install postgresql-9. Or upgrade it, with both versions installed and supercargo stopped:
+    1. mkdir -m 700 DIR.upgraded && chown --reference=DIR DIR.upgraded
+    2. as the user who owns DIR, in a directory that user may write to, such as /tmp:
+       BIN/initdb -U supercargo -E UTF8 --locale=C --auth-local=trust --auth-host=reject -D DIR.upgraded
+       BIN/pg_upgrade -U supercargo -b /usr/lib/postgresql/9/bin -B BIN -d DIR -D DIR.upgraded
+    3. mv DIR DIR.9 && mv DIR.upgraded DIR
+    ");
     Ok(())
 }
 
@@ -436,7 +444,7 @@ fn missing_programs_are_named_with_the_package_that_has_them() -> TestResult {
     let text = error
         .to_string()
         .replace(&empty.path().display().to_string(), "EMPTY");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"found no PostgreSQL server programs (initdb and postgres) in EMPTY; install them: apt-get install postgresql. Or use a database server of your own with --database-url");
     assert_eq!(fs::read_dir(&data.path)?.count(), 0);
     Ok(())
 }
@@ -534,6 +542,6 @@ fn a_missing_data_directory_is_named() -> TestResult {
     let error = attach(Path::new("/nonexistent/registry"))
         .err()
         .ok_or("it attached")?;
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"cannot open /nonexistent/registry: No such file or directory (os error 2); supercargo needs a data directory that it can read and write: run it as the directory's owner, or choose another directory with --data-dir");
     Ok(())
 }
