@@ -1,6 +1,7 @@
 //! Where PostgreSQL's server programs are. Distributions keep several major versions side by side and mostly off
 //! PATH; a cluster can be run only by the major version that made it.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -135,7 +136,7 @@ fn installed() -> Vec<PathBuf> {
             }
         }
     }
-    found.sort_by(|one, other| other.0.cmp(&one.0));
+    found.sort_by_key(|(version, _)| Reverse(*version));
     found.into_iter().map(|(_, directory)| directory).collect()
 }
 

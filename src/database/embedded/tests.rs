@@ -13,7 +13,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, Uid};
+use nix::unistd::{Pid, Uid, getpgid};
 use tempfile::TempDir;
 
 use super::pid_file::PidFile;
@@ -226,30 +226,6 @@ fn a_killed_server_is_started_again_with_its_data() -> TestResult {
     Ok(())
 }
 
-#[test]
-fn a_backend_that_outlives_the_killed_server_is_waited_for() -> TestResult {
-    let data = DataDir::new()?;
-    let cluster = data.start()?;
-    let mut connection = PgConnection::establish(&cluster.url())?;
-    let backend: Backend =
-        diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut connection)?;
-    let backend = Pid::from_raw(backend.pid);
-    kill(backend, Signal::SIGSTOP)?;
-    let postmaster = data.postmaster()?.ok_or("no server")?;
-    kill(postmaster, Signal::SIGKILL)?;
-    let log = data.path.join("postgres.log");
-    let refused = eventually("PostgreSQL refuses to start beside the backend", || {
-        let text = fs::read_to_string(&log).ok()?;
-        text.contains("pre-existing shared memory block")
-            .then_some(())
-    });
-    kill(backend, Signal::SIGCONT)?;
-    refused?;
-    next_postmaster(&data, postmaster)?;
-    PgConnection::establish(&cluster.url())?;
-    Ok(())
-}
-
 /// Not a test of its own: the process that [`a_killed_owner_takes_the_server_down_and_the_next_start_has_the_data`]
 /// kills. It is told the data directory on its standard input, and holds the cluster until that is closed.
 #[test]
@@ -331,6 +307,61 @@ fn a_start_right_after_the_owner_was_killed_waits_for_its_server() -> TestResult
 }
 
 #[test]
+fn a_backend_that_outlives_the_killed_server_is_waited_for() -> TestResult {
+    let data = DataDir::new()?;
+    let (mut owner, url) = run_an_owner(&data)?;
+    let mut connection = PgConnection::establish(&url)?;
+    let backend: Backend =
+        diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut connection)?;
+    let backend = Pid::from_raw(backend.pid);
+    kill(backend, Signal::SIGSTOP)?;
+    kill(data.postmaster()?.ok_or("no server")?, Signal::SIGKILL)?;
+    owner.kill()?;
+    owner.wait()?;
+    let log = data.path.join("postgres.log");
+    std::thread::scope(|scope| {
+        let next = scope.spawn(|| data.start().map_err(|error| error.to_string()));
+        let refused = eventually("PostgreSQL refuses to start beside the backend", || {
+            let text = fs::read_to_string(&log).ok()?;
+            text.contains("pre-existing shared memory block")
+                .then_some(())
+        });
+        kill(backend, Signal::SIGCONT)?;
+        refused?;
+        let next = next.join().map_err(|_| "the start panicked")??;
+        PgConnection::establish(&next.url())?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_ctrl_c_on_the_terminal_does_not_reach_the_server() -> TestResult {
+    let data = DataDir::new()?;
+    let _cluster = data.start()?;
+    let postmaster = data.postmaster()?.ok_or("no server")?;
+    assert_eq!(getpgid(Some(postmaster))?, postmaster);
+    Ok(())
+}
+
+#[test]
+fn another_cluster_s_server_with_the_recorded_process_number_is_left_alone() -> TestResult {
+    let (data, other) = (DataDir::new()?, DataDir::new()?);
+    data.start()?.stop()?;
+    let other_cluster = other.start()?;
+    fs::copy(
+        other.cluster().join("postmaster.pid"),
+        data.cluster().join("postmaster.pid"),
+    )?;
+    assert_eq!(attach(&data.path)?, None);
+    let others_server = other.postmaster()?;
+    let cluster = data.start()?;
+    PgConnection::establish(&cluster.url())?;
+    PgConnection::establish(&other_cluster.url())?;
+    assert_eq!(other.postmaster()?, others_server);
+    Ok(())
+}
+
+#[test]
 fn a_stranger_with_the_recorded_process_number_is_left_alone() -> TestResult {
     let data = DataDir::new()?;
     data.start()?.stop()?;
@@ -339,7 +370,10 @@ fn a_stranger_with_the_recorded_process_number_is_left_alone() -> TestResult {
         .ok_or("no cluster")?
         .owner;
     let mut stranger = Command::new("cat");
-    stranger.stdin(Stdio::piped()).stdout(Stdio::null());
+    stranger
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .current_dir(data.cluster());
     if Uid::effective().is_root() {
         std::os::unix::process::CommandExt::uid(&mut stranger, owner.as_raw());
     }
