@@ -1,4 +1,5 @@
 <<<<<<< HEAD
+<<<<<<< HEAD
 //! The `supercargo` program.
 
 use std::process::ExitCode;
@@ -13,3 +14,6 @@ fn main() -> ExitCode {
 =======
 fn main() {}
 >>>>>>> index
+=======
+fn main() {}
+>>>>>>> embedded

@@ -1,6 +1,7 @@
 //! The registry's tables, one file a noun, and the ways to reach them. Knows no queue and no index.
 
 pub mod crates;
+pub mod embedded;
 pub mod migrations;
 pub mod owners;
 pub mod pool;

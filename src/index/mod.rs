@@ -12,12 +12,15 @@
 mod batch;
 mod change;
 mod config_json;
+pub mod entry;
 mod error;
 mod git_program;
 mod initialise;
 mod leftovers;
 mod maintenance;
+pub mod path;
 mod repository;
+pub mod shown;
 mod view;
 mod writer;
 
