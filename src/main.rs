@@ -1,5 +1,3 @@
-<<<<<<< HEAD
-<<<<<<< HEAD
 //! The `supercargo` program.
 
 use std::process::ExitCode;
@@ -11,9 +9,3 @@ use supercargo::config::Cli;
 fn main() -> ExitCode {
     commands::run(Cli::parse())
 }
-=======
-fn main() {}
->>>>>>> index
-=======
-fn main() {}
->>>>>>> embedded

@@ -21,7 +21,7 @@ use crate::crate_store::CrateStore;
 use crate::index::{Index, View};
 use crate::package::RegistryUrls;
 use crate::queue::{Completions, Wakeups};
-use crate::web::index::IndexState;
+use crate::web::index::{GitService, IndexState};
 use crate::web::{self, App, Settings};
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
@@ -69,7 +69,7 @@ fn serve_from(
         limits: options.limits(),
         publish_wait: options.publish_wait,
     };
-    let index_state = IndexState::new(View::new(index));
+    let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let app = App::new(pool, crate_store, index_state, wakeups, completions, settings);
     let server = Server::start(app, listener)?;
     announce(storage, &base_url)?;

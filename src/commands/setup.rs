@@ -47,7 +47,7 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
 pub(super) fn ensure_config_json(index: &Index, base_url: &str) -> Result<(), CommandError> {
     let config = ConfigJson {
         dl: format!("{base_url}/api/v1/crates"),
-        api: Some(base_url.to_owned()),
+        api: base_url.to_owned(),
         auth_required: false,
     };
     let writer = index.lock_writer()?;

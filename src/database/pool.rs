@@ -13,7 +13,7 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection};
 use diesel::{Connection, ConnectionError, PgConnection};
 use parking_lot::ReentrantMutex;
 
-/// How long a request waits for a connection before it gives up.
+/// How long a request waits for a connection before it gives up; the error names it.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where connections come from. Cheap to clone.
@@ -33,7 +33,7 @@ pub struct SharedConnection(Arc<ReentrantMutex<RefCell<PgConnection>>>);
 /// The database can't be reached at the moment.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
-    #[error("no connection to the database was free within {} s: {0}", CHECKOUT_TIMEOUT.as_secs())]
+    #[error("no connection to the database was free within 10 s: {0}")]
     Exhausted(#[from] diesel::r2d2::PoolError),
     #[error("the database does not answer")]
     Connect(#[from] ConnectionError),
@@ -73,7 +73,7 @@ impl Pool {
     /// One connection within a transaction that is never committed.
     pub fn test(url: &str) -> Result<Self, PoolError> {
         let mut connection = PgConnection::establish(url)?;
-        connection.begin_test_transaction().map_err(|error| ConnectionError::CouldntSetupConfiguration(error))?;
+        connection.begin_test_transaction().map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(Self(Kind::Test(SharedConnection(Arc::new(ReentrantMutex::new(RefCell::new(connection)))))))
     }
 

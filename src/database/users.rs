@@ -53,7 +53,7 @@ pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<Us
 
 /// Whether there is any user at all.
 pub fn any(connection: &mut PgConnection) -> QueryResult<bool> {
-    diesel::select(diesel::dsl::exists(users::table)).get_result(connection)
+    diesel::select(diesel::dsl::exists(users::table.select(users::id))).get_result(connection)
 }
 
 /// All users, the first one first.

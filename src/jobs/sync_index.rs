@@ -128,7 +128,7 @@ fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Wr
     let ids: Vec<i32> = good().map(|(&id, _)| id).collect();
     crates::lock_all(connection, &ids)?;
     let head = index.head().map_err(index_failed)?;
-    let head_commit = head.commit().map(|commit| commit.to_string()).unwrap_or_default();
+    let head_commit = head.commit.map(|commit| commit.to_string()).unwrap_or_default();
     let mut shown = Vec::new();
     for (_, krate) in good() {
         let file = index.read(&head, &index_path(&krate.name)).map_err(index_failed)?;

@@ -9,7 +9,6 @@ use crate::queue::{Completions, JobId};
 
 /// Waits for one job.
 pub struct JobWaiter {
-    job: JobId,
     done: oneshot::Receiver<()>,
     /// Dropped with the waiter, so that an answer that gave up leaves nothing behind.
     _registration: Registration,
@@ -19,13 +18,11 @@ impl JobWaiter {
     /// Registers before the job's transaction commits, so that its end can't be missed.
     pub fn register(completions: &Completions, job: JobId) -> Self {
         let (tell, done) = oneshot::channel();
-        // The receiver is gone when the answer did not wait that long.
-        let registration = completions.register(job, move || drop(tell.send(())));
-        Self { job, done, _registration: registration }
-    }
-
-    pub fn job(&self) -> JobId {
-        self.job
+        let registration = completions.register(job, move || {
+            // The receiver is gone when the answer did not wait that long.
+            let _ = tell.send(());
+        });
+        Self { done, _registration: registration }
     }
 
     /// Whether the job was done in time.
