@@ -38,7 +38,8 @@ pub fn list(connection: &mut PgConnection, name: &str, as_json: bool) -> Result<
     let krate = existing(connection, name)?;
     let owners = owners::list(connection, krate.id)?;
     if as_json {
-        let owners: Vec<_> = owners.iter().map(|user| json!({ "id": user.id, "login": user.login, "name": user.name })).collect();
+        let owners: Vec<_> =
+            owners.iter().map(|user| json!({ "id": user.id, "login": user.login, "name": user.name })).collect();
         return print_json(&owners);
     }
     print_table(["ID", "LOGIN"], owners.into_iter().map(|user| [user.id.to_string(), user.login]));

@@ -16,7 +16,8 @@ pub fn create(connection: &mut PgConnection, login: &str) -> Result<(), AdminErr
 pub fn list(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminError> {
     let users = users::list(connection)?;
     if as_json {
-        let users: Vec<_> = users.iter().map(|user| json!({ "id": user.id, "login": user.login, "name": user.name })).collect();
+        let users: Vec<_> =
+            users.iter().map(|user| json!({ "id": user.id, "login": user.login, "name": user.name })).collect();
         return print_json(&users);
     }
     print_table(["ID", "LOGIN"], users.into_iter().map(|user| [user.id.to_string(), user.login]));

@@ -88,7 +88,9 @@ fn local_url(address: SocketAddr) -> String {
         return format!("http://{address}");
     }
     let url = format!("http://127.0.0.1:{}", address.port());
-    tracing::warn!("listening on all addresses, while config.json tells clients {url}: set --public-url to the registry's own name");
+    tracing::warn!(
+        "listening on all addresses, while config.json tells clients {url}: set --public-url to the registry's own name"
+    );
     url
 }
 

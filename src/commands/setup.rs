@@ -23,8 +23,9 @@ pub(super) fn ensure_admin(connection: &mut PgConnection, token_file: &Path) -> 
         }
         let admin = users::create(connection, ADMIN, None)?;
         let (_, token) = tokens::create(connection, admin.id, "made by the first start")?;
-        write_secret(token_file, token.reveal())
-            .map_err(|error| CommandError::while_doing(format!("the token can't be written to {}", token_file.display()), error))?;
+        write_secret(token_file, token.reveal()).map_err(|error| {
+            CommandError::while_doing(format!("the token can't be written to {}", token_file.display()), error)
+        })?;
         Ok(true)
     })
 }
@@ -45,11 +46,7 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
 
 /// Writes config.json where it differs from what clients are to be told. No job ever does.
 pub(super) fn ensure_config_json(index: &Index, base_url: &str) -> Result<(), CommandError> {
-    let config = ConfigJson {
-        dl: format!("{base_url}/api/v1/crates"),
-        api: base_url.to_owned(),
-        auth_required: false,
-    };
+    let config = ConfigJson { dl: format!("{base_url}/api/v1/crates"), api: base_url.to_owned(), auth_required: false };
     let writer = index.lock_writer()?;
     loop {
         let head = index.head()?;

@@ -80,7 +80,10 @@ impl Registry {
                 return Err(CommandError::new(format!("the throw-away registry ended before it served ({status})")));
             }
             if Instant::now() > until {
-                return Err(CommandError::new(format!("the throw-away registry did not start within {} s", START.as_secs())));
+                return Err(CommandError::new(format!(
+                    "the throw-away registry did not start within {} s",
+                    START.as_secs()
+                )));
             }
             std::thread::sleep(LOOK_EVERY);
         }
@@ -166,11 +169,10 @@ fn run(
     let [program, arguments @ ..] = options.command.as_slice() else {
         return Err(CommandError::new("no command was given: put it after `--`"));
     };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .envs(environment)
-        .spawn()
-        .map_err(|error| CommandError::while_doing(format!("the command {} can't be run", program.display()), error))?;
+    let mut child =
+        Command::new(program).args(arguments).envs(environment).spawn().map_err(|error| {
+            CommandError::while_doing(format!("the command {} can't be run", program.display()), error)
+        })?;
     let command = pid(&child);
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         while let Ok(signal) = signals.wait() {

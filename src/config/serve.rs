@@ -86,7 +86,8 @@ mod tests {
     #[test]
     fn a_base_url_is_taken_without_its_last_slash_and_others_are_refused() {
         assert_eq!(base_url("https://crates.example/registry/"), Ok("https://crates.example/registry".to_owned()));
-        for wrong in ["crates.example", "sparse+https://crates.example/", "https://", "http://u:p@host", "http://h/?q"] {
+        for wrong in ["crates.example", "sparse+https://crates.example/", "https://", "http://u:p@host", "http://h/?q"]
+        {
             assert!(base_url(wrong).is_err(), "{wrong}");
         }
     }

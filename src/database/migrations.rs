@@ -53,7 +53,9 @@ fn refuse_newer(connection: &mut PgConnection) -> Result<(), MigrationError> {
     use diesel::migration::{Migration, MigrationSource};
     let known = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS).map_err(MigrationError::Failed)?;
     let applied = connection.applied_migrations().map_err(MigrationError::Failed)?;
-    let newest = applied.into_iter().find(|version| known.iter().all(|one: &Box<dyn Migration<_>>| one.name().version() != *version));
+    let newest = applied
+        .into_iter()
+        .find(|version| known.iter().all(|one: &Box<dyn Migration<_>>| one.name().version() != *version));
     newest.map_or(Ok(()), |version| Err(MigrationError::Newer { newest: version.to_string() }))
 }
 

@@ -42,8 +42,7 @@ pub fn remove(connection: &mut PgConnection, crate_id: i32, user: i32) -> QueryR
     if !is_owner(connection, crate_id, user)? {
         return Ok(Removed::WasNone);
     }
-    let owners: i64 =
-        crate_owners::table.filter(crate_owners::crate_id.eq(crate_id)).count().get_result(connection)?;
+    let owners: i64 = crate_owners::table.filter(crate_owners::crate_id.eq(crate_id)).count().get_result(connection)?;
     if owners == 1 {
         return Ok(Removed::IsLast);
     }

@@ -18,7 +18,9 @@ pub struct User {
 pub enum CreateUserError {
     #[error("there is already a user {0:?}; logins that differ only in case are the same")]
     Exists(String),
-    #[error("{0:?} can't be a login: use 1 to 64 letters, digits, '-', '_', '.' or '@', beginning with a letter or a digit")]
+    #[error(
+        "{0:?} can't be a login: use 1 to 64 letters, digits, '-', '_', '.' or '@', beginning with a letter or a digit"
+    )]
     Login(String),
     #[error(transparent)]
     Database(#[from] Error),

@@ -38,19 +38,9 @@ impl<'repo> Batch<'repo> {
         let failed = |error| IndexError::git("read the head's tree", path)(error);
         let tree = match base {
             Some(commit) => repository.find_commit(commit).map_err(failed)?.tree_id(),
-            None => repository
-                .treebuilder(None)
-                .and_then(|empty| empty.write())
-                .map_err(failed)?,
+            None => repository.treebuilder(None).and_then(|empty| empty.write()).map_err(failed)?,
         };
-        Ok(Batch {
-            repository,
-            path,
-            tip: base,
-            tree,
-            written: Vec::new(),
-            known: HashSet::new(),
-        })
+        Ok(Batch { repository, path, tip: base, tree, written: Vec::new(), known: HashSet::new() })
     }
 
     /// The last commit.
@@ -79,9 +69,7 @@ impl<'repo> Batch<'repo> {
             }
         }
         let baseline = self.repository.find_tree(self.tree).map_err(failed)?;
-        self.tree = edit
-            .create_updated(self.repository, &baseline)
-            .map_err(failed)?;
+        self.tree = edit.create_updated(self.repository, &baseline).map_err(failed)?;
         self.add_trees(&change.path).map_err(failed)?;
         let commit = self.commit(&change.message).map_err(failed)?;
         self.add(commit, None);
@@ -97,8 +85,7 @@ impl<'repo> Batch<'repo> {
         for (id, name) in &self.written {
             pack.insert_object(*id, name.as_deref()).map_err(failed)?;
         }
-        pack.write(&self.path.join("objects/pack"), PACK_MODE)
-            .map_err(failed)
+        pack.write(&self.path.join("objects/pack"), PACK_MODE).map_err(failed)
     }
 
     /// The blob that is at the path now. Anything else in the way is an error of this change alone.
@@ -106,22 +93,13 @@ impl<'repo> Batch<'repo> {
         let failed = |error| IndexError::git("read a tree", self.path)(error);
         let conflict = |end: usize, kind| {
             let (path, obstacle) = (path.to_owned(), path[..end].to_owned());
-            Err(IndexError::PathConflict {
-                path,
-                obstacle,
-                kind,
-            })
+            Err(IndexError::PathConflict { path, obstacle, kind })
         };
         let mut tree = self.repository.find_tree(self.tree).map_err(failed)?;
         let mut start = 0;
         loop {
-            let end = path[start..]
-                .find('/')
-                .map_or(path.len(), |length| start + length);
-            let Some((kind, id)) = tree
-                .get_name(&path[start..end])
-                .map(|entry| (entry.kind(), entry.id()))
-            else {
+            let end = path[start..].find('/').map_or(path.len(), |length| start + length);
+            let Some((kind, id)) = tree.get_name(&path[start..end]).map(|entry| (entry.kind(), entry.id())) else {
                 return Ok(None);
             };
             match (kind == Some(ObjectType::Tree), end == path.len()) {
@@ -137,13 +115,9 @@ impl<'repo> Batch<'repo> {
     fn commit(&self, message: &str) -> Result<Oid, git2::Error> {
         let signature = Signature::now(AUTHOR.0, AUTHOR.1)?;
         let tree = self.repository.find_tree(self.tree)?;
-        let parent = self
-            .tip
-            .map(|tip| self.repository.find_commit(tip))
-            .transpose()?;
+        let parent = self.tip.map(|tip| self.repository.find_commit(tip)).transpose()?;
         let parents: Vec<_> = parent.iter().collect();
-        self.repository
-            .commit(None, &signature, &signature, message, &tree, &parents)
+        self.repository.commit(None, &signature, &signature, message, &tree, &parents)
     }
 
     /// Adds the root and the directories on the path, as far as they exist after the edit.

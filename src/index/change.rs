@@ -21,23 +21,14 @@ pub struct Change {
 impl Change {
     /// Checks that the path can stand in a git tree on every system that may check it out.
     pub(super) fn check_path(&self) -> Result<(), IndexError> {
-        let refuse = |reason| {
-            Err(IndexError::InvalidPath {
-                path: self.path.clone(),
-                reason,
-            })
-        };
+        let refuse = |reason| Err(IndexError::InvalidPath { path: self.path.clone(), reason });
         if self.path.is_empty() {
             return refuse("it is empty");
         }
         if self.path.len() > MAX_PATH {
             return refuse("it has more than 255 bytes");
         }
-        if !self
-            .path
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
-        {
+        if !self.path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte)) {
             return refuse("only ASCII letters, digits, `-`, `_`, `.` and `/` are allowed");
         }
         for part in self.path.split('/') {
@@ -57,45 +48,22 @@ mod tests {
     use super::*;
 
     fn check(path: &str) -> Result<(), String> {
-        let change = Change {
-            path: path.to_owned(),
-            content: None,
-            message: String::new(),
-        };
+        let change = Change { path: path.to_owned(), content: None, message: String::new() };
         change.check_path().map_err(|error| error.to_string())
     }
 
     #[test]
     fn paths_of_crates_and_the_configuration_are_accepted() {
         let longest = format!("aa/aa/{}", "a".repeat(64));
-        for path in [
-            "config.json",
-            "1/a",
-            "2/ab",
-            "3/a/abc",
-            "se/rd/serde_json",
-            longest.as_str(),
-        ] {
+        for path in ["config.json", "1/a", "2/ab", "3/a/abc", "se/rd/serde_json", longest.as_str()] {
             assert_eq!(check(path), Ok(()), "{path}");
         }
     }
 
     #[test]
     fn paths_that_leave_the_tree_or_break_a_checkout_are_refused() {
-        for path in [
-            "",
-            "/a",
-            "a/",
-            "a//b",
-            "../a",
-            "a/./b",
-            ".git/config",
-            "a/.GIT/b",
-            "a\\b",
-            "a\0b",
-            "ä/b",
-            "a b",
-        ] {
+        for path in ["", "/a", "a/", "a//b", "../a", "a/./b", ".git/config", "a/.GIT/b", "a\\b", "a\0b", "ä/b", "a b"]
+        {
             let error = check(path).expect_err(path);
             assert!(error.contains("can't be a path of the index"), "{error}");
         }

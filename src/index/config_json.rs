@@ -37,11 +37,7 @@ impl ConfigJson {
             None => "Initialise the index",
             Some(_) => "Update config.json",
         };
-        Change {
-            path: Self::PATH.to_owned(),
-            content: Some(self.to_bytes()),
-            message: message.to_owned(),
-        }
+        Change { path: Self::PATH.to_owned(), content: Some(self.to_bytes()), message: message.to_owned() }
     }
 }
 
@@ -83,9 +79,6 @@ mod tests {
     #[test]
     fn the_message_says_whether_there_was_one() {
         assert_eq!(config(false).change(None).message, "Initialise the index");
-        assert_eq!(
-            config(false).change(Some(b"{}")).message,
-            "Update config.json"
-        );
+        assert_eq!(config(false).change(Some(b"{}")).message, "Update config.json");
     }
 }

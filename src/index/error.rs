@@ -66,11 +66,7 @@ pub enum IndexError {
     },
 
     /// The branch is not where the caller saw it: read again, render again, commit again.
-    #[error(
-        "the index has moved from {} to {} in the meantime",
-        Commit(expected),
-        Commit(found)
-    )]
+    #[error("the index has moved from {} to {} in the meantime", Commit(expected), Commit(found))]
     HeadMoved {
         /// The commit that the changes were made for.
         expected: Option<Oid>,
@@ -149,40 +145,23 @@ pub enum IndexError {
 impl IndexError {
     /// Whether the whole batch is concerned (repository, disk, lock, a head that moved), and not one change alone.
     pub fn is_shared(&self) -> bool {
-        !matches!(
-            self,
-            IndexError::InvalidPath { .. } | IndexError::PathConflict { .. }
-        )
+        !matches!(self, IndexError::InvalidPath { .. } | IndexError::PathConflict { .. })
     }
 
     pub(super) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IndexError {
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => IndexError::DiskFull {
-                path: path.to_owned(),
-            },
-            _ => IndexError::File {
-                action,
-                path: path.to_owned(),
-                source,
-            },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => IndexError::DiskFull { path: path.to_owned() },
+            _ => IndexError::File { action, path: path.to_owned(), source },
         }
     }
 
     pub(super) fn git(action: &'static str, path: &Path) -> impl FnOnce(git2::Error) -> IndexError {
         move |source| {
             // libgit2 passes the system's error number on as text only.
-            if source.class() == ErrorClass::Os
-                && source.message().contains("No space left on device")
-            {
-                IndexError::DiskFull {
-                    path: path.to_owned(),
-                }
+            if source.class() == ErrorClass::Os && source.message().contains("No space left on device") {
+                IndexError::DiskFull { path: path.to_owned() }
             } else {
-                IndexError::Repository {
-                    action,
-                    path: path.to_owned(),
-                    source,
-                }
+                IndexError::Repository { action, path: path.to_owned(), source }
             }
         }
     }

@@ -71,12 +71,8 @@ impl GitProgram {
         lock: &File,
         limit: Duration,
     ) -> Result<(), IndexError> {
-        let mut stderr = tempfile::tempfile()
-            .map_err(IndexError::file("make a temporary file for", repository))?;
-        let shared = |file: &File| {
-            file.try_clone()
-                .map_err(IndexError::file("open", repository))
-        };
+        let mut stderr = tempfile::tempfile().map_err(IndexError::file("make a temporary file for", repository))?;
+        let shared = |file: &File| file.try_clone().map_err(IndexError::file("open", repository));
         let mut child = self
             .command()
             .arg("--git-dir")
@@ -87,28 +83,16 @@ impl GitProgram {
             .stderr(Stdio::from(shared(&stderr)?))
             .process_group(0)
             .spawn()
-            .map_err(|source| IndexError::GitMissing {
-                executable: self.executable.clone(),
-                source,
-            })?;
-        let status =
-            wait(&mut child, limit).map_err(IndexError::file("wait for git in", repository))?;
+            .map_err(|source| IndexError::GitMissing { executable: self.executable.clone(), source })?;
+        let status = wait(&mut child, limit).map_err(IndexError::file("wait for git in", repository))?;
         let command = arguments.join(" ");
         let path = repository.to_owned();
         match status {
             Some(status) if status.success() => Ok(()),
-            Some(status) => Err(IndexError::GitFailed {
-                command,
-                path,
-                status: status.to_string(),
-                stderr: said(&mut stderr),
-            }),
-            None => Err(IndexError::GitTimedOut {
-                command,
-                path,
-                limit,
-                stderr: said(&mut stderr),
-            }),
+            Some(status) => {
+                Err(IndexError::GitFailed { command, path, status: status.to_string(), stderr: said(&mut stderr) })
+            }
+            None => Err(IndexError::GitTimedOut { command, path, limit, stderr: said(&mut stderr) }),
         }
     }
 }
@@ -119,15 +103,9 @@ pub fn readable_stderr(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text
         .lines()
-        .filter(|line| {
-            !line.trim().is_empty() && !line.contains("core.fsyncObjectFiles is deprecated")
-        })
+        .filter(|line| !line.trim().is_empty() && !line.contains("core.fsyncObjectFiles is deprecated"))
         .collect();
-    if lines.is_empty() {
-        "it said nothing".to_owned()
-    } else {
-        lines.join("\n")
-    }
+    if lines.is_empty() { "it said nothing".to_owned() } else { lines.join("\n") }
 }
 
 /// Waits for the command; `None`: the time was over and it was killed.
@@ -151,10 +129,7 @@ fn said(stderr: &mut File) -> String {
     let mut bytes = Vec::new();
     let length = stderr.metadata().map_or(0, |metadata| metadata.len());
     let start = std::io::SeekFrom::Start(length.saturating_sub(MAX_STDERR));
-    match stderr
-        .seek(start)
-        .and_then(|_| stderr.take(MAX_STDERR).read_to_end(&mut bytes))
-    {
+    match stderr.seek(start).and_then(|_| stderr.take(MAX_STDERR).read_to_end(&mut bytes)) {
         Ok(_) => readable_stderr(&bytes),
         Err(error) => format!("what it said can't be read: {error}"),
     }

@@ -44,12 +44,7 @@ const SETTINGS: [(&str, &str); 10] = [
 pub(super) fn isolate_libgit2() {
     static ISOLATED: Once = Once::new();
     ISOLATED.call_once(|| {
-        let levels = [
-            ConfigLevel::ProgramData,
-            ConfigLevel::System,
-            ConfigLevel::XDG,
-            ConfigLevel::Global,
-        ];
+        let levels = [ConfigLevel::ProgramData, ConfigLevel::System, ConfigLevel::XDG, ConfigLevel::Global];
         for level in levels {
             // SAFETY: the search path is a global of libgit2 that isn't locked; the Once makes this the only writer,
             // and every reader comes after it.
@@ -80,17 +75,12 @@ pub(super) fn create_if_absent(path: &Path) -> Result<(), IndexError> {
         .tempdir_in(parent)
         .map_err(IndexError::file("create a directory in", parent))?;
     let mut options = RepositoryInitOptions::new();
-    options
-        .bare(true)
-        .no_reinit(true)
-        .external_template(false)
-        .initial_head("main");
-    let repository = Repository::init_opts(building.path(), &options)
-        .map_err(IndexError::git("create the repository", path))?;
+    options.bare(true).no_reinit(true).external_template(false).initial_head("main");
+    let repository =
+        Repository::init_opts(building.path(), &options).map_err(IndexError::git("create the repository", path))?;
     apply_settings(&repository, path)?;
     drop(repository);
-    fs::set_permissions(building.path(), Permissions::from_mode(0o700))
-        .map_err(IndexError::file("protect", path))?;
+    fs::set_permissions(building.path(), Permissions::from_mode(0o700)).map_err(IndexError::file("protect", path))?;
     sync_tree(building.path()).map_err(IndexError::file("sync", path))?;
     match fs::rename(building.path(), path) {
         Ok(()) => {
@@ -107,15 +97,10 @@ pub(super) fn create_if_absent(path: &Path) -> Result<(), IndexError> {
 pub(super) fn check(repository: &Repository, path: &Path) -> Result<(), IndexError> {
     let unreadable = |error| IndexError::git("read HEAD", path)(error);
     let head = repository.find_reference("HEAD").map_err(unreadable)?;
-    let target = head
-        .symbolic_target_bytes()
-        .map(|target| String::from_utf8_lossy(target).into_owned());
+    let target = head.symbolic_target_bytes().map(|target| String::from_utf8_lossy(target).into_owned());
     if target.as_deref() != Some(BRANCH) {
         let found = target.unwrap_or_else(|| "a commit".to_owned());
-        return Err(IndexError::WrongBranch {
-            path: path.to_owned(),
-            found,
-        });
+        return Err(IndexError::WrongBranch { path: path.to_owned(), found });
     }
     apply_settings(repository, path)
 }

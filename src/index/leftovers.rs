@@ -18,11 +18,7 @@ impl Writer {
         let mut removed = Vec::new();
         sweep(root, |name| LOCKS.contains(&name), &mut removed)?;
         sweep_locks(&root.join("refs"), &mut removed)?;
-        sweep(
-            &root.join("objects/info"),
-            |name| name.ends_with(".lock"),
-            &mut removed,
-        )?;
+        sweep(&root.join("objects/info"), |name| name.ends_with(".lock"), &mut removed)?;
         let packs = root.join("objects/pack");
         sweep(&packs, is_temporary, &mut removed)?;
         sweep(&packs, |name| lacks_its_pack(&packs, name), &mut removed)?;
@@ -33,29 +29,17 @@ impl Writer {
     }
 }
 
-const LOCKS: [&str; 4] = [
-    "HEAD.lock",
-    "config.lock",
-    "packed-refs.lock",
-    "packed-refs.new",
-];
+const LOCKS: [&str; 4] = ["HEAD.lock", "config.lock", "packed-refs.lock", "packed-refs.new"];
 
 /// Names of libgit2 (`pack_git2_`, `tmp_object`) and of the git program (`tmp_`, `.tmp-`).
 fn is_temporary(name: &str) -> bool {
-    name.starts_with("pack_git2_")
-        || name.starts_with("tmp_")
-        || name.starts_with(".tmp-")
-        || name.ends_with(".lock")
+    name.starts_with("pack_git2_") || name.starts_with("tmp_") || name.starts_with(".tmp-") || name.ends_with(".lock")
 }
 
 /// A pack's index is put in its place before the pack.
 fn lacks_its_pack(packs: &Path, name: &str) -> bool {
-    let stem = ["idx", "rev", "bitmap", "mtimes"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end));
-    stem.is_some_and(|stem| {
-        name.starts_with("pack-") && !packs.join(format!("{stem}pack")).exists()
-    })
+    let stem = ["idx", "rev", "bitmap", "mtimes"].iter().find_map(|end| name.strip_suffix(end));
+    stem.is_some_and(|stem| name.starts_with("pack-") && !packs.join(format!("{stem}pack")).exists())
 }
 
 fn sweep_locks(directory: &Path, removed: &mut Vec<PathBuf>) -> Result<(), IndexError> {
@@ -79,11 +63,7 @@ fn fan_out(objects: &Path) -> Result<Vec<PathBuf>, IndexError> {
     Ok(directories)
 }
 
-fn sweep(
-    directory: &Path,
-    is_leftover: impl Fn(&str) -> bool,
-    removed: &mut Vec<PathBuf>,
-) -> Result<(), IndexError> {
+fn sweep(directory: &Path, is_leftover: impl Fn(&str) -> bool, removed: &mut Vec<PathBuf>) -> Result<(), IndexError> {
     for path in entries(directory)? {
         let name = path.file_name().and_then(|name| name.to_str());
         if !name.is_some_and(&is_leftover) || path.is_dir() {
@@ -104,11 +84,5 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, IndexError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(IndexError::file("list", directory)(error)),
     };
-    listing
-        .map(|entry| {
-            entry
-                .map(|entry| entry.path())
-                .map_err(IndexError::file("list", directory))
-        })
-        .collect()
+    listing.map(|entry| entry.map(|entry| entry.path()).map_err(IndexError::file("list", directory))).collect()
 }

@@ -47,12 +47,7 @@ impl Writer {
     pub fn maintain(&self) -> Result<Maintenance, IndexError> {
         let (packs, loose) = self.count()?;
         if packs <= MAX_PACKS && loose <= MAX_LOOSE {
-            return Ok(Maintenance {
-                repacked: false,
-                packs_before: packs,
-                packs_after: packs,
-                loose_before: loose,
-            });
+            return Ok(Maintenance { repacked: false, packs_before: packs, packs_after: packs, loose_before: loose });
         }
         self.repack(&["repack", "-d", "-q", "--geometric=2"], REPACK_LIMIT)
     }
@@ -65,19 +60,11 @@ impl Writer {
 
     fn repack(&self, arguments: &[&str], limit: Duration) -> Result<Maintenance, IndexError> {
         let (packs_before, loose_before) = self.count()?;
-        let done = self
-            .index
-            .git()
-            .run(self.index.path(), arguments, &self.lock, limit);
+        let done = self.index.git().run(self.index.path(), arguments, &self.lock, limit);
         self.index.forget_handles();
         done?;
         let (packs_after, _) = self.count()?;
-        Ok(Maintenance {
-            repacked: true,
-            packs_before,
-            packs_after,
-            loose_before,
-        })
+        Ok(Maintenance { repacked: true, packs_before, packs_after, loose_before })
     }
 
     fn count(&self) -> Result<(usize, usize), IndexError> {
@@ -86,20 +73,13 @@ impl Writer {
         for directory in names(&objects)?.iter().filter(|name| name.len() == 2) {
             loose += names(&objects.join(directory))?.len();
         }
-        let packs = names(&objects.join("pack"))?
-            .iter()
-            .filter(|name| name.ends_with(".pack"))
-            .count();
+        let packs = names(&objects.join("pack"))?.iter().filter(|name| name.ends_with(".pack")).count();
         Ok((packs, loose))
     }
 }
 
 fn names(directory: &Path) -> Result<Vec<String>, IndexError> {
     fs::read_dir(directory)
-        .and_then(|listing| {
-            listing
-                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-                .collect()
-        })
+        .and_then(|listing| listing.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect())
         .map_err(IndexError::file("list", directory))
 }

@@ -70,21 +70,13 @@ impl Index {
     pub fn open_or_init_with(path: &Path, git: GitProgram) -> Result<Index, IndexError> {
         initialise::isolate_libgit2();
         initialise::create_if_absent(path)?;
-        let path = path
-            .canonicalize()
-            .map_err(IndexError::file("open", path))?;
+        let path = path.canonicalize().map_err(IndexError::file("open", path))?;
         let repository = Repository::open_bare(&path).map_err(|error| match error.code() {
             ErrorCode::NotFound => IndexError::NotARepository { path: path.clone() },
             _ => IndexError::git("open the repository", &path)(error),
         })?;
         initialise::check(&repository, &path)?;
-        Ok(Index {
-            shared: Arc::new(Shared {
-                path,
-                git,
-                idle: Mutex::new(Vec::new()),
-            }),
-        })
+        Ok(Index { shared: Arc::new(Shared { path, git, idle: Mutex::new(Vec::new()) }) })
     }
 
     /// The repository's directory, as an absolute path.
@@ -99,9 +91,7 @@ impl Index {
 
     /// Where the branch is now. Costs reading one small file.
     pub fn head(&self) -> Result<Head, IndexError> {
-        let commit = self.with_handle("read the branch", |repository| {
-            optional(repository.refname_to_id(BRANCH))
-        })?;
+        let commit = self.with_handle("read the branch", |repository| optional(repository.refname_to_id(BRANCH)))?;
         Ok(Head { commit })
     }
 
@@ -132,9 +122,7 @@ impl Index {
 
     /// The content of a file whose blob id is known.
     pub fn content(&self, id: Oid) -> Result<Bytes, IndexError> {
-        self.with_handle("read a file", |repository| {
-            Ok(Bytes::copy_from_slice(repository.find_blob(id)?.content()))
-        })
+        self.with_handle("read a file", |repository| Ok(Bytes::copy_from_slice(repository.find_blob(id)?.content())))
     }
 
     /// Takes the right to write, waiting for whoever has it. It is given back when the [`Writer`] is dropped, and when
@@ -170,8 +158,7 @@ impl Index {
 
     /// A handle of its own for someone who changes what it sees.
     pub(super) fn open_handle(&self) -> Result<Repository, IndexError> {
-        Repository::open_bare(self.path())
-            .map_err(IndexError::git("open the repository", self.path()))
+        Repository::open_bare(self.path()).map_err(IndexError::git("open the repository", self.path()))
     }
 
     /// Lets go of every idle handle: the packs they list may be gone.
@@ -215,18 +202,12 @@ impl Index {
 
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Index")
-            .field("path", &self.path())
-            .finish_non_exhaustive()
+        f.debug_struct("Index").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 
 /// Goes down from the root to a file. Anything else on the way, or nothing, is "no such file".
-fn find_blob(
-    repository: &Repository,
-    root: Tree<'_>,
-    path: &str,
-) -> Result<Option<Oid>, git2::Error> {
+fn find_blob(repository: &Repository, root: Tree<'_>, path: &str) -> Result<Option<Oid>, git2::Error> {
     let mut tree = root;
     let mut parts = path.split('/').peekable();
     while let Some(part) = parts.next() {

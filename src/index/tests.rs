@@ -35,20 +35,13 @@ impl TestIndex {
 
     pub fn git(&self, arguments: &[&str]) -> String {
         let output = git(self.index.path(), arguments);
-        assert!(
-            output.status.success(),
-            "git {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Asserts that git finds nothing wrong and nothing missing.
     pub fn fsck(&self) {
-        let output = git(
-            self.index.path(),
-            &["fsck", "--full", "--strict", "--no-dangling"],
-        );
+        let output = git(self.index.path(), &["fsck", "--full", "--strict", "--no-dangling"]);
         let stderr = super::git_program::readable_stderr(&output.stderr);
         assert!(output.status.success(), "{stderr}");
         assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
@@ -56,15 +49,7 @@ impl TestIndex {
 
     pub fn packs(&self) -> usize {
         let files = std::fs::read_dir(self.index.path().join("objects/pack")).unwrap();
-        files
-            .filter(|file| {
-                file.as_ref()
-                    .unwrap()
-                    .path()
-                    .extension()
-                    .is_some_and(|end| end == "pack")
-            })
-            .count()
+        files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "pack")).count()
     }
 }
 
@@ -74,28 +59,14 @@ pub(super) fn text(index: &Index, path: &str) -> Option<String> {
 }
 
 pub(super) fn git(repository: &Path, arguments: &[&str]) -> Output {
-    GitProgram::default()
-        .command()
-        .arg("-C")
-        .arg(repository)
-        .args(arguments)
-        .output()
-        .unwrap()
+    GitProgram::default().command().arg("-C").arg(repository).args(arguments).output().unwrap()
 }
 
 pub(super) fn put(path: &str, content: &str) -> Change {
     let message = format!("Publish {content}");
-    Change {
-        path: path.to_owned(),
-        content: Some(content.as_bytes().to_vec()),
-        message,
-    }
+    Change { path: path.to_owned(), content: Some(content.as_bytes().to_vec()), message }
 }
 
 pub(super) fn remove(path: &str) -> Change {
-    Change {
-        path: path.to_owned(),
-        content: None,
-        message: format!("Remove {path}"),
-    }
+    Change { path: path.to_owned(), content: None, message: format!("Remove {path}") }
 }

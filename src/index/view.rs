@@ -50,14 +50,7 @@ impl Weighter<(Oid, Coding), Bytes> for ByLength {
 impl View {
     /// A view of the index, with an empty cache.
     pub fn new(index: Index) -> View {
-        View {
-            index,
-            cache: Arc::new(Cache::with_weighter(
-                EXPECTED_ENTRIES,
-                CACHE_WEIGHT,
-                ByLength,
-            )),
-        }
+        View { index, cache: Arc::new(Cache::with_weighter(EXPECTED_ENTRIES, CACHE_WEIGHT, ByLength)) }
     }
 
     /// The index it shows.
@@ -75,22 +68,17 @@ impl View {
         let Some(id) = self.find(path)? else {
             return Ok(None);
         };
-        Ok(Some(IndexFile {
-            id,
-            content: self.content(id)?,
-        }))
+        Ok(Some(IndexFile { id, content: self.content(id)? }))
     }
 
     /// The content of a blob that [`View::find`] returned.
     pub fn content(&self, id: Oid) -> Result<Bytes, IndexError> {
-        self.cache
-            .get_or_insert_with(&(id, Coding::Identity), || self.index.content(id))
+        self.cache.get_or_insert_with(&(id, Coding::Identity), || self.index.content(id))
     }
 
     /// The same content compressed with gzip.
     pub fn gzipped(&self, id: Oid) -> Result<Bytes, IndexError> {
-        self.cache
-            .get_or_insert_with(&(id, Coding::Gzip), || Ok(gzip(&self.content(id)?)))
+        self.cache.get_or_insert_with(&(id, Coding::Gzip), || Ok(gzip(&self.content(id)?)))
     }
 }
 

@@ -62,52 +62,26 @@ impl Writer {
         let path = self.index.path();
         let repository = self.index.open_handle()?;
         expect_head(&repository, &self.index, base)?;
-        let database = repository
-            .odb()
-            .map_err(IndexError::git("open the objects", path))?;
+        let database = repository.odb().map_err(IndexError::git("open the objects", path))?;
         let memory = database
             .add_new_mempack_backend(MEMPACK_PRIORITY)
             .map_err(IndexError::git("make a pack in memory", path))?;
         let mut batch = Batch::new(&repository, path, base.commit)?;
-        let commits = changes
-            .iter()
-            .map(|change| batch.apply(change))
-            .collect::<Result<Vec<_>, _>>()?;
+        let commits = changes.iter().map(|change| batch.apply(change)).collect::<Result<Vec<_>, _>>()?;
         let Some(tip) = batch.tip().filter(|tip| Some(*tip) != base.commit) else {
-            return Ok(Committed {
-                head: *base,
-                commits,
-            });
+            return Ok(Committed { head: *base, commits });
         };
         batch.write_pack()?;
         // From here on the objects must come from the disk, as they will for everyone else.
-        memory
-            .reset()
-            .and_then(|()| database.refresh())
-            .map_err(IndexError::git("read the new pack", path))?;
+        memory.reset().and_then(|()| database.refresh()).map_err(IndexError::git("read the new pack", path))?;
         let count = commits.iter().flatten().count();
-        move_branch(
-            &repository,
-            &self.index,
-            base,
-            tip,
-            &format!("commit: {count} changes"),
-        )?;
-        Ok(Committed {
-            head: Head { commit: Some(tip) },
-            commits,
-        })
+        move_branch(&repository, &self.index, base, tip, &format!("commit: {count} changes"))?;
+        Ok(Committed { head: Head { commit: Some(tip) }, commits })
     }
 }
 
 /// Moves the branch from `base` to `tip`, or fails without having done so.
-fn move_branch(
-    repository: &Repository,
-    index: &Index,
-    base: &Head,
-    tip: Oid,
-    log: &str,
-) -> Result<(), IndexError> {
+fn move_branch(repository: &Repository, index: &Index, base: &Head, tip: Oid, log: &str) -> Result<(), IndexError> {
     let start = Instant::now();
     loop {
         let moved = match base.commit {
@@ -120,15 +94,10 @@ fn move_branch(
                 expect_head(repository, index, base)?;
                 return Err(IndexError::git("move the branch", index.path())(error));
             }
-            ErrorCode::Locked if start.elapsed() < BRANCH_LOCK_WAIT => {
-                std::thread::sleep(Duration::from_millis(10))
-            }
+            ErrorCode::Locked if start.elapsed() < BRANCH_LOCK_WAIT => std::thread::sleep(Duration::from_millis(10)),
             ErrorCode::Locked => {
                 let path = index.path().join(format!("{BRANCH}.lock"));
-                return Err(IndexError::BranchLocked {
-                    path,
-                    waited: BRANCH_LOCK_WAIT,
-                });
+                return Err(IndexError::BranchLocked { path, waited: BRANCH_LOCK_WAIT });
             }
             _ => return Err(IndexError::git("move the branch", index.path())(error)),
         }
@@ -136,14 +105,6 @@ fn move_branch(
 }
 
 fn expect_head(repository: &Repository, index: &Index, base: &Head) -> Result<(), IndexError> {
-    let found = optional(repository.refname_to_id(BRANCH))
-        .map_err(IndexError::git("read the branch", index.path()))?;
-    if found == base.commit {
-        Ok(())
-    } else {
-        Err(IndexError::HeadMoved {
-            expected: base.commit,
-            found,
-        })
-    }
+    let found = optional(repository.refname_to_id(BRANCH)).map_err(IndexError::git("read the branch", index.path()))?;
+    if found == base.commit { Ok(()) } else { Err(IndexError::HeadMoved { expected: base.commit, found }) }
 }

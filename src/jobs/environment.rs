@@ -19,9 +19,8 @@ pub struct Environment {
 
 /// Every kind of job there is.
 pub fn registry() -> Result<Registry<Environment>, RegistryError> {
-    Registry::default().batch::<SyncIndex>(|kinds| {
-        kinds.member::<PublishVersion>().member::<YankVersion>().member::<UnyankVersion>()
-    })
+    Registry::default()
+        .batch::<SyncIndex>(|kinds| kinds.member::<PublishVersion>().member::<YankVersion>().member::<UnyankVersion>())
 }
 
 impl ConnectionSource for Pool {

@@ -64,7 +64,9 @@ fn duplicate(name: &CrateName, given: &Version, existing: &VersionStatus) -> Str
     } else {
         format!(" (as {}: build metadata makes no other version)", existing.num)
     };
-    format!("crate version `{name}@{given}` is already uploaded{build}: {state}. A version is never replaced; publish another number")
+    format!(
+        "crate version `{name}@{given}` is already uploaded{build}: {state}. A version is never replaced; publish another number"
+    )
 }
 
 /// A version that was accepted.
@@ -100,7 +102,11 @@ fn check_existing(
     }
     if !owners::is_owner(connection, found.id, user.id)? {
         let owners: Vec<_> = owners::list(connection, found.id)?.into_iter().map(|owner| owner.login).collect();
-        return Err(PublishError::NotOwner { login: user.login.clone(), name: name.clone(), owners: owners.join(", ") });
+        return Err(PublishError::NotOwner {
+            login: user.login.clone(),
+            name: name.clone(),
+            owners: owners.join(", "),
+        });
     }
     match versions::find(connection, found.id, num)? {
         Some(existing) => {

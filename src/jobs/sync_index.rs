@@ -47,7 +47,8 @@ impl Batch<Environment> for SyncIndex {
         wishes: Vec<Wish>,
         run: &mut Run<'_>,
     ) -> Result<Vec<Result<Outcome, JobError>>, JobError> {
-        let crate_ids: Vec<i32> = wishes.iter().map(|wish| wish.crate_id).collect::<BTreeSet<_>>().into_iter().collect();
+        let crate_ids: Vec<i32> =
+            wishes.iter().map(|wish| wish.crate_id).collect::<BTreeSet<_>>().into_iter().collect();
         let writer = environment.index.lock_writer().map_err(index_failed)?;
         let written = write_index(&environment.index, &writer, &crate_ids, run)?;
         run.with_connection(|connection| note_what_is_shown(connection, &environment.index, &written))?;
@@ -109,7 +110,8 @@ fn render_crates(
             Ok(content) => {
                 let path = index_path(&krate.name);
                 let before = index.read(head, &path).map_err(index_failed)?;
-                let message = commit_message(&krate.name, before.as_ref().map(|file| &file.content[..]), content.as_bytes());
+                let message =
+                    commit_message(&krate.name, before.as_ref().map(|file| &file.content[..]), content.as_bytes());
                 changes.push((id, Change { path, content: Some(content.into_bytes()), message }));
             }
             // Left out, so that it fails alone.

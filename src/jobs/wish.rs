@@ -54,7 +54,8 @@ pub(super) fn request_yanked<J: Job>(
         let unknown = || YankError::UnknownCrate(name.clone());
         let krate = crates::find_and_lock(connection, name)?.ok_or_else(unknown)?;
         let unknown = || YankError::UnknownVersion { name: krate.name.clone(), num: num.clone() };
-        let version = versions::find(connection, krate.id, num)?.filter(|found| found.num == *num).ok_or_else(unknown)?;
+        let version =
+            versions::find(connection, krate.id, num)?.filter(|found| found.num == *num).ok_or_else(unknown)?;
         if !owners::is_owner(connection, krate.id, user.id)? {
             return Err(YankError::NotOwner { login: user.login.clone(), name: krate.name });
         }

@@ -64,39 +64,15 @@ fn a_publish_whose_metadata_and_manifest_agree_is_a_package() {
     assert_eq!(package.name.as_str(), "foo");
     assert_eq!(package.metadata["something_new"]["kept"], 1e300);
     assert_eq!(package.manifest.dependencies.len(), 8);
-    let short = package
-        .manifest
-        .dependencies
-        .iter()
-        .find(|dependency| dependency.key() == "short")
-        .unwrap();
-    assert_eq!(
-        (short.name.as_str(), &short.registry, short.kind),
-        ("Long-Name", &None, DependencyKind::Normal)
-    );
+    let short = package.manifest.dependencies.iter().find(|dependency| dependency.key() == "short").unwrap();
+    assert_eq!((short.name.as_str(), &short.registry, short.kind), ("Long-Name", &None, DependencyKind::Normal));
 }
 
 #[test]
 fn the_name_and_version_are_known_before_the_tarball_is_opened() {
-    let request = frame(
-        body(br#"{"name":"foo","vers":"1.2.3"}"#, b"no tarball"),
-        &Limits::default(),
-    )
-    .unwrap();
-    assert_eq!(
-        (
-            request.name().as_str(),
-            request.version().to_string().as_str()
-        ),
-        ("foo", "1.2.3")
-    );
-    assert_eq!(
-        request
-            .open(&urls(), &Limits::default())
-            .unwrap_err()
-            .status(),
-        400
-    );
+    let request = frame(body(br#"{"name":"foo","vers":"1.2.3"}"#, b"no tarball"), &Limits::default()).unwrap();
+    assert_eq!((request.name().as_str(), request.version().to_string().as_str()), ("foo", "1.2.3"));
+    assert_eq!(request.open(&urls(), &Limits::default()).unwrap_err().status(), 400);
 }
 
 #[test]
@@ -114,10 +90,7 @@ fn a_body_that_lies_about_its_lengths_is_refused() {
 fn a_length_above_its_limit_is_413_before_the_bytes_are_there() {
     let metadata = refused(u32::MAX.to_le_bytes().to_vec());
     let json = br#"{"name":"foo","vers":"1.2.3"}"#;
-    let limits = Limits {
-        max_crate: 10,
-        ..Limits::default()
-    };
+    let limits = Limits { max_crate: 10, ..Limits::default() };
     let crate_file = frame(body(json, b"eleven byte"), &limits).unwrap_err();
     assert_eq!((metadata.status(), crate_file.status()), (413, 413));
     insta::assert_snapshot!(metadata, @"");
@@ -138,10 +111,7 @@ fn metadata_that_cannot_be_read_is_refused_naming_the_field() {
 #[test]
 fn nesting_of_any_depth_is_refused_and_does_not_overflow_the_stack() {
     for open in ["[", "{\"a\":"] {
-        assert!(
-            refused_json(open.repeat(1_000_000 / open.len()).as_bytes())
-                .contains("recursion limit")
-        );
+        assert!(refused_json(open.repeat(1_000_000 / open.len()).as_bytes()).contains("recursion limit"));
     }
     let array = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let dotted = vec!["a"; 100_000].join(".");
@@ -152,11 +122,7 @@ fn nesting_of_any_depth_is_refused_and_does_not_overflow_the_stack() {
         format!("metadata.{dotted} = 1"),
         format!("[package.metadata.{dotted}]"),
     ] {
-        assert!(
-            Sample::new(&manifest).refusal().contains("recursion"),
-            "{}",
-            &manifest[..40]
-        );
+        assert!(Sample::new(&manifest).refusal().contains("recursion"), "{}", &manifest[..40]);
     }
 }
 
@@ -175,53 +141,25 @@ fn every_disagreement_is_refused_naming_the_field() {
     insta::assert_snapshot!(with("/rust_version", json!("1.61")), @"");
     insta::assert_snapshot!(with("/features/tls", json!(["dep:rustls"])), @"");
     for (path, value, field) in [
-        (
-            "/deps/0/optional",
-            json!(false),
-            "`optional` of the normal dependency `serde`",
-        ),
-        (
-            "/deps/0/default_features",
-            json!(true),
-            "`default-features` of the normal dependency `serde`",
-        ),
-        (
-            "/deps/2/name",
-            json!("other"),
-            "the crate of the normal dependency `short`",
-        ),
-        (
-            "/deps/2/explicit_name_in_toml",
-            json!(null),
-            "dependency `Long-Name`",
-        ),
-        (
-            "/deps/6/target",
-            json!("cfg(unix)"),
-            "the normal dependency `libc` for `cfg(unix)`",
-        ),
-        (
-            "/deps/6",
-            json!({"name": "serde", "version_req": "^1.0"}),
-            "the normal dependency `serde`",
-        ),
+        ("/deps/0/optional", json!(false), "`optional` of the normal dependency `serde`"),
+        ("/deps/0/default_features", json!(true), "`default-features` of the normal dependency `serde`"),
+        ("/deps/2/name", json!("other"), "the crate of the normal dependency `short`"),
+        ("/deps/2/explicit_name_in_toml", json!(null), "dependency `Long-Name`"),
+        ("/deps/6/target", json!("cfg(unix)"), "the normal dependency `libc` for `cfg(unix)`"),
+        ("/deps/6", json!({"name": "serde", "version_req": "^1.0"}), "the normal dependency `serde`"),
         ("/deps", json!([]), "dependency"),
         ("/features", json!({}), "the names of the features"),
         ("/features/std", json!(["tls"]), "the feature `std`"),
     ] {
         let message = with(path, value);
-        assert!(
-            message.contains("disagree about") && message.contains(field),
-            "{path}: {message}"
-        );
+        assert!(message.contains("disagree about") && message.contains(field), "{path}: {message}");
     }
 }
 
 #[test]
 fn a_long_value_that_differs_only_at_its_end_disagrees() {
     let links = "x".repeat(200);
-    let sample = Sample::new(&format!("links = \"{links}\""))
-        .metadata(json!({ "links": format!("{links}y") }));
+    let sample = Sample::new(&format!("links = \"{links}\"")).metadata(json!({ "links": format!("{links}y") }));
     assert!(sample.refusal().contains("disagree about `links`"));
 }
 

@@ -136,7 +136,9 @@ pub(super) fn is_outage(error: &diesel::result::Error) -> bool {
         "timeout",
     ];
     match error {
-        DatabaseError(ClosedConnection | ReadOnlyTransaction | UnableToSendCommand, _) | BrokenTransactionManager => true,
+        DatabaseError(ClosedConnection | ReadOnlyTransaction | UnableToSendCommand, _) | BrokenTransactionManager => {
+            true
+        }
         DatabaseError(Unknown, information) => SIGNS.iter().any(|sign| information.message().contains(sign)),
         RollbackErrorOnCommit { commit_error, .. } => is_outage(commit_error),
         _ => false,

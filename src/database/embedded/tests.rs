@@ -39,23 +39,12 @@ impl DataDir {
         let above = tempfile::tempdir()?;
         fs::set_permissions(above.path(), Permissions::from_mode(0o711))?;
         let path = above.path().join(relative);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o711)
-            .create(&path)?;
-        Ok(DataDir {
-            _above: above,
-            path,
-        })
+        fs::DirBuilder::new().recursive(true).mode(0o711).create(&path)?;
+        Ok(DataDir { _above: above, path })
     }
 
     fn options(&self) -> Options {
-        Options {
-            data_dir: self.path.clone(),
-            postgres_bin_dir: None,
-            os_user: None,
-            throwaway: true,
-        }
+        Options { data_dir: self.path.clone(), postgres_bin_dir: None, os_user: None, throwaway: true }
     }
 
     fn start(&self) -> Result<Cluster, EmbeddedError> {
@@ -68,9 +57,7 @@ impl DataDir {
 
     fn postmaster(&self) -> Result<Option<Pid>, EmbeddedError> {
         let file = PidFile::of_postmaster(&self.cluster())?;
-        Ok(file
-            .filter(|file| file.is_ours(&self.cluster()))
-            .map(|file| file.pid))
+        Ok(file.filter(|file| file.is_ours(&self.cluster())).map(|file| file.pid))
     }
 
     /// The processes that work in this cluster, found the way `lsof` finds them.
@@ -100,18 +87,14 @@ struct Backend {
 
 fn write_note(url: &str, text: &str) -> TestResult {
     let mut connection = PgConnection::establish(url)?;
-    diesel::sql_query("CREATE TABLE IF NOT EXISTS notes (text text NOT NULL)")
-        .execute(&mut connection)?;
-    diesel::sql_query("INSERT INTO notes VALUES ($1)")
-        .bind::<Text, _>(text)
-        .execute(&mut connection)?;
+    diesel::sql_query("CREATE TABLE IF NOT EXISTS notes (text text NOT NULL)").execute(&mut connection)?;
+    diesel::sql_query("INSERT INTO notes VALUES ($1)").bind::<Text, _>(text).execute(&mut connection)?;
     Ok(())
 }
 
 fn read_notes(url: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let mut connection = PgConnection::establish(url)?;
-    let notes: Vec<Note> =
-        diesel::sql_query("SELECT text FROM notes ORDER BY text").load(&mut connection)?;
+    let notes: Vec<Note> = diesel::sql_query("SELECT text FROM notes ORDER BY text").load(&mut connection)?;
     Ok(notes.into_iter().map(|note| note.text).collect())
 }
 
@@ -141,16 +124,11 @@ fn data_is_kept_over_a_restart() -> TestResult {
 #[test]
 fn a_durable_cluster_flushes_and_listens_on_no_network() -> TestResult {
     let data = DataDir::new()?;
-    let cluster = Cluster::start(&Options {
-        throwaway: false,
-        ..data.options()
-    })?;
+    let cluster = Cluster::start(&Options { throwaway: false, ..data.options() })?;
     let mut connection = PgConnection::establish(&cluster.url())?;
     let mut show = |name: &str| -> Result<String, Box<dyn Error>> {
         let query = format!("SELECT current_setting('{name}') AS text");
-        Ok(diesel::sql_query(query)
-            .get_result::<Note>(&mut connection)?
-            .text)
+        Ok(diesel::sql_query(query).get_result::<Note>(&mut connection)?.text)
     };
     for name in ["fsync", "synchronous_commit", "full_page_writes"] {
         assert_eq!(show(name)?, "on", "{name}");
@@ -164,15 +142,10 @@ fn a_durable_cluster_flushes_and_listens_on_no_network() -> TestResult {
 fn only_its_owner_may_enter_the_socket_s_directory() -> TestResult {
     let data = DataDir::new()?;
     let _cluster = data.start()?;
-    assert_eq!(
-        fs::metadata(data.cluster())?.permissions().mode() & 0o7777,
-        0o700
-    );
+    assert_eq!(fs::metadata(data.cluster())?.permissions().mode() & 0o7777, 0o700);
     let hosts = fs::read_to_string(data.cluster().join("pg_hba.conf"))?;
-    let open_hosts: Vec<&str> = hosts
-        .lines()
-        .filter(|line| line.starts_with("host") && !line.ends_with("reject"))
-        .collect();
+    let open_hosts: Vec<&str> =
+        hosts.lines().filter(|line| line.starts_with("host") && !line.ends_with("reject")).collect();
     assert_eq!(open_hosts, Vec::<&str>::new());
     Ok(())
 }
@@ -249,12 +222,7 @@ fn an_owner_to_be_killed() -> TestResult {
 
 fn run_an_owner(data: &DataDir) -> Result<(Child, String), Box<dyn Error>> {
     let mut owner = Command::new(std::env::current_exe()?)
-        .args([
-            "--exact",
-            "database::embedded::tests::an_owner_to_be_killed",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "database::embedded::tests::an_owner_to_be_killed", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -277,9 +245,7 @@ fn a_killed_owner_takes_the_server_down_and_the_next_start_has_the_data() -> Tes
     assert!(data.postmaster()?.is_some());
     owner.kill()?;
     owner.wait()?;
-    eventually("the server ends", || {
-        data.processes().ok()?.is_empty().then_some(())
-    })?;
+    eventually("the server ends", || data.processes().ok()?.is_empty().then_some(()))?;
     assert_eq!(read_notes(&data.start()?.url())?, ["kept"]);
     Ok(())
 }
@@ -297,9 +263,7 @@ fn a_start_right_after_the_owner_was_killed_waits_for_its_server() -> TestResult
     let next = std::thread::scope(|scope| {
         let next = scope.spawn(|| data.start());
         kill(postmaster, Signal::SIGCONT).map_err(|errno| errno.to_string())?;
-        next.join()
-            .map_err(|_| "the start panicked".to_owned())?
-            .map_err(|error| error.to_string())
+        next.join().map_err(|_| "the start panicked".to_owned())?.map_err(|error| error.to_string())
     })?;
     assert_ne!(data.postmaster()?, Some(postmaster));
     assert_eq!(read_notes(&next.url())?, ["kept"]);
@@ -311,8 +275,7 @@ fn a_backend_that_outlives_the_killed_server_is_waited_for() -> TestResult {
     let data = DataDir::new()?;
     let (mut owner, url) = run_an_owner(&data)?;
     let mut connection = PgConnection::establish(&url)?;
-    let backend: Backend =
-        diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut connection)?;
+    let backend: Backend = diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut connection)?;
     let backend = Pid::from_raw(backend.pid);
     kill(backend, Signal::SIGSTOP)?;
     kill(data.postmaster()?.ok_or("no server")?, Signal::SIGKILL)?;
@@ -323,8 +286,7 @@ fn a_backend_that_outlives_the_killed_server_is_waited_for() -> TestResult {
         let next = scope.spawn(|| data.start().map_err(|error| error.to_string()));
         let refused = eventually("PostgreSQL refuses to start beside the backend", || {
             let text = fs::read_to_string(&log).ok()?;
-            text.contains("pre-existing shared memory block")
-                .then_some(())
+            text.contains("pre-existing shared memory block").then_some(())
         });
         kill(backend, Signal::SIGCONT)?;
         refused?;
@@ -348,10 +310,7 @@ fn another_cluster_s_server_with_the_recorded_process_number_is_left_alone() -> 
     let (data, other) = (DataDir::new()?, DataDir::new()?);
     data.start()?.stop()?;
     let other_cluster = other.start()?;
-    fs::copy(
-        other.cluster().join("postmaster.pid"),
-        data.cluster().join("postmaster.pid"),
-    )?;
+    fs::copy(other.cluster().join("postmaster.pid"), data.cluster().join("postmaster.pid"))?;
     assert_eq!(attach(&data.path)?, None);
     let others_server = other.postmaster()?;
     let cluster = data.start()?;
@@ -366,22 +325,16 @@ fn a_stranger_with_the_recorded_process_number_is_left_alone() -> TestResult {
     let data = DataDir::new()?;
     data.start()?.stop()?;
     // As the same user: PostgreSQL itself takes such a process for another server and refuses to start.
-    let owner = creation::existing(&data.cluster())?
-        .ok_or("no cluster")?
-        .owner;
+    let owner = creation::existing(&data.cluster())?.ok_or("no cluster")?.owner;
     let mut stranger = Command::new("cat");
-    stranger
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .current_dir(data.cluster());
+    stranger.stdin(Stdio::piped()).stdout(Stdio::null()).current_dir(data.cluster());
     if Uid::effective().is_root() {
         std::os::unix::process::CommandExt::uid(&mut stranger, owner.as_raw());
     }
     let mut stranger = stranger.spawn()?;
-    for (file, rest) in [
-        ("postmaster.pid", "\n/data\n1\n5432\n.\n\n1 1\nready\n"),
-        (socket::LOCK_FILE, "\n/data\n1\n5432\n.\n"),
-    ] {
+    for (file, rest) in
+        [("postmaster.pid", "\n/data\n1\n5432\n.\n\n1 1\nready\n"), (socket::LOCK_FILE, "\n/data\n1\n5432\n.\n")]
+    {
         let path = data.cluster().join(file);
         fs::write(&path, format!("{}{rest}", stranger.id()))?;
         chown(&path, Some(owner.as_raw()), None)?;
@@ -414,10 +367,7 @@ fn a_data_directory_of_two_hundred_characters_works() -> TestResult {
     write_note(&cluster.url(), "far away")?;
     let url = attach(&data.path)?.ok_or("the running cluster is not found")?;
     assert_eq!(read_notes(&url)?, ["far away"]);
-    assert!(
-        UnixStream::connect(data.cluster().join(".s.PGSQL.5432")).is_err(),
-        "the path isn't long enough"
-    );
+    assert!(UnixStream::connect(data.cluster().join(".s.PGSQL.5432")).is_err(), "the path isn't long enough");
     Ok(())
 }
 
@@ -435,22 +385,13 @@ fn a_cluster_of_another_major_version_is_refused_with_the_way_out() -> TestResul
     data.start()?.stop()?;
     fs::write(data.cluster().join("PG_VERSION"), "9\n")?;
     let error = data.start().err().ok_or("it started")?;
-    let EmbeddedError::OtherMajorVersion {
-        wanted,
-        found,
-        found_in,
-        ..
-    } = &error
-    else {
+    let EmbeddedError::OtherMajorVersion { wanted, found, found_in, .. } = &error else {
         return Err(error.into());
     };
     assert_eq!(*wanted, 9);
     let text = error
         .to_string()
-        .replace(
-            &fs::canonicalize(data.cluster())?.display().to_string(),
-            "DIR",
-        )
+        .replace(&fs::canonicalize(data.cluster())?.display().to_string(), "DIR")
         .replace(&found_in.display().to_string(), "BIN")
         .replace(&format!("PostgreSQL {found}"), "PostgreSQL NN")
         .replace(" --no-data-checksums", "");
@@ -469,15 +410,10 @@ fn a_cluster_of_another_major_version_is_refused_with_the_way_out() -> TestResul
 fn missing_programs_are_named_with_the_package_that_has_them() -> TestResult {
     let data = DataDir::new()?;
     let empty = tempfile::tempdir()?;
-    let error = Cluster::start(&Options {
-        postgres_bin_dir: Some(empty.path().to_owned()),
-        ..data.options()
-    })
-    .err()
-    .ok_or("it started")?;
-    let text = error
-        .to_string()
-        .replace(&empty.path().display().to_string(), "EMPTY");
+    let error = Cluster::start(&Options { postgres_bin_dir: Some(empty.path().to_owned()), ..data.options() })
+        .err()
+        .ok_or("it started")?;
+    let text = error.to_string().replace(&empty.path().display().to_string(), "EMPTY");
     insta::assert_snapshot!(text, @"found no PostgreSQL server programs (initdb and postgres) in EMPTY; install them: apt-get install postgresql. Or use a database server of your own with --database-url");
     assert_eq!(fs::read_dir(&data.path)?.count(), 0);
     Ok(())
@@ -489,10 +425,7 @@ fn a_directory_in_use_for_something_else_is_not_touched() -> TestResult {
     fs::create_dir(data.cluster())?;
     fs::write(data.cluster().join("thesis.tex"), "")?;
     let error = data.start().err().ok_or("it started")?;
-    assert!(
-        matches!(error, EmbeddedError::NotACluster { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, EmbeddedError::NotACluster { .. }), "{error}");
     assert!(data.cluster().join("thesis.tex").exists());
     Ok(())
 }
@@ -505,32 +438,15 @@ fn a_data_directory_that_nothing_can_be_made_in_is_refused() -> TestResult {
         let above = data.path.parent().ok_or("no parent")?;
         fs::set_permissions(above, Permissions::from_mode(0o700))?;
         let error = data.start().err().ok_or("it started")?;
-        let EmbeddedError::ClosedDirectory {
-            directory, user, ..
-        } = &error
-        else {
+        let EmbeddedError::ClosedDirectory { directory, user, .. } = &error else {
             return Err(error.into());
         };
         assert_eq!(directory, &fs::canonicalize(above)?);
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("closed to the user {user}")),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&format!("closed to the user {user}")), "{error}");
     } else {
         fs::set_permissions(&data.path, Permissions::from_mode(0o500))?;
         let error = data.start().err().ok_or("it started")?;
-        assert!(
-            matches!(
-                error,
-                EmbeddedError::Directory {
-                    action: "create",
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, EmbeddedError::Directory { action: "create", .. }), "{error}");
     }
     assert_eq!(fs::read_dir(&data.path)?.count(), 0);
     Ok(())
@@ -542,14 +458,8 @@ fn a_user_who_does_not_exist_is_refused_by_root() -> TestResult {
         return Ok(());
     }
     let data = DataDir::new()?;
-    for (name, problem) in [
-        ("no-such-user", "there is no such user"),
-        ("root", "refuses to run as root"),
-    ] {
-        let options = Options {
-            os_user: Some(name.to_owned()),
-            ..data.options()
-        };
+    for (name, problem) in [("no-such-user", "there is no such user"), ("root", "refuses to run as root")] {
+        let options = Options { os_user: Some(name.to_owned()), ..data.options() };
         let error = Cluster::start(&options).err().ok_or("it started")?;
         assert!(error.to_string().contains(problem), "{error}");
     }
@@ -573,9 +483,7 @@ fn a_server_that_does_not_start_is_reported_with_its_own_words() -> TestResult {
 
 #[test]
 fn a_missing_data_directory_is_named() -> TestResult {
-    let error = attach(Path::new("/nonexistent/registry"))
-        .err()
-        .ok_or("it attached")?;
+    let error = attach(Path::new("/nonexistent/registry")).err().ok_or("it attached")?;
     insta::assert_snapshot!(error, @"cannot open /nonexistent/registry: No such file or directory (os error 2); supercargo needs a data directory that it can read and write: run it as the directory's owner, or choose another directory with --data-dir");
     Ok(())
 }

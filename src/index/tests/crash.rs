@@ -27,10 +27,7 @@ fn the_killed_writer() {
     let mut number: usize = text(&index, "1/n").map_or(0, |text| text.parse().unwrap());
     loop {
         number += 1;
-        let changes = [
-            put("1/n", &number.to_string()),
-            put(&format!("ma/ny/many{number}"), "x"),
-        ];
+        let changes = [put("1/n", &number.to_string()), put(&format!("ma/ny/many{number}"), "x")];
         writer.commit(&index.head().unwrap(), &changes).unwrap();
         writer.maintain().unwrap();
         // The test harness captures print!, so the line goes to the descriptor itself.
@@ -46,12 +43,7 @@ fn a_writer_killed_at_any_moment_loses_nothing_it_reported_and_blocks_nobody() {
     let test = TestIndex { directory, index };
     for _ in 0..KILLS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--ignored",
-                "--exact",
-                "index::tests::crash::the_killed_writer",
-                "--nocapture",
-            ])
+            .args(["--ignored", "--exact", "index::tests::crash::the_killed_writer", "--nocapture"])
             .current_dir(test.directory.path())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -61,13 +53,8 @@ fn a_writer_killed_at_any_moment_loses_nothing_it_reported_and_blocks_nobody() {
         let wanted = rand::rng().random_range(1..15);
         let mut reported = 0;
         for _ in 0..wanted {
-            let line = lines
-                .next()
-                .expect("the writer goes on until killed")
-                .unwrap();
-            let number = line
-                .strip_prefix("committed ")
-                .unwrap_or_else(|| panic!("{line}"));
+            let line = lines.next().expect("the writer goes on until killed").unwrap();
+            let number = line.strip_prefix("committed ").unwrap_or_else(|| panic!("{line}"));
             reported = number.parse().unwrap();
         }
         // Somewhere within the next commit.
@@ -82,26 +69,12 @@ fn a_writer_killed_at_any_moment_loses_nothing_it_reported_and_blocks_nobody() {
         let writer = test.index.lock_writer().unwrap();
         writer.clean_leftovers().unwrap();
         let found: usize = test.text("1/n").unwrap().parse().unwrap();
-        assert!(
-            found >= reported,
-            "{found} in the index, {reported} reported"
-        );
-        assert_eq!(
-            test.text(&format!("ma/ny/many{found}")).unwrap(),
-            "x",
-            "a batch is whole or not there"
-        );
+        assert!(found >= reported, "{found} in the index, {reported} reported");
+        assert_eq!(test.text(&format!("ma/ny/many{found}")).unwrap(), "x", "a batch is whole or not there");
         test.fsck();
     }
-    let count: usize = test
-        .git(&["rev-list", "--count", "main"])
-        .trim()
-        .parse()
-        .unwrap();
-    assert_eq!(
-        count,
-        2 * test.text("1/n").unwrap().parse::<usize>().unwrap()
-    );
+    let count: usize = test.git(&["rev-list", "--count", "main"]).trim().parse().unwrap();
+    assert_eq!(count, 2 * test.text("1/n").unwrap().parse::<usize>().unwrap());
     test.commit(&[put("1/n", "0")]);
     test.fsck();
 }

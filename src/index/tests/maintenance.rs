@@ -11,10 +11,7 @@ fn packs_are_merged_when_there_are_too_many_and_nothing_is_lost() {
         test.commit(&[put("1/a", &n.to_string())]);
     }
     let writer = test.index.lock_writer().unwrap();
-    assert!(
-        !writer.maintain().unwrap().repacked,
-        "50 packs are left alone"
-    );
+    assert!(!writer.maintain().unwrap().repacked, "50 packs are left alone");
     drop(writer);
     test.commit(&[put("1/a", "last")]);
     let writer = test.index.lock_writer().unwrap();
@@ -65,16 +62,9 @@ fn a_failing_git_is_quoted() {
     let error = test
         .index
         .git()
-        .run(
-            test.index.path(),
-            &["cat-file", "-e", "main"],
-            &lock,
-            Duration::from_secs(60),
-        )
+        .run(test.index.path(), &["cat-file", "-e", "main"], &lock, Duration::from_secs(60))
         .unwrap_err();
-    let IndexError::GitFailed { stderr, status, .. } = error else {
-        panic!("{error}")
-    };
+    let IndexError::GitFailed { stderr, status, .. } = error else { panic!("{error}") };
     assert_eq!(status, "exit status: 128");
     assert_eq!(stderr, "fatal: Not a valid object name main");
 }
@@ -85,30 +75,15 @@ fn a_git_that_takes_too_long_is_stopped() {
     let lock = tempfile::tempfile().unwrap();
     // An alias that runs the shell, which waits for a child: both must be gone for the pipe's end to be seen.
     let arguments = ["-c", "alias.wait=!sleep 600; true", "wait"];
-    let error = test
-        .index
-        .git()
-        .run(
-            test.index.path(),
-            &arguments,
-            &lock,
-            Duration::from_millis(100),
-        )
-        .unwrap_err();
+    let error = test.index.git().run(test.index.path(), &arguments, &lock, Duration::from_millis(100)).unwrap_err();
     assert!(matches!(error, IndexError::GitTimedOut { .. }), "{error}");
 }
 
 #[test]
 fn a_missing_git_program_is_named() {
     let test = TestIndex::new();
-    let git = GitProgram {
-        executable: "no-such-git".into(),
-        ..GitProgram::default()
-    };
+    let git = GitProgram { executable: "no-such-git".into(), ..GitProgram::default() };
     let index = Index::open_or_init_with(test.index.path(), git).unwrap();
     let error = index.lock_writer().unwrap().consolidate().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "can't run no-such-git: install git (Debian: apt-get install git)"
-    );
+    assert_eq!(error.to_string(), "can't run no-such-git: install git (Debian: apt-get install git)");
 }

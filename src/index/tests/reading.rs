@@ -9,25 +9,12 @@ const COMMITS: usize = 200;
 fn only_files_are_found() {
     let test = TestIndex::new();
     let head = test.commit(&[put("ab/cd/abcd", "x")]).head;
-    for path in [
-        "",
-        "ab",
-        "ab/cd",
-        "ab/cd/",
-        "ab/cd/abcd/",
-        "ab/cd/abce",
-        "/ab/cd/abcd",
-        "ab//cd/abcd",
-        "../index",
-    ] {
+    for path in ["", "ab", "ab/cd", "ab/cd/", "ab/cd/abcd/", "ab/cd/abce", "/ab/cd/abcd", "ab//cd/abcd", "../index"] {
         assert_eq!(test.index.read(&head, path).unwrap(), None, "{path}");
         assert_eq!(test.index.find(&head, path).unwrap(), None, "{path}");
     }
     let file = test.index.read(&head, "ab/cd/abcd").unwrap().unwrap();
-    assert_eq!(
-        file.id.to_string(),
-        test.git(&["rev-parse", "main:ab/cd/abcd"]).trim()
-    );
+    assert_eq!(file.id.to_string(), test.git(&["rev-parse", "main:ab/cd/abcd"]).trim());
 }
 
 #[test]
@@ -35,10 +22,7 @@ fn what_is_read_with_a_head_is_of_that_head() {
     let test = TestIndex::new();
     let one = test.commit(&[put("1/a", "one")]).head;
     test.commit(&[put("1/a", "two"), put("1/b", "b")]);
-    assert_eq!(
-        test.index.read(&one, "1/a").unwrap().unwrap().content,
-        "one"
-    );
+    assert_eq!(test.index.read(&one, "1/a").unwrap().unwrap().content, "one");
     assert_eq!(test.index.read(&one, "1/b").unwrap(), None);
     assert_eq!(test.text("1/a").unwrap(), "two");
 }
@@ -55,9 +39,7 @@ fn a_view_follows_the_head_and_compresses_what_it_shows() {
         assert_eq!(file.content, content);
         let mut text = String::new();
         let gzipped = view.gzipped(file.id).unwrap();
-        flate2::read::GzDecoder::new(&gzipped[..])
-            .read_to_string(&mut text)
-            .unwrap();
+        flate2::read::GzDecoder::new(&gzipped[..]).read_to_string(&mut text).unwrap();
         assert_eq!(text, content);
     }
 }
@@ -66,34 +48,21 @@ fn a_view_follows_the_head_and_compresses_what_it_shows() {
 #[test]
 fn readers_see_whole_commits_in_order_while_commits_and_repacks_go_on() {
     let test = TestIndex::new();
-    let number = |n: usize| {
-        [
-            put("ab/cd/abcd", &n.to_string()),
-            put("ef/gh/efgh", &n.to_string()),
-        ]
-    };
+    let number = |n: usize| [put("ab/cd/abcd", &n.to_string()), put("ef/gh/efgh", &n.to_string())];
     test.commit(&number(0));
     let (done, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for own_handle in [false, false, true] {
             let (test, done, reads) = (&test, &done, &reads);
             scope.spawn(move || {
-                let index = if own_handle {
-                    Index::open_or_init(test.index.path()).unwrap()
-                } else {
-                    test.index.clone()
-                };
+                let index =
+                    if own_handle { Index::open_or_init(test.index.path()).unwrap() } else { test.index.clone() };
                 let mut last = 0;
                 while !done.load(Ordering::Relaxed) {
                     let head = index.head().unwrap();
                     let read = |path| {
-                        let file = index
-                            .read(&head, path)
-                            .unwrap()
-                            .expect("the file is in every commit");
-                        String::from_utf8_lossy(&file.content)
-                            .parse::<usize>()
-                            .unwrap()
+                        let file = index.read(&head, path).unwrap().expect("the file is in every commit");
+                        String::from_utf8_lossy(&file.content).parse::<usize>().unwrap()
                     };
                     // The second file's commit comes after the first one's; only the batch's end is a head.
                     let (first, second) = (read("ab/cd/abcd"), read("ef/gh/efgh"));

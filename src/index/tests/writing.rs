@@ -20,10 +20,7 @@ fn a_batch_is_one_commit_a_change_in_one_pack() {
     assert_eq!(committed.commits.last().unwrap(), &committed.head.commit);
     assert_eq!(test.index.head().unwrap(), committed.head);
     for change in &changes {
-        assert_eq!(
-            test.text(&change.path).unwrap().as_bytes(),
-            change.content.as_ref().unwrap()
-        );
+        assert_eq!(test.text(&change.path).unwrap().as_bytes(), change.content.as_ref().unwrap());
     }
     insta::assert_snapshot!(test.git(&["log", "--reverse", "--format=%an <%ae> %cn <%ce> %s"]), @r"
     supercargo <supercargo@localhost> supercargo <supercargo@localhost> Publish {}
@@ -41,19 +38,11 @@ fn a_batch_is_one_commit_a_change_in_one_pack() {
 fn what_is_already_so_makes_no_commit() {
     let test = TestIndex::new();
     let first = test.commit(&[put("1/a", "one"), put("1/b", "one")]);
-    let second = test.commit(&[
-        put("1/a", "one"),
-        put("1/b", "two"),
-        remove("1/c"),
-        put("1/b", "two"),
-    ]);
+    let second = test.commit(&[put("1/a", "one"), put("1/b", "two"), remove("1/c"), put("1/b", "two")]);
     let made: Vec<bool> = second.commits.iter().map(Option::is_some).collect();
     assert_eq!(made, [false, true, false, false]);
     let third = test.commit(&[put("1/a", "one")]);
-    assert_eq!(
-        (third.head, third.commits.as_slice()),
-        (second.head, &[None][..])
-    );
+    assert_eq!((third.head, third.commits.as_slice()), (second.head, &[None][..]));
     assert_ne!(first.head, second.head);
     assert_eq!(test.packs(), 2, "nothing differs: no pack");
 }
@@ -64,15 +53,9 @@ fn a_removed_file_takes_its_empty_directories_along() {
     test.commit(&[put("config.json", "{}"), put("ab/cd/abcd", "x")]);
     test.commit(&[remove("ab/cd/abcd")]);
     assert_eq!(test.text("ab/cd/abcd"), None);
-    assert_eq!(
-        test.git(&["ls-tree", "-r", "-t", "--name-only", "main"]),
-        "config.json\n"
-    );
+    assert_eq!(test.git(&["ls-tree", "-r", "-t", "--name-only", "main"]), "config.json\n");
     test.commit(&[remove("config.json")]);
-    assert_eq!(
-        test.git(&["ls-tree", "-r", "-t", "--name-only", "main"]),
-        ""
-    );
+    assert_eq!(test.git(&["ls-tree", "-r", "-t", "--name-only", "main"]), "");
     test.fsck();
 }
 
@@ -91,19 +74,11 @@ fn a_path_in_anothers_way_is_an_error_of_its_own_change() {
     let test = TestIndex::new();
     let base = test.commit(&[put("3/a/abc", "abc")]).head;
     for (path, message) in [
-        (
-            "3/a/abc/d",
-            "3/a/abc/d can't be written to the index: 3/a/abc is there already, and is a file",
-        ),
-        (
-            "3/a",
-            "3/a can't be written to the index: 3/a is there already, and is a directory",
-        ),
+        ("3/a/abc/d", "3/a/abc/d can't be written to the index: 3/a/abc is there already, and is a file"),
+        ("3/a", "3/a can't be written to the index: 3/a is there already, and is a directory"),
     ] {
         let writer = test.index.lock_writer().unwrap();
-        let error = writer
-            .commit(&base, &[put("1/x", "x"), put(path, "d")])
-            .unwrap_err();
+        let error = writer.commit(&base, &[put("1/x", "x"), put(path, "d")]).unwrap_err();
         assert_eq!(error.to_string(), message);
         assert!(!error.is_shared());
     }
@@ -121,9 +96,7 @@ fn a_stale_head_is_refused_and_changes_nothing() {
     for stale in [empty, one] {
         let error = writer.commit(&stale, &[put("1/b", "b")]).unwrap_err();
         assert!(error.is_shared());
-        let IndexError::HeadMoved { expected, found } = error else {
-            panic!("{error}")
-        };
+        let IndexError::HeadMoved { expected, found } = error else { panic!("{error}") };
         assert_eq!((expected, found), (stale.commit, two.commit));
     }
     assert_eq!(test.index.head().unwrap(), two);
@@ -159,14 +132,8 @@ fn no_commit_is_lost_by_two_writers_that_ignore_the_lock() {
             });
         }
     });
-    assert_eq!(
-        test.git(&["rev-list", "--count", "main"]).trim(),
-        (2 * EACH).to_string()
-    );
-    assert_eq!(
-        (test.text("1/a").unwrap(), test.text("1/b").unwrap()),
-        ("24".to_owned(), "24".to_owned())
-    );
+    assert_eq!(test.git(&["rev-list", "--count", "main"]).trim(), (2 * EACH).to_string());
+    assert_eq!((test.text("1/a").unwrap(), test.text("1/b").unwrap()), ("24".to_owned(), "24".to_owned()));
     test.fsck();
 }
 
@@ -188,10 +155,7 @@ fn a_stale_lock_of_the_branch_blocks_until_it_is_cleaned() {
     fs::write(&lock, "").unwrap();
     let writer = test.index.lock_writer().unwrap();
     let error = writer.commit(&head, &[put("1/a", "two")]).unwrap_err();
-    assert!(
-        matches!(&error, IndexError::BranchLocked { path, .. } if *path == lock),
-        "{error}"
-    );
+    assert!(matches!(&error, IndexError::BranchLocked { path, .. } if *path == lock), "{error}");
     assert!(error.is_shared());
     assert_eq!(test.index.head().unwrap(), head);
 
@@ -227,13 +191,7 @@ fn every_kind_of_leftover_is_removed_and_nothing_else() {
         .clean_leftovers()
         .unwrap()
         .iter()
-        .map(|path| {
-            path.strip_prefix(test.index.path())
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
-        })
+        .map(|path| path.strip_prefix(test.index.path()).unwrap().to_str().unwrap().to_owned())
         .collect();
     removed.sort();
     assert_eq!(removed, leftovers);

@@ -24,8 +24,10 @@ pub async fn download(
     let (checksum, file) = app
         .blocking(move |app| {
             let missing = || no_such_version(&name, &num.to_string());
-            let checksum = app.pool.with(|connection| versions::crate_file(connection, &name, &num))??.ok_or_else(missing)?;
-            let lost = || ApiError::internal(format!("the crate file {checksum} of {name}@{num} is missing in the store"));
+            let checksum =
+                app.pool.with(|connection| versions::crate_file(connection, &name, &num))??.ok_or_else(missing)?;
+            let lost =
+                || ApiError::internal(format!("the crate file {checksum} of {name}@{num} is missing in the store"));
             Ok((checksum, app.crate_store.get(checksum)?.ok_or_else(lost)?))
         })
         .await?;

@@ -64,7 +64,9 @@ fn accept(app: &App, user: &User, body: Bytes) -> Result<Accepted, ApiError> {
     let line = Entry::new(&package, Utc::now()).to_line();
     app.crate_store.put(package.checksum, package.crate_file.clone())?;
     let waiter = match enqueue(app, &package, &line, user) {
-        Err(PublishError::Database(lost)) if is_outage(&lost) => after_lost_connection(app, &package, &line, user, lost)?,
+        Err(PublishError::Database(lost)) if is_outage(&lost) => {
+            after_lost_connection(app, &package, &line, user, lost)?
+        }
         enqueued => Some(enqueued?),
     };
     app.wakeups.wake();

@@ -23,7 +23,11 @@ pub async fn yank(state: State<App>, path: Path<(String, String)>, request: Requ
     .await
 }
 
-pub async fn unyank(state: State<App>, path: Path<(String, String)>, request: Request) -> Result<Json<Value>, ApiError> {
+pub async fn unyank(
+    state: State<App>,
+    path: Path<(String, String)>,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
     change(state, path, request, |connection, name, num, user, announce| {
         unyank_version::request(connection, name, num, user, announce)
     })
@@ -59,5 +63,9 @@ async fn change(
         Some(waiter) => waiter.wait(app.settings.publish_wait).await,
         None => false,
     };
-    Ok(Json(if shown { json!({ "ok": true }) } else { json!({ "ok": true, "msg": format!("queued; its status: {status}") }) }))
+    Ok(Json(if shown {
+        json!({ "ok": true })
+    } else {
+        json!({ "ok": true, "msg": format!("queued; its status: {status}") })
+    }))
 }

@@ -5,10 +5,7 @@ use axum::http::{HeaderMap, header};
 /// Whether the answer to a request with these headers may be, and is better, compressed with gzip.
 pub fn prefers_gzip(headers: &HeaderMap) -> bool {
     let (mut gzip, mut identity, mut any) = (None, None, None);
-    let values = headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     for item in values.flat_map(|value| value.split(',')) {
         let mut parts = item.split(';').map(str::trim);
         let coding = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -77,10 +74,7 @@ mod tests {
         ] {
             assert!(accepts(&[value]), "{value}");
         }
-        assert!(
-            accepts(&["deflate", "gzip"]),
-            "two header lines are one list"
-        );
+        assert!(accepts(&["deflate", "gzip"]), "two header lines are one list");
     }
 
     #[test]

@@ -11,24 +11,15 @@ use crate::index::Oid;
 
 /// The `ETag` of a blob.
 pub fn entity_tag(id: Oid, gzipped: bool) -> HeaderValue {
-    let tag = if gzipped {
-        format!("W/\"{id}\"")
-    } else {
-        format!("\"{id}\"")
-    };
+    let tag = if gzipped { format!("W/\"{id}\"") } else { format!("\"{id}\"") };
     HeaderValue::try_from(tag).expect("hexadecimal digits and quotes") // all of them allowed in a header
 }
 
 /// Whether `If-None-Match` says that the client has this blob. Without the header it doesn't.
 pub fn is_known(headers: &HeaderMap, id: Oid) -> bool {
     let id = id.to_string();
-    let values = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .map(str::trim)
-        .any(|value| value == "*" || opaque_tags(value).any(|tag| tag == id))
+    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values.map(str::trim).any(|value| value == "*" || opaque_tags(value).any(|tag| tag == id))
 }
 
 /// What stands between the quotes of each tag of a list; a tag may hold commas.
@@ -50,13 +41,7 @@ mod tests {
 
     #[test]
     fn a_tag_is_known_in_every_form() {
-        for value in [
-            "*",
-            "\"{}\"",
-            "W/\"{}\"",
-            "W/\"x\", \"y,z\" , \"{}\"",
-            "\"\",\"{}\"",
-        ] {
+        for value in ["*", "\"{}\"", "W/\"{}\"", "W/\"x\", \"y,z\" , \"{}\"", "\"\",\"{}\""] {
             assert!(known(&value.replace("{}", ID)), "{value}");
         }
     }
@@ -66,10 +51,7 @@ mod tests {
         for value in ["", "{}", "\"x\"", "W/\"{}x\"", "\"x\"{}\"y\"", "\"*\""] {
             assert!(!known(&value.replace("{}", ID)), "{value}");
         }
-        assert!(
-            !is_known(&HeaderMap::new(), ID.parse().unwrap()),
-            "an unconditional request is never answered 304"
-        );
+        assert!(!is_known(&HeaderMap::new(), ID.parse().unwrap()), "an unconditional request is never answered 304");
     }
 
     #[test]

@@ -23,22 +23,12 @@ pub async fn about() -> impl IntoResponse {
 }
 
 /// `GET /git/index/info/refs?service=git-upload-pack`: what there is to fetch.
-pub async fn info_refs(
-    State(state): State<IndexState>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response<Body> {
+pub async fn info_refs(State(state): State<IndexState>, uri: Uri, headers: HeaderMap) -> Response<Body> {
     let query = uri.query().unwrap_or_default();
-    match query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("service="))
-    {
+    match query.split('&').find_map(|pair| pair.strip_prefix("service=")) {
         Some("git-upload-pack") => state.git.answer(Request::advertisement(&headers)).await,
         Some("git-receive-pack") => sentence(StatusCode::FORBIDDEN, READ_ONLY),
-        Some(_) => sentence(
-            StatusCode::FORBIDDEN,
-            "There is no such git service here; git-upload-pack is.",
-        ),
+        Some(_) => sentence(StatusCode::FORBIDDEN, "There is no such git service here; git-upload-pack is."),
         None => sentence(
             StatusCode::FORBIDDEN,
             "The index is served by git's smart HTTP protocol only; use git 1.6.6 or newer.",
@@ -47,14 +37,8 @@ pub async fn info_refs(
 }
 
 /// `POST /git/index/git-upload-pack`: a fetch.
-pub async fn upload_pack(
-    State(state): State<IndexState>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response<Body> {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .map(|value| value.as_bytes());
+pub async fn upload_pack(State(state): State<IndexState>, headers: HeaderMap, body: Body) -> Response<Body> {
+    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
     if content_type != Some(b"application/x-git-upload-pack-request") {
         return sentence(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -82,8 +66,5 @@ pub async fn dumb() -> impl IntoResponse {
 
 /// An address with `.git`.
 pub async fn dot_git() -> impl IntoResponse {
-    sentence(
-        StatusCode::NOT_FOUND,
-        "The index is at /git/index, without `.git` at the end.",
-    )
+    sentence(StatusCode::NOT_FOUND, "The index is at /git/index, without `.git` at the end.")
 }

@@ -12,18 +12,13 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 pub fn sentence(status: StatusCode, text: impl Into<String>) -> Response {
     let mut text = text.into();
     text.push('\n');
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, text).into_response()
 }
 
 /// 503: it is worth trying again soon.
 pub fn unavailable(text: &str) -> Response {
     let mut response = sentence(StatusCode::SERVICE_UNAVAILABLE, text);
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, RETRY_AFTER);
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     response
 }

@@ -39,13 +39,7 @@ pub async fn about() -> impl IntoResponse {
 
 /// `GET /index/config.json`.
 pub async fn config(State(state): State<IndexState>, headers: HeaderMap) -> Response<Body> {
-    answer(
-        state.view,
-        ConfigJson::PATH.to_owned(),
-        &headers,
-        "application/json",
-    )
-    .await
+    answer(state.view, ConfigJson::PATH.to_owned(), &headers, "application/json").await
 }
 
 /// `GET /index/{path}`: the file of a crate.
@@ -55,10 +49,7 @@ pub async fn file(
     headers: HeaderMap,
 ) -> Response<Body> {
     let Ok(Path(path)) = path else {
-        return sentence(
-            StatusCode::NOT_FOUND,
-            "No such file in the index: the path isn't UTF-8.",
-        );
+        return sentence(StatusCode::NOT_FOUND, "No such file in the index: the path isn't UTF-8.");
     };
     let lower = path.to_ascii_lowercase();
     if !is_crate_path(&lower) {
@@ -68,42 +59,27 @@ pub async fn file(
         );
     }
     if path != lower {
-        let text =
-            format!("No such file in the index: paths are in lower case, ask for /index/{lower}");
+        let text = format!("No such file in the index: paths are in lower case, ask for /index/{lower}");
         return sentence(StatusCode::NOT_FOUND, text);
     }
     answer(state.view, path, &headers, "text/plain; charset=utf-8").await
 }
 
-async fn answer(
-    view: View,
-    path: String,
-    headers: &HeaderMap,
-    content_type: &'static str,
-) -> Response<Body> {
+async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'static str) -> Response<Body> {
     let may_gzip = prefers_gzip(headers);
     let conditions = headers.clone();
     let wanted = path.clone();
     match blocking(move || look_up(&view, &wanted, &conditions, may_gzip)).await {
         Some(Ok(found)) => respond(&path, found, may_gzip, content_type),
         Some(Err(error)) => {
-            tracing::error!(
-                path,
-                error = &error as &dyn std::error::Error,
-                "the index can't be read"
-            );
+            tracing::error!(path, error = &error as &dyn std::error::Error, "the index can't be read");
             unavailable("The index can't be read at the moment; the server's log tells why.")
         }
         None => unavailable("The server is shutting down."),
     }
 }
 
-fn look_up(
-    view: &View,
-    path: &str,
-    headers: &HeaderMap,
-    may_gzip: bool,
-) -> Result<Found, IndexError> {
+fn look_up(view: &View, path: &str, headers: &HeaderMap, may_gzip: bool) -> Result<Found, IndexError> {
     let Some(id) = view.find(path)? else {
         return Ok(Found::Absent);
     };
@@ -121,10 +97,7 @@ fn look_up(
 fn respond(path: &str, found: Found, may_gzip: bool, content_type: &'static str) -> Response<Body> {
     let (status, id, gzipped, body) = match found {
         Found::Absent => {
-            return sentence(
-                StatusCode::NOT_FOUND,
-                format!("No such file in the index: {path}"),
-            );
+            return sentence(StatusCode::NOT_FOUND, format!("No such file in the index: {path}"));
         }
         // A client that takes gzip may have either form; the weak tag is right for both.
         Found::Unchanged(id) => (StatusCode::NOT_MODIFIED, id, may_gzip, Bytes::new()),
@@ -149,10 +122,7 @@ fn respond(path: &str, found: Found, may_gzip: bool, content_type: &'static str)
 /// Whether this is where a crate's file would be; nothing else is looked up.
 fn is_crate_path(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    if !name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
         return false;
     }
     match name.len() {

@@ -26,26 +26,12 @@ impl Server {
     fn start_with(git: impl FnOnce(&Index) -> GitService) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let index = Index::open_or_init(&directory.path().join("index")).unwrap();
-        let state = IndexState {
-            view: View::new(index.clone()),
-            git: git(&index),
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-            .unwrap();
+        let state = IndexState { view: View::new(index.clone()), git: git(&index) };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(async move { axum::serve(listener, router(state)).await });
-        Server {
-            url,
-            index,
-            directory,
-            _runtime: runtime,
-        }
+        Server { url, index, directory, _runtime: runtime }
     }
 
     fn commit(&self, files: &[(&str, &str)]) -> Committed {
@@ -58,9 +44,7 @@ impl Server {
             })
             .collect();
         let writer = self.index.lock_writer().unwrap();
-        writer
-            .commit(&self.index.head().unwrap(), &changes)
-            .unwrap()
+        writer.commit(&self.index.head().unwrap(), &changes).unwrap()
     }
 
     fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -75,35 +59,18 @@ impl Server {
                 .timeout_global(Some(Duration::from_secs(60)))
                 .build(),
         );
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url));
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let mut response = agent.run(request.body(body).unwrap()).unwrap();
-        let header = |name: &str| {
-            response
-                .headers()
-                .get(name)
-                .map_or(String::new(), |value| value.to_str().unwrap().to_owned())
-        };
-        let names = [
-            "etag",
-            "vary",
-            "cache-control",
-            "content-type",
-            "content-encoding",
-            "content-length",
-            "retry-after",
-        ];
+        let header =
+            |name: &str| response.headers().get(name).map_or(String::new(), |value| value.to_str().unwrap().to_owned());
+        let names =
+            ["etag", "vary", "cache-control", "content-type", "content-encoding", "content-length", "retry-after"];
         let headers = names.map(|name| (name, header(name)));
         let status = response.status().as_u16();
-        Answer {
-            status,
-            headers,
-            body: response.body_mut().read_to_vec().unwrap(),
-        }
+        Answer { status, headers, body: response.body_mut().read_to_vec().unwrap() }
     }
 
     fn git_url(&self) -> String {
@@ -117,20 +84,11 @@ impl Server {
 }
 
 fn git(directory: &Path, arguments: &[&str]) -> Output {
-    GitProgram::default()
-        .command()
-        .current_dir(directory)
-        .args(arguments)
-        .output()
-        .unwrap()
+    GitProgram::default().command().current_dir(directory).args(arguments).output().unwrap()
 }
 
 fn succeeded(output: Output) -> String {
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -142,12 +100,7 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: &str) -> &str {
-        &self
-            .headers
-            .iter()
-            .find(|(known, _)| *known == name)
-            .unwrap()
-            .1
+        &self.headers.iter().find(|(known, _)| *known == name).unwrap().1
     }
 
     fn text(&self) -> &str {

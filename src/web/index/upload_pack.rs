@@ -74,42 +74,25 @@ pub struct Request {
 impl Request {
     /// For the list of references.
     pub fn advertisement(headers: &HeaderMap) -> Request {
-        Request {
-            input: Bytes::new(),
-            protocol: protocol(headers),
-            advertise: true,
-        }
+        Request { input: Bytes::new(), protocol: protocol(headers), advertise: true }
     }
 
     /// For objects; `input` is the body of the request.
     pub fn fetch(headers: &HeaderMap, input: Bytes) -> Request {
-        Request {
-            input,
-            protocol: protocol(headers),
-            advertise: false,
-        }
+        Request { input, protocol: protocol(headers), advertise: false }
     }
 
     /// What stands before git's own output: version 2 has dropped it.
     fn preamble(&self) -> &'static [u8] {
-        let version_2 = self
-            .protocol
-            .as_deref()
-            .is_some_and(|value| value.split(':').any(|key| key == "version=2"));
-        if self.advertise && !version_2 {
-            b"001e# service=git-upload-pack\n0000"
-        } else {
-            b""
-        }
+        let version_2 = self.protocol.as_deref().is_some_and(|value| value.split(':').any(|key| key == "version=2"));
+        if self.advertise && !version_2 { b"001e# service=git-upload-pack\n0000" } else { b"" }
     }
 }
 
 /// The `Git-Protocol` header, when it is made of what such a header is made of.
 fn protocol(headers: &HeaderMap) -> Option<String> {
     let value = headers.get("git-protocol")?.to_str().ok()?;
-    let is_plain = value
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"=:._-".contains(&byte));
+    let is_plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"=:._-".contains(&byte));
     (is_plain && value.len() <= MAX_PROTOCOL).then(|| value.to_owned())
 }
 
@@ -132,9 +115,7 @@ impl GitService {
 
     /// Runs git for the request and answers with what it says.
     pub(super) async fn answer(&self, request: Request) -> Response<Body> {
-        let Ok(Ok(permit)) =
-            timeout(self.permit_wait, Arc::clone(&self.permits).acquire_owned()).await
-        else {
+        let Ok(Ok(permit)) = timeout(self.permit_wait, Arc::clone(&self.permits).acquire_owned()).await else {
             return unavailable("Too many fetches at once; try again in a few seconds.");
         };
         let content_type = if request.advertise {
@@ -146,50 +127,29 @@ impl GitService {
         let mut pieces = match self.start(request, permit) {
             Ok(pieces) => pieces,
             Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "git can't be started to serve the index"
-                );
-                return sentence(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "The server can't run git; its log tells why.",
-                );
+                tracing::error!(error = &error as &dyn std::error::Error, "git can't be started to serve the index");
+                return sentence(StatusCode::INTERNAL_SERVER_ERROR, "The server can't run git; its log tells why.");
             }
         };
         let first = match pieces.recv().await {
             Some(Piece::Output(first)) => vec![preamble, first],
             Some(Piece::End) => Vec::new(),
             None => {
-                return sentence(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "git failed on the server; its log tells why.",
-                );
+                return sentence(StatusCode::INTERNAL_SERVER_ERROR, "git failed on the server; its log tells why.");
             }
         };
         let rest = if first.is_empty() { None } else { Some(pieces) };
         let start = stream::iter(first.into_iter().map(Ok));
-        let mut response = Response::new(Body::from_stream(
-            start.chain(stream::unfold(rest, next_piece)),
-        ));
+        let mut response = Response::new(Body::from_stream(start.chain(stream::unfold(rest, next_piece))));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("no-cache, max-age=0, must-revalidate"),
-        );
-        headers.insert(
-            header::EXPIRES,
-            HeaderValue::from_static("Fri, 01 Jan 1980 00:00:00 GMT"),
-        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, max-age=0, must-revalidate"));
+        headers.insert(header::EXPIRES, HeaderValue::from_static("Fri, 01 Jan 1980 00:00:00 GMT"));
         headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
         response
     }
 
-    fn start(
-        &self,
-        request: Request,
-        permit: OwnedSemaphorePermit,
-    ) -> io::Result<mpsc::Receiver<Piece>> {
+    fn start(&self, request: Request, permit: OwnedSemaphorePermit) -> io::Result<mpsc::Receiver<Piece>> {
         let mut command = Command::from(self.git.command());
         command.args(["upload-pack", "--strict", "--stateless-rpc"]);
         if request.advertise {
@@ -199,17 +159,10 @@ impl GitService {
             command.env("GIT_PROTOCOL", protocol);
         }
         command.arg(&self.repository);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.process_group(0).kill_on_drop(true).spawn()?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let running = Running {
-            child,
-            _permit: permit,
-        };
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let running = Running { child, _permit: permit };
         let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             return Err(io::Error::other("a pipe to git is missing"));
         };
@@ -222,8 +175,7 @@ impl GitService {
                 }
                 passed
             };
-            let ((), said, passed) =
-                tokio::join!(feed(stdin, request.input), collect(stderr), output);
+            let ((), said, passed) = tokio::join!(feed(stdin, request.input), collect(stderr), output);
             running.finish(passed, &said, &sender).await;
         });
         Ok(receiver)
@@ -332,15 +284,8 @@ async fn pass_on(mut stdout: ChildStdout, sender: &mpsc::Sender<Piece>) -> Passe
 
 /// Reads the body of a fetch within its limits, decompressed; the error is the answer.
 pub async fn read_request(headers: &HeaderMap, body: Body) -> Result<Bytes, Response<Body>> {
-    let too_large = || {
-        sentence(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "A fetch request has 16 MiB at most.",
-        )
-    };
-    let coding = headers
-        .get(header::CONTENT_ENCODING)
-        .map(|value| value.as_bytes().to_ascii_lowercase());
+    let too_large = || sentence(StatusCode::PAYLOAD_TOO_LARGE, "A fetch request has 16 MiB at most.");
+    let coding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
     let gzipped = match coding.as_deref() {
         None | Some(b"identity") => false,
         Some(b"gzip" | b"x-gzip") => true,
@@ -355,10 +300,7 @@ pub async fn read_request(headers: &HeaderMap, body: Body) -> Result<Bytes, Resp
         Ok(Err(error)) if is_over_limit(&error) => return Err(too_large()),
         Ok(Err(_)) => return Err(sentence(StatusCode::BAD_REQUEST, "The request broke off.")),
         Err(_) => {
-            return Err(sentence(
-                StatusCode::REQUEST_TIMEOUT,
-                "The request didn't arrive within a minute.",
-            ));
+            return Err(sentence(StatusCode::REQUEST_TIMEOUT, "The request didn't arrive within a minute."));
         }
     };
     if !gzipped {
@@ -367,10 +309,7 @@ pub async fn read_request(headers: &HeaderMap, body: Body) -> Result<Bytes, Resp
     match blocking(move || gunzip(&bytes)).await {
         Some(Ok(input)) if input.len() > MAX_REQUEST => Err(too_large()),
         Some(Ok(input)) => Ok(input.into()),
-        Some(Err(_)) => Err(sentence(
-            StatusCode::BAD_REQUEST,
-            "The request says it is gzip, but it isn't.",
-        )),
+        Some(Err(_)) => Err(sentence(StatusCode::BAD_REQUEST, "The request says it is gzip, but it isn't.")),
         None => Err(unavailable("The server is shutting down.")),
     }
 }
@@ -379,9 +318,7 @@ pub async fn read_request(headers: &HeaderMap, body: Body) -> Result<Bytes, Resp
 fn gunzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut input = Vec::new();
     let limit = MAX_REQUEST as u64 + 1;
-    flate2::read::MultiGzDecoder::new(bytes)
-        .take(limit)
-        .read_to_end(&mut input)?;
+    flate2::read::MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut input)?;
     Ok(input)
 }
 

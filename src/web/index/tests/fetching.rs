@@ -5,12 +5,7 @@ use super::*;
 #[test]
 fn git_clones_with_every_version_of_the_protocol() {
     let server = Server::start();
-    let head = server
-        .commit(&[("config.json", "{}"), ("1/a", "one")])
-        .head
-        .commit
-        .unwrap()
-        .to_string();
+    let head = server.commit(&[("config.json", "{}"), ("1/a", "one")]).head.commit.unwrap().to_string();
     for version in ["0", "1", "2"] {
         let protocol = format!("protocol.version={version}");
         let listed = succeeded(server.git(&["-c", &protocol, "ls-remote", &server.git_url()]));
@@ -30,14 +25,8 @@ fn an_empty_index_is_cloned_and_filled_later() {
     server.commit(&[("1/a", "one")]);
     let clone = server.directory.path().join("clone");
     // The refspec cargo uses.
-    succeeded(git(
-        &clone,
-        &["fetch", "-q", "origin", "+HEAD:refs/remotes/origin/HEAD"],
-    ));
-    assert_eq!(
-        succeeded(git(&clone, &["show", "refs/remotes/origin/HEAD:1/a"])),
-        "one"
-    );
+    succeeded(git(&clone, &["fetch", "-q", "origin", "+HEAD:refs/remotes/origin/HEAD"]));
+    assert_eq!(succeeded(git(&clone, &["show", "refs/remotes/origin/HEAD:1/a"])), "one");
 }
 
 #[test]
@@ -49,47 +38,20 @@ fn shallow_and_filtered_clones_work_and_can_be_deepened() {
     for version in ["0", "2"] {
         let protocol = format!("protocol.version={version}");
         let name = format!("shallow-{version}");
-        succeeded(server.git(&[
-            "-c",
-            &protocol,
-            "clone",
-            "-q",
-            "--depth",
-            "1",
-            &server.git_url(),
-            &name,
-        ]));
+        succeeded(server.git(&["-c", &protocol, "clone", "-q", "--depth", "1", &server.git_url(), &name]));
         let clone = server.directory.path().join(name);
-        assert_eq!(
-            succeeded(git(&clone, &["rev-list", "--count", "HEAD"])),
-            "1\n"
-        );
-        succeeded(git(
-            &clone,
-            &["-c", &protocol, "fetch", "-q", "--unshallow"],
-        ));
-        assert_eq!(
-            succeeded(git(&clone, &["rev-list", "--count", "HEAD"])),
-            "3\n"
-        );
+        assert_eq!(succeeded(git(&clone, &["rev-list", "--count", "HEAD"])), "1\n");
+        succeeded(git(&clone, &["-c", &protocol, "fetch", "-q", "--unshallow"]));
+        assert_eq!(succeeded(git(&clone, &["rev-list", "--count", "HEAD"])), "3\n");
     }
-    let filtered = succeeded(server.git(&[
-        "clone",
-        "-q",
-        "--bare",
-        "--filter=blob:none",
-        &server.git_url(),
-        "filtered",
-    ]));
+    let filtered =
+        succeeded(server.git(&["clone", "-q", "--bare", "--filter=blob:none", &server.git_url(), "filtered"]));
     assert_eq!(filtered, "");
     let missing = succeeded(git(
         &server.directory.path().join("filtered"),
         &["rev-list", "--objects", "--missing=print", "HEAD"],
     ));
-    assert!(
-        missing.lines().any(|line| line.starts_with('?')),
-        "{missing}"
-    );
+    assert!(missing.lines().any(|line| line.starts_with('?')), "{missing}");
 }
 
 #[test]
@@ -100,17 +62,7 @@ fn a_long_negotiation_with_compressed_requests_finds_what_is_missing() {
     }
     succeeded(server.git(&["clone", "-q", &server.git_url(), "clone"]));
     let clone = server.directory.path().join("clone");
-    let own = [
-        "-c",
-        "user.name=x",
-        "-c",
-        "user.email=x@x",
-        "commit",
-        "-q",
-        "--allow-empty",
-        "-m",
-        "own",
-    ];
+    let own = ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty", "-m", "own"];
     // Commits the server doesn't know make the client send many more ids, compressed.
     for _ in 0..80 {
         succeeded(git(&clone, &own));
@@ -118,10 +70,7 @@ fn a_long_negotiation_with_compressed_requests_finds_what_is_missing() {
     server.commit(&[("1/a", "last")]);
     for version in ["0", "2"] {
         let protocol = format!("protocol.version={version}");
-        succeeded(git(
-            &clone,
-            &["update-ref", "-d", "refs/remotes/origin/main"],
-        ));
+        succeeded(git(&clone, &["update-ref", "-d", "refs/remotes/origin/main"]));
         succeeded(git(&clone, &["-c", &protocol, "fetch", "-q", "origin"]));
         assert_eq!(succeeded(git(&clone, &["show", "origin/main:1/a"])), "last");
     }
@@ -134,26 +83,15 @@ fn libgit2_which_cargo_uses_by_default_speaks_to_the_same_routes() {
     let head = server.commit(&[("1/a", "one")]).head.commit.unwrap();
     let answer = server.get("/git/index/info/refs?service=git-upload-pack", &[]);
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.header("content-type"),
-        "application/x-git-upload-pack-advertisement"
-    );
-    assert_eq!(
-        answer.header("cache-control"),
-        "no-cache, max-age=0, must-revalidate"
-    );
+    assert_eq!(answer.header("content-type"), "application/x-git-upload-pack-advertisement");
+    assert_eq!(answer.header("cache-control"), "no-cache, max-age=0, must-revalidate");
     let start = format!("001e# service=git-upload-pack\n0000015f{head} HEAD\0");
     let text = answer.text();
     assert_eq!(text[..34], start[..34]);
     assert_eq!(text[38..84], start[38..84]);
     let want = format!("0032want {head}\n00000009done\n");
     let headers = [("Content-Type", "application/x-git-upload-pack-request")];
-    let pack = server.send(
-        "POST",
-        "/git/index/git-upload-pack",
-        &headers,
-        want.as_bytes(),
-    );
+    let pack = server.send("POST", "/git/index/git-upload-pack", &headers, want.as_bytes());
     assert_eq!(pack.status, 200);
     assert!(pack.body.starts_with(b"0008NAK\nPACK"));
 }
@@ -176,10 +114,7 @@ fn clones_are_whole_while_commits_are_written_and_repacked() {
         let mut number = 0;
         while !cloner.is_finished() {
             number += 1;
-            server.commit(&[
-                ("ab/cd/abcd", &number.to_string()),
-                ("ef/gh/efgh", &number.to_string()),
-            ]);
+            server.commit(&[("ab/cd/abcd", &number.to_string()), ("ef/gh/efgh", &number.to_string())]);
             server.index.lock_writer().unwrap().maintain().unwrap();
         }
         assert!(number > 6, "{number}");
@@ -195,16 +130,8 @@ fn pushes_are_refused_with_a_word_what_to_do() {
     let push = git(&clone, &["push", "origin", "HEAD:refs/heads/other"]);
     assert!(!push.status.success());
     let stderr = String::from_utf8(push.stderr).unwrap();
-    assert!(
-        stderr.contains("The index is read-only; use cargo publish."),
-        "{stderr}"
-    );
-    assert_eq!(
-        server
-            .send("POST", "/git/index/git-receive-pack", &[], b"")
-            .status,
-        403
-    );
+    assert!(stderr.contains("The index is read-only; use cargo publish."), "{stderr}");
+    assert_eq!(server.send("POST", "/git/index/git-receive-pack", &[], b"").status, 403);
 }
 
 #[test]
@@ -213,32 +140,16 @@ fn other_clients_are_told_what_this_is() {
     server.commit(&[("1/a", "one")]);
     for (path, status, text) in [
         ("/git/index/info/refs", 403, "smart HTTP protocol only"),
-        (
-            "/git/index/info/refs?service=git-shell",
-            403,
-            "no such git service",
-        ),
+        ("/git/index/info/refs?service=git-shell", 403, "no such git service"),
         ("/git/index/HEAD", 404, "smart HTTP protocol only"),
-        (
-            "/git/index/objects/info/packs",
-            404,
-            "smart HTTP protocol only",
-        ),
+        ("/git/index/objects/info/packs", 404, "smart HTTP protocol only"),
         ("/git/index/config", 404, "smart HTTP protocol only"),
-        (
-            "/git/index.git/info/refs?service=git-upload-pack",
-            404,
-            "without `.git` at the end",
-        ),
+        ("/git/index.git/info/refs?service=git-upload-pack", 404, "without `.git` at the end"),
         ("/git/index", 200, "git clone"),
         ("/git/index/", 200, "git clone"),
     ] {
         let answer = server.get(path, &[]);
-        assert_eq!(
-            (answer.status, answer.header("cache-control")),
-            (status, "no-store"),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.header("cache-control")), (status, "no-store"), "{path}");
         assert!(answer.text().contains(text), "{path}: {}", answer.text());
         assert_eq!(answer.text().lines().count(), 1);
     }
@@ -255,22 +166,15 @@ fn fetch_requests_that_make_no_sense_are_refused() {
     let server = Server::start();
     server.commit(&[("1/a", "one")]);
     let kind = ("Content-Type", "application/x-git-upload-pack-request");
-    let post = |headers: &[(&str, &str)], body: &[u8]| {
-        server
-            .send("POST", "/git/index/git-upload-pack", headers, body)
-            .status
-    };
+    let post =
+        |headers: &[(&str, &str)], body: &[u8]| server.send("POST", "/git/index/git-upload-pack", headers, body).status;
     assert_eq!(post(&[("Content-Type", "text/plain")], b"0000"), 415);
     assert_eq!(post(&[kind, ("Content-Encoding", "br")], b"0000"), 415);
     assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], b"0000"), 400);
     let bomb = gzip(&vec![b'0'; 17 * 1024 * 1024]);
     assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &bomb), 413);
     assert_eq!(post(&[kind], b"zzzz"), 500, "git itself refuses it");
-    assert_eq!(
-        post(&[kind, ("Content-Encoding", "gzip")], &gzip(b"0000")),
-        200,
-        "nothing is wanted"
-    );
+    assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &gzip(b"0000")), 200, "nothing is wanted");
 }
 
 #[test]
@@ -279,23 +183,14 @@ fn a_protocol_header_with_odd_characters_is_not_passed_on() {
     server.commit(&[("1/a", "one")]);
     let path = "/git/index/info/refs?service=git-upload-pack";
     let plain = server.get(path, &[("Git-Protocol", "version=2")]);
-    assert!(
-        plain.text().starts_with("000eversion 2\n"),
-        "{}",
-        plain.text()
-    );
+    assert!(plain.text().starts_with("000eversion 2\n"), "{}", plain.text());
     let odd = server.get(path, &[("Git-Protocol", "version=2 $(x)")]);
-    assert!(
-        odd.text().starts_with("001e# service=git-upload-pack\n"),
-        "{}",
-        odd.text()
-    );
+    assert!(odd.text().starts_with("001e# service=git-upload-pack\n"), "{}", odd.text());
 }
 
 #[test]
 fn a_fetch_that_finds_no_free_process_is_told_to_come_again() {
-    let server =
-        Server::start_with(|index| GitService::with_limits(index, 0, Duration::from_millis(1)));
+    let server = Server::start_with(|index| GitService::with_limits(index, 0, Duration::from_millis(1)));
     let answer = server.get("/git/index/info/refs?service=git-upload-pack", &[]);
     assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
     insta::assert_snapshot!(answer.text(), @"Too many fetches at once; try again in a few seconds.");
@@ -303,8 +198,7 @@ fn a_fetch_that_finds_no_free_process_is_told_to_come_again() {
 
 #[test]
 fn a_finished_fetch_gives_its_process_back() {
-    let server =
-        Server::start_with(|index| GitService::with_limits(index, 1, Duration::from_secs(30)));
+    let server = Server::start_with(|index| GitService::with_limits(index, 1, Duration::from_secs(30)));
     server.commit(&[("1/a", "one")]);
     for n in 0..3 {
         succeeded(server.git(&["clone", "-q", &server.git_url(), &format!("clone-{n}")]));

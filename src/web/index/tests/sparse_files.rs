@@ -8,28 +8,16 @@ fn long() -> String {
 
 fn blob(server: &Server, path: &str) -> String {
     let head = server.index.head().unwrap();
-    server
-        .index
-        .read(&head, path)
-        .unwrap()
-        .unwrap()
-        .id
-        .to_string()
+    server.index.read(&head, path).unwrap().unwrap().id.to_string()
 }
 
 #[test]
 fn a_file_has_its_validators_and_its_type() {
     let server = Server::start();
-    server.commit(&[
-        ("config.json", "{}"),
-        ("ab/cd/abcd", "{\"name\":\"abcd\"}\n"),
-    ]);
+    server.commit(&[("config.json", "{}"), ("ab/cd/abcd", "{\"name\":\"abcd\"}\n")]);
     let file = server.get("/index/ab/cd/abcd", &[]);
     assert_eq!((file.status, file.text()), (200, "{\"name\":\"abcd\"}\n"));
-    assert_eq!(
-        file.header("etag"),
-        format!("\"{}\"", blob(&server, "ab/cd/abcd"))
-    );
+    assert_eq!(file.header("etag"), format!("\"{}\"", blob(&server, "ab/cd/abcd")));
     assert_eq!(file.header("vary"), "Accept-Encoding");
     assert_eq!(file.header("cache-control"), "no-cache");
     assert_eq!(file.header("content-type"), "text/plain; charset=utf-8");
@@ -44,36 +32,18 @@ fn a_known_tag_is_answered_304_until_the_file_changes() {
     let server = Server::start();
     server.commit(&[("ab/cd/abcd", &long())]);
     let id = blob(&server, "ab/cd/abcd");
-    for condition in [
-        format!("\"{id}\""),
-        format!("W/\"{id}\""),
-        format!("\"x\", W/\"{id}\""),
-        "*".to_owned(),
-    ] {
-        for (coding, tag) in [
-            ("identity", format!("\"{id}\"")),
-            ("gzip", format!("W/\"{id}\"")),
-        ] {
-            let headers = [
-                ("If-None-Match", condition.as_str()),
-                ("Accept-Encoding", coding),
-            ];
+    for condition in [format!("\"{id}\""), format!("W/\"{id}\""), format!("\"x\", W/\"{id}\""), "*".to_owned()] {
+        for (coding, tag) in [("identity", format!("\"{id}\"")), ("gzip", format!("W/\"{id}\""))] {
+            let headers = [("If-None-Match", condition.as_str()), ("Accept-Encoding", coding)];
             let answer = server.get("/index/ab/cd/abcd", &headers);
-            assert_eq!(
-                (answer.status, answer.body.len()),
-                (304, 0),
-                "{condition} {coding}"
-            );
+            assert_eq!((answer.status, answer.body.len()), (304, 0), "{condition} {coding}");
             assert_eq!(answer.header("etag"), tag);
             assert_eq!(answer.header("vary"), "Accept-Encoding");
             assert_eq!(answer.header("cache-control"), "no-cache");
         }
     }
     server.commit(&[("ab/cd/abcd", "changed")]);
-    let answer = server.get(
-        "/index/ab/cd/abcd",
-        &[("If-None-Match", &format!("\"{id}\""))],
-    );
+    let answer = server.get("/index/ab/cd/abcd", &[("If-None-Match", &format!("\"{id}\""))]);
     assert_eq!((answer.status, answer.text()), (200, "changed"));
 }
 
@@ -86,10 +56,7 @@ fn a_request_without_a_matching_tag_is_never_answered_304() {
     for headers in [&[][..], &dated, &other] {
         assert_eq!(server.get("/index/1/a", headers).status, 200, "{headers:?}");
     }
-    assert_eq!(
-        server.get("/index/1/b", &[("If-None-Match", "*")]).status,
-        404
-    );
+    assert_eq!(server.get("/index/1/b", &[("If-None-Match", "*")]).status, 404);
 }
 
 #[test]
@@ -98,30 +65,16 @@ fn a_file_is_compressed_for_those_who_accept_it() {
     server.commit(&[("ab/cd/abcd", &long()), ("1/a", "short")]);
     for _first_made_then_cached in 0..2 {
         let answer = server.get("/index/ab/cd/abcd", &[("Accept-Encoding", "deflate, gzip")]);
-        assert_eq!(
-            (answer.status, answer.header("content-encoding")),
-            (200, "gzip")
-        );
-        assert_eq!(
-            answer.header("etag"),
-            format!("W/\"{}\"", blob(&server, "ab/cd/abcd"))
-        );
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, "gzip"));
+        assert_eq!(answer.header("etag"), format!("W/\"{}\"", blob(&server, "ab/cd/abcd")));
         let mut text = String::new();
-        flate2::read::GzDecoder::new(&answer.body[..])
-            .read_to_string(&mut text)
-            .unwrap();
+        flate2::read::GzDecoder::new(&answer.body[..]).read_to_string(&mut text).unwrap();
         assert_eq!(text, long());
     }
     let refused = server.get("/index/ab/cd/abcd", &[("Accept-Encoding", "gzip;q=0")]);
-    assert_eq!(
-        (refused.header("content-encoding"), refused.text()),
-        ("", long().as_str())
-    );
+    assert_eq!((refused.header("content-encoding"), refused.text()), ("", long().as_str()));
     let short = server.get("/index/1/a", &[("Accept-Encoding", "gzip")]);
-    assert_eq!(
-        (short.header("content-encoding"), short.text()),
-        ("", "short")
-    );
+    assert_eq!((short.header("content-encoding"), short.text()), ("", "short"));
 }
 
 #[test]
@@ -140,11 +93,7 @@ fn an_absent_file_is_404_and_seen_as_soon_as_it_is_there() {
     let server = Server::start();
     for path in ["/index/config.json", "/index/ab/cd/abcd", "/index/1/a"] {
         let answer = server.get(path, &[]);
-        assert_eq!(
-            (answer.status, answer.header("cache-control")),
-            (404, "no-store"),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.header("cache-control")), (404, "no-store"), "{path}");
         assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
         assert_eq!(answer.header("etag"), "");
     }
@@ -158,10 +107,7 @@ fn upper_case_is_404_and_says_where_to_look() {
     let server = Server::start();
     server.commit(&[("ab/cd/abcd", "x")]);
     let answer = server.get("/index/Ab/cd/Abcd", &[]);
-    assert_eq!(
-        (answer.status, answer.header("cache-control")),
-        (404, "no-store")
-    );
+    assert_eq!((answer.status, answer.header("cache-control")), (404, "no-store"));
     insta::assert_snapshot!(answer.text(), @"No such file in the index: paths are in lower case, ask for /index/ab/cd/abcd");
 }
 
@@ -186,23 +132,10 @@ fn odd_paths_are_404() {
         &longest,
     ] {
         let answer = server.get(path, &[]);
-        assert_eq!(
-            (answer.status, answer.header("cache-control")),
-            (404, "no-store"),
-            "{path}: {}",
-            answer.text()
-        );
+        assert_eq!((answer.status, answer.header("cache-control")), (404, "no-store"), "{path}: {}", answer.text());
     }
-    assert_eq!(
-        server.get("/index/%61b/cd/abcd", &[]).status,
-        200,
-        "an encoded letter is the letter"
-    );
-    assert_eq!(
-        server.get("/index/", &[]).status,
-        200,
-        "a person is told what this is"
-    );
+    assert_eq!(server.get("/index/%61b/cd/abcd", &[]).status, 200, "an encoded letter is the letter");
+    assert_eq!(server.get("/index/", &[]).status, 200, "a person is told what this is");
 }
 
 #[test]

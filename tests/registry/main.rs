@@ -1,0 +1,5 @@
+//! The registry as its users meet it. One binary, a file an area; `support` holds what they share.
+
+mod support;
+
+mod publishing;

@@ -1,0 +1,208 @@
+//! A registry on one thread and in one transaction: requests go through the router, jobs run only when the test says so,
+//! and everything in the database is rolled back at the end. A test that leaves a job behind fails, and so does one in
+//! which a job failed without the test having asked about it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use supercargo::crate_store::CrateStore;
+use supercargo::database::{Pool, tokens, users};
+use supercargo::index::{Index, View};
+use supercargo::jobs::{self, Environment};
+use supercargo::package::{Limits, RegistryUrls};
+use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
+use supercargo::web::index::{GitService, IndexState};
+use supercargo::web::{App, Settings, router};
+use tower::ServiceExt;
+
+use super::cluster;
+use super::package::Package;
+
+pub const BASE_URL: &str = "http://registry.test";
+
+/// A registry of this test alone.
+pub struct TestRegistry {
+    pub pool: Pool,
+    pub index: Index,
+    router: axum::Router,
+    runner: Runner<Environment>,
+    runtime: tokio::runtime::Runtime,
+    pub directory: tempfile::TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The detail of an error.
+    pub fn detail(&self) -> String {
+        self.json()["errors"][0]["detail"].as_str().unwrap_or_else(|| panic!("no error: {}", self.text())).to_owned()
+    }
+
+    /// Asserts success.
+    pub fn good(self) -> Self {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.text());
+        self
+    }
+}
+
+impl TestRegistry {
+    pub fn new() -> Self {
+        Self::with_limits(Limits::default())
+    }
+
+    pub fn with_limits(limits: Limits) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = Pool::test(&cluster::shared_url()).unwrap();
+        let index = Index::open_or_init(&directory.path().join("index.git")).unwrap();
+        let crate_store = CrateStore::local(&directory.path().join("crates")).unwrap();
+        let (wakeups, completions) = (Wakeups::default(), Completions::default());
+        let runner = Runner::new(
+            jobs::registry().unwrap(),
+            Environment { index: index.clone() },
+            pool.clone(),
+            "test",
+            wakeups.clone(),
+            completions.clone(),
+        );
+        let settings = Settings {
+            base_url: BASE_URL.to_owned(),
+            urls: RegistryUrls::new([BASE_URL]),
+            limits,
+            publish_wait: Duration::ZERO,
+        };
+        let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };
+        let router = router(App::new(pool.clone(), crate_store, state, wakeups, completions, settings));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { pool, index, router, runner, runtime, directory }
+    }
+
+    /// A user with a token.
+    pub fn user(&self, login: &str) -> Client<'_> {
+        let token = self
+            .pool
+            .with(|connection| {
+                let user = users::find(connection, login).unwrap();
+                let user = user.unwrap_or_else(|| users::create(connection, login, None).unwrap());
+                tokens::create(connection, user.id, "test").unwrap().1.reveal().to_owned()
+            })
+            .unwrap();
+        Client { registry: self, token: Some(token) }
+    }
+
+    /// Somebody without a token.
+    pub fn anonymous(&self) -> Client<'_> {
+        Client { registry: self, token: None }
+    }
+
+    /// Runs every due job and asserts that all of them were done.
+    pub fn run_jobs(&self) -> usize {
+        let drained = self.drain();
+        assert!(drained.failed.is_empty(), "{:?}", drained.failed);
+        drained.done.len()
+    }
+
+    /// Runs every due job. The caller looks at what failed.
+    pub fn drain(&self) -> Drained {
+        self.runner.drain().unwrap()
+    }
+
+    /// How many jobs are owed.
+    pub fn owed(&self) -> i64 {
+        self.pool.with(|connection| inspection::count(connection).unwrap().0).unwrap()
+    }
+
+    /// A file of the index at its head; empty if it is not there.
+    pub fn index_file(&self, path: &str) -> String {
+        let head = self.index.head().unwrap();
+        let file = self.index.read(&head, path).unwrap();
+        file.map(|file| String::from_utf8(file.content.to_vec()).unwrap()).unwrap_or_default()
+    }
+
+    /// The subjects of the index's commits, oldest first.
+    pub fn commits(&self) -> Vec<String> {
+        let log = std::process::Command::new("git")
+            .args(["log", "--reverse", "--format=%s"])
+            .current_dir(self.index.path())
+            .output()
+            .unwrap();
+        String::from_utf8(log.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for TestRegistry {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let left = self.pool.with(|connection| {
+                (
+                    inspection::list(connection, inspection::Selection::Owed, 10).unwrap(),
+                    inspection::count(connection).unwrap().1,
+                )
+            });
+            let (owed, dead) = left.unwrap();
+            assert!(owed.is_empty(), "the test left jobs: {owed:#?}");
+            assert_eq!(dead, 0, "the test left dead jobs");
+        }
+    }
+}
+
+/// Somebody who sends requests.
+pub struct Client<'a> {
+    registry: &'a TestRegistry,
+    pub token: Option<String>,
+}
+
+impl Client<'_> {
+    pub fn send(&self, request: Request<Body>) -> Answer {
+        self.registry.runtime.block_on(async {
+            let response = self.registry.router.clone().oneshot(request).await.unwrap();
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.unwrap().to_bytes().to_vec();
+            Answer { status: parts.status, headers: parts.headers, body }
+        })
+    }
+
+    pub fn request(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token);
+        }
+        self.send(request.body(body.into()).unwrap())
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path, Body::empty())
+    }
+
+    pub fn publish(&self, package: &Package) -> Answer {
+        self.publish_body(package.body())
+    }
+
+    pub fn publish_body(&self, body: Vec<u8>) -> Answer {
+        self.request(Method::PUT, "/api/v1/crates/new", body)
+    }
+
+    pub fn yank(&self, name: &str, version: &str) -> Answer {
+        self.request(Method::DELETE, &format!("/api/v1/crates/{name}/{version}/yank"), Body::empty())
+    }
+
+    pub fn unyank(&self, name: &str, version: &str) -> Answer {
+        self.request(Method::PUT, &format!("/api/v1/crates/{name}/{version}/unyank"), Body::empty())
+    }
+}

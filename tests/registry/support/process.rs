@@ -1,0 +1,151 @@
+//! A real `supercargo serve`, which can be killed and started again.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::cluster::Database;
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_supercargo");
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program with an environment that says nothing about registries.
+pub fn supercargo() -> Command {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("SUPERCARGO_") || name == "DATABASE_URL" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A registry in a directory of its own, with a database of its own on the cluster of the test run.
+pub struct Served {
+    pub directory: tempfile::TempDir,
+    pub database: Database,
+    arguments: Vec<String>,
+    processes: Vec<Child>,
+    pub url: String,
+}
+
+impl Served {
+    /// Starts `serve` with more arguments, and waits until it answers.
+    pub fn start(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let mut served =
+            Self { directory, database: Database::fresh(), arguments, processes: Vec::new(), url: String::new() };
+        served.start_again();
+        served
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Starts `serve` after it ended.
+    pub fn start_again(&mut self) {
+        // A killed process leaves its URL; the next one writes another.
+        let _ = std::fs::remove_file(self.data_dir().join("url"));
+        let mut command = self.command("serve");
+        command.args(["--listen", "127.0.0.1:0"]).args(&self.arguments);
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        self.url = wait_for_url(&mut child, &self.data_dir());
+        self.processes.push(child);
+    }
+
+    /// Starts a `worker` beside it.
+    pub fn start_worker(&mut self) -> u32 {
+        let child = self.command("worker").stdout(Stdio::null()).spawn().unwrap();
+        let id = child.id();
+        self.processes.push(child);
+        id
+    }
+
+    /// A subcommand on this registry.
+    pub fn command(&self, subcommand: &str) -> Command {
+        let mut command = supercargo();
+        command.args(subcommand.split(' ')).args([
+            "--log",
+            "warn",
+            "--database-url",
+            &self.database.url(),
+            "--data-dir",
+        ]);
+        command.arg(self.data_dir());
+        command
+    }
+
+    /// Runs a subcommand to its end; asserts that it succeeded.
+    pub fn run(&self, subcommand: &str, arguments: &[&str]) -> String {
+        let output = self.command(subcommand).args(arguments).output().unwrap();
+        succeeded(output)
+    }
+
+    /// A token of a user, who is created if need be.
+    pub fn token(&self, user: &str) -> String {
+        self.command("admin user create").arg(user).output().unwrap();
+        self.run("admin token create", &["--user", user]).trim().to_owned()
+    }
+
+    /// Sends a signal to `serve` (the first process).
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.processes[0].id().cast_signed()), signal).unwrap();
+    }
+
+    /// Kills every process without a word and waits until they are gone.
+    pub fn kill(&mut self) {
+        for mut process in self.processes.drain(..) {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Ends every process with SIGTERM; asserts that each says it went well.
+    pub fn stop(&mut self) {
+        for mut process in self.processes.drain(..) {
+            kill(Pid::from_raw(process.id().cast_signed()), Signal::SIGTERM).unwrap();
+            let status = process.wait().unwrap();
+            assert!(status.success(), "{status}");
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits until a serving process says where it is.
+pub fn wait_for_url(child: &mut Child, data_dir: &Path) -> String {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Ok(url) = std::fs::read_to_string(data_dir.join("url")) {
+            return url.trim().to_owned();
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("serve ended before it served: {status}");
+        }
+        assert!(Instant::now() < until, "serve did not start");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// Standard output of a command that succeeded.
+pub fn succeeded(output: Output) -> String {
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Standard error of a command that failed with this exit code.
+pub fn failed(output: Output, code: i32) -> String {
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    stderr
+}
