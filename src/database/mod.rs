@@ -1,1 +1,2 @@
 //! The registry's tables.
+pub mod embedded;

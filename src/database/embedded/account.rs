@@ -1,0 +1,140 @@
+//! Who runs the server. PostgreSQL refuses to run as root, so root lends it to an unprivileged user, who then owns
+//! the cluster directory. That user must be able to pass through every directory above it, which is checked before
+//! anything is made: PostgreSQL's own message names only the last directory, never the one that is closed.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid, User};
+
+use super::EmbeddedError;
+use super::creation::ExistingCluster;
+
+/// Tried in this order when root names nobody.
+const USUAL: [&str; 2] = ["postgres", "nobody"];
+
+/// An unprivileged user of this machine.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) uid: Uid,
+    pub(super) gid: Gid,
+}
+
+impl Account {
+    /// Who runs the server: `None` is the user of this process, who isn't root then.
+    pub(super) fn choose(
+        named: Option<&str>,
+        existing: Option<&ExistingCluster>,
+        cluster: &Path,
+    ) -> Result<Option<Account>, EmbeddedError> {
+        let me = Uid::effective();
+        if !me.is_root() {
+            check_owner(existing, me, cluster)?;
+            return Ok(None);
+        }
+        let account = match (named, existing) {
+            (Some(name), _) => {
+                Account::named(name)?.ok_or_else(|| unusable(name, "there is no such user"))?
+            }
+            (None, Some(existing)) if !existing.owner.is_root() => Account::owning(existing.owner)?,
+            (None, _) => Account::usual()?,
+        };
+        if account.uid.is_root() {
+            return Err(unusable(&account.name, "PostgreSQL refuses to run as root"));
+        }
+        check_owner(existing, account.uid, cluster)?;
+        Ok(Some(account))
+    }
+
+    /// Refuses a data directory this user can't reach.
+    pub(super) fn check_passage(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
+        for directory in data_dir.ancestors() {
+            let metadata = fs::metadata(directory)
+                .map_err(|reason| EmbeddedError::directory("examine", directory, reason))?;
+            let bit = if metadata.uid() == self.uid.as_raw() {
+                0o100
+            } else if metadata.gid() == self.gid.as_raw() {
+                0o010
+            } else {
+                0o001
+            };
+            if metadata.mode() & bit == 0 {
+                return Err(EmbeddedError::ClosedDirectory {
+                    directory: directory.to_owned(),
+                    user: self.name.clone(),
+                    data_dir: data_dir.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn usual() -> Result<Account, EmbeddedError> {
+        for name in USUAL {
+            if let Some(account) = Account::named(name)? {
+                return Ok(account);
+            }
+        }
+        Err(unusable(
+            USUAL[0],
+            "neither it nor nobody exists on this machine",
+        ))
+    }
+
+    fn named(name: &str) -> Result<Option<Account>, EmbeddedError> {
+        let user = User::from_name(name).map_err(|errno| unusable(name, errno.desc()))?;
+        Ok(user.map(|user| Account {
+            name: user.name,
+            uid: user.uid,
+            gid: user.gid,
+        }))
+    }
+
+    /// The owner of a cluster, who needs no name: a restored backup may belong to a number only.
+    fn owning(uid: Uid) -> Result<Account, EmbeddedError> {
+        let user = User::from_uid(uid).map_err(|errno| unusable(&uid.to_string(), errno.desc()))?;
+        Ok(match user {
+            Some(user) => Account {
+                name: user.name,
+                uid,
+                gid: user.gid,
+            },
+            None => Account {
+                name: uid.to_string(),
+                uid,
+                gid: Gid::from_raw(uid.as_raw()),
+            },
+        })
+    }
+}
+
+fn check_owner(
+    existing: Option<&ExistingCluster>,
+    user: Uid,
+    cluster: &Path,
+) -> Result<(), EmbeddedError> {
+    match existing {
+        Some(existing) if existing.owner != user => Err(EmbeddedError::ForeignCluster {
+            cluster: PathBuf::from(cluster),
+            owner: name_of(existing.owner),
+            user: name_of(user),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn name_of(uid: Uid) -> String {
+    match User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        _ => uid.to_string(),
+    }
+}
+
+fn unusable(name: &str, problem: &str) -> EmbeddedError {
+    EmbeddedError::UnusableUser {
+        name: name.to_owned(),
+        problem: problem.to_owned(),
+    }
+}

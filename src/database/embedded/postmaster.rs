@@ -1,0 +1,189 @@
+//! One run of the server: from its spawning to its end.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::account::Account;
+use super::binaries::Binaries;
+use super::pid_file::{PidFile, Status};
+use super::server_log::ServerLog;
+use super::supervisor::StopRequest;
+use super::{EmbeddedError, child, deadline, predecessor, settings};
+
+/// How long a server may recover from a crash before it accepts connections.
+const START_LIMIT: Duration = Duration::from_secs(300);
+/// How long backends of a killed server may finish their statements.
+const ORPHANS_LIMIT: Duration = Duration::from_secs(60);
+/// How PostgreSQL says that such backends exist (`CreateLockFile` and `PGSharedMemoryCreate`).
+const ORPHANS_MESSAGE: &str = "pre-existing shared memory block";
+/// How long a fast shutdown may take, and an immediate one.
+const FAST_LIMIT: Duration = Duration::from_secs(30);
+const IMMEDIATE_LIMIT: Duration = Duration::from_secs(5);
+/// How often the server is looked after, and tried again beside orphaned backends.
+const WATCH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// All that is needed to start the server, again and again.
+#[derive(Debug)]
+pub(super) struct Launch {
+    pub(super) binaries: Binaries,
+    pub(super) account: Option<Account>,
+    pub(super) cluster: PathBuf,
+    pub(super) log: ServerLog,
+    pub(super) throwaway: bool,
+}
+
+/// A server process, a child of this one. Dropping it stops it.
+#[derive(Debug)]
+pub(super) struct Postmaster<'launch> {
+    launch: &'launch Launch,
+    child: Child,
+    log_begins_at: u64,
+}
+
+impl Launch {
+    /// Starts the server and returns when it accepts connections, or earlier when a stop is requested.
+    pub(super) fn start(&self, stop: &StopRequest) -> Result<Postmaster<'_>, EmbeddedError> {
+        let begun = Instant::now();
+        loop {
+            predecessor::see_off(&self.cluster)?;
+            let mut postmaster = self.spawn()?;
+            match postmaster.wait_until_ready(stop) {
+                Ok(()) => return Ok(postmaster),
+                Err(EmbeddedError::Exited { tail, .. })
+                    if tail.contains(ORPHANS_MESSAGE)
+                        && begun.elapsed() < ORPHANS_LIMIT
+                        && !stop.wait(WATCH_INTERVAL) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn spawn(&self) -> Result<Postmaster<'_>, EmbeddedError> {
+        let program = self.binaries.postgres();
+        let log = self.log.open()?;
+        let output = || {
+            log.file
+                .try_clone()
+                .map_err(|reason| EmbeddedError::directory("write", self.log.path(), reason))
+        };
+        let child = child::command(&program, self.account.as_ref(), Signal::SIGINT)
+            .arg("-D")
+            .arg(&self.cluster)
+            .args(settings::arguments(self.throwaway))
+            .stdout(output()?)
+            .stderr(output()?)
+            .process_group(0)
+            .spawn()
+            .map_err(|error| EmbeddedError::Program {
+                program: program.clone(),
+                problem: error.to_string(),
+            })?;
+        Ok(Postmaster {
+            launch: self,
+            child,
+            log_begins_at: log.begins_at,
+        })
+    }
+
+    pub(super) fn log_path(&self) -> &Path {
+        self.log.path()
+    }
+}
+
+impl Postmaster<'_> {
+    /// Waits for the server's end or for a stop request, whichever comes first; `None` for the request.
+    pub(super) fn watch(&mut self, stop: &StopRequest) -> Option<ExitStatus> {
+        while !stop.wait(WATCH_INTERVAL) {
+            if let Some(status) = self.exit_status() {
+                return Some(status);
+            }
+        }
+        None
+    }
+
+    /// What the server said last.
+    pub(super) fn tail(&self) -> String {
+        self.launch.log.tail(self.log_begins_at)
+    }
+
+    /// Ends the server: cleanly, or by force when it takes too long.
+    pub(super) fn stop(mut self) -> Result<(), EmbeddedError> {
+        if self.end() {
+            return Ok(());
+        }
+        Err(EmbeddedError::StoppedByForce {
+            seconds: FAST_LIMIT.as_secs(),
+            log: self.launch.log_path().to_owned(),
+            tail: self.tail(),
+        })
+    }
+
+    fn wait_until_ready(&mut self, stop: &StopRequest) -> Result<(), EmbeddedError> {
+        let pid = self.pid();
+        let outcome = deadline::until(START_LIMIT, || {
+            if let Some(status) = self.exit_status() {
+                return Some(Err(EmbeddedError::Exited {
+                    status,
+                    log: self.launch.log_path().to_owned(),
+                    tail: self.tail(),
+                }));
+            }
+            if stop.is_requested() {
+                return Some(Ok(()));
+            }
+            match PidFile::of_postmaster(&self.launch.cluster) {
+                Ok(Some(file)) if file.pid == pid && file.status == Status::Ready => Some(Ok(())),
+                Ok(_) => None,
+                Err(error) => Some(Err(error)),
+            }
+        });
+        outcome.unwrap_or_else(|| {
+            Err(EmbeddedError::StartTimedOut {
+                seconds: START_LIMIT.as_secs(),
+                log: self.launch.log_path().to_owned(),
+                tail: self.tail(),
+            })
+        })
+    }
+
+    /// False when it took force.
+    fn end(&mut self) -> bool {
+        for (signal, patience) in [
+            (Signal::SIGINT, FAST_LIMIT),
+            (Signal::SIGQUIT, IMMEDIATE_LIMIT),
+        ] {
+            if self.exit_status().is_none() {
+                // The child isn't reaped yet, so that the number is still its own.
+                let _ = kill(self.pid(), signal);
+            }
+            if deadline::until(patience, || self.exit_status()).is_some() {
+                return signal == Signal::SIGINT;
+            }
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        false
+    }
+
+    /// An error means that somebody else reaped the child, which is an end as well; the kernel keeps no status then.
+    fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.child
+            .try_wait()
+            .unwrap_or_else(|_| Some(ExitStatus::default()))
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+}
+
+impl Drop for Postmaster<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
