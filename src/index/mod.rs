@@ -1,1 +1,4 @@
 //! The git index, which knows no database.
+
+pub mod entry;
+pub mod path;

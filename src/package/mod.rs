@@ -1,2 +1,60 @@
 //! What cargo sends, as values: names, versions, dependencies, manifests, publish requests, tarballs. Nothing here
 //! reads a clock, a file or a socket.
+//!
+//! A publish is read in two steps, because what is cheap and tells a stranger nothing comes first. [`frame`] takes the
+//! request's body apart and parses the name and the version, so that the caller can ask who may publish them. Only then
+//! does [`PublishRequest::open`] decompress the tarball, read the manifest inside it and hold it against the metadata.
+//! The manifest is the truth: it is what cargo builds from, so the index entry is made from it, and metadata that says
+//! something else is refused rather than believed.
+//!
+//! Every refusal is a named variant below [`Refusal`] whose text is meant for the person who ran `cargo publish`.
+
+pub mod agreement;
+pub mod checksum;
+pub mod dependency;
+mod excerpt;
+pub mod features;
+pub mod limits;
+pub mod manifest;
+pub mod metadata;
+pub mod name;
+pub mod publish_request;
+pub mod refusal;
+pub mod registry_urls;
+pub mod tarball;
+pub mod version;
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+pub use checksum::Checksum;
+pub use dependency::{Dependency, DependencyKind};
+pub use limits::Limits;
+pub use manifest::Manifest;
+pub use metadata::Metadata;
+pub use name::CrateName;
+pub use publish_request::{PublishRequest, frame};
+pub use refusal::Refusal;
+pub use registry_urls::RegistryUrls;
+pub use version::Version;
+
+/// A publish that has passed every check that needs neither a database nor a clock.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// The name, in the spelling of this publish.
+    pub name: CrateName,
+    /// The version, with its build metadata.
+    pub version: Version,
+    /// The SHA-256 of [`Package::crate_file`].
+    pub checksum: Checksum,
+    /// The `.crate` file, byte for byte as it was sent.
+    pub crate_file: Bytes,
+    /// The manifest inside the `.crate` file.
+    pub manifest: Manifest,
+    /// The metadata JSON as it was sent, unknown fields included.
+    pub metadata: serde_json::Value,
+}

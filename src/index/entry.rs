@@ -1,0 +1,310 @@
+//! One line of a crate's index file: everything cargo knows of a version before it downloads it (the Cargo book,
+//! "Registry index", JSON schema).
+//!
+//! A line is made once, when its version is published, and afterwards only its `yanked` changes. That change is made in
+//! the text and not in an [`Entry`]: a line may hold fields that this program doesn't know, its bytes are what clients
+//! have cached under an ETag, and unyanking must bring back the very bytes that were there before.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+use semver::VersionReq;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use crate::package::dependency::{Dependency, DependencyKind};
+use crate::package::features::{self, Features};
+use crate::package::{Checksum, CrateName, Package, Version};
+
+/// A version as the index shows it. The fields are the Cargo book's and are written in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the Cargo book's, under its names"
+)]
+pub struct Entry {
+    pub name: CrateName,
+    pub vers: Version,
+    pub deps: Vec<EntryDependency>,
+    pub cksum: Checksum,
+    #[serde(default)]
+    pub features: Features,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features2: Option<Features>,
+    #[serde(default)]
+    pub yanked: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rust_version: Option<String>,
+    #[serde(default, with = "pubtime", skip_serializing_if = "Option::is_none")]
+    pub pubtime: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub v: Option<u32>,
+}
+
+/// A dependency as the index shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the Cargo book's, under its names"
+)]
+pub struct EntryDependency {
+    /// The key in the manifest, which is the crate's name unless [`EntryDependency::package`] is.
+    pub name: String,
+    pub req: VersionReq,
+    #[serde(default)]
+    pub features: Vec<String>,
+    #[serde(default)]
+    pub optional: bool,
+    #[serde(default = "yes")]
+    pub default_features: bool,
+    pub target: Option<String>,
+    /// Old lines have none, which means normal.
+    pub kind: Option<DependencyKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bindep_target: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lib: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Why a line of the index can't be edited.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    /// The line is not a JSON object.
+    #[error("the index line is not a JSON object: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The line holds a line break, which would make two of it.
+    #[error("the index entry spans several lines; it must be one")]
+    LineBreak,
+    /// The line has `yanked` twice.
+    #[error("the index line has the field `yanked` {count} times; it must have it once")]
+    Duplicate {
+        /// How often it is there.
+        count: usize,
+    },
+    /// `yanked` is neither a boolean nor null.
+    #[error("the index line has `yanked: {value}`; it must be true or false")]
+    NotBoolean {
+        /// What is there.
+        value: String,
+    },
+}
+
+impl Entry {
+    /// The entry of a new version, not yanked. `pubtime` is cut to the second: cargo takes an entry with a fraction
+    /// for invalid.
+    pub fn new(package: &Package, pubtime: DateTime<Utc>) -> Self {
+        let manifest = &package.manifest;
+        let mut dependencies: Vec<&Dependency> = manifest.dependencies.iter().collect();
+        dependencies.sort_by_key(|dependency| {
+            (
+                dependency.kind,
+                dependency.key(),
+                dependency.target.as_deref(),
+            )
+        });
+        let (features, features2) = features::split(manifest.features.clone());
+        let features2 = Some(features2).filter(|features2| !features2.is_empty());
+        let v = if dependencies
+            .iter()
+            .any(|dependency| dependency.artifact.is_some())
+        {
+            Some(3)
+        } else {
+            features2.as_ref().map(|_| 2)
+        };
+        Self {
+            name: package.name.clone(),
+            vers: package.version.clone(),
+            deps: dependencies.into_iter().map(EntryDependency::new).collect(),
+            cksum: package.checksum,
+            features,
+            features2,
+            yanked: false,
+            links: manifest.links.clone(),
+            rust_version: manifest.rust_version.clone(),
+            pubtime: Some(pubtime),
+            v,
+        }
+    }
+
+    /// The entry as a line of compact JSON, without the line break.
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("an entry is JSON") // reason: every key is a string, and writing to memory can't fail
+    }
+}
+
+impl EntryDependency {
+    fn new(dependency: &Dependency) -> Self {
+        let artifact = dependency.artifact.as_ref();
+        Self {
+            name: dependency.key().to_owned(),
+            req: dependency.requirement.clone(),
+            features: dependency.features.clone(),
+            optional: dependency.optional,
+            default_features: dependency.default_features,
+            target: dependency.target.clone(),
+            kind: Some(dependency.kind),
+            registry: dependency.registry.clone(),
+            package: dependency
+                .rename
+                .as_ref()
+                .map(|_| dependency.name.to_string()),
+            public: dependency.public,
+            artifact: artifact.map(|artifact| artifact.kinds.clone()),
+            bindep_target: artifact.and_then(|artifact| artifact.target.clone()),
+            lib: artifact.is_some_and(|artifact| artifact.lib),
+        }
+    }
+}
+
+/// A line with its `yanked` set so, and every other byte as it was. A line that says so already, or leaves `yanked` out
+/// where false is wanted, comes back unchanged.
+///
+/// # Errors
+///
+/// An [`EntryError`] for a line that is not one JSON object with at most one boolean `yanked`.
+pub fn with_yanked(line: &str, yanked: bool) -> Result<String, EntryError> {
+    yanked_line(line, yanked).map(Cow::into_owned)
+}
+
+/// The whole file of a crate: each line with its `yanked` as given, and a line break after every one.
+///
+/// # Errors
+///
+/// As [`with_yanked`].
+pub fn render<'a>(lines: impl Iterator<Item = (&'a str, bool)>) -> Result<String, EntryError> {
+    let mut file = String::new();
+    for (line, yanked) in lines {
+        file.push_str(&yanked_line(line, yanked)?);
+        file.push('\n');
+    }
+    Ok(file)
+}
+
+fn yanked_line(line: &str, yanked: bool) -> Result<Cow<'_, str>, EntryError> {
+    if line.contains(['\n', '\r']) {
+        return Err(EntryError::LineBreak);
+    }
+    // Proves that the line is a JSON object, on which the search for the field relies.
+    serde_json::from_str::<BTreeMap<Cow<'_, str>, IgnoredAny>>(line)?;
+    let found = values_of(line, "yanked");
+    let new = if yanked { "true" } else { "false" };
+    match found.as_slice() {
+        [] if !yanked => Ok(Cow::Borrowed(line)),
+        [] => {
+            let (fields, _) = line.rsplit_once('}').unwrap_or((line, ""));
+            let comma = if fields.trim_end().ends_with('{') {
+                ""
+            } else {
+                ","
+            };
+            Ok(Cow::Owned(format!("{fields}{comma}\"yanked\":true}}")))
+        }
+        [value] => match &line[value.clone()] {
+            old if old == new => Ok(Cow::Borrowed(line)),
+            "null" if !yanked => Ok(Cow::Borrowed(line)),
+            "true" | "false" | "null" => Ok(Cow::Owned(format!(
+                "{}{new}{}",
+                &line[..value.start],
+                &line[value.end..]
+            ))),
+            other => Err(EntryError::NotBoolean {
+                value: other.chars().take(80).collect(),
+            }),
+        },
+        several => Err(EntryError::Duplicate {
+            count: several.len(),
+        }),
+    }
+}
+
+/// Where the values of a field of the outermost object lie, in a line that is known to be a JSON object.
+fn values_of(object: &str, field: &str) -> Vec<Range<usize>> {
+    let mut values = Vec::new();
+    let (mut depth, mut start, mut matches) = (0_usize, 0, false);
+    let mut bytes = object.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => {
+                while let Some((_, byte)) = bytes.next() {
+                    match byte {
+                        b'\\' => {
+                            bytes.next();
+                        }
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        match (depth, byte) {
+            (1, b'{') => start = at + 1,
+            (1, b':') => {
+                // A key may be written with escapes.
+                matches = serde_json::from_str::<Cow<'_, str>>(object[start..at].trim())
+                    .is_ok_and(|key| key == field);
+                start = at + 1;
+            }
+            (1, b',') | (0, b'}') => {
+                if std::mem::take(&mut matches) {
+                    let value = &object[start..at];
+                    let begin = start + (value.len() - value.trim_start().len());
+                    values.push(begin..begin + value.trim().len());
+                }
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    values
+}
+
+/// `pubtime` as cargo takes it: RFC 3339 in UTC, to the second, with `Z`.
+mod pubtime {
+    use chrono::{DateTime, NaiveDateTime, Utc};
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    const FORMAT: &str = "%Y-%m-%dT%H:%M:%SZ";
+
+    pub fn serialize<S: Serializer>(
+        time: &Option<DateTime<Utc>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => serializer.collect_str(&time.format(FORMAT)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<DateTime<Utc>>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else {
+            return Ok(None);
+        };
+        let time = NaiveDateTime::parse_from_str(&text, FORMAT).map_err(de::Error::custom)?;
+        Ok(Some(time.and_utc()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! The body of a publish: its framing, and what can be said before the tarball is opened.
+//!
+//! The body is a little-endian `u32`, that many bytes of JSON, another `u32` and that many bytes of `.crate` file (the
+//! Cargo book, "Registry web API", publish). Each length is held against its limit first and against the body second,
+//! and nothing is copied: the two parts are views of the body.
+
+use bytes::{Buf, Bytes};
+
+use super::excerpt::Excerpt;
+use super::limits::{ByteSize, Limits};
+use super::{Checksum, CrateName, Manifest, Metadata, Package, Refusal, RegistryUrls, Version};
+use super::{agreement, features, tarball};
+
+/// A publish whose framing, metadata, name and version have been read, and nothing else.
+#[derive(Clone, Debug)]
+pub struct PublishRequest {
+    name: CrateName,
+    version: Version,
+    metadata: Metadata,
+    json: serde_json::Value,
+    crate_file: Bytes,
+}
+
+/// Why a body is not a publish request.
+#[derive(Debug, thiserror::Error)]
+pub enum FramingError {
+    /// There is no body.
+    #[error(
+        "the request has no body; a publish sends the metadata and the .crate file, as `cargo publish` does"
+    )]
+    Empty,
+    /// The body ends too early.
+    #[error(
+        "the request ends early: {part} needs {expected} bytes, but only {found} are left; send it again, whole"
+    )]
+    Short {
+        /// What was being read.
+        part: &'static str,
+        /// Bytes that it needs.
+        expected: usize,
+        /// Bytes that there are.
+        found: usize,
+    },
+    /// The body goes on after its end.
+    #[error(
+        "{excess} bytes follow the .crate file; the two lengths in the request must add up to its size"
+    )]
+    Excess {
+        /// Bytes left over.
+        excess: usize,
+    },
+    /// The metadata is larger than the limit.
+    #[error("the metadata has {}, above the limit of {}; a shorter README is the usual remedy", ByteSize(*.size), ByteSize(*.limit))]
+    MetadataTooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The `.crate` file is larger than the limit.
+    #[error("the .crate file has {}, above the limit of {}; leave files out with `exclude` in Cargo.toml (`cargo package --list` shows them), or ask the registry's operator for a higher limit", ByteSize(*.size), ByteSize(*.limit))]
+    CrateTooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The metadata is not JSON.
+    #[error("the metadata is not JSON: {0}")]
+    Json(#[source] serde_json::Error),
+    /// A field of the metadata is missing or of the wrong type.
+    #[error("the metadata can't be read at {}: {problem}", Excerpt(.field))]
+    Field {
+        /// The path of the field.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Reads the framing, the metadata, the name and the version of a publish. The tarball is not touched.
+///
+/// # Errors
+///
+/// [`Refusal::Framing`], [`Refusal::Name`] or [`Refusal::Version`].
+pub fn frame(body: Bytes, limits: &Limits) -> Result<PublishRequest, Refusal> {
+    if body.is_empty() {
+        return Err(FramingError::Empty.into());
+    }
+    let mut rest = body;
+    let size = length(&mut rest, "the length of the metadata")?;
+    if size > limits.max_metadata {
+        return Err(FramingError::MetadataTooLarge {
+            size: size as u64,
+            limit: limits.max_metadata as u64,
+        }
+        .into());
+    }
+    let json = part(&mut rest, size, "the metadata")?;
+    let size = length(&mut rest, "the length of the .crate file")?;
+    if size > limits.max_crate {
+        return Err(FramingError::CrateTooLarge {
+            size: size as u64,
+            limit: limits.max_crate as u64,
+        }
+        .into());
+    }
+    let crate_file = part(&mut rest, size, "the .crate file")?;
+    if !rest.is_empty() {
+        return Err(FramingError::Excess { excess: rest.len() }.into());
+    }
+
+    let json: serde_json::Value = serde_json::from_slice(&json).map_err(FramingError::Json)?;
+    let metadata: Metadata =
+        serde_path_to_error::deserialize(&json).map_err(|error| FramingError::Field {
+            field: error.path().to_string(),
+            problem: error.inner().to_string(),
+        })?;
+    Ok(PublishRequest {
+        name: metadata.name.parse()?,
+        version: metadata.vers.parse()?,
+        metadata,
+        json,
+        crate_file,
+    })
+}
+
+fn length(rest: &mut Bytes, part: &'static str) -> Result<usize, FramingError> {
+    let length = rest.try_get_u32_le().map_err(|_| FramingError::Short {
+        part,
+        expected: 4,
+        found: rest.len(),
+    })?;
+    Ok(usize::try_from(length).unwrap_or(usize::MAX))
+}
+
+fn part(rest: &mut Bytes, size: usize, part: &'static str) -> Result<Bytes, FramingError> {
+    if rest.len() < size {
+        return Err(FramingError::Short {
+            part,
+            expected: size,
+            found: rest.len(),
+        });
+    }
+    Ok(rest.split_to(size))
+}
+
+impl PublishRequest {
+    /// The name in the metadata.
+    pub fn name(&self) -> &CrateName {
+        &self.name
+    }
+
+    /// The version in the metadata.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// The metadata beside the tarball. It is a claim: the manifest decides.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Opens the tarball and holds the manifest in it against the metadata. The work is bounded by the limits, and
+    /// takes up to a second or two for a tarball that uses them up.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Refusal`] but the ones of [`frame`].
+    pub fn open(self, urls: &RegistryUrls, limits: &Limits) -> Result<Package, Refusal> {
+        let text = tarball::read_manifest(&self.crate_file, &self.name, &self.version, limits)?;
+        let manifest = Manifest::parse(&text, urls)?;
+        features::check(&manifest.features, &manifest.dependencies)?;
+        agreement::check(&self.name, &self.version, &self.metadata, &manifest, urls)?;
+        Ok(Package {
+            checksum: Checksum::of(&self.crate_file),
+            name: self.name,
+            version: self.version,
+            crate_file: self.crate_file,
+            manifest,
+            metadata: self.json,
+        })
+    }
+}

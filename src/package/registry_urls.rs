@@ -1,0 +1,206 @@
+//! The URLs by which a registry's index is known.
+//!
+//! One registry is reached under several: sparse and git, by its public name and by a loopback address, with or without
+//! a trailing slash. cargo writes whichever its user configured into the manifest and the metadata. They must all come
+//! to mean "this registry", or one crate would have two sources in a dependency graph.
+
+use std::collections::BTreeSet;
+
+use url::Url;
+
+/// The git index of crates.io, which is how cargo names crates.io as a registry, also to a user of its sparse index.
+pub const CRATES_IO_INDEX: &str = "https://github.com/rust-lang/crates.io-index";
+
+/// crates.io under its sparse name.
+const CRATES_IO_SPARSE_INDEX: &str = "sparse+https://index.crates.io/";
+
+/// What cargo puts before the URL of a sparse index.
+const SPARSE: &str = "sparse+";
+
+/// The set of index URLs that mean this registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistryUrls {
+    own: BTreeSet<Place>,
+}
+
+/// What remains of an index URL when everything is dropped that doesn't change where it leads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    sparse: bool,
+    scheme: String,
+    host: String,
+    port: Option<u16>,
+    path: String,
+}
+
+impl Place {
+    fn of(index_url: &str) -> Option<Self> {
+        let (sparse, address) = match index_url.strip_prefix(SPARSE) {
+            Some(address) => (true, address),
+            None => (false, index_url),
+        };
+        let url = Url::parse(address).ok()?;
+        let loopback = match url.host()? {
+            url::Host::Domain(domain) => domain.eq_ignore_ascii_case("localhost"),
+            url::Host::Ipv4(address) => address.is_loopback(),
+            url::Host::Ipv6(address) => address.is_loopback(),
+        };
+        let host = if loopback {
+            "localhost".to_owned()
+        } else {
+            url.host_str()?.to_ascii_lowercase()
+        };
+        let mut path = url.path().trim_end_matches('/');
+        if !sparse {
+            path = path.strip_suffix(".git").unwrap_or(path);
+        }
+        Some(Self {
+            sparse,
+            scheme: url.scheme().to_owned(),
+            host,
+            port: url.port_or_known_default(),
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl RegistryUrls {
+    /// The index URLs of a registry that is reached under these base URLs: `sparse+{base}/index/` and
+    /// `{base}/git/index` for each. A base that is no URL adds nothing, because no index URL could equal it.
+    pub fn new<'a>(base_urls: impl IntoIterator<Item = &'a str>) -> Self {
+        let own = base_urls
+            .into_iter()
+            .map(|base| base.trim_end_matches('/'))
+            .flat_map(|base| {
+                [
+                    format!("{SPARSE}{base}/index/"),
+                    format!("{base}/git/index"),
+                ]
+            })
+            .filter_map(|index_url| Place::of(&index_url))
+            .collect();
+        Self { own }
+    }
+
+    /// Whether this index URL leads to this registry. The host's case, a trailing slash, a `.git` and the name of the
+    /// loopback host don't matter; the scheme, the port and the path do.
+    pub fn is_own(&self, index_url: &str) -> bool {
+        Place::of(index_url).is_some_and(|place| self.own.contains(&place))
+    }
+
+    /// The registry that an index URL names, as it is written in an index entry: nothing for this registry,
+    /// [`CRATES_IO_INDEX`] for crates.io under either of its names, and the URL in its normal form for any other.
+    ///
+    /// # Errors
+    ///
+    /// Whatever cargo could not make a registry of, with the reason: an entry that names it would be unreadable.
+    pub fn resolve(&self, index_url: &str) -> Result<Option<String>, String> {
+        if self.is_own(index_url) {
+            return Ok(None);
+        }
+        let place = Place::of(index_url);
+        if [CRATES_IO_INDEX, CRATES_IO_SPARSE_INDEX]
+            .iter()
+            .any(|known| Place::of(known) == place)
+        {
+            return Ok(Some(CRATES_IO_INDEX.to_owned()));
+        }
+        let (prefix, address) = match index_url.strip_prefix(SPARSE) {
+            Some(address) => (SPARSE, address),
+            None => ("", index_url),
+        };
+        let url = Url::parse(address).map_err(|error| error.to_string())?;
+        if url.cannot_be_a_base() {
+            return Err("it has no host or path".to_owned());
+        }
+        if url.password().is_some() {
+            return Err("it contains a password".to_owned());
+        }
+        if prefix == SPARSE && !matches!(url.scheme(), "http" | "https") {
+            return Err("a sparse index is read over http or https".to_owned());
+        }
+        if prefix == SPARSE && !url.path().ends_with('/') {
+            return Err("the URL of a sparse index ends in a slash".to_owned());
+        }
+        Ok(Some(format!("{prefix}{url}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RegistryUrls;
+
+    #[test]
+    fn every_spelling_of_an_own_url_is_own() {
+        let urls = RegistryUrls::new([
+            "http://127.0.0.1:8080/prefix/",
+            "https://Crates.Example.com",
+        ]);
+        for url in [
+            "sparse+http://127.0.0.1:8080/prefix/index/",
+            "sparse+http://127.0.0.1:8080/prefix/index",
+            "sparse+http://localhost:8080/prefix/index/",
+            "sparse+http://[::1]:8080/prefix/index/",
+            "http://LOCALHOST:8080/prefix/git/index",
+            "http://localhost:8080/prefix/git/index/",
+            "http://localhost:8080/prefix/git/index.git",
+            "https://crates.example.com/git/index",
+            "https://crates.example.com:443/git/index",
+            "sparse+https://CRATES.example.com/index/",
+        ] {
+            assert!(urls.is_own(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn another_place_is_not_own() {
+        let urls = RegistryUrls::new(["http://localhost:8080", "not a url"]);
+        for url in [
+            "sparse+http://localhost:8081/index/",
+            "sparse+https://localhost:8080/index/",
+            "http://localhost:8080/index/",
+            "sparse+http://localhost:8080/git/index",
+            "sparse+http://localhost:8080/INDEX/",
+            "sparse+http://localhost.example.com:8080/index/",
+            "not a url",
+            "",
+        ] {
+            assert!(!urls.is_own(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_resolves_to_nothing_to_crates_io_or_to_its_normal_form() {
+        let urls = RegistryUrls::new(["http://localhost:8080"]);
+        let crates_io = Ok(Some(
+            "https://github.com/rust-lang/crates.io-index".to_owned(),
+        ));
+        assert_eq!(
+            urls.resolve("sparse+http://localhost:8080/index/"),
+            Ok(None)
+        );
+        assert_eq!(
+            urls.resolve("https://github.com/rust-lang/crates.io-index"),
+            crates_io
+        );
+        assert_eq!(urls.resolve("sparse+https://index.crates.io/"), crates_io);
+        assert_eq!(
+            urls.resolve("https://EXAMPLE.com"),
+            Ok(Some("https://example.com/".to_owned()))
+        );
+        assert_eq!(
+            urls.resolve("sparse+https://a.b/c/"),
+            Ok(Some("sparse+https://a.b/c/".to_owned()))
+        );
+        for url in [
+            "",
+            "example.com/index",
+            "sparse+https://a.b/c",
+            "sparse+ssh://a/b/",
+            "https://u:p@a.b/",
+            "mailto:x",
+        ] {
+            assert!(urls.resolve(url).is_err(), "{url}");
+        }
+    }
+}

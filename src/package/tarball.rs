@@ -1,0 +1,315 @@
+//! The `.crate` file: a gzipped tar, read once from front to back.
+//!
+//! The file comes from a stranger, and is small while what it unpacks to may be huge or contradictory. So nothing is
+//! unpacked: entries stream by and are dropped, and what is kept is the manifest and the set of paths, both bounded.
+//! Three decisions need an argument.
+//!
+//! *Extension records are read here and not by the `tar` crate*, which would hold a long name of any length in memory.
+//! Only what names the next entry (GNU long names, pax records) is understood; a pax size must repeat the header's, and
+//! a pax or GNU sparse map is refused, because readers of tar disagree about both and one of them is cargo.
+//!
+//! *The end is the end.* The archive closes with its end mark and nothing but zeros may follow, the gzip stream is one
+//! member and no byte may follow that. Otherwise two readers of one file could see different packages: cargo reads one
+//! member up to the mark, other tools read on.
+//!
+//! *Paths are those that every file system can hold*: UTF-8, no character that cargo refuses when it packages, no two
+//! that differ only in case, and no file where another path needs a directory.
+
+mod entry_path;
+mod extension;
+mod paths;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Read};
+
+use flate2::bufread::GzDecoder;
+use tar::{Archive, Entry, EntryType};
+
+use super::excerpt::Excerpt;
+use super::limits::{ByteSize, Limits};
+use super::{CrateName, Version};
+use entry_path::EntryPath;
+use extension::Extensions;
+use paths::Paths;
+
+/// Bytes of a tar block: every header is one, and contents are padded to a multiple.
+const BLOCK: u64 = 512;
+
+/// Why a `.crate` file is not a package.
+#[derive(Debug, thiserror::Error)]
+pub enum TarballError {
+    /// It is not a gzipped tar, or is damaged.
+    #[error("the .crate file is not a whole gzipped tar archive ({0}); package it again")]
+    Unreadable(String),
+    /// It decompresses to more than the limit.
+    #[error("the .crate file unpacks to more than {}; leave files out with `exclude` in Cargo.toml", ByteSize(*.limit))]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// It has more entries than the limit.
+    #[error(
+        "the .crate file has more than {limit} entries; leave files out with `exclude` in Cargo.toml"
+    )]
+    TooManyEntries {
+        /// The limit.
+        limit: u64,
+    },
+    /// The archive has no end mark.
+    #[error(
+        "the tar archive in the .crate file has no end mark, so it may have been cut off; package it again"
+    )]
+    NoEnd,
+    /// Something follows the end of the archive or of the gzip stream.
+    #[error("the .crate file goes on after the end of {part}; package it again")]
+    Trailing {
+        /// What has ended.
+        part: &'static str,
+    },
+    /// An extension record that readers of tar disagree about.
+    #[error(
+        "the .crate file holds a tar record that can't be accepted ({problem}); package it with cargo"
+    )]
+    Extension {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An entry is neither a file nor a directory.
+    #[error("the .crate file holds {} as a {kind}; only files and directories can be published", Excerpt(.path))]
+    Kind {
+        /// The path of the entry.
+        path: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// The path of an entry can't be unpacked everywhere.
+    #[error("the .crate file holds the path {}, which {problem}; rename it or leave it out with `exclude` in Cargo.toml", Excerpt(.path))]
+    Path {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An entry lies outside the package's directory.
+    #[error("the .crate file holds the path {}, but everything in it must lie under `{root}/`", Excerpt(.path))]
+    Outside {
+        /// The path.
+        path: String,
+        /// The package's directory: name and version.
+        root: String,
+    },
+    /// Two entries can't both be unpacked.
+    #[error("the .crate file holds both {} and {}, which {problem}; remove one of them", Excerpt(.first), Excerpt(.second))]
+    Clash {
+        /// The entry that came first.
+        first: String,
+        /// The entry that came second.
+        second: String,
+        /// Why they can't both be unpacked.
+        problem: &'static str,
+    },
+    /// There is no manifest.
+    #[error("the .crate file holds no `{root}/Cargo.toml`; it must be there, in this spelling")]
+    NoManifest {
+        /// The package's directory: name and version.
+        root: String,
+    },
+    /// The manifest is too large.
+    #[error("Cargo.toml in the package has {}, above the limit of {}", ByteSize(*.size), ByteSize(*.limit))]
+    ManifestTooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The manifest is not text.
+    #[error("Cargo.toml in the package is not UTF-8; save it as UTF-8")]
+    ManifestEncoding,
+}
+
+/// Reads a `.crate` file through and returns the manifest in it. Memory stays near the size of the set of paths;
+/// nothing is written anywhere.
+///
+/// # Errors
+///
+/// A [`TarballError`] for anything that is not a package of this name and version.
+pub fn read_manifest(
+    crate_file: &[u8],
+    name: &CrateName,
+    version: &Version,
+    limits: &Limits,
+) -> Result<String, TarballError> {
+    let mut archive = Archive::new(Bounded {
+        inner: GzDecoder::new(crate_file),
+        read: 0,
+        limit: limits.max_unpacked,
+    });
+    let mut inspection = Inspection::new(format!("{name}-{version}"), limits);
+    let mut end = 0;
+    for entry in archive.entries().map_err(unreadable)?.raw(true) {
+        let mut entry = entry.map_err(unreadable)?;
+        end = entry
+            .size()
+            .checked_next_multiple_of(BLOCK)
+            .and_then(|size| entry.raw_file_position().checked_add(size))
+            .ok_or_else(|| {
+                TarballError::Unreadable("the size of an entry is too large".to_owned())
+            })?;
+        inspection.see(&mut entry)?;
+    }
+    let manifest = inspection.finish()?;
+    check_end(archive.into_inner(), end)?;
+    Ok(manifest)
+}
+
+/// The rest of the stream once the archive's reader has stopped, at the end of the last entry or one block behind it.
+fn check_end(mut stream: Bounded<GzDecoder<&[u8]>>, end: u64) -> Result<(), TarballError> {
+    if stream.read < end + BLOCK {
+        return Err(TarballError::NoEnd);
+    }
+    let mut buffer = [0; 8192];
+    loop {
+        // Reading to the end also makes the decoder compare the checksum.
+        match stream.read(&mut buffer).map_err(unreadable)? {
+            0 => break,
+            n if buffer[..n].iter().any(|&byte| byte != 0) => {
+                return Err(TarballError::Trailing {
+                    part: "its tar archive",
+                });
+            }
+            _ => {}
+        }
+    }
+    if stream.inner.into_inner().is_empty() {
+        Ok(())
+    } else {
+        Err(TarballError::Trailing {
+            part: "its gzip stream",
+        })
+    }
+}
+
+/// What is known while the entries stream by.
+struct Inspection<'a> {
+    root: String,
+    limits: &'a Limits,
+    entries: u64,
+    extensions: Extensions,
+    paths: Paths,
+    manifest: Option<String>,
+}
+
+impl<'a> Inspection<'a> {
+    fn new(root: String, limits: &'a Limits) -> Self {
+        Self {
+            root,
+            limits,
+            entries: 0,
+            extensions: Extensions::default(),
+            paths: Paths::default(),
+            manifest: None,
+        }
+    }
+
+    fn see(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), TarballError> {
+        self.entries += 1;
+        if self.entries > self.limits.max_entries {
+            return Err(TarballError::TooManyEntries {
+                limit: self.limits.max_entries,
+            });
+        }
+        if self.extensions.take(entry)? {
+            return Ok(());
+        }
+        let bytes = std::mem::take(&mut self.extensions).apply(entry)?;
+        let path = String::from_utf8_lossy(&bytes).into_owned();
+        let kind = entry.header().entry_type();
+        if let Some(kind) = refused_kind(kind) {
+            return Err(TarballError::Kind { path, kind });
+        }
+        let path = EntryPath::parse(&bytes, kind.is_dir(), self.limits.max_path)
+            .map_err(|problem| TarballError::Path { path, problem })?;
+        let Some(inner) = path.under(&self.root) else {
+            return Err(TarballError::Outside {
+                path: path.into(),
+                root: self.root.clone(),
+            });
+        };
+        if inner.eq_ignore_ascii_case(".cargo-ok") {
+            let problem = "cargo creates itself when it unpacks a package";
+            return Err(TarballError::Path {
+                path: path.into(),
+                problem,
+            });
+        }
+        if inner == "Cargo.toml" && !kind.is_dir() {
+            // A second one is refused by `paths`, so this is the only one.
+            self.manifest = Some(self.read_manifest(entry)?);
+        }
+        self.paths.insert(path.into(), kind.is_dir())
+    }
+
+    fn read_manifest(&self, entry: &mut Entry<'_, impl Read>) -> Result<String, TarballError> {
+        let (size, limit) = (entry.size(), self.limits.max_manifest);
+        if size > limit {
+            return Err(TarballError::ManifestTooLarge { size, limit });
+        }
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(unreadable)?;
+        String::from_utf8(bytes).map_err(|_| TarballError::ManifestEncoding)
+    }
+
+    fn finish(self) -> Result<String, TarballError> {
+        self.extensions.finish()?;
+        self.paths.finish()?;
+        self.manifest
+            .ok_or(TarballError::NoManifest { root: self.root })
+    }
+}
+
+/// The name of an entry type that can't be published.
+fn refused_kind(kind: EntryType) -> Option<&'static str> {
+    match kind {
+        EntryType::Regular | EntryType::Directory => None,
+        EntryType::Link => Some("hard link"),
+        EntryType::Symlink => Some("symbolic link"),
+        EntryType::Char | EntryType::Block => Some("device"),
+        EntryType::Fifo => Some("named pipe"),
+        EntryType::GNUSparse => Some("sparse file"),
+        _ => Some("record of an unusual type"),
+    }
+}
+
+/// Counts what is decompressed and fails beyond the limit.
+struct Bounded<R> {
+    inner: R,
+    read: u64,
+    limit: u64,
+}
+
+/// Carried through the archive's reader as the source of its error.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {} when unpacked", ByteSize(*.0))]
+struct LimitReached(u64);
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.read += n as u64;
+        if self.read > self.limit {
+            return Err(io::Error::other(LimitReached(self.limit)));
+        }
+        Ok(n)
+    }
+}
+
+fn unreadable(error: io::Error) -> TarballError {
+    match error
+        .get_ref()
+        .and_then(|source| source.downcast_ref::<LimitReached>())
+    {
+        Some(LimitReached(limit)) => TarballError::TooLarge { limit: *limit },
+        None => TarballError::Unreadable(error.to_string()),
+    }
+}

@@ -1,0 +1,123 @@
+//! Records that describe the next entry: GNU long names and pax headers.
+
+use std::io::Read;
+
+use tar::{Entry, PaxExtensions};
+
+use super::{TarballError, unreadable};
+
+/// Bytes that one record may have. Real ones have a few hundred.
+const MAX_RECORD: u64 = 64 * 1024;
+
+/// What has been said about the next entry.
+#[derive(Default)]
+pub struct Extensions {
+    long_name: Option<Vec<u8>>,
+    pax: Option<Vec<u8>>,
+}
+
+impl Extensions {
+    /// Takes the entry in if it is a record about the next one.
+    pub fn take(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<bool, TarballError> {
+        let kind = entry.header().entry_type();
+        let slot = if kind.is_gnu_longname() {
+            &mut self.long_name
+        } else if kind.is_pax_local_extensions() {
+            &mut self.pax
+        } else {
+            return Ok(false);
+        };
+        if entry.header().as_gnu().is_none() && entry.header().as_ustar().is_none() {
+            return Err(refuse("an extension of a header that can't have one"));
+        }
+        if slot.is_some() {
+            return Err(refuse("two extensions of one kind for one entry"));
+        }
+        if entry.size() > MAX_RECORD {
+            return Err(refuse("an extension of more than 64 KiB"));
+        }
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(unreadable)?;
+        *slot = Some(bytes);
+        Ok(true)
+    }
+
+    /// The path of the entry that the records were about.
+    pub fn apply(self, entry: &Entry<'_, impl Read>) -> Result<Vec<u8>, TarballError> {
+        let pax_path = self
+            .pax
+            .as_deref()
+            .map(|pax| pax_path(pax, entry.size()))
+            .transpose()?
+            .flatten();
+        let long_name = self.long_name.map(|mut name| {
+            if name.last() == Some(&0) {
+                name.pop();
+            }
+            name
+        });
+        match (long_name, pax_path) {
+            (Some(name), Some(path)) if name != path => {
+                Err(refuse("two different long names for one entry"))
+            }
+            (Some(path), _) | (None, Some(path)) => Ok(path),
+            (None, None) => Ok(entry.path_bytes().into_owned()),
+        }
+    }
+
+    /// At the end of the archive nothing may wait for an entry.
+    pub fn finish(&self) -> Result<(), TarballError> {
+        if self.long_name.is_some() || self.pax.is_some() {
+            return Err(refuse("an extension at the end, with no entry after it"));
+        }
+        Ok(())
+    }
+}
+
+/// The path in a pax header, which must not contradict the entry's size. Keys that change neither the path nor the
+/// contents (times, owners, attributes) are of no interest.
+fn pax_path(pax: &[u8], size: u64) -> Result<Option<Vec<u8>>, TarballError> {
+    let mut path = None;
+    let mut read = 0;
+    for extension in PaxExtensions::new(pax) {
+        let extension = extension.map_err(|_| refuse("a malformed pax header"))?;
+        let key = extension
+            .key()
+            .map_err(|_| refuse("a pax key that is not UTF-8"))?;
+        read += record_length(key.len(), extension.value_bytes().len());
+        if key == "size"
+            && extension.value().ok().and_then(|value| value.parse().ok()) != Some(size)
+        {
+            return Err(refuse(
+                "a pax size that differs from the size in the header",
+            ));
+        }
+        if key.starts_with("GNU.sparse.") {
+            return Err(refuse("a sparse file"));
+        }
+        if key == "path" && path.replace(extension.value_bytes().to_vec()).is_some() {
+            return Err(refuse("two paths in one pax header"));
+        }
+    }
+    // The iterator stops at an empty line; another reader might go on behind it.
+    if read != pax.len() {
+        return Err(refuse("a malformed pax header"));
+    }
+    Ok(path)
+}
+
+/// The length of the record `"{length} {key}={value}\n"`, its own length's digits included.
+fn record_length(key: usize, value: usize) -> usize {
+    let rest = key + value + 3;
+    let mut length = rest + 1;
+    while length != rest + length.to_string().len() {
+        length = rest + length.to_string().len();
+    }
+    length
+}
+
+fn refuse(problem: &str) -> TarballError {
+    TarballError::Extension {
+        problem: problem.to_owned(),
+    }
+}

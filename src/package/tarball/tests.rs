@@ -1,0 +1,328 @@
+//! Archives a stranger might send.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tar::{Builder, EntryType};
+
+use super::super::Limits;
+use super::super::sample::{gzip, header, tar};
+use super::{TarballError, read_manifest};
+
+const MANIFEST: (&str, &[u8]) = ("foo-1.2.3/Cargo.toml", b"[package]");
+
+fn read_within(crate_file: &[u8], limits: &Limits) -> Result<String, TarballError> {
+    read_manifest(
+        crate_file,
+        &"foo".parse().unwrap(),
+        &"1.2.3".parse().unwrap(),
+        limits,
+    )
+}
+
+fn read(crate_file: &[u8]) -> Result<String, TarballError> {
+    read_within(crate_file, &Limits::default())
+}
+
+/// The message that refuses an archive of the manifest and these files.
+fn refusal(files: &[(&str, &[u8])]) -> String {
+    read(&gzip(&tar(&[&[MANIFEST], files].concat())))
+        .unwrap_err()
+        .to_string()
+}
+
+/// An archive of the manifest and one entry, made of raw headers with contents.
+fn raw(entries: &[(tar::Header, &[u8])]) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    builder
+        .append(
+            &header(MANIFEST.0, EntryType::Regular, MANIFEST.1.len()),
+            MANIFEST.1,
+        )
+        .unwrap();
+    for (header, contents) in entries {
+        builder.append(header, *contents).unwrap();
+    }
+    gzip(&builder.into_inner().unwrap())
+}
+
+fn pax(records: &[(&str, &str)]) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    builder
+        .append_pax_extensions(records.iter().map(|(key, value)| (*key, value.as_bytes())))
+        .unwrap();
+    let length = usize::try_from(
+        tar::Header::from_byte_slice(&builder.get_ref()[..512])
+            .size()
+            .unwrap(),
+    )
+    .unwrap();
+    builder.get_ref()[512..512 + length].to_vec()
+}
+
+/// An archive with a file whose pax header holds these bytes.
+fn with_pax(records: &[u8]) -> Vec<u8> {
+    raw(&[
+        (header("pax", EntryType::XHeader, records.len()), records),
+        (header("foo-1.2.3/short", EntryType::Regular, 3), b"abc"),
+    ])
+}
+
+#[test]
+fn the_manifest_of_a_sound_package_is_read() {
+    let mut builder = Builder::new(Vec::new());
+    builder
+        .append(&header("foo-1.2.3/", EntryType::Directory, 0), &b""[..])
+        .unwrap();
+    builder
+        .append(&header("foo-1.2.3/src/", EntryType::Directory, 0), &b""[..])
+        .unwrap();
+    let mut long = tar::Header::new_gnu();
+    long.set_size(3);
+    builder
+        .append_data(
+            &mut long,
+            format!("foo-1.2.3/src/{}.rs", "long".repeat(60)),
+            &b"abc"[..],
+        )
+        .unwrap();
+    builder
+        .append(
+            &header(MANIFEST.0, EntryType::Regular, MANIFEST.1.len()),
+            MANIFEST.1,
+        )
+        .unwrap();
+    assert_eq!(
+        read(&gzip(&builder.into_inner().unwrap())).unwrap(),
+        "[package]"
+    );
+}
+
+#[test]
+fn an_archive_cut_off_anywhere_is_refused() {
+    let whole = gzip(&tar(&[MANIFEST, ("foo-1.2.3/lib.rs", b"contents")]));
+    assert!(read(&whole).is_ok());
+    for cut in 0..whole.len() {
+        assert!(read(&whole[..cut]).is_err(), "gzip cut at {cut}");
+    }
+    let unpacked = tar(&[MANIFEST, ("foo-1.2.3/lib.rs", b"contents")]);
+    for cut in (0..unpacked.len() - 1024)
+        .step_by(256)
+        .chain([unpacked.len() - 1024])
+    {
+        assert!(read(&gzip(&unpacked[..cut])).is_err(), "tar cut at {cut}");
+    }
+}
+
+#[test]
+fn a_changed_byte_in_the_gzip_stream_is_noticed() {
+    let mut damaged = gzip(&tar(&[MANIFEST]));
+    let checksum = damaged.len() - 8;
+    damaged[checksum] ^= 1;
+    assert!(matches!(read(&damaged), Err(TarballError::Unreadable(_))));
+}
+
+#[test]
+fn nothing_may_follow_the_end() {
+    let sound = tar(&[MANIFEST]);
+    let hidden = gzip(&[sound.clone(), tar(&[("foo-1.2.3/Cargo.toml", b"other")])].concat());
+    insta::assert_snapshot!(read(&hidden).unwrap_err(), @"");
+    let second_member = [gzip(&sound), gzip(&sound)].concat();
+    insta::assert_snapshot!(read(&second_member).unwrap_err(), @"");
+    assert!(read(&[gzip(&sound), vec![0]].concat()).is_err());
+    assert!(read(&gzip(&[sound, vec![0; 10_240]].concat())).is_ok());
+}
+
+#[test]
+fn what_is_no_archive_is_refused() {
+    for bytes in [
+        &b""[..],
+        b"no gzip",
+        &gzip(b""),
+        &gzip(b"no tar"),
+        &gzip(&[b'x'; 2048]),
+        &gzip(&[0; 1024]),
+    ] {
+        assert!(read(bytes).is_err());
+    }
+}
+
+#[test]
+fn a_bomb_is_cut_off_while_it_streams() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder
+        .write_all(header("foo-1.2.3/zeros", EntryType::Regular, 64 << 20).as_bytes())
+        .unwrap();
+    for _ in 0..64 {
+        encoder.write_all(&[0; 1 << 20]).unwrap();
+    }
+    let limits = Limits {
+        max_unpacked: 1 << 20,
+        ..Limits::default()
+    };
+    insta::assert_snapshot!(read_within(&encoder.finish().unwrap(), &limits).unwrap_err(), @"");
+}
+
+#[test]
+fn the_number_of_entries_and_the_size_of_paths_and_manifest_are_bounded() {
+    let files = gzip(&tar(&[
+        MANIFEST,
+        ("foo-1.2.3/a", b""),
+        ("foo-1.2.3/b", b""),
+    ]));
+    let error = |limits| read_within(&files, &limits).unwrap_err().to_string();
+    insta::assert_snapshot!(error(Limits { max_entries: 2, ..Limits::default() }), @"");
+    insta::assert_snapshot!(error(Limits { max_path: 11, ..Limits::default() }), @"");
+    insta::assert_snapshot!(error(Limits { max_manifest: 8, ..Limits::default() }), @"");
+    let name = vec![b'x'; 65 * 1024];
+    let long = raw(&[
+        (header("long", EntryType::GNULongName, name.len()), &name),
+        (header("a", EntryType::Regular, 0), b""),
+    ]);
+    assert!(
+        read(&long)
+            .unwrap_err()
+            .to_string()
+            .contains("more than 64 KiB")
+    );
+}
+
+#[test]
+fn a_path_that_cannot_be_unpacked_everywhere_is_refused() {
+    for (path, problem) in [
+        ("bar-1.2.3/a", "must lie under `foo-1.2.3/`"),
+        ("foo-1.2.30/a", "must lie under"),
+        ("FOO-1.2.3/a", "must lie under"),
+        ("foo-1.2.3/../a", "has `..` as a component"),
+        ("foo-1.2.3/./a", "has `.` as a component"),
+        ("foo-1.2.3//a", "has an empty component"),
+        ("foo-1.2.3/a/", "has an empty component"),
+        ("/foo-1.2.3/a", "is absolute"),
+        ("foo-1.2.3/a\\b", "not every file system"),
+        ("foo-1.2.3/c:x", "not every file system"),
+        ("foo-1.2.3/.cargo-ok", "cargo creates itself"),
+        ("foo-1.2.3/.Cargo-OK", "cargo creates itself"),
+        ("", "has an empty component"),
+    ] {
+        let message = refusal(&[(path, b"")]);
+        assert!(message.contains(problem), "{path}: {message}");
+    }
+    let mut invalid = header("foo-1.2.3/a", EntryType::Regular, 0);
+    invalid.as_old_mut().name[10] = 0xff;
+    invalid.set_cksum();
+    assert!(
+        read(&raw(&[(invalid, b"")]))
+            .unwrap_err()
+            .to_string()
+            .contains("is not UTF-8")
+    );
+}
+
+#[test]
+fn two_entries_that_one_file_system_cannot_hold_are_refused() {
+    insta::assert_snapshot!(refusal(&[("foo-1.2.3/a", b""), ("foo-1.2.3/a", b"")]), @"");
+    insta::assert_snapshot!(refusal(&[("foo-1.2.3/É", b""), ("foo-1.2.3/é", b"")]), @"");
+    insta::assert_snapshot!(refusal(&[("foo-1.2.3/A", b""), ("foo-1.2.3/a!", b""), ("foo-1.2.3/a/b", b"")]), @"");
+    insta::assert_snapshot!(refusal(&[("foo-1.2.3/cargo.TOML", b"")]), @"");
+    assert!(refusal(&[MANIFEST]).contains("are the same path"));
+}
+
+#[test]
+fn only_files_and_directories_are_taken() {
+    for kind in [
+        EntryType::Symlink,
+        EntryType::Link,
+        EntryType::Char,
+        EntryType::Block,
+        EntryType::Fifo,
+        EntryType::Continuous,
+        EntryType::GNUSparse,
+        EntryType::GNULongLink,
+        EntryType::XGlobalHeader,
+        EntryType::new(b'V'),
+    ] {
+        let error = read(&raw(&[(header("foo-1.2.3/a", kind, 0), b"")])).unwrap_err();
+        assert!(
+            matches!(error, TarballError::Kind { .. }),
+            "{kind:?}: {error}"
+        );
+    }
+}
+
+#[test]
+fn the_manifest_must_be_there_once_in_its_spelling_and_as_text() {
+    let error = |files: &[(&str, &[u8])]| read(&gzip(&tar(files))).unwrap_err().to_string();
+    insta::assert_snapshot!(error(&[("foo-1.2.3/cargo.toml", b"[package]")]), @"");
+    insta::assert_snapshot!(error(&[("foo-1.2.3/Cargo.toml", b"\xff")]), @"");
+    assert!(
+        error(&[("foo-1.2.3/sub/Cargo.toml", b"")]).contains("holds no `foo-1.2.3/Cargo.toml`")
+    );
+    let directory = raw(&[]);
+    assert!(read(&directory).is_ok());
+}
+
+#[test]
+fn a_pax_header_may_name_a_file_but_not_contradict_it() {
+    assert!(
+        read(&with_pax(&pax(&[
+            ("path", "foo-1.2.3/long"),
+            ("size", "3"),
+            ("mtime", "1.5")
+        ])))
+        .is_ok()
+    );
+    let error = |records: &[u8]| read(&with_pax(records)).unwrap_err().to_string();
+    insta::assert_snapshot!(error(&pax(&[("size", "4")])), @"");
+    insta::assert_snapshot!(error(&pax(&[("GNU.sparse.major", "1")])), @"");
+    insta::assert_snapshot!(error(&pax(&[("path", "a"), ("path", "b")])), @"");
+    assert!(error(&pax(&[("path", "foo-1.2.3/../x")])).contains("has `..`"));
+    for malformed in [
+        &b"99 path=x\n"[..],
+        b"nonsense\n",
+        b"\n15 path=foo/bar",
+        &[pax(&[("mtime", "1")]), b"\n11 size=99\n".to_vec()].concat(),
+    ] {
+        assert!(
+            error(malformed).contains("malformed pax header"),
+            "{malformed:?}"
+        );
+    }
+}
+
+#[test]
+fn extensions_must_describe_one_entry_each() {
+    let name = b"foo-1.2.3/named\0";
+    let long = || {
+        (
+            header("long", EntryType::GNULongName, name.len()),
+            &name[..],
+        )
+    };
+    let file = || (header("foo-1.2.3/a", EntryType::Regular, 0), &b""[..]);
+    assert!(read(&raw(&[long(), file()])).is_ok());
+    assert!(
+        read(&raw(&[long(), long(), file()]))
+            .unwrap_err()
+            .to_string()
+            .contains("two extensions")
+    );
+    assert!(
+        read(&raw(&[file(), long()]))
+            .unwrap_err()
+            .to_string()
+            .contains("no entry after it")
+    );
+    let other = pax(&[("path", "foo-1.2.3/other")]);
+    let both = raw(&[
+        long(),
+        (header("pax", EntryType::XHeader, other.len()), &other),
+        file(),
+    ]);
+    assert!(
+        read(&both)
+            .unwrap_err()
+            .to_string()
+            .contains("two different long names")
+    );
+}

@@ -1,0 +1,280 @@
+//! Whole publishes, from the body to the package or the refusal.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::sample::{Sample, body, urls};
+use super::{DependencyKind, Limits, Refusal, frame};
+
+fn refused(body: impl Into<Bytes>) -> Refusal {
+    frame(body.into(), &Limits::default()).unwrap_err()
+}
+
+fn refused_json(json: &[u8]) -> String {
+    refused(body(json, b"")).to_string()
+}
+
+/// Everything a manifest can say of dependencies, and what cargo sends with it.
+fn rich() -> Sample {
+    Sample::new(
+        r#"
+        links = "foo-sys"
+        rust-version = "1.60"
+        [features]
+        default = ["std"]
+        std = []
+        tls = ["dep:rustls", "serde?/std"]
+        full = ["tls"]
+        [dependencies]
+        serde = { version = "1.0", optional = true, default-features = false, features = ["std", "derive"] }
+        rustls = { version = ">=0.2, <0.4", optional = true }
+        short = { version = "2", package = "Long-Name", registry-index = "sparse+http://localhost:8000/index/" }
+        elsewhere = { version = "1", registry-index = "sparse+https://example.org/index/" }
+        [build-dependencies]
+        cc = "1"
+        [dev_dependencies]
+        tester = "=1.2.3"
+        [target.'cfg(any(unix,target_os="wasi"))'.dependencies]
+        libc = "0.2"
+        [target.'cfg(windows)'.dependencies]
+        libc = "0.2.1"
+        "#,
+    )
+    .metadata(json!({
+        "deps": [
+            {"name": "serde", "version_req": "^1.0", "features": ["derive", "std"], "optional": true, "default_features": false, "target": null, "kind": "normal", "registry": "https://github.com/rust-lang/crates.io-index"},
+            {"name": "rustls", "version_req": ">=0.2, <0.4", "optional": true, "registry": "sparse+https://index.crates.io/"},
+            {"name": "Long-Name", "explicit_name_in_toml": "short", "version_req": "^2", "features": null, "optional": false, "default_features": true, "kind": "normal", "registry": null},
+            {"name": "elsewhere", "version_req": "^1", "registry": "sparse+https://example.org/index/"},
+            {"name": "cc", "version_req": "^1", "kind": "build", "registry": "https://github.com/rust-lang/crates.io-index"},
+            {"name": "tester", "version_req": "=1.2.3", "kind": "dev", "registry": "https://github.com/rust-lang/crates.io-index"},
+            {"name": "libc", "version_req": "^0.2.1", "target": "cfg(windows)", "registry": "https://github.com/rust-lang/crates.io-index"},
+            {"name": "libc", "version_req": "^0.2", "target": "cfg(any(unix, target_os = \"wasi\"))", "registry": "https://github.com/rust-lang/crates.io-index"},
+        ],
+        "features": {"default": ["std"], "std": [], "tls": ["serde?/std", "dep:rustls"], "full": ["tls"]},
+        "links": "foo-sys",
+        "rust_version": "1.60",
+        "something_new": {"kept": 1e300},
+    }))
+}
+
+#[test]
+fn a_publish_whose_metadata_and_manifest_agree_is_a_package() {
+    let package = rich().publish().unwrap();
+    assert_eq!(package.name.as_str(), "foo");
+    assert_eq!(package.metadata["something_new"]["kept"], 1e300);
+    assert_eq!(package.manifest.dependencies.len(), 8);
+    let short = package
+        .manifest
+        .dependencies
+        .iter()
+        .find(|dependency| dependency.key() == "short")
+        .unwrap();
+    assert_eq!(
+        (short.name.as_str(), &short.registry, short.kind),
+        ("Long-Name", &None, DependencyKind::Normal)
+    );
+}
+
+#[test]
+fn the_name_and_version_are_known_before_the_tarball_is_opened() {
+    let request = frame(
+        body(br#"{"name":"foo","vers":"1.2.3"}"#, b"no tarball"),
+        &Limits::default(),
+    )
+    .unwrap();
+    assert_eq!(
+        (
+            request.name().as_str(),
+            request.version().to_string().as_str()
+        ),
+        ("foo", "1.2.3")
+    );
+    assert_eq!(
+        request
+            .open(&urls(), &Limits::default())
+            .unwrap_err()
+            .status(),
+        400
+    );
+}
+
+#[test]
+fn a_body_that_lies_about_its_lengths_is_refused() {
+    let whole = Sample::new("").body();
+    for cut in 0..whole.len() {
+        assert_eq!(refused(whole.slice(..cut)).status(), 400, "cut at {cut}");
+    }
+    insta::assert_snapshot!(refused(Bytes::new()), @"");
+    insta::assert_snapshot!(refused(whole.slice(..6)), @"");
+    insta::assert_snapshot!(refused([&whole[..], b"xyz"].concat()), @"");
+}
+
+#[test]
+fn a_length_above_its_limit_is_413_before_the_bytes_are_there() {
+    let metadata = refused(u32::MAX.to_le_bytes().to_vec());
+    let json = br#"{"name":"foo","vers":"1.2.3"}"#;
+    let limits = Limits {
+        max_crate: 10,
+        ..Limits::default()
+    };
+    let crate_file = frame(body(json, b"eleven byte"), &limits).unwrap_err();
+    assert_eq!((metadata.status(), crate_file.status()), (413, 413));
+    insta::assert_snapshot!(metadata, @"");
+    insta::assert_snapshot!(crate_file, @"");
+}
+
+#[test]
+fn metadata_that_cannot_be_read_is_refused_naming_the_field() {
+    insta::assert_snapshot!(refused_json(b"{"), @"");
+    insta::assert_snapshot!(refused_json(b"[]"), @"");
+    insta::assert_snapshot!(refused_json(br#"{"name":"foo"}"#), @"");
+    insta::assert_snapshot!(refused_json(br#"{"name":"foo","vers":"1.0.0","deps":[{"name":"a","version_req":1}]}"#), @"");
+    insta::assert_snapshot!(refused_json(br#"{"name":"foo","vers":"1.0.0","deps":[{"version_req":"1"}]}"#), @"");
+    insta::assert_snapshot!(refused_json(br#"{"name":"../x","vers":"1.0.0"}"#), @"");
+    assert!(refused_json(b"\xff").contains("not JSON"));
+}
+
+#[test]
+fn nesting_of_any_depth_is_refused_and_does_not_overflow_the_stack() {
+    for open in ["[", "{\"a\":"] {
+        assert!(
+            refused_json(open.repeat(1_000_000 / open.len()).as_bytes())
+                .contains("recursion limit")
+        );
+    }
+    let array = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let dotted = vec!["a"; 100_000].join(".");
+    let table = format!("{}1{}", "{a=".repeat(100_000), "}".repeat(100_000));
+    for manifest in [
+        format!("metadata.x = {array}"),
+        format!("metadata.x = {table}"),
+        format!("metadata.{dotted} = 1"),
+        format!("[package.metadata.{dotted}]"),
+    ] {
+        assert!(
+            Sample::new(&manifest).refusal().contains("recursion"),
+            "{}",
+            &manifest[..40]
+        );
+    }
+}
+
+#[test]
+fn every_disagreement_is_refused_naming_the_field() {
+    let with = |path: &str, value: serde_json::Value| {
+        let mut sample = rich();
+        *sample.metadata.pointer_mut(path).unwrap() = value;
+        sample.refusal()
+    };
+    insta::assert_snapshot!(with("/deps/0/version_req", json!("^1.1")), @"");
+    insta::assert_snapshot!(with("/deps/0/features", json!(["std"])), @"");
+    insta::assert_snapshot!(with("/deps/2/registry", json!("https://github.com/rust-lang/crates.io-index")), @"");
+    insta::assert_snapshot!(with("/deps/4/kind", json!("normal")), @"");
+    insta::assert_snapshot!(with("/links", json!(null)), @"");
+    insta::assert_snapshot!(with("/rust_version", json!("1.61")), @"");
+    insta::assert_snapshot!(with("/features/tls", json!(["dep:rustls"])), @"");
+    for (path, value, field) in [
+        (
+            "/deps/0/optional",
+            json!(false),
+            "`optional` of the normal dependency `serde`",
+        ),
+        (
+            "/deps/0/default_features",
+            json!(true),
+            "`default-features` of the normal dependency `serde`",
+        ),
+        (
+            "/deps/2/name",
+            json!("other"),
+            "the crate of the normal dependency `short`",
+        ),
+        (
+            "/deps/2/explicit_name_in_toml",
+            json!(null),
+            "dependency `Long-Name`",
+        ),
+        (
+            "/deps/6/target",
+            json!("cfg(unix)"),
+            "the normal dependency `libc` for `cfg(unix)`",
+        ),
+        (
+            "/deps/6",
+            json!({"name": "serde", "version_req": "^1.0"}),
+            "the normal dependency `serde`",
+        ),
+        ("/deps", json!([]), "dependency"),
+        ("/features", json!({}), "the names of the features"),
+        ("/features/std", json!(["tls"]), "the feature `std`"),
+    ] {
+        let message = with(path, value);
+        assert!(
+            message.contains("disagree about") && message.contains(field),
+            "{path}: {message}"
+        );
+    }
+}
+
+#[test]
+fn a_long_value_that_differs_only_at_its_end_disagrees() {
+    let links = "x".repeat(200);
+    let sample = Sample::new(&format!("links = \"{links}\""))
+        .metadata(json!({ "links": format!("{links}y") }));
+    assert!(sample.refusal().contains("disagree about `links`"));
+}
+
+#[test]
+fn the_package_must_be_the_one_the_metadata_names() {
+    let mut sample = Sample::new("");
+    sample.manifest = sample.manifest.replace("1.2.3", "1.2.4");
+    insta::assert_snapshot!(sample.refusal(), @"");
+    let mut sample = Sample::new("");
+    sample.metadata["name"] = json!("Foo");
+    assert!(sample.refusal().contains("must lie under `Foo-1.2.3/`"));
+}
+
+#[test]
+fn a_missing_rust_version_and_dev_feature_leftovers_are_let_pass() {
+    Sample::new("rust-version = \"1.60\"\n[features]\na = []\n[dependencies]\nk = { package = \"p\", version = \"1\", registry-index = \"https://crates.example.com/git/index\" }\nb.version = \"1\"\n")
+        .metadata(json!({
+            "features": {"a": ["gone/x", "gone?/y"]},
+            "deps": [
+                {"name": "p", "explicit_name_in_toml": "k", "version_req": "^1"},
+                {"name": "b", "version_req": "^1", "registry": "https://github.com/rust-lang/crates.io-index"},
+            ],
+        }))
+        .publish()
+        .unwrap();
+}
+
+#[test]
+fn a_manifest_that_cargo_did_not_package_is_refused_with_the_remedy() {
+    let refusal = |manifest: &str| Sample::new(manifest).refusal();
+    insta::assert_snapshot!(refusal("license.workspace = true"), @"");
+    insta::assert_snapshot!(refusal("[dependencies]\na.workspace = true"), @"");
+    insta::assert_snapshot!(refusal("[dependencies]\na = { path = \"../a\" }"), @"");
+    insta::assert_snapshot!(refusal("[dependencies]\na = { version = \"1\", git = \"https://a/b\" }"), @"");
+    insta::assert_snapshot!(refusal("[dependencies]\na = { version = \"1\", registry = \"mine\" }"), @"");
+    insta::assert_snapshot!(refusal("[dependencies]\na = { version = \"1\", registry-index = \"nowhere\" }"), @"");
+    insta::assert_snapshot!(refusal("[patch.crates-io]\na = { path = \"../a\" }"), @"");
+    insta::assert_snapshot!(refusal("rust-version = \"1.60-nightly\""), @"");
+    insta::assert_snapshot!(refusal("[features]\na = [\"b\"]"), @"");
+    assert!(refusal("[lints]\nworkspace = true").contains("`lints`"));
+    assert!(refusal("[replace]\n\"a:1.0.0\" = { path = \"a\" }").contains("`[replace]`"));
+    assert!(refusal("links = [\"a\", \"b\"]").contains("can't be read"));
+}
+
+#[test]
+fn a_manifest_without_a_package_name_or_version_is_refused() {
+    let refusal = |manifest: &str| {
+        let mut sample = Sample::new("");
+        sample.manifest = manifest.to_owned();
+        sample.refusal()
+    };
+    insta::assert_snapshot!(refusal("[workspace]"), @"");
+    insta::assert_snapshot!(refusal("[package]\nversion = \"1.2.3\""), @"");
+    insta::assert_snapshot!(refusal("[package]\nname = \"foo\""), @"");
+    insta::assert_snapshot!(refusal("[package]\nname = \"foo"), @"");
+}
