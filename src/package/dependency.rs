@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_target_cargo_cannot_parse_is_refused_at_any_depth() {
-        insta::assert_snapshot!(target("cfg(unix").unwrap_err(), @"");
+        insta::assert_snapshot!(target("cfg(unix").unwrap_err(), @"the dependency `a` is limited to the target `cfg(unix`, which is neither a target triple nor a cfg expression: invalid target specifier: unexpected `(` character, cfg expressions must start with `cfg(`");
         assert!(target("").is_err());
         assert!(target("cfg()").is_err());
         assert!(target("two words").is_err());
@@ -356,10 +356,10 @@ mod tests {
             requirement: "1",
             ..Unparsed::default()
         };
-        insta::assert_snapshot!(error(Unparsed { requirement: "one", ..sound.clone() }), @"");
-        insta::assert_snapshot!(error(Unparsed { key: "a::b", package: Some("c"), ..sound.clone() }), @"");
-        insta::assert_snapshot!(error(Unparsed { package: Some("1c"), ..sound.clone() }), @"");
-        insta::assert_snapshot!(error(Unparsed { optional: true, kind: DependencyKind::Dev, ..sound.clone() }), @"");
-        insta::assert_snapshot!(error(Unparsed { features: &features, ..sound }), @"");
+        insta::assert_snapshot!(error(Unparsed { requirement: "one", ..sound.clone() }), @"the dependency `a` requires `one`, which is not a version requirement (unexpected character 'o' while parsing major version number); write it as in `1.2` or `>=1.2, <1.5`");
+        insta::assert_snapshot!(error(Unparsed { key: "a::b", package: Some("c"), ..sound.clone() }), @"the dependency key `a::b` is not allowed; start it with an ASCII letter or `_` and go on with letters, digits, `-` and `_`, at most 64 characters");
+        insta::assert_snapshot!(error(Unparsed { package: Some("1c"), ..sound.clone() }), @"the dependency `a` can't be used: the crate name `1c` does not start with a letter; choose one that starts with a letter from a to z");
+        insta::assert_snapshot!(error(Unparsed { optional: true, kind: DependencyKind::Dev, ..sound.clone() }), @"the dev-dependency `a` is optional, which cargo does not allow; remove `optional` or move it to `[dependencies]`");
+        insta::assert_snapshot!(error(Unparsed { features: &features, ..sound }), @"the dependency `a` switches on the feature `a/b`, but a feature listed there can neither be empty nor contain `/` or `dep:`; name a feature of that crate itself");
     }
 }

@@ -135,8 +135,8 @@ impl Manifest {
     ///
     /// A [`ManifestError`].
     pub fn parse(text: &str, urls: &RegistryUrls) -> Result<Self, ManifestError> {
-        let toml: TomlManifest = toml::from_str(text)
-            .map_err(|error| ManifestError::Syntax(brief(&error.to_string())))?;
+        let toml: TomlManifest =
+            toml::from_str(text).map_err(|error| syntax_error(text, &error))?;
         if toml.patch.is_some() {
             return Err(ManifestError::Section { section: "patch" });
         }
@@ -183,14 +183,17 @@ impl Manifest {
     }
 }
 
-/// The first lines of a parser's message: it quotes the line it stumbled over, however long that is.
-fn brief(message: &str) -> String {
-    const SHOWN: usize = 500;
-    let mut brief: String = message.trim_end().chars().take(SHOWN).collect();
-    if message.trim_end().chars().nth(SHOWN).is_some() {
-        brief.push('…');
-    }
-    brief
+/// What the parser says, with the line instead of a quotation of it, which may be as long as the manifest.
+fn syntax_error(text: &str, error: &toml::de::Error) -> ManifestError {
+    let line = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .map(|before| before.matches('\n').count() + 1);
+    let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+    ManifestError::Syntax(format!(
+        "{place}{}",
+        error.message().trim_end().replace('\n', "; ")
+    ))
 }
 
 /// The value of a field that [`refuse_inherited`] has seen.
