@@ -111,6 +111,15 @@ pub fn frame(body: Bytes, limits: &Limits) -> Result<PublishRequest, Refusal> {
     }
 
     let json: serde_json::Value = serde_json::from_slice(&json).map_err(FramingError::Json)?;
+    if !json.is_object() {
+        // serde would take an array for the fields in their order.
+        let problem = "it must be a JSON object".to_owned();
+        return Err(FramingError::Field {
+            field: ".".to_owned(),
+            problem,
+        }
+        .into());
+    }
     let metadata: Metadata =
         serde_path_to_error::deserialize(&json).map_err(|error| FramingError::Field {
             field: error.path().to_string(),
