@@ -18,9 +18,12 @@ fn a_new_index_is_empty_private_and_on_main() {
         0o700
     );
     assert_eq!(test.git(&["symbolic-ref", "HEAD"]), "refs/heads/main\n");
-    assert!(
-        !test.index.path().join("hooks").exists(),
-        "no template comes in"
+    let hooks = fs::read_dir(test.index.path().join("hooks")).unwrap();
+    let hooks: Vec<_> = hooks.map(|hook| hook.unwrap().file_name()).collect();
+    assert_eq!(
+        hooks,
+        ["README.sample"],
+        "libgit2's own, none of a template"
     );
     let around: Vec<_> = fs::read_dir(test.directory.path()).unwrap().collect();
     assert_eq!(
