@@ -1,9 +1,9 @@
 //! Reading the index.
 //!
 //! A libgit2 repository handle is used by one thread at a time, so an [`Index`] keeps a few open handles and lends one
-//! to each reader. A handle holds a list of the packs it has seen; a pack that a repack has removed since can still be
-//! listed, and then an object is said to be missing though it is there in another pack. A reader that meets an error
-//! therefore looks again with a newly opened handle before it believes it.
+//! to each reader. A handle holds a list of the packs it has seen. libgit2 lists them anew, once, when an object is in
+//! none; but a repack may remove what was just listed before it is opened. A reader that meets an error therefore looks
+//! again with a newly opened handle before it believes it.
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -166,7 +166,8 @@ impl Index {
         self.shared.idle.lock().clear();
     }
 
-    fn with_handle<T>(
+    /// Lends an open handle to `read`, and a new one each time it fails, a few times.
+    pub(super) fn with_handle<T>(
         &self,
         action: &'static str,
         mut read: impl FnMut(&Repository) -> Result<T, git2::Error>,

@@ -28,6 +28,23 @@ fn what_is_read_with_a_head_is_of_that_head() {
 }
 
 #[test]
+fn a_read_that_fails_is_repeated_with_new_handles_before_it_is_an_error() {
+    let test = TestIndex::new();
+    let damaged = || git2::Error::from_str("object not found");
+    let mut tries = 0;
+    let value = test.index.with_handle("read", |_| {
+        tries += 1;
+        if tries < 3 { Err(damaged()) } else { Ok(tries) }
+    });
+    assert_eq!(value.unwrap(), 3);
+    let error = test
+        .index
+        .with_handle("read", |_| Err::<(), _>(damaged()))
+        .unwrap_err();
+    assert!(error.is_shared());
+}
+
+#[test]
 fn a_view_follows_the_head_and_compresses_what_it_shows() {
     use std::io::Read;
     let test = TestIndex::new();

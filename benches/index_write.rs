@@ -1,0 +1,142 @@
+//! What a publish costs the git index: publishes a second in batches of 1 and 50, on indexes of 1,000, 20,000 and 200,000
+//! crates. Batches are durable, so the disk's sync time is in the figures; maintenance runs between batches, as in
+//! production, and is in them too.
+//!
+//! `cargo bench --bench index_write`, with sizes as arguments to measure others.
+
+use std::error::Error;
+use std::io::{BufWriter, Write};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use supercargo::index::{Change, Index};
+
+const SIZES: [usize; 3] = [1_000, 20_000, 200_000];
+const BATCHES: [usize; 2] = [1, 50];
+const MEASURED: Duration = Duration::from_secs(5);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // cargo passes `--bench` on.
+    let sizes: Vec<usize> = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.parse().ok())
+        .collect();
+    let sizes = if sizes.is_empty() {
+        SIZES.to_vec()
+    } else {
+        sizes
+    };
+    println!(
+        "{:>8} {:>6} {:>12} {:>12} {:>12}",
+        "crates", "batch", "publishes/s", "median ms", "slowest ms"
+    );
+    for size in sizes {
+        let directory = tempfile::tempdir()?;
+        let index = Index::open_or_init(&directory.path().join("index"))?;
+        populate(&index, size)?;
+        for batch in BATCHES {
+            measure(&index, size, batch)?;
+        }
+    }
+    Ok(())
+}
+
+/// Publishes new versions of crates all over the index for a few seconds.
+fn measure(index: &Index, size: usize, batch: usize) -> Result<(), Box<dyn Error>> {
+    let writer = index.lock_writer()?;
+    let start = Instant::now();
+    let mut times = Vec::new();
+    let mut number = 0;
+    while start.elapsed() < MEASURED {
+        let begin = Instant::now();
+        let head = index.head()?;
+        let mut changes = Vec::with_capacity(batch);
+        for _ in 0..batch {
+            number += 1;
+            let name = name(number * 7919 % size);
+            let path = path(&name);
+            let mut content = index
+                .read(&head, &path)?
+                .map_or(Vec::new(), |file| file.content.to_vec());
+            content.extend(line(&name, number + 1).into_bytes());
+            changes.push(Change {
+                path,
+                content: Some(content),
+                message: format!("Publish {name} 1.0.{number}"),
+            });
+        }
+        writer.commit(&head, &changes)?;
+        writer.maintain()?;
+        times.push(begin.elapsed());
+    }
+    let rate = number as f64 / start.elapsed().as_secs_f64();
+    times.sort();
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+    let (median, slowest) = (
+        milliseconds(times[times.len() / 2]),
+        milliseconds(times[times.len() - 1]),
+    );
+    println!("{size:>8} {batch:>6} {rate:>12.0} {median:>12.1} {slowest:>12.1}");
+    Ok(())
+}
+
+/// One commit with every crate, through git's bulk import.
+fn populate(index: &Index, size: usize) -> Result<(), Box<dyn Error>> {
+    let mut git = index
+        .git()
+        .command()
+        .arg("--git-dir")
+        .arg(index.path())
+        .args(["fast-import", "--quiet"])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    let mut stream = BufWriter::new(git.stdin.take().ok_or("git has no input")?);
+    write!(
+        stream,
+        "commit refs/heads/main\ncommitter bench <bench@localhost> 0 +0000\ndata 8\nPopulate\n"
+    )?;
+    for number in 0..size {
+        let name = name(number);
+        let content = line(&name, 0);
+        write!(
+            stream,
+            "M 100644 inline {}\ndata {}\n{content}\n",
+            path(&name),
+            content.len()
+        )?;
+    }
+    stream.flush()?;
+    drop(stream);
+    if git.wait()?.success() {
+        Ok(())
+    } else {
+        Err("git fast-import failed".into())
+    }
+}
+
+/// Names spread over the directories about as unevenly as words do.
+fn name(number: usize) -> String {
+    const STARTS: [&str; 12] = [
+        "serde", "tokio", "rust", "cargo", "async", "lib", "wasm", "http", "git", "actix", "proc",
+        "zlib",
+    ];
+    let mixed = number.wrapping_mul(2_654_435_761) % 456_976;
+    let letters: String = (0..4)
+        .map(|place| char::from(b'a' + (mixed / 26_usize.pow(place) % 26) as u8))
+        .collect();
+    if number.is_multiple_of(4) {
+        format!("{}-{letters}{number}", STARTS[number / 4 % STARTS.len()])
+    } else {
+        format!("{letters}-{number}")
+    }
+}
+
+fn path(name: &str) -> String {
+    format!("{}/{}/{name}", &name[..2], &name[2..4])
+}
+
+fn line(name: &str, patch: usize) -> String {
+    format!(
+        "{{\"name\":\"{name}\",\"vers\":\"1.0.{patch}\",\"deps\":[{{\"name\":\"serde\",\"req\":\"^1\",\"features\":[],\"optional\":false,\"default_features\":true,\"target\":null,\"kind\":\"normal\"}}],\"cksum\":\"{patch:064x}\",\"features\":{{}},\"yanked\":false}}\n"
+    )
+}
