@@ -17,19 +17,9 @@ const MEASURED: Duration = Duration::from_secs(5);
 
 fn main() -> Result<(), Box<dyn Error>> {
     // cargo passes `--bench` on.
-    let sizes: Vec<usize> = std::env::args()
-        .skip(1)
-        .filter_map(|argument| argument.parse().ok())
-        .collect();
-    let sizes = if sizes.is_empty() {
-        SIZES.to_vec()
-    } else {
-        sizes
-    };
-    println!(
-        "{:>8} {:>6} {:>12} {:>12} {:>12}",
-        "crates", "batch", "publishes/s", "median ms", "slowest ms"
-    );
+    let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    let sizes = if sizes.is_empty() { SIZES.to_vec() } else { sizes };
+    println!("{:>8} {:>6} {:>12} {:>12} {:>12}", "crates", "batch", "publishes/s", "median ms", "slowest ms");
     for size in sizes {
         let directory = tempfile::tempdir()?;
         let index = Index::open_or_init(&directory.path().join("index"))?;
@@ -55,15 +45,9 @@ fn measure(index: &Index, size: usize, batch: usize) -> Result<(), Box<dyn Error
             number += 1;
             let name = name(number * 7919 % size);
             let path = path(&name);
-            let mut content = index
-                .read(&head, &path)?
-                .map_or(Vec::new(), |file| file.content.to_vec());
+            let mut content = index.read(&head, &path)?.map_or(Vec::new(), |file| file.content.to_vec());
             content.extend(line(&name, number + 1).into_bytes());
-            changes.push(Change {
-                path,
-                content: Some(content),
-                message: format!("Publish {name} 1.0.{number}"),
-            });
+            changes.push(Change { path, content: Some(content), message: format!("Publish {name} 1.0.{number}") });
         }
         writer.commit(&head, &changes)?;
         writer.maintain()?;
@@ -72,10 +56,7 @@ fn measure(index: &Index, size: usize, batch: usize) -> Result<(), Box<dyn Error
     let rate = number as f64 / start.elapsed().as_secs_f64();
     times.sort();
     let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-    let (median, slowest) = (
-        milliseconds(times[times.len() / 2]),
-        milliseconds(times[times.len() - 1]),
-    );
+    let (median, slowest) = (milliseconds(times[times.len() / 2]), milliseconds(times[times.len() - 1]));
     println!("{size:>8} {batch:>6} {rate:>12.0} {median:>12.1} {slowest:>12.1}");
     Ok(())
 }
@@ -91,39 +72,23 @@ fn populate(index: &Index, size: usize) -> Result<(), Box<dyn Error>> {
         .stdin(Stdio::piped())
         .spawn()?;
     let mut stream = BufWriter::new(git.stdin.take().ok_or("git has no input")?);
-    write!(
-        stream,
-        "commit refs/heads/main\ncommitter bench <bench@localhost> 0 +0000\ndata 8\nPopulate\n"
-    )?;
+    write!(stream, "commit refs/heads/main\ncommitter bench <bench@localhost> 0 +0000\ndata 8\nPopulate\n")?;
     for number in 0..size {
         let name = name(number);
         let content = line(&name, 0);
-        write!(
-            stream,
-            "M 100644 inline {}\ndata {}\n{content}\n",
-            path(&name),
-            content.len()
-        )?;
+        write!(stream, "M 100644 inline {}\ndata {}\n{content}\n", path(&name), content.len())?;
     }
     stream.flush()?;
     drop(stream);
-    if git.wait()?.success() {
-        Ok(())
-    } else {
-        Err("git fast-import failed".into())
-    }
+    if git.wait()?.success() { Ok(()) } else { Err("git fast-import failed".into()) }
 }
 
 /// Names spread over the directories about as unevenly as words do.
 fn name(number: usize) -> String {
-    const STARTS: [&str; 12] = [
-        "serde", "tokio", "rust", "cargo", "async", "lib", "wasm", "http", "git", "actix", "proc",
-        "zlib",
-    ];
+    const STARTS: [&str; 12] =
+        ["serde", "tokio", "rust", "cargo", "async", "lib", "wasm", "http", "git", "actix", "proc", "zlib"];
     let mixed = number.wrapping_mul(2_654_435_761) % 456_976;
-    let letters: String = (0..4)
-        .map(|place| char::from(b'a' + (mixed / 26_usize.pow(place) % 26) as u8))
-        .collect();
+    let letters: String = (0..4).map(|place| char::from(b'a' + (mixed / 26_usize.pow(place) % 26) as u8)).collect();
     if number.is_multiple_of(4) {
         format!("{}-{letters}{number}", STARTS[number / 4 % STARTS.len()])
     } else {

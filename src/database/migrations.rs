@@ -51,11 +51,9 @@ pub fn check(connection: &mut PgConnection) -> Result<(), MigrationError> {
 
 fn refuse_newer(connection: &mut PgConnection) -> Result<(), MigrationError> {
     use diesel::migration::{Migration, MigrationSource};
-    let known = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS).map_err(MigrationError::Failed)?;
+    let known: Vec<Box<dyn Migration<diesel::pg::Pg>>> = MIGRATIONS.migrations().map_err(MigrationError::Failed)?;
     let applied = connection.applied_migrations().map_err(MigrationError::Failed)?;
-    let newest = applied
-        .into_iter()
-        .find(|version| known.iter().all(|one: &Box<dyn Migration<_>>| one.name().version() != *version));
+    let newest = applied.into_iter().find(|version| known.iter().all(|one| one.name().version() != *version));
     newest.map_or(Ok(()), |version| Err(MigrationError::Newer { newest: version.to_string() }))
 }
 

@@ -20,10 +20,7 @@ use crate::package::{Checksum, CrateName, Package, Version};
 
 /// A version as the index shows it. The fields are the Cargo book's and are written in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the Cargo book's, under its names"
-)]
+#[expect(missing_docs, reason = "the fields are the Cargo book's, under its names")]
 pub struct Entry {
     pub name: CrateName,
     pub vers: Version,
@@ -47,10 +44,7 @@ pub struct Entry {
 
 /// A dependency as the index shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the Cargo book's, under its names"
-)]
+#[expect(missing_docs, reason = "the fields are the Cargo book's, under its names")]
 pub struct EntryDependency {
     /// The key in the manifest, which is the crate's name unless [`EntryDependency::package`] is.
     pub name: String,
@@ -111,19 +105,10 @@ impl Entry {
     pub fn new(package: &Package, pubtime: DateTime<Utc>) -> Self {
         let manifest = &package.manifest;
         let mut dependencies: Vec<&Dependency> = manifest.dependencies.iter().collect();
-        dependencies.sort_by_key(|dependency| {
-            (
-                dependency.kind,
-                dependency.key(),
-                dependency.target.as_deref(),
-            )
-        });
+        dependencies.sort_by_key(|dependency| (dependency.kind, dependency.key(), dependency.target.as_deref()));
         let (features, features2) = features::split(manifest.features.clone());
         let features2 = Some(features2).filter(|features2| !features2.is_empty());
-        let v = if dependencies
-            .iter()
-            .any(|dependency| dependency.artifact.is_some())
-        {
+        let v = if dependencies.iter().any(|dependency| dependency.artifact.is_some()) {
             Some(3)
         } else {
             features2.as_ref().map(|_| 2)
@@ -161,10 +146,7 @@ impl EntryDependency {
             target: dependency.target.clone(),
             kind: Some(dependency.kind),
             registry: dependency.registry.clone(),
-            package: dependency
-                .rename
-                .as_ref()
-                .map(|_| dependency.name.to_string()),
+            package: dependency.rename.as_ref().map(|_| dependency.name.to_string()),
             public: dependency.public,
             artifact: artifact.map(|artifact| artifact.kinds.clone()),
             bindep_target: artifact.and_then(|artifact| artifact.target.clone()),
@@ -209,28 +191,16 @@ fn yanked_line(line: &str, yanked: bool) -> Result<Cow<'_, str>, EntryError> {
         [] if !yanked => Ok(Cow::Borrowed(line)),
         [] => {
             let (fields, _) = line.rsplit_once('}').unwrap_or((line, ""));
-            let comma = if fields.trim_end().ends_with('{') {
-                ""
-            } else {
-                ","
-            };
+            let comma = if fields.trim_end().ends_with('{') { "" } else { "," };
             Ok(Cow::Owned(format!("{fields}{comma}\"yanked\":true}}")))
         }
         [value] => match &line[value.clone()] {
             old if old == new => Ok(Cow::Borrowed(line)),
             "null" if !yanked => Ok(Cow::Borrowed(line)),
-            "true" | "false" | "null" => Ok(Cow::Owned(format!(
-                "{}{new}{}",
-                &line[..value.start],
-                &line[value.end..]
-            ))),
-            other => Err(EntryError::NotBoolean {
-                value: other.chars().take(80).collect(),
-            }),
+            "true" | "false" | "null" => Ok(Cow::Owned(format!("{}{new}{}", &line[..value.start], &line[value.end..]))),
+            other => Err(EntryError::NotBoolean { value: other.chars().take(80).collect() }),
         },
-        several => Err(EntryError::Duplicate {
-            count: several.len(),
-        }),
+        several => Err(EntryError::Duplicate { count: several.len() }),
     }
 }
 
@@ -260,8 +230,7 @@ fn values_of(object: &str, field: &str) -> Vec<Range<usize>> {
             (1, b'{') => start = at + 1,
             (1, b':') => {
                 // A key may be written with escapes.
-                matches = serde_json::from_str::<Cow<'_, str>>(object[start..at].trim())
-                    .is_ok_and(|key| key == field);
+                matches = serde_json::from_str::<Cow<'_, str>>(object[start..at].trim()).is_ok_and(|key| key == field);
                 start = at + 1;
             }
             (1, b',') | (0, b'}') => {
@@ -285,19 +254,14 @@ mod pubtime {
 
     const FORMAT: &str = "%Y-%m-%dT%H:%M:%SZ";
 
-    pub fn serialize<S: Serializer>(
-        time: &Option<DateTime<Utc>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
         match time {
             Some(time) => serializer.collect_str(&time.format(FORMAT)),
             None => serializer.serialize_none(),
         }
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<DateTime<Utc>>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
         let Some(text) = Option::<String>::deserialize(deserializer)? else {
             return Ok(None);
         };

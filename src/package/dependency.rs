@@ -18,9 +18,7 @@ use super::name::{CrateName, NameError};
 const MAX_TARGET_DEPTH: usize = 64;
 
 /// When a dependency is built.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DependencyKind {
     /// `[dependencies]`
@@ -158,48 +156,29 @@ impl Dependency {
     /// A [`DependencyError`] for whatever cargo could not read back from an index entry.
     pub fn new(unparsed: Unparsed<'_>) -> Result<Self, DependencyError> {
         let key = unparsed.key;
-        let name =
-            unparsed
-                .package
-                .unwrap_or(key)
-                .parse()
-                .map_err(|source| DependencyError::Name {
-                    key: key.to_owned(),
-                    source,
-                })?;
+        let name = unparsed
+            .package
+            .unwrap_or(key)
+            .parse()
+            .map_err(|source| DependencyError::Name { key: key.to_owned(), source })?;
         if !is_key(key) {
-            return Err(DependencyError::Key {
-                key: key.to_owned(),
-            });
+            return Err(DependencyError::Key { key: key.to_owned() });
         }
         if unparsed.optional && unparsed.kind == DependencyKind::Dev {
-            return Err(DependencyError::OptionalDev {
-                key: key.to_owned(),
-            });
+            return Err(DependencyError::OptionalDev { key: key.to_owned() });
         }
-        let wrong = |feature: &&String| {
-            feature.is_empty() || feature.contains('/') || feature.starts_with("dep:")
-        };
+        let wrong = |feature: &&String| feature.is_empty() || feature.contains('/') || feature.starts_with("dep:");
         if let Some(feature) = unparsed.features.iter().find(wrong) {
-            return Err(DependencyError::Feature {
-                key: key.to_owned(),
-                feature: feature.clone(),
-            });
+            return Err(DependencyError::Feature { key: key.to_owned(), feature: feature.clone() });
         }
-        let requirement = VersionReq::parse(unparsed.requirement).map_err(|source| {
-            DependencyError::Requirement {
-                key: key.to_owned(),
-                requirement: unparsed.requirement.to_owned(),
-                source,
-            }
+        let requirement = VersionReq::parse(unparsed.requirement).map_err(|source| DependencyError::Requirement {
+            key: key.to_owned(),
+            requirement: unparsed.requirement.to_owned(),
+            source,
         })?;
-        let target = unparsed
-            .target
-            .map(|target| normal_target(key, target))
-            .transpose()?;
+        let target = unparsed.target.map(|target| normal_target(key, target)).transpose()?;
         Ok(Self {
-            rename: (unparsed.package.is_some_and(|package| package != key))
-                .then(|| key.to_owned()),
+            rename: (unparsed.package.is_some_and(|package| package != key)).then(|| key.to_owned()),
             name,
             requirement,
             features: unparsed.features.to_vec(),
@@ -232,17 +211,11 @@ impl fmt::Display for DependencyKind {
 fn is_key(key: &str) -> bool {
     key.len() <= super::name::MAX_LENGTH
         && key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 fn normal_target(key: &str, target: &str) -> Result<String, DependencyError> {
-    let refuse = |problem: String| DependencyError::Target {
-        key: key.to_owned(),
-        target: target.to_owned(),
-        problem,
-    };
+    let refuse = |problem: String| DependencyError::Target { key: key.to_owned(), target: target.to_owned(), problem };
     if target.is_empty() {
         return Err(refuse("it is empty".to_owned()));
     }
@@ -254,9 +227,7 @@ fn normal_target(key: &str, target: &str) -> Result<String, DependencyError> {
             _ => {}
         }
         if depth > MAX_TARGET_DEPTH {
-            return Err(refuse(format!(
-                "it is nested more than {MAX_TARGET_DEPTH} levels deep"
-            )));
+            return Err(refuse(format!("it is nested more than {MAX_TARGET_DEPTH} levels deep")));
         }
     }
     match target.parse::<Platform>() {
@@ -264,9 +235,7 @@ fn normal_target(key: &str, target: &str) -> Result<String, DependencyError> {
         Err(error) => {
             // The parser's message repeats the whole target before it says what is wrong.
             let message = error.to_string();
-            let problem = message
-                .rsplit_once("cfg expression: ")
-                .map_or(message.as_str(), |(_, problem)| problem);
+            let problem = message.rsplit_once("cfg expression: ").map_or(message.as_str(), |(_, problem)| problem);
             Err(refuse(problem.to_owned()))
         }
     }
@@ -281,14 +250,9 @@ mod tests {
     }
 
     fn target(target: &str) -> Result<Option<String>, String> {
-        parse(Unparsed {
-            key: "a",
-            requirement: "1",
-            target: Some(target),
-            ..Unparsed::default()
-        })
-        .map(|dependency| dependency.target)
-        .map_err(|error| error.to_string())
+        parse(Unparsed { key: "a", requirement: "1", target: Some(target), ..Unparsed::default() })
+            .map(|dependency| dependency.target)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -301,14 +265,8 @@ mod tests {
         })
         .unwrap();
         assert_eq!(dependency.requirement.to_string(), "^1.0");
-        assert_eq!(
-            dependency.target.unwrap(),
-            "cfg(all(unix, not(target_os = \"linux\")))"
-        );
-        assert_eq!(
-            target("x86_64-pc-windows-gnu").unwrap().unwrap(),
-            "x86_64-pc-windows-gnu"
-        );
+        assert_eq!(dependency.target.unwrap(), "cfg(all(unix, not(target_os = \"linux\")))");
+        assert_eq!(target("x86_64-pc-windows-gnu").unwrap().unwrap(), "x86_64-pc-windows-gnu");
     }
 
     #[test]
@@ -318,32 +276,14 @@ mod tests {
         assert!(target("cfg()").is_err());
         assert!(target("two words").is_err());
         let deep = format!("cfg({}unix{})", "not(".repeat(200_000), ")".repeat(200_000));
-        assert!(
-            target(&deep)
-                .unwrap_err()
-                .contains("more than 64 levels deep")
-        );
+        assert!(target(&deep).unwrap_err().contains("more than 64 levels deep"));
     }
 
     #[test]
     fn a_rename_is_kept_only_where_it_differs() {
-        let named = |key, package| {
-            parse(Unparsed {
-                key,
-                package,
-                requirement: "1",
-                ..Unparsed::default()
-            })
-            .unwrap()
-        };
-        assert_eq!(
-            named("_short", Some("long-name")).rename.as_deref(),
-            Some("_short")
-        );
-        assert_eq!(
-            named("_short", Some("long-name")).name.as_str(),
-            "long-name"
-        );
+        let named = |key, package| parse(Unparsed { key, package, requirement: "1", ..Unparsed::default() }).unwrap();
+        assert_eq!(named("_short", Some("long-name")).rename.as_deref(), Some("_short"));
+        assert_eq!(named("_short", Some("long-name")).name.as_str(), "long-name");
         assert_eq!(named("same", Some("same")).rename, None);
     }
 
@@ -351,11 +291,7 @@ mod tests {
     fn what_cargo_could_not_read_back_is_refused_naming_the_dependency() {
         let error = |unparsed| parse(unparsed).unwrap_err().to_string();
         let features = ["a/b".to_owned()];
-        let sound = Unparsed {
-            key: "a",
-            requirement: "1",
-            ..Unparsed::default()
-        };
+        let sound = Unparsed { key: "a", requirement: "1", ..Unparsed::default() };
         insta::assert_snapshot!(error(Unparsed { requirement: "one", ..sound.clone() }), @"the dependency `a` requires `one`, which is not a version requirement (unexpected character 'o' while parsing major version number); write it as in `1.2` or `>=1.2, <1.5`");
         insta::assert_snapshot!(error(Unparsed { key: "a::b", package: Some("c"), ..sound.clone() }), @"the dependency key `a::b` is not allowed; start it with an ASCII letter or `_` and go on with letters, digits, `-` and `_`, at most 64 characters");
         insta::assert_snapshot!(error(Unparsed { package: Some("1c"), ..sound.clone() }), @"the dependency `a` can't be used: the crate name `1c` does not start with a letter; choose one that starts with a letter from a to z");

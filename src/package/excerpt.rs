@@ -21,11 +21,7 @@ impl fmt::Display for Excerpt<'_> {
                 write!(f, "{character}")?;
             }
         }
-        f.write_str(if characters.next().is_some() {
-            "…`"
-        } else {
-            "`"
-        })
+        f.write_str(if characters.next().is_some() { "…`" } else { "`" })
     }
 }
 
@@ -37,9 +33,6 @@ mod tests {
     fn a_short_value_is_shown_whole_and_a_long_one_is_cut() {
         assert_eq!(Excerpt("serde").to_string(), "`serde`");
         assert_eq!(Excerpt("a\nb\0").to_string(), "`a\\nb\\u{0}`");
-        assert_eq!(
-            Excerpt(&"x".repeat(500)).to_string(),
-            format!("`{}…`", "x".repeat(80))
-        );
+        assert_eq!(Excerpt(&"x".repeat(500)).to_string(), format!("`{}…`", "x".repeat(80)));
     }
 }

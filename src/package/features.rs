@@ -65,22 +65,14 @@ pub enum FeatureError {
 enum FeatureValue<'a> {
     Feature(&'a str),
     Dependency(&'a str),
-    DependencyFeature {
-        key: &'a str,
-        feature: &'a str,
-        weak: bool,
-    },
+    DependencyFeature { key: &'a str, feature: &'a str, weak: bool },
 }
 
 impl<'a> FeatureValue<'a> {
     fn parse(value: &'a str) -> Self {
         if let Some((key, feature)) = value.split_once('/') {
             let weak = key.strip_suffix('?');
-            return Self::DependencyFeature {
-                key: weak.unwrap_or(key),
-                feature,
-                weak: weak.is_some(),
-            };
+            return Self::DependencyFeature { key: weak.unwrap_or(key), feature, weak: weak.is_some() };
         }
         match value.strip_prefix("dep:") {
             Some(key) => Self::Dependency(key),
@@ -102,16 +94,8 @@ impl<'a> Table<'a> {
         for dependency in dependencies {
             *optional.entry(dependency.key()).or_insert(false) |= dependency.optional;
         }
-        let explicit = features
-            .values()
-            .flatten()
-            .filter_map(|value| value.strip_prefix("dep:"))
-            .collect();
-        Self {
-            features,
-            optional,
-            explicit,
-        }
+        let explicit = features.values().flatten().filter_map(|value| value.strip_prefix("dep:")).collect();
+        Self { features, optional, explicit }
     }
 
     fn check_value(&self, feature: &str, value: &str) -> Result<(), FeatureError> {
@@ -140,11 +124,7 @@ impl<'a> Table<'a> {
                 Some(false) => Err(not_optional()),
                 Some(true) => Ok(()),
             },
-            FeatureValue::DependencyFeature {
-                key,
-                feature: of,
-                weak,
-            } => {
+            FeatureValue::DependencyFeature { key, feature: of, weak } => {
                 if of.is_empty() || of.contains('/') || key.starts_with("dep:") {
                     let (feature, value) = facts();
                     return Err(FeatureError::Value { feature, value });
@@ -173,9 +153,7 @@ pub fn check(features: &Features, dependencies: &[Dependency]) -> Result<(), Fea
     let table = Table::new(features, dependencies);
     for (feature, values) in features {
         if !is_feature_name(feature) {
-            return Err(FeatureError::Name {
-                feature: feature.clone(),
-            });
+            return Err(FeatureError::Name { feature: feature.clone() });
         }
         for value in values {
             table.check_value(feature, value)?;
@@ -191,9 +169,7 @@ pub fn check(features: &Features, dependencies: &[Dependency]) -> Result<(), Fea
         .collect();
     for (key, optional) in &table.optional {
         if *optional && !table.is_reachable(key, &included) {
-            return Err(FeatureError::Unreachable {
-                key: (*key).to_owned(),
-            });
+            return Err(FeatureError::Unreachable { key: (*key).to_owned() });
         }
     }
     Ok(())
@@ -201,9 +177,7 @@ pub fn check(features: &Features, dependencies: &[Dependency]) -> Result<(), Fea
 
 fn is_feature_name(name: &str) -> bool {
     let mut characters = name.chars();
-    characters
-        .next()
-        .is_some_and(|c| c.is_alphanumeric() || c == '_')
+    characters.next().is_some_and(|c| c.is_alphanumeric() || c == '_')
         && characters.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '.'))
 }
 
@@ -217,20 +191,15 @@ pub fn split(features: Features) -> (Features, Features) {
         }
     }
     let is_new = |value: &String| value.starts_with("dep:") || value.contains("?/");
-    let mut waiting: Vec<&str> = features
-        .iter()
-        .filter(|(_, values)| values.iter().any(is_new))
-        .map(|(feature, _)| feature.as_str())
-        .collect();
+    let mut waiting: Vec<&str> =
+        features.iter().filter(|(_, values)| values.iter().any(is_new)).map(|(feature, _)| feature.as_str()).collect();
     let mut second: BTreeSet<String> = BTreeSet::new();
     while let Some(feature) = waiting.pop() {
         if second.insert(feature.to_owned()) {
             waiting.extend(users.get(feature).into_iter().flatten());
         }
     }
-    features
-        .into_iter()
-        .partition(|(feature, _)| !second.contains(feature))
+    features.into_iter().partition(|(feature, _)| !second.contains(feature))
 }
 
 #[cfg(test)]
@@ -241,31 +210,17 @@ mod tests {
     fn features(table: &[(&str, &[&str])]) -> Features {
         table
             .iter()
-            .map(|(name, values)| {
-                (
-                    (*name).to_owned(),
-                    values.iter().map(|v| (*v).to_owned()).collect(),
-                )
-            })
+            .map(|(name, values)| ((*name).to_owned(), values.iter().map(|v| (*v).to_owned()).collect()))
             .collect()
     }
 
     fn dependency(key: &str, optional: bool) -> Dependency {
-        Dependency::new(Unparsed {
-            key,
-            requirement: "1",
-            optional,
-            ..Unparsed::default()
-        })
-        .unwrap()
+        Dependency::new(Unparsed { key, requirement: "1", optional, ..Unparsed::default() }).unwrap()
     }
 
     /// One optional dependency, `opt`, and one that is always there, `fixed`.
     fn checked(table: &[(&str, &[&str])]) -> Result<(), FeatureError> {
-        check(
-            &features(table),
-            &[dependency("opt", true), dependency("fixed", false)],
-        )
+        check(&features(table), &[dependency("opt", true), dependency("fixed", false)])
     }
 
     #[test]
@@ -318,24 +273,13 @@ mod tests {
             ("full", &["net", "std"]),
             ("strong", &["serde/std"]),
         ]));
-        assert_eq!(
-            first.into_keys().collect::<Vec<_>>(),
-            ["default", "std", "strong"]
-        );
-        assert_eq!(
-            second.into_keys().collect::<Vec<_>>(),
-            ["full", "net", "tls", "weak"]
-        );
+        assert_eq!(first.into_keys().collect::<Vec<_>>(), ["default", "std", "strong"]);
+        assert_eq!(second.into_keys().collect::<Vec<_>>(), ["full", "net", "tls", "weak"]);
     }
 
     #[test]
     fn features_that_include_one_another_are_divided_all_the_same() {
-        let (first, second) = split(features(&[
-            ("a", &["b"]),
-            ("b", &["a", "dep:x"]),
-            ("c", &["d"]),
-            ("d", &["c"]),
-        ]));
+        let (first, second) = split(features(&[("a", &["b"]), ("b", &["a", "dep:x"]), ("c", &["d"]), ("d", &["c"])]));
         assert_eq!(first.into_keys().collect::<Vec<_>>(), ["c", "d"]);
         assert_eq!(second.into_keys().collect::<Vec<_>>(), ["a", "b"]);
     }

@@ -61,13 +61,7 @@ mod tests {
     fn a_size_is_written_so_that_a_limit_and_what_exceeds_it_differ() {
         assert_eq!(ByteSize(512).to_string(), "512 bytes");
         assert_eq!(ByteSize(10 << 20).to_string(), "10 MiB");
-        assert_eq!(
-            ByteSize((10 << 20) + 1).to_string(),
-            "10.0 MiB (10485761 bytes)"
-        );
-        assert_eq!(
-            ByteSize(u64::MAX).to_string(),
-            "17592186044415.9 MiB (18446744073709551615 bytes)"
-        );
+        assert_eq!(ByteSize((10 << 20) + 1).to_string(), "10.0 MiB (10485761 bytes)");
+        assert_eq!(ByteSize(u64::MAX).to_string(), "17592186044415.9 MiB (18446744073709551615 bytes)");
     }
 }

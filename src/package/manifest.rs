@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 
 use cargo_util_schemas::manifest::{
-    InheritableDependency, InheritableField, PackageName, StringOrBool, TomlDependency,
-    TomlDetailedDependency, TomlManifest, TomlPackage,
+    InheritableDependency, InheritableField, PackageName, StringOrBool, TomlDependency, TomlDetailedDependency,
+    TomlManifest, TomlPackage,
 };
 
 use super::dependency::{Artifact, Dependency, DependencyError, DependencyKind, Unparsed};
@@ -135,8 +135,7 @@ impl Manifest {
     ///
     /// A [`ManifestError`].
     pub fn parse(text: &str, urls: &RegistryUrls) -> Result<Self, ManifestError> {
-        let toml: TomlManifest =
-            toml::from_str(text).map_err(|error| syntax_error(text, &error))?;
+        let toml: TomlManifest = toml::from_str(text).map_err(|error| syntax_error(text, &error))?;
         if toml.patch.is_some() {
             return Err(ManifestError::Section { section: "patch" });
         }
@@ -144,20 +143,12 @@ impl Manifest {
             return Err(ManifestError::Section { section: "replace" });
         }
         if toml.lints.as_ref().is_some_and(|lints| lints.workspace) {
-            return Err(ManifestError::Inherited {
-                field: "lints".to_owned(),
-            });
+            return Err(ManifestError::Inherited { field: "lints".to_owned() });
         }
-        let package = toml
-            .package()
-            .ok_or(ManifestError::Missing { field: "[package]" })?;
+        let package = toml.package().ok_or(ManifestError::Missing { field: "[package]" })?;
         refuse_inherited(package)?;
-        let name = package.name.as_ref().ok_or(ManifestError::Missing {
-            field: "package.name",
-        })?;
-        let version = own(&package.version).ok_or(ManifestError::Missing {
-            field: "package.version",
-        })?;
+        let name = package.name.as_ref().ok_or(ManifestError::Missing { field: "package.name" })?;
+        let version = own(&package.version).ok_or(ManifestError::Missing { field: "package.version" })?;
         Ok(Self {
             name: name.as_ref().parse()?,
             version: version.to_string().parse()?,
@@ -185,15 +176,9 @@ impl Manifest {
 
 /// What the parser says, with the line instead of a quotation of it, which may be as long as the manifest.
 fn syntax_error(text: &str, error: &toml::de::Error) -> ManifestError {
-    let line = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .map(|before| before.matches('\n').count() + 1);
+    let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
     let place = line.map_or_else(String::new, |line| format!("line {line}: "));
-    ManifestError::Syntax(format!(
-        "{place}{}",
-        error.message().trim_end().replace('\n', "; ")
-    ))
+    ManifestError::Syntax(format!("{place}{}", error.message().trim_end().replace('\n', "; ")))
 }
 
 /// The value of a field that [`refuse_inherited`] has seen.
@@ -224,26 +209,19 @@ fn refuse_inherited(package: &TomlPackage) -> Result<(), ManifestError> {
         ("version", inherited(&package.version)),
     ];
     match fields.into_iter().find(|(_, inherited)| *inherited) {
-        Some((field, _)) => Err(ManifestError::Inherited {
-            field: format!("package.{field}"),
-        }),
+        Some((field, _)) => Err(ManifestError::Inherited { field: format!("package.{field}") }),
         None => Ok(()),
     }
 }
 
 fn features(toml: &TomlManifest) -> Features {
     let features = toml.features.iter().flatten();
-    features
-        .map(|(name, values)| (name.as_ref().to_owned(), values.clone()))
-        .collect()
+    features.map(|(name, values)| (name.as_ref().to_owned(), values.clone())).collect()
 }
 
 type Table = BTreeMap<PackageName, InheritableDependency>;
 
-fn dependencies(
-    toml: &TomlManifest,
-    urls: &RegistryUrls,
-) -> Result<Vec<Dependency>, ManifestError> {
+fn dependencies(toml: &TomlManifest, urls: &RegistryUrls) -> Result<Vec<Dependency>, ManifestError> {
     let mut tables: Vec<(DependencyKind, Option<&str>, Option<&Table>)> = vec![
         (DependencyKind::Normal, None, toml.dependencies.as_ref()),
         (DependencyKind::Build, None, toml.build_dependencies()),
@@ -251,21 +229,9 @@ fn dependencies(
     ];
     for (target, platform) in toml.target.iter().flatten() {
         tables.extend([
-            (
-                DependencyKind::Normal,
-                Some(target.as_str()),
-                platform.dependencies.as_ref(),
-            ),
-            (
-                DependencyKind::Build,
-                Some(target.as_str()),
-                platform.build_dependencies(),
-            ),
-            (
-                DependencyKind::Dev,
-                Some(target.as_str()),
-                platform.dev_dependencies(),
-            ),
+            (DependencyKind::Normal, Some(target.as_str()), platform.dependencies.as_ref()),
+            (DependencyKind::Build, Some(target.as_str()), platform.build_dependencies()),
+            (DependencyKind::Dev, Some(target.as_str()), platform.dev_dependencies()),
         ]);
     }
     let mut dependencies = Vec::new();
@@ -285,36 +251,23 @@ fn dependency_of(
     urls: &RegistryUrls,
 ) -> Result<Dependency, ManifestError> {
     let InheritableDependency::Value(dependency) = dependency else {
-        return Err(ManifestError::Inherited {
-            field: format!("dependencies.{key}"),
-        });
+        return Err(ManifestError::Inherited { field: format!("dependencies.{key}") });
     };
     let simple;
     let detailed = match dependency {
         TomlDependency::Detailed(detailed) => detailed,
         TomlDependency::Simple(requirement) => {
-            simple = TomlDetailedDependency {
-                version: Some(requirement.clone()),
-                ..TomlDetailedDependency::default()
-            };
+            simple = TomlDetailedDependency { version: Some(requirement.clone()), ..TomlDetailedDependency::default() };
             &simple
         }
     };
     let Some(requirement) = detailed.version.as_deref() else {
-        return Err(ManifestError::NoRequirement {
-            key: key.to_owned(),
-        });
+        return Err(ManifestError::NoRequirement { key: key.to_owned() });
     };
-    let outside = [
-        ("path", detailed.path.is_some()),
-        ("base", detailed.base.is_some()),
-        ("git", detailed.git.is_some()),
-    ];
+    let outside =
+        [("path", detailed.path.is_some()), ("base", detailed.base.is_some()), ("git", detailed.git.is_some())];
     if let Some((source_key, _)) = outside.into_iter().find(|(_, present)| *present) {
-        return Err(ManifestError::OutsideRegistry {
-            key: key.to_owned(),
-            source_key,
-        });
+        return Err(ManifestError::OutsideRegistry { key: key.to_owned(), source_key });
     }
     Ok(Dependency::new(Unparsed {
         key,
@@ -342,19 +295,14 @@ fn registry(
     urls: &RegistryUrls,
 ) -> Result<Option<String>, ManifestError> {
     if let Some(index) = &dependency.registry_index {
-        return urls
-            .resolve(index)
-            .map_err(|problem| ManifestError::RegistryUrl {
-                key: key.to_owned(),
-                registry: index.clone(),
-                problem,
-            });
+        return urls.resolve(index).map_err(|problem| ManifestError::RegistryUrl {
+            key: key.to_owned(),
+            registry: index.clone(),
+            problem,
+        });
     }
     match &dependency.registry {
-        Some(name) => Err(ManifestError::RegistryByName {
-            key: key.to_owned(),
-            registry: name.as_ref().to_owned(),
-        }),
+        Some(name) => Err(ManifestError::RegistryByName { key: key.to_owned(), registry: name.as_ref().to_owned() }),
         None => Ok(Some(CRATES_IO_INDEX.to_owned())),
     }
 }

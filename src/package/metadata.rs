@@ -13,10 +13,7 @@ use super::registry_urls::RegistryUrls;
 
 /// The metadata as cargo sends it.
 #[derive(Clone, Debug, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the Cargo book's, under its names"
-)]
+#[expect(missing_docs, reason = "the fields are the Cargo book's, under its names")]
 pub struct Metadata {
     pub name: String,
     pub vers: String,
@@ -44,10 +41,7 @@ pub struct Metadata {
 
 /// A dependency as cargo sends it.
 #[derive(Clone, Debug, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the Cargo book's, under its names"
-)]
+#[expect(missing_docs, reason = "the fields are the Cargo book's, under its names")]
 pub struct MetadataDependency {
     pub name: String,
     pub version_req: String,
@@ -94,12 +88,11 @@ impl MetadataDependency {
     /// A [`MetadataError`] for what cargo could not read back from an index entry.
     pub fn parse(&self, urls: &RegistryUrls) -> Result<Dependency, MetadataError> {
         let resolve = |registry: &String| {
-            urls.resolve(registry)
-                .map_err(|problem| MetadataError::Registry {
-                    name: self.name.clone(),
-                    registry: registry.clone(),
-                    problem,
-                })
+            urls.resolve(registry).map_err(|problem| MetadataError::Registry {
+                name: self.name.clone(),
+                registry: registry.clone(),
+                problem,
+            })
         };
         Ok(Dependency::new(Unparsed {
             key: self.explicit_name_in_toml.as_ref().unwrap_or(&self.name),

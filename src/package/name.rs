@@ -44,8 +44,8 @@ const RESERVED_BY_RUST: &[&str] = &[
 
 /// Names that Windows gives to devices: a checkout of the index that holds such a file fails there.
 const RESERVED_BY_WINDOWS: &[&str] = &[
-    "aux", "com0", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "con",
-    "lpt0", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "nul", "prn",
+    "aux", "com0", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "con", "lpt0", "lpt1",
+    "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "nul", "prn",
 ];
 
 /// A crate's name in its own spelling: 1 to 64 characters, an ASCII letter first, then ASCII letters, digits, `-` and
@@ -140,10 +140,7 @@ impl CrateName {
         } else {
             return Ok(());
         };
-        Err(NameError::Reserved {
-            name: self.clone(),
-            by,
-        })
+        Err(NameError::Reserved { name: self.clone(), by })
     }
 }
 
@@ -156,22 +153,14 @@ impl FromStr for CrateName {
         };
         let length = name.chars().count();
         if length > MAX_LENGTH {
-            return Err(NameError::TooLong {
-                name: name.to_owned(),
-                length,
-            });
+            return Err(NameError::TooLong { name: name.to_owned(), length });
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if let Some(character) = name.chars().find(|&c| !allowed(c)) {
-            return Err(NameError::Character {
-                name: name.to_owned(),
-                character,
-            });
+            return Err(NameError::Character { name: name.to_owned(), character });
         }
         if !first.is_ascii_alphabetic() {
-            return Err(NameError::FirstCharacter {
-                name: name.to_owned(),
-            });
+            return Err(NameError::FirstCharacter { name: name.to_owned() });
         }
         Ok(Self(name.to_owned()))
     }
@@ -243,10 +232,7 @@ mod tests {
         for name in ["std", "Core", "proc-macro", "nul", "CON", "com1"] {
             let name: CrateName = name.parse().unwrap();
             assert!(name.is_reserved(), "{name}");
-            assert!(matches!(
-                name.check_not_reserved(),
-                Err(NameError::Reserved { .. })
-            ));
+            assert!(matches!(name.check_not_reserved(), Err(NameError::Reserved { .. })));
         }
         assert!(!"serde".parse::<CrateName>().unwrap().is_reserved());
         assert!(!"download".parse::<CrateName>().unwrap().is_reserved());
@@ -255,9 +241,6 @@ mod tests {
     #[test]
     fn an_invalid_name_cannot_enter_through_json() {
         assert!(serde_json::from_str::<CrateName>("\"a/b\"").is_err());
-        assert_eq!(
-            serde_json::to_string(&"ab".parse::<CrateName>().unwrap()).unwrap(),
-            "\"ab\""
-        );
+        assert_eq!(serde_json::to_string(&"ab".parse::<CrateName>().unwrap()).unwrap(), "\"ab\"");
     }
 }

@@ -25,14 +25,10 @@ pub struct PublishRequest {
 #[derive(Debug, thiserror::Error)]
 pub enum FramingError {
     /// There is no body.
-    #[error(
-        "the request has no body; a publish sends the metadata and the .crate file, as `cargo publish` does"
-    )]
+    #[error("the request has no body; a publish sends the metadata and the .crate file, as `cargo publish` does")]
     Empty,
     /// The body ends too early.
-    #[error(
-        "the request ends early: {part} needs {expected} bytes, but only {found} are left; send it again, whole"
-    )]
+    #[error("the request ends early: {part} needs {expected} bytes, but only {found} are left; send it again, whole")]
     Short {
         /// What was being read.
         part: &'static str,
@@ -42,9 +38,7 @@ pub enum FramingError {
         found: usize,
     },
     /// The body goes on after its end.
-    #[error(
-        "{excess} bytes follow the .crate file; the two lengths in the request must add up to its size"
-    )]
+    #[error("{excess} bytes follow the .crate file; the two lengths in the request must add up to its size")]
     Excess {
         /// Bytes left over.
         excess: usize,
@@ -90,20 +84,12 @@ pub fn frame(body: Bytes, limits: &Limits) -> Result<PublishRequest, Refusal> {
     let mut rest = body;
     let size = length(&mut rest, "the length of the metadata")?;
     if size > limits.max_metadata {
-        return Err(FramingError::MetadataTooLarge {
-            size: size as u64,
-            limit: limits.max_metadata as u64,
-        }
-        .into());
+        return Err(FramingError::MetadataTooLarge { size: size as u64, limit: limits.max_metadata as u64 }.into());
     }
     let json = part(&mut rest, size, "the metadata")?;
     let size = length(&mut rest, "the length of the .crate file")?;
     if size > limits.max_crate {
-        return Err(FramingError::CrateTooLarge {
-            size: size as u64,
-            limit: limits.max_crate as u64,
-        }
-        .into());
+        return Err(FramingError::CrateTooLarge { size: size as u64, limit: limits.max_crate as u64 }.into());
     }
     let crate_file = part(&mut rest, size, "the .crate file")?;
     if !rest.is_empty() {
@@ -114,42 +100,21 @@ pub fn frame(body: Bytes, limits: &Limits) -> Result<PublishRequest, Refusal> {
     if !json.is_object() {
         // serde would take an array for the fields in their order.
         let problem = "it must be a JSON object".to_owned();
-        return Err(FramingError::Field {
-            field: ".".to_owned(),
-            problem,
-        }
-        .into());
+        return Err(FramingError::Field { field: ".".to_owned(), problem }.into());
     }
-    let metadata: Metadata =
-        serde_path_to_error::deserialize(&json).map_err(|error| FramingError::Field {
-            field: error.path().to_string(),
-            problem: error.inner().to_string(),
-        })?;
-    Ok(PublishRequest {
-        name: metadata.name.parse()?,
-        version: metadata.vers.parse()?,
-        metadata,
-        json,
-        crate_file,
-    })
+    let metadata: Metadata = serde_path_to_error::deserialize(&json)
+        .map_err(|error| FramingError::Field { field: error.path().to_string(), problem: error.inner().to_string() })?;
+    Ok(PublishRequest { name: metadata.name.parse()?, version: metadata.vers.parse()?, metadata, json, crate_file })
 }
 
 fn length(rest: &mut Bytes, part: &'static str) -> Result<usize, FramingError> {
-    let length = rest.try_get_u32_le().map_err(|_| FramingError::Short {
-        part,
-        expected: 4,
-        found: rest.len(),
-    })?;
+    let length = rest.try_get_u32_le().map_err(|_| FramingError::Short { part, expected: 4, found: rest.len() })?;
     Ok(usize::try_from(length).unwrap_or(usize::MAX))
 }
 
 fn part(rest: &mut Bytes, size: usize, part: &'static str) -> Result<Bytes, FramingError> {
     if rest.len() < size {
-        return Err(FramingError::Short {
-            part,
-            expected: size,
-            found: rest.len(),
-        });
+        return Err(FramingError::Short { part, expected: size, found: rest.len() });
     }
     Ok(rest.split_to(size))
 }

@@ -42,9 +42,7 @@ impl Refusal {
     /// The HTTP status of the answer: 413 where the request is too large, 400 for all else.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Framing(
-                FramingError::MetadataTooLarge { .. } | FramingError::CrateTooLarge { .. },
-            ) => 413,
+            Self::Framing(FramingError::MetadataTooLarge { .. } | FramingError::CrateTooLarge { .. }) => 413,
             _ => 400,
         }
     }

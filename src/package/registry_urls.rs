@@ -45,11 +45,7 @@ impl Place {
             url::Host::Ipv4(address) => address.is_loopback(),
             url::Host::Ipv6(address) => address.is_loopback(),
         };
-        let host = if loopback {
-            "localhost".to_owned()
-        } else {
-            url.host_str()?.to_ascii_lowercase()
-        };
+        let host = if loopback { "localhost".to_owned() } else { url.host_str()?.to_ascii_lowercase() };
         let mut path = url.path().trim_end_matches('/');
         if !sparse {
             path = path.strip_suffix(".git").unwrap_or(path);
@@ -71,12 +67,7 @@ impl RegistryUrls {
         let own = base_urls
             .into_iter()
             .map(|base| base.trim_end_matches('/'))
-            .flat_map(|base| {
-                [
-                    format!("{SPARSE}{base}/index/"),
-                    format!("{base}/git/index"),
-                ]
-            })
+            .flat_map(|base| [format!("{SPARSE}{base}/index/"), format!("{base}/git/index")])
             .filter_map(|index_url| Place::of(&index_url))
             .collect();
         Self { own }
@@ -99,10 +90,7 @@ impl RegistryUrls {
             return Ok(None);
         }
         let place = Place::of(index_url);
-        if [CRATES_IO_INDEX, CRATES_IO_SPARSE_INDEX]
-            .iter()
-            .any(|known| Place::of(known) == place)
-        {
+        if [CRATES_IO_INDEX, CRATES_IO_SPARSE_INDEX].iter().any(|known| Place::of(known) == place) {
             return Ok(Some(CRATES_IO_INDEX.to_owned()));
         }
         let (prefix, address) = match index_url.strip_prefix(SPARSE) {
@@ -132,10 +120,7 @@ mod tests {
 
     #[test]
     fn every_spelling_of_an_own_url_is_own() {
-        let urls = RegistryUrls::new([
-            "http://127.0.0.1:8080/prefix/",
-            "https://Crates.Example.com",
-        ]);
+        let urls = RegistryUrls::new(["http://127.0.0.1:8080/prefix/", "https://Crates.Example.com"]);
         for url in [
             "sparse+http://127.0.0.1:8080/prefix/index/",
             "sparse+http://127.0.0.1:8080/prefix/index",
@@ -172,34 +157,15 @@ mod tests {
     #[test]
     fn a_url_resolves_to_nothing_to_crates_io_or_to_its_normal_form() {
         let urls = RegistryUrls::new(["http://localhost:8080"]);
-        let crates_io = Ok(Some(
-            "https://github.com/rust-lang/crates.io-index".to_owned(),
-        ));
-        assert_eq!(
-            urls.resolve("sparse+http://localhost:8080/index/"),
-            Ok(None)
-        );
-        assert_eq!(
-            urls.resolve("https://github.com/rust-lang/crates.io-index"),
-            crates_io
-        );
+        let crates_io = Ok(Some("https://github.com/rust-lang/crates.io-index".to_owned()));
+        assert_eq!(urls.resolve("sparse+http://localhost:8080/index/"), Ok(None));
+        assert_eq!(urls.resolve("https://github.com/rust-lang/crates.io-index"), crates_io);
         assert_eq!(urls.resolve("sparse+https://index.crates.io/"), crates_io);
-        assert_eq!(
-            urls.resolve("https://EXAMPLE.com"),
-            Ok(Some("https://example.com/".to_owned()))
-        );
-        assert_eq!(
-            urls.resolve("sparse+https://a.b/c/"),
-            Ok(Some("sparse+https://a.b/c/".to_owned()))
-        );
-        for url in [
-            "",
-            "example.com/index",
-            "sparse+https://a.b/c",
-            "sparse+ssh://a/b/",
-            "https://u:p@a.b/",
-            "mailto:x",
-        ] {
+        assert_eq!(urls.resolve("https://EXAMPLE.com"), Ok(Some("https://example.com/".to_owned())));
+        assert_eq!(urls.resolve("sparse+https://a.b/c/"), Ok(Some("sparse+https://a.b/c/".to_owned())));
+        for url in
+            ["", "example.com/index", "sparse+https://a.b/c", "sparse+ssh://a/b/", "https://u:p@a.b/", "mailto:x"]
+        {
             assert!(urls.resolve(url).is_err(), "{url}");
         }
     }

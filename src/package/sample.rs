@@ -30,9 +30,7 @@ pub fn header(path: &str, kind: EntryType, size: usize) -> Header {
 pub fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for (path, contents) in files {
-        builder
-            .append(&header(path, EntryType::Regular, contents.len()), *contents)
-            .unwrap();
+        builder.append(&header(path, EntryType::Regular, contents.len()), *contents).unwrap();
     }
     builder.into_inner().unwrap()
 }
@@ -46,9 +44,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// The body of a publish.
 pub fn body(json: &[u8], crate_file: &[u8]) -> Bytes {
     let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_le_bytes();
-    [&length(json), json, &length(crate_file), crate_file]
-        .concat()
-        .into()
+    [&length(json), json, &length(crate_file), crate_file].concat().into()
 }
 
 /// A publish of `foo 1.2.3`, told from one manifest body and the metadata that differs from the bare minimum.
@@ -61,9 +57,7 @@ impl Sample {
     /// A manifest with this text after its `[package]` section's name and version.
     pub fn new(manifest: &str) -> Self {
         Self {
-            manifest: format!(
-                "[package]\nname = \"foo\"\nversion = \"1.2.3\"\nedition = \"2021\"\n{manifest}"
-            ),
+            manifest: format!("[package]\nname = \"foo\"\nversion = \"1.2.3\"\nedition = \"2021\"\n{manifest}"),
             metadata: json!({ "name": "foo", "vers": "1.2.3" }),
         }
     }
@@ -77,10 +71,7 @@ impl Sample {
     }
 
     pub fn crate_file(&self) -> Vec<u8> {
-        gzip(&tar(&[
-            ("foo-1.2.3/Cargo.toml", self.manifest.as_bytes()),
-            ("foo-1.2.3/src/lib.rs", b""),
-        ]))
+        gzip(&tar(&[("foo-1.2.3/Cargo.toml", self.manifest.as_bytes()), ("foo-1.2.3/src/lib.rs", b"")]))
     }
 
     pub fn body(&self) -> Bytes {

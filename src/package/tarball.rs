@@ -49,17 +49,13 @@ pub enum TarballError {
         limit: u64,
     },
     /// It has more entries than the limit.
-    #[error(
-        "the .crate file has more than {limit} entries; leave files out with `exclude` in Cargo.toml"
-    )]
+    #[error("the .crate file has more than {limit} entries; leave files out with `exclude` in Cargo.toml")]
     TooManyEntries {
         /// The limit.
         limit: u64,
     },
     /// The archive has no end mark.
-    #[error(
-        "the tar archive in the .crate file has no end mark, so it may have been cut off; package it again"
-    )]
+    #[error("the tar archive in the .crate file has no end mark, so it may have been cut off; package it again")]
     NoEnd,
     /// Something follows the end of the archive or of the gzip stream.
     #[error("the .crate file goes on after the end of {part}; package it again")]
@@ -68,9 +64,7 @@ pub enum TarballError {
         part: &'static str,
     },
     /// An extension record that readers of tar disagree about.
-    #[error(
-        "the .crate file holds a tar record that can't be accepted ({problem}); package it with cargo"
-    )]
+    #[error("the .crate file holds a tar record that can't be accepted ({problem}); package it with cargo")]
     Extension {
         /// What is wrong with it.
         problem: String,
@@ -140,11 +134,7 @@ pub fn read_manifest(
     version: &Version,
     limits: &Limits,
 ) -> Result<String, TarballError> {
-    let mut archive = Archive::new(Bounded {
-        inner: GzDecoder::new(crate_file),
-        read: 0,
-        limit: limits.max_unpacked,
-    });
+    let mut archive = Archive::new(Bounded { inner: GzDecoder::new(crate_file), read: 0, limit: limits.max_unpacked });
     let mut inspection = Inspection::new(format!("{name}-{version}"), limits);
     let mut end = 0;
     for entry in archive.entries().map_err(unreadable)?.raw(true) {
@@ -153,9 +143,7 @@ pub fn read_manifest(
             .size()
             .checked_next_multiple_of(BLOCK)
             .and_then(|size| entry.raw_file_position().checked_add(size))
-            .ok_or_else(|| {
-                TarballError::Unreadable("the size of an entry is too large".to_owned())
-            })?;
+            .ok_or_else(|| TarballError::Unreadable("the size of an entry is too large".to_owned()))?;
         inspection.see(&mut entry)?;
     }
     let manifest = inspection.finish()?;
@@ -174,20 +162,12 @@ fn check_end(mut stream: Bounded<GzDecoder<&[u8]>>, end: u64) -> Result<(), Tarb
         match stream.read(&mut buffer).map_err(unreadable)? {
             0 => break,
             n if buffer[..n].iter().any(|&byte| byte != 0) => {
-                return Err(TarballError::Trailing {
-                    part: "its tar archive",
-                });
+                return Err(TarballError::Trailing { part: "its tar archive" });
             }
             _ => {}
         }
     }
-    if stream.inner.into_inner().is_empty() {
-        Ok(())
-    } else {
-        Err(TarballError::Trailing {
-            part: "its gzip stream",
-        })
-    }
+    if stream.inner.into_inner().is_empty() { Ok(()) } else { Err(TarballError::Trailing { part: "its gzip stream" }) }
 }
 
 /// What is known while the entries stream by.
@@ -202,22 +182,13 @@ struct Inspection<'a> {
 
 impl<'a> Inspection<'a> {
     fn new(root: String, limits: &'a Limits) -> Self {
-        Self {
-            root,
-            limits,
-            entries: 0,
-            extensions: Extensions::default(),
-            paths: Paths::default(),
-            manifest: None,
-        }
+        Self { root, limits, entries: 0, extensions: Extensions::default(), paths: Paths::default(), manifest: None }
     }
 
     fn see(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), TarballError> {
         self.entries += 1;
         if self.entries > self.limits.max_entries {
-            return Err(TarballError::TooManyEntries {
-                limit: self.limits.max_entries,
-            });
+            return Err(TarballError::TooManyEntries { limit: self.limits.max_entries });
         }
         if self.extensions.take(entry)? {
             return Ok(());
@@ -231,17 +202,11 @@ impl<'a> Inspection<'a> {
         let path = EntryPath::parse(&bytes, kind.is_dir(), self.limits.max_path)
             .map_err(|problem| TarballError::Path { path, problem })?;
         let Some(inner) = path.under(&self.root) else {
-            return Err(TarballError::Outside {
-                path: path.into(),
-                root: self.root.clone(),
-            });
+            return Err(TarballError::Outside { path: path.into(), root: self.root.clone() });
         };
         if inner.eq_ignore_ascii_case(".cargo-ok") {
             let problem = "cargo creates itself when it unpacks a package";
-            return Err(TarballError::Path {
-                path: path.into(),
-                problem,
-            });
+            return Err(TarballError::Path { path: path.into(), problem });
         }
         if inner == "Cargo.toml" && !kind.is_dir() {
             // A second one is refused by `paths`, so this is the only one.
@@ -263,8 +228,7 @@ impl<'a> Inspection<'a> {
     fn finish(self) -> Result<String, TarballError> {
         self.extensions.finish()?;
         self.paths.finish()?;
-        self.manifest
-            .ok_or(TarballError::NoManifest { root: self.root })
+        self.manifest.ok_or(TarballError::NoManifest { root: self.root })
     }
 }
 
@@ -305,10 +269,7 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 fn unreadable(error: io::Error) -> TarballError {
-    match error
-        .get_ref()
-        .and_then(|source| source.downcast_ref::<LimitReached>())
-    {
+    match error.get_ref().and_then(|source| source.downcast_ref::<LimitReached>()) {
         Some(LimitReached(limit)) => TarballError::TooLarge { limit: *limit },
         None => TarballError::Unreadable(error.to_string()),
     }

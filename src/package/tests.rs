@@ -64,16 +64,8 @@ fn a_publish_whose_metadata_and_manifest_agree_is_a_package() {
     assert_eq!(package.name.as_str(), "foo");
     assert_eq!(package.metadata["something_new"]["kept"], 1e300);
     assert_eq!(package.manifest.dependencies.len(), 8);
-    let short = package
-        .manifest
-        .dependencies
-        .iter()
-        .find(|dependency| dependency.key() == "short")
-        .unwrap();
-    assert_eq!(
-        (short.name.as_str(), &short.registry, short.kind),
-        ("Long-Name", &None, DependencyKind::Normal)
-    );
+    let short = package.manifest.dependencies.iter().find(|dependency| dependency.key() == "short").unwrap();
+    assert_eq!((short.name.as_str(), &short.registry, short.kind), ("Long-Name", &None, DependencyKind::Normal));
 }
 
 #[test]
@@ -81,10 +73,7 @@ fn a_publish_of_the_real_cargo_is_a_package() {
     // cargo 1.95: renamed, optional, inherited, target and path dependencies, and a feature of a dev-dependency that
     // cargo takes out.
     let body = Bytes::from_static(include_bytes!("captured/cargo-1.95.body"));
-    let package = frame(body, &Limits::default())
-        .unwrap()
-        .open(&urls(), &Limits::default())
-        .unwrap();
+    let package = frame(body, &Limits::default()).unwrap().open(&urls(), &Limits::default()).unwrap();
     let dependencies: Vec<String> = package
         .manifest
         .dependencies
@@ -92,38 +81,16 @@ fn a_publish_of_the_real_cargo_is_a_package() {
         .map(|d| format!("{} {} {} {}", d.kind, d.key(), d.name, d.requirement))
         .collect();
     insta::assert_snapshot!(dependencies.join("; "), @"normal bar bar ^0.1; normal optother other >=1, <3; normal ren Long-Name ^1; normal serde serde ^1.0; normal short Long-Name ^1; build serde serde ^1; dev other other =1.0.0; normal serde serde ^1");
-    assert!(
-        package
-            .manifest
-            .dependencies
-            .iter()
-            .all(|dependency| dependency.registry.is_none())
-    );
+    assert!(package.manifest.dependencies.iter().all(|dependency| dependency.registry.is_none()));
     assert_eq!(package.version.to_string(), "1.2.3+meta");
     insta::assert_snapshot!(format!("{:?}", package.manifest.features), @r#"{"default": ["std"], "full": ["tls", "ren/std"], "implicit": ["optother"], "std": [], "tls": ["dep:short", "serde?/std"]}"#);
 }
 
 #[test]
 fn the_name_and_version_are_known_before_the_tarball_is_opened() {
-    let request = frame(
-        body(br#"{"name":"foo","vers":"1.2.3"}"#, b"no tarball"),
-        &Limits::default(),
-    )
-    .unwrap();
-    assert_eq!(
-        (
-            request.name().as_str(),
-            request.version().to_string().as_str()
-        ),
-        ("foo", "1.2.3")
-    );
-    assert_eq!(
-        request
-            .open(&urls(), &Limits::default())
-            .unwrap_err()
-            .status(),
-        400
-    );
+    let request = frame(body(br#"{"name":"foo","vers":"1.2.3"}"#, b"no tarball"), &Limits::default()).unwrap();
+    assert_eq!((request.name().as_str(), request.version().to_string().as_str()), ("foo", "1.2.3"));
+    assert_eq!(request.open(&urls(), &Limits::default()).unwrap_err().status(), 400);
 }
 
 #[test]
@@ -141,10 +108,7 @@ fn a_body_that_lies_about_its_lengths_is_refused() {
 fn a_length_above_its_limit_is_413_before_the_bytes_are_there() {
     let metadata = refused(u32::MAX.to_le_bytes().to_vec());
     let json = br#"{"name":"foo","vers":"1.2.3"}"#;
-    let limits = Limits {
-        max_crate: 10,
-        ..Limits::default()
-    };
+    let limits = Limits { max_crate: 10, ..Limits::default() };
     let crate_file = frame(body(json, b"eleven byte"), &limits).unwrap_err();
     assert_eq!((metadata.status(), crate_file.status()), (413, 413));
     insta::assert_snapshot!(metadata, @"the metadata has 4095.9 MiB (4294967295 bytes), above the limit of 1 MiB; a shorter README is the usual remedy");
@@ -165,10 +129,7 @@ fn metadata_that_cannot_be_read_is_refused_naming_the_field() {
 #[test]
 fn nesting_of_any_depth_is_refused_and_does_not_overflow_the_stack() {
     for open in ["[", "{\"a\":"] {
-        assert!(
-            refused_json(open.repeat(1_000_000 / open.len()).as_bytes())
-                .contains("recursion limit")
-        );
+        assert!(refused_json(open.repeat(1_000_000 / open.len()).as_bytes()).contains("recursion limit"));
     }
     let array = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let dotted = vec!["a"; 100_000].join(".");
@@ -179,11 +140,7 @@ fn nesting_of_any_depth_is_refused_and_does_not_overflow_the_stack() {
         format!("metadata.{dotted} = 1"),
         format!("[package.metadata.{dotted}]"),
     ] {
-        assert!(
-            Sample::new(&manifest).refusal().contains("recursion"),
-            "{}",
-            &manifest[..40]
-        );
+        assert!(Sample::new(&manifest).refusal().contains("recursion"), "{}", &manifest[..40]);
     }
 }
 
@@ -202,53 +159,25 @@ fn every_disagreement_is_refused_naming_the_field() {
     insta::assert_snapshot!(with("/rust_version", json!("1.61")), @"the metadata and Cargo.toml in the package disagree about `rust-version`: the metadata says `1.61`, Cargo.toml says `1.60`; publish with `cargo publish`, which takes both from one source");
     insta::assert_snapshot!(with("/features/tls", json!(["dep:rustls"])), @"the metadata and Cargo.toml in the package disagree about the feature `tls`: the metadata says `dep:rustls`, Cargo.toml says `dep:rustls`, `serde?/std`; publish with `cargo publish`, which takes both from one source");
     for (path, value, field) in [
-        (
-            "/deps/0/optional",
-            json!(false),
-            "`optional` of the normal dependency `serde`",
-        ),
-        (
-            "/deps/0/default_features",
-            json!(true),
-            "`default-features` of the normal dependency `serde`",
-        ),
-        (
-            "/deps/2/name",
-            json!("other"),
-            "the crate of the normal dependency `short`",
-        ),
-        (
-            "/deps/2/explicit_name_in_toml",
-            json!(null),
-            "dependency `Long-Name`",
-        ),
-        (
-            "/deps/6/target",
-            json!("cfg(unix)"),
-            "the normal dependency `libc` for `cfg(unix)`",
-        ),
-        (
-            "/deps/6",
-            json!({"name": "serde", "version_req": "^1.0"}),
-            "the normal dependency `serde`",
-        ),
+        ("/deps/0/optional", json!(false), "`optional` of the normal dependency `serde`"),
+        ("/deps/0/default_features", json!(true), "`default-features` of the normal dependency `serde`"),
+        ("/deps/2/name", json!("other"), "the crate of the normal dependency `short`"),
+        ("/deps/2/explicit_name_in_toml", json!(null), "dependency `Long-Name`"),
+        ("/deps/6/target", json!("cfg(unix)"), "the normal dependency `libc` for `cfg(unix)`"),
+        ("/deps/6", json!({"name": "serde", "version_req": "^1.0"}), "the normal dependency `serde`"),
         ("/deps", json!([]), "dependency"),
         ("/features", json!({}), "the names of the features"),
         ("/features/std", json!(["tls"]), "the feature `std`"),
     ] {
         let message = with(path, value);
-        assert!(
-            message.contains("disagree about") && message.contains(field),
-            "{path}: {message}"
-        );
+        assert!(message.contains("disagree about") && message.contains(field), "{path}: {message}");
     }
 }
 
 #[test]
 fn a_long_value_that_differs_only_at_its_end_disagrees() {
     let links = "x".repeat(200);
-    let sample = Sample::new(&format!("links = \"{links}\""))
-        .metadata(json!({ "links": format!("{links}y") }));
+    let sample = Sample::new(&format!("links = \"{links}\"")).metadata(json!({ "links": format!("{links}y") }));
     assert!(sample.refusal().contains("disagree about `links`"));
 }
 

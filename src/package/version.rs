@@ -56,11 +56,7 @@ pub enum VersionError {
 impl Version {
     /// The version without its build metadata: the text that is unique in a crate.
     pub fn without_build(&self) -> String {
-        semver::Version {
-            build: semver::BuildMetadata::EMPTY,
-            ..self.0.clone()
-        }
-        .to_string()
+        semver::Version { build: semver::BuildMetadata::EMPTY, ..self.0.clone() }.to_string()
     }
 
     /// Whether the version is a pre-release, such as `1.0.0-beta.1`.
@@ -80,18 +76,9 @@ impl FromStr for Version {
     fn from_str(version: &str) -> Result<Self, VersionError> {
         let length = version.chars().count();
         if length > MAX_LENGTH {
-            return Err(VersionError::TooLong {
-                version: version.to_owned(),
-                length,
-            });
+            return Err(VersionError::TooLong { version: version.to_owned(), length });
         }
-        version
-            .parse()
-            .map(Self)
-            .map_err(|source| VersionError::Syntax {
-                version: version.to_owned(),
-                source,
-            })
+        version.parse().map(Self).map_err(|source| VersionError::Syntax { version: version.to_owned(), source })
     }
 }
 
@@ -127,10 +114,7 @@ mod tests {
     fn versions_are_ordered_by_semver_and_not_by_text() {
         let mut versions = ["1.10.0", "1.9.0", "1.10.0-rc.2", "1.10.0-rc.10"].map(version);
         versions.sort();
-        assert_eq!(
-            versions.map(|v| v.to_string()),
-            ["1.9.0", "1.10.0-rc.2", "1.10.0-rc.10", "1.10.0"]
-        );
+        assert_eq!(versions.map(|v| v.to_string()), ["1.9.0", "1.10.0-rc.2", "1.10.0-rc.10", "1.10.0"]);
     }
 
     #[test]
@@ -148,10 +132,6 @@ mod tests {
         assert!(error("01.0.0").contains("`01.0.0`"));
         assert!(error("99999999999999999999.0.0").contains("99999999999999999999"));
         assert!(error(&format!("1.0.0-{}", "x".repeat(145))).contains("has 151 characters"));
-        assert!(
-            format!("1.0.0-{}", "x".repeat(144))
-                .parse::<Version>()
-                .is_ok()
-        );
+        assert!(format!("1.0.0-{}", "x".repeat(144)).parse::<Version>().is_ok());
     }
 }

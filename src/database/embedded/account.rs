@@ -35,9 +35,7 @@ impl Account {
             return Ok(None);
         }
         let account = match (named, existing) {
-            (Some(name), _) => {
-                Account::named(name)?.ok_or_else(|| unusable(name, "there is no such user"))?
-            }
+            (Some(name), _) => Account::named(name)?.ok_or_else(|| unusable(name, "there is no such user"))?,
             (None, Some(existing)) if !existing.owner.is_root() => Account::owning(existing.owner)?,
             (None, _) => Account::usual()?,
         };
@@ -51,8 +49,8 @@ impl Account {
     /// Refuses a data directory this user can't reach.
     pub(super) fn check_passage(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
         for directory in data_dir.ancestors() {
-            let metadata = fs::metadata(directory)
-                .map_err(|reason| EmbeddedError::directory("examine", directory, reason))?;
+            let metadata =
+                fs::metadata(directory).map_err(|reason| EmbeddedError::directory("examine", directory, reason))?;
             let bit = if metadata.uid() == self.uid.as_raw() {
                 0o100
             } else if metadata.gid() == self.gid.as_raw() {
@@ -77,44 +75,25 @@ impl Account {
                 return Ok(account);
             }
         }
-        Err(unusable(
-            USUAL[0],
-            "neither it nor nobody exists on this machine",
-        ))
+        Err(unusable(USUAL[0], "neither it nor nobody exists on this machine"))
     }
 
     fn named(name: &str) -> Result<Option<Account>, EmbeddedError> {
         let user = User::from_name(name).map_err(|errno| unusable(name, errno.desc()))?;
-        Ok(user.map(|user| Account {
-            name: user.name,
-            uid: user.uid,
-            gid: user.gid,
-        }))
+        Ok(user.map(|user| Account { name: user.name, uid: user.uid, gid: user.gid }))
     }
 
     /// The owner of a cluster, who needs no name: a restored backup may belong to a number only.
     fn owning(uid: Uid) -> Result<Account, EmbeddedError> {
         let user = User::from_uid(uid).map_err(|errno| unusable(&uid.to_string(), errno.desc()))?;
         Ok(match user {
-            Some(user) => Account {
-                name: user.name,
-                uid,
-                gid: user.gid,
-            },
-            None => Account {
-                name: uid.to_string(),
-                uid,
-                gid: Gid::from_raw(uid.as_raw()),
-            },
+            Some(user) => Account { name: user.name, uid, gid: user.gid },
+            None => Account { name: uid.to_string(), uid, gid: Gid::from_raw(uid.as_raw()) },
         })
     }
 }
 
-fn check_owner(
-    existing: Option<&ExistingCluster>,
-    user: Uid,
-    cluster: &Path,
-) -> Result<(), EmbeddedError> {
+fn check_owner(existing: Option<&ExistingCluster>, user: Uid, cluster: &Path) -> Result<(), EmbeddedError> {
     match existing {
         Some(existing) if existing.owner != user => Err(EmbeddedError::ForeignCluster {
             cluster: PathBuf::from(cluster),
@@ -133,8 +112,5 @@ fn name_of(uid: Uid) -> String {
 }
 
 fn unusable(name: &str, problem: &str) -> EmbeddedError {
-    EmbeddedError::UnusableUser {
-        name: name.to_owned(),
-        problem: problem.to_owned(),
-    }
+    EmbeddedError::UnusableUser { name: name.to_owned(), problem: problem.to_owned() }
 }

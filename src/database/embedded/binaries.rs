@@ -10,10 +10,7 @@ use super::EmbeddedError;
 
 /// Debian's and the PostgreSQL project's own packages: the directory above the versions, what stands before the
 /// version number in a name, and the way from there to the programs.
-const INSTALLED: [(&str, &str, &str); 2] = [
-    ("/usr/lib/postgresql", "", "bin"),
-    ("/usr", "pgsql-", "bin"),
-];
+const INSTALLED: [(&str, &str, &str); 2] = [("/usr/lib/postgresql", "", "bin"), ("/usr", "pgsql-", "bin")];
 
 /// A directory with `initdb` and `postgres` of one major version.
 #[derive(Clone, Debug)]
@@ -24,23 +21,12 @@ pub(super) struct Binaries {
 
 impl Binaries {
     /// The programs for a cluster of the version `wanted`, or the first that are found for a new one.
-    pub(super) fn find(
-        given: Option<&Path>,
-        wanted: Option<u32>,
-        cluster: &Path,
-    ) -> Result<Binaries, EmbeddedError> {
+    pub(super) fn find(given: Option<&Path>, wanted: Option<u32>, cluster: &Path) -> Result<Binaries, EmbeddedError> {
         let (candidates, searched) = match given {
-            Some(directory) => (
-                vec![directory.to_owned()],
-                vec![directory.display().to_string()],
-            ),
+            Some(directory) => (vec![directory.to_owned()], vec![directory.display().to_string()]),
             None => (
                 on_path().into_iter().chain(installed()).collect(),
-                vec![
-                    "PATH".to_owned(),
-                    "/usr/lib/postgresql/*/bin".to_owned(),
-                    "/usr/pgsql-*/bin".to_owned(),
-                ],
+                vec!["PATH".to_owned(), "/usr/lib/postgresql/*/bin".to_owned(), "/usr/pgsql-*/bin".to_owned()],
             ),
         };
         let mut other = None;
@@ -81,18 +67,15 @@ impl Binaries {
         if !postgres.is_file() || !directory.join("initdb").is_file() {
             return Ok(None);
         }
-        let broken = |problem: String| EmbeddedError::Program {
-            program: postgres.clone(),
-            problem,
-        };
+        let broken = |problem: String| EmbeddedError::Program { program: postgres.clone(), problem };
         let output = Command::new(&postgres)
             .arg("--version")
             .stdin(Stdio::null())
             .output()
             .map_err(|error| broken(error.to_string()))?;
         let said = String::from_utf8_lossy(&output.stdout);
-        let major = major_version(&said)
-            .ok_or_else(|| broken(format!("it doesn't tell its version but {:?}", said.trim())))?;
+        let major =
+            major_version(&said).ok_or_else(|| broken(format!("it doesn't tell its version but {:?}", said.trim())))?;
         Ok(Some(Binaries { directory, major }))
     }
 }
@@ -104,20 +87,14 @@ fn major_version(said: &str) -> Option<u32> {
 
 /// The number a text begins with: the major version in `PG_VERSION`, in a directory's name and in a program's output.
 pub(super) fn leading_number(text: &str) -> Option<u32> {
-    let digits = text
-        .split(|character: char| !character.is_ascii_digit())
-        .next()?;
+    let digits = text.split(|character: char| !character.is_ascii_digit()).next()?;
     digits.parse().ok()
 }
 
 /// The directory of the `postgres` that a shell would run. The shell is asked because PATH is its business; links are
 /// followed because a link to `postgres` often stands without its siblings.
 fn on_path() -> Option<PathBuf> {
-    let output = Command::new("/bin/sh")
-        .args(["-c", "command -v postgres"])
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+    let output = Command::new("/bin/sh").args(["-c", "command -v postgres"]).stdin(Stdio::null()).output().ok()?;
     let found = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
     Some(found.canonicalize().ok()?.parent()?.to_owned())
 }
@@ -128,9 +105,7 @@ fn installed() -> Vec<PathBuf> {
     for (above, prefix, below) in INSTALLED {
         for entry in fs::read_dir(above).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let version = name
-                .to_str()
-                .and_then(|name| leading_number(name.strip_prefix(prefix)?));
+            let version = name.to_str().and_then(|name| leading_number(name.strip_prefix(prefix)?));
             if let Some(version) = version {
                 found.push((version, entry.path().join(below)));
             }
@@ -146,10 +121,7 @@ mod tests {
 
     #[test]
     fn the_major_version_is_read_from_releases_and_previews() {
-        assert_eq!(
-            major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"),
-            Some(15)
-        );
+        assert_eq!(major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(major_version("postgres (PostgreSQL) 9.6.24\n"), Some(9));
         assert_eq!(major_version("postgres (PostgreSQL) 19beta1\n"), Some(19));
         assert_eq!(major_version("usage: postgres\n"), None);

@@ -18,11 +18,7 @@ use super::account::Account;
 pub(super) fn command(program: &Path, account: Option<&Account>, death_signal: Signal) -> Command {
     let owner = getpid();
     let mut command = Command::new(program);
-    command
-        .env_clear()
-        .env("LC_ALL", "C")
-        .current_dir("/")
-        .stdin(Stdio::null());
+    command.env_clear().env("LC_ALL", "C").current_dir("/").stdin(Stdio::null());
     if let Some(account) = account {
         command.uid(account.uid.as_raw()).gid(account.gid.as_raw());
     }
@@ -37,9 +33,5 @@ pub(super) fn command(program: &Path, account: Option<&Account>, death_signal: S
 /// Asks for the signal, and refuses to go on when the owner died before it was asked for.
 fn die_with(owner: Pid, signal: Signal) -> io::Result<()> {
     set_pdeathsig(signal)?;
-    if getppid() == owner {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::Interrupted.into())
-    }
+    if getppid() == owner { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
 }

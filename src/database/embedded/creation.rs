@@ -67,20 +67,15 @@ pub(super) fn create(
         .create(&unfinished)
         .map_err(|reason| EmbeddedError::directory("create", &unfinished, reason))?;
     if let Some(account) = account {
-        chown(
-            &unfinished,
-            Some(account.uid.as_raw()),
-            Some(account.gid.as_raw()),
-        )
-        .map_err(|reason| EmbeddedError::directory("give away", &unfinished, reason))?;
+        chown(&unfinished, Some(account.uid.as_raw()), Some(account.gid.as_raw()))
+            .map_err(|reason| EmbeddedError::directory("give away", &unfinished, reason))?;
     }
     if let Err(error) = run_initdb(&unfinished, binaries, account, throwaway) {
         remove(&unfinished)?;
         return Err(error);
     }
     let cluster = cluster_dir(data_dir);
-    fs::rename(&unfinished, &cluster)
-        .map_err(|reason| EmbeddedError::directory("create", &cluster, reason))?;
+    fs::rename(&unfinished, &cluster).map_err(|reason| EmbeddedError::directory("create", &cluster, reason))?;
     File::open(data_dir)
         .and_then(|directory| directory.sync_all())
         .map_err(|reason| EmbeddedError::directory("flush", data_dir, reason))
@@ -97,24 +92,14 @@ fn run_initdb(
     let program = binaries.initdb();
     let mut command = child::command(&program, account, Signal::SIGTERM);
     command
-        .args([
-            "--username",
-            SUPERUSER,
-            "--encoding",
-            "UTF8",
-            "--locale",
-            "C",
-        ])
+        .args(["--username", SUPERUSER, "--encoding", "UTF8", "--locale", "C"])
         .args(["--auth-local", "trust", "--auth-host", "reject"])
         .arg("--pgdata")
         .arg(directory);
     if throwaway {
         command.arg("--no-sync");
     }
-    let output = command.output().map_err(|error| EmbeddedError::Program {
-        program,
-        problem: error.to_string(),
-    })?;
+    let output = command.output().map_err(|error| EmbeddedError::Program { program, problem: error.to_string() })?;
     if output.status.success() {
         return Ok(());
     }
@@ -146,7 +131,5 @@ fn remove(unfinished: &Path) -> Result<(), EmbeddedError> {
 }
 
 fn not_a_cluster(path: &Path) -> EmbeddedError {
-    EmbeddedError::NotACluster {
-        path: path.to_owned(),
-    }
+    EmbeddedError::NotACluster { path: path.to_owned() }
 }

@@ -114,10 +114,7 @@ impl Cluster {
             throwaway: options.throwaway,
         })?;
         registry_database::ensure(&socket)?;
-        Ok(Cluster {
-            url: socket.url(registry_database::NAME),
-            supervisor,
-        })
+        Ok(Cluster { url: socket.url(registry_database::NAME), supervisor })
     }
 
     /// Where libpq and Diesel connect: `postgresql:///supercargo?host=…`. Valid in this process only when the data
@@ -170,7 +167,5 @@ fn cluster_dir(data_dir: &Path) -> PathBuf {
 }
 
 fn canonical(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
-    data_dir
-        .canonicalize()
-        .map_err(|reason| EmbeddedError::directory("open", data_dir, reason))
+    data_dir.canonicalize().map_err(|reason| EmbeddedError::directory("open", data_dir, reason))
 }

@@ -61,11 +61,7 @@ impl PidFile {
             Some("stopping") => Status::Stopping,
             _ => Status::Starting,
         };
-        (pid > 0).then(|| PidFile {
-            path,
-            pid: Pid::from_raw(pid),
-            status,
-        })
+        (pid > 0).then(|| PidFile { path, pid: Pid::from_raw(pid), status })
     }
 
     /// Whether the named process is alive and is a PostgreSQL server in this cluster, whose working directory it has.
@@ -73,8 +69,7 @@ impl PidFile {
     /// looked into, which is another user's process, and another user can't run this cluster.
     pub(super) fn is_ours(&self, cluster: &Path) -> bool {
         let process = self.process();
-        let is_postgres = fs::read_to_string(process.join("comm"))
-            .is_ok_and(|name| name.trim_end() == "postgres");
+        let is_postgres = fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == "postgres");
         let works_here = match (fs::metadata(process.join("cwd")), fs::metadata(cluster)) {
             (Ok(its), Ok(ours)) => (its.dev(), its.ino()) == (ours.dev(), ours.ino()),
             _ => false,
@@ -105,14 +100,8 @@ mod tests {
     fn the_status_is_the_eighth_line() {
         let text = "812\n/data/postgres\n1700000000\n5432\n.\n\n  1234   5\nready   \n";
         assert_eq!(parsed(text), Some((812, Status::Ready)));
-        assert_eq!(
-            parsed(&text.replace("ready   ", "stopping")),
-            Some((812, Status::Stopping))
-        );
-        assert_eq!(
-            parsed(&text.replace("ready   ", "starting")),
-            Some((812, Status::Starting))
-        );
+        assert_eq!(parsed(&text.replace("ready   ", "stopping")), Some((812, Status::Stopping)));
+        assert_eq!(parsed(&text.replace("ready   ", "starting")), Some((812, Status::Starting)));
     }
 
     #[test]

@@ -66,11 +66,8 @@ impl Launch {
     fn spawn(&self) -> Result<Postmaster<'_>, EmbeddedError> {
         let program = self.binaries.postgres();
         let log = self.log.open()?;
-        let output = || {
-            log.file
-                .try_clone()
-                .map_err(|reason| EmbeddedError::directory("write", self.log.path(), reason))
-        };
+        let output =
+            || log.file.try_clone().map_err(|reason| EmbeddedError::directory("write", self.log.path(), reason));
         let child = child::command(&program, self.account.as_ref(), Signal::SIGINT)
             .arg("-D")
             .arg(&self.cluster)
@@ -79,15 +76,8 @@ impl Launch {
             .stderr(output()?)
             .process_group(0)
             .spawn()
-            .map_err(|error| EmbeddedError::Program {
-                program: program.clone(),
-                problem: error.to_string(),
-            })?;
-        Ok(Postmaster {
-            launch: self,
-            child,
-            log_begins_at: log.begins_at,
-        })
+            .map_err(|error| EmbeddedError::Program { program: program.clone(), problem: error.to_string() })?;
+        Ok(Postmaster { launch: self, child, log_begins_at: log.begins_at })
     }
 
     pub(super) fn log_path(&self) -> &Path {
@@ -153,10 +143,7 @@ impl Postmaster<'_> {
 
     /// False when it took force.
     fn end(&mut self) -> bool {
-        for (signal, patience) in [
-            (Signal::SIGINT, FAST_LIMIT),
-            (Signal::SIGQUIT, IMMEDIATE_LIMIT),
-        ] {
+        for (signal, patience) in [(Signal::SIGINT, FAST_LIMIT), (Signal::SIGQUIT, IMMEDIATE_LIMIT)] {
             if self.exit_status().is_none() {
                 // The child isn't reaped yet, so that the number is still its own.
                 let _ = kill(self.pid(), signal);
@@ -172,9 +159,7 @@ impl Postmaster<'_> {
 
     /// An error means that somebody else reaped the child, which is an end as well; the kernel keeps no status then.
     fn exit_status(&mut self) -> Option<ExitStatus> {
-        self.child
-            .try_wait()
-            .unwrap_or_else(|_| Some(ExitStatus::default()))
+        self.child.try_wait().unwrap_or_else(|_| Some(ExitStatus::default()))
     }
 
     fn pid(&self) -> Pid {

@@ -53,8 +53,5 @@ fn end(file: &PidFile, cluster: &Path) -> Result<(), EmbeddedError> {
             return Ok(());
         }
     }
-    Err(EmbeddedError::Unstoppable {
-        pid: file.pid.as_raw(),
-        cluster: cluster.to_owned(),
-    })
+    Err(EmbeddedError::Unstoppable { pid: file.pid.as_raw(), cluster: cluster.to_owned() })
 }

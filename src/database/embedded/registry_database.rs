@@ -11,21 +11,14 @@ pub(super) const NAME: &str = "supercargo";
 
 /// Creates the database if it isn't there. CREATE DATABASE is all or nothing, also when the server is killed in it.
 pub(super) fn ensure(socket: &Socket) -> Result<(), EmbeddedError> {
-    create_missing(socket).map_err(|problem| EmbeddedError::Database {
-        database: NAME,
-        problem,
-        log: log_path(socket),
-    })
+    create_missing(socket).map_err(|problem| EmbeddedError::Database { database: NAME, problem, log: log_path(socket) })
 }
 
 fn create_missing(socket: &Socket) -> Result<(), String> {
-    let mut connection =
-        PgConnection::establish(&socket.url("postgres")).map_err(|error| error.to_string())?;
-    let found = diesel::sql_query(format!(
-        "SELECT 1 FROM pg_database WHERE datname = '{NAME}'"
-    ))
-    .execute(&mut connection)
-    .map_err(|error| error.to_string())?;
+    let mut connection = PgConnection::establish(&socket.url("postgres")).map_err(|error| error.to_string())?;
+    let found = diesel::sql_query(format!("SELECT 1 FROM pg_database WHERE datname = '{NAME}'"))
+        .execute(&mut connection)
+        .map_err(|error| error.to_string())?;
     if found == 0 {
         diesel::sql_query(format!("CREATE DATABASE {NAME}"))
             .execute(&mut connection)

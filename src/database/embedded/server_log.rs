@@ -29,9 +29,7 @@ pub(super) struct OpenLog {
 
 impl ServerLog {
     pub(super) fn of(data_dir: &Path) -> ServerLog {
-        ServerLog {
-            path: data_dir.join("postgres.log"),
-        }
+        ServerLog { path: data_dir.join("postgres.log") }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -44,11 +42,7 @@ impl ServerLog {
             if fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() > ROTATE_AT) {
                 fs::rename(&self.path, self.path.with_extension("log.old"))?;
             }
-            let file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .mode(0o600)
-                .open(&self.path)?;
+            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;
             let begins_at = file.metadata()?.len();
             Ok(OpenLog { file, begins_at })
         };
@@ -60,9 +54,7 @@ impl ServerLog {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(&self.path)?;
             let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(
-                begins_at.max(length.saturating_sub(TAIL_BYTES)),
-            ))?;
+            file.seek(SeekFrom::Start(begins_at.max(length.saturating_sub(TAIL_BYTES))))?;
             let mut bytes = Vec::new();
             file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
             Ok(bytes)
@@ -99,10 +91,7 @@ mod tests {
             writeln!(&open.file, "line {number}")?;
         }
         let tail = log.tail(open.begins_at);
-        assert!(
-            tail.starts_with("line 8\n") && tail.ends_with("line 19"),
-            "{tail}"
-        );
+        assert!(tail.starts_with("line 8\n") && tail.ends_with("line 19"), "{tail}");
         Ok(())
     }
 }

@@ -34,8 +34,5 @@ pub(super) const PORT: u16 = 5432;
 /// The arguments `-c name=value …`.
 pub(super) fn arguments(throwaway: bool) -> impl Iterator<Item = &'static str> {
     let durability = if throwaway { THROWAWAY } else { DURABLE };
-    COMMON
-        .into_iter()
-        .chain(durability)
-        .flat_map(|setting| ["-c", setting])
+    COMMON.into_iter().chain(durability).flat_map(|setting| ["-c", setting])
 }

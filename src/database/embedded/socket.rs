@@ -35,15 +35,9 @@ impl Socket {
         let length = cluster.join(FILE).as_os_str().len();
         // libpq takes a comma in a host for the end of it.
         let has_comma = cluster.as_os_str().as_bytes().contains(&b',');
-        let directory = if length <= ADDRESS_LIMIT && !has_comma {
-            cluster.to_owned()
-        } else {
-            through_descriptor(cluster)?
-        };
-        Ok(Socket {
-            cluster: cluster.to_owned(),
-            directory,
-        })
+        let directory =
+            if length <= ADDRESS_LIMIT && !has_comma { cluster.to_owned() } else { through_descriptor(cluster)? };
+        Ok(Socket { cluster: cluster.to_owned(), directory })
     }
 
     pub(super) fn cluster(&self) -> &Path {
@@ -55,15 +49,11 @@ impl Socket {
         let mut host = String::new();
         for byte in self.directory.as_os_str().as_bytes() {
             match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                    host.push(*byte as char)
-                }
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => host.push(*byte as char),
                 _ => host.push_str(&format!("%{byte:02X}")),
             }
         }
-        format!(
-            "postgresql:///{database}?host={host}&port={PORT}&user={SUPERUSER}&connect_timeout=10"
-        )
+        format!("postgresql:///{database}?host={host}&port={PORT}&user={SUPERUSER}&connect_timeout=10")
     }
 }
 

@@ -50,10 +50,7 @@ impl Supervisor {
                 move || supervise(&launch, &stop, &sender)
             })
             .map_err(|reason| EmbeddedError::Thread { reason })?;
-        let mut supervisor = Supervisor {
-            stop,
-            thread: Some(thread),
-        };
+        let mut supervisor = Supervisor { stop, thread: Some(thread) };
         match started.recv() {
             Ok(()) => Ok(supervisor),
             // Only a thread that gave up says nothing; its result tells why.
@@ -94,8 +91,7 @@ impl StopRequest {
     /// Waits for a request, at most for `limit`; true when there is one.
     pub(super) fn wait(&self, limit: Duration) -> bool {
         let mut requested = self.requested.lock();
-        self.changed
-            .wait_while_for(&mut requested, |requested| !*requested, limit);
+        self.changed.wait_while_for(&mut requested, |requested| !*requested, limit);
         *requested
     }
 }
@@ -111,11 +107,7 @@ impl Pauses {
     }
 }
 
-fn supervise(
-    launch: &Launch,
-    stop: &StopRequest,
-    started: &Sender<()>,
-) -> Result<(), EmbeddedError> {
+fn supervise(launch: &Launch, stop: &StopRequest, started: &Sender<()>) -> Result<(), EmbeddedError> {
     let mut postmaster = launch.start(stop)?;
     // The receiver waits until it gets this.
     let _ = started.send(());
@@ -170,9 +162,7 @@ mod tests {
     #[test]
     fn pauses_double_to_half_a_minute_and_begin_anew_after_a_steady_run() {
         let mut pauses = Pauses { next: FIRST_PAUSE };
-        let seconds: Vec<u64> = (0..7)
-            .map(|_| pauses.after_running(Duration::ZERO).as_secs())
-            .collect();
+        let seconds: Vec<u64> = (0..7).map(|_| pauses.after_running(Duration::ZERO).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(pauses.after_running(STEADY_AFTER), FIRST_PAUSE);
     }

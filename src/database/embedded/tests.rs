@@ -35,23 +35,12 @@ impl DataDir {
         let above = tempfile::tempdir()?;
         fs::set_permissions(above.path(), Permissions::from_mode(0o711))?;
         let path = above.path().join(relative);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o711)
-            .create(&path)?;
-        Ok(DataDir {
-            _above: above,
-            path,
-        })
+        fs::DirBuilder::new().recursive(true).mode(0o711).create(&path)?;
+        Ok(DataDir { _above: above, path })
     }
 
     fn options(&self) -> Options {
-        Options {
-            data_dir: self.path.clone(),
-            postgres_bin_dir: None,
-            os_user: None,
-            throwaway: true,
-        }
+        Options { data_dir: self.path.clone(), postgres_bin_dir: None, os_user: None, throwaway: true }
     }
 
     fn start(&self) -> Result<Cluster, EmbeddedError> {
@@ -64,9 +53,7 @@ impl DataDir {
 
     fn postmaster(&self) -> Result<Option<Pid>, EmbeddedError> {
         let file = PidFile::of_postmaster(&self.cluster())?;
-        Ok(file
-            .filter(|file| file.is_ours(&self.cluster()))
-            .map(|file| file.pid))
+        Ok(file.filter(|file| file.is_ours(&self.cluster())).map(|file| file.pid))
     }
 
     /// The processes that work in this cluster, found the way `lsof` finds them.
@@ -90,18 +77,14 @@ struct Note {
 
 fn write_note(url: &str, text: &str) -> TestResult {
     let mut connection = PgConnection::establish(url)?;
-    diesel::sql_query("CREATE TABLE IF NOT EXISTS notes (text text NOT NULL)")
-        .execute(&mut connection)?;
-    diesel::sql_query("INSERT INTO notes VALUES ($1)")
-        .bind::<Text, _>(text)
-        .execute(&mut connection)?;
+    diesel::sql_query("CREATE TABLE IF NOT EXISTS notes (text text NOT NULL)").execute(&mut connection)?;
+    diesel::sql_query("INSERT INTO notes VALUES ($1)").bind::<Text, _>(text).execute(&mut connection)?;
     Ok(())
 }
 
 fn read_notes(url: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let mut connection = PgConnection::establish(url)?;
-    let notes: Vec<Note> =
-        diesel::sql_query("SELECT text FROM notes ORDER BY text").load(&mut connection)?;
+    let notes: Vec<Note> = diesel::sql_query("SELECT text FROM notes ORDER BY text").load(&mut connection)?;
     Ok(notes.into_iter().map(|note| note.text).collect())
 }
 
@@ -118,16 +101,11 @@ fn data_is_kept_over_a_restart() -> TestResult {
 #[test]
 fn a_durable_cluster_flushes_and_listens_on_no_network() -> TestResult {
     let data = DataDir::new()?;
-    let cluster = Cluster::start(&Options {
-        throwaway: false,
-        ..data.options()
-    })?;
+    let cluster = Cluster::start(&Options { throwaway: false, ..data.options() })?;
     let mut connection = PgConnection::establish(&cluster.url())?;
     let mut show = |name: &str| -> Result<String, Box<dyn Error>> {
         let query = format!("SELECT current_setting('{name}') AS text");
-        Ok(diesel::sql_query(query)
-            .get_result::<Note>(&mut connection)?
-            .text)
+        Ok(diesel::sql_query(query).get_result::<Note>(&mut connection)?.text)
     };
     for name in ["fsync", "synchronous_commit", "full_page_writes"] {
         assert_eq!(show(name)?, "on", "{name}");
@@ -141,15 +119,10 @@ fn a_durable_cluster_flushes_and_listens_on_no_network() -> TestResult {
 fn only_its_owner_may_enter_the_socket_s_directory() -> TestResult {
     let data = DataDir::new()?;
     let _cluster = data.start()?;
-    assert_eq!(
-        fs::metadata(data.cluster())?.permissions().mode() & 0o7777,
-        0o700
-    );
+    assert_eq!(fs::metadata(data.cluster())?.permissions().mode() & 0o7777, 0o700);
     let hosts = fs::read_to_string(data.cluster().join("pg_hba.conf"))?;
-    let open_hosts: Vec<&str> = hosts
-        .lines()
-        .filter(|line| line.starts_with("host") && !line.ends_with("reject"))
-        .collect();
+    let open_hosts: Vec<&str> =
+        hosts.lines().filter(|line| line.starts_with("host") && !line.ends_with("reject")).collect();
     assert_eq!(open_hosts, Vec::<&str>::new());
     Ok(())
 }
@@ -206,10 +179,7 @@ fn a_data_directory_of_two_hundred_characters_works() -> TestResult {
     write_note(&cluster.url(), "far away")?;
     let url = attach(&data.path)?.ok_or("the running cluster is not found")?;
     assert_eq!(read_notes(&url)?, ["far away"]);
-    assert!(
-        UnixStream::connect(data.cluster().join(".s.PGSQL.5432")).is_err(),
-        "the path isn't long enough"
-    );
+    assert!(UnixStream::connect(data.cluster().join(".s.PGSQL.5432")).is_err(), "the path isn't long enough");
     Ok(())
 }
 

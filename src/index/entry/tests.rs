@@ -11,10 +11,7 @@ use crate::package::sample::Sample;
 
 fn published(manifest: &str, metadata: serde_json::Value) -> Entry {
     let pubtime: DateTime<Utc> = "2026-08-01T12:34:56.789Z".parse().unwrap();
-    Entry::new(
-        &Sample::new(manifest).metadata(metadata).publish().unwrap(),
-        pubtime,
-    )
+    Entry::new(&Sample::new(manifest).metadata(metadata).publish().unwrap(), pubtime)
 }
 
 /// The line with its checksum, which differs with the compressor, replaced.
@@ -75,12 +72,7 @@ fn a_line_has_its_fields_in_order_and_its_dependencies_by_kind() {
         }),
     );
     insta::assert_snapshot!(line(&entry), @r#"{"name":"foo","vers":"1.2.3","deps":[{"name":"libc","req":">=0.2","features":[],"optional":false,"default_features":true,"target":"cfg(unix)","kind":"normal","registry":"https://github.com/rust-lang/crates.io-index"},{"name":"short","req":"^2","features":["y","x"],"optional":true,"default_features":true,"target":null,"kind":"normal","package":"Long-Name"},{"name":"b-build","req":"^1","features":[],"optional":false,"default_features":false,"target":null,"kind":"build","registry":"https://github.com/rust-lang/crates.io-index"},{"name":"a-dev","req":"^1","features":[],"optional":false,"default_features":true,"target":null,"kind":"dev","registry":"https://github.com/rust-lang/crates.io-index"}],"cksum":"…","features":{"plain":[]},"features2":{"all":["zip"],"zip":["dep:short"]},"yanked":false,"links":"z","rust_version":"1.60","pubtime":"2026-08-01T12:34:56Z","v":2}"#);
-    assert_eq!(
-        serde_json::from_str::<Entry>(&entry.to_line())
-            .unwrap()
-            .to_line(),
-        entry.to_line()
-    );
+    assert_eq!(serde_json::from_str::<Entry>(&entry.to_line()).unwrap().to_line(), entry.to_line());
 }
 
 #[test]
@@ -89,11 +81,7 @@ fn cargo_reads_the_line_back() {
     let line = entry.to_line();
     let read: cargo_util_schemas::index::IndexPackage<'_> = serde_json::from_str(&line).unwrap();
     assert_eq!(
-        (
-            read.name.as_ref(),
-            read.vers.to_string().as_str(),
-            read.cksum
-        ),
+        (read.name.as_ref(), read.vers.to_string().as_str(), read.cksum),
         ("foo", "1.2.3", entry.cksum.to_string())
     );
     assert!(read.pubtime.is_some());
@@ -103,27 +91,13 @@ fn cargo_reads_the_line_back() {
 fn every_captured_line_is_read_and_survives_a_yank_byte_for_byte() {
     let mut files = BTreeSet::new();
     for (file, line) in captured() {
-        let entry: Entry =
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{file}: {error}: {line}"));
-        assert!(
-            index_path(&entry.name).ends_with(&format!("/{file}")),
-            "{file} holds a line of {}",
-            entry.name
-        );
+        let entry: Entry = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{file}: {error}: {line}"));
+        assert!(index_path(&entry.name).ends_with(&format!("/{file}")), "{file} holds a line of {}", entry.name);
         let yanked = with_yanked(&line, true).unwrap();
         assert!(serde_json::from_str::<Entry>(&yanked).unwrap().yanked);
-        assert_eq!(
-            with_yanked(&yanked, false).unwrap(),
-            with_yanked(&line, false).unwrap()
-        );
+        assert_eq!(with_yanked(&yanked, false).unwrap(), with_yanked(&line, false).unwrap());
         assert_eq!(with_yanked(&line, entry.yanked).unwrap(), line);
-        assert_eq!(
-            Entry {
-                yanked: true,
-                ..entry
-            },
-            serde_json::from_str(&yanked).unwrap()
-        );
+        assert_eq!(Entry { yanked: true, ..entry }, serde_json::from_str(&yanked).unwrap());
         files.insert(file);
     }
     assert!(files.len() >= 24, "{} captured files", files.len());
@@ -131,66 +105,37 @@ fn every_captured_line_is_read_and_survives_a_yank_byte_for_byte() {
 
 #[test]
 fn only_the_outermost_yanked_changes_and_every_other_byte_stays() {
-    let line = r#" {"yanked" : false ,"new":{"yanked":true,"x":[{"yanked":1}]},"text":"\"yanked\":true,{\\","n":1.50e3} "#;
-    assert_eq!(
-        with_yanked(line, true).unwrap(),
-        line.replacen("false", "true", 1)
-    );
+    let line =
+        r#" {"yanked" : false ,"new":{"yanked":true,"x":[{"yanked":1}]},"text":"\"yanked\":true,{\\","n":1.50e3} "#;
+    assert_eq!(with_yanked(line, true).unwrap(), line.replacen("false", "true", 1));
     assert_eq!(with_yanked(line, false).unwrap(), line);
     let escaped = r#"{"yan\u006bed":true}"#;
-    assert_eq!(
-        with_yanked(escaped, false).unwrap(),
-        r#"{"yan\u006bed":false}"#
-    );
+    assert_eq!(with_yanked(escaped, false).unwrap(), r#"{"yan\u006bed":false}"#);
 }
 
 #[test]
 fn a_line_without_yanked_gets_it_only_when_it_is_yanked() {
     let line = r#"{"name":"a"}"#;
     assert_eq!(with_yanked(line, false).unwrap(), line);
-    assert_eq!(
-        with_yanked(line, true).unwrap(),
-        r#"{"name":"a","yanked":true}"#
-    );
+    assert_eq!(with_yanked(line, true).unwrap(), r#"{"name":"a","yanked":true}"#);
     assert_eq!(with_yanked("{}", true).unwrap(), r#"{"yanked":true}"#);
-    assert_eq!(
-        with_yanked(r#"{"yanked":null}"#, false).unwrap(),
-        r#"{"yanked":null}"#
-    );
-    assert_eq!(
-        with_yanked(r#"{"yanked":null}"#, true).unwrap(),
-        r#"{"yanked":true}"#
-    );
+    assert_eq!(with_yanked(r#"{"yanked":null}"#, false).unwrap(), r#"{"yanked":null}"#);
+    assert_eq!(with_yanked(r#"{"yanked":null}"#, true).unwrap(), r#"{"yanked":true}"#);
 }
 
 #[test]
 fn a_line_that_cannot_be_edited_safely_is_an_error() {
     for line in ["", "[]", "{", "{} {}", "null", r#"{"a":1}x"#] {
-        assert!(
-            matches!(with_yanked(line, true), Err(EntryError::Json(_))),
-            "{line}"
-        );
+        assert!(matches!(with_yanked(line, true), Err(EntryError::Json(_))), "{line}");
     }
-    assert!(matches!(
-        with_yanked("{\n}", true),
-        Err(EntryError::LineBreak)
-    ));
-    assert!(matches!(
-        with_yanked(r#"{"yanked":"no"}"#, true),
-        Err(EntryError::NotBoolean { .. })
-    ));
-    assert!(matches!(
-        with_yanked(r#"{"yanked":true,"yanked":false}"#, true),
-        Err(EntryError::Duplicate { count: 2 })
-    ));
+    assert!(matches!(with_yanked("{\n}", true), Err(EntryError::LineBreak)));
+    assert!(matches!(with_yanked(r#"{"yanked":"no"}"#, true), Err(EntryError::NotBoolean { .. })));
+    assert!(matches!(with_yanked(r#"{"yanked":true,"yanked":false}"#, true), Err(EntryError::Duplicate { count: 2 })));
 }
 
 #[test]
 fn a_file_has_a_line_break_after_every_line() {
-    let lines = [
-        (r#"{"vers":"1","yanked":false}"#, true),
-        (r#"{"vers":"2","yanked":true}"#, true),
-    ];
+    let lines = [(r#"{"vers":"1","yanked":false}"#, true), (r#"{"vers":"2","yanked":true}"#, true)];
     insta::assert_snapshot!(render(lines.into_iter()).unwrap(), @r#"
 {"vers":"1","yanked":true}
 {"vers":"2","yanked":true}

@@ -11,10 +11,7 @@ fn packs_are_merged_when_there_are_too_many_and_nothing_is_lost() {
         test.commit(&[put("1/a", &n.to_string())]);
     }
     let writer = test.index.lock_writer().unwrap();
-    assert!(
-        !writer.maintain().unwrap().repacked,
-        "50 packs are left alone"
-    );
+    assert!(!writer.maintain().unwrap().repacked, "50 packs are left alone");
     drop(writer);
     test.commit(&[put("1/a", "last")]);
     let writer = test.index.lock_writer().unwrap();
@@ -67,16 +64,9 @@ fn a_failing_git_is_quoted() {
     let error = test
         .index
         .git()
-        .run(
-            test.index.path(),
-            &["cat-file", "-e", "main"],
-            &lock,
-            Duration::from_secs(60),
-        )
+        .run(test.index.path(), &["cat-file", "-e", "main"], &lock, Duration::from_secs(60))
         .unwrap_err();
-    let IndexError::GitFailed { stderr, status, .. } = error else {
-        panic!("{error}")
-    };
+    let IndexError::GitFailed { stderr, status, .. } = error else { panic!("{error}") };
     assert_eq!(status, "exit status: 128");
     assert_eq!(stderr, "fatal: Not a valid object name main");
 }
@@ -90,23 +80,11 @@ fn a_git_that_takes_too_long_is_stopped_with_its_children_and_lets_go_of_the_loc
     // An alias that makes git run the shell, which waits for a child: each of them holds the lock by its input.
     let arguments = ["-c", "alias.wait=!sleep 20; true", "wait"];
     let start = Instant::now();
-    let error = test
-        .index
-        .git()
-        .run(
-            test.index.path(),
-            &arguments,
-            &lock,
-            Duration::from_millis(300),
-        )
-        .unwrap_err();
+    let error = test.index.git().run(test.index.path(), &arguments, &lock, Duration::from_millis(300)).unwrap_err();
     assert!(matches!(error, IndexError::GitTimedOut { .. }), "{error}");
     drop(lock);
     fs::File::open(&path).unwrap().lock().unwrap();
-    assert!(
-        start.elapsed() < Duration::from_secs(15),
-        "the child is still there"
-    );
+    assert!(start.elapsed() < Duration::from_secs(15), "the child is still there");
 }
 
 #[test]
@@ -120,15 +98,7 @@ fn a_git_that_outlives_its_writer_keeps_the_lock_until_it_ends() {
     let alias = format!("alias.wait=!exec 3<&0; (read line < {}) &", pipe.display());
     let arguments = ["-c", alias.as_str(), "wait"];
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    test.index
-        .git()
-        .run(
-            test.index.path(),
-            &arguments,
-            &lock,
-            Duration::from_secs(60),
-        )
-        .unwrap();
+    test.index.git().run(test.index.path(), &arguments, &lock, Duration::from_secs(60)).unwrap();
     drop(lock);
     let other = fs::File::open(&path).unwrap();
     assert!(other.try_lock().is_err(), "the child has it");
@@ -139,14 +109,8 @@ fn a_git_that_outlives_its_writer_keeps_the_lock_until_it_ends() {
 #[test]
 fn a_missing_git_program_is_named() {
     let test = TestIndex::new();
-    let git = GitProgram {
-        executable: "no-such-git".into(),
-        ..GitProgram::default()
-    };
+    let git = GitProgram { executable: "no-such-git".into(), ..GitProgram::default() };
     let index = Index::open_or_init_with(test.index.path(), git).unwrap();
     let error = index.lock_writer().unwrap().consolidate().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "can't run no-such-git: install git (Debian: apt-get install git)"
-    );
+    assert_eq!(error.to_string(), "can't run no-such-git: install git (Debian: apt-get install git)");
 }

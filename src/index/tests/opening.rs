@@ -9,28 +9,13 @@ fn a_new_index_is_empty_private_and_on_main() {
     let test = TestIndex::new();
     assert_eq!(test.index.head().unwrap().commit, None);
     assert_eq!(test.text("config.json"), None);
-    assert_eq!(
-        fs::metadata(test.index.path())
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
-        0o700
-    );
+    assert_eq!(fs::metadata(test.index.path()).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(test.git(&["symbolic-ref", "HEAD"]), "refs/heads/main\n");
     let hooks = fs::read_dir(test.index.path().join("hooks")).unwrap();
     let hooks: Vec<_> = hooks.map(|hook| hook.unwrap().file_name()).collect();
-    assert_eq!(
-        hooks,
-        ["README.sample"],
-        "libgit2's own, none of a template"
-    );
+    assert_eq!(hooks, ["README.sample"], "libgit2's own, none of a template");
     let around: Vec<_> = fs::read_dir(test.directory.path()).unwrap().collect();
-    assert_eq!(
-        around.len(),
-        1,
-        "nothing is left of building it: {around:?}"
-    );
+    assert_eq!(around.len(), 1, "nothing is left of building it: {around:?}");
 }
 
 #[test]
@@ -56,17 +41,9 @@ fn an_empty_directory_becomes_an_index_and_another_one_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("notes"), "mine").unwrap();
     let error = Index::open_or_init(directory.path()).unwrap_err();
-    assert!(
-        matches!(error, IndexError::NotARepository { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, IndexError::NotARepository { .. }), "{error}");
     assert!(error.is_shared());
-    assert!(
-        error
-            .to_string()
-            .contains("is not a bare git repository and not empty"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("is not a bare git repository and not empty"), "{error}");
 }
 
 #[test]
@@ -74,10 +51,5 @@ fn a_repository_on_another_branch_is_refused() {
     let test = TestIndex::new();
     test.git(&["symbolic-ref", "HEAD", "refs/heads/master"]);
     let error = Index::open_or_init(test.index.path()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("is refs/heads/master, it must be refs/heads/main"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("is refs/heads/master, it must be refs/heads/main"), "{error}");
 }

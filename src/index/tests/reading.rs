@@ -37,10 +37,7 @@ fn a_read_that_fails_is_repeated_with_new_handles_before_it_is_an_error() {
         if tries < 3 { Err(damaged()) } else { Ok(tries) }
     });
     assert_eq!(value.unwrap(), 3);
-    let error = test
-        .index
-        .with_handle("read", |_| Err::<(), _>(damaged()))
-        .unwrap_err();
+    let error = test.index.with_handle("read", |_| Err::<(), _>(damaged())).unwrap_err();
     assert!(error.is_shared());
 }
 

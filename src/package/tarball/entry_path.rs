@@ -16,11 +16,7 @@ impl EntryPath {
         let Ok(path) = std::str::from_utf8(bytes) else {
             return Err("is not UTF-8");
         };
-        let path = if is_directory {
-            path.strip_suffix('/').unwrap_or(path)
-        } else {
-            path
-        };
+        let path = if is_directory { path.strip_suffix('/').unwrap_or(path) } else { path };
         if path.starts_with('/') {
             return Err("is absolute");
         }
@@ -41,11 +37,7 @@ impl EntryPath {
     /// What follows the root directory: empty for the root itself, nothing for a path elsewhere.
     pub fn under(&self, root: &str) -> Option<&str> {
         let rest = self.0.strip_prefix(root)?;
-        if rest.is_empty() {
-            Some(rest)
-        } else {
-            rest.strip_prefix('/')
-        }
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
     }
 }
 

@@ -44,12 +44,7 @@ impl Extensions {
 
     /// The path of the entry that the records were about.
     pub fn apply(self, entry: &Entry<'_, impl Read>) -> Result<Vec<u8>, TarballError> {
-        let pax_path = self
-            .pax
-            .as_deref()
-            .map(|pax| pax_path(pax, entry.size()))
-            .transpose()?
-            .flatten();
+        let pax_path = self.pax.as_deref().map(|pax| pax_path(pax, entry.size())).transpose()?.flatten();
         let long_name = self.long_name.map(|mut name| {
             if name.last() == Some(&0) {
                 name.pop();
@@ -57,9 +52,7 @@ impl Extensions {
             name
         });
         match (long_name, pax_path) {
-            (Some(name), Some(path)) if name != path => {
-                Err(refuse("two different long names for one entry"))
-            }
+            (Some(name), Some(path)) if name != path => Err(refuse("two different long names for one entry")),
             (Some(path), _) | (None, Some(path)) => Ok(path),
             (None, None) => Ok(entry.path_bytes().into_owned()),
         }
@@ -81,16 +74,10 @@ fn pax_path(pax: &[u8], size: u64) -> Result<Option<Vec<u8>>, TarballError> {
     let mut read = 0;
     for extension in PaxExtensions::new(pax) {
         let extension = extension.map_err(|_| refuse("a malformed pax header"))?;
-        let key = extension
-            .key()
-            .map_err(|_| refuse("a pax key that is not UTF-8"))?;
+        let key = extension.key().map_err(|_| refuse("a pax key that is not UTF-8"))?;
         read += record_length(key.len(), extension.value_bytes().len());
-        if key == "size"
-            && extension.value().ok().and_then(|value| value.parse().ok()) != Some(size)
-        {
-            return Err(refuse(
-                "a pax size that differs from the size in the header",
-            ));
+        if key == "size" && extension.value().ok().and_then(|value| value.parse().ok()) != Some(size) {
+            return Err(refuse("a pax size that differs from the size in the header"));
         }
         if key.starts_with("GNU.sparse.") {
             return Err(refuse("a sparse file"));
@@ -117,7 +104,5 @@ fn record_length(key: usize, value: usize) -> usize {
 }
 
 fn refuse(problem: &str) -> TarballError {
-    TarballError::Extension {
-        problem: problem.to_owned(),
-    }
+    TarballError::Extension { problem: problem.to_owned() }
 }

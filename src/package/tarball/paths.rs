@@ -17,16 +17,8 @@ impl Paths {
         let folded = path.to_lowercase();
         if let Some((_, spelling)) = self.seen.get(&folded) {
             let first = spelling.clone().unwrap_or_else(|| folded.clone());
-            let problem = if first == path {
-                "are the same path"
-            } else {
-                "differ only by letter case"
-            };
-            return Err(TarballError::Clash {
-                first,
-                second: path,
-                problem,
-            });
+            let problem = if first == path { "are the same path" } else { "differ only by letter case" };
+            return Err(TarballError::Clash { first, second: path, problem });
         }
         let spelling = (path != folded).then_some(path);
         self.seen.insert(folded, (is_directory, spelling));
@@ -40,13 +32,8 @@ impl Paths {
                 continue;
             }
             let below = format!("{path}/");
-            let next = self
-                .seen
-                .range::<str, _>((Bound::Included(below.as_str()), Bound::Unbounded))
-                .next();
-            if let Some((inner, (_, inner_spelling))) =
-                next.filter(|(inner, _)| inner.starts_with(&below))
-            {
+            let next = self.seen.range::<str, _>((Bound::Included(below.as_str()), Bound::Unbounded)).next();
+            if let Some((inner, (_, inner_spelling))) = next.filter(|(inner, _)| inner.starts_with(&below)) {
                 return Err(TarballError::Clash {
                     first: spelling.as_ref().unwrap_or(path).clone(),
                     second: inner_spelling.as_ref().unwrap_or(inner).clone(),

@@ -13,12 +13,7 @@ use super::{TarballError, read_manifest};
 const MANIFEST: (&str, &[u8]) = ("foo-1.2.3/Cargo.toml", b"[package]");
 
 fn read_within(crate_file: &[u8], limits: &Limits) -> Result<String, TarballError> {
-    read_manifest(
-        crate_file,
-        &"foo".parse().unwrap(),
-        &"1.2.3".parse().unwrap(),
-        limits,
-    )
+    read_manifest(crate_file, &"foo".parse().unwrap(), &"1.2.3".parse().unwrap(), limits)
 }
 
 fn read(crate_file: &[u8]) -> Result<String, TarballError> {
@@ -27,20 +22,13 @@ fn read(crate_file: &[u8]) -> Result<String, TarballError> {
 
 /// The message that refuses an archive of the manifest and these files.
 fn refusal(files: &[(&str, &[u8])]) -> String {
-    read(&gzip(&tar(&[&[MANIFEST], files].concat())))
-        .unwrap_err()
-        .to_string()
+    read(&gzip(&tar(&[&[MANIFEST], files].concat()))).unwrap_err().to_string()
 }
 
 /// An archive of the manifest and one entry, made of raw headers with contents.
 fn raw(entries: &[(tar::Header, &[u8])]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
-    builder
-        .append(
-            &header(MANIFEST.0, EntryType::Regular, MANIFEST.1.len()),
-            MANIFEST.1,
-        )
-        .unwrap();
+    builder.append(&header(MANIFEST.0, EntryType::Regular, MANIFEST.1.len()), MANIFEST.1).unwrap();
     for (header, contents) in entries {
         builder.append(header, *contents).unwrap();
     }
@@ -49,15 +37,8 @@ fn raw(entries: &[(tar::Header, &[u8])]) -> Vec<u8> {
 
 fn pax(records: &[(&str, &str)]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
-    builder
-        .append_pax_extensions(records.iter().map(|(key, value)| (*key, value.as_bytes())))
-        .unwrap();
-    let length = usize::try_from(
-        tar::Header::from_byte_slice(&builder.get_ref()[..512])
-            .size()
-            .unwrap(),
-    )
-    .unwrap();
+    builder.append_pax_extensions(records.iter().map(|(key, value)| (*key, value.as_bytes()))).unwrap();
+    let length = usize::try_from(tar::Header::from_byte_slice(&builder.get_ref()[..512]).size().unwrap()).unwrap();
     builder.get_ref()[512..512 + length].to_vec()
 }
 
@@ -72,31 +53,13 @@ fn with_pax(records: &[u8]) -> Vec<u8> {
 #[test]
 fn the_manifest_of_a_sound_package_is_read() {
     let mut builder = Builder::new(Vec::new());
-    builder
-        .append(&header("foo-1.2.3/", EntryType::Directory, 0), &b""[..])
-        .unwrap();
-    builder
-        .append(&header("foo-1.2.3/src/", EntryType::Directory, 0), &b""[..])
-        .unwrap();
+    builder.append(&header("foo-1.2.3/", EntryType::Directory, 0), &b""[..]).unwrap();
+    builder.append(&header("foo-1.2.3/src/", EntryType::Directory, 0), &b""[..]).unwrap();
     let mut long = tar::Header::new_gnu();
     long.set_size(3);
-    builder
-        .append_data(
-            &mut long,
-            format!("foo-1.2.3/src/{}.rs", "long".repeat(60)),
-            &b"abc"[..],
-        )
-        .unwrap();
-    builder
-        .append(
-            &header(MANIFEST.0, EntryType::Regular, MANIFEST.1.len()),
-            MANIFEST.1,
-        )
-        .unwrap();
-    assert_eq!(
-        read(&gzip(&builder.into_inner().unwrap())).unwrap(),
-        "[package]"
-    );
+    builder.append_data(&mut long, format!("foo-1.2.3/src/{}.rs", "long".repeat(60)), &b"abc"[..]).unwrap();
+    builder.append(&header(MANIFEST.0, EntryType::Regular, MANIFEST.1.len()), MANIFEST.1).unwrap();
+    assert_eq!(read(&gzip(&builder.into_inner().unwrap())).unwrap(), "[package]");
 }
 
 #[test]
@@ -107,10 +70,7 @@ fn an_archive_cut_off_anywhere_is_refused() {
         assert!(read(&whole[..cut]).is_err(), "gzip cut at {cut}");
     }
     let unpacked = tar(&[MANIFEST, ("foo-1.2.3/lib.rs", b"contents")]);
-    for cut in (0..unpacked.len() - 1024)
-        .step_by(256)
-        .chain([unpacked.len() - 1024])
-    {
+    for cut in (0..unpacked.len() - 1024).step_by(256).chain([unpacked.len() - 1024]) {
         assert!(read(&gzip(&unpacked[..cut])).is_err(), "tar cut at {cut}");
     }
 }
@@ -136,14 +96,7 @@ fn nothing_may_follow_the_end() {
 
 #[test]
 fn what_is_no_archive_is_refused() {
-    for bytes in [
-        &b""[..],
-        b"no gzip",
-        &gzip(b""),
-        &gzip(b"no tar"),
-        &gzip(&[b'x'; 2048]),
-        &gzip(&[0; 1024]),
-    ] {
+    for bytes in [&b""[..], b"no gzip", &gzip(b""), &gzip(b"no tar"), &gzip(&[b'x'; 2048]), &gzip(&[0; 1024])] {
         assert!(read(bytes).is_err());
     }
 }
@@ -151,41 +104,25 @@ fn what_is_no_archive_is_refused() {
 #[test]
 fn a_bomb_is_cut_off_while_it_streams() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder
-        .write_all(header("foo-1.2.3/zeros", EntryType::Regular, 64 << 20).as_bytes())
-        .unwrap();
+    encoder.write_all(header("foo-1.2.3/zeros", EntryType::Regular, 64 << 20).as_bytes()).unwrap();
     for _ in 0..64 {
         encoder.write_all(&[0; 1 << 20]).unwrap();
     }
-    let limits = Limits {
-        max_unpacked: 1 << 20,
-        ..Limits::default()
-    };
+    let limits = Limits { max_unpacked: 1 << 20, ..Limits::default() };
     insta::assert_snapshot!(read_within(&encoder.finish().unwrap(), &limits).unwrap_err(), @"the .crate file unpacks to more than 1 MiB; leave files out with `exclude` in Cargo.toml");
 }
 
 #[test]
 fn the_number_of_entries_and_the_size_of_paths_and_manifest_are_bounded() {
-    let files = gzip(&tar(&[
-        MANIFEST,
-        ("foo-1.2.3/a", b""),
-        ("foo-1.2.3/b", b""),
-    ]));
+    let files = gzip(&tar(&[MANIFEST, ("foo-1.2.3/a", b""), ("foo-1.2.3/b", b"")]));
     let error = |limits| read_within(&files, &limits).unwrap_err().to_string();
     insta::assert_snapshot!(error(Limits { max_entries: 2, ..Limits::default() }), @"the .crate file has more than 2 entries; leave files out with `exclude` in Cargo.toml");
     insta::assert_snapshot!(error(Limits { max_path: 11, ..Limits::default() }), @"the .crate file holds the path `foo-1.2.3/Cargo.toml`, which is too long; rename it or leave it out with `exclude` in Cargo.toml");
     insta::assert_snapshot!(error(Limits { max_manifest: 8, ..Limits::default() }), @"Cargo.toml in the package has 9 bytes, above the limit of 8 bytes");
     let name = vec![b'x'; 65 * 1024];
-    let long = raw(&[
-        (header("long", EntryType::GNULongName, name.len()), &name),
-        (header("a", EntryType::Regular, 0), b""),
-    ]);
-    assert!(
-        read(&long)
-            .unwrap_err()
-            .to_string()
-            .contains("more than 64 KiB")
-    );
+    let long =
+        raw(&[(header("long", EntryType::GNULongName, name.len()), &name), (header("a", EntryType::Regular, 0), b"")]);
+    assert!(read(&long).unwrap_err().to_string().contains("more than 64 KiB"));
 }
 
 #[test]
@@ -211,12 +148,7 @@ fn a_path_that_cannot_be_unpacked_everywhere_is_refused() {
     let mut invalid = header("foo-1.2.3/a", EntryType::Regular, 0);
     invalid.as_old_mut().name[10] = 0xff;
     invalid.set_cksum();
-    assert!(
-        read(&raw(&[(invalid, b"")]))
-            .unwrap_err()
-            .to_string()
-            .contains("is not UTF-8")
-    );
+    assert!(read(&raw(&[(invalid, b"")])).unwrap_err().to_string().contains("is not UTF-8"));
 }
 
 #[test]
@@ -243,10 +175,7 @@ fn only_files_and_directories_are_taken() {
         EntryType::new(b'V'),
     ] {
         let error = read(&raw(&[(header("foo-1.2.3/a", kind, 0), b"")])).unwrap_err();
-        assert!(
-            matches!(error, TarballError::Kind { .. }),
-            "{kind:?}: {error}"
-        );
+        assert!(matches!(error, TarballError::Kind { .. }), "{kind:?}: {error}");
     }
 }
 
@@ -255,23 +184,14 @@ fn the_manifest_must_be_there_once_in_its_spelling_and_as_text() {
     let error = |files: &[(&str, &[u8])]| read(&gzip(&tar(files))).unwrap_err().to_string();
     insta::assert_snapshot!(error(&[("foo-1.2.3/cargo.toml", b"[package]")]), @"the .crate file holds no `foo-1.2.3/Cargo.toml`; it must be there, in this spelling");
     insta::assert_snapshot!(error(&[("foo-1.2.3/Cargo.toml", b"\xff")]), @"Cargo.toml in the package is not UTF-8; save it as UTF-8");
-    assert!(
-        error(&[("foo-1.2.3/sub/Cargo.toml", b"")]).contains("holds no `foo-1.2.3/Cargo.toml`")
-    );
+    assert!(error(&[("foo-1.2.3/sub/Cargo.toml", b"")]).contains("holds no `foo-1.2.3/Cargo.toml`"));
     let directory = raw(&[]);
     assert!(read(&directory).is_ok());
 }
 
 #[test]
 fn a_pax_header_may_name_a_file_but_not_contradict_it() {
-    assert!(
-        read(&with_pax(&pax(&[
-            ("path", "foo-1.2.3/long"),
-            ("size", "3"),
-            ("mtime", "1.5")
-        ])))
-        .is_ok()
-    );
+    assert!(read(&with_pax(&pax(&[("path", "foo-1.2.3/long"), ("size", "3"), ("mtime", "1.5")]))).is_ok());
     let error = |records: &[u8]| read(&with_pax(records)).unwrap_err().to_string();
     insta::assert_snapshot!(error(&pax(&[("size", "4")])), @"the .crate file holds a tar record that can't be accepted (a pax size that differs from the size in the header); package it with cargo");
     insta::assert_snapshot!(error(&pax(&[("GNU.sparse.major", "1")])), @"the .crate file holds a tar record that can't be accepted (a sparse file); package it with cargo");
@@ -283,46 +203,19 @@ fn a_pax_header_may_name_a_file_but_not_contradict_it() {
         b"\n15 path=foo/bar",
         &[pax(&[("mtime", "1")]), b"\n11 size=99\n".to_vec()].concat(),
     ] {
-        assert!(
-            error(malformed).contains("malformed pax header"),
-            "{malformed:?}"
-        );
+        assert!(error(malformed).contains("malformed pax header"), "{malformed:?}");
     }
 }
 
 #[test]
 fn extensions_must_describe_one_entry_each() {
     let name = b"foo-1.2.3/named\0";
-    let long = || {
-        (
-            header("long", EntryType::GNULongName, name.len()),
-            &name[..],
-        )
-    };
+    let long = || (header("long", EntryType::GNULongName, name.len()), &name[..]);
     let file = || (header("foo-1.2.3/a", EntryType::Regular, 0), &b""[..]);
     assert!(read(&raw(&[long(), file()])).is_ok());
-    assert!(
-        read(&raw(&[long(), long(), file()]))
-            .unwrap_err()
-            .to_string()
-            .contains("two extensions")
-    );
-    assert!(
-        read(&raw(&[file(), long()]))
-            .unwrap_err()
-            .to_string()
-            .contains("no entry after it")
-    );
+    assert!(read(&raw(&[long(), long(), file()])).unwrap_err().to_string().contains("two extensions"));
+    assert!(read(&raw(&[file(), long()])).unwrap_err().to_string().contains("no entry after it"));
     let other = pax(&[("path", "foo-1.2.3/other")]);
-    let both = raw(&[
-        long(),
-        (header("pax", EntryType::XHeader, other.len()), &other),
-        file(),
-    ]);
-    assert!(
-        read(&both)
-            .unwrap_err()
-            .to_string()
-            .contains("two different long names")
-    );
+    let both = raw(&[long(), (header("pax", EntryType::XHeader, other.len()), &other), file()]);
+    assert!(read(&both).unwrap_err().to_string().contains("two different long names"));
 }

@@ -71,12 +71,7 @@ fn an_owner_to_be_killed() -> TestResult {
 
 fn run_an_owner(data: &DataDir) -> Result<(Child, String), Box<dyn Error>> {
     let mut owner = Command::new(std::env::current_exe()?)
-        .args([
-            "--exact",
-            "database::embedded::tests::killed::an_owner_to_be_killed",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "database::embedded::tests::killed::an_owner_to_be_killed", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -99,9 +94,7 @@ fn a_killed_owner_takes_the_server_down_and_the_next_start_has_the_data() -> Tes
     assert!(data.postmaster()?.is_some());
     owner.kill()?;
     owner.wait()?;
-    eventually("the server ends", || {
-        data.processes().ok()?.is_empty().then_some(())
-    })?;
+    eventually("the server ends", || data.processes().ok()?.is_empty().then_some(()))?;
     assert_eq!(read_notes(&data.start()?.url())?, ["kept"]);
     Ok(())
 }
@@ -128,8 +121,7 @@ fn a_backend_that_outlives_the_killed_server_is_waited_for() -> TestResult {
     let data = DataDir::new()?;
     let (mut owner, url) = run_an_owner(&data)?;
     let mut connection = PgConnection::establish(&url)?;
-    let backend: Backend =
-        diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut connection)?;
+    let backend: Backend = diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut connection)?;
     let backend = Pid::from_raw(backend.pid);
     kill(backend, Signal::SIGSTOP)?;
     kill(data.postmaster()?.ok_or("no server")?, Signal::SIGKILL)?;
@@ -140,8 +132,7 @@ fn a_backend_that_outlives_the_killed_server_is_waited_for() -> TestResult {
         let next = scope.spawn(|| data.start().map_err(|error| error.to_string()));
         let refused = eventually("PostgreSQL refuses to start beside the backend", || {
             let text = fs::read_to_string(&log).ok()?;
-            text.contains("pre-existing shared memory block")
-                .then_some(())
+            text.contains("pre-existing shared memory block").then_some(())
         });
         kill(backend, Signal::SIGCONT)?;
         refused?;
@@ -156,10 +147,7 @@ fn another_cluster_s_server_with_the_recorded_process_number_is_left_alone() -> 
     let (data, other) = (DataDir::new()?, DataDir::new()?);
     data.start()?.stop()?;
     let other_cluster = other.start()?;
-    fs::copy(
-        other.cluster().join("postmaster.pid"),
-        data.cluster().join("postmaster.pid"),
-    )?;
+    fs::copy(other.cluster().join("postmaster.pid"), data.cluster().join("postmaster.pid"))?;
     assert_eq!(attach(&data.path)?, None);
     let others_server = other.postmaster()?;
     let cluster = data.start()?;
@@ -174,22 +162,16 @@ fn a_stranger_with_the_recorded_process_number_is_left_alone() -> TestResult {
     let data = DataDir::new()?;
     data.start()?.stop()?;
     // As the same user: PostgreSQL itself takes such a process for another server and refuses to start.
-    let owner = creation::existing(&data.cluster())?
-        .ok_or("no cluster")?
-        .owner;
+    let owner = creation::existing(&data.cluster())?.ok_or("no cluster")?.owner;
     let mut stranger = Command::new("cat");
-    stranger
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .current_dir(data.cluster());
+    stranger.stdin(Stdio::piped()).stdout(Stdio::null()).current_dir(data.cluster());
     if Uid::effective().is_root() {
         stranger.uid(owner.as_raw());
     }
     let mut stranger = stranger.spawn()?;
-    for (file, rest) in [
-        ("postmaster.pid", "\n/data\n1\n5432\n.\n\n1 1\nready\n"),
-        (socket::LOCK_FILE, "\n/data\n1\n5432\n.\n"),
-    ] {
+    for (file, rest) in
+        [("postmaster.pid", "\n/data\n1\n5432\n.\n\n1 1\nready\n"), (socket::LOCK_FILE, "\n/data\n1\n5432\n.\n")]
+    {
         let path = data.cluster().join(file);
         fs::write(&path, format!("{}{rest}", stranger.id()))?;
         chown(&path, Some(owner.as_raw()), None)?;

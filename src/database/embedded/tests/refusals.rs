@@ -12,22 +12,13 @@ fn a_cluster_of_another_major_version_is_refused_with_the_way_out() -> TestResul
     data.start()?.stop()?;
     fs::write(data.cluster().join("PG_VERSION"), "9\n")?;
     let error = data.start().err().ok_or("it started")?;
-    let EmbeddedError::OtherMajorVersion {
-        wanted,
-        found,
-        found_in,
-        ..
-    } = &error
-    else {
+    let EmbeddedError::OtherMajorVersion { wanted, found, found_in, .. } = &error else {
         return Err(error.into());
     };
     assert_eq!(*wanted, 9);
     let text = error
         .to_string()
-        .replace(
-            &fs::canonicalize(data.cluster())?.display().to_string(),
-            "DIR",
-        )
+        .replace(&fs::canonicalize(data.cluster())?.display().to_string(), "DIR")
         .replace(&found_in.display().to_string(), "BIN")
         .replace(&format!("PostgreSQL {found}"), "PostgreSQL NN")
         .replace(" --no-data-checksums", "");
@@ -46,15 +37,10 @@ fn a_cluster_of_another_major_version_is_refused_with_the_way_out() -> TestResul
 fn missing_programs_are_named_with_the_package_that_has_them() -> TestResult {
     let data = DataDir::new()?;
     let empty = tempfile::tempdir()?;
-    let error = Cluster::start(&Options {
-        postgres_bin_dir: Some(empty.path().to_owned()),
-        ..data.options()
-    })
-    .err()
-    .ok_or("it started")?;
-    let text = error
-        .to_string()
-        .replace(&empty.path().display().to_string(), "EMPTY");
+    let error = Cluster::start(&Options { postgres_bin_dir: Some(empty.path().to_owned()), ..data.options() })
+        .err()
+        .ok_or("it started")?;
+    let text = error.to_string().replace(&empty.path().display().to_string(), "EMPTY");
     insta::assert_snapshot!(text, @"found no PostgreSQL server programs (initdb and postgres) in EMPTY; install them: apt-get install postgresql. Or use a database server of your own with --database-url");
     assert_eq!(fs::read_dir(&data.path)?.count(), 0);
     Ok(())
@@ -66,10 +52,7 @@ fn a_directory_in_use_for_something_else_is_not_touched() -> TestResult {
     fs::create_dir(data.cluster())?;
     fs::write(data.cluster().join("thesis.tex"), "")?;
     let error = data.start().err().ok_or("it started")?;
-    assert!(
-        matches!(error, EmbeddedError::NotACluster { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, EmbeddedError::NotACluster { .. }), "{error}");
     assert!(data.cluster().join("thesis.tex").exists());
     Ok(())
 }
@@ -82,32 +65,15 @@ fn a_data_directory_that_nothing_can_be_made_in_is_refused() -> TestResult {
         let above = data.path.parent().ok_or("no parent")?;
         fs::set_permissions(above, Permissions::from_mode(0o700))?;
         let error = data.start().err().ok_or("it started")?;
-        let EmbeddedError::ClosedDirectory {
-            directory, user, ..
-        } = &error
-        else {
+        let EmbeddedError::ClosedDirectory { directory, user, .. } = &error else {
             return Err(error.into());
         };
         assert_eq!(directory, &fs::canonicalize(above)?);
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("closed to the user {user}")),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&format!("closed to the user {user}")), "{error}");
     } else {
         fs::set_permissions(&data.path, Permissions::from_mode(0o500))?;
         let error = data.start().err().ok_or("it started")?;
-        assert!(
-            matches!(
-                error,
-                EmbeddedError::Directory {
-                    action: "create",
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, EmbeddedError::Directory { action: "create", .. }), "{error}");
     }
     assert_eq!(fs::read_dir(&data.path)?.count(), 0);
     Ok(())
@@ -119,14 +85,8 @@ fn a_user_who_does_not_exist_is_refused_by_root() -> TestResult {
         return Ok(());
     }
     let data = DataDir::new()?;
-    for (name, problem) in [
-        ("no-such-user", "there is no such user"),
-        ("root", "refuses to run as root"),
-    ] {
-        let options = Options {
-            os_user: Some(name.to_owned()),
-            ..data.options()
-        };
+    for (name, problem) in [("no-such-user", "there is no such user"), ("root", "refuses to run as root")] {
+        let options = Options { os_user: Some(name.to_owned()), ..data.options() };
         let error = Cluster::start(&options).err().ok_or("it started")?;
         assert!(error.to_string().contains(problem), "{error}");
     }
@@ -150,9 +110,7 @@ fn a_server_that_does_not_start_is_reported_with_its_own_words() -> TestResult {
 
 #[test]
 fn a_missing_data_directory_is_named() -> TestResult {
-    let error = attach(Path::new("/nonexistent/registry"))
-        .err()
-        .ok_or("it attached")?;
+    let error = attach(Path::new("/nonexistent/registry")).err().ok_or("it attached")?;
     insta::assert_snapshot!(error, @"cannot open /nonexistent/registry: No such file or directory (os error 2); supercargo needs a data directory that it can read and write: run it as the directory's owner, or choose another directory with --data-dir");
     Ok(())
 }
