@@ -50,7 +50,7 @@ fn measure(index: &Index, size: usize, batch: usize) -> Result<(), Box<dyn Error
             changes.push(Change { path, content: Some(content), message: format!("Publish {name} 1.0.{number}") });
         }
         writer.commit(&head, &changes)?;
-        writer.maintain()?;
+        index.lock_maintenance()?.maintain()?;
         times.push(begin.elapsed());
     }
     let rate = number as f64 / start.elapsed().as_secs_f64();

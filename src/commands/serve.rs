@@ -18,7 +18,7 @@ use super::working::Working;
 use super::{CommandError, Storage};
 use crate::config::ServeOptions;
 use crate::crate_store::CrateStore;
-use crate::index::{Index, View};
+use crate::index::View;
 use crate::package::RegistryUrls;
 use crate::queue::{Completions, Wakeups};
 use crate::web::index::{GitService, IndexState};
@@ -57,7 +57,7 @@ fn serve_from(
     if storage.is_embedded() {
         ensure_admin(&mut storage.connect()?, &storage.data_dir.admin_token_file())?;
     }
-    let index = Index::open_or_init(&storage.data_dir.index())?;
+    let index = storage.index(&options.storage)?;
     ensure_config_json(&index, &base_url)?;
     let crate_store = CrateStore::local(&storage.data_dir.crates())?;
     let pool = storage.pool(&options.storage);

@@ -8,6 +8,7 @@ use crate::config::StorageOptions;
 use crate::config::storage::DataDir;
 use crate::database::embedded::{self, Cluster};
 use crate::database::{Pool, migrations};
+use crate::index::{GitProgram, Index};
 
 /// Storage in use by this process.
 pub struct Storage {
@@ -81,6 +82,13 @@ impl Storage {
 
     pub fn pool(&self, options: &StorageOptions) -> Pool {
         Pool::live(&self.database_url, options.database_pool_size)
+    }
+
+    /// Opens the index, which needs a git program that works.
+    pub fn index(&self, options: &StorageOptions) -> Result<Index, CommandError> {
+        let git = GitProgram { executable: options.git.clone(), search_path: options.search_path() };
+        git.check()?;
+        Ok(Index::open_or_init_with(&self.data_dir.index(), git)?)
     }
 
     /// Stops the private PostgreSQL and releases the data directory.

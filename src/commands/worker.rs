@@ -4,13 +4,12 @@ use super::signals::Signals;
 use super::working::Working;
 use super::{CommandError, Storage};
 use crate::config::StorageOptions;
-use crate::index::Index;
 use crate::queue::{Completions, Wakeups};
 
 pub(super) fn work(options: &StorageOptions) -> Result<(), CommandError> {
     let signals = Signals::block()?;
     let storage = Storage::attach(options)?;
-    let index = Index::open_or_init(&storage.data_dir.index())?;
+    let index = storage.index(options)?;
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
     let working = Working::start(&storage, &storage.pool(options), &index, &wakeups, &completions, true)?;
     tracing::info!(data_dir = %storage.data_dir.path().display(), "taking jobs");

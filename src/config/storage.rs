@@ -1,5 +1,6 @@
 //! Where a registry keeps what it knows.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -22,6 +23,9 @@ pub struct StorageOptions {
     /// Directory of PostgreSQL's programs (initdb, postgres) for the private cluster, if they are not found by themselves
     #[arg(long, env = "SUPERCARGO_POSTGRES_BIN_DIR", value_name = "DIR")]
     pub postgres_bin_dir: Option<PathBuf>,
+    /// The git program, by name or path: it serves the git index and repacks it
+    #[arg(long, env = "SUPERCARGO_GIT", value_name = "PROGRAM", default_value = "git")]
+    pub git: PathBuf,
     /// The unprivileged user who runs the private PostgreSQL when supercargo is started by root
     ///
     /// PostgreSQL refuses to run as root. Without this it is `postgres` if there is such a user, and otherwise `nobody`.
@@ -73,6 +77,11 @@ impl StorageOptions {
     pub fn database_url(&self) -> Option<String> {
         let given = self.database_url.clone().or_else(|| std::env::var("DATABASE_URL").ok());
         given.filter(|url| !url.is_empty())
+    }
+
+    /// Where the git program and its helpers are looked for: like everywhere, on PATH.
+    pub fn search_path(&self) -> OsString {
+        std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"))
     }
 
     /// The data directory as an absolute path.

@@ -63,6 +63,16 @@ impl GitProgram {
         command
     }
 
+    /// Runs `git version`: whether there is such a program.
+    pub fn check(&self) -> Result<(), IndexError> {
+        let missing = |source| IndexError::GitMissing { executable: self.executable.clone(), source };
+        let answer = self.command().arg("version").stdin(Stdio::null()).output().map_err(missing)?;
+        if answer.status.success() {
+            return Ok(());
+        }
+        Err(missing(std::io::Error::other(format!("`version` ended with {}", answer.status))))
+    }
+
     /// Runs a command in the repository to its end; an ending other than 0 or a longer time is an error.
     pub(super) fn run(
         &self,
@@ -97,14 +107,10 @@ impl GitProgram {
     }
 }
 
-/// The readable part of what git wrote to its standard error. The hint about `core.fsyncObjectFiles` is left out: git
-/// calls the name outdated, libgit2 knows no other.
+/// The readable part of what git wrote to its standard error.
 pub fn readable_stderr(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty() && !line.contains("core.fsyncObjectFiles is deprecated"))
-        .collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     if lines.is_empty() { "it said nothing".to_owned() } else { lines.join("\n") }
 }
 

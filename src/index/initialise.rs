@@ -7,6 +7,7 @@
 //! Nothing of the machine comes in: no template directory, no user's configuration, no check of who owns the files
 //! (in a container the volume often belongs to someone else).
 
+use std::ffi::c_int;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -14,17 +15,17 @@ use std::path::Path;
 use std::sync::Once;
 
 use git2::{ConfigLevel, Repository, RepositoryInitOptions, opts};
+use libgit2_sys::{GIT_OPT_ENABLE_FSYNC_GITDIR, git_libgit2_opts};
 
 use super::error::{IndexError, optional};
 use super::repository::BRANCH;
 
 /// The settings of the repository, for libgit2 and for the git program.
-const SETTINGS: [(&str, &str); 10] = [
-    // libgit2 syncs nothing without it: loose objects, packs and refs.
-    ("core.fsyncObjectFiles", "true"),
-    // The same for the git program, which repacks.
+const SETTINGS: [(&str, &str); 9] = [
+    // The git program, which repacks, syncs what it writes. libgit2 has a switch of its own below: it would also read
+    // core.fsyncObjectFiles, but then every fetch would pass a warning of git's about that old name on to the client.
     ("core.fsync", "committed"),
-    // Repacking happens under the writer's lock only.
+    // Repacking has its own place and time.
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
     // `git clone --filter` works.
@@ -54,6 +55,9 @@ pub(super) fn isolate_libgit2() {
         // SAFETY: as above.
         let allowed = unsafe { opts::set_verify_owner_validation(false) };
         allowed.expect("the option exists"); // the call fails for unknown options only
+        // SAFETY: as above; this option takes one int. Without it libgit2 syncs nothing: no object, pack or ref.
+        let synced = unsafe { git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR as c_int, c_int::from(true)) };
+        assert_eq!(synced, 0, "libgit2 has no durable writes");
     });
 }
 

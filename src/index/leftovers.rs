@@ -20,6 +20,9 @@ impl Writer {
         sweep_locks(&root.join("refs"), &mut removed)?;
         sweep(&root.join("objects/info"), |name| name.ends_with(".lock"), &mut removed)?;
         let packs = root.join("objects/pack");
+        sweep(&packs, |name| name.starts_with("pack_git2_"), &mut removed)?;
+        // The rest may belong to a repack at work: it has a lock of its own, and may have outlived who started it.
+        let Some(_no_repack) = self.index.try_lock_maintenance()? else { return Ok(removed) };
         sweep(&packs, is_temporary, &mut removed)?;
         sweep(&packs, |name| lacks_its_pack(&packs, name), &mut removed)?;
         for directory in fan_out(&root.join("objects"))? {

@@ -5,16 +5,20 @@
 //! stays has at least twice the objects of the next smaller one, and the work for a commit stays logarithmic. The git
 //! program does it; objects only change their packs, none is dropped.
 //!
-//! It runs under the writer's lock, as a pack whose branch hasn't moved yet must not be taken for garbage. Readers go
-//! on: the old packs are removed after the new one is in place, and a reader that lost one opens the repository again.
+//! Merging goes on beside the writer, so that no publish waits for it. That is safe because a geometric repack asks for
+//! no reachability: it takes every object of the packs it chose at its start, referred to or not, and removes just those
+//! packs; one that is written meanwhile, its branch not moved yet, is none of them. Only [`Writer::consolidate`] drops
+//! what nothing refers to, and so keeps the writer out. Readers go on in both cases: the old packs are removed after the
+//! new one is in place, and a reader that lost one opens the repository again.
 //! No multi-pack-index is written: it would name packs that are gone after the next repack, and the few packs that
 //! are left here don't need one.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
 use super::error::IndexError;
+use super::repository::Index;
 use super::writer::Writer;
 
 /// So many packs are left alone.
@@ -24,7 +28,7 @@ const MAX_PACKS: usize = 50;
 const MAX_LOOSE: usize = 100;
 
 /// The most time for merging packs. Measured: 1.5 s for 1,000 small ones.
-const REPACK_LIMIT: Duration = Duration::from_secs(300);
+pub const REPACK_LIMIT: Duration = Duration::from_secs(50);
 
 /// The most time for writing everything as one pack. Measured: under a minute for 200,000 crates.
 const CONSOLIDATE_LIMIT: Duration = Duration::from_secs(1800);
@@ -42,33 +46,58 @@ pub struct Maintenance {
     pub loose_before: usize,
 }
 
-impl Writer {
-    /// Merges packs when there are too many; otherwise it only counts them, which takes microseconds.
-    pub fn maintain(&self) -> Result<Maintenance, IndexError> {
-        let (packs, loose) = self.count()?;
-        if packs <= MAX_PACKS && loose <= MAX_LOOSE {
-            return Ok(Maintenance { repacked: false, packs_before: packs, packs_after: packs, loose_before: loose });
-        }
-        self.repack(&["repack", "-d", "-q", "--geometric=2"], REPACK_LIMIT)
+/// The right to repack, held until dropped.
+#[derive(Debug)]
+pub struct Maintainer {
+    index: Index,
+    lock: File,
+}
+
+impl Maintainer {
+    pub(super) fn new(index: Index, lock: File) -> Self {
+        Self { index, lock }
     }
 
+    /// Merges packs when there are too many; otherwise it only counts them.
+    pub fn maintain(&self) -> Result<Maintenance, IndexError> {
+        let (packs, loose) = self.index.count()?;
+        if !too_many(packs, loose) {
+            return Ok(Maintenance { repacked: false, packs_before: packs, packs_after: packs, loose_before: loose });
+        }
+        self.index.repack(&["repack", "-d", "-q", "--geometric=2"], &self.lock, REPACK_LIMIT)
+    }
+}
+
+impl Writer {
     /// Writes everything as one pack with a bitmap, which makes fresh clones cheap, and drops what nothing refers to.
     /// Takes as long as the repository is big: for a quiet hour.
     pub fn consolidate(&self) -> Result<Maintenance, IndexError> {
-        self.repack(&["repack", "-a", "-d", "-b", "-q"], CONSOLIDATE_LIMIT)
+        let _no_other_repack = self.index.lock_maintenance()?;
+        self.index.repack(&["repack", "-a", "-d", "-b", "-q"], &self.lock, CONSOLIDATE_LIMIT)
+    }
+}
+
+fn too_many(packs: usize, loose: usize) -> bool {
+    packs > MAX_PACKS || loose > MAX_LOOSE
+}
+
+impl Index {
+    /// Whether [`Maintainer::maintain`] would repack. Takes microseconds.
+    pub fn needs_maintenance(&self) -> Result<bool, IndexError> {
+        self.count().map(|(packs, loose)| too_many(packs, loose))
     }
 
-    fn repack(&self, arguments: &[&str], limit: Duration) -> Result<Maintenance, IndexError> {
+    fn repack(&self, arguments: &[&str], lock: &File, limit: Duration) -> Result<Maintenance, IndexError> {
         let (packs_before, loose_before) = self.count()?;
-        let done = self.index.git().run(self.index.path(), arguments, &self.lock, limit);
-        self.index.forget_handles();
+        let done = self.git().run(self.path(), arguments, lock, limit);
+        self.forget_handles();
         done?;
         let (packs_after, _) = self.count()?;
         Ok(Maintenance { repacked: true, packs_before, packs_after, loose_before })
     }
 
     fn count(&self) -> Result<(usize, usize), IndexError> {
-        let objects = self.index.path().join("objects");
+        let objects = self.path().join("objects");
         let mut loose = 0;
         for directory in names(&objects)?.iter().filter(|name| name.len() == 2) {
             loose += names(&objects.join(directory))?.len();

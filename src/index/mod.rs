@@ -29,7 +29,7 @@ pub use config_json::ConfigJson;
 pub use error::IndexError;
 pub use git_program::{GitProgram, readable_stderr};
 pub use git2::Oid;
-pub use maintenance::Maintenance;
+pub use maintenance::{Maintainer, Maintenance, REPACK_LIMIT};
 pub use repository::{Head, Index, IndexFile};
 pub use view::View;
 pub use writer::{Committed, Writer};

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use super::error::{IndexError, optional};
 use super::git_program::GitProgram;
 use super::initialise;
+use super::maintenance::Maintainer;
 use super::writer::Writer;
 
 /// The one branch of the index; HEAD points to it.
@@ -25,6 +26,9 @@ pub(super) const BRANCH: &str = "refs/heads/main";
 
 /// The file whose lock is the right to write.
 const WRITER_LOCK: &str = "supercargo-writer.lock";
+
+/// The file whose lock is the right to repack.
+const MAINTENANCE_LOCK: &str = "supercargo-maintenance.lock";
 
 /// Open handles that are kept while nobody uses them.
 const IDLE_HANDLES: usize = 8;
@@ -128,23 +132,39 @@ impl Index {
     /// Takes the right to write, waiting for whoever has it. It is given back when the [`Writer`] is dropped, and when
     /// the process ends in whatever way.
     pub fn lock_writer(&self) -> Result<Writer, IndexError> {
-        let (path, file) = self.writer_lock_file()?;
+        let (path, file) = self.lock_file(WRITER_LOCK)?;
         file.lock().map_err(IndexError::file("lock", &path))?;
         Ok(Writer::new(self.clone(), file))
     }
 
     /// Takes the right to write; `None` when another writer has it.
     pub fn try_lock_writer(&self) -> Result<Option<Writer>, IndexError> {
-        let (path, file) = self.writer_lock_file()?;
+        Ok(self.try_lock(WRITER_LOCK)?.map(|file| Writer::new(self.clone(), file)))
+    }
+
+    /// Takes the right to repack, waiting for whoever has it; given back like the writer's.
+    pub fn lock_maintenance(&self) -> Result<Maintainer, IndexError> {
+        let (path, file) = self.lock_file(MAINTENANCE_LOCK)?;
+        file.lock().map_err(IndexError::file("lock", &path))?;
+        Ok(Maintainer::new(self.clone(), file))
+    }
+
+    /// Takes the right to repack; `None` when another repack is at work.
+    pub fn try_lock_maintenance(&self) -> Result<Option<Maintainer>, IndexError> {
+        Ok(self.try_lock(MAINTENANCE_LOCK)?.map(|file| Maintainer::new(self.clone(), file)))
+    }
+
+    fn try_lock(&self, name: &str) -> Result<Option<std::fs::File>, IndexError> {
+        let (path, file) = self.lock_file(name)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Writer::new(self.clone(), file))),
+            Ok(()) => Ok(Some(file)),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(error)) => Err(IndexError::file("lock", &path)(error)),
         }
     }
 
-    fn writer_lock_file(&self) -> Result<(PathBuf, std::fs::File), IndexError> {
-        let path = self.path().join(WRITER_LOCK);
+    fn lock_file(&self, name: &str) -> Result<(PathBuf, std::fs::File), IndexError> {
+        let path = self.path().join(name);
         let file = OpenOptions::new()
             .create(true)
             .read(true)

@@ -5,7 +5,7 @@ use std::error::Error;
 use diesel::PgConnection;
 
 use super::sync_index::SyncIndex;
-use super::{PublishVersion, UnyankVersion, YankVersion};
+use super::{MaintainIndex, PublishVersion, UnyankVersion, YankVersion};
 use crate::database::Pool;
 use crate::database::pool::Dedicated;
 use crate::index::Index;
@@ -20,7 +20,8 @@ pub struct Environment {
 /// Every kind of job there is.
 pub fn registry() -> Result<Registry<Environment>, RegistryError> {
     Registry::default()
-        .batch::<SyncIndex>(|kinds| kinds.member::<PublishVersion>().member::<YankVersion>().member::<UnyankVersion>())
+        .batch::<SyncIndex>(|kinds| kinds.member::<PublishVersion>().member::<YankVersion>().member::<UnyankVersion>())?
+        .job::<MaintainIndex>()
 }
 
 impl ConnectionSource for Pool {

@@ -5,6 +5,7 @@
 //! the order of jobs does not matter: whichever runs, it writes the last wish, and running one again changes nothing.
 
 pub mod environment;
+pub mod maintain_index;
 pub mod publish_version;
 pub mod unyank_version;
 pub mod yank_version;
@@ -14,6 +15,7 @@ mod sync_index;
 mod wish;
 
 pub use environment::{Environment, registry};
+pub use maintain_index::MaintainIndex;
 pub use publish_version::PublishVersion;
 pub use sync_index::QUEUE;
 pub use unyank_version::UnyankVersion;

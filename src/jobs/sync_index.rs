@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use diesel::PgConnection;
 
 use super::commit_message::commit_message;
-use super::{Environment, Wish};
+use super::{Environment, Wish, maintain_index};
 use crate::database::versions::{Shown, WantedLine};
 use crate::database::{crates, versions};
 use crate::index::entry::{EntryError, render};
@@ -52,10 +52,8 @@ impl Batch<Environment> for SyncIndex {
         let writer = environment.index.lock_writer().map_err(index_failed)?;
         let written = write_index(&environment.index, &writer, &crate_ids, run)?;
         run.with_connection(|connection| note_what_is_shown(connection, &environment.index, &written))?;
-        if let Err(error) = writer.maintain() {
-            // The batch is in the index; maintenance is tried again after the next one.
-            tracing::warn!(error = %JobError::from(error), "the index could not be repacked");
-        }
+        drop(writer);
+        run.with_connection(|connection| maintain_index::enqueue_if_needed(connection, &environment.index))?;
         Ok(wishes.into_iter().map(|wish| verdict(&wish, &written)).collect())
     }
 }

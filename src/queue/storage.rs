@@ -332,6 +332,13 @@ struct QueueRow {
     queue: String,
 }
 
+/// Whether a job of this kind is owed, running ones included.
+pub fn any_owed(connection: &mut PgConnection, kind: &str) -> QueryResult<bool> {
+    let rows: Vec<IdRow> =
+        sql_query("SELECT id FROM jobs WHERE kind = $1 LIMIT 1").bind::<Text, _>(kind).get_results(connection)?;
+    Ok(!rows.is_empty())
+}
+
 fn wake(connection: &mut PgConnection, queue: &str) -> QueryResult<usize> {
     sql_query("SELECT pg_notify($1, '')").bind::<Text, _>(wake_channel(queue)).execute(connection)
 }

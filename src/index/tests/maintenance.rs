@@ -10,17 +10,16 @@ fn packs_are_merged_when_there_are_too_many_and_nothing_is_lost() {
     for n in 0..50 {
         test.commit(&[put("1/a", &n.to_string())]);
     }
-    let writer = test.index.lock_writer().unwrap();
-    assert!(!writer.maintain().unwrap().repacked, "50 packs are left alone");
-    drop(writer);
+    assert!(!test.index.needs_maintenance().unwrap());
+    assert!(!test.index.lock_maintenance().unwrap().maintain().unwrap().repacked, "50 packs are left alone");
     test.commit(&[put("1/a", "last")]);
-    let writer = test.index.lock_writer().unwrap();
-    let done = writer.maintain().unwrap();
+    assert!(test.index.needs_maintenance().unwrap());
+    let done = test.index.lock_maintenance().unwrap().maintain().unwrap();
     assert!(done.repacked);
     assert_eq!(done.packs_before, 51);
     assert!(done.packs_after < 10, "{done:?}");
     assert_eq!(done.packs_after, test.packs());
-    assert!(!writer.maintain().unwrap().repacked);
+    assert!(!test.index.needs_maintenance().unwrap());
     assert_eq!(test.text("1/a").unwrap(), "last");
     assert_eq!(test.git(&["rev-list", "--count", "main"]), "51\n");
     test.fsck();
@@ -51,7 +50,7 @@ fn loose_objects_of_another_git_are_packed() {
         fs::write(&file, n.to_string()).unwrap();
         test.git(&["hash-object", "-w", file.to_str().unwrap()]);
     }
-    let done = test.index.lock_writer().unwrap().maintain().unwrap();
+    let done = test.index.lock_maintenance().unwrap().maintain().unwrap();
     assert_eq!((done.repacked, done.loose_before), (true, 101));
     insta::assert_snapshot!(test.git(&["count-objects"]), @"0 objects, 0 kilobytes");
     test.fsck();
@@ -113,4 +112,51 @@ fn a_missing_git_program_is_named() {
     let index = Index::open_or_init_with(test.index.path(), git).unwrap();
     let error = index.lock_writer().unwrap().consolidate().unwrap_err();
     assert_eq!(error.to_string(), "can't run no-such-git: install git (Debian: apt-get install git)");
+}
+
+/// Commits and repacks go on side by side; a pack that a repack removed, or one that it took for garbage, would show.
+#[test]
+fn a_repack_beside_the_writer_loses_nothing() {
+    const COMMITS: usize = 250;
+    let test = TestIndex::new();
+    let written = std::sync::atomic::AtomicBool::new(false);
+    let repacks = std::thread::scope(|scope| {
+        let repacking = scope.spawn(|| {
+            let mut repacks = 0;
+            while !written.load(std::sync::atomic::Ordering::SeqCst) {
+                let maintainer = test.index.lock_maintenance().unwrap();
+                let arguments = ["repack", "-d", "-q", "--geometric=2"];
+                test.index
+                    .git()
+                    .run(test.index.path(), &arguments, &fs::File::open("/dev/null").unwrap(), Duration::from_secs(60))
+                    .unwrap();
+                drop(maintainer);
+                repacks += 1;
+            }
+            repacks
+        });
+        for n in 0..COMMITS {
+            test.commit(&[put("1/a", &n.to_string()), put(&format!("ab/cd/abcd{n}"), "x")]);
+        }
+        written.store(true, std::sync::atomic::Ordering::SeqCst);
+        repacking.join().unwrap()
+    });
+    assert!(repacks > 1, "{repacks}");
+    assert_eq!(test.git(&["rev-list", "--count", "main"]), format!("{}\n", 2 * COMMITS));
+    assert_eq!(test.text("1/a").unwrap(), (COMMITS - 1).to_string());
+    test.fsck();
+}
+
+#[test]
+fn what_a_repack_at_work_is_writing_is_not_taken_for_a_leftover() {
+    let test = TestIndex::new();
+    test.commit(&[put("1/a", "one")]);
+    let growing = test.index.path().join("objects/pack/.tmp-123-pack-456.pack");
+    fs::write(&growing, "half").unwrap();
+    let repacking = test.index.lock_maintenance().unwrap();
+    test.index.lock_writer().unwrap().clean_leftovers().unwrap();
+    assert!(growing.exists());
+    drop(repacking);
+    test.index.lock_writer().unwrap().clean_leftovers().unwrap();
+    assert!(!growing.exists());
 }

@@ -29,9 +29,9 @@ fn an_index_is_opened_again_with_what_it_holds() {
 #[test]
 fn a_setting_that_was_changed_is_put_right_when_the_index_is_opened() {
     let test = TestIndex::new();
-    test.git(&["config", "core.fsyncObjectFiles", "false"]);
+    test.git(&["config", "core.fsync", "none"]);
     Index::open_or_init(test.index.path()).unwrap();
-    assert_eq!(test.git(&["config", "core.fsyncObjectFiles"]), "true\n");
+    assert_eq!(test.git(&["config", "core.fsync"]), "committed\n");
 }
 
 #[test]

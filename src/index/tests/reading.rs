@@ -98,10 +98,9 @@ fn readers_see_whole_commits_in_order_while_commits_and_repacks_go_on() {
         let mut repacks = 0;
         for n in 1..=COMMITS {
             test.commit(&number(n));
-            let writer = test.index.lock_writer().unwrap();
-            repacks += usize::from(writer.maintain().unwrap().repacked);
+            repacks += usize::from(test.index.lock_maintenance().unwrap().maintain().unwrap().repacked);
             if n % 90 == 0 {
-                writer.consolidate().unwrap();
+                test.index.lock_writer().unwrap().consolidate().unwrap();
             }
         }
         assert!(repacks >= 2, "{repacks}");

@@ -16,6 +16,7 @@ use super::accept_encoding::prefers_gzip;
 use super::entity_tag::{entity_tag, is_known};
 use super::plain_text::{sentence, unavailable};
 use super::{IndexState, blocking};
+use crate::index::path::crate_path;
 use crate::index::{ConfigJson, IndexError, Oid, View};
 
 /// Below this many bytes compression saves no packet.
@@ -52,7 +53,7 @@ pub async fn file(
         return sentence(StatusCode::NOT_FOUND, "No such file in the index: the path isn't UTF-8.");
     };
     let lower = path.to_ascii_lowercase();
-    if !is_crate_path(&lower) {
+    if crate_path(&lower).is_none() {
         return sentence(
             StatusCode::NOT_FOUND,
             "No such file in the index. Crates are at paths like 1/a, 2/ab, 3/a/abc and ab/cd/abcd.",
@@ -117,18 +118,4 @@ fn respond(path: &str, found: Found, may_gzip: bool, content_type: &'static str)
         }
     }
     response
-}
-
-/// Whether this is where a crate's file would be; nothing else is looked up.
-fn is_crate_path(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
-        return false;
-    }
-    match name.len() {
-        0 => false,
-        length @ 1..=2 => path == format!("{length}/{name}"),
-        3 => path == format!("3/{}/{name}", &name[..1]),
-        _ => path == format!("{}/{}/{name}", &name[..2], &name[2..4]),
-    }
 }

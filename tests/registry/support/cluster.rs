@@ -116,6 +116,7 @@ fn start(run: &RunDirectory) -> String {
         run = run.path.display(),
     );
     let log = std::fs::File::create(run.path.join("log")).unwrap();
+    #[expect(clippy::zombie_processes, reason = "it outlives this process")]
     let mut keeper = Command::new(PROGRAM)
         .args(["with", "--", "sh", "-c", &watch])
         .stdin(Stdio::null())

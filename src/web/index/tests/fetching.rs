@@ -115,7 +115,7 @@ fn clones_are_whole_while_commits_are_written_and_repacked() {
         while !cloner.is_finished() {
             number += 1;
             server.commit(&[("ab/cd/abcd", &number.to_string()), ("ef/gh/efgh", &number.to_string())]);
-            server.index.lock_writer().unwrap().maintain().unwrap();
+            server.index.lock_maintenance().unwrap().maintain().unwrap();
         }
         assert!(number > 6, "{number}");
     });
