@@ -4,12 +4,14 @@
 //!
 //! `cargo bench --bench index_write`, with sizes as arguments to measure others.
 
+mod support;
+
 use std::error::Error;
-use std::io::{BufWriter, Write};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use supercargo::index::{Change, Index};
+
+use support::{line, name, path, populate};
 
 const SIZES: [usize; 3] = [1_000, 20_000, 200_000];
 const BATCHES: [usize; 2] = [1, 50];
@@ -59,49 +61,4 @@ fn measure(index: &Index, size: usize, batch: usize) -> Result<(), Box<dyn Error
     let (median, slowest) = (milliseconds(times[times.len() / 2]), milliseconds(times[times.len() - 1]));
     println!("{size:>8} {batch:>6} {rate:>12.0} {median:>12.1} {slowest:>12.1}");
     Ok(())
-}
-
-/// One commit with every crate, through git's bulk import.
-fn populate(index: &Index, size: usize) -> Result<(), Box<dyn Error>> {
-    let mut git = index
-        .git()
-        .command()
-        .arg("--git-dir")
-        .arg(index.path())
-        .args(["fast-import", "--quiet"])
-        .stdin(Stdio::piped())
-        .spawn()?;
-    let mut stream = BufWriter::new(git.stdin.take().ok_or("git has no input")?);
-    write!(stream, "commit refs/heads/main\ncommitter bench <bench@localhost> 0 +0000\ndata 8\nPopulate\n")?;
-    for number in 0..size {
-        let name = name(number);
-        let content = line(&name, 0);
-        write!(stream, "M 100644 inline {}\ndata {}\n{content}\n", path(&name), content.len())?;
-    }
-    stream.flush()?;
-    drop(stream);
-    if git.wait()?.success() { Ok(()) } else { Err("git fast-import failed".into()) }
-}
-
-/// Names spread over the directories about as unevenly as words do.
-fn name(number: usize) -> String {
-    const STARTS: [&str; 12] =
-        ["serde", "tokio", "rust", "cargo", "async", "lib", "wasm", "http", "git", "actix", "proc", "zlib"];
-    let mixed = number.wrapping_mul(2_654_435_761) % 456_976;
-    let letters: String = (0..4).map(|place| char::from(b'a' + (mixed / 26_usize.pow(place) % 26) as u8)).collect();
-    if number.is_multiple_of(4) {
-        format!("{}-{letters}{number}", STARTS[number / 4 % STARTS.len()])
-    } else {
-        format!("{letters}-{number}")
-    }
-}
-
-fn path(name: &str) -> String {
-    format!("{}/{}/{name}", &name[..2], &name[2..4])
-}
-
-fn line(name: &str, patch: usize) -> String {
-    format!(
-        "{{\"name\":\"{name}\",\"vers\":\"1.0.{patch}\",\"deps\":[{{\"name\":\"serde\",\"req\":\"^1\",\"features\":[],\"optional\":false,\"default_features\":true,\"target\":null,\"kind\":\"normal\"}}],\"cksum\":\"{patch:064x}\",\"features\":{{}},\"yanked\":false}}\n"
-    )
 }

@@ -36,6 +36,7 @@ fn token(headers: &HeaderMap, base_url: &str) -> Result<String, ApiError> {
     let text = value.to_str().unwrap_or_default().trim();
     let token = match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        None if text.eq_ignore_ascii_case("bearer") => "",
         _ => text,
     };
     if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
