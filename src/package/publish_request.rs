@@ -102,9 +102,33 @@ pub fn frame(body: Bytes, limits: &Limits) -> Result<PublishRequest, Refusal> {
         let problem = "it must be a JSON object".to_owned();
         return Err(FramingError::Field { field: ".".to_owned(), problem }.into());
     }
+    if let Some(field) = null_character(&json) {
+        let problem = "it holds a NUL character (\\u0000), which can't be stored; take it out".to_owned();
+        return Err(FramingError::Field { field, problem }.into());
+    }
     let metadata: Metadata = serde_path_to_error::deserialize(&json)
         .map_err(|error| FramingError::Field { field: error.path().to_string(), problem: error.inner().to_string() })?;
     Ok(PublishRequest { name: metadata.name.parse()?, version: metadata.vers.parse()?, metadata, json, crate_file })
+}
+
+/// The path of a text or key with a NUL in it, which PostgreSQL's JSON has no room for. Recursion ends where the
+/// parser's limit of nesting ended it.
+fn null_character(value: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(place, item)| null_character(item).map(|rest| format!("[{place}]{rest}"))),
+        Value::Object(fields) => fields.iter().find_map(|(key, item)| {
+            if key.contains('\0') {
+                return Some(format!(".{}", key.replace('\0', "\\u0000")));
+            }
+            null_character(item).map(|rest| format!(".{key}{rest}"))
+        }),
+        _ => None,
+    }
 }
 
 fn length(rest: &mut Bytes, part: &'static str) -> Result<usize, FramingError> {

@@ -1,7 +1,11 @@
 //! `cargo publish`, from the request to the index.
 
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use supercargo::package::Limits;
+
 use crate::support::harness::TestRegistry;
-use crate::support::package::Package;
+use crate::support::package::{Package, frame, tarball};
 
 #[test]
 fn a_publish_reaches_the_index_and_then_the_database() {
@@ -9,15 +13,246 @@ fn a_publish_reaches_the_index_and_then_the_database() {
     let ann = registry.user("ann");
     let package = Package::new("foo", "1.2.3");
     let answer = ann.publish(&package).good();
-    assert!(answer.json()["warnings"]["other"][0].as_str().unwrap().contains("queued"), "{}", answer.text());
+    assert_eq!(
+        answer.json()["warnings"]["other"][0],
+        "`foo@1.2.3` is accepted and queued; the index will show it shortly. Its status: \
+         http://registry.test/api/v1/crates/foo/1.2.3"
+    );
     assert_eq!(registry.index_file("3/f/foo"), "");
     assert_eq!(ann.get("/api/v1/crates/foo/1.2.3").json()["version"]["state"], "queued");
 
     assert_eq!(registry.run_jobs(), 1);
-    let line: serde_json::Value = serde_json::from_str(&registry.index_file("3/f/foo")).unwrap();
+    let line: Value = serde_json::from_str(&registry.index_file("3/f/foo")).unwrap();
     assert_eq!(line["vers"], "1.2.3");
     assert_eq!(registry.commits(), ["Publish foo 1.2.3"]);
-    let version = &ann.get("/api/v1/crates/foo/1.2.3").json()["version"];
-    assert_eq!(version["state"], "published");
+    assert_eq!(ann.get("/api/v1/crates/foo/1.2.3").json()["version"]["state"], "published");
     assert_eq!(ann.get("/api/v1/crates/foo/1.2.3/download").good().body, package.crate_file());
+    assert_eq!(ann.get("/index/3/f/foo").good().text(), registry.index_file("3/f/foo"));
+}
+
+#[test]
+fn versions_stand_in_the_order_of_their_publication() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    for version in ["1.0.0", "0.9.0", "2.0.0-rc.1"] {
+        ann.publish(&Package::new("foo", version)).good();
+    }
+    registry.run_jobs();
+    let versions: Vec<String> = registry
+        .index_file("3/f/foo")
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["vers"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(versions, ["1.0.0", "0.9.0", "2.0.0-rc.1"]);
+}
+
+#[test]
+fn thirty_publishes_are_one_move_of_the_branch_and_a_commit_each() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    for number in 0..30 {
+        ann.publish(&Package::new(&format!("crate-{number}"), "1.0.0")).good();
+    }
+    let packs = || std::fs::read_dir(registry.index.path().join("objects/pack")).unwrap().count();
+    let before = packs();
+    assert_eq!(registry.run_jobs(), 30);
+    assert_eq!(registry.commits().len(), 30);
+    // A pack and its index.
+    assert_eq!(packs() - before, 2);
+}
+
+#[test]
+fn a_version_is_published_once() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    let package = Package::new("foo", "1.0.0+one");
+    ann.publish(&package).good();
+    let refused = ann.publish(&package);
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    insta::assert_snapshot!(refused.detail(), @"crate version `foo@1.0.0+one` is already uploaded: it is accepted and queued for the index, and will appear without being sent again. A version is never replaced; publish another number");
+    registry.run_jobs();
+    insta::assert_snapshot!(ann.publish(&package).detail(), @"crate version `foo@1.0.0+one` is already uploaded: it is published. A version is never replaced; publish another number");
+    let other_build = ann.publish(&Package::new("foo", "1.0.0+two"));
+    assert_eq!(other_build.status, StatusCode::CONFLICT);
+    insta::assert_snapshot!(other_build.detail(), @"crate version `foo@1.0.0+two` is already uploaded (as 1.0.0+one: build metadata makes no other version): it is published. A version is never replaced; publish another number");
+    let before = registry.index_file("3/f/foo");
+    ann.yank("foo", "1.0.0+one").good();
+    registry.run_jobs();
+    insta::assert_snapshot!(ann.publish(&package).detail(), @"crate version `foo@1.0.0+one` is already uploaded: it is published, and yanked. A version is never replaced; publish another number");
+    ann.unyank("foo", "1.0.0+one").good();
+    registry.run_jobs();
+    assert_eq!(registry.index_file("3/f/foo"), before);
+    assert_eq!(ann.get("/api/v1/crates/foo/1.0.0+one/download").good().body, package.crate_file());
+}
+
+#[test]
+fn the_first_spelling_is_the_name_for_ever() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    ann.publish(&Package::new("Foo-Bar", "1.0.0")).good();
+    for other in ["foo-bar", "Foo_Bar", "FOO_BAR"] {
+        let refused = ann.publish(&Package::new(other, "1.1.0"));
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert!(refused.detail().starts_with("the crate is called `Foo-Bar` here"), "{}", refused.detail());
+    }
+    ann.publish(&Package::new("Foo-Bar", "1.1.0")).good();
+    registry.run_jobs();
+    assert_eq!(registry.index_file("fo/o-/foo-bar").lines().count(), 2);
+}
+
+#[test]
+fn only_owners_publish_and_the_first_publisher_is_one() {
+    let registry = TestRegistry::new();
+    registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    let refused = registry.user("bob").publish(&Package::new("foo", "1.1.0"));
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    insta::assert_snapshot!(refused.detail(), @"`bob` is not an owner of the crate `foo`: ask one of its owners (ann) to add you");
+    registry.user("bob").publish(&Package::new("bar", "1.0.0")).good();
+    registry.user("ann").publish(&Package::new("foo", "1.1.0")).good();
+    registry.run_jobs();
+}
+
+#[test]
+fn reserved_names_are_refused_and_block_nothing() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    for name in ["std", "nul", "COM1", "proc-macro", "test"] {
+        let refused = ann.publish(&Package::new(name, "1.0.0"));
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{name}");
+        assert!(refused.detail().contains(name) && refused.detail().contains("reserved"), "{}", refused.detail());
+    }
+    assert_eq!(ann.get("/api/v1/crates/std/owners").status, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn words_of_the_api_are_names_like_any_other() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    for name in ["new", "yank", "unyank", "download", "owners", "index", "crates"] {
+        ann.publish(&Package::new(name, "1.0.0")).good();
+        registry.run_jobs();
+        ann.yank(name, "1.0.0").good();
+        ann.unyank(name, "1.0.0").good();
+        registry.run_jobs();
+        ann.get(&format!("/api/v1/crates/{name}/1.0.0/download")).good();
+        ann.get(&format!("/api/v1/crates/{name}/owners")).good();
+        ann.get(&format!("/api/v1/crates/{name}/1.0.0")).good();
+    }
+}
+
+/// Sends what is refused, asserts status and text, and then publishes the same version rightly.
+fn refused_then_good(body: Vec<u8>, status: StatusCode, text: &str) {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    let refused = ann.publish_body(body);
+    assert_eq!(refused.status, status, "{}", refused.text());
+    assert!(refused.detail().contains(text), "{:?} is not in {:?}", text, refused.detail());
+    assert_eq!(registry.owed(), 0);
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    assert_eq!(registry.run_jobs(), 1);
+}
+
+#[test]
+fn a_body_that_is_cut_off_or_too_long_is_refused() {
+    let whole = Package::new("foo", "1.0.0").body();
+    refused_then_good(Vec::new(), StatusCode::BAD_REQUEST, "no body");
+    for length in [2, 4, 100, whole.len() - 1] {
+        refused_then_good(whole[..length].to_vec(), StatusCode::BAD_REQUEST, "ends early");
+    }
+    let longer = [&whole[..], b"more"].concat();
+    refused_then_good(longer, StatusCode::BAD_REQUEST, "4 bytes follow the .crate file");
+}
+
+#[test]
+fn a_length_that_lies_is_refused_before_anything_is_allocated() {
+    let mut body = Package::new("foo", "1.0.0").body();
+    body[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+    refused_then_good(body, StatusCode::PAYLOAD_TOO_LARGE, "4294967295 bytes");
+}
+
+#[test]
+fn a_crate_above_the_limit_is_refused_with_both_numbers() {
+    let registry = TestRegistry::with_limits(Limits { max_crate: 500, ..Limits::default() });
+    let ann = registry.user("ann");
+    let noise: Vec<u8> = (0..5000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let large = Package::new("foo", "1.0.0").file("noise", &noise);
+    let refused = ann.publish(&large);
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(refused.detail().contains("500 bytes"), "{}", refused.detail());
+    assert!(refused.detail().contains(&large.crate_file().len().to_string()), "{}", refused.detail());
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+}
+
+#[test]
+fn metadata_that_cannot_be_read_is_refused_naming_the_field() {
+    let crate_file = Package::new("foo", "1.0.0").crate_file();
+    let cases = [
+        (b"nothing".to_vec(), "not JSON"),
+        (b"[1]".to_vec(), "must be a JSON object"),
+        ("[".repeat(200_000).into_bytes(), "not JSON"),
+        (br#"{"vers":"1.0.0"}"#.to_vec(), "name"),
+        (br#"{"name":"foo"}"#.to_vec(), "vers"),
+        (br#"{"name":"foo","vers":1}"#.to_vec(), "vers"),
+        (br#"{"name":"foo","vers":"1.0.0","deps":7}"#.to_vec(), "deps"),
+        (br#"{"name":"foo","vers":"1.0.0","description":"\u0000"}"#.to_vec(), ".description"),
+        (br#"{"name":"foo","vers":"1.0.0","authors":["a","b\u0000"]}"#.to_vec(), ".authors[1]"),
+        (br#"{"name":"foo","vers":"1.0.0","x":{"\u0000":1}}"#.to_vec(), ".x"),
+        (br#"{"name":"foo","vers":"1.0.0","x":"\ud800"}"#.to_vec(), "not JSON"),
+        (br#"{"name":"foo","vers":"1.0.0","x":1e999999}"#.to_vec(), "not JSON"),
+    ];
+    for (metadata, text) in cases {
+        refused_then_good(frame(&metadata, &crate_file), StatusCode::BAD_REQUEST, text);
+    }
+}
+
+#[test]
+fn names_and_versions_that_cargo_cannot_use_are_refused() {
+    for name in ["", "1foo", "-foo", "_foo", "foo.bar", "föö", "a b", "foo/bar", &"a".repeat(65)] {
+        let metadata = Package::new(name, "1.0.0").metadata_json().to_string();
+        refused_then_good(frame(metadata.as_bytes(), b"x"), StatusCode::BAD_REQUEST, "name");
+    }
+    for version in ["", "1", "1.0", "v1.0.0", "01.0.0", "1.0.0-", &format!("1.0.0-{}", "a".repeat(150))] {
+        let metadata = Package::new("foo", version).metadata_json().to_string();
+        refused_then_good(frame(metadata.as_bytes(), b"x"), StatusCode::BAD_REQUEST, "version");
+    }
+}
+
+#[test]
+fn a_tarball_that_is_not_what_cargo_packs_is_refused() {
+    let metadata = Package::new("foo", "1.0.0").metadata_json().to_string();
+    let manifest = b"[package]\nname = \"foo\"\nversion = \"1.0.0\"\nedition = \"2021\"\n";
+    let file = |path: &str, content: &'static [u8]| (path.to_owned(), content);
+    let cases: [(Vec<u8>, &str); 7] = [
+        (b"no gzip".to_vec(), "gzip"),
+        (tarball([file("foo-1.0.0/src/lib.rs", b"")]), "Cargo.toml"),
+        (tarball([file("foo-1.0.0/Cargo.toml", manifest), file("bar/evil", b"")]), "bar/evil"),
+        (tarball([file("foo-1.0.0/Cargo.toml", manifest), file("foo-1.0.0/a", b""), file("foo-1.0.0/A", b"")]), "case"),
+        (tarball([file("foo-1.0.0/Cargo.toml", manifest), file("foo-1.0.0/.cargo-ok", b"")]), ".cargo-ok"),
+        (tarball([file("foo-1.0.0/Cargo.toml", b"[package")]), "Cargo.toml"),
+        (tarball([file("foo-1.0.0/Cargo.toml", b"[package]\nname = \"foo\"\nversion = \"1.0.1\"\n")]), "version"),
+    ];
+    for (crate_file, text) in cases {
+        refused_then_good(frame(metadata.as_bytes(), &crate_file), StatusCode::BAD_REQUEST, text);
+    }
+}
+
+#[test]
+fn metadata_and_manifest_must_agree() {
+    let hidden = Package::new("foo", "1.0.0").manifest("[dependencies]\nlog = \"1\"\n");
+    refused_then_good(hidden.body(), StatusCode::BAD_REQUEST, "log");
+    let features = Package::new("foo", "1.0.0").metadata("features", json!({"extra": []}));
+    refused_then_good(features.body(), StatusCode::BAD_REQUEST, "extra");
+    let links = Package::new("foo", "1.0.0").metadata("links", json!("z"));
+    refused_then_good(links.body(), StatusCode::BAD_REQUEST, "links");
+}
+
+#[test]
+fn the_same_bytes_may_be_published_under_a_retry_that_was_refused_for_another_reason() {
+    let registry = TestRegistry::new();
+    let package = Package::new("foo", "1.0.0");
+    registry.user("ann").publish(&Package::new("foo", "0.1.0")).good();
+    assert_eq!(registry.user("bob").publish(&package).status, StatusCode::FORBIDDEN);
+    registry.user("ann").publish(&package).good();
+    registry.run_jobs();
 }
