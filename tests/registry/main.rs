@@ -3,3 +3,6 @@
 mod support;
 
 mod publishing;
+mod reading;
+mod repeating;
+mod yanking;

@@ -1,0 +1,147 @@
+//! Downloads, owners, versions, tokens, and paths that lead nowhere.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+
+use crate::support::harness::TestRegistry;
+use crate::support::package::Package;
+
+fn with_foo() -> TestRegistry {
+    let registry = TestRegistry::new();
+    registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+    registry
+}
+
+#[test]
+fn a_download_is_the_stored_bytes_for_ever_and_never_labelled_as_encoded() {
+    let registry = with_foo();
+    let answer = registry.anonymous().get("/api/v1/crates/foo/1.0.0/download").good();
+    assert_eq!(answer.body, Package::new("foo", "1.0.0").crate_file());
+    assert_eq!(answer.headers["content-type"], "application/gzip");
+    assert_eq!(answer.headers["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(answer.headers["content-length"], answer.body.len().to_string());
+    assert!(!answer.headers.contains_key("content-encoding"));
+    let again = Request::get("/api/v1/crates/foo/1.0.0/download").header("if-none-match", &answer.headers["etag"]);
+    let again = registry.anonymous().send(again.body(Body::empty()).unwrap());
+    assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
+}
+
+#[test]
+fn a_download_of_what_is_not_there_is_a_404() {
+    let registry = with_foo();
+    for path in ["foo/2.0.0", "bar/1.0.0", "foo/x", "foo/1.0.0+b", "%ff/1.0.0", "foo/%00"] {
+        let answer = registry.anonymous().get(&format!("/api/v1/crates/{path}/download"));
+        assert!(answer.status.is_client_error(), "{path}: {}", answer.status);
+    }
+}
+
+#[test]
+fn a_crate_file_that_vanished_is_an_error_of_the_registry() {
+    let registry = with_foo();
+    let files = registry.directory.path().join("crates");
+    std::fs::remove_dir_all(&files).unwrap();
+    assert_eq!(registry.anonymous().get("/api/v1/crates/foo/1.0.0/download").status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[test]
+fn owners_are_listed_as_cargo_reads_them() {
+    let registry = with_foo();
+    assert_eq!(registry.anonymous().get("/api/v1/crates/foo/owners").status, StatusCode::UNAUTHORIZED);
+    let users = registry.user("bob").get("/api/v1/crates/foo/owners").good().json()["users"].clone();
+    assert_eq!(users.as_array().unwrap().len(), 1);
+    assert!(users[0]["id"].is_u64(), "{users}");
+    assert_eq!((&users[0]["login"], &users[0]["name"]), (&"ann".into(), &serde_json::Value::Null));
+    let missing = registry.user("bob").get("/api/v1/crates/bar/owners");
+    assert_eq!((missing.status, missing.detail()), (StatusCode::NOT_FOUND, "there is no crate `bar` here".to_owned()));
+}
+
+#[test]
+fn a_version_tells_where_it_stands() {
+    let registry = with_foo();
+    let version = &registry.anonymous().get("/api/v1/crates/foo/1.0.0").good().json()["version"];
+    assert_eq!(version["state"], "published");
+    let head = registry.index.head().unwrap().commit.unwrap().to_string();
+    assert_eq!(version["index_commit"], head);
+    for path in ["/api/v1/crates/foo/1.0.1", "/api/v1/crates/bar/1.0.0", "/api/v1/crates/foo/one"] {
+        assert_eq!(registry.anonymous().get(path).status, StatusCode::NOT_FOUND);
+    }
+}
+
+#[test]
+fn a_token_is_needed_known_and_not_revoked() {
+    let registry = with_foo();
+    let package = Package::new("foo", "1.1.0");
+    let missing = registry.anonymous().publish(&package);
+    assert_eq!(missing.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(missing.headers["www-authenticate"], "Cargo");
+    insta::assert_snapshot!(missing.detail(), @"this needs a token: see http://registry.test/me for how to get one, and run `cargo login` with it");
+    let mut stranger = registry.anonymous();
+    stranger.token = Some("sct_0123".to_owned());
+    let unknown = stranger.publish(&package);
+    assert_eq!(unknown.status, StatusCode::FORBIDDEN);
+    insta::assert_snapshot!(unknown.detail(), @"the token is unknown to this registry or was revoked: see http://registry.test/me for how to get one, and run `cargo login` with it");
+    let mut ann = registry.user("ann");
+    ann.token = ann.token.map(|token| format!("Bearer {token}"));
+    ann.get("/api/v1/crates/foo/owners").good();
+    registry
+        .pool
+        .with(|connection| {
+            use supercargo::database::{tokens, users};
+            let ann = users::find(connection, "ann").unwrap().unwrap();
+            for (token, _) in tokens::list(connection, Some(ann.id)).unwrap() {
+                assert!(tokens::revoke(connection, token.id).unwrap());
+                assert!(!tokens::revoke(connection, token.id).unwrap());
+            }
+        })
+        .unwrap();
+    assert_eq!(ann.publish(&package).status, StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn a_token_in_clear_is_nowhere_in_the_database() {
+    use diesel::prelude::*;
+    let registry = TestRegistry::new();
+    let token = registry.user("ann").token.unwrap();
+    assert!(token.starts_with("sct_") && token.len() == 4 + 64, "{token}");
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        row: String,
+    }
+    let rows: Vec<Row> = registry
+        .pool
+        .with(|connection| {
+            diesel::sql_query(
+                "SELECT t::text AS row FROM api_tokens t JOIN users ON users.id = user_id WHERE login = 'ann'",
+            )
+            .load(connection)
+            .unwrap()
+        })
+        .unwrap();
+    assert_eq!(rows.len(), 1);
+    assert!(!rows[0].row.contains(&token[4..]), "{}", rows[0].row);
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_a_json_404_and_a_wrong_method_a_json_405() {
+    let registry = TestRegistry::new();
+    let anyone = registry.anonymous();
+    for path in
+        ["/api/v1/nothing", "/api/v2/crates", "/nothing", "/api/v1/crates/a/b/c/d", "/api/v1/crates/foo/1.0.0/%2e%2e"]
+    {
+        let answer = anyone.get(path);
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(answer.detail().contains("/api/v1"), "{}", answer.detail());
+    }
+    let answer = anyone.request(Method::POST, "/api/v1/crates/new", Body::empty());
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.detail(), "/api/v1/crates/new does not take POST");
+}
+
+#[test]
+fn the_pages_say_how_to_use_the_registry_and_how_to_get_a_token() {
+    let registry = TestRegistry::new();
+    assert!(registry.anonymous().get("/").good().text().contains("sparse+http://registry.test/index/"));
+    assert!(registry.anonymous().get("/me").good().text().contains("supercargo admin token create"));
+}
