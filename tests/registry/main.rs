@@ -2,6 +2,9 @@
 
 mod support;
 
+mod layers;
+mod migrations;
+mod options;
 mod publishing;
 mod reading;
 mod repeating;
