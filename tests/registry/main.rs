@@ -2,6 +2,7 @@
 
 mod support;
 
+mod fixtures;
 mod layers;
 mod migrations;
 mod options;

@@ -5,11 +5,19 @@
 //! | requests, jobs and their effects, on one thread and in one transaction that is rolled back | [`harness::TestRegistry`] |
 //! | several connections: locks, order, crashes of sessions | [`cluster::Database`] |
 //! | processes that are started, killed and started again | [`process::Served`] |
+//! | a throw-away registry of `supercargo with` | [`throwaway::Throwaway`] |
 //! | crate files and publish requests | [`package::Package`] |
+//! | the real cargo, and packages on disk for it | [`cargo::Cargo`], [`cargo::Sources`] |
+//! | requests to another process | [`http`] |
+//! | waiting for another process | [`event`] |
 
 #![allow(dead_code, reason = "each area uses its part")]
 
+pub mod cargo;
 pub mod cluster;
+pub mod event;
 pub mod harness;
+pub mod http;
 pub mod package;
 pub mod process;
+pub mod throwaway;

@@ -83,9 +83,9 @@ impl Package {
     }
 }
 
-/// A gzipped tar of regular files.
+/// A gzipped tar of regular files. Not compressed, so that the bytes are the same whatever the library does.
 pub fn tarball<'a>(files: impl IntoIterator<Item = (String, &'a [u8])>) -> Vec<u8> {
-    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::none()));
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);

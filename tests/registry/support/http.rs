@@ -1,0 +1,65 @@
+//! Requests to a registry that runs in another process.
+
+use serde_json::Value;
+
+use super::package::Package;
+
+/// An answer, read to its end, whatever its status.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {} {}", self.status, self.text()))
+    }
+
+    /// Asserts success.
+    pub fn good(self) -> Self {
+        assert_eq!(self.status, 200, "{}", self.text());
+        self
+    }
+
+    /// What a publish has to add; empty if the index shows the version already.
+    pub fn advice(&self) -> Vec<String> {
+        serde_json::from_value(self.json()["warnings"]["other"].clone()).unwrap()
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).build().into()
+}
+
+fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Reply {
+    let mut response = response.unwrap();
+    let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
+    Reply { status: response.status().as_u16(), body }
+}
+
+pub fn get(url: &str) -> Reply {
+    read(agent().get(url).call())
+}
+
+pub fn get_as(url: &str, token: &str) -> Reply {
+    read(agent().get(url).header("authorization", token).call())
+}
+
+pub fn publish(base_url: &str, token: &str, package: &Package) -> Reply {
+    let request = agent().put(format!("{base_url}/api/v1/crates/new")).header("authorization", token);
+    read(request.send(&package.body()))
+}
+
+/// The lines of a crate's file in the sparse index; none if it is not there.
+pub fn index_lines(base_url: &str, path: &str) -> Vec<Value> {
+    let reply = get(&format!("{base_url}/index/{path}"));
+    if reply.status == 404 {
+        return Vec::new();
+    }
+    reply.good().text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
