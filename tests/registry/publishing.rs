@@ -172,13 +172,13 @@ fn a_length_that_lies_is_refused_before_anything_is_allocated() {
 
 #[test]
 fn a_crate_above_the_limit_is_refused_with_both_numbers() {
-    let registry = TestRegistry::with_limits(Limits { max_crate: 500, ..Limits::default() });
+    let registry = TestRegistry::with_limits(Limits { max_crate: 5000, ..Limits::default() });
     let ann = registry.user("ann");
     let noise: Vec<u8> = (0..5000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let large = Package::new("foo", "1.0.0").file("noise", &noise);
     let refused = ann.publish(&large);
     assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(refused.detail().contains("500 bytes"), "{}", refused.detail());
+    assert!(refused.detail().contains("5000 bytes"), "{}", refused.detail());
     assert!(refused.detail().contains(&large.crate_file().len().to_string()), "{}", refused.detail());
     ann.publish(&Package::new("foo", "1.0.0")).good();
     registry.run_jobs();
