@@ -2,6 +2,7 @@
 
 mod support;
 
+mod cargo_client;
 mod fixtures;
 mod layers;
 mod migrations;
