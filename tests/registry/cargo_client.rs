@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+use supercargo::index::path::index_path;
+use supercargo::package::Checksum;
+
 use crate::support::cargo::{Cargo, downloaded_crates, toolchains};
 use crate::support::process::Served;
 
@@ -259,8 +262,22 @@ fn crates_of_others_are_published_and_come_back_as_they_were_packed() {
         let (krate, version) = name.rsplit_once('-').unwrap();
         let url = format!("{}/api/v1/crates/{krate}/{version}/download", served.url);
         let bytes = ureq::get(url).call().unwrap().body_mut().read_to_vec().unwrap();
-        let packed = std::fs::read(cargo.path(&format!("target/package/{name}.crate"))).unwrap();
-        assert_eq!(bytes, packed, "{name}");
+        let index = format!("{}/index/{}", served.url, index_path(&krate.parse().unwrap()));
+        let line = ureq::get(index).call().unwrap().body_mut().read_to_string().unwrap();
+        assert!(line.contains(&Checksum::of(&bytes).to_string()), "{name}: {line}");
+        let mut files = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
+        let mut compared = 0;
+        for file in files.entries().unwrap() {
+            let mut file = file.unwrap();
+            let path = file.path().unwrap().into_owned();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                let mut content = Vec::new();
+                std::io::Read::read_to_end(&mut file, &mut content).unwrap();
+                assert_eq!(content, std::fs::read(cargo.path(path.to_str().unwrap())).unwrap(), "{}", path.display());
+                compared += 1;
+            }
+        }
+        assert!(compared > 0, "{name}");
     }
     assert_eq!(
         published, OTHERS,
