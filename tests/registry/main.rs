@@ -3,6 +3,7 @@
 mod support;
 
 mod cargo_client;
+mod crashes;
 mod fixtures;
 mod layers;
 mod migrations;

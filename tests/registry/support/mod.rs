@@ -20,4 +20,5 @@ pub mod harness;
 pub mod http;
 pub mod package;
 pub mod process;
+pub mod publishers;
 pub mod throwaway;

@@ -1,0 +1,148 @@
+//! Processes killed in the middle of eight clients' work: what was answered holds, what was not can be sent again, and
+//! nothing is left behind.
+
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::Signal;
+use supercargo::database::embedded;
+
+use crate::support::process::{Served, supercargo, wait_for_url};
+use crate::support::publishers::{CLIENTS, Publishers};
+
+/// The moments are told by answers, and a little more or less of them each time.
+const MOMENTS: [usize; 3] = [3 * CLIENTS + 1, 5 * CLIENTS + 3, 2 * CLIENTS + 6];
+
+#[test]
+fn a_serve_killed_three_times_loses_nothing_it_answered() {
+    let mut served = Served::start(&[]);
+    let publishers = Publishers::new(&served.url, &served.token("ann"));
+    let wishes = publishers.run(|publishers| {
+        for moment in MOMENTS {
+            publishers.wait_for_answers(moment);
+            served.kill();
+            served.start_again();
+            publishers.moved_to(&served.url);
+        }
+        publishers.wait_for_answers(2 * CLIENTS);
+    });
+    wishes.assert_fulfilled(&served.url, &served.database.url());
+    println!("{}", wishes.summary());
+    served.stop();
+}
+
+#[test]
+fn workers_killed_three_times_leave_nothing_undone() {
+    let mut served = Served::start(&["--no-worker", "--publish-wait", "50ms"]);
+    let mut workers = Vec::new();
+    let publishers = Publishers::new(&served.url, &served.token("ann"));
+    let start = |served: &Served| served.command("worker").stdout(Stdio::null()).spawn().unwrap();
+    let wishes = publishers.run(|publishers| {
+        for moment in MOMENTS {
+            // Two at once: one works and one stands by, and takes over.
+            workers.push(start(&served));
+            workers.push(start(&served));
+            publishers.wait_for_answers(moment);
+            kill(workers.remove(0));
+            publishers.wait_for_answers(CLIENTS);
+        }
+    });
+    wishes.assert_fulfilled(&served.url, &served.database.url());
+    println!("{}", wishes.summary());
+    workers.into_iter().for_each(kill);
+    served.stop();
+}
+
+/// With its own PostgreSQL, which dies with it.
+#[test]
+fn a_serve_killed_with_its_own_database_loses_nothing_it_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    let data_dir = directory.path().join("data");
+    let start = || {
+        let _ = std::fs::remove_file(data_dir.join("url"));
+        let mut command = supercargo();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"]).arg(&data_dir);
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        let url = wait_for_url(&mut child, &data_dir);
+        (child, url)
+    };
+    let (mut serving, mut url) = start();
+    let token = std::fs::read_to_string(data_dir.join("admin-token")).unwrap();
+    let wishes = Publishers::new(&url, token.trim()).run(|publishers| {
+        for moment in MOMENTS {
+            publishers.wait_for_answers(moment);
+            serving.kill().unwrap();
+            serving.wait().unwrap();
+            (serving, url) = start();
+            publishers.moved_to(&url);
+        }
+        publishers.wait_for_answers(2 * CLIENTS);
+    });
+    wishes.assert_fulfilled(&url, &embedded::attach(&data_dir).unwrap().unwrap());
+    println!("{}", wishes.summary());
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(serving.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert!(serving.wait().unwrap().success());
+    assert_eq!(embedded::attach(&data_dir).unwrap(), None);
+}
+
+#[test]
+fn a_serve_told_to_stop_finishes_what_it_has_begun() {
+    let mut served = Served::start(&[]);
+    let publishers = Publishers::new(&served.url, &served.token("ann"));
+    let wishes = publishers.run(|publishers| {
+        publishers.wait_for_answers(2 * CLIENTS);
+        served.stop();
+        served.start_again();
+        publishers.moved_to(&served.url);
+        publishers.wait_for_answers(2 * CLIENTS);
+    });
+    wishes.assert_fulfilled(&served.url, &served.database.url());
+    // Requests that came too late were refused at the door; none was cut off after it had been accepted.
+    assert_eq!(wishes.had_been_accepted, 0, "{}", wishes.summary());
+}
+
+/// Sessions of the database ended under everybody's feet, again and again.
+#[test]
+fn a_database_that_ends_its_sessions_costs_requests_and_nothing_else() {
+    use diesel::connection::SimpleConnection;
+    let served = Served::start(&[]);
+    let mut operator = served.database.connect();
+    let publishers = Publishers::new(&served.url, &served.token("ann"));
+    let wishes = publishers.run(|publishers| {
+        for moment in MOMENTS {
+            publishers.wait_for_answers(moment);
+            operator
+                .batch_execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                )
+                .unwrap();
+        }
+        publishers.wait_for_answers(2 * CLIENTS);
+    });
+    wishes.assert_fulfilled(&served.url, &served.database.url());
+    println!("{}", wishes.summary());
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn the_git_program_can_read_what_was_left_at_any_kill() {
+    let mut served = Served::start(&[]);
+    let publishers = Publishers::new(&served.url, &served.token("ann"));
+    publishers.run(|publishers| {
+        publishers.wait_for_answers(4 * CLIENTS);
+        served.kill();
+        let fsck = Command::new("git")
+            .args(["-c", "safe.directory=*", "fsck", "--full", "--strict"])
+            .current_dir(served.data_dir().join("index.git"))
+            .output()
+            .unwrap();
+        assert!(fsck.status.success(), "{}", String::from_utf8_lossy(&fsck.stderr));
+        served.start_again();
+        publishers.moved_to(&served.url);
+    });
+}
