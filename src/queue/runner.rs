@@ -298,20 +298,29 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         let span = tracing::info_span!("jobs", first = held[0].id, count = held.len(), kind = held[0].kind);
         let performed =
             span.in_scope(|| catch_panic(|| group.perform(&self.environment, jobs, &mut Run::new(connection))));
-        match performed {
-            Ok(verdicts) => {
-                connection.with(|connection| unwind_to(connection, base + 1))?;
-                connection.with(commit)?;
-                Ok(verdicts)
-            }
-            Err(everybody) => {
+        let everybody = match performed {
+            // A batch answers for what its members wrote; where none succeeded nothing is to stay.
+            Ok(verdicts) if verdicts.iter().all(Result::is_err) => {
                 connection.with(|connection| unwind_to(connection, base))?;
-                let text = everybody.to_string();
-                let same =
-                    || if everybody.is_shared() { JobError::shared(text.clone()) } else { JobError::own(text.clone()) };
-                Ok(held.iter().map(|_| Err(same())).collect())
+                return Ok(verdicts);
             }
+            Ok(verdicts) => {
+                match connection.with(|connection| unwind_to(connection, base + 1).and_then(|()| commit(connection))) {
+                    Ok(()) => return Ok(verdicts),
+                    // A statement failed, and the job did not say so.
+                    Err(aborted) => JobError::own(aborted),
+                }
+            }
+            Err(everybody) => everybody,
+        };
+        if let Err(broken) = connection.with(|connection| unwind_to(connection, base)) {
+            // There is no row to write it to any more.
+            tracing::warn!(job = held[0].id, error = %everybody, "a job failed, and its connection is lost");
+            return Err(broken.into());
         }
+        let text = everybody.to_string();
+        let same = || if everybody.is_shared() { JobError::shared(text.clone()) } else { JobError::own(text.clone()) };
+        Ok(held.iter().map(|_| Err(same())).collect())
     }
 
     fn record(

@@ -9,6 +9,7 @@ mod layers;
 mod migrations;
 mod options;
 mod publishing;
+mod queue;
 mod reading;
 mod repeating;
 mod yanking;
