@@ -10,6 +10,7 @@ mod migrations;
 mod options;
 mod publishing;
 mod queue;
+mod racing;
 mod reading;
 mod repeating;
 mod yanking;
