@@ -75,11 +75,14 @@ fn serve_from(
     announce(storage, &base_url)?;
     let signal = signals.wait()?;
     tracing::info!("{signal}: finishing requests and the batch at hand; once more to leave at once");
-    signals.leave_at_the_next()?;
-    std::fs::remove_file(storage.data_dir.url_file())?;
-    server.stop(options.shutdown_grace)?;
+    // A throw-away registry is told by the death of its parent, which the kernel may tell twice; it has to clean up.
+    if !options.throwaway {
+        signals.leave_at_the_next()?;
+    }
+    let said = retract(storage);
+    let served = server.stop(options.shutdown_grace);
     working.stop();
-    Ok(())
+    served.and(said)
 }
 
 /// Where clients on this machine reach an address.
@@ -118,6 +121,17 @@ fn announce(storage: &Storage, base_url: &str) -> Result<(), CommandError> {
         println!("To publish, make a user and a token with `supercargo admin user create` and `admin token create`.\n");
     }
     Ok(())
+}
+
+/// Takes back where the registry is. Somebody else may have done so.
+fn retract(storage: &Storage) -> Result<(), CommandError> {
+    let file = storage.data_dir.url_file();
+    match std::fs::remove_file(&file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(CommandError::while_doing(format!("{} can't be removed", file.display()), error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Readers see nothing or the whole text.

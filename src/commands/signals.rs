@@ -1,5 +1,8 @@
 //! SIGTERM and SIGINT. They are blocked in every thread and waited for by one, so that no code runs in a handler.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
 use nix::sys::signal::{SigSet, Signal};
 
 use super::CommandError;
@@ -11,11 +14,23 @@ const LEFT_AT_ONCE: i32 = 128 + Signal::SIGTERM as i32;
 pub(super) struct Signals(SigSet);
 
 impl Signals {
-    /// To be called before any thread is started: threads inherit what is blocked. Child processes don't.
+    /// To be called before any thread is started: threads inherit what is blocked. So do child processes, which matters
+    /// for those that are not ours to wait for: see `unblocked`.
     pub(super) fn block() -> Result<Self, CommandError> {
         let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
         signals.thread_block()?;
         Ok(Self(signals))
+    }
+
+    /// Gives a child process the signals back. Our own children either block them as well (`serve`), set them as they need
+    /// (PostgreSQL) or are ended by SIGKILL (git).
+    #[allow(unsafe_code)]
+    pub(super) fn unblocked(command: &mut Command) {
+        // Safety: the closure makes one system call and allocates nothing, which is what is allowed between fork and exec.
+        unsafe {
+            command
+                .pre_exec(|| SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]).thread_unblock().map_err(Into::into));
+        }
     }
 
     /// Waits for the next one.

@@ -2,7 +2,7 @@
 //!
 //! The registry is this program's own `serve` as a child in a process group of its own: Ctrl-C on a terminal reaches the
 //! command and not the registry, which the command may still need to clean up. When this process dies without a word the
-//! kernel tells the child, which then ends and removes its directory.
+//! kernel tells both children; the registry then ends and removes its directory.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -23,21 +23,48 @@ use crate::database::{embedded, tokens, users};
 
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
+/// Variables that would make the throw-away registry another one.
+const SURROUNDINGS: [&str; 5] = [
+    "DATABASE_URL",
+    "SUPERCARGO_DATABASE_URL",
+    "SUPERCARGO_PUBLIC_URL",
+    "SUPERCARGO_URL_ALIASES",
+    "SUPERCARGO_NO_WORKER",
+];
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 pub(super) fn with(options: &WithOptions) -> Result<ExitCode, CommandError> {
     let signals = Signals::block()?;
+    refuse_equal_variables(&options.users)?;
     let directory = tempfile::Builder::new().prefix("supercargo-with-").tempdir()?;
-    let data_dir = DataDir::new(directory.path().join("registry"));
     make_passable(directory.path())?;
+    let data_dir = DataDir::new(directory.path().to_owned());
     let mut registry = Registry::start(&data_dir, options)?;
     let environment = environment(&data_dir, &registry, &options.users)?;
     let status = run(options, environment, signals)?;
     registry.stop()?;
-    directory.close()?;
+    // The registry removes its directory itself, because it may have to without this process.
+    match directory.close() {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+/// Two users whose tokens would be in one variable.
+fn refuse_equal_variables(users: &[String]) -> Result<(), CommandError> {
+    for (place, user) in users.iter().enumerate() {
+        if let Some(other) = users[..place].iter().find(|other| variable_of(other) == variable_of(user)) {
+            let variable = variable_of(user);
+            return Err(CommandError::new(format!(
+                "the tokens of {other:?} and {user:?} would both be in {variable}: choose names that differ by more than \
+                 case and punctuation"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// As root, PostgreSQL runs as another user, who has to get through.
@@ -61,7 +88,8 @@ impl Registry {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .process_group(0);
-        for name in ["DATABASE_URL", "SUPERCARGO_DATABASE_URL", "SUPERCARGO_PUBLIC_URL", "SUPERCARGO_NO_WORKER"] {
+        // What the surroundings say of another registry.
+        for name in SURROUNDINGS {
             command.env_remove(name);
         }
         die_with_this_process(&mut command);
@@ -169,10 +197,13 @@ fn run(
     let [program, arguments @ ..] = options.command.as_slice() else {
         return Err(CommandError::new("no command was given: put it after `--`"));
     };
-    let mut child =
-        Command::new(program).args(arguments).envs(environment).spawn().map_err(|error| {
-            CommandError::while_doing(format!("the command {} can't be run", program.display()), error)
-        })?;
+    let mut command = Command::new(program);
+    command.args(arguments).envs(environment);
+    Signals::unblocked(&mut command);
+    die_with_this_process(&mut command);
+    let mut child = command
+        .spawn()
+        .map_err(|error| CommandError::while_doing(format!("the command {} can't be run", program.display()), error))?;
     let command = pid(&child);
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         while let Ok(signal) = signals.wait() {

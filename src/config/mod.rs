@@ -68,18 +68,20 @@ pub enum Command {
     #[command(subcommand)]
     Jobs(JobsCommand),
     /// Run a command with a throw-away registry
+    ///
+    /// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs a command, exits with the
+    /// command's status and leaves nothing behind, also when interrupted.
+    ///
+    /// The command's environment has SUPERCARGO_URL, SUPERCARGO_SPARSE_INDEX, SUPERCARGO_GIT_INDEX, SUPERCARGO_TOKEN (of
+    /// the user admin), SUPERCARGO_TOKEN_<NAME> for each --user, SUPERCARGO_DATA_DIR and SUPERCARGO_PID (of the serving
+    /// process), and for cargo CARGO_REGISTRIES_SUPERCARGO_INDEX and CARGO_REGISTRIES_SUPERCARGO_TOKEN, so that
+    /// `cargo publish --registry supercargo` just works.
     With(WithOptions),
 }
 
-/// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs a command, exits with the
-/// command's status and leaves nothing behind, also when interrupted.
-///
-/// The command's environment has SUPERCARGO_URL, SUPERCARGO_SPARSE_INDEX, SUPERCARGO_GIT_INDEX, SUPERCARGO_TOKEN (of
-/// the user admin), SUPERCARGO_TOKEN_<NAME> for each --user, SUPERCARGO_DATA_DIR and SUPERCARGO_PID (of the serving
-/// process), and for cargo CARGO_REGISTRIES_SUPERCARGO_INDEX and CARGO_REGISTRIES_SUPERCARGO_TOKEN, so that
-/// `cargo publish --registry supercargo` just works.
+/// The options of `with`.
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment, override_usage = "supercargo with [--user NAME]... -- COMMAND [ARG]...")]
+#[command(override_usage = "supercargo with [--user NAME]... -- COMMAND [ARG]...")]
 pub struct WithOptions {
     /// Create a user with a token, put into SUPERCARGO_TOKEN_<NAME> (upper case, other characters than letters and
     /// digits as '_'); may be given several times

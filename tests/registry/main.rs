@@ -13,4 +13,5 @@ mod queue;
 mod racing;
 mod reading;
 mod repeating;
+mod with_command;
 mod yanking;

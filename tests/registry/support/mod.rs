@@ -5,9 +5,9 @@
 //! | requests, jobs and their effects, on one thread and in one transaction that is rolled back | [`harness::TestRegistry`] |
 //! | several connections: locks, order, crashes of sessions | [`cluster::Database`] |
 //! | processes that are started, killed and started again | [`process::Served`] |
-//! | a throw-away registry of `supercargo with` | [`throwaway::Throwaway`] |
 //! | crate files and publish requests | [`package::Package`] |
-//! | the real cargo, and packages on disk for it | [`cargo::Cargo`], [`cargo::Sources`] |
+//! | the real cargo | [`cargo::Cargo`] |
+//! | clients at work while something is killed | [`publishers::Publishers`] |
 //! | requests to another process | [`http`] |
 //! | waiting for another process | [`event`] |
 
@@ -21,4 +21,3 @@ pub mod http;
 pub mod package;
 pub mod process;
 pub mod publishers;
-pub mod throwaway;

@@ -1,0 +1,170 @@
+//! `supercargo with`: a registry around a command, and nothing left of it.
+
+use std::collections::HashMap;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use crate::support::event::{wait_for, wait_until};
+use crate::support::process::{failed, succeeded, supercargo};
+
+/// Runs a shell script with a registry and asserts its exit code; answers what it printed.
+fn script(options: &[&str], script: &str, code: i32) -> String {
+    let output = supercargo().arg("with").args(options).args(["--", "sh", "-c", script]).output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_command_finds_what_the_help_promises() {
+    let told: HashMap<String, String> = script(&["--user", "bob", "--user", "ci-bot.2"], "env", 0)
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let url = &told["SUPERCARGO_URL"];
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+    assert_eq!(told["SUPERCARGO_SPARSE_INDEX"], format!("sparse+{url}/index/"));
+    assert_eq!(told["SUPERCARGO_GIT_INDEX"], format!("{url}/git/index"));
+    assert_eq!(told["CARGO_REGISTRIES_SUPERCARGO_INDEX"], told["SUPERCARGO_SPARSE_INDEX"]);
+    assert_eq!(told["CARGO_REGISTRIES_SUPERCARGO_TOKEN"], told["SUPERCARGO_TOKEN"]);
+    for token in ["SUPERCARGO_TOKEN", "SUPERCARGO_TOKEN_BOB", "SUPERCARGO_TOKEN_CI_BOT_2"] {
+        assert!(told[token].starts_with("sct_"), "{token}");
+    }
+    let help = succeeded(supercargo().args(["with", "--help"]).output().unwrap());
+    for name in told.keys().filter(|name| name.contains("SUPERCARGO") && !name.starts_with("SUPERCARGO_TOKEN_")) {
+        assert!(help.contains(name.as_str()), "{name} is not in the help");
+    }
+    // It was all gone when the command had ended.
+    assert!(!PathBuf::from(&told["SUPERCARGO_DATA_DIR"]).exists());
+    assert!(!alive(&told["SUPERCARGO_PID"]));
+}
+
+#[test]
+fn the_exit_status_is_the_commands() {
+    script(&[], "exit 0", 0);
+    script(&[], "exit 3", 3);
+    script(&[], "kill -KILL $$", 128 + 9);
+    let output = supercargo().args(["with", "--user", "a-b", "--user", "A_b", "--", "true"]).output().unwrap();
+    insta::assert_snapshot!(failed(output, 1), @r#"supercargo: the tokens of "a-b" and "A_b" would both be in SUPERCARGO_TOKEN_A_B: choose names that differ by more than case and punctuation"#);
+    let output = supercargo().args(["with", "--", "no-such-command"]).output().unwrap();
+    insta::assert_snapshot!(failed(output, 1), @"supercargo: the command no-such-command can't be run: No such file or directory (os error 2)");
+    failed(supercargo().arg("with").output().unwrap(), 2);
+    failed(supercargo().args(["with", "--"]).output().unwrap(), 2);
+}
+
+#[test]
+fn the_users_tokens_are_their_own() {
+    let said = script(
+        &["--user", "bob"],
+        "curl -s -o /dev/null -w '%{http_code} ' -H \"Authorization: $SUPERCARGO_TOKEN_BOB\" $SUPERCARGO_URL/api/v1/crates/x/owners; \
+         curl -s -o /dev/null -w '%{http_code}' -H 'Authorization: sct_no' $SUPERCARGO_URL/api/v1/crates/x/owners",
+        0,
+    );
+    assert_eq!(said, "404 403");
+}
+
+/// A command that says where the registry is and then waits.
+fn waiting() -> (Child, Left) {
+    let directory = tempfile::tempdir().unwrap();
+    let told = directory.path().join("told");
+    let script =
+        format!("echo $SUPERCARGO_PID $SUPERCARGO_DATA_DIR > {0}.new; mv {0}.new {0}; sleep 600", told.display());
+    let child = supercargo()
+        .args(["with", "--", "sh", "-c", &script])
+        .process_group(0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let text = wait_for("the command", || std::fs::read_to_string(&told).ok());
+    let (pid, data_dir) = text.trim().split_once(' ').unwrap();
+    (child, Left { pid: pid.to_owned(), data_dir: data_dir.into() })
+}
+
+struct Left {
+    pid: String,
+    data_dir: PathBuf,
+}
+
+impl Left {
+    fn assert_gone(&self) {
+        wait_until("the registry to end", || !alive(&self.pid));
+        wait_until("its directory to go", || !self.data_dir.exists());
+        wait_until("its database to end", || !has_process_in(&self.data_dir));
+    }
+}
+
+fn alive(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// Whether some process names the directory in its arguments or works in it.
+fn has_process_in(directory: &std::path::Path) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes.into_iter().any(|process| {
+        let works_in = std::fs::read_link(process.path().join("cwd"));
+        works_in.is_ok_and(|works_in| works_in.to_string_lossy().starts_with(&*directory.to_string_lossy()))
+    })
+}
+
+fn group(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
+}
+
+#[test]
+fn nothing_is_left_when_it_is_told_to_end() {
+    let (mut child, left) = waiting();
+    kill(group(&child), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
+    assert!(!left.data_dir.exists());
+    left.assert_gone();
+}
+
+/// As a terminal does it: the signal goes to every process of the group.
+#[test]
+fn nothing_is_left_when_it_is_interrupted() {
+    let (mut child, left) = waiting();
+    killpg(group(&child), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 2));
+    left.assert_gone();
+}
+
+#[test]
+fn nothing_is_left_when_it_is_killed() {
+    let (mut child, left) = waiting();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    left.assert_gone();
+}
+
+#[test]
+fn the_command_can_be_signalled_like_any_other() {
+    assert_eq!(script(&[], "grep SigBlk /proc/self/status", 0), "SigBlk:\t0000000000000000\n");
+}
+
+#[test]
+fn two_at_once_are_two_registries() {
+    let publish = "curl -s $SUPERCARGO_URL/index/config.json";
+    let both: Vec<_> = std::thread::scope(|scope| {
+        let running = [(); 2].map(|()| scope.spawn(|| script(&[], publish, 0)));
+        running.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_ne!(both[0], both[1]);
+}
+
+#[test]
+fn a_database_of_the_surroundings_is_not_touched() {
+    let output = Command::new(env!("CARGO_BIN_EXE_supercargo"))
+        .args(["with", "--", "true"])
+        .env("DATABASE_URL", "postgresql://nowhere.invalid/x")
+        .env("SUPERCARGO_DATABASE_URL", "postgresql://nowhere.invalid/x")
+        .env("SUPERCARGO_PUBLIC_URL", "https://elsewhere.example")
+        .env("SUPERCARGO_LISTEN", "203.0.113.1:1")
+        .output()
+        .unwrap();
+    succeeded(output);
+}
