@@ -58,7 +58,7 @@ impl Storage {
     /// For operators: beside the process that serves, or alone if none does.
     pub fn attach_or_start(options: &StorageOptions) -> Result<Self, CommandError> {
         let data_dir = options.data_dir()?;
-        if options.database_url().is_some() || embedded::attach(data_dir.path())?.is_some() {
+        if options.database_url().is_some() {
             return Self::attach(options);
         }
         if !data_dir.path().is_dir() {
@@ -67,6 +67,9 @@ impl Storage {
                  start one with `supercargo serve`",
                 data_dir.path().display()
             )));
+        }
+        if embedded::attach(data_dir.path())?.is_some() {
+            return Self::attach(options);
         }
         Self::open(options, false)
     }

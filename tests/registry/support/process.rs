@@ -98,6 +98,30 @@ impl Served {
         kill(Pid::from_raw(self.processes[0].id().cast_signed()), signal).unwrap();
     }
 
+    /// Other arguments for the next start.
+    pub fn set_arguments(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    }
+
+    /// Where `serve` (the first process) listens, as the kernel knows it: its public URL may be another.
+    pub fn address(&self) -> String {
+        let Some(port) = self.url.strip_prefix("http://127.0.0.1:") else {
+            return listening_address(self.processes[0].id());
+        };
+        format!("127.0.0.1:{port}")
+    }
+
+    /// Waits until `serve` (the first process) ends by itself.
+    pub fn wait_for_status(&mut self) -> std::process::ExitStatus {
+        self.processes.remove(0).wait().unwrap()
+    }
+
+    /// The same, and asserts that it went well.
+    pub fn wait(&mut self) {
+        let status = self.wait_for_status();
+        assert!(status.success(), "{status}");
+    }
+
     /// Kills every process without a word and waits until they are gone.
     pub fn kill(&mut self) {
         for mut process in self.processes.drain(..) {
@@ -120,6 +144,22 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The address a process listens on, from the kernel's tables.
+fn listening_address(process: u32) -> String {
+    let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
+        .unwrap()
+        .filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok())
+        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let table = std::fs::read_to_string(format!("/proc/{process}/net/tcp")).unwrap();
+    let listening = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .find(|columns| columns.len() > 9 && columns[3] == "0A" && sockets.iter().any(|socket| socket == columns[9]));
+    let port = listening.expect("it listens")[1].rsplit(':').next().unwrap();
+    format!("127.0.0.1:{}", u16::from_str_radix(port, 16).unwrap())
 }
 
 /// Waits until a serving process says where it is.

@@ -1,0 +1,123 @@
+//! `supercargo admin` and `supercargo jobs`.
+
+use diesel::connection::SimpleConnection;
+use serde_json::Value;
+
+use crate::support::http;
+use crate::support::package::Package;
+use crate::support::process::{Served, failed};
+
+/// A registry whose jobs nobody takes.
+fn idle() -> Served {
+    Served::start(&["--no-worker", "--publish-wait", "0s"])
+}
+
+fn refused(served: &Served, subcommand: &str, arguments: &[&str]) -> String {
+    failed(served.command(subcommand).args(arguments).output().unwrap(), 1).trim().to_owned()
+}
+
+#[test]
+fn users_tokens_and_owners_are_managed() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    served.run("admin user create", &["bob"]);
+    assert_eq!(
+        refused(&served, "admin user create", &["BOB"]),
+        "supercargo: there is already a user \"BOB\"; logins that differ only in case are the same"
+    );
+    assert!(refused(&served, "admin user create", &["no spaces"]).contains("can't be a login"));
+    assert_eq!(
+        refused(&served, "admin token create", &["--user", "eve"]),
+        "supercargo: there is no user \"eve\": create one with `supercargo admin user create eve`"
+    );
+
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    assert_eq!(served.run("admin owner add", &["foo", "bob"]), "bob is now an owner of foo\n");
+    assert_eq!(served.run("admin owner remove", &["foo", "ann"]), "ann is no longer an owner of foo\n");
+    assert_eq!(http::publish(&served.url, &token, &Package::new("foo", "1.1.0")).status, 403);
+    assert_eq!(
+        refused(&served, "admin owner remove", &["foo", "bob"]),
+        "supercargo: `bob` is the last owner of `foo`: add another one first, or nobody could publish it again"
+    );
+    assert_eq!(refused(&served, "admin owner remove", &["foo", "ann"]), "supercargo: `ann` is not an owner of `foo`");
+    assert_eq!(refused(&served, "admin owner list", &["bar"]), "supercargo: there is no crate `bar` here");
+    let owners: Value = serde_json::from_str(&served.run("admin owner list", &["foo", "--json"])).unwrap();
+    assert_eq!((owners.as_array().unwrap().len(), &owners[0]["login"]), (1, &"bob".into()));
+
+    let tokens: Value = serde_json::from_str(&served.run("admin token list", &["--user", "ann", "--json"])).unwrap();
+    let id = tokens[0]["id"].to_string();
+    assert!(!served.run("admin token list", &[]).contains(&token[4..]));
+    assert_eq!(served.run("admin token revoke", &[&id]), format!("revoked the token {id}\n"));
+    assert!(refused(&served, "admin token revoke", &[&id]).contains("that is not revoked"));
+    assert_eq!(http::get_as(&format!("{}/api/v1/crates/foo/owners", served.url), &token).status, 403);
+}
+
+#[test]
+fn jobs_are_listed_shown_retried_and_discarded() {
+    let mut served = idle();
+    let token = served.token("ann");
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    http::publish(&served.url, &token, &Package::new("bar", "1.0.0")).good();
+    let jobs: Value = serde_json::from_str(&served.run("jobs list", &["--json"])).unwrap();
+    assert_eq!(jobs.as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&jobs[0]["state"], &jobs[0]["kind"], &jobs[0]["key"]),
+        (&"waiting".into(), &"publish_version".into(), &"foo".into())
+    );
+    assert_eq!((&jobs[0]["requested_by"], &jobs[0]["payload"]["num"]), (&"ann".into(), &"1.0.0".into()));
+    let [foo, bar] = [0, 1].map(|place| jobs[place]["id"].to_string());
+    let table = served.run("jobs list", &[]);
+    assert_eq!(
+        table.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" "),
+        "ID STATE KIND KEY BY ATTEMPTS CREATED DUE OR ENDED ERROR OR RESULT"
+    );
+    assert!(table.lines().nth(1).unwrap().contains("publish_version"), "{table}");
+    assert!(served.run("jobs show", &[&foo]).contains("asked for by ann"), "{}", served.run("jobs show", &[&foo]));
+
+    served
+        .database
+        .connect()
+        .batch_execute(&format!(
+            "WITH dead AS (DELETE FROM jobs WHERE id = {foo} RETURNING *)
+             INSERT INTO dead_jobs (id, queue, kind, key, payload, priority, created_at, attempts, claim_no, last_error)
+             SELECT id, queue, kind, key, payload, priority, created_at, 20, 20, 'no space left' FROM dead"
+        ))
+        .unwrap();
+    assert!(served.run("jobs list", &["--dead"]).contains("no space left"));
+    assert!(served.run("jobs show", &[&foo]).contains("no space left"));
+    assert_eq!(served.run("jobs retry", &[&foo]), format!("the job {foo} was dead and is owed again\n"));
+    assert_eq!(served.run("jobs discard", &[&bar, "--reason", "a test"]), format!("the job {bar} is discarded\n"));
+    assert_eq!(
+        refused(&served, "jobs retry", &["4711"]),
+        "supercargo: there is no job 4711: see `supercargo jobs list`, with --dead or --done"
+    );
+    served.start_worker();
+    crate::support::event::wait_until("the retried publish", || http::index_lines(&served.url, "3/f/foo").len() == 1);
+    let done: Value = serde_json::from_str(&served.run("jobs list", &["--done", "--json"])).unwrap();
+    let of = |id: &str| done.as_array().unwrap().iter().find(|job| job["id"].to_string() == id).unwrap().clone();
+    assert_eq!(of(&foo)["state"], "done");
+    assert_eq!((&of(&bar)["state"], &of(&bar)["detail"]), (&"discarded".into(), &"a test".into()));
+    served.stop();
+}
+
+#[test]
+fn a_registry_that_is_not_there_is_not_made_by_looking_at_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    let mut command = crate::support::process::supercargo();
+    let output = command.args(["jobs", "list", "--data-dir"]).arg(&missing).output().unwrap();
+    let said = failed(output, 1).replace(missing.to_str().unwrap(), "DIR");
+    insta::assert_snapshot!(said.trim(), @"supercargo: there is no registry in DIR: name its directory with --data-dir or its database with --database-url, or start one with `supercargo serve`");
+    assert!(!missing.exists());
+}
+
+#[test]
+fn migrate_says_what_it_did() {
+    let served = idle();
+    assert_eq!(served.run("migrate", &[]), "the database is up to date\n");
+    let empty = crate::support::cluster::Database::empty();
+    let output =
+        crate::support::process::supercargo().args(["migrate", "--database-url", &empty.url()]).output().unwrap();
+    let said = crate::support::process::succeeded(output);
+    assert!(said.lines().count() >= 2 && said.lines().all(|line| line.starts_with("applied 2026")), "{said}");
+}
