@@ -44,10 +44,14 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
-/// Writes config.json where it differs from what clients are to be told. No job ever does.
+/// Writes config.json where it differs from what clients are to be told. No job ever does. It is the first to write after
+/// a start, and so cleans up behind a writer that was killed.
 pub(super) fn ensure_config_json(index: &Index, base_url: &str) -> Result<(), CommandError> {
     let config = ConfigJson { dl: format!("{base_url}/api/v1/crates"), api: base_url.to_owned(), auth_required: false };
     let writer = index.lock_writer()?;
+    for leftover in writer.clean_leftovers()? {
+        tracing::info!(leftover = %leftover.display(), "removed what a killed writer left in the index");
+    }
     loop {
         let head = index.head()?;
         let present = index.read(&head, ConfigJson::PATH)?;

@@ -14,8 +14,7 @@ pub(super) struct Working {
 }
 
 impl Working {
-    /// Starts the listener, and the workers unless another process has them. With workers it also cleans up behind a
-    /// writer that was killed.
+    /// Starts the listener, and the workers unless another process has them.
     pub(super) fn start(
         storage: &Storage,
         pool: &Pool,
@@ -27,9 +26,6 @@ impl Working {
         let registry = jobs::registry()?;
         let queues = registry.queues();
         let running = if takes_jobs {
-            for leftover in index.lock_writer()?.clean_leftovers()? {
-                tracing::info!(leftover = %leftover.display(), "removed what a killed writer left in the index");
-            }
             let environment = Environment { index: index.clone() };
             let runner =
                 Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());

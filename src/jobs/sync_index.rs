@@ -87,6 +87,12 @@ fn write_index(index: &Index, writer: &Writer, crate_ids: &[i32], run: &mut Run<
                 return Ok(written);
             }
             Err(IndexError::HeadMoved { .. }) if tries < TRIES => tries += 1,
+            // Whoever holds the writer's lock meets no other writer of this program: this is what a killed one left.
+            Err(IndexError::BranchLocked { path, .. }) if tries < TRIES => {
+                tries += 1;
+                writer.clean_leftovers().map_err(index_failed)?;
+                tracing::warn!(path = %path.display(), "removed the lock that a killed writer left in the index");
+            }
             Err(error) => return Err(index_failed(error)),
         }
     }

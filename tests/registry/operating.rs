@@ -94,7 +94,8 @@ fn jobs_are_listed_shown_retried_and_discarded() {
     served.start_worker();
     crate::support::event::wait_until("the retried publish", || http::index_lines(&served.url, "3/f/foo").len() == 1);
     let done: Value = serde_json::from_str(&served.run("jobs list", &["--done", "--json"])).unwrap();
-    let of = |id: &str| done.as_array().unwrap().iter().find(|job| job["id"].to_string() == id).unwrap().clone();
+    let of =
+        |id: &str| done.as_array().unwrap().iter().find(|job| job["id"].as_i64() == id.parse().ok()).unwrap().clone();
     assert_eq!(of(&foo)["state"], "done");
     assert_eq!((&of(&bar)["state"], &of(&bar)["detail"]), (&"discarded".into(), &"a test".into()));
     served.stop();

@@ -31,8 +31,11 @@ const POLICY: Policy = Policy {
 struct World {
     ran: Mutex<Vec<String>>,
     /// A job named `wait` says that it has started, and goes on when it is told.
-    gate: Option<(Mutex<Sender<()>>, Mutex<Receiver<()>>)>,
+    gate: Option<Gate>,
 }
+
+/// Where a job says that it has started, and hears that it may go on.
+type Gate = (Mutex<Sender<()>>, Mutex<Receiver<()>>);
 
 /// Does what its name says.
 #[derive(Serialize, Deserialize)]

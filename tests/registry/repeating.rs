@@ -98,6 +98,19 @@ fn a_crate_that_cannot_be_rendered_fails_alone() {
     assert_eq!(discarded, storage::Handled::Waiting);
 }
 
+/// A standby takes over from a worker that was killed between taking git's lock and moving the branch.
+#[test]
+fn the_lock_of_a_killed_writer_stops_nobody() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+    std::fs::write(registry.index.path().join("refs/heads/main.lock"), "").unwrap();
+    ann.yank("foo", "1.0.0").good();
+    assert_eq!(registry.run_jobs(), 1);
+    assert_eq!(registry.commits(), ["Publish foo 1.0.0", "Yank foo 1.0.0"]);
+}
+
 #[test]
 fn what_was_done_is_in_the_history_with_who_asked_and_the_commit() {
     let registry = TestRegistry::new();

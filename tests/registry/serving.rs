@@ -142,6 +142,18 @@ fn local(served: &Served) -> String {
     format!("http://{}", served.address())
 }
 
+#[test]
+fn what_a_killed_writer_left_does_not_stop_the_next_start() {
+    let mut served = Served::start(&[]);
+    served.kill();
+    std::fs::write(served.data_dir().join("index.git/refs/heads/main.lock"), "").unwrap();
+    // On another port, so that config.json is to be written.
+    served.start_again();
+    let token = served.token("ann");
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    assert_eq!(http::index_lines(&served.url, "3/f/foo").len(), 1);
+}
+
 /// A publish of which the server has read the half when it is told to stop.
 #[test]
 fn a_publish_in_flight_is_finished_before_the_end() {
