@@ -1,5 +1,7 @@
 //! Every option: a flag, an environment variable, a default, and what it means. Nothing else reads the environment.
 
+#![allow(rustdoc::invalid_html_tags, reason = "the comments are help texts, in which <NAME> is a placeholder")]
+
 pub mod admin;
 pub mod serve;
 pub mod storage;

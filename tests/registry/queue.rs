@@ -209,6 +209,8 @@ fn a_start_is_on_record_before_anything_is_done() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.act("wait");
     std::thread::scope(|scope| {
+        // Dropped when the test fails, so that the job ends and the test with it.
+        let go_on = go_on;
         let runner = queue.runner();
         let running = scope.spawn(move || runner.drain().unwrap());
         started.recv().unwrap();
@@ -225,6 +227,8 @@ fn a_held_row_is_not_run_by_another_worker_however_due_it_looks() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.act("wait");
     std::thread::scope(|scope| {
+        // Dropped when the test fails, so that the job ends and the test with it.
+        let go_on = go_on;
         let runner = queue.runner();
         let running = scope.spawn(move || runner.drain().unwrap());
         started.recv().unwrap();
@@ -243,6 +247,8 @@ fn a_worker_whose_session_ends_neither_finishes_nor_fails_its_job_and_another_do
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.act("wait");
     std::thread::scope(|scope| {
+        // Dropped when the test fails, so that the job ends and the test with it.
+        let go_on = go_on;
         let runner = queue.runner();
         let losing = scope.spawn(move || runner.drain());
         started.recv().unwrap();
