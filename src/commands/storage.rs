@@ -42,6 +42,7 @@ impl Storage {
         let data_dir = options.data_dir()?;
         let database_url = match options.database_url() {
             Some(url) => url,
+            None if !data_dir.path().is_dir() => return Err(no_registry(&data_dir)),
             None => embedded::attach(data_dir.path())?.ok_or_else(|| {
                 CommandError::new(format!(
                     "no database is running in {}: start `supercargo serve` on this data directory first, or name a \
@@ -62,11 +63,7 @@ impl Storage {
             return Self::attach(options);
         }
         if !data_dir.path().is_dir() {
-            return Err(CommandError::new(format!(
-                "there is no registry in {}: name its directory with --data-dir or its database with --database-url, or \
-                 start one with `supercargo serve`",
-                data_dir.path().display()
-            )));
+            return Err(no_registry(&data_dir));
         }
         if embedded::attach(data_dir.path())?.is_some() {
             return Self::attach(options);
@@ -102,6 +99,14 @@ impl Storage {
     }
 }
 
+fn no_registry(data_dir: &DataDir) -> CommandError {
+    CommandError::new(format!(
+        "there is no registry in {}: name its directory with --data-dir or its database with --database-url, or start one \
+         with `supercargo serve`",
+        data_dir.path().display()
+    ))
+}
+
 fn cluster_options(options: &StorageOptions, data_dir: &DataDir, throwaway: bool) -> embedded::Options {
     embedded::Options {
         data_dir: data_dir.path().to_owned(),
@@ -113,7 +118,9 @@ fn cluster_options(options: &StorageOptions, data_dir: &DataDir, throwaway: bool
 
 pub(super) fn connect(database_url: &str) -> Result<PgConnection, CommandError> {
     PgConnection::establish(database_url).map_err(|error| {
-        CommandError::while_doing(format!("the database at {} can't be reached", without_secrets(database_url)), error)
+        // libpq breaks its messages into lines.
+        let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        CommandError::new(format!("the database at {} can't be reached: {reason}", without_secrets(database_url)))
     })
 }
 
