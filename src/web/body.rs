@@ -19,12 +19,13 @@ const SILENCE: Duration = Duration::from_secs(30);
 const DISCARDED: u64 = 256 * 1024 * 1024;
 const DISCARDING: Duration = Duration::from_secs(30);
 
-/// Reads a body of at most `limit` bytes. A larger one is refused by its Content-Length, or where it passes the limit.
-pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, what: &str) -> Result<Bytes, ApiError> {
+/// Reads a body of at most `limit` bytes. A larger one is refused by its Content-Length, or where it passes the limit;
+/// the answer then says what is `allowed`.
+pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, allowed: &str) -> Result<Bytes, ApiError> {
     let declared = content_length(headers);
     if declared.is_some_and(|length| length > limit as u64) {
         discard(headers, body).await;
-        return Err(too_large(limit, declared, what));
+        return Err(too_large(limit, declared, allowed));
     }
     let mut content = BytesMut::with_capacity(declared.map_or(0, |length| length as usize));
     loop {
@@ -41,19 +42,19 @@ pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, what: &str)
         let Ok(data) = frame.into_data() else { continue };
         if content.len() + data.len() > limit {
             discard(headers, body).await;
-            return Err(too_large(limit, declared, what));
+            return Err(too_large(limit, declared, allowed));
         }
         content.extend_from_slice(&data);
     }
 }
 
-fn too_large(limit: usize, declared: Option<u64>, what: &str) -> ApiError {
+fn too_large(limit: usize, declared: Option<u64>, allowed: &str) -> ApiError {
     let size = declared.map_or_else(|| format!("more than {limit}"), |length| length.to_string());
     ApiError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         format!(
-            "{what} has {size} bytes and at most {limit} are allowed: leave out what the crate does not need (`cargo \
-             package --list` shows what is in it, `exclude` in Cargo.toml leaves files out)"
+            "the request has {size} bytes; allowed are {allowed}. Leave out what the crate does not need (`cargo package \
+             --list` shows what is in it, `exclude` in Cargo.toml leaves files out)"
         ),
     )
 }

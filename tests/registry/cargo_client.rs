@@ -172,7 +172,7 @@ fn cargo_shows_why_it_was_refused() {
     let noise: String = (0..40_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
     cargo.write("foo/noise", &noise);
     let refused = cargo.bad("foo", &publish);
-    assert!(refused.contains("413") && refused.contains("100000 bytes"), "{refused}");
+    assert!(refused.contains("413") && refused.contains("100000"), "{refused}");
     std::fs::remove_file(cargo.path("foo/noise")).unwrap();
     cargo.publish("foo");
 

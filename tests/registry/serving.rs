@@ -210,7 +210,39 @@ fn a_request_that_is_refused_early_is_heard_out_so_that_the_client_reads_why() {
         let expected = if token == "sct_unknown" { "HTTP/1.1 403 Forbidden" } else { "HTTP/1.1 413 Payload Too Large" };
         assert!(answer.starts_with(expected), "{answer}");
         assert!(answer.contains("{\"errors\":[{\"detail\":\""), "{answer}");
+        if token != "sct_unknown" {
+            assert!(answer.contains("the request has 30000000 bytes; allowed are 1000 for the crate file"), "{answer}");
+        }
     }
+}
+
+/// Curl, and so cargo, asks before it sends much.
+#[test]
+fn a_client_that_asks_before_it_sends_is_told_to_go_on_or_why_not() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    let body = Package::new("foo", "1.0.0").body();
+    let ask = |length: usize| {
+        let mut stream = TcpStream::connect(served.address()).unwrap();
+        let head = format!(
+            "PUT /api/v1/crates/new HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {length}\r\n\
+             Expect: 100-continue\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    let mut stream = ask(body.len());
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&body).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+
+    let mut answer = String::new();
+    ask(1_000_000_000).read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large"), "{answer}");
 }
 
 /// What a failed `serve` says, paths and ports replaced.

@@ -30,7 +30,8 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Va
     };
     let limits = &app.settings.limits;
     let limit = limits.max_crate + limits.max_metadata + FRAMING;
-    let body = body::read(&parts.headers, body, limit, "the publish request").await?;
+    let allowed = format!("{} for the crate file and {} for its metadata", limits.max_crate, limits.max_metadata);
+    let body = body::read(&parts.headers, body, limit, &allowed).await?;
     let accepted = app.blocking(move |app| accept(app, &user, body)).await?;
     let shown = match accepted.waiter {
         Some(waiter) => waiter.wait(app.settings.publish_wait).await,
