@@ -116,19 +116,17 @@ pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Every toolchain that is installed here, by its full name; the one in use if there is no rustup to ask.
+/// Every toolchain that is installed here, by its full name, and once those that are the same version under several; the
+/// one in use if there is no rustup to ask.
 pub fn toolchains() -> Vec<Option<String>> {
     let listed = Command::new("rustup").args(["toolchain", "list"]).output();
-    let names: Vec<_> = match listed {
-        Ok(output) if output.status.success() => String::from_utf8(output.stdout)
-            .unwrap()
-            .lines()
-            .filter_map(|line| line.split_whitespace().next())
-            .map(|name| Some(name.to_owned()))
-            .collect(),
-        _ => Vec::new(),
-    };
-    if names.is_empty() { vec![None] } else { names }
+    let Ok(listed) = listed.map(|output| String::from_utf8(output.stdout).unwrap()) else { return vec![None] };
+    let mut versions = std::collections::BTreeMap::new();
+    for name in listed.lines().filter_map(|line| line.split_whitespace().next()) {
+        let version = Command::new("cargo").args([&format!("+{name}"), "--version"]).output().unwrap();
+        versions.insert(said(&version), Some(name.to_owned()));
+    }
+    if versions.is_empty() { vec![None] } else { versions.into_values().collect() }
 }
 
 /// The crate files that building this program has downloaded.
