@@ -43,7 +43,12 @@ impl Embedded {
 
     fn start(&mut self) {
         let _ = std::fs::remove_file(self.data_dir().join("url"));
-        let mut child = self.command("serve").args(["--listen", "127.0.0.1:0"]).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = self
+            .command("serve")
+            .args(["--listen", "127.0.0.1:0", "--publish-wait", "60s"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         self.url = wait_for_url(&mut child, &self.data_dir());
         self.child = Some(child);
     }

@@ -54,6 +54,10 @@ impl Served {
         let _ = std::fs::remove_file(self.data_dir().join("url"));
         let mut command = self.command("serve");
         command.args(["--listen", "127.0.0.1:0"]).args(&self.arguments);
+        if !self.arguments.iter().any(|argument| argument == "--publish-wait") {
+            // What a test publishes is in the index when it is answered, on the slowest machine.
+            command.args(["--publish-wait", "60s"]);
+        }
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         self.url = wait_for_url(&mut child, &self.data_dir());
         self.processes.push(child);
