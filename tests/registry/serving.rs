@@ -167,10 +167,14 @@ fn a_publish_in_flight_is_finished_before_the_end() {
     let body = Package::new("foo", "1.0.0").body();
     let mut stream = TcpStream::connect(served.address()).unwrap();
     let head = format!(
-        "PUT /api/v1/crates/new HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "PUT /api/v1/crates/new HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Length: {}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
+    // It is asked for when the handler begins to read, and not before.
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(&body[..body.len() / 2]).unwrap();
     served.signal(Signal::SIGTERM);
     // It has heard the signal when it takes its address back.
