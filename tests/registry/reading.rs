@@ -145,3 +145,45 @@ fn the_pages_say_how_to_use_the_registry_and_how_to_get_a_token() {
     assert!(registry.anonymous().get("/").good().text().contains("sparse+http://registry.test/index/"));
     assert!(registry.anonymous().get("/me").good().text().contains("supercargo admin token create"));
 }
+
+/// Cargo shows the text of our error form only, and everything else with all headers as a dump.
+#[test]
+fn an_odd_path_is_refused_in_the_form_that_cargo_reads() {
+    let registry = with_foo();
+    let ann = registry.user("ann");
+    let odd = ["%ff", "%c3%28", "%00", "%2e%2e", "%2f", "%20", "a%2Fb", "%F0%9F%A6%80", &"a".repeat(5000)];
+    for part in odd {
+        for (method, path) in [
+            (Method::GET, format!("/api/v1/crates/{part}/1.0.0")),
+            (Method::GET, format!("/api/v1/crates/foo/{part}")),
+            (Method::GET, format!("/api/v1/crates/{part}/owners")),
+            (Method::GET, format!("/api/v1/crates/{part}/1.0.0/download")),
+            (Method::GET, format!("/api/v1/crates/foo/{part}/download")),
+            (Method::DELETE, format!("/api/v1/crates/{part}/1.0.0/yank")),
+            (Method::DELETE, format!("/api/v1/crates/foo/{part}/yank")),
+            (Method::PUT, format!("/api/v1/crates/foo/{part}/unyank")),
+        ] {
+            let answer = ann.request(method.clone(), &path, Body::empty());
+            let shown = &path[..path.len().min(80)];
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {shown}: {}", answer.text());
+            assert_eq!(answer.headers["content-type"], "application/json", "{method} {shown}: {}", answer.text());
+            assert!(!answer.detail().is_empty() && answer.detail().len() < 300, "{method} {shown}: {}", answer.text());
+        }
+    }
+    assert_eq!(registry.owed(), 0);
+}
+
+#[test]
+fn a_head_request_is_told_what_a_get_would_be_without_the_bytes() {
+    let registry = with_foo();
+    let anyone = registry.anonymous();
+    for path in ["/api/v1/crates/foo/1.0.0/download", "/api/v1/crates/foo/1.0.0", "/index/3/f/foo"] {
+        let (got, head) = (anyone.get(path).good(), anyone.request(Method::HEAD, path, Body::empty()).good());
+        assert!(head.body.is_empty(), "{path}");
+        for header in ["content-type", "content-length", "etag", "cache-control"] {
+            assert_eq!(head.headers.get(header), got.headers.get(header), "{path}: {header}");
+        }
+    }
+    let missing = anyone.request(Method::HEAD, "/api/v1/crates/foo/9.9.9/download", Body::empty());
+    assert_eq!((missing.status, missing.body.len()), (StatusCode::NOT_FOUND, 0));
+}

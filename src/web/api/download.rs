@@ -1,11 +1,11 @@
 //! `GET /api/v1/crates/{crate}/{version}/download`.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{crate_name, no_such_version, version};
+use super::{ApiPath, crate_name, no_such_version, version};
 use crate::database::versions;
 use crate::web::{ApiError, App};
 
@@ -16,7 +16,7 @@ const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000
 /// `Content-Encoding`, clients would unpack them and find another checksum.
 pub async fn download(
     State(app): State<App>,
-    Path((name, num)): Path<(String, String)>,
+    ApiPath((name, num)): ApiPath<(String, String)>,
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
     let name = crate_name(&name)?;

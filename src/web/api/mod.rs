@@ -6,6 +6,9 @@ pub mod publish;
 pub mod version;
 pub mod yank;
 
+mod path;
+
+use self::path::ApiPath;
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
 

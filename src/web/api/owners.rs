@@ -1,18 +1,18 @@
 //! `GET /api/v1/crates/{crate}/owners`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::{crate_name, no_such_crate};
+use super::{ApiPath, crate_name, no_such_crate};
 use crate::database::{crates, owners};
 use crate::web::{ApiError, App, auth};
 
 /// Lists the owners, the first one first. Needs a token, like every call that cargo makes with one.
 pub async fn list(
     State(app): State<App>,
-    Path(name): Path<String>,
+    ApiPath(name): ApiPath<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
     auth::authenticate(&app, &headers).await?;

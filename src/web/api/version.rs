@@ -1,16 +1,19 @@
 //! `GET /api/v1/crates/{crate}/{version}`: where a version stands.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::{crate_name, no_such_crate, no_such_version, version};
+use super::{ApiPath, crate_name, no_such_crate, no_such_version, version};
 use crate::database::versions::VersionStatus;
 use crate::database::{crates, versions};
 use crate::package::CrateName;
 use crate::web::{ApiError, App};
 
-pub async fn show(State(app): State<App>, Path((name, num)): Path<(String, String)>) -> Result<Json<Value>, ApiError> {
+pub async fn show(
+    State(app): State<App>,
+    ApiPath((name, num)): ApiPath<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
     let name = crate_name(&name)?;
     let num = version(&name, &num)?;
     app.with_connection(move |connection| {

@@ -1,11 +1,11 @@
 //! `DELETE /api/v1/crates/{crate}/{version}/yank` and `PUT …/unyank`.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use diesel::PgConnection;
 use serde_json::{Value, json};
 
-use super::{crate_name, version};
+use super::{ApiPath, crate_name, version};
 use crate::database::users::User;
 use crate::jobs::{YankError, unyank_version, yank_version};
 use crate::package::{CrateName, Version};
@@ -16,7 +16,11 @@ use crate::web::{ApiError, App, auth, body};
 type Announce<'a> = &'a mut dyn FnMut(JobId);
 type Ask = fn(&mut PgConnection, &CrateName, &Version, &User, Announce<'_>) -> Result<JobId, YankError>;
 
-pub async fn yank(state: State<App>, path: Path<(String, String)>, request: Request) -> Result<Json<Value>, ApiError> {
+pub async fn yank(
+    state: State<App>,
+    path: ApiPath<(String, String)>,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
     change(state, path, request, |connection, name, num, user, announce| {
         yank_version::request(connection, name, num, user, announce)
     })
@@ -25,7 +29,7 @@ pub async fn yank(state: State<App>, path: Path<(String, String)>, request: Requ
 
 pub async fn unyank(
     state: State<App>,
-    path: Path<(String, String)>,
+    path: ApiPath<(String, String)>,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
     change(state, path, request, |connection, name, num, user, announce| {
@@ -36,7 +40,7 @@ pub async fn unyank(
 
 async fn change(
     State(app): State<App>,
-    Path((name, num)): Path<(String, String)>,
+    ApiPath((name, num)): ApiPath<(String, String)>,
     request: Request,
     ask: Ask,
 ) -> Result<Json<Value>, ApiError> {

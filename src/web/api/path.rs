@@ -1,0 +1,29 @@
+//! The parts of a path, refused in the form that cargo reads: axum's own refusal is plain text, which cargo shows as a
+//! dump of status, headers and body.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::web::ApiError;
+
+/// What stands in a route's path where its pattern has names.
+pub struct ApiPath<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found = Path::from_request_parts(parts, state).await;
+        found.map(|Path(path)| Self(path)).map_err(refused)
+    }
+}
+
+fn refused(rejection: PathRejection) -> ApiError {
+    if rejection.status().is_client_error() {
+        ApiError::not_found("there is nothing at this path: what its %-signs encode is not UTF-8")
+    } else {
+        ApiError::internal(rejection)
+    }
+}
