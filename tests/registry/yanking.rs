@@ -129,3 +129,19 @@ fn build_metadata_is_found_with_a_plain_and_with_an_encoded_plus() {
         ann.get(&format!("/api/v1/crates/foo/{version}/download")).good();
     }
 }
+
+#[test]
+fn a_version_that_is_queued_tells_that_it_is_wanted_yanked() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    let version = || ann.get("/api/v1/crates/foo/1.0.0").json()["version"].clone();
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    assert_eq!(version()["wanted_yanked"], serde_json::Value::Null);
+    ann.yank("foo", "1.0.0").good();
+    assert_eq!(version()["state"], "queued");
+    assert_eq!((&version()["yanked"], &version()["wanted_yanked"]), (&false.into(), &true.into()));
+    ann.unyank("foo", "1.0.0").good();
+    assert_eq!(version()["wanted_yanked"], serde_json::Value::Null);
+    assert_eq!(registry.run_jobs(), 3);
+    assert_eq!(registry.commits(), ["Publish foo 1.0.0"]);
+}

@@ -41,7 +41,8 @@ fn describe(name: &CrateName, found: &VersionStatus) -> Value {
         "published_at": found.published_at,
         "index_commit": found.commit_id,
     });
-    if found.effective_yanked.is_some_and(|effective| effective != found.wanted_yanked) {
+    // What is not in the index yet is not shown yanked.
+    if found.effective_yanked.unwrap_or(false) != found.wanted_yanked {
         version["wanted_yanked"] = json!(found.wanted_yanked);
     }
     json!({ "version": version })
