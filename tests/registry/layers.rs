@@ -21,9 +21,6 @@ const ASYNC: [(&str, &str); 2] = [
     ("commands/serve.rs", "starts and stops the runtime that the web runs in"),
 ];
 
-/// Files outside `config` that may ask the environment, and why.
-const ENVIRONMENT: [(&str, &str); 1] = [("commands/with.rs", "finds its own program to run it as the registry")];
-
 fn sources() -> Vec<(String, String)> {
     fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(directory).unwrap() {
@@ -53,13 +50,44 @@ fn code_of(text: &str) -> String {
     code.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
 }
 
-/// The modules of the crate that a text names by `crate::`.
-fn used(code: &str) -> BTreeSet<&str> {
-    code.match_indices("crate::")
-        .map(|(place, found)| &code[place + found.len()..])
-        .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default())
-        .filter(|module| !module.is_empty())
+/// The modules of the crate that a file names: by `crate::`, or by as many `super::` as lead to the root.
+fn used<'a>(file: &str, code: &'a str) -> BTreeSet<&'a str> {
+    let module = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    let to_the_root = "super::".repeat(module.split('/').count());
+    let mut used = named_after("crate::", code);
+    used.extend(named_after(&to_the_root, code));
+    used
+}
+
+/// The names that follow a prefix, one or a group in braces.
+fn named_after<'a>(prefix: &str, code: &'a str) -> BTreeSet<&'a str> {
+    let rests = code.match_indices(prefix).map(|(place, found)| &code[place + found.len()..]);
+    rests
+        .flat_map(|rest| rest.strip_prefix('{').map_or_else(|| vec![first_word(rest)], first_words))
+        .filter(|name| !name.is_empty())
         .collect()
+}
+
+fn first_word(text: &str) -> &str {
+    let text = text.trim_start();
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+}
+
+/// The first word of each member of a group, which stands here without its opening brace.
+fn first_words(group: &str) -> Vec<&str> {
+    let (mut open, mut words) = (1, vec![first_word(group)]);
+    for (place, c) in group.char_indices() {
+        match c {
+            '{' => open += 1,
+            '}' => open -= 1,
+            ',' if open == 1 => words.push(first_word(&group[place + 1..])),
+            _ => {}
+        }
+        if open == 0 {
+            break;
+        }
+    }
+    words
 }
 
 fn layer_of(module: &str) -> Option<usize> {
@@ -74,7 +102,7 @@ fn module_of(file: &str) -> &str {
 fn wrong_uses(file: &str, code: &str) -> Vec<String> {
     let module = module_of(file);
     let Some(layer) = layer_of(module) else { return vec![format!("{file}: {module} is in no layer")] };
-    used(code)
+    used(file, code)
         .into_iter()
         .filter(|&other| other != module)
         .filter(|other| layer_of(other).is_none_or(|of_other| of_other >= layer))
@@ -84,6 +112,35 @@ fn wrong_uses(file: &str, code: &str) -> Vec<String> {
 
 fn lines_with<'a>(code: &'a str, words: &'a [&str]) -> impl Iterator<Item = &'a str> {
     code.lines().filter(move |line| words.iter().any(|word| line.contains(word)))
+}
+
+fn is_async(code: &str) -> bool {
+    lines_with(code, &["async ", ".await"]).next().is_some()
+}
+
+/// Finding the own program is not asking the environment.
+fn reads_environment(code: &str) -> bool {
+    let code = code.replace("std::env::current_exe()", "");
+    named_after("std::", &code).contains("env") || code.contains("env::var")
+}
+
+fn writes_index(code: &str) -> bool {
+    lines_with(code, &["lock_writer", ".commit("]).next().is_some()
+}
+
+fn names_a_job(code: &str) -> bool {
+    lines_with(code, &["publish", "yank", "SyncIndex", "maintain_index"]).next().is_some()
+}
+
+/// Outside tests a panic needs its reason on the line.
+fn panics_without_reason(code: &str) -> bool {
+    lines_with(code, &[".unwrap()", ".expect("]).any(|line| !line.contains("//"))
+}
+
+/// The files that break a rule, without those of an excepted module.
+fn breaking(rule: fn(&str) -> bool, concerned: impl Fn(&str) -> bool) -> Vec<String> {
+    let files = sources().into_iter().filter(|(name, code)| concerned(name) && rule(code));
+    files.map(|(name, _)| name).collect()
 }
 
 fn assert_none(wrong: Vec<String>) {
@@ -103,53 +160,41 @@ fn a_module_uses_only_lower_layers() {
 
 #[test]
 fn only_the_web_is_async() {
-    let others = sources().into_iter().filter(|(name, _)| module_of(name) != "web");
-    let wrong =
-        others.filter(|(name, _)| !ASYNC.iter().any(|(allowed, _)| allowed == name)).flat_map(|(name, code)| {
-            let found: Vec<_> =
-                lines_with(&code, &["async ", ".await"]).map(|line| format!("{name}: {line}")).collect();
-            found
-        });
-    assert_none(wrong.collect());
+    let concerned = |name: &str| module_of(name) != "web" && !ASYNC.iter().any(|(allowed, _)| *allowed == name);
+    assert_none(breaking(is_async, concerned));
+    assert!(is_async("    async fn f() {}") && is_async("    f()\n        .await?;") && !is_async("fn f() {}"));
 }
 
 #[test]
 fn only_the_configuration_reads_the_environment() {
-    let others = sources().into_iter().filter(|(name, _)| module_of(name) != "config");
-    let wrong =
-        others.filter(|(name, _)| !ENVIRONMENT.iter().any(|(allowed, _)| allowed == name)).flat_map(|(name, code)| {
-            let found: Vec<_> =
-                lines_with(&code, &["std::env", "env::var"]).map(|line| format!("{name}: {line}")).collect();
-            found
-        });
-    assert_none(wrong.collect());
+    assert_none(breaking(reads_environment, |name| module_of(name) != "config"));
+    for code in ["std::env::var(\"A\")", "use std::{env, fs};", "use std::env;", "env::vars_os()"] {
+        assert!(reads_environment(code), "{code}");
+    }
+    assert!(!reads_environment("Command::new(std::env::current_exe()?)"));
 }
 
 #[test]
 fn the_web_never_writes_the_index_and_the_queue_names_no_job() {
-    let files = sources();
-    let named = |module: &'static str, words: &'static [&'static str]| {
-        files
-            .iter()
-            .filter(move |(name, _)| module_of(name) == module)
-            .flat_map(move |(name, code)| lines_with(code, words).map(move |line| format!("{name}: {line}")))
-    };
-    let web = named("web", &["lock_writer", ".commit("]);
-    let queue = named("queue", &["publish", "yank", "SyncIndex", "maintain_index"]);
-    assert_none(web.chain(queue).collect());
+    assert_none(breaking(writes_index, |name| module_of(name) == "web"));
+    assert_none(breaking(names_a_job, |name| module_of(name) == "queue"));
+    assert!(writes_index("let writer = index.lock_writer()?;") && writes_index("writer.commit(&head, &[])"));
+    assert!(names_a_job("if job.kind == \"publish_version\" {") && !names_a_job("if job.kind == kind {"));
 }
 
-/// Outside tests a panic needs its reason on the line.
 #[test]
 fn an_unwrap_has_its_reason_beside_it() {
-    let wrong = sources().into_iter().flat_map(|(name, code)| {
-        let found: Vec<_> = lines_with(&code, &[".unwrap()", ".expect("])
-            .filter(|line| !line.contains("//"))
-            .map(|line| format!("{name}: {line}"))
-            .collect();
-        found
-    });
-    assert_none(wrong.collect());
+    assert_none(breaking(panics_without_reason, |_| true));
+    assert!(panics_without_reason("let a = b.unwrap();") && panics_without_reason("    .expect(\"a\")"));
+    assert!(
+        !panics_without_reason("let a = b.unwrap(); // it was just set") && !panics_without_reason("b.unwrap_or(1)")
+    );
+}
+
+#[test]
+fn what_is_held_is_the_code_and_neither_its_comments_nor_its_tests() {
+    let text = "//! See [`crate::web`].\nfn f() {}\n\n#[cfg(test)]\nmod tests {\n    use crate::web;\n}\n";
+    assert_eq!(code_of(text), "fn f() {}\n\n");
 }
 
 /// A file that no module names is never compiled, and its tests never run.
@@ -169,4 +214,18 @@ fn every_file_of_tests_is_a_module() {
             }
         }
     }
+}
+
+#[test]
+fn a_forbidden_use_is_seen_however_it_is_written() {
+    let seen = |code: &str| wrong_uses("queue/runner.rs", code);
+    assert_eq!(
+        seen("use crate::{database::Pool, jobs::Wish};"),
+        ["queue/runner.rs uses database", "queue/runner.rs uses jobs"]
+    );
+    assert_eq!(
+        seen("use crate::{\n    index::{Index, View},\n    package::Version,\n};"),
+        ["queue/runner.rs uses index"]
+    );
+    assert_eq!(seen("use super::super::database::Pool;"), ["queue/runner.rs uses database"]);
 }

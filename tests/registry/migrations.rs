@@ -66,6 +66,16 @@ fn every_migration_goes_up_down_and_up_again_with_rows_in_the_tables() {
 }
 
 #[test]
+fn every_file_of_sample_rows_is_of_a_migration() {
+    let names: Vec<String> = all().iter().map(|migration| format!("{}.sql", migration.name())).collect();
+    let samples = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/registry/migration_samples")).unwrap();
+    for sample in samples {
+        let name = sample.unwrap().file_name().into_string().unwrap();
+        assert!(names.contains(&name), "{name} is of no migration");
+    }
+}
+
+#[test]
 fn a_database_that_is_newer_than_the_program_is_refused() {
     let database = Database::fresh();
     let connection = &mut database.connect();
