@@ -136,7 +136,7 @@ pub fn touch(connection: &mut PgConnection, jobs: &[JobId], worker: &str, gap: D
     sql_query(
         "UPDATE jobs
          SET attempts = attempts + 1, claim_no = claim_no + 1, claimed_at = clock_timestamp(), claimed_by = $2,
-             run_at = clock_timestamp() + $3 * interval '1 millisecond'
+             awaits_recovery = false, run_at = clock_timestamp() + $3 * interval '1 millisecond'
          WHERE id = ANY($1)",
     )
     .bind::<Array<BigInt>, _>(jobs)

@@ -448,11 +448,11 @@ fn notifications_wake_another_process_and_tell_it_what_is_done_also_after_their_
     let listening = wakeups.ticket();
     let _listener = Listener::start(&queue.database.url(), &["test"], wakeups.clone(), completions.clone()).unwrap();
     // It wakes everybody once when it listens.
-    wakeups.wait(listening, Duration::from_secs(60));
+    assert_woken(&wakeups, listening);
     for round in 0..2 {
         let before = wakeups.ticket();
         let job = queue.act("x");
-        wakeups.wait(before, Duration::from_secs(60));
+        assert_woken(&wakeups, before);
         let (tell, told) = channel();
         let _registration = completions.register(job, move || tell.send(()).unwrap());
         queue.runner().drain().unwrap();
@@ -464,9 +464,26 @@ fn notifications_wake_another_process_and_tell_it_what_is_done_also_after_their_
                  WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'",
             );
             assert_eq!(ended, 1);
-            wakeups.wait(before, Duration::from_secs(60));
+            assert_woken(&wakeups, before);
         }
     }
+}
+
+/// A wait that ends with its time is a wait in vain.
+fn assert_woken(wakeups: &Wakeups, ticket: supercargo::queue::wakeup::Ticket) {
+    let begin = std::time::Instant::now();
+    wakeups.wait(ticket, Duration::from_secs(60));
+    assert!(begin.elapsed() < Duration::from_secs(60), "nobody was woken");
+}
+
+#[test]
+fn a_success_elsewhere_does_not_make_a_claimed_row_due() {
+    let mut queue = Queue::new();
+    let job = queue.act("x");
+    queue.sql("UPDATE jobs SET awaits_recovery = true");
+    storage::touch(&mut queue.connection, &[job], "w", Duration::from_secs(60)).unwrap();
+    assert_eq!(storage::recover(&mut queue.connection, "test").unwrap(), 0);
+    assert_eq!(queue.show(job).state, "delayed");
 }
 
 #[test]
@@ -518,7 +535,11 @@ fn an_idle_worker_finds_by_itself_what_nobody_told_it_of() {
     let mut queue = Queue::new();
     let running = queue.runner().start().unwrap();
     wait_for("a leader", || {
-        (queue.count("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") > 0).then_some(())
+        (queue.count(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        ) > 0)
+            .then_some(())
     });
     queue.act("untold");
     wait_until("the job", || inspection::count(&mut queue.connection).unwrap().0 == 0);
