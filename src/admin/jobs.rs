@@ -6,7 +6,7 @@ use super::AdminError;
 use super::output::{print_json, print_table, time};
 use crate::queue::JobId;
 use crate::queue::inspection::{self, JobView, Selection};
-use crate::queue::storage::{self, Handled};
+use crate::queue::intervention::{self, Handled};
 
 /// Characters of an error that a line of the table has room for.
 const ERROR_WIDTH: usize = 60;
@@ -72,7 +72,7 @@ fn print_job(job: &JobView) -> Result<(), AdminError> {
 
 pub fn retry(connection: &mut PgConnection, ids: &[JobId]) -> Result<(), AdminError> {
     for &id in ids {
-        match storage::retry(connection, id)? {
+        match intervention::retry(connection, id, &operator())? {
             Handled::Dead => println!("the job {id} was dead and is owed again"),
             Handled::Waiting => println!("the job {id} was waiting and is due now"),
             Handled::Running => return Err(AdminError::JobRuns(id)),
@@ -83,12 +83,16 @@ pub fn retry(connection: &mut PgConnection, ids: &[JobId]) -> Result<(), AdminEr
 }
 
 pub fn discard(connection: &mut PgConnection, id: JobId, reason: &str) -> Result<(), AdminError> {
-    let by = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
-    let by = by.map_or_else(|| "an operator".to_owned(), |user| format!("{} (operator)", user.name));
-    match storage::discard(connection, id, &by, reason)? {
+    match intervention::discard(connection, id, &operator(), reason)? {
         Handled::Dead | Handled::Waiting => println!("the job {id} is discarded"),
         Handled::Running => return Err(AdminError::JobRuns(id)),
         Handled::Unknown => return Err(AdminError::NoJob(id)),
     }
     Ok(())
+}
+
+/// Who types this, for the history.
+fn operator() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
+    user.map_or_else(|| "an operator".to_owned(), |user| format!("{} (operator)", user.name))
 }

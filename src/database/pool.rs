@@ -94,6 +94,16 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// How many connections can be kept at the same time: a test has one; otherwise only the server bounds it.
+    pub fn dedicated_capacity(&self) -> Option<usize> {
+        match &self.0 {
+            Kind::Live { .. } => None,
+            Kind::Test(_) => Some(1),
+        }
+    }
+}
+
 impl SharedConnection {
     fn with<R>(&self, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
         Ok(f(&mut *self.0.lock().try_borrow_mut()?))

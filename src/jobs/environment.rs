@@ -5,12 +5,12 @@ use std::error::Error;
 use diesel::PgConnection;
 
 use super::sync_index::SyncIndex;
-use super::{MaintainIndex, PublishVersion, UnyankVersion, YankVersion};
+use super::{MaintainIndex, PublishVersion, QUEUE, UnyankVersion, YankVersion};
 use crate::database::Pool;
 use crate::database::pool::Dedicated;
 use crate::index::Index;
 use crate::queue::registry::RegistryError;
-use crate::queue::{ConnectionSource, Lend, Registry};
+use crate::queue::{ConnectionSource, Job, Lend, Registry, Workers};
 
 /// The world of a job.
 pub struct Environment {
@@ -21,12 +21,19 @@ pub struct Environment {
 pub fn registry() -> Result<Registry<Environment>, RegistryError> {
     Registry::default()
         .batch::<SyncIndex>(|kinds| kinds.member::<PublishVersion>().member::<YankVersion>().member::<UnyankVersion>())?
-        .job::<MaintainIndex>()
+        .job::<MaintainIndex>()?
+        // The larger a batch of the index is, the less a publish costs; and there is one index to maintain.
+        .workers(QUEUE, Workers::OneInAll)?
+        .workers(MaintainIndex::POLICY.queue, Workers::OneInAll)
 }
 
 impl ConnectionSource for Pool {
     fn connect(&self) -> Result<Box<dyn Lend>, Box<dyn Error + Send + Sync>> {
         Ok(Box::new(self.dedicated()?))
+    }
+
+    fn capacity(&self) -> Option<usize> {
+        self.dedicated_capacity()
     }
 }
 

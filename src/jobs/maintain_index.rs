@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Environment;
 use crate::index::{Index, REPACK_LIMIT};
-use crate::queue::storage::any_owed;
+use crate::queue::inspection::any_owed;
 use crate::queue::{Enqueue, Job, JobError, Outcome, Perform, Policy, Run};
 
 /// The index has too many packs.

@@ -10,7 +10,7 @@ use crate::database::users::User;
 use crate::database::versions::{NewVersion, VersionStatus};
 use crate::database::{crates, owners, versions};
 use crate::package::{CrateName, Package, Version};
-use crate::queue::storage::EnqueueError;
+use crate::queue::EnqueueError;
 use crate::queue::{Enqueue, Job, JobId, Member, Policy};
 
 /// A version was accepted and is to appear in the index.

@@ -8,7 +8,7 @@ use super::sync_index;
 use crate::database::users::User;
 use crate::database::{crates, owners, versions};
 use crate::package::{CrateName, Version};
-use crate::queue::storage::EnqueueError;
+use crate::queue::EnqueueError;
 use crate::queue::{Enqueue, Job, JobId, Policy};
 
 /// Names the version whose wanted state changed. It carries no state: that is read when the job runs.

@@ -12,6 +12,11 @@ use diesel::PgConnection;
 pub trait ConnectionSource: Send + Sync + 'static {
     /// A connection that the caller keeps for as long as it works, and drops when it is broken.
     fn connect(&self) -> Result<Box<dyn Lend>, Box<dyn Error + Send + Sync>>;
+
+    /// How many connections may be kept at the same time; None if there is no bound of this side's own.
+    fn capacity(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Something that lends a connection to a closure.

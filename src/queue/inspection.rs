@@ -1,20 +1,22 @@
-//! What an operator reads: jobs that are owed, dead, or done.
+//! What an operator and a monitor read: jobs that are owed, dead, or done; what became of attempts; how many there are.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Double, Integer, Jsonb, Nullable, Text, Timestamptz};
 use diesel::{PgConnection, QueryResult, sql_query};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::JobId;
+use super::storage::LOST;
 
 /// One job, wherever it stands.
 #[derive(QueryableByName, Debug, Clone, Serialize)]
 pub struct JobView {
     #[diesel(sql_type = BigInt)]
     pub id: JobId,
-    /// `waiting` (due), `delayed` (due later), `failing` (in backoff after an error), `dead`, `done` or `discarded`.
+    /// `waiting` (due), `delayed` (due later), `behind` (another of its key comes first), `running` (its row is held),
+    /// `failing` (in backoff after an error), `dead`, `done` or `discarded`.
     #[diesel(sql_type = Text)]
     pub state: String,
     #[diesel(sql_type = Text)]
@@ -61,34 +63,49 @@ pub enum Selection {
     Done,
 }
 
-const OWED: &str = "SELECT id,
-    CASE WHEN last_error IS NOT NULL THEN 'failing' WHEN run_at > clock_timestamp() THEN 'delayed' ELSE 'waiting' END AS state,
-    queue, kind, key, requested_by, attempts, created_at, run_at, claimed_at AS started_at,
-    NULL::timestamptz AS ended_at, claimed_by AS worker, last_error AS error, NULL AS detail, payload FROM jobs";
+/// Whether a worker holds the row: a row lock stands in the row as the number of its transaction.
+const HELD: &str = "EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = jobs.xmax
+    AND mode = 'ExclusiveLock' AND granted)";
+
+/// The columns of [`JobView`], for owed jobs.
+fn owed() -> String {
+    format!(
+        "SELECT id,
+            CASE WHEN {LOST} AND {HELD} THEN 'running'
+                 WHEN last_error IS NOT NULL THEN 'failing'
+                 WHEN turn = false THEN 'behind'
+                 WHEN run_at > clock_timestamp() THEN 'delayed'
+                 ELSE 'waiting' END AS state,
+            queue, kind, key, requested_by, attempts, created_at, run_at, claimed_at AS started_at,
+            NULL::timestamptz AS ended_at, claimed_by AS worker, last_error AS error, NULL AS detail, payload FROM jobs"
+    )
+}
+
 const DEAD: &str = "SELECT id, 'dead' AS state, queue, kind, key, requested_by, attempts, created_at,
     NULL::timestamptz AS run_at, NULL::timestamptz AS started_at, died_at AS ended_at, NULL AS worker,
     last_error AS error, NULL AS detail, payload FROM dead_jobs";
 const DONE: &str = "SELECT id, outcome AS state, queue, kind, key, requested_by, attempts, created_at,
-    NULL::timestamptz AS run_at, started_at, finished_at AS ended_at, finished_by AS worker, NULL AS error, detail,
-    NULL::jsonb AS payload FROM job_history";
+    NULL::timestamptz AS run_at, started_at, finished_at AS ended_at, finished_by AS worker, error, detail,
+    NULL::jsonb AS payload FROM job_history WHERE outcome IN ('done', 'discarded')";
 
 /// The first jobs of a selection: owed ones in the order of their claim, dead and done ones newest first.
 pub fn list(connection: &mut PgConnection, selection: Selection, limit: i64) -> QueryResult<Vec<JobView>> {
+    let owed = owed();
     let query = match selection {
-        Selection::Owed => format!("{OWED} ORDER BY queue, priority DESC, id"),
-        Selection::Failing => format!("{OWED} WHERE last_error IS NOT NULL ORDER BY queue, priority DESC, id"),
+        Selection::Owed => format!("{owed} ORDER BY queue, priority DESC, id"),
+        Selection::Failing => format!("{owed} WHERE last_error IS NOT NULL ORDER BY queue, priority DESC, id"),
         Selection::Dead => format!("{DEAD} ORDER BY died_at DESC, id DESC"),
-        Selection::Done => format!("{DONE} ORDER BY finished_at DESC, id DESC"),
+        Selection::Done => format!("{DONE} ORDER BY seq DESC"),
     };
     sql_query(format!("{query} LIMIT $1")).bind::<BigInt, _>(limit).get_results(connection)
 }
 
-/// Everything kept of one job. A job that was discarded after its death may have several receipts; the last one counts.
+/// One job as it stands. A job that was discarded after its death may have several receipts; the last one counts.
 pub fn show(connection: &mut PgConnection, job: JobId) -> QueryResult<Option<JobView>> {
     for query in [
-        format!("{OWED} WHERE id = $1"),
+        format!("{} WHERE id = $1", owed()),
         format!("{DEAD} WHERE id = $1"),
-        format!("{DONE} WHERE id = $1 ORDER BY finished_at DESC LIMIT 1"),
+        format!("{DONE} AND id = $1 ORDER BY seq DESC LIMIT 1"),
     ] {
         let found: Vec<JobView> = sql_query(query).bind::<BigInt, _>(job).get_results(connection)?;
         if let Some(view) = found.into_iter().next() {
@@ -96,6 +113,125 @@ pub fn show(connection: &mut PgConnection, job: JobId) -> QueryResult<Option<Job
         }
     }
     Ok(None)
+}
+
+/// A receipt: how an attempt ended, or what an operator did.
+#[derive(QueryableByName, Debug, Clone, Serialize)]
+pub struct Receipt {
+    /// Order of the receipts.
+    #[diesel(sql_type = BigInt)]
+    pub seq: i64,
+    #[diesel(sql_type = BigInt)]
+    pub id: JobId,
+    /// `done`, `failed`, `lost` (its worker was never heard of again), `dead`, `retried` or `discarded` (by an operator).
+    #[diesel(sql_type = Text)]
+    pub outcome: String,
+    #[diesel(sql_type = Text)]
+    pub queue: String,
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub key: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub requested_by: Option<String>,
+    /// Which start it was.
+    #[diesel(sql_type = Integer)]
+    pub attempts: i32,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub started_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Timestamptz)]
+    pub finished_at: DateTime<Utc>,
+    /// The worker, or the operator.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub finished_by: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub error: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub detail: Option<String>,
+}
+
+const RECEIPTS: &str = "SELECT seq, id, outcome, queue, kind, key, requested_by, attempts, started_at, finished_at,
+    finished_by, error, detail FROM job_history";
+
+/// The receipts of one job, oldest first.
+pub fn receipts(connection: &mut PgConnection, job: JobId) -> QueryResult<Vec<Receipt>> {
+    sql_query(format!("{RECEIPTS} WHERE id = $1 ORDER BY seq")).bind::<BigInt, _>(job).get_results(connection)
+}
+
+/// The last receipts of all jobs, oldest first.
+pub fn latest_receipts(connection: &mut PgConnection, limit: i64) -> QueryResult<Vec<Receipt>> {
+    let query = format!("SELECT * FROM ({RECEIPTS} ORDER BY seq DESC LIMIT $1) AS latest ORDER BY seq");
+    sql_query(query).bind::<BigInt, _>(limit).get_results(connection)
+}
+
+/// The receipts after a certain one, oldest first. Receipts become visible when their transactions end, which is nearly
+/// the order of `seq` and not quite: ask again from a little further back.
+pub fn receipts_after(connection: &mut PgConnection, seq: i64) -> QueryResult<Vec<Receipt>> {
+    sql_query(format!("{RECEIPTS} WHERE seq > $1 ORDER BY seq")).bind::<BigInt, _>(seq).get_results(connection)
+}
+
+/// How many jobs of one kind there are.
+#[derive(QueryableByName, Debug, Clone, PartialEq, Serialize)]
+pub struct Gauges {
+    #[diesel(sql_type = Text)]
+    pub queue: String,
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    /// Owed, the running ones included.
+    #[diesel(sql_type = BigInt)]
+    pub pending: i64,
+    /// Held by a worker at this moment.
+    #[diesel(sql_type = BigInt)]
+    pub running: i64,
+    /// Owed, and the last attempt failed.
+    #[diesel(sql_type = BigInt)]
+    pub failing: i64,
+    #[diesel(sql_type = BigInt)]
+    pub dead: i64,
+    /// Seconds since the oldest owed job was enqueued, those left aside that were enqueued for later; 0 if there is none.
+    #[diesel(sql_type = Double)]
+    pub oldest_seconds: f64,
+}
+
+/// The state of all queues of the installation, by kind. Kinds of which nothing is left are in it only if they are in
+/// `known` (kind and queue), so that they read 0 and don't vanish.
+pub fn gauges(connection: &mut PgConnection, known: &[(&str, &str)]) -> QueryResult<Vec<Gauges>> {
+    let mut gauges: Vec<Gauges> = sql_query(format!(
+        "SELECT queue, kind, sum(pending)::bigint AS pending, sum(running)::bigint AS running,
+                sum(failing)::bigint AS failing, sum(dead)::bigint AS dead,
+                greatest(max(oldest_seconds), 0)::float8 AS oldest_seconds
+         FROM (
+            SELECT queue, kind, count(*) AS pending, count(*) FILTER (WHERE {LOST} AND {HELD}) AS running,
+                   count(*) FILTER (WHERE last_error IS NOT NULL) AS failing, 0 AS dead,
+                   extract(epoch FROM clock_timestamp() - min(created_at)
+                       FILTER (WHERE attempts > 0 OR run_at <= clock_timestamp())) AS oldest_seconds
+            FROM jobs GROUP BY queue, kind
+            UNION ALL
+            SELECT queue, kind, 0, 0, 0, count(*), 0 FROM dead_jobs GROUP BY queue, kind) AS both_tables
+         GROUP BY queue, kind"
+    ))
+    .get_results(connection)?;
+    for &(kind, queue) in known {
+        if !gauges.iter().any(|gauge| gauge.kind == kind && gauge.queue == queue) {
+            let (queue, kind) = (queue.to_owned(), kind.to_owned());
+            gauges.push(Gauges { queue, kind, pending: 0, running: 0, failing: 0, dead: 0, oldest_seconds: 0.0 });
+        }
+    }
+    gauges.sort_by(|one, other| (&one.queue, &one.kind).cmp(&(&other.queue, &other.kind)));
+    Ok(gauges)
+}
+
+/// Whether a job of this kind is owed, running ones included.
+pub fn any_owed(connection: &mut PgConnection, kind: &str) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Any {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        any: bool,
+    }
+    sql_query("SELECT EXISTS (SELECT FROM jobs WHERE kind = $1) AS any")
+        .bind::<Text, _>(kind)
+        .get_result::<Any>(connection)
+        .map(|row| row.any)
 }
 
 /// How many jobs are owed and how many are dead.

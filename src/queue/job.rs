@@ -35,12 +35,38 @@ pub struct Policy {
     pub max_attempts: u32,
     /// How long a job waits after a failure of its own.
     pub backoff: Backoff,
-    /// The longest a run may take. A held row lock keeps VACUUM from cleaning up, so a minute is long.
+    /// The longest a run may take; then its session is ended, the failure recorded, and the job tried again. A held row
+    /// lock keeps VACUUM from cleaning up, so a minute is long.
     pub time_limit: Duration,
+    /// Whether jobs of one key wait for each other.
+    pub order: Order,
+    /// What becomes of a request for a job whose like is owed already.
+    pub duplicates: Duplicates,
+}
+
+/// Whether the jobs of a kind that share a key wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// They run in any order, and at the same time. Right for jobs that read what is wanted when they run.
+    Any,
+    /// One at a time, in the order in which they were enqueued. Strict: one that waits, even in backoff, is not
+    /// overtaken; one that is dead no longer stands in the way. Such a kind can't be a member of a batch.
+    ByKey,
+}
+
+/// What becomes of a request for a job whose like (same kind, same key) is owed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duplicates {
+    /// It is a job of its own.
+    Keep,
+    /// The one that waits is made due and stands for both, its attempts and its last error as they were. One that runs
+    /// does not count, since it may have read older data. For kinds whose key says everything: the payload of the
+    /// second request is dropped.
+    WakeTwin,
 }
 
 impl Policy {
-    /// The defaults: 15 attempts over about an hour and a half, one minute a run.
+    /// The defaults: 15 attempts over about an hour and a half, one minute a run, no order, no deduplication.
     pub const fn in_queue(queue: &'static str) -> Self {
         Self {
             queue,
@@ -48,6 +74,8 @@ impl Policy {
             max_attempts: 15,
             backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(15 * 60) },
             time_limit: Duration::from_secs(60),
+            order: Order::Any,
+            duplicates: Duplicates::Keep,
         }
     }
 }

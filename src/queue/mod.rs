@@ -38,19 +38,27 @@
 //! | [`connection`] | how the runner gets its connections |
 
 pub mod connection;
+pub mod enqueue;
 pub mod inspection;
+pub mod intervention;
 pub mod job;
 pub mod listener;
+pub mod measures;
 pub mod registry;
 pub mod runner;
+pub mod settings;
 pub mod storage;
+pub mod sweep;
 pub mod wakeup;
 
+mod crew;
 mod performing;
+mod turn;
 
 pub use connection::{ConnectionSource, Lend, LendExt};
-pub use job::{Backoff, Job, JobError, JobId, Outcome, Policy};
-pub use registry::{Batch, Member, Perform, Registry, Run};
+pub use enqueue::{Enqueue, EnqueueError};
+pub use job::{Backoff, Duplicates, Job, JobError, JobId, Order, Outcome, Policy};
+pub use registry::{Batch, Member, Perform, Registry, Run, Workers};
 pub use runner::{Drained, Runner, Running};
-pub use storage::Enqueue;
+pub use settings::Settings;
 pub use wakeup::{Completions, Wakeups};

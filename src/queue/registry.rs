@@ -1,13 +1,15 @@
 //! Which kinds there are, and which run together as a batch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
 use serde_json::Value;
 
 use super::connection::{Lend, LendExt};
-use super::{Job, JobError, Outcome, Policy};
+use super::{Job, JobError, Order, Outcome, Policy};
 
 /// A kind whose jobs run one at a time.
 pub trait Perform<Env>: Job {
@@ -40,11 +42,23 @@ pub trait Member<Env, B: Batch<Env>>: Job {
 /// What a job is given of the runner while it runs.
 pub struct Run<'a> {
     connection: &'a mut dyn Lend,
+    deadline: Instant,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(connection: &'a mut dyn Lend) -> Self {
-        Self { connection }
+    pub(super) fn new(connection: &'a mut dyn Lend, deadline: Instant) -> Self {
+        Self { connection, deadline }
+    }
+
+    /// When the time limit of the kind is over. A job that waits for something outside does best to give up before, with
+    /// an error of its own that says for what it waited.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The time that is left; zero when it is over.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// Lends the connection that holds the job's row lock. What is written here commits together with the deletion of
@@ -64,10 +78,21 @@ pub(super) trait Group<Env>: Send + Sync {
     fn perform(&self, environment: &Env, jobs: Vec<(&str, Value)>, run: &mut Run<'_>) -> Result<Verdicts, JobError>;
 }
 
-/// Every kind that a runner can perform.
+/// Who works on a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// So many in every process that works at all.
+    PerProcess(NonZeroUsize),
+    /// One in the whole installation, held by an advisory lock; those of other processes stand by. For work that is
+    /// cheaper the larger its batches are. Correctness must not rest on it: a worker that is cut off may still be about.
+    OneInAll,
+}
+
+/// Every kind that a runner can perform, and who works on which queue.
 pub struct Registry<Env> {
     groups: Vec<Box<dyn Group<Env>>>,
     kinds: HashMap<&'static str, usize>,
+    workers: BTreeMap<&'static str, Workers>,
 }
 
 /// A set of kinds that can't work. Each says what to change.
@@ -82,17 +107,31 @@ pub enum RegistryError {
     PolicyDiffers { kind: &'static str },
     #[error("a batch has no members: register at least one kind with it")]
     EmptyBatch,
+    #[error(
+        "the job kind {kind:?} is ordered by key and belongs to a batch, which runs its members together: give it \
+         Order::Any, or register it by itself"
+    )]
+    OrderedInBatch { kind: &'static str },
+    #[error("the batch of the job kind {kind:?} has no room for a job: give it a SIZE of at least 1")]
+    BatchOfNone { kind: &'static str },
+    #[error(
+        "the job kind {kind:?} would never be started: give it max_attempts of at least 1 and a time_limit above zero"
+    )]
+    NeverStarted { kind: &'static str },
+    #[error("workers are given to the queue {queue:?}, in which no kind waits: the queues are {known}")]
+    UnknownQueue { queue: &'static str, known: String },
 }
 
 impl<Env: 'static> Default for Registry<Env> {
     fn default() -> Self {
-        Self { groups: Vec::new(), kinds: HashMap::new() }
+        Self { groups: Vec::new(), kinds: HashMap::new(), workers: BTreeMap::new() }
     }
 }
 
 impl<Env: 'static> Registry<Env> {
     /// Adds a kind whose jobs run one at a time.
     pub fn job<J: Perform<Env> + Sync>(mut self) -> Result<Self, RegistryError> {
+        refuse_never_started(J::KIND, &J::POLICY)?;
         let group = self.groups.len();
         self.add_kind(J::KIND, group)?;
         self.groups.push(Box::new(Single::<J>(PhantomData)));
@@ -110,11 +149,46 @@ impl<Env: 'static> Registry<Env> {
         }
         let policy = kinds.policy.ok_or(RegistryError::EmptyBatch)?;
         let group = self.groups.len();
-        for kind in kinds.parsers.keys() {
+        for &kind in kinds.parsers.keys() {
+            refuse_never_started(kind, &policy)?;
+            if policy.order == Order::ByKey {
+                return Err(RegistryError::OrderedInBatch { kind });
+            }
+            if B::SIZE == 0 {
+                return Err(RegistryError::BatchOfNone { kind });
+            }
             self.add_kind(kind, group)?;
         }
         self.groups.push(Box::new(Together::<Env, B> { policy, parsers: kinds.parsers }));
         Ok(self)
+    }
+
+    /// Says who works on a queue whose kinds are registered; without this it is one worker in every process.
+    pub fn workers(mut self, queue: &'static str, workers: Workers) -> Result<Self, RegistryError> {
+        let known = self.queues();
+        if !known.contains(&queue) {
+            return Err(RegistryError::UnknownQueue { queue, known: known.join(", ") });
+        }
+        self.workers.insert(queue, workers);
+        Ok(self)
+    }
+
+    /// Who works on a queue.
+    pub fn workers_of(&self, queue: &str) -> Workers {
+        self.workers.get(queue).copied().unwrap_or(Workers::PerProcess(NonZeroUsize::MIN))
+    }
+
+    /// How a kind is treated, if it is known.
+    pub fn policy_of(&self, kind: &str) -> Option<Policy> {
+        self.group_of(kind).map(|group| group.policy())
+    }
+
+    /// Every kind with its queue.
+    pub fn kinds(&self) -> Vec<(&'static str, &'static str)> {
+        self.queues()
+            .into_iter()
+            .flat_map(|queue| self.kinds_of(queue).into_iter().map(move |kind| (kind, queue)))
+            .collect()
     }
 
     fn add_kind(&mut self, kind: &'static str, group: usize) -> Result<(), RegistryError> {
@@ -152,14 +226,17 @@ impl<Env: 'static> Registry<Env> {
         self.kinds.get(one) == self.kinds.get(other)
     }
 
-    /// The largest batch of a queue, and the longest time limit.
-    pub(super) fn bounds(&self, queue: &str) -> (usize, std::time::Duration) {
-        let of_queue = || self.groups.iter().filter(|group| group.policy().queue == queue);
-        (
-            of_queue().map(|group| group.size()).max().unwrap_or(1),
-            of_queue().map(|group| group.policy().time_limit).max().unwrap_or_default(),
-        )
+    /// The largest batch of a queue.
+    pub(super) fn largest_batch(&self, queue: &str) -> usize {
+        self.groups.iter().filter(|group| group.policy().queue == queue).map(|group| group.size()).max().unwrap_or(1)
     }
+}
+
+fn refuse_never_started(kind: &'static str, policy: &Policy) -> Result<(), RegistryError> {
+    if policy.max_attempts == 0 || policy.time_limit.is_zero() {
+        return Err(RegistryError::NeverStarted { kind });
+    }
+    Ok(())
 }
 
 struct Single<J>(PhantomData<fn() -> J>);

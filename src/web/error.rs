@@ -13,8 +13,8 @@ use crate::index::IndexError;
 use crate::jobs::YankError;
 use crate::jobs::publish_version::PublishError;
 use crate::package::Refusal;
+use crate::queue::EnqueueError;
 use crate::queue::JobError;
-use crate::queue::storage::EnqueueError;
 
 /// Seconds after which a client may try again when something behind the registry is away.
 const RETRY_AFTER: u16 = 2;

@@ -1,6 +1,7 @@
 //! The queue with kinds of the tests' own and real connections: claims, fences, failures, wake-ups.
 
 use std::error::Error;
+use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,16 +10,17 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use serde::{Deserialize, Serialize};
 use supercargo::queue::inspection::{self, JobView, Selection};
+use supercargo::queue::intervention::{self, Handled};
 use supercargo::queue::listener::Listener;
 use supercargo::queue::registry::RegistryError;
-use supercargo::queue::storage::{self, Handled};
+use supercargo::queue::storage;
 use supercargo::queue::{
     Backoff, Batch, Completions, ConnectionSource, Enqueue, Job, JobError, Lend, Member, Outcome, Perform, Policy,
-    Registry, Run, Runner, Wakeups,
+    Registry, Run, Runner, Wakeups, Workers,
 };
 
 use crate::support::cluster::Database;
-use crate::support::event::{wait_for, wait_until};
+use crate::support::event::wait_until;
 
 const POLICY: Policy = Policy {
     max_attempts: 3,
@@ -154,8 +156,17 @@ impl Queue {
     }
 
     fn runner(&self) -> Runner<Arc<World>> {
-        let registry =
-            Registry::default().job::<Act>().unwrap().batch::<Together>(|kinds| kinds.member::<One>()).unwrap();
+        self.runner_with(Workers::PerProcess(NonZeroUsize::MIN))
+    }
+
+    fn runner_with(&self, workers: Workers) -> Runner<Arc<World>> {
+        let registry = Registry::default()
+            .job::<Act>()
+            .unwrap()
+            .batch::<Together>(|kinds| kinds.member::<One>())
+            .unwrap()
+            .workers("test", workers)
+            .unwrap();
         Runner::new(
             registry,
             Arc::clone(&self.world),
@@ -234,8 +245,8 @@ fn a_held_row_is_not_run_by_another_worker_however_due_it_looks() {
         started.recv().unwrap();
         // Its lock keeps even this statement out; another worker passes the row over.
         assert!(queue.runner().drain().unwrap().done.is_empty());
-        assert_eq!(storage::retry(&mut queue.connection, job).unwrap(), Handled::Running);
-        assert_eq!(storage::discard(&mut queue.connection, job, "me", "why").unwrap(), Handled::Running);
+        assert_eq!(intervention::retry(&mut queue.connection, job, "op").unwrap(), Handled::Running);
+        assert_eq!(intervention::discard(&mut queue.connection, job, "me", "why").unwrap(), Handled::Running);
         go_on.send(()).unwrap();
         assert_eq!(running.join().unwrap().done, [job]);
     });
@@ -281,13 +292,13 @@ fn a_holder_whose_claim_was_taken_over_can_write_nothing() {
     let mut queue = Queue::new();
     let job = queue.act("x");
     queue.sql("UPDATE jobs SET claim_no = 2");
-    assert!(storage::hold(&mut queue.connection, &[(job, 1)]).unwrap().is_empty());
+    assert!(storage::hold(&mut queue.connection, &[(job, 1)], None).unwrap().is_empty());
     assert_eq!(storage::fail(&mut queue.connection, job, 1, "stale", Duration::ZERO).unwrap(), 0);
     assert_eq!(storage::give_back(&mut queue.connection, job, 1, "stale", Duration::ZERO).unwrap(), 0);
     assert_eq!(storage::bury(&mut queue.connection, job, 1, "stale").unwrap(), 0);
-    storage::finish(&mut queue.connection, &[(job, 1, None)], "stale").unwrap();
+    assert!(storage::finish(&mut queue.connection, &[(job, 1, None)], "stale").unwrap().is_empty());
     assert_eq!((queue.show(job).state.as_str(), queue.show(job).error), ("waiting", None));
-    assert_eq!(storage::hold(&mut queue.connection, &[(job, 2)]).unwrap(), [job]);
+    assert_eq!(storage::hold(&mut queue.connection, &[(job, 2)], None).unwrap(), [job]);
 }
 
 #[test]
@@ -366,16 +377,16 @@ fn a_job_at_its_limit_is_dead_and_can_be_retried_or_discarded() {
     let dead = queue.show(job);
     assert_eq!((dead.state.as_str(), dead.attempts, dead.error.as_deref()), ("dead", 3, Some("it went wrong")));
     assert_eq!(inspection::count(&mut queue.connection).unwrap(), (0, 1));
-    assert_eq!(storage::retry(&mut queue.connection, job).unwrap(), Handled::Dead);
+    assert_eq!(intervention::retry(&mut queue.connection, job, "op").unwrap(), Handled::Dead);
     assert_eq!(queue.show(job).attempts, 0);
-    assert_eq!(storage::discard(&mut queue.connection, job, "op", "no use").unwrap(), Handled::Waiting);
+    assert_eq!(intervention::discard(&mut queue.connection, job, "op", "no use").unwrap(), Handled::Waiting);
     let done = queue.show(job);
     assert_eq!(
         (done.state.as_str(), done.detail.as_deref(), done.worker.as_deref()),
         ("discarded", Some("no use"), Some("op"))
     );
-    assert_eq!(storage::retry(&mut queue.connection, job).unwrap(), Handled::Unknown);
-    assert_eq!(storage::discard(&mut queue.connection, 4711, "op", "").unwrap(), Handled::Unknown);
+    assert_eq!(intervention::retry(&mut queue.connection, job, "op").unwrap(), Handled::Unknown);
+    assert_eq!(intervention::discard(&mut queue.connection, 4711, "op", "").unwrap(), Handled::Unknown);
 }
 
 #[test]
@@ -387,7 +398,7 @@ fn a_job_that_kills_its_process_each_time_is_buried_before_it_is_started_again()
     assert!(queue.ran().is_empty());
     let dead = queue.show(job);
     assert_eq!(dead.state, "dead");
-    assert!(dead.error.unwrap().starts_with("started 3 times and never heard of again"));
+    assert!(dead.error.unwrap().starts_with("started 3 times and not heard of again"));
 }
 
 #[test]
@@ -489,7 +500,8 @@ fn a_success_elsewhere_does_not_make_a_claimed_row_due() {
 #[test]
 fn one_worker_leads_a_queue_and_the_next_takes_over_when_it_ends() {
     let (mut queue, started, go_on) = Queue::gated();
-    let (first, second) = (queue.runner().start().unwrap(), queue.runner().start().unwrap());
+    let start = |queue: &Queue| queue.runner_with(Workers::OneInAll).start().unwrap();
+    let (first, second) = (start(&queue), start(&queue));
     queue.act("wait");
     queue.wakeups.wake();
     started.recv().unwrap();
@@ -534,12 +546,9 @@ fn a_worker_told_to_stop_finishes_its_batch() {
 fn an_idle_worker_finds_by_itself_what_nobody_told_it_of() {
     let mut queue = Queue::new();
     let running = queue.runner().start().unwrap();
-    wait_for("a leader", || {
-        (queue.count(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
-             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        ) > 0)
-            .then_some(())
+    // It has looked once and found nothing.
+    wait_until("an idle worker", || {
+        queue.count("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'supercargo worker tester%' AND state = 'idle' AND query LIKE '%COMMIT%'") > 0
     });
     queue.act("untold");
     wait_until("the job", || inspection::count(&mut queue.connection).unwrap().0 == 0);

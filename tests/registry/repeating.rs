@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use supercargo::index::Change;
 use supercargo::queue::inspection::{self, Selection};
-use supercargo::queue::storage;
+use supercargo::queue::intervention;
 
 use crate::support::harness::TestRegistry;
 use crate::support::package::Package;
@@ -94,8 +94,8 @@ fn a_crate_that_cannot_be_rendered_fails_alone() {
     assert_eq!(failing[0].error.as_deref(), Some(&*drained.failed[0].1));
     assert!(failing[0].run_at.unwrap() > chrono::Utc::now(), "it waits");
     let discarded =
-        registry.pool.with(|c| storage::discard(c, failing[0].id, "test", "done with it").unwrap()).unwrap();
-    assert_eq!(discarded, storage::Handled::Waiting);
+        registry.pool.with(|c| intervention::discard(c, failing[0].id, "test", "done with it").unwrap()).unwrap();
+    assert_eq!(discarded, intervention::Handled::Waiting);
 }
 
 /// A standby takes over from a worker that was killed between taking git's lock and moving the branch.

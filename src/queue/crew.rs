@@ -1,0 +1,417 @@
+//! The worker threads of a process, and the watch over them.
+//!
+//! A thread can't be ended from outside. A job that is over its time limit is therefore cut off from what it could still
+//! do: its database session is ended, which gives up its rows and makes its commit impossible; its failure is recorded by
+//! somebody else; and another thread takes its place. The thread itself is left to come back when it can, and then ends.
+//! The same goes for a thread that waits too long for an answer of the database (a connection that was cut without a
+//! word): there is nothing to record, since the row's own due time brings it back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use diesel::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Bool, Integer, Text};
+use parking_lot::{Condvar, Mutex};
+
+use super::connection::LendExt;
+use super::measures::{self, End};
+use super::performing::{begin, commit, unwind_to};
+use super::registry::Workers;
+use super::runner::{Inner, RunnerError};
+use super::storage::DueJob;
+use super::turn::Turn;
+use super::{JobError, JobId};
+
+/// Threads of one queue that may hang at the same time. Beyond it their places stay empty: what makes jobs hang would eat
+/// the process thread by thread.
+const MAX_HUNG: usize = 4;
+/// How long a worker that can't reach the database waits at most before it tries again.
+const RECONNECT_CAP: Duration = Duration::from_secs(5);
+/// Sessions of workers have names that begin so.
+pub(super) const SESSION_PREFIX: &str = "supercargo worker ";
+/// Keeps our advisory locks on queues apart from those of other programs in the same database.
+const QUEUE_LOCKS: i64 = 0x7375_7065_7263;
+
+/// What a worker has in its hands.
+#[derive(Debug, Clone)]
+pub(super) struct Claim {
+    pub id: JobId,
+    pub claim_no: i64,
+    pub kind: String,
+    pub attempts: i32,
+}
+
+impl Claim {
+    pub(super) fn of(job: &DueJob) -> Self {
+        Self { id: job.id, claim_no: job.claim_no, kind: job.kind.clone(), attempts: job.attempts }
+    }
+}
+
+/// A place for one worker thread, as the watch sees it.
+#[derive(Default)]
+pub(super) struct Slot {
+    phase: Mutex<Phase>,
+    /// The process number of the database session; 0 before there is one, and for a runner that nobody watches.
+    session: AtomicI32,
+}
+
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Resting,
+    /// Claiming or recording.
+    Talking {
+        since: Instant,
+    },
+    Performing {
+        since: Instant,
+        limit: Duration,
+        claims: Vec<Claim>,
+    },
+    /// The watch has given the place to another thread. There is no way back.
+    CutOff,
+}
+
+impl Slot {
+    pub(super) fn is_watched(&self) -> bool {
+        self.session.load(Ordering::SeqCst) != 0
+    }
+
+    pub(super) fn talks(&self) -> Result<(), RunnerError> {
+        self.enter(Phase::Talking { since: Instant::now() })
+    }
+
+    pub(super) fn performs(&self, since: Instant, limit: Duration, claims: Vec<Claim>) -> Result<(), RunnerError> {
+        self.enter(Phase::Performing { since, limit, claims })
+    }
+
+    pub(super) fn rests(&self) {
+        // Who was cut off is told when it wants to go on.
+        let _ = self.enter(Phase::Resting);
+    }
+
+    fn enter(&self, next: Phase) -> Result<(), RunnerError> {
+        let mut phase = self.phase.lock();
+        if let Phase::CutOff = *phase {
+            return Err(RunnerError::CutOff);
+        }
+        *phase = next;
+        Ok(())
+    }
+
+    fn is_cut_off(&self) -> bool {
+        matches!(*self.phase.lock(), Phase::CutOff)
+    }
+
+    /// Takes what is overdue out of the thread's hands.
+    fn cut_off_if_overdue(&self, talk_limit: Duration) -> Option<Overdue> {
+        let mut phase = self.phase.lock();
+        let (since, limit) = match *phase {
+            Phase::Talking { since } => (since, talk_limit),
+            Phase::Performing { since, limit, .. } => (since, limit),
+            Phase::Resting | Phase::CutOff => return None,
+        };
+        let took = since.elapsed();
+        if took <= limit {
+            return None;
+        }
+        let claims = match std::mem::replace(&mut *phase, Phase::CutOff) {
+            Phase::Performing { claims, .. } => claims,
+            _ => Vec::new(),
+        };
+        Some(Overdue { claims, limit, session: self.session.load(Ordering::SeqCst) })
+    }
+}
+
+struct Overdue {
+    claims: Vec<Claim>,
+    limit: Duration,
+    session: i32,
+}
+
+/// Everybody who works in this process.
+#[derive(Default)]
+pub(super) struct Crew {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    members: Vec<Member>,
+    /// Queues of threads that were cut off and have not come back.
+    hung: Vec<&'static str>,
+    /// Queues of places that are empty.
+    missing: Vec<&'static str>,
+    stopping: bool,
+}
+
+struct Member {
+    queue: &'static str,
+    slot: Arc<Slot>,
+}
+
+impl Crew {
+    pub(super) fn is_stopping(&self) -> bool {
+        self.state.lock().stopping
+    }
+
+    pub(super) fn stop(&self) {
+        self.state.lock().stopping = true;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn wait_for_workers(&self) {
+        let mut state = self.state.lock();
+        while !state.members.is_empty() {
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// Waits, but not longer than until somebody says stop; true if somebody has.
+    pub(super) fn pause(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        let mut state = self.state.lock();
+        while !state.stopping && !self.changed.wait_until(&mut state, until).timed_out() {}
+        state.stopping
+    }
+
+    /// A thread has ended, for whatever reason.
+    fn leave(&self, queue: &'static str, slot: &Arc<Slot>) {
+        let mut state = self.state.lock();
+        let before = state.members.len();
+        state.members.retain(|member| !Arc::ptr_eq(&member.slot, slot));
+        if state.members.len() == before {
+            // It had been cut off.
+            if let Some(place) = state.hung.iter().position(|hung| *hung == queue) {
+                state.hung.swap_remove(place);
+            }
+            measures::hung(queue, state.hung_in(queue));
+        } else if !state.stopping {
+            state.missing.push(queue);
+        }
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    fn hung_in(&self, queue: &str) -> usize {
+        self.hung.iter().filter(|hung| **hung == queue).count()
+    }
+
+    /// Removes those that are over their limits from the crew.
+    fn cut_off_overdue(&mut self, talk_limit: Duration) -> Vec<(&'static str, Overdue)> {
+        let mut overdue = Vec::new();
+        self.members.retain(|member| match member.slot.cut_off_if_overdue(talk_limit) {
+            None => true,
+            Some(over) => {
+                overdue.push((member.queue, over));
+                false
+            }
+        });
+        for (queue, _) in &overdue {
+            self.hung.push(queue);
+            self.missing.push(queue);
+            measures::hung(queue, self.hung_in(queue));
+        }
+        overdue
+    }
+
+    /// The places that are to be filled now.
+    fn take_missing(&mut self) -> Vec<&'static str> {
+        let missing = std::mem::take(&mut self.missing);
+        if self.stopping {
+            return Vec::new();
+        }
+        let (fill, keep) = missing.into_iter().partition(|queue| self.hung_in(queue) <= MAX_HUNG);
+        self.missing = keep;
+        fill
+    }
+}
+
+/// Leaves the crew when the thread ends, also by a panic.
+struct Leaving<'a, Env> {
+    inner: &'a Inner<Env>,
+    queue: &'static str,
+    slot: &'a Arc<Slot>,
+}
+
+impl<Env> Drop for Leaving<'_, Env> {
+    fn drop(&mut self) {
+        self.inner.crew.leave(self.queue, self.slot);
+    }
+}
+
+/// Starts a worker thread for a queue.
+pub(super) fn start_worker<Env: Send + Sync + 'static>(
+    inner: &Arc<Inner<Env>>,
+    queue: &'static str,
+) -> std::io::Result<()> {
+    let slot = Arc::new(Slot::default());
+    inner.crew.state.lock().members.push(Member { queue, slot: Arc::clone(&slot) });
+    let started = std::thread::Builder::new().name(format!("worker-{queue}")).spawn({
+        let (inner, slot) = (Arc::clone(inner), Arc::clone(&slot));
+        move || {
+            let _leaving = Leaving { inner: &inner, queue, slot: &slot };
+            inner.work(queue, &slot);
+        }
+    });
+    if started.is_err() {
+        inner.crew.leave(queue, &slot);
+    }
+    started.map(drop)
+}
+
+/// Holds what runs against its time limits, until the crew has gone.
+pub(super) fn watch<Env: Send + Sync + 'static>(inner: &Arc<Inner<Env>>) {
+    loop {
+        let (overdue, missing) = {
+            let mut state = inner.crew.state.lock();
+            if state.stopping && state.members.is_empty() {
+                return;
+            }
+            inner.crew.changed.wait_for(&mut state, inner.settings.watch_every);
+            (state.cut_off_overdue(inner.settings.talk_limit), state.take_missing())
+        };
+        inner.crew.changed.notify_all();
+        for (queue, overdue) in overdue {
+            inner.cut_off(queue, &overdue);
+        }
+        for queue in missing {
+            if let Err(error) = start_worker(inner, queue) {
+                tracing::error!(queue, %error, "a worker could not be replaced");
+            }
+        }
+    }
+}
+
+impl<Env: Send + Sync + 'static> Inner<Env> {
+    fn work(&self, queue: &'static str, slot: &Slot) {
+        let mut failures = 0;
+        while !self.crew.is_stopping() && !slot.is_cut_off() {
+            match self.work_while_connected(queue, slot, &mut failures) {
+                Ok(()) | Err(RunnerError::CutOff) => break,
+                Err(error) => {
+                    let wait = Duration::from_millis(100).saturating_mul(1 << failures.min(10)).min(RECONNECT_CAP);
+                    failures += 1;
+                    tracing::warn!(queue, failures, error = %JobError::from(error), "the worker goes on in {wait:?}");
+                    self.crew.pause(wait);
+                }
+            }
+        }
+    }
+
+    /// Works on one connection until told to stop; an error means that the connection is to be thrown away.
+    fn work_while_connected(&self, queue: &'static str, slot: &Slot, failures: &mut u32) -> Result<(), RunnerError> {
+        slot.talks()?;
+        let mut connection = self.source.connect().map_err(RunnerError::Connect)?;
+        let session = connection.with(|connection| self.prepare_session(connection, queue))?;
+        slot.session.store(session, Ordering::SeqCst);
+        let mut may_take = self.registry.workers_of(queue) != Workers::OneInAll;
+        while !self.crew.is_stopping() {
+            let ticket = self.wakeups.ticket();
+            if !may_take {
+                slot.talks()?;
+                may_take = connection.with(|connection| lock_by_name(connection, queue))?;
+                if may_take {
+                    tracing::debug!(queue, worker = self.worker, "this worker takes the queue's jobs");
+                }
+            }
+            let turn = if may_take { self.turn(&mut *connection, queue, slot)? } else { Turn::Idle };
+            *failures = 0;
+            if let Turn::Idle = turn {
+                slot.rests();
+                self.wakeups.wait(ticket, self.settings.poll.mul_f64(rand::random_range(0.8..1.2)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Names the session, and bounds what it may do without being asked: the database ends one that fell silent within a
+    /// transaction, and one whose other end is gone. Answers its process number.
+    fn prepare_session(&self, connection: &mut PgConnection, queue: &str) -> Result<i32, diesel::result::Error> {
+        #[derive(QueryableByName)]
+        struct Session {
+            #[diesel(sql_type = Integer)]
+            session: i32,
+        }
+        let talk_limit = self.settings.talk_limit.as_millis().to_string();
+        let hold_timeout = self.settings.hold_timeout.as_millis().to_string();
+        let name = format!("{SESSION_PREFIX}{} {queue}", self.worker);
+        for (setting, value) in [
+            ("application_name", name.as_str()),
+            // What may be lost then, and only if the database itself crashes, is a count, or work that is done again.
+            ("synchronous_commit", "off"),
+            ("lock_timeout", &hold_timeout),
+            ("statement_timeout", &talk_limit),
+            ("idle_in_transaction_session_timeout", &talk_limit),
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_interval", "2"),
+            ("tcp_keepalives_count", "3"),
+            ("tcp_user_timeout", "10000"),
+        ] {
+            sql_query("SELECT set_config($1, $2, false)")
+                .bind::<Text, _>(setting)
+                .bind::<Text, _>(value)
+                .execute(connection)?;
+        }
+        Ok(sql_query("SELECT pg_backend_pid() AS session").get_result::<Session>(connection)?.session)
+    }
+
+    /// Ends the session of an overdue worker, and writes down why its jobs failed.
+    fn cut_off(&self, queue: &'static str, overdue: &Overdue) {
+        let jobs: Vec<_> = overdue.claims.iter().map(|claim| claim.id).collect();
+        tracing::error!(?jobs, queue, limit = ?overdue.limit, "cut off: over the time limit");
+        if let Err(error) = self.end_and_record(queue, overdue) {
+            // Its rows come due by themselves, and the count of starts stands.
+            tracing::error!(?jobs, queue, error = %JobError::from(error), "that a job was cut off could not be recorded");
+        }
+    }
+
+    fn end_and_record(&self, queue: &'static str, overdue: &Overdue) -> Result<(), RunnerError> {
+        let mut connection = self.source.connect().map_err(RunnerError::Connect)?;
+        connection.with(|connection| {
+            self.prepare_session(connection, queue)?;
+            if overdue.session != 0 {
+                sql_query(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                     WHERE pid = $1 AND datname = current_database() AND starts_with(application_name, $2)",
+                )
+                .bind::<Integer, _>(overdue.session)
+                .bind::<Text, _>(SESSION_PREFIX)
+                .execute(connection)?;
+            }
+            for claim in &overdue.claims {
+                let text = format!("cut off: it ran longer than the {:?} that its kind may take", overdue.limit);
+                begin(connection)?;
+                // Waits for the ended session to give up the row.
+                let recorded = self.record_failure(connection, queue, claim, &text, End::CutOff);
+                match recorded {
+                    Ok(()) => commit(connection)?,
+                    Err(error) => {
+                        unwind_to(connection, 0)?;
+                        return Err(error);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Takes a name for this session, if no other session has it. The lock ends with the session.
+pub(super) fn lock_by_name(connection: &mut PgConnection, name: &str) -> Result<bool, diesel::result::Error> {
+    #[derive(QueryableByName)]
+    struct Taken {
+        #[diesel(sql_type = Bool)]
+        taken: bool,
+    }
+    sql_query("SELECT pg_try_advisory_lock(hashtextextended($1, $2)) AS taken")
+        .bind::<Text, _>(name)
+        .bind::<BigInt, _>(QUEUE_LOCKS)
+        .get_result::<Taken>(connection)
+        .map(|row| row.taken)
+}

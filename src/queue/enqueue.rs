@@ -1,0 +1,134 @@
+//! Asking for a job.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Jsonb, Nullable, SmallInt, Text};
+use diesel::{PgConnection, QueryResult, sql_query};
+
+use super::settings::GAP;
+use super::storage::{IdRow, lock_key, milliseconds, wake, wake_channel};
+use super::{Duplicates, Job, JobId, Order};
+
+/// A job about to be enqueued.
+pub struct Enqueue<'a, J> {
+    job: &'a J,
+    requested_by: Option<&'a str>,
+    delay: Duration,
+    priority: i16,
+}
+
+/// Why a job could not be added.
+#[derive(Debug, thiserror::Error)]
+pub enum EnqueueError {
+    #[error("the job can't be written as JSON")]
+    Payload(#[source] serde_json::Error),
+    #[error(
+        "jobs of the kind {kind} are ordered or deduplicated by their key, and this one has none: let Job::key name one"
+    )]
+    NoKey { kind: &'static str },
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+}
+
+impl<'a, J: Job> Enqueue<'a, J> {
+    pub fn new(job: &'a J) -> Self {
+        Self { job, requested_by: None, delay: Duration::ZERO, priority: J::POLICY.priority }
+    }
+
+    /// Who asked for it, for the history.
+    pub fn requested_by(mut self, who: &'a str) -> Self {
+        self.requested_by = Some(who);
+        self
+    }
+
+    /// Not to be started earlier than this from now.
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Another priority than that of its kind. Higher runs first; in an ordered key the order of arrival comes first.
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Adds the job, or wakes its twin where the kind asks for that, and answers which job is owed. It is owed when the
+    /// caller's transaction commits, together with whatever else that does.
+    ///
+    /// In a transaction that enqueues several jobs of ordered kinds, ask for them in a fixed order of their keys: each
+    /// key is locked to the end of the transaction, so that its order is the order of the commits.
+    pub fn insert(self, connection: &mut PgConnection) -> Result<JobId, EnqueueError> {
+        let policy = J::POLICY;
+        let key = self.job.key();
+        let payload = serde_json::to_value(self.job).map_err(EnqueueError::Payload)?;
+        if policy.order == Order::Any && policy.duplicates == Duplicates::Keep {
+            return Ok(self.insert_row(connection, key.as_deref(), payload)?);
+        }
+        let key = key.ok_or(EnqueueError::NoKey { kind: J::KIND })?;
+        // Ids and turns of a key are given out under its lock, so both need one transaction.
+        connection.transaction(|connection| {
+            if policy.order == Order::ByKey {
+                lock_key(connection, J::KIND, &key)?;
+            }
+            if policy.duplicates == Duplicates::WakeTwin
+                && let Some(twin) = wake_twin(connection, J::KIND, &key, self.delay)?
+            {
+                wake(connection, policy.queue)?;
+                return Ok(twin);
+            }
+            Ok(self.insert_row(connection, Some(&key), payload)?)
+        })
+    }
+
+    fn insert_row(
+        self,
+        connection: &mut PgConnection,
+        key: Option<&str>,
+        payload: serde_json::Value,
+    ) -> QueryResult<JobId> {
+        // Whose turn it is: nobody's who stands in line already.
+        let turn = match J::POLICY.order {
+            Order::Any => "NULL",
+            Order::ByKey => "NOT EXISTS (SELECT FROM jobs WHERE kind = $2 AND key = $3)",
+        };
+        let row: IdRow = sql_query(format!(
+            "WITH added AS (
+                INSERT INTO jobs (queue, kind, key, payload, priority, requested_by, run_at, turn)
+                VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 millisecond', {turn})
+                RETURNING id)
+             SELECT id FROM added, pg_notify($8, '')"
+        ))
+        .bind::<Text, _>(J::POLICY.queue)
+        .bind::<Text, _>(J::KIND)
+        .bind::<Nullable<Text>, _>(key)
+        .bind::<Jsonb, _>(payload)
+        .bind::<SmallInt, _>(self.priority)
+        .bind::<Nullable<Text>, _>(self.requested_by)
+        .bind::<BigInt, _>(milliseconds(self.delay))
+        .bind::<Text, _>(wake_channel(J::POLICY.queue))
+        .get_result(connection)?;
+        Ok(row.id)
+    }
+}
+
+/// Makes a waiting job of the key due, after `delay`, unless somebody holds its row: then it may have read what is older
+/// than this request. It stays locked until the caller commits, so that whoever claims it sees what the caller wrote.
+/// A claim that is between its two steps is left its gap: made due, it would be stolen.
+fn wake_twin(connection: &mut PgConnection, kind: &str, key: &str, delay: Duration) -> QueryResult<Option<JobId>> {
+    let rows: Vec<IdRow> = sql_query(
+        "UPDATE jobs
+         SET run_at = least(run_at, greatest(clock_timestamp() + $3 * interval '1 millisecond',
+                                             CASE WHEN last_failed_at >= claimed_at THEN NULL
+                                                  ELSE claimed_at + $4 * interval '1 millisecond' END))
+         WHERE id = (SELECT id FROM jobs WHERE kind = $1 AND key = $2 ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+         RETURNING id",
+    )
+    .bind::<Text, _>(kind)
+    .bind::<Text, _>(key)
+    .bind::<BigInt, _>(milliseconds(delay))
+    .bind::<BigInt, _>(milliseconds(GAP))
+    .get_results(connection)?;
+    Ok(rows.first().map(|row| row.id))
+}

@@ -1,0 +1,266 @@
+//! The sweep: once a minute one process of the installation goes through all jobs and looks after what fell out of every
+//! other hand.
+//!
+//! It pages by id, so it neither stops at a row nor reads a page twice, however many rows it passes over. What it means
+//! to change it looks at again under the row's lock, in a transaction of that row alone: an error there is recorded and
+//! the sweep goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
+use diesel::{PgConnection, QueryResult, sql_query};
+
+use super::connection::LendExt;
+use super::crew::{SESSION_PREFIX, lock_by_name};
+use super::runner::{Inner, RunnerError};
+use super::settings::Settings;
+use super::storage::{self, LOST, milliseconds};
+use super::{JobError, JobId, Policy, measures};
+
+/// How much longer than its kind allows a row may be held before the sweep ends the session: the process that runs the
+/// job comes first, and then the database's own time limits.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Receipts that are removed at once.
+const PRUNED_TOGETHER: i64 = 1000;
+/// The advisory lock of the one who sweeps.
+const SWEEP_LOCK: &str = "the sweep";
+
+/// What a sweep met.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Rows it has seen.
+    pub seen: u64,
+    /// Jobs that were started as often as they may be, by processes that are gone; they are dead now.
+    pub buried: Vec<JobId>,
+    /// Jobs whose sessions it ended, because they ran too long.
+    pub terminated: Vec<JobId>,
+    /// Jobs whose rows somebody holds who is no worker, and who.
+    pub held_by_others: Vec<(JobId, String)>,
+    /// Kinds that this program does not know, and how many jobs wait for one that does.
+    pub unknown: BTreeMap<String, u64>,
+    /// Jobs that waited for a turn which nobody had.
+    pub handed_on: Vec<JobId>,
+    /// Rows that could not be looked after, and why.
+    pub failed: Vec<(JobId, String)>,
+    /// Receipts that were older than they are kept.
+    pub pruned: usize,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = BigInt)]
+    id: JobId,
+    #[diesel(sql_type = Text)]
+    queue: String,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    key: Option<String>,
+    #[diesel(sql_type = Integer)]
+    attempts: i32,
+    #[diesel(sql_type = BigInt)]
+    claim_no: i64,
+    #[diesel(sql_type = Bool)]
+    due: bool,
+    /// Seconds since a start of which no end is on record.
+    #[diesel(sql_type = Nullable<Double>)]
+    running: Option<f64>,
+    #[diesel(sql_type = Bool)]
+    turn_is_stuck: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    last_error: Option<String>,
+}
+
+/// Goes through all jobs once. `policy_of` knows the kinds of this program.
+pub fn sweep(
+    connection: &mut PgConnection,
+    policy_of: &dyn Fn(&str) -> Option<Policy>,
+    settings: &Settings,
+) -> QueryResult<Swept> {
+    let mut swept = Swept::default();
+    let mut after = i64::MIN;
+    loop {
+        let page = page(connection, after, settings.sweep_page)?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        for row in &page {
+            swept.seen += 1;
+            let Some(policy) = policy_of(&row.kind) else {
+                *swept.unknown.entry(row.kind.clone()).or_default() += 1;
+                continue;
+            };
+            let looked_after = connection.transaction(|connection| look_after(connection, row, &policy, &mut swept));
+            if let Err(error) = looked_after {
+                swept.failed.push((row.id, error.to_string()));
+            }
+        }
+    }
+    swept.pruned = prune(connection, settings.history_retention)?;
+    Ok(swept)
+}
+
+fn page(connection: &mut PgConnection, after: JobId, size: u32) -> QueryResult<Vec<Row>> {
+    sql_query(format!(
+        "SELECT id, queue, kind, key, attempts, claim_no, last_error, run_at <= clock_timestamp() AS due,
+                CASE WHEN {LOST} THEN extract(epoch FROM clock_timestamp() - claimed_at)::float8 END AS running,
+                turn = false IS TRUE AND NOT EXISTS (
+                    SELECT FROM jobs AS other WHERE other.kind = jobs.kind AND other.key = jobs.key AND other.turn)
+                    AS turn_is_stuck
+         FROM jobs WHERE id > $1 ORDER BY id LIMIT $2"
+    ))
+    .bind::<BigInt, _>(after)
+    .bind::<BigInt, _>(i64::from(size))
+    .get_results(connection)
+}
+
+fn look_after(connection: &mut PgConnection, row: &Row, policy: &Policy, swept: &mut Swept) -> QueryResult<()> {
+    let too_long = (policy.time_limit + PATIENCE).as_secs_f64();
+    if row.due && row.attempts.unsigned_abs() >= policy.max_attempts {
+        if lock_again(connection, row)? {
+            let error = storage::killed_each_time(row.attempts, row.last_error.as_deref());
+            storage::bury(connection, row.id, row.claim_no, &error)?;
+            swept.buried.push(row.id);
+        }
+    } else if row.running.is_some_and(|running| running > too_long) {
+        end_holder(connection, row, swept)?;
+    } else if row.turn_is_stuck
+        && let Some(key) = &row.key
+        && storage::hand_on(connection, &row.queue, &row.kind, key)?
+    {
+        swept.handed_on.push(row.id);
+    }
+    Ok(())
+}
+
+/// Locks the row if nobody holds it and it is still as it was read.
+fn lock_again(connection: &mut PgConnection, row: &Row) -> QueryResult<bool> {
+    let locked = sql_query(
+        "SELECT id FROM jobs WHERE id = $1 AND claim_no = $2 AND attempts = $3 AND run_at <= clock_timestamp()
+         FOR NO KEY UPDATE SKIP LOCKED",
+    )
+    .bind::<BigInt, _>(row.id)
+    .bind::<BigInt, _>(row.claim_no)
+    .bind::<Integer, _>(row.attempts)
+    .execute(connection)?;
+    Ok(locked > 0)
+}
+
+/// Ends the session that holds the row, if it is one of a worker. A row that nobody holds is simply due again.
+fn end_holder(connection: &mut PgConnection, row: &Row, swept: &mut Swept) -> QueryResult<()> {
+    #[derive(QueryableByName)]
+    struct Holder {
+        #[diesel(sql_type = Integer)]
+        pid: i32,
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    // A row lock stands in the row itself, as the number of the transaction that holds it.
+    let holders: Vec<Holder> = sql_query(
+        "SELECT session.pid, coalesce(session.application_name, '') AS name
+         FROM jobs
+         JOIN pg_locks ON pg_locks.locktype = 'transactionid' AND pg_locks.transactionid = jobs.xmax
+              AND pg_locks.mode = 'ExclusiveLock' AND pg_locks.granted
+         JOIN pg_stat_activity AS session ON session.pid = pg_locks.pid
+         WHERE jobs.id = $1 AND jobs.claim_no = $2",
+    )
+    .bind::<BigInt, _>(row.id)
+    .bind::<BigInt, _>(row.claim_no)
+    .get_results(connection)?;
+    for holder in holders {
+        if holder.name.starts_with(SESSION_PREFIX) {
+            sql_query("SELECT pg_terminate_backend($1)").bind::<Integer, _>(holder.pid).execute(connection)?;
+            swept.terminated.push(row.id);
+        } else {
+            swept.held_by_others.push((row.id, format!("{:?} (session {})", holder.name, holder.pid)));
+        }
+    }
+    Ok(())
+}
+
+/// Removes receipts that are older than `retention`, oldest first, a page at a time.
+fn prune(connection: &mut PgConnection, retention: Duration) -> QueryResult<usize> {
+    let mut pruned = 0;
+    loop {
+        let removed = sql_query(
+            "DELETE FROM job_history WHERE seq IN (
+                SELECT seq FROM (SELECT seq, finished_at FROM job_history ORDER BY seq LIMIT $1) AS oldest
+                WHERE finished_at < clock_timestamp() - $2 * interval '1 millisecond')",
+        )
+        .bind::<BigInt, _>(PRUNED_TOGETHER)
+        .bind::<BigInt, _>(milliseconds(retention))
+        .execute(connection)?;
+        pruned += removed;
+        if removed == 0 {
+            return Ok(pruned);
+        }
+    }
+}
+
+/// Sweeps now and then, whenever this process is the one who does.
+pub(super) fn keep_sweeping<Env: Send + Sync + 'static>(inner: &Arc<Inner<Env>>) {
+    while !inner.crew.pause(inner.settings.sweep_every.mul_f64(rand::random_range(0.8..1.2))) {
+        if let Err(error) = inner.sweep_while_leading() {
+            tracing::warn!(error = %JobError::from(error), "the sweep could not be done; the next one will");
+        }
+    }
+}
+
+impl<Env: Send + Sync + 'static> Inner<Env> {
+    /// Sweeps on one connection until told to stop. Whoever has the lock keeps it; the others look again each time.
+    fn sweep_while_leading(&self) -> Result<(), RunnerError> {
+        let mut connection = self.source.connect().map_err(RunnerError::Connect)?;
+        connection.with(|connection| {
+            sql_query("SELECT set_config('application_name', $1, false)")
+                .bind::<Text, _>(format!("supercargo sweep {}", self.worker))
+                .execute(connection)
+        })?;
+        loop {
+            if connection.with(|connection| lock_by_name(connection, SWEEP_LOCK))? {
+                let began = Instant::now();
+                let policy_of = |kind: &str| self.registry.policy_of(kind);
+                let swept = connection.with(|connection| sweep(connection, &policy_of, &self.settings))?;
+                measures::sweep_took(began.elapsed());
+                report(&swept);
+            }
+            if self.crew.pause(self.settings.sweep_every.mul_f64(rand::random_range(0.8..1.2))) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn report(swept: &Swept) {
+    tracing::debug!(seen = swept.seen, pruned = swept.pruned, "swept the queue");
+    if !swept.buried.is_empty() {
+        tracing::error!(jobs = ?swept.buried, "dead: their processes were killed each time they ran");
+    }
+    if !swept.terminated.is_empty() {
+        tracing::error!(jobs = ?swept.terminated, "ran longer than their kinds may, and their sessions were ended");
+    }
+    for (job, holder) in &swept.held_by_others {
+        tracing::error!(job, holder, "held for longer than its kind may run, by a session that is no worker's");
+    }
+    for (kind, count) in &swept.unknown {
+        tracing::warn!(kind, count, "jobs of a kind that this version does not know wait for one that does");
+    }
+    if !swept.handed_on.is_empty() {
+        tracing::error!(jobs = ?swept.handed_on, "waited for a turn that nobody had: rows were removed by hand");
+    }
+    for (job, error) in &swept.failed {
+        tracing::error!(job, error, "could not be looked after");
+    }
+    for (finding, count) in [
+        ("buried", swept.buried.len()),
+        ("terminated", swept.terminated.len()),
+        ("held_by_others", swept.held_by_others.len()),
+        ("unknown_kind", swept.unknown.len()),
+        ("stuck_turn", swept.handed_on.len()),
+        ("error", swept.failed.len()),
+        ("pruned", swept.pruned),
+    ] {
+        measures::swept(finding, count);
+    }
+}
