@@ -1,11 +1,13 @@
 //! `supercargo jobs`.
 
 use diesel::PgConnection;
+use serde::Serialize;
 
 use super::AdminError;
 use super::output::{print_json, print_table, time};
+pub use super::watch::watch;
 use crate::queue::JobId;
-use crate::queue::inspection::{self, JobView, Selection};
+use crate::queue::inspection::{self, JobView, Receipt, Selection};
 use crate::queue::intervention::{self, Handled};
 
 /// Characters of an error that a line of the table has room for.
@@ -38,9 +40,42 @@ pub fn list(connection: &mut PgConnection, selection: Selection, limit: i64, as_
     Ok(())
 }
 
+/// A job with the receipts of its attempts.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    job: JobView,
+    receipts: Vec<Receipt>,
+}
+
 pub fn show(connection: &mut PgConnection, id: JobId, as_json: bool) -> Result<(), AdminError> {
     let job = inspection::show(connection, id)?.ok_or(AdminError::NoJob(id))?;
-    if as_json { print_json(&job) } else { print_job(&job) }
+    let shown = Shown { job, receipts: inspection::receipts(connection, id)? };
+    if as_json {
+        return print_json(&shown);
+    }
+    print_job(&shown.job)?;
+    for (place, receipt) in shown.receipts.iter().enumerate() {
+        let label = if place == 0 { "history" } else { "" };
+        println!("{label:<13}{}", describe(receipt).replace('\n', "\n             "));
+    }
+    Ok(())
+}
+
+/// A receipt in a line: when, what, after how long, by whom, and with what result.
+pub(super) fn describe(receipt: &Receipt) -> String {
+    let mut line = format!("{} {}", time(Some(receipt.finished_at)), receipt.outcome);
+    if let Some(started) = receipt.started_at {
+        let took = (receipt.finished_at - started).num_milliseconds().max(0);
+        line.push_str(&format!(", attempt {}, {took} ms", receipt.attempts));
+    }
+    if let Some(by) = &receipt.finished_by {
+        line.push_str(&format!(", by {by}"));
+    }
+    if let Some(text) = receipt.error.as_ref().or(receipt.detail.as_ref()) {
+        line.push_str(&format!(": {text}"));
+    }
+    line
 }
 
 fn print_job(job: &JobView) -> Result<(), AdminError> {

@@ -6,6 +6,7 @@ pub mod tokens;
 pub mod users;
 
 mod output;
+mod watch;
 
 use crate::database::tokens::CreateTokenError;
 use crate::database::users::CreateUserError;
@@ -32,6 +33,8 @@ pub enum AdminError {
     User(#[from] CreateUserError),
     #[error(transparent)]
     Token(#[from] CreateTokenError),
+    #[error("the answer can't be written")]
+    Output(#[from] std::io::Error),
     #[error("the database failed")]
     Database(#[from] diesel::result::Error),
     #[error("the answer can't be written as JSON")]

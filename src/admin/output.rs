@@ -9,12 +9,16 @@ use super::AdminError;
 
 /// Prints rows under a header; columns are as wide as their content.
 pub(super) fn print_table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    println!("{}", table(header, rows));
+}
+
+pub(super) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
     rows.into_iter().for_each(|row| {
         table.add_row(row);
     });
-    println!("{}", table.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n"));
+    table.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), AdminError> {

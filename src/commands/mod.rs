@@ -5,7 +5,9 @@ pub mod serve;
 
 mod data_dir;
 mod log;
+mod metrics;
 mod migrate;
+mod server;
 mod setup;
 mod signals;
 mod storage;
@@ -28,8 +30,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
         Command::With(options) => with::with(&options),
-        Command::Admin(command) => operate(command).map(|()| ExitCode::SUCCESS),
-        Command::Jobs(command) => look_after_jobs(command).map(|()| ExitCode::SUCCESS),
+        Command::Admin(command) => end_with_the_pipe().and_then(|()| operate(command)).map(|()| ExitCode::SUCCESS),
+        Command::Jobs(command) => {
+            end_with_the_pipe().and_then(|()| look_after_jobs(command)).map(|()| ExitCode::SUCCESS)
+        }
     });
     done.unwrap_or_else(|error| {
         eprintln!("supercargo: {error}");
@@ -78,6 +82,9 @@ fn look_after_jobs(command: JobsCommand) -> Result<(), CommandError> {
             };
             on(&storage, |connection| admin::jobs::list(connection, selection, limit, output.json))
         }
+        JobsCommand::Watch { interval, output, storage } => {
+            on(&storage, |connection| admin::jobs::watch(connection, interval, output.json))
+        }
         JobsCommand::Show { id, output, storage } => {
             on(&storage, |connection| admin::jobs::show(connection, id, output.json))
         }
@@ -86,6 +93,16 @@ fn look_after_jobs(command: JobsCommand) -> Result<(), CommandError> {
             on(&storage, |connection| admin::jobs::discard(connection, id, &reason))
         }
     }
+}
+
+/// A command whose answer nobody reads any more (`| head`) ends silently, as other programs do.
+#[allow(unsafe_code)]
+fn end_with_the_pipe() -> Result<(), CommandError> {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // Safety: the default action runs no code of ours.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }
+        .map(drop)
+        .map_err(|error| CommandError::from(std::io::Error::from(error)))
 }
 
 /// Runs an operator's command on the database of a registry, whether it is being served or not.

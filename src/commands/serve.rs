@@ -7,14 +7,12 @@
 use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::time::Duration;
 
-use axum::serve::ListenerExt;
-use tokio::sync::oneshot;
-
+use super::metrics;
+use super::server::{Server, bind};
 use super::setup::{ensure_admin, ensure_config_json};
 use super::signals::Signals;
-use super::working::Working;
+use super::working::{Shared, Working};
 use super::{CommandError, Storage};
 use crate::config::ServeOptions;
 use crate::crate_store::CrateStore;
@@ -26,10 +24,11 @@ use crate::web::{self, App, Settings};
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     let signals = Signals::block()?;
-    let listener = TcpListener::bind(options.listen).map_err(|error| cannot_listen(options.listen, error))?;
+    let listener = bind(options.listen, "--listen")?;
+    let metrics_listener = options.work.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
     let storage = Storage::open(&options.storage, options.throwaway)?;
     let data_dir = storage.data_dir.clone();
-    let served = serve_from(options, &storage, listener, signals);
+    let served = serve_from(options, &storage, listener, metrics_listener, signals);
     let closed = storage.close();
     if options.throwaway {
         std::fs::remove_dir_all(data_dir.path())?;
@@ -37,19 +36,11 @@ pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     served.and(closed)
 }
 
-fn cannot_listen(address: SocketAddr, error: std::io::Error) -> CommandError {
-    let remedy = match error.kind() {
-        std::io::ErrorKind::AddrInUse => "another program has this port; choose another with --listen",
-        std::io::ErrorKind::PermissionDenied => "ports below 1024 need privileges; choose another with --listen",
-        _ => "choose another address with --listen",
-    };
-    CommandError::while_doing(format!("can't listen on {address} ({remedy})"), error)
-}
-
 fn serve_from(
     options: &ServeOptions,
     storage: &Storage,
     listener: TcpListener,
+    metrics_listener: Option<TcpListener>,
     signals: Signals,
 ) -> Result<(), CommandError> {
     let address = listener.local_addr()?;
@@ -61,17 +52,28 @@ fn serve_from(
     ensure_config_json(&index, &base_url)?;
     let crate_store = CrateStore::local(&storage.data_dir.crates())?;
     let pool = storage.pool(&options.storage);
-    let (wakeups, completions) = (Wakeups::default(), Completions::default());
-    let working = Working::start(storage, &pool, &index, &wakeups, &completions, !options.no_worker)?;
+    let metrics = metrics::install(&pool)?;
+    let shared = Shared { pool, index, wakeups: Wakeups::default(), completions: Completions::default() };
+    let takes_jobs = (!options.no_worker).then_some(&options.work);
+    let working = Working::start(storage, &shared, takes_jobs, options.storage.database_pool_size)?;
     let settings = Settings {
         urls: registry_urls(options, &base_url, address),
         base_url: base_url.clone(),
         limits: options.limits(),
         publish_wait: options.publish_wait,
     };
+    let Shared { pool, index, wakeups, completions } = shared;
     let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let app = App::new(pool, crate_store, index_state, wakeups, completions, settings);
-    let server = Server::start(app, listener)?;
+    let mut router = web::router(app);
+    let metrics_server = match metrics_listener {
+        Some(listener) => Some(metrics::serve(listener, metrics)?),
+        None => {
+            router = router.merge(web::metrics::router(metrics));
+            None
+        }
+    };
+    let server = Server::start(router, listener)?;
     announce(storage, &base_url)?;
     let signal = signals.wait()?;
     tracing::info!("{signal}: finishing requests and the batch at hand; once more to leave at once");
@@ -82,7 +84,8 @@ fn serve_from(
     let said = retract(storage);
     let served = server.stop(options.shutdown_grace);
     working.stop();
-    served.and(said)
+    let measured = metrics_server.map_or(Ok(()), |server| server.stop(options.shutdown_grace));
+    served.and(said).and(measured)
 }
 
 /// Where clients on this machine reach an address.
@@ -140,51 +143,4 @@ fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = std::fs::File::create(&unfinished)?;
     writeln!(file, "{text}")?;
     std::fs::rename(unfinished, path)
-}
-
-/// The HTTP server on threads of its own.
-struct Server {
-    runtime: tokio::runtime::Runtime,
-    stop: oneshot::Sender<()>,
-    served: tokio::task::JoinHandle<std::io::Result<()>>,
-}
-
-impl Server {
-    fn start(app: App, listener: TcpListener) -> Result<Self, CommandError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("web").enable_all().build()?;
-        listener.set_nonblocking(true)?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let listener = {
-            let _entered = runtime.enter();
-            // Without TCP_NODELAY a peer loses 40 ms on every answer of a connection it keeps.
-            tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "TCP_NODELAY could not be set");
-                }
-            })
-        };
-        let served = runtime.spawn(async move {
-            let stopping = async {
-                // A sender that is gone means stop as well.
-                let _ = stopped.await;
-            };
-            axum::serve(listener, web::router(app)).with_graceful_shutdown(stopping).await
-        });
-        Ok(Self { runtime, stop, served })
-    }
-
-    /// Takes no new connections, and gives requests that are being answered some time.
-    fn stop(self, grace: Duration) -> Result<(), CommandError> {
-        // The receiver is gone if the server ended by itself; then there is nothing to stop.
-        let _ = self.stop.send(());
-        let ended = self.runtime.block_on(async { tokio::time::timeout(grace, self.served).await });
-        self.runtime.shutdown_timeout(Duration::from_secs(1));
-        match ended {
-            Ok(served) => Ok(served??),
-            Err(_) => {
-                tracing::warn!("some requests did not end within {grace:?}; their clients have to send them again");
-                Ok(())
-            }
-        }
-    }
 }

@@ -1,12 +1,13 @@
 //! The data directory and the database, however they are to be had.
 
-use diesel::{Connection, PgConnection};
+use diesel::{Connection, PgConnection, RunQueryDsl};
 
 use super::CommandError;
 use super::data_dir::{self, DataDirLock};
 use crate::config::StorageOptions;
 use crate::config::storage::DataDir;
 use crate::database::embedded::{self, Cluster};
+use crate::database::url::with_timeouts;
 use crate::database::{Pool, migrations};
 use crate::index::{GitProgram, Index};
 
@@ -27,7 +28,7 @@ impl Storage {
         data_dir::create(&data_dir)?;
         let lock = Some(data_dir::lock(&data_dir)?);
         let storage = match options.database_url() {
-            Some(database_url) => Self { data_dir, database_url, cluster: None, lock },
+            Some(url) => Self { data_dir, database_url: with_timeouts(&url), cluster: None, lock },
             None => {
                 let cluster = Cluster::start(&cluster_options(options, &data_dir, throwaway))?;
                 Self { data_dir, database_url: cluster.url(), cluster: Some(cluster), lock }
@@ -41,7 +42,7 @@ impl Storage {
     pub fn attach(options: &StorageOptions) -> Result<Self, CommandError> {
         let data_dir = options.data_dir()?;
         let database_url = match options.database_url() {
-            Some(url) => url,
+            Some(url) => with_timeouts(&url),
             None if !data_dir.path().is_dir() => return Err(no_registry(&data_dir)),
             None => embedded::attach(data_dir.path())?.ok_or_else(|| {
                 CommandError::new(format!(
@@ -82,6 +83,32 @@ impl Storage {
 
     pub fn pool(&self, options: &StorageOptions) -> Pool {
         Pool::live(&self.database_url, options.database_pool_size)
+    }
+
+    /// Refuses to start what would later fail for want of connections.
+    pub fn check_connections(&self, for_requests: u32, for_jobs: usize) -> Result<(), CommandError> {
+        #[derive(diesel::QueryableByName)]
+        struct Allowed {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            allowed: i64,
+        }
+        let allowed: Allowed = diesel::sql_query(
+            "SELECT least(
+                current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint,
+                (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+                (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())) AS allowed",
+        )
+        .get_result(&mut self.connect()?)?;
+        let needed = i64::from(for_requests) + i64::try_from(for_jobs).unwrap_or(i64::MAX);
+        if needed > allowed.allowed {
+            return Err(CommandError::new(format!(
+                "the database allows {} connections, and this process may need {needed}: {for_requests} for requests and \
+                 {for_jobs} for jobs; choose a smaller --database-pool-size, or raise PostgreSQL's max_connections (or \
+                 the limit of the role or the database)",
+                allowed.allowed
+            )));
+        }
+        Ok(())
     }
 
     /// Opens the index, which needs a git program that works.

@@ -1,21 +1,36 @@
 //! `supercargo worker`.
 
+use std::time::Duration;
+
+use super::server::bind;
 use super::signals::Signals;
-use super::working::Working;
-use super::{CommandError, Storage};
-use crate::config::StorageOptions;
+use super::working::{Shared, Working};
+use super::{CommandError, Storage, metrics};
+use crate::config::WorkerOptions;
 use crate::queue::{Completions, Wakeups};
 
-pub(super) fn work(options: &StorageOptions) -> Result<(), CommandError> {
+/// How long somebody who reads the metrics may go on after the first SIGTERM.
+const GRACE: Duration = Duration::from_secs(1);
+/// Connections beside those for jobs: metrics take one now and then.
+const OTHER_CONNECTIONS: u32 = 1;
+
+pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     let signals = Signals::block()?;
-    let storage = Storage::attach(options)?;
-    let index = storage.index(options)?;
-    let (wakeups, completions) = (Wakeups::default(), Completions::default());
-    let working = Working::start(&storage, &storage.pool(options), &index, &wakeups, &completions, true)?;
+    let metrics_listener = options.work.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
+    let storage = Storage::attach(&options.storage)?;
+    let index = storage.index(&options.storage)?;
+    let pool = storage.pool(&options.storage);
+    let measuring = match metrics_listener {
+        Some(listener) => Some(metrics::serve(listener, metrics::install(&pool)?)?),
+        None => None,
+    };
+    let shared = Shared { pool, index, wakeups: Wakeups::default(), completions: Completions::default() };
+    let working = Working::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS)?;
     tracing::info!(data_dir = %storage.data_dir.path().display(), "taking jobs");
     let signal = signals.wait()?;
     tracing::info!("{signal}: finishing the batch at hand; once more to leave at once");
     signals.leave_at_the_next()?;
     working.stop();
-    storage.close()
+    let measured = measuring.map_or(Ok(()), |server| server.stop(GRACE));
+    storage.close().and(measured)
 }

@@ -1,11 +1,20 @@
 //! The part of a process that takes jobs: runner and listener.
 
 use super::{CommandError, Storage};
+use crate::config::WorkOptions;
 use crate::database::Pool;
 use crate::index::Index;
 use crate::jobs::{self, Environment};
 use crate::queue::listener::Listener;
-use crate::queue::{Completions, Runner, Running, Wakeups};
+use crate::queue::{Completions, Runner, Running, Settings, Wakeups};
+
+/// What jobs and requests of a process share.
+pub(super) struct Shared {
+    pub pool: Pool,
+    pub index: Index,
+    pub wakeups: Wakeups,
+    pub completions: Completions,
+}
 
 /// Workers at work, and an ear for other processes.
 pub(super) struct Working {
@@ -14,24 +23,29 @@ pub(super) struct Working {
 }
 
 impl Working {
-    /// Starts the listener, and the workers unless another process has them.
+    /// Starts the listener, and the workers if this process takes jobs. `requests` is how many connections are kept for
+    /// other things.
     pub(super) fn start(
         storage: &Storage,
-        pool: &Pool,
-        index: &Index,
-        wakeups: &Wakeups,
-        completions: &Completions,
-        takes_jobs: bool,
+        shared: &Shared,
+        takes_jobs: Option<&WorkOptions>,
+        requests: u32,
     ) -> Result<Self, CommandError> {
+        let Shared { pool, index, wakeups, completions } = shared;
         let registry = jobs::registry()?;
         let queues = registry.queues();
-        let running = if takes_jobs {
-            let environment = Environment { index: index.clone() };
-            let runner =
-                Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
-            Some(runner.start()?)
-        } else {
-            None
+        let environment = Environment { index: index.clone() };
+        let runner =
+            Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
+        // One more listens.
+        let for_jobs = takes_jobs.map_or(0, |_| runner.connections()) + 1;
+        storage.check_connections(requests, for_jobs)?;
+        let running = match takes_jobs {
+            Some(options) => {
+                let settings = Settings { history_retention: options.history_retention, ..Settings::default() };
+                Some(runner.with_settings(settings).start()?)
+            }
+            None => None,
         };
         let listener = Listener::start(&storage.database_url, &queues, wakeups.clone(), completions.clone())?;
         Ok(Self { running, listener: Some(listener) })

@@ -117,7 +117,20 @@ pub enum JobsCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Show everything about one job
+    /// Watch the queue at work
+    ///
+    /// On a terminal: how many jobs of each kind there are, what runs, and what ended last, until Ctrl-C. Elsewhere, and
+    /// with --json: a line for each attempt that ends from now on.
+    Watch {
+        /// How often to look
+        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::work::duration)]
+        interval: std::time::Duration,
+        #[command(flatten)]
+        output: OutputOptions,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Show everything about one job: how it stands, and how each of its attempts ended
     Show {
         id: i64,
         #[command(flatten)]

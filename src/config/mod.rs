@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod serve;
 pub mod storage;
+pub mod work;
 
 use std::ffi::OsString;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use admin::{AdminCommand, JobsCommand, OwnerCommand, TokenCommand, UserCommand};
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;
+pub use work::{WorkOptions, WorkerOptions};
 
 /// A self-hosted cargo registry whose publishes are never lost, half done or stuck.
 ///
@@ -58,7 +60,7 @@ pub enum Command {
     ///
     /// Works on the same database and data directory. With the private PostgreSQL, `serve` must be running. Several
     /// workers may run: one takes the jobs and the others stand by.
-    Worker(StorageOptions),
+    Worker(WorkerOptions),
     /// Bring the database's schema up to date
     ///
     /// `serve` does this by itself with its private PostgreSQL, and also with a database of yours, unless it is newer.

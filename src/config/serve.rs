@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::StorageOptions;
+use super::work::duration;
+use super::{StorageOptions, WorkOptions};
 use crate::package::Limits;
 
 #[derive(Args, Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct ServeOptions {
     /// Another URL, perhaps a former one, under which crates may name this registry; may be given several times
     #[arg(long = "url-alias", env = "SUPERCARGO_URL_ALIASES", value_name = "URL", value_delimiter = ',', value_parser = base_url)]
     pub url_aliases: Vec<String>,
+    #[command(flatten)]
+    pub work: WorkOptions,
     /// Leave the jobs to `supercargo worker`
     #[arg(long, env = "SUPERCARGO_NO_WORKER")]
     pub no_worker: bool,
@@ -62,10 +65,6 @@ impl ServeOptions {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 2s or 1m"))
-}
-
 /// A base URL without a slash at its end.
 fn base_url(text: &str) -> Result<String, String> {
     let trimmed = text.trim_end_matches('/');
@@ -90,11 +89,5 @@ mod tests {
         {
             assert!(base_url(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_duration_needs_its_unit() {
-        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
-        assert!(duration("5").unwrap_err().contains("500ms"));
     }
 }

@@ -7,6 +7,7 @@ pub mod owners;
 pub mod pool;
 pub mod schema;
 pub mod tokens;
+pub mod url;
 pub mod users;
 pub mod versions;
 

@@ -35,6 +35,8 @@ pub struct SharedConnection(Arc<ReentrantMutex<RefCell<PgConnection>>>);
 pub enum PoolError {
     #[error("no connection to the database was free within 10 s: {0}")]
     Exhausted(#[from] diesel::r2d2::PoolError),
+    #[error("no connection to the database was free: {0}")]
+    Busy(#[source] diesel::r2d2::PoolError),
     #[error("the database does not answer")]
     Connect(#[from] ConnectionError),
     #[error("the test connection is already lent out: a closure asked for it a second time")]
@@ -81,6 +83,14 @@ impl Pool {
     pub fn with<R>(&self, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
         match &self.0 {
             Kind::Live { pool, .. } => Ok(f(&mut *pool.get()?)),
+            Kind::Test(shared) => shared.with(f),
+        }
+    }
+
+    /// The same, for somebody who would rather go without than wait longer than this.
+    pub fn with_within<R>(&self, wait: Duration, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
+        match &self.0 {
+            Kind::Live { pool, .. } => Ok(f(&mut *pool.get_timeout(wait).map_err(PoolError::Busy)?)),
             Kind::Test(shared) => shared.with(f),
         }
     }

@@ -3,12 +3,14 @@
 //! It talks to libpq, the library under Diesel, because Diesel can't wait for a notification: its iterator returns at
 //! once, and looking again every so often would spend the time that LISTEN is there to save. Here a thread sleeps in
 //! `poll` on the connection's socket and on a pipe that ends it. Signals are hints, so a lost connection costs nothing
-//! but latency: it is opened again, and everybody is woken once to look for themselves.
+//! but latency: it is opened again, and everybody is woken once to look for themselves. A connection that went silent
+//! without being closed (a router that forgot it, a machine that lost its power) is found by asking something now and
+//! then, and waiting only so long for the answer.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -18,7 +20,11 @@ use super::{Completions, JobId, Wakeups};
 /// Pause before a lost connection is opened again.
 const RECONNECT: Duration = Duration::from_secs(1);
 /// A statement is sent this often, so that a connection whose other end vanished without a word is noticed.
-const PROBE: Duration = Duration::from_secs(30);
+const PROBE: Duration = Duration::from_secs(10);
+/// How long an answer may take before the connection counts as lost.
+const ANSWER: Duration = Duration::from_secs(5);
+/// The same for a new connection, in seconds.
+const CONNECT_SECONDS: &CStr = c"5";
 
 /// A listening thread. Dropping it ends the thread.
 pub struct Listener {
@@ -93,7 +99,7 @@ struct Connection(*mut pq_sys::PGconn);
 
 #[allow(unsafe_code)]
 mod ffi {
-    //! Every call into libpq. Safety: the pointer comes from `PQconnectdb`, is used by one thread only, and is freed
+    //! Every call into libpq. Safety: the pointer comes from `PQconnectdbParams`, is used by one thread only, and is freed
     //! once, in `drop`; libpq accepts a null connection everywhere and answers "bad".
 
     use super::*;
@@ -101,21 +107,40 @@ mod ffi {
     impl Connection {
         /// Connects and listens; None if that failed (it is tried again).
         pub(super) fn open(url: &CStr, channels: &[String]) -> Option<Self> {
-            let connection = Self(unsafe { pq_sys::PQconnectdb(url.as_ptr()) });
+            // What the URL says stands later, and wins.
+            let keywords = [c"connect_timeout", c"application_name", c"dbname"].map(CStr::as_ptr);
+            let values = [CONNECT_SECONDS, c"supercargo listener", url].map(CStr::as_ptr);
+            let (keywords, values) =
+                ([&keywords[..], &[std::ptr::null()]].concat(), [&values[..], &[std::ptr::null()]].concat());
+            let connection = Self(unsafe { pq_sys::PQconnectdbParams(keywords.as_ptr(), values.as_ptr(), 1) });
             if unsafe { pq_sys::PQstatus(connection.0) } != pq_sys::ConnStatusType::CONNECTION_OK {
                 return None;
             }
             channels.iter().all(|channel| connection.run(&format!("LISTEN \"{channel}\""))).then_some(connection)
         }
 
-        /// Runs a statement without an answer of interest.
-        pub(super) fn run(&self, statement: &str) -> bool {
-            let Ok(statement) = CString::new(statement) else { return false };
+        pub(super) fn send(&self, statement: &CStr) -> bool {
+            unsafe { pq_sys::PQsendQuery(self.0, statement.as_ptr()) == 1 }
+        }
+
+        /// Whether the next result has not arrived as a whole.
+        pub(super) fn is_busy(&self) -> bool {
+            unsafe { pq_sys::PQisBusy(self.0) == 1 }
+        }
+
+        /// The next result of a statement, which has arrived: whether it went well; None after the last one.
+        pub(super) fn result(&self) -> Option<bool> {
             unsafe {
-                let result = pq_sys::PQexec(self.0, statement.as_ptr());
+                let result = pq_sys::PQgetResult(self.0);
+                if result.is_null() {
+                    return None;
+                }
                 let status = pq_sys::PQresultStatus(result);
                 pq_sys::PQclear(result);
-                matches!(status, pq_sys::ExecStatusType::PGRES_COMMAND_OK | pq_sys::ExecStatusType::PGRES_EMPTY_QUERY)
+                Some(matches!(
+                    status,
+                    pq_sys::ExecStatusType::PGRES_COMMAND_OK | pq_sys::ExecStatusType::PGRES_EMPTY_QUERY
+                ))
             }
         }
 
@@ -150,6 +175,30 @@ mod ffi {
 }
 
 impl Connection {
+    /// Runs a statement without an answer of interest; false if it failed or was not answered in time.
+    fn run(&self, statement: &str) -> bool {
+        let Ok(statement) = CString::new(statement) else { return false };
+        if !self.send(&statement) {
+            return false;
+        }
+        let until = Instant::now() + ANSWER;
+        let mut good = true;
+        loop {
+            while self.is_busy() {
+                let left = until.saturating_duration_since(Instant::now());
+                let Some(socket) = self.socket().filter(|_| !left.is_zero()) else { return false };
+                let arrived = poll(&mut [PollFd::new(socket, PollFlags::POLLIN)], timeout(left));
+                if arrived.is_ok_and(|count| count > 0) && !self.read() {
+                    return false;
+                }
+            }
+            match self.result() {
+                Some(one) => good &= one,
+                None => return good,
+            }
+        }
+    }
+
     fn hear(&self, stopped: &OwnedFd, wakeups: &Wakeups, completions: &Completions) -> Ended {
         loop {
             while let Some((channel, payload)) = self.next() {

@@ -91,6 +91,11 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
         self
     }
 
+    /// How many connections it keeps when it is started: one for each worker, and two to look after them.
+    pub fn connections(&self) -> usize {
+        self.inner.posts().len() + 2
+    }
+
     /// Runs every due job on this thread and returns when none is left. Jobs in backoff stay where they are. Time limits
     /// are not enforced: nobody is there to look at the clock.
     pub fn drain(&self) -> Result<Drained, RunnerError> {
@@ -111,11 +116,11 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
     /// limits, the other one sweeps.
     pub fn start(self) -> Result<Running, StartError> {
         let inner = self.inner;
-        let crew: Vec<_> = inner.registry.queues().into_iter().flat_map(|queue| inner.posts(queue)).collect();
+        let posts = inner.posts();
         if let Some(capacity) = inner.source.capacity() {
-            let needed = crew.len() + 2;
+            let (workers, needed) = (posts.len(), posts.len() + 2);
             if capacity < needed {
-                return Err(StartError::TooFewConnections { needed, workers: crew.len(), capacity });
+                return Err(StartError::TooFewConnections { needed, workers, capacity });
             }
         }
         let stop = {
@@ -128,7 +133,7 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
         };
         // From here on an early return stops what was started.
         let mut running = Running { keepers: Vec::new(), stop: Some(stop) };
-        for queue in crew {
+        for queue in posts {
             crew::start_worker(&inner, queue)?;
         }
         for (name, keep) in [("watch", crew::watch as fn(&Arc<Inner<Env>>)), ("sweep", sweep::keep_sweeping)] {
@@ -140,13 +145,13 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
 }
 
 impl<Env: 'static> Inner<Env> {
-    /// The queue, once for each of its workers in this process.
-    fn posts(&self, queue: &'static str) -> Vec<&'static str> {
-        let count = match self.registry.workers_of(queue) {
+    /// Every queue, once for each of its workers in this process.
+    fn posts(&self) -> Vec<&'static str> {
+        let count = |queue: &str| match self.registry.workers_of(queue) {
             Workers::OneInAll => 1,
             Workers::PerProcess(count) => count.get(),
         };
-        vec![queue; count]
+        self.registry.queues().into_iter().flat_map(|queue| vec![queue; count(queue)]).collect()
     }
 }
 

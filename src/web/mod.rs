@@ -4,6 +4,7 @@
 pub mod api;
 pub mod error;
 pub mod index;
+pub mod metrics;
 pub mod pages;
 pub mod router;
 pub mod state;

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 5] = [
 /// Files outside `web` that may be async, and why.
 const ASYNC: [(&str, &str); 2] = [
     ("crate_store.rs", "waits for the async interface of the object store"),
-    ("commands/serve.rs", "starts and stops the runtime that the web runs in"),
+    ("commands/server.rs", "starts and stops the runtime that the web runs in"),
 ];
 
 fn sources() -> Vec<(String, String)> {

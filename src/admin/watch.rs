@@ -1,0 +1,104 @@
+//! `supercargo jobs watch`.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use diesel::PgConnection;
+
+use super::AdminError;
+use super::jobs::describe;
+use super::output::table;
+use crate::queue::inspection::{self, Gauges, JobView, Receipt, Selection};
+
+/// Receipts on the screen, and jobs that run.
+const LINES: i64 = 12;
+/// How far back receipts are looked for that became visible late.
+const OVERLAP: i64 = 1000;
+/// To the corner, and from there everything away.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// Shows the queue until somebody ends it.
+pub fn watch(connection: &mut PgConnection, interval: Duration, as_json: bool) -> Result<(), AdminError> {
+    let mut out = io::stdout();
+    if out.is_terminal() && !as_json {
+        loop {
+            let screen = screen(connection)?;
+            write!(out, "{CLEAR}{screen}\n(every {interval:?}; Ctrl-C ends it)\n")?;
+            out.flush()?;
+            std::thread::sleep(interval);
+        }
+    }
+    let mut follower = Follower::from_now(connection)?;
+    loop {
+        for receipt in follower.new_receipts(connection)? {
+            if as_json {
+                writeln!(out, "{}", serde_json::to_string(&receipt)?)?;
+            } else {
+                writeln!(out, "{}", line(&receipt))?;
+            }
+        }
+        out.flush()?;
+        std::thread::sleep(interval);
+    }
+}
+
+fn screen(connection: &mut PgConnection) -> Result<String, AdminError> {
+    let gauges = inspection::gauges(connection, &[])?;
+    let owed = inspection::list(connection, Selection::Owed, LINES)?;
+    let latest = inspection::latest_receipts(connection, LINES)?;
+    Ok(render(&gauges, &owed, &latest))
+}
+
+fn render(gauges: &[Gauges], owed: &[JobView], latest: &[Receipt]) -> String {
+    let counts = gauges.iter().map(|gauge| {
+        [
+            gauge.queue.clone(),
+            gauge.kind.clone(),
+            gauge.pending.to_string(),
+            gauge.running.to_string(),
+            gauge.failing.to_string(),
+            gauge.dead.to_string(),
+            format!("{:.0} s", gauge.oldest_seconds),
+        ]
+    });
+    let mut screen = table(["QUEUE", "KIND", "PENDING", "RUNNING", "FAILING", "DEAD", "OLDEST"], counts);
+    screen.push_str("\n\nNext:\n");
+    for job in owed {
+        let key = job.key.as_deref().unwrap_or("-");
+        screen.push_str(&format!("  {} {} {key} {}, {} attempts\n", job.id, job.kind, job.state, job.attempts));
+    }
+    screen.push_str("\nLast:\n");
+    for receipt in latest {
+        screen.push_str(&format!("  {}\n", line(receipt)));
+    }
+    screen
+}
+
+fn line(receipt: &Receipt) -> String {
+    let text =
+        format!("{} {} {} {}", receipt.id, receipt.kind, receipt.key.as_deref().unwrap_or("-"), describe(receipt));
+    text.replace('\n', " ")
+}
+
+/// Knows which receipts were shown.
+struct Follower {
+    newest: i64,
+    shown: BTreeSet<i64>,
+}
+
+impl Follower {
+    fn from_now(connection: &mut PgConnection) -> Result<Self, AdminError> {
+        let shown: BTreeSet<i64> =
+            inspection::latest_receipts(connection, OVERLAP)?.iter().map(|receipt| receipt.seq).collect();
+        Ok(Self { newest: shown.last().copied().unwrap_or(0), shown })
+    }
+
+    fn new_receipts(&mut self, connection: &mut PgConnection) -> Result<Vec<Receipt>, AdminError> {
+        let mut receipts = inspection::receipts_after(connection, self.newest.saturating_sub(OVERLAP))?;
+        receipts.retain(|receipt| self.shown.insert(receipt.seq));
+        self.newest = self.shown.last().copied().unwrap_or(self.newest);
+        self.shown = self.shown.split_off(&self.newest.saturating_sub(OVERLAP));
+        Ok(receipts)
+    }
+}

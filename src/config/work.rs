@@ -1,0 +1,47 @@
+//! What a process that takes jobs can be told, be it `serve` or `worker`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::StorageOptions;
+
+/// The options of `worker`.
+#[derive(Args, Debug, Clone)]
+pub struct WorkerOptions {
+    #[command(flatten)]
+    pub storage: StorageOptions,
+    #[command(flatten)]
+    pub work: WorkOptions,
+}
+
+/// What `serve` and `worker` have in common.
+#[derive(Args, Debug, Clone)]
+pub struct WorkOptions {
+    /// Address and port for metrics alone, at /metrics in Prometheus' text format; port 0 picks a free one
+    ///
+    /// Without this, `serve` has them at /metrics beside everything else, and `worker` has none. They tell the names of
+    /// queues and kinds of jobs, and numbers; no names of crates or users.
+    #[arg(long, env = "SUPERCARGO_METRICS_LISTEN", value_name = "ADDR")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long receipts of finished and failed jobs are kept
+    #[arg(long, env = "SUPERCARGO_HISTORY_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = duration)]
+    pub history_retention: Duration,
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 2s, 1m or 30days"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_needs_its_unit() {
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("30days"), Ok(Duration::from_secs(30 * 24 * 3600)));
+        assert!(duration("5").unwrap_err().contains("500ms"));
+    }
+}
