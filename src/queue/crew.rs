@@ -25,8 +25,8 @@ use super::storage::DueJob;
 use super::turn::Turn;
 use super::{JobError, JobId};
 
-/// Threads of one queue that may hang at the same time. Beyond it their places stay empty: what makes jobs hang would eat
-/// the process thread by thread.
+/// Threads of one queue that may hang at the same time. Beyond it their places stay empty until one comes back, or for a
+/// while: what makes jobs hang would eat the process thread by thread.
 const MAX_HUNG: usize = 4;
 /// How long a worker that can't reach the database waits at most before it tries again.
 const RECONNECT_CAP: Duration = Duration::from_secs(5);
@@ -144,8 +144,10 @@ struct State {
     members: Vec<Member>,
     /// Queues of threads that were cut off and have not come back.
     hung: Vec<&'static str>,
-    /// Queues of places that are empty.
-    missing: Vec<&'static str>,
+    /// Queues of places that are empty, and since when.
+    missing: Vec<(&'static str, Instant)>,
+    /// Threads that write down a failure, or sweep.
+    helpers: usize,
     stopping: bool,
 }
 
@@ -164,11 +166,15 @@ impl Crew {
         self.changed.notify_all();
     }
 
-    pub(super) fn wait_for_workers(&self) {
+    /// Returns when nobody is at work any more. Workers are cut off when their time is over; of helpers that wait for a
+    /// database which does not answer, none is waited for longer than `patience`.
+    pub(super) fn wait_for_all(&self, patience: Duration) {
         let mut state = self.state.lock();
         while !state.members.is_empty() {
             self.changed.wait(&mut state);
         }
+        let until = Instant::now() + patience;
+        while state.helpers > 0 && !self.changed.wait_until(&mut state, until).timed_out() {}
     }
 
     /// Waits, but not longer than until somebody says stop; true if somebody has.
@@ -191,10 +197,38 @@ impl Crew {
             }
             measures::hung(queue, state.hung_in(queue));
         } else if !state.stopping {
-            state.missing.push(queue);
+            state.missing.push((queue, Instant::now()));
         }
         self.changed.notify_all();
     }
+}
+
+/// Starts a thread that is neither a worker nor the watch.
+pub(super) fn start_helper<Env: Send + Sync + 'static>(
+    inner: &Arc<Inner<Env>>,
+    name: &str,
+    help: impl FnOnce(&Arc<Inner<Env>>) + Send + 'static,
+) -> std::io::Result<()> {
+    inner.crew.state.lock().helpers += 1;
+    start_counted_helper(inner, name, help)
+}
+
+/// The same, for one that was counted already.
+fn start_counted_helper<Env: Send + Sync + 'static>(
+    inner: &Arc<Inner<Env>>,
+    name: &str,
+    help: impl FnOnce(&Arc<Inner<Env>>) + Send + 'static,
+) -> std::io::Result<()> {
+    struct Helping<Env>(Arc<Inner<Env>>);
+    impl<Env> Drop for Helping<Env> {
+        fn drop(&mut self) {
+            self.0.crew.state.lock().helpers -= 1;
+            self.0.crew.changed.notify_all();
+        }
+    }
+    // A thread that can't be started drops it too.
+    let helping = Helping(Arc::clone(inner));
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || help(&helping.0)).map(drop)
 }
 
 impl State {
@@ -212,23 +246,27 @@ impl State {
                 false
             }
         });
+        // Counted before anybody sees that the worker is gone: who stops waits for the record.
+        self.helpers += overdue.len();
         for (queue, _) in &overdue {
             self.hung.push(queue);
-            self.missing.push(queue);
+            self.missing.push((queue, Instant::now()));
             measures::hung(queue, self.hung_in(queue));
         }
         overdue
     }
 
     /// The places that are to be filled now.
-    fn take_missing(&mut self) -> Vec<&'static str> {
+    fn take_missing(&mut self, hung_pause: Duration) -> Vec<&'static str> {
         let missing = std::mem::take(&mut self.missing);
         if self.stopping {
             return Vec::new();
         }
-        let (fill, keep) = missing.into_iter().partition(|queue| self.hung_in(queue) <= MAX_HUNG);
+        let (fill, keep): (Vec<_>, Vec<_>) = missing
+            .into_iter()
+            .partition(|(queue, since)| self.hung_in(queue) <= MAX_HUNG || since.elapsed() >= hung_pause);
         self.missing = keep;
-        fill
+        fill.into_iter().map(|(queue, _)| queue).collect()
     }
 }
 
@@ -274,11 +312,15 @@ pub(super) fn watch<Env: Send + Sync + 'static>(inner: &Arc<Inner<Env>>) {
                 return;
             }
             inner.crew.changed.wait_for(&mut state, inner.settings.watch_every);
-            (state.cut_off_overdue(inner.settings.talk_limit), state.take_missing())
+            (state.cut_off_overdue(inner.settings.talk_limit), state.take_missing(inner.settings.hung_pause))
         };
         inner.crew.changed.notify_all();
         for (queue, overdue) in overdue {
-            inner.cut_off(queue, &overdue);
+            // The database may keep whoever asks it waiting, and the watch waits for nobody.
+            let started = start_counted_helper(inner, "cut-off", move |inner| inner.cut_off(queue, &overdue));
+            if let Err(error) = started {
+                tracing::error!(queue, %error, "a job is over its time limit, and no thread could be started to say so");
+            }
         }
         for queue in missing {
             if let Err(error) = start_worker(inner, queue) {
@@ -363,6 +405,11 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
 
     /// Ends the session of an overdue worker, and writes down why its jobs failed.
     fn cut_off(&self, queue: &'static str, overdue: &Overdue) {
+        if overdue.claims.is_empty() {
+            // The database ends the session by itself.
+            tracing::error!(queue, "the database did not answer for {:?}; the worker is replaced", overdue.limit);
+            return;
+        }
         let jobs: Vec<_> = overdue.claims.iter().map(|claim| claim.id).collect();
         tracing::error!(?jobs, queue, limit = ?overdue.limit, "cut off: over the time limit");
         if let Err(error) = self.end_and_record(queue, overdue) {

@@ -72,8 +72,8 @@ fn owed() -> String {
     format!(
         "SELECT id,
             CASE WHEN {LOST} AND {HELD} THEN 'running'
-                 WHEN last_error IS NOT NULL THEN 'failing'
                  WHEN turn = false THEN 'behind'
+                 WHEN last_error IS NOT NULL THEN 'failing'
                  WHEN run_at > clock_timestamp() THEN 'delayed'
                  ELSE 'waiting' END AS state,
             queue, kind, key, requested_by, attempts, created_at, run_at, claimed_at AS started_at,

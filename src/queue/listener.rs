@@ -42,15 +42,28 @@ impl Listener {
         wakeups: Wakeups,
         completions: Completions,
     ) -> std::io::Result<Self> {
+        Self::start_probing(database_url, queues, wakeups, completions, PROBE, ANSWER)
+    }
+
+    /// The same, asking the database every `probe` whether it is still there, and waiting for its answer no longer than
+    /// `answer`.
+    pub fn start_probing(
+        database_url: &str,
+        queues: &[&str],
+        wakeups: Wakeups,
+        completions: Completions,
+        probe: Duration,
+        answer: Duration,
+    ) -> std::io::Result<Self> {
         let (stopped, stop) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
         let url = CString::new(database_url).map_err(std::io::Error::other)?;
         let channels: Vec<_> =
             queues.iter().map(|queue| wake_channel(queue)).chain([FINISHED_CHANNEL.to_owned()]).collect();
         let thread = std::thread::Builder::new().name("listener".to_owned()).spawn(move || {
             loop {
-                if let Some(connection) = Connection::open(&url, &channels) {
+                if let Some(connection) = Connection::open(&url, &channels, answer) {
                     wakeups.wake();
-                    if connection.hear(&stopped, &wakeups, &completions) == Ended::Stopped {
+                    if connection.hear(&stopped, &wakeups, &completions, probe) == Ended::Stopped {
                         return;
                     }
                     tracing::warn!("the connection that hears notifications was lost; polling goes on meanwhile");
@@ -95,7 +108,11 @@ fn readable(stop: BorrowedFd<'_>, socket: Option<BorrowedFd<'_>>, at_most: PollT
 }
 
 /// One connection that listens, owned by one thread.
-struct Connection(*mut pq_sys::PGconn);
+struct Connection {
+    handle: *mut pq_sys::PGconn,
+    /// How long an answer may take.
+    answer: Duration,
+}
 
 #[allow(unsafe_code)]
 mod ffi {
@@ -106,32 +123,33 @@ mod ffi {
 
     impl Connection {
         /// Connects and listens; None if that failed (it is tried again).
-        pub(super) fn open(url: &CStr, channels: &[String]) -> Option<Self> {
+        pub(super) fn open(url: &CStr, channels: &[String], answer: Duration) -> Option<Self> {
             // What the URL says stands later, and wins.
             let keywords = [c"connect_timeout", c"application_name", c"dbname"].map(CStr::as_ptr);
             let values = [CONNECT_SECONDS, c"supercargo listener", url].map(CStr::as_ptr);
             let (keywords, values) =
                 ([&keywords[..], &[std::ptr::null()]].concat(), [&values[..], &[std::ptr::null()]].concat());
-            let connection = Self(unsafe { pq_sys::PQconnectdbParams(keywords.as_ptr(), values.as_ptr(), 1) });
-            if unsafe { pq_sys::PQstatus(connection.0) } != pq_sys::ConnStatusType::CONNECTION_OK {
+            let connection =
+                Self { handle: unsafe { pq_sys::PQconnectdbParams(keywords.as_ptr(), values.as_ptr(), 1) }, answer };
+            if unsafe { pq_sys::PQstatus(connection.handle) } != pq_sys::ConnStatusType::CONNECTION_OK {
                 return None;
             }
             channels.iter().all(|channel| connection.run(&format!("LISTEN \"{channel}\""))).then_some(connection)
         }
 
         pub(super) fn send(&self, statement: &CStr) -> bool {
-            unsafe { pq_sys::PQsendQuery(self.0, statement.as_ptr()) == 1 }
+            unsafe { pq_sys::PQsendQuery(self.handle, statement.as_ptr()) == 1 }
         }
 
         /// Whether the next result has not arrived as a whole.
         pub(super) fn is_busy(&self) -> bool {
-            unsafe { pq_sys::PQisBusy(self.0) == 1 }
+            unsafe { pq_sys::PQisBusy(self.handle) == 1 }
         }
 
         /// The next result of a statement, which has arrived: whether it went well; None after the last one.
         pub(super) fn result(&self) -> Option<bool> {
             unsafe {
-                let result = pq_sys::PQgetResult(self.0);
+                let result = pq_sys::PQgetResult(self.handle);
                 if result.is_null() {
                     return None;
                 }
@@ -145,20 +163,20 @@ mod ffi {
         }
 
         pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
-            let socket = unsafe { pq_sys::PQsocket(self.0) };
+            let socket = unsafe { pq_sys::PQsocket(self.handle) };
             // The descriptor belongs to the connection and lives as long as the borrow of it.
             (socket >= 0).then(|| unsafe { BorrowedFd::borrow_raw(socket) })
         }
 
         /// Reads what the socket holds; false when the connection is lost.
         pub(super) fn read(&self) -> bool {
-            unsafe { pq_sys::PQconsumeInput(self.0) == 1 }
+            unsafe { pq_sys::PQconsumeInput(self.handle) == 1 }
         }
 
         /// The next notification that was read: its channel and payload.
         pub(super) fn next(&self) -> Option<(String, String)> {
             unsafe {
-                let notification = pq_sys::PQnotifies(self.0);
+                let notification = pq_sys::PQnotifies(self.handle);
                 let text = |pointer| CStr::from_ptr(pointer).to_string_lossy().into_owned();
                 let heard = notification.as_ref().map(|notify| (text(notify.relname), text(notify.extra)));
                 pq_sys::PQfreemem(notification.cast());
@@ -169,7 +187,7 @@ mod ffi {
 
     impl Drop for Connection {
         fn drop(&mut self) {
-            unsafe { pq_sys::PQfinish(self.0) }
+            unsafe { pq_sys::PQfinish(self.handle) }
         }
     }
 }
@@ -181,7 +199,7 @@ impl Connection {
         if !self.send(&statement) {
             return false;
         }
-        let until = Instant::now() + ANSWER;
+        let until = Instant::now() + self.answer;
         let mut good = true;
         loop {
             while self.is_busy() {
@@ -199,7 +217,7 @@ impl Connection {
         }
     }
 
-    fn hear(&self, stopped: &OwnedFd, wakeups: &Wakeups, completions: &Completions) -> Ended {
+    fn hear(&self, stopped: &OwnedFd, wakeups: &Wakeups, completions: &Completions, probe: Duration) -> Ended {
         loop {
             while let Some((channel, payload)) = self.next() {
                 if channel == FINISHED_CHANNEL {
@@ -209,7 +227,7 @@ impl Connection {
                 }
             }
             let Some(socket) = self.socket() else { return Ended::Lost };
-            let alive = match readable(stopped.as_fd(), Some(socket), timeout(PROBE)) {
+            let alive = match readable(stopped.as_fd(), Some(socket), timeout(probe)) {
                 (true, _) => return Ended::Stopped,
                 (false, true) => self.read(),
                 (false, false) => self.run(""),

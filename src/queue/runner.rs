@@ -128,18 +128,16 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
             Box::new(move || {
                 inner.crew.stop();
                 inner.wakeups.wake();
-                inner.crew.wait_for_workers();
+                inner.crew.wait_for_all(inner.settings.talk_limit);
             })
         };
         // From here on an early return stops what was started.
-        let mut running = Running { keepers: Vec::new(), stop: Some(stop) };
+        let mut running = Running { watch: None, stop: Some(stop) };
         for queue in posts {
             crew::start_worker(&inner, queue)?;
         }
-        for (name, keep) in [("watch", crew::watch as fn(&Arc<Inner<Env>>)), ("sweep", sweep::keep_sweeping)] {
-            let inner = Arc::clone(&inner);
-            running.keepers.push(std::thread::Builder::new().name(name.to_owned()).spawn(move || keep(&inner))?);
-        }
+        crew::start_helper(&inner, "sweep", sweep::keep_sweeping)?;
+        running.watch = Some(std::thread::Builder::new().name("watch".to_owned()).spawn(move || crew::watch(&inner))?);
         Ok(running)
     }
 }
@@ -157,7 +155,7 @@ impl<Env: 'static> Inner<Env> {
 
 /// Worker threads at work. Dropping it stops them.
 pub struct Running {
-    keepers: Vec<JoinHandle<()>>,
+    watch: Option<JoinHandle<()>>,
     stop: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
@@ -174,9 +172,9 @@ impl Drop for Running {
         if let Some(stop) = self.stop.take() {
             stop();
         }
-        for keeper in self.keepers.drain(..) {
+        if let Some(watch) = self.watch.take() {
             // A panic of the thread was already reported by the panic hook.
-            let _ = keeper.join();
+            let _ = watch.join();
         }
     }
 }

@@ -21,10 +21,15 @@ pub struct Settings {
     pub talk_limit: Duration,
     /// How often running jobs are held against their time limits.
     pub watch_every: Duration,
+    /// How long a place stays empty when too many of its queue's threads hang.
+    pub hung_pause: Duration,
     /// How often the sweep goes through all jobs, a fifth more or less.
     pub sweep_every: Duration,
     /// Jobs that the sweep reads at once.
     pub sweep_page: u32,
+    /// How much longer than its kind allows a row may be held before the sweep ends the session: the process that runs
+    /// the job comes first, and then the database's own time limits.
+    pub sweep_patience: Duration,
     /// How long receipts are kept in the history.
     pub history_retention: Duration,
     /// A mistake to make on purpose, for the tests that have to notice it.
@@ -41,8 +46,10 @@ impl Default for Settings {
             hold_timeout: Duration::from_secs(2),
             talk_limit: Duration::from_secs(30),
             watch_every: Duration::from_secs(1),
+            hung_pause: Duration::from_secs(10 * 60),
             sweep_every: Duration::from_secs(60),
             sweep_page: 500,
+            sweep_patience: Duration::from_secs(30),
             history_retention: Duration::from_secs(30 * 24 * 60 * 60),
             hold_skips_locked: false,
         }

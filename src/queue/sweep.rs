@@ -20,9 +20,6 @@ use super::settings::Settings;
 use super::storage::{self, LOST, milliseconds};
 use super::{JobError, JobId, Policy, measures};
 
-/// How much longer than its kind allows a row may be held before the sweep ends the session: the process that runs the
-/// job comes first, and then the database's own time limits.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Receipts that are removed at once.
 const PRUNED_TOGETHER: i64 = 1000;
 /// The advisory lock of the one who sweeps.
@@ -92,7 +89,8 @@ pub fn sweep(
                 *swept.unknown.entry(row.kind.clone()).or_default() += 1;
                 continue;
             };
-            let looked_after = connection.transaction(|connection| look_after(connection, row, &policy, &mut swept));
+            let looked_after =
+                connection.transaction(|connection| look_after(connection, row, &policy, settings, &mut swept));
             if let Err(error) = looked_after {
                 swept.failed.push((row.id, error.to_string()));
             }
@@ -116,8 +114,14 @@ fn page(connection: &mut PgConnection, after: JobId, size: u32) -> QueryResult<V
     .get_results(connection)
 }
 
-fn look_after(connection: &mut PgConnection, row: &Row, policy: &Policy, swept: &mut Swept) -> QueryResult<()> {
-    let too_long = (policy.time_limit + PATIENCE).as_secs_f64();
+fn look_after(
+    connection: &mut PgConnection,
+    row: &Row,
+    policy: &Policy,
+    settings: &Settings,
+    swept: &mut Swept,
+) -> QueryResult<()> {
+    let too_long = (policy.time_limit + settings.sweep_patience).as_secs_f64();
     if row.due && row.attempts.unsigned_abs() >= policy.max_attempts {
         if lock_again(connection, row)? {
             let error = storage::killed_each_time(row.attempts, row.last_error.as_deref());

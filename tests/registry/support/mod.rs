@@ -8,6 +8,7 @@
 //! | crate files and publish requests | [`package::Package`] |
 //! | the real cargo | [`cargo::Cargo`] |
 //! | clients at work while something is killed | [`publishers::Publishers`] |
+//! | a network between worker and database | [`proxy::Proxy`] |
 //! | requests to another process | [`http`] |
 //! | waiting for another process | [`event`] |
 
@@ -20,4 +21,5 @@ pub mod harness;
 pub mod http;
 pub mod package;
 pub mod process;
+pub mod proxy;
 pub mod publishers;

@@ -1,0 +1,235 @@
+//! Touch and hold: who may run a job, and what runs together.
+
+use super::*;
+
+#[test]
+fn a_start_is_on_record_before_anything_is_done() {
+    let (mut queue, started, go_on) = Queue::gated();
+    let job = queue.act("wait");
+    std::thread::scope(|scope| {
+        // Dropped when the test fails, so that the job ends and the test with it.
+        let go_on = go_on;
+        let runner = queue.runner();
+        let running = scope.spawn(move || runner.drain().unwrap());
+        started.recv().unwrap();
+        let seen = inspection::show(&mut queue.connection, job).unwrap().unwrap();
+        assert_eq!((seen.attempts, seen.worker.as_deref()), (1, Some("tester")));
+        assert!(seen.run_at.unwrap() > seen.started_at.unwrap() + Duration::from_secs(2), "the gap");
+        go_on.send(()).unwrap();
+        assert_eq!(running.join().unwrap().done, [job]);
+    });
+}
+
+#[test]
+fn a_held_row_is_not_run_by_another_worker_however_due_it_looks() {
+    let (mut queue, started, go_on) = Queue::gated();
+    let job = queue.act("wait");
+    std::thread::scope(|scope| {
+        // Dropped when the test fails, so that the job ends and the test with it.
+        let go_on = go_on;
+        let runner = queue.runner();
+        let running = scope.spawn(move || runner.drain().unwrap());
+        started.recv().unwrap();
+        // Its lock keeps even this statement out; another worker passes the row over.
+        assert!(queue.runner().drain().unwrap().done.is_empty());
+        assert_eq!(intervention::retry(&mut queue.connection, job, "op").unwrap(), Handled::Running);
+        assert_eq!(intervention::discard(&mut queue.connection, job, "me", "why").unwrap(), Handled::Running);
+        go_on.send(()).unwrap();
+        assert_eq!(running.join().unwrap().done, [job]);
+    });
+    assert_eq!(queue.ran(), ["wait"]);
+}
+
+#[test]
+fn a_worker_whose_session_ends_neither_finishes_nor_fails_its_job_and_another_does_it() {
+    let (mut queue, started, go_on) = Queue::gated();
+    let job = queue.act("wait");
+    std::thread::scope(|scope| {
+        // Dropped when the test fails, so that the job ends and the test with it.
+        let go_on = go_on;
+        let runner = queue.runner();
+        let losing = scope.spawn(move || runner.drain());
+        started.recv().unwrap();
+        queue.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+        wait_until("the row to be free", || {
+            sql_query(
+                "UPDATE jobs SET run_at = clock_timestamp() WHERE id IN (SELECT id FROM jobs FOR UPDATE SKIP LOCKED)",
+            )
+            .execute(&mut queue.connection)
+            .unwrap()
+                == 1
+        });
+        let runner = queue.runner();
+        let winning = scope.spawn(move || runner.drain().unwrap());
+        started.recv().unwrap();
+        go_on.send(()).unwrap();
+        go_on.send(()).unwrap();
+        assert!(losing.join().unwrap().is_err());
+        assert_eq!(winning.join().unwrap().done, [job]);
+    });
+    assert_eq!(queue.show(job).attempts, 2);
+    assert_eq!(queue.effects(), 1);
+}
+
+#[test]
+fn a_holder_whose_claim_was_taken_over_can_write_nothing() {
+    let mut queue = Queue::new();
+    let job = queue.act("x");
+    queue.sql("UPDATE jobs SET claim_no = 2");
+    assert!(storage::hold(&mut queue.connection, &[(job, 1)], None).unwrap().is_empty());
+    assert_eq!(storage::fail(&mut queue.connection, job, 1, "stale", Duration::ZERO).unwrap(), 0);
+    assert_eq!(storage::give_back(&mut queue.connection, job, 1, "stale", Duration::ZERO).unwrap(), 0);
+    assert_eq!(storage::bury(&mut queue.connection, job, 1, "stale").unwrap(), 0);
+    assert!(storage::finish(&mut queue.connection, &[(job, 1, None)], "stale").unwrap().is_empty());
+    assert_eq!((queue.show(job).state.as_str(), queue.show(job).error), ("waiting", None));
+    assert_eq!(storage::hold(&mut queue.connection, &[(job, 2)], None).unwrap(), [job]);
+}
+
+#[test]
+fn a_batch_takes_what_is_fresh_and_of_its_group_up_to_its_size() {
+    let mut queue = Queue::new();
+    for name in ["a", "b"] {
+        queue.one(name);
+    }
+    queue.act("x");
+    for name in ["c", "bad", "d"] {
+        queue.one(name);
+    }
+    let later =
+        Enqueue::new(&One("later".to_owned())).after(Duration::from_secs(60)).insert(&mut queue.connection).unwrap();
+    let drained = queue.runner().drain().unwrap();
+    assert_eq!((drained.done.len(), drained.failed.len()), (5, 1));
+    let mut ran = queue.ran();
+    assert!(ran.contains(&"x".to_owned()));
+    ran.retain(|names| names != "x");
+    assert_eq!(ran.join("|").replace('+', "|"), "a|b|c|bad|d", "{ran:?}");
+    assert!(ran.iter().all(|names| names.split('+').count() <= 3));
+    assert_eq!(queue.show(later).state, "delayed");
+}
+
+#[test]
+fn a_suspect_runs_alone() {
+    let mut queue = Queue::new();
+    for name in ["a", "suspect", "b"] {
+        queue.one(name);
+    }
+    queue.sql("UPDATE jobs SET attempts = 2 WHERE payload = '\"suspect\"'");
+    queue.runner().drain().unwrap();
+    assert_eq!(queue.ran(), ["a+b", "suspect"]);
+}
+
+#[test]
+fn higher_priority_runs_first() {
+    let mut queue = Queue::new();
+    queue.act("second");
+    let first = queue.act("first");
+    queue.sql(&format!("UPDATE jobs SET priority = 5 WHERE id = {first}"));
+    queue.runner().drain().unwrap();
+    assert_eq!(queue.ran(), ["first", "second"]);
+}
+
+#[test]
+fn what_was_done_is_told_in_the_history() {
+    let mut queue = Queue::new();
+    let job = queue.act("x");
+    queue.runner().drain().unwrap();
+    let done = queue.show(job);
+    assert_eq!((done.state.as_str(), done.detail.as_deref()), ("done", Some("did x")));
+    assert_eq!((done.requested_by.as_deref(), done.attempts), (Some("ann"), 1));
+}
+
+#[test]
+fn a_job_is_owed_when_its_transaction_commits_and_not_before() {
+    let mut queue = Queue::new();
+    let mut other = queue.database.connect();
+    let rolled_back = other.transaction::<(), diesel::result::Error, _>(|connection| {
+        Enqueue::new(&Act("x".to_owned())).insert(connection).unwrap();
+        Err(diesel::result::Error::RollbackTransaction)
+    });
+    assert!(rolled_back.is_err());
+    assert_eq!(inspection::count(&mut queue.connection).unwrap(), (0, 0));
+}
+
+/// Another transaction may hold a claimed row for a moment: an operator, a deduplicated request, a worker that passes by.
+/// Skipping it would lose the claim until its gap is over.
+#[test]
+fn the_second_step_of_a_claim_waits_for_a_row_that_somebody_holds() {
+    let mut queue = Queue::new();
+    let job = queue.act("x");
+    storage::touch(&mut queue.connection, &[job], "w", Duration::from_secs(60)).unwrap();
+    let mut passing = queue.database.connect();
+    sql_query("BEGIN").execute(&mut passing).unwrap();
+    sql_query("SELECT FROM jobs FOR NO KEY UPDATE").execute(&mut passing).unwrap();
+    let mut claiming = queue.database.connect();
+    std::thread::scope(|scope| {
+        let held = scope.spawn(move || storage::hold(&mut claiming, &[(job, 1)], None).unwrap());
+        wait_until("the claim to wait", || {
+            queue.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0") == 1
+        });
+        sql_query("COMMIT").execute(&mut passing).unwrap();
+        assert_eq!(held.join().unwrap(), [job]);
+    });
+}
+
+#[test]
+fn a_claim_that_waits_too_long_for_a_lock_is_given_up_and_comes_back() {
+    let mut queue = Queue::new();
+    let job = queue.act("x");
+    let mut claiming = queue.database.connect();
+    sql_query("SET lock_timeout = '100ms'").execute(&mut claiming).unwrap();
+    storage::touch(&mut queue.connection, &[job], "w", Duration::ZERO).unwrap();
+    let mut passing = queue.database.connect();
+    sql_query("BEGIN").execute(&mut passing).unwrap();
+    sql_query("SELECT FROM jobs FOR NO KEY UPDATE").execute(&mut passing).unwrap();
+    let refused = storage::hold(&mut claiming, &[(job, 1)], None).unwrap_err();
+    assert_eq!(refused.to_string(), "canceling statement due to lock timeout");
+    sql_query("COMMIT").execute(&mut passing).unwrap();
+    assert_eq!(queue.runner().drain().unwrap().done, [job]);
+}
+
+/// Two workers touch, both before either holds: each ends with the rows of its own claim.
+#[test]
+fn what_two_workers_claim_at_once_is_shared_out_and_not_run_twice() {
+    let mut queue = Queue::new();
+    let all: std::collections::BTreeSet<i64> = (0..40).map(|_| queue.one("x")).collect();
+    let barrier = Arc::new(std::sync::Barrier::new(2));
+    let claims = [(); 2].map(|()| {
+        let (barrier, mut connection) = (Arc::clone(&barrier), queue.database.connect());
+        std::thread::spawn(move || {
+            let mut held = Vec::new();
+            for _ in 0..10 {
+                barrier.wait();
+                sql_query("BEGIN").execute(&mut connection).unwrap();
+                let due = storage::lock_due(&mut connection, "test", &["one"], 2).unwrap();
+                let ids: Vec<i64> = due.iter().map(|job| job.id).collect();
+                storage::touch(&mut connection, &ids, "w", Duration::from_secs(60)).unwrap();
+                sql_query("COMMIT").execute(&mut connection).unwrap();
+                barrier.wait();
+                sql_query("BEGIN").execute(&mut connection).unwrap();
+                let claims: Vec<_> = due.iter().map(|job| (job.id, job.claim_no + 1)).collect();
+                assert_eq!(storage::hold(&mut connection, &claims, None).unwrap(), ids);
+                held.extend(ids);
+                sql_query("COMMIT").execute(&mut connection).unwrap();
+            }
+            held
+        })
+    });
+    let held: Vec<i64> = claims.into_iter().flat_map(|claimed| claimed.join().unwrap()).collect();
+    assert_eq!(held.len(), 40);
+    assert_eq!(held.into_iter().collect::<std::collections::BTreeSet<_>>(), all);
+}
+
+#[test]
+fn what_is_done_is_announced_in_parts_that_fit_and_only_what_was_held() {
+    let mut queue = Queue::new();
+    let mut jobs: Vec<_> = (0..900).map(|_| (queue.one("x"), 0, None)).collect();
+    jobs.push((4711, 0, None));
+    jobs.push((jobs[0].0, 7, None));
+    let mut done = storage::finish(&mut queue.connection, &jobs, "w").unwrap();
+    done.sort_unstable();
+    assert_eq!(done, jobs[..900].iter().map(|job| job.0).collect::<Vec<_>>());
+    assert_eq!((queue.owed(), queue.count("SELECT count(*) FROM job_history")), (0, 900));
+}

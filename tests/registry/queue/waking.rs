@@ -1,0 +1,127 @@
+//! Who hears of a job when, who takes over, and how workers stop.
+
+use supercargo::queue::listener::Listener;
+use supercargo::queue::wakeup::Ticket;
+
+use super::*;
+
+#[test]
+fn notifications_wake_another_process_and_tell_it_what_is_done_also_after_their_connection_was_lost() {
+    let mut queue = Queue::new();
+    let (wakeups, completions) = (Wakeups::default(), Completions::default());
+    let listening = wakeups.ticket();
+    let _listener = Listener::start(&queue.database.url(), &["test"], wakeups.clone(), completions.clone()).unwrap();
+    // It wakes everybody once when it listens.
+    assert_woken(&wakeups, listening);
+    for round in 0..2 {
+        let before = wakeups.ticket();
+        let job = queue.act("x");
+        assert_woken(&wakeups, before);
+        let (tell, told) = channel();
+        let _registration = completions.register(job, move || tell.send(()).unwrap());
+        queue.runner().drain().unwrap();
+        told.recv_timeout(Duration::from_secs(60)).unwrap();
+        if round == 0 {
+            let before = wakeups.ticket();
+            let ended = queue.count(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                 WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'",
+            );
+            assert_eq!(ended, 1);
+            assert_woken(&wakeups, before);
+        }
+    }
+}
+
+/// A wait that ends with its time is a wait in vain.
+pub(super) fn assert_woken(wakeups: &Wakeups, ticket: Ticket) {
+    let begin = std::time::Instant::now();
+    wakeups.wait(ticket, Duration::from_secs(60));
+    assert!(begin.elapsed() < Duration::from_secs(60), "nobody was woken");
+}
+
+#[test]
+fn one_worker_leads_a_queue_and_another_takes_over_when_it_ends() {
+    let (mut queue, started, go_on) = Queue::gated();
+    let leaders = |queue: &mut Queue| {
+        queue.count(
+            "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted
+             AND datname = current_database() AND application_name LIKE 'supercargo worker%'",
+        )
+    };
+    let running =
+        [queue.runner_with(Workers::OneInAll).start().unwrap(), queue.runner_with(Workers::OneInAll).start().unwrap()];
+    queue.act("wait");
+    let second = queue.act("wait");
+    started.recv().unwrap();
+    wait_until("both to have a session", || {
+        queue.count(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+             AND application_name LIKE 'supercargo worker%'",
+        ) == 2
+    });
+    assert_eq!(leaders(&mut queue), 1);
+    // The leader's session ends in the middle of its job, whose thread hangs on: it can only be the other one that goes on.
+    queue.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid IN (
+            SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name LIKE 'supercargo worker%')",
+    );
+    started.recv().unwrap();
+    assert_eq!(leaders(&mut queue), 1);
+    assert_eq!(queue.state(second), "running");
+    drop(go_on);
+    wait_until("both jobs", || queue.owed() == 0);
+    assert_eq!(queue.effects(), 2);
+    running.into_iter().for_each(supercargo::queue::Running::stop);
+}
+
+#[test]
+fn a_worker_told_to_stop_finishes_its_batch_and_takes_no_other() {
+    let (mut queue, started, go_on) = Queue::gated();
+    let job = queue.act("wait");
+    let running = queue.runner().start().unwrap();
+    started.recv().unwrap();
+    let next = queue.act("next");
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| running.stop());
+        // The sweep ends as soon as the word has come, and the watch stays as long as a worker is at work.
+        wait_until("the word", || !threads().iter().any(|name| name == "sweep"));
+        go_on.send(()).unwrap();
+        stopping.join().unwrap();
+    });
+    assert_eq!([job, next].map(|job| queue.state(job)), ["done", "waiting"]);
+    assert!(threads().iter().all(|name| !name.starts_with("worker") && name != "watch"));
+}
+
+/// The names of this process's threads.
+fn threads() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+    tasks.filter_map(|task| Some(std::fs::read_to_string(task.path().join("comm")).ok()?.trim().to_owned())).collect()
+}
+
+#[test]
+fn an_idle_worker_finds_by_itself_what_nobody_told_it_of() {
+    let mut queue = Queue::new();
+    let running = queue.runner().start().unwrap();
+    // It has looked once and found nothing.
+    wait_until("an idle worker", || {
+        queue.count("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'supercargo worker tester%' AND state = 'idle' AND query LIKE '%COMMIT%'") > 0
+    });
+    queue.act("untold");
+    wait_until("the job", || queue.owed() == 0);
+    running.stop();
+}
+
+/// A thread that died of a fault of the queue's own is replaced.
+#[test]
+fn a_worker_whose_database_goes_away_connects_again_for_as_long_as_it_takes() {
+    let mut queue = Queue::new();
+    let running = queue.runner().start().unwrap();
+    for _ in 0..3 {
+        wait_until("a session", || queue.end_workers_sessions() > 0);
+        let job = queue.act("x");
+        wait_until("the job", || queue.state(job) == "done");
+    }
+    running.stop();
+}
