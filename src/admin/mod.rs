@@ -11,6 +11,7 @@ mod watch;
 use crate::database::tokens::CreateTokenError;
 use crate::database::users::CreateUserError;
 use crate::package::CrateName;
+use crate::queue::registry::RegistryError;
 
 /// Why an operator's command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,8 @@ pub enum AdminError {
     User(#[from] CreateUserError),
     #[error(transparent)]
     Token(#[from] CreateTokenError),
+    #[error(transparent)]
+    Kinds(#[from] RegistryError),
     #[error("the answer can't be written")]
     Output(#[from] std::io::Error),
     #[error("the database failed")]

@@ -9,7 +9,9 @@ use diesel::PgConnection;
 use super::AdminError;
 use super::jobs::describe;
 use super::output::table;
+use crate::jobs;
 use crate::queue::inspection::{self, Gauges, JobView, Receipt, Selection};
+use crate::queue::registry::RegistryError;
 
 /// Receipts on the screen, and jobs that run.
 const LINES: i64 = 12;
@@ -22,8 +24,9 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 pub fn watch(connection: &mut PgConnection, interval: Duration, as_json: bool) -> Result<(), AdminError> {
     let mut out = io::stdout();
     if out.is_terminal() && !as_json {
+        let known = known()?;
         loop {
-            let screen = screen(connection)?;
+            let screen = screen(connection, &known)?;
             write!(out, "{CLEAR}{screen}\n(every {interval:?}; Ctrl-C ends it)\n")?;
             out.flush()?;
             std::thread::sleep(interval);
@@ -43,8 +46,13 @@ pub fn watch(connection: &mut PgConnection, interval: Duration, as_json: bool) -
     }
 }
 
-fn screen(connection: &mut PgConnection) -> Result<String, AdminError> {
-    let gauges = inspection::gauges(connection, &[])?;
+/// The kinds that are shown even if there is no job of them.
+fn known() -> Result<Vec<(&'static str, &'static str)>, RegistryError> {
+    Ok(jobs::registry()?.kinds())
+}
+
+fn screen(connection: &mut PgConnection, known: &[(&str, &str)]) -> Result<String, AdminError> {
+    let gauges = inspection::gauges(connection, known)?;
     let owed = inspection::list(connection, Selection::Owed, LINES)?;
     let latest = inspection::latest_receipts(connection, LINES)?;
     Ok(render(&gauges, &owed, &latest))
@@ -63,12 +71,12 @@ fn render(gauges: &[Gauges], owed: &[JobView], latest: &[Receipt]) -> String {
         ]
     });
     let mut screen = table(["QUEUE", "KIND", "PENDING", "RUNNING", "FAILING", "DEAD", "OLDEST"], counts);
-    screen.push_str("\n\nNext:\n");
+    screen.push_str(if owed.is_empty() { "\n\nNothing is owed.\n" } else { "\n\nNext:\n" });
     for job in owed {
         let key = job.key.as_deref().unwrap_or("-");
         screen.push_str(&format!("  {} {} {key} {}, {} attempts\n", job.id, job.kind, job.state, job.attempts));
     }
-    screen.push_str("\nLast:\n");
+    screen.push_str(if latest.is_empty() { "\nNothing has ended yet.\n" } else { "\nLast:\n" });
     for receipt in latest {
         screen.push_str(&format!("  {}\n", line(receipt)));
     }
@@ -100,5 +108,70 @@ impl Follower {
         self.newest = self.shown.last().copied().unwrap_or(self.newest);
         self.shown = self.shown.split_off(&self.newest.saturating_sub(OVERLAP));
         Ok(receipts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn a_screen_has_counts_what_is_next_and_what_ended() {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let (queue, kind, key) = ("index".to_owned(), "publish_version".to_owned(), Some("foo".to_owned()));
+        let gauge = Gauges {
+            queue: queue.clone(),
+            kind: kind.clone(),
+            pending: 2,
+            running: 1,
+            failing: 1,
+            dead: 0,
+            oldest_seconds: 61.4,
+        };
+        let job = JobView {
+            id: 7,
+            state: "failing".to_owned(),
+            queue: queue.clone(),
+            kind: kind.clone(),
+            key: key.clone(),
+            requested_by: None,
+            attempts: 2,
+            created_at: at,
+            run_at: Some(at),
+            started_at: None,
+            ended_at: None,
+            worker: None,
+            error: None,
+            detail: None,
+            payload: None,
+        };
+        let receipt = Receipt {
+            seq: 1,
+            id: 7,
+            outcome: "failed".to_owned(),
+            queue,
+            kind,
+            key,
+            requested_by: None,
+            attempts: 2,
+            started_at: Some(at),
+            finished_at: at + Duration::from_millis(12),
+            finished_by: Some("host:1".to_owned()),
+            error: Some("no space\nleft".to_owned()),
+            detail: None,
+        };
+        insta::assert_snapshot!(render(&[gauge], &[job], &[receipt]), @r"
+        QUEUE  KIND             PENDING  RUNNING  FAILING  DEAD  OLDEST
+        index  publish_version  2        1        1        0     61 s
+
+        Next:
+          7 publish_version foo failing, 2 attempts
+
+        Last:
+          7 publish_version foo 2027-01-15T08:00:00Z failed, attempt 2, 12 ms, by host:1: no space left
+        ");
+        assert!(render(&[], &[], &[]).ends_with("Nothing is owed.\n\nNothing has ended yet.\n"));
     }
 }

@@ -6,6 +6,7 @@ mod cargo_client;
 mod crashes;
 mod fixtures;
 mod layers;
+mod measuring;
 mod migrations;
 mod operating;
 mod options;

@@ -41,6 +41,10 @@ impl Database {
         Self { name }
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     pub fn url(&self) -> String {
         url_of(&self.name)
     }

@@ -65,7 +65,11 @@ impl Served {
 
     /// Starts a `worker` beside it.
     pub fn start_worker(&mut self) -> u32 {
-        let child = self.command("worker").stdout(Stdio::null()).spawn().unwrap();
+        self.start_worker_with(&[])
+    }
+
+    pub fn start_worker_with(&mut self, arguments: &[&str]) -> u32 {
+        let child = self.command("worker").args(arguments).stdout(Stdio::null()).spawn().unwrap();
         let id = child.id();
         self.processes.push(child);
         id
@@ -110,7 +114,7 @@ impl Served {
     /// Where `serve` (the first process) listens, as the kernel knows it: its public URL may be another.
     pub fn address(&self) -> String {
         let Some(port) = self.url.strip_prefix("http://127.0.0.1:") else {
-            return listening_address(self.processes[0].id());
+            return listening_address(self.processes[0].id()).expect("it listens");
         };
         format!("127.0.0.1:{port}")
     }
@@ -150,8 +154,8 @@ impl Drop for Served {
     }
 }
 
-/// The address a process listens on, from the kernel's tables.
-fn listening_address(process: u32) -> String {
+/// The address a process listens on, from the kernel's tables; None if it does not.
+pub fn listening_address(process: u32) -> Option<String> {
     let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
         .unwrap()
         .filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok())
@@ -162,8 +166,8 @@ fn listening_address(process: u32) -> String {
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
         .find(|columns| columns.len() > 9 && columns[3] == "0A" && sockets.iter().any(|socket| socket == columns[9]));
-    let port = listening.expect("it listens")[1].rsplit(':').next().unwrap();
-    format!("127.0.0.1:{}", u16::from_str_radix(port, 16).unwrap())
+    let port = listening?[1].rsplit(':').next().unwrap().to_owned();
+    Some(format!("127.0.0.1:{}", u16::from_str_radix(&port, 16).unwrap()))
 }
 
 /// Waits until a serving process says where it is.
