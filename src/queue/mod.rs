@@ -21,21 +21,42 @@
 //! crashes; what is lost then is a count, or idempotent work that is done again. The transaction that *enqueues* is the
 //! promise and is never treated so.
 //!
-//! Rows that were started twice or more without an end are **suspects** and are run alone, so that a job which kills
-//! its process takes no innocent of its batch with it to its limit. A job at its limit moves to `dead_jobs`, where an
-//! operator finds it; nothing that failed is ever dropped.
+//! Rows that were started twice or more are **suspects** and are run alone, so that a job which kills its process takes
+//! no innocent of its batch with it to its limit. A job at its limit moves to `dead_jobs`, where an operator finds it;
+//! nothing that failed is ever dropped, and every attempt that ended, or was never heard of again, leaves a receipt.
+//!
+//! **Order** is off unless a kind asks for it. Then each key has at most one row whose `turn` it is, and a unique index
+//! holds that against every program there will be; the others are out of the claim's sight, however many they are and
+//! however due. Whoever removes a row hands the turn on, under a lock of the key that those who enqueue take too, so
+//! that neither can miss the other. A row in backoff keeps its turn: it is not overtaken.
+//!
+//! A **time limit** is kept three times over, because a thread can't be ended from outside and a process may be stopped
+//! as a whole. The watch in the process ends the session of a job that runs too long, writes down its failure and puts
+//! another thread in its place. A few seconds later the database would end a session that is silent or busy beyond the
+//! limit. Half a minute later the sweep of whichever process leads looks for the holder of the row and ends it.
+//!
+//! The **sweep** goes through all jobs once a minute, page by page in the order of ids, passes healthy rows over, and
+//! looks after what no worker will: starts that were used up by processes that died, turns that nobody has, kinds that
+//! nobody knows, receipts that are old.
 //!
 //! Wake-ups (LISTEN/NOTIFY from other processes, a condition variable within one) are hints. Polling alone is correct.
 //!
 //! | file | what |
 //! |---|---|
 //! | [`job`] | what a job is: its kind, its policy, how it ends |
-//! | [`registry`] | which kinds there are, and which run together as a batch |
-//! | [`storage`] | every statement that changes a row: the state diagram |
-//! | [`inspection`] | what an operator reads |
-//! | [`runner`] | claim, perform, record; threads and shutdown |
+//! | [`registry`] | which kinds there are, which run together as a batch, how many workers a queue has |
+//! | [`enqueue`] | asking for a job: delay, priority, order, deduplication |
+//! | [`storage`] | every statement of a job's own life: the state diagram |
+//! | [`intervention`] | what operators do: retry, discard |
+//! | [`inspection`] | what operators and monitors read |
+//! | [`runner`] | the start and stop of it all; `turn` is one claim from touch to record, `crew` the threads and the watch |
+//! | [`sweep`] | what fell out of every other hand |
+//! | [`settings`] | the times a runner lives by |
+//! | [`measures`] | what is measured while it works |
 //! | [`wakeup`], [`listener`] | who to wake, and how it is heard from other processes |
 //! | [`connection`] | how the runner gets its connections |
+//!
+//! `examples/queue.rs` uses all this with a job of its own.
 
 pub mod connection;
 pub mod enqueue;
