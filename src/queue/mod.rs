@@ -49,7 +49,8 @@
 //! | [`storage`] | every statement of a job's own life: the state diagram |
 //! | [`intervention`] | what operators do: retry, discard |
 //! | [`inspection`] | what operators and monitors read |
-//! | [`runner`] | the start and stop of it all; `turn` is one claim from touch to record, `crew` the threads and the watch |
+//! | [`runner`] | the start and stop of it all |
+//! | `worker`, `turn`, `crew` | a thread; one claim from touch to record; all threads and the watch over them |
 //! | [`sweep`] | what fell out of every other hand |
 //! | [`settings`] | the times a runner lives by |
 //! | [`measures`] | what is measured while it works |
@@ -75,6 +76,7 @@ pub mod wakeup;
 mod crew;
 mod performing;
 mod turn;
+mod worker;
 
 pub use connection::{ConnectionSource, Lend, LendExt};
 pub use enqueue::{Enqueue, EnqueueError};

@@ -14,10 +14,10 @@ use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 
 use super::connection::LendExt;
-use super::crew::{SESSION_PREFIX, lock_by_name};
 use super::runner::{Inner, RunnerError};
 use super::settings::Settings;
 use super::storage::{self, LOST, milliseconds};
+use super::worker::{SESSION_PREFIX, lock_by_name};
 use super::{JobError, JobId, Policy, measures};
 
 /// Receipts that are removed at once.

@@ -3,6 +3,7 @@
 use std::sync::Barrier;
 use std::time::Duration;
 
+use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use serde_json::Value;
 use supercargo::database::{Pool, users};
@@ -12,6 +13,7 @@ use supercargo::package::Checksum;
 use supercargo::queue::{Completions, Runner, Wakeups, inspection};
 
 use crate::support::cluster::Database;
+use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::Served;
@@ -117,6 +119,45 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
         });
         assert_eq!(effective.unwrap(), Some(yanked), "round {round}");
     }
+}
+
+/// Somebody who knows nothing of locks moves the branch after the head was read and before the batch is written.
+#[test]
+fn a_head_that_moved_is_read_again_and_the_batch_is_written_in_the_same_attempt() {
+    let mut served = Served::start(&["--no-worker", "--publish-wait", "0s"]);
+    let token = served.token("ann");
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    let path = served.data_dir().join("index.git");
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "safe.directory=*", "-c", "user.name=x", "-c", "user.email=x@localhost"]).args(arguments);
+        crate::support::process::succeeded(command.current_dir(&path).output().unwrap()).trim().to_owned()
+    };
+    let mut operator = served.database.connect();
+    // Between the head and the wanted rows stands the table of the latter.
+    operator.batch_execute("BEGIN; LOCK TABLE versions IN ACCESS EXCLUSIVE MODE").unwrap();
+    let pool = Pool::live(&served.database.url(), 2);
+    let environment = Environment { index: Index::open_or_init(&path).unwrap() };
+    let (wakeups, completions) = (Wakeups::default(), Completions::default());
+    let runner = Runner::new(jobs::registry().unwrap(), environment, pool, "racer", wakeups, completions);
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| runner.drain().unwrap());
+        let mut watching = served.database.connect();
+        wait_until("the job to wait for its wanted rows", || {
+            let blocked = "SELECT pid FROM pg_stat_activity
+                           WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0";
+            diesel::sql_query(blocked).execute(&mut watching).unwrap() == 1
+        });
+        let moved = git(&["commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "by another hand"]);
+        git(&["update-ref", "refs/heads/main", &moved]);
+        operator.batch_execute("COMMIT").unwrap();
+        let drained = running.join().unwrap();
+        assert_eq!((drained.done.len(), drained.failed.len()), (1, 0));
+    });
+    assert_eq!(git(&["log", "--format=%s", "-2"]), "Publish foo 1.0.0\nby another hand");
+    let done = inspection::list(&mut operator, inspection::Selection::Done, 10).unwrap();
+    assert_eq!((done.len(), done[0].attempts), (1, 1));
+    served.stop();
 }
 
 #[test]
