@@ -106,6 +106,11 @@ impl Heard {
         self.0.recv_timeout(PATIENCE)
     }
 
+    /// How many jobs have started of which nobody has heard yet.
+    pub fn rest(&self) -> usize {
+        self.0.try_iter().map(|(_, jobs)| jobs).sum()
+    }
+
     /// Waits until so many jobs have started; answers how many a second there were, and the size of the largest batch.
     pub fn rate(&self, count: usize) -> Result<(f64, usize), RecvTimeoutError> {
         let (first, mut last) = self.next()?;

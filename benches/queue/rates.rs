@@ -9,7 +9,7 @@ use supercargo::queue::{Enqueue, Job, Registry, Wakeups};
 use crate::Outcome;
 use crate::floor;
 use crate::kinds::{Ears, Shared, Single, Source, registry_of_shared, registry_of_single, runner};
-use crate::stage::{Commits, Stage};
+use crate::stage::{Amount, Commits, Stage};
 
 /// How often both sides are measured.
 pub const ROUNDS: usize = 3;
@@ -20,7 +20,7 @@ pub fn enqueue(stage: &Stage) -> Outcome<()> {
     for (clients, count) in [(1, 600), (8, 1_600)] {
         let ours = || enqueue_by(stage, clients, count);
         let floor = || enqueue_by_pgbench(stage, &script, clients, count);
-        compare(&format!("{clients} clients"), ours, floor)?;
+        compare(&format!("clients: {clients}"), ours, floor)?;
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ fn enqueue_by(stage: &Stage, clients: usize, count: usize) -> Outcome<f64> {
 
 fn enqueue_by_pgbench(stage: &Stage, script: &str, clients: usize, count: usize) -> Outcome<f64> {
     stage.clear()?;
-    let rate = stage.pgbench(script, Commits::Durable, clients, count)?;
+    let rate = stage.pgbench(script, Commits::Durable, clients, Amount::Transactions(count))?;
     stage.expect_waiting(count)?;
     Ok(rate)
 }
@@ -64,9 +64,34 @@ pub fn notify(stage: &Stage) -> Outcome<()> {
     for (clients, count) in [(1, 600), (16, 3_200)] {
         let with = || enqueue_by_pgbench(stage, &loud, clients, count);
         let without = || enqueue_by_pgbench(stage, &silent, clients, count);
-        compare(&format!("{clients} clients"), with, without)?;
+        compare(&format!("clients: {clients}"), with, without)?;
     }
-    Ok(())
+    compare("a worker beside", || work_beside(stage, &loud), || work_beside(stage, &silent))
+}
+
+/// Jobs a second of one worker while others enqueue, steadily and for another queue.
+fn work_beside(stage: &Stage, enqueue: &str) -> Outcome<f64> {
+    const BACKLOG: usize = 60_000;
+    let pace = Amount::Paced { per_second: 300, seconds: 3 };
+    stage.fill(Shared::<10>::KIND, BACKLOG)?;
+    let source = Source { url: stage.url(), records: None };
+    let (runner, heard) = runner(registry_of_shared::<10>()?, source, Wakeups::default());
+    let (took, paced) = std::thread::scope(|scope| {
+        let enqueuing = scope.spawn(|| stage.pgbench(enqueue, Commits::Durable, 8, pace));
+        let begin = Instant::now();
+        let running = runner.start()?;
+        let paced = enqueuing.join().map_err(|_| "a client panicked")??;
+        let took = begin.elapsed();
+        running.stop();
+        Outcome::Ok((took, paced))
+    })?;
+    // The runner is gone, and with it who could still speak.
+    let done = heard.rest();
+    if done == BACKLOG || paced < 200.0 {
+        return Err(format!("{done} jobs done beside {paced:.0} that were enqueued a second").into());
+    }
+    stage.expect_receipts(done)?;
+    Ok(done as f64 / took.as_secs_f64())
 }
 
 pub fn single(stage: &Stage) -> Outcome<()> {
@@ -75,7 +100,7 @@ pub fn single(stage: &Stage) -> Outcome<()> {
     for (workers, count) in [(1, 2_000), (8, 4_000)] {
         let ours = || perform(stage, Single::KIND, registry_of_single(workers)?, count, 1);
         let floor = || perform_by_pgbench(stage, &script, Single::KIND, workers, count, 1);
-        compare(&format!("{workers} workers"), ours, floor)?;
+        compare(&format!("workers: {workers}"), ours, floor)?;
     }
     Ok(())
 }
@@ -122,7 +147,7 @@ fn perform_by_pgbench(
     size: usize,
 ) -> Outcome<f64> {
     stage.fill(kind, count)?;
-    let rate = stage.pgbench(script, Commits::Lazy, clients, count / size)?;
+    let rate = stage.pgbench(script, Commits::Lazy, clients, Amount::Transactions(count / size))?;
     stage.expect_done(count)?;
     Ok(rate * size as f64)
 }

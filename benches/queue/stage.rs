@@ -1,7 +1,9 @@
 //! The cluster that everything is measured on, and pgbench.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -28,6 +30,15 @@ pub enum Commits {
     Lazy,
 }
 
+/// How much pgbench does.
+#[derive(Clone, Copy)]
+pub enum Amount {
+    /// So many transactions, one after the other.
+    Transactions(usize),
+    /// So many a second for so many seconds, if it can.
+    Paced { per_second: usize, seconds: usize },
+}
+
 impl Stage {
     pub fn new() -> Outcome<Self> {
         let pgbench = find_pgbench().ok_or("pgbench is not installed; it comes with PostgreSQL")?;
@@ -39,6 +50,20 @@ impl Stage {
         let stage = Self { cluster, directory, pgbench };
         migrations::migrate(&mut stage.connect()?)?;
         Ok(stage)
+    }
+
+    /// How long the disk takes for a page that is to be safe, as it is now: the median of a hundred.
+    pub fn flush_time(&self) -> Outcome<Duration> {
+        let mut file = std::fs::File::create(self.directory.path().join("flushed"))?;
+        let mut times = Vec::new();
+        for _ in 0..100 {
+            file.write_all(&[1; 8192])?;
+            let begin = Instant::now();
+            file.sync_data()?;
+            times.push(begin.elapsed());
+        }
+        times.sort();
+        Ok(times[times.len() / 2])
     }
 
     pub fn url(&self) -> String {
@@ -76,10 +101,15 @@ impl Stage {
         self.expect("SELECT count(*) AS count FROM jobs", count)
     }
 
-    /// An error unless so many jobs are done, each of them once, and none is left.
-    pub fn expect_done(&self, count: usize) -> Outcome<()> {
+    /// An error unless so many jobs are done, each of them once, and no attempt failed.
+    pub fn expect_receipts(&self, count: usize) -> Outcome<()> {
         self.expect("SELECT count(DISTINCT id) AS count FROM job_history WHERE outcome = 'done'", count)?;
-        self.expect("SELECT count(*) AS count FROM job_history", count)?;
+        self.expect("SELECT count(*) AS count FROM job_history", count)
+    }
+
+    /// An error unless so many jobs are done and none is left.
+    pub fn expect_done(&self, count: usize) -> Outcome<()> {
+        self.expect_receipts(count)?;
         self.expect("SELECT count(*) AS count FROM (SELECT id FROM jobs UNION ALL SELECT id FROM dead_jobs) AS owed", 0)
     }
 
@@ -97,12 +127,16 @@ impl Stage {
     }
 
     /// Transactions a second of a pgbench script, without the time to connect.
-    pub fn pgbench(&self, script: &str, commits: Commits, clients: usize, transactions: usize) -> Outcome<f64> {
+    pub fn pgbench(&self, script: &str, commits: Commits, clients: usize, amount: Amount) -> Outcome<f64> {
         let file = self.directory.path().join("script.sql");
         std::fs::write(&file, script)?;
         let mut command = Command::new(&self.pgbench);
         command.args(["-n", "-M", "prepared", "-f"]).arg(&file);
-        for (option, number) in [("-c", clients), ("-j", clients.min(2)), ("-t", transactions / clients)] {
+        let amount = match amount {
+            Amount::Transactions(count) => [("-t", count / clients)].to_vec(),
+            Amount::Paced { per_second, seconds } => [("-R", per_second), ("-T", seconds)].to_vec(),
+        };
+        for (option, number) in [("-c", clients), ("-j", clients.min(2))].into_iter().chain(amount) {
             command.arg(option).arg(number.to_string());
         }
         if commits == Commits::Lazy {
