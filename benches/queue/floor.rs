@@ -68,11 +68,11 @@ pub fn perform(recorded: &[String], kind: &str, size: usize) -> Outcome<String> 
             let columns = "array_agg(id) AS ids, array_agg(claim_no + 1) AS claim_nos, max(payload::text) AS payload";
             format!("SELECT {columns} FROM ({due}) AS due \\gset\n")
         } else if starts("UPDATE jobs SET attempts = attempts + 1") {
-            format!("{};\n", bind(statement, &[ids, "'bench'", "3000"])?)
+            format!("{};\n", bind(statement, &["'bench'", "3000", ids])?)
         } else if starts("SELECT coalesce(array_agg(id)") {
             format!("{};\n", bind(statement, &[ids, claim_nos])?)
         } else if starts("WITH done") {
-            let values = [ids, claim_nos, &details, "'bench'", "'supercargo_finished'", "350::bigint"];
+            let values = [ids, claim_nos, &details, "'bench'", "350::bigint", "'supercargo_finished'"];
             format!("{};\n", bind(statement, &values)?)
         } else if starts("UPDATE jobs SET run_at = clock_timestamp(), awaits_recovery = false") {
             format!("{};\n", bind(statement, &[&queue])?)

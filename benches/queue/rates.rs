@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 use diesel::PgConnection;
-use supercargo::queue::{Enqueue, Job, Registry, Wakeups};
+use supercargo::queue::{self, Enqueue, Job, Registry, Wakeups};
 
 use crate::Outcome;
 use crate::floor;
@@ -18,21 +18,36 @@ pub fn enqueue(stage: &Stage) -> Outcome<()> {
     let script = floor::enqueue(stage)?;
     header("jobs/s", "pgbench");
     for (clients, count) in [(1, 600), (8, 1_600)] {
-        let ours = || enqueue_by(stage, clients, count);
+        let ours = || enqueue_by(stage, clients, count, Telling::InTheCommit);
         let floor = || enqueue_by_pgbench(stage, &script, clients, count);
         compare(&format!("clients: {clients}"), ours, floor)?;
     }
     Ok(())
 }
 
-fn enqueue_by(stage: &Stage, clients: usize, count: usize) -> Outcome<f64> {
+/// When workers are told of a job.
+#[derive(Clone, Copy)]
+enum Telling {
+    InTheCommit,
+    /// As the registry's requests do.
+    AfterTheCommit,
+}
+
+fn enqueue_by(stage: &Stage, clients: usize, count: usize, telling: Telling) -> Outcome<f64> {
     stage.clear()?;
     let connections = (0..clients).map(|_| stage.connect()).collect::<Outcome<Vec<_>>>()?;
     let start = Barrier::new(clients + 1);
     let enqueue_some = |mut connection: PgConnection| -> Outcome<()> {
         start.wait();
         for number in 0..count / clients {
-            Enqueue::new(&Single { number: number as u64 }).insert(&mut connection)?;
+            let job = Single { number: number as u64 };
+            match telling {
+                Telling::InTheCommit => drop(Enqueue::new(&job).insert(&mut connection)?),
+                Telling::AfterTheCommit => {
+                    Enqueue::new(&job).quietly().insert(&mut connection)?;
+                    queue::announce(&mut connection, Single::POLICY.queue)?;
+                }
+            }
         }
         Ok(())
     };
@@ -60,12 +75,13 @@ fn enqueue_by_pgbench(stage: &Stage, script: &str, clients: usize, count: usize)
 
 pub fn notify(stage: &Stage) -> Outcome<()> {
     let (loud, silent) = (floor::enqueue(stage)?, floor::enqueue_silently(stage)?);
-    header("with", "without");
+    header("within", "after");
     for (clients, count) in [(1, 600), (16, 3_200)] {
-        let with = || enqueue_by_pgbench(stage, &loud, clients, count);
-        let without = || enqueue_by_pgbench(stage, &silent, clients, count);
-        compare(&format!("clients: {clients}"), with, without)?;
+        let within = || enqueue_by(stage, clients, count, Telling::InTheCommit);
+        let after = || enqueue_by(stage, clients, count, Telling::AfterTheCommit);
+        compare(&format!("clients: {clients}"), within, after)?;
     }
+    header("within", "never");
     compare("a worker beside", || work_beside(stage, &loud), || work_beside(stage, &silent))
 }
 

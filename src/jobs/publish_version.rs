@@ -117,7 +117,7 @@ fn check_existing(
 }
 
 /// Accepts a version: in one transaction the crate, its first owner, the version and the job. The crate file is stored
-/// before. `announce` is called with the job's id before the commit.
+/// before. `announce` is called with the job's id before the commit; workers are told by the caller, after it.
 pub fn request(
     connection: &mut PgConnection,
     package: &Package,
@@ -145,7 +145,7 @@ pub fn request(
         // Nobody else adds versions while the crate's row is locked, and the check above found none.
         let version_id = version.insert(connection)?.ok_or(diesel::result::Error::NotFound)?;
         let wish = Wish { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };
-        let job = Enqueue::new(&PublishVersion(wish)).requested_by(&user.login).insert(connection)?;
+        let job = Enqueue::new(&PublishVersion(wish)).requested_by(&user.login).quietly().insert(connection)?;
         announce(job);
         Ok(Accepted { version_id, job, created_crate })
     })

@@ -40,7 +40,8 @@ pub enum YankError {
 }
 
 /// Writes the wanted yank state and enqueues its job in one transaction, whatever the present state is: an unyank that
-/// comes before its yank has run must not be dropped. `announce` is called with the job's id before the commit.
+/// comes before its yank has run must not be dropped. `announce` is called with the job's id before the commit; workers are
+/// told by the caller, after it.
 pub(super) fn request_yanked<J: Job>(
     connection: &mut PgConnection,
     name: &CrateName,
@@ -61,7 +62,7 @@ pub(super) fn request_yanked<J: Job>(
         }
         versions::want_yanked(connection, version.id, yanked)?;
         let wish = Wish { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
-        let id = Enqueue::new(&job(wish)).requested_by(&user.login).insert(connection)?;
+        let id = Enqueue::new(&job(wish)).requested_by(&user.login).quietly().insert(connection)?;
         announce(id);
         Ok(id)
     })

@@ -75,11 +75,12 @@ pub mod wakeup;
 
 mod crew;
 mod performing;
+mod statement;
 mod turn;
 mod worker;
 
 pub use connection::{ConnectionSource, Lend, LendExt};
-pub use enqueue::{Enqueue, EnqueueError};
+pub use enqueue::{Enqueue, EnqueueError, announce};
 pub use job::{Backoff, Duplicates, Job, JobError, JobId, Order, Outcome, Policy};
 pub use registry::{Batch, Member, Perform, Registry, Run, Workers};
 pub use runner::{Drained, Runner, Running};

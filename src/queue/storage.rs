@@ -30,6 +30,7 @@ use diesel::{PgConnection, QueryResult, sql_query};
 use serde_json::Value;
 
 use super::JobId;
+use super::statement::statement;
 
 /// The channel on which `enqueue` wakes the workers of a queue, also in other processes.
 pub fn wake_channel(queue: &str) -> String {
@@ -86,7 +87,7 @@ pub(super) const LOST: &str = "(claimed_at IS NOT NULL AND (last_failed_at IS NU
 /// The first due rows of a queue in the order of their claim, except those that another transaction holds; locks them.
 /// `NO KEY`, because a full `FOR UPDATE` would block inserts elsewhere that refer to the row.
 pub fn lock_due(connection: &mut PgConnection, queue: &str, kinds: &[&str], limit: usize) -> QueryResult<Vec<DueJob>> {
-    sql_query(format!(
+    statement(format!(
         "SELECT id, kind, key, payload, attempts, claim_no, turn IS NOT NULL AS ordered, {LOST} AS lost, last_error,
                 extract(epoch FROM clock_timestamp() - run_at)::float8 AS waited
          FROM jobs
@@ -115,15 +116,15 @@ pub fn note_lost(connection: &mut PgConnection, jobs: &[JobId]) -> QueryResult<u
 
 /// The first step of a claim: the start is on record before anything is done.
 pub fn touch(connection: &mut PgConnection, jobs: &[JobId], worker: &str, gap: Duration) -> QueryResult<usize> {
-    sql_query(
+    statement(
         "UPDATE jobs
-         SET attempts = attempts + 1, claim_no = claim_no + 1, claimed_at = clock_timestamp(), claimed_by = $2,
-             awaits_recovery = false, run_at = clock_timestamp() + $3 * interval '1 millisecond'
-         WHERE id = ANY($1)",
+         SET attempts = attempts + 1, claim_no = claim_no + 1, claimed_at = clock_timestamp(), claimed_by = $1,
+             awaits_recovery = false, run_at = clock_timestamp() + $2 * interval '1 millisecond'
+         WHERE id = ANY($3)",
     )
-    .bind::<Array<BigInt>, _>(jobs)
     .bind::<Text, _>(worker)
     .bind::<BigInt, _>(milliseconds(gap))
+    .bind::<Array<BigInt>, _>(jobs)
     .execute(connection)
 }
 
@@ -167,7 +168,7 @@ fn lock_claims(
                set_config('idle_in_transaction_session_timeout', '{limit}', true)"
         ),
     };
-    let held: Held = sql_query(format!(
+    let held: Held = statement(format!(
         "SELECT coalesce(array_agg(id), '{{}}') AS ids {settings} FROM (
             SELECT jobs.id FROM jobs
             JOIN unnest($1, $2) AS claim (id, claim_no) ON jobs.id = claim.id AND jobs.claim_no = claim.claim_no
@@ -208,7 +209,7 @@ pub fn finish(
     let ids: Vec<_> = jobs.iter().map(|job| job.0).collect();
     let claim_nos: Vec<_> = jobs.iter().map(|job| job.1).collect();
     let details: Vec<_> = jobs.iter().map(|job| job.2.as_deref()).collect();
-    let told: Vec<Told> = sql_query(
+    let told: Vec<Told> = statement(
         "WITH done AS (
             DELETE FROM jobs USING unnest($1, $2, $3) AS claim (id, claim_no, detail)
             WHERE jobs.id = claim.id AND jobs.claim_no = claim.claim_no
@@ -220,15 +221,15 @@ pub fn finish(
             RETURNING id),
          told AS (
             SELECT array_agg(id) AS ids
-            FROM (SELECT id, (row_number() OVER () - 1) / $6 AS part FROM noted) AS numbered GROUP BY part)
-         SELECT ids, pg_notify($5, array_to_string(ids, ',')) FROM told",
+            FROM (SELECT id, (row_number() OVER () - 1) / $5 AS part FROM noted) AS numbered GROUP BY part)
+         SELECT ids, pg_notify($6, array_to_string(ids, ',')) FROM told",
     )
     .bind::<Array<BigInt>, _>(&ids)
     .bind::<Array<BigInt>, _>(claim_nos)
     .bind::<Array<Nullable<Text>>, _>(details)
     .bind::<Text, _>(worker)
-    .bind::<Text, _>(FINISHED_CHANNEL)
     .bind::<BigInt, _>(ANNOUNCED_TOGETHER)
+    .bind::<Text, _>(FINISHED_CHANNEL)
     .get_results(connection)?;
     Ok(told.into_iter().flat_map(|told| told.ids).collect())
 }
@@ -295,7 +296,7 @@ pub fn give_back(
 /// A job of the queue succeeded: whatever waits because of a shared failure may run now. Rows that somebody holds are
 /// left alone; they are being tried anyway.
 pub fn recover(connection: &mut PgConnection, queue: &str) -> QueryResult<usize> {
-    sql_query(
+    statement(
         "UPDATE jobs SET run_at = clock_timestamp(), awaits_recovery = false
          WHERE id IN (SELECT id FROM jobs WHERE queue = $1 AND awaits_recovery FOR NO KEY UPDATE SKIP LOCKED)",
     )

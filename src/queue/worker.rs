@@ -83,6 +83,8 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
             ("application_name", name.as_str()),
             // What may be lost then, and only if the database itself crashes, is a count, or work that is done again.
             ("synchronous_commit", "off"),
+            // A plan made for an empty table would be kept for a full one.
+            ("plan_cache_mode", "force_custom_plan"),
             ("lock_timeout", &hold_timeout),
             ("statement_timeout", &talk_limit),
             ("idle_in_transaction_session_timeout", &talk_limit),

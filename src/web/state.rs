@@ -12,6 +12,7 @@ use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::package::{Limits, RegistryUrls};
 use crate::queue::{Completions, Wakeups};
+use crate::{jobs, queue};
 
 /// Requests that may be in blocking code at the same time. Beyond it they wait, and hold nothing while they do.
 const BLOCKING_CALLS: usize = 64;
@@ -54,6 +55,17 @@ impl App {
     ) -> Self {
         let blocking_calls = Arc::new(Semaphore::new(BLOCKING_CALLS));
         Self(Arc::new(Parts { pool, crate_store, index, wakeups, completions, settings, blocking_calls }))
+    }
+
+    /// Tells the workers of this process, and then those of others, that a job was enqueued and committed. Who is not told
+    /// finds it within a second.
+    pub fn wake_workers(&self) {
+        self.wakeups.wake();
+        match self.pool.with(|connection| queue::announce(connection, jobs::QUEUE)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "other processes were not told of a job"),
+            Err(error) => tracing::debug!(%error, "other processes were not told of a job"),
+        }
     }
 
     /// Runs blocking code on a thread made for it.

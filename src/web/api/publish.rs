@@ -70,7 +70,7 @@ fn accept(app: &App, user: &User, body: Bytes) -> Result<Accepted, ApiError> {
         }
         enqueued => Some(enqueued?),
     };
-    app.wakeups.wake();
+    app.wake_workers();
     tracing::info!(name = %package.name, num = %package.version, user = user.login, "accepted a publish");
     Ok(Accepted { name: package.name, num: package.version, waiter })
 }

@@ -59,7 +59,7 @@ async fn change(
                     waiter = Some(JobWaiter::register(&app.completions, job));
                 })
             })??;
-            app.wakeups.wake();
+            app.wake_workers();
             Ok(waiter)
         })
         .await?;

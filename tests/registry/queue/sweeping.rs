@@ -202,5 +202,5 @@ fn one_process_sweeps_and_another_does_when_it_ends() {
         assert_eq!(sweepers(&mut queue), 1);
         one.stop();
     }
-    assert_eq!(sweepers(&mut queue), 0);
+    wait_until("the last sweeper's session to end", || sweepers(&mut queue) == 0);
 }
