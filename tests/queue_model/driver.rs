@@ -79,8 +79,8 @@ pub fn run(plan: &Plan) -> Verdict {
             scope.spawn(move || meddling::enqueue(plan, plan.chance(thread), asked, &mut connection))
         });
         for thread in [3, 4] {
-            let (over, mut connection) = (&over, database.connect());
-            scope.spawn(move || meddling::meddle(plan.chance(thread), over, &mut connection));
+            let (over, mut connection, mut operator) = (&over, database.connect(), database.connect());
+            scope.spawn(move || meddling::meddle(plan.chance(thread), over, &mut connection, &mut operator));
         }
         let _over = AtTheEnd(&over);
         let mut crew = Crew::new(plan, &database, directory.path());

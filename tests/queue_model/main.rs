@@ -54,7 +54,10 @@ fn main() -> ExitCode {
     trials.push(Trial::test("skipping_locked_rows_in_the_second_step_is_found_guilty", || {
         is_guilty(&Plan { hold_skips_locked: true, ..Plan::of_seed(1) }, "claims were lost")
     }));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    // A run has some forty database sessions, and the cluster takes a hundred.
+    arguments.test_threads.get_or_insert(2);
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn range(text: &str) -> Option<Range<u64>> {

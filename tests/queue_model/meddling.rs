@@ -17,7 +17,7 @@ use crate::driver::Plan;
 use crate::kinds::{Fate, How, Kind, Work};
 
 /// Jobs that one thread asks for, at the usual scale.
-const JOBS: u32 = 180;
+const JOBS: u32 = 220;
 /// Of a kind that runs in order, and of one whose twins are woken.
 const KEYS: u32 = 6;
 /// A twin of this key kills its process.
@@ -121,28 +121,22 @@ fn draw(plan: &Plan, chance: &mut StdRng, asked: &Asked) -> (Kind, Work) {
     (kind, Work { n: asked.next.fetch_add(1, Ordering::SeqCst), key, fate })
 }
 
-/// Locks one row after the other for a moment, and makes some of them due as an operator does. Waiting for a row, and
-/// not passing over those that are held, gets it at the moment when the first step of a claim gives it up. Who holds
-/// one row and asks for no second one stands in no circle.
-pub fn meddle(mut chance: StdRng, over: &AtomicBool, connection: &mut PgConnection) {
+/// Locks one row after the other for a moment, and makes some of them due as an operator does. Who holds one row and asks
+/// for no second one stands in no circle; the operator waits for nobody.
+pub fn meddle(mut chance: StdRng, over: &AtomicBool, connection: &mut PgConnection, operator: &mut PgConnection) {
     sql_query("SET lock_timeout = '20ms'").execute(connection).unwrap();
     while !over.load(Ordering::SeqCst) {
-        let met = connection.transaction::<_, Error, _>(|connection| {
-            let Some(row) = choose(&mut chance, connection)? else { return Ok(()) };
-            let lock = sql_query("SELECT id FROM jobs WHERE id = $1 FOR NO KEY UPDATE").bind::<BigInt, _>(row);
-            if lock.execute(connection)? == 0 {
-                return Ok(());
+        let pause = Duration::from_micros(chance.random_range(500..6000));
+        let met = connection.transaction(|connection| {
+            let next = chance.random_bool(0.5).then(|| chance.random_range(0..15));
+            if lock(connection, next.map_or(Target::Any, Target::Next))?.is_some() {
+                // A claim of several jobs may wait for this one now, and hold none of those behind it.
+                if next.is_some() && chance.random_bool(0.2) {
+                    (0..3).try_for_each(|_| retry(operator, Target::BetweenSteps))?;
+                    std::thread::sleep(2 * pause);
+                }
+                std::thread::sleep(pause);
             }
-            if chance.random_bool(0.08) {
-                sql_query(
-                    "INSERT INTO retried (id, claimed_at)
-                     SELECT id, claimed_at FROM jobs WHERE id = $1 AND claimed_at IS NOT NULL",
-                )
-                .bind::<BigInt, _>(row)
-                .execute(connection)?;
-                intervention::retry(connection, row, "the model's operator")?;
-            }
-            std::thread::sleep(Duration::from_micros(chance.random_range(500..5000)));
             Ok(())
         });
         match met {
@@ -150,26 +144,56 @@ pub fn meddle(mut chance: StdRng, over: &AtomicBool, connection: &mut PgConnecti
             Err(Error::DatabaseError(_, told)) if told.message().contains("lock timeout") => {}
             met => met.unwrap(),
         }
+        if chance.random_bool(0.05) {
+            retry(operator, Target::Any).unwrap();
+        }
         std::thread::sleep(Duration::from_micros(chance.random_range(500..4000)));
     }
 }
 
-/// Any row, or one of those that are claimed next.
-fn choose(chance: &mut StdRng, connection: &mut PgConnection) -> QueryResult<Option<JobId>> {
+fn retry(operator: &mut PgConnection, target: Target) -> QueryResult<()> {
+    operator.transaction(|operator| {
+        let Some(job) = lock(operator, target)? else { return Ok(()) };
+        sql_query(
+            "INSERT INTO retried (id, claimed_at) SELECT id, claimed_at FROM jobs
+             WHERE id = $1 AND claimed_at IS NOT NULL",
+        )
+        .bind::<BigInt, _>(job)
+        .execute(operator)?;
+        intervention::retry(operator, job, "the model's operator").map(drop)
+    })
+}
+
+/// Whose row is locked.
+enum Target {
+    Any,
+    /// One of those that are claimed next. It is waited for, and not passed over when somebody holds it: so it is had at
+    /// the moment when the first step of a claim gives it up.
+    Next(i64),
+    /// It is claimed, and nobody holds it: its worker has not come to the second step, or is dead.
+    BetweenSteps,
+}
+
+fn lock(connection: &mut PgConnection, target: Target) -> QueryResult<Option<JobId>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]
         id: JobId,
     }
-    let row: Option<Row> = if chance.random_bool(0.3) {
-        sql_query("SELECT id FROM jobs ORDER BY random() LIMIT 1").get_result(connection).optional()?
-    } else {
-        sql_query(
-            "SELECT id FROM jobs WHERE run_at <= clock_timestamp() AND turn IS NOT FALSE ORDER BY id OFFSET $1 LIMIT 1",
-        )
-        .bind::<BigInt, _>(chance.random_range(0..15))
-        .get_result(connection)
-        .optional()?
+    let lock = match target {
+        Target::Any => "SELECT id FROM jobs ORDER BY random() LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED".to_owned(),
+        Target::Next(place) => format!(
+            "SELECT id FROM jobs WHERE id = (
+                    SELECT id FROM jobs WHERE run_at <= clock_timestamp() AND turn IS NOT FALSE
+                    ORDER BY id OFFSET {place} LIMIT 1)
+                 FOR NO KEY UPDATE"
+        ),
+        Target::BetweenSteps => "SELECT id FROM jobs
+                 WHERE run_at > clock_timestamp() AND claimed_at IS NOT NULL
+                       AND (last_failed_at IS NULL OR last_failed_at < claimed_at)
+                 ORDER BY claimed_at DESC, id DESC LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
+            .to_owned(),
     };
+    let row: Option<Row> = sql_query(lock).get_result(connection).optional()?;
     Ok(row.map(|row| row.id))
 }

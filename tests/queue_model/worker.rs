@@ -12,6 +12,7 @@ use diesel::prelude::*;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
+use supercargo::queue::listener::Listener;
 use supercargo::queue::{Completions, ConnectionSource, Lend, Runner, Settings, Wakeups, Workers};
 use tracing_subscriber::EnvFilter;
 
@@ -76,7 +77,9 @@ pub fn work(orders: &str) -> Result<std::convert::Infallible, Box<dyn Error>> {
     }
     let world = World::open(&orders.directory, &orders.name)?;
     let source = Source(Arc::clone(&orders));
-    let runner = Runner::new(registry, world, source, orders.name.clone(), Wakeups::default(), Completions::default());
+    let (wakeups, completions) = (Wakeups::default(), Completions::default());
+    let _listener = Listener::start(&orders.database, &QUEUES, wakeups.clone(), completions.clone())?;
+    let runner = Runner::new(registry, world, source, orders.name.clone(), wakeups, completions);
     let _running = runner.with_settings(settings).start()?;
     loop {
         std::thread::park();
