@@ -24,7 +24,7 @@ use crate::worker::{self, Orders};
 
 const PROCESSES: usize = 4;
 /// Far longer than a run takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a run does.
 #[derive(Clone, Debug)]

@@ -20,6 +20,8 @@ use crate::locks::{self, Held};
 
 /// A job that was started this often without success is dead.
 pub const MAX_ATTEMPTS: u32 = 10;
+/// A job that was started this often without an end runs alone from then on.
+const SUSPECT: i32 = 2;
 /// The queues that the kinds wait in.
 pub const QUEUES: [&str; 3] = ["small", "large", "keyed"];
 
@@ -212,6 +214,10 @@ struct Row {
     key: String,
     #[diesel(sql_type = Integer)]
     attempts: i32,
+    #[diesel(sql_type = BigInt)]
+    claim_no: i64,
+    #[diesel(sql_type = Text)]
+    claimed_by: String,
     #[diesel(sql_type = Bool)]
     ever_failed: bool,
 }
@@ -242,13 +248,24 @@ impl World {
         more: impl Fn(&mut PgConnection, &Row) -> QueryResult<()>,
     ) -> Result<Vec<Result<Outcome, JobError>>, JobError> {
         let rows: Vec<Row> = run.with_connection(|connection| rows_of(connection, works))?;
-        let starts: String = rows.iter().map(|row| format!("{} {} {}\n", row.id, row.kind, row.key)).collect();
+        let starts: String = rows.iter().map(|row| format!("{} {}\n", row.id, row.claim_no)).collect();
         (&self.starts).write_all(starts.as_bytes())?;
         let jobs: Vec<_> = works.iter().map(|work| (work, rows.iter().find(|row| row.n == work.n))).collect();
         for (work, _) in jobs.iter().filter(|(_, row)| row.is_none()) {
             self.complain(&format!("existence: number {} of {} runs and has no row", work.n, work.key));
         }
         let jobs: Vec<_> = jobs.into_iter().filter_map(|(work, row)| Some((work.fate, row?))).collect();
+        for (_, row) in &jobs {
+            if row.claimed_by != self.process {
+                self.complain(&format!(
+                    "fence: job {} of {} runs, and is claimed by {}",
+                    row.id, row.kind, row.claimed_by
+                ));
+            }
+            if row.attempts > SUSPECT && works.len() > 1 {
+                self.complain(&format!("company: job {} of {} is suspect and runs with others", row.id, row.kind));
+            }
+        }
         let _held: Vec<Held> = jobs
             .iter()
             .filter_map(|(_, row)| {
@@ -285,7 +302,8 @@ impl World {
 fn rows_of(connection: &mut PgConnection, works: &[Work]) -> QueryResult<Vec<Row>> {
     let numbers: Vec<_> = works.iter().map(|work| work.n).collect();
     sql_query(
-        "SELECT id, (payload->>'n')::bigint AS n, kind, key, attempts, last_error IS NOT NULL AS ever_failed
+        "SELECT id, (payload->>'n')::bigint AS n, kind, key, attempts, claim_no, coalesce(claimed_by, '') AS claimed_by,
+                last_error IS NOT NULL AS ever_failed
          FROM jobs WHERE (payload->>'n')::bigint = ANY($1)",
     )
     .bind::<Array<BigInt>, _>(numbers)

@@ -45,7 +45,7 @@ pub fn enqueue(plan: &Plan, mut chance: StdRng, asked: &Asked, connection: &mut 
     let mut bad_requests = 2;
     while left > 0 {
         let mut batch: Vec<(Kind, Work)> = Vec::new();
-        for _ in 0..chance.random_range(1..=12).min(left) {
+        for _ in 0..chance.random_range(1..=24).min(left) {
             left -= 1;
             let (kind, mut work) = draw(plan, &mut chance, asked);
             // Keys are locked to the end of the transaction; with one of them nobody waits in a circle.
@@ -90,7 +90,7 @@ pub fn enqueue(plan: &Plan, mut chance: StdRng, asked: &Asked, connection: &mut 
             }
             Err(error) => assert!(rolled_back, "a request failed: {error}"),
         }
-        std::thread::sleep(Duration::from_millis(chance.random_range(0..70)));
+        std::thread::sleep(Duration::from_millis(chance.random_range(0..120)));
     }
 }
 
@@ -115,7 +115,7 @@ fn draw(plan: &Plan, chance: &mut StdRng, asked: &Asked) -> (Kind, Work) {
             let how = [How::BeforeItsEffect, How::AfterItsEffect, How::ByPanic, How::ByStatement];
             Fate::Fails(chance.random_range(1..=2), how[chance.random_range(0..how.len())])
         }
-        20..23 => Fate::FailsShared,
+        20..25 => Fate::FailsShared,
         _ => Fate::Done,
     };
     (kind, Work { n: asked.next.fetch_add(1, Ordering::SeqCst), key, fate })

@@ -70,7 +70,7 @@ pub fn of(
 ) -> Verdict {
     let jobs = asked.jobs.into_inner().unwrap();
     let read = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap_or_default();
-    let starts: Vec<(JobId, String)> = read("starts").lines().map(parse_start).collect();
+    let starts: Vec<Start> = read("starts").lines().map(parse_start).collect();
     let trace = read("trace");
     let records = records(connection, &starts);
 
@@ -86,6 +86,7 @@ pub fn of(
     }
     let unknown = records.keys().filter(|id| !jobs.contains_key(id));
     violations.extend(unknown.map(|id| format!("phantom: job {id} was taken back, and something was done of it")));
+    violations.extend(second_starts(&starts));
     violations.extend(backward_steps(&jobs, &starts));
     violations.extend(broken_gaps(connection));
     violations.extend(unseen_requests(connection));
@@ -110,13 +111,22 @@ pub fn of(
     }
 }
 
-/// `id kind key`
-fn parse_start(line: &str) -> (JobId, String) {
-    let (id, what) = line.split_once(' ').expect("lines of starts are whole");
-    (id.parse().expect("lines of starts begin with an id"), what.to_owned())
+/// A job, and the claim number under which it started.
+type Start = (JobId, i64);
+
+fn parse_start(line: &str) -> Start {
+    let (id, claim_no) = line.split_once(' ').expect("a line holds two numbers");
+    (id.parse().expect("the id of a job"), claim_no.parse().expect("a claim number"))
 }
 
-fn records(connection: &mut PgConnection, starts: &[(JobId, String)]) -> BTreeMap<JobId, Record> {
+/// A claim is good for one start: who was overtaken never starts.
+fn second_starts(starts: &[Start]) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    let second = starts.iter().filter(|start| !known.insert(**start));
+    second.map(|(id, claim_no)| format!("fence: job {id} started twice under the claim {claim_no}")).collect()
+}
+
+fn records(connection: &mut PgConnection, starts: &[Start]) -> BTreeMap<JobId, Record> {
     #[derive(QueryableByName)]
     struct Fact {
         #[diesel(sql_type = BigInt)]
@@ -175,7 +185,7 @@ fn wrong_ends(job: &Job, record: &Record) -> Vec<String> {
 }
 
 /// The jobs of an ordered key start in the order of their ids.
-fn backward_steps(jobs: &BTreeMap<JobId, Job>, starts: &[(JobId, String)]) -> Vec<String> {
+fn backward_steps(jobs: &BTreeMap<JobId, Job>, starts: &[Start]) -> Vec<String> {
     let mut last = BTreeMap::<&str, JobId>::new();
     let mut backward = Vec::new();
     for (id, _) in starts {
