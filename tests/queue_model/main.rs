@@ -1,0 +1,87 @@
+//! The queue against its model: processes that perform jobs and are killed at random, again and again, until every job
+//! is done or dead; and then nothing may be lost, done twice, run by two at once, run out of order, or dead without
+//! reason.
+//!
+//! Every seed is a test. More of them, and larger ones, by variables:
+//!
+//! ```text
+//! QUEUE_MODEL_SEEDS=1000..1200 QUEUE_MODEL_SCALE=5 cargo nextest run --test queue_model --no-capture
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | [`kinds`] | the jobs, and what they notice while they run |
+//! | [`locks`] | who runs a job, as the kernel sees it |
+//! | [`worker`] | a process that performs jobs: this binary again, told by a variable |
+//! | [`driver`] | one run: enqueues, kills, stops, meddles |
+//! | [`verdict`] | what must be true in the end |
+
+#[path = "../registry/support/cluster.rs"]
+#[expect(dead_code, reason = "the model needs one kind of database")]
+mod cluster;
+mod driver;
+mod kinds;
+mod locks;
+mod meddling;
+mod verdict;
+mod worker;
+
+use std::ops::Range;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use driver::Plan;
+
+/// How far a claim moves the due time of a job, in every run that makes no mistake.
+const GAP: Duration = Duration::from_millis(400);
+
+fn main() -> ExitCode {
+    if let Ok(orders) = std::env::var(worker::VARIABLE) {
+        let Err(error) = worker::work(&orders);
+        eprintln!("the worker could not start: {error}");
+        return ExitCode::FAILURE;
+    }
+    let seeds = std::env::var("QUEUE_MODEL_SEEDS").map_or(1..21, |seeds| range(&seeds).expect("a range, as in 1..21"));
+    let scale = std::env::var("QUEUE_MODEL_SCALE").map_or(1, |scale| scale.parse().expect("a number"));
+    let mut trials: Vec<_> = seeds
+        .map(|seed| Trial::test(format!("seed_{seed:02}"), move || holds(&Plan { scale, ..Plan::of_seed(seed) })))
+        .collect();
+    trials.push(Trial::test("a_gap_of_zero_is_found_guilty", || {
+        is_guilty(&Plan { gap: Duration::ZERO, ..Plan::of_seed(1) }, "gap: ")
+    }));
+    trials.push(Trial::test("skipping_locked_rows_in_the_second_step_is_found_guilty", || {
+        is_guilty(&Plan { hold_skips_locked: true, ..Plan::of_seed(1) }, "claims were lost")
+    }));
+    let mut arguments = Arguments::from_args();
+    // A run has some forty database sessions, and the cluster takes a hundred.
+    arguments.test_threads.get_or_insert(2);
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn range(text: &str) -> Option<Range<u64>> {
+    let (from, to) = text.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
+}
+
+fn holds(plan: &Plan) -> Result<(), Failed> {
+    let verdict = driver::run(plan);
+    println!("{verdict}");
+    if verdict.violations.is_empty() {
+        return Ok(());
+    }
+    Err(format!("seed {}:\n{}", plan.seed, verdict.violations.join("\n")).into())
+}
+
+/// The verdict must name the violation, so that a run which fails for another reason proves nothing.
+fn is_guilty(plan: &Plan, of: &str) -> Result<(), Failed> {
+    let verdict = driver::run(plan);
+    println!("{verdict}");
+    let found: Vec<_> = verdict.violations.iter().filter(|violation| violation.contains(of)).collect();
+    println!("found {}, the first: {:?}", found.len(), found.first());
+    if found.is_empty() {
+        return Err(format!("nothing was found, of {:?}", verdict.violations).into());
+    }
+    Ok(())
+}
