@@ -26,6 +26,10 @@ const PROCESSES: usize = 4;
 /// Far longer than a run takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Kills and stops at the usual scale. On a machine that is too slow for the work between two of them, a run without end
+/// would kill everybody before anything is done.
+const BLOWS: u32 = 20;
+
 /// What a run does.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -124,6 +128,7 @@ struct Crew<'a> {
     processes: Vec<Process>,
     started: usize,
     next_blow: Instant,
+    blows: u32,
     deeds: Deeds,
 }
 
@@ -153,6 +158,7 @@ impl<'a> Crew<'a> {
             processes: Vec::new(),
             started: 0,
             next_blow: Instant::now() + Duration::from_millis(200),
+            blows: 0,
             deeds: Deeds::default(),
         };
         for _ in 0..PROCESSES {
@@ -201,7 +207,8 @@ impl<'a> Crew<'a> {
                 process.stopped = None;
             }
         }
-        if self.next_blow <= now {
+        if self.next_blow <= now && self.blows < BLOWS * self.plan.scale {
+            self.blows += 1;
             self.next_blow = now + Duration::from_millis(self.chance.random_range(50..350));
             let place = self.chance.random_range(0..self.processes.len());
             let process = &mut self.processes[place];

@@ -181,6 +181,9 @@ fn wrong_ends(job: &Job, record: &Record) -> Vec<String> {
     must(!poison || starts <= i64::from(MAX_ATTEMPTS), format!("poison, and started {starts} times"));
     let ends = done + failed + lost + died;
     must(starts <= ends, format!("started {starts} times, and {ends} ends are on record"));
+    if !wrong.is_empty() {
+        wrong.push(format!("{starts} starts; receipts: {done} done, {failed} failed, {lost} lost, {died} dead"));
+    }
     wrong
 }
 
