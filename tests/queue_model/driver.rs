@@ -63,7 +63,7 @@ pub struct Deeds {
 }
 
 /// The tables of the model itself, beside those of the queue.
-const TABLES: &str = "
+pub const TABLES: &str = "
     CREATE TABLE effects (id bigint NOT NULL);
     CREATE TABLE requested (key text PRIMARY KEY, requests bigint NOT NULL);
     CREATE TABLE seen (key text PRIMARY KEY, requests bigint NOT NULL);
@@ -117,6 +117,19 @@ fn owed(connection: &mut PgConnection) -> i64 {
         count: i64,
     }
     sql_query("SELECT count(*) FROM jobs").get_result::<Count>(connection).unwrap().count
+}
+
+/// Starts a worker process.
+pub fn start(orders: &Orders) -> Child {
+    // What jobs say when they panic.
+    let said: File = OpenOptions::new().append(true).create(true).open(orders.directory.join("said")).unwrap();
+    Command::new(std::env::current_exe().unwrap())
+        .env(worker::VARIABLE, serde_json::to_string(orders).unwrap())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(said)
+        .spawn()
+        .unwrap()
 }
 
 /// The worker processes.
@@ -178,16 +191,7 @@ impl<'a> Crew<'a> {
             gap: self.plan.gap,
             hold_skips_locked: self.plan.hold_skips_locked,
         };
-        // What jobs say when they panic.
-        let said: File = OpenOptions::new().append(true).create(true).open(self.directory.join("said")).unwrap();
-        let child = Command::new(std::env::current_exe().unwrap())
-            .env(worker::VARIABLE, serde_json::to_string(&orders).unwrap())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(said)
-            .spawn()
-            .unwrap();
-        Process { child, killed: false, stopped: None }
+        Process { child: start(&orders), killed: false, stopped: None }
     }
 
     /// Starts again who is dead, lets go on who was stopped for long enough, and strikes somebody when it is time.

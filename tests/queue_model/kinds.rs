@@ -118,7 +118,28 @@ pub fn registry() -> Result<Registry<World>, RegistryError> {
         .batch::<Together<20>>(|kinds| kinds.member::<Twenty>().member::<TwentyToo>())?
         .job::<Single>()?
         .job::<Ordered>()?
-        .job::<Twin>()
+        .job::<Twin>()?
+        .job::<Brief>()
+}
+
+/// A job that takes a tenth of a second and may take three. It is no part of the random runs, in which a process may be
+/// stopped for longer than that.
+#[derive(Serialize, Deserialize)]
+pub struct Brief(pub i64);
+
+impl Job for Brief {
+    const KIND: &'static str = "brief";
+    const POLICY: Policy = Policy { time_limit: Duration::from_millis(300), ..policy(QUEUES[2]) };
+}
+
+impl Perform<World> for Brief {
+    fn perform(self, _: &World, run: &mut Run<'_>) -> Result<Outcome, JobError> {
+        std::thread::sleep(Duration::from_millis(100));
+        run.with_connection(|connection| {
+            sql_query("INSERT INTO effects (id) VALUES ($1)").bind::<BigInt, _>(self.0).execute(connection)
+        })?;
+        Ok(Outcome::default())
+    }
 }
 
 /// Jobs that run together.

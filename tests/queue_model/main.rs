@@ -15,6 +15,7 @@
 //! | [`worker`] | a process that performs jobs: this binary again, told by a variable |
 //! | [`driver`] | one run: enqueues, kills, stops, meddles |
 //! | [`verdict`] | what must be true in the end |
+//! | [`stopped`] | one process that is stopped in the middle of a job, for longer than the job may take |
 
 #[path = "../registry/support/cluster.rs"]
 #[expect(dead_code, reason = "the model needs one kind of database")]
@@ -23,6 +24,7 @@ mod driver;
 mod kinds;
 mod locks;
 mod meddling;
+mod stopped;
 mod verdict;
 mod worker;
 
@@ -53,6 +55,10 @@ fn main() -> ExitCode {
     }));
     trials.push(Trial::test("skipping_locked_rows_in_the_second_step_is_found_guilty", || {
         is_guilty(&Plan { hold_skips_locked: true, ..Plan::of_seed(1) }, "claims were lost")
+    }));
+    trials.push(Trial::test("a_process_that_is_stopped_for_too_long_loses_its_job_and_can_finish_nothing", || {
+        stopped::loses_its_job();
+        Ok(())
     }));
     let mut arguments = Arguments::from_args();
     // A run has some forty database sessions, and the cluster takes a hundred.

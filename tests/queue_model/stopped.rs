@@ -1,0 +1,119 @@
+//! A worker process that is stopped in the middle of a job (SIGSTOP, as a frozen virtual machine), for longer than the job
+//! may take: nobody in it looks at the clock, so the database does.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::BigInt;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use supercargo::queue::{Enqueue, JobId, inspection};
+
+use crate::cluster::Database;
+use crate::driver::{self, TABLES};
+use crate::kinds::{Brief, QUEUES};
+use crate::worker::Orders;
+
+/// Far longer than the time limit and the database's margin.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn loses_its_job() {
+    let database = Database::fresh();
+    let directory = tempfile::tempdir().unwrap();
+    let mut connection = database.connect();
+    connection.batch_execute(TABLES).unwrap();
+    let start = |name: &str| {
+        Worker(driver::start(&Orders {
+            database: database.url(),
+            directory: directory.path().to_owned(),
+            name: name.to_owned(),
+            workers: QUEUES.map(|_| 1),
+            gap: crate::GAP,
+            hold_skips_locked: false,
+        }))
+    };
+    let sleeper = start("the sleeper");
+    let (number, job) = stop_in_a_job(&sleeper, &mut connection);
+    let other = start("the other");
+    wait_for(&mut connection, job, "done");
+    let receipts = inspection::receipts(&mut connection, job).unwrap();
+    let told: Vec<_> = receipts.iter().map(|one| (&*one.outcome, one.finished_by.as_deref().unwrap())).collect();
+    assert_eq!(told, [("lost", "the sleeper"), ("done", "the other")]);
+    drop(other);
+    sleeper.signal(Signal::SIGCONT);
+    // It finds out that its session is over, and goes on with what there is.
+    let next = Enqueue::new(&Brief(-1)).insert(&mut connection).unwrap();
+    wait_for(&mut connection, next, "done");
+    let receipts = inspection::receipts(&mut connection, next).unwrap();
+    assert_eq!(receipts.last().unwrap().finished_by.as_deref(), Some("the sleeper"));
+    assert_eq!(effects(&mut connection, number), 1);
+    assert_eq!(inspection::receipts(&mut connection, job).unwrap().len(), 2);
+}
+
+/// Stops the worker while it runs a job. It may have been quicker; then another one is tried.
+fn stop_in_a_job(worker: &Worker, connection: &mut PgConnection) -> (i64, JobId) {
+    for number in 1.. {
+        let job = Enqueue::new(&Brief(number)).insert(connection).unwrap();
+        wait_for(connection, job, "running");
+        worker.signal(Signal::SIGSTOP);
+        while !is_stopped(worker) {
+            std::thread::yield_now();
+        }
+        // A commit that was under way has arrived by then.
+        std::thread::sleep(Duration::from_millis(50));
+        if state(connection, job) == "running" {
+            return (number, job);
+        }
+        worker.signal(Signal::SIGCONT);
+    }
+    unreachable!("there are numbers enough")
+}
+
+/// A signal takes effect a moment after it was sent.
+fn is_stopped(worker: &Worker) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", worker.0.id())).unwrap();
+    stat.rsplit(") ").next().unwrap().starts_with('T')
+}
+
+/// "Running" is over in a tenth of a second, and "done" will do as well for who waits for it.
+fn wait_for(connection: &mut PgConnection, job: JobId, wanted: &str) {
+    let until = Instant::now() + PATIENCE;
+    while ![wanted, "done"].contains(&&*state(connection, job)) {
+        assert!(Instant::now() < until, "job {job} is {} and not {wanted}", state(connection, job));
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+fn state(connection: &mut PgConnection, job: JobId) -> String {
+    inspection::show(connection, job).unwrap().unwrap().state
+}
+
+fn effects(connection: &mut PgConnection, number: i64) -> i64 {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let query = sql_query("SELECT count(*) FROM effects WHERE id = $1").bind::<BigInt, _>(number);
+    query.get_result::<Count>(connection).unwrap().count
+}
+
+/// Killed at the end, whatever becomes of the test.
+struct Worker(Child);
+
+impl Worker {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().cast_signed()), signal).unwrap();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may be dead already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
