@@ -97,7 +97,9 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         }
         let gap = if first.attempts >= SUSPECT {
             due.truncate(1);
-            jittered(policy.backoff.delay(due[0].attempts.unsigned_abs())).max(self.settings.gap)
+            // Spread beyond the gap: what died together must not come back together, or an innocent would share the
+            // deaths of a job that kills its process until it is dead itself.
+            self.settings.gap + jittered(policy.backoff.delay(due[0].attempts.unsigned_abs()))
         } else {
             let kind = first.kind.clone();
             due.retain(|job| job.attempts < SUSPECT && self.registry.same_group(&job.kind, &kind));
