@@ -8,7 +8,7 @@
 //! | `enqueue` | jobs a second, each committed durably by itself |
 //! | `single` | jobs a second of a kind that runs one at a time and does nothing |
 //! | `batches` | the same of kinds that run 10, 50 and 500 at a time |
-//! | `notify` | what the notification costs the commits of many clients (pgbench on both sides) |
+//! | `notify` | telling other processes of a job within its commit, beside doing so after it, and never |
 //! | `claim` | how long a claim takes on tables that make it hard |
 //! | `start` | how long after its commit a job starts in an idle process |
 //!
