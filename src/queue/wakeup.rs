@@ -13,6 +13,22 @@ use super::JobId;
 #[derive(Clone, Default)]
 pub struct Wakeups {
     shared: Arc<(Mutex<u64>, Condvar)>,
+    attended: Arc<Mutex<Vec<&'static str>>>,
+}
+
+/// A worker of this process takes the jobs of a queue, and nobody else does.
+pub(super) struct Attendance {
+    queue: &'static str,
+    wakeups: Wakeups,
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        let mut attended = self.wakeups.attended.lock();
+        if let Some(place) = attended.iter().position(|queue| *queue == self.queue) {
+            attended.swap_remove(place);
+        }
+    }
 }
 
 /// A moment. Taken before looking for work, so that a signal between the look and the wait is not lost.
@@ -24,6 +40,16 @@ impl Wakeups {
     pub fn wake(&self) {
         *self.shared.0.lock() += 1;
         self.shared.1.notify_all();
+    }
+
+    /// Whether a worker of this process has the queue for itself: then nobody else needs to be told of a job.
+    pub fn is_attended(&self, queue: &str) -> bool {
+        self.attended.lock().contains(&queue)
+    }
+
+    pub(super) fn attend(&self, queue: &'static str) -> Attendance {
+        self.attended.lock().push(queue);
+        Attendance { queue, wakeups: self.clone() }
     }
 
     pub fn ticket(&self) -> Ticket {

@@ -45,12 +45,14 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         let session = connection.with(|connection| self.prepare_session(connection, queue))?;
         slot.session.store(session, Ordering::SeqCst);
         let mut may_take = self.registry.workers_of(queue) != Workers::OneInAll;
+        let mut attendance = None;
         while !self.crew.is_stopping() {
             let ticket = self.wakeups.ticket();
             if !may_take {
                 slot.talks()?;
                 may_take = connection.with(|connection| lock_by_name(connection, queue))?;
                 if may_take {
+                    attendance.get_or_insert_with(|| self.wakeups.attend(queue));
                     tracing::debug!(queue, worker = self.worker, "this worker takes the queue's jobs");
                 }
             }

@@ -57,10 +57,13 @@ impl App {
         Self(Arc::new(Parts { pool, crate_store, index, wakeups, completions, settings, blocking_calls }))
     }
 
-    /// Tells the workers of this process, and then those of others, that a job was enqueued and committed. Who is not told
+    /// Tells the workers of this process, or else those of others, that a job was enqueued and committed. Who is not told
     /// finds it within a second.
     pub fn wake_workers(&self) {
         self.wakeups.wake();
+        if self.wakeups.is_attended(jobs::QUEUE) {
+            return;
+        }
         match self.pool.with(|connection| queue::announce(connection, jobs::QUEUE)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "other processes were not told of a job"),

@@ -10,8 +10,10 @@ use supercargo::database::{Pool, users};
 use supercargo::index::Index;
 use supercargo::jobs::{self, Environment, unyank_version, yank_version};
 use supercargo::package::Checksum;
+use supercargo::queue::listener::Listener;
 use supercargo::queue::{Completions, Runner, Wakeups, inspection};
 
+use crate::queue::waking::assert_woken;
 use crate::support::cluster::Database;
 use crate::support::event::wait_until;
 use crate::support::http;
@@ -207,4 +209,26 @@ fn a_worker_of_another_process_makes_a_publish_visible_before_it_is_answered() {
     // Had nobody told the serving process, the answers would have waited for the whole minute.
     assert!(begin.elapsed() < Duration::from_secs(60));
     served.stop();
+}
+
+#[test]
+fn a_process_without_workers_tells_others_of_a_job_after_its_commit() {
+    let served = Served::start(&["--no-worker", "--publish-wait", "0s"]);
+    let token = served.token("ann");
+    let wakeups = Wakeups::default();
+    let before = wakeups.ticket();
+    let queues = [jobs::QUEUE];
+    let _listener = Listener::start(&served.database.url(), &queues, wakeups.clone(), Completions::default()).unwrap();
+    // It wakes everybody once when it listens.
+    assert_woken(&wakeups, before);
+    for change in ["publish", "yank", "unyank"] {
+        let before = wakeups.ticket();
+        let version = format!("{}/api/v1/crates/foo/1.0.0", served.url);
+        match change {
+            "publish" => http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good(),
+            "yank" => http::delete_as(&format!("{version}/yank"), &token).good(),
+            _ => http::put_as(&format!("{version}/unyank"), &token).good(),
+        };
+        assert_woken(&wakeups, before);
+    }
 }

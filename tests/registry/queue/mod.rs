@@ -7,7 +7,7 @@ mod limits;
 mod ordering;
 mod registering;
 mod sweeping;
-mod waking;
+pub mod waking;
 
 use std::error::Error;
 use std::num::NonZeroUsize;

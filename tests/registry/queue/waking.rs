@@ -34,7 +34,7 @@ fn notifications_wake_another_process_and_tell_it_what_is_done_also_after_their_
 }
 
 /// A wait that ends with its time is a wait in vain.
-pub(super) fn assert_woken(wakeups: &Wakeups, ticket: Ticket) {
+pub fn assert_woken(wakeups: &Wakeups, ticket: Ticket) {
     let begin = std::time::Instant::now();
     wakeups.wait(ticket, Duration::from_secs(60));
     assert!(begin.elapsed() < Duration::from_secs(60), "nobody was woken");
@@ -124,4 +124,31 @@ fn a_worker_whose_database_goes_away_connects_again_for_as_long_as_it_takes() {
         wait_until("the job", || queue.state(job) == "done");
     }
     running.stop();
+}
+
+/// Then a request needs not tell other processes of its job.
+#[test]
+fn a_process_knows_whether_it_has_a_queue_for_itself() {
+    let queue = Queue::new();
+    let elsewhere = Wakeups::default();
+    let away = {
+        let (world, source) = (Arc::clone(&queue.world), Source(queue.database.url()));
+        let registry = registry(Workers::OneInAll);
+        Runner::new(registry, world, source, "elsewhere", elsewhere.clone(), Completions::default())
+    };
+    assert!(!queue.wakeups.is_attended("test"));
+    let here = queue.runner_with(Workers::OneInAll).start().unwrap();
+    wait_until("this process to have it", || queue.wakeups.is_attended("test"));
+    let away = away.start().unwrap();
+    here.stop();
+    assert!(!queue.wakeups.is_attended("test"));
+    wait_until("the other process to have it", || elsewhere.is_attended("test"));
+    away.stop();
+    // Where each process has workers of its own, nobody has it for itself.
+    let shared = queue.runner().start().unwrap();
+    let mut queue = queue;
+    let job = queue.act("x");
+    wait_until("the job", || queue.state(job) == "done");
+    assert!(!queue.wakeups.is_attended("test"));
+    shared.stop();
 }

@@ -50,6 +50,14 @@ pub fn get_as(url: &str, token: &str) -> Reply {
     read(agent().get(url).header("authorization", token).call())
 }
 
+pub fn delete_as(url: &str, token: &str) -> Reply {
+    read(agent().delete(url).header("authorization", token).call())
+}
+
+pub fn put_as(url: &str, token: &str) -> Reply {
+    read(agent().put(url).header("authorization", token).send_empty())
+}
+
 pub fn publish(base_url: &str, token: &str, package: &Package) -> Reply {
     let request = agent().put(format!("{base_url}/api/v1/crates/new")).header("authorization", token);
     read(request.send(&package.body()))
