@@ -191,3 +191,39 @@ fn who_retried_and_who_discarded_stands_in_the_history() {
     assert_eq!((receipts[3].detail.as_deref(), receipts[3].error.as_deref()), (Some("no use"), Some("it went wrong")));
     assert!(receipts.iter().all(|receipt| receipt.requested_by.as_deref() == Some("ann")));
 }
+
+/// Request, runner and job share one transaction in tests: what a job leaves open must not be left to the test.
+#[test]
+fn a_panic_within_nested_transactions_leaves_the_shared_transaction_of_a_test_as_it_was() {
+    let pool = supercargo::database::Pool::test(&crate::support::cluster::shared_url()).unwrap();
+    let sql = |statement: &str| {
+        pool.with(|connection| sql_query(statement).execute(connection).unwrap()).unwrap();
+    };
+    sql("CREATE TEMPORARY TABLE effects (name text)");
+    let world = Arc::new(World::default());
+    let completions = Completions::default();
+    let runner =
+        Runner::new(registry(workers(1)), Arc::clone(&world), pool.clone(), "t", Wakeups::default(), completions);
+    let enqueue =
+        |name: &str| pool.with(|connection| Enqueue::new(&Act(name.to_owned())).insert(connection).unwrap()).unwrap();
+    sql("INSERT INTO effects VALUES ('before')");
+    let (bad, silent, good) =
+        (enqueue("panic in a transaction"), enqueue("bad sql, and says nothing"), enqueue("good"));
+    let drained = runner.drain().unwrap();
+    assert_eq!(drained.done, [good]);
+    assert_eq!(drained.failed.iter().map(|one| one.0).collect::<Vec<_>>(), [bad, silent]);
+    assert_eq!(drained.failed[0].1, "the job panicked: within");
+    // What the test wrote and what the good job wrote is there; of the others there is nothing.
+    pool.with(|connection| {
+        use diesel::connection::{AnsiTransactionManager, TransactionManager, TransactionManagerStatus};
+        let effects = sql_query("SELECT name FROM effects WHERE name IN ('before', 'good')").execute(connection);
+        assert_eq!(effects, Ok(2));
+        assert_eq!(sql_query("SELECT name FROM effects").execute(connection), Ok(2));
+        let status = AnsiTransactionManager::transaction_manager_status_mut(connection);
+        let TransactionManagerStatus::Valid(status) = status else { panic!("the transaction is broken") };
+        assert_eq!(status.transaction_depth().map(u32::from), Some(1));
+    })
+    .unwrap();
+    // A runner's threads would wait for each other here.
+    assert!(runner.start().is_err());
+}
