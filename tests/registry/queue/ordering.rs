@@ -84,6 +84,8 @@ fn those_who_enqueue_into_one_key_at_once_stand_in_line() {
     let job = |name: &str| InOrder { key: "a".to_owned(), name: name.to_owned() };
     let before = Enqueue::new(&job("first")).insert(&mut first).unwrap();
     std::thread::scope(|scope| {
+        // Dropped when the test fails, so that nobody waits for it.
+        let mut first = first;
         let after = scope.spawn(|| Enqueue::new(&job("second")).insert(&mut second).unwrap());
         wait_until("the second asker to wait", || {
             queue.count("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == 1
@@ -101,8 +103,10 @@ fn those_who_enqueue_into_one_key_at_once_stand_in_line() {
 fn a_job_enqueued_while_the_one_in_front_ends_gets_the_turn() {
     let (mut queue, started, go_on) = Queue::gated();
     queue.in_order("a", "wait");
-    let mut asking = queue.database.connect();
+    let asking = queue.database.connect();
     std::thread::scope(|scope| {
+        // Dropped when the test fails, so that nobody waits for them.
+        let (mut asking, go_on) = (asking, go_on);
         let runner = queue.runner();
         let running = scope.spawn(move || runner.drain().unwrap());
         started.recv().unwrap();
