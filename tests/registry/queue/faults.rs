@@ -9,6 +9,9 @@ use supercargo::queue::listener::Listener;
 
 use super::waking::assert_woken;
 use super::*;
+use crate::support::http;
+use crate::support::package::Package;
+use crate::support::process::{Served, succeeded};
 use crate::support::proxy::Proxy;
 
 /// Tells its number, and takes a few milliseconds.
@@ -240,6 +243,65 @@ fn was_asked(url: &str, number: i32) -> bool {
     let owed = format!("SELECT count(*) FROM jobs WHERE payload = '{number}'");
     let done = format!("SELECT count(*) FROM effects WHERE name = '{number}'");
     count(url, owed) + count(url, done) > 0
+}
+
+/// Moves the time of day for whoever is started with it, by as many seconds as a variable says.
+const WRONG_CLOCK: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real(clock, now);
+    if (clock == CLOCK_REALTIME) now->tv_sec += atol(getenv("WRONG_BY"));
+    return result;
+}
+"#;
+
+#[test]
+fn a_worker_whose_clock_is_wrong_does_its_jobs_at_the_databases_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, shim) = (directory.path().join("clock.c"), directory.path().join("clock.so"));
+    std::fs::write(&source, WRONG_CLOCK).unwrap();
+    let mut compiler = std::process::Command::new("cc");
+    succeeded(compiler.args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(&source).arg("-ldl").output().unwrap());
+    for wrong_by in [-7200_i64, 7200] {
+        let wrongly = |command: &mut std::process::Command| {
+            command.env("LD_PRELOAD", &shim).env("WRONG_BY", wrong_by.to_string());
+        };
+        let mut date = std::process::Command::new("date");
+        wrongly(date.arg("+%s"));
+        let told: i64 = succeeded(date.output().unwrap()).trim().parse().unwrap();
+        assert!((told - chrono::Utc::now().timestamp() - wrong_by).abs() < 60, "the clock is wrong by {wrong_by} s");
+
+        let served = Served::start(&["--no-worker", "--publish-wait", "0s"]);
+        let mut connection = served.database.connect();
+        http::publish(&served.url, &served.token("ann"), &Package::new("foo", "1.0.0")).good();
+        sql_query("INSERT INTO jobs (id, queue, kind, payload) VALUES (7, 'index', 'publish_version', '{}')")
+            .execute(&mut connection)
+            .unwrap();
+        let mut worker = served.command("worker");
+        wrongly(&mut worker);
+        let mut worker = worker.stderr(std::process::Stdio::null()).spawn().unwrap();
+        wait_until("both jobs to be tried", || {
+            let tried = |job: &Receipt| ["done", "failed"].contains(&&*job.outcome);
+            inspection::latest_receipts(&mut connection, 10).unwrap().iter().filter(|job| tried(job)).count() >= 2
+        });
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+        // A second of backoff, a fifth more or less, from the end of an attempt that was just now.
+        let right =
+            "SELECT 1 FROM jobs WHERE id = 7 AND attempts = 1 AND clock_timestamp() - last_failed_at < '1 minute'
+                     AND run_at - last_failed_at BETWEEN '0.79 s' AND '1.21 s'
+                     UNION ALL SELECT 1 FROM jobs WHERE id = 7 AND attempts > 1";
+        assert_eq!(sql_query(right).execute(&mut connection).unwrap(), 1);
+        for receipt in inspection::latest_receipts(&mut connection, 10).unwrap() {
+            let age = (chrono::Utc::now() - receipt.started_at.unwrap()).num_seconds().abs();
+            assert!(age < 60 && receipt.finished_at >= receipt.started_at.unwrap(), "{receipt:?}");
+        }
+    }
 }
 
 /// The clock that counts is the database's: the queue never asks its own.
