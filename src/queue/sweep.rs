@@ -122,12 +122,10 @@ fn look_after(
     swept: &mut Swept,
 ) -> QueryResult<()> {
     let too_long = (policy.time_limit + settings.sweep_patience).as_secs_f64();
-    if row.due && row.attempts.unsigned_abs() >= policy.max_attempts {
-        if lock_again(connection, row)? {
-            let error = storage::killed_each_time(row.attempts, row.last_error.as_deref());
-            storage::bury(connection, row.id, row.claim_no, &error)?;
-            swept.buried.push(row.id);
-        }
+    if row.due && row.attempts.unsigned_abs() >= policy.max_attempts && lock_again(connection, row)? {
+        let error = storage::killed_each_time(row.attempts, row.last_error.as_deref());
+        storage::bury(connection, row.id, row.claim_no, &error)?;
+        swept.buried.push(row.id);
     } else if row.running.is_some_and(|running| running > too_long) {
         end_holder(connection, row, swept)?;
     } else if row.turn_is_stuck

@@ -79,6 +79,8 @@ fn the_database_ends_the_session_of_a_worker_that_fell_silent_and_another_does_i
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.enqueue(&Brief("wait".to_owned()));
     queue.settings.watch_every = Duration::from_secs(3600);
+    // What bounds the run is what its kind may take, not what a claim may.
+    queue.settings.talk_limit = Duration::from_secs(3600);
     let silent = queue.runner().start().unwrap();
     started.recv().unwrap();
     // Five seconds more than the kind's own limit.

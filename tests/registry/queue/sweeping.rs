@@ -123,6 +123,28 @@ fn the_session_of_a_worker_that_runs_far_too_long_is_ended() {
 }
 
 #[test]
+fn a_job_that_hangs_in_its_last_attempt_is_ended_and_then_dead() {
+    let (mut queue, started, go_on) = Queue::gated();
+    let job = queue.enqueue(&Brief("wait".to_owned()));
+    queue.sql("UPDATE jobs SET attempts = 2");
+    queue.settings.watch_every = Duration::from_secs(3600);
+    queue.settings.sweep_patience = Duration::ZERO;
+    // Its due time is over while it runs.
+    queue.settings.gap = Duration::from_millis(50);
+    let hung = queue.runner().start().unwrap();
+    started.recv().unwrap();
+    wait_until("its time limit", || {
+        queue.count("SELECT count(*) FROM jobs WHERE claimed_at < clock_timestamp() - interval '0.3 s'") == 1
+    });
+    assert_eq!(queue.sweep().terminated, [job]);
+    // Whoever is first, the worker that connected again or the sweep.
+    wait_until("its burial", || queue.sweep().seen == 0);
+    assert_eq!((queue.state(job).as_str(), queue.outcomes(job)), ("dead", vec!["dead".to_owned()]));
+    drop(go_on);
+    hung.stop();
+}
+
+#[test]
 fn a_row_that_an_operator_holds_is_reported_and_left() {
     let mut queue = Queue::new();
     let job = queue.act("x");
