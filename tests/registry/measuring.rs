@@ -39,6 +39,8 @@ fn every_process_tells_the_state_of_the_whole_installation_and_what_it_did_itsel
         .connect()
         .batch_execute(
             "INSERT INTO jobs (queue, kind, payload) VALUES ('index', 'of_tomorrow', '{}');
+             INSERT INTO jobs (queue, kind, payload, created_at, run_at)
+             VALUES ('index', 'unyank_version', '{}', now() - interval '2 hours', now() + interval '1 hour');
              UPDATE jobs SET last_error = 'x', run_at = now() + interval '1 hour', attempts = 1, created_at = now() - interval '1 hour'
              WHERE kind = 'publish_version' AND key = 'bar';
              INSERT INTO dead_jobs (id, queue, kind, payload, priority, created_at, attempts, claim_no)
@@ -51,6 +53,8 @@ fn every_process_tells_the_state_of_the_whole_installation_and_what_it_did_itsel
     assert!((3600.0..3700.0).contains(&gauge(&before, "oldest_seconds", "publish_version")));
     assert_eq!((gauge(&before, "dead", "yank_version"), gauge(&before, "pending", "yank_version")), (1.0, 0.0));
     assert_eq!(gauge(&before, "pending", "of_tomorrow"), 1.0);
+    // What was enqueued for later is not late.
+    assert_eq!(["pending", "oldest_seconds"].map(|name| gauge(&before, name, "unyank_version")), [1.0, 0.0]);
     assert_eq!(gauge(&before, "pending", "maintain_index"), 0.0);
     assert_eq!(sample(&before, "supercargo_database_up"), Some(1.0));
 
@@ -58,7 +62,11 @@ fn every_process_tells_the_state_of_the_whole_installation_and_what_it_did_itsel
     let of_worker =
         format!("http://{}", wait_for("the worker to listen", || crate::support::process::listening_address(worker)));
     let mut connection = served.database.connect();
-    connection.batch_execute("UPDATE jobs SET run_at = now(); DELETE FROM jobs WHERE kind = 'of_tomorrow'").unwrap();
+    connection
+        .batch_execute(
+            "DELETE FROM jobs WHERE kind IN ('of_tomorrow', 'unyank_version'); UPDATE jobs SET run_at = now()",
+        )
+        .unwrap();
     wait_until("the jobs", || supercargo::queue::inspection::count(&mut connection).unwrap().0 == 0);
     // What the one did, both show as gone; a kind of which nothing is left reads 0.
     for text in [metrics(&served.url), metrics(&of_worker)] {

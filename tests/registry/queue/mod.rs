@@ -118,6 +118,21 @@ impl Perform<Arc<World>> for Brief {
     }
 }
 
+/// The same, and once only.
+#[derive(Serialize, Deserialize)]
+struct Last(String);
+
+impl Job for Last {
+    const KIND: &'static str = "last";
+    const POLICY: Policy = Policy { max_attempts: 1, ..Brief::POLICY };
+}
+
+impl Perform<Arc<World>> for Last {
+    fn perform(self, world: &Arc<World>, run: &mut Run<'_>) -> Result<Outcome, JobError> {
+        act_out(&self.0, world, run)
+    }
+}
+
 /// The same, in order of arrival within its key.
 #[derive(Serialize, Deserialize)]
 struct InOrder {
@@ -210,7 +225,13 @@ impl Lend for Own {
 
 fn registry(workers: Workers) -> Registry<Arc<World>> {
     let registry = Registry::default().job::<Act>().unwrap().job::<Brief>().unwrap().job::<InOrder>().unwrap();
-    let registry = registry.job::<Once>().unwrap().batch::<Together>(|kinds| kinds.member::<One>()).unwrap();
+    let registry = registry
+        .job::<Last>()
+        .unwrap()
+        .job::<Once>()
+        .unwrap()
+        .batch::<Together>(|kinds| kinds.member::<One>())
+        .unwrap();
     registry.workers("test", workers).unwrap()
 }
 

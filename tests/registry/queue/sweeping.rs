@@ -125,8 +125,7 @@ fn the_session_of_a_worker_that_runs_far_too_long_is_ended() {
 #[test]
 fn a_job_that_hangs_in_its_last_attempt_is_ended_and_then_dead() {
     let (mut queue, started, go_on) = Queue::gated();
-    let job = queue.enqueue(&Brief("wait".to_owned()));
-    queue.sql("UPDATE jobs SET attempts = 2");
+    let job = queue.enqueue(&Last("wait".to_owned()));
     queue.settings.watch_every = Duration::from_secs(3600);
     queue.settings.sweep_patience = Duration::ZERO;
     // Its due time is over while it runs.
