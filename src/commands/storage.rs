@@ -94,7 +94,8 @@ impl Storage {
         }
         let allowed: Allowed = diesel::sql_query(
             "SELECT least(
-                current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint,
+                current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
+                    - coalesce(current_setting('reserved_connections', true)::bigint, 0),
                 (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
                 (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())) AS allowed",
         )

@@ -123,7 +123,7 @@ pub enum JobsCommand {
     /// with --json: a line for each attempt that ends from now on.
     Watch {
         /// How often to look
-        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::work::duration)]
+        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::work::pause)]
         interval: std::time::Duration,
         #[command(flatten)]
         output: OutputOptions,

@@ -34,6 +34,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 2s, 1m or 30days"))
 }
 
+/// A time between two looks, which must not be none.
+pub(super) fn pause(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        pause if pause < Duration::from_millis(10) => Err("it is no pause; give it at least 10ms".to_owned()),
+        pause => Ok(pause),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +51,11 @@ mod tests {
         assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("30days"), Ok(Duration::from_secs(30 * 24 * 3600)));
         assert!(duration("5").unwrap_err().contains("500ms"));
+    }
+
+    #[test]
+    fn a_pause_is_longer_than_none() {
+        assert_eq!(pause("20ms"), Ok(Duration::from_millis(20)));
+        assert!(pause("0s").unwrap_err().contains("at least 10ms"));
     }
 }

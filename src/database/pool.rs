@@ -102,9 +102,7 @@ impl Pool {
             Kind::Test(shared) => Dedicated::Shared(shared.clone()),
         })
     }
-}
 
-impl Pool {
     /// How many connections can be kept at the same time: a test has one; otherwise only the server bounds it.
     pub fn dedicated_capacity(&self) -> Option<usize> {
         match &self.0 {

@@ -22,6 +22,8 @@ use super::{JobError, JobId, Policy, measures};
 
 /// Receipts that are removed at once.
 const PRUNED_TOGETHER: i64 = 1000;
+/// Longer than any receipt is kept.
+const FOR_EVER: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
 /// The advisory lock of the one who sweeps.
 const SWEEP_LOCK: &str = "the sweep";
 
@@ -182,7 +184,8 @@ fn end_holder(connection: &mut PgConnection, row: &Row, swept: &mut Swept) -> Qu
     Ok(())
 }
 
-/// Removes receipts that are older than `retention`, oldest first, a page at a time.
+/// Removes receipts that are older than `retention`, oldest first, a page at a time. PostgreSQL knows no time as long ago
+/// as a retention may be that means "for ever".
 fn prune(connection: &mut PgConnection, retention: Duration) -> QueryResult<usize> {
     let mut pruned = 0;
     loop {
@@ -192,7 +195,7 @@ fn prune(connection: &mut PgConnection, retention: Duration) -> QueryResult<usiz
                 WHERE finished_at < clock_timestamp() - $2 * interval '1 millisecond')",
         )
         .bind::<BigInt, _>(PRUNED_TOGETHER)
-        .bind::<BigInt, _>(milliseconds(retention))
+        .bind::<BigInt, _>(milliseconds(retention.min(FOR_EVER)))
         .execute(connection)?;
         pruned += removed;
         if removed == 0 {

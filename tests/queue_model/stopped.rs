@@ -59,11 +59,10 @@ fn stop_in_a_job(worker: &Worker, connection: &mut PgConnection) -> (i64, JobId)
         let job = Enqueue::new(&Brief(number)).insert(connection).unwrap();
         wait_for(connection, job, "running");
         worker.signal(Signal::SIGSTOP);
-        while !is_stopped(worker) {
-            std::thread::yield_now();
+        // Nothing is under way any more when the process is stopped and its session waits for it.
+        while !(is_stopped(worker) && waits_for_its_client(connection)) {
+            std::thread::park_timeout(Duration::from_millis(1));
         }
-        // A commit that was under way has arrived by then.
-        std::thread::sleep(Duration::from_millis(50));
         if state(connection, job) == "running" {
             return (number, job);
         }
@@ -76,6 +75,13 @@ fn stop_in_a_job(worker: &Worker, connection: &mut PgConnection) -> (i64, JobId)
 fn is_stopped(worker: &Worker) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", worker.0.id())).unwrap();
     stat.rsplit(") ").next().unwrap().starts_with('T')
+}
+
+/// The database has done what the one worker of the queue asked for.
+fn waits_for_its_client(connection: &mut PgConnection) -> bool {
+    let active = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
+                  AND application_name LIKE 'supercargo worker%keyed'";
+    sql_query(active).execute(connection).unwrap() == 0
 }
 
 /// "Running" is over in a tenth of a second, and "done" will do as well for who waits for it.

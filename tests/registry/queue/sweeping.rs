@@ -198,6 +198,9 @@ fn receipts_are_kept_as_long_as_they_are_to_be() {
     queue.sql(&format!("DELETE FROM job_history WHERE id = {young}"));
     let young = queue.act("young");
     queue.runner().drain().unwrap();
+    let retention = std::mem::replace(&mut queue.settings.history_retention, Duration::MAX);
+    assert_eq!(queue.sweep().pruned, 0, "for ever");
+    queue.settings.history_retention = retention;
     assert_eq!(queue.sweep().pruned, 2501);
     assert_eq!(queue.outcomes(young), ["done"]);
     assert!(queue.receipts(old).is_empty());
