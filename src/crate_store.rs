@@ -42,10 +42,16 @@ pub struct CrateFile {
 }
 
 impl CrateStore {
-    /// Keeps the files in a local directory. What was stored is on the disk, names included, when `put` returns.
+    /// Keeps the files in a local directory. What was stored is on the disk, names included, when `put` returns. For the
+    /// process that stores: what another one is storing at this moment would be taken for what a killed one left.
     pub fn local(path: &Path) -> Result<Self, CrateStoreError> {
         let set_up = |source| CrateStoreError::SetUp { path: path.to_owned(), source };
         prepare_directories(path).map_err(set_up)?;
+        Self::beside(path)
+    }
+
+    /// The same directory for a process that stores nothing.
+    pub fn beside(path: &Path) -> Result<Self, CrateStoreError> {
         let store = LocalFileSystem::new_with_prefix(path)?.with_fsync(true);
         Ok(Self { store: Arc::new(store) })
     }
@@ -62,6 +68,14 @@ impl CrateStore {
         match wait_for(self.store.get(&location(checksum)))? {
             Ok(found) => Ok(Some(CrateFile { size: found.meta.size, content: found.into_stream() })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(CrateStoreError::Failed { checksum, source }),
+        }
+    }
+
+    /// Removes a file; one that is not there is removed.
+    pub fn delete(&self, checksum: Checksum) -> Result<(), CrateStoreError> {
+        match wait_for(self.store.delete(&location(checksum)))? {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(CrateStoreError::Failed { checksum, source }),
         }
     }

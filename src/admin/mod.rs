@@ -1,16 +1,26 @@
 //! Operator commands, one file a noun. Each works on a connection and prints its answer on standard output.
 
+pub mod audit;
+pub mod crates;
 pub mod jobs;
 pub mod owners;
+pub mod teams;
 pub mod tokens;
 pub mod users;
+pub mod versions;
 
 mod output;
 mod watch;
 
+use crate::database::ownership::OwnersError;
+use crate::database::scope::{InvalidPattern, UnknownScope};
+use crate::database::teams::CreateTeamError;
 use crate::database::tokens::CreateTokenError;
 use crate::database::users::CreateUserError;
+use crate::jobs::delete_version::DeleteError;
 use crate::package::CrateName;
+use crate::package::name::NameError;
+use crate::package::version::VersionError;
 use crate::queue::registry::RegistryError;
 
 /// Why an operator's command was not carried out.
@@ -22,10 +32,34 @@ pub enum AdminError {
     NoCrate(String),
     #[error("there is no token {0} that is not revoked: see `supercargo admin token list`")]
     NoToken(i32),
-    #[error("`{login}` is the last owner of `{name}`: add another one first, or nobody could publish it again")]
-    LastOwner { name: CrateName, login: String },
-    #[error("`{login}` is not an owner of `{name}`")]
-    NoOwner { name: CrateName, login: String },
+    #[error("there is no team {0:?}: create one with `supercargo admin team create {0}`")]
+    NoTeam(String),
+    #[error(
+        "the team {team:?} owns {crates}: take these from it first, with `supercargo admin owner remove CRATE team:{team}`"
+    )]
+    TeamOwns { team: String, crates: String },
+    #[error("{login} is no member of {team}: see `supercargo admin team show {team}`")]
+    NoMember { team: String, login: String },
+    #[error("the name {0} is not reserved here: see `supercargo admin crate reserved`")]
+    NotReserved(String),
+    #[error("there is no action {0:?} in the log: see the ACTION column of `supercargo admin audit`")]
+    NoAction(String),
+    #[error("a token can't end that far in the future: give a shorter time, or none for a token that does not end")]
+    TooFar,
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    #[error(transparent)]
+    Scope(#[from] UnknownScope),
+    #[error(transparent)]
+    Pattern(#[from] InvalidPattern),
+    #[error(transparent)]
+    Owners(#[from] OwnersError),
+    #[error(transparent)]
+    Delete(#[from] DeleteError),
+    #[error(transparent)]
+    Team(#[from] CreateTeamError),
     #[error("there is no job {0}: see `supercargo jobs list`, with --dead or --done")]
     NoJob(i64),
     #[error("the job {0} is being run at this moment: nothing was changed")]
@@ -42,4 +76,9 @@ pub enum AdminError {
     Database(#[from] diesel::result::Error),
     #[error("the answer can't be written as JSON")]
     Json(#[from] serde_json::Error),
+}
+
+/// A crate's name as an operator gave it.
+fn crate_name(name: &str) -> Result<CrateName, AdminError> {
+    Ok(name.parse()?)
 }

@@ -1,53 +1,40 @@
 //! `supercargo admin owner`.
 
-use diesel::{Connection, PgConnection};
+use diesel::PgConnection;
 use serde_json::json;
 
 use super::output::{print_json, print_table};
-use super::{AdminError, users};
-use crate::database::crates::{self, Crate};
-use crate::database::owners::{self, Removed};
+use super::{AdminError, crate_name};
+use crate::database::audit::Actor;
+use crate::database::crates;
+use crate::database::owners::{self, Owner};
+use crate::database::ownership::{self, Change};
 
-pub fn add(connection: &mut PgConnection, name: &str, login: &str) -> Result<(), AdminError> {
-    connection.transaction(|connection| {
-        let user = users::existing(connection, login)?;
-        let krate = existing(connection, name)?;
-        if owners::add(connection, krate.id, user.id)? {
-            println!("{} is now an owner of {}", user.login, krate.name);
-        } else {
-            println!("{} was an owner of {} already", user.login, krate.name);
-        }
-        Ok(())
-    })
-}
-
-pub fn remove(connection: &mut PgConnection, name: &str, login: &str) -> Result<(), AdminError> {
-    connection.transaction(|connection| {
-        let user = users::existing(connection, login)?;
-        let krate = existing(connection, name)?;
-        match owners::remove(connection, krate.id, user.id)? {
-            Removed::Done => println!("{} is no longer an owner of {}", user.login, krate.name),
-            Removed::WasNone => return Err(AdminError::NoOwner { name: krate.name, login: user.login }),
-            Removed::IsLast => return Err(AdminError::LastOwner { name: krate.name, login: user.login }),
-        }
-        Ok(())
-    })
-}
-
-pub fn list(connection: &mut PgConnection, name: &str, as_json: bool) -> Result<(), AdminError> {
-    let krate = existing(connection, name)?;
-    let owners = owners::list(connection, krate.id)?;
-    if as_json {
-        let owners: Vec<_> =
-            owners.iter().map(|user| json!({ "id": user.id, "login": user.login, "name": user.name })).collect();
-        return print_json(&owners);
-    }
-    print_table(["ID", "LOGIN"], owners.into_iter().map(|user| [user.id.to_string(), user.login]));
+pub fn change(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    name: &str,
+    owner: &str,
+    change: Change,
+) -> Result<(), AdminError> {
+    let done = ownership::change(connection, &crate_name(name)?, &[owner.to_owned()], change, operator)?;
+    println!("{done}");
     Ok(())
 }
 
-fn existing(connection: &mut PgConnection, name: &str) -> Result<Crate, AdminError> {
+pub fn list(connection: &mut PgConnection, name: &str, as_json: bool) -> Result<(), AdminError> {
     let unknown = || AdminError::NoCrate(name.to_owned());
-    let parsed = name.parse().map_err(|_| unknown())?;
-    crates::find_and_lock(connection, &parsed)?.ok_or_else(unknown)
+    let krate = crates::find(connection, &crate_name(name)?)?.ok_or_else(unknown)?;
+    let owners = owners::list_all(connection, krate.id)?.into_iter().map(|owner| match &owner {
+        Owner::User(user) => ("user", user.id, owner.login(), user.name.clone()),
+        Owner::Team(team) => ("team", team.id, owner.login(), None),
+    });
+    if as_json {
+        let owners: Vec<_> = owners
+            .map(|(kind, id, login, name)| json!({ "kind": kind, "id": id, "login": login, "name": name }))
+            .collect();
+        return print_json(&owners);
+    }
+    print_table(["ID", "LOGIN", "KIND"], owners.map(|(kind, id, login, _)| [id.to_string(), login, kind.to_owned()]));
+    Ok(())
 }

@@ -1,26 +1,55 @@
 //! `supercargo admin user`.
 
-use diesel::PgConnection;
+use diesel::{Connection, PgConnection};
 use serde_json::json;
 
 use super::AdminError;
 use super::output::{print_json, print_table};
+use crate::database::audit::{Action, Actor, Event};
 use crate::database::users::{self, User};
 
-pub fn create(connection: &mut PgConnection, login: &str) -> Result<(), AdminError> {
-    let user = users::create(connection, login, None)?;
-    println!("created the user {}; `supercargo admin token create --user {0}` makes a token", user.login);
+pub fn create(connection: &mut PgConnection, operator: &Actor, login: &str, admin: bool) -> Result<(), AdminError> {
+    let user = connection.transaction(|connection| {
+        let user = users::create(connection, login, None)?;
+        users::set_admin(connection, user.id, admin)?;
+        let event = Event::new(Action::UserCreate).about(&user.login).detail(json!({ "admin": admin }));
+        event.record(connection, operator)?;
+        Ok::<_, AdminError>(user)
+    })?;
+    let what = if admin { "admin" } else { "user" };
+    println!("created the {what} {}; `supercargo admin token create --user {0}` makes a token", user.login);
     Ok(())
+}
+
+/// Makes a user an admin, or takes that back.
+pub fn set_admin(connection: &mut PgConnection, operator: &Actor, login: &str, admin: bool) -> Result<(), AdminError> {
+    connection.transaction(|connection| {
+        let user = existing(connection, login)?;
+        if users::set_admin(connection, user.id, admin)? {
+            let action = if admin { Action::UserPromote } else { Action::UserDemote };
+            Event::new(action).about(&user.login).record(connection, operator)?;
+            println!("{} is {} admin", user.login, if admin { "now an" } else { "no longer an" });
+        } else {
+            println!("{} was {} admin already", user.login, if admin { "an" } else { "no" });
+        }
+        Ok(())
+    })
 }
 
 pub fn list(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminError> {
     let users = users::list(connection)?;
     if as_json {
-        let users: Vec<_> =
-            users.iter().map(|user| json!({ "id": user.id, "login": user.login, "name": user.name })).collect();
+        let users: Vec<_> = users
+            .iter()
+            .map(|user| json!({ "id": user.id, "login": user.login, "name": user.name, "is_admin": user.is_admin }))
+            .collect();
         return print_json(&users);
     }
-    print_table(["ID", "LOGIN"], users.into_iter().map(|user| [user.id.to_string(), user.login]));
+    let admin = |user: &User| if user.is_admin { "yes" } else { "-" }.to_owned();
+    print_table(
+        ["ID", "LOGIN", "ADMIN"],
+        users.into_iter().map(|user| [user.id.to_string(), user.login.clone(), admin(&user)]),
+    );
     Ok(())
 }
 

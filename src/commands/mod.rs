@@ -7,6 +7,7 @@ mod data_dir;
 mod log;
 mod metrics;
 mod migrate;
+mod operate;
 mod server;
 mod setup;
 mod signals;
@@ -21,7 +22,7 @@ pub use error::CommandError;
 pub use storage::Storage;
 
 use crate::admin;
-use crate::config::{AdminCommand, Cli, Command, JobsCommand, OwnerCommand, StorageOptions, TokenCommand, UserCommand};
+use crate::config::{Cli, Command, JobsCommand, StorageOptions};
 
 /// Runs a command. An error is one sentence on standard error and exit code 1; wrong arguments never come here.
 pub fn run(cli: Cli) -> ExitCode {
@@ -30,7 +31,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
         Command::With(options) => with::with(&options),
-        Command::Admin(command) => end_with_the_pipe().and_then(|()| operate(command)).map(|()| ExitCode::SUCCESS),
+        Command::Admin(command) => {
+            end_with_the_pipe().and_then(|()| operate::operate(command)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Jobs(command) => {
             end_with_the_pipe().and_then(|()| look_after_jobs(command)).map(|()| ExitCode::SUCCESS)
         }
@@ -39,35 +42,6 @@ pub fn run(cli: Cli) -> ExitCode {
         eprintln!("supercargo: {error}");
         ExitCode::FAILURE
     })
-}
-
-fn operate(command: AdminCommand) -> Result<(), CommandError> {
-    match command {
-        AdminCommand::User(UserCommand::Create { name, storage }) => {
-            on(&storage, |connection| admin::users::create(connection, &name))
-        }
-        AdminCommand::User(UserCommand::List { output, storage }) => {
-            on(&storage, |connection| admin::users::list(connection, output.json))
-        }
-        AdminCommand::Token(TokenCommand::Create { user, name, storage }) => {
-            on(&storage, |connection| admin::tokens::create(connection, &user, &name))
-        }
-        AdminCommand::Token(TokenCommand::List { user, output, storage }) => {
-            on(&storage, |connection| admin::tokens::list(connection, user.as_deref(), output.json))
-        }
-        AdminCommand::Token(TokenCommand::Revoke { id, storage }) => {
-            on(&storage, |connection| admin::tokens::revoke(connection, id))
-        }
-        AdminCommand::Owner(OwnerCommand::Add { krate, user, storage }) => {
-            on(&storage, |connection| admin::owners::add(connection, &krate, &user))
-        }
-        AdminCommand::Owner(OwnerCommand::Remove { krate, user, storage }) => {
-            on(&storage, |connection| admin::owners::remove(connection, &krate, &user))
-        }
-        AdminCommand::Owner(OwnerCommand::List { krate, output, storage }) => {
-            on(&storage, |connection| admin::owners::list(connection, &krate, output.json))
-        }
-    }
 }
 
 fn look_after_jobs(command: JobsCommand) -> Result<(), CommandError> {

@@ -14,9 +14,11 @@ use super::setup::{ensure_admin, ensure_config_json};
 use super::signals::Signals;
 use super::working::{Shared, Working};
 use super::{CommandError, Storage};
-use crate::config::ServeOptions;
+use crate::config::{AccessOptions, ServeOptions, WhoMayCreate};
 use crate::crate_store::CrateStore;
+use crate::database::rate_limits::RateLimits;
 use crate::index::View;
+use crate::jobs::{Admission, NewCrates};
 use crate::package::RegistryUrls;
 use crate::queue::{Completions, Wakeups};
 use crate::web::index::{GitService, IndexState};
@@ -49,20 +51,22 @@ fn serve_from(
         ensure_admin(&mut storage.connect()?, &storage.data_dir.admin_token_file())?;
     }
     let index = storage.index(&options.storage)?;
-    ensure_config_json(&index, &base_url)?;
+    ensure_config_json(&index, &base_url, options.access.auth_required)?;
     let crate_store = CrateStore::local(&storage.data_dir.crates())?;
     let pool = storage.pool(&options.storage);
     let metrics = metrics::install(&pool)?;
-    let shared = Shared { pool, index, wakeups: Wakeups::default(), completions: Completions::default() };
+    let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
     let takes_jobs = (!options.no_worker).then_some(&options.work);
     let working = Working::start(storage, &shared, takes_jobs, options.storage.database_pool_size)?;
     let settings = Settings {
         urls: registry_urls(options, &base_url, address),
         base_url: base_url.clone(),
         limits: options.limits(),
+        admission: admission(&options.access)?,
+        auth_required: options.access.auth_required,
         publish_wait: options.publish_wait,
     };
-    let Shared { pool, index, wakeups, completions } = shared;
+    let Shared { pool, index, crate_store, wakeups, completions } = shared;
     let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let app = App::new(pool, crate_store, index_state, wakeups, completions, settings);
     let mut router = web::router(app);
@@ -98,6 +102,17 @@ fn local_url(address: SocketAddr) -> String {
         "listening on all addresses, while config.json tells clients {url}: set --public-url to the registry's own name"
     );
     url
+}
+
+fn admission(options: &AccessOptions) -> Result<Admission, CommandError> {
+    let rate_limits = RateLimits::parse(options.rate_limits.iter().map(String::as_str));
+    Ok(Admission {
+        new_crates: match options.new_crates {
+            WhoMayCreate::Anyone => NewCrates::Anyone,
+            WhoMayCreate::Admins => NewCrates::Admins,
+        },
+        rate_limits: rate_limits.map_err(|error| CommandError::new(format!("--rate-limit: {error}")))?,
+    })
 }
 
 fn registry_urls(options: &ServeOptions, base_url: &str, address: SocketAddr) -> RegistryUrls {

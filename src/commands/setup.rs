@@ -8,7 +8,8 @@ use std::path::Path;
 use diesel::{Connection, PgConnection};
 
 use super::CommandError;
-use crate::database::{tokens, users};
+use crate::database::tokens::NewToken;
+use crate::database::users;
 use crate::index::{ConfigJson, Index, IndexError};
 
 /// The user that the first start makes.
@@ -22,7 +23,8 @@ pub(super) fn ensure_admin(connection: &mut PgConnection, token_file: &Path) -> 
             return Ok(false);
         }
         let admin = users::create(connection, ADMIN, None)?;
-        let (_, token) = tokens::create(connection, admin.id, "made by the first start")?;
+        users::set_admin(connection, admin.id, true)?;
+        let (_, token) = NewToken::named("made by the first start").create(connection, admin.id)?;
         write_secret(token_file, token.reveal()).map_err(|error| {
             CommandError::while_doing(format!("the token can't be written to {}", token_file.display()), error)
         })?;
@@ -46,8 +48,8 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
 
 /// Writes config.json where it differs from what clients are to be told. No job ever does. It is the first to write after
 /// a start, and so cleans up behind a writer that was killed.
-pub(super) fn ensure_config_json(index: &Index, base_url: &str) -> Result<(), CommandError> {
-    let config = ConfigJson { dl: format!("{base_url}/api/v1/crates"), api: base_url.to_owned(), auth_required: false };
+pub(super) fn ensure_config_json(index: &Index, base_url: &str, auth_required: bool) -> Result<(), CommandError> {
+    let config = ConfigJson { dl: format!("{base_url}/api/v1/crates"), api: base_url.to_owned(), auth_required };
     let writer = index.lock_writer()?;
     for leftover in writer.clean_leftovers()? {
         tracing::info!(leftover = %leftover.display(), "removed what a killed writer left in the index");

@@ -19,7 +19,8 @@ use super::storage::connect;
 use super::{CommandError, setup};
 use crate::config::WithOptions;
 use crate::config::storage::DataDir;
-use crate::database::{embedded, tokens, users};
+use crate::database::tokens::NewToken;
+use crate::database::{embedded, users};
 
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -175,7 +176,7 @@ fn environment(
                 Some(admin) if admin.login == setup::ADMIN => admin,
                 _ => users::create(&mut connection, name, None)?,
             };
-            let (_, token) = tokens::create(&mut connection, user.id, "made by `supercargo with`")?;
+            let (_, token) = NewToken::named("made by `supercargo with`").create(&mut connection, user.id)?;
             environment.insert(variable_of(name), token.reveal().into());
         }
     }

@@ -7,6 +7,7 @@ use super::signals::Signals;
 use super::working::{Shared, Working};
 use super::{CommandError, Storage, metrics};
 use crate::config::WorkerOptions;
+use crate::crate_store::CrateStore;
 use crate::queue::{Completions, Wakeups};
 
 /// How long somebody who reads the metrics may go on after the first SIGTERM.
@@ -24,7 +25,8 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
         Some(listener) => Some(metrics::serve(listener, metrics::install(&pool)?)?),
         None => None,
     };
-    let shared = Shared { pool, index, wakeups: Wakeups::default(), completions: Completions::default() };
+    let crate_store = CrateStore::beside(&storage.data_dir.crates())?;
+    let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
     let working = Working::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS)?;
     tracing::info!(data_dir = %storage.data_dir.path().display(), "taking jobs");
     let signal = signals.wait()?;

@@ -2,6 +2,7 @@
 
 use super::{CommandError, Storage};
 use crate::config::WorkOptions;
+use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::index::Index;
 use crate::jobs::{self, Environment};
@@ -12,6 +13,7 @@ use crate::queue::{Completions, Runner, Running, Settings, Wakeups};
 pub(super) struct Shared {
     pub pool: Pool,
     pub index: Index,
+    pub crate_store: CrateStore,
     pub wakeups: Wakeups,
     pub completions: Completions,
 }
@@ -31,10 +33,10 @@ impl Working {
         takes_jobs: Option<&WorkOptions>,
         requests: u32,
     ) -> Result<Self, CommandError> {
-        let Shared { pool, index, wakeups, completions } = shared;
+        let Shared { pool, index, crate_store, wakeups, completions } = shared;
         let registry = jobs::registry()?;
         let queues = registry.queues();
-        let environment = Environment { index: index.clone() };
+        let environment = Environment { index: index.clone(), crate_store: crate_store.clone() };
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
         // One more listens.

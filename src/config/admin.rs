@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::StorageOptions;
+use super::work::duration;
 
 #[derive(Subcommand, Debug)]
 pub enum AdminCommand {
@@ -12,15 +13,43 @@ pub enum AdminCommand {
     /// Manage API tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Manage teams: named groups of users that may own crates together
+    #[command(subcommand)]
+    Team(TeamCommand),
     /// Manage who may publish and yank a crate
     #[command(subcommand)]
     Owner(OwnerCommand),
+    /// Give crates limits of their own, and reserve names
+    #[command(subcommand)]
+    Crate(CrateCommand),
+    /// Take versions away for good
+    #[command(subcommand)]
+    Version(VersionCommand),
+    /// Show who changed what, when, with which token and from where, newest first
+    Audit(AuditOptions),
 }
 
 #[derive(Subcommand, Debug)]
 pub enum UserCommand {
     /// Create a user, who has no token yet
     Create {
+        /// The login
+        name: String,
+        /// Let the user do by the API what an operator may: read the log, delete versions, change all owners
+        #[arg(long)]
+        admin: bool,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Make a user an admin
+    Promote {
+        /// The login
+        name: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Make an admin a user like others
+    Demote {
         /// The login
         name: String,
         #[command(flatten)]
@@ -42,9 +71,8 @@ pub enum TokenCommand {
         /// Whose token
         #[arg(long, value_name = "NAME")]
         user: String,
-        /// What the token is for
-        #[arg(long, value_name = "LABEL", default_value = "default")]
-        name: String,
+        #[command(flatten)]
+        token: NewTokenOptions,
         #[command(flatten)]
         storage: StorageOptions,
     },
@@ -67,21 +95,87 @@ pub enum TokenCommand {
     },
 }
 
+/// What a token is for.
+#[derive(Args, Debug, Clone)]
+pub struct NewTokenOptions {
+    /// What the token is called
+    #[arg(long, value_name = "LABEL", default_value = "default")]
+    pub name: String,
+    /// What it is good for, besides reading; may be given several times; everything, if it is not given
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',',
+        value_parser = ["publish-new", "publish-update", "yank", "change-owners", "read"])]
+    pub scopes: Vec<String>,
+    /// Which crates it is good for: a name, or the beginning of names with `*`; may be given several times; all of them,
+    /// if it is not given
+    #[arg(long = "crate", value_name = "PATTERN", value_delimiter = ',')]
+    pub crates: Vec<String>,
+    /// When it ends, counted from now, as in 90days; never, if it is not given
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub expires_in: Option<std::time::Duration>,
+}
+
 #[derive(Subcommand, Debug)]
-pub enum OwnerCommand {
-    /// Make a user an owner of a crate
-    Add {
-        #[arg(value_name = "CRATE")]
-        krate: String,
+pub enum TeamCommand {
+    /// Create a team without members
+    Create {
+        name: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Remove a team that owns no crates
+    Delete {
+        name: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Take a user into a team: members may publish and yank what the team owns
+    AddMember {
+        team: String,
         user: String,
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Take a crate from one of its owners; the last one stays
+    /// Take a user out of a team
+    RemoveMember {
+        team: String,
+        user: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Show the members and crates of a team
+    Show {
+        name: String,
+        #[command(flatten)]
+        output: OutputOptions,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// List all teams
+    List {
+        #[command(flatten)]
+        output: OutputOptions,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum OwnerCommand {
+    /// Make a user, or a team as team:NAME, an owner of a crate
+    Add {
+        #[arg(value_name = "CRATE")]
+        krate: String,
+        #[arg(value_name = "OWNER")]
+        owner: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Take a crate from one of its owners; the last user among them stays
     Remove {
         #[arg(value_name = "CRATE")]
         krate: String,
-        user: String,
+        #[arg(value_name = "OWNER")]
+        owner: String,
         #[command(flatten)]
         storage: StorageOptions,
     },
@@ -94,6 +188,105 @@ pub enum OwnerCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum CrateCommand {
+    /// Show the limits of one crate, or change them; what is not given stays as it is
+    Limits {
+        #[arg(value_name = "CRATE")]
+        krate: String,
+        #[command(flatten)]
+        limits: LimitsOptions,
+        #[command(flatten)]
+        output: OutputOptions,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Keep a name from being taken, by anybody but admins
+    Reserve {
+        name: String,
+        /// Why, for whoever tries to take it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Give a reserved name free
+    Release {
+        name: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// List the names that were reserved here
+    Reserved {
+        #[command(flatten)]
+        output: OutputOptions,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+}
+
+/// Limits of one crate, in place of the registry's.
+#[derive(Args, Debug, Clone, Default)]
+pub struct LimitsOptions {
+    /// The largest crate file, in bytes
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(i64).range(1..=u32::MAX.into()))]
+    pub crate_size: Option<i64>,
+    /// The largest size of the unpacked files, in bytes
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(i64).range(1..))]
+    pub unpacked_size: Option<i64>,
+    /// The most features of a version
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    pub features: Option<i32>,
+    /// The most dependencies of a version
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    pub dependencies: Option<i32>,
+    /// First go back to the registry's limits
+    #[arg(long)]
+    pub reset: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum VersionCommand {
+    /// Delete a version: index line and crate file go, the number stays taken
+    ///
+    /// For what must not be there at all, such as a leaked secret. Builds that have it in their Cargo.lock fail from then
+    /// on. Whoever only wants new builds to choose another version yanks it.
+    Delete {
+        #[arg(value_name = "CRATE")]
+        krate: String,
+        #[arg(value_name = "VERSION")]
+        num: String,
+        /// Why: shown to whoever looks for the version, and kept in the log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct AuditOptions {
+    /// Only changes of this crate
+    #[arg(long = "crate", value_name = "CRATE")]
+    pub krate: Option<String>,
+    /// Only changes by this user or operator
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<String>,
+    /// Only changes of this kind, such as publish or owner-add
+    #[arg(long, value_name = "ACTION")]
+    pub action: Option<String>,
+    /// Only changes of this last time, as in 7days
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub since: Option<std::time::Duration>,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(i64).range(1..))]
+    pub limit: i64,
+    #[command(flatten)]
+    pub output: OutputOptions,
+    #[command(flatten)]
+    pub storage: StorageOptions,
 }
 
 #[derive(Subcommand, Debug)]

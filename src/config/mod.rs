@@ -2,6 +2,7 @@
 
 #![allow(rustdoc::invalid_html_tags, reason = "the comments are help texts, in which <NAME> is a placeholder")]
 
+pub mod access;
 pub mod admin;
 pub mod serve;
 pub mod storage;
@@ -11,7 +12,11 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use admin::{AdminCommand, JobsCommand, OwnerCommand, TokenCommand, UserCommand};
+pub use access::{AccessOptions, WhoMayCreate};
+pub use admin::{
+    AdminCommand, AuditOptions, CrateCommand, JobsCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand,
+    TokenCommand, UserCommand, VersionCommand,
+};
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;
 pub use work::{WorkOptions, WorkerOptions};
@@ -65,7 +70,7 @@ pub enum Command {
     ///
     /// `serve` does this by itself with its private PostgreSQL, and also with a database of yours, unless it is newer.
     Migrate(StorageOptions),
-    /// Manage users, tokens and owners
+    /// Manage users, tokens, teams, owners, crates and versions, and read the log of changes
     #[command(subcommand)]
     Admin(AdminCommand),
     /// Look at the job queue, retry and discard jobs

@@ -1,11 +1,19 @@
 //! The registry's tables, one file a noun, and the ways to reach them. Knows no queue and no index.
 
+pub mod audit;
+pub mod caller;
+pub mod crate_limits;
 pub mod crates;
 pub mod embedded;
 pub mod migrations;
 pub mod owners;
+pub mod ownership;
 pub mod pool;
+pub mod rate_limits;
+pub mod reserved_names;
 pub mod schema;
+pub mod scope;
+pub mod teams;
 pub mod tokens;
 pub mod url;
 pub mod users;

@@ -6,6 +6,7 @@ diesel::table! {
         login -> Text,
         name -> Nullable<Text>,
         created_at -> Timestamptz,
+        is_admin -> Bool,
     }
 }
 
@@ -18,6 +19,25 @@ diesel::table! {
         created_at -> Timestamptz,
         last_used_at -> Nullable<Timestamptz>,
         revoked_at -> Nullable<Timestamptz>,
+        scopes -> Nullable<Array<Text>>,
+        crate_patterns -> Nullable<Array<Text>>,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    teams (id) {
+        id -> Integer,
+        name -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    team_members (team_id, user_id) {
+        team_id -> Integer,
+        user_id -> Integer,
+        created_at -> Timestamptz,
     }
 }
 
@@ -30,6 +50,10 @@ diesel::table! {
         updated_at -> Timestamptz,
         max_version -> Nullable<Text>,
         version_count -> Integer,
+        max_crate_size -> Nullable<BigInt>,
+        max_unpacked_size -> Nullable<BigInt>,
+        max_features -> Nullable<Integer>,
+        max_dependencies -> Nullable<Integer>,
     }
 }
 
@@ -38,6 +62,39 @@ diesel::table! {
         crate_id -> Integer,
         user_id -> Integer,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    crate_team_owners (crate_id, team_id) {
+        crate_id -> Integer,
+        team_id -> Integer,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    reserved_names (canonical_name) {
+        canonical_name -> Text,
+        reason -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    audit_log (id) {
+        id -> BigInt,
+        at -> Timestamptz,
+        action -> Text,
+        actor -> Text,
+        user_id -> Nullable<Integer>,
+        token_id -> Nullable<Integer>,
+        token_name -> Nullable<Text>,
+        address -> Nullable<Text>,
+        crate_name -> Nullable<Text>,
+        version -> Nullable<Text>,
+        subject -> Nullable<Text>,
+        detail -> Jsonb,
     }
 }
 
@@ -58,11 +115,26 @@ diesel::table! {
         metadata -> Jsonb,
         created_by -> Nullable<Integer>,
         created_at -> Timestamptz,
+        deletion_wanted_at -> Nullable<Timestamptz>,
+        deletion_reason -> Nullable<Text>,
     }
 }
 
 diesel::joinable!(api_tokens -> users (user_id));
+diesel::joinable!(team_members -> teams (team_id));
+diesel::joinable!(team_members -> users (user_id));
 diesel::joinable!(crate_owners -> users (user_id));
 diesel::joinable!(crate_owners -> crates (crate_id));
+diesel::joinable!(crate_team_owners -> teams (team_id));
+diesel::joinable!(crate_team_owners -> crates (crate_id));
 diesel::joinable!(versions -> crates (crate_id));
-diesel::allow_tables_to_appear_in_same_query!(users, api_tokens, crates, crate_owners, versions);
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    api_tokens,
+    teams,
+    team_members,
+    crates,
+    crate_owners,
+    crate_team_owners,
+    versions,
+);

@@ -1,19 +1,31 @@
 //! API tokens. Only their SHA-256 is stored, which is enough for a random token of 256 bits: nobody can guess what to
 //! hash, so there is nothing to slow down with a password hash.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
 use diesel::prelude::*;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::{Array, Text};
 use rand::TryRng;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::schema::{api_tokens, users};
+use super::scope::{CratePattern, Scope};
 use super::users::User;
 
 /// Lets people and secret scanners recognise a token of ours.
 pub const PREFIX: &str = "sct_";
 /// Random bytes of a token.
 const ENTROPY: usize = 32;
+/// The longest name of a token, in characters.
+pub const MAX_NAME: usize = 100;
+/// Tokens that one user may have at the same time.
+pub const MAX_TOKENS: i64 = 500;
 /// The last use is noted this often at most, so that reads stay reads.
 const NOTE_USE_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 
@@ -34,6 +46,37 @@ impl PlainToken {
     }
 }
 
+/// Several texts in one column, each of which is a value of its own kind.
+#[derive(Clone, Debug, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Array<Text>)]
+pub struct Words<T>(pub Vec<T>);
+
+impl<T: fmt::Display + fmt::Debug> ToSql<Array<Text>, Pg> for Words<T> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let texts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        <Vec<String> as ToSql<Array<Text>, Pg>>::to_sql(&texts, &mut out.reborrow())
+    }
+}
+
+impl<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>> FromSql<Array<Text>, Pg> for Words<T> {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let texts = <Vec<String> as FromSql<Array<Text>, Pg>>::from_sql(value)?;
+        Ok(Self(texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?))
+    }
+}
+
+impl<T: fmt::Display> Words<T> {
+    pub fn texts(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Words<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.texts().join(", "))
+    }
+}
+
 /// What is known of a token besides itself.
 #[derive(Queryable, Selectable, Clone, Debug)]
 #[diesel(table_name = api_tokens)]
@@ -44,6 +87,60 @@ pub struct Token {
     pub created_at: DateTime<Utc>,
     pub last_used_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
+    /// What it is good for; None: for everything.
+    pub scopes: Option<Words<Scope>>,
+    /// The crates it is good for; None: for all.
+    pub crate_patterns: Option<Words<CratePattern>>,
+    /// When it ends; None: never.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Whether a token is good for anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    Valid,
+    Revoked,
+    Expired,
+}
+
+impl TokenState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl Token {
+    /// What the audit log keeps of a token besides its name.
+    pub fn describe(&self) -> serde_json::Value {
+        serde_json::json!({
+            "token_id": self.id,
+            "scopes": self.scopes.as_ref().map(ToString::to_string),
+            "crates": self.crate_patterns.as_ref().map(ToString::to_string),
+            "expires_at": self.expires_at,
+        })
+    }
+
+    pub fn state(&self) -> TokenState {
+        match (self.revoked_at, self.expires_at) {
+            (Some(_), _) => TokenState::Revoked,
+            (None, Some(end)) if end <= Utc::now() => TokenState::Expired,
+            _ => TokenState::Valid,
+        }
+    }
+}
+
+/// A token about to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewToken {
+    /// What its owner calls it.
+    pub name: String,
+    pub scopes: Option<Vec<Scope>>,
+    pub crate_patterns: Option<Vec<CratePattern>>,
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Why a token could not be created.
@@ -51,6 +148,14 @@ pub struct Token {
 pub enum CreateTokenError {
     #[error("the system gives no randomness")]
     Randomness(#[from] rand::rngs::SysError),
+    #[error("{0:?} can't be a token's name: give it 1 to {MAX_NAME} characters, none of them a control character")]
+    Name(String),
+    #[error("an empty list of {0} would make a token that is good for nothing: leave it out for no restriction")]
+    Nothing(&'static str),
+    #[error("a token that ends on {0} would be over already: give a time in the future")]
+    Over(DateTime<Utc>),
+    #[error("this user has {MAX_TOKENS} tokens already: revoke some that are no longer used")]
+    TooMany,
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
 }
@@ -59,37 +164,87 @@ fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Creates a token for a user. `name` is what its owner calls it.
-pub fn create(connection: &mut PgConnection, user: i32, name: &str) -> Result<(Token, PlainToken), CreateTokenError> {
-    let plain = PlainToken::random()?;
-    let token = diesel::insert_into(api_tokens::table)
-        .values((
-            api_tokens::user_id.eq(user),
-            api_tokens::name.eq(name),
-            api_tokens::token_sha256.eq(digest(&plain.0).as_slice()),
-        ))
-        .returning(Token::as_returning())
-        .get_result(connection)?;
-    Ok((token, plain))
+impl NewToken {
+    /// A token without restrictions.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    fn check(&self) -> Result<(), CreateTokenError> {
+        let name = self.name.trim();
+        if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+            return Err(CreateTokenError::Name(self.name.chars().take(MAX_NAME).collect()));
+        }
+        if self.scopes.as_ref().is_some_and(Vec::is_empty) {
+            return Err(CreateTokenError::Nothing("scopes"));
+        }
+        if self.crate_patterns.as_ref().is_some_and(Vec::is_empty) {
+            return Err(CreateTokenError::Nothing("crates"));
+        }
+        match self.expires_at {
+            Some(end) if end <= Utc::now() => Err(CreateTokenError::Over(end)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Creates the token for a user.
+    pub fn create(self, connection: &mut PgConnection, user: i32) -> Result<(Token, PlainToken), CreateTokenError> {
+        self.check()?;
+        let held: i64 = api_tokens::table
+            .filter(api_tokens::user_id.eq(user))
+            .filter(api_tokens::revoked_at.is_null())
+            .filter(api_tokens::expires_at.is_null().or(api_tokens::expires_at.gt(diesel::dsl::now)))
+            .count()
+            .get_result(connection)?;
+        if held >= MAX_TOKENS {
+            return Err(CreateTokenError::TooMany);
+        }
+        let plain = PlainToken::random()?;
+        let token = diesel::insert_into(api_tokens::table)
+            .values((
+                api_tokens::user_id.eq(user),
+                api_tokens::name.eq(self.name.trim()),
+                api_tokens::token_sha256.eq(digest(&plain.0).as_slice()),
+                api_tokens::scopes.eq(self.scopes.map(Words)),
+                api_tokens::crate_patterns.eq(self.crate_patterns.map(Words)),
+                api_tokens::expires_at.eq(self.expires_at),
+            ))
+            .returning(Token::as_returning())
+            .get_result(connection)?;
+        Ok((token, plain))
+    }
 }
 
-/// Whose token this is; None if it is unknown or revoked.
-pub fn authenticate(connection: &mut PgConnection, plain: &str) -> QueryResult<Option<(User, Token)>> {
+/// What a token turned out to be.
+#[derive(Clone, Debug)]
+pub enum Authentication {
+    Known(User, Token),
+    /// Never made, or revoked.
+    Unknown,
+    Expired(Token),
+}
+
+/// Whose token this is.
+pub fn authenticate(connection: &mut PgConnection, plain: &str) -> QueryResult<Authentication> {
     let digest = digest(plain);
     let found: Option<(User, Token, Vec<u8>)> = api_tokens::table
         .inner_join(users::table)
         .filter(api_tokens::token_sha256.eq(digest.as_slice()))
-        .filter(api_tokens::revoked_at.is_null())
         .select((User::as_select(), Token::as_select(), api_tokens::token_sha256))
         .first(connection)
         .optional()?;
     // The index lookup compares digests, whose bytes tell nothing about the token's; the answer itself is compared in
     // constant time.
     let Some((user, token, _)) = found.filter(|(_, _, stored)| bool::from(stored.ct_eq(&digest))) else {
-        return Ok(None);
+        return Ok(Authentication::Unknown);
     };
+    match token.state() {
+        TokenState::Valid => {}
+        TokenState::Expired => return Ok(Authentication::Expired(token)),
+        TokenState::Revoked => return Ok(Authentication::Unknown),
+    }
     note_use(connection, &token)?;
-    Ok(Some((user, token)))
+    Ok(Authentication::Known(user, token))
 }
 
 fn note_use(connection: &mut PgConnection, token: &Token) -> QueryResult<()> {
@@ -113,10 +268,13 @@ pub fn list(connection: &mut PgConnection, user: Option<i32>) -> QueryResult<Vec
     query.load(connection)
 }
 
-/// Ends a token at once; false if there is none with that id, or if it was revoked before.
-pub fn revoke(connection: &mut PgConnection, id: i32) -> QueryResult<bool> {
-    diesel::update(api_tokens::table.find(id).filter(api_tokens::revoked_at.is_null()))
-        .set(api_tokens::revoked_at.eq(Utc::now()))
-        .execute(connection)
-        .map(|changed| changed > 0)
+/// Ends a token at once; None if there is none with that id, of that user if one is given, or if it was revoked before.
+pub fn revoke(connection: &mut PgConnection, id: i32, of: Option<i32>) -> QueryResult<Option<Token>> {
+    let token = api_tokens::table.find(id).filter(api_tokens::revoked_at.is_null()).select(Token::as_select());
+    let found: Option<Token> = token.for_update().first(connection).optional()?;
+    let Some(token) = found.filter(|token| of.is_none_or(|user| token.user_id == user)) else {
+        return Ok(None);
+    };
+    diesel::update(api_tokens::table.find(id)).set(api_tokens::revoked_at.eq(Utc::now())).execute(connection)?;
+    Ok(Some(token))
 }

@@ -11,6 +11,8 @@ pub struct User {
     pub id: i32,
     pub login: String,
     pub name: Option<String>,
+    /// May do by the API what an operator may.
+    pub is_admin: bool,
 }
 
 /// Why a user could not be created.
@@ -45,12 +47,24 @@ pub fn create(connection: &mut PgConnection, login: &str, name: Option<&str>) ->
 
 /// Finds a user by login, whatever its case.
 pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<User>> {
+    if login.contains('\0') {
+        // Nobody is called so, and PostgreSQL takes no such text.
+        return Ok(None);
+    }
     diesel::define_sql_function!(fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text);
     users::table
         .filter(lower(users::login).eq(login.to_lowercase()))
         .select(User::as_select())
         .first(connection)
         .optional()
+}
+
+/// Makes a user an admin, or no admin any more; false if nothing changed.
+pub fn set_admin(connection: &mut PgConnection, id: i32, admin: bool) -> QueryResult<bool> {
+    diesel::update(users::table.find(id).filter(users::is_admin.ne(admin)))
+        .set(users::is_admin.eq(admin))
+        .execute(connection)
+        .map(|changed| changed > 0)
 }
 
 /// Whether there is any user at all.

@@ -21,12 +21,18 @@ pub struct VersionStatus {
     pub commit_id: Option<String>,
     pub created_at: DateTime<Utc>,
     pub published_at: Option<DateTime<Utc>>,
+    /// Why it was deleted, or is about to be.
+    pub deletion_reason: Option<String>,
 }
 
 impl VersionStatus {
-    /// `queued` or `published`.
+    /// `queued`, `published` or `deleted`.
     pub fn state(&self) -> &'static str {
-        if self.effective_yanked.is_some() { "published" } else { "queued" }
+        match (&self.deletion_reason, self.effective_yanked) {
+            (Some(_), _) => "deleted",
+            (None, Some(_)) => "published",
+            (None, None) => "queued",
+        }
     }
 }
 
@@ -72,12 +78,13 @@ pub fn find(connection: &mut PgConnection, crate_id: i32, num: &Version) -> Quer
         .optional()
 }
 
-/// The crate file of exactly this name and number.
+/// The crate file of exactly this name and number, unless it was deleted.
 pub fn crate_file(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<Checksum>> {
     versions::table
         .inner_join(crates::table)
         .filter(crates::canonical_name.eq(name.canonical()))
         .filter(versions::num_without_build.eq(num.without_build()))
+        .filter(versions::deletion_wanted_at.is_null())
         .select((versions::num, versions::checksum))
         .first::<(Version, Checksum)>(connection)
         .optional()
@@ -98,9 +105,11 @@ pub struct WantedLine {
     pub num: Version,
     pub index_line: String,
     pub yanked: bool,
+    /// Not wanted in the index any more.
+    pub deleted: bool,
 }
 
-/// The wanted lines of these crates, each crate's in the order of publication, in one snapshot.
+/// What is wanted of the versions of these crates, each crate's in the order of publication, in one snapshot.
 pub fn wanted_lines(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<Vec<WantedLine>> {
     versions::table
         .inner_join(crates::table)
@@ -113,6 +122,7 @@ pub fn wanted_lines(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryRe
             versions::num,
             versions::index_line,
             versions::wanted_yanked,
+            versions::deletion_wanted_at.is_not_null(),
         ))
         .load(connection)
 }
@@ -141,6 +151,29 @@ pub fn note_shown(connection: &mut PgConnection, shown: &[Shown<'_>]) -> QueryRe
     .bind::<Array<Bool>, _>(shown.iter().map(|one| one.yanked).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(shown.iter().map(|one| one.commit_id).collect::<Vec<_>>())
     .execute(connection)
+}
+
+/// Writes that a version is not wanted any more; false if that was so.
+pub fn want_deleted(connection: &mut PgConnection, id: i32, reason: &str) -> QueryResult<bool> {
+    diesel::update(versions::table.find(id).filter(versions::deletion_wanted_at.is_null()))
+        .set((versions::deletion_wanted_at.eq(diesel::dsl::now), versions::deletion_reason.eq(reason)))
+        .execute(connection)
+        .map(|changed| changed > 0)
+}
+
+/// Writes that the index shows these versions no longer, and answers those for which that is new, with their files.
+pub fn note_deleted(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<(i32, Checksum)>> {
+    diesel::update(versions::table.filter(versions::id.eq_any(ids)).filter(versions::state.ne("deleted")))
+        .set((versions::state.eq("deleted"), versions::effective_yanked.eq(None::<bool>)))
+        .returning((versions::id, versions::checksum))
+        .get_results(connection)
+}
+
+/// Whether a version that was not deleted has this file.
+pub fn is_file_wanted(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
+    let with_it =
+        versions::table.filter(versions::checksum.eq(checksum)).filter(versions::deletion_wanted_at.is_null());
+    diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
 }
 
 /// Writes what follows for a crate from the versions the index shows.

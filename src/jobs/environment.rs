@@ -5,7 +5,8 @@ use std::error::Error;
 use diesel::PgConnection;
 
 use super::sync_index::SyncIndex;
-use super::{MaintainIndex, PublishVersion, QUEUE, UnyankVersion, YankVersion};
+use super::{DeleteVersion, MaintainIndex, PublishVersion, QUEUE, RemoveCrateFile, UnyankVersion, YankVersion};
+use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::pool::Dedicated;
 use crate::index::Index;
@@ -15,13 +16,17 @@ use crate::queue::{ConnectionSource, Job, Lend, Registry, Workers};
 /// The world of a job.
 pub struct Environment {
     pub index: Index,
+    pub crate_store: CrateStore,
 }
 
 /// Every kind of job there is.
 pub fn registry() -> Result<Registry<Environment>, RegistryError> {
     Registry::default()
-        .batch::<SyncIndex>(|kinds| kinds.member::<PublishVersion>().member::<YankVersion>().member::<UnyankVersion>())?
+        .batch::<SyncIndex>(|kinds| {
+            kinds.member::<PublishVersion>().member::<YankVersion>().member::<UnyankVersion>().member::<DeleteVersion>()
+        })?
         .job::<MaintainIndex>()?
+        .job::<RemoveCrateFile>()?
         // The larger a batch of the index is, the less a publish costs; and there is one index to maintain.
         .workers(QUEUE, Workers::OneInAll)?
         .workers(MaintainIndex::POLICY.queue, Workers::OneInAll)

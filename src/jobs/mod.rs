@@ -4,9 +4,12 @@
 //! writes what is *effective* into the database. A crate's file in the index is a pure function of its wanted rows, so
 //! the order of jobs does not matter: whichever runs, it writes the last wish, and running one again changes nothing.
 
+pub mod admission;
+pub mod delete_version;
 pub mod environment;
 pub mod maintain_index;
 pub mod publish_version;
+pub mod remove_crate_file;
 pub mod unyank_version;
 pub mod yank_version;
 
@@ -14,9 +17,12 @@ mod commit_message;
 mod sync_index;
 mod wish;
 
+pub use admission::{Admission, NewCrates};
+pub use delete_version::DeleteVersion;
 pub use environment::{Environment, registry};
 pub use maintain_index::MaintainIndex;
 pub use publish_version::PublishVersion;
+pub use remove_crate_file::RemoveCrateFile;
 pub use sync_index::QUEUE;
 pub use unyank_version::UnyankVersion;
 pub use wish::{Wish, YankError};

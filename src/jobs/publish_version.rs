@@ -2,13 +2,20 @@
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::admission::{Admission, NewCrates};
 use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
+use crate::database::audit::{Action, Event};
+use crate::database::caller::{Caller, Denied};
+use crate::database::crate_limits::{self, CrateLimits};
 use crate::database::crates::Crate;
-use crate::database::users::User;
+use crate::database::owners::Rights;
+use crate::database::rate_limits::RateLimited;
+use crate::database::scope::Scope;
 use crate::database::versions::{NewVersion, VersionStatus};
-use crate::database::{crates, owners, versions};
+use crate::database::{crates, owners, reserved_names, versions};
 use crate::package::{CrateName, Package, Version};
 use crate::queue::EnqueueError;
 use crate::queue::{Enqueue, Job, JobId, Member, Policy};
@@ -43,8 +50,19 @@ pub enum PublishError {
     OtherSpelling { given: CrateName, original: CrateName },
     #[error("the name `{0}` is reserved: choose another name for the crate")]
     Reserved(CrateName),
+    #[error("the name `{name}` is reserved in this registry ({reason}): choose another name for the crate")]
+    ReservedHere { name: CrateName, reason: String },
+    #[error(
+        "the crate `{name}` does not exist yet, and only admins of this registry may publish new crates: ask one to \
+         publish its first version and to add you to its owners"
+    )]
+    OnlyAdmins { name: CrateName },
     #[error("`{login}` is not an owner of the crate `{name}`: ask one of its owners ({owners}) to add you")]
     NotOwner { login: String, name: CrateName, owners: String },
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    RateLimited(Box<RateLimited>),
     #[error("{}", duplicate(.name, .given, .existing))]
     Duplicate { name: CrateName, given: Version, existing: Box<VersionStatus> },
     #[error(transparent)]
@@ -54,6 +72,12 @@ pub enum PublishError {
 }
 
 fn duplicate(name: &CrateName, given: &Version, existing: &VersionStatus) -> String {
+    if let Some(reason) = &existing.deletion_reason {
+        return format!(
+            "crate version `{name}@{given}` was deleted from this registry ({reason}), and its number can't be used \
+             again: publish another number"
+        );
+    }
     let state = match (existing.effective_yanked, existing.wanted_yanked) {
         (None, _) => "it is accepted and queued for the index, and will appear without being sent again",
         (Some(_), true) => "it is published, and yanked",
@@ -78,16 +102,49 @@ pub struct Accepted {
     pub created_crate: bool,
 }
 
-/// Refuses what need not be read any further. The same is asked again under the crate's lock by [`request`].
-pub fn check(connection: &mut PgConnection, name: &CrateName, num: &Version, user: &User) -> Result<(), PublishError> {
-    match crates::find(connection, name)? {
-        Some(found) => check_existing(connection, &found, name, num, user),
-        None => check_new(name),
+/// Refuses what need not be read any further, and answers the limits that hold for this crate. The same is asked again
+/// under the crate's lock by [`request`].
+pub fn check(
+    connection: &mut PgConnection,
+    name: &CrateName,
+    num: &Version,
+    caller: &Caller,
+    admission: &Admission,
+) -> Result<CrateLimits, PublishError> {
+    let scope = match crates::find(connection, name)? {
+        Some(found) => {
+            check_existing(connection, &found, name, num, caller)?;
+            Scope::PublishUpdate
+        }
+        None => {
+            check_new(connection, name, caller, admission)?;
+            Scope::PublishNew
+        }
+    };
+    let limited = admission.rate_limits.peek(connection, caller.user.id, &caller.user.login, scope)?;
+    match limited {
+        Some(limited) => Err(PublishError::RateLimited(Box::new(limited))),
+        None => Ok(crate_limits::find(connection, name)?.unwrap_or_default()),
     }
 }
 
-fn check_new(name: &CrateName) -> Result<(), PublishError> {
-    if name.is_reserved() { Err(PublishError::Reserved(name.clone())) } else { Ok(()) }
+fn check_new(
+    connection: &mut PgConnection,
+    name: &CrateName,
+    caller: &Caller,
+    admission: &Admission,
+) -> Result<(), PublishError> {
+    caller.may(Scope::PublishNew, name)?;
+    if name.is_reserved() {
+        return Err(PublishError::Reserved(name.clone()));
+    }
+    if admission.new_crates == NewCrates::Admins && !caller.user.is_admin {
+        return Err(PublishError::OnlyAdmins { name: name.clone() });
+    }
+    match reserved_names::reason(connection, name)? {
+        Some(reason) if !caller.user.is_admin => Err(PublishError::ReservedHere { name: name.clone(), reason }),
+        _ => Ok(()),
+    }
 }
 
 fn check_existing(
@@ -95,15 +152,16 @@ fn check_existing(
     found: &Crate,
     name: &CrateName,
     num: &Version,
-    user: &User,
+    caller: &Caller,
 ) -> Result<(), PublishError> {
+    caller.may(Scope::PublishUpdate, name)?;
     if found.name != *name {
         return Err(PublishError::OtherSpelling { given: name.clone(), original: found.name.clone() });
     }
-    if !owners::is_owner(connection, found.id, user.id)? {
-        let owners: Vec<_> = owners::list(connection, found.id)?.into_iter().map(|owner| owner.login).collect();
+    if owners::rights(connection, found.id, caller.user.id)? < Rights::Publish {
+        let owners: Vec<_> = owners::list_all(connection, found.id)?.iter().map(|owner| owner.login()).collect();
         return Err(PublishError::NotOwner {
-            login: user.login.clone(),
+            login: caller.user.login.clone(),
             name: name.clone(),
             owners: owners.join(", "),
         });
@@ -122,16 +180,23 @@ pub fn request(
     connection: &mut PgConnection,
     package: &Package,
     index_line: &str,
-    user: &User,
+    caller: &Caller,
+    admission: &Admission,
     announce: impl FnOnce(JobId),
 ) -> Result<Accepted, PublishError> {
+    let user = &caller.user;
     connection.transaction(|connection| {
         let (krate, created_crate) = crates::ensure_and_lock(connection, &package.name)?;
-        if created_crate {
-            check_new(&package.name)?;
+        let scope = if created_crate {
+            check_new(connection, &package.name, caller, admission)?;
             owners::add(connection, krate.id, user.id)?;
+            Scope::PublishNew
         } else {
-            check_existing(connection, &krate, &package.name, &package.version, user)?;
+            check_existing(connection, &krate, &package.name, &package.version, caller)?;
+            Scope::PublishUpdate
+        };
+        if let Some(limited) = admission.rate_limits.draw(connection, user.id, &user.login, scope)? {
+            return Err(PublishError::RateLimited(Box::new(limited)));
         }
         let version = NewVersion {
             crate_id: krate.id,
@@ -144,6 +209,13 @@ pub fn request(
         };
         // Nobody else adds versions while the crate's row is locked, and the check above found none.
         let version_id = version.insert(connection)?.ok_or(diesel::result::Error::NotFound)?;
+        Event::new(Action::Publish)
+            .of_crate(&krate.name)
+            .of_version(&package.version)
+            .detail(
+                json!({ "checksum": package.checksum, "size": package.crate_file.len(), "new_crate": created_crate }),
+            )
+            .record(connection, &caller.actor())?;
         let wish = Wish { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };
         let job = Enqueue::new(&PublishVersion(wish)).requested_by(&user.login).quietly().insert(connection)?;
         announce(job);

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use diesel::PgConnection;
 
 use super::commit_message::commit_message;
-use super::{Environment, Wish, maintain_index};
+use super::{Environment, Wish, maintain_index, remove_crate_file};
 use crate::database::versions::{Shown, WantedLine};
 use crate::database::{crates, versions};
 use crate::index::entry::{EntryError, render};
@@ -116,7 +116,9 @@ fn render_crates(
                 let before = index.read(head, &path).map_err(index_failed)?;
                 let message =
                     commit_message(&krate.name, before.as_ref().map(|file| &file.content[..]), content.as_bytes());
-                changes.push((id, Change { path, content: Some(content.into_bytes()), message }));
+                // Cargo takes an empty file for a crate without versions, and asks for it again and again.
+                let content = (!content.is_empty()).then(|| content.into_bytes());
+                changes.push((id, Change { path, content, message }));
             }
             // Left out, so that it fails alone.
             Err(error) => krate.outcome = Err(JobError::from(error).to_string()),
@@ -126,7 +128,8 @@ fn render_crates(
 }
 
 fn render_crate(krate: &CrateWritten) -> Result<String, EntryError> {
-    render(krate.lines.iter().map(|line| (line.index_line.as_str(), line.yanked)))
+    let wanted = krate.lines.iter().filter(|line| !line.deleted);
+    render(wanted.map(|line| (line.index_line.as_str(), line.yanked)))
 }
 
 fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Written) -> Result<(), JobError> {
@@ -135,7 +138,7 @@ fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Wr
     crates::lock_all(connection, &ids)?;
     let head = index.head().map_err(index_failed)?;
     let head_commit = head.commit.map(|commit| commit.to_string()).unwrap_or_default();
-    let mut shown = Vec::new();
+    let (mut shown, mut gone) = (Vec::new(), Vec::new());
     for (_, krate) in good() {
         let file = index.read(&head, &index_path(&krate.name)).map_err(index_failed)?;
         let in_index: HashMap<String, bool> = shown_versions(file.as_ref().map_or(&[], |file| &file.content[..]))?
@@ -143,12 +146,17 @@ fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Wr
             .map(|one| (one.vers, one.yanked))
             .collect();
         let commit_id = krate.outcome.as_ref().ok().and_then(Option::as_deref).unwrap_or(&head_commit);
-        shown.extend(krate.lines.iter().filter_map(|line| {
-            let &yanked = in_index.get(&line.num.to_string())?;
-            Some(Shown { version_id: line.version_id, yanked, commit_id })
-        }));
+        for line in &krate.lines {
+            match in_index.get(&line.num.to_string()) {
+                Some(&yanked) => shown.push(Shown { version_id: line.version_id, yanked, commit_id }),
+                None if line.deleted => gone.push(line.version_id),
+                None => {}
+            }
+        }
     }
-    if versions::note_shown(connection, &shown)? > 0 {
+    let deleted = versions::note_deleted(connection, &gone)?;
+    remove_crate_file::enqueue(connection, &deleted)?;
+    if versions::note_shown(connection, &shown)? > 0 || !deleted.is_empty() {
         for id in ids {
             versions::note_newest(connection, id)?;
         }

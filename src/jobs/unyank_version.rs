@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::sync_index::SyncIndex;
 use super::wish::{YankError, request_yanked};
-use super::{Environment, Wish};
-use crate::database::users::User;
+use super::{Admission, Environment, Wish};
+use crate::database::caller::Caller;
 use crate::package::{CrateName, Version};
 use crate::queue::{Job, JobId, Member, Policy};
 
@@ -33,10 +33,10 @@ impl Member<Environment, SyncIndex> for UnyankVersion {
 /// Accepts the wish. `announce` is called with the job's id before the commit.
 pub fn request(
     connection: &mut PgConnection,
-    name: &CrateName,
-    num: &Version,
-    user: &User,
+    version: (&CrateName, &Version),
+    caller: &Caller,
+    admission: &Admission,
     announce: impl FnOnce(JobId),
 ) -> Result<JobId, YankError> {
-    request_yanked(connection, name, num, user, false, UnyankVersion, announce)
+    request_yanked(connection, version, (caller, admission), false, UnyankVersion, announce)
 }

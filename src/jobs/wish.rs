@@ -4,8 +4,13 @@
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::admission::Admission;
 use super::sync_index;
-use crate::database::users::User;
+use crate::database::audit::{Action, Event};
+use crate::database::caller::{Caller, Denied};
+use crate::database::owners::Rights;
+use crate::database::rate_limits::RateLimited;
+use crate::database::scope::Scope;
 use crate::database::{crates, owners, versions};
 use crate::package::{CrateName, Version};
 use crate::queue::EnqueueError;
@@ -31,8 +36,17 @@ pub enum YankError {
     UnknownCrate(CrateName),
     #[error("the crate `{name}` has no version {num}")]
     UnknownVersion { name: CrateName, num: Version },
-    #[error("`{login}` is not an owner of the crate `{name}`: only its owners may yank its versions")]
-    NotOwner { login: String, name: CrateName },
+    #[error("`{name}@{num}` was deleted from this registry ({reason}): there is nothing left to yank")]
+    Deleted { name: CrateName, num: Version, reason: String },
+    #[error(
+        "`{login}` is not an owner of the crate `{name}`, and only its owners ({owners}) may yank its versions: ask one \
+         of them"
+    )]
+    NotOwner { login: String, name: CrateName, owners: String },
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    RateLimited(Box<RateLimited>),
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
     #[error(transparent)]
@@ -44,23 +58,35 @@ pub enum YankError {
 /// told by the caller, after it.
 pub(super) fn request_yanked<J: Job>(
     connection: &mut PgConnection,
-    name: &CrateName,
-    num: &Version,
-    user: &User,
+    (name, num): (&CrateName, &Version),
+    (caller, admission): (&Caller, &Admission),
     yanked: bool,
     job: impl FnOnce(Wish) -> J,
     announce: impl FnOnce(JobId),
 ) -> Result<JobId, YankError> {
+    let user = &caller.user;
+    caller.may(Scope::Yank, name)?;
     connection.transaction(|connection| {
         let unknown = || YankError::UnknownCrate(name.clone());
         let krate = crates::find_and_lock(connection, name)?.ok_or_else(unknown)?;
         let unknown = || YankError::UnknownVersion { name: krate.name.clone(), num: num.clone() };
         let version =
             versions::find(connection, krate.id, num)?.filter(|found| found.num == *num).ok_or_else(unknown)?;
-        if !owners::is_owner(connection, krate.id, user.id)? {
-            return Err(YankError::NotOwner { login: user.login.clone(), name: krate.name });
+        if owners::rights(connection, krate.id, user.id)? < Rights::Publish && !caller.is_admin() {
+            let owners: Vec<_> = owners::list_all(connection, krate.id)?.iter().map(|owner| owner.login()).collect();
+            return Err(YankError::NotOwner { login: user.login.clone(), name: krate.name, owners: owners.join(", ") });
+        }
+        if let Some(reason) = version.deletion_reason {
+            return Err(YankError::Deleted { name: krate.name, num: version.num, reason });
+        }
+        if let Some(limited) = admission.rate_limits.draw(connection, user.id, &user.login, Scope::Yank)? {
+            return Err(YankError::RateLimited(Box::new(limited)));
         }
         versions::want_yanked(connection, version.id, yanked)?;
+        Event::new(if yanked { Action::Yank } else { Action::Unyank })
+            .of_crate(&krate.name)
+            .of_version(&version.num)
+            .record(connection, &caller.actor())?;
         let wish = Wish { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
         let id = Enqueue::new(&job(wish)).requested_by(&user.login).quietly().insert(connection)?;
         announce(id);

@@ -88,9 +88,7 @@ pub fn frame(body: Bytes, limits: &Limits) -> Result<PublishRequest, Refusal> {
     }
     let json = part(&mut rest, size, "the metadata")?;
     let size = length(&mut rest, "the length of the .crate file")?;
-    if size > limits.max_crate {
-        return Err(FramingError::CrateTooLarge { size: size as u64, limit: limits.max_crate as u64 }.into());
-    }
+    check_size(size, limits)?;
     let crate_file = part(&mut rest, size, "the .crate file")?;
     if !rest.is_empty() {
         return Err(FramingError::Excess { excess: rest.len() }.into());
@@ -131,6 +129,13 @@ fn null_character(value: &serde_json::Value) -> Option<String> {
     }
 }
 
+fn check_size(size: usize, limits: &Limits) -> Result<(), FramingError> {
+    if size > limits.max_crate {
+        return Err(FramingError::CrateTooLarge { size: size as u64, limit: limits.max_crate as u64 });
+    }
+    Ok(())
+}
+
 fn length(rest: &mut Bytes, part: &'static str) -> Result<usize, FramingError> {
     let length = rest.try_get_u32_le().map_err(|_| FramingError::Short { part, expected: 4, found: rest.len() })?;
     Ok(usize::try_from(length).unwrap_or(usize::MAX))
@@ -166,6 +171,8 @@ impl PublishRequest {
     ///
     /// Any [`Refusal`] but the ones of [`frame`].
     pub fn open(self, urls: &RegistryUrls, limits: &Limits) -> Result<Package, Refusal> {
+        // The limits of this crate may be narrower than those under which the request was read.
+        check_size(self.crate_file.len(), limits)?;
         let text = tarball::read_manifest(&self.crate_file, &self.name, &self.version, limits)?;
         let manifest = Manifest::parse(&text, urls)?;
         features::check(&manifest.features, &manifest.dependencies)?;

@@ -5,19 +5,25 @@ use std::fmt;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
+use crate::database::caller::Denied;
+use crate::database::ownership::OwnersError;
+use crate::database::rate_limits::RateLimited;
+use crate::database::tokens::CreateTokenError;
 use crate::index::IndexError;
 use crate::jobs::YankError;
+use crate::jobs::delete_version::DeleteError;
 use crate::jobs::publish_version::PublishError;
 use crate::package::Refusal;
 use crate::queue::EnqueueError;
 use crate::queue::JobError;
 
 /// Seconds after which a client may try again when something behind the registry is away.
-const RETRY_AFTER: u16 = 2;
+const RETRY_AFTER: u64 = 2;
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -25,14 +31,17 @@ pub struct ApiError {
     status: StatusCode,
     /// For the client: what was wrong, with its value, and what to do.
     detail: String,
-    retry_after: Option<u16>,
+    /// Seconds.
+    retry_after: Option<u64>,
+    /// What a client may authenticate with, as values of `WWW-Authenticate`.
+    challenges: Vec<String>,
     /// For the log.
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: None, cause: None }
+        Self { status, detail: detail.into(), retry_after: None, challenges: Vec::new(), cause: None }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -62,6 +71,11 @@ impl ApiError {
         }
     }
 
+    /// The client has to say who it is; `challenges` say how.
+    pub fn unauthorized(detail: impl Into<String>, challenges: Vec<String>) -> Self {
+        Self { challenges, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+    }
+
     pub fn status(&self) -> StatusCode {
         self.status
     }
@@ -73,19 +87,33 @@ impl fmt::Display for ApiError {
     }
 }
 
+/// The form of every error: the one that cargo shows.
+#[derive(Serialize, ToSchema)]
+pub struct ErrorBody {
+    pub errors: Vec<ErrorDetail>,
+}
+
+/// One reason.
+#[derive(Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// What was wrong, with its value, and what to do.
+    #[schema(example = "there is no crate `serde` here")]
+    pub detail: String,
+}
+
 /// Logs the cause, once, with its whole chain.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(cause) = self.cause {
             tracing::error!(status = self.status.as_u16(), error = %JobError::own(cause), "a request failed");
         }
-        let body = json!({ "errors": [{ "detail": self.detail }] });
+        let body = ErrorBody { errors: vec![ErrorDetail { detail: self.detail }] };
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cargo"));
+        for challenge in self.challenges.iter().filter_map(|challenge| HeaderValue::try_from(challenge).ok()) {
+            response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
@@ -159,8 +187,13 @@ impl From<PublishError> for ApiError {
         let status = match error {
             PublishError::Database(error) => return error.into(),
             PublishError::Enqueue(error) => return error.into(),
-            PublishError::OtherSpelling { .. } | PublishError::Reserved(_) => StatusCode::BAD_REQUEST,
-            PublishError::NotOwner { .. } => StatusCode::FORBIDDEN,
+            PublishError::RateLimited(limited) => return (*limited).into(),
+            PublishError::OtherSpelling { .. } | PublishError::Reserved(_) | PublishError::ReservedHere { .. } => {
+                StatusCode::BAD_REQUEST
+            }
+            PublishError::NotOwner { .. } | PublishError::OnlyAdmins { .. } | PublishError::Denied(_) => {
+                StatusCode::FORBIDDEN
+            }
             PublishError::Duplicate { .. } => StatusCode::CONFLICT,
         };
         Self::new(status, error.to_string())
@@ -172,8 +205,68 @@ impl From<YankError> for ApiError {
         let status = match error {
             YankError::Database(error) => return error.into(),
             YankError::Enqueue(error) => return error.into(),
-            YankError::UnknownCrate(_) | YankError::UnknownVersion { .. } => StatusCode::NOT_FOUND,
-            YankError::NotOwner { .. } => StatusCode::FORBIDDEN,
+            YankError::RateLimited(limited) => return (*limited).into(),
+            YankError::UnknownCrate(_) | YankError::UnknownVersion { .. } | YankError::Deleted { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            YankError::NotOwner { .. } | YankError::Denied(_) => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<DeleteError> for ApiError {
+    fn from(error: DeleteError) -> Self {
+        let status = match error {
+            DeleteError::Database(error) => return error.into(),
+            DeleteError::Enqueue(error) => return error.into(),
+            DeleteError::UnknownCrate(_) | DeleteError::UnknownVersion { .. } => StatusCode::NOT_FOUND,
+            DeleteError::Deleted { .. } => StatusCode::CONFLICT,
+            DeleteError::Reason => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<RateLimited> for ApiError {
+    fn from(limited: RateLimited) -> Self {
+        Self {
+            retry_after: Some(limited.wait.as_secs()),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, limited.to_string())
+        }
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        let status = match denied {
+            Denied::OutlivesMaker { .. } => StatusCode::BAD_REQUEST,
+            _ => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, denied.to_string())
+    }
+}
+
+impl From<CreateTokenError> for ApiError {
+    fn from(error: CreateTokenError) -> Self {
+        match error {
+            CreateTokenError::Randomness(error) => Self::internal(error),
+            CreateTokenError::Database(error) => error.into(),
+            refused => Self::new(StatusCode::BAD_REQUEST, refused.to_string()),
+        }
+    }
+}
+
+impl From<OwnersError> for ApiError {
+    fn from(error: OwnersError) -> Self {
+        let status = match error {
+            OwnersError::Database(error) => return error.into(),
+            OwnersError::RateLimited(limited) => return (*limited).into(),
+            OwnersError::UnknownCrate(_) => StatusCode::NOT_FOUND,
+            OwnersError::NotOwner { .. } | OwnersError::TeamMember { .. } | OwnersError::Denied(_) => {
+                StatusCode::FORBIDDEN
+            }
+            _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.to_string())
     }

@@ -11,6 +11,7 @@ pub mod state;
 
 mod auth;
 mod body;
+mod private;
 mod waiting;
 
 pub use error::ApiError;

@@ -10,6 +10,7 @@ use super::ApiError;
 use super::index::IndexState;
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
+use crate::jobs::Admission;
 use crate::package::{Limits, RegistryUrls};
 use crate::queue::{Completions, Wakeups};
 use crate::{jobs, queue};
@@ -40,6 +41,10 @@ pub struct Settings {
     /// The URLs under which crates may name this registry.
     pub urls: RegistryUrls,
     pub limits: Limits,
+    /// Who may publish what, and how often.
+    pub admission: Admission,
+    /// Nobody is answered without a token.
+    pub auth_required: bool,
     /// The longest an answer waits for its job.
     pub publish_wait: Duration,
 }

@@ -2,19 +2,24 @@
 
 mod support;
 
+mod auditing;
 mod cargo_client;
 mod crashes;
+mod deleting;
 mod fixtures;
 mod layers;
 mod measuring;
 mod migrations;
 mod operating;
 mod options;
+mod owning;
+mod private;
 mod publishing;
 mod queue;
 mod racing;
 mod reading;
 mod repeating;
 mod serving;
+mod tokens;
 mod with_command;
 mod yanking;

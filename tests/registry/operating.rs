@@ -37,9 +37,12 @@ fn users_tokens_and_owners_are_managed() {
     assert_eq!(http::publish(&served.url, &token, &Package::new("foo", "1.1.0")).status, 403);
     assert_eq!(
         refused(&served, "admin owner remove", &["foo", "bob"]),
-        "supercargo: `bob` is the last owner of `foo`: add another one first, or nobody could publish it again"
+        "supercargo: `bob` is the last user among the owners of `foo`: add another one first, or nobody could look after it"
     );
-    assert_eq!(refused(&served, "admin owner remove", &["foo", "ann"]), "supercargo: `ann` is not an owner of `foo`");
+    assert_eq!(
+        refused(&served, "admin owner remove", &["foo", "ann"]),
+        "supercargo: `ann` is not an owner of `foo`: see `cargo owner --list foo`"
+    );
     assert_eq!(refused(&served, "admin owner list", &["bar"]), "supercargo: there is no crate `bar` here");
     let owners: Value = serde_json::from_str(&served.run("admin owner list", &["foo", "--json"])).unwrap();
     assert_eq!((owners.as_array().unwrap().len(), &owners[0]["login"]), (1, &"bob".into()));
@@ -50,6 +53,66 @@ fn users_tokens_and_owners_are_managed() {
     assert_eq!(served.run("admin token revoke", &[&id]), format!("revoked the token {id}\n"));
     assert!(refused(&served, "admin token revoke", &[&id]).contains("that is not revoked"));
     assert_eq!(http::get_as(&format!("{}/api/v1/crates/foo/owners", served.url), &token).status, 403);
+}
+
+#[test]
+fn teams_admins_limits_names_and_versions_are_managed_and_the_log_tells_of_it() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    served.run("admin user create", &["bob", "--admin"]);
+    assert_eq!(served.run("admin user demote", &["bob"]), "bob is no longer an admin\n");
+    assert_eq!(served.run("admin user promote", &["bob"]), "bob is now an admin\n");
+    let bob = served.run("admin token create", &["--user", "bob", "--name", "ci", "--scope", "publish-update,yank"]);
+    let limited = ["--user", "bob", "--name", "short", "--crate", "foo-*", "--expires-in", "90days"];
+    served.run("admin token create", &limited);
+    assert!(
+        refused(&served, "admin token create", &["--user", "bob", "--crate", "*foo"])
+            .contains("\"*foo\" is no pattern")
+    );
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+
+    served.run("admin team create", &["devs"]);
+    assert!(refused(&served, "admin team create", &["Devs"]).contains("already a team"));
+    assert_eq!(served.run("admin team add-member", &["devs", "bob"]), "bob is now a member of devs\n");
+    assert_eq!(served.run("admin owner add", &["foo", "team:devs"]), "team:devs is now an owner of foo\n");
+    http::publish(&served.url, bob.trim(), &Package::new("foo", "1.1.0")).good();
+    assert_eq!(served.run("admin team show", &["devs"]), "team     team:devs\nmembers  bob\ncrates   foo\n");
+    let teams: Value = serde_json::from_str(&served.run("admin team list", &["--json"])).unwrap();
+    assert_eq!((&teams[0]["name"], &teams[0]["members"], &teams[0]["crates"]), (&"devs".into(), &1.into(), &1.into()));
+    assert_eq!(
+        refused(&served, "admin team delete", &["devs"]),
+        "supercargo: the team \"devs\" owns foo: take these from it first, with `supercargo admin owner remove CRATE team:devs`"
+    );
+    served.run("admin owner remove", &["foo", "team:devs"]);
+    assert_eq!(served.run("admin team remove-member", &["devs", "bob"]), "bob is no longer a member of devs\n");
+    assert_eq!(served.run("admin team delete", &["devs"]), "removed the team devs\n");
+
+    let limits = served.run("admin crate limits", &["foo", "--crate-size", "300", "--features", "400", "--json"]);
+    let limits: Value = serde_json::from_str(&limits).unwrap();
+    assert_eq!((&limits["crate_size"], &limits["features"]), (&300.into(), &400.into()));
+    let refused_size = http::publish(&served.url, &token, &Package::new("foo", "1.2.0"));
+    assert_eq!(refused_size.status, 413, "{}", refused_size.text());
+    assert!(served.run("admin crate limits", &["foo", "--reset"]).contains("the registry's"));
+    served.run("admin crate reserve", &["acme", "--reason", "kept for acme"]);
+    assert_eq!(http::publish(&served.url, &token, &Package::new("Acme", "1.0.0")).status, 400);
+    assert!(served.run("admin crate reserved", &[]).contains("kept for acme"));
+    assert_eq!(served.run("admin crate release", &["acme"]), "the name acme is free\n");
+
+    let said = served.run("admin version delete", &["foo", "1.1.0", "--reason", "held a key"]);
+    assert!(said.starts_with("foo 1.1.0 is not served any more; the job "), "{said}");
+    crate::support::event::wait_until("the deletion", || http::index_lines(&served.url, "3/f/foo").len() == 1);
+
+    let log: Value = serde_json::from_str(&served.run("admin audit", &["--json", "--limit", "500"])).unwrap();
+    let actions: Vec<_> = log.as_array().unwrap().iter().rev().map(|entry| entry["action"].as_str().unwrap()).collect();
+    let expected = "user-create token-create user-create user-demote user-promote token-create token-create publish \
+                    team-create team-member-add owner-add publish owner-remove team-member-remove team-delete \
+                    crate-limits crate-limits name-reserve name-release version-delete";
+    assert_eq!(actions.join(" "), expected);
+    let by_operator = &log[0]["actor"].as_str().unwrap();
+    assert!(by_operator.contains('@') && log[0]["user_id"].is_null(), "{}", log[0]);
+    let table = served.run("admin audit", &["--crate", "foo", "--action", "version-delete"]);
+    assert!(table.contains("foo@1.1.0") && table.contains("reason=held a key"), "{table}");
+    assert!(refused(&served, "admin audit", &["--action", "nothing"]).contains("there is no action \"nothing\""));
 }
 
 #[test]

@@ -4,8 +4,32 @@ use clap::{Arg, Command, CommandFactory};
 use supercargo::config::Cli;
 
 /// Choices of one call, which would make no sense for every call of a shell.
-const FLAGS_ONLY: [&str; 12] =
-    ["help", "version", "json", "failed", "dead", "done", "limit", "interval", "reason", "user", "name", "throwaway"];
+const FLAGS_ONLY: [&str; 24] = [
+    "help",
+    "version",
+    "json",
+    "failed",
+    "dead",
+    "done",
+    "limit",
+    "interval",
+    "reason",
+    "user",
+    "name",
+    "throwaway",
+    "admin",
+    "scope",
+    "crate",
+    "expires-in",
+    "crate-size",
+    "unpacked-size",
+    "features",
+    "dependencies",
+    "reset",
+    "actor",
+    "action",
+    "since",
+];
 
 fn options(command: &Command) -> Vec<Arg> {
     let own = command.get_arguments().filter(|argument| argument.get_long().is_some()).cloned();

@@ -6,9 +6,12 @@ use std::time::Duration;
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use serde_json::Value;
+use supercargo::crate_store::CrateStore;
+use supercargo::database::caller::Caller;
+use supercargo::database::tokens::NewToken;
 use supercargo::database::{Pool, users};
 use supercargo::index::Index;
-use supercargo::jobs::{self, Environment, unyank_version, yank_version};
+use supercargo::jobs::{self, Admission, Environment, unyank_version, yank_version};
 use supercargo::package::Checksum;
 use supercargo::queue::listener::Listener;
 use supercargo::queue::{Completions, Runner, Wakeups, inspection};
@@ -65,7 +68,14 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("index.git");
     let pool = Pool::live(&database.url(), 4);
-    let ann = pool.with(|connection| users::create(connection, "ann", None).unwrap()).unwrap();
+    let ann = pool
+        .with(|connection| {
+            let user = users::create(connection, "ann", None).unwrap();
+            let (token, _) = NewToken::named("test").create(connection, user.id).unwrap();
+            Caller { user, token, address: None }
+        })
+        .unwrap();
+    let admission = Admission::default();
     database
         .connect()
         .batch_execute(&format!(
@@ -73,11 +83,14 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
              INSERT INTO crate_owners (crate_id, user_id) SELECT crates.id, {} FROM crates;
              INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata)
              SELECT id, '1.0.0', '1.0.0', sha256('x'), 1, '{{\"name\":\"foo\",\"vers\":\"1.0.0\",\"yanked\":false}}', '{{}}' FROM crates",
-            ann.id
+            ann.user.id
         ))
         .unwrap();
     let runner = || {
-        let environment = Environment { index: Index::open_or_init(&path).unwrap() };
+        let environment = Environment {
+            index: Index::open_or_init(&path).unwrap(),
+            crate_store: CrateStore::local(&directory.path().join("crates")).unwrap(),
+        };
         let (wakeups, completions) = (Wakeups::default(), Completions::default());
         Runner::new(jobs::registry().unwrap(), environment, pool.clone(), "racer", wakeups, completions)
     };
@@ -101,8 +114,8 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
             barrier.wait();
             for wanted in [!yanked, yanked] {
                 pool.with(|connection| match wanted {
-                    true => yank_version::request(connection, &name, &num, &ann, drop),
-                    false => unyank_version::request(connection, &name, &num, &ann, drop),
+                    true => yank_version::request(connection, (&name, &num), &ann, &admission, drop),
+                    false => unyank_version::request(connection, (&name, &num), &ann, &admission, drop),
                 })
                 .unwrap()
                 .unwrap();
@@ -139,7 +152,10 @@ fn a_head_that_moved_is_read_again_and_the_batch_is_written_in_the_same_attempt(
     // Between the head and the wanted rows stands the table of the latter.
     operator.batch_execute("BEGIN; LOCK TABLE versions IN ACCESS EXCLUSIVE MODE").unwrap();
     let pool = Pool::live(&served.database.url(), 2);
-    let environment = Environment { index: Index::open_or_init(&path).unwrap() };
+    let environment = Environment {
+        index: Index::open_or_init(&path).unwrap(),
+        crate_store: CrateStore::beside(&served.data_dir().join("crates")).unwrap(),
+    };
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
     let runner = Runner::new(jobs::registry().unwrap(), environment, pool, "racer", wakeups, completions);
     std::thread::scope(|scope| {

@@ -74,8 +74,8 @@ fn a_token_is_needed_known_and_not_revoked() {
     let package = Package::new("foo", "1.1.0");
     let missing = registry.anonymous().publish(&package);
     assert_eq!(missing.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(missing.headers["www-authenticate"], "Cargo");
-    insta::assert_snapshot!(missing.detail(), @"this needs a token: see http://registry.test/me for how to get one, and run `cargo login` with it");
+    assert_eq!(missing.headers["www-authenticate"], "Cargo login_url=\"http://registry.test/me\"");
+    insta::assert_snapshot!(missing.detail(), @"this needs a token: run `cargo login` with one. See http://registry.test/me for how to get one");
     let mut stranger = registry.anonymous();
     stranger.token = Some("sct_0123".to_owned());
     let unknown = stranger.publish(&package);
@@ -90,8 +90,8 @@ fn a_token_is_needed_known_and_not_revoked() {
             use supercargo::database::{tokens, users};
             let ann = users::find(connection, "ann").unwrap().unwrap();
             for (token, _) in tokens::list(connection, Some(ann.id)).unwrap() {
-                assert!(tokens::revoke(connection, token.id).unwrap());
-                assert!(!tokens::revoke(connection, token.id).unwrap());
+                assert!(tokens::revoke(connection, token.id, None).unwrap().is_some());
+                assert!(tokens::revoke(connection, token.id, None).unwrap().is_none());
             }
         })
         .unwrap();

@@ -91,7 +91,7 @@ fn only_owners_yank() {
     let registry = with_foo();
     let refused = registry.user("bob").yank("foo", "1.0.0");
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    insta::assert_snapshot!(refused.detail(), @"`bob` is not an owner of the crate `foo`: only its owners may yank its versions");
+    insta::assert_snapshot!(refused.detail(), @"`bob` is not an owner of the crate `foo`, and only its owners (ann) may yank its versions: ask one of them");
     assert_eq!(registry.anonymous().yank("foo", "1.0.0").status, StatusCode::UNAUTHORIZED);
     assert_eq!(registry.owed(), 0);
 }

@@ -1,13 +1,20 @@
 //! The web API of cargo, one file an endpoint.
 
+pub mod audit;
+pub mod deletion;
 pub mod download;
 pub mod owners;
 pub mod publish;
+pub mod tokens;
 pub mod version;
 pub mod yank;
 
+mod input;
+mod output;
 mod path;
 
+use self::input::{ApiQuery, json_body};
+use self::output::{Empty, Errors};
 use self::path::ApiPath;
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use crate::database::users::User;
-use crate::database::versions;
+use crate::database::caller::Caller;
+use crate::database::{crate_limits, versions};
 use crate::index::entry::Entry;
 use crate::jobs::publish_version::{self, PublishError};
-use crate::package::{self, CrateName, Package, Version};
+use crate::package::{self, CrateName, Limits, Package, Version};
 use crate::web::error::is_outage;
 use crate::web::waiting::JobWaiter;
 use crate::web::{ApiError, App, auth, body};
@@ -21,18 +21,24 @@ const FRAMING: usize = 8;
 /// Publishes a version. When this answers 200 the version is accepted for good; usually the index shows it already.
 pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
-    let user = match auth::authenticate(&app, &parts.headers).await {
-        Ok(user) => user,
+    let caller = match auth::authenticate(&app, &parts).await {
+        Ok(caller) => caller,
         Err(refused) => {
             body::discard(&parts.headers, body).await;
             return Err(refused);
         }
     };
-    let limits = &app.settings.limits;
-    let limit = limits.max_crate + limits.max_metadata + FRAMING;
-    let allowed = format!("{} for the crate file and {} for its metadata", limits.max_crate, limits.max_metadata);
-    let body = body::read(&parts.headers, body, limit, &allowed).await?;
-    let accepted = app.blocking(move |app| accept(app, &user, body)).await?;
+    let max_metadata = app.settings.limits.max_metadata;
+    let max_crate = match app.with_connection(crate_limits::largest_crate_size).await {
+        Ok(largest) => app.settings.limits.max_crate.max(largest.and_then(|size| size.try_into().ok()).unwrap_or(0)),
+        Err(failed) => {
+            body::discard(&parts.headers, body).await;
+            return Err(failed);
+        }
+    };
+    let allowed = format!("{max_crate} for the crate file and {max_metadata} for its metadata");
+    let body = body::read(&parts.headers, body, max_crate + max_metadata + FRAMING, &allowed).await?;
+    let accepted = app.blocking(move |app| accept(app, &caller, max_crate, body)).await?;
     let shown = match accepted.waiter {
         Some(waiter) => waiter.wait(app.settings.publish_wait).await,
         None => false,
@@ -57,30 +63,33 @@ struct Accepted {
 }
 
 /// Refuses what can be refused, cheapest first; stores the file; accepts the version.
-fn accept(app: &App, user: &User, body: Bytes) -> Result<Accepted, ApiError> {
-    let limits = &app.settings.limits;
-    let request = package::frame(body, limits)?;
-    app.pool.with(|connection| publish_version::check(connection, request.name(), request.version(), user))??;
-    let package = request.open(&app.settings.urls, limits)?;
+fn accept(app: &App, caller: &Caller, max_crate: usize, body: Bytes) -> Result<Accepted, ApiError> {
+    let settings = &app.settings;
+    // Whose limit counts is known when the name is.
+    let request = package::frame(body, &Limits { max_crate, ..settings.limits.clone() })?;
+    let (name, num) = (request.name(), request.version());
+    let own =
+        app.pool.with(|connection| publish_version::check(connection, name, num, caller, &settings.admission))??;
+    let package = request.open(&settings.urls, &own.over(&settings.limits))?;
     let line = Entry::new(&package, Utc::now()).to_line();
     app.crate_store.put(package.checksum, package.crate_file.clone())?;
-    let waiter = match enqueue(app, &package, &line, user) {
+    let waiter = match enqueue(app, &package, &line, caller) {
         Err(PublishError::Database(lost)) if is_outage(&lost) => {
-            after_lost_connection(app, &package, &line, user, lost)?
+            after_lost_connection(app, &package, &line, caller, lost)?
         }
         enqueued => Some(enqueued?),
     };
     app.wake_workers();
-    tracing::info!(name = %package.name, num = %package.version, user = user.login, "accepted a publish");
+    tracing::info!(name = %package.name, num = %package.version, user = caller.user.login, "accepted a publish");
     Ok(Accepted { name: package.name, num: package.version, waiter })
 }
 
-fn enqueue(app: &App, package: &Package, line: &str, user: &User) -> Result<JobWaiter, PublishError> {
+fn enqueue(app: &App, package: &Package, line: &str, caller: &Caller) -> Result<JobWaiter, PublishError> {
     let mut waiter = None;
     let watch = |job| waiter = Some(JobWaiter::register(&app.completions, job));
     let accepted = app
         .pool
-        .with(|connection| publish_version::request(connection, package, line, user, watch))
+        .with(|connection| publish_version::request(connection, package, line, caller, &app.settings.admission, watch))
         .map_err(|_| PublishError::Database(diesel::result::Error::BrokenTransactionManager))??;
     Ok(waiter.unwrap_or_else(|| JobWaiter::register(&app.completions, accepted.job)))
 }
@@ -91,15 +100,15 @@ fn after_lost_connection(
     app: &App,
     package: &Package,
     line: &str,
-    user: &User,
+    caller: &Caller,
     lost: diesel::result::Error,
 ) -> Result<Option<JobWaiter>, ApiError> {
     tracing::warn!(error = %lost, name = %package.name, "the connection broke while a publish was accepted; looking again");
-    match enqueue(app, package, line, user) {
+    match enqueue(app, package, line, caller) {
         Ok(waiter) => Ok(Some(waiter)),
         Err(PublishError::Duplicate { existing, .. }) if existing.checksum == package.checksum => {
             let published_by = app.pool.with(|connection| versions::created_by(connection, existing.id))??;
-            if published_by == Some(user.id) { Ok(None) } else { Err(ApiError::unavailable(lost)) }
+            if published_by == Some(caller.user.id) { Ok(None) } else { Err(ApiError::unavailable(lost)) }
         }
         Err(other) => Err(other.into()),
     }

@@ -21,6 +21,12 @@ pub async fn show(
         let found = versions::find(connection, krate.id, &num)?
             .filter(|found| found.num == num)
             .ok_or_else(|| no_such_version(&krate.name, &num.to_string()))?;
+        if let Some(reason) = &found.deletion_reason {
+            return Err(ApiError::not_found(format!(
+                "`{}@{num}` was deleted from this registry: {reason}",
+                krate.name
+            )));
+        }
         Ok::<_, ApiError>(Json(describe(&krate.name, &found)))
     })
     .await

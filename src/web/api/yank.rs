@@ -6,23 +6,23 @@ use diesel::PgConnection;
 use serde_json::{Value, json};
 
 use super::{ApiPath, crate_name, version};
-use crate::database::users::User;
-use crate::jobs::{YankError, unyank_version, yank_version};
+use crate::database::caller::Caller;
+use crate::jobs::{Admission, YankError, unyank_version, yank_version};
 use crate::package::{CrateName, Version};
 use crate::queue::JobId;
 use crate::web::waiting::JobWaiter;
 use crate::web::{ApiError, App, auth, body};
 
 type Announce<'a> = &'a mut dyn FnMut(JobId);
-type Ask = fn(&mut PgConnection, &CrateName, &Version, &User, Announce<'_>) -> Result<JobId, YankError>;
+type Ask = fn(&mut PgConnection, (&CrateName, &Version), &Caller, &Admission, Announce<'_>) -> Result<JobId, YankError>;
 
 pub async fn yank(
     state: State<App>,
     path: ApiPath<(String, String)>,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    change(state, path, request, |connection, name, num, user, announce| {
-        yank_version::request(connection, name, num, user, announce)
+    change(state, path, request, |connection, version, caller, admission, announce| {
+        yank_version::request(connection, version, caller, admission, announce)
     })
     .await
 }
@@ -32,8 +32,8 @@ pub async fn unyank(
     path: ApiPath<(String, String)>,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    change(state, path, request, |connection, name, num, user, announce| {
-        unyank_version::request(connection, name, num, user, announce)
+    change(state, path, request, |connection, version, caller, admission, announce| {
+        unyank_version::request(connection, version, caller, admission, announce)
     })
     .await
 }
@@ -45,9 +45,9 @@ async fn change(
     ask: Ask,
 ) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
-    let user = auth::authenticate(&app, &parts.headers).await;
+    let caller = auth::authenticate(&app, &parts).await;
     body::discard(&parts.headers, body).await;
-    let user = user?;
+    let caller = caller?;
     let name = crate_name(&name)?;
     let num = version(&name, &num)?;
     let status = format!("{}/api/v1/crates/{name}/{num}", app.settings.base_url);
@@ -55,7 +55,7 @@ async fn change(
         .blocking(move |app| {
             let mut waiter = None;
             app.pool.with(|connection| {
-                ask(connection, &name, &num, &user, &mut |job| {
+                ask(connection, (&name, &num), &caller, &app.settings.admission, &mut |job| {
                     waiter = Some(JobWaiter::register(&app.completions, job));
                 })
             })??;

@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use supercargo::crate_store::CrateStore;
-use supercargo::database::{Pool, tokens, users};
+use supercargo::database::tokens::NewToken;
+use supercargo::database::{Pool, users};
 use supercargo::index::{Index, View};
-use supercargo::jobs::{self, Environment};
+use supercargo::jobs::{self, Admission, Environment};
 use supercargo::package::{Limits, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::index::{GitService, IndexState};
@@ -64,10 +65,15 @@ impl Answer {
 
 impl TestRegistry {
     pub fn new() -> Self {
-        Self::with_limits(Limits::default())
+        Self::with(|_| {})
     }
 
     pub fn with_limits(limits: Limits) -> Self {
+        Self::with(|settings| settings.limits = limits)
+    }
+
+    /// With other settings than the usual ones.
+    pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let pool = Pool::test(&cluster::shared_url()).unwrap();
         let index = Index::open_or_init(&directory.path().join("index.git")).unwrap();
@@ -75,18 +81,21 @@ impl TestRegistry {
         let (wakeups, completions) = (Wakeups::default(), Completions::default());
         let runner = Runner::new(
             jobs::registry().unwrap(),
-            Environment { index: index.clone() },
+            Environment { index: index.clone(), crate_store: crate_store.clone() },
             pool.clone(),
             "test",
             wakeups.clone(),
             completions.clone(),
         );
-        let settings = Settings {
+        let mut settings = Settings {
             base_url: BASE_URL.to_owned(),
             urls: RegistryUrls::new([BASE_URL]),
-            limits,
+            limits: Limits::default(),
+            admission: Admission::default(),
+            auth_required: false,
             publish_wait: Duration::ZERO,
         };
+        change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };
         let router = router(App::new(pool.clone(), crate_store, state, wakeups, completions, settings));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -95,15 +104,32 @@ impl TestRegistry {
 
     /// A user with a token.
     pub fn user(&self, login: &str) -> Client<'_> {
+        self.user_with(login, NewToken::named("test"))
+    }
+
+    /// A user with this token.
+    pub fn user_with(&self, login: &str, token: NewToken) -> Client<'_> {
         let token = self
             .pool
             .with(|connection| {
                 let user = users::find(connection, login).unwrap();
                 let user = user.unwrap_or_else(|| users::create(connection, login, None).unwrap());
-                tokens::create(connection, user.id, "test").unwrap().1.reveal().to_owned()
+                token.create(connection, user.id).unwrap().1.reveal().to_owned()
             })
             .unwrap();
         Client { registry: self, token: Some(token) }
+    }
+
+    /// A user who is an admin.
+    pub fn admin(&self, login: &str) -> Client<'_> {
+        let client = self.user(login);
+        self.pool
+            .with(|connection| {
+                let user = users::find(connection, login).unwrap().unwrap();
+                users::set_admin(connection, user.id, true).unwrap();
+            })
+            .unwrap();
+        client
     }
 
     /// Somebody without a token.

@@ -1,0 +1,100 @@
+//! `supercargo admin crate`.
+
+use diesel::{Connection, PgConnection};
+use serde_json::json;
+
+use super::output::{print_json, print_table};
+use super::{AdminError, crate_name};
+use crate::config::LimitsOptions;
+use crate::database::audit::{Action, Actor, Event};
+use crate::database::crate_limits::{self, CrateLimits};
+use crate::database::{crates, reserved_names};
+
+/// Changes what was given, and shows what holds.
+pub fn limits(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    name: &str,
+    options: &LimitsOptions,
+    as_json: bool,
+) -> Result<(), AdminError> {
+    let name = crate_name(name)?;
+    let limits = connection.transaction(|connection| {
+        let unknown = || AdminError::NoCrate(name.to_string());
+        let krate = crates::find_and_lock(connection, &name)?.ok_or_else(unknown)?;
+        let before = crate_limits::find(connection, &name)?.unwrap_or_default();
+        let after = changed(if options.reset { CrateLimits::default() } else { before.clone() }, options);
+        if after != before {
+            crate_limits::set(connection, krate.id, &after)?;
+            let detail = json!({ "before": described(&before), "after": described(&after) });
+            Event::new(Action::CrateLimits).of_crate(&krate.name).detail(detail).record(connection, operator)?;
+        }
+        Ok::<_, AdminError>(after)
+    })?;
+    if as_json {
+        return print_json(&described(&limits));
+    }
+    let shown = |limit: Option<String>, unit: &str| {
+        limit.map_or_else(|| "the registry's".to_owned(), |limit| format!("{limit}{unit}"))
+    };
+    print_table(
+        ["LIMIT", "VALUE"],
+        [
+            ["crate size".to_owned(), shown(limits.max_crate_size.map(|n| n.to_string()), " bytes")],
+            ["unpacked size".to_owned(), shown(limits.max_unpacked_size.map(|n| n.to_string()), " bytes")],
+            ["features".to_owned(), shown(limits.max_features.map(|n| n.to_string()), "")],
+            ["dependencies".to_owned(), shown(limits.max_dependencies.map(|n| n.to_string()), "")],
+        ],
+    );
+    Ok(())
+}
+
+fn changed(before: CrateLimits, options: &LimitsOptions) -> CrateLimits {
+    CrateLimits {
+        max_crate_size: options.crate_size.or(before.max_crate_size),
+        max_unpacked_size: options.unpacked_size.or(before.max_unpacked_size),
+        max_features: options.features.or(before.max_features),
+        max_dependencies: options.dependencies.or(before.max_dependencies),
+    }
+}
+
+fn described(limits: &CrateLimits) -> serde_json::Value {
+    json!({
+        "crate_size": limits.max_crate_size, "unpacked_size": limits.max_unpacked_size,
+        "features": limits.max_features, "dependencies": limits.max_dependencies,
+    })
+}
+
+pub fn reserve(connection: &mut PgConnection, operator: &Actor, name: &str, reason: &str) -> Result<(), AdminError> {
+    let name = crate_name(name)?;
+    connection.transaction(|connection| {
+        reserved_names::reserve(connection, &name, reason)?;
+        let event = Event::new(Action::NameReserve).of_crate(&name).detail(json!({ "reason": reason }));
+        event.record(connection, operator)?;
+        let taken = crates::find(connection, &name)?.is_some();
+        println!("reserved the name {name}{}", if taken { "; the crate of that name stays as it is" } else { "" });
+        Ok(())
+    })
+}
+
+pub fn release(connection: &mut PgConnection, operator: &Actor, name: &str) -> Result<(), AdminError> {
+    let name = crate_name(name)?;
+    connection.transaction(|connection| {
+        if !reserved_names::release(connection, &name)? {
+            return Err(AdminError::NotReserved(name.to_string()));
+        }
+        Event::new(Action::NameRelease).of_crate(&name).record(connection, operator)?;
+        println!("the name {name} is free");
+        Ok(())
+    })
+}
+
+pub fn reserved(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminError> {
+    let names = reserved_names::list(connection)?;
+    if as_json {
+        let names: Vec<_> = names.iter().map(|(name, reason)| json!({ "name": name, "reason": reason })).collect();
+        return print_json(&names);
+    }
+    print_table(["NAME", "REASON"], names.into_iter().map(|(name, reason)| [name, reason]));
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! `supercargo admin version`.
+
+use diesel::PgConnection;
+
+use super::{AdminError, crate_name};
+use crate::database::audit::Actor;
+use crate::jobs::{self, delete_version};
+use crate::package::Version;
+use crate::queue;
+
+pub fn delete(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    name: &str,
+    num: &str,
+    reason: &str,
+) -> Result<(), AdminError> {
+    let name = crate_name(name)?;
+    let num: Version = num.parse()?;
+    let job = delete_version::request(connection, (&name, &num), reason, operator, drop)?;
+    queue::announce(connection, jobs::QUEUE)?;
+    println!(
+        "{name} {num} is not served any more; the job {job} takes it out of the index and removes its file (see \
+         `supercargo jobs show {job}`)"
+    );
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! Who may use a registry, and how much.
+
+use clap::{Args, ValueEnum};
+
+#[derive(Args, Debug, Clone)]
+pub struct AccessOptions {
+    /// Answer nobody without a token: index, downloads, search and API alike
+    ///
+    /// config.json tells cargo so. Cargo then wants a credential provider: [registry] global-credential-providers =
+    /// ["cargo:token"] in its configuration. Git asks for a user name and a password; the token is the password.
+    #[arg(long, env = "SUPERCARGO_AUTH_REQUIRED")]
+    pub auth_required: bool,
+    /// Who may publish crates that do not exist yet
+    #[arg(long, env = "SUPERCARGO_NEW_CRATES", value_name = "WHO", default_value = "anyone")]
+    pub new_crates: WhoMayCreate,
+    /// How often a user may do something: ACTION=N/PERIOD, so many at once and again in each period; may be given
+    /// several times
+    ///
+    /// Actions are publish-new, publish-update, yank and change-owners; an example is publish-new=5/10m. Without a limit
+    /// an action is free. Mind that a workspace is published crate by crate.
+    #[arg(long = "rate-limit", env = "SUPERCARGO_RATE_LIMIT", value_name = "LIMIT", value_delimiter = ',')]
+    pub rate_limits: Vec<String>,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhoMayCreate {
+    /// Every user with a token that allows it.
+    Anyone,
+    /// Admins only; they add the owners.
+    Admins,
+}

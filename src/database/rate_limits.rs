@@ -1,0 +1,169 @@
+//! How often a user may do something: a token bucket for each user and action, in the database, so that all processes
+//! draw from one. A draw is part of the transaction of what it is for: what was refused costs nothing.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::sql_types::{Double, Integer, Text};
+
+use super::scope::Scope;
+
+/// So many at once, and as many again in each period.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateLimit {
+    pub burst: u32,
+    pub period: Duration,
+}
+
+/// The limits of a registry; without one an action is free.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RateLimits(Vec<(Scope, RateLimit)>);
+
+/// A user did something too often. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests: `{login}` may {action} {allowed}; try again in {} s, after {at}", .wait.as_secs())]
+pub struct RateLimited {
+    pub login: String,
+    pub action: &'static str,
+    pub allowed: String,
+    /// Whole seconds until the next one is allowed.
+    pub wait: Duration,
+    /// The same as a date.
+    pub at: String,
+}
+
+impl fmt::Display for RateLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} times in {}", self.burst, humantime::format_duration(self.period))
+    }
+}
+
+/// Why a text is no rate limit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no rate limit: write ACTION=N/PERIOD, as in publish-new=5/10m; actions are publish-new, publish-update, yank and change-owners"
+)]
+pub struct InvalidRateLimit(pub String);
+
+impl RateLimits {
+    /// Reads limits as they stand in the configuration.
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRateLimit> {
+        texts.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn of(&self, action: Scope) -> Option<RateLimit> {
+        // The last one given counts, as it does for options.
+        self.0.iter().rev().find(|(limited, _)| *limited == action).map(|(_, limit)| *limit)
+    }
+
+    /// Takes one from the user's bucket: Ok(None) if it had one, or else how long to wait.
+    pub fn draw(
+        &self,
+        connection: &mut PgConnection,
+        user: i32,
+        login: &str,
+        action: Scope,
+    ) -> QueryResult<Option<RateLimited>> {
+        let Some(limit) = self.of(action) else { return Ok(None) };
+        let left = left_after_draw(connection, user, action, limit)?;
+        Ok((left < 0.0).then(|| refused(login, action, limit, left)))
+    }
+
+    /// Whether a draw would be refused now, without drawing.
+    pub fn peek(
+        &self,
+        connection: &mut PgConnection,
+        user: i32,
+        login: &str,
+        action: Scope,
+    ) -> QueryResult<Option<RateLimited>> {
+        let Some(limit) = self.of(action) else { return Ok(None) };
+        let left: Option<Left> = diesel::sql_query(
+            "SELECT least($3, tokens + extract(epoch FROM clock_timestamp() - filled_at) * $3 / $4) - 1 AS left
+             FROM rate_limit_buckets WHERE user_id = $1 AND action = $2",
+        )
+        .bind::<Integer, _>(user)
+        .bind::<Text, _>(action.as_str())
+        .bind::<Double, _>(f64::from(limit.burst))
+        .bind::<Double, _>(limit.period.as_secs_f64())
+        .get_result(connection)
+        .optional()?;
+        Ok(left.filter(|found| found.left < 0.0).map(|found| refused(login, action, limit, found.left)))
+    }
+}
+
+#[derive(QueryableByName)]
+struct Left {
+    #[diesel(sql_type = Double)]
+    left: f64,
+}
+
+/// What the bucket holds after a draw. Below zero nothing was drawn: the caller's transaction is rolled back.
+fn left_after_draw(connection: &mut PgConnection, user: i32, action: Scope, limit: RateLimit) -> QueryResult<f64> {
+    let left: Left = diesel::sql_query(
+        "INSERT INTO rate_limit_buckets AS bucket (user_id, action, tokens, filled_at)
+         VALUES ($1, $2, $3 - 1, clock_timestamp())
+         ON CONFLICT (user_id, action) DO UPDATE
+         SET tokens = least($3, bucket.tokens
+                 + extract(epoch FROM clock_timestamp() - bucket.filled_at) * $3 / $4) - 1,
+             filled_at = clock_timestamp()
+         RETURNING tokens AS left",
+    )
+    .bind::<Integer, _>(user)
+    .bind::<Text, _>(action.as_str())
+    .bind::<Double, _>(f64::from(limit.burst))
+    .bind::<Double, _>(limit.period.as_secs_f64())
+    .get_result(connection)?;
+    Ok(left.left)
+}
+
+fn refused(login: &str, action: Scope, limit: RateLimit, left: f64) -> RateLimited {
+    let missing = Duration::from_secs_f64((-left / f64::from(limit.burst) * limit.period.as_secs_f64()).max(0.0));
+    let wait = Duration::from_secs(missing.as_secs() + 1);
+    let at = chrono::Utc::now() + chrono::TimeDelta::from_std(wait).unwrap_or(chrono::TimeDelta::MAX);
+    RateLimited {
+        login: login.to_owned(),
+        action: match action {
+            Scope::PublishNew => "publish new crates",
+            Scope::PublishUpdate => "publish versions",
+            Scope::Yank => "yank and unyank",
+            Scope::ChangeOwners => "change owners",
+            Scope::Read => "read",
+        },
+        allowed: limit.to_string(),
+        wait,
+        at: at.format("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+    }
+}
+
+fn parse(text: &str) -> Result<(Scope, RateLimit), InvalidRateLimit> {
+    let invalid = || InvalidRateLimit(text.to_owned());
+    let (action, limit) = text.split_once('=').ok_or_else(invalid)?;
+    let (burst, period) = limit.split_once('/').ok_or_else(invalid)?;
+    let action = Scope::from_str(action.trim()).map_err(|_| invalid())?;
+    let burst: u32 = burst.trim().parse().map_err(|_| invalid())?;
+    let period = humantime::parse_duration(period.trim()).map_err(|_| invalid())?;
+    if action == Scope::Read || burst == 0 || period.is_zero() {
+        return Err(invalid());
+    }
+    Ok((action, RateLimit { burst, period }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_read_as_it_is_written() {
+        let limits = RateLimits::parse(["publish-new=5/10m", "yank=100/1h", "publish-new=6/1m"]).unwrap();
+        assert_eq!(limits.of(Scope::PublishNew), Some(RateLimit { burst: 6, period: Duration::from_secs(60) }));
+        assert_eq!(limits.of(Scope::Yank).unwrap().to_string(), "100 times in 1h");
+        assert_eq!(limits.of(Scope::PublishUpdate), None);
+        for wrong in ["", "publish-new", "publish-new=5", "publish-new=0/1m", "publish=5/1m", "yank=5/0s", "read=5/1m"]
+        {
+            assert!(RateLimits::parse([wrong]).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What an operator decided about who may publish what, beside what each crate's owners decide.
+
+use crate::database::rate_limits::RateLimits;
+
+/// Who may publish crates that don't exist yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewCrates {
+    #[default]
+    Anyone,
+    Admins,
+}
+
+/// The operator's decisions. By default everybody may publish, as often as they like.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Admission {
+    pub new_crates: NewCrates,
+    pub rate_limits: RateLimits,
+}

@@ -1,0 +1,90 @@
+//! Deleting a version for good: the request of an admin, and the job that takes its line out of the index.
+//!
+//! For what must not be there at all: a leaked secret, something unlawful. It is not served any more from the moment it is
+//! accepted. Its number stays taken, so that nobody can put other content in its place: lock files name versions by number
+//! and checksum.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::sync_index::SyncIndex;
+use super::{Environment, Wish};
+use crate::database::audit::{Action, Actor, Event};
+use crate::database::{crates, versions};
+use crate::package::{CrateName, Version};
+use crate::queue::{Enqueue, EnqueueError, Job, JobId, Member, Policy};
+
+/// The longest reason, in characters.
+const MAX_REASON: usize = 1000;
+
+/// A version is to vanish from the index.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(transparent)]
+pub struct DeleteVersion(pub Wish);
+
+impl Job for DeleteVersion {
+    const KIND: &'static str = "delete_version";
+    const POLICY: Policy = Wish::POLICY;
+
+    fn key(&self) -> Option<String> {
+        Some(self.0.name.to_string())
+    }
+}
+
+impl Member<Environment, SyncIndex> for DeleteVersion {
+    fn into_member(self) -> Wish {
+        self.0
+    }
+}
+
+/// Why a version was not deleted. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    #[error("there is no crate `{0}` here")]
+    UnknownCrate(CrateName),
+    #[error("the crate `{name}` has no version {num}")]
+    UnknownVersion { name: CrateName, num: Version },
+    #[error("`{name}@{num}` was deleted already: {reason}")]
+    Deleted { name: CrateName, num: Version, reason: String },
+    #[error("a deletion needs a reason of 1 to {MAX_REASON} characters: it is shown to whoever looks for the version")]
+    Reason,
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+    #[error(transparent)]
+    Enqueue(#[from] EnqueueError),
+}
+
+/// Accepts the wish, whoever may have it. `announce` is called with the job's id before the commit.
+pub fn request(
+    connection: &mut PgConnection,
+    (name, num): (&CrateName, &Version),
+    reason: &str,
+    actor: &Actor,
+    announce: impl FnOnce(JobId),
+) -> Result<JobId, DeleteError> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > MAX_REASON || reason.contains('\0') {
+        return Err(DeleteError::Reason);
+    }
+    connection.transaction(|connection| {
+        let unknown = || DeleteError::UnknownCrate(name.clone());
+        let krate = crates::find_and_lock(connection, name)?.ok_or_else(unknown)?;
+        let unknown = || DeleteError::UnknownVersion { name: krate.name.clone(), num: num.clone() };
+        let version =
+            versions::find(connection, krate.id, num)?.filter(|found| found.num == *num).ok_or_else(unknown)?;
+        if let Some(reason) = version.deletion_reason {
+            return Err(DeleteError::Deleted { name: krate.name, num: version.num, reason });
+        }
+        versions::want_deleted(connection, version.id, reason)?;
+        Event::new(Action::VersionDelete)
+            .of_crate(&krate.name)
+            .of_version(&version.num)
+            .detail(json!({ "reason": reason, "checksum": version.checksum, "size": version.size }))
+            .record(connection, actor)?;
+        let wish = Wish { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
+        let id = Enqueue::new(&DeleteVersion(wish)).requested_by(&actor.name).quietly().insert(connection)?;
+        announce(id);
+        Ok(id)
+    })
+}

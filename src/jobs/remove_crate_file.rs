@@ -1,0 +1,42 @@
+//! Removing the file of a deleted version, once neither index nor database show it. Index first, database afterwards, and
+//! the file last, so that nothing that is shown was ever without its file.
+
+use diesel::PgConnection;
+use serde::{Deserialize, Serialize};
+
+use super::Environment;
+use crate::database::versions;
+use crate::package::Checksum;
+use crate::queue::{Enqueue, Job, JobError, Outcome, Perform, Policy, Run};
+
+/// A file that no version needs any more.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoveCrateFile {
+    pub version_id: i32,
+    pub checksum: Checksum,
+}
+
+impl Job for RemoveCrateFile {
+    const KIND: &'static str = "remove_crate_file";
+    const POLICY: Policy = Policy { max_attempts: 20, ..Policy::in_queue("maintenance") };
+}
+
+impl Perform<Environment> for RemoveCrateFile {
+    fn perform(self, environment: &Environment, run: &mut Run<'_>) -> Result<Outcome, JobError> {
+        // A file names its crate and version inside, so no other version should have the same one. Should one have it
+        // all the same, it stays.
+        if run.with_connection(|connection| versions::is_file_wanted(connection, self.checksum))? {
+            return Ok(Outcome { detail: Some(format!("{} is the file of another version: kept", self.checksum)) });
+        }
+        environment.crate_store.delete(self.checksum).map_err(JobError::shared)?;
+        Ok(Outcome { detail: Some(format!("removed {}", self.checksum)) })
+    }
+}
+
+/// Enqueues the removal of these versions' files.
+pub(super) fn enqueue(connection: &mut PgConnection, deleted: &[(i32, Checksum)]) -> Result<(), JobError> {
+    for &(version_id, checksum) in deleted {
+        Enqueue::new(&RemoveCrateFile { version_id, checksum }).insert(connection)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! `DELETE /api/v1/crates/{crate}/{version}`: an admin takes a version away for good.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{ApiPath, ApiQuery, Errors, crate_name, version};
+use crate::jobs::delete_version;
+use crate::web::auth::Authenticated;
+use crate::web::waiting::JobWaiter;
+use crate::web::{ApiError, App};
+
+/// Why the version is deleted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DeletionQuery {
+    /// Shown to whoever looks for the version, and kept in the log.
+    #[param(example = "held a private key", min_length = 1, max_length = 1000)]
+    pub reason: Option<String>,
+}
+
+/// What was done.
+#[derive(Serialize, ToSchema)]
+pub struct Deleted {
+    pub ok: bool,
+    /// Where it stands, if the index still shows the version.
+    pub msg: Option<String>,
+}
+
+/// Deletes a version: its line leaves the index and its file the store, its number stays taken. For admins, with a reason.
+/// Whoever only wants new builds to choose another version yanks it.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/crates/{crate}/{version}",
+    tag = "admin",
+    params(
+        ("crate" = String, Path, description = "Name of the crate, in any spelling"),
+        ("version" = String, Path, description = "Number of the version"),
+        DeletionQuery,
+    ),
+    security(("token" = [])),
+    responses((status = 200, description = "It is deleted", body = Deleted), Errors),
+)]
+pub async fn delete(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    ApiPath((name, num)): ApiPath<(String, String)>,
+    ApiQuery(query): ApiQuery<DeletionQuery>,
+) -> Result<Json<Deleted>, ApiError> {
+    caller.admin()?;
+    let name = crate_name(&name)?;
+    let num = version(&name, &num)?;
+    let waiter = app
+        .blocking(move |app| {
+            let mut waiter = None;
+            let reason = query.reason.unwrap_or_default();
+            app.pool.with(|connection| {
+                delete_version::request(connection, (&name, &num), &reason, &caller.actor(), |job| {
+                    waiter = Some(JobWaiter::register(&app.completions, job));
+                })
+            })??;
+            app.wake_workers();
+            tracing::warn!(%name, %num, by = caller.user.login, reason, "deleted a version");
+            Ok(waiter)
+        })
+        .await?;
+    let shown = match waiter {
+        Some(waiter) => waiter.wait(app.settings.publish_wait).await,
+        None => false,
+    };
+    let msg = (!shown).then(|| "it is not served any more; the index will show that shortly".to_owned());
+    Ok(Json(Deleted { ok: true, msg }))
+}

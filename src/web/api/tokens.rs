@@ -1,0 +1,225 @@
+//! `/api/v1/me` and `/api/v1/me/tokens`: what a user sees and does with the own tokens, under crates.io's names.
+//!
+//! Changing tokens needs one without restrictions, since whoever may make tokens may do all that they can.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use diesel::Connection;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{ApiPath, Empty, Errors, json_body};
+use crate::database::audit::{Action, Event};
+use crate::database::tokens::{self, NewToken, Token};
+use crate::web::auth::{self, Authenticated};
+use crate::web::{ApiError, App};
+
+const MAX_BODY: usize = 64 * 1024;
+
+/// A token, without its secret.
+#[derive(Serialize, ToSchema)]
+pub struct TokenView {
+    pub id: i32,
+    /// What its owner calls it.
+    #[schema(example = "ci")]
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+    /// When it was used last, to ten minutes.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// When it ends or ended; null: never.
+    pub expired_at: Option<DateTime<Utc>>,
+    /// The crates it is good for, as names or as beginnings of names with `*`; null: all.
+    pub crate_scopes: Option<Vec<String>>,
+    /// What it is good for; null: everything.
+    pub endpoint_scopes: Option<Vec<String>>,
+}
+
+/// The tokens of a user that were not revoked.
+#[derive(Serialize, ToSchema)]
+pub struct TokenList {
+    pub api_tokens: Vec<TokenView>,
+}
+
+/// A token that was just made.
+#[derive(Serialize, ToSchema)]
+pub struct MadeToken {
+    #[serde(flatten)]
+    pub view: TokenView,
+    /// The token itself, shown this once.
+    pub token: String,
+    pub revoked: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct TokenMade {
+    pub api_token: MadeToken,
+}
+
+/// A token that is wanted.
+#[derive(Deserialize, ToSchema)]
+pub struct TokenRequest {
+    pub api_token: WantedToken,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct WantedToken {
+    /// What to call it.
+    pub name: String,
+    /// `publish-new`, `publish-update`, `yank`, `change-owners`, `read`; null for everything. Every token may read.
+    #[serde(default)]
+    pub endpoint_scopes: Option<Vec<String>>,
+    /// Names of crates, or beginnings of names with `*`; null for all crates.
+    #[serde(default)]
+    pub crate_scopes: Option<Vec<String>>,
+    /// When it is to end; null for never.
+    #[serde(default)]
+    pub expired_at: Option<DateTime<Utc>>,
+}
+
+/// Who a token belongs to.
+#[derive(Serialize, ToSchema)]
+pub struct Me {
+    pub user: MyUser,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MyUser {
+    pub id: i32,
+    pub login: String,
+    pub name: Option<String>,
+    /// Whether the user may do by the API what an operator may.
+    pub is_admin: bool,
+}
+
+impl From<Token> for TokenView {
+    fn from(token: Token) -> Self {
+        Self {
+            id: token.id,
+            name: token.name,
+            created_at: token.created_at,
+            last_used_at: token.last_used_at,
+            expired_at: token.expires_at,
+            crate_scopes: token.crate_patterns.map(|patterns| patterns.texts()),
+            endpoint_scopes: token.scopes.map(|scopes| scopes.texts()),
+        }
+    }
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    texts: Option<Vec<String>>,
+) -> Result<Option<Vec<T>>, ApiError> {
+    let parse =
+        |text: String| text.parse().map_err(|error: T::Err| ApiError::new(StatusCode::BAD_REQUEST, error.to_string()));
+    texts.map(|texts| texts.into_iter().map(parse).collect()).transpose()
+}
+
+/// Says whose token it is.
+#[utoipa::path(
+    get,
+    path = "/api/v1/me",
+    tag = "tokens",
+    security(("token" = [])),
+    responses((status = 200, description = "The user", body = Me), Errors),
+)]
+pub async fn me(Authenticated(caller): Authenticated) -> Json<Me> {
+    let user = caller.user;
+    Json(Me { user: MyUser { id: user.id, login: user.login, name: user.name, is_admin: user.is_admin } })
+}
+
+/// Lists the user's tokens that were not revoked, expired ones included.
+#[utoipa::path(
+    get,
+    path = "/api/v1/me/tokens",
+    tag = "tokens",
+    security(("token" = [])),
+    responses((status = 200, description = "The tokens", body = TokenList), Errors),
+)]
+pub async fn list(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Json<TokenList>, ApiError> {
+    caller.unrestricted()?;
+    let tokens = app.with_connection(move |connection| tokens::list(connection, Some(caller.user.id))).await?;
+    let held = tokens.into_iter().map(|(token, _)| token).filter(|token| token.revoked_at.is_none());
+    Ok(Json(TokenList { api_tokens: held.map(TokenView::from).collect() }))
+}
+
+/// Makes a token. It is shown this once: only its SHA-256 is kept.
+#[utoipa::path(
+    put,
+    path = "/api/v1/me/tokens",
+    tag = "tokens",
+    security(("token" = [])),
+    request_body = TokenRequest,
+    responses((status = 200, description = "The token", body = TokenMade), Errors),
+)]
+pub async fn create(State(app): State<App>, request: Request) -> Result<Json<TokenMade>, ApiError> {
+    let (parts, body) = request.into_parts();
+    let caller = auth::authenticate(&app, &parts).await;
+    let wanted: Result<TokenRequest, ApiError> = json_body(&parts.headers, body, MAX_BODY).await;
+    let (caller, wanted) = (caller?, wanted?.api_token);
+    caller.may_make_token_until(wanted.expired_at)?;
+    let wanted = NewToken {
+        name: wanted.name,
+        scopes: parsed(wanted.endpoint_scopes)?,
+        crate_patterns: parsed(wanted.crate_scopes)?,
+        expires_at: wanted.expired_at,
+    };
+    let (token, plain) = app
+        .with_connection(move |connection| {
+            connection.transaction(|connection| {
+                let (token, plain) = wanted.create(connection, caller.user.id)?;
+                let event = Event::new(Action::TokenCreate).about(&token.name).detail(token.describe());
+                event.record(connection, &caller.actor())?;
+                Ok::<_, ApiError>((token, plain))
+            })
+        })
+        .await?;
+    let made = MadeToken { view: token.into(), token: plain.reveal().to_owned(), revoked: false };
+    Ok(Json(TokenMade { api_token: made }))
+}
+
+/// Ends one of the user's tokens at once.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/me/tokens/{id}",
+    tag = "tokens",
+    params(("id" = i32, Path, description = "Number of the token")),
+    security(("token" = [])),
+    responses((status = 200, description = "It is revoked", body = Empty), Errors),
+)]
+pub async fn revoke(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    ApiPath(id): ApiPath<String>,
+) -> Result<Json<Empty>, ApiError> {
+    let number: Option<i32> = id.parse().ok();
+    // A token may always end itself.
+    if number != Some(caller.token.id) {
+        caller.unrestricted()?;
+    }
+    let missing = move || ApiError::not_found(format!("you have no token {}", super::shortened(&id)));
+    let Some(number) = number else { return Err(missing()) };
+    app.with_connection(move |connection| {
+        connection.transaction(|connection| {
+            let revoked = tokens::revoke(connection, number, Some(caller.user.id))?.ok_or_else(missing)?;
+            let event = Event::new(Action::TokenRevoke).about(&revoked.name).detail(revoked.describe());
+            event.record(connection, &caller.actor())?;
+            Ok::<_, ApiError>(())
+        })
+    })
+    .await?;
+    Ok(Json(Empty {}))
+}
+
+/// Ends the token that the request carries.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/tokens/current",
+    tag = "tokens",
+    security(("token" = [])),
+    responses((status = 204, description = "It is revoked"), Errors),
+)]
+pub async fn revoke_current(state: State<App>, Authenticated(caller): Authenticated) -> Result<StatusCode, ApiError> {
+    let id = caller.token.id.to_string();
+    revoke(state, Authenticated(caller), ApiPath(id)).await.map(|_| StatusCode::NO_CONTENT)
+}
