@@ -78,7 +78,7 @@ fn serve_from(
         }
     };
     let server = Server::start(router, listener)?;
-    announce(storage, &base_url)?;
+    announce(storage, &base_url, options.access.auth_required)?;
     let signal = signals.wait()?;
     tracing::info!("{signal}: finishing requests and the batch at hand; once more to leave at once");
     // A throw-away registry is told by the death of its parent, which the kernel may tell twice; it has to clean up.
@@ -122,7 +122,7 @@ fn registry_urls(options: &ServeOptions, base_url: &str, address: SocketAddr) ->
 }
 
 /// Says where the registry is: a file for programs, the lines to copy for people.
-fn announce(storage: &Storage, base_url: &str) -> Result<(), CommandError> {
+fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<(), CommandError> {
     write_whole(&storage.data_dir.url_file(), base_url)?;
     tracing::info!(url = base_url, data_dir = %storage.data_dir.path().display(), "serving");
     if !std::io::stdout().is_terminal() {
@@ -130,6 +130,9 @@ fn announce(storage: &Storage, base_url: &str) -> Result<(), CommandError> {
     }
     println!("\nThe registry is at {base_url}. To use it, put this into .cargo/config.toml:\n");
     println!("    [registries.supercargo]\n    index = \"sparse+{base_url}/index/\"\n");
+    if auth_required {
+        println!("    [registry]\n    global-credential-providers = [\"cargo:token\"]\n");
+    }
     let token = storage.data_dir.admin_token_file();
     if token.exists() {
         println!("To publish, log in with the token of the user `admin`:\n");

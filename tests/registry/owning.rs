@@ -4,8 +4,11 @@ use axum::http::{Method, StatusCode};
 use serde_json::json;
 use supercargo::database::{teams, users};
 
+use crate::support::cargo::Cargo;
 use crate::support::harness::{Answer, Client, TestRegistry};
+use crate::support::http;
 use crate::support::package::Package;
+use crate::support::process::Served;
 
 /// `foo` 1.0.0 of ann; bob, cid and dee; the team devs with cid.
 fn with_foo() -> TestRegistry {
@@ -137,4 +140,25 @@ fn who_is_unknown_or_nobody_is_refused_by_name() {
     let anonymous = registry.anonymous();
     assert_eq!(add(&anonymous, &["bob"]).status, StatusCode::UNAUTHORIZED);
     assert_eq!(add(&registry.user("bob"), &["bob"]).status, StatusCode::FORBIDDEN);
+}
+
+// protocol: 64, 65
+#[test]
+fn cargo_owner_lists_adds_and_removes() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    served.run("admin user create", &["bob"]);
+    served.run("admin team create", &["devs"]);
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    let cargo = Cargo::new(&format!("sparse+{}/index/", served.url), &token);
+    let owner =
+        |arguments: &[&str]| cargo.good(".", &[&["owner", "--registry", "supercargo", "foo"], arguments].concat());
+    let added = owner(&["--add", "bob", "--add", "team:devs"]);
+    assert!(added.contains("bob is now an owner of foo, team:devs is now an owner of foo"), "{added}");
+    let listed = owner(&["--list"]);
+    assert!(listed.contains("ann\nbob\nteam:devs (devs)\n"), "{listed}");
+    owner(&["--remove", "bob", "--remove", "team:devs"]);
+    assert!(!owner(&["--list"]).contains("bob"));
+    let refused = cargo.bad(".", &["owner", "--registry", "supercargo", "foo", "--remove", "ann"]);
+    assert!(refused.contains("`ann` is the last user among the owners of `foo`"), "{refused}");
 }

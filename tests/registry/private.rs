@@ -3,8 +3,11 @@
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 
+use crate::support::cargo::{Cargo, said, toolchains};
 use crate::support::harness::TestRegistry;
+use crate::support::http;
 use crate::support::package::Package;
+use crate::support::process::Served;
 
 fn private() -> TestRegistry {
     let registry = TestRegistry::with(|settings| settings.auth_required = true);
@@ -48,9 +51,9 @@ fn nobody_is_answered_without_a_token_nor_with_a_bad_one() {
         let publish = client.publish(&Package::new("foo", "1.1.0"));
         assert_eq!(publish.status, StatusCode::UNAUTHORIZED);
     }
-    for open in ["/", "/me"] {
-        registry.anonymous().get(open).good();
-    }
+    registry.anonymous().get("/me").good();
+    // protocol 74: without a provider cargo does not even ask.
+    assert!(registry.anonymous().get("/").good().text().contains("global-credential-providers = [\"cargo:token\"]"));
 }
 
 #[test]
@@ -70,4 +73,77 @@ fn with_a_token_everything_is_answered_and_nothing_may_be_shared_by_a_cache() {
     registry.anonymous().send(basic.body(Body::empty()).unwrap()).good();
     let head = bob.request(Method::HEAD, "/index/3/f/foo", Body::empty()).good();
     assert!(head.body.is_empty());
+}
+
+/// A library and a program that depends on it, in cargo's directory.
+fn write_packages(cargo: &Cargo) {
+    cargo.library("lib", "1.0.0", "", "pub const N: u8 = 7;\n");
+    let dependency = "[dependencies]\nlib = { version = \"1\", registry = \"supercargo\" }\n";
+    cargo.binary("dependent", dependency, "fn main() { println!(\"{}\", lib::N); }\n");
+}
+
+// protocol: 7, 23, 70, 71, 72, 73, 74
+#[test]
+fn cargo_uses_a_private_sparse_index_with_a_token_and_says_what_to_do_without_one() {
+    let served = Served::start(&["--auth-required"]);
+    let token = served.token("ann");
+    let index = format!("sparse+{}/index/", served.url);
+    let publisher = Cargo::new(&index, &token);
+    write_packages(&publisher);
+    publisher.good("lib", &["publish", "--registry", "supercargo", "--allow-dirty"]);
+    let config = http::get_as(&format!("{}/index/config.json", served.url), &token).good().json();
+    assert_eq!(config["auth-required"], true);
+    for toolchain in toolchains() {
+        let cargo = |token: &str| {
+            let cargo = Cargo::new(&index, token);
+            let cargo = match &toolchain {
+                Some(toolchain) => cargo.toolchain(toolchain),
+                None => cargo,
+            };
+            write_packages(&cargo);
+            cargo
+        };
+        assert!(cargo(&token).good("dependent", &["run", "-q"]).contains('7'));
+        let mut without = cargo("");
+        without.leave_out_the_token();
+        let refused = without.bad("dependent", &["run", "-q"]);
+        assert!(
+            refused.contains("no token found for `supercargo`, please run `cargo login --registry supercargo`"),
+            "{refused}"
+        );
+        let rejected = cargo("sct_wrong").bad("dependent", &["run", "-q"]);
+        assert!(rejected.contains("token rejected for `supercargo`"), "{rejected}");
+        // `cargo login` tells where to get one.
+        let login = without.bad("dependent", &["login", "--registry", "supercargo"]);
+        assert!(login.contains(&format!("{}/me", served.url)), "{login}");
+    }
+}
+
+// protocol: 31, 73
+#[test]
+fn cargo_and_git_use_a_private_git_index_with_the_token_as_the_password() {
+    let served = Served::start(&["--auth-required"]);
+    let token = served.token("ann");
+    let publisher = Cargo::new(&format!("sparse+{}/index/", served.url), &token);
+    write_packages(&publisher);
+    publisher.good("lib", &["publish", "--registry", "supercargo", "--allow-dirty"]);
+    for with_cli in ["false", "true"] {
+        let cargo = Cargo::new(&format!("{}/git/index", served.url), &token);
+        write_packages(&cargo);
+        let fetch = format!("net.git-fetch-with-cli={with_cli}");
+        let mut run = cargo.command("dependent", &["--config", &fetch, "--config", "net.retry=0", "run", "-q"]);
+        let home = cargo.path("person");
+        std::fs::create_dir_all(&home).unwrap();
+        let rustup = std::env::var_os("RUSTUP_HOME").map(std::path::PathBuf::from);
+        let rustup = rustup.or_else(|| std::env::home_dir().map(|home| home.join(".rustup"))).unwrap();
+        run.env("HOME", &home).env("RUSTUP_HOME", rustup).env("GIT_TERMINAL_PROMPT", "0");
+        let refused = run.output().unwrap();
+        assert!(!refused.status.success(), "{}", said(&refused));
+        let reason = if with_cli == "true" { "terminal prompts disabled" } else { "failed to authenticate" };
+        assert!(said(&refused).contains(reason), "{}", said(&refused));
+        let helper = format!("[credential]\n\thelper = \"!f() {{ echo username=ann; echo password={token}; }}; f\"\n");
+        std::fs::write(home.join(".gitconfig"), helper).unwrap();
+        let built = run.output().unwrap();
+        assert!(built.status.success() && said(&built).contains('7'), "{}", said(&built));
+    }
 }

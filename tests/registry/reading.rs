@@ -139,11 +139,15 @@ fn a_path_that_leads_nowhere_is_a_json_404_and_a_wrong_method_a_json_405() {
     assert_eq!(answer.detail(), "/api/v1/crates/new does not take POST");
 }
 
+// protocol: 68
 #[test]
 fn the_pages_say_how_to_use_the_registry_and_how_to_get_a_token() {
     let registry = TestRegistry::new();
     assert!(registry.anonymous().get("/").good().text().contains("sparse+http://registry.test/index/"));
-    assert!(registry.anonymous().get("/me").good().text().contains("supercargo admin token create"));
+    let me = registry.anonymous().get("/me").good();
+    assert!(me.text().contains("supercargo admin token create") && me.text().contains("/api/v1/me/tokens"));
+    assert!(me.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    assert!(!registry.anonymous().get("/").good().text().contains("global-credential-providers"));
 }
 
 /// Cargo shows the text of our error form only, and everything else with all headers as a dump.

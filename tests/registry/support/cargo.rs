@@ -8,6 +8,7 @@ pub struct Cargo {
     directory: tempfile::TempDir,
     index: String,
     token: String,
+    has_token: bool,
     /// `+name` of a toolchain, if not the one in use.
     toolchain: Option<String>,
 }
@@ -19,6 +20,7 @@ impl Cargo {
             directory: tempfile::tempdir().unwrap(),
             index: index.to_owned(),
             token: token.to_owned(),
+            has_token: true,
             toolchain: None,
         };
         cargo.forget();
@@ -28,6 +30,11 @@ impl Cargo {
     pub fn toolchain(mut self, name: &str) -> Self {
         self.toolchain = Some(name.to_owned());
         self
+    }
+
+    /// Somebody who has not logged in.
+    pub fn leave_out_the_token(&mut self) {
+        self.has_token = false;
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -81,8 +88,10 @@ impl Cargo {
             .current_dir(self.path(directory))
             .env("CARGO_HOME", self.path("home"))
             .env("CARGO_TARGET_DIR", self.path("target"))
-            .env("CARGO_TERM_COLOR", "never")
-            .env("CARGO_REGISTRIES_SUPERCARGO_TOKEN", &self.token);
+            .env("CARGO_TERM_COLOR", "never");
+        if self.has_token {
+            command.env("CARGO_REGISTRIES_SUPERCARGO_TOKEN", &self.token);
+        }
         command
     }
 
