@@ -24,7 +24,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Va
     let user = match auth::authenticate(&app, &parts.headers).await {
         Ok(user) => user,
         Err(refused) => {
-            body::discard(&parts.headers, body).await;
+            body::discard(&parts.headers, body);
             return Err(refused);
         }
     };

@@ -46,7 +46,7 @@ async fn change(
 ) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
     let user = auth::authenticate(&app, &parts.headers).await;
-    body::discard(&parts.headers, body).await;
+    body::discard(&parts.headers, body);
     let user = user?;
     let name = crate_name(&name)?;
     let num = version(&name, &num)?;
