@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::work::duration;
-use super::{StorageOptions, WorkOptions};
+use super::{HttpOptions, StorageOptions, WorkOptions};
 use crate::package::Limits;
 
 #[derive(Args, Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct ServeOptions {
     /// Another URL, perhaps a former one, under which crates may name this registry; may be given several times
     #[arg(long = "url-alias", env = "SUPERCARGO_URL_ALIASES", value_name = "URL", value_delimiter = ',', value_parser = base_url)]
     pub url_aliases: Vec<String>,
+    #[command(flatten)]
+    pub http: HttpOptions,
     #[command(flatten)]
     pub work: WorkOptions,
     /// Leave the jobs to `supercargo worker`

@@ -6,8 +6,8 @@ use std::time::Duration;
 use diesel::PgConnection;
 use tokio::sync::Semaphore;
 
-use super::ApiError;
 use super::index::IndexState;
+use super::{ApiError, TrustedProxies};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::package::{Limits, RegistryUrls};
@@ -42,6 +42,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The longest an answer waits for its job.
     pub publish_wait: Duration,
+    /// Whose word about their clients counts.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl App {

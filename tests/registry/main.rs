@@ -16,5 +16,7 @@ mod racing;
 mod reading;
 mod repeating;
 mod serving;
+mod tls;
+mod transport;
 mod with_command;
 mod yanking;

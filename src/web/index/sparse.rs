@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::accept_encoding::prefers_gzip;
 use super::entity_tag::{entity_tag, is_known};
 use super::plain_text::{sentence, unavailable};
-use super::{IndexState, blocking};
+use super::{Served, blocking};
 use crate::index::path::crate_path;
 use crate::index::{ConfigJson, IndexError, Oid, View};
 
@@ -31,21 +31,22 @@ enum Found {
 }
 
 /// `GET /index/`: for a person who looks there.
-pub async fn about() -> impl IntoResponse {
-    sentence(
-        StatusCode::OK,
-        "This is a sparse cargo index. Put `sparse+` and this address, with a slash at its end, into .cargo/config.toml as the registry's index.",
-    )
+pub async fn about(State(served): State<Served>) -> impl IntoResponse {
+    let base = &served.base_url;
+    let text = format!(
+        "This is a sparse cargo index: put `sparse+{base}/index/`, with the slash, into .cargo/config.toml as the registry's index."
+    );
+    sentence(StatusCode::OK, text)
 }
 
 /// `GET /index/config.json`.
-pub async fn config(State(state): State<IndexState>, headers: HeaderMap) -> Response<Body> {
-    answer(state.view, ConfigJson::PATH.to_owned(), &headers, "application/json").await
+pub async fn config(State(served): State<Served>, headers: HeaderMap) -> Response<Body> {
+    answer(served.index.view, ConfigJson::PATH.to_owned(), &headers, "application/json").await
 }
 
 /// `GET /index/{path}`: the file of a crate.
 pub async fn file(
-    State(state): State<IndexState>,
+    State(served): State<Served>,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response<Body> {
@@ -54,16 +55,21 @@ pub async fn file(
     };
     let lower = path.to_ascii_lowercase();
     if crate_path(&lower).is_none() {
+        if path == "info/refs" {
+            let text = format!("This is the sparse index; git finds the index at {}/git/index", served.base_url);
+            return sentence(StatusCode::NOT_FOUND, text);
+        }
         return sentence(
             StatusCode::NOT_FOUND,
             "No such file in the index. Crates are at paths like 1/a, 2/ab, 3/a/abc and ab/cd/abcd.",
         );
     }
     if path != lower {
-        let text = format!("No such file in the index: paths are in lower case, ask for /index/{lower}");
+        let text =
+            format!("No such file in the index: paths are in lower case, ask for {}/index/{lower}", served.base_url);
         return sentence(StatusCode::NOT_FOUND, text);
     }
-    answer(state.view, path, &headers, "text/plain; charset=utf-8").await
+    answer(served.index.view, path, &headers, "text/plain; charset=utf-8").await
 }
 
 async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'static str) -> Response<Body> {

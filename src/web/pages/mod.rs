@@ -11,7 +11,7 @@ pub async fn home(State(app): State<App>) -> Html<String> {
     page(&format!(
         "<p>This is a cargo registry. To use it, put this into <code>.cargo/config.toml</code>:</p>\
          <pre>[registries.supercargo]\nindex = \"sparse+{base}/index/\"</pre>\
-         <p>and then <code>cargo add --registry supercargo NAME</code>. To publish, get a token: see <a href=\"me\">me</a>.</p>"
+         <p>and then <code>cargo add --registry supercargo NAME</code>. To publish, get a token: see <a href=\"{base}/me\">me</a>.</p>"
     ))
 }
 

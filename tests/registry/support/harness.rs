@@ -15,7 +15,7 @@ use supercargo::jobs::{self, Environment};
 use supercargo::package::{Limits, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::{App, Settings, router};
+use supercargo::web::{App, Settings, TrustedProxies, router};
 use tower::ServiceExt;
 
 use super::cluster;
@@ -68,6 +68,15 @@ impl TestRegistry {
     }
 
     pub fn with_limits(limits: Limits) -> Self {
+        Self::with(limits, TrustedProxies::default())
+    }
+
+    pub fn with_trusted_proxies(networks: &[&str]) -> Self {
+        let networks: Vec<_> = networks.iter().map(|network| network.parse().unwrap()).collect();
+        Self::with(Limits::default(), TrustedProxies::new(&networks))
+    }
+
+    fn with(limits: Limits, trusted_proxies: TrustedProxies) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let pool = Pool::test(&cluster::shared_url()).unwrap();
         let index = Index::open_or_init(&directory.path().join("index.git")).unwrap();
@@ -86,6 +95,7 @@ impl TestRegistry {
             urls: RegistryUrls::new([BASE_URL]),
             limits,
             publish_wait: Duration::ZERO,
+            trusted_proxies,
         };
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };
         let router = router(App::new(pool.clone(), crate_store, state, wakeups, completions, settings));

@@ -108,7 +108,7 @@ fn upper_case_is_404_and_says_where_to_look() {
     server.commit(&[("ab/cd/abcd", "x")]);
     let answer = server.get("/index/Ab/cd/Abcd", &[]);
     assert_eq!((answer.status, answer.header("cache-control")), (404, "no-store"));
-    insta::assert_snapshot!(answer.text(), @"No such file in the index: paths are in lower case, ask for /index/ab/cd/abcd");
+    insta::assert_snapshot!(answer.text(), @"No such file in the index: paths are in lower case, ask for http://registry.test/index/ab/cd/abcd");
 }
 
 #[test]
