@@ -14,6 +14,7 @@ pub mod state;
 
 mod auth;
 mod body;
+mod conditions;
 mod waiting;
 
 pub use client_address::{ClientAddress, TrustedProxies};

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod caching;
 mod cargo_client;
 mod crashes;
 mod fixtures;

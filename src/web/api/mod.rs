@@ -6,6 +6,7 @@ pub mod publish;
 pub mod version;
 pub mod yank;
 
+mod crate_file;
 mod path;
 
 use self::path::ApiPath;

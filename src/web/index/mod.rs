@@ -2,7 +2,6 @@
 //! what a git client fetches are the same head, so they can't disagree.
 
 mod accept_encoding;
-mod entity_tag;
 mod git;
 mod plain_text;
 mod sparse;
