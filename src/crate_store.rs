@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Location;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
 
 use crate::package::Checksum;
 
@@ -65,11 +66,22 @@ impl CrateStore {
 
     /// Opens a file; None if it is not there.
     pub fn get(&self, checksum: Checksum) -> Result<Option<CrateFile>, CrateStoreError> {
-        match wait_for(self.store.get(&location(checksum)))? {
-            Ok(found) => Ok(Some(CrateFile { size: found.meta.size, content: found.into_stream() })),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(CrateStoreError::Failed { checksum, source }),
-        }
+        let found = wait_for(self.store.get(&location(checksum)))?;
+        Ok(present(checksum, found)?.map(|found| CrateFile { size: found.meta.size, content: found.into_stream() }))
+    }
+
+    /// The size of a file, in bytes, without opening it; None if it is not there.
+    pub fn size(&self, checksum: Checksum) -> Result<Option<u64>, CrateStoreError> {
+        let found = wait_for(self.store.head(&location(checksum)))?;
+        Ok(present(checksum, found)?.map(|meta| meta.size))
+    }
+
+    /// Opens a part of a file, which must lie in it; None if the file is not there. `size` is that of the part.
+    pub fn get_range(&self, checksum: Checksum, part: Range<u64>) -> Result<Option<CrateFile>, CrateStoreError> {
+        let size = part.end - part.start;
+        let options = GetOptions::new().with_range(Some(part));
+        let found = wait_for(self.store.get_opts(&location(checksum), options))?;
+        Ok(present(checksum, found)?.map(|found| CrateFile { size, content: found.into_stream() }))
     }
 
     /// Removes a file; one that is not there is removed.
@@ -86,6 +98,14 @@ impl CrateStore {
             Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+fn present<T>(checksum: Checksum, found: object_store::Result<T>) -> Result<Option<T>, CrateStoreError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(source) => Err(CrateStoreError::Failed { checksum, source }),
     }
 }
 
@@ -153,6 +173,20 @@ mod tests {
         store.put(checksum, Bytes::from_static(b"content")).unwrap();
         assert_eq!(content(&store, checksum).as_deref(), Some(&b"content"[..]));
         assert_eq!(content(&store, Checksum::of(b"other")), None);
+    }
+
+    #[test]
+    fn a_part_of_a_file_is_read_alone_and_its_size_is_known_without_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = CrateStore::local(directory.path()).unwrap();
+        let checksum = Checksum::of(b"content");
+        assert_eq!(store.size(checksum).unwrap(), None);
+        assert!(store.get_range(checksum, 0..1).unwrap().is_none());
+        store.put(checksum, Bytes::from_static(b"content")).unwrap();
+        assert_eq!(store.size(checksum).unwrap(), Some(7));
+        let part = store.get_range(checksum, 3..5).unwrap().unwrap();
+        let pieces: Vec<Bytes> = wait_for(part.content.try_collect()).unwrap().unwrap();
+        assert_eq!((part.size, &pieces.concat()[..]), (2, &b"te"[..]));
     }
 
     #[test]

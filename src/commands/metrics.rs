@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
 use super::CommandError;
-use super::server::Server;
+use super::server::{Server, Site};
 use crate::database::Pool;
 use crate::jobs;
 use crate::queue::measures;
@@ -20,6 +20,9 @@ const SECONDS: [f64; 16] =
 const JOBS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0];
 /// How often samples are put into their buckets; until then each takes memory.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Connections of those who read them.
+const READERS: u32 = 64;
 
 /// Makes this process keep its measurements.
 pub(super) fn install(pool: &Pool) -> Result<Metrics, CommandError> {
@@ -46,5 +49,6 @@ pub(super) fn install(pool: &Pool) -> Result<Metrics, CommandError> {
 /// Serves them alone.
 pub(super) fn serve(listener: TcpListener, metrics: Metrics) -> Result<Server, CommandError> {
     tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
-    Server::start(web::metrics::router(metrics), listener)
+    let router = web::metrics::router(metrics);
+    Server::start(Site { router, tls: None, max_connections: READERS }, listener)
 }

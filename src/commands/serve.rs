@@ -8,10 +8,14 @@ use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+
 use super::metrics;
-use super::server::{Server, bind};
+use super::open_files;
+use super::server::{Server, Site, bind};
 use super::setup::{ensure_admin, ensure_config_json};
 use super::signals::Signals;
+use super::tls::Certificate;
 use super::working::{Shared, Working};
 use super::{CommandError, Storage};
 use crate::config::{AccessOptions, ServeOptions, WhoMayCreate};
@@ -22,15 +26,25 @@ use crate::jobs::{Admission, NewCrates};
 use crate::package::RegistryUrls;
 use crate::queue::{Completions, Wakeups};
 use crate::web::index::{GitService, IndexState};
-use crate::web::{self, App, Settings};
+use crate::web::{self, App, Settings, TrustedProxies};
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
-    let signals = Signals::block()?;
+    let mut signals = Signals::block()?;
+    let certificate = Certificate::load(&options.http)?;
+    if certificate.is_some() {
+        signals = signals.with_hangup()?;
+    }
     let listener = bind(options.listen, "--listen")?;
     let metrics_listener = options.work.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
     let storage = Storage::open(&options.storage, options.throwaway)?;
     let data_dir = storage.data_dir.clone();
-    let served = serve_from(options, &storage, listener, metrics_listener, signals);
+    let served = serve_from(
+        options,
+        &storage,
+        Listeners { requests: listener, metrics: metrics_listener },
+        certificate,
+        signals,
+    );
     let closed = storage.close();
     if options.throwaway {
         std::fs::remove_dir_all(data_dir.path())?;
@@ -41,12 +55,13 @@ pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
 fn serve_from(
     options: &ServeOptions,
     storage: &Storage,
-    listener: TcpListener,
-    metrics_listener: Option<TcpListener>,
+    listeners: Listeners,
+    certificate: Option<Certificate>,
     signals: Signals,
 ) -> Result<(), CommandError> {
-    let address = listener.local_addr()?;
-    let base_url = options.public_url.clone().unwrap_or_else(|| local_url(address));
+    let address = listeners.requests.local_addr()?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    let base_url = options.public_url.clone().unwrap_or_else(|| local_url(scheme, address));
     if storage.is_embedded() {
         ensure_admin(&mut storage.connect()?, &storage.data_dir.admin_token_file())?;
     }
@@ -59,27 +74,32 @@ fn serve_from(
     let takes_jobs = (!options.no_worker).then_some(&options.work);
     let working = Working::start(storage, &shared, takes_jobs, options.storage.database_pool_size)?;
     let settings = Settings {
-        urls: registry_urls(options, &base_url, address),
+        urls: registry_urls(options, &base_url, &format!("{scheme}://{address}")),
         base_url: base_url.clone(),
         limits: options.limits(),
         admission: admission(&options.access)?,
         auth_required: options.access.auth_required,
         publish_wait: options.publish_wait,
+        trusted_proxies: TrustedProxies::new(&options.http.trusted_proxies),
     };
     let Shared { pool, index, crate_store, wakeups, completions } = shared;
     let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let app = App::new(pool, crate_store, index_state, wakeups, completions, settings);
     let mut router = web::router(app);
-    let metrics_server = match metrics_listener {
+    let metrics_server = match listeners.metrics {
         Some(listener) => Some(metrics::serve(listener, metrics)?),
         None => {
             router = router.merge(web::metrics::router(metrics));
             None
         }
     };
-    let server = Server::start(router, listener)?;
+    let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
+    let tls = tls.map(|config| (config, web::https_only::router(base_url.clone())));
+    let by_limit = open_files::connections_by_limit();
+    let max_connections = options.http.max_connections.map_or(by_limit, std::num::NonZeroU32::get);
+    let server = Server::start(Site { router, tls, max_connections }, listeners.requests)?;
     announce(storage, &base_url, options.access.auth_required)?;
-    let signal = signals.wait()?;
+    let signal = wait_for_the_end(&signals, certificate.as_ref())?;
     tracing::info!("{signal}: finishing requests and the batch at hand; once more to leave at once");
     // A throw-away registry is told by the death of its parent, which the kernel may tell twice; it has to clean up.
     if !options.throwaway {
@@ -92,12 +112,29 @@ fn serve_from(
     served.and(said).and(measured)
 }
 
-/// Where clients on this machine reach an address.
-fn local_url(address: SocketAddr) -> String {
-    if !address.ip().is_unspecified() {
-        return format!("http://{address}");
+/// What `serve` listens on.
+struct Listeners {
+    requests: TcpListener,
+    metrics: Option<TcpListener>,
+}
+
+/// Waits for the signal to stop; until then SIGHUP has the certificate read again.
+fn wait_for_the_end(signals: &Signals, certificate: Option<&Certificate>) -> Result<Signal, CommandError> {
+    let watch = certificate.map(Certificate::watch).transpose()?;
+    loop {
+        match (signals.wait()?, &watch) {
+            (Signal::SIGHUP, Some(watch)) => watch.reload(),
+            (signal, _) => return Ok(signal),
+        }
     }
-    let url = format!("http://127.0.0.1:{}", address.port());
+}
+
+/// Where clients on this machine reach an address.
+fn local_url(scheme: &str, address: SocketAddr) -> String {
+    if !address.ip().is_unspecified() {
+        return format!("{scheme}://{address}");
+    }
+    let url = format!("{scheme}://127.0.0.1:{}", address.port());
     tracing::warn!(
         "listening on all addresses, while config.json tells clients {url}: set --public-url to the registry's own name"
     );
@@ -115,10 +152,9 @@ fn admission(options: &AccessOptions) -> Result<Admission, CommandError> {
     })
 }
 
-fn registry_urls(options: &ServeOptions, base_url: &str, address: SocketAddr) -> RegistryUrls {
-    let local = format!("http://{address}");
+fn registry_urls(options: &ServeOptions, base_url: &str, local: &str) -> RegistryUrls {
     let aliases = options.url_aliases.iter().map(String::as_str);
-    RegistryUrls::new([base_url, &local].into_iter().chain(aliases))
+    RegistryUrls::new([base_url, local].into_iter().chain(aliases))
 }
 
 /// Says where the registry is: a file for programs, the lines to copy for people.
@@ -132,6 +168,12 @@ fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<()
     println!("    [registries.supercargo]\n    index = \"sparse+{base_url}/index/\"\n");
     if auth_required {
         println!("    [registry]\n    global-credential-providers = [\"cargo:token\"]\n");
+    }
+    if base_url.starts_with("https://") {
+        println!(
+            "If clients don't know the authority behind its certificate, name them that one's certificate as well:\n"
+        );
+        println!("    [http]\n    cainfo = \"/path/to/authority.pem\"\n");
     }
     let token = storage.data_dir.admin_token_file();
     if token.exists() {

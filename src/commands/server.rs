@@ -1,12 +1,17 @@
 //! An HTTP server on threads of its own.
 
+mod connections;
+mod watched;
+
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::sync::oneshot;
+use tokio_rustls::rustls::ServerConfig;
 
+use self::connections::Connections;
 use super::CommandError;
 
 /// Takes an address, which the option `flag` named.
@@ -21,6 +26,15 @@ pub(super) fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Comma
     })
 }
 
+/// What is served, and how.
+pub(super) struct Site {
+    pub(super) router: Router,
+    /// HTTPS, and what is said to those who speak HTTP nevertheless.
+    pub(super) tls: Option<(Arc<ServerConfig>, Router)>,
+    /// Connections that are served at the same time.
+    pub(super) max_connections: u32,
+}
+
 /// The HTTP server on threads of its own.
 pub(super) struct Server {
     runtime: tokio::runtime::Runtime,
@@ -30,26 +44,15 @@ pub(super) struct Server {
 
 impl Server {
     /// Serves until it is stopped.
-    pub(super) fn start(router: Router, listener: TcpListener) -> Result<Self, CommandError> {
+    pub(super) fn start(site: Site, listener: TcpListener) -> Result<Self, CommandError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("web").enable_all().build()?;
         listener.set_nonblocking(true)?;
-        let (stop, stopped) = oneshot::channel::<()>();
         let listener = {
             let _entered = runtime.enter();
-            // Without TCP_NODELAY a peer loses 40 ms on every answer of a connection it keeps.
-            tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "TCP_NODELAY could not be set");
-                }
-            })
+            tokio::net::TcpListener::from_std(listener)?
         };
-        let served = runtime.spawn(async move {
-            let stopping = async {
-                // A sender that is gone means stop as well.
-                let _ = stopped.await;
-            };
-            axum::serve(listener, router).with_graceful_shutdown(stopping).await
-        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = runtime.spawn(Arc::new(Connections::new(site)).serve(listener, stopped));
         Ok(Self { runtime, stop, served })
     }
 

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT. They are blocked in every thread and waited for by one, so that no code runs in a handler.
+//! SIGTERM and SIGINT, and SIGHUP where it means to read files again. They are blocked in every thread and waited for by one, so that no code runs in a handler.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -22,6 +22,13 @@ impl Signals {
         Ok(Self(signals))
     }
 
+    /// SIGHUP too: it no longer ends the program, and `wait` answers it.
+    pub(super) fn with_hangup(mut self) -> Result<Self, CommandError> {
+        self.0.add(Signal::SIGHUP);
+        self.0.thread_block()?;
+        Ok(self)
+    }
+
     /// Gives a child process the signals back. Our own children either block them as well (`serve`), set them as they need
     /// (PostgreSQL) or are ended by SIGKILL (git).
     #[allow(unsafe_code)]
@@ -42,7 +49,10 @@ impl Signals {
     /// was begun is begun again.
     pub(super) fn leave_at_the_next(self) -> Result<(), CommandError> {
         std::thread::Builder::new().name("second-signal".to_owned()).spawn(move || {
-            if self.wait().is_ok() {
+            while let Ok(signal) = self.wait() {
+                if signal == Signal::SIGHUP {
+                    continue;
+                }
                 eprintln!("supercargo: leaving at once");
                 std::process::exit(LEFT_AT_ONCE);
             }

@@ -25,12 +25,16 @@ use crate::database::{embedded, users};
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
 /// Variables that would make the throw-away registry another one.
-const SURROUNDINGS: [&str; 5] = [
+const SURROUNDINGS: [&str; 9] = [
     "DATABASE_URL",
     "SUPERCARGO_DATABASE_URL",
     "SUPERCARGO_PUBLIC_URL",
     "SUPERCARGO_URL_ALIASES",
     "SUPERCARGO_NO_WORKER",
+    "SUPERCARGO_TLS_CERT",
+    "SUPERCARGO_TLS_KEY",
+    "SUPERCARGO_TRUSTED_PROXIES",
+    "SUPERCARGO_MAX_CONNECTIONS",
 ];
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

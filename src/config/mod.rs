@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod http;
 pub mod serve;
 pub mod storage;
 pub mod work;
@@ -17,6 +18,7 @@ pub use admin::{
     AdminCommand, AuditOptions, CrateCommand, JobsCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand,
     TokenCommand, UserCommand, VersionCommand,
 };
+pub use http::HttpOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;
 pub use work::{WorkOptions, WorkerOptions};
@@ -60,7 +62,7 @@ pub enum Command {
     /// first start a user `admin` is created, and its token is written to <data-dir>/admin-token.
     ///
     /// SIGTERM and Ctrl-C let requests and the batch at hand finish; a second one leaves at once, and loses nothing.
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     /// Take the jobs of a registry that `serve --no-worker` serves
     ///
     /// Works on the same database and data directory. With the private PostgreSQL, `serve` must be running. Several

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::work::duration;
-use super::{AccessOptions, StorageOptions, WorkOptions};
+use super::{AccessOptions, HttpOptions, StorageOptions, WorkOptions};
 use crate::package::Limits;
 
 #[derive(Args, Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct ServeOptions {
     pub url_aliases: Vec<String>,
     #[command(flatten)]
     pub access: AccessOptions,
+    #[command(flatten)]
+    pub http: HttpOptions,
     #[command(flatten)]
     pub work: WorkOptions,
     /// Leave the jobs to `supercargo worker`

@@ -31,7 +31,7 @@ pub use git_program::{GitProgram, readable_stderr};
 pub use git2::Oid;
 pub use maintenance::{Maintainer, Maintenance, REPACK_LIMIT};
 pub use repository::{Head, Index, IndexFile};
-pub use view::View;
+pub use view::{Coding, View};
 pub use writer::{Committed, Writer};
 
 #[cfg(test)]

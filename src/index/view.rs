@@ -32,10 +32,13 @@ pub struct View {
     cache: Arc<Cache<(Oid, Coding), Bytes, ByLength>>,
 }
 
+/// A form in which content is sent. Source: the registry of HTTP content codings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Coding {
+pub enum Coding {
+    /// As it is.
     Identity,
     Gzip,
+    Zstd,
 }
 
 #[derive(Debug, Clone)]
@@ -76,9 +79,14 @@ impl View {
         self.cache.get_or_insert_with(&(id, Coding::Identity), || self.index.content(id))
     }
 
-    /// The same content compressed with gzip.
-    pub fn gzipped(&self, id: Oid) -> Result<Bytes, IndexError> {
-        self.cache.get_or_insert_with(&(id, Coding::Gzip), || Ok(gzip(&self.content(id)?)))
+    /// The same content in another form.
+    pub fn coded(&self, id: Oid, coding: Coding) -> Result<Bytes, IndexError> {
+        let compress = match coding {
+            Coding::Identity => return self.content(id),
+            Coding::Gzip => gzip,
+            Coding::Zstd => zstd,
+        };
+        self.cache.get_or_insert_with(&(id, coding), || Ok(compress(&self.content(id)?)))
     }
 }
 
@@ -86,4 +94,9 @@ fn gzip(content: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let compressed = encoder.write_all(content).and_then(|()| encoder.finish());
     Bytes::from(compressed.expect("a Vec takes every byte")) // writing to memory can't fail
+}
+
+fn zstd(content: &[u8]) -> Bytes {
+    let compressed = zstd::bulk::compress(content, zstd::DEFAULT_COMPRESSION_LEVEL);
+    Bytes::from(compressed.expect("the buffer is as large as it may get")) // the bound is the library's own
 }

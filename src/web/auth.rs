@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{ApiError, App};
+use super::{ApiError, App, ClientAddress};
 use crate::database::caller::Caller;
 use crate::database::tokens::{self, Authentication};
 
@@ -31,10 +31,11 @@ pub async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, ApiError> 
 
 /// The user, or why the token is none.
 pub(super) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<Result<Caller, String>, ApiError> {
+    let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.ip());
     let found = app.with_connection(move |connection| tokens::authenticate(connection, &token)).await?;
     let base = &app.settings.base_url;
     Ok(match found {
-        Authentication::Known(user, token) => Ok(Caller { user, token, address: address(parts) }),
+        Authentication::Known(user, token) => Ok(Caller { user, token, address: address.map(|ip| ip.to_string()) }),
         Authentication::Unknown => Err(format!(
             "the token is unknown to this registry or was revoked: see {base}/me for how to get one, and run \
              `cargo login` with it"
@@ -45,11 +46,6 @@ pub(super) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<R
             token.expires_at.map(|end| format!(" on {}", end.format("%Y-%m-%d at %H:%M UTC"))).unwrap_or_default()
         )),
     })
-}
-
-/// Where the request came from.
-fn address(_parts: &Parts) -> Option<String> {
-    None
 }
 
 /// What cargo shows to its user, and gives to credential providers.

@@ -2,7 +2,8 @@
 //!
 //! A client that is still sending when it is refused must be heard out: a connection that is closed with unread data in
 //! it is reset, and the reset overtakes the answer, so that cargo would show a broken pipe where it could show the
-//! reason. What is heard out is thrown away as it comes, and bounded as well.
+//! reason. It is answered at once and heard out beside, since one that waits for the answer before it goes on is as much
+//! in its right. What is heard out is thrown away as it comes, and bounded as well.
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const DISCARDING: Duration = Duration::from_secs(30);
 pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, allowed: &str) -> Result<Bytes, ApiError> {
     let declared = content_length(headers);
     if declared.is_some_and(|length| length > limit as u64) {
-        discard(headers, body).await;
+        discard(headers, body);
         return Err(too_large(limit, declared, allowed));
     }
     let mut content = BytesMut::with_capacity(declared.map_or(0, |length| length as usize));
@@ -41,7 +42,7 @@ pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, allowed: &s
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if content.len() + data.len() > limit {
-            discard(headers, body).await;
+            hear_out(body);
             return Err(too_large(limit, declared, allowed));
         }
         content.extend_from_slice(&data);
@@ -60,11 +61,15 @@ fn too_large(limit: usize, declared: Option<u64>, allowed: &str) -> ApiError {
 }
 
 /// Hears the client out, so that it will read the answer. A client that waits for `100 Continue` has sent nothing yet.
-pub async fn discard(headers: &HeaderMap, mut body: Body) {
-    if headers.get(header::EXPECT).is_some() || content_length(headers).is_some_and(|length| length > DISCARDED) {
-        return;
+pub fn discard(headers: &HeaderMap, body: Body) {
+    let has_not_begun = headers.get(header::EXPECT).is_some();
+    if !has_not_begun && content_length(headers).is_none_or(|length| length <= DISCARDED) {
+        hear_out(body);
     }
-    let hear_out = async {
+}
+
+fn hear_out(mut body: Body) {
+    let hear_out = async move {
         let mut read = 0;
         while let Some(Ok(frame)) = body.frame().await {
             read += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -74,7 +79,7 @@ pub async fn discard(headers: &HeaderMap, mut body: Body) {
         }
     };
     // When the time is over the client is refused without having been heard out.
-    let _ = tokio::time::timeout(DISCARDING, hear_out).await;
+    tokio::spawn(tokio::time::timeout(DISCARDING, hear_out));
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

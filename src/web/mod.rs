@@ -2,18 +2,24 @@
 //! Nothing here writes the index.
 
 pub mod api;
+pub mod client_address;
 pub mod error;
+pub mod https_only;
 pub mod index;
 pub mod metrics;
 pub mod pages;
+pub mod request_id;
 pub mod router;
 pub mod state;
 
 mod auth;
 mod body;
+mod conditions;
 mod private;
 mod waiting;
 
+pub use client_address::{ClientAddress, TrustedProxies};
 pub use error::ApiError;
+pub use request_id::RequestId;
 pub use router::router;
 pub use state::{App, Settings};

@@ -1,19 +1,27 @@
 //! Which path leads where.
 
 use axum::Router;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, put};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::{DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
-use super::{ApiError, App, api, index, pages, private};
+use super::{ApiError, App, api, index, pages, private, request_id};
+
+/// What says nothing about caches may not be kept by any: an answer about a crate is out of date with the next publish.
+const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
+/// Nobody is to guess that an answer is something else than it says.
+const AS_LABELLED: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// The whole registry.
 pub fn router(app: App) -> Router {
-    let index = index::router(app.index.clone());
+    let index = index::router(app.index.clone(), &app.settings.base_url);
+    let base_url = app.settings.base_url.clone();
+    let trusted_proxies = app.settings.trusted_proxies.clone();
     let router = Router::new()
         .route("/", get(pages::home))
         .route("/me", get(pages::me))
@@ -34,20 +42,26 @@ pub fn router(app: App) -> Router {
         .with_state(app.clone())
         .merge(index)
         .method_not_allowed_fallback(method_not_allowed)
-        .fallback(not_found);
+        .fallback(async move |uri: Uri| not_found(&base_url, &uri));
     let router =
         if app.settings.auth_required { router.layer(from_fn_with_state(app, private::guard)) } else { router };
-    router.layer(CatchPanicLayer::custom(panicked)).layer(
-        TraceLayer::new_for_http()
-            .make_span_with(DefaultMakeSpan::new().level(Level::DEBUG))
-            .on_response(DefaultOnResponse::new().level(Level::DEBUG))
-            .on_failure(()),
-    )
+    router
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(request_id::span)
+                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+                .on_failure(()),
+        )
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, NOT_KEPT))
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, AS_LABELLED))
+        .layer(from_fn_with_state(trusted_proxies, request_id::identify))
 }
 
-async fn not_found(uri: Uri) -> ApiError {
+fn not_found(base_url: &str, uri: &Uri) -> ApiError {
     ApiError::not_found(format!(
-        "there is nothing at {}: the API is under /api/v1, the sparse index under /index/ and the git index at /git/index",
+        "there is nothing at {}: the API is under {base_url}/api/v1, the sparse index is sparse+{base_url}/index/ and the \
+         git index {base_url}/git/index",
         uri.path()
     ))
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use diesel::PgConnection;
 use tokio::sync::Semaphore;
 
-use super::ApiError;
 use super::index::IndexState;
+use super::{ApiError, TrustedProxies};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::jobs::Admission;
@@ -47,6 +47,8 @@ pub struct Settings {
     pub auth_required: bool,
     /// The longest an answer waits for its job.
     pub publish_wait: Duration,
+    /// Whose word about their clients counts.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl App {

@@ -16,9 +16,10 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Files outside `web` that may be async, and why.
-const ASYNC: [(&str, &str); 2] = [
+const ASYNC: [(&str, &str); 3] = [
     ("crate_store.rs", "waits for the async interface of the object store"),
     ("commands/server.rs", "starts and stops the runtime that the web runs in"),
+    ("commands/server/connections.rs", "accepts the connections that the web answers"),
 ];
 
 fn sources() -> Vec<(String, String)> {

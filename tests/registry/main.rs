@@ -3,6 +3,7 @@
 mod support;
 
 mod auditing;
+mod caching;
 mod cargo_client;
 mod crashes;
 mod deleting;
@@ -20,6 +21,8 @@ mod racing;
 mod reading;
 mod repeating;
 mod serving;
+mod tls;
 mod tokens;
+mod transport;
 mod with_command;
 mod yanking;

@@ -108,6 +108,8 @@ fn teams_admins_limits_names_and_versions_are_managed_and_the_log_tells_of_it() 
                     team-create team-member-add owner-add publish owner-remove team-member-remove team-delete \
                     crate-limits crate-limits name-reserve name-release version-delete";
     assert_eq!(actions.join(" "), expected);
+    let published = log.as_array().unwrap().iter().find(|entry| entry["action"] == "publish").unwrap();
+    assert_eq!((&published["address"], &published["token_name"]), (&"127.0.0.1".into(), &"ci".into()));
     let by_operator = &log[0]["actor"].as_str().unwrap();
     assert!(by_operator.contains('@') && log[0]["user_id"].is_null(), "{}", log[0]);
     let table = served.run("admin audit", &["--crate", "foo", "--action", "version-delete"]);

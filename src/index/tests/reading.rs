@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
-use crate::index::View;
+use crate::index::{Coding, View};
 
 const COMMITS: usize = 200;
 
@@ -52,7 +52,7 @@ fn a_view_follows_the_head_and_compresses_what_it_shows() {
         let file = view.file("1/a").unwrap().unwrap();
         assert_eq!(file.content, content);
         let mut text = String::new();
-        let gzipped = view.gzipped(file.id).unwrap();
+        let gzipped = view.coded(file.id, Coding::Gzip).unwrap();
         flate2::read::GzDecoder::new(&gzipped[..]).read_to_string(&mut text).unwrap();
         assert_eq!(text, content);
     }

@@ -9,6 +9,7 @@ pub mod tokens;
 pub mod version;
 pub mod yank;
 
+mod crate_file;
 mod input;
 mod output;
 mod path;

@@ -24,7 +24,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Va
     let caller = match auth::authenticate(&app, &parts).await {
         Ok(caller) => caller,
         Err(refused) => {
-            body::discard(&parts.headers, body).await;
+            body::discard(&parts.headers, body);
             return Err(refused);
         }
     };
@@ -32,7 +32,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Va
     let max_crate = match app.with_connection(crate_limits::largest_crate_size).await {
         Ok(largest) => app.settings.limits.max_crate.max(largest.and_then(|size| size.try_into().ok()).unwrap_or(0)),
         Err(failed) => {
-            body::discard(&parts.headers, body).await;
+            body::discard(&parts.headers, body);
             return Err(failed);
         }
     };

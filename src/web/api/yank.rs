@@ -46,7 +46,7 @@ async fn change(
 ) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
     let caller = auth::authenticate(&app, &parts).await;
-    body::discard(&parts.headers, body).await;
+    body::discard(&parts.headers, body);
     let caller = caller?;
     let name = crate_name(&name)?;
     let num = version(&name, &num)?;

@@ -1,10 +1,15 @@
-//! `Accept-Encoding`, as far as the one question goes: gzip or not. Source: RFC 9110, sections 12.4.2 and 12.5.3.
+//! `Accept-Encoding`: which of the forms there are a client takes, and takes best. Source: RFC 9110, sections 12.4.2 and
+//! 12.5.3.
 
 use axum::http::{HeaderMap, header};
 
-/// Whether the answer to a request with these headers may be, and is better, compressed with gzip.
-pub fn prefers_gzip(headers: &HeaderMap) -> bool {
-    let (mut gzip, mut identity, mut any) = (None, None, None);
+use crate::index::Coding;
+
+/// The form that the answer to a request with these headers is best sent in.
+///
+/// Zstandard has to be asked for by name and not less than gzip: who writes `*` means what everybody knows.
+pub fn preferred(headers: &HeaderMap) -> Coding {
+    let (mut gzip, mut zstd, mut identity, mut any) = (None, None, None, None);
     let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     for item in values.flat_map(|value| value.split(',')) {
         let mut parts = item.split(';').map(str::trim);
@@ -14,13 +19,18 @@ pub fn prefers_gzip(headers: &HeaderMap) -> bool {
         };
         match coding.as_str() {
             "gzip" | "x-gzip" => gzip = Some(weight),
+            "zstd" => zstd = Some(weight),
             "identity" => identity = Some(weight),
             "*" => any = Some(weight),
             _ => {}
         }
     }
-    let gzip = gzip.or(any).unwrap_or(0);
-    gzip > 0 && gzip >= identity.unwrap_or(0)
+    let (gzip, zstd) = (gzip.or(any).unwrap_or(0), zstd.unwrap_or(0));
+    let compressed = if zstd > 0 && zstd >= gzip { (Coding::Zstd, zstd) } else { (Coding::Gzip, gzip) };
+    match compressed {
+        (coding, weight) if weight > 0 && weight >= identity.unwrap_or(0) => coding,
+        _ => Coding::Identity,
+    }
 }
 
 /// The weight in thousandths: 1000 where none is given; `None` for one that is no weight.
@@ -52,12 +62,12 @@ mod tests {
 
     use super::*;
 
-    fn accepts(values: &[&'static str]) -> bool {
+    fn chosen(values: &[&'static str]) -> Coding {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
         }
-        prefers_gzip(&headers)
+        preferred(&headers)
     }
 
     #[test]
@@ -71,14 +81,24 @@ mod tests {
             "br, *;q=0.1",
             "gzip ; q=1.000",
             "gzip;q=0.5, identity;q=0.5",
+            "zstd;q=0.9, gzip",
+            "zstd;q=0, gzip;q=0.1",
+            "zstd;q=0.5, *",
         ] {
-            assert!(accepts(&[value]), "{value}");
+            assert_eq!(chosen(&[value]), Coding::Gzip, "{value}");
         }
-        assert!(accepts(&["deflate", "gzip"]), "two header lines are one list");
+        assert_eq!(chosen(&["deflate", "gzip"]), Coding::Gzip, "two header lines are one list");
     }
 
     #[test]
-    fn gzip_is_not_used_when_it_is_absent_forbidden_worse_or_garbled() {
+    fn zstd_is_used_when_it_is_named_and_gzip_is_not_preferred() {
+        for value in ["zstd", "gzip, zstd", "gzip, deflate, br, zstd", "gzip;q=0.1, ZSTD;q=0.2", "zstd, *;q=0.5"] {
+            assert_eq!(chosen(&[value]), Coding::Zstd, "{value}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_compressed_where_that_is_not_asked_for_forbidden_worse_or_garbled() {
         for value in [
             "",
             "deflate",
@@ -87,13 +107,14 @@ mod tests {
             "*;q=0",
             "gzip;q=0, *",
             "gzip;q=0.4, identity",
+            "zstd;q=0.4, identity",
             "gzip;q=2",
             "gzip;q=x",
             "gzip;q=0.1234",
             "gzipped",
         ] {
-            assert!(!accepts(&[value]), "{value}");
+            assert_eq!(chosen(&[value]), Coding::Identity, "{value}");
         }
-        assert!(!accepts(&[]));
+        assert_eq!(chosen(&[]), Coding::Identity);
     }
 }

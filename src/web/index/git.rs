@@ -8,25 +8,26 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 
-use super::IndexState;
+use super::Served;
 use super::plain_text::sentence;
 use super::upload_pack::{Request, read_request};
 
 const READ_ONLY: &str = "The index is read-only; use cargo publish.";
 
 /// `GET /git/index`: for a person who looks there.
-pub async fn about() -> impl IntoResponse {
-    sentence(
-        StatusCode::OK,
-        "This is a cargo index for git. Put this address into .cargo/config.toml as the registry's index, or run `git clone` on it.",
-    )
+pub async fn about(State(served): State<Served>) -> impl IntoResponse {
+    let base = &served.base_url;
+    let text = format!(
+        "This is a cargo index for git: put `{base}/git/index` into .cargo/config.toml as the registry's index, or run `git clone` on it."
+    );
+    sentence(StatusCode::OK, text)
 }
 
 /// `GET /git/index/info/refs?service=git-upload-pack`: what there is to fetch.
-pub async fn info_refs(State(state): State<IndexState>, uri: Uri, headers: HeaderMap) -> Response<Body> {
+pub async fn info_refs(State(served): State<Served>, uri: Uri, headers: HeaderMap) -> Response<Body> {
     let query = uri.query().unwrap_or_default();
     match query.split('&').find_map(|pair| pair.strip_prefix("service=")) {
-        Some("git-upload-pack") => state.git.answer(Request::advertisement(&headers)).await,
+        Some("git-upload-pack") => served.index.git.answer(Request::advertisement(&headers)).await,
         Some("git-receive-pack") => sentence(StatusCode::FORBIDDEN, READ_ONLY),
         Some(_) => sentence(StatusCode::FORBIDDEN, "There is no such git service here; git-upload-pack is."),
         None => sentence(
@@ -37,7 +38,7 @@ pub async fn info_refs(State(state): State<IndexState>, uri: Uri, headers: Heade
 }
 
 /// `POST /git/index/git-upload-pack`: a fetch.
-pub async fn upload_pack(State(state): State<IndexState>, headers: HeaderMap, body: Body) -> Response<Body> {
+pub async fn upload_pack(State(served): State<Served>, headers: HeaderMap, body: Body) -> Response<Body> {
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
     if content_type != Some(b"application/x-git-upload-pack-request") {
         return sentence(
@@ -46,7 +47,7 @@ pub async fn upload_pack(State(state): State<IndexState>, headers: HeaderMap, bo
         );
     }
     match read_request(&headers, body).await {
-        Ok(input) => state.git.answer(Request::fetch(&headers, input)).await,
+        Ok(input) => served.index.git.answer(Request::fetch(&headers, input)).await,
         Err(refusal) => refusal,
     }
 }
@@ -56,15 +57,18 @@ pub async fn receive_pack() -> impl IntoResponse {
     sentence(StatusCode::FORBIDDEN, READ_ONLY)
 }
 
-/// Any other path: a client of the dumb protocol, which reads the repository's files.
-pub async fn dumb() -> impl IntoResponse {
-    sentence(
-        StatusCode::NOT_FOUND,
-        "The index is served by git's smart HTTP protocol only: its files can't be read one by one.",
-    )
+/// Any other path: a client of the dumb protocol, which reads the repository's files, or of the sparse one.
+pub async fn dumb(State(served): State<Served>) -> impl IntoResponse {
+    let text = format!(
+        "The index is served by git's smart HTTP protocol only: its files can't be read one by one. For the sparse \
+         protocol, use sparse+{}/index/",
+        served.base_url
+    );
+    sentence(StatusCode::NOT_FOUND, text)
 }
 
 /// An address with `.git`.
-pub async fn dot_git() -> impl IntoResponse {
-    sentence(StatusCode::NOT_FOUND, "The index is at /git/index, without `.git` at the end.")
+pub async fn dot_git(State(served): State<Served>) -> impl IntoResponse {
+    let text = format!("The index is at {}/git/index, without `.git` at the end.", served.base_url);
+    sentence(StatusCode::NOT_FOUND, text)
 }

@@ -2,11 +2,12 @@
 //! what a git client fetches are the same head, so they can't disagree.
 
 mod accept_encoding;
-mod entity_tag;
 mod git;
 mod plain_text;
 mod sparse;
 mod upload_pack;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{any, get, post};
@@ -24,8 +25,16 @@ pub struct IndexState {
     pub git: GitService,
 }
 
+/// What the handlers are given.
+#[derive(Debug, Clone)]
+struct Served {
+    index: IndexState,
+    /// Where clients reach the registry, without a slash at its end; for answers that say where to look.
+    base_url: Arc<str>,
+}
+
 /// The routes `/index/…` and `/git/index…`, as full paths.
-pub fn router(state: IndexState) -> Router {
+pub fn router(index: IndexState, base_url: &str) -> Router {
     Router::new()
         .route("/index", get(sparse::about))
         .route("/index/", get(sparse::about))
@@ -39,14 +48,15 @@ pub fn router(state: IndexState) -> Router {
         .route("/git/index/{*path}", any(git::dumb))
         .route("/git/index.git", any(git::dot_git))
         .route("/git/index.git/{*path}", any(git::dot_git))
-        .with_state(state)
+        .with_state(Served { index, base_url: base_url.into() })
 }
 
 /// Runs code that blocks (git objects, decompression) on a thread that may; a panic in it goes on in the caller.
 ///
 /// `None`: the server is shutting down.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    match tokio::task::spawn_blocking(work).await {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(value) => Some(value),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -12,40 +12,47 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 
-use super::accept_encoding::prefers_gzip;
-use super::entity_tag::{entity_tag, is_known};
+use super::accept_encoding::preferred;
 use super::plain_text::{sentence, unavailable};
-use super::{IndexState, blocking};
+use super::{Served, blocking};
 use crate::index::path::crate_path;
-use crate::index::{ConfigJson, IndexError, Oid, View};
+use crate::index::{Coding, ConfigJson, IndexError, Oid, View};
+use crate::web::conditions::{self, Condition, Tag};
 
 /// Below this many bytes compression saves no packet.
-const MIN_GZIP: usize = 512;
+const MIN_COMPRESSED: usize = 512;
 
 /// What was found for a request.
 enum Found {
     Absent,
-    Unchanged(Oid),
-    Plain(Oid, Bytes),
-    Gzipped(Oid, Bytes),
+    Present(Form),
+}
+
+/// A file as it is sent.
+struct Form {
+    id: Oid,
+    coding: Coding,
+    condition: Condition,
+    content: Bytes,
 }
 
 /// `GET /index/`: for a person who looks there.
-pub async fn about() -> impl IntoResponse {
-    sentence(
-        StatusCode::OK,
-        "This is a sparse cargo index. Put `sparse+` and this address, with a slash at its end, into .cargo/config.toml as the registry's index.",
-    )
+pub async fn about(State(served): State<Served>) -> impl IntoResponse {
+    let base = &served.base_url;
+    let text = format!(
+        "This is a sparse cargo index: put `sparse+{base}/index/`, with the slash, into .cargo/config.toml as the registry's index."
+    );
+    sentence(StatusCode::OK, text)
 }
 
 /// `GET /index/config.json`.
-pub async fn config(State(state): State<IndexState>, headers: HeaderMap) -> Response<Body> {
-    answer(state.view, ConfigJson::PATH.to_owned(), &headers, "application/json").await
+pub async fn config(State(served): State<Served>, headers: HeaderMap) -> Response<Body> {
+    answer(served.index.view, ConfigJson::PATH.to_owned(), &headers, "application/json").await
 }
 
 /// `GET /index/{path}`: the file of a crate.
 pub async fn file(
-    State(state): State<IndexState>,
+    State(served): State<Served>,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response<Body> {
@@ -54,24 +61,28 @@ pub async fn file(
     };
     let lower = path.to_ascii_lowercase();
     if crate_path(&lower).is_none() {
+        if path == "info/refs" {
+            let text = format!("This is the sparse index; git finds the index at {}/git/index", served.base_url);
+            return sentence(StatusCode::NOT_FOUND, text);
+        }
         return sentence(
             StatusCode::NOT_FOUND,
             "No such file in the index. Crates are at paths like 1/a, 2/ab, 3/a/abc and ab/cd/abcd.",
         );
     }
     if path != lower {
-        let text = format!("No such file in the index: paths are in lower case, ask for /index/{lower}");
+        let text =
+            format!("No such file in the index: paths are in lower case, ask for {}/index/{lower}", served.base_url);
         return sentence(StatusCode::NOT_FOUND, text);
     }
-    answer(state.view, path, &headers, "text/plain; charset=utf-8").await
+    answer(served.index.view, path, &headers, "text/plain; charset=utf-8").await
 }
 
 async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'static str) -> Response<Body> {
-    let may_gzip = prefers_gzip(headers);
-    let conditions = headers.clone();
-    let wanted = path.clone();
-    match blocking(move || look_up(&view, &wanted, &conditions, may_gzip)).await {
-        Some(Ok(found)) => respond(&path, found, may_gzip, content_type),
+    let (conditions, wanted) = (headers.clone(), path.clone());
+    match blocking(move || look_up(&view, &wanted, &conditions)).await {
+        Some(Ok(Found::Present(form))) => respond(form, content_type),
+        Some(Ok(Found::Absent)) => sentence(StatusCode::NOT_FOUND, format!("No such file in the index: {path}")),
         Some(Err(error)) => {
             tracing::error!(path, error = &error as &dyn std::error::Error, "the index can't be read");
             unavailable("The index can't be read at the moment; the server's log tells why.")
@@ -80,42 +91,50 @@ async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'s
     }
 }
 
-fn look_up(view: &View, path: &str, headers: &HeaderMap, may_gzip: bool) -> Result<Found, IndexError> {
+/// Chooses the form first: each has a tag of its own, and a 304 has the tag that the file would have.
+fn look_up(view: &View, path: &str, headers: &HeaderMap) -> Result<Found, IndexError> {
     let Some(id) = view.find(path)? else {
         return Ok(Found::Absent);
     };
-    if is_known(headers, id) {
-        return Ok(Found::Unchanged(id));
-    }
     let content = view.content(id)?;
-    if may_gzip && content.len() >= MIN_GZIP {
-        Ok(Found::Gzipped(id, view.gzipped(id)?))
-    } else {
-        Ok(Found::Plain(id, content))
-    }
+    let coding = if content.len() < MIN_COMPRESSED { Coding::Identity } else { preferred(headers) };
+    let opaque = id.to_string();
+    let condition = conditions::check(headers, Tag { opaque: &opaque, is_strong: coding == Coding::Identity });
+    let content = if condition == Condition::Met { view.coded(id, coding)? } else { Bytes::new() };
+    Ok(Found::Present(Form { id, coding, condition, content }))
 }
 
-fn respond(path: &str, found: Found, may_gzip: bool, content_type: &'static str) -> Response<Body> {
-    let (status, id, gzipped, body) = match found {
-        Found::Absent => {
-            return sentence(StatusCode::NOT_FOUND, format!("No such file in the index: {path}"));
+fn respond(form: Form, content_type: &'static str) -> Response<Body> {
+    let mut response = match form.condition {
+        Condition::Met => Response::new(Body::from(form.content)),
+        Condition::NotModified => StatusCode::NOT_MODIFIED.into_response(),
+        Condition::Failed => {
+            let text = "If-Match names another state of this file; ask without it.";
+            return sentence(StatusCode::PRECONDITION_FAILED, text);
         }
-        // A client that takes gzip may have either form; the weak tag is right for both.
-        Found::Unchanged(id) => (StatusCode::NOT_MODIFIED, id, may_gzip, Bytes::new()),
-        Found::Plain(id, body) => (StatusCode::OK, id, false, body),
-        Found::Gzipped(id, body) => (StatusCode::OK, id, true, body),
     };
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
+    let is_whole = response.status() == StatusCode::OK;
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, entity_tag(id, gzipped));
+    headers.insert(header::ETAG, entity_tag(form.id, form.coding));
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if status == StatusCode::OK {
+    if is_whole {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if gzipped {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
+        let coding = match form.coding {
+            Coding::Identity => None,
+            Coding::Gzip => Some("gzip"),
+            Coding::Zstd => Some("zstd"),
+        };
+        headers.extend(coding.map(|coding| (header::CONTENT_ENCODING, HeaderValue::from_static(coding))));
     }
     response
+}
+
+/// The git blob id: a hash of the content, the same after a restart and on every server. It is strong for the plain file.
+/// A compressed form is another sequence of bytes and may not share a strong tag with it, so there it is weak.
+/// `If-None-Match` is compared weakly, so a client may keep one form and be told that the other hasn't changed; proxies
+/// that compress weaken tags too.
+fn entity_tag(id: Oid, coding: Coding) -> HeaderValue {
+    let tag = if coding == Coding::Identity { format!("\"{id}\"") } else { format!("W/\"{id}\"") };
+    HeaderValue::try_from(tag).expect("hexadecimal digits and quotes") // all of them allowed in a header
 }

@@ -30,7 +30,7 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(async move { axum::serve(listener, router(state)).await });
+        runtime.spawn(async move { axum::serve(listener, router(state, "http://registry.test")).await });
         Server { url, index, directory, _runtime: runtime }
     }
 

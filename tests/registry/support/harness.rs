@@ -16,7 +16,7 @@ use supercargo::jobs::{self, Admission, Environment};
 use supercargo::package::{Limits, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::{App, Settings, router};
+use supercargo::web::{App, Settings, TrustedProxies, router};
 use tower::ServiceExt;
 
 use super::cluster;
@@ -72,6 +72,11 @@ impl TestRegistry {
         Self::with(|settings| settings.limits = limits)
     }
 
+    pub fn with_trusted_proxies(networks: &[&str]) -> Self {
+        let networks: Vec<_> = networks.iter().map(|network| network.parse().unwrap()).collect();
+        Self::with(|settings| settings.trusted_proxies = TrustedProxies::new(&networks))
+    }
+
     /// With other settings than the usual ones.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -94,6 +99,7 @@ impl TestRegistry {
             admission: Admission::default(),
             auth_required: false,
             publish_wait: Duration::ZERO,
+            trusted_proxies: TrustedProxies::default(),
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };

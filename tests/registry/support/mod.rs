@@ -10,6 +10,7 @@
 //! | clients at work while something is killed | [`publishers::Publishers`] |
 //! | a network between worker and database | [`proxy::Proxy`] |
 //! | requests to another process | [`http`] |
+//! | certificates | [`tls::Authority`] |
 //! | waiting for another process | [`event`] |
 
 #![allow(dead_code, reason = "each area uses its part")]
@@ -23,3 +24,4 @@ pub mod package;
 pub mod process;
 pub mod proxy;
 pub mod publishers;
+pub mod tls;

@@ -1,5 +1,6 @@
 //! A real `supercargo serve`, which can be killed and started again.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -29,6 +30,8 @@ pub struct Served {
     pub directory: tempfile::TempDir,
     pub database: Database,
     arguments: Vec<String>,
+    /// What is logged; into a file if it is asked for.
+    log: Option<String>,
     processes: Vec<Child>,
     pub url: String,
 }
@@ -36,10 +39,24 @@ pub struct Served {
 impl Served {
     /// Starts `serve` with more arguments, and waits until it answers.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_logging(None, arguments)
+    }
+
+    /// The same with a log of this level, which [`Served::log`] reads.
+    pub fn start_with_log(level: &str, arguments: &[&str]) -> Self {
+        Self::start_logging(Some(level.to_owned()), arguments)
+    }
+
+    /// What was logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    fn start_logging(log: Option<String>, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let mut served =
-            Self { directory, database: Database::fresh(), arguments, processes: Vec::new(), url: String::new() };
+            Self { directory, database: Database::fresh(), arguments, log, processes: Vec::new(), url: String::new() };
         served.start_again();
         served
     }
@@ -57,6 +74,9 @@ impl Served {
         if !self.arguments.iter().any(|argument| argument == "--publish-wait") {
             // What a test publishes is in the index when it is answered, on the slowest machine.
             command.args(["--publish-wait", "60s"]);
+        }
+        if let Some(level) = &self.log {
+            command.env("SUPERCARGO_LOG", level).stderr(File::create(self.directory.path().join("log")).unwrap());
         }
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         self.url = wait_for_url(&mut child, &self.data_dir());
@@ -78,14 +98,8 @@ impl Served {
     /// A subcommand on this registry.
     pub fn command(&self, subcommand: &str) -> Command {
         let mut command = supercargo();
-        command.args(subcommand.split(' ')).args([
-            "--log",
-            "warn",
-            "--database-url",
-            &self.database.url(),
-            "--data-dir",
-        ]);
-        command.arg(self.data_dir());
+        command.args(subcommand.split(' ')).env("SUPERCARGO_LOG", "warn");
+        command.args(["--database-url", &self.database.url(), "--data-dir"]).arg(self.data_dir());
         command
     }
 

@@ -77,6 +77,47 @@ fn a_file_is_compressed_for_those_who_accept_it() {
     assert_eq!((short.header("content-encoding"), short.text()), ("", "short"));
 }
 
+// protocol: 20
+#[test]
+fn each_form_of_a_file_has_its_tag_and_a_304_has_the_tag_of_the_form_that_it_stands_for() {
+    let server = Server::start();
+    server.commit(&[("ab/cd/abcd", &long()), ("1/a", "short")]);
+    for path in ["ab/cd/abcd", "1/a"] {
+        for accepted in ["", "deflate, gzip", "gzip, deflate, br, zstd", "gzip;q=0.5, zstd;q=0.4"] {
+            let url = format!("/index/{path}");
+            let whole = server.get(&url, &[("Accept-Encoding", accepted)]);
+            let plain = match whole.header("content-encoding") {
+                "" => whole.body.clone(),
+                "gzip" => std::io::read_to_string(flate2::read::GzDecoder::new(&whole.body[..])).unwrap().into_bytes(),
+                "zstd" => zstd::stream::decode_all(&whole.body[..]).unwrap(),
+                other => panic!("{other}"),
+            };
+            assert_eq!(plain, if path == "1/a" { b"short".to_vec() } else { long().into_bytes() });
+            assert_eq!(whole.header("etag").starts_with("W/"), !whole.header("content-encoding").is_empty());
+            for known in [whole.header("etag").to_owned(), whole.header("etag").replace("W/", "")] {
+                let again = server.get(&url, &[("Accept-Encoding", accepted), ("If-None-Match", &known)]);
+                assert_eq!((again.status, again.body.len()), (304, 0), "{accepted}");
+                for header in ["etag", "vary", "cache-control"] {
+                    assert_eq!(again.header(header), whole.header(header), "{accepted}");
+                }
+            }
+        }
+    }
+    let coding = |accepted| server.get("/index/ab/cd/abcd", &[("Accept-Encoding", accepted)]);
+    assert_eq!(coding("gzip, zstd").header("content-encoding"), "zstd");
+    assert_eq!(coding("deflate, gzip").header("content-encoding"), "gzip", "as cargo asks");
+}
+
+#[test]
+fn if_match_is_answered_412_when_it_names_another_state() {
+    let server = Server::start();
+    server.commit(&[("1/a", "one")]);
+    let tag = format!("\"{}\"", blob(&server, "1/a"));
+    assert_eq!(server.get("/index/1/a", &[("If-Match", &tag)]).status, 200);
+    let failed = server.get("/index/1/a", &[("If-Match", "\"other\"")]);
+    assert_eq!((failed.status, failed.header("cache-control")), (412, "no-store"));
+}
+
 #[test]
 fn head_has_the_headers_and_no_body() {
     let server = Server::start();
@@ -108,7 +149,7 @@ fn upper_case_is_404_and_says_where_to_look() {
     server.commit(&[("ab/cd/abcd", "x")]);
     let answer = server.get("/index/Ab/cd/Abcd", &[]);
     assert_eq!((answer.status, answer.header("cache-control")), (404, "no-store"));
-    insta::assert_snapshot!(answer.text(), @"No such file in the index: paths are in lower case, ask for /index/ab/cd/abcd");
+    insta::assert_snapshot!(answer.text(), @"No such file in the index: paths are in lower case, ask for http://registry.test/index/ab/cd/abcd");
 }
 
 #[test]

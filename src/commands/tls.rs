@@ -1,0 +1,191 @@
+//! The certificate of the registry, read from files and read again when they change.
+//!
+//! Connections ask for the certificate one by one, so a new one is for new connections, and the old ones go on. What can't
+//! be used is refused before anything is replaced.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, SystemTime};
+
+use parking_lot::RwLock;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{Error as TlsError, InconsistentKeys, ServerConfig};
+
+use super::CommandError;
+use crate::config::HttpOptions;
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// What clients may choose, the better one first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// The certificate in use. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Certificate(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    files: Files,
+    provider: Arc<CryptoProvider>,
+    in_use: RwLock<InUse>,
+}
+
+#[derive(Debug)]
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+#[derive(Debug)]
+struct InUse {
+    certified: Arc<CertifiedKey>,
+    /// What the files were like when they were read last, usable or not.
+    seen: [Stamp; 2],
+}
+
+/// What changes when a file is written or replaced.
+type Stamp = Option<(SystemTime, u64, u64)>;
+
+impl Certificate {
+    /// Reads the files that the options name; None without them.
+    pub(super) fn load(options: &HttpOptions) -> Result<Option<Self>, CommandError> {
+        let (Some(certificate), Some(key)) = (options.tls_cert.clone(), options.tls_key.clone()) else {
+            return Ok(None);
+        };
+        let files = Files { certificate, key };
+        let provider = Arc::new(ring::default_provider());
+        let seen = files.stamps();
+        let certified = Arc::new(files.read(&provider)?);
+        files.warn_of_readers();
+        Ok(Some(Self(Arc::new(Parts { files, provider, in_use: RwLock::new(InUse { certified, seen }) }))))
+    }
+
+    /// What connections are made with.
+    pub(super) fn server_config(&self) -> Result<Arc<ServerConfig>, CommandError> {
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.0.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| CommandError::while_doing("TLS can't be set up", error))?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(self.clone()));
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+        Ok(Arc::new(config))
+    }
+
+    /// Looks at the files from time to time, until the watch is dropped.
+    pub(super) fn watch(&self) -> Result<Watch, CommandError> {
+        let (look, asked) = mpsc::channel();
+        let certificate = self.clone();
+        std::thread::Builder::new().name("certificate".to_owned()).spawn(move || {
+            loop {
+                match asked.recv_timeout(LOOK_EVERY) {
+                    Ok(()) => certificate.reload(),
+                    Err(RecvTimeoutError::Timeout) => certificate.reload_if_changed(),
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        })?;
+        Ok(Watch(look))
+    }
+
+    fn reload_if_changed(&self) {
+        if self.0.files.stamps() != self.0.in_use.read().seen {
+            self.reload();
+        }
+    }
+
+    fn reload(&self) {
+        // Looked at before they are read: what is written meanwhile is seen the next time.
+        let seen = self.0.files.stamps();
+        let read = self.0.files.read(&self.0.provider);
+        let mut in_use = self.0.in_use.write();
+        in_use.seen = seen;
+        match read {
+            Ok(certified) => {
+                in_use.certified = Arc::new(certified);
+                tracing::info!(file = %self.0.files.certificate.display(), "read the certificate");
+            }
+            Err(error) => tracing::error!(%error, "the certificate can't be renewed; the former one stays in use"),
+        }
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.in_use.read().certified))
+    }
+}
+
+/// Has the certificate read again; dropped, nobody looks at the files any more.
+pub(super) struct Watch(mpsc::Sender<()>);
+
+impl Watch {
+    pub(super) fn reload(&self) {
+        // The other end lives as long as this one.
+        let _ = self.0.send(());
+    }
+}
+
+impl Files {
+    fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, CommandError> {
+        let chain = read_chain(&self.certificate)?;
+        let key = PrivateKeyDer::from_pem_file(&self.key)
+            .map_err(|error| unusable("--tls-key", &self.key, "private key", error))?;
+        CertifiedKey::from_der(chain, key, provider).map_err(|error| {
+            let (certificate, key) = (self.certificate.display(), self.key.display());
+            match error {
+                TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => CommandError::new(format!(
+                    "the private key in {key} (--tls-key) is not the one of the first certificate in {certificate} \
+                     (--tls-cert): the registry's own certificate has to come first, then its chain"
+                )),
+                TlsError::InvalidCertificate(_) => CommandError::new(format!(
+                    "the first certificate in {certificate} (--tls-cert) is no X.509 certificate"
+                )),
+                error => CommandError::while_doing(
+                    format!("the private key in {key} (--tls-key) can't be used; ECDSA, Ed25519 and RSA keys can"),
+                    error,
+                ),
+            }
+        })
+    }
+
+    fn stamps(&self) -> [Stamp; 2] {
+        use std::os::unix::fs::MetadataExt;
+        [&self.certificate, &self.key].map(|path| {
+            let found = std::fs::metadata(path).ok()?;
+            Some((found.modified().ok()?, found.len(), found.ino()))
+        })
+    }
+
+    fn warn_of_readers(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        if std::fs::metadata(&self.key).is_ok_and(|found| found.permissions().mode() & 0o004 != 0) {
+            let file = self.key.display();
+            tracing::warn!("everybody on this machine can read the private key in {file}: `chmod 600` it");
+        }
+    }
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CommandError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(chain) if chain.is_empty() => Err(unusable("--tls-cert", path, "certificate", pem::Error::NoItemsFound)),
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(unusable("--tls-cert", path, "certificate", error)),
+    }
+}
+
+fn unusable(flag: &str, path: &Path, what: &str, error: pem::Error) -> CommandError {
+    let file = path.display();
+    match error {
+        pem::Error::NoItemsFound => CommandError::new(format!(
+            "there is no {what} in {file} ({flag}): it has to be in PEM, which begins with -----BEGIN"
+        )),
+        pem::Error::Io(error) => CommandError::while_doing(format!("{file} ({flag}) can't be read"), error),
+        _ => CommandError::new(format!("{file} ({flag}) is no whole PEM file: it is cut off or damaged")),
+    }
+}

@@ -1,0 +1,208 @@
+//! Whose request it is: the address of the connection, or what a trusted proxy says about it.
+//!
+//! `X-Forwarded-For` grows to the right, one address a proxy, so the rightmost address that is no trusted proxy is the
+//! last one that somebody trusted has seen; whatever stands left of it the client may have made up. `Forwarded` (RFC 7239)
+//! says the same as `for=`. It is read only where there is no `X-Forwarded-For`: nearly every proxy sets that one, and
+//! passes a `Forwarded` of the client on as it came.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, HeaderName, header};
+use ipnet::IpNet;
+
+/// The name of a header that the `http` crate has no constant for.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The address of a client; none for a request that came by no connection (in tests). Every request has it as an
+/// extension, and handlers take it as an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ClientAddress(Option<IpAddr>);
+
+impl ClientAddress {
+    /// An IPv4 address is never in its IPv6 form.
+    pub fn ip(self) -> Option<IpAddr> {
+        self.0
+    }
+}
+
+impl From<IpAddr> for ClientAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(Some(address.to_canonical()))
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("unknown"),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().copied().unwrap_or_default())
+    }
+}
+
+/// The proxies whose word counts. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies(Arc<[IpNet]>);
+
+impl TrustedProxies {
+    pub fn new(networks: &[IpNet]) -> Self {
+        Self(networks.into())
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whether a request comes from one of them.
+    pub fn sent(&self, request: &Extensions) -> bool {
+        peer(request).is_some_and(|peer| self.contains(peer))
+    }
+
+    /// Whose request it is.
+    pub fn client_of(&self, request: &Extensions, headers: &HeaderMap) -> ClientAddress {
+        let Some(peer) = peer(request) else { return ClientAddress(None) };
+        if !self.contains(peer) {
+            return ClientAddress(Some(peer));
+        }
+        let mut client = peer;
+        for said in forwarded_for(headers).into_iter().rev() {
+            // What can't be read hides everything before it.
+            let Some(address) = said else { break };
+            client = address;
+            if !self.contains(address) {
+                break;
+            }
+        }
+        ClientAddress(Some(client))
+    }
+}
+
+/// The other end of the connection.
+fn peer(request: &Extensions) -> Option<IpAddr> {
+    request.get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip().to_canonical())
+}
+
+/// The addresses that proxies have noted, in their order; None for each that is none.
+fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    // A client's odd bytes must not hide what the proxy has added to them.
+    let values = |name| headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    if headers.contains_key(&X_FORWARDED_FOR) {
+        values(X_FORWARDED_FOR).flat_map(|list| list.split(',').map(address).collect::<Vec<_>>()).collect()
+    } else {
+        let elements = |list: &str| split_unquoted(list, ',').into_iter().map(for_parameter).collect::<Vec<_>>();
+        values(header::FORWARDED).flat_map(|list| elements(&list)).collect()
+    }
+}
+
+/// The address of one element of `Forwarded`: `for=192.0.2.60;proto=http`, `For="[2001:db8::17]:4711"`.
+fn for_parameter(element: &str) -> Option<IpAddr> {
+    let pairs = split_unquoted(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
+    let mut named_for = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+    named_for.next().and_then(|(_, value)| address(value.trim().trim_matches('"')))
+}
+
+/// An address, with or without a port, and with or without brackets where it is IPv6.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let alone = bracketed.unwrap_or(text).parse::<IpAddr>().ok();
+    alone.or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip())).map(|address| address.to_canonical())
+}
+
+/// The parts of a list between separators that stand outside quotes.
+fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
+    let mut quoted = false;
+    let at_separator = |c: char| {
+        quoted ^= c == '"';
+        c == separator && !quoted
+    };
+    text.split(at_separator).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, headers: &[(HeaderName, &str)]) -> String {
+        let trusted = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap());
+        let mut request = Extensions::new();
+        request.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1234)));
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name.clone(), axum::http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        TrustedProxies::new(&trusted).client_of(&request, &map).to_string()
+    }
+
+    fn said(list: &str) -> String {
+        client("10.0.0.1", &[(X_FORWARDED_FOR, list)])
+    }
+
+    #[test]
+    fn the_client_is_the_rightmost_address_that_is_no_trusted_proxy() {
+        assert_eq!(said("192.0.2.1"), "192.0.2.1");
+        assert_eq!(said("1.1.1.1, 192.0.2.1, 10.9.9.9"), "192.0.2.1");
+        assert_eq!(said("  192.0.2.1 ,10.9.9.9  "), "192.0.2.1");
+        assert_eq!(said("192.0.2.1:4711"), "192.0.2.1");
+        assert_eq!(said("2001:db8::1"), "2001:db8::1");
+        assert_eq!(said("[2001:db8::1]"), "2001:db8::1");
+        assert_eq!(said("[2001:db8::1]:4711, fd00::7"), "2001:db8::1");
+        assert_eq!(said("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(said("10.2.2.2, 10.3.3.3"), "10.2.2.2", "a client inside the trusted network");
+        let two = [(X_FORWARDED_FOR, "1.1.1.1"), (X_FORWARDED_FOR, "192.0.2.1, 10.4.4.4")];
+        assert_eq!(client("10.0.0.1", &two), "192.0.2.1", "two header lines are one list");
+        assert_eq!(client("::ffff:10.0.0.1", &[(X_FORWARDED_FOR, "192.0.2.1")]), "192.0.2.1");
+    }
+
+    #[test]
+    fn who_is_not_trusted_is_taken_by_the_connection_alone() {
+        for name in [X_FORWARDED_FOR, header::FORWARDED] {
+            assert_eq!(client("192.0.2.9", &[(name, "for=1.1.1.1")]), "192.0.2.9");
+        }
+        assert_eq!(client("192.0.2.9", &[(X_FORWARDED_FOR, "10.0.0.1")]), "192.0.2.9");
+        assert_eq!(client("192.0.2.9", &[]), "192.0.2.9");
+    }
+
+    #[test]
+    fn garbage_hides_what_stands_before_it_and_harms_nothing() {
+        for garbage in
+            ["", ",", "unknown", "1.2.3", "_hidden", "[", "]", "[::1", "::1]:80", "1.1.1.1:99999", "\u{e4}", "\""]
+        {
+            assert_eq!(said(garbage), "10.0.0.1", "{garbage}");
+            assert_eq!(said(&format!("1.1.1.1, {garbage}, 10.5.5.5")), "10.5.5.5", "{garbage}");
+        }
+        assert_eq!(said("garbage, 192.0.2.1"), "192.0.2.1");
+    }
+
+    #[test]
+    fn forwarded_is_read_where_x_forwarded_for_is_absent() {
+        let forwarded = |value| client("10.0.0.1", &[(header::FORWARDED, value)]);
+        assert_eq!(forwarded("for=192.0.2.1"), "192.0.2.1");
+        assert_eq!(forwarded("for=1.1.1.1, FOR=\"192.0.2.1:80\";proto=https;by=10.0.0.1"), "192.0.2.1");
+        assert_eq!(forwarded("proto=https; For=\"[2001:db8::17]:4711\""), "2001:db8::17");
+        assert_eq!(forwarded("for=\"a,b;for=1.1.1.1\""), "10.0.0.1");
+        assert_eq!(forwarded("for=1.1.1.1, for=_hidden, for=10.8.8.8"), "10.8.8.8");
+        assert_eq!(forwarded("proto=https"), "10.0.0.1");
+        let both = [(header::FORWARDED, "for=1.1.1.1"), (X_FORWARDED_FOR, "192.0.2.1")];
+        assert_eq!(client("10.0.0.1", &both), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_request_without_a_connection_has_no_address() {
+        let address = TrustedProxies::default().client_of(&Extensions::new(), &HeaderMap::new());
+        assert_eq!((address.ip(), address.to_string().as_str()), (None, "unknown"));
+    }
+}
