@@ -43,9 +43,9 @@ fn who_was_connected_when_the_signal_came_is_answered() {
         stream.write_all(b"GET /index/config.json HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     }
     for stream in streams {
+        // It ends with the connection, which the server closes behind the answer or a moment later.
         let answer = rest(stream);
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
     }
     served.wait();
 }
