@@ -60,6 +60,7 @@ fn serve_from(
         urls: registry_urls(options, &base_url, address),
         base_url: base_url.clone(),
         limits: options.limits(),
+        policy: options.policy.policy(),
         publish_wait: options.publish_wait,
     };
     let Shared { pool, index, wakeups, completions } = shared;

@@ -3,6 +3,7 @@
 #![allow(rustdoc::invalid_html_tags, reason = "the comments are help texts, in which <NAME> is a placeholder")]
 
 pub mod admin;
+pub mod policy;
 pub mod serve;
 pub mod storage;
 pub mod work;
@@ -12,6 +13,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use admin::{AdminCommand, JobsCommand, OwnerCommand, TokenCommand, UserCommand};
+pub use policy::PolicyOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;
 pub use work::{WorkOptions, WorkerOptions};
@@ -55,7 +57,7 @@ pub enum Command {
     /// first start a user `admin` is created, and its token is written to <data-dir>/admin-token.
     ///
     /// SIGTERM and Ctrl-C let requests and the batch at hand finish; a second one leaves at once, and loses nothing.
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     /// Take the jobs of a registry that `serve --no-worker` serves
     ///
     /// Works on the same database and data directory. With the private PostgreSQL, `serve` must be running. Several

@@ -25,7 +25,7 @@ pub struct RegistryUrls {
 
 /// What remains of an index URL when everything is dropped that doesn't change where it leads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+pub(super) struct Place {
     sparse: bool,
     scheme: String,
     host: String,
@@ -34,7 +34,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(index_url: &str) -> Option<Self> {
+    pub(super) fn of(index_url: &str) -> Option<Self> {
         let (sparse, address) = match index_url.strip_prefix(SPARSE) {
             Some(address) => (true, address),
             None => (false, index_url),

@@ -10,7 +10,7 @@ use super::ApiError;
 use super::index::IndexState;
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
-use crate::package::{Limits, RegistryUrls};
+use crate::package::{Limits, Policy, RegistryUrls};
 use crate::queue::{Completions, Wakeups};
 use crate::{jobs, queue};
 
@@ -40,6 +40,7 @@ pub struct Settings {
     /// The URLs under which crates may name this registry.
     pub urls: RegistryUrls,
     pub limits: Limits,
+    pub policy: Policy,
     /// The longest an answer waits for its job.
     pub publish_wait: Duration,
 }

@@ -15,6 +15,7 @@ mod queue;
 mod racing;
 mod reading;
 mod repeating;
+mod rules;
 mod serving;
 mod with_command;
 mod yanking;

@@ -118,6 +118,9 @@ fn the_number_of_entries_and_the_size_of_paths_and_manifest_are_bounded() {
     let error = |limits| read_within(&files, &limits).unwrap_err().to_string();
     insta::assert_snapshot!(error(Limits { max_entries: 2, ..Limits::default() }), @"the .crate file has more than 2 entries; leave files out with `exclude` in Cargo.toml");
     insta::assert_snapshot!(error(Limits { max_path: 11, ..Limits::default() }), @"the .crate file holds the path `foo-1.2.3/Cargo.toml`, which is too long; rename it or leave it out with `exclude` in Cargo.toml");
+    insta::assert_snapshot!(error(Limits { max_paths: 30, ..Limits::default() }), @"the paths in the .crate file have more than 30 bytes together; leave files out with `exclude` in Cargo.toml");
+    error(Limits { max_paths: 41, ..Limits::default() });
+    read_within(&files, &Limits { max_paths: 42, ..Limits::default() }).unwrap();
     insta::assert_snapshot!(error(Limits { max_manifest: 8, ..Limits::default() }), @"Cargo.toml in the package has 9 bytes, above the limit of 8 bytes");
     let name = vec![b'x'; 65 * 1024];
     let long =

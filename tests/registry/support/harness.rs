@@ -12,7 +12,7 @@ use supercargo::crate_store::CrateStore;
 use supercargo::database::{Pool, tokens, users};
 use supercargo::index::{Index, View};
 use supercargo::jobs::{self, Environment};
-use supercargo::package::{Limits, RegistryUrls};
+use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::{App, Settings, router};
@@ -68,6 +68,14 @@ impl TestRegistry {
     }
 
     pub fn with_limits(limits: Limits) -> Self {
+        Self::with_rules(limits, Policy::default())
+    }
+
+    pub fn with_policy(policy: Policy) -> Self {
+        Self::with_rules(Limits::default(), policy)
+    }
+
+    fn with_rules(limits: Limits, policy: Policy) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let pool = Pool::test(&cluster::shared_url()).unwrap();
         let index = Index::open_or_init(&directory.path().join("index.git")).unwrap();
@@ -85,6 +93,7 @@ impl TestRegistry {
             base_url: BASE_URL.to_owned(),
             urls: RegistryUrls::new([BASE_URL]),
             limits,
+            policy,
             publish_wait: Duration::ZERO,
         };
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };
