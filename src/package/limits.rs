@@ -137,6 +137,7 @@ mod tests {
         assert_eq!(ByteSize(u64::MAX).to_string(), "17592186044415.9 MiB (18446744073709551615 bytes)");
     }
 
+    // rule: 15, 16
     #[test]
     fn as_many_as_the_limit_pass_and_one_more_is_refused_with_both_numbers() {
         let refused = |limits: &Limits, rest: &str| {

@@ -28,6 +28,7 @@ pub fn is_known_category(slug: &str) -> bool {
 mod tests {
     use super::{CATEGORIES, is_keyword, is_known_category};
 
+    // rule: 14
     #[test]
     fn a_keyword_is_short_and_plain() {
         for keyword in ["cargo", "c++", "no_std", "3d-math", &"x".repeat(20)] {

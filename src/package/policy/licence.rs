@@ -82,6 +82,7 @@ mod tests {
         assert_eq!(parse("eCos-2.0"), Ok(Spelling::Deprecated));
     }
 
+    // rule: 14
     #[test]
     fn what_spdx_does_not_know_is_refused_at_its_place() {
         let problem = |expression: &str| parse(expression).unwrap_err().to_string();

@@ -23,6 +23,7 @@ fn advice(policy: &Policy, rest: &str) -> Vec<String> {
     policy.check(&manifest(rest)).unwrap().iter().map(ToString::to_string).collect()
 }
 
+// rule: 14
 #[test]
 fn everything_that_is_missing_is_named_at_once() {
     insta::assert_snapshot!(refusal(""), @"Cargo.toml lacks what this registry asks for: `description`, `license` (or `license-file`); add it to `[package]` and publish again");
@@ -34,6 +35,7 @@ fn everything_that_is_missing_is_named_at_once() {
     assert_eq!(advice(&none, ""), [""; 0]);
 }
 
+// rule: 14
 #[test]
 fn a_value_that_is_there_must_be_one() {
     insta::assert_snapshot!(refusal(&format!("license = \"MIT\"\ndescription = \"{}\"", "é".repeat(1001))), @"in Cargo.toml, the description has 1001 characters; shorten it to at most 1000, the README has room for more");
@@ -48,6 +50,7 @@ fn a_value_that_is_there_must_be_one() {
     assert_eq!(advice(&Policy::default(), &longest), [""; 0]);
 }
 
+// rule: 14
 #[test]
 fn what_is_unwise_is_said_and_let_pass() {
     let rest =
@@ -59,6 +62,7 @@ fn what_is_unwise_is_said_and_let_pass() {
     insta::assert_snapshot!(advice(&Policy::default(), "description = \"x\"\nlicense = \"eCos-2.0\"").join("\n"), @"the license `eCos-2.0` has an identifier that SPDX has deprecated; https://spdx.org/licenses names its successors");
 }
 
+// rule: 16
 #[test]
 fn a_bare_star_is_refused_unless_it_is_allowed() {
     let star = format!("{USUAL}[dev-dependencies]\na = \"*\"\n");
@@ -70,6 +74,7 @@ fn a_bare_star_is_refused_unless_it_is_allowed() {
     }
 }
 
+// rule: 16
 #[test]
 fn dependencies_come_from_allowed_registries_and_from_this_one() {
     let check = |allowed: &str, dependency: &str| -> Result<_, Refusal> {
@@ -91,6 +96,8 @@ fn dependencies_come_from_allowed_registries_and_from_this_one() {
     insta::assert_snapshot!(check("crates-io,sparse+https://crates.example/index/", elsewhere).unwrap_err(), @"in Cargo.toml, the normal dependency `a` comes from the registry `https://git.example/index`, which this registry does not allow; publish that crate here, or take it from `crates-io`, `sparse+https://crates.example/index/`");
 }
 
+// rule: 16
+// protocol: 80
 #[test]
 fn a_dependency_that_is_not_here_is_advice_or_a_refusal() {
     let unknown = || {
