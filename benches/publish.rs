@@ -102,7 +102,10 @@ fn publish_some(registry: &Registry, prefix: &str, count: usize) -> Outcome<Vec<
 }
 
 fn publish_body(name: &str) -> Outcome<Vec<u8>> {
-    let manifest = format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2021\"\n");
+    let manifest = format!(
+        "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\
+         description = \"x\"\nlicense = \"MIT\"\n"
+    );
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     let files = [("Cargo.toml", manifest.as_bytes()), ("src/lib.rs", &b"//! A crate.\n"[..])];
     for (path, content) in files {

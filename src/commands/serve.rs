@@ -79,6 +79,7 @@ fn serve_from(
         limits: options.limits(),
         admission: admission(&options.access)?,
         auth_required: options.access.auth_required,
+        policy: options.policy.policy(),
         publish_wait: options.publish_wait,
         trusted_proxies: TrustedProxies::new(&options.http.trusted_proxies),
     };

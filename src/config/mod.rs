@@ -5,6 +5,7 @@
 pub mod access;
 pub mod admin;
 pub mod http;
+pub mod policy;
 pub mod serve;
 pub mod storage;
 pub mod work;
@@ -19,6 +20,7 @@ pub use admin::{
     TokenCommand, UserCommand, VersionCommand,
 };
 pub use http::HttpOptions;
+pub use policy::PolicyOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;
 pub use work::{WorkOptions, WorkerOptions};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::work::duration;
-use super::{AccessOptions, HttpOptions, StorageOptions, WorkOptions};
+use super::{AccessOptions, HttpOptions, PolicyOptions, StorageOptions, WorkOptions};
 use crate::package::Limits;
 
 #[derive(Args, Debug, Clone)]
@@ -49,6 +49,14 @@ pub struct ServeOptions {
     /// The largest size of a crate's unpacked files, in bytes
     #[arg(long, env = "SUPERCARGO_MAX_UNPACKED_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_unpacked)]
     pub max_unpacked_size: u64,
+    /// The most features of a version, and the most that one of them may enable
+    #[arg(long, env = "SUPERCARGO_MAX_FEATURES", value_name = "COUNT", default_value_t = Limits::default().max_features)]
+    pub max_features: usize,
+    /// The most dependencies of a version, of all kinds and targets
+    #[arg(long, env = "SUPERCARGO_MAX_DEPENDENCIES", value_name = "COUNT", default_value_t = Limits::default().max_dependencies)]
+    pub max_dependencies: usize,
+    #[command(flatten)]
+    pub policy: PolicyOptions,
     /// How long requests may go on after the first SIGTERM
     #[arg(long, env = "SUPERCARGO_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub shutdown_grace: Duration,
@@ -64,6 +72,9 @@ impl ServeOptions {
             max_crate: self.max_crate_size,
             max_metadata: self.max_metadata_size,
             max_unpacked: self.max_unpacked_size,
+            max_features: self.max_features,
+            max_feature_values: self.max_features,
+            max_dependencies: self.max_dependencies,
             ..Limits::default()
         }
     }

@@ -24,6 +24,8 @@ impl CrateLimits {
         Limits {
             max_crate: count(self.max_crate_size, registry.max_crate),
             max_unpacked: number(self.max_unpacked_size, registry.max_unpacked),
+            max_features: count(self.max_features.map(i64::from), registry.max_features),
+            max_dependencies: count(self.max_dependencies.map(i64::from), registry.max_dependencies),
             ..registry.clone()
         }
     }

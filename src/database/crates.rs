@@ -22,6 +22,12 @@ pub fn find(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Opti
         .optional()
 }
 
+/// The names of the crates that are called like these in some spelling.
+pub fn names_like(connection: &mut PgConnection, names: &[&CrateName]) -> QueryResult<Vec<CrateName>> {
+    let canonical: Vec<_> = names.iter().map(|name| name.canonical()).collect();
+    crates::table.filter(crates::canonical_name.eq_any(canonical)).select(crates::name).load(connection)
+}
+
 /// Finds a crate and locks its row until the transaction ends. Whoever writes a crate's versions or owners holds this
 /// lock first, so that what they do has an order, and ids of versions and jobs are in it.
 pub fn find_and_lock(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<Crate>> {

@@ -1,5 +1,7 @@
 //! Publishing: the request that accepts a version, and the job that brings it into the index.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,6 +18,7 @@ use crate::database::rate_limits::RateLimited;
 use crate::database::scope::Scope;
 use crate::database::versions::{NewVersion, VersionStatus};
 use crate::database::{crates, owners, reserved_names, versions};
+use crate::package::policy::UnknownDependency;
 use crate::package::{CrateName, Package, Version};
 use crate::queue::EnqueueError;
 use crate::queue::{Enqueue, Job, JobId, Member, Policy};
@@ -172,6 +175,23 @@ fn check_existing(
         }
         None => Ok(()),
     }
+}
+
+/// Which of these crates, on which a package depends, are not in the registry. A crate is there from its first accepted
+/// version on. A name in another spelling is not there, because cargo asks for the very spelling that a dependency has.
+pub fn unknown_dependencies(
+    connection: &mut PgConnection,
+    names: &BTreeSet<&CrateName>,
+) -> QueryResult<Vec<UnknownDependency>> {
+    let names: Vec<&CrateName> = names.iter().copied().collect();
+    let found = crates::names_like(connection, &names)?;
+    let unknown = names.into_iter().filter(|name| !found.contains(name));
+    Ok(unknown
+        .map(|name| UnknownDependency {
+            name: name.clone(),
+            spelling: found.iter().find(|found| found.canonical() == name.canonical()).cloned(),
+        })
+        .collect())
 }
 
 /// Accepts a version: in one transaction the crate, its first owner, the version and the job. The crate file is stored

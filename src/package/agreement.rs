@@ -16,7 +16,7 @@ use std::fmt;
 use cargo_util_schemas::manifest::RustVersion;
 
 use super::dependency::{Artifact, Dependency, DependencyKind};
-use super::excerpt::Excerpt;
+use super::excerpt::{Excerpt, listed};
 use super::features::Features;
 use super::{CrateName, Manifest, Metadata, Refusal, RegistryUrls, Version};
 
@@ -74,12 +74,7 @@ fn optional(value: &Option<String>) -> String {
 }
 
 fn list(values: &BTreeSet<&String>) -> String {
-    const SHOWN: usize = 20;
-    let mut shown: Vec<String> = values.iter().take(SHOWN).map(|value| Excerpt(value).to_string()).collect();
-    if values.len() > SHOWN {
-        shown.push(format!("and {} more", values.len() - SHOWN));
-    }
-    if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    listed(values.iter().map(|value| value.as_str()))
 }
 
 fn check_rust_version(sent: Option<&String>, packaged: Option<&String>) -> Result<(), Box<Disagreement>> {

@@ -287,6 +287,8 @@ mod tests {
         assert_eq!(named("same", Some("same")).rename, None);
     }
 
+    // rule: 16
+    // protocol: 43
     #[test]
     fn what_cargo_could_not_read_back_is_refused_naming_the_dependency() {
         let error = |unparsed| parse(unparsed).unwrap_err().to_string();

@@ -237,6 +237,8 @@ mod tests {
         }
     }
 
+    // rule: 15
+    // protocol: 43
     #[test]
     fn what_cargo_could_not_load_is_refused_naming_the_feature() {
         let error = |table: &[(&str, &[&str])]| checked(table).unwrap_err().to_string();
@@ -262,6 +264,7 @@ mod tests {
         assert!(checked(&[("dep:opt", &[])]).is_err());
     }
 
+    // protocol: 37
     #[test]
     fn features_that_refer_to_the_new_syntax_move_with_it() {
         let (first, second) = split(features(&[

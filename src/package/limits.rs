@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::Manifest;
+use super::excerpt::Excerpt;
+
 const MIB: u64 = 1024 * 1024;
 
 /// The bounds within which a publish is read. All of them hold while it is read, not afterwards.
@@ -16,10 +19,73 @@ pub struct Limits {
     pub max_unpacked: u64,
     /// Entries of the tar stream, extension records included. 20,000 by default.
     pub max_entries: u64,
-    /// Bytes of the path of one entry. 1,024 by default; with `max_entries` it bounds the memory of the set of paths.
+    /// Bytes of the path of one entry. 1,024 by default.
     pub max_path: usize,
+    /// Bytes of all paths together, which are held in memory while the archive is read. 4 MiB by default.
+    pub max_paths: usize,
     /// Bytes of the manifest. 1 MiB by default.
     pub max_manifest: u64,
+    /// Features of a version. 300 by default, as on crates.io.
+    pub max_features: usize,
+    /// What one feature may enable. 300 by default.
+    pub max_feature_values: usize,
+    /// Dependencies of a version, of all kinds and targets. 500 by default.
+    pub max_dependencies: usize,
+}
+
+/// A manifest that says more than it may.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// It has too many features.
+    #[error(
+        "Cargo.toml in the package has {count} features, above the limit of {limit}; divide the crate, or ask the registry's operator for a higher limit"
+    )]
+    Features {
+        /// How many there are.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A feature enables too much.
+    #[error("the feature {} includes {count} others, above the limit of {limit}; group them in features of their own, or ask the registry's operator for a higher limit", Excerpt(.feature))]
+    FeatureValues {
+        /// The feature.
+        feature: String,
+        /// How many it enables.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// It has too many dependencies.
+    #[error(
+        "Cargo.toml in the package has {count} dependencies, above the limit of {limit}; divide the crate, or ask the registry's operator for a higher limit"
+    )]
+    Dependencies {
+        /// How many there are.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl Limits {
+    /// Counts what a manifest lists.
+    ///
+    /// # Errors
+    ///
+    /// A [`LimitError`] with the count and the limit.
+    pub fn check(&self, manifest: &Manifest) -> Result<(), LimitError> {
+        let (count, limit) = (manifest.features.len(), self.max_features);
+        if count > limit {
+            return Err(LimitError::Features { count, limit });
+        }
+        let limit = self.max_feature_values;
+        if let Some((feature, values)) = manifest.features.iter().find(|(_, values)| values.len() > limit) {
+            return Err(LimitError::FeatureValues { feature: feature.clone(), count: values.len(), limit });
+        }
+        let (count, limit) = (manifest.dependencies.len(), self.max_dependencies);
+        if count > limit { Err(LimitError::Dependencies { count, limit }) } else { Ok(()) }
+    }
 }
 
 impl Default for Limits {
@@ -30,7 +96,11 @@ impl Default for Limits {
             max_unpacked: 512 * MIB,
             max_entries: 20_000,
             max_path: 1024,
+            max_paths: 4 * 1024 * 1024,
             max_manifest: MIB,
+            max_features: 300,
+            max_feature_values: 300,
+            max_dependencies: 500,
         }
     }
 }
@@ -55,7 +125,9 @@ impl fmt::Display for ByteSize {
 
 #[cfg(test)]
 mod tests {
-    use super::ByteSize;
+    use super::super::Manifest;
+    use super::super::sample::{Sample, urls};
+    use super::{ByteSize, Limits};
 
     #[test]
     fn a_size_is_written_so_that_a_limit_and_what_exceeds_it_differ() {
@@ -63,5 +135,19 @@ mod tests {
         assert_eq!(ByteSize(10 << 20).to_string(), "10 MiB");
         assert_eq!(ByteSize((10 << 20) + 1).to_string(), "10.0 MiB (10485761 bytes)");
         assert_eq!(ByteSize(u64::MAX).to_string(), "17592186044415.9 MiB (18446744073709551615 bytes)");
+    }
+
+    // rule: 15, 16
+    #[test]
+    fn as_many_as_the_limit_pass_and_one_more_is_refused_with_both_numbers() {
+        let refused = |limits: &Limits, rest: &str| {
+            limits.check(&Manifest::parse(&Sample::new(rest).manifest, &urls()).unwrap()).unwrap_err().to_string()
+        };
+        let rest = "[features]\na = []\nb = [\"a\", \"x/y\"]\n[dependencies]\nx = \"1\"\n[target.'cfg(unix)'.dev-dependencies]\ny = \"1\"\n";
+        let exact = Limits { max_features: 2, max_feature_values: 2, max_dependencies: 2, ..Limits::default() };
+        exact.check(&Manifest::parse(&Sample::new(rest).manifest, &urls()).unwrap()).unwrap();
+        insta::assert_snapshot!(refused(&Limits { max_features: 1, ..exact.clone() }, rest), @"Cargo.toml in the package has 2 features, above the limit of 1; divide the crate, or ask the registry's operator for a higher limit");
+        insta::assert_snapshot!(refused(&Limits { max_feature_values: 1, ..exact.clone() }, rest), @"the feature `b` includes 2 others, above the limit of 1; group them in features of their own, or ask the registry's operator for a higher limit");
+        insta::assert_snapshot!(refused(&Limits { max_dependencies: 1, ..exact }, rest), @"Cargo.toml in the package has 2 dependencies, above the limit of 1; divide the crate, or ask the registry's operator for a higher limit");
     }
 }

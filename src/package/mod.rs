@@ -5,7 +5,8 @@
 //! request's body apart and parses the name and the version, so that the caller can ask who may publish them. Only then
 //! does [`PublishRequest::open`] decompress the tarball, read the manifest inside it and hold it against the metadata.
 //! The manifest is the truth: it is what cargo builds from, so the index entry is made from it, and metadata that says
-//! something else is refused rather than believed.
+//! something else is refused rather than believed. What passes is a package that cargo can use; whether the registry's
+//! operator wants it is for [`Policy::check`] to say.
 //!
 //! Every refusal is a named variant below [`Refusal`] whose text is meant for the person who ran `cargo publish`.
 
@@ -18,6 +19,7 @@ pub mod limits;
 pub mod manifest;
 pub mod metadata;
 pub mod name;
+pub mod policy;
 pub mod publish_request;
 pub mod refusal;
 pub mod registry_urls;
@@ -29,6 +31,8 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 pub use checksum::Checksum;
@@ -37,6 +41,7 @@ pub use limits::Limits;
 pub use manifest::Manifest;
 pub use metadata::Metadata;
 pub use name::CrateName;
+pub use policy::Policy;
 pub use publish_request::{PublishRequest, frame};
 pub use refusal::Refusal;
 pub use registry_urls::RegistryUrls;
@@ -57,4 +62,12 @@ pub struct Package {
     pub manifest: Manifest,
     /// The metadata JSON as it was sent, unknown fields included.
     pub metadata: serde_json::Value,
+}
+
+impl Package {
+    /// The crates of this registry that it depends on, itself left out.
+    pub fn dependencies_here(&self) -> BTreeSet<&CrateName> {
+        let dependencies = self.manifest.dependencies.iter().filter(|dependency| dependency.registry.is_none());
+        dependencies.map(|dependency| &dependency.name).filter(|name| **name != self.name).collect()
+    }
 }

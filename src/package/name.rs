@@ -207,6 +207,7 @@ mod tests {
         }
     }
 
+    // rule: 4
     #[test]
     fn two_spellings_have_one_canonical_form() {
         let canonical = |name: &str| name.parse::<CrateName>().unwrap().canonical();
@@ -214,6 +215,8 @@ mod tests {
         assert_eq!(canonical("Foo-Bar"), canonical("foo_bar"));
     }
 
+    // rule: 3
+    // protocol: 58
     #[test]
     fn what_is_no_name_is_refused_naming_the_value() {
         insta::assert_snapshot!(error(""), @"the crate name is empty; set `name` in the `[package]` section of Cargo.toml");
@@ -227,6 +230,8 @@ mod tests {
         }
     }
 
+    // rule: 3
+    // protocol: 33
     #[test]
     fn a_reserved_name_is_a_name_but_not_for_a_new_crate() {
         for name in ["std", "Core", "proc-macro", "nul", "CON", "com1"] {

@@ -175,6 +175,7 @@ impl PublishRequest {
         check_size(self.crate_file.len(), limits)?;
         let text = tarball::read_manifest(&self.crate_file, &self.name, &self.version, limits)?;
         let manifest = Manifest::parse(&text, urls)?;
+        limits.check(&manifest)?;
         features::check(&manifest.features, &manifest.dependencies)?;
         agreement::check(&self.name, &self.version, &self.metadata, &manifest, urls)?;
         Ok(Package {

@@ -2,9 +2,11 @@
 
 use super::agreement::Disagreement;
 use super::features::FeatureError;
+use super::limits::LimitError;
 use super::manifest::ManifestError;
 use super::metadata::MetadataError;
 use super::name::NameError;
+use super::policy::PolicyError;
 use super::publish_request::FramingError;
 use super::tarball::TarballError;
 use super::version::VersionError;
@@ -27,6 +29,9 @@ pub enum Refusal {
     /// The manifest in it can't be published.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// It lists more than it may.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The features in it don't hold together.
     #[error(transparent)]
     Features(#[from] FeatureError),
@@ -36,6 +41,9 @@ pub enum Refusal {
     /// The metadata says something else than the manifest.
     #[error(transparent)]
     Disagreement(#[from] Box<Disagreement>),
+    /// The registry's operator does not want it.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
 }
 
 impl Refusal {

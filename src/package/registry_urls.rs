@@ -25,7 +25,7 @@ pub struct RegistryUrls {
 
 /// What remains of an index URL when everything is dropped that doesn't change where it leads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+pub(super) struct Place {
     sparse: bool,
     scheme: String,
     host: String,
@@ -34,7 +34,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(index_url: &str) -> Option<Self> {
+    pub(super) fn of(index_url: &str) -> Option<Self> {
         let (sparse, address) = match index_url.strip_prefix(SPARSE) {
             Some(address) => (true, address),
             None => (false, index_url),
@@ -118,6 +118,8 @@ impl RegistryUrls {
 mod tests {
     use super::RegistryUrls;
 
+    // rule: 16
+    // protocol: 36
     #[test]
     fn every_spelling_of_an_own_url_is_own() {
         let urls = RegistryUrls::new(["http://127.0.0.1:8080/prefix/", "https://Crates.Example.com"]);
@@ -154,6 +156,8 @@ mod tests {
         }
     }
 
+    // rule: 16
+    // protocol: 36, 43
     #[test]
     fn a_url_resolves_to_nothing_to_crates_io_or_to_its_normal_form() {
         let urls = RegistryUrls::new(["http://localhost:8080"]);

@@ -54,6 +54,12 @@ pub enum TarballError {
         /// The limit.
         limit: u64,
     },
+    /// Its paths are longer, all together, than the limit.
+    #[error("the paths in the .crate file have more than {} together; leave files out with `exclude` in Cargo.toml", ByteSize(*.limit as u64))]
+    PathsTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The archive has no end mark.
     #[error("the tar archive in the .crate file has no end mark, so it may have been cut off; package it again")]
     NoEnd,
@@ -175,6 +181,8 @@ struct Inspection<'a> {
     root: String,
     limits: &'a Limits,
     entries: u64,
+    /// Bytes of the paths so far.
+    path_bytes: usize,
     extensions: Extensions,
     paths: Paths,
     manifest: Option<String>,
@@ -182,7 +190,15 @@ struct Inspection<'a> {
 
 impl<'a> Inspection<'a> {
     fn new(root: String, limits: &'a Limits) -> Self {
-        Self { root, limits, entries: 0, extensions: Extensions::default(), paths: Paths::default(), manifest: None }
+        Self {
+            root,
+            limits,
+            entries: 0,
+            path_bytes: 0,
+            extensions: Extensions::default(),
+            paths: Paths::default(),
+            manifest: None,
+        }
     }
 
     fn see(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), TarballError> {
@@ -194,6 +210,10 @@ impl<'a> Inspection<'a> {
             return Ok(());
         }
         let bytes = std::mem::take(&mut self.extensions).apply(entry)?;
+        self.path_bytes += bytes.len();
+        if self.path_bytes > self.limits.max_paths {
+            return Err(TarballError::PathsTooLarge { limit: self.limits.max_paths });
+        }
         let path = String::from_utf8_lossy(&bytes).into_owned();
         let kind = entry.header().entry_type();
         if let Some(kind) = refused_kind(kind) {

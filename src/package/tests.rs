@@ -68,6 +68,7 @@ fn a_publish_whose_metadata_and_manifest_agree_is_a_package() {
     assert_eq!((short.name.as_str(), &short.registry, short.kind), ("Long-Name", &None, DependencyKind::Normal));
 }
 
+// protocol: 51
 #[test]
 fn a_publish_of_the_real_cargo_is_a_package() {
     // cargo 1.95: renamed, optional, inherited, target and path dependencies, and a feature of a dev-dependency that
@@ -93,6 +94,8 @@ fn the_name_and_version_are_known_before_the_tarball_is_opened() {
     assert_eq!(request.open(&urls(), &Limits::default()).unwrap_err().status(), 400);
 }
 
+// rule: 1
+// protocol: 52, 92
 #[test]
 fn a_body_that_lies_about_its_lengths_is_refused() {
     let whole = Sample::new("").body();
@@ -104,6 +107,7 @@ fn a_body_that_lies_about_its_lengths_is_refused() {
     insta::assert_snapshot!(refused([&whole[..], b"xyz"].concat()), @"3 bytes follow the .crate file; the two lengths in the request must add up to its size");
 }
 
+// rule: 1, 2
 #[test]
 fn a_length_above_its_limit_is_413_before_the_bytes_are_there() {
     let metadata = refused(u32::MAX.to_le_bytes().to_vec());
@@ -115,6 +119,7 @@ fn a_length_above_its_limit_is_413_before_the_bytes_are_there() {
     insta::assert_snapshot!(crate_file, @"the .crate file has 11 bytes, above the limit of 10 bytes; leave files out with `exclude` in Cargo.toml (`cargo package --list` shows them), or ask the registry's operator for a higher limit");
 }
 
+// rule: 2
 #[test]
 fn metadata_that_cannot_be_read_is_refused_naming_the_field() {
     insta::assert_snapshot!(refused_json(b"{"), @"the metadata is not JSON: EOF while parsing an object at line 1 column 1");
@@ -126,6 +131,8 @@ fn metadata_that_cannot_be_read_is_refused_naming_the_field() {
     assert!(refused_json(b"\xff").contains("not JSON"));
 }
 
+// rule: 2, 12
+// protocol: 92
 #[test]
 fn nesting_of_any_depth_is_refused_and_does_not_overflow_the_stack() {
     for open in ["[", "{\"a\":"] {
@@ -144,6 +151,8 @@ fn nesting_of_any_depth_is_refused_and_does_not_overflow_the_stack() {
     }
 }
 
+// rule: 13
+// protocol: 61
 #[test]
 fn every_disagreement_is_refused_naming_the_field() {
     let with = |path: &str, value: serde_json::Value| {
@@ -181,6 +190,8 @@ fn a_long_value_that_differs_only_at_its_end_disagrees() {
     assert!(sample.refusal().contains("disagree about `links`"));
 }
 
+// rule: 13
+// protocol: 60
 #[test]
 fn the_package_must_be_the_one_the_metadata_names() {
     let mut sample = Sample::new("");
@@ -205,6 +216,7 @@ fn a_missing_rust_version_and_dev_feature_leftovers_are_let_pass() {
         .unwrap();
 }
 
+// rule: 12
 #[test]
 fn a_manifest_that_cargo_did_not_package_is_refused_with_the_remedy() {
     let refusal = |manifest: &str| Sample::new(manifest).refusal();
@@ -222,6 +234,7 @@ fn a_manifest_that_cargo_did_not_package_is_refused_with_the_remedy() {
     assert!(refusal("links = [\"a\", \"b\"]").contains("can't be read"));
 }
 
+// rule: 12
 #[test]
 fn a_manifest_without_a_package_name_or_version_is_refused() {
     let refusal = |manifest: &str| {

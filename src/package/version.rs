@@ -117,6 +117,8 @@ mod tests {
         assert_eq!(versions.map(|v| v.to_string()), ["1.9.0", "1.10.0-rc.2", "1.10.0-rc.10", "1.10.0"]);
     }
 
+    // rule: 5
+    // protocol: 41
     #[test]
     fn build_metadata_is_shown_but_is_no_part_of_the_identity() {
         assert_eq!(version("1.0.7+x.y").to_string(), "1.0.7+x.y");
@@ -125,6 +127,7 @@ mod tests {
         assert!(!version("1.0.7+rc").is_prerelease());
     }
 
+    // rule: 5
     #[test]
     fn what_is_no_version_is_refused_naming_the_value() {
         let error = |version: &str| version.parse::<Version>().unwrap_err().to_string();

@@ -11,7 +11,7 @@ use super::{ApiError, TrustedProxies};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::jobs::Admission;
-use crate::package::{Limits, RegistryUrls};
+use crate::package::{Limits, Policy, RegistryUrls};
 use crate::queue::{Completions, Wakeups};
 use crate::{jobs, queue};
 
@@ -45,6 +45,8 @@ pub struct Settings {
     pub admission: Admission,
     /// Nobody is answered without a token.
     pub auth_required: bool,
+    /// What is wanted of every package.
+    pub policy: Policy,
     /// The longest an answer waits for its job.
     pub publish_wait: Duration,
     /// Whose word about their clients counts.

@@ -57,6 +57,7 @@ fn write_dependent(cargo: &Cargo) {
 
 const BUILT: &str = "under_score abc 5 true";
 
+// protocol: 35, 36, 37, 51
 #[test]
 fn what_is_published_builds_through_both_protocols_with_every_cargo_that_is_installed() {
     let toolchains = toolchains();
@@ -149,6 +150,8 @@ fn the_other_commands_find_what_they_ask_for() {
     assert!(dry.contains("dry run"), "{dry}");
 }
 
+// rule: 2, 4, 7, 19
+// protocol: 54, 56
 #[test]
 fn cargo_shows_why_it_was_refused() {
     let served = Served::start(&["--max-crate-size", "100000"]);
@@ -212,6 +215,7 @@ fn a_large_crate_goes_through_and_comes_back() {
     assert!(cargo.good("user", &["run", "-q"]).contains(&noise.len().to_string()));
 }
 
+// protocol: 55
 #[test]
 fn without_a_worker_cargo_is_told_that_the_publish_is_queued() {
     let served = Served::start(&["--no-worker", "--publish-wait", "10ms"]);

@@ -167,6 +167,7 @@ fn fixed_times(text: &str) -> String {
     fixed
 }
 
+// protocol: 34, 35, 36, 37, 39, 40, 42
 #[test]
 fn every_change_leaves_the_index_as_its_fixture_says() {
     let update = std::env::var("UPDATE_FIXTURES").is_ok_and(|value| value == "1");

@@ -20,6 +20,7 @@ mod queue;
 mod racing;
 mod reading;
 mod repeating;
+mod rules;
 mod serving;
 mod tls;
 mod tokens;

@@ -1,12 +1,13 @@
 //! `cargo publish`, from the request to the index.
 
-use axum::http::StatusCode;
+use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use supercargo::package::Limits;
 
 use crate::support::harness::TestRegistry;
 use crate::support::package::{Package, frame, tarball};
 
+// protocol: 51, 55
 #[test]
 fn a_publish_reaches_the_index_and_then_the_database() {
     let registry = TestRegistry::new();
@@ -30,6 +31,7 @@ fn a_publish_reaches_the_index_and_then_the_database() {
     assert_eq!(ann.get("/index/3/f/foo").good().text(), registry.index_file("3/f/foo"));
 }
 
+// protocol: 44
 #[test]
 fn versions_stand_in_the_order_of_their_publication() {
     let registry = TestRegistry::new();
@@ -61,6 +63,8 @@ fn thirty_publishes_are_one_move_of_the_branch_and_a_commit_each() {
     assert_eq!(packs() - before, 2);
 }
 
+// rule: 5, 19
+// protocol: 41, 42, 56
 #[test]
 fn a_version_is_published_once() {
     let registry = TestRegistry::new();
@@ -85,6 +89,8 @@ fn a_version_is_published_once() {
     assert_eq!(ann.get("/api/v1/crates/foo/1.0.0+one/download").good().body, package.crate_file());
 }
 
+// rule: 4
+// protocol: 58
 #[test]
 fn the_first_spelling_is_the_name_for_ever() {
     let registry = TestRegistry::new();
@@ -100,6 +106,7 @@ fn the_first_spelling_is_the_name_for_ever() {
     assert_eq!(registry.index_file("fo/o-/foo-bar").lines().count(), 2);
 }
 
+// rule: 7
 #[test]
 fn only_owners_publish_and_the_first_publisher_is_one() {
     let registry = TestRegistry::new();
@@ -112,6 +119,8 @@ fn only_owners_publish_and_the_first_publisher_is_one() {
     registry.run_jobs();
 }
 
+// rule: 3
+// protocol: 33
 #[test]
 fn reserved_names_are_refused_and_block_nothing() {
     let registry = TestRegistry::new();
@@ -124,6 +133,7 @@ fn reserved_names_are_refused_and_block_nothing() {
     assert_eq!(ann.get("/api/v1/crates/std/owners").status, StatusCode::NOT_FOUND);
 }
 
+// protocol: 59
 #[test]
 fn words_of_the_api_are_names_like_any_other() {
     let registry = TestRegistry::new();
@@ -152,6 +162,8 @@ fn refused_then_good(body: Vec<u8>, status: StatusCode, text: &str) {
     assert_eq!(registry.run_jobs(), 1);
 }
 
+// rule: 1
+// protocol: 52, 92
 #[test]
 fn a_body_that_is_cut_off_or_too_long_is_refused() {
     let whole = Package::new("foo", "1.0.0").body();
@@ -163,6 +175,8 @@ fn a_body_that_is_cut_off_or_too_long_is_refused() {
     refused_then_good(longer, StatusCode::BAD_REQUEST, "4 bytes follow the .crate file");
 }
 
+// rule: 1
+// protocol: 92
 #[test]
 fn a_length_that_lies_is_refused_before_anything_is_allocated() {
     let mut body = Package::new("foo", "1.0.0").body();
@@ -170,6 +184,8 @@ fn a_length_that_lies_is_refused_before_anything_is_allocated() {
     refused_then_good(body, StatusCode::PAYLOAD_TOO_LARGE, "4294967295 bytes");
 }
 
+// rule: 2
+// protocol: 54
 #[test]
 fn a_crate_above_the_limit_is_refused_with_both_numbers() {
     let registry = TestRegistry::with_limits(Limits { max_crate: 5000, ..Limits::default() });
@@ -184,6 +200,8 @@ fn a_crate_above_the_limit_is_refused_with_both_numbers() {
     registry.run_jobs();
 }
 
+// rule: 2
+// protocol: 92
 #[test]
 fn metadata_that_cannot_be_read_is_refused_naming_the_field() {
     let crate_file = Package::new("foo", "1.0.0").crate_file();
@@ -206,6 +224,8 @@ fn metadata_that_cannot_be_read_is_refused_naming_the_field() {
     }
 }
 
+// rule: 3, 5
+// protocol: 58
 #[test]
 fn names_and_versions_that_cargo_cannot_use_are_refused() {
     for name in ["", "1foo", "-foo", "_foo", "foo.bar", "föö", "a b", "foo/bar", &"a".repeat(65)] {
@@ -218,6 +238,8 @@ fn names_and_versions_that_cargo_cannot_use_are_refused() {
     }
 }
 
+// rule: 9, 10, 11, 12
+// protocol: 60
 #[test]
 fn a_tarball_that_is_not_what_cargo_packs_is_refused() {
     let metadata = Package::new("foo", "1.0.0").metadata_json().to_string();
@@ -237,6 +259,8 @@ fn a_tarball_that_is_not_what_cargo_packs_is_refused() {
     }
 }
 
+// rule: 13
+// protocol: 61
 #[test]
 fn metadata_and_manifest_must_agree() {
     let hidden = Package::new("foo", "1.0.0").manifest("[dependencies]\nlog = \"1\"\n");
@@ -255,4 +279,22 @@ fn the_same_bytes_may_be_published_under_a_retry_that_was_refused_for_another_re
     assert_eq!(registry.user("bob").publish(&package).status, StatusCode::FORBIDDEN);
     registry.user("ann").publish(&package).good();
     registry.run_jobs();
+}
+
+// protocol: 51, 53
+#[test]
+fn a_publish_is_answered_where_it_was_sent_with_and_without_a_content_type() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    for (version, content_type) in [("1.0.0", None), ("1.1.0", Some("application/octet-stream")), ("1.2.0", Some("x"))]
+    {
+        let request = Request::put("/api/v1/crates/new").header("authorization", ann.token.as_deref().unwrap());
+        let request = content_type.iter().fold(request, |request, value| request.header("content-type", *value));
+        ann.send(request.body(Package::new("foo", version).body().into()).unwrap()).good();
+    }
+    for path in ["/api/v1/crates/new/", "//api/v1/crates/new", "/api/v1/crates//new", "/api/v1/crates/new?x=1"] {
+        let answer = ann.request(Method::PUT, path, Package::new("foo", "2.0.0").body());
+        assert!(!answer.status.is_redirection(), "{path}: {}", answer.status);
+    }
+    assert_eq!(registry.run_jobs(), 4);
 }

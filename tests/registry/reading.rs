@@ -123,6 +123,7 @@ fn a_token_in_clear_is_nowhere_in_the_database() {
     assert!(!rows[0].row.contains(&token[4..]), "{}", rows[0].row);
 }
 
+// protocol: 95
 #[test]
 fn a_path_that_leads_nowhere_is_a_json_404_and_a_wrong_method_a_json_405() {
     let registry = TestRegistry::new();

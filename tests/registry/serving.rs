@@ -200,6 +200,8 @@ fn a_second_signal_ends_it_at_once() {
     assert_eq!(served.wait_for_status().code(), Some(128 + 15));
 }
 
+// rule: 2
+// protocol: 54
 #[test]
 fn a_request_that_is_refused_early_is_heard_out_so_that_the_client_reads_why() {
     let served = Served::start(&["--max-crate-size", "1000"]);
@@ -226,6 +228,8 @@ fn a_request_that_is_refused_early_is_heard_out_so_that_the_client_reads_why() {
 }
 
 /// Curl, and so cargo, asks before it sends much.
+// rule: 2
+// protocol: 51, 93
 #[test]
 fn a_client_that_asks_before_it_sends_is_told_to_go_on_or_why_not() {
     let served = Served::start(&[]);

@@ -33,12 +33,14 @@ fn captured() -> Vec<(String, String)> {
     lines
 }
 
+// protocol: 34, 38
 #[test]
 fn a_bare_version_has_every_field_cargo_ever_required() {
     let line = line(&published("", serde_json::json!({})));
     insta::assert_snapshot!(line, @r#"{"name":"foo","vers":"1.2.3","deps":[],"cksum":"…","features":{},"yanked":false,"pubtime":"2026-08-01T12:34:56Z"}"#);
 }
 
+// protocol: 34, 35, 36, 37, 39, 40
 #[test]
 fn a_line_has_its_fields_in_order_and_its_dependencies_by_kind() {
     let manifest = r#"
@@ -75,6 +77,7 @@ fn a_line_has_its_fields_in_order_and_its_dependencies_by_kind() {
     assert_eq!(serde_json::from_str::<Entry>(&entry.to_line()).unwrap().to_line(), entry.to_line());
 }
 
+// protocol: 34, 38
 #[test]
 fn cargo_reads_the_line_back() {
     let entry = published("rust-version = \"1.60\"", serde_json::json!({}));
@@ -87,6 +90,7 @@ fn cargo_reads_the_line_back() {
     assert!(read.pubtime.is_some());
 }
 
+// protocol: 42
 #[test]
 fn every_captured_line_is_read_and_survives_a_yank_byte_for_byte() {
     let mut files = BTreeSet::new();
@@ -103,6 +107,7 @@ fn every_captured_line_is_read_and_survives_a_yank_byte_for_byte() {
     assert!(files.len() >= 24, "{} captured files", files.len());
 }
 
+// protocol: 42
 #[test]
 fn only_the_outermost_yanked_changes_and_every_other_byte_stays() {
     let line =

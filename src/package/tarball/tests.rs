@@ -62,6 +62,8 @@ fn the_manifest_of_a_sound_package_is_read() {
     assert_eq!(read(&gzip(&builder.into_inner().unwrap())).unwrap(), "[package]");
 }
 
+// rule: 9
+// protocol: 92
 #[test]
 fn an_archive_cut_off_anywhere_is_refused() {
     let whole = gzip(&tar(&[MANIFEST, ("foo-1.2.3/lib.rs", b"contents")]));
@@ -75,6 +77,7 @@ fn an_archive_cut_off_anywhere_is_refused() {
     }
 }
 
+// rule: 9
 #[test]
 fn a_changed_byte_in_the_gzip_stream_is_noticed() {
     let mut damaged = gzip(&tar(&[MANIFEST]));
@@ -83,6 +86,7 @@ fn a_changed_byte_in_the_gzip_stream_is_noticed() {
     assert!(matches!(read(&damaged), Err(TarballError::Unreadable(_))));
 }
 
+// rule: 9
 #[test]
 fn nothing_may_follow_the_end() {
     let sound = tar(&[MANIFEST]);
@@ -94,6 +98,8 @@ fn nothing_may_follow_the_end() {
     assert!(read(&gzip(&[sound, vec![0; 10_240]].concat())).is_ok());
 }
 
+// rule: 9
+// protocol: 60
 #[test]
 fn what_is_no_archive_is_refused() {
     for bytes in [&b""[..], b"no gzip", &gzip(b""), &gzip(b"no tar"), &gzip(&[b'x'; 2048]), &gzip(&[0; 1024])] {
@@ -101,6 +107,8 @@ fn what_is_no_archive_is_refused() {
     }
 }
 
+// rule: 9
+// protocol: 60, 94
 #[test]
 fn a_bomb_is_cut_off_while_it_streams() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -112,12 +120,17 @@ fn a_bomb_is_cut_off_while_it_streams() {
     insta::assert_snapshot!(read_within(&encoder.finish().unwrap(), &limits).unwrap_err(), @"the .crate file unpacks to more than 1 MiB; leave files out with `exclude` in Cargo.toml");
 }
 
+// rule: 9
+// protocol: 94
 #[test]
 fn the_number_of_entries_and_the_size_of_paths_and_manifest_are_bounded() {
     let files = gzip(&tar(&[MANIFEST, ("foo-1.2.3/a", b""), ("foo-1.2.3/b", b"")]));
     let error = |limits| read_within(&files, &limits).unwrap_err().to_string();
     insta::assert_snapshot!(error(Limits { max_entries: 2, ..Limits::default() }), @"the .crate file has more than 2 entries; leave files out with `exclude` in Cargo.toml");
     insta::assert_snapshot!(error(Limits { max_path: 11, ..Limits::default() }), @"the .crate file holds the path `foo-1.2.3/Cargo.toml`, which is too long; rename it or leave it out with `exclude` in Cargo.toml");
+    insta::assert_snapshot!(error(Limits { max_paths: 30, ..Limits::default() }), @"the paths in the .crate file have more than 30 bytes together; leave files out with `exclude` in Cargo.toml");
+    error(Limits { max_paths: 41, ..Limits::default() });
+    read_within(&files, &Limits { max_paths: 42, ..Limits::default() }).unwrap();
     insta::assert_snapshot!(error(Limits { max_manifest: 8, ..Limits::default() }), @"Cargo.toml in the package has 9 bytes, above the limit of 8 bytes");
     let name = vec![b'x'; 65 * 1024];
     let long =
@@ -125,6 +138,8 @@ fn the_number_of_entries_and_the_size_of_paths_and_manifest_are_bounded() {
     assert!(read(&long).unwrap_err().to_string().contains("more than 64 KiB"));
 }
 
+// rule: 10
+// protocol: 60
 #[test]
 fn a_path_that_cannot_be_unpacked_everywhere_is_refused() {
     for (path, problem) in [
@@ -151,6 +166,7 @@ fn a_path_that_cannot_be_unpacked_everywhere_is_refused() {
     assert!(read(&raw(&[(invalid, b"")])).unwrap_err().to_string().contains("is not UTF-8"));
 }
 
+// rule: 11
 #[test]
 fn two_entries_that_one_file_system_cannot_hold_are_refused() {
     insta::assert_snapshot!(refusal(&[("foo-1.2.3/a", b""), ("foo-1.2.3/a", b"")]), @"the .crate file holds both `foo-1.2.3/a` and `foo-1.2.3/a`, which are the same path; remove one of them");
@@ -160,6 +176,8 @@ fn two_entries_that_one_file_system_cannot_hold_are_refused() {
     assert!(refusal(&[MANIFEST]).contains("are the same path"));
 }
 
+// rule: 10
+// protocol: 60
 #[test]
 fn only_files_and_directories_are_taken() {
     for kind in [
@@ -179,6 +197,8 @@ fn only_files_and_directories_are_taken() {
     }
 }
 
+// rule: 12
+// protocol: 60
 #[test]
 fn the_manifest_must_be_there_once_in_its_spelling_and_as_text() {
     let error = |files: &[(&str, &[u8])]| read(&gzip(&tar(files))).unwrap_err().to_string();
@@ -189,6 +209,7 @@ fn the_manifest_must_be_there_once_in_its_spelling_and_as_text() {
     assert!(read(&directory).is_ok());
 }
 
+// rule: 9
 #[test]
 fn a_pax_header_may_name_a_file_but_not_contradict_it() {
     assert!(read(&with_pax(&pax(&[("path", "foo-1.2.3/long"), ("size", "3"), ("mtime", "1.5")]))).is_ok());
@@ -207,6 +228,7 @@ fn a_pax_header_may_name_a_file_but_not_contradict_it() {
     }
 }
 
+// rule: 9
 #[test]
 fn extensions_must_describe_one_entry_each() {
     let name = b"foo-1.2.3/named\0";

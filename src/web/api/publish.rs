@@ -10,6 +10,7 @@ use crate::database::caller::Caller;
 use crate::database::{crate_limits, versions};
 use crate::index::entry::Entry;
 use crate::jobs::publish_version::{self, PublishError};
+use crate::package::policy::Advice;
 use crate::package::{self, CrateName, Limits, Package, Version};
 use crate::web::error::is_outage;
 use crate::web::waiting::JobWaiter;
@@ -43,7 +44,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Va
         Some(waiter) => waiter.wait(app.settings.publish_wait).await,
         None => false,
     };
-    let mut advice = Vec::new();
+    let mut advice: Vec<_> = accepted.advice.iter().map(ToString::to_string).collect();
     if !shown {
         advice.push(format!(
             "`{name}@{num}` is accepted and queued; the index will show it shortly. Its status: {base}/api/v1/crates/{name}/{num}",
@@ -58,6 +59,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Va
 struct Accepted {
     name: CrateName,
     num: Version,
+    advice: Vec<Advice>,
     /// None if the job could not be watched.
     waiter: Option<JobWaiter>,
 }
@@ -71,6 +73,7 @@ fn accept(app: &App, caller: &Caller, max_crate: usize, body: Bytes) -> Result<A
     let own =
         app.pool.with(|connection| publish_version::check(connection, name, num, caller, &settings.admission))??;
     let package = request.open(&settings.urls, &own.over(&settings.limits))?;
+    let advice = judge(app, &package)?;
     let line = Entry::new(&package, Utc::now()).to_line();
     app.crate_store.put(package.checksum, package.crate_file.clone())?;
     let waiter = match enqueue(app, &package, &line, caller) {
@@ -81,7 +84,20 @@ fn accept(app: &App, caller: &Caller, max_crate: usize, body: Bytes) -> Result<A
     };
     app.wake_workers();
     tracing::info!(name = %package.name, num = %package.version, user = caller.user.login, "accepted a publish");
-    Ok(Accepted { name: package.name, num: package.version, waiter })
+    Ok(Accepted { name: package.name, num: package.version, advice, waiter })
+}
+
+/// What the operator wants of packages.
+fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
+    let policy = &app.settings.policy;
+    let mut advice = policy.check(&package.manifest)?;
+    let dependencies = package.dependencies_here();
+    if !dependencies.is_empty() {
+        let unknown =
+            app.pool.with(|connection| publish_version::unknown_dependencies(connection, &dependencies))??;
+        advice.extend(policy.check_unknown(unknown)?);
+    }
+    Ok(advice)
 }
 
 fn enqueue(app: &App, package: &Package, line: &str, caller: &Caller) -> Result<JobWaiter, PublishError> {

@@ -81,10 +81,8 @@ fn page(title: &str, content: &str) -> Response {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
          <style>{STYLE}</style></head><body><h1>{title}</h1>{content}</body></html>"
     );
-    let headers: [(HeaderName, HeaderValue); 2] = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    ];
+    let headers: [(HeaderName, HeaderValue); 2] =
+        [(header::CONTENT_SECURITY_POLICY, POLICY), (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"))];
     (headers, Html(html)).into_response()
 }
 

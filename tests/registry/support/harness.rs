@@ -13,7 +13,7 @@ use supercargo::database::tokens::NewToken;
 use supercargo::database::{Pool, users};
 use supercargo::index::{Index, View};
 use supercargo::jobs::{self, Admission, Environment};
-use supercargo::package::{Limits, RegistryUrls};
+use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::{App, Settings, TrustedProxies, router};
@@ -77,6 +77,10 @@ impl TestRegistry {
         Self::with(|settings| settings.trusted_proxies = TrustedProxies::new(&networks))
     }
 
+    pub fn with_policy(policy: Policy) -> Self {
+        Self::with(|settings| settings.policy = policy)
+    }
+
     /// With other settings than the usual ones.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -96,6 +100,7 @@ impl TestRegistry {
             base_url: BASE_URL.to_owned(),
             urls: RegistryUrls::new([BASE_URL]),
             limits: Limits::default(),
+            policy: Policy::default(),
             admission: Admission::default(),
             auth_required: false,
             publish_wait: Duration::ZERO,

@@ -1,0 +1,258 @@
+//! What the operator of a registry demands of a package that cargo could use as it is.
+//!
+//! All of it is asked of the manifest: the metadata beside it may say something else about a description or a licence,
+//! and nobody would ever read it. What is merely unwise is no reason to refuse a publish, and comes back as
+//! [`Advice`], which cargo prints as warnings.
+
+mod advice;
+pub mod labels;
+pub mod licence;
+pub mod registries;
+pub mod required;
+
+#[cfg(test)]
+mod tests;
+
+use semver::VersionReq;
+use url::Url;
+
+use super::dependency::Dependency;
+use super::excerpt::{Excerpt, enumerated, listed};
+use super::{CrateName, Manifest, Refusal};
+pub use advice::Advice;
+use labels::{MAX_KEYWORD, MAX_LABELS};
+use licence::{LicenceError, Spelling};
+pub use registries::AllowedRegistries;
+pub use required::{Field, RequiredMetadata};
+
+/// The longest description, in characters.
+pub const MAX_DESCRIPTION: usize = 1000;
+
+/// The demands of one registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// What a manifest has to say.
+    pub required_metadata: RequiredMetadata,
+    /// Whether a dependency may require `*`.
+    pub allow_wildcard_dependencies: bool,
+    /// From where else dependencies may come.
+    pub allowed_registries: AllowedRegistries,
+    /// Whether the dependencies on this registry must be in it already. Without it, crates may be published in any
+    /// order, and in circles.
+    pub require_known_dependencies: bool,
+}
+
+/// A dependency on this registry, which has no crate of that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownDependency {
+    /// The crate that is depended upon.
+    pub name: CrateName,
+    /// The crate here whose name differs only in its spelling. cargo would not find it either.
+    pub spelling: Option<CrateName>,
+}
+
+/// What a registry's operator does not want.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// Fields are missing.
+    #[error("Cargo.toml lacks what this registry asks for: {}; add it to `[package]` and publish again", enumerated(.missing.iter().map(ToString::to_string)))]
+    Missing {
+        /// All that are missing.
+        missing: Vec<Field>,
+    },
+    /// A text can't be stored.
+    #[error("in Cargo.toml, `{field}` holds a NUL character (\\u0000), which can't be stored; take it out")]
+    NulCharacter {
+        /// The field.
+        field: &'static str,
+    },
+    /// The description is too long.
+    #[error(
+        "in Cargo.toml, the description has {length} characters; shorten it to at most {MAX_DESCRIPTION}, the README has room for more"
+    )]
+    DescriptionTooLong {
+        /// Its length in characters.
+        length: usize,
+    },
+    /// The licence is not an SPDX expression.
+    #[error("in Cargo.toml, the license {} is not an SPDX expression: {problem}; join identifiers of https://spdx.org/licenses with `OR` and `AND`, write `LicenseRef-NAME` for terms of your own, or use `license-file` instead", Excerpt(.license))]
+    Licence {
+        /// The licence.
+        license: String,
+        /// Where the parser stopped, and why.
+        problem: LicenceError,
+    },
+    /// A URL is not one for browsers.
+    #[error("in Cargo.toml, `{field}` is {}, which is not a URL with http or https; correct it or leave it out", Excerpt(.url))]
+    Url {
+        /// The field.
+        field: &'static str,
+        /// The URL.
+        url: String,
+    },
+    /// There are too many keywords or categories.
+    #[error("in Cargo.toml, there are {count} {field}; name at most {MAX_LABELS}")]
+    TooManyLabels {
+        /// The field.
+        field: &'static str,
+        /// How many there are.
+        count: usize,
+    },
+    /// A keyword can't be one.
+    #[error("in Cargo.toml, the keyword {} is not allowed; start it with an ASCII letter or digit and go on with letters, digits, `_`, `-` and `+`, at most {MAX_KEYWORD} characters", Excerpt(.keyword))]
+    Keyword {
+        /// The keyword.
+        keyword: String,
+    },
+    /// A dependency takes every version there will ever be.
+    #[error("in Cargo.toml, the {} requires `*`, which this registry does not take because it promises to work with every version to come; name the version it was tested with, as in `1.2`", .dependency)]
+    Wildcard {
+        /// The dependency and its kind.
+        dependency: String,
+    },
+    /// A dependency comes from a registry that is not allowed.
+    #[error("in Cargo.toml, the {dependency} comes from the registry {}, which this registry does not allow; {}", Excerpt(.registry), other_source(.allowed))]
+    Registry {
+        /// The dependency and its kind.
+        dependency: String,
+        /// Its registry.
+        registry: String,
+        /// What is allowed.
+        allowed: AllowedRegistries,
+    },
+    /// Dependencies are not in this registry.
+    #[error("this registry has no crate named {}, which the package depends on; publish it here first, or correct the dependency's name or registry", unknown(.0))]
+    UnknownDependencies(Vec<UnknownDependency>),
+}
+
+fn other_source(allowed: &AllowedRegistries) -> String {
+    match allowed.to_string().as_str() {
+        "none" => "publish that crate here".to_owned(),
+        urls => format!("publish that crate here, or take it from {}", listed(urls.split(','))),
+    }
+}
+
+fn unknown(dependencies: &[UnknownDependency]) -> String {
+    enumerated(dependencies.iter().map(|dependency| match &dependency.spelling {
+        Some(spelling) => format!("`{}` (it is called `{spelling}` here)", dependency.name),
+        None => format!("`{}`", dependency.name),
+    }))
+}
+
+impl Policy {
+    /// Holds a manifest against the policy.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Policy`] with the first demand that isn't met; all missing fields are one demand.
+    pub fn check(&self, manifest: &Manifest) -> Result<Vec<Advice>, Refusal> {
+        let missing = self.required_metadata.missing_in(manifest);
+        if !missing.is_empty() {
+            return Err(PolicyError::Missing { missing }.into());
+        }
+        check_texts(manifest)?;
+        check_urls(manifest)?;
+        let mut advice = Vec::new();
+        advice.extend(check_licence(manifest)?);
+        advice.extend(check_labels(manifest)?);
+        manifest.dependencies.iter().try_for_each(|dependency| self.check_dependency(dependency))?;
+        Ok(advice)
+    }
+
+    /// Judges the dependencies on this registry that it doesn't have.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Policy`] where they have to be known.
+    pub fn check_unknown(&self, dependencies: Vec<UnknownDependency>) -> Result<Option<Advice>, Refusal> {
+        if dependencies.is_empty() {
+            Ok(None)
+        } else if self.require_known_dependencies {
+            Err(PolicyError::UnknownDependencies(dependencies).into())
+        } else {
+            Ok(Some(Advice::UnknownDependencies(dependencies)))
+        }
+    }
+
+    fn check_dependency(&self, dependency: &Dependency) -> Result<(), PolicyError> {
+        let describe = || format!("{} dependency {}", dependency.kind, Excerpt(dependency.key()));
+        if dependency.requirement == VersionReq::STAR && !self.allow_wildcard_dependencies {
+            return Err(PolicyError::Wildcard { dependency: describe() });
+        }
+        match &dependency.registry {
+            Some(registry) if !self.allowed_registries.allows(registry) => Err(PolicyError::Registry {
+                dependency: describe(),
+                registry: registry.clone(),
+                allowed: self.allowed_registries.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_texts(manifest: &Manifest) -> Result<(), PolicyError> {
+    let one = |field: &'static str, text: &'_ Option<String>| (field, text.iter().any(|text| text.contains('\0')));
+    let many = |field: &'static str, texts: &[String]| (field, texts.iter().any(|text| text.contains('\0')));
+    let fields = [
+        one("description", &manifest.description),
+        one("license", &manifest.license),
+        one("license-file", &manifest.license_file),
+        one("homepage", &manifest.homepage),
+        one("documentation", &manifest.documentation),
+        one("repository", &manifest.repository),
+        one("readme", &manifest.readme),
+        one("links", &manifest.links),
+        many("authors", &manifest.authors),
+        many("keywords", &manifest.keywords),
+        many("categories", &manifest.categories),
+    ];
+    if let Some((field, _)) = fields.into_iter().find(|(_, has_nul)| *has_nul) {
+        return Err(PolicyError::NulCharacter { field });
+    }
+    match manifest.description.as_ref().map(|description| description.chars().count()) {
+        Some(length) if length > MAX_DESCRIPTION => Err(PolicyError::DescriptionTooLong { length }),
+        _ => Ok(()),
+    }
+}
+
+fn check_urls(manifest: &Manifest) -> Result<(), PolicyError> {
+    let fields = [
+        ("homepage", &manifest.homepage),
+        ("documentation", &manifest.documentation),
+        ("repository", &manifest.repository),
+    ];
+    let is_web = |text: &str| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    for (field, url) in fields {
+        // cargo sends a field that was left empty.
+        if let Some(url) = url.as_ref().filter(|url| !url.is_empty() && !is_web(url)) {
+            return Err(PolicyError::Url { field, url: url.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn check_licence(manifest: &Manifest) -> Result<Option<Advice>, PolicyError> {
+    let Some(license) = manifest.license.as_ref().filter(|license| !license.trim().is_empty()) else {
+        return Ok(None);
+    };
+    match licence::parse(license) {
+        Ok(Spelling::Exact) => Ok(None),
+        Ok(Spelling::Other(spdx)) => Ok(Some(Advice::LicenceSpelling { license: license.clone(), spdx })),
+        Ok(Spelling::Deprecated) => Ok(Some(Advice::DeprecatedLicence { license: license.clone() })),
+        Err(problem) => Err(PolicyError::Licence { license: license.clone(), problem }),
+    }
+}
+
+fn check_labels(manifest: &Manifest) -> Result<Option<Advice>, PolicyError> {
+    for (field, labels) in [("keywords", &manifest.keywords), ("categories", &manifest.categories)] {
+        if labels.len() > MAX_LABELS {
+            return Err(PolicyError::TooManyLabels { field, count: labels.len() });
+        }
+    }
+    if let Some(keyword) = manifest.keywords.iter().find(|keyword| !labels::is_keyword(keyword)) {
+        return Err(PolicyError::Keyword { keyword: keyword.clone() });
+    }
+    let unknown: Vec<_> =
+        manifest.categories.iter().filter(|category| !labels::is_known_category(category)).cloned().collect();
+    Ok((!unknown.is_empty()).then_some(Advice::UnknownCategories(unknown)))
+}

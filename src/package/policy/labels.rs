@@ -1,0 +1,53 @@
+//! Keywords and categories: how many, and how they are written.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+/// The most keywords of one version, and the most categories.
+pub const MAX_LABELS: usize = 5;
+
+/// The longest keyword, in characters.
+pub const MAX_KEYWORD: usize = 20;
+
+/// The slugs of crates.io, one a line: <https://crates.io/category_slugs>.
+static CATEGORIES: LazyLock<BTreeSet<&str>> = LazyLock::new(|| include_str!("categories.txt").lines().collect());
+
+/// Whether crates.io would take the keyword: an ASCII letter or digit, then letters, digits, `_`, `-` and `+`.
+pub fn is_keyword(keyword: &str) -> bool {
+    keyword.len() <= MAX_KEYWORD
+        && keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && keyword.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+'))
+}
+
+/// Whether crates.io has such a category.
+pub fn is_known_category(slug: &str) -> bool {
+    CATEGORIES.contains(slug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CATEGORIES, is_keyword, is_known_category};
+
+    // rule: 14
+    #[test]
+    fn a_keyword_is_short_and_plain() {
+        for keyword in ["cargo", "c++", "no_std", "3d-math", &"x".repeat(20)] {
+            assert!(is_keyword(keyword), "{keyword}");
+        }
+        for keyword in ["", "-x", "_x", "two words", "größe", "a.b", &"x".repeat(21)] {
+            assert!(!is_keyword(keyword), "{keyword:?}");
+        }
+    }
+
+    #[test]
+    fn categories_are_slugs_with_their_parents() {
+        assert!(is_known_category("development-tools::cargo-plugins") && !is_known_category("cargo-plugins"));
+        assert!(!is_known_category("Algorithms") && !is_known_category(""));
+        for slug in CATEGORIES.iter() {
+            assert!(slug.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b':')), "{slug}");
+            if let Some((parent, _)) = slug.rsplit_once("::") {
+                assert!(is_known_category(parent), "{slug}");
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `package.license` as an SPDX expression.
+//!
+//! Crates are full of spellings that cargo has taken for years (`MIT/Apache-2.0`, `GPL-3.0`), so these pass; who
+//! publishes one is told how SPDX writes it, because programs that look for licences may know nothing else.
+
+use spdx::error::Reason;
+use spdx::{Expression, ParseMode};
+
+/// Why a text is no licence expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem} at `{place}`")]
+pub struct LicenceError {
+    problem: String,
+    place: String,
+}
+
+/// What may be said about an expression that is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// SPDX writes it so.
+    Exact,
+    /// SPDX writes it in this way.
+    Other(String),
+    /// It has an identifier that SPDX has given up, without a successor that means the same.
+    Deprecated,
+}
+
+/// Parses an expression, as generously as crates.io.
+///
+/// # Errors
+///
+/// A [`LicenceError`] that says where the parser stopped.
+pub fn parse(expression: &str) -> Result<Spelling, LicenceError> {
+    Expression::parse_mode(expression, ParseMode::LAX).map_err(|error| LicenceError {
+        problem: match error.reason {
+            Reason::UnknownTerm | Reason::UnknownLicense | Reason::UnknownException => {
+                "SPDX has no such identifier".to_owned()
+            }
+            reason => reason.to_string(),
+        },
+        place: expression.get(error.span).map(|place| place.chars().take(40).collect()).unwrap_or_default(),
+    })?;
+    if is_strict(expression) {
+        return Ok(Spelling::Exact);
+    }
+    let canonical = Expression::canonicalize(expression).ok().flatten();
+    Ok(canonical.filter(|canonical| is_strict(canonical)).map_or(Spelling::Deprecated, Spelling::Other))
+}
+
+fn is_strict(expression: &str) -> bool {
+    Expression::parse(expression).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Spelling, parse};
+
+    #[test]
+    fn an_expression_of_spdx_is_taken_as_it_is() {
+        for expression in [
+            "MIT",
+            "MIT OR Apache-2.0",
+            "Apache-2.0 WITH LLVM-exception",
+            "(MIT OR Apache-2.0) AND Unicode-3.0",
+            "GPL-3.0-or-later",
+            "LicenseRef-Our-Own-Terms",
+        ] {
+            assert_eq!(parse(expression), Ok(Spelling::Exact), "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_spelling_that_cargo_has_always_taken_is_taken_and_told_how_spdx_has_it() {
+        for (expression, spdx) in [
+            ("MIT/Apache-2.0", "MIT OR Apache-2.0"),
+            ("GPL-3.0", "GPL-3.0-only"),
+            ("GPL-2.0+", "GPL-2.0-or-later"),
+            ("Apache2", "Apache-2.0"),
+        ] {
+            assert_eq!(parse(expression), Ok(Spelling::Other(spdx.to_owned())), "{expression}");
+        }
+        assert_eq!(parse("eCos-2.0"), Ok(Spelling::Deprecated));
+    }
+
+    // rule: 14
+    #[test]
+    fn what_spdx_does_not_know_is_refused_at_its_place() {
+        let problem = |expression: &str| parse(expression).unwrap_err().to_string();
+        insta::assert_snapshot!(problem("MIT OR Proprietary"), @"SPDX has no such identifier at `Proprietary`");
+        insta::assert_snapshot!(problem("MIT Apache-2.0"), @"expected one of `AND`, `OR`, `WITH`, `)`, `+` here at `Apache-2.0`");
+        insta::assert_snapshot!(problem("Apache-2.0 WITH Nothing-exception"), @"SPDX has no such identifier at `Nothing-exception`");
+        insta::assert_snapshot!(problem("(MIT"), @"unclosed parens at `(`");
+        insta::assert_snapshot!(problem("MIT, Apache-2.0"), @"invalid character(s) at `, Apache-2.0`");
+        insta::assert_snapshot!(problem("Ümlaut"), @"invalid character(s) at `Ümlaut`");
+        assert!(parse(&"(".repeat(100_000)).is_err());
+    }
+}

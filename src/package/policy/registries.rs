@@ -1,0 +1,138 @@
+//! From which other registries dependencies may come.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::super::registry_urls::{CRATES_IO_INDEX, Place, RegistryUrls};
+
+/// The name by which crates.io may be listed, as in cargo's own configuration.
+const CRATES_IO: &str = "crates-io";
+
+/// Registries other than this one, which is always allowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AllowedRegistries {
+    /// Whichever the publisher likes.
+    #[default]
+    Any,
+    /// Only these, by the URLs of their indexes; none at all if the list is empty.
+    Only(Vec<IndexUrl>),
+}
+
+/// The URL of an index, compared by where it leads.
+#[derive(Clone, Debug)]
+pub struct IndexUrl {
+    url: String,
+    place: Place,
+}
+
+impl PartialEq for IndexUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl Eq for IndexUrl {}
+
+impl IndexUrl {
+    /// A URL in the normal form of an index entry, or one that a person wrote.
+    fn parse(url: &str) -> Result<Self, String> {
+        let url = if url == CRATES_IO { CRATES_IO_INDEX } else { url };
+        // Nothing is this registry's own here, so the answer always has a URL.
+        let normal = RegistryUrls::default().resolve(url)?.unwrap_or_else(|| url.to_owned());
+        let place = Place::of(&normal).ok_or("it names no host")?;
+        Ok(Self { url: normal, place })
+    }
+}
+
+impl AllowedRegistries {
+    /// Whether a dependency may come from there. The URL is one that [`RegistryUrls::resolve`] has answered.
+    pub fn allows(&self, index_url: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(allowed) => IndexUrl::parse(index_url).is_ok_and(|url| allowed.contains(&url)),
+        }
+    }
+}
+
+/// URLs with commas between them, `none`, or `any`.
+impl FromStr for AllowedRegistries {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = |url: &str| {
+            IndexUrl::parse(url).map_err(|problem| {
+                format!(
+                    "`{url}` is not the URL of an index ({problem}); write it as cargo does, such as \
+                     `sparse+https://crates.example/index/`, or `{CRATES_IO}`; or the one word `any` or `none`"
+                )
+            })
+        };
+        match text.trim() {
+            "any" => Ok(Self::Any),
+            "none" => Ok(Self::Only(Vec::new())),
+            list => list.split(',').map(|url| parse(url.trim())).collect::<Result<_, _>>().map(Self::Only),
+        }
+    }
+}
+
+/// As it is written in the configuration.
+impl fmt::Display for AllowedRegistries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Only(allowed) if allowed.is_empty() => f.write_str("none"),
+            Self::Only(allowed) => {
+                let urls: Vec<_> = allowed
+                    .iter()
+                    .map(|allowed| if allowed.url == CRATES_IO_INDEX { CRATES_IO } else { &allowed.url })
+                    .collect();
+                f.write_str(&urls.join(","))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AllowedRegistries;
+
+    fn allowed(text: &str) -> AllowedRegistries {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_registry_is_allowed_under_every_spelling_of_its_url() {
+        let allowed = allowed("sparse+https://crates.example/index/, crates-io, https://git.example/index");
+        for url in [
+            "sparse+https://CRATES.example:443/index/",
+            "https://github.com/rust-lang/crates.io-index",
+            "sparse+https://index.crates.io/",
+            "https://git.example/index/",
+            "https://git.example/index.git",
+        ] {
+            assert!(allowed.allows(url), "{url}");
+        }
+        for url in ["https://crates.example/index/", "sparse+https://crates.example/other/", "https://git.example/", ""]
+        {
+            assert!(!allowed.allows(url), "{url}");
+        }
+        assert_eq!(allowed.to_string(), "sparse+https://crates.example/index/,crates-io,https://git.example/index");
+    }
+
+    #[test]
+    fn any_is_all_of_them_and_none_is_this_registry_alone() {
+        assert!(allowed("any").allows("https://git.example/index"));
+        assert!(!allowed("none").allows("https://github.com/rust-lang/crates.io-index"));
+        for word in ["any", "none"] {
+            assert_eq!(allowed(word).to_string(), word);
+        }
+    }
+
+    #[test]
+    fn what_is_no_index_is_refused() {
+        insta::assert_snapshot!("sparse+https://crates.example/index".parse::<AllowedRegistries>().unwrap_err(), @"`sparse+https://crates.example/index` is not the URL of an index (the URL of a sparse index ends in a slash); write it as cargo does, such as `sparse+https://crates.example/index/`, or `crates-io`; or the one word `any` or `none`");
+        for wrong in ["", "crates.example", "crates-io,", "crates-io,none", "file:///srv/index"] {
+            assert!(wrong.parse::<AllowedRegistries>().is_err(), "{wrong}");
+        }
+    }
+}
