@@ -1,16 +1,24 @@
 //! The registry's tables, one file a noun, and the ways to reach them. Knows no queue and no index.
 
+pub mod about;
+pub mod catalog;
 pub mod crates;
+pub mod dependencies;
+pub mod downloads;
 pub mod embedded;
 pub mod migrations;
 pub mod owners;
 pub mod pool;
+pub mod rows;
 pub mod schema;
+pub mod search;
 pub mod tokens;
+pub mod topics;
 pub mod url;
 pub mod users;
 pub mod versions;
 
 mod types;
+mod words;
 
 pub use pool::{Pool, PoolError};

@@ -30,6 +30,16 @@ diesel::table! {
         updated_at -> Timestamptz,
         max_version -> Nullable<Text>,
         version_count -> Integer,
+        default_version_id -> Nullable<Integer>,
+        max_stable_version -> Nullable<Text>,
+        newest_version -> Nullable<Text>,
+        description -> Nullable<Text>,
+        homepage -> Nullable<Text>,
+        documentation -> Nullable<Text>,
+        repository -> Nullable<Text>,
+        keywords -> Array<Text>,
+        categories -> Array<Text>,
+        yanked -> Bool,
     }
 }
 
@@ -58,6 +68,49 @@ diesel::table! {
         metadata -> Jsonb,
         created_by -> Nullable<Integer>,
         created_at -> Timestamptz,
+        manifest -> Jsonb,
+    }
+}
+
+diesel::table! {
+    dependencies (id) {
+        id -> Integer,
+        version_id -> Integer,
+        place -> Integer,
+        name -> Text,
+        canonical_name -> Text,
+        rename -> Nullable<Text>,
+        req -> Text,
+        kind -> Text,
+        optional -> Bool,
+        default_features -> Bool,
+        features -> Array<Text>,
+        target -> Nullable<Text>,
+        registry -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    version_downloads_by_day (version_id, day) {
+        version_id -> Integer,
+        day -> Date,
+        downloads -> BigInt,
+    }
+}
+
+diesel::table! {
+    version_downloads (version_id) {
+        version_id -> Integer,
+        downloads -> BigInt,
+    }
+}
+
+diesel::table! {
+    crate_downloads (crate_id) {
+        crate_id -> Integer,
+        downloads -> BigInt,
+        recent -> BigInt,
+        shown -> Bool,
     }
 }
 
@@ -65,4 +118,19 @@ diesel::joinable!(api_tokens -> users (user_id));
 diesel::joinable!(crate_owners -> users (user_id));
 diesel::joinable!(crate_owners -> crates (crate_id));
 diesel::joinable!(versions -> crates (crate_id));
-diesel::allow_tables_to_appear_in_same_query!(users, api_tokens, crates, crate_owners, versions);
+diesel::joinable!(versions -> users (created_by));
+diesel::joinable!(dependencies -> versions (version_id));
+diesel::joinable!(version_downloads -> versions (version_id));
+diesel::joinable!(version_downloads_by_day -> versions (version_id));
+diesel::joinable!(crate_downloads -> crates (crate_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    api_tokens,
+    crates,
+    crate_owners,
+    versions,
+    dependencies,
+    version_downloads_by_day,
+    version_downloads,
+    crate_downloads,
+);

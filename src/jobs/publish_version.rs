@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
+use crate::database::about::About;
 use crate::database::crates::Crate;
 use crate::database::users::User;
 use crate::database::versions::{NewVersion, VersionStatus};
-use crate::database::{crates, owners, versions};
+use crate::database::{crates, dependencies, owners, versions};
 use crate::package::{CrateName, Package, Version};
 use crate::queue::EnqueueError;
 use crate::queue::{Enqueue, Job, JobId, Member, Policy};
@@ -140,10 +141,12 @@ pub fn request(
             size: i64::try_from(package.crate_file.len()).unwrap_or(i64::MAX),
             index_line,
             metadata: &package.metadata,
+            about: &About::of(&package.manifest),
             created_by: user.id,
         };
         // Nobody else adds versions while the crate's row is locked, and the check above found none.
         let version_id = version.insert(connection)?.ok_or(diesel::result::Error::NotFound)?;
+        dependencies::insert(connection, version_id, &package.manifest.dependencies)?;
         let wish = Wish { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };
         let job = Enqueue::new(&PublishVersion(wish)).requested_by(&user.login).quietly().insert(connection)?;
         announce(job);
