@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
+use super::counting::Counting;
 use super::metrics;
 use super::server::{Server, bind};
 use super::setup::{ensure_admin, ensure_config_json};
@@ -64,7 +65,8 @@ fn serve_from(
     };
     let Shared { pool, index, wakeups, completions } = shared;
     let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };
-    let app = App::new(pool, crate_store, index_state, wakeups, completions, settings);
+    let app = App::new(pool.clone(), crate_store, index_state, wakeups, completions, settings);
+    let counting = Counting::start(app.download_counts.clone(), pool, options.download_flush_interval)?;
     let mut router = web::router(app);
     let metrics_server = match metrics_listener {
         Some(listener) => Some(metrics::serve(listener, metrics)?),
@@ -83,6 +85,7 @@ fn serve_from(
     }
     let said = retract(storage);
     let served = server.stop(options.shutdown_grace);
+    counting.stop();
     working.stop();
     let measured = metrics_server.map_or(Ok(()), |server| server.stop(options.shutdown_grace));
     served.and(said).and(measured)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::work::duration;
+use super::work::{duration, pause};
 use super::{StorageOptions, WorkOptions};
 use crate::package::Limits;
 
@@ -45,6 +45,11 @@ pub struct ServeOptions {
     /// The largest size of a crate's unpacked files, in bytes
     #[arg(long, env = "SUPERCARGO_MAX_UNPACKED_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_unpacked)]
     pub max_unpacked_size: u64,
+    /// How long counted downloads gather in memory before they are written to the database
+    ///
+    /// A normal stop writes what has gathered; a killed process loses it.
+    #[arg(long, env = "SUPERCARGO_DOWNLOAD_FLUSH_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = pause)]
+    pub download_flush_interval: Duration,
     /// How long requests may go on after the first SIGTERM
     #[arg(long, env = "SUPERCARGO_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub shutdown_grace: Duration,

@@ -5,8 +5,8 @@ use std::fmt;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
+use super::views::{ErrorDetail, Errors};
 use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
 use crate::index::IndexError;
@@ -79,7 +79,7 @@ impl IntoResponse for ApiError {
         if let Some(cause) = self.cause {
             tracing::error!(status = self.status.as_u16(), error = %JobError::own(cause), "a request failed");
         }
-        let body = json!({ "errors": [{ "detail": self.detail }] });
+        let body = Errors { errors: vec![ErrorDetail { detail: self.detail }] };
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

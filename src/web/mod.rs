@@ -2,15 +2,18 @@
 //! Nothing here writes the index.
 
 pub mod api;
+pub mod download_counts;
 pub mod error;
 pub mod index;
 pub mod metrics;
+pub mod openapi;
 pub mod pages;
 pub mod router;
 pub mod state;
 
 mod auth;
 mod body;
+mod views;
 mod waiting;
 
 pub use error::ApiError;

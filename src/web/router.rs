@@ -3,12 +3,12 @@
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, put};
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
-use super::{ApiError, App, api, index, pages};
+use super::{ApiError, App, index, openapi, pages};
 
 /// The whole registry.
 pub fn router(app: App) -> Router {
@@ -16,12 +16,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/", get(pages::home))
         .route("/me", get(pages::me))
-        .route("/api/v1/crates/new", put(api::publish::publish))
-        .route("/api/v1/crates/{crate}/owners", get(api::owners::list))
-        .route("/api/v1/crates/{crate}/{version}", get(api::version::show))
-        .route("/api/v1/crates/{crate}/{version}/yank", delete(api::yank::yank))
-        .route("/api/v1/crates/{crate}/{version}/unyank", put(api::yank::unyank))
-        .route("/api/v1/crates/{crate}/{version}/download", get(api::download::download))
+        .merge(openapi::router())
         .with_state(app)
         .merge(index)
         .method_not_allowed_fallback(method_not_allowed)

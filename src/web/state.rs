@@ -7,6 +7,7 @@ use diesel::PgConnection;
 use tokio::sync::Semaphore;
 
 use super::ApiError;
+use super::download_counts::DownloadCounts;
 use super::index::IndexState;
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
@@ -29,6 +30,7 @@ pub struct Parts {
     pub wakeups: Wakeups,
     pub completions: Completions,
     pub settings: Settings,
+    pub download_counts: DownloadCounts,
     blocking_calls: Arc<Semaphore>,
 }
 
@@ -54,7 +56,16 @@ impl App {
         settings: Settings,
     ) -> Self {
         let blocking_calls = Arc::new(Semaphore::new(BLOCKING_CALLS));
-        Self(Arc::new(Parts { pool, crate_store, index, wakeups, completions, settings, blocking_calls }))
+        Self(Arc::new(Parts {
+            pool,
+            crate_store,
+            index,
+            wakeups,
+            completions,
+            settings,
+            download_counts: DownloadCounts::default(),
+            blocking_calls,
+        }))
     }
 
     /// Tells the workers of this process, or else those of others, that a job was enqueued and committed. Who is not told

@@ -2,8 +2,10 @@
 
 mod support;
 
+mod api_reading;
 mod cargo_client;
 mod crashes;
+mod download_counting;
 mod fixtures;
 mod layers;
 mod measuring;
@@ -15,6 +17,7 @@ mod queue;
 mod racing;
 mod reading;
 mod repeating;
+mod searching;
 mod serving;
 mod with_command;
 mod yanking;
