@@ -3,6 +3,7 @@
 pub mod error;
 pub mod serve;
 
+mod counting;
 mod data_dir;
 mod log;
 mod metrics;

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
+use super::counting::Counting;
 use super::metrics;
 use super::open_files;
 use super::server::{Server, Site, bind};
@@ -85,7 +86,8 @@ fn serve_from(
     };
     let Shared { pool, index, crate_store, wakeups, completions } = shared;
     let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };
-    let app = App::new(pool, crate_store, index_state, wakeups, completions, settings);
+    let app = App::new(pool.clone(), crate_store, index_state, wakeups, completions, settings);
+    let counting = Counting::start(app.download_counts.clone(), pool, options.download_flush_interval)?;
     let mut router = web::router(app);
     let metrics_server = match listeners.metrics {
         Some(listener) => Some(metrics::serve(listener, metrics)?),
@@ -108,6 +110,7 @@ fn serve_from(
     }
     let said = retract(storage);
     let served = server.stop(options.shutdown_grace);
+    counting.stop();
     working.stop();
     let measured = metrics_server.map_or(Ok(()), |server| server.stop(options.shutdown_grace));
     served.and(said).and(measured)

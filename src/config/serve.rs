@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::work::duration;
+use super::work::{duration, pause};
 use super::{AccessOptions, HttpOptions, PolicyOptions, StorageOptions, WorkOptions};
 use crate::package::Limits;
 
@@ -57,6 +57,11 @@ pub struct ServeOptions {
     pub max_dependencies: usize,
     #[command(flatten)]
     pub policy: PolicyOptions,
+    /// How long counted downloads gather in memory before they are written to the database
+    ///
+    /// A normal stop writes what has gathered; a killed process loses it.
+    #[arg(long, env = "SUPERCARGO_DOWNLOAD_FLUSH_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = pause)]
+    pub download_flush_interval: Duration,
     /// How long requests may go on after the first SIGTERM
     #[arg(long, env = "SUPERCARGO_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub shutdown_grace: Duration,

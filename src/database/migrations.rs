@@ -21,6 +21,12 @@ pub enum MigrationError {
     Newer { newest: String },
     #[error("the database is not up to date ({missing} migrations are missing): run `supercargo migrate` first")]
     Older { missing: usize },
+    #[error(
+        "the database needs PostgreSQL's extension pg_trgm, which can't be created there: {0}. Install the server's contrib \
+         package (on Debian it is part of the server) and let the database's user create objects in it, or create the \
+         extension as a superuser"
+    )]
+    Extension(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the database could not be brought up to date: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
@@ -34,10 +40,14 @@ pub fn migrate(connection: &mut PgConnection) -> Result<Vec<String>, MigrationEr
         connection
             .run_pending_migrations(MIGRATIONS)
             .map(|versions| versions.iter().map(ToString::to_string).collect())
-            .map_err(MigrationError::Failed)
+            .map_err(failed)
     });
     lock(connection, "SELECT pg_advisory_unlock($1)")?;
     applied
+}
+
+fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> MigrationError {
+    if error.to_string().contains("pg_trgm") { MigrationError::Extension(error) } else { MigrationError::Failed(error) }
 }
 
 /// Checks that nothing is missing, without changing anything.

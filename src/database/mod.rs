@@ -1,9 +1,13 @@
 //! The registry's tables, one file a noun, and the ways to reach them. Knows no queue and no index.
 
+pub mod about;
 pub mod audit;
 pub mod caller;
+pub mod catalog;
 pub mod crate_limits;
 pub mod crates;
+pub mod dependencies;
+pub mod downloads;
 pub mod embedded;
 pub mod migrations;
 pub mod owners;
@@ -11,14 +15,18 @@ pub mod ownership;
 pub mod pool;
 pub mod rate_limits;
 pub mod reserved_names;
+pub mod rows;
 pub mod schema;
 pub mod scope;
+pub mod search;
 pub mod teams;
 pub mod tokens;
+pub mod topics;
 pub mod url;
 pub mod users;
 pub mod versions;
 
 mod types;
+mod words;
 
 pub use pool::{Pool, PoolError};

@@ -54,6 +54,16 @@ diesel::table! {
         max_unpacked_size -> Nullable<BigInt>,
         max_features -> Nullable<Integer>,
         max_dependencies -> Nullable<Integer>,
+        default_version_id -> Nullable<Integer>,
+        max_stable_version -> Nullable<Text>,
+        newest_version -> Nullable<Text>,
+        description -> Nullable<Text>,
+        homepage -> Nullable<Text>,
+        documentation -> Nullable<Text>,
+        repository -> Nullable<Text>,
+        keywords -> Array<Text>,
+        categories -> Array<Text>,
+        yanked -> Bool,
     }
 }
 
@@ -117,6 +127,49 @@ diesel::table! {
         created_at -> Timestamptz,
         deletion_wanted_at -> Nullable<Timestamptz>,
         deletion_reason -> Nullable<Text>,
+        manifest -> Jsonb,
+    }
+}
+
+diesel::table! {
+    dependencies (id) {
+        id -> Integer,
+        version_id -> Integer,
+        place -> Integer,
+        name -> Text,
+        canonical_name -> Text,
+        rename -> Nullable<Text>,
+        req -> Text,
+        kind -> Text,
+        optional -> Bool,
+        default_features -> Bool,
+        features -> Array<Text>,
+        target -> Nullable<Text>,
+        registry -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    version_downloads_by_day (version_id, day) {
+        version_id -> Integer,
+        day -> Date,
+        downloads -> BigInt,
+    }
+}
+
+diesel::table! {
+    version_downloads (version_id) {
+        version_id -> Integer,
+        downloads -> BigInt,
+    }
+}
+
+diesel::table! {
+    crate_downloads (crate_id) {
+        crate_id -> Integer,
+        downloads -> BigInt,
+        recent -> BigInt,
+        shown -> Bool,
     }
 }
 
@@ -128,6 +181,11 @@ diesel::joinable!(crate_owners -> crates (crate_id));
 diesel::joinable!(crate_team_owners -> teams (team_id));
 diesel::joinable!(crate_team_owners -> crates (crate_id));
 diesel::joinable!(versions -> crates (crate_id));
+diesel::joinable!(versions -> users (created_by));
+diesel::joinable!(dependencies -> versions (version_id));
+diesel::joinable!(version_downloads -> versions (version_id));
+diesel::joinable!(version_downloads_by_day -> versions (version_id));
+diesel::joinable!(crate_downloads -> crates (crate_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     api_tokens,
@@ -137,4 +195,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     crate_owners,
     crate_team_owners,
     versions,
+    dependencies,
+    version_downloads_by_day,
+    version_downloads,
+    crate_downloads,
 );

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
+use super::about::About;
 use super::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
 
@@ -44,6 +45,7 @@ pub struct NewVersion<'a> {
     pub size: i64,
     pub index_line: &'a str,
     pub metadata: &'a serde_json::Value,
+    pub about: &'a About,
     pub created_by: i32,
 }
 
@@ -59,6 +61,7 @@ impl NewVersion<'_> {
                 versions::size.eq(self.size),
                 versions::index_line.eq(self.index_line),
                 versions::metadata.eq(self.metadata),
+                versions::manifest.eq(self.about.to_json()),
                 versions::created_by.eq(self.created_by),
             ))
             .on_conflict_do_nothing()
@@ -78,17 +81,21 @@ pub fn find(connection: &mut PgConnection, crate_id: i32, num: &Version) -> Quer
         .optional()
 }
 
-/// The crate file of exactly this name and number, unless it was deleted.
-pub fn crate_file(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<Checksum>> {
+/// The version of exactly this name and number, and its crate file, unless it was deleted.
+pub fn crate_file(
+    connection: &mut PgConnection,
+    name: &CrateName,
+    num: &Version,
+) -> QueryResult<Option<(i32, Checksum)>> {
     versions::table
         .inner_join(crates::table)
         .filter(crates::canonical_name.eq(name.canonical()))
         .filter(versions::num_without_build.eq(num.without_build()))
         .filter(versions::deletion_wanted_at.is_null())
-        .select((versions::num, versions::checksum))
-        .first::<(Version, Checksum)>(connection)
+        .select((versions::num, (versions::id, versions::checksum)))
+        .first::<(Version, (i32, Checksum))>(connection)
         .optional()
-        .map(|found| found.filter(|(stored, _)| stored == num).map(|(_, checksum)| checksum))
+        .map(|found| found.filter(|(stored, _)| stored == num).map(|(_, file)| file))
 }
 
 /// Writes whether a version is wanted yanked.
@@ -174,23 +181,6 @@ pub fn is_file_wanted(connection: &mut PgConnection, checksum: Checksum) -> Quer
     let with_it =
         versions::table.filter(versions::checksum.eq(checksum)).filter(versions::deletion_wanted_at.is_null());
     diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
-}
-
-/// Writes what follows for a crate from the versions the index shows.
-pub fn note_newest(connection: &mut PgConnection, crate_id: i32) -> QueryResult<usize> {
-    let shown: Vec<(Version, Option<bool>)> = versions::table
-        .filter(versions::crate_id.eq(crate_id))
-        .filter(versions::effective_yanked.is_not_null())
-        .select((versions::num, versions::effective_yanked))
-        .load(connection)?;
-    let newest = |yanked: bool| shown.iter().filter(|one| one.1 == Some(yanked)).map(|one| &one.0).max();
-    diesel::update(crates::table.find(crate_id))
-        .set((
-            crates::max_version.eq(newest(false).or_else(|| newest(true))),
-            crates::version_count.eq(i32::try_from(shown.len()).unwrap_or(i32::MAX)),
-            crates::updated_at.eq(diesel::dsl::now),
-        ))
-        .execute(connection)
 }
 
 /// Who published a version.

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::admission::{Admission, NewCrates};
 use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
+use crate::database::about::About;
 use crate::database::audit::{Action, Event};
 use crate::database::caller::{Caller, Denied};
 use crate::database::crate_limits::{self, CrateLimits};
@@ -17,7 +18,7 @@ use crate::database::owners::Rights;
 use crate::database::rate_limits::RateLimited;
 use crate::database::scope::Scope;
 use crate::database::versions::{NewVersion, VersionStatus};
-use crate::database::{crates, owners, reserved_names, versions};
+use crate::database::{crates, dependencies, owners, reserved_names, versions};
 use crate::package::policy::UnknownDependency;
 use crate::package::{CrateName, Package, Version};
 use crate::queue::EnqueueError;
@@ -225,10 +226,12 @@ pub fn request(
             size: i64::try_from(package.crate_file.len()).unwrap_or(i64::MAX),
             index_line,
             metadata: &package.metadata,
+            about: &About::of(&package.manifest),
             created_by: user.id,
         };
         // Nobody else adds versions while the crate's row is locked, and the check above found none.
         let version_id = version.insert(connection)?.ok_or(diesel::result::Error::NotFound)?;
+        dependencies::insert(connection, version_id, &package.manifest.dependencies)?;
         Event::new(Action::Publish)
             .of_crate(&krate.name)
             .of_version(&package.version)

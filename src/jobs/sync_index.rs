@@ -21,7 +21,7 @@ use diesel::PgConnection;
 use super::commit_message::commit_message;
 use super::{Environment, Wish, maintain_index, remove_crate_file};
 use crate::database::versions::{Shown, WantedLine};
-use crate::database::{crates, versions};
+use crate::database::{catalog, crates, versions};
 use crate::index::entry::{EntryError, render};
 use crate::index::path::index_path;
 use crate::index::shown::shown_versions;
@@ -158,7 +158,7 @@ fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Wr
     remove_crate_file::enqueue(connection, &deleted)?;
     if versions::note_shown(connection, &shown)? > 0 || !deleted.is_empty() {
         for id in ids {
-            versions::note_newest(connection, id)?;
+            catalog::describe(connection, id)?;
         }
     }
     Ok(())

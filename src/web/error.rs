@@ -5,9 +5,8 @@ use std::fmt;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use super::views::{ErrorDetail, Errors};
 use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
 use crate::database::caller::Denied;
@@ -87,27 +86,13 @@ impl fmt::Display for ApiError {
     }
 }
 
-/// The form of every error: the one that cargo shows.
-#[derive(Serialize, ToSchema)]
-pub struct ErrorBody {
-    pub errors: Vec<ErrorDetail>,
-}
-
-/// One reason.
-#[derive(Serialize, ToSchema)]
-pub struct ErrorDetail {
-    /// What was wrong, with its value, and what to do.
-    #[schema(example = "there is no crate `serde` here")]
-    pub detail: String,
-}
-
 /// Logs the cause, once, with its whole chain.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(cause) = self.cause {
             tracing::error!(status = self.status.as_u16(), error = %JobError::own(cause), "a request failed");
         }
-        let body = ErrorBody { errors: vec![ErrorDetail { detail: self.detail }] };
+        let body = Errors { errors: vec![ErrorDetail { detail: self.detail }] };
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

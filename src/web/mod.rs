@@ -3,10 +3,12 @@
 
 pub mod api;
 pub mod client_address;
+pub mod download_counts;
 pub mod error;
 pub mod https_only;
 pub mod index;
 pub mod metrics;
+pub mod openapi;
 pub mod pages;
 pub mod request_id;
 pub mod router;
@@ -16,6 +18,7 @@ mod auth;
 mod body;
 mod conditions;
 mod private;
+mod views;
 mod waiting;
 
 pub use client_address::{ClientAddress, TrustedProxies};

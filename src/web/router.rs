@@ -4,13 +4,13 @@ use axum::Router;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, put};
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
-use super::{ApiError, App, api, index, pages, private, request_id};
+use super::{ApiError, App, index, openapi, pages, private, request_id};
 
 /// What says nothing about caches may not be kept by any: an answer about a crate is out of date with the next publish.
 const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
@@ -25,20 +25,7 @@ pub fn router(app: App) -> Router {
     let router = Router::new()
         .route("/", get(pages::home))
         .route("/me", get(pages::me))
-        .route("/api/v1/crates/new", put(api::publish::publish))
-        .route(
-            "/api/v1/crates/{crate}/owners",
-            get(api::owners::list).put(api::owners::add).delete(api::owners::remove),
-        )
-        .route("/api/v1/crates/{crate}/{version}", get(api::version::show).delete(api::deletion::delete))
-        .route("/api/v1/crates/{crate}/{version}/yank", delete(api::yank::yank))
-        .route("/api/v1/crates/{crate}/{version}/unyank", put(api::yank::unyank))
-        .route("/api/v1/crates/{crate}/{version}/download", get(api::download::download))
-        .route("/api/v1/me", get(api::tokens::me))
-        .route("/api/v1/me/tokens", get(api::tokens::list).put(api::tokens::create))
-        .route("/api/v1/me/tokens/{id}", delete(api::tokens::revoke))
-        .route("/api/v1/tokens/current", delete(api::tokens::revoke_current))
-        .route("/api/v1/admin/audit", get(api::audit::list))
+        .merge(openapi::router())
         .with_state(app.clone())
         .merge(index)
         .method_not_allowed_fallback(method_not_allowed)

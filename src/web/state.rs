@@ -6,6 +6,7 @@ use std::time::Duration;
 use diesel::PgConnection;
 use tokio::sync::Semaphore;
 
+use super::download_counts::DownloadCounts;
 use super::index::IndexState;
 use super::{ApiError, TrustedProxies};
 use crate::crate_store::CrateStore;
@@ -30,6 +31,7 @@ pub struct Parts {
     pub wakeups: Wakeups,
     pub completions: Completions,
     pub settings: Settings,
+    pub download_counts: DownloadCounts,
     blocking_calls: Arc<Semaphore>,
 }
 
@@ -63,7 +65,16 @@ impl App {
         settings: Settings,
     ) -> Self {
         let blocking_calls = Arc::new(Semaphore::new(BLOCKING_CALLS));
-        Self(Arc::new(Parts { pool, crate_store, index, wakeups, completions, settings, blocking_calls }))
+        Self(Arc::new(Parts {
+            pool,
+            crate_store,
+            index,
+            wakeups,
+            completions,
+            settings,
+            download_counts: DownloadCounts::default(),
+            blocking_calls,
+        }))
     }
 
     /// Tells the workers of this process, or else those of others, that a job was enqueued and committed. Who is not told

@@ -2,11 +2,13 @@
 
 mod support;
 
+mod api_reading;
 mod auditing;
 mod caching;
 mod cargo_client;
 mod crashes;
 mod deleting;
+mod download_counting;
 mod fixtures;
 mod layers;
 mod measuring;
@@ -21,6 +23,7 @@ mod racing;
 mod reading;
 mod repeating;
 mod rules;
+mod searching;
 mod serving;
 mod tls;
 mod tokens;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiQuery, Errors, shortened};
+use super::{AnyError, ApiQuery, shortened};
 use crate::database::audit::{self, Filter, Record};
 use crate::web::auth::Authenticated;
 use crate::web::{ApiError, App};
@@ -49,7 +49,7 @@ pub struct AuditList {
     tag = "admin",
     params(AuditQuery),
     security(("token" = [])),
-    responses((status = 200, description = "The entries", body = AuditList), Errors),
+    responses((status = 200, description = "The entries", body = AuditList), AnyError),
 )]
 pub async fn list(
     State(app): State<App>,

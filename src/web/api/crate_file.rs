@@ -27,8 +27,9 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
 }
 
-/// The answer. This reads the disk, and so belongs on a thread that may block.
-pub fn respond(app: &App, asked: &Asked<'_>) -> Result<Response, ApiError> {
+/// The answer, and whether it sends the file from its first byte on. This reads the disk, and so belongs on a thread that
+/// may block.
+pub fn respond(app: &App, asked: &Asked<'_>) -> Result<(Response, bool), ApiError> {
     let checksum = asked.checksum.to_string();
     let tag = Tag { opaque: &checksum, is_strong: true };
     let condition = conditions::check(asked.headers, tag);
@@ -40,7 +41,7 @@ pub fn respond(app: &App, asked: &Asked<'_>) -> Result<Response, ApiError> {
     let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, FOR_EVER)]);
     headers.extend(HeaderValue::try_from(format!("\"{checksum}\"")).ok().map(|etag| (header::ETAG, etag)));
     if condition == Condition::NotModified {
-        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+        return Ok(((StatusCode::NOT_MODIFIED, headers).into_response(), false));
     }
     let file_name = format!("attachment; filename=\"{}-{}.crate\"", asked.name, asked.num);
     headers.extend(HeaderValue::try_from(file_name).ok().map(|name| (header::CONTENT_DISPOSITION, name)));
@@ -54,7 +55,7 @@ fn content(
     asked: &Asked<'_>,
     may_be_part: bool,
     mut headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Result<(Response, bool), ApiError> {
     let lost = || {
         let Asked { checksum, name, num, .. } = asked;
         ApiError::internal(format!("the crate file {checksum} of {name}@{num} is missing in the store"))
@@ -62,7 +63,7 @@ fn content(
     if asked.method == Method::HEAD {
         let size = store.size(asked.checksum)?.ok_or_else(lost)?;
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-        return Ok(headers.into_response());
+        return Ok((headers.into_response(), false));
     }
     let range = asked.headers.get(header::RANGE).filter(|_| may_be_part).and_then(|range| range.to_str().ok());
     if let Some(range) = range {
@@ -72,20 +73,22 @@ fn content(
                 let file = store.get_range(asked.checksum, bytes.clone())?.ok_or_else(lost)?;
                 headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.size));
                 insert_content_range(&mut headers, &format!("{}-{}/{size}", bytes.start, bytes.end - 1));
-                return Ok((StatusCode::PARTIAL_CONTENT, headers, Body::from_stream(file.content)).into_response());
+                let content = Body::from_stream(file.content);
+                let response = (StatusCode::PARTIAL_CONTENT, headers, content).into_response();
+                return Ok((response, bytes.start == 0));
             }
             Part::Beyond => {
                 let detail = format!("the file has {size} bytes, and none in the range {}", super::shortened(range));
                 let mut refusal = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, detail).into_response();
                 insert_content_range(refusal.headers_mut(), &format!("*/{size}"));
-                return Ok(refusal);
+                return Ok((refusal, false));
             }
             Part::Whole => {}
         }
     }
     let file = store.get(asked.checksum)?.ok_or_else(lost)?;
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.size));
-    Ok((headers, Body::from_stream(file.content)).into_response())
+    Ok(((headers, Body::from_stream(file.content)).into_response(), true))
 }
 
 fn insert_content_range(headers: &mut HeaderMap, place: &str) {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiPath, ApiQuery, Errors, crate_name, version};
+use super::{AnyError, ApiPath, ApiQuery, crate_name, version};
 use crate::jobs::delete_version;
 use crate::web::auth::Authenticated;
 use crate::web::waiting::JobWaiter;
@@ -40,7 +40,7 @@ pub struct Deleted {
         DeletionQuery,
     ),
     security(("token" = [])),
-    responses((status = 200, description = "It is deleted", body = Deleted), Errors),
+    responses((status = 200, description = "It is deleted", body = Deleted), AnyError),
 )]
 pub async fn delete(
     State(app): State<App>,

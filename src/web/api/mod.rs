@@ -1,24 +1,80 @@
 //! The web API of cargo, one file an endpoint.
 
 pub mod audit;
+pub mod crates;
 pub mod deletion;
 pub mod download;
+pub mod downloads;
+pub mod krate;
 pub mod owners;
 pub mod publish;
+pub mod readme;
+pub mod reverse_dependencies;
+pub mod summary;
 pub mod tokens;
+pub mod topics;
+pub mod users;
 pub mod version;
+pub mod versions;
 pub mod yank;
 
 mod crate_file;
 mod input;
 mod output;
 mod path;
+mod query;
+
+use axum::routing::get;
+use diesel::PgConnection;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::input::{ApiQuery, json_body};
-use self::output::{Empty, Errors};
+use self::output::{AnyError, Empty};
 use self::path::ApiPath;
+use super::App;
+use crate::database::rows::{self, CountedCrate};
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
+
+/// Every call, each with its description. A crate may be called `new`; no version is called like the other words.
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(crates::list))
+        .routes(routes!(publish::publish))
+        .route("/api/v1/crates/new", get(krate::show_new))
+        .routes(routes!(krate::show))
+        .routes(routes!(versions::list))
+        .routes(routes!(downloads::of_crate))
+        .routes(routes!(reverse_dependencies::list))
+        .routes(routes!(owners::list, owners::add, owners::remove))
+        .routes(routes!(owners::users))
+        .routes(routes!(owners::teams))
+        .routes(routes!(version::show, deletion::delete))
+        .routes(routes!(version::dependencies))
+        .routes(routes!(version::authors))
+        .routes(routes!(readme::show))
+        .routes(routes!(downloads::of_version))
+        .routes(routes!(download::download))
+        .routes(routes!(yank::yank))
+        .routes(routes!(yank::unyank))
+        .routes(routes!(topics::keywords))
+        .routes(routes!(topics::keyword))
+        .routes(routes!(topics::categories))
+        .routes(routes!(topics::category))
+        .routes(routes!(users::show))
+        .routes(routes!(summary::show))
+        .routes(routes!(tokens::me))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::revoke_current))
+        .routes(routes!(audit::list))
+}
+
+/// A crate of which the index shows a version.
+fn shown_crate(connection: &mut PgConnection, name: &CrateName) -> Result<CountedCrate, ApiError> {
+    rows::find_crate(connection, name)?.ok_or_else(|| no_such_crate(name.as_str()))
+}
 
 /// A crate's name in a path. One that can't be a name can't be a crate.
 fn crate_name(text: &str) -> Result<CrateName, ApiError> {

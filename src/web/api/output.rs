@@ -11,12 +11,12 @@ use utoipa::{IntoResponses, ToSchema};
 pub struct Empty {}
 
 /// The errors that any endpoint may answer, all in one form.
-pub struct Errors;
+pub struct AnyError;
 
-impl IntoResponses for Errors {
+impl IntoResponses for AnyError {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let answer = |description: &str| {
-            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Errors"))).build();
             RefOr::T(ResponseBuilder::new().description(description).content("application/json", content).build())
         };
         [

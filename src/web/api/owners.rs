@@ -1,38 +1,32 @@
-//! `GET`, `PUT` and `DELETE /api/v1/crates/{crate}/owners`.
+//! `/api/v1/crates/{crate}/owners`, `…/owner_user` and `…/owner_team`.
 
 use axum::Json;
 use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ApiPath, Errors, crate_name, json_body, no_such_crate};
+use super::{AnyError, ApiPath, crate_name, json_body, no_such_crate};
 use crate::database::caller::Caller;
-use crate::database::owners::{self, Owner};
+use crate::database::owners;
 use crate::database::ownership::{self, Change};
 use crate::database::{PoolError, crates};
 use crate::web::auth::{self, Authenticated};
+use crate::web::views::OwnerView;
 use crate::web::{ApiError, App};
 
 /// The largest body of a change, in bytes: a hundred logins have a tenth of it.
 const MAX_BODY: usize = 64 * 1024;
 
-/// A user or a team that owns a crate.
-#[derive(Serialize, ToSchema)]
-pub struct OwnerView {
-    /// Unique among users, and among teams.
-    pub id: i32,
-    /// The login of a user, or `team:NAME`.
-    #[schema(example = "ann")]
-    pub login: String,
-    /// `user` or `team`.
-    pub kind: &'static str,
-    pub name: Option<String>,
-}
-
 /// The owners of a crate: users first, then teams, each in the order in which they became owners.
 #[derive(Serialize, ToSchema)]
 pub struct OwnerList {
     pub users: Vec<OwnerView>,
+}
+
+/// Teams that own a crate, in the order in which they became owners.
+#[derive(Serialize, ToSchema)]
+pub struct OwnerTeams {
+    pub teams: Vec<OwnerView>,
 }
 
 /// Who is to be added or removed.
@@ -52,16 +46,6 @@ pub struct OwnersChanged {
     pub msg: String,
 }
 
-impl From<Owner> for OwnerView {
-    fn from(owner: Owner) -> Self {
-        let login = owner.login();
-        match owner {
-            Owner::User(user) => Self { id: user.id, login, kind: "user", name: user.name },
-            Owner::Team(team) => Self { id: team.id, login, kind: "team", name: Some(team.name) },
-        }
-    }
-}
-
 /// Lists the owners of a crate. Needs a token, like every call that cargo makes with one.
 #[utoipa::path(
     get,
@@ -69,21 +53,51 @@ impl From<Owner> for OwnerView {
     tag = "owners",
     params(("crate" = String, Path, description = "Name of the crate, in any spelling")),
     security(("token" = [])),
-    responses((status = 200, description = "The owners", body = OwnerList), Errors),
+    responses((status = 200, description = "The owners", body = OwnerList), AnyError),
 )]
 pub async fn list(
     State(app): State<App>,
     _: Authenticated,
     ApiPath(name): ApiPath<String>,
 ) -> Result<Json<OwnerList>, ApiError> {
-    let name = crate_name(&name)?;
-    let owners = app
-        .with_connection(move |connection| {
-            let krate = crates::find(connection, &name)?.ok_or_else(|| no_such_crate(name.as_str()))?;
-            Ok::<_, ApiError>(owners::list_all(connection, krate.id)?)
-        })
-        .await?;
-    Ok(Json(OwnerList { users: owners.into_iter().map(OwnerView::from).collect() }))
+    Ok(Json(OwnerList { users: of_crate(&app, &name).await? }))
+}
+
+/// Lists the users who own a crate.
+#[utoipa::path(
+    get,
+    path = "/api/v1/crates/{crate}/owner_user",
+    tag = "owners",
+    params(("crate" = String, Path, description = "Name of the crate, in any spelling")),
+    responses((status = 200, description = "The users", body = OwnerList), AnyError),
+)]
+pub async fn users(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Result<Json<OwnerList>, ApiError> {
+    let owners = of_crate(&app, &name).await?;
+    Ok(Json(OwnerList { users: owners.into_iter().filter(|owner| !owner.is_team()).collect() }))
+}
+
+/// Lists the teams that own a crate.
+#[utoipa::path(
+    get,
+    path = "/api/v1/crates/{crate}/owner_team",
+    tag = "owners",
+    params(("crate" = String, Path, description = "Name of the crate, in any spelling")),
+    responses((status = 200, description = "The teams", body = OwnerTeams), AnyError),
+)]
+pub async fn teams(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Result<Json<OwnerTeams>, ApiError> {
+    let owners = of_crate(&app, &name).await?;
+    Ok(Json(OwnerTeams { teams: owners.into_iter().filter(OwnerView::is_team).collect() }))
+}
+
+async fn of_crate(app: &App, name: &str) -> Result<Vec<OwnerView>, ApiError> {
+    let name = crate_name(name)?;
+    let base_url = app.settings.base_url.clone();
+    app.with_connection(move |connection| {
+        let krate = crates::find(connection, &name)?.ok_or_else(|| no_such_crate(name.as_str()))?;
+        let owners = owners::list_all(connection, krate.id)?;
+        Ok::<_, ApiError>(owners.into_iter().map(|owner| OwnerView::new(owner, &base_url)).collect())
+    })
+    .await
 }
 
 /// Makes users or teams owners of a crate, at once and without asking them.
@@ -94,7 +108,7 @@ pub async fn list(
     params(("crate" = String, Path, description = "Name of the crate, in any spelling")),
     security(("token" = ["change-owners"])),
     request_body = OwnerChange,
-    responses((status = 200, description = "All of them are owners now", body = OwnersChanged), Errors),
+    responses((status = 200, description = "All of them are owners now", body = OwnersChanged), AnyError),
 )]
 pub async fn add(state: State<App>, path: ApiPath<String>, request: Request) -> Result<Json<OwnersChanged>, ApiError> {
     change(state, path, request, Change::Add).await
@@ -108,7 +122,7 @@ pub async fn add(state: State<App>, path: ApiPath<String>, request: Request) -> 
     params(("crate" = String, Path, description = "Name of the crate, in any spelling")),
     security(("token" = ["change-owners"])),
     request_body = OwnerChange,
-    responses((status = 200, description = "None of them is an owner any more", body = OwnersChanged), Errors),
+    responses((status = 200, description = "None of them is an owner any more", body = OwnersChanged), AnyError),
 )]
 pub async fn remove(
     state: State<App>,

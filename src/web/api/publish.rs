@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::{Request, State};
 use bytes::Bytes;
 use chrono::Utc;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::database::caller::Caller;
 use crate::database::{crate_limits, versions};
@@ -13,14 +14,59 @@ use crate::jobs::publish_version::{self, PublishError};
 use crate::package::policy::Advice;
 use crate::package::{self, CrateName, Limits, Package, Version};
 use crate::web::error::is_outage;
+use crate::web::views::Errors;
 use crate::web::waiting::JobWaiter;
 use crate::web::{ApiError, App, auth, body};
 
 /// The two lengths of the framing.
 const FRAMING: usize = 8;
 
-/// Publishes a version. When this answers 200 the version is accepted for good; usually the index shows it already.
-pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Value>, ApiError> {
+/// What cargo prints after a publish.
+#[derive(Serialize, ToSchema)]
+pub struct Published {
+    warnings: Warnings,
+}
+
+/// What the publisher should know.
+#[derive(Serialize, ToSchema)]
+pub struct Warnings {
+    /// Always empty: cargo would point to pages of crates.io.
+    #[schema(value_type = Vec<String>)]
+    invalid_categories: [(); 0],
+    /// Always empty.
+    #[schema(value_type = Vec<String>)]
+    invalid_badges: [(); 0],
+    /// One text a warning.
+    other: Vec<String>,
+}
+
+/// The body of a publish: a length as a little-endian u32, so many bytes of JSON metadata, another length and so many
+/// bytes of crate file, as the Cargo book has it.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it stands for bytes in the API's description")]
+pub struct PublishBody(Vec<u8>);
+
+/// Publish a version
+///
+/// When this answers 200 the version is accepted for good; usually the index shows it already.
+#[utoipa::path(
+    put,
+    path = "/api/v1/crates/new",
+    tag = "publish",
+    security(("token" = [])),
+    request_body(content = PublishBody, content_type = "application/octet-stream", description = "Two lengths and what they count"),
+    responses(
+        (status = 200, body = Published, description = "The version is accepted"),
+        (status = 400, body = Errors, description = "What was sent can't be published"),
+        (status = 401, body = Errors, description = "There is no token"),
+        (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is no owner"),
+        (status = 408, body = Errors, description = "The body stopped coming"),
+        (status = 409, body = Errors, description = "The version is published already"),
+        (status = 413, body = Errors, description = "The crate is too large"),
+    )
+)]
+pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Published>, ApiError> {
     let (parts, body) = request.into_parts();
     let caller = match auth::authenticate(&app, &parts).await {
         Ok(caller) => caller,
@@ -53,7 +99,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Va
             base = app.settings.base_url,
         ));
     }
-    Ok(Json(json!({ "warnings": { "invalid_categories": [], "invalid_badges": [], "other": advice } })))
+    Ok(Json(Published { warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
 }
 
 struct Accepted {

@@ -10,7 +10,7 @@ use diesel::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ApiPath, Empty, Errors, json_body};
+use super::{AnyError, ApiPath, Empty, json_body};
 use crate::database::audit::{Action, Event};
 use crate::database::tokens::{self, NewToken, Token};
 use crate::web::auth::{self, Authenticated};
@@ -121,7 +121,7 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
     path = "/api/v1/me",
     tag = "tokens",
     security(("token" = [])),
-    responses((status = 200, description = "The user", body = Me), Errors),
+    responses((status = 200, description = "The user", body = Me), AnyError),
 )]
 pub async fn me(Authenticated(caller): Authenticated) -> Json<Me> {
     let user = caller.user;
@@ -134,7 +134,7 @@ pub async fn me(Authenticated(caller): Authenticated) -> Json<Me> {
     path = "/api/v1/me/tokens",
     tag = "tokens",
     security(("token" = [])),
-    responses((status = 200, description = "The tokens", body = TokenList), Errors),
+    responses((status = 200, description = "The tokens", body = TokenList), AnyError),
 )]
 pub async fn list(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Json<TokenList>, ApiError> {
     caller.unrestricted()?;
@@ -150,7 +150,7 @@ pub async fn list(State(app): State<App>, Authenticated(caller): Authenticated) 
     tag = "tokens",
     security(("token" = [])),
     request_body = TokenRequest,
-    responses((status = 200, description = "The token", body = TokenMade), Errors),
+    responses((status = 200, description = "The token", body = TokenMade), AnyError),
 )]
 pub async fn create(State(app): State<App>, request: Request) -> Result<Json<TokenMade>, ApiError> {
     let (parts, body) = request.into_parts();
@@ -185,7 +185,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Tok
     tag = "tokens",
     params(("id" = i32, Path, description = "Number of the token")),
     security(("token" = [])),
-    responses((status = 200, description = "It is revoked", body = Empty), Errors),
+    responses((status = 200, description = "It is revoked", body = Empty), AnyError),
 )]
 pub async fn revoke(
     State(app): State<App>,
@@ -217,7 +217,7 @@ pub async fn revoke(
     path = "/api/v1/tokens/current",
     tag = "tokens",
     security(("token" = [])),
-    responses((status = 204, description = "It is revoked"), Errors),
+    responses((status = 204, description = "It is revoked"), AnyError),
 )]
 pub async fn revoke_current(state: State<App>, Authenticated(caller): Authenticated) -> Result<StatusCode, ApiError> {
     let id = caller.token.id.to_string();

@@ -1,55 +1,151 @@
-//! `GET /api/v1/crates/{crate}/{version}`: where a version stands.
+//! `GET /api/v1/crates/{crate}/{version}` and what is told of a version below it.
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use diesel::PgConnection;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{ApiPath, crate_name, no_such_crate, no_such_version, version};
-use crate::database::versions::VersionStatus;
-use crate::database::{crates, versions};
-use crate::package::CrateName;
+use crate::database::rows::{self, CountedVersion, Versions};
+use crate::database::{crates, dependencies, versions};
+use crate::package::{CrateName, Version};
+use crate::web::views::{DependencyView, Errors, VersionView};
 use crate::web::{ApiError, App};
 
+/// A version.
+#[derive(Serialize, ToSchema)]
+pub struct VersionAnswer {
+    version: VersionView,
+}
+
+/// Show a version, and where it stands
+///
+/// Also of a version that was accepted and is not in the index yet. The registry's own fields stand beside those of
+/// crates.io: `state`, `wanted_yanked`, `published_at` and `index_commit`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/crates/{crate}/{version}",
+    tag = "versions",
+    params(
+        ("crate" = String, Path, description = "The name, in any spelling"),
+        ("version" = String, Path, description = "The version with its build metadata"),
+    ),
+    responses(
+        (status = 200, body = VersionAnswer, description = "The version"),
+        (status = 404, body = Errors, description = "There is no such version"),
+    )
+)]
 pub async fn show(
     State(app): State<App>,
     ApiPath((name, num)): ApiPath<(String, String)>,
-) -> Result<Json<Value>, ApiError> {
-    let name = crate_name(&name)?;
-    let num = version(&name, &num)?;
+) -> Result<Json<VersionAnswer>, ApiError> {
+    let (name, num) = named(&name, &num)?;
+    let base_url = app.settings.base_url.clone();
     app.with_connection(move |connection| {
-        let krate = crates::find(connection, &name)?.ok_or_else(|| no_such_crate(name.as_str()))?;
-        let found = versions::find(connection, krate.id, &num)?
-            .filter(|found| found.num == num)
-            .ok_or_else(|| no_such_version(&krate.name, &num.to_string()))?;
-        if let Some(reason) = &found.deletion_reason {
-            return Err(ApiError::not_found(format!(
-                "`{}@{num}` was deleted from this registry: {reason}",
-                krate.name
-            )));
-        }
-        Ok::<_, ApiError>(Json(describe(&krate.name, &found)))
+        let version = VersionView::new(find(connection, &name, &num)?, &base_url);
+        Ok::<_, ApiError>(Json(VersionAnswer { version }))
     })
     .await
 }
 
-/// As crates.io describes a version, and besides its state: `queued` until the index shows it, and `wanted_yanked` while
-/// the index does not show the yank state that was asked for.
-fn describe(name: &CrateName, found: &VersionStatus) -> Value {
-    let mut version = json!({
-        "crate": name,
-        "num": found.num,
-        "dl_path": format!("/api/v1/crates/{name}/{}/download", found.num),
-        "checksum": found.checksum.to_string(),
-        "crate_size": found.size,
-        "created_at": found.created_at,
-        "yanked": found.effective_yanked.unwrap_or(false),
-        "state": found.state(),
-        "published_at": found.published_at,
-        "index_commit": found.commit_id,
-    });
-    // What is not in the index yet is not shown yanked.
-    if found.effective_yanked.unwrap_or(false) != found.wanted_yanked {
-        version["wanted_yanked"] = json!(found.wanted_yanked);
+/// What a version depends upon.
+#[derive(Serialize, ToSchema)]
+pub struct Dependencies {
+    dependencies: Vec<DependencyView>,
+}
+
+/// List the dependencies of a version
+#[utoipa::path(
+    get,
+    path = "/api/v1/crates/{crate}/{version}/dependencies",
+    tag = "versions",
+    params(
+        ("crate" = String, Path, description = "The name, in any spelling"),
+        ("version" = String, Path, description = "The version with its build metadata"),
+    ),
+    responses(
+        (status = 200, body = Dependencies, description = "The dependencies in the manifest's order"),
+        (status = 404, body = Errors, description = "There is no such version"),
+    )
+)]
+pub async fn dependencies(
+    State(app): State<App>,
+    ApiPath((name, num)): ApiPath<(String, String)>,
+) -> Result<Json<Dependencies>, ApiError> {
+    let (name, num) = named(&name, &num)?;
+    app.with_connection(move |connection| {
+        let version = find_id(connection, &name, &num)?;
+        let stored = dependencies::of_version(connection, version)?;
+        let dependencies = stored.into_iter().map(|one| DependencyView::new(one, 0)).collect();
+        Ok::<_, ApiError>(Json(Dependencies { dependencies }))
+    })
+    .await
+}
+
+/// Who wrote a version.
+#[derive(Serialize, ToSchema)]
+pub struct Authors {
+    /// Always empty.
+    #[schema(value_type = Vec<String>)]
+    users: [(); 0],
+    meta: AuthorNames,
+}
+
+/// The authors as the manifest names them.
+#[derive(Serialize, ToSchema)]
+pub struct AuthorNames {
+    names: Vec<String>,
+}
+
+/// List the authors that the manifest of a version names
+#[utoipa::path(
+    get,
+    path = "/api/v1/crates/{crate}/{version}/authors",
+    tag = "versions",
+    params(
+        ("crate" = String, Path, description = "The name, in any spelling"),
+        ("version" = String, Path, description = "The version with its build metadata"),
+    ),
+    responses(
+        (status = 200, body = Authors, description = "The authors"),
+        (status = 404, body = Errors, description = "There is no such version"),
+    )
+)]
+pub async fn authors(
+    State(app): State<App>,
+    ApiPath((name, num)): ApiPath<(String, String)>,
+) -> Result<Json<Authors>, ApiError> {
+    let (name, num) = named(&name, &num)?;
+    app.with_connection(move |connection| {
+        let names = find(connection, &name, &num)?.about.authors.unwrap_or_default();
+        Ok::<_, ApiError>(Json(Authors { users: [], meta: AuthorNames { names } }))
+    })
+    .await
+}
+
+/// Name and version of a path.
+pub(super) fn named(name: &str, num: &str) -> Result<(CrateName, Version), ApiError> {
+    let name = crate_name(name)?;
+    let num = version(&name, num)?;
+    Ok((name, num))
+}
+
+/// The id of exactly this version.
+pub(super) fn find_id(connection: &mut PgConnection, name: &CrateName, num: &Version) -> Result<i32, ApiError> {
+    let krate = crates::find(connection, name)?.ok_or_else(|| no_such_crate(name.as_str()))?;
+    let found = versions::find(connection, krate.id, num)?.filter(|found| found.num == *num);
+    let found = found.ok_or_else(|| no_such_version(&krate.name, &num.to_string()))?;
+    match found.deletion_reason {
+        Some(reason) => {
+            Err(ApiError::not_found(format!("`{}@{num}` was deleted from this registry: {reason}", krate.name)))
+        }
+        None => Ok(found.id),
     }
-    json!({ "version": version })
+}
+
+fn find(connection: &mut PgConnection, name: &CrateName, num: &Version) -> Result<CountedVersion, ApiError> {
+    let id = find_id(connection, name, num)?;
+    let found = rows::versions(connection, Versions::Ids(&[id]))?.pop();
+    found.ok_or_else(|| no_such_version(name, &num.to_string()))
 }

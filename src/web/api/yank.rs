@@ -3,35 +3,81 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use diesel::PgConnection;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{ApiPath, crate_name, version};
 use crate::database::caller::Caller;
 use crate::jobs::{Admission, YankError, unyank_version, yank_version};
 use crate::package::{CrateName, Version};
 use crate::queue::JobId;
+use crate::web::views::Errors;
 use crate::web::waiting::JobWaiter;
 use crate::web::{ApiError, App, auth, body};
+
+/// The wish is accepted.
+#[derive(Serialize, ToSchema)]
+pub struct Accepted {
+    /// Always true.
+    ok: bool,
+    /// Where to look, if the index does not show it yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg: Option<String>,
+}
 
 type Announce<'a> = &'a mut dyn FnMut(JobId);
 type Ask = fn(&mut PgConnection, (&CrateName, &Version), &Caller, &Admission, Announce<'_>) -> Result<JobId, YankError>;
 
+/// Yank a version: new builds no longer choose it
+#[utoipa::path(
+    delete,
+    path = "/api/v1/crates/{crate}/{version}/yank",
+    tag = "publish",
+    security(("token" = [])),
+    params(
+        ("crate" = String, Path, description = "The name, in any spelling"),
+        ("version" = String, Path, description = "The version with its build metadata"),
+    ),
+    responses(
+        (status = 200, body = Accepted, description = "The wish is accepted"),
+        (status = 401, body = Errors, description = "There is no token"),
+        (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is no owner"),
+        (status = 404, body = Errors, description = "There is no such version"),
+    )
+)]
 pub async fn yank(
     state: State<App>,
     path: ApiPath<(String, String)>,
     request: Request,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Accepted>, ApiError> {
     change(state, path, request, |connection, version, caller, admission, announce| {
         yank_version::request(connection, version, caller, admission, announce)
     })
     .await
 }
 
+/// Unyank a version: new builds choose it again
+#[utoipa::path(
+    put,
+    path = "/api/v1/crates/{crate}/{version}/unyank",
+    tag = "publish",
+    security(("token" = [])),
+    params(
+        ("crate" = String, Path, description = "The name, in any spelling"),
+        ("version" = String, Path, description = "The version with its build metadata"),
+    ),
+    responses(
+        (status = 200, body = Accepted, description = "The wish is accepted"),
+        (status = 401, body = Errors, description = "There is no token"),
+        (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is no owner"),
+        (status = 404, body = Errors, description = "There is no such version"),
+    )
+)]
 pub async fn unyank(
     state: State<App>,
     path: ApiPath<(String, String)>,
     request: Request,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Accepted>, ApiError> {
     change(state, path, request, |connection, version, caller, admission, announce| {
         unyank_version::request(connection, version, caller, admission, announce)
     })
@@ -43,7 +89,7 @@ async fn change(
     ApiPath((name, num)): ApiPath<(String, String)>,
     request: Request,
     ask: Ask,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Accepted>, ApiError> {
     let (parts, body) = request.into_parts();
     let caller = auth::authenticate(&app, &parts).await;
     body::discard(&parts.headers, body);
@@ -67,9 +113,6 @@ async fn change(
         Some(waiter) => waiter.wait(app.settings.publish_wait).await,
         None => false,
     };
-    Ok(Json(if shown {
-        json!({ "ok": true })
-    } else {
-        json!({ "ok": true, "msg": format!("queued; its status: {status}") })
-    }))
+    let msg = (!shown).then(|| format!("queued; its status: {status}"));
+    Ok(Json(Accepted { ok: true, msg }))
 }

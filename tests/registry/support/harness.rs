@@ -15,6 +15,7 @@ use supercargo::index::{Index, View};
 use supercargo::jobs::{self, Admission, Environment};
 use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
+use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::{App, Settings, TrustedProxies, router};
 use tower::ServiceExt;
@@ -28,6 +29,7 @@ pub const BASE_URL: &str = "http://registry.test";
 pub struct TestRegistry {
     pub pool: Pool,
     pub index: Index,
+    pub download_counts: DownloadCounts,
     router: axum::Router,
     runner: Runner<Environment>,
     runtime: tokio::runtime::Runtime,
@@ -108,9 +110,11 @@ impl TestRegistry {
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };
-        let router = router(App::new(pool.clone(), crate_store, state, wakeups, completions, settings));
+        let app = App::new(pool.clone(), crate_store, state, wakeups, completions, settings);
+        let download_counts = app.download_counts.clone();
+        let router = router(app);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { pool, index, router, runner, runtime, directory }
+        Self { pool, index, download_counts, router, runner, runtime, directory }
     }
 
     /// A user with a token.
@@ -163,6 +167,16 @@ impl TestRegistry {
     /// How many jobs are owed.
     pub fn owed(&self) -> i64 {
         self.pool.with(|connection| inspection::count(connection).unwrap().0).unwrap()
+    }
+
+    /// Counts so many downloads of versions, today.
+    pub fn count_downloads(&self, downloads: &[(&str, &str, usize)]) {
+        for &(name, version, count) in downloads {
+            for _ in 0..count {
+                self.anonymous().get(&format!("/api/v1/crates/{name}/{version}/download")).good();
+            }
+        }
+        self.download_counts.flush(&self.pool).unwrap();
     }
 
     /// A file of the index at its head; empty if it is not there.

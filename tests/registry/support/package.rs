@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 pub struct Package {
     pub name: String,
     pub version: String,
+    pub description: String,
     /// What stands in Cargo.toml below `[package]`'s own lines.
     pub manifest_rest: String,
     /// Overrides the metadata that follows from name and version.
@@ -24,10 +25,17 @@ impl Package {
         Self {
             name: name.to_owned(),
             version: version.to_owned(),
+            description: "A crate".to_owned(),
             manifest_rest: String::new(),
             metadata: json!({}),
             files: vec![("src/lib.rs".to_owned(), b"//! A crate.\n".to_vec())],
         }
+    }
+
+    /// Says something else of the crate than that it is one.
+    pub fn described(mut self, description: &str) -> Self {
+        self.description = description.to_owned();
+        self.metadata("description", json!(description))
     }
 
     /// Adds lines to Cargo.toml, sections included.
@@ -64,8 +72,8 @@ impl Package {
     /// The .crate file. The same package gives the same bytes.
     pub fn crate_file(&self) -> Vec<u8> {
         let manifest = format!(
-            "[package]\nname = \"{}\"\nversion = \"{}\"\nedition = \"2021\"\ndescription = \"A crate\"\nlicense = \"MIT\"\n{}",
-            self.name, self.version, self.manifest_rest
+            "[package]\nname = \"{}\"\nversion = \"{}\"\nedition = \"2021\"\ndescription = \"{}\"\nlicense = \"MIT\"\n{}",
+            self.name, self.version, self.description, self.manifest_rest
         );
         let manifest = ("Cargo.toml".to_owned(), manifest.into_bytes());
         let prefix = format!("{}-{}", self.name, self.version);

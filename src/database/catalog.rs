@@ -1,0 +1,89 @@
+//! What is told of a crate as a whole: it follows from the versions that the index shows, and is written by the job that
+//! brought them there, after the index.
+
+use diesel::prelude::*;
+
+use super::about::About;
+use super::schema::{crates, versions};
+use super::search::{self, Described};
+use crate::package::Version;
+
+/// One version that the index shows.
+#[derive(Queryable, Clone, Debug)]
+struct Shown {
+    id: i32,
+    num: Version,
+    yanked: Option<bool>,
+}
+
+/// Writes what follows for a crate from the versions that the index shows: its highest and newest versions, the one that
+/// describes it and what that says, and what is searched. The caller holds the lock of the crate's row.
+pub fn describe(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
+    let shown: Vec<Shown> = versions::table
+        .filter(versions::crate_id.eq(crate_id))
+        .filter(versions::effective_yanked.is_not_null())
+        .order(versions::id)
+        .select((versions::id, versions::num, versions::effective_yanked))
+        .load(connection)?;
+    let Some(default) = default_version(&shown) else { return Ok(()) };
+    let about: serde_json::Value = versions::table.find(default.id).select(versions::manifest).first(connection)?;
+    let about = About::from_json(about);
+    let usable = || shown.iter().filter(|one| one.yanked == Some(false));
+    let max = usable().map(|one| &one.num).max().or_else(|| shown.iter().map(|one| &one.num).max());
+    let name: String = diesel::update(crates::table.find(crate_id))
+        .set((
+            crates::max_version.eq(max),
+            crates::max_stable_version.eq(usable().map(|one| &one.num).filter(|num| !num.is_prerelease()).max()),
+            crates::newest_version.eq(usable().next_back().or(shown.last()).map(|one| &one.num)),
+            crates::default_version_id.eq(default.id),
+            crates::version_count.eq(i32::try_from(shown.len()).unwrap_or(i32::MAX)),
+            crates::yanked.eq(usable().next().is_none()),
+            crates::description.eq(&about.description),
+            crates::homepage.eq(&about.homepage),
+            crates::documentation.eq(&about.documentation),
+            crates::repository.eq(&about.repository),
+            crates::keywords.eq(about.keyword_ids()),
+            crates::categories.eq(about.category_ids()),
+            crates::updated_at.eq(diesel::dsl::now),
+        ))
+        .returning(crates::canonical_name)
+        .get_result(connection)?;
+    diesel::sql_query(
+        "INSERT INTO crate_downloads (crate_id, downloads, recent, shown) VALUES ($1, 0, 0, true)
+         ON CONFLICT (crate_id) DO UPDATE SET shown = true WHERE NOT crate_downloads.shown",
+    )
+    .bind::<diesel::sql_types::Integer, _>(crate_id)
+    .execute(connection)?;
+    let described = Described { crate_id, canonical_name: &name, default_version: default.id, about: &about };
+    search::note(connection, &described)
+}
+
+/// The version that describes a crate: the highest that is neither yanked nor a pre-release, else the highest that is not
+/// yanked, else the same of those that are. As crates.io chooses it.
+fn default_version(shown: &[Shown]) -> Option<&Shown> {
+    shown.iter().max_by_key(|&one| (one.yanked == Some(false), !one.num.is_prerelease(), &one.num, one.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn default(versions: &[(&str, bool)]) -> Option<String> {
+        let shown: Vec<Shown> = versions
+            .iter()
+            .zip(1..)
+            .map(|((num, yanked), id)| Shown { id, num: num.parse().unwrap(), yanked: Some(*yanked) })
+            .collect();
+        default_version(&shown).map(|one| one.num.to_string())
+    }
+
+    #[test]
+    fn a_crate_is_described_by_its_highest_usable_version() {
+        let of = |versions: &[(&str, bool)]| default(versions).unwrap();
+        assert_eq!(of(&[("1.9.0", false), ("1.10.0", false), ("1.2.0", false)]), "1.10.0");
+        assert_eq!(of(&[("1.0.0", false), ("2.0.0-rc.1", false)]), "1.0.0");
+        assert_eq!(of(&[("1.0.0", true), ("2.0.0-rc.1", false)]), "2.0.0-rc.1");
+        assert_eq!(of(&[("1.0.0", true), ("2.0.0-rc.1", true)]), "1.0.0");
+        assert_eq!(default(&[]), None);
+    }
+}

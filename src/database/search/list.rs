@@ -1,0 +1,93 @@
+//! All crates in some order.
+
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::BoxedSqlQuery;
+use diesel::sql_types::{Array, Integer, Text};
+
+use super::{Count, Filter, Found, FoundId, Page, SearchQuery, Sort};
+
+type Statement = BoxedSqlQuery<'static, Pg, diesel::query_builder::SqlQuery>;
+
+pub(super) fn list(connection: &mut PgConnection, query: &SearchQuery, page: Page) -> QueryResult<Found> {
+    // The index of downloads alone knows which crates are shown; it is the smallest, and counts fastest.
+    let total = if query.filter.is_empty() {
+        diesel::sql_query("SELECT count(*) AS total FROM crate_downloads WHERE shown")
+            .get_result::<Count>(connection)?
+    } else {
+        let counting = "SELECT count(*) AS total FROM crates WHERE version_count > 0";
+        filtered(counting, &query.filter).get_result::<Count>(connection)?
+    };
+    let found: Vec<FoundId> = match (query.sort, query.filter.is_empty()) {
+        (Sort::Downloads, true) => paged(by_downloads("downloads"), page).load(connection)?,
+        (Sort::RecentDownloads, true) => paged(by_downloads("recent"), page).load(connection)?,
+        (sort, _) => {
+            let statement =
+                filtered(&format!("SELECT id FROM crates {} WHERE version_count > 0", join(sort)), &query.filter);
+            paged(statement.sql(order(sort)), page).load(connection)?
+        }
+    };
+    Ok(Found { crate_ids: found.into_iter().map(|one| one.id).collect(), total: total.total })
+}
+
+fn by_downloads(column: &str) -> Statement {
+    let statement = format!("SELECT crate_id AS id FROM crate_downloads WHERE shown ORDER BY {column} DESC, crate_id");
+    diesel::sql_query(statement).into_boxed()
+}
+
+/// What the order needs beside the crates.
+pub(super) fn join(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Downloads | Sort::RecentDownloads => "JOIN crate_downloads ON crate_downloads.crate_id = crates.id",
+        _ => "",
+    }
+}
+
+/// The order of crates, the same on every page.
+pub(super) fn order(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Relevance | Sort::Alphabetical => " ORDER BY canonical_name COLLATE \"C\"",
+        Sort::Downloads => " ORDER BY downloads DESC, crates.id",
+        Sort::RecentDownloads => " ORDER BY recent DESC, crates.id",
+        Sort::RecentUpdates => " ORDER BY crates.updated_at DESC, crates.id DESC",
+        Sort::New => " ORDER BY crates.created_at DESC, crates.id DESC",
+    }
+}
+
+/// A statement about `crates` with the conditions of a filter at its end.
+fn filtered(statement: &str, filter: &Filter) -> Statement {
+    with_filter(diesel::sql_query(statement.to_owned()).into_boxed(), filter, 1)
+}
+
+/// Adds the conditions of a filter; `next` is the number of the next parameter.
+pub(super) fn with_filter(mut statement: Statement, filter: &Filter, mut next: usize) -> Statement {
+    let mut number = || {
+        next += 1;
+        next - 1
+    };
+    if let Some(keyword) = &filter.keyword {
+        statement = statement.sql(format!(" AND keywords @> ARRAY[${}]", number())).bind::<Text, _>(keyword.clone());
+    }
+    if let Some(category) = &filter.category {
+        statement = statement.sql(format!(" AND categories @> ARRAY[${}]", number())).bind::<Text, _>(category.clone());
+    }
+    if let Some(names) = &filter.names {
+        statement = statement
+            .sql(format!(
+                " AND canonical_name = ANY (SELECT replace(lower(name), '-', '_') FROM unnest(${}) AS name)",
+                number()
+            ))
+            .bind::<Array<Text>, _>(names.clone());
+    }
+    if let Some(owner) = filter.owner {
+        statement = statement
+            .sql(format!(" AND crates.id IN (SELECT crate_id FROM crate_owners WHERE user_id = ${})", number()))
+            .bind::<Integer, _>(owner);
+    }
+    statement
+}
+
+/// Limits and offsets are numbers of ours and need no parameter.
+pub(super) fn paged(statement: Statement, page: Page) -> Statement {
+    statement.sql(format!(" LIMIT {} OFFSET {}", page.limit, page.offset))
+}

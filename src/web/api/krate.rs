@@ -1,0 +1,105 @@
+//! `GET /api/v1/crates/{crate}`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::query::{QueryParameters, refused};
+use super::versions::by_number;
+use super::{ApiPath, crate_name, shown_crate};
+use crate::database::rows::{self, Versions};
+use crate::database::topics::{self, Kind};
+use crate::web::views::{CategoryView, CrateView, Errors, KeywordView, VersionView};
+use crate::web::{ApiError, App};
+
+/// A crate and what is told with it.
+#[derive(Serialize, ToSchema)]
+pub struct CrateAnswer {
+    #[serde(rename = "crate")]
+    krate: CrateView,
+    /// The highest first.
+    versions: Option<Vec<VersionView>>,
+    keywords: Option<Vec<KeywordView>>,
+    categories: Option<Vec<CategoryView>>,
+}
+
+/// What is told with a crate.
+#[derive(Clone, Copy, Default)]
+struct Include {
+    versions: bool,
+    keywords: bool,
+    categories: bool,
+}
+
+/// Show a crate
+#[utoipa::path(
+    get,
+    path = "/api/v1/crates/{crate}",
+    tag = "crates",
+    params(
+        ("crate" = String, Path, description = "The name, in any spelling"),
+        ("include" = Option<String>, Query, description = "What is told with it, separated by commas: versions, keywords, categories, or nothing; all of them unless given"),
+    ),
+    responses(
+        (status = 200, body = CrateAnswer, description = "The crate"),
+        (status = 400, body = Errors, description = "A parameter can't be read"),
+        (status = 404, body = Errors, description = "There is no such crate, or the index does not show it yet"),
+    )
+)]
+pub async fn show(
+    State(app): State<App>,
+    ApiPath(name): ApiPath<String>,
+    query: QueryParameters,
+) -> Result<Json<CrateAnswer>, ApiError> {
+    let name = crate_name(&name)?;
+    let include = include(&query)?;
+    let base_url = app.settings.base_url.clone();
+    app.with_connection(move |connection| {
+        let krate = shown_crate(connection, &name)?;
+        let versions = match include.versions {
+            true => Some(rows::versions(connection, Versions::OfCrate(krate.row.id))?),
+            false => None,
+        };
+        let mut topics = |kind, names: &[String]| topics::find(connection, kind, names);
+        let keywords = include.keywords.then(|| topics(Kind::Keywords, &krate.row.keywords)).transpose()?;
+        let categories = include.categories.then(|| topics(Kind::Categories, &krate.row.categories)).transpose()?;
+        let names = |wanted: bool, names: &[String]| wanted.then(|| names.to_vec());
+        let (keyword_ids, category_ids) =
+            (names(include.keywords, &krate.row.keywords), names(include.categories, &krate.row.categories));
+        let versions = versions.map(by_number);
+        let version_ids = versions.as_ref().map(|versions| versions.iter().map(|version| version.row.id).collect());
+        let view = |version| VersionView::new(version, &base_url);
+        Ok::<_, ApiError>(Json(CrateAnswer {
+            krate: CrateView::new(krate).with(version_ids, keyword_ids, category_ids),
+            versions: versions.map(|versions| versions.into_iter().map(view).collect()),
+            keywords: keywords.map(|all| all.into_iter().map(Into::into).collect()),
+            categories: categories.map(|all| all.into_iter().map(Into::into).collect()),
+        }))
+    })
+    .await
+}
+
+/// A crate may be called `new`, which is also where crates are published.
+pub async fn show_new(state: State<App>, query: QueryParameters) -> Result<Json<CrateAnswer>, ApiError> {
+    show(state, ApiPath("new".to_owned()), query).await
+}
+
+fn include(query: &QueryParameters) -> Result<Include, ApiError> {
+    let Some(text) = query.get("include") else {
+        return Ok(Include { versions: true, keywords: true, categories: true });
+    };
+    let mut include = Include::default();
+    for part in text.split(',').map(str::trim) {
+        match part {
+            "versions" => include.versions = true,
+            "keywords" => include.keywords = true,
+            "categories" => include.categories = true,
+            "full" => include = Include { versions: true, keywords: true, categories: true },
+            // Told always, or never.
+            "" | "downloads" | "default_version" | "badges" => {}
+            other => return Err(refused("include", other, "made of versions, keywords, categories and downloads")),
+        }
+    }
+    Ok(include)
+}

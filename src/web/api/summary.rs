@@ -1,0 +1,69 @@
+//! `GET /api/v1/summary`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::database::search::{self, Filter, Page, SearchQuery, Sort};
+use crate::database::topics::{self, Kind, Order};
+use crate::database::{downloads, rows};
+use crate::web::views::{CategoryView, CrateView, KeywordView};
+use crate::web::{ApiError, App};
+
+/// So many of each.
+const TOLD: i64 = 10;
+
+/// The registry at a glance.
+#[derive(Serialize, ToSchema)]
+pub struct Summary {
+    /// Crates of which the index shows a version.
+    num_crates: i64,
+    /// Downloads, ever.
+    num_downloads: i64,
+    /// Created last.
+    new_crates: Vec<CrateView>,
+    most_downloaded: Vec<CrateView>,
+    most_recently_downloaded: Vec<CrateView>,
+    /// Changed last.
+    just_updated: Vec<CrateView>,
+    popular_keywords: Vec<KeywordView>,
+    popular_categories: Vec<CategoryView>,
+}
+
+/// Show the registry at a glance
+#[utoipa::path(
+    get,
+    path = "/api/v1/summary",
+    tag = "registry",
+    responses((status = 200, body = Summary, description = "Counts, and ten of each kind"))
+)]
+pub async fn show(State(app): State<App>) -> Result<Json<Summary>, ApiError> {
+    app.with_connection(|connection| {
+        let mut num_crates = 0;
+        let mut listed = |sort| {
+            let query = SearchQuery { text: None, filter: Filter::default(), sort };
+            let found = search::search(connection, &query, Page { limit: TOLD, offset: 0 })?;
+            num_crates = found.total;
+            let crates = rows::crates(connection, &found.crate_ids)?;
+            Ok::<_, diesel::result::Error>(crates.into_iter().map(CrateView::new).collect())
+        };
+        let new_crates = listed(Sort::New)?;
+        let most_downloaded = listed(Sort::Downloads)?;
+        let most_recently_downloaded = listed(Sort::RecentDownloads)?;
+        let just_updated = listed(Sort::RecentUpdates)?;
+        let (keywords, _) = topics::list(connection, Kind::Keywords, Order::Crates, TOLD, 0)?;
+        let (categories, _) = topics::list(connection, Kind::Categories, Order::Crates, TOLD, 0)?;
+        Ok::<_, ApiError>(Json(Summary {
+            num_crates,
+            num_downloads: downloads::total(connection)?,
+            new_crates,
+            most_downloaded,
+            most_recently_downloaded,
+            just_updated,
+            popular_keywords: keywords.into_iter().map(Into::into).collect(),
+            popular_categories: categories.into_iter().map(Into::into).collect(),
+        }))
+    })
+    .await
+}

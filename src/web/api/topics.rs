@@ -1,0 +1,124 @@
+//! `GET /api/v1/keywords`, `GET /api/v1/categories`, and one of each.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::query::{QueryParameters, refused};
+use super::{ApiPath, shortened};
+use crate::database::search::Page;
+use crate::database::topics::{self, Kind, Order, Topic};
+use crate::web::views::{CategoryView, Errors, KeywordView, Total, count};
+use crate::web::{ApiError, App};
+
+/// Some of the keywords.
+#[derive(Serialize, ToSchema)]
+pub struct KeywordsPage {
+    keywords: Vec<KeywordView>,
+    meta: Total,
+}
+
+/// A keyword.
+#[derive(Serialize, ToSchema)]
+pub struct KeywordAnswer {
+    keyword: KeywordView,
+}
+
+/// Some of the categories.
+#[derive(Serialize, ToSchema)]
+pub struct CategoriesPage {
+    categories: Vec<CategoryView>,
+    meta: Total,
+}
+
+/// A category.
+#[derive(Serialize, ToSchema)]
+pub struct CategoryAnswer {
+    category: CategoryView,
+}
+
+/// List keywords
+#[utoipa::path(
+    get,
+    path = "/api/v1/keywords",
+    tag = "keywords",
+    params(
+        ("sort" = Option<String>, Query, description = "alpha (the default) or crates (the one of most crates first)"),
+        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 unless given"),
+        ("page" = Option<u32>, Query, minimum = 1, description = "1 unless given"),
+    ),
+    responses((status = 200, body = KeywordsPage, description = "A page"), (status = 400, body = Errors, description = "A parameter can't be read"))
+)]
+pub async fn keywords(State(app): State<App>, query: QueryParameters) -> Result<Json<KeywordsPage>, ApiError> {
+    let (found, total) = list(&app, Kind::Keywords, query).await?;
+    Ok(Json(KeywordsPage {
+        keywords: found.into_iter().map(Into::into).collect(),
+        meta: Total { total: count(total) },
+    }))
+}
+
+/// Show a keyword
+#[utoipa::path(
+    get,
+    path = "/api/v1/keywords/{keyword}",
+    tag = "keywords",
+    params(("keyword" = String, Path, description = "The keyword, in any case")),
+    responses((status = 200, body = KeywordAnswer, description = "The keyword"), (status = 404, body = Errors, description = "No crate has it"))
+)]
+pub async fn keyword(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Result<Json<KeywordAnswer>, ApiError> {
+    Ok(Json(KeywordAnswer { keyword: find(&app, Kind::Keywords, name).await?.into() }))
+}
+
+/// List categories
+#[utoipa::path(
+    get,
+    path = "/api/v1/categories",
+    tag = "categories",
+    params(
+        ("sort" = Option<String>, Query, description = "alpha (the default) or crates (the one of most crates first)"),
+        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 unless given"),
+        ("page" = Option<u32>, Query, minimum = 1, description = "1 unless given"),
+    ),
+    responses((status = 200, body = CategoriesPage, description = "A page"), (status = 400, body = Errors, description = "A parameter can't be read"))
+)]
+pub async fn categories(State(app): State<App>, query: QueryParameters) -> Result<Json<CategoriesPage>, ApiError> {
+    let (found, total) = list(&app, Kind::Categories, query).await?;
+    let categories = found.into_iter().map(Into::into).collect();
+    Ok(Json(CategoriesPage { categories, meta: Total { total: count(total) } }))
+}
+
+/// Show a category
+#[utoipa::path(
+    get,
+    path = "/api/v1/categories/{category}",
+    tag = "categories",
+    params(("category" = String, Path, description = "The slug, in any case")),
+    responses((status = 200, body = CategoryAnswer, description = "The category"), (status = 404, body = Errors, description = "No crate has it"))
+)]
+pub async fn category(
+    State(app): State<App>,
+    ApiPath(name): ApiPath<String>,
+) -> Result<Json<CategoryAnswer>, ApiError> {
+    Ok(Json(CategoryAnswer { category: find(&app, Kind::Categories, name).await?.into() }))
+}
+
+async fn list(app: &App, kind: Kind, query: QueryParameters) -> Result<(Vec<Topic>, i64), ApiError> {
+    let Page { limit, offset } = query.pagination()?.page();
+    let order = match query.get("sort").unwrap_or_default() {
+        "" | "alpha" => Order::Alphabetical,
+        "crates" => Order::Crates,
+        other => return Err(refused("sort", other, "alpha or crates")),
+    };
+    app.with_connection(move |connection| topics::list(connection, kind, order, limit, offset)).await
+}
+
+async fn find(app: &App, kind: Kind, name: String) -> Result<Topic, ApiError> {
+    let what = if kind == Kind::Keywords { "keyword" } else { "category" };
+    let missing = ApiError::not_found(format!("no crate has the {what} `{}`", shortened(&name)));
+    if name.contains('\0') {
+        return Err(missing);
+    }
+    let found = app.with_connection(move |connection| topics::find(connection, kind, &[name.to_lowercase()])).await?;
+    found.into_iter().next().ok_or(missing)
+}

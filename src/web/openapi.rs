@@ -1,0 +1,83 @@
+//! The description of the API, made from the code that serves it.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::{Components, Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, Response, Tag};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{App, api};
+
+/// What the groups of calls are about.
+const TAGS: [(&str, &str); 9] = [
+    ("crates", "Crates: search, lists, and what is told of one"),
+    ("versions", "Versions of crates"),
+    ("downloads", "Crate files, and how often they were downloaded"),
+    ("publish", "What cargo changes: publish, yank, unyank"),
+    ("owners", "Who may publish a crate"),
+    ("users", "Users"),
+    ("keywords", "Keywords, as crates name them"),
+    ("categories", "Categories, as crates name them"),
+    ("registry", "The registry as a whole"),
+];
+
+/// The API, and its own description.
+pub(super) fn router() -> Router<App> {
+    let (router, description) = described().split_for_parts();
+    router.route("/api/openapi.json", get(async move || Json(description)))
+}
+
+/// The description of the API.
+pub fn description() -> OpenApi {
+    described().into_openapi()
+}
+
+fn described() -> OpenApiRouter<App> {
+    let info = InfoBuilder::new()
+        .title("supercargo")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "The web API of a cargo registry: what cargo needs, and crates.io's calls for reading. Errors are JSON, \
+             `{\"errors\": [{\"detail\": \"…\"}]}`.",
+        ))
+        .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
+        .build();
+    let mut components = Components::new();
+    components.add_security_scheme(
+        "token",
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+            "Authorization",
+            "A token as `cargo login` keeps it, with or without `Bearer` in front",
+        ))),
+    );
+    let tags = TAGS.map(|(name, description)| {
+        let mut tag = Tag::new(name);
+        tag.description = Some(description.to_owned());
+        tag
+    });
+    let openapi = OpenApiBuilder::new().info(info).components(Some(components)).tags(Some(tags)).build();
+    let mut router = OpenApiRouter::with_openapi(openapi).merge(api::router());
+    for path in router.get_openapi_mut().paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.put, &mut path.delete].into_iter().flatten();
+        for operation in operations {
+            for (status, meaning) in FAILURES {
+                let responses = &mut operation.responses.responses;
+                responses.entry(status.to_owned()).or_insert_with(|| failure(meaning).into());
+            }
+        }
+    }
+    router
+}
+
+/// What any call may be answered.
+const FAILURES: [(&str, &str); 2] = [
+    ("500", "The registry made a mistake, which its log tells"),
+    ("503", "Something that the registry depends on is away; nothing was changed"),
+];
+
+fn failure(meaning: &str) -> Response {
+    let mut response = Response::new(meaning);
+    let schema = Ref::from_schema_name("Errors");
+    response.content.insert("application/json".to_owned(), Content::new(Some(schema)).into());
+    response
+}

@@ -1,0 +1,50 @@
+//! A dependency.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::database::dependencies::StoredDependency;
+
+/// A dependency of a version.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Dependency)]
+pub struct DependencyView {
+    id: i32,
+    /// The version that depends.
+    version_id: i32,
+    /// The crate that is depended upon.
+    crate_id: String,
+    req: String,
+    optional: bool,
+    default_features: bool,
+    features: Vec<String>,
+    target: Option<String>,
+    /// `normal`, `build` or `dev`.
+    #[schema(example = "normal")]
+    kind: String,
+    /// Downloads of the crate that depends, where dependents are told; else 0.
+    downloads: i64,
+    /// The key in the manifest where it differs from the crate's name.
+    explicit_name_in_toml: Option<String>,
+    /// The index of the registry that has the crate; null is this one.
+    registry: Option<String>,
+}
+
+impl DependencyView {
+    pub fn new(stored: StoredDependency, downloads: i64) -> Self {
+        Self {
+            id: stored.id,
+            version_id: stored.version_id,
+            crate_id: stored.name,
+            req: stored.req,
+            optional: stored.optional,
+            default_features: stored.default_features,
+            features: stored.features,
+            target: stored.target,
+            kind: stored.kind,
+            downloads,
+            explicit_name_in_toml: stored.rename,
+            registry: stored.registry,
+        }
+    }
+}

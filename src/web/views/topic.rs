@@ -1,0 +1,56 @@
+//! Keywords and categories. Neither is kept by itself: those that crates name are those that there are.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::database::topics::Topic;
+
+/// A keyword.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Keyword)]
+pub struct KeywordView {
+    /// The keyword once more.
+    id: String,
+    keyword: String,
+    /// When the first crate that has it was created.
+    created_at: DateTime<Utc>,
+    crates_cnt: u32,
+}
+
+impl From<Topic> for KeywordView {
+    fn from(topic: Topic) -> Self {
+        let crates_cnt = super::count(topic.crates);
+        Self { id: topic.name.clone(), keyword: topic.name, created_at: topic.created_at, crates_cnt }
+    }
+}
+
+/// A category.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Category)]
+pub struct CategoryView {
+    /// The slug once more.
+    id: String,
+    /// The last part of the slug.
+    category: String,
+    /// As crates name it, `network-programming` or `parser::json`.
+    slug: String,
+    /// Always empty.
+    description: String,
+    /// When the first crate that has it was created.
+    created_at: DateTime<Utc>,
+    crates_cnt: u32,
+}
+
+impl From<Topic> for CategoryView {
+    fn from(topic: Topic) -> Self {
+        Self {
+            id: topic.name.clone(),
+            category: topic.name.rsplit("::").next().unwrap_or_default().to_owned(),
+            slug: topic.name,
+            description: String::new(),
+            created_at: topic.created_at,
+            crates_cnt: super::count(topic.crates),
+        }
+    }
+}

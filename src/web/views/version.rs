@@ -1,0 +1,116 @@
+//! A version.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::UserView;
+use crate::database::rows::CountedVersion;
+
+/// A version of a crate.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Version)]
+pub struct VersionView {
+    id: i32,
+    /// The crate's name.
+    #[serde(rename = "crate")]
+    krate: String,
+    num: String,
+    /// Where the crate file is.
+    dl_path: String,
+    /// Where the README is.
+    readme_path: String,
+    /// When the index began to show it, or else when it was accepted.
+    updated_at: DateTime<Utc>,
+    /// When it was accepted.
+    created_at: DateTime<Utc>,
+    downloads: i64,
+    features: BTreeMap<String, Vec<String>>,
+    /// The index shows it as yanked.
+    yanked: bool,
+    /// Always null.
+    yank_message: Option<String>,
+    /// The native library that it links with.
+    lib_links: Option<String>,
+    /// An SPDX expression.
+    license: Option<String>,
+    /// The path of the licence in the crate, if it is no common one.
+    license_file: Option<String>,
+    links: VersionLinks,
+    /// Bytes of the crate file.
+    crate_size: i64,
+    published_by: Option<UserView>,
+    /// Always empty.
+    #[schema(value_type = Vec<String>)]
+    audit_actions: [(); 0],
+    /// The SHA-256 of the crate file, in hexadecimal.
+    checksum: String,
+    rust_version: Option<String>,
+    description: Option<String>,
+    homepage: Option<String>,
+    documentation: Option<String>,
+    repository: Option<String>,
+    /// `queued` until the index shows it, then `published`.
+    #[schema(example = "published")]
+    state: &'static str,
+    /// Only while the index does not show the yank state that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wanted_yanked: Option<bool>,
+    /// When the index began to show it.
+    published_at: Option<DateTime<Utc>>,
+    /// The commit of the index that brought it.
+    index_commit: Option<String>,
+}
+
+/// Where more is told of a version.
+#[derive(Serialize, ToSchema)]
+pub struct VersionLinks {
+    dependencies: String,
+    version_downloads: String,
+    authors: String,
+}
+
+impl VersionView {
+    pub fn new(counted: CountedVersion, base_url: &str) -> Self {
+        let CountedVersion { row, crate_name, about, published_by, downloads } = counted;
+        let path = format!("/api/v1/crates/{crate_name}/{}", row.num);
+        let yanked = row.effective_yanked.unwrap_or(false);
+        Self {
+            id: row.id,
+            krate: crate_name.into(),
+            num: row.num.to_string(),
+            dl_path: format!("{path}/download"),
+            readme_path: format!("{path}/readme"),
+            updated_at: row.published_at.unwrap_or(row.created_at),
+            created_at: row.created_at,
+            downloads,
+            features: about.features.unwrap_or_default(),
+            yanked,
+            yank_message: None,
+            lib_links: about.links,
+            license: about.license,
+            license_file: about.license_file,
+            links: VersionLinks {
+                dependencies: format!("{path}/dependencies"),
+                version_downloads: format!("{path}/downloads"),
+                authors: format!("{path}/authors"),
+            },
+            crate_size: row.size,
+            published_by: published_by.map(|user| UserView::new(user, base_url)),
+            audit_actions: [],
+            checksum: row.checksum.to_string(),
+            rust_version: about.rust_version,
+            description: about.description,
+            homepage: about.homepage,
+            documentation: about.documentation,
+            repository: about.repository,
+            state: if row.effective_yanked.is_some() { "published" } else { "queued" },
+            // What is not in the index yet is not shown yanked.
+            wanted_yanked: (yanked != row.wanted_yanked).then_some(row.wanted_yanked),
+            published_at: row.published_at,
+            index_commit: row.commit_id,
+        }
+    }
+}

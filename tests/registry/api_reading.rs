@@ -1,0 +1,417 @@
+//! What the API tells of crates and versions, in the shapes of crates.io's.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::harness::TestRegistry;
+use crate::support::package::Package;
+
+/// `app` 1.0.0 and 2.0.0 of ann's, described at length, and `lib` below it.
+fn registry() -> TestRegistry {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    let manifest = "authors = [\"Ann <ann@example.org>\"]\nhomepage = \"https://example.org\"\nkeywords = [\"Web\", \"http\"]\n\
+        categories = [\"web-programming::http-server\"]\nrust-version = \"1.70\"\n\
+        [features]\ndefault = [\"fast\"]\nfast = []\n\
+        [dependencies]\nlib = { version = \"1\", registry-index = \"sparse+http://registry.test/index/\", optional = true, default-features = false, features = [\"x\"] }\n\
+        [target.'cfg(unix)'.dev-dependencies]\nserde_one = { version = \"1.2\", package = \"serde\" }\n";
+    let dep = |name: &str, fields: Value| {
+        let mut dep = json!({
+            "name": name, "version_req": "^1", "features": [], "optional": false, "default_features": true, "target": null,
+            "kind": "normal", "registry": null, "explicit_name_in_toml": null,
+        });
+        for (field, value) in fields.as_object().unwrap() {
+            dep[field] = value.clone();
+        }
+        dep
+    };
+    let deps = json!([
+        dep("lib", json!({ "optional": true, "default_features": false, "features": ["x"] })),
+        dep(
+            "serde",
+            json!({
+                "version_req": "^1.2", "kind": "dev", "target": "cfg(unix)", "explicit_name_in_toml": "serde_one",
+                "registry": "https://github.com/rust-lang/crates.io-index",
+            })
+        ),
+    ]);
+    let app = |version: &str| {
+        Package::new("app", version)
+            .described("Serves pages")
+            .manifest(manifest)
+            .metadata("deps", deps.clone())
+            .metadata("authors", json!(["Ann <ann@example.org>"]))
+            .metadata("homepage", json!("https://example.org"))
+            .metadata("keywords", json!(["Web", "http"]))
+            .metadata("categories", json!(["web-programming::http-server"]))
+            .metadata("rust_version", json!("1.70"))
+            .metadata("features", json!({ "default": ["fast"], "fast": [] }))
+            .metadata("readme", json!("# App\n\n<script>alert(1)</script>\n"))
+    };
+    for package in [Package::new("lib", "1.0.0"), app("1.0.0"), app("2.0.0")] {
+        ann.publish(&package).good();
+    }
+    registry.run_jobs();
+    registry
+}
+
+fn get(registry: &TestRegistry, path: &str) -> Value {
+    registry.anonymous().get(&format!("/api/v1/{path}")).good().json()
+}
+
+/// What is another one each time is left out.
+fn steady(mut value: Value) -> String {
+    const CHANGING: [&str; 9] = [
+        "id",
+        "version_id",
+        "versions",
+        "created_at",
+        "updated_at",
+        "published_at",
+        "index_commit",
+        "checksum",
+        "crate_size",
+    ];
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    if CHANGING.contains(&name.as_str()) && !field.is_array() {
+                        assert!(!field.is_null() || name == "versions", "{name}");
+                        *field = json!("…");
+                    }
+                    strip(field);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    strip(&mut value);
+    serde_json::to_string_pretty(&value).unwrap()
+}
+
+#[test]
+fn a_crate_is_described_by_its_default_version() {
+    let registry = registry();
+    let answer = get(&registry, "crates/APP");
+    let ids = answer["crate"]["versions"].as_array().unwrap().clone();
+    let versions = answer["versions"].as_array().unwrap();
+    assert_eq!(versions.iter().map(|version| version["id"].clone()).collect::<Vec<_>>(), ids);
+    assert_eq!((&versions[0]["num"], &versions[1]["num"]), (&json!("2.0.0"), &json!("1.0.0")));
+    let mut krate = answer["crate"].clone();
+    krate["versions"] = Value::Null;
+    insta::assert_snapshot!(steady(krate), @r#"
+    {
+      "id": "…",
+      "name": "app",
+      "updated_at": "…",
+      "created_at": "…",
+      "versions": "…",
+      "keywords": [
+        "web",
+        "http"
+      ],
+      "categories": [
+        "web-programming::http-server"
+      ],
+      "badges": [],
+      "downloads": 0,
+      "recent_downloads": 0,
+      "default_version": "2.0.0",
+      "num_versions": 2,
+      "yanked": false,
+      "max_version": "2.0.0",
+      "newest_version": "2.0.0",
+      "max_stable_version": "2.0.0",
+      "description": "Serves pages",
+      "homepage": "https://example.org",
+      "documentation": null,
+      "repository": null,
+      "links": {
+        "version_downloads": "/api/v1/crates/app/downloads",
+        "versions": "…",
+        "owners": "/api/v1/crates/app/owners",
+        "owner_team": "/api/v1/crates/app/owner_team",
+        "owner_user": "/api/v1/crates/app/owner_user",
+        "reverse_dependencies": "/api/v1/crates/app/reverse_dependencies"
+      },
+      "exact_match": false
+    }
+    "#);
+    insta::assert_snapshot!(steady(json!([answer["keywords"], answer["categories"]])), @r#"
+    [
+      [
+        {
+          "id": "…",
+          "keyword": "http",
+          "created_at": "…",
+          "crates_cnt": 1
+        },
+        {
+          "id": "…",
+          "keyword": "web",
+          "created_at": "…",
+          "crates_cnt": 1
+        }
+      ],
+      [
+        {
+          "id": "…",
+          "category": "http-server",
+          "slug": "web-programming::http-server",
+          "description": "",
+          "created_at": "…",
+          "crates_cnt": 1
+        }
+      ]
+    ]
+    "#);
+}
+
+#[test]
+fn what_is_told_with_a_crate_is_chosen() {
+    let registry = registry();
+    let told = |include: &str| {
+        let answer = get(&registry, &format!("crates/app?include={include}"));
+        ["versions", "keywords", "categories"].map(|field| !answer[field].is_null())
+    };
+    assert_eq!(told(""), [false, false, false]);
+    assert_eq!(told("keywords,downloads"), [false, true, false]);
+    assert_eq!(told("versions,categories"), [true, false, true]);
+    let refused = registry.anonymous().get("/api/v1/crates/app?include=all");
+    assert_eq!((refused.status, refused.detail().contains("`all`")), (StatusCode::BAD_REQUEST, true));
+    assert_eq!(get(&registry, "crates/app?include=")["crate"]["links"]["versions"], "/api/v1/crates/app/versions");
+}
+
+#[test]
+fn a_version_is_told_with_what_its_manifest_says() {
+    let registry = registry();
+    insta::assert_snapshot!(steady(get(&registry, "crates/app/2.0.0")), @r#"
+    {
+      "version": {
+        "id": "…",
+        "crate": "app",
+        "num": "2.0.0",
+        "dl_path": "/api/v1/crates/app/2.0.0/download",
+        "readme_path": "/api/v1/crates/app/2.0.0/readme",
+        "updated_at": "…",
+        "created_at": "…",
+        "downloads": 0,
+        "features": {
+          "default": [
+            "fast"
+          ],
+          "fast": []
+        },
+        "yanked": false,
+        "yank_message": null,
+        "lib_links": null,
+        "license": "MIT",
+        "license_file": null,
+        "links": {
+          "dependencies": "/api/v1/crates/app/2.0.0/dependencies",
+          "version_downloads": "/api/v1/crates/app/2.0.0/downloads",
+          "authors": "/api/v1/crates/app/2.0.0/authors"
+        },
+        "crate_size": "…",
+        "published_by": {
+          "id": "…",
+          "login": "ann",
+          "name": null,
+          "avatar": null,
+          "url": "http://registry.test/api/v1/users/ann"
+        },
+        "audit_actions": [],
+        "checksum": "…",
+        "rust_version": "1.70",
+        "description": "Serves pages",
+        "homepage": "https://example.org",
+        "documentation": null,
+        "repository": null,
+        "state": "published",
+        "published_at": "…",
+        "index_commit": "…"
+      }
+    }
+    "#);
+}
+
+#[test]
+fn dependencies_are_told_as_the_manifest_has_them() {
+    let registry = registry();
+    insta::assert_snapshot!(steady(get(&registry, "crates/app/2.0.0/dependencies")), @r#"
+    {
+      "dependencies": [
+        {
+          "id": "…",
+          "version_id": "…",
+          "crate_id": "lib",
+          "req": "^1",
+          "optional": true,
+          "default_features": false,
+          "features": [
+            "x"
+          ],
+          "target": null,
+          "kind": "normal",
+          "downloads": 0,
+          "explicit_name_in_toml": null,
+          "registry": null
+        },
+        {
+          "id": "…",
+          "version_id": "…",
+          "crate_id": "serde",
+          "req": "^1.2",
+          "optional": false,
+          "default_features": true,
+          "features": [],
+          "target": "cfg(unix)",
+          "kind": "dev",
+          "downloads": 0,
+          "explicit_name_in_toml": "serde_one",
+          "registry": "https://github.com/rust-lang/crates.io-index"
+        }
+      ]
+    }
+    "#);
+    assert_eq!(get(&registry, "crates/lib/1.0.0/dependencies"), json!({ "dependencies": [] }));
+}
+
+#[test]
+fn dependents_are_the_crates_whose_default_version_depends() {
+    let registry = registry();
+    let answer = get(&registry, "crates/lib/reverse_dependencies");
+    assert_eq!(answer["meta"]["total"], 1);
+    let (dependency, version) = (&answer["dependencies"][0], &answer["versions"][0]);
+    assert_eq!((&version["crate"], &version["num"]), (&json!("app"), &json!("2.0.0")));
+    assert_eq!((&dependency["crate_id"], &dependency["version_id"]), (&json!("lib"), &version["id"]));
+    // The newest one without it becomes the default one.
+    registry.user("ann").publish(&Package::new("app", "2.1.0")).good();
+    registry.run_jobs();
+    assert_eq!(get(&registry, "crates/lib/reverse_dependencies")["meta"]["total"], 0);
+    registry.user("ann").yank("app", "2.1.0").good();
+    registry.run_jobs();
+    assert_eq!(get(&registry, "crates/lib/reverse_dependencies")["meta"]["total"], 1);
+}
+
+#[test]
+fn versions_are_listed_by_number_or_by_date_all_or_in_pages() {
+    let registry = registry();
+    registry.user("ann").publish(&Package::new("app", "1.5.0")).good();
+    registry.run_jobs();
+    let nums = |query: &str| -> Vec<String> {
+        let answer = get(&registry, &format!("crates/app/versions{query}"));
+        assert_eq!(answer["meta"]["total"], 3);
+        answer["versions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|version| version["num"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(nums(""), ["2.0.0", "1.5.0", "1.0.0"]);
+    assert_eq!(nums("?sort=date"), ["1.5.0", "2.0.0", "1.0.0"]);
+    assert_eq!(nums("?per_page=2&page=2"), ["1.0.0"]);
+}
+
+#[test]
+fn a_readme_is_told_as_text_that_a_browser_does_not_run() {
+    let registry = registry();
+    let answer = registry.anonymous().get("/api/v1/crates/app/2.0.0/readme").good();
+    assert_eq!(answer.text(), "# App\n\n<script>alert(1)</script>\n");
+    assert_eq!(answer.headers["content-type"], "text/markdown; charset=utf-8");
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+    assert_eq!(answer.headers["content-security-policy"], "default-src 'none'; sandbox");
+    let missing = registry.anonymous().get("/api/v1/crates/lib/1.0.0/readme");
+    assert_eq!(
+        (missing.status, missing.detail()),
+        (StatusCode::NOT_FOUND, "lib@1.0.0 came without a README".to_owned())
+    );
+}
+
+#[test]
+fn authors_users_owners_and_teams_are_told() {
+    let registry = registry();
+    assert_eq!(
+        get(&registry, "crates/app/2.0.0/authors"),
+        json!({ "users": [], "meta": { "names": ["Ann <ann@example.org>"] } })
+    );
+    let user = get(&registry, "users/ANN")["user"].clone();
+    assert_eq!((&user["login"], &user["url"]), (&json!("ann"), &json!("http://registry.test/api/v1/users/ann")));
+    let owner = &get(&registry, "crates/app/owner_user")["users"][0];
+    assert_eq!((&owner["id"], &owner["kind"]), (&user["id"], &json!("user")));
+    assert_eq!(get(&registry, "crates/app/owner_team"), json!({ "teams": [] }));
+    for path in ["users/nobody", "users/%00", "keywords/%00", "keywords/none", "categories/%00"] {
+        assert_eq!(registry.anonymous().get(&format!("/api/v1/{path}")).status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[test]
+fn keywords_and_categories_are_those_that_crates_name() {
+    let registry = registry();
+    registry
+        .user("ann")
+        .publish(
+            &Package::new("other", "1.0.0").manifest("keywords = [\"web\"]\n").metadata("keywords", json!(["web"])),
+        )
+        .good();
+    registry.run_jobs();
+    let keywords = get(&registry, "keywords?sort=crates");
+    let told: Vec<_> =
+        keywords["keywords"].as_array().unwrap().iter().map(|one| (&one["keyword"], &one["crates_cnt"])).collect();
+    assert_eq!(told, [(&json!("web"), &json!(2)), (&json!("http"), &json!(1))]);
+    assert_eq!(keywords["meta"]["total"], 2);
+    assert_eq!(get(&registry, "keywords/WEB")["keyword"]["crates_cnt"], 2);
+    assert_eq!(get(&registry, "categories?per_page=1")["categories"][0]["category"], "http-server");
+    assert_eq!(get(&registry, "categories/web-programming::http-server")["category"]["crates_cnt"], 1);
+}
+
+#[test]
+fn the_registry_is_told_at_a_glance() {
+    let registry = registry();
+    registry.count_downloads(&[("lib", "1.0.0", 2), ("app", "1.0.0", 1)]);
+    let summary = get(&registry, "summary");
+    assert_eq!((&summary["num_crates"], &summary["num_downloads"]), (&json!(2), &json!(3)));
+    for (list, first) in [
+        ("most_downloaded", "lib"),
+        ("most_recently_downloaded", "lib"),
+        ("new_crates", "app"),
+        ("just_updated", "app"),
+    ] {
+        assert_eq!((summary[list].as_array().unwrap().len(), &summary[list][0]["name"]), (2, &json!(first)), "{list}");
+    }
+    assert_eq!(summary["popular_keywords"].as_array().unwrap().len(), 2);
+    assert_eq!(summary["popular_categories"][0]["slug"], "web-programming::http-server");
+}
+
+#[test]
+fn a_crate_may_be_called_like_a_word_of_the_api() {
+    let registry = TestRegistry::new();
+    for name in ["new", "owners", "download", "versions"] {
+        registry.user("ann").publish(&Package::new(name, "1.0.0")).good();
+    }
+    registry.run_jobs();
+    for name in ["new", "owners", "download", "versions"] {
+        assert_eq!(get(&registry, &format!("crates/{name}"))["crate"]["name"], name);
+        assert_eq!(get(&registry, &format!("crates/{name}/versions"))["meta"]["total"], 1);
+        assert_eq!(get(&registry, &format!("crates/{name}/1.0.0"))["version"]["crate"], name);
+    }
+}
+
+#[test]
+fn who_accepts_json_is_told_where_a_crate_file_is() {
+    let registry = registry();
+    let path = "/api/v1/crates/lib/1.0.0/download";
+    let json = |path: &str| {
+        let request = Request::get(path).header("accept", "application/json").body(Body::empty()).unwrap();
+        registry.anonymous().send(request)
+    };
+    assert_eq!(json(path).good().json(), json!({ "url": format!("http://registry.test{path}") }));
+    assert_eq!(json("/api/v1/crates/lib/9.0.0/download").status, StatusCode::NOT_FOUND);
+    // A cache keeps both apart.
+    assert_eq!(json(path).headers["vary"], "accept");
+    assert_eq!(registry.anonymous().get(path).good().headers["vary"], "accept");
+}
