@@ -38,7 +38,11 @@ pub fn respond(app: &App, asked: &Asked<'_>) -> Result<(Response, bool), ApiErro
             format!("If-Match names other bytes: those of {}@{} have the tag \"{checksum}\"", asked.name, asked.num);
         return Err(ApiError::new(StatusCode::PRECONDITION_FAILED, detail));
     }
-    let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, FOR_EVER)]);
+    let mut headers = HeaderMap::from_iter([
+        (header::CACHE_CONTROL, FOR_EVER),
+        // A client that accepts JSON alone is told the file's URL instead.
+        (header::VARY, HeaderValue::from_static("accept")),
+    ]);
     headers.extend(HeaderValue::try_from(format!("\"{checksum}\"")).ok().map(|etag| (header::ETAG, etag)));
     if condition == Condition::NotModified {
         return Ok(((StatusCode::NOT_MODIFIED, headers).into_response(), false));
