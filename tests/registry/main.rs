@@ -5,6 +5,7 @@ mod support;
 mod cargo_client;
 mod crashes;
 mod fixtures;
+mod fuzzing;
 mod layers;
 mod measuring;
 mod migrations;
