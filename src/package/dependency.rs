@@ -11,7 +11,7 @@ use cargo_platform::Platform;
 use semver::VersionReq;
 use serde::{Deserialize, Serialize};
 
-use super::excerpt::Excerpt;
+use super::excerpt::{Excerpt, Remark};
 use super::name::{CrateName, NameError};
 
 /// The deepest nesting of parentheses in a target: the parser of `cfg` expressions recurses, in cargo as well as here.
@@ -123,7 +123,7 @@ pub enum DependencyError {
         source: semver::Error,
     },
     /// The target doesn't parse.
-    #[error("the dependency {} is limited to the target {}, which is neither a target triple nor a cfg expression: {problem}", Excerpt(.key), Excerpt(.target))]
+    #[error("the dependency {} is limited to the target {}, which is neither a target triple nor a cfg expression: {}", Excerpt(.key), Excerpt(.target), Remark(.problem))]
     Target {
         /// The key in the manifest.
         key: String,

@@ -1,10 +1,13 @@
 //! A value of somebody else's, shown inside a message: in backticks, on one line, and never so long that the message
 //! drowns in it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Characters that are shown before the rest is cut off.
 const SHOWN: usize = 80;
+
+/// Characters of a library's sentence.
+const REMARKED: usize = 500;
 
 /// Values that are listed before the rest is only counted.
 const LISTED: usize = 20;
@@ -17,15 +20,32 @@ impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut characters = self.0.chars();
         f.write_str("`")?;
-        for character in characters.by_ref().take(SHOWN) {
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                write!(f, "{character}")?;
-            }
-        }
+        write_plain(f, characters.by_ref().take(SHOWN))?;
         f.write_str(if characters.next().is_some() { "…`" } else { "`" })
     }
+}
+
+/// What a library says about such a value, which may repeat it: on one line, and not longer than a message may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Remark<'a>(pub &'a str);
+
+impl fmt::Display for Remark<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.0.chars();
+        write_plain(f, characters.by_ref().take(REMARKED))?;
+        if characters.next().is_some() { f.write_str("…") } else { Ok(()) }
+    }
+}
+
+fn write_plain(f: &mut fmt::Formatter<'_>, characters: impl Iterator<Item = char>) -> fmt::Result {
+    for character in characters {
+        if character.is_control() {
+            write!(f, "{}", character.escape_default())?;
+        } else {
+            f.write_char(character)?;
+        }
+    }
+    Ok(())
 }
 
 /// Several of them, at most 20, with commas between them; `none` if there are none.
@@ -46,13 +66,19 @@ pub fn enumerated(values: impl IntoIterator<Item = String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Excerpt, listed};
+    use super::{Excerpt, Remark, listed};
 
     #[test]
     fn a_short_value_is_shown_whole_and_a_long_one_is_cut() {
         assert_eq!(Excerpt("serde").to_string(), "`serde`");
         assert_eq!(Excerpt("a\nb\0").to_string(), "`a\\nb\\u{0}`");
         assert_eq!(Excerpt(&"x".repeat(500)).to_string(), format!("`{}…`", "x".repeat(80)));
+    }
+
+    #[test]
+    fn a_sentence_that_repeats_a_value_is_made_plain_and_cut_as_well() {
+        assert_eq!(Remark("no number: 1\u{17}2").to_string(), "no number: 1\\u{17}2");
+        assert_eq!(Remark(&"x".repeat(501)).to_string(), format!("{}…", "x".repeat(500)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use cargo_util_schemas::manifest::{
 };
 
 use super::dependency::{Artifact, Dependency, DependencyError, DependencyKind, Unparsed};
-use super::excerpt::Excerpt;
+use super::excerpt::{Excerpt, Remark};
 use super::features::Features;
 use super::name::{CrateName, NameError};
 use super::registry_urls::{CRATES_IO_INDEX, RegistryUrls};
@@ -61,7 +61,7 @@ pub struct Manifest {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// It is not TOML, or a field has the wrong type.
-    #[error("Cargo.toml in the package can't be read: {0}")]
+    #[error("Cargo.toml in the package can't be read: {}", Remark(.0))]
     Syntax(String),
     /// A section or field is missing.
     #[error("Cargo.toml in the package has no `{field}`; add it and package again")]
@@ -77,7 +77,8 @@ pub enum ManifestError {
     Version(#[from] VersionError),
     /// A field is still inherited from a workspace.
     #[error(
-        "Cargo.toml in the package still inherits `{field}` from a workspace, which can't be found from there; let `cargo package` or `cargo publish` make the package"
+        "Cargo.toml in the package still inherits {} from a workspace, which can't be found from there; let `cargo package` or `cargo publish` make the package",
+        Excerpt(.field)
     )]
     Inherited {
         /// The field.

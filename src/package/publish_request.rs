@@ -6,7 +6,7 @@
 
 use bytes::{Buf, Bytes};
 
-use super::excerpt::Excerpt;
+use super::excerpt::{Excerpt, Remark};
 use super::limits::{ByteSize, Limits};
 use super::{Checksum, CrateName, Manifest, Metadata, Package, Refusal, RegistryUrls, Version};
 use super::{agreement, features, tarball};
@@ -60,10 +60,10 @@ pub enum FramingError {
         limit: u64,
     },
     /// The metadata is not JSON.
-    #[error("the metadata is not JSON: {0}")]
+    #[error("the metadata is not JSON: {}", Remark(&.0.to_string()))]
     Json(#[source] serde_json::Error),
     /// A field of the metadata is missing or of the wrong type.
-    #[error("the metadata can't be read at {}: {problem}", Excerpt(.field))]
+    #[error("the metadata can't be read at {}: {}", Excerpt(.field), Remark(.problem))]
     Field {
         /// The path of the field.
         field: String,

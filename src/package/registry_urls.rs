@@ -35,10 +35,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of(index_url: &str) -> Option<Self> {
-        let (sparse, address) = match index_url.strip_prefix(SPARSE) {
-            Some(address) => (true, address),
-            None => (false, index_url),
-        };
+        let (sparse, address) = divided(index_url)?;
         let url = Url::parse(address).ok()?;
         let loopback = match url.host()? {
             url::Host::Domain(domain) => domain.eq_ignore_ascii_case("localhost"),
@@ -57,6 +54,19 @@ impl Place {
             port: url.port_or_known_default(),
             path: path.to_owned(),
         })
+    }
+}
+
+/// Whether an index is sparse, and its URL. Nothing for a text with characters that the parser of URLs would skip: what
+/// it made of `s\tparse+https://…` would be a sparse index that was never looked at as one.
+fn divided(index_url: &str) -> Option<(bool, &str)> {
+    if index_url.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return None;
+    }
+    // The scheme of a URL has no case.
+    match index_url.split_at_checked(SPARSE.len()) {
+        Some((prefix, address)) if prefix.eq_ignore_ascii_case(SPARSE) => Some((true, address)),
+        _ => Some((false, index_url)),
     }
 }
 
@@ -93,10 +103,8 @@ impl RegistryUrls {
         if [CRATES_IO_INDEX, CRATES_IO_SPARSE_INDEX].iter().any(|known| Place::of(known) == place) {
             return Ok(Some(CRATES_IO_INDEX.to_owned()));
         }
-        let (prefix, address) = match index_url.strip_prefix(SPARSE) {
-            Some(address) => (SPARSE, address),
-            None => ("", index_url),
-        };
+        let (sparse, address) =
+            divided(index_url).ok_or_else(|| "it contains spaces or control characters".to_owned())?;
         let url = Url::parse(address).map_err(|error| error.to_string())?;
         if url.cannot_be_a_base() {
             return Err("it has no host or path".to_owned());
@@ -104,13 +112,13 @@ impl RegistryUrls {
         if url.password().is_some() {
             return Err("it contains a password".to_owned());
         }
-        if prefix == SPARSE && !matches!(url.scheme(), "http" | "https") {
+        if sparse && !matches!(url.scheme(), "http" | "https") {
             return Err("a sparse index is read over http or https".to_owned());
         }
-        if prefix == SPARSE && !url.path().ends_with('/') {
+        if sparse && !url.path().ends_with('/') {
             return Err("the URL of a sparse index ends in a slash".to_owned());
         }
-        Ok(Some(format!("{prefix}{url}")))
+        Ok(Some(if sparse { format!("{SPARSE}{url}") } else { url.to_string() }))
     }
 }
 
@@ -134,6 +142,7 @@ mod tests {
             "https://crates.example.com/git/index",
             "https://crates.example.com:443/git/index",
             "sparse+https://CRATES.example.com/index/",
+            "Sparse+HTTPS://crates.example.com/index/",
         ] {
             assert!(urls.is_own(url), "{url}");
         }
@@ -167,10 +176,20 @@ mod tests {
         assert_eq!(urls.resolve("sparse+https://index.crates.io/"), crates_io);
         assert_eq!(urls.resolve("https://EXAMPLE.com"), Ok(Some("https://example.com/".to_owned())));
         assert_eq!(urls.resolve("sparse+https://a.b/c/"), Ok(Some("sparse+https://a.b/c/".to_owned())));
+        assert_eq!(urls.resolve("SPARSE+https://a.b/c/"), Ok(Some("sparse+https://a.b/c/".to_owned())));
         for url in
             ["", "example.com/index", "sparse+https://a.b/c", "sparse+ssh://a/b/", "https://u:p@a.b/", "mailto:x"]
         {
             assert!(urls.resolve(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_a_parser_of_urls_would_skip_is_not_taken() {
+        let urls = RegistryUrls::new(["http://localhost:8080"]);
+        for url in ["s\nparse+https://a.b", "s\tparse+http://localhost:8080/index/", " https://a.b/", "https://a.b/c d"]
+        {
+            assert!(urls.resolve(url).is_err() && !urls.is_own(url), "{url:?}");
         }
     }
 }

@@ -26,7 +26,7 @@ use std::io::{self, Read};
 use flate2::bufread::GzDecoder;
 use tar::{Archive, Entry, EntryType};
 
-use super::excerpt::Excerpt;
+use super::excerpt::{Excerpt, Remark};
 use super::limits::{ByteSize, Limits};
 use super::{CrateName, Version};
 use entry_path::EntryPath;
@@ -40,7 +40,7 @@ const BLOCK: u64 = 512;
 #[derive(Debug, thiserror::Error)]
 pub enum TarballError {
     /// It is not a gzipped tar, or is damaged.
-    #[error("the .crate file is not a whole gzipped tar archive ({0}); package it again")]
+    #[error("the .crate file is not a whole gzipped tar archive ({}); package it again", Remark(.0))]
     Unreadable(String),
     /// It decompresses to more than the limit.
     #[error("the .crate file unpacks to more than {}; leave files out with `exclude` in Cargo.toml", ByteSize(*.limit))]

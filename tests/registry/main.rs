@@ -10,6 +10,7 @@ mod crashes;
 mod deleting;
 mod download_counting;
 mod fixtures;
+mod fuzzing;
 mod layers;
 mod measuring;
 mod migrations;

@@ -6,9 +6,11 @@
 use spdx::error::Reason;
 use spdx::{Expression, ParseMode};
 
+use super::super::excerpt::Excerpt;
+
 /// Why a text is no licence expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} at `{place}`")]
+#[error("{problem} at {}", Excerpt(.place))]
 pub struct LicenceError {
     problem: String,
     place: String,
@@ -38,7 +40,7 @@ pub fn parse(expression: &str) -> Result<Spelling, LicenceError> {
             }
             reason => reason.to_string(),
         },
-        place: expression.get(error.span).map(|place| place.chars().take(40).collect()).unwrap_or_default(),
+        place: expression.get(error.span).unwrap_or_default().to_owned(),
     })?;
     if is_strict(expression) {
         return Ok(Spelling::Exact);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::super::excerpt::Excerpt;
 use super::super::registry_urls::{CRATES_IO_INDEX, Place, RegistryUrls};
 
 /// The name by which crates.io may be listed, as in cargo's own configuration.
@@ -62,8 +63,9 @@ impl FromStr for AllowedRegistries {
         let parse = |url: &str| {
             IndexUrl::parse(url).map_err(|problem| {
                 format!(
-                    "`{url}` is not the URL of an index ({problem}); write it as cargo does, such as \
-                     `sparse+https://crates.example/index/`, or `{CRATES_IO}`; or the one word `any` or `none`"
+                    "{} is not the URL of an index ({problem}); write it as cargo does, such as \
+                     `sparse+https://crates.example/index/`, or `{CRATES_IO}`; or the one word `any` or `none`",
+                    Excerpt(url)
                 )
             })
         };

@@ -1,0 +1,77 @@
+//! Paths of the sparse index, and lines of its files.
+//!
+//! - `p`: a path that somebody asks for.
+//! - `l`: lines of a crate's file, which may be of any origin.
+
+use serde_json::Value;
+use supercargo::index::entry::{render, with_yanked};
+use supercargo::index::path::{crate_path, index_path};
+use supercargo::index::shown::shown_versions;
+use supercargo::package::CrateName;
+
+use super::check_message;
+
+pub fn run(data: &[u8]) {
+    let Some((form, data)) = data.split_first() else { return };
+    let text = std::str::from_utf8(data);
+    match (form, text) {
+        (b'p', Ok(text)) => path(text),
+        (b'l', Ok(text)) => lines(text),
+        // What is no text may fail, but not panic.
+        (b'l', Err(_)) => drop(shown_versions(data)),
+        _ => {}
+    }
+}
+
+fn path(path: &str) {
+    if let Some(name) = crate_path(path) {
+        assert_eq!(index_path(&name), path);
+        assert!(path.split('/').all(|component| !matches!(component, "" | "." | "..")), "{path}");
+    }
+    if let Ok(name) = path.parse::<CrateName>() {
+        let back = crate_path(&index_path(&name)).unwrap_or_else(|| panic!("no crate at the path of {name}"));
+        assert_eq!(back.as_str(), name.as_str().to_ascii_lowercase());
+    }
+}
+
+fn lines(text: &str) {
+    for line in text.split('\n') {
+        for wanted in [true, false] {
+            match with_yanked(line, wanted) {
+                Ok(edited) => check_edited(line, &edited, wanted),
+                Err(error) => check_message(&error.to_string()),
+            }
+        }
+    }
+    let lines: Vec<&str> = text.split('\n').collect();
+    if let Ok(file) = render(lines.iter().map(|line| (*line, true))) {
+        assert_eq!(file.matches('\n').count(), lines.len());
+        assert!(file.ends_with('\n') && !file.contains("\n\n"));
+        // What can be read before can be read afterwards, and all of it is yanked.
+        if let Ok(before) = shown_versions(text.as_bytes()) {
+            let after = shown_versions(file.as_bytes()).unwrap_or_else(|error| panic!("{error}: {file}"));
+            assert!(after.iter().all(|version| version.yanked), "{file}");
+            assert!(before.iter().map(|one| &one.vers).eq(after.iter().map(|one| &one.vers)), "{file}");
+        }
+    }
+}
+
+/// The line says what was wanted, and everything else in it is as it was.
+fn check_edited(line: &str, edited: &str, wanted: bool) {
+    assert!(!edited.contains(['\n', '\r']), "{edited:?}");
+    assert_eq!(with_yanked(edited, wanted).ok().as_deref(), Some(edited));
+    if wanted {
+        let there_and_back = with_yanked(edited, false).and_then(|other| with_yanked(&other, true));
+        assert_eq!(there_and_back.ok().as_deref(), Some(edited), "{line}");
+    }
+    let (Ok(before), Ok(after)) = (serde_json::from_str::<Value>(line), serde_json::from_str::<Value>(edited)) else {
+        // serde_json::Value has no numbers above 1e308, which the line may hold all the same.
+        return;
+    };
+    let without = |mut value: Value| {
+        value.as_object_mut().map(|fields| fields.shift_remove("yanked"));
+        value
+    };
+    assert_eq!(after["yanked"].as_bool().unwrap_or(false), wanted, "{edited}");
+    assert_eq!(without(before), without(after), "{line}");
+}

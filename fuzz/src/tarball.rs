@@ -1,0 +1,121 @@
+//! The walk through a `.crate` file, held against what cargo would unpack of it.
+//!
+//! - `g`: the file as it is.
+//! - `t`: the tar archive in it, whose headers get the checksums that they should have.
+//! - `e`: entries with a separator between them: the type's letter, the path, 0x1f, the content. They become an archive.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use supercargo::package::Limits;
+use supercargo::package::tarball::read_manifest;
+use tar::{Archive, Builder, EntryType, Header};
+
+use super::{SEPARATOR, check_message, gzip};
+
+const BLOCK: usize = 512;
+const UNIT: u8 = 0x1f;
+const ROOT: &str = "foo-1.2.3";
+
+fn limits() -> Limits {
+    Limits {
+        max_unpacked: 128 * 1024,
+        max_entries: 48,
+        max_path: 160,
+        max_paths: 2 * 1024,
+        max_manifest: 2 * 1024,
+        ..Limits::default()
+    }
+}
+
+pub fn run(data: &[u8]) {
+    let Some((form, data)) = data.split_first() else { return };
+    match form {
+        b'g' => walk(data, None),
+        b't' => {
+            let mut archive = data.to_vec();
+            mend(&mut archive);
+            walk(&gzip(&archive), Some(&archive));
+        }
+        b'e' => {
+            let archive = built(data);
+            walk(&gzip(&archive), Some(&archive));
+        }
+        _ => {}
+    }
+}
+
+/// Gives every header its checksum, and the archive its end mark.
+fn mend(archive: &mut Vec<u8>) {
+    archive.resize(archive.len().next_multiple_of(BLOCK), 0);
+    let mut at = 0;
+    while let Some(block) = archive.get_mut(at..at + BLOCK) {
+        let mut header = Header::from_byte_slice(block).clone();
+        header.set_cksum();
+        block.copy_from_slice(header.as_bytes());
+        let Ok(size) = header.entry_size().map(|size| usize::try_from(size).unwrap_or(usize::MAX)) else { break };
+        let Some(next) = size.checked_next_multiple_of(BLOCK).and_then(|size| at.checked_add(BLOCK + size)) else {
+            break;
+        };
+        at = next;
+    }
+    archive.extend([0; 2 * BLOCK]);
+}
+
+fn built(data: &[u8]) -> Vec<u8> {
+    let mut archive = Builder::new(Vec::new());
+    for entry in data.split(|byte| *byte == SEPARATOR) {
+        let mut parts = entry.splitn(2, |byte| *byte == UNIT);
+        let Some((kind, path)) = parts.next().and_then(<[u8]>::split_first) else { continue };
+        let content = parts.next().unwrap_or_default();
+        let mut header = Header::new_gnu();
+        let name = &mut header.as_old_mut().name;
+        let length = path.len().min(name.len());
+        name[..length].copy_from_slice(&path[..length]);
+        header.set_entry_type(EntryType::new(*kind));
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        archive.append(&header, content).expect("memory takes every byte");
+    }
+    archive.into_inner().expect("memory takes every byte")
+}
+
+fn walk(crate_file: &[u8], archive: Option<&[u8]>) {
+    let name = "foo".parse().expect("a name");
+    let version = "1.2.3".parse().expect("a version");
+    match read_manifest(crate_file, &name, &version, &limits()) {
+        Err(error) => check_message(&error.to_string()),
+        Ok(manifest) => {
+            assert!(manifest.len() as u64 <= limits().max_manifest);
+            if let Some(archive) = archive {
+                check_as_unpacked(archive, &manifest);
+            }
+        }
+    }
+}
+
+/// What was accepted is unpacked by cargo's own library, with its reading of extension records, to the same manifest and
+/// nowhere else.
+fn check_as_unpacked(archive: &[u8], manifest: &str) {
+    let mut archive = Archive::new(archive);
+    let mut seen = BTreeSet::new();
+    let mut found = None;
+    for entry in archive.entries().expect("it was read before") {
+        let mut entry = entry.expect("it was read before");
+        let path = String::from_utf8(entry.path_bytes().into_owned()).expect("a path is UTF-8");
+        let kind = entry.header().entry_type();
+        assert!(matches!(kind, EntryType::Regular | EntryType::Directory), "{kind:?} {path}");
+        let plain = path.strip_suffix('/').unwrap_or(&path);
+        assert!(plain == ROOT || plain.starts_with(&format!("{ROOT}/")), "{path}");
+        assert!(plain.split('/').all(|component| !matches!(component, "" | "." | "..")), "{path}");
+        assert!(!plain.contains(['\\', ':', '\0']), "{path}");
+        assert!(seen.insert(plain.to_lowercase()), "{path} twice");
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("it was read before");
+        if plain == format!("{ROOT}/Cargo.toml") {
+            assert_eq!(kind, EntryType::Regular);
+            found = Some(content);
+        }
+    }
+    assert_eq!(found.as_deref(), Some(manifest.as_bytes()));
+}
