@@ -57,6 +57,7 @@ mod tests {
         token(&headers, "http://registry").ok()
     }
 
+    // protocol: 45
     #[test]
     fn a_token_is_taken_bare_and_as_bearer() {
         assert_eq!(parsed("sct_abc").as_deref(), Some("sct_abc"));

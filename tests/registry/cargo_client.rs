@@ -57,6 +57,7 @@ fn write_dependent(cargo: &Cargo) {
 
 const BUILT: &str = "under_score abc 5 true";
 
+// protocol: 4, 29, 91
 #[test]
 fn what_is_published_builds_through_both_protocols_with_every_cargo_that_is_installed() {
     let toolchains = toolchains();
@@ -103,6 +104,7 @@ fn a_yanked_version_is_not_resolved_any_more_but_lock_files_go_on() {
     }
 }
 
+// protocol: 79
 #[test]
 fn a_workspace_is_published_in_one_go() {
     let served = Served::start(&[]);
@@ -123,6 +125,7 @@ fn a_workspace_is_published_in_one_go() {
     assert!(!said.contains("timed out"), "{said}");
 }
 
+// protocol: 69
 #[test]
 fn the_other_commands_find_what_they_ask_for() {
     let served = Served::start(&[]);
@@ -149,6 +152,7 @@ fn the_other_commands_find_what_they_ask_for() {
     assert!(dry.contains("dry run"), "{dry}");
 }
 
+// protocol: 46
 #[test]
 fn cargo_shows_why_it_was_refused() {
     let served = Served::start(&["--max-crate-size", "100000"]);
@@ -212,6 +216,7 @@ fn a_large_crate_goes_through_and_comes_back() {
     assert!(cargo.good("user", &["run", "-q"]).contains(&noise.len().to_string()));
 }
 
+// protocol: 25
 #[test]
 fn without_a_worker_cargo_is_told_that_the_publish_is_queued() {
     let served = Served::start(&["--no-worker", "--publish-wait", "10ms"]);

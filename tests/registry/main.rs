@@ -16,6 +16,7 @@ mod queue;
 mod racing;
 mod reading;
 mod repeating;
+mod requests;
 mod serving;
 mod tls;
 mod transport;

@@ -30,6 +30,7 @@ fn a_publish_reaches_the_index_and_then_the_database() {
     assert_eq!(ann.get("/index/3/f/foo").good().text(), registry.index_file("3/f/foo"));
 }
 
+// protocol: 44
 #[test]
 fn versions_stand_in_the_order_of_their_publication() {
     let registry = TestRegistry::new();
@@ -61,6 +62,7 @@ fn thirty_publishes_are_one_move_of_the_branch_and_a_commit_each() {
     assert_eq!(packs() - before, 2);
 }
 
+// protocol: 56
 #[test]
 fn a_version_is_published_once() {
     let registry = TestRegistry::new();
@@ -124,6 +126,7 @@ fn reserved_names_are_refused_and_block_nothing() {
     assert_eq!(ann.get("/api/v1/crates/std/owners").status, StatusCode::NOT_FOUND);
 }
 
+// protocol: 59
 #[test]
 fn words_of_the_api_are_names_like_any_other() {
     let registry = TestRegistry::new();
@@ -152,6 +155,7 @@ fn refused_then_good(body: Vec<u8>, status: StatusCode, text: &str) {
     assert_eq!(registry.run_jobs(), 1);
 }
 
+// protocol: 52
 #[test]
 fn a_body_that_is_cut_off_or_too_long_is_refused() {
     let whole = Package::new("foo", "1.0.0").body();
@@ -184,6 +188,7 @@ fn a_crate_above_the_limit_is_refused_with_both_numbers() {
     registry.run_jobs();
 }
 
+// protocol: 92
 #[test]
 fn metadata_that_cannot_be_read_is_refused_naming_the_field() {
     let crate_file = Package::new("foo", "1.0.0").crate_file();

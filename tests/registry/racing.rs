@@ -20,6 +20,7 @@ use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::Served;
 
+// protocol: 57
 #[test]
 fn of_eight_publishes_of_one_version_exactly_one_wins_and_everything_is_the_winners() {
     const ROUNDS: usize = 5;

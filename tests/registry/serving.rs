@@ -120,6 +120,7 @@ fn operators_work_beside_a_running_registry_and_without_one() {
     http::publish(&registry.url, token.trim(), &Package::new("foo", "1.0.0")).good();
 }
 
+// protocol: 2, 7
 #[test]
 fn config_json_follows_the_public_url_and_a_restart_with_the_same_changes_nothing() {
     let mut served = Served::start(&["--public-url", "https://crates.example/registry/"]);
@@ -200,6 +201,7 @@ fn a_second_signal_ends_it_at_once() {
     assert_eq!(served.wait_for_status().code(), Some(128 + 15));
 }
 
+// protocol: 54
 #[test]
 fn a_request_that_is_refused_early_is_heard_out_so_that_the_client_reads_why() {
     let served = Served::start(&["--max-crate-size", "1000"]);
@@ -226,6 +228,7 @@ fn a_request_that_is_refused_early_is_heard_out_so_that_the_client_reads_why() {
 }
 
 /// Curl, and so cargo, asks before it sends much.
+// protocol: 51, 93
 #[test]
 fn a_client_that_asks_before_it_sends_is_told_to_go_on_or_why_not() {
     let served = Served::start(&[]);

@@ -169,6 +169,7 @@ fn every_answer_forbids_to_guess_what_it_is_and_says_how_long_it_may_be_kept() {
 }
 
 /// A proxy in front removes the path of the public URL; everything that is told to clients has it.
+// protocol: 3
 #[test]
 fn behind_a_proxy_with_a_path_every_address_is_the_public_one() {
     let served = Served::start(&["--public-url", "https://host.example/crates"]);

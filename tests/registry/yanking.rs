@@ -114,6 +114,7 @@ fn what_is_not_there_cannot_be_yanked() {
     }
 }
 
+// protocol: 5
 #[test]
 fn build_metadata_is_found_with_a_plain_and_with_an_encoded_plus() {
     let registry = TestRegistry::new();
