@@ -123,7 +123,7 @@ fn a_part_of_what_the_client_has_is_of_the_same_bytes_or_everything() {
 }
 
 #[test]
-fn head_tells_everything_of_the_whole_file_and_opens_none() {
+fn head_tells_everything_of_the_whole_file_whatever_part_is_asked_for() {
     let registry = with_foo();
     let (got, head) = (get(&registry, &[]).good(), ask(&registry, Method::HEAD, &[("range", "bytes=0-1")]).good());
     assert!(head.body.is_empty());

@@ -4,6 +4,7 @@ mod support;
 
 mod caching;
 mod cargo_client;
+mod coverage;
 mod crashes;
 mod fixtures;
 mod layers;
