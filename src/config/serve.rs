@@ -102,6 +102,7 @@ fn base_url(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    // protocol: 2, 10
     #[test]
     fn a_base_url_is_taken_without_its_last_slash_and_others_are_refused() {
         assert_eq!(base_url("https://crates.example/registry/"), Ok("https://crates.example/registry".to_owned()));

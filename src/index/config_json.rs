@@ -57,6 +57,7 @@ mod tests {
         }
     }
 
+    // protocol: 1
     #[test]
     fn the_file_has_the_keys_cargo_reads() {
         let text = String::from_utf8(config(false).to_bytes()).unwrap();

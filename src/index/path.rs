@@ -25,6 +25,7 @@ pub fn crate_path(path: &str) -> Option<CrateName> {
 mod tests {
     use super::{crate_path, index_path};
 
+    // protocol: 11
     #[test]
     fn a_path_is_made_of_the_lower_cased_name() {
         let path = |name: &str| index_path(&name.parse().unwrap());

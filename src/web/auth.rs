@@ -103,6 +103,7 @@ mod tests {
         token(&headers).ok()
     }
 
+    // protocol: 45
     #[test]
     fn a_token_is_taken_bare_as_bearer_and_as_a_password() {
         assert_eq!(parsed("sct_abc").as_deref(), Some("sct_abc"));

@@ -6,6 +6,7 @@ use supercargo::index::path::index_path;
 use supercargo::package::Checksum;
 
 use crate::support::cargo::{Cargo, downloaded_crates, toolchains};
+use crate::support::http;
 use crate::support::process::Served;
 
 fn sparse(served: &Served) -> String {
@@ -57,7 +58,7 @@ fn write_dependent(cargo: &Cargo) {
 
 const BUILT: &str = "under_score abc 5 true";
 
-// protocol: 35, 36, 37, 51
+// protocol: 4, 29, 35, 36, 37, 51, 91
 #[test]
 fn what_is_published_builds_through_both_protocols_with_every_cargo_that_is_installed() {
     let toolchains = toolchains();
@@ -82,6 +83,7 @@ fn what_is_published_builds_through_both_protocols_with_every_cargo_that_is_inst
     }
 }
 
+// protocol: 63
 #[test]
 fn a_yanked_version_is_not_resolved_any_more_but_lock_files_go_on() {
     let served = Served::start(&[]);
@@ -104,6 +106,7 @@ fn a_yanked_version_is_not_resolved_any_more_but_lock_files_go_on() {
     }
 }
 
+// protocol: 79
 #[test]
 fn a_workspace_is_published_in_one_go() {
     let served = Served::start(&[]);
@@ -124,6 +127,7 @@ fn a_workspace_is_published_in_one_go() {
     assert!(!said.contains("timed out"), "{said}");
 }
 
+// protocol: 69
 #[test]
 fn the_other_commands_find_what_they_ask_for() {
     let served = Served::start(&[]);
@@ -150,8 +154,8 @@ fn the_other_commands_find_what_they_ask_for() {
     assert!(dry.contains("dry run"), "{dry}");
 }
 
+// protocol: 46, 54, 56
 // rule: 2, 4, 7, 19
-// protocol: 54, 56
 #[test]
 fn cargo_shows_why_it_was_refused() {
     let served = Served::start(&["--max-crate-size", "100000"]);
@@ -215,7 +219,7 @@ fn a_large_crate_goes_through_and_comes_back() {
     assert!(cargo.good("user", &["run", "-q"]).contains(&noise.len().to_string()));
 }
 
-// protocol: 55
+// protocol: 25, 55
 #[test]
 fn without_a_worker_cargo_is_told_that_the_publish_is_queued() {
     let served = Served::start(&["--no-worker", "--publish-wait", "10ms"]);
@@ -288,4 +292,19 @@ fn crates_of_others_are_published_and_come_back_as_they_were_packed() {
         "crates without dependencies in cargo's cache, where building this program puts them"
     );
     println!("published {published} crates of others");
+}
+
+// protocol: 75
+#[test]
+fn an_index_named_on_the_command_line_is_published_to_with_a_token_from_there() {
+    let served = Served::start(&[]);
+    let mut cargo = Cargo::new("sparse+http://127.0.0.1:9/index/", "");
+    cargo.leave_out_the_token();
+    cargo.library("named", "1.0.0", "", "");
+    let (index, token) = (sparse(&served), served.token("ann"));
+    let publish = ["publish", "--no-verify", "--allow-dirty", "--index", &index];
+    let refused = cargo.bad("named", &publish);
+    assert!(refused.contains("--token"), "{refused}");
+    cargo.good("named", &[&publish[..], &["--token", &token]].concat());
+    assert_eq!(http::index_lines(&served.url, "na/me/named").len(), 1);
 }

@@ -63,8 +63,8 @@ fn thirty_publishes_are_one_move_of_the_branch_and_a_commit_each() {
     assert_eq!(packs() - before, 2);
 }
 
-// rule: 5, 19
 // protocol: 41, 42, 56
+// rule: 5, 19
 #[test]
 fn a_version_is_published_once() {
     let registry = TestRegistry::new();
@@ -162,8 +162,8 @@ fn refused_then_good(body: Vec<u8>, status: StatusCode, text: &str) {
     assert_eq!(registry.run_jobs(), 1);
 }
 
-// rule: 1
 // protocol: 52, 92
+// rule: 1
 #[test]
 fn a_body_that_is_cut_off_or_too_long_is_refused() {
     let whole = Package::new("foo", "1.0.0").body();

@@ -120,6 +120,7 @@ fn operators_work_beside_a_running_registry_and_without_one() {
     http::publish(&registry.url, token.trim(), &Package::new("foo", "1.0.0")).good();
 }
 
+// protocol: 2, 7
 #[test]
 fn config_json_follows_the_public_url_and_a_restart_with_the_same_changes_nothing() {
     let mut served = Served::start(&["--public-url", "https://crates.example/registry/"]);

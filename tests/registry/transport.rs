@@ -70,6 +70,8 @@ fn a_length_over_the_limit_is_refused_before_anything_is_sent() {
     let token = served.token("ann");
     let mut stream = connect(&served);
     stream.write_all(publish_head(&token, "Content-Length: 20000000").as_bytes()).unwrap();
+    // Less than what is sent is waited for.
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(15))).unwrap();
     let mut lines = BufReader::new(stream).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "HTTP/1.1 413 Payload Too Large");
 }
@@ -169,6 +171,7 @@ fn every_answer_forbids_to_guess_what_it_is_and_says_how_long_it_may_be_kept() {
 }
 
 /// A proxy in front removes the path of the public URL; everything that is told to clients has it.
+// protocol: 3
 #[test]
 fn behind_a_proxy_with_a_path_every_address_is_the_public_one() {
     let served = Served::start(&["--public-url", "https://host.example/crates"]);

@@ -22,6 +22,7 @@ fn yanked(registry: &TestRegistry) -> Vec<bool> {
         .collect()
 }
 
+// protocol: 42, 62, 63
 #[test]
 fn a_yank_changes_one_flag_and_an_unyank_restores_every_byte() {
     let registry = with_foo();
@@ -75,6 +76,7 @@ fn a_yank_of_a_version_that_is_still_queued_is_published_yanked() {
     assert_eq!(ann.get("/api/v1/crates/foo/1.0.0").json()["version"]["yanked"], true);
 }
 
+// protocol: 62
 #[test]
 fn a_second_yank_is_good_and_makes_no_commit() {
     let registry = with_foo();
@@ -114,6 +116,7 @@ fn what_is_not_there_cannot_be_yanked() {
     }
 }
 
+// protocol: 5
 #[test]
 fn build_metadata_is_found_with_a_plain_and_with_an_encoded_plus() {
     let registry = TestRegistry::new();

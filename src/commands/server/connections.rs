@@ -153,10 +153,7 @@ impl Connections {
 
     /// One connection, to its end.
     async fn hold(&self, stream: TcpStream, peer: SocketAddr, stopping: watch::Receiver<bool>) {
-        // Without TCP_NODELAY a peer loses 40 ms on every answer of a connection it keeps.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
+        send_at_once(&stream);
         let Some(tls) = &self.tls else {
             return talk(&self.http1, stream, &self.service, peer, stopping).await;
         };
@@ -170,6 +167,13 @@ impl Connections {
             Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "a TLS handshake did not end in time"),
         }
+    }
+}
+
+/// Without TCP_NODELAY a peer loses 40 ms on every answer of a connection it keeps.
+fn send_at_once(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
 }
 
@@ -235,4 +239,22 @@ async fn talk(
 fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_answers_do_not_wait_for_more() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            assert!(!stream.nodelay().unwrap());
+            send_at_once(&stream);
+            assert!(stream.nodelay().unwrap());
+        });
+    }
 }

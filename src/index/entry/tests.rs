@@ -138,6 +138,7 @@ fn a_line_that_cannot_be_edited_safely_is_an_error() {
     assert!(matches!(with_yanked(r#"{"yanked":true,"yanked":false}"#, true), Err(EntryError::Duplicate { count: 2 })));
 }
 
+// protocol: 22
 #[test]
 fn a_file_has_a_line_break_after_every_line() {
     let lines = [(r#"{"vers":"1","yanked":false}"#, true), (r#"{"vers":"2","yanked":true}"#, true)];

@@ -2,6 +2,7 @@ use std::io::Write;
 
 use super::*;
 
+// protocol: 29
 #[test]
 fn git_clones_with_every_version_of_the_protocol() {
     let server = Server::start();
@@ -29,6 +30,7 @@ fn an_empty_index_is_cloned_and_filled_later() {
     assert_eq!(succeeded(git(&clone, &["show", "refs/remotes/origin/HEAD:1/a"])), "one");
 }
 
+// protocol: 30
 #[test]
 fn shallow_and_filtered_clones_work_and_can_be_deepened() {
     let server = Server::start();
@@ -54,6 +56,7 @@ fn shallow_and_filtered_clones_work_and_can_be_deepened() {
     assert!(missing.lines().any(|line| line.starts_with('?')), "{missing}");
 }
 
+// protocol: 29
 #[test]
 fn a_long_negotiation_with_compressed_requests_finds_what_is_missing() {
     let server = Server::start();
@@ -76,6 +79,7 @@ fn a_long_negotiation_with_compressed_requests_finds_what_is_missing() {
     }
 }
 
+// protocol: 29
 #[test]
 fn libgit2_which_cargo_uses_by_default_speaks_to_the_same_routes() {
     // Its client is built without HTTP here; what it sends is version 0 without a Git-Protocol header.
@@ -134,6 +138,7 @@ fn pushes_are_refused_with_a_word_what_to_do() {
     assert_eq!(server.send("POST", "/git/index/git-receive-pack", &[], b"").status, 403);
 }
 
+// protocol: 9
 #[test]
 fn other_clients_are_told_what_this_is() {
     let server = Server::start();

@@ -11,6 +11,7 @@ fn blob(server: &Server, path: &str) -> String {
     server.index.read(&head, path).unwrap().unwrap().id.to_string()
 }
 
+// protocol: 6, 16
 #[test]
 fn a_file_has_its_validators_and_its_type() {
     let server = Server::start();
@@ -27,6 +28,7 @@ fn a_file_has_its_validators_and_its_type() {
     assert_eq!(config.header("cache-control"), "no-cache");
 }
 
+// protocol: 15, 18
 #[test]
 fn a_known_tag_is_answered_304_until_the_file_changes() {
     let server = Server::start();
@@ -47,6 +49,7 @@ fn a_known_tag_is_answered_304_until_the_file_changes() {
     assert_eq!((answer.status, answer.text()), (200, "changed"));
 }
 
+// protocol: 19
 #[test]
 fn a_request_without_a_matching_tag_is_never_answered_304() {
     let server = Server::start();
@@ -59,6 +62,7 @@ fn a_request_without_a_matching_tag_is_never_answered_304() {
     assert_eq!(server.get("/index/1/b", &[("If-None-Match", "*")]).status, 404);
 }
 
+// protocol: 20
 #[test]
 fn a_file_is_compressed_for_those_who_accept_it() {
     let server = Server::start();
@@ -129,6 +133,7 @@ fn head_has_the_headers_and_no_body() {
     assert_eq!(head.header("content-length"), long().len().to_string());
 }
 
+// protocol: 13, 14
 #[test]
 fn an_absent_file_is_404_and_seen_as_soon_as_it_is_there() {
     let server = Server::start();
@@ -179,6 +184,7 @@ fn odd_paths_are_404() {
     assert_eq!(server.get("/index/", &[]).status, 200, "a person is told what this is");
 }
 
+// protocol: 24
 #[test]
 fn a_damaged_index_is_503_and_not_404() {
     let server = Server::start();
