@@ -271,6 +271,45 @@ fn metadata_and_manifest_must_agree() {
     refused_then_good(links.body(), StatusCode::BAD_REQUEST, "links");
 }
 
+// rule: 2
+#[test]
+fn a_crate_may_have_limits_of_its_own_above_and_below_the_registrys() {
+    use supercargo::database::crate_limits::{self, CrateLimits};
+    use supercargo::database::crates;
+    let registry = TestRegistry::with_limits(Limits { max_crate: 5000, ..Limits::default() });
+    let ann = registry.user("ann");
+    let noise: Vec<u8> = (0..5000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    ann.publish(&Package::new("bar", "1.0.0")).good();
+    let set = |name: &str, limits: CrateLimits| {
+        let name = name.parse().unwrap();
+        registry
+            .pool
+            .with(|connection| {
+                let krate = crates::find(connection, &name).unwrap().unwrap();
+                crate_limits::set(connection, krate.id, &limits).unwrap();
+            })
+            .unwrap();
+    };
+    set("foo", CrateLimits { max_crate_size: Some(100_000), max_features: Some(1), ..CrateLimits::default() });
+    set("bar", CrateLimits { max_crate_size: Some(100), ..CrateLimits::default() });
+    ann.publish(&Package::new("foo", "1.1.0").file("noise", &noise)).good();
+    for (refused, limit) in [
+        (ann.publish(&Package::new("baz", "1.0.0").file("noise", &noise)), "the limit of 5000 bytes"),
+        (ann.publish(&Package::new("bar", "1.1.0")), "the limit of 100 bytes"),
+    ] {
+        assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert!(refused.detail().contains(limit), "{}", refused.detail());
+    }
+    let features = Package::new("foo", "1.2.0").manifest("[features]\na = []\nb = []\n");
+    let refused = ann.publish(&features.metadata("features", json!({"a": [], "b": []})));
+    assert!(refused.detail().contains("2 features, above the limit of 1"), "{}", refused.detail());
+    let largest = Package::new("bar", "1.2.0").file("noise", &noise.repeat(6));
+    let refused = ann.publish(&largest);
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    registry.run_jobs();
+}
+
 #[test]
 fn the_same_bytes_may_be_published_under_a_retry_that_was_refused_for_another_reason() {
     let registry = TestRegistry::new();

@@ -63,9 +63,9 @@ pub async fn me(State(app): State<App>) -> Response {
              <p>How to name the registry stands on the <a href=\"{base}/\">first page</a>.</p>\
              <h2>Further tokens</h2><p>Who has a token makes others with it, say one for a machine that publishes new \
              versions of one crate and nothing else:</p>\
-             <pre>curl -X PUT {base}/api/v1/me/tokens -H \"Authorization: $TOKEN\" -d \\\n  \
-             '{{\"api_token\":{{\"name\":\"ci\",\"endpoint_scopes\":[\"publish-update\"],\"crate_scopes\":[\"my-crate\"],\
-             \"expired_at\":\"2030-01-01T00:00:00Z\"}}}}'</pre>\
+             <pre>curl -X PUT {base}/api/v1/me/tokens \\\n  -H \"Authorization: $TOKEN\" -d '{{\"api_token\": {{\n    \
+             \"name\": \"ci\",\n    \"endpoint_scopes\": [\"publish-update\"],\n    \"crate_scopes\": [\"my-crate\"],\n    \
+             \"expired_at\": \"2030-01-01T00:00:00Z\"\n  }}}}'</pre>\
              <p>Scopes are <code>publish-new</code>, <code>publish-update</code>, <code>yank</code>, \
              <code>change-owners</code> and <code>read</code>; every token may read. A name of a crate may end in \
              <code>*</code>. What is left out does not restrict the token.</p>\
