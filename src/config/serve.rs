@@ -49,6 +49,9 @@ pub struct ServeOptions {
     /// The largest size of a crate's unpacked files, in bytes
     #[arg(long, env = "SUPERCARGO_MAX_UNPACKED_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_unpacked)]
     pub max_unpacked_size: u64,
+    /// The largest Cargo.toml, in bytes
+    #[arg(long, env = "SUPERCARGO_MAX_MANIFEST_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_manifest)]
+    pub max_manifest_size: u64,
     /// The most features of a version, and the most that one of them may enable
     #[arg(long, env = "SUPERCARGO_MAX_FEATURES", value_name = "COUNT", default_value_t = Limits::default().max_features)]
     pub max_features: usize,
@@ -77,6 +80,7 @@ impl ServeOptions {
             max_crate: self.max_crate_size,
             max_metadata: self.max_metadata_size,
             max_unpacked: self.max_unpacked_size,
+            max_manifest: self.max_manifest_size,
             max_features: self.max_features,
             max_feature_values: self.max_features,
             max_dependencies: self.max_dependencies,

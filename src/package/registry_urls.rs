@@ -105,7 +105,8 @@ impl RegistryUrls {
         }
         let (sparse, address) =
             divided(index_url).ok_or_else(|| "it contains spaces or control characters".to_owned())?;
-        let url = Url::parse(address).map_err(|error| error.to_string())?;
+        // Some file URLs reach their normal form at the second look only, such as one with a drive letter behind a host.
+        let url = Url::parse(address).and_then(|url| Url::parse(url.as_str())).map_err(|error| error.to_string())?;
         if url.cannot_be_a_base() {
             return Err("it has no host or path".to_owned());
         }
@@ -176,6 +177,7 @@ mod tests {
         assert_eq!(urls.resolve("sparse+https://index.crates.io/"), crates_io);
         assert_eq!(urls.resolve("https://EXAMPLE.com"), Ok(Some("https://example.com/".to_owned())));
         assert_eq!(urls.resolve("sparse+https://a.b/c/"), Ok(Some("sparse+https://a.b/c/".to_owned())));
+        assert_eq!(urls.resolve("file://a//e:/b"), Ok(Some("file:///e:/b".to_owned())));
         assert_eq!(urls.resolve("SPARSE+https://a.b/c/"), Ok(Some("sparse+https://a.b/c/".to_owned())));
         for url in
             ["", "example.com/index", "sparse+https://a.b/c", "sparse+ssh://a/b/", "https://u:p@a.b/", "mailto:x"]

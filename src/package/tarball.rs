@@ -116,7 +116,7 @@ pub enum TarballError {
         root: String,
     },
     /// The manifest is too large.
-    #[error("Cargo.toml in the package has {}, above the limit of {}", ByteSize(*.size), ByteSize(*.limit))]
+    #[error("Cargo.toml in the package has {}, above the limit of {}; shorten it, or ask the registry's operator for a higher limit", ByteSize(*.size), ByteSize(*.limit))]
     ManifestTooLarge {
         /// Its size in bytes.
         size: u64,

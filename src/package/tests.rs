@@ -138,9 +138,9 @@ fn nesting_of_any_depth_is_refused_and_does_not_overflow_the_stack() {
     for open in ["[", "{\"a\":"] {
         assert!(refused_json(open.repeat(1_000_000 / open.len()).as_bytes()).contains("recursion limit"));
     }
-    let array = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let dotted = vec!["a"; 100_000].join(".");
-    let table = format!("{}1{}", "{a=".repeat(100_000), "}".repeat(100_000));
+    let array = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+    let dotted = vec!["a"; 50_000].join(".");
+    let table = format!("{}1{}", "{a=".repeat(50_000), "}".repeat(50_000));
     for manifest in [
         format!("metadata.x = {array}"),
         format!("metadata.x = {table}"),

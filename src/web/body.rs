@@ -16,6 +16,8 @@ use super::ApiError;
 
 /// A body that says nothing for this long is given up.
 const SILENCE: Duration = Duration::from_secs(30);
+/// What is reserved for a body that does not say how long it is, in bytes.
+const RESERVED: usize = 64 * 1024 * 1024;
 /// The most that is read only to be thrown away, in bytes and in time.
 const DISCARDED: u64 = 256 * 1024 * 1024;
 const DISCARDING: Duration = Duration::from_secs(30);
@@ -28,7 +30,9 @@ pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, allowed: &s
         discard(headers, body);
         return Err(too_large(limit, declared, allowed));
     }
-    let mut content = BytesMut::with_capacity(declared.map_or(0, |length| length as usize));
+    // Address space and not memory: pages are taken as they are filled. Growing by doubling would hold two copies.
+    let expected = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or_else(|| limit.min(RESERVED));
+    let mut content = BytesMut::with_capacity(expected);
     loop {
         let frame = tokio::time::timeout(SILENCE, body.frame()).await.map_err(|_| {
             ApiError::new(

@@ -131,7 +131,7 @@ fn the_number_of_entries_and_the_size_of_paths_and_manifest_are_bounded() {
     insta::assert_snapshot!(error(Limits { max_paths: 30, ..Limits::default() }), @"the paths in the .crate file have more than 30 bytes together; leave files out with `exclude` in Cargo.toml");
     error(Limits { max_paths: 41, ..Limits::default() });
     read_within(&files, &Limits { max_paths: 42, ..Limits::default() }).unwrap();
-    insta::assert_snapshot!(error(Limits { max_manifest: 8, ..Limits::default() }), @"Cargo.toml in the package has 9 bytes, above the limit of 8 bytes");
+    insta::assert_snapshot!(error(Limits { max_manifest: 8, ..Limits::default() }), @"Cargo.toml in the package has 9 bytes, above the limit of 8 bytes; shorten it, or ask the registry's operator for a higher limit");
     let name = vec![b'x'; 65 * 1024];
     let long =
         raw(&[(header("long", EntryType::GNULongName, name.len()), &name), (header("a", EntryType::Regular, 0), b"")]);
