@@ -189,3 +189,64 @@ fn unusable(flag: &str, path: &Path, what: &str, error: pem::Error) -> CommandEr
         _ => CommandError::new(format!("{file} ({flag}) is no whole PEM file: it is cut off or damaged")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SignatureAlgorithm};
+
+    use super::*;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn options(&self) -> HttpOptions {
+            let path = |name| Some(self.0.path().join(name));
+            HttpOptions { tls_cert: path("cert.pem"), tls_key: path("key.pem"), ..HttpOptions::default() }
+        }
+
+        /// Writes a new pair; answers the certificate as it is sent.
+        fn issue(&self, algorithm: &'static SignatureAlgorithm) -> Vec<u8> {
+            let key = KeyPair::generate_for(algorithm).unwrap();
+            let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+            std::fs::write(self.0.path().join("cert.pem"), certificate.pem()).unwrap();
+            std::fs::write(self.0.path().join("key.pem"), key.serialize_pem()).unwrap();
+            certificate.der().to_vec()
+        }
+    }
+
+    fn in_use(certificate: &Certificate) -> Vec<u8> {
+        certificate.0.in_use.read().certified.cert[0].to_vec()
+    }
+
+    #[test]
+    fn a_pair_that_changed_is_taken_and_one_that_can_not_be_used_is_not() {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        let first = folder.issue(&PKCS_ED25519);
+        let certificate = Certificate::load(&folder.options()).unwrap().unwrap();
+        certificate.reload_if_changed();
+        assert_eq!(in_use(&certificate), first);
+
+        let second = folder.issue(&PKCS_ECDSA_P384_SHA384);
+        certificate.reload_if_changed();
+        assert_eq!(in_use(&certificate), second);
+
+        let key = std::fs::read(folder.0.path().join("key.pem")).unwrap();
+        folder.issue(&PKCS_ED25519);
+        let renewed = std::fs::read(folder.0.path().join("key.pem")).unwrap();
+        // Half of a new pair: it is seen, and looked at again when the other half comes.
+        std::fs::write(folder.0.path().join("key.pem"), key).unwrap();
+        certificate.reload_if_changed();
+        assert_eq!(in_use(&certificate), second);
+        std::fs::remove_file(folder.0.path().join("key.pem")).unwrap();
+        certificate.reload_if_changed();
+        assert_eq!(in_use(&certificate), second);
+        std::fs::write(folder.0.path().join("key.pem"), renewed).unwrap();
+        certificate.reload_if_changed();
+        assert_ne!(in_use(&certificate), second);
+    }
+
+    #[test]
+    fn without_the_options_there_is_none() {
+        assert!(Certificate::load(&HttpOptions::default()).unwrap().is_none());
+    }
+}
