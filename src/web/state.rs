@@ -11,6 +11,7 @@ use super::download_counts::DownloadCounts;
 use super::index::IndexState;
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
+use crate::database::search::Totals;
 use crate::package::{Limits, RegistryUrls};
 use crate::queue::{Completions, Wakeups};
 use crate::{jobs, queue};
@@ -31,6 +32,8 @@ pub struct Parts {
     pub completions: Completions,
     pub settings: Settings,
     pub download_counts: DownloadCounts,
+    /// What lately counted searches found.
+    pub totals: Totals,
     blocking_calls: Arc<Semaphore>,
 }
 
@@ -64,6 +67,7 @@ impl App {
             completions,
             settings,
             download_counts: DownloadCounts::default(),
+            totals: Totals::default(),
             blocking_calls,
         }))
     }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::path::VersionPath;
 use super::{ApiPath, crate_name, no_such_version, version};
 use crate::database::versions;
 use crate::package::{CrateName, Version};
@@ -25,10 +26,7 @@ const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000
     get,
     path = "/api/v1/crates/{crate}/{version}/download",
     tag = "downloads",
-    params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("version" = String, Path, description = "The version with its build metadata"),
-    ),
+    params(VersionPath),
     responses(
         (status = 200, description = "The file, or where it is", content(
             (CrateFileBody = "application/gzip"),

@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::path::CratePath;
 use super::{ApiPath, crate_name, no_such_crate};
 use crate::database::{crates, owners};
 use crate::web::views::{Errors, OwnerView};
@@ -32,7 +33,7 @@ pub struct OwnerTeams {
     path = "/api/v1/crates/{crate}/owners",
     tag = "owners",
     security(("token" = [])),
-    params(("crate" = String, Path, description = "The name, in any spelling")),
+    params(CratePath),
     responses(
         (status = 200, body = Owners, description = "The owners"),
         (status = 401, body = Errors, description = "There is no token"),
@@ -54,7 +55,7 @@ pub async fn list(
     get,
     path = "/api/v1/crates/{crate}/owner_user",
     tag = "owners",
-    params(("crate" = String, Path, description = "The name, in any spelling")),
+    params(CratePath),
     responses((status = 200, body = Owners, description = "The users"), (status = 404, body = Errors, description = "There is no such crate"))
 )]
 pub async fn users(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Result<Json<Owners>, ApiError> {
@@ -66,7 +67,7 @@ pub async fn users(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Re
     get,
     path = "/api/v1/crates/{crate}/owner_team",
     tag = "owners",
-    params(("crate" = String, Path, description = "The name, in any spelling")),
+    params(CratePath),
     responses((status = 200, body = OwnerTeams, description = "The teams"), (status = 404, body = Errors, description = "There is no such crate"))
 )]
 pub async fn teams(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Result<Json<OwnerTeams>, ApiError> {
