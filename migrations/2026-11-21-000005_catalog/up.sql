@@ -76,11 +76,12 @@ CREATE TABLE crate_search (
     name text COLLATE "C" NOT NULL,
     -- Name, keywords and description with their weights: what a match is ranked by.
     head tsvector NOT NULL,
-    -- All words, those of the README included: what matches.
+    -- What matches: all words, those of the README included; the whole name behind '=', so that one index finds names by
+    -- their beginning as well; and each word of the name behind '@'.
     document tsvector NOT NULL
 );
--- A search reads many rows for the one document that it looks into, so documents stand aside.
-ALTER TABLE crate_search ALTER COLUMN document SET STORAGE EXTERNAL;
+-- A search reads many rows and looks into few documents, so long ones stand aside.
+ALTER TABLE crate_search ALTER COLUMN document SET STORAGE EXTERNAL, ALTER COLUMN head SET STORAGE MAIN;
 ALTER TABLE crate_search SET (toast_tuple_target = 128);
 CREATE INDEX crate_search_name ON crate_search (name);
 CREATE INDEX crate_search_similar_name ON crate_search USING gin (name gin_trgm_ops);
@@ -148,9 +149,12 @@ INSERT INTO crate_downloads (crate_id, downloads, recent, shown) SELECT id, 0, 0
 
 -- Only letters and digits, and not too many, so that no README can be too much.
 INSERT INTO crate_search (crate_id, name, head, document)
-SELECT crate_id, name, head, strip(head || to_tsvector('english', readme))
+SELECT crate_id, name, head,
+       strip(head || to_tsvector('english', readme)) || array_to_tsvector(ARRAY['=' || name] || name_words)
 FROM (
     SELECT crates.id AS crate_id, crates.canonical_name AS name,
+           ARRAY(SELECT '@' || word FROM unnest(tsvector_to_array(
+               to_tsvector('english', replace(crates.canonical_name, '_', ' ')))) AS word) AS name_words,
            setweight(to_tsvector('english', replace(crates.canonical_name, '_', ' ')), 'A')
                || setweight(to_tsvector('english', regexp_replace(array_to_string(crates.keywords, ' '), '[^[:alnum:]]+', ' ', 'g')), 'B')
                || setweight(to_tsvector('english', regexp_replace(left(coalesce(crates.description, ''), 1000), '[^[:alnum:]]+', ' ', 'g')), 'C')

@@ -11,6 +11,7 @@ use super::index::IndexState;
 use super::{ApiError, TrustedProxies};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
+use crate::database::search::Totals;
 use crate::jobs::Admission;
 use crate::package::{Limits, Policy, RegistryUrls};
 use crate::queue::{Completions, Wakeups};
@@ -32,6 +33,8 @@ pub struct Parts {
     pub completions: Completions,
     pub settings: Settings,
     pub download_counts: DownloadCounts,
+    /// What lately counted searches found.
+    pub totals: Totals,
     blocking_calls: Arc<Semaphore>,
 }
 
@@ -73,6 +76,7 @@ impl App {
             completions,
             settings,
             download_counts: DownloadCounts::default(),
+            totals: Totals::default(),
             blocking_calls,
         }))
     }

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod api_description;
 mod api_reading;
 mod auditing;
 mod caching;

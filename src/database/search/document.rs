@@ -25,8 +25,9 @@ pub fn note(connection: &mut PgConnection, described: &Described<'_>) -> QueryRe
     let keywords = about.keywords.as_deref().unwrap_or_default().join(" ");
     diesel::sql_query(
         "INSERT INTO crate_search (crate_id, name, head, document)
-         SELECT $1, $2, head, strip(head || to_tsvector('english', $6))
-         FROM (SELECT setweight(to_tsvector('english', $3), 'A') || setweight(to_tsvector('english', $4), 'B')
+         SELECT $1, $2, head, strip(head || to_tsvector('english', $6)) || array_to_tsvector(ARRAY['=' || $2] || name_words)
+         FROM (SELECT ARRAY(SELECT '@' || word FROM unnest(tsvector_to_array(to_tsvector('english', $3))) AS word) AS name_words,
+                      setweight(to_tsvector('english', $3), 'A') || setweight(to_tsvector('english', $4), 'B')
                       || setweight(to_tsvector('english', $5), 'C') AS head) AS described
          ON CONFLICT (crate_id) DO UPDATE SET head = excluded.head, document = excluded.document
          WHERE (crate_search.head, crate_search.document) IS DISTINCT FROM (excluded.head, excluded.document)",

@@ -5,18 +5,24 @@ use diesel::prelude::*;
 use diesel::query_builder::BoxedSqlQuery;
 use diesel::sql_types::{Array, Integer, Text};
 
+use super::totals::Totals;
 use super::{Count, Filter, Found, FoundId, Page, SearchQuery, Sort};
 
 type Statement = BoxedSqlQuery<'static, Pg, diesel::query_builder::SqlQuery>;
 
-pub(super) fn list(connection: &mut PgConnection, query: &SearchQuery, page: Page) -> QueryResult<Found> {
+pub(super) fn list(
+    connection: &mut PgConnection,
+    query: &SearchQuery,
+    page: Page,
+    totals: &Totals,
+) -> QueryResult<Found> {
     // The index of downloads alone knows which crates are shown; it is the smallest, and counts fastest.
     let total = if query.filter.is_empty() {
-        diesel::sql_query("SELECT count(*) AS total FROM crate_downloads WHERE shown")
-            .get_result::<Count>(connection)?
+        let counting = "SELECT count(*) AS total FROM crate_downloads WHERE shown";
+        totals.of("", || diesel::sql_query(counting).get_result(connection))?
     } else {
         let counting = "SELECT count(*) AS total FROM crates WHERE version_count > 0";
-        filtered(counting, &query.filter).get_result::<Count>(connection)?
+        filtered(counting, &query.filter).get_result::<Count>(connection)?.total
     };
     let found: Vec<FoundId> = match (query.sort, query.filter.is_empty()) {
         (Sort::Downloads, true) => paged(by_downloads("downloads"), page).load(connection)?,
@@ -27,7 +33,7 @@ pub(super) fn list(connection: &mut PgConnection, query: &SearchQuery, page: Pag
             paged(statement.sql(order(sort)), page).load(connection)?
         }
     };
-    Ok(Found { crate_ids: found.into_iter().map(|one| one.id).collect(), total: total.total })
+    Ok(Found { crate_ids: found.into_iter().map(|one| one.id).collect(), total })
 }
 
 fn by_downloads(column: &str) -> Statement {

@@ -6,11 +6,13 @@
 //! | [`query`] | what somebody looks for, and the text of it in the forms that the database is asked in |
 //! | `list` | all crates in some order |
 //! | `ranking` | the crates that a text finds, the best first |
+//! | [`totals`] | how many were found lately |
 //!
-//! Each answers the ids of one page and the number of all, from one snapshot.
+//! Each answers the ids of one page and the number of all.
 
 pub mod document;
 pub mod query;
+pub mod totals;
 
 mod list;
 mod ranking;
@@ -20,6 +22,7 @@ use diesel::sql_types::{BigInt, Integer};
 
 pub use document::{Described, note};
 pub use query::{Filter, Page, SearchQuery, Sort};
+pub use totals::Totals;
 
 /// One page of what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,9 +46,9 @@ struct Count {
 }
 
 /// Looks for crates. Only those are found of which the index shows a version.
-pub fn search(connection: &mut PgConnection, query: &SearchQuery, page: Page) -> QueryResult<Found> {
+pub fn search(connection: &mut PgConnection, query: &SearchQuery, page: Page, totals: &Totals) -> QueryResult<Found> {
     match &query.text {
-        None => list::list(connection, query, page),
-        Some(text) => ranking::search(connection, text, query, page),
+        None => list::list(connection, query, page, totals),
+        Some(text) => ranking::search(connection, text, query, page, totals),
     }
 }

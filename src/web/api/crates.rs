@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::query::{QueryParameters, refused};
+use super::query::QueryParameters;
 use crate::database::rows;
 use crate::database::search::query::SearchText;
 use crate::database::search::{self, Filter, SearchQuery, Sort};
@@ -28,9 +28,9 @@ pub struct CratesPage {
     tag = "crates",
     params(
         ("q" = Option<String>, Query, description = "A name, a part of one, or words; without it all crates are listed"),
-        ("sort" = Option<String>, Query, description = "relevance (the default with q), alpha (the default without), downloads, recent-downloads, recent-updates or new"),
+        ("sort" = Option<CratesSort>, Query, description = "relevance is the default with q, alpha without"),
         ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 unless given"),
-        ("page" = Option<u32>, Query, minimum = 1, description = "1 unless given"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "1 unless given"),
         ("keyword" = Option<String>, Query, description = "Only crates with this keyword"),
         ("category" = Option<String>, Query, description = "Only crates of the category with this slug"),
         ("user_id" = Option<i32>, Query, description = "Only crates of this owner"),
@@ -42,8 +42,9 @@ pub async fn list(State(app): State<App>, query: QueryParameters) -> Result<Json
     let pagination = query.pagination()?;
     let text = query.get("q").filter(|text| !text.trim().is_empty());
     let search = SearchQuery { text: text.and_then(SearchText::parse), filter: filter(&query)?, sort: sort(&query)? };
+    let totals = app.totals.clone();
     app.with_connection(move |connection| {
-        let found = search::search(connection, &search, pagination.page())?;
+        let found = search::search(connection, &search, pagination.page(), &totals)?;
         let name = search.text.as_ref().and_then(|text| text.name.as_deref());
         let crates = rows::crates(connection, &found.crate_ids)?;
         let crates = crates.into_iter().map(|one| CrateView::new(one).exact_match(name)).collect();
@@ -63,17 +64,27 @@ fn filter(query: &QueryParameters) -> Result<Filter, ApiError> {
     })
 }
 
+/// The order of a list of crates.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CratesSort {
+    Relevance,
+    #[serde(alias = "alphabetical")]
+    Alpha,
+    Downloads,
+    RecentDownloads,
+    RecentUpdates,
+    New,
+}
+
 fn sort(query: &QueryParameters) -> Result<Sort, ApiError> {
-    Ok(match query.get("sort").unwrap_or_default() {
-        "" | "relevance" => Sort::Relevance,
-        "downloads" => Sort::Downloads,
-        "recent-downloads" => Sort::RecentDownloads,
-        "recent-updates" => Sort::RecentUpdates,
-        "new" => Sort::New,
-        "alpha" | "alphabetical" => Sort::Alphabetical,
-        other => {
-            let known = "relevance, alpha, downloads, recent-downloads, recent-updates or new";
-            return Err(refused("sort", other, known));
-        }
+    let words = "relevance, alpha, downloads, recent-downloads, recent-updates or new";
+    Ok(match query.choice("sort", words)? {
+        None | Some(CratesSort::Relevance) => Sort::Relevance,
+        Some(CratesSort::Alpha) => Sort::Alphabetical,
+        Some(CratesSort::Downloads) => Sort::Downloads,
+        Some(CratesSort::RecentDownloads) => Sort::RecentDownloads,
+        Some(CratesSort::RecentUpdates) => Sort::RecentUpdates,
+        Some(CratesSort::New) => Sort::New,
     })
 }

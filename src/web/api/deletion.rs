@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::path::VersionPath;
 use super::{AnyError, ApiPath, ApiQuery, crate_name, version};
 use crate::jobs::delete_version;
 use crate::web::auth::Authenticated;
@@ -35,8 +36,7 @@ pub struct Deleted {
     path = "/api/v1/crates/{crate}/{version}",
     tag = "admin",
     params(
-        ("crate" = String, Path, description = "Name of the crate, in any spelling"),
-        ("version" = String, Path, description = "Number of the version"),
+        VersionPath,
         DeletionQuery,
     ),
     security(("token" = [])),

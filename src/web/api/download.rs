@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::crate_file::{self, Asked};
+use super::path::VersionPath;
 use super::{ApiPath, crate_name, no_such_version, version};
 use crate::database::versions;
 use crate::package::{CrateName, Version};
@@ -23,10 +24,7 @@ use crate::web::{ApiError, App};
     get,
     path = "/api/v1/crates/{crate}/{version}/download",
     tag = "downloads",
-    params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("version" = String, Path, description = "The version with its build metadata"),
-    ),
+    params(VersionPath),
     responses(
         (status = 200, description = "The file, or where it is", content(
             (CrateFileBody = "application/gzip"),

@@ -6,6 +6,7 @@ use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::path::{CratePath, VersionPath};
 use super::version::{find_id, named};
 use super::versions::by_number;
 use super::{ApiPath, crate_name, shown_crate};
@@ -36,7 +37,7 @@ pub struct CrateDownloadsMeta {
     get,
     path = "/api/v1/crates/{crate}/downloads",
     tag = "downloads",
-    params(("crate" = String, Path, description = "The name, in any spelling")),
+    params(CratePath),
     responses(
         (status = 200, body = CrateDownloads, description = "The counts; days without a download are left out"),
         (status = 404, body = Errors, description = "There is no such crate, or the index does not show it yet"),
@@ -73,10 +74,7 @@ pub struct DownloadsOfVersion {
     get,
     path = "/api/v1/crates/{crate}/{version}/downloads",
     tag = "downloads",
-    params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("version" = String, Path, description = "The version with its build metadata"),
-    ),
+    params(VersionPath),
     responses(
         (status = 200, body = DownloadsOfVersion, description = "The counts; days without a download are left out"),
         (status = 404, body = Errors, description = "There is no such version"),

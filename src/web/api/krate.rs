@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
+use super::path::CratePath;
 use super::query::{QueryParameters, refused};
 use super::versions::by_number;
 use super::{ApiPath, crate_name, shown_crate};
@@ -24,6 +25,16 @@ pub struct CrateAnswer {
     categories: Option<Vec<CategoryView>>,
 }
 
+/// A part of the query, for the API's description.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the description is all there is to it")]
+pub struct IncludeParameter {
+    /// What is told with the crate, separated by commas; versions, keywords and categories unless given.
+    #[param(pattern = "^((versions|keywords|categories|badges|downloads|default_version|full)(,|$))*$")]
+    include: Option<String>,
+}
+
 /// What is told with a crate.
 #[derive(Clone, Copy, Default)]
 struct Include {
@@ -38,8 +49,8 @@ struct Include {
     path = "/api/v1/crates/{crate}",
     tag = "crates",
     params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("include" = Option<String>, Query, description = "What is told with it, separated by commas: versions, keywords, categories, or nothing; all of them unless given"),
+        CratePath,
+        IncludeParameter
     ),
     responses(
         (status = 200, body = CrateAnswer, description = "The crate"),
@@ -80,7 +91,20 @@ pub async fn show(
     .await
 }
 
-/// A crate may be called `new`, which is also where crates are published.
+/// Show the crate that is called `new`
+///
+/// Which is also where crates are published.
+#[utoipa::path(
+    get,
+    path = "/api/v1/crates/new",
+    tag = "crates",
+    params(IncludeParameter),
+    responses(
+        (status = 200, body = CrateAnswer, description = "The crate"),
+        (status = 400, body = Errors, description = "A parameter can't be read"),
+        (status = 404, body = Errors, description = "There is no such crate, or the index does not show it yet"),
+    )
+)]
 pub async fn show_new(state: State<App>, query: QueryParameters) -> Result<Json<CrateAnswer>, ApiError> {
     show(state, ApiPath("new".to_owned()), query).await
 }

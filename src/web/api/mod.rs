@@ -24,7 +24,6 @@ mod output;
 mod path;
 mod query;
 
-use axum::routing::get;
 use diesel::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -41,8 +40,7 @@ use crate::web::ApiError;
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(crates::list))
-        .routes(routes!(publish::publish))
-        .route("/api/v1/crates/new", get(krate::show_new))
+        .routes(routes!(publish::publish, krate::show_new))
         .routes(routes!(krate::show))
         .routes(routes!(versions::list))
         .routes(routes!(downloads::of_crate))

@@ -5,6 +5,7 @@ use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::path::CratePath;
 use super::{AnyError, ApiPath, crate_name, json_body, no_such_crate};
 use crate::database::caller::Caller;
 use crate::database::owners;
@@ -51,7 +52,7 @@ pub struct OwnersChanged {
     get,
     path = "/api/v1/crates/{crate}/owners",
     tag = "owners",
-    params(("crate" = String, Path, description = "Name of the crate, in any spelling")),
+    params(CratePath),
     security(("token" = [])),
     responses((status = 200, description = "The owners", body = OwnerList), AnyError),
 )]
@@ -68,7 +69,7 @@ pub async fn list(
     get,
     path = "/api/v1/crates/{crate}/owner_user",
     tag = "owners",
-    params(("crate" = String, Path, description = "Name of the crate, in any spelling")),
+    params(CratePath),
     responses((status = 200, description = "The users", body = OwnerList), AnyError),
 )]
 pub async fn users(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Result<Json<OwnerList>, ApiError> {
@@ -81,7 +82,7 @@ pub async fn users(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Re
     get,
     path = "/api/v1/crates/{crate}/owner_team",
     tag = "owners",
-    params(("crate" = String, Path, description = "Name of the crate, in any spelling")),
+    params(CratePath),
     responses((status = 200, description = "The teams", body = OwnerTeams), AnyError),
 )]
 pub async fn teams(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Result<Json<OwnerTeams>, ApiError> {
@@ -105,7 +106,7 @@ async fn of_crate(app: &App, name: &str) -> Result<Vec<OwnerView>, ApiError> {
     put,
     path = "/api/v1/crates/{crate}/owners",
     tag = "owners",
-    params(("crate" = String, Path, description = "Name of the crate, in any spelling")),
+    params(CratePath),
     security(("token" = ["change-owners"])),
     request_body = OwnerChange,
     responses((status = 200, description = "All of them are owners now", body = OwnersChanged), AnyError),
@@ -119,7 +120,7 @@ pub async fn add(state: State<App>, path: ApiPath<String>, request: Request) -> 
     delete,
     path = "/api/v1/crates/{crate}/owners",
     tag = "owners",
-    params(("crate" = String, Path, description = "Name of the crate, in any spelling")),
+    params(CratePath),
     security(("token" = ["change-owners"])),
     request_body = OwnerChange,
     responses((status = 200, description = "None of them is an owner any more", body = OwnersChanged), AnyError),

@@ -5,6 +5,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use crate::web::ApiError;
 
@@ -18,6 +19,29 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath
         let found = Path::from_request_parts(parts, state).await;
         found.map(|Path(path)| Self(path)).map_err(refused)
     }
+}
+
+/// A crate in a path, for the API's description.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "the description is all there is to it")]
+pub struct CratePath {
+    /// The name, in any spelling.
+    #[param(rename = "crate", example = "demo")]
+    krate: String,
+}
+
+/// A version in a path, for the API's description.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "the description is all there is to it")]
+pub struct VersionPath {
+    /// The name, in any spelling.
+    #[param(rename = "crate", example = "demo")]
+    krate: String,
+    /// The version with its build metadata.
+    #[param(example = "1.0.0")]
+    version: String,
 }
 
 fn refused(rejection: PathRejection) -> ApiError {

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::shortened;
 use crate::database::search::Page;
@@ -16,6 +18,8 @@ use crate::web::views::{PageMeta, count};
 /// Items of a page unless the query says otherwise, and at most.
 const PER_PAGE: u32 = 10;
 const MOST_PER_PAGE: u32 = 100;
+/// The last page that anybody may ask for.
+const MOST_PAGES: u32 = 1_000_000;
 
 /// The parameters in their order.
 #[derive(Clone, Debug)]
@@ -52,6 +56,13 @@ impl QueryParameters {
         text.parse().map(Some).map_err(|_| refused(name, text, what))
     }
 
+    /// One of several words.
+    pub fn choice<T: DeserializeOwned>(&self, name: &str, words: &str) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+        let word: StrDeserializer<'_, ValueError> = text.into_deserializer();
+        T::deserialize(word).map(Some).map_err(|_| refused(name, text, words))
+    }
+
     /// Which page is asked for.
     pub fn pagination(&self) -> Result<Pagination, ApiError> {
         let per_page = self.number("per_page", PER_PAGE_IS)?.unwrap_or(PER_PAGE);
@@ -59,8 +70,8 @@ impl QueryParameters {
             return Err(refused("per_page", &per_page.to_string(), PER_PAGE_IS));
         }
         let page = self.number("page", PAGE_IS)?.unwrap_or(1);
-        if page == 0 {
-            return Err(refused("page", "0", PAGE_IS));
+        if !(1..=MOST_PAGES).contains(&page) {
+            return Err(refused("page", &page.to_string(), PAGE_IS));
         }
         Ok(Pagination { per_page, page })
     }
@@ -76,7 +87,7 @@ impl QueryParameters {
 }
 
 const PER_PAGE_IS: &str = "a number from 1 to 100";
-const PAGE_IS: &str = "a number from 1 up";
+const PAGE_IS: &str = "a number from 1 to 1000000";
 
 /// The error of a parameter that can't be read.
 pub fn refused(name: &str, value: &str, what: &str) -> ApiError {
@@ -106,7 +117,7 @@ impl Pagination {
         let Page { limit, offset } = self.page();
         PageMeta {
             total: count(total),
-            next_page: (offset + limit < total).then(|| query.with_page(self.page.saturating_add(1))),
+            next_page: (offset + limit < total && self.page < MOST_PAGES).then(|| query.with_page(self.page + 1)),
             prev_page: (self.page > 1).then(|| query.with_page(self.page - 1)),
         }
     }
@@ -125,8 +136,8 @@ mod tests {
         assert_eq!(parsed(""), Ok(Pagination { per_page: 10, page: 1 }));
         assert_eq!(parsed("per_page=100&page=7&x=y"), Ok(Pagination { per_page: 100, page: 7 }));
         insta::assert_snapshot!(parsed("per_page=101").unwrap_err(), @"the parameter `per_page` of the query is `101`: it has to be a number from 1 to 100");
-        insta::assert_snapshot!(parsed("page=%00x").unwrap_err(), @"the parameter `page` of the query is `�x`: it has to be a number from 1 up");
-        for wrong in ["per_page=0", "per_page=", "page=0", "page=-1", "page=4294967296"] {
+        insta::assert_snapshot!(parsed("page=%00x").unwrap_err(), @"the parameter `page` of the query is `�x`: it has to be a number from 1 to 1000000");
+        for wrong in ["per_page=0", "per_page=", "page=0", "page=-1", "page=1000001", "page=4294967296"] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
     }

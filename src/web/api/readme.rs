@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
+use super::path::VersionPath;
 use super::version::{find_id, named};
 use super::{ApiError, ApiPath};
 use crate::database::rows;
@@ -17,10 +18,7 @@ use crate::web::views::Errors;
     get,
     path = "/api/v1/crates/{crate}/{version}/readme",
     tag = "versions",
-    params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("version" = String, Path, description = "The version with its build metadata"),
-    ),
+    params(VersionPath),
     responses(
         (status = 200, body = String, content_type = "text/markdown; charset=utf-8", description = "The README"),
         (status = 404, body = Errors, description = "There is no such version, or it has no README"),

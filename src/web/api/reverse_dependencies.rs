@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::path::CratePath;
 use super::query::QueryParameters;
 use super::{ApiPath, crate_name, shown_crate};
 use crate::database::rows::{self, Versions};
@@ -32,9 +33,9 @@ pub struct ReverseDependencies {
     path = "/api/v1/crates/{crate}/reverse_dependencies",
     tag = "crates",
     params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
+        CratePath,
         ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 unless given"),
-        ("page" = Option<u32>, Query, minimum = 1, description = "1 unless given"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "1 unless given"),
     ),
     responses(
         (status = 200, body = ReverseDependencies, description = "A page of dependents"),

@@ -39,11 +39,12 @@ pub struct Summary {
     responses((status = 200, body = Summary, description = "Counts, and ten of each kind"))
 )]
 pub async fn show(State(app): State<App>) -> Result<Json<Summary>, ApiError> {
-    app.with_connection(|connection| {
+    let totals = app.totals.clone();
+    app.with_connection(move |connection| {
         let mut num_crates = 0;
         let mut listed = |sort| {
             let query = SearchQuery { text: None, filter: Filter::default(), sort };
-            let found = search::search(connection, &query, Page { limit: TOLD, offset: 0 })?;
+            let found = search::search(connection, &query, Page { limit: TOLD, offset: 0 }, &totals)?;
             num_crates = found.total;
             let crates = rows::crates(connection, &found.crate_ids)?;
             Ok::<_, diesel::result::Error>(crates.into_iter().map(CrateView::new).collect())

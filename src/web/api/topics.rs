@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::query::{QueryParameters, refused};
+use super::query::QueryParameters;
 use super::{ApiPath, shortened};
 use crate::database::search::Page;
 use crate::database::topics::{self, Kind, Order, Topic};
@@ -38,15 +38,24 @@ pub struct CategoryAnswer {
     category: CategoryView,
 }
 
+/// The order of keywords and of categories.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TopicsSort {
+    Alpha,
+    /// The one of most crates first.
+    Crates,
+}
+
 /// List keywords
 #[utoipa::path(
     get,
     path = "/api/v1/keywords",
     tag = "keywords",
     params(
-        ("sort" = Option<String>, Query, description = "alpha (the default) or crates (the one of most crates first)"),
+        ("sort" = Option<TopicsSort>, Query, description = "alpha (the default) or crates (the one of most crates first)"),
         ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 unless given"),
-        ("page" = Option<u32>, Query, minimum = 1, description = "1 unless given"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "1 unless given"),
     ),
     responses((status = 200, body = KeywordsPage, description = "A page"), (status = 400, body = Errors, description = "A parameter can't be read"))
 )]
@@ -76,9 +85,9 @@ pub async fn keyword(State(app): State<App>, ApiPath(name): ApiPath<String>) -> 
     path = "/api/v1/categories",
     tag = "categories",
     params(
-        ("sort" = Option<String>, Query, description = "alpha (the default) or crates (the one of most crates first)"),
+        ("sort" = Option<TopicsSort>, Query, description = "alpha (the default) or crates (the one of most crates first)"),
         ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 unless given"),
-        ("page" = Option<u32>, Query, minimum = 1, description = "1 unless given"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "1 unless given"),
     ),
     responses((status = 200, body = CategoriesPage, description = "A page"), (status = 400, body = Errors, description = "A parameter can't be read"))
 )]
@@ -105,10 +114,9 @@ pub async fn category(
 
 async fn list(app: &App, kind: Kind, query: QueryParameters) -> Result<(Vec<Topic>, i64), ApiError> {
     let Page { limit, offset } = query.pagination()?.page();
-    let order = match query.get("sort").unwrap_or_default() {
-        "" | "alpha" => Order::Alphabetical,
-        "crates" => Order::Crates,
-        other => return Err(refused("sort", other, "alpha or crates")),
+    let order = match query.choice("sort", "alpha or crates")? {
+        None | Some(TopicsSort::Alpha) => Order::Alphabetical,
+        Some(TopicsSort::Crates) => Order::Crates,
     };
     app.with_connection(move |connection| topics::list(connection, kind, order, limit, offset)).await
 }

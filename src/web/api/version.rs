@@ -6,6 +6,7 @@ use diesel::PgConnection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::path::VersionPath;
 use super::{ApiPath, crate_name, no_such_crate, no_such_version, version};
 use crate::database::rows::{self, CountedVersion, Versions};
 use crate::database::{crates, dependencies, versions};
@@ -27,10 +28,7 @@ pub struct VersionAnswer {
     get,
     path = "/api/v1/crates/{crate}/{version}",
     tag = "versions",
-    params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("version" = String, Path, description = "The version with its build metadata"),
-    ),
+    params(VersionPath),
     responses(
         (status = 200, body = VersionAnswer, description = "The version"),
         (status = 404, body = Errors, description = "There is no such version"),
@@ -60,10 +58,7 @@ pub struct Dependencies {
     get,
     path = "/api/v1/crates/{crate}/{version}/dependencies",
     tag = "versions",
-    params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("version" = String, Path, description = "The version with its build metadata"),
-    ),
+    params(VersionPath),
     responses(
         (status = 200, body = Dependencies, description = "The dependencies in the manifest's order"),
         (status = 404, body = Errors, description = "There is no such version"),
@@ -103,10 +98,7 @@ pub struct AuthorNames {
     get,
     path = "/api/v1/crates/{crate}/{version}/authors",
     tag = "versions",
-    params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("version" = String, Path, description = "The version with its build metadata"),
-    ),
+    params(VersionPath),
     responses(
         (status = 200, body = Authors, description = "The authors"),
         (status = 404, body = Errors, description = "There is no such version"),

@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::query::{QueryParameters, refused};
+use super::path::CratePath;
+use super::query::QueryParameters;
 use super::{ApiPath, crate_name, shown_crate};
 use crate::database::rows::{self, CountedVersion, Versions};
 use crate::web::views::{Errors, PageMeta, VersionView};
@@ -20,6 +21,16 @@ pub struct VersionsPage {
     meta: PageMeta,
 }
 
+/// The order of versions.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum VersionsSort {
+    /// The highest first.
+    Semver,
+    /// The one accepted last first.
+    Date,
+}
+
 /// List the versions of a crate
 ///
 /// Those that the index shows: all of them, unless `per_page` or `page` is given.
@@ -28,10 +39,10 @@ pub struct VersionsPage {
     path = "/api/v1/crates/{crate}/versions",
     tag = "versions",
     params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("sort" = Option<String>, Query, description = "semver (the default: the highest first) or date (the last first)"),
+        CratePath,
+        ("sort" = Option<VersionsSort>, Query, description = "semver (the default: the highest first) or date (the last first)"),
         ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 if there is a page"),
-        ("page" = Option<u32>, Query, minimum = 1, description = "1 if per_page is given"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "1 if per_page is given"),
     ),
     responses(
         (status = 200, body = VersionsPage, description = "The versions"),
@@ -45,11 +56,7 @@ pub async fn list(
     query: QueryParameters,
 ) -> Result<Json<VersionsPage>, ApiError> {
     let name = crate_name(&name)?;
-    let by_date = match query.get("sort").unwrap_or("semver") {
-        "" | "semver" => false,
-        "date" => true,
-        other => return Err(refused("sort", other, "semver or date")),
-    };
+    let by_date = query.choice("sort", "semver or date")?.is_some_and(|sort| matches!(sort, VersionsSort::Date));
     let pagination = query.pagination()?;
     let paged = query.get("per_page").or(query.get("page")).is_some();
     let base_url = app.settings.base_url.clone();

@@ -6,6 +6,7 @@ use diesel::PgConnection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::path::VersionPath;
 use super::{ApiPath, crate_name, version};
 use crate::database::caller::Caller;
 use crate::jobs::{Admission, YankError, unyank_version, yank_version};
@@ -34,10 +35,7 @@ type Ask = fn(&mut PgConnection, (&CrateName, &Version), &Caller, &Admission, An
     path = "/api/v1/crates/{crate}/{version}/yank",
     tag = "publish",
     security(("token" = [])),
-    params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("version" = String, Path, description = "The version with its build metadata"),
-    ),
+    params(VersionPath),
     responses(
         (status = 200, body = Accepted, description = "The wish is accepted"),
         (status = 401, body = Errors, description = "There is no token"),
@@ -62,10 +60,7 @@ pub async fn yank(
     path = "/api/v1/crates/{crate}/{version}/unyank",
     tag = "publish",
     security(("token" = [])),
-    params(
-        ("crate" = String, Path, description = "The name, in any spelling"),
-        ("version" = String, Path, description = "The version with its build metadata"),
-    ),
+    params(VersionPath),
     responses(
         (status = 200, body = Accepted, description = "The wish is accepted"),
         (status = 401, body = Errors, description = "There is no token"),

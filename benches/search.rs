@@ -1,0 +1,232 @@
+//! What a search costs among 200,000 crates: names exact, begun and misspelt, words that are rare, common and in half of all
+//! crates, and lists, each with the rows that the API tells. And what a publish pays for keeping it searchable.
+//!
+//! The words are made up, and as frequent as words are: the n-th is in one place of n. Names, keywords, descriptions and
+//! READMEs are made of them.
+//!
+//! `cargo bench --bench search`, with another number of crates as its argument.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Text};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use supercargo::database::embedded::{Cluster, Options};
+use supercargo::database::search::query::SearchText;
+use supercargo::database::search::{self, Filter, Page, SearchQuery, Sort, Totals};
+use supercargo::database::{catalog, migrations, rows};
+
+const CRATES: usize = 200_000;
+const WORDS: usize = 20_000;
+const README_WORDS: usize = 120;
+const RUNS: usize = 200;
+const CHUNK: usize = 2_000;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome<()> {
+    // cargo passes `--bench` on.
+    let crates = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(CRATES);
+    let directory = tempfile::tempdir()?;
+    // As root, PostgreSQL runs as another user, who has to get through.
+    std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
+    let data_dir = directory.path().to_owned();
+    let cluster = Cluster::start(&Options { data_dir, postgres_bin_dir: None, os_user: None, throwaway: true })?;
+    let mut connection = PgConnection::establish(&cluster.url())?;
+    migrations::migrate(&mut connection)?;
+    let begin = Instant::now();
+    let words = Words::new();
+    populate(&mut connection, &words, crates)?;
+    println!("{crates} crates, made in {:.0} s", begin.elapsed().as_secs_f64());
+    searches(&mut connection, &words)?;
+    publishes(&mut connection, &words)?;
+    drop(connection);
+    cluster.stop()?;
+    Ok(())
+}
+
+/// Words by their rank; the first is the most frequent.
+struct Words(Vec<String>);
+
+impl Words {
+    fn new() -> Self {
+        const SYLLABLES: [&str; 28] = [
+            "ba", "co", "di", "fu", "ga", "ha", "jo", "ka", "lu", "ma", "no", "pa", "qui", "ro", "sa", "tu", "ve",
+            "wi", "xo", "ya", "zu", "ber", "cal", "dor", "fin", "gor", "lim", "tan",
+        ];
+        // Of the first words there are more short ones.
+        let word = |rank: usize| {
+            let mut rest = rank * 31 + 7;
+            let mut word = String::new();
+            while rest > 0 || word.len() < 4 {
+                word.push_str(SYLLABLES[rest % SYLLABLES.len()]);
+                rest /= SYLLABLES.len();
+            }
+            word
+        };
+        Self((0..WORDS).map(word).collect())
+    }
+
+    /// A word as frequent as words of its rank are.
+    fn any(&self, random: &mut StdRng) -> &str {
+        let rank = (random.random::<f64>() * (WORDS as f64).ln()).exp() as usize - 1;
+        &self.0[rank.min(WORDS - 1)]
+    }
+
+    fn text(&self, random: &mut StdRng, count: usize) -> String {
+        (0..count).map(|_| self.any(random)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Crates as publishes would have left them.
+fn populate(connection: &mut PgConnection, words: &Words, crates: usize) -> Outcome<()> {
+    let mut random = StdRng::seed_from_u64(1);
+    // Indexes are made faster than they are kept.
+    connection.batch_execute("DROP INDEX crate_search_document; DROP INDEX crate_search_similar_name")?;
+    for first in (0..crates).step_by(CHUNK) {
+        let numbers = first..(first + CHUNK).min(crates);
+        let names: Vec<String> = numbers
+            .clone()
+            .map(|number| format!("{}-{}-{}", words.any(&mut random), words.any(&mut random), words.0[number % WORDS]))
+            .zip(numbers.clone())
+            .map(|(name, number)| if number % 3 == 0 { format!("{name}{number}") } else { format!("{name}-{number}") })
+            .collect();
+        let mut texts = |count: usize| numbers.clone().map(|_| words.text(&mut random, count)).collect::<Vec<_>>();
+        let (keywords, descriptions, readmes) = (texts(4), texts(12), texts(README_WORDS));
+        // The n-th crate has one of n parts of all downloads.
+        let downloads: Vec<i64> =
+            numbers.clone().map(|number| 100_000_000 / (1 + (number * 7919 % crates) as i64)).collect();
+        diesel::sql_query(
+            "WITH new AS (SELECT * FROM unnest($1, $2, $3, $4, $5) AS new (name, keywords, description, readme, downloads)),
+             made AS (
+                 INSERT INTO crates (name, max_version, version_count, description, keywords)
+                 SELECT name, '1.0.0', 1, description, string_to_array(keywords, ' ') FROM new RETURNING id, name, canonical_name
+             ), versions AS (
+                 INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, state, effective_yanked,
+                                       commit_id, published_at, metadata, manifest)
+                 SELECT id, '1.0.0', '1.0.0', sha256(name::bytea), 1, '{}', 'published', false, '', now(),
+                        jsonb_build_object('readme', readme), jsonb_build_object('description', description)
+                 FROM made JOIN new USING (name)
+             ), searched AS (
+                 INSERT INTO crate_search (crate_id, name, head, document)
+                 SELECT id, canonical_name, head, strip(head || to_tsvector('english', readme))
+                     || array_to_tsvector(ARRAY['=' || canonical_name] || name_words)
+                 FROM (SELECT ARRAY(SELECT '@' || word FROM unnest(tsvector_to_array(
+                                  to_tsvector('english', replace(canonical_name, '_', ' ')))) AS word) AS name_words, id, canonical_name, readme,
+                              setweight(to_tsvector('english', replace(canonical_name, '_', ' ')), 'A')
+                                  || setweight(to_tsvector('english', keywords), 'B')
+                                  || setweight(to_tsvector('english', description), 'C') AS head
+                       FROM made JOIN new USING (name)) AS described
+             )
+             INSERT INTO crate_downloads (crate_id, downloads, recent, shown)
+             SELECT id, downloads, downloads / 10, true FROM made JOIN new USING (name)",
+        )
+        .bind::<Array<Text>, _>(&names)
+        .bind::<Array<Text>, _>(&keywords)
+        .bind::<Array<Text>, _>(&descriptions)
+        .bind::<Array<Text>, _>(&readmes)
+        .bind::<Array<BigInt>, _>(&downloads)
+        .execute(connection)?;
+    }
+    connection.batch_execute(
+        "CREATE INDEX crate_search_document ON crate_search USING gin (document);
+         CREATE INDEX crate_search_similar_name ON crate_search USING gin (name gin_trgm_ops);
+         UPDATE crates SET default_version_id = versions.id FROM versions WHERE crate_id = crates.id",
+    )?;
+    for table in ["crates", "versions", "crate_search", "crate_downloads"] {
+        connection.batch_execute(&format!("VACUUM ANALYZE {table}"))?;
+    }
+    Ok(())
+}
+
+fn searches(connection: &mut PgConnection, words: &Words) -> Outcome<()> {
+    let name: String = diesel::sql_query("SELECT name FROM crates WHERE id = 123 OR id = 1 ORDER BY id DESC LIMIT 1")
+        .get_result::<Name>(connection)?
+        .name;
+    let mut misspelt: Vec<char> = name.chars().collect();
+    misspelt.swap(2, 3);
+    let text = |text: &str| text.to_owned();
+    println!("  {:<34}{:>9}{:>10}{:>10}{:>10}", "", "found", "p50", "p99", "max");
+    for (label, query) in [
+        ("exact name", name.clone()),
+        ("prefix of a name", name[..name.len() - 5].to_owned()),
+        ("prefix of three letters", name[..3].to_owned()),
+        ("prefix of one letter", name[..1].to_owned()),
+        ("misspelt name", misspelt.into_iter().collect()),
+        ("misspelt word", format!("{}q", &words.0[700])),
+        ("rare word", text(&words.0[19_000])),
+        ("word of 1 % of all crates", text(&words.0[1_000])),
+        ("word of 5 %", text(&words.0[250])),
+        ("word of 10 %", text(&words.0[110])),
+        ("word of half", text(&words.0[16])),
+        ("two words", format!("{} {}", words.0[250], words.0[300])),
+        ("two frequent words", format!("{} {}", words.0[16], words.0[20])),
+        ("nonsense", text("xqzptvk wrrgh")),
+        ("not ASCII", text("größe 日本 🦀")),
+    ] {
+        measure(connection, label, &query, Sort::Relevance, 1)?;
+    }
+    measure(connection, "word of half, page 50", &words.0[16], Sort::Relevance, 50)?;
+    measure(connection, "word of half, by downloads", &words.0[16], Sort::Downloads, 1)?;
+    measure(connection, "word of 5 %, by name", &words.0[250], Sort::Alphabetical, 1)?;
+    measure(connection, "list by downloads, page 1", "", Sort::Downloads, 1)?;
+    measure(connection, "list by downloads, page 100", "", Sort::Downloads, 100)?;
+    measure(connection, "list by name, page 1", "", Sort::Alphabetical, 1)?;
+    measure(connection, "list by update, page 100", "", Sort::RecentUpdates, 100)
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+fn measure(connection: &mut PgConnection, label: &str, text: &str, sort: Sort, page: i64) -> Outcome<()> {
+    let query = SearchQuery { text: SearchText::parse(text), filter: Filter::default(), sort };
+    let page = Page { limit: 10, offset: 10 * (page - 1) };
+    let mut times = Vec::new();
+    let totals = Totals::default();
+    let mut total = 0;
+    for _ in 0..RUNS {
+        let begin = Instant::now();
+        let found = search::search(connection, &query, page, &totals)?;
+        let rows = rows::crates(connection, &found.crate_ids)?;
+        times.push(begin.elapsed());
+        assert!(rows.len() <= 10);
+        total = found.total;
+    }
+    report(&format!("{label:<34}{total:>9}"), &mut times);
+    Ok(())
+}
+
+/// What the job pays for a crate, new and unchanged, without its commit.
+fn publishes(connection: &mut PgConnection, words: &Words) -> Outcome<()> {
+    let mut random = StdRng::seed_from_u64(2);
+    let (mut changed, mut unchanged) = (Vec::new(), Vec::new());
+    for id in 1..=200 {
+        let readme = words.text(&mut random, 2 * README_WORDS);
+        diesel::sql_query("UPDATE versions SET metadata = jsonb_build_object('readme', $1) WHERE crate_id = $2")
+            .bind::<Text, _>(&readme)
+            .bind::<BigInt, _>(id)
+            .execute(connection)?;
+        for times in [&mut changed, &mut unchanged] {
+            let begin = Instant::now();
+            catalog::describe(connection, i32::try_from(id)?)?;
+            times.push(begin.elapsed());
+        }
+    }
+    report(&format!("{:<43}", "describing a crate anew"), &mut changed);
+    report(&format!("{:<43}", "describing it as it was"), &mut unchanged);
+    Ok(())
+}
+
+/// Prints median, 99th percentile and maximum; sorts.
+fn report(label: &str, times: &mut [Duration]) {
+    times.sort();
+    let [median, p99, max] = [times.len() / 2, times.len() * 99 / 100, times.len() - 1]
+        .map(|place| format!("{:.1} ms", times[place.min(times.len() - 1)].as_secs_f64() * 1000.0));
+    println!("  {label}{median:>10}{p99:>10}{max:>10}");
+}

@@ -1,0 +1,92 @@
+//! The API's description is made from the code, and leaves nothing out.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::harness::TestRegistry;
+
+fn description() -> Value {
+    TestRegistry::new().anonymous().get("/api/openapi.json").good().json()
+}
+
+/// Every call with its path and method.
+fn calls(description: &Value) -> Vec<(String, &Value)> {
+    let paths = description["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, calls)| {
+            calls.as_object().unwrap().iter().map(move |(method, call)| (format!("{method} {path}"), call))
+        })
+        .collect()
+}
+
+#[test]
+fn every_call_is_described_with_its_answers_and_its_errors() {
+    let description = description();
+    let calls = calls(&description);
+    assert!(calls.len() >= 24, "{}", calls.len());
+    let tags: Vec<&Value> = description["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+    for (call, described) in &calls {
+        assert!(call.contains(" /api/v1/"), "{call}");
+        assert!(described["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{call}");
+        assert!(described["tags"].as_array().unwrap().iter().all(|tag| tags.contains(&tag)), "{call}");
+        let responses = described["responses"].as_object().unwrap();
+        assert!(responses["200"]["content"].as_object().is_some_and(|content| !content.is_empty()), "{call}");
+        for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
+            let schema = &response["content"]["application/json"]["schema"]["$ref"];
+            assert_eq!(schema, "#/components/schemas/Errors", "{call} {status}");
+        }
+    }
+    assert_eq!(description["components"]["schemas"]["Errors"]["required"][0], "errors");
+    assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn what_needs_a_token_says_so() {
+    let description = description();
+    let token = &description["components"]["securitySchemes"]["token"];
+    assert_eq!(
+        (&token["type"], &token["in"], &token["name"]),
+        (&"apiKey".into(), &"header".into(), &"Authorization".into())
+    );
+    let with_token: Vec<String> = calls(&description)
+        .into_iter()
+        .filter(|(_, call)| !call["security"].is_null())
+        .map(|(call, described)| {
+            assert!(described["responses"]["401"].is_object() && described["responses"]["403"].is_object(), "{call}");
+            call
+        })
+        .collect();
+    for call in
+        ["put /api/v1/crates/new", "delete /api/v1/crates/{crate}/{version}/yank", "get /api/v1/crates/{crate}/owners"]
+    {
+        assert!(with_token.iter().any(|one| one == call), "{call}: {with_token:?}");
+    }
+    let body = &description["paths"]["/api/v1/crates/new"]["put"]["requestBody"]["content"];
+    assert!(body["application/octet-stream"].is_object(), "{body}");
+}
+
+/// A route that is not made of its description would be missing in it.
+#[test]
+fn a_call_can_only_be_registered_together_with_its_description() {
+    fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web"), &mut found);
+    assert!(found.len() > 30);
+    for (file, code) in found {
+        for place in code.match_indices(".route(").map(|(place, _)| place) {
+            let rest: String = code[place + ".route(".len()..].split_whitespace().collect();
+            let described = rest.starts_with("\"/api/") && !rest.starts_with("\"/api/openapi.json\"");
+            assert!(!described, "{file} registers {} without a description", &rest[..rest.len().min(40)]);
+        }
+    }
+}
