@@ -9,13 +9,15 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{App, api};
 
 /// What the groups of calls are about.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 11] = [
     ("crates", "Crates: search, lists, and what is told of one"),
     ("versions", "Versions of crates"),
     ("downloads", "Crate files, and how often they were downloaded"),
     ("publish", "What cargo changes: publish, yank, unyank"),
     ("owners", "Who may publish a crate"),
     ("users", "Users"),
+    ("tokens", "A user's own tokens"),
+    ("admin", "What admins may do"),
     ("keywords", "Keywords, as crates name them"),
     ("categories", "Categories, as crates name them"),
     ("registry", "The registry as a whole"),
