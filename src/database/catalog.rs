@@ -25,7 +25,7 @@ pub fn describe(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()>
         .order(versions::id)
         .select((versions::id, versions::num, versions::effective_yanked))
         .load(connection)?;
-    let Some(default) = default_version(&shown) else { return Ok(()) };
+    let Some(default) = default_version(&shown) else { return hide(connection, crate_id) };
     let about: serde_json::Value = versions::table.find(default.id).select(versions::manifest).first(connection)?;
     let about = About::from_json(about);
     let usable = || shown.iter().filter(|one| one.yanked == Some(false));
@@ -56,6 +56,31 @@ pub fn describe(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()>
     .execute(connection)?;
     let described = Described { crate_id, canonical_name: &name, default_version: default.id, about: &about };
     search::note(connection, &described)
+}
+
+/// A crate of which the index shows nothing, any more or yet: nothing is told of it, and no search finds it.
+fn hide(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
+    let nothing = None::<String>;
+    diesel::update(crates::table.find(crate_id))
+        .set((
+            crates::max_version.eq(&nothing),
+            crates::max_stable_version.eq(&nothing),
+            crates::newest_version.eq(&nothing),
+            crates::default_version_id.eq(None::<i32>),
+            crates::version_count.eq(0),
+            crates::yanked.eq(false),
+            crates::description.eq(&nothing),
+            crates::homepage.eq(&nothing),
+            crates::documentation.eq(&nothing),
+            crates::repository.eq(&nothing),
+            crates::keywords.eq(Vec::<String>::new()),
+            crates::categories.eq(Vec::<String>::new()),
+        ))
+        .execute(connection)?;
+    diesel::sql_query("UPDATE crate_downloads SET shown = false WHERE crate_id = $1 AND shown")
+        .bind::<diesel::sql_types::Integer, _>(crate_id)
+        .execute(connection)?;
+    search::forget(connection, crate_id)
 }
 
 /// The version that describes a crate: the highest that is neither yanked nor a pre-release, else the highest that is not

@@ -34,6 +34,7 @@ fn a_deleted_version_is_nowhere_and_cannot_come_back() {
     assert_eq!(registry.index_file("3/f/foo").lines().count(), 1);
     assert!(registry.index_file("3/f/foo").contains("1.1.0"));
     assert_eq!(registry.commits().last().unwrap(), "Remove foo 1.0.0");
+    assert_eq!(ann.get("/api/v1/crates/foo").good().json()["crate"]["num_versions"], 1);
     let gone = ann.get("/api/v1/crates/foo/1.0.0");
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
     insta::assert_snapshot!(gone.detail(), @"`foo@1.0.0` was deleted from this registry: held a key");
@@ -62,11 +63,16 @@ fn with_its_last_version_the_file_of_a_crate_leaves_the_index() {
     delete(&root, "foo/1.0.0?reason=x").good();
     registry.run_jobs();
     assert_eq!(ann.get("/index/3/f/foo").status, StatusCode::NOT_FOUND);
+    // Nor is it found in any other way.
+    let total = |path: &str| ann.get(path).good().json()["meta"]["total"].clone();
+    assert_eq!((total("/api/v1/crates?q=foo"), total("/api/v1/crates?sort=downloads")), (0.into(), 0.into()));
+    assert_eq!(ann.get("/api/v1/crates/foo").status, StatusCode::NOT_FOUND);
     // Its name stays its owner's.
     assert_eq!(registry.user("bob").publish(&Package::new("foo", "2.0.0")).status, StatusCode::FORBIDDEN);
     ann.publish(&Package::new("foo", "2.0.0")).good();
     registry.run_jobs();
     assert_eq!(registry.index_file("3/f/foo").lines().count(), 1);
+    assert_eq!(total("/api/v1/crates?q=foo"), 1);
 }
 
 #[test]

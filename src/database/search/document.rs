@@ -42,6 +42,14 @@ pub fn note(connection: &mut PgConnection, described: &Described<'_>) -> QueryRe
     .map(drop)
 }
 
+/// Takes a crate out of what is searched.
+pub fn forget(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
+    diesel::sql_query("DELETE FROM crate_search WHERE crate_id = $1")
+        .bind::<Integer, _>(crate_id)
+        .execute(connection)
+        .map(drop)
+}
+
 /// The beginning of a README: some of its characters are not of words.
 fn readme_beginning(connection: &mut PgConnection, version_id: i32) -> QueryResult<String> {
     #[derive(QueryableByName)]

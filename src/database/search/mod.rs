@@ -20,7 +20,7 @@ mod ranking;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 
-pub use document::{Described, note};
+pub use document::{Described, forget, note};
 pub use query::{Filter, Page, SearchQuery, Sort};
 pub use totals::Totals;
 
