@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use supercargo::package::{Limits, Policy};
 use tar::{EntryType, Header};
 
-use crate::support::harness::{BASE_URL, TestRegistry};
+use crate::support::harness::{BASE_URL, Client, TestRegistry};
 use crate::support::package::{Package, frame, tarball};
 
 const MANIFEST: &str =
@@ -73,9 +73,19 @@ fn depending(manifest: &str, dependencies: &[Value]) -> Package {
     Package::new("foo", "1.0.0").manifest(manifest).metadata("deps", json!(dependencies))
 }
 
-/// Asserts that ann is refused with a text, and that it leaves nothing.
+/// A login that no other test has. The row of a login that several create is waited for until the first test ends.
+fn login(registry: &TestRegistry) -> String {
+    let directory = registry.directory.path().file_name().unwrap().to_str().unwrap();
+    format!("user-{}", directory.trim_start_matches('.'))
+}
+
+fn publisher(registry: &TestRegistry) -> Client<'_> {
+    registry.user(&login(registry))
+}
+
+/// Asserts that a publish is refused with a text, and that it leaves nothing.
 fn refused(registry: &TestRegistry, body: Vec<u8>, status: StatusCode, text: &str) {
-    let answer = registry.user("ann").publish_body(body);
+    let answer = publisher(registry).publish_body(body);
     assert_eq!(answer.status, status, "{text}: {}", answer.text());
     assert!(answer.detail().contains(text), "{text:?} is not in {:?}", answer.detail());
     assert_eq!(registry.owed(), 0, "{text}");
@@ -87,7 +97,7 @@ fn wrong(registry: &TestRegistry, body: Vec<u8>, text: &str) {
 
 /// Publishes a package into the index; answers the line and the warnings, without the one that it is queued.
 fn accepted(registry: &TestRegistry, package: &Package) -> (Value, Vec<String>) {
-    let answer = registry.user("ann").publish(package).good().json();
+    let answer = publisher(registry).publish(package).good().json();
     registry.run_jobs();
     let path = supercargo::index::path::index_path(&package.name.parse().unwrap());
     let line = registry.index_file(&path).lines().last().map(|line| serde_json::from_str(line).unwrap()).unwrap();
@@ -138,7 +148,7 @@ fn endless(read: &Arc<AtomicUsize>) -> Body {
 #[test]
 fn rule_2_sizes_have_limits_and_the_metadata_is_json_with_its_fields() {
     let registry = TestRegistry::with_limits(Limits { max_crate: 20_000, max_metadata: 5_000, ..Limits::default() });
-    let ann = registry.user("ann");
+    let ann = publisher(&registry);
     let readme = Package::new("foo", "1.0.0").metadata("readme", json!("x".repeat(6_000)));
     refused(&registry, readme.body(), StatusCode::PAYLOAD_TOO_LARGE, "above the limit of 5000 bytes");
     let large = Package::new("foo", "1.0.0").file("large", &[b'x'; 19_000]);
@@ -248,11 +258,12 @@ fn rule_6_without_a_token_nothing_is_learnt_about_the_package_or_the_registry() 
 #[test]
 fn rule_7_only_an_owner_publishes_to_a_crate_that_exists() {
     let registry = TestRegistry::new();
-    registry.user("ann");
-    registry.user("bob").publish(&Package::new("foo", "0.1.0")).good();
+    let owner = format!("owner-{}", login(&registry));
+    registry.user(&owner).publish(&Package::new("foo", "0.1.0")).good();
     registry.run_jobs();
-    refused(&registry, Package::new("foo", "1.0.0").body(), StatusCode::FORBIDDEN, "one of its owners (bob)");
-    registry.user("bob").publish(&Package::new("foo", "1.0.0")).good();
+    let ask = format!("ask one of its owners ({owner})");
+    refused(&registry, Package::new("foo", "1.0.0").body(), StatusCode::FORBIDDEN, &ask);
+    registry.user(&owner).publish(&Package::new("foo", "1.0.0")).good();
     registry.run_jobs();
 }
 
@@ -458,7 +469,7 @@ fn rule_14_what_a_manifest_has_to_say_is_the_operators_choice() {
         let registry = TestRegistry::with_policy(policy);
         match missing {
             Some(missing) => wrong(&registry, bare(), missing),
-            None => drop(registry.user("ann").publish_body(bare()).good()),
+            None => drop(publisher(&registry).publish_body(bare()).good()),
         }
         registry.run_jobs();
     }
@@ -597,7 +608,7 @@ fn rule_17_links_is_one_text_and_rust_version_is_one_that_cargo_takes() {
 #[test]
 fn rule_19_who_sends_a_version_again_is_told_in_which_state_it_is() {
     let registry = TestRegistry::new();
-    let ann = registry.user("ann");
+    let ann = publisher(&registry);
     let package = Package::new("foo", "1.0.0");
     ann.publish(&package).good();
     let again = |state: &str| {
