@@ -24,9 +24,9 @@ use super::{Count, Found, FoundId, Page, SearchQuery, Sort};
 /// Up to so many matches all are ranked.
 const RANKED: i64 = 1000;
 /// Of more matches so many by their names are ranked, and those among so many of the most downloaded crates.
-const NAMED: i64 = 500;
+const NAMED: i64 = 200;
 const NEAREST: i64 = 50;
-const POPULAR: i64 = 1000;
+const POPULAR: i64 = 600;
 /// Up to so many matches are sorted by something else.
 const SORTED: i64 = 3000;
 /// Names that resemble a text, at most.
