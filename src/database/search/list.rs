@@ -44,7 +44,9 @@ fn by_downloads(column: &str) -> Statement {
 /// What the order needs beside the crates.
 pub(super) fn join(sort: Sort) -> &'static str {
     match sort {
-        Sort::Downloads | Sort::RecentDownloads => "JOIN crate_downloads ON crate_downloads.crate_id = crates.id",
+        Sort::Downloads | Sort::RecentDownloads => {
+            "JOIN crate_downloads ON crate_downloads.crate_id = crates.id AND shown"
+        }
         _ => "",
     }
 }

@@ -24,9 +24,11 @@ use super::{Count, Found, FoundId, Page, SearchQuery, Sort};
 /// Up to so many matches all are ranked.
 const RANKED: i64 = 1000;
 /// Of more matches so many by their names are ranked, and those among so many of the most downloaded crates.
-const NAMED: i64 = 500;
+const NAMED: i64 = 200;
 const NEAREST: i64 = 50;
-const POPULAR: i64 = 1000;
+const POPULAR: i64 = 600;
+/// Up to so many matches are sorted by something else.
+const SORTED: i64 = 3000;
 /// Names that resemble a text, at most.
 const SIMILAR: i64 = 100;
 /// How much alike two names have to be, as pg_trgm measures it, from 0 to 1.
@@ -119,13 +121,24 @@ impl Search<'_> {
         page: Page,
         totals: &Totals,
     ) -> QueryResult<Found> {
-        let tables = format!(
-            "FROM crates JOIN crate_search AS s ON s.crate_id = crates.id {} WHERE version_count > 0 AND {MATCHES}",
-            if query.sort == Sort::Relevance { join(Sort::Downloads) } else { join(query.sort) }
-        );
+        let counting = format!("SELECT count(*) AS total FROM crate_search AS s WHERE {MATCHES}");
+        let matching = totals.of(&self.key(), || self.bound(&counting).get_result(connection))?;
+        let joined = if query.sort == Sort::Relevance { join(Sort::Downloads) } else { join(query.sort) };
+        // Few matches are found first and then sorted; among many the first in the order are soon met.
+        let tables = if matching <= SORTED {
+            format!(
+                "FROM (SELECT * FROM crate_search AS s WHERE {MATCHES} OFFSET 0) AS s
+                 JOIN crates ON crates.id = s.crate_id {joined} WHERE version_count > 0"
+            )
+        } else {
+            format!(
+                "FROM crates {joined} JOIN LATERAL (
+                     SELECT * FROM crate_search AS s WHERE s.crate_id = crates.id AND {MATCHES} OFFSET 0
+                 ) AS s ON true WHERE version_count > 0"
+            )
+        };
         let total = if query.filter.is_empty() {
-            let counting = format!("SELECT count(*) AS total FROM crate_search AS s WHERE {MATCHES}");
-            totals.of(&self.key(), || self.bound(&counting).get_result(connection))?
+            matching
         } else {
             let counting = self.bound(&format!("SELECT count(*) AS total {tables}"));
             with_filter(counting, &query.filter, 5).get_result::<Count>(connection)?.total
