@@ -247,7 +247,9 @@ impl From<OwnersError> for ApiError {
         let status = match error {
             OwnersError::Database(error) => return error.into(),
             OwnersError::RateLimited(limited) => return (*limited).into(),
-            OwnersError::UnknownCrate(_) => StatusCode::NOT_FOUND,
+            OwnersError::UnknownCrate(_) | OwnersError::UnknownUser(_) | OwnersError::UnknownTeam(_) => {
+                StatusCode::NOT_FOUND
+            }
             OwnersError::NotOwner { .. } | OwnersError::TeamMember { .. } | OwnersError::Denied(_) => {
                 StatusCode::FORBIDDEN
             }

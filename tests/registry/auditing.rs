@@ -73,7 +73,7 @@ fn what_was_refused_is_not_in_the_log() {
     assert_eq!(bob.yank("audited", "1.0.0").status, StatusCode::FORBIDDEN);
     assert_eq!(ann.publish(&Package::new("audited", "1.0.0")).status, StatusCode::CONFLICT);
     let users = r#"{"users":["bob","nobody-here"]}"#;
-    assert_eq!(ann.request(Method::PUT, "/api/v1/crates/audited/owners", users).status, StatusCode::BAD_REQUEST);
+    assert_eq!(ann.request(Method::PUT, "/api/v1/crates/audited/owners", users).status, StatusCode::NOT_FOUND);
     assert_eq!(log(&registry, "crate=audited").len(), 1);
 }
 

@@ -120,10 +120,15 @@ fn an_admin_changes_the_owners_of_any_crate_and_yanks_but_does_not_publish() {
 fn who_is_unknown_or_nobody_is_refused_by_name() {
     let registry = with_foo();
     let ann = registry.user("ann");
-    let cases = [
+    for (refused, text) in [
         (add(&ann, &["eve"]), "there is no user \"eve\""),
         (add(&ann, &["bob", "team:ops"]), "there is no team \"team:ops\""),
         (add(&ann, &["a\0b"]), "there is no user"),
+    ] {
+        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.text());
+        assert!(refused.detail().contains(text), "{text}: {}", refused.detail());
+    }
+    let cases = [
         (add(&ann, &[]), "names no owner"),
         (add(&ann, &["bob"; 101]), "101 owners"),
         (remove(&ann, &["bob"]), "`bob` is not an owner of `foo`: see `cargo owner --list foo`"),

@@ -20,6 +20,7 @@ const MAX_PER_PAGE: i64 = 500;
 pub struct AuditQuery {
     /// Only changes of this crate, in any spelling.
     #[serde(rename = "crate")]
+    #[param(pattern = "^([A-Za-z][A-Za-z0-9_-]{0,63})?$")]
     pub krate: Option<String>,
     /// Only changes by this user or operator.
     pub actor: Option<String>,
@@ -62,11 +63,11 @@ pub async fn list(
     if !(1..=MAX_PER_PAGE).contains(&per_page) {
         return Err(refuse(format!("per_page is {per_page}; it must be between 1 and {MAX_PER_PAGE}")));
     }
-    let crate_name = query.krate.map(|name| name.parse()).transpose();
+    let crate_name = query.krate.filter(|name| !name.is_empty()).map(|name| name.parse()).transpose();
     let filter = Filter {
         crate_name: crate_name.map_err(|error: crate::package::name::NameError| refuse(error.to_string()))?,
-        actor: query.actor.filter(|actor| !actor.contains('\0')),
-        action: query.action.map(known).transpose()?,
+        actor: query.actor.filter(|actor| !actor.is_empty()).map(|actor| actor.replace('\0', "\u{fffd}")),
+        action: query.action.filter(|action| !action.is_empty()).map(known).transpose()?,
         since: query.since,
         before: query.before,
     };
