@@ -71,8 +71,9 @@ fn the_users_tokens_are_their_own() {
 fn waiting() -> (Child, Left) {
     let directory = tempfile::tempdir().unwrap();
     let told = directory.path().join("told");
-    let script =
-        format!("echo $SUPERCARGO_PID $SUPERCARGO_DATA_DIR > {0}.new; mv {0}.new {0}; sleep 600", told.display());
+    // No other program before the last one: a shell that is interrupted while it waits for a program that has ended just
+    // then takes the signal for that one's.
+    let script = format!("echo $SUPERCARGO_PID $SUPERCARGO_DATA_DIR > {}; sleep 600", told.display());
     let child = supercargo()
         .args(["with", "--", "sh", "-c", &script])
         .process_group(0)
@@ -80,7 +81,8 @@ fn waiting() -> (Child, Left) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let text = wait_for("the command", || std::fs::read_to_string(&told).ok());
+    let whole = |text: &String| text.ends_with('\n');
+    let text = wait_for("the command", || std::fs::read_to_string(&told).ok().filter(whole));
     let (pid, data_dir) = text.trim().split_once(' ').unwrap();
     (child, Left { pid: pid.to_owned(), data_dir: data_dir.into() })
 }
