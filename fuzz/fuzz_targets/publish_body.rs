@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| supercargo_fuzz::publish_body::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    supercargo_fuzz::publish_body::run(data);
+});

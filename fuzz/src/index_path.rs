@@ -11,19 +11,19 @@ use supercargo::package::CrateName;
 
 use super::check_message;
 
-pub fn run(data: &[u8]) {
-    let Some((form, data)) = data.split_first() else { return };
+pub fn run(data: &[u8]) -> bool {
+    let Some((form, data)) = data.split_first() else { return false };
     let text = std::str::from_utf8(data);
     match (form, text) {
         (b'p', Ok(text)) => path(text),
         (b'l', Ok(text)) => lines(text),
         // What is no text may fail, but not panic.
-        (b'l', Err(_)) => drop(shown_versions(data)),
-        _ => {}
+        (b'l', Err(_)) => shown_versions(data).is_ok(),
+        _ => false,
     }
 }
 
-fn path(path: &str) {
+fn path(path: &str) -> bool {
     if let Some(name) = crate_path(path) {
         assert_eq!(index_path(&name), path);
         assert!(path.split('/').all(|component| !matches!(component, "" | "." | "..")), "{path}");
@@ -32,9 +32,10 @@ fn path(path: &str) {
         let back = crate_path(&index_path(&name)).unwrap_or_else(|| panic!("no crate at the path of {name}"));
         assert_eq!(back.as_str(), name.as_str().to_ascii_lowercase());
     }
+    crate_path(path).is_some()
 }
 
-fn lines(text: &str) {
+fn lines(text: &str) -> bool {
     for line in text.split('\n') {
         for wanted in [true, false] {
             match with_yanked(line, wanted) {
@@ -44,7 +45,8 @@ fn lines(text: &str) {
         }
     }
     let lines: Vec<&str> = text.split('\n').collect();
-    if let Ok(file) = render(lines.iter().map(|line| (*line, true))) {
+    let rendered = render(lines.iter().map(|line| (*line, true)));
+    if let Ok(file) = &rendered {
         assert_eq!(file.matches('\n').count(), lines.len());
         assert!(file.ends_with('\n') && !file.contains("\n\n"));
         // What can be read before can be read afterwards, and all of it is yanked.
@@ -54,6 +56,7 @@ fn lines(text: &str) {
             assert!(before.iter().map(|one| &one.vers).eq(after.iter().map(|one| &one.vers)), "{file}");
         }
     }
+    rendered.is_ok()
 }
 
 /// The line says what was wanted, and everything else in it is as it was.

@@ -12,8 +12,8 @@ pub mod names;
 pub mod publish_body;
 pub mod tarball;
 
-/// A target takes any bytes at all.
-pub type Target = fn(&[u8]);
+/// A target takes any bytes at all, and tells whether they were good for something.
+pub type Target = fn(&[u8]) -> bool;
 
 /// Every target by its name, which is that of its corpus as well.
 pub const TARGETS: [(&str, Target); 4] = [

@@ -40,32 +40,34 @@ fn urls() -> RegistryUrls {
     RegistryUrls::new(["http://127.0.0.1:8000", "https://crates.example.com"])
 }
 
-pub fn run(data: &[u8]) {
-    let Some((form, data)) = data.split_first() else { return };
+pub fn run(data: &[u8]) -> bool {
+    let Some((form, data)) = data.split_first() else { return false };
     match form {
-        b'r' => drop(publish(data.to_vec())),
+        b'r' => publish(data.to_vec()).is_ok(),
         b'b' => {
             let mut parts = data.splitn(2, |byte| *byte == SEPARATOR);
             let (metadata, manifest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-            drop(publish(body(metadata, &[HEAD.as_bytes(), manifest].concat())));
+            publish(body(metadata, &[HEAD.as_bytes(), manifest].concat())).is_ok()
         }
         b'a' => agreeing(data),
-        _ => {}
+        _ => false,
     }
 }
 
 /// The metadata that is made from a manifest agrees with it.
-fn agreeing(lines: &[u8]) {
-    let Ok(lines) = std::str::from_utf8(lines) else { return };
+fn agreeing(lines: &[u8]) -> bool {
+    let Ok(lines) = std::str::from_utf8(lines) else { return false };
     let text = format!("{HEAD}{lines}");
-    let Ok(manifest) = Manifest::parse(&text, &urls()) else { return };
+    let Ok(manifest) = Manifest::parse(&text, &urls()) else { return false };
     let metadata = json!({
         "name": manifest.name, "vers": manifest.version, "features": manifest.features, "links": manifest.links,
         "deps": manifest.dependencies.iter().map(sent).collect::<Vec<_>>(), "rust_version": manifest.rust_version,
     });
-    if let Err(refusal) = publish(body(metadata.to_string().as_bytes(), text.as_bytes())) {
+    let published = publish(body(metadata.to_string().as_bytes(), text.as_bytes()));
+    if let Err(refusal) = &published {
         assert!(!matches!(refusal, Refusal::Disagreement(_) | Refusal::Metadata(_)), "{refusal}\n{text}");
     }
+    published.is_ok()
 }
 
 /// A dependency as cargo sends it.

@@ -28,20 +28,20 @@ fn limits() -> Limits {
     }
 }
 
-pub fn run(data: &[u8]) {
-    let Some((form, data)) = data.split_first() else { return };
+pub fn run(data: &[u8]) -> bool {
+    let Some((form, data)) = data.split_first() else { return false };
     match form {
         b'g' => walk(data, None),
         b't' => {
             let mut archive = data.to_vec();
             mend(&mut archive);
-            walk(&gzip(&archive), Some(&archive));
+            walk(&gzip(&archive), Some(&archive))
         }
         b'e' => {
             let archive = built(data);
-            walk(&gzip(&archive), Some(&archive));
+            walk(&gzip(&archive), Some(&archive))
         }
-        _ => {}
+        _ => false,
     }
 }
 
@@ -80,16 +80,20 @@ fn built(data: &[u8]) -> Vec<u8> {
     archive.into_inner().expect("memory takes every byte")
 }
 
-fn walk(crate_file: &[u8], archive: Option<&[u8]>) {
+fn walk(crate_file: &[u8], archive: Option<&[u8]>) -> bool {
     let name = "foo".parse().expect("a name");
     let version = "1.2.3".parse().expect("a version");
     match read_manifest(crate_file, &name, &version, &limits()) {
-        Err(error) => check_message(&error.to_string()),
+        Err(error) => {
+            check_message(&error.to_string());
+            false
+        }
         Ok(manifest) => {
             assert!(manifest.len() as u64 <= limits().max_manifest);
             if let Some(archive) = archive {
                 check_as_unpacked(archive, &manifest);
             }
+            true
         }
     }
 }

@@ -19,8 +19,8 @@ pub struct PolicyOptions {
     pub allow_wildcard_dependencies: bool,
     /// From which other registries dependencies may come: a list of index URLs with commas, `any` or `none`
     ///
-    /// URLs are written as cargo does, sparse+https://crates.example/index/ or https://crates.example/git/index; the sparse
-    /// and the git index of a registry are two. crates.io may be called crates-io. This registry is always allowed.
+    /// URLs are written as cargo does, `sparse+https://crates.example/index/` or `https://crates.example/git/index`; the
+    /// sparse and the git index of a registry are two. crates.io may be called crates-io. This registry is always allowed.
     #[arg(long, env = "SUPERCARGO_ALLOWED_REGISTRIES", value_name = "URLS", default_value_t = AllowedRegistries::Any)]
     pub allowed_registries: AllowedRegistries,
     /// Refuse a package whose dependencies on this registry are not in it, instead of warning its publisher
