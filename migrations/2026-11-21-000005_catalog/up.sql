@@ -131,10 +131,12 @@ UPDATE crates
 SET default_version_id = ranked.id, yanked = ranked.effective_yanked,
     description = manifest->>'description', homepage = manifest->>'homepage',
     documentation = manifest->>'documentation', repository = manifest->>'repository',
-    keywords = ARRAY(SELECT DISTINCT lower(word) FROM jsonb_array_elements_text(
-        CASE jsonb_typeof(manifest->'keywords') WHEN 'array' THEN manifest->'keywords' ELSE '[]' END) AS word),
-    categories = ARRAY(SELECT DISTINCT lower(word) FROM jsonb_array_elements_text(
-        CASE jsonb_typeof(manifest->'categories') WHEN 'array' THEN manifest->'categories' ELSE '[]' END) AS word),
+    keywords = ARRAY(SELECT lower(word) FROM jsonb_array_elements_text(
+        CASE jsonb_typeof(manifest->'keywords') WHEN 'array' THEN manifest->'keywords' ELSE '[]' END) WITH ORDINALITY AS words (word, place)
+        GROUP BY lower(word) ORDER BY min(place)),
+    categories = ARRAY(SELECT lower(word) FROM jsonb_array_elements_text(
+        CASE jsonb_typeof(manifest->'categories') WHEN 'array' THEN manifest->'categories' ELSE '[]' END) WITH ORDINALITY AS words (word, place)
+        GROUP BY lower(word) ORDER BY min(place)),
     max_stable_version = (
         SELECT num FROM versions AS stable
         WHERE stable.crate_id = crates.id AND stable.effective_yanked = false AND stable.num_without_build NOT LIKE '%-%'

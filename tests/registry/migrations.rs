@@ -99,3 +99,59 @@ fn a_database_that_is_older_is_brought_up_to_date_by_one_of_two_that_try_at_once
     assert_eq!(applied, all().len());
     check(&mut database.connect()).unwrap();
 }
+
+/// What is told of every crate, but for when it changed.
+fn told(connection: &mut PgConnection) -> Vec<Line> {
+    diesel::sql_query(
+        "SELECT (to_jsonb(crates) - 'updated_at')::text || to_jsonb(crate_search)::text || to_jsonb(crate_downloads)::text AS line
+         FROM crates JOIN crate_search ON crate_id = crates.id JOIN crate_downloads USING (crate_id) ORDER BY crates.id",
+    )
+    .load(connection)
+    .unwrap()
+}
+
+#[test]
+fn what_the_migration_fills_in_is_what_the_job_would_have_written() {
+    const NAME: &str = "2026-11-21-000005_catalog";
+    let database = Database::empty();
+    let connection = &mut database.connect();
+    // Makes Diesel's own table.
+    assert!(connection.applied_migrations().unwrap().is_empty());
+    for migration in all().iter().take_while(|migration| migration.name().to_string() != NAME) {
+        connection.run_migration(migration).unwrap();
+    }
+    let versions = |crate_id: i32, versions: &[(&str, bool)]| -> String {
+        let row = |(num, yanked): &(&str, bool)| {
+            format!(
+                "({crate_id}, '{num}', split_part('{num}', '+', 1), sha256('x'), 1, '{{}}', 'published', {yanked}, 'c', now(),
+                  '{{\"description\": \"Parses {num}\", \"keywords\": [\"Web\", \"http\", \"web\"], \"categories\": [\"x::y\"],
+                    \"homepage\": \"https://{num}\", \"readme\": \"# Reads <b>all</b> of {num}\"}}')"
+            )
+        };
+        let rows: Vec<String> = versions.iter().map(row).collect();
+        format!(
+            "INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, state, effective_yanked, commit_id,
+                                   published_at, metadata) VALUES {};",
+            rows.join(", ")
+        )
+    };
+    let populate = [
+        "INSERT INTO crates (id, name, max_version, version_count) VALUES (1, 'Many-Kinds', '2.0.0-rc.10', 5),
+            (2, 'all_yanked', '1.0.0', 2), (3, 'early', '0.1.0-beta', 2);"
+            .to_owned(),
+        versions(
+            1,
+            &[("1.10.0", false), ("1.9.0", false), ("2.0.0-rc.9", false), ("2.0.0-rc.10", false), ("1.20.0", true)],
+        ),
+        versions(2, &[("1.0.0", true), ("0.9.0+b", true)]),
+        versions(3, &[("0.1.0-alpha", false), ("0.1.0-beta", false)]),
+    ];
+    connection.batch_execute(&populate.concat()).unwrap();
+    migrate(connection).unwrap();
+    let filled_in = told(connection);
+    assert_eq!(filled_in.len(), 3);
+    for id in 1..=3 {
+        supercargo::database::catalog::describe(connection, id).unwrap();
+    }
+    assert_eq!(told(connection), filled_in);
+}

@@ -258,8 +258,16 @@ fn a_job_that_runs_again_changes_nothing_of_what_is_told() {
     let registry = with(&[described("foo", "A crate", &["web"])]);
     let told = || registry.anonymous().get("/api/v1/crates/foo").good().text();
     let before = told();
-    registry.user("ann").yank("foo", "1.0.0").good();
-    registry.user("ann").unyank("foo", "1.0.0").good();
+    let ann = registry.user("ann");
+    // Both in one batch, which has nothing to do, and one after the other, the second of which restores everything.
+    ann.yank("foo", "1.0.0").good();
+    ann.unyank("foo", "1.0.0").good();
+    registry.run_jobs();
+    assert_eq!(told(), before);
+    ann.yank("foo", "1.0.0").good();
+    registry.run_jobs();
+    assert_ne!(told(), before);
+    ann.unyank("foo", "1.0.0").good();
     registry.run_jobs();
     assert_eq!(told(), before);
 }

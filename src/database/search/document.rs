@@ -22,7 +22,7 @@ pub struct Described<'a> {
 /// for most, since every word is an entry of an index.
 pub fn note(connection: &mut PgConnection, described: &Described<'_>) -> QueryResult<()> {
     let about = described.about;
-    let keywords = about.keywords.as_deref().unwrap_or_default().join(" ");
+    let keywords = about.keyword_ids().join(" ");
     diesel::sql_query(
         "INSERT INTO crate_search (crate_id, name, head, document)
          SELECT $1, $2, head, strip(head || to_tsvector('english', $6)) || array_to_tsvector(ARRAY['=' || $2] || name_words)
