@@ -41,6 +41,7 @@ type Ask = fn(&mut PgConnection, (&CrateName, &Version), &Caller, &Admission, An
         (status = 401, body = Errors, description = "There is no token"),
         (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is no owner"),
         (status = 404, body = Errors, description = "There is no such version"),
+        (status = 429, body = Errors, description = "Too many requests of this user; `Retry-After` says when to try again"),
     )
 )]
 pub async fn yank(
@@ -66,6 +67,7 @@ pub async fn yank(
         (status = 401, body = Errors, description = "There is no token"),
         (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is no owner"),
         (status = 404, body = Errors, description = "There is no such version"),
+        (status = 429, body = Errors, description = "Too many requests of this user; `Retry-After` says when to try again"),
     )
 )]
 pub async fn unyank(
