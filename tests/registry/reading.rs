@@ -123,6 +123,7 @@ fn a_token_in_clear_is_nowhere_in_the_database() {
     assert!(!rows[0].row.contains(&token[4..]), "{}", rows[0].row);
 }
 
+// protocol: 95
 #[test]
 fn a_path_that_leads_nowhere_is_a_json_404_and_a_wrong_method_a_json_405() {
     let registry = TestRegistry::new();
@@ -147,13 +148,19 @@ fn the_pages_say_how_to_use_the_registry_and_how_to_get_a_token() {
 }
 
 /// Cargo shows the text of our error form only, and everything else with all headers as a dump.
+// protocol: 48
 #[test]
 fn an_odd_path_is_refused_in_the_form_that_cargo_reads() {
     let registry = with_foo();
     let ann = registry.user("ann");
     let odd = ["%ff", "%c3%28", "%00", "%2e%2e", "%2f", "%20", "a%2Fb", "%F0%9F%A6%80", &"a".repeat(5000)];
     for part in odd {
-        for (method, path) in [
+        let read =
+            ["", "/versions", "/downloads", "/reverse_dependencies", "/owner_user", "/owner_team", "/1.0.0/readme"];
+        let read = read.map(|rest| (Method::GET, format!("/api/v1/crates/{part}{rest}")));
+        let named = ["keywords", "categories", "users"];
+        let named = named.map(|kind| (Method::GET, format!("/api/v1/{kind}/{part}")));
+        for (method, path) in read.into_iter().chain(named).chain([
             (Method::GET, format!("/api/v1/crates/{part}/1.0.0")),
             (Method::GET, format!("/api/v1/crates/foo/{part}")),
             (Method::GET, format!("/api/v1/crates/{part}/owners")),
@@ -162,7 +169,7 @@ fn an_odd_path_is_refused_in_the_form_that_cargo_reads() {
             (Method::DELETE, format!("/api/v1/crates/{part}/1.0.0/yank")),
             (Method::DELETE, format!("/api/v1/crates/foo/{part}/yank")),
             (Method::PUT, format!("/api/v1/crates/foo/{part}/unyank")),
-        ] {
+        ]) {
             let answer = ann.request(method.clone(), &path, Body::empty());
             let shown = &path[..path.len().min(80)];
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {shown}: {}", answer.text());
