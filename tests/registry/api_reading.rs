@@ -387,6 +387,7 @@ fn the_registry_is_told_at_a_glance() {
     assert_eq!(summary["popular_categories"][0]["slug"], "web-programming::http-server");
 }
 
+// protocol: 59
 #[test]
 fn a_crate_may_be_called_like_a_word_of_the_api() {
     let registry = TestRegistry::new();
@@ -414,4 +415,30 @@ fn who_accepts_json_is_told_where_a_crate_file_is() {
     // A cache keeps both apart.
     assert_eq!(json(path).headers["vary"], "accept");
     assert_eq!(registry.anonymous().get(path).good().headers["vary"], "accept");
+}
+
+/// Cargo takes an answer with `errors` for a failure, whatever its status.
+// protocol: 47
+#[test]
+fn no_good_answer_has_errors() {
+    let registry = registry();
+    let mut paths = vec!["crates", "crates?q=app", "summary", "keywords", "keywords/web", "categories", "users/ann"]
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    paths.extend(
+        ["", "/versions", "/downloads", "/reverse_dependencies", "/owner_user", "/owner_team", "/2.0.0"]
+            .map(|path| format!("crates/app{path}")),
+    );
+    paths.extend(["/dependencies", "/authors", "/downloads"].map(|path| format!("crates/app/2.0.0{path}")));
+    for path in paths {
+        let answer = get(&registry, &path);
+        assert!(answer.is_object() && answer.get("errors").is_none(), "{path}: {answer}");
+    }
+    let ann = registry.user("ann");
+    let changes = [ann.publish(&Package::new("lib", "1.1.0")), ann.yank("lib", "1.0.0"), ann.unyank("lib", "1.0.0")];
+    for answer in changes.map(|answer| answer.good().json()) {
+        assert!(answer.get("errors").is_none(), "{answer}");
+    }
+    registry.run_jobs();
 }

@@ -127,7 +127,7 @@ fn a_workspace_is_published_in_one_go() {
     assert!(!said.contains("timed out"), "{said}");
 }
 
-// protocol: 69
+// protocol: 66, 69
 #[test]
 fn the_other_commands_find_what_they_ask_for() {
     let served = Served::start(&[]);
@@ -138,6 +138,13 @@ fn the_other_commands_find_what_they_ask_for() {
     cargo.publish("lib-one");
     let info = cargo.good(".", &["info", "--registry", "supercargo", "lib-one"]);
     assert!(info.contains("lib-one") && info.contains("license: MIT"), "{info}");
+    let search = |arguments: &[&str]| cargo.good(".", &[&["search", "--registry", "supercargo"], arguments].concat());
+    for text in ["lib_one", "lib", "lib-noe"] {
+        assert!(search(&[text]).starts_with("lib-one = \"1.0.0\"    # A crate\n"), "{}", search(&[text]));
+    }
+    let more = search(&["--limit", "1", "crate"]);
+    assert!(more.contains("... and 1 crates more"), "{more}");
+    assert!(!search(&["größe 🦀"]).contains(" = "));
     cargo.good(".", &["install", "--registry", "supercargo", "tool", "--root", "installed"]);
     let tool = std::process::Command::new(cargo.path("installed/bin/tool")).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&tool.stdout), "tool works\n");

@@ -145,7 +145,12 @@ fn an_odd_path_is_refused_in_the_form_that_cargo_reads() {
     let ann = registry.user("ann");
     let odd = ["%ff", "%c3%28", "%00", "%2e%2e", "%2f", "%20", "a%2Fb", "%F0%9F%A6%80", &"a".repeat(5000)];
     for part in odd {
-        for (method, path) in [
+        let read =
+            ["", "/versions", "/downloads", "/reverse_dependencies", "/owner_user", "/owner_team", "/1.0.0/readme"];
+        let read = read.map(|rest| (Method::GET, format!("/api/v1/crates/{part}{rest}")));
+        let named = ["keywords", "categories", "users"];
+        let named = named.map(|kind| (Method::GET, format!("/api/v1/{kind}/{part}")));
+        for (method, path) in read.into_iter().chain(named).chain([
             (Method::GET, format!("/api/v1/crates/{part}/1.0.0")),
             (Method::GET, format!("/api/v1/crates/foo/{part}")),
             (Method::GET, format!("/api/v1/crates/{part}/owners")),
@@ -154,7 +159,7 @@ fn an_odd_path_is_refused_in_the_form_that_cargo_reads() {
             (Method::DELETE, format!("/api/v1/crates/{part}/1.0.0/yank")),
             (Method::DELETE, format!("/api/v1/crates/foo/{part}/yank")),
             (Method::PUT, format!("/api/v1/crates/foo/{part}/unyank")),
-        ] {
+        ]) {
             let answer = ann.request(method.clone(), &path, Body::empty());
             let shown = &path[..path.len().min(80)];
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {shown}: {}", answer.text());
