@@ -4,6 +4,7 @@
 // L0: values, without input or output
 pub mod config;
 pub mod package;
+mod statement;
 
 // L1: one outside thing each, none knows another
 pub mod crate_store;

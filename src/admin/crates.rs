@@ -22,7 +22,7 @@ pub fn limits(
     let limits = connection.transaction(|connection| {
         let unknown = || AdminError::NoCrate(name.to_string());
         let krate = crates::find_and_lock(connection, &name)?.ok_or_else(unknown)?;
-        let before = crate_limits::find(connection, &name)?.unwrap_or_default();
+        let before = krate.limits;
         let after = changed(if options.reset { CrateLimits::default() } else { before.clone() }, options);
         if after != before {
             crate_limits::set(connection, krate.id, &after)?;

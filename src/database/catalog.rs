@@ -7,6 +7,7 @@ use super::about::About;
 use super::schema::{crates, versions};
 use super::search::{self, Described};
 use crate::package::Version;
+use crate::statement::statement;
 
 /// One version that the index shows.
 #[derive(Queryable, Clone, Debug)]
@@ -48,7 +49,7 @@ pub fn describe(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()>
         ))
         .returning(crates::canonical_name)
         .get_result(connection)?;
-    diesel::sql_query(
+    statement(
         "INSERT INTO crate_downloads (crate_id, downloads, recent, shown) VALUES ($1, 0, 0, true)
          ON CONFLICT (crate_id) DO UPDATE SET shown = true WHERE NOT crate_downloads.shown",
     )

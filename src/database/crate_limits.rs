@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::crates;
-use crate::package::{CrateName, Limits};
+use crate::package::Limits;
 
 /// What is not None stands in place of the registry's limit. Sizes are bytes.
 #[derive(Queryable, Selectable, AsChangeset, Clone, Debug, Default, PartialEq, Eq)]
@@ -29,15 +29,6 @@ impl CrateLimits {
             ..registry.clone()
         }
     }
-}
-
-/// The limits of a crate by any spelling of its name; None if there is no such crate.
-pub fn find(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<CrateLimits>> {
-    crates::table
-        .filter(crates::canonical_name.eq(name.canonical()))
-        .select(CrateLimits::as_select())
-        .first(connection)
-        .optional()
 }
 
 /// Gives a crate these limits and no others.

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::crate_limits::CrateLimits;
 use super::schema::crates;
 use crate::package::CrateName;
 
@@ -11,6 +12,9 @@ pub struct Crate {
     pub id: i32,
     /// The first spelling, which is the crate's name for ever.
     pub name: CrateName,
+    /// Its own limits.
+    #[diesel(embed)]
+    pub limits: CrateLimits,
 }
 
 /// Finds a crate by any spelling of its name.

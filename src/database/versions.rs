@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::about::About;
 use super::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
+use crate::statement::statement;
 
 /// Where a version stands between being accepted and being in the index.
 #[derive(Queryable, Selectable, Identifiable, Clone, Debug)]
@@ -146,7 +147,7 @@ pub struct Shown<'a> {
 /// Writes what the index shows. Rows that say so already are not touched.
 pub fn note_shown(connection: &mut PgConnection, shown: &[Shown<'_>]) -> QueryResult<usize> {
     use diesel::sql_types::{Array, Bool, Integer, Text};
-    diesel::sql_query(
+    statement(
         "UPDATE versions
          SET state = 'published', effective_yanked = shown.yanked,
              commit_id = CASE WHEN versions.state = 'published' THEN versions.commit_id ELSE shown.commit_id END,

@@ -12,7 +12,7 @@ use super::{Environment, Wish};
 use crate::database::about::About;
 use crate::database::audit::{Action, Event};
 use crate::database::caller::{Caller, Denied};
-use crate::database::crate_limits::{self, CrateLimits};
+use crate::database::crate_limits::CrateLimits;
 use crate::database::crates::Crate;
 use crate::database::owners::Rights;
 use crate::database::rate_limits::RateLimited;
@@ -115,20 +115,20 @@ pub fn check(
     caller: &Caller,
     admission: &Admission,
 ) -> Result<CrateLimits, PublishError> {
-    let scope = match crates::find(connection, name)? {
+    let (scope, limits) = match crates::find(connection, name)? {
         Some(found) => {
             check_existing(connection, &found, name, num, caller)?;
-            Scope::PublishUpdate
+            (Scope::PublishUpdate, found.limits)
         }
         None => {
             check_new(connection, name, caller, admission)?;
-            Scope::PublishNew
+            (Scope::PublishNew, CrateLimits::default())
         }
     };
     let limited = admission.rate_limits.peek(connection, caller.user.id, &caller.user.login, scope)?;
     match limited {
         Some(limited) => Err(PublishError::RateLimited(Box::new(limited))),
-        None => Ok(crate_limits::find(connection, name)?.unwrap_or_default()),
+        None => Ok(limits),
     }
 }
 

@@ -7,9 +7,9 @@ use diesel::sql_types::{BigInt, Jsonb, Nullable, SmallInt, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 
 use super::settings::GAP;
-use super::statement::statement;
 use super::storage::{IdRow, lock_key, milliseconds, wake, wake_channel};
 use super::{Duplicates, Job, JobId, Order};
+use crate::statement::statement;
 
 /// A job about to be enqueued.
 pub struct Enqueue<'a, J> {

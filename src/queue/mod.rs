@@ -75,7 +75,6 @@ pub mod wakeup;
 
 mod crew;
 mod performing;
-mod statement;
 mod turn;
 mod worker;
 

@@ -30,7 +30,7 @@ use diesel::{PgConnection, QueryResult, sql_query};
 use serde_json::Value;
 
 use super::JobId;
-use super::statement::statement;
+use crate::statement::statement;
 
 /// The channel on which `enqueue` wakes the workers of a queue, also in other processes.
 pub fn wake_channel(queue: &str) -> String {

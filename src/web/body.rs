@@ -86,6 +86,7 @@ fn hear_out(mut body: Body) {
     tokio::spawn(tokio::time::timeout(DISCARDING, hear_out));
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+/// The length that the client announces.
+pub fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

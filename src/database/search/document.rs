@@ -5,6 +5,7 @@ use diesel::sql_types::{Integer, Text};
 
 use crate::database::about::About;
 use crate::database::words::words;
+use crate::statement::statement;
 
 /// Bytes of words that are searched: of a description, and of a README, whose first lines say what a crate is for.
 const DESCRIPTION: usize = 1000;
@@ -23,12 +24,19 @@ pub struct Described<'a> {
 pub fn note(connection: &mut PgConnection, described: &Described<'_>) -> QueryResult<()> {
     let about = described.about;
     let keywords = about.keyword_ids().join(" ");
-    diesel::sql_query(
-        "INSERT INTO crate_search (crate_id, name, head, document)
-         SELECT $1, $2, head, strip(head || to_tsvector('english', $6)) || array_to_tsvector(ARRAY['=' || $2] || name_words)
-         FROM (SELECT ARRAY(SELECT '@' || word FROM unnest(tsvector_to_array(to_tsvector('english', $3))) AS word) AS name_words,
-                      setweight(to_tsvector('english', $3), 'A') || setweight(to_tsvector('english', $4), 'B')
-                      || setweight(to_tsvector('english', $5), 'C') AS head) AS described
+    statement(
+        "WITH given (crate_id, name, name_words, keywords, description, readme) AS (
+             VALUES ($1::integer, $2, to_tsvector('english', $3), to_tsvector('english', $4),
+                     to_tsvector('english', $5), to_tsvector('english', $6))
+         ), described AS (
+             SELECT crate_id, name, readme,
+                    ARRAY(SELECT '@' || word FROM unnest(tsvector_to_array(name_words)) AS word) AS name_words,
+                    setweight(name_words, 'A') || setweight(keywords, 'B') || setweight(description, 'C') AS head
+             FROM given
+         )
+         INSERT INTO crate_search (crate_id, name, head, document)
+         SELECT crate_id, name, head, strip(head || readme) || array_to_tsvector(ARRAY['=' || name] || name_words)
+         FROM described
          ON CONFLICT (crate_id) DO UPDATE SET head = excluded.head, document = excluded.document
          WHERE (crate_search.head, crate_search.document) IS DISTINCT FROM (excluded.head, excluded.document)",
     )
@@ -57,10 +65,9 @@ fn readme_beginning(connection: &mut PgConnection, version_id: i32) -> QueryResu
         #[diesel(sql_type = Text)]
         readme: String,
     }
-    let statement = "SELECT left(coalesce(metadata->>'readme', ''), $2) AS readme FROM versions WHERE id = $1";
-    diesel::sql_query(statement)
-        .bind::<Integer, _>(version_id)
+    statement("SELECT left(coalesce(metadata->>'readme', ''), $1) AS readme FROM versions WHERE id = $2")
         .bind::<Integer, _>(i32::try_from(2 * README).unwrap_or(i32::MAX))
+        .bind::<Integer, _>(version_id)
         .get_result(connection)
         .map(|Readme { readme }| readme)
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use bytes::Bytes;
 use chrono::Utc;
 use serde::Serialize;
@@ -76,17 +77,17 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
             return Err(refused);
         }
     };
-    let max_metadata = app.settings.limits.max_metadata;
-    let max_crate = match app.with_connection(crate_limits::largest_crate_size).await {
-        Ok(largest) => app.settings.limits.max_crate.max(largest.and_then(|size| size.try_into().ok()).unwrap_or(0)),
+    let max_crate = match largest_crate(&app, &parts.headers).await {
+        Ok(max_crate) => max_crate,
         Err(failed) => {
             body::discard(&parts.headers, body);
             return Err(failed);
         }
     };
+    let max_metadata = app.settings.limits.max_metadata;
     let allowed = format!("{max_crate} for the crate file and {max_metadata} for its metadata");
     let body = body::read(&parts.headers, body, max_crate + max_metadata + FRAMING, &allowed).await?;
-    let accepted = app.blocking(move |app| accept(app, &caller, max_crate, body)).await?;
+    let accepted = app.blocking(move |app| accept(app, &caller, body)).await?;
     let shown = match accepted.waiter {
         Some(waiter) => waiter.wait(app.settings.publish_wait).await,
         None => false,
@@ -103,6 +104,18 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     Ok(Json(Published { warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
 }
 
+/// The largest crate file that this request may bring: as long as the crate's name is not known, the largest of all crates'
+/// limits, which is asked for where it makes a difference.
+async fn largest_crate(app: &App, headers: &HeaderMap) -> Result<usize, ApiError> {
+    let limits = &app.settings.limits;
+    let usual = limits.max_crate + limits.max_metadata + FRAMING;
+    if body::content_length(headers).is_some_and(|length| length <= usual as u64) {
+        return Ok(limits.max_crate);
+    }
+    let largest = app.with_connection(crate_limits::largest_crate_size).await?;
+    Ok(limits.max_crate.max(largest.and_then(|size| size.try_into().ok()).unwrap_or(0)))
+}
+
 struct Accepted {
     name: CrateName,
     num: Version,
@@ -112,9 +125,10 @@ struct Accepted {
 }
 
 /// Refuses what can be refused, cheapest first; stores the file; accepts the version.
-fn accept(app: &App, caller: &Caller, max_crate: usize, body: Bytes) -> Result<Accepted, ApiError> {
+fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError> {
     let settings = &app.settings;
-    // Whose limit counts is known when the name is.
+    // Whose limit counts is known when the name is; until then what fits into the body is not too large.
+    let max_crate = settings.limits.max_crate.max(body.len());
     let request = package::frame(body, &Limits { max_crate, ..settings.limits.clone() })?;
     let (name, num) = (request.name(), request.version());
     let own =

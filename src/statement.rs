@@ -10,18 +10,18 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
 
 /// A statement with `$1`, `$2` and so on, each once and in this order.
-pub(super) struct Statement<'a> {
+pub(crate) struct Statement<'a> {
     text: String,
     values: Vec<Box<dyn QueryFragment<Pg> + Send + 'a>>,
 }
 
 /// As Diesel's `sql_query`, but prepared: for texts of which there are few.
-pub(super) fn statement<'a>(text: impl Into<String>) -> Statement<'a> {
+pub(crate) fn statement<'a>(text: impl Into<String>) -> Statement<'a> {
     Statement { text: text.into(), values: Vec::new() }
 }
 
 impl<'a> Statement<'a> {
-    pub(super) fn bind<T, V>(mut self, value: V) -> Self
+    pub(crate) fn bind<T, V>(mut self, value: V) -> Self
     where
         Pg: HasSqlType<T>,
         T: Send + 'a,
