@@ -198,10 +198,15 @@ fn yanked_line(line: &str, yanked: bool) -> Result<Cow<'_, str>, EntryError> {
             old if old == new => Ok(Cow::Borrowed(line)),
             "null" if !yanked => Ok(Cow::Borrowed(line)),
             "true" | "false" | "null" => Ok(Cow::Owned(format!("{}{new}{}", &line[..value.start], &line[value.end..]))),
-            other => Err(EntryError::NotBoolean { value: other.chars().take(80).collect() }),
+            other => Err(EntryError::NotBoolean { value: plain(other) }),
         },
         several => Err(EntryError::Duplicate { count: several.len() }),
     }
+}
+
+/// A value for a message: its beginning, without what a terminal would obey.
+fn plain(value: &str) -> String {
+    value.chars().take(80).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Where the values of a field of the outermost object lie, in a line that is known to be a JSON object.

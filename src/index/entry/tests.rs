@@ -135,6 +135,8 @@ fn a_line_that_cannot_be_edited_safely_is_an_error() {
     }
     assert!(matches!(with_yanked("{\n}", true), Err(EntryError::LineBreak)));
     assert!(matches!(with_yanked(r#"{"yanked":"no"}"#, true), Err(EntryError::NotBoolean { .. })));
+    let error = with_yanked("{\"yanked\":\"n\u{7f}o\"}", true).unwrap_err();
+    insta::assert_snapshot!(error, @r#"the index line has `yanked: "n�o"`; it must be true or false"#);
     assert!(matches!(with_yanked(r#"{"yanked":true,"yanked":false}"#, true), Err(EntryError::Duplicate { count: 2 })));
 }
 

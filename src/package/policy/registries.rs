@@ -40,6 +40,10 @@ impl IndexUrl {
         let url = if url == CRATES_IO { CRATES_IO_INDEX } else { url };
         // Nothing is this registry's own here, so the answer always has a URL.
         let normal = RegistryUrls::default().resolve(url)?.unwrap_or_else(|| url.to_owned());
+        // `%2c` in a host becomes one, and the list could not be written down.
+        if normal.contains(',') {
+            return Err("it contains a comma".to_owned());
+        }
         let place = Place::of(&normal).ok_or("it names no host")?;
         Ok(Self { url: normal, place })
     }
@@ -133,7 +137,15 @@ mod tests {
     #[test]
     fn what_is_no_index_is_refused() {
         insta::assert_snapshot!("sparse+https://crates.example/index".parse::<AllowedRegistries>().unwrap_err(), @"`sparse+https://crates.example/index` is not the URL of an index (the URL of a sparse index ends in a slash); write it as cargo does, such as `sparse+https://crates.example/index/`, or `crates-io`; or the one word `any` or `none`");
-        for wrong in ["", "crates.example", "crates-io,", "crates-io,none", "file:///srv/index"] {
+        for wrong in [
+            "",
+            "crates.example",
+            "crates-io,",
+            "crates-io,none",
+            "file:///srv/index",
+            "https://a/b%2c,",
+            "file://a%2c",
+        ] {
             assert!(wrong.parse::<AllowedRegistries>().is_err(), "{wrong}");
         }
     }
