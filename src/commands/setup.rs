@@ -6,8 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use diesel::{Connection, PgConnection};
+use serde_json::json;
 
 use super::CommandError;
+use crate::database::audit::{Action, Actor, Event};
 use crate::database::tokens::NewToken;
 use crate::database::users;
 use crate::index::{ConfigJson, Index, IndexError};
@@ -24,7 +26,13 @@ pub(super) fn ensure_admin(connection: &mut PgConnection, token_file: &Path) -> 
         }
         let admin = users::create(connection, ADMIN, None)?;
         users::set_admin(connection, admin.id, true)?;
-        let (_, token) = NewToken::named("made by the first start").create(connection, admin.id)?;
+        let (made, token) = NewToken::named("made by the first start").create(connection, admin.id)?;
+        let myself = Actor::operator("the first start".to_owned());
+        Event::new(Action::UserCreate)
+            .about(&admin.login)
+            .detail(json!({ "admin": true }))
+            .record(connection, &myself)?;
+        Event::new(Action::TokenCreate).about(&made.name).detail(made.describe()).record(connection, &myself)?;
         write_secret(token_file, token.reveal()).map_err(|error| {
             CommandError::while_doing(format!("the token can't be written to {}", token_file.display()), error)
         })?;

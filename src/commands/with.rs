@@ -170,6 +170,8 @@ fn environment(
         ("SUPERCARGO_PID".to_owned(), registry.child.id().to_string().into()),
         ("CARGO_REGISTRIES_SUPERCARGO_INDEX".to_owned(), sparse.into()),
         ("CARGO_REGISTRIES_SUPERCARGO_TOKEN".to_owned(), token.into()),
+        // Cargo wants a provider named before it shows a token to a private registry.
+        ("CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS".to_owned(), "cargo:token".into()),
     ]);
     if !user_names.is_empty() {
         let database = embedded::attach(data_dir.path())?

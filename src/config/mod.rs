@@ -87,8 +87,11 @@ pub enum Command {
     ///
     /// The command's environment has SUPERCARGO_URL, SUPERCARGO_SPARSE_INDEX, SUPERCARGO_GIT_INDEX, SUPERCARGO_TOKEN (of
     /// the user admin), SUPERCARGO_TOKEN_<NAME> for each --user, SUPERCARGO_DATA_DIR and SUPERCARGO_PID (of the serving
-    /// process), and for cargo CARGO_REGISTRIES_SUPERCARGO_INDEX and CARGO_REGISTRIES_SUPERCARGO_TOKEN, so that
-    /// `cargo publish --registry supercargo` just works.
+    /// process), and for cargo CARGO_REGISTRIES_SUPERCARGO_INDEX, CARGO_REGISTRIES_SUPERCARGO_TOKEN and
+    /// CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS, so that `cargo publish --registry supercargo` just works.
+    ///
+    /// What a registry is like comes from the environment: SUPERCARGO_AUTH_REQUIRED=true makes a private one,
+    /// SUPERCARGO_RATE_LIMIT one that refuses what comes too often. Addresses, databases and proxies are not taken from there.
     With(WithOptions),
 }
 

@@ -89,6 +89,12 @@ fn the_embedded_default_needs_nothing_and_leaves_nothing_running() {
         http::get_as(&format!("{}/api/v1/crates/foo/owners", registry.url), &token).json()["users"][0]["login"],
         "admin"
     );
+    let log = succeeded(registry.command("admin audit").arg("--json").output().unwrap());
+    let log: serde_json::Value = serde_json::from_str(&log).unwrap();
+    let told: Vec<_> = log.as_array().unwrap().iter().map(|entry| (&entry["actor"], &entry["action"])).collect();
+    let [admin, first] = ["admin", "the first start"].map(serde_json::Value::from);
+    let [publish, token_create, user_create] = ["publish", "token-create", "user-create"].map(serde_json::Value::from);
+    assert_eq!(told, [(&admin, &publish), (&first, &token_create), (&first, &user_create)]);
     registry.stop();
     assert!(!registry.data_dir().join("url").exists());
     assert_eq!(embedded::attach(&registry.data_dir()).unwrap(), None);

@@ -44,6 +44,19 @@ fn the_command_finds_what_the_help_promises() {
 }
 
 #[test]
+fn a_private_registry_is_made_by_the_environment_and_cargo_gets_in() {
+    let home = tempfile::tempdir().unwrap();
+    let search = "cargo search --registry supercargo anything && ! env -u CARGO_REGISTRIES_SUPERCARGO_TOKEN \
+                  cargo search --registry supercargo anything";
+    let mut command = supercargo();
+    command.args(["with", "--", "sh", "-c", search]).current_dir(home.path());
+    let output = command.env("CARGO_HOME", home.path()).env("SUPERCARGO_AUTH_REQUIRED", "true").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    succeeded(output);
+    assert!(said.contains("no token found for `supercargo`"), "{said}");
+}
+
+#[test]
 fn the_exit_status_is_the_commands() {
     script(&[], "exit 0", 0);
     script(&[], "exit 3", 3);
