@@ -171,6 +171,9 @@ pub fn want_deleted(connection: &mut PgConnection, id: i32, reason: &str) -> Que
 
 /// Writes that the index shows these versions no longer, and answers those for which that is new, with their files.
 pub fn note_deleted(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<(i32, Checksum)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     diesel::update(versions::table.filter(versions::id.eq_any(ids)).filter(versions::state.ne("deleted")))
         .set((versions::state.eq("deleted"), versions::effective_yanked.eq(None::<bool>)))
         .returning((versions::id, versions::checksum))
