@@ -247,10 +247,14 @@ pub fn authenticate(connection: &mut PgConnection, plain: &str) -> QueryResult<A
     Ok(Authentication::Known(user, token))
 }
 
+/// Of many requests that come with one token at once, one writes: the others wait for its row, and find it noted.
 fn note_use(connection: &mut PgConnection, token: &Token) -> QueryResult<()> {
     let now = Utc::now();
     if token.last_used_at.is_none_or(|last| now - last > NOTE_USE_EVERY) {
-        diesel::update(api_tokens::table.find(token.id)).set(api_tokens::last_used_at.eq(now)).execute(connection)?;
+        diesel::update(api_tokens::table.find(token.id))
+            .filter(api_tokens::last_used_at.is_not_distinct_from(token.last_used_at))
+            .set(api_tokens::last_used_at.eq(now))
+            .execute(connection)?;
     }
     Ok(())
 }
