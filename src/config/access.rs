@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 pub struct AccessOptions {
     /// Answer nobody without a token: index, downloads, search and API alike
     ///
-    /// config.json tells cargo so. Cargo then wants a credential provider: [registry] global-credential-providers =
-    /// ["cargo:token"] in its configuration. Git asks for a user name and a password; the token is the password.
+    /// config.json tells cargo so. Cargo then wants a credential provider: global-credential-providers =
+    /// "cargo:token" under registry in its configuration. Git asks for a user name and a password; the token is the
+    /// password.
     #[arg(long, env = "SUPERCARGO_AUTH_REQUIRED")]
     pub auth_required: bool,
     /// Who may publish crates that do not exist yet
