@@ -3,6 +3,7 @@
 
 // L0: values, without input or output
 pub mod config;
+pub mod fault;
 pub mod package;
 mod statement;
 

@@ -24,12 +24,13 @@ use std::process::ExitCode;
 pub use error::CommandError;
 pub use storage::Storage;
 
-use crate::admin;
-use crate::config::{Cli, Command, JobsCommand, StorageOptions};
+use crate::config::{self, Cli, Command, JobsCommand, StorageOptions};
+use crate::{admin, fault};
 
 /// Runs a command. An error is one sentence on standard error and exit code 1; wrong arguments never come here.
 pub fn run(cli: Cli) -> ExitCode {
-    let done = log::start(&cli.log).and_then(|()| match cli.command {
+    let started = log::start(&cli.log).and_then(|()| Ok(fault::arm(&config::fail_points())?));
+    let done = started.and_then(|()| match cli.command {
         Command::Serve(options) => serve::serve(&options).map(|()| ExitCode::SUCCESS),
         Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),

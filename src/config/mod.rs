@@ -110,3 +110,8 @@ pub struct WithOptions {
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
+
+/// The fail points to arm, for tests of the program; see [`crate::fault`].
+pub fn fail_points() -> String {
+    std::env::var("SUPERCARGO_FAIL_POINTS").unwrap_or_default()
+}

@@ -12,6 +12,7 @@ use git2::{FileMode, ObjectType, Oid, Repository, Signature};
 
 use super::change::Change;
 use super::error::{IndexError, optional};
+use crate::fault;
 
 const AUTHOR: (&str, &str) = ("supercargo", "supercargo@localhost");
 
@@ -64,6 +65,7 @@ impl<'repo> Batch<'repo> {
                     return Ok(None);
                 }
                 self.repository.blob(content).map_err(failed)?;
+                fault::point("index.blob")?;
                 self.add(id, Some(&change.path));
                 edit.upsert(change.path.as_str(), id, FileMode::Blob);
             }
@@ -71,8 +73,10 @@ impl<'repo> Batch<'repo> {
         let baseline = self.repository.find_tree(self.tree).map_err(failed)?;
         self.tree = edit.create_updated(self.repository, &baseline).map_err(failed)?;
         self.add_trees(&change.path).map_err(failed)?;
+        fault::point("index.tree")?;
         let commit = self.commit(&change.message).map_err(failed)?;
         self.add(commit, None);
+        fault::point("index.commit")?;
         self.tip = Some(commit);
         Ok(Some(commit))
     }

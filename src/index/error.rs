@@ -128,6 +128,10 @@ pub enum IndexError {
         stderr: String,
     },
 
+    /// A fail point of a test.
+    #[error(transparent)]
+    Fault(#[from] crate::fault::Fault),
+
     /// The git program took too long and was stopped.
     #[error("`git {command}` in the index {} was stopped after {limit:?}: {stderr}", path.display())]
     GitTimedOut {

@@ -15,6 +15,7 @@ use super::batch::Batch;
 use super::change::Change;
 use super::error::{IndexError, optional};
 use super::repository::{BRANCH, Head, Index};
+use crate::fault;
 
 /// How long a lock file of the branch is waited for.
 const BRANCH_LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -74,8 +75,10 @@ impl Writer {
         batch.write_pack()?;
         // From here on the objects must come from the disk, as they will for everyone else.
         memory.reset().and_then(|()| database.refresh()).map_err(IndexError::git("read the new pack", path))?;
+        fault::point("index.pack")?;
         let count = commits.iter().flatten().count();
         move_branch(&repository, &self.index, base, tip, &format!("commit: {count} changes"))?;
+        fault::point("index.ref")?;
         Ok(Committed { head: Head { commit: Some(tip) }, commits })
     }
 }

@@ -19,6 +19,7 @@ use crate::database::rate_limits::RateLimited;
 use crate::database::scope::Scope;
 use crate::database::versions::{NewVersion, VersionStatus};
 use crate::database::{crates, dependencies, owners, reserved_names, versions};
+use crate::fault;
 use crate::package::policy::UnknownDependency;
 use crate::package::{CrateName, Package, Version};
 use crate::queue::EnqueueError;
@@ -242,6 +243,8 @@ pub fn request(
         let wish = Wish { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };
         let job = Enqueue::new(&PublishVersion(wish)).requested_by(&user.login).quietly().insert(connection)?;
         announce(job);
+        fault::point("request.before_commit")
+            .map_err(|fault| diesel::result::Error::QueryBuilderError(fault.into()))?;
         Ok(Accepted { version_id, job, created_crate })
     })
 }

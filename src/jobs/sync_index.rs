@@ -22,6 +22,7 @@ use super::commit_message::commit_message;
 use super::{Environment, Wish, maintain_index, remove_crate_file};
 use crate::database::versions::{Shown, WantedLine};
 use crate::database::{catalog, crates, versions};
+use crate::fault;
 use crate::index::entry::{EntryError, render};
 use crate::index::path::index_path;
 use crate::index::shown::shown_versions;
@@ -52,6 +53,7 @@ impl Batch<Environment> for SyncIndex {
         let writer = environment.index.lock_writer().map_err(index_failed)?;
         let written = write_index(&environment.index, &writer, &crate_ids, run)?;
         run.with_connection(|connection| note_what_is_shown(connection, &environment.index, &written))?;
+        fault::point("job.effective_noted")?;
         drop(writer);
         run.with_connection(|connection| maintain_index::enqueue_if_needed(connection, &environment.index))?;
         Ok(wishes.into_iter().map(|wish| verdict(&wish, &written)).collect())
@@ -74,7 +76,9 @@ fn write_index(index: &Index, writer: &Writer, crate_ids: &[i32], run: &mut Run<
     let mut tries = 0;
     loop {
         let head = index.head().map_err(index_failed)?;
+        fault::point("job.head_read")?;
         let lines = run.with_connection(|connection| versions::wanted_lines(connection, crate_ids))?;
+        fault::point("job.wanted_read")?;
         let (mut written, changes) = render_crates(index, &head, lines)?;
         let (ids, changes): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
         match writer.commit(&head, &changes) {
@@ -154,6 +158,7 @@ fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Wr
             }
         }
     }
+    fault::point("job.crates_locked")?;
     let deleted = versions::note_deleted(connection, &gone)?;
     remove_crate_file::enqueue(connection, &deleted)?;
     if versions::note_shown(connection, &shown)? > 0 || !deleted.is_empty() {

@@ -12,6 +12,7 @@ use crate::database::owners::Rights;
 use crate::database::rate_limits::RateLimited;
 use crate::database::scope::Scope;
 use crate::database::{crates, owners, versions};
+use crate::fault;
 use crate::package::{CrateName, Version};
 use crate::queue::EnqueueError;
 use crate::queue::{Enqueue, Job, JobId, Policy};
@@ -90,6 +91,8 @@ pub(super) fn request_yanked<J: Job>(
         let wish = Wish { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
         let id = Enqueue::new(&job(wish)).requested_by(&user.login).quietly().insert(connection)?;
         announce(id);
+        fault::point("request.before_commit")
+            .map_err(|fault| diesel::result::Error::QueryBuilderError(fault.into()))?;
         Ok(id)
     })
 }

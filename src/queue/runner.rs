@@ -44,6 +44,8 @@ pub enum RunnerError {
     Database(#[from] diesel::result::Error),
     #[error("this worker was cut off, and another one stands in its place")]
     CutOff,
+    #[error(transparent)]
+    Fault(#[from] crate::fault::Fault),
 }
 
 /// Why a runner could not be started. Each says what to change.

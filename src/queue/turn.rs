@@ -13,6 +13,7 @@ use super::performing::{begin, catch_panic, commit, depth, unwind_to};
 use super::registry::{Group, Run, Verdicts};
 use super::runner::{Drained, Inner, RunnerError};
 use super::storage::{self, DueJob};
+use crate::fault;
 
 /// Rows with this many starts behind them are run alone.
 const SUSPECT: i32 = 2;
@@ -56,6 +57,7 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         let Some(limit) = claimed.first().map(|job| self.group(&job.kind).policy().time_limit) else {
             return Ok(Turn::Worked(Drained::default()));
         };
+        fault::point("queue.touched")?;
         connection.with(begin)?;
         let watched = slot.is_watched().then_some(limit + DATABASE_MARGIN);
         let held = connection.with(|connection| self.hold(connection, claimed, watched))?;
@@ -65,11 +67,14 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         }
         let began = Instant::now();
         slot.performs(began, limit, held.iter().map(Claim::of).collect())?;
+        fault::point("queue.held")?;
         let verdicts = self.perform(connection, &held, outside + 1, began + limit)?;
         slot.talks()?;
         measures::ran(queue, &held[0].kind, held.len(), began.elapsed());
         let drained = connection.with(|connection| self.record(connection, queue, &held, verdicts))?;
+        fault::point("queue.recorded")?;
         connection.with(commit)?;
+        fault::point("queue.committed")?;
         self.completions.finished(drained.done.iter().copied());
         for (job, error) in &drained.failed {
             tracing::warn!(job, queue, error, "a job failed");

@@ -13,6 +13,7 @@ use crate::database::caller::Denied;
 use crate::database::ownership::OwnersError;
 use crate::database::rate_limits::RateLimited;
 use crate::database::tokens::CreateTokenError;
+use crate::fault::Fault;
 use crate::index::IndexError;
 use crate::jobs::YankError;
 use crate::jobs::delete_version::DeleteError;
@@ -101,6 +102,12 @@ impl IntoResponse for ApiError {
             response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
         }
         response
+    }
+}
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        Self::unavailable(fault)
     }
 }
 

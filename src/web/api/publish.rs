@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::database::caller::Caller;
 use crate::database::{crate_limits, versions};
+use crate::fault;
 use crate::index::entry::Entry;
 use crate::jobs::publish_version::{self, PublishError};
 use crate::package::policy::Advice;
@@ -133,16 +134,19 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     let (name, num) = (request.name(), request.version());
     let own =
         app.pool.with(|connection| publish_version::check(connection, name, num, caller, &settings.admission))??;
+    fault::point("request.read")?;
     let package = request.open(&settings.urls, &own.over(&settings.limits))?;
     let advice = judge(app, &package)?;
     let line = Entry::new(&package, Utc::now()).to_line();
     app.crate_store.put(package.checksum, package.crate_file.clone())?;
+    fault::point("request.file_stored")?;
     let waiter = match enqueue(app, &package, &line, caller) {
         Err(PublishError::Database(lost)) if is_outage(&lost) => {
             after_lost_connection(app, &package, &line, caller, lost)?
         }
         enqueued => Some(enqueued?),
     };
+    fault::point("request.committed")?;
     app.wake_workers();
     tracing::info!(name = %package.name, num = %package.version, user = caller.user.login, "accepted a publish");
     Ok(Accepted { name: package.name, num: package.version, advice, waiter })

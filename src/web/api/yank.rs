@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::path::VersionPath;
 use super::{ApiPath, crate_name, version};
 use crate::database::caller::Caller;
+use crate::fault;
 use crate::jobs::{Admission, YankError, unyank_version, yank_version};
 use crate::package::{CrateName, Version};
 use crate::queue::JobId;
@@ -96,12 +97,14 @@ async fn change(
     let status = format!("{}/api/v1/crates/{name}/{num}", app.settings.base_url);
     let waiter = app
         .blocking(move |app| {
+            fault::point("request.read")?;
             let mut waiter = None;
             app.pool.with(|connection| {
                 ask(connection, (&name, &num), &caller, &app.settings.admission, &mut |job| {
                     waiter = Some(JobWaiter::register(&app.completions, job));
                 })
             })??;
+            fault::point("request.committed")?;
             app.wake_workers();
             Ok(waiter)
         })
