@@ -8,6 +8,7 @@ mod auditing;
 mod caching;
 mod cargo_client;
 mod coverage;
+mod crash_matrix;
 mod crashes;
 mod deleting;
 mod download_counting;
