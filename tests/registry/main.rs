@@ -33,5 +33,6 @@ mod serving;
 mod tls;
 mod tokens;
 mod transport;
+mod upgrading;
 mod with_command;
 mod yanking;

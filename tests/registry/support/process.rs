@@ -74,9 +74,20 @@ impl Served {
     }
 
     fn start_as(log: Option<String>, has_fail_points: bool, arguments: &[&str]) -> Self {
+        let mut served = Self::not_started(log, has_fail_points, arguments);
+        served.start_again();
+        served
+    }
+
+    /// What a registry needs, and nothing running.
+    pub fn stopped() -> Self {
+        Self::not_started(None, false, &[])
+    }
+
+    fn not_started(log: Option<String>, has_fail_points: bool, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let mut served = Self {
+        Self {
             directory,
             database: Database::fresh(),
             arguments,
@@ -84,9 +95,7 @@ impl Served {
             has_fail_points,
             processes: Vec::new(),
             url: String::new(),
-        };
-        served.start_again();
-        served
+        }
     }
 
     pub fn data_dir(&self) -> PathBuf {
