@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod crate_store;
 pub mod http;
 pub mod policy;
 pub mod serve;
@@ -19,6 +20,7 @@ pub use admin::{
     AdminCommand, AuditOptions, CrateCommand, JobsCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand,
     TokenCommand, UserCommand, VersionCommand,
 };
+pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
 pub use policy::PolicyOptions;
 pub use serve::ServeOptions;

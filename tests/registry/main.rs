@@ -28,6 +28,7 @@ mod reading;
 mod repeating;
 mod requests;
 mod rules;
+mod s3_store;
 mod searching;
 mod serving;
 mod tls;
