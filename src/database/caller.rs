@@ -15,6 +15,8 @@ pub struct Caller {
     pub token: Token,
     /// Where the request came from, if that is known.
     pub address: Option<String>,
+    /// What the request is called in the log.
+    pub request_id: Option<String>,
 }
 
 /// The token is not good for this. Nothing was changed.
@@ -94,6 +96,7 @@ impl Caller {
             user_id: Some(self.user.id),
             token: Some((self.token.id, self.token.name.clone())),
             address: self.address.clone(),
+            request_id: self.request_id.clone(),
         }
     }
 }

@@ -17,7 +17,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::connection::LendExt;
 use super::measures::{self, End};
-use super::performing::{begin, commit, unwind_to};
+use super::performing::{begin, commit, listed, unwind_to};
 use super::runner::{Inner, RunnerError};
 use super::storage::DueJob;
 use super::worker::SESSION_PREFIX;
@@ -33,12 +33,21 @@ pub(super) struct Claim {
     pub id: JobId,
     pub claim_no: i64,
     pub kind: String,
+    pub key: Option<String>,
+    pub request_id: Option<String>,
     pub attempts: i32,
 }
 
 impl Claim {
     pub(super) fn of(job: &DueJob) -> Self {
-        Self { id: job.id, claim_no: job.claim_no, kind: job.kind.clone(), attempts: job.attempts }
+        Self {
+            id: job.id,
+            claim_no: job.claim_no,
+            kind: job.kind.clone(),
+            key: job.key.clone(),
+            request_id: job.request_id.clone(),
+            attempts: job.attempts,
+        }
     }
 }
 
@@ -331,7 +340,10 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
             return;
         }
         let jobs: Vec<_> = overdue.claims.iter().map(|claim| claim.id).collect();
-        tracing::error!(?jobs, queue, limit = ?overdue.limit, "cut off: over the time limit");
+        let kind = overdue.claims.first().map(|claim| claim.kind.as_str());
+        let about = listed(overdue.claims.iter().filter_map(|claim| claim.key.as_deref()));
+        let requests = listed(overdue.claims.iter().filter_map(|claim| claim.request_id.as_deref()));
+        tracing::error!(?jobs, queue, kind, about, requests, limit = ?overdue.limit, "cut off: over the time limit");
         if let Err(error) = self.end_and_record(queue, overdue) {
             // Its rows come due by themselves, and the count of starts stands.
             tracing::error!(?jobs, queue, error = %JobError::from(error), "that a job was cut off could not be recorded");

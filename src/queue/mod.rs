@@ -80,7 +80,7 @@ mod worker;
 
 pub use connection::{ConnectionSource, Lend, LendExt};
 pub use enqueue::{Enqueue, EnqueueError, announce};
-pub use job::{Backoff, Duplicates, Job, JobError, JobId, Order, Outcome, Policy};
+pub use job::{Backoff, Duplicates, Failure, Job, JobError, JobId, Order, Outcome, Policy};
 pub use registry::{Batch, Member, Perform, Registry, Run, Workers};
 pub use runner::{Drained, Runner, Running};
 pub use settings::Settings;

@@ -25,6 +25,7 @@ mod queue;
 mod racing;
 mod reading;
 mod repeating;
+mod request_ids;
 mod requests;
 mod rules;
 mod searching;
