@@ -21,6 +21,7 @@ use super::performing::{begin, commit, listed, unwind_to};
 use super::runner::{Inner, RunnerError};
 use super::storage::DueJob;
 use super::worker::SESSION_PREFIX;
+use super::workers_view::QueueWorkers;
 use super::{JobError, JobId};
 
 /// Threads of one queue that may hang at the same time. Beyond it their places stay empty until one comes back, or for a
@@ -55,7 +56,7 @@ impl Claim {
 #[derive(Default)]
 pub(super) struct Slot {
     phase: Mutex<Phase>,
-    /// The process number of the database session; 0 before there is one, and for a runner that nobody watches.
+    /// The process number of the database session; 0 while there is none, and for a runner that nobody watches.
     pub session: AtomicI32,
 }
 
@@ -184,6 +185,18 @@ impl Crew {
         let mut state = self.state.lock();
         while !state.stopping && !self.changed.wait_until(&mut state, until).timed_out() {}
         state.stopping
+    }
+
+    /// Who is there for a queue.
+    pub(super) fn count(&self, queue: &'static str) -> QueueWorkers {
+        let state = self.state.lock();
+        let members = || state.members.iter().filter(|member| member.queue == queue);
+        QueueWorkers {
+            queue,
+            threads: members().count(),
+            connected: members().filter(|member| member.slot.session.load(Ordering::SeqCst) != 0).count(),
+            hung: state.hung_in(queue),
+        }
     }
 
     /// A thread has ended, for whatever reason.

@@ -13,6 +13,7 @@ mod deleting;
 mod download_counting;
 mod fixtures;
 mod fuzzing;
+mod health;
 mod layers;
 mod measuring;
 mod migrations;
