@@ -4,7 +4,7 @@
 //! assertions have them, and others only with the feature `fail-points`: a release build has no place at which an
 //! environment variable can stop it.
 //!
-//! What is armed is written as `NAME=ACTION`, several separated by `;`. ACTION is `abort`, `error` or `stall(DURATION)`,
+//! What is armed is written as `NAME=ACTION`, several separated by `;`. ACTION is `abort`, `error`, `panic` or `stall(DURATION)`,
 //! perhaps followed by `@N`: at the Nth time the place is passed instead of the first. Each fires once in the life of a
 //! process, and says so on standard error, so that a test can tell whether it tested anything.
 //!
@@ -23,7 +23,9 @@ pub struct Fault(pub &'static str);
 /// Why fail points can't be armed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ArmError {
-    #[error("{0:?} is no fail point: write NAME=abort, NAME=error or NAME=stall(2s), with @N for the Nth time")]
+    #[error(
+        "{0:?} is no fail point: write NAME=abort, NAME=error, NAME=panic or NAME=stall(2s), with @N for the Nth time"
+    )]
     Malformed(String),
     #[error("this build has no fail points: build it with --features fail-points, or unset them")]
     NotBuiltIn,
@@ -36,6 +38,7 @@ pub const BUILT_IN: bool = cfg!(any(debug_assertions, feature = "fail-points"));
 enum Action {
     Abort,
     Error,
+    Panic,
     Stall(Duration),
 }
 
@@ -61,6 +64,7 @@ fn parse_one(text: &str) -> Result<Armed, ArmError> {
     let action = match action {
         "abort" => Action::Abort,
         "error" => Action::Error,
+        "panic" => Action::Panic,
         other => {
             let duration =
                 other.strip_prefix("stall(").and_then(|rest| rest.strip_suffix(')')).ok_or_else(malformed)?;
@@ -123,6 +127,7 @@ mod built_in {
                 match action {
                     Action::Abort => std::process::abort(),
                     Action::Error => Err(Fault(name)),
+                    Action::Panic => panic!("the fail point {name} was armed"),
                     Action::Stall(duration) => {
                         std::thread::sleep(duration);
                         eprintln!("fail point {name}: goes on");

@@ -9,7 +9,7 @@ use crate::database::Pool;
 use crate::index::Index;
 use crate::jobs::{self, Environment};
 use crate::queue::listener::Listener;
-use crate::queue::{Completions, Runner, Running, Settings, Wakeups};
+use crate::queue::{Completions, Runner, Running, Settings, Wakeups, WorkersView};
 
 /// What jobs and requests of a process share.
 pub(super) struct Shared {
@@ -57,6 +57,11 @@ impl Working {
         };
         let listener = Listener::start(&storage.database_url, &queues, wakeups.clone(), completions.clone())?;
         Ok(Self { running, listener: Some(listener) })
+    }
+
+    /// The workers, if this process has any.
+    pub(super) fn view(&self) -> Option<WorkersView> {
+        self.running.as_ref().map(Running::view)
     }
 
     /// Lets the batch at hand finish.

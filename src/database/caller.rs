@@ -18,6 +18,8 @@ pub struct Caller {
     pub token: Token,
     /// Where the request came from, if that is known.
     pub address: Option<String>,
+    /// What the request is called in the log.
+    pub request_id: Option<String>,
     /// Whether the caller still waits for the answer.
     pub line: Line,
 }
@@ -122,6 +124,7 @@ impl Caller {
             user_id: Some(self.user.id),
             token: Some((self.token.id, self.token.name.clone())),
             address: self.address.clone(),
+            request_id: self.request_id.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{ApiError, App, ClientAddress};
+use super::{ApiError, App, ClientAddress, RequestId};
 use crate::database::caller::{Caller, Line};
 use crate::database::tokens::{self, Authentication};
 
@@ -36,9 +36,13 @@ pub(super) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<R
     let found = app.with_connection(move |connection| tokens::authenticate(connection, &token)).await?;
     let base = &app.settings.base_url;
     Ok(match found {
-        Authentication::Known(user, token) => {
-            Ok(Caller { user, token, address: address.map(|ip| ip.to_string()), line })
-        }
+        Authentication::Known(user, token) => Ok(Caller {
+            user,
+            token,
+            address: address.map(|ip| ip.to_string()),
+            request_id: parts.extensions.get::<RequestId>().map(ToString::to_string),
+            line,
+        }),
         Authentication::Unknown => Err(format!(
             "the token is unknown to this registry or was revoked: see {base}/me for how to get one, and run \
              `cargo login` with it"

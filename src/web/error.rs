@@ -91,7 +91,9 @@ impl fmt::Display for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(cause) = self.cause {
-            tracing::error!(status = self.status.as_u16(), error = %JobError::own(cause), "a request failed");
+            let failure = JobError::own(cause).failure();
+            let error: &(dyn Error + 'static) = &failure;
+            tracing::error!(status = self.status.as_u16(), error, "a request failed");
         }
         let body = Errors { errors: vec![ErrorDetail { detail: self.detail }] };
         let mut response = (self.status, axum::Json(body)).into_response();

@@ -5,6 +5,7 @@ pub mod api;
 pub mod client_address;
 pub mod download_counts;
 pub mod error;
+pub mod health;
 pub mod https_only;
 pub mod index;
 pub mod metrics;

@@ -10,7 +10,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
-use super::{ApiError, App, hanging_up, index, openapi, pages, private, request_id};
+use super::{ApiError, App, hanging_up, health, index, openapi, pages, private, request_id};
 
 /// What says nothing about caches may not be kept by any: an answer about a crate is out of date with the next publish.
 const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
@@ -31,8 +31,9 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async move |uri: Uri| not_found(&base_url, &uri));
     let router =
-        if app.settings.auth_required { router.layer(from_fn_with_state(app, private::guard)) } else { router };
+        if app.settings.auth_required { router.layer(from_fn_with_state(app.clone(), private::guard)) } else { router };
     router
+        .merge(health::router(app))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(
             TraceLayer::new_for_http()

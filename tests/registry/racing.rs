@@ -74,7 +74,7 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
         .with(|connection| {
             let user = users::create(connection, "ann", None).unwrap();
             let (token, _) = NewToken::named("test").create(connection, user.id).unwrap();
-            Caller { user, token, address: None, line: Line::default() }
+            Caller { user, token, address: None, line: Line::default(), request_id: None }
         })
         .unwrap();
     let admission = Admission::default();
