@@ -3,6 +3,8 @@
 //! A file's name says what is in it, so two publishes can't overwrite each other, storing twice is storing once, and a
 //! file that no version names is garbage and never in anybody's way. Files never change.
 
+mod listing;
+
 use std::future::Future;
 use std::io;
 use std::ops::Range;
@@ -16,6 +18,8 @@ use object_store::path::Path as Location;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
 
 use crate::package::Checksum;
+
+pub use listing::StoredFile;
 
 /// Where crate files are kept. Cheap to clone.
 #[derive(Clone)]

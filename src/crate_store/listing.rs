@@ -1,0 +1,112 @@
+//! What the store holds, a 256th at a time, and moving away what should not be there.
+
+use chrono::{DateTime, Utc};
+use futures_util::{TryFutureExt, TryStreamExt, future};
+use object_store::path::Path as Location;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::{CrateStore, CrateStoreError, location, present, wait_for};
+use crate::package::Checksum;
+use crate::package::checksum::Digest;
+
+/// Where files go that nobody needs, or that are not what their names say.
+const QUARANTINE: &str = "quarantine";
+
+/// A file of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Its path in the store.
+    pub location: String,
+    /// The checksum that it is named by; None for a name that is no checksum's.
+    pub checksum: Option<Checksum>,
+    /// In bytes.
+    pub size: u64,
+    /// When it was last written.
+    pub modified: DateTime<Utc>,
+}
+
+impl CrateStore {
+    /// The files whose checksums begin with this byte, in the order of their names.
+    pub fn list(&self, first_byte: u8) -> Result<Vec<StoredFile>, CrateStoreError> {
+        let prefix = Location::from(format!("{first_byte:02x}"));
+        let found = wait_for(self.store.list(Some(&prefix)).try_collect::<Vec<_>>())??;
+        let mut files: Vec<StoredFile> = found
+            .into_iter()
+            .map(|meta| StoredFile {
+                checksum: named(&meta.location),
+                location: meta.location.to_string(),
+                size: meta.size,
+                modified: meta.last_modified,
+            })
+            .collect();
+        files.sort_by(|one, other| one.location.cmp(&other.location));
+        Ok(files)
+    }
+
+    /// The checksum of what is in a file, and its size in bytes; None if it is not there.
+    pub fn digest(&self, checksum: Checksum) -> Result<Option<(Checksum, u64)>, CrateStoreError> {
+        let location = location(checksum);
+        let digest = self.store.get(&location).and_then(|file| {
+            file.into_stream().try_fold(Digest::default(), |mut digest, bytes| {
+                digest.update(&bytes);
+                future::ready(Ok(digest))
+            })
+        });
+        Ok(present(checksum, wait_for(digest)?)?.map(Digest::finish))
+    }
+
+    /// A whole file; None if it is not there.
+    pub fn read(&self, checksum: Checksum) -> Result<Option<bytes::Bytes>, CrateStoreError> {
+        let location = location(checksum);
+        let content = self.store.get(&location).and_then(object_store::GetResult::bytes);
+        present(checksum, wait_for(content)?)
+    }
+
+    /// Where the file of a checksum is.
+    pub fn place(checksum: Checksum) -> String {
+        location(checksum).to_string()
+    }
+
+    /// Moves a file, named by its path, out of the way, and answers where it is now. `when` is part of its new name, so
+    /// that two of one name don't meet.
+    pub fn quarantine(&self, path: &str, when: DateTime<Utc>) -> Result<String, CrateStoreError> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let target = Location::from_iter([QUARANTINE, &format!("{}-{name}", when.format("%Y%m%dT%H%M%S%.6fZ"))]);
+        wait_for(self.store.rename(&Location::from(path), &target))??;
+        Ok(target.to_string())
+    }
+}
+
+/// The checksum of a file that lies where the file of that checksum does.
+fn named(path: &Location) -> Option<Checksum> {
+    let checksum: Checksum = path.filename()?.strip_suffix(".crate")?.parse().ok()?;
+    (location(checksum) == *path).then_some(checksum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn what_is_stored_is_listed_by_its_first_byte_and_can_be_moved_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = CrateStore::local(directory.path()).unwrap();
+        let checksum = Checksum::of(b"content");
+        store.put(checksum, Bytes::from_static(b"content")).unwrap();
+        let first = checksum.as_bytes()[0];
+        std::fs::write(directory.path().join(format!("{first:02x}/odd.txt")), "odd").unwrap();
+        let listed = store.list(first).unwrap();
+        assert_eq!(
+            listed.iter().map(|file| (file.checksum, file.size)).collect::<Vec<_>>(),
+            [(Some(checksum), 7), (None, 3)]
+        );
+        assert_eq!(store.list(first.wrapping_add(1)).unwrap(), []);
+        assert_eq!(store.digest(checksum).unwrap(), Some((checksum, 7)));
+        assert_eq!(store.digest(Checksum::of(b"other")).unwrap(), None);
+        let moved = store.quarantine(&listed[0].location, Utc::now()).unwrap();
+        assert!(moved.starts_with("quarantine/") && directory.path().join(&moved).exists(), "{moved}");
+        assert_eq!(store.list(first).unwrap().len(), 1);
+        assert_eq!(store.read(checksum).unwrap(), None);
+    }
+}
