@@ -32,5 +32,6 @@ mod serving;
 mod tls;
 mod tokens;
 mod transport;
+mod verifying;
 mod with_command;
 mod yanking;
