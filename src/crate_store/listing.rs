@@ -33,8 +33,9 @@ pub struct Listing {
 }
 
 impl Listing {
-    pub(super) fn new(store: &CrateStore, quarantined: bool) -> Self {
-        let prefix = quarantined.then(|| Location::from(QUARANTINE));
+    /// The files below a directory, or all but those in quarantine.
+    pub(super) fn new(store: &CrateStore, directory: Option<&str>) -> Self {
+        let (prefix, quarantined) = (directory.map(Location::from), directory == Some(QUARANTINE));
         Self { store: store.clone(), files: Some(store.store.list(prefix.as_ref())), quarantined }
     }
 
@@ -76,7 +77,9 @@ impl Iterator for Listing {
 fn stored(file: ObjectMeta, quarantined: bool) -> Option<StoredFile> {
     let place = file.location.as_ref();
     let in_quarantine = place.strip_prefix(QUARANTINE).and_then(|place| place.strip_prefix('/'));
-    let path = if quarantined { in_quarantine? } else { in_quarantine.is_none().then_some(place)? };
+    // What was taken out of the way has the time in its name.
+    let in_quarantine = in_quarantine.and_then(|place| Some(place.rsplit_once('@')?.0));
+    let path = if quarantined { in_quarantine? } else { (!place.starts_with(QUARANTINE)).then_some(place)? };
     let name = path.rsplit('/').next().unwrap_or_default().strip_suffix(".crate");
     let checksum: Option<Checksum> = name.and_then(|name| name.parse().ok());
     let checksum = checksum.filter(|checksum| location(*checksum).as_ref() == path);

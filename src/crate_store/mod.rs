@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::local::LocalFileSystem;
@@ -147,19 +148,48 @@ impl CrateStore {
 
     /// Everything in the store but what is in quarantine, page by page.
     pub fn list(&self) -> Listing {
-        Listing::new(self, false)
+        Listing::new(self, None)
+    }
+
+    /// The files whose checksums begin with this byte, by the order of their paths.
+    pub fn list_beginning(&self, first_byte: u8) -> Result<Vec<StoredFile>, CrateStoreError> {
+        let pages = Listing::new(self, Some(&format!("{first_byte:02x}"))).collect::<Result<Vec<_>, _>>()?;
+        let mut files = pages.concat();
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(files)
+    }
+
+    /// What a file is, read to its end; None if it is not there.
+    pub fn digest(&self, checksum: Checksum) -> Result<Option<Content>, CrateStoreError> {
+        self.read(checksum, |_| Ok(()))
+    }
+
+    /// A whole file; None if it is not there.
+    pub fn read_whole(&self, checksum: Checksum) -> Result<Option<Bytes>, CrateStoreError> {
+        let mut whole = Vec::new();
+        let read = self.read(checksum, |piece| {
+            whole.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(read.map(|_| whole.into()))
+    }
+
+    /// Where the file of a checksum lies, as [`StoredFile`] has it.
+    pub fn place(checksum: Checksum) -> String {
+        location(checksum).to_string()
     }
 
     /// What was taken out of the way, by the paths it had.
     pub fn list_quarantined(&self) -> Listing {
-        Listing::new(self, true)
+        Listing::new(self, Some(QUARANTINE))
     }
 
-    /// Takes a file out of the way, to where nothing looks for it: a path as [`StoredFile`] has it. One that is not there
-    /// is out of the way.
-    pub fn quarantine(&self, path: &str) -> Result<(), CrateStoreError> {
-        let (from, to) = (Location::from(path), Location::from(format!("{QUARANTINE}/{path}")));
-        self.find_at(|| path.to_owned(), self.store.rename(&from, &to)).map(drop)
+    /// Takes a file out of the way, to where nothing looks for it: a path as [`StoredFile`] has it. Answers where it is now;
+    /// None if it was not there. `when` is part of its new name, so that two of one name don't meet.
+    pub fn quarantine(&self, path: &str, when: DateTime<Utc>) -> Result<Option<String>, CrateStoreError> {
+        let to = format!("{QUARANTINE}/{path}@{}", when.format("%Y%m%dT%H%M%S%.6fZ"));
+        let (from, there) = (Location::from(path), Location::from(to.as_str()));
+        Ok(self.find_at(|| path.to_owned(), self.store.rename(&from, &there))?.map(|()| to))
     }
 
     /// Where a file lies, if it lies on this machine.
@@ -289,9 +319,10 @@ mod tests {
         let mut expected = vec![(None, 1), (Some(checksums[0]), 3), (Some(checksums[1]), 3)];
         expected.sort();
         assert_eq!(listed(store.list()), expected);
-        store.quarantine(location(checksums[0]).as_ref()).unwrap();
-        store.quarantine(location(checksums[0]).as_ref()).unwrap();
-        store.quarantine("stray").unwrap();
+        let moved = store.quarantine(location(checksums[0]).as_ref(), Utc::now()).unwrap().unwrap();
+        assert!(directory.path().join(&moved).exists(), "{moved}");
+        assert_eq!(store.quarantine(location(checksums[0]).as_ref(), Utc::now()).unwrap(), None);
+        store.quarantine("stray", Utc::now()).unwrap();
         assert_eq!(listed(store.list()), [(Some(checksums[1]), 3)]);
         assert_eq!(listed(store.list_quarantined()), [(None, 1), (Some(checksums[0]), 3)]);
         assert_eq!(content(&store, checksums[0]), None);

@@ -37,5 +37,6 @@ mod tls;
 mod tokens;
 mod transport;
 mod upgrading;
+mod verifying;
 mod with_command;
 mod yanking;

@@ -213,7 +213,7 @@ fn a_bucket_is_listed_in_pages_read_and_tidied() {
         .unwrap()
         .unwrap();
     assert_eq!((content.checksum, content.size, read), (checksums[7], 4, 7u32.to_le_bytes().to_vec()));
-    store.quarantine(path_of(&7u32.to_le_bytes()).to_str().unwrap()).unwrap();
+    store.quarantine(path_of(&7u32.to_le_bytes()).to_str().unwrap(), chrono::Utc::now()).unwrap();
     assert_eq!(store.size(checksums[7]).unwrap(), None);
     let quarantined: Vec<_> = store.list_quarantined().flat_map(Result::unwrap).collect();
     assert_eq!(quarantined.iter().map(|file| file.checksum).collect::<Vec<_>>(), [Some(checksums[7])]);
