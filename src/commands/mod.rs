@@ -3,6 +3,7 @@
 pub mod error;
 pub mod serve;
 
+mod backup;
 mod counting;
 mod data_dir;
 mod log;
@@ -34,6 +35,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(options) => serve::serve(&options).map(|()| ExitCode::SUCCESS),
         Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
+        Command::Backup(options) => backup::backup(&options),
+        Command::Restore(options) => backup::restore(&options).map(|()| ExitCode::SUCCESS),
         Command::With(options) => with::with(&options),
         Command::Admin(command) => {
             end_with_the_pipe().and_then(|()| operate::operate(command)).map(|()| ExitCode::SUCCESS)

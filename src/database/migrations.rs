@@ -59,6 +59,13 @@ pub fn check(connection: &mut PgConnection) -> Result<(), MigrationError> {
     }
 }
 
+/// Whether this program has a migration of this version.
+pub fn knows(version: &str) -> Result<bool, MigrationError> {
+    use diesel::migration::{Migration, MigrationSource};
+    let known: Vec<Box<dyn Migration<diesel::pg::Pg>>> = MIGRATIONS.migrations().map_err(MigrationError::Failed)?;
+    Ok(known.iter().any(|one| one.name().version().to_string() == version))
+}
+
 fn refuse_newer(connection: &mut PgConnection) -> Result<(), MigrationError> {
     use diesel::migration::{Migration, MigrationSource};
     let known: Vec<Box<dyn Migration<diesel::pg::Pg>>> = MIGRATIONS.migrations().map_err(MigrationError::Failed)?;

@@ -4,7 +4,7 @@ use clap::{Arg, Command, CommandFactory};
 use supercargo::config::Cli;
 
 /// Choices of one call, which would make no sense for every call of a shell.
-const FLAGS_ONLY: [&str; 24] = [
+const FLAGS_ONLY: [&str; 27] = [
     "help",
     "version",
     "json",
@@ -29,6 +29,9 @@ const FLAGS_ONLY: [&str; 24] = [
     "actor",
     "action",
     "since",
+    "check",
+    "at",
+    "keep",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {

@@ -61,6 +61,18 @@ impl Served {
         served
     }
 
+    /// One that is not started yet, with a database in which there is nothing, not even the schema.
+    pub fn nothing(arguments: &[&str]) -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            database: Database::empty(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            log: None,
+            processes: Vec::new(),
+            url: String::new(),
+        }
+    }
+
     pub fn data_dir(&self) -> PathBuf {
         self.directory.path().join("data")
     }
