@@ -87,6 +87,10 @@ fn serve_from(
     let Shared { pool, index, crate_store, wakeups, completions } = shared;
     let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let app = App::new(pool.clone(), crate_store, index_state, wakeups, completions, settings);
+    if let Some(workers) = working.view() {
+        app.health.attend(workers);
+    }
+    let health = app.health.clone();
     let counting = Counting::start(app.download_counts.clone(), pool, options.download_flush_interval)?;
     let mut router = web::router(app);
     let metrics_server = match listeners.metrics {
@@ -108,6 +112,7 @@ fn serve_from(
     if !options.throwaway {
         signals.leave_at_the_next()?;
     }
+    health.stop();
     let said = retract(storage);
     let served = server.stop(options.shutdown_grace);
     counting.stop();

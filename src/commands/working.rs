@@ -1,5 +1,7 @@
 //! The part of a process that takes jobs: runner and listener.
 
+use std::time::Duration;
+
 use super::{CommandError, Storage};
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
@@ -7,7 +9,7 @@ use crate::database::Pool;
 use crate::index::Index;
 use crate::jobs::{self, Environment};
 use crate::queue::listener::Listener;
-use crate::queue::{Completions, Runner, Running, Settings, Wakeups};
+use crate::queue::{Completions, Runner, Running, Settings, Wakeups, WorkersView};
 
 /// What jobs and requests of a process share.
 pub(super) struct Shared {
@@ -44,13 +46,22 @@ impl Working {
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
             Some(options) => {
-                let settings = Settings { history_retention: options.history_retention, ..Settings::default() };
+                let settings = Settings {
+                    history_retention: options.history_retention,
+                    longest_run: options.job_time_limit.unwrap_or(Duration::MAX),
+                    ..Settings::default()
+                };
                 Some(runner.with_settings(settings).start()?)
             }
             None => None,
         };
         let listener = Listener::start(&storage.database_url, &queues, wakeups.clone(), completions.clone())?;
         Ok(Self { running, listener: Some(listener) })
+    }
+
+    /// The workers, if this process has any.
+    pub(super) fn view(&self) -> Option<WorkersView> {
+        self.running.as_ref().map(Running::view)
     }
 
     /// Lets the batch at hand finish.

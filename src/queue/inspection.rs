@@ -27,6 +27,9 @@ pub struct JobView {
     pub key: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub requested_by: Option<String>,
+    /// The request that asked for it, as it is called in the log and in the answer's `X-Request-Id`.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub request_id: Option<String>,
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
     #[diesel(sql_type = Timestamptz)]
@@ -76,15 +79,15 @@ fn owed() -> String {
                  WHEN last_error IS NOT NULL THEN 'failing'
                  WHEN run_at > clock_timestamp() THEN 'delayed'
                  ELSE 'waiting' END AS state,
-            queue, kind, key, requested_by, attempts, created_at, run_at, claimed_at AS started_at,
+            queue, kind, key, requested_by, request_id, attempts, created_at, run_at, claimed_at AS started_at,
             NULL::timestamptz AS ended_at, claimed_by AS worker, last_error AS error, NULL AS detail, payload FROM jobs"
     )
 }
 
-const DEAD: &str = "SELECT id, 'dead' AS state, queue, kind, key, requested_by, attempts, created_at,
+const DEAD: &str = "SELECT id, 'dead' AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
     NULL::timestamptz AS run_at, NULL::timestamptz AS started_at, died_at AS ended_at, NULL AS worker,
     last_error AS error, NULL AS detail, payload FROM dead_jobs";
-const DONE: &str = "SELECT id, outcome AS state, queue, kind, key, requested_by, attempts, created_at,
+const DONE: &str = "SELECT id, outcome AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
     NULL::timestamptz AS run_at, started_at, finished_at AS ended_at, finished_by AS worker, error, detail,
     NULL::jsonb AS payload FROM job_history WHERE outcome IN ('done', 'discarded')";
 
@@ -134,6 +137,9 @@ pub struct Receipt {
     pub key: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub requested_by: Option<String>,
+    /// The request that asked for it, as it is called in the log and in the answer's `X-Request-Id`.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub request_id: Option<String>,
     /// Which start it was.
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
@@ -150,7 +156,8 @@ pub struct Receipt {
     pub detail: Option<String>,
 }
 
-const RECEIPTS: &str = "SELECT seq, id, outcome, queue, kind, key, requested_by, attempts, started_at, finished_at,
+const RECEIPTS: &str =
+    "SELECT seq, id, outcome, queue, kind, key, requested_by, request_id, attempts, started_at, finished_at,
     finished_by, error, detail FROM job_history";
 
 /// The receipts of one job, oldest first.

@@ -66,6 +66,11 @@ pub fn put_as(url: &str, token: &str) -> Reply {
     read(agent().put(url).header("authorization", token).send_empty())
 }
 
+pub fn put_json_as(url: &str, token: &str, body: &Value) -> Reply {
+    let request = agent().put(url).header("authorization", token).header("content-type", "application/json");
+    read(request.send(body.to_string()))
+}
+
 pub fn publish(base_url: &str, token: &str, package: &Package) -> Reply {
     let request = agent().put(format!("{base_url}/api/v1/crates/new")).header("authorization", token);
     read(request.send(&package.body()))
