@@ -35,17 +35,34 @@ impl Storage {
     /// brings the schema up to date.
     pub fn open(options: &StorageOptions, throwaway: bool) -> Result<Self, CommandError> {
         let data_dir = options.data_dir()?;
+        data_dir::refuse_half_restored(&data_dir)?;
+        let storage = Self::start(options, data_dir, throwaway)?;
+        migrations::migrate(&mut storage.connect()?)?;
+        Ok(storage)
+    }
+
+    /// For a registry that is to be restored: a data directory with nothing in it, and a database without the schema.
+    pub(super) fn open_empty(options: &StorageOptions) -> Result<Self, CommandError> {
+        let data_dir = options.data_dir()?;
+        data_dir::create_empty(&data_dir)?;
+        Self::start(options, data_dir, false)
+    }
+
+    /// From now on the registry may be served.
+    pub(super) fn finish_restore(&self) -> Result<(), CommandError> {
+        data_dir::finish_restore(&self.data_dir)
+    }
+
+    fn start(options: &StorageOptions, data_dir: DataDir, throwaway: bool) -> Result<Self, CommandError> {
         data_dir::create(&data_dir)?;
         let lock = Some(data_dir::lock(&data_dir)?);
-        let storage = match options.database_url() {
+        Ok(match options.database_url() {
             Some(url) => Self { data_dir, database_url: with_timeouts(&url), cluster: None, lock },
             None => {
                 let cluster = Cluster::start(&cluster_options(options, &data_dir, throwaway))?;
                 Self { data_dir, database_url: cluster.url(), cluster: Some(cluster), lock }
             }
-        };
-        migrations::migrate(&mut storage.connect()?)?;
-        Ok(storage)
+        })
     }
 
     /// For a process beside the one that serves.

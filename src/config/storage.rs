@@ -66,6 +66,11 @@ impl DataDir {
         self.0.join("admin-token")
     }
 
+    /// There while a restore is not complete.
+    pub fn restoring_file(&self) -> PathBuf {
+        self.0.join("restoring")
+    }
+
     /// Locked by the serving process.
     pub fn lock_file(&self) -> PathBuf {
         self.0.join("lock")

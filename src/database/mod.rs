@@ -2,8 +2,10 @@
 
 pub mod about;
 pub mod audit;
+pub mod backup;
 pub mod caller;
 pub mod catalog;
+pub mod client_programs;
 pub mod crate_limits;
 pub mod crate_states;
 pub mod crates;

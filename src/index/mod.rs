@@ -10,6 +10,7 @@
 //! never a commit.
 
 mod batch;
+mod bundle;
 mod change;
 mod checking;
 mod config_json;

@@ -23,7 +23,7 @@ pub use environment::{Environment, registry};
 pub use maintain_index::MaintainIndex;
 pub use publish_version::PublishVersion;
 pub use remove_crate_file::RemoveCrateFile;
-pub use sync_index::QUEUE;
+pub use sync_index::{QUEUE, agree};
 pub use unyank_version::UnyankVersion;
 pub use wish::{Wish, YankError};
 pub use yank_version::YankVersion;

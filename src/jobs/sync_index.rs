@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use diesel::PgConnection;
+use diesel::{Connection, PgConnection, QueryResult};
 
 use super::commit_message::commit_message;
 use super::{Environment, Wish, maintain_index, remove_crate_file};
@@ -51,13 +51,24 @@ impl Batch<Environment> for SyncIndex {
         let crate_ids: Vec<i32> =
             wishes.iter().map(|wish| wish.crate_id).collect::<BTreeSet<_>>().into_iter().collect();
         let writer = environment.index.lock_writer().map_err(index_failed)?;
-        let written = write_index(&environment.index, &writer, &crate_ids, run)?;
+        let wanted = || run.with_connection(|connection| versions::wanted_lines(connection, &crate_ids));
+        let written = write_index(&environment.index, &writer, wanted)?;
         run.with_connection(|connection| note_what_is_shown(connection, &environment.index, &written))?;
         fault::point("job.effective_noted")?;
         drop(writer);
         run.with_connection(|connection| maintain_index::enqueue_if_needed(connection, &environment.index))?;
         Ok(wishes.into_iter().map(|wish| verdict(&wish, &written)).collect())
     }
+}
+
+/// The same for crates of a registry that nobody serves, without jobs. Answers how many of them were shown otherwise than
+/// they are wanted.
+pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) -> Result<usize, JobError> {
+    let writer = index.lock_writer().map_err(index_failed)?;
+    let written = write_index(index, &writer, || versions::wanted_lines(connection, crate_ids))?;
+    let differed = written.crates.values().filter(|krate| !matches!(krate.outcome, Ok(None))).count();
+    connection.transaction(|connection| note_what_is_shown(connection, index, &written))?;
+    Ok(differed)
 }
 
 /// What became of the crates of a batch.
@@ -72,12 +83,16 @@ struct CrateWritten {
     outcome: Result<Option<String>, String>,
 }
 
-fn write_index(index: &Index, writer: &Writer, crate_ids: &[i32], run: &mut Run<'_>) -> Result<Written, JobError> {
+fn write_index(
+    index: &Index,
+    writer: &Writer,
+    mut wanted: impl FnMut() -> QueryResult<Vec<WantedLine>>,
+) -> Result<Written, JobError> {
     let mut tries = 0;
     loop {
         let head = index.head().map_err(index_failed)?;
         fault::point("job.head_read")?;
-        let lines = run.with_connection(|connection| versions::wanted_lines(connection, crate_ids))?;
+        let lines = wanted()?;
         fault::point("job.wanted_read")?;
         let (mut written, changes) = render_crates(index, &head, lines)?;
         let (ids, changes): (Vec<_>, Vec<_>) = changes.into_iter().unzip();

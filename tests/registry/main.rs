@@ -5,6 +5,7 @@ mod support;
 mod api_description;
 mod api_reading;
 mod auditing;
+mod backing_up;
 mod caching;
 mod cargo_client;
 mod coverage;

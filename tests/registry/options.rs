@@ -4,7 +4,7 @@ use clap::{Arg, Command, CommandFactory};
 use supercargo::config::Cli;
 
 /// Choices of one call, which would make no sense for every call of a shell.
-const FLAGS_ONLY: [&str; 31] = [
+const FLAGS_ONLY: &[&str] = &[
     "help",
     "version",
     "json",
@@ -36,6 +36,9 @@ const FLAGS_ONLY: [&str; 31] = [
     "patience",
     "max-rate",
     "max-crates",
+    "check",
+    "at",
+    "keep",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {

@@ -84,6 +84,13 @@ impl Served {
         Self::not_started(None, false, &[])
     }
 
+    /// The same, with a database in which there is nothing, not even the schema.
+    pub fn nothing(arguments: &[&str]) -> Self {
+        let mut served = Self::not_started(None, false, arguments);
+        served.database = Database::empty();
+        served
+    }
+
     fn not_started(log: Option<String>, has_fail_points: bool, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
