@@ -63,7 +63,7 @@ impl Working {
 }
 
 /// Names this process in job rows and database sessions.
-fn worker_name() -> String {
+pub(super) fn worker_name() -> String {
     let host = nix::unistd::gethostname().unwrap_or_default();
     format!("{}:{}", host.to_string_lossy(), std::process::id())
 }

@@ -116,3 +116,27 @@ pub fn finish(connection: &mut PgConnection, id: i64, standing: &Standing, error
     }
     Ok(())
 }
+
+/// Keeps this advisory lock apart from those of other programs in the same database.
+const LOCK: i64 = 0x7665_7269_6679;
+
+/// Takes the right to repair, and to verify by schedule, which one has in an installation; false if somebody has it. It ends
+/// with the session.
+pub fn try_lock(connection: &mut PgConnection) -> QueryResult<bool> {
+    use diesel::sql_types::{BigInt, Bool};
+    #[derive(QueryableByName)]
+    struct Taken {
+        #[diesel(sql_type = Bool)]
+        taken: bool,
+    }
+    diesel::sql_query("SELECT pg_try_advisory_lock($1) AS taken")
+        .bind::<BigInt, _>(LOCK)
+        .get_result::<Taken>(connection)
+        .map(|row| row.taken)
+}
+
+/// Gives that right back.
+pub fn unlock(connection: &mut PgConnection) -> QueryResult<()> {
+    use diesel::sql_types::BigInt;
+    diesel::sql_query("SELECT pg_advisory_unlock($1)").bind::<BigInt, _>(LOCK).execute(connection).map(drop)
+}

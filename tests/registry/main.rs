@@ -9,6 +9,7 @@ mod caching;
 mod cargo_client;
 mod coverage;
 mod crashes;
+mod damage;
 mod deleting;
 mod download_counting;
 mod fixtures;

@@ -4,7 +4,7 @@ use clap::{Arg, Command, CommandFactory};
 use supercargo::config::Cli;
 
 /// Choices of one call, which would make no sense for every call of a shell.
-const FLAGS_ONLY: [&str; 31] = [
+const FLAGS_ONLY: [&str; 36] = [
     "help",
     "version",
     "json",
@@ -36,6 +36,11 @@ const FLAGS_ONLY: [&str; 31] = [
     "patience",
     "max-rate",
     "max-crates",
+    "repair",
+    "mirror",
+    "token-file",
+    "owner",
+    "retry-dead",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {
