@@ -16,6 +16,7 @@ mod signals;
 mod storage;
 mod tls;
 mod verify;
+mod verifying;
 mod with;
 mod worker;
 mod working;

@@ -1,5 +1,6 @@
 //! The part of a process that takes jobs: runner and listener.
 
+use super::verifying::Verifying;
 use super::{CommandError, Storage};
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
@@ -22,6 +23,7 @@ pub(super) struct Shared {
 pub(super) struct Working {
     running: Option<Running>,
     listener: Option<Listener>,
+    verifying: Option<Verifying>,
 }
 
 impl Working {
@@ -39,8 +41,8 @@ impl Working {
         let environment = Environment { index: index.clone(), crate_store: crate_store.clone() };
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
-        // One more listens.
-        let for_jobs = takes_jobs.map_or(0, |_| runner.connections()) + 1;
+        // One more listens, and one says now and then that this process verifies.
+        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 1) + 1;
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
             Some(options) => {
@@ -50,12 +52,19 @@ impl Working {
             None => None,
         };
         let listener = Listener::start(&storage.database_url, &queues, wakeups.clone(), completions.clone())?;
-        Ok(Self { running, listener: Some(listener) })
+        let verifying = match takes_jobs {
+            Some(options) => Verifying::start(storage, (pool, index, crate_store), options.verify_interval)?,
+            None => None,
+        };
+        Ok(Self { running, listener: Some(listener), verifying })
     }
 
     /// Lets the batch at hand finish.
     pub(super) fn stop(mut self) {
         drop(self.listener.take());
+        if let Some(verifying) = self.verifying.take() {
+            verifying.stop();
+        }
         if let Some(running) = self.running.take() {
             running.stop();
         }

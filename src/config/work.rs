@@ -28,6 +28,12 @@ pub struct WorkOptions {
     /// How long receipts of finished and failed jobs are kept
     #[arg(long, env = "SUPERCARGO_HISTORY_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = duration)]
     pub history_retention: Duration,
+    /// How often database, index and crate files are verified (as `supercargo verify --light` does); 0s for never
+    ///
+    /// One process of an installation does so, at no more than 500 crates a second. What it found is in the log, in /metrics
+    /// and in the table verify_reports.
+    #[arg(long, env = "SUPERCARGO_VERIFY_INTERVAL", value_name = "DURATION", default_value = "6h", value_parser = duration)]
+    pub verify_interval: Duration,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Timestamptz};
 use serde_json::Value;
 
 use super::schema::verify_reports;
@@ -97,11 +98,25 @@ pub fn note(connection: &mut PgConnection, id: i64, standing: &Standing, positio
         .map(drop)
 }
 
-/// Writes how a run ended. One that ended early for the reason `error` keeps its position.
-pub fn finish(connection: &mut PgConnection, id: i64, standing: &Standing, error: Option<&str>) -> QueryResult<()> {
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    Done,
+    /// It can go on, and has not ended.
+    Interrupted,
+    /// It can go on, but for this reason not now.
+    Failed(String),
+}
+
+/// Writes how a run ended. One that can go on keeps its position.
+pub fn finish(connection: &mut PgConnection, id: i64, standing: &Standing, end: &End) -> QueryResult<()> {
+    let error = match end {
+        End::Done => None,
+        End::Interrupted => Some("interrupted"),
+        End::Failed(error) => Some(&**error),
+    };
     diesel::update(verify_reports::table.find(id))
         .set((
-            verify_reports::finished_at.eq(diesel::dsl::sql("clock_timestamp()")),
             verify_reports::crates.eq(standing.crates),
             verify_reports::files.eq(standing.files),
             verify_reports::differences.eq(standing.differences),
@@ -109,7 +124,12 @@ pub fn finish(connection: &mut PgConnection, id: i64, standing: &Standing, error
             verify_reports::error.eq(error),
         ))
         .execute(connection)?;
-    if error.is_none() {
+    if *end != End::Interrupted {
+        diesel::update(verify_reports::table.find(id))
+            .set(verify_reports::finished_at.eq(diesel::dsl::sql::<Nullable<Timestamptz>>("clock_timestamp()")))
+            .execute(connection)?;
+    }
+    if *end == End::Done {
         diesel::update(verify_reports::table.find(id))
             .set(verify_reports::position.eq(None::<Value>))
             .execute(connection)?;

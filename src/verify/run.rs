@@ -11,7 +11,8 @@ use super::repair::Repairs;
 use super::standing::{InFlight, Phase, Position, Report};
 use super::throttle::Throttle;
 use crate::crate_store::{CrateStore, CrateStoreError};
-use crate::database::{Pool, PoolError, verify_reports};
+use crate::database::verify_reports::{self, End};
+use crate::database::{Pool, PoolError};
 use crate::fault;
 use crate::index::{Index, IndexError};
 use crate::jobs;
@@ -193,13 +194,13 @@ impl<'a> Verifier<'a> {
         run.report.finished_at = Utc::now();
         let interrupted = matches!(done, Ok(Flow::Stopped));
         run.report.complete = matches!(done, Ok(Flow::Done));
-        let error = match &done {
-            Ok(Flow::Done) => None,
-            Ok(Flow::Stopped) => Some("interrupted".to_owned()),
-            Err(error) => Some(crate::queue::JobError::own(error.to_string()).to_string()),
+        let end = match &done {
+            Ok(Flow::Done) => End::Done,
+            Ok(Flow::Stopped) => End::Interrupted,
+            Err(error) => End::Failed(error.to_string()),
         };
         let standing = run.report.standing();
-        let noted = self.database(|connection| verify_reports::finish(connection, id, &standing, error.as_deref()));
+        let noted = self.database(|connection| verify_reports::finish(connection, id, &standing, &end));
         done?;
         noted?;
         Ok(Ended { report: run.report, interrupted })

@@ -470,7 +470,7 @@ fn a_crate_that_was_lost_comes_back_with_all_that_can_be_known() {
     let mut after = paths.map(about);
     for versions in [&mut before[0], &mut after[0]] {
         let version = &mut versions["version"];
-        for field in ["id", "created_at", "updated_at", "commit_id", "published_by", "audit_actions"] {
+        for field in ["id", "created_at", "updated_at", "published_at", "index_commit", "audit_actions"] {
             version[field] = serde_json::Value::Null;
         }
     }
