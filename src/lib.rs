@@ -12,6 +12,7 @@ pub mod crate_store;
 pub mod database;
 pub mod index;
 pub mod queue;
+pub mod upstream;
 
 // L2: the only place where queue, index and database meet
 pub mod jobs;

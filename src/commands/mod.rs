@@ -17,6 +17,7 @@ mod signals;
 mod storage;
 mod tls;
 mod verify;
+mod verifying;
 mod with;
 mod worker;
 mod working;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::verifying::Verifying;
 use super::{CommandError, Storage};
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
@@ -24,6 +25,7 @@ pub(super) struct Shared {
 pub(super) struct Working {
     running: Option<Running>,
     listener: Option<Listener>,
+    verifying: Option<Verifying>,
 }
 
 impl Working {
@@ -41,8 +43,8 @@ impl Working {
         let environment = Environment { index: index.clone(), crate_store: crate_store.clone() };
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
-        // One more listens.
-        let for_jobs = takes_jobs.map_or(0, |_| runner.connections()) + 1;
+        // One more listens, and one says now and then that this process verifies.
+        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 1) + 1;
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
             Some(options) => {
@@ -56,7 +58,11 @@ impl Working {
             None => None,
         };
         let listener = Listener::start(&storage.database_url, &queues, wakeups.clone(), completions.clone())?;
-        Ok(Self { running, listener: Some(listener) })
+        let verifying = match takes_jobs {
+            Some(options) => Verifying::start(storage, (pool, index, crate_store), options.verify_interval)?,
+            None => None,
+        };
+        Ok(Self { running, listener: Some(listener), verifying })
     }
 
     /// The workers, if this process has any.
@@ -67,6 +73,9 @@ impl Working {
     /// Lets the batch at hand finish.
     pub(super) fn stop(mut self) {
         drop(self.listener.take());
+        if let Some(verifying) = self.verifying.take() {
+            verifying.stop();
+        }
         if let Some(running) = self.running.take() {
             running.stop();
         }
@@ -74,7 +83,7 @@ impl Working {
 }
 
 /// Names this process in job rows and database sessions.
-fn worker_name() -> String {
+pub(super) fn worker_name() -> String {
     let host = nix::unistd::gethostname().unwrap_or_default();
     format!("{}:{}", host.to_string_lossy(), std::process::id())
 }

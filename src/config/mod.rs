@@ -92,7 +92,7 @@ pub enum Command {
     /// nothing is told that is only on its way.
     ///
     /// The exit code is 0 if everything agrees, 1 if something differs, 2 if that could not be found out, and 130 if the run
-    /// was interrupted; `--resume` then goes on where it stopped.
+    /// was interrupted; `--resume` then goes on where it stopped. With `--repair` they are about what is left.
     Verify(Box<VerifyOptions>),
     /// Make a backup of a registry while it is being served, or check one
     ///

@@ -18,6 +18,7 @@ pub mod ownership;
 pub mod pool;
 pub mod rate_limits;
 pub mod reserved_names;
+pub mod restored;
 pub mod rows;
 pub mod schema;
 pub mod scope;

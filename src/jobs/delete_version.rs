@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::sync_index::SyncIndex;
+use super::sync_index::{Subject, SyncIndex};
 use super::{Environment, Wish};
 use crate::database::audit::{Action, Actor, Event};
 use crate::database::{crates, versions};
@@ -33,8 +33,8 @@ impl Job for DeleteVersion {
 }
 
 impl Member<Environment, SyncIndex> for DeleteVersion {
-    fn into_member(self) -> Wish {
-        self.0
+    fn into_member(self) -> Subject {
+        Subject::Wish(self.0)
     }
 }
 

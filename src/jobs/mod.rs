@@ -10,6 +10,8 @@ pub mod environment;
 pub mod maintain_index;
 pub mod publish_version;
 pub mod remove_crate_file;
+pub mod restoration;
+pub mod sync_crate;
 pub mod unyank_version;
 pub mod yank_version;
 
@@ -23,6 +25,7 @@ pub use environment::{Environment, registry};
 pub use maintain_index::MaintainIndex;
 pub use publish_version::PublishVersion;
 pub use remove_crate_file::RemoveCrateFile;
+pub use sync_crate::SyncCrate;
 pub use sync_index::{QUEUE, agree};
 pub use unyank_version::UnyankVersion;
 pub use wish::{Wish, YankError};

@@ -24,7 +24,7 @@ use crate::database::versions::{Shown, WantedLine};
 use crate::database::{catalog, crates, versions};
 use crate::fault;
 use crate::index::entry::{EntryError, render};
-use crate::index::path::index_path;
+use crate::index::path::{crate_path, index_path};
 use crate::index::shown::shown_versions;
 use crate::index::{Change, Head, Index, IndexError, Writer};
 use crate::package::CrateName;
@@ -39,25 +39,36 @@ const TRIES: usize = 5;
 /// The work that the jobs of the index share.
 pub struct SyncIndex;
 
+/// What a job of the index is about.
+pub enum Subject {
+    /// A version of which something was wanted.
+    Wish(Wish),
+    /// A file of the index, whose crate is looked up when the job runs. It is removed if no crate has it.
+    File(String),
+}
+
 impl Batch<Environment> for SyncIndex {
-    type Member = Wish;
+    type Member = Subject;
     const SIZE: usize = 100;
 
     fn perform(
         environment: &Environment,
-        wishes: Vec<Wish>,
+        subjects: Vec<Subject>,
         run: &mut Run<'_>,
     ) -> Result<Vec<Result<Outcome, JobError>>, JobError> {
-        let crate_ids: Vec<i32> =
-            wishes.iter().map(|wish| wish.crate_id).collect::<BTreeSet<_>>().into_iter().collect();
         let writer = environment.index.lock_writer().map_err(index_failed)?;
-        let wanted = || run.with_connection(|connection| versions::wanted_lines(connection, &crate_ids));
-        let written = write_index(&environment.index, &writer, wanted)?;
+        let mut wanted = || {
+            run.with_connection(|connection| {
+                let ids = crate_ids(connection, &subjects)?;
+                versions::wanted_lines(connection, &ids)
+            })
+        };
+        let written = write_index(&environment.index, &writer, &subjects, &mut wanted)?;
         run.with_connection(|connection| note_what_is_shown(connection, &environment.index, &written))?;
         fault::point("job.effective_noted")?;
         drop(writer);
         run.with_connection(|connection| maintain_index::enqueue_if_needed(connection, &environment.index))?;
-        Ok(wishes.into_iter().map(|wish| verdict(&wish, &written)).collect())
+        Ok(subjects.iter().map(|subject| verdict(subject, &written)).collect())
     }
 }
 
@@ -65,7 +76,7 @@ impl Batch<Environment> for SyncIndex {
 /// they are wanted.
 pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) -> Result<usize, JobError> {
     let writer = index.lock_writer().map_err(index_failed)?;
-    let written = write_index(index, &writer, || versions::wanted_lines(connection, crate_ids))?;
+    let written = write_index(index, &writer, &[], &mut || versions::wanted_lines(connection, crate_ids))?;
     let differed = written.crates.values().filter(|krate| !matches!(krate.outcome, Ok(None))).count();
     connection.transaction(|connection| note_what_is_shown(connection, index, &written))?;
     Ok(differed)
@@ -74,6 +85,8 @@ pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) ->
 /// What became of the crates of a batch.
 struct Written {
     crates: BTreeMap<i32, CrateWritten>,
+    /// Files that were asked for by their paths and that no crate has, with the commits that removed them.
+    removed: BTreeMap<String, Option<String>>,
 }
 
 struct CrateWritten {
@@ -86,7 +99,8 @@ struct CrateWritten {
 fn write_index(
     index: &Index,
     writer: &Writer,
-    mut wanted: impl FnMut() -> QueryResult<Vec<WantedLine>>,
+    subjects: &[Subject],
+    wanted: &mut dyn FnMut() -> QueryResult<Vec<WantedLine>>,
 ) -> Result<Written, JobError> {
     let mut tries = 0;
     loop {
@@ -94,13 +108,16 @@ fn write_index(
         fault::point("job.head_read")?;
         let lines = wanted()?;
         fault::point("job.wanted_read")?;
-        let (mut written, changes) = render_crates(index, &head, lines)?;
+        let (mut written, mut changes) = render_crates(index, &head, lines)?;
+        changes.extend(removals(subjects, &written).map(|change| (None, change)));
         let (ids, changes): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
         match writer.commit(&head, &changes) {
             Ok(committed) => {
-                for (id, commit) in ids.into_iter().zip(committed.commits) {
-                    if let Some(krate) = written.crates.get_mut(&id) {
-                        krate.outcome = Ok(commit.map(|commit| commit.to_string()));
+                for ((id, change), commit) in ids.into_iter().zip(changes).zip(committed.commits) {
+                    let commit = commit.map(|commit| commit.to_string());
+                    match id.and_then(|id| written.crates.get_mut(&id)) {
+                        Some(krate) => krate.outcome = Ok(commit),
+                        None => drop(written.removed.insert(change.path, commit)),
                     }
                 }
                 return Ok(written);
@@ -117,11 +134,43 @@ fn write_index(
     }
 }
 
-fn render_crates(
-    index: &Index,
-    head: &Head,
-    lines: Vec<WantedLine>,
-) -> Result<(Written, Vec<(i32, Change)>), JobError> {
+/// The crates that the subjects are about, as far as there are any.
+fn crate_ids(connection: &mut PgConnection, subjects: &[Subject]) -> QueryResult<Vec<i32>> {
+    let mut ids = BTreeSet::new();
+    for subject in subjects {
+        match subject {
+            Subject::Wish(wish) => drop(ids.insert(wish.crate_id)),
+            Subject::File(path) => {
+                let Some(name) = crate_path(path) else { continue };
+                let found = crates::find(connection, &name)?.filter(|found| index_path(&found.name) == *path);
+                ids.extend(found.map(|found| found.id));
+            }
+        }
+    }
+    Ok(ids.into_iter().collect())
+}
+
+/// What takes away files that were asked for by their paths and that no crate has.
+fn removals<'a>(subjects: &'a [Subject], written: &Written) -> impl Iterator<Item = Change> + use<'a> {
+    let rendered: BTreeSet<String> = written.crates.values().map(|krate| index_path(&krate.name)).collect();
+    let paths: BTreeSet<&String> = subjects
+        .iter()
+        .filter_map(|subject| match subject {
+            Subject::File(path) => Some(path),
+            Subject::Wish(_) => None,
+        })
+        .filter(|path| !rendered.contains(*path))
+        .collect();
+    paths.into_iter().map(|path| Change {
+        path: path.clone(),
+        content: None,
+        message: format!("Remove {path}, which no crate of the database has"),
+    })
+}
+
+type Changes = Vec<(Option<i32>, Change)>;
+
+fn render_crates(index: &Index, head: &Head, lines: Vec<WantedLine>) -> Result<(Written, Changes), JobError> {
     let mut crates: BTreeMap<i32, CrateWritten> = BTreeMap::new();
     for line in lines {
         let fresh = || CrateWritten { name: line.crate_name.clone(), lines: Vec::new(), outcome: Ok(None) };
@@ -137,13 +186,13 @@ fn render_crates(
                     commit_message(&krate.name, before.as_ref().map(|file| &file.content[..]), content.as_bytes());
                 // Cargo takes an empty file for a crate without versions, and asks for it again and again.
                 let content = (!content.is_empty()).then(|| content.into_bytes());
-                changes.push((id, Change { path, content, message }));
+                changes.push((Some(id), Change { path, content, message }));
             }
             // Left out, so that it fails alone.
             Err(error) => krate.outcome = Err(JobError::from(error).to_string()),
         }
     }
-    Ok((Written { crates }, changes))
+    Ok((Written { crates, removed: BTreeMap::new() }, changes))
 }
 
 fn render_crate(krate: &CrateWritten) -> Result<String, EntryError> {
@@ -184,11 +233,21 @@ fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Wr
     Ok(())
 }
 
-fn verdict(wish: &Wish, written: &Written) -> Result<Outcome, JobError> {
-    match written.crates.get(&wish.crate_id).map(|krate| &krate.outcome) {
-        Some(Ok(commit)) => Ok(Outcome { detail: commit.clone() }),
-        Some(Err(error)) => Err(JobError::own(error.clone())),
-        None => Err(JobError::own(format!("the crate {} has no versions in the database any more", wish.name))),
+fn verdict(subject: &Subject, written: &Written) -> Result<Outcome, JobError> {
+    let krate = match subject {
+        Subject::Wish(wish) => written.crates.get(&wish.crate_id),
+        Subject::File(path) => match written.removed.get(path) {
+            Some(commit) => return Ok(Outcome { detail: commit.clone() }),
+            None => written.crates.values().find(|krate| index_path(&krate.name) == *path),
+        },
+    };
+    match (krate.map(|krate| &krate.outcome), subject) {
+        (Some(Ok(commit)), _) => Ok(Outcome { detail: commit.clone() }),
+        (Some(Err(error)), _) => Err(JobError::own(error.clone())),
+        (None, Subject::Wish(Wish { name: about, .. })) => {
+            Err(JobError::own(format!("the crate {about} has no versions in the database any more")))
+        }
+        (None, Subject::File(path)) => Err(JobError::own(format!("the file {path} was neither rendered nor removed"))),
     }
 }
 

@@ -3,7 +3,7 @@
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
-use super::sync_index::SyncIndex;
+use super::sync_index::{Subject, SyncIndex};
 use super::wish::{YankError, request_yanked};
 use super::{Admission, Environment, Wish};
 use crate::database::caller::Caller;
@@ -25,8 +25,8 @@ impl Job for UnyankVersion {
 }
 
 impl Member<Environment, SyncIndex> for UnyankVersion {
-    fn into_member(self) -> Wish {
-        self.0
+    fn into_member(self) -> Subject {
+        Subject::Wish(self.0)
     }
 }
 

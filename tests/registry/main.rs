@@ -11,6 +11,7 @@ mod cargo_client;
 mod coverage;
 mod crash_matrix;
 mod crashes;
+mod damage;
 mod deleting;
 mod download_counting;
 mod fixtures;

@@ -39,6 +39,11 @@ const FLAGS_ONLY: &[&str] = &[
     "check",
     "at",
     "keep",
+    "repair",
+    "mirror",
+    "token-file",
+    "owner",
+    "retry-dead",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {
