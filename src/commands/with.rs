@@ -25,7 +25,7 @@ use crate::database::{embedded, users};
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
 /// Variables that would make the throw-away registry another one.
-const SURROUNDINGS: [&str; 10] = [
+const SURROUNDINGS: [&str; 12] = [
     "DATABASE_URL",
     "SUPERCARGO_DATABASE_URL",
     "SUPERCARGO_PUBLIC_URL",
@@ -36,6 +36,8 @@ const SURROUNDINGS: [&str; 10] = [
     "SUPERCARGO_TRUSTED_PROXIES",
     "SUPERCARGO_MAX_CONNECTIONS",
     "SUPERCARGO_FAIL_POINTS",
+    "SUPERCARGO_INDEX_REMOTE",
+    "SUPERCARGO_INDEX_TOKEN",
 ];
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod admin;
 pub mod http;
+pub mod index;
 pub mod policy;
 pub mod serve;
 pub mod storage;
@@ -20,6 +21,7 @@ pub use admin::{
     TokenCommand, UserCommand, VersionCommand,
 };
 pub use http::HttpOptions;
+pub use index::IndexOptions;
 pub use policy::PolicyOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;

@@ -14,7 +14,10 @@ pub mod unyank_version;
 pub mod yank_version;
 
 mod commit_message;
+pub mod follow;
+
 mod sync_index;
+mod sync_remote;
 mod wish;
 
 pub use admission::{Admission, NewCrates};

@@ -11,6 +11,8 @@
 //!    have moved the index since step 3; whoever takes the lock last reads the newest state, so the database can't be
 //!    left with an older one.
 //!
+//! With a remote, where each machine has a mirror of its own, "now" is not enough; `sync_remote` has those steps.
+//!
 //! Step 4 commits together with the deletion of the jobs' rows, which is the runner's part. Killed anywhere before, the
 //! batch runs again, finds the index as wanted, and does the rest.
 
@@ -19,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use diesel::PgConnection;
 
 use super::commit_message::commit_message;
-use super::{Environment, Wish, maintain_index, remove_crate_file};
+use super::{Environment, Wish, maintain_index, remove_crate_file, sync_remote};
 use crate::database::versions::{Shown, WantedLine};
 use crate::database::{catalog, crates, versions};
 use crate::fault;
@@ -34,7 +36,7 @@ use crate::queue::{Batch, JobError, Outcome, Run};
 pub const QUEUE: &str = "index";
 
 /// How often a batch starts over because somebody else moved the head.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// The work that the jobs of the index share.
 pub struct SyncIndex;
@@ -50,26 +52,42 @@ impl Batch<Environment> for SyncIndex {
     ) -> Result<Vec<Result<Outcome, JobError>>, JobError> {
         let crate_ids: Vec<i32> =
             wishes.iter().map(|wish| wish.crate_id).collect::<BTreeSet<_>>().into_iter().collect();
-        let writer = environment.index.lock_writer().map_err(index_failed)?;
-        let written = write_index(&environment.index, &writer, &crate_ids, run)?;
-        run.with_connection(|connection| note_what_is_shown(connection, &environment.index, &written))?;
+        let index = &environment.index;
+        let written = match index.remote() {
+            Some(remote) => sync_remote::write_and_note(index, remote, &crate_ids, run)?,
+            None => {
+                let writer = index.lock_writer().map_err(index_failed)?;
+                let written = write_index(index, &writer, &crate_ids, run)?;
+                run.with_connection(|connection| note_what_is_shown(connection, index, &written))?;
+                written
+            }
+        };
         fault::point("job.effective_noted")?;
-        drop(writer);
-        run.with_connection(|connection| maintain_index::enqueue_if_needed(connection, &environment.index))?;
+        // Mirrors are maintained by whoever lets them follow: this job may be taken by another machine.
+        if index.remote().is_none() {
+            run.with_connection(|connection| maintain_index::enqueue_if_needed(connection, index))?;
+        }
         Ok(wishes.into_iter().map(|wish| verdict(&wish, &written)).collect())
     }
 }
 
 /// What became of the crates of a batch.
-struct Written {
-    crates: BTreeMap<i32, CrateWritten>,
+pub(super) struct Written {
+    pub crates: BTreeMap<i32, CrateWritten>,
 }
 
-struct CrateWritten {
+pub(super) struct CrateWritten {
     name: CrateName,
     lines: Vec<WantedLine>,
-    /// The commit that changed the crate's file, None if it was as wanted; or why the file can't be rendered.
-    outcome: Result<Option<String>, String>,
+    /// The commit that changed the crate's file, None if it was as wanted; or why it was not written.
+    pub outcome: Result<Option<String>, Unwritten>,
+}
+
+/// Why a crate's file alone was not written: it can't be rendered, or the remote refuses it.
+pub(super) struct Unwritten {
+    pub text: String,
+    /// Nothing else was taken either, so it may not be this crate's fault.
+    pub is_shared: bool,
 }
 
 fn write_index(index: &Index, writer: &Writer, crate_ids: &[i32], run: &mut Run<'_>) -> Result<Written, JobError> {
@@ -102,7 +120,7 @@ fn write_index(index: &Index, writer: &Writer, crate_ids: &[i32], run: &mut Run<
     }
 }
 
-fn render_crates(
+pub(super) fn render_crates(
     index: &Index,
     head: &Head,
     lines: Vec<WantedLine>,
@@ -125,7 +143,7 @@ fn render_crates(
                 changes.push((id, Change { path, content, message }));
             }
             // Left out, so that it fails alone.
-            Err(error) => krate.outcome = Err(JobError::from(error).to_string()),
+            Err(error) => krate.outcome = Err(Unwritten { text: JobError::from(error).to_string(), is_shared: false }),
         }
     }
     Ok((Written { crates }, changes))
@@ -136,7 +154,11 @@ fn render_crate(krate: &CrateWritten) -> Result<String, EntryError> {
     render(wanted.map(|line| (line.index_line.as_str(), line.yanked)))
 }
 
-fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Written) -> Result<(), JobError> {
+pub(super) fn note_what_is_shown(
+    connection: &mut PgConnection,
+    index: &Index,
+    written: &Written,
+) -> Result<(), JobError> {
     let good = || written.crates.iter().filter(|(_, krate)| krate.outcome.is_ok());
     let ids: Vec<i32> = good().map(|(&id, _)| id).collect();
     crates::lock_all(connection, &ids)?;
@@ -172,11 +194,12 @@ fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Wr
 fn verdict(wish: &Wish, written: &Written) -> Result<Outcome, JobError> {
     match written.crates.get(&wish.crate_id).map(|krate| &krate.outcome) {
         Some(Ok(commit)) => Ok(Outcome { detail: commit.clone() }),
-        Some(Err(error)) => Err(JobError::own(error.clone())),
+        Some(Err(unwritten)) if unwritten.is_shared => Err(JobError::shared(unwritten.text.clone())),
+        Some(Err(unwritten)) => Err(JobError::own(unwritten.text.clone())),
         None => Err(JobError::own(format!("the crate {} has no versions in the database any more", wish.name))),
     }
 }
 
-fn index_failed(error: IndexError) -> JobError {
+pub(super) fn index_failed(error: IndexError) -> JobError {
     if error.is_shared() { JobError::shared(error) } else { JobError::own(error) }
 }
