@@ -11,6 +11,7 @@
 //! | a network between worker and database | [`proxy::Proxy`] |
 //! | requests to another process | [`http`] |
 //! | certificates | [`tls::Authority`] |
+//! | remotes of the index: by path, by http, by ssh | [`git_remote`], [`git_http`], [`git_ssh`] |
 //! | waiting for another process | [`event`] |
 
 #![allow(dead_code, reason = "each area uses its part")]
@@ -18,6 +19,9 @@
 pub mod cargo;
 pub mod cluster;
 pub mod event;
+pub mod git_http;
+pub mod git_remote;
+pub mod git_ssh;
 pub mod harness;
 pub mod http;
 pub mod package;
