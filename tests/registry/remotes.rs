@@ -262,7 +262,8 @@ fn a_slow_worker_with_a_mirror_of_its_own_does_not_note_what_is_out_of_date() {
         versions::find(connection, krate.id, &"1.0.0".parse().unwrap()).unwrap().unwrap().effective_yanked
     });
     assert_eq!(effective.unwrap(), Some(false), "the database says what the remote does not");
-    assert_eq!(remote.log().len(), 3, "{:?}", remote.log());
+    // An empty commit may follow, since the slow one can't know what the other has under way.
+    assert_eq!(remote.log()[1..3], ["Publish foo 1.0.0", "Unyank foo 1.0.0"]);
 }
 
 /// A push that nobody heard of again arrives when its wish has been taken back.
