@@ -27,7 +27,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Starts to follow. `prepare` is done first, as often as it takes.
+    /// Starts to follow. `prepare` is done after the first look, as often as it takes.
     pub fn start(
         index: &Index,
         remote: &Remote,
@@ -45,6 +45,7 @@ impl Follower {
             has_fetched: false,
             followed: None,
             failures: 0,
+            unprepared: 0,
         };
         remote.looks().ask();
         std::thread::Builder::new().name("follower".to_owned()).spawn(move || following.follow())?;
@@ -71,12 +72,14 @@ struct Following {
     /// The noted head that was last followed. A mirror that is newer, or whose history was squashed, need not have it.
     followed: Option<String>,
     failures: u32,
+    /// How often what is to be done once has failed.
+    unprepared: u32,
 }
 
 impl Following {
     fn follow(&mut self) {
         loop {
-            let pause = match self.failures {
+            let pause = match self.failures + self.unprepared {
                 0 => self.poll.saturating_sub(self.asked_at.map_or(self.poll, |asked| asked.elapsed())),
                 failures => RETRY.saturating_mul(1 << (failures - 1).min(10)).min(self.poll),
             };
@@ -88,6 +91,7 @@ impl Following {
                     }
                     self.failures = 0;
                     self.remote.looks().done(number);
+                    self.prepare();
                     self.maintain();
                 }
                 Err(error) => {
@@ -119,10 +123,6 @@ impl Following {
         if head.is_some() {
             self.followed = head;
         }
-        if let Some(prepare) = &mut self.prepare {
-            prepare()?;
-            self.prepare = None;
-        }
         noted.map(drop)
     }
 
@@ -151,6 +151,21 @@ impl Following {
             tracing::debug!(head = ?after.commit, "the index followed its remote");
         }
         Ok(())
+    }
+
+    /// What is left to be done once. Readers and followers don't wait for it: a machine may be allowed to read only.
+    fn prepare(&mut self) {
+        let Some(prepare) = &mut self.prepare else { return };
+        match prepare() {
+            Ok(()) => (self.prepare, self.unprepared) = (None, 0),
+            Err(error) => {
+                self.unprepared += 1;
+                if self.unprepared.is_power_of_two() {
+                    let failures = self.unprepared;
+                    tracing::warn!(failures, %error, "config.json can't be brought up to date at the remote; it goes on trying");
+                }
+            }
+        }
     }
 
     /// Each fetch adds a pack, and the job that merges packs runs on one machine only.

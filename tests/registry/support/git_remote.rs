@@ -22,7 +22,9 @@ pub fn git(repository: &Path) -> Command {
 }
 
 fn answer(command: &mut Command) -> String {
-    super::process::succeeded(command.output().unwrap()).trim_end().to_owned()
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
 impl Bare {
