@@ -87,6 +87,7 @@ fn print_job(job: &JobView) -> Result<(), AdminError> {
         ("queue", Some(job.queue.clone())),
         ("about", job.key.clone()),
         ("asked for by", job.requested_by.clone()),
+        ("request", job.request_id.clone()),
         ("attempts", Some(job.attempts.to_string())),
         ("created", Some(time(Some(job.created_at)))),
         ("due", job.run_at.map(|at| time(Some(at)))),

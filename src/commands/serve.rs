@@ -16,11 +16,11 @@ use super::open_files;
 use super::server::{Server, Site, bind};
 use super::setup::{config_json, ensure_admin, ensure_config_json};
 use super::signals::Signals;
+use super::storage::Keeper;
 use super::tls::Certificate;
 use super::working::{Following, Shared, Working};
 use super::{CommandError, Storage};
 use crate::config::{AccessOptions, ServeOptions, WhoMayCreate};
-use crate::crate_store::CrateStore;
 use crate::database::rate_limits::RateLimits;
 use crate::index::View;
 use crate::jobs::{Admission, NewCrates};
@@ -72,7 +72,7 @@ fn serve_from(
     if index.remote().is_none() {
         ensure_config_json(&index, &config_json)?;
     }
-    let crate_store = CrateStore::local(&storage.data_dir.crates())?;
+    let crate_store = storage.crate_store(&options.crate_store, Keeper::Stores)?;
     let pool = storage.pool(&options.storage);
     let metrics = metrics::install(&pool)?;
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
@@ -92,6 +92,10 @@ fn serve_from(
     let Shared { pool, index, crate_store, wakeups, completions } = shared;
     let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let app = App::new(pool.clone(), crate_store, index_state, wakeups, completions, settings);
+    if let Some(workers) = working.view() {
+        app.health.attend(workers);
+    }
+    let health = app.health.clone();
     let counting = Counting::start(app.download_counts.clone(), pool, options.download_flush_interval)?;
     let mut router = web::router(app);
     let metrics_server = match listeners.metrics {
@@ -113,6 +117,7 @@ fn serve_from(
     if !options.throwaway {
         signals.leave_at_the_next()?;
     }
+    health.stop();
     let said = retract(storage);
     let served = server.stop(options.shutdown_grace);
     counting.stop();

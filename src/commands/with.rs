@@ -25,7 +25,7 @@ use crate::database::{embedded, users};
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
 /// Variables that would make the throw-away registry another one.
-const SURROUNDINGS: [&str; 12] = [
+const SURROUNDINGS: [&str; 18] = [
     "DATABASE_URL",
     "SUPERCARGO_DATABASE_URL",
     "SUPERCARGO_PUBLIC_URL",
@@ -38,6 +38,12 @@ const SURROUNDINGS: [&str; 12] = [
     "SUPERCARGO_FAIL_POINTS",
     "SUPERCARGO_INDEX_REMOTE",
     "SUPERCARGO_INDEX_TOKEN",
+    "SUPERCARGO_CRATE_STORE",
+    "SUPERCARGO_S3_ENDPOINT",
+    "SUPERCARGO_S3_CREDENTIALS_FILE",
+    "SUPERCARGO_S3_ACCESS_KEY_ID",
+    "SUPERCARGO_S3_SECRET_ACCESS_KEY",
+    "SUPERCARGO_S3_SESSION_TOKEN",
 ];
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

@@ -12,7 +12,7 @@ use crate::index::{ConfigJson, Index};
 use crate::jobs::follow::Follower;
 use crate::jobs::{self, Environment};
 use crate::queue::listener::{Ear, Listener};
-use crate::queue::{Completions, Runner, Running, Settings, Wakeups};
+use crate::queue::{Completions, Runner, Running, Settings, Wakeups, WorkersView};
 
 /// What jobs and requests of a process share.
 pub(super) struct Shared {
@@ -60,7 +60,11 @@ impl Working {
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
             Some(options) => {
-                let settings = Settings { history_retention: options.history_retention, ..Settings::default() };
+                let settings = Settings {
+                    history_retention: options.history_retention,
+                    longest_run: options.job_time_limit.unwrap_or(Duration::MAX),
+                    ..Settings::default()
+                };
                 Some(runner.with_settings(settings).start()?)
             }
             None => None,
@@ -79,6 +83,11 @@ impl Working {
             }
         };
         Ok(Self { running, listener: Some(listener), follower })
+    }
+
+    /// The workers, if this process has any.
+    pub(super) fn view(&self) -> Option<WorkersView> {
+        self.running.as_ref().map(Running::view)
     }
 
     /// Lets the batch at hand finish.

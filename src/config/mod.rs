@@ -4,11 +4,13 @@
 
 pub mod access;
 pub mod admin;
+pub mod crate_store;
 pub mod http;
 pub mod index;
 pub mod policy;
 pub mod serve;
 pub mod storage;
+pub mod verify;
 pub mod work;
 
 use std::ffi::OsString;
@@ -20,11 +22,13 @@ pub use admin::{
     AdminCommand, AuditOptions, CrateCommand, JobsCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand,
     TokenCommand, UserCommand, VersionCommand,
 };
+pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
 pub use index::IndexOptions;
 pub use policy::PolicyOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;
+pub use verify::VerifyOptions;
 pub use work::{WorkOptions, WorkerOptions};
 
 /// A self-hosted cargo registry whose publishes are never lost, half done or stuck.
@@ -82,6 +86,14 @@ pub enum Command {
     /// Look at the job queue, retry and discard jobs
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Prove that database, index and crate files agree
+    ///
+    /// Works beside a registry that is being served, and alone. A difference is looked at twice before it is told, so that
+    /// nothing is told that is only on its way.
+    ///
+    /// The exit code is 0 if everything agrees, 1 if something differs, 2 if that could not be found out, and 130 if the run
+    /// was interrupted; `--resume` then goes on where it stopped.
+    Verify(Box<VerifyOptions>),
     /// Run a command with a throw-away registry
     ///
     /// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs a command, exits with the

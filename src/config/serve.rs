@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::work::{duration, pause};
-use super::{AccessOptions, HttpOptions, IndexOptions, PolicyOptions, StorageOptions, WorkOptions};
+use super::{AccessOptions, CrateStoreOptions, HttpOptions, IndexOptions, PolicyOptions, StorageOptions, WorkOptions};
 use crate::package::Limits;
 
 #[derive(Args, Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct ServeOptions {
     pub storage: StorageOptions,
     #[command(flatten)]
     pub index: IndexOptions,
+    #[command(flatten)]
+    pub crate_store: CrateStoreOptions,
     /// Address and port to listen on; port 0 picks a free one
     #[arg(long, env = "SUPERCARGO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:2274")]
     pub listen: SocketAddr,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{IndexOptions, StorageOptions};
+use super::{CrateStoreOptions, IndexOptions, StorageOptions};
 
 /// The options of `worker`.
 #[derive(Args, Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct WorkerOptions {
     pub storage: StorageOptions,
     #[command(flatten)]
     pub index: IndexOptions,
+    #[command(flatten)]
+    pub crate_store: CrateStoreOptions,
     #[command(flatten)]
     pub work: WorkOptions,
 }
@@ -30,6 +32,9 @@ pub struct WorkOptions {
     /// How long receipts of finished and failed jobs are kept
     #[arg(long, env = "SUPERCARGO_HISTORY_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = duration)]
     pub history_retention: Duration,
+    /// The longest that a job may run, if that is less than its kind allows
+    #[arg(long, env = "SUPERCARGO_JOB_TIME_LIMIT", value_name = "DURATION", value_parser = pause, hide = true)]
+    pub job_time_limit: Option<Duration>,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

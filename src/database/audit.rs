@@ -89,12 +89,14 @@ pub struct Actor {
     pub token: Option<(i32, String)>,
     /// Where the request came from.
     pub address: Option<String>,
+    /// What the request is called in the log; None for an operator.
+    pub request_id: Option<String>,
 }
 
 impl Actor {
     /// Somebody at the command line of the machine, named `account@host`.
     pub fn operator(account: String) -> Self {
-        Self { name: account, user_id: None, token: None, address: None }
+        Self { name: account, user_id: None, token: None, address: None, request_id: None }
     }
 }
 

@@ -13,12 +13,14 @@
 
 mod batch;
 mod change;
+mod checking;
 mod config_json;
 pub mod entry;
 mod error;
 mod git_program;
 mod initialise;
 mod leftovers;
+mod listing;
 mod maintenance;
 pub mod path;
 pub mod remote;
@@ -28,10 +30,12 @@ mod view;
 mod writer;
 
 pub use change::Change;
+pub use checking::Condition;
 pub use config_json::ConfigJson;
 pub use error::IndexError;
 pub use git_program::{GitProgram, readable_stderr};
 pub use git2::Oid;
+pub use listing::RootEntry;
 pub use maintenance::{Maintainer, Maintenance, REPACK_LIMIT};
 pub use remote::{Credentials, Remote, RemoteOptions};
 pub use repository::{Head, Index, IndexFile};

@@ -83,7 +83,11 @@ pub fn request(
             .detail(json!({ "reason": reason, "checksum": version.checksum, "size": version.size }))
             .record(connection, actor)?;
         let wish = Wish { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
-        let id = Enqueue::new(&DeleteVersion(wish)).requested_by(&actor.name).quietly().insert(connection)?;
+        let id = Enqueue::new(&DeleteVersion(wish))
+            .requested_by(&actor.name)
+            .of_request(actor.request_id.as_deref())
+            .quietly()
+            .insert(connection)?;
         announce(id);
         Ok(id)
     })

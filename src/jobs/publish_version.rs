@@ -241,10 +241,15 @@ pub fn request(
             )
             .record(connection, &caller.actor())?;
         let wish = Wish { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };
-        let job = Enqueue::new(&PublishVersion(wish)).requested_by(&user.login).quietly().insert(connection)?;
+        let job = Enqueue::new(&PublishVersion(wish))
+            .requested_by(&user.login)
+            .of_request(caller.request_id.as_deref())
+            .quietly()
+            .insert(connection)?;
         announce(job);
         fault::point("request.before_commit")
             .map_err(|fault| diesel::result::Error::QueryBuilderError(fault.into()))?;
+        caller.waits()?;
         Ok(Accepted { version_id, job, created_crate })
     })
 }

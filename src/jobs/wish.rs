@@ -89,10 +89,15 @@ pub(super) fn request_yanked<J: Job>(
             .of_version(&version.num)
             .record(connection, &caller.actor())?;
         let wish = Wish { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
-        let id = Enqueue::new(&job(wish)).requested_by(&user.login).quietly().insert(connection)?;
+        let id = Enqueue::new(&job(wish))
+            .requested_by(&user.login)
+            .of_request(caller.request_id.as_deref())
+            .quietly()
+            .insert(connection)?;
         announce(id);
         fault::point("request.before_commit")
             .map_err(|fault| diesel::result::Error::QueryBuilderError(fault.into()))?;
+        caller.waits()?;
         Ok(id)
     })
 }

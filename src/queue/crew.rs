@@ -17,10 +17,11 @@ use parking_lot::{Condvar, Mutex};
 
 use super::connection::LendExt;
 use super::measures::{self, End};
-use super::performing::{begin, commit, unwind_to};
+use super::performing::{begin, commit, listed, unwind_to};
 use super::runner::{Inner, RunnerError};
 use super::storage::DueJob;
 use super::worker::SESSION_PREFIX;
+use super::workers_view::QueueWorkers;
 use super::{JobError, JobId};
 
 /// Threads of one queue that may hang at the same time. Beyond it their places stay empty until one comes back, or for a
@@ -33,12 +34,21 @@ pub(super) struct Claim {
     pub id: JobId,
     pub claim_no: i64,
     pub kind: String,
+    pub key: Option<String>,
+    pub request_id: Option<String>,
     pub attempts: i32,
 }
 
 impl Claim {
     pub(super) fn of(job: &DueJob) -> Self {
-        Self { id: job.id, claim_no: job.claim_no, kind: job.kind.clone(), attempts: job.attempts }
+        Self {
+            id: job.id,
+            claim_no: job.claim_no,
+            kind: job.kind.clone(),
+            key: job.key.clone(),
+            request_id: job.request_id.clone(),
+            attempts: job.attempts,
+        }
     }
 }
 
@@ -46,7 +56,7 @@ impl Claim {
 #[derive(Default)]
 pub(super) struct Slot {
     phase: Mutex<Phase>,
-    /// The process number of the database session; 0 before there is one, and for a runner that nobody watches.
+    /// The process number of the database session; 0 while there is none, and for a runner that nobody watches.
     pub session: AtomicI32,
 }
 
@@ -175,6 +185,18 @@ impl Crew {
         let mut state = self.state.lock();
         while !state.stopping && !self.changed.wait_until(&mut state, until).timed_out() {}
         state.stopping
+    }
+
+    /// Who is there for a queue.
+    pub(super) fn count(&self, queue: &'static str) -> QueueWorkers {
+        let state = self.state.lock();
+        let members = || state.members.iter().filter(|member| member.queue == queue);
+        QueueWorkers {
+            queue,
+            threads: members().count(),
+            connected: members().filter(|member| member.slot.session.load(Ordering::SeqCst) != 0).count(),
+            hung: state.hung_in(queue),
+        }
     }
 
     /// A thread has ended, for whatever reason.
@@ -331,7 +353,10 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
             return;
         }
         let jobs: Vec<_> = overdue.claims.iter().map(|claim| claim.id).collect();
-        tracing::error!(?jobs, queue, limit = ?overdue.limit, "cut off: over the time limit");
+        let kind = overdue.claims.first().map(|claim| claim.kind.as_str());
+        let about = listed(overdue.claims.iter().filter_map(|claim| claim.key.as_deref()));
+        let requests = listed(overdue.claims.iter().filter_map(|claim| claim.request_id.as_deref()));
+        tracing::error!(?jobs, queue, kind, about, requests, limit = ?overdue.limit, "cut off: over the time limit");
         if let Err(error) = self.end_and_record(queue, overdue) {
             // Its rows come due by themselves, and the count of starts stands.
             tracing::error!(?jobs, queue, error = %JobError::from(error), "that a job was cut off could not be recorded");

@@ -15,6 +15,7 @@ use crate::statement::statement;
 pub struct Enqueue<'a, J> {
     job: &'a J,
     requested_by: Option<&'a str>,
+    request_id: Option<&'a str>,
     delay: Duration,
     priority: i16,
     quietly: bool,
@@ -44,12 +45,19 @@ pub enum EnqueueError {
 
 impl<'a, J: Job> Enqueue<'a, J> {
     pub fn new(job: &'a J) -> Self {
-        Self { job, requested_by: None, delay: Duration::ZERO, priority: J::POLICY.priority, quietly: false }
+        let priority = J::POLICY.priority;
+        Self { job, requested_by: None, request_id: None, delay: Duration::ZERO, priority, quietly: false }
     }
 
     /// Who asked for it, for the history.
     pub fn requested_by(mut self, who: &'a str) -> Self {
         self.requested_by = Some(who);
+        self
+    }
+
+    /// Which request asked for it, for the log and the history.
+    pub fn of_request(mut self, id: Option<&'a str>) -> Self {
+        self.request_id = id;
         self
     }
 
@@ -114,14 +122,14 @@ impl<'a, J: Job> Enqueue<'a, J> {
             Order::Any => "NULL",
             Order::ByKey => "NOT EXISTS (SELECT FROM jobs WHERE jobs.kind = asked.kind AND jobs.key = asked.key)",
         };
-        let told = if self.quietly { "" } else { ", pg_notify($8, '')" };
+        let told = if self.quietly { "" } else { ", pg_notify($9, '')" };
         let statement = statement(format!(
             "WITH asked AS (
-                SELECT $1 AS queue, $2 AS kind, $3 AS key, $4 AS payload, $5 AS priority, $6 AS requested_by,
-                       clock_timestamp() + $7 * interval '1 millisecond' AS run_at),
+                SELECT $1 AS queue, $2 AS kind, $3 AS key, $4 AS payload, $5 AS priority, $6 AS requested_by, $7 AS request_id,
+                       clock_timestamp() + $8 * interval '1 millisecond' AS run_at),
              added AS (
-                INSERT INTO jobs (queue, kind, key, payload, priority, requested_by, run_at, turn)
-                SELECT queue, kind, key, payload, priority, requested_by, run_at, {turn} FROM asked
+                INSERT INTO jobs (queue, kind, key, payload, priority, requested_by, request_id, run_at, turn)
+                SELECT queue, kind, key, payload, priority, requested_by, request_id, run_at, {turn} FROM asked
                 RETURNING id)
              SELECT id FROM added{told}"
         ))
@@ -131,6 +139,7 @@ impl<'a, J: Job> Enqueue<'a, J> {
         .bind::<Jsonb, _>(payload)
         .bind::<SmallInt, _>(self.priority)
         .bind::<Nullable<Text>, _>(self.requested_by)
+        .bind::<Nullable<Text>, _>(self.request_id)
         .bind::<BigInt, _>(milliseconds(self.delay));
         let row: IdRow = if self.quietly {
             statement.get_result(connection)?

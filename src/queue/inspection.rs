@@ -27,6 +27,9 @@ pub struct JobView {
     pub key: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub requested_by: Option<String>,
+    /// The request that asked for it, as it is called in the log and in the answer's `X-Request-Id`.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub request_id: Option<String>,
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
     #[diesel(sql_type = Timestamptz)]
@@ -76,15 +79,15 @@ fn owed() -> String {
                  WHEN last_error IS NOT NULL THEN 'failing'
                  WHEN run_at > clock_timestamp() THEN 'delayed'
                  ELSE 'waiting' END AS state,
-            queue, kind, key, requested_by, attempts, created_at, run_at, claimed_at AS started_at,
+            queue, kind, key, requested_by, request_id, attempts, created_at, run_at, claimed_at AS started_at,
             NULL::timestamptz AS ended_at, claimed_by AS worker, last_error AS error, NULL AS detail, payload FROM jobs"
     )
 }
 
-const DEAD: &str = "SELECT id, 'dead' AS state, queue, kind, key, requested_by, attempts, created_at,
+const DEAD: &str = "SELECT id, 'dead' AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
     NULL::timestamptz AS run_at, NULL::timestamptz AS started_at, died_at AS ended_at, NULL AS worker,
     last_error AS error, NULL AS detail, payload FROM dead_jobs";
-const DONE: &str = "SELECT id, outcome AS state, queue, kind, key, requested_by, attempts, created_at,
+const DONE: &str = "SELECT id, outcome AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
     NULL::timestamptz AS run_at, started_at, finished_at AS ended_at, finished_by AS worker, error, detail,
     NULL::jsonb AS payload FROM job_history WHERE outcome IN ('done', 'discarded')";
 
@@ -134,6 +137,9 @@ pub struct Receipt {
     pub key: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub requested_by: Option<String>,
+    /// The request that asked for it, as it is called in the log and in the answer's `X-Request-Id`.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub request_id: Option<String>,
     /// Which start it was.
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
@@ -150,7 +156,8 @@ pub struct Receipt {
     pub detail: Option<String>,
 }
 
-const RECEIPTS: &str = "SELECT seq, id, outcome, queue, kind, key, requested_by, attempts, started_at, finished_at,
+const RECEIPTS: &str =
+    "SELECT seq, id, outcome, queue, kind, key, requested_by, request_id, attempts, started_at, finished_at,
     finished_by, error, detail FROM job_history";
 
 /// The receipts of one job, oldest first.
@@ -247,4 +254,65 @@ pub fn count(connection: &mut PgConnection) -> QueryResult<(i64, i64)> {
         sql_query("SELECT (SELECT count(*) FROM jobs) AS owed, (SELECT count(*) FROM dead_jobs) AS dead")
             .get_result(connection)?;
     Ok((counts.owed, counts.dead))
+}
+
+/// Which of these keys have a job of one of these kinds that is owed, running ones included.
+pub fn keys_owed(connection: &mut PgConnection, kinds: &[&str], keys: &[&str]) -> QueryResult<Vec<String>> {
+    use diesel::sql_types::Array;
+    #[derive(QueryableByName)]
+    struct Key {
+        #[diesel(sql_type = Text)]
+        key: String,
+    }
+    sql_query("SELECT DISTINCT key FROM jobs WHERE kind = ANY ($1) AND key = ANY ($2)")
+        .bind::<Array<Text>, _>(kinds)
+        .bind::<Array<Text>, _>(keys)
+        .load::<Key>(connection)
+        .map(|rows| rows.into_iter().map(|row| row.key).collect())
+}
+
+/// Whether a job of this kind is owed whose payload has this number in this field.
+pub fn is_owed_about(connection: &mut PgConnection, kind: &str, field: &str, number: i64) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Any {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        any: bool,
+    }
+    sql_query("SELECT EXISTS (SELECT FROM jobs WHERE kind = $1 AND payload->>$2 = $3::text) AS any")
+        .bind::<Text, _>(kind)
+        .bind::<Text, _>(field)
+        .bind::<Text, _>(number.to_string())
+        .get_result::<Any>(connection)
+        .map(|row| row.any)
+}
+
+/// Whether any of these jobs is owed, running ones included.
+pub fn any_of_owed(connection: &mut PgConnection, jobs: &[JobId]) -> QueryResult<bool> {
+    use diesel::sql_types::Array;
+    #[derive(QueryableByName)]
+    struct Any {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        any: bool,
+    }
+    sql_query("SELECT EXISTS (SELECT FROM jobs WHERE id = ANY ($1)) AS any")
+        .bind::<Array<BigInt>, _>(jobs)
+        .get_result::<Any>(connection)
+        .map(|row| row.any)
+}
+
+/// The dead jobs of these kinds and this key.
+pub fn dead_of_key(connection: &mut PgConnection, kinds: &[&str], key: &str) -> QueryResult<Vec<JobView>> {
+    use diesel::sql_types::Array;
+    sql_query(format!("{DEAD} WHERE kind = ANY ($1) AND key = $2 ORDER BY id"))
+        .bind::<Array<Text>, _>(kinds)
+        .bind::<Text, _>(key)
+        .load(connection)
+}
+
+/// The next dead jobs in the order of their ids.
+pub fn dead_after(connection: &mut PgConnection, after: JobId, limit: i64) -> QueryResult<Vec<JobView>> {
+    sql_query(format!("{DEAD} WHERE id > $1 ORDER BY id LIMIT $2"))
+        .bind::<BigInt, _>(after)
+        .bind::<BigInt, _>(limit)
+        .load(connection)
 }

@@ -33,8 +33,8 @@ pub fn retry(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult
                 WHERE id = (SELECT id FROM jobs WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)
                 RETURNING *),
              noted AS (
-                INSERT INTO job_history (id, queue, kind, key, requested_by, created_at, attempts, finished_by, outcome)
-                SELECT id, queue, kind, key, requested_by, created_at, attempts, $2, 'retried' FROM due)
+                INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, attempts, finished_by, outcome)
+                SELECT id, queue, kind, key, requested_by, request_id, created_at, attempts, $2, 'retried' FROM due)
              SELECT queue, kind, key, turn FROM due",
         )
         .bind::<BigInt, _>(job)
@@ -60,10 +60,10 @@ fn revive(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<Op
     let revived: Vec<RemovedRow> = sql_query(
         "WITH revived AS (DELETE FROM dead_jobs WHERE id = $1 RETURNING *),
          noted AS (
-            INSERT INTO job_history (id, queue, kind, key, requested_by, created_at, attempts, finished_by, outcome)
-            SELECT id, queue, kind, key, requested_by, created_at, attempts, $2, 'retried' FROM revived)
-         INSERT INTO jobs (id, queue, kind, key, payload, priority, requested_by, created_at, claim_no, last_error, turn)
-         SELECT id, queue, kind, key, payload, priority, requested_by, created_at, claim_no, last_error,
+            INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, attempts, finished_by, outcome)
+            SELECT id, queue, kind, key, requested_by, request_id, created_at, attempts, $2, 'retried' FROM revived)
+         INSERT INTO jobs (id, queue, kind, key, payload, priority, requested_by, request_id, created_at, claim_no, last_error, turn)
+         SELECT id, queue, kind, key, payload, priority, requested_by, request_id, created_at, claim_no, last_error,
                 CASE WHEN ordered THEN NOT EXISTS (
                     SELECT FROM jobs WHERE jobs.kind = revived.kind AND jobs.key = revived.key AND jobs.turn) END
          FROM revived
@@ -82,9 +82,9 @@ pub fn discard(connection: &mut PgConnection, job: JobId, by: &str, reason: &str
             "WITH ended AS (
                 DELETE FROM {table} WHERE id = (SELECT id FROM {table} WHERE id = $1 FOR UPDATE SKIP LOCKED) RETURNING *),
              noted AS (
-                INSERT INTO job_history (id, queue, kind, key, requested_by, created_at, attempts, finished_by, outcome,
+                INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, attempts, finished_by, outcome,
                                          detail, error)
-                SELECT id, queue, kind, key, requested_by, created_at, attempts, $2, 'discarded', $3, last_error
+                SELECT id, queue, kind, key, requested_by, request_id, created_at, attempts, $2, 'discarded', $3, last_error
                 FROM ended)
              SELECT queue, kind, key, {turn} AS turn FROM ended"
         )

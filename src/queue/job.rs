@@ -124,7 +124,55 @@ impl JobError {
     pub fn is_shared(&self) -> bool {
         self.shared
     }
+
+    /// The failure as it is logged.
+    pub fn failure(&self) -> Failure {
+        if let Some(failure) = self.cause.downcast_ref::<Failure>() {
+            return failure.clone();
+        }
+        let first: &(dyn Error + 'static) = &*self.cause;
+        let chain = std::iter::successors(Some(first), |&error| error.source());
+        Failure {
+            text: self.to_string(),
+            causes: chain.map(ToString::to_string).collect(),
+            panicked: self.cause.is::<Panicked>(),
+        }
+    }
 }
+
+/// A failure as it is logged: one line of text with the whole chain, for people; and the causes one by one, outermost
+/// first, for whoever reads them so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    text: String,
+    causes: Vec<String>,
+    panicked: bool,
+}
+
+impl Failure {
+    /// The causes one by one, outermost first.
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// The job panicked, which the panic hook has told already, with the place.
+    pub fn panicked(&self) -> bool {
+        self.panicked
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Failure {}
+
+/// What a job that panicked said.
+#[derive(Debug, thiserror::Error)]
+#[error("the job panicked: {0}")]
+pub(super) struct Panicked(pub String);
 
 /// The whole chain of causes, outermost first.
 impl fmt::Display for JobError {

@@ -55,6 +55,7 @@
 //! | [`settings`] | the times a runner lives by |
 //! | [`measures`] | what is measured while it works |
 //! | [`wakeup`], [`listener`] | who to wake, and how it is heard from other processes |
+//! | `workers_view` | who works in this process, for whoever looks after it |
 //! | [`connection`] | how the runner gets its connections |
 //!
 //! `examples/queue.rs` uses all this with a job of its own.
@@ -77,11 +78,13 @@ mod crew;
 mod performing;
 mod turn;
 mod worker;
+mod workers_view;
 
 pub use connection::{ConnectionSource, Lend, LendExt};
 pub use enqueue::{Enqueue, EnqueueError, announce};
-pub use job::{Backoff, Duplicates, Job, JobError, JobId, Order, Outcome, Policy};
+pub use job::{Backoff, Duplicates, Failure, Job, JobError, JobId, Order, Outcome, Policy};
 pub use registry::{Batch, Member, Perform, Registry, Run, Workers};
 pub use runner::{Drained, Runner, Running};
 pub use settings::Settings;
 pub use wakeup::{Completions, Wakeups};
+pub use workers_view::{QueueWorkers, WorkersView};

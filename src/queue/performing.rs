@@ -8,6 +8,28 @@ use diesel::QueryResult;
 use diesel::connection::{AnsiTransactionManager, TransactionManager, TransactionManagerStatus};
 
 use super::JobError;
+use super::job::Panicked;
+
+/// As many members of a batch as a line of the log names.
+const LISTED: usize = 20;
+
+/// What the members of a batch have, each once and bounded, for a line of the log; None if they have nothing.
+pub(super) fn listed<'a>(texts: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut each: Vec<&str> = Vec::new();
+    for text in texts {
+        if !each.contains(&text) {
+            each.push(text);
+        }
+    }
+    let more = each.len().saturating_sub(LISTED);
+    each.truncate(LISTED);
+    let list = each.join(",");
+    match (list.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(list),
+        (false, more) => Some(format!("{list} and {more} more")),
+    }
+}
 
 /// How many transactions are open on the connection, one within the other.
 pub(super) fn depth(connection: &mut PgConnection) -> QueryResult<u32> {
@@ -37,21 +59,27 @@ pub(super) fn unwind_to(connection: &mut PgConnection, to: u32) -> QueryResult<(
 
 /// Calls a job's code; a panic becomes a failure that keeps its message.
 pub(super) fn catch_panic<T>(job: impl FnOnce() -> Result<T, JobError>) -> Result<T, JobError> {
-    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|payload| Err(JobError::own(panic_message(&*payload))))
+    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|payload| Err(JobError::own(Panicked(panic_message(&*payload)))))
 }
 
 fn panic_message(payload: &(dyn Any + Send)) -> String {
-    let message = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a payload that is no text");
-    format!("the job panicked: {message}")
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("with a payload that is no text").to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_names_the_members_of_a_batch_once_and_not_all_of_a_large_one() {
+        assert_eq!(listed([].into_iter()), None);
+        assert_eq!(listed(["a", "b", "a"].into_iter()).as_deref(), Some("a,b"));
+        let many: Vec<String> = (0..30).map(|number| number.to_string()).collect();
+        let line = listed(many.iter().map(String::as_str)).unwrap();
+        assert!(line.starts_with("0,1,2,") && line.ends_with(",19 and 10 more"), "{line}");
+    }
 
     #[test]
     fn a_panic_keeps_its_message_whatever_its_type() {

@@ -8,6 +8,7 @@ use super::crew::{Crew, Slot};
 use super::registry::{Registry, Workers};
 use super::settings::Settings;
 use super::turn::Turn;
+use super::workers_view::WorkersView;
 use super::{Completions, JobId, Wakeups, crew, sweep};
 
 /// Performs the jobs of a registry.
@@ -134,7 +135,12 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
             })
         };
         // From here on an early return stops what was started.
-        let mut running = Running { watch: None, stop: Some(stop) };
+        let view = {
+            let inner = Arc::clone(&inner);
+            let queues = inner.registry.queues();
+            WorkersView::new(move || queues.iter().map(|queue| inner.crew.count(queue)).collect())
+        };
+        let mut running = Running { watch: None, stop: Some(stop), view };
         for queue in posts {
             crew::start_worker(&inner, queue)?;
         }
@@ -159,9 +165,15 @@ impl<Env: 'static> Inner<Env> {
 pub struct Running {
     watch: Option<JoinHandle<()>>,
     stop: Option<Box<dyn FnOnce() + Send + Sync>>,
+    view: WorkersView,
 }
 
 impl Running {
+    /// Who is at work, for whoever looks after it.
+    pub fn view(&self) -> WorkersView {
+        self.view.clone()
+    }
+
     /// Lets every worker finish the batch it is at, and returns when all have. A job that hangs is cut off when its time
     /// limit is over, and is not waited for after that.
     pub fn stop(self) {

@@ -63,6 +63,9 @@ pub struct DueJob {
     pub key: Option<String>,
     #[diesel(sql_type = Jsonb)]
     pub payload: Value,
+    /// The request that asked for it.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub request_id: Option<String>,
     /// Starts before this one.
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
@@ -88,7 +91,7 @@ pub(super) const LOST: &str = "(claimed_at IS NOT NULL AND (last_failed_at IS NU
 /// `NO KEY`, because a full `FOR UPDATE` would block inserts elsewhere that refer to the row.
 pub fn lock_due(connection: &mut PgConnection, queue: &str, kinds: &[&str], limit: usize) -> QueryResult<Vec<DueJob>> {
     statement(format!(
-        "SELECT id, kind, key, payload, attempts, claim_no, turn IS NOT NULL AS ordered, {LOST} AS lost, last_error,
+        "SELECT id, kind, key, payload, request_id, attempts, claim_no, turn IS NOT NULL AS ordered, {LOST} AS lost, last_error,
                 extract(epoch FROM clock_timestamp() - run_at)::float8 AS waited
          FROM jobs
          WHERE queue = $1 AND kind = ANY($2) AND run_at <= clock_timestamp() AND turn IS NOT FALSE
@@ -105,9 +108,9 @@ pub fn lock_due(connection: &mut PgConnection, queue: &str, kinds: &[&str], limi
 /// Writes into the history that the last start of these rows was never heard of again.
 pub fn note_lost(connection: &mut PgConnection, jobs: &[JobId]) -> QueryResult<usize> {
     sql_query(
-        "INSERT INTO job_history (id, queue, kind, key, requested_by, created_at, started_at, attempts, finished_by,
+        "INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, started_at, attempts, finished_by,
                                   outcome)
-         SELECT id, queue, kind, key, requested_by, created_at, claimed_at, attempts, claimed_by, 'lost'
+         SELECT id, queue, kind, key, requested_by, request_id, created_at, claimed_at, attempts, claimed_by, 'lost'
          FROM jobs WHERE id = ANY($1)",
     )
     .bind::<Array<BigInt>, _>(jobs)
@@ -215,9 +218,9 @@ pub fn finish(
             WHERE jobs.id = claim.id AND jobs.claim_no = claim.claim_no
             RETURNING jobs.*, claim.detail),
          noted AS (
-            INSERT INTO job_history (id, queue, kind, key, requested_by, created_at, started_at, attempts, finished_by,
+            INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, started_at, attempts, finished_by,
                                      outcome, detail)
-            SELECT id, queue, kind, key, requested_by, created_at, claimed_at, attempts, $4, 'done', detail FROM done
+            SELECT id, queue, kind, key, requested_by, request_id, created_at, claimed_at, attempts, $4, 'done', detail FROM done
             RETURNING id),
          told AS (
             SELECT array_agg(id) AS ids
@@ -249,9 +252,9 @@ pub fn fail(
                 run_at = clock_timestamp() + $4 * interval '1 millisecond'
             WHERE id = $1 AND claim_no = $2
             RETURNING *)
-         INSERT INTO job_history (id, queue, kind, key, requested_by, created_at, started_at, attempts, finished_by,
+         INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, started_at, attempts, finished_by,
                                   outcome, error)
-         SELECT id, queue, kind, key, requested_by, created_at, claimed_at, attempts, claimed_by, 'failed', $3
+         SELECT id, queue, kind, key, requested_by, request_id, created_at, claimed_at, attempts, claimed_by, 'failed', $3
          FROM failed",
     )
     .bind::<BigInt, _>(job)
@@ -279,9 +282,9 @@ pub fn give_back(
             FROM before WHERE jobs.id = before.id
             RETURNING jobs.*, before.attempts AS started, before.last_error AS last_error_before),
          noted AS (
-            INSERT INTO job_history (id, queue, kind, key, requested_by, created_at, started_at, attempts, finished_by,
+            INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, started_at, attempts, finished_by,
                                      outcome, error)
-            SELECT id, queue, kind, key, requested_by, created_at, claimed_at, started, claimed_by, 'failed', $3
+            SELECT id, queue, kind, key, requested_by, request_id, created_at, claimed_at, started, claimed_by, 'failed', $3
             FROM given WHERE last_error_before IS DISTINCT FROM $3)
          SELECT id FROM given",
     )
@@ -309,15 +312,15 @@ pub fn bury(connection: &mut PgConnection, job: JobId, claim_no: i64, error: &st
     let dead: Vec<RemovedRow> = sql_query(
         "WITH dead AS (DELETE FROM jobs WHERE id = $1 AND claim_no = $2 RETURNING *),
          kept AS (
-            INSERT INTO dead_jobs (id, queue, kind, key, payload, priority, requested_by, created_at, attempts,
+            INSERT INTO dead_jobs (id, queue, kind, key, payload, priority, requested_by, request_id, created_at, attempts,
                                    claim_no, last_error, ordered)
-            SELECT id, queue, kind, key, payload, priority, requested_by, created_at, attempts, claim_no, $3,
+            SELECT id, queue, kind, key, payload, priority, requested_by, request_id, created_at, attempts, claim_no, $3,
                    turn IS NOT NULL
             FROM dead),
          noted AS (
-            INSERT INTO job_history (id, queue, kind, key, requested_by, created_at, started_at, attempts, finished_by,
+            INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, started_at, attempts, finished_by,
                                      outcome, error)
-            SELECT id, queue, kind, key, requested_by, created_at, claimed_at, attempts, claimed_by, 'dead', $3
+            SELECT id, queue, kind, key, requested_by, request_id, created_at, claimed_at, attempts, claimed_by, 'dead', $3
             FROM dead)
          SELECT queue, kind, key, turn FROM dead",
     )

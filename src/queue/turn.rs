@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
 
-use super::JobError;
 use super::connection::{Lend, LendExt};
 use super::crew::{Claim, Slot};
 use super::measures::{self, End};
-use super::performing::{begin, catch_panic, commit, depth, unwind_to};
+use super::performing::{begin, catch_panic, commit, depth, listed, unwind_to};
 use super::registry::{Group, Run, Verdicts};
 use super::runner::{Drained, Inner, RunnerError};
 use super::storage::{self, DueJob};
+use super::{Failure, JobError, Outcome};
 use crate::fault;
 
 /// Rows with this many starts behind them are run alone.
@@ -54,7 +54,9 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         let Some(claimed) = connection.with(|connection| self.touch(connection, queue))? else {
             return Ok(Turn::Idle);
         };
-        let Some(limit) = claimed.first().map(|job| self.group(&job.kind).policy().time_limit) else {
+        let Some(limit) =
+            claimed.first().map(|job| self.group(&job.kind).policy().time_limit.min(self.settings.longest_run))
+        else {
             return Ok(Turn::Worked(Drained::default()));
         };
         fault::point("queue.touched")?;
@@ -68,16 +70,19 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         let began = Instant::now();
         slot.performs(began, limit, held.iter().map(Claim::of).collect())?;
         fault::point("queue.held")?;
+        let _span = span_of(queue, &held).entered();
         let verdicts = self.perform(connection, &held, outside + 1, began + limit)?;
         slot.talks()?;
         measures::ran(queue, &held[0].kind, held.len(), began.elapsed());
+        let failures: Vec<Failed> = held.iter().zip(&verdicts).filter_map(Failed::of).collect();
         let drained = connection.with(|connection| self.record(connection, queue, &held, verdicts))?;
         fault::point("queue.recorded")?;
         connection.with(commit)?;
         fault::point("queue.committed")?;
         self.completions.finished(drained.done.iter().copied());
-        for (job, error) in &drained.failed {
-            tracing::warn!(job, queue, error, "a job failed");
+        failures.iter().for_each(|failed| failed.log(queue));
+        if !drained.done.is_empty() {
+            tracing::info!(done = drained.done.len(), took = ?began.elapsed(), "jobs are done");
         }
         Ok(Turn::Worked(drained))
     }
@@ -96,7 +101,7 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
             let error = storage::killed_each_time(first.attempts, first.last_error.as_deref());
             storage::bury(connection, first.id, first.claim_no, &error)?;
             commit(connection)?;
-            tracing::error!(job = first.id, kind = first.kind, error, "a job is dead");
+            tell_of_death(queue, &Claim::of(first), &error);
             measures::ended(queue, &first.kind, End::Dead);
             return Ok(Some(Vec::new()));
         }
@@ -168,9 +173,7 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         let group = self.group(&held[0].kind);
         let jobs = held.iter().map(|job| (job.kind.as_str(), job.payload.clone())).collect();
         connection.with(begin)?;
-        let span = tracing::info_span!("jobs", first = held[0].id, count = held.len(), kind = held[0].kind);
-        let performed = span
-            .in_scope(|| catch_panic(|| group.perform(&self.environment, jobs, &mut Run::new(connection, deadline))));
+        let performed = catch_panic(|| group.perform(&self.environment, jobs, &mut Run::new(connection, deadline)));
         let everybody = match performed {
             // A batch answers for what its members wrote; where none succeeded nothing is to stay.
             Ok(verdicts) if verdicts.iter().all(Result::is_err) => {
@@ -191,8 +194,9 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
             tracing::warn!(job = held[0].id, error = %everybody, "a job failed, and its connection is lost");
             return Err(broken.into());
         }
-        let text = everybody.to_string();
-        let same = || if everybody.is_shared() { JobError::shared(text.clone()) } else { JobError::own(text.clone()) };
+        let failure = everybody.failure();
+        let same =
+            || if everybody.is_shared() { JobError::shared(failure.clone()) } else { JobError::own(failure.clone()) };
         Ok(held.iter().map(|_| Err(same())).collect())
     }
 
@@ -245,7 +249,7 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
             let wait = jittered(policy.backoff.delay(attempts));
             storage::fail(connection, claim.id, claim.claim_no, text, wait)?
         } else {
-            tracing::error!(job = claim.id, kind = claim.kind, error = text, "a job is dead");
+            tell_of_death(queue, claim, text);
             measures::ended(queue, &claim.kind, End::Dead);
             storage::bury(connection, claim.id, claim.claim_no, text)?
         };
@@ -258,6 +262,52 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
     fn group(&self, kind: &str) -> &dyn Group<Env> {
         self.registry.group_of(kind).expect("only kinds of the registry are claimed") // see `kinds_of`
     }
+}
+
+/// The span of a batch. It has the level of errors, so that a log of errors alone tells who asked for what failed.
+fn span_of(queue: &str, held: &[DueJob]) -> tracing::Span {
+    let about = listed(held.iter().filter_map(|job| job.key.as_deref()));
+    let requests = listed(held.iter().filter_map(|job| job.request_id.as_deref()));
+    let (first, count, attempt) = (held[0].id, held.len(), held[0].attempts);
+    tracing::error_span!("jobs", queue, first, count, kind = held[0].kind, attempt, about, requests)
+}
+
+/// A job that failed, for the log.
+struct Failed<'a> {
+    job: &'a DueJob,
+    failure: Failure,
+    shared: bool,
+}
+
+impl<'a> Failed<'a> {
+    fn of((job, verdict): (&'a DueJob, &Result<Outcome, JobError>)) -> Option<Self> {
+        let error = verdict.as_ref().err()?;
+        Some(Self { job, failure: error.failure(), shared: error.is_shared() })
+    }
+
+    fn log(&self, queue: &str) {
+        let DueJob { id, kind, key, request_id, attempts, last_error, .. } = self.job;
+        let again = last_error.as_deref() == Some(self.failure.to_string().as_str());
+        let error: &(dyn std::error::Error + 'static) = &self.failure;
+        tracing::warn!(
+            job = id,
+            queue,
+            kind,
+            key = key.as_deref(),
+            attempt = attempts,
+            request = request_id.as_deref(),
+            shared = self.shared,
+            again,
+            error,
+            "a job failed"
+        );
+    }
+}
+
+fn tell_of_death(queue: &str, claim: &Claim, error: &str) {
+    let Claim { id, kind, key, request_id, attempts, .. } = claim;
+    let (key, request) = (key.as_deref(), request_id.as_deref());
+    tracing::error!(job = id, queue, kind, key, attempt = attempts, request, error, "a job is dead");
 }
 
 /// Spreads retries, so that jobs which failed together don't come back together.

@@ -29,6 +29,7 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
             match self.work_while_connected(queue, slot, &mut failures) {
                 Ok(()) | Err(RunnerError::CutOff) => break,
                 Err(error) => {
+                    slot.session.store(0, Ordering::SeqCst);
                     let wait = Duration::from_millis(100).saturating_mul(1 << failures.min(10)).min(RECONNECT_CAP);
                     failures += 1;
                     tracing::warn!(queue, failures, error = %JobError::from(error), "the worker goes on in {wait:?}");

@@ -7,6 +7,7 @@ use diesel::PgConnection;
 use tokio::sync::Semaphore;
 
 use super::download_counts::DownloadCounts;
+use super::health::Health;
 use super::index::IndexState;
 use super::{ApiError, TrustedProxies};
 use crate::crate_store::CrateStore;
@@ -35,6 +36,8 @@ pub struct Parts {
     pub download_counts: DownloadCounts,
     /// What lately counted searches found.
     pub totals: Totals,
+    /// Whether requests should be sent here.
+    pub health: Health,
     blocking_calls: Arc<Semaphore>,
 }
 
@@ -77,6 +80,7 @@ impl App {
             settings,
             download_counts: DownloadCounts::default(),
             totals: Totals::default(),
+            health: Health::default(),
             blocking_calls,
         }))
     }

@@ -60,13 +60,18 @@ impl Drop for Database {
     }
 }
 
+/// A connection to another database of the cluster, for what is done to one from outside.
+pub fn administrator() -> PgConnection {
+    PgConnection::establish(&url_of("postgres")).unwrap()
+}
+
 /// A migrated database for tests that roll back what they do.
 pub fn shared_url() -> String {
     url_of("test_shared")
 }
 
 fn administrate(statement: &str) {
-    PgConnection::establish(&url_of("postgres")).unwrap().batch_execute(statement).unwrap();
+    administrator().batch_execute(statement).unwrap();
 }
 
 /// The cluster's URL names its own database; this names another one.
