@@ -7,6 +7,7 @@ pub mod admin;
 pub mod backup;
 pub mod crate_store;
 pub mod http;
+pub mod index;
 pub mod policy;
 pub mod serve;
 pub mod storage;
@@ -25,6 +26,7 @@ pub use admin::{
 pub use backup::{BackupOptions, RestoreOptions};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
+pub use index::IndexOptions;
 pub use policy::PolicyOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{CrateStoreOptions, StorageOptions};
+use super::{CrateStoreOptions, IndexOptions, StorageOptions};
 
 /// The options of `worker`.
 #[derive(Args, Debug, Clone)]
 pub struct WorkerOptions {
     #[command(flatten)]
     pub storage: StorageOptions,
+    #[command(flatten)]
+    pub index: IndexOptions,
     #[command(flatten)]
     pub crate_store: CrateStoreOptions,
     #[command(flatten)]

@@ -12,6 +12,7 @@ pub mod crates;
 pub mod dependencies;
 pub mod downloads;
 pub mod embedded;
+pub mod index_state;
 pub mod migrations;
 pub mod owners;
 pub mod ownership;

@@ -8,7 +8,8 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::sync_index::{Subject, SyncIndex};
+use super::subject::Subject;
+use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
 use crate::database::audit::{Action, Actor, Event};
 use crate::database::{crates, versions};

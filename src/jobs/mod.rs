@@ -16,8 +16,13 @@ pub mod unyank_version;
 pub mod yank_version;
 
 mod commit_message;
+pub mod follow;
+
+mod subject;
 mod sync_index;
+mod sync_remote;
 mod wish;
+mod written;
 
 pub use admission::{Admission, NewCrates};
 pub use delete_version::DeleteVersion;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::admission::{Admission, NewCrates};
-use super::sync_index::{Subject, SyncIndex};
+use super::subject::Subject;
+use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
 use crate::database::about::About;
 use crate::database::audit::{Action, Event};

@@ -3,7 +3,8 @@
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
-use super::sync_index::{Subject, SyncIndex};
+use super::subject::Subject;
+use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
 use crate::queue::{Enqueue, EnqueueError, Job, JobId, Member, Policy};
 

@@ -3,7 +3,8 @@
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
-use super::sync_index::{Subject, SyncIndex};
+use super::subject::Subject;
+use super::sync_index::SyncIndex;
 use super::wish::{YankError, request_yanked};
 use super::{Admission, Environment, Wish};
 use crate::database::caller::Caller;
