@@ -8,6 +8,7 @@ mod data_dir;
 mod log;
 mod metrics;
 mod migrate;
+mod monitor;
 mod open_files;
 mod operate;
 mod server;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(options) => serve::serve(&options).map(|()| ExitCode::SUCCESS),
         Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
+        Command::Monitor(options) => Ok(monitor::monitor(&options)),
         Command::With(options) => with::with(&options),
         Command::Admin(command) => {
             end_with_the_pipe().and_then(|()| operate::operate(command)).map(|()| ExitCode::SUCCESS)

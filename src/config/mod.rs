@@ -5,6 +5,7 @@
 pub mod access;
 pub mod admin;
 pub mod http;
+pub mod monitor;
 pub mod policy;
 pub mod serve;
 pub mod storage;
@@ -20,6 +21,7 @@ pub use admin::{
     TokenCommand, UserCommand, VersionCommand,
 };
 pub use http::HttpOptions;
+pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
 pub use policy::PolicyOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;
@@ -80,6 +82,12 @@ pub enum Command {
     /// Look at the job queue, retry and discard jobs
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Say whether the registry is well, and page somebody if it is not
+    ///
+    /// Looks once and prints a line as monitoring plug-ins do; the exit code is 0 for well, 1 for a warning, 2 for what is
+    /// critical, 3 if it can't look. With --watch it goes on. With a receiver (--pagerduty-key-file, --webhook-url) it pages:
+    /// once when a problem has been found in --page-after looks in a row, and once when it is over, also from cron.
+    Monitor(Box<MonitorOptions>),
     /// Run a command with a throw-away registry
     ///
     /// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs a command, exits with the

@@ -17,6 +17,7 @@ mod health;
 mod layers;
 mod measuring;
 mod migrations;
+mod monitoring;
 mod operating;
 mod options;
 mod owning;

@@ -4,7 +4,7 @@ use clap::{Arg, Command, CommandFactory};
 use supercargo::config::Cli;
 
 /// Choices of one call, which would make no sense for every call of a shell.
-const FLAGS_ONLY: [&str; 24] = [
+const FLAGS_ONLY: [&str; 26] = [
     "help",
     "version",
     "json",
@@ -13,6 +13,8 @@ const FLAGS_ONLY: [&str; 24] = [
     "done",
     "limit",
     "interval",
+    "watch",
+    "test-page",
     "reason",
     "user",
     "name",

@@ -10,6 +10,7 @@
 //! | clients at work while something is killed | [`publishers::Publishers`] |
 //! | a network between worker and database | [`proxy::Proxy`] |
 //! | requests to another process | [`http`] |
+//! | receivers of pages and reports | [`recorder::Recorder`] |
 //! | certificates | [`tls::Authority`] |
 //! | waiting for another process | [`event`] |
 
@@ -24,4 +25,5 @@ pub mod package;
 pub mod process;
 pub mod proxy;
 pub mod publishers;
+pub mod recorder;
 pub mod tls;
