@@ -7,6 +7,7 @@ pub mod admin;
 pub mod http;
 pub mod monitor;
 pub mod policy;
+pub mod sentry;
 pub mod serve;
 pub mod storage;
 pub mod work;
@@ -23,6 +24,7 @@ pub use admin::{
 pub use http::HttpOptions;
 pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
 pub use policy::PolicyOptions;
+pub use sentry::SentryOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;
 pub use work::{WorkOptions, WorkerOptions};
@@ -37,6 +39,17 @@ pub struct Cli {
     pub command: Command,
     #[command(flatten)]
     pub log: LogOptions,
+}
+
+impl Cli {
+    /// What is reported; None for commands that a person waits for.
+    pub fn reports(&self) -> Option<&SentryOptions> {
+        match &self.command {
+            Command::Serve(options) => Some(&options.work.sentry),
+            Command::Worker(options) => Some(&options.work.sentry),
+            _ => None,
+        }
+    }
 }
 
 /// What is written to standard error while a command runs.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::StorageOptions;
+use super::{SentryOptions, StorageOptions};
 
 /// The options of `worker`.
 #[derive(Args, Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct WorkOptions {
     /// How long receipts of finished and failed jobs are kept
     #[arg(long, env = "SUPERCARGO_HISTORY_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = duration)]
     pub history_retention: Duration,
+    #[command(flatten)]
+    pub sentry: SentryOptions,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

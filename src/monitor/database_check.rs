@@ -34,7 +34,7 @@ impl Source {
     }
 
     /// A connection on which nothing lasts longer than the time limit; or what is wrong.
-    pub(super) fn connect(&self) -> Result<PgConnection, Finding> {
+    pub(super) fn connect(&self) -> Result<PgConnection, Box<Finding>> {
         let url = match &self.url {
             Some(url) => url.clone(),
             None => match embedded::attach(self.data_dir()) {
@@ -54,13 +54,13 @@ impl Source {
         Ok(connection)
     }
 
-    fn away(&self, why: String) -> Finding {
+    fn away(&self, why: String) -> Box<Finding> {
         // libpq breaks its messages into lines.
         let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
         let finding = Finding::new(DATABASE, Severity::Critical, why);
         match self.url.is_none().then(|| embedded::last_words(self.data_dir())).flatten() {
-            Some(log) => finding.with(json!({ "log": log })),
-            None => finding,
+            Some(log) => Box::new(finding.with(json!({ "log": log }))),
+            None => Box::new(finding),
         }
     }
 }

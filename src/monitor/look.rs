@@ -63,7 +63,7 @@ impl Watched {
                 findings.extend(asked);
             }
             Err(away) => {
-                findings.push(away);
+                findings.push(*away);
                 let skipped = |(name, _): &OnTheDatabase| Finding::skipped(name, "the database is away");
                 findings.extend(ON_THE_DATABASE.iter().map(skipped));
             }

@@ -27,6 +27,7 @@ mod queue;
 mod racing;
 mod reading;
 mod repeating;
+mod reporting;
 mod request_ids;
 mod requests;
 mod rules;
