@@ -7,6 +7,9 @@
 //! What is armed is written as `NAME=ACTION`, several separated by `;`. ACTION is `abort`, `error`, `panic` or `stall(DURATION)`,
 //! perhaps followed by `@N`: at the Nth time the place is passed instead of the first. Each fires once in the life of a
 //! process, and says so on standard error, so that a test can tell whether it tested anything.
+//!
+//! `@FILE` instead arms one point of a running process: whoever passes the place while FILE holds `NAME=ACTION` removes
+//! FILE and acts. A test writes the file, and sees that the point has fired by its being gone.
 
 use std::time::Duration;
 
@@ -73,19 +76,25 @@ fn parse_one(text: &str) -> Result<Armed, ArmError> {
 
 #[cfg(any(debug_assertions, feature = "fail-points"))]
 mod built_in {
+    use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
     use parking_lot::Mutex;
 
     use super::{Action, ArmError, Armed, Fault, parse};
 
+    /// A file that arms a point while the process runs.
+    static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
     static ANY: AtomicBool = AtomicBool::new(false);
     static ARMED: Mutex<Vec<Armed>> = Mutex::new(Vec::new());
 
     /// Arms fail points for the life of the process; replaces what was armed.
     pub fn arm(text: &str) -> Result<(), ArmError> {
-        let armed = parse(text)?;
-        ANY.store(!armed.is_empty(), Ordering::Release);
+        let file = text.strip_prefix('@').map(PathBuf::from);
+        let armed = if file.is_some() { Vec::new() } else { parse(text)? };
+        ANY.store(!armed.is_empty() || file.is_some(), Ordering::Release);
+        *FILE.lock() = file;
         *ARMED.lock() = armed;
         Ok(())
     }
@@ -100,8 +109,18 @@ mod built_in {
         if ANY.load(Ordering::Acquire) { pass(name) } else { Ok(()) }
     }
 
+    /// The same on a thread of its own, after a pause: for a place that has no code behind it, such as after an answer.
+    pub fn point_after(pause: Duration, name: &'static str) {
+        if ANY.load(Ordering::Acquire) {
+            std::thread::spawn(move || {
+                std::thread::sleep(pause);
+                pass(name)
+            });
+        }
+    }
+
     fn pass(name: &'static str) -> Result<(), Fault> {
-        match fires(name) {
+        match fires(name).or_else(|| fires_by_file(name)) {
             None => Ok(()),
             Some(action) => {
                 eprintln!("fail point {name}: {action:?}");
@@ -111,6 +130,7 @@ mod built_in {
                     Action::Panic => panic!("the fail point {name} was armed"),
                     Action::Stall(duration) => {
                         std::thread::sleep(duration);
+                        eprintln!("fail point {name}: goes on");
                         Ok(())
                     }
                 }
@@ -124,15 +144,24 @@ mod built_in {
         one.remaining -= 1;
         (one.remaining == 0).then_some(one.action)
     }
+
+    /// Of several that pass at once, the one that removes the file acts.
+    fn fires_by_file(name: &str) -> Option<Action> {
+        let file = FILE.lock().clone()?;
+        let armed = parse(&std::fs::read_to_string(&file).ok()?).ok()?.pop()?;
+        (armed.name == name && std::fs::remove_file(file).is_ok()).then_some(armed.action)
+    }
 }
 
 #[cfg(not(any(debug_assertions, feature = "fail-points")))]
 mod built_in {
-    use super::{ArmError, Fault, parse};
+    use std::time::Duration;
+
+    use super::{ArmError, Fault};
 
     /// Refuses: there is nothing to arm.
     pub fn arm(text: &str) -> Result<(), ArmError> {
-        if parse(text)?.is_empty() { Ok(()) } else { Err(ArmError::NotBuiltIn) }
+        if text.is_empty() { Ok(()) } else { Err(ArmError::NotBuiltIn) }
     }
 
     /// Nothing.
@@ -140,9 +169,13 @@ mod built_in {
     pub fn point(_name: &'static str) -> Result<(), Fault> {
         Ok(())
     }
+
+    /// Nothing.
+    #[inline(always)]
+    pub fn point_after(_pause: Duration, _name: &'static str) {}
 }
 
-pub use built_in::{arm, point};
+pub use built_in::{arm, point, point_after};
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ pub mod jobs;
 // L3: who asks for work, and who looks at it
 pub mod admin;
 pub mod monitor;
+pub mod verify;
 pub mod web;
 
 // L4: what a process is made of

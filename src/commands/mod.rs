@@ -17,6 +17,7 @@ mod setup;
 mod signals;
 mod storage;
 mod tls;
+mod verify;
 mod with;
 mod worker;
 mod working;
@@ -43,6 +44,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
         Command::Monitor(options) => Ok(monitor::monitor(&options)),
+        Command::Verify(options) => end_with_the_pipe().map(|()| verify::verify(&options)),
         Command::With(options) => with::with(&options),
         Command::Admin(command) => {
             end_with_the_pipe().and_then(|()| operate::operate(command)).map(|()| ExitCode::SUCCESS)

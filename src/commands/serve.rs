@@ -16,11 +16,11 @@ use super::open_files;
 use super::server::{Server, Site, bind};
 use super::setup::{ensure_admin, ensure_config_json};
 use super::signals::Signals;
+use super::storage::Keeper;
 use super::tls::Certificate;
 use super::working::{Shared, Working};
 use super::{CommandError, Storage};
 use crate::config::{AccessOptions, ServeOptions, WhoMayCreate};
-use crate::crate_store::CrateStore;
 use crate::database::rate_limits::RateLimits;
 use crate::index::View;
 use crate::jobs::{Admission, NewCrates};
@@ -68,7 +68,7 @@ fn serve_from(
     }
     let index = storage.index(&options.storage)?;
     ensure_config_json(&index, &base_url, options.access.auth_required)?;
-    let crate_store = CrateStore::local(&storage.data_dir.crates())?;
+    let crate_store = storage.crate_store(&options.crate_store, Keeper::Stores)?;
     let pool = storage.pool(&options.storage);
     let metrics = metrics::install(&pool)?;
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };

@@ -4,12 +4,22 @@ use diesel::{Connection, PgConnection, RunQueryDsl};
 
 use super::CommandError;
 use super::data_dir::{self, DataDirLock};
-use crate::config::StorageOptions;
 use crate::config::storage::DataDir;
+use crate::config::{CrateStoreOptions, CrateStorePlace, StorageOptions};
+use crate::crate_store::{CrateStore, S3Credentials, S3Settings};
 use crate::database::embedded::{self, Cluster};
 use crate::database::url::with_timeouts;
 use crate::database::{Pool, migrations};
 use crate::index::{GitProgram, Index};
+
+/// What a process does with crate files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeper {
+    /// It is the one of this machine that stores them.
+    Stores,
+    /// It reads and removes them, beside one that stores.
+    Reads,
+}
 
 /// Storage in use by this process.
 pub struct Storage {
@@ -119,12 +129,56 @@ impl Storage {
         Ok(Index::open_or_init_with(&self.data_dir.index(), git)?)
     }
 
+    /// Opens the crate store. A bucket that is described wrongly is refused. One that can't be reached is reported and used
+    /// all the same: index and API need it for downloads and publishes only, and it may come back while they are served.
+    pub(super) fn crate_store(&self, options: &CrateStoreOptions, keeper: Keeper) -> Result<CrateStore, CommandError> {
+        let directory = match &options.crate_store {
+            Some(CrateStorePlace::Bucket { bucket, prefix }) => {
+                return open_bucket(&s3_settings(options, bucket, prefix)?);
+            }
+            Some(CrateStorePlace::Directory(directory)) => std::path::absolute(directory)?,
+            None => self.data_dir.crates(),
+        };
+        Ok(match keeper {
+            Keeper::Stores => CrateStore::local(&directory)?,
+            Keeper::Reads => CrateStore::beside(&directory)?,
+        })
+    }
+
     /// Stops the private PostgreSQL and releases the data directory.
     pub fn close(self) -> Result<(), CommandError> {
         let stopped = self.cluster.map_or(Ok(()), Cluster::stop);
         drop(self.lock);
         Ok(stopped?)
     }
+}
+
+fn s3_settings(options: &CrateStoreOptions, bucket: &str, prefix: &str) -> Result<S3Settings, CommandError> {
+    let endpoint = options.endpoint().map_err(CommandError::new)?;
+    let (access_key_id, secret_access_key, session_token) = options.keys().map_err(CommandError::new)?;
+    Ok(S3Settings {
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        virtual_hosted: options.is_virtual_hosted(endpoint.as_deref()),
+        endpoint,
+        region: options.region(),
+        allow_http: options.s3_allow_http,
+        limit: options.s3_timeout,
+        credentials: S3Credentials { access_key_id, secret_access_key, session_token },
+    })
+}
+
+fn open_bucket(settings: &S3Settings) -> Result<CrateStore, CommandError> {
+    let store = CrateStore::s3(settings)?;
+    match store.check() {
+        Err(away) if away.is_outage() => tracing::error!(
+            store = settings.name(), error = %away,
+            "the crate store can't be reached: downloads and publishes are answered with 503 until it can; if it does not \
+             come back, look at --crate-store and --s3-endpoint"
+        ),
+        checked => checked?,
+    }
+    Ok(store)
 }
 
 fn no_registry(data_dir: &DataDir) -> CommandError {

@@ -25,7 +25,7 @@ use crate::database::{embedded, users};
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
 /// Variables that would make the throw-away registry another one.
-const SURROUNDINGS: [&str; 11] = [
+const SURROUNDINGS: [&str; 17] = [
     "DATABASE_URL",
     "SUPERCARGO_DATABASE_URL",
     "SUPERCARGO_PUBLIC_URL",
@@ -37,6 +37,12 @@ const SURROUNDINGS: [&str; 11] = [
     "SUPERCARGO_MAX_CONNECTIONS",
     "SUPERCARGO_SENTRY_DSN",
     "SUPERCARGO_FAIL_POINTS",
+    "SUPERCARGO_CRATE_STORE",
+    "SUPERCARGO_S3_ENDPOINT",
+    "SUPERCARGO_S3_CREDENTIALS_FILE",
+    "SUPERCARGO_S3_ACCESS_KEY_ID",
+    "SUPERCARGO_S3_SECRET_ACCESS_KEY",
+    "SUPERCARGO_S3_SESSION_TOKEN",
 ];
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

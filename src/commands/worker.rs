@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::server::bind;
 use super::signals::Signals;
+use super::storage::Keeper;
 use super::working::{Shared, Working};
 use super::{CommandError, Storage, metrics};
 use crate::config::WorkerOptions;
-use crate::crate_store::CrateStore;
 use crate::queue::{Completions, Wakeups};
 
 /// How long somebody who reads the metrics may go on after the first SIGTERM.
@@ -25,7 +25,7 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
         Some(listener) => Some(metrics::serve(listener, metrics::install(&pool)?)?),
         None => None,
     };
-    let crate_store = CrateStore::beside(&storage.data_dir.crates())?;
+    let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
     let working = Working::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS)?;
     tracing::info!(data_dir = %storage.data_dir.path().display(), "taking jobs");

@@ -1,5 +1,7 @@
 //! The part of a process that takes jobs: runner and listener.
 
+use std::time::Duration;
+
 use super::{CommandError, Storage};
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
@@ -44,7 +46,11 @@ impl Working {
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
             Some(options) => {
-                let settings = Settings { history_retention: options.history_retention, ..Settings::default() };
+                let settings = Settings {
+                    history_retention: options.history_retention,
+                    longest_run: options.job_time_limit.unwrap_or(Duration::MAX),
+                    ..Settings::default()
+                };
                 Some(runner.with_settings(settings).start()?)
             }
             None => None,

@@ -4,12 +4,14 @@
 
 pub mod access;
 pub mod admin;
+pub mod crate_store;
 pub mod http;
 pub mod monitor;
 pub mod policy;
 pub mod sentry;
 pub mod serve;
 pub mod storage;
+pub mod verify;
 pub mod work;
 
 use std::ffi::OsString;
@@ -21,12 +23,14 @@ pub use admin::{
     AdminCommand, AuditOptions, CrateCommand, JobsCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand,
     TokenCommand, UserCommand, VersionCommand,
 };
+pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
 pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
 pub use policy::PolicyOptions;
 pub use sentry::SentryOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;
+pub use verify::VerifyOptions;
 pub use work::{WorkOptions, WorkerOptions};
 
 /// A self-hosted cargo registry whose publishes are never lost, half done or stuck.
@@ -101,6 +105,14 @@ pub enum Command {
     /// critical, 3 if it can't look. With --watch it goes on. With a receiver (--pagerduty-key-file, --webhook-url) it pages:
     /// once when a problem has been found in --page-after looks in a row, and once when it is over, also from cron.
     Monitor(Box<MonitorOptions>),
+    /// Prove that database, index and crate files agree
+    ///
+    /// Works beside a registry that is being served, and alone. A difference is looked at twice before it is told, so that
+    /// nothing is told that is only on its way.
+    ///
+    /// The exit code is 0 if everything agrees, 1 if something differs, 2 if that could not be found out, and 130 if the run
+    /// was interrupted; `--resume` then goes on where it stopped.
+    Verify(Box<VerifyOptions>),
     /// Run a command with a throw-away registry
     ///
     /// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs a command, exits with the

@@ -52,6 +52,9 @@ pub struct LimitOptions {
     /// How many processes have to take jobs or stand by for it
     #[arg(long, env = "SUPERCARGO_MIN_WORKERS", value_name = "N", default_value = "1")]
     pub min_workers: u32,
+    /// How old the newest verification may be: a limit that is critical, or two of which the first one warns
+    #[arg(long, env = "SUPERCARGO_MAX_VERIFY_AGE", value_name = "DURATIONS", value_parser = durations)]
+    pub max_verify_age: Option<Limit<Duration>>,
     /// How full the file system of the data directory may be, in percent of its bytes and of its inodes
     #[arg(long, env = "SUPERCARGO_DISK_LIMIT", value_name = "PERCENTS", default_value = "80,90", value_parser = percents)]
     pub disk_limit: Limit<u8>,

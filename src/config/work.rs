@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{SentryOptions, StorageOptions};
+use super::{CrateStoreOptions, SentryOptions, StorageOptions};
 
 /// The options of `worker`.
 #[derive(Args, Debug, Clone)]
 pub struct WorkerOptions {
     #[command(flatten)]
     pub storage: StorageOptions,
+    #[command(flatten)]
+    pub crate_store: CrateStoreOptions,
     #[command(flatten)]
     pub work: WorkOptions,
 }
@@ -28,6 +30,9 @@ pub struct WorkOptions {
     /// How long receipts of finished and failed jobs are kept
     #[arg(long, env = "SUPERCARGO_HISTORY_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = duration)]
     pub history_retention: Duration,
+    /// The longest that a job may run, if that is less than its kind allows
+    #[arg(long, env = "SUPERCARGO_JOB_TIME_LIMIT", value_name = "DURATION", value_parser = pause, hide = true)]
+    pub job_time_limit: Option<Duration>,
     #[command(flatten)]
     pub sentry: SentryOptions,
 }

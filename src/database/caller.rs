@@ -1,5 +1,8 @@
 //! Who asks for a change: a user, with the token that says so.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::{DateTime, Utc};
 
 use super::audit::Actor;
@@ -17,6 +20,24 @@ pub struct Caller {
     pub address: Option<String>,
     /// What the request is called in the log.
     pub request_id: Option<String>,
+    /// Whether the caller still waits for the answer.
+    pub line: Line,
+}
+
+/// The connection to whoever asked. A request that nobody waits for any more is not carried out: its client takes it for
+/// failed, and may have asked for the opposite since.
+#[derive(Clone, Debug, Default)]
+pub struct Line(Arc<AtomicBool>);
+
+impl Line {
+    /// Nobody will hear the answer.
+    pub fn cut(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_cut(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// The token is not good for this. Nothing was changed.
@@ -38,6 +59,8 @@ pub enum Denied {
     NotAdmin { login: String },
     #[error("the token `{token}` ends on {ends}, so it can make no token that lives longer: give an earlier end")]
     OutlivesMaker { token: String, ends: DateTime<Utc> },
+    #[error("the client closed the connection before this was carried out, and so it was not")]
+    HungUp,
 }
 
 impl Caller {
@@ -53,6 +76,11 @@ impl Caller {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the caller waits. Asked last before a change commits.
+    pub fn waits(&self) -> Result<(), Denied> {
+        if self.line.is_cut() { Err(Denied::HungUp) } else { Ok(()) }
     }
 
     /// Whether the token stands for its user without restriction, as is asked of whoever changes tokens.

@@ -5,6 +5,13 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+diesel::table! {
+    schema_compatibility (only_one) {
+        only_one -> Bool,
+        oldest -> Text,
+    }
+}
+
 /// Every migration, in order. Each goes down as well as up.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
@@ -16,7 +23,7 @@ const MIGRATION_LOCK: i64 = 0x7375_7065_7264;
 pub enum MigrationError {
     #[error(
         "the database is newer than this program: it has the migration {newest}, which this version of supercargo does \
-         not know. Start the version that made it, or a later one"
+         not know and can't work with. Start the version that made it, or a later one"
     )]
     Newer { newest: String },
     #[error("the database is not up to date ({missing} migrations are missing): run `supercargo migrate` first")]
@@ -59,12 +66,22 @@ pub fn check(connection: &mut PgConnection) -> Result<(), MigrationError> {
     }
 }
 
+/// A newer program may have migrated the database already, while this one is still in use beside it or is started once
+/// more. That is good as long as what was added leaves what this one knows as it is, which the database says of itself.
 fn refuse_newer(connection: &mut PgConnection) -> Result<(), MigrationError> {
     use diesel::migration::{Migration, MigrationSource};
     let known: Vec<Box<dyn Migration<diesel::pg::Pg>>> = MIGRATIONS.migrations().map_err(MigrationError::Failed)?;
     let applied = connection.applied_migrations().map_err(MigrationError::Failed)?;
-    let newest = applied.into_iter().find(|version| known.iter().all(|one| one.name().version() != *version));
-    newest.map_or(Ok(()), |version| Err(MigrationError::Newer { newest: version.to_string() }))
+    // The newest comes first.
+    let unknown = applied.into_iter().find(|version| known.iter().all(|one| one.name().version() != *version));
+    let Some(newest) = unknown else { return Ok(()) };
+    let newest_known = known.iter().map(|one| one.name().version().to_string()).max().unwrap_or_default();
+    let oldest: String = schema_compatibility::table.select(schema_compatibility::oldest).first(connection)?;
+    if newest_known < oldest {
+        return Err(MigrationError::Newer { newest: newest.to_string() });
+    }
+    tracing::info!(%newest, "a newer version of supercargo has added to the database; this one works with it");
+    Ok(())
 }
 
 fn lock(connection: &mut PgConnection, statement: &str) -> QueryResult<usize> {

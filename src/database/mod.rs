@@ -5,6 +5,7 @@ pub mod audit;
 pub mod caller;
 pub mod catalog;
 pub mod crate_limits;
+pub mod crate_states;
 pub mod crates;
 pub mod dependencies;
 pub mod downloads;
@@ -24,6 +25,7 @@ pub mod tokens;
 pub mod topics;
 pub mod url;
 pub mod users;
+pub mod verify_reports;
 pub mod versions;
 
 mod types;

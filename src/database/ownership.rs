@@ -85,7 +85,9 @@ pub fn change_as(
         if let Some(limited) = rate_limits.draw(connection, user.id, &user.login, Scope::ChangeOwners)? {
             return Err(OwnersError::RateLimited(Box::new(limited)));
         }
-        change_all(connection, &krate, logins, change, &caller.actor())
+        let done = change_all(connection, &krate, logins, change, &caller.actor())?;
+        caller.waits()?;
+        Ok(done)
     })
 }
 

@@ -173,6 +173,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    verify_reports (id) {
+        id -> BigInt,
+        started_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+        mode -> Text,
+        requested_by -> Text,
+        crates -> BigInt,
+        files -> BigInt,
+        differences -> BigInt,
+        summary -> Jsonb,
+        error -> Nullable<Text>,
+        position -> Nullable<Jsonb>,
+    }
+}
+
 diesel::joinable!(api_tokens -> users (user_id));
 diesel::joinable!(team_members -> teams (team_id));
 diesel::joinable!(team_members -> users (user_id));

@@ -3,19 +3,19 @@
 //! Source: the Cargo book, "Registry Index", and cargo's `RegistryConfig`. Cargo reads the three keys written here and no
 //! other.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::change::Change;
 
 /// What the index tells cargo about its registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigJson {
     /// Where crate files are downloaded: a URL, with cargo's markers (`{crate}`, `{version}` …) or without.
     pub dl: String,
     /// Where the web API is: a URL without a slash at its end.
     pub api: String,
     /// Whether cargo shall send its token with every request.
-    #[serde(rename = "auth-required", skip_serializing_if = "is_false")]
+    #[serde(rename = "auth-required", default, skip_serializing_if = "is_false")]
     pub auth_required: bool,
 }
 
@@ -29,6 +29,11 @@ impl ConfigJson {
         let mut bytes = serde_json::to_vec_pretty(self).expect("strings and a bool"); // JSON holds both
         bytes.push(b'\n');
         bytes
+    }
+
+    /// What a file says. Other keys are passed over, as cargo does.
+    pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
     }
 
     /// The change that makes the index say this; `present` is what it holds now.

@@ -11,12 +11,14 @@
 
 mod batch;
 mod change;
+mod checking;
 mod config_json;
 pub mod entry;
 mod error;
 mod git_program;
 mod initialise;
 mod leftovers;
+mod listing;
 mod maintenance;
 pub mod path;
 mod repository;
@@ -25,10 +27,12 @@ mod view;
 mod writer;
 
 pub use change::Change;
+pub use checking::Condition;
 pub use config_json::ConfigJson;
 pub use error::IndexError;
 pub use git_program::{GitProgram, readable_stderr};
 pub use git2::Oid;
+pub use listing::RootEntry;
 pub use maintenance::{Maintainer, Maintenance, REPACK_LIMIT};
 pub use repository::{Head, Index, IndexFile};
 pub use view::{Coding, View};

@@ -249,6 +249,7 @@ pub fn request(
         announce(job);
         fault::point("request.before_commit")
             .map_err(|fault| diesel::result::Error::QueryBuilderError(fault.into()))?;
+        caller.waits()?;
         Ok(Accepted { version_id, job, created_crate })
     })
 }

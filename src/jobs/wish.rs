@@ -97,6 +97,7 @@ pub(super) fn request_yanked<J: Job>(
         announce(id);
         fault::point("request.before_commit")
             .map_err(|fault| diesel::result::Error::QueryBuilderError(fault.into()))?;
+        caller.waits()?;
         Ok(id)
     })
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::database_check::Source;
 use super::finding::{Finding, Severity};
 use super::http::Http;
-use super::{MonitorError, certificate, database_check, disk, endpoint, queue_checks};
+use super::{MonitorError, certificate, database_check, disk, endpoint, queue_checks, verification};
 use crate::config::{LimitOptions, MonitorOptions};
 use crate::jobs;
 use crate::queue::{JobError, Registry};
@@ -22,15 +22,16 @@ pub struct Watched {
 /// A check that asks the database. Its first value is its name, for when the database is away.
 type OnTheDatabase = (&'static str, fn(&mut PgConnection, &Watched) -> diesel::QueryResult<Finding>);
 
-/// Every check that asks the database. What the registry notes of itself in a table is looked at by one more line here:
-/// the state of an index remote, the newest report of a verification.
-const ON_THE_DATABASE: [OnTheDatabase; 6] = [
+/// Every check that asks the database. What else the registry notes of itself in a table, such as the state of an index
+/// remote, is looked at by one more line here.
+const ON_THE_DATABASE: [OnTheDatabase; 7] = [
     (queue_checks::OLDEST_JOB, queue_checks::oldest_job),
     (queue_checks::DEAD_JOBS, queue_checks::dead_jobs),
     (queue_checks::FAILING_JOBS, queue_checks::failing_jobs),
     (queue_checks::HUNG_JOBS, queue_checks::hung_jobs),
     (queue_checks::UNKNOWN_JOBS, queue_checks::unknown_jobs),
     (queue_checks::WORKERS, queue_checks::workers),
+    (verification::VERIFICATION, verification::look),
 ];
 
 impl Watched {

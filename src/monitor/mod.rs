@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`finding`] | what a check answers |
 //! | [`look`] | all checks, made |
-//! | [`queue_checks`], [`disk`], [`certificate`], [`endpoint`], [`database_check`] | the checks |
+//! | [`queue_checks`], [`disk`], [`certificate`], [`endpoint`], [`database_check`], [`verification`] | the checks |
 //! | [`report`] | a look for people, monitoring systems and scripts |
 //! | [`incidents`] | from looks to events |
 //! | [`state`] | the file that remembers |
@@ -37,6 +37,7 @@ pub mod pagerduty;
 pub mod queue_checks;
 pub mod report;
 pub mod state;
+pub mod verification;
 pub mod webhook;
 
 /// Why the monitor can't work. Each says what to change.

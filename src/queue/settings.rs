@@ -30,6 +30,8 @@ pub struct Settings {
     /// How much longer than its kind allows a row may be held before the sweep ends the session: the process that runs
     /// the job comes first, and then the database's own time limits.
     pub sweep_patience: Duration,
+    /// The longest that any job may run, whatever its kind allows.
+    pub longest_run: Duration,
     /// How long receipts are kept in the history.
     pub history_retention: Duration,
     /// A mistake to make on purpose, for the tests that have to notice it.
@@ -50,6 +52,7 @@ impl Default for Settings {
             sweep_every: Duration::from_secs(60),
             sweep_page: 500,
             sweep_patience: Duration::from_secs(30),
+            longest_run: Duration::MAX,
             history_retention: Duration::from_secs(30 * 24 * 60 * 60),
             hold_skips_locked: false,
         }

@@ -123,7 +123,7 @@ fn look_after(
     settings: &Settings,
     swept: &mut Swept,
 ) -> QueryResult<()> {
-    let too_long = (policy.time_limit + settings.sweep_patience).as_secs_f64();
+    let too_long = (policy.time_limit.min(settings.longest_run) + settings.sweep_patience).as_secs_f64();
     if row.due && row.attempts.unsigned_abs() >= policy.max_attempts && lock_again(connection, row)? {
         let error = storage::killed_each_time(row.attempts, row.last_error.as_deref());
         storage::bury(connection, row.id, row.claim_no, &error)?;

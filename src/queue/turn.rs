@@ -54,7 +54,9 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         let Some(claimed) = connection.with(|connection| self.touch(connection, queue))? else {
             return Ok(Turn::Idle);
         };
-        let Some(limit) = claimed.first().map(|job| self.group(&job.kind).policy().time_limit) else {
+        let Some(limit) =
+            claimed.first().map(|job| self.group(&job.kind).policy().time_limit.min(self.settings.longest_run))
+        else {
             return Ok(Turn::Worked(Drained::default()));
         };
         fault::point("queue.touched")?;

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{ApiError, App, ClientAddress, RequestId};
-use crate::database::caller::Caller;
+use crate::database::caller::{Caller, Line};
 use crate::database::tokens::{self, Authentication};
 
 /// The longest token worth a look.
@@ -31,6 +31,7 @@ pub async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, ApiError> 
 
 /// The user, or why the token is none.
 pub(super) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<Result<Caller, String>, ApiError> {
+    let line = parts.extensions.get::<Line>().cloned().unwrap_or_default();
     let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.ip());
     let found = app.with_connection(move |connection| tokens::authenticate(connection, &token)).await?;
     let base = &app.settings.base_url;
@@ -40,6 +41,7 @@ pub(super) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<R
             token,
             address: address.map(|ip| ip.to_string()),
             request_id: parts.extensions.get::<RequestId>().map(ToString::to_string),
+            line,
         }),
         Authentication::Unknown => Err(format!(
             "the token is unknown to this registry or was revoked: see {base}/me for how to get one, and run \

@@ -187,12 +187,11 @@ impl From<PublishError> for ApiError {
             PublishError::Database(error) => return error.into(),
             PublishError::Enqueue(error) => return error.into(),
             PublishError::RateLimited(limited) => return (*limited).into(),
+            PublishError::Denied(denied) => return denied.into(),
             PublishError::OtherSpelling { .. } | PublishError::Reserved(_) | PublishError::ReservedHere { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            PublishError::NotOwner { .. } | PublishError::OnlyAdmins { .. } | PublishError::Denied(_) => {
-                StatusCode::FORBIDDEN
-            }
+            PublishError::NotOwner { .. } | PublishError::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
             PublishError::Duplicate { .. } => StatusCode::CONFLICT,
         };
         Self::new(status, error.to_string())
@@ -205,10 +204,11 @@ impl From<YankError> for ApiError {
             YankError::Database(error) => return error.into(),
             YankError::Enqueue(error) => return error.into(),
             YankError::RateLimited(limited) => return (*limited).into(),
+            YankError::Denied(denied) => return denied.into(),
             YankError::UnknownCrate(_) | YankError::UnknownVersion { .. } | YankError::Deleted { .. } => {
                 StatusCode::NOT_FOUND
             }
-            YankError::NotOwner { .. } | YankError::Denied(_) => StatusCode::FORBIDDEN,
+            YankError::NotOwner { .. } => StatusCode::FORBIDDEN,
         };
         Self::new(status, error.to_string())
     }
@@ -240,6 +240,7 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let status = match denied {
             Denied::OutlivesMaker { .. } => StatusCode::BAD_REQUEST,
+            Denied::HungUp => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::FORBIDDEN,
         };
         Self::new(status, denied.to_string())
@@ -261,12 +262,11 @@ impl From<OwnersError> for ApiError {
         let status = match error {
             OwnersError::Database(error) => return error.into(),
             OwnersError::RateLimited(limited) => return (*limited).into(),
+            OwnersError::Denied(denied) => return denied.into(),
             OwnersError::UnknownCrate(_) | OwnersError::UnknownUser(_) | OwnersError::UnknownTeam(_) => {
                 StatusCode::NOT_FOUND
             }
-            OwnersError::NotOwner { .. } | OwnersError::TeamMember { .. } | OwnersError::Denied(_) => {
-                StatusCode::FORBIDDEN
-            }
+            OwnersError::NotOwner { .. } | OwnersError::TeamMember { .. } => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.to_string())

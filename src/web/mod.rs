@@ -18,6 +18,7 @@ pub mod state;
 mod auth;
 mod body;
 mod conditions;
+mod hanging_up;
 mod private;
 mod views;
 mod waiting;

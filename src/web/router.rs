@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -12,7 +12,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 
-use super::{ApiError, App, health, index, openapi, pages, private, request_id};
+use super::{ApiError, App, hanging_up, health, index, openapi, pages, private, request_id};
 
 /// What says nothing about caches may not be kept by any: an answer about a crate is out of date with the next publish.
 const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
@@ -41,6 +41,7 @@ pub fn router(app: App) -> Router {
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, NOT_KEPT))
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, AS_LABELLED))
         .layer(from_fn_with_state(trusted_proxies, request_id::identify))
+        .layer(from_fn(hanging_up::notice))
 }
 
 fn not_found(base_url: &str, uri: &Uri) -> ApiError {

@@ -11,13 +11,15 @@ const LAYERS: [&[&str]; 5] = [
     // Options name limits of packages.
     &["config", "crate_store", "database", "index", "queue"],
     &["jobs"],
-    &["admin", "monitor", "web"],
+    &["admin", "monitor", "verify", "web"],
     &["commands"],
 ];
 
 /// Files outside `web` that may be async, and why.
-const ASYNC: [(&str, &str); 3] = [
-    ("crate_store.rs", "waits for the async interface of the object store"),
+const ASYNC: [(&str, &str); 5] = [
+    ("crate_store/mod.rs", "waits for the async interface of the object store"),
+    ("crate_store/listing.rs", "the same"),
+    ("crate_store/remote.rs", "bounds what it waits for"),
     ("commands/server.rs", "starts and stops the runtime that the web runs in"),
     ("commands/server/connections.rs", "accepts the connections that the web answers"),
 ];

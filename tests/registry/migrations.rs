@@ -76,11 +76,14 @@ fn every_file_of_sample_rows_is_of_a_migration() {
 }
 
 #[test]
-fn a_database_that_is_newer_than_the_program_is_refused() {
+fn a_database_that_is_newer_than_the_program_is_refused_where_it_says_so() {
     let database = Database::fresh();
     let connection = &mut database.connect();
     check(connection).unwrap();
     connection.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')").unwrap();
+    migrate(connection).unwrap();
+    check(connection).unwrap();
+    connection.batch_execute("UPDATE schema_compatibility SET oldest = '29990101000000'").unwrap();
     for refused in [migrate(connection).unwrap_err(), check(connection).unwrap_err()] {
         assert!(matches!(&refused, MigrationError::Newer { newest } if newest == "29990101000000"), "{refused}");
     }

@@ -107,7 +107,7 @@ fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
     wait_for_workers(served);
     let (code, line) = watch.look(&[]);
     assert_eq!(code, 0, "{line}");
-    assert!(line.starts_with("SUPERCARGO OK - 9 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
+    assert!(line.starts_with("SUPERCARGO OK - 10 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
 
     // A job that panics in its last attempt.
     let mut connection = served.database.connect();
@@ -320,8 +320,17 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.pem");
     let url = served.url.as_str();
-    let (code, said) =
-        monitor(&["--json", "--url", url, "--tls-cert", missing.to_str().unwrap(), "--max-job-age", "1h"]);
+    let (code, said) = monitor(&[
+        "--json",
+        "--url",
+        url,
+        "--tls-cert",
+        missing.to_str().unwrap(),
+        "--max-job-age",
+        "1h",
+        "--max-verify-age",
+        "9days",
+    ]);
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((code, &said["status"], &said["code"]), (2, &"critical".into(), &2.into()), "{said}");
     let states: Vec<String> = said["checks"]
@@ -338,14 +347,21 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     hung_jobs ok
     unknown_jobs warning
     workers ok
+    verification warning
     disk_bytes ok
     disk_inodes ok
     certificate critical
     endpoint ok
     ");
     assert!(said["pages"].is_null());
-    // A failure that lasts, of this job and of everybody.
     let mut connection = served.database.connect();
+    let report = "INSERT INTO verify_reports (mode, requested_by, started_at, finished_at, differences) VALUES ('full', 'ann', now(), now() - interval";
+    connection.batch_execute(&format!("{report} '3 days', 0)")).unwrap();
+    assert!(!monitor(&[]).1.contains("the last verification"));
+    assert!(monitor(&["--max-verify-age", "1day,9days"]).1.contains("the last verification was 3days ago"));
+    connection.batch_execute(&format!("{report} '0 days', 2)")).unwrap();
+    assert!(monitor(&[]).1.contains("found 2 differences"), "{}", monitor(&[]).1);
+    // A failure that lasts, of this job and of everybody.
     connection.batch_execute("UPDATE jobs SET kind = 'maintain_index', last_error = 'x', attempts = 6").unwrap();
     assert!(monitor(&[]).1.contains("1 job is failing (1 maintain_index x)"), "{}", monitor(&[]).1);
     let shared = "UPDATE jobs SET attempts = 0, awaits_recovery = true, last_failed_at = now() - interval";
@@ -355,6 +371,7 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     assert!(monitor(&[]).1.contains("1 job is failing"));
     // A table that is not there: the others are looked at all the same.
     connection.batch_execute("ALTER TABLE dead_jobs RENAME TO hidden").unwrap();
+    connection.batch_execute("DELETE FROM verify_reports").unwrap();
     let (code, line) = monitor(&["--max-outage", "1h"]);
     assert!(code == 3 && line.contains("dead_jobs can't be looked at") && line.contains("oldest_job=4"), "{line}");
 }

@@ -4,7 +4,7 @@ use clap::{Arg, Command, CommandFactory};
 use supercargo::config::Cli;
 
 /// Choices of one call, which would make no sense for every call of a shell.
-const FLAGS_ONLY: [&str; 26] = [
+const FLAGS_ONLY: [&str; 33] = [
     "help",
     "version",
     "json",
@@ -31,6 +31,13 @@ const FLAGS_ONLY: [&str; 26] = [
     "actor",
     "action",
     "since",
+    "light",
+    "all-objects",
+    "resume",
+    "orphan-age",
+    "patience",
+    "max-rate",
+    "max-crates",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {

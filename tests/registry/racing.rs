@@ -7,7 +7,7 @@ use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use serde_json::Value;
 use supercargo::crate_store::CrateStore;
-use supercargo::database::caller::Caller;
+use supercargo::database::caller::{Caller, Line};
 use supercargo::database::tokens::NewToken;
 use supercargo::database::{Pool, users};
 use supercargo::index::Index;
@@ -74,7 +74,7 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
         .with(|connection| {
             let user = users::create(connection, "ann", None).unwrap();
             let (token, _) = NewToken::named("test").create(connection, user.id).unwrap();
-            Caller { user, token, address: None, request_id: None }
+            Caller { user, token, address: None, line: Line::default(), request_id: None }
         })
         .unwrap();
     let admission = Admission::default();

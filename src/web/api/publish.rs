@@ -1,5 +1,7 @@
 //! `PUT /api/v1/crates/new`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -22,6 +24,9 @@ use crate::web::{ApiError, App, auth, body};
 
 /// The two lengths of the framing.
 const FRAMING: usize = 8;
+
+/// How long after an answer was made it has left.
+pub(super) const AFTER: Duration = Duration::from_millis(30);
 
 /// What cargo prints after a publish.
 #[derive(Serialize, ToSchema)]
@@ -102,6 +107,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
             base = app.settings.base_url,
         ));
     }
+    fault::point_after(AFTER, "request.answered");
     Ok(Json(Published { warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::path::VersionPath;
+use super::publish::AFTER;
 use super::{ApiPath, crate_name, version};
 use crate::database::caller::Caller;
 use crate::fault;
@@ -114,5 +115,6 @@ async fn change(
         None => false,
     };
     let msg = (!shown).then(|| format!("queued; its status: {status}"));
+    fault::point_after(AFTER, "request.answered");
     Ok(Json(Accepted { ok: true, msg }))
 }

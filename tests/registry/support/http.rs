@@ -8,6 +8,8 @@ use super::package::Package;
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
+    /// Seconds of the header `Retry-After`.
+    pub retry_after: Option<u64>,
     pub body: Vec<u8>,
 }
 
@@ -38,12 +40,18 @@ fn agent() -> ureq::Agent {
 
 fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Reply {
     let mut response = response.unwrap();
+    let retry_after = response.headers().get("retry-after").map(|after| after.to_str().unwrap().parse().unwrap());
     let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
-    Reply { status: response.status().as_u16(), body }
+    Reply { status: response.status().as_u16(), retry_after, body }
 }
 
 pub fn get(url: &str) -> Reply {
     read(agent().get(url).call())
+}
+
+/// A part of something, as in `bytes=0-9`.
+pub fn get_part(url: &str, range: &str) -> Reply {
+    read(agent().get(url).header("range", range).call())
 }
 
 pub fn get_as(url: &str, token: &str) -> Reply {
@@ -56,6 +64,11 @@ pub fn delete_as(url: &str, token: &str) -> Reply {
 
 pub fn put_as(url: &str, token: &str) -> Reply {
     read(agent().put(url).header("authorization", token).send_empty())
+}
+
+pub fn put_json_as(url: &str, token: &str, body: &Value) -> Reply {
+    let request = agent().put(url).header("authorization", token).header("content-type", "application/json");
+    read(request.send(body.to_string()))
 }
 
 pub fn publish(base_url: &str, token: &str, package: &Package) -> Reply {

@@ -11,6 +11,7 @@
 //! | a network between worker and database | [`proxy::Proxy`] |
 //! | requests to another process | [`http`] |
 //! | receivers of pages and reports | [`recorder::Recorder`] |
+//! | an S3 server, and a network before it | [`s3::S3Server`] |
 //! | certificates | [`tls::Authority`] |
 //! | waiting for another process | [`event`] |
 
@@ -26,4 +27,5 @@ pub mod process;
 pub mod proxy;
 pub mod publishers;
 pub mod recorder;
+pub mod s3;
 pub mod tls;

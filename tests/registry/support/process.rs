@@ -1,6 +1,6 @@
 //! A real `supercargo serve`, which can be killed and started again.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -32,6 +32,8 @@ pub struct Served {
     arguments: Vec<String>,
     /// What is logged; into a file if it is asked for.
     log: Option<String>,
+    /// Fail points are armed by a file, whose place [`Served::fail_point`] is.
+    has_fail_points: bool,
     processes: Vec<Child>,
     pub url: String,
 }
@@ -52,13 +54,48 @@ impl Served {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
+    /// The same, in which fail points can be armed while it runs.
+    pub fn start_with_fail_points(level: &str, arguments: &[&str]) -> Self {
+        Self::start_as(Some(level.to_owned()), true, arguments)
+    }
+
+    /// Whoever passes the point that this file names removes the file, and acts.
+    pub fn fail_point(&self) -> PathBuf {
+        self.directory.path().join("fail-point")
+    }
+
+    /// Whether `serve` (the first process) has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.processes[0].try_wait().unwrap().is_some()
+    }
+
     fn start_logging(log: Option<String>, arguments: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let mut served =
-            Self { directory, database: Database::fresh(), arguments, log, processes: Vec::new(), url: String::new() };
+        Self::start_as(log, false, arguments)
+    }
+
+    fn start_as(log: Option<String>, has_fail_points: bool, arguments: &[&str]) -> Self {
+        let mut served = Self::not_started(log, has_fail_points, arguments);
         served.start_again();
         served
+    }
+
+    /// What a registry needs, and nothing running.
+    pub fn stopped() -> Self {
+        Self::not_started(None, false, &[])
+    }
+
+    fn not_started(log: Option<String>, has_fail_points: bool, arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Self {
+            directory,
+            database: Database::fresh(),
+            arguments,
+            log,
+            has_fail_points,
+            processes: Vec::new(),
+            url: String::new(),
+        }
     }
 
     pub fn data_dir(&self) -> PathBuf {
@@ -76,11 +113,21 @@ impl Served {
             command.args(["--publish-wait", "60s"]);
         }
         if let Some(level) = &self.log {
-            command.env("SUPERCARGO_LOG", level).stderr(File::create(self.directory.path().join("log")).unwrap());
+            let log = OpenOptions::new().create(true).append(true).open(self.directory.path().join("log"));
+            command.env("SUPERCARGO_LOG", level).stderr(log.unwrap());
+        }
+        if self.has_fail_points {
+            command.env("SUPERCARGO_FAIL_POINTS", format!("@{}", self.fail_point().display()));
         }
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         self.url = wait_for_url(&mut child, &self.data_dir());
         self.processes.push(child);
+    }
+
+    /// Starts `serve` after it died by itself.
+    pub fn start_again_after_death(&mut self) {
+        self.kill();
+        self.start_again();
     }
 
     /// Starts a `worker` beside it.

@@ -1,8 +1,9 @@
-//! A TCP proxy in front of the test run's PostgreSQL, which does what networks do.
+//! A TCP proxy in front of a server on a unix socket, the test run's PostgreSQL for one, which does what networks do.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -41,6 +42,14 @@ impl Proxy {
         };
         let database = address.rsplit_once('/').unwrap().1.to_owned();
         let socket = format!("{}/.s.PGSQL.{}", parameter("host"), parameter("port"));
+        let mut proxy = Self::to(socket.as_ref());
+        (proxy.user, proxy.database) = (parameter("user"), database);
+        proxy
+    }
+
+    /// In front of whatever listens on a unix socket. While nothing does, connections end as soon as they are made.
+    pub fn to(socket: &Path) -> Self {
+        let socket = socket.to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
@@ -58,7 +67,12 @@ impl Proxy {
                 thread::spawn(move || pump(&link, &link.server, &link.client));
             }
         });
-        Self { port, shared, user: parameter("user"), database }
+        Self { port, shared, user: String::new(), database: String::new() }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The URL of the same database through the proxy.

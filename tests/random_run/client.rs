@@ -1,0 +1,175 @@
+//! Somebody who asks one thing after the other, each until it is answered.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use crate::model::Model;
+use crate::plan::Plan;
+use crate::support::package::Package;
+use crate::tally::Tally;
+use crate::world::World;
+
+/// What a client waits for one answer, and for one that is good.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LONG_PATIENCE: Duration = Duration::from_secs(180);
+/// Crates that clients share.
+const SHARED: u64 = 12;
+
+struct Client<'a> {
+    number: u64,
+    world: &'a World,
+    model: &'a Model,
+    agent: ureq::Agent,
+    chance: StdRng,
+    /// What this client published, and whether it wants it yanked.
+    mine: Vec<(String, String, bool)>,
+    versions: u64,
+    tally: Tally,
+}
+
+/// An answer, or None if there was none that counts.
+type Answer = Option<(u16, Vec<u8>)>;
+
+pub fn work(plan: &Plan, number: u64, world: &World, model: &Model, ends: &AtomicBool) -> Tally {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+    let mut client = Client {
+        number,
+        world,
+        model,
+        agent: config.build().into(),
+        chance: plan.chance(number),
+        mine: Vec::new(),
+        versions: 0,
+        tally: Tally::default(),
+    };
+    while !ends.load(Ordering::SeqCst) {
+        match client.chance.random_range(0..100) {
+            0..40 => client.publish(),
+            40..60 => client.yank(),
+            60..72 => client.yank_and_unyank(),
+            72..82 => client.change_owners(),
+            _ => client.download(),
+        }
+    }
+    client.tally
+}
+
+impl Client<'_> {
+    fn publish(&mut self) {
+        // Few names, so that clients meet; and now and then one of its own.
+        let name = match self.chance.random_range(0..SHARED + 3) {
+            own @ SHARED.. => format!("own{}-{}-{}", self.number, self.versions, own),
+            shared => format!("shared{shared}"),
+        };
+        self.versions += 1;
+        let num = format!("1.{}.{}", self.number, self.versions);
+        let package = Package::new(&name, &num);
+        let body = package.body();
+        self.insist("publish", |client| {
+            let url = format!("{}/api/v1/crates/new", client.world.url());
+            read(client.agent.put(url).header("authorization", client.world.token()).send(&body))
+        });
+        self.model.published(&name, &num);
+        self.mine.push((name, num, false));
+    }
+
+    fn yank(&mut self) {
+        let Some(place) = self.some_of_mine() else { return };
+        let yanked = !self.mine[place].2;
+        self.wish(place, yanked);
+    }
+
+    fn yank_and_unyank(&mut self) {
+        let Some(place) = self.some_of_mine() else { return };
+        for _ in 0..2 {
+            let yanked = !self.mine[place].2;
+            self.wish(place, yanked);
+        }
+    }
+
+    fn wish(&mut self, place: usize, yanked: bool) {
+        let (name, num, _) = self.mine[place].clone();
+        self.insist(if yanked { "yank" } else { "unyank" }, |client| {
+            let version = format!("{}/api/v1/crates/{name}/{num}", client.world.url());
+            let token = client.world.token();
+            if yanked {
+                read(client.agent.delete(format!("{version}/yank")).header("authorization", token).call())
+            } else {
+                read(client.agent.put(format!("{version}/unyank")).header("authorization", token).send_empty())
+            }
+        });
+        self.model.yanked(&name, &num, yanked);
+        self.mine[place].2 = yanked;
+    }
+
+    fn change_owners(&mut self) {
+        let Some(place) = self.some_of_mine() else { return };
+        let name = self.mine[place].0.clone();
+        let login = format!("owner{}", self.number);
+        let is_owner = self.model.crates.lock().unwrap()[&name].owners.get(&login) == Some(&true);
+        let body = format!("{{\"users\":[\"{login}\"]}}");
+        self.insist(if is_owner { "owner remove" } else { "owner add" }, |client| {
+            let url = format!("{}/api/v1/crates/{name}/owners", client.world.url());
+            let token = client.world.token();
+            let request = if is_owner {
+                client.agent.delete(url).header("authorization", token).force_send_body().send(&body)
+            } else {
+                client.agent.put(url).header("authorization", token).send(&body)
+            };
+            read(request)
+        });
+        self.model.owner(&name, &login, !is_owner);
+    }
+
+    /// What was accepted can be downloaded at once, and is what was sent.
+    fn download(&mut self) {
+        let Some(place) = self.some_of_mine() else { return };
+        let (name, num, _) = self.mine[place].clone();
+        let (_, body) = self.insist("download", |client| {
+            read(client.agent.get(format!("{}/api/v1/crates/{name}/{num}/download", client.world.url())).call())
+        });
+        assert!(
+            body == Package::new(&name, &num).crate_file(),
+            "{name}@{num}: another file than the one that was sent"
+        );
+    }
+
+    fn some_of_mine(&mut self) -> Option<usize> {
+        (!self.mine.is_empty()).then(|| self.chance.random_range(0..self.mine.len()))
+    }
+
+    /// Sends a request until it is answered for good.
+    fn insist(&mut self, operation: &'static str, send: impl Fn(&Self) -> Answer) -> (u16, Vec<u8>) {
+        let until = Instant::now() + LONG_PATIENCE;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer = send(self);
+            if let Some((status, body)) = answer {
+                let text = String::from_utf8_lossy(&body);
+                let had_been_accepted = tries > 1
+                    && ((status == 409 && text.contains("is already uploaded: it is "))
+                        || (status == 400 && text.contains("is not an owner of")));
+                if status == 200 || had_been_accepted {
+                    self.tally.did(operation);
+                    self.tally.sent_again += usize::from(tries > 1);
+                    return (status, body);
+                }
+                // 5xx: the registry says that it can't now.
+                assert!(status >= 500, "{operation} was answered {status}: {text}");
+            }
+            assert!(Instant::now() < until, "{operation}: no good answer in {LONG_PATIENCE:?}");
+            std::thread::park_timeout(Duration::from_millis(30));
+        }
+    }
+}
+
+/// What breaks off is no answer.
+fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let mut answer = answer.ok()?;
+    let body = answer.body_mut().read_to_vec().ok()?;
+    Some((answer.status().as_u16(), body))
+}

@@ -1,0 +1,36 @@
+//! What was asked and answered. Crates are shared, but each version, and each owner beside the first, belongs to one client,
+//! who asks one thing after the other and therefore knows the last answered wish.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+#[derive(Default)]
+pub struct Model {
+    pub crates: Mutex<BTreeMap<String, Crate>>,
+}
+
+#[derive(Default, Clone)]
+pub struct Crate {
+    /// Wanted yanked, by version.
+    pub versions: BTreeMap<String, bool>,
+    /// Who was made an owner, and whether that is still wanted.
+    pub owners: BTreeMap<String, bool>,
+}
+
+impl Model {
+    pub fn published(&self, name: &str, num: &str) {
+        self.change(name, |krate| krate.versions.insert(num.to_owned(), false));
+    }
+
+    pub fn yanked(&self, name: &str, num: &str, yanked: bool) {
+        self.change(name, |krate| krate.versions.insert(num.to_owned(), yanked));
+    }
+
+    pub fn owner(&self, name: &str, login: &str, is_owner: bool) {
+        self.change(name, |krate| krate.owners.insert(login.to_owned(), is_owner));
+    }
+
+    fn change<T>(&self, name: &str, change: impl FnOnce(&mut Crate) -> T) {
+        change(self.crates.lock().unwrap().entry(name.to_owned()).or_default());
+    }
+}

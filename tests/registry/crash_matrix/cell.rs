@@ -1,0 +1,194 @@
+//! One operation with one fault at one point.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::checks::{self, Wishes};
+use super::client::{Heard, Request, send};
+use super::plan::{CLIENT_PATIENCE, Kind, Operation, Point, TIME_LIMIT};
+use crate::support::package::Package;
+use crate::support::process::Served;
+
+/// How long anything is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A client that nothing keeps from its answer.
+const UNHURRIED: Duration = Duration::from_secs(30);
+/// A pair of wishes may meet in one batch, which then changes nothing and passes fewer points; it is sent again.
+const PAIRS: usize = 40;
+
+/// A registry in which one point is tried.
+pub struct Bench {
+    point: &'static Point,
+    served: Served,
+    token: String,
+    /// Crates are numbered.
+    crates: usize,
+    /// How often it died.
+    deaths: usize,
+}
+
+impl Bench {
+    pub fn new(point: &'static Point) -> Self {
+        let limit = format!("{}ms", TIME_LIMIT.as_millis());
+        let arguments = ["--publish-wait", "0s", "--job-time-limit", &limit, "--database-pool-size", "4"];
+        let served = Served::start_with_fail_points("warn", &arguments);
+        let token = served.token("ann");
+        Self { point, served, token, crates: 0, deaths: 0 }
+    }
+
+    /// What became of it, or what did not hold.
+    pub fn try_cell(&mut self, operation: Operation, kind: Kind) -> Result<(), String> {
+        self.crates += 1;
+        let name = format!("crate{}", self.crates);
+        let mut wishes = Wishes::new();
+        if operation != Operation::NewCrate {
+            self.prepare(&name, operation, &mut wishes)?;
+        }
+        let deaths = self.deaths;
+        self.arm(kind);
+        let stalls = self.count_in_log("goes on");
+        for _ in 0..PAIRS {
+            for request in requests(&name, operation) {
+                self.insist(&request, kind)?;
+                note(&mut wishes, &request);
+            }
+            if self.has_fired(operation) {
+                break;
+            }
+        }
+        if self.served.fail_point().exists() {
+            fs::remove_file(self.served.fail_point()).map_err(|error| error.to_string())?;
+            return Err("nobody passed the point".to_owned());
+        }
+        if kind == Kind::Abort && self.deaths == deaths {
+            self.wait("its death", |bench| bench.served.has_ended())?;
+            self.revive();
+        }
+        if kind == Kind::Stall {
+            // What was given up on is heard of once more, and must not change anything.
+            self.wait("the end of the stall", |bench| bench.count_in_log("goes on") > stalls)?;
+        }
+        self.come_to_rest()?;
+        checks::check_crate(&self.served, &name, &wishes)
+    }
+
+    /// Proves at the end that all crates together agree.
+    pub fn verify(&self) -> Result<(), String> {
+        match checks::owed_and_dead(&self.served) {
+            (0, 0) => Ok(()),
+            (owed, dead) => Err(format!("{owed} jobs are owed and {dead} are dead")),
+        }
+    }
+
+    fn prepare(&mut self, name: &str, operation: Operation, wishes: &mut Wishes) -> Result<(), String> {
+        let mut requests = vec![Request::Publish(Package::new(name, "1.0.0"))];
+        if operation == Operation::Unyank {
+            requests.push(Request::Yank { name: name.to_owned(), num: "1.0.0".to_owned(), yanked: true });
+        }
+        for request in requests {
+            self.insist(&request, Kind::Error)?;
+            note(wishes, &request);
+        }
+        self.come_to_rest()
+    }
+
+    /// Arms the point: whoever passes it next removes the file and acts.
+    fn arm(&self, kind: Kind) {
+        let unfinished = self.served.fail_point().with_extension("new");
+        fs::write(&unfinished, format!("{}={}", self.point.name, kind.action())).unwrap();
+        fs::rename(unfinished, self.served.fail_point()).unwrap();
+    }
+
+    /// Sends a request until it is accepted, and starts the registry again where it died.
+    fn insist(&mut self, request: &Request, kind: Kind) -> Result<(), String> {
+        let until = Instant::now() + PATIENCE;
+        let mut patience = if kind == Kind::Stall { CLIENT_PATIENCE } else { UNHURRIED };
+        let mut tries = 0;
+        loop {
+            if self.served.has_ended() {
+                self.revive();
+            }
+            tries += 1;
+            match send(&self.served.url, &self.token, request, patience) {
+                Heard::Accepted => return Ok(()),
+                Heard::AcceptedBefore if tries > 1 => return Ok(()),
+                heard if Instant::now() > until => return Err(format!("no answer in {PATIENCE:?}: {heard:?}")),
+                _ => {}
+            }
+            if !self.served.fail_point().exists() {
+                patience = UNHURRIED;
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    fn revive(&mut self) {
+        self.deaths += 1;
+        self.served.start_again_after_death();
+    }
+
+    /// Whether the point has fired. Of a single operation it is certain to; a pair may be sent again.
+    fn has_fired(&mut self, operation: Operation) -> bool {
+        let patience = if operation == Operation::YankAndUnyank { Duration::from_millis(700) } else { PATIENCE };
+        let until = Instant::now() + patience;
+        while self.served.fail_point().exists() {
+            if Instant::now() > until {
+                return false;
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        true
+    }
+
+    /// Waits until nothing is owed.
+    fn come_to_rest(&mut self) -> Result<(), String> {
+        let mut connection = self.served.database.connect();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (owed, dead) = supercargo::queue::inspection::count(&mut connection).unwrap();
+            match (owed, dead) {
+                (0, 0) => return Ok(()),
+                (_, 0) if Instant::now() < until => std::thread::park_timeout(Duration::from_millis(10)),
+                _ => return Err(format!("{owed} jobs are owed and {dead} are dead")),
+            }
+            if self.served.has_ended() {
+                return Err("serve ended without being told to".to_owned());
+            }
+        }
+    }
+
+    fn count_in_log(&self, words: &str) -> usize {
+        let point = format!("fail point {}: {words}", self.point.name);
+        self.served.log().lines().filter(|line| line.contains(&point)).count()
+    }
+
+    fn wait(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) -> Result<(), String> {
+        let until = Instant::now() + PATIENCE;
+        while !holds(self) {
+            if Instant::now() > until {
+                return Err(format!("waited in vain for {what}"));
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}
+
+fn requests(name: &str, operation: Operation) -> Vec<Request> {
+    let publish = |num| Request::Publish(Package::new(name, num));
+    let yank = |yanked| Request::Yank { name: name.to_owned(), num: "1.0.0".to_owned(), yanked };
+    match operation {
+        Operation::NewCrate => vec![publish("1.0.0")],
+        Operation::NewVersion => vec![publish("1.1.0")],
+        Operation::Yank => vec![yank(true)],
+        Operation::Unyank => vec![yank(false)],
+        Operation::YankAndUnyank => vec![yank(true), yank(false)],
+    }
+}
+
+fn note(wishes: &mut Wishes, request: &Request) {
+    match request {
+        Request::Publish(package) => wishes.insert(package.version.clone(), false),
+        Request::Yank { num, yanked, .. } => wishes.insert(num.clone(), *yanked),
+    };
+}

@@ -1,0 +1,64 @@
+//! What must hold when a registry has come to rest.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::Value;
+use supercargo::index::path::index_path;
+use supercargo::package::Checksum;
+use supercargo::queue::inspection;
+
+use crate::support::http;
+use crate::support::package::Package;
+use crate::support::process::Served;
+
+/// The versions of a crate that were published, and whether each is wanted yanked.
+pub type Wishes = BTreeMap<String, bool>;
+
+/// Jobs that are owed, and dead ones.
+pub fn owed_and_dead(served: &Served) -> (i64, i64) {
+    inspection::count(&mut served.database.connect()).unwrap()
+}
+
+/// Holds a crate against what was answered: sparse index, git index, database and files.
+pub fn check_crate(served: &Served, name: &str, wishes: &Wishes) -> Result<(), String> {
+    let path = index_path(&name.parse().unwrap());
+    let text = http::get(&format!("{}/index/{path}", served.url)).text();
+    let lines = lines_of(&text)?;
+    let shown: Vec<_> = lines.iter().map(|line| (field(line, "vers"), line["yanked"] == true)).collect();
+    let wanted: Vec<_> = wishes.iter().map(|(num, yanked)| (num.clone(), *yanked)).collect();
+    equal("the sparse index", &shown, &wanted)?;
+    equal("the git index", &in_git(served, &path), &text)?;
+    for (line, (num, yanked)) in lines.iter().zip(&wanted) {
+        let api = format!("{}/api/v1/crates/{name}/{num}", served.url);
+        let version = http::get(&api).json()["version"].take();
+        equal("the state", &version["state"], &Value::from("published"))?;
+        equal("the effective state", &version["yanked"], &Value::from(*yanked))?;
+        equal("the wanted state", &version["wanted_yanked"], &Value::Null)?;
+        let file = http::get(&format!("{api}/download")).body;
+        equal("the checksum", &Checksum::of(&file).to_string(), &field(line, "cksum"))?;
+        if file != Package::new(name, num).crate_file() {
+            return Err(format!("{name}@{num} has another crate file than the one that was sent"));
+        }
+    }
+    Ok(())
+}
+
+fn lines_of(text: &str) -> Result<Vec<Value>, String> {
+    text.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{error} in {line:?}"))).collect()
+}
+
+fn field(line: &Value, name: &str) -> String {
+    line[name].as_str().unwrap_or_default().to_owned()
+}
+
+fn equal<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wanted: &T) -> Result<(), String> {
+    if found == wanted { Ok(()) } else { Err(format!("{what}: found {found:?}, wanted {wanted:?}")) }
+}
+
+fn in_git(served: &Served, path: &str) -> String {
+    let mut git = Command::new("git");
+    git.args(["-c", "safe.directory=*", "--git-dir"]).arg(served.data_dir().join("index.git"));
+    let output = git.args(["show", &format!("main:{path}")]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -1,0 +1,51 @@
+//! A client that knows what it was answered.
+
+use std::time::Duration;
+
+use crate::support::package::Package;
+
+/// Requests of the matrix.
+#[derive(Clone)]
+pub enum Request {
+    Publish(Package),
+    Yank { name: String, num: String, yanked: bool },
+}
+
+/// What a client heard.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// 200.
+    Accepted,
+    /// The version is there: an earlier try, which was not answered, had been accepted.
+    AcceptedBefore,
+    /// Nothing, or that it failed.
+    Nothing(String),
+}
+
+/// Sends a request once.
+pub fn send(base_url: &str, token: &str, request: &Request, patience: Duration) -> Heard {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(patience));
+    let agent: ureq::Agent = config.build().into();
+    let api = format!("{base_url}/api/v1/crates");
+    let answer = match request {
+        Request::Publish(package) => {
+            agent.put(format!("{api}/new")).header("authorization", token).send(&package.body())
+        }
+        Request::Yank { name, num, yanked: true } => {
+            agent.delete(format!("{api}/{name}/{num}/yank")).header("authorization", token).call()
+        }
+        Request::Yank { name, num, yanked: false } => {
+            agent.put(format!("{api}/{name}/{num}/unyank")).header("authorization", token).send_empty()
+        }
+    };
+    let read = answer.and_then(|mut answer| {
+        let text = answer.body_mut().read_to_string()?;
+        Ok((answer.status().as_u16(), text))
+    });
+    match read {
+        Ok((200, _)) => Heard::Accepted,
+        Ok((409, text)) if text.contains("is already uploaded: it is ") => Heard::AcceptedBefore,
+        Ok((status, text)) => Heard::Nothing(format!("{status}: {text}")),
+        Err(error) => Heard::Nothing(error.to_string()),
+    }
+}

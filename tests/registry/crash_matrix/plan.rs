@@ -1,0 +1,100 @@
+//! What is tried: points, operations and kinds of fault.
+
+use std::time::Duration;
+
+/// A step at which something goes wrong.
+pub struct Point {
+    /// As the program calls it.
+    pub name: &'static str,
+    /// When it is passed, for the table.
+    pub when: &'static str,
+    scope: Scope,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Every operation passes it.
+    All,
+    /// Only a publish does.
+    PublishOnly,
+    /// There is nothing left that could fail or stall there.
+    AbortOnly,
+}
+
+/// What is asked of the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    NewCrate,
+    NewVersion,
+    Yank,
+    Unyank,
+    YankAndUnyank,
+}
+
+pub const OPERATIONS: [Operation; 5] =
+    [Operation::NewCrate, Operation::NewVersion, Operation::Yank, Operation::Unyank, Operation::YankAndUnyank];
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Abort,
+    Error,
+    Stall,
+}
+
+pub const KINDS: [Kind; 3] = [Kind::Abort, Kind::Error, Kind::Stall];
+
+/// Jobs may run so long here.
+pub const TIME_LIMIT: Duration = Duration::from_millis(1500);
+/// A client waits so long for an answer when something stalls.
+pub const CLIENT_PATIENCE: Duration = Duration::from_secs(1);
+/// Something that stalls does so for longer than both.
+const STALL: &str = "stall(4s)";
+
+impl Kind {
+    /// As it is armed.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Abort => "abort",
+            Self::Error => "error",
+            Self::Stall => STALL,
+        }
+    }
+}
+
+const fn point(name: &'static str, when: &'static str) -> Point {
+    Point { name, when, scope: Scope::All }
+}
+
+/// In the order in which a request and its job pass them.
+pub const POINTS: &[Point] = &[
+    point("request.read", "the request is read"),
+    Point { scope: Scope::PublishOnly, ..point("request.file_stored", "the crate file is stored") },
+    point("request.before_commit", "row and job are written, not committed"),
+    point("request.committed", "row and job are committed"),
+    Point { scope: Scope::AbortOnly, ..point("request.answered", "the answer has left") },
+    point("queue.touched", "the start is counted, the rows not yet held"),
+    point("queue.held", "the rows are held"),
+    point("job.head_read", "the index's head is read"),
+    point("job.wanted_read", "the wanted rows are read"),
+    point("index.blob", "the blob is made"),
+    point("index.tree", "the trees are made"),
+    point("index.commit", "the commit is made"),
+    point("index.pack", "the pack is on the disk"),
+    point("index.ref", "the branch has moved"),
+    point("job.crates_locked", "the crates are locked, the index read again"),
+    point("job.effective_noted", "the effective state is written"),
+    point("queue.recorded", "all is written, not committed"),
+    point("queue.committed", "all is committed, nobody told"),
+];
+
+impl Point {
+    /// Whether the operation passes the point, and the kind of fault means something there.
+    pub fn meets(&self, operation: Operation, kind: Kind) -> bool {
+        match self.scope {
+            Scope::All => true,
+            Scope::PublishOnly => matches!(operation, Operation::NewCrate | Operation::NewVersion),
+            Scope::AbortOnly => kind == Kind::Abort,
+        }
+    }
+}
