@@ -94,7 +94,7 @@ impl ServeOptions {
 }
 
 /// A base URL without a slash at its end.
-fn base_url(text: &str) -> Result<String, String> {
+pub(super) fn base_url(text: &str) -> Result<String, String> {
     let trimmed = text.trim_end_matches('/');
     let rest = trimmed.strip_prefix("http://").or_else(|| trimmed.strip_prefix("https://"));
     match rest {

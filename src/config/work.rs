@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{CrateStoreOptions, IndexOptions, StorageOptions};
+use super::{CrateStoreOptions, IndexOptions, SentryOptions, StorageOptions};
 
 /// The options of `worker`.
 #[derive(Args, Debug, Clone)]
@@ -41,6 +41,8 @@ pub struct WorkOptions {
     /// and in the table verify_reports.
     #[arg(long, env = "SUPERCARGO_VERIFY_INTERVAL", value_name = "DURATION", default_value = "6h", value_parser = duration)]
     pub verify_interval: Duration,
+    #[command(flatten)]
+    pub sentry: SentryOptions,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -67,7 +67,8 @@ pub enum Selection {
 }
 
 /// Whether a worker holds the row: a row lock stands in the row as the number of its transaction.
-const HELD: &str = "EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = jobs.xmax
+pub(super) const HELD: &str =
+    "EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = jobs.xmax
     AND mode = 'ExclusiveLock' AND granted)";
 
 /// The columns of [`JobView`], for owed jobs.

@@ -13,6 +13,8 @@ const FLAGS_ONLY: &[&str] = &[
     "done",
     "limit",
     "interval",
+    "watch",
+    "test-page",
     "reason",
     "user",
     "name",

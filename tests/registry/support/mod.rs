@@ -10,6 +10,7 @@
 //! | clients at work while something is killed | [`publishers::Publishers`] |
 //! | a network between worker and database | [`proxy::Proxy`] |
 //! | requests to another process | [`http`] |
+//! | receivers of pages and reports | [`recorder::Recorder`] |
 //! | an S3 server, and a network before it | [`s3::S3Server`] |
 //! | certificates | [`tls::Authority`] |
 //! | remotes of the index: by path, by http, by ssh | [`git_remote`], [`git_http`], [`git_ssh`] |
@@ -29,5 +30,6 @@ pub mod package;
 pub mod process;
 pub mod proxy;
 pub mod publishers;
+pub mod recorder;
 pub mod s3;
 pub mod tls;
