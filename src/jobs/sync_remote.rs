@@ -37,7 +37,7 @@ use crate::fault;
 use crate::index::{Change, Head, Index, IndexError, Oid, Remote, Writer};
 use crate::queue::{JobError, Run};
 
-/// What is kept of a batch's time limit for noting what was pushed.
+/// What is kept of a batch's time limit for noting what was pushed, or a quarter of it if that is less.
 const RESERVE: Duration = Duration::from_secs(5);
 
 /// How long another process may have the right to write; it may be fetching.
@@ -54,7 +54,8 @@ pub(super) fn write_and_note(
     subjects: &[Subject],
     run: &mut Run<'_>,
 ) -> Result<Written, JobError> {
-    let until = run.deadline().checked_sub(RESERVE).unwrap_or_else(Instant::now);
+    let reserve = RESERVE.min(run.time_left() / 4);
+    let until = run.deadline().checked_sub(reserve).unwrap_or_else(Instant::now);
     let writer = index.lock_writer_within(LOCK_PATIENCE.min(run.time_left())).map_err(index_failed)?;
     let mut last = None;
     for _ in 0..=TRIES {

@@ -18,7 +18,7 @@ const THREAD: u64 = 999;
 /// The pauses between two blows, in milliseconds.
 const PAUSES: std::ops::Range<u64> = 50..900;
 
-const POINTS: [&str; 18] = [
+const POINTS: [&str; 21] = [
     "request.read",
     "request.file_stored",
     "request.before_commit",
@@ -33,6 +33,9 @@ const POINTS: [&str; 18] = [
     "index.commit",
     "index.pack",
     "index.ref",
+    "index.before_push",
+    "index.pushed",
+    "job.remote_written",
     "job.crates_locked",
     "job.effective_noted",
     "queue.recorded",
@@ -90,7 +93,31 @@ fn strike(chance: &mut StdRng, world: &World, tally: &mut Tally) {
                 tally.struck("network silent");
             }
         }
+        (74..84, _) if world.remote().is_some() => disturb_remote(chance, world, tally),
         _ => arm(chance, world, tally),
+    }
+}
+
+fn disturb_remote(chance: &mut StdRng, world: &World, tally: &mut Tally) {
+    let pause = Duration::from_millis(chance.random_range(100..3000));
+    match chance.random_range(0..3) {
+        0 => {
+            world.refuse_pushes();
+            std::thread::sleep(pause);
+            world.admit_pushes();
+            tally.struck("remote refused");
+        }
+        1 => {
+            world.take_remote_away();
+            std::thread::sleep(pause);
+            world.bring_remote_back();
+            tally.struck("remote away");
+        }
+        _ => {
+            if world.push_something_else() {
+                tally.struck("remote moved");
+            }
+        }
     }
 }
 

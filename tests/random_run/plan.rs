@@ -14,6 +14,8 @@ pub enum Shape {
     Private,
     /// `serve --no-worker`, two workers, and a PostgreSQL behind a network.
     Apart,
+    /// The same on machines of their own, that is, with data directories of their own; the index is at a remote.
+    Machines,
 }
 
 #[derive(Clone, Debug)]
@@ -28,7 +30,11 @@ pub struct Plan {
 impl Plan {
     pub fn of_seed(seed: u64, time: Duration) -> Self {
         let mut chance = StdRng::seed_from_u64(seed);
-        let shape = if seed.is_multiple_of(3) { Shape::Private } else { Shape::Apart };
+        let shape = match seed % 4 {
+            0 => Shape::Private,
+            1 | 2 => Shape::Machines,
+            _ => Shape::Apart,
+        };
         let publish_wait = ["0s", "50ms", "1s"][chance.random_range(0..3)];
         Self { seed, shape, time, publish_wait }
     }

@@ -34,8 +34,19 @@ pub fn judge(plan: &Plan, world: &World, model: &Model, mut tally: Tally) -> Tal
     let index = clone.path().join("index");
     git(clone.path(), &["clone", "-q", &format!("{}/git/index", world.url()), "index"]);
     git(&index, &["fsck", "--full", "--strict"]);
+    let at_remote = world.remote().map(|remote| {
+        git(clone.path(), &["clone", "-q", &remote.display().to_string(), "remote"]);
+        clone.path().join("remote")
+    });
     for (name, krate) in &*model.crates.lock().unwrap() {
         look_at(world, &index, name, krate, &mut tally);
+        if let Some(remote) = &at_remote {
+            let path = index_path(&name.parse().unwrap());
+            if std::fs::read_to_string(remote.join(&path)).ok() != std::fs::read_to_string(index.join(&path)).ok() {
+                tally.diverged += 1;
+                tally.violations.push(format!("{name}: the remote and its mirror differ"));
+            }
+        }
     }
     tally
 }
@@ -47,6 +58,17 @@ fn verify(world: &World) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(format!("{}: {}", output.status, String::from_utf8_lossy(&said))) }
 }
 
+/// Whether serve's mirror is where the remote is.
+fn mirrors_remote(world: &World) -> bool {
+    let Some(remote) = world.remote() else { return true };
+    let head = |repository: &Path| {
+        let mut git = Command::new("git");
+        git.args(["-c", "safe.directory=*", "--git-dir"]).arg(repository).args(["rev-parse", "refs/heads/main"]);
+        git.output().unwrap().stdout
+    };
+    head(&remote) == head(&world.data_dir().join("index.git"))
+}
+
 fn come_to_rest(world: &World) -> Result<(), String> {
     let until = Instant::now() + PATIENCE;
     let mut seen = (0, 0);
@@ -56,7 +78,7 @@ fn come_to_rest(world: &World) -> Result<(), String> {
             && let Ok(counts) = inspection::count(&mut connection)
         {
             seen = counts;
-            if seen == (0, 0) {
+            if seen == (0, 0) && mirrors_remote(world) {
                 return Ok(());
             }
         }

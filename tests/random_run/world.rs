@@ -21,7 +21,7 @@ pub struct World {
     directory: tempfile::TempDir,
     shape: Shape,
     publish_wait: &'static str,
-    /// With the shape `Apart`; the cluster is started again by its supervisor when it was killed.
+    /// Unless serve has its own; the cluster is started again by its supervisor when it was killed.
     cluster: Option<Cluster>,
     pub proxy: Option<Proxy>,
     serve: Mutex<Option<Child>>,
@@ -35,7 +35,7 @@ impl World {
     pub fn start(plan: &Plan) -> Self {
         let directory = tempfile::Builder::new().prefix("random-run-").tempdir().unwrap();
         open_for_passing(directory.path());
-        let cluster = (plan.shape == Shape::Apart).then(|| {
+        let cluster = (plan.shape != Shape::Private).then(|| {
             let data_dir = directory.path().join("database");
             fs::create_dir(&data_dir).unwrap();
             open_for_passing(&data_dir);
@@ -54,10 +54,13 @@ impl World {
             token: String::new(),
             starts: AtomicUsize::new(0),
         };
+        if plan.shape == Shape::Machines {
+            git(world.directory.path(), &["init", "-q", "--bare", "-b", "main", "remote.git"]);
+        }
         world.start_serve();
         world.wait_until_it_serves();
         world.token = world.make_users();
-        if plan.shape == Shape::Apart {
+        if plan.shape != Shape::Private {
             *world.workers.lock().unwrap() = vec![None, None];
             world.start_worker(0);
             world.start_worker(1);
@@ -98,8 +101,12 @@ impl World {
 
     /// A subcommand on this registry.
     pub fn command(&self, subcommand: &str) -> Command {
+        self.command_in(subcommand, &self.data_dir())
+    }
+
+    fn command_in(&self, subcommand: &str, data_dir: &Path) -> Command {
         let mut command = supercargo();
-        command.args(subcommand.split(' ')).env("SUPERCARGO_LOG", "info").arg("--data-dir").arg(self.data_dir());
+        command.args(subcommand.split(' ')).env("SUPERCARGO_LOG", "info").arg("--data-dir").arg(data_dir);
         if let Some(proxy) = &self.proxy {
             command.args(["--database-url", &proxy.url()]);
         }
@@ -125,16 +132,21 @@ impl World {
         // A killed process leaves its URL; the next one writes another.
         let _ = fs::remove_file(self.data_dir().join("url"));
         let mut command = self.command("serve");
+        command.args(self.remote_arguments());
         command.args(["--listen", "127.0.0.1:0", "--database-pool-size", "8", "--job-time-limit", "5s"]);
         command.args(["--publish-wait", self.publish_wait, "--shutdown-grace", "5s"]);
-        if self.shape == Shape::Apart {
+        if self.shape != Shape::Private {
             command.arg("--no-worker");
         }
         *self.serve.lock().unwrap() = Some(self.spawn(command));
     }
 
     fn start_worker(&self, place: usize) {
-        let mut command = self.command("worker");
+        let mut command = match self.shape {
+            Shape::Machines => self.command_in("worker", &self.directory.path().join(format!("machine{place}"))),
+            _ => self.command("worker"),
+        };
+        command.args(self.remote_arguments());
         command.args(["--job-time-limit", "5s"]);
         self.workers.lock().unwrap()[place] = Some(self.spawn(command));
     }
@@ -199,15 +211,79 @@ impl World {
 
     /// Kills the postmaster without a word; false if there is none at the moment.
     pub fn kill_postgres(&self) -> bool {
-        let home = if self.shape == Shape::Apart { self.directory.path().join("database") } else { self.data_dir() };
+        let home = if self.shape != Shape::Private { self.directory.path().join("database") } else { self.data_dir() };
         let Ok(text) = fs::read_to_string(home.join("postgres/postmaster.pid")) else { return false };
         let Some(Ok(number)) = text.lines().next().map(str::parse) else { return false };
         kill(Pid::from_raw(number), Signal::SIGKILL).is_ok()
     }
 
+    /// The repository that the machines share.
+    pub fn remote(&self) -> Option<PathBuf> {
+        (self.shape == Shape::Machines).then(|| self.directory.path().join("remote.git"))
+    }
+
+    fn remote_arguments(&self) -> Vec<String> {
+        let Some(remote) = self.remote() else { return Vec::new() };
+        let remote = remote.display().to_string();
+        ["--index-remote", &remote, "--index-push-timeout", "3s", "--index-poll-interval", "500ms"]
+            .map(String::from)
+            .into()
+    }
+
+    fn hook(&self) -> Option<PathBuf> {
+        Some(self.remote()?.join("hooks/pre-receive"))
+    }
+
+    /// The remote refuses every push.
+    pub fn refuse_pushes(&self) {
+        let Some(hook) = self.hook() else { return };
+        fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        let unfinished = hook.with_extension("new");
+        fs::write(&unfinished, "#!/bin/sh\necho 'not now'\nexit 1\n").unwrap();
+        fs::set_permissions(&unfinished, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        fs::rename(unfinished, hook).unwrap();
+    }
+
+    pub fn admit_pushes(&self) {
+        if let Some(hook) = self.hook() {
+            let _ = fs::remove_file(hook);
+        }
+    }
+
+    /// There is no remote at the place where it was.
+    pub fn take_remote_away(&self) {
+        if let Some(remote) = self.remote() {
+            let _ = fs::rename(&remote, remote.with_extension("away"));
+        }
+    }
+
+    pub fn bring_remote_back(&self) {
+        if let Some(remote) = self.remote() {
+            let _ = fs::rename(remote.with_extension("away"), remote);
+        }
+    }
+
+    /// Somebody else pushes a commit; false if somebody was faster.
+    pub fn push_something_else(&self) -> bool {
+        let Some(remote) = self.remote() else { return false };
+        let clone = tempfile::tempdir().unwrap();
+        let run = |arguments: &[&str]| {
+            let mut git = Command::new("git");
+            git.args(["-c", "user.name=somebody", "-c", "user.email=some@body", "-C"])
+                .arg(clone.path())
+                .args(arguments);
+            git.output().is_ok_and(|output| output.status.success())
+        };
+        run(&["clone", "-q", "--depth", "1", &format!("file://{}", remote.display()), "."])
+            && run(&["commit", "-q", "--allow-empty", "-m", "Somebody else's"])
+            && run(&["push", "-q", "origin", "HEAD:main"])
+    }
+
     /// Ends every disturbance, and waits until the registry serves and its database answers.
     pub fn make_good(&self) {
         let _ = fs::remove_file(self.fail_point());
+        self.admit_pushes();
+        self.bring_remote_back();
         if let Some(proxy) = &self.proxy {
             proxy.recover();
             proxy.cut();
@@ -250,6 +326,11 @@ impl World {
             println!("what is left of it: {}", self.directory.path().display());
         }
     }
+}
+
+fn git(directory: &Path, arguments: &[&str]) {
+    let output = Command::new("git").args(arguments).current_dir(directory).output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// The database runs as another user when this is root.

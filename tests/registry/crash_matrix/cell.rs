@@ -1,11 +1,12 @@
 //! One operation with one fault at one point.
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::checks::{self, Wishes};
 use super::client::{Heard, Request, send};
-use super::plan::{CLIENT_PATIENCE, Kind, Operation, Point, TIME_LIMIT};
+use super::plan::{CLIENT_PATIENCE, Kind, Operation, Point};
 use crate::support::package::Package;
 use crate::support::process::Served;
 
@@ -25,15 +26,25 @@ pub struct Bench {
     crates: usize,
     /// How often it died.
     deaths: usize,
+    /// Where the index is, if not here alone.
+    _remote: Option<tempfile::TempDir>,
 }
 
 impl Bench {
     pub fn new(point: &'static Point) -> Self {
-        let limit = format!("{}ms", TIME_LIMIT.as_millis());
+        let limit = format!("{}ms", point.time_limit().as_millis());
         let arguments = ["--publish-wait", "0s", "--job-time-limit", &limit, "--database-pool-size", "4"];
+        let remote = point.at_remote.then(|| tempfile::tempdir().unwrap());
+        let mut arguments = arguments.to_vec();
+        let path = remote.as_ref().map(|remote| remote.path().display().to_string());
+        if let Some(path) = &path {
+            let made = Command::new("git").args(["init", "-q", "--bare", "-b", "main", path]).status().unwrap();
+            assert!(made.success());
+            arguments.extend(["--index-remote", path, "--index-poll-interval", "200ms"]);
+        }
         let served = Served::start_with_fail_points("warn", &arguments);
         let token = served.token("ann");
-        Self { point, served, token, crates: 0, deaths: 0 }
+        Self { point, served, token, crates: 0, deaths: 0, _remote: remote }
     }
 
     /// What became of it, or what did not hold.
@@ -97,7 +108,7 @@ impl Bench {
     /// Arms the point: whoever passes it next removes the file and acts.
     fn arm(&self, kind: Kind) {
         let unfinished = self.served.fail_point().with_extension("new");
-        fs::write(&unfinished, format!("{}={}", self.point.name, kind.action())).unwrap();
+        fs::write(&unfinished, format!("{}={}", self.point.name, self.point.action(kind))).unwrap();
         fs::rename(unfinished, self.served.fail_point()).unwrap();
     }
 

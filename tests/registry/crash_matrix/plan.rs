@@ -9,6 +9,8 @@ pub struct Point {
     /// When it is passed, for the table.
     pub when: &'static str,
     scope: Scope,
+    /// Only with a remote is it passed.
+    pub at_remote: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,26 +46,14 @@ pub enum Kind {
 
 pub const KINDS: [Kind; 3] = [Kind::Abort, Kind::Error, Kind::Stall];
 
-/// Jobs may run so long here.
-pub const TIME_LIMIT: Duration = Duration::from_millis(1500);
+/// Jobs may run so long here, and where they talk to a remote.
+const TIME_LIMIT: Duration = Duration::from_millis(1500);
+const TIME_LIMIT_AT_REMOTE: Duration = Duration::from_secs(5);
 /// A client waits so long for an answer when something stalls.
 pub const CLIENT_PATIENCE: Duration = Duration::from_secs(1);
-/// Something that stalls does so for longer than both.
-const STALL: &str = "stall(4s)";
-
-impl Kind {
-    /// As it is armed.
-    pub fn action(self) -> &'static str {
-        match self {
-            Self::Abort => "abort",
-            Self::Error => "error",
-            Self::Stall => STALL,
-        }
-    }
-}
 
 const fn point(name: &'static str, when: &'static str) -> Point {
-    Point { name, when, scope: Scope::All }
+    Point { name, when, scope: Scope::All, at_remote: false }
 }
 
 /// In the order in which a request and its job pass them.
@@ -82,6 +72,9 @@ pub const POINTS: &[Point] = &[
     point("index.commit", "the commit is made"),
     point("index.pack", "the pack is on the disk"),
     point("index.ref", "the branch has moved"),
+    Point { at_remote: true, ..point("index.before_push", "the remote is not told yet") },
+    Point { at_remote: true, ..point("index.pushed", "the remote has it, the branch here not") },
+    Point { at_remote: true, ..point("job.remote_written", "remote and branch have it") },
     point("job.crates_locked", "the crates are locked, the index read again"),
     point("job.effective_noted", "the effective state is written"),
     point("queue.recorded", "all is written, not committed"),
@@ -89,6 +82,20 @@ pub const POINTS: &[Point] = &[
 ];
 
 impl Point {
+    /// How long a job may run.
+    pub fn time_limit(&self) -> Duration {
+        if self.at_remote { TIME_LIMIT_AT_REMOTE } else { TIME_LIMIT }
+    }
+
+    /// What is armed. What stalls does so for longer than the job may run and the client waits.
+    pub fn action(&self, kind: Kind) -> String {
+        match kind {
+            Kind::Abort => "abort".to_owned(),
+            Kind::Error => "error".to_owned(),
+            Kind::Stall => format!("stall({}ms)", (self.time_limit() + Duration::from_millis(2500)).as_millis()),
+        }
+    }
+
     /// Whether the operation passes the point, and the kind of fault means something there.
     pub fn meets(&self, operation: Operation, kind: Kind) -> bool {
         match self.scope {
