@@ -14,7 +14,7 @@ use super::counting::Counting;
 use super::metrics;
 use super::open_files;
 use super::server::{Server, Site, bind};
-use super::setup::{ensure_admin, ensure_config_json};
+use super::setup::{ensure_admin, ensure_config_json, refuse_lost_index};
 use super::signals::Signals;
 use super::storage::Keeper;
 use super::tls::Certificate;
@@ -67,6 +67,7 @@ fn serve_from(
         ensure_admin(&mut storage.connect()?, &storage.data_dir.admin_token_file())?;
     }
     let index = storage.index(&options.storage)?;
+    refuse_lost_index(&index, &mut storage.connect()?)?;
     ensure_config_json(&index, &base_url, options.access.auth_required)?;
     let crate_store = storage.crate_store(&options.crate_store, Keeper::Stores)?;
     let pool = storage.pool(&options.storage);

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::CommandError;
 use crate::database::audit::{Action, Actor, Event};
 use crate::database::tokens::NewToken;
-use crate::database::users;
+use crate::database::{users, versions};
 use crate::index::{ConfigJson, Index, IndexError};
 
 /// The user that the first start makes.
@@ -52,6 +52,18 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&unfinished, path)?;
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// Refuses to serve an empty index in place of one that was lost: clients would be told that there are no crates.
+pub(super) fn refuse_lost_index(index: &Index, connection: &mut PgConnection) -> Result<(), CommandError> {
+    if index.head()?.commit.is_some() || !versions::any_shown(connection)? {
+        return Ok(());
+    }
+    Err(CommandError::new(format!(
+        "the index {} is empty, and the database has published versions: the index is lost. Restore it from a backup with \
+         `supercargo restore DIR --index-only`",
+        index.path().display()
+    )))
 }
 
 /// Writes config.json where it differs from what clients are to be told. No job ever does. It is the first to write after

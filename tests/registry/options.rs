@@ -4,7 +4,7 @@ use clap::{Arg, Command, CommandFactory};
 use supercargo::config::Cli;
 
 /// Choices of one call, which would make no sense for every call of a shell.
-const FLAGS_ONLY: [&str; 27] = [
+const FLAGS_ONLY: [&str; 28] = [
     "help",
     "version",
     "json",
@@ -32,6 +32,7 @@ const FLAGS_ONLY: [&str; 27] = [
     "check",
     "at",
     "keep",
+    "index-only",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {
