@@ -12,6 +12,7 @@ pub mod crate_store;
 pub mod database;
 pub mod index;
 pub mod queue;
+pub mod upstream;
 
 // L2: the only place where queue, index and database meet
 pub mod jobs;
@@ -20,6 +21,7 @@ pub mod jobs;
 pub mod admin;
 pub mod backup;
 pub mod monitor;
+pub mod verify;
 pub mod web;
 
 // L4: what a process is made of

@@ -9,13 +9,17 @@ mod data_dir;
 mod log;
 mod metrics;
 mod migrate;
+mod monitor;
 mod open_files;
 mod operate;
+mod reporting;
 mod server;
 mod setup;
 mod signals;
 mod storage;
 mod tls;
+mod verify;
+mod verifying;
 mod with;
 mod worker;
 mod working;
@@ -23,6 +27,7 @@ mod working;
 use std::process::ExitCode;
 
 pub use error::CommandError;
+use reporting::Reporting;
 pub use storage::Storage;
 
 use crate::config::{self, Cli, Command, JobsCommand, StorageOptions};
@@ -30,11 +35,18 @@ use crate::{admin, fault};
 
 /// Runs a command. An error is one sentence on standard error and exit code 1; wrong arguments never come here.
 pub fn run(cli: Cli) -> ExitCode {
-    let started = log::start(&cli.log).and_then(|()| Ok(fault::arm(&config::fail_points())?));
+    let reporting = cli.reports().and_then(Reporting::start);
+    if cli.reports().is_some() {
+        reporting::log_panics();
+    }
+    let started = log::start(&cli.log, reporting.as_ref().map(Reporting::layer))
+        .and_then(|()| Ok(fault::arm(&config::fail_points())?));
     let done = started.and_then(|()| match cli.command {
         Command::Serve(options) => serve::serve(&options).map(|()| ExitCode::SUCCESS),
         Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
+        Command::Monitor(options) => Ok(monitor::monitor(&options)),
+        Command::Verify(options) => end_with_the_pipe().map(|()| verify::verify(&options)),
         Command::Backup(options) => backup::backup(&options),
         Command::Restore(options) => backup::restore(&options).map(|()| ExitCode::SUCCESS),
         Command::With(options) => with::with(&options),
@@ -45,6 +57,9 @@ pub fn run(cli: Cli) -> ExitCode {
             end_with_the_pipe().and_then(|()| look_after_jobs(command)).map(|()| ExitCode::SUCCESS)
         }
     });
+    if let Some(reporting) = reporting {
+        reporting.close();
+    }
     done.unwrap_or_else(|error| {
         eprintln!("supercargo: {error}");
         ExitCode::FAILURE

@@ -22,7 +22,7 @@ pub(super) fn operate(command: AdminCommand) -> Result<(), CommandError> {
 }
 
 /// The account on this machine, for the log.
-fn operator() -> Actor {
+pub(super) fn operator() -> Actor {
     let uid = nix::unistd::getuid();
     let account = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
     let host = nix::unistd::gethostname().unwrap_or_default();

@@ -7,9 +7,13 @@ pub mod admin;
 pub mod backup;
 pub mod crate_store;
 pub mod http;
+pub mod index;
+pub mod monitor;
 pub mod policy;
+pub mod sentry;
 pub mod serve;
 pub mod storage;
+pub mod verify;
 pub mod work;
 
 use std::ffi::OsString;
@@ -24,9 +28,13 @@ pub use admin::{
 pub use backup::{BackupOptions, RestoreOptions};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
+pub use index::IndexOptions;
+pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
 pub use policy::PolicyOptions;
+pub use sentry::SentryOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;
+pub use verify::VerifyOptions;
 pub use work::{WorkOptions, WorkerOptions};
 
 /// A self-hosted cargo registry whose publishes are never lost, half done or stuck.
@@ -39,6 +47,17 @@ pub struct Cli {
     pub command: Command,
     #[command(flatten)]
     pub log: LogOptions,
+}
+
+impl Cli {
+    /// What is reported; None for commands that a person waits for.
+    pub fn reports(&self) -> Option<&SentryOptions> {
+        match &self.command {
+            Command::Serve(options) => Some(&options.work.sentry),
+            Command::Worker(options) => Some(&options.work.sentry),
+            _ => None,
+        }
+    }
 }
 
 /// What is written to standard error while a command runs.
@@ -84,6 +103,20 @@ pub enum Command {
     /// Look at the job queue, retry and discard jobs
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Say whether the registry is well, and page somebody if it is not
+    ///
+    /// Looks once and prints a line as monitoring plug-ins do; the exit code is 0 for well, 1 for a warning, 2 for what is
+    /// critical, 3 if it can't look. With --watch it goes on. With a receiver (--pagerduty-key-file, --webhook-url) it pages:
+    /// once when a problem has been found in --page-after looks in a row, and once when it is over, also from cron.
+    Monitor(Box<MonitorOptions>),
+    /// Prove that database, index and crate files agree
+    ///
+    /// Works beside a registry that is being served, and alone. A difference is looked at twice before it is told, so that
+    /// nothing is told that is only on its way.
+    ///
+    /// The exit code is 0 if everything agrees, 1 if something differs, 2 if that could not be found out, and 130 if the run
+    /// was interrupted; `--resume` then goes on where it stopped. With `--repair` they are about what is left.
+    Verify(Box<VerifyOptions>),
     /// Make a backup of a registry while it is being served, or check one
     ///
     /// Database, index and crate files, as they were at one moment. Crate files are shared by all backups of a directory,

@@ -71,6 +71,11 @@ impl DataDir {
         self.0.join("restoring")
     }
 
+    /// What the monitor remembers.
+    pub fn monitor_state(&self) -> PathBuf {
+        self.0.join("monitor.json")
+    }
+
     /// Locked by the serving process.
     pub fn lock_file(&self) -> PathBuf {
         self.0.join("lock")

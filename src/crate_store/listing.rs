@@ -67,6 +67,27 @@ impl CrateStore {
         self.wait_for(|| path.to_owned(), None, self.store.rename(&Location::from(path), &target))?;
         Ok(target.to_string())
     }
+
+    /// Puts the file of a checksum back that was moved out of the way although it is what its name says; None if there is
+    /// none.
+    pub fn take_back(&self, checksum: Checksum) -> Result<Option<String>, CrateStoreError> {
+        let found = self.wait_for(
+            || QUARANTINE.to_owned(),
+            None,
+            self.store.list(Some(&Location::from(QUARANTINE))).try_collect::<Vec<_>>(),
+        )?;
+        let name = format!("{checksum}.crate");
+        for meta in found.into_iter().filter(|meta| meta.location.as_ref().ends_with(&name)) {
+            let content = self.store.get(&meta.location).and_then(object_store::GetResult::bytes);
+            let content = self.wait_for(|| meta.location.to_string(), None, content)?;
+            if Checksum::of(&content) == checksum {
+                self.put(checksum, content)?;
+                self.wait_for(|| meta.location.to_string(), None, self.store.delete(&meta.location))?;
+                return Ok(Some(meta.location.to_string()));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The checksum of a file that lies where the file of that checksum does.
@@ -100,5 +121,8 @@ mod tests {
         assert!(moved.starts_with("quarantine/") && directory.path().join(&moved).exists(), "{moved}");
         assert_eq!(store.list(first).unwrap().len(), 1);
         assert_eq!(store.read(checksum).unwrap(), None);
+        assert_eq!(store.take_back(checksum).unwrap(), Some(moved));
+        assert_eq!(store.digest(checksum).unwrap(), Some((checksum, 7)));
+        assert_eq!(store.take_back(checksum).unwrap(), None);
     }
 }

@@ -11,10 +11,76 @@ use crate::statement::statement;
 
 /// One version that the index shows.
 #[derive(Queryable, Clone, Debug)]
-struct Shown {
-    id: i32,
-    num: Version,
-    yanked: Option<bool>,
+pub struct Shown {
+    pub id: i32,
+    pub num: Version,
+    pub yanked: Option<bool>,
+}
+
+/// The columns of a crate that follow from its versions.
+#[derive(Queryable, Selectable, AsChangeset, Clone, Debug, Default, PartialEq, Eq)]
+#[diesel(table_name = crates, treat_none_as_null = true)]
+pub struct Derived {
+    /// The highest that is not yanked, or the highest of all.
+    pub max_version: Option<Version>,
+    pub max_stable_version: Option<Version>,
+    /// The one published last.
+    pub newest_version: Option<Version>,
+    pub default_version_id: Option<i32>,
+    pub version_count: i32,
+    /// Every version is.
+    pub yanked: bool,
+    pub description: Option<String>,
+    pub homepage: Option<String>,
+    pub documentation: Option<String>,
+    pub repository: Option<String>,
+    pub keywords: Vec<String>,
+    pub categories: Vec<String>,
+}
+
+impl Derived {
+    /// What follows from the versions that the index shows, in the order of their ids, and what the default one says.
+    pub fn of(shown: &[Shown], about: &About) -> Self {
+        let Some(default) = default_version(shown) else { return Self::default() };
+        let usable = || shown.iter().filter(|one| one.yanked == Some(false));
+        let max = usable().map(|one| &one.num).max().or_else(|| shown.iter().map(|one| &one.num).max());
+        Self {
+            max_version: max.cloned(),
+            max_stable_version: usable().map(|one| &one.num).filter(|num| !num.is_prerelease()).max().cloned(),
+            newest_version: usable().next_back().or(shown.last()).map(|one| one.num.clone()),
+            default_version_id: Some(default.id),
+            version_count: i32::try_from(shown.len()).unwrap_or(i32::MAX),
+            yanked: usable().next().is_none(),
+            description: about.description.clone(),
+            homepage: about.homepage.clone(),
+            documentation: about.documentation.clone(),
+            repository: about.repository.clone(),
+            keywords: about.keyword_ids(),
+            categories: about.category_ids(),
+        }
+    }
+
+    /// The names of the columns in which two differ.
+    pub fn differing(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("max_version", self.max_version == other.max_version),
+            ("max_stable_version", self.max_stable_version == other.max_stable_version),
+            ("newest_version", self.newest_version == other.newest_version),
+            ("default_version_id", self.default_version_id == other.default_version_id),
+            ("version_count", self.version_count == other.version_count),
+            ("yanked", self.yanked == other.yanked),
+            ("description", self.description == other.description),
+            ("homepage", self.homepage == other.homepage),
+            ("documentation", self.documentation == other.documentation),
+            ("repository", self.repository == other.repository),
+            ("keywords", self.keywords == other.keywords),
+            ("categories", self.categories == other.categories),
+        ]
+        .into_iter()
+        .filter(|(_, equal)| !equal)
+        .map(|(name, _)| name)
+        .collect()
+    }
 }
 
 /// Writes what follows for a crate from the versions that the index shows: its highest and newest versions, the one that
@@ -29,24 +95,8 @@ pub fn describe(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()>
     let Some(default) = default_version(&shown) else { return hide(connection, crate_id) };
     let about: serde_json::Value = versions::table.find(default.id).select(versions::manifest).first(connection)?;
     let about = About::from_json(about);
-    let usable = || shown.iter().filter(|one| one.yanked == Some(false));
-    let max = usable().map(|one| &one.num).max().or_else(|| shown.iter().map(|one| &one.num).max());
     let name: String = diesel::update(crates::table.find(crate_id))
-        .set((
-            crates::max_version.eq(max),
-            crates::max_stable_version.eq(usable().map(|one| &one.num).filter(|num| !num.is_prerelease()).max()),
-            crates::newest_version.eq(usable().next_back().or(shown.last()).map(|one| &one.num)),
-            crates::default_version_id.eq(default.id),
-            crates::version_count.eq(i32::try_from(shown.len()).unwrap_or(i32::MAX)),
-            crates::yanked.eq(usable().next().is_none()),
-            crates::description.eq(&about.description),
-            crates::homepage.eq(&about.homepage),
-            crates::documentation.eq(&about.documentation),
-            crates::repository.eq(&about.repository),
-            crates::keywords.eq(about.keyword_ids()),
-            crates::categories.eq(about.category_ids()),
-            crates::updated_at.eq(diesel::dsl::now),
-        ))
+        .set((Derived::of(&shown, &about), crates::updated_at.eq(diesel::dsl::now)))
         .returning(crates::canonical_name)
         .get_result(connection)?;
     statement(
@@ -61,23 +111,7 @@ pub fn describe(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()>
 
 /// A crate of which the index shows nothing, any more or yet: nothing is told of it, and no search finds it.
 fn hide(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
-    let nothing = None::<String>;
-    diesel::update(crates::table.find(crate_id))
-        .set((
-            crates::max_version.eq(&nothing),
-            crates::max_stable_version.eq(&nothing),
-            crates::newest_version.eq(&nothing),
-            crates::default_version_id.eq(None::<i32>),
-            crates::version_count.eq(0),
-            crates::yanked.eq(false),
-            crates::description.eq(&nothing),
-            crates::homepage.eq(&nothing),
-            crates::documentation.eq(&nothing),
-            crates::repository.eq(&nothing),
-            crates::keywords.eq(Vec::<String>::new()),
-            crates::categories.eq(Vec::<String>::new()),
-        ))
-        .execute(connection)?;
+    diesel::update(crates::table.find(crate_id)).set(Derived::default()).execute(connection)?;
     diesel::sql_query("UPDATE crate_downloads SET shown = false WHERE crate_id = $1 AND shown")
         .bind::<diesel::sql_types::Integer, _>(crate_id)
         .execute(connection)?;
@@ -86,7 +120,7 @@ fn hide(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
 
 /// The version that describes a crate: the highest that is neither yanked nor a pre-release, else the highest that is not
 /// yanked, else the same of those that are. As crates.io chooses it.
-fn default_version(shown: &[Shown]) -> Option<&Shown> {
+pub fn default_version(shown: &[Shown]) -> Option<&Shown> {
     shown.iter().max_by_key(|&one| (one.yanked == Some(false), !one.num.is_prerelease(), &one.num, one.id))
 }
 

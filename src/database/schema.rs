@@ -173,6 +173,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    verify_reports (id) {
+        id -> BigInt,
+        started_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+        mode -> Text,
+        requested_by -> Text,
+        crates -> BigInt,
+        files -> BigInt,
+        differences -> BigInt,
+        summary -> Jsonb,
+        error -> Nullable<Text>,
+        position -> Nullable<Jsonb>,
+    }
+}
+
 diesel::joinable!(api_tokens -> users (user_id));
 diesel::joinable!(team_members -> teams (team_id));
 diesel::joinable!(team_members -> users (user_id));
@@ -188,6 +204,7 @@ diesel::joinable!(version_downloads_by_day -> versions (version_id));
 diesel::joinable!(crate_downloads -> crates (crate_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
+    audit_log,
     api_tokens,
     teams,
     team_members,

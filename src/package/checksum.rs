@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::excerpt::Excerpt;
 
@@ -45,6 +45,26 @@ impl Checksum {
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// The checksum of what comes piece by piece.
+#[derive(Clone, Default)]
+pub struct Digest {
+    state: Sha256,
+    size: u64,
+}
+
+impl Digest {
+    /// The next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.state.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    /// The checksum of all pieces, and their size in bytes.
+    pub fn finish(self) -> (Checksum, u64) {
+        (Checksum(self.state.finalize().into()), self.size)
     }
 }
 

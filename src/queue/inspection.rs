@@ -67,7 +67,8 @@ pub enum Selection {
 }
 
 /// Whether a worker holds the row: a row lock stands in the row as the number of its transaction.
-const HELD: &str = "EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = jobs.xmax
+pub(super) const HELD: &str =
+    "EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = jobs.xmax
     AND mode = 'ExclusiveLock' AND granted)";
 
 /// The columns of [`JobView`], for owed jobs.
@@ -254,4 +255,65 @@ pub fn count(connection: &mut PgConnection) -> QueryResult<(i64, i64)> {
         sql_query("SELECT (SELECT count(*) FROM jobs) AS owed, (SELECT count(*) FROM dead_jobs) AS dead")
             .get_result(connection)?;
     Ok((counts.owed, counts.dead))
+}
+
+/// Which of these keys have a job of one of these kinds that is owed, running ones included.
+pub fn keys_owed(connection: &mut PgConnection, kinds: &[&str], keys: &[&str]) -> QueryResult<Vec<String>> {
+    use diesel::sql_types::Array;
+    #[derive(QueryableByName)]
+    struct Key {
+        #[diesel(sql_type = Text)]
+        key: String,
+    }
+    sql_query("SELECT DISTINCT key FROM jobs WHERE kind = ANY ($1) AND key = ANY ($2)")
+        .bind::<Array<Text>, _>(kinds)
+        .bind::<Array<Text>, _>(keys)
+        .load::<Key>(connection)
+        .map(|rows| rows.into_iter().map(|row| row.key).collect())
+}
+
+/// Whether a job of this kind is owed whose payload has this number in this field.
+pub fn is_owed_about(connection: &mut PgConnection, kind: &str, field: &str, number: i64) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Any {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        any: bool,
+    }
+    sql_query("SELECT EXISTS (SELECT FROM jobs WHERE kind = $1 AND payload->>$2 = $3::text) AS any")
+        .bind::<Text, _>(kind)
+        .bind::<Text, _>(field)
+        .bind::<Text, _>(number.to_string())
+        .get_result::<Any>(connection)
+        .map(|row| row.any)
+}
+
+/// Whether any of these jobs is owed, running ones included.
+pub fn any_of_owed(connection: &mut PgConnection, jobs: &[JobId]) -> QueryResult<bool> {
+    use diesel::sql_types::Array;
+    #[derive(QueryableByName)]
+    struct Any {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        any: bool,
+    }
+    sql_query("SELECT EXISTS (SELECT FROM jobs WHERE id = ANY ($1)) AS any")
+        .bind::<Array<BigInt>, _>(jobs)
+        .get_result::<Any>(connection)
+        .map(|row| row.any)
+}
+
+/// The dead jobs of these kinds and this key.
+pub fn dead_of_key(connection: &mut PgConnection, kinds: &[&str], key: &str) -> QueryResult<Vec<JobView>> {
+    use diesel::sql_types::Array;
+    sql_query(format!("{DEAD} WHERE kind = ANY ($1) AND key = $2 ORDER BY id"))
+        .bind::<Array<Text>, _>(kinds)
+        .bind::<Text, _>(key)
+        .load(connection)
+}
+
+/// The next dead jobs in the order of their ids.
+pub fn dead_after(connection: &mut PgConnection, after: JobId, limit: i64) -> QueryResult<Vec<JobView>> {
+    sql_query(format!("{DEAD} WHERE id > $1 ORDER BY id LIMIT $2"))
+        .bind::<BigInt, _>(after)
+        .bind::<BigInt, _>(limit)
+        .load(connection)
 }

@@ -49,6 +49,7 @@
 //! | [`storage`] | every statement of a job's own life: the state diagram |
 //! | [`intervention`] | what operators do: retry, discard |
 //! | [`inspection`] | what operators and monitors read |
+//! | [`trouble`] | what a monitor asks |
 //! | [`runner`] | the start and stop of it all |
 //! | `worker`, `turn`, `crew` | a thread; one claim from touch to record; all threads and the watch over them |
 //! | [`sweep`] | what fell out of every other hand |
@@ -72,6 +73,7 @@ pub mod runner;
 pub mod settings;
 pub mod storage;
 pub mod sweep;
+pub mod trouble;
 pub mod wakeup;
 
 mod crew;

@@ -20,7 +20,7 @@ const RECONNECT_CAP: Duration = Duration::from_secs(5);
 /// Sessions of workers have names that begin so.
 pub(super) const SESSION_PREFIX: &str = "supercargo worker ";
 /// Keeps our advisory locks on queues apart from those of other programs in the same database.
-const QUEUE_LOCKS: i64 = 0x7375_7065_7263;
+pub(super) const QUEUE_LOCKS: i64 = 0x7375_7065_7263;
 
 impl<Env: Send + Sync + 'static> Inner<Env> {
     pub(super) fn work(&self, queue: &'static str, slot: &Slot) {

@@ -59,6 +59,11 @@ impl ApiError {
         }
     }
 
+    /// The same after a panic, which has been logged.
+    pub fn after_panic() -> Self {
+        Self { cause: None, ..Self::internal("a panic") }
+    }
+
     /// Something that the registry depends on is away.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {

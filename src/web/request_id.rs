@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -59,5 +59,7 @@ pub(super) async fn identify(State(trusted): State<TrustedProxies>, mut request:
 pub(super) fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
     let client = request.extensions().get::<ClientAddress>().copied().unwrap_or_default();
     let id = request.extensions().get().map_or("", |RequestId(id)| &**id);
-    tracing::error_span!("request", id, %client, method = %request.method(), path = request.uri().path())
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let (method, path) = (request.method(), request.uri().path());
+    tracing::error_span!("request", id, %client, %method, path, route, status = tracing::field::Empty)
 }

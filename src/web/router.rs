@@ -1,5 +1,7 @@
 //! Which path leads where.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -7,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::trace::{DefaultOnResponse, TraceLayer};
-use tracing::Level;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
 
 use super::{ApiError, App, hanging_up, health, index, openapi, pages, private, request_id};
 
@@ -35,12 +37,7 @@ pub fn router(app: App) -> Router {
     router
         .merge(health::router(app))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(request_id::span)
-                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
-                .on_failure(()),
-        )
+        .layer(TraceLayer::new_for_http().make_span_with(request_id::span).on_response(answered).on_failure(()))
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, NOT_KEPT))
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, AS_LABELLED))
         .layer(from_fn_with_state(trusted_proxies, request_id::identify))
@@ -62,5 +59,11 @@ async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
 fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
     // The panic hook has told where and why.
     drop(payload);
-    ApiError::internal("a handler panicked").into_response()
+    ApiError::after_panic().into_response()
+}
+
+fn answered<B>(response: &axum::http::Response<B>, took: Duration, span: &Span) {
+    let status = response.status().as_u16();
+    tracing::debug!(status, ?took, "answered");
+    span.record("status", status);
 }

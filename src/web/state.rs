@@ -113,7 +113,7 @@ impl App {
             answer
         })
         .await
-        .map_err(ApiError::internal)?
+        .map_err(|error| if error.is_panic() { ApiError::after_panic() } else { ApiError::internal(error) })?
     }
 
     /// Runs `f` with a connection of the pool on a thread that may block.

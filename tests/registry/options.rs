@@ -4,7 +4,7 @@ use clap::{Arg, Command, CommandFactory};
 use supercargo::config::Cli;
 
 /// Choices of one call, which would make no sense for every call of a shell.
-const FLAGS_ONLY: [&str; 28] = [
+const FLAGS_ONLY: &[&str] = &[
     "help",
     "version",
     "json",
@@ -13,6 +13,8 @@ const FLAGS_ONLY: [&str; 28] = [
     "done",
     "limit",
     "interval",
+    "watch",
+    "test-page",
     "reason",
     "user",
     "name",
@@ -29,10 +31,22 @@ const FLAGS_ONLY: [&str; 28] = [
     "actor",
     "action",
     "since",
+    "light",
+    "all-objects",
+    "resume",
+    "orphan-age",
+    "patience",
+    "max-rate",
+    "max-crates",
     "check",
     "at",
     "keep",
     "index-only",
+    "repair",
+    "mirror",
+    "token-file",
+    "owner",
+    "retry-dead",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {

@@ -162,6 +162,11 @@ pub fn attach(data_dir: &Path) -> Result<Option<String>, EmbeddedError> {
     }
 }
 
+/// What the server of the private cluster in `data_dir` said last; None if there is no private cluster.
+pub fn last_words(data_dir: &Path) -> Option<String> {
+    cluster_dir(data_dir).is_dir().then(|| ServerLog::of(data_dir).tail(0))
+}
+
 fn cluster_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("postgres")
 }

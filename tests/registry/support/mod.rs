@@ -10,8 +10,10 @@
 //! | clients at work while something is killed | [`publishers::Publishers`] |
 //! | a network between worker and database | [`proxy::Proxy`] |
 //! | requests to another process | [`http`] |
+//! | receivers of pages and reports | [`recorder::Recorder`] |
 //! | an S3 server, and a network before it | [`s3::S3Server`] |
 //! | certificates | [`tls::Authority`] |
+//! | remotes of the index: by path, by http, by ssh | [`git_remote`], [`git_http`], [`git_ssh`] |
 //! | waiting for another process | [`event`] |
 
 #![allow(dead_code, reason = "each area uses its part")]
@@ -19,11 +21,15 @@
 pub mod cargo;
 pub mod cluster;
 pub mod event;
+pub mod git_http;
+pub mod git_remote;
+pub mod git_ssh;
 pub mod harness;
 pub mod http;
 pub mod package;
 pub mod process;
 pub mod proxy;
 pub mod publishers;
+pub mod recorder;
 pub mod s3;
 pub mod tls;

@@ -1,0 +1,2 @@
+DROP INDEX versions_checksum;
+DROP TABLE verify_reports;

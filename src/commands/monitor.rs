@@ -1,0 +1,181 @@
+//! `supercargo monitor`.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use serde_json::Value;
+
+use super::CommandError;
+use super::signals::Signals;
+use crate::config::MonitorOptions;
+use crate::monitor::delivery::{self, Receivers};
+use crate::monitor::finding::{Finding, Severity};
+use crate::monitor::http::Http;
+use crate::monitor::incidents::{Action, Event, Rules};
+use crate::monitor::look::Watched;
+use crate::monitor::state::StateFile;
+use crate::monitor::{MonitorError, report};
+use crate::queue::JobError;
+
+/// Monitoring systems read the exit code, of which 1 is a warning: what keeps the monitor from looking is 3.
+pub(super) fn monitor(options: &MonitorOptions) -> ExitCode {
+    match look_after(options) {
+        Ok(severity) => ExitCode::from(severity.exit_code()),
+        Err(error) => {
+            println!("SUPERCARGO UNKNOWN - {error}");
+            ExitCode::from(Severity::Unknown.exit_code())
+        }
+    }
+}
+
+fn look_after(options: &MonitorOptions) -> Result<Severity, CommandError> {
+    if options.test_page {
+        return test_page(options);
+    }
+    let mut monitor = Monitor::of(options)?;
+    if !options.watch {
+        let findings = monitor.look()?;
+        monitor.print(&findings)?;
+        return Ok(report::worst(&findings));
+    }
+    let signals = Signals::block()?;
+    let (told, stop) = mpsc::channel();
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        // The receiver is gone when the monitor has failed.
+        let _ = told.send(signals.wait().map(|signal| signal.to_string()));
+    })?;
+    monitor.watch(&stop)?;
+    Ok(Severity::Ok)
+}
+
+struct Monitor<'a> {
+    options: &'a MonitorOptions,
+    watched: Watched,
+    rules: Rules,
+    /// Nobody is told, and nothing is remembered, without receivers.
+    pages: Option<(Receivers, StateFile)>,
+}
+
+impl<'a> Monitor<'a> {
+    fn of(options: &'a MonitorOptions) -> Result<Self, CommandError> {
+        let http = Http::new(options.limits.look_timeout);
+        let pages = match options.pages.has_receivers() {
+            true => Some((Receivers::of(options, http.clone())?, StateFile::open(&state_path(options)?)?)),
+            false => None,
+        };
+        Ok(Self { options, watched: Watched::new(options, http)?, rules: rules(options), pages })
+    }
+
+    /// Looks once, and pages.
+    fn look(&mut self) -> Result<Vec<Finding>, CommandError> {
+        let findings = self.watched.look();
+        if let Some((receivers, file)) = &mut self.pages {
+            for event in self.rules.note(&mut file.state, &findings, &receivers.names(), Utc::now()) {
+                let (action, check, summary) = (event.action.word(), event.check, event.summary);
+                tracing::warn!(action, check, summary, "an incident");
+            }
+            file.save()?;
+            receivers.deliver(file)?;
+        }
+        Ok(findings)
+    }
+
+    fn print(&self, findings: &[Finding]) -> Result<(), CommandError> {
+        let mut out = std::io::stdout().lock();
+        if self.options.json {
+            let pages = self.pages.as_ref().map_or(Value::Null, |(_, file)| delivery::describe(file));
+            writeln!(out, "{}", report::json(&self.rules.name, Utc::now(), findings, &pages))?;
+        } else {
+            writeln!(out, "{}", report::line(findings))?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Looks until it is told to stop. A line is printed when the text changes in more than its numbers; with --json each time.
+    fn watch(&mut self, stop: &Receiver<Result<String, CommandError>>) -> Result<(), CommandError> {
+        let mut printed = Vec::new();
+        loop {
+            let next = Instant::now() + self.options.interval;
+            let findings = self.look()?;
+            let state: Vec<Severity> = findings.iter().map(|finding| finding.severity).collect();
+            if self.options.json || state != printed {
+                self.print(&findings)?;
+                printed = state;
+            }
+            loop {
+                let wait = self.until_next_retry().min(next.saturating_duration_since(Instant::now()));
+                match stop.recv_timeout(wait) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                    Ok(signal) => {
+                        tracing::info!("{}: the monitor ends", signal?);
+                        return Ok(());
+                    }
+                }
+                if let Some((receivers, file)) = &mut self.pages {
+                    receivers.deliver(file)?;
+                }
+                if Instant::now() >= next {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn until_next_retry(&self) -> Duration {
+        let at = self.pages.as_ref().and_then(|(_, file)| delivery::next_retry(file));
+        at.map_or(Duration::MAX, |at| (at - Utc::now()).to_std().unwrap_or(Duration::from_millis(10)))
+    }
+}
+
+fn rules(options: &MonitorOptions) -> Rules {
+    let pages = &options.pages;
+    Rules { name: pages.name.clone(), page_after: pages.page_after, page_from: pages.page_from }
+}
+
+fn state_path(options: &MonitorOptions) -> Result<PathBuf, MonitorError> {
+    match &options.pages.monitor_state {
+        Some(path) => Ok(path.clone()),
+        None => Ok(options.storage.data_dir().map_err(MonitorError::DataDir)?.monitor_state()),
+    }
+}
+
+/// Opens an incident of its own by every receiver and ends it.
+fn test_page(options: &MonitorOptions) -> Result<Severity, CommandError> {
+    let receivers = Receivers::of(options, Http::new(options.limits.look_timeout))?;
+    if receivers.names().is_empty() {
+        return Err(MonitorError::NoReceivers.into());
+    }
+    let name = &options.pages.name;
+    let at = Utc::now();
+    let key = format!("{name}/test/{}", at.timestamp_millis());
+    let mut worst = Severity::Ok;
+    for action in [Action::Trigger, Action::Resolve] {
+        let event = Event {
+            id: format!("{key}/{}", action.word()),
+            action,
+            key: key.clone(),
+            source: name.clone(),
+            check: "test".to_owned(),
+            severity: Severity::Critical,
+            summary: "a test of the pages: nothing is wrong, and this resolves itself".to_owned(),
+            details: Value::Null,
+            since: at,
+            at,
+        };
+        for (receiver, sent) in receivers.send_to_all(&event) {
+            match sent {
+                Ok(()) => println!("{receiver}: took the {}", action.word()),
+                Err(error) => {
+                    worst = Severity::Critical;
+                    println!("{receiver}: did not take the {}: {}", action.word(), JobError::own(error));
+                }
+            }
+        }
+    }
+    Ok(worst)
+}

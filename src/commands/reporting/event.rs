@@ -1,0 +1,104 @@
+//! A report of one event that was logged.
+
+use std::collections::BTreeMap;
+
+use sentry::integrations::backtrace::current_stacktrace;
+use sentry::protocol::{Context, Event, Exception, Level, Mechanism, TraceContext, Value};
+
+use super::facts::{Facts, harmless};
+
+/// What a report never has: the client's address, and what stands elsewhere in it.
+const LEFT_OUT: [&str; 6] = ["client", "message", "error", "panic", "backtrace", "again"];
+/// What reports can be searched by.
+const TAGS: [&str; 10] =
+    ["kind", "queue", "attempt", "job", "crate", "crates", "request_id", "request_ids", "status", "route"];
+/// Functions with which a panic begins.
+const MACHINERY: [&str; 3] = ["core::panicking::", "rust_begin_unwind", "std::panicking::begin_panic"];
+/// The longest tag that Sentry takes, in characters.
+const LONGEST_TAG: usize = 200;
+
+/// A span around an event.
+pub(super) struct Around {
+    pub(super) name: String,
+    pub(super) facts: Facts,
+    pub(super) trace: Option<TraceContext>,
+}
+
+/// The report; `around` from the inside out.
+pub(super) fn of(facts: &Facts, around: Vec<Around>, level: tracing::Level, is_panic: bool) -> Event<'static> {
+    let mut known: BTreeMap<String, Value> = BTreeMap::new();
+    for around in around.iter().rev() {
+        known.extend(told(&around.facts));
+    }
+    known.extend(told(facts));
+    let tags = TAGS.iter().filter_map(|&name| Some((name.to_owned(), tag(known.get(name)?)))).collect();
+    let mut contexts: sentry::protocol::Map<String, Context> = Default::default();
+    contexts.insert("supercargo".to_owned(), Context::Other(known.into_iter().collect()));
+    let transaction = around.first().map(|around| around.name.clone());
+    if let Some(trace) = around.into_iter().find_map(|around| around.trace) {
+        contexts.insert("trace".to_owned(), trace.into());
+    }
+    let message = facts.text("message").unwrap_or_default().to_owned();
+    let shared = facts.is("shared");
+    Event {
+        level: if level == tracing::Level::WARN && shared { Level::Warning } else { Level::Error },
+        logger: Some("supercargo".to_owned()),
+        transaction,
+        exception: if is_panic { vec![panic(facts)] } else { exceptions(facts, &message) }.into(),
+        message: Some(message),
+        tags,
+        contexts,
+        ..Event::default()
+    }
+}
+
+/// The fields under the names that they have in reports.
+pub(super) fn told(facts: &Facts) -> impl Iterator<Item = (String, Value)> {
+    let told = facts.fields.iter().filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
+    told.map(|(name, value)| {
+        let name = match name.as_str() {
+            "id" | "request" => "request_id",
+            "requests" => "request_ids",
+            "key" => "crate",
+            "about" => "crates",
+            other => other,
+        };
+        (name.to_owned(), value.clone())
+    })
+}
+
+fn tag(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.chars().take(LONGEST_TAG).collect()
+}
+
+/// The chain of causes. Sentry wants the innermost first.
+fn exceptions(facts: &Facts, message: &str) -> Vec<Exception> {
+    let exception =
+        |ty: &str, text: &str| Exception { ty: ty.to_owned(), value: Some(harmless(text)), ..Exception::default() };
+    match (&facts.failure, facts.text("error")) {
+        (Some(failure), _) => {
+            let causes = failure.causes().iter().enumerate();
+            causes.rev().map(|(depth, text)| exception(if depth == 0 { message } else { "cause" }, text)).collect()
+        }
+        (None, Some(error)) => vec![exception(message, error)],
+        (None, None) => Vec::new(),
+    }
+}
+
+/// With the stack up to the panic. What came after is the panic's own machinery, the hook and this report.
+fn panic(facts: &Facts) -> Exception {
+    let stacktrace = current_stacktrace().map(|mut stack| {
+        let is_machinery = |function: &str| MACHINERY.iter().any(|name| function.contains(name));
+        let end = stack.frames.iter().position(|frame| frame.function.as_deref().is_some_and(is_machinery));
+        stack.frames.truncate(end.unwrap_or(stack.frames.len()));
+        stack
+    });
+    Exception {
+        ty: "panic".to_owned(),
+        value: facts.text("panic").map(str::to_owned),
+        stacktrace,
+        mechanism: Some(Mechanism { ty: "panic".to_owned(), handled: Some(false), ..Mechanism::default() }),
+        ..Exception::default()
+    }
+}

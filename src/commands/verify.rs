@@ -1,0 +1,221 @@
+//! `supercargo verify`.
+//!
+//! The exit code is 0 when everything agrees, 1 when something differs, 2 when that could not be found out, and 130 when the
+//! run was interrupted.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use diesel::PgConnection;
+use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
+
+use super::operate::operator;
+use super::signals::Signals;
+use super::storage::Keeper;
+use super::working::worker_name;
+use super::{CommandError, Storage};
+use crate::config::VerifyOptions;
+use crate::config::verify::RepairOptions;
+use crate::database::owners::Owner;
+use crate::database::verify_reports;
+use crate::jobs::{self, Environment};
+use crate::queue::{Completions, Runner, Wakeups};
+use crate::upstream::Upstream;
+use crate::verify::{Depth, Ended, Mirror, Phase, Repairs, Report, Settings, Verifier, Watch};
+
+const DIFFERS: u8 = 1;
+const FAILED: u8 = 2;
+const INTERRUPTED: u8 = 130;
+
+/// How long a worker of another process is waited for before this one performs the jobs of a repair itself.
+const OTHERS: Duration = Duration::from_secs(5);
+
+/// How often a log line says how far it is, where there is no terminal.
+const LOG_EVERY: Duration = Duration::from_secs(30);
+
+pub(super) fn verify(options: &VerifyOptions) -> ExitCode {
+    match try_to(options) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("supercargo: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn try_to(options: &VerifyOptions) -> Result<u8, CommandError> {
+    let signals = Signals::block()?;
+    let storage = Storage::attach_or_start(&options.storage)?;
+    let ended = run(options, &storage, signals);
+    let closed = storage.close();
+    let ended = ended?;
+    closed?;
+    if options.output.json {
+        let mut document = ended.report.to_json();
+        document["interrupted"] = ended.interrupted.into();
+        println!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        print!("{}", ended.report.to_text());
+    }
+    Ok(match (ended.interrupted, ended.report.agrees()) {
+        (true, _) => INTERRUPTED,
+        (false, true) => 0,
+        (false, false) => DIFFERS,
+    })
+}
+
+fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<Ended, CommandError> {
+    let stopped = stop_on_signal(signals)?;
+    let index = storage.index(&options.storage)?;
+    let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
+    let pool = storage.pool(&options.storage);
+    let settings = Settings {
+        depth: if options.light { Depth::Light } else { Depth::Full },
+        all_objects: options.all_objects,
+        orphan_age: options.orphan_age,
+        patience: options.patience,
+        max_rate: options.max_rate,
+        max_crates: options.max_crates,
+        resume: options.resume,
+        requested_by: operator().name,
+        ..Settings::default()
+    };
+    let runner = Runner::new(
+        jobs::registry()?,
+        Environment { index: index.clone(), crate_store: crate_store.clone() },
+        pool.clone(),
+        worker_name(),
+        Wakeups::default(),
+        Completions::default(),
+    );
+    let perform = || runner.drain().map(drop).map_err(|error| error.to_string());
+    // Held until the run is over.
+    let mut session = storage.connect()?;
+    let repairs = if options.repair.repair {
+        if !verify_reports::try_lock(&mut session)? {
+            return Err(CommandError::new(
+                "another repair, or the scheduled verification, is at work: try again later",
+            ));
+        }
+        // Whoever started the database is the only one here.
+        let grace = if storage.is_embedded() { Duration::ZERO } else { OTHERS };
+        Some(repairs(&options.repair, &mut session, &perform, grace)?)
+    } else {
+        None
+    };
+    let verifier = Verifier {
+        pool: &pool,
+        index: &index,
+        crate_store: &crate_store,
+        crates_directory: crate_store.directory().map(Into::into),
+        settings,
+        watch: &Watcher::new(stopped),
+        repairs,
+    };
+    Ok(verifier.run()?)
+}
+
+fn repairs<'a>(
+    options: &RepairOptions,
+    connection: &mut PgConnection,
+    perform: &'a dyn Fn() -> Result<(), String>,
+    grace: Duration,
+) -> Result<Repairs<'a>, CommandError> {
+    let mut owners = Vec::new();
+    for login in &options.owners {
+        owners.push(Owner::find(connection, login)?.ok_or_else(|| {
+            CommandError::new(format!("--owner: there is no user or team {login:?}: see `supercargo admin user list`"))
+        })?);
+    }
+    let token = options.token_file.as_deref().map(read_token).transpose()?;
+    let mirror = options.mirror.clone().map(|template| Mirror { template, upstream: Upstream::new(token.clone()) });
+    Ok(Repairs { mirror, owners, retry_dead: options.retry_dead, actor: operator(), perform, grace })
+}
+
+/// The token of another registry, from a file, so that no list of processes shows it.
+pub(super) fn read_token(path: &Path) -> Result<String, CommandError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CommandError::while_doing(format!("--token-file: {} can't be read", path.display()), error))?;
+    match text.trim() {
+        "" => Err(CommandError::new(format!("--token-file: {} is empty", path.display()))),
+        token => Ok(token.to_owned()),
+    }
+}
+
+/// The first signal stops the run where it can go on, the second one ends the program.
+fn stop_on_signal(signals: Signals) -> Result<Arc<AtomicBool>, CommandError> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&stopped);
+    std::thread::Builder::new().name("signal".to_owned()).spawn(move || {
+        if signals.wait().is_ok() {
+            stop.store(true, Ordering::Relaxed);
+            // Without this thread the process is left to its end.
+            let _ = signals.leave_at_the_next();
+        }
+    })?;
+    Ok(stopped)
+}
+
+/// Shows how far it is: a bar on a terminal, else a line of the log now and then.
+struct Watcher {
+    stopped: Arc<AtomicBool>,
+    bar: Option<ProgressBar>,
+    told: Mutex<Instant>,
+}
+
+impl Watcher {
+    fn new(stopped: Arc<AtomicBool>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.enable_steady_tick(Duration::from_millis(100));
+            // A style that can't be read is one that a test would have found.
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { stopped, bar, told: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Watch for Watcher {
+    fn seen(&self, phase: Phase, report: &Report) {
+        let counts = &report.counts;
+        let line = format!(
+            "{}: {} crates, {} index files, {} crate files ({} MiB), {} differences",
+            phase.what(),
+            counts.crates,
+            counts.index_files,
+            counts.crate_files,
+            counts.bytes >> 20,
+            report.found()
+        );
+        match &self.bar {
+            Some(bar) => bar.set_message(line),
+            None => {
+                let mut told = self.told.lock();
+                if told.elapsed() >= LOG_EVERY {
+                    *told = Instant::now();
+                    tracing::info!("verifying {line}");
+                }
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

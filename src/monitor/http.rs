@@ -1,0 +1,67 @@
+//! Requests with time limits, by rustls with ring and the system's certificate authorities.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_rustls::rustls::crypto::ring;
+use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+
+/// As much of an answer as is kept, in bytes.
+const KEPT: u64 = 2048;
+
+/// Sends requests.
+#[derive(Clone)]
+pub struct Http(Agent);
+
+/// What was answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub status: u16,
+    /// The beginning.
+    pub text: String,
+}
+
+/// A client for which each request, with connection and answer, may take so long. It follows no redirects: a page that
+/// is sent elsewhere is not where the operator wanted it.
+pub fn agent(time_limit: Duration) -> Agent {
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .build();
+    Agent::config_builder()
+        .tls_config(tls)
+        .timeout_global(Some(time_limit))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(concat!("supercargo/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into()
+}
+
+impl Http {
+    pub fn new(time_limit: Duration) -> Self {
+        Self(agent(time_limit))
+    }
+
+    pub(super) fn get(&self, url: &str) -> Result<Answer, ureq::Error> {
+        read(self.0.get(url).call()?)
+    }
+
+    pub(super) fn post_json(&self, url: &str, headers: &[(&str, String)], body: &str) -> Result<Answer, ureq::Error> {
+        let request = self.0.post(url).header("content-type", "application/json");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        read(request.send(body)?)
+    }
+}
+
+fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
+    use std::io::Read;
+    let status = answer.status().as_u16();
+    let mut text = Vec::new();
+    // What was answered is told by the status; the rest is for people.
+    let _ = answer.body_mut().as_reader().take(KEPT).read_to_end(&mut text);
+    Ok(Answer { status, text: String::from_utf8_lossy(&text).into_owned() })
+}
