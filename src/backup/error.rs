@@ -33,6 +33,8 @@ pub enum BackupError {
     SessionLost,
     #[error("the database is not empty: restore into an empty one, so that nothing is mixed or lost")]
     DatabaseNotEmpty,
+    #[error("there is an index at {} already: move it away first", .0.display())]
+    IndexNotEmpty(PathBuf),
     #[error("the index could not be made to agree with the database: {0}")]
     Agreement(JobError),
     #[error(

@@ -35,4 +35,4 @@ pub use directory::Directory;
 pub use error::BackupError;
 pub use make::{Made, Source, make};
 pub use manifest::{DUMP, Manifest, Problem};
-pub use restore::{Restored, Target, restore};
+pub use restore::{Restored, Target, restore, restore_index_only};

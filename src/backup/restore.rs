@@ -74,9 +74,28 @@ pub fn restore(
         programs.restore(target.database_url, &directory.backup(&manifest.name).join(DUMP))?;
         migrations::migrate(connection)?;
     }
-    let rendered = render_all(connection, target.index)?;
-    let taken_out = take_out_strangers(connection, target.index)?;
+    let (rendered, taken_out) = make_agree(connection, target.index)?;
     Ok(Restored { manifest: manifest.clone(), rendered, taken_out, seconds: start.elapsed().as_secs_f64() })
+}
+
+/// Makes the lost index of a registry from a backup, and has it agree with the registry's own database.
+pub fn restore_index_only(
+    directory: &Directory,
+    checked: &Checked,
+    index: &Index,
+    connection: &mut PgConnection,
+) -> Result<Restored, BackupError> {
+    let start = Instant::now();
+    if index.head()?.commit.is_some() {
+        return Err(BackupError::IndexNotEmpty(index.path().to_owned()));
+    }
+    restore_index(directory, &checked.manifest, index)?;
+    let (rendered, taken_out) = make_agree(connection, index)?;
+    Ok(Restored { manifest: checked.manifest.clone(), rendered, taken_out, seconds: start.elapsed().as_secs_f64() })
+}
+
+fn make_agree(connection: &mut PgConnection, index: &Index) -> Result<(usize, usize), BackupError> {
+    Ok((render_all(connection, index)?, take_out_strangers(connection, index)?))
 }
 
 fn restore_files(directory: &Directory, checked: &Checked, store: &CrateStore) -> Result<(), BackupError> {

@@ -89,6 +89,9 @@ pub(super) fn restore(options: &RestoreOptions) -> Result<(), CommandError> {
     let directory = Directory::new(&std::path::absolute(&options.directory)?);
     // Before anything is made.
     let checked = backup::check(&directory, options.at.as_deref())?;
+    if options.index_only {
+        return restore_index(options, &directory, &checked);
+    }
     let storage = Storage::open_empty(&options.storage)?;
     let restored = restore_into(options, &storage, &directory, &checked);
     let finished = restored.and_then(|restored| storage.finish_restore().map(|()| restored));
@@ -114,6 +117,31 @@ pub(super) fn restore(options: &RestoreOptions) -> Result<(), CommandError> {
              published while the backup was made has to be published again"
         );
     }
+    Ok(())
+}
+
+fn restore_index(
+    options: &RestoreOptions,
+    directory: &Directory,
+    checked: &backup::Checked,
+) -> Result<(), CommandError> {
+    let storage = Storage::open(&options.storage, false)?;
+    let restored = storage.connect().and_then(|mut connection| {
+        let index = storage.index(&options.storage)?;
+        Ok(backup::restore_index_only(directory, checked, &index, &mut connection)?)
+    });
+    storage.close()?;
+    let restored = restored?;
+    if options.output.json {
+        println!("{}", serde_json::to_string_pretty(&restored)?);
+        return Ok(());
+    }
+    let Restored { manifest, rendered, taken_out, seconds } = &restored;
+    println!(
+        "restored the index of {}, in {seconds:.1} s; {rendered} crates were made to agree with the database, and \
+         {taken_out} taken out",
+        manifest.name
+    );
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use super::counting::Counting;
 use super::metrics;
 use super::open_files;
 use super::server::{Server, Site, bind};
-use super::setup::{config_json, ensure_admin, ensure_config_json};
+use super::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
 use super::signals::Signals;
 use super::storage::Keeper;
 use super::tls::Certificate;
@@ -70,6 +70,7 @@ fn serve_from(
     let index = storage.index_or_mirror(&options.storage, &options.index)?;
     let config_json = config_json(&base_url, options.access.auth_required);
     if index.remote().is_none() {
+        refuse_lost_index(&index, &mut storage.connect()?)?;
         ensure_config_json(&index, &config_json)?;
     }
     let crate_store = storage.crate_store(&options.crate_store, Keeper::Stores)?;

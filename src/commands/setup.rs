@@ -12,7 +12,7 @@ use serde_json::json;
 use super::CommandError;
 use crate::database::audit::{Action, Actor, Event};
 use crate::database::tokens::NewToken;
-use crate::database::users;
+use crate::database::{users, versions};
 use crate::index::{ConfigJson, Index, IndexError, Remote};
 
 /// The user that the first start makes.
@@ -53,6 +53,19 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&unfinished, path)?;
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// Refuses to serve an empty index in place of one that was lost: clients would be told that there are no crates.
+pub(super) fn refuse_lost_index(index: &Index, connection: &mut PgConnection) -> Result<(), CommandError> {
+    if index.head()?.commit.is_some() || !versions::any_shown(connection)? {
+        return Ok(());
+    }
+    Err(CommandError::new(format!(
+        "the index {} is empty, and the database has published versions: the index is lost. Restore it from a backup with \
+         `supercargo restore DIR --index-only`, or have it rendered anew by \
+         `supercargo verify --repair`",
+        index.path().display()
+    )))
 }
 
 /// How long another process may have the right to write a mirror; it may be fetching.

@@ -194,7 +194,11 @@ impl Storage {
         };
         Ok(match keeper {
             Keeper::Stores => CrateStore::local(&directory)?,
-            Keeper::Reads => CrateStore::beside(&directory)?,
+            Keeper::Reads => {
+                // On a machine of its own it may be the first to come here.
+                std::fs::create_dir_all(&directory)?;
+                CrateStore::beside(&directory)?
+            }
         })
     }
 

@@ -16,11 +16,11 @@ use parking_lot::Mutex;
 
 use super::operate::operator;
 use super::signals::Signals;
+use super::storage::Keeper;
 use super::working::worker_name;
 use super::{CommandError, Storage};
 use crate::config::VerifyOptions;
 use crate::config::verify::RepairOptions;
-use crate::crate_store::CrateStore;
 use crate::database::owners::Owner;
 use crate::database::verify_reports;
 use crate::jobs::{self, Environment};
@@ -72,9 +72,7 @@ fn try_to(options: &VerifyOptions) -> Result<u8, CommandError> {
 fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<Ended, CommandError> {
     let stopped = stop_on_signal(signals)?;
     let index = storage.index(&options.storage)?;
-    let directory = storage.data_dir.crates();
-    std::fs::create_dir_all(&directory)?;
-    let crate_store = CrateStore::beside(&directory)?;
+    let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
     let pool = storage.pool(&options.storage);
     let settings = Settings {
         depth: if options.light { Depth::Light } else { Depth::Full },
@@ -114,7 +112,7 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         pool: &pool,
         index: &index,
         crate_store: &crate_store,
-        crates_directory: Some(directory),
+        crates_directory: crate_store.directory().map(Into::into),
         settings,
         watch: &Watcher::new(stopped),
         repairs,

@@ -35,7 +35,6 @@ struct Schedule {
     pool: Pool,
     index: Index,
     crate_store: CrateStore,
-    crates_directory: std::path::PathBuf,
     interval: Duration,
     stopped: Arc<AtomicBool>,
 }
@@ -56,7 +55,6 @@ impl Verifying {
             pool: pool.clone(),
             index: index.clone(),
             crate_store: crate_store.clone(),
-            crates_directory: storage.data_dir.crates(),
             interval,
             stopped: Arc::clone(&stopped),
         };
@@ -110,7 +108,7 @@ impl Schedule {
             pool: &self.pool,
             index: &self.index,
             crate_store: &self.crate_store,
-            crates_directory: Some(self.crates_directory.clone()),
+            crates_directory: self.crate_store.directory().map(Into::into),
             settings,
             watch: self,
             repairs: None,

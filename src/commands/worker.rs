@@ -20,10 +20,6 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     options.index.check().map_err(CommandError::new)?;
     let metrics_listener = options.work.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
     let storage = Storage::attach(&options.storage)?;
-    if options.index.index_remote.is_some() {
-        // On a machine of its own it may be the first to come here.
-        std::fs::create_dir_all(storage.data_dir.crates())?;
-    }
     let index = storage.index_or_mirror(&options.storage, &options.index)?;
     let pool = storage.pool(&options.storage);
     let measuring = match metrics_listener {

@@ -40,6 +40,9 @@ pub struct RestoreOptions {
     /// Which backup: the name of its directory in DIR; the latest, if it is not given
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+    /// Make the index alone, of a registry that has lost it and is stopped; its database and crate files stay as they are
+    #[arg(long)]
+    pub index_only: bool,
     #[command(flatten)]
     pub output: OutputOptions,
     #[command(flatten)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::StorageOptions;
 use super::admin::OutputOptions;
 use super::work::duration;
+use super::{CrateStoreOptions, StorageOptions};
 
 /// The options of `verify`.
 #[derive(Args, Debug, Clone)]
@@ -39,6 +39,8 @@ pub struct VerifyOptions {
     pub output: OutputOptions,
     #[command(flatten)]
     pub storage: StorageOptions,
+    #[command(flatten)]
+    pub crate_store: CrateStoreOptions,
 }
 
 /// What may be done about differences.

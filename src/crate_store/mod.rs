@@ -11,7 +11,7 @@ mod remote;
 use std::future::Future;
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,10 +131,10 @@ impl CrateStore {
         self.find(file(checksum), self.store.delete(&location(checksum))).map(drop)
     }
 
-    /// Where a file lies, if it lies on this machine.
-    pub fn local_path(&self, checksum: Checksum) -> Option<PathBuf> {
+    /// The directory of the files, if they are on this machine.
+    pub fn directory(&self) -> Option<&Path> {
         match &self.place {
-            Place::Directory(directory) => Some(directory.join(location(checksum).as_ref())),
+            Place::Directory(directory) => Some(directory),
             Place::Bucket(..) => None,
         }
     }

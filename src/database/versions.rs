@@ -187,6 +187,12 @@ pub fn is_file_wanted(connection: &mut PgConnection, checksum: Checksum) -> Quer
     diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
 }
 
+/// Whether the index is to show any version.
+pub fn any_shown(connection: &mut PgConnection) -> QueryResult<bool> {
+    let shown = versions::table.filter(versions::effective_yanked.is_not_null());
+    diesel::select(diesel::dsl::exists(shown)).get_result(connection)
+}
+
 /// Who published a version.
 pub fn created_by(connection: &mut PgConnection, id: i32) -> QueryResult<Option<i32>> {
     versions::table.find(id).select(versions::created_by).first(connection)

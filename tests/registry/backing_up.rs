@@ -193,6 +193,33 @@ fn what_came_into_the_index_after_the_dump_is_taken_out_by_new_commits() {
 }
 
 #[test]
+fn a_lost_index_is_restored_alone_and_agrees_with_what_was_published_since() {
+    let mut served = Served::start(&[]);
+    let token = served.token("ann");
+    publish(&served, &token, "foo", "1.0.0");
+    let backups = tempfile::tempdir().unwrap();
+    make(&served, backups.path(), &[]);
+    publish(&served, &token, "foo", "1.1.0");
+    publish(&served, &token, "new", "1.0.0");
+    let restore = |served: &Served| {
+        served.command("restore").arg(backups.path()).args(["--index-only", "--json"]).output().unwrap()
+    };
+    assert!(failed(restore(&served), 1).contains("is in use by process"));
+    served.stop();
+    assert!(failed(restore(&served), 1).contains("there is an index at"));
+    std::fs::remove_dir_all(served.data_dir().join("index.git")).unwrap();
+    // An empty one in its place would tell clients that there are no crates.
+    assert!(
+        failed(served.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap(), 1)
+            .contains("the index is lost")
+    );
+    let told: Value = serde_json::from_str(&succeeded(restore(&served))).unwrap();
+    assert_eq!((&told["rendered"], &told["taken_out"]), (&Value::from(2), &Value::from(0)));
+    served.start_again();
+    assert_in_agreement(&served);
+}
+
+#[test]
 fn a_damaged_backup_is_refused_by_its_name_and_nothing_is_made_of_it() {
     let served = Served::start(&[]);
     publish(&served, &served.token("ann"), "foo", "1.0.0");
@@ -349,7 +376,7 @@ fn a_restore_into_what_is_not_empty_is_refused() {
     insta::assert_snapshot!(restore(&full, &[]), @"supercargo: the database is not empty: restore into an empty one, so that nothing is mixed or lost");
     assert_eq!(names(&full.data_dir()), Vec::<String>::new());
     std::fs::write(full.data_dir().join("restoring"), "").unwrap();
-    insta::assert_snapshot!(said(full.command("serve").output().unwrap(), &full), @"supercargo: the restore into DATA did not come to its end: remove the directory, empty the database if it is one of yours, and restore again");
+    insta::assert_snapshot!(said(full.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap(), &full), @"supercargo: the restore into DATA did not come to its end: remove the directory, empty the database if it is one of yours, and restore again");
 }
 
 #[test]

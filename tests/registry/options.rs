@@ -41,6 +41,7 @@ const FLAGS_ONLY: &[&str] = &[
     "check",
     "at",
     "keep",
+    "index-only",
     "repair",
     "mirror",
     "token-file",
