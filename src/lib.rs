@@ -12,12 +12,14 @@ pub mod crate_store;
 pub mod database;
 pub mod index;
 pub mod queue;
+pub mod upstream;
 
 // L2: the only place where queue, index and database meet
 pub mod jobs;
 
 // L3: who asks for work, and who looks at it
 pub mod admin;
+pub mod backup;
 pub mod monitor;
 pub mod verify;
 pub mod web;

@@ -34,6 +34,58 @@ pub(super) fn create(data_dir: &DataDir) -> Result<(), CommandError> {
     }
 }
 
+/// Makes the directory for a restore, with a mark that it is not complete. One with something in it is refused.
+pub(super) fn create_empty(data_dir: &DataDir) -> Result<(), CommandError> {
+    let path = data_dir.path();
+    refuse_half_restored(data_dir)?;
+    create(data_dir)?;
+    for entry in std::fs::read_dir(path).map_err(|error| unusable(data_dir, error))? {
+        let name = entry?.file_name();
+        // Of a file system that begins here.
+        if name != "lost+found" {
+            return Err(CommandError::new(format!(
+                "the data directory {} is not empty (it has {}): restore into an empty one, with --data-dir, or move that \
+                 away",
+                path.display(),
+                name.display()
+            )));
+        }
+    }
+    File::create_new(data_dir.restoring_file())?.sync_all()?;
+    Ok(File::open(path)?.sync_all()?)
+}
+
+/// What a restore that did not come to its end left must not be served.
+pub(super) fn refuse_half_restored(data_dir: &DataDir) -> Result<(), CommandError> {
+    if !data_dir.restoring_file().exists() {
+        return Ok(());
+    }
+    Err(CommandError::new(format!(
+        "the restore into {} did not come to its end: remove the directory, empty the database if it is one of yours, and \
+         restore again",
+        data_dir.path().display()
+    )))
+}
+
+/// Removes everything that a restore made before it failed.
+pub(super) fn clear(data_dir: &DataDir) -> Result<(), CommandError> {
+    for entry in std::fs::read_dir(data_dir.path())? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_name() == "lost+found" {
+            continue;
+        }
+        if entry.file_type()?.is_dir() { std::fs::remove_dir_all(path)? } else { std::fs::remove_file(path)? }
+    }
+    Ok(())
+}
+
+/// Takes the mark away.
+pub(super) fn finish_restore(data_dir: &DataDir) -> Result<(), CommandError> {
+    std::fs::remove_file(data_dir.restoring_file())?;
+    Ok(File::open(data_dir.path())?.sync_all()?)
+}
+
 fn unusable(data_dir: &DataDir, error: std::io::Error) -> CommandError {
     let path = data_dir.path().display();
     CommandError::while_doing(format!("the data directory {path} can't be used; choose another with --data-dir"), error)

@@ -3,6 +3,7 @@
 pub mod error;
 pub mod serve;
 
+mod backup;
 mod counting;
 mod data_dir;
 mod log;
@@ -18,6 +19,7 @@ mod signals;
 mod storage;
 mod tls;
 mod verify;
+mod verifying;
 mod with;
 mod worker;
 mod working;
@@ -45,6 +47,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
         Command::Monitor(options) => Ok(monitor::monitor(&options)),
         Command::Verify(options) => end_with_the_pipe().map(|()| verify::verify(&options)),
+        Command::Backup(options) => backup::backup(&options),
+        Command::Restore(options) => backup::restore(&options).map(|()| ExitCode::SUCCESS),
         Command::With(options) => with::with(&options),
         Command::Admin(command) => {
             end_with_the_pipe().and_then(|()| operate::operate(command)).map(|()| ExitCode::SUCCESS)

@@ -14,11 +14,11 @@ use super::counting::Counting;
 use super::metrics;
 use super::open_files;
 use super::server::{Server, Site, bind};
-use super::setup::{ensure_admin, ensure_config_json};
+use super::setup::{config_json, ensure_admin, ensure_config_json};
 use super::signals::Signals;
 use super::storage::Keeper;
 use super::tls::Certificate;
-use super::working::{Shared, Working};
+use super::working::{Following, Shared, Working};
 use super::{CommandError, Storage};
 use crate::config::{AccessOptions, ServeOptions, WhoMayCreate};
 use crate::database::rate_limits::RateLimits;
@@ -31,6 +31,7 @@ use crate::web::{self, App, Settings, TrustedProxies};
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     let mut signals = Signals::block()?;
+    options.index.check().map_err(CommandError::new)?;
     let certificate = Certificate::load(&options.http)?;
     if certificate.is_some() {
         signals = signals.with_hangup()?;
@@ -66,14 +67,18 @@ fn serve_from(
     if storage.is_embedded() {
         ensure_admin(&mut storage.connect()?, &storage.data_dir.admin_token_file())?;
     }
-    let index = storage.index(&options.storage)?;
-    ensure_config_json(&index, &base_url, options.access.auth_required)?;
+    let index = storage.index_or_mirror(&options.storage, &options.index)?;
+    let config_json = config_json(&base_url, options.access.auth_required);
+    if index.remote().is_none() {
+        ensure_config_json(&index, &config_json)?;
+    }
     let crate_store = storage.crate_store(&options.crate_store, Keeper::Stores)?;
     let pool = storage.pool(&options.storage);
     let metrics = metrics::install(&pool)?;
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
     let takes_jobs = (!options.no_worker).then_some(&options.work);
-    let working = Working::start(storage, &shared, takes_jobs, options.storage.database_pool_size)?;
+    let following = Following { poll: options.index.index_poll_interval, config_json: Some(config_json) };
+    let working = Working::start(storage, &shared, takes_jobs, options.storage.database_pool_size, following)?;
     let settings = Settings {
         urls: registry_urls(options, &base_url, &format!("{scheme}://{address}")),
         base_url: base_url.clone(),

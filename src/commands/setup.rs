@@ -3,7 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use diesel::{Connection, PgConnection};
 use serde_json::json;
@@ -12,7 +13,7 @@ use super::CommandError;
 use crate::database::audit::{Action, Actor, Event};
 use crate::database::tokens::NewToken;
 use crate::database::users;
-use crate::index::{ConfigJson, Index, IndexError};
+use crate::index::{ConfigJson, Index, IndexError, Remote};
 
 /// The user that the first start makes.
 pub(super) const ADMIN: &str = "admin";
@@ -54,14 +55,38 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
-/// Writes config.json where it differs from what clients are to be told. No job ever does. It is the first to write after
-/// a start, and so cleans up behind a writer that was killed.
-pub(super) fn ensure_config_json(index: &Index, base_url: &str, auth_required: bool) -> Result<(), CommandError> {
-    let config = ConfigJson { dl: format!("{base_url}/api/v1/crates"), api: base_url.to_owned(), auth_required };
-    let writer = index.lock_writer()?;
-    for leftover in writer.clean_leftovers()? {
+/// How long another process may have the right to write a mirror; it may be fetching.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same for the mirror of a remote, as often as it takes until the remote has it; None only cleans up.
+pub(super) fn prepare_mirror(index: &Index, remote: &Remote, config: Option<&ConfigJson>) -> Result<(), IndexError> {
+    let writer = index.lock_writer_within(LOCK_PATIENCE)?;
+    log_leftovers(&writer.clean_leftovers()?);
+    let Some(config) = config else { return Ok(()) };
+    if remote.is_unsure() {
+        writer.catch_up(remote)?;
+    }
+    let head = index.head()?;
+    let present = index.read(&head, ConfigJson::PATH)?;
+    writer.commit(&head, &[config.change_merged(present.as_ref().map(|file| &file.content[..]))]).map(drop)
+}
+
+fn log_leftovers(leftovers: &[PathBuf]) {
+    for leftover in leftovers {
         tracing::info!(leftover = %leftover.display(), "removed what a killed writer left in the index");
     }
+}
+
+/// What config.json is to say.
+pub(super) fn config_json(base_url: &str, auth_required: bool) -> ConfigJson {
+    ConfigJson { dl: format!("{base_url}/api/v1/crates"), api: base_url.to_owned(), auth_required }
+}
+
+/// Writes config.json where it differs from what clients are to be told. No job ever does. It is the first to write after
+/// a start, and so cleans up behind a writer that was killed.
+pub(super) fn ensure_config_json(index: &Index, config: &ConfigJson) -> Result<(), CommandError> {
+    let writer = index.lock_writer()?;
+    log_leftovers(&writer.clean_leftovers()?);
     loop {
         let head = index.head()?;
         let present = index.read(&head, ConfigJson::PATH)?;

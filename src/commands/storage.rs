@@ -5,12 +5,13 @@ use diesel::{Connection, PgConnection, RunQueryDsl};
 use super::CommandError;
 use super::data_dir::{self, DataDirLock};
 use crate::config::storage::DataDir;
-use crate::config::{CrateStoreOptions, CrateStorePlace, StorageOptions};
+use crate::config::{CrateStoreOptions, CrateStorePlace, IndexOptions, StorageOptions};
 use crate::crate_store::{CrateStore, S3Credentials, S3Settings};
 use crate::database::embedded::{self, Cluster};
 use crate::database::url::with_timeouts;
 use crate::database::{Pool, migrations};
-use crate::index::{GitProgram, Index};
+use crate::index::remote::Token;
+use crate::index::{Credentials, GitProgram, Index, RemoteOptions};
 
 /// What a process does with crate files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +36,34 @@ impl Storage {
     /// brings the schema up to date.
     pub fn open(options: &StorageOptions, throwaway: bool) -> Result<Self, CommandError> {
         let data_dir = options.data_dir()?;
+        data_dir::refuse_half_restored(&data_dir)?;
+        let storage = Self::start(options, data_dir, throwaway)?;
+        migrations::migrate(&mut storage.connect()?)?;
+        Ok(storage)
+    }
+
+    /// For a registry that is to be restored: a data directory with nothing in it, and a database without the schema.
+    pub(super) fn open_empty(options: &StorageOptions) -> Result<Self, CommandError> {
+        let data_dir = options.data_dir()?;
+        data_dir::create_empty(&data_dir)?;
+        Self::start(options, data_dir, false)
+    }
+
+    /// From now on the registry may be served.
+    pub(super) fn finish_restore(&self) -> Result<(), CommandError> {
+        data_dir::finish_restore(&self.data_dir)
+    }
+
+    fn start(options: &StorageOptions, data_dir: DataDir, throwaway: bool) -> Result<Self, CommandError> {
         data_dir::create(&data_dir)?;
         let lock = Some(data_dir::lock(&data_dir)?);
-        let storage = match options.database_url() {
+        Ok(match options.database_url() {
             Some(url) => Self { data_dir, database_url: with_timeouts(&url), cluster: None, lock },
             None => {
                 let cluster = Cluster::start(&cluster_options(options, &data_dir, throwaway))?;
                 Self { data_dir, database_url: cluster.url(), cluster: Some(cluster), lock }
             }
-        };
-        migrations::migrate(&mut storage.connect()?)?;
-        Ok(storage)
+        })
     }
 
     /// For a process beside the one that serves.
@@ -127,6 +145,41 @@ impl Storage {
         let git = GitProgram { executable: options.git.clone(), search_path: options.search_path() };
         git.check()?;
         Ok(Index::open_or_init_with(&self.data_dir.index(), git)?)
+    }
+
+    /// Opens the index for a process that may write it: itself, or the mirror of its remote, if one was named.
+    pub fn index_or_mirror(&self, options: &StorageOptions, index: &IndexOptions) -> Result<Index, CommandError> {
+        let Some(url) = &index.index_remote else {
+            let index = self.index(options)?;
+            index.expect_no_remote()?;
+            return Ok(index);
+        };
+        for (option, file) in index.files() {
+            let readable = std::fs::File::open(file);
+            readable.map_err(|error| {
+                CommandError::while_doing(format!("{option}: {} can't be read", file.display()), error)
+            })?;
+        }
+        let git = GitProgram { executable: options.git.clone(), search_path: options.search_path() };
+        git.check()?;
+        let absolute = |file: &std::path::PathBuf| std::path::absolute(file);
+        let token = match (index.index_token_file.as_ref().map(absolute).transpose()?, index.index_token()) {
+            (Some(file), _) => Some(Token::InFile(file)),
+            (None, given) => given.map(Token::Given),
+        };
+        let remote = RemoteOptions {
+            url: url.clone(),
+            branch: index.index_branch.clone(),
+            limit: index.index_push_timeout,
+            credentials: Credentials {
+                ssh_key: index.index_ssh_key.as_ref().map(absolute).transpose()?,
+                ssh_known_hosts: index.index_ssh_known_hosts.as_ref().map(absolute).transpose()?,
+                user: index.index_user.clone(),
+                token,
+            },
+            environment: index.passed_on(),
+        };
+        Ok(Index::open_mirror(&self.data_dir.index(), git, remote)?)
     }
 
     /// Opens the crate store. A bucket that is described wrongly is refused. One that can't be reached is reported and used

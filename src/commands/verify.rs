@@ -4,24 +4,36 @@
 //! run was interrupted.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use diesel::PgConnection;
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
 use super::operate::operator;
 use super::signals::Signals;
+use super::working::worker_name;
 use super::{CommandError, Storage};
 use crate::config::VerifyOptions;
+use crate::config::verify::RepairOptions;
 use crate::crate_store::CrateStore;
-use crate::verify::{Depth, Ended, Phase, Report, Settings, Verifier, Watch};
+use crate::database::owners::Owner;
+use crate::database::verify_reports;
+use crate::jobs::{self, Environment};
+use crate::queue::{Completions, Runner, Wakeups};
+use crate::upstream::Upstream;
+use crate::verify::{Depth, Ended, Mirror, Phase, Repairs, Report, Settings, Verifier, Watch};
 
 const DIFFERS: u8 = 1;
 const FAILED: u8 = 2;
 const INTERRUPTED: u8 = 130;
+
+/// How long a worker of another process is waited for before this one performs the jobs of a repair itself.
+const OTHERS: Duration = Duration::from_secs(5);
 
 /// How often a log line says how far it is, where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(30);
@@ -75,6 +87,29 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         requested_by: operator().name,
         ..Settings::default()
     };
+    let runner = Runner::new(
+        jobs::registry()?,
+        Environment { index: index.clone(), crate_store: crate_store.clone() },
+        pool.clone(),
+        worker_name(),
+        Wakeups::default(),
+        Completions::default(),
+    );
+    let perform = || runner.drain().map(drop).map_err(|error| error.to_string());
+    // Held until the run is over.
+    let mut session = storage.connect()?;
+    let repairs = if options.repair.repair {
+        if !verify_reports::try_lock(&mut session)? {
+            return Err(CommandError::new(
+                "another repair, or the scheduled verification, is at work: try again later",
+            ));
+        }
+        // Whoever started the database is the only one here.
+        let grace = if storage.is_embedded() { Duration::ZERO } else { OTHERS };
+        Some(repairs(&options.repair, &mut session, &perform, grace)?)
+    } else {
+        None
+    };
     let verifier = Verifier {
         pool: &pool,
         index: &index,
@@ -82,11 +117,36 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         crates_directory: Some(directory),
         settings,
         watch: &Watcher::new(stopped),
+        repairs,
     };
-    // One for the whole run, instead of one for each file.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let _entered = runtime.enter();
     Ok(verifier.run()?)
+}
+
+fn repairs<'a>(
+    options: &RepairOptions,
+    connection: &mut PgConnection,
+    perform: &'a dyn Fn() -> Result<(), String>,
+    grace: Duration,
+) -> Result<Repairs<'a>, CommandError> {
+    let mut owners = Vec::new();
+    for login in &options.owners {
+        owners.push(Owner::find(connection, login)?.ok_or_else(|| {
+            CommandError::new(format!("--owner: there is no user or team {login:?}: see `supercargo admin user list`"))
+        })?);
+    }
+    let token = options.token_file.as_deref().map(read_token).transpose()?;
+    let mirror = options.mirror.clone().map(|template| Mirror { template, upstream: Upstream::new(token.clone()) });
+    Ok(Repairs { mirror, owners, retry_dead: options.retry_dead, actor: operator(), perform, grace })
+}
+
+/// The token of another registry, from a file, so that no list of processes shows it.
+pub(super) fn read_token(path: &Path) -> Result<String, CommandError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CommandError::while_doing(format!("--token-file: {} can't be read", path.display()), error))?;
+    match text.trim() {
+        "" => Err(CommandError::new(format!("--token-file: {} is empty", path.display()))),
+        token => Ok(token.to_owned()),
+    }
 }
 
 /// The first signal stops the run where it can go on, the second one ends the program.

@@ -25,7 +25,7 @@ use crate::database::{embedded, users};
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
 /// Variables that would make the throw-away registry another one.
-const SURROUNDINGS: [&str; 17] = [
+const SURROUNDINGS: &[&str] = &[
     "DATABASE_URL",
     "SUPERCARGO_DATABASE_URL",
     "SUPERCARGO_PUBLIC_URL",
@@ -37,6 +37,8 @@ const SURROUNDINGS: [&str; 17] = [
     "SUPERCARGO_MAX_CONNECTIONS",
     "SUPERCARGO_SENTRY_DSN",
     "SUPERCARGO_FAIL_POINTS",
+    "SUPERCARGO_INDEX_REMOTE",
+    "SUPERCARGO_INDEX_TOKEN",
     "SUPERCARGO_CRATE_STORE",
     "SUPERCARGO_S3_ENDPOINT",
     "SUPERCARGO_S3_CREDENTIALS_FILE",

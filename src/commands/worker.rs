@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::server::bind;
 use super::signals::Signals;
 use super::storage::Keeper;
-use super::working::{Shared, Working};
+use super::working::{Following, Shared, Working};
 use super::{CommandError, Storage, metrics};
 use crate::config::WorkerOptions;
 use crate::queue::{Completions, Wakeups};
@@ -17,9 +17,14 @@ const OTHER_CONNECTIONS: u32 = 1;
 
 pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     let signals = Signals::block()?;
+    options.index.check().map_err(CommandError::new)?;
     let metrics_listener = options.work.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
     let storage = Storage::attach(&options.storage)?;
-    let index = storage.index(&options.storage)?;
+    if options.index.index_remote.is_some() {
+        // On a machine of its own it may be the first to come here.
+        std::fs::create_dir_all(storage.data_dir.crates())?;
+    }
+    let index = storage.index_or_mirror(&options.storage, &options.index)?;
     let pool = storage.pool(&options.storage);
     let measuring = match metrics_listener {
         Some(listener) => Some(metrics::serve(listener, metrics::install(&pool)?)?),
@@ -27,7 +32,8 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     };
     let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
-    let working = Working::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS)?;
+    let following = Following { poll: options.index.index_poll_interval, config_json: None };
+    let working = Working::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS, following)?;
     tracing::info!(data_dir = %storage.data_dir.path().display(), "taking jobs");
     let signal = signals.wait()?;
     tracing::info!("{signal}: finishing the batch at hand; once more to leave at once");

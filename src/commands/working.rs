@@ -1,14 +1,18 @@
-//! The part of a process that takes jobs: runner and listener.
+//! The part of a process that takes jobs: runner and listener, and what keeps a mirror of the index up to date.
 
 use std::time::Duration;
 
+use super::setup::prepare_mirror;
+use super::verifying::Verifying;
 use super::{CommandError, Storage};
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
-use crate::index::Index;
+use crate::database::index_state::HEAD_CHANNEL;
+use crate::index::{ConfigJson, Index};
+use crate::jobs::follow::Follower;
 use crate::jobs::{self, Environment};
-use crate::queue::listener::Listener;
+use crate::queue::listener::{Ear, Listener};
 use crate::queue::{Completions, Runner, Running, Settings, Wakeups, WorkersView};
 
 /// What jobs and requests of a process share.
@@ -20,10 +24,21 @@ pub(super) struct Shared {
     pub completions: Completions,
 }
 
+/// How a mirror of the index is kept up to date.
+pub(super) struct Following {
+    /// How often the remote is asked.
+    pub poll: Duration,
+    /// What the process that serves wants to be in the index.
+    pub config_json: Option<ConfigJson>,
+}
+
 /// Workers at work, and an ear for other processes.
 pub(super) struct Working {
     running: Option<Running>,
     listener: Option<Listener>,
+    verifying: Option<Verifying>,
+    /// Ends last: requests may wait for it.
+    follower: Option<Follower>,
 }
 
 impl Working {
@@ -34,6 +49,7 @@ impl Working {
         shared: &Shared,
         takes_jobs: Option<&WorkOptions>,
         requests: u32,
+        following: Following,
     ) -> Result<Self, CommandError> {
         let Shared { pool, index, crate_store, wakeups, completions } = shared;
         let registry = jobs::registry()?;
@@ -41,8 +57,8 @@ impl Working {
         let environment = Environment { index: index.clone(), crate_store: crate_store.clone() };
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
-        // One more listens.
-        let for_jobs = takes_jobs.map_or(0, |_| runner.connections()) + 1;
+        // One more listens, and one says now and then that this process verifies.
+        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 1) + 1;
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
             Some(options) => {
@@ -55,8 +71,24 @@ impl Working {
             }
             None => None,
         };
-        let listener = Listener::start(&storage.database_url, &queues, wakeups.clone(), completions.clone())?;
-        Ok(Self { running, listener: Some(listener) })
+        let (url, wakeups, completions) = (&storage.database_url, wakeups.clone(), completions.clone());
+        let (listener, follower) = match index.remote() {
+            None => (Listener::start(url, &queues, wakeups, completions)?, None),
+            Some(remote) => {
+                let Following { poll, config_json } = following;
+                let (mirror, its_remote) = (index.clone(), remote.clone());
+                let prepare = move || prepare_mirror(&mirror, &its_remote, config_json.as_ref());
+                let follower = Follower::start(index, remote, pool, poll, prepare)?;
+                let remote = remote.clone();
+                let ear = Ear { channel: HEAD_CHANNEL, heard: Box::new(move |_| remote.looks().ask()) };
+                (Listener::start_with(url, &queues, wakeups, completions, ear)?, Some(follower))
+            }
+        };
+        let verifying = match takes_jobs {
+            Some(options) => Verifying::start(storage, (pool, index, crate_store), options.verify_interval)?,
+            None => None,
+        };
+        Ok(Self { running, listener: Some(listener), verifying, follower })
     }
 
     /// The workers, if this process has any.
@@ -67,14 +99,18 @@ impl Working {
     /// Lets the batch at hand finish.
     pub(super) fn stop(mut self) {
         drop(self.listener.take());
+        if let Some(verifying) = self.verifying.take() {
+            verifying.stop();
+        }
         if let Some(running) = self.running.take() {
             running.stop();
         }
+        drop(self.follower.take());
     }
 }
 
 /// Names this process in job rows and database sessions.
-fn worker_name() -> String {
+pub(super) fn worker_name() -> String {
     let host = nix::unistd::gethostname().unwrap_or_default();
     format!("{}:{}", host.to_string_lossy(), std::process::id())
 }

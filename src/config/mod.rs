@@ -4,8 +4,10 @@
 
 pub mod access;
 pub mod admin;
+pub mod backup;
 pub mod crate_store;
 pub mod http;
+pub mod index;
 pub mod monitor;
 pub mod policy;
 pub mod sentry;
@@ -23,8 +25,10 @@ pub use admin::{
     AdminCommand, AuditOptions, CrateCommand, JobsCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand,
     TokenCommand, UserCommand, VersionCommand,
 };
+pub use backup::{BackupOptions, RestoreOptions};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
+pub use index::IndexOptions;
 pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
 pub use policy::PolicyOptions;
 pub use sentry::SentryOptions;
@@ -111,8 +115,22 @@ pub enum Command {
     /// nothing is told that is only on its way.
     ///
     /// The exit code is 0 if everything agrees, 1 if something differs, 2 if that could not be found out, and 130 if the run
-    /// was interrupted; `--resume` then goes on where it stopped.
+    /// was interrupted; `--resume` then goes on where it stopped. With `--repair` they are about what is left.
     Verify(Box<VerifyOptions>),
+    /// Make a backup of a registry while it is being served, or check one
+    ///
+    /// Database, index and crate files, as they were at one moment. Crate files are shared by all backups of a directory,
+    /// and hard links to the registry's own where that is possible, so that a backup costs what is new. As root or as the
+    /// user that serves; the programs pg_dump and pg_restore have to be installed, at least as new as the server.
+    ///
+    /// The exit code is 0 for a complete backup, 1 if none was made, and 3 if it lacks crate files that the registry itself
+    /// has lost.
+    Backup(Box<BackupOptions>),
+    /// Make a registry from a backup, in an empty data directory, and an empty database if it is one of yours
+    ///
+    /// Every checksum is looked at first. Afterwards `serve` goes on where the backup was made; what was published later
+    /// has to be published again.
+    Restore(Box<RestoreOptions>),
     /// Run a command with a throw-away registry
     ///
     /// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs a command, exits with the

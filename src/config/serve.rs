@@ -6,13 +6,15 @@ use std::time::Duration;
 use clap::Args;
 
 use super::work::{duration, pause};
-use super::{AccessOptions, CrateStoreOptions, HttpOptions, PolicyOptions, StorageOptions, WorkOptions};
+use super::{AccessOptions, CrateStoreOptions, HttpOptions, IndexOptions, PolicyOptions, StorageOptions, WorkOptions};
 use crate::package::Limits;
 
 #[derive(Args, Debug, Clone)]
 pub struct ServeOptions {
     #[command(flatten)]
     pub storage: StorageOptions,
+    #[command(flatten)]
+    pub index: IndexOptions,
     #[command(flatten)]
     pub crate_store: CrateStoreOptions,
     /// Address and port to listen on; port 0 picks a free one

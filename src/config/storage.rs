@@ -66,6 +66,11 @@ impl DataDir {
         self.0.join("admin-token")
     }
 
+    /// There while a restore is not complete.
+    pub fn restoring_file(&self) -> PathBuf {
+        self.0.join("restoring")
+    }
+
     /// What the monitor remembers.
     pub fn monitor_state(&self) -> PathBuf {
         self.0.join("monitor.json")

@@ -10,7 +10,7 @@ use super::work::duration;
 
 /// The options of `verify`.
 #[derive(Args, Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct VerifyOptions {
     /// Don't read crate files, and don't have git examine the repository: look whether files are there and have their size
     #[arg(long)]
@@ -34,9 +34,38 @@ pub struct VerifyOptions {
     #[arg(long, value_name = "COUNT", value_parser = rate)]
     pub max_crates: Option<f64>,
     #[command(flatten)]
+    pub repair: RepairOptions,
+    #[command(flatten)]
     pub output: OutputOptions,
     #[command(flatten)]
     pub storage: StorageOptions,
+}
+
+/// What may be done about differences.
+#[derive(Args, Debug, Clone)]
+pub struct RepairOptions {
+    /// Restore the agreement: render index files, restore lost rows, mend crate files, move away what nobody needs
+    ///
+    /// Nothing is deleted: what leaves the index stays in its history, and what leaves the crate store's own places is in its
+    /// directory `quarantine`. What was done is told, and what could not be done, with the remedy.
+    #[arg(long)]
+    pub repair: bool,
+    /// Where missing and damaged crate files can be had: a URL as `dl` in the config.json of another registry
+    ///
+    /// With cargo's markers ({crate}, {version}, {prefix}, {lowerprefix}, {sha256-checksum}), or without:
+    /// https://crates.example/api/v1/crates.
+    #[arg(long, value_name = "URL", requires = "repair")]
+    pub mirror: Option<String>,
+    /// A file with the token that the mirror wants
+    #[arg(long, value_name = "FILE", requires = "mirror")]
+    pub token_file: Option<std::path::PathBuf>,
+    /// Who shall own crates that are restored and of whose owners the log tells nothing: a login, or team:NAME; may be given
+    /// several times
+    #[arg(long = "owner", value_name = "LOGIN", requires = "repair")]
+    pub owners: Vec<String>,
+    /// Give dead jobs another chance
+    #[arg(long, requires = "repair")]
+    pub retry_dead: bool,
 }
 
 /// A number above zero, perhaps with a unit of bytes.

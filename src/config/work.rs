@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{CrateStoreOptions, SentryOptions, StorageOptions};
+use super::{CrateStoreOptions, IndexOptions, SentryOptions, StorageOptions};
 
 /// The options of `worker`.
 #[derive(Args, Debug, Clone)]
 pub struct WorkerOptions {
     #[command(flatten)]
     pub storage: StorageOptions,
+    #[command(flatten)]
+    pub index: IndexOptions,
     #[command(flatten)]
     pub crate_store: CrateStoreOptions,
     #[command(flatten)]
@@ -33,6 +35,12 @@ pub struct WorkOptions {
     /// The longest that a job may run, if that is less than its kind allows
     #[arg(long, env = "SUPERCARGO_JOB_TIME_LIMIT", value_name = "DURATION", value_parser = pause, hide = true)]
     pub job_time_limit: Option<Duration>,
+    /// How often database, index and crate files are verified (as `supercargo verify --light` does); 0s for never
+    ///
+    /// One process of an installation does so, at no more than 500 crates a second. What it found is in the log, in /metrics
+    /// and in the table verify_reports.
+    #[arg(long, env = "SUPERCARGO_VERIFY_INTERVAL", value_name = "DURATION", default_value = "6h", value_parser = duration)]
+    pub verify_interval: Duration,
     #[command(flatten)]
     pub sentry: SentryOptions,
 }

@@ -1,87 +1,128 @@
-//! What lies in a store, page by page.
+//! What the store holds, a 256th at a time, and moving away what should not be there.
 
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
-use object_store::ObjectMeta;
+use futures_util::{TryFutureExt, TryStreamExt};
+use object_store::ObjectStoreExt;
 use object_store::path::Path as Location;
 
-use super::{CrateStore, CrateStoreError, QUARANTINE, location};
+use super::{CrateStore, CrateStoreError, file, location};
 use crate::package::Checksum;
 
-/// Files on a page.
-const PAGE: usize = 1000;
+/// Where files go that nobody needs, or that are not what their names say.
+const QUARANTINE: &str = "quarantine";
 
-/// A file as the store tells of it, without its content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A file of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
-    /// Its place in the store, such as `ab/ab12….crate`.
-    pub path: String,
-    /// The checksum that its place promises; None if no crate file would stand there.
+    /// Its path in the store.
+    pub location: String,
+    /// The checksum that it is named by; None for a name that is no checksum's.
     pub checksum: Option<Checksum>,
     /// In bytes.
     pub size: u64,
-    /// When it was stored.
+    /// When it was last written.
     pub modified: DateTime<Utc>,
 }
 
-/// Pages of files, in no order that can be relied on. A file that comes or goes meanwhile may be there or not.
-pub struct Listing {
-    store: CrateStore,
-    files: Option<BoxStream<'static, object_store::Result<ObjectMeta>>>,
-    quarantined: bool,
-}
-
-impl Listing {
-    /// The files below a directory, or all but those in quarantine.
-    pub(super) fn new(store: &CrateStore, directory: Option<&str>) -> Self {
-        let (prefix, quarantined) = (directory.map(Location::from), directory == Some(QUARANTINE));
-        Self { store: store.clone(), files: Some(store.store.list(prefix.as_ref())), quarantined }
+impl CrateStore {
+    /// The files whose checksums begin with this byte, in the order of their names.
+    pub fn list(&self, first_byte: u8) -> Result<Vec<StoredFile>, CrateStoreError> {
+        let prefix = Location::from(format!("{first_byte:02x}"));
+        let listed = self.store.list(Some(&prefix)).try_collect::<Vec<_>>();
+        let found = self.wait_for(|| format!("the list of {prefix}"), None, listed)?;
+        let mut files: Vec<StoredFile> = found
+            .into_iter()
+            .map(|meta| StoredFile {
+                checksum: named(&meta.location),
+                location: meta.location.to_string(),
+                size: meta.size,
+                modified: meta.last_modified,
+            })
+            .collect();
+        files.sort_by(|one, other| one.location.cmp(&other.location));
+        Ok(files)
     }
 
-    fn page(&mut self, mut files: BoxStream<'static, object_store::Result<ObjectMeta>>) -> Option<Page> {
-        let gathered = self.store.wait_for(|| "the list of files".to_owned(), None, async {
-            let mut page = Vec::new();
-            while page.len() < PAGE {
-                match files.next().await {
-                    Some(Ok(file)) => page.push(file),
-                    Some(Err(error)) => return Err(error),
-                    None => return Ok((page, true)),
-                }
+    /// The checksum of what is in a file, and its size in bytes; None if it is not there.
+    pub fn digest(&self, checksum: Checksum) -> Result<Option<(Checksum, u64)>, CrateStoreError> {
+        self.copy(checksum, |_| Ok(()))
+    }
+
+    /// A whole file; None if it is not there.
+    pub fn read(&self, checksum: Checksum) -> Result<Option<bytes::Bytes>, CrateStoreError> {
+        let location = location(checksum);
+        self.find(file(checksum), self.store.get(&location).and_then(object_store::GetResult::bytes))
+    }
+
+    /// Where the file of a checksum is.
+    pub fn place(checksum: Checksum) -> String {
+        location(checksum).to_string()
+    }
+
+    /// Moves a file, named by its path, out of the way, and answers where it is now. `when` is part of its new name, so
+    /// that two of one name don't meet.
+    pub fn quarantine(&self, path: &str, when: DateTime<Utc>) -> Result<String, CrateStoreError> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let target = Location::from_iter([QUARANTINE, &format!("{}-{name}", when.format("%Y%m%dT%H%M%S%.6fZ"))]);
+        self.wait_for(|| path.to_owned(), None, self.store.rename(&Location::from(path), &target))?;
+        Ok(target.to_string())
+    }
+
+    /// Puts the file of a checksum back that was moved out of the way although it is what its name says; None if there is
+    /// none.
+    pub fn take_back(&self, checksum: Checksum) -> Result<Option<String>, CrateStoreError> {
+        let found = self.wait_for(
+            || QUARANTINE.to_owned(),
+            None,
+            self.store.list(Some(&Location::from(QUARANTINE))).try_collect::<Vec<_>>(),
+        )?;
+        let name = format!("{checksum}.crate");
+        for meta in found.into_iter().filter(|meta| meta.location.as_ref().ends_with(&name)) {
+            let content = self.store.get(&meta.location).and_then(object_store::GetResult::bytes);
+            let content = self.wait_for(|| meta.location.to_string(), None, content)?;
+            if Checksum::of(&content) == checksum {
+                self.put(checksum, content)?;
+                self.wait_for(|| meta.location.to_string(), None, self.store.delete(&meta.location))?;
+                return Ok(Some(meta.location.to_string()));
             }
-            Ok((page, false))
-        });
-        match gathered {
-            Ok((page, ended)) if ended && page.is_empty() => None,
-            Ok((page, ended)) => {
-                self.files = (!ended).then_some(files);
-                Some(Ok(page.into_iter().filter_map(|file| stored(file, self.quarantined)).collect()))
-            }
-            Err(error) => Some(Err(error)),
         }
+        Ok(None)
     }
 }
 
-type Page = Result<Vec<StoredFile>, CrateStoreError>;
-
-/// After an error there are no more pages.
-impl Iterator for Listing {
-    type Item = Page;
-
-    fn next(&mut self) -> Option<Page> {
-        let files = self.files.take()?;
-        self.page(files)
-    }
+/// The checksum of a file that lies where the file of that checksum does.
+fn named(path: &Location) -> Option<Checksum> {
+    let checksum: Checksum = path.filename()?.strip_suffix(".crate")?.parse().ok()?;
+    (location(checksum) == *path).then_some(checksum)
 }
 
-fn stored(file: ObjectMeta, quarantined: bool) -> Option<StoredFile> {
-    let place = file.location.as_ref();
-    let in_quarantine = place.strip_prefix(QUARANTINE).and_then(|place| place.strip_prefix('/'));
-    // What was taken out of the way has the time in its name.
-    let in_quarantine = in_quarantine.and_then(|place| Some(place.rsplit_once('@')?.0));
-    let path = if quarantined { in_quarantine? } else { (!place.starts_with(QUARANTINE)).then_some(place)? };
-    let name = path.rsplit('/').next().unwrap_or_default().strip_suffix(".crate");
-    let checksum: Option<Checksum> = name.and_then(|name| name.parse().ok());
-    let checksum = checksum.filter(|checksum| location(*checksum).as_ref() == path);
-    Some(StoredFile { path: path.to_owned(), checksum, size: file.size, modified: file.last_modified })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn what_is_stored_is_listed_by_its_first_byte_and_can_be_moved_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = CrateStore::local(directory.path()).unwrap();
+        let checksum = Checksum::of(b"content");
+        store.put(checksum, Bytes::from_static(b"content")).unwrap();
+        let first = checksum.as_bytes()[0];
+        std::fs::write(directory.path().join(format!("{first:02x}/odd.txt")), "odd").unwrap();
+        let listed = store.list(first).unwrap();
+        assert_eq!(
+            listed.iter().map(|file| (file.checksum, file.size)).collect::<Vec<_>>(),
+            [(Some(checksum), 7), (None, 3)]
+        );
+        assert_eq!(store.list(first.wrapping_add(1)).unwrap(), []);
+        assert_eq!(store.digest(checksum).unwrap(), Some((checksum, 7)));
+        assert_eq!(store.digest(Checksum::of(b"other")).unwrap(), None);
+        let moved = store.quarantine(&listed[0].location, Utc::now()).unwrap();
+        assert!(moved.starts_with("quarantine/") && directory.path().join(&moved).exists(), "{moved}");
+        assert_eq!(store.list(first).unwrap().len(), 1);
+        assert_eq!(store.read(checksum).unwrap(), None);
+        assert_eq!(store.take_back(checksum).unwrap(), Some(moved));
+        assert_eq!(store.digest(checksum).unwrap(), Some((checksum, 7)));
+        assert_eq!(store.take_back(checksum).unwrap(), None);
+    }
 }

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::local::LocalFileSystem;
@@ -29,11 +28,8 @@ use self::remote::Remote;
 use crate::package::Checksum;
 
 pub use self::error::{CrateStoreError, Failure};
-pub use self::listing::{Listing, StoredFile};
+pub use self::listing::StoredFile;
 pub use self::remote::{S3Credentials, S3Settings};
-
-/// Where files lie that were taken out of the way.
-const QUARANTINE: &str = "quarantine";
 
 /// Where crate files are kept. Cheap to clone.
 #[derive(Clone)]
@@ -52,14 +48,6 @@ enum Place {
 pub struct CrateFile {
     pub size: u64,
     pub content: BoxStream<'static, object_store::Result<Bytes>>,
-}
-
-/// What a file turned out to be, read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Content {
-    pub checksum: Checksum,
-    /// In bytes.
-    pub size: u64,
 }
 
 impl CrateStore {
@@ -101,13 +89,13 @@ impl CrateStore {
 
     /// Opens a file; None if it is not there.
     pub fn get(&self, checksum: Checksum) -> Result<Option<CrateFile>, CrateStoreError> {
-        let found = self.find(checksum, self.store.get(&location(checksum)))?;
+        let found = self.find(file(checksum), self.store.get(&location(checksum)))?;
         Ok(found.map(|found| CrateFile { size: found.meta.size, content: found.into_stream() }))
     }
 
     /// The size of a file, in bytes, without opening it; None if it is not there.
     pub fn size(&self, checksum: Checksum) -> Result<Option<u64>, CrateStoreError> {
-        let found = self.find(checksum, self.store.head(&location(checksum)))?;
+        let found = self.find(file(checksum), self.store.head(&location(checksum)))?;
         Ok(found.map(|meta| meta.size))
     }
 
@@ -115,81 +103,32 @@ impl CrateStore {
     pub fn get_range(&self, checksum: Checksum, part: Range<u64>) -> Result<Option<CrateFile>, CrateStoreError> {
         let size = part.end - part.start;
         let options = GetOptions::new().with_range(Some(part));
-        let found = self.find(checksum, self.store.get_opts(&location(checksum), options))?;
+        let found = self.find(file(checksum), self.store.get_opts(&location(checksum), options))?;
         Ok(found.map(|found| CrateFile { size, content: found.into_stream() }))
     }
 
-    /// Reads a file to its end, giving every piece to `take`, and answers what it is; None if it is not there. For threads
-    /// that may block.
-    pub fn read(
+    /// Reads a file to its end, giving every piece to `take`, and answers the checksum of what is in it and its size in
+    /// bytes; None if it is not there.
+    pub fn copy(
         &self,
         checksum: Checksum,
         mut take: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<Option<Content>, CrateStoreError> {
+    ) -> Result<Option<(Checksum, u64)>, CrateStoreError> {
         let Some(mut opened) = self.get(checksum)? else { return Ok(None) };
         let (mut hash, mut size) = (Sha256::new(), 0);
         loop {
             let piece = async { opened.content.next().await.transpose() };
-            match self.wait_for(file(checksum), None, piece)? {
-                Some(piece) => {
-                    hash.update(&piece);
-                    size += piece.len() as u64;
-                    take(&piece).map_err(CrateStoreError::Destination)?;
-                }
-                None => return Ok(Some(Content { checksum: Checksum::from_bytes(hash.finalize().into()), size })),
-            }
+            let Some(piece) = self.wait_for(file(checksum), None, piece)? else { break };
+            hash.update(&piece);
+            size += piece.len() as u64;
+            take(&piece).map_err(CrateStoreError::Destination)?;
         }
+        Ok(Some((Checksum::from_bytes(hash.finalize().into()), size)))
     }
 
     /// Removes a file; one that is not there is removed.
     pub fn delete(&self, checksum: Checksum) -> Result<(), CrateStoreError> {
-        self.find(checksum, self.store.delete(&location(checksum))).map(drop)
-    }
-
-    /// Everything in the store but what is in quarantine, page by page.
-    pub fn list(&self) -> Listing {
-        Listing::new(self, None)
-    }
-
-    /// The files whose checksums begin with this byte, by the order of their paths.
-    pub fn list_beginning(&self, first_byte: u8) -> Result<Vec<StoredFile>, CrateStoreError> {
-        let pages = Listing::new(self, Some(&format!("{first_byte:02x}"))).collect::<Result<Vec<_>, _>>()?;
-        let mut files = pages.concat();
-        files.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(files)
-    }
-
-    /// What a file is, read to its end; None if it is not there.
-    pub fn digest(&self, checksum: Checksum) -> Result<Option<Content>, CrateStoreError> {
-        self.read(checksum, |_| Ok(()))
-    }
-
-    /// A whole file; None if it is not there.
-    pub fn read_whole(&self, checksum: Checksum) -> Result<Option<Bytes>, CrateStoreError> {
-        let mut whole = Vec::new();
-        let read = self.read(checksum, |piece| {
-            whole.extend_from_slice(piece);
-            Ok(())
-        })?;
-        Ok(read.map(|_| whole.into()))
-    }
-
-    /// Where the file of a checksum lies, as [`StoredFile`] has it.
-    pub fn place(checksum: Checksum) -> String {
-        location(checksum).to_string()
-    }
-
-    /// What was taken out of the way, by the paths it had.
-    pub fn list_quarantined(&self) -> Listing {
-        Listing::new(self, Some(QUARANTINE))
-    }
-
-    /// Takes a file out of the way, to where nothing looks for it: a path as [`StoredFile`] has it. Answers where it is now;
-    /// None if it was not there. `when` is part of its new name, so that two of one name don't meet.
-    pub fn quarantine(&self, path: &str, when: DateTime<Utc>) -> Result<Option<String>, CrateStoreError> {
-        let to = format!("{QUARANTINE}/{path}@{}", when.format("%Y%m%dT%H%M%S%.6fZ"));
-        let (from, there) = (Location::from(path), Location::from(to.as_str()));
-        Ok(self.find_at(|| path.to_owned(), self.store.rename(&from, &there))?.map(|()| to))
+        self.find(file(checksum), self.store.delete(&location(checksum))).map(drop)
     }
 
     /// Where a file lies, if it lies on this machine.
@@ -223,14 +162,6 @@ impl CrateStore {
     }
 
     fn find<T>(
-        &self,
-        checksum: Checksum,
-        asked: impl Future<Output = object_store::Result<T>>,
-    ) -> Result<Option<T>, CrateStoreError> {
-        self.find_at(file(checksum), asked)
-    }
-
-    fn find_at<T>(
         &self,
         what: impl Fn() -> String,
         asked: impl Future<Output = object_store::Result<T>>,
@@ -293,39 +224,13 @@ mod tests {
 
     fn content(store: &CrateStore, checksum: Checksum) -> Option<Vec<u8>> {
         let mut content = Vec::new();
-        let read = store.read(checksum, |piece| {
+        let copied = store.copy(checksum, |piece| {
             content.extend_from_slice(piece);
             Ok(())
         });
-        let read = read.unwrap()?;
-        assert_eq!(read, Content { checksum: Checksum::of(&content), size: content.len() as u64 });
-        assert_eq!(store.size(checksum).unwrap(), Some(read.size));
+        assert_eq!(copied.unwrap()?, (Checksum::of(&content), content.len() as u64));
+        assert_eq!(store.size(checksum).unwrap(), Some(content.len() as u64));
         Some(content)
-    }
-
-    #[test]
-    fn everything_is_listed_and_what_is_quarantined_is_listed_apart() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = CrateStore::local(directory.path()).unwrap();
-        let checksums = [&b"one"[..], b"two"].map(Checksum::of);
-        store.put(checksums[0], Bytes::from_static(b"one")).unwrap();
-        store.put(checksums[1], Bytes::from_static(b"two")).unwrap();
-        std::fs::write(directory.path().join("stray"), b"x").unwrap();
-        let listed = |listing: Listing| {
-            let mut files: Vec<_> = listing.flat_map(Result::unwrap).map(|file| (file.checksum, file.size)).collect();
-            files.sort();
-            files
-        };
-        let mut expected = vec![(None, 1), (Some(checksums[0]), 3), (Some(checksums[1]), 3)];
-        expected.sort();
-        assert_eq!(listed(store.list()), expected);
-        let moved = store.quarantine(location(checksums[0]).as_ref(), Utc::now()).unwrap().unwrap();
-        assert!(directory.path().join(&moved).exists(), "{moved}");
-        assert_eq!(store.quarantine(location(checksums[0]).as_ref(), Utc::now()).unwrap(), None);
-        store.quarantine("stray", Utc::now()).unwrap();
-        assert_eq!(listed(store.list()), [(Some(checksums[1]), 3)]);
-        assert_eq!(listed(store.list_quarantined()), [(None, 1), (Some(checksums[0]), 3)]);
-        assert_eq!(content(&store, checksums[0]), None);
     }
 
     #[test]

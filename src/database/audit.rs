@@ -2,7 +2,9 @@
 //! its change, so that there is none without the other.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,10 +32,12 @@ pub enum Action {
     CrateLimits,
     NameReserve,
     NameRelease,
+    Repair,
+    Import,
 }
 
 impl Action {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Publish,
         Self::Yank,
         Self::Unyank,
@@ -52,6 +56,8 @@ impl Action {
         Self::CrateLimits,
         Self::NameReserve,
         Self::NameRelease,
+        Self::Repair,
+        Self::Import,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -74,6 +80,8 @@ impl Action {
             Self::CrateLimits => "crate-limits",
             Self::NameReserve => "name-reserve",
             Self::NameRelease => "name-release",
+            Self::Repair => "repair",
+            Self::Import => "import",
         }
     }
 }
@@ -193,8 +201,6 @@ pub struct Filter {
 
 /// Entries, newest first.
 pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<Record>> {
-    use diesel::dsl::sql;
-    use diesel::sql_types::{Bool, Text};
     let mut query = audit_log::table.select(Record::as_select()).order(audit_log::id.desc()).limit(limit).into_boxed();
     if let Some(name) = &filter.crate_name {
         query = query.filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()));
@@ -217,4 +223,54 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
 /// The action of that name.
 pub fn action(name: &str) -> Option<Action> {
     Action::ALL.into_iter().find(|action| action.as_str() == name)
+}
+
+/// The user who published a version, as far as the log tells and there is still such a user.
+pub fn publisher(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<i32>> {
+    use super::schema::users;
+    audit_log::table
+        .inner_join(users::table.on(audit_log::user_id.eq(users::id.nullable())))
+        .filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()))
+        .filter(audit_log::action.eq(Action::Publish.as_str()))
+        .filter(audit_log::version.eq(num.to_string()))
+        .order(audit_log::id.desc())
+        .select(users::id)
+        .first(connection)
+        .optional()
+}
+
+/// Why a version was deleted, if the log tells that it was.
+pub fn deletion_reason(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<String>> {
+    let detail: Option<Value> = audit_log::table
+        .filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()))
+        .filter(audit_log::action.eq(Action::VersionDelete.as_str()))
+        .filter(audit_log::version.eq(num.to_string()))
+        .order(audit_log::id.desc())
+        .select(audit_log::detail)
+        .first(connection)
+        .optional()?;
+    Ok(detail.map(|detail| detail["reason"].as_str().unwrap_or("the log tells no reason").to_owned()))
+}
+
+/// Who owns a crate by what the log tells: who made it, who was added, and not who was removed. Logins, and teams as
+/// `team:NAME`, the first one first.
+pub fn owners_told(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<String>> {
+    let mut owners: Vec<String> = Vec::new();
+    let told: Vec<Record> = audit_log::table
+        .filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()))
+        .filter(audit_log::action.eq_any([Action::Publish, Action::OwnerAdd, Action::OwnerRemove].map(Action::as_str)))
+        .order(audit_log::id)
+        .select(Record::as_select())
+        .load(connection)?;
+    for entry in told {
+        match (&*entry.action, entry.subject) {
+            ("publish", _) if entry.detail["new_crate"] == true => owners.push(entry.actor),
+            ("owner-add", Some(owner)) => owners.push(owner),
+            ("owner-remove", Some(owner)) => owners.retain(|one| *one != owner),
+            _ => {}
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    owners.retain(|owner| seen.insert(owner.clone()));
+    Ok(owners)
 }

@@ -66,6 +66,13 @@ pub fn check(connection: &mut PgConnection) -> Result<(), MigrationError> {
     }
 }
 
+/// Whether this program has a migration of this version.
+pub fn knows(version: &str) -> Result<bool, MigrationError> {
+    use diesel::migration::{Migration, MigrationSource};
+    let known: Vec<Box<dyn Migration<diesel::pg::Pg>>> = MIGRATIONS.migrations().map_err(MigrationError::Failed)?;
+    Ok(known.iter().any(|one| one.name().version().to_string() == version))
+}
+
 /// A newer program may have migrated the database already, while this one is still in use beside it or is started once
 /// more. That is good as long as what was added leaves what this one knows as it is, which the database says of itself.
 fn refuse_newer(connection: &mut PgConnection) -> Result<(), MigrationError> {

@@ -204,6 +204,7 @@ diesel::joinable!(version_downloads_by_day -> versions (version_id));
 diesel::joinable!(crate_downloads -> crates (crate_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
+    audit_log,
     api_tokens,
     teams,
     team_members,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Timestamptz};
 use serde_json::Value;
 
 use super::schema::verify_reports;
@@ -97,11 +98,25 @@ pub fn note(connection: &mut PgConnection, id: i64, standing: &Standing, positio
         .map(drop)
 }
 
-/// Writes how a run ended. One that ended early for the reason `error` keeps its position.
-pub fn finish(connection: &mut PgConnection, id: i64, standing: &Standing, error: Option<&str>) -> QueryResult<()> {
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    Done,
+    /// It can go on, and has not ended.
+    Interrupted,
+    /// It can go on, but for this reason not now.
+    Failed(String),
+}
+
+/// Writes how a run ended. One that can go on keeps its position.
+pub fn finish(connection: &mut PgConnection, id: i64, standing: &Standing, end: &End) -> QueryResult<()> {
+    let error = match end {
+        End::Done => None,
+        End::Interrupted => Some("interrupted"),
+        End::Failed(error) => Some(&**error),
+    };
     diesel::update(verify_reports::table.find(id))
         .set((
-            verify_reports::finished_at.eq(diesel::dsl::sql("clock_timestamp()")),
             verify_reports::crates.eq(standing.crates),
             verify_reports::files.eq(standing.files),
             verify_reports::differences.eq(standing.differences),
@@ -109,10 +124,39 @@ pub fn finish(connection: &mut PgConnection, id: i64, standing: &Standing, error
             verify_reports::error.eq(error),
         ))
         .execute(connection)?;
-    if error.is_none() {
+    if *end != End::Interrupted {
+        diesel::update(verify_reports::table.find(id))
+            .set(verify_reports::finished_at.eq(diesel::dsl::sql::<Nullable<Timestamptz>>("clock_timestamp()")))
+            .execute(connection)?;
+    }
+    if *end == End::Done {
         diesel::update(verify_reports::table.find(id))
             .set(verify_reports::position.eq(None::<Value>))
             .execute(connection)?;
     }
     Ok(())
+}
+
+/// Keeps this advisory lock apart from those of other programs in the same database.
+const LOCK: i64 = 0x7665_7269_6679;
+
+/// Takes the right to repair, and to verify by schedule, which one has in an installation; false if somebody has it. It ends
+/// with the session.
+pub fn try_lock(connection: &mut PgConnection) -> QueryResult<bool> {
+    use diesel::sql_types::{BigInt, Bool};
+    #[derive(QueryableByName)]
+    struct Taken {
+        #[diesel(sql_type = Bool)]
+        taken: bool,
+    }
+    diesel::sql_query("SELECT pg_try_advisory_lock($1) AS taken")
+        .bind::<BigInt, _>(LOCK)
+        .get_result::<Taken>(connection)
+        .map(|row| row.taken)
+}
+
+/// Gives that right back.
+pub fn unlock(connection: &mut PgConnection) -> QueryResult<()> {
+    use diesel::sql_types::BigInt;
+    diesel::sql_query("SELECT pg_advisory_unlock($1)").bind::<BigInt, _>(LOCK).execute(connection).map(drop)
 }

@@ -81,6 +81,14 @@ impl<'repo> Batch<'repo> {
         Ok(Some(commit))
     }
 
+    /// Adds a commit that changes nothing.
+    pub(super) fn settle(&mut self, message: &str) -> Result<Oid, IndexError> {
+        let commit = self.commit(message).map_err(IndexError::git("write a commit", self.path))?;
+        self.add(commit, None);
+        self.tip = Some(commit);
+        Ok(commit)
+    }
+
     /// Writes every object of the batch as one durable pack. Before this nothing of it is on the disk.
     pub(super) fn write_pack(&self) -> Result<(), IndexError> {
         let failed = |error| IndexError::git("write a pack", self.path)(error);

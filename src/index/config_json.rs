@@ -4,6 +4,7 @@
 //! other.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::change::Change;
 
@@ -29,6 +30,28 @@ impl ConfigJson {
         let mut bytes = serde_json::to_vec_pretty(self).expect("strings and a bool"); // JSON holds both
         bytes.push(b'\n');
         bytes
+    }
+
+    /// The same as [`ConfigJson::change`] for an index that others write, too: keys that are not ours stay, and a file
+    /// that says what it shall say stays as it is.
+    pub fn change_merged(&self, present: Option<&[u8]>) -> Change {
+        let change = self.change(present);
+        let parsed = present.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(bytes).ok());
+        let Some(before) = parsed else { return change };
+        let mut merged = before.clone();
+        merged.insert("dl".to_owned(), self.dl.clone().into());
+        merged.insert("api".to_owned(), self.api.clone().into());
+        if self.auth_required {
+            merged.insert("auth-required".to_owned(), true.into());
+        } else {
+            merged.shift_remove("auth-required");
+        }
+        if merged == before {
+            return Change { content: present.map(<[u8]>::to_vec), ..change };
+        }
+        let mut bytes = serde_json::to_vec_pretty(&merged).expect("it was JSON"); // it was parsed from JSON
+        bytes.push(b'\n');
+        Change { content: Some(bytes), ..change }
     }
 
     /// What a file says. Other keys are passed over, as cargo does.
@@ -80,6 +103,26 @@ mod tests {
           "auth-required": true
         }
         "#);
+    }
+
+    #[test]
+    fn what_others_wrote_into_the_file_stays() {
+        let wanted = config(false);
+        let ours = br#"{"api":"https://cargo.example","dl":"https://cargo.example/api/v1/crates","x":1}"#;
+        assert_eq!(wanted.change_merged(Some(ours)).content.unwrap(), ours);
+        let other = br#"{"dl":"https://old.example","x":{"y":2},"auth-required":true}"#;
+        let text = String::from_utf8(wanted.change_merged(Some(other)).content.unwrap()).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        {
+          "dl": "https://cargo.example/api/v1/crates",
+          "x": {
+            "y": 2
+          },
+          "api": "https://cargo.example"
+        }
+        "#);
+        assert_eq!(wanted.change_merged(None), wanted.change(None));
+        assert_eq!(wanted.change_merged(Some(b"no json")).content, wanted.change(None).content);
     }
 
     #[test]

@@ -128,6 +128,85 @@ pub enum IndexError {
         stderr: String,
     },
 
+    /// The remote can't be reached, does not let us in, or broke off; what became of a push is not known.
+    #[error("can't {action} the index's remote {url}: {said}{remedy}")]
+    Remote {
+        /// What was attempted, as verb and preposition.
+        action: &'static str,
+        /// The remote, without secrets.
+        url: String,
+        /// What git or the remote said, without secrets.
+        said: String,
+        /// What to do about it; empty if only the remote's own operator knows.
+        remedy: &'static str,
+    },
+
+    /// The remote said no to a push that was good: a hook, a protected branch.
+    #[error(
+        "the index's remote {url} refused the push to its branch {branch}: {said}; let the user who pushes write to this branch"
+    )]
+    RemoteRefused {
+        /// The remote, without secrets.
+        url: String,
+        /// The branch there.
+        branch: String,
+        /// What it said.
+        said: String,
+    },
+
+    /// The index here has commits that a remote which it did not follow before lacks.
+    #[error(
+        "the index {} has commits that the branch {branch} of {url} lacks, and it did not follow that remote before: push \
+         them there (`git push {url} main:{branch}`), or, to take the index of the remote as it is, move the directory away",
+        path.display()
+    )]
+    RemoteUnrelated {
+        /// The repository.
+        path: PathBuf,
+        /// The remote, without secrets.
+        url: String,
+        /// The branch there.
+        branch: String,
+    },
+
+    /// This machine has no copy of the remote's index yet.
+    #[error("the index is still being fetched from its remote {url}")]
+    BeingFetched {
+        /// The remote, without secrets.
+        url: String,
+    },
+
+    /// Somebody else of this machine writes or fetches for too long.
+    #[error("the right to write the index {} was not to be had within {waited:?}: another process has it", path.display())]
+    WriterBusy {
+        /// The repository.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+
+    /// The index follows a remote, and this process was not told so.
+    #[error(
+        "the index {} follows the remote {url}, and without it nothing that is published here would reach the others: \
+         name it with --index-remote; to leave it for good, run `git config --unset supercargo.remote` there",
+        path.display()
+    )]
+    RemoteForgotten {
+        /// The repository.
+        path: PathBuf,
+        /// The remote, without secrets.
+        url: String,
+    },
+
+    /// A file of credentials can't be read, or holds nothing.
+    #[error("the file {} can't be used to log in to the index's remote: {reason}", path.display())]
+    Credentials {
+        /// The file that was named.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// A fail point of a test.
     #[error(transparent)]
     Fault(#[from] crate::fault::Fault),

@@ -27,6 +27,9 @@ const POLL: Duration = Duration::from_millis(5);
 /// How much of what a command said is kept, in bytes.
 const MAX_STDERR: u64 = 8 * 1024;
 
+/// How much of its answer is read, in bytes: a line a reference.
+const MAX_STDOUT: u64 = 64 * 1024;
+
 /// Which git program, and where it finds its helpers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitProgram {
@@ -49,6 +52,12 @@ impl Default for GitProgram {
 impl GitProgram {
     /// A git command without arguments in the clean environment.
     pub fn command(&self) -> Command {
+        self.command_with(&[])
+    }
+
+    /// The same with more settings, by their names as `git config` has them. They go through the environment, where other
+    /// users of the machine can't read them as they could on a command line.
+    pub(super) fn command_with(&self, settings: &[(String, String)]) -> Command {
         let mut command = Command::new(&self.executable);
         command
             .env_clear()
@@ -57,9 +66,13 @@ impl GitProgram {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_COUNT", (settings.len() + 1).to_string())
             .env("GIT_CONFIG_KEY_0", "safe.directory")
             .env("GIT_CONFIG_VALUE_0", "*");
+        for (place, (name, value)) in settings.iter().enumerate() {
+            command.env(format!("GIT_CONFIG_KEY_{}", place + 1), name);
+            command.env(format!("GIT_CONFIG_VALUE_{}", place + 1), value);
+        }
         command
     }
 
@@ -105,6 +118,36 @@ impl GitProgram {
             None => Err(IndexError::GitTimedOut { command, path, limit, stderr: said(&mut stderr) }),
         }
     }
+}
+
+/// How a command ended that was run by [`run_to_its_end`].
+pub(super) struct Ended {
+    /// None: its time was over, and it was killed.
+    pub status: Option<ExitStatus>,
+    pub stdout: String,
+    /// The readable part.
+    pub stderr: String,
+}
+
+/// Runs a command, which asks nothing and dies with this process, and keeps what it says.
+pub(super) fn run_to_its_end(mut command: Command, limit: Duration) -> std::io::Result<Ended> {
+    let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    // SAFETY: the closure makes one system call and allocates nothing, which is what is allowed between fork and exec.
+    unsafe {
+        // It has the environment's secrets, and nobody to report to.
+        command.pre_exec(|| nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into));
+    }
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(stdout.try_clone()?))
+        .stderr(Stdio::from(stderr.try_clone()?))
+        .process_group(0)
+        .spawn()?;
+    let status = wait(&mut child, limit)?;
+    let mut bytes = Vec::new();
+    stdout.rewind()?;
+    stdout.take(MAX_STDOUT).read_to_end(&mut bytes)?;
+    Ok(Ended { status, stdout: String::from_utf8_lossy(&bytes).into_owned(), stderr: said(&mut stderr) })
 }
 
 /// The readable part of what git wrote to its standard error.

@@ -21,7 +21,7 @@ use super::error::{IndexError, optional};
 use super::repository::BRANCH;
 
 /// The settings of the repository, for libgit2 and for the git program.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
     // The git program, which repacks, syncs what it writes. libgit2 has a switch of its own below: it would also read
     // core.fsyncObjectFiles, but then every fetch would pass a warning of git's about that old name on to the client.
     ("core.fsync", "committed"),
@@ -34,6 +34,8 @@ const SETTINGS: [(&str, &str); 9] = [
     // makes that an everyday case while batches are written.
     ("uploadpack.allowReachableSHA1InWant", "true"),
     ("uploadpack.allowTipSHA1InWant", "true"),
+    // What is kept for work with a remote is no client's.
+    ("uploadpack.hideRefs", "refs/supercargo"),
     ("http.receivepack", "false"),
     // The server shares its machine with the registry.
     ("pack.threads", "2"),

@@ -8,8 +8,11 @@
 //! read with it is of that one commit. There is one [`Writer`] at a time in an installation, which the writer's lock
 //! guarantees; that it also moves the branch by compare-and-swap means that a violated lock costs a repetition and
 //! never a commit.
+//!
+//! An index may be the mirror of a [`remote`], which then is the truth.
 
 mod batch;
+mod bundle;
 mod change;
 mod checking;
 mod config_json;
@@ -21,6 +24,7 @@ mod leftovers;
 mod listing;
 mod maintenance;
 pub mod path;
+pub mod remote;
 mod repository;
 pub mod shown;
 mod view;
@@ -34,6 +38,7 @@ pub use git_program::{GitProgram, readable_stderr};
 pub use git2::Oid;
 pub use listing::RootEntry;
 pub use maintenance::{Maintainer, Maintenance, REPACK_LIMIT};
+pub use remote::{Credentials, Remote, RemoteOptions};
 pub use repository::{Head, Index, IndexFile};
 pub use view::{Coding, View};
 pub use writer::{Committed, Writer};

@@ -10,6 +10,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use git2::{ErrorCode, ObjectType, Oid, Repository, Tree};
@@ -19,6 +20,7 @@ use super::error::{IndexError, optional};
 use super::git_program::GitProgram;
 use super::initialise;
 use super::maintenance::Maintainer;
+use super::remote::{Remote, RemoteOptions};
 use super::writer::Writer;
 
 /// The one branch of the index; HEAD points to it.
@@ -29,6 +31,9 @@ const WRITER_LOCK: &str = "supercargo-writer.lock";
 
 /// The file whose lock is the right to repack.
 const MAINTENANCE_LOCK: &str = "supercargo-maintenance.lock";
+
+/// How often a lock is looked at that is waited for with a limit.
+const LOCK_POLL: Duration = Duration::from_millis(2);
 
 /// Open handles that are kept while nobody uses them.
 const IDLE_HANDLES: usize = 8;
@@ -45,6 +50,7 @@ pub struct Index {
 struct Shared {
     path: PathBuf,
     git: GitProgram,
+    remote: Option<Remote>,
     idle: Mutex<Vec<Repository>>,
 }
 
@@ -72,6 +78,16 @@ impl Index {
 
     /// Opens the index, creating an empty one where nothing is; `git` does the repacking.
     pub fn open_or_init_with(path: &Path, git: GitProgram) -> Result<Index, IndexError> {
+        Index::open(path, git, None)
+    }
+
+    /// Opens a mirror of a remote, creating an empty one where nothing is. Does not talk to the remote.
+    pub fn open_mirror(path: &Path, git: GitProgram, remote: RemoteOptions) -> Result<Index, IndexError> {
+        let remote = Remote::new(remote, git.clone());
+        Index::open(path, git, Some(remote))
+    }
+
+    fn open(path: &Path, git: GitProgram, remote: Option<Remote>) -> Result<Index, IndexError> {
         initialise::isolate_libgit2();
         initialise::create_if_absent(path)?;
         let path = path.canonicalize().map_err(IndexError::file("open", path))?;
@@ -80,7 +96,7 @@ impl Index {
             _ => IndexError::git("open the repository", &path)(error),
         })?;
         initialise::check(&repository, &path)?;
-        Ok(Index { shared: Arc::new(Shared { path, git, idle: Mutex::new(Vec::new()) }) })
+        Ok(Index { shared: Arc::new(Shared { path, git, remote, idle: Mutex::new(Vec::new()) }) })
     }
 
     /// The repository's directory, as an absolute path.
@@ -91,6 +107,11 @@ impl Index {
     /// The git program this index is served and repacked with.
     pub fn git(&self) -> &GitProgram {
         &self.shared.git
+    }
+
+    /// The remote that this index is a mirror of; None: it is the index itself.
+    pub fn remote(&self) -> Option<&Remote> {
+        self.shared.remote.as_ref()
     }
 
     /// Where the branch is now. Costs reading one small file.
@@ -135,6 +156,20 @@ impl Index {
         let (path, file) = self.lock_file(WRITER_LOCK)?;
         file.lock().map_err(IndexError::file("lock", &path))?;
         Ok(Writer::new(self.clone(), file))
+    }
+
+    /// Takes the right to write, waiting no longer than this: who fetches from a slow remote has it for long.
+    pub fn lock_writer_within(&self, patience: Duration) -> Result<Writer, IndexError> {
+        let begin = Instant::now();
+        loop {
+            if let Some(writer) = self.try_lock_writer()? {
+                return Ok(writer);
+            }
+            if begin.elapsed() >= patience {
+                return Err(IndexError::WriterBusy { path: self.path().to_owned(), waited: patience });
+            }
+            std::thread::sleep(LOCK_POLL);
+        }
     }
 
     /// Takes the right to write; `None` when another writer has it.

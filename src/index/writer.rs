@@ -7,6 +7,7 @@
 //! that knows no locks, an operator's `git commit`).
 
 use std::fs::File;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use git2::{ErrorCode, Oid, Repository};
@@ -14,6 +15,7 @@ use git2::{ErrorCode, Oid, Repository};
 use super::batch::Batch;
 use super::change::Change;
 use super::error::{IndexError, optional};
+use super::remote::Remote;
 use super::repository::{BRANCH, Head, Index};
 use crate::fault;
 
@@ -50,41 +52,76 @@ impl Writer {
     }
 
     /// Makes the index hold the changes, on top of `base`: a commit for each that differs, in order, and one move of
-    /// the branch for all of them. When this returns, they are on the disk and every reader sees them.
+    /// the branch for all of them. When this returns, they are on the disk and every reader sees them; with a remote, it
+    /// has confirmed them before.
     ///
     /// # Errors
     ///
-    /// [`IndexError::HeadMoved`] when `base` isn't the head any more: read again, render again, commit again.
-    /// Whatever the error, the index is as it was.
+    /// [`IndexError::HeadMoved`] when `base` isn't the head any more, here or at the remote: read again, render again,
+    /// commit again. Whatever the error, the index is as it was, or, with a remote, as the remote has it; what became of
+    /// a push that failed otherwise is not known.
     pub fn commit(&self, base: &Head, changes: &[Change]) -> Result<Committed, IndexError> {
+        let patience = self.index.remote().map_or(Duration::ZERO, Remote::limit);
+        self.commit_before(base, changes, Instant::now() + patience)
+    }
+
+    /// The same; a push has until then at most.
+    pub fn commit_before(&self, base: &Head, changes: &[Change], until: Instant) -> Result<Committed, IndexError> {
         for change in changes {
             change.check_path()?;
         }
-        let path = self.index.path();
         let repository = self.index.open_handle()?;
         expect_head(&repository, &self.index, base)?;
+        let (tip, commits) = self.in_one_pack(&repository, |repository, path| {
+            let mut batch = Batch::new(repository, path, base.commit)?;
+            let commits = changes.iter().map(|change| batch.apply(change)).collect::<Result<Vec<_>, _>>()?;
+            let tip = batch.tip().filter(|tip| Some(*tip) != base.commit);
+            if tip.is_some() {
+                batch.write_pack()?;
+            }
+            Ok((tip, commits))
+        })?;
+        let Some(tip) = tip else {
+            return Ok(Committed { head: *base, commits });
+        };
+        fault::point("index.pack")?;
+        match self.index.remote() {
+            Some(remote) => self.land(remote, base, tip, until)?,
+            None => {
+                let count = commits.iter().flatten().count();
+                move_branch(&repository, &self.index, base, tip, &format!("commit: {count} changes"))?;
+                fault::point("index.ref")?;
+            }
+        }
+        Ok(Committed { head: Head { commit: Some(tip) }, commits })
+    }
+
+    /// Lets `write` make objects in memory and write them as a pack.
+    pub(super) fn in_one_pack<T>(
+        &self,
+        repository: &Repository,
+        write: impl FnOnce(&Repository, &Path) -> Result<T, IndexError>,
+    ) -> Result<T, IndexError> {
+        let path = self.index.path();
         let database = repository.odb().map_err(IndexError::git("open the objects", path))?;
         let memory = database
             .add_new_mempack_backend(MEMPACK_PRIORITY)
             .map_err(IndexError::git("make a pack in memory", path))?;
-        let mut batch = Batch::new(&repository, path, base.commit)?;
-        let commits = changes.iter().map(|change| batch.apply(change)).collect::<Result<Vec<_>, _>>()?;
-        let Some(tip) = batch.tip().filter(|tip| Some(*tip) != base.commit) else {
-            return Ok(Committed { head: *base, commits });
-        };
-        batch.write_pack()?;
+        let written = write(repository, path)?;
         // From here on the objects must come from the disk, as they will for everyone else.
         memory.reset().and_then(|()| database.refresh()).map_err(IndexError::git("read the new pack", path))?;
-        fault::point("index.pack")?;
-        let count = commits.iter().flatten().count();
-        move_branch(&repository, &self.index, base, tip, &format!("commit: {count} changes"))?;
-        fault::point("index.ref")?;
-        Ok(Committed { head: Head { commit: Some(tip) }, commits })
+        Ok(written)
     }
 }
 
 /// Moves the branch from `base` to `tip`, or fails without having done so.
-fn move_branch(repository: &Repository, index: &Index, base: &Head, tip: Oid, log: &str) -> Result<(), IndexError> {
+pub(super) fn move_branch(
+    repository: &Repository,
+    index: &Index,
+    base: &Head,
+    tip: Oid,
+    log: &str,
+) -> Result<(), IndexError> {
     let start = Instant::now();
     loop {
         let moved = match base.commit {
@@ -107,7 +144,7 @@ fn move_branch(repository: &Repository, index: &Index, base: &Head, tip: Oid, lo
     }
 }
 
-fn expect_head(repository: &Repository, index: &Index, base: &Head) -> Result<(), IndexError> {
+pub(super) fn expect_head(repository: &Repository, index: &Index, base: &Head) -> Result<(), IndexError> {
     let found = optional(repository.refname_to_id(BRANCH)).map_err(IndexError::git("read the branch", index.path()))?;
     if found == base.commit { Ok(()) } else { Err(IndexError::HeadMoved { expected: base.commit, found }) }
 }

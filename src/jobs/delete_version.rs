@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
 use crate::database::audit::{Action, Actor, Event};
@@ -33,8 +34,8 @@ impl Job for DeleteVersion {
 }
 
 impl Member<Environment, SyncIndex> for DeleteVersion {
-    fn into_member(self) -> Wish {
-        self.0
+    fn into_member(self) -> Subject {
+        Subject::Wish(self.0)
     }
 }
 

@@ -5,7 +5,9 @@ use std::error::Error;
 use diesel::PgConnection;
 
 use super::sync_index::SyncIndex;
-use super::{DeleteVersion, MaintainIndex, PublishVersion, QUEUE, RemoveCrateFile, UnyankVersion, YankVersion};
+use super::{
+    DeleteVersion, MaintainIndex, PublishVersion, QUEUE, RemoveCrateFile, SyncCrate, UnyankVersion, YankVersion,
+};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::pool::Dedicated;
@@ -23,7 +25,12 @@ pub struct Environment {
 pub fn registry() -> Result<Registry<Environment>, RegistryError> {
     Registry::default()
         .batch::<SyncIndex>(|kinds| {
-            kinds.member::<PublishVersion>().member::<YankVersion>().member::<UnyankVersion>().member::<DeleteVersion>()
+            kinds
+                .member::<PublishVersion>()
+                .member::<YankVersion>()
+                .member::<UnyankVersion>()
+                .member::<DeleteVersion>()
+                .member::<SyncCrate>()
         })?
         .job::<MaintainIndex>()?
         .job::<RemoveCrateFile>()?

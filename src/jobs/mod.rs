@@ -10,12 +10,19 @@ pub mod environment;
 pub mod maintain_index;
 pub mod publish_version;
 pub mod remove_crate_file;
+pub mod restoration;
+pub mod sync_crate;
 pub mod unyank_version;
 pub mod yank_version;
 
 mod commit_message;
+pub mod follow;
+
+mod subject;
 mod sync_index;
+mod sync_remote;
 mod wish;
+mod written;
 
 pub use admission::{Admission, NewCrates};
 pub use delete_version::DeleteVersion;
@@ -23,7 +30,8 @@ pub use environment::{Environment, registry};
 pub use maintain_index::MaintainIndex;
 pub use publish_version::PublishVersion;
 pub use remove_crate_file::RemoveCrateFile;
-pub use sync_index::QUEUE;
+pub use sync_crate::SyncCrate;
+pub use sync_index::{QUEUE, agree};
 pub use unyank_version::UnyankVersion;
 pub use wish::{Wish, YankError};
 pub use yank_version::YankVersion;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::admission::{Admission, NewCrates};
+use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
 use crate::database::about::About;
@@ -40,8 +41,8 @@ impl Job for PublishVersion {
 }
 
 impl Member<Environment, SyncIndex> for PublishVersion {
-    fn into_member(self) -> Wish {
-        self.0
+    fn into_member(self) -> Subject {
+        Subject::Wish(self.0)
     }
 }
 

@@ -1,13 +1,18 @@
 //! Removing the file of a deleted version, once neither index nor database show it. Index first, database afterwards, and
 //! the file last, so that nothing that is shown was ever without its file.
 
+use std::time::Duration;
+
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
-use crate::database::versions;
+use crate::database::{backup, versions};
 use crate::package::Checksum;
 use crate::queue::{Enqueue, Job, JobError, Outcome, Perform, Policy, Run};
+
+/// How long a removal waits for the end of a backup, which may have to copy the file.
+const LATER: Duration = Duration::from_secs(60);
 
 /// A file that no version needs any more.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +28,10 @@ impl Job for RemoveCrateFile {
 
 impl Perform<Environment> for RemoveCrateFile {
     fn perform(self, environment: &Environment, run: &mut Run<'_>) -> Result<Outcome, JobError> {
+        if !run.with_connection(backup::may_remove_files)? {
+            run.with_connection(|connection| Enqueue::new(&self).after(LATER).insert(connection))?;
+            return Ok(Outcome { detail: Some("put off: a backup is being made".to_owned()) });
+        }
         // A file names its crate and version inside, so no other version should have the same one. Should one have it
         // all the same, it stays.
         if run.with_connection(|connection| versions::is_file_wanted(connection, self.checksum))? {

@@ -11,82 +11,91 @@
 //!    have moved the index since step 3; whoever takes the lock last reads the newest state, so the database can't be
 //!    left with an older one.
 //!
+//! With a remote, where each machine has a mirror of its own, "now" is not enough; `sync_remote` has those steps.
+//!
 //! Step 4 commits together with the deletion of the jobs' rows, which is the runner's part. Killed anywhere before, the
 //! batch runs again, finds the index as wanted, and does the rest.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use diesel::PgConnection;
+use diesel::{Connection, PgConnection, QueryResult};
 
-use super::commit_message::commit_message;
-use super::{Environment, Wish, maintain_index, remove_crate_file};
+use super::subject::{self, Subject};
+use super::written::Written;
+use super::{Environment, maintain_index, remove_crate_file, sync_remote};
 use crate::database::versions::{Shown, WantedLine};
 use crate::database::{catalog, crates, versions};
 use crate::fault;
-use crate::index::entry::{EntryError, render};
 use crate::index::path::index_path;
 use crate::index::shown::shown_versions;
-use crate::index::{Change, Head, Index, IndexError, Writer};
-use crate::package::CrateName;
+use crate::index::{Index, IndexError, Writer};
 use crate::queue::{Batch, JobError, Outcome, Run};
 
 /// The queue of everything that writes the index.
 pub const QUEUE: &str = "index";
 
 /// How often a batch starts over because somebody else moved the head.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// The work that the jobs of the index share.
 pub struct SyncIndex;
 
 impl Batch<Environment> for SyncIndex {
-    type Member = Wish;
+    type Member = Subject;
     const SIZE: usize = 100;
 
     fn perform(
         environment: &Environment,
-        wishes: Vec<Wish>,
+        subjects: Vec<Subject>,
         run: &mut Run<'_>,
     ) -> Result<Vec<Result<Outcome, JobError>>, JobError> {
-        let crate_ids: Vec<i32> =
-            wishes.iter().map(|wish| wish.crate_id).collect::<BTreeSet<_>>().into_iter().collect();
-        let writer = environment.index.lock_writer().map_err(index_failed)?;
-        let written = write_index(&environment.index, &writer, &crate_ids, run)?;
-        run.with_connection(|connection| note_what_is_shown(connection, &environment.index, &written))?;
+        let index = &environment.index;
+        let written = match index.remote() {
+            Some(remote) => sync_remote::write_and_note(index, remote, &subjects, run)?,
+            None => {
+                let writer = index.lock_writer().map_err(index_failed)?;
+                let mut wanted = || run.with_connection(|connection| subject::wanted_lines(connection, &subjects));
+                let written = write_index(index, &writer, &subjects, &mut wanted)?;
+                run.with_connection(|connection| note_what_is_shown(connection, index, &written))?;
+                written
+            }
+        };
         fault::point("job.effective_noted")?;
-        drop(writer);
-        run.with_connection(|connection| maintain_index::enqueue_if_needed(connection, &environment.index))?;
-        Ok(wishes.into_iter().map(|wish| verdict(&wish, &written)).collect())
+        // Mirrors are maintained by whoever lets them follow: this job may be taken by another machine.
+        if index.remote().is_none() {
+            run.with_connection(|connection| maintain_index::enqueue_if_needed(connection, index))?;
+        }
+        Ok(subjects.iter().map(|subject| written.verdict(subject)).collect())
     }
 }
 
-/// What became of the crates of a batch.
-struct Written {
-    crates: BTreeMap<i32, CrateWritten>,
+/// The same for crates of a registry that nobody serves, without jobs. Answers how many of them were shown otherwise than
+/// they are wanted.
+pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) -> Result<usize, JobError> {
+    let writer = index.lock_writer().map_err(index_failed)?;
+    let written = write_index(index, &writer, &[], &mut || versions::wanted_lines(connection, crate_ids))?;
+    let differed = written.crates.values().filter(|krate| !matches!(krate.outcome, Ok(None))).count();
+    connection.transaction(|connection| note_what_is_shown(connection, index, &written))?;
+    Ok(differed)
 }
 
-struct CrateWritten {
-    name: CrateName,
-    lines: Vec<WantedLine>,
-    /// The commit that changed the crate's file, None if it was as wanted; or why the file can't be rendered.
-    outcome: Result<Option<String>, String>,
-}
-
-fn write_index(index: &Index, writer: &Writer, crate_ids: &[i32], run: &mut Run<'_>) -> Result<Written, JobError> {
+fn write_index(
+    index: &Index,
+    writer: &Writer,
+    subjects: &[Subject],
+    wanted: &mut dyn FnMut() -> QueryResult<Vec<WantedLine>>,
+) -> Result<Written, JobError> {
     let mut tries = 0;
     loop {
         let head = index.head().map_err(index_failed)?;
         fault::point("job.head_read")?;
-        let lines = run.with_connection(|connection| versions::wanted_lines(connection, crate_ids))?;
+        let lines = wanted()?;
         fault::point("job.wanted_read")?;
-        let (mut written, changes) = render_crates(index, &head, lines)?;
-        let (ids, changes): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+        let (mut written, changes) = Written::render(index, &head, lines, subjects)?;
         match writer.commit(&head, &changes) {
             Ok(committed) => {
-                for (id, commit) in ids.into_iter().zip(committed.commits) {
-                    if let Some(krate) = written.crates.get_mut(&id) {
-                        krate.outcome = Ok(commit.map(|commit| commit.to_string()));
-                    }
+                for (change, commit) in changes.iter().zip(committed.commits) {
+                    written.note(&change.path, Ok(commit.map(|commit| commit.to_string())));
                 }
                 return Ok(written);
             }
@@ -102,41 +111,11 @@ fn write_index(index: &Index, writer: &Writer, crate_ids: &[i32], run: &mut Run<
     }
 }
 
-fn render_crates(
+pub(super) fn note_what_is_shown(
+    connection: &mut PgConnection,
     index: &Index,
-    head: &Head,
-    lines: Vec<WantedLine>,
-) -> Result<(Written, Vec<(i32, Change)>), JobError> {
-    let mut crates: BTreeMap<i32, CrateWritten> = BTreeMap::new();
-    for line in lines {
-        let fresh = || CrateWritten { name: line.crate_name.clone(), lines: Vec::new(), outcome: Ok(None) };
-        crates.entry(line.crate_id).or_insert_with(fresh).lines.push(line);
-    }
-    let mut changes = Vec::new();
-    for (&id, krate) in &mut crates {
-        match render_crate(krate) {
-            Ok(content) => {
-                let path = index_path(&krate.name);
-                let before = index.read(head, &path).map_err(index_failed)?;
-                let message =
-                    commit_message(&krate.name, before.as_ref().map(|file| &file.content[..]), content.as_bytes());
-                // Cargo takes an empty file for a crate without versions, and asks for it again and again.
-                let content = (!content.is_empty()).then(|| content.into_bytes());
-                changes.push((id, Change { path, content, message }));
-            }
-            // Left out, so that it fails alone.
-            Err(error) => krate.outcome = Err(JobError::from(error).to_string()),
-        }
-    }
-    Ok((Written { crates }, changes))
-}
-
-fn render_crate(krate: &CrateWritten) -> Result<String, EntryError> {
-    let wanted = krate.lines.iter().filter(|line| !line.deleted);
-    render(wanted.map(|line| (line.index_line.as_str(), line.yanked)))
-}
-
-fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Written) -> Result<(), JobError> {
+    written: &Written,
+) -> Result<(), JobError> {
     let good = || written.crates.iter().filter(|(_, krate)| krate.outcome.is_ok());
     let ids: Vec<i32> = good().map(|(&id, _)| id).collect();
     crates::lock_all(connection, &ids)?;
@@ -169,14 +148,6 @@ fn note_what_is_shown(connection: &mut PgConnection, index: &Index, written: &Wr
     Ok(())
 }
 
-fn verdict(wish: &Wish, written: &Written) -> Result<Outcome, JobError> {
-    match written.crates.get(&wish.crate_id).map(|krate| &krate.outcome) {
-        Some(Ok(commit)) => Ok(Outcome { detail: commit.clone() }),
-        Some(Err(error)) => Err(JobError::own(error.clone())),
-        None => Err(JobError::own(format!("the crate {} has no versions in the database any more", wish.name))),
-    }
-}
-
-fn index_failed(error: IndexError) -> JobError {
+pub(super) fn index_failed(error: IndexError) -> JobError {
     if error.is_shared() { JobError::shared(error) } else { JobError::own(error) }
 }

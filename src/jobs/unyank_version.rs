@@ -3,6 +3,7 @@
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
+use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::wish::{YankError, request_yanked};
 use super::{Admission, Environment, Wish};
@@ -25,8 +26,8 @@ impl Job for UnyankVersion {
 }
 
 impl Member<Environment, SyncIndex> for UnyankVersion {
-    fn into_member(self) -> Wish {
-        self.0
+    fn into_member(self) -> Subject {
+        Subject::Wish(self.0)
     }
 }
 

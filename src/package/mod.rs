@@ -12,6 +12,7 @@
 
 pub mod agreement;
 pub mod checksum;
+pub mod contents;
 pub mod dependency;
 mod excerpt;
 pub mod features;

@@ -26,6 +26,14 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The same for a new connection, in seconds.
 const CONNECT_SECONDS: &CStr = c"5";
 
+/// Somebody who wants to hear of another channel.
+pub struct Ear {
+    /// Its name.
+    pub channel: &'static str,
+    /// Called with each payload, and with an empty one when something may have been missed.
+    pub heard: Box<dyn Fn(&str) + Send>,
+}
+
 /// A listening thread. Dropping it ends the thread.
 pub struct Listener {
     /// Closing the writing end is the signal to stop.
@@ -45,6 +53,17 @@ impl Listener {
         Self::start_probing(database_url, queues, wakeups, completions, PROBE, ANSWER)
     }
 
+    /// The same for one more channel, which others give a meaning.
+    pub fn start_with(
+        database_url: &str,
+        queues: &[&str],
+        wakeups: Wakeups,
+        completions: Completions,
+        ear: Ear,
+    ) -> std::io::Result<Self> {
+        Self::listen(database_url, queues, Hearers { wakeups, completions, ear: Some(ear) }, PROBE, ANSWER)
+    }
+
     /// The same, asking the database every `probe` whether it is still there, and waiting for its answer no longer than
     /// `answer`.
     pub fn start_probing(
@@ -55,15 +74,26 @@ impl Listener {
         probe: Duration,
         answer: Duration,
     ) -> std::io::Result<Self> {
+        Self::listen(database_url, queues, Hearers { wakeups, completions, ear: None }, probe, answer)
+    }
+
+    fn listen(
+        database_url: &str,
+        queues: &[&str],
+        hearers: Hearers,
+        probe: Duration,
+        answer: Duration,
+    ) -> std::io::Result<Self> {
         let (stopped, stop) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
         let url = CString::new(database_url).map_err(std::io::Error::other)?;
+        let others = [FINISHED_CHANNEL].into_iter().chain(hearers.ear.as_ref().map(|ear| ear.channel));
         let channels: Vec<_> =
-            queues.iter().map(|queue| wake_channel(queue)).chain([FINISHED_CHANNEL.to_owned()]).collect();
+            queues.iter().map(|queue| wake_channel(queue)).chain(others.map(str::to_owned)).collect();
         let thread = std::thread::Builder::new().name("listener".to_owned()).spawn(move || {
             loop {
                 if let Some(connection) = Connection::open(&url, &channels, answer) {
-                    wakeups.wake();
-                    if connection.hear(&stopped, &wakeups, &completions, probe) == Ended::Stopped {
+                    hearers.may_have_missed();
+                    if connection.hear(&stopped, &hearers, probe) == Ended::Stopped {
                         return;
                     }
                     tracing::warn!("the connection that hears notifications was lost; polling goes on meanwhile");
@@ -83,6 +113,33 @@ impl Drop for Listener {
         if let Some(thread) = self.thread.take() {
             // A panic of the thread was already reported by the panic hook.
             let _ = thread.join();
+        }
+    }
+}
+
+/// Who is told.
+struct Hearers {
+    wakeups: Wakeups,
+    completions: Completions,
+    ear: Option<Ear>,
+}
+
+impl Hearers {
+    /// Nobody listened until now.
+    fn may_have_missed(&self) {
+        self.wakeups.wake();
+        if let Some(ear) = &self.ear {
+            (ear.heard)("");
+        }
+    }
+
+    fn hear(&self, channel: &str, payload: &str) {
+        match &self.ear {
+            _ if channel == FINISHED_CHANNEL => {
+                self.completions.finished(payload.split(',').filter_map(|id| id.parse::<JobId>().ok()));
+            }
+            Some(ear) if channel == ear.channel => (ear.heard)(payload),
+            _ => self.wakeups.wake(),
         }
     }
 }
@@ -217,14 +274,10 @@ impl Connection {
         }
     }
 
-    fn hear(&self, stopped: &OwnedFd, wakeups: &Wakeups, completions: &Completions, probe: Duration) -> Ended {
+    fn hear(&self, stopped: &OwnedFd, hearers: &Hearers, probe: Duration) -> Ended {
         loop {
             while let Some((channel, payload)) = self.next() {
-                if channel == FINISHED_CHANNEL {
-                    completions.finished(payload.split(',').filter_map(|id| id.parse::<JobId>().ok()));
-                } else {
-                    wakeups.wake();
-                }
+                hearers.hear(&channel, &payload);
             }
             let Some(socket) = self.socket() else { return Ended::Lost };
             let alive = match readable(stopped.as_fd(), Some(socket), timeout(probe)) {

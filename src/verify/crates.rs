@@ -18,6 +18,7 @@ impl Run<'_> {
             let Some(last) = crates.last() else { break };
             after = last.id;
             let head = self.verifier.index.head()?;
+            let mut found = Vec::new();
             for krate in &crates {
                 self.crates.take(1, &|| self.verifier.is_stopped());
                 if self.verifier.is_stopped() {
@@ -25,13 +26,14 @@ impl Run<'_> {
                 }
                 if self.is_suspect(krate, &head)? {
                     match self.look_again_at_crate(krate.id)? {
-                        Look::Differences(differences) => self.settled(differences)?,
+                        Look::Differences(differences) => found.extend(differences),
                         Look::InFlight => self.pending.push((krate.id, krate.name.to_string())),
                     }
                 }
                 self.report.counts.crates += 1;
                 self.report.counts.versions += krate.versions.len() as u64;
             }
+            self.settled(found)?;
             self.stand_at(Phase::Crates, &after.to_string())?;
         }
         self.settle()

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::difference::{Difference, Kind};
 use super::run::{Depth, Flow, Look, Run, VerifyError};
 use super::standing::Phase;
-use crate::crate_store::{Content, CrateStore, StoredFile};
+use crate::crate_store::{CrateStore, StoredFile};
 use crate::database::crate_states::{self, NamedFile};
 use crate::jobs::RemoveCrateFile;
 use crate::package::Checksum;
@@ -22,7 +22,7 @@ impl Run<'_> {
         let begin = cursor.parse::<u16>().map_or(0, |done| done + 1);
         for byte in (0..=u8::MAX).filter(|byte| u16::from(*byte) >= begin) {
             // The files first: a file that no version names afterwards was not stored for one that was accepted before.
-            let stored = self.verifier.crate_store.list_beginning(byte)?;
+            let stored = self.verifier.crate_store.list(byte)?;
             let named = self.verifier.database(|connection| crate_states::files_beginning(connection, byte))?;
             if self.look_at_files(&stored, &named)? == Flow::Stopped {
                 return Ok(Flow::Stopped);
@@ -87,7 +87,7 @@ impl Run<'_> {
         self.bytes.take(stored.size, &|| self.verifier.is_stopped());
         let digest = self.verifier.crate_store.digest(named.checksum)?;
         self.report.counts.bytes += stored.size;
-        Ok(digest.is_none_or(|content| content.checksum != named.checksum))
+        Ok(digest.is_none_or(|(checksum, _)| checksum != named.checksum))
     }
 
     /// The second look at the file of a checksum.
@@ -129,11 +129,11 @@ impl Run<'_> {
         let of_each = wanted.into_iter().filter_map(|file| {
             let difference = match digest {
                 None => Difference::new(Kind::MissingCrateFile, "no file", format!("{} bytes", file.size)),
-                Some(Content { checksum: found, size }) if found != checksum => {
+                Some((found, size)) if found != checksum => {
                     let found = format!("{found}, {size} bytes");
                     Difference::new(Kind::DamagedCrateFile, found, format!("{checksum}, {} bytes", file.size))
                 }
-                Some(Content { size, .. }) if i64::try_from(size) != Ok(file.size) => {
+                Some((_, size)) if i64::try_from(size) != Ok(file.size) => {
                     let found = format!("the right content of {size} bytes");
                     Difference::new(Kind::SizeDiffers, found, format!("{} bytes", file.size))
                 }
@@ -154,7 +154,7 @@ impl Run<'_> {
             }
         }
         let found = format!("{} bytes, last written at {}", file.size, file.modified.format("%Y-%m-%dT%H:%M:%SZ"));
-        let mut difference = Difference::new(Kind::OrphanFile, found, "a version, or no file").at(&file.path);
+        let mut difference = Difference::new(Kind::OrphanFile, found, "a version, or no file").at(&file.location);
         difference.subject.checksum = file.checksum;
         Ok(vec![difference])
     }

@@ -43,11 +43,11 @@ impl Run<'_> {
         let known: BTreeSet<String> = known.iter().map(index_path).collect();
         let suspects: Vec<_> =
             named.iter().filter(|(path, _)| !known.contains(*path) && *path != ConfigJson::PATH).collect();
+        let mut found = Vec::new();
         for (path, name) in suspects {
-            let differences = self.look_again_at_path(path, name.as_ref())?;
-            self.settled(differences)?;
+            found.extend(self.look_again_at_path(path, name.as_ref())?);
         }
-        Ok(())
+        self.settled(found)
     }
 
     /// The file first, the row afterwards: a row that is not there now was not there when the file was written.

@@ -26,12 +26,15 @@ mod dead_jobs;
 mod difference;
 mod files;
 mod index_files;
+mod repair;
 mod repository;
+mod restore;
 mod run;
 mod standing;
 mod telling;
 mod throttle;
 
 pub use difference::{Difference, Kind};
+pub use repair::{Mirror, Repairs};
 pub use run::{Depth, Ended, Settings, Verifier, VerifyError, Watch};
 pub use standing::{Counts, InFlight, Phase, Report};

@@ -7,17 +7,24 @@ use chrono::Utc;
 use diesel::PgConnection;
 
 use super::difference::Difference;
+use super::repair::Repairs;
 use super::standing::{InFlight, Phase, Position, Report};
 use super::throttle::Throttle;
 use crate::crate_store::{CrateStore, CrateStoreError};
-use crate::database::{Pool, PoolError, verify_reports};
+use crate::database::verify_reports::{self, End};
+use crate::database::{Pool, PoolError};
 use crate::fault;
 use crate::index::{Index, IndexError};
 use crate::jobs;
+use crate::jobs::restoration::RestoreError;
+use crate::queue::EnqueueError;
 use crate::queue::registry::RegistryError;
 
 /// How often what is in flight is looked at again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How often it is noted where a run stands, beside the beginnings of its phases.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// How much is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +104,8 @@ pub struct Verifier<'a> {
     pub crates_directory: Option<PathBuf>,
     pub settings: Settings,
     pub watch: &'a dyn Watch,
+    /// None: nothing is changed.
+    pub repairs: Option<Repairs<'a>>,
 }
 
 /// Why a run could not be carried out. What it had found is in its row of `verify_reports`.
@@ -110,10 +119,16 @@ pub enum VerifyError {
     Index(#[from] IndexError),
     #[error(transparent)]
     CrateStore(#[from] CrateStoreError),
-    #[error("the crate store's directory can't be read")]
-    Directory(#[from] std::io::Error),
+    #[error("the crate store's directory, or a thread, can't be had")]
+    System(#[from] std::io::Error),
     #[error(transparent)]
     Kinds(#[from] RegistryError),
+    #[error(transparent)]
+    Enqueue(#[from] EnqueueError),
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    #[error("the jobs of the repair can't be performed: {0}")]
+    Perform(String),
     #[error(transparent)]
     Fault(#[from] fault::Fault),
 }
@@ -143,6 +158,7 @@ pub(super) struct Run<'a> {
     /// The kinds of jobs that write the index.
     pub index_kinds: Vec<&'static str>,
     id: i64,
+    noted_at: Option<Instant>,
     /// Crates that were in flight, to be looked at again.
     pub pending: Vec<(i32, String)>,
 }
@@ -150,6 +166,9 @@ pub(super) struct Run<'a> {
 impl<'a> Verifier<'a> {
     /// Looks at everything, and answers what it found.
     pub fn run(&'a self) -> Result<Ended, VerifyError> {
+        // One for all files, or the store makes one for each.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let _entered = runtime.enter();
         let settings = &self.settings;
         let resumed = if settings.resume { self.interrupted()? } else { None };
         let (id, position, report) = match resumed {
@@ -168,19 +187,20 @@ impl<'a> Verifier<'a> {
             crates: Throttle::new(settings.max_crates),
             index_kinds: jobs::registry()?.kinds_of(jobs::QUEUE),
             id,
+            noted_at: None,
             pending: position.pending.clone(),
         };
         let done = run.phases(position);
         run.report.finished_at = Utc::now();
         let interrupted = matches!(done, Ok(Flow::Stopped));
         run.report.complete = matches!(done, Ok(Flow::Done));
-        let error = match &done {
-            Ok(Flow::Done) => None,
-            Ok(Flow::Stopped) => Some("interrupted".to_owned()),
-            Err(error) => Some(crate::queue::JobError::own(error.to_string()).to_string()),
+        let end = match &done {
+            Ok(Flow::Done) => End::Done,
+            Ok(Flow::Stopped) => End::Interrupted,
+            Err(error) => End::Failed(error.to_string()),
         };
         let standing = run.report.standing();
-        let noted = self.database(|connection| verify_reports::finish(connection, id, &standing, error.as_deref()));
+        let noted = self.database(|connection| verify_reports::finish(connection, id, &standing, &end));
         done?;
         noted?;
         Ok(Ended { report: run.report, interrupted })
@@ -235,12 +255,16 @@ impl Run<'_> {
 
     /// Notes that everything up to here was looked at, but for what is in flight.
     pub(super) fn stand_at(&mut self, phase: Phase, cursor: &str) -> Result<(), VerifyError> {
+        self.verifier.watch.seen(phase, &self.report);
+        fault::point("verify.page")?;
+        if self.noted_at.is_some_and(|noted| noted.elapsed() < NOTE_EVERY) && !cursor.is_empty() {
+            return Ok(());
+        }
+        self.noted_at = Some(Instant::now());
         let position = Position { phase, cursor: cursor.to_owned(), pending: self.pending.clone() };
         let (standing, position) = (self.report.standing(), self.report.to_position(&position));
         let id = self.id;
-        self.verifier.database(|connection| verify_reports::note(connection, id, &standing, &position))?;
-        self.verifier.watch.seen(phase, &self.report);
-        Ok(fault::point("verify.page")?)
+        self.verifier.database(|connection| verify_reports::note(connection, id, &standing, &position))
     }
 
     /// Looks again at what was in flight until it is so no longer, or patience is at its end.
@@ -248,12 +272,14 @@ impl Run<'_> {
         let until = Instant::now() + self.verifier.settings.patience;
         loop {
             let pending = std::mem::take(&mut self.pending);
+            let mut found = Vec::new();
             for (id, name) in pending {
                 match self.look_again_at_crate(id)? {
-                    Look::Differences(differences) => self.settled(differences)?,
+                    Look::Differences(differences) => found.extend(differences),
                     Look::InFlight => self.pending.push((id, name)),
                 }
             }
+            self.settled(found)?;
             if self.verifier.is_stopped() {
                 return Ok(Flow::Stopped);
             }
@@ -269,6 +295,10 @@ impl Run<'_> {
 
     /// Differences that were seen twice.
     pub(super) fn settled(&mut self, differences: Vec<Difference>) -> Result<(), VerifyError> {
+        let differences = match &self.verifier.repairs {
+            Some(repairs) if !differences.is_empty() => self.repair(repairs, differences)?,
+            _ => differences,
+        };
         self.report.add(differences);
         Ok(())
     }

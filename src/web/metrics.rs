@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 
 use super::ApiError;
-use crate::database::Pool;
+use crate::database::{Pool, verify_reports};
 use crate::queue::inspection::{self, Gauges};
 
 const PENDING: &str = "supercargo_jobs_pending";
@@ -25,6 +25,9 @@ const FAILING: &str = "supercargo_jobs_failing";
 const DEAD: &str = "supercargo_jobs_dead";
 const OLDEST: &str = "supercargo_jobs_oldest_seconds";
 const DATABASE_UP: &str = "supercargo_database_up";
+
+const DIFFERENCES: &str = "supercargo_verify_differences";
+const VERIFIED_AT: &str = "supercargo_verify_finished_timestamp_seconds";
 
 /// How long the database is waited for: less than a scraper waits.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -49,6 +52,8 @@ impl Metrics {
         metrics::describe_gauge!(DEAD, "Jobs that failed too often and wait for an operator");
         metrics::describe_gauge!(OLDEST, metrics::Unit::Seconds, "Age of the oldest owed job; 0 if there is none");
         metrics::describe_gauge!(DATABASE_UP, "1 if the state of the queues could be read, else 0, and it reads NaN");
+        metrics::describe_gauge!(DIFFERENCES, "Differences that the last verification found and did not repair");
+        metrics::describe_gauge!(VERIFIED_AT, metrics::Unit::Seconds, "When the last verification ended, as Unix time");
         let known = known.into_iter().map(|(kind, queue)| (kind.to_owned(), queue.to_owned())).collect();
         Self(Arc::new(Parts { handle, pool, known: Mutex::new(known) }))
     }
@@ -68,8 +73,19 @@ impl Metrics {
                 }
             }
         }
+        self.set_verified();
         self.0.handle.run_upkeep();
         self.0.handle.render()
+    }
+
+    /// What the last verification found, whichever process did it. Nothing before the first.
+    #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 differences")]
+    fn set_verified(&self) {
+        if let Ok(Ok(Some(report))) = self.0.pool.with_within(PATIENCE, verify_reports::newest_finished) {
+            metrics::gauge!(DIFFERENCES).set(report.differences as f64);
+            let at = report.finished_at.unwrap_or(report.started_at).timestamp();
+            metrics::gauge!(VERIFIED_AT).set(at as f64);
+        }
     }
 
     fn read_gauges(&self) -> Result<Vec<Gauges>, String> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::index::Index;
 use crate::queue::wakeup::Registration;
 use crate::queue::{Completions, JobId};
 
@@ -25,8 +26,24 @@ impl JobWaiter {
         Self { done, _registration: registration }
     }
 
-    /// Whether the job was done in time.
-    pub async fn wait(self, at_most: Duration) -> bool {
-        matches!(tokio::time::timeout(at_most, self.done).await, Ok(Ok(())))
+    /// Whether the job was done in time, and readers of this process see it. The job may have been another machine's; then
+    /// the mirror here has to follow.
+    pub async fn wait(self, index: &Index, at_most: Duration) -> bool {
+        let Self { done, _registration } = self;
+        let shown = async {
+            done.await?;
+            match index.remote() {
+                None => Ok(()),
+                Some(remote) => {
+                    let (tell, followed) = oneshot::channel();
+                    remote.looks().ask_and_tell(move || {
+                        // The receiver is gone when the answer did not wait that long.
+                        let _ = tell.send(());
+                    });
+                    followed.await
+                }
+            }
+        };
+        matches!(tokio::time::timeout(at_most, shown).await, Ok(Ok(())))
     }
 }

@@ -26,6 +26,10 @@ pub fn judge(plan: &Plan, world: &World, model: &Model, mut tally: Tally) -> Tal
         tally.stuck += 1;
         tally.violations.push(format!("seed {} ({:?}): {why}", plan.seed, plan.shape));
     }
+    if let Err(why) = verify(world) {
+        tally.diverged += 1;
+        tally.violations.push(format!("verify: {why}"));
+    }
     let clone = tempfile::tempdir().unwrap();
     let index = clone.path().join("index");
     git(clone.path(), &["clone", "-q", &format!("{}/git/index", world.url()), "index"]);
@@ -34,6 +38,13 @@ pub fn judge(plan: &Plan, world: &World, model: &Model, mut tally: Tally) -> Tal
         look_at(world, &index, name, krate, &mut tally);
     }
     tally
+}
+
+/// What `supercargo verify` finds.
+fn verify(world: &World) -> Result<(), String> {
+    let output = world.command("verify").arg("--json").output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    if output.status.success() { Ok(()) } else { Err(format!("{}: {}", output.status, String::from_utf8_lossy(&said))) }
 }
 
 fn come_to_rest(world: &World) -> Result<(), String> {

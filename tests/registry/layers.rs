@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 5] = [
     &["fault", "package", "statement"],
     // Options name limits of packages.
-    &["config", "crate_store", "database", "index", "queue"],
+    &["config", "crate_store", "database", "index", "queue", "upstream"],
     &["jobs"],
-    &["admin", "monitor", "verify", "web"],
+    &["admin", "backup", "monitor", "verify", "web"],
     &["commands"],
 ];
 

@@ -191,7 +191,7 @@ fn a_database_that_allows_too_few_connections_is_refused_at_the_start() {
             .unwrap();
     };
     limit(94);
-    insta::assert_snapshot!(failed(serve().output().unwrap(), 1).trim(), @"supercargo: the database allows 94 connections, and this process may need 95: 90 for requests and 5 for jobs; choose a smaller --database-pool-size, or raise PostgreSQL's max_connections (or the limit of the role or the database)");
+    insta::assert_snapshot!(failed(serve().output().unwrap(), 1).trim(), @"supercargo: the database allows 94 connections, and this process may need 96: 90 for requests and 6 for jobs; choose a smaller --database-pool-size, or raise PostgreSQL's max_connections (or the limit of the role or the database)");
     limit(95);
     let mut child = serve().spawn().unwrap();
     crate::support::process::wait_for_url(&mut child, &directory.path().join("data"));

@@ -4,7 +4,7 @@ use clap::{Arg, Command, CommandFactory};
 use supercargo::config::Cli;
 
 /// Choices of one call, which would make no sense for every call of a shell.
-const FLAGS_ONLY: [&str; 33] = [
+const FLAGS_ONLY: &[&str] = &[
     "help",
     "version",
     "json",
@@ -38,6 +38,14 @@ const FLAGS_ONLY: [&str; 33] = [
     "patience",
     "max-rate",
     "max-crates",
+    "check",
+    "at",
+    "keep",
+    "repair",
+    "mirror",
+    "token-file",
+    "owner",
+    "retry-dead",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {

@@ -22,13 +22,7 @@ pub(super) struct Binaries {
 impl Binaries {
     /// The programs for a cluster of the version `wanted`, or the first that are found for a new one.
     pub(super) fn find(given: Option<&Path>, wanted: Option<u32>, cluster: &Path) -> Result<Binaries, EmbeddedError> {
-        let (candidates, searched) = match given {
-            Some(directory) => (vec![directory.to_owned()], vec![directory.display().to_string()]),
-            None => (
-                on_path().into_iter().chain(installed()).collect(),
-                vec!["PATH".to_owned(), "/usr/lib/postgresql/*/bin".to_owned(), "/usr/pgsql-*/bin".to_owned()],
-            ),
-        };
+        let (candidates, searched) = candidates(given);
         let mut other = None;
         let mut broken = None;
         for directory in candidates {
@@ -78,6 +72,23 @@ impl Binaries {
             major_version(&said).ok_or_else(|| broken(format!("it doesn't tell its version but {:?}", said.trim())))?;
         Ok(Some(Binaries { directory, major }))
     }
+}
+
+/// Directories that may hold PostgreSQL's programs, and how that is told.
+pub(in crate::database) fn candidates(given: Option<&Path>) -> (Vec<PathBuf>, Vec<String>) {
+    match given {
+        Some(directory) => (vec![directory.to_owned()], vec![directory.display().to_string()]),
+        None => (
+            on_path().into_iter().chain(installed()).collect(),
+            vec!["PATH".to_owned(), "/usr/lib/postgresql/*/bin".to_owned(), "/usr/pgsql-*/bin".to_owned()],
+        ),
+    }
+}
+
+/// The major version that a program of PostgreSQL says it is of.
+pub(in crate::database) fn version_of(program: &Path) -> Option<u32> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    major_version(&String::from_utf8_lossy(&output.stdout))
 }
 
 /// The first number of `postgres (PostgreSQL) 15.18 (Debian …)`, `… 18beta1` and the like.

@@ -25,7 +25,7 @@
 //! Two owners of one data directory are kept apart by the caller, with a lock, before it comes here.
 
 mod account;
-mod binaries;
+pub(super) mod binaries;
 mod child;
 mod creation;
 mod deadline;

@@ -66,7 +66,7 @@ pub async fn delete(
         })
         .await?;
     let shown = match waiter {
-        Some(waiter) => waiter.wait(app.settings.publish_wait).await,
+        Some(waiter) => waiter.wait(app.index.view.index(), app.settings.publish_wait).await,
         None => false,
     };
     let msg = (!shown).then(|| "it is not served any more; the index will show that shortly".to_owned());

@@ -95,7 +95,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     let body = body::read(&parts.headers, body, max_crate + max_metadata + FRAMING, &allowed).await?;
     let accepted = app.blocking(move |app| accept(app, &caller, body)).await?;
     let shown = match accepted.waiter {
-        Some(waiter) => waiter.wait(app.settings.publish_wait).await,
+        Some(waiter) => waiter.wait(app.index.view.index(), app.settings.publish_wait).await,
         None => false,
     };
     let mut advice: Vec<_> = accepted.advice.iter().map(ToString::to_string).collect();

@@ -111,7 +111,7 @@ async fn change(
         })
         .await?;
     let shown = match waiter {
-        Some(waiter) => waiter.wait(app.settings.publish_wait).await,
+        Some(waiter) => waiter.wait(app.index.view.index(), app.settings.publish_wait).await,
         None => false,
     };
     let msg = (!shown).then(|| format!("queued; its status: {status}"));

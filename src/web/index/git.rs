@@ -8,9 +8,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 
-use super::Served;
-use super::plain_text::sentence;
+use super::plain_text::{BEING_FETCHED, sentence, unavailable};
 use super::upload_pack::{Request, read_request};
+use super::{Served, blocking};
 
 const READ_ONLY: &str = "The index is read-only; use cargo publish.";
 
@@ -27,7 +27,7 @@ pub async fn about(State(served): State<Served>) -> impl IntoResponse {
 pub async fn info_refs(State(served): State<Served>, uri: Uri, headers: HeaderMap) -> Response<Body> {
     let query = uri.query().unwrap_or_default();
     match query.split('&').find_map(|pair| pair.strip_prefix("service=")) {
-        Some("git-upload-pack") => served.index.git.answer(Request::advertisement(&headers)).await,
+        Some("git-upload-pack") => answer(&served, Request::advertisement(&headers)).await,
         Some("git-receive-pack") => sentence(StatusCode::FORBIDDEN, READ_ONLY),
         Some(_) => sentence(StatusCode::FORBIDDEN, "There is no such git service here; git-upload-pack is."),
         None => sentence(
@@ -47,9 +47,27 @@ pub async fn upload_pack(State(served): State<Served>, headers: HeaderMap, body:
         );
     }
     match read_request(&headers, body).await {
-        Ok(input) => served.index.git.answer(Request::fetch(&headers, input)).await,
+        Ok(input) => answer(&served, Request::fetch(&headers, input)).await,
         Err(refusal) => refusal,
     }
+}
+
+/// What git says, once there is something to ask it about: an empty repository would be taken for an empty index.
+async fn answer(served: &Served, request: Request) -> Response<Body> {
+    let index = served.index.view.index();
+    if index.remote().is_some() {
+        let index = index.clone();
+        match blocking(move || index.is_being_fetched()).await {
+            Some(Ok(false)) => {}
+            Some(Ok(true)) => return unavailable(BEING_FETCHED),
+            Some(Err(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the index can't be read");
+                return unavailable("The index can't be read at the moment; the server's log tells why.");
+            }
+            None => return unavailable("The server is shutting down."),
+        }
+    }
+    served.index.git.answer(request).await
 }
 
 /// A push.

@@ -8,6 +8,10 @@ use axum::response::{IntoResponse, Response};
 /// Seconds after which a client may try again when the server is at fault.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
+/// Instead of an index that is not there yet.
+pub const BEING_FETCHED: &str =
+    "The index is being fetched from its remote; try again in a few seconds. The server's log tells how it goes.";
+
 /// The sentence with its status.
 pub fn sentence(status: StatusCode, text: impl Into<String>) -> Response {
     let mut text = text.into();

@@ -13,7 +13,7 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 
 use super::accept_encoding::preferred;
-use super::plain_text::{sentence, unavailable};
+use super::plain_text::{BEING_FETCHED, sentence, unavailable};
 use super::{Served, blocking};
 use crate::index::path::crate_path;
 use crate::index::{Coding, ConfigJson, IndexError, Oid, View};
@@ -25,6 +25,8 @@ const MIN_COMPRESSED: usize = 512;
 /// What was found for a request.
 enum Found {
     Absent,
+    /// This machine has no index yet.
+    NotYet,
     Present(Form),
 }
 
@@ -82,6 +84,7 @@ async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'s
     let (conditions, wanted) = (headers.clone(), path.clone());
     match blocking(move || look_up(&view, &wanted, &conditions)).await {
         Some(Ok(Found::Present(form))) => respond(form, content_type),
+        Some(Ok(Found::NotYet)) => unavailable(BEING_FETCHED),
         Some(Ok(Found::Absent)) => sentence(StatusCode::NOT_FOUND, format!("No such file in the index: {path}")),
         Some(Err(error)) => {
             tracing::error!(path, error = &error as &dyn std::error::Error, "the index can't be read");
@@ -94,7 +97,7 @@ async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'s
 /// Chooses the form first: each has a tag of its own, and a 304 has the tag that the file would have.
 fn look_up(view: &View, path: &str, headers: &HeaderMap) -> Result<Found, IndexError> {
     let Some(id) = view.find(path)? else {
-        return Ok(Found::Absent);
+        return Ok(if view.index().is_being_fetched()? { Found::NotYet } else { Found::Absent });
     };
     let content = view.content(id)?;
     let coding = if content.len() < MIN_COMPRESSED { Coding::Identity } else { preferred(headers) };

@@ -6,7 +6,6 @@ use std::process::Command;
 use serde_json::Value;
 use supercargo::index::path::index_path;
 use supercargo::package::Checksum;
-use supercargo::queue::inspection;
 
 use crate::support::http;
 use crate::support::package::Package;
@@ -14,11 +13,6 @@ use crate::support::process::Served;
 
 /// The versions of a crate that were published, and whether each is wanted yanked.
 pub type Wishes = BTreeMap<String, bool>;
-
-/// Jobs that are owed, and dead ones.
-pub fn owed_and_dead(served: &Served) -> (i64, i64) {
-    inspection::count(&mut served.database.connect()).unwrap()
-}
 
 /// Holds a crate against what was answered: sparse index, git index, database and files.
 pub fn check_crate(served: &Served, name: &str, wishes: &Wishes) -> Result<(), String> {

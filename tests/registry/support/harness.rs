@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use diesel::RunQueryDsl;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use supercargo::crate_store::CrateStore;
 use supercargo::database::tokens::NewToken;
 use supercargo::database::{Pool, users};
-use supercargo::index::{Index, View};
+use supercargo::index::{GitProgram, Index, RemoteOptions, View};
 use supercargo::jobs::{self, Admission, Environment};
 use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
@@ -85,9 +86,22 @@ impl TestRegistry {
 
     /// With other settings than the usual ones.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::build(change, None)
+    }
+
+    /// With an index that is the mirror of a remote.
+    pub fn mirroring(remote: RemoteOptions) -> Self {
+        Self::build(|_| {}, Some(remote))
+    }
+
+    fn build(change: impl FnOnce(&mut Settings), remote: Option<RemoteOptions>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let pool = Pool::test(&cluster::shared_url()).unwrap();
-        let index = Index::open_or_init(&directory.path().join("index.git")).unwrap();
+        let path = directory.path().join("index.git");
+        let index = match remote {
+            None => Index::open_or_init(&path).unwrap(),
+            Some(remote) => Index::open_mirror(&path, GitProgram::default(), remote).unwrap(),
+        };
         let crate_store = CrateStore::local(&directory.path().join("crates")).unwrap();
         let (wakeups, completions) = (Wakeups::default(), Completions::default());
         let runner = Runner::new(
@@ -162,6 +176,12 @@ impl TestRegistry {
     /// Runs every due job. The caller looks at what failed.
     pub fn drain(&self) -> Drained {
         self.runner.drain().unwrap()
+    }
+
+    /// Ends every backoff.
+    pub fn make_due(&self) {
+        let made = "UPDATE jobs SET run_at = clock_timestamp()";
+        self.pool.with(|connection| diesel::sql_query(made).execute(connection).unwrap()).unwrap();
     }
 
     /// How many jobs are owed.

@@ -13,6 +13,7 @@
 //! | receivers of pages and reports | [`recorder::Recorder`] |
 //! | an S3 server, and a network before it | [`s3::S3Server`] |
 //! | certificates | [`tls::Authority`] |
+//! | remotes of the index: by path, by http, by ssh | [`git_remote`], [`git_http`], [`git_ssh`] |
 //! | waiting for another process | [`event`] |
 
 #![allow(dead_code, reason = "each area uses its part")]
@@ -20,6 +21,9 @@
 pub mod cargo;
 pub mod cluster;
 pub mod event;
+pub mod git_http;
+pub mod git_remote;
+pub mod git_ssh;
 pub mod harness;
 pub mod http;
 pub mod package;

@@ -84,6 +84,13 @@ impl Served {
         Self::not_started(None, false, &[])
     }
 
+    /// The same, with a database in which there is nothing, not even the schema.
+    pub fn nothing(arguments: &[&str]) -> Self {
+        let mut served = Self::not_started(None, false, arguments);
+        served.database = Database::empty();
+        served
+    }
+
     fn not_started(log: Option<String>, has_fail_points: bool, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
@@ -142,12 +149,35 @@ impl Served {
         id
     }
 
-    /// A subcommand on this registry.
-    pub fn command(&self, subcommand: &str) -> Command {
+    /// Starts a further `serve` of the same registry, as on another machine: with a data directory of its own. Answers
+    /// its URL.
+    pub fn start_elsewhere(&mut self, name: &str, arguments: &[&str]) -> String {
+        let mut command = self.command_in(&self.directory.path().join(name), "serve");
+        command.args(["--listen", "127.0.0.1:0"]).args(arguments);
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        let url = wait_for_url(&mut child, &self.directory.path().join(name));
+        self.processes.push(child);
+        url
+    }
+
+    /// Ends one process without a word, by its number in the order of their starts.
+    pub fn kill_one(&mut self, place: usize) {
+        let mut process = self.processes.remove(place);
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// A subcommand on this registry, as on another machine.
+    pub fn command_in(&self, data_dir: &Path, subcommand: &str) -> Command {
         let mut command = supercargo();
         command.args(subcommand.split(' ')).env("SUPERCARGO_LOG", "warn");
-        command.args(["--database-url", &self.database.url(), "--data-dir"]).arg(self.data_dir());
+        command.args(["--database-url", &self.database.url(), "--data-dir"]).arg(data_dir);
         command
+    }
+
+    /// A subcommand on this registry.
+    pub fn command(&self, subcommand: &str) -> Command {
+        self.command_in(&self.data_dir(), subcommand)
     }
 
     /// Runs a subcommand to its end; asserts that it succeeded.

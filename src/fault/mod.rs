@@ -11,6 +11,11 @@
 //! `@FILE` instead arms one point of a running process: whoever passes the place while FILE holds `NAME=ACTION` removes
 //! FILE and acts. A test writes the file, and sees that the point has fired by its being gone.
 
+#[cfg(not(any(debug_assertions, feature = "fail-points")))]
+mod absent;
+#[cfg(any(debug_assertions, feature = "fail-points"))]
+mod present;
+
 use std::time::Duration;
 
 use thiserror::Error;
@@ -50,6 +55,7 @@ struct Armed {
     remaining: u32,
 }
 
+#[cfg_attr(not(any(debug_assertions, feature = "fail-points")), allow(dead_code, reason = "nothing is armed"))]
 fn parse(text: &str) -> Result<Vec<Armed>, ArmError> {
     text.split(';').filter(|part| !part.trim().is_empty()).map(|part| parse_one(part.trim())).collect()
 }
@@ -74,108 +80,10 @@ fn parse_one(text: &str) -> Result<Armed, ArmError> {
     Ok(Armed { name: name.to_owned(), action, remaining })
 }
 
-#[cfg(any(debug_assertions, feature = "fail-points"))]
-mod built_in {
-    use std::path::PathBuf;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Duration;
-
-    use parking_lot::Mutex;
-
-    use super::{Action, ArmError, Armed, Fault, parse};
-
-    /// A file that arms a point while the process runs.
-    static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
-    static ANY: AtomicBool = AtomicBool::new(false);
-    static ARMED: Mutex<Vec<Armed>> = Mutex::new(Vec::new());
-
-    /// Arms fail points for the life of the process; replaces what was armed.
-    pub fn arm(text: &str) -> Result<(), ArmError> {
-        let file = text.strip_prefix('@').map(PathBuf::from);
-        let armed = if file.is_some() { Vec::new() } else { parse(text)? };
-        ANY.store(!armed.is_empty() || file.is_some(), Ordering::Release);
-        *FILE.lock() = file;
-        *ARMED.lock() = armed;
-        Ok(())
-    }
-
-    /// Passes the place `name`.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault`] when it was armed with `error`.
-    #[inline]
-    pub fn point(name: &'static str) -> Result<(), Fault> {
-        if ANY.load(Ordering::Acquire) { pass(name) } else { Ok(()) }
-    }
-
-    /// The same on a thread of its own, after a pause: for a place that has no code behind it, such as after an answer.
-    pub fn point_after(pause: Duration, name: &'static str) {
-        if ANY.load(Ordering::Acquire) {
-            std::thread::spawn(move || {
-                std::thread::sleep(pause);
-                pass(name)
-            });
-        }
-    }
-
-    fn pass(name: &'static str) -> Result<(), Fault> {
-        match fires(name).or_else(|| fires_by_file(name)) {
-            None => Ok(()),
-            Some(action) => {
-                eprintln!("fail point {name}: {action:?}");
-                match action {
-                    Action::Abort => std::process::abort(),
-                    Action::Error => Err(Fault(name)),
-                    Action::Panic => panic!("the fail point {name} was armed"),
-                    Action::Stall(duration) => {
-                        std::thread::sleep(duration);
-                        eprintln!("fail point {name}: goes on");
-                        Ok(())
-                    }
-                }
-            }
-        }
-    }
-
-    fn fires(name: &str) -> Option<Action> {
-        let mut armed = ARMED.lock();
-        let one = armed.iter_mut().find(|one| one.name == name && one.remaining > 0)?;
-        one.remaining -= 1;
-        (one.remaining == 0).then_some(one.action)
-    }
-
-    /// Of several that pass at once, the one that removes the file acts.
-    fn fires_by_file(name: &str) -> Option<Action> {
-        let file = FILE.lock().clone()?;
-        let armed = parse(&std::fs::read_to_string(&file).ok()?).ok()?.pop()?;
-        (armed.name == name && std::fs::remove_file(file).is_ok()).then_some(armed.action)
-    }
-}
-
 #[cfg(not(any(debug_assertions, feature = "fail-points")))]
-mod built_in {
-    use std::time::Duration;
-
-    use super::{ArmError, Fault};
-
-    /// Refuses: there is nothing to arm.
-    pub fn arm(text: &str) -> Result<(), ArmError> {
-        if text.is_empty() { Ok(()) } else { Err(ArmError::NotBuiltIn) }
-    }
-
-    /// Nothing.
-    #[inline(always)]
-    pub fn point(_name: &'static str) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    /// Nothing.
-    #[inline(always)]
-    pub fn point_after(_pause: Duration, _name: &'static str) {}
-}
-
-pub use built_in::{arm, point, point_after};
+pub use absent::{arm, point, point_after};
+#[cfg(any(debug_assertions, feature = "fail-points"))]
+pub use present::{arm, point, point_after};
 
 #[cfg(test)]
 mod tests {

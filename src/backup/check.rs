@@ -1,0 +1,52 @@
+//! Reading a backup to its end.
+
+use serde::Serialize;
+
+use super::directory::Directory;
+use super::error::BackupError;
+use super::manifest::{self, BUNDLE, DUMP, LIST, Manifest, Part};
+use super::progress::Progress;
+use crate::package::Checksum;
+
+/// A backup that is as it was written.
+#[derive(Serialize, Clone, Debug)]
+pub struct Checked {
+    #[serde(flatten)]
+    pub manifest: Manifest,
+    #[serde(skip)]
+    pub(super) needed: Vec<(Checksum, u64)>,
+}
+
+/// Holds every file of a backup against its checksum. The first that differs is named.
+pub fn check(directory: &Directory, at: Option<&str>) -> Result<Checked, BackupError> {
+    let name = directory.choose(at)?;
+    let manifest = Manifest::read(directory, &name)?;
+    let damaged = |problem: String| BackupError::Damaged { name: name.clone(), problem };
+    let expected = [Some(DUMP), manifest.head.as_ref().map(|_| BUNDLE), Some(LIST)];
+    for part in expected.into_iter().flatten() {
+        let written = manifest.parts.get(part).ok_or_else(|| damaged(format!("backup.json does not name {part}")))?;
+        let found =
+            manifest::part_of(&directory.backup(&name).join(part)).map_err(|error| damaged(error.to_string()))?;
+        if found != *written {
+            return Err(damaged(differs(part, &found, written)));
+        }
+    }
+    let needed = manifest::needed(directory, &manifest)?;
+    let progress = Progress::of_bytes("crate files", manifest.file_bytes);
+    for &(checksum, size) in &needed {
+        let path = directory.crate_file(checksum);
+        let found = manifest::part_of(&path).map_err(|error| damaged(error.to_string()))?;
+        if found.sha256 != checksum {
+            return Err(damaged(differs(&path.display().to_string(), &found, &Part { size, sha256: checksum })));
+        }
+        progress.advance(size);
+    }
+    Ok(Checked { manifest, needed })
+}
+
+fn differs(what: &str, found: &Part, written: &Part) -> String {
+    format!(
+        "{what} has {} bytes of the checksum {}, and was written with {} bytes of the checksum {}",
+        found.size, found.sha256, written.size, written.sha256
+    )
+}

@@ -1,0 +1,135 @@
+//! `supercargo backup` and `supercargo restore`.
+
+use std::process::ExitCode;
+
+use super::storage::Keeper;
+use super::{CommandError, Storage, data_dir};
+use crate::backup::{self, Directory, Made, Restored, Source, Target};
+use crate::config::{BackupOptions, RestoreOptions};
+
+/// A backup was made, and lacks crate files that the registry has lost.
+const INCOMPLETE: u8 = 3;
+
+pub(super) fn backup(options: &BackupOptions) -> Result<ExitCode, CommandError> {
+    let directory = Directory::new(&std::path::absolute(&options.directory)?);
+    if options.check {
+        let checked = backup::check(&directory, options.at.as_deref())?;
+        return Ok(told_of_check(&checked, options.output.json)?);
+    }
+    let storage = Storage::attach_or_start(&options.storage)?;
+    let made = make(options, &storage, &directory);
+    storage.close()?;
+    let made = made?;
+    if options.output.json {
+        println!("{}", serde_json::to_string_pretty(&made)?);
+    } else {
+        println!("{}", told(&made, &directory));
+    }
+    for problem in &made.manifest.problems {
+        eprintln!("supercargo: the crate file of {} is not in the backup: {}", problem.version, problem.problem);
+    }
+    Ok(if made.manifest.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+fn make(options: &BackupOptions, storage: &Storage, directory: &Directory) -> Result<Made, CommandError> {
+    let repository = storage.data_dir.index();
+    if !repository.is_dir() {
+        return Err(CommandError::new(format!(
+            "there is no index at {}: name the registry's own directory with --data-dir",
+            repository.display()
+        )));
+    }
+    let index = storage.index(&options.storage)?;
+    let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
+    let source = Source {
+        database_url: &storage.database_url,
+        postgres_bin_dir: options.storage.postgres_bin_dir.as_deref(),
+        index: &index,
+        crate_store: &crate_store,
+    };
+    let keep = options.keep.map(std::num::NonZeroUsize::get);
+    Ok(backup::make(&source, &mut storage.connect()?, directory, keep)?)
+}
+
+fn told(made: &Made, directory: &Directory) -> String {
+    let Made { manifest, new_files, new_file_bytes, removed, removed_files, seconds, .. } = made;
+    let mut text = format!(
+        "made {}: {} crates, {} versions, {} crate files ({new_files} of {new_file_bytes} bytes new here), in {seconds:.1} s",
+        directory.path().join(&manifest.name).display(),
+        manifest.crates,
+        manifest.versions,
+        manifest.files,
+    );
+    if !removed.is_empty() {
+        text.push_str(&format!("\nremoved {} and {removed_files} crate files", removed.join(", ")));
+    }
+    text
+}
+
+fn told_of_check(checked: &backup::Checked, as_json: bool) -> Result<ExitCode, serde_json::Error> {
+    let manifest = &checked.manifest;
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(checked)?);
+    } else {
+        println!(
+            "the backup {} is as it was written: {} crates, {} versions, {} crate files",
+            manifest.name, manifest.crates, manifest.versions, manifest.files
+        );
+    }
+    for problem in &manifest.problems {
+        eprintln!(
+            "supercargo: the crate file of {} was not in it from the start: {}",
+            problem.version, problem.problem
+        );
+    }
+    Ok(if manifest.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+pub(super) fn restore(options: &RestoreOptions) -> Result<(), CommandError> {
+    let directory = Directory::new(&std::path::absolute(&options.directory)?);
+    // Before anything is made.
+    let checked = backup::check(&directory, options.at.as_deref())?;
+    let storage = Storage::open_empty(&options.storage)?;
+    let restored = restore_into(options, &storage, &directory, &checked);
+    let finished = restored.and_then(|restored| storage.finish_restore().map(|()| restored));
+    let data_dir = storage.data_dir.clone();
+    storage.close()?;
+    if finished.is_err() {
+        // It was empty, and is so again.
+        data_dir::clear(&data_dir)?;
+    }
+    let restored = finished?;
+    if options.output.json {
+        println!("{}", serde_json::to_string_pretty(&restored)?);
+        return Ok(());
+    }
+    let Restored { manifest, rendered, taken_out, seconds } = &restored;
+    println!(
+        "restored {}: {} crates, {} versions, {} crate files, in {seconds:.1} s",
+        manifest.name, manifest.crates, manifest.versions, manifest.files
+    );
+    if *rendered > 0 || *taken_out > 0 {
+        println!(
+            "the index was ahead of the database: {rendered} crates were made to agree, and {taken_out} taken out; what was \
+             published while the backup was made has to be published again"
+        );
+    }
+    Ok(())
+}
+
+fn restore_into(
+    options: &RestoreOptions,
+    storage: &Storage,
+    directory: &Directory,
+    checked: &backup::Checked,
+) -> Result<Restored, CommandError> {
+    let index = storage.index(&options.storage)?;
+    let crate_store = storage.crate_store(&options.crate_store, Keeper::Stores)?;
+    let target = Target {
+        database_url: &storage.database_url,
+        postgres_bin_dir: options.storage.postgres_bin_dir.as_deref(),
+        index: &index,
+        crate_store: &crate_store,
+    };
+    Ok(backup::restore(directory, checked, &target, &mut storage.connect()?)?)
+}

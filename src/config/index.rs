@@ -1,0 +1,190 @@
+//! Where the index is, if it is not only here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::work::{duration, pause};
+
+/// What git needs of the surroundings to reach a remote.
+const PASSED_ON: [&str; 9] = [
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "GIT_SSL_CAINFO",
+    "SSL_CERT_DIR",
+];
+
+/// The options of the index's remote.
+#[derive(Args, Debug, Clone)]
+pub struct IndexOptions {
+    /// A git repository that is the index for several machines: a URL (https, ssh) or a path
+    ///
+    /// Each machine then has a mirror of it, which follows; what is published counts when it has been pushed there. Every
+    /// `serve` and `worker` of a registry names the same one. docs/index-remote.md tells how to set it up.
+    #[arg(long, env = "SUPERCARGO_INDEX_REMOTE", value_name = "URL", hide_env_values = true)]
+    pub index_remote: Option<String>,
+    /// The branch of the remote that is the index
+    #[arg(long, env = "SUPERCARGO_INDEX_BRANCH", value_name = "NAME", default_value = "main", value_parser = branch)]
+    pub index_branch: String,
+    /// The most time for one push to the remote or fetch from it
+    ///
+    /// A push that took longer counts as failed; the next attempt finds out what became of it.
+    #[arg(long, env = "SUPERCARGO_INDEX_PUSH_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = time_limit)]
+    pub index_push_timeout: Duration,
+    /// How often the remote is asked whether others have pushed to it
+    ///
+    /// What is published through any of the registry's machines is announced, and does not wait for this.
+    #[arg(long, env = "SUPERCARGO_INDEX_POLL_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = pause)]
+    pub index_poll_interval: Duration,
+    /// The private key for a remote by ssh, in a file that only its owner may read
+    ///
+    /// Without this, ssh uses the keys and the configuration of the user that supercargo runs as.
+    #[arg(long, env = "SUPERCARGO_INDEX_SSH_KEY", value_name = "FILE")]
+    pub index_ssh_key: Option<PathBuf>,
+    /// The host keys that are accepted for a remote by ssh, as ssh-keyscan prints them
+    #[arg(long, env = "SUPERCARGO_INDEX_SSH_KNOWN_HOSTS", value_name = "FILE")]
+    pub index_ssh_known_hosts: Option<PathBuf>,
+    /// The user name for a remote by https
+    #[arg(long, env = "SUPERCARGO_INDEX_USER", value_name = "NAME", default_value = "x-access-token", value_parser = user)]
+    pub index_user: String,
+    /// A file with the token (or password) for a remote by https; also read from SUPERCARGO_INDEX_TOKEN
+    ///
+    /// The file is read each time, so a token can be renewed without a restart.
+    #[arg(long, env = "SUPERCARGO_INDEX_TOKEN_FILE", value_name = "FILE")]
+    pub index_token_file: Option<PathBuf>,
+}
+
+impl IndexOptions {
+    /// Refuses a remote that can't be, with what to change. Apart from parsing, whose errors would show a password.
+    pub fn check(&self) -> Result<(), String> {
+        let checked = self.index_remote.as_deref().map_or(Ok(()), check_url);
+        checked.map_err(|error| format!("the URL of --index-remote is refused: {error}"))
+    }
+
+    /// The token, if it was given by the environment. A flag would show it to every user of the machine.
+    pub fn index_token(&self) -> Option<String> {
+        std::env::var("SUPERCARGO_INDEX_TOKEN")
+            .ok()
+            .map(|token| token.trim().to_owned())
+            .filter(|token| !token.is_empty())
+    }
+
+    /// Files that were named, each with its option.
+    pub fn files(&self) -> Vec<(&'static str, &PathBuf)> {
+        let named = [
+            ("--index-ssh-key", &self.index_ssh_key),
+            ("--index-ssh-known-hosts", &self.index_ssh_known_hosts),
+            ("--index-token-file", &self.index_token_file),
+        ];
+        named.into_iter().filter_map(|(option, file)| Some((option, file.as_ref()?))).collect()
+    }
+
+    /// What the surroundings say of the way to the remote: proxies and authorities.
+    pub fn passed_on(&self) -> Vec<(OsString, OsString)> {
+        PASSED_ON.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect()
+    }
+}
+
+/// Less than this and nothing gets through.
+fn time_limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        limit if limit < Duration::from_millis(100) => {
+            Err("that is too short for any push; give it some seconds".to_owned())
+        }
+        limit => Ok(limit),
+    }
+}
+
+/// A name that can stand before a colon.
+fn user(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(':') || text.chars().any(char::is_control) {
+        return Err("a user name has no colon; the token goes into the file that --index-token-file names".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Refuses what git would take for something else, and what must not stand on a command line.
+fn check_url(url: &str) -> Result<(), String> {
+    if url.is_empty() || url.starts_with('-') || url.contains(char::is_control) {
+        return Err("it must be a URL or a path of a git repository".to_owned());
+    }
+    let Some((scheme, rest)) = url.split_once("://") else {
+        // A path, or host:path for ssh. `helper::address` would run a program.
+        return if url.contains("::") {
+            Err("it must be a URL (https, ssh, file) or a path; git's helpers (`name::`) are not used".to_owned())
+        } else {
+            Ok(())
+        };
+    };
+    if !["https", "http", "ssh", "file"].contains(&scheme) {
+        return Err(format!("{scheme}:// can't be used: give an https://, ssh:// or file:// URL, or a path"));
+    }
+    match rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit_once('@') {
+        Some((user, _)) if user.contains(':') => Err(
+            "it holds a password, which others could read: leave it out, and put it into a file that --index-token-file names"
+                .to_owned(),
+        ),
+        Some(_) if scheme.starts_with("http") => {
+            Err("it holds a user, which may be a token: leave it out, and use --index-user and --index-token-file".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A branch's name without `refs/heads/`, as git has it. Source: git-check-ref-format(1).
+fn branch(name: &str) -> Result<String, String> {
+    let is_bad = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
+    let bad_part =
+        |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock") || part.ends_with('.');
+    if name.starts_with(['-', '+'])
+        || name.contains(is_bad)
+        || name.contains("..")
+        || name.contains("@{")
+        || name.split('/').any(bad_part)
+    {
+        return Err("it is no name of a git branch; write it without refs/heads/, as main".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_with_a_secret_or_a_helper_is_refused_with_the_remedy() {
+        for good in
+            ["https://git.example/i.git", "ssh://git@host:22/i", "git@host:i.git", "/srv/index.git", "file:///srv/i"]
+        {
+            assert_eq!(check_url(good), Ok(()), "{good}");
+        }
+        let refused = |url: &str| check_url(url).unwrap_err();
+        assert!(refused("https://me:secret@git.example/i").contains("--index-token-file"));
+        assert!(refused("https://secret@git.example/i").contains("--index-user"));
+        assert!(refused("ssh://me:secret@git.example/i").contains("password"));
+        assert!(refused("ext::sh -c evil").contains("helpers"));
+        assert!(refused("--upload-pack=evil").contains("URL or a path"));
+        assert!(refused("ftp://host/i").contains("ftp://"));
+    }
+
+    #[test]
+    fn a_branch_is_a_name() {
+        assert_eq!(branch("index/main"), Ok("index/main".to_owned()));
+        for wrong in ["", "a..b", "a b", "-f", "a:b", "+a", "a/", "a.lock", "a@{1}"] {
+            assert!(branch(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_nothing_could_keep_is_refused() {
+        assert!(time_limit("10ms").is_err());
+        assert_eq!(time_limit("2s"), Ok(Duration::from_secs(2)));
+    }
+}

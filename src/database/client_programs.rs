@@ -1,0 +1,172 @@
+//! PostgreSQL's own programs for dumps, run against any database.
+//!
+//! They are told where the database is by environment variables, because a command line can be read by every user of the
+//! machine and a URL may hold a password. Nothing else of this process's environment is passed on.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::embedded::binaries;
+
+/// How much of what a program said is kept, in bytes.
+const MAX_SAID: u64 = 4 * 1024;
+
+/// Why a dump could not be made or read back.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    #[error(
+        "found no {program} of PostgreSQL {major} or later in {searched}; install it: apt-get install \
+         postgresql-client-{major}, or name its directory with --postgres-bin-dir"
+    )]
+    NoProgram { program: &'static str, major: u32, searched: String },
+    #[error("{program} can't be run: {source}")]
+    Start { program: PathBuf, source: io::Error },
+    #[error("{program} failed: {said}")]
+    Failed { program: &'static str, said: String },
+    #[error("the database's URL can't be read: {0}")]
+    Url(String),
+    #[error("the dump can't be written or read: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The programs of one installation.
+#[derive(Clone, Debug)]
+pub struct ClientPrograms {
+    directory: PathBuf,
+    search_path: String,
+}
+
+impl ClientPrograms {
+    /// Those that can talk to a server of this major version: of the same version, or of a later one.
+    ///
+    /// # Errors
+    ///
+    /// [`DumpError::NoProgram`] says what to install.
+    pub fn find(given: Option<&Path>, major: u32) -> Result<Self, DumpError> {
+        let (candidates, searched) = binaries::candidates(given);
+        let mut usable: Vec<(u32, PathBuf)> = candidates
+            .into_iter()
+            .filter(|directory| directory.join("pg_restore").is_file())
+            .filter_map(|directory| Some((binaries::version_of(&directory.join("pg_dump"))?, directory)))
+            .filter(|(version, _)| *version >= major)
+            .collect();
+        // A dump is read back by programs of its own version or later ones: the oldest that will do.
+        usable.sort();
+        match usable.into_iter().next() {
+            Some((_, directory)) => Ok(Self { directory, search_path: "/usr/bin:/bin".to_owned() }),
+            None => Err(DumpError::NoProgram { program: "pg_dump", major, searched: searched.join(", ") }),
+        }
+    }
+
+    /// Writes a dump in PostgreSQL's custom format, of the state that another session exported as `snapshot`.
+    pub fn dump(&self, database_url: &str, snapshot: &str, to: &mut impl Write) -> Result<(), DumpError> {
+        let mut said = tempfile::tempfile()?;
+        let mut command = self.command("pg_dump", database_url)?;
+        command
+            .args(["--format=custom", "--no-password", "--no-owner", "--no-privileges", "--no-comments"])
+            .args(["--lock-wait-timeout=60s", &format!("--snapshot={snapshot}")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::from(said.try_clone()?));
+        let mut child = self.spawn(command)?;
+        let copied = match &mut child.stdout {
+            Some(content) => io::copy(content, to).map(drop),
+            None => Ok(()),
+        };
+        if copied.is_err() {
+            child.kill()?;
+        }
+        let status = child.wait()?;
+        copied?;
+        if status.success() { Ok(()) } else { Err(failed("pg_dump", &mut said, status)) }
+    }
+
+    /// Reads a dump into an empty database, all of it or nothing.
+    pub fn restore(&self, database_url: &str, dump: &Path) -> Result<(), DumpError> {
+        let mut said = tempfile::tempfile()?;
+        let mut command = self.command("pg_restore", database_url)?;
+        let name = command.get_envs().find(|(name, _)| *name == "PGDATABASE").and_then(|(_, value)| value);
+        let name = name.unwrap_or_default().to_owned();
+        command
+            .args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--no-comments"])
+            .args(["--no-password", "--dbname"])
+            .arg(name)
+            .arg(dump)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(said.try_clone()?));
+        let status = self.spawn(command)?.wait()?;
+        if status.success() { Ok(()) } else { Err(failed("pg_restore", &mut said, status)) }
+    }
+
+    fn command(&self, program: &str, database_url: &str) -> Result<Command, DumpError> {
+        let mut command = Command::new(self.directory.join(program));
+        command.env_clear().env("PATH", &self.search_path).env("LC_ALL", "C").current_dir("/");
+        command.envs(environment(database_url)?);
+        Ok(command)
+    }
+
+    fn spawn(&self, mut command: Command) -> Result<Child, DumpError> {
+        command.spawn().map_err(|source| DumpError::Start { program: command.get_program().into(), source })
+    }
+}
+
+fn failed(program: &'static str, said: &mut File, status: std::process::ExitStatus) -> DumpError {
+    let mut text = String::new();
+    let read = said.rewind().and_then(|()| said.take(MAX_SAID).read_to_string(&mut text));
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = if read.is_err() || text.is_empty() { status.to_string() } else { text };
+    DumpError::Failed { program, said }
+}
+
+/// The variables that say to libpq what a URL or a keyword string says. What has no variable (such as `keepalives`) is
+/// left at its default.
+#[allow(unsafe_code)]
+fn environment(database_url: &str) -> Result<Vec<(String, String)>, DumpError> {
+    let unreadable = |text: &str| DumpError::Url(text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let url = CString::new(database_url).map_err(|_| unreadable("it holds a zero byte"))?;
+    let mut message = std::ptr::null_mut();
+    // SAFETY: the text outlives the call, and the message is a place for one pointer.
+    let options = unsafe { pq_sys::PQconninfoParse(url.as_ptr(), &raw mut message) };
+    if options.is_null() {
+        // What libpq says would repeat the URL, and its password.
+        // SAFETY: libpq allocated the message, which may be null.
+        unsafe { pq_sys::PQfreemem(message.cast()) };
+        return Err(unreadable("write it as postgresql://user:password@host/name"));
+    }
+    let mut variables = Vec::new();
+    let mut option = options;
+    // SAFETY: the array ends with an entry whose keyword is null; the texts live until the array is freed.
+    unsafe {
+        while !(*option).keyword.is_null() {
+            if !(*option).val.is_null() && !(*option).envvar.is_null() {
+                let text = |pointer| CStr::from_ptr(pointer).to_string_lossy().into_owned();
+                variables.push((text((*option).envvar), text((*option).val)));
+            }
+            option = option.add(1);
+        }
+        pq_sys::PQconninfoFree(options);
+    }
+    Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_becomes_variables_and_its_password_none_of_the_arguments() {
+        let variables = environment("postgresql://me:s%20ecret@h:5433/db?sslmode=require&keepalives=1").unwrap();
+        let mut told: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        told.sort();
+        assert_eq!(
+            told,
+            ["PGDATABASE=db", "PGHOST=h", "PGPASSWORD=s ecret", "PGPORT=5433", "PGSSLMODE=require", "PGUSER=me"]
+        );
+        let error = environment("postgresql://me:secret@h/db?nonsense=1").unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

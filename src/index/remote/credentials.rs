@@ -1,0 +1,150 @@
+//! How git logs in to the remote. Files are read each time, so that what is renewed counts at once; secrets go to git by
+//! its environment and nowhere else.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::quoted;
+use crate::index::error::IndexError;
+
+/// Seconds for an ssh connection to be made.
+const SSH_CONNECT: u32 = 10;
+
+/// What there is to log in with.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// The private key for ssh; without it ssh uses the configuration and keys of the user it runs as.
+    pub ssh_key: Option<PathBuf>,
+    /// The host keys that ssh accepts.
+    pub ssh_known_hosts: Option<PathBuf>,
+    /// The user for https.
+    pub user: String,
+    /// The token for https, or where it is.
+    pub token: Option<Token>,
+}
+
+/// A token, or the file that holds it.
+#[derive(Clone)]
+pub enum Token {
+    Given(String),
+    InFile(PathBuf),
+}
+
+impl Credentials {
+    /// The settings of git that hold them, for requests to `url` and nowhere else.
+    pub(super) fn settings(&self, url: &str) -> Result<Vec<(String, String)>, IndexError> {
+        let mut settings = vec![
+            ("credential.helper".to_owned(), String::new()),
+            // A fetch that left single objects would leave directories that nobody syncs.
+            ("fetch.unpackLimit".to_owned(), "1".to_owned()),
+            ("core.fsync".to_owned(), "all".to_owned()),
+            ("protocol.ext.allow".to_owned(), "never".to_owned()),
+        ];
+        if let Some(token) = self.token()? {
+            let basic = STANDARD.encode(format!("{}:{token}", self.user));
+            settings.push((format!("http.{url}.extraHeader"), format!("Authorization: Basic {basic}")));
+            // The header would go along to wherever the remote points.
+            settings.push(("http.followRedirects".to_owned(), "false".to_owned()));
+        }
+        Ok(settings)
+    }
+
+    /// How git calls ssh: without questions, and with hosts that are known only.
+    pub(super) fn ssh_command(&self) -> Result<String, IndexError> {
+        let mut command = format!(
+            "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout={SSH_CONNECT} -o ServerAliveInterval=10 \
+             -o ServerAliveCountMax=3"
+        );
+        if let Some(key) = &self.ssh_key {
+            command.push_str(&format!(" -F none -o IdentitiesOnly=yes -o IdentityAgent=none -i {}", quoted(key)?));
+        }
+        if let Some(known) = &self.ssh_known_hosts {
+            command.push_str(&format!(" -o GlobalKnownHostsFile=none -o UserKnownHostsFile={}", quoted(known)?));
+        }
+        Ok(command)
+    }
+
+    fn token(&self) -> Result<Option<String>, IndexError> {
+        let path = match &self.token {
+            None => return Ok(None),
+            Some(Token::Given(token)) => return Ok(Some(token.clone())),
+            Some(Token::InFile(path)) => path,
+        };
+        let wrong = |reason: String| IndexError::Credentials { path: path.clone(), reason };
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        match text.trim() {
+            "" => Err(wrong("it is empty".to_owned())),
+            token if token.chars().any(char::is_control) => {
+                Err(wrong("it has several lines; one is the token".to_owned()))
+            }
+            token => Ok(Some(token.to_owned())),
+        }
+    }
+
+    /// A text without the token, as it is and as it is sent.
+    pub(super) fn strike_out(&self, text: String) -> String {
+        let Ok(Some(token)) = self.token() else { return text };
+        let basic = STANDARD.encode(format!("{}:{token}", self.user));
+        text.replace(&basic, "***").replace(&token, "***")
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// What to do about a failure whose words are known; begins with a separator.
+pub(super) fn remedy(said: &str) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|one| said.contains(one));
+    if says(&["Host key verification failed"]) {
+        "; put the host's key into the file that --index-ssh-known-hosts names (`ssh-keyscan` prints it)"
+    } else if says(&["Permission denied (", "Load key"]) {
+        "; give the host the public half of the key that --index-ssh-key names, with the right to write"
+    } else if says(&[
+        "could not read Username",
+        "Authentication failed",
+        "error: 401",
+        "error: 403",
+        "HTTP 401",
+        "HTTP 403",
+    ]) {
+        "; check the token in the file that --index-token-file names, its right to write, and --index-user"
+    } else if says(&["does not appear to be a git repository", "Repository not found", "not found"]) {
+        "; check --index-remote, and make an empty repository there if there is none"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_in_no_text() {
+        let credentials = Credentials {
+            user: "me".to_owned(),
+            token: Some(Token::Given("s3cret".to_owned())),
+            ..Credentials::default()
+        };
+        let sent = credentials.settings("https://host/i").unwrap();
+        let (_, header) = sent.iter().find(|(name, _)| name == "http.https://host/i.extraHeader").unwrap();
+        assert_eq!(header, "Authorization: Basic bWU6czNjcmV0");
+        let struck = credentials.strike_out(format!("fatal: {header} s3cret"));
+        assert_eq!(struck, "fatal: Authorization: Basic *** ***");
+        assert!(!format!("{credentials:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_path_in_the_ssh_command_is_one_word() {
+        let credentials = Credentials { ssh_key: Some("/a b/it's".into()), ..Credentials::default() };
+        let command = credentials.ssh_command().unwrap();
+        assert!(command.ends_with(" -i '/a b/it'\\''s'"), "{command}");
+        assert!(command.contains("StrictHostKeyChecking=yes") && command.contains("BatchMode=yes"));
+    }
+}

@@ -1,0 +1,257 @@
+//! Writing versions into the database from their lines of an index and their crate files: those that were lost here, and those
+//! of another registry.
+//!
+//! What a publish knows and these two don't tell is lost: who published it, unless the log tells; the metadata beside the
+//! tarball, but for what the manifest repeats; the downloads.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::{Value, json};
+
+use super::sync_crate;
+use crate::database::audit::{self, Action, Actor, Event};
+use crate::database::crates::Crate;
+use crate::database::owners::Owner;
+use crate::database::restored::{RestoredVersion, date_crate};
+use crate::database::{crates, dependencies, versions};
+use crate::index::entry::{Entry, EntryDependency, EntryError, with_yanked};
+use crate::index::path::index_path;
+use crate::package::contents::{self, Contents};
+use crate::package::dependency::{Artifact, Dependency, Unparsed};
+use crate::package::{Checksum, CrateName, Limits, Version};
+use crate::queue::{EnqueueError, JobId};
+
+/// A line of an index that cargo can read.
+#[derive(Clone, Debug)]
+pub struct IndexedVersion {
+    pub entry: Entry,
+    /// As it stands while the version is not yanked.
+    line: String,
+}
+
+/// Why a version can't be restored from a line and a file.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    #[error("its line of the index can't be read: {0}")]
+    Line(#[from] serde_json::Error),
+    #[error("its line of the index can't be read: {0}")]
+    Yanked(#[from] EntryError),
+    #[error("its crate file has the checksum {found}, and its line says {expected}")]
+    Checksum { found: Checksum, expected: Checksum },
+    #[error("the crate is called {original} here, and {given} is another spelling of the same name")]
+    OtherSpelling { given: CrateName, original: CrateName },
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+    #[error(transparent)]
+    Enqueue(#[from] EnqueueError),
+}
+
+impl IndexedVersion {
+    pub fn parse(line: &str) -> Result<Self, RestoreError> {
+        Ok(Self { entry: serde_json::from_str(line)?, line: with_yanked(line, false)? })
+    }
+
+    /// With its crate file, which is everything that a restoration needs.
+    pub fn with_file(self, crate_file: &[u8], limits: &Limits) -> Result<Restorable, RestoreError> {
+        let (found, expected) = (Checksum::of(crate_file), self.entry.cksum);
+        if found != expected {
+            return Err(RestoreError::Checksum { found, expected });
+        }
+        let (name, num) = (&self.entry.name, &self.entry.vers);
+        let (contents, problem) = match Contents::read(crate_file, name, num, limits) {
+            Ok(contents) => (contents, None),
+            Err(error) => (Contents::default(), Some(error.to_string())),
+        };
+        let refusal = problem.or_else(|| contents::refusal(crate_file, name, num, limits));
+        Ok(Restorable { size: crate_file.len(), contents, refusal, indexed: self })
+    }
+}
+
+/// A version that can be restored.
+#[derive(Clone, Debug)]
+pub struct Restorable {
+    pub indexed: IndexedVersion,
+    /// Why a publish of it would be refused by the rules for all packages.
+    pub refusal: Option<String>,
+    size: usize,
+    contents: Contents,
+}
+
+/// What became of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Restored,
+    /// As the log tells it had been deleted: its number is taken again, and its line goes.
+    RestoredAsDeleted,
+    /// It is here, with the same checksum.
+    Existed,
+    /// It is here with another checksum, or other build metadata.
+    Contradicts(String),
+}
+
+/// What became of the versions of a crate.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    pub created_crate: bool,
+    /// Those of a crate that was created. None at all means that nobody but admins can publish further versions.
+    pub owners: Vec<String>,
+    /// In the order in which they were given.
+    pub versions: Vec<(Version, Fate)>,
+    /// Brings them into the index.
+    pub job: Option<JobId>,
+}
+
+/// Writes these versions of a crate, and the crate if there is none, in one transaction with the job that brings them into
+/// the index. A crate that is created belongs to `owners`, or to whom the log tells. Their files are stored before.
+pub fn restore(
+    connection: &mut PgConnection,
+    name: &CrateName,
+    versions: &[Restorable],
+    owners: &[Owner],
+    (action, actor): (Action, &Actor),
+) -> Result<Restored, RestoreError> {
+    connection.transaction(|connection| {
+        let (krate, created_crate) = crates::ensure_and_lock(connection, name)?;
+        if krate.name != *name {
+            return Err(RestoreError::OtherSpelling { given: name.clone(), original: krate.name });
+        }
+        let mut restored = Restored { created_crate, owners: Vec::new(), versions: Vec::new(), job: None };
+        if created_crate {
+            restored.owners = give_owners(connection, &krate, owners)?;
+            if let Some(first) = versions.iter().filter_map(|version| version.indexed.entry.pubtime).min() {
+                date_crate(connection, krate.id, first)?;
+            }
+        }
+        for version in versions {
+            let fate = restore_version(connection, &krate, version, (action, actor))?;
+            restored.versions.push((version.indexed.entry.vers.clone(), fate));
+        }
+        if restored.versions.iter().any(|(_, fate)| matches!(fate, Fate::Restored | Fate::RestoredAsDeleted)) {
+            restored.job = Some(sync_crate::request(connection, &index_path(&krate.name), &actor.name)?);
+        }
+        Ok(restored)
+    })
+}
+
+fn give_owners(connection: &mut PgConnection, krate: &Crate, owners: &[Owner]) -> QueryResult<Vec<String>> {
+    let mut given: Vec<Owner> = owners.to_vec();
+    if given.is_empty() {
+        for login in audit::owners_told(connection, &krate.name)? {
+            given.extend(Owner::find(connection, &login)?);
+        }
+    }
+    for owner in &given {
+        owner.add_to(connection, krate.id)?;
+    }
+    Ok(given.iter().map(Owner::login).collect())
+}
+
+fn restore_version(
+    connection: &mut PgConnection,
+    krate: &Crate,
+    version: &Restorable,
+    (action, actor): (Action, &Actor),
+) -> Result<Fate, RestoreError> {
+    let entry = &version.indexed.entry;
+    if let Some(existing) = versions::find(connection, krate.id, &entry.vers)? {
+        return Ok(if existing.num != entry.vers {
+            Fate::Contradicts(format!("it is here as {}, and build metadata makes no other version", existing.num))
+        } else if existing.checksum != entry.cksum {
+            Fate::Contradicts(format!("it is here with the checksum {}, and not {}", existing.checksum, entry.cksum))
+        } else {
+            Fate::Existed
+        });
+    }
+    let deletion_reason = audit::deletion_reason(connection, &krate.name, &entry.vers)?;
+    let row = RestoredVersion {
+        crate_id: krate.id,
+        num: &entry.vers,
+        checksum: entry.cksum,
+        size: i64::try_from(version.size).unwrap_or(i64::MAX),
+        index_line: &version.indexed.line,
+        wanted_yanked: entry.yanked,
+        metadata: &version.metadata(),
+        manifest: &version.about(),
+        created_by: audit::publisher(connection, &krate.name, &entry.vers)?,
+        published_at: entry.pubtime.filter(|at| *at <= Utc::now()),
+        deletion_reason: deletion_reason.as_deref(),
+    };
+    // Nobody else adds versions while the crate's row is locked.
+    let id = row.insert(connection)?.ok_or(diesel::NotFound)?;
+    let listed: Vec<Dependency> = entry.deps.iter().filter_map(|one| dependency(one).ok()).collect();
+    dependencies::insert(connection, id, &listed)?;
+    Event::new(action)
+        .of_crate(&krate.name)
+        .of_version(&entry.vers)
+        .detail(json!({ "what": "version restored", "checksum": entry.cksum, "yanked": entry.yanked }))
+        .record(connection, actor)?;
+    Ok(if deletion_reason.is_some() { Fate::RestoredAsDeleted } else { Fate::Restored })
+}
+
+fn dependency(one: &EntryDependency) -> Result<Dependency, crate::package::dependency::DependencyError> {
+    let requirement = one.req.to_string();
+    Dependency::new(Unparsed {
+        key: &one.name,
+        package: one.package.as_deref(),
+        requirement: &requirement,
+        features: &one.features,
+        optional: one.optional,
+        default_features: one.default_features,
+        target: one.target.as_deref(),
+        kind: one.kind.unwrap_or_default(),
+        registry: one.registry.clone(),
+        public: one.public,
+        artifact: one.artifact.as_ref().map(|kinds| Artifact {
+            kinds: kinds.clone(),
+            target: one.bindep_target.clone(),
+            lib: one.lib,
+        }),
+    })
+}
+
+impl Restorable {
+    /// When it was published, as its line tells.
+    pub fn published_at(&self) -> Option<DateTime<Utc>> {
+        self.indexed.entry.pubtime
+    }
+
+    fn features(&self) -> Value {
+        let entry = &self.indexed.entry;
+        let mut features = entry.features.clone();
+        features.extend(entry.features2.clone().unwrap_or_default());
+        json!(features)
+    }
+
+    /// The column that [`About`](crate::database::about::About) reads.
+    fn about(&self) -> Value {
+        let mut about = json!(self.contents);
+        about["features"] = self.features();
+        if let Some(fields) = about.as_object_mut() {
+            fields.remove("readme");
+            fields.remove("readme_file");
+        }
+        about
+    }
+
+    /// As cargo would have sent it, as far as that is known.
+    fn metadata(&self) -> Value {
+        let entry = &self.indexed.entry;
+        let mut metadata = json!(self.contents);
+        metadata["name"] = json!(entry.name);
+        metadata["vers"] = json!(entry.vers);
+        metadata["features"] = self.features();
+        metadata["deps"] = entry
+            .deps
+            .iter()
+            .map(|one| {
+                json!({
+                    "name": one.package.as_ref().unwrap_or(&one.name), "version_req": one.req, "features": one.features,
+                    "optional": one.optional, "default_features": one.default_features, "target": one.target,
+                    "kind": one.kind.unwrap_or_default(), "registry": one.registry,
+                    "explicit_name_in_toml": one.package.as_ref().map(|_| &one.name),
+                })
+            })
+            .collect();
+        metadata
+    }
+}

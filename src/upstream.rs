@@ -1,0 +1,179 @@
+//! Another registry, over HTTP: what its index and its downloads hold.
+//!
+//! It is asked politely. An answer that says "later" (429, 503) is waited for as long as it says, up to a minute; what fails
+//! for a reason that may pass is tried again, a few times, after longer and longer pauses.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use ureq::http::StatusCode;
+use ureq::http::header::{AUTHORIZATION, RETRY_AFTER};
+
+use crate::package::{Checksum, CrateName, Version};
+
+/// How often one thing is asked for.
+const TRIES: u32 = 5;
+/// The first pause; each one is twice as long as the one before.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause, also when the other side asks for a longer one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How often somebody who waits is asked whether to stop.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// Somebody to ask. Cheap to clone.
+#[derive(Clone)]
+pub struct Upstream {
+    agent: ureq::Agent,
+    token: Option<String>,
+}
+
+/// Why there was no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    #[error("{url} answered {status}")]
+    Status { url: String, status: u16 },
+    #[error("{url} can't be reached: {problem}")]
+    Unreachable { url: String, problem: String },
+    #[error("{url} has more than {limit} bytes")]
+    TooLarge { url: String, limit: u64 },
+    #[error("it was stopped")]
+    Stopped,
+}
+
+impl Upstream {
+    /// With the token that is sent with every request, as cargo does.
+    pub fn new(token: Option<String>) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .user_agent(concat!("supercargo/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(Duration::from_secs(10)))
+            .timeout_global(Some(Duration::from_secs(300)))
+            .build();
+        Self { agent: config.into(), token }
+    }
+
+    /// What is there, of at most `limit` bytes; None if nothing is (404, 410, 451).
+    pub fn fetch(&self, url: &str, limit: u64, stopped: &dyn Fn() -> bool) -> Result<Option<Bytes>, UpstreamError> {
+        let mut pause = PAUSE;
+        for last in (1..=TRIES).map(|number| number == TRIES) {
+            if stopped() {
+                return Err(UpstreamError::Stopped);
+            }
+            let (error, asked) = match self.try_once(url, limit) {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::ForGood(error)) => return Err(error),
+                Err(Failure::ForNow(error, asked)) => (error, asked),
+            };
+            if last {
+                return Err(error);
+            }
+            let wait = asked.unwrap_or(pause).min(LONGEST_PAUSE).mul_f64(rand::random_range(1.0..1.2));
+            tracing::debug!(url, %error, "asked again in {wait:?}");
+            sleep(wait, stopped);
+            pause *= 2;
+        }
+        Err(UpstreamError::Stopped)
+    }
+
+    fn try_once(&self, url: &str, limit: u64) -> Result<Option<Bytes>, Failure> {
+        let mut request = self.agent.get(url);
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token);
+        }
+        let unreachable = |error: ureq::Error| {
+            let url = url.to_owned();
+            match error {
+                ureq::Error::BodyExceedsLimit(limit) => Failure::ForGood(UpstreamError::TooLarge { url, limit }),
+                error @ (ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_)) => {
+                    Failure::ForGood(UpstreamError::Unreachable { url, problem: error.to_string() })
+                }
+                error => Failure::ForNow(UpstreamError::Unreachable { url, problem: error.to_string() }, None),
+            }
+        };
+        let mut answer = request.call().map_err(unreachable)?;
+        let status = answer.status();
+        let failed = UpstreamError::Status { url: url.to_owned(), status: status.as_u16() };
+        match status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => return Ok(None),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+                return Err(Failure::ForNow(failed, retry_after(&answer)));
+            }
+            _ if status.is_server_error() => return Err(Failure::ForNow(failed, retry_after(&answer))),
+            _ => return Err(Failure::ForGood(failed)),
+        }
+        let body = answer.body_mut().with_config().limit(limit).read_to_vec().map_err(unreachable)?;
+        Ok(Some(body.into()))
+    }
+}
+
+enum Failure {
+    ForGood(UpstreamError),
+    /// Perhaps with the time after which the other side wants to be asked again.
+    ForNow(UpstreamError, Option<Duration>),
+}
+
+/// Seconds; the form with a date is rare and counts as none.
+fn retry_after<B>(answer: &ureq::http::Response<B>) -> Option<Duration> {
+    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn sleep(wait: Duration, stopped: &dyn Fn() -> bool) {
+    let mut left = wait;
+    while !left.is_zero() && !stopped() {
+        std::thread::sleep(left.min(SLICE));
+        left = left.saturating_sub(SLICE);
+    }
+}
+
+/// Where a registry has the file of a version, by the template of its config.json. A template without any marker is the
+/// beginning of the usual path (the Cargo book, "Registry index", `dl`).
+pub fn download_url(template: &str, name: &CrateName, version: &Version, checksum: Checksum) -> String {
+    const MARKERS: [&str; 5] = ["{crate}", "{version}", "{prefix}", "{lowerprefix}", "{sha256-checksum}"];
+    let prefix = prefix(name.as_str());
+    let values = [
+        name.to_string(),
+        version.to_string().replace('+', "%2B"),
+        prefix.clone(),
+        prefix.to_ascii_lowercase(),
+        checksum.to_string(),
+    ];
+    let template = if MARKERS.iter().any(|marker| template.contains(marker)) {
+        template.to_owned()
+    } else {
+        format!("{}/{{crate}}/{{version}}/download", template.trim_end_matches('/'))
+    };
+    MARKERS.iter().zip(values).fold(template, |url, (marker, value)| url.replace(marker, &value))
+}
+
+fn prefix(name: &str) -> String {
+    match name.len() {
+        1 => "1".to_owned(),
+        2 => "2".to_owned(),
+        3 => format!("3/{}", &name[..1]),
+        _ => format!("{}/{}", &name[..2], &name[2..4]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_is_where_cargo_would_look_for_it() {
+        let url = |template: &str, name: &str| {
+            download_url(template, &name.parse().unwrap(), &"1.0.0+b".parse().unwrap(), Checksum::of(b""))
+        };
+        assert_eq!(url("https://x/api/v1/crates", "Foo"), "https://x/api/v1/crates/Foo/1.0.0%2Bb/download");
+        assert_eq!(
+            url("https://x/{prefix}/{lowerprefix}/{crate}-{version}", "Cargo"),
+            "https://x/Ca/rg/ca/rg/Cargo-1.0.0%2Bb"
+        );
+        assert_eq!(url("https://x/{prefix}/{crate}", "Foo"), "https://x/3/F/Foo");
+        assert!(
+            url("https://x/{sha256-checksum}", "ab")
+                .ends_with("/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+        );
+    }
+}

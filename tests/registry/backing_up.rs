@@ -1,0 +1,371 @@
+//! `supercargo backup` and `supercargo restore`.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use diesel::RunQueryDsl;
+use serde_json::Value;
+use supercargo::database::backup;
+
+use crate::support::event::wait_until;
+use crate::support::http;
+use crate::support::package::Package;
+use crate::support::process::{Served, failed, succeeded};
+use crate::support::publishers::{CLIENTS, Publishers};
+use crate::support::s3::S3Server;
+
+fn make(served: &Served, to: &Path, more: &[&str]) -> Value {
+    let output = served.command("backup").arg(to).arg("--json").args(more).output().unwrap();
+    serde_json::from_str(&succeeded(output)).unwrap()
+}
+
+fn restore(from: &Path, to: &Served) -> Value {
+    serde_json::from_str(&succeeded(to.command("restore").arg(from).arg("--json").output().unwrap())).unwrap()
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = match std::fs::read_dir(directory) {
+        Ok(entries) => entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect(),
+        Err(_) => Vec::new(),
+    };
+    names.sort();
+    names
+}
+
+/// The crate files of a directory of backups.
+fn crate_files(directory: &Path) -> Vec<PathBuf> {
+    let root = directory.join("crates");
+    let below = |name: String| names(&root.join(&name)).into_iter().map(move |file| PathBuf::from(&name).join(file));
+    names(&root).into_iter().flat_map(below).map(|path| root.join(path)).collect()
+}
+
+fn publish(served: &Served, token: &str, name: &str, version: &str) {
+    http::publish(&served.url, token, &Package::new(name, version)).good();
+}
+
+fn git(directory: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git").args(arguments).current_dir(directory).output().unwrap();
+    succeeded(output).trim().to_owned()
+}
+
+/// Database, index and files of a registry, held against each other through its API.
+fn assert_in_agreement(served: &Served) {
+    wait_until("nothing is owed", || served.run("jobs list", &["--json"]).trim() == "[]");
+    let connection = &mut served.database.connect();
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        name: String,
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        num: String,
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        yanked: bool,
+    }
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT name, num, wanted_yanked AS yanked FROM versions JOIN crates ON crates.id = crate_id
+         WHERE deletion_wanted_at IS NULL ORDER BY versions.id",
+    )
+    .load(connection)
+    .unwrap();
+    let mut wanted: BTreeMap<String, Vec<(String, bool)>> = BTreeMap::new();
+    for Row { name, num, yanked } in rows {
+        let file = http::get(&format!("{}/api/v1/crates/{name}/{num}/download", served.url)).good().body;
+        assert_eq!(file, Package::new(&name, &num).crate_file());
+        wanted.entry(name).or_default().push((num, yanked));
+    }
+    let clone = tempfile::tempdir().unwrap();
+    git(clone.path(), &["clone", "-q", &format!("{}/git/index", served.url), "index"]);
+    let index = clone.path().join("index");
+    let shown: BTreeMap<String, Vec<(String, bool)>> = git(&index, &["ls-files"])
+        .lines()
+        .filter(|path| *path != "config.json")
+        .map(|path| {
+            let text = std::fs::read_to_string(index.join(path)).unwrap();
+            let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let versions =
+                lines.iter().map(|line| (line["vers"].as_str().unwrap().to_owned(), line["yanked"].as_bool().unwrap()));
+            (lines[0]["name"].as_str().unwrap().to_owned(), versions.collect())
+        })
+        .collect();
+    assert_eq!(shown, wanted);
+}
+
+#[test]
+fn what_was_answered_before_a_backup_beside_publishers_is_in_it() {
+    let served = Served::start(&["--publish-wait", "1s"]);
+    let token = served.token("ann");
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        publish(&served, &token, "before", version);
+    }
+    http::delete_as(&format!("{}/api/v1/crates/before/1.1.0/yank", served.url), &token).good();
+    let clones = tempfile::tempdir().unwrap();
+    git(clones.path(), &["clone", "-q", &format!("{}/git/index", served.url), "old"]);
+    let backups = tempfile::tempdir().unwrap();
+    let publishers = Publishers::new(&served.url, &served.token("load"));
+    let mut made = Vec::new();
+    publishers.run(|publishers| {
+        publishers.wait_for_answers(2 * CLIENTS);
+        made.push(make(&served, backups.path(), &[]));
+        publishers.wait_for_answers(2 * CLIENTS);
+        made.push(make(&served, backups.path(), &[]));
+    });
+    assert_in_agreement(&served);
+    let count = |made: &Value, what: &str| made[what].as_u64().unwrap();
+    // The first one had all to copy, the second one what was new; and nothing is there twice.
+    assert_eq!(count(&made[0], "new_files"), count(&made[0], "files"));
+    assert!(count(&made[1], "new_files") > 0);
+    assert_eq!(count(&made[1], "new_files") + count(&made[0], "files"), count(&made[1], "files"));
+    let files = crate_files(backups.path());
+    assert_eq!(files.len() as u64, count(&made[1], "files"));
+    assert!(files.iter().all(|file| file.metadata().unwrap().nlink() == 2), "linked to the registry's own");
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let one = backups.path().join(made[1]["name"].as_str().unwrap());
+    assert_eq!(names(&one), ["backup.json", "crates.list", "database.dump", "index.bundle"]);
+    assert_eq!(mode(&one), 0o700);
+    assert!(names(&one).iter().all(|part| mode(&one.join(part)) == 0o600));
+
+    let mut restored = Served::nothing(&[]);
+    restore(backups.path(), &restored);
+    restored.start_again();
+    let lines: Vec<_> = http::index_lines(&restored.url, "be/fo/before");
+    let shown: Vec<_> =
+        lines.iter().map(|line| (&line["vers"], &line["yanked"])).map(|(a, b)| format!("{a} {b}")).collect();
+    assert_eq!(shown, ["\"1.0.0\" false", "\"1.1.0\" true", "\"1.2.0\" false"]);
+    assert_in_agreement(&restored);
+    // Whoever has a clone goes on with it.
+    let old = clones.path().join("old");
+    git(&old, &["pull", "-q", "--ff-only", &format!("{}/git/index", restored.url), "main"]);
+    // Tokens are those of before, and so is the right to publish.
+    publish(&restored, &token, "before", "1.3.0");
+}
+
+/// A program in place of git that waits at a bundle until it may go on.
+fn git_that_waits(directory: &Path) -> PathBuf {
+    let path = directory.join("git-that-waits");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *' bundle '*) touch {0}/waits; while [ ! -e {0}/go ]; do sleep 0.02; done;; esac\n\
+         exec git \"$@\"\n",
+        directory.display()
+    );
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn what_came_into_the_index_after_the_dump_is_taken_out_by_new_commits() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    publish(&served, &token, "foo", "1.0.0");
+    publish(&served, &token, "bar", "1.0.0");
+    let directory = tempfile::tempdir().unwrap();
+    let backups = directory.path().join("backups");
+    let mut making = served.command("backup");
+    making.arg(&backups).arg("--git").arg(git_that_waits(directory.path())).stdout(Stdio::null());
+    let mut making = making.spawn().unwrap();
+    wait_until("the database is dumped", || directory.path().join("waits").exists());
+    publish(&served, &token, "foo", "1.1.0");
+    publish(&served, &token, "new", "1.0.0");
+    http::delete_as(&format!("{}/api/v1/crates/bar/1.0.0/yank", served.url), &token).good();
+    git(directory.path(), &["clone", "-q", &format!("{}/git/index", served.url), "old"]);
+    std::fs::write(directory.path().join("go"), "").unwrap();
+    assert!(making.wait().unwrap().success());
+
+    let mut restored = Served::nothing(&[]);
+    let told = restore(&backups, &restored);
+    assert_eq!((&told["rendered"], &told["taken_out"]), (&Value::from(2), &Value::from(1)));
+    restored.start_again();
+    assert_in_agreement(&restored);
+    assert_eq!(http::index_lines(&restored.url, "3/n/new").len(), 0);
+    let old = directory.path().join("old");
+    git(&old, &["pull", "-q", "--ff-only", &format!("{}/git/index", restored.url), "main"]);
+    let log = git(&old, &["log", "--format=%s", "-4"]);
+    insta::assert_snapshot!(log, @r"
+    Update config.json
+    Remove new, which the restored database does not have
+    Unyank bar 1.0.0
+    Remove foo 1.1.0
+    ");
+    publish(&restored, &token, "new", "1.0.0");
+    publish(&restored, &token, "foo", "1.1.0");
+}
+
+#[test]
+fn a_damaged_backup_is_refused_by_its_name_and_nothing_is_made_of_it() {
+    let served = Served::start(&[]);
+    publish(&served, &served.token("ann"), "foo", "1.0.0");
+    let backups = tempfile::tempdir().unwrap();
+    let made = make(&served, backups.path(), &[]);
+    let name = made["name"].as_str().unwrap();
+    let restored = Served::nothing(&[]);
+    let parts = ["database.dump", "index.bundle", "crates.list", "backup.json"];
+    let files = parts.iter().map(|part| backups.path().join(name).join(part)).chain(crate_files(backups.path()));
+    for file in files {
+        let good = std::fs::read(&file).unwrap();
+        let mut bad = good.clone();
+        bad[good.len() / 2] ^= 0x20;
+        if file.ends_with("backup.json") {
+            bad.truncate(good.len() / 2);
+        }
+        // A link would be damaged together with the registry's own file.
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, &bad).unwrap();
+        let check = served.command("backup").arg("--check").arg(backups.path()).output().unwrap();
+        let said = failed(check, 1);
+        assert!(said.contains(&format!("the backup {name} is damaged")), "{file:?}: {said}");
+        assert_eq!(failed(restored.command("restore").arg(backups.path()).output().unwrap(), 1), said);
+        assert!(!restored.data_dir().exists());
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(failed(restored.command("restore").arg(backups.path()).output().unwrap(), 1).lines().count(), 1);
+        std::fs::write(&file, &good).unwrap();
+    }
+    let said = served.command("backup").arg("--check").arg(backups.path()).output().unwrap();
+    assert_eq!(
+        succeeded(said),
+        format!("the backup {name} is as it was written: 1 crates, 1 versions, 1 crate files\n")
+    );
+}
+
+#[test]
+fn a_backup_killed_at_any_step_leaves_none_and_the_next_one_is_good() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    publish(&served, &token, "foo", "1.0.0");
+    let backups = tempfile::tempdir().unwrap();
+    for point in ["backup.dumped", "backup.bundled", "backup.file", "backup.written"] {
+        let mut making = served.command("backup");
+        making.arg(backups.path()).env("SUPERCARGO_FAIL_POINTS", format!("{point}=abort"));
+        let output = making.output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stderr).contains(point), "{point} was not passed");
+        assert!(!output.status.success());
+        let left: Vec<_> = names(backups.path()).into_iter().filter(|name| name.starts_with("20")).collect();
+        assert_eq!(left, Vec::<String>::new());
+        let check = served.command("backup").arg("--check").arg(backups.path()).output().unwrap();
+        assert!(failed(check, 1).contains("there is no backup in"));
+    }
+    let made = make(&served, backups.path(), &[]);
+    assert_eq!(names(backups.path()), [made["name"].as_str().unwrap(), "crates", "lock"]);
+    succeeded(served.command("backup").arg("--check").arg(backups.path()).output().unwrap());
+}
+
+#[test]
+fn a_crate_file_is_not_removed_while_a_backup_may_copy_it() {
+    let served = Served::start(&[]);
+    publish(&served, &served.token("ann"), "foo", "1.0.0");
+    let file = || {
+        let crates = served.data_dir().join("crates");
+        names(&crates).into_iter().map(|name| names(&crates.join(name)).len()).sum::<usize>()
+    };
+    let mut session = served.database.connect();
+    assert!(backup::keep_files(&mut session).unwrap());
+    served.run("admin version delete", &["foo", "1.0.0", "--reason", "a secret leaked"]);
+    let jobs = |which: &[&str]| -> Vec<Value> {
+        let jobs: Vec<Value> = serde_json::from_str(&served.run("jobs list", &[&["--json"], which].concat())).unwrap();
+        jobs.into_iter().filter(|job| job["kind"] == "remove_crate_file").collect()
+    };
+    wait_until("the removal is put off", || !jobs(&["--done"]).is_empty() && jobs(&[]).len() == 1);
+    assert_eq!(file(), 1);
+    let refused = served.command("backup").arg(served.directory.path().join("backups")).output().unwrap();
+    assert!(failed(refused, 1).contains("another backup of this registry is being made"));
+    assert!(backup::release_files(&mut session).unwrap());
+    served.run("jobs retry", &[&jobs(&[])[0]["id"].to_string()]);
+    wait_until("the file is removed", || file() == 0);
+}
+
+#[test]
+fn old_backups_are_removed_with_the_files_that_no_other_names() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    publish(&served, &token, "foo", "1.0.0");
+    publish(&served, &token, "bar", "1.0.0");
+    let backups = tempfile::tempdir().unwrap();
+    let first = make(&served, backups.path(), &["--keep", "2"]);
+    served.run("admin version delete", &["foo", "1.0.0", "--reason", "a secret leaked"]);
+    wait_until("it is deleted", || http::index_lines(&served.url, "3/f/foo").is_empty());
+    let second = make(&served, backups.path(), &["--keep", "2"]);
+    assert_eq!((second["removed"].as_array().unwrap().len(), crate_files(backups.path()).len()), (0, 2));
+    let third = make(&served, backups.path(), &["--keep", "2"]);
+    assert_eq!(third["removed"], serde_json::json!([first["name"]]));
+    assert_eq!((&third["removed_files"], crate_files(backups.path()).len()), (&Value::from(1), 1));
+    let all = served
+        .command("backup")
+        .args(["--check", "--at", second["name"].as_str().unwrap()])
+        .arg(backups.path())
+        .output();
+    succeeded(all.unwrap());
+}
+
+#[test]
+fn a_lost_crate_file_is_told_and_the_rest_is_backed_up() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    for name in ["foo", "bar", "baz"] {
+        publish(&served, &token, name, "1.0.0");
+    }
+    let stored = |name: &str| {
+        let path = crate::support::s3::path_of(&Package::new(name, "1.0.0").crate_file());
+        served.data_dir().join("crates").join(path)
+    };
+    std::fs::remove_file(stored("foo")).unwrap();
+    std::fs::write(stored("bar"), "damaged").unwrap();
+    let backups = tempfile::tempdir().unwrap();
+    let said = failed(served.command("backup").arg(backups.path()).output().unwrap(), 3);
+    assert!(
+        said.contains("the crate file of foo@1.0.0 is not in the backup: it is missing in the crate store"),
+        "{said}"
+    );
+    assert!(said.contains("the crate file of bar@1.0.0 is not in the backup: it is damaged"), "{said}");
+    let mut restored = Served::nothing(&[]);
+    assert_eq!(restore(backups.path(), &restored)["files"], 1);
+    restored.start_again();
+    http::get(&format!("{}/api/v1/crates/baz/1.0.0/download", restored.url)).good();
+}
+
+#[test]
+fn a_restore_into_what_is_not_empty_is_refused() {
+    let served = Served::start(&[]);
+    publish(&served, &served.token("ann"), "foo", "1.0.0");
+    let backups = tempfile::tempdir().unwrap();
+    let said = |output: std::process::Output, served: &Served| {
+        let paths = [(served.data_dir(), "DATA"), (backups.path().to_owned(), "BACKUPS")];
+        paths.iter().fold(failed(output, 1), |text, (path, name)| text.replace(path.to_str().unwrap(), name))
+    };
+    let restore = |served: &Served, more: &[&str]| {
+        said(served.command("restore").arg(backups.path()).args(more).output().unwrap(), served)
+    };
+    let empty = Served::nothing(&[]);
+    insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: there is no backup in BACKUPS: name the directory that `supercargo backup` was given");
+    make(&served, backups.path(), &[]);
+    insta::assert_snapshot!(restore(&empty, &["--at", "2020-01-01T00-00-00Z"]).split(": there are").next().unwrap(), @r#"supercargo: there is no backup "2020-01-01T00-00-00Z" in BACKUPS"#);
+    std::fs::create_dir(empty.data_dir()).unwrap();
+    std::fs::write(empty.data_dir().join("thesis"), "x").unwrap();
+    insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: the data directory DATA is not empty (it has thesis): restore into an empty one, with --data-dir, or move that away");
+    assert_eq!(names(&empty.data_dir()), ["thesis"]);
+    // What somebody has in the database stays, and what was made before that was noticed goes.
+    let mut full = Served::nothing(&[]);
+    full.database = crate::support::cluster::Database::fresh();
+    insta::assert_snapshot!(restore(&full, &[]), @"supercargo: the database is not empty: restore into an empty one, so that nothing is mixed or lost");
+    assert_eq!(names(&full.data_dir()), Vec::<String>::new());
+    std::fs::write(full.data_dir().join("restoring"), "").unwrap();
+    insta::assert_snapshot!(said(full.command("serve").output().unwrap(), &full), @"supercargo: the restore into DATA did not come to its end: remove the directory, empty the database if it is one of yours, and restore again");
+}
+
+#[test]
+fn a_registry_in_s3_is_backed_up_and_restored_into_another_bucket() {
+    let (here, there) = (S3Server::start(), S3Server::start());
+    let arguments = here.arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let served = Served::start(&arguments);
+    publish(&served, &served.token("ann"), "foo", "1.0.0");
+    let backups = tempfile::tempdir().unwrap();
+    let made = make(&served, backups.path(), &arguments);
+    assert_eq!((&made["new_files"], &made["linked_files"]), (&Value::from(1), &Value::from(0)));
+    let arguments = there.arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut restored = Served::nothing(&arguments);
+    succeeded(restored.command("restore").arg(backups.path()).args(&arguments).output().unwrap());
+    restored.start_again();
+    assert_in_agreement(&restored);
+}
