@@ -38,7 +38,7 @@ fn look_after(options: &MonitorOptions) -> Result<Severity, CommandError> {
     }
     let mut monitor = Monitor::of(options)?;
     if !options.watch {
-        let findings = monitor.look()?;
+        let findings = monitor.look();
         monitor.print(&findings)?;
         return Ok(report::worst(&findings));
     }
@@ -71,17 +71,17 @@ impl<'a> Monitor<'a> {
     }
 
     /// Looks once, and pages.
-    fn look(&mut self) -> Result<Vec<Finding>, CommandError> {
+    fn look(&mut self) -> Vec<Finding> {
         let findings = self.watched.look();
         if let Some((receivers, file)) = &mut self.pages {
             for event in self.rules.note(&mut file.state, &findings, &receivers.names(), Utc::now()) {
                 let (action, check, summary) = (event.action.word(), event.check, event.summary);
                 tracing::warn!(action, check, summary, "an incident");
             }
-            file.save()?;
-            receivers.deliver(file)?;
+            file.keep();
+            receivers.deliver(file);
         }
-        Ok(findings)
+        findings
     }
 
     fn print(&self, findings: &[Finding]) -> Result<(), CommandError> {
@@ -100,7 +100,7 @@ impl<'a> Monitor<'a> {
         let mut printed = Vec::new();
         loop {
             let next = Instant::now() + self.options.interval;
-            let findings = self.look()?;
+            let findings = self.look();
             let state: Vec<Severity> = findings.iter().map(|finding| finding.severity).collect();
             if self.options.json || state != printed {
                 self.print(&findings)?;
@@ -117,7 +117,7 @@ impl<'a> Monitor<'a> {
                     }
                 }
                 if let Some((receivers, file)) = &mut self.pages {
-                    receivers.deliver(file)?;
+                    receivers.deliver(file);
                 }
                 if Instant::now() >= next {
                     break;

@@ -81,21 +81,20 @@ impl Receivers {
 
     /// Sends what is due. Each event that was taken is struck out on the disk before the next one is sent. A receiver that
     /// fails keeps no other one waiting. What is left for receivers that are no longer configured is dropped.
-    pub fn deliver(&self, file: &mut StateFile) -> Result<(), MonitorError> {
+    pub fn deliver(&self, file: &mut StateFile) {
         let names = self.names();
         file.state.receivers.retain(|name, _| names.contains(&name.as_str()));
         for receiver in &self.receivers {
-            while self.deliver_next(&**receiver, file)? {}
+            while self.deliver_next(&**receiver, file) {}
         }
-        Ok(())
     }
 
     /// Sends the oldest event of a receiver, if it is due; true if it was taken.
-    fn deliver_next(&self, receiver: &dyn Receiver, file: &mut StateFile) -> Result<bool, MonitorError> {
+    fn deliver_next(&self, receiver: &dyn Receiver, file: &mut StateFile) -> bool {
         let name = receiver.name();
         let outbox = file.state.receivers.entry(name.to_owned()).or_default();
         let Some(event) = outbox.events.front().filter(|_| outbox.retry_at.is_none_or(|at| at <= Utc::now())) else {
-            return Ok(false);
+            return false;
         };
         let (action, check) = (event.action.word(), event.check.clone());
         let taken = match receiver.send(&self.http, event) {
@@ -115,8 +114,8 @@ impl Receivers {
                 false
             }
         };
-        file.save()?;
-        Ok(taken)
+        file.keep();
+        taken
     }
 
     /// Sends one event by every receiver, whatever waits; what became of it, by receiver.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MonitorError;
 use super::incidents::Event;
+use crate::queue::JobError;
 
 /// How long another monitor is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -88,6 +89,13 @@ impl StateFile {
     /// Writes it as a whole; when this returns it is on the disk.
     pub fn save(&self) -> Result<(), MonitorError> {
         self.write().map_err(|source| MonitorError::State { path: self.path.display().to_string(), source })
+    }
+
+    /// The same for a monitor at work: a disk that is full must not keep it from paging for that.
+    pub fn keep(&self) {
+        if let Err(error) = self.save() {
+            tracing::error!(error = %JobError::own(error), "a monitor that is started now would page again");
+        }
     }
 
     fn write(&self) -> io::Result<()> {

@@ -2,14 +2,18 @@
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::panic::{PanicHookInfo, set_hook};
+use std::panic::{PanicHookInfo, set_hook, take_hook};
 
 /// Whose events are panics.
 pub(super) const TARGET: &str = "supercargo::panic";
 
 /// From now on a panic is logged, with the spans of the thread that panics; with its backtrace if RUST_BACKTRACE asks for it.
+/// Where the log leaves it out it is told as always.
 pub(in crate::commands) fn log_panics() {
-    set_hook(Box::new(log));
+    let before = take_hook();
+    set_hook(Box::new(move |panic| {
+        if tracing::enabled!(target: TARGET, tracing::Level::ERROR) { log(panic) } else { before(panic) }
+    }));
 }
 
 fn log(panic: &PanicHookInfo<'_>) {
