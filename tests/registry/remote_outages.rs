@@ -1,11 +1,13 @@
 //! A remote that hangs, breaks off, is away: nothing is lost, nothing is done twice, and everything drains by itself.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
 use std::time::Duration;
 
 use diesel::RunQueryDsl;
 use nix::sys::signal::Signal;
 
-use crate::support::event::{wait_for, wait_until};
+use crate::support::event::wait_until;
 use crate::support::git_http::{GitServer, Mood};
 use crate::support::git_remote::{Bare, options};
 use crate::support::harness::TestRegistry;
@@ -83,27 +85,51 @@ fn publishes_are_accepted_during_an_outage_and_drain_at_once_after_it() {
     served.stop();
 }
 
+/// Each of them between the claim and the end of the job.
 #[test]
-fn a_worker_killed_between_the_push_and_its_own_mirror_adds_no_second_line() {
+fn a_worker_killed_anywhere_adds_no_second_line_and_loses_none() {
+    const POINTS: [&str; 9] = [
+        "job.wanted_read",
+        "index.pack",
+        "index.before_push",
+        "index.pushed",
+        "index.ref",
+        "job.remote_written",
+        "job.crates_locked",
+        "job.effective_noted",
+        "queue.recorded",
+    ];
     let remote = Bare::new();
-    let mut served = Served::start(&["--no-worker", "--index-remote", &remote.url(), "--publish-wait", "0s"]);
+    let url = remote.url();
+    let mut served = Served::start(&["--no-worker", "--index-remote", &url, "--publish-wait", "0s"]);
     let token = served.token("ann");
     wait_until("config.json to be there", || !remote.file("config.json").is_empty());
-    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
-    let mut killed = served.command("worker");
-    killed.args(["--index-remote", &remote.url()]).env("SUPERCARGO_FAIL_POINTS", "index.pushed=abort");
-    let status = killed.stdout(std::process::Stdio::null()).status().unwrap();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(Signal::SIGABRT as i32));
-    remote.assert_versions("3/f/foo", &["1.0.0"]);
-    served.start_worker_with(&["--index-remote", &remote.url()]);
     let mut connection = served.database.connect();
-    let left = "SELECT 1 FROM jobs WHERE kind = 'publish_version'";
-    wait_until("the job to be done", || diesel::sql_query(left).execute(&mut connection).unwrap() == 0);
-    remote.assert_versions("3/f/foo", &["1.0.0"]);
-    let lines = wait_for("this mirror to follow", || {
-        Some(http::index_lines(&served.url, "3/f/foo")).filter(|lines| !lines.is_empty())
-    });
-    assert_eq!(lines.len(), 1);
+    let mut published = Vec::new();
+    for (number, point) in POINTS.iter().enumerate() {
+        published.push(format!("1.{number}.0"));
+        http::publish(&served.url, &token, &Package::new("foo", &published[number])).good();
+        let armed = format!("{point}=abort");
+        let mut killed = served.command("worker");
+        killed.args(["--index-remote", &url]).env("SUPERCARGO_FAIL_POINTS", armed).stdout(Stdio::null());
+        let status = killed.stderr(Stdio::null()).status().unwrap();
+        assert_eq!(status.signal(), Some(Signal::SIGABRT as i32), "{point}");
+        // Its claim would come due when the gap is over.
+        diesel::sql_query("UPDATE jobs SET run_at = clock_timestamp()").execute(&mut connection).unwrap();
+        let mut worker = served.command("worker").args(["--index-remote", &url]).stdout(Stdio::null()).spawn().unwrap();
+        let left = "SELECT 1 FROM jobs WHERE queue = 'index'";
+        wait_until("the job to be done", || diesel::sql_query(left).execute(&mut connection).unwrap() == 0);
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+        let published: Vec<_> = published.iter().map(String::as_str).collect();
+        remote.assert_versions("3/f/foo", &published);
+        wait_until("this mirror to follow", || http::index_lines(&served.url, "3/f/foo").len() == published.len());
+    }
+    let unpublished = "SELECT 1 FROM versions WHERE state <> 'published' OR effective_yanked";
+    assert_eq!(diesel::sql_query(unpublished).execute(&mut connection).unwrap(), 0);
+    let publishes = remote.log().iter().filter(|subject| subject.starts_with("Publish")).count();
+    assert_eq!(publishes, POINTS.len(), "{:?}", remote.log());
+    served.stop();
 }
 
 #[test]
