@@ -5,6 +5,7 @@ pub mod serve;
 
 mod counting;
 mod data_dir;
+mod import;
 mod log;
 mod metrics;
 mod migrate;

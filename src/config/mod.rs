@@ -5,6 +5,7 @@
 pub mod access;
 pub mod admin;
 pub mod http;
+pub mod import;
 pub mod policy;
 pub mod serve;
 pub mod storage;
@@ -21,6 +22,7 @@ pub use admin::{
     TokenCommand, UserCommand, VersionCommand,
 };
 pub use http::HttpOptions;
+pub use import::ImportOptions;
 pub use policy::PolicyOptions;
 pub use serve::ServeOptions;
 pub use storage::StorageOptions;

@@ -14,6 +14,7 @@ mod deleting;
 mod download_counting;
 mod fixtures;
 mod fuzzing;
+mod importing;
 mod layers;
 mod measuring;
 mod migrations;

@@ -4,7 +4,7 @@ use clap::{Arg, Command, CommandFactory};
 use supercargo::config::Cli;
 
 /// Choices of one call, which would make no sense for every call of a shell.
-const FLAGS_ONLY: [&str; 36] = [
+const FLAGS_ONLY: [&str; 39] = [
     "help",
     "version",
     "json",
@@ -41,6 +41,9 @@ const FLAGS_ONLY: [&str; 36] = [
     "token-file",
     "owner",
     "retry-dead",
+    "crates",
+    "concurrency",
+    "dry-run",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {
