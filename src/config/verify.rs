@@ -10,7 +10,6 @@ use super::work::duration;
 
 /// The options of `verify`.
 #[derive(Args, Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct VerifyOptions {
     /// Don't read crate files, and don't have git examine the repository: look whether files are there and have their size
     #[arg(long)]
