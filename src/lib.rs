@@ -20,6 +20,7 @@ pub mod jobs;
 // L3: who asks for work, and who looks at it
 pub mod admin;
 pub mod backup;
+pub mod import;
 pub mod monitor;
 pub mod verify;
 pub mod web;

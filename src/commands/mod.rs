@@ -6,6 +6,7 @@ pub mod serve;
 mod backup;
 mod counting;
 mod data_dir;
+mod import;
 mod log;
 mod metrics;
 mod migrate;

@@ -17,6 +17,7 @@ pub(super) fn operate(command: AdminCommand) -> Result<(), CommandError> {
         AdminCommand::Version(VersionCommand::Delete { krate, num, reason, storage }) => {
             on(&storage, |connection| admin::versions::delete(connection, &operator, &krate, &num, &reason))
         }
+        AdminCommand::Import(options) => super::import::import(&options),
         AdminCommand::Audit(options) => on(&options.storage, |connection| admin::audit::list(connection, &options)),
     }
 }

@@ -148,7 +148,7 @@ pub(super) fn read_token(path: &Path) -> Result<String, CommandError> {
 }
 
 /// The first signal stops the run where it can go on, the second one ends the program.
-fn stop_on_signal(signals: Signals) -> Result<Arc<AtomicBool>, CommandError> {
+pub(super) fn stop_on_signal(signals: Signals) -> Result<Arc<AtomicBool>, CommandError> {
     let stopped = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&stopped);
     std::thread::Builder::new().name("signal".to_owned()).spawn(move || {

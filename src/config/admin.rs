@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::StorageOptions;
 use super::work::duration;
+use super::{ImportOptions, StorageOptions};
 
 #[derive(Subcommand, Debug)]
 pub enum AdminCommand {
@@ -25,6 +25,14 @@ pub enum AdminCommand {
     /// Take versions away for good
     #[command(subcommand)]
     Version(VersionCommand),
+    /// Take in the crates of another registry, by its git or sparse index
+    ///
+    /// Versions come with their files, whose checksums are checked, and with their yank states. What is here already is left
+    /// and compared, so an import that was interrupted is simply started again. Versions that a publish would refuse are
+    /// taken as far as cargo can read them, and named.
+    ///
+    /// Dependencies that the other index says are its own become dependencies on this registry.
+    Import(Box<ImportOptions>),
     /// Show who changed what, when, with which token and from where, newest first
     Audit(AuditOptions),
 }

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod backup;
 pub mod crate_store;
 pub mod http;
+pub mod import;
 pub mod index;
 pub mod monitor;
 pub mod policy;
@@ -28,6 +29,7 @@ pub use admin::{
 pub use backup::{BackupOptions, RestoreOptions};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
+pub use import::ImportOptions;
 pub use index::IndexOptions;
 pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
 pub use policy::PolicyOptions;

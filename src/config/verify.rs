@@ -54,8 +54,8 @@ pub struct RepairOptions {
     pub repair: bool,
     /// Where missing and damaged crate files can be had: a URL as `dl` in the config.json of another registry
     ///
-    /// With cargo's markers ({crate}, {version}, {prefix}, {lowerprefix}, {sha256-checksum}), or without:
-    /// https://crates.example/api/v1/crates.
+    /// With cargo's markers ({crate}, {version}, {prefix}, {lowerprefix}, {sha256-checksum}), or without, as in
+    /// `https://crates.example/api/v1/crates`.
     #[arg(long, value_name = "URL", requires = "repair")]
     pub mirror: Option<String>,
     /// A file with the token that the mirror wants

@@ -102,7 +102,7 @@ pub struct Restored {
 }
 
 /// Writes these versions of a crate, and the crate if there is none, in one transaction with the job that brings them into
-/// the index. A crate that is created belongs to `owners`, or to whom the log tells. Their files are stored before.
+/// the index. A crate that is created belongs to those of whom the log tells, and else to `owners`. Their files are stored before.
 pub fn restore(
     connection: &mut PgConnection,
     name: &CrateName,
@@ -134,11 +134,12 @@ pub fn restore(
 }
 
 fn give_owners(connection: &mut PgConnection, krate: &Crate, owners: &[Owner]) -> QueryResult<Vec<String>> {
-    let mut given: Vec<Owner> = owners.to_vec();
+    let mut given: Vec<Owner> = Vec::new();
+    for login in audit::owners_told(connection, &krate.name)? {
+        given.extend(Owner::find(connection, &login)?);
+    }
     if given.is_empty() {
-        for login in audit::owners_told(connection, &krate.name)? {
-            given.extend(Owner::find(connection, &login)?);
-        }
+        given.extend_from_slice(owners);
     }
     for owner in &given {
         owner.add_to(connection, krate.id)?;

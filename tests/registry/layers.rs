@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 5] = [
     // Options name limits of packages.
     &["config", "crate_store", "database", "index", "queue", "upstream"],
     &["jobs"],
-    &["admin", "backup", "monitor", "verify", "web"],
+    &["admin", "backup", "import", "monitor", "verify", "web"],
     &["commands"],
 ];
 

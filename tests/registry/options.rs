@@ -47,6 +47,9 @@ const FLAGS_ONLY: &[&str] = &[
     "token-file",
     "owner",
     "retry-dead",
+    "crates",
+    "concurrency",
+    "dry-run",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {

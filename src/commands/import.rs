@@ -1,0 +1,146 @@
+//! `supercargo admin import`.
+
+use std::io::IsTerminal;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
+
+use super::operate::operator;
+use super::signals::Signals;
+use super::verify::{read_token, stop_on_signal};
+use super::working::worker_name;
+use super::{CommandError, Storage};
+use crate::config::ImportOptions;
+use crate::crate_store::CrateStore;
+use crate::database::owners::Owner;
+use crate::import::{Import, Source, Summary, paths_of};
+use crate::jobs::{self, Environment};
+use crate::queue::{Completions, Runner, Wakeups};
+use crate::upstream::Upstream;
+
+/// How often a log line says how far it is, where there is no terminal.
+const LOG_EVERY: Duration = Duration::from_secs(30);
+
+pub(super) fn import(options: &ImportOptions) -> Result<(), CommandError> {
+    let signals = Signals::block()?;
+    let storage = Storage::attach_or_start(&options.storage)?;
+    let summary = run(options, &storage, signals);
+    let closed = storage.close();
+    let summary = summary?;
+    closed?;
+    if options.output.json {
+        println!("{}", serde_json::to_string_pretty(&summary)?);
+    } else {
+        print!("{}", summary.to_text());
+    }
+    match (summary.interrupted, summary.failed.len()) {
+        (true, _) => Err(CommandError::new("interrupted: start it again to go on")),
+        (false, 0) => Ok(()),
+        (false, failed) => {
+            Err(CommandError::new(format!("{failed} crates or versions were not taken; they are listed above")))
+        }
+    }
+}
+
+fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<Summary, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let _entered = runtime.enter();
+    let stopped = stop_on_signal(signals)?;
+    let mut session = storage.connect()?;
+    let mut owners = Vec::new();
+    for login in &options.owners {
+        owners.push(Owner::find(&mut session, login)?.ok_or_else(|| {
+            CommandError::new(format!("--owner: there is no user or team {login:?}: see `supercargo admin user list`"))
+        })?);
+    }
+    let token = options.token_file.as_deref().map(read_token).transpose()?;
+    let upstream = Upstream::new(token);
+    let source = Source::open(&options.index, upstream.clone(), &options.storage.git)?;
+    let dl = source.config()?.dl;
+    let paths = paths(options, &source)?;
+    let directory = storage.data_dir.crates();
+    std::fs::create_dir_all(&directory)?;
+    let crate_store = CrateStore::beside(&directory)?;
+    let pool = storage.pool(&options.storage);
+    let progress = Progress::new(paths.len());
+    let import = Import {
+        pool: &pool,
+        crate_store: &crate_store,
+        source: &source,
+        upstream: &upstream,
+        dl,
+        owners: &owners,
+        actor: &operator(),
+        concurrency: usize::from(options.concurrency),
+        dry_run: options.dry_run,
+        stopped: &|| stopped.load(Ordering::Relaxed),
+        seen: &|summary| progress.tell(summary),
+    };
+    let summary = import.run(&paths);
+    drop(progress);
+    // Nobody else is there to bring them into the index.
+    if storage.is_embedded() && summary.imported > 0 && !options.dry_run {
+        let index = storage.index(&options.storage)?;
+        let environment = Environment { index, crate_store };
+        let (wakeups, completions) = (Wakeups::default(), Completions::default());
+        Runner::new(jobs::registry()?, environment, pool, worker_name(), wakeups, completions).drain()?;
+    }
+    Ok(summary)
+}
+
+fn paths(options: &ImportOptions, source: &Source) -> Result<Vec<String>, CommandError> {
+    let listed = match &options.crates {
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| CommandError::while_doing(format!("--crates: {} can't be read", file.display()), error))?,
+        None => String::new(),
+    };
+    let named = paths_of(options.names.iter().map(String::as_str).chain(listed.lines())).map_err(CommandError::new)?;
+    if named.is_empty() && options.crates.is_none() { Ok(source.list()?) } else { Ok(named) }
+}
+
+/// A bar on a terminal, else a line of the log now and then.
+struct Progress {
+    bar: Option<ProgressBar>,
+    told: Mutex<Instant>,
+}
+
+impl Progress {
+    fn new(crates: usize) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(crates as u64);
+            if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} crates, {eta} left, {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { bar, told: Mutex::new(Instant::now()) }
+    }
+
+    fn tell(&self, summary: &Summary) {
+        let line =
+            format!("{} versions ({} MiB), {} not taken", summary.imported, summary.bytes >> 20, summary.failed.len());
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(summary.crates);
+                bar.set_message(line);
+            }
+            None => {
+                let mut told = self.told.lock();
+                if told.elapsed() >= LOG_EVERY {
+                    *told = Instant::now();
+                    tracing::info!("importing: {} crates, {line}", summary.crates);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

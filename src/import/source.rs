@@ -1,0 +1,102 @@
+//! Where another registry's index is read: a sparse one by HTTP, a git one from a clone.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use parking_lot::Mutex;
+
+use crate::index::{ConfigJson, ForeignIndex, IndexError, readable_stderr};
+use crate::upstream::{Upstream, UpstreamError};
+
+/// The largest file of an index, in bytes: a crate with thousands of versions has some MiB.
+const MAX_FILE: u64 = 256 * 1024 * 1024;
+
+/// An index that can be read.
+pub enum Source {
+    Sparse {
+        /// With a slash at its end.
+        base: String,
+        upstream: Upstream,
+    },
+    /// The clone, and the directory that goes with it.
+    Git(Mutex<ForeignIndex>, Option<tempfile::TempDir>),
+}
+
+/// Why an index can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error("a directory for the clone can't be made: {0}")]
+    Directory(#[from] std::io::Error),
+    #[error("{program} can't be run: {source}")]
+    NoGit { program: String, source: std::io::Error },
+    #[error("{url} can't be cloned: {said}")]
+    Clone { url: String, said: String },
+    #[error("the index has no config.json")]
+    NoConfig,
+    #[error("the index's config.json can't be read: {0}")]
+    Config(serde_json::Error),
+    #[error("a sparse index can't be listed: name its crates, or a file with their names with --crates")]
+    NotListed,
+}
+
+impl Source {
+    /// Opens an index by its URL, or by its path. A git repository is cloned, unless it is a directory here.
+    pub fn open(url: &str, upstream: Upstream, git: &Path) -> Result<Self, SourceError> {
+        if let Some(base) = url.strip_prefix("sparse+") {
+            return Ok(Self::Sparse { base: format!("{}/", base.trim_end_matches('/')), upstream });
+        }
+        let url = url.strip_prefix("git+").or_else(|| url.strip_prefix("registry+")).unwrap_or(url);
+        if Path::new(url).is_dir() {
+            return Ok(Self::Git(Mutex::new(ForeignIndex::open(Path::new(url))?), None));
+        }
+        let directory = tempfile::tempdir()?;
+        let clone = directory.path().join("index.git");
+        // Keys, agents and proxies of whoever calls are wanted here, and so the environment is left as it is.
+        let output = Command::new(git)
+            .args(["clone", "--quiet", "--bare", "--depth", "1", "--"])
+            .arg(url)
+            .arg(&clone)
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|source| SourceError::NoGit { program: git.display().to_string(), source })?;
+        if !output.status.success() {
+            return Err(SourceError::Clone { url: url.to_owned(), said: readable_stderr(&output.stderr) });
+        }
+        Ok(Self::Git(Mutex::new(ForeignIndex::open(&clone)?), Some(directory)))
+    }
+
+    /// Where its crate files are.
+    pub fn config(&self) -> Result<Downloads, SourceError> {
+        let config = self.read(ConfigJson::PATH)?.ok_or(SourceError::NoConfig)?;
+        serde_json::from_slice(&config).map_err(SourceError::Config)
+    }
+
+    /// The paths of all its crates' files.
+    pub fn list(&self) -> Result<Vec<String>, SourceError> {
+        match self {
+            Self::Sparse { .. } => Err(SourceError::NotListed),
+            Self::Git(index, _) => Ok(index.lock().crate_files()?),
+        }
+    }
+
+    /// A file; None if there is none.
+    pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, SourceError> {
+        Ok(match self {
+            Self::Sparse { base, upstream } => {
+                upstream.fetch(&format!("{base}{path}"), MAX_FILE, &|| false)?.map(|bytes| bytes.to_vec())
+            }
+            Self::Git(index, _) => index.lock().read(path)?,
+        })
+    }
+}
+
+/// What is read of another registry's config.json.
+#[derive(serde::Deserialize, Clone, Debug)]
+pub struct Downloads {
+    pub dl: String,
+}

@@ -1,0 +1,54 @@
+//! The index of another registry, cloned: read only, whatever its branch is called.
+
+use std::path::{Path, PathBuf};
+
+use git2::{ErrorCode, ObjectType, Repository, TreeWalkMode, TreeWalkResult};
+
+use super::error::IndexError;
+use super::initialise;
+use super::path::crate_path;
+
+/// A repository with the index of another registry.
+pub struct ForeignIndex {
+    repository: Repository,
+    path: PathBuf,
+}
+
+impl ForeignIndex {
+    /// Opens a repository, bare or not. What its HEAD shows is the index.
+    pub fn open(path: &Path) -> Result<Self, IndexError> {
+        initialise::isolate_libgit2();
+        let repository = Repository::open(path).map_err(|error| match error.code() {
+            ErrorCode::NotFound => IndexError::NotARepository { path: path.to_owned() },
+            _ => IndexError::git("open the repository", path)(error),
+        })?;
+        Ok(Self { repository, path: path.to_owned() })
+    }
+
+    /// The paths of the files that are crates', in their order.
+    pub fn crate_files(&self) -> Result<Vec<String>, IndexError> {
+        let mut paths = Vec::new();
+        let mut walk = || {
+            let tree = self.repository.head()?.peel_to_tree()?;
+            tree.walk(TreeWalkMode::PreOrder, |parent, entry| {
+                let path = format!("{parent}{}", String::from_utf8_lossy(entry.name_bytes()));
+                if entry.kind() == Some(ObjectType::Blob) && crate_path(&path).is_some() {
+                    paths.push(path);
+                }
+                TreeWalkResult::Ok
+            })
+        };
+        walk().map_err(IndexError::git("list the files", &self.path))?;
+        Ok(paths)
+    }
+
+    /// A file; None if it is not there.
+    pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, IndexError> {
+        let read = || {
+            let tree = self.repository.head()?.peel_to_tree()?;
+            let Some(entry) = super::error::optional(tree.get_path(Path::new(path)))? else { return Ok(None) };
+            Ok(Some(self.repository.find_blob(entry.id())?.content().to_vec()))
+        };
+        read().map_err(IndexError::git("read a file", &self.path))
+    }
+}
