@@ -45,6 +45,22 @@ fn what_others_push_is_found_by_asking_and_a_squash_is_followed() {
 }
 
 #[test]
+fn a_lock_that_a_killed_follower_left_does_not_keep_the_mirror_from_following() {
+    let remote = Bare::new();
+    let served = Served::start(&["--index-remote", &remote.url(), "--index-poll-interval", "50ms", "--no-worker"]);
+    wait_until("config.json to be there", || !remote.file("config.json").is_empty());
+    let lock = served.data_dir().join("index.git/refs/heads/main.lock");
+    std::fs::write(&lock, "").unwrap();
+    remote.commit("README.md", "moved");
+    let head = || {
+        let mut git = crate::support::git_remote::git(&served.data_dir().join("index.git"));
+        String::from_utf8(git.args(["rev-parse", "main"]).output().unwrap().stdout).unwrap().trim().to_owned()
+    };
+    wait_until("the mirror to follow", || head() == remote.head());
+    assert!(!lock.exists());
+}
+
+#[test]
 fn a_mirror_merges_the_packs_that_its_fetches_bring() {
     let remote = Bare::new();
     let served = Served::start(&["--index-remote", &remote.url(), "--index-poll-interval", "10ms", "--no-worker"]);

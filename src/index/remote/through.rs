@@ -35,7 +35,7 @@ impl Writer {
         match remote.push(self.index.path(), tip, within(remote, until))? {
             Pushed::Landed => {
                 fault::point("index.pushed")?;
-                move_branch(&repository, &self.index, base, tip, "push: confirmed by the remote")?;
+                self.move_mirror(&repository, base, tip, "push: confirmed by the remote")?;
                 remember(&repository, &self.index, remote)?;
                 fault::point("index.ref")?;
                 Ok(())
@@ -102,15 +102,28 @@ impl Writer {
             },
             (here, Some(there)) if here == Some(there) => {}
             (None, Some(there)) => {
-                move_branch(&repository, &self.index, &Head { commit: None }, there, "fetch: first")?
+                self.move_mirror(&repository, &Head { commit: None }, there, "fetch: first")?;
             }
             (Some(commit), Some(there)) => {
                 self.expect_related(&repository, remote, commit, there)?;
-                move_branch(&repository, &self.index, &Head { commit: Some(commit) }, there, "fetch: moved")?;
+                self.move_mirror(&repository, &Head { commit: Some(commit) }, there, "fetch: moved")?;
             }
         }
         remember(&repository, &self.index, remote)?;
         self.index.head()
+    }
+
+    /// Moves the branch. A lock of it that stays was left by a process that was killed, since this one has the right to
+    /// write; whoever follows a remote may be the first to meet it.
+    fn move_mirror(&self, repository: &Repository, base: &Head, tip: Oid, log: &str) -> Result<(), IndexError> {
+        match move_branch(repository, &self.index, base, tip, log) {
+            Err(IndexError::BranchLocked { path, .. }) => {
+                self.clean_leftovers()?;
+                tracing::warn!(path = %path.display(), "removed the lock that a killed writer left in the index");
+                move_branch(repository, &self.index, base, tip, log)
+            }
+            moved => moved,
+        }
     }
 
     /// An index that did not follow this remote before may have commits that are nowhere else.
