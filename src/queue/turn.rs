@@ -80,7 +80,7 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         connection.with(commit)?;
         fault::point("queue.committed")?;
         self.completions.finished(drained.done.iter().copied());
-        failures.iter().for_each(|failed| failed.log(queue));
+        Failed::log_all(&failures, queue);
         if !drained.done.is_empty() {
             tracing::info!(done = drained.done.len(), took = ?began.elapsed(), "jobs are done");
         }
@@ -285,9 +285,24 @@ impl<'a> Failed<'a> {
         Some(Self { job, failure: error.failure(), shared: error.is_shared() })
     }
 
-    fn log(&self, queue: &str) {
-        let DueJob { id, kind, key, request_id, attempts, last_error, .. } = self.job;
-        let again = last_error.as_deref() == Some(self.failure.to_string().as_str());
+    /// What failed for a reason of its own is told job by job; what was everybody's is told once for the batch, whose span
+    /// names the others: an outage would otherwise be thousands of lines.
+    fn log_all(failures: &[Self], queue: &str) {
+        let (shared, own): (Vec<_>, Vec<_>) = failures.iter().partition(|failed| failed.shared);
+        own.iter().for_each(|failed| failed.log(queue, 0));
+        if let Some(first) = shared.iter().find(|failed| !failed.is_repeated()).or(shared.first()) {
+            first.log(queue, shared.len() - 1);
+        }
+    }
+
+    /// Whether the job failed so the last time as well.
+    fn is_repeated(&self) -> bool {
+        self.job.last_error.as_deref() == Some(self.failure.to_string().as_str())
+    }
+
+    fn log(&self, queue: &str, others: usize) {
+        let DueJob { id, kind, key, request_id, attempts, .. } = self.job;
+        let again = self.is_repeated();
         let error: &(dyn std::error::Error + 'static) = &self.failure;
         tracing::warn!(
             job = id,
@@ -298,6 +313,7 @@ impl<'a> Failed<'a> {
             request = request_id.as_deref(),
             shared = self.shared,
             again,
+            others,
             error,
             "a job failed"
         );
