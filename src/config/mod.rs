@@ -92,7 +92,7 @@ pub enum Command {
     ///
     /// Works on the same database and data directory. With the private PostgreSQL, `serve` must be running. Several
     /// workers may run: one takes the jobs and the others stand by.
-    Worker(WorkerOptions),
+    Worker(Box<WorkerOptions>),
     /// Bring the database's schema up to date
     ///
     /// `serve` does this by itself with its private PostgreSQL, and also with a database of yours, unless it is newer.

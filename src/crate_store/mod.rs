@@ -255,7 +255,7 @@ mod tests {
         store.put(checksum, Bytes::from_static(b"content")).unwrap();
         assert_eq!(store.size(checksum).unwrap(), Some(7));
         let part = store.get_range(checksum, 3..5).unwrap().unwrap();
-        let pieces: Vec<Bytes> = store.wait_for(|| String::new(), None, part.content.try_collect()).unwrap();
+        let pieces: Vec<Bytes> = store.wait_for(String::new, None, part.content.try_collect()).unwrap();
         assert_eq!((part.size, &pieces.concat()[..]), (2, &b"te"[..]));
     }
 
