@@ -62,8 +62,7 @@ pub(super) fn refuse_lost_index(index: &Index, connection: &mut PgConnection) ->
     }
     Err(CommandError::new(format!(
         "the index {} is empty, and the database has published versions: the index is lost. Restore it from a backup with \
-         `supercargo restore DIR --index-only`, or have it rendered anew by \
-         `supercargo verify --repair`",
+         `supercargo restore DIR --index-only`",
         index.path().display()
     )))
 }
