@@ -1,6 +1,6 @@
 //! Whether a registry is well, for those who have to do something about it.
 //!
-//! A **look** makes every check once; a check answers a [`Finding`]. What can't be looked at, because something it needs is
+//! A **look** makes every check once; a check answers a [`Finding`](finding::Finding). What can't be looked at, because something it needs is
 //! away that has a check of its own, is *skipped*: it says neither that all is well nor that it is not, and so neither
 //! opens an incident nor ends one. An outage of the database is one page, and not one for each check.
 //!
