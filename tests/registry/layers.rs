@@ -64,7 +64,10 @@ fn used<'a>(file: &str, code: &'a str) -> BTreeSet<&'a str> {
 
 /// The names that follow a prefix, one or a group in braces.
 fn named_after<'a>(prefix: &str, code: &'a str) -> BTreeSet<&'a str> {
-    let rests = code.match_indices(prefix).map(|(place, found)| &code[place + found.len()..]);
+    // A module may be called `sync_crate`.
+    let begins_a_word = |place: usize| !code[..place].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let found = code.match_indices(prefix).filter(|(place, _)| begins_a_word(*place));
+    let rests = found.map(|(place, found)| &code[place + found.len()..]);
     rests
         .flat_map(|rest| rest.strip_prefix('{').map_or_else(|| vec![first_word(rest)], first_words))
         .filter(|name| !name.is_empty())
