@@ -57,7 +57,8 @@ impl Contents {
     ) -> Result<Self, ContentsError> {
         let root = format!("{name}-{version}");
         let path = format!("{root}/Cargo.toml");
-        let manifest = member(crate_file, std::slice::from_ref(&path), limits)?.ok_or(ContentsError::NoManifest(path))?.1;
+        let manifest =
+            member(crate_file, std::slice::from_ref(&path), limits)?.ok_or(ContentsError::NoManifest(path))?.1;
         let manifest: toml::Table = toml::from_str(&String::from_utf8_lossy(&manifest))
             .map_err(|error| ContentsError::Toml(error.message().to_owned()))?;
         let package = manifest.get("package").or_else(|| manifest.get("project"));
