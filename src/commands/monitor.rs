@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use serde_json::Value;
 
-use super::CommandError;
 use super::signals::Signals;
+use super::{CommandError, storage};
 use crate::config::MonitorOptions;
+use crate::index::Remote;
 use crate::monitor::delivery::{self, Receivers};
 use crate::monitor::finding::{Finding, Severity};
 use crate::monitor::http::Http;
@@ -52,6 +53,14 @@ fn look_after(options: &MonitorOptions) -> Result<Severity, CommandError> {
     Ok(Severity::Ok)
 }
 
+/// The index's remote, which is waited for no longer than for everything else.
+fn remote(options: &MonitorOptions) -> Result<Option<Remote>, CommandError> {
+    options.index.check().map_err(CommandError::new)?;
+    let mut index = options.index.clone();
+    index.index_push_timeout = index.index_push_timeout.min(options.limits.look_timeout);
+    storage::remote(&options.storage, &index)
+}
+
 struct Monitor<'a> {
     options: &'a MonitorOptions,
     watched: Watched,
@@ -67,7 +76,7 @@ impl<'a> Monitor<'a> {
             true => Some((Receivers::of(options, http.clone())?, StateFile::open(&state_path(options)?)?)),
             false => None,
         };
-        Ok(Self { options, watched: Watched::new(options, http)?, rules: rules(options), pages })
+        Ok(Self { options, watched: Watched::new(options, http, remote(options)?)?, rules: rules(options), pages })
     }
 
     /// Looks once, and pages.

@@ -11,7 +11,7 @@ use crate::database::embedded::{self, Cluster};
 use crate::database::url::with_timeouts;
 use crate::database::{Pool, migrations};
 use crate::index::remote::Token;
-use crate::index::{Credentials, GitProgram, Index, RemoteOptions};
+use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
 
 /// What a process does with crate files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,43 +142,20 @@ impl Storage {
 
     /// Opens the index, which needs a git program that works.
     pub fn index(&self, options: &StorageOptions) -> Result<Index, CommandError> {
-        let git = GitProgram { executable: options.git.clone(), search_path: options.search_path() };
+        let git = git_program(options);
         git.check()?;
         Ok(Index::open_or_init_with(&self.data_dir.index(), git)?)
     }
 
     /// Opens the index for a process that may write it: itself, or the mirror of its remote, if one was named.
     pub fn index_or_mirror(&self, options: &StorageOptions, index: &IndexOptions) -> Result<Index, CommandError> {
-        let Some(url) = &index.index_remote else {
+        let Some(remote) = remote_options(index)? else {
             let index = self.index(options)?;
             index.expect_no_remote()?;
             return Ok(index);
         };
-        for (option, file) in index.files() {
-            let readable = std::fs::File::open(file);
-            readable.map_err(|error| {
-                CommandError::while_doing(format!("{option}: {} can't be read", file.display()), error)
-            })?;
-        }
-        let git = GitProgram { executable: options.git.clone(), search_path: options.search_path() };
+        let git = git_program(options);
         git.check()?;
-        let absolute = |file: &std::path::PathBuf| std::path::absolute(file);
-        let token = match (index.index_token_file.as_ref().map(absolute).transpose()?, index.index_token()) {
-            (Some(file), _) => Some(Token::InFile(file)),
-            (None, given) => given.map(Token::Given),
-        };
-        let remote = RemoteOptions {
-            url: url.clone(),
-            branch: index.index_branch.clone(),
-            limit: index.index_push_timeout,
-            credentials: Credentials {
-                ssh_key: index.index_ssh_key.as_ref().map(absolute).transpose()?,
-                ssh_known_hosts: index.index_ssh_known_hosts.as_ref().map(absolute).transpose()?,
-                user: index.index_user.clone(),
-                token,
-            },
-            environment: index.passed_on(),
-        };
         Ok(Index::open_mirror(&self.data_dir.index(), git, remote)?)
     }
 
@@ -236,6 +213,41 @@ fn open_bucket(settings: &S3Settings) -> Result<CrateStore, CommandError> {
         checked => checked?,
     }
     Ok(store)
+}
+
+fn git_program(options: &StorageOptions) -> GitProgram {
+    GitProgram { executable: options.git.clone(), search_path: options.search_path() }
+}
+
+/// The remote of the index, for a process that talks to it without a mirror; None if none was named.
+pub(super) fn remote(options: &StorageOptions, index: &IndexOptions) -> Result<Option<Remote>, CommandError> {
+    Ok(remote_options(index)?.map(|remote| Remote::new(remote, git_program(options))))
+}
+
+fn remote_options(index: &IndexOptions) -> Result<Option<RemoteOptions>, CommandError> {
+    let Some(url) = &index.index_remote else { return Ok(None) };
+    for (option, file) in index.files() {
+        let readable = std::fs::File::open(file);
+        readable
+            .map_err(|error| CommandError::while_doing(format!("{option}: {} can't be read", file.display()), error))?;
+    }
+    let absolute = |file: &std::path::PathBuf| std::path::absolute(file);
+    let token = match (index.index_token_file.as_ref().map(absolute).transpose()?, index.index_token()) {
+        (Some(file), _) => Some(Token::InFile(file)),
+        (None, given) => given.map(Token::Given),
+    };
+    Ok(Some(RemoteOptions {
+        url: url.clone(),
+        branch: index.index_branch.clone(),
+        limit: index.index_push_timeout,
+        credentials: Credentials {
+            ssh_key: index.index_ssh_key.as_ref().map(absolute).transpose()?,
+            ssh_known_hosts: index.index_ssh_known_hosts.as_ref().map(absolute).transpose()?,
+            user: index.index_user.clone(),
+            token,
+        },
+        environment: index.passed_on(),
+    }))
 }
 
 fn no_registry(data_dir: &DataDir) -> CommandError {

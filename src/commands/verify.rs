@@ -23,6 +23,7 @@ use crate::config::VerifyOptions;
 use crate::config::verify::RepairOptions;
 use crate::database::owners::Owner;
 use crate::database::verify_reports;
+use crate::index::Index;
 use crate::jobs::{self, Environment};
 use crate::queue::{Completions, Runner, Wakeups};
 use crate::upstream::Upstream;
@@ -71,7 +72,7 @@ fn try_to(options: &VerifyOptions) -> Result<u8, CommandError> {
 
 fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<Ended, CommandError> {
     let stopped = stop_on_signal(signals)?;
-    let index = storage.index(&options.storage)?;
+    let index = open_index(options, storage)?;
     let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
     let pool = storage.pool(&options.storage);
     let settings = Settings {
@@ -118,6 +119,23 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         repairs,
     };
     Ok(verifier.run()?)
+}
+
+/// A repair may write the index, and with a remote only through it. Without one, reading is all that is needed.
+fn open_index(options: &VerifyOptions, storage: &Storage) -> Result<Index, CommandError> {
+    options.index.check().map_err(CommandError::new)?;
+    let path = storage.data_dir.index();
+    if options.repair.repair || options.index.index_remote.is_some() {
+        return storage.index_or_mirror(&options.storage, &options.index);
+    }
+    if !path.exists() {
+        return Err(CommandError::new(format!(
+            "there is no index in {}: `supercargo verify --repair` renders a new one from the database, and `supercargo \
+             restore DIR --index-only` takes it from a backup",
+            path.display()
+        )));
+    }
+    storage.index(&options.storage)
 }
 
 fn repairs<'a>(

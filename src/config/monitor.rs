@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::StorageOptions;
 use super::serve::base_url;
 use super::work::{duration, pause};
+use super::{IndexOptions, StorageOptions};
 
 #[derive(Args, Debug, Clone)]
 pub struct MonitorOptions {
@@ -25,6 +25,8 @@ pub struct MonitorOptions {
     /// Send a test page through every receiver, take it back, and say how that went
     #[arg(long, conflicts_with = "watch")]
     pub test_page: bool,
+    #[command(flatten)]
+    pub index: IndexOptions,
     #[command(flatten)]
     pub limits: LimitOptions,
     #[command(flatten)]

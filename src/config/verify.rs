@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::admin::OutputOptions;
 use super::work::duration;
-use super::{CrateStoreOptions, StorageOptions};
+use super::{CrateStoreOptions, IndexOptions, StorageOptions};
 
 /// The options of `verify`.
 #[derive(Args, Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct VerifyOptions {
     /// The most crates that are looked at in a second
     #[arg(long, value_name = "COUNT", value_parser = rate)]
     pub max_crates: Option<f64>,
+    #[command(flatten)]
+    pub index: IndexOptions,
     #[command(flatten)]
     pub repair: RepairOptions,
     #[command(flatten)]

@@ -6,8 +6,9 @@ use serde_json::json;
 use super::database_check::Source;
 use super::finding::{Finding, Severity};
 use super::http::Http;
-use super::{MonitorError, certificate, database_check, disk, endpoint, queue_checks, verification};
+use super::{MonitorError, certificate, database_check, disk, endpoint, index_remote, queue_checks, verification};
 use crate::config::{LimitOptions, MonitorOptions};
+use crate::index::Remote;
 use crate::jobs;
 use crate::queue::{JobError, Registry};
 
@@ -16,14 +17,15 @@ pub struct Watched {
     source: Source,
     limits: LimitOptions,
     http: Http,
+    /// Where the index is, if it is not here alone.
+    remote: Option<Remote>,
     pub(super) registry: Registry<jobs::Environment>,
 }
 
 /// A check that asks the database. Its first value is its name, for when the database is away.
 type OnTheDatabase = (&'static str, fn(&mut PgConnection, &Watched) -> diesel::QueryResult<Finding>);
 
-/// Every check that asks the database. What else the registry notes of itself in a table, such as the state of an index
-/// remote, is looked at by one more line here.
+/// Every check that asks the database. What else the registry notes of itself in a table is looked at by one more line here.
 const ON_THE_DATABASE: [OnTheDatabase; 7] = [
     (queue_checks::OLDEST_JOB, queue_checks::oldest_job),
     (queue_checks::DEAD_JOBS, queue_checks::dead_jobs),
@@ -35,11 +37,12 @@ const ON_THE_DATABASE: [OnTheDatabase; 7] = [
 ];
 
 impl Watched {
-    pub fn new(options: &MonitorOptions, http: Http) -> Result<Self, MonitorError> {
+    pub fn new(options: &MonitorOptions, http: Http, remote: Option<Remote>) -> Result<Self, MonitorError> {
         Ok(Self {
             source: Source::of(&options.storage, options.limits.look_timeout)?,
             limits: options.limits.clone(),
             http,
+            remote,
             registry: jobs::registry()?,
         })
     }
@@ -72,6 +75,9 @@ impl Watched {
         findings.extend(disk::look(self.source.data_dir(), self.limits.disk_limit));
         if let Some(file) = &self.limits.tls_cert {
             findings.push(certificate::look(file, self.limits.certificate_limit));
+        }
+        if let Some(remote) = &self.remote {
+            findings.push(index_remote::look(remote, &self.source.data_dir().join("index.git")));
         }
         if let Some(url) = &self.limits.url {
             findings.push(endpoint::look(&self.http, url));

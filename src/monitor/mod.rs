@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`finding`] | what a check answers |
 //! | [`look`] | all checks, made |
-//! | [`queue_checks`], [`disk`], [`certificate`], [`endpoint`], [`database_check`], [`verification`] | the checks |
+//! | [`queue_checks`], [`disk`], [`certificate`], [`endpoint`], [`index_remote`], [`database_check`], [`verification`] | the checks |
 //! | [`report`] | a look for people, monitoring systems and scripts |
 //! | [`incidents`] | from looks to events |
 //! | [`state`] | the file that remembers |
@@ -32,6 +32,7 @@ pub mod endpoint;
 pub mod finding;
 pub mod http;
 pub mod incidents;
+pub mod index_remote;
 pub mod look;
 pub mod pagerduty;
 pub mod queue_checks;

@@ -13,6 +13,7 @@ const EXCERPT: usize = 200;
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     BrokenRepository,
+    RemoteDiffers,
     ConfigJson,
     MissingIndexFile,
     UnreadableIndexFile,
@@ -43,8 +44,9 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::BrokenRepository,
+        Self::RemoteDiffers,
         Self::ConfigJson,
         Self::MissingIndexFile,
         Self::UnreadableIndexFile,
@@ -77,6 +79,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BrokenRepository => "broken-repository",
+            Self::RemoteDiffers => "remote-differs",
             Self::ConfigJson => "config-json",
             Self::MissingIndexFile => "missing-index-file",
             Self::UnreadableIndexFile => "unreadable-index-file",
@@ -110,6 +113,7 @@ impl Kind {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::BrokenRepository => "git finds the index's repository damaged",
+            Self::RemoteDiffers => "the index here is not what its remote has",
             Self::ConfigJson => "the index has no config.json that cargo can read",
             Self::MissingIndexFile => "the index has no file of a crate",
             Self::UnreadableIndexFile => "a crate's index file has a line that is no entry",

@@ -107,6 +107,7 @@ impl Run<'_> {
             Kind::BrokenRepository | Kind::ConfigJson | Kind::UnreadableRow => {
                 Remedied::Left(difference.kind.remedy().to_owned())
             }
+            Kind::RemoteDiffers => self.follow_the_remote().map_or_else(Remedied::Left, Remedied::Done),
             Kind::UnknownCommit => self.name_commit(repairs, difference)?,
             Kind::DerivedDiffers => self.derive(repairs, difference)?,
             Kind::DeadJob if !repairs.retry_dead => Remedied::Left(difference.kind.remedy().to_owned()),
@@ -346,6 +347,7 @@ impl Run<'_> {
         for difference in differences {
             match (difference.kind, &difference.path, difference.subject) {
                 (Kind::StagedLeftover | Kind::BrokenRepository | Kind::ConfigJson, _, _) => {}
+                (Kind::RemoteDiffers, _, _) => still.extend(self.look_at_the_remote()?),
                 (Kind::DeadJob, _, subject) => {
                     let job = subject.job.unwrap_or_default();
                     let view = self.verifier.database(|connection| inspection::show(connection, job))?;

@@ -31,6 +31,7 @@ mod queue;
 mod racing;
 mod reading;
 mod remote_access;
+mod remote_checks;
 mod remote_followers;
 mod remote_outages;
 mod remotes;
