@@ -53,7 +53,11 @@ pub fn judge(plan: &Plan, world: &World, model: &Model, mut tally: Tally) -> Tal
 
 /// What `supercargo verify` finds.
 fn verify(world: &World) -> Result<(), String> {
-    let output = world.command("verify").arg("--json").output().unwrap();
+    let mut verify = world.command("verify");
+    if let Some(remote) = world.remote() {
+        verify.arg("--index-remote").arg(remote);
+    }
+    let output = verify.arg("--json").output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     if output.status.success() { Ok(()) } else { Err(format!("{}: {}", output.status, String::from_utf8_lossy(&said))) }
 }

@@ -27,7 +27,7 @@ pub struct Bench {
     /// How often it died.
     deaths: usize,
     /// Where the index is, if not here alone.
-    _remote: Option<tempfile::TempDir>,
+    remote: Option<tempfile::TempDir>,
 }
 
 impl Bench {
@@ -44,7 +44,7 @@ impl Bench {
         }
         let served = Served::start_with_fail_points("warn", &arguments);
         let token = served.token("ann");
-        Self { point, served, token, crates: 0, deaths: 0, _remote: remote }
+        Self { point, served, token, crates: 0, deaths: 0, remote }
     }
 
     /// What became of it, or what did not hold.
@@ -85,7 +85,11 @@ impl Bench {
 
     /// Has `supercargo verify` prove at the end that everything agrees.
     pub fn verify(&self) -> Result<(), String> {
-        let output = self.served.command("verify").arg("--json").output().map_err(|error| error.to_string())?;
+        let mut verify = self.served.command("verify");
+        if let Some(remote) = &self.remote {
+            verify.arg("--index-remote").arg(remote.path());
+        }
+        let output = verify.arg("--json").output().map_err(|error| error.to_string())?;
         if output.status.success() {
             return Ok(());
         }
