@@ -29,6 +29,7 @@ mod tally;
 mod verdict;
 mod world;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -115,7 +116,13 @@ fn run(plan: &Plan) -> Tally {
         }
         tally
     });
-    let tally = verdict::judge(plan, &world, &model, tally);
+    let seen = std::panic::catch_unwind(AssertUnwindSafe(|| verdict::judge(plan, &world, &model)));
+    let mut tally = tally;
+    match seen {
+        Ok(seen) => tally.add(seen),
+        // What can't be looked at is no agreement.
+        Err(panic) => tally.violations.push(text_of(&*panic)),
+    }
     world.end(tally.violations.is_empty());
     tally
 }

@@ -21,7 +21,8 @@ use crate::world::World;
 /// The longest that jobs may wait after the last disturbance: the longest backoff that a run of this length can reach.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-pub fn judge(plan: &Plan, world: &World, model: &Model, mut tally: Tally) -> Tally {
+pub fn judge(plan: &Plan, world: &World, model: &Model) -> Tally {
+    let mut tally = Tally::default();
     if let Err(why) = come_to_rest(world) {
         tally.stuck += 1;
         tally.violations.push(format!("seed {} ({:?}): {why}", plan.seed, plan.shape));

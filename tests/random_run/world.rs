@@ -250,16 +250,17 @@ impl World {
         }
     }
 
-    /// There is no remote at the place where it was.
+    /// There is no repository any more where the remote was. Its directory stays, or a git that is at work would make
+    /// another one there.
     pub fn take_remote_away(&self) {
         if let Some(remote) = self.remote() {
-            let _ = fs::rename(&remote, remote.with_extension("away"));
+            let _ = fs::rename(remote.join("HEAD"), remote.join("HEAD.away"));
         }
     }
 
     pub fn bring_remote_back(&self) {
         if let Some(remote) = self.remote() {
-            let _ = fs::rename(remote.with_extension("away"), remote);
+            let _ = fs::rename(remote.join("HEAD.away"), remote.join("HEAD"));
         }
     }
 
