@@ -90,7 +90,7 @@ impl Writer {
         let path = self.index.path();
         let repository = self.index.open_handle()?;
         let here = self.index.head()?;
-        let there = remote.fetch(path, &repository, limit)?;
+        let there = self.fetch_past_locks(remote, &repository, limit)?;
         match (here.commit, there) {
             (None, None) => return Ok(here),
             // The remote is new, or was made anew.
@@ -111,6 +111,26 @@ impl Writer {
         }
         remember(&repository, &self.index, remote)?;
         self.index.head()
+    }
+
+    /// Fetches; if that fails where a git that was killed has left a lock, removes the lock and fetches again.
+    fn fetch_past_locks(
+        &self,
+        remote: &Remote,
+        repository: &Repository,
+        limit: Duration,
+    ) -> Result<Option<Oid>, IndexError> {
+        let path = self.index.path();
+        remote.fetch(path, repository, limit).or_else(|error| {
+            let removed = self.clean_leftovers()?;
+            let locks: Vec<_> =
+                removed.iter().filter(|path| path.extension().is_some_and(|end| end == "lock")).collect();
+            if locks.is_empty() {
+                return Err(error);
+            }
+            tracing::warn!(?locks, "removed the locks that a killed git left in the index");
+            remote.fetch(path, repository, limit)
+        })
     }
 
     /// Moves the branch. A lock of it that stays was left by a process that was killed, since this one has the right to
