@@ -43,6 +43,7 @@ mod rules;
 mod s3_store;
 mod searching;
 mod serving;
+mod several_machines;
 mod tls;
 mod tokens;
 mod transport;

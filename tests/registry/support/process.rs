@@ -149,15 +149,27 @@ impl Served {
         id
     }
 
-    /// Starts a further `serve` of the same registry, as on another machine: with a data directory of its own. Answers
-    /// its URL.
+    /// Starts a `worker` as on another machine: with a data directory of its own.
+    pub fn start_worker_elsewhere(&mut self, name: &str, arguments: &[&str]) -> u32 {
+        let mut command = self.command_in(&self.directory.path().join(name), "worker");
+        let child = command.args(arguments).stdout(Stdio::null()).spawn().unwrap();
+        let id = child.id();
+        self.processes.push(child);
+        id
+    }
+
+    /// Starts a further `serve` of the same registry, as on another machine: with a data directory of its own, which
+    /// may be what a killed one left. Answers its URL.
     pub fn start_elsewhere(&mut self, name: &str, arguments: &[&str]) -> String {
+        let _ = std::fs::remove_file(self.directory.path().join(name).join("url"));
         let mut command = self.command_in(&self.directory.path().join(name), "serve");
         command.args(["--listen", "127.0.0.1:0"]).args(arguments);
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-        let url = wait_for_url(&mut child, &self.directory.path().join(name));
+        wait_for_url(&mut child, &self.directory.path().join(name));
+        // The public URL, which it writes down, is one for all machines.
+        let address = listening_address(child.id()).expect("it listens");
         self.processes.push(child);
-        url
+        format!("http://{address}")
     }
 
     /// Ends one process without a word, by its number in the order of their starts.

@@ -31,8 +31,9 @@ pub struct Wishes {
 
 /// Clients at work.
 pub struct Publishers {
-    /// Where the registry is; changes when it is started again.
-    url: RwLock<String>,
+    /// Where the registry is, which changes when it is started again. Requests go to each in turn.
+    urls: RwLock<Vec<String>>,
+    turn: AtomicUsize,
     token: String,
     stopped: AtomicBool,
     answers: AtomicUsize,
@@ -46,8 +47,14 @@ enum Request {
 
 impl Publishers {
     pub fn new(url: &str, token: &str) -> Self {
+        Self::at_each(&[url], token)
+    }
+
+    /// For a registry that several machines serve.
+    pub fn at_each(urls: &[&str], token: &str) -> Self {
         Self {
-            url: RwLock::new(url.to_owned()),
+            urls: RwLock::new(urls.iter().map(|&url| url.to_owned()).collect()),
+            turn: AtomicUsize::new(0),
             token: token.to_owned(),
             stopped: AtomicBool::new(false),
             answers: AtomicUsize::new(0),
@@ -83,7 +90,7 @@ impl Publishers {
 
     /// The registry is somewhere else now.
     pub fn moved_to(&self, url: &str) {
-        url.clone_into(&mut self.url.write().unwrap());
+        *self.urls.write().unwrap() = vec![url.to_owned()];
     }
 
     /// Returns when so many more requests were answered.
@@ -142,7 +149,10 @@ impl Publishers {
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(20)));
         let agent: ureq::Agent = config.build().into();
-        let api = format!("{}/api/v1/crates", self.url.read().unwrap());
+        let api = {
+            let urls = self.urls.read().unwrap();
+            format!("{}/api/v1/crates", urls[self.turn.fetch_add(1, Ordering::Relaxed) % urls.len()])
+        };
         let answer = match request {
             Request::Publish(package) => {
                 agent.put(format!("{api}/new")).header("authorization", &self.token).send(&package.body())
