@@ -150,14 +150,15 @@ impl Served {
     }
 
     /// Starts a further `serve` of the same registry, as on another machine: with a data directory of its own. Answers
-    /// its URL.
+    /// the URL at which it listens, which its public URL may lead past.
     pub fn start_elsewhere(&mut self, name: &str, arguments: &[&str]) -> String {
         let mut command = self.command_in(&self.directory.path().join(name), "serve");
         command.args(["--listen", "127.0.0.1:0"]).args(arguments);
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-        let url = wait_for_url(&mut child, &self.directory.path().join(name));
+        wait_for_url(&mut child, &self.directory.path().join(name));
+        let address = listening_address(child.id()).expect("it listens");
         self.processes.push(child);
-        url
+        format!("http://{address}")
     }
 
     /// Ends one process without a word, by its number in the order of their starts.
