@@ -72,7 +72,7 @@ impl StateFile {
     /// Locks and reads it; one that is not there yet is empty.
     pub fn open(path: &Path) -> Result<Self, MonitorError> {
         let failed = |source| MonitorError::State { path: path.display().to_string(), source };
-        let lock = lock(&beside(path, "lock")).map_err(failed)?;
+        let lock = lock(&beside(path, "lock"), PATIENCE).map_err(failed)?;
         let lock = lock.ok_or_else(|| MonitorError::InUse { path: path.display().to_string() })?;
         let state = match std::fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -116,10 +116,10 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// None if another one keeps it.
-fn lock(path: &Path) -> io::Result<Option<Flock<File>>> {
+/// None if another one keeps it for as long as this.
+fn lock(path: &Path, patience: Duration) -> io::Result<Option<Flock<File>>> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience;
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(locked) => return Ok(Some(locked)),
@@ -134,6 +134,16 @@ fn lock(path: &Path) -> io::Result<Option<Flock<File>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_monitors_do_not_have_the_state_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("monitor.json");
+        let first = StateFile::open(&path).unwrap();
+        assert!(lock(&beside(&path, "lock"), Duration::ZERO).unwrap().is_none());
+        drop(first);
+        assert!(lock(&beside(&path, "lock"), Duration::ZERO).unwrap().is_some());
+    }
 
     #[test]
     fn what_was_saved_is_read_again_and_a_damaged_file_is_named() {

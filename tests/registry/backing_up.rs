@@ -302,6 +302,26 @@ fn a_crate_file_is_not_removed_while_a_backup_may_copy_it() {
 }
 
 #[test]
+fn a_crate_file_that_a_backup_has_not_come_to_is_kept_for_it() {
+    let served = Served::start(&[]);
+    publish(&served, &served.token("ann"), "foo", "1.0.0");
+    let directory = tempfile::tempdir().unwrap();
+    let backups = directory.path().join("backups");
+    let mut making = served.command("backup");
+    making.arg(&backups).arg("--git").arg(git_that_waits(directory.path())).stdout(Stdio::null());
+    let mut making = making.spawn().unwrap();
+    wait_until("the database is dumped", || directory.path().join("waits").exists());
+    served.run("admin version delete", &["foo", "1.0.0", "--reason", "a secret leaked"]);
+    wait_until("the removal is looked at", || {
+        let done: Vec<Value> = serde_json::from_str(&served.run("jobs list", &["--json", "--done"])).unwrap();
+        done.iter().any(|job| job["kind"] == "remove_crate_file")
+    });
+    std::fs::write(directory.path().join("go"), "").unwrap();
+    assert!(making.wait().unwrap().success());
+    assert_eq!(crate_files(&backups).len(), 1);
+}
+
+#[test]
 fn old_backups_are_removed_with_the_files_that_no_other_names() {
     let served = Served::start(&[]);
     let token = served.token("ann");
@@ -389,6 +409,12 @@ fn a_registry_in_s3_is_backed_up_and_restored_into_another_bucket() {
     let backups = tempfile::tempdir().unwrap();
     let made = make(&served, backups.path(), &arguments);
     assert_eq!((&made["new_files"], &made["linked_files"]), (&Value::from(1), &Value::from(0)));
+    let object = crate::support::s3::path_of(&Package::new("foo", "1.0.0").crate_file());
+    std::fs::write(here.objects().join("registry").join(object), "damaged").unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let said = failed(served.command("backup").arg(elsewhere.path()).args(&arguments).output().unwrap(), 3);
+    assert!(said.contains("the crate file of foo@1.0.0 is not in the backup: it is damaged"), "{said}");
+    assert_eq!(crate_files(elsewhere.path()), Vec::<PathBuf>::new());
     let arguments = there.arguments();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut restored = Served::nothing(&arguments);

@@ -10,6 +10,7 @@ use crate::support::event::{wait_for, wait_until};
 use crate::support::harness::TestRegistry;
 use crate::support::http;
 use crate::support::process::Served;
+use crate::support::s3::S3Server;
 
 fn ready(served: &Served) -> (u16, String) {
     let reply = http::get(&format!("{}/health/ready", served.url));
@@ -70,6 +71,21 @@ fn jobs_that_are_left_to_others_do_not_count() {
         ready(&served),
         (200, r#"{"status":"ready","database":"ok","index":"ok","store":"ok","worker":"elsewhere"}"#.to_owned())
     );
+}
+
+#[test]
+fn a_part_that_hangs_is_not_waited_for() {
+    let server = S3Server::start();
+    let arguments = server.arguments();
+    let served = Served::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    wait_until("readiness", || ready(&served).0 == 200);
+    server.proxy.stall();
+    let (_, said) = wait_for("the outage", || Some(ready(&served)).filter(|(status, _)| *status == 503));
+    assert!(said.contains(r#""store":"no-answer""#), "{said}");
+    assert_eq!(http::get(&format!("{}/health/live", served.url)).status, 200);
+    server.proxy.recover();
+    server.proxy.cut();
+    wait_until("readiness again", || ready(&served).0 == 200);
 }
 
 /// Who is connected already may ask once more.

@@ -243,6 +243,19 @@ fn what_could_not_be_delivered_is_delivered_later_once_and_in_order() {
         ["/hook", "/v2/enqueue"].iter().all(|path| watch.pages.all().iter().any(|one| one.path == *path))
     });
     kill_without_a_word(first);
+    // Until its time has come nothing is tried again.
+    let retry_at = |minutes: i64| {
+        let mut state: Value = serde_json::from_slice(&std::fs::read(watch.path("state.json")).unwrap()).unwrap();
+        for outbox in state["receivers"].as_object_mut().unwrap().values_mut() {
+            outbox["retry_at"] = serde_json::json!(chrono::Utc::now() + chrono::Duration::minutes(minutes));
+        }
+        std::fs::write(watch.path("state.json"), serde_json::to_vec(&state).unwrap()).unwrap();
+    };
+    retry_at(60);
+    let tried = watch.pages.all().len();
+    quick(&["--disk-limit", "0"]).output().unwrap();
+    assert_eq!(watch.pages.all().len(), tried);
+    retry_at(-1);
     // The end of the incident stands behind its beginning.
     let output = quick(&["--json"]).output().unwrap();
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -314,7 +327,10 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     let (code, line) = monitor(&[]);
     assert_eq!(code, 1, "{line}");
     assert!(
-        line.starts_with("SUPERCARGO WARNING - oldest job waits for 7m (limit 5m); 1 job is of a kind that this version does not know (1 of_tomorrow x) | oldest_job=42"),
+        line.starts_with("SUPERCARGO WARNING - oldest job waits for 7m")
+            && line.contains(
+                " (limit 5m); 1 job is of a kind that this version does not know (1 of_tomorrow x) | oldest_job=4"
+            ),
         "{line}"
     );
     let folder = tempfile::tempdir().unwrap();
@@ -358,7 +374,7 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     let report = "INSERT INTO verify_reports (mode, requested_by, started_at, finished_at, differences) VALUES ('full', 'ann', now(), now() - interval";
     connection.batch_execute(&format!("{report} '3 days', 0)")).unwrap();
     assert!(!monitor(&[]).1.contains("the last verification"));
-    assert!(monitor(&["--max-verify-age", "1day,9days"]).1.contains("the last verification was 3days ago"));
+    assert!(monitor(&["--max-verify-age", "1day,9days"]).1.contains("the last verification was 3days "));
     connection.batch_execute(&format!("{report} '0 days', 2)")).unwrap();
     assert!(monitor(&[]).1.contains("found 2 differences"), "{}", monitor(&[]).1);
     // A failure that lasts, of this job and of everybody.
@@ -374,6 +390,62 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     connection.batch_execute("DELETE FROM verify_reports").unwrap();
     let (code, line) = monitor(&["--max-outage", "1h"]);
     assert!(code == 3 && line.contains("dead_jobs can't be looked at") && line.contains("oldest_job=4"), "{line}");
+}
+
+#[test]
+fn limits_count_and_what_can_not_be_looked_at_is_not_called_good() {
+    let served = Served::start(&["--no-worker"]);
+    let monitor = |arguments: &[&str]| {
+        let mut command = served.command("monitor");
+        if !arguments.contains(&"--min-workers") {
+            command.args(["--min-workers", "0"]);
+        }
+        let output = command.args(["--disk-limit", "100"]).args(arguments).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let mut connection = served.database.connect();
+    connection
+        .batch_execute(
+            "INSERT INTO jobs (queue, kind, key, payload, created_at) VALUES ('index', 'maintain_index', 'x', '{}', now() - interval '7 minutes');
+             INSERT INTO dead_jobs (id, queue, kind, payload, priority, created_at, attempts, claim_no)
+             VALUES (1000, 'index', 'maintain_index', '{}', 0, now(), 20, 20)",
+        )
+        .unwrap();
+    let (code, line) = monitor(&["--max-job-age", "1m,5m", "--max-dead-jobs", "1"]);
+    assert!(
+        code == 2
+            && line.starts_with("SUPERCARGO CRITICAL - oldest job waits for 7m")
+            && line.contains(" (limit 5m) | "),
+        "{line}"
+    );
+    let (code, line) = monitor(&["--max-job-age", "1h", "--max-dead-jobs", "1"]);
+    assert_eq!(code, 0, "{line}");
+    assert_eq!(monitor(&["--max-job-age", "1h"]).0, 2);
+
+    // A worker that is there and has none of the queues.
+    connection.batch_execute("SET application_name = 'supercargo worker of-a-test'").unwrap();
+    let (code, line) = monitor(&["--min-workers", "2"]);
+    assert!(code == 2 && line.contains("1 of 2 workers are alive"), "{line}");
+    let (code, line) = monitor(&["--min-workers", "1"]);
+    assert!(code == 2 && line.contains("nobody works on index and maintenance"), "{line}");
+
+    let endpoint = Recorder::start();
+    endpoint.answer_with(503);
+    let (code, line) = monitor(&["--url", &endpoint.url]);
+    assert!(code == 2 && line.contains(&format!("{}/health/ready answers 503", endpoint.url)), "{line}");
+
+    // An open incident must not end because nobody can look.
+    drop(connection);
+    let name = served.database.name();
+    cluster::administrator()
+        .batch_execute(&format!(
+            "ALTER DATABASE {name} ALLOW_CONNECTIONS false;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        ))
+        .unwrap();
+    let said: Value = serde_json::from_str(&monitor(&["--json"]).1).unwrap();
+    let skipped = said["checks"].as_array().unwrap().iter().filter(|check| check["severity"] == "skipped").count();
+    assert_eq!(skipped, 7, "{said}");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Logging in to the index's remote: by token, by key; and what is said when that fails, which is never a secret.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use supercargo::index::remote::Token;
 
 use crate::support::event::{wait_for, wait_until};
@@ -12,6 +16,7 @@ use crate::support::harness::TestRegistry;
 use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::{Served, failed, supercargo};
+use crate::support::recorder::Recorder;
 
 const TOKEN: &str = "s3cr3t-token";
 
@@ -43,17 +48,61 @@ fn a_token_from_a_file_opens_a_remote_by_http_and_stands_in_no_log_and_no_proces
     );
     wait_for("a push to be under way", || {
         let commands = command_lines();
-        assert!(!commands.contains(TOKEN));
+        assert!(secrets().iter().all(|secret| !commands.contains(secret)), "{commands}");
         commands.contains(&format!("push --porcelain --no-verify -- {}", server.url())).then_some(())
     });
     std::fs::write(remote.path().join("go-on"), "").unwrap();
     let token = served.token("ann");
     http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
     remote.assert_versions("3/f/foo", &["1.0.0"]);
-    // Renewed while it runs: the old one is refused, the new one is not there yet.
-    std::fs::write(&file, "an-older-token").unwrap();
     let log = served.log();
-    assert!(!log.contains(TOKEN), "{log}");
+    assert!(secrets().iter().all(|secret| !log.contains(secret)), "{log}");
+}
+
+/// The token as it is and as it is sent.
+fn secrets() -> [String; 2] {
+    [TOKEN.to_owned(), STANDARD.encode(format!("x-access-token:{TOKEN}"))]
+}
+
+#[test]
+fn a_token_that_is_renewed_in_its_file_counts_at_once() {
+    let remote = Bare::new();
+    let server = GitServer::start(&remote, Some(&format!("x-access-token:{TOKEN}")));
+    let file = remote.parent().join("token");
+    std::fs::write(&file, "an-older-token").unwrap();
+    let mut renewed = options(server.url());
+    renewed.credentials.token = Some(Token::InFile(file.clone()));
+    let registry = TestRegistry::mirroring(renewed);
+    let error = only_error(&registry);
+    assert!(error.contains("--index-token-file"), "{error}");
+    std::fs::write(&file, TOKEN).unwrap();
+    registry.make_due();
+    assert_eq!(registry.run_jobs(), 1);
+    remote.assert_versions("3/f/foo", &["1.0.0"]);
+}
+
+#[test]
+fn nobody_to_whom_a_remote_points_is_asked() {
+    let elsewhere = Recorder::start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut pointing = options(&format!("http://{}/index.git", listener.local_addr().unwrap()));
+    pointing.credentials.token = Some(Token::Given(TOKEN.to_owned()));
+    let to = format!("{}/index.git/info/refs?service=git-upload-pack", elsewhere.url);
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let head = BufReader::new(client.try_clone().unwrap()).lines();
+            let _read = head.map(Result::unwrap).take_while(|line| !line.is_empty()).count();
+            let answer =
+                format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            client.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let registry = TestRegistry::mirroring(pointing);
+    let error = only_error(&registry);
+    assert!(error.contains("302"), "{error}");
+    assert!(elsewhere.all().is_empty(), "{:?}", elsewhere.all());
+    finish(&registry);
 }
 
 fn command_lines() -> String {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use supercargo::crate_store::CrateStore;
 use supercargo::database::{Pool, crates, versions};
@@ -133,6 +134,9 @@ fn a_hook_that_refuses_everything_keeps_its_words_and_costs_no_attempt() {
             "{error}"
         );
     }
+    let spared = "SELECT 1 FROM jobs WHERE awaits_recovery AND attempts = 0";
+    let spared = registry.pool.with(|connection| diesel::sql_query(spared).execute(connection).unwrap()).unwrap();
+    assert_eq!(spared, 2);
     assert_eq!(registry.index.head().unwrap().commit, None);
     remote.unhook("pre-receive");
     registry.make_due();

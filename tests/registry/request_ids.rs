@@ -108,4 +108,9 @@ fn a_yank_and_a_deletion_carry_their_requests_names_and_a_dead_job_keeps_it() {
     served.run("jobs discard", &[&id, "--reason", "a test"]);
     let receipts = json(&served, "jobs show", &[&id])["receipts"].clone();
     assert!(receipts.as_array().unwrap().iter().all(|one| one["request_id"] == published.as_str()), "{receipts}");
+    http::publish(&served.url, &token, &Package::new("bar", "1.0.0")).good();
+    http::delete_as(&format!("{}/api/v1/crates/bar/1.0.0?reason=test", served.url), &token).good();
+    let jobs = json(&served, "jobs list", &[]);
+    let deletion = jobs.as_array().unwrap().iter().find(|job| job["kind"] == "delete_version").unwrap();
+    assert_eq!(deletion["request_id"].as_str().map(str::len), Some(16), "{deletion}");
 }

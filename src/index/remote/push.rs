@@ -115,9 +115,33 @@ fn from_the_remote(stderr: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
     use super::*;
+    use crate::index::git_program::GitProgram;
+    use crate::index::remote::{Credentials, RemoteOptions};
 
     const BRANCH: &str = "refs/heads/main";
+
+    #[test]
+    fn a_line_without_a_good_end_proves_nothing() {
+        let options = RemoteOptions {
+            url: "/index.git".to_owned(),
+            branch: "main".to_owned(),
+            limit: Duration::from_secs(1),
+            credentials: Credentials::default(),
+            environment: Vec::new(),
+        };
+        let remote = Remote::new(options, GitProgram::default());
+        let judged = |code: i32| {
+            let stdout = format!("To /index.git\n*\tabc:{BRANCH}\t[new branch]\nDone\n");
+            let status = Some(ExitStatus::from_raw(code << 8));
+            remote.judge_push(Ended { status, stdout, stderr: "error: gone".to_owned() })
+        };
+        assert_eq!(judged(0).unwrap(), Pushed::Landed);
+        assert!(judged(1).unwrap_err().to_string().contains("gone"));
+    }
 
     #[test]
     fn only_the_line_of_the_branch_proves_anything() {
