@@ -49,13 +49,15 @@ fn a_lock_that_a_killed_follower_left_does_not_keep_the_mirror_from_following() 
     let remote = Bare::new();
     let served = Served::start(&["--index-remote", &remote.url(), "--index-poll-interval", "50ms", "--no-worker"]);
     wait_until("config.json to be there", || !remote.file("config.json").is_empty());
-    let lock = served.data_dir().join("index.git/refs/heads/main.lock");
-    std::fs::write(&lock, "").unwrap();
-    remote.commit("README.md", "moved");
     let head = || {
         let mut git = crate::support::git_remote::git(&served.data_dir().join("index.git"));
         String::from_utf8(git.args(["rev-parse", "main"]).output().unwrap().stdout).unwrap().trim().to_owned()
     };
+    // Otherwise the lock might be the follower's own, which is at its first commit.
+    wait_until("the mirror to have the first commit", || head() == remote.head());
+    let lock = served.data_dir().join("index.git/refs/heads/main.lock");
+    std::fs::File::create_new(&lock).unwrap();
+    remote.commit("README.md", "moved");
     wait_until("the mirror to follow", || head() == remote.head());
     assert!(!lock.exists());
 }
