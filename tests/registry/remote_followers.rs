@@ -57,7 +57,8 @@ fn a_lock_that_a_killed_follower_left_does_not_keep_the_mirror_from_following() 
     for lock in ["refs/heads/main.lock", "refs/supercargo/remote.lock"] {
         wait_until("the mirror to be up to date", || head() == remote.head());
         let lock = served.data_dir().join("index.git").join(lock);
-        std::fs::write(&lock, "").unwrap();
+        // The follower may have it itself at this moment.
+        wait_until("the lock to be free", || std::fs::File::create_new(&lock).is_ok());
         remote.commit("README.md", &lock.display().to_string());
         wait_until("the mirror to follow", || head() == remote.head());
         assert!(!lock.exists());
