@@ -93,7 +93,7 @@ fn a_mirror_merges_the_packs_that_its_fetches_bring() {
 
 /// Prints how long publishes are not visible when the machine of the active worker is lost.
 #[test]
-#[ignore = "it measures: run it alone, with --no-capture"]
+#[ignore = "it measures: `cargo nextest run --profile full --run-ignored only --no-capture remote_followers::takeover`"]
 fn takeover() {
     let remote = Bare::new();
     let arguments = ["--index-remote", &remote.url()];

@@ -15,7 +15,7 @@ const INDEX: &str = "index-of-the-killed-writer";
 
 /// Not a test: the process that the test below kills. Run in any other directory, it does nothing.
 #[test]
-#[ignore = "the process that the test below starts and kills: `cargo nextest run index::tests::crash`"]
+#[ignore = "the process that the test below starts and kills: `cargo nextest run --profile full index::tests::crash`"]
 fn the_killed_writer() {
     let path = std::env::current_dir().unwrap().join(INDEX);
     if !path.exists() {
