@@ -58,6 +58,7 @@ impl Bench {
         let deaths = self.deaths;
         self.arm(kind);
         let stalls = self.count_in_log("goes on");
+        let cut_off = self.count_cut_off();
         for _ in 0..PAIRS {
             for request in requests(&name, operation) {
                 self.insist(&request, kind)?;
@@ -78,6 +79,9 @@ impl Bench {
         if kind == Kind::Stall {
             // What was given up on is heard of once more, and must not change anything.
             self.wait("the end of the stall", |bench| bench.count_in_log("goes on") > stalls)?;
+            if self.point.is_performed() && self.count_cut_off() == cut_off {
+                return Err("a job stalled beyond its time limit, and was not cut off".to_owned());
+            }
         }
         self.come_to_rest()?;
         checks::check_crate(&self.served, &name, &wishes)
@@ -172,6 +176,11 @@ impl Bench {
                 return Err("serve ended without being told to".to_owned());
             }
         }
+    }
+
+    /// Jobs that were given up because they ran for too long.
+    fn count_cut_off(&self) -> usize {
+        self.served.log().matches("cut off: over the time limit").count()
     }
 
     fn count_in_log(&self, words: &str) -> usize {

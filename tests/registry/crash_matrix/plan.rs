@@ -96,6 +96,11 @@ impl Point {
         }
     }
 
+    /// Whether a job is performed there, so that one that stalls is over its time limit.
+    pub fn is_performed(&self) -> bool {
+        self.name == "queue.held" || self.name.starts_with("job.") || self.name.starts_with("index.")
+    }
+
     /// Whether the operation passes the point, and the kind of fault means something there.
     pub fn meets(&self, operation: Operation, kind: Kind) -> bool {
         match self.scope {
