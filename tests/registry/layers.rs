@@ -207,9 +207,12 @@ fn what_is_held_is_the_code_and_neither_its_comments_nor_its_tests() {
 #[test]
 fn every_file_of_tests_is_a_module() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/registry");
-    for (directory, parent) in
-        [(root.clone(), "main.rs"), (root.join("support"), "mod.rs"), (root.join("queue"), "mod.rs")]
-    {
+    for (directory, parent) in [
+        (root.clone(), "main.rs"),
+        (root.join("support"), "mod.rs"),
+        (root.join("queue"), "mod.rs"),
+        (root.join("attacks"), "mod.rs"),
+    ] {
         let modules = std::fs::read_to_string(directory.join(parent)).unwrap();
         for entry in std::fs::read_dir(&directory).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();

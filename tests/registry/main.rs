@@ -4,6 +4,7 @@ mod support;
 
 mod api_description;
 mod api_reading;
+mod attacks;
 mod auditing;
 mod backing_up;
 mod caching;

@@ -1,0 +1,1 @@
+//! Crate files that unpack differently in different programs or on different file systems.

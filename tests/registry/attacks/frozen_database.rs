@@ -1,0 +1,1 @@
+//! Anonymous requests while the database does not answer.

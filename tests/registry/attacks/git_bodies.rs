@@ -1,0 +1,1 @@
+//! Compressed bodies of git fetches.

@@ -1,0 +1,1 @@
+//! Filters of git fetches that cost memory and time.

@@ -1,0 +1,1 @@
+//! Requests that git does not understand.

@@ -1,0 +1,1 @@
+//! Connections that send next to nothing.

@@ -1,0 +1,1 @@
+//! Crates with large index lines, and many of them.

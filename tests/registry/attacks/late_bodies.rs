@@ -1,0 +1,1 @@
+//! Requests whose last byte arrives after the token was revoked.

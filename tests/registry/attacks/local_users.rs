@@ -1,0 +1,1 @@
+//! Other users of the same machine.

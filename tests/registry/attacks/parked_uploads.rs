@@ -1,0 +1,1 @@
+//! Uploads that are begun and not finished.

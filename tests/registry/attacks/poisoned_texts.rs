@@ -1,0 +1,1 @@
+//! Texts that a database index cannot hold.

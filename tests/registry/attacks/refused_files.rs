@@ -1,0 +1,1 @@
+//! Crate files of publishes that are refused or abandoned.

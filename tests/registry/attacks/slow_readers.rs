@@ -1,0 +1,1 @@
+//! Clients that read git answers slowly.

@@ -1,0 +1,1 @@
+//! Tokens made by a token that is revoked afterwards.

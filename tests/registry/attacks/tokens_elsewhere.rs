@@ -1,0 +1,1 @@
+//! Tokens that would be sent to another host.
