@@ -133,7 +133,7 @@ fn may_publish(caller: &Caller) -> Result<(), ApiError> {
             Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 format!(
-                    "the token `{}` may not publish: it needs the scope publish-new or publish-update, and has {scopes}. \
+                    "the token `{}` may not do this: it needs the scope publish-new or publish-update, and has {scopes}. \
                      Make a token with that scope, or one without restriction",
                     token.name
                 ),
