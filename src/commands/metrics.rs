@@ -10,8 +10,9 @@ use super::server::{Server, Site};
 use crate::database::Pool;
 use crate::jobs;
 use crate::queue::measures;
-use crate::web;
+use crate::web::health::Health;
 use crate::web::metrics::Metrics;
+use crate::web::{self, TrustedProxies, bounds};
 
 /// Upper bounds of the histograms of times, in seconds: from the fastest job to the longest time limit.
 const SECONDS: [f64; 16] =
@@ -20,6 +21,9 @@ const SECONDS: [f64; 16] =
 const JOBS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0];
 /// How often samples are put into their buckets; until then each takes memory.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Connections to the database: one, for what is read there.
+pub(super) const CONNECTIONS: u32 = 1;
 
 /// Connections of those who read them.
 const READERS: u32 = 64;
@@ -34,6 +38,7 @@ pub(super) fn install(pool: &Pool) -> Result<Metrics, CommandError> {
         .install_recorder()
         .map_err(failed)?;
     measures::describe();
+    bounds::describe();
     std::thread::Builder::new().name("metrics".to_owned()).spawn({
         let handle = handle.clone();
         move || {
@@ -43,12 +48,19 @@ pub(super) fn install(pool: &Pool) -> Result<Metrics, CommandError> {
             }
         }
     })?;
-    Ok(Metrics::new(handle, pool.clone(), jobs::registry()?.kinds()))
+    Ok(Metrics::new(handle, pool.clone(), jobs::registry()?.kinds())?)
 }
 
-/// Serves them alone.
-pub(super) fn serve(listener: TcpListener, metrics: Metrics) -> Result<Server, CommandError> {
+/// Serves them and the process's health, with connections and threads that requests to the registry can't use up.
+pub(super) fn serve(listener: TcpListener, metrics: Metrics, health: Health) -> Result<Server, CommandError> {
     tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
-    let router = web::metrics::router(metrics);
-    Server::start(Site { router, tls: None, max_connections: READERS }, listener)
+    let site = Site {
+        router: web::operator_router(metrics, health),
+        tls: None,
+        max_connections: READERS,
+        per_address: READERS,
+        trusted_proxies: TrustedProxies::default(),
+        threads: Some(1),
+    };
+    Server::start(site, listener)
 }

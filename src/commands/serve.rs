@@ -27,7 +27,7 @@ use crate::jobs::{Admission, NewCrates};
 use crate::package::RegistryUrls;
 use crate::queue::{Completions, Wakeups};
 use crate::web::index::{GitService, IndexState};
-use crate::web::{self, App, Settings, TrustedProxies};
+use crate::web::{self, AddressRequests, App, Settings, TrustedProxies, Uploads};
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     let mut signals = Signals::block()?;
@@ -79,7 +79,12 @@ fn serve_from(
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
     let takes_jobs = (!options.no_worker).then_some(&options.work);
     let following = Following { poll: options.index.index_poll_interval, config_json: Some(config_json) };
-    let working = Working::start(storage, &shared, takes_jobs, options.storage.database_pool_size, following)?;
+    let requests = options.storage.database_pool_size + metrics::CONNECTIONS;
+    let working = Working::start(storage, &shared, takes_jobs, requests, following)?;
+    let by_limit = open_files::connections_by_limit();
+    let max_connections = options.http.max_connections.map_or(by_limit, std::num::NonZeroU32::get);
+    let per_address = options.http.per_address(max_connections);
+    let trusted_proxies = TrustedProxies::new(&options.http.trusted_proxies);
     let settings = Settings {
         urls: registry_urls(options, &base_url, &format!("{scheme}://{address}")),
         base_url: base_url.clone(),
@@ -88,7 +93,9 @@ fn serve_from(
         auth_required: options.access.auth_required,
         policy: options.policy.policy(),
         publish_wait: options.publish_wait,
-        trusted_proxies: TrustedProxies::new(&options.http.trusted_proxies),
+        address_requests: AddressRequests::new(per_address, trusted_proxies.clone()),
+        trusted_proxies: trusted_proxies.clone(),
+        uploads: Uploads::new(options.http.max_upload_memory, storage.data_dir.path().to_owned()),
     };
     let Shared { pool, index, crate_store, wakeups, completions } = shared;
     let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };
@@ -98,19 +105,14 @@ fn serve_from(
     }
     let health = app.health.clone();
     let counting = Counting::start(app.download_counts.clone(), pool, options.download_flush_interval)?;
-    let mut router = web::router(app);
-    let metrics_server = match listeners.metrics {
-        Some(listener) => Some(metrics::serve(listener, metrics)?),
-        None => {
-            router = router.merge(web::metrics::router(metrics));
-            None
-        }
+    let (router, metrics_server) = match listeners.metrics {
+        Some(listener) => (web::router(app), Some(metrics::serve(listener, metrics, health.clone())?)),
+        None => (web::router_with_metrics(app, metrics), None),
     };
     let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
     let tls = tls.map(|config| (config, web::https_only::router(base_url.clone())));
-    let by_limit = open_files::connections_by_limit();
-    let max_connections = options.http.max_connections.map_or(by_limit, std::num::NonZeroU32::get);
-    let server = Server::start(Site { router, tls, max_connections }, listeners.requests)?;
+    let site = Site { router, tls, max_connections, per_address, trusted_proxies, threads: None };
+    let server = Server::start(site, listeners.requests)?;
     announce(storage, &base_url, options.access.auth_required)?;
     let signal = wait_for_the_end(&signals, certificate.as_ref())?;
     tracing::info!("{signal}: finishing requests and the batch at hand; once more to leave at once");

@@ -1,6 +1,8 @@
 //! An HTTP server on threads of its own.
 
 mod connections;
+mod conversation;
+mod places;
 mod watched;
 
 use std::net::{SocketAddr, TcpListener};
@@ -13,6 +15,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use self::connections::Connections;
 use super::CommandError;
+use crate::web::TrustedProxies;
 
 /// Takes an address, which the option `flag` named.
 pub(super) fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, CommandError> {
@@ -33,6 +36,11 @@ pub(super) struct Site {
     pub(super) tls: Option<(Arc<ServerConfig>, Router)>,
     /// Connections that are served at the same time.
     pub(super) max_connections: u32,
+    /// Those of one client, which a trusted proxy is not.
+    pub(super) per_address: u32,
+    pub(super) trusted_proxies: TrustedProxies,
+    /// Threads that answer; None for one a processor.
+    pub(super) threads: Option<usize>,
 }
 
 /// The HTTP server on threads of its own.
@@ -45,7 +53,11 @@ pub(super) struct Server {
 impl Server {
     /// Serves until it is stopped.
     pub(super) fn start(site: Site, listener: TcpListener) -> Result<Self, CommandError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("web").enable_all().build()?;
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Some(threads) = site.threads {
+            runtime.worker_threads(threads);
+        }
+        let runtime = runtime.thread_name("web").enable_all().build()?;
         listener.set_nonblocking(true)?;
         let listener = {
             let _entered = runtime.enter();

@@ -8,12 +8,14 @@ use super::storage::Keeper;
 use super::working::{Following, Shared, Working};
 use super::{CommandError, Storage, metrics};
 use crate::config::WorkerOptions;
+use crate::index::View;
 use crate::queue::{Completions, Wakeups};
+use crate::web::health::Health;
 
 /// How long somebody who reads the metrics may go on after the first SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
-/// Connections beside those for jobs: metrics take one now and then.
-const OTHER_CONNECTIONS: u32 = 1;
+/// Connections beside those for jobs: one to look at the process's health now and then.
+const OTHER_CONNECTIONS: u32 = 1 + metrics::CONNECTIONS;
 
 pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     let signals = Signals::block()?;
@@ -22,16 +24,21 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     let storage = Storage::attach(&options.storage)?;
     let index = storage.index_or_mirror(&options.storage, &options.index)?;
     let pool = storage.pool(&options.storage);
+    let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
+    let health = Health::new(pool.clone(), View::new(index.clone()), crate_store.clone());
     let measuring = match metrics_listener {
-        Some(listener) => Some(metrics::serve(listener, metrics::install(&pool)?)?),
+        Some(listener) => Some(metrics::serve(listener, metrics::install(&pool)?, health.clone())?),
         None => None,
     };
-    let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
     let following = Following { poll: options.index.index_poll_interval, config_json: None };
     let working = Working::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS, following)?;
+    if let Some(workers) = working.view() {
+        health.attend(workers);
+    }
     tracing::info!(data_dir = %storage.data_dir.path().display(), "taking jobs");
     let signal = signals.wait()?;
+    health.stop();
     tracing::info!("{signal}: finishing the batch at hand; once more to leave at once");
     signals.leave_at_the_next()?;
     working.stop();

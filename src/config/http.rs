@@ -24,11 +24,36 @@ pub struct HttpOptions {
     /// these headers are ignored.
     #[arg(long, env = "SUPERCARGO_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
-    /// How many connections are served at the same time; others wait
+    /// How many connections are served at the same time
     ///
-    /// Without it, as many as the limit of open files allows, at most 4096. A connection needs two open files.
+    /// Without it, as many as the limit of open files allows, at most 4096. A connection needs two open files. When all are
+    /// in use, a new one takes the place of the one that has been idle longest; if none is idle, it waits.
     #[arg(long, env = "SUPERCARGO_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<NonZeroU32>,
+    /// How many connections one client may have, and how many requests at the same time
+    ///
+    /// A client is an IPv4 address or an IPv6 network of 64 bits. Without it, a quarter of --max-connections, but 64 if
+    /// there are as many. Raise it for many machines behind one address. Connections of trusted proxies are not counted;
+    /// requests are counted for the client that the proxy names.
+    #[arg(long, env = "SUPERCARGO_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    pub max_connections_per_address: Option<NonZeroU32>,
+    /// How much memory publishes may take that arrive or are carried out, in bytes
+    ///
+    /// Others wait, and larger files that arrive are kept in the data directory meanwhile, at most four times as many bytes.
+    #[arg(long, env = "SUPERCARGO_MAX_UPLOAD_MEMORY", value_name = "BYTES", default_value_t = DEFAULT_UPLOAD_MEMORY, value_parser = clap::value_parser!(u64).range(MIN_UPLOAD_MEMORY..))]
+    pub max_upload_memory: u64,
+}
+
+const DEFAULT_UPLOAD_MEMORY: u64 = 256 * 1024 * 1024;
+/// Less would let a few publishes of the usual size wait for each other.
+const MIN_UPLOAD_MEMORY: u64 = 16 * 1024 * 1024;
+
+impl HttpOptions {
+    /// How many connections and requests one client may have, of so many connections.
+    pub fn per_address(&self, max_connections: u32) -> u32 {
+        let usual = || (max_connections / 4).max(max_connections.min(64));
+        self.max_connections_per_address.map_or_else(usual, NonZeroU32::get)
+    }
 }
 
 /// A network, or one address.
@@ -43,6 +68,21 @@ fn network(text: &str) -> Result<IpNet, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_client_has_a_quarter_of_the_connections_or_what_it_is_given() {
+        let options = |arguments: &[&str]| {
+            #[derive(clap::Parser)]
+            struct Given {
+                #[command(flatten)]
+                http: HttpOptions,
+            }
+            <Given as clap::Parser>::parse_from(["x"].iter().chain(arguments)).http
+        };
+        let usual = options(&[]);
+        assert_eq!([4096, 384, 100, 64, 2, 1].map(|all| usual.per_address(all)), [1024, 96, 64, 64, 2, 1]);
+        assert_eq!(options(&["--max-connections-per-address", "7"]).per_address(4096), 7);
+    }
 
     #[test]
     fn a_proxy_is_an_address_or_a_network() {

@@ -23,10 +23,11 @@ pub struct WorkerOptions {
 /// What `serve` and `worker` have in common.
 #[derive(Args, Debug, Clone)]
 pub struct WorkOptions {
-    /// Address and port for metrics alone, at /metrics in Prometheus' text format; port 0 picks a free one
+    /// Address and port for metrics, at /metrics in Prometheus' text format, and for /health/; port 0 picks a free one
     ///
-    /// Without this, `serve` has them at /metrics beside everything else, and `worker` has none. They tell the names of
-    /// queues and kinds of jobs, and numbers; no names of crates or users.
+    /// It has connections and a thread of its own, which requests to the registry can't use up. Without this, `serve` has
+    /// both beside everything else, and `worker` has none. Metrics tell the names of queues and kinds of jobs, and numbers;
+    /// no names of crates or users.
     #[arg(long, env = "SUPERCARGO_METRICS_LISTEN", value_name = "ADDR")]
     pub metrics_listen: Option<SocketAddr>,
     /// How long receipts of finished and failed jobs are kept

@@ -7,7 +7,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -53,6 +53,29 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
+/// What is one client where a client's connections and requests are limited: an IPv4 address, or the /64 network of an IPv6
+/// address, since whoever has one address of a /64 usually has all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AddressBlock(IpAddr);
+
+impl From<IpAddr> for AddressBlock {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) => Self(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()),
+            address @ IpAddr::V4(_) => Self(address),
+        }
+    }
+}
+
+impl fmt::Display for AddressBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(network) => write!(f, "{network}/64"),
+        }
+    }
+}
+
 /// The proxies whose word counts. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Arc<[IpNet]>);
@@ -62,7 +85,9 @@ impl TrustedProxies {
         Self(networks.into())
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    /// Whether this is the address of one of them.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
@@ -198,6 +223,16 @@ mod tests {
         assert_eq!(forwarded("proto=https"), "10.0.0.1");
         let both = [(header::FORWARDED, "for=1.1.1.1"), (X_FORWARDED_FOR, "192.0.2.1")];
         assert_eq!(client("10.0.0.1", &both), "192.0.2.1");
+    }
+
+    #[test]
+    fn an_ipv4_address_and_an_ipv6_network_of_64_bits_are_one_client() {
+        let block = |text: &str| AddressBlock::from(text.parse::<IpAddr>().unwrap());
+        assert_eq!(block("192.0.2.1").to_string(), "192.0.2.1");
+        assert_eq!(block("2001:db8:1:2:3:4:5:6").to_string(), "2001:db8:1:2::/64");
+        assert_eq!(block("2001:db8:1:2::1"), block("2001:db8:1:2:ffff::"));
+        assert_eq!(block("::ffff:192.0.2.1"), block("192.0.2.1"));
+        assert!(block("2001:db8:1:2::1") != block("2001:db8:1:3::1") && block("192.0.2.1") != block("192.0.2.2"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fmt;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::shortened::controls;
 use super::views::{ErrorDetail, Errors};
 use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
@@ -24,6 +25,10 @@ use crate::queue::JobError;
 
 /// Seconds after which a client may try again when something behind the registry is away.
 const RETRY_AFTER: u64 = 2;
+
+/// The longest detail, in characters: a list of twenty values that are 80 characters each fits. Whatever a message
+/// repeats, a client gets no more back than that, and nothing that controls its terminal.
+const MAX_DETAIL: usize = 4096;
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -76,6 +81,16 @@ impl ApiError {
         }
     }
 
+    /// The client has too much under way; it may try again shortly.
+    pub fn too_many(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    }
+
+    /// All clients together have too much under way.
+    pub fn busy(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    }
+
     /// The client has to say who it is; `challenges` say how.
     pub fn unauthorized(detail: impl Into<String>, challenges: Vec<String>) -> Self {
         Self { challenges, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
@@ -100,7 +115,12 @@ impl IntoResponse for ApiError {
             let error: &(dyn Error + 'static) = &failure;
             tracing::error!(status = self.status.as_u16(), error, "a request failed");
         }
-        let body = Errors { errors: vec![ErrorDetail { detail: self.detail }] };
+        let detail = if self.detail.len() > MAX_DETAIL || self.detail.chars().any(controls) {
+            self.detail.chars().filter(|&c| c == '\n' || !controls(c)).take(MAX_DETAIL).collect()
+        } else {
+            self.detail
+        };
+        let body = Errors { errors: vec![ErrorDetail { detail }] };
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -5,7 +5,7 @@
 //! token, also where everything else wants one, and so tell nothing but states: what failed and why is in the log.
 //!
 //! A look is kept for a second, however many ask, and only one is under way at a time: a part that hangs ties up one
-//! thread and not one for each question.
+//! thread and not one for each question. That thread is made for the look, so that it is there whatever else waits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -18,10 +18,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use diesel::RunQueryDsl;
 use serde::Serialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
-use super::App;
-use crate::index::ConfigJson;
+use crate::crate_store::CrateStore;
+use crate::database::Pool;
+use crate::index::{ConfigJson, View};
 use crate::queue::{Failure, JobError, WorkersView};
 
 /// How long an answer is good.
@@ -30,16 +31,24 @@ const FRESH: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is known of this process's health.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Health(Arc<Parts>);
 
-#[derive(Default)]
 struct Parts {
+    looked_at: LookedAt,
     stopping: AtomicBool,
     /// A look is under way.
     looking: Arc<AtomicBool>,
     last: Mutex<Option<(Instant, Report)>>,
     workers: OnceLock<WorkersView>,
+}
+
+/// What a look is taken at.
+#[derive(Clone)]
+struct LookedAt {
+    pool: Pool,
+    view: View,
+    crate_store: CrateStore,
 }
 
 /// The answer of `/health/ready`.
@@ -82,6 +91,16 @@ impl Report {
 }
 
 impl Health {
+    pub fn new(pool: Pool, view: View, crate_store: CrateStore) -> Self {
+        Self(Arc::new(Parts {
+            looked_at: LookedAt { pool, view, crate_store },
+            stopping: AtomicBool::default(),
+            looking: Arc::default(),
+            last: Mutex::default(),
+            workers: OnceLock::new(),
+        }))
+    }
+
     /// From now on the workers of this process count.
     pub fn attend(&self, workers: WorkersView) {
         // Set once, at the start.
@@ -93,12 +112,12 @@ impl Health {
         self.0.stopping.store(true, Ordering::Release);
     }
 
-    async fn report(&self, app: &App) -> Report {
+    async fn report(&self) -> Report {
         let mut last = self.0.last.lock().await;
         let report = match &*last {
             Some((at, report)) if at.elapsed() < FRESH => report.clone(),
             before => {
-                let report = self.look(app).await;
+                let report = self.look().await;
                 if before.as_ref().is_some_and(|(_, before)| before.status != report.status) {
                     tracing::warn!(?report, "the registry is {}", report.status);
                 }
@@ -109,26 +128,28 @@ impl Health {
         if self.0.stopping.load(Ordering::Acquire) { Report { status: "stopping", ..report } } else { report }
     }
 
-    async fn look(&self, app: &App) -> Report {
+    async fn look(&self) -> Report {
         let worker = self.worker();
         let hung = Report::of([PartState::NoAnswer, PartState::NoAnswer, PartState::NoAnswer, worker]);
         if self.0.looking.swap(true, Ordering::AcqRel) {
             return hung;
         }
-        let (app, looking) = (app.clone(), Arc::clone(&self.0.looking));
-        let look = tokio::task::spawn_blocking(move || {
-            let report = Report::of([database(&app), index(&app), store(&app), worker]);
-            looking.store(false, Ordering::Release);
-            report
+        let looked_at = self.0.looked_at.clone();
+        let looking = Looking(Arc::clone(&self.0.looking));
+        let (tell, told) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("health".to_owned());
+        let started = thread.spawn(move || {
+            let report = Report::of([looked_at.database(), looked_at.index(), looked_at.store(), worker]);
+            drop(looking);
+            // The receiver is gone when nobody waits any more.
+            let _ = tell.send(report);
         });
-        match tokio::time::timeout(PATIENCE, look).await {
-            Ok(Ok(report)) => report,
-            Ok(Err(_)) => {
-                self.0.looking.store(false, Ordering::Release);
-                hung
-            }
-            Err(_) => hung,
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread could be started to look at the registry's health");
+            return hung;
         }
+        // It is dropped unsent after a panic.
+        tokio::time::timeout(PATIENCE, told).await.ok().and_then(Result::ok).unwrap_or(hung)
     }
 
     /// A queue without a thread that talks to the database has nobody.
@@ -141,27 +162,38 @@ impl Health {
     }
 }
 
-fn database(app: &App) -> PartState {
-    let asked = app.pool.with_within(PATIENCE / 2, |connection| diesel::sql_query("SELECT 1").execute(connection));
-    match asked {
-        Ok(Ok(_)) => PartState::Ok,
-        Ok(Err(error)) => failed("database", &JobError::own(error).failure()),
-        Err(error) => failed("database", &JobError::own(error).failure()),
+/// There while a look is under way.
+struct Looking(Arc<AtomicBool>);
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
-fn index(app: &App) -> PartState {
-    match app.index.view.find(ConfigJson::PATH) {
-        Ok(Some(_)) => PartState::Ok,
-        Ok(None) => failed("index", &JobError::own("it has no config.json").failure()),
-        Err(error) => failed("index", &JobError::own(error).failure()),
+impl LookedAt {
+    fn database(&self) -> PartState {
+        let asked = self.pool.with_within(PATIENCE / 2, |connection| diesel::sql_query("SELECT 1").execute(connection));
+        match asked {
+            Ok(Ok(_)) => PartState::Ok,
+            Ok(Err(error)) => failed("database", &JobError::own(error).failure()),
+            Err(error) => failed("database", &JobError::own(error).failure()),
+        }
     }
-}
 
-fn store(app: &App) -> PartState {
-    match app.crate_store.check() {
-        Ok(()) => PartState::Ok,
-        Err(error) => failed("store", &JobError::own(error).failure()),
+    fn index(&self) -> PartState {
+        match self.view.find(ConfigJson::PATH) {
+            Ok(Some(_)) => PartState::Ok,
+            Ok(None) => failed("index", &JobError::own("it has no config.json").failure()),
+            Err(error) => failed("index", &JobError::own(error).failure()),
+        }
+    }
+
+    fn store(&self) -> PartState {
+        match self.crate_store.check() {
+            Ok(()) => PartState::Ok,
+            Err(error) => failed("store", &JobError::own(error).failure()),
+        }
     }
 }
 
@@ -171,16 +203,16 @@ fn failed(part: &str, error: &Failure) -> PartState {
 }
 
 /// Both, as full paths.
-pub(super) fn router(app: App) -> Router {
-    Router::new().route("/health/live", get(live)).route("/health/ready", get(ready)).with_state(app)
+pub(super) fn router(health: Health) -> Router {
+    Router::new().route("/health/live", get(live)).route("/health/ready", get(ready)).with_state(health)
 }
 
 async fn live() -> Response {
     Json(serde_json::json!({ "status": "live" })).into_response()
 }
 
-async fn ready(State(app): State<App>) -> Response {
-    let report = app.health.report(&app).await;
+async fn ready(State(health): State<Health>) -> Response {
+    let report = health.report().await;
     let status = if report.status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(report)).into_response()
 }

@@ -1,11 +1,14 @@
 //! HTTP, and the only async code. A handler parses, decides, makes one call down on a thread that may block, and answers.
 //! Nothing here writes the index.
 
+pub mod address_requests;
 pub mod api;
+pub mod bounds;
 pub mod client_address;
 pub mod download_counts;
 pub mod error;
 pub mod health;
+pub mod held_body;
 pub mod https_only;
 pub mod index;
 pub mod metrics;
@@ -14,17 +17,23 @@ pub mod pages;
 pub mod request_id;
 pub mod router;
 pub mod state;
+pub mod uploads;
 
 mod auth;
 mod body;
 mod conditions;
 mod hanging_up;
 mod private;
+mod request_form;
+mod shortened;
+mod turns;
 mod views;
 mod waiting;
 
-pub use client_address::{ClientAddress, TrustedProxies};
+pub use address_requests::AddressRequests;
+pub use client_address::{AddressBlock, ClientAddress, TrustedProxies};
 pub use error::ApiError;
 pub use request_id::RequestId;
-pub use router::router;
+pub use router::{operator_router, router, router_with_metrics};
 pub use state::{App, Settings};
+pub use uploads::Uploads;

@@ -1,12 +1,16 @@
 //! The description of the API, made from the code that serves it.
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Json, Router};
+use utoipa::ToSchema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{Components, Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, Response, Tag};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{App, api};
+use super::{ApiError, App, api};
 
 /// What the groups of calls are about.
 const TAGS: [(&str, &str); 11] = [
@@ -26,7 +30,17 @@ const TAGS: [(&str, &str); 11] = [
 /// The API, and its own description.
 pub(super) fn router() -> Router<App> {
     let (router, description) = described().split_for_parts();
-    router.route("/api/openapi.json", get(async move || Json(description)))
+    // Rendered once: it takes longer than most answers.
+    let rendered = match serde_json::to_vec(&description) {
+        Ok(rendered) => Ok(Bytes::from(rendered)),
+        Err(error) => Err(error.to_string()),
+    };
+    router.route("/api/openapi.json", get(async move || show(&rendered)))
+}
+
+fn show(rendered: &Result<Bytes, String>) -> Result<impl IntoResponse + use<>, ApiError> {
+    let rendered = rendered.clone().map_err(ApiError::internal)?;
+    Ok(([(CONTENT_TYPE, "application/json")], rendered))
 }
 
 /// The description of the API.
@@ -52,6 +66,10 @@ fn described() -> OpenApiRouter<App> {
             "A token as `cargo login` keeps it, with or without `Bearer` in front",
         ))),
     );
+    // Parameters refer to them, and nothing else does.
+    add::<api::crates::CratesSort>(&mut components);
+    add::<api::topics::TopicsSort>(&mut components);
+    add::<api::versions::VersionsSort>(&mut components);
     let tags = TAGS.map(|(name, description)| {
         let mut tag = Tag::new(name);
         tag.description = Some(description.to_owned());
@@ -69,6 +87,10 @@ fn described() -> OpenApiRouter<App> {
         }
     }
     router
+}
+
+fn add<T: ToSchema>(components: &mut Components) {
+    components.schemas.insert(T::name().into_owned(), T::schema());
 }
 
 /// What any call may be answered.

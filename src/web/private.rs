@@ -35,7 +35,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
         Ok(Err(detail)) => ApiError::unauthorized(detail, challenges(&app, parts.uri.path())),
         Err(failed) => failed,
     };
-    body::discard(&parts.headers, content);
+    body::discard(&parts.headers, content, body::STRANGER);
     refused.into_response()
 }
 

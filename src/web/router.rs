@@ -12,15 +12,45 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 
-use super::{ApiError, App, hanging_up, health, index, openapi, pages, private, request_id};
+use super::health::Health;
+use super::metrics::Metrics;
+use super::shortened::shortened;
+use super::{
+    ApiError, App, TrustedProxies, address_requests, hanging_up, health, index, metrics, openapi, pages, private,
+    request_form, request_id,
+};
 
 /// What says nothing about caches may not be kept by any: an answer about a crate is out of date with the next publish.
 const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
 /// Nobody is to guess that an answer is something else than it says.
 const AS_LABELLED: HeaderValue = HeaderValue::from_static("nosniff");
 
+/// Browsers that came by HTTPS come by nothing else for a year.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// The whole registry.
 pub fn router(app: App) -> Router {
+    registry(app, None)
+}
+
+/// The same with `/metrics`.
+pub fn router_with_metrics(app: App, metrics: Metrics) -> Router {
+    registry(app, Some(metrics))
+}
+
+/// What an operator's programs look at, for a listener of their own.
+pub fn operator_router(metrics: Metrics, health: Health) -> Router {
+    let router = Router::new().merge(metrics::router(metrics)).merge(health::router(health));
+    let router = router.method_not_allowed_fallback(method_not_allowed).fallback(async |uri: Uri| {
+        ApiError::not_found(format!(
+            "there is nothing at {}: this port has /metrics, /health/live and /health/ready",
+            shortened(uri.path())
+        ))
+    });
+    with_layers(router, TrustedProxies::default(), false)
+}
+
+fn registry(app: App, metrics: Option<Metrics>) -> Router {
     let index = index::router(app.index.clone(), &app.settings.base_url);
     let base_url = app.settings.base_url.clone();
     let trusted_proxies = app.settings.trusted_proxies.clone();
@@ -34,12 +64,25 @@ pub fn router(app: App) -> Router {
         .fallback(async move |uri: Uri| not_found(&base_url, &uri));
     let router =
         if app.settings.auth_required { router.layer(from_fn_with_state(app.clone(), private::guard)) } else { router };
+    let address_requests = app.settings.address_requests.clone();
+    let mut router = router
+        .layer(from_fn_with_state(address_requests, address_requests::limit))
+        .merge(health::router(app.health.clone()));
+    if let Some(metrics) = metrics {
+        router = router.merge(metrics::router(metrics));
+    }
+    with_layers(router, trusted_proxies, app.settings.base_url.starts_with("https://"))
+}
+
+/// What holds for every answer.
+fn with_layers(router: Router, trusted_proxies: TrustedProxies, is_https: bool) -> Router {
     router
-        .merge(health::router(app))
+        .layer(from_fn(request_form::check))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http().make_span_with(request_id::span).on_response(answered).on_failure(()))
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, NOT_KEPT))
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, AS_LABELLED))
+        .layer(SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, is_https.then_some(HTTPS_ONLY)))
         .layer(from_fn_with_state(trusted_proxies, request_id::identify))
         .layer(from_fn(hanging_up::notice))
 }
@@ -48,12 +91,15 @@ fn not_found(base_url: &str, uri: &Uri) -> ApiError {
     ApiError::not_found(format!(
         "there is nothing at {}: the API is under {base_url}/api/v1, the sparse index is sparse+{base_url}/index/ and the \
          git index {base_url}/git/index",
-        uri.path()
+        shortened(uri.path())
     ))
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{} does not take {}", shortened(uri.path()), shortened(method.as_str())),
+    )
 }
 
 fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {

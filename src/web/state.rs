@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use diesel::PgConnection;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
+use super::bounds::Bound;
 use super::download_counts::DownloadCounts;
 use super::health::Health;
 use super::index::IndexState;
-use super::{ApiError, TrustedProxies};
+use super::turns::Turns;
+use super::{AddressRequests, ApiError, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::search::Totals;
@@ -18,8 +21,11 @@ use crate::package::{Limits, Policy, RegistryUrls};
 use crate::queue::{Completions, Wakeups};
 use crate::{jobs, queue};
 
-/// Requests that may be in blocking code at the same time. Beyond it they wait, and hold nothing while they do.
+/// Requests that may be in blocking code at the same time. Beyond it they wait, and hold nothing while they do. Reads of
+/// the index are none of them: they need no database, and go on while all of these wait for it.
 const BLOCKING_CALLS: usize = 64;
+/// How long a request waits for its turn.
+const TURN: Duration = Duration::from_secs(60);
 
 /// The registry as the web sees it. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +44,8 @@ pub struct Parts {
     pub totals: Totals,
     /// Whether requests should be sent here.
     pub health: Health,
+    /// For opening tarballs.
+    pub(super) turns: Turns,
     blocking_calls: Arc<Semaphore>,
 }
 
@@ -59,6 +67,10 @@ pub struct Settings {
     pub publish_wait: Duration,
     /// Whose word about their clients counts.
     pub trusted_proxies: TrustedProxies,
+    /// How many requests a client may have at the same time.
+    pub address_requests: AddressRequests,
+    /// What uploads may take of memory and disk.
+    pub uploads: Uploads,
 }
 
 impl App {
@@ -71,6 +83,7 @@ impl App {
         settings: Settings,
     ) -> Self {
         let blocking_calls = Arc::new(Semaphore::new(BLOCKING_CALLS));
+        let health = Health::new(pool.clone(), index.view.clone(), crate_store.clone());
         Self(Arc::new(Parts {
             pool,
             crate_store,
@@ -80,7 +93,8 @@ impl App {
             settings,
             download_counts: DownloadCounts::default(),
             totals: Totals::default(),
-            health: Health::default(),
+            health,
+            turns: Turns::for_processors(),
             blocking_calls,
         }))
     }
@@ -104,7 +118,13 @@ impl App {
         &self,
         f: impl FnOnce(&App) -> Result<R, ApiError> + Send + 'static,
     ) -> Result<R, ApiError> {
-        let permit = Arc::clone(&self.blocking_calls).acquire_owned().await.map_err(ApiError::internal)?;
+        let Ok(permit) = timeout(TURN, Arc::clone(&self.blocking_calls).acquire_owned()).await else {
+            Bound::BlockingCalls.met("a request");
+            return Err(ApiError::busy(
+                "too many requests wait for the database; nothing was changed. Try again shortly",
+            ));
+        };
+        let permit = permit.map_err(ApiError::internal)?;
         let app = self.clone();
         let span = tracing::Span::current();
         tokio::task::spawn_blocking(move || {

@@ -16,12 +16,14 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Files outside `web` that may be async, and why.
-const ASYNC: [(&str, &str); 5] = [
+const ASYNC: [(&str, &str); 7] = [
     ("crate_store/mod.rs", "waits for the async interface of the object store"),
     ("crate_store/listing.rs", "the same"),
     ("crate_store/remote.rs", "bounds what it waits for"),
     ("commands/server.rs", "starts and stops the runtime that the web runs in"),
     ("commands/server/connections.rs", "accepts the connections that the web answers"),
+    ("commands/server/conversation.rs", "carries what is said on them"),
+    ("commands/server/places.rs", "waits until one of them can be accepted"),
 ];
 
 fn sources() -> Vec<(String, String)> {

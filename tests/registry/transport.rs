@@ -53,7 +53,17 @@ fn who_was_connected_when_the_signal_came_is_answered() {
 #[test]
 fn more_clients_than_connections_are_served_one_after_the_other() {
     let served = Served::start(&["--max-connections", "2"]);
-    let held: Vec<_> = (0..2).map(|_| connect(&served)).collect();
+    let token = served.token("ann");
+    // Connections at work: one that is idle would give way.
+    let held: Vec<_> = (0..2)
+        .map(|_| {
+            let mut stream = connect(&served);
+            let more = "Content-Length: 1000\r\nExpect: 100-continue";
+            stream.write_all(publish_head(&token, more).as_bytes()).unwrap();
+            stream.read_exact(&mut [0; 25]).unwrap();
+            stream
+        })
+        .collect();
     let mut third = connect(&served);
     third.write_all(b"GET /index/config.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     third.set_read_timeout(Some(std::time::Duration::from_millis(50))).unwrap();

@@ -2,9 +2,9 @@
 //!
 //! Nobody who is slow or silent keeps others waiting or a connection for himself for ever: each connection is a task of
 //! its own from the moment it is accepted, and the handshake, the head of a request, the answer that is not taken, and
-//! silence have their limits. The number of connections is bounded, since each costs open files; beyond it new ones wait
-//! in the kernel. A permit that every connection holds is the bound, and at the end all permits are the sign that none is
-//! left.
+//! silence have their limits. The number of connections is bounded, since each costs open files, and so is the share of one
+//! client: `places` says which connection is closed for a new one. At the end, places that are all free are the sign that no
+//! connection is left.
 //!
 //! After the word to stop, who was connected already is answered: connections that the kernel has taken are accepted, and
 //! one on which nothing was asked yet may still ask once, within two seconds. Connections that have been used and are idle
@@ -12,37 +12,31 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
-use hyper::body::Incoming;
-use hyper::service::Service;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Site;
-use super::watched::Watched;
+use super::conversation::{Client, builders, talk};
+use super::places::{Place, Places};
 
 /// The most time for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// The most time for the head of a request, and between two requests of an HTTP/1 connection.
-const REQUEST_HEAD: Duration = Duration::from_secs(30);
-/// How long a connection on which nothing was asked may still ask after the word to stop.
-const FIRST_REQUEST: Duration = Duration::from_secs(2);
 /// How long nothing is accepted after it failed for lack of something, such as open files.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
-/// How often it is said that connections wait for others to end.
-const SAY_FULL_EVERY: Duration = Duration::from_secs(60);
+/// What the kernel takes of an answer before the client has taken what came before it. With more, a slow client would
+/// make the kernel keep megabytes, and seem to take nothing for a minute and then very much.
+const UNSENT: u32 = 128 * 1024;
 
 /// The first byte of a TLS handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -53,8 +47,7 @@ pub(super) struct Connections {
     tls: Option<Tls>,
     http1: Builder<TokioExecutor>,
     http2: Builder<TokioExecutor>,
-    permits: Arc<Semaphore>,
-    max_connections: u32,
+    places: Arc<Places>,
 }
 
 struct Tls {
@@ -65,9 +58,7 @@ struct Tls {
 
 impl Connections {
     pub(super) fn new(site: Site) -> Self {
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(REQUEST_HEAD);
-        builder.http2().timer(TokioTimer::new());
+        let (http1, http2) = builders();
         let tls = site.tls.map(|(config, refusal)| Tls {
             acceptor: TlsAcceptor::from(config),
             refusal: TowerToHyperService::new(refusal),
@@ -75,11 +66,9 @@ impl Connections {
         Self {
             service: TowerToHyperService::new(site.router),
             tls,
-            // Which version it is, TLS has said; without TLS it is HTTP/1.
-            http1: builder.clone().http1_only(),
-            http2: builder.http2_only(),
-            permits: Arc::new(Semaphore::new(site.max_connections as usize)),
-            max_connections: site.max_connections,
+            http1,
+            http2,
+            places: Arc::new(Places::new(site.max_connections, site.per_address, site.trusted_proxies)),
         }
     }
 
@@ -90,22 +79,22 @@ impl Connections {
         mut stopped: oneshot::Receiver<()>,
     ) -> io::Result<()> {
         let (stop, stopping) = watch::channel(false);
-        let mut said_full = None;
         loop {
             let next = async {
-                let permit = self.permit(&mut said_full).await?;
-                Ok((listener.accept().await, permit))
+                let (stream, peer) = listener.accept().await?;
+                Ok((self.places.find(peer).await, stream, peer))
             };
-            let accepted = tokio::select! {
+            let accepted: io::Result<_> = tokio::select! {
                 biased;
                 // A sender that is gone means stop as well.
                 _ = &mut stopped => break,
                 accepted = next => accepted,
             };
             match accepted {
-                Ok((Ok((stream, peer)), permit)) => self.spawn(stream, peer, permit, &stopping),
-                Ok((Err(error), _)) if is_of_the_connection(&error) => {}
-                Ok((Err(error), _)) | Err(error) => {
+                Ok((Some(place), stream, peer)) => self.spawn(stream, peer, place, &stopping),
+                Ok((None, ..)) => {}
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) => {
                     tracing::error!(%error, "no connection can be accepted; trying again");
                     sleep(ACCEPT_AGAIN).await;
                 }
@@ -114,56 +103,46 @@ impl Connections {
         // The receivers are gone when there is no connection.
         let _ = stop.send(true);
         self.accept_waiting(listener.into_std()?, &stopping);
-        let _all = self.permits.acquire_many(self.max_connections).await;
+        self.places.all_free().await;
         Ok(())
-    }
-
-    async fn permit(&self, said_full: &mut Option<Instant>) -> io::Result<OwnedSemaphorePermit> {
-        if self.permits.available_permits() == 0 && said_full.is_none_or(|said| said.elapsed() > SAY_FULL_EVERY) {
-            tracing::warn!("all {} connections are taken, others wait: see --max-connections", self.max_connections);
-            *said_full = Some(Instant::now());
-        }
-        Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)
     }
 
     /// Accepts whom the kernel has let in already, as far as there is room.
     fn accept_waiting(self: &Arc<Self>, listener: std::net::TcpListener, stopping: &watch::Receiver<bool>) {
-        while let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
-            && let Ok((stream, peer)) = listener.accept()
+        while let Ok((stream, peer)) = listener.accept()
+            && let Some(place) = self.places.find_now(peer)
             && let Ok(()) = stream.set_nonblocking(true)
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            self.spawn(stream, peer, permit, stopping);
+            self.spawn(stream, peer, place, stopping);
         }
     }
 
-    fn spawn(
-        self: &Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        permit: OwnedSemaphorePermit,
-        stopping: &watch::Receiver<bool>,
-    ) {
+    fn spawn(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place, stopping: &watch::Receiver<bool>) {
         let (connections, stopping) = (Arc::clone(self), stopping.clone());
         tokio::spawn(async move {
-            connections.hold(stream, peer, stopping).await;
-            drop(permit);
+            let client = Client { peer, activity: &place.activity };
+            tokio::select! {
+                () = connections.hold(stream, client, stopping) => {}
+                () = place.activity.closed() => tracing::debug!(%peer, "closed an idle connection for a new one"),
+            }
         });
     }
 
     /// One connection, to its end.
-    async fn hold(&self, stream: TcpStream, peer: SocketAddr, stopping: watch::Receiver<bool>) {
-        send_at_once(&stream);
+    async fn hold(&self, stream: TcpStream, client: Client<'_>, stopping: watch::Receiver<bool>) {
+        set_up(&stream);
         let Some(tls) = &self.tls else {
-            return talk(&self.http1, stream, &self.service, peer, stopping).await;
+            return talk(&self.http1, stream, &self.service, client, stopping).await;
         };
+        let peer = client.peer;
         match timeout(HANDSHAKE, handshake(&tls.acceptor, stream)).await {
             Ok(Ok(Handshake::Done(stream))) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let builder = if is_http2 { &self.http2 } else { &self.http1 };
-                talk(builder, *stream, &self.service, peer, stopping).await;
+                talk(builder, *stream, &self.service, client, stopping).await;
             }
-            Ok(Ok(Handshake::NoTls(stream))) => talk(&self.http1, stream, &tls.refusal, peer, stopping).await,
+            Ok(Ok(Handshake::NoTls(stream))) => talk(&self.http1, stream, &tls.refusal, client, stopping).await,
             Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "a TLS handshake did not end in time"),
         }
@@ -171,9 +150,10 @@ impl Connections {
 }
 
 /// Without TCP_NODELAY a peer loses 40 ms on every answer of a connection it keeps.
-fn send_at_once(stream: &TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
+fn set_up(stream: &TcpStream) {
+    let unsent = || SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    if let Err(error) = stream.set_nodelay(true).and_then(|()| unsent()) {
+        tracing::debug!(%error, "TCP_NODELAY or TCP_NOTSENT_LOWAT could not be set");
     }
 }
 
@@ -190,49 +170,6 @@ async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> io::Result<Hand
         return Ok(Handshake::NoTls(stream));
     }
     Ok(Handshake::Done(Box::new(acceptor.accept(stream).await?)))
-}
-
-/// Answers requests until the client goes, something fails, or the word to stop.
-async fn talk(
-    builder: &Builder<TokioExecutor>,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    service: &TowerToHyperService<Router>,
-    peer: SocketAddr,
-    mut stopping: watch::Receiver<bool>,
-) {
-    let (stream, mut heard) = Watched::new(stream);
-    let service = hyper::service::service_fn(|mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        service.call(request)
-    });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => Some(ended),
-        _ = stopping.wait_for(|stopping| *stopping) => None,
-    };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            // The connection comes first, so that what has arrived is read before it is asked to end.
-            let first = tokio::select! {
-                biased;
-                ended = connection.as_mut() => Some(ended),
-                _ = heard.wait_for(|heard| *heard) => None,
-                () = sleep(FIRST_REQUEST) => None,
-            };
-            match first {
-                Some(ended) => ended,
-                None => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error, %peer, "a connection broke");
-    }
 }
 
 /// A connection that was reset while it waited says nothing about the next one.
@@ -253,8 +190,9 @@ mod tests {
             let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (stream, _) = listener.accept().await.unwrap();
             assert!(!stream.nodelay().unwrap());
-            send_at_once(&stream);
+            set_up(&stream);
             assert!(stream.nodelay().unwrap());
+            assert_eq!(SockRef::from(&stream).tcp_notsent_lowat().unwrap(), UNSENT);
         });
     }
 }

@@ -1,10 +1,12 @@
 //! A connection that ends when nothing moves on it, and that tells when the first byte has come.
 //!
 //! Three kinds of standstill have a limit. A client that has never said anything is waited for as long as for the head of a
-//! request. A client that takes nothing of an answer is waited for a minute. Everything else (a handler at work, an HTTP/2
+//! request. A client that takes nothing of an answer is waited for a minute, and one that takes next to nothing as long: of
+//! each minute in which it makes the server wait, it must take 64 KiB. Everything else (a handler at work, an HTTP/2
 //! connection between requests) may be silent for longer than any handler is.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,22 +15,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::web::bounds::Bound;
+
 /// Until the first byte.
 const SILENT: Duration = Duration::from_secs(30);
 /// For the client to take the next bytes of an answer.
 const NOT_TAKING: Duration = Duration::from_secs(60);
+/// What a client must take, in bytes, in so much time that it makes the server wait.
+const TAKEN: u64 = 64 * 1024;
 /// Without a byte in either direction.
 const QUIET: Duration = Duration::from_secs(600);
 
 /// A stream with limits.
 pub(super) struct Watched<S> {
     stream: S,
+    peer: SocketAddr,
     heard: watch::Sender<bool>,
     limits: Limits,
     /// When a byte was read or written for the last time.
     moved: Instant,
     /// Since when the client takes nothing; None if it does.
     not_taking: Option<Instant>,
+    /// How long it has made the server wait, and what it took meanwhile.
+    waited: Duration,
+    taken: u64,
     reading: Alarm,
     writing: Alarm,
 }
@@ -37,20 +47,31 @@ pub(super) struct Watched<S> {
 struct Limits {
     silent: Duration,
     not_taking: Duration,
+    taken: u64,
     quiet: Duration,
 }
 
 impl<S> Watched<S> {
     /// The receiver turns true with the first byte.
-    pub(super) fn new(stream: S) -> (Self, watch::Receiver<bool>) {
-        Self::with_limits(stream, Limits { silent: SILENT, not_taking: NOT_TAKING, quiet: QUIET })
+    pub(super) fn new(stream: S, peer: SocketAddr) -> (Self, watch::Receiver<bool>) {
+        Self::with_limits(stream, peer, Limits { silent: SILENT, not_taking: NOT_TAKING, taken: TAKEN, quiet: QUIET })
     }
 
-    fn with_limits(stream: S, limits: Limits) -> (Self, watch::Receiver<bool>) {
+    fn with_limits(stream: S, peer: SocketAddr, limits: Limits) -> (Self, watch::Receiver<bool>) {
         let (heard, receiver) = watch::channel(false);
-        let (moved, not_taking) = (Instant::now(), None);
-        let (reading, writing) = (Alarm::default(), Alarm::default());
-        (Self { stream, heard, limits, moved, not_taking, reading, writing }, receiver)
+        let watched = Self {
+            stream,
+            peer,
+            heard,
+            limits,
+            moved: Instant::now(),
+            not_taking: None,
+            waited: Duration::ZERO,
+            taken: 0,
+            reading: Alarm::default(),
+            writing: Alarm::default(),
+        };
+        (watched, receiver)
     }
 
     fn read(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<bool>>) -> Poll<io::Result<()>> {
@@ -71,13 +92,32 @@ impl<S> Watched<S> {
         }
     }
 
+    fn wrote(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &polled {
+            self.taken += *bytes as u64;
+        }
+        self.written(cx, polled)
+    }
+
     fn written<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            (self.moved, self.not_taking) = (Instant::now(), None);
+            self.moved = Instant::now();
+            if let Some(since) = self.not_taking.take() {
+                self.waited += self.moved - since;
+            }
+            if self.waited < self.limits.not_taking {
+                return polled;
+            }
+            if self.taken < self.limits.taken {
+                Bound::AnswerTime.met(self.peer.ip());
+                return Poll::Ready(Err(timed_out("the client takes next to nothing")));
+            }
+            (self.waited, self.taken) = (Duration::ZERO, 0);
             return polled;
         }
         let since = *self.not_taking.get_or_insert_with(Instant::now);
         ready!(self.writing.poll(cx, since + self.limits.not_taking));
+        Bound::AnswerTime.met(self.peer.ip());
         Poll::Ready(Err(timed_out("the client takes nothing")))
     }
 }
@@ -112,7 +152,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, content: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, content);
-        self.written(cx, polled)
+        self.wrote(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -121,7 +161,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         contents: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, contents);
-        self.written(cx, polled)
+        self.wrote(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -150,7 +190,7 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(20);
     const NEVER: Duration = Duration::from_secs(3600);
-    const NO_LIMITS: Limits = Limits { silent: NEVER, not_taking: NEVER, quiet: NEVER };
+    const NO_LIMITS: Limits = Limits { silent: NEVER, not_taking: NEVER, taken: 0, quiet: NEVER };
 
     fn run<T>(test: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
@@ -159,7 +199,7 @@ mod tests {
     /// A pipe that holds four bytes, with the server's end under watch.
     fn pipe(limits: Limits) -> (DuplexStream, Watched<DuplexStream>, watch::Receiver<bool>) {
         let (client, server) = duplex(4);
-        let (server, heard) = Watched::with_limits(server, limits);
+        let (server, heard) = Watched::with_limits(server, ([192, 0, 2, 1], 80).into(), limits);
         (client, server, heard)
     }
 
@@ -201,6 +241,33 @@ mod tests {
             let (sent, ()) = tokio::join!(server.write_all(b"12345678"), slow);
             sent.unwrap();
             assert_eq!(server.write_all(b"12345678").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        });
+    }
+
+    #[test]
+    fn a_client_that_takes_next_to_nothing_is_given_up_and_its_pauses_do_not_count() {
+        run(async {
+            let limits = Limits { not_taking: 5 * SHORT, taken: 100, ..NO_LIMITS };
+            let (mut client, mut server, _heard) = pipe(limits);
+            let slow = async {
+                loop {
+                    tokio::time::sleep(SHORT).await;
+                    client.read_u8().await.unwrap();
+                }
+            };
+            let sent = tokio::select! {
+                sent = server.write_all(&[0; 100]) => sent,
+                () = slow => unreachable!(),
+            };
+            assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::TimedOut);
+
+            let (mut client, mut server, _heard) = pipe(limits);
+            for _ in 0..10 {
+                // Nothing is to be sent for so long.
+                tokio::time::sleep(SHORT).await;
+                server.write_all(b"1").await.unwrap();
+                client.read_u8().await.unwrap();
+            }
         });
     }
 }

@@ -1,12 +1,14 @@
 //! Queries and JSON bodies, refused in the form that cargo reads.
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::web::{ApiError, body};
+use crate::database::caller::Caller;
+use crate::web::shortened::shortened;
+use crate::web::{ApiError, App, auth, body};
 
 /// What stands behind the `?`. Unknown parameters are ignored.
 pub struct ApiQuery<T>(pub T);
@@ -17,13 +19,38 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let found = Query::from_request_parts(parts, state).await;
         found.map(|Query(query)| Self(query)).map_err(|rejection| {
-            ApiError::new(StatusCode::BAD_REQUEST, format!("the query can't be read: {}", rejection.body_text()))
+            ApiError::new(
+                StatusCode::BAD_REQUEST,
+                format!("the query can't be read: {}", shortened(&rejection.body_text())),
+            )
         })
     }
 }
 
+/// Who sends a request, and its body as [`json_body`] reads it. The body is read when the caller is known and `may` do
+/// this: until then nobody can make the registry wait for it.
+pub async fn callers_json<T: DeserializeOwned>(
+    app: &App,
+    request: Request,
+    limit: usize,
+    may: impl FnOnce(&Caller) -> Result<(), ApiError>,
+) -> Result<(Caller, T), ApiError> {
+    let (parts, content) = request.into_parts();
+    let (caller, refused) = match auth::authenticate(app, &parts).await {
+        Ok(caller) => (may(&caller).map(|()| caller), body::USER),
+        Err(refused) => (Err(refused), body::STRANGER),
+    };
+    match caller {
+        Ok(caller) => Ok((caller, json_body(&parts.headers, content, limit).await?)),
+        Err(error) => {
+            body::discard(&parts.headers, content, refused);
+            Err(error)
+        }
+    }
+}
+
 /// A body of at most `limit` bytes of JSON, whatever type it says to have. Unknown fields are ignored.
-pub async fn json_body<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limit: usize) -> Result<T, ApiError> {
+async fn json_body<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limit: usize) -> Result<T, ApiError> {
     let allowed = format!("{limit} for a request of this kind");
     let body = body::read(headers, body, limit, &allowed).await?;
     let mut reader = serde_json::Deserializer::from_slice(&body);
@@ -32,6 +59,9 @@ pub async fn json_body<T: DeserializeOwned>(headers: &HeaderMap, body: Body, lim
     let ended = read.and_then(|value| reader.end().map(|()| value).map_err(|error| (".".to_owned(), error)));
     ended.map_err(|(path, error)| {
         let place = if path == "." { String::new() } else { format!(" at {path}") };
-        ApiError::new(StatusCode::BAD_REQUEST, format!("the request's JSON can't be read{place}: {error}"))
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            format!("the request's JSON can't be read{}: {}", shortened(&place), shortened(&error.to_string())),
+        )
     })
 }

@@ -28,13 +28,14 @@ use diesel::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::input::{ApiQuery, json_body};
+use self::input::{ApiQuery, callers_json};
 use self::output::{AnyError, Empty};
 use self::path::ApiPath;
 use super::App;
 use crate::database::rows::{self, CountedCrate};
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
+use crate::web::shortened::shortened;
 
 /// Every call, each with its description. A crate may be called `new`; no version is called like the other words.
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -90,9 +91,4 @@ fn no_such_crate(name: &str) -> ApiError {
 
 fn no_such_version(name: &CrateName, version: &str) -> ApiError {
     ApiError::not_found(format!("the crate `{name}` has no version {}", shortened(version)))
-}
-
-/// As much of a client's own text as an error repeats.
-fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(100).collect()
 }

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::path::CratePath;
-use super::{AnyError, ApiPath, crate_name, json_body, no_such_crate};
+use super::{AnyError, ApiPath, callers_json, crate_name, no_such_crate};
 use crate::database::caller::Caller;
 use crate::database::owners;
 use crate::database::ownership::{self, Change};
+use crate::database::scope::Scope;
 use crate::database::{PoolError, crates};
-use crate::web::auth::{self, Authenticated};
+use crate::web::auth::Authenticated;
 use crate::web::views::OwnerView;
 use crate::web::{ApiError, App};
 
@@ -139,11 +140,10 @@ async fn change(
     request: Request,
     change: Change,
 ) -> Result<Json<OwnersChanged>, ApiError> {
-    let (parts, body) = request.into_parts();
-    let caller = auth::authenticate(&app, &parts).await;
-    let asked: Result<OwnerChange, ApiError> = json_body(&parts.headers, body, MAX_BODY).await;
-    let (caller, asked) = (caller?, asked?);
-    let name = crate_name(&name)?;
+    let name = crate_name(&name);
+    let may = |caller: &Caller| name.as_ref().map_or(Ok(()), |name| Ok(caller.may(Scope::ChangeOwners, name)?));
+    let (caller, asked): (_, OwnerChange) = callers_json(&app, request, MAX_BODY, may).await?;
+    let name = name?;
     let msg = app.blocking(move |app| Ok(carry_out(app, &caller, &name, &asked.users, change)??)).await?;
     Ok(Json(OwnersChanged { ok: true, msg }))
 }

@@ -3,21 +3,25 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::database::caller::Caller;
+use crate::database::scope::Scope;
 use crate::database::{crate_limits, versions};
 use crate::fault;
 use crate::index::entry::Entry;
 use crate::jobs::publish_version::{self, PublishError};
 use crate::package::policy::Advice;
 use crate::package::{self, CrateName, Limits, Package, Version};
+use crate::web::body::Arriving;
 use crate::web::error::is_outage;
+use crate::web::uploads::CompleteUpload;
 use crate::web::views::Errors;
 use crate::web::waiting::JobWaiter;
 use crate::web::{ApiError, App, auth, body};
@@ -68,10 +72,10 @@ pub struct PublishBody(Vec<u8>);
         (status = 400, body = Errors, description = "What was sent can't be published"),
         (status = 401, body = Errors, description = "There is no token"),
         (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is no owner"),
-        (status = 408, body = Errors, description = "The body stopped coming"),
+        (status = 408, body = Errors, description = "The body came too slowly"),
         (status = 409, body = Errors, description = "The version is published already"),
         (status = 413, body = Errors, description = "The crate is too large"),
-        (status = 429, body = Errors, description = "Too many publishes of this user; `Retry-After` says when to try again"),
+        (status = 429, body = Errors, description = "Too many publishes of this user, lately or at once; `Retry-After` says when to try again"),
     )
 )]
 pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Published>, ApiError> {
@@ -79,21 +83,12 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     let caller = match auth::authenticate(&app, &parts).await {
         Ok(caller) => caller,
         Err(refused) => {
-            body::discard(&parts.headers, body);
+            body::discard(&parts.headers, body, body::STRANGER);
             return Err(refused);
         }
     };
-    let max_crate = match largest_crate(&app, &parts.headers).await {
-        Ok(max_crate) => max_crate,
-        Err(failed) => {
-            body::discard(&parts.headers, body);
-            return Err(failed);
-        }
-    };
-    let max_metadata = app.settings.limits.max_metadata;
-    let allowed = format!("{max_crate} for the crate file and {max_metadata} for its metadata");
-    let body = body::read(&parts.headers, body, max_crate + max_metadata + FRAMING, &allowed).await?;
-    let accepted = app.blocking(move |app| accept(app, &caller, body)).await?;
+    let mut upload = receive(&app, &caller, &parts.headers, body).await?;
+    let accepted = app.blocking(move |app| accept(app, &caller, upload.load()?)).await?;
     let shown = match accepted.waiter {
         Some(waiter) => waiter.wait(app.index.view.index(), app.settings.publish_wait).await,
         None => false,
@@ -109,6 +104,43 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     }
     fault::point_after(AFTER, "request.answered");
     Ok(Json(Published { warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
+}
+
+/// The body, once there is memory for it. Who may not publish anything is refused before it is read.
+async fn receive(app: &App, caller: &Caller, headers: &HeaderMap, body: Body) -> Result<CompleteUpload, ApiError> {
+    let may = async {
+        may_publish(caller)?;
+        largest_crate(app, headers).await
+    };
+    let max_crate = match may.await {
+        Ok(max_crate) => max_crate,
+        Err(refused) => {
+            body::discard(headers, body, body::USER);
+            return Err(refused);
+        }
+    };
+    let max_metadata = app.settings.limits.max_metadata;
+    let allowed = format!("{max_crate} for the crate file and {max_metadata} for its metadata");
+    let body = Arriving::new(headers, body, max_crate + max_metadata + FRAMING, allowed)?;
+    app.settings.uploads.receive((caller.user.id, &caller.user.login), body).await?.complete().await
+}
+
+/// Whether the token is good for some publish. For which one is looked at when the name is known.
+fn may_publish(caller: &Caller) -> Result<(), ApiError> {
+    let token = &caller.token;
+    match &token.scopes {
+        Some(scopes) if !scopes.0.iter().any(|scope| matches!(scope, Scope::PublishNew | Scope::PublishUpdate)) => {
+            Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                format!(
+                    "the token `{}` may not do this: it needs the scope publish-new or publish-update, and has {scopes}. \
+                     Make a token with that scope, or one without restriction",
+                    token.name
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The largest crate file that this request may bring: as long as the crate's name is not known, the largest of all crates'
@@ -141,7 +173,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     let own =
         app.pool.with(|connection| publish_version::check(connection, name, num, caller, &settings.admission))??;
     fault::point("request.read")?;
-    let package = request.open(&settings.urls, &own.over(&settings.limits))?;
+    let package = app.turns.take(|| request.open(&settings.urls, &own.over(&settings.limits)))?;
     let advice = judge(app, &package)?;
     let line = Entry::new(&package, Utc::now()).to_line();
     app.crate_store.put(package.checksum, package.crate_file.clone())?;

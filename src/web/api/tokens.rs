@@ -10,10 +10,10 @@ use diesel::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AnyError, ApiPath, Empty, json_body};
+use super::{AnyError, ApiPath, Empty, callers_json};
 use crate::database::audit::{Action, Event};
 use crate::database::tokens::{self, NewToken, Token};
-use crate::web::auth::{self, Authenticated};
+use crate::web::auth::Authenticated;
 use crate::web::{ApiError, App};
 
 const MAX_BODY: usize = 64 * 1024;
@@ -153,10 +153,9 @@ pub async fn list(State(app): State<App>, Authenticated(caller): Authenticated) 
     responses((status = 200, description = "The token", body = TokenMade), AnyError),
 )]
 pub async fn create(State(app): State<App>, request: Request) -> Result<Json<TokenMade>, ApiError> {
-    let (parts, body) = request.into_parts();
-    let caller = auth::authenticate(&app, &parts).await;
-    let wanted: Result<TokenRequest, ApiError> = json_body(&parts.headers, body, MAX_BODY).await;
-    let (caller, wanted) = (caller?, wanted?.api_token);
+    let (caller, wanted): (_, TokenRequest) =
+        callers_json(&app, request, MAX_BODY, |caller| Ok(caller.unrestricted()?)).await?;
+    let wanted = wanted.api_token;
     caller.may_make_token_until(wanted.expired_at)?;
     let wanted = NewToken {
         name: wanted.name,

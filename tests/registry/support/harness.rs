@@ -18,7 +18,7 @@ use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::{App, Settings, TrustedProxies, router};
+use supercargo::web::{AddressRequests, App, Settings, TrustedProxies, Uploads, router};
 use tower::ServiceExt;
 
 use super::cluster;
@@ -121,6 +121,8 @@ impl TestRegistry {
             auth_required: false,
             publish_wait: Duration::ZERO,
             trusted_proxies: TrustedProxies::default(),
+            address_requests: AddressRequests::unlimited(),
+            uploads: Uploads::new(64 * 1024 * 1024, directory.path().to_owned()),
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };

@@ -222,6 +222,11 @@ impl Served {
         format!("127.0.0.1:{port}")
     }
 
+    /// The number of `serve` (the first process).
+    pub fn process_id(&self) -> u32 {
+        self.processes[0].id()
+    }
+
     /// Waits until `serve` (the first process) ends by itself.
     pub fn wait_for_status(&mut self) -> std::process::ExitStatus {
         self.processes.remove(0).wait().unwrap()
@@ -259,6 +264,11 @@ impl Drop for Served {
 
 /// The address a process listens on, from the kernel's tables; None if it does not.
 pub fn listening_address(process: u32) -> Option<String> {
+    listening_addresses(process).into_iter().next()
+}
+
+/// All of them.
+pub fn listening_addresses(process: u32) -> Vec<String> {
     let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
         .unwrap()
         .filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok())
@@ -268,9 +278,9 @@ pub fn listening_address(process: u32) -> Option<String> {
     let listening = table
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .find(|columns| columns.len() > 9 && columns[3] == "0A" && sockets.iter().any(|socket| socket == columns[9]));
-    let port = listening?[1].rsplit(':').next().unwrap().to_owned();
-    Some(format!("127.0.0.1:{}", u16::from_str_radix(&port, 16).unwrap()))
+        .filter(|columns| columns.len() > 9 && columns[3] == "0A" && sockets.iter().any(|socket| socket == columns[9]));
+    let ports = listening.map(|columns| u16::from_str_radix(columns[1].rsplit(':').next().unwrap(), 16).unwrap());
+    ports.map(|port| format!("127.0.0.1:{port}")).collect()
 }
 
 /// Waits until a serving process says where it is.

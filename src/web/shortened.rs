@@ -1,0 +1,38 @@
+//! What a client sent, as an error or a line of the log repeats it.
+
+use std::borrow::Cow;
+
+/// Characters that are repeated.
+const SHOWN: usize = 100;
+
+/// At most 100 characters, without those that control a terminal or the direction of text.
+pub fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= SHOWN && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Cow::Borrowed(text);
+    }
+    let mut characters = text.chars().filter(|&c| !controls(c));
+    let mut shown: String = characters.by_ref().take(SHOWN).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether a character changes how what stands around it is shown.
+pub fn controls(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_plain_text_is_repeated_and_everything_else_is_cut() {
+        assert_eq!(shortened("/api/v1/crates/foo"), "/api/v1/crates/foo");
+        assert_eq!(shortened("a\u{1b}[31m\u{202e}ä\n"), "a[31mä");
+        assert_eq!(shortened(&"ä".repeat(100)), "ä".repeat(100));
+        assert_eq!(shortened(&"x".repeat(60_000)), format!("{}…", "x".repeat(100)));
+    }
+}
