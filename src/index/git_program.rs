@@ -20,6 +20,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::error::IndexError;
+use super::git_limits::{Dies, GitLimits};
 
 /// How often a running command is looked at.
 const POLL: Duration = Duration::from_millis(5);
@@ -96,8 +97,10 @@ impl GitProgram {
     ) -> Result<(), IndexError> {
         let mut stderr = tempfile::tempfile().map_err(IndexError::file("make a temporary file for", repository))?;
         let shared = |file: &File| file.try_clone().map_err(IndexError::file("open", repository));
-        let mut child = self
-            .command()
+        let mut command = self.command();
+        // It works on after this process has died, and holds the lock meanwhile.
+        GitLimits::BACKGROUND.apply(&mut command, Dies::Later);
+        let mut child = command
             .arg("--git-dir")
             .arg(repository)
             .args(arguments)
@@ -132,11 +135,8 @@ pub(super) struct Ended {
 /// Runs a command, which asks nothing and dies with this process, and keeps what it says.
 pub(super) fn run_to_its_end(mut command: Command, limit: Duration) -> std::io::Result<Ended> {
     let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
-    // SAFETY: the closure makes one system call and allocates nothing, which is what is allowed between fork and exec.
-    unsafe {
-        // It has the environment's secrets, and nobody to report to.
-        command.pre_exec(|| nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into));
-    }
+    // It has the environment's secrets, and nobody to report to.
+    GitLimits::REMOTE.apply(&mut command, Dies::WithItsStarter);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::from(stdout.try_clone()?))

@@ -5,14 +5,13 @@ mod accept_encoding;
 mod git;
 mod plain_text;
 mod sparse;
-mod upload_pack;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{any, get, post};
 
-pub use upload_pack::GitService;
+pub use git::{GitService, Limits};
 
 use crate::index::View;
 

@@ -26,3 +26,10 @@ pub fn unavailable(text: &str) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     response
 }
+
+/// 429: this client has enough for now.
+pub fn too_many(text: &str) -> Response {
+    let mut response = sentence(StatusCode::TOO_MANY_REQUESTS, text);
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    response
+}

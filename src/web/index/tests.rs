@@ -1,6 +1,8 @@
 //! The index through a real listener: raw HTTP for the sparse protocol, the real git for the other one.
 
 mod fetching;
+mod listing;
+mod sharing;
 mod sparse_files;
 
 use std::path::Path;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::index::{Change, Committed, GitProgram, Index};
+use crate::web::ClientAddress;
 
 /// A listening server and its index; both end with it.
 struct Server {
@@ -24,13 +27,19 @@ impl Server {
     }
 
     fn start_with(git: impl FnOnce(&Index) -> GitService) -> Server {
+        Server::start_as(ClientAddress::default(), GitProgram::default(), git)
+    }
+
+    /// A server that takes each client for this one, and runs this git.
+    fn start_as(client: ClientAddress, program: GitProgram, git: impl FnOnce(&Index) -> GitService) -> Server {
         let directory = tempfile::tempdir().unwrap();
-        let index = Index::open_or_init(&directory.path().join("index")).unwrap();
+        let index = Index::open_or_init_with(&directory.path().join("index"), program).unwrap();
         let state = IndexState { view: View::new(index.clone()), git: git(&index) };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(async move { axum::serve(listener, router(state, "http://registry.test")).await });
+        let app = router(state, "http://registry.test").layer(axum::Extension(client));
+        runtime.spawn(async move { axum::serve(listener, app).await });
         Server { url, index, directory, _runtime: runtime }
     }
 

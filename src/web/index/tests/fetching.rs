@@ -177,8 +177,12 @@ fn fetch_requests_that_make_no_sense_are_refused() {
     assert_eq!(post(&[kind, ("Content-Encoding", "br")], b"0000"), 415);
     assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], b"0000"), 400);
     let bomb = gzip(&vec![b'0'; 17 * 1024 * 1024]);
-    assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &bomb), 413);
-    assert_eq!(post(&[kind], b"zzzz"), 500, "git itself refuses it");
+    assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &bomb), 400, "it goes on behind its end");
+    let want = format!("0032want {}\n0000", "1".repeat(40));
+    let long = [want, "0032have 1111111111111111111111111111111111111111\n".repeat(42_000)].concat();
+    assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &gzip(long.as_bytes())), 413);
+    assert_eq!(post(&[kind], long.as_bytes()), 413);
+    assert_eq!(post(&[kind], b"zzzz"), 400);
     assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &gzip(b"0000")), 200, "nothing is wanted");
 }
 
@@ -195,18 +199,24 @@ fn a_protocol_header_with_odd_characters_is_not_passed_on() {
 
 #[test]
 fn a_fetch_that_finds_no_free_process_is_told_to_come_again() {
-    let server = Server::start_with(|index| GitService::with_limits(index, 0, Duration::from_millis(1)));
-    let answer = server.get("/git/index/info/refs?service=git-upload-pack", &[]);
+    let limits = Limits { processes: 0, wait: Duration::from_millis(1), ..Limits::default() };
+    let server = Server::start_with(|index| GitService::with_limits(index, limits));
+    let head = server.commit(&[("1/a", "one")]).head.commit.unwrap();
+    let headers = [("Content-Type", "application/x-git-upload-pack-request")];
+    let want = format!("0032want {head}\n00000009done\n");
+    let answer = server.send("POST", "/git/index/git-upload-pack", &headers, want.as_bytes());
     assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
     insta::assert_snapshot!(answer.text(), @"Too many fetches at once; try again in a few seconds.");
 }
 
 #[test]
 fn a_finished_fetch_gives_its_process_back() {
-    let server = Server::start_with(|index| GitService::with_limits(index, 1, Duration::from_secs(30)));
+    let server = Server::start_with(|index| GitService::with_limits(index, Limits { processes: 1, ..Limits::default() }));
     server.commit(&[("1/a", "one")]);
     for n in 0..3 {
-        succeeded(server.git(&["clone", "-q", &server.git_url(), &format!("clone-{n}")]));
+        // Another depth each time, so that nothing is kept for the next one.
+        let depth = format!("--depth={}", n + 1);
+        succeeded(server.git(&["clone", "-q", &depth, &server.git_url(), &format!("clone-{n}")]));
     }
 }
 

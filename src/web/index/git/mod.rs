@@ -2,15 +2,36 @@
 //!
 //! The address has no `.git` at its end and there is one address only: cargo takes an index by its URL, and two URLs of
 //! one index are two sources to it.
+//!
+//! What a request costs is bounded before git is started. References come from memory; a request for objects is read whole
+//! (`body`), held against the protocol (`request`), and waits for one of a few processes (`limits`, `child`). Their answers
+//! go to disk at git's pace (`spool`), from where clients take them at their own (`follow`), several of them the same one
+//! (`kept`).
+
+mod body;
+mod child;
+mod follow;
+mod kept;
+mod limits;
+mod packets;
+mod protocol;
+mod references;
+mod request;
+mod service;
+mod spool;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 
+pub use limits::Limits;
+pub use service::GitService;
+
+use self::protocol::Version;
 use super::plain_text::{BEING_FETCHED, sentence, unavailable};
-use super::upload_pack::{Request, read_request};
 use super::{Served, blocking};
+use crate::web::ClientAddress;
 
 const READ_ONLY: &str = "The index is read-only; use cargo publish.";
 
@@ -27,7 +48,10 @@ pub async fn about(State(served): State<Served>) -> impl IntoResponse {
 pub async fn info_refs(State(served): State<Served>, uri: Uri, headers: HeaderMap) -> Response<Body> {
     let query = uri.query().unwrap_or_default();
     match query.split('&').find_map(|pair| pair.strip_prefix("service=")) {
-        Some("git-upload-pack") => answer(&served, Request::advertisement(&headers)).await,
+        Some("git-upload-pack") => match not_there_yet(&served).await {
+            Some(refusal) => refusal,
+            None => served.index.git.references(Version::of(&headers)).await,
+        },
         Some("git-receive-pack") => sentence(StatusCode::FORBIDDEN, READ_ONLY),
         Some(_) => sentence(StatusCode::FORBIDDEN, "There is no such git service here; git-upload-pack is."),
         None => sentence(
@@ -38,7 +62,12 @@ pub async fn info_refs(State(served): State<Served>, uri: Uri, headers: HeaderMa
 }
 
 /// `POST /git/index/git-upload-pack`: a fetch.
-pub async fn upload_pack(State(served): State<Served>, headers: HeaderMap, body: Body) -> Response<Body> {
+pub async fn upload_pack(
+    State(served): State<Served>,
+    address: ClientAddress,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
     if content_type != Some(b"application/x-git-upload-pack-request") {
         return sentence(
@@ -46,28 +75,26 @@ pub async fn upload_pack(State(served): State<Served>, headers: HeaderMap, body:
             "A fetch has the content type application/x-git-upload-pack-request.",
         );
     }
-    match read_request(&headers, body).await {
-        Ok(input) => answer(&served, Request::fetch(&headers, input)).await,
-        Err(refusal) => refusal,
+    match not_there_yet(&served).await {
+        Some(refusal) => refusal,
+        None => served.index.git.fetch(&headers, address, body).await,
     }
 }
 
-/// What git says, once there is something to ask it about: an empty repository would be taken for an empty index.
-async fn answer(served: &Served, request: Request) -> Response<Body> {
+/// The answer while there is nothing to ask git about: an empty repository would be taken for an empty index.
+async fn not_there_yet(served: &Served) -> Option<Response<Body>> {
     let index = served.index.view.index();
-    if index.remote().is_some() {
-        let index = index.clone();
-        match blocking(move || index.is_being_fetched()).await {
-            Some(Ok(false)) => {}
-            Some(Ok(true)) => return unavailable(BEING_FETCHED),
-            Some(Err(error)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the index can't be read");
-                return unavailable("The index can't be read at the moment; the server's log tells why.");
-            }
-            None => return unavailable("The server is shutting down."),
+    index.remote()?;
+    let index = index.clone();
+    match blocking(move || index.is_being_fetched()).await {
+        Some(Ok(false)) => None,
+        Some(Ok(true)) => Some(unavailable(BEING_FETCHED)),
+        Some(Err(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the index can't be read");
+            Some(unavailable("The index can't be read at the moment; the server's log tells why."))
         }
+        None => Some(unavailable("The server is shutting down.")),
     }
-    served.index.git.answer(request).await
 }
 
 /// A push.

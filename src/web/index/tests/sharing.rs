@@ -1,0 +1,226 @@
+//! Which fetches start git, and what becomes of those whose clients are slow.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use super::*;
+
+/// A git that notes each start of `upload-pack` in a file.
+struct CountedGit {
+    directory: tempfile::TempDir,
+}
+
+impl CountedGit {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let counted = Self { directory };
+        let script = format!(
+            "#!/bin/sh\ncase \" $* \" in *' upload-pack '*) echo \"$*\" >> '{}' ;; esac\nexec git \"$@\"\n",
+            counted.notes().display()
+        );
+        let program = counted.directory.path().join("git");
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        counted
+    }
+
+    fn notes(&self) -> PathBuf {
+        self.directory.path().join("notes")
+    }
+
+    fn program(&self) -> GitProgram {
+        GitProgram { executable: self.directory.path().join("git"), ..GitProgram::default() }
+    }
+
+    /// Starts for objects, and starts to learn what git can do.
+    fn starts(&self) -> (usize, usize) {
+        let notes = std::fs::read_to_string(self.notes()).unwrap_or_default();
+        let to_learn = notes.lines().filter(|line| line.contains("--advertise-refs")).count();
+        (notes.lines().count() - to_learn, to_learn)
+    }
+
+    fn server(&self, limits: Limits) -> Server {
+        self.server_for(ClientAddress::default(), limits)
+    }
+
+    fn server_for(&self, client: ClientAddress, limits: Limits) -> Server {
+        Server::start_as(client, self.program(), |index| GitService::with_limits(index, limits))
+    }
+}
+
+impl Server {
+    /// A file that can't be compressed, of so many bytes.
+    fn commit_noise(&self, length: usize) -> String {
+        let mut noise = vec![0; length];
+        rand::fill(&mut noise[..]);
+        let change = Change { path: "no/is/noise".to_owned(), content: Some(noise), message: "Noise".to_owned() };
+        let writer = self.index.lock_writer().unwrap();
+        let committed = writer.commit(&self.index.head().unwrap(), &[change]).unwrap();
+        committed.head.commit.unwrap().to_string()
+    }
+
+    /// Sends a request for all objects of a commit, of this depth, and reads the head of the answer.
+    fn begin_to_clone(&self, commit: &str, depth: usize) -> TcpStream {
+        let depth = format!("deepen {depth}\n");
+        let body = format!("0032want {commit}\n{:04x}{depth}00000009done\n", depth.len() + 4);
+        let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
+        let head = format!(
+            "POST /git/index/git-upload-pack HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\
+             Content-Type: application/x-git-upload-pack-request\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+        stream
+    }
+}
+
+/// More than the buffers of a connection hold.
+const LARGE: usize = 24 << 20;
+
+#[test]
+fn references_start_no_process() {
+    let git = CountedGit::new();
+    let server = git.server(Limits { processes: 0, ..Limits::default() });
+    for n in 0..5 {
+        server.commit(&[("1/a", &n.to_string())]);
+        for version in ["0", "1", "2"] {
+            let protocol = format!("protocol.version={version}");
+            succeeded(server.git(&["-c", &protocol, "ls-remote", &server.git_url()]));
+        }
+    }
+    assert_eq!(git.starts(), (0, 2), "one for each form in which git says what it can do");
+}
+
+#[test]
+fn clones_of_one_state_are_one_process() {
+    let git = CountedGit::new();
+    let server = git.server(Limits::default());
+    server.commit(&[("config.json", "{}"), ("1/a", "one")]);
+    let clone = |name: &str, arguments: &[&str]| {
+        let url = server.git_url();
+        succeeded(server.git(&[&["clone", "-q", "--bare"], arguments, &[&url, name]].concat()));
+        let clone = server.directory.path().join(name);
+        succeeded(super::git(&clone, &["fsck", "--full", "--strict"]));
+        succeeded(super::git(&clone, &["show", "HEAD:1/a"]))
+    };
+    assert_eq!(clone("first", &[]), "one");
+    assert_eq!(git.starts().0, 1);
+    for n in 0..3 {
+        assert_eq!(clone(&format!("more-{n}"), &[]), "one");
+    }
+    assert_eq!(git.starts().0, 1);
+    for n in 0..3 {
+        assert_eq!(clone(&format!("shallow-{n}"), &["--depth=1"]), "one");
+    }
+    assert_eq!(git.starts().0, 2);
+    server.commit(&[("1/a", "two")]);
+    assert_eq!(clone("later", &[]), "two");
+    assert_eq!(git.starts().0, 3);
+}
+
+#[test]
+fn clones_at_once_are_one_process() {
+    let git = CountedGit::new();
+    let server = git.server(Limits::default());
+    let commit = server.commit_noise(LARGE);
+    let mut streams: Vec<TcpStream> = (0..8).map(|_| server.begin_to_clone(&commit, 1)).collect();
+    let mut answers = Vec::new();
+    for stream in &mut streams {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.len() > LARGE);
+        answers.push(answer);
+    }
+    assert!(answers.iter().all(|answer| answer[answer.len() - 1000..] == answers[0][answers[0].len() - 1000..]));
+    assert_eq!(git.starts().0, 1);
+}
+
+#[test]
+fn an_answer_is_forgotten_when_the_branch_has_moved_on() {
+    let git = CountedGit::new();
+    let server = git.server(Limits { kept_behind: Duration::ZERO, ..Limits::default() });
+    let commit = server.commit(&[("1/a", "one")]).head.commit.unwrap().to_string();
+    let read = || server.begin_to_clone(&commit, 1).read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(read(), read());
+    assert_eq!(git.starts().0, 1);
+    server.commit(&[("1/a", "two")]);
+    read();
+    assert_eq!(git.starts().0, 2);
+}
+
+#[test]
+fn clients_that_read_nothing_keep_no_process() {
+    let git = CountedGit::new();
+    let server = git.server(Limits { processes: 1, ..Limits::default() });
+    let commit = server.commit_noise(LARGE);
+    let _silent: Vec<TcpStream> = (1..=4).map(|depth| server.begin_to_clone(&commit, depth)).collect();
+    succeeded(server.git(&["clone", "-q", "--bare", &server.git_url(), "clone"]));
+    assert_eq!(git.starts().0, 5);
+}
+
+#[test]
+fn a_client_that_takes_too_little_is_cut_off() {
+    let git = CountedGit::new();
+    let window = Duration::from_millis(50);
+    let server = git.server(Limits { answers: 1, window, ..Limits::default() });
+    let commit = server.commit_noise(LARGE);
+    let mut silent = server.begin_to_clone(&commit, 1);
+    // It waits for the only place.
+    succeeded(server.git(&["clone", "-q", "--bare", &server.git_url(), "clone"]));
+    let mut answer = Vec::new();
+    let ended = silent.read_to_end(&mut answer);
+    assert!(ended.is_err() || !answer.ends_with(b"0\r\n\r\n"), "a part is not taken for the whole");
+    assert!(answer.len() < LARGE);
+}
+
+#[test]
+fn a_client_may_not_have_all_places() {
+    let git = CountedGit::new();
+    let client = ClientAddress::from(std::net::IpAddr::from([192, 0, 2, 1]));
+    let limits = Limits { answers_by_address: 1, wait: Duration::from_millis(1), ..Limits::default() };
+    let server = git.server_for(client, limits);
+    let commit = server.commit_noise(LARGE);
+    let silent = server.begin_to_clone(&commit, 1);
+    let headers = [("Content-Type", "application/x-git-upload-pack-request")];
+    let body = format!("0032want {commit}\n00000009done\n");
+    let fetch = || server.send("POST", "/git/index/git-upload-pack", &headers, body.as_bytes());
+    let answer = fetch();
+    assert_eq!((answer.status, answer.header("retry-after")), (429, "5"));
+    insta::assert_snapshot!(answer.text(), @"Too many fetches at once from your address; try again in a few seconds.");
+    drop(silent);
+    while fetch().status == 429 {}
+    assert_eq!(fetch().status, 200);
+}
+
+#[test]
+fn without_room_on_the_disk_clients_are_served_at_their_own_pace() {
+    let git = CountedGit::new();
+    for spooled in [0, 3 << 20] {
+        let limits = Limits { spooled, spooled_indexes: 0, ..Limits::default() };
+        let server = git.server(limits);
+        let commit = server.commit_noise(LARGE);
+        let mut streams: Vec<TcpStream> = (0..3).map(|depth| server.begin_to_clone(&commit, depth + 1)).collect();
+        for stream in &mut streams {
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            assert!(answer.len() > LARGE && answer.ends_with(b"0\r\n\r\n"), "{}", answer.len());
+        }
+        succeeded(server.git(&["clone", "-q", "--bare", &server.git_url(), "clone"]));
+    }
+}
+
+#[test]
+fn a_client_that_hangs_up_ends_its_process() {
+    let git = CountedGit::new();
+    let server = git.server(Limits { processes: 1, spooled: 0, spooled_indexes: 0, ..Limits::default() });
+    let commit = server.commit_noise(LARGE);
+    // Without room on the disk git works for as long as the client reads.
+    let silent = server.begin_to_clone(&commit, 1);
+    drop(silent);
+    succeeded(server.git(&["clone", "-q", "--bare", &server.git_url(), "clone"]));
+}
