@@ -20,6 +20,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::error::IndexError;
+use crate::process;
 
 /// How often a running command is looked at.
 const POLL: Duration = Duration::from_millis(5);
@@ -132,11 +133,8 @@ pub(super) struct Ended {
 /// Runs a command, which asks nothing and dies with this process, and keeps what it says.
 pub(super) fn run_to_its_end(mut command: Command, limit: Duration) -> std::io::Result<Ended> {
     let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
-    // SAFETY: the closure makes one system call and allocates nothing, which is what is allowed between fork and exec.
-    unsafe {
-        // It has the environment's secrets, and nobody to report to.
-        command.pre_exec(|| nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into));
-    }
+    // It has the environment's secrets, and nobody to report to.
+    process::die_with_this_process(&mut command, Signal::SIGKILL);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::from(stdout.try_clone()?))
