@@ -29,7 +29,10 @@ const PASSAGE: u32 = 0o010;
 pub(super) fn close(data_dir: &DataDir) -> Result<(), CommandError> {
     let path = data_dir.path();
     let failed = |error| {
-        CommandError::while_doing(format!("the data directory {} can't be closed to other users", path.display()), error)
+        CommandError::while_doing(
+            format!("the data directory {} can't be closed to other users", path.display()),
+            error,
+        )
     };
     let found = fs::metadata(path).map_err(failed)?;
     let me = nix::unistd::geteuid();

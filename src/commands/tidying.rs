@@ -86,7 +86,11 @@ impl Schedule {
             tracing::info!(file = place, "moved a crate file that no version needs to the quarantine");
         }
         for file in expired {
-            tracing::info!(file = file.location, size = file.size, "removed from the quarantine, where its time was over");
+            tracing::info!(
+                file = file.location,
+                size = file.size,
+                "removed from the quarantine, where its time was over"
+            );
         }
         Ok(())
     }

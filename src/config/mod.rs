@@ -171,7 +171,5 @@ pub fn fail_points() -> String {
 
 /// Whether an option was given as an argument, which `ps` shows, and not by the environment.
 pub fn is_on_command_line(option: &str) -> bool {
-    std::env::args_os().any(|argument| {
-        argument.to_str().is_some_and(|text| text.split('=').next() == Some(option))
-    })
+    std::env::args_os().any(|argument| argument.to_str().is_some_and(|text| text.split('=').next() == Some(option)))
 }

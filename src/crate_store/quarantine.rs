@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use futures_util::{TryFutureExt, TryStreamExt};
-use object_store::path::Path as Location;
 use object_store::ObjectStoreExt;
+use object_store::path::Path as Location;
 
 use super::{CrateStore, CrateStoreError, location};
 use crate::package::Checksum;
@@ -64,8 +64,8 @@ impl CrateStore {
 
     /// Puts it back where it was.
     pub fn put_back(&self, aside: &SetAside) -> Result<(), CrateStoreError> {
-        let back = self.store.rename(&aside.place, &location(aside.checksum));
-        self.wait_for(|| aside.place.to_string(), None, back)
+        let original = location(aside.checksum);
+        self.wait_for(|| aside.place.to_string(), None, self.store.rename(&aside.place, &original))
     }
 
     /// Removes it for good.

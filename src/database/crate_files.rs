@@ -4,7 +4,7 @@
 //! it alone from before it asks for versions to after the removal. `jobs::unused_files` argues why that is enough.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer, Nullable, Text};
+use diesel::sql_types::{Bool, Integer};
 
 use super::schema::versions;
 use crate::package::Checksum;
@@ -15,7 +15,7 @@ pub(super) const CLASS: i32 = 0x6669_6c65;
 
 diesel::define_sql_function! {
     /// Shares a lock until the transaction ends.
-    fn pg_advisory_xact_lock_shared(class: Integer, key: Integer) -> Nullable<Text>;
+    fn pg_advisory_xact_lock_shared(class: diesel::sql_types::Integer, key: diesel::sql_types::Integer) -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
 }
 
 /// The number of a file's lock. Two files of one number only wait for each other.

@@ -55,8 +55,7 @@ impl NewVersion<'_> {
     /// Adds the version as queued; None if the crate has it, whatever its build metadata. From here to the end of the
     /// transaction nobody removes its crate file.
     pub fn insert(&self, connection: &mut PgConnection) -> QueryResult<Option<i32>> {
-        let hold =
-            crate_files::pg_advisory_xact_lock_shared(crate_files::CLASS, crate_files::key(self.checksum));
+        let hold = crate_files::pg_advisory_xact_lock_shared(crate_files::CLASS, crate_files::key(self.checksum));
         let inserted: Option<(i32, Option<String>)> = diesel::insert_into(versions::table)
             .values((
                 versions::crate_id.eq(self.crate_id),

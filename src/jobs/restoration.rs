@@ -9,11 +9,11 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::sync_crate;
+use crate::crate_store::{CrateStore, CrateStoreError};
 use crate::database::audit::{self, Action, Actor, Event};
 use crate::database::crates::Crate;
 use crate::database::owners::Owner;
 use crate::database::restored::{RestoredVersion, date_crate};
-use crate::crate_store::{CrateStore, CrateStoreError};
 use crate::database::{crate_files, crates, dependencies, versions};
 use crate::index::entry::{Entry, EntryDependency, EntryError, with_yanked};
 use crate::index::path::index_path;

@@ -51,11 +51,7 @@ pub enum UnusedFileError {
 }
 
 /// Removes the file of a checksum unless a version needs it; true if it did.
-pub fn remove(
-    connection: &mut PgConnection,
-    store: &CrateStore,
-    checksum: Checksum,
-) -> Result<bool, UnusedFileError> {
+pub fn remove(connection: &mut PgConnection, store: &CrateStore, checksum: Checksum) -> Result<bool, UnusedFileError> {
     let Some(aside) = set_aside(connection, store, checksum)? else { return Ok(false) };
     store.discard(&aside)?;
     Ok(true)

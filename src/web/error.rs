@@ -135,9 +135,10 @@ impl From<CrateStoreError> for ApiError {
     fn from(error: CrateStoreError) -> Self {
         match error {
             CrateStoreError::Full { .. } => Self {
-                detail: "the registry's disk is nearly full, so it takes no crate files; nothing was changed. Its operator \
+                detail:
+                    "the registry's disk is nearly full, so it takes no crate files; nothing was changed. Its operator \
                          has to make room"
-                    .to_owned(),
+                        .to_owned(),
                 ..Self::unavailable(error)
             },
             error => Self::unavailable(error),

@@ -168,7 +168,12 @@ fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
 }
 
 /// Accepts the version, also if the connection breaks.
-fn enqueue_surely(app: &App, package: &Package, line: &str, caller: &Caller) -> Result<Option<JobWaiter>, PublishError> {
+fn enqueue_surely(
+    app: &App,
+    package: &Package,
+    line: &str,
+    caller: &Caller,
+) -> Result<Option<JobWaiter>, PublishError> {
     match enqueue(app, package, line, caller) {
         Err(PublishError::Database(lost)) if is_outage(&lost) => {
             after_lost_connection(app, package, line, caller, lost)

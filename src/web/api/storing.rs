@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Refuses what need not be stored: nobody waits for it, there is no room, or its user has uploaded enough for today.
 /// What comes further counts as uploaded, whatever becomes of it.
 pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(), ApiError> {
-    caller.waits()?;
+    caller.waits().inspect_err(|_| tracing::debug!("the client hung up before its crate file was stored"))?;
     let size = package.crate_file.len();
     app.crate_store.check_room(size as u64)?;
     let Some(allowance) = app.settings.admission.upload_allowance else { return Ok(()) };

@@ -39,8 +39,7 @@ impl Private {
     fn start_again(&mut self) {
         let mut command = with_usual_umask(supercargo());
         command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--publish-wait", "60s", "--data-dir"]);
-        let mut child =
-            command.arg(self.data_dir()).args(&self.arguments).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = command.arg(self.data_dir()).args(&self.arguments).stdout(Stdio::null()).spawn().unwrap();
         self.url = wait_for_url(&mut child, &self.data_dir());
         self.child = Some(child);
     }
