@@ -1,9 +1,9 @@
 //! Child processes that do not outlive this one.
 
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid};
@@ -21,7 +21,7 @@ fn die_with(command: &mut Command, parent: Pid, signal: Signal) {
     unsafe {
         command.pre_exec(move || {
             set_pdeathsig(signal)?;
-            if getppid() == parent { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
+            if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
         });
     }
 }
@@ -35,7 +35,7 @@ mod tests {
         let mut command = Command::new("true");
         // As the child of a killed process sees it: its parent is another process by now.
         die_with(&mut command, Pid::from_raw(getpid().as_raw() + 1), Signal::SIGKILL);
-        assert_eq!(command.spawn().unwrap_err().kind(), io::ErrorKind::Interrupted);
+        assert_eq!(command.spawn().unwrap_err().raw_os_error(), Some(Errno::ESRCH as i32));
         let mut command = Command::new("true");
         die_with_this_process(&mut command, Signal::SIGKILL);
         assert!(command.status().unwrap().success());

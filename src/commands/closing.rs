@@ -55,8 +55,7 @@ pub(super) fn close(data_dir: &DataDir) -> Result<(), CommandError> {
     let was_open = found.mode() & OTHERS & !allowed != 0;
     let closed = close_entries(path, was_open).map_err(failed)?;
     if was_open {
-        let mode = 0o700 | (found.mode() & allowed);
-        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
+        fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
     }
     if was_open || closed > 0 {
         tracing::info!(data_dir = %path.display(), files = closed, "closed the data directory to other users");

@@ -26,9 +26,9 @@ struct Left {
 }
 
 impl UploadAllowance {
-    /// Takes the size of an upload from the user's bucket: Ok(None) if there was something in it, or else how long to
-    /// wait. One upload may be larger than what is left; the next one waits for it. It is a commit of its own, which
-    /// waits for no disk: what a crash of the database forgets is only counted too little.
+    /// Takes the size of an upload from the user's bucket: Ok(None) if there was as much in it, or else how long to wait.
+    /// An upload that is larger than the whole allowance needs a full bucket, and the next one waits for it. It is a
+    /// commit of its own, which waits for no disk: a crash of the database may forget the draws of the last second.
     pub fn draw(
         self,
         connection: &mut PgConnection,
@@ -48,7 +48,8 @@ impl UploadAllowance {
                      - (SELECT size FROM given),
                  filled_at = clock_timestamp()
              WHERE bucket.tokens
-                     + extract(epoch FROM clock_timestamp() - bucket.filled_at) * (SELECT allowance FROM given) / 86400 > 0
+                     + extract(epoch FROM clock_timestamp() - bucket.filled_at) * (SELECT allowance FROM given) / 86400
+                 >= (SELECT least(size, allowance) FROM given)
              RETURNING tokens",
         )
         .bind::<Integer, _>(user)
@@ -60,9 +61,10 @@ impl UploadAllowance {
             return Ok(None);
         }
         let missing = statement(
-            "SELECT -(tokens + extract(epoch FROM clock_timestamp() - filled_at) * $1 / 86400) AS tokens
-             FROM rate_limit_buckets WHERE user_id = $2 AND action = 'upload'",
+            "SELECT $1 - (tokens + extract(epoch FROM clock_timestamp() - filled_at) * $2 / 86400) AS tokens
+             FROM rate_limit_buckets WHERE user_id = $3 AND action = 'upload'",
         )
+        .bind::<Double, _>(float(self.0.min(size as u64)))
         .bind::<Double, _>(float(self.0))
         .bind::<Integer, _>(user)
         .get_result::<Left>(connection)?;

@@ -140,7 +140,7 @@ fn a_refused_publish_does_not_take_the_file_of_another_with_the_same_bytes() {
         wait_until_passed(&served);
         // The second one stores the same file, fails, and removes it.
         arm(&served, "request.before_commit=error");
-        assert_eq!(http::publish(&served.url, &token, &package).status, 503);
+        assert_eq!(http::publish(&served.url, &token, &package).status, 500);
         assert!(!place_of(&served, &package).exists(), "the refused publish left its file");
         first.join().unwrap().good();
     });
@@ -170,7 +170,7 @@ fn a_removal_that_lost_its_lock_puts_the_file_back() {
         assert_eq!(ended.count, 1);
         // Another publish finds no file, stores it and is accepted, before the sleeper wakes up.
         http::publish(&served.url, &token, &package).good();
-        assert_eq!(refused.join().unwrap(), 503);
+        assert_eq!(refused.join().unwrap(), 500);
     });
     assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
     assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
@@ -210,11 +210,15 @@ fn a_user_uploads_no_more_in_a_day_than_allowed_refused_publishes_included() {
     for number in 0..3 {
         arm(&served, "request.before_commit=error");
         let refused = http::publish(&served.url, &ann, &Package::new(&format!("crate-{number}"), "1.0.0"));
-        assert_eq!(refused.status, 503, "{}", refused.text());
+        assert_eq!(refused.status, 500, "{}", refused.text());
     }
     let limited = http::publish(&served.url, &ann, &Package::new("crate-3", "1.0.0"));
     assert_eq!(limited.status, 429, "{}", limited.text());
-    assert!(limited.retry_after.is_some_and(|seconds| (1..=3600).contains(&seconds)), "{:?}", limited.retry_after);
+    assert!(
+        limited.retry_after.is_some_and(|seconds| (28_000..=28_801).contains(&seconds)),
+        "{:?}",
+        limited.retry_after
+    );
     let said = limited.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
     let begin = format!(
         "too many requests: `ann` may upload {} bytes of crate files in a day, those of refused publishes included; try again in ",
