@@ -88,7 +88,7 @@ fn populate(pool: &Pool, index: &Index, crate_store: &CrateStore, crates: usize)
         let version = IndexedVersion::parse(&line)?.with_file(&content, &Limits::default())?;
         crate_store.put(checksum, content.into())?;
         let name = name.parse()?;
-        pool.with(|connection| restore(connection, &name, &[version], &[], (Action::Import, &actor)))??;
+        pool.with(|connection| restore(connection, crate_store, &name, &[version], &[], (Action::Import, &actor)))??;
     }
     let environment = Environment { index: index.clone(), crate_store: crate_store.clone() };
     let (wakeups, completions) = (Wakeups::default(), Completions::default());

@@ -5,6 +5,7 @@
 pub mod config;
 pub mod fault;
 pub mod package;
+mod process;
 mod statement;
 
 // L1: one outside thing each, none knows another

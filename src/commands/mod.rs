@@ -4,20 +4,24 @@ pub mod error;
 pub mod serve;
 
 mod backup;
+mod closing;
 mod counting;
 mod data_dir;
 mod import;
+mod lock_holders;
 mod log;
 mod metrics;
 mod migrate;
 mod monitor;
 mod open_files;
 mod operate;
+mod privacy;
 mod reporting;
 mod server;
 mod setup;
 mod signals;
 mod storage;
+mod tidying;
 mod tls;
 mod verify;
 mod verifying;
@@ -36,6 +40,7 @@ use crate::{admin, fault};
 
 /// Runs a command. An error is one sentence on standard error and exit code 1; wrong arguments never come here.
 pub fn run(cli: Cli) -> ExitCode {
+    privacy::begin();
     let reporting = cli.reports().and_then(Reporting::start);
     if cli.reports().is_some() {
         reporting::log_panics();

@@ -10,7 +10,7 @@ use chrono::Utc;
 use serde_json::Value;
 
 use super::signals::Signals;
-use super::{CommandError, storage};
+use super::{CommandError, privacy, storage};
 use crate::config::MonitorOptions;
 use crate::index::Remote;
 use crate::monitor::delivery::{self, Receivers};
@@ -34,6 +34,9 @@ pub(super) fn monitor(options: &MonitorOptions) -> ExitCode {
 }
 
 fn look_after(options: &MonitorOptions) -> Result<Severity, CommandError> {
+    for file in options.pages.pagerduty_key_file.iter().chain(&options.pages.webhook_secret_file) {
+        privacy::warn_of_readers(file, "the secret");
+    }
     if options.test_page {
         return test_page(options);
     }

@@ -22,6 +22,7 @@ use super::working::{Following, Shared, Working};
 use super::{CommandError, Storage};
 use crate::config::{AccessOptions, ServeOptions, WhoMayCreate};
 use crate::database::rate_limits::RateLimits;
+use crate::database::upload_allowance::UploadAllowance;
 use crate::index::View;
 use crate::jobs::{Admission, NewCrates};
 use crate::package::RegistryUrls;
@@ -166,6 +167,7 @@ fn admission(options: &AccessOptions) -> Result<Admission, CommandError> {
             WhoMayCreate::Admins => NewCrates::Admins,
         },
         rate_limits: rate_limits.map_err(|error| CommandError::new(format!("--rate-limit: {error}")))?,
+        upload_allowance: Some(options.upload_allowance).filter(|bytes| *bytes > 0).map(UploadAllowance),
     })
 }
 

@@ -2,8 +2,8 @@
 
 use diesel::{Connection, PgConnection, RunQueryDsl};
 
-use super::CommandError;
 use super::data_dir::{self, DataDirLock};
+use super::{CommandError, closing, privacy};
 use crate::config::storage::DataDir;
 use crate::config::{CrateStoreOptions, CrateStorePlace, IndexOptions, StorageOptions};
 use crate::crate_store::{CrateStore, S3Credentials, S3Settings};
@@ -55,7 +55,9 @@ impl Storage {
     }
 
     fn start(options: &StorageOptions, data_dir: DataDir, throwaway: bool) -> Result<Self, CommandError> {
+        privacy::warn_of_password(options.database_url.as_deref());
         data_dir::create(&data_dir)?;
+        closing::close(&data_dir)?;
         let lock = Some(data_dir::lock(&data_dir)?);
         Ok(match options.database_url() {
             Some(url) => Self { data_dir, database_url: with_timeouts(&url), cluster: None, lock },
@@ -170,7 +172,10 @@ impl Storage {
             None => self.data_dir.crates(),
         };
         Ok(match keeper {
-            Keeper::Stores => CrateStore::local(&directory)?,
+            Keeper::Stores => {
+                closing::close_crates(&directory)?;
+                CrateStore::local(&directory)?
+            }
             Keeper::Reads => {
                 // On a machine of its own it may be the first to come here.
                 std::fs::create_dir_all(&directory)?;
@@ -190,6 +195,9 @@ impl Storage {
 fn s3_settings(options: &CrateStoreOptions, bucket: &str, prefix: &str) -> Result<S3Settings, CommandError> {
     let endpoint = options.endpoint().map_err(CommandError::new)?;
     let (access_key_id, secret_access_key, session_token) = options.keys().map_err(CommandError::new)?;
+    if let Some(file) = &options.s3_credentials_file {
+        privacy::warn_of_readers(file, "the credentials");
+    }
     Ok(S3Settings {
         bucket: bucket.to_owned(),
         prefix: prefix.to_owned(),
@@ -230,6 +238,9 @@ fn remote_options(index: &IndexOptions) -> Result<Option<RemoteOptions>, Command
         let readable = std::fs::File::open(file);
         readable
             .map_err(|error| CommandError::while_doing(format!("{option}: {} can't be read", file.display()), error))?;
+        if option != "--index-ssh-known-hosts" {
+            privacy::warn_of_readers(file, "the secret");
+        }
     }
     let absolute = |file: &std::path::PathBuf| std::path::absolute(file);
     let token = match (index.index_token_file.as_ref().map(absolute).transpose()?, index.index_token()) {

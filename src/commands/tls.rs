@@ -16,7 +16,7 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{Error as TlsError, InconsistentKeys, ServerConfig};
 
-use super::CommandError;
+use super::{CommandError, privacy};
 use crate::config::HttpOptions;
 
 /// How often the files are looked at.
@@ -62,7 +62,7 @@ impl Certificate {
         let provider = Arc::new(ring::default_provider());
         let seen = files.stamps();
         let certified = Arc::new(files.read(&provider)?);
-        files.warn_of_readers();
+        privacy::warn_of_readers(&files.key, "the private key");
         Ok(Some(Self(Arc::new(Parts { files, provider, in_use: RwLock::new(InUse { certified, seen }) }))))
     }
 
@@ -159,14 +159,6 @@ impl Files {
             let found = std::fs::metadata(path).ok()?;
             Some((found.modified().ok()?, found.len(), found.ino()))
         })
-    }
-
-    fn warn_of_readers(&self) {
-        use std::os::unix::fs::PermissionsExt;
-        if std::fs::metadata(&self.key).is_ok_and(|found| found.permissions().mode() & 0o004 != 0) {
-            let file = self.key.display();
-            tracing::warn!("everybody on this machine can read the private key in {file}: `chmod 600` it");
-        }
     }
 }
 

@@ -159,6 +159,7 @@ fn repairs<'a>(
 pub(super) fn read_token(path: &Path) -> Result<String, CommandError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| CommandError::while_doing(format!("--token-file: {} can't be read", path.display()), error))?;
+    super::privacy::warn_of_readers(path, "the token");
     match text.trim() {
         "" => Err(CommandError::new(format!("--token-file: {} is empty", path.display()))),
         token => Ok(token.to_owned()),

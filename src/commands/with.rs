@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,11 +15,12 @@ use nix::unistd::Pid;
 
 use super::signals::Signals;
 use super::storage::connect;
-use super::{CommandError, setup};
+use super::{CommandError, privacy, setup};
 use crate::config::WithOptions;
 use crate::config::storage::DataDir;
 use crate::database::tokens::NewToken;
 use crate::database::{embedded, users};
+use crate::process;
 
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -53,7 +53,6 @@ pub(super) fn with(options: &WithOptions) -> Result<ExitCode, CommandError> {
     let signals = Signals::block()?;
     refuse_equal_variables(&options.users)?;
     let directory = tempfile::Builder::new().prefix("supercargo-with-").tempdir()?;
-    make_passable(directory.path())?;
     let data_dir = DataDir::new(directory.path().to_owned());
     let mut registry = Registry::start(&data_dir, options)?;
     let environment = environment(&data_dir, &registry, &options.users)?;
@@ -82,11 +81,6 @@ fn refuse_equal_variables(users: &[String]) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// As root, PostgreSQL runs as another user, who has to get through.
-fn make_passable(directory: &Path) -> std::io::Result<()> {
-    std::fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o711))
-}
-
 /// The serving child.
 struct Registry {
     child: Child,
@@ -107,7 +101,7 @@ impl Registry {
         for name in SURROUNDINGS {
             command.env_remove(name);
         }
-        die_with_this_process(&mut command);
+        process::die_with_this_process(&mut command, Signal::SIGTERM);
         let mut registry = Self { child: command.spawn()?, url: String::new() };
         registry.url = registry.wait_until_it_serves(data_dir)?;
         Ok(registry)
@@ -147,14 +141,6 @@ impl Drop for Registry {
         if let Err(error) = self.stop() {
             tracing::error!(%error, "the throw-away registry could not be stopped");
         }
-    }
-}
-
-#[allow(unsafe_code)]
-fn die_with_this_process(command: &mut Command) {
-    // Safety: the closure makes one system call and allocates nothing, which is what is allowed between fork and exec.
-    unsafe {
-        command.pre_exec(|| nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).map_err(Into::into));
     }
 }
 
@@ -217,7 +203,8 @@ fn run(
     let mut command = Command::new(program);
     command.args(arguments).envs(environment);
     Signals::unblocked(&mut command);
-    die_with_this_process(&mut command);
+    privacy::ended_for(&mut command);
+    process::die_with_this_process(&mut command, Signal::SIGTERM);
     let mut child = command
         .spawn()
         .map_err(|error| CommandError::while_doing(format!("the command {} can't be run", program.display()), error))?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::setup::prepare_mirror;
+use super::tidying::Tidying;
 use super::verifying::Verifying;
 use super::{CommandError, Storage};
 use crate::config::WorkOptions;
@@ -37,6 +38,7 @@ pub(super) struct Working {
     running: Option<Running>,
     listener: Option<Listener>,
     verifying: Option<Verifying>,
+    tidying: Option<Tidying>,
     /// Ends last: requests may wait for it.
     follower: Option<Follower>,
 }
@@ -57,8 +59,8 @@ impl Working {
         let environment = Environment { index: index.clone(), crate_store: crate_store.clone() };
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
-        // One more listens, and one says now and then that this process verifies.
-        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 1) + 1;
+        // One more listens, and two say now and then that this process verifies, and that it tidies.
+        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 2) + 1;
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
             Some(options) => {
@@ -88,7 +90,11 @@ impl Working {
             Some(options) => Verifying::start(storage, (pool, index, crate_store), options.verify_interval)?,
             None => None,
         };
-        Ok(Self { running, listener: Some(listener), verifying, follower })
+        let tidying = match takes_jobs {
+            Some(options) => Some(Tidying::start(storage, (pool, crate_store), options.quarantine_retention)?),
+            None => None,
+        };
+        Ok(Self { running, listener: Some(listener), verifying, tidying, follower })
     }
 
     /// The workers, if this process has any.
@@ -101,6 +107,9 @@ impl Working {
         drop(self.listener.take());
         if let Some(verifying) = self.verifying.take() {
             verifying.stop();
+        }
+        if let Some(tidying) = self.tidying.take() {
+            tidying.stop();
         }
         if let Some(running) = self.running.take() {
             running.stop();

@@ -21,6 +21,11 @@ pub struct AccessOptions {
     /// an action is free. Mind that a workspace is published crate by crate.
     #[arg(long = "rate-limit", env = "SUPERCARGO_RATE_LIMIT", value_name = "LIMIT", value_delimiter = ',')]
     pub rate_limits: Vec<String>,
+    /// How many bytes of crate files a user may upload in a day, those of refused publishes included; 0 for any number
+    ///
+    /// So many at once, and as many again in each day. A publish beyond that is answered with 429.
+    #[arg(long, env = "SUPERCARGO_UPLOAD_ALLOWANCE", value_name = "BYTES", default_value_t = 4 << 30)]
+    pub upload_allowance: u64,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]

@@ -168,3 +168,8 @@ pub struct WithOptions {
 pub fn fail_points() -> String {
     std::env::var("SUPERCARGO_FAIL_POINTS").unwrap_or_default()
 }
+
+/// Whether an option was given as an argument, which `ps` shows, and not by the environment.
+pub fn is_on_command_line(option: &str) -> bool {
+    std::env::args_os().any(|argument| argument.to_str().is_some_and(|text| text.split('=').next() == Some(option)))
+}

@@ -42,6 +42,12 @@ pub struct WorkOptions {
     /// and in the table verify_reports.
     #[arg(long, env = "SUPERCARGO_VERIFY_INTERVAL", value_name = "DURATION", default_value = "6h", value_parser = duration)]
     pub verify_interval: Duration,
+    /// How long files stay in the crate store's quarantine, where files go that no version needs, or that are damaged
+    ///
+    /// Then they are removed for good, and the log names them. One process of an installation looks every six hours, and
+    /// moves files there that no version has needed for twelve hours.
+    #[arg(long, env = "SUPERCARGO_QUARANTINE_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = pause)]
+    pub quarantine_retention: Duration,
     #[command(flatten)]
     pub sentry: SentryOptions,
 }

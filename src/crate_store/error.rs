@@ -24,6 +24,12 @@ pub enum CrateStoreError {
     /// Too many requests wait for the store already.
     #[error("the crate store does not answer: {waiting} requests wait for it")]
     Busy { waiting: usize },
+    /// A local store's disk has too little room for another file.
+    #[error(
+        "the disk of the crate store {} is nearly full: {available} bytes are left, and {reserve} of them are kept for the \
+         database and the index; make room, or move the store with --crate-store", directory.display()
+    )]
+    Full { directory: PathBuf, available: u64, reserve: u64 },
     #[error("no runtime for the crate store: {0}")]
     Runtime(#[source] io::Error),
     /// The content could not be taken where it was to go.

@@ -1,4 +1,4 @@
-//! What the store holds, a 256th at a time, and moving away what should not be there.
+//! What the store holds, a 256th at a time.
 
 use chrono::{DateTime, Utc};
 use futures_util::{TryFutureExt, TryStreamExt};
@@ -7,9 +7,6 @@ use object_store::path::Path as Location;
 
 use super::{CrateStore, CrateStoreError, file, location};
 use crate::package::Checksum;
-
-/// Where files go that nobody needs, or that are not what their names say.
-const QUARANTINE: &str = "quarantine";
 
 /// A file of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,36 +54,6 @@ impl CrateStore {
     /// Where the file of a checksum is.
     pub fn place(checksum: Checksum) -> String {
         location(checksum).to_string()
-    }
-
-    /// Moves a file, named by its path, out of the way, and answers where it is now. `when` is part of its new name, so
-    /// that two of one name don't meet.
-    pub fn quarantine(&self, path: &str, when: DateTime<Utc>) -> Result<String, CrateStoreError> {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let target = Location::from_iter([QUARANTINE, &format!("{}-{name}", when.format("%Y%m%dT%H%M%S%.6fZ"))]);
-        self.wait_for(|| path.to_owned(), None, self.store.rename(&Location::from(path), &target))?;
-        Ok(target.to_string())
-    }
-
-    /// Puts the file of a checksum back that was moved out of the way although it is what its name says; None if there is
-    /// none.
-    pub fn take_back(&self, checksum: Checksum) -> Result<Option<String>, CrateStoreError> {
-        let found = self.wait_for(
-            || QUARANTINE.to_owned(),
-            None,
-            self.store.list(Some(&Location::from(QUARANTINE))).try_collect::<Vec<_>>(),
-        )?;
-        let name = format!("{checksum}.crate");
-        for meta in found.into_iter().filter(|meta| meta.location.as_ref().ends_with(&name)) {
-            let content = self.store.get(&meta.location).and_then(object_store::GetResult::bytes);
-            let content = self.wait_for(|| meta.location.to_string(), None, content)?;
-            if Checksum::of(&content) == checksum {
-                self.put(checksum, content)?;
-                self.wait_for(|| meta.location.to_string(), None, self.store.delete(&meta.location))?;
-                return Ok(Some(meta.location.to_string()));
-            }
-        }
-        Ok(None)
     }
 }
 

@@ -6,7 +6,9 @@
 mod error;
 mod listing;
 mod local;
+mod quarantine;
 mod remote;
+mod room;
 
 use std::future::Future;
 use std::io;
@@ -29,6 +31,7 @@ use crate::package::Checksum;
 
 pub use self::error::{CrateStoreError, Failure};
 pub use self::listing::StoredFile;
+pub use self::quarantine::{Expired, SetAside};
 pub use self::remote::{S3Credentials, S3Settings};
 
 /// Where crate files are kept. Cheap to clone.
@@ -200,7 +203,7 @@ impl CrateStoreError {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Failed { failure, .. } => failure.is_outage(),
-            Self::Busy { .. } => true,
+            Self::Busy { .. } | Self::Full { .. } => true,
             _ => false,
         }
     }

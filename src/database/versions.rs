@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::about::About;
+use super::crate_files;
 use super::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
 use crate::statement::statement;
@@ -51,9 +52,11 @@ pub struct NewVersion<'a> {
 }
 
 impl NewVersion<'_> {
-    /// Adds the version as queued; None if the crate has it, whatever its build metadata.
+    /// Adds the version as queued; None if the crate has it, whatever its build metadata. From here to the end of the
+    /// transaction nobody removes its crate file.
     pub fn insert(&self, connection: &mut PgConnection) -> QueryResult<Option<i32>> {
-        diesel::insert_into(versions::table)
+        let hold = crate_files::pg_advisory_xact_lock_shared(crate_files::CLASS, crate_files::key(self.checksum));
+        let inserted: Option<(i32, Option<String>)> = diesel::insert_into(versions::table)
             .values((
                 versions::crate_id.eq(self.crate_id),
                 versions::num.eq(self.num),
@@ -66,9 +69,10 @@ impl NewVersion<'_> {
                 versions::created_by.eq(self.created_by),
             ))
             .on_conflict_do_nothing()
-            .returning(versions::id)
+            .returning((versions::id, hold))
             .get_result(connection)
-            .optional()
+            .optional()?;
+        Ok(inserted.map(|(id, _)| id))
     }
 }
 

@@ -169,7 +169,8 @@ impl Import<'_> {
 
     fn write(&self, name: &CrateName, versions: &[Restorable], summary: &mut Summary) -> Result<(), String> {
         let log = (Action::Import, self.actor);
-        let restored = self.pool.with(|connection| restore(connection, name, versions, self.owners, log));
+        let restored =
+            self.pool.with(|connection| restore(connection, self.crate_store, name, versions, self.owners, log));
         let restored = restored.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         summary.created_crates += u64::from(restored.created_crate);
         if restored.created_crate && name.is_reserved() {

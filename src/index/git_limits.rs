@@ -13,9 +13,10 @@ use std::process::Command;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
+
+use crate::process;
 
 /// Limits of one process; those that it starts have the same, each for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,18 +44,18 @@ impl GitLimits {
 
     /// Makes a command start with these limits, and die with the thread that starts it if `dies` says so.
     pub(super) fn apply(self, command: &mut Command, dies: Dies) {
+        if dies == Dies::WithItsStarter {
+            process::die_with_this_process(command, Signal::SIGKILL);
+        }
         // SAFETY: the closure makes system calls alone and allocates nothing, which is what is allowed between fork and
         // exec.
         unsafe {
-            command.pre_exec(move || self.set(dies));
+            command.pre_exec(move || self.set());
         }
     }
 
     /// In the process itself.
-    fn set(self, dies: Dies) -> io::Result<()> {
-        if dies == Dies::WithItsStarter {
-            set_pdeathsig(Signal::SIGKILL)?;
-        }
+    fn set(self) -> io::Result<()> {
         for (resource, limit) in [
             (Resource::RLIMIT_CORE, Some(0)),
             (Resource::RLIMIT_DATA, self.data),

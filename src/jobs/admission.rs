@@ -1,6 +1,7 @@
 //! What an operator decided about who may publish what, beside what each crate's owners decide.
 
 use crate::database::rate_limits::RateLimits;
+use crate::database::upload_allowance::UploadAllowance;
 
 /// Who may publish crates that don't exist yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,4 +16,6 @@ pub enum NewCrates {
 pub struct Admission {
     pub new_crates: NewCrates,
     pub rate_limits: RateLimits,
+    /// None: users may upload as much as they like.
+    pub upload_allowance: Option<UploadAllowance>,
 }

@@ -12,6 +12,7 @@ pub mod publish_version;
 pub mod remove_crate_file;
 pub mod restoration;
 pub mod sync_crate;
+pub mod unused_files;
 pub mod unyank_version;
 pub mod yank_version;
 

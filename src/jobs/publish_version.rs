@@ -10,6 +10,7 @@ use super::admission::{Admission, NewCrates};
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
+use crate::crate_store::CrateStoreError;
 use crate::database::about::About;
 use crate::database::audit::{Action, Event};
 use crate::database::caller::{Caller, Denied};
@@ -71,6 +72,10 @@ pub enum PublishError {
     RateLimited(Box<RateLimited>),
     #[error("{}", duplicate(.name, .given, .existing))]
     Duplicate { name: CrateName, given: Version, existing: Box<VersionStatus> },
+    #[error("the crate file was removed while the version was being accepted: store it again")]
+    FileRemoved,
+    #[error(transparent)]
+    CrateStore(#[from] CrateStoreError),
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
     #[error(transparent)]
@@ -198,13 +203,15 @@ pub fn unknown_dependencies(
 }
 
 /// Accepts a version: in one transaction the crate, its first owner, the version and the job. The crate file is stored
-/// before. `announce` is called with the job's id before the commit; workers are told by the caller, after it.
+/// before; `is_stored` looks whether it still is. `announce` is called with the job's id before the commit; workers are told
+/// by the caller, after it.
 pub fn request(
     connection: &mut PgConnection,
     package: &Package,
     index_line: &str,
     caller: &Caller,
     admission: &Admission,
+    is_stored: impl FnOnce() -> Result<bool, CrateStoreError>,
     announce: impl FnOnce(JobId),
 ) -> Result<Accepted, PublishError> {
     let user = &caller.user;
@@ -233,6 +240,10 @@ pub fn request(
         };
         // Nobody else adds versions while the crate's row is locked, and the check above found none.
         let version_id = version.insert(connection)?.ok_or(diesel::result::Error::NotFound)?;
+        // From here on nobody removes the file: see `unused_files`.
+        if !is_stored()? {
+            return Err(PublishError::FileRemoved);
+        }
         dependencies::insert(connection, version_id, &package.manifest.dependencies)?;
         Event::new(Action::Publish)
             .of_crate(&krate.name)

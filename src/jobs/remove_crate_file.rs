@@ -7,7 +7,7 @@ use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
-use crate::database::{backup, versions};
+use crate::database::{backup, crate_files, versions};
 use crate::package::Checksum;
 use crate::queue::{Enqueue, Job, JobError, Outcome, Perform, Policy, Run};
 
@@ -34,6 +34,7 @@ impl Perform<Environment> for RemoveCrateFile {
         }
         // A file names its crate and version inside, so no other version should have the same one. Should one have it
         // all the same, it stays.
+        run.with_connection(|connection| crate_files::lock_for_removal(connection, self.checksum))?;
         if run.with_connection(|connection| versions::is_file_wanted(connection, self.checksum))? {
             return Ok(Outcome { detail: Some(format!("{} is the file of another version: kept", self.checksum)) });
         }

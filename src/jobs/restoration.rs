@@ -9,11 +9,12 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::sync_crate;
+use crate::crate_store::{CrateStore, CrateStoreError};
 use crate::database::audit::{self, Action, Actor, Event};
 use crate::database::crates::Crate;
 use crate::database::owners::Owner;
 use crate::database::restored::{RestoredVersion, date_crate};
-use crate::database::{crates, dependencies, versions};
+use crate::database::{crate_files, crates, dependencies, versions};
 use crate::index::entry::{Entry, EntryDependency, EntryError, with_yanked};
 use crate::index::path::index_path;
 use crate::package::contents::{self, Contents};
@@ -40,6 +41,10 @@ pub enum RestoreError {
     Checksum { found: Checksum, expected: Checksum },
     #[error("the crate is called {original} here, and {given} is another spelling of the same name")]
     OtherSpelling { given: CrateName, original: CrateName },
+    #[error("its crate file {0} was removed from the store before its rows were written: start again")]
+    FileRemoved(Checksum),
+    #[error(transparent)]
+    CrateStore(#[from] CrateStoreError),
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
     #[error(transparent)]
@@ -102,9 +107,11 @@ pub struct Restored {
 }
 
 /// Writes these versions of a crate, and the crate if there is none, in one transaction with the job that brings them into
-/// the index. A crate that is created belongs to those of whom the log tells, and else to `owners`. Their files are stored before.
+/// the index. A crate that is created belongs to those of whom the log tells, and else to `owners`. Their files are stored
+/// before, in `store`.
 pub fn restore(
     connection: &mut PgConnection,
+    store: &CrateStore,
     name: &CrateName,
     versions: &[Restorable],
     owners: &[Owner],
@@ -124,6 +131,12 @@ pub fn restore(
         }
         for version in versions {
             let fate = restore_version(connection, &krate, version, (action, actor))?;
+            if fate == Fate::Restored {
+                // From here on nobody removes the file: see `unused_files`.
+                let checksum = version.indexed.entry.cksum;
+                crate_files::hold(connection, checksum)?;
+                store.size(checksum)?.ok_or(RestoreError::FileRemoved(checksum))?;
+            }
             restored.versions.push((version.indexed.entry.vers.clone(), fate));
         }
         if restored.versions.iter().any(|(_, fate)| matches!(fate, Fate::Restored | Fate::RestoredAsDeleted)) {

@@ -20,7 +20,7 @@ use crate::database::owners::Owner;
 use crate::database::{catalog, crates, restored};
 use crate::fault;
 use crate::index::path::{crate_path, index_path};
-use crate::jobs::{RemoveCrateFile, sync_crate};
+use crate::jobs::{RemoveCrateFile, sync_crate, unused_files};
 use crate::package::{Checksum, CrateName, Limits, Version};
 use crate::queue::{Enqueue, JobId, inspection, intervention};
 use crate::upstream::{Upstream, download_url};
@@ -291,20 +291,15 @@ impl Run<'_> {
 
     fn move_away(&self, difference: &Difference) -> Result<Remedied, VerifyError> {
         let (store, path) = (self.verifier.crate_store, difference.path.as_deref().unwrap_or_default());
-        let moved = store.quarantine(path, Utc::now())?;
-        // A publish may have stored the very file again, and may be accepted by now.
-        if let Some(checksum) = difference.subject.checksum
-            && self.is_named(checksum)?
-            && store.take_back(checksum)?.is_some()
-        {
-            return Ok(Remedied::Done("a version needs it by now, and has it".to_owned()));
-        }
-        Ok(Remedied::Done(format!("moved to {moved} in the crate store")))
-    }
-
-    fn is_named(&self, checksum: Checksum) -> Result<bool, VerifyError> {
-        use crate::database::crate_states::naming;
-        Ok(!self.verifier.database(|connection| naming(connection, checksum))?.is_empty())
+        let Some(checksum) = difference.subject.checksum else {
+            let moved = store.quarantine(path, Utc::now())?;
+            return Ok(Remedied::Done(format!("moved to {moved} in the crate store")));
+        };
+        let moved = self.verifier.pool.with(|connection| unused_files::quarantine(connection, store, checksum))??;
+        Ok(Remedied::Done(match moved {
+            Some(moved) => format!("moved to {moved} in the crate store"),
+            None => "a version needs it by now, or it is gone".to_owned(),
+        }))
     }
 
     fn move_part_away(&self, difference: &Difference) -> Result<Remedied, VerifyError> {

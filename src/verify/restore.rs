@@ -102,8 +102,11 @@ impl Run<'_> {
             None => (None, None),
             Some(name) => {
                 let (owners, log) = (&repairs.owners, (Action::Repair, &repairs.actor));
-                let done =
-                    self.verifier.pool.with(|connection| restore(connection, &name, &lines.restorable, owners, log))?;
+                let store = self.verifier.crate_store;
+                let done = self
+                    .verifier
+                    .pool
+                    .with(|connection| restore(connection, store, &name, &lines.restorable, owners, log))?;
                 match done {
                     Ok(restored) => (Some(restored), None),
                     Err(error @ RestoreError::OtherSpelling { .. }) => (None, Some(error.to_string())),

@@ -17,6 +17,7 @@ use crate::fault;
 use crate::index::{Index, IndexError};
 use crate::jobs;
 use crate::jobs::restoration::RestoreError;
+use crate::jobs::unused_files::UnusedFileError;
 use crate::queue::EnqueueError;
 use crate::queue::registry::RegistryError;
 
@@ -127,6 +128,8 @@ pub enum VerifyError {
     Enqueue(#[from] EnqueueError),
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    #[error(transparent)]
+    Unused(#[from] UnusedFileError),
     #[error("the jobs of the repair can't be performed: {0}")]
     Perform(String),
     #[error(transparent)]

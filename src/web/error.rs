@@ -153,7 +153,16 @@ impl From<PoolError> for ApiError {
 
 impl From<CrateStoreError> for ApiError {
     fn from(error: CrateStoreError) -> Self {
-        Self::unavailable(error)
+        match error {
+            CrateStoreError::Full { .. } => Self {
+                detail:
+                    "the registry's disk is nearly full, so it takes no crate files; nothing was changed. Its operator \
+                         has to make room"
+                        .to_owned(),
+                ..Self::unavailable(error)
+            },
+            error => Self::unavailable(error),
+        }
     }
 }
 
@@ -206,6 +215,8 @@ impl From<PublishError> for ApiError {
         let status = match error {
             PublishError::Database(error) => return error.into(),
             PublishError::Enqueue(error) => return error.into(),
+            PublishError::CrateStore(error) => return error.into(),
+            PublishError::FileRemoved => return Self::unavailable(error),
             PublishError::RateLimited(limited) => return (*limited).into(),
             PublishError::Denied(denied) => return denied.into(),
             PublishError::OtherSpelling { .. } | PublishError::Reserved(_) | PublishError::ReservedHere { .. } => {

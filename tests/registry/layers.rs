@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom; what stands on one line knows nothing of its neighbours.
 const LAYERS: [&[&str]; 5] = [
-    &["fault", "package", "statement"],
+    &["fault", "package", "process", "statement"],
     // Options name limits of packages.
     &["config", "crate_store", "database", "index", "queue", "upstream"],
     &["jobs"],

@@ -2,8 +2,8 @@
 //! the cluster directory. That user must be able to pass through every directory above it, which is checked before
 //! anything is made: PostgreSQL's own message names only the last directory, never the one that is closed.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, User};
@@ -13,6 +13,9 @@ use super::creation::ExistingCluster;
 
 /// Tried in this order when root names nobody.
 const USUAL: [&str; 2] = ["postgres", "nobody"];
+
+/// The user that programs of all kinds share.
+const SHARED: &str = "nobody";
 
 /// An unprivileged user of this machine.
 #[derive(Clone, Debug)]
@@ -43,7 +46,30 @@ impl Account {
             return Err(unusable(&account.name, "PostgreSQL refuses to run as root"));
         }
         check_owner(existing, account.uid, cluster)?;
+        account.warn_if_shared();
         Ok(Some(account))
+    }
+
+    /// Whatever runs as `nobody` can read the cluster's files, however its server tells users apart.
+    fn warn_if_shared(&self) {
+        if self.name == SHARED {
+            tracing::warn!(
+                "the private PostgreSQL runs as `nobody`, and whatever else runs as nobody on this machine can read its \
+                 files: make a user for it (useradd --system supercargo-postgres), stop, give it the cluster (chown -R \
+                 supercargo-postgres: DATA_DIR/postgres), and start with --postgres-user supercargo-postgres"
+            );
+        }
+    }
+
+    /// Opens root's data directory to the group of this user, who has to pass through it, and to nobody else.
+    pub(super) fn let_through(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
+        let failed = |reason| EmbeddedError::directory("open", data_dir, reason);
+        let found = fs::metadata(data_dir).map_err(failed)?;
+        if found.uid() != 0 || (found.gid() == self.gid.as_raw() && found.mode() & 0o777 == 0o710) {
+            return Ok(());
+        }
+        chown(data_dir, None, Some(self.gid.as_raw())).map_err(failed)?;
+        fs::set_permissions(data_dir, Permissions::from_mode(0o710)).map_err(failed)
     }
 
     /// Refuses a data directory this user can't reach.

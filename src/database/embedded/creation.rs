@@ -93,7 +93,7 @@ fn run_initdb(
     let mut command = child::command(&program, account, Signal::SIGTERM);
     command
         .args(["--username", SUPERUSER, "--encoding", "UTF8", "--locale", "C"])
-        .args(["--auth-local", "trust", "--auth-host", "reject"])
+        .args(["--auth-local", "peer", "--auth-host", "reject"])
         .arg("--pgdata")
         .arg(directory);
     if throwaway {

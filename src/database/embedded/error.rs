@@ -103,6 +103,7 @@ fn other_version_remedy(cluster: &Path, wanted: u32, found: u32, found_in: &Path
          supercargo stopped:\n\
          1. mkdir -m 700 {old}.upgraded && chown --reference={old} {old}.upgraded\n\
          2. as the user who owns {old}, in a directory that user may write to, such as /tmp:\n   \
+         echo 'local all all trust' > {old}/pg_hba.conf\n   \
          {new}/initdb -U supercargo -E UTF8 --locale=C --auth-local=trust --auth-host=reject{checksums} -D {old}.upgraded\n   \
          {new}/pg_upgrade -U supercargo -b /usr/lib/postgresql/{wanted}/bin -B {new} -d {old} -D {old}.upgraded\n\
          3. mv {old} {old}.{wanted} && mv {old}.upgraded {old}"

@@ -3,11 +3,10 @@
 //! The cluster lives in `<data-dir>/postgres`, and the directory is everything there is to know about it: whoever
 //! holds it can start a server on it again, with or without this program.
 //!
-//! **Who may connect.** Authentication is `trust`: whoever reaches the socket is let in, as any user. That is safe
-//! for one reason only: there is no TCP listener, and the socket lies in the cluster directory itself, which only its
-//! owner (and root) can enter. PostgreSQL holds that condition for us, because it refuses to start on a data
-//! directory that others can enter; and should somebody set `listen_addresses` after all, `pg_hba.conf` rejects every
-//! host.
+//! **Who may connect.** The user of this process, and root: the server asks the kernel who connects (`peer`), see
+//! `access.rs`. There is no TCP listener, and the socket lies in the cluster directory itself, which only its owner (and
+//! root) can enter; PostgreSQL refuses to start on a data directory that others can enter. Should somebody set
+//! `listen_addresses` after all, `pg_hba.conf` rejects every host.
 //!
 //! **Whose child the server is.** A supervisor thread forks it and lives as long as it does, since the kernel ties
 //! the parent-death signal to the *thread* that forked. However this process ends, `kill -9` included, the kernel
@@ -24,6 +23,7 @@
 //!
 //! Two owners of one data directory are kept apart by the caller, with a lock, before it comes here.
 
+mod access;
 mod account;
 pub(super) mod binaries;
 mod child;
@@ -62,7 +62,8 @@ const ATTACH_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The registry's data directory, which exists. The cluster is its subdirectory `postgres`, the server's log its
-    /// file `postgres.log`. Started as root, it must be open to others for passing through (mode 0711).
+    /// file `postgres.log`. Started as root, it is opened to the group of the user who runs the server, for passing
+    /// through (mode 0710).
     pub data_dir: PathBuf,
     /// The directory of `initdb` and `postgres`. Without it they are looked for on PATH, in
     /// `/usr/lib/postgresql/*/bin` and in `/usr/pgsql-*/bin`, and an existing cluster gets those of its own version.
@@ -100,11 +101,13 @@ impl Cluster {
         )?;
         let account = Account::choose(options.os_user.as_deref(), existing.as_ref(), &cluster)?;
         if let Some(account) = &account {
+            account.let_through(&data_dir)?;
             account.check_passage(&data_dir)?;
         }
         if existing.is_none() {
             creation::create(&data_dir, &binaries, account.as_ref(), options.throwaway)?;
         }
+        access::write(&cluster, account.as_ref(), existing.is_none())?;
         let socket = Socket::of(&cluster)?;
         let supervisor = Supervisor::start(Launch {
             binaries,

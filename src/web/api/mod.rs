@@ -23,6 +23,7 @@ mod input;
 mod output;
 mod path;
 mod query;
+mod storing;
 
 use diesel::PgConnection;
 use utoipa_axum::router::OpenApiRouter;

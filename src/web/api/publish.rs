@@ -26,6 +26,8 @@ use crate::web::views::Errors;
 use crate::web::waiting::JobWaiter;
 use crate::web::{ApiError, App, auth, body};
 
+use super::storing;
+
 /// The two lengths of the framing.
 const FRAMING: usize = 8;
 
@@ -176,14 +178,8 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     let package = app.turns.take(|| request.open(&settings.urls, &own.over(&settings.limits)))?;
     let advice = judge(app, &package)?;
     let line = Entry::new(&package, Utc::now()).to_line();
-    app.crate_store.put(package.checksum, package.crate_file.clone())?;
-    fault::point("request.file_stored")?;
-    let waiter = match enqueue(app, &package, &line, caller) {
-        Err(PublishError::Database(lost)) if is_outage(&lost) => {
-            after_lost_connection(app, &package, &line, caller, lost)?
-        }
-        enqueued => Some(enqueued?),
-    };
+    storing::admit(app, caller, &package)?;
+    let waiter = storing::stored(app, &package, || enqueue_surely(app, &package, &line, caller))?;
     fault::point("request.committed")?;
     app.wake_workers();
     tracing::info!(name = %package.name, num = %package.version, user = caller.user.login, "accepted a publish");
@@ -203,12 +199,29 @@ fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
     Ok(advice)
 }
 
+/// Accepts the version, also if the connection breaks.
+fn enqueue_surely(
+    app: &App,
+    package: &Package,
+    line: &str,
+    caller: &Caller,
+) -> Result<Option<JobWaiter>, PublishError> {
+    match enqueue(app, package, line, caller) {
+        Err(PublishError::Database(lost)) if is_outage(&lost) => {
+            after_lost_connection(app, package, line, caller, lost)
+        }
+        enqueued => enqueued.map(Some),
+    }
+}
+
 fn enqueue(app: &App, package: &Package, line: &str, caller: &Caller) -> Result<JobWaiter, PublishError> {
     let mut waiter = None;
     let watch = |job| waiter = Some(JobWaiter::register(&app.completions, job));
+    let is_stored = || Ok(app.crate_store.size(package.checksum)?.is_some());
+    let admission = &app.settings.admission;
     let accepted = app
         .pool
-        .with(|connection| publish_version::request(connection, package, line, caller, &app.settings.admission, watch))
+        .with(|connection| publish_version::request(connection, package, line, caller, admission, is_stored, watch))
         .map_err(|_| PublishError::Database(diesel::result::Error::BrokenTransactionManager))??;
     Ok(waiter.unwrap_or_else(|| JobWaiter::register(&app.completions, accepted.job)))
 }
@@ -221,14 +234,17 @@ fn after_lost_connection(
     line: &str,
     caller: &Caller,
     lost: diesel::result::Error,
-) -> Result<Option<JobWaiter>, ApiError> {
+) -> Result<Option<JobWaiter>, PublishError> {
     tracing::warn!(error = %lost, name = %package.name, "the connection broke while a publish was accepted; looking again");
     match enqueue(app, package, line, caller) {
         Ok(waiter) => Ok(Some(waiter)),
         Err(PublishError::Duplicate { existing, .. }) if existing.checksum == package.checksum => {
-            let published_by = app.pool.with(|connection| versions::created_by(connection, existing.id))??;
-            if published_by == Some(caller.user.id) { Ok(None) } else { Err(ApiError::unavailable(lost)) }
+            let published_by = app
+                .pool
+                .with(|connection| versions::created_by(connection, existing.id))
+                .map_err(|_| PublishError::Database(diesel::result::Error::BrokenTransactionManager))??;
+            if published_by == Some(caller.user.id) { Ok(None) } else { Err(PublishError::Database(lost)) }
         }
-        Err(other) => Err(other.into()),
+        Err(other) => Err(other),
     }
 }

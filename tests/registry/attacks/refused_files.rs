@@ -1,1 +1,271 @@
 //! Crate files of publishes that are refused or abandoned.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::time::{Duration, SystemTime};
+
+use chrono::{TimeDelta, Utc};
+use diesel::RunQueryDsl;
+use diesel::sql_types::BigInt;
+use supercargo::crate_store::CrateStore;
+use supercargo::database::Pool;
+use supercargo::jobs::unused_files;
+use supercargo::package::Checksum;
+
+use crate::support::event::{wait_for, wait_until};
+use crate::support::http;
+use crate::support::package::Package;
+use crate::support::process::Served;
+
+/// The crate files in a store, and what is in its quarantine.
+fn files_in(crates: &Path) -> Vec<PathBuf> {
+    let directories = fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().path());
+    let files = directories.filter(|path| path.is_dir()).flat_map(|directory| fs::read_dir(directory).unwrap());
+    files.map(|entry| entry.unwrap().path()).collect()
+}
+
+fn crates_of(served: &Served) -> PathBuf {
+    served.data_dir().join("crates")
+}
+
+fn place_of(served: &Served, package: &Package) -> PathBuf {
+    crates_of(served).join(CrateStore::place(Checksum::of(&package.crate_file())))
+}
+
+#[derive(diesel::QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+fn versions_of(served: &Served) -> usize {
+    let query = diesel::sql_query("SELECT count(*) AS count FROM versions");
+    let found: Count = query.get_result(&mut served.database.connect()).unwrap();
+    usize::try_from(found.count).unwrap()
+}
+
+/// Writes what arms one fail point, as a whole.
+fn arm(served: &Served, point: &str) {
+    let unfinished = served.fail_point().with_extension("new");
+    fs::write(&unfinished, point).unwrap();
+    fs::rename(unfinished, served.fail_point()).unwrap();
+}
+
+fn wait_until_passed(served: &Served) {
+    wait_until("the fail point", || !served.fail_point().exists());
+}
+
+#[test]
+fn twenty_five_publishes_with_one_admitted_leave_one_file() {
+    let served = Served::start(&["--rate-limit", "publish-new=1/10h"]);
+    let token = served.token("ann");
+    let together = Barrier::new(25);
+    let mut answers: Vec<u16> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..25)
+            .map(|number| {
+                let (served, token, together) = (&served, &token, &together);
+                scope.spawn(move || {
+                    together.wait();
+                    http::publish(&served.url, token, &Package::new(&format!("crate-{number}"), "1.0.0")).status
+                })
+            })
+            .collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    answers.sort_unstable();
+    assert_eq!((answers[0], &answers[1..]), (200, &[429; 24][..]));
+    assert_eq!(files_in(&crates_of(&served)).len(), 1);
+}
+
+#[test]
+fn clients_that_hang_up_after_the_last_byte_leave_no_files() {
+    let mut served = Served::start(&[]);
+    let token = served.token("ann");
+    // What is stored is spread over directories, so the first files take longest; each of these would stay.
+    for number in 0..60 {
+        let body = Package::new(&format!("crate-{number}"), "1.0.0").file("padding", &[7; 20_000]).body();
+        let mut connection = TcpStream::connect(served.address()).unwrap();
+        let head = format!(
+            "PUT /api/v1/crates/new HTTP/1.1\r\nhost: registry\r\nauthorization: {token}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        connection.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        // From at once to 6 ms later: before, during and after the file is stored.
+        std::thread::sleep(Duration::from_micros(100 * number));
+    }
+    for number in 0..5 {
+        http::publish(&served.url, &token, &Package::new(&format!("patient-{number}"), "1.0.0")).good();
+    }
+    wait_until("the requests to end", || files_in(&crates_of(&served)).len() == versions_of(&served));
+    served.stop();
+    assert_eq!(files_in(&crates_of(&served)).len(), versions_of(&served));
+}
+
+#[test]
+fn a_client_that_hung_up_before_the_file_was_stored_has_none_stored() {
+    let served = Served::start_with_fail_points("supercargo=debug", &[]);
+    let token = served.token("ann");
+    let body = Package::new("foo", "1.0.0").body();
+    arm(&served, "request.read=stall(2s)");
+    {
+        let mut connection = TcpStream::connect(served.address()).unwrap();
+        let head = format!(
+            "PUT /api/v1/crates/new HTTP/1.1\r\nhost: registry\r\nauthorization: {token}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        connection.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        wait_until_passed(&served);
+    }
+    // The next fail point is where a file has been stored: nobody may pass it.
+    arm(&served, "request.file_stored=abort");
+    let allowed = Package::new("bar", "1.0.0");
+    wait_until("the end of the stall", || served.log().contains("the client hung up before its crate file was stored"));
+    fs::remove_file(served.fail_point()).unwrap();
+    http::publish(&served.url, &token, &allowed).good();
+    assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &allowed)]);
+}
+
+#[test]
+fn a_refused_publish_does_not_take_the_file_of_another_with_the_same_bytes() {
+    let served = Served::start_with_fail_points("warn", &[]);
+    let token = served.token("ann");
+    let package = Package::new("foo", "1.0.0");
+    // The first one has stored its file, and its version is not inserted yet.
+    arm(&served, "request.file_stored=stall(3s)");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| http::publish(&served.url, &token, &package));
+        wait_until_passed(&served);
+        // The second one stores the same file, fails, and removes it.
+        arm(&served, "request.before_commit=error");
+        assert_eq!(http::publish(&served.url, &token, &package).status, 500);
+        assert!(!place_of(&served, &package).exists(), "the refused publish left its file");
+        first.join().unwrap().good();
+    });
+    assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
+    assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
+}
+
+#[test]
+fn a_removal_that_lost_its_lock_puts_the_file_back() {
+    let served = Served::start_with_fail_points("warn", &[]);
+    let token = served.token("ann");
+    let package = Package::new("foo", "1.0.0");
+    let end_sessions = "SELECT count(pg_terminate_backend(pid)) AS count FROM pg_locks
+                        WHERE locktype = 'advisory' AND classid = 1718185061 AND mode = 'ExclusiveLock' AND granted
+                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    arm(&served, "request.before_commit=error");
+    std::thread::scope(|scope| {
+        let refused = scope.spawn(|| http::publish(&served.url, &token, &package).status);
+        wait_until_passed(&served);
+        arm(&served, "unused.set_aside=stall(3s)");
+        wait_until_passed(&served);
+        // It sleeps with the file set aside. Its session ends, and so does its lock.
+        let ended: Count = wait_for("the removal's session", || {
+            let ended: Count = diesel::sql_query(end_sessions).get_result(&mut served.database.connect()).unwrap();
+            (ended.count > 0).then_some(ended)
+        });
+        assert_eq!(ended.count, 1);
+        // Another publish finds no file, stores it and is accepted, before the sleeper wakes up.
+        http::publish(&served.url, &token, &package).good();
+        assert_eq!(refused.join().unwrap(), 500);
+    });
+    assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
+    assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
+}
+
+/// The same version sent four times at once: one is accepted, and the others are refused after they stored the same file.
+#[test]
+fn publishes_of_the_same_bytes_at_once_never_lose_the_file() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    let together = Barrier::new(4);
+    for round in 0..40 {
+        let package = Package::new("foo", &format!("1.0.{round}"));
+        let mut answers: Vec<u16> = std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        together.wait();
+                        http::publish(&served.url, &token, &package).status
+                    })
+                })
+                .collect();
+            clients.into_iter().map(|client| client.join().unwrap()).collect()
+        });
+        answers.sort_unstable();
+        assert_eq!(answers, [200, 409, 409, 409], "round {round}");
+        assert!(place_of(&served, &package).exists(), "round {round}");
+    }
+    assert_eq!(files_in(&crates_of(&served)).len(), 40);
+}
+
+#[test]
+fn a_user_uploads_no_more_in_a_day_than_allowed_refused_publishes_included() {
+    let size = u64::try_from(Package::new("crate-0", "1.0.0").crate_file().len()).unwrap();
+    let served = Served::start_with_fail_points("error", &["--upload-allowance", &(3 * size).to_string()]);
+    let (ann, bob) = (served.token("ann"), served.token("bob"));
+    for number in 0..3 {
+        arm(&served, "request.before_commit=error");
+        let refused = http::publish(&served.url, &ann, &Package::new(&format!("crate-{number}"), "1.0.0"));
+        assert_eq!(refused.status, 500, "{}", refused.text());
+    }
+    let limited = http::publish(&served.url, &ann, &Package::new("crate-3", "1.0.0"));
+    assert_eq!(limited.status, 429, "{}", limited.text());
+    assert!(
+        limited.retry_after.is_some_and(|seconds| (28_000..=28_801).contains(&seconds)),
+        "{:?}",
+        limited.retry_after
+    );
+    let said = limited.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
+    let begin = format!(
+        "too many requests: `ann` may upload {} bytes of crate files in a day, those of refused publishes included; try again in ",
+        3 * size
+    );
+    assert!(said.starts_with(&begin), "{said}");
+    assert_eq!(files_in(&crates_of(&served)), Vec::<PathBuf>::new());
+    http::publish(&served.url, &bob, &Package::new("crate-4", "1.0.0")).good();
+}
+
+/// As if the process that stored it had been killed at that time.
+fn age(path: &Path, hours: u64) {
+    let then = SystemTime::now() - Duration::from_secs(hours * 60 * 60);
+    fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+}
+
+#[test]
+fn the_file_of_a_killed_publish_goes_to_the_quarantine_and_then_for_good() {
+    let mut served = Served::start_with_fail_points("info", &[]);
+    let token = served.token("ann");
+    let (kept, orphan, young) =
+        (Package::new("kept", "1.0.0"), Package::new("orphan", "1.0.0"), Package::new("young", "1.0.0"));
+    http::publish(&served.url, &token, &kept).good();
+    let store = CrateStore::beside(&crates_of(&served)).unwrap();
+    for package in [&orphan, &young] {
+        store.put(Checksum::of(&package.crate_file()), package.crate_file().into()).unwrap();
+    }
+    age(&place_of(&served, &kept), 13);
+    age(&place_of(&served, &orphan), 13);
+    let pool = Pool::live(&served.database.url(), 2);
+    let (now, hours) = (Utc::now(), TimeDelta::hours);
+    let tidied = unused_files::tidy(&pool, &store, (now - hours(12), now - hours(24)), &|| false).unwrap();
+    assert_eq!((tidied.quarantined.len(), tidied.expired.len()), (1, 0));
+    assert!(crates_of(&served).join(&tidied.quarantined[0]).exists());
+    let in_place = [&kept, &orphan, &young].map(|package| place_of(&served, package).exists());
+    assert_eq!(in_place, [true, false, true]);
+    // By schedule, and for good.
+    served.stop();
+    served.set_arguments(&["--quarantine-retention", "50ms"]);
+    served.start_again();
+    age(&place_of(&served, &young), 13);
+    wait_until("the files to go", || files_in(&crates_of(&served)) == [place_of(&served, &kept)]);
+    served.stop();
+    let log = served.log();
+    for package in [&orphan, &young] {
+        let name = format!("{}.crate", Checksum::of(&package.crate_file()));
+        let line = |what: &str| log.lines().any(|line| line.contains(what) && line.contains(&name));
+        assert!(line("removed from the quarantine"), "{log}");
+    }
+}

@@ -26,6 +26,7 @@ fn a_cluster_of_another_major_version_is_refused_with_the_way_out() -> TestResul
     the database in DIR was made by PostgreSQL 9, but only PostgreSQL NN is installed (in BIN). Either install the version it was made by: apt-get install postgresql-9. Or upgrade it, with both versions installed and supercargo stopped:
     1. mkdir -m 700 DIR.upgraded && chown --reference=DIR DIR.upgraded
     2. as the user who owns DIR, in a directory that user may write to, such as /tmp:
+       echo 'local all all trust' > DIR/pg_hba.conf
        BIN/initdb -U supercargo -E UTF8 --locale=C --auth-local=trust --auth-host=reject -D DIR.upgraded
        BIN/pg_upgrade -U supercargo -b /usr/lib/postgresql/9/bin -B BIN -d DIR -D DIR.upgraded
     3. mv DIR DIR.9 && mv DIR.upgraded DIR

@@ -1,0 +1,152 @@
+//! Files that were moved out of the way: those that nobody needs, and those that are not what their names say. Their new
+//! names begin with the time, which tells how long they have been there.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use futures_util::{TryFutureExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use object_store::path::Path as Location;
+
+use super::{CrateStore, CrateStoreError, location};
+use crate::package::Checksum;
+
+/// Where they are.
+const QUARANTINE: &str = "quarantine";
+/// The time before a name.
+const TIME: &str = "%Y%m%dT%H%M%S%.6fZ";
+
+/// A file that was set aside and can still be put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    checksum: Checksum,
+    place: Location,
+}
+
+impl SetAside {
+    /// Where it is now, in the store.
+    pub fn place(&self) -> String {
+        self.place.to_string()
+    }
+}
+
+/// A file whose time in the quarantine was over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expired {
+    pub location: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+fn place_at(when: DateTime<Utc>, name: &str) -> Location {
+    Location::from_iter([QUARANTINE, &format!("{}-{name}", when.format(TIME))])
+}
+
+/// Since when a file is in the quarantine, by its name.
+fn since(path: &Location) -> Option<DateTime<Utc>> {
+    let (time, _) = path.filename()?.split_once('-')?;
+    NaiveDateTime::parse_from_str(time, TIME).ok().map(|time| time.and_utc())
+}
+
+impl CrateStore {
+    /// Moves a file, named by its path, out of the way, and answers where it is now. `when` is part of its new name, so
+    /// that two of one name don't meet.
+    pub fn quarantine(&self, path: &str, when: DateTime<Utc>) -> Result<String, CrateStoreError> {
+        let target = place_at(when, path.rsplit('/').next().unwrap_or(path));
+        self.wait_for(|| path.to_owned(), None, self.store.rename(&Location::from(path), &target))?;
+        Ok(target.to_string())
+    }
+
+    /// Moves the file of a checksum out of the way, for as long as it takes to be sure; None if it is not there.
+    pub fn set_aside(&self, checksum: Checksum) -> Result<Option<SetAside>, CrateStoreError> {
+        let place = place_at(Utc::now(), &format!("{checksum}.crate"));
+        let moved = self.find(super::file(checksum), self.store.rename(&location(checksum), &place))?;
+        Ok(moved.map(|()| SetAside { checksum, place }))
+    }
+
+    /// Puts it back where it was.
+    pub fn put_back(&self, aside: &SetAside) -> Result<(), CrateStoreError> {
+        let original = location(aside.checksum);
+        self.wait_for(|| aside.place.to_string(), None, self.store.rename(&aside.place, &original))
+    }
+
+    /// Removes it for good.
+    pub fn discard(&self, aside: &SetAside) -> Result<(), CrateStoreError> {
+        self.find(|| aside.place.to_string(), self.store.delete(&aside.place)).map(drop)
+    }
+
+    /// Puts the file of a checksum back that was moved out of the way although it is what its name says; None if there is
+    /// none.
+    pub fn take_back(&self, checksum: Checksum) -> Result<Option<String>, CrateStoreError> {
+        let name = format!("{checksum}.crate");
+        let found = self.quarantined()?;
+        for meta in found.into_iter().filter(|meta| meta.location.as_ref().ends_with(&name)) {
+            let content = self.store.get(&meta.location).and_then(object_store::GetResult::bytes);
+            let content = self.wait_for(|| meta.location.to_string(), None, content)?;
+            if Checksum::of(&content) == checksum {
+                self.put(checksum, content)?;
+                self.wait_for(|| meta.location.to_string(), None, self.store.delete(&meta.location))?;
+                return Ok(Some(meta.location.to_string()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes what was moved out of the way before this moment. What has another name than the quarantine gives stays.
+    pub fn empty_quarantine(&self, before: DateTime<Utc>) -> Result<Vec<Expired>, CrateStoreError> {
+        let mut expired = Vec::new();
+        for meta in self.quarantined()?.into_iter().filter(|meta| since(&meta.location).is_some_and(|at| at < before)) {
+            self.find(|| meta.location.to_string(), self.store.delete(&meta.location))?;
+            expired.push(Expired { location: meta.location.to_string(), size: meta.size });
+        }
+        Ok(expired)
+    }
+
+    fn quarantined(&self) -> Result<Vec<object_store::ObjectMeta>, CrateStoreError> {
+        let listed = self.store.list(Some(&Location::from(QUARANTINE))).try_collect::<Vec<_>>();
+        self.wait_for(|| QUARANTINE.to_owned(), None, listed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn stored(content: &'static [u8]) -> (tempfile::TempDir, CrateStore, Checksum) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = CrateStore::local(directory.path()).unwrap();
+        store.put(Checksum::of(content), Bytes::from_static(content)).unwrap();
+        (directory, store, Checksum::of(content))
+    }
+
+    #[test]
+    fn what_was_set_aside_is_put_back_or_gone_for_good() {
+        let (directory, store, checksum) = stored(b"content");
+        let aside = store.set_aside(checksum).unwrap().unwrap();
+        assert!(directory.path().join(aside.place()).exists());
+        assert_eq!(store.size(checksum).unwrap(), None);
+        assert_eq!(store.set_aside(checksum).unwrap(), None);
+        store.put_back(&aside).unwrap();
+        assert_eq!(store.digest(checksum).unwrap(), Some((checksum, 7)));
+        let aside = store.set_aside(checksum).unwrap().unwrap();
+        store.discard(&aside).unwrap();
+        store.discard(&aside).unwrap();
+        assert!(!directory.path().join(aside.place()).exists());
+        assert_eq!(store.size(checksum).unwrap(), None);
+    }
+
+    #[test]
+    fn only_what_has_been_in_the_quarantine_for_long_leaves_it() {
+        let (directory, store, checksum) = stored(b"content");
+        let (now, other) = (Utc::now(), Checksum::of(b"other"));
+        store.put(other, Bytes::from_static(b"other")).unwrap();
+        let old = store.quarantine(&CrateStore::place(checksum), now - TimeDelta::days(31)).unwrap();
+        let young = store.quarantine(&CrateStore::place(other), now - TimeDelta::days(29)).unwrap();
+        std::fs::write(directory.path().join("quarantine/note.txt"), "why").unwrap();
+        let expired = store.empty_quarantine(now - TimeDelta::days(30)).unwrap();
+        assert_eq!(expired, [Expired { location: old, size: 7 }]);
+        assert!(directory.path().join(young).exists() && directory.path().join("quarantine/note.txt").exists());
+        assert_eq!(store.empty_quarantine(now - TimeDelta::days(30)).unwrap(), []);
+    }
+}
