@@ -61,7 +61,7 @@ pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -
                 json!({
                     "id": token.id, "user": login, "name": token.name, "state": token.state().as_str(),
                     "created_at": token.created_at, "last_used_at": token.last_used_at, "revoked_at": token.revoked_at,
-                    "expires_at": token.expires_at,
+                    "expires_at": token.end(),
                     "created_by_token": token.created_by_token, "created_by_token_state": maker_state(token),
                     "scopes": token.scopes.as_ref().map(|scopes| scopes.texts()),
                     "crates": token.crate_patterns.as_ref().map(|patterns| patterns.texts()),
@@ -81,7 +81,7 @@ pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -
             let state = token.state().as_str().to_owned();
             let scopes = texts(token.scopes.as_ref().map(ToString::to_string));
             let crates = texts(token.crate_patterns.as_ref().map(ToString::to_string));
-            let [created, used, expires] = [Some(token.created_at), token.last_used_at, token.expires_at].map(time);
+            let [created, used, expires] = [Some(token.created_at), token.last_used_at, token.end()].map(time);
             let (login, name) = (login.clone(), token.name.clone());
             [token.id.to_string(), login, name, state, made_with, scopes, crates, created, used, expires]
         }),

@@ -150,9 +150,11 @@ fn check_url(url: &str) -> Result<(), String> {
 /// Refuses a way on which a token could be read.
 fn check_way(url: &str, holds_secret: bool) -> Result<(), String> {
     if holds_secret && is_readable_on_the_way(url) {
-        return Err("its token would be sent over plain HTTP, which can be read on the way: use https, or allow it with \
+        return Err(
+            "its token would be sent over plain HTTP, which can be read on the way: use https, or allow it with \
                     --allow-insecure-token"
-            .to_owned());
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -40,9 +40,11 @@ impl MonitorOptions {
         self.index.check()?;
         let readable = self.pages.pagerduty_key_file.is_some() && is_readable_on_the_way(&self.pages.pagerduty_url);
         if readable && !self.index.allow_insecure_token {
-            return Err("the URL of --pagerduty-url is refused: the integration key would be sent over plain HTTP, which can \
+            return Err(
+                "the URL of --pagerduty-url is refused: the integration key would be sent over plain HTTP, which can \
                         be read on the way: use https, or allow it with --allow-insecure-token"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         Ok(())
     }

@@ -244,12 +244,26 @@ mod tests {
         assert_eq!(limits.of(Scope::Yank).unwrap().to_string(), "100 times in 1h");
         assert_eq!(limits.of(Scope::PublishUpdate), None);
         let unlimited = RateLimits::configured(["yank=unlimited"]).unwrap();
-        assert_eq!((unlimited.of(Scope::Yank), unlimited.of(Scope::PublishNew).map(|limit| limit.burst)), (None, Some(1000)));
-        assert_eq!(RateLimits::configured([]).unwrap(), RateLimits { limits: DEFAULTS.into(), ..RateLimits::default() });
+        assert_eq!(
+            (unlimited.of(Scope::Yank), unlimited.of(Scope::PublishNew).map(|limit| limit.burst)),
+            (None, Some(1000))
+        );
+        assert_eq!(
+            RateLimits::configured([]).unwrap(),
+            RateLimits { limits: DEFAULTS.into(), ..RateLimits::default() }
+        );
         let one = RateLimits::configured(["yank=1/1h", "none", "publish-new=5/10m"]).unwrap();
         assert_eq!(one, RateLimits::parse(["publish-new=5/10m"]).unwrap());
-        for wrong in ["", "publish-new", "publish-new=5", "publish-new=0/1m", "publish=5/1m", "yank=5/0s", "read=5/1m", "read=unlimited"]
-        {
+        for wrong in [
+            "",
+            "publish-new",
+            "publish-new=5",
+            "publish-new=0/1m",
+            "publish=5/1m",
+            "yank=5/0s",
+            "read=5/1m",
+            "read=unlimited",
+        ] {
             assert!(RateLimits::parse([wrong]).is_err(), "{wrong}");
         }
     }

@@ -30,8 +30,9 @@ pub const MAX_NAME: usize = 100;
 pub const MAX_TOKENS: i64 = 500;
 /// The last use is noted this often at most, so that reads stay reads.
 const NOTE_USE_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
-/// The last year in which a token may end: RFC 3339 has four digits.
+/// The last year in which a token may end, and its last second: RFC 3339 has four digits.
 const LAST_YEAR: i32 = 9999;
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// A token in clear, which exists only at the moment of its creation.
 pub struct PlainToken(String);
@@ -126,9 +127,14 @@ impl Token {
             "token_id": self.id,
             "scopes": self.scopes.as_ref().map(ToString::to_string),
             "crates": self.crate_patterns.as_ref().map(ToString::to_string),
-            "expires_at": self.expires_at,
+            "expires_at": self.end(),
             "created_by_token": self.created_by_token,
         })
+    }
+
+    /// When it ends, as a date that RFC 3339 has: an older version of the program took others.
+    pub fn end(&self) -> Option<DateTime<Utc>> {
+        self.expires_at.map(|end| DateTime::from_timestamp(LAST_SECOND, 0).map_or(end, |last| end.min(last)))
     }
 
     pub fn state(&self) -> TokenState {
@@ -161,7 +167,9 @@ pub enum CreateTokenError {
     Nothing(&'static str),
     #[error("a token that ends on {0} would be over already: give a time in the future")]
     Over(DateTime<Utc>),
-    #[error("a token cannot end in the year {0}: give an end before the year 10000, or none for a token that does not end")]
+    #[error(
+        "a token cannot end in the year {0}: give an end before the year 10000, or none for a token that does not end"
+    )]
     TooFar(i32),
     #[error("this user has {MAX_TOKENS} tokens already: revoke some that are no longer used")]
     TooMany,
@@ -355,8 +363,7 @@ fn revoke_some(
     chosen: impl Fn(&Token) -> bool,
 ) -> QueryResult<Option<Revoked>> {
     connection.transaction(|connection| {
-        let owner: Option<i32> =
-            api_tokens::table.find(id).select(api_tokens::user_id).first(connection).optional()?;
+        let owner: Option<i32> = api_tokens::table.find(id).select(api_tokens::user_id).first(connection).optional()?;
         let Some(owner) = owner.filter(|owner| of.is_none_or(|user| *owner == user)) else { return Ok(None) };
         accounts::lock(connection, owner)?;
         let family = family(connection, id)?;

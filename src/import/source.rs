@@ -75,7 +75,9 @@ impl Source {
     /// one, or if config.json says `auth-required`.
     pub fn config(&mut self, token: Option<&Token>) -> Result<Downloads, SourceError> {
         let config = match self.read(ConfigJson::PATH) {
-            Err(SourceError::Upstream(UpstreamError::Status { status: UNAUTHORIZED, .. })) if self.authenticate(token) => {
+            Err(SourceError::Upstream(UpstreamError::Status { status: UNAUTHORIZED, .. }))
+                if self.authenticate(token) =>
+            {
                 self.read(ConfigJson::PATH)
             }
             answered => answered,

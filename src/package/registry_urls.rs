@@ -37,7 +37,8 @@ impl Place {
     pub(super) fn of(index_url: &str) -> Option<Self> {
         let (sparse, address) = divided(index_url)?;
         let url = Url::parse(address).ok()?;
-        let host = if is_loopback(&url.host()?) { "localhost".to_owned() } else { url.host_str()?.to_ascii_lowercase() };
+        let host =
+            if is_loopback(&url.host()?) { "localhost".to_owned() } else { url.host_str()?.to_ascii_lowercase() };
         let mut path = url.path().trim_end_matches('/');
         if !sparse {
             path = path.strip_suffix(".git").unwrap_or(path);
@@ -138,10 +139,25 @@ mod tests {
 
     #[test]
     fn plain_http_is_readable_on_the_way_unless_it_stays_on_this_machine() {
-        for readable in ["http://host/", "HTTP://10.0.0.1:80", "http://localhost.example.com/", "http://[fe80::1]/", "http://128.0.0.1"] {
+        for readable in [
+            "http://host/",
+            "HTTP://10.0.0.1:80",
+            "http://localhost.example.com/",
+            "http://[fe80::1]/",
+            "http://128.0.0.1",
+        ] {
             assert!(is_readable_on_the_way(readable), "{readable}");
         }
-        for not in ["https://host/", "http://localhost:1/", "http://LOCALHOST", "http://127.0.0.2/x", "http://[::1]:8/", "ssh://host/i", "/srv/i", ""] {
+        for not in [
+            "https://host/",
+            "http://localhost:1/",
+            "http://LOCALHOST",
+            "http://127.0.0.2/x",
+            "http://[::1]:8/",
+            "ssh://host/i",
+            "/srv/i",
+            "",
+        ] {
             assert!(!is_readable_on_the_way(not), "{not}");
         }
     }

@@ -192,7 +192,8 @@ fn tokens_made_before_they_had_makers_get_them_from_the_log_and_dates_and_delete
         let lines: Vec<Line> = diesel::sql_query(query).load(connection).unwrap();
         lines.into_iter().map(|line| line.line).collect()
     };
-    let tokens = "SELECT format('%s by %s', id, coalesce(created_by_token::text, '-')) AS line FROM api_tokens ORDER BY id";
+    let tokens =
+        "SELECT format('%s by %s', id, coalesce(created_by_token::text, '-')) AS line FROM api_tokens ORDER BY id";
     assert_eq!(lines(connection, tokens), ["1 by -", "2 by 1", "3 by -", "4 by 2"]);
     let end = "SELECT (expires_at AT TIME ZONE 'UTC')::text AS line FROM api_tokens WHERE id = 2";
     assert_eq!(lines(connection, end), ["9999-12-31 23:59:59"]);

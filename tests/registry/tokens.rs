@@ -260,7 +260,9 @@ fn who_does_something_too_often_is_told_when_to_try_again_and_loses_nothing() {
 
 #[test]
 fn a_registry_has_rate_limits_unless_the_operator_removes_them() {
-    for (arguments, expected) in [(&[][..], 429), (&["--rate-limit", "yank=unlimited"], 200), (&["--rate-limit", "none"], 200)] {
+    for (arguments, expected) in
+        [(&[][..], 429), (&["--rate-limit", "yank=unlimited"], 200), (&["--rate-limit", "none"], 200)]
+    {
         let arguments = [&["--no-worker", "--publish-wait", "0s"], arguments].concat();
         let served = Served::start(&arguments);
         let token = served.token("ann");

@@ -116,12 +116,13 @@ pub struct MyUser {
 
 impl From<Token> for TokenView {
     fn from(token: Token) -> Self {
+        let expired_at = token.end();
         Self {
             id: token.id,
             name: token.name,
             created_at: token.created_at,
             last_used_at: token.last_used_at,
-            expired_at: token.expires_at,
+            expired_at,
             crate_scopes: token.crate_patterns.map(|patterns| patterns.texts()),
             endpoint_scopes: token.scopes.map(|scopes| scopes.texts()),
             created_by_token: token.created_by_token,

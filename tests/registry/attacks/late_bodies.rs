@@ -189,7 +189,10 @@ impl Bench {
     }
 
     fn count(&mut self, query: &str) -> i64 {
-        sql_query(format!("SELECT count(*) AS count FROM {query}")).get_result::<Count>(&mut self.connection).unwrap().count
+        sql_query(format!("SELECT count(*) AS count FROM {query}"))
+            .get_result::<Count>(&mut self.connection)
+            .unwrap()
+            .count
     }
 
     /// Sends a request, has something lost while it is under way, and answers the status, and whether anything changed
