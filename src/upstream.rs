@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use ureq::config::RedirectAuthHeaders;
 use ureq::http::StatusCode;
 use ureq::http::header::{AUTHORIZATION, RETRY_AFTER};
 
+use crate::package::registry_urls::is_readable_on_the_way;
 use crate::package::{Checksum, CrateName, Version};
 
 /// How often one thing is asked for.
@@ -20,11 +22,33 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often somebody who waits is asked whether to stop.
 const SLICE: Duration = Duration::from_millis(100);
 
+/// A token of another registry.
+#[derive(Clone)]
+pub struct Token {
+    secret: String,
+    /// It may be sent over plain HTTP to other machines.
+    allow_insecure: bool,
+}
+
+impl Token {
+    pub fn new(secret: String, allow_insecure: bool) -> Self {
+        Self { secret, allow_insecure }
+    }
+
+    /// Whether the token may be sent to a URL.
+    pub fn check(&self, url: &str) -> Result<(), UpstreamError> {
+        if is_readable_on_the_way(url) && !self.allow_insecure {
+            return Err(UpstreamError::Insecure { url: url.to_owned() });
+        }
+        Ok(())
+    }
+}
+
 /// Somebody to ask. Cheap to clone.
 #[derive(Clone)]
 pub struct Upstream {
     agent: ureq::Agent,
-    token: Option<String>,
+    token: Option<Token>,
 }
 
 /// Why there was no answer.
@@ -34,6 +58,11 @@ pub enum UpstreamError {
     Status { url: String, status: u16 },
     #[error("{url} can't be reached: {problem}")]
     Unreachable { url: String, problem: String },
+    #[error(
+        "the token is not sent to {url}, because plain HTTP can be read on the way: use https, or allow it with \
+         --allow-insecure-token"
+    )]
+    Insecure { url: String },
     #[error("{url} has more than {limit} bytes")]
     TooLarge { url: String, limit: u64 },
     #[error("it was stopped")]
@@ -41,15 +70,22 @@ pub enum UpstreamError {
 }
 
 impl Upstream {
-    /// With the token that is sent with every request, as cargo does.
-    pub fn new(token: Option<String>) -> Self {
+    /// Without a token.
+    pub fn anonymous() -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("supercargo/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(Duration::from_secs(10)))
             .timeout_global(Some(Duration::from_secs(300)))
+            // A token is for the host that was named, and not for where that points to.
+            .redirect_auth_headers(RedirectAuthHeaders::Never)
             .build();
-        Self { agent: config.into(), token }
+        Self { agent: config.into(), token: None }
+    }
+
+    /// With a token that is sent with every request, but not along with a redirect.
+    pub fn with_token(&self, token: Token) -> Self {
+        Self { token: Some(token), ..self.clone() }
     }
 
     /// What is there, of at most `limit` bytes; None if nothing is (404, 410, 451).
@@ -78,7 +114,8 @@ impl Upstream {
     fn try_once(&self, url: &str, limit: u64) -> Result<Option<Bytes>, Failure> {
         let mut request = self.agent.get(url);
         if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, token);
+            token.check(url).map_err(Failure::ForGood)?;
+            request = request.header(AUTHORIZATION, &token.secret);
         }
         let unreachable = |error: ureq::Error| {
             let url = url.to_owned();

@@ -107,7 +107,7 @@ impl Registry {
     pub fn start_with(data_dir: &Path, arguments: &[&str]) -> Outcome<Self> {
         let begin = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_supercargo"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--rate-limit", "none", "--data-dir"])
             .arg(data_dir)
             .args(arguments)
             .stdout(Stdio::null())

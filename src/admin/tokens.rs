@@ -1,5 +1,7 @@
 //! `supercargo admin token`.
 
+use std::collections::HashMap;
+
 use chrono::{TimeDelta, Utc};
 use diesel::{Connection, PgConnection};
 use serde_json::json;
@@ -8,7 +10,7 @@ use super::output::{print_json, print_table, time};
 use super::{AdminError, users};
 use crate::config::NewTokenOptions;
 use crate::database::audit::{Action, Actor, Event};
-use crate::database::tokens::{self, NewToken};
+use crate::database::tokens::{self, NewToken, Token};
 
 /// Prints the token and nothing else.
 pub fn create(
@@ -48,6 +50,9 @@ fn wanted(options: &NewTokenOptions) -> Result<NewToken, AdminError> {
 pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -> Result<(), AdminError> {
     let user = login.map(|login| users::existing(connection, login)).transpose()?;
     let tokens = tokens::list(connection, user.map(|user| user.id))?;
+    // A token and its maker are of one user, so the maker is in the list.
+    let states: HashMap<i32, &str> = tokens.iter().map(|(token, _)| (token.id, token.state().as_str())).collect();
+    let maker_state = |token: &Token| token.created_by_token.and_then(|maker| states.get(&maker).copied());
     let texts = |values: Option<String>| values.unwrap_or_else(|| "all".to_owned());
     if as_json {
         let tokens: Vec<_> = tokens
@@ -56,7 +61,8 @@ pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -
                 json!({
                     "id": token.id, "user": login, "name": token.name, "state": token.state().as_str(),
                     "created_at": token.created_at, "last_used_at": token.last_used_at, "revoked_at": token.revoked_at,
-                    "expires_at": token.expires_at,
+                    "expires_at": token.end(),
+                    "created_by_token": token.created_by_token, "created_by_token_state": maker_state(token),
                     "scopes": token.scopes.as_ref().map(|scopes| scopes.texts()),
                     "crates": token.crate_patterns.as_ref().map(|patterns| patterns.texts()),
                 })
@@ -65,25 +71,47 @@ pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -
         return print_json(&tokens);
     }
     print_table(
-        ["ID", "USER", "NAME", "STATE", "SCOPES", "CRATES", "CREATED", "LAST USED", "EXPIRES"],
-        tokens.into_iter().map(|(token, login)| {
+        ["ID", "USER", "NAME", "STATE", "MADE WITH", "SCOPES", "CRATES", "CREATED", "LAST USED", "EXPIRES"],
+        tokens.iter().map(|(token, login)| {
+            let made_with = match (token.created_by_token, maker_state(token)) {
+                (None, _) => "-".to_owned(),
+                (Some(maker), None | Some("valid")) => maker.to_string(),
+                (Some(maker), Some(state)) => format!("{maker} ({state})"),
+            };
             let state = token.state().as_str().to_owned();
             let scopes = texts(token.scopes.as_ref().map(ToString::to_string));
             let crates = texts(token.crate_patterns.as_ref().map(ToString::to_string));
-            let [created, used, expires] = [Some(token.created_at), token.last_used_at, token.expires_at].map(time);
-            [token.id.to_string(), login, token.name, state, scopes, crates, created, used, expires]
+            let [created, used, expires] = [Some(token.created_at), token.last_used_at, token.end()].map(time);
+            let (login, name) = (login.clone(), token.name.clone());
+            [token.id.to_string(), login, name, state, made_with, scopes, crates, created, used, expires]
         }),
     );
     Ok(())
 }
 
-pub fn revoke(connection: &mut PgConnection, operator: &Actor, id: i32) -> Result<(), AdminError> {
-    connection.transaction(|connection| {
-        let revoked = tokens::revoke(connection, id, None)?.ok_or(AdminError::NoToken(id))?;
-        let event = Event::new(Action::TokenRevoke).about(&revoked.name).detail(revoked.describe());
-        event.record(connection, operator)?;
-        Ok::<_, AdminError>(())
+/// Revokes a token, and with it those that were made with it, if that is wanted.
+pub fn revoke(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    id: i32,
+    with_descendants: bool,
+) -> Result<(), AdminError> {
+    let revoked = connection.transaction(|connection| {
+        let revoke = if with_descendants { tokens::revoke_with_descendants } else { tokens::revoke };
+        let revoked = revoke(connection, id, None)?.ok_or(AdminError::NoToken(id))?;
+        revoked.record(connection, id, operator)?;
+        Ok::<_, AdminError>(revoked)
     })?;
-    println!("revoked the token {id}");
+    let ids = |tokens: &[Token]| tokens.iter().map(|token| token.id.to_string()).collect::<Vec<_>>().join(", ");
+    match &revoked.tokens[..] {
+        [one] => println!("revoked the token {}", one.id),
+        several => println!("revoked {} tokens: {}", several.len(), ids(several)),
+    }
+    if !revoked.valid_descendants.is_empty() {
+        println!(
+            "still valid, and made with it: {}. Revoke them too with `supercargo admin token revoke {id} --with-descendants`",
+            ids(&revoked.valid_descendants)
+        );
+    }
     Ok(())
 }

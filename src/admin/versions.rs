@@ -17,7 +17,7 @@ pub fn delete(
 ) -> Result<(), AdminError> {
     let name = crate_name(name)?;
     let num: Version = num.parse()?;
-    let job = delete_version::request(connection, (&name, &num), reason, operator, drop)?;
+    let job = delete_version::request(connection, (&name, &num), reason, operator)?;
     queue::announce(connection, jobs::QUEUE)?;
     println!(
         "{name} {num} is not served any more; the job {job} takes it out of the index and removes its file (see \

@@ -15,10 +15,10 @@ use super::{CommandError, Storage};
 use crate::config::ImportOptions;
 use crate::crate_store::CrateStore;
 use crate::database::owners::Owner;
-use crate::import::{Import, Source, Summary, paths_of};
+use crate::import::{Downloads, Import, Source, Summary, paths_of};
 use crate::jobs::{self, Environment};
 use crate::queue::{Completions, Runner, Wakeups};
-use crate::upstream::Upstream;
+use crate::upstream::{Token, Upstream};
 
 /// How often a log line says how far it is, where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(30);
@@ -56,9 +56,11 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
         })?);
     }
     let token = options.token_file.as_deref().map(read_token).transpose()?;
-    let upstream = Upstream::new(token);
-    let source = Source::open(&options.index, upstream.clone(), &options.storage.git)?;
-    let dl = source.config()?.dl;
+    let token = token.map(|token| Token::new(token, options.allow_insecure_token));
+    let anonymous = Upstream::anonymous();
+    let mut source = Source::open(&options.index, anonymous.clone(), &options.storage.git)?;
+    let config = source.config(token.as_ref())?;
+    let upstream = downloads(&config, token, anonymous)?;
     let paths = paths(options, &source)?;
     let directory = storage.data_dir.crates();
     std::fs::create_dir_all(&directory)?;
@@ -70,7 +72,7 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
         crate_store: &crate_store,
         source: &source,
         upstream: &upstream,
-        dl,
+        dl: config.dl,
         owners: &owners,
         actor: &operator(),
         concurrency: usize::from(options.concurrency),
@@ -88,6 +90,18 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
         Runner::new(jobs::registry()?, environment, pool, worker_name(), wakeups, completions).drain()?;
     }
     Ok(summary)
+}
+
+/// Who fetches crate files. As with cargo, the token goes to wherever `dl` leads if config.json says `auth-required`, and
+/// nowhere if it does not.
+fn downloads(config: &Downloads, token: Option<Token>, anonymous: Upstream) -> Result<Upstream, CommandError> {
+    let Some(token) = token else { return Ok(anonymous) };
+    if !config.auth_required {
+        tracing::warn!("the token of --token-file is not sent for crate files: config.json does not say auth-required");
+        return Ok(anonymous);
+    }
+    token.check(&config.dl)?;
+    Ok(anonymous.with_token(token))
 }
 
 fn paths(options: &ImportOptions, source: &Source) -> Result<Vec<String>, CommandError> {

@@ -58,7 +58,7 @@ fn look_after(options: &MonitorOptions) -> Result<Severity, CommandError> {
 
 /// The index's remote, which is waited for no longer than for everything else.
 fn remote(options: &MonitorOptions) -> Result<Option<Remote>, CommandError> {
-    options.index.check().map_err(CommandError::new)?;
+    options.check().map_err(CommandError::new)?;
     let mut index = options.index.clone();
     index.index_push_timeout = index.index_push_timeout.min(options.limits.look_timeout);
     storage::remote(&options.storage, &index)

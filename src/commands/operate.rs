@@ -53,8 +53,8 @@ fn token(command: TokenCommand, operator: &Actor) -> Result<(), CommandError> {
         TokenCommand::List { user, output, storage } => {
             on(&storage, |connection| admin::tokens::list(connection, user.as_deref(), output.json))
         }
-        TokenCommand::Revoke { id, storage } => {
-            on(&storage, |connection| admin::tokens::revoke(connection, operator, id))
+        TokenCommand::Revoke { id, with_descendants, storage } => {
+            on(&storage, |connection| admin::tokens::revoke(connection, operator, id, with_descendants))
         }
     }
 }

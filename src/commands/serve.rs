@@ -90,7 +90,7 @@ fn serve_from(
         urls: registry_urls(options, &base_url, &format!("{scheme}://{address}")),
         base_url: base_url.clone(),
         limits: options.limits(),
-        admission: admission(&options.access)?,
+        admission: admission(&options.access, options.throwaway)?,
         auth_required: options.access.auth_required,
         policy: options.policy.policy(),
         publish_wait: options.publish_wait,
@@ -159,8 +159,10 @@ fn local_url(scheme: &str, address: SocketAddr) -> String {
     url
 }
 
-fn admission(options: &AccessOptions) -> Result<Admission, CommandError> {
-    let rate_limits = RateLimits::parse(options.rate_limits.iter().map(String::as_str));
+/// A throw-away registry has no rate limits but those that are given: tests publish as fast as they can.
+fn admission(options: &AccessOptions, throwaway: bool) -> Result<Admission, CommandError> {
+    let before = throwaway.then_some("none");
+    let rate_limits = RateLimits::configured(before.into_iter().chain(options.rate_limits.iter().map(String::as_str)));
     Ok(Admission {
         new_crates: match options.new_crates {
             WhoMayCreate::Anyone => NewCrates::Anyone,

@@ -20,13 +20,12 @@ use super::storage::Keeper;
 use super::working::worker_name;
 use super::{CommandError, Storage};
 use crate::config::VerifyOptions;
-use crate::config::verify::RepairOptions;
 use crate::database::owners::Owner;
 use crate::database::verify_reports;
 use crate::index::Index;
 use crate::jobs::{self, Environment};
 use crate::queue::{Completions, Runner, Wakeups};
-use crate::upstream::Upstream;
+use crate::upstream::{Token, Upstream};
 use crate::verify::{Depth, Ended, Mirror, Phase, Repairs, Report, Settings, Verifier, Watch};
 
 const DIFFERS: u8 = 1;
@@ -105,7 +104,7 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         }
         // Whoever started the database is the only one here.
         let grace = if storage.is_embedded() { Duration::ZERO } else { OTHERS };
-        Some(repairs(&options.repair, &mut session, &perform, grace)?)
+        Some(repairs(options, &mut session, &perform, grace)?)
     } else {
         None
     };
@@ -139,11 +138,13 @@ fn open_index(options: &VerifyOptions, storage: &Storage) -> Result<Index, Comma
 }
 
 fn repairs<'a>(
-    options: &RepairOptions,
+    options: &VerifyOptions,
     connection: &mut PgConnection,
     perform: &'a dyn Fn() -> Result<(), String>,
     grace: Duration,
 ) -> Result<Repairs<'a>, CommandError> {
+    let allow_insecure = options.index.allow_insecure_token;
+    let options = &options.repair;
     let mut owners = Vec::new();
     for login in &options.owners {
         owners.push(Owner::find(connection, login)?.ok_or_else(|| {
@@ -151,8 +152,17 @@ fn repairs<'a>(
         })?);
     }
     let token = options.token_file.as_deref().map(read_token).transpose()?;
-    let mirror = options.mirror.clone().map(|template| Mirror { template, upstream: Upstream::new(token.clone()) });
+    let mirror = options.mirror.as_deref().map(|template| mirror(template, token, allow_insecure)).transpose()?;
     Ok(Repairs { mirror, owners, retry_dead: options.retry_dead, actor: operator(), perform, grace })
+}
+
+fn mirror(template: &str, token: Option<String>, allow_insecure: bool) -> Result<Mirror, CommandError> {
+    let mut upstream = Upstream::anonymous();
+    if let Some(token) = token.map(|token| Token::new(token, allow_insecure)) {
+        token.check(template)?;
+        upstream = upstream.with_token(token);
+    }
+    Ok(Mirror { template: template.to_owned(), upstream })
 }
 
 /// The token of another registry, from a file, so that no list of processes shows it.

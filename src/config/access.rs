@@ -17,8 +17,9 @@ pub struct AccessOptions {
     /// How often a user may do something: ACTION=N/PERIOD, so many at once and again in each period; may be given
     /// several times
     ///
-    /// Actions are publish-new, publish-update, yank and change-owners; an example is publish-new=5/10m. Without a limit
-    /// an action is free. Mind that a workspace is published crate by crate.
+    /// Actions and their defaults are publish-new=1000/1h, publish-update=3000/1h, yank=1000/1h and change-owners=1000/1h. A
+    /// limit replaces the default of its action, ACTION=unlimited removes it, and `none` removes all. A workspace is
+    /// published crate by crate: leave room for the largest.
     #[arg(long = "rate-limit", env = "SUPERCARGO_RATE_LIMIT", value_name = "LIMIT", value_delimiter = ',')]
     pub rate_limits: Vec<String>,
     /// How many bytes of crate files a user may upload in a day, those of refused publishes included; 0 for any number

@@ -98,6 +98,9 @@ pub enum TokenCommand {
     Revoke {
         /// Its number, from `token list`
         id: i32,
+        /// Revoke as well what was made with it, directly or not: after a leak
+        #[arg(long)]
+        with_descendants: bool,
         #[command(flatten)]
         storage: StorageOptions,
     },

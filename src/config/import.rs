@@ -23,8 +23,14 @@ pub struct ImportOptions {
     #[arg(long = "owner", value_name = "LOGIN", required = true)]
     pub owners: Vec<String>,
     /// A file with the token that the other registry wants
+    ///
+    /// It is sent as cargo sends it: to the index if that answers 401 or its config.json says auth-required, and for crate
+    /// files, wherever they are, only in the latter case.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Send the token also over plain HTTP to other machines, where it can be read on the way
+    #[arg(long, env = "SUPERCARGO_ALLOW_INSECURE_TOKEN")]
+    pub allow_insecure_token: bool,
     /// How many crates are fetched at the same time
     #[arg(long, value_name = "COUNT", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=32))]
     pub concurrency: u8,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::work::{duration, pause};
+use crate::package::registry_urls::is_readable_on_the_way;
 
 /// What git needs of the surroundings to reach a remote.
 const PASSED_ON: [&str; 9] = [
@@ -59,13 +60,21 @@ pub struct IndexOptions {
     /// The file is read each time, so a token can be renewed without a restart.
     #[arg(long, env = "SUPERCARGO_INDEX_TOKEN_FILE", value_name = "FILE")]
     pub index_token_file: Option<PathBuf>,
+    /// Send tokens and keys also over plain HTTP to other machines, where they can be read on the way
+    ///
+    /// Concerns the tokens of --index-remote and of --mirror, and PagerDuty's key.
+    #[arg(long, env = "SUPERCARGO_ALLOW_INSECURE_TOKEN")]
+    pub allow_insecure_token: bool,
 }
 
 impl IndexOptions {
     /// Refuses a remote that can't be, with what to change. Apart from parsing, whose errors would show a password.
     pub fn check(&self) -> Result<(), String> {
-        let checked = self.index_remote.as_deref().map_or(Ok(()), check_url);
-        checked.map_err(|error| format!("the URL of --index-remote is refused: {error}"))
+        let Some(url) = self.index_remote.as_deref() else { return Ok(()) };
+        let has_token = self.index_token_file.is_some() || self.index_token().is_some();
+        check_url(url)
+            .and_then(|()| check_way(url, has_token && !self.allow_insecure_token))
+            .map_err(|error| format!("the URL of --index-remote is refused: {error}"))
     }
 
     /// The token, if it was given by the environment. A flag would show it to every user of the machine.
@@ -136,6 +145,18 @@ fn check_url(url: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a way on which a token could be read.
+fn check_way(url: &str, holds_secret: bool) -> Result<(), String> {
+    if holds_secret && is_readable_on_the_way(url) {
+        return Err(
+            "its token would be sent over plain HTTP, which can be read on the way: use https, or allow it with \
+                    --allow-insecure-token"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// A branch's name without `refs/heads/`, as git has it. Source: git-check-ref-format(1).

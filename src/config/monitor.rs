@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::serve::base_url;
 use super::work::{duration, pause};
 use super::{IndexOptions, StorageOptions};
+use crate::package::registry_urls::is_readable_on_the_way;
 
 #[derive(Args, Debug, Clone)]
 pub struct MonitorOptions {
@@ -31,6 +32,22 @@ pub struct MonitorOptions {
     pub limits: LimitOptions,
     #[command(flatten)]
     pub pages: PageOptions,
+}
+
+impl MonitorOptions {
+    /// Refuses what would show a secret.
+    pub fn check(&self) -> Result<(), String> {
+        self.index.check()?;
+        let readable = self.pages.pagerduty_key_file.is_some() && is_readable_on_the_way(&self.pages.pagerduty_url);
+        if readable && !self.index.allow_insecure_token {
+            return Err(
+                "the URL of --pagerduty-url is refused: the integration key would be sent over plain HTTP, which can \
+                        be read on the way: use https, or allow it with --allow-insecure-token"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
 }
 
 /// When something is wrong.

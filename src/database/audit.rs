@@ -1,7 +1,7 @@
 //! The log of every change: who, with which token, from where, what and when. An entry is written in the transaction of
 //! its change, so that there is none without the other.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
@@ -86,17 +86,17 @@ impl Action {
     }
 }
 
-/// Who did it.
+/// Who did it: an operator, or a user by an [`Authority`](super::caller::Authority).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// The login, or the operator's account on the machine.
     pub name: String,
     /// None for an operator.
-    pub user_id: Option<i32>,
+    pub(super) user_id: Option<i32>,
     /// The token's number and name.
-    pub token: Option<(i32, String)>,
+    pub(super) token: Option<(i32, String)>,
     /// Where the request came from.
-    pub address: Option<String>,
+    pub(super) address: Option<String>,
     /// What the request is called in the log; None for an operator.
     pub request_id: Option<String>,
 }
@@ -211,7 +211,8 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
     if let Some(action) = &filter.action {
         query = query.filter(audit_log::action.eq(action));
     }
-    if let Some(since) = filter.since {
+    // PostgreSQL has no times that are much older than year 0, and a time before all entries leaves nothing out.
+    if let Some(since) = filter.since.filter(|since| since.year() > 0) {
         query = query.filter(audit_log::at.ge(since));
     }
     if let Some(before) = filter.before {

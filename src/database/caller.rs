@@ -1,17 +1,33 @@
-//! Who asks for a change: a user, with the token that says so.
+//! Who sends a request: a user, with the token that says so.
+//!
+//! A [`Caller`] is what authentication found when the head of the request arrived. That is good enough to read, and to refuse
+//! early. It is not good enough for a change: the body may take minutes, and the request may wait for a lock, and meanwhile the
+//! token is revoked or expires, or the user is no longer an admin. So the transaction of every change calls
+//! [`Caller::confirm`], which reads the token and its user again, locks both until the commit, and returns an [`Authority`].
+//! Only an `Authority` gives an [`Actor`], and without an `Actor` there is no entry in the audit log.
+//!
+//! Locks are taken in this order, so that they cannot deadlock: the crate's row, the user's row, the token's row. Whatever
+//! takes a right from a user (a revocation, a demotion, the end of a membership in a team) locks the user's row exclusively,
+//! and so waits for changes that have begun, and is seen by those that have not. Removing an owner does the same with the
+//! crate's row.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Timestamptz;
 
 use super::audit::Actor;
+use super::schema::{api_tokens, users};
 use super::scope::Scope;
 use super::tokens::Token;
 use super::users::User;
 use crate::package::CrateName;
 
-/// Somebody who was authenticated.
+/// Somebody who was authenticated, as token and user were at that moment.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub user: User,
@@ -61,6 +77,83 @@ pub enum Denied {
     OutlivesMaker { token: String, ends: DateTime<Utc> },
     #[error("the client closed the connection before this was carried out, and so it was not")]
     HungUp,
+    #[error(
+        "the token `{token}` was revoked before the request was complete, and nothing was changed: send it again with another \
+         token"
+    )]
+    Revoked { token: String },
+    #[error(
+        "the token `{token}` expired on {} before the request was complete, and nothing was changed: send it again with \
+         another token", .ended.format("%Y-%m-%d at %H:%M UTC")
+    )]
+    Expired { token: String, ended: DateTime<Utc> },
+}
+
+/// A [`Caller`] whose token is valid and whose user has the rights that are read here, until the transaction ends.
+///
+/// Nothing but [`Caller::confirm`] and [`Caller::confirm_alone`] makes one.
+#[derive(Clone, Debug)]
+pub struct Authority(Caller);
+
+impl Deref for Authority {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl Authority {
+    /// Who made the change, for the audit log.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            name: self.user.login.clone(),
+            user_id: Some(self.user.id),
+            token: Some((self.token.id, self.token.name.clone())),
+            address: self.address.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
+impl Caller {
+    /// Reads token and user again and locks them until the end of the transaction: for every change, after the crate's row
+    /// was locked if the change is of a crate. Every right is checked on the result.
+    pub fn confirm(&self, connection: &mut PgConnection) -> QueryResult<Result<Authority, Denied>> {
+        // The tables' order is that of the locks.
+        let found = users::table
+            .inner_join(api_tokens::table)
+            .filter(api_tokens::id.eq(self.token.id))
+            .select((User::as_select(), Token::as_select(), sql::<Timestamptz>("clock_timestamp()")))
+            .for_share()
+            .first(connection)
+            .optional()?;
+        Ok(self.confirmed(found))
+    }
+
+    /// The same for changes of the user's tokens, which happen one at a time.
+    pub fn confirm_alone(&self, connection: &mut PgConnection) -> QueryResult<Result<Authority, Denied>> {
+        let found = users::table
+            .inner_join(api_tokens::table)
+            .filter(api_tokens::id.eq(self.token.id))
+            .select((User::as_select(), Token::as_select(), sql::<Timestamptz>("clock_timestamp()")))
+            .for_no_key_update()
+            .first(connection)
+            .optional()?;
+        Ok(self.confirmed(found))
+    }
+
+    fn confirmed(&self, found: Option<(User, Token, DateTime<Utc>)>) -> Result<Authority, Denied> {
+        let revoked = || Denied::Revoked { token: self.token.name.clone() };
+        let (user, token, now) = found.ok_or_else(revoked)?;
+        if token.revoked_at.is_some() {
+            return Err(revoked());
+        }
+        match token.expires_at {
+            Some(ended) if ended <= now => Err(Denied::Expired { token: token.name, ended }),
+            _ => Ok(Authority(Self { user, token, ..self.clone() })),
+        }
+    }
 }
 
 impl Caller {
@@ -115,16 +208,6 @@ impl Caller {
                 Err(Denied::OutlivesMaker { token: self.token.name.clone(), ends: own })
             }
             _ => Ok(()),
-        }
-    }
-
-    pub fn actor(&self) -> Actor {
-        Actor {
-            name: self.user.login.clone(),
-            user_id: Some(self.user.id),
-            token: Some((self.token.id, self.token.name.clone())),
-            address: self.address.clone(),
-            request_id: self.request_id.clone(),
         }
     }
 }

@@ -70,9 +70,11 @@ pub fn change_as(
     (caller, rate_limits): (&Caller, &RateLimits),
 ) -> Result<String, OwnersError> {
     caller.may(Scope::ChangeOwners, name)?;
-    let user = &caller.user;
     connection.transaction(|connection| {
         let krate = locked(connection, name)?;
+        let caller = caller.confirm(connection)??;
+        let user = &caller.user;
+        caller.may(Scope::ChangeOwners, name)?;
         let rights = owners::rights(connection, krate.id, user.id)?;
         if rights < Rights::Full && !caller.is_admin() {
             let owners: Vec<_> = owners::list(connection, krate.id)?.into_iter().map(|owner| owner.login).collect();

@@ -1,12 +1,15 @@
 //! How often a user may do something: a token bucket for each user and action, in the database, so that all processes
 //! draw from one. A draw is part of the transaction of what it is for: what was refused costs nothing.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use diesel::sql_types::{Double, Integer, Text};
+use parking_lot::Mutex;
 
 use super::scope::Scope;
 
@@ -17,9 +20,34 @@ pub struct RateLimit {
     pub period: Duration,
 }
 
-/// The limits of a registry; without one an action is free.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RateLimits(Vec<(Scope, RateLimit)>);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What holds where the operator says nothing. A loop meets these limits, and people and their CI do not: the first publish
+/// of a workspace of some hundred crates, a release of all of them several times an hour, a fleet of runners with one token.
+const DEFAULTS: [(Scope, RateLimit); 4] = [
+    (Scope::PublishNew, RateLimit { burst: 1000, period: HOUR }),
+    (Scope::PublishUpdate, RateLimit { burst: 3000, period: HOUR }),
+    (Scope::Yank, RateLimit { burst: 1000, period: HOUR }),
+    (Scope::ChangeOwners, RateLimit { burst: 1000, period: HOUR }),
+];
+
+/// Refusals that are remembered at most; beyond it those that are over are forgotten, and then all of them.
+const REMEMBERED: usize = 10_000;
+
+/// The limits of a registry; without one an action is unlimited.
+#[derive(Clone, Debug, Default)]
+pub struct RateLimits {
+    limits: HashMap<Scope, RateLimit>,
+    /// Who was refused what, and until when: only they are looked up before a draw.
+    refused: Arc<Mutex<HashMap<(i32, Scope), Instant>>>,
+}
+
+/// Limits are equal if they limit the same.
+impl PartialEq for RateLimits {
+    fn eq(&self, other: &Self) -> bool {
+        self.limits == other.limits
+    }
+}
 
 /// A user did something too often. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,19 +71,38 @@ impl fmt::Display for RateLimit {
 /// Why a text is no rate limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no rate limit: write ACTION=N/PERIOD, as in publish-new=5/10m; actions are publish-new, publish-update, yank and change-owners"
+    "{0:?} is no rate limit: write ACTION=N/PERIOD, as in publish-new=5/10m, ACTION=unlimited, or none; actions are publish-new, publish-update, yank and change-owners"
 )]
 pub struct InvalidRateLimit(pub String);
 
 impl RateLimits {
-    /// Reads limits as they stand in the configuration.
+    /// Reads limits, and has no others.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRateLimit> {
-        texts.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
+        Self::default().changed_by(texts)
+    }
+
+    /// Reads limits as they stand in the configuration: they take the place of the defaults, each of that for its action.
+    /// `none` removes all that stand before it.
+    pub fn configured<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRateLimit> {
+        Self { limits: DEFAULTS.into(), ..Self::default() }.changed_by(texts)
+    }
+
+    fn changed_by<'a>(mut self, texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRateLimit> {
+        for text in texts.into_iter().map(str::trim) {
+            if text == "none" {
+                self.limits.clear();
+                continue;
+            }
+            match parse(text)? {
+                (action, Some(limit)) => drop(self.limits.insert(action, limit)),
+                (action, None) => drop(self.limits.remove(&action)),
+            }
+        }
+        Ok(self)
     }
 
     fn of(&self, action: Scope) -> Option<RateLimit> {
-        // The last one given counts, as it does for options.
-        self.0.iter().rev().find(|(limited, _)| *limited == action).map(|(_, limit)| *limit)
+        self.limits.get(&action).copied()
     }
 
     /// Takes one from the user's bucket: Ok(None) if it had one, or else how long to wait.
@@ -68,10 +115,16 @@ impl RateLimits {
     ) -> QueryResult<Option<RateLimited>> {
         let Some(limit) = self.of(action) else { return Ok(None) };
         let left = left_after_draw(connection, user, action, limit)?;
-        Ok((left < 0.0).then(|| refused(login, action, limit, left)))
+        if left >= 0.0 {
+            return Ok(None);
+        }
+        let refused = refused(login, action, limit, left);
+        self.remember(user, action, refused.wait);
+        Ok(Some(refused))
     }
 
-    /// Whether a draw would be refused now, without drawing.
+    /// Whether a draw would be refused now, without drawing. Costs nothing for those whom no draw of this process has refused
+    /// lately, and spares the others the work before a draw.
     pub fn peek(
         &self,
         connection: &mut PgConnection,
@@ -79,7 +132,7 @@ impl RateLimits {
         login: &str,
         action: Scope,
     ) -> QueryResult<Option<RateLimited>> {
-        let Some(limit) = self.of(action) else { return Ok(None) };
+        let Some(limit) = self.of(action).filter(|_| self.was_refused(user, action)) else { return Ok(None) };
         let left: Option<Left> = diesel::sql_query(
             "SELECT least($3, tokens + extract(epoch FROM clock_timestamp() - filled_at) * $3 / $4) - 1 AS left
              FROM rate_limit_buckets WHERE user_id = $1 AND action = $2",
@@ -91,6 +144,30 @@ impl RateLimits {
         .get_result(connection)
         .optional()?;
         Ok(left.filter(|found| found.left < 0.0).map(|found| refused(login, action, limit, found.left)))
+    }
+
+    fn remember(&self, user: i32, action: Scope, wait: Duration) {
+        let mut refused = self.refused.lock();
+        let now = Instant::now();
+        if refused.len() >= REMEMBERED {
+            refused.retain(|_, until| *until > now);
+        }
+        if refused.len() >= REMEMBERED {
+            refused.clear();
+        }
+        refused.insert((user, action), now + wait);
+    }
+
+    fn was_refused(&self, user: i32, action: Scope) -> bool {
+        let mut refused = self.refused.lock();
+        match refused.get(&(user, action)) {
+            Some(until) if *until > Instant::now() => true,
+            Some(_) => {
+                refused.remove(&(user, action));
+                false
+            }
+            None => false,
+        }
     }
 }
 
@@ -138,17 +215,22 @@ fn refused(login: &str, action: Scope, limit: RateLimit, left: f64) -> RateLimit
     }
 }
 
-fn parse(text: &str) -> Result<(Scope, RateLimit), InvalidRateLimit> {
+/// A limit, or None if the action is to be unlimited.
+fn parse(text: &str) -> Result<(Scope, Option<RateLimit>), InvalidRateLimit> {
     let invalid = || InvalidRateLimit(text.to_owned());
     let (action, limit) = text.split_once('=').ok_or_else(invalid)?;
+    let limited = Scope::from_str(action.trim()).ok().filter(|action| *action != Scope::Read);
+    if let (Some(action), "unlimited") = (limited, limit.trim()) {
+        return Ok((action, None));
+    }
     let (burst, period) = limit.split_once('/').ok_or_else(invalid)?;
-    let action = Scope::from_str(action.trim()).map_err(|_| invalid())?;
+    let action = limited.ok_or_else(invalid)?;
     let burst: u32 = burst.trim().parse().map_err(|_| invalid())?;
     let period = humantime::parse_duration(period.trim()).map_err(|_| invalid())?;
-    if action == Scope::Read || burst == 0 || period.is_zero() {
+    if burst == 0 || period.is_zero() {
         return Err(invalid());
     }
-    Ok((action, RateLimit { burst, period }))
+    Ok((action, Some(RateLimit { burst, period })))
 }
 
 #[cfg(test)]
@@ -161,8 +243,27 @@ mod tests {
         assert_eq!(limits.of(Scope::PublishNew), Some(RateLimit { burst: 6, period: Duration::from_secs(60) }));
         assert_eq!(limits.of(Scope::Yank).unwrap().to_string(), "100 times in 1h");
         assert_eq!(limits.of(Scope::PublishUpdate), None);
-        for wrong in ["", "publish-new", "publish-new=5", "publish-new=0/1m", "publish=5/1m", "yank=5/0s", "read=5/1m"]
-        {
+        let unlimited = RateLimits::configured(["yank=unlimited"]).unwrap();
+        assert_eq!(
+            (unlimited.of(Scope::Yank), unlimited.of(Scope::PublishNew).map(|limit| limit.burst)),
+            (None, Some(1000))
+        );
+        assert_eq!(
+            RateLimits::configured([]).unwrap(),
+            RateLimits { limits: DEFAULTS.into(), ..RateLimits::default() }
+        );
+        let one = RateLimits::configured(["yank=1/1h", "none", "publish-new=5/10m"]).unwrap();
+        assert_eq!(one, RateLimits::parse(["publish-new=5/10m"]).unwrap());
+        for wrong in [
+            "",
+            "publish-new",
+            "publish-new=5",
+            "publish-new=0/1m",
+            "publish=5/1m",
+            "yank=5/0s",
+            "read=5/1m",
+            "read=unlimited",
+        ] {
             assert!(RateLimits::parse([wrong]).is_err(), "{wrong}");
         }
     }

@@ -22,6 +22,7 @@ diesel::table! {
         scopes -> Nullable<Array<Text>>,
         crate_patterns -> Nullable<Array<Text>>,
         expires_at -> Nullable<Timestamptz>,
+        created_by_token -> Nullable<Integer>,
     }
 }
 

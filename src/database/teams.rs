@@ -99,9 +99,12 @@ pub fn add_member(connection: &mut PgConnection, team: i32, user: i32) -> QueryR
         .map(|added| added > 0)
 }
 
-/// Removes a member; false if the user was none.
+/// Removes a member; false if the user was none. Waits for changes that the user has begun.
 pub fn remove_member(connection: &mut PgConnection, team: i32, user: i32) -> QueryResult<bool> {
-    diesel::delete(team_members::table.find((team, user))).execute(connection).map(|removed| removed > 0)
+    connection.transaction(|connection| {
+        super::users::lock(connection, user)?;
+        diesel::delete(team_members::table.find((team, user))).execute(connection).map(|removed| removed > 0)
+    })
 }
 
 /// The names of the crates that a team owns.

@@ -3,20 +3,22 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
 use diesel::prelude::*;
 use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::{Array, Text};
+use diesel::sql_types::{Array, Integer, Nullable, Text, Timestamptz};
 use rand::TryRng;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::audit::{Action, Actor, Event};
+use super::caller::Authority;
 use super::schema::{api_tokens, users};
 use super::scope::{CratePattern, Scope};
-use super::users::User;
+use super::users::{self as accounts, User};
 
 /// Lets people and secret scanners recognise a token of ours.
 pub const PREFIX: &str = "sct_";
@@ -28,6 +30,9 @@ pub const MAX_NAME: usize = 100;
 pub const MAX_TOKENS: i64 = 500;
 /// The last use is noted this often at most, so that reads stay reads.
 const NOTE_USE_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+/// The last year in which a token may end, and its last second: RFC 3339 has four digits.
+const LAST_YEAR: i32 = 9999;
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// A token in clear, which exists only at the moment of its creation.
 pub struct PlainToken(String);
@@ -93,6 +98,8 @@ pub struct Token {
     pub crate_patterns: Option<Words<CratePattern>>,
     /// When it ends; None: never.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The token that made it; None: an operator did.
+    pub created_by_token: Option<i32>,
 }
 
 /// Whether a token is good for anything.
@@ -120,8 +127,14 @@ impl Token {
             "token_id": self.id,
             "scopes": self.scopes.as_ref().map(ToString::to_string),
             "crates": self.crate_patterns.as_ref().map(ToString::to_string),
-            "expires_at": self.expires_at,
+            "expires_at": self.end(),
+            "created_by_token": self.created_by_token,
         })
+    }
+
+    /// When it ends, as a date that RFC 3339 has: an older version of the program took others.
+    pub fn end(&self) -> Option<DateTime<Utc>> {
+        self.expires_at.map(|end| DateTime::from_timestamp(LAST_SECOND, 0).map_or(end, |last| end.min(last)))
     }
 
     pub fn state(&self) -> TokenState {
@@ -154,6 +167,10 @@ pub enum CreateTokenError {
     Nothing(&'static str),
     #[error("a token that ends on {0} would be over already: give a time in the future")]
     Over(DateTime<Utc>),
+    #[error(
+        "a token cannot end in the year {0}: give an end before the year 10000, or none for a token that does not end"
+    )]
+    TooFar(i32),
     #[error("this user has {MAX_TOKENS} tokens already: revoke some that are no longer used")]
     TooMany,
     #[error(transparent)]
@@ -182,14 +199,36 @@ impl NewToken {
             return Err(CreateTokenError::Nothing("crates"));
         }
         match self.expires_at {
+            Some(end) if end.year() > LAST_YEAR => Err(CreateTokenError::TooFar(end.year())),
             Some(end) if end <= Utc::now() => Err(CreateTokenError::Over(end)),
             _ => Ok(()),
         }
     }
 
-    /// Creates the token for a user.
+    /// Creates the token for a user, as an operator.
     pub fn create(self, connection: &mut PgConnection, user: i32) -> Result<(Token, PlainToken), CreateTokenError> {
         self.check()?;
+        connection.transaction(|connection| self.insert(connection, user, None))
+    }
+
+    /// Creates the token for the user of another token, in the transaction that confirmed that one.
+    pub fn create_by(
+        self,
+        connection: &mut PgConnection,
+        maker: &Authority,
+    ) -> Result<(Token, PlainToken), CreateTokenError> {
+        self.check()?;
+        self.insert(connection, maker.user.id, Some(maker.token.id))
+    }
+
+    /// Counts under the lock of the user's row, so that requests that arrive at once count each other.
+    fn insert(
+        self,
+        connection: &mut PgConnection,
+        user: i32,
+        maker: Option<i32>,
+    ) -> Result<(Token, PlainToken), CreateTokenError> {
+        accounts::lock(connection, user)?;
         let held: i64 = api_tokens::table
             .filter(api_tokens::user_id.eq(user))
             .filter(api_tokens::revoked_at.is_null())
@@ -208,6 +247,7 @@ impl NewToken {
                 api_tokens::scopes.eq(self.scopes.map(Words)),
                 api_tokens::crate_patterns.eq(self.crate_patterns.map(Words)),
                 api_tokens::expires_at.eq(self.expires_at),
+                api_tokens::created_by_token.eq(maker),
             ))
             .returning(Token::as_returning())
             .get_result(connection)?;
@@ -247,14 +287,19 @@ pub fn authenticate(connection: &mut PgConnection, plain: &str) -> QueryResult<A
     Ok(Authentication::Known(user, token))
 }
 
-/// Of many requests that come with one token at once, one writes: the others wait for its row, and find it noted.
+/// Of many requests that arrive with one token at once, one writes, and none waits for a change that has the row locked.
 fn note_use(connection: &mut PgConnection, token: &Token) -> QueryResult<()> {
     let now = Utc::now();
     if token.last_used_at.is_none_or(|last| now - last > NOTE_USE_EVERY) {
-        diesel::update(api_tokens::table.find(token.id))
-            .filter(api_tokens::last_used_at.is_not_distinct_from(token.last_used_at))
-            .set(api_tokens::last_used_at.eq(now))
-            .execute(connection)?;
+        diesel::sql_query(
+            "UPDATE api_tokens SET last_used_at = $3
+             WHERE id = (SELECT id FROM api_tokens WHERE id = $1 AND last_used_at IS NOT DISTINCT FROM $2
+                         FOR NO KEY UPDATE SKIP LOCKED)",
+        )
+        .bind::<Integer, _>(token.id)
+        .bind::<Nullable<Timestamptz>, _>(token.last_used_at)
+        .bind::<Timestamptz, _>(now)
+        .execute(connection)?;
     }
     Ok(())
 }
@@ -272,13 +317,86 @@ pub fn list(connection: &mut PgConnection, user: Option<i32>) -> QueryResult<Vec
     query.load(connection)
 }
 
-/// Ends a token at once; None if there is none with that id, of that user if one is given, or if it was revoked before.
-pub fn revoke(connection: &mut PgConnection, id: i32, of: Option<i32>) -> QueryResult<Option<Token>> {
-    let token = api_tokens::table.find(id).filter(api_tokens::revoked_at.is_null()).select(Token::as_select());
-    let found: Option<Token> = token.for_update().first(connection).optional()?;
-    let Some(token) = found.filter(|token| of.is_none_or(|user| token.user_id == user)) else {
-        return Ok(None);
-    };
-    diesel::update(api_tokens::table.find(id)).set(api_tokens::revoked_at.eq(Utc::now())).execute(connection)?;
-    Ok(Some(token))
+/// Tokens that were revoked together.
+#[derive(Clone, Debug)]
+pub struct Revoked {
+    /// The oldest one first.
+    pub tokens: Vec<Token>,
+    /// Tokens that were made with these, directly or not, and that are still valid.
+    pub valid_descendants: Vec<Token>,
+}
+
+impl Revoked {
+    /// Writes an entry of the log for each token; `id` is the one that was named.
+    pub fn record(&self, connection: &mut PgConnection, id: i32, actor: &Actor) -> QueryResult<()> {
+        for token in &self.tokens {
+            let mut detail = token.describe();
+            if token.id != id {
+                detail["descendant_of"] = id.into();
+            }
+            Event::new(Action::TokenRevoke).about(&token.name).detail(detail).record(connection, actor)?;
+        }
+        Ok(())
+    }
+}
+
+/// Revokes a token at once; None if there is none with that id, of that user if one is given, or if it was revoked before.
+/// Waits for changes that its user has begun.
+pub fn revoke(connection: &mut PgConnection, id: i32, of: Option<i32>) -> QueryResult<Option<Revoked>> {
+    revoke_some(connection, id, of, |token| token.id == id)
+}
+
+/// Revokes a token, if that was not done before, and all that were made with it, directly or not. None if nothing is left to
+/// revoke.
+pub fn revoke_with_descendants(
+    connection: &mut PgConnection,
+    id: i32,
+    of: Option<i32>,
+) -> QueryResult<Option<Revoked>> {
+    revoke_some(connection, id, of, |_| true)
+}
+
+fn revoke_some(
+    connection: &mut PgConnection,
+    id: i32,
+    of: Option<i32>,
+    chosen: impl Fn(&Token) -> bool,
+) -> QueryResult<Option<Revoked>> {
+    connection.transaction(|connection| {
+        let owner: Option<i32> = api_tokens::table.find(id).select(api_tokens::user_id).first(connection).optional()?;
+        let Some(owner) = owner.filter(|owner| of.is_none_or(|user| *owner == user)) else { return Ok(None) };
+        accounts::lock(connection, owner)?;
+        let family = family(connection, id)?;
+        let (chosen, others): (Vec<_>, Vec<_>) =
+            family.into_iter().filter(|token| token.revoked_at.is_none()).partition(|token| chosen(token));
+        let ids: Vec<i32> = chosen.iter().map(|token| token.id).collect();
+        diesel::update(api_tokens::table.filter(api_tokens::id.eq_any(ids)))
+            .set(api_tokens::revoked_at.eq(Utc::now()))
+            .execute(connection)?;
+        let valid_descendants = others.into_iter().filter(|token| token.state() == TokenState::Valid).collect();
+        Ok((!chosen.is_empty()).then_some(Revoked { tokens: chosen, valid_descendants }))
+    })
+}
+
+/// A token and all that were made with it, also by way of tokens that were revoked since.
+fn family(connection: &mut PgConnection, id: i32) -> QueryResult<Vec<Token>> {
+    #[derive(QueryableByName)]
+    struct Member {
+        #[diesel(sql_type = Integer)]
+        id: i32,
+    }
+    let members: Vec<Member> = diesel::sql_query(
+        "WITH RECURSIVE family AS (
+            SELECT id FROM api_tokens WHERE id = $1
+            UNION SELECT api_tokens.id FROM api_tokens JOIN family ON api_tokens.created_by_token = family.id)
+         SELECT id FROM family",
+    )
+    .bind::<Integer, _>(id)
+    .get_results(connection)?;
+    let ids = members.into_iter().map(|member| member.id);
+    api_tokens::table
+        .filter(api_tokens::id.eq_any(ids))
+        .order(api_tokens::id)
+        .select(Token::as_select())
+        .load(connection)
 }

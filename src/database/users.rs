@@ -59,6 +59,12 @@ pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<Us
         .optional()
 }
 
+/// Locks a user's row to the end of the transaction: for what takes a right from the user, and for changes of the user's
+/// tokens. Changes that the user has begun end before, and others wait and see what was done.
+pub fn lock(connection: &mut PgConnection, id: i32) -> QueryResult<()> {
+    users::table.find(id).select(users::id).for_no_key_update().first::<i32>(connection).map(drop)
+}
+
 /// Makes a user an admin, or no admin any more; false if nothing changed.
 pub fn set_admin(connection: &mut PgConnection, id: i32, admin: bool) -> QueryResult<bool> {
     diesel::update(users::table.find(id).filter(users::is_admin.ne(admin)))

@@ -173,13 +173,20 @@ pub fn want_deleted(connection: &mut PgConnection, id: i32, reason: &str) -> Que
         .map(|changed| changed > 0)
 }
 
-/// Writes that the index shows these versions no longer, and answers those for which that is new, with their files.
+/// Writes that the index shows these versions no longer, and removes what was told of them: README, description, authors and
+/// the rest of what the client sent. Number, checksum and index line stay. Answers those for which that is new, with their
+/// files.
 pub fn note_deleted(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<(i32, Checksum)>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     diesel::update(versions::table.filter(versions::id.eq_any(ids)).filter(versions::state.ne("deleted")))
-        .set((versions::state.eq("deleted"), versions::effective_yanked.eq(None::<bool>)))
+        .set((
+            versions::state.eq("deleted"),
+            versions::effective_yanked.eq(None::<bool>),
+            versions::metadata.eq(serde_json::json!({})),
+            versions::manifest.eq(serde_json::json!({})),
+        ))
         .returning((versions::id, versions::checksum))
         .get_results(connection)
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-pub use source::{Source, SourceError};
+pub use source::{Downloads, Source, SourceError};
 
 use crate::crate_store::CrateStore;
 use crate::database::audit::{Action, Actor};

@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 use parking_lot::Mutex;
 
 use crate::index::{ConfigJson, ForeignIndex, IndexError, readable_stderr};
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::{Token, Upstream, UpstreamError};
 
 /// The largest file of an index, in bytes: a crate with thousands of versions has some MiB.
 const MAX_FILE: u64 = 256 * 1024 * 1024;
+const UNAUTHORIZED: u16 = 401;
 
 /// An index that can be read.
 pub enum Source {
@@ -70,10 +71,34 @@ impl Source {
         Ok(Self::Git(Mutex::new(ForeignIndex::open(&clone)?), Some(directory)))
     }
 
-    /// Where its crate files are.
-    pub fn config(&self) -> Result<Downloads, SourceError> {
-        let config = self.read(ConfigJson::PATH)?.ok_or(SourceError::NoConfig)?;
-        serde_json::from_slice(&config).map_err(SourceError::Config)
+    /// Where its crate files are. A sparse index gets the token as it gets one from cargo: if it refuses config.json without
+    /// one, or if config.json says `auth-required`.
+    pub fn config(&mut self, token: Option<&Token>) -> Result<Downloads, SourceError> {
+        let config = match self.read(ConfigJson::PATH) {
+            Err(SourceError::Upstream(UpstreamError::Status { status: UNAUTHORIZED, .. }))
+                if self.authenticate(token) =>
+            {
+                self.read(ConfigJson::PATH)
+            }
+            answered => answered,
+        };
+        let config: Downloads =
+            serde_json::from_slice(&config?.ok_or(SourceError::NoConfig)?).map_err(SourceError::Config)?;
+        if config.auth_required {
+            self.authenticate(token);
+        }
+        Ok(config)
+    }
+
+    /// Sends the token from now on; false if there is none, or if nothing is sent to this kind of index.
+    fn authenticate(&mut self, token: Option<&Token>) -> bool {
+        match (self, token) {
+            (Self::Sparse { upstream, .. }, Some(token)) => {
+                *upstream = upstream.with_token(token.clone());
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The paths of all its crates' files.
@@ -99,4 +124,7 @@ impl Source {
 #[derive(serde::Deserialize, Clone, Debug)]
 pub struct Downloads {
     pub dl: String,
+    /// Downloads need the token as well, wherever they are.
+    #[serde(default, rename = "auth-required")]
+    pub auth_required: bool,
 }

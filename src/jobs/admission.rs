@@ -11,7 +11,7 @@ pub enum NewCrates {
     Admins,
 }
 
-/// The operator's decisions. By default everybody may publish, as often as they like.
+/// The operator's decisions. Without any everybody may publish, as often as they like.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Admission {
     pub new_crates: NewCrates,

@@ -12,7 +12,10 @@ use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
 use crate::database::audit::{Action, Actor, Event};
+use crate::database::caller::{Caller, Denied};
+use crate::database::crates::Crate;
 use crate::database::{crates, versions};
+use crate::fault;
 use crate::package::{CrateName, Version};
 use crate::queue::{Enqueue, EnqueueError, Job, JobId, Member, Policy};
 
@@ -51,45 +54,84 @@ pub enum DeleteError {
     #[error("a deletion needs a reason of 1 to {MAX_REASON} characters: it is shown to whoever looks for the version")]
     Reason,
     #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
     Database(#[from] diesel::result::Error),
     #[error(transparent)]
     Enqueue(#[from] EnqueueError),
 }
 
-/// Accepts the wish, whoever may have it. `announce` is called with the job's id before the commit.
+/// Accepts the deletion that an admin sends by the API. `announce` is called with the job's id before the commit.
+pub fn request_as(
+    connection: &mut PgConnection,
+    (name, num): (&CrateName, &Version),
+    reason: &str,
+    caller: &Caller,
+    announce: impl FnOnce(JobId),
+) -> Result<JobId, DeleteError> {
+    caller.admin()?;
+    let reason = checked(reason)?;
+    connection.transaction(|connection| {
+        let krate = locked(connection, name)?;
+        let caller = caller.confirm(connection)??;
+        caller.admin()?;
+        let job = accept(connection, krate, num, reason, &caller.actor())?;
+        announce(job);
+        fault::point("request.before_commit")
+            .map_err(|fault| diesel::result::Error::QueryBuilderError(fault.into()))?;
+        caller.waits()?;
+        Ok(job)
+    })
+}
+
+/// Accepts the deletion of an operator.
 pub fn request(
     connection: &mut PgConnection,
     (name, num): (&CrateName, &Version),
     reason: &str,
-    actor: &Actor,
-    announce: impl FnOnce(JobId),
+    operator: &Actor,
 ) -> Result<JobId, DeleteError> {
+    let reason = checked(reason)?;
+    connection.transaction(|connection| {
+        let krate = locked(connection, name)?;
+        accept(connection, krate, num, reason, operator)
+    })
+}
+
+fn checked(reason: &str) -> Result<&str, DeleteError> {
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > MAX_REASON || reason.contains('\0') {
         return Err(DeleteError::Reason);
     }
-    connection.transaction(|connection| {
-        let unknown = || DeleteError::UnknownCrate(name.clone());
-        let krate = crates::find_and_lock(connection, name)?.ok_or_else(unknown)?;
-        let unknown = || DeleteError::UnknownVersion { name: krate.name.clone(), num: num.clone() };
-        let version =
-            versions::find(connection, krate.id, num)?.filter(|found| found.num == *num).ok_or_else(unknown)?;
-        if let Some(reason) = version.deletion_reason {
-            return Err(DeleteError::Deleted { name: krate.name, num: version.num, reason });
-        }
-        versions::want_deleted(connection, version.id, reason)?;
-        Event::new(Action::VersionDelete)
-            .of_crate(&krate.name)
-            .of_version(&version.num)
-            .detail(json!({ "reason": reason, "checksum": version.checksum, "size": version.size }))
-            .record(connection, actor)?;
-        let wish = Wish { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
-        let id = Enqueue::new(&DeleteVersion(wish))
-            .requested_by(&actor.name)
-            .of_request(actor.request_id.as_deref())
-            .quietly()
-            .insert(connection)?;
-        announce(id);
-        Ok(id)
-    })
+    Ok(reason)
+}
+
+fn locked(connection: &mut PgConnection, name: &CrateName) -> Result<Crate, DeleteError> {
+    crates::find_and_lock(connection, name)?.ok_or_else(|| DeleteError::UnknownCrate(name.clone()))
+}
+
+fn accept(
+    connection: &mut PgConnection,
+    krate: Crate,
+    num: &Version,
+    reason: &str,
+    actor: &Actor,
+) -> Result<JobId, DeleteError> {
+    let unknown = || DeleteError::UnknownVersion { name: krate.name.clone(), num: num.clone() };
+    let version = versions::find(connection, krate.id, num)?.filter(|found| found.num == *num).ok_or_else(unknown)?;
+    if let Some(reason) = version.deletion_reason {
+        return Err(DeleteError::Deleted { name: krate.name, num: version.num, reason });
+    }
+    versions::want_deleted(connection, version.id, reason)?;
+    Event::new(Action::VersionDelete)
+        .of_crate(&krate.name)
+        .of_version(&version.num)
+        .detail(json!({ "reason": reason, "checksum": version.checksum, "size": version.size }))
+        .record(connection, actor)?;
+    let wish = Wish { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
+    Ok(Enqueue::new(&DeleteVersion(wish))
+        .requested_by(&actor.name)
+        .of_request(actor.request_id.as_deref())
+        .quietly()
+        .insert(connection)?)
 }

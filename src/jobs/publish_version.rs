@@ -214,9 +214,10 @@ pub fn request(
     is_stored: impl FnOnce() -> Result<bool, CrateStoreError>,
     announce: impl FnOnce(JobId),
 ) -> Result<Accepted, PublishError> {
-    let user = &caller.user;
     connection.transaction(|connection| {
         let (krate, created_crate) = crates::ensure_and_lock(connection, &package.name)?;
+        let caller = &caller.confirm(connection)??;
+        let user = &caller.user;
         let scope = if created_crate {
             check_new(connection, &package.name, caller, admission)?;
             owners::add(connection, krate.id, user.id)?;

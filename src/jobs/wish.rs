@@ -65,11 +65,13 @@ pub(super) fn request_yanked<J: Job>(
     job: impl FnOnce(Wish) -> J,
     announce: impl FnOnce(JobId),
 ) -> Result<JobId, YankError> {
-    let user = &caller.user;
     caller.may(Scope::Yank, name)?;
     connection.transaction(|connection| {
         let unknown = || YankError::UnknownCrate(name.clone());
         let krate = crates::find_and_lock(connection, name)?.ok_or_else(unknown)?;
+        let caller = caller.confirm(connection)??;
+        let user = &caller.user;
+        caller.may(Scope::Yank, name)?;
         let unknown = || YankError::UnknownVersion { name: krate.name.clone(), num: num.clone() };
         let version =
             versions::find(connection, krate.id, num)?.filter(|found| found.num == *num).ok_or_else(unknown)?;

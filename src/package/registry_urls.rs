@@ -37,12 +37,8 @@ impl Place {
     pub(super) fn of(index_url: &str) -> Option<Self> {
         let (sparse, address) = divided(index_url)?;
         let url = Url::parse(address).ok()?;
-        let loopback = match url.host()? {
-            url::Host::Domain(domain) => domain.eq_ignore_ascii_case("localhost"),
-            url::Host::Ipv4(address) => address.is_loopback(),
-            url::Host::Ipv6(address) => address.is_loopback(),
-        };
-        let host = if loopback { "localhost".to_owned() } else { url.host_str()?.to_ascii_lowercase() };
+        let host =
+            if is_loopback(&url.host()?) { "localhost".to_owned() } else { url.host_str()?.to_ascii_lowercase() };
         let mut path = url.path().trim_end_matches('/');
         if !sparse {
             path = path.strip_suffix(".git").unwrap_or(path);
@@ -55,6 +51,20 @@ impl Place {
             path: path.to_owned(),
         })
     }
+}
+
+fn is_loopback(host: &url::Host<&str>) -> bool {
+    match host {
+        url::Host::Domain(domain) => domain.eq_ignore_ascii_case("localhost"),
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// Whether requests to a URL leave this machine unencrypted, so that a token in them can be read on the way. What is no URL
+/// is asked nothing.
+pub fn is_readable_on_the_way(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.host().is_some_and(|host| !is_loopback(&host)))
 }
 
 /// Whether an index is sparse, and its URL. Nothing for a text with characters that the parser of URLs would skip: what
@@ -125,7 +135,32 @@ impl RegistryUrls {
 
 #[cfg(test)]
 mod tests {
-    use super::RegistryUrls;
+    use super::{RegistryUrls, is_readable_on_the_way};
+
+    #[test]
+    fn plain_http_is_readable_on_the_way_unless_it_stays_on_this_machine() {
+        for readable in [
+            "http://host/",
+            "HTTP://10.0.0.1:80",
+            "http://localhost.example.com/",
+            "http://[fe80::1]/",
+            "http://128.0.0.1",
+        ] {
+            assert!(is_readable_on_the_way(readable), "{readable}");
+        }
+        for not in [
+            "https://host/",
+            "http://localhost:1/",
+            "http://LOCALHOST",
+            "http://127.0.0.2/x",
+            "http://[::1]:8/",
+            "ssh://host/i",
+            "/srv/i",
+            "",
+        ] {
+            assert!(!is_readable_on_the_way(not), "{not}");
+        }
+    }
 
     // rule: 16
     // protocol: 36

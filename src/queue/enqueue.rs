@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Jsonb, Nullable, SmallInt, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 
 use super::settings::GAP;
-use super::storage::{IdRow, lock_key, milliseconds, wake, wake_channel};
+use super::storage::{IdRow, NEXT_LAP, lock_key, milliseconds, wake, wake_channel};
 use super::{Duplicates, Job, JobId, Order};
 use crate::statement::statement;
 
@@ -128,8 +128,8 @@ impl<'a, J: Job> Enqueue<'a, J> {
                 SELECT $1 AS queue, $2 AS kind, $3 AS key, $4 AS payload, $5 AS priority, $6 AS requested_by, $7 AS request_id,
                        clock_timestamp() + $8 * interval '1 millisecond' AS run_at),
              added AS (
-                INSERT INTO jobs (queue, kind, key, payload, priority, requested_by, request_id, run_at, turn)
-                SELECT queue, kind, key, payload, priority, requested_by, request_id, run_at, {turn} FROM asked
+                INSERT INTO jobs (queue, kind, key, payload, priority, requested_by, request_id, run_at, turn, lap)
+                SELECT queue, kind, key, payload, priority, requested_by, request_id, run_at, {turn}, {NEXT_LAP} FROM asked
                 RETURNING id)
              SELECT id FROM added{told}"
         ))

@@ -96,8 +96,8 @@ const DONE: &str = "SELECT id, outcome AS state, queue, kind, key, requested_by,
 pub fn list(connection: &mut PgConnection, selection: Selection, limit: i64) -> QueryResult<Vec<JobView>> {
     let owed = owed();
     let query = match selection {
-        Selection::Owed => format!("{owed} ORDER BY queue, priority DESC, id"),
-        Selection::Failing => format!("{owed} WHERE last_error IS NOT NULL ORDER BY queue, priority DESC, id"),
+        Selection::Owed => format!("{owed} ORDER BY queue, priority DESC, lap, id"),
+        Selection::Failing => format!("{owed} WHERE last_error IS NOT NULL ORDER BY queue, priority DESC, lap, id"),
         Selection::Dead => format!("{DEAD} ORDER BY died_at DESC, id DESC"),
         Selection::Done => format!("{DONE} ORDER BY seq DESC"),
     };

@@ -5,7 +5,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 
 use super::JobId;
-use super::storage::{IdRow, RemovedRow, lock_key, wake};
+use super::storage::{IdRow, NEXT_LAP, RemovedRow, lock_key, wake};
 
 /// What an operator's `retry` or `discard` met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,18 +57,19 @@ fn revive(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<Op
     if let Some(RemovedRow { kind, key: Some(key), turn: Some(true), .. }) = dead.first() {
         lock_key(connection, kind, key)?;
     }
-    let revived: Vec<RemovedRow> = sql_query(
+    let revived: Vec<RemovedRow> = sql_query(format!(
         "WITH revived AS (DELETE FROM dead_jobs WHERE id = $1 RETURNING *),
          noted AS (
             INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, attempts, finished_by, outcome)
             SELECT id, queue, kind, key, requested_by, request_id, created_at, attempts, $2, 'retried' FROM revived)
-         INSERT INTO jobs (id, queue, kind, key, payload, priority, requested_by, request_id, created_at, claim_no, last_error, turn)
+         INSERT INTO jobs (id, queue, kind, key, payload, priority, requested_by, request_id, created_at, claim_no, last_error, turn,
+                           lap)
          SELECT id, queue, kind, key, payload, priority, requested_by, request_id, created_at, claim_no, last_error,
                 CASE WHEN ordered THEN NOT EXISTS (
-                    SELECT FROM jobs WHERE jobs.kind = revived.kind AND jobs.key = revived.key AND jobs.turn) END
-         FROM revived
+                    SELECT FROM jobs WHERE jobs.kind = asked.kind AND jobs.key = asked.key AND jobs.turn) END, {NEXT_LAP}
+         FROM revived AS asked
          RETURNING queue, kind, key, turn",
-    )
+    ))
     .bind::<BigInt, _>(job)
     .bind::<Text, _>(by)
     .get_results(connection)?;

@@ -87,7 +87,24 @@ pub struct DueJob {
 /// Whether a row was started and no end of that is on record.
 pub(super) const LOST: &str = "(claimed_at IS NOT NULL AND (last_failed_at IS NULL OR last_failed_at < claimed_at))";
 
+/// The lap of a job that is about to be added, as a part of a statement in which `asked` has its queue, its priority and who
+/// requested it: the lap after the requester's last one, and at least the one that the queue is in.
+///
+/// The queue is in the lap of its first due job. Rows before that one run or are delayed; of these the first hundred are
+/// looked at, so that neither a batch that runs nor some jobs in a long backoff hold the laps back, and so that the cost has
+/// a bound.
+pub(super) const NEXT_LAP: &str = "greatest(
+    0,
+    (SELECT coalesce(min(head.lap) FILTER (WHERE head.run_at <= clock_timestamp()), max(head.lap))
+     FROM (SELECT jobs.lap, jobs.run_at FROM jobs
+           WHERE jobs.queue = asked.queue AND jobs.priority = asked.priority AND jobs.turn IS NOT FALSE
+           ORDER BY jobs.queue, jobs.priority DESC, jobs.lap, jobs.id LIMIT 100) AS head),
+    (SELECT max(jobs.lap) + 1 FROM jobs
+     WHERE jobs.queue = asked.queue AND jobs.priority = asked.priority
+           AND left(coalesce(jobs.requested_by, ''), 200) = left(coalesce(asked.requested_by, ''), 200)))";
+
 /// The first due rows of a queue in the order of their claim, except those that another transaction holds; locks them.
+/// Within a priority that order is lap by lap, and a lap has one job of each requester.
 /// `NO KEY`, because a full `FOR UPDATE` would block inserts elsewhere that refer to the row.
 pub fn lock_due(connection: &mut PgConnection, queue: &str, kinds: &[&str], limit: usize) -> QueryResult<Vec<DueJob>> {
     statement(format!(
@@ -95,7 +112,7 @@ pub fn lock_due(connection: &mut PgConnection, queue: &str, kinds: &[&str], limi
                 extract(epoch FROM clock_timestamp() - run_at)::float8 AS waited
          FROM jobs
          WHERE queue = $1 AND kind = ANY($2) AND run_at <= clock_timestamp() AND turn IS NOT FALSE
-         ORDER BY priority DESC, id
+         ORDER BY priority DESC, lap, id
          LIMIT $3
          FOR NO KEY UPDATE SKIP LOCKED"
     ))

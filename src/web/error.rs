@@ -250,6 +250,7 @@ impl From<DeleteError> for ApiError {
         let status = match error {
             DeleteError::Database(error) => return error.into(),
             DeleteError::Enqueue(error) => return error.into(),
+            DeleteError::Denied(denied) => return denied.into(),
             DeleteError::UnknownCrate(_) | DeleteError::UnknownVersion { .. } => StatusCode::NOT_FOUND,
             DeleteError::Deleted { .. } => StatusCode::CONFLICT,
             DeleteError::Reason => StatusCode::BAD_REQUEST,

@@ -134,7 +134,7 @@ impl World {
         let mut command = self.command("serve");
         command.args(self.remote_arguments());
         command.args(["--listen", "127.0.0.1:0", "--database-pool-size", "8", "--job-time-limit", "5s"]);
-        command.args(["--publish-wait", self.publish_wait, "--shutdown-grace", "5s"]);
+        command.args(["--rate-limit", "none", "--publish-wait", self.publish_wait, "--shutdown-grace", "5s"]);
         if self.shape != Shape::Private {
             command.arg("--no-worker");
         }

@@ -115,3 +115,13 @@ fn the_log_is_for_admins_and_is_read_page_by_page() {
     }
     assert_eq!(root.get("/api/v1/admin/audit?since=2999-01-01T00:00:00Z").good().json()["entries"], json!([]));
 }
+
+/// chrono has years that PostgreSQL does not have.
+#[test]
+fn a_time_before_or_after_all_entries_is_no_error() {
+    let registry = TestRegistry::new();
+    registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+    assert_eq!(log(&registry, "since=-262143-01-01T00:00:00Z").len(), 1);
+    assert_eq!(log(&registry, "since=%2B262142-12-31T23:59:59Z").len(), 0);
+}

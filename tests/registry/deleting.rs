@@ -2,6 +2,10 @@
 
 use axum::http::{Method, StatusCode};
 use diesel::prelude::*;
+use serde_json::json;
+use supercargo::database::caller::{Caller, Denied, Line};
+use supercargo::database::{tokens, users};
+use supercargo::jobs::delete_version::{self, DeleteError};
 use supercargo::package::Checksum;
 
 use crate::support::harness::{Answer, Client, TestRegistry};
@@ -52,6 +56,76 @@ fn a_deleted_version_is_nowhere_and_cannot_come_back() {
     ann.publish(&Package::new("foo", "1.2.0")).good();
     registry.run_jobs();
     assert_eq!(registry.index_file("3/f/foo").lines().count(), 2);
+}
+
+/// What a secret may stand in: the README, the description, the authors, a keyword.
+#[test]
+fn what_was_told_of_a_deleted_version_leaves_the_database_when_its_line_has_left_the_index() {
+    let registry = TestRegistry::new();
+    let (ann, root) = (registry.user("ann"), registry.admin("root"));
+    let leaked = Package::new("foo", "1.0.0")
+        .described("s3cretword in the description")
+        .metadata("readme", json!("# The key is s3cretword"))
+        .metadata("authors", json!(["s3cretword"]))
+        .manifest("authors = [\"s3cretword\"]\n");
+    ann.publish(&leaked).good();
+    ann.publish(&Package::new("foo", "0.9.0")).good();
+    registry.run_jobs();
+    let everywhere = || {
+        const PLACES: [&str; 6] = [
+            "SELECT metadata::text || manifest::text AS text FROM versions",
+            "SELECT coalesce(description, '') AS text FROM crates",
+            "SELECT document::text || head::text AS text FROM crate_search",
+            "SELECT payload::text AS text FROM jobs",
+            "SELECT coalesce(detail, '') || coalesce(error, '') AS text FROM job_history",
+            "SELECT detail::text AS text FROM audit_log",
+        ];
+        let found = |query: &&str| {
+            let query = format!("SELECT count(*) AS count FROM ({query}) AS told WHERE text LIKE '%s3cretword%'");
+            registry.pool.with(|connection| diesel::sql_query(query).get_result::<Count>(connection).unwrap()).unwrap()
+        };
+        PLACES.iter().filter(|place| found(place).count > 0).count()
+    };
+    assert_eq!(everywhere(), 3, "versions, crates, crate_search");
+    assert_eq!(ann.get("/api/v1/crates?q=s3cretword").good().json()["meta"]["total"], 1);
+    delete(&root, "foo/1.0.0?reason=held%20a%20key").good();
+    registry.run_jobs();
+    assert_eq!(everywhere(), 0);
+    assert_eq!(ann.get("/api/v1/crates?q=s3cretword").good().json()["meta"]["total"], 0);
+    // The other version is told of as before.
+    let left = ann.get("/api/v1/crates/foo").good().json();
+    assert_eq!(left["crate"]["description"], "A crate");
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
+/// A client that gave up takes the deletion for failed.
+#[test]
+fn a_deletion_that_nobody_waits_for_is_not_carried_out() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    registry.admin("root");
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+    let (name, num) = ("foo".parse().unwrap(), "1.0.0".parse().unwrap());
+    let refused = registry
+        .pool
+        .with(|connection| {
+            let user = users::find(connection, "root").unwrap().unwrap();
+            let (token, _) = tokens::list(connection, Some(user.id)).unwrap().remove(0);
+            let line = Line::default();
+            let caller = Caller { user, token, address: None, line: line.clone(), request_id: None };
+            // While the transaction is open.
+            delete_version::request_as(connection, (&name, &num), "x", &caller, |_| line.cut()).unwrap_err()
+        })
+        .unwrap();
+    assert!(matches!(refused, DeleteError::Denied(Denied::HungUp)), "{refused}");
+    assert_eq!(registry.owed(), 0);
+    ann.get("/api/v1/crates/foo/1.0.0/download").good();
 }
 
 #[test]

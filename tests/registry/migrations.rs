@@ -158,3 +158,48 @@ fn what_the_migration_fills_in_is_what_the_job_would_have_written() {
     }
     assert_eq!(told(connection), filled_in);
 }
+
+#[test]
+fn tokens_made_before_they_had_makers_get_them_from_the_log_and_dates_and_deleted_versions_are_mended() {
+    const NAME: &str = "2026-11-27-000012_authority";
+    let database = Database::empty();
+    let connection = &mut database.connect();
+    // Makes Diesel's own table.
+    assert!(connection.applied_migrations().unwrap().is_empty());
+    for migration in all().iter().take_while(|migration| migration.name().to_string() != NAME) {
+        connection.run_migration(migration).unwrap();
+    }
+    connection
+        .batch_execute(
+            "INSERT INTO users (id, login) VALUES (1, 'ann'), (2, 'bob');
+             INSERT INTO api_tokens (id, user_id, name, token_sha256, expires_at) VALUES
+                (1, 1, 'by an operator', sha256('1'), NULL), (2, 1, 'by the first', sha256('2'), '250000-01-01 00:00:00+00'),
+                (3, 2, 'of another user', sha256('3'), now()), (4, 1, 'by the second', sha256('4'), NULL);
+             INSERT INTO audit_log (action, actor, user_id, token_id, detail) VALUES
+                ('token-create', 'root@host', NULL, NULL, '{\"token_id\": 1}'), ('token-create', 'ann', 1, 1, '{\"token_id\": 2}'),
+                ('token-create', 'bob', 2, 1, '{\"token_id\": 3}'), ('token-create', 'ann', 1, 2, '{\"token_id\": 4}'),
+                ('token-revoke', 'ann', 1, 2, '{\"token_id\": 1}'), ('token-create', 'ann', 1, 4, '{\"token_id\": \"x\"}');
+             INSERT INTO crates (id, name) VALUES (1, 'foo');
+             INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata, manifest, state,
+                                   deletion_wanted_at, deletion_reason)
+             VALUES (1, '1.0.0', '1.0.0', sha256('x'), 1, '{\"name\":\"foo\"}', '{\"readme\": \"secret\"}', '{\"authors\": []}',
+                     'deleted', now(), 'x'),
+                    (1, '1.1.0', '1.1.0', sha256('y'), 1, '{\"name\":\"foo\"}', '{\"readme\": \"fine\"}', '{}', 'queued', NULL, NULL);",
+        )
+        .unwrap();
+    migrate(connection).unwrap();
+    let lines = |connection: &mut PgConnection, query: &str| -> Vec<String> {
+        let lines: Vec<Line> = diesel::sql_query(query).load(connection).unwrap();
+        lines.into_iter().map(|line| line.line).collect()
+    };
+    let tokens =
+        "SELECT format('%s by %s', id, coalesce(created_by_token::text, '-')) AS line FROM api_tokens ORDER BY id";
+    assert_eq!(lines(connection, tokens), ["1 by -", "2 by 1", "3 by -", "4 by 2"]);
+    let end = "SELECT (expires_at AT TIME ZONE 'UTC')::text AS line FROM api_tokens WHERE id = 2";
+    assert_eq!(lines(connection, end), ["9999-12-31 23:59:59"]);
+    let versions = "SELECT num || metadata::text || manifest::text || index_line AS line FROM versions ORDER BY id";
+    assert_eq!(
+        lines(connection, versions),
+        ["1.0.0{}{}{\"name\":\"foo\"}", "1.1.0{\"readme\": \"fine\"}{}{\"name\":\"foo\"}"]
+    );
+}

@@ -50,6 +50,7 @@ const FLAGS_ONLY: &[&str] = &[
     "crates",
     "concurrency",
     "dry-run",
+    "with-descendants",
 ];
 
 fn options(command: &Command) -> Vec<Arg> {

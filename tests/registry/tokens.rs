@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use chrono::{TimeDelta, Utc};
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use supercargo::database::rate_limits::RateLimits;
@@ -10,7 +11,9 @@ use supercargo::database::tokens::NewToken;
 use supercargo::jobs::{Admission, NewCrates};
 
 use crate::support::harness::{Client, TestRegistry};
+use crate::support::http;
 use crate::support::package::Package;
+use crate::support::process::Served;
 
 fn scoped(scopes: &[&str], crates: &[&str]) -> NewToken {
     fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(texts: &[&str]) -> Option<Vec<T>> {
@@ -174,6 +177,17 @@ fn a_restricted_token_makes_no_token_and_no_token_outlives_its_maker() {
 }
 
 #[test]
+fn a_token_may_end_in_the_last_year_that_rfc_3339_has() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    let end = "9999-12-31T23:59:59Z";
+    let wanted = json!({ "api_token": { "name": "long", "expired_at": end } }).to_string();
+    let made = ann.request(Method::PUT, "/api/v1/me/tokens", wanted).good().json();
+    assert_eq!(made["api_token"]["expired_at"], end);
+    assert_eq!(ann.get("/api/v1/me/tokens").good().json()["api_tokens"][1]["expired_at"], end);
+}
+
+#[test]
 fn a_wish_for_a_token_that_makes_no_sense_is_refused_naming_the_value() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
@@ -188,6 +202,9 @@ fn a_wish_for_a_token_that_makes_no_sense_is_refused_naming_the_value() {
         (r#"{"api_token":{"name":"a","crate_scopes":["*x"]}}"#, "\"*x\" is no pattern"),
         (r#"{"api_token":{"name":"a","expired_at":"soon"}}"#, "api_token.expired_at"),
         (r#"{"api_token":{"name":"a","expired_at":"2020-01-01T00:00:00Z"}}"#, "over already"),
+        (r#"{"api_token":{"name":"a","expired_at":"+10000-01-01T00:00:00Z"}}"#, "cannot end in the year 10000"),
+        (r#"{"api_token":{"name":"a","expired_at":"+262142-12-31T23:59:59Z"}}"#, "cannot end in the year 262142"),
+        (r#"{"api_token":{"name":"a","expired_at":"-262143-01-01T00:00:00Z"}}"#, "over already"),
         (r#"{"api_token":{"name":"a"}} x"#, "can't be read"),
     ];
     for (body, text) in cases {
@@ -243,6 +260,33 @@ fn who_does_something_too_often_is_told_when_to_try_again_and_loses_nothing() {
     assert_eq!(ann.publish(&Package::new("five", "1.0.0")).status, StatusCode::TOO_MANY_REQUESTS);
     ann.unyank("one", "1.0.0").good();
     registry.run_jobs();
+}
+
+#[test]
+fn a_registry_has_rate_limits_unless_the_operator_removes_them() {
+    for (arguments, expected) in
+        [(&[][..], 429), (&["--rate-limit", "yank=unlimited"], 200), (&["--rate-limit", "none"], 200)]
+    {
+        let arguments = [&["--no-worker", "--publish-wait", "0s"], arguments].concat();
+        let served = Served::start(&arguments);
+        let token = served.token("ann");
+        http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+        served
+            .database
+            .connect()
+            .batch_execute(
+                "INSERT INTO rate_limit_buckets (user_id, action, tokens, filled_at)
+                 SELECT id, 'yank', 0, clock_timestamp() FROM users WHERE login = 'ann'",
+            )
+            .unwrap();
+        let yank = format!("{}/api/v1/crates/foo/1.0.0/yank", served.url);
+        let answered = http::delete_as(&yank, &token);
+        assert_eq!(answered.status, expected, "{arguments:?}: {}", answered.text());
+        if expected == 429 {
+            assert!(answered.text().contains("may yank and unyank 1000 times in 1h"), "{}", answered.text());
+            assert!(answered.retry_after.is_some_and(|wait| (3..=5).contains(&wait)), "{answered:?}");
+        }
+    }
 }
 
 #[test]

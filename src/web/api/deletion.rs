@@ -48,6 +48,7 @@ pub async fn delete(
     ApiPath((name, num)): ApiPath<(String, String)>,
     ApiQuery(query): ApiQuery<DeletionQuery>,
 ) -> Result<Json<Deleted>, ApiError> {
+    // Before anything is told of the crate. It is checked again in the transaction.
     caller.admin()?;
     let name = crate_name(&name)?;
     let num = version(&name, &num)?;
@@ -56,7 +57,7 @@ pub async fn delete(
             let mut waiter = None;
             let reason = query.reason.unwrap_or_default();
             app.pool.with(|connection| {
-                delete_version::request(connection, (&name, &num), &reason, &caller.actor(), |job| {
+                delete_version::request_as(connection, (&name, &num), &reason, &caller, |job| {
                     waiter = Some(JobWaiter::register(&app.completions, job));
                 })
             })??;

@@ -30,7 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::input::{ApiQuery, callers_json};
-use self::output::{AnyError, Empty};
+use self::output::AnyError;
 use self::path::ApiPath;
 use super::App;
 use crate::database::rows::{self, CountedCrate};

@@ -2,13 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, ToSchema};
-
-/// An empty JSON object: it was done.
-#[derive(Serialize, ToSchema)]
-pub struct Empty {}
 
 /// The errors that any endpoint may answer, all in one form.
 pub struct AnyError;

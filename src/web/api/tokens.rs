@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use diesel::Connection;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::{AnyError, ApiPath, Empty, callers_json};
+use super::{AnyError, ApiPath, ApiQuery, callers_json};
 use crate::database::audit::{Action, Event};
 use crate::database::tokens::{self, NewToken, Token};
 use crate::web::auth::Authenticated;
@@ -34,6 +34,8 @@ pub struct TokenView {
     pub crate_scopes: Option<Vec<String>>,
     /// What it is good for; null: everything.
     pub endpoint_scopes: Option<Vec<String>>,
+    /// Number of the token that made it; null: an operator made it.
+    pub created_by_token: Option<i32>,
 }
 
 /// The tokens of a user that were not revoked.
@@ -78,6 +80,25 @@ pub struct WantedToken {
     pub expired_at: Option<DateTime<Utc>>,
 }
 
+/// What to revoke besides the token.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RevocationQuery {
+    /// Also revoke what was made with the token, directly or not, even if the token itself was revoked before.
+    #[serde(default)]
+    #[param(default = false)]
+    pub descendants: bool,
+}
+
+/// Which tokens were revoked.
+#[derive(Serialize, ToSchema)]
+pub struct Revocation {
+    /// Their numbers.
+    pub revoked: Vec<i32>,
+    /// Numbers of tokens that were made with these and are still valid.
+    pub valid_descendants: Vec<i32>,
+}
+
 /// Who a token belongs to.
 #[derive(Serialize, ToSchema)]
 pub struct Me {
@@ -95,14 +116,16 @@ pub struct MyUser {
 
 impl From<Token> for TokenView {
     fn from(token: Token) -> Self {
+        let expired_at = token.end();
         Self {
             id: token.id,
             name: token.name,
             created_at: token.created_at,
             last_used_at: token.last_used_at,
-            expired_at: token.expires_at,
+            expired_at,
             crate_scopes: token.crate_patterns.map(|patterns| patterns.texts()),
             endpoint_scopes: token.scopes.map(|scopes| scopes.texts()),
+            created_by_token: token.created_by_token,
         }
     }
 }
@@ -166,9 +189,12 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Tok
     let (token, plain) = app
         .with_connection(move |connection| {
             connection.transaction(|connection| {
-                let (token, plain) = wanted.create(connection, caller.user.id)?;
+                let caller = caller.confirm_alone(connection)??;
+                caller.may_make_token_until(wanted.expires_at)?;
+                let (token, plain) = wanted.create_by(connection, &caller)?;
                 let event = Event::new(Action::TokenCreate).about(&token.name).detail(token.describe());
                 event.record(connection, &caller.actor())?;
+                caller.waits()?;
                 Ok::<_, ApiError>((token, plain))
             })
         })
@@ -177,37 +203,44 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Tok
     Ok(Json(TokenMade { api_token: made }))
 }
 
-/// Ends one of the user's tokens at once.
+/// Revokes one of the user's tokens at once, and with it those that were made with it, if that is wanted.
 #[utoipa::path(
     delete,
     path = "/api/v1/me/tokens/{id}",
     tag = "tokens",
-    params(("id" = i32, Path, description = "Number of the token")),
+    params(("id" = i32, Path, description = "Number of the token"), RevocationQuery),
     security(("token" = [])),
-    responses((status = 200, description = "It is revoked", body = Empty), AnyError),
+    responses((status = 200, description = "It is revoked", body = Revocation), AnyError),
 )]
 pub async fn revoke(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     ApiPath(id): ApiPath<String>,
-) -> Result<Json<Empty>, ApiError> {
+    ApiQuery(query): ApiQuery<RevocationQuery>,
+) -> Result<Json<Revocation>, ApiError> {
     let number: Option<i32> = id.parse().ok();
-    // A token may always end itself.
+    // A token may always revoke itself.
     if number != Some(caller.token.id) {
         caller.unrestricted()?;
     }
     let missing = move || ApiError::not_found(format!("you have no token {}", super::shortened(&id)));
     let Some(number) = number else { return Err(missing()) };
-    app.with_connection(move |connection| {
-        connection.transaction(|connection| {
-            let revoked = tokens::revoke(connection, number, Some(caller.user.id))?.ok_or_else(missing)?;
-            let event = Event::new(Action::TokenRevoke).about(&revoked.name).detail(revoked.describe());
-            event.record(connection, &caller.actor())?;
-            Ok::<_, ApiError>(())
+    let revoked = app
+        .with_connection(move |connection| {
+            connection.transaction(|connection| {
+                let caller = caller.confirm_alone(connection)??;
+                if number != caller.token.id {
+                    caller.unrestricted()?;
+                }
+                let revoke = if query.descendants { tokens::revoke_with_descendants } else { tokens::revoke };
+                let revoked = revoke(connection, number, Some(caller.user.id))?.ok_or_else(missing)?;
+                revoked.record(connection, number, &caller.actor())?;
+                Ok::<_, ApiError>(revoked)
+            })
         })
-    })
-    .await?;
-    Ok(Json(Empty {}))
+        .await?;
+    let ids = |tokens: Vec<Token>| tokens.into_iter().map(|token| token.id).collect();
+    Ok(Json(Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) }))
 }
 
 /// Ends the token that the request carries.
@@ -220,5 +253,6 @@ pub async fn revoke(
 )]
 pub async fn revoke_current(state: State<App>, Authenticated(caller): Authenticated) -> Result<StatusCode, ApiError> {
     let id = caller.token.id.to_string();
-    revoke(state, Authenticated(caller), ApiPath(id)).await.map(|_| StatusCode::NO_CONTENT)
+    let query = ApiQuery(RevocationQuery { descendants: false });
+    revoke(state, Authenticated(caller), ApiPath(id), query).await.map(|_| StatusCode::NO_CONTENT)
 }

@@ -1,1 +1,404 @@
-//! Requests whose last byte arrives after the token was revoked.
+//! Requests whose last byte arrives after the token was revoked, has expired, or its user has lost the right.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc::channel;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+use serde_json::json;
+use supercargo::database::caller::{Caller, Denied, Line};
+use supercargo::database::tokens::{self, NewToken};
+use supercargo::database::{teams, users};
+use supercargo::jobs::{Admission, YankError, yank_version};
+use supercargo::web::openapi;
+
+use crate::support::event::wait_until;
+use crate::support::http;
+use crate::support::package::Package;
+use crate::support::process::Served;
+
+/// What is lost while a request is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    /// To see that the request would do something.
+    Nothing,
+    Revoked,
+    Expired,
+    /// The user's right to the change, whichever it rests upon.
+    Right,
+}
+
+/// How a changing route is called.
+struct Call {
+    path: String,
+    /// None: it has no body, and is held by a lock instead.
+    body: Option<Vec<u8>>,
+    /// The row that holds a call without a body, as a condition of a query.
+    held_by: String,
+    /// What takes the user's right away; None: nothing but the token decides.
+    loss: Option<String>,
+}
+
+/// A user who is about to send a request.
+struct Attacker {
+    user: i32,
+    login: String,
+    token: String,
+    token_id: i32,
+    /// Another token of the user.
+    other: i32,
+    krate: String,
+}
+
+impl Attacker {
+    /// One entry for each changing route.
+    fn call(&self, route: &str) -> Call {
+        let Self { user, login, other, krate, .. } = self;
+        let (of_crate, of_user) = (format!("crates WHERE name = '{krate}'"), format!("users WHERE id = {user}"));
+        let owner = format!("DELETE FROM crate_owners WHERE user_id = {user}");
+        let member = format!("DELETE FROM team_members WHERE user_id = {user}");
+        let admin = format!("UPDATE users SET is_admin = false WHERE id = {user}");
+        let call = |path: String, body: Option<Vec<u8>>, held_by: &str, loss: Option<&String>| Call {
+            path: format!("/api/v1{path}"),
+            body,
+            held_by: held_by.to_owned(),
+            loss: loss.cloned(),
+        };
+        let owners = |login: &str| Some(json!({ "users": [login] }).to_string().into_bytes());
+        match route {
+            "PUT /api/v1/crates/new" => {
+                call("/crates/new".to_owned(), Some(Package::new(krate, "1.1.0").body()), "", Some(&owner))
+            }
+            "PUT /api/v1/crates/{crate}/owners" => {
+                call(format!("/crates/{krate}/owners"), owners(login), "", Some(&admin))
+            }
+            "DELETE /api/v1/crates/{crate}/owners" => {
+                call(format!("/crates/{krate}/owners"), owners("second"), "", Some(&admin))
+            }
+            "DELETE /api/v1/crates/{crate}/{version}" => {
+                call(format!("/crates/{krate}/1.0.0?reason=x"), None, &of_crate, Some(&admin))
+            }
+            "DELETE /api/v1/crates/{crate}/{version}/yank" => {
+                call(format!("/crates/{krate}/1.0.0/yank"), None, &of_crate, Some(&member))
+            }
+            "PUT /api/v1/crates/{crate}/{version}/unyank" => {
+                call(format!("/crates/{krate}/1.0.0/unyank"), None, &of_crate, Some(&admin))
+            }
+            "PUT /api/v1/me/tokens" => {
+                let wanted = json!({ "api_token": { "name": "one more" } }).to_string();
+                call("/me/tokens".to_owned(), Some(wanted.into_bytes()), "", None)
+            }
+            "DELETE /api/v1/me/tokens/{id}" => call(format!("/me/tokens/{other}"), None, &of_user, None),
+            "DELETE /api/v1/tokens/current" => call("/tokens/current".to_owned(), None, &of_user, None),
+            other => panic!("{other} changes something and has no entry here: say how it is attacked"),
+        }
+    }
+
+    /// What the user may do when the request begins, and no more than the route needs.
+    fn rights(&self, route: &str) -> String {
+        let Self { user, krate, .. } = self;
+        let owned = format!("SELECT id, {user} FROM crates WHERE name = '{krate}'");
+        match route {
+            "PUT /api/v1/crates/new" => format!("INSERT INTO crate_owners (crate_id, user_id) {owned}"),
+            "DELETE /api/v1/crates/{crate}/{version}/yank" => format!(
+                "WITH team AS (INSERT INTO teams (name) VALUES ('team-of-{krate}') RETURNING id),
+                      member AS (INSERT INTO team_members (team_id, user_id) SELECT id, {user} FROM team)
+                 INSERT INTO crate_team_owners (crate_id, team_id) SELECT crates.id, team.id FROM team, crates WHERE crates.name = '{krate}'"
+            ),
+            _ => format!("UPDATE users SET is_admin = true WHERE id = {user}"),
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Nullable<Text>)]
+    text: Option<String>,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+#[derive(QueryableByName)]
+struct Pid {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+}
+
+struct Bench {
+    served: Served,
+    connection: PgConnection,
+    /// Owns every crate with `second`.
+    owner: String,
+    crates: u32,
+}
+
+impl Bench {
+    fn start() -> Self {
+        let served = Served::start(&["--no-worker", "--publish-wait", "0s"]);
+        let owner = served.token("first");
+        served.run("admin user create", &["second"]);
+        let connection = served.database.connect();
+        Self { served, connection, owner, crates: 0 }
+    }
+
+    /// A crate with the version 1.0.0, yanked where a route unyanks it, and a user with a token that was never used.
+    fn attacker(&mut self, route: &str) -> Attacker {
+        self.crates += 1;
+        let (krate, login) = (format!("crate{}", self.crates), format!("user{}", self.crates));
+        http::publish(&self.served.url, &self.owner, &Package::new(&krate, "1.0.0")).good();
+        let user = users::create(&mut self.connection, &login, None).unwrap();
+        let mut token = |name: &str| NewToken::named(name).create(&mut self.connection, user.id).unwrap();
+        let (other, _) = token("other");
+        let (token, plain) = token("late");
+        let attacker = Attacker {
+            user: user.id,
+            login,
+            token: plain.reveal().to_owned(),
+            token_id: token.id,
+            other: other.id,
+            krate,
+        };
+        let krate = &attacker.krate;
+        let second = format!(
+            "INSERT INTO crate_owners (crate_id, user_id)
+             SELECT crates.id, users.id FROM crates, users WHERE crates.name = '{krate}' AND login = 'second';
+             UPDATE versions SET wanted_yanked = {} FROM crates WHERE crates.id = crate_id AND crates.name = '{krate}'",
+            route.ends_with("/unyank")
+        );
+        self.connection.batch_execute(&second).unwrap();
+        self.connection.batch_execute(&attacker.rights(route)).unwrap();
+        attacker
+    }
+
+    /// Everything that a request may change.
+    fn state(&mut self) -> String {
+        let rows = ["versions", "crates", "crate_owners", "crate_team_owners", "api_tokens", "jobs", "audit_log"].map(
+            |table| {
+                format!("(SELECT jsonb_agg(to_jsonb(one) - 'last_used_at' ORDER BY to_jsonb(one)) FROM {table} AS one)")
+            },
+        );
+        let query = format!("SELECT jsonb_build_array({})::text AS text", rows.join(", "));
+        sql_query(query).get_result::<Found>(&mut self.connection).unwrap().text.unwrap()
+    }
+
+    fn count(&mut self, query: &str) -> i64 {
+        sql_query(format!("SELECT count(*) AS count FROM {query}"))
+            .get_result::<Count>(&mut self.connection)
+            .unwrap()
+            .count
+    }
+
+    /// Sends a request, has something lost while it is under way, and answers the status, and whether anything changed
+    /// after the loss.
+    fn attack(&mut self, route: &str, loss: Loss) -> Option<(u16, bool)> {
+        let attacker = self.attacker(route);
+        let call = attacker.call(route);
+        let token = attacker.token_id;
+        let lose = match loss {
+            Loss::Nothing => "SELECT".to_owned(),
+            Loss::Revoked => format!("UPDATE api_tokens SET revoked_at = now() WHERE id = {token}"),
+            Loss::Expired => {
+                format!("UPDATE api_tokens SET expires_at = clock_timestamp() - interval '1 second' WHERE id = {token}")
+            }
+            Loss::Right => call.loss.clone()?,
+        };
+        let method = route.split(' ').next().unwrap();
+        let body = call.body.as_deref().unwrap_or_default();
+        let head = format!(
+            "{method} {} HTTP/1.1\r\nhost: {}\r\nauthorization: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            call.path,
+            self.served.address(),
+            attacker.token,
+            body.len()
+        );
+        let mut stream = TcpStream::connect(self.served.address()).unwrap();
+        let before = match body.split_last() {
+            Some((last, others)) => {
+                stream.write_all(&[head.as_bytes(), others].concat()).unwrap();
+                wait_until("the request to be authenticated", || {
+                    self.count(&format!("api_tokens WHERE id = {token} AND last_used_at IS NOT NULL")) == 1
+                });
+                self.connection.batch_execute(&lose).unwrap();
+                let before = self.state();
+                stream.write_all(&[*last]).unwrap();
+                before
+            }
+            None => {
+                let mut holder = self.served.database.connect();
+                holder.batch_execute(&format!("BEGIN; SELECT FROM {} FOR UPDATE", call.held_by)).unwrap();
+                let Pid { pid } = sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut holder).unwrap();
+                stream.write_all(head.as_bytes()).unwrap();
+                self.wait_for_blocked_by(pid);
+                holder.batch_execute(&lose).unwrap();
+                let state = self.state_after_commit(&mut holder);
+                holder.batch_execute("COMMIT").unwrap();
+                state
+            }
+        };
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.split(' ').nth(1).unwrap_or_else(|| panic!("{route}: {answer}")).parse().unwrap();
+        if loss != Loss::Nothing && status == 403 && loss != Loss::Right {
+            assert!(answer.contains("before the request was complete, and nothing was changed"), "{route}: {answer}");
+        }
+        Some((status, self.state() != before))
+    }
+
+    /// The state as a transaction sees it that is about to commit.
+    fn state_after_commit(&mut self, holder: &mut PgConnection) -> String {
+        std::mem::swap(&mut self.connection, holder);
+        let state = self.state();
+        std::mem::swap(&mut self.connection, holder);
+        state
+    }
+
+    fn wait_for_blocked_by(&mut self, pid: i32) {
+        let blocked = format!("pg_stat_activity WHERE {pid} = ANY(pg_blocking_pids(pid))");
+        wait_until("a session to wait for the lock", || self.count(&blocked) > 0);
+    }
+}
+
+/// The changing routes of the API, as it describes them.
+fn changing_routes() -> Vec<String> {
+    let paths = openapi::description().paths.paths;
+    let mut routes: Vec<String> = paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = [
+                ("PUT", item.put.is_some()),
+                ("POST", item.post.is_some()),
+                ("DELETE", item.delete.is_some()),
+                ("PATCH", item.patch.is_some()),
+            ];
+            methods.into_iter().filter(|(_, is_there)| *is_there).map(move |(method, _)| format!("{method} {path}"))
+        })
+        .collect();
+    routes.sort();
+    routes
+}
+
+#[test]
+fn a_change_is_refused_if_its_token_or_its_right_is_lost_before_the_last_byte() {
+    let mut bench = Bench::start();
+    let routes = changing_routes();
+    assert!(routes.len() >= 9, "{routes:?}");
+    let mut attacks = 0;
+    for route in &routes {
+        let (status, changed) = bench.attack(route, Loss::Nothing).unwrap();
+        assert!((200..300).contains(&status) && changed, "{route} is good for something: {status}");
+        for loss in [Loss::Revoked, Loss::Expired, Loss::Right] {
+            let Some((status, changed)) = bench.attack(route, loss) else { continue };
+            assert_eq!((status, changed), (403, false), "{route} with {loss:?}");
+            attacks += 1;
+        }
+    }
+    assert!(attacks >= 24, "{attacks}");
+}
+
+/// The other half: a change that was begun with a right ends before the right is gone.
+#[test]
+fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it() {
+    let mut bench = Bench::start();
+    http::publish(&bench.served.url, &bench.owner, &Package::new("foo", "1.0.0")).good();
+    let (name, num) = ("foo".parse().unwrap(), "1.0.0".parse().unwrap());
+    let admission = Admission::default();
+    type Take = fn(&mut PgConnection, &Caller, i32);
+    let ways: [(&str, Take); 3] = [
+        ("revoked", |connection, caller, _| drop(tokens::revoke(connection, caller.token.id, None).unwrap().unwrap())),
+        ("demoted", |connection, caller, _| assert!(users::set_admin(connection, caller.user.id, false).unwrap())),
+        ("no-member", |connection, caller, team| {
+            assert!(teams::remove_member(connection, team, caller.user.id).unwrap())
+        }),
+    ];
+    for (login, take) in ways {
+        let connection = &mut bench.connection;
+        let user = users::create(connection, login, None).unwrap();
+        let team = teams::create(connection, login).unwrap().id;
+        let right = match login {
+            "no-member" => format!(
+                "INSERT INTO team_members (team_id, user_id) VALUES ({team}, {0});
+                 INSERT INTO crate_team_owners (crate_id, team_id) SELECT id, {team} FROM crates",
+                user.id
+            ),
+            _ => format!("UPDATE users SET is_admin = true WHERE id = {}", user.id),
+        };
+        connection.batch_execute(&right).unwrap();
+        let (token, _) = NewToken::named("test").create(connection, user.id).unwrap();
+        let caller = Caller { user, token, address: None, line: Line::default(), request_id: None };
+        let ((begun, hear_begun), (go_on, wait)) = (channel(), channel());
+        std::thread::scope(|scope| {
+            let (mut yanking, mut taking) = (bench.served.database.connect(), bench.served.database.connect());
+            let Pid { pid } = sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut yanking).unwrap();
+            let (caller, admission, version) = (&caller, &admission, (&name, &num));
+            let yank = scope.spawn(move || {
+                yank_version::request(&mut yanking, version, caller, admission, |_| {
+                    begun.send(()).unwrap();
+                    // The other end goes when the test fails.
+                    let _ = wait.recv();
+                })
+            });
+            // Dropped when the test fails, so that the threads end and the test with them.
+            let go_on = go_on;
+            hear_begun.recv().unwrap();
+            let taken = scope.spawn(move || take(&mut taking, caller, team));
+            bench.wait_for_blocked_by(pid);
+            assert!(!taken.is_finished(), "{login}");
+            go_on.send(()).unwrap();
+            yank.join().unwrap().unwrap_or_else(|error| panic!("{login}: {error}"));
+            taken.join().unwrap();
+        });
+        let again = yank_version::request(&mut bench.connection, (&name, &num), &caller, &admission, drop).unwrap_err();
+        match login {
+            "revoked" => assert!(matches!(again, YankError::Denied(Denied::Revoked { .. })), "{again}"),
+            _ => assert!(matches!(again, YankError::NotOwner { .. }), "{login}: {again}"),
+        }
+    }
+}
+
+/// Revocations, demotions, new tokens and changes of crates by one user, all at once: whoever waits for a lock gets it.
+#[test]
+fn changes_of_one_user_at_once_do_not_deadlock() {
+    let bench = Bench::start();
+    let served = &bench.served;
+    http::publish(&served.url, &bench.owner, &Package::new("foo", "1.0.0")).good();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8)
+            .map(|client| {
+                let (url, first) = (&served.url, &bench.owner);
+                let mut connection = served.database.connect();
+                scope.spawn(move || {
+                    let mut statuses = Vec::new();
+                    for round in 0..12 {
+                        let yank = format!("{url}/api/v1/crates/foo/1.0.0");
+                        let owners = json!({ "users": ["second"] });
+                        let wanted = json!({ "api_token": { "name": format!("{client} {round}") } });
+                        let made = http::put_json_as(&format!("{url}/api/v1/me/tokens"), first, &wanted).good().json();
+                        let made = &made["api_token"];
+                        let token = made["token"].as_str().unwrap();
+                        statuses.push(http::delete_as(&format!("{yank}/yank"), token).status);
+                        let change = format!("{url}/api/v1/crates/foo/owners");
+                        statuses.push(http::put_json_as(&change, token, &owners).status);
+                        // By its own, and by a descendant's right; whichever comes first.
+                        let revoke = format!("{url}/api/v1/me/tokens/{}?descendants=true", made["id"]);
+                        statuses.push(http::delete_as(&revoke, if round % 2 == 0 { token } else { first }).status);
+                        statuses.push(http::put_as(&format!("{yank}/unyank"), first).status);
+                        let user = users::find(&mut connection, "first").unwrap().unwrap();
+                        users::set_admin(&mut connection, user.id, round % 2 == 0).unwrap();
+                    }
+                    statuses
+                })
+            })
+            .collect();
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    assert_eq!(statuses.len(), 8 * 12 * 4);
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+}

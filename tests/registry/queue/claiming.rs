@@ -233,3 +233,97 @@ fn what_is_done_is_announced_in_parts_that_fit_and_only_what_was_held() {
     assert_eq!(done, jobs[..900].iter().map(|job| job.0).collect::<Vec<_>>());
     assert_eq!((queue.owed(), queue.count("SELECT count(*) FROM job_history")), (0, 900));
 }
+
+/// Enqueues for somebody.
+fn one_by(queue: &mut Queue, who: Option<&str>, name: &str) -> i64 {
+    let job = One(name.to_owned());
+    let enqueue = Enqueue::new(&job);
+    let enqueue = match who {
+        Some(who) => enqueue.requested_by(who),
+        None => enqueue,
+    };
+    enqueue.insert(&mut queue.connection).unwrap()
+}
+
+#[test]
+fn of_several_requesters_each_has_a_job_in_each_lap_and_its_own_keep_their_order() {
+    let mut queue = Queue::new();
+    for number in 1..=6 {
+        one_by(&mut queue, Some("ann"), &format!("a{number}"));
+    }
+    for number in 1..=3 {
+        one_by(&mut queue, Some("bob"), &format!("b{number}"));
+    }
+    // What nobody requested takes turns as well.
+    one_by(&mut queue, None, "s1");
+    one_by(&mut queue, None, "s2");
+    queue.runner().drain().unwrap();
+    assert_eq!(queue.ran(), ["a1+b1+s1", "a2+b2+s2", "a3+b3+a4", "a5+a6"]);
+}
+
+#[test]
+fn a_thousand_jobs_of_one_requester_delay_anothers_by_one_batch_at_most_however_far_they_are() {
+    let mut queue = Queue::new();
+    for number in 1..=1000 {
+        one_by(&mut queue, Some("ann"), &format!("a{number}"));
+    }
+    let runner = queue.runner();
+    let mut ran = 0;
+    for round in 0..5 {
+        // Some of the thousand are done, and bob's job joins the lap that the queue is in.
+        let (bobs, next) = {
+            let bobs = one_by(&mut queue, Some("bob"), &format!("b{round}"));
+            let mut connection = queue.database.connect();
+            let next = storage::lock_due(&mut connection, "test", &["one"], 3).unwrap();
+            (bobs, next.iter().map(|job| job.id).collect::<Vec<_>>())
+        };
+        assert!(next.contains(&bobs), "{round}: {bobs} is not among {next:?}");
+        queue.sql(&format!("DELETE FROM jobs WHERE id = {bobs}"));
+        ran += queue.sql("DELETE FROM jobs WHERE id IN (SELECT id FROM jobs ORDER BY lap, id LIMIT 150)");
+    }
+    assert_eq!(ran, 750);
+    assert_eq!(runner.drain().unwrap().done.len(), 250);
+}
+
+#[test]
+fn a_priority_comes_before_a_lap() {
+    let mut queue = Queue::new();
+    for number in 1..=3 {
+        one_by(&mut queue, Some("ann"), &format!("a{number}"));
+    }
+    let urgent = One("urgent".to_owned());
+    Enqueue::new(&urgent).requested_by("ann").priority(5).insert(&mut queue.connection).unwrap();
+    queue.runner().drain().unwrap();
+    assert_eq!(queue.ran(), ["urgent+a1+a2", "a3"]);
+}
+
+#[test]
+fn a_job_that_is_retried_after_its_death_joins_the_lap_that_the_queue_is_in() {
+    let mut queue = Queue::new();
+    let dead = one_by(&mut queue, Some("bob"), "b");
+    queue.sql("UPDATE jobs SET attempts = 3");
+    queue.runner().drain().unwrap();
+    assert_eq!(queue.state(dead), "dead");
+    one_by(&mut queue, Some("ann"), "a1");
+    one_by(&mut queue, Some("ann"), "a2");
+    queue.sql("UPDATE jobs SET lap = lap + 700");
+    assert_eq!(intervention::retry(&mut queue.connection, dead, "op").unwrap(), Handled::Dead);
+    assert_eq!(queue.count(&format!("SELECT lap AS count FROM jobs WHERE id = {dead}")), 700);
+}
+
+/// A batch that runs and jobs in a long backoff stand before the first due job, and are passed over.
+#[test]
+fn jobs_that_are_not_due_do_not_hold_the_laps_back() {
+    let mut queue = Queue::new();
+    for number in 1..=200 {
+        one_by(&mut queue, Some("ann"), &format!("a{number}"));
+    }
+    queue.sql("UPDATE jobs SET run_at = clock_timestamp() + interval '1 hour' WHERE lap < 90");
+    let bobs = one_by(&mut queue, Some("bob"), "b");
+    assert_eq!(queue.count(&format!("SELECT lap AS count FROM jobs WHERE id = {bobs}")), 90);
+    // Of more than a hundred, the hundredth counts: that is a batch away from the first.
+    queue.sql("UPDATE jobs SET run_at = clock_timestamp() + interval '1 hour'");
+    let cids = one_by(&mut queue, Some("cid"), "c");
+    let lap = queue.count(&format!("SELECT lap AS count FROM jobs WHERE id = {cids}"));
+    assert!((98..=99).contains(&lap), "{lap}");
+}
