@@ -108,7 +108,13 @@ impl Actor {
     /// Somebody at the command line of the machine, named `account@host`. The system sets no limit to the name of an account,
     /// and an index of the log does.
     pub fn operator(account: String) -> Self {
-        Self { name: account.chars().take(MAX_OPERATOR).collect(), user_id: None, token: None, address: None, request_id: None }
+        Self {
+            name: account.chars().take(MAX_OPERATOR).collect(),
+            user_id: None,
+            token: None,
+            address: None,
+            request_id: None,
+        }
     }
 }
 

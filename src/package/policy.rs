@@ -5,8 +5,8 @@
 //! [`Advice`], which cargo prints as warnings.
 
 mod advice;
-mod lengths;
 pub mod labels;
+mod lengths;
 pub mod licence;
 pub mod registries;
 pub mod required;
@@ -21,8 +21,8 @@ use super::dependency::Dependency;
 use super::excerpt::{Excerpt, enumerated, listed};
 use super::{CrateName, Manifest, Refusal};
 pub use advice::Advice;
-pub use lengths::MAX_URL;
 use labels::{MAX_CATEGORY, MAX_KEYWORD, MAX_LABELS};
+pub use lengths::MAX_URL;
 use licence::{LicenceError, Spelling};
 pub use registries::AllowedRegistries;
 pub use required::{Field, RequiredMetadata};

@@ -42,7 +42,9 @@ pub enum EnqueueError {
         "jobs of the kind {kind} are ordered or deduplicated by their key, and this one has none: let Job::key name one"
     )]
     NoKey { kind: &'static str },
-    #[error("the key of a job of the kind {kind} has {length} bytes, above the limit of {MAX_KEY}: let Job::key shorten it")]
+    #[error(
+        "the key of a job of the kind {kind} has {length} bytes, above the limit of {MAX_KEY}: let Job::key shorten it"
+    )]
     LongKey { kind: &'static str, length: usize },
     #[error(transparent)]
     Database(#[from] diesel::result::Error),

@@ -26,9 +26,9 @@ pub fn is_keyword(keyword: &str) -> bool {
 /// have categories of its own; longer ones would not fit into the database's index of them.
 pub fn is_category(category: &str) -> bool {
     (1..=MAX_CATEGORY).contains(&category.len())
-        && category.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b':' | b'+' | b'_' | b'-')
-        })
+        && category
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b':' | b'+' | b'_' | b'-'))
 }
 
 /// Whether crates.io has such a category.

@@ -54,20 +54,25 @@ fn a_value_that_is_there_must_be_one() {
 // rule: 14
 #[test]
 fn a_text_that_is_too_long_is_refused_with_its_limit() {
-    let long = |field: &str, length: usize| refused(&format!("{field} = \"https://a.example/{}\"", "x".repeat(length - 18)));
+    let long =
+        |field: &str, length: usize| refused(&format!("{field} = \"https://a.example/{}\"", "x".repeat(length - 18)));
     for field in ["homepage", "documentation", "repository"] {
         let text = long(field, 2049);
         assert_eq!(text, format!("in Cargo.toml, `{field}` has 2049 characters; shorten it to at most 2048"));
     }
     for (field, limit) in [("license-file", 1024), ("readme", 1024), ("links", 256)] {
         let text = long(field, limit + 1);
-        assert_eq!(text, format!("in Cargo.toml, `{field}` has {} characters; shorten it to at most {limit}", limit + 1));
+        assert_eq!(
+            text,
+            format!("in Cargo.toml, `{field}` has {} characters; shorten it to at most {limit}", limit + 1)
+        );
     }
     let author = format!("authors = [\"a\", \"{}\"]", "é".repeat(1001));
     insta::assert_snapshot!(refused(&author), @"in Cargo.toml, `authors` has 1001 characters; shorten it to at most 1000");
     let license = format!("description = \"x\"\nlicense = \"MIT{}\"", " ".repeat(998));
     insta::assert_snapshot!(refusal(&license), @"in Cargo.toml, `license` has 1001 characters; shorten it to at most 1000");
-    let longest = format!("{USUAL}homepage = \"https://a.example/{}\"\nlinks = \"{}\"", "x".repeat(2030), "x".repeat(256));
+    let longest =
+        format!("{USUAL}homepage = \"https://a.example/{}\"\nlinks = \"{}\"", "x".repeat(2030), "x".repeat(256));
     assert_eq!(advice(&Policy::default(), &longest), [""; 0]);
 }
 

@@ -177,7 +177,11 @@ fn a_description_that_the_database_refuses_does_not_keep_a_version_from_being_pu
         report["differences"].clone()
     };
     let found = differences(&verify(&[]));
-    assert_eq!((&found[0]["kind"], &found[0]["found"]), (&json!("derived-differs"), &json!("description")), "{found:#}");
+    assert_eq!(
+        (&found[0]["kind"], &found[0]["found"]),
+        (&json!("derived-differs"), &json!("description")),
+        "{found:#}"
+    );
     let left = differences(&verify(&["--repair"]));
     assert!(left[0]["left"].as_str().unwrap().contains("the database refuses the description"), "{left:#}");
     connection.batch_execute("DROP TRIGGER refuse ON crates").unwrap();
@@ -322,9 +326,7 @@ fn a_poisoned_database_heals_at_the_upgrade() {
     connection.batch_execute(&statements.join(";")).unwrap();
     served.start_again();
     for name in ["evil", "waits", "foul"] {
-        wait_until("the crate is shown", || {
-            http::get(&format!("{}/api/v1/crates/{name}", served.url)).status == 200
-        });
+        wait_until("the crate is shown", || http::get(&format!("{}/api/v1/crates/{name}", served.url)).status == 200);
         let told = crate_of(&served, name);
         assert_eq!((&told["max_version"], &told["categories"]), (&json!("1.0.0"), &json!(["parsing"])), "{name}");
     }
@@ -341,7 +343,7 @@ fn a_poisoned_database_heals_at_the_upgrade() {
 fn an_import_takes_versions_without_the_categories_that_no_publish_may_have() {
     let mut random = Random(5);
     let long = random.slug(POISON);
-    let mut from = Served::start(&[]);
+    let from = Served::start(&[]);
     let token = from.token("bob");
     let package = with_categories("foo", "1.0.0", &[&long, "parsing", "In House"]);
     http::publish(&from.url, &token, &Package::new("foo", "1.0.0")).good();
@@ -359,11 +361,10 @@ fn an_import_takes_versions_without_the_categories_that_no_publish_may_have() {
         .unwrap();
     from.run("verify", &["--light", "--repair"]);
 
-    let mut served = Served::start(&[]);
+    let served = Served::start(&[]);
     served.token("ann");
     let index = format!("{}/git/index", from.url);
-    let output =
-        served.command("admin import").args(["--json", "--owner", "ann", &index]).output().unwrap();
+    let output = served.command("admin import").args(["--json", "--owner", "ann", &index]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let left_out = summary["without_categories"]["foo 1.0.0"].as_str().unwrap();
@@ -453,7 +454,8 @@ fn no_text_keeps_a_crate_from_being_described() {
                     .bind::<Jsonb, _>(&metadata)
                     .execute(connection)
                     .unwrap();
-                let id: i32 = one(connection, "SELECT to_jsonb(id) AS one FROM crates").as_i64().unwrap().try_into().unwrap();
+                let id: i32 =
+                    one(connection, "SELECT to_jsonb(id) AS one FROM crates").as_i64().unwrap().try_into().unwrap();
                 let described = connection.transaction(|connection| catalog::describe(connection, id));
                 described.unwrap_or_else(|error| panic!("round {round}: {error}"));
             }
@@ -497,7 +499,12 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
         "SELECT crate_name FROM audit_log",
         name::MAX_LENGTH,
     ),
-    ("crate_search_document", "document", "SELECT word FROM crate_search, unnest(tsvector_to_array(document)) AS word", 65),
+    (
+        "crate_search_document",
+        "document",
+        "SELECT word FROM crate_search, unnest(tsvector_to_array(document)) AS word",
+        65,
+    ),
     ("crate_search_name", "name", "SELECT name FROM crate_search", name::MAX_LENGTH),
     ("crate_search_similar_name", "name", "SELECT name FROM crate_search", name::MAX_LENGTH),
     ("crates_by_category", "categories", "SELECT unnest(categories) FROM crates", about::MAX_LABEL),
@@ -516,7 +523,12 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("teams_name", "lower(name)", "SELECT name FROM teams", 64),
     ("users_login", "lower(login)", "SELECT login FROM users", 64),
     ("versions_checksum", "checksum", "SELECT checksum FROM versions", 32),
-    ("versions_crate_id_num_without_build_key", "num_without_build", "SELECT num_without_build FROM versions", version::MAX_LENGTH),
+    (
+        "versions_crate_id_num_without_build_key",
+        "num_without_build",
+        "SELECT num_without_build FROM versions",
+        version::MAX_LENGTH,
+    ),
 ];
 
 /// What PostgreSQL takes: a third of a page for a row of a btree, a little more for an entry of a GIN index.
@@ -586,7 +598,8 @@ fn every_text_in_an_index_of_the_database_has_a_bound_that_fits() {
                     #[diesel(sql_type = BigInt)]
                     longest: i64,
                 }
-                let query = format!("SELECT coalesce(max(octet_length(one)), 0)::bigint AS longest FROM ({texts}) AS t (one)");
+                let query =
+                    format!("SELECT coalesce(max(octet_length(one)), 0)::bigint AS longest FROM ({texts}) AS t (one)");
                 let Longest { longest } = diesel::sql_query(query).get_result(connection).unwrap();
                 let longest = usize::try_from(longest).unwrap();
                 assert!(longest <= *bound, "{index}, {what}: {longest} bytes, above the bound of {bound}");
