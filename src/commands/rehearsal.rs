@@ -86,7 +86,9 @@ impl ThrowAway {
         });
         let cluster = cluster.map_err(|error| {
             CommandError::new(format!(
-                "the backup cannot be restored on trial: {error}. `--checksums-only` checks it without that"
+                "the backup cannot be restored on trial in {}: {error}. TMPDIR names another directory for that, and \
+                 `--checksums-only` checks the backup without it",
+                database.path().parent().unwrap_or(database.path()).display()
             ))
         })?;
         Ok(Self { cluster, database, index })

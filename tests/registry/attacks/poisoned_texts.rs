@@ -626,8 +626,8 @@ fn store_the_longest(registry: &TestRegistry) {
         .metadata("keywords", json!([keyword]))
         .metadata("deps", json!([{ "name": dependency, "version_req": "^1" }]));
     client.publish(&package).good();
-    // What is no keyword for a publish, and is for an import.
-    let labels = json!({ "keywords": [slug(about::MAX_LABEL)] });
+    // What is no keyword for a publish, and is for an import; and what is for none.
+    let labels = json!({ "keywords": [slug(about::MAX_LABEL), slug(about::MAX_LABEL + 1)] });
     registry.pool.with(|connection| connection.batch_execute(&poison(&crate_name, &labels)).unwrap()).unwrap();
     registry.run_jobs();
     let (team, reserved, key) = (slug(64), slug(64), slug(MAX_KEY));
