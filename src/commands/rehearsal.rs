@@ -75,7 +75,9 @@ impl Rehearsal {
 
 impl ThrowAway {
     fn make(options: &StorageOptions) -> Result<Self, CommandError> {
-        let new = || tempfile::Builder::new().prefix("supercargo-check-").tempdir();
+        // The library would leave the mode to the umask.
+        let private = || PermissionsExt::from_mode(0o700);
+        let new = || tempfile::Builder::new().prefix("supercargo-check-").permissions(private()).tempdir();
         let (database, index) = (new()?, new()?);
         std::fs::set_permissions(database.path(), PermissionsExt::from_mode(0o711))?;
         let cluster = Cluster::start(&embedded::Options {
