@@ -300,7 +300,7 @@ impl<'a> Failed<'a> {
 
     /// Whether the job failed so the last time as well.
     fn is_repeated(&self) -> bool {
-        self.job.last_error.as_deref() == Some(self.failure.to_string().as_str())
+        self.job.last_error.as_deref() == Some(&recordable(&self.failure.to_string()))
     }
 
     fn log(&self, queue: &str, others: usize) {
