@@ -29,6 +29,12 @@ pub enum BackupError {
          does not know: restore it with that version or a later one"
     )]
     Newer { name: String, program: String, schema: String },
+    #[error(
+        "the backup was made of a PostgreSQL {needed}, and the server programs found here are of PostgreSQL {found}, which may \
+         not be able to restore it: install postgresql-{needed}, name its programs with --postgres-bin-dir, or use \
+         --checksums-only"
+    )]
+    OldServer { found: u32, needed: u32 },
     #[error("the database ended the session that kept crate files from being removed: make the backup again")]
     SessionLost,
     #[error("the database is not empty: restore into an empty one, so that nothing is mixed or lost")]

@@ -28,6 +28,7 @@ mod files;
 mod make;
 mod manifest;
 mod progress;
+mod rehearse;
 mod restore;
 
 pub use check::{Checked, check};
@@ -35,4 +36,5 @@ pub use directory::Directory;
 pub use error::BackupError;
 pub use make::{Made, Source, make};
 pub use manifest::{DUMP, Manifest, Problem};
-pub use restore::{Restored, Target, restore, restore_index_only};
+pub use rehearse::{Rehearsed, Stage, rehearse};
+pub use restore::{Agreed, Restored, Target, restore, restore_index_only};

@@ -19,7 +19,7 @@ use crate::database::client_programs::ClientPrograms;
 use crate::database::migrations;
 use crate::index::path::index_path;
 use crate::index::{Change, Index, IndexError};
-use crate::jobs;
+use crate::jobs::{self, Disagreement};
 
 /// Crates that are looked at together.
 const PAGE: i64 = 100;
@@ -38,11 +38,20 @@ pub struct Target<'a> {
 pub struct Restored {
     #[serde(flatten)]
     pub manifest: Manifest,
+    #[serde(flatten)]
+    pub agreed: Agreed,
+    pub seconds: f64,
+}
+
+/// How index and database were made to agree.
+#[derive(Serialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agreed {
     /// Crates whose files in the index were made to agree with the database.
     pub rendered: usize,
     /// Files of the index of crates that the database does not have.
     pub taken_out: usize,
-    pub seconds: f64,
+    /// Crates that do not agree, and why. Everything else is restored.
+    pub not_in_agreement: Vec<Disagreement>,
 }
 
 /// Makes a registry from a backup that was checked.
@@ -54,28 +63,46 @@ pub fn restore(
 ) -> Result<Restored, BackupError> {
     let start = Instant::now();
     let manifest = &checked.manifest;
-    let newer = || BackupError::Newer {
-        name: manifest.name.clone(),
-        program: manifest.program.clone(),
-        schema: manifest.schema.clone(),
-    };
+    let programs = programs(checked, target.postgres_bin_dir, connection)?;
+    restore_files(directory, checked, target.crate_store)?;
+    restore_index(directory, manifest, target.index)?;
+    restore_database(directory, manifest, &programs, target.database_url, connection)?;
+    let agreed = make_agree(connection, target.index)?;
+    Ok(Restored { manifest: manifest.clone(), agreed, seconds: start.elapsed().as_secs_f64() })
+}
+
+/// The programs that restore the dump, if it can be restored into this database by this program at all.
+pub(super) fn programs(
+    checked: &Checked,
+    postgres_bin_dir: Option<&Path>,
+    connection: &mut PgConnection,
+) -> Result<ClientPrograms, BackupError> {
+    let manifest = &checked.manifest;
     if !migrations::knows(&manifest.schema)? {
-        return Err(newer());
+        return Err(BackupError::Newer {
+            name: manifest.name.clone(),
+            program: manifest.program.clone(),
+            schema: manifest.schema.clone(),
+        });
     }
     if !database::is_empty(connection)? {
         return Err(BackupError::DatabaseNotEmpty);
     }
-    let programs =
-        ClientPrograms::find(target.postgres_bin_dir, database::major_version(connection)?.max(manifest.postgresql))?;
-    restore_files(directory, checked, target.crate_store)?;
-    restore_index(directory, manifest, target.index)?;
-    {
-        let _progress = Progress::of_work("restoring the database");
-        programs.restore(target.database_url, &directory.backup(&manifest.name).join(DUMP))?;
-        migrations::migrate(connection)?;
-    }
-    let (rendered, taken_out) = make_agree(connection, target.index)?;
-    Ok(Restored { manifest: manifest.clone(), rendered, taken_out, seconds: start.elapsed().as_secs_f64() })
+    let major = database::major_version(connection)?.max(manifest.postgresql);
+    Ok(ClientPrograms::find(postgres_bin_dir, major)?)
+}
+
+pub(super) fn restore_database(
+    directory: &Directory,
+    manifest: &Manifest,
+    programs: &ClientPrograms,
+    database_url: &str,
+    connection: &mut PgConnection,
+) -> Result<(), BackupError> {
+    let _progress = Progress::of_work("restoring the database");
+    programs.restore(database_url, &directory.backup(&manifest.name).join(DUMP))?;
+    migrations::migrate(connection)?;
+    Ok(())
 }
 
 /// Makes the lost index of a registry from a backup, and has it agree with the registry's own database.
@@ -90,12 +117,13 @@ pub fn restore_index_only(
         return Err(BackupError::IndexNotEmpty(index.path().to_owned()));
     }
     restore_index(directory, &checked.manifest, index)?;
-    let (rendered, taken_out) = make_agree(connection, index)?;
-    Ok(Restored { manifest: checked.manifest.clone(), rendered, taken_out, seconds: start.elapsed().as_secs_f64() })
+    let agreed = make_agree(connection, index)?;
+    Ok(Restored { manifest: checked.manifest.clone(), agreed, seconds: start.elapsed().as_secs_f64() })
 }
 
-fn make_agree(connection: &mut PgConnection, index: &Index) -> Result<(usize, usize), BackupError> {
-    Ok((render_all(connection, index)?, take_out_strangers(connection, index)?))
+pub(super) fn make_agree(connection: &mut PgConnection, index: &Index) -> Result<Agreed, BackupError> {
+    let jobs::Agreement { differed, failed } = render_all(connection, index)?;
+    Ok(Agreed { rendered: differed, taken_out: take_out_strangers(connection, index)?, not_in_agreement: failed })
 }
 
 fn restore_files(directory: &Directory, checked: &Checked, store: &CrateStore) -> Result<(), BackupError> {
@@ -109,7 +137,7 @@ fn restore_files(directory: &Directory, checked: &Checked, store: &CrateStore) -
     Ok(())
 }
 
-fn restore_index(directory: &Directory, manifest: &Manifest, index: &Index) -> Result<(), BackupError> {
+pub(super) fn restore_index(directory: &Directory, manifest: &Manifest, index: &Index) -> Result<(), BackupError> {
     let Some(expected) = &manifest.head else { return Ok(()) };
     let _progress = Progress::of_work("restoring the index");
     let head = index.read_bundle(&directory.backup(&manifest.name).join(BUNDLE))?;
@@ -118,15 +146,17 @@ fn restore_index(directory: &Directory, manifest: &Manifest, index: &Index) -> R
 }
 
 /// Makes the index show what the database wants of every crate.
-fn render_all(connection: &mut PgConnection, index: &Index) -> Result<usize, BackupError> {
+fn render_all(connection: &mut PgConnection, index: &Index) -> Result<jobs::Agreement, BackupError> {
     let total = database::crate_names(connection)?.len() as u64;
     let progress = Progress::of_count("crates in the index", total);
-    let (mut after, mut rendered) = (0, 0);
+    let (mut after, mut all) = (0, jobs::Agreement::default());
     loop {
         let ids = database::crate_ids_after(connection, after, PAGE)?;
-        let Some(last) = ids.last() else { return Ok(rendered) };
+        let Some(last) = ids.last() else { return Ok(all) };
         after = *last;
-        rendered += jobs::agree(connection, index, &ids).map_err(BackupError::Agreement)?;
+        let some = jobs::agree(connection, index, &ids).map_err(BackupError::Agreement)?;
+        all.differed += some.differed;
+        all.failed.extend(some.failed);
         progress.advance(ids.len() as u64);
     }
 }

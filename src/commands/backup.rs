@@ -2,19 +2,19 @@
 
 use std::process::ExitCode;
 
+use super::rehearsal::Rehearsal;
 use super::storage::Keeper;
 use super::{CommandError, Storage, data_dir};
-use crate::backup::{self, Directory, Made, Restored, Source, Target};
+use crate::backup::{self, Agreed, Directory, Made, Rehearsed, Restored, Source, Target};
 use crate::config::{BackupOptions, RestoreOptions};
 
-/// A backup was made, and lacks crate files that the registry has lost.
+/// A backup was made, and lacks crate files that the registry has lost; or a registry was restored but for some crates.
 const INCOMPLETE: u8 = 3;
 
 pub(super) fn backup(options: &BackupOptions) -> Result<ExitCode, CommandError> {
     let directory = Directory::new(&std::path::absolute(&options.directory)?);
     if options.check {
-        let checked = backup::check(&directory, options.at.as_deref())?;
-        return Ok(told_of_check(&checked, options.output.json)?);
+        return check(options, &directory);
     }
     let storage = Storage::attach_or_start(&options.storage)?;
     let made = make(options, &storage, &directory);
@@ -66,13 +66,21 @@ fn told(made: &Made, directory: &Directory) -> String {
     text
 }
 
-fn told_of_check(checked: &backup::Checked, as_json: bool) -> Result<ExitCode, serde_json::Error> {
+fn check(options: &BackupOptions, directory: &Directory) -> Result<ExitCode, CommandError> {
+    let rehearsal = if options.checksums_only { None } else { Some(Rehearsal::prepare()?) };
+    let checked = backup::check(directory, options.at.as_deref())?;
+    let rehearsed = rehearsal.map(|rehearsal| rehearsal.hold(&options.storage, directory, &checked)).transpose()?;
     let manifest = &checked.manifest;
-    if as_json {
-        println!("{}", serde_json::to_string_pretty(checked)?);
+    if options.output.json {
+        let mut told = serde_json::to_value(&checked)?;
+        told["rehearsal"] = serde_json::to_value(&rehearsed)?;
+        println!("{}", serde_json::to_string_pretty(&told)?);
     } else {
+        let restored = rehearsed.as_ref().map_or_else(String::new, |Rehearsed { seconds, .. }| {
+            format!("; it was restored into a throw-away registry in {seconds:.1} s")
+        });
         println!(
-            "the backup {} is as it was written: {} crates, {} versions, {} crate files",
+            "the backup {} is as it was written: {} crates, {} versions, {} crate files{restored}",
             manifest.name, manifest.crates, manifest.versions, manifest.files
         );
     }
@@ -82,10 +90,35 @@ fn told_of_check(checked: &backup::Checked, as_json: bool) -> Result<ExitCode, s
             problem.version, problem.problem
         );
     }
-    Ok(if manifest.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+    let agreed = rehearsed.map(|rehearsed| rehearsed.agreed).unwrap_or_default();
+    list_disagreements(&agreed);
+    let is_complete = manifest.problems.is_empty() && agreed.not_in_agreement.is_empty();
+    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
-pub(super) fn restore(options: &RestoreOptions) -> Result<(), CommandError> {
+/// Names the crates that do not agree.
+fn list_disagreements(agreed: &Agreed) {
+    for one in &agreed.not_in_agreement {
+        eprintln!("supercargo: the crate {} does not agree with the index: {}", one.crate_name, one.problem);
+    }
+}
+
+/// The same after a restore, with what to do about it.
+fn after_restore(agreed: &Agreed) -> ExitCode {
+    list_disagreements(agreed);
+    match agreed.not_in_agreement.len() {
+        0 => ExitCode::SUCCESS,
+        count => {
+            eprintln!(
+                "supercargo: everything is restored, but {count} crates do not agree with the index: start the registry, and \
+                 run `supercargo verify --repair`"
+            );
+            ExitCode::from(INCOMPLETE)
+        }
+    }
+}
+
+pub(super) fn restore(options: &RestoreOptions) -> Result<ExitCode, CommandError> {
     let directory = Directory::new(&std::path::absolute(&options.directory)?);
     // Before anything is made.
     let checked = backup::check(&directory, options.at.as_deref())?;
@@ -104,9 +137,9 @@ pub(super) fn restore(options: &RestoreOptions) -> Result<(), CommandError> {
     let restored = finished?;
     if options.output.json {
         println!("{}", serde_json::to_string_pretty(&restored)?);
-        return Ok(());
+        return Ok(after_restore(&restored.agreed));
     }
-    let Restored { manifest, rendered, taken_out, seconds } = &restored;
+    let Restored { manifest, agreed: agreed @ Agreed { rendered, taken_out, .. }, seconds } = &restored;
     println!(
         "restored {}: {} crates, {} versions, {} crate files, in {seconds:.1} s",
         manifest.name, manifest.crates, manifest.versions, manifest.files
@@ -117,14 +150,14 @@ pub(super) fn restore(options: &RestoreOptions) -> Result<(), CommandError> {
              published while the backup was made has to be published again"
         );
     }
-    Ok(())
+    Ok(after_restore(agreed))
 }
 
 fn restore_index(
     options: &RestoreOptions,
     directory: &Directory,
     checked: &backup::Checked,
-) -> Result<(), CommandError> {
+) -> Result<ExitCode, CommandError> {
     let storage = Storage::open(&options.storage, false)?;
     let restored = storage.connect().and_then(|mut connection| {
         let index = storage.index(&options.storage)?;
@@ -134,15 +167,15 @@ fn restore_index(
     let restored = restored?;
     if options.output.json {
         println!("{}", serde_json::to_string_pretty(&restored)?);
-        return Ok(());
+        return Ok(after_restore(&restored.agreed));
     }
-    let Restored { manifest, rendered, taken_out, seconds } = &restored;
+    let Restored { manifest, agreed: agreed @ Agreed { rendered, taken_out, .. }, seconds } = &restored;
     println!(
         "restored the index of {}, in {seconds:.1} s; {rendered} crates were made to agree with the database, and \
          {taken_out} taken out",
         manifest.name
     );
-    Ok(())
+    Ok(after_restore(agreed))
 }
 
 fn restore_into(

@@ -35,10 +35,13 @@ pub(super) fn import(options: &ImportOptions) -> Result<(), CommandError> {
     } else {
         print!("{}", summary.to_text());
     }
-    match (summary.interrupted, summary.failed.len()) {
-        (true, _) => Err(CommandError::new("interrupted: start it again to go on")),
-        (false, 0) => Ok(()),
-        (false, failed) => {
+    match (summary.interrupted, summary.failed.len(), summary.without_categories.len()) {
+        (true, _, _) => Err(CommandError::new("interrupted: start it again to go on")),
+        (false, 0, 0) => Ok(()),
+        (false, 0, without) => Err(CommandError::new(format!(
+            "all versions were taken, {without} of them without some of their categories; they are listed above"
+        ))),
+        (false, failed, _) => {
             Err(CommandError::new(format!("{failed} crates or versions were not taken; they are listed above")))
         }
     }

@@ -16,6 +16,7 @@ mod monitor;
 mod open_files;
 mod operate;
 mod privacy;
+mod rehearsal;
 mod reporting;
 mod server;
 mod setup;
@@ -54,7 +55,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Monitor(options) => Ok(monitor::monitor(&options)),
         Command::Verify(options) => end_with_the_pipe().map(|()| verify::verify(&options)),
         Command::Backup(options) => backup::backup(&options),
-        Command::Restore(options) => backup::restore(&options).map(|()| ExitCode::SUCCESS),
+        Command::Restore(options) => backup::restore(&options),
         Command::With(options) => with::with(&options),
         Command::Admin(command) => {
             end_with_the_pipe().and_then(|()| operate::operate(command)).map(|()| ExitCode::SUCCESS)

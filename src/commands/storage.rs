@@ -223,7 +223,7 @@ fn open_bucket(settings: &S3Settings) -> Result<CrateStore, CommandError> {
     Ok(store)
 }
 
-fn git_program(options: &StorageOptions) -> GitProgram {
+pub(super) fn git_program(options: &StorageOptions) -> GitProgram {
     GitProgram { executable: options.git.clone(), search_path: options.search_path() }
 }
 

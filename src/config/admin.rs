@@ -29,7 +29,8 @@ pub enum AdminCommand {
     ///
     /// Versions come with their files, whose checksums are checked, and with their yank states. What is here already is left
     /// and compared, so an import that was interrupted is simply started again. Versions that a publish would refuse are
-    /// taken as far as cargo can read them, and named.
+    /// taken as far as cargo can read them, and named; categories that a publish may not have are left out, which the exit
+    /// code 1 tells.
     ///
     /// Dependencies that the other index says are its own become dependencies on this registry.
     Import(Box<ImportOptions>),

@@ -14,9 +14,16 @@ pub struct BackupOptions {
     /// The directory of the backups, on another disk than the registry; it is made if need be
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Make nothing: read a backup to its end and hold it against its checksums
+    /// Make nothing: prove that a backup can be restored
+    ///
+    /// Compares every file of it with its checksum, restores the dump into a throw-away PostgreSQL and the index into a
+    /// throw-away repository, both in a temporary directory, and makes them agree as `restore` does. Needs PostgreSQL's
+    /// server programs, and room for the database in the temporary directory (TMPDIR).
     #[arg(long, conflicts_with = "keep")]
     pub check: bool,
+    /// With --check: only compare the checksums, and restore nothing
+    #[arg(long, requires = "check")]
+    pub checksums_only: bool,
     /// Which backup to check: the name of its directory in DIR; the latest, if it is not given
     #[arg(long, value_name = "TIME", requires = "check")]
     pub at: Option<String>,

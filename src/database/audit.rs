@@ -86,6 +86,9 @@ impl Action {
     }
 }
 
+/// The longest name of an operator, in characters.
+pub const MAX_OPERATOR: usize = 320;
+
 /// Who did it: an operator, or a user by an [`Authority`](super::caller::Authority).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
@@ -102,9 +105,16 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Somebody at the command line of the machine, named `account@host`.
+    /// Somebody at the command line of the machine, named `account@host`. The system sets no limit to the name of an account,
+    /// and an index of the log does.
     pub fn operator(account: String) -> Self {
-        Self { name: account, user_id: None, token: None, address: None, request_id: None }
+        Self {
+            name: account.chars().take(MAX_OPERATOR).collect(),
+            user_id: None,
+            token: None,
+            address: None,
+            request_id: None,
+        }
     }
 }
 

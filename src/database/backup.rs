@@ -103,6 +103,11 @@ pub fn is_empty(connection: &mut PgConnection) -> QueryResult<bool> {
     Ok(query.get_result::<Answer>(connection)?.answer)
 }
 
+/// How many crates and versions there are.
+pub fn count(connection: &mut PgConnection) -> QueryResult<(i64, i64)> {
+    Ok((crates::table.count().get_result(connection)?, versions::table.count().get_result(connection)?))
+}
+
 /// The server's major version.
 pub fn major_version(connection: &mut PgConnection) -> QueryResult<u32> {
     #[derive(QueryableByName)]

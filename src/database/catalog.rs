@@ -1,9 +1,15 @@
 //! What is told of a crate as a whole: it follows from the versions that the index shows, and is written by the job that
 //! brought them there, after the index.
+//!
+//! A description must never keep a version from being published, since its line is in the index by then. Everything that
+//! goes into an index of the database is bounded where it is written ([`About`], [`words`](super::words)). Should the
+//! database refuse a description all the same, [`describe_all`] shows the crate without one.
 
 use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel::sql_types::{Integer, Jsonb, Text};
 
-use super::about::About;
+use super::about::{About, short_url};
 use super::schema::{crates, versions};
 use super::search::{self, Described};
 use crate::package::Version;
@@ -51,10 +57,10 @@ impl Derived {
             default_version_id: Some(default.id),
             version_count: i32::try_from(shown.len()).unwrap_or(i32::MAX),
             yanked: usable().next().is_none(),
-            description: about.description.clone(),
-            homepage: about.homepage.clone(),
-            documentation: about.documentation.clone(),
-            repository: about.repository.clone(),
+            description: about.short_description(),
+            homepage: short_url(about.homepage.as_ref()),
+            documentation: short_url(about.documentation.as_ref()),
+            repository: short_url(about.repository.as_ref()),
             keywords: about.keyword_ids(),
             categories: about.category_ids(),
         }
@@ -83,37 +89,132 @@ impl Derived {
     }
 }
 
+/// A crate whose description the database refused: it is shown by its name and its versions alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undescribed {
+    pub crate_id: i32,
+    /// What the database said.
+    pub problem: String,
+}
+
+/// Describes these crates, as [`describe`] does, and shows those without a description that the database refuses. The
+/// caller holds the locks of the crates' rows.
+///
+/// # Errors
+///
+/// What is no fault of a crate: the database is away, or a statement was canceled.
+pub fn describe_all(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<Vec<Undescribed>> {
+    if crate_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = |connection: &mut PgConnection| crate_ids.iter().try_for_each(|&id| describe(connection, id));
+    match connection.transaction(all) {
+        Ok(()) => return Ok(Vec::new()),
+        Err(error) if !is_refusal(&error) => return Err(error),
+        Err(_) => {}
+    }
+    let mut undescribed = Vec::new();
+    for &crate_id in crate_ids {
+        match connection.transaction(|connection| describe(connection, crate_id)) {
+            Ok(()) => {}
+            Err(error) if is_refusal(&error) => {
+                connection.transaction(|connection| describe_without_texts(connection, crate_id))?;
+                undescribed.push(Undescribed { crate_id, problem: error.to_string() });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(undescribed)
+}
+
+/// Whether the database refused a statement for what it says. Diesel does not tell the code of an error; one that is taken
+/// for a refusal wrongly leaves a crate without description, which a verification finds and repairs.
+pub fn is_refusal(error: &Error) -> bool {
+    const PASSING: [&str; 4] = ["canceling statement", "deadlock detected", "No space left on device", "out of memory"];
+    match error {
+        Error::DatabaseError(kind, information) => {
+            !matches!(
+                kind,
+                DatabaseErrorKind::ClosedConnection
+                    | DatabaseErrorKind::UnableToSendCommand
+                    | DatabaseErrorKind::SerializationFailure
+                    | DatabaseErrorKind::ReadOnlyTransaction
+            ) && !PASSING.iter().any(|passing| information.message().contains(passing))
+        }
+        _ => false,
+    }
+}
+
 /// Writes what follows for a crate from the versions that the index shows: its highest and newest versions, the one that
 /// describes it and what that says, and what is searched. The caller holds the lock of the crate's row.
 pub fn describe(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
-    let shown: Vec<Shown> = versions::table
+    let shown = shown(connection, crate_id)?;
+    match default_version(&shown) {
+        Some(default) => {
+            let DefaultVersion { manifest, readme } = read_default(connection, default.id)?;
+            write(connection, crate_id, &shown, &About::from_json(manifest), &readme)
+        }
+        None => hide(connection, crate_id),
+    }
+}
+
+/// The same with nothing but the name and the versions.
+fn describe_without_texts(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
+    let shown = shown(connection, crate_id)?;
+    write(connection, crate_id, &shown, &About::default(), "")
+}
+
+fn shown(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<Shown>> {
+    versions::table
         .filter(versions::crate_id.eq(crate_id))
         .filter(versions::effective_yanked.is_not_null())
         .order(versions::id)
         .select((versions::id, versions::num, versions::effective_yanked))
-        .load(connection)?;
-    let Some(default) = default_version(&shown) else { return hide(connection, crate_id) };
-    let about: serde_json::Value = versions::table.find(default.id).select(versions::manifest).first(connection)?;
-    let about = About::from_json(about);
+        .load(connection)
+}
+
+/// What the version that describes a crate says.
+#[derive(QueryableByName)]
+struct DefaultVersion {
+    #[diesel(sql_type = Jsonb)]
+    manifest: serde_json::Value,
+    /// Its beginning: some of its characters are not of words.
+    #[diesel(sql_type = Text)]
+    readme: String,
+}
+
+fn read_default(connection: &mut PgConnection, version_id: i32) -> QueryResult<DefaultVersion> {
+    statement("SELECT manifest, left(coalesce(metadata->>'readme', ''), $1) AS readme FROM versions WHERE id = $2")
+        .bind::<Integer, _>(i32::try_from(2 * search::document::README).unwrap_or(i32::MAX))
+        .bind::<Integer, _>(version_id)
+        .get_result(connection)
+}
+
+fn write(
+    connection: &mut PgConnection,
+    crate_id: i32,
+    shown: &[Shown],
+    about: &About,
+    readme: &str,
+) -> QueryResult<()> {
     let name: String = diesel::update(crates::table.find(crate_id))
-        .set((Derived::of(&shown, &about), crates::updated_at.eq(diesel::dsl::now)))
+        .set((Derived::of(shown, about), crates::updated_at.eq(diesel::dsl::now)))
         .returning(crates::canonical_name)
         .get_result(connection)?;
     statement(
         "INSERT INTO crate_downloads (crate_id, downloads, recent, shown) VALUES ($1, 0, 0, true)
          ON CONFLICT (crate_id) DO UPDATE SET shown = true WHERE NOT crate_downloads.shown",
     )
-    .bind::<diesel::sql_types::Integer, _>(crate_id)
+    .bind::<Integer, _>(crate_id)
     .execute(connection)?;
-    let described = Described { crate_id, canonical_name: &name, default_version: default.id, about: &about };
-    search::note(connection, &described)
+    search::note(connection, &Described { crate_id, canonical_name: &name, about, readme })
 }
 
 /// A crate of which the index shows nothing, any more or yet: nothing is told of it, and no search finds it.
 fn hide(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
     diesel::update(crates::table.find(crate_id)).set(Derived::default()).execute(connection)?;
     diesel::sql_query("UPDATE crate_downloads SET shown = false WHERE crate_id = $1 AND shown")
-        .bind::<diesel::sql_types::Integer, _>(crate_id)
+        .bind::<Integer, _>(crate_id)
         .execute(connection)?;
     search::forget(connection, crate_id)
 }

@@ -26,6 +26,11 @@ pub fn find(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Opti
         .optional()
 }
 
+/// What a crate is called.
+pub fn name_of(connection: &mut PgConnection, id: i32) -> QueryResult<CrateName> {
+    crates::table.find(id).select(crates::name).first(connection)
+}
+
 /// The names of the crates that are called like these in some spelling.
 pub fn names_like(connection: &mut PgConnection, names: &[&CrateName]) -> QueryResult<Vec<CrateName>> {
     let canonical: Vec<_> = names.iter().map(|name| name.canonical()).collect();

@@ -56,6 +56,8 @@ pub struct Summary {
     pub bytes: u64,
     /// What was not taken, and why, by crate and version.
     pub failed: BTreeMap<String, String>,
+    /// Versions that were taken without some of their categories, and why.
+    pub without_categories: BTreeMap<String, String>,
     /// What was taken although a publish would refuse it, and why.
     pub against_rules: BTreeMap<String, String>,
     /// Versions here whose yank state differs from the other registry's.
@@ -160,7 +162,11 @@ impl Import<'_> {
         let fetched =
             self.upstream.fetch(&url, limits.max_unpacked, self.stopped).map_err(|error| error.to_string())?;
         let bytes = fetched.ok_or_else(|| format!("{url} has no file"))?;
-        let restorable = indexed.with_file(&bytes, &limits).map_err(|error| format!("{url}: {error}"))?;
+        let version = format!("{} {}", indexed.entry.name, indexed.entry.vers);
+        let mut restorable = indexed.with_file(&bytes, &limits).map_err(|error| format!("{url}: {error}"))?;
+        if let Some(refused) = restorable.leave_out_categories() {
+            summary.without_categories.insert(version, refused.to_string());
+        }
         summary.bytes += bytes.len() as u64;
         self.crate_store.put(checksum, bytes).map_err(|error| error.to_string())?;
         fault::point("import.file_stored").map_err(|error| error.to_string())?;
@@ -217,6 +223,7 @@ impl Summary {
         self.existed += other.existed;
         self.bytes += other.bytes;
         self.failed.extend(other.failed);
+        self.without_categories.extend(other.without_categories);
         self.against_rules.extend(other.against_rules);
         self.yanked_otherwise.extend(other.yanked_otherwise);
         self.interrupted |= other.interrupted;
@@ -232,6 +239,7 @@ impl Summary {
             }
         };
         list("not taken", &self.failed);
+        list("taken without categories that are not allowed", &self.without_categories);
         list("taken although a publish would be refused", &self.against_rules);
         let yanked = self.yanked_otherwise.iter().map(|what| (what.clone(), "left as it is here".to_owned())).collect();
         list("yanked here and not there, or the other way round", &yanked);

@@ -54,7 +54,9 @@ impl Source {
         if Path::new(url).is_dir() {
             return Ok(Self::Git(Mutex::new(ForeignIndex::open(Path::new(url))?), None));
         }
-        let directory = tempfile::tempdir()?;
+        // For this user alone: it may be a private registry. The library would leave the mode to the umask.
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        let directory = tempfile::Builder::new().prefix("supercargo-import-").permissions(permissions).tempdir()?;
         let clone = directory.path().join("index.git");
         // Keys, agents and proxies of whoever calls are wanted here, and so the environment is left as it is.
         let output = Command::new(git)

@@ -20,7 +20,7 @@ pub struct Change {
 
 impl Change {
     /// Checks that the path can stand in a git tree on every system that may check it out.
-    pub(super) fn check_path(&self) -> Result<(), IndexError> {
+    pub fn check_path(&self) -> Result<(), IndexError> {
         let refuse = |reason| Err(IndexError::InvalidPath { path: self.path.clone(), reason });
         if self.path.is_empty() {
             return refuse("it is empty");

@@ -32,7 +32,7 @@ pub use maintain_index::MaintainIndex;
 pub use publish_version::PublishVersion;
 pub use remove_crate_file::RemoveCrateFile;
 pub use sync_crate::SyncCrate;
-pub use sync_index::{QUEUE, agree};
+pub use sync_index::{Agreement, Disagreement, QUEUE, agree};
 pub use unyank_version::UnyankVersion;
 pub use wish::{Wish, YankError};
 pub use yank_version::YankVersion;

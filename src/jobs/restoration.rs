@@ -19,6 +19,7 @@ use crate::index::entry::{Entry, EntryDependency, EntryError, with_yanked};
 use crate::index::path::index_path;
 use crate::package::contents::{self, Contents};
 use crate::package::dependency::{Artifact, Dependency, Unparsed};
+use crate::package::policy::{self, PolicyError, labels};
 use crate::package::{Checksum, CrateName, Limits, Version};
 use crate::queue::{EnqueueError, JobId};
 
@@ -67,7 +68,9 @@ impl IndexedVersion {
             Ok(contents) => (contents, None),
             Err(error) => (Contents::default(), Some(error.to_string())),
         };
-        let refusal = problem.or_else(|| contents::refusal(crate_file, name, num, limits));
+        let refusal = problem
+            .or_else(|| contents::refusal(crate_file, name, num, limits))
+            .or_else(|| policy::check_keywords(&contents.keywords).err().map(|refused| refused.to_string()));
         Ok(Restorable { size: crate_file.len(), contents, refusal, indexed: self })
     }
 }
@@ -224,6 +227,17 @@ fn dependency(one: &EntryDependency) -> Result<Dependency, crate::package::depen
 }
 
 impl Restorable {
+    /// Leaves out the categories that no publish may have, and answers why, if there are any.
+    ///
+    /// A repair does not ask for it: what was accepted here once stays as it was sent, and is shown without what does not
+    /// fit.
+    pub fn leave_out_categories(&mut self) -> Option<PolicyError> {
+        let refused = policy::check_categories(&self.contents.categories).err()?;
+        self.contents.categories.retain(|category| labels::is_category(category));
+        self.contents.categories.truncate(labels::MAX_LABELS);
+        Some(refused)
+    }
+
     /// When it was published, as its line tells.
     pub fn published_at(&self) -> Option<DateTime<Utc>> {
         self.indexed.entry.pubtime

@@ -19,16 +19,19 @@
 use std::collections::HashMap;
 
 use diesel::{Connection, PgConnection, QueryResult};
+use serde::Serialize;
 
 use super::subject::{self, Subject};
 use super::written::Written;
 use super::{Environment, maintain_index, remove_crate_file, sync_remote};
+use crate::database::catalog::Undescribed;
 use crate::database::versions::{Shown, WantedLine};
 use crate::database::{catalog, crates, versions};
 use crate::fault;
 use crate::index::path::index_path;
 use crate::index::shown::shown_versions;
 use crate::index::{Index, IndexError, Writer};
+use crate::package::CrateName;
 use crate::queue::{Batch, JobError, Outcome, Run};
 
 /// The queue of everything that writes the index.
@@ -56,7 +59,8 @@ impl Batch<Environment> for SyncIndex {
                 let writer = index.lock_writer().map_err(index_failed)?;
                 let mut wanted = || run.with_connection(|connection| subject::wanted_lines(connection, &subjects));
                 let written = write_index(index, &writer, &subjects, &mut wanted)?;
-                run.with_connection(|connection| note_what_is_shown(connection, index, &written))?;
+                let undescribed = run.with_connection(|connection| note_what_is_shown(connection, index, &written))?;
+                log_undescribed(&undescribed);
                 written
             }
         };
@@ -69,14 +73,73 @@ impl Batch<Environment> for SyncIndex {
     }
 }
 
-/// The same for crates of a registry that nobody serves, without jobs. Answers how many of them were shown otherwise than
-/// they are wanted.
-pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) -> Result<usize, JobError> {
+/// What became of crates that were to agree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// How many of them the index showed otherwise than they are wanted.
+    pub differed: usize,
+    /// Those that do not agree.
+    pub failed: Vec<Disagreement>,
+}
+
+/// A crate that could not be brought into agreement, or not completely.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    #[serde(rename = "crate")]
+    pub crate_name: CrateName,
+    pub problem: String,
+}
+
+/// The same for crates of a registry that nobody serves, without jobs. If all of them together fail, each is done alone, so
+/// that one crate cannot keep the others from being restored.
+///
+/// # Errors
+///
+/// What is no fault of a crate: the repository cannot be written, or the database is away.
+pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) -> Result<Agreement, JobError> {
+    let together = match agree_together(connection, index, crate_ids) {
+        Err(error) if !error.is_shared() => error,
+        done => return done,
+    };
+    tracing::warn!(error = %together, "crates could not be brought into agreement together; each is tried alone");
+    let mut agreement = Agreement::default();
+    for &crate_id in crate_ids {
+        match agree_together(connection, index, &[crate_id]) {
+            Ok(alone) => {
+                agreement.differed += alone.differed;
+                agreement.failed.extend(alone.failed);
+            }
+            Err(error) if error.is_shared() => return Err(error),
+            Err(error) => {
+                let crate_name = crates::name_of(connection, crate_id)?;
+                agreement.failed.push(Disagreement { crate_name, problem: error.to_string() });
+            }
+        }
+    }
+    Ok(agreement)
+}
+
+fn agree_together(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) -> Result<Agreement, JobError> {
     let writer = index.lock_writer().map_err(index_failed)?;
     let written = write_index(index, &writer, &[], &mut || versions::wanted_lines(connection, crate_ids))?;
-    let differed = written.crates.values().filter(|krate| !matches!(krate.outcome, Ok(None))).count();
-    connection.transaction(|connection| note_what_is_shown(connection, index, &written))?;
-    Ok(differed)
+    let differed = written.crates.values().filter(|krate| matches!(krate.outcome, Ok(Some(_)))).count();
+    let unwritten = written.crates.values().filter_map(|krate| {
+        let problem = krate.outcome.as_ref().err()?.text.clone();
+        Some(Disagreement { crate_name: krate.name.clone(), problem })
+    });
+    let mut failed: Vec<Disagreement> = unwritten.collect();
+    failed.extend(connection.transaction(|connection| note_what_is_shown(connection, index, &written))?);
+    Ok(Agreement { differed, failed })
+}
+
+/// A crate that is shown without its description needs somebody to look at it.
+pub(super) fn log_undescribed(undescribed: &[Disagreement]) {
+    for Disagreement { crate_name, problem } in undescribed {
+        tracing::error!(
+            name = %crate_name, error = problem,
+            "a crate is published, but its description could not be written: run `supercargo verify --repair`"
+        );
+    }
 }
 
 fn write_index(
@@ -111,11 +174,12 @@ fn write_index(
     }
 }
 
+/// Writes into the database what the index shows now of these crates. Answers those whose description the database refused.
 pub(super) fn note_what_is_shown(
     connection: &mut PgConnection,
     index: &Index,
     written: &Written,
-) -> Result<(), JobError> {
+) -> Result<Vec<Disagreement>, JobError> {
     let good = || written.crates.iter().filter(|(_, krate)| krate.outcome.is_ok());
     let ids: Vec<i32> = good().map(|(&id, _)| id).collect();
     crates::lock_all(connection, &ids)?;
@@ -140,12 +204,15 @@ pub(super) fn note_what_is_shown(
     fault::point("job.crates_locked")?;
     let deleted = versions::note_deleted(connection, &gone)?;
     remove_crate_file::enqueue(connection, &deleted)?;
-    if versions::note_shown(connection, &shown)? > 0 || !deleted.is_empty() {
-        for id in ids {
-            catalog::describe(connection, id)?;
-        }
+    if versions::note_shown(connection, &shown)? == 0 && deleted.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    let undescribed = catalog::describe_all(connection, &ids)?;
+    let disagreement = |one: Undescribed| {
+        let crate_name = written.crates.get(&one.crate_id)?.name.clone();
+        Some(Disagreement { crate_name, problem: format!("its description could not be written: {}", one.problem) })
+    };
+    Ok(undescribed.into_iter().filter_map(disagreement).collect())
 }
 
 pub(super) fn index_failed(error: IndexError) -> JobError {

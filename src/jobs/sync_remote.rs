@@ -30,7 +30,7 @@
 use std::time::{Duration, Instant};
 
 use super::subject::{self, Subject};
-use super::sync_index::{TRIES, index_failed, note_what_is_shown};
+use super::sync_index::{TRIES, index_failed, log_undescribed, note_what_is_shown};
 use super::written::{Unwritten, Written};
 use crate::database::index_state::{self, IndexState};
 use crate::fault;
@@ -120,11 +120,13 @@ fn attempt(
     if now != state.fence {
         return Ok(Attempt::Moved(IndexError::HeadMoved { expected: landing.head.commit, found: head.commit }));
     }
-    run.with_connection(|connection| {
-        note_what_is_shown(connection, index, &written)?;
+    let undescribed = run.with_connection(|connection| {
+        let undescribed = note_what_is_shown(connection, index, &written)?;
         let commit = head.commit.map(|commit| commit.to_string()).unwrap_or_default();
-        index_state::note(connection, &commit, remote.writer()).map_err(JobError::from)
+        index_state::note(connection, &commit, remote.writer())?;
+        Ok::<_, JobError>(undescribed)
     })?;
+    log_undescribed(&undescribed);
     Ok(Attempt::Noted(written))
 }
 

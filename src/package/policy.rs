@@ -6,6 +6,7 @@
 
 mod advice;
 pub mod labels;
+mod lengths;
 pub mod licence;
 pub mod registries;
 pub mod required;
@@ -20,7 +21,8 @@ use super::dependency::Dependency;
 use super::excerpt::{Excerpt, enumerated, listed};
 use super::{CrateName, Manifest, Refusal};
 pub use advice::Advice;
-use labels::{MAX_KEYWORD, MAX_LABELS};
+use labels::{MAX_CATEGORY, MAX_KEYWORD, MAX_LABELS};
+pub use lengths::MAX_URL;
 use licence::{LicenceError, Spelling};
 pub use registries::AllowedRegistries;
 pub use required::{Field, RequiredMetadata};
@@ -74,6 +76,16 @@ pub enum PolicyError {
         /// Its length in characters.
         length: usize,
     },
+    /// Another text is too long.
+    #[error("in Cargo.toml, `{field}` has {length} characters; shorten it to at most {limit}")]
+    TextTooLong {
+        /// The field.
+        field: &'static str,
+        /// Its length in characters.
+        length: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The licence is not an SPDX expression.
     #[error("in Cargo.toml, the license {} is not an SPDX expression: {problem}; join identifiers of https://spdx.org/licenses with `OR` and `AND`, write `LicenseRef-NAME` for terms of your own, or use `license-file` instead", Excerpt(.license))]
     Licence {
@@ -103,6 +115,12 @@ pub enum PolicyError {
     Keyword {
         /// The keyword.
         keyword: String,
+    },
+    /// A category can't be one.
+    #[error("in Cargo.toml, the category {} is not allowed; choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most {MAX_CATEGORY} characters", Excerpt(.category))]
+    Category {
+        /// The category.
+        category: String,
     },
     /// A dependency takes every version there will ever be.
     #[error("in Cargo.toml, the {} requires `*`, which this registry does not take because it promises to work with every version to come; name the version it was tested with, as in `1.2`", .dependency)]
@@ -151,6 +169,7 @@ impl Policy {
             return Err(PolicyError::Missing { missing }.into());
         }
         check_texts(manifest)?;
+        lengths::check(manifest)?;
         check_urls(manifest)?;
         let mut advice = Vec::new();
         advice.extend(check_licence(manifest)?);
@@ -205,6 +224,8 @@ fn check_texts(manifest: &Manifest) -> Result<(), PolicyError> {
         many("authors", &manifest.authors),
         many("keywords", &manifest.keywords),
         many("categories", &manifest.categories),
+        // Of a renamed dependency the metadata may leave them out, so nobody has looked at them yet.
+        ("features", manifest.features.values().flatten().any(|value| value.contains('\0'))),
     ];
     if let Some((field, _)) = fields.into_iter().find(|(_, has_nul)| *has_nul) {
         return Err(PolicyError::NulCharacter { field });
@@ -244,15 +265,42 @@ fn check_licence(manifest: &Manifest) -> Result<Option<Advice>, PolicyError> {
 }
 
 fn check_labels(manifest: &Manifest) -> Result<Option<Advice>, PolicyError> {
-    for (field, labels) in [("keywords", &manifest.keywords), ("categories", &manifest.categories)] {
-        if labels.len() > MAX_LABELS {
-            return Err(PolicyError::TooManyLabels { field, count: labels.len() });
-        }
-    }
-    if let Some(keyword) = manifest.keywords.iter().find(|keyword| !labels::is_keyword(keyword)) {
-        return Err(PolicyError::Keyword { keyword: keyword.clone() });
-    }
+    check_keywords(&manifest.keywords)?;
+    check_categories(&manifest.categories)?;
     let unknown: Vec<_> =
         manifest.categories.iter().filter(|category| !labels::is_known_category(category)).cloned().collect();
     Ok((!unknown.is_empty()).then_some(Advice::UnknownCategories(unknown)))
+}
+
+/// Whether there may be these keywords.
+///
+/// # Errors
+///
+/// [`PolicyError::TooManyLabels`] or [`PolicyError::Keyword`].
+pub fn check_keywords(keywords: &[String]) -> Result<(), PolicyError> {
+    check_count("keywords", keywords)?;
+    match keywords.iter().find(|keyword| !labels::is_keyword(keyword)) {
+        Some(keyword) => Err(PolicyError::Keyword { keyword: keyword.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Whether there may be these categories.
+///
+/// # Errors
+///
+/// [`PolicyError::TooManyLabels`] or [`PolicyError::Category`].
+pub fn check_categories(categories: &[String]) -> Result<(), PolicyError> {
+    check_count("categories", categories)?;
+    match categories.iter().find(|category| !labels::is_category(category)) {
+        Some(category) => Err(PolicyError::Category { category: category.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn check_count(field: &'static str, labels: &[String]) -> Result<(), PolicyError> {
+    match labels.len() {
+        count if count > MAX_LABELS => Err(PolicyError::TooManyLabels { field, count }),
+        _ => Ok(()),
+    }
 }

@@ -30,6 +30,9 @@ pub fn announce(connection: &mut PgConnection, queue: &str) -> QueryResult<()> {
     })
 }
 
+/// The longest key of a job, in bytes. It stands in two indexes of the database, of which an entry holds 2,704.
+pub const MAX_KEY: usize = 2000;
+
 /// Why a job could not be added.
 #[derive(Debug, thiserror::Error)]
 pub enum EnqueueError {
@@ -39,6 +42,10 @@ pub enum EnqueueError {
         "jobs of the kind {kind} are ordered or deduplicated by their key, and this one has none: let Job::key name one"
     )]
     NoKey { kind: &'static str },
+    #[error(
+        "the key of a job of the kind {kind} has {length} bytes, above the limit of {MAX_KEY}: let Job::key shorten it"
+    )]
+    LongKey { kind: &'static str, length: usize },
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
 }
@@ -89,6 +96,9 @@ impl<'a, J: Job> Enqueue<'a, J> {
     pub fn insert(self, connection: &mut PgConnection) -> Result<JobId, EnqueueError> {
         let policy = J::POLICY;
         let key = self.job.key();
+        if let Some(length) = key.as_ref().map(String::len).filter(|length| *length > MAX_KEY) {
+            return Err(EnqueueError::LongKey { kind: J::KIND, length });
+        }
         let payload = serde_json::to_value(self.job).map_err(EnqueueError::Payload)?;
         if policy.order == Order::Any && policy.duplicates == Duplicates::Keep {
             return Ok(self.insert_row(connection, key.as_deref(), payload)?);

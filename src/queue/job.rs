@@ -18,8 +18,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// How jobs of this kind are treated.
     const POLICY: Policy;
 
-    /// What the job is about: for people, for the history, and for kinds that are ordered or deduplicated. It stands in an
-    /// index, which takes up to 2,000 bytes.
+    /// What the job is about: for people, for the history, and for kinds that are ordered or deduplicated. It has at
+    /// most [`MAX_KEY`](super::MAX_KEY) bytes.
     fn key(&self) -> Option<String> {
         None
     }

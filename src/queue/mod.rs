@@ -83,7 +83,7 @@ mod worker;
 mod workers_view;
 
 pub use connection::{ConnectionSource, Lend, LendExt};
-pub use enqueue::{Enqueue, EnqueueError, announce};
+pub use enqueue::{Enqueue, EnqueueError, MAX_KEY, announce};
 pub use job::{Backoff, Duplicates, Failure, Job, JobError, JobId, Order, Outcome, Policy};
 pub use registry::{Batch, Member, Perform, Registry, Run, Workers};
 pub use runner::{Drained, Runner, Running};

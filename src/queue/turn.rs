@@ -17,6 +17,8 @@ use crate::fault;
 
 /// Rows with this many starts behind them are run alone.
 const SUSPECT: i32 = 2;
+/// Characters of a failure that are kept.
+const LONGEST_ERROR: usize = 16 * 1024;
 /// Added to a time limit before the database ends the session by itself: the runner comes first, since it can say why.
 const DATABASE_MARGIN: Duration = Duration::from_secs(5);
 
@@ -243,6 +245,7 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
     ) -> Result<(), RunnerError> {
         let policy = self.group(&claim.kind).policy();
         let attempts = claim.attempts.unsigned_abs();
+        let text = &recordable(text);
         let written = if let End::Shared = end {
             storage::give_back(connection, claim.id, claim.claim_no, text, jittered(self.settings.shared_backoff))?
         } else if attempts < policy.max_attempts {
@@ -297,7 +300,7 @@ impl<'a> Failed<'a> {
 
     /// Whether the job failed so the last time as well.
     fn is_repeated(&self) -> bool {
-        self.job.last_error.as_deref() == Some(self.failure.to_string().as_str())
+        self.job.last_error.as_deref() == Some(&recordable(&self.failure.to_string()))
     }
 
     fn log(&self, queue: &str, others: usize) {
@@ -324,6 +327,17 @@ fn tell_of_death(queue: &str, claim: &Claim, error: &str) {
     let Claim { id, kind, key, request_id, attempts, .. } = claim;
     let (key, request) = (key.as_deref(), request_id.as_deref());
     tracing::error!(job = id, queue, kind, key, attempt = attempts, request, error, "a job is dead");
+}
+
+/// A failure as its row can hold it: a remote or a program may have said anything, and a failure that cannot be recorded
+/// would cost the job its attempts without a trace.
+fn recordable(text: &str) -> String {
+    let mut characters = text.chars().map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c });
+    let mut recordable: String = characters.by_ref().take(LONGEST_ERROR).collect();
+    if characters.next().is_some() {
+        recordable.push('…');
+    }
+    recordable
 }
 
 /// Spreads retries, so that jobs which failed together don't come back together.

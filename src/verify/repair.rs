@@ -20,6 +20,7 @@ use crate::database::owners::Owner;
 use crate::database::{catalog, crates, restored};
 use crate::fault;
 use crate::index::path::{crate_path, index_path};
+use crate::index::{Change, IndexError};
 use crate::jobs::{RemoveCrateFile, sync_crate, unused_files};
 use crate::package::{Checksum, CrateName, Limits, Version};
 use crate::queue::{Enqueue, JobId, inspection, intervention};
@@ -136,6 +137,13 @@ impl Run<'_> {
         let Some(path) = &difference.path else {
             return Ok(Remedied::Left("it is not known which file of the index this is about".to_owned()));
         };
+        // A job about it could not be carried out, and would fail together with others of its batch.
+        let change = Change { path: path.clone(), content: None, message: String::new() };
+        if let Err(IndexError::InvalidPath { reason, .. }) = change.check_path() {
+            return Ok(Remedied::Left(format!(
+                "no job can write this path ({reason}): remove the file with git, in the index's repository"
+            )));
+        }
         let job = match rendered.get(path) {
             Some(job) => *job,
             None => *rendered.entry(path.clone()).or_insert(self.ask_for(repairs, path)?),
@@ -166,8 +174,13 @@ impl Run<'_> {
 
     fn derive(&self, repairs: &Repairs<'_>, difference: &Difference) -> Result<Remedied, VerifyError> {
         let id = difference.subject.crate_id.unwrap_or_default();
-        self.change(repairs, difference, |connection| catalog::describe(connection, id))?;
-        Ok(Remedied::Done("written again from its versions".to_owned()))
+        match self.change(repairs, difference, |connection| catalog::describe(connection, id)) {
+            // One crate's trouble must not keep the others from being repaired.
+            Err(VerifyError::Database(error)) if catalog::is_refusal(&error) => {
+                Ok(Remedied::Left(format!("the database refuses the description of the crate: {error}")))
+            }
+            done => done.map(|()| Remedied::Done("written again from its versions".to_owned())),
+        }
     }
 
     fn note_size(&self, repairs: &Repairs<'_>, difference: &Difference) -> Result<Remedied, VerifyError> {

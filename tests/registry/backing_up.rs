@@ -248,11 +248,48 @@ fn a_damaged_backup_is_refused_by_its_name_and_nothing_is_made_of_it() {
         assert_eq!(failed(restored.command("restore").arg(backups.path()).output().unwrap(), 1).lines().count(), 1);
         std::fs::write(&file, &good).unwrap();
     }
-    let said = served.command("backup").arg("--check").arg(backups.path()).output().unwrap();
-    assert_eq!(
-        succeeded(said),
-        format!("the backup {name} is as it was written: 1 crates, 1 versions, 1 crate files\n")
-    );
+    let check = |more: &[&str]| {
+        succeeded(served.command("backup").arg("--check").arg(backups.path()).args(more).output().unwrap())
+    };
+    let whole = format!("the backup {name} is as it was written: 1 crates, 1 versions, 1 crate files");
+    assert_eq!(check(&["--checksums-only"]), format!("{whole}\n"));
+    let said = check(&[]);
+    assert!(said.starts_with(&format!("{whole}; it was restored into a throw-away registry in ")), "{said}");
+}
+
+#[test]
+fn a_check_that_is_interrupted_leaves_nothing() {
+    let served = Served::start(&[]);
+    publish(&served, &served.token("ann"), "foo", "1.0.0");
+    let directory = tempfile::tempdir().unwrap();
+    let (backups, temporary) = (directory.path().join("backups"), directory.path().join("temporary"));
+    make(&served, &backups, &[]);
+    std::fs::create_dir(&temporary).unwrap();
+    for path in [directory.path(), &temporary] {
+        // As root, PostgreSQL runs as another user.
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    // Instead of git, which is the first that is run when PostgreSQL runs.
+    let git = directory.path().join("git-that-waits");
+    let script =
+        format!("#!/bin/sh\ntouch {0}/waits; while [ ! -e {0}/go ]; do sleep 0.02; done\n", directory.path().display());
+    std::fs::write(&git, script).unwrap();
+    std::fs::set_permissions(&git, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut check = served.command("backup");
+    check.arg("--check").arg(&backups).arg("--git").arg(&git).env("TMPDIR", &temporary);
+    let mut check = check.stdout(Stdio::null()).spawn().unwrap();
+    wait_until("the throw-away database runs", || directory.path().join("waits").exists());
+    let made = names(&temporary);
+    assert_eq!(made.len(), 2, "{made:?}");
+    let mode = |name: &String| temporary.join(name).metadata().unwrap().permissions().mode() & 0o777;
+    let mut modes: Vec<u32> = made.iter().map(mode).collect();
+    modes.sort_unstable();
+    assert_eq!(modes, [0o700, 0o711], "nobody else reads what is restored");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(check.id().cast_signed()), nix::sys::signal::Signal::SIGTERM)
+        .unwrap();
+    assert_eq!(check.wait().unwrap().code(), Some(128 + 15));
+    assert_eq!(names(&temporary), Vec::<String>::new());
+    std::fs::write(directory.path().join("go"), "").unwrap();
 }
 
 #[test]

@@ -97,6 +97,26 @@ fn another_registry_is_taken_in_by_either_protocol_and_a_second_time_changes_not
     [from, by_git, by_sparse].iter_mut().for_each(Served::stop);
 }
 
+#[test]
+fn the_clone_of_another_registrys_index_is_for_this_user_alone() {
+    let served = Served::stopped();
+    served.run("admin user create", &["ann"]);
+    let directory = tempfile::tempdir().unwrap();
+    let (git, mode) = (directory.path().join("git"), directory.path().join("mode"));
+    // Instead of git: the last argument is the clone.
+    let script =
+        format!("#!/bin/sh\nfor last; do :; done\nstat -c %a \"$(dirname \"$last\")\" > {}\nexit 1\n", mode.display());
+    std::fs::write(&git, script).unwrap();
+    std::fs::set_permissions(&git, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let import = served
+        .command("admin import")
+        .args(["--owner", "ann", "https://crates.example/index", "--git"])
+        .arg(&git)
+        .output();
+    assert!(failed(import.unwrap(), 1).contains("can't be cloned"));
+    assert_eq!(std::fs::read_to_string(mode).unwrap().trim(), "700");
+}
+
 /// What cargo has downloaded to build this program: lines of the index of crates.io, and the files that they are of.
 struct Downloaded {
     files: BTreeMap<String, PathBuf>,

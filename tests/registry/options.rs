@@ -39,6 +39,7 @@ const FLAGS_ONLY: &[&str] = &[
     "max-rate",
     "max-crates",
     "check",
+    "checksums-only",
     "at",
     "keep",
     "index-only",

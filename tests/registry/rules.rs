@@ -448,6 +448,8 @@ fn rule_14_the_manifest_says_what_is_asked_for_and_says_it_rightly() {
         ("keywords = [\"-a\"]", "the keyword `-a`"),
         ("keywords = [\"abcdefghijklmnopqrstu\"]", "the keyword `abcdefghijklmnopqrstu`"),
         ("categories = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]", "6 categories"),
+        ("categories = [\"Our Own\"]", "the category `Our Own` is not allowed"),
+        ("categories = [\"\"]", "the category `` is not allowed"),
     ] {
         wrong(&registry, with_manifest(&format!("{MANIFEST}{line}\n")), text);
     }

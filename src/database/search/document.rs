@@ -9,14 +9,14 @@ use crate::statement::statement;
 
 /// Bytes of words that are searched: of a description, and of a README, whose first lines say what a crate is for.
 const DESCRIPTION: usize = 1000;
-const README: usize = 4000;
+pub const README: usize = 4000;
 
 /// A crate as its default version describes it.
 pub struct Described<'a> {
     pub crate_id: i32,
     pub canonical_name: &'a str,
-    pub default_version: i32,
     pub about: &'a About,
+    pub readme: &'a str,
 }
 
 /// Writes what is searched of a crate. A document that says the same already is not touched: that is what a publish pays
@@ -45,7 +45,7 @@ pub fn note(connection: &mut PgConnection, described: &Described<'_>) -> QueryRe
     .bind::<Text, _>(described.canonical_name.replace('_', " "))
     .bind::<Text, _>(words(&keywords, DESCRIPTION))
     .bind::<Text, _>(words(about.description.as_deref().unwrap_or_default(), DESCRIPTION))
-    .bind::<Text, _>(words(&readme_beginning(connection, described.default_version)?, README))
+    .bind::<Text, _>(words(described.readme, README))
     .execute(connection)
     .map(drop)
 }
@@ -56,18 +56,4 @@ pub fn forget(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
         .bind::<Integer, _>(crate_id)
         .execute(connection)
         .map(drop)
-}
-
-/// The beginning of a README: some of its characters are not of words.
-fn readme_beginning(connection: &mut PgConnection, version_id: i32) -> QueryResult<String> {
-    #[derive(QueryableByName)]
-    struct Readme {
-        #[diesel(sql_type = Text)]
-        readme: String,
-    }
-    statement("SELECT left(coalesce(metadata->>'readme', ''), $1) AS readme FROM versions WHERE id = $2")
-        .bind::<Integer, _>(i32::try_from(2 * README).unwrap_or(i32::MAX))
-        .bind::<Integer, _>(version_id)
-        .get_result(connection)
-        .map(|Readme { readme }| readme)
 }

@@ -9,6 +9,9 @@ pub const MAX_LABELS: usize = 5;
 /// The longest keyword, in characters.
 pub const MAX_KEYWORD: usize = 20;
 
+/// The longest category, in characters.
+pub const MAX_CATEGORY: usize = 64;
+
 /// The slugs of crates.io, one a line: <https://crates.io/category_slugs>.
 static CATEGORIES: LazyLock<BTreeSet<&str>> = LazyLock::new(|| include_str!("categories.txt").lines().collect());
 
@@ -19,6 +22,15 @@ pub fn is_keyword(keyword: &str) -> bool {
         && keyword.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+'))
 }
 
+/// Whether a category is written as a slug: lower-case ASCII letters, digits, `:`, `+`, `_` and `-`. A private registry may
+/// have categories of its own; longer ones would not fit into the database's index of them.
+pub fn is_category(category: &str) -> bool {
+    (1..=MAX_CATEGORY).contains(&category.len())
+        && category
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b':' | b'+' | b'_' | b'-'))
+}
+
 /// Whether crates.io has such a category.
 pub fn is_known_category(slug: &str) -> bool {
     CATEGORIES.contains(slug)
@@ -26,7 +38,7 @@ pub fn is_known_category(slug: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{CATEGORIES, is_keyword, is_known_category};
+    use super::{CATEGORIES, is_category, is_keyword, is_known_category};
 
     // rule: 14
     #[test]
@@ -39,12 +51,23 @@ mod tests {
         }
     }
 
+    // rule: 14
+    #[test]
+    fn a_category_is_a_slug_of_at_most_64_characters() {
+        for category in ["x", "web-programming::http-server", "c++", "in_house", "3d", &"x".repeat(64)] {
+            assert!(is_category(category), "{category}");
+        }
+        for category in ["", "Algorithms", "two words", "größe", "a.b", "a/b", "a\0", &"x".repeat(65)] {
+            assert!(!is_category(category), "{category:?}");
+        }
+    }
+
     #[test]
     fn categories_are_slugs_with_their_parents() {
         assert!(is_known_category("development-tools::cargo-plugins") && !is_known_category("cargo-plugins"));
         assert!(!is_known_category("Algorithms") && !is_known_category(""));
         for slug in CATEGORIES.iter() {
-            assert!(slug.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b':')), "{slug}");
+            assert!(is_category(slug), "{slug}");
             if let Some((parent, _)) = slug.rsplit_once("::") {
                 assert!(is_known_category(parent), "{slug}");
             }

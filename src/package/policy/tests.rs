@@ -45,9 +45,43 @@ fn a_value_that_is_there_must_be_one() {
     insta::assert_snapshot!(refused("keywords = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]"), @"in Cargo.toml, there are 6 keywords; name at most 5");
     insta::assert_snapshot!(refused("categories = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]"), @"in Cargo.toml, there are 6 categories; name at most 5");
     insta::assert_snapshot!(refused("keywords = [\"two words\"]"), @"in Cargo.toml, the keyword `two words` is not allowed; start it with an ASCII letter or digit and go on with letters, digits, `_`, `-` and `+`, at most 20 characters");
+    insta::assert_snapshot!(refused("categories = [\"In House\"]"), @"in Cargo.toml, the category `In House` is not allowed; choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most 64 characters");
     insta::assert_snapshot!(refused("authors = [\"a\", \"b\\u0000\"]"), @r"in Cargo.toml, `authors` holds a NUL character (\u0000), which can't be stored; take it out");
     let longest = format!("license = \"MIT\"\ndescription = \"{}\"\nhomepage = \"\"", "é".repeat(1000));
     assert_eq!(advice(&Policy::default(), &longest), [""; 0]);
+}
+
+// rule: 14
+#[test]
+fn a_text_that_is_too_long_is_refused_with_its_limit() {
+    let long =
+        |field: &str, length: usize| refused(&format!("{field} = \"https://a.example/{}\"", "x".repeat(length - 18)));
+    for field in ["homepage", "documentation", "repository"] {
+        let text = long(field, 2049);
+        assert_eq!(text, format!("in Cargo.toml, `{field}` has 2049 characters; shorten it to at most 2048"));
+    }
+    for (field, limit) in [("license-file", 1024), ("readme", 1024), ("links", 256)] {
+        let text = long(field, limit + 1);
+        assert_eq!(
+            text,
+            format!("in Cargo.toml, `{field}` has {} characters; shorten it to at most {limit}", limit + 1)
+        );
+    }
+    let author = format!("authors = [\"a\", \"{}\"]", "é".repeat(1001));
+    insta::assert_snapshot!(refused(&author), @"in Cargo.toml, `authors` has 1001 characters; shorten it to at most 1000");
+    let license = format!("description = \"x\"\nlicense = \"MIT{}\"", " ".repeat(998));
+    insta::assert_snapshot!(refusal(&license), @"in Cargo.toml, `license` has 1001 characters; shorten it to at most 1000");
+    let longest =
+        format!("{USUAL}homepage = \"https://a.example/{}\"\nlinks = \"{}\"", "x".repeat(2030), "x".repeat(256));
+    assert_eq!(advice(&Policy::default(), &longest), [""; 0]);
+}
+
+// rule: 14
+#[test]
+fn a_nul_in_a_feature_of_a_renamed_dependency_is_refused() {
+    // The metadata of some releases of cargo leaves such a value out, so that only the manifest has it.
+    let features = "[features]\na = [\"b/x\\u0000\"]\n[dependencies]\nb = { version = \"1\", package = \"c\" }\n";
+    insta::assert_snapshot!(refused(features), @r"in Cargo.toml, `features` holds a NUL character (\u0000), which can't be stored; take it out");
 }
 
 // rule: 14

@@ -31,6 +31,20 @@ fn a_failure_keeps_its_text_and_waits_and_stops_nobody() {
     }
 }
 
+/// What a remote or a program said may have characters that no column holds, and any length.
+#[test]
+fn a_failure_is_recorded_whatever_its_text_is() {
+    let mut queue = Queue::new();
+    let job = queue.act("fail with a text of no column");
+    queue.runner().drain().unwrap();
+    let failed = queue.show(job);
+    assert_eq!((failed.state.as_str(), failed.attempts), ("failing", 1));
+    let error = failed.error.unwrap();
+    assert!(error.starts_with("the remote said \u{fffd}xxx") && error.ends_with("x…"), "{}", &error[..40]);
+    assert_eq!(error.chars().count(), 16 * 1024 + 1);
+    assert_eq!(queue.outcomes(job), ["failed"]);
+}
+
 #[test]
 fn a_job_at_its_limit_is_dead_and_can_be_retried_or_discarded() {
     let mut queue = Queue::new();

@@ -52,6 +52,9 @@ fn act_out(name: &str, world: &World, run: &mut Run<'_>) -> Result<Outcome, JobE
     world.ran.lock().unwrap().push(name.to_owned());
     match name {
         "fail" => return Err(JobError::own("it went wrong")),
+        "fail with a text of no column" => {
+            return Err(JobError::own(format!("the remote said \0{}", "x".repeat(100_000))));
+        }
         "outage" => return Err(JobError::shared("the remote is away")),
         "panic" => panic!("a {} message", "formatted"),
         "plain panic" => panic!("a plain message"),

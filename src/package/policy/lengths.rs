@@ -1,0 +1,35 @@
+//! How long the texts of a manifest may be. A manifest may have 256 KiB; what is shown on every page of a list, or beside every
+//! version, may not. Keywords, categories and the description have limits of their own.
+
+use super::super::Manifest;
+use super::PolicyError;
+
+/// The longest URL of a homepage, a documentation or a repository, in characters.
+pub const MAX_URL: usize = 2048;
+
+const MAX_LICENSE: usize = 1000;
+const MAX_PATH: usize = 1024;
+const MAX_LINKS: usize = 256;
+const MAX_AUTHOR: usize = 1000;
+
+/// Refuses the first text that is too long.
+pub(super) fn check(manifest: &Manifest) -> Result<(), PolicyError> {
+    let fields = [
+        ("homepage", &manifest.homepage, MAX_URL),
+        ("documentation", &manifest.documentation, MAX_URL),
+        ("repository", &manifest.repository, MAX_URL),
+        ("license", &manifest.license, MAX_LICENSE),
+        ("license-file", &manifest.license_file, MAX_PATH),
+        ("readme", &manifest.readme, MAX_PATH),
+        ("links", &manifest.links, MAX_LINKS),
+    ];
+    let fields = fields.into_iter().flat_map(|(field, text, limit)| text.iter().map(move |text| (field, text, limit)));
+    let authors = manifest.authors.iter().map(|author| ("authors", author, MAX_AUTHOR));
+    for (field, text, limit) in fields.chain(authors) {
+        let length = text.chars().count();
+        if length > limit {
+            return Err(PolicyError::TextTooLong { field, length, limit });
+        }
+    }
+    Ok(())
+}
