@@ -3,13 +3,13 @@
 pub mod audit;
 pub mod crates;
 pub mod jobs;
+pub mod output;
 pub mod owners;
 pub mod teams;
 pub mod tokens;
 pub mod users;
 pub mod versions;
 
-mod output;
 mod watch;
 
 use crate::database::ownership::OwnersError;
@@ -19,6 +19,7 @@ use crate::database::tokens::CreateTokenError;
 use crate::database::users::CreateUserError;
 use crate::jobs::delete_version::DeleteError;
 use crate::package::CrateName;
+use crate::package::characters::{HiddenCharacter, check_line};
 use crate::package::name::NameError;
 use crate::package::version::VersionError;
 use crate::queue::registry::RegistryError;
@@ -70,12 +71,19 @@ pub enum AdminError {
     Token(#[from] CreateTokenError),
     #[error(transparent)]
     Kinds(#[from] RegistryError),
+    #[error("{what} contains {character}: remove it")]
+    Character { what: &'static str, character: HiddenCharacter },
     #[error("the answer can't be written")]
     Output(#[from] std::io::Error),
     #[error("the database failed")]
     Database(#[from] diesel::result::Error),
     #[error("the answer can't be written as JSON")]
     Json(#[from] serde_json::Error),
+}
+
+/// Refuses a text with characters that a terminal would obey or not show.
+fn check_text(what: &'static str, text: &str) -> Result<(), AdminError> {
+    check_line(text).map_err(|character| AdminError::Character { what, character })
 }
 
 /// A crate's name as an operator gave it.

@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 
-use super::output::{print_json, print_table, time};
+use super::output::{print_json, print_table, say, time};
 use super::{AdminError, users};
 use crate::config::NewTokenOptions;
 use crate::database::audit::{Action, Actor, Event};
@@ -26,7 +26,7 @@ pub fn create(
         Event::new(Action::TokenCreate).about(&token.name).detail(detail).record(connection, operator)?;
         Ok::<_, AdminError>(plain)
     })?;
-    println!("{}", token.reveal());
+    say!("{}", token.reveal());
     Ok(())
 }
 
@@ -62,7 +62,7 @@ pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -
                 })
             })
             .collect();
-        return print_json(&tokens);
+        return Ok(print_json(&tokens)?);
     }
     print_table(
         ["ID", "USER", "NAME", "STATE", "SCOPES", "CRATES", "CREATED", "LAST USED", "EXPIRES"],
@@ -84,6 +84,6 @@ pub fn revoke(connection: &mut PgConnection, operator: &Actor, id: i32) -> Resul
         event.record(connection, operator)?;
         Ok::<_, AdminError>(())
     })?;
-    println!("revoked the token {id}");
+    say!("revoked the token {id}");
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::storage::Keeper;
 use super::{CommandError, Storage, data_dir};
+use crate::admin::output::{complain, print_json, say};
 use crate::backup::{self, Directory, Made, Restored, Source, Target};
 use crate::config::{BackupOptions, RestoreOptions};
 
@@ -21,12 +22,12 @@ pub(super) fn backup(options: &BackupOptions) -> Result<ExitCode, CommandError> 
     storage.close()?;
     let made = made?;
     if options.output.json {
-        println!("{}", serde_json::to_string_pretty(&made)?);
+        print_json(&made)?;
     } else {
-        println!("{}", told(&made, &directory));
+        say!("{}", told(&made, &directory));
     }
     for problem in &made.manifest.problems {
-        eprintln!("supercargo: the crate file of {} is not in the backup: {}", problem.version, problem.problem);
+        complain!("the crate file of {} is not in the backup: {}", problem.version, problem.problem);
     }
     Ok(if made.manifest.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
@@ -69,18 +70,18 @@ fn told(made: &Made, directory: &Directory) -> String {
 fn told_of_check(checked: &backup::Checked, as_json: bool) -> Result<ExitCode, serde_json::Error> {
     let manifest = &checked.manifest;
     if as_json {
-        println!("{}", serde_json::to_string_pretty(checked)?);
+        print_json(checked)?;
     } else {
-        println!(
+        say!(
             "the backup {} is as it was written: {} crates, {} versions, {} crate files",
-            manifest.name, manifest.crates, manifest.versions, manifest.files
+            manifest.name,
+            manifest.crates,
+            manifest.versions,
+            manifest.files
         );
     }
     for problem in &manifest.problems {
-        eprintln!(
-            "supercargo: the crate file of {} was not in it from the start: {}",
-            problem.version, problem.problem
-        );
+        complain!("the crate file of {} was not in it from the start: {}", problem.version, problem.problem);
     }
     Ok(if manifest.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
@@ -103,16 +104,19 @@ pub(super) fn restore(options: &RestoreOptions) -> Result<(), CommandError> {
     }
     let restored = finished?;
     if options.output.json {
-        println!("{}", serde_json::to_string_pretty(&restored)?);
+        print_json(&restored)?;
         return Ok(());
     }
     let Restored { manifest, rendered, taken_out, seconds } = &restored;
-    println!(
+    say!(
         "restored {}: {} crates, {} versions, {} crate files, in {seconds:.1} s",
-        manifest.name, manifest.crates, manifest.versions, manifest.files
+        manifest.name,
+        manifest.crates,
+        manifest.versions,
+        manifest.files
     );
     if *rendered > 0 || *taken_out > 0 {
-        println!(
+        say!(
             "the index was ahead of the database: {rendered} crates were made to agree, and {taken_out} taken out; what was \
              published while the backup was made has to be published again"
         );
@@ -133,11 +137,11 @@ fn restore_index(
     storage.close()?;
     let restored = restored?;
     if options.output.json {
-        println!("{}", serde_json::to_string_pretty(&restored)?);
+        print_json(&restored)?;
         return Ok(());
     }
     let Restored { manifest, rendered, taken_out, seconds } = &restored;
-    println!(
+    say!(
         "restored the index of {}, in {seconds:.1} s; {rendered} crates were made to agree with the database, and \
          {taken_out} taken out",
         manifest.name

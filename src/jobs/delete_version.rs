@@ -13,6 +13,7 @@ use super::sync_index::SyncIndex;
 use super::{Environment, Wish};
 use crate::database::audit::{Action, Actor, Event};
 use crate::database::{crates, versions};
+use crate::package::characters::{HiddenCharacter, check_line};
 use crate::package::{CrateName, Version};
 use crate::queue::{Enqueue, EnqueueError, Job, JobId, Member, Policy};
 
@@ -50,6 +51,8 @@ pub enum DeleteError {
     Deleted { name: CrateName, num: Version, reason: String },
     #[error("a deletion needs a reason of 1 to {MAX_REASON} characters: it is shown to whoever looks for the version")]
     Reason,
+    #[error("the reason of a deletion contains {0}: remove it, because the reason is printed in terminals")]
+    Character(HiddenCharacter),
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
     #[error(transparent)]
@@ -65,9 +68,10 @@ pub fn request(
     announce: impl FnOnce(JobId),
 ) -> Result<JobId, DeleteError> {
     let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > MAX_REASON || reason.contains('\0') {
+    if reason.is_empty() || reason.chars().count() > MAX_REASON {
         return Err(DeleteError::Reason);
     }
+    check_line(reason).map_err(DeleteError::Character)?;
     connection.transaction(|connection| {
         let unknown = || DeleteError::UnknownCrate(name.clone());
         let krate = crates::find_and_lock(connection, name)?.ok_or_else(unknown)?;

@@ -62,7 +62,9 @@ impl IndexedVersion {
             Ok(contents) => (contents, None),
             Err(error) => (Contents::default(), Some(error.to_string())),
         };
-        let refusal = problem.or_else(|| contents::refusal(crate_file, name, num, limits));
+        let refusal = problem
+            .or_else(|| contents::refusal(crate_file, name, num, limits))
+            .or_else(|| limits.check_index_line(&self.line).err().map(|error| error.to_string()));
         Ok(Restorable { size: crate_file.len(), contents, refusal, indexed: self })
     }
 }

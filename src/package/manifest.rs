@@ -13,12 +13,16 @@ use cargo_util_schemas::manifest::{
     TomlManifest, TomlPackage,
 };
 
+use super::characters::{HiddenCharacter, check_line, check_lines};
 use super::dependency::{Artifact, Dependency, DependencyError, DependencyKind, Unparsed};
 use super::excerpt::{Excerpt, Remark};
 use super::features::Features;
 use super::name::{CrateName, NameError};
 use super::registry_urls::{CRATES_IO_INDEX, RegistryUrls};
 use super::version::{Version, VersionError};
+
+/// The longest text of one line: a URL, a licence, an author. In bytes.
+pub const MAX_TEXT: usize = 2048;
 
 /// What a registry reads of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +79,22 @@ pub enum ManifestError {
     /// The version is not one.
     #[error("in Cargo.toml, {0}")]
     Version(#[from] VersionError),
+    /// A text has a character that a terminal would obey or not show.
+    #[error("in Cargo.toml, {field} contains {character}; remove it")]
+    Character {
+        /// The field.
+        field: String,
+        /// The character and its place.
+        character: HiddenCharacter,
+    },
+    /// A text is too long for lists of versions.
+    #[error("in Cargo.toml, `{field}` has {size} bytes; shorten it to at most {MAX_TEXT}")]
+    TooLong {
+        /// The field.
+        field: &'static str,
+        /// Its size in bytes.
+        size: usize,
+    },
     /// A field is still inherited from a workspace.
     #[error(
         "Cargo.toml in the package still inherits {} from a workspace, which can't be found from there; let `cargo package` or `cargo publish` make the package",
@@ -172,6 +192,68 @@ impl Manifest {
             keywords: own(&package.keywords).cloned().unwrap_or_default(),
             categories: own(&package.categories).cloned().unwrap_or_default(),
         })
+    }
+}
+
+impl Manifest {
+    /// Refuses texts with characters that a terminal would obey or not show, and those that are too long to be told in lists.
+    /// Only a description may have several lines.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Character`] or [`ManifestError::TooLong`] with the first one.
+    pub fn check_texts(&self) -> Result<(), ManifestError> {
+        // A field that is added later has to be looked at here. Names, versions and requirements have a form of their own.
+        let Self {
+            name: _,
+            version: _,
+            dependencies,
+            features,
+            links,
+            rust_version,
+            description,
+            license,
+            license_file,
+            homepage,
+            documentation,
+            repository,
+            readme,
+            authors,
+            keywords,
+            categories,
+        } = self;
+        let refused = |field: String| move |character| ManifestError::Character { field, character };
+        check_lines(description.as_deref().unwrap_or_default()).map_err(refused("`description`".to_owned()))?;
+        let texts = [
+            ("links", links),
+            ("rust-version", rust_version),
+            ("license", license),
+            ("license-file", license_file),
+            ("homepage", homepage),
+            ("documentation", documentation),
+            ("repository", repository),
+            ("readme", readme),
+        ];
+        let lists = [("authors", authors), ("keywords", keywords), ("categories", categories)];
+        let texts = texts.into_iter().flat_map(|(field, text)| text.iter().map(move |text| (field, text)));
+        let lists = lists.into_iter().flat_map(|(field, list)| list.iter().map(move |text| (field, text)));
+        for (field, text) in texts.chain(lists) {
+            if text.len() > MAX_TEXT {
+                return Err(ManifestError::TooLong { field, size: text.len() });
+            }
+            check_line(text).map_err(refused(format!("`{field}`")))?;
+        }
+        for (feature, values) in features {
+            for text in std::iter::once(feature).chain(values) {
+                check_line(text).map_err(refused(format!("the feature {}", Excerpt(feature))))?;
+            }
+        }
+        for dependency in dependencies {
+            for text in dependency.texts() {
+                check_line(text).map_err(refused(format!("the dependency {}", Excerpt(dependency.key()))))?;
+            }
+        }
+        Ok(())
     }
 }
 

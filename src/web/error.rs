@@ -19,6 +19,7 @@ use crate::jobs::YankError;
 use crate::jobs::delete_version::DeleteError;
 use crate::jobs::publish_version::PublishError;
 use crate::package::Refusal;
+use crate::package::characters::plain;
 use crate::queue::EnqueueError;
 use crate::queue::JobError;
 
@@ -100,7 +101,7 @@ impl IntoResponse for ApiError {
             let error: &(dyn Error + 'static) = &failure;
             tracing::error!(status = self.status.as_u16(), error, "a request failed");
         }
-        let body = Errors { errors: vec![ErrorDetail { detail: self.detail }] };
+        let body = Errors { errors: vec![ErrorDetail { detail: plain(&self.detail).into_owned() }] };
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -188,9 +189,10 @@ impl From<PublishError> for ApiError {
             PublishError::Enqueue(error) => return error.into(),
             PublishError::RateLimited(limited) => return (*limited).into(),
             PublishError::Denied(denied) => return denied.into(),
-            PublishError::OtherSpelling { .. } | PublishError::Reserved(_) | PublishError::ReservedHere { .. } => {
-                StatusCode::BAD_REQUEST
-            }
+            PublishError::OtherSpelling { .. }
+            | PublishError::Limit(_)
+            | PublishError::Reserved(_)
+            | PublishError::ReservedHere { .. } => StatusCode::BAD_REQUEST,
             PublishError::NotOwner { .. } | PublishError::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
             PublishError::Duplicate { .. } => StatusCode::CONFLICT,
         };
@@ -221,7 +223,7 @@ impl From<DeleteError> for ApiError {
             DeleteError::Enqueue(error) => return error.into(),
             DeleteError::UnknownCrate(_) | DeleteError::UnknownVersion { .. } => StatusCode::NOT_FOUND,
             DeleteError::Deleted { .. } => StatusCode::CONFLICT,
-            DeleteError::Reason => StatusCode::BAD_REQUEST,
+            DeleteError::Reason | DeleteError::Character(_) => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.to_string())
     }

@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::{ClientAddress, TrustedProxies};
+use crate::package::characters::Plain;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -60,6 +61,6 @@ pub(super) fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
     let client = request.extensions().get::<ClientAddress>().copied().unwrap_or_default();
     let id = request.extensions().get().map_or("", |RequestId(id)| &**id);
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let (method, path) = (request.method(), request.uri().path());
-    tracing::error_span!("request", id, %client, %method, path, route, status = tracing::field::Empty)
+    let (method, path) = (request.method(), Plain(request.uri().path()));
+    tracing::error_span!("request", id, %client, %method, %path, route, status = tracing::field::Empty)
 }

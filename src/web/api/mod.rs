@@ -33,6 +33,7 @@ use self::output::{AnyError, Empty};
 use self::path::ApiPath;
 use super::App;
 use crate::database::rows::{self, CountedCrate};
+use crate::package::characters::is_hidden;
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
 
@@ -94,5 +95,5 @@ fn no_such_version(name: &CrateName, version: &str) -> ApiError {
 
 /// As much of a client's own text as an error repeats.
 fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(100).collect()
+    text.chars().filter(|c| !is_hidden(*c)).take(100).collect()
 }

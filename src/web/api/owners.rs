@@ -11,6 +11,7 @@ use crate::database::caller::Caller;
 use crate::database::owners;
 use crate::database::ownership::{self, Change};
 use crate::database::{PoolError, crates};
+use crate::package::characters::plain;
 use crate::web::auth::{self, Authenticated};
 use crate::web::views::OwnerView;
 use crate::web::{ApiError, App};
@@ -145,7 +146,7 @@ async fn change(
     let (caller, asked) = (caller?, asked?);
     let name = crate_name(&name)?;
     let msg = app.blocking(move |app| Ok(carry_out(app, &caller, &name, &asked.users, change)??)).await?;
-    Ok(Json(OwnersChanged { ok: true, msg }))
+    Ok(Json(OwnersChanged { ok: true, msg: plain(&msg).into_owned() }))
 }
 
 fn carry_out(

@@ -15,8 +15,9 @@ use crate::database::{crate_limits, versions};
 use crate::fault;
 use crate::index::entry::Entry;
 use crate::jobs::publish_version::{self, PublishError};
+use crate::package::characters::plain;
 use crate::package::policy::Advice;
-use crate::package::{self, CrateName, Limits, Package, Version};
+use crate::package::{self, CrateName, Limits, Package, Refusal, Version};
 use crate::web::error::is_outage;
 use crate::web::views::Errors;
 use crate::web::waiting::JobWaiter;
@@ -98,7 +99,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
         Some(waiter) => waiter.wait(app.index.view.index(), app.settings.publish_wait).await,
         None => false,
     };
-    let mut advice: Vec<_> = accepted.advice.iter().map(ToString::to_string).collect();
+    let mut advice: Vec<_> = accepted.advice.iter().map(|advice| plain(&advice.to_string()).into_owned()).collect();
     if !shown {
         advice.push(format!(
             "`{name}@{num}` is accepted and queued; the index will show it shortly. Its status: {base}/api/v1/crates/{name}/{num}",
@@ -138,17 +139,22 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     let max_crate = settings.limits.max_crate.max(body.len());
     let request = package::frame(body, &Limits { max_crate, ..settings.limits.clone() })?;
     let (name, num) = (request.name(), request.version());
-    let own =
+    let known =
         app.pool.with(|connection| publish_version::check(connection, name, num, caller, &settings.admission))??;
     fault::point("request.read")?;
-    let package = request.open(&settings.urls, &own.over(&settings.limits))?;
+    let limits = known.limits.over(&settings.limits);
+    let package = request.open(&settings.urls, &limits)?;
     let advice = judge(app, &package)?;
     let line = Entry::new(&package, Utc::now()).to_line();
+    limits.check_index_line(&line).map_err(Refusal::from)?;
+    // Asked again under the crate's lock: others publish as well.
+    limits.check_index_file(known.index_bytes, &line).map_err(Refusal::from)?;
+    let line = (&*line, &limits);
     app.crate_store.put(package.checksum, package.crate_file.clone())?;
     fault::point("request.file_stored")?;
-    let waiter = match enqueue(app, &package, &line, caller) {
+    let waiter = match enqueue(app, &package, line, caller) {
         Err(PublishError::Database(lost)) if is_outage(&lost) => {
-            after_lost_connection(app, &package, &line, caller, lost)?
+            after_lost_connection(app, &package, line, caller, lost)?
         }
         enqueued => Some(enqueued?),
     };
@@ -162,6 +168,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
 fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
     let policy = &app.settings.policy;
     let mut advice = policy.check(&package.manifest)?;
+    advice.extend(policy.check_paths(&package.unportable)?);
     let dependencies = package.dependencies_here();
     if !dependencies.is_empty() {
         let unknown =
@@ -171,7 +178,7 @@ fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
     Ok(advice)
 }
 
-fn enqueue(app: &App, package: &Package, line: &str, caller: &Caller) -> Result<JobWaiter, PublishError> {
+fn enqueue(app: &App, package: &Package, line: (&str, &Limits), caller: &Caller) -> Result<JobWaiter, PublishError> {
     let mut waiter = None;
     let watch = |job| waiter = Some(JobWaiter::register(&app.completions, job));
     let accepted = app
@@ -186,7 +193,7 @@ fn enqueue(app: &App, package: &Package, line: &str, caller: &Caller) -> Result<
 fn after_lost_connection(
     app: &App,
     package: &Package,
-    line: &str,
+    line: (&str, &Limits),
     caller: &Caller,
     lost: diesel::result::Error,
 ) -> Result<Option<JobWaiter>, ApiError> {
