@@ -255,7 +255,7 @@ impl<'a> Inspection<'a> {
         };
         if is_made_by_cargo(inner) {
             let problem =
-                PathProblem::Form("is in the place of a file that cargo creates itself when it unpacks a package");
+                PathProblem::Form("has a component `.cargo-ok`, which cargo creates itself and leaves out of packages");
             return Err(TarballError::Path { path: path.into(), problem });
         }
         if inner == "Cargo.toml" && !kind.is_dir() {

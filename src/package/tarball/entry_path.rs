@@ -10,7 +10,7 @@ const REFUSED: [char; 8] = ['\\', '<', '>', ':', '"', '|', '?', '*'];
 /// Bytes of one component. The usual file systems hold no more.
 const MAX_COMPONENT: usize = 255;
 
-/// A file, or a directory, that cargo makes itself when it unpacks a package.
+/// A file that cargo makes itself when it has unpacked a package. It leaves out files of that name in any directory.
 const MADE_BY_CARGO: &str = ".cargo-ok";
 
 /// A relative path of at least one component, without a slash at its end.
@@ -64,10 +64,9 @@ impl EntryPath {
     }
 }
 
-/// Whether a path below the root is in the place of a file that cargo makes itself, on any file system.
-pub fn is_made_by_cargo(inner: &str) -> bool {
-    let first = inner.split('/').next().unwrap_or_default();
-    portability::key(first) == MADE_BY_CARGO
+/// Whether a path has a component that is called like the file that cargo makes itself, on any file system.
+pub fn is_made_by_cargo(path: &str) -> bool {
+    path.split('/').any(|component| portability::key(component) == MADE_BY_CARGO)
 }
 
 impl From<EntryPath> for String {
