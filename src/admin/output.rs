@@ -32,9 +32,9 @@ pub(crate) fn print(text: fmt::Arguments<'_>) {
     println!("{}", PlainLines(&text.to_string()));
 }
 
-/// Behind [`complain`].
+/// Behind [`complain`]. What another program said over several lines is set apart from the lines of this one.
 pub(crate) fn print_error(text: fmt::Arguments<'_>) {
-    eprintln!("supercargo: {}", PlainLines(&text.to_string()));
+    eprintln!("supercargo: {}", PlainLines(&text.to_string().replace('\n', "\n    ")));
 }
 
 /// Prints rows under a header; columns are as wide as their content.
