@@ -27,13 +27,13 @@ use crate::queue::registry::RegistryError;
 /// Why an operator's command was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    #[error("there is no user {0:?}: create one with `supercargo admin user create {}`", Plain(.0))]
+    #[error("there is no user {0:?}: create one with `supercargo admin user create {plain}`", plain = Plain(.0))]
     NoUser(String),
     #[error("there is no crate `{0}` here")]
     NoCrate(String),
     #[error("there is no token {0} that is not revoked: see `supercargo admin token list`")]
     NoToken(i32),
-    #[error("there is no team {0:?}: create one with `supercargo admin team create {}`", Plain(.0))]
+    #[error("there is no team {0:?}: create one with `supercargo admin team create {plain}`", plain = Plain(.0))]
     NoTeam(String),
     #[error(
         "the team {team:?} owns {crates}: take these from it first, with `supercargo admin owner remove CRATE team:{team}`"

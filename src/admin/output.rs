@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_cell_is_one_line_whatever_it_holds() {
         let table = table(["A", "B"], [["x\u{1b}[31m\n\u{202e}y".to_owned(), "z".to_owned()]]);
-        assert_eq!(table, "A                         B\nx\\u{1b}[31m\\n\\u{202e}y  z");
+        assert_eq!(table, "A                       B\nx\\u{1b}[31m\\n\\u{202e}y  z");
         assert_eq!(table.matches(is_hidden).collect::<String>(), "\n");
     }
 }

@@ -51,7 +51,7 @@ pub enum DeleteError {
     Deleted { name: CrateName, num: Version, reason: String },
     #[error("a deletion needs a reason of 1 to {MAX_REASON} characters: it is shown to whoever looks for the version")]
     Reason,
-    #[error("the reason of a deletion contains {0}: remove it, because the reason is printed in terminals")]
+    #[error("a deletion needs a reason without {0}: remove it, because the reason is printed in terminals")]
     Character(HiddenCharacter),
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
