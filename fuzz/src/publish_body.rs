@@ -33,6 +33,8 @@ fn limits() -> Limits {
         max_features: 16,
         max_feature_values: 16,
         max_dependencies: 16,
+        max_index_line: 8 * 1024,
+        max_index_file: 64 * 1024,
     }
 }
 

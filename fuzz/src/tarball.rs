@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use supercargo::package::Limits;
-use supercargo::package::tarball::read_manifest;
+use supercargo::package::tarball;
+use supercargo::package::{Limits, characters};
 use tar::{Archive, Builder, EntryType, Header};
 
 use super::{SEPARATOR, check_message, gzip};
@@ -29,19 +29,30 @@ fn limits() -> Limits {
 }
 
 pub fn run(data: &[u8]) -> bool {
-    let Some((form, data)) = data.split_first() else { return false };
-    match form {
-        b'g' => walk(data, None),
-        b't' => {
+    match data.split_first() {
+        Some((b'g', crate_file)) => walk(crate_file, None),
+        _ => archive(data).is_some_and(|archive| walk(&gzip(&archive), Some(&archive))),
+    }
+}
+
+/// The `.crate` file that an input stands for.
+pub fn crate_file(data: &[u8]) -> Option<Vec<u8>> {
+    match data.split_first() {
+        Some((b'g', crate_file)) => Some(crate_file.to_vec()),
+        _ => archive(data).map(|archive| gzip(&archive)),
+    }
+}
+
+/// The tar archive in it.
+fn archive(data: &[u8]) -> Option<Vec<u8>> {
+    match data.split_first()? {
+        (b't', data) => {
             let mut archive = data.to_vec();
             mend(&mut archive);
-            walk(&gzip(&archive), Some(&archive))
+            Some(archive)
         }
-        b'e' => {
-            let archive = built(data);
-            walk(&gzip(&archive), Some(&archive))
-        }
-        _ => false,
+        (b'e', data) => Some(built(data)),
+        _ => None,
     }
 }
 
@@ -83,7 +94,7 @@ fn built(data: &[u8]) -> Vec<u8> {
 fn walk(crate_file: &[u8], archive: Option<&[u8]>) -> bool {
     let name = "foo".parse().expect("a name");
     let version = "1.2.3".parse().expect("a version");
-    match read_manifest(crate_file, &name, &version, &limits()) {
+    match tarball::read(crate_file, &name, &version, &limits()).map(|tarball| tarball.manifest) {
         Err(error) => {
             check_message(&error.to_string());
             false
@@ -112,8 +123,10 @@ fn check_as_unpacked(archive: &[u8], manifest: &str) {
         let plain = path.strip_suffix('/').unwrap_or(&path);
         assert!(plain == ROOT || plain.starts_with(&format!("{ROOT}/")), "{path}");
         assert!(plain.split('/').all(|component| !matches!(component, "" | "." | "..")), "{path}");
-        assert!(!plain.contains(['\\', ':', '\0']), "{path}");
+        assert!(!plain.contains(['\\', ':']) && characters::check_path(plain).is_ok(), "{path:?}");
         assert!(seen.insert(plain.to_lowercase()), "{path} twice");
+        assert!(plain.split('/').all(|component| !component.eq_ignore_ascii_case(".cargo-ok")), "{path}");
+        assert!(kind.is_file() || entry.size() == 0, "{path} is a directory with contents");
         let mut content = Vec::new();
         entry.read_to_end(&mut content).expect("it was read before");
         if plain == format!("{ROOT}/Cargo.toml") {

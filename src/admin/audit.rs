@@ -23,7 +23,7 @@ pub fn list(connection: &mut PgConnection, options: &AuditOptions) -> Result<(),
     };
     let entries = audit::list(connection, &filter, options.limit)?;
     if options.output.json {
-        return print_json(&entries);
+        return Ok(print_json(&entries)?);
     }
     print_table(["WHEN", "WHO", "FROM", "TOKEN", "ACTION", "WHAT", "DETAIL"], entries.into_iter().map(row));
     Ok(())

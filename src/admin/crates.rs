@@ -3,8 +3,8 @@
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 
-use super::output::{print_json, print_table};
-use super::{AdminError, crate_name};
+use super::output::{print_json, print_table, say};
+use super::{AdminError, check_text, crate_name};
 use crate::config::LimitsOptions;
 use crate::database::audit::{Action, Actor, Event};
 use crate::database::crate_limits::{self, CrateLimits};
@@ -32,7 +32,7 @@ pub fn limits(
         Ok::<_, AdminError>(after)
     })?;
     if as_json {
-        return print_json(&described(&limits));
+        return Ok(print_json(&described(&limits))?);
     }
     let shown = |limit: Option<String>, unit: &str| {
         limit.map_or_else(|| "the registry's".to_owned(), |limit| format!("{limit}{unit}"))
@@ -67,12 +67,13 @@ fn described(limits: &CrateLimits) -> serde_json::Value {
 
 pub fn reserve(connection: &mut PgConnection, operator: &Actor, name: &str, reason: &str) -> Result<(), AdminError> {
     let name = crate_name(name)?;
+    check_text("the reason", reason)?;
     connection.transaction(|connection| {
         reserved_names::reserve(connection, &name, reason)?;
         let event = Event::new(Action::NameReserve).of_crate(&name).detail(json!({ "reason": reason }));
         event.record(connection, operator)?;
         let taken = crates::find(connection, &name)?.is_some();
-        println!("reserved the name {name}{}", if taken { "; the crate of that name stays as it is" } else { "" });
+        say!("reserved the name {name}{}", if taken { "; the crate of that name stays as it is" } else { "" });
         Ok(())
     })
 }
@@ -84,7 +85,7 @@ pub fn release(connection: &mut PgConnection, operator: &Actor, name: &str) -> R
             return Err(AdminError::NotReserved(name.to_string()));
         }
         Event::new(Action::NameRelease).of_crate(&name).record(connection, operator)?;
-        println!("the name {name} is free");
+        say!("the name {name} is free");
         Ok(())
     })
 }
@@ -93,7 +94,7 @@ pub fn reserved(connection: &mut PgConnection, as_json: bool) -> Result<(), Admi
     let names = reserved_names::list(connection)?;
     if as_json {
         let names: Vec<_> = names.iter().map(|(name, reason)| json!({ "name": name, "reason": reason })).collect();
-        return print_json(&names);
+        return Ok(print_json(&names)?);
     }
     print_table(["NAME", "REASON"], names.into_iter().map(|(name, reason)| [name, reason]));
     Ok(())

@@ -3,9 +3,9 @@
 use diesel::PgConnection;
 use serde::Serialize;
 
-use super::AdminError;
-use super::output::{print_json, print_table, time};
+use super::output::{print_json, print_table, say, time};
 pub use super::watch::watch;
+use super::{AdminError, check_text};
 use crate::queue::JobId;
 use crate::queue::inspection::{self, JobView, Receipt, Selection};
 use crate::queue::intervention::{self, Handled};
@@ -16,7 +16,7 @@ const ERROR_WIDTH: usize = 60;
 pub fn list(connection: &mut PgConnection, selection: Selection, limit: i64, as_json: bool) -> Result<(), AdminError> {
     let jobs = inspection::list(connection, selection, limit)?;
     if as_json {
-        return print_json(&jobs);
+        return Ok(print_json(&jobs)?);
     }
     print_table(
         ["ID", "STATE", "KIND", "KEY", "BY", "ATTEMPTS", "CREATED", "DUE OR ENDED", "ERROR OR RESULT"],
@@ -52,12 +52,12 @@ pub fn show(connection: &mut PgConnection, id: JobId, as_json: bool) -> Result<(
     let job = inspection::show(connection, id)?.ok_or(AdminError::NoJob(id))?;
     let shown = Shown { job, receipts: inspection::receipts(connection, id)? };
     if as_json {
-        return print_json(&shown);
+        return Ok(print_json(&shown)?);
     }
     print_job(&shown.job)?;
     for (place, receipt) in shown.receipts.iter().enumerate() {
         let label = if place == 0 { "history" } else { "" };
-        println!("{label:<13}{}", describe(receipt).replace('\n', "\n             "));
+        say!("{label:<13}{}", describe(receipt).replace('\n', "\n             "));
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ fn print_job(job: &JobView) -> Result<(), AdminError> {
     ];
     for (label, text) in lines {
         if let Some(text) = text {
-            println!("{label:<13}{}", text.replace('\n', "\n             "));
+            say!("{label:<13}{}", text.replace('\n', "\n             "));
         }
     }
     Ok(())
@@ -109,8 +109,8 @@ fn print_job(job: &JobView) -> Result<(), AdminError> {
 pub fn retry(connection: &mut PgConnection, ids: &[JobId]) -> Result<(), AdminError> {
     for &id in ids {
         match intervention::retry(connection, id, &operator())? {
-            Handled::Dead => println!("the job {id} was dead and is owed again"),
-            Handled::Waiting => println!("the job {id} was waiting and is due now"),
+            Handled::Dead => say!("the job {id} was dead and is owed again"),
+            Handled::Waiting => say!("the job {id} was waiting and is due now"),
             Handled::Running => return Err(AdminError::JobRuns(id)),
             Handled::Unknown => return Err(AdminError::NoJob(id)),
         }
@@ -119,8 +119,9 @@ pub fn retry(connection: &mut PgConnection, ids: &[JobId]) -> Result<(), AdminEr
 }
 
 pub fn discard(connection: &mut PgConnection, id: JobId, reason: &str) -> Result<(), AdminError> {
+    check_text("the reason", reason)?;
     match intervention::discard(connection, id, &operator(), reason)? {
-        Handled::Dead | Handled::Waiting => println!("the job {id} is discarded"),
+        Handled::Dead | Handled::Waiting => say!("the job {id} is discarded"),
         Handled::Running => return Err(AdminError::JobRuns(id)),
         Handled::Unknown => return Err(AdminError::NoJob(id)),
     }

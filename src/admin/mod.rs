@@ -3,13 +3,13 @@
 pub mod audit;
 pub mod crates;
 pub mod jobs;
+pub mod output;
 pub mod owners;
 pub mod teams;
 pub mod tokens;
 pub mod users;
 pub mod versions;
 
-mod output;
 mod watch;
 
 use crate::database::ownership::OwnersError;
@@ -19,6 +19,7 @@ use crate::database::tokens::CreateTokenError;
 use crate::database::users::CreateUserError;
 use crate::jobs::delete_version::DeleteError;
 use crate::package::CrateName;
+use crate::package::characters::{HiddenCharacter, Plain, check_line};
 use crate::package::name::NameError;
 use crate::package::version::VersionError;
 use crate::queue::registry::RegistryError;
@@ -26,13 +27,13 @@ use crate::queue::registry::RegistryError;
 /// Why an operator's command was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    #[error("there is no user {0:?}: create one with `supercargo admin user create {0}`")]
+    #[error("there is no user {0:?}: create one with `supercargo admin user create {plain}`", plain = Plain(.0))]
     NoUser(String),
     #[error("there is no crate `{0}` here")]
     NoCrate(String),
     #[error("there is no token {0} that is not revoked: see `supercargo admin token list`")]
     NoToken(i32),
-    #[error("there is no team {0:?}: create one with `supercargo admin team create {0}`")]
+    #[error("there is no team {0:?}: create one with `supercargo admin team create {plain}`", plain = Plain(.0))]
     NoTeam(String),
     #[error(
         "the team {team:?} owns {crates}: take these from it first, with `supercargo admin owner remove CRATE team:{team}`"
@@ -70,12 +71,19 @@ pub enum AdminError {
     Token(#[from] CreateTokenError),
     #[error(transparent)]
     Kinds(#[from] RegistryError),
+    #[error("{what} contains {character}: remove it")]
+    Character { what: &'static str, character: HiddenCharacter },
     #[error("the answer can't be written")]
     Output(#[from] std::io::Error),
     #[error("the database failed")]
     Database(#[from] diesel::result::Error),
     #[error("the answer can't be written as JSON")]
     Json(#[from] serde_json::Error),
+}
+
+/// Refuses a text with characters that a terminal would obey or not show.
+fn check_text(what: &'static str, text: &str) -> Result<(), AdminError> {
+    check_line(text).map_err(|character| AdminError::Character { what, character })
 }
 
 /// A crate's name as an operator gave it.

@@ -3,7 +3,7 @@
 use diesel::PgConnection;
 use serde_json::json;
 
-use super::output::{print_json, print_table};
+use super::output::{print_json, print_table, say};
 use super::{AdminError, crate_name};
 use crate::database::audit::Actor;
 use crate::database::crates;
@@ -18,7 +18,7 @@ pub fn change(
     change: Change,
 ) -> Result<(), AdminError> {
     let done = ownership::change(connection, &crate_name(name)?, &[owner.to_owned()], change, operator)?;
-    println!("{done}");
+    say!("{done}");
     Ok(())
 }
 
@@ -33,7 +33,7 @@ pub fn list(connection: &mut PgConnection, name: &str, as_json: bool) -> Result<
         let owners: Vec<_> = owners
             .map(|(kind, id, login, name)| json!({ "kind": kind, "id": id, "login": login, "name": name }))
             .collect();
-        return print_json(&owners);
+        return Ok(print_json(&owners)?);
     }
     print_table(["ID", "LOGIN", "KIND"], owners.map(|(kind, id, login, _)| [id.to_string(), login, kind.to_owned()]));
     Ok(())

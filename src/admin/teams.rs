@@ -3,7 +3,7 @@
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 
-use super::output::{print_json, print_table};
+use super::output::{print_json, print_table, say};
 use super::{AdminError, users};
 use crate::database::audit::{Action, Actor, Event};
 use crate::database::teams::{self, Team};
@@ -14,7 +14,7 @@ pub fn create(connection: &mut PgConnection, operator: &Actor, name: &str) -> Re
         Event::new(Action::TeamCreate).about(&team.name).record(connection, operator)?;
         Ok::<_, AdminError>(team)
     })?;
-    println!("created the team {}; `supercargo admin team add-member {0} USER` fills it", team.name);
+    say!("created the team {}; `supercargo admin team add-member {0} USER` fills it", team.name);
     Ok(())
 }
 
@@ -29,7 +29,7 @@ pub fn delete(connection: &mut PgConnection, operator: &Actor, name: &str) -> Re
         Event::new(Action::TeamDelete).about(&team.name).record(connection, operator)?;
         Ok::<_, AdminError>(team)
     })?;
-    println!("removed the team {}", team.name);
+    say!("removed the team {}", team.name);
     Ok(())
 }
 
@@ -50,9 +50,9 @@ pub fn set_member(
             (teams::remove_member(connection, team.id, user.id)?, Action::TeamMemberRemove)
         };
         match (changed, member) {
-            (true, true) => println!("{} is now a member of {}", user.login, team.name),
-            (true, false) => println!("{} is no longer a member of {}", user.login, team.name),
-            (false, true) => println!("{} was a member of {} already", user.login, team.name),
+            (true, true) => say!("{} is now a member of {}", user.login, team.name),
+            (true, false) => say!("{} is no longer a member of {}", user.login, team.name),
+            (false, true) => say!("{} was a member of {} already", user.login, team.name),
             (false, false) => return Err(AdminError::NoMember { team: team.name, login: user.login }),
         }
         if changed {
@@ -68,10 +68,10 @@ pub fn show(connection: &mut PgConnection, name: &str, as_json: bool) -> Result<
     let members: Vec<_> = teams::members(connection, team.id)?.into_iter().map(|user| user.login).collect();
     let crates = teams::crates_of(connection, team.id)?;
     if as_json {
-        return print_json(&json!({ "id": team.id, "name": team.name, "members": members, "crates": crates }));
+        return Ok(print_json(&json!({ "id": team.id, "name": team.name, "members": members, "crates": crates }))?);
     }
     let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    println!("team     {}\nmembers  {}\ncrates   {}", team.login(), list(&members), list(&crates));
+    say!("team     {}\nmembers  {}\ncrates   {}", team.login(), list(&members), list(&crates));
     Ok(())
 }
 
@@ -84,7 +84,7 @@ pub fn list(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminErr
                 json!({ "id": team.id, "name": team.name, "members": members, "crates": crates })
             })
             .collect();
-        return print_json(&teams);
+        return Ok(print_json(&teams)?);
     }
     print_table(
         ["ID", "NAME", "MEMBERS", "CRATES"],

@@ -6,7 +6,7 @@ use chrono::{TimeDelta, Utc};
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 
-use super::output::{print_json, print_table, time};
+use super::output::{print_json, print_table, say, time};
 use super::{AdminError, users};
 use crate::config::NewTokenOptions;
 use crate::database::audit::{Action, Actor, Event};
@@ -28,7 +28,7 @@ pub fn create(
         Event::new(Action::TokenCreate).about(&token.name).detail(detail).record(connection, operator)?;
         Ok::<_, AdminError>(plain)
     })?;
-    println!("{}", token.reveal());
+    say!("{}", token.reveal());
     Ok(())
 }
 
@@ -68,7 +68,7 @@ pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -
                 })
             })
             .collect();
-        return print_json(&tokens);
+        return Ok(print_json(&tokens)?);
     }
     print_table(
         ["ID", "USER", "NAME", "STATE", "MADE WITH", "SCOPES", "CRATES", "CREATED", "LAST USED", "EXPIRES"],
@@ -104,11 +104,11 @@ pub fn revoke(
     })?;
     let ids = |tokens: &[Token]| tokens.iter().map(|token| token.id.to_string()).collect::<Vec<_>>().join(", ");
     match &revoked.tokens[..] {
-        [one] => println!("revoked the token {}", one.id),
-        several => println!("revoked {} tokens: {}", several.len(), ids(several)),
+        [one] => say!("revoked the token {}", one.id),
+        several => say!("revoked {} tokens: {}", several.len(), ids(several)),
     }
     if !revoked.valid_descendants.is_empty() {
-        println!(
+        say!(
             "still valid, and made with it: {}. Revoke them too with `supercargo admin token revoke {id} --with-descendants`",
             ids(&revoked.valid_descendants)
         );

@@ -4,7 +4,7 @@ use diesel::{Connection, PgConnection};
 use serde_json::json;
 
 use super::AdminError;
-use super::output::{print_json, print_table};
+use super::output::{print_json, print_table, say};
 use crate::database::audit::{Action, Actor, Event};
 use crate::database::users::{self, User};
 
@@ -17,7 +17,7 @@ pub fn create(connection: &mut PgConnection, operator: &Actor, login: &str, admi
         Ok::<_, AdminError>(user)
     })?;
     let what = if admin { "admin" } else { "user" };
-    println!("created the {what} {}; `supercargo admin token create --user {0}` makes a token", user.login);
+    say!("created the {what} {}; `supercargo admin token create --user {0}` makes a token", user.login);
     Ok(())
 }
 
@@ -28,9 +28,9 @@ pub fn set_admin(connection: &mut PgConnection, operator: &Actor, login: &str, a
         if users::set_admin(connection, user.id, admin)? {
             let action = if admin { Action::UserPromote } else { Action::UserDemote };
             Event::new(action).about(&user.login).record(connection, operator)?;
-            println!("{} is {} admin", user.login, if admin { "now an" } else { "no longer an" });
+            say!("{} is {} admin", user.login, if admin { "now an" } else { "no longer an" });
         } else {
-            println!("{} was {} admin already", user.login, if admin { "an" } else { "no" });
+            say!("{} was {} admin already", user.login, if admin { "an" } else { "no" });
         }
         Ok(())
     })
@@ -43,7 +43,7 @@ pub fn list(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminErr
             .iter()
             .map(|user| json!({ "id": user.id, "login": user.login, "name": user.name, "is_admin": user.is_admin }))
             .collect();
-        return print_json(&users);
+        return Ok(print_json(&users)?);
     }
     let admin = |user: &User| if user.is_admin { "yes" } else { "-" }.to_owned();
     print_table(

@@ -2,6 +2,7 @@
 
 use diesel::PgConnection;
 
+use super::output::say;
 use super::{AdminError, crate_name};
 use crate::database::audit::Actor;
 use crate::jobs::{self, delete_version};
@@ -19,7 +20,7 @@ pub fn delete(
     let num: Version = num.parse()?;
     let job = delete_version::request(connection, (&name, &num), reason, operator)?;
     queue::announce(connection, jobs::QUEUE)?;
-    println!(
+    say!(
         "{name} {num} is not served any more; the job {job} takes it out of the index and removes its file (see \
          `supercargo jobs show {job}`)"
     );

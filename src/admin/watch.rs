@@ -1,15 +1,16 @@
 //! `supercargo jobs watch`.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use diesel::PgConnection;
 
 use super::AdminError;
 use super::jobs::describe;
-use super::output::table;
+use super::output::{flush, print_json_line, say, show_screen, table};
 use crate::jobs;
+use crate::package::characters::plain;
 use crate::queue::inspection::{self, Gauges, JobView, Receipt, Selection};
 use crate::queue::registry::RegistryError;
 
@@ -17,18 +18,14 @@ use crate::queue::registry::RegistryError;
 const LINES: i64 = 12;
 /// How far back receipts are looked for that became visible late.
 const OVERLAP: i64 = 1000;
-/// To the corner, and from there everything away.
-const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Shows the queue until somebody ends it.
 pub fn watch(connection: &mut PgConnection, interval: Duration, as_json: bool) -> Result<(), AdminError> {
-    let mut out = io::stdout();
-    if out.is_terminal() && !as_json {
+    if io::stdout().is_terminal() && !as_json {
         let known = known()?;
         loop {
             let screen = screen(connection, &known)?;
-            write!(out, "{CLEAR}{screen}\n(every {interval:?}; Ctrl-C ends it)\n")?;
-            out.flush()?;
+            show_screen(&format!("{screen}\n(every {interval:?}; Ctrl-C ends it)"))?;
             std::thread::sleep(interval);
         }
     }
@@ -36,12 +33,12 @@ pub fn watch(connection: &mut PgConnection, interval: Duration, as_json: bool) -
     loop {
         for receipt in follower.new_receipts(connection)? {
             if as_json {
-                writeln!(out, "{}", serde_json::to_string(&receipt)?)?;
+                print_json_line(&receipt)?;
             } else {
-                writeln!(out, "{}", line(&receipt))?;
+                say!("{}", line(&receipt));
             }
         }
-        out.flush()?;
+        flush()?;
         std::thread::sleep(interval);
     }
 }
@@ -74,7 +71,8 @@ fn render(gauges: &[Gauges], owed: &[JobView], latest: &[Receipt]) -> String {
     screen.push_str(if owed.is_empty() { "\n\nNothing is owed.\n" } else { "\n\nNext:\n" });
     for job in owed {
         let key = job.key.as_deref().unwrap_or("-");
-        screen.push_str(&format!("  {} {} {key} {}, {} attempts\n", job.id, job.kind, job.state, job.attempts));
+        let line = format!("{} {} {key} {}, {} attempts", job.id, job.kind, job.state, job.attempts);
+        screen.push_str(&format!("  {}\n", plain(&line)));
     }
     screen.push_str(if latest.is_empty() { "\nNothing has ended yet.\n" } else { "\nLast:\n" });
     for receipt in latest {
@@ -86,7 +84,7 @@ fn render(gauges: &[Gauges], owed: &[JobView], latest: &[Receipt]) -> String {
 fn line(receipt: &Receipt) -> String {
     let text =
         format!("{} {} {} {}", receipt.id, receipt.kind, receipt.key.as_deref().unwrap_or("-"), describe(receipt));
-    text.replace('\n', " ")
+    plain(&text.replace('\n', " ")).into_owned()
 }
 
 /// Knows which receipts were shown.

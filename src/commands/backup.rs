@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::rehearsal::Rehearsal;
 use super::storage::Keeper;
 use super::{CommandError, Storage, data_dir};
+use crate::admin::output::{complain, print_json, say};
 use crate::backup::{self, Agreed, Directory, Made, Rehearsed, Restored, Source, Target};
 use crate::config::{BackupOptions, RestoreOptions};
 
@@ -21,12 +22,12 @@ pub(super) fn backup(options: &BackupOptions) -> Result<ExitCode, CommandError> 
     storage.close()?;
     let made = made?;
     if options.output.json {
-        println!("{}", serde_json::to_string_pretty(&made)?);
+        print_json(&made)?;
     } else {
-        println!("{}", told(&made, &directory));
+        say!("{}", told(&made, &directory));
     }
     for problem in &made.manifest.problems {
-        eprintln!("supercargo: the crate file of {} is not in the backup: {}", problem.version, problem.problem);
+        complain!("the crate file of {} is not in the backup: {}", problem.version, problem.problem);
     }
     Ok(if made.manifest.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
@@ -74,21 +75,21 @@ fn check(options: &BackupOptions, directory: &Directory) -> Result<ExitCode, Com
     if options.output.json {
         let mut told = serde_json::to_value(&checked)?;
         told["rehearsal"] = serde_json::to_value(&rehearsed)?;
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        print_json(&told)?;
     } else {
         let restored = rehearsed.as_ref().map_or_else(String::new, |Rehearsed { seconds, .. }| {
             format!("; it was restored into a throw-away registry in {seconds:.1} s")
         });
-        println!(
+        say!(
             "the backup {} is as it was written: {} crates, {} versions, {} crate files{restored}",
-            manifest.name, manifest.crates, manifest.versions, manifest.files
+            manifest.name,
+            manifest.crates,
+            manifest.versions,
+            manifest.files
         );
     }
     for problem in &manifest.problems {
-        eprintln!(
-            "supercargo: the crate file of {} was not in it from the start: {}",
-            problem.version, problem.problem
-        );
+        complain!("the crate file of {} was not in it from the start: {}", problem.version, problem.problem);
     }
     let agreed = rehearsed.map(|rehearsed| rehearsed.agreed).unwrap_or_default();
     list_disagreements(&agreed);
@@ -99,7 +100,7 @@ fn check(options: &BackupOptions, directory: &Directory) -> Result<ExitCode, Com
 /// Names the crates that do not agree.
 fn list_disagreements(agreed: &Agreed) {
     for one in &agreed.not_in_agreement {
-        eprintln!("supercargo: the crate {} does not agree with the index: {}", one.crate_name, one.problem);
+        complain!("the crate {} does not agree with the index: {}", one.crate_name, one.problem);
     }
 }
 
@@ -109,8 +110,8 @@ fn after_restore(agreed: &Agreed) -> ExitCode {
     match agreed.not_in_agreement.len() {
         0 => ExitCode::SUCCESS,
         count => {
-            eprintln!(
-                "supercargo: everything is restored, but {count} crates do not agree with the index: start the registry, and \
+            complain!(
+                "everything is restored, but {count} crates do not agree with the index: start the registry, and \
                  run `supercargo verify --repair`"
             );
             ExitCode::from(INCOMPLETE)
@@ -136,16 +137,19 @@ pub(super) fn restore(options: &RestoreOptions) -> Result<ExitCode, CommandError
     }
     let restored = finished?;
     if options.output.json {
-        println!("{}", serde_json::to_string_pretty(&restored)?);
+        print_json(&restored)?;
         return Ok(after_restore(&restored.agreed));
     }
     let Restored { manifest, agreed: agreed @ Agreed { rendered, taken_out, .. }, seconds } = &restored;
-    println!(
+    say!(
         "restored {}: {} crates, {} versions, {} crate files, in {seconds:.1} s",
-        manifest.name, manifest.crates, manifest.versions, manifest.files
+        manifest.name,
+        manifest.crates,
+        manifest.versions,
+        manifest.files
     );
     if *rendered > 0 || *taken_out > 0 {
-        println!(
+        say!(
             "the index was ahead of the database: {rendered} crates were made to agree, and {taken_out} taken out; what was \
              published while the backup was made has to be published again"
         );
@@ -166,11 +170,11 @@ fn restore_index(
     storage.close()?;
     let restored = restored?;
     if options.output.json {
-        println!("{}", serde_json::to_string_pretty(&restored)?);
+        print_json(&restored)?;
         return Ok(after_restore(&restored.agreed));
     }
     let Restored { manifest, agreed: agreed @ Agreed { rendered, taken_out, .. }, seconds } = &restored;
-    println!(
+    say!(
         "restored the index of {}, in {seconds:.1} s; {rendered} crates were made to agree with the database, and \
          {taken_out} taken out",
         manifest.name

@@ -12,6 +12,7 @@ use super::signals::Signals;
 use super::verify::{read_token, stop_on_signal};
 use super::working::worker_name;
 use super::{CommandError, Storage};
+use crate::admin::output::{print_json, say};
 use crate::config::ImportOptions;
 use crate::crate_store::CrateStore;
 use crate::database::owners::Owner;
@@ -31,9 +32,9 @@ pub(super) fn import(options: &ImportOptions) -> Result<(), CommandError> {
     let summary = summary?;
     closed?;
     if options.output.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+        print_json(&summary)?;
     } else {
-        print!("{}", summary.to_text());
+        say!("{}", summary.to_text().trim_end());
     }
     match (summary.interrupted, summary.failed.len(), summary.without_categories.len()) {
         (true, _, _) => Err(CommandError::new("interrupted: start it again to go on")),

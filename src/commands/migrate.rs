@@ -1,6 +1,7 @@
 //! `supercargo migrate`.
 
 use super::{CommandError, Storage};
+use crate::admin::output::say;
 use crate::config::StorageOptions;
 use crate::database::embedded;
 use crate::database::migrations;
@@ -18,10 +19,10 @@ pub(super) fn migrate(options: &StorageOptions) -> Result<(), CommandError> {
         },
     };
     for migration in &applied {
-        println!("applied {migration}");
+        say!("applied {migration}");
     }
     if applied.is_empty() {
-        println!("the database is up to date");
+        say!("the database is up to date");
     }
     Ok(())
 }

@@ -36,6 +36,7 @@ pub use error::CommandError;
 use reporting::Reporting;
 pub use storage::Storage;
 
+use crate::admin::output::complain;
 use crate::config::{self, Cli, Command, JobsCommand, StorageOptions};
 use crate::{admin, fault};
 
@@ -68,7 +69,7 @@ pub fn run(cli: Cli) -> ExitCode {
         reporting.close();
     }
     done.unwrap_or_else(|error| {
-        eprintln!("supercargo: {error}");
+        complain!("{error}");
         ExitCode::FAILURE
     })
 }

@@ -1,6 +1,5 @@
 //! `supercargo monitor`.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -11,6 +10,7 @@ use serde_json::Value;
 
 use super::signals::Signals;
 use super::{CommandError, privacy, storage};
+use crate::admin::output::{flush, print_json_line, say};
 use crate::config::MonitorOptions;
 use crate::index::Remote;
 use crate::monitor::delivery::{self, Receivers};
@@ -27,7 +27,7 @@ pub(super) fn monitor(options: &MonitorOptions) -> ExitCode {
     match look_after(options) {
         Ok(severity) => ExitCode::from(severity.exit_code()),
         Err(error) => {
-            println!("SUPERCARGO UNKNOWN - {error}");
+            say!("SUPERCARGO UNKNOWN - {error}");
             ExitCode::from(Severity::Unknown.exit_code())
         }
     }
@@ -97,14 +97,13 @@ impl<'a> Monitor<'a> {
     }
 
     fn print(&self, findings: &[Finding]) -> Result<(), CommandError> {
-        let mut out = std::io::stdout().lock();
         if self.options.json {
             let pages = self.pages.as_ref().map_or(Value::Null, |(_, file)| delivery::describe(file));
-            writeln!(out, "{}", report::json(&self.rules.name, Utc::now(), findings, &pages))?;
+            print_json_line(&report::json(&self.rules.name, Utc::now(), findings, &pages))?;
         } else {
-            writeln!(out, "{}", report::line(findings))?;
+            say!("{}", report::line(findings));
         }
-        Ok(out.flush()?)
+        Ok(flush()?)
     }
 
     /// Looks until it is told to stop. A line is printed when the text changes in more than its numbers; with --json each time.
@@ -181,10 +180,10 @@ fn test_page(options: &MonitorOptions) -> Result<Severity, CommandError> {
         };
         for (receiver, sent) in receivers.send_to_all(&event) {
             match sent {
-                Ok(()) => println!("{receiver}: took the {}", action.word()),
+                Ok(()) => say!("{receiver}: took the {}", action.word()),
                 Err(error) => {
                     worst = Severity::Critical;
-                    println!("{receiver}: did not take the {}: {}", action.word(), JobError::own(error));
+                    say!("{receiver}: did not take the {}: {}", action.word(), JobError::own(error));
                 }
             }
         }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::CommandError;
 use super::signals::Signals;
 use super::storage::{connect, git_program};
+use crate::admin::output::complain;
 use crate::backup::{self, Checked, Directory, Rehearsed, Stage};
 use crate::config::StorageOptions;
 use crate::database::embedded::{self, Cluster};
@@ -38,7 +39,7 @@ impl Rehearsal {
             // Locked until the process ends, so that the other thread says nothing of what was taken from it.
             let mut throw_away = shared.lock();
             if let Some(Err(error)) = throw_away.take().map(ThrowAway::remove) {
-                eprintln!("supercargo: {error}");
+                complain!("{error}");
             }
             std::process::exit(128 + signal as i32);
         })?;

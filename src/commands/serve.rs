@@ -20,6 +20,7 @@ use super::storage::Keeper;
 use super::tls::Certificate;
 use super::working::{Following, Shared, Working};
 use super::{CommandError, Storage};
+use crate::admin::output::say;
 use crate::config::{AccessOptions, ServeOptions, WhoMayCreate};
 use crate::database::rate_limits::RateLimits;
 use crate::database::upload_allowance::UploadAllowance;
@@ -185,24 +186,22 @@ fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<()
     if !std::io::stdout().is_terminal() {
         return Ok(());
     }
-    println!("\nThe registry is at {base_url}. To use it, put this into .cargo/config.toml:\n");
-    println!("    [registries.supercargo]\n    index = \"sparse+{base_url}/index/\"\n");
+    say!("\nThe registry is at {base_url}. To use it, put this into .cargo/config.toml:\n");
+    say!("    [registries.supercargo]\n    index = \"sparse+{base_url}/index/\"\n");
     if auth_required {
-        println!("    [registry]\n    global-credential-providers = [\"cargo:token\"]\n");
+        say!("    [registry]\n    global-credential-providers = [\"cargo:token\"]\n");
     }
     if base_url.starts_with("https://") {
-        println!(
-            "If clients don't know the authority behind its certificate, name them that one's certificate as well:\n"
-        );
-        println!("    [http]\n    cainfo = \"/path/to/authority.pem\"\n");
+        say!("If clients don't know the authority behind its certificate, name them that one's certificate as well:\n");
+        say!("    [http]\n    cainfo = \"/path/to/authority.pem\"\n");
     }
     let token = storage.data_dir.admin_token_file();
     if token.exists() {
-        println!("To publish, log in with the token of the user `admin`:\n");
-        println!("    cargo login --registry supercargo < {}", token.display());
-        println!("    cargo publish --registry supercargo\n");
+        say!("To publish, log in with the token of the user `admin`:\n");
+        say!("    cargo login --registry supercargo < {}", token.display());
+        say!("    cargo publish --registry supercargo\n");
     } else {
-        println!("To publish, make a user and a token with `supercargo admin user create` and `admin token create`.\n");
+        say!("To publish, make a user and a token with `supercargo admin user create` and `admin token create`.\n");
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ use super::signals::Signals;
 use super::storage::Keeper;
 use super::working::worker_name;
 use super::{CommandError, Storage};
+use crate::admin::output::{complain, print_json, say};
 use crate::config::VerifyOptions;
 use crate::database::owners::Owner;
 use crate::database::verify_reports;
@@ -42,7 +43,7 @@ pub(super) fn verify(options: &VerifyOptions) -> ExitCode {
     match try_to(options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("supercargo: {error}");
+            complain!("{error}");
             ExitCode::from(FAILED)
         }
     }
@@ -58,9 +59,9 @@ fn try_to(options: &VerifyOptions) -> Result<u8, CommandError> {
     if options.output.json {
         let mut document = ended.report.to_json();
         document["interrupted"] = ended.interrupted.into();
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        print_json(&document)?;
     } else {
-        print!("{}", ended.report.to_text());
+        say!("{}", ended.report.to_text().trim_end());
     }
     Ok(match (ended.interrupted, ended.report.agrees()) {
         (true, _) => INTERRUPTED,

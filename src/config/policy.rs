@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::package::Policy;
-use crate::package::policy::{AllowedRegistries, RequiredMetadata};
+use crate::package::policy::{AllowedRegistries, PortablePaths, RequiredMetadata};
 
 /// The demands that an operator chooses.
 #[derive(Args, Debug, Clone)]
@@ -28,6 +28,12 @@ pub struct PolicyOptions {
     /// Crates then have to be published in the order of their dependencies, and can't depend on each other in a circle.
     #[arg(long, env = "SUPERCARGO_REQUIRE_KNOWN_DEPENDENCIES")]
     pub require_known_dependencies: bool,
+    /// Whether to `warn` about or `refuse` a package with paths that Windows cannot hold
+    ///
+    /// Such as `aux.rs`, which is a device there, names that end with a dot or a space, and directories that differ only by
+    /// case. Paths that would overwrite each other are always refused.
+    #[arg(long, env = "SUPERCARGO_PORTABLE_PATHS", value_name = "warn|refuse", default_value_t)]
+    pub portable_paths: PortablePaths,
 }
 
 impl PolicyOptions {
@@ -38,6 +44,7 @@ impl PolicyOptions {
             allow_wildcard_dependencies: self.allow_wildcard_dependencies,
             allowed_registries: self.allowed_registries.clone(),
             require_known_dependencies: self.require_known_dependencies,
+            portable_paths: self.portable_paths,
         }
     }
 }
@@ -48,6 +55,7 @@ mod tests {
 
     use super::PolicyOptions;
     use crate::package::Policy;
+    use crate::package::policy::PortablePaths;
 
     #[derive(Parser)]
     struct Wrapped {
@@ -67,12 +75,14 @@ mod tests {
             allow_wildcard_dependencies: true,
             allowed_registries: "crates-io".parse().unwrap(),
             require_known_dependencies: true,
+            portable_paths: PortablePaths::Refuse,
         };
         let arguments = [
             "--require-metadata=readme",
             "--allow-wildcard-dependencies",
             "--allowed-registries=crates-io",
             "--require-known-dependencies",
+            "--portable-paths=refuse",
         ];
         assert_eq!(policy(&arguments).unwrap(), chosen);
         assert!(policy(&["--require-metadata=licence"]).is_err() && policy(&["--allowed-registries=x"]).is_err());

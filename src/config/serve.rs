@@ -62,6 +62,14 @@ pub struct ServeOptions {
     /// The most dependencies of a version, of all kinds and targets
     #[arg(long, env = "SUPERCARGO_MAX_DEPENDENCIES", value_name = "COUNT", default_value_t = Limits::default().max_dependencies)]
     pub max_dependencies: usize,
+    /// The longest line of a version in the index, in bytes; features and dependencies are what makes it long
+    #[arg(long, env = "SUPERCARGO_MAX_INDEX_LINE_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_index_line)]
+    pub max_index_line_size: usize,
+    /// The largest file of a crate in the index, in bytes
+    ///
+    /// Each publish and yank of a crate writes its whole file, and cargo reads the whole of it.
+    #[arg(long, env = "SUPERCARGO_MAX_INDEX_FILE_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_index_file)]
+    pub max_index_file_size: u64,
     #[command(flatten)]
     pub policy: PolicyOptions,
     /// How long counted downloads gather in memory before they are written to the database
@@ -88,6 +96,8 @@ impl ServeOptions {
             max_features: self.max_features,
             max_feature_values: self.max_features,
             max_dependencies: self.max_dependencies,
+            max_index_line: self.max_index_line_size,
+            max_index_file: self.max_index_file_size,
             ..Limits::default()
         }
     }

@@ -69,16 +69,18 @@ pub fn crates(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<Cou
 
 /// A crate of any spelling of this name, unless the index shows none of its versions.
 pub fn find_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<CountedCrate>> {
-    let id: Option<i32> = crates::table
+    let found = crates::table
+        .left_join(crate_downloads::table)
+        .left_join(versions::table.on(crates::default_version_id.eq(versions::id.nullable())))
         .filter(crates::canonical_name.eq(name.canonical()))
         .filter(crates::version_count.gt(0))
-        .select(crates::id)
+        .select((
+            CrateRow::as_select(),
+            (crate_downloads::downloads.nullable(), crate_downloads::recent.nullable(), versions::num.nullable()),
+        ))
         .first(connection)
         .optional()?;
-    Ok(match id {
-        Some(id) => crates(connection, &[id])?.pop(),
-        None => None,
-    })
+    Ok(found.map(counted))
 }
 
 /// A version, queued or published.
@@ -97,7 +99,6 @@ pub struct VersionRow {
     pub commit_id: Option<String>,
     pub created_at: DateTime<Utc>,
     pub published_at: Option<DateTime<Utc>>,
-    pub manifest: serde_json::Value,
 }
 
 /// A version with its crate's name, who published it, and its downloads.
@@ -110,46 +111,54 @@ pub struct CountedVersion {
     pub downloads: i64,
 }
 
-/// Which versions.
-#[derive(Clone, Copy, Debug)]
-pub enum Versions<'a> {
-    /// Those of a crate that the index shows.
-    OfCrate(i32),
-    /// These, queued ones included.
-    Ids(&'a [i32]),
+/// Whether the features of versions are wanted, which may be longer than everything else together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Features {
+    Included,
+    LeftOut,
 }
 
-/// Versions, the one accepted last first.
-pub fn versions(connection: &mut PgConnection, which: Versions<'_>) -> QueryResult<Vec<CountedVersion>> {
-    type Loaded = (VersionRow, CrateName, Option<User>, Option<i64>);
+/// The versions of a crate that the index shows, by id and number alone, the one accepted last first.
+pub fn shown_versions(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<(i32, Version)>> {
+    versions::table
+        .filter(versions::crate_id.eq(crate_id))
+        .filter(versions::effective_yanked.is_not_null())
+        .order(versions::id.desc())
+        .select((versions::id, versions::num))
+        .load(connection)
+}
+
+/// These versions, queued ones included, in the order of the ids.
+pub fn versions(connection: &mut PgConnection, ids: &[i32], features: Features) -> QueryResult<Vec<CountedVersion>> {
+    type Loaded = (VersionRow, CrateName, Option<User>, Option<i64>, serde_json::Value);
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let query = versions::table
         .inner_join(crates::table)
         .left_join(users::table)
         .left_join(version_downloads::table)
-        .order(versions::id.desc())
-        .select((
-            VersionRow::as_select(),
-            crates::name,
-            Option::<User>::as_select(),
-            version_downloads::downloads.nullable(),
-        ))
-        .into_boxed();
-    let loaded: Vec<Loaded> = match which {
-        Versions::OfCrate(id) => {
-            query.filter(versions::crate_id.eq(id)).filter(versions::effective_yanked.is_not_null()).load(connection)?
+        .filter(versions::id.eq_any(ids));
+    let (row, name) = (VersionRow::as_select(), crates::name);
+    let (user, downloads) = (Option::<User>::as_select(), version_downloads::downloads.nullable());
+    let loaded: Vec<Loaded> = match features {
+        Features::Included => query.select((row, name, user, downloads, versions::manifest)).load(connection)?,
+        Features::LeftOut => {
+            query.select((row, name, user, downloads, versions::manifest.remove("features"))).load(connection)?
         }
-        Versions::Ids(ids) => query.filter(versions::id.eq_any(ids)).load(connection)?,
     };
-    Ok(loaded
+    let mut found: Vec<CountedVersion> = loaded
         .into_iter()
-        .map(|(mut row, crate_name, published_by, downloads)| CountedVersion {
-            about: About::from_json(row.manifest.take()),
+        .map(|(row, crate_name, published_by, downloads, manifest)| CountedVersion {
+            about: About::from_json(manifest),
             row,
             crate_name,
             published_by,
             downloads: downloads.unwrap_or(0),
         })
-        .collect())
+        .collect();
+    found.sort_by_key(|one| ids.iter().position(|id| *id == one.row.id));
+    Ok(found)
 }
 
 /// The README of a version, if it came with one.

@@ -19,6 +19,7 @@ use super::caller::Authority;
 use super::schema::{api_tokens, users};
 use super::scope::{CratePattern, Scope};
 use super::users::{self as accounts, User};
+use crate::package::characters::{HiddenCharacter, check_line};
 
 /// Lets people and secret scanners recognise a token of ours.
 pub const PREFIX: &str = "sct_";
@@ -161,8 +162,10 @@ pub struct NewToken {
 pub enum CreateTokenError {
     #[error("the system gives no randomness")]
     Randomness(#[from] rand::rngs::SysError),
-    #[error("{0:?} can't be a token's name: give it 1 to {MAX_NAME} characters, none of them a control character")]
+    #[error("{0:?} can't be a token's name: give it 1 to {MAX_NAME} characters")]
     Name(String),
+    #[error("{0:?} can't be a token's name: it contains {1}, remove it")]
+    Character(String, HiddenCharacter),
     #[error("an empty list of {0} would make a token that is good for nothing: leave it out for no restriction")]
     Nothing(&'static str),
     #[error("a token that ends on {0} would be over already: give a time in the future")]
@@ -189,9 +192,10 @@ impl NewToken {
 
     fn check(&self) -> Result<(), CreateTokenError> {
         let name = self.name.trim();
-        if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+        if name.is_empty() || name.chars().count() > MAX_NAME {
             return Err(CreateTokenError::Name(self.name.chars().take(MAX_NAME).collect()));
         }
+        check_line(name).map_err(|found| CreateTokenError::Character(name.to_owned(), found))?;
         if self.scopes.as_ref().is_some_and(Vec::is_empty) {
             return Err(CreateTokenError::Nothing("scopes"));
         }

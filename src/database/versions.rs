@@ -86,6 +86,39 @@ pub fn find(connection: &mut PgConnection, crate_id: i32, num: &Version) -> Quer
         .optional()
 }
 
+/// What a publish meets among the versions of its crate.
+#[derive(Clone, Debug)]
+pub struct Met {
+    /// The version that has the number, whatever its build metadata.
+    pub same: Option<VersionStatus>,
+    /// Bytes of the lines that the crate's file in the index has, or is to have.
+    pub index_bytes: u64,
+}
+
+/// Looks in one statement for the version that has this number, and for the size of the crate's index file.
+pub fn meet(connection: &mut PgConnection, crate_id: i32, num: &Version) -> QueryResult<Met> {
+    use diesel::dsl::{count_star, sum};
+    diesel::define_sql_function!(fn octet_length(text: diesel::sql_types::Text) -> diesel::sql_types::Integer);
+    let lines = diesel::alias!(versions as lines);
+    let of_crate = lines
+        .filter(lines.field(versions::crate_id).eq(crate_id))
+        .filter(lines.field(versions::deletion_wanted_at).is_null());
+    let (same, bytes, breaks): (Option<VersionStatus>, Option<i64>, Option<i64>) = crates::table
+        .find(crate_id)
+        .left_join(
+            versions::table
+                .on(versions::crate_id.eq(crates::id).and(versions::num_without_build.eq(num.without_build()))),
+        )
+        .select((
+            Option::<VersionStatus>::as_select(),
+            of_crate.select(sum(octet_length(lines.field(versions::index_line)))).single_value(),
+            of_crate.select(count_star()).single_value(),
+        ))
+        .first(connection)?;
+    let size = bytes.unwrap_or(0) + breaks.unwrap_or(0);
+    Ok(Met { same, index_bytes: u64::try_from(size).unwrap_or(0) })
+}
+
 /// The version of exactly this name and number, and its crate file, unless it was deleted.
 pub fn crate_file(
     connection: &mut PgConnection,

@@ -22,6 +22,7 @@ use crate::database::{Pool, crates, versions};
 use crate::fault;
 use crate::index::path::index_path;
 use crate::jobs::restoration::{Fate, IndexedVersion, Restorable, restore};
+use crate::package::characters::plain;
 use crate::package::{CrateName, Limits};
 use crate::upstream::{Upstream, download_url};
 
@@ -235,7 +236,7 @@ impl Summary {
         let mut list = |title: &str, of: &BTreeMap<String, String>| {
             if !of.is_empty() {
                 text.push_str(&format!("{title} ({}):\n", of.len()));
-                of.iter().for_each(|(what, why)| text.push_str(&format!("    {what}: {why}\n")));
+                of.iter().for_each(|(what, why)| text.push_str(&format!("    {}: {}\n", plain(what), plain(why))));
             }
         };
         list("not taken", &self.failed);

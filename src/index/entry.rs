@@ -14,6 +14,7 @@ use semver::VersionReq;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use crate::package::characters::is_hidden;
 use crate::package::dependency::{Dependency, DependencyKind};
 use crate::package::features::{self, Features};
 use crate::package::{Checksum, CrateName, Package, Version};
@@ -206,7 +207,7 @@ fn yanked_line(line: &str, yanked: bool) -> Result<Cow<'_, str>, EntryError> {
 
 /// A value for a message: its beginning, without what a terminal would obey.
 fn plain(value: &str) -> String {
-    value.chars().take(80).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    value.chars().take(80).map(|c| if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Where the values of a field of the outermost object lie, in a line that is known to be a JSON object.

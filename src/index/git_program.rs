@@ -21,6 +21,7 @@ use nix::unistd::Pid;
 
 use super::error::IndexError;
 use super::git_limits::{Dies, GitLimits};
+use crate::package::characters::PlainLines;
 
 /// How often a running command is looked at.
 const POLL: Duration = Duration::from_millis(5);
@@ -154,7 +155,7 @@ pub(super) fn run_to_its_end(mut command: Command, limit: Duration) -> std::io::
 pub fn readable_stderr(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    if lines.is_empty() { "it said nothing".to_owned() } else { lines.join("\n") }
+    if lines.is_empty() { "it said nothing".to_owned() } else { PlainLines(&lines.join("\n")).to_string() }
 }
 
 /// Waits for the command; `None`: the time was over and it was killed.

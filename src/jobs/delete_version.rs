@@ -16,6 +16,7 @@ use crate::database::caller::{Caller, Denied};
 use crate::database::crates::Crate;
 use crate::database::{crates, versions};
 use crate::fault;
+use crate::package::characters::{HiddenCharacter, check_line};
 use crate::package::{CrateName, Version};
 use crate::queue::{Enqueue, EnqueueError, Job, JobId, Member, Policy};
 
@@ -53,6 +54,8 @@ pub enum DeleteError {
     Deleted { name: CrateName, num: Version, reason: String },
     #[error("a deletion needs a reason of 1 to {MAX_REASON} characters: it is shown to whoever looks for the version")]
     Reason,
+    #[error("a deletion needs a reason without {0}: remove it, because the reason is printed in terminals")]
+    Character(HiddenCharacter),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -100,9 +103,10 @@ pub fn request(
 
 fn checked(reason: &str) -> Result<&str, DeleteError> {
     let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > MAX_REASON || reason.contains('\0') {
+    if reason.is_empty() || reason.chars().count() > MAX_REASON {
         return Err(DeleteError::Reason);
     }
+    check_line(reason).map_err(DeleteError::Character)?;
     Ok(reason)
 }
 

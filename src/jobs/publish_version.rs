@@ -22,8 +22,9 @@ use crate::database::scope::Scope;
 use crate::database::versions::{NewVersion, VersionStatus};
 use crate::database::{crates, dependencies, owners, reserved_names, versions};
 use crate::fault;
+use crate::package::limits::LimitError;
 use crate::package::policy::UnknownDependency;
-use crate::package::{CrateName, Package, Version};
+use crate::package::{CrateName, Limits, Package, Version};
 use crate::queue::EnqueueError;
 use crate::queue::{Enqueue, Job, JobId, Member, Policy};
 
@@ -70,6 +71,8 @@ pub enum PublishError {
     Denied(#[from] Denied),
     #[error(transparent)]
     RateLimited(Box<RateLimited>),
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     #[error("{}", duplicate(.name, .given, .existing))]
     Duplicate { name: CrateName, given: Version, existing: Box<VersionStatus> },
     #[error("the crate file was removed while the version was being accepted: store it again")]
@@ -113,7 +116,15 @@ pub struct Accepted {
     pub created_crate: bool,
 }
 
-/// Refuses what need not be read any further, and answers the limits that hold for this crate. The same is asked again
+/// What is known of a crate before a publish of it is read.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    pub limits: CrateLimits,
+    /// Bytes of its file in the index.
+    pub index_bytes: u64,
+}
+
+/// Refuses what need not be read any further, and answers what the rest is to be held against. The same is asked again
 /// under the crate's lock by [`request`].
 pub fn check(
     connection: &mut PgConnection,
@@ -121,21 +132,21 @@ pub fn check(
     num: &Version,
     caller: &Caller,
     admission: &Admission,
-) -> Result<CrateLimits, PublishError> {
-    let (scope, limits) = match crates::find(connection, name)? {
+) -> Result<Known, PublishError> {
+    let (scope, known) = match crates::find(connection, name)? {
         Some(found) => {
-            check_existing(connection, &found, name, num, caller)?;
-            (Scope::PublishUpdate, found.limits)
+            let index_bytes = check_existing(connection, &found, name, num, caller)?;
+            (Scope::PublishUpdate, Known { limits: found.limits, index_bytes })
         }
         None => {
             check_new(connection, name, caller, admission)?;
-            (Scope::PublishNew, CrateLimits::default())
+            (Scope::PublishNew, Known::default())
         }
     };
     let limited = admission.rate_limits.peek(connection, caller.user.id, &caller.user.login, scope)?;
     match limited {
         Some(limited) => Err(PublishError::RateLimited(Box::new(limited))),
-        None => Ok(limits),
+        None => Ok(known),
     }
 }
 
@@ -158,13 +169,14 @@ fn check_new(
     }
 }
 
+/// Answers the bytes of the crate's file in the index.
 fn check_existing(
     connection: &mut PgConnection,
     found: &Crate,
     name: &CrateName,
     num: &Version,
     caller: &Caller,
-) -> Result<(), PublishError> {
+) -> Result<u64, PublishError> {
     caller.may(Scope::PublishUpdate, name)?;
     if found.name != *name {
         return Err(PublishError::OtherSpelling { given: name.clone(), original: found.name.clone() });
@@ -177,11 +189,12 @@ fn check_existing(
             owners: owners.join(", "),
         });
     }
-    match versions::find(connection, found.id, num)? {
+    let met = versions::meet(connection, found.id, num)?;
+    match met.same {
         Some(existing) => {
             Err(PublishError::Duplicate { name: name.clone(), given: num.clone(), existing: Box::new(existing) })
         }
-        None => Ok(()),
+        None => Ok(met.index_bytes),
     }
 }
 
@@ -208,7 +221,7 @@ pub fn unknown_dependencies(
 pub fn request(
     connection: &mut PgConnection,
     package: &Package,
-    index_line: &str,
+    (index_line, limits): (&str, &Limits),
     caller: &Caller,
     admission: &Admission,
     is_stored: impl FnOnce() -> Result<bool, CrateStoreError>,
@@ -223,7 +236,8 @@ pub fn request(
             owners::add(connection, krate.id, user.id)?;
             Scope::PublishNew
         } else {
-            check_existing(connection, &krate, &package.name, &package.version, caller)?;
+            let bytes = check_existing(connection, &krate, &package.name, &package.version, caller)?;
+            limits.check_index_file(bytes, index_line)?;
             Scope::PublishUpdate
         };
         if let Some(limited) = admission.rate_limits.draw(connection, user.id, &user.login, scope)? {

@@ -70,7 +70,8 @@ impl IndexedVersion {
         };
         let refusal = problem
             .or_else(|| contents::refusal(crate_file, name, num, limits))
-            .or_else(|| policy::check_keywords(&contents.keywords).err().map(|refused| refused.to_string()));
+            .or_else(|| policy::check_keywords(&contents.keywords).err().map(|refused| refused.to_string()))
+            .or_else(|| limits.check_index_line(&self.line).err().map(|error| error.to_string()));
         Ok(Restorable { size: crate_file.len(), contents, refusal, indexed: self })
     }
 }

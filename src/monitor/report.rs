@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Measure, Severity};
+use crate::package::characters::plain;
 
 /// The worst of what was found.
 pub fn worst(findings: &[Finding]) -> Severity {
@@ -24,7 +25,7 @@ pub fn line(findings: &[Finding]) -> String {
     let said = said.replace('|', "/").split_whitespace().collect::<Vec<_>>().join(" ");
     let measures: Vec<String> =
         findings.iter().filter_map(|finding| Some(measure(finding.check, finding.measure.as_ref()?))).collect();
-    let line = format!("SUPERCARGO {} - {said}", status.word());
+    let line = format!("SUPERCARGO {} - {}", status.word(), plain(&said));
     if measures.is_empty() { line } else { format!("{line} | {}", measures.join(" ")) }
 }
 

@@ -96,8 +96,9 @@ impl Contents {
 /// Why a publish of this package would be refused by the rules for all packages; None if it would not.
 pub fn refusal(crate_file: &[u8], name: &CrateName, version: &Version, limits: &Limits) -> Option<String> {
     let checked = || -> Result<(), super::Refusal> {
-        let text = tarball::read_manifest(crate_file, name, version, limits)?;
+        let text = tarball::read(crate_file, name, version, limits)?.manifest;
         let manifest = Manifest::parse(&text, &RegistryUrls::default())?;
+        manifest.check_texts()?;
         limits.check(&manifest)?;
         features::check(&manifest.features, &manifest.dependencies)?;
         Ok(())

@@ -192,6 +192,25 @@ impl Dependency {
         })
     }
 
+    /// Its texts that have no form of their own.
+    pub fn texts(&self) -> impl Iterator<Item = &String> {
+        let Self {
+            name: _,
+            rename: _,
+            requirement: _,
+            features,
+            optional: _,
+            default_features: _,
+            target,
+            kind: _,
+            registry,
+            public: _,
+            artifact,
+        } = self;
+        let artifact = artifact.iter().flat_map(|artifact| artifact.kinds.iter().chain(&artifact.target));
+        features.iter().chain(target).chain(registry).chain(artifact)
+    }
+
     /// The key in the manifest: what features call the dependency.
     pub fn key(&self) -> &str {
         self.rename.as_deref().unwrap_or(self.name.as_str())

@@ -1,7 +1,9 @@
 //! A value of somebody else's, shown inside a message: in backticks, on one line, and never so long that the message
 //! drowns in it.
 
-use std::fmt::{self, Write};
+use std::fmt;
+
+use super::characters::write_character;
 
 /// Characters that are shown before the rest is cut off.
 const SHOWN: usize = 80;
@@ -12,7 +14,7 @@ const REMARKED: usize = 500;
 /// Values that are listed before the rest is only counted.
 const LISTED: usize = 20;
 
-/// Shows a string as an error text may: control characters escaped, at most 80 characters, in backticks.
+/// Shows a string as an error text may: hidden characters escaped, at most 80 characters, in backticks.
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt<'a>(pub &'a str);
 
@@ -37,15 +39,8 @@ impl fmt::Display for Remark<'_> {
     }
 }
 
-fn write_plain(f: &mut fmt::Formatter<'_>, characters: impl Iterator<Item = char>) -> fmt::Result {
-    for character in characters {
-        if character.is_control() {
-            write!(f, "{}", character.escape_default())?;
-        } else {
-            f.write_char(character)?;
-        }
-    }
-    Ok(())
+fn write_plain(f: &mut fmt::Formatter<'_>, mut characters: impl Iterator<Item = char>) -> fmt::Result {
+    characters.try_for_each(|character| write_character(f, character))
 }
 
 /// Several of them, at most 20, with commas between them; `none` if there are none.
@@ -71,7 +66,7 @@ mod tests {
     #[test]
     fn a_short_value_is_shown_whole_and_a_long_one_is_cut() {
         assert_eq!(Excerpt("serde").to_string(), "`serde`");
-        assert_eq!(Excerpt("a\nb\0").to_string(), "`a\\nb\\u{0}`");
+        assert_eq!(Excerpt("a\nb\0\u{202e}").to_string(), "`a\\nb\\u{0}\\u{202e}`");
         assert_eq!(Excerpt(&"x".repeat(500)).to_string(), format!("`{}…`", "x".repeat(80)));
     }
 

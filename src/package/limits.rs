@@ -32,6 +32,12 @@ pub struct Limits {
     pub max_feature_values: usize,
     /// Dependencies of a version, of all kinds and targets. 500 by default.
     pub max_dependencies: usize,
+    /// Bytes of a version's line in the index. 64 KiB by default; the largest of a well-known crate on crates.io with not
+    /// more features than a publish may have is half of that.
+    pub max_index_line: usize,
+    /// Bytes of a crate's file in the index. 8 MiB by default. The whole file is written anew by each publish and yank of the
+    /// crate, and cargo reads the whole of it.
+    pub max_index_file: u64,
 }
 
 /// A manifest that says more than it may.
@@ -67,6 +73,22 @@ pub enum LimitError {
         /// The limit.
         limit: usize,
     },
+    /// The version's line in the index is too long.
+    #[error("the line of this version in the index would have {}, above the limit of {}; shorten what it consists of, which are the features and dependencies in Cargo.toml, or ask the registry's operator for a higher limit", ByteSize(*.size as u64), ByteSize(*.limit as u64))]
+    IndexLine {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The crate's file in the index is too large.
+    #[error("with this version the file of the crate in the index would have {}, above the limit of {}; go on with a crate of another name, delete old versions, or ask the registry's operator for a higher limit", ByteSize(*.size), ByteSize(*.limit))]
+    IndexFile {
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
 }
 
 impl Limits {
@@ -87,6 +109,26 @@ impl Limits {
         let (count, limit) = (manifest.dependencies.len(), self.max_dependencies);
         if count > limit { Err(LimitError::Dependencies { count, limit }) } else { Ok(()) }
     }
+
+    /// Measures a version's line in the index, without its line break.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError::IndexLine`].
+    pub fn check_index_line(&self, line: &str) -> Result<(), LimitError> {
+        let (size, limit) = (line.len(), self.max_index_line);
+        if size > limit { Err(LimitError::IndexLine { size, limit }) } else { Ok(()) }
+    }
+
+    /// Measures a crate's file in the index with a further line, which is to follow so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError::IndexFile`].
+    pub fn check_index_file(&self, bytes: u64, line: &str) -> Result<(), LimitError> {
+        let (size, limit) = (bytes + line.len() as u64 + 1, self.max_index_file);
+        if size > limit { Err(LimitError::IndexFile { size, limit }) } else { Ok(()) }
+    }
 }
 
 impl Default for Limits {
@@ -102,6 +144,8 @@ impl Default for Limits {
             max_features: 300,
             max_feature_values: 300,
             max_dependencies: 500,
+            max_index_line: 64 * 1024,
+            max_index_file: 8 * MIB,
         }
     }
 }

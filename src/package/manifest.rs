@@ -13,6 +13,7 @@ use cargo_util_schemas::manifest::{
     TomlManifest, TomlPackage,
 };
 
+use super::characters::{HiddenCharacter, check_line, check_lines};
 use super::dependency::{Artifact, Dependency, DependencyError, DependencyKind, Unparsed};
 use super::excerpt::{Excerpt, Remark};
 use super::features::Features;
@@ -75,6 +76,14 @@ pub enum ManifestError {
     /// The version is not one.
     #[error("in Cargo.toml, {0}")]
     Version(#[from] VersionError),
+    /// A text has a character that a terminal would obey or not show.
+    #[error("in Cargo.toml, {field} contains {character}; remove it")]
+    Character {
+        /// The field.
+        field: String,
+        /// The character and its place.
+        character: HiddenCharacter,
+    },
     /// A field is still inherited from a workspace.
     #[error(
         "Cargo.toml in the package still inherits {} from a workspace, which can't be found from there; let `cargo package` or `cargo publish` make the package",
@@ -172,6 +181,65 @@ impl Manifest {
             keywords: own(&package.keywords).cloned().unwrap_or_default(),
             categories: own(&package.categories).cloned().unwrap_or_default(),
         })
+    }
+}
+
+impl Manifest {
+    /// Refuses texts with characters that a terminal would obey or not show, and those that are too long to be told in lists.
+    /// Only a description may have several lines.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Character`] with the first one.
+    pub fn check_texts(&self) -> Result<(), ManifestError> {
+        // A field that is added later has to be looked at here. Names, versions and requirements have a form of their own.
+        let Self {
+            name: _,
+            version: _,
+            dependencies,
+            features,
+            links,
+            rust_version,
+            description,
+            license,
+            license_file,
+            homepage,
+            documentation,
+            repository,
+            readme,
+            authors,
+            keywords,
+            categories,
+        } = self;
+        let refused = |field: String| move |character| ManifestError::Character { field, character };
+        check_lines(description.as_deref().unwrap_or_default()).map_err(refused("`description`".to_owned()))?;
+        let texts = [
+            ("links", links),
+            ("rust-version", rust_version),
+            ("license", license),
+            ("license-file", license_file),
+            ("homepage", homepage),
+            ("documentation", documentation),
+            ("repository", repository),
+            ("readme", readme),
+        ];
+        let lists = [("authors", authors), ("keywords", keywords), ("categories", categories)];
+        let texts = texts.into_iter().flat_map(|(field, text)| text.iter().map(move |text| (field, text)));
+        let lists = lists.into_iter().flat_map(|(field, list)| list.iter().map(move |text| (field, text)));
+        for (field, text) in texts.chain(lists) {
+            check_line(text).map_err(refused(format!("`{field}`")))?;
+        }
+        for (feature, values) in features {
+            for text in std::iter::once(feature).chain(values) {
+                check_line(text).map_err(refused(format!("the feature {}", Excerpt(feature))))?;
+            }
+        }
+        for dependency in dependencies {
+            for text in dependency.texts() {
+                check_line(text).map_err(refused(format!("the dependency {}", Excerpt(dependency.key()))))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@
 //! Every refusal is a named variant below [`Refusal`] whose text is meant for the person who ran `cargo publish`.
 
 pub mod agreement;
+pub mod characters;
 pub mod checksum;
 pub mod contents;
 pub mod dependency;
@@ -46,6 +47,7 @@ pub use policy::Policy;
 pub use publish_request::{PublishRequest, frame};
 pub use refusal::Refusal;
 pub use registry_urls::RegistryUrls;
+pub use tarball::UnportablePath;
 pub use version::Version;
 
 /// A publish that has passed every check that needs neither a database nor a clock.
@@ -61,6 +63,8 @@ pub struct Package {
     pub crate_file: Bytes,
     /// The manifest inside the `.crate` file.
     pub manifest: Manifest,
+    /// Paths in the `.crate` file that not every file system can hold as they are.
+    pub unportable: Vec<UnportablePath>,
     /// The metadata JSON as it was sent, unknown fields included.
     pub metadata: serde_json::Value,
 }

@@ -8,6 +8,7 @@ mod advice;
 pub mod labels;
 mod lengths;
 pub mod licence;
+pub mod portable_paths;
 pub mod registries;
 pub mod required;
 
@@ -19,11 +20,12 @@ use url::Url;
 
 use super::dependency::Dependency;
 use super::excerpt::{Excerpt, enumerated, listed};
-use super::{CrateName, Manifest, Refusal};
+use super::{CrateName, Manifest, Refusal, UnportablePath};
 pub use advice::Advice;
 use labels::{MAX_CATEGORY, MAX_KEYWORD, MAX_LABELS};
 pub use lengths::MAX_URL;
 use licence::{LicenceError, Spelling};
+pub use portable_paths::PortablePaths;
 pub use registries::AllowedRegistries;
 pub use required::{Field, RequiredMetadata};
 
@@ -42,6 +44,8 @@ pub struct Policy {
     /// Whether the dependencies on this registry must be in it already. Without it, crates may be published in any
     /// order, and in circles.
     pub require_known_dependencies: bool,
+    /// What becomes of paths that Windows can't hold as they are.
+    pub portable_paths: PortablePaths,
 }
 
 /// A dependency on this registry, which has no crate of that name.
@@ -141,6 +145,9 @@ pub enum PolicyError {
     /// Dependencies are not in this registry.
     #[error("this registry has no crate named {}, which the package depends on; publish it here first, or correct the dependency's name or registry", unknown(.0))]
     UnknownDependencies(Vec<UnknownDependency>),
+    /// Paths can't be unpacked everywhere.
+    #[error("this registry takes only crates that can be unpacked on every system; rename these paths or leave them out with `exclude` in Cargo.toml: {}", enumerated(.0.iter().map(ToString::to_string)))]
+    UnportablePaths(Vec<UnportablePath>),
 }
 
 fn other_source(allowed: &AllowedRegistries) -> String {
@@ -190,6 +197,19 @@ impl Policy {
             Err(PolicyError::UnknownDependencies(dependencies).into())
         } else {
             Ok(Some(Advice::UnknownDependencies(dependencies)))
+        }
+    }
+
+    /// Judges the paths of a package that not every file system can hold as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Policy`] where they are not taken.
+    pub fn check_paths(&self, unportable: &[UnportablePath]) -> Result<Option<Advice>, Refusal> {
+        match self.portable_paths {
+            _ if unportable.is_empty() => Ok(None),
+            PortablePaths::Warn => Ok(Some(Advice::UnportablePaths(unportable.to_vec()))),
+            PortablePaths::Refuse => Err(PolicyError::UnportablePaths(unportable.to_vec()).into()),
         }
     }
 

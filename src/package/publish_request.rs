@@ -173,8 +173,9 @@ impl PublishRequest {
     pub fn open(self, urls: &RegistryUrls, limits: &Limits) -> Result<Package, Refusal> {
         // The limits of this crate may be narrower than those under which the request was read.
         check_size(self.crate_file.len(), limits)?;
-        let text = tarball::read_manifest(&self.crate_file, &self.name, &self.version, limits)?;
-        let manifest = Manifest::parse(&text, urls)?;
+        let tarball = tarball::read(&self.crate_file, &self.name, &self.version, limits)?;
+        let manifest = Manifest::parse(&tarball.manifest, urls)?;
+        manifest.check_texts()?;
         limits.check(&manifest)?;
         features::check(&manifest.features, &manifest.dependencies)?;
         agreement::check(&self.name, &self.version, &self.metadata, &manifest, urls)?;
@@ -184,6 +185,7 @@ impl PublishRequest {
             version: self.version,
             crate_file: self.crate_file,
             manifest,
+            unportable: tarball.unportable,
             metadata: self.json,
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! The file comes from a stranger, and is small while what it unpacks to may be huge or contradictory. So nothing is
 //! unpacked: entries stream by and are dropped, and what is kept is the manifest and the set of paths, both bounded.
-//! Three decisions need an argument.
+//! Four decisions need an argument.
 //!
 //! *Extension records are read here and not by the `tar` crate*, which would hold a long name of any length in memory.
 //! Only what names the next entry (GNU long names, pax records) is understood; a pax size must repeat the header's, and
@@ -12,15 +12,21 @@
 //! member and no byte may follow that. Otherwise two readers of one file could see different packages: cargo reads one
 //! member up to the mark, other tools read on.
 //!
-//! *Paths are those that every file system can hold*: UTF-8, no character that cargo refuses when it packages, no two
-//! that differ only in case, and no file where another path needs a directory.
+//! *Headers are written in one way* ([`header`]), because readers disagree about all others.
+//!
+//! *Paths are those that every file system can hold*: UTF-8, no character that cargo refuses when it packages and none that
+//! is not seen, no two that are one where case or the form of accents does not count, and no file where another path needs
+//! a directory. What only Windows can't hold is told apart ([`Tarball::unportable`]), because good crates have such files.
 
 mod entry_path;
 mod extension;
+mod header;
 mod paths;
+mod portability;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io::{self, Read};
 
 use flate2::bufread::GzDecoder;
@@ -29,7 +35,8 @@ use tar::{Archive, Entry, EntryType};
 use super::excerpt::{Excerpt, Remark};
 use super::limits::{ByteSize, Limits};
 use super::{CrateName, Version};
-use entry_path::EntryPath;
+pub use entry_path::PathProblem;
+use entry_path::{EntryPath, is_made_by_cargo};
 use extension::Extensions;
 use paths::Paths;
 
@@ -69,7 +76,7 @@ pub enum TarballError {
         /// What has ended.
         part: &'static str,
     },
-    /// An extension record that readers of tar disagree about.
+    /// A header or an extension record that readers of tar disagree about.
     #[error("the .crate file holds a tar record that can't be accepted ({problem}); package it with cargo")]
     Extension {
         /// What is wrong with it.
@@ -89,7 +96,7 @@ pub enum TarballError {
         /// The path.
         path: String,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: PathProblem,
     },
     /// An entry lies outside the package's directory.
     #[error("the .crate file holds the path {}, but everything in it must lie under `{root}/`", Excerpt(.path))]
@@ -128,18 +135,37 @@ pub enum TarballError {
     ManifestEncoding,
 }
 
-/// Reads a `.crate` file through and returns the manifest in it. Memory stays near the size of the set of paths;
+/// What a `.crate` file holds, as far as a registry looks at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tarball {
+    /// The text of the manifest.
+    pub manifest: String,
+    /// Paths that not every file system can hold as they are.
+    pub unportable: Vec<UnportablePath>,
+}
+
+/// A path that some file system can't hold as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnportablePath {
+    /// The path.
+    pub path: String,
+    /// What is wrong with it, as the end of a sentence.
+    pub problem: &'static str,
+}
+
+impl fmt::Display for UnportablePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, which {}", Excerpt(&self.path), self.problem)
+    }
+}
+
+/// Reads a `.crate` file through, and answers the manifest in it and what is odd about its paths. Memory stays near the size of the set of paths;
 /// nothing is written anywhere.
 ///
 /// # Errors
 ///
 /// A [`TarballError`] for anything that is not a package of this name and version.
-pub fn read_manifest(
-    crate_file: &[u8],
-    name: &CrateName,
-    version: &Version,
-    limits: &Limits,
-) -> Result<String, TarballError> {
+pub fn read(crate_file: &[u8], name: &CrateName, version: &Version, limits: &Limits) -> Result<Tarball, TarballError> {
     let mut archive = Archive::new(Bounded { inner: GzDecoder::new(crate_file), read: 0, limit: limits.max_unpacked });
     let mut inspection = Inspection::new(format!("{name}-{version}"), limits);
     let mut end = 0;
@@ -152,9 +178,9 @@ pub fn read_manifest(
             .ok_or_else(|| TarballError::Unreadable("the size of an entry is too large".to_owned()))?;
         inspection.see(&mut entry)?;
     }
-    let manifest = inspection.finish()?;
+    let tarball = inspection.finish()?;
     check_end(archive.into_inner(), end)?;
-    Ok(manifest)
+    Ok(tarball)
 }
 
 /// The rest of the stream once the archive's reader has stopped, at the end of the last entry or one block behind it.
@@ -206,6 +232,9 @@ impl<'a> Inspection<'a> {
         if self.entries > self.limits.max_entries {
             return Err(TarballError::TooManyEntries { limit: self.limits.max_entries });
         }
+        if let Some(problem) = header::problem(entry.header()) {
+            return Err(TarballError::Extension { problem: problem.to_owned() });
+        }
         if self.extensions.take(entry)? {
             return Ok(());
         }
@@ -224,8 +253,9 @@ impl<'a> Inspection<'a> {
         let Some(inner) = path.under(&self.root) else {
             return Err(TarballError::Outside { path: path.into(), root: self.root.clone() });
         };
-        if inner.eq_ignore_ascii_case(".cargo-ok") {
-            let problem = "cargo creates itself when it unpacks a package";
+        if is_made_by_cargo(inner) {
+            let problem =
+                PathProblem::Form("has a component `.cargo-ok`, which cargo creates itself and leaves out of packages");
             return Err(TarballError::Path { path: path.into(), problem });
         }
         if inner == "Cargo.toml" && !kind.is_dir() {
@@ -245,10 +275,11 @@ impl<'a> Inspection<'a> {
         String::from_utf8(bytes).map_err(|_| TarballError::ManifestEncoding)
     }
 
-    fn finish(self) -> Result<String, TarballError> {
+    fn finish(self) -> Result<Tarball, TarballError> {
         self.extensions.finish()?;
-        self.paths.finish()?;
-        self.manifest.ok_or(TarballError::NoManifest { root: self.root })
+        let unportable = self.paths.finish()?;
+        let manifest = self.manifest.ok_or(TarballError::NoManifest { root: self.root })?;
+        Ok(Tarball { manifest, unportable })
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::package::Checksum;
+use crate::package::characters::is_hidden;
 use crate::queue::JobId;
 
 /// Characters of a text that are told of what was found or expected.
@@ -242,7 +243,7 @@ impl Difference {
 
 /// The beginning of a text, without what a terminal would obey.
 pub fn excerpt(text: &str) -> String {
-    let mut chars = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+    let mut chars = text.chars().map(|c| if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c });
     let mut short: String = chars.by_ref().take(EXCERPT).collect();
     if chars.next().is_some() {
         short.push('…');

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::difference::{Difference, Kind};
 use super::standing::Report;
+use crate::package::characters::plain;
 
 /// Differences of one kind that are listed for people; all of them are in the JSON.
 const LISTED: usize = 50;
@@ -18,7 +19,8 @@ impl Report {
             self.tell_kind(&mut text, kind);
         }
         for crates in &self.in_flight {
-            text.push_str(&format!("in flight: {} (a job is owed; see `supercargo jobs list`)\n", crates.crate_name));
+            let name = plain(&crates.crate_name);
+            text.push_str(&format!("in flight: {name} (a job is owed; see `supercargo jobs list`)\n"));
         }
         if !self.in_flight.is_empty() {
             text.push('\n');
@@ -33,7 +35,7 @@ impl Report {
         text.push_str(&format!("{}: {} ({count})\n", kind.as_str(), kind.meaning()));
         for difference in of_kind().take(LISTED) {
             // Writing to a string can't fail.
-            let _ = writeln!(text, "    {}", tell(difference));
+            let _ = writeln!(text, "    {}", plain(&tell(difference)));
         }
         let more = usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(LISTED);
         if more > 0 {

@@ -6,7 +6,6 @@ use std::fmt;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::shortened::controls;
 use super::views::{ErrorDetail, Errors};
 use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
@@ -20,6 +19,7 @@ use crate::jobs::YankError;
 use crate::jobs::delete_version::DeleteError;
 use crate::jobs::publish_version::PublishError;
 use crate::package::Refusal;
+use crate::package::characters::plain;
 use crate::queue::EnqueueError;
 use crate::queue::JobError;
 
@@ -107,6 +107,11 @@ impl fmt::Display for ApiError {
     }
 }
 
+/// At most [`MAX_DETAIL`] characters, with hidden ones escaped.
+fn shown(detail: &str) -> String {
+    plain(detail).chars().take(MAX_DETAIL).collect()
+}
+
 /// Logs the cause, once, with its whole chain.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -115,12 +120,7 @@ impl IntoResponse for ApiError {
             let error: &(dyn Error + 'static) = &failure;
             tracing::error!(status = self.status.as_u16(), error, "a request failed");
         }
-        let detail = if self.detail.len() > MAX_DETAIL || self.detail.chars().any(controls) {
-            self.detail.chars().filter(|&c| c == '\n' || !controls(c)).take(MAX_DETAIL).collect()
-        } else {
-            self.detail
-        };
-        let body = Errors { errors: vec![ErrorDetail { detail }] };
+        let body = Errors { errors: vec![ErrorDetail { detail: shown(&self.detail) }] };
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -219,9 +219,10 @@ impl From<PublishError> for ApiError {
             PublishError::FileRemoved => return Self::unavailable(error),
             PublishError::RateLimited(limited) => return (*limited).into(),
             PublishError::Denied(denied) => return denied.into(),
-            PublishError::OtherSpelling { .. } | PublishError::Reserved(_) | PublishError::ReservedHere { .. } => {
-                StatusCode::BAD_REQUEST
-            }
+            PublishError::OtherSpelling { .. }
+            | PublishError::Limit(_)
+            | PublishError::Reserved(_)
+            | PublishError::ReservedHere { .. } => StatusCode::BAD_REQUEST,
             PublishError::NotOwner { .. } | PublishError::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
             PublishError::Duplicate { .. } => StatusCode::CONFLICT,
         };
@@ -253,7 +254,7 @@ impl From<DeleteError> for ApiError {
             DeleteError::Denied(denied) => return denied.into(),
             DeleteError::UnknownCrate(_) | DeleteError::UnknownVersion { .. } => StatusCode::NOT_FOUND,
             DeleteError::Deleted { .. } => StatusCode::CONFLICT,
-            DeleteError::Reason => StatusCode::BAD_REQUEST,
+            DeleteError::Reason | DeleteError::Character(_) => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.to_string())
     }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::package::characters::is_hidden;
+
 /// Characters that are repeated.
 const SHOWN: usize = 100;
 
@@ -10,18 +12,12 @@ pub fn shortened(text: &str) -> Cow<'_, str> {
     if text.len() <= SHOWN && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Cow::Borrowed(text);
     }
-    let mut characters = text.chars().filter(|&c| !controls(c));
+    let mut characters = text.chars().filter(|&c| !is_hidden(c));
     let mut shown: String = characters.by_ref().take(SHOWN).collect();
     if characters.next().is_some() {
         shown.push('…');
     }
     Cow::Owned(shown)
-}
-
-/// Whether a character changes how what stands around it is shown.
-pub fn controls(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

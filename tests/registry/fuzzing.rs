@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 #[path = "../../fuzz/src/lib.rs"]
-mod targets;
+pub mod targets;
 
 use targets::{TARGETS, Target};
 
@@ -42,10 +42,10 @@ const TOKENS: [&[u8]; 20] = [
 ];
 
 /// Numbers that look random (xorshift), the same from the same seed.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -53,7 +53,7 @@ impl Random {
     }
 }
 
-fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+pub fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut files: Vec<_> = std::fs::read_dir(&directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
@@ -73,7 +73,7 @@ fn run(name: &str, target: Target, input: &[u8]) -> bool {
 }
 
 /// Changes an input in one to four places; the letter at its start stays.
-fn mutate(random: &mut Random, input: &mut Vec<u8>, others: &[(String, Vec<u8>)]) {
+pub fn mutate(random: &mut Random, input: &mut Vec<u8>, others: &[(String, Vec<u8>)]) {
     for _ in 0..=random.below(4) {
         let at = random.below(input.len()).max(1).min(input.len());
         match random.below(6) {

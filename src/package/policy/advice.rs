@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::super::excerpt::{Excerpt, listed};
+use super::super::UnportablePath;
+use super::super::excerpt::{Excerpt, enumerated, listed};
 use super::{UnknownDependency, unknown};
 
 /// A warning beside a success. Its text is for the person who ran `cargo publish`.
@@ -25,6 +26,8 @@ pub enum Advice {
     },
     /// Dependencies are not in this registry, at least not yet.
     UnknownDependencies(Vec<UnknownDependency>),
+    /// Some systems can't unpack the package as it is.
+    UnportablePaths(Vec<UnportablePath>),
 }
 
 impl fmt::Display for Advice {
@@ -51,6 +54,13 @@ impl fmt::Display for Advice {
                  it is published here",
                 unknown(dependencies)
             ),
+            Self::UnportablePaths(paths) => {
+                let paths = enumerated(paths.iter().map(ToString::to_string));
+                write!(
+                    f,
+                    "not every system can unpack these paths of the package; rename them if it is to be built there: {paths}"
+                )
+            }
         }
     }
 }

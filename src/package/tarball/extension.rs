@@ -4,6 +4,7 @@ use std::io::Read;
 
 use tar::{Entry, PaxExtensions};
 
+use super::super::excerpt::Excerpt;
 use super::{TarballError, unreadable};
 
 /// Bytes that one record may have. Real ones have a few hundred.
@@ -67,23 +68,29 @@ impl Extensions {
     }
 }
 
-/// The path in a pax header, which must not contradict the entry's size. Keys that change neither the path nor the
-/// contents (times, owners, attributes) are of no interest.
+/// The path in a pax header, which must not contradict the entry's size. Otherwise it may hold times, owners and remarks, and
+/// nothing else: any other key changes for some program what the entry is, where it goes or how it is read.
 fn pax_path(pax: &[u8], size: u64) -> Result<Option<Vec<u8>>, TarballError> {
     let mut path = None;
     let mut read = 0;
     for extension in PaxExtensions::new(pax) {
         let extension = extension.map_err(|_| refuse("a malformed pax header"))?;
         let key = extension.key().map_err(|_| refuse("a pax key that is not UTF-8"))?;
-        read += record_length(key.len(), extension.value_bytes().len());
-        if key == "size" && extension.value().ok().and_then(|value| value.parse().ok()) != Some(size) {
-            return Err(refuse("a pax size that differs from the size in the header"));
-        }
-        if key.starts_with("GNU.sparse.") {
-            return Err(refuse("a sparse file"));
-        }
-        if key == "path" && path.replace(extension.value_bytes().to_vec()).is_some() {
-            return Err(refuse("two paths in one pax header"));
+        let value = extension.value_bytes();
+        read += record_length(key.len(), value.len());
+        let is_sound = match key {
+            "path" if path.replace(value.to_vec()).is_some() => return Err(refuse("two paths in one pax header")),
+            "size" if value != size.to_string().as_bytes() => {
+                return Err(refuse("a pax size that differs from the size in the header"));
+            }
+            "path" | "size" | "uname" | "gname" | "comment" => true,
+            "uid" | "gid" => is_number(value, 9),
+            "mtime" | "atime" | "ctime" | "LIBARCHIVE.creationtime" => is_time(value),
+            sparse if sparse.starts_with("GNU.sparse.") => return Err(refuse("a sparse file")),
+            other => return Err(refuse(&format!("the pax key {}", Excerpt(other)))),
+        };
+        if !is_sound {
+            return Err(refuse(&format!("the pax key {key} with a value that not every program can read")));
         }
     }
     // The iterator stops at an empty line; another reader might go on behind it.
@@ -91,6 +98,16 @@ fn pax_path(pax: &[u8], size: u64) -> Result<Option<Vec<u8>>, TarballError> {
         return Err(refuse("a malformed pax header"));
     }
     Ok(path)
+}
+
+fn is_number(value: &[u8], max_digits: usize) -> bool {
+    (1..=max_digits).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
+}
+
+/// Seconds since 1970 with or without a fraction.
+fn is_time(value: &[u8]) -> bool {
+    let mut parts = value.splitn(2, |&byte| byte == b'.');
+    parts.next().is_some_and(|seconds| is_number(seconds, 12)) && parts.next().is_none_or(|part| is_number(part, 9))
 }
 
 /// The length of the record `"{length} {key}={value}\n"`, its own length's digits included.

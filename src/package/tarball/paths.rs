@@ -1,46 +1,79 @@
-//! The paths of an archive as a set, under the rules of a file system that ignores case.
+//! The paths of an archive as a set, under the rules of every file system at once.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::TarballError;
+use super::portability::{self, key};
+use super::{TarballError, UnportablePath};
 
-/// Every path seen, in lower case, with whether it is a directory and with its own spelling where that differs.
+const TWO_SPELLINGS: &str = "has a directory that another path spells in another way";
+
+/// Every path seen by its key (see [`portability`]), with whether it is a directory and with its own spelling where that
+/// differs.
 #[derive(Default)]
 pub struct Paths {
     seen: BTreeMap<String, (bool, Option<String>)>,
+    unportable: Vec<UnportablePath>,
 }
 
 impl Paths {
     /// Adds a path.
     pub fn insert(&mut self, path: String, is_directory: bool) -> Result<(), TarballError> {
-        let folded = path.to_lowercase();
-        if let Some((_, spelling)) = self.seen.get(&folded) {
-            let first = spelling.clone().unwrap_or_else(|| folded.clone());
-            let problem = if first == path { "are the same path" } else { "differ only by letter case" };
+        let key = key(&path);
+        if let Some((_, spelling)) = self.seen.get(&key) {
+            let first = spelling.clone().unwrap_or_else(|| key.clone());
+            let problem = if first == path {
+                "are the same path"
+            } else if first.to_lowercase() == path.to_lowercase() {
+                "differ only by letter case"
+            } else {
+                "are one path on some file systems"
+            };
             return Err(TarballError::Clash { first, second: path, problem });
         }
-        let spelling = (path != folded).then_some(path);
-        self.seen.insert(folded, (is_directory, spelling));
+        if let Some(problem) = portability::problem(&path) {
+            self.unportable.push(UnportablePath { path: path.clone(), problem });
+        }
+        let spelling = (path != key).then_some(path);
+        self.seen.insert(key, (is_directory, spelling));
         Ok(())
     }
 
-    /// Checks what only the whole set can tell: that no file stands where another path needs a directory.
-    pub fn finish(&self) -> Result<(), TarballError> {
-        for (path, (is_directory, spelling)) in &self.seen {
-            if *is_directory {
-                continue;
-            }
-            let below = format!("{path}/");
+    /// Checks what only the whole set can tell: that no file stands where another path needs a directory. Answers the
+    /// paths that some file system can't hold as they are; among them are those of which a directory is spelled in two ways.
+    pub fn finish(mut self) -> Result<Vec<UnportablePath>, TarballError> {
+        for (key, (is_directory, spelling)) in &self.seen {
+            let below = format!("{key}/");
             let next = self.seen.range::<str, _>((Bound::Included(below.as_str()), Bound::Unbounded)).next();
-            if let Some((inner, (_, inner_spelling))) = next.filter(|(inner, _)| inner.starts_with(&below)) {
-                return Err(TarballError::Clash {
-                    first: spelling.as_ref().unwrap_or(path).clone(),
-                    second: inner_spelling.as_ref().unwrap_or(inner).clone(),
-                    problem: "would have to be a file and a directory at once",
-                });
+            let Some((inner_key, (_, inner))) = next.filter(|(inner, _)| inner.starts_with(&below)) else { continue };
+            let (path, inner) = (spelling.as_ref().unwrap_or(key), inner.as_ref().unwrap_or(inner_key));
+            if !is_directory {
+                let problem = "would have to be a file and a directory at once";
+                return Err(TarballError::Clash { first: path.clone(), second: inner.clone(), problem });
+            }
+            if !inner.starts_with(path) {
+                self.unportable.push(UnportablePath { path: inner.clone(), problem: TWO_SPELLINGS });
             }
         }
-        Ok(())
+        let mut previous: Option<(&String, &str)> = None;
+        for (key, (_, spelling)) in &self.seen {
+            let path = spelling.as_deref().unwrap_or(key);
+            // All paths below a directory follow each other, so that it is enough to look at neighbours.
+            if previous.is_some_and(|(other_key, other)| has_directory_in_two_ways((other_key, other), (key, path))) {
+                self.unportable.push(UnportablePath { path: path.to_owned(), problem: TWO_SPELLINGS });
+            }
+            previous = Some((key, path));
+        }
+        Ok(self.unportable)
     }
+}
+
+/// Whether two paths share a directory by its key, and spell it in two ways.
+fn has_directory_in_two_ways((one_key, one): (&str, &str), (other_key, other): (&str, &str)) -> bool {
+    let keys = one_key.split('/').zip(other_key.split('/'));
+    let shared = keys.take_while(|(one, other)| one == other).count();
+    // The last component of a path is the entry itself.
+    let directories = |path: &str| path.matches('/').count();
+    let shared = shared.min(directories(one)).min(directories(other));
+    one.split('/').zip(other.split('/')).take(shared).any(|(one, other)| one != other)
 }

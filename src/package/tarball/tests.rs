@@ -8,12 +8,16 @@ use tar::{Builder, EntryType};
 
 use super::super::Limits;
 use super::super::sample::{gzip, header, tar};
-use super::{TarballError, read_manifest};
+use super::{Tarball, TarballError};
 
 const MANIFEST: (&str, &[u8]) = ("foo-1.2.3/Cargo.toml", b"[package]");
 
+fn inspect(crate_file: &[u8], limits: &Limits) -> Result<Tarball, TarballError> {
+    super::read(crate_file, &"foo".parse().unwrap(), &"1.2.3".parse().unwrap(), limits)
+}
+
 fn read_within(crate_file: &[u8], limits: &Limits) -> Result<String, TarballError> {
-    read_manifest(crate_file, &"foo".parse().unwrap(), &"1.2.3".parse().unwrap(), limits)
+    inspect(crate_file, limits).map(|tarball| tarball.manifest)
 }
 
 fn read(crate_file: &[u8]) -> Result<String, TarballError> {

@@ -11,7 +11,7 @@ use super::version::{find_id, named};
 use super::versions::by_number;
 use super::{ApiPath, crate_name, shown_crate};
 use crate::database::downloads;
-use crate::database::rows::{self, Versions};
+use crate::database::rows;
 use crate::web::views::{Errors, ExtraDownloads, VersionDownloads};
 use crate::web::{ApiError, App};
 
@@ -50,8 +50,8 @@ pub async fn of_crate(
     let name = crate_name(&name)?;
     app.with_connection(move |connection| {
         let krate = shown_crate(connection, &name)?;
-        let versions = by_number(rows::versions(connection, Versions::OfCrate(krate.row.id))?);
-        let highest: Vec<i32> = versions.iter().take(TOLD).map(|version| version.row.id).collect();
+        let versions = by_number(rows::shown_versions(connection, krate.row.id)?);
+        let highest: Vec<i32> = versions.iter().take(TOLD).map(|(id, _)| *id).collect();
         let now = Utc::now();
         let told = downloads::of_versions(connection, &highest, now)?;
         let others = downloads::of_other_versions(connection, krate.row.id, &highest, now)?;

@@ -9,17 +9,21 @@ use super::path::CratePath;
 use super::query::{QueryParameters, refused};
 use super::versions::by_number;
 use super::{ApiPath, crate_name, shown_crate};
-use crate::database::rows::{self, Versions};
+use crate::database::rows::{self, Features};
 use crate::database::topics::{self, Kind};
 use crate::web::views::{CategoryView, CrateView, Errors, KeywordView, VersionView};
 use crate::web::{ApiError, App};
+
+/// Versions that are told with a crate.
+const TOLD: usize = 100;
 
 /// A crate and what is told with it.
 #[derive(Serialize, ToSchema)]
 pub struct CrateAnswer {
     #[serde(rename = "crate")]
     krate: CrateView,
-    /// The highest first.
+    /// The hundred highest, the highest first, without their features. Where there are more, `links.versions` of the crate
+    /// leads to all of them.
     versions: Option<Vec<VersionView>>,
     keywords: Option<Vec<KeywordView>>,
     categories: Option<Vec<CategoryView>>,
@@ -68,8 +72,14 @@ pub async fn show(
     let base_url = app.settings.base_url.clone();
     app.with_connection(move |connection| {
         let krate = shown_crate(connection, &name)?;
+        let mut all_told = true;
         let versions = match include.versions {
-            true => Some(rows::versions(connection, Versions::OfCrate(krate.row.id))?),
+            true => {
+                let shown = by_number(rows::shown_versions(connection, krate.row.id)?);
+                all_told = shown.len() <= TOLD;
+                let told: Vec<i32> = shown.into_iter().take(TOLD).map(|(id, _)| id).collect();
+                Some(rows::versions(connection, &told, Features::LeftOut)?)
+            }
             false => None,
         };
         let mut topics = |kind, names: &[String]| topics::find(connection, kind, names);
@@ -78,11 +88,10 @@ pub async fn show(
         let names = |wanted: bool, names: &[String]| wanted.then(|| names.to_vec());
         let (keyword_ids, category_ids) =
             (names(include.keywords, &krate.row.keywords), names(include.categories, &krate.row.categories));
-        let versions = versions.map(by_number);
         let version_ids = versions.as_ref().map(|versions| versions.iter().map(|version| version.row.id).collect());
         let view = |version| VersionView::new(version, &base_url);
         Ok::<_, ApiError>(Json(CrateAnswer {
-            krate: CrateView::new(krate).with(version_ids, keyword_ids, category_ids),
+            krate: CrateView::new(krate).with((version_ids, all_told), keyword_ids, category_ids),
             versions: versions.map(|versions| versions.into_iter().map(view).collect()),
             keywords: keywords.map(|all| all.into_iter().map(Into::into).collect()),
             categories: categories.map(|all| all.into_iter().map(Into::into).collect()),

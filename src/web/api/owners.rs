@@ -12,6 +12,7 @@ use crate::database::owners;
 use crate::database::ownership::{self, Change};
 use crate::database::scope::Scope;
 use crate::database::{PoolError, crates};
+use crate::package::characters::plain;
 use crate::web::auth::Authenticated;
 use crate::web::views::OwnerView;
 use crate::web::{ApiError, App};
@@ -145,7 +146,7 @@ async fn change(
     let (caller, asked): (_, OwnerChange) = callers_json(&app, request, MAX_BODY, may).await?;
     let name = name?;
     let msg = app.blocking(move |app| Ok(carry_out(app, &caller, &name, &asked.users, change)??)).await?;
-    Ok(Json(OwnersChanged { ok: true, msg }))
+    Ok(Json(OwnersChanged { ok: true, msg: plain(&msg).into_owned() }))
 }
 
 fn carry_out(

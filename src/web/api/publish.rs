@@ -17,8 +17,9 @@ use crate::database::{crate_limits, versions};
 use crate::fault;
 use crate::index::entry::Entry;
 use crate::jobs::publish_version::{self, PublishError};
+use crate::package::characters::plain;
 use crate::package::policy::Advice;
-use crate::package::{self, CrateName, Limits, Package, Version};
+use crate::package::{self, CrateName, Limits, Package, Refusal, Version};
 use crate::web::body::Arriving;
 use crate::web::error::is_outage;
 use crate::web::uploads::CompleteUpload;
@@ -95,7 +96,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
         Some(waiter) => waiter.wait(app.index.view.index(), app.settings.publish_wait).await,
         None => false,
     };
-    let mut advice: Vec<_> = accepted.advice.iter().map(ToString::to_string).collect();
+    let mut advice: Vec<_> = accepted.advice.iter().map(|advice| plain(&advice.to_string()).into_owned()).collect();
     if !shown {
         advice.push(format!(
             "`{name}@{num}` is accepted and queued; the index will show it shortly. Its status: {base}/api/v1/crates/{name}/{num}",
@@ -172,14 +173,18 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     let max_crate = settings.limits.max_crate.max(body.len());
     let request = package::frame(body, &Limits { max_crate, ..settings.limits.clone() })?;
     let (name, num) = (request.name(), request.version());
-    let own =
+    let known =
         app.pool.with(|connection| publish_version::check(connection, name, num, caller, &settings.admission))??;
     fault::point("request.read")?;
-    let package = app.turns.take(|| request.open(&settings.urls, &own.over(&settings.limits)))?;
+    let limits = known.limits.over(&settings.limits);
+    let package = app.turns.take(|| request.open(&settings.urls, &limits))?;
     let advice = judge(app, &package)?;
     let line = Entry::new(&package, Utc::now()).to_line();
+    limits.check_index_line(&line).map_err(Refusal::from)?;
+    // Asked again under the crate's lock: others publish as well.
+    limits.check_index_file(known.index_bytes, &line).map_err(Refusal::from)?;
     storing::admit(app, caller, &package)?;
-    let waiter = storing::stored(app, &package, || enqueue_surely(app, &package, &line, caller))?;
+    let waiter = storing::stored(app, &package, || enqueue_surely(app, &package, (&line, &limits), caller))?;
     fault::point("request.committed")?;
     app.wake_workers();
     tracing::info!(name = %package.name, num = %package.version, user = caller.user.login, "accepted a publish");
@@ -190,6 +195,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
 fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
     let policy = &app.settings.policy;
     let mut advice = policy.check(&package.manifest)?;
+    advice.extend(policy.check_paths(&package.unportable)?);
     let dependencies = package.dependencies_here();
     if !dependencies.is_empty() {
         let unknown =
@@ -203,7 +209,7 @@ fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
 fn enqueue_surely(
     app: &App,
     package: &Package,
-    line: &str,
+    line: (&str, &Limits),
     caller: &Caller,
 ) -> Result<Option<JobWaiter>, PublishError> {
     match enqueue(app, package, line, caller) {
@@ -214,7 +220,7 @@ fn enqueue_surely(
     }
 }
 
-fn enqueue(app: &App, package: &Package, line: &str, caller: &Caller) -> Result<JobWaiter, PublishError> {
+fn enqueue(app: &App, package: &Package, line: (&str, &Limits), caller: &Caller) -> Result<JobWaiter, PublishError> {
     let mut waiter = None;
     let watch = |job| waiter = Some(JobWaiter::register(&app.completions, job));
     let is_stored = || Ok(app.crate_store.size(package.checksum)?.is_some());
@@ -231,7 +237,7 @@ fn enqueue(app: &App, package: &Package, line: &str, caller: &Caller) -> Result<
 fn after_lost_connection(
     app: &App,
     package: &Package,
-    line: &str,
+    line: (&str, &Limits),
     caller: &Caller,
     lost: diesel::result::Error,
 ) -> Result<Option<JobWaiter>, PublishError> {

@@ -17,7 +17,7 @@ use crate::web::views::{PageMeta, count};
 
 /// Items of a page unless the query says otherwise, and at most.
 const PER_PAGE: u32 = 10;
-const MOST_PER_PAGE: u32 = 100;
+pub const MOST_PER_PAGE: u32 = 100;
 /// The last page that anybody may ask for.
 const MOST_PAGES: u32 = 1_000_000;
 
@@ -65,7 +65,12 @@ impl QueryParameters {
 
     /// Which page is asked for.
     pub fn pagination(&self) -> Result<Pagination, ApiError> {
-        let per_page = self.number("per_page", PER_PAGE_IS)?.unwrap_or(PER_PAGE);
+        self.pagination_of(PER_PAGE)
+    }
+
+    /// The same for pages that have so many items unless the query says otherwise.
+    pub fn pagination_of(&self, usual: u32) -> Result<Pagination, ApiError> {
+        let per_page = self.number("per_page", PER_PAGE_IS)?.unwrap_or(usual);
         if !(1..=MOST_PER_PAGE).contains(&per_page) {
             return Err(refused("per_page", &per_page.to_string(), PER_PAGE_IS));
         }

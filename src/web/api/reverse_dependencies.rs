@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::path::CratePath;
 use super::query::QueryParameters;
 use super::{ApiPath, crate_name, shown_crate};
-use crate::database::rows::{self, Versions};
+use crate::database::rows::{self, Features};
 use crate::database::{dependencies, search::Page};
 use crate::web::views::{DependencyView, Errors, PageMeta, VersionView};
 use crate::web::{ApiError, App};
@@ -20,7 +20,7 @@ use crate::web::{ApiError, App};
 pub struct ReverseDependencies {
     /// One of each dependent, the most downloaded dependent first.
     dependencies: Vec<DependencyView>,
-    /// The versions that have them.
+    /// The versions that have them, without their features.
     versions: Vec<VersionView>,
     meta: PageMeta,
 }
@@ -56,7 +56,7 @@ pub async fn list(
         let Page { limit, offset } = pagination.page();
         let (found, total) = dependencies::dependents(connection, &krate.row.name, limit, offset)?;
         let version_ids: Vec<i32> = found.iter().map(|one| one.version_id).collect();
-        let versions = rows::versions(connection, Versions::Ids(&version_ids))?;
+        let versions = rows::versions(connection, &version_ids, Features::LeftOut)?;
         let crate_ids: Vec<i32> = versions.iter().map(|version| version.row.crate_id).collect();
         let downloads: HashMap<i32, i64> =
             rows::crates(connection, &crate_ids)?.into_iter().map(|one| (one.row.id, one.downloads)).collect();

@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 
 use super::path::VersionPath;
 use super::{ApiPath, crate_name, no_such_crate, no_such_version, version};
-use crate::database::rows::{self, CountedVersion, Versions};
+use crate::database::rows::{self, CountedVersion, Features};
 use crate::database::{crates, dependencies, versions};
+use crate::package::characters::harmless;
 use crate::package::{CrateName, Version};
 use crate::web::views::{DependencyView, Errors, VersionView};
 use crate::web::{ApiError, App};
@@ -111,6 +112,7 @@ pub async fn authors(
     let (name, num) = named(&name, &num)?;
     app.with_connection(move |connection| {
         let names = find(connection, &name, &num)?.about.authors.unwrap_or_default();
+        let names = names.into_iter().map(harmless).collect();
         Ok::<_, ApiError>(Json(Authors { users: [], meta: AuthorNames { names } }))
     })
     .await
@@ -138,6 +140,6 @@ pub(super) fn find_id(connection: &mut PgConnection, name: &CrateName, num: &Ver
 
 fn find(connection: &mut PgConnection, name: &CrateName, num: &Version) -> Result<CountedVersion, ApiError> {
     let id = find_id(connection, name, num)?;
-    let found = rows::versions(connection, Versions::Ids(&[id]))?.pop();
+    let found = rows::versions(connection, &[id], Features::Included)?.pop();
     found.ok_or_else(|| no_such_version(name, &num.to_string()))
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::shown;
 use crate::database::rows::CountedCrate;
 
 /// A crate as a whole; what describes it is its default version's.
@@ -16,7 +17,7 @@ pub struct CrateView {
     /// When the index last changed for it.
     updated_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
-    /// The ids of its versions, where they are told with it.
+    /// The ids of those versions that are told with it.
     versions: Option<Vec<i32>>,
     /// Its keywords, where they are told with it.
     keywords: Option<Vec<String>>,
@@ -54,7 +55,7 @@ pub struct CrateView {
 #[derive(Serialize, ToSchema)]
 pub struct CrateLinks {
     version_downloads: String,
-    /// Null where the versions are told with the crate.
+    /// Null where all versions are told with the crate.
     versions: Option<String>,
     owners: String,
     owner_team: String,
@@ -84,10 +85,10 @@ impl CrateView {
             max_version: text(row.max_version).unwrap_or_default(),
             newest_version: text(row.newest_version).unwrap_or_default(),
             max_stable_version: text(row.max_stable_version),
-            description: row.description,
-            homepage: row.homepage,
-            documentation: row.documentation,
-            repository: row.repository,
+            description: shown(row.description),
+            homepage: shown(row.homepage),
+            documentation: shown(row.documentation),
+            repository: shown(row.repository),
             links: CrateLinks {
                 version_downloads: format!("{path}/downloads"),
                 versions: Some(format!("{path}/versions")),
@@ -109,11 +110,11 @@ impl CrateView {
     /// Names what is told with it.
     pub fn with(
         mut self,
-        versions: Option<Vec<i32>>,
+        (versions, all_told): (Option<Vec<i32>>, bool),
         keywords: Option<Vec<String>>,
         categories: Option<Vec<String>>,
     ) -> Self {
-        if versions.is_some() {
+        if versions.is_some() && all_told {
             self.links.versions = None;
         }
         (self.versions, self.keywords, self.categories) = (versions, keywords, categories);

@@ -17,6 +17,8 @@ pub use owner::{OwnerView, UserView};
 pub use topic::{CategoryView, KeywordView};
 pub use version::VersionView;
 
+use crate::package::characters::harmless;
+
 /// What every error is answered with.
 #[derive(Serialize, ToSchema)]
 pub struct Errors {
@@ -45,6 +47,12 @@ pub struct PageMeta {
 #[derive(Serialize, ToSchema)]
 pub struct Total {
     pub total: u32,
+}
+
+/// A text of a package. cargo and other clients print it, and packages that were taken before the rule about characters, or
+/// from another registry, may have any.
+pub fn shown(text: Option<String>) -> Option<String> {
+    text.map(harmless)
 }
 
 /// A count as the API tells it.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::UserView;
+use super::{UserView, shown};
 use crate::database::rows::CountedVersion;
 
 /// A version of a crate.
@@ -27,6 +27,7 @@ pub struct VersionView {
     /// When it was accepted.
     created_at: DateTime<Utc>,
     downloads: i64,
+    /// Empty in lists of versions: what each has is told where it is shown alone.
     features: BTreeMap<String, Vec<String>>,
     /// The index shows it as yanked.
     yanked: bool,
@@ -89,9 +90,9 @@ impl VersionView {
             features: about.features.unwrap_or_default(),
             yanked,
             yank_message: None,
-            lib_links: about.links,
-            license: about.license,
-            license_file: about.license_file,
+            lib_links: shown(about.links),
+            license: shown(about.license),
+            license_file: shown(about.license_file),
             links: VersionLinks {
                 dependencies: format!("{path}/dependencies"),
                 version_downloads: format!("{path}/downloads"),
@@ -101,11 +102,11 @@ impl VersionView {
             published_by: published_by.map(|user| UserView::new(user, base_url)),
             audit_actions: [],
             checksum: row.checksum.to_string(),
-            rust_version: about.rust_version,
-            description: about.description,
-            homepage: about.homepage,
-            documentation: about.documentation,
-            repository: about.repository,
+            rust_version: shown(about.rust_version),
+            description: shown(about.description),
+            homepage: shown(about.homepage),
+            documentation: shown(about.documentation),
+            repository: shown(about.repository),
             state: if row.effective_yanked.is_some() { "published" } else { "queued" },
             // What is not in the index yet is not shown yanked.
             wanted_yanked: (yanked != row.wanted_yanked).then_some(row.wanted_yanked),

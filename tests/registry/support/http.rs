@@ -71,6 +71,10 @@ pub fn put_json_as(url: &str, token: &str, body: &Value) -> Reply {
     read(request.send(body.to_string()))
 }
 
+pub fn put_bytes_as(url: &str, token: &str, body: &[u8]) -> Reply {
+    read(agent().put(url).header("authorization", token).send(body))
+}
+
 pub fn publish(base_url: &str, token: &str, package: &Package) -> Reply {
     let request = agent().put(format!("{base_url}/api/v1/crates/new")).header("authorization", token);
     read(request.send(&package.body()))

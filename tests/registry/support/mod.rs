@@ -12,6 +12,7 @@
 //! | requests to another process | [`http`] |
 //! | receivers of pages and reports | [`recorder::Recorder`] |
 //! | an S3 server, and a network before it | [`s3::S3Server`] |
+//! | what other programs see in a crate file | [`tar_readers`] |
 //! | certificates | [`tls::Authority`] |
 //! | remotes of the index: by path, by http, by ssh | [`git_remote`], [`git_http`], [`git_ssh`] |
 //! | what another user of the machine can do | [`other_user`] |
@@ -34,4 +35,5 @@ pub mod proxy;
 pub mod publishers;
 pub mod recorder;
 pub mod s3;
+pub mod tar_readers;
 pub mod tls;
