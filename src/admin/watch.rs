@@ -174,4 +174,32 @@ mod tests {
         ");
         assert!(render(&[], &[], &[]).ends_with("Nothing is owed.\n\nNothing has ended yet.\n"));
     }
+
+    #[test]
+    fn a_hostile_row_stays_on_its_line_and_moves_no_cursor() {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let hostile = || "x\u{1b}[2J\n\u{202e}".to_owned();
+        let receipt = Receipt {
+            seq: 1,
+            id: 7,
+            outcome: hostile(),
+            queue: hostile(),
+            kind: hostile(),
+            key: Some(hostile()),
+            requested_by: None,
+            request_id: None,
+            attempts: 2,
+            started_at: None,
+            finished_at: at,
+            finished_by: Some(hostile()),
+            error: Some(hostile()),
+            detail: None,
+        };
+        let line = line(&receipt);
+        assert_eq!(
+            (line.matches("x\\u{1b}[2J \\u{202e}").count(), line.contains(crate::package::characters::is_hidden)),
+            (5, false),
+            "{line}"
+        );
+    }
 }

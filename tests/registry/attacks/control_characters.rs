@@ -321,6 +321,12 @@ fn every_table_shows_a_hostile_row_without_such_characters() {
             }
         }
     }
+    // What differs between rows, index and files is told with texts of all three.
+    for arguments in [&[][..], &["--json"]] {
+        let output = served.command("verify").args(arguments).output().unwrap();
+        assert_plain(&String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), "verify");
+        assert_eq!(output.status.code(), Some(1));
+    }
     assert!(shown > 15, "{shown} answers had a hostile text in them");
     for (subcommand, arguments) in [
         ("admin crate reserve", &["x", "--reason", HOSTILE][..]),

@@ -1,5 +1,6 @@
 //! Crate files that unpack differently in different programs or on different file systems.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use axum::http::StatusCode;
@@ -278,14 +279,14 @@ fn limits() -> Limits {
 fn what_is_accepted_is_the_same_to_cargo_gnu_tar_and_python() {
     let directory = tempfile::tempdir().unwrap();
     let (name, version) = ("foo".parse().unwrap(), "1.2.3".parse().unwrap());
-    let all: Vec<_> = archives().into_iter().chain(mutations(600)).collect();
+    let all: BTreeSet<_> = archives().into_iter().chain(mutations(300)).collect();
     let accepted: Vec<(PathBuf, &Vec<u8>)> = all
         .iter()
         .filter(|archive| tarball::read(archive, &name, &version, &limits()).is_ok())
         .enumerate()
         .map(|(number, archive)| (directory.path().join(format!("{number}.crate")), archive))
         .collect();
-    assert!(accepted.len() > 200 && accepted.len() < all.len() - 500, "{} of {}", accepted.len(), all.len());
+    assert!(accepted.len() > 150 && accepted.len() < all.len() - 300, "{} of {}", accepted.len(), all.len());
     accepted.iter().for_each(|(path, archive)| std::fs::write(path, archive).unwrap());
     let by_python = tar_readers::python(&accepted.iter().map(|(path, _)| &**path).collect::<Vec<_>>());
     let mut findings = Vec::new();
