@@ -322,7 +322,7 @@ fn a_data_directory_has_one_serve_and_a_database_no_older_program() {
     assert_eq!(
         said,
         format!(
-            "supercargo: the data directory DIR is in use by process {holder}: stop it first, or choose another with --data-dir"
+            "supercargo: the data directory DIR is in use by process {holder} (supercargo): stop it first, or choose another with --data-dir"
         )
     );
     served.stop();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -166,7 +166,8 @@ fn a_stranger_with_the_recorded_process_number_is_left_alone() -> TestResult {
     let mut stranger = Command::new("cat");
     stranger.stdin(Stdio::piped()).stdout(Stdio::null()).current_dir(data.cluster());
     if Uid::effective().is_root() {
-        stranger.uid(owner.as_raw());
+        // Of its group as well, or it could not pass through the data directory.
+        stranger.uid(owner.as_raw()).gid(fs::metadata(data.cluster())?.gid());
     }
     let mut stranger = stranger.spawn()?;
     for (file, rest) in
