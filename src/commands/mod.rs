@@ -8,6 +8,7 @@ mod counting;
 mod data_dir;
 mod import;
 mod log;
+mod memory;
 mod metrics;
 mod migrate;
 mod monitor;
