@@ -10,6 +10,7 @@ mod data_dir;
 mod import;
 mod lock_holders;
 mod log;
+mod memory;
 mod metrics;
 mod migrate;
 mod monitor;

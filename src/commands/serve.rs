@@ -11,6 +11,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 
 use super::counting::Counting;
+use super::memory;
 use super::metrics;
 use super::open_files;
 use super::server::{Server, Site, bind};
@@ -32,6 +33,7 @@ use crate::web::index::{GitService, IndexState};
 use crate::web::{self, AddressRequests, App, Settings, TrustedProxies, Uploads};
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
+    memory::give_back_large_blocks();
     let mut signals = Signals::block()?;
     options.index.check().map_err(CommandError::new)?;
     let certificate = Certificate::load(&options.http)?;

@@ -6,7 +6,7 @@ use super::server::bind;
 use super::signals::Signals;
 use super::storage::Keeper;
 use super::working::{Following, Shared, Working};
-use super::{CommandError, Storage, metrics};
+use super::{CommandError, Storage, memory, metrics};
 use crate::config::WorkerOptions;
 use crate::index::View;
 use crate::queue::{Completions, Wakeups};
@@ -18,6 +18,7 @@ const GRACE: Duration = Duration::from_secs(1);
 const OTHER_CONNECTIONS: u32 = 1 + metrics::CONNECTIONS;
 
 pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
+    memory::give_back_large_blocks();
     let signals = Signals::block()?;
     options.index.check().map_err(CommandError::new)?;
     let metrics_listener = options.work.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;

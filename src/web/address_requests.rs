@@ -76,7 +76,7 @@ pub(super) async fn limit(State(requests): State<AddressRequests>, request: Requ
     match requests.begin(client) {
         Ok(counted) => next.run(request).await.map(|body| axum::body::Body::new(HeldBody::new(body, counted))),
         Err(address) => {
-            Bound::AddressRequests.met(address);
+            Bound::AddressRequests.met_by(address);
             let (parts, content) = request.into_parts();
             body::discard(&parts.headers, content, body::STRANGER);
             let detail =

@@ -79,7 +79,7 @@ impl Arriving {
                 if self.pace.is_kept() {
                     continue;
                 }
-                Bound::BodyTime.met("a body");
+                Bound::BodyTime.met();
                 return Err(self.too_slow());
             };
             let Some(frame) = frame else { return Ok(None) };

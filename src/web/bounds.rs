@@ -78,12 +78,25 @@ impl Bound {
         }
     }
 
-    /// Counts a client that met the bound, and logs it if the log has no line about that yet this minute.
-    pub fn met(self, client: impl Display) {
-        metrics::counter!(LIMITED, "limit" => self.label()).increment(1);
-        if let Some(times) = LOGGED[self as usize].count() {
-            tracing::warn!(limit = self.label(), times, last = %client, "{}", self.message());
+    /// Counts a request that met the bound, and logs it if the log has no line about that yet this minute. The line has
+    /// the span of the request, and so its client.
+    pub fn met(self) {
+        if let Some(times) = self.count() {
+            tracing::warn!(limit = self.label(), times, "{}", self.message());
         }
+    }
+
+    /// The same where there is no request.
+    pub fn met_by(self, client: impl Display) {
+        if let Some(times) = self.count() {
+            tracing::warn!(limit = self.label(), times, %client, "{}", self.message());
+        }
+    }
+
+    /// How often it was met since the last line of the log, if there is to be one now.
+    fn count(self) -> Option<u64> {
+        metrics::counter!(LIMITED, "limit" => self.label()).increment(1);
+        LOGGED[self as usize].count()
     }
 }
 

@@ -68,14 +68,12 @@ struct Look {
     known: Arc<Known>,
 }
 
-/// What was found.
-enum Found {
-    State {
-        gauges: Vec<Gauges>,
-        verified: Option<VerifyReport>,
-    },
-    /// The database is away.
-    Nothing,
+/// What was found; None if the database is away.
+type Found = Option<QueueState>;
+
+struct QueueState {
+    gauges: Vec<Gauges>,
+    verified: Option<VerifyReport>,
 }
 
 impl Look {
@@ -139,8 +137,8 @@ impl Metrics {
         }
         let hangs = look.under_way.is_some_and(|since| since.elapsed() >= PATIENCE);
         match &look.last {
-            Some((_, found)) if !hangs => set_found(found, &look.known),
-            _ => set_found(&Found::Nothing, &look.known),
+            Some((_, found)) if !hangs => set_found(found.as_ref().as_ref(), &look.known),
+            _ => set_found(None, &look.known),
         }
         self.0.handle.run_upkeep();
         let rendered = Bytes::from(self.0.handle.render());
@@ -156,16 +154,23 @@ fn look_when_asked(pool: &Pool, asked: &Receiver<()>, looks: &watch::Sender<Look
         if looks.borrow().is_fresh() {
             continue;
         }
-        let known = Arc::clone(&looks.borrow().known);
+        let (known, was_away) = {
+            let look = looks.borrow();
+            let was_away = look.last.as_ref().is_some_and(|(_, found)| found.is_none());
+            (Arc::clone(&look.known), was_away)
+        };
         looks.send_modify(|look| look.under_way = Some(Instant::now()));
         let found = read(pool, &mut connection, &known).unwrap_or_else(|error| {
             // Whatever the connection is in, the next look has another one.
             connection = None;
-            tracing::warn!(error, "the state of the queues can't be measured");
-            Found::Nothing
+            // Once: whoever asks must not fill the log.
+            if !was_away {
+                tracing::warn!(error, "the state of the queues cannot be measured");
+            }
+            None
         });
         looks.send_modify(|look| {
-            if let Found::State { gauges, .. } = &found {
+            if let Some(QueueState { gauges, .. }) = &found {
                 let met = gauges.iter().map(|gauge| (gauge.kind.clone(), gauge.queue.clone()));
                 Arc::make_mut(&mut look.known).extend(met);
             }
@@ -193,19 +198,19 @@ fn read(pool: &Pool, connection: &mut Option<Dedicated>, known: &Known) -> Resul
         Ok::<_, diesel::result::Error>((gauges, verify_reports::newest_finished(connection).unwrap_or(None)))
     });
     let (gauges, verified) = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-    Ok(Found::State { gauges, verified })
+    Ok(Some(QueueState { gauges, verified }))
 }
 
-fn set_found(found: &Found, known: &Known) {
+fn set_found(found: Option<&QueueState>, known: &Known) {
     match found {
-        Found::State { gauges, verified } => {
+        Some(QueueState { gauges, verified }) => {
             metrics::gauge!(DATABASE_UP).set(1.0);
             gauges.iter().for_each(set);
             if let Some(report) = verified {
                 set_verified(report);
             }
         }
-        Found::Nothing => {
+        None => {
             metrics::gauge!(DATABASE_UP).set(0.0);
             for (kind, queue) in known {
                 set_all(queue, kind, [f64::NAN; 5]);

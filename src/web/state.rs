@@ -119,7 +119,7 @@ impl App {
         f: impl FnOnce(&App) -> Result<R, ApiError> + Send + 'static,
     ) -> Result<R, ApiError> {
         let Ok(permit) = timeout(TURN, Arc::clone(&self.blocking_calls).acquire_owned()).await else {
-            Bound::BlockingCalls.met("a request");
+            Bound::BlockingCalls.met();
             return Err(ApiError::busy(
                 "too many requests wait for the database; nothing was changed. Try again shortly",
             ));

@@ -87,7 +87,7 @@ impl Uploads {
         let mut of_users = self.0.of_users.lock();
         let uploads = of_users.entry(user_id).or_default();
         if *uploads >= OF_A_USER {
-            Bound::UserUploads.met(login);
+            Bound::UserUploads.met();
             return Err(ApiError::too_many(format!(
                 "{OF_A_USER} publishes of `{login}` are under way: wait for some of them to be answered"
             )));
@@ -158,7 +158,7 @@ impl Upload {
     async fn write(&mut self, piece: Bytes) -> Result<(), ApiError> {
         let Content::Disk(file, share) = &mut self.content else { return Ok(()) };
         if !share.grow_to(self.length) {
-            Bound::UploadDisk.met("a publish");
+            Bound::UploadDisk.met();
             return Err(ApiError::busy("too many publishes are arriving at the moment: try again in a minute"));
         }
         let mut file = file.try_clone().map_err(ApiError::unavailable)?;
@@ -179,7 +179,7 @@ impl Upload {
         let needed = (self.length + self.metadata.found * PARSED + BESIDE).div_ceil(1024);
         let needed = u32::try_from(needed).unwrap_or(u32::MAX).min(*complete_in_all);
         let Ok(memory) = timeout(PATIENCE, Arc::clone(complete).acquire_many_owned(needed)).await else {
-            Bound::UploadMemory.met("a publish");
+            Bound::UploadMemory.met();
             return Err(ApiError::busy("too many publishes wait to be carried out: try again in a minute"));
         };
         let memory = memory.map_err(ApiError::internal)?;

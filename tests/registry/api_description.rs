@@ -42,6 +42,30 @@ fn every_call_is_described_with_its_answers_and_its_errors() {
     assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
 
+/// The values of every `$ref`.
+fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str));
+            fields.values().for_each(|field| references(field, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn whatever_it_refers_to_is_in_it() {
+    let description = description();
+    let mut found = Vec::new();
+    references(&description, &mut found);
+    assert!(found.len() > 100, "{}", found.len());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference}"));
+        assert!(description.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
 #[test]
 fn what_needs_a_token_says_so() {
     let description = description();

@@ -7,7 +7,7 @@
 //! handshake, or is kept for later. A connection of a trusted proxy is neither counted as one client nor closed: its clients
 //! are counted by request, and it keeps its connections for them.
 //!
-//! A client whose connections are all at work gets no further one. If all places are taken by connections at work, new ones
+//! A client whose connections are all at work gets no further one, unless one client may have all places. If all places are taken by connections at work, new ones
 //! wait, as the kernel has them wait.
 
 use std::collections::HashMap;
@@ -110,12 +110,14 @@ impl Places {
     fn make_room_of(&self, address: Option<AddressBlock>) -> Option<bool> {
         let Some(address) = address else { return Some(false) };
         let mut taken = self.taken.lock();
-        if taken.by_address.get(&address).is_none_or(|&connections| connections < self.per_address) {
+        let is_below = |&connections: &u32| connections < self.per_address;
+        // Where one client may have all places it waits for them like everybody else.
+        if self.per_address >= self.count || taken.by_address.get(&address).is_none_or(is_below) {
             return Some(false);
         }
         let made = taken.close_idle(|connection| connection.address == Some(address));
         drop(taken);
-        Bound::AddressConnections.met(address);
+        Bound::AddressConnections.met_by(address);
         made.then_some(true)
     }
 
@@ -127,10 +129,10 @@ impl Places {
     async fn permit_of_an_idle_one(&self, peer: SocketAddr) -> Option<OwnedSemaphorePermit> {
         loop {
             if self.taken.lock().close_idle(|connection| connection.address.is_some()) {
-                Bound::IdleConnections.met(peer.ip());
+                Bound::IdleConnections.met_by(peer.ip());
                 return self.permit().await;
             }
-            Bound::Connections.met(peer.ip());
+            Bound::Connections.met_by(peer.ip());
             tokio::select! {
                 permit = self.permit() => return permit,
                 () = self.one_is_idle.notified() => {}

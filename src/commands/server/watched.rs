@@ -109,7 +109,7 @@ impl<S> Watched<S> {
                 return polled;
             }
             if self.taken < self.limits.taken {
-                Bound::AnswerTime.met(self.peer.ip());
+                Bound::AnswerTime.met_by(self.peer.ip());
                 return Poll::Ready(Err(timed_out("the client takes next to nothing")));
             }
             (self.waited, self.taken) = (Duration::ZERO, 0);
@@ -117,7 +117,7 @@ impl<S> Watched<S> {
         }
         let since = *self.not_taking.get_or_insert_with(Instant::now);
         ready!(self.writing.poll(cx, since + self.limits.not_taking));
-        Bound::AnswerTime.met(self.peer.ip());
+        Bound::AnswerTime.met_by(self.peer.ip());
         Poll::Ready(Err(timed_out("the client takes nothing")))
     }
 }
