@@ -159,8 +159,8 @@ impl fmt::Display for UnportablePath {
     }
 }
 
-/// Reads a `.crate` file through, and answers the manifest in it and what is odd about its paths. Memory stays near the size of the set of paths;
-/// nothing is written anywhere.
+/// Reads a `.crate` file through, and answers the manifest in it and which of its paths are not portable. Memory stays near
+/// the size of the set of paths; nothing is written anywhere.
 ///
 /// # Errors
 ///
