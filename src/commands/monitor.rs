@@ -20,6 +20,7 @@ use crate::monitor::incidents::{Action, Event, Rules};
 use crate::monitor::look::Watched;
 use crate::monitor::state::StateFile;
 use crate::monitor::{MonitorError, report};
+use crate::package::characters::plain;
 use crate::queue::JobError;
 
 /// Monitoring systems read the exit code, of which 1 is a warning: what keeps the monitor from looking is 3.
@@ -27,7 +28,7 @@ pub(super) fn monitor(options: &MonitorOptions) -> ExitCode {
     match look_after(options) {
         Ok(severity) => ExitCode::from(severity.exit_code()),
         Err(error) => {
-            say!("SUPERCARGO UNKNOWN - {error}");
+            say!("SUPERCARGO UNKNOWN - {}", plain(&error.to_string()));
             ExitCode::from(Severity::Unknown.exit_code())
         }
     }

@@ -275,3 +275,23 @@ pub fn paths_of<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>,
     }
     Ok(paths)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::characters::is_hidden;
+
+    #[test]
+    fn a_report_has_a_line_for_each_version_whatever_the_other_registry_says() {
+        let hostile = || "x\u{1b}[2J\nall is well\u{202e}".to_owned();
+        let summary = Summary {
+            failed: BTreeMap::from([(hostile(), hostile())]),
+            against_rules: BTreeMap::from([(hostile(), hostile())]),
+            yanked_otherwise: vec![hostile()],
+            ..Summary::default()
+        };
+        let text = summary.to_text();
+        assert_eq!(text.lines().count(), 7, "{text}");
+        assert!(!text.contains(|c| is_hidden(c) && c != '\n'), "{text:?}");
+    }
+}

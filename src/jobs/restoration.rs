@@ -17,6 +17,7 @@ use crate::database::restored::{RestoredVersion, date_crate};
 use crate::database::{crate_files, crates, dependencies, versions};
 use crate::index::entry::{Entry, EntryDependency, EntryError, with_yanked};
 use crate::index::path::index_path;
+use crate::package::characters::check_line;
 use crate::package::contents::{self, Contents};
 use crate::package::dependency::{Artifact, Dependency, Unparsed};
 use crate::package::policy::{self, PolicyError, labels};
@@ -71,8 +72,21 @@ impl IndexedVersion {
         let refusal = problem
             .or_else(|| contents::refusal(crate_file, name, num, limits))
             .or_else(|| policy::check_keywords(&contents.keywords).err().map(|refused| refused.to_string()))
-            .or_else(|| limits.check_index_line(&self.line).err().map(|error| error.to_string()));
+            .or_else(|| limits.check_index_line(&self.line).err().map(|error| error.to_string()))
+            .or_else(|| hidden_character(&serde_json::from_str(&self.line).ok()?));
         Ok(Restorable { size: crate_file.len(), contents, refusal, indexed: self })
+    }
+}
+
+/// What a publish would say of a text in a line of an index that has a character which a terminal would obey or not show.
+fn hidden_character(value: &Value) -> Option<String> {
+    let found =
+        |text: &str| check_line(text).err().map(|character| format!("its line of the index contains {character}"));
+    match value {
+        Value::String(text) => found(text),
+        Value::Array(items) => items.iter().find_map(hidden_character),
+        Value::Object(fields) => fields.iter().find_map(|(key, item)| found(key).or_else(|| hidden_character(item))),
+        _ => None,
     }
 }
 

@@ -211,8 +211,9 @@ impl Manifest {
             keywords,
             categories,
         } = self;
-        let refused = |field: String| move |character| ManifestError::Character { field, character };
-        check_lines(description.as_deref().unwrap_or_default()).map_err(refused("`description`".to_owned()))?;
+        let refused = |field: String, character| ManifestError::Character { field, character };
+        check_lines(description.as_deref().unwrap_or_default())
+            .map_err(|character| refused("`description`".to_owned(), character))?;
         let texts = [
             ("links", links),
             ("rust-version", rust_version),
@@ -227,16 +228,18 @@ impl Manifest {
         let texts = texts.into_iter().flat_map(|(field, text)| text.iter().map(move |text| (field, text)));
         let lists = lists.into_iter().flat_map(|(field, list)| list.iter().map(move |text| (field, text)));
         for (field, text) in texts.chain(lists) {
-            check_line(text).map_err(refused(format!("`{field}`")))?;
+            check_line(text).map_err(|character| refused(format!("`{field}`"), character))?;
         }
         for (feature, values) in features {
             for text in std::iter::once(feature).chain(values) {
-                check_line(text).map_err(refused(format!("the feature {}", Excerpt(feature))))?;
+                let of = || format!("the feature {}", Excerpt(feature));
+                check_line(text).map_err(|character| refused(of(), character))?;
             }
         }
         for dependency in dependencies {
             for text in dependency.texts() {
-                check_line(text).map_err(refused(format!("the dependency {}", Excerpt(dependency.key()))))?;
+                let of = || format!("the dependency {}", Excerpt(dependency.key()));
+                check_line(text).map_err(|character| refused(of(), character))?;
             }
         }
         Ok(())

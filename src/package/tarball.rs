@@ -12,7 +12,7 @@
 //! member and no byte may follow that. Otherwise two readers of one file could see different packages: cargo reads one
 //! member up to the mark, other tools read on.
 //!
-//! *Headers are written in one way* ([`header`]), because readers disagree about all others.
+//! *Headers are written in one way* (`header.rs`), because readers disagree about all others.
 //!
 //! *Paths are those that every file system can hold*: UTF-8, no character that cargo refuses when it packages and none that
 //! is not seen, no two that are one where case or the form of accents does not count, and no file where another path needs
@@ -159,8 +159,8 @@ impl fmt::Display for UnportablePath {
     }
 }
 
-/// Reads a `.crate` file through, and answers the manifest in it and what is odd about its paths. Memory stays near the size of the set of paths;
-/// nothing is written anywhere.
+/// Reads a `.crate` file through, and answers the manifest in it and which of its paths are not portable. Memory stays near
+/// the size of the set of paths; nothing is written anywhere.
 ///
 /// # Errors
 ///

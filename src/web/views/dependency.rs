@@ -3,7 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::shown;
 use crate::database::dependencies::StoredDependency;
+use crate::package::characters::harmless;
 
 /// A dependency of a version.
 #[derive(Serialize, ToSchema)]
@@ -39,12 +41,12 @@ impl DependencyView {
             req: stored.req,
             optional: stored.optional,
             default_features: stored.default_features,
-            features: stored.features,
-            target: stored.target,
+            features: stored.features.into_iter().map(harmless).collect(),
+            target: shown(stored.target),
             kind: stored.kind,
             downloads,
             explicit_name_in_toml: stored.rename,
-            registry: stored.registry,
+            registry: shown(stored.registry),
         }
     }
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::{UserView, shown};
 use crate::database::rows::CountedVersion;
+use crate::package::characters::harmless;
 
 /// A version of a crate.
 #[derive(Serialize, ToSchema)]
@@ -73,6 +74,11 @@ pub struct VersionLinks {
     authors: String,
 }
 
+fn features(features: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
+    let harmless_all = |values: Vec<String>| values.into_iter().map(harmless).collect();
+    features.into_iter().map(|(name, values)| (harmless(name), harmless_all(values))).collect()
+}
+
 impl VersionView {
     pub fn new(counted: CountedVersion, base_url: &str) -> Self {
         let CountedVersion { row, crate_name, about, published_by, downloads } = counted;
@@ -87,7 +93,7 @@ impl VersionView {
             updated_at: row.published_at.unwrap_or(row.created_at),
             created_at: row.created_at,
             downloads,
-            features: about.features.unwrap_or_default(),
+            features: features(about.features.unwrap_or_default()),
             yanked,
             yank_message: None,
             lib_links: shown(about.links),

@@ -382,6 +382,27 @@ fn what_was_taken_before_the_rule_is_answered_without_such_characters() {
     }
 }
 
+#[test]
+fn an_import_tells_of_versions_whose_texts_have_such_characters() {
+    let mut from = Served::start(&["--publish-wait", "30s"]);
+    let token = from.token("bob");
+    http::publish(&from.url, &token, &Package::new("foo", "1.0.0")).good();
+    // As a registry without the rule has it. The next yank writes it into the index.
+    let hostile =
+        "UPDATE versions SET index_line = replace(index_line, '\"features\":{}', '\"features\":{\"a\u{202e}\":[]}')";
+    from.database.connect().batch_execute(hostile).unwrap();
+    http::delete_as(&format!("{}/api/v1/crates/foo/1.0.0/yank", from.url), &token).good();
+    let to = Served::start(&[]);
+    to.token("ann");
+    let index = format!("{}/git/index", from.url);
+    let summary: Value = serde_json::from_str(&to.run("admin import", &["--json", "--owner", "ann", &index])).unwrap();
+    let told = summary["against_rules"]["foo 1.0.0"].as_str().unwrap_or_else(|| panic!("{summary:#}"));
+    assert!(told.contains("its line of the index contains U+202E (an invisible character) at position 2"), "{told}");
+    let version = http::get(&format!("{}/api/v1/crates/foo/1.0.0", to.url)).good().json();
+    assert_eq!(version["version"]["features"], json!({ "a\u{fffd}": [] }));
+    from.stop();
+}
+
 /// Every other file says what it prints to `admin/output.rs`.
 #[test]
 fn only_one_file_writes_to_the_terminal() {

@@ -9,7 +9,7 @@ use supercargo::package::{Limits, Policy, tarball};
 use tar::{EntryType, Header};
 
 use crate::fuzzing::{Random, corpus, mutate, targets};
-use crate::support::cargo::Cargo;
+use crate::support::cargo::{Cargo, downloaded_crates};
 use crate::support::harness::TestRegistry;
 use crate::support::http;
 use crate::support::package::{Package, frame};
@@ -307,6 +307,24 @@ fn what_is_accepted_is_the_same_to_cargo_gnu_tar_and_python() {
         accepted.len(),
         findings[..3.min(findings.len())].join("\n\n")
     );
+}
+
+#[test]
+fn crates_of_crates_io_are_taken() {
+    let mut files: Vec<(u64, PathBuf)> =
+        downloaded_crates().into_iter().map(|file| (file.metadata().unwrap().len(), file)).collect();
+    files.sort();
+    files.truncate(150);
+    assert!(files.len() == 150, "building this program downloads more than {}", files.len());
+    for (_, path) in files {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        let mut places = stem.match_indices('-').map(|(place, _)| (&stem[..place], &stem[place + 1..]));
+        let (name, version) =
+            places.find_map(|(name, version)| Some((name.parse().ok()?, version.parse().ok()?))).expect(stem);
+        let limits = Limits::default();
+        let read = tarball::read(&std::fs::read(&path).unwrap(), &name, &version, &limits);
+        assert!(read.is_ok(), "{stem}: {}", read.unwrap_err());
+    }
 }
 
 // protocol: 60

@@ -96,6 +96,24 @@ fn versions_that_are_published_at_once_do_not_pass_the_limit_of_the_file_togethe
     assert_eq!(file.iter().filter(|byte| **byte == b'\n').count(), taken + 1);
 }
 
+// rule: 14
+#[test]
+fn a_text_that_would_make_lists_long_is_refused() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("large-texts");
+    let url = |length: usize| format!("https://a.b/{}", "x".repeat(length - "https://a.b/".len()));
+    for field in ["homepage", "documentation", "repository"] {
+        let package = |length| Package::new("big", "1.0.0").manifest(&format!("{field} = \"{}\"\n", url(length)));
+        refused(&ann.publish(&package(2049)), &format!("`{field}` has 2049 bytes; shorten it to at most 2048"));
+    }
+    for text in ["license-file = \"X\"\n", "links = \"X\"\n", "authors = [\"X\"]\n", "readme = \"X\"\n"] {
+        let package = Package::new("big", "1.0.0").manifest(&text.replace('X', &"x".repeat(2049)));
+        refused(&ann.publish(&package), "has 2049 bytes");
+    }
+    ann.publish(&Package::new("big", "1.0.0").manifest(&format!("repository = \"{}\"\n", url(2048)))).good();
+    registry.run_jobs();
+}
+
 #[test]
 fn lists_of_versions_have_pages_and_leave_the_features_out() {
     let registry = TestRegistry::new();
