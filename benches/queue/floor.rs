@@ -17,7 +17,8 @@ pub fn enqueue(stage: &Stage) -> Outcome<String> {
     let [statement] = &statements[..] else { return Err(format!("not one statement: {statements:?}").into()) };
     let kind = format!("'{}'", Single::KIND);
     let channel = format!("'supercargo_wake_{}'", Single::KIND);
-    let values = [&kind, &kind, "NULL::text", "'{\"number\": 1}'::jsonb", "0", "NULL::text", "0", &channel];
+    let (no_text, payload) = ("NULL::text", "'{\"number\": 1}'::jsonb");
+    let values = [&kind, &kind, no_text, payload, "0::smallint", no_text, no_text, "0", &channel];
     Ok(format!("{};\n", bind(statement, &values)?))
 }
 

@@ -41,6 +41,17 @@ pub fn claim(stage: &Stage) -> Outcome<()> {
     report_claims(stage, "100,000 rows, all due", Some(base))?;
 
     stage.clear()?;
+    report_enqueues(stage, "enqueue, nothing waits")?;
+    stage.run(
+        "INSERT INTO jobs (queue, kind, payload, requested_by, lap)
+         SELECT 'single', 'single', '{\"number\": 1}', 'ann', number FROM generate_series(0, 99999) AS number;
+         INSERT INTO jobs (queue, kind, payload, requested_by, lap) VALUES ('single', 'single', '{\"number\": 1}', 'bob', 0)",
+    )?;
+    stage.run(analyze)?;
+    report_claims(stage, "100,000 rows of one requester, 1 of another", Some(base))?;
+    report_enqueues(stage, "  enqueue behind them")?;
+
+    stage.clear()?;
     stage.run(&rows(100_000, "clock_timestamp() + interval '1 hour'", "NULL", "NULL::boolean"))?;
     stage.run(&due(1))?;
     stage.run(analyze)?;
@@ -88,6 +99,21 @@ fn report_claims(stage: &Stage, label: &str, base: Option<Duration>) -> Outcome<
         }
     }
     Ok(report(label, &mut times, base))
+}
+
+/// Adds one row again and again and takes it back each time.
+fn report_enqueues(stage: &Stage, label: &str) -> Outcome<Duration> {
+    let mut connection = stage.connect()?;
+    let mut times = Vec::new();
+    for number in 0..SAMPLES {
+        connection.batch_execute("BEGIN")?;
+        let begin = Instant::now();
+        let job = Single { number: number as u64 };
+        Enqueue::new(&job).requested_by("cid").quietly().insert(&mut connection)?;
+        times.push(begin.elapsed());
+        connection.batch_execute("ROLLBACK")?;
+    }
+    Ok(report(label, &mut times, None))
 }
 
 /// From the end of the commit that enqueues to the first line of the job.

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
+use diesel::sql_types::Integer;
 
 use super::schema::users;
 
@@ -59,18 +60,28 @@ pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<Us
         .optional()
 }
 
-/// Locks a user's row to the end of the transaction: for what takes a right from the user, and for changes of the user's
-/// tokens. Changes that the user has begun end before, and others wait and see what was done.
+/// Keeps the locks of users' rights apart from other advisory locks with two numbers.
+pub(super) const RIGHTS: i32 = 0x7267_6874;
+
+/// Locks a user's rights to the end of the transaction: for what takes one away, and for changes of the user's tokens. Changes
+/// that the user has begun end before; those that begin later wait, and see what was done.
 pub fn lock(connection: &mut PgConnection, id: i32) -> QueryResult<()> {
-    users::table.find(id).select(users::id).for_no_key_update().first::<i32>(connection).map(drop)
+    diesel::sql_query("SELECT pg_advisory_xact_lock($1, $2)")
+        .bind::<Integer, _>(RIGHTS)
+        .bind::<Integer, _>(id)
+        .execute(connection)
+        .map(drop)
 }
 
-/// Makes a user an admin, or no admin any more; false if nothing changed.
+/// Makes a user an admin, or no admin any more; false if nothing changed. Waits for changes that the user has begun.
 pub fn set_admin(connection: &mut PgConnection, id: i32, admin: bool) -> QueryResult<bool> {
-    diesel::update(users::table.find(id).filter(users::is_admin.ne(admin)))
-        .set(users::is_admin.eq(admin))
-        .execute(connection)
-        .map(|changed| changed > 0)
+    connection.transaction(|connection| {
+        lock(connection, id)?;
+        diesel::update(users::table.find(id).filter(users::is_admin.ne(admin)))
+            .set(users::is_admin.eq(admin))
+            .execute(connection)
+            .map(|changed| changed > 0)
+    })
 }
 
 /// Whether there is any user at all.

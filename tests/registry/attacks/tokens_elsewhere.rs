@@ -15,13 +15,17 @@ use crate::support::process::{Served, failed};
 
 const SECRET: &str = "s3cret-of-the-other-registry";
 
+/// A status and a body by path.
+type Pages = HashMap<String, (String, Vec<u8>)>;
+/// Paths, each with its Authorization header.
+type Asked = Vec<(String, Option<String>)>;
+
 /// A web server that writes down who asked for what with which token.
 #[derive(Clone, Default)]
 struct Site {
     url: String,
-    pages: Arc<Mutex<HashMap<String, (String, Vec<u8>)>>>,
-    /// Paths, each with its Authorization header.
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    pages: Arc<Mutex<Pages>>,
+    asked: Arc<Mutex<Asked>>,
     /// Everything wants the token.
     is_private: bool,
 }
