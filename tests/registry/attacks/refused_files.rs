@@ -149,6 +149,24 @@ fn a_refused_publish_does_not_take_the_file_of_another_with_the_same_bytes() {
 }
 
 #[test]
+fn a_refused_publish_waits_for_one_of_the_same_bytes_that_is_being_accepted() {
+    let served = Served::start_with_fail_points("warn", &[]);
+    let token = served.token("ann");
+    let package = Package::new("foo", "1.0.0");
+    // The first one has seen its file, and its version is not committed yet.
+    arm(&served, "request.before_commit=stall(3s)");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| http::publish(&served.url, &token, &package));
+        wait_until_passed(&served);
+        arm(&served, "request.file_stored=error");
+        assert_eq!(http::publish(&served.url, &token, &package).status, 503);
+        first.join().unwrap().good();
+    });
+    assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
+    assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
+}
+
+#[test]
 fn a_removal_that_lost_its_lock_puts_the_file_back() {
     let served = Served::start_with_fail_points("warn", &[]);
     let token = served.token("ann");
