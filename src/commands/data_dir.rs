@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::CommandError;
 use super::lock_holders::{self, name_of};
+use super::{CommandError, privacy};
 use crate::config::storage::DataDir;
 
 /// A command that holds the lock for a moment is waited for.
@@ -36,7 +36,7 @@ pub(super) fn create(data_dir: &DataDir) -> Result<(), CommandError> {
 }
 
 /// Directories above the data directory are not its own: the user of the private PostgreSQL has to get through, so they
-/// are made as `mkdir -p` usually makes them.
+/// are made by the umask that this process was started with.
 fn create_parents(parent: &std::path::Path) -> std::io::Result<()> {
     if parent.as_os_str().is_empty() || parent.is_dir() {
         return Ok(());
@@ -46,7 +46,7 @@ fn create_parents(parent: &std::path::Path) -> std::io::Result<()> {
     }
     match std::fs::create_dir(parent) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && parent.is_dir() => Ok(()),
-        made => made.and_then(|()| std::fs::set_permissions(parent, Permissions::from_mode(0o755))),
+        made => made.and_then(|()| std::fs::set_permissions(parent, Permissions::from_mode(privacy::usual_mode()))),
     }
 }
 

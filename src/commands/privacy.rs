@@ -24,8 +24,8 @@ pub(super) fn begin() {
     let _ = BEFORE.set((mask, soft));
 }
 
-/// Runs a command as if it had been started in place of this process.
-pub(super) fn ended_for(command: &mut Command) {
+/// Gives a command the umask and the limit that this process was started with.
+pub(super) fn as_before(command: &mut Command) {
     let Some(&(mask, soft)) = BEFORE.get() else { return };
     // SAFETY: between fork and exec the closure only makes system calls and allocates nothing.
     unsafe {
@@ -35,6 +35,11 @@ pub(super) fn ended_for(command: &mut Command) {
             Ok(setrlimit(Resource::RLIMIT_CORE, soft, hard)?)
         });
     }
+}
+
+/// The mode of a directory that is not the registry's own.
+pub(super) fn usual_mode() -> u32 {
+    0o777 & !BEFORE.get().map_or(0o022, |(mask, _)| mask.bits())
 }
 
 /// Warns about a file with a secret in it that every user of the machine can read.

@@ -203,7 +203,7 @@ fn run(
     let mut command = Command::new(program);
     command.args(arguments).envs(environment);
     Signals::unblocked(&mut command);
-    privacy::ended_for(&mut command);
+    privacy::as_before(&mut command);
     process::die_with_this_process(&mut command, Signal::SIGTERM);
     let mut child = command
         .spawn()

@@ -78,7 +78,7 @@ pub struct PublishBody(Vec<u8>);
         (status = 408, body = Errors, description = "The body came too slowly"),
         (status = 409, body = Errors, description = "The version is published already"),
         (status = 413, body = Errors, description = "The crate is too large"),
-        (status = 429, body = Errors, description = "Too many publishes of this user, lately or at once; `Retry-After` says when to try again"),
+        (status = 429, body = Errors, description = "Too many publishes of this user, lately or at once, or too many bytes; `Retry-After` says when to try again"),
     )
 )]
 pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Published>, ApiError> {

@@ -15,10 +15,11 @@ use supercargo::database::Pool;
 use supercargo::jobs::unused_files;
 use supercargo::package::Checksum;
 
-use crate::support::event::{wait_for, wait_until};
+use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::Served;
+use crate::support::s3::S3Server;
 
 /// The crate files in a store, and what is in its quarantine.
 fn files_in(crates: &Path) -> Vec<PathBuf> {
@@ -45,6 +46,28 @@ fn versions_of(served: &Served) -> usize {
     let query = diesel::sql_query("SELECT count(*) AS count FROM versions");
     let found: Count = query.get_result(&mut served.database.connect()).unwrap();
     usize::try_from(found.count).unwrap()
+}
+
+fn everything_below(directory: &Path) -> Vec<PathBuf> {
+    let (mut found, mut directories) = (Vec::new(), vec![directory.to_owned()]);
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { directories.push(path) } else { found.push(path) }
+        }
+    }
+    found
+}
+
+/// Sends a whole publish, and reads no answer.
+fn send_publish(served: &Served, token: &str, body: &[u8]) -> TcpStream {
+    let mut connection = TcpStream::connect(served.address()).unwrap();
+    let head = format!(
+        "PUT /api/v1/crates/new HTTP/1.1\r\nhost: registry\r\nauthorization: {token}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    connection.write_all(&[head.as_bytes(), body].concat()).unwrap();
+    connection
 }
 
 /// Writes what arms one fail point, as a whole.
@@ -87,12 +110,7 @@ fn clients_that_hang_up_after_the_last_byte_leave_no_files() {
     // What is stored is spread over directories, so the first files take longest; each of these would stay.
     for number in 0..60 {
         let body = Package::new(&format!("crate-{number}"), "1.0.0").file("padding", &[7; 20_000]).body();
-        let mut connection = TcpStream::connect(served.address()).unwrap();
-        let head = format!(
-            "PUT /api/v1/crates/new HTTP/1.1\r\nhost: registry\r\nauthorization: {token}\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        connection.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        let _connection = send_publish(&served, &token, &body);
         // From at once to 6 ms later: before, during and after the file is stored.
         std::thread::sleep(Duration::from_micros(100 * number));
     }
@@ -110,15 +128,9 @@ fn a_client_that_hung_up_before_the_file_was_stored_has_none_stored() {
     let token = served.token("ann");
     let body = Package::new("foo", "1.0.0").body();
     arm(&served, "request.read=stall(2s)");
-    {
-        let mut connection = TcpStream::connect(served.address()).unwrap();
-        let head = format!(
-            "PUT /api/v1/crates/new HTTP/1.1\r\nhost: registry\r\nauthorization: {token}\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        connection.write_all(&[head.as_bytes(), &body].concat()).unwrap();
-        wait_until_passed(&served);
-    }
+    let abandoned = send_publish(&served, &token, &body);
+    wait_until_passed(&served);
+    drop(abandoned);
     // The next fail point is where a file has been stored: nobody may pass it.
     arm(&served, "request.file_stored=abort");
     let allowed = Package::new("bar", "1.0.0");
@@ -134,7 +146,7 @@ fn a_refused_publish_does_not_take_the_file_of_another_with_the_same_bytes() {
     let token = served.token("ann");
     let package = Package::new("foo", "1.0.0");
     // The first one has stored its file, and its version is not inserted yet.
-    arm(&served, "request.file_stored=stall(3s)");
+    arm(&served, "request.file_stored=stall(5s)");
     std::thread::scope(|scope| {
         let first = scope.spawn(|| http::publish(&served.url, &token, &package));
         wait_until_passed(&served);
@@ -149,6 +161,24 @@ fn a_refused_publish_does_not_take_the_file_of_another_with_the_same_bytes() {
 }
 
 #[test]
+fn a_refused_publish_waits_for_one_of_the_same_bytes_that_is_being_accepted() {
+    let served = Served::start_with_fail_points("warn", &[]);
+    let token = served.token("ann");
+    let package = Package::new("foo", "1.0.0");
+    // The first one has seen its file, and its version is not committed yet.
+    arm(&served, "request.before_commit=stall(3s)");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| http::publish(&served.url, &token, &package));
+        wait_until_passed(&served);
+        arm(&served, "request.file_stored=error");
+        assert_eq!(http::publish(&served.url, &token, &package).status, 503);
+        first.join().unwrap().good();
+    });
+    assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
+    assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
+}
+
+#[test]
 fn a_removal_that_lost_its_lock_puts_the_file_back() {
     let served = Served::start_with_fail_points("warn", &[]);
     let token = served.token("ann");
@@ -156,24 +186,40 @@ fn a_removal_that_lost_its_lock_puts_the_file_back() {
     let end_sessions = "SELECT count(pg_terminate_backend(pid)) AS count FROM pg_locks
                         WHERE locktype = 'advisory' AND classid = 1718185061 AND mode = 'ExclusiveLock' AND granted
                         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    arm(&served, "request.before_commit=error");
-    std::thread::scope(|scope| {
-        let refused = scope.spawn(|| http::publish(&served.url, &token, &package).status);
-        wait_until_passed(&served);
-        arm(&served, "unused.set_aside=stall(3s)");
-        wait_until_passed(&served);
-        // It sleeps with the file set aside. Its session ends, and so does its lock.
-        let ended: Count = wait_for("the removal's session", || {
-            let ended: Count = diesel::sql_query(end_sessions).get_result(&mut served.database.connect()).unwrap();
-            (ended.count > 0).then_some(ended)
-        });
-        assert_eq!(ended.count, 1);
-        // Another publish finds no file, stores it and is accepted, before the sleeper wakes up.
-        http::publish(&served.url, &token, &package).good();
-        assert_eq!(refused.join().unwrap(), 500);
+    arm(&served, "request.file_stored=stall(5s)");
+    let abandoned = send_publish(&served, &token, &package.body());
+    wait_until_passed(&served);
+    // Nobody waits for it any more, so that it is refused, and its file is removed.
+    drop(abandoned);
+    arm(&served, "unused.set_aside=stall(5s)");
+    wait_until_passed(&served);
+    // The removal sleeps with the file set aside. Its session ends, and so does its lock.
+    wait_until("the removal's session", || {
+        let ended: Count = diesel::sql_query(end_sessions).get_result(&mut served.database.connect()).unwrap();
+        ended.count > 0
     });
+    // Another publish finds no file, stores it and is accepted, before the sleeper wakes up.
+    http::publish(&served.url, &token, &package).good();
+    wait_until("the end of the removal", || served.log().contains("stays until the crate store is tidied"));
     assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
     assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
+}
+
+#[test]
+fn a_refused_publish_leaves_nothing_in_a_bucket() {
+    let server = S3Server::start();
+    let arguments = server.arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let served = Served::start_with_fail_points("warn", &arguments);
+    let token = served.token("ann");
+    let (refused, accepted) = (Package::new("foo", "1.0.0"), Package::new("bar", "1.0.0"));
+    arm(&served, "request.before_commit=error");
+    assert_eq!(http::publish(&served.url, &token, &refused).status, 500);
+    http::publish(&served.url, &token, &accepted).good();
+    let objects = everything_below(&server.objects());
+    let crates: Vec<_> = objects.iter().filter(|path| path.extension().is_some_and(|end| end == "crate")).collect();
+    assert_eq!(crates.len(), 1, "{objects:?}");
+    assert!(crates[0].ends_with(CrateStore::place(Checksum::of(&accepted.crate_file()))), "{crates:?}");
 }
 
 /// The same version sent four times at once: one is accepted, and the others are refused after they stored the same file.
