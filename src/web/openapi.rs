@@ -94,9 +94,11 @@ fn add<T: ToSchema>(components: &mut Components) {
 }
 
 /// What any call may be answered.
-const FAILURES: [(&str, &str); 2] = [
+const FAILURES: [(&str, &str); 4] = [
+    ("414", "The URL is longer than 16 KiB"),
+    ("429", "The client has too many requests under way; `Retry-After` says when to try again"),
     ("500", "The registry made a mistake, which its log tells"),
-    ("503", "Something that the registry depends on is away; nothing was changed"),
+    ("503", "Something that the registry depends on is away, or it has too much to do; nothing was changed"),
 ];
 
 fn failure(meaning: &str) -> Response {

@@ -141,6 +141,8 @@ fn a_line_of_the_log_tells_whose_request_it_is() {
 #[test]
 fn what_is_not_there_is_no_line_of_the_log_and_nothing_keeps_the_answer() {
     let served = Served::start_with_log("info", &[]);
+    // It is written a moment after the URL.
+    wait_until("the line of the start", || served.log().contains(" serving "));
     let before = served.log();
     for path in ["index/no/ns/nonsense", "index/1/x", "api/v1/crates/foo/1.0.0/download", "nowhere", "index/..%2f"] {
         let response = ureq::Agent::new_with_config(ureq::Agent::config_builder().http_status_as_error(false).build());

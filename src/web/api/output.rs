@@ -19,6 +19,7 @@ impl IntoResponses for AnyError {
             ("401", "A token is needed"),
             ("403", "The token, or its user, may not do this"),
             ("404", "There is no such thing"),
+            ("408", "The request's body came too slowly"),
             ("409", "It is there already"),
             ("413", "The request is too large"),
             ("429", "Too many requests; `Retry-After` says when to try again"),

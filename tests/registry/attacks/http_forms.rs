@@ -150,6 +150,8 @@ fn behind_a_proxy_that_speaks_https_answers_say_so_too() {
 #[test]
 fn what_many_clients_do_wrong_is_one_line_of_the_log() {
     let served = Served::start_with_log("info", &["--max-connections-per-address", "2"]);
+    // It is written a moment after the URL.
+    wait_until("the line of the start", || served.log().contains(" serving "));
     let before = served.log().lines().count();
     let held: Vec<_> = (0..200).map(|_| connect(&served)).collect();
     wait_until("the line", || served.log().contains("closed connections of a client that has too many"));
