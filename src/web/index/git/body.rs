@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::request::MAX_REQUEST;
 use crate::web::index::plain_text::{sentence, unavailable};
@@ -53,6 +53,7 @@ pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) 
     let too_large = || sentence(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > MAX_REQUEST) {
+        throw_away(body);
         return Err(too_large());
     }
     let mut content = BytesMut::with_capacity(declared.unwrap_or(FIRST).min(MOST_AT_FIRST));
@@ -71,6 +72,7 @@ pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) 
         };
         let Ok(data) = frame.into_data() else { continue };
         if content.len() + data.len() > MAX_REQUEST {
+            throw_away(body);
             return Err(too_large());
         }
         content.extend_from_slice(&data);
@@ -84,6 +86,18 @@ pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) 
         }
     }
     Ok(Sent { bytes: content.freeze(), is_packed, _memory: Arc::new(permits) })
+}
+
+/// Reads on beside the answer, for a while: a client that is still sending would not see it, because a connection that is
+/// closed with unread data in it is reset.
+fn throw_away(mut body: Body) {
+    tokio::spawn(timeout(PATIENCE, async move {
+        let mut left = MAX_REQUEST;
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+            left = rest;
+        }
+    }));
 }
 
 fn is_packed(headers: &HeaderMap) -> Result<bool, Response<Body>> {

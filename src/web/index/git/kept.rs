@@ -53,7 +53,8 @@ impl Kept {
         let (spool, reader) = new();
         if !spool.has_overflowed()
             && self.limits.kept > 0
-            && (entries.len() < self.limits.kept || remove_one_idle(&mut entries)) {
+            && (entries.len() < self.limits.kept || remove_one_idle(&mut entries))
+        {
             let now = Instant::now();
             let entry = Entry { spool: Arc::clone(&spool), wants, uses: 0, used: now, current: now };
             entries.insert(key.to_vec(), entry);

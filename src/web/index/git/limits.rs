@@ -170,10 +170,7 @@ impl Client {
         Ok((of_all, of_client))
     }
 
-    async fn of_client(
-        &self,
-        which: impl Fn(&Share) -> &Arc<Semaphore>,
-    ) -> Result<Option<OwnedSemaphorePermit>, Full> {
+    async fn of_client(&self, which: impl Fn(&Share) -> &Arc<Semaphore>) -> Result<Option<OwnedSemaphorePermit>, Full> {
         let Some((_, share)) = &self.share else { return Ok(None) };
         let permit = timeout(self.shared.limits.wait, Arc::clone(which(share)).acquire_owned()).await;
         permit.ok().and_then(Result::ok).map(Some).ok_or(Full::OfThisClient)

@@ -201,6 +201,9 @@ struct Wanted {
     any: bool,
     done: bool,
     has_something: bool,
+    /// Whether a number of commits says how deep it goes, and whether anything else does.
+    depth: bool,
+    other_depth: bool,
 }
 
 impl Wanted {
@@ -213,6 +216,8 @@ impl Wanted {
             any: false,
             done: false,
             has_something: false,
+            depth: false,
+            other_depth: false,
         }
     }
 
@@ -238,12 +243,18 @@ impl Wanted {
                 if depth.is_none_or(|depth| depth <= 0) || !value[0].is_ascii_digit() {
                     return garbage(format!("{} is no depth", shown(value)));
                 }
+                self.depth = true;
+                self.note(line);
+            }
+            b"deepen-not" => {
+                self.other_depth = true;
                 self.note(line);
             }
             b"deepen-since" => {
                 if value.is_empty() || value.len() > 12 || !value.iter().all(u8::is_ascii_digit) {
                     return garbage(format!("{} is no time", shown(value)));
                 }
+                self.other_depth = true;
                 self.note(line);
             }
             b"filter" if value != b"blob:none" => {
@@ -254,6 +265,9 @@ impl Wanted {
             }
             // git itself knows which other ones there are.
             _ => self.note(line),
+        }
+        if self.depth && self.other_depth {
+            return garbage("deepen and deepen-since or deepen-not exclude each other");
         }
         Ok(())
     }

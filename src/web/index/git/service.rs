@@ -245,7 +245,12 @@ impl Parts {
 const RESULT: &str = "application/x-git-upload-pack-result";
 
 fn tips(references: &References) -> Vec<String> {
-    references.head.iter().chain(references.others.iter().map(|reference| &reference.id)).map(ToString::to_string).collect()
+    references
+        .head
+        .iter()
+        .chain(references.others.iter().map(|reference| &reference.id))
+        .map(ToString::to_string)
+        .collect()
 }
 
 fn answered(content_type: &'static str, body: Body) -> Response<Body> {

@@ -76,14 +76,7 @@ impl Spool {
         let overflowed = AtomicBool::new(file.is_none());
         let (state, receiver) = watch::channel(State::default());
         let readers = Mutex::default();
-        let spool = Arc::new(Self {
-            file,
-            room,
-            state,
-            readers,
-            moved: Notify::new(),
-            overflowed,
-        });
+        let spool = Arc::new(Self { file, room, state, readers, moved: Notify::new(), overflowed });
         let reader = spool.reader(receiver);
         (spool, reader)
     }

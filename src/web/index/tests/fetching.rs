@@ -211,7 +211,8 @@ fn a_fetch_that_finds_no_free_process_is_told_to_come_again() {
 
 #[test]
 fn a_finished_fetch_gives_its_process_back() {
-    let server = Server::start_with(|index| GitService::with_limits(index, Limits { processes: 1, ..Limits::default() }));
+    let server =
+        Server::start_with(|index| GitService::with_limits(index, Limits { processes: 1, ..Limits::default() }));
     server.commit(&[("1/a", "one")]);
     for n in 0..3 {
         // Another depth each time, so that nothing is kept for the next one.
