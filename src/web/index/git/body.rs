@@ -49,7 +49,10 @@ impl Sent {
 
 /// Reads a body within its limits; the error is the answer.
 pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) -> Result<Sent, Response<Body>> {
-    let is_packed = is_packed(headers)?;
+    let Some(is_packed) = is_packed(headers) else {
+        let text = "A fetch request may be compressed with gzip only.";
+        return Err(sentence(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+    };
     let too_large = || sentence(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > MAX_REQUEST) {
@@ -100,14 +103,12 @@ fn throw_away(mut body: Body) {
     }));
 }
 
-fn is_packed(headers: &HeaderMap) -> Result<bool, Response<Body>> {
+/// Whether a body is packed with gzip; None: with something else.
+fn is_packed(headers: &HeaderMap) -> Option<bool> {
     let coding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
     match coding.as_deref() {
-        None | Some(b"identity") => Ok(false),
-        Some(b"gzip" | b"x-gzip") => Ok(true),
-        Some(_) => {
-            let text = "A fetch request may be compressed with gzip only.";
-            Err(sentence(StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
-        }
+        None | Some(b"identity") => Some(false),
+        Some(b"gzip" | b"x-gzip") => Some(true),
+        Some(_) => None,
     }
 }

@@ -104,10 +104,11 @@ fn read_v2(packets: &mut Packets<impl Read>, advertised: &Advertised) -> Result<
         Some(Command::References) => read_references(packets, has_arguments).map(Asked::References),
         Some(Command::Fetch) => {
             let mut wanted = Wanted::new(Version::V2);
-            while has_arguments {
+            let mut more = has_arguments;
+            while more {
                 match packets.next()? {
                     None => return garbage("it ends before its flush"),
-                    Some(Packet::Flush) => break,
+                    Some(Packet::Flush) => more = false,
                     Some(Packet::Delimiter) => return garbage("it has a second delimiter"),
                     Some(Packet::Line(line)) => wanted.argument(line)?,
                 }
@@ -146,10 +147,11 @@ fn check_capability(line: &[u8], advertised: &Advertised) -> Result<(), Refused>
 
 fn read_references(packets: &mut Packets<impl Read>, has_arguments: bool) -> Result<References, Refused> {
     let mut wanted = References::default();
-    while has_arguments {
+    let mut more = has_arguments;
+    while more {
         match packets.next()? {
             None => return garbage("it ends before its flush"),
-            Some(Packet::Flush) => break,
+            Some(Packet::Flush) => more = false,
             Some(Packet::Delimiter) => return garbage("it has a second delimiter"),
             Some(Packet::Line(b"peel")) => wanted.peel = true,
             Some(Packet::Line(b"symrefs")) => wanted.symrefs = true,
