@@ -8,12 +8,18 @@ use super::git_limits::{Dies, GitLimits};
 use super::repository::Index;
 
 /// Settings over those of the repository, whatever an operator has put there.
-const SETTINGS: [(&str, &str); 17] = [
+const SETTINGS: [(&str, &str); 22] = [
     // A filter runs for each object, and `combine:` joins any number of them: 900 bytes cost 18 s, 7 KB more than 1 GB.
     // blob:none is what a partial clone needs. No client of an index has a use for another one.
     ("uploadpack.allowFilter", "true"),
     ("uploadpackfilter.allow", "false"),
     ("uploadpackfilter.blob:none.allow", "true"),
+    // Each by its name as well, which would count more than the line above if the repository allows it.
+    ("uploadpackfilter.blob:limit.allow", "false"),
+    ("uploadpackfilter.combine.allow", "false"),
+    ("uploadpackfilter.object:type.allow", "false"),
+    ("uploadpackfilter.sparse:oid.allow", "false"),
+    ("uploadpackfilter.tree.allow", "false"),
     // A client may ask for a commit that was the head a moment ago, and for nothing that no branch leads to.
     ("uploadpack.allowReachableSHA1InWant", "true"),
     ("uploadpack.allowAnySHA1InWant", "false"),

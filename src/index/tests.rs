@@ -4,6 +4,7 @@ mod crash;
 mod maintenance;
 mod opening;
 mod reading;
+mod serving;
 mod writing;
 
 use std::path::Path;

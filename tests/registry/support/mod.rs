@@ -23,6 +23,7 @@
 pub mod cargo;
 pub mod cluster;
 pub mod event;
+pub mod git_fetch;
 pub mod git_http;
 pub mod git_remote;
 pub mod git_ssh;

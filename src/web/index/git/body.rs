@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::request::MAX_REQUEST;
 use crate::web::index::plain_text::{sentence, unavailable};
@@ -49,10 +49,14 @@ impl Sent {
 
 /// Reads a body within its limits; the error is the answer.
 pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) -> Result<Sent, Response<Body>> {
-    let is_packed = is_packed(headers)?;
+    let Some(is_packed) = is_packed(headers) else {
+        let text = "A fetch request may be compressed with gzip only.";
+        return Err(sentence(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+    };
     let too_large = || sentence(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > MAX_REQUEST) {
+        throw_away(body);
         return Err(too_large());
     }
     let mut content = BytesMut::with_capacity(declared.unwrap_or(FIRST).min(MOST_AT_FIRST));
@@ -71,6 +75,7 @@ pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) 
         };
         let Ok(data) = frame.into_data() else { continue };
         if content.len() + data.len() > MAX_REQUEST {
+            throw_away(body);
             return Err(too_large());
         }
         content.extend_from_slice(&data);
@@ -86,14 +91,24 @@ pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) 
     Ok(Sent { bytes: content.freeze(), is_packed, _memory: Arc::new(permits) })
 }
 
-fn is_packed(headers: &HeaderMap) -> Result<bool, Response<Body>> {
+/// Reads on beside the answer, for a while: a client that is still sending would not see it, because a connection that is
+/// closed with unread data in it is reset.
+fn throw_away(mut body: Body) {
+    tokio::spawn(timeout(PATIENCE, async move {
+        let mut left = MAX_REQUEST;
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+            left = rest;
+        }
+    }));
+}
+
+/// Whether a body is packed with gzip; None: with something else.
+fn is_packed(headers: &HeaderMap) -> Option<bool> {
     let coding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
     match coding.as_deref() {
-        None | Some(b"identity") => Ok(false),
-        Some(b"gzip" | b"x-gzip") => Ok(true),
-        Some(_) => {
-            let text = "A fetch request may be compressed with gzip only.";
-            Err(sentence(StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
-        }
+        None | Some(b"identity") => Some(false),
+        Some(b"gzip" | b"x-gzip") => Some(true),
+        Some(_) => None,
     }
 }

@@ -104,10 +104,11 @@ fn read_v2(packets: &mut Packets<impl Read>, advertised: &Advertised) -> Result<
         Some(Command::References) => read_references(packets, has_arguments).map(Asked::References),
         Some(Command::Fetch) => {
             let mut wanted = Wanted::new(Version::V2);
-            while has_arguments {
+            let mut more = has_arguments;
+            while more {
                 match packets.next()? {
                     None => return garbage("it ends before its flush"),
-                    Some(Packet::Flush) => break,
+                    Some(Packet::Flush) => more = false,
                     Some(Packet::Delimiter) => return garbage("it has a second delimiter"),
                     Some(Packet::Line(line)) => wanted.argument(line)?,
                 }
@@ -146,10 +147,11 @@ fn check_capability(line: &[u8], advertised: &Advertised) -> Result<(), Refused>
 
 fn read_references(packets: &mut Packets<impl Read>, has_arguments: bool) -> Result<References, Refused> {
     let mut wanted = References::default();
-    while has_arguments {
+    let mut more = has_arguments;
+    while more {
         match packets.next()? {
             None => return garbage("it ends before its flush"),
-            Some(Packet::Flush) => break,
+            Some(Packet::Flush) => more = false,
             Some(Packet::Delimiter) => return garbage("it has a second delimiter"),
             Some(Packet::Line(b"peel")) => wanted.peel = true,
             Some(Packet::Line(b"symrefs")) => wanted.symrefs = true,
@@ -201,6 +203,9 @@ struct Wanted {
     any: bool,
     done: bool,
     has_something: bool,
+    /// Whether a number of commits says how deep it goes, and whether anything else does.
+    depth: bool,
+    other_depth: bool,
 }
 
 impl Wanted {
@@ -213,6 +218,8 @@ impl Wanted {
             any: false,
             done: false,
             has_something: false,
+            depth: false,
+            other_depth: false,
         }
     }
 
@@ -238,12 +245,18 @@ impl Wanted {
                 if depth.is_none_or(|depth| depth <= 0) || !value[0].is_ascii_digit() {
                     return garbage(format!("{} is no depth", shown(value)));
                 }
+                self.depth = true;
+                self.note(line);
+            }
+            b"deepen-not" => {
+                self.other_depth = true;
                 self.note(line);
             }
             b"deepen-since" => {
                 if value.is_empty() || value.len() > 12 || !value.iter().all(u8::is_ascii_digit) {
                     return garbage(format!("{} is no time", shown(value)));
                 }
+                self.other_depth = true;
                 self.note(line);
             }
             b"filter" if value != b"blob:none" => {
@@ -254,6 +267,9 @@ impl Wanted {
             }
             // git itself knows which other ones there are.
             _ => self.note(line),
+        }
+        if self.depth && self.other_depth {
+            return garbage("deepen and deepen-since or deepen-not exclude each other");
         }
         Ok(())
     }

@@ -34,6 +34,9 @@ const READING: usize = 4;
 /// How often the log says that a limit ended git: strangers may cause it.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
+/// How many characters of a complaint are passed on.
+const MAX_COMPLAINT: usize = 120;
+
 const GIT_FAILED: &str = "git failed on the server; its log tells why.";
 const SHUTTING_DOWN: &str = "The server is shutting down.";
 
@@ -272,6 +275,8 @@ fn no_room(full: Full) -> Response<Body> {
 
 /// What git would only complain about.
 fn not_understood(what: &str) -> Response<Body> {
+    // git's own words may repeat what the client sent.
+    let what: String = what.chars().filter(|c| !c.is_control()).take(MAX_COMPLAINT).collect();
     tracing::debug!(what, "a fetch is refused");
     sentence(StatusCode::BAD_REQUEST, format!("The request does not follow git's protocol: {what}."))
 }

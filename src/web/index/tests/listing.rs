@@ -72,7 +72,6 @@ fn references_are_listed_as_git_lists_them() {
         succeeded(git(server.index.path(), &[&own, arguments].concat()));
     };
     run(&["update-ref", "refs/supercargo/remote", &one]);
-    run(&["update-ref", "refs/supercargoes/not-hidden", &one]);
     run(&["branch", "a-branch", &one]);
     run(&["tag", "light", &two]);
     run(&["tag", "-a", "-m", "x", "v1", &one]);
