@@ -2,7 +2,7 @@
 //! brought them there, after the index.
 //!
 //! A description must never keep a version from being published, since its line is in the index by then. Everything that
-//! goes into an index of the database is bounded where it is written ([`About`], [`words`](super::words)). Should the
+//! goes into an index of the database is bounded where it is written ([`About`], `words`). Should the
 //! database refuse a description all the same, [`describe_all`] shows the crate without one.
 
 use diesel::prelude::*;
