@@ -104,11 +104,17 @@ fn a_text_that_would_make_lists_long_is_refused() {
     let url = |length: usize| format!("https://a.b/{}", "x".repeat(length - "https://a.b/".len()));
     for field in ["homepage", "documentation", "repository"] {
         let package = |length| Package::new("big", "1.0.0").manifest(&format!("{field} = \"{}\"\n", url(length)));
-        refused(&ann.publish(&package(2049)), &format!("`{field}` has 2049 bytes; shorten it to at most 2048"));
+        refused(&ann.publish(&package(2049)), &format!("`{field}` has 2049 characters; shorten it to at most 2048"));
     }
-    for text in ["license-file = \"X\"\n", "links = \"X\"\n", "authors = [\"X\"]\n", "readme = \"X\"\n"] {
-        let package = Package::new("big", "1.0.0").manifest(&text.replace('X', &"x".repeat(2049)));
-        refused(&ann.publish(&package), "has 2049 bytes");
+    let texts = [
+        ("license-file = \"X\"\n", 1024),
+        ("links = \"X\"\n", 256),
+        ("authors = [\"X\"]\n", 1000),
+        ("readme = \"X\"\n", 1024),
+    ];
+    for (text, limit) in texts {
+        let package = Package::new("big", "1.0.0").manifest(&text.replace('X', &"x".repeat(limit + 1)));
+        refused(&ann.publish(&package), &format!("has {} characters; shorten it to at most {limit}", limit + 1));
     }
     ann.publish(&Package::new("big", "1.0.0").manifest(&format!("repository = \"{}\"\n", url(2048)))).good();
     registry.run_jobs();

@@ -128,7 +128,7 @@ fn a_nul_that_only_the_manifest_has_is_refused() {
         );
     let answer = registry.user("ann").publish(&package);
     assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
-    assert!(answer.detail().contains("`features` holds a NUL character"), "{}", answer.detail());
+    assert!(answer.detail().contains("the feature `a` contains U+0000"), "{}", answer.detail());
 }
 
 #[test]
@@ -516,6 +516,14 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("jobs_by_key", "key", "SELECT key FROM jobs", MAX_KEY),
     ("jobs_by_key", "kind", "SELECT kind FROM jobs", LITERAL),
     ("jobs_in_claim_order", "queue", "SELECT queue FROM jobs", LITERAL),
+    // A login, or an operator as `account@host`; the index has 200 characters of it.
+    (
+        "jobs_laps",
+        "\"left\"(COALESCE(requested_by, ''::text), 200)",
+        "SELECT left(requested_by, 200) FROM jobs WHERE requested_by IS NOT NULL",
+        4 * 200,
+    ),
+    ("jobs_laps", "queue", "SELECT queue FROM jobs", LITERAL),
     ("jobs_turn", "key", "SELECT key FROM jobs", MAX_KEY),
     ("jobs_turn", "kind", "SELECT kind FROM jobs", LITERAL),
     ("rate_limit_buckets_pkey", "action", "SELECT action FROM rate_limit_buckets", LITERAL),
@@ -641,9 +649,10 @@ fn store_the_longest(registry: &TestRegistry) {
             assert!(users::create(connection, &format!("{login}x"), None).is_err());
             let reserved: CrateName = reserved.parse().unwrap();
             reserved_names::reserve(connection, &reserved, "x").unwrap();
-            Event::new(Action::NameReserve).of_crate(&reserved).record(connection, &Actor::operator(operator)).unwrap();
+            let actor = Actor::operator(operator);
+            Event::new(Action::NameReserve).of_crate(&reserved).record(connection, &actor).unwrap();
             let job = LongKey(key);
-            Enqueue::new(&job).insert(connection).unwrap();
+            Enqueue::new(&job).requested_by(&actor.name).insert(connection).unwrap();
             let longer = LongKey(format!("{}x", job.0));
             assert!(matches!(Enqueue::new(&longer).insert(connection), Err(EnqueueError::LongKey { length, .. }) if length == MAX_KEY + 1));
             assert!(audit::list(connection, &audit::Filter::default(), 1).unwrap()[0].actor.chars().count() == MAX_OPERATOR);
