@@ -108,7 +108,7 @@ fn serve_from(
         app.health.attend(workers);
     }
     let health = app.health.clone();
-    let counting = Counting::start(app.download_counts.clone(), pool, options.download_flush_interval)?;
+    let counting = Counting::start(app.download_counts.clone(), pool.clone(), options.download_flush_interval)?;
     let (router, metrics_server) = match listeners.metrics {
         Some(listener) => (web::router(app), Some(metrics::serve(listener, metrics, health.clone())?)),
         None => (web::router_with_metrics(app, metrics), None),
@@ -130,6 +130,7 @@ fn serve_from(
     counting.stop();
     working.stop();
     let measured = metrics_server.map_or(Ok(()), |server| server.stop(options.shutdown_grace));
+    pool.close();
     served.and(said).and(measured)
 }
 

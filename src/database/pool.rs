@@ -9,9 +9,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::r2d2::{ConnectionManager, CustomizeConnection};
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{ConnectionManager, Error, ManageConnection};
 use diesel::{Connection, ConnectionError, PgConnection};
-use parking_lot::ReentrantMutex;
+use parking_lot::{ReentrantMutex, RwLock};
 
 /// How long a request waits for a connection before it gives up; the error names it.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,7 +23,7 @@ pub struct Pool(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Live { pool: diesel::r2d2::Pool<ConnectionManager<PgConnection>>, url: Arc<str> },
+    Live { pool: diesel::r2d2::Pool<Opener>, url: Arc<str>, is_closed: Arc<RwLock<bool>> },
     Test(SharedConnection),
 }
 
@@ -43,33 +44,61 @@ pub enum PoolError {
     LentOut(#[from] std::cell::BorrowMutError),
 }
 
-/// Names a session in `pg_stat_activity` and keeps an abandoned transaction from holding its locks for ever.
-#[derive(Debug)]
-struct Session;
+/// Opens connections, until the pool is closed. r2d2 does so on threads of its own, which nobody waits for.
+struct Opener {
+    manager: ConnectionManager<PgConnection>,
+    is_closed: Arc<RwLock<bool>>,
+}
 
-impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Session {
-    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
-        use diesel::connection::SimpleConnection;
+impl ManageConnection for Opener {
+    type Connection = PgConnection;
+    type Error = Error;
+
+    /// Names the session in `pg_stat_activity` and keeps an abandoned transaction from holding its locks for ever.
+    fn connect(&self) -> Result<PgConnection, Error> {
+        let is_closed = self.is_closed.read();
+        if *is_closed {
+            return Err(Error::ConnectionError(ConnectionError::BadConnection("the pool is closed".to_owned())));
+        }
+        let mut connection = self.manager.connect()?;
         connection
             .batch_execute(
                 "SET application_name = 'supercargo web'; SET idle_in_transaction_session_timeout = '60s';
                  SET statement_timeout = '60s'",
             )
-            .map_err(diesel::r2d2::Error::QueryError)
+            .map_err(Error::QueryError)?;
+        Ok(connection)
+    }
+
+    fn is_valid(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        self.manager.is_valid(connection)
+    }
+
+    fn has_broken(&self, connection: &mut PgConnection) -> bool {
+        self.manager.has_broken(connection)
     }
 }
 
 impl Pool {
     /// Up to `size` connections, opened when they are needed. Does not connect.
     pub fn live(url: &str, size: u32) -> Self {
+        let is_closed = Arc::new(RwLock::new(false));
+        let opener = Opener { manager: ConnectionManager::new(url), is_closed: Arc::clone(&is_closed) };
         let pool = diesel::r2d2::Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
             .connection_timeout(CHECKOUT_TIMEOUT)
-            .connection_customizer(Box::new(Session))
             .error_handler(Box::new(QuietErrors))
-            .build_unchecked(ConnectionManager::new(url));
-        Self(Kind::Live { pool, url: url.into() })
+            .build_unchecked(opener);
+        Self(Kind::Live { pool, url: url.into(), is_closed })
+    }
+
+    /// Opens no further connections, and returns when none is being opened. Without this a database that is stopped
+    /// meanwhile ends a session at its first statement, and libpq prints that to standard error.
+    pub fn close(&self) {
+        if let Kind::Live { is_closed, .. } = &self.0 {
+            *is_closed.write() = true;
+        }
     }
 
     /// One connection within a transaction that is never committed.

@@ -202,3 +202,14 @@ fn a_database_that_allows_too_few_connections_is_refused_at_the_start() {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn a_closed_pool_opens_no_connection() {
+    let database = crate::support::cluster::Database::fresh();
+    let pool = supercargo::database::Pool::live(&database.url(), 1);
+    pool.close();
+    let tried = pool.with_within(std::time::Duration::from_millis(300), |_| ());
+    assert!(tried.is_err(), "a connection was opened");
+    let open = supercargo::database::Pool::live(&database.url(), 1);
+    open.with(|_| ()).unwrap();
+}

@@ -113,7 +113,11 @@ fn a_text_that_would_make_lists_long_is_refused() {
         ("readme = \"X\"\n", 1024),
     ];
     for (text, limit) in texts {
-        let package = Package::new("big", "1.0.0").manifest(&text.replace('X', &"x".repeat(limit + 1)));
+        let value = "x".repeat(limit + 1);
+        let mut package = Package::new("big", "1.0.0").manifest(&text.replace('X', &value));
+        if text.starts_with("links") {
+            package = package.metadata("links", json!(value));
+        }
         refused(&ann.publish(&package), &format!("has {} characters; shorten it to at most {limit}", limit + 1));
     }
     ann.publish(&Package::new("big", "1.0.0").manifest(&format!("repository = \"{}\"\n", url(2048)))).good();
