@@ -10,7 +10,7 @@ use diesel::{Connection, PgConnection};
 
 use super::{CommandError, Storage};
 use crate::crate_store::CrateStore;
-use crate::database::{Pool, crate_files};
+use crate::database::{Pool, crate_files, versions};
 use crate::jobs::unused_files::{self, ORPHAN_AGE, Tidied};
 
 /// How often, if files stay in the quarantine for longer than that.
@@ -73,6 +73,10 @@ impl Schedule {
         let mut session = PgConnection::establish(&self.database_url)?;
         if !crate_files::try_lock_tidying(&mut session)? {
             return Ok(());
+        }
+        let stripped = versions::strip_deleted(&mut session)?;
+        if stripped > 0 {
+            tracing::info!(versions = stripped, "removed the metadata of deleted versions");
         }
         let before = |age: Duration| {
             let age = TimeDelta::from_std(age).ok();

@@ -389,6 +389,17 @@ fn family(connection: &mut PgConnection, id: i32) -> QueryResult<Vec<Token>> {
         #[diesel(sql_type = Integer)]
         id: i32,
     }
+    // A program from before this column can have made tokens since the migration, during an upgrade or after a rollback.
+    diesel::sql_query(
+        "UPDATE api_tokens SET created_by_token = maker.id
+         FROM audit_log JOIN api_tokens AS maker ON maker.id = audit_log.token_id
+         WHERE audit_log.action = 'token-create' AND audit_log.detail->'token_id' = to_jsonb(api_tokens.id)
+             AND maker.user_id = api_tokens.user_id AND maker.id < api_tokens.id
+             AND api_tokens.created_by_token IS NULL
+             AND api_tokens.user_id = (SELECT user_id FROM api_tokens WHERE id = $1)",
+    )
+    .bind::<Integer, _>(id)
+    .execute(connection)?;
     let members: Vec<Member> = diesel::sql_query(
         "WITH RECURSIVE family AS (
             SELECT id FROM api_tokens WHERE id = $1

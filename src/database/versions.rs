@@ -224,6 +224,15 @@ pub fn note_deleted(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<V
         .get_results(connection)
 }
 
+/// Removes what was told of deleted versions, if a program from before that rule deleted them; returns their number.
+pub fn strip_deleted(connection: &mut PgConnection) -> QueryResult<usize> {
+    diesel::sql_query(
+        "UPDATE versions SET metadata = '{}', manifest = '{}'
+         WHERE state = 'deleted' AND (metadata <> '{}' OR manifest <> '{}')",
+    )
+    .execute(connection)
+}
+
 /// Whether a version that was not deleted has this file.
 pub fn is_file_wanted(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
     let with_it =

@@ -61,10 +61,13 @@ fn is_loopback(host: &url::Host<&str>) -> bool {
     }
 }
 
-/// Whether requests to a URL leave this machine unencrypted, so that a token in them can be read on the way. What is no URL
-/// is asked nothing.
+/// Whether requests to a URL leave this machine unencrypted, so that a token in them can be read on the way. Clients accept
+/// hosts that this parser refuses, such as invalid Punycode, so what cannot be parsed counts as another machine.
 pub fn is_readable_on_the_way(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.host().is_some_and(|host| !is_loopback(&host)))
+    match Url::parse(url) {
+        Ok(url) => url.scheme() == "http" && !url.host().is_some_and(|host| is_loopback(&host)),
+        Err(_) => url.trim_start().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:")),
+    }
 }
 
 /// Whether an index is sparse, and its URL. Nothing for a text with characters that the parser of URLs would skip: what
@@ -148,6 +151,8 @@ mod tests {
         ] {
             assert!(is_readable_on_the_way(readable), "{readable}");
         }
+        // An HTTP client may accept what the parser of URLs does not.
+        assert!(is_readable_on_the_way("http://xn--a.test:80/dl"));
         for not in [
             "https://host/",
             "http://localhost:1/",

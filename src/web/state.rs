@@ -24,6 +24,8 @@ use crate::{jobs, queue};
 /// Requests that may be in blocking code at the same time. Beyond it they wait, and hold nothing while they do. Reads of
 /// the index are none of them: they need no database, and go on while all of these wait for it.
 const BLOCKING_CALLS: usize = 64;
+/// READMEs that are held in memory for their readers, in KiB.
+const READMES: usize = 64 * 1024;
 /// How long a request waits for its turn.
 const TURN: Duration = Duration::from_secs(60);
 
@@ -46,6 +48,8 @@ pub struct Parts {
     pub health: Health,
     /// For opening tarballs.
     pub(super) turns: Turns,
+    /// READMEs that are being sent, in KiB.
+    pub(super) readmes: Arc<Semaphore>,
     blocking_calls: Arc<Semaphore>,
 }
 
@@ -95,6 +99,7 @@ impl App {
             totals: Totals::default(),
             health,
             turns: Turns::for_processors(),
+            readmes: Arc::new(Semaphore::new(READMES)),
             blocking_calls,
         }))
     }

@@ -119,8 +119,12 @@ fn a_user_makes_lists_and_ends_tokens() {
     let ann = registry.user("ann");
     let end = "2999-01-01T00:00:00Z";
     let wanted = json!({"api_token": {
-        "name": "deploy", "endpoint_scopes": ["publish-update"], "crate_scopes": ["foo"], "expired_at": end, "other": 1,
+        "name": "deploy", "endpoint_scopes": ["publish-update"], "crate_scopes": ["foo"], "expired_at": end,
     }});
+    // A restriction under another name would be lost, and the token good for everything.
+    let misspelt = json!({"api_token": { "name": "deploy", "scopes": ["publish-update"] }});
+    let refused = ann.request(Method::PUT, "/api/v1/me/tokens", misspelt.to_string());
+    assert_eq!((refused.status.as_u16(), refused.detail().contains("`scopes`")), (400, true), "{}", refused.text());
     let made = ann.request(Method::PUT, "/api/v1/me/tokens", wanted.to_string()).good().json();
     let made = &made["api_token"];
     let mut deploy = registry.anonymous();

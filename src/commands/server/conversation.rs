@@ -77,7 +77,7 @@ pub(super) async fn talk(
     let service = hyper::service::service_fn(|mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let (working, answer) = (client.activity.begin(), service.call(request));
-        async move { answer.await.map(|answer| answer.map(|body| HeldBody::new(body, working))) }
+        async move { answer.await.map(|answer| answer.map(|body| HeldBody::watched(body, working))) }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {

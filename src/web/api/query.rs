@@ -58,7 +58,7 @@ impl QueryParameters {
 
     /// One of several words.
     pub fn choice<T: DeserializeOwned>(&self, name: &str, words: &str) -> Result<Option<T>, ApiError> {
-        let Some(text) = self.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+        let Some(text) = self.get(name) else { return Ok(None) };
         let word: StrDeserializer<'_, ValueError> = text.into_deserializer();
         T::deserialize(word).map(Some).map_err(|_| refused(name, text, words))
     }

@@ -1,15 +1,25 @@
 //! `GET /api/v1/crates/{crate}/{version}/readme`.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
 
 use super::path::VersionPath;
 use super::version::{find_id, named};
 use super::{ApiError, ApiPath};
 use crate::database::rows;
 use crate::web::App;
+use crate::web::held_body::HeldBody;
 use crate::web::views::Errors;
+
+/// What is handed to a connection at once, in bytes.
+const PIECE: usize = 16 * 1024;
 
 /// Show the README of a version
 ///
@@ -41,5 +51,23 @@ pub async fn show(
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
     ];
-    Ok((headers, readme).into_response())
+    // It is held whole until the client has taken it.
+    let kib = u32::try_from(readme.len() / 1024 + 1).unwrap_or(u32::MAX);
+    let room = Arc::clone(&app.readmes)
+        .try_acquire_many_owned(kib)
+        .map_err(|_| ApiError::busy("too many READMEs are being read at once: try again shortly"))?;
+    let length = [(header::CONTENT_LENGTH, readme.len().to_string())];
+    Ok((headers, length, Body::new(HeldBody::new(in_pieces(readme.into()), room))).into_response())
+}
+
+/// In copies, so that what a connection still holds of a text does not hold all of it.
+fn in_pieces(text: Bytes) -> Body {
+    let pieces = stream::unfold(text, async |mut rest| {
+        if rest.is_empty() {
+            return None;
+        }
+        let piece = Bytes::copy_from_slice(&rest.split_to(rest.len().min(PIECE)));
+        Some((Ok::<_, Infallible>(piece), rest))
+    });
+    Body::from_stream(pieces)
 }

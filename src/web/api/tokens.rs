@@ -65,7 +65,9 @@ pub struct TokenRequest {
     pub api_token: WantedToken,
 }
 
+/// An unknown field is refused: a restriction under another name would make a token without one.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct WantedToken {
     /// What to call it.
     pub name: String,

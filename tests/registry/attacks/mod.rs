@@ -18,3 +18,4 @@ mod refused_files;
 mod slow_readers;
 mod token_lineage;
 mod tokens_elsewhere;
+mod untaken_answers;
