@@ -133,7 +133,8 @@ fn throw_away_directory(temporary: &Path) -> io::Result<(TempDir, Flock<File>)> 
     let private = PermissionsExt::from_mode(0o700);
     let directory = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(temporary)?;
     let unlocked = directory.path().join("check-lock.new");
-    let locked = Flock::lock(File::create_new(&unlocked)?, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
+    let locked =
+        Flock::lock(File::create_new(&unlocked)?, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
     fs::rename(&unlocked, directory.path().join(LOCK))?;
     Ok((directory, locked))
 }
@@ -144,7 +145,8 @@ fn remove_left_behind(temporary: &Path) {
     let Ok(entries) = fs::read_dir(temporary) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
         let path = entry.path();
-        let is_own = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw());
+        let is_own =
+            entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw());
         let Some(_lock) = is_own.then(|| lock_left_behind(&path)).flatten() else { continue };
         match fs::remove_dir_all(&path) {
             Ok(()) => tracing::info!(directory = %path.display(), "removed what a killed check of a backup left"),
