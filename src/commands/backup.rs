@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::rehearsal::Rehearsal;
 use super::storage::Keeper;
-use super::{CommandError, Storage, data_dir};
+use super::{CommandError, Storage, closing, data_dir};
 use crate::admin::output::{complain, print_json, say};
 use crate::backup::{self, Agreed, Directory, Made, Rehearsed, Restored, Source, Target};
 use crate::config::{BackupOptions, RestoreOptions};
@@ -120,6 +120,7 @@ fn after_restore(agreed: &Agreed) -> ExitCode {
 }
 
 pub(super) fn restore(options: &RestoreOptions) -> Result<ExitCode, CommandError> {
+    closing::refuse_root_in_a_directory_of_others(&options.storage)?;
     let directory = Directory::new(&std::path::absolute(&options.directory)?);
     // Before anything is made.
     let checked = backup::check(&directory, options.at.as_deref())?;

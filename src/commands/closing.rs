@@ -16,6 +16,7 @@ use nix::fcntl::OFlag;
 
 use super::CommandError;
 use super::lock_holders::name_of;
+use crate::config::StorageOptions;
 use crate::config::storage::DataDir;
 
 /// What is the private PostgreSQL's, and closed by it.
@@ -38,7 +39,7 @@ pub(super) fn close(data_dir: &DataDir) -> Result<(), CommandError> {
     let me = nix::unistd::geteuid();
     if found.uid() != me.as_raw() {
         if me.is_root() {
-            // Root helps out in the directory of a user, and leaves it to that one.
+            // Root works on the database of a user. Commands that make files were refused before.
             return Ok(());
         }
         let (owner, user) = (name_of(found.uid()), name_of(me.as_raw()));
@@ -63,7 +64,26 @@ pub(super) fn close(data_dir: &DataDir) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The same for a directory of crate files somewhere else, which is made if it is not there.
+/// For root, before anything is opened by a command that may leave files: what root makes is closed to the user whom the
+/// directory belongs to, whose registry could not read it.
+pub(super) fn refuse_root_in_a_directory_of_others(options: &StorageOptions) -> Result<(), CommandError> {
+    let data_dir = options.data_dir()?;
+    let path = data_dir.path();
+    let Ok(found) = fs::metadata(path) else { return Ok(()) };
+    if !nix::unistd::geteuid().is_root() || found.uid() == 0 {
+        return Ok(());
+    }
+    let owner = name_of(found.uid());
+    // sudo takes a number only with a sign before it.
+    let for_sudo = if owner.parse::<u32>().is_ok() { format!("'#{owner}'") } else { owner.clone() };
+    Err(CommandError::new(format!(
+        "the data directory {} belongs to the user {owner}, and files that root makes in it could not be read by {owner}: \
+         run this as {owner} (sudo -u {for_sudo} supercargo ...)",
+        path.display()
+    )))
+}
+
+/// Closes a directory of crate files somewhere else, which is made if it is not there.
 pub(super) fn close_crates(path: &Path) -> io::Result<()> {
     match DirBuilder::new().recursive(true).mode(0o700).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

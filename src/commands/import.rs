@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
+use super::closing::refuse_root_in_a_directory_of_others;
 use super::operate::operator;
 use super::signals::Signals;
 use super::verify::{read_token, stop_on_signal};
@@ -25,6 +26,7 @@ use crate::upstream::{Token, Upstream};
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) fn import(options: &ImportOptions) -> Result<(), CommandError> {
+    refuse_root_in_a_directory_of_others(&options.storage)?;
     let signals = Signals::block()?;
     let storage = Storage::attach_or_start(&options.storage)?;
     let summary = run(options, &storage, signals);

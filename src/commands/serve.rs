@@ -20,7 +20,7 @@ use super::signals::Signals;
 use super::storage::Keeper;
 use super::tls::Certificate;
 use super::working::{Following, Shared, Working};
-use super::{CommandError, Storage};
+use super::{CommandError, Storage, closing};
 use crate::admin::output::say;
 use crate::config::{AccessOptions, ServeOptions, WhoMayCreate};
 use crate::database::rate_limits::RateLimits;
@@ -34,6 +34,7 @@ use crate::web::{self, AddressRequests, App, Settings, TrustedProxies, Uploads};
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
+    closing::refuse_root_in_a_directory_of_others(&options.storage)?;
     let mut signals = Signals::block()?;
     options.index.check().map_err(CommandError::new)?;
     let certificate = Certificate::load(&options.http)?;

@@ -14,6 +14,7 @@ use diesel::PgConnection;
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
+use super::closing::refuse_root_in_a_directory_of_others;
 use super::operate::operator;
 use super::signals::Signals;
 use super::storage::Keeper;
@@ -50,6 +51,9 @@ pub(super) fn verify(options: &VerifyOptions) -> ExitCode {
 }
 
 fn try_to(options: &VerifyOptions) -> Result<u8, CommandError> {
+    if options.repair.repair {
+        refuse_root_in_a_directory_of_others(&options.storage)?;
+    }
     let signals = Signals::block()?;
     let storage = Storage::attach_or_start(&options.storage)?;
     let ended = run(options, &storage, signals);

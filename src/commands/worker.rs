@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::closing::refuse_root_in_a_directory_of_others;
 use super::server::bind;
 use super::signals::Signals;
 use super::storage::Keeper;
@@ -19,6 +20,7 @@ const OTHER_CONNECTIONS: u32 = 1 + metrics::CONNECTIONS;
 
 pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
+    refuse_root_in_a_directory_of_others(&options.storage)?;
     let signals = Signals::block()?;
     options.index.check().map_err(CommandError::new)?;
     let metrics_listener = options.work.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;

@@ -46,7 +46,7 @@ pub struct WorkOptions {
     ///
     /// Then they are removed for good, and the log names them. One process of an installation looks every six hours, and
     /// moves files there that no version has needed for twelve hours.
-    #[arg(long, env = "SUPERCARGO_QUARANTINE_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = pause)]
+    #[arg(long, env = "SUPERCARGO_QUARANTINE_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = retention)]
     pub quarantine_retention: Duration,
     #[command(flatten)]
     pub sentry: SentryOptions,
@@ -61,6 +61,25 @@ pub(super) fn pause(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         pause if pause < Duration::from_millis(10) => Err("it is no pause; give it at least 10ms".to_owned()),
         pause => Ok(pause),
+    }
+}
+
+/// The shortest time in the quarantine. Tests, which have fail points, need not wait for it.
+const LEAST_RETENTION: Duration =
+    Duration::from_millis(if cfg!(any(debug_assertions, feature = "fail-points")) { 10 } else { 60 * 60 * 1000 });
+
+/// A time that files stay in the quarantine.
+fn retention(text: &str) -> Result<Duration, String> {
+    at_least(text, LEAST_RETENTION)
+}
+
+fn at_least(text: &str, least: Duration) -> Result<Duration, String> {
+    match duration(text)? {
+        retention if retention < least => Err(format!(
+            "files would be removed before anybody can take them back: give it at least {}",
+            humantime::format_duration(least)
+        )),
+        retention => Ok(retention),
     }
 }
 
@@ -79,5 +98,17 @@ mod tests {
     fn a_pause_is_longer_than_none() {
         assert_eq!(pause("20ms"), Ok(Duration::from_millis(20)));
         assert!(pause("0s").unwrap_err().contains("at least 10ms"));
+    }
+
+    #[test]
+    fn files_stay_in_the_quarantine_for_an_hour_or_longer() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(at_least("1h", hour), Ok(hour));
+        for short in ["0s", "59m"] {
+            let said = "files would be removed before anybody can take them back: give it at least 1h";
+            assert_eq!(at_least(short, hour).unwrap_err(), said);
+        }
+        assert!(retention("0s").unwrap_err().starts_with("files would be removed"));
+        assert!(retention("1h").is_ok());
     }
 }

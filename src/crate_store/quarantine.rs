@@ -10,7 +10,7 @@ use super::{CrateStore, CrateStoreError, location};
 use crate::package::Checksum;
 
 /// Where they are.
-const QUARANTINE: &str = "quarantine";
+pub(super) const QUARANTINE: &str = "quarantine";
 /// The time before a name.
 const TIME: &str = "%Y%m%dT%H%M%S%.6fZ";
 
@@ -55,8 +55,22 @@ impl CrateStore {
         Ok(target.to_string())
     }
 
-    /// Moves the file of a checksum out of the way, for as long as it takes to be sure; None if it is not there.
+    /// Moves the file of a checksum out of the way, for as long as it takes to be sure; None if it is not there. Where the
+    /// quarantine cannot be written, it stays in the directory it is in, under another name.
     pub fn set_aside(&self, checksum: Checksum) -> Result<Option<SetAside>, CrateStoreError> {
+        let refused = match self.move_to_quarantine(checksum) {
+            Err(refused) if self.directory().is_some() => refused,
+            moved => return moved,
+        };
+        let name = format!("{checksum}.crate");
+        let beside = Location::from_iter([&name[..2], &format!("{}-{name}", Utc::now().format(TIME))]);
+        let moved = self.find(super::file(checksum), self.store.rename(&location(checksum), &beside))?;
+        tracing::warn!(error = %refused, file = %beside, "set a crate file aside beside its place, not in the quarantine");
+        Ok(moved.map(|()| SetAside { checksum, place: beside }))
+    }
+
+    /// Moves the file of a checksum to the quarantine, to stay there; None if it is not there.
+    pub fn move_to_quarantine(&self, checksum: Checksum) -> Result<Option<SetAside>, CrateStoreError> {
         let place = place_at(Utc::now(), &format!("{checksum}.crate"));
         let moved = self.find(super::file(checksum), self.store.rename(&location(checksum), &place))?;
         Ok(moved.map(|()| SetAside { checksum, place }))

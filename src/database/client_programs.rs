@@ -6,8 +6,12 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use super::embedded::binaries;
 
@@ -105,12 +109,34 @@ impl ClientPrograms {
     fn command(&self, program: &str, database_url: &str) -> Result<Command, DumpError> {
         let mut command = Command::new(self.directory.join(program));
         command.env_clear().env("PATH", &self.search_path).env("LC_ALL", "C").current_dir("/");
-        command.envs(environment(database_url)?);
+        let variables = environment(database_url)?;
+        let host = variables.iter().find(|(name, _)| name == "PGHOST").map(|(_, host)| host.as_str());
+        if let Some(descriptor) = host.and_then(descriptor_of) {
+            keep_open(&mut command, descriptor);
+        }
+        command.envs(variables);
         Ok(command)
     }
 
     fn spawn(&self, mut command: Command) -> Result<Child, DumpError> {
         command.spawn().map_err(|source| DumpError::Start { program: command.get_program().into(), source })
+    }
+}
+
+/// The descriptor through which a host with a long path is reached: see `embedded::socket`. It is this process's.
+fn descriptor_of(host: &str) -> Option<RawFd> {
+    host.strip_prefix("/proc/self/fd/")?.parse().ok()
+}
+
+/// Leaves a descriptor open in the program, where `/proc/self` is the program itself.
+#[allow(unsafe_code)]
+fn keep_open(command: &mut Command, descriptor: RawFd) {
+    // SAFETY: between fork and exec the closure only makes system calls and allocates nothing. The descriptor is never closed.
+    unsafe {
+        command.pre_exec(move || {
+            fcntl(BorrowedFd::borrow_raw(descriptor), FcntlArg::F_SETFD(FdFlag::empty()))?;
+            Ok(())
+        });
     }
 }
 

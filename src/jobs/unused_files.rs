@@ -52,7 +52,7 @@ pub enum UnusedFileError {
 
 /// Removes the file of a checksum unless a version needs it; true if it did.
 pub fn remove(connection: &mut PgConnection, store: &CrateStore, checksum: Checksum) -> Result<bool, UnusedFileError> {
-    let Some(aside) = set_aside(connection, store, checksum)? else { return Ok(false) };
+    let Some(aside) = set_aside(connection, store, checksum, CrateStore::set_aside)? else { return Ok(false) };
     store.discard(&aside)?;
     Ok(true)
 }
@@ -63,19 +63,20 @@ pub fn quarantine(
     store: &CrateStore,
     checksum: Checksum,
 ) -> Result<Option<String>, UnusedFileError> {
-    Ok(set_aside(connection, store, checksum)?.map(|aside| aside.place()))
+    Ok(set_aside(connection, store, checksum, CrateStore::move_to_quarantine)?.map(|aside| aside.place()))
 }
 
 fn set_aside(
     connection: &mut PgConnection,
     store: &CrateStore,
     checksum: Checksum,
+    move_away: impl Fn(&CrateStore, Checksum) -> Result<Option<SetAside>, CrateStoreError>,
 ) -> Result<Option<SetAside>, UnusedFileError> {
     let mut aside = None;
     let done = connection.transaction(|connection| {
         crate_files::lock_for_removal(connection, checksum)?;
         if !crate_files::is_needed(connection, checksum)? {
-            aside = store.set_aside(checksum)?;
+            aside = move_away(store, checksum)?;
             fault::point("unused.set_aside")?;
         }
         Ok::<_, UnusedFileError>(())
@@ -108,7 +109,11 @@ pub fn tidy(
     (orphans_before, expire_before): (DateTime<Utc>, DateTime<Utc>),
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<Tidied, UnusedFileError> {
-    let mut tidied = Tidied { expired: store.empty_quarantine(expire_before)?, ..Tidied::default() };
+    let expired = store.empty_quarantine(expire_before).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the quarantine of the crate store could not be emptied");
+        Vec::new()
+    });
+    let mut tidied = Tidied { expired, ..Tidied::default() };
     for byte in 0..=u8::MAX {
         if is_stopped() {
             break;
@@ -122,8 +127,12 @@ pub fn tidy(
             // What has another name than a crate file is nobody's here: `verify` tells of it.
             let Some(checksum) = file.checksum else { continue };
             if named.binary_search_by(|row| row.checksum.cmp(&checksum)).is_err() {
-                let moved = pool.with(|connection| quarantine(connection, store, checksum))??;
-                tidied.quarantined.extend(moved);
+                match pool.with(|connection| quarantine(connection, store, checksum))? {
+                    Err(UnusedFileError::CrateStore(error)) => {
+                        tracing::warn!(%error, %checksum, "a crate file that no version needs could not be moved away");
+                    }
+                    moved => tidied.quarantined.extend(moved?),
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use supercargo::database::backup;
 use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
-use crate::support::process::{Served, failed, succeeded};
+use crate::support::process::{Served, failed, succeeded, supercargo};
 use crate::support::publishers::{CLIENTS, Publishers};
 use crate::support::s3::S3Server;
 
@@ -458,4 +458,96 @@ fn a_registry_in_s3_is_backed_up_and_restored_into_another_bucket() {
     succeeded(restored.command("restore").arg(backups.path()).args(&arguments).output().unwrap());
     restored.start_again();
     assert_in_agreement(&restored);
+}
+
+/// A directory that others may pass, as PostgreSQL's user does when root runs tests.
+fn open_directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    directory
+}
+
+#[test]
+fn a_registry_with_a_long_path_is_backed_up_checked_and_restored() {
+    let served = Served::start(&[]);
+    publish(&served, &served.token("ann"), "foo", "1.0.0");
+    let directory = open_directory();
+    let backups = directory.path().join("backups");
+    make(&served, &backups, &[]);
+    let long = directory.path().join("l".repeat(120));
+    let on_a_private_database = |subcommand: &str, path: &Path| {
+        let mut command = supercargo();
+        succeeded(command.arg(subcommand).arg(path).arg("--data-dir").arg(&long).output().unwrap())
+    };
+    on_a_private_database("restore", &backups);
+    let again = directory.path().join("again");
+    on_a_private_database("backup", &again);
+    let temporary = directory.path().join("t".repeat(120));
+    std::fs::create_dir(&temporary).unwrap();
+    std::fs::set_permissions(&temporary, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut check = supercargo();
+    check.args(["backup", "--check"]).arg(&again).env("TMPDIR", &temporary);
+    assert!(succeeded(check.output().unwrap()).contains("it was restored into a throw-away registry"));
+    assert_eq!(names(&temporary), Vec::<String>::new());
+}
+
+#[test]
+fn a_check_removes_what_a_killed_one_left_and_nothing_of_one_that_runs() {
+    let served = Served::start(&[]);
+    publish(&served, &served.token("ann"), "foo", "1.0.0");
+    let directory = open_directory();
+    let (backups, temporary) = (directory.path().join("backups"), directory.path().join("temporary"));
+    make(&served, &backups, &[]);
+    std::fs::create_dir(&temporary).unwrap();
+    std::fs::set_permissions(&temporary, PermissionsExt::from_mode(0o755)).unwrap();
+    // Without the file that a check locks it is somebody else's.
+    std::fs::create_dir(temporary.join("supercargo-check-other")).unwrap();
+    let git = directory.path().join("git-that-waits");
+    let script =
+        format!("#!/bin/sh\ntouch {0}/waits; while [ ! -e {0}/go ]; do sleep 0.02; done\n", directory.path().display());
+    std::fs::write(&git, script).unwrap();
+    std::fs::set_permissions(&git, PermissionsExt::from_mode(0o755)).unwrap();
+    let command = || {
+        let mut check = served.command("backup");
+        check.arg("--check").arg(&backups).env("TMPDIR", &temporary);
+        check
+    };
+    let mut running = command().arg("--git").arg(&git).stdout(Stdio::null()).spawn().unwrap();
+    wait_until("the throw-away database runs", || directory.path().join("waits").exists());
+    let made = names(&temporary);
+    assert_eq!(made.len(), 3, "{made:?}");
+    succeeded(command().output().unwrap());
+    assert_eq!(names(&temporary), made);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    std::fs::write(directory.path().join("go"), "").unwrap();
+    // Its PostgreSQL ends a moment after it.
+    wait_until("what it left to be removed", || {
+        succeeded(command().output().unwrap());
+        names(&temporary) == ["supercargo-check-other"]
+    });
+}
+
+#[test]
+fn a_check_where_nothing_can_be_made_says_how_to_choose_another_place() {
+    let served = Served::start(&[]);
+    let directory = open_directory();
+    let (backups, closed) = (directory.path().join("backups"), directory.path().join("closed"));
+    make(&served, &backups, &[]);
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
+    let said = |temporary: &Path| {
+        let mut check = served.command("backup");
+        let said = failed(check.arg("--check").arg(&backups).env("TMPDIR", temporary).output().unwrap(), 1);
+        let begin = format!("supercargo: the backup cannot be restored on trial in {}: ", temporary.display());
+        assert!(said.starts_with(&begin), "{said}");
+        let end = ": name another directory with TMPDIR; --checksums-only needs none\n";
+        assert!(said.ends_with(end), "{said}");
+        said
+    };
+    assert!(said(Path::new("/nonexistent")).contains("No such file or directory"));
+    // As root, PostgreSQL runs as another user, who cannot pass. Otherwise it is its owner's, and good.
+    if nix::unistd::geteuid().is_root() {
+        assert!(!said(&closed).contains("--data-dir"));
+    }
 }

@@ -290,3 +290,50 @@ fn a_registry_dumps_no_core_and_a_command_with_one_is_as_its_user_started_it() {
     assert_eq!(lines[3].split_whitespace().nth(4), Some("0"), "{said}");
     assert_eq!(lines[4], "644");
 }
+
+/// Gives everything in a directory to a user.
+fn give_to(directory: &Path, uid: u32) {
+    for path in everything_in(directory) {
+        std::os::unix::fs::lchown(path, Some(uid), Some(uid)).unwrap();
+    }
+}
+
+#[test]
+fn root_makes_no_files_in_the_data_directory_of_another_user() {
+    if !is_root() {
+        return;
+    }
+    let mut served = Served::start(&[]);
+    let token = served.token("ann");
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    served.stop();
+    let backups = served.directory.path().join("backups");
+    let backups = backups.to_str().unwrap();
+    served.run("backup", &[backups]);
+    give_to(&served.data_dir(), NOBODY);
+    let expected = "supercargo: the data directory DATA belongs to the user nobody, and files that root makes in it could not \
+                    be read by nobody: run this as nobody (sudo -u nobody supercargo ...)\n";
+    let import = ["--owner", "ann", "sparse+http://127.0.0.1:9/index/", "bar"];
+    let refused: [(&str, &[&str], i32); 6] = [
+        ("serve", &["--listen", "127.0.0.1:0"], 1),
+        ("worker", &[], 1),
+        ("admin import", &import, 1),
+        ("verify", &["--repair"], 2),
+        ("restore", &[backups], 1),
+        ("restore", &[backups, "--index-only"], 1),
+    ];
+    for (subcommand, arguments, code) in refused {
+        let said = failed(served.command(subcommand).args(arguments).output().unwrap(), code);
+        assert_eq!(said.replace(served.data_dir().to_str().unwrap(), "DATA"), expected, "{subcommand}");
+    }
+    served.run("verify", &[]);
+    served.run("backup", &[backups]);
+    served.run("admin user create", &["bob"]);
+    served.run("jobs list", &[]);
+    let of_root: Vec<_> = everything_in(&served.data_dir());
+    let of_root: Vec<_> = of_root.iter().filter(|path| fs::symlink_metadata(path).unwrap().uid() == 0).collect();
+    assert_eq!(of_root, Vec::<&PathBuf>::new());
+    // Its own directory is root's again.
+    give_to(&served.data_dir(), 0);
+    served.start_again();
+}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::time::{Duration, SystemTime};
@@ -17,6 +18,7 @@ use supercargo::package::Checksum;
 
 use crate::support::event::wait_until;
 use crate::support::http;
+use crate::support::other_user::{NOBODY, as_user, is_root};
 use crate::support::package::Package;
 use crate::support::process::Served;
 use crate::support::s3::S3Server;
@@ -314,4 +316,53 @@ fn the_file_of_a_killed_publish_goes_to_the_quarantine_and_then_for_good() {
         let line = |what: &str| log.lines().any(|line| line.contains(what) && line.contains(&name));
         assert!(line("removed from the quarantine"), "{log}");
     }
+}
+
+#[test]
+fn a_quarantine_of_another_user_keeps_no_refused_file_and_does_not_end_tidying() {
+    if !is_root() {
+        return;
+    }
+    let served = Served::stopped();
+    let (mut session, pool) = (served.database.connect(), Pool::live(&served.database.url(), 2));
+    let directory = tempfile::tempdir().unwrap();
+    let chown = |path: &Path| std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    chown(directory.path());
+    let quarantine = directory.path().join("quarantine");
+    fs::create_dir(&quarantine).unwrap();
+    fs::set_permissions(&quarantine, PermissionsExt::from_mode(0o700)).unwrap();
+    let (refused, orphan) = (Checksum::of(b"refused"), Checksum::of(b"orphan"));
+    as_user(NOBODY, || {
+        let store = CrateStore::local(directory.path()).unwrap();
+        for (checksum, content) in [(refused, "refused"), (orphan, "orphan")] {
+            store.put(checksum, content.into()).unwrap();
+        }
+        // It can be put back, as in the quarantine.
+        let aside = store.set_aside(refused).unwrap().unwrap();
+        assert_eq!(store.size(refused).unwrap(), None);
+        store.put_back(&aside).unwrap();
+        assert_eq!(store.size(refused).unwrap(), Some(7));
+        assert!(unused_files::remove(&mut session, &store, refused).unwrap());
+        let now = Utc::now() + TimeDelta::hours(1);
+        let tidied = unused_files::tidy(&pool, &store, (now, now), &|| false).unwrap();
+        assert_eq!((tidied.quarantined.len(), tidied.expired.len()), (0, 0));
+    });
+    let left = || everything_below(directory.path());
+    assert_eq!(left(), [directory.path().join(CrateStore::place(orphan))]);
+    // With the remedy.
+    chown(&quarantine);
+    as_user(NOBODY, || {
+        let store = CrateStore::local(directory.path()).unwrap();
+        let now = Utc::now() + TimeDelta::hours(1);
+        let tidied = unused_files::tidy(&pool, &store, (now, now), &|| false).unwrap();
+        assert_eq!(tidied.quarantined.len(), 1);
+        assert_eq!(left(), [directory.path().join(&tidied.quarantined[0])]);
+    });
+}
+
+#[test]
+fn the_quarantine_is_made_by_the_process_that_stores() {
+    let directory = tempfile::tempdir().unwrap();
+    CrateStore::local(directory.path()).unwrap();
+    assert!(directory.path().join("quarantine").is_dir());
 }
