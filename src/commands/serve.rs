@@ -35,7 +35,7 @@ use crate::web::{self, AddressRequests, App, Settings, TrustedProxies, Uploads};
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
     let mut signals = Signals::block()?;
-    options.index.check().map_err(CommandError::new)?;
+    options.index.check().and_then(|()| options.http.check()).map_err(CommandError::new)?;
     let certificate = Certificate::load(&options.http)?;
     if certificate.is_some() {
         signals = signals.with_hangup()?;
