@@ -124,6 +124,24 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn an_index_limit_that_no_version_could_keep_is_refused() {
+        #[derive(clap::Parser)]
+        struct Given {
+            #[command(flatten)]
+            serve: ServeOptions,
+        }
+        let limits = |option: &str| {
+            let given = <Given as clap::Parser>::try_parse_from(["x", option]);
+            given.map(|given| given.serve.limits()).map_err(|error| error.to_string())
+        };
+        assert_eq!(limits("--max-index-line-size=1024").unwrap().max_index_line, 1024);
+        assert_eq!(limits("--max-index-file-size=1024").unwrap().max_index_file, 1024);
+        for option in ["--max-index-line-size=1023", "--max-index-file-size=1023", "--max-index-line-size=0"] {
+            assert!(limits(option).unwrap_err().contains("is not in 1024.."), "{option}");
+        }
+    }
+
     // protocol: 2, 10
     #[test]
     fn a_base_url_is_taken_without_its_last_slash_and_others_are_refused() {
