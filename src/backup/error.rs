@@ -26,7 +26,7 @@ pub enum BackupError {
     Damaged { name: String, problem: String },
     #[error(
         "the backup {name} was made by supercargo {program}, whose database has the migration {schema}, which this version \
-         does not know: restore it with that version or a later one"
+         does not know: restore it with a program that knows it"
     )]
     Newer { name: String, program: String, schema: String },
     #[error(

@@ -36,7 +36,7 @@ pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
     closing::refuse_root_in_a_directory_of_others(&options.storage)?;
     let mut signals = Signals::block()?;
-    options.index.check().map_err(CommandError::new)?;
+    options.index.check().and_then(|()| options.http.check()).map_err(CommandError::new)?;
     let certificate = Certificate::load(&options.http)?;
     if certificate.is_some() {
         signals = signals.with_hangup()?;

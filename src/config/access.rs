@@ -22,7 +22,7 @@ pub struct AccessOptions {
     /// published crate by crate: leave room for the largest.
     #[arg(long = "rate-limit", env = "SUPERCARGO_RATE_LIMIT", value_name = "LIMIT", value_delimiter = ',')]
     pub rate_limits: Vec<String>,
-    /// How many bytes of crate files a user may upload in a day, those of refused publishes included; 0 for any number
+    /// How many bytes of crate files a user may upload in a day, those of refused publishes included; 0 for no limit
     ///
     /// So many at once, and as many again in each day. A publish beyond that is answered with 429.
     #[arg(long, env = "SUPERCARGO_UPLOAD_ALLOWANCE", value_name = "BYTES", default_value_t = 4 << 30)]

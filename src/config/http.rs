@@ -32,8 +32,8 @@ pub struct HttpOptions {
     pub max_connections: Option<NonZeroU32>,
     /// How many connections one client may have, and how many requests at the same time
     ///
-    /// A client is an IPv4 address or an IPv6 network of 64 bits. Without it, a quarter of --max-connections, but 64 if
-    /// there are as many. Raise it for many machines behind one address. Connections of trusted proxies are not counted;
+    /// A client is an IPv4 address or an IPv6 network of 64 bits. Without it, a quarter of --max-connections, at least 64,
+    /// and all of them if there are fewer than 64. Raise it for many machines behind one address. Connections of trusted proxies are not counted;
     /// requests are counted for the client that the proxy names.
     #[arg(long, env = "SUPERCARGO_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
     pub max_connections_per_address: Option<NonZeroU32>,
@@ -49,6 +49,17 @@ const DEFAULT_UPLOAD_MEMORY: u64 = 256 * 1024 * 1024;
 const MIN_UPLOAD_MEMORY: u64 = 16 * 1024 * 1024;
 
 impl HttpOptions {
+    /// Refuses a limit for one client that is above the one for all.
+    pub fn check(&self) -> Result<(), String> {
+        match (self.max_connections_per_address, self.max_connections) {
+            (Some(one), Some(all)) if one > all => Err(format!(
+                "--max-connections-per-address {one} is more than --max-connections {all}: one client cannot have more \
+                 connections than there are. Lower the one or raise the other"
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// How many connections and requests one client may have, of so many connections.
     pub fn per_address(&self, max_connections: u32) -> u32 {
         let usual = || (max_connections / 4).max(max_connections.min(64));
@@ -82,6 +93,9 @@ mod tests {
         let usual = options(&[]);
         assert_eq!([4096, 384, 100, 64, 2, 1].map(|all| usual.per_address(all)), [1024, 96, 64, 64, 2, 1]);
         assert_eq!(options(&["--max-connections-per-address", "7"]).per_address(4096), 7);
+        let both = |one, all| options(&["--max-connections-per-address", one, "--max-connections", all]).check();
+        assert_eq!(both("40", "40"), Ok(()));
+        insta::assert_snapshot!(both("41", "40").unwrap_err(), @"--max-connections-per-address 41 is more than --max-connections 40: one client cannot have more connections than there are. Lower the one or raise the other");
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct ImportOptions {
     /// files, wherever they are, only in the latter case.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Send the token also over plain HTTP to other machines, where it can be read on the way
+    /// Send the token of --token-file over plain HTTP to another machine, where others can read it on its way
     #[arg(long, env = "SUPERCARGO_ALLOW_INSECURE_TOKEN")]
     pub allow_insecure_token: bool,
     /// How many crates are fetched at the same time

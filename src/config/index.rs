@@ -60,9 +60,7 @@ pub struct IndexOptions {
     /// The file is read each time, so a token can be renewed without a restart.
     #[arg(long, env = "SUPERCARGO_INDEX_TOKEN_FILE", value_name = "FILE")]
     pub index_token_file: Option<PathBuf>,
-    /// Send tokens and keys also over plain HTTP to other machines, where they can be read on the way
-    ///
-    /// Concerns the tokens of --index-remote and of --mirror, and PagerDuty's key.
+    /// Send the token of --index-remote over plain HTTP to another machine, where others can read it on its way
     #[arg(long, env = "SUPERCARGO_ALLOW_INSECURE_TOKEN")]
     pub allow_insecure_token: bool,
 }
@@ -72,9 +70,8 @@ impl IndexOptions {
     pub fn check(&self) -> Result<(), String> {
         let Some(url) = self.index_remote.as_deref() else { return Ok(()) };
         let has_token = self.index_token_file.is_some() || self.index_token().is_some();
-        check_url(url)
-            .and_then(|()| check_way(url, has_token && !self.allow_insecure_token))
-            .map_err(|error| format!("the URL of --index-remote is refused: {error}"))
+        check_url(url).map_err(|error| format!("the URL of --index-remote is refused: {error}"))?;
+        check_way("--index-remote", url, has_token && !self.allow_insecure_token)
     }
 
     /// The token, if it was given by the environment. A flag would show it to every user of the machine.
@@ -147,14 +144,13 @@ fn check_url(url: &str) -> Result<(), String> {
     }
 }
 
-/// Refuses a way on which a token could be read.
-fn check_way(url: &str, holds_secret: bool) -> Result<(), String> {
+/// Refuses the URL of an option if a secret that is sent to it could be read on its way.
+pub(super) fn check_way(option: &str, url: &str, holds_secret: bool) -> Result<(), String> {
     if holds_secret && is_readable_on_the_way(url) {
-        return Err(
-            "its token would be sent over plain HTTP, which can be read on the way: use https, or allow it with \
-                    --allow-insecure-token"
-                .to_owned(),
-        );
+        return Err(format!(
+            "{option} is refused: it is plain HTTP to another machine, where others can read the token on its way. Use \
+             https, or allow it with --allow-insecure-token"
+        ));
     }
     Ok(())
 }
@@ -193,6 +189,16 @@ mod tests {
         assert!(refused("ext::sh -c evil").contains("helpers"));
         assert!(refused("--upload-pack=evil").contains("URL or a path"));
         assert!(refused("ftp://host/i").contains("ftp://"));
+    }
+
+    #[test]
+    fn a_token_over_plain_http_is_refused_with_the_option_and_the_remedy() {
+        insta::assert_snapshot!(check_way("--index-remote", "http://git.example/i", true).unwrap_err(), @"--index-remote is refused: it is plain HTTP to another machine, where others can read the token on its way. Use https, or allow it with --allow-insecure-token");
+        for (url, holds_secret) in
+            [("http://git.example/i", false), ("https://git.example/i", true), ("http://127.0.0.1/i", true)]
+        {
+            assert_eq!(check_way("--index-remote", url, holds_secret), Ok(()), "{url}");
+        }
     }
 
     #[test]

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::index::check_way;
 use super::serve::base_url;
 use super::work::{duration, pause};
 use super::{IndexOptions, StorageOptions};
-use crate::package::registry_urls::is_readable_on_the_way;
 
 #[derive(Args, Debug, Clone)]
+#[command(mut_arg("allow_insecure_token", |option| option.help(
+    "Send the token of --index-remote and PagerDuty's key over plain HTTP to another machine, where others can read them \
+     on their way"
+)))]
 pub struct MonitorOptions {
     #[command(flatten)]
     pub storage: StorageOptions,
@@ -38,15 +42,8 @@ impl MonitorOptions {
     /// Refuses what would show a secret.
     pub fn check(&self) -> Result<(), String> {
         self.index.check()?;
-        let readable = self.pages.pagerduty_key_file.is_some() && is_readable_on_the_way(&self.pages.pagerduty_url);
-        if readable && !self.index.allow_insecure_token {
-            return Err(
-                "the URL of --pagerduty-url is refused: the integration key would be sent over plain HTTP, which can \
-                        be read on the way: use https, or allow it with --allow-insecure-token"
-                    .to_owned(),
-            );
-        }
-        Ok(())
+        let has_key = self.pages.pagerduty_key_file.is_some();
+        check_way("--pagerduty-url", &self.pages.pagerduty_url, has_key && !self.index.allow_insecure_token)
     }
 }
 

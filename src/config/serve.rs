@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use super::work::{duration, pause};
 use super::{AccessOptions, CrateStoreOptions, HttpOptions, IndexOptions, PolicyOptions, StorageOptions, WorkOptions};
@@ -63,12 +64,12 @@ pub struct ServeOptions {
     #[arg(long, env = "SUPERCARGO_MAX_DEPENDENCIES", value_name = "COUNT", default_value_t = Limits::default().max_dependencies)]
     pub max_dependencies: usize,
     /// The longest line of a version in the index, in bytes; features and dependencies are what makes it long
-    #[arg(long, env = "SUPERCARGO_MAX_INDEX_LINE_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_index_line)]
+    #[arg(long, env = "SUPERCARGO_MAX_INDEX_LINE_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_index_line, value_parser = RangedU64ValueParser::<usize>::new().range(MIN_INDEX_SIZE..))]
     pub max_index_line_size: usize,
     /// The largest file of a crate in the index, in bytes
     ///
     /// Each publish and yank of a crate writes its whole file, and cargo reads the whole of it.
-    #[arg(long, env = "SUPERCARGO_MAX_INDEX_FILE_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_index_file)]
+    #[arg(long, env = "SUPERCARGO_MAX_INDEX_FILE_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_index_file, value_parser = clap::value_parser!(u64).range(MIN_INDEX_SIZE..))]
     pub max_index_file_size: u64,
     #[command(flatten)]
     pub policy: PolicyOptions,
@@ -84,6 +85,9 @@ pub struct ServeOptions {
     #[arg(long, hide = true)]
     pub throwaway: bool,
 }
+
+/// The line of a version without features and dependencies is shorter.
+const MIN_INDEX_SIZE: u64 = 1024;
 
 impl ServeOptions {
     /// The limits of a publish.
@@ -119,6 +123,24 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_index_limit_that_no_version_could_keep_is_refused() {
+        #[derive(clap::Parser)]
+        struct Given {
+            #[command(flatten)]
+            serve: ServeOptions,
+        }
+        let limits = |option: &str| {
+            let given = <Given as clap::Parser>::try_parse_from(["x", option]);
+            given.map(|given| given.serve.limits()).map_err(|error| error.to_string())
+        };
+        assert_eq!(limits("--max-index-line-size=1024").unwrap().max_index_line, 1024);
+        assert_eq!(limits("--max-index-file-size=1024").unwrap().max_index_file, 1024);
+        for option in ["--max-index-line-size=1023", "--max-index-file-size=1023", "--max-index-line-size=0"] {
+            assert!(limits(option).unwrap_err().contains("is not in 1024.."), "{option}");
+        }
+    }
 
     // protocol: 2, 10
     #[test]

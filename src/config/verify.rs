@@ -11,6 +11,10 @@ use super::{CrateStoreOptions, IndexOptions, StorageOptions};
 /// The options of `verify`.
 #[derive(Args, Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(mut_arg("allow_insecure_token", |option| option.help(
+    "Send the tokens of --index-remote and --mirror over plain HTTP to another machine, where others can read them on \
+     their way"
+)))]
 pub struct VerifyOptions {
     /// Don't read crate files, and don't have git examine the repository: look whether files are there and have their size
     #[arg(long)]

@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Double, Integer};
 
 use super::rate_limits::RateLimited;
+use crate::package::limits::ByteSize;
 use crate::statement::statement;
 
 /// What the bucket is called.
@@ -78,7 +79,7 @@ impl UploadAllowance {
         RateLimited {
             login: login.to_owned(),
             action: ACTION,
-            allowed: format!("{} bytes of crate files in a day, those of refused publishes included", self.0),
+            allowed: format!("{} of crate files in a day, those of refused publishes included", ByteSize(self.0)),
             wait,
             at: at.format("%a, %d %b %Y %H:%M:%S GMT").to_string(),
         }

@@ -23,6 +23,7 @@ use crate::fault;
 use crate::index::path::index_path;
 use crate::jobs::restoration::{Fate, IndexedVersion, Restorable, restore};
 use crate::package::characters::plain;
+use crate::package::excerpt::listed;
 use crate::package::{CrateName, Limits};
 use crate::upstream::{Upstream, download_url};
 
@@ -57,7 +58,7 @@ pub struct Summary {
     pub bytes: u64,
     /// What was not taken, and why, by crate and version.
     pub failed: BTreeMap<String, String>,
-    /// Versions that were taken without some of their categories, and why.
+    /// Versions that were taken without some of their categories, and without which.
     pub without_categories: BTreeMap<String, String>,
     /// What was taken although a publish would refuse it, and why.
     pub against_rules: BTreeMap<String, String>,
@@ -165,8 +166,11 @@ impl Import<'_> {
         let bytes = fetched.ok_or_else(|| format!("{url} has no file"))?;
         let version = format!("{} {}", indexed.entry.name, indexed.entry.vers);
         let mut restorable = indexed.with_file(&bytes, &limits).map_err(|error| format!("{url}: {error}"))?;
-        if let Some(refused) = restorable.leave_out_categories() {
-            summary.without_categories.insert(version, refused.to_string());
+        let left_out = restorable.leave_out_categories();
+        if !left_out.is_empty() {
+            let category = if left_out.len() == 1 { "category" } else { "categories" };
+            let left_out = listed(left_out.iter().map(String::as_str));
+            summary.without_categories.insert(version, format!("without the {category} {left_out}"));
         }
         summary.bytes += bytes.len() as u64;
         self.crate_store.put(checksum, bytes).map_err(|error| error.to_string())?;

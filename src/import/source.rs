@@ -28,6 +28,8 @@ pub enum Source {
 pub enum SourceError {
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    #[error("{url} answered {UNAUTHORIZED}: it is private; give a token with --token-file")]
+    Private { url: String },
     #[error(transparent)]
     Index(#[from] IndexError),
     #[error("a directory for the clone can't be made: {0}")]
@@ -77,9 +79,10 @@ impl Source {
     /// one, or if config.json says `auth-required`.
     pub fn config(&mut self, token: Option<&Token>) -> Result<Downloads, SourceError> {
         let config = match self.read(ConfigJson::PATH) {
-            Err(SourceError::Upstream(UpstreamError::Status { status: UNAUTHORIZED, .. }))
-                if self.authenticate(token) =>
-            {
+            Err(SourceError::Upstream(UpstreamError::Status { status: UNAUTHORIZED, url })) => {
+                if !self.authenticate(token) {
+                    return Err(SourceError::Private { url });
+                }
                 self.read(ConfigJson::PATH)
             }
             answered => answered,

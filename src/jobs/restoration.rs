@@ -20,7 +20,7 @@ use crate::index::path::index_path;
 use crate::package::characters::check_line;
 use crate::package::contents::{self, Contents};
 use crate::package::dependency::{Artifact, Dependency, Unparsed};
-use crate::package::policy::{self, PolicyError, labels};
+use crate::package::policy::{self, labels};
 use crate::package::{Checksum, CrateName, Limits, Version};
 use crate::queue::{EnqueueError, JobId};
 
@@ -242,15 +242,17 @@ fn dependency(one: &EntryDependency) -> Result<Dependency, crate::package::depen
 }
 
 impl Restorable {
-    /// Leaves out the categories that no publish may have, and answers why, if there are any.
+    /// Leaves out the categories that no publish may have, and answers which.
     ///
     /// A repair does not ask for it: what was accepted here once stays as it was sent, and is shown without what does not
     /// fit.
-    pub fn leave_out_categories(&mut self) -> Option<PolicyError> {
-        let refused = policy::check_categories(&self.contents.categories).err()?;
-        self.contents.categories.retain(|category| labels::is_category(category));
-        self.contents.categories.truncate(labels::MAX_LABELS);
-        Some(refused)
+    pub fn leave_out_categories(&mut self) -> Vec<String> {
+        let categories = std::mem::take(&mut self.contents.categories);
+        let (mut kept, mut left_out): (Vec<_>, Vec<_>) =
+            categories.into_iter().partition(|category| labels::is_category(category));
+        left_out.extend(kept.split_off(kept.len().min(labels::MAX_LABELS)));
+        self.contents.categories = kept;
+        left_out
     }
 
     /// When it was published, as its line tells.

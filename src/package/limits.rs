@@ -74,7 +74,7 @@ pub enum LimitError {
         limit: usize,
     },
     /// The version's line in the index is too long.
-    #[error("the line of this version in the index would have {}, above the limit of {}; shorten what it consists of, which are the features and dependencies in Cargo.toml, or ask the registry's operator for a higher limit", ByteSize(*.size as u64), ByteSize(*.limit as u64))]
+    #[error("the line of this version in the index would have {}, above the limit of {}; shorten its features and dependencies in Cargo.toml, or ask the registry's operator for a higher limit", ByteSize(*.size as u64), ByteSize(*.limit as u64))]
     IndexLine {
         /// Its size in bytes.
         size: usize,
@@ -150,7 +150,7 @@ impl Default for Limits {
     }
 }
 
-/// A number of bytes as people write it: `512 bytes`, `10 MiB`, `10.1 MiB (10590618 bytes)`.
+/// A number of bytes as people write it: `512 bytes`, `10 MiB`, `4 GiB`, `10.1 MiB (10590618 bytes)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteSize(pub u64);
 
@@ -159,6 +159,8 @@ impl fmt::Display for ByteSize {
         let bytes = self.0;
         if bytes < MIB {
             write!(f, "{bytes} bytes")
+        } else if bytes.is_multiple_of(1024 * MIB) {
+            write!(f, "{} GiB", bytes / MIB / 1024)
         } else if bytes.is_multiple_of(MIB) {
             write!(f, "{} MiB", bytes / MIB)
         } else {
@@ -178,6 +180,7 @@ mod tests {
     fn a_size_is_written_so_that_a_limit_and_what_exceeds_it_differ() {
         assert_eq!(ByteSize(512).to_string(), "512 bytes");
         assert_eq!(ByteSize(10 << 20).to_string(), "10 MiB");
+        assert_eq!(ByteSize(4 << 30).to_string(), "4 GiB");
         assert_eq!(ByteSize((10 << 20) + 1).to_string(), "10.0 MiB (10485761 bytes)");
         assert_eq!(ByteSize(u64::MAX).to_string(), "17592186044415.9 MiB (18446744073709551615 bytes)");
     }

@@ -15,7 +15,7 @@ pub mod characters;
 pub mod checksum;
 pub mod contents;
 pub mod dependency;
-mod excerpt;
+pub(crate) mod excerpt;
 pub mod features;
 pub mod limits;
 pub mod manifest;

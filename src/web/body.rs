@@ -48,13 +48,13 @@ pub struct Arriving {
     limit: u64,
     declared: Option<u64>,
     received: u64,
-    /// For the error: how large the body may be.
+    /// For the error: how large the body may be, and the remedy.
     allowed: String,
 }
 
 impl Arriving {
     /// A body of at most `limit` bytes. A larger one is refused by its Content-Length, or where it passes the limit; the
-    /// answer then says what is `allowed`.
+    /// answer then says what is `allowed`, and how to keep to it.
     pub fn new(headers: &HeaderMap, body: Body, limit: usize, allowed: String) -> Result<Self, ApiError> {
         let (limit, declared) = (limit as u64, content_length(headers));
         if declared.is_some_and(|length| length > limit) {
@@ -155,13 +155,7 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize, allowed: &str) 
 
 fn too_large(limit: u64, declared: Option<u64>, allowed: &str) -> ApiError {
     let size = declared.map_or_else(|| format!("more than {limit}"), |length| length.to_string());
-    ApiError::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        format!(
-            "the request has {size} bytes; allowed are {allowed}. Leave out what the crate does not need (`cargo package \
-             --list` shows what is in it, `exclude` in Cargo.toml leaves files out)"
-        ),
-    )
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request has {size} bytes; allowed are {allowed}"))
 }
 
 /// Reads on what a client still sends, within bounds, so that it will read the answer. A client that waits for

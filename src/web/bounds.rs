@@ -39,6 +39,20 @@ pub enum Bound {
 
 const BOUNDS: usize = Bound::BlockingCalls as usize + 1;
 
+/// In the order of the enum.
+const ALL: [Bound; BOUNDS] = [
+    Bound::IdleConnections,
+    Bound::Connections,
+    Bound::AddressConnections,
+    Bound::AddressRequests,
+    Bound::BodyTime,
+    Bound::AnswerTime,
+    Bound::UserUploads,
+    Bound::UploadMemory,
+    Bound::UploadDisk,
+    Bound::BlockingCalls,
+];
+
 static LOGGED: [LogLimit; BOUNDS] = [const { LogLimit::new() }; BOUNDS];
 
 impl Bound {
@@ -100,12 +114,15 @@ impl Bound {
     }
 }
 
-/// Explains the measurement.
+/// Explains the measurement, and begins each of its counters with 0.
 pub fn describe() {
     metrics::describe_counter!(
         LIMITED,
         "Requests and connections that were refused, closed or held up because a client met a limit"
     );
+    for bound in ALL {
+        metrics::counter!(LIMITED, "limit" => bound.label()).absolute(0);
+    }
 }
 
 /// Lets one line of the log through in a while.
@@ -137,6 +154,11 @@ impl LogLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_bound_is_listed_once() {
+        assert!(ALL.iter().enumerate().all(|(place, bound)| *bound as usize == place));
+    }
 
     #[test]
     fn what_happens_often_is_one_line_with_its_count() {

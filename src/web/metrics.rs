@@ -94,7 +94,10 @@ impl Metrics {
         metrics::describe_gauge!(FAILING, "Jobs that are owed and whose last attempt failed");
         metrics::describe_gauge!(DEAD, "Jobs that failed too often and wait for an operator");
         metrics::describe_gauge!(OLDEST, metrics::Unit::Seconds, "Age of the oldest owed job; 0 if there is none");
-        metrics::describe_gauge!(DATABASE_UP, "1 if the state of the queues could be read, else 0, and it reads NaN");
+        metrics::describe_gauge!(
+            DATABASE_UP,
+            "1 if the state of the queues could be read; 0 if not, and then the queues' values are NaN"
+        );
         metrics::describe_gauge!(DIFFERENCES, "Differences that the last verification found and did not repair");
         metrics::describe_gauge!(VERIFIED_AT, metrics::Unit::Seconds, "When the last verification ended, as Unix time");
         let known: Known = known.into_iter().map(|(kind, queue)| (kind.to_owned(), queue.to_owned())).collect();

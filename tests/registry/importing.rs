@@ -91,7 +91,10 @@ fn another_registry_is_taken_in_by_either_protocol_and_a_second_time_changes_not
     assert_agrees(&by_sparse);
 
     let refused = by_sparse.command("admin import").args([&sparse, "--owner", "ann"]).output().unwrap();
-    assert!(failed(refused, 1).contains("answered 401"), "without the token");
+    assert!(
+        failed(refused, 1).contains("answered 401: it is private; give a token with --token-file"),
+        "without the token"
+    );
     let refused = by_sparse.command("admin import").args([&git, "--owner", "nobody"]).output().unwrap();
     assert!(failed(refused, 1).contains("there is no user or team \"nobody\""));
     [from, by_git, by_sparse].iter_mut().for_each(Served::stop);

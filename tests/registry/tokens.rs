@@ -219,7 +219,9 @@ fn a_wish_for_a_token_that_makes_no_sense_is_refused_naming_the_value() {
     let deep = "[".repeat(60_000);
     assert_eq!(ann.request(Method::PUT, "/api/v1/me/tokens", deep).status, StatusCode::BAD_REQUEST);
     let large = " ".repeat(70_000);
-    assert_eq!(ann.request(Method::PUT, "/api/v1/me/tokens", large).status, StatusCode::PAYLOAD_TOO_LARGE);
+    let large = ann.request(Method::PUT, "/api/v1/me/tokens", large);
+    assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(large.detail().ends_with(" for a request of this kind; shorten it"), "{}", large.detail());
     assert_eq!(ann.request(Method::DELETE, "/api/v1/me/tokens/x", Body::empty()).status, StatusCode::NOT_FOUND);
 }
 

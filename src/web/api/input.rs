@@ -19,10 +19,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let found = Query::from_request_parts(parts, state).await;
         found.map(|Query(query)| Self(query)).map_err(|rejection| {
-            ApiError::new(
-                StatusCode::BAD_REQUEST,
-                format!("the query can't be read: {}", shortened(&rejection.body_text())),
-            )
+            let said = rejection.body_text();
+            let said = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(&said);
+            let problem = match said.strip_suffix(": provided string was not `true` or `false`") {
+                Some(parameter) => format!("{parameter} must be true or false"),
+                None => said.to_owned(),
+            };
+            ApiError::new(StatusCode::BAD_REQUEST, format!("the query cannot be read: {}", shortened(&problem)))
         })
     }
 }
@@ -51,7 +54,7 @@ pub async fn callers_json<T: DeserializeOwned>(
 
 /// A body of at most `limit` bytes of JSON, whatever type it says to have. Unknown fields are ignored.
 async fn json_body<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limit: usize) -> Result<T, ApiError> {
-    let allowed = format!("{limit} for a request of this kind");
+    let allowed = format!("{limit} for a request of this kind; shorten it");
     let body = body::read(headers, body, limit, &allowed).await?;
     let mut reader = serde_json::Deserializer::from_slice(&body);
     let read =

@@ -123,7 +123,10 @@ async fn receive(app: &App, caller: &Caller, headers: &HeaderMap, body: Body) ->
         }
     };
     let max_metadata = app.settings.limits.max_metadata;
-    let allowed = format!("{max_crate} for the crate file and {max_metadata} for its metadata");
+    let allowed = format!(
+        "{max_crate} for the crate file and {max_metadata} for its metadata. Leave out what the crate does not need \
+         (`cargo package --list` shows what is in it, `exclude` in Cargo.toml leaves files out)"
+    );
     let body = Arriving::new(headers, body, max_crate + max_metadata + FRAMING, allowed)?;
     app.settings.uploads.receive((caller.user.id, &caller.user.login), body).await?.complete().await
 }

@@ -70,7 +70,9 @@ pub async fn me(State(app): State<App>) -> Response {
              <code>change-owners</code> and <code>read</code>; every token may read. A name of a crate may end in \
              <code>*</code>. What is left out does not restrict the token.</p>\
              <p><code>GET {base}/api/v1/me/tokens</code> lists them, <code>DELETE {base}/api/v1/me/tokens/ID</code> ends one \
-             at once. A token that leaked ends itself with <code>DELETE {base}/api/v1/tokens/current</code>.</p>"
+             at once.</p><p>After a leak, revoke the token and all that were made with it: \
+             <code>DELETE {base}/api/v1/me/tokens/ID?descendants=true</code>, with another token. \
+             <code>DELETE {base}/api/v1/tokens/current</code> ends only the token itself.</p>"
         ),
     )
 }

@@ -83,6 +83,9 @@ fn a_client_whose_connections_are_all_at_work_gets_no_more_and_others_do() {
     let metrics = operators_listener(&served);
     let counted = "supercargo_http_limited_total{limit=\"connections_per_address\"} 1";
     wait_until("the count", || http::get(&format!("{metrics}/metrics")).text().contains(counted));
+    // What was not met is 0, so that a rate can be told from the first time on.
+    let never_met = "supercargo_http_limited_total{limit=\"blocking_calls\"} 0";
+    assert!(http::get(&format!("{metrics}/metrics")).text().contains(never_met));
 }
 
 /// Where metrics and health are, which the main listener is not.

@@ -269,8 +269,8 @@ fn a_user_uploads_no_more_in_a_day_than_allowed_refused_publishes_included() {
     );
     let said = limited.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
     let begin = format!(
-        "too many requests: `ann` may upload {} bytes of crate files in a day, those of refused publishes included; try again in ",
-        3 * size
+        "too many requests: `ann` may upload {} of crate files in a day, those of refused publishes included; try again in ",
+        supercargo::package::limits::ByteSize(3 * size)
     );
     assert!(said.starts_with(&begin), "{said}");
     assert_eq!(files_in(&crates_of(&served)), Vec::<PathBuf>::new());
