@@ -15,8 +15,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::body::Sent;
-use super::limits::Client;
-use super::packets::{Packet, Packets};
+use super::limits::ProcessPermit;
+use super::packets::{Packet, Packets, put};
 use super::protocol::Version;
 use super::service::Parts;
 use super::spool::{End, Writing};
@@ -32,8 +32,14 @@ const MAX_STDERR: usize = 8 * 1024;
 /// An answer that is only a complaint is no longer, in bytes.
 const MAX_COMPLAINT: usize = 1024;
 
+/// How a pack begins, with its version.
+const PACK: &[u8] = b"PACK\0\0\0\x02";
+
+/// What git says to a request that is in order, but asks for too new commits.
+const NOTHING_SELECTED: &str = "no commits selected for shallow requests";
+
 /// How git begins when a request is none. What it says about its repository begins differently.
-const COMPLAINTS: [&str; 21] = [
+const COMPLAINTS: [&str; 24] = [
     "protocol error",
     "git upload-pack: protocol error",
     "git upload-pack: expected",
@@ -42,6 +48,9 @@ const COMPLAINTS: [&str; 21] = [
     "git upload-pack: deepen",
     "git upload-pack: ambiguous deepen-not",
     "git upload-pack: filtering not supported",
+    "git upload-pack: filtering capability not negotiated",
+    "multiple filter-specs cannot be combined",
+    NOTHING_SELECTED,
     "unexpected line",
     "unknown capability",
     "unknown object format",
@@ -67,7 +76,7 @@ pub struct Job {
     /// How many bytes of it are the request.
     pub length: u64,
     pub version: Version,
-    pub client: Arc<Client>,
+    pub process: ProcessPermit,
 }
 
 /// Writes an answer, as long as anybody reads it.
@@ -81,23 +90,32 @@ pub async fn write(service: Arc<Parts>, writing: Writing, job: Job) {
             }
         }
     };
-    let end = tokio::select! {
-        end = carry_out(&service, &writing, job) => end,
+    let (end, has_pack) = tokio::select! {
+        ended = carry_out(&service, &writing, job) => ended,
         // The process is killed with the future above.
         () = given_up => return,
     };
-    if end != End::Whole {
+    if end != End::Whole || !has_pack {
         service.kept.forget(&spool, true);
     }
     writing.finish(end);
 }
 
-async fn carry_out(service: &Parts, writing: &Writing, job: Job) -> End {
-    let Job { sent, length, version, client } = job;
-    let permit = match client.process().await {
-        Ok(permit) => permit,
-        Err(full) => return End::Busy(full),
+/// How the answer ended, and whether it has a pack.
+async fn carry_out(service: &Parts, writing: &Writing, job: Job) -> (End, bool) {
+    let mut begin = Begin::default();
+    let end = run(service, writing, job, &mut begin).await;
+    let end = match end {
+        End::Refused(complaint) if writing.0.length() > 0 || complaint.starts_with(NOTHING_SELECTED) => {
+            begin.refuse(service, writing, &complaint).await
+        }
+        end => end,
     };
+    (end, begin.is_clone())
+}
+
+async fn run(service: &Parts, writing: &Writing, job: Job, begin: &mut Begin) -> End {
+    let Job { sent, length, version, process } = job;
     let index = service.index.clone();
     let sizes = match blocking(move || index.pack_sizes()).await {
         Some(Ok(sizes)) => sizes,
@@ -123,23 +141,22 @@ async fn carry_out(service: &Parts, writing: &Writing, job: Job) -> End {
     };
     let mut time = Time(service.shared.limits.git_time);
     let output = async {
-        let passed = pass_on(service, stdout, writing, &mut time).await;
+        let passed = pass_on(service, stdout, writing, &mut time, begin).await;
         if passed.is_err() {
             running.kill();
         }
         passed
     };
     let ((), said, passed) = tokio::join!(feed(stdin, sent, length), collect(stderr), output);
-    let start = match passed {
-        Ok(start) => start,
-        Err(problem) => return problem.end(service, &said),
-    };
+    if let Err(problem) = passed {
+        return problem.end(service, &said);
+    }
     let end = match time.of(running.0.wait()).await {
-        Ok(Ok(status)) => judge(service, status, &said, &start, writing.0.length()),
+        Ok(Ok(status)) => judge(service, status, &said, begin, writing.0.length()),
         Ok(Err(error)) => Problem::Io(error).end(service, &said),
         Err(late) => late.end(service, &said),
     };
-    drop(permit);
+    drop(process);
     end
 }
 
@@ -181,7 +198,7 @@ impl Problem {
                 End::TooExpensive
             }
             Self::Io(error) => {
-                tracing::warn!(%error, stderr = readable_stderr(said), "git upload-pack failed");
+                service.warn_of_a_failure(&error.to_string(), said);
                 End::Failed
             }
         }
@@ -201,12 +218,12 @@ impl Time {
 }
 
 /// What became of a process that has ended by itself.
-fn judge(service: &Parts, status: ExitStatus, said: &[u8], start: &[u8], length: u64) -> End {
+fn judge(service: &Parts, status: ExitStatus, said: &[u8], begin: &Begin, length: u64) -> End {
     if status.success() {
         return End::Whole;
     }
     let stderr = readable_stderr(said);
-    if length > 0 && length == start.len() as u64 && ends_with_a_complaint(start) {
+    if length > 0 && length == begin.bytes.len() as u64 && ends_with_a_complaint(&begin.bytes) {
         tracing::debug!(stderr, "git refused a fetch, and has said why");
         return End::Whole;
     }
@@ -215,15 +232,65 @@ fn judge(service: &Parts, status: ExitStatus, said: &[u8], start: &[u8], length:
         return End::TooExpensive;
     }
     match complaint(&stderr) {
-        Some(complaint) if length == 0 => {
+        Some(complaint) => {
             tracing::debug!(complaint, "git does not understand a fetch");
             End::Refused(complaint.to_owned())
         }
-        _ => {
-            tracing::warn!(failure = %status, stderr, "git upload-pack failed");
+        None => {
+            service.warn_of_a_failure(&status.to_string(), said);
             End::Failed
         }
     }
+}
+
+/// The beginning of git's output, and whether a pack begins anywhere in it.
+#[derive(Default)]
+struct Begin {
+    /// So much as a complaint may have.
+    bytes: Vec<u8>,
+    has_pack: bool,
+    /// The end of the last piece, where a pack may have begun.
+    last: Vec<u8>,
+}
+
+impl Begin {
+    fn note(&mut self, piece: &[u8]) {
+        self.bytes.extend_from_slice(&piece[..piece.len().min(MAX_COMPLAINT - self.bytes.len())]);
+        if !self.has_pack {
+            self.last.extend_from_slice(piece);
+            self.has_pack = has(&self.last, PACK);
+            self.last.drain(..self.last.len().saturating_sub(PACK.len() - 1));
+        }
+    }
+
+    /// Whether this is what a clone is answered.
+    fn is_clone(&self) -> bool {
+        self.has_pack && (has(&self.bytes, b"0008NAK\n") || has(&self.bytes, b"000dpackfile\n"))
+    }
+
+    /// Tells the client what is wrong, where its answer has begun and is not behind the middle of a packet.
+    async fn refuse(&self, service: &Parts, writing: &Writing, complaint: &str) -> End {
+        let mut packets = Packets::new(&self.bytes[..], self.bytes.len() as u64);
+        let is_whole = loop {
+            match packets.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        if !is_whole || writing.0.length() != self.bytes.len() as u64 {
+            return End::Failed;
+        }
+        let complaint: String = complaint.chars().filter(|c| !c.is_control()).take(MAX_COMPLAINT / 4).collect();
+        let mut packet = Vec::new();
+        put(&mut packet, format!("ERR upload-pack: {complaint}\n").as_bytes());
+        append(service, writing, packet.into()).await;
+        End::Whole
+    }
+}
+
+fn has(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
 /// Whether the last packet tells the client what is wrong.
@@ -268,21 +335,21 @@ async fn collect(mut stderr: ChildStderr) -> Vec<u8> {
     kept
 }
 
-/// Passes git's output on to its end; answers its beginning.
+/// Passes git's output on to its end, and notes its beginning.
 async fn pass_on(
     service: &Parts,
     mut stdout: ChildStdout,
     writing: &Writing,
     time: &mut Time,
-) -> Result<Vec<u8>, Problem> {
-    let mut start = Vec::new();
+    begin: &mut Begin,
+) -> Result<(), Problem> {
     loop {
         let mut piece = BytesMut::with_capacity(PIECE);
         let read = time.of(stdout.read_buf(&mut piece)).await?.map_err(Problem::Io)?;
         if read == 0 {
-            return Ok(start);
+            return Ok(());
         }
-        start.extend_from_slice(&piece[..read.min(MAX_COMPLAINT - start.len())]);
+        begin.note(&piece);
         append(service, writing, piece.freeze()).await;
     }
 }

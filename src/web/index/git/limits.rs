@@ -156,6 +156,11 @@ fn whose(address: IpAddr) -> Option<IpAddr> {
 }
 
 impl Client {
+    /// Whose share this is; None: nobody's.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.share.as_ref().map(|(address, _)| *address)
+    }
+
     /// Waits for the right to an answer.
     pub async fn answer(self: Arc<Self>) -> Result<AnswerPermit, Full> {
         let of_client = self.of_client(|share| &share.answers).await?;

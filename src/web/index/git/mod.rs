@@ -4,7 +4,7 @@
 //! one index are two sources to it.
 //!
 //! What a request costs is bounded before git is started. References come from memory; a request for objects is read whole
-//! (`body`), held against the protocol (`request`), and waits for one of a few processes (`limits`, `child`). Their answers
+//! (`body`), held against the protocol (`request`, `wanted`), and waits for one of a few processes (`limits`, `child`). Their answers
 //! go to disk at git's pace (`spool`), from where clients take them at their own (`follow`), several of them the same one
 //! (`kept`).
 
@@ -19,6 +19,7 @@ mod references;
 mod request;
 mod service;
 mod spool;
+mod wanted;
 
 use axum::body::Body;
 use axum::extract::State;

@@ -72,7 +72,8 @@ pub struct Advertised {
 }
 
 impl Advertised {
-    fn of(answer: Bytes) -> Self {
+    /// From that answer.
+    pub fn of(answer: Bytes) -> Self {
         let mut names = Vec::new();
         let mut packets = Packets::new(&answer[..], answer.len() as u64);
         while let Ok(Some(packet)) = packets.next() {

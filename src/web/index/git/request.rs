@@ -5,13 +5,11 @@ use std::io::Read;
 
 use super::packets::{Packet, Packets, Unreadable, shown};
 use super::protocol::{Advertised, Version};
+use super::wanted::{Wanted, is_printable};
 
 /// Longest request, in bytes, packed or not. A line with a commit that the client has is 50 bytes, and git sends 16,384 of
 /// them at once, and a tenth more in each further request: a client that shares nothing of 400,000 commits stays below.
 pub const MAX_REQUEST: usize = 2 * 1024 * 1024;
-
-/// A request whose answer others may get, too, is no longer, in bytes.
-const MAX_KEY: usize = 2048;
 
 /// What is wanted.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +37,8 @@ pub struct References {
 pub struct Objects {
     /// How many bytes of the body are the request.
     pub length: u64,
-    /// What the answer depends on beside the repository; None: on what the client has, so it is this client's alone.
+    /// What the answer depends on beside the repository; None: it is this client's alone, because it depends on what the
+    /// client has, or because the request is an unusual one.
     pub key: Option<Vec<u8>>,
     /// The commits that are wanted, in hexadecimal, if there is a key.
     pub wants: Vec<Vec<u8>>,
@@ -64,7 +63,8 @@ impl From<Unreadable> for Refused {
     }
 }
 
-fn garbage<T>(what: impl Into<String>) -> Result<T, Refused> {
+/// A request that is none.
+pub fn garbage<T>(what: impl Into<String>) -> Result<T, Refused> {
     Err(Refused::Garbage(what.into()))
 }
 
@@ -85,6 +85,7 @@ pub fn read(body: impl Read, version: Version, advertised: &Advertised) -> Resul
 fn read_v2(packets: &mut Packets<impl Read>, advertised: &Advertised) -> Result<Asked, Refused> {
     let mut command = None;
     let mut first = true;
+    let mut preamble = Preamble::default();
     let has_arguments = loop {
         match packets.next()? {
             None => return garbage("it ends before the command"),
@@ -93,8 +94,14 @@ fn read_v2(packets: &mut Packets<impl Read>, advertised: &Advertised) -> Result<
             Some(Packet::Delimiter) => break true,
             Some(Packet::Line(line)) => match line.strip_prefix(b"command=") {
                 Some(_) if command.is_some() => return garbage("it has two commands"),
-                Some(name) => command = Some(Command::named(name)?),
-                None => check_capability(line, advertised)?,
+                Some(name) => {
+                    preamble.is_odd |= !first;
+                    command = Some(Command::named(name)?);
+                }
+                None => {
+                    preamble.note(line);
+                    check_capability(line, advertised)?;
+                }
             },
         }
         first = false;
@@ -104,6 +111,7 @@ fn read_v2(packets: &mut Packets<impl Read>, advertised: &Advertised) -> Result<
         Some(Command::References) => read_references(packets, has_arguments).map(Asked::References),
         Some(Command::Fetch) => {
             let mut wanted = Wanted::new(Version::V2);
+            wanted.is_odd = preamble.is_odd;
             let mut more = has_arguments;
             while more {
                 match packets.next()? {
@@ -114,6 +122,23 @@ fn read_v2(packets: &mut Packets<impl Read>, advertised: &Advertised) -> Result<
                 }
             }
             Ok(Asked::Objects(wanted.finish(packets.length())))
+        }
+    }
+}
+
+/// The lines before the arguments of version 2. The answer to a fetch depends on none of those that are ordinary.
+#[derive(Default)]
+struct Preamble {
+    seen: Vec<&'static [u8]>,
+    is_odd: bool,
+}
+
+impl Preamble {
+    fn note(&mut self, line: &[u8]) {
+        let ordinary = [b"agent=" as &[u8], b"session-id=", b"object-format=sha1"];
+        match ordinary.into_iter().find(|start| line.starts_with(start)) {
+            Some(start) if is_printable(line) && !self.seen.contains(&start) => self.seen.push(start),
+            _ => self.is_odd = true,
         }
     }
 }
@@ -181,142 +206,186 @@ fn read_v0(packets: &mut Packets<impl Read>) -> Result<Asked, Refused> {
     loop {
         match packets.next()? {
             None => break,
-            Some(Packet::Flush) => {}
+            // git ends here, whatever follows.
+            Some(Packet::Flush) => wanted.is_odd = true,
             Some(Packet::Delimiter) => return garbage("this version of the protocol has no delimiter"),
             Some(Packet::Line(b"done")) => {
-                wanted.argument(b"done")?;
+                wanted.done = true;
                 break;
             }
-            Some(Packet::Line(line)) if line.starts_with(b"have ") => wanted.argument(line)?,
-            Some(Packet::Line(line)) => return garbage(format!("{} is no commit that the client has", shown(line))),
+            Some(Packet::Line(line)) => match line.strip_prefix(b"have ") {
+                Some(id) => wanted.has(id)?,
+                None => return garbage(format!("{} is no commit that the client has", shown(line))),
+            },
         }
     }
     Ok(Asked::Objects(wanted.finish(packets.length())))
 }
 
-/// The lines of a fetch, gathered.
-struct Wanted {
-    version: Version,
-    /// Lines that the answer depends on; None: there are too many of them.
-    key: Option<Vec<u8>>,
-    wants: Vec<Vec<u8>>,
-    any: bool,
-    done: bool,
-    has_something: bool,
-    /// Whether a number of commits says how deep it goes, and whether anything else does.
-    depth: bool,
-    other_depth: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Wanted {
-    fn new(version: Version) -> Self {
-        let version_byte = if version == Version::V2 { b'2' } else { b'0' };
-        Self {
-            version,
-            key: Some(vec![version_byte]),
-            wants: Vec::new(),
-            any: false,
-            done: false,
-            has_something: false,
-            depth: false,
-            other_depth: false,
+    const ID: &str = "1111111111111111111111111111111111111111";
+    const OTHER: &str = "2222222222222222222222222222222222222222";
+
+    fn line(content: &str) -> String {
+        format!("{:04x}{content}", content.len() + 4)
+    }
+
+    /// Its key; the error: it is refused.
+    fn key(version: Version, body: &str) -> Result<Option<Vec<u8>>, Refused> {
+        let advertised =
+            ["version 2", "agent=x", "ls-refs", "fetch=shallow filter", "server-option", "object-format=sha1"];
+        let advertised = Advertised::of(advertised.map(line).concat().into());
+        match read(body.as_bytes(), version, &advertised)? {
+            Asked::Objects(objects) => Ok(objects.key),
+            _ => Ok(None),
         }
     }
 
-    fn is_empty(&self) -> bool {
-        !self.any
+    fn is_another(version: Version, ordinary: &[u8], body: &str) {
+        let found = key(version, body);
+        assert!(!matches!(&found, Ok(Some(found)) if found == ordinary), "{body:?}: {found:?}");
     }
 
-    fn argument(&mut self, line: &[u8]) -> Result<(), Refused> {
-        self.any = true;
-        let (name, value) = match line.iter().position(|&byte| byte == b' ') {
-            Some(place) => (&line[..place], &line[place + 1..]),
-            None => (line, &[] as &[u8]),
+    #[test]
+    fn ordinary_clones_of_the_older_versions_have_a_key() {
+        let key = |capabilities: &str, end: &str| {
+            key(Version::V0, &format!("{}{end}", line(&format!("want {ID}{capabilities}\n")))).unwrap().unwrap()
         };
-        match name {
-            b"want" => return self.want(value),
-            b"have" | b"shallow" => {
-                object_id(value)?;
-                self.has_something = true;
-            }
-            b"done" => self.done = true,
-            b"deepen" => {
-                let depth = std::str::from_utf8(value).ok().and_then(|depth| depth.parse::<i32>().ok());
-                if depth.is_none_or(|depth| depth <= 0) || !value[0].is_ascii_digit() {
-                    return garbage(format!("{} is no depth", shown(value)));
-                }
-                self.depth = true;
-                self.note(line);
-            }
-            b"deepen-not" => {
-                self.other_depth = true;
-                self.note(line);
-            }
-            b"deepen-since" => {
-                if value.is_empty() || value.len() > 12 || !value.iter().all(u8::is_ascii_digit) {
-                    return garbage(format!("{} is no time", shown(value)));
-                }
-                self.other_depth = true;
-                self.note(line);
-            }
-            b"filter" if value != b"blob:none" => {
-                return garbage(format!("the filter {} is not served here; blob:none is", shown(value)));
-            }
-            b"want-ref" | b"packfile-uris" | b"sideband-all" => {
-                return garbage(format!("{} is not served here", shown(name)));
-            }
-            // git itself knows which other ones there are.
-            _ => self.note(line),
-        }
-        if self.depth && self.other_depth {
-            return garbage("deepen and deepen-since or deepen-not exclude each other");
-        }
-        Ok(())
+        let git = " multi_ack_detailed no-done side-band-64k thin-pack no-progress include-tag ofs-delta deepen-since \
+                   deepen-not agent=git/2.47.3-Linux";
+        let plain = key(git, "00000009done\n");
+        assert_eq!(key(git, &format!("{}00000008done", line(&format!("want {ID}\n")))), plain);
+        assert_eq!(key(&git.replace("2.47.3", "2.50.0"), "00000009done\n"), plain);
+        let libgit2 = " multi_ack_detailed side-band-64k include-tag thin-pack ofs-delta ";
+        assert_ne!(key(libgit2, "00000009done\n"), plain);
+        assert_ne!(key(git, "000ddeepen 1\n00000009done\n"), plain);
+        assert_eq!(key("", "00000009done\n"), format!("0\n{ID}").into_bytes());
     }
 
-    /// A commit, behind which the first line of the older versions has what the client can do.
-    fn want(&mut self, value: &[u8]) -> Result<(), Refused> {
-        let (id, rest) = value.split_at(value.len().min(40));
-        object_id(id)?;
-        if self.version == Version::V2 && !rest.is_empty() {
-            return garbage(format!("{} is no object id", shown(value)));
+    #[test]
+    fn a_changed_clone_of_the_older_versions_never_has_the_key_of_the_ordinary_one() {
+        let capabilities = "side-band-64k thin-pack ofs-delta";
+        let want = |rest: &str| line(&format!("want {ID}{rest}\n"));
+        let first = want(&format!(" {capabilities}"));
+        let ordinary = key(Version::V0, &format!("{first}00000009done\n")).unwrap().unwrap();
+        for separator in ['\0', '\t', '\x0b', '\x0c', '\r', '\n', '\u{7f}', '\u{a0}', ',', '='] {
+            let glued = capabilities.replacen(' ', &separator.to_string(), 1);
+            for rest in [
+                format!("{separator}{capabilities}"),
+                format!(" {glued}"),
+                format!(" {capabilities}{separator}"),
+                format!("{separator} {capabilities}"),
+                format!(" {capabilities} {separator}"),
+            ] {
+                is_another(Version::V0, &ordinary, &format!("{}00000009done\n", want(&rest)));
+            }
         }
-        let mut capabilities: Vec<&[u8]> = rest
-            .split(|byte| byte.is_ascii_whitespace() || *byte == 0)
-            .filter(|word| !word.is_empty() && !word.starts_with(b"agent=") && !word.starts_with(b"session-id="))
-            .collect();
-        capabilities.sort_unstable();
-        for capability in capabilities {
-            self.note(capability);
+        for rest in [
+            "  side-band-64k thin-pack ofs-delta",
+            " side-band-64k  thin-pack ofs-delta",
+            " side-band-64k thin-pack \
+            ofs-delta ofs-delta",
+            " side-band-64k thin-pack ofs-delta unknown",
+            " side-band-64k thin-pack ofs-delta agent=x \
+            agent=y",
+            " side-band-64k thin-pack ofs-delta agent=\0",
+            " side-band-64k thin-pack ofs-delta=1",
+            "",
+        ] {
+            is_another(Version::V0, &ordinary, &format!("{}00000009done\n", want(rest)));
         }
-        if self.key.is_some() && !self.wants.iter().any(|known| known == id) {
-            self.note(id);
-            self.wants.push(id.to_vec());
+        let second = line(&format!("want {ID} {capabilities}\n"));
+        for body in [
+            format!("{first}000000000009done\n"),
+            format!("{first}0009done\n0000"),
+            format!("{first}0009done\n00000009done\n"),
+            format!("{first}0000000bdone x\n"),
+            format!("{first}0000000adone \n"),
+            format!("{first}0000000adone\n\n"),
+            format!("{first}0000"),
+            format!("{first}00000000"),
+            format!("{first}0000{}0009done\n", line(&format!("have {OTHER}\n"))),
+            format!("{first}{}00000009done\n", line(&format!("have {OTHER}\n"))),
+            format!("{first}{}00000009done\n", line(&format!("shallow {OTHER}\n"))),
+            format!("{first}{}00000009done\n", line(&format!("want {OTHER}\n"))),
+            format!("{first}{}00000009done\n", line("deepen-not x\n")),
+            format!("{first}{}00000009done\n", line("deepen-since 5\n")),
+            format!("{first}{}00000009done\n", line("deepen 5\n")),
+            format!("{first}{}00000009done\n", line("filter blob:none\n")),
+            format!("{first}{second}00000009done\n"),
+            format!("{}{second}00000009done\n", want("")),
+            format!("{}{first}00000009done\n", line("deepen 1\n")),
+            format!("{first}00040000\n0009done\n"),
+            format!("{first}00010009done\n"),
+        ] {
+            is_another(Version::V0, &ordinary, &body);
         }
-        Ok(())
     }
 
-    fn note(&mut self, line: &[u8]) {
-        let Some(key) = &mut self.key else { return };
-        if key.len() + line.len() > MAX_KEY {
-            self.key = None;
-            self.wants = Vec::new();
-            return;
+    #[test]
+    fn a_changed_clone_of_version_2_never_has_the_key_of_the_ordinary_one() {
+        let lines = |lines: &[&str]| lines.iter().map(|content| line(content)).collect::<String>();
+        let head = lines(&["command=fetch", "agent=git/2.47.3", "object-format=sha1"]);
+        let want = format!("want {ID}\n");
+        let arguments = ["thin-pack", "ofs-delta", &want, "done"];
+        let request = |arguments: &[&str]| format!("{head}0001{}0000", lines(arguments));
+        let ordinary = key(Version::V2, &request(&arguments)).unwrap().unwrap();
+        let twice = ["ofs-delta\n", "thin-pack\n", &want, &want, "done\n"];
+        assert_eq!(key(Version::V2, &request(&twice)).unwrap().unwrap(), ordinary);
+        for place in 0..arguments.len() {
+            let argument = arguments[place].trim_end();
+            let mut changed = vec![String::new(), "unknown".to_owned(), argument.to_uppercase()];
+            for byte in ["\0", "\t", "\x0c", "\r", " ", "\n\n", "\u{7f}", "\u{e4}", " x"] {
+                changed.extend([format!("{argument}{byte}"), format!("{byte}{argument}")]);
+            }
+            for changed in &changed {
+                let mut arguments = arguments;
+                arguments[place] = changed;
+                is_another(Version::V2, &ordinary, &request(&arguments));
+            }
         }
-        key.push(b'\n');
-        key.extend_from_slice(line);
+        let have = format!("have {OTHER}");
+        for more in [
+            "thin-pack",
+            "unknown",
+            "done",
+            "wait-for-done",
+            "deepen-relative",
+            "deepen 1",
+            "deepen-since 5",
+            "deepen-not x",
+            "filter blob:none",
+            "include-tag",
+            &have,
+        ] {
+            is_another(Version::V2, &ordinary, &request(&[&["ofs-delta", more], &arguments[..]].concat()));
+            is_another(Version::V2, &ordinary, &request(&[&arguments[..], &[more]].concat()));
+        }
+        let rest = format!("0001{}0000", lines(&arguments));
+        for head in [
+            lines(&["agent=x", "command=fetch"]),
+            lines(&["command=fetch", "agent=x", "agent=y"]),
+            lines(&["command=fetch", "agent=\0"]),
+            lines(&["command=fetch", "agent"]),
+            lines(&["command=fetch", "server-option=x"]),
+            lines(&["command=fetch", "object-format=sha1 "]),
+        ] {
+            is_another(Version::V2, &ordinary, &format!("{head}{rest}"));
+        }
     }
 
-    fn finish(self, length: u64) -> Objects {
-        let shared = self.done && !self.has_something && !self.wants.is_empty();
-        let (key, wants) = if shared { (self.key, self.wants) } else { (None, Vec::new()) };
-        Objects { length, key, wants }
+    #[test]
+    fn filters_that_git_only_complains_about_are_refused() {
+        let twice = format!("{}0001{}{}0000", line("command=fetch"), line("filter blob:none").repeat(2), line("done"));
+        assert!(matches!(key(Version::V2, &twice), Err(Refused::Garbage(_))));
+        let old = |capability: &str| {
+            let want = line(&format!("want {ID}{capability}\n"));
+            key(Version::V0, &format!("{want}{}00000009done\n", line("filter blob:none\n")))
+        };
+        assert!(matches!(old(""), Err(Refused::Garbage(_))));
+        assert!(old(" filter").unwrap().is_some());
     }
-}
-
-fn object_id(text: &[u8]) -> Result<(), Refused> {
-    if text.len() == 40 && text.iter().all(u8::is_ascii_hexdigit) {
-        return Ok(());
-    }
-    garbage(format!("{} is no object id", shown(text)))
 }

@@ -2,6 +2,7 @@
 //! from a git process otherwise.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,10 +19,10 @@ use super::body::{self, TOO_LARGE, TOO_MANY};
 use super::child::{self, Job};
 use super::follow;
 use super::kept::Kept;
-use super::limits::{AnswerPermit, Full, Limits, Room, Shared};
+use super::limits::{AnswerPermit, Client, Full, Limits, ProcessPermit, Room, Shared};
 use super::protocol::{Advertised, GitItself, Version};
 use super::references;
-use super::request::{self, Asked, Objects, Refused};
+use super::request::{self, Asked, Refused};
 use super::spool::{End, Reader, Spool, Writing};
 use crate::index::{Index, IndexError, PackSizes, References, readable_stderr};
 use crate::web::ClientAddress;
@@ -31,7 +32,7 @@ use crate::web::index::plain_text::{sentence, too_many, unavailable};
 /// Requests that are unpacked and read at once.
 const READING: usize = 4;
 
-/// How often the log says that a limit ended git: strangers may cause it.
+/// How often the log says that git failed or reached a limit: strangers may cause it.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// How many characters of a complaint are passed on.
@@ -54,7 +55,8 @@ pub struct Parts {
     git: GitItself,
     reading: Semaphore,
     is_swept: AtomicBool,
-    warned: Mutex<Option<Instant>>,
+    warned_of_limits: Seldom,
+    warned_of_failures: Seldom,
 }
 
 impl GitService {
@@ -73,7 +75,8 @@ impl GitService {
             git: GitItself::default(),
             reading: Semaphore::new(READING),
             is_swept: AtomicBool::new(false),
-            warned: Mutex::new(None),
+            warned_of_limits: Seldom::default(),
+            warned_of_failures: Seldom::default(),
         }))
     }
 
@@ -134,13 +137,15 @@ impl GitService {
             }
             Asked::Objects(mut objects) => {
                 let key = objects.key.take();
-                let client = Arc::clone(&permit.client);
-                let job = Job { sent, length: objects.length, version, client };
+                let client = &permit.client;
+                let length = objects.length;
+                let job = |process| Job { sent, length, version, process };
                 let reader = match key {
-                    Some(key) => self.shared_reader(&key, objects, job).await?,
+                    Some(key) => self.shared_reader(&key, objects.wants, client, job).await?,
                     None => {
+                        let process = client.process().await.map_err(no_room)?;
                         let (spool, reader) = self.0.spool();
-                        tokio::spawn(child::write(Arc::clone(&self.0), Writing(spool), job));
+                        tokio::spawn(child::write(Arc::clone(&self.0), Writing(spool), job(process)));
                         reader
                     }
                 };
@@ -168,12 +173,33 @@ impl GitService {
         })
     }
 
-    /// A reader of what others may get, too.
-    async fn shared_reader(&self, key: &[u8], objects: Objects, job: Job) -> Result<Reader, Response<Body>> {
-        let tips = tips(&self.read_references().await?);
-        let (reader, new) = self.0.kept.reader(key, objects.wants, &tips, || self.0.spool());
+    /// A reader of what others may get, too: of what is there, as soon as it is, or else of an own one when it is this client's
+    /// turn.
+    async fn shared_reader(
+        &self,
+        key: &[u8],
+        wants: Vec<Vec<u8>>,
+        client: &Client,
+        job: impl FnOnce(ProcessPermit) -> Job,
+    ) -> Result<Reader, Response<Body>> {
+        let kept = &self.0.kept;
+        kept.sweep(&tips(&self.read_references().await?));
+        let mut turn = pin!(client.process());
+        let process = loop {
+            // From here on none is missed.
+            let mut added = pin!(kept.added());
+            added.as_mut().enable();
+            if let Some(reader) = kept.attach(key) {
+                return Ok(reader);
+            }
+            tokio::select! {
+                process = &mut turn => break process.map_err(no_room)?,
+                () = added => {}
+            }
+        };
+        let (reader, new) = kept.reader(key, wants, client.address(), || self.0.spool());
         if let Some(spool) = new {
-            tokio::spawn(child::write(Arc::clone(&self.0), Writing(spool), job));
+            tokio::spawn(child::write(Arc::clone(&self.0), Writing(spool), job(process)));
             self.sweep_later();
         }
         Ok(reader)
@@ -185,7 +211,6 @@ impl GitService {
             Ok(first) => answered(RESULT, follow::body(first, reader, permit, &self.0.shared.limits)),
             Err(End::Whole) => answered(RESULT, Body::empty()),
             Err(End::Refused(complaint)) => not_understood(&complaint),
-            Err(End::Busy(full)) => no_room(full),
             Err(End::TooExpensive) => {
                 let text = "The fetch takes more memory or time than the server gives it: clone with --depth 1, or use \
                             the sparse index.";
@@ -235,13 +260,36 @@ impl Parts {
     /// Says that git reached a limit, now and then.
     pub fn warn_of_a_limit(&self, how: &str, said: &[u8]) {
         let stderr = readable_stderr(said);
-        let mut warned = self.warned.lock();
-        if warned.is_some_and(|at| at.elapsed() < WARN_EVERY) {
+        if self.warned_of_limits.is_due() {
+            tracing::warn!(how, stderr, "a fetch was ended by a limit of memory or time");
+        } else {
             tracing::debug!(how, stderr, "a fetch was ended by a limit of memory or time");
-            return;
         }
-        *warned = Some(Instant::now());
-        tracing::warn!(how, stderr, "a fetch was ended by a limit of memory or time");
+    }
+
+    /// Says that git failed for another reason, now and then.
+    pub fn warn_of_a_failure(&self, how: &str, said: &[u8]) {
+        let stderr = readable_stderr(said);
+        if self.warned_of_failures.is_due() {
+            tracing::warn!(failure = how, stderr, "git upload-pack failed");
+        } else {
+            tracing::debug!(failure = how, stderr, "git upload-pack failed");
+        }
+    }
+}
+
+/// Something that is done once in [`WARN_EVERY`].
+#[derive(Debug, Default)]
+struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    fn is_due(&self) -> bool {
+        let mut last = self.0.lock();
+        let is_due = last.is_none_or(|at| at.elapsed() >= WARN_EVERY);
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
     }
 }
 

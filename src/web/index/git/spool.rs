@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::limits::{Full, Room};
+use super::limits::Room;
 use crate::web::index::blocking;
 
 /// What is read at once, in bytes. So much is in memory for each client.
@@ -28,8 +28,6 @@ pub enum End {
     Whole,
     /// git refuses the request, and says why.
     Refused(String),
-    /// There was no process, or no room.
-    Busy(Full),
     /// git reached a limit of memory or time.
     TooExpensive,
     /// git failed; the log tells why.

@@ -233,3 +233,84 @@ fn a_client_that_hangs_up_ends_its_process() {
     drop(silent);
     succeeded(server.git(&["clone", "-q", "--bare", &server.git_url(), "clone"]));
 }
+
+/// git reads these requests otherwise than a clone, and later clones got their answers.
+#[test]
+fn a_request_that_git_reads_otherwise_is_not_answered_to_ordinary_clones() {
+    let server = Server::start();
+    let commit = server.commit(&[("1/a", "one")]).head.commit.unwrap().to_string();
+    let line = |content: &str| format!("{:04x}{content}", content.len() + 4);
+    let kind = ("Content-Type", "application/x-git-upload-pack-request");
+    let git =
+        "multi_ack_detailed no-done side-band-64k thin-pack no-progress include-tag ofs-delta deepen-since deepen-not";
+    let libgit2 = "multi_ack_detailed side-band-64k include-tag thin-pack ofs-delta ";
+    for capabilities in [git, libgit2] {
+        let want = |rest: &str| line(&format!("want {commit}{rest}\n"));
+        let ordinary = want(&format!(" {capabilities}"));
+        for body in [
+            format!("{}00000009done\n", want(&format!("\0{capabilities}"))),
+            format!("{}00000009done\n", want(&format!(" {}", capabilities.replace(' ', "\x0c")))),
+            format!("{ordinary}000000000009done\n"),
+            format!("{ordinary}0009done\n0000"),
+        ] {
+            server.send("POST", "/git/index/git-upload-pack", &[kind], body.as_bytes());
+        }
+        let clone = format!("{ordinary}00000009done\n");
+        let answer = server.send("POST", "/git/index/git-upload-pack", &[kind], clone.as_bytes());
+        let has = |wanted: &[u8]| answer.body.windows(wanted.len()).any(|window| window == wanted);
+        assert!(answer.body.starts_with(b"0008NAK\n") && has(b"\x01PACK"), "{:?}", answer.body);
+    }
+    let head = format!("{}{}0001", line("command=fetch"), line("object-format=sha1"));
+    let flags = ["thin-pack", "no-progress", "include-tag", "ofs-delta"].map(line).concat();
+    for end in [line("done x"), line("done\0"), format!("{}{}", line("done"), line("wait-for-done"))] {
+        let body = format!("{head}{flags}{}{end}0000", line(&format!("want {commit}")));
+        server.send("POST", "/git/index/git-upload-pack", &[kind, ("Git-Protocol", "version=2")], body.as_bytes());
+    }
+    for version in ["0", "2"] {
+        let protocol = format!("protocol.version={version}");
+        let clone = format!("clone-{version}");
+        succeeded(server.git(&["-c", &protocol, "clone", "-q", &server.git_url(), &clone]));
+    }
+}
+
+#[test]
+fn answers_that_slow_clients_read_make_way_for_others() {
+    let git = CountedGit::new();
+    let server = git.server(Limits::default());
+    let commit = server.commit_noise(LARGE);
+    let kept = Limits::default().kept;
+    let _silent: Vec<TcpStream> = (1..=kept).map(|depth| server.begin_to_clone(&commit, depth)).collect();
+    for _ in 0..3 {
+        rest(server.begin_to_clone(&commit, kept + 1));
+    }
+    assert_eq!(git.starts().0, kept + 1);
+}
+
+#[test]
+fn one_address_has_few_of_the_answers_that_are_kept() {
+    let git = CountedGit::new();
+    let client = ClientAddress::from(std::net::IpAddr::from([192, 0, 2, 1]));
+    let server = git.server_for(client, Limits::default());
+    let commit = server.commit(&[("1/a", "one")]).head.commit.unwrap().to_string();
+    let read = |depth| rest(server.begin_to_clone(&commit, depth));
+    for depth in [1, 2, 2, 3, 2] {
+        read(depth);
+    }
+    assert_eq!(git.starts().0, 3);
+    read(1);
+    assert_eq!(git.starts().0, 4, "the third answer took the place of the first one");
+}
+
+#[test]
+fn a_shallow_clone_since_a_time_after_the_last_commit_says_why_it_fails() {
+    let server = Server::start();
+    server.commit(&[("1/a", "one")]);
+    for version in ["0", "2"] {
+        let protocol = format!("protocol.version={version}");
+        let since = "--shallow-since=2099-01-01";
+        let failed =
+            server.git(&["-c", &protocol, "clone", "-q", since, &server.git_url(), &format!("clone-{version}")]);
+        let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+        assert!(!failed.status.success() && said.contains("no commits selected"), "{said}");
+    }
+}
