@@ -314,3 +314,27 @@ fn a_shallow_clone_since_a_time_after_the_last_commit_says_why_it_fails() {
         assert!(!failed.status.success() && said.contains("no commits selected"), "{said}");
     }
 }
+
+#[test]
+fn nobody_waits_for_the_turn_of_another_address() {
+    let limits = Limits { processes: 2, processes_by_address: 1, spooled: 0, spooled_indexes: 0, ..Limits::default() };
+    let server = Server::start();
+    let commit = server.commit_noise(LARGE);
+    let service = GitService::with_limits(&server.index, limits);
+    let kind = "application/x-git-upload-pack-request".parse().unwrap();
+    let headers = axum::http::HeaderMap::from_iter([(axum::http::header::CONTENT_TYPE, kind)]);
+    let fetch = |address: u8, more: &str| {
+        let address = ClientAddress::from(std::net::IpAddr::from([192, 0, 2, address]));
+        let body = axum::body::Body::from(format!("0032want {commit}\n{more}00000009done\n"));
+        service.fetch(&headers, address, body)
+    };
+    server._runtime.block_on(async {
+        // Without room on the disk this one keeps its process for as long as its body is not read.
+        let slow = fetch(1, "000ddeepen 5\n").await;
+        let mut waits = Box::pin(fetch(1, ""));
+        assert!(tokio::time::timeout(Duration::from_millis(500), &mut waits).await.is_err());
+        let other = tokio::time::timeout(Duration::from_secs(10), fetch(2, "")).await;
+        assert_eq!(other.unwrap().status(), 200);
+        drop((waits, slow));
+    });
+}
