@@ -164,7 +164,7 @@ pub enum CreateTokenError {
     Randomness(#[from] rand::rngs::SysError),
     #[error("{0:?} can't be a token's name: give it 1 to {MAX_NAME} characters")]
     Name(String),
-    #[error("{0:?} can't be a token's name: it contains {1}, remove it")]
+    #[error("{0:?} can't be a token's name: it contains {1}; remove it")]
     Character(String, HiddenCharacter),
     #[error("an empty list of {0} would make a token that is good for nothing: leave it out for no restriction")]
     Nothing(&'static str),
