@@ -104,10 +104,10 @@ fn the_log_is_for_admins_and_is_read_page_by_page() {
     for (query, text) in [
         ("per_page=0", "per_page is 0"),
         ("per_page=501", "between 1 and 500"),
-        ("per_page=x", "can't be read"),
+        ("per_page=x", "cannot be read"),
         ("action=publsh", "\"publsh\" is no action"),
         ("crate=%2e%2e", "crate name"),
-        ("since=yesterday", "can't be read"),
+        ("since=yesterday", "cannot be read"),
     ] {
         let refused = root.get(&format!("/api/v1/admin/audit?{query}"));
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{query}");
