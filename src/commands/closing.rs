@@ -37,11 +37,13 @@ pub(super) fn close(data_dir: &DataDir) -> Result<(), CommandError> {
     };
     let found = fs::metadata(path).map_err(failed)?;
     let me = nix::unistd::geteuid();
-    if found.uid() != me.as_raw() {
-        if me.is_root() {
-            // Root works on the database of a user. Commands that make files were refused before.
-            return Ok(());
-        }
+    let is_own = found.uid() == me.as_raw();
+    if !is_own && me.is_root() {
+        // Root works on the database of a user. Commands that make files were refused before.
+        return Ok(());
+    }
+    // What root made, such as the top of a volume, is as good as our own, but not ours to change.
+    if !is_own && found.uid() != 0 {
         let (owner, user) = (name_of(found.uid()), name_of(me.as_raw()));
         return Err(CommandError::new(format!(
             "the data directory {} belongs to the user {owner}, and this process runs as {user}: run it as {owner}, or \
@@ -53,7 +55,7 @@ pub(super) fn close(data_dir: &DataDir) -> Result<(), CommandError> {
         refuse_strangers(path, me.as_raw())?;
     }
     let allowed = if me.is_root() { PASSAGE } else { 0 };
-    let was_open = found.mode() & OTHERS & !allowed != 0;
+    let was_open = is_own && found.mode() & OTHERS & !allowed != 0;
     let closed = close_entries(path, was_open).map_err(failed)?;
     if was_open {
         fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;

@@ -48,6 +48,8 @@ pub(super) fn stored<T>(
         };
         match accepted {
             Err(PublishError::FileRemoved) => {}
+            // A store that does not answer can't remove either, and the client has waited for it already.
+            Err(PublishError::CrateStore(away)) => return Err(away.into()),
             Err(refused) => {
                 remove(app, package.checksum);
                 return Err(refused.into());

@@ -254,6 +254,7 @@ fn a_data_directory_of_another_user_or_with_something_of_one_is_refused() {
     let data_dir = directory.path().join("data");
     fs::create_dir(&data_dir).unwrap();
     fs::set_permissions(&data_dir, Permissions::from_mode(0o777)).unwrap();
+    chown(&data_dir, Some(STRANGER), None).unwrap();
     let serve = || {
         let mut command = supercargo();
         command.args(["serve", "--listen", "127.0.0.1:0", "--log", "error", "--data-dir"]).arg(&data_dir);
@@ -262,9 +263,10 @@ fn a_data_directory_of_another_user_or_with_something_of_one_is_refused() {
     let said = failed(serve().uid(NOBODY).gid(NOBODY).output().unwrap(), 1);
     assert_eq!(
         said.replace(data_dir.to_str().unwrap(), "DATA"),
-        "supercargo: the data directory DATA belongs to the user root, and this process runs as nobody: run it as root, or \
-         choose another with --data-dir\n"
+        "supercargo: the data directory DATA belongs to the user 65530, and this process runs as nobody: run it as 65530, \
+         or choose another with --data-dir\n"
     );
+    chown(&data_dir, Some(0), None).unwrap();
     as_user(NOBODY, || std::os::unix::fs::symlink("/etc", data_dir.join("crates")).unwrap());
     let said = failed(serve().output().unwrap(), 1);
     assert_eq!(
