@@ -45,7 +45,7 @@ fn the_exit_code_says_whether_all_agrees() {
 /// The worst that a verification could do is to cry wolf.
 #[test]
 fn a_registry_under_load_shows_no_difference() {
-    let mut served = Served::start(&["--publish-wait", "20ms"]);
+    let mut served = Served::start(&["--publish-wait", "20ms", "--rate-limit", "none"]);
     let publishers = Publishers::new(&served.url, &served.token("ann"));
     let mut runs = 0;
     let wishes = publishers.run(|publishers| {
