@@ -14,7 +14,7 @@ const MOMENTS: [usize; 3] = [3 * CLIENTS + 1, 5 * CLIENTS + 3, 2 * CLIENTS + 6];
 
 #[test]
 fn a_serve_killed_three_times_loses_nothing_it_answered() {
-    let mut served = Served::start(&["--publish-wait", "1s"]);
+    let mut served = Served::start(&["--publish-wait", "1s", "--rate-limit", "none"]);
     let publishers = Publishers::new(&served.url, &served.token("ann"));
     let wishes = publishers.run(|publishers| {
         for moment in MOMENTS {
@@ -32,7 +32,7 @@ fn a_serve_killed_three_times_loses_nothing_it_answered() {
 
 #[test]
 fn workers_killed_three_times_leave_nothing_undone() {
-    let mut served = Served::start(&["--no-worker", "--publish-wait", "50ms"]);
+    let mut served = Served::start(&["--no-worker", "--publish-wait", "50ms", "--rate-limit", "none"]);
     let mut workers = Vec::new();
     let publishers = Publishers::new(&served.url, &served.token("ann"));
     let start = |served: &Served| served.command("worker").stdout(Stdio::null()).spawn().unwrap();
@@ -87,7 +87,7 @@ fn a_serve_killed_with_its_own_database_loses_nothing_it_answered() {
 
 #[test]
 fn a_serve_told_to_stop_finishes_what_it_has_begun() {
-    let mut served = Served::start(&["--publish-wait", "1s"]);
+    let mut served = Served::start(&["--publish-wait", "1s", "--rate-limit", "none"]);
     let publishers = Publishers::new(&served.url, &served.token("ann"));
     let wishes = publishers.run(|publishers| {
         publishers.wait_for_answers(2 * CLIENTS);
@@ -105,7 +105,7 @@ fn a_serve_told_to_stop_finishes_what_it_has_begun() {
 #[test]
 fn a_database_that_ends_its_sessions_costs_requests_and_nothing_else() {
     use diesel::connection::SimpleConnection;
-    let served = Served::start(&["--publish-wait", "1s"]);
+    let served = Served::start(&["--publish-wait", "1s", "--rate-limit", "none"]);
     let mut operator = served.database.connect();
     let publishers = Publishers::new(&served.url, &served.token("ann"));
     let wishes = publishers.run(|publishers| {
@@ -131,7 +131,7 @@ fn kill(mut child: Child) {
 
 #[test]
 fn the_git_program_can_read_what_was_left_at_any_kill() {
-    let mut served = Served::start(&["--publish-wait", "1s"]);
+    let mut served = Served::start(&["--publish-wait", "1s", "--rate-limit", "none"]);
     let publishers = Publishers::new(&served.url, &served.token("ann"));
     publishers.run(|publishers| {
         publishers.wait_for_answers(4 * CLIENTS);
