@@ -121,20 +121,20 @@ fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
     assert!(code == 2 && line.contains(" publish_version doomed)"), "{code} {line}");
     assert!(line.starts_with("SUPERCARGO CRITICAL - 1 job is dead ("), "{line}");
     assert!(watch.pages.all().is_empty(), "one look is not enough");
-    watch.fetch_requests(&[]);
+    watch.looks(&[]);
     let job = trouble::dead(&mut connection).unwrap()[0].id.to_string();
     served.run("jobs retry", &[&job]);
     wait_until("the second life", || inspection::count(&mut connection).unwrap() == (0, 0));
-    assert_eq!(watch.fetch_requests(&[]).0, 0);
+    assert_eq!(watch.looks(&[]).0, 0);
 
     // Nobody works.
     kill_without_a_word(first);
     wait_until("its sessions to end", || trouble::workers(&mut connection).unwrap().is_empty());
-    let (code, line) = watch.fetch_requests(&[]);
+    let (code, line) = watch.looks(&[]);
     assert!(code == 2 && line.contains("no worker is alive"), "{line}");
     let second = worker(served, "queue.held=stall(50s)");
     wait_for_workers(served);
-    assert_eq!(watch.fetch_requests(&[]).0, 0);
+    assert_eq!(watch.looks(&[]).0, 0);
 
     // A job that hangs and holds its row all the while.
     http::publish(&served.url, &token, &Package::new("hangs", "1.0.0")).good();
@@ -142,13 +142,13 @@ fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
         |connection: &mut _| trouble::running(connection).unwrap().first().is_some_and(|job| job.seconds > 1.0);
     wait_until("a job that runs for a second", || runs_for_a_second(&mut connection));
     assert_eq!(watch.look(&[]).0, 0, "its kind may take a minute");
-    let (code, line) = watch.fetch_requests(&["--max-job-run", "1s"]);
+    let (code, line) = watch.looks(&["--max-job-run", "1s"]);
     assert!(code == 2 && line.contains("1 job is hung") && line.contains("its row has been held for "), "{line}");
     let third = worker(served, "");
     kill_without_a_word(second);
     wait_for_workers(served);
     wait_until("the third worker's success", || inspection::count(&mut connection).unwrap() == (0, 0));
-    assert_eq!(watch.fetch_requests(&["--max-job-run", "1s"]).0, 0);
+    assert_eq!(watch.looks(&["--max-job-run", "1s"]).0, 0);
 
     // No database.
     drop(connection);
@@ -160,16 +160,16 @@ fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
              SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         ))
         .unwrap();
-    let (code, line) = watch.fetch_requests(&[]);
+    let (code, line) = watch.looks(&[]);
     assert!(code == 2 && line.contains("the database can't be reached"), "{line}");
     administrator.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
     wait_for_workers(served);
-    assert_eq!(watch.fetch_requests(&[]).0, 0);
+    assert_eq!(watch.looks(&[]).0, 0);
 
     // A disk that is too full for this limit.
-    let (code, line) = watch.fetch_requests(&["--disk-limit", "0"]);
+    let (code, line) = watch.looks(&["--disk-limit", "0"]);
     assert!(code == 2 && line.contains("% of the disk's bytes are used (limit 0%)"), "{line}");
-    assert_eq!(watch.fetch_requests(&[]).0, 0);
+    assert_eq!(watch.looks(&[]).0, 0);
     kill_without_a_word(third);
 
     let [hooks, pages] = watch.taken();
