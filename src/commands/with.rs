@@ -13,14 +13,16 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::signals::Signals;
-use super::storage::connect;
-use super::{CommandError, privacy, setup};
 use crate::config::WithOptions;
 use crate::config::storage::DataDir;
-use crate::database::tokens::NewToken;
-use crate::database::{embedded, users};
-use crate::process;
+use crate::database::access::tokens::NewToken;
+use crate::database::access::users;
+use crate::postgres::embedded;
+use crate::process::CommandError;
+use crate::process::signals::Signals;
+use crate::process::storage::connect;
+use crate::process::{hardening, setup};
+use crate::subprocess;
 
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -101,7 +103,7 @@ impl Registry {
         for name in SURROUNDINGS {
             command.env_remove(name);
         }
-        process::die_with_this_process(&mut command, Signal::SIGTERM);
+        subprocess::die_with_this_process(&mut command, Signal::SIGTERM);
         let mut registry = Self { child: command.spawn()?, url: String::new() };
         registry.url = registry.wait_until_it_serves(data_dir)?;
         Ok(registry)
@@ -203,8 +205,8 @@ fn run(
     let mut command = Command::new(program);
     command.args(arguments).envs(environment);
     Signals::unblocked(&mut command);
-    privacy::as_before(&mut command);
-    process::die_with_this_process(&mut command, Signal::SIGTERM);
+    hardening::as_before(&mut command);
+    subprocess::die_with_this_process(&mut command, Signal::SIGTERM);
     let mut child = command
         .spawn()
         .map_err(|error| CommandError::while_doing(format!("the command {} can't be run", program.display()), error))?;

@@ -107,7 +107,7 @@ pub enum Command {
     Jobs(JobsCommand),
     /// Say whether the registry is well, and page somebody if it is not
     ///
-    /// Looks once and prints a line as monitoring plug-ins do; the exit code is 0 for well, 1 for a warning, 2 for what is
+    /// FetchRequests once and prints a line as monitoring plug-ins do; the exit code is 0 for well, 1 for a warning, 2 for what is
     /// critical, 3 if it can't look. With --watch it goes on. With a receiver (--pagerduty-key-file, --webhook-url) it pages:
     /// once when a problem has been found in --page-after looks in a row, and once when it is over, also from cron.
     Monitor(Box<MonitorOptions>),
