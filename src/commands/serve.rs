@@ -124,7 +124,7 @@ fn serve_from(
     tracing::info!("{signal}: finishing requests and the batch at hand; once more to leave at once");
     // A throw-away registry is told by the death of its parent, which the kernel may tell twice; it has to clean up.
     if !options.throwaway {
-        signals.leave_at_the_next()?;
+        signals.exit_at_the_next()?;
     }
     health.stop();
     let said = retract(storage);

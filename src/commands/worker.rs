@@ -44,7 +44,7 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     let signal = signals.wait()?;
     health.stop();
     tracing::info!("{signal}: finishing the batch at hand; once more to leave at once");
-    signals.leave_at_the_next()?;
+    signals.exit_at_the_next()?;
     working.stop();
     let measured = measuring.map_or(Ok(()), |server| server.stop(GRACE));
     storage.close().and(measured)

@@ -425,7 +425,7 @@ fn a_restore_into_what_is_not_empty_is_refused() {
     insta::assert_snapshot!(restore(&empty, &["--at", "2020-01-01T00-00-00Z"]).split(": there are").next().unwrap(), @r#"supercargo: there is no backup "2020-01-01T00-00-00Z" in BACKUPS"#);
     std::fs::create_dir(empty.data_dir()).unwrap();
     std::fs::write(empty.data_dir().join("thesis"), "x").unwrap();
-    insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: the data directory DATA is not empty (it has thesis): restore into an empty one, with --data-dir, or move that away");
+    insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: the data directory DATA is not empty (it contains thesis): move that away, or choose an empty directory with --data-dir");
     assert_eq!(names(&empty.data_dir()), ["thesis"]);
     // What somebody has in the database stays, and what was made before that was noticed goes.
     let mut full = Served::nothing(&[]);
@@ -433,7 +433,7 @@ fn a_restore_into_what_is_not_empty_is_refused() {
     insta::assert_snapshot!(restore(&full, &[]), @"supercargo: the database is not empty: restore into an empty one, so that nothing is mixed or lost");
     assert_eq!(names(&full.data_dir()), Vec::<String>::new());
     std::fs::write(full.data_dir().join("restoring"), "").unwrap();
-    insta::assert_snapshot!(said(full.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap(), &full), @"supercargo: the restore into DATA did not come to its end: remove the directory, empty the database if it is one of yours, and restore again");
+    insta::assert_snapshot!(said(full.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap(), &full), @"supercargo: the restore into DATA did not finish: remove the directory, empty the database if it is an external one, and restore again");
 }
 
 #[test]
