@@ -23,7 +23,9 @@ pub(super) fn jobs(command: JobsCommand) -> Result<(), CommandError> {
         JobsCommand::Show { id, output, storage } => {
             on(&storage, |connection| admin::jobs::show(connection, id, output.json))
         }
-        JobsCommand::Retry { ids, storage } => on(&storage, |connection| admin::jobs::retry(connection, &operator(), &ids)),
+        JobsCommand::Retry { ids, storage } => {
+            on(&storage, |connection| admin::jobs::retry(connection, &operator(), &ids))
+        }
         JobsCommand::Discard { id, reason, storage } => {
             on(&storage, |connection| admin::jobs::discard(connection, &operator(), id, &reason))
         }

@@ -56,16 +56,13 @@ impl Cleanup {
         };
         let limits = (before(ORPHAN_AGE), before(self.retention));
         let Tidied { quarantined, expired } =
-            unused_files::tidy(&self.pool, &self.crate_store, limits, &|| stopped.is_set()).map_err(CommandError::from)?;
+            unused_files::tidy(&self.pool, &self.crate_store, limits, &|| stopped.is_set())
+                .map_err(CommandError::from)?;
         for place in quarantined {
             tracing::info!(file = place, "moved an unneeded crate file to the quarantine");
         }
         for file in expired {
-            tracing::info!(
-                file = file.location,
-                size = file.size,
-                "removed an expired file from the quarantine"
-            );
+            tracing::info!(file = file.location, size = file.size, "removed an expired file from the quarantine");
         }
         Ok(())
     }

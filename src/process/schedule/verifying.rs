@@ -48,11 +48,9 @@ pub fn start(
         interval,
         started: Instant::now(),
     };
-    let intervals =
-        Intervals { first: FIRST_AFTER.min(interval).min(CHECK_EVERY), then: CHECK_EVERY.min(interval) };
-    let scheduled = Scheduled::start("verify", "verify the registry", intervals, move |stopped| {
-        verification.run_if_due(stopped)
-    });
+    let intervals = Intervals { first: FIRST_AFTER.min(interval).min(CHECK_EVERY), then: CHECK_EVERY.min(interval) };
+    let scheduled =
+        Scheduled::start("verify", "verify the registry", intervals, move |stopped| verification.run_if_due(stopped));
     Ok(Some(scheduled?))
 }
 
