@@ -10,6 +10,7 @@ use ureq::config::RedirectAuthHeaders;
 use ureq::http::StatusCode;
 use ureq::http::header::{AUTHORIZATION, RETRY_AFTER};
 
+use crate::package::index_path::index_prefix;
 use crate::package::registry_urls::is_readable_on_the_way;
 use crate::package::{Checksum, CrateName, Version};
 
@@ -168,7 +169,7 @@ fn sleep(wait: Duration, stopped: &dyn Fn() -> bool) {
 /// beginning of the usual path (the Cargo book, "Registry index", `dl`).
 pub fn download_url(template: &str, name: &CrateName, version: &Version, checksum: Checksum) -> String {
     const MARKERS: [&str; 5] = ["{crate}", "{version}", "{prefix}", "{lowerprefix}", "{sha256-checksum}"];
-    let prefix = prefix(name.as_str());
+    let prefix = index_prefix(name);
     let values = [
         name.to_string(),
         version.to_string().replace('+', "%2B"),
@@ -182,15 +183,6 @@ pub fn download_url(template: &str, name: &CrateName, version: &Version, checksu
         format!("{}/{{crate}}/{{version}}/download", template.trim_end_matches('/'))
     };
     MARKERS.iter().zip(values).fold(template, |url, (marker, value)| url.replace(marker, &value))
-}
-
-fn prefix(name: &str) -> String {
-    match name.len() {
-        1 => "1".to_owned(),
-        2 => "2".to_owned(),
-        3 => format!("3/{}", &name[..1]),
-        _ => format!("{}/{}", &name[..2], &name[2..4]),
-    }
 }
 
 #[cfg(test)]

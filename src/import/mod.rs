@@ -21,10 +21,10 @@ use crate::database::catalog::owners::Owner;
 use crate::database::catalog::versions::VersionStatus;
 use crate::database::catalog::{crates, versions};
 use crate::fault;
-use crate::index::path::index_path;
 use crate::jobs::restoration::{Fate, IndexedVersion, Restorable, restore};
 use crate::package::characters::plain;
 use crate::package::excerpt::listed;
+use crate::package::index_path::index_path;
 use crate::package::{CrateName, Limits};
 use crate::upstream::{Upstream, download_url};
 

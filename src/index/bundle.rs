@@ -12,7 +12,8 @@ use git2::{Oid, TreeWalkMode, TreeWalkResult};
 
 use super::config_json::ConfigJson;
 use super::error::IndexError;
-use super::repository::{BRANCH, Head, Index};
+use super::initialise::BRANCH;
+use super::repository::{Head, Index};
 
 /// The most time for writing or reading one.
 const LIMIT: Duration = Duration::from_secs(3600);

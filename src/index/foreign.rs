@@ -6,7 +6,7 @@ use git2::{ErrorCode, ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 
 use super::error::IndexError;
 use super::initialise;
-use super::path::crate_path;
+use crate::package::index_path::crate_path;
 
 /// A repository with the index of another registry.
 pub struct ForeignIndex {

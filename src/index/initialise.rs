@@ -18,7 +18,9 @@ use git2::{ConfigLevel, Repository, RepositoryInitOptions, opts};
 use libgit2_sys::{GIT_OPT_ENABLE_FSYNC_GITDIR, git_libgit2_opts};
 
 use super::error::{IndexError, optional};
-use super::repository::BRANCH;
+
+/// The one branch of the index; HEAD points to it.
+pub(super) const BRANCH: &str = "refs/heads/main";
 
 /// The settings of the repository, for libgit2 and for the git program.
 const SETTINGS: [(&str, &str); 10] = [

@@ -19,7 +19,9 @@ use std::time::Duration;
 
 use super::error::IndexError;
 use super::repository::Index;
-use super::writer::Writer;
+
+/// The file whose lock a repack holds.
+const LOCK: &str = "supercargo-maintenance.lock";
 
 /// So many packs are left alone.
 const MAX_PACKS: usize = 50;
@@ -29,9 +31,6 @@ const MAX_LOOSE: usize = 100;
 
 /// The most time for merging packs. Measured: 1.5 s for 1,000 small ones.
 pub const REPACK_LIMIT: Duration = Duration::from_secs(50);
-
-/// The most time for writing everything as one pack. Measured: under a minute for 200,000 crates.
-const CONSOLIDATE_LIMIT: Duration = Duration::from_secs(1800);
 
 /// What maintenance found and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +53,6 @@ pub struct Maintainer {
 }
 
 impl Maintainer {
-    pub(super) fn new(index: Index, lock: File) -> Self {
-        Self { index, lock }
-    }
-
     /// Merges packs when there are too many; otherwise it only counts them.
     pub fn maintain(&self) -> Result<Maintenance, IndexError> {
         let (packs, loose) = self.index.count()?;
@@ -68,20 +63,22 @@ impl Maintainer {
     }
 }
 
-impl Writer {
-    /// Writes everything as one pack with a bitmap, which makes fresh clones cheap, and drops what nothing refers to.
-    /// Takes as long as the repository is big: for a quiet hour.
-    pub fn consolidate(&self) -> Result<Maintenance, IndexError> {
-        let _no_other_repack = self.index.lock_maintenance()?;
-        self.index.repack(&["repack", "-a", "-d", "-b", "-q"], &self.lock, CONSOLIDATE_LIMIT)
-    }
-}
-
 fn too_many(packs: usize, loose: usize) -> bool {
     packs > MAX_PACKS || loose > MAX_LOOSE
 }
 
 impl Index {
+    /// Locks the index for repacking, waiting until no other repack runs. The lock is released when the [`Maintainer`] is
+    /// dropped or the process ends.
+    pub fn lock_maintenance(&self) -> Result<Maintainer, IndexError> {
+        Ok(Maintainer { index: self.clone(), lock: self.lock(LOCK)? })
+    }
+
+    /// Locks the index for repacking; `None` if another repack runs.
+    pub fn try_lock_maintenance(&self) -> Result<Option<Maintainer>, IndexError> {
+        Ok(self.try_lock(LOCK)?.map(|lock| Maintainer { index: self.clone(), lock }))
+    }
+
     /// Whether [`Maintainer::maintain`] would repack. Takes microseconds.
     pub fn needs_maintenance(&self) -> Result<bool, IndexError> {
         self.count().map(|(packs, loose)| too_many(packs, loose))

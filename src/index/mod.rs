@@ -25,7 +25,6 @@ mod initialise;
 mod leftovers;
 mod listing;
 mod maintenance;
-pub mod path;
 mod references;
 pub mod remote;
 mod repository;

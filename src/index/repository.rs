@@ -6,11 +6,10 @@
 //! again with a newly opened handle before it believes it.
 
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use git2::{ErrorCode, ObjectType, Oid, Repository, Tree};
@@ -18,22 +17,8 @@ use parking_lot::Mutex;
 
 use super::error::{IndexError, optional};
 use super::git_program::GitProgram;
-use super::initialise;
-use super::maintenance::Maintainer;
+use super::initialise::{self, BRANCH};
 use super::remote::{Remote, RemoteOptions};
-use super::writer::Writer;
-
-/// The one branch of the index; HEAD points to it.
-pub(super) const BRANCH: &str = "refs/heads/main";
-
-/// The file whose lock is the right to write.
-const WRITER_LOCK: &str = "supercargo-writer.lock";
-
-/// The file whose lock is the right to repack.
-const MAINTENANCE_LOCK: &str = "supercargo-maintenance.lock";
-
-/// How often a lock is looked at that is waited for with a limit.
-const LOCK_POLL: Duration = Duration::from_millis(2);
 
 /// Open handles that are kept while nobody uses them.
 const IDLE_HANDLES: usize = 8;
@@ -150,57 +135,26 @@ impl Index {
         self.with_handle("read a file", |repository| Ok(Bytes::copy_from_slice(repository.find_blob(id)?.content())))
     }
 
-    /// Takes the right to write, waiting for whoever has it. It is given back when the [`Writer`] is dropped, and when
-    /// the process ends in whatever way.
-    pub fn lock_writer(&self) -> Result<Writer, IndexError> {
-        let (path, file) = self.lock_file(WRITER_LOCK)?;
-        file.lock().map_err(IndexError::file("lock", &path))?;
-        Ok(Writer::new(self.clone(), file))
-    }
-
-    /// Takes the right to write, waiting no longer than this: who fetches from a slow remote has it for long.
-    pub fn lock_writer_within(&self, patience: Duration) -> Result<Writer, IndexError> {
-        let begin = Instant::now();
-        loop {
-            if let Some(writer) = self.try_lock_writer()? {
-                return Ok(writer);
-            }
-            if begin.elapsed() >= patience {
-                return Err(IndexError::WriterBusy { path: self.path().to_owned(), waited: patience });
-            }
-            std::thread::sleep(LOCK_POLL);
-        }
-    }
-
-    /// Takes the right to write; `None` when another writer has it.
-    pub fn try_lock_writer(&self) -> Result<Option<Writer>, IndexError> {
-        Ok(self.try_lock(WRITER_LOCK)?.map(|file| Writer::new(self.clone(), file)))
-    }
-
-    /// Takes the right to repack, waiting for whoever has it; given back like the writer's.
-    pub fn lock_maintenance(&self) -> Result<Maintainer, IndexError> {
-        let (path, file) = self.lock_file(MAINTENANCE_LOCK)?;
-        file.lock().map_err(IndexError::file("lock", &path))?;
-        Ok(Maintainer::new(self.clone(), file))
-    }
-
-    /// Takes the right to repack; `None` when another repack is at work.
-    pub fn try_lock_maintenance(&self) -> Result<Option<Maintainer>, IndexError> {
-        Ok(self.try_lock(MAINTENANCE_LOCK)?.map(|file| Maintainer::new(self.clone(), file)))
-    }
-
-    fn try_lock(&self, name: &str) -> Result<Option<std::fs::File>, IndexError> {
+    /// Locks a file of the repository's directory; `None` if it is locked already.
+    pub(super) fn try_lock(&self, name: &str) -> Result<Option<File>, IndexError> {
         let (path, file) = self.lock_file(name)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(IndexError::file("lock", &path)(error)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(IndexError::file("lock", &path)(error)),
         }
     }
 
-    fn lock_file(&self, name: &str) -> Result<(PathBuf, std::fs::File), IndexError> {
+    /// Locks a file of the repository's directory, waiting until it is free. The lock is released when the file is closed.
+    pub(super) fn lock(&self, name: &str) -> Result<File, IndexError> {
+        let (path, file) = self.lock_file(name)?;
+        file.lock().map_err(IndexError::file("lock", &path))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<(PathBuf, File), IndexError> {
         let path = self.path().join(name);
-        let file = OpenOptions::new()
+        let file = File::options()
             .create(true)
             .read(true)
             .write(true)

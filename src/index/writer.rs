@@ -15,9 +15,16 @@ use git2::{ErrorCode, Oid, Repository};
 use super::batch::Batch;
 use super::change::Change;
 use super::error::{IndexError, optional};
+use super::initialise::BRANCH;
 use super::remote::Remote;
-use super::repository::{BRANCH, Head, Index};
+use super::repository::{Head, Index};
 use crate::fault;
+
+/// The file whose lock a writer holds.
+const LOCK: &str = "supercargo-writer.lock";
+
+/// Pause between attempts to lock it within a time limit.
+const LOCK_POLL: Duration = Duration::from_millis(2);
 
 /// How long a lock file of the branch is waited for.
 const BRANCH_LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -29,7 +36,7 @@ const MEMPACK_PRIORITY: i32 = 1000;
 #[derive(Debug)]
 pub struct Writer {
     pub(super) index: Index,
-    pub(super) lock: File,
+    _lock: File,
 }
 
 /// What a commit did.
@@ -41,9 +48,36 @@ pub struct Committed {
     pub commits: Vec<Option<Oid>>,
 }
 
+impl Index {
+    /// Locks the index for writing, waiting until no other writer has the lock. It is released when the [`Writer`] is
+    /// dropped or the process ends.
+    pub fn lock_writer(&self) -> Result<Writer, IndexError> {
+        Ok(Writer::new(self.clone(), self.lock(LOCK)?))
+    }
+
+    /// Locks the index for writing, waiting no longer than `patience`: a fetch from a slow remote holds the lock for long.
+    pub fn lock_writer_within(&self, patience: Duration) -> Result<Writer, IndexError> {
+        let begin = Instant::now();
+        loop {
+            if let Some(writer) = self.try_lock_writer()? {
+                return Ok(writer);
+            }
+            if begin.elapsed() >= patience {
+                return Err(IndexError::WriterBusy { path: self.path().to_owned(), waited: patience });
+            }
+            std::thread::sleep(LOCK_POLL);
+        }
+    }
+
+    /// Locks the index for writing; `None` if another writer has the lock.
+    pub fn try_lock_writer(&self) -> Result<Option<Writer>, IndexError> {
+        Ok(self.try_lock(LOCK)?.map(|file| Writer::new(self.clone(), file)))
+    }
+}
+
 impl Writer {
     pub(super) fn new(index: Index, lock: File) -> Writer {
-        Writer { index, lock }
+        Writer { index, _lock: lock }
     }
 
     /// The index it writes.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::{Value, json};
-use supercargo::index::path::index_path;
 use supercargo::package::Checksum;
+use supercargo::package::index_path::index_path;
 
 use crate::support::event::wait_until;
 use crate::support::http;

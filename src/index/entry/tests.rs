@@ -5,8 +5,8 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::super::path::index_path;
 use super::{Entry, EntryError, render, with_yanked};
+use crate::package::index_path::index_path;
 use crate::package::sample::Sample;
 
 fn published(manifest: &str, metadata: serde_json::Value) -> Entry {

@@ -34,7 +34,7 @@ fn an_idle_handle_that_knew_only_the_old_packs_still_reads() {
     // Lists both packs and opens one of them.
     assert_eq!(other.read(&first, "1/a").unwrap().unwrap().content, "one");
     test.commit(&[put("1/a", "three")]);
-    test.index.lock_writer().unwrap().consolidate().unwrap();
+    test.repack_all();
     assert_eq!(test.packs(), 1);
     assert_eq!(text(&other, "ab/cd/abcd").unwrap(), "x");
     assert_eq!(text(&other, "1/a").unwrap(), "three");
@@ -110,7 +110,8 @@ fn a_missing_git_program_is_named() {
     let test = TestIndex::new();
     let git = GitProgram { executable: "no-such-git".into(), ..GitProgram::default() };
     let index = Index::open_or_init_with(test.index.path(), git).unwrap();
-    let error = index.lock_writer().unwrap().consolidate().unwrap_err();
+    let lock = tempfile::tempfile().unwrap();
+    let error = index.git().run(index.path(), &["repack"], &lock, Duration::from_secs(60)).unwrap_err();
     assert_eq!(error.to_string(), "can't run no-such-git: install git (Debian: apt-get install git)");
 }
 

@@ -40,6 +40,11 @@ impl TestIndex {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Writes everything as one pack, as an operator's git may while the index is read.
+    pub fn repack_all(&self) {
+        self.git(&["repack", "-a", "-d", "-q"]);
+    }
+
     /// Asserts that git finds nothing wrong and nothing missing.
     pub fn fsck(&self) {
         let output = git(self.index.path(), &["fsck", "--full", "--strict", "--no-dangling"]);
