@@ -75,11 +75,9 @@ impl Import<'_> {
     pub fn run(&self, paths: &[String]) -> Summary {
         let summary = Mutex::new(Summary { dry_run: self.dry_run, ..Summary::default() });
         let next = AtomicUsize::new(0);
-        let handle = tokio::runtime::Handle::try_current().ok();
         std::thread::scope(|scope| {
             for _ in 0..self.concurrency.min(paths.len()).max(1) {
                 scope.spawn(|| {
-                    let _entered = handle.as_ref().map(tokio::runtime::Handle::enter);
                     while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if (self.stopped)() {
                             summary.lock().interrupted = true;

@@ -109,7 +109,6 @@ impl Schedule {
             pool: &self.pool,
             index: &self.index,
             crate_store: &self.crate_store,
-            crates_directory: self.crate_store.directory().map(Into::into),
             settings,
             watch: self,
             repairs: None,
