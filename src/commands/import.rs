@@ -79,7 +79,7 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
         concurrency: usize::from(options.concurrency),
         dry_run: options.dry_run,
         stopped: &|| stopped.load(Ordering::Relaxed),
-        seen: &|summary| progress.tell(summary),
+        progress: &|summary| progress.tell(summary),
     };
     let summary = import.run(&paths);
     drop(progress);

@@ -131,7 +131,7 @@ fn a_hook_that_refuses_everything_keeps_its_words_and_costs_no_attempt() {
     assert_eq!((drained.done.len(), drained.failed.len()), (0, 2));
     for (_, error) in &drained.failed {
         assert!(
-            error.contains("refused the push to its branch main: Frozen until Monday. (pre-receive hook declined)"),
+            error.contains("rejected the push to its branch main: Frozen until Monday. (pre-receive hook declined)"),
             "{error}"
         );
     }

@@ -1,4 +1,4 @@
-//! Lines that are made, and lines that are edited.
+//! Tests of created and edited lines.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -152,7 +152,7 @@ fn a_file_has_a_line_break_after_every_line() {
 }
 
 #[test]
-fn a_published_time_with_a_fraction_is_not_taken() {
+fn a_published_time_with_a_fraction_is_rejected() {
     let line = published("", serde_json::json!({})).to_line();
     assert!(serde_json::from_str::<Entry>(&line.replace("12:34:56Z", "12:34:56.7Z")).is_err());
 }
