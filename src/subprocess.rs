@@ -8,8 +8,8 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid};
 
-/// Makes the kernel send `signal` to the child when the thread that spawns it ends. A child whose parent ended before the
-/// signal was set does not start, because nothing would end it.
+/// Makes the kernel send `signal` to the child when the thread that spawns it ends. A child whose parent ended before
+/// the signal was set does not start, because nothing would end it.
 ///
 /// A change of user clears the signal; `Command` changes the user before it calls this.
 pub(crate) fn die_with_this_process(command: &mut Command, signal: Signal) {

@@ -1,7 +1,7 @@
 //! The HTTP client for another registry's index and downloads.
 //!
-//! It limits the load on the other registry. If an answer asks for a later request (429, 503), it waits as long as the answer
-//! says, up to a minute. After a temporary failure it retries a few times with increasing pauses.
+//! It limits the load on the other registry. If an answer asks for a later request (429, 503), it waits as long as the
+//! answer says, up to a minute. After a temporary failure it retries a few times with increasing pauses.
 
 use std::time::Duration;
 

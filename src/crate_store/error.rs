@@ -1,4 +1,5 @@
-//! Errors of the crate store. No text repeats a server's answer as a whole: it may contain the key that signed the request.
+//! Errors of the crate store. No text repeats a server's answer as a whole: it may contain the key that signed the
+//! request.
 
 use std::error::Error;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! The free space that a local store leaves. Publishes are rejected before the disk is full so that the database and the
-//! index, which often share it, keep working: yanks, logins and revocations need space as well.
+//! The free space that a local store leaves. Publishes are rejected before the disk is full so that the database and
+//! the index, which often share it, keep working: yanks, logins and revocations need space as well.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! The directories of a local store, and the unfinished files of interrupted writes in them.
 //!
-//! The object store writes a file beside its final name, as `NAME.crate#N`, and renames it when it is complete. It lists
-//! no file of that name, so everything about them is here.
+//! The object store writes a file beside its final name, as `NAME.crate#N`, and renames it when it is complete. It
+//! lists no file of that name, so everything about them is here.
 
 use std::fs::{self, File};
 use std::io;
@@ -26,7 +26,7 @@ impl CrateStore {
     /// Moves an unfinished file to the quarantine and returns its new location; a file that is gone is no error. `when`
     /// is part of its new name.
     pub fn quarantine_unfinished(&self, location: &str, when: DateTime<Utc>) -> Result<String, CrateStoreError> {
-        // Without the `#`, or no listing of the store would show it.
+        // A path of the store would have `#` percent-encoded.
         let name = location.rsplit('/').next().unwrap_or(location).replace('#', "-part-");
         let target = place_at(when, &name).to_string();
         let Place::Directory(root) = &self.place else { return Ok(target) };
@@ -38,8 +38,8 @@ impl CrateStore {
     }
 }
 
-/// Creates every directory at once, so that no later write depends on a directory entry that is not on the disk yet, and
-/// removes the unfinished files that a killed process left.
+/// Creates every directory at once, so that no later write depends on a directory entry that is not on the disk yet,
+/// and removes the unfinished files that a killed process left.
 pub(super) fn prepare(root: &Path) -> io::Result<()> {
     fs::create_dir_all(root)?;
     for byte in 0..=u8::MAX {

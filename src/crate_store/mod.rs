@@ -67,7 +67,8 @@ impl CrateStore {
         Self::attach(path)
     }
 
-    /// Opens a local directory that another process may be writing to: creates it if it is missing, and removes nothing.
+    /// Opens a local directory that another process may be writing to: creates it if it is missing, and removes
+    /// nothing.
     pub fn attach(path: &Path) -> Result<Self, CrateStoreError> {
         std::fs::create_dir_all(path).map_err(set_up(path))?;
         let unusable = |error: object_store::Error| CrateStoreError::Settings {
@@ -204,8 +205,8 @@ fn file(checksum: Checksum) -> impl Fn() -> String {
     move || format!("the file {checksum}")
 }
 
-/// `ab/ab12….crate`: 256 directories keep each of them small. Directories and buckets have the same layout, so files can be
-/// copied between them by any tool.
+/// `ab/ab12….crate`: 256 directories keep each of them small. Directories and buckets have the same layout, so files
+/// can be copied between them by any tool.
 fn location(checksum: Checksum) -> Location {
     let name = checksum.to_string();
     Location::from_iter([&name[..2], &format!("{name}.crate")])

@@ -1,5 +1,5 @@
-//! The quarantine: files that no version needs, and files whose content does not match their names. Each name there begins
-//! with the time of the move, from which the age is known.
+//! The quarantine: files that no version needs, and files whose content does not match their names. Each name there
+//! begins with the time of the move, from which the age is known.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use futures_util::{TryFutureExt, TryStreamExt};
@@ -87,8 +87,8 @@ impl CrateStore {
         self.find(|| aside.place.to_string(), self.store.delete(&aside.place)).map(drop)
     }
 
-    /// Moves a checksum's file back from the quarantine if its content matches, and returns the path it had there; `None`
-    /// if there is no such file.
+    /// Moves a checksum's file back from the quarantine if its content matches, and returns the path it had there;
+    /// `None` if there is no such file.
     pub fn restore_quarantined(&self, checksum: Checksum) -> Result<Option<String>, CrateStoreError> {
         let name = format!("{checksum}.crate");
         let found = self.quarantined()?;

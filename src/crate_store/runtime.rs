@@ -1,8 +1,8 @@
 //! The runtime that the object store's async interface runs in.
 //!
 //! Callers are on threads that may block; some have no runtime and some belong to another one. The store's connections
-//! and file operations belong to this runtime, which lives as long as the store, so they outlast the request that opened
-//! them.
+//! and file operations belong to this runtime, which lives as long as the store, so they outlast the request that
+//! opened them.
 //!
 //! A bucket can be slow or silent for minutes, but a request must not be. Requests to a bucket therefore have a time
 //! limit, retries included (a download may take as long as its reader, but no single piece longer than the limit), and

@@ -1,15 +1,15 @@
 //! Fail points: named places in the code where a test makes the process abort, return an error, panic or stall.
 //!
-//! Code passes a point with `fault::point("index.ref_moved")?`, which does nothing unless [`arm`] has armed it. Builds with
-//! debug assertions have fail points, and others only with the feature `fail-points`, so no environment variable can stop a
-//! release build.
+//! Code passes a point with `fault::point("index.ref_moved")?`, which does nothing unless [`arm`] has armed it. Builds
+//! with debug assertions have fail points, and others only with the feature `fail-points`, so no environment variable
+//! can stop a release build.
 //!
-//! Points are armed by `NAME=ACTION`, several separated by `;`. ACTION is `abort`, `error`, `panic` or `stall(DURATION)`,
-//! optionally followed by `@N` for the Nth passage instead of the first. Each fires once in the life of a process and prints
-//! that to standard error, so that a test can check that it has fired.
+//! Points are armed by `NAME=ACTION`, several separated by `;`. ACTION is `abort`, `error`, `panic` or
+//! `stall(DURATION)`, optionally followed by `@N` for the Nth passage instead of the first. Each fires once in the life
+//! of a process and prints that to standard error, so that a test can check that it has fired.
 //!
-//! `@FILE` arms one point of a running process instead: a thread that passes the point while FILE contains `NAME=ACTION`
-//! removes FILE and acts. A test writes the file and knows by its removal that the point has fired.
+//! `@FILE` arms one point of a running process instead: a thread that passes the point while FILE contains
+//! `NAME=ACTION` removes FILE and acts. A test writes the file and knows by its removal that the point has fired.
 
 #[cfg(not(any(debug_assertions, feature = "fail-points")))]
 mod absent;

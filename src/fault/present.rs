@@ -33,7 +33,8 @@ pub fn point(name: &'static str) -> Result<(), Fault> {
     if ANY.load(Ordering::Acquire) { pass(name) } else { Ok(()) }
 }
 
-/// Passes the fail point after a pause, on a thread of its own: for points after the last code, such as after an answer.
+/// Passes the fail point after a pause, on a thread of its own: for points after the last code, such as after an
+/// answer.
 pub fn point_after(pause: Duration, name: &'static str) {
     if ANY.load(Ordering::Acquire) {
         std::thread::spawn(move || {

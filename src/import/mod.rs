@@ -1,8 +1,9 @@
 //! Importing the crates of another registry.
 //!
-//! The unit is one crate: its index file is read; the crate files of its missing versions are fetched, verified and stored;
-//! then the versions are inserted in one transaction together with the job that adds them to the index. Existing versions are
-//! compared and left unchanged. An import can therefore be interrupted at any point and started again.
+//! The unit is one crate: its index file is read; the crate files of its missing versions are fetched, verified and
+//! stored; then the versions are inserted in one transaction together with the job that adds them to the index.
+//! Existing versions are compared and left unchanged. An import can therefore be interrupted at any point and started
+//! again.
 
 mod source;
 
@@ -267,8 +268,8 @@ impl Summary {
     }
 }
 
-/// The index paths of crates from their names, without duplicates, in the order of the names. Empty lines and lines that
-/// begin with `#` are skipped.
+/// The index paths of crates from their names, without duplicates, in the order of the names. Empty lines and lines
+/// that begin with `#` are skipped.
 ///
 /// # Errors
 ///

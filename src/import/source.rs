@@ -75,8 +75,8 @@ impl Source {
         Ok(Self::Git(Mutex::new(ForeignIndex::open(&clone)?), Some(directory)))
     }
 
-    /// The download settings. Like cargo, sends the token to a sparse index if it rejects an anonymous request for config.json
-    /// or if config.json says `auth-required`.
+    /// The download settings. Like cargo, sends the token to a sparse index if it rejects an anonymous request for
+    /// config.json or if config.json says `auth-required`.
     pub fn config(&mut self, token: Option<&Token>) -> Result<Downloads, SourceError> {
         let config = match self.read(ConfigJson::PATH) {
             Err(SourceError::Upstream(UpstreamError::Status { status: UNAUTHORIZED, url })) => {

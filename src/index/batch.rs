@@ -1,8 +1,8 @@
 //! The commits of one batch, before they are visible.
 //!
 //! Objects are collected in memory and written to the disk as a single pack. That costs six syncs for the whole batch;
-//! loose objects would cost a dozen for each commit. The pack contains everything the branch will need, whatever incomplete
-//! objects an earlier writer left.
+//! loose objects would cost a dozen for each commit. The pack contains everything the branch will need, whatever
+//! incomplete objects an earlier writer left.
 
 use std::collections::HashSet;
 use std::path::Path;

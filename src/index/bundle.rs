@@ -22,8 +22,8 @@ const LIMIT: Duration = Duration::from_secs(3600);
 const TRIES: usize = 3;
 
 impl Index {
-    /// Writes the branch with its whole history to `file`, which must not exist, and returns its commit. If the index is
-    /// empty, writes no file and returns `None`.
+    /// Writes the branch with its whole history to `file`, which must not exist, and returns its commit. If the index
+    /// is empty, writes no file and returns `None`.
     pub fn write_bundle(&self, file: &Path) -> Result<Option<Oid>, IndexError> {
         if self.head()?.commit.is_none() {
             return Ok(None);

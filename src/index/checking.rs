@@ -26,8 +26,8 @@ pub enum Condition {
 }
 
 impl Index {
-    /// Checks that every object that a reference leads to is present; `thorough` also reads and hashes every object. A repack
-    /// at the same time can make git report objects as missing, so repeat a check that fails.
+    /// Checks that every object that a reference leads to is present; `thorough` also reads and hashes every object. A
+    /// repack at the same time can make git report objects as missing, so repeat a check that fails.
     pub fn fsck(&self, thorough: bool, stopped: &dyn Fn() -> bool) -> Result<Condition, IndexError> {
         let failed = IndexError::file("examine", self.path());
         let mut messages = tempfile::tempfile().map_err(IndexError::file("make a temporary file for", self.path()))?;

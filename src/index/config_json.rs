@@ -1,6 +1,7 @@
 //! `config.json`, the first file of an index that cargo reads.
 //!
-//! Source: the Cargo book, "Registry Index", and cargo's `RegistryConfig`. Cargo reads only the three keys written here.
+//! Source: the Cargo book, "Registry Index", and cargo's `RegistryConfig`. Cargo reads only the three keys written
+//! here.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,7 +31,8 @@ impl ConfigJson {
         bytes
     }
 
-    /// The change for an index that others write too: unknown keys are kept, and a file with equal settings stays as it is.
+    /// The change for an index that others write too: unknown keys are kept, and a file with equal settings stays as it
+    /// is.
     pub fn change_merged(&self, present: Option<&[u8]>) -> Change {
         let change = self.change(present);
         let parsed = present.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(bytes).ok());

@@ -1,7 +1,7 @@
 //! Errors of the index.
 //!
-//! A batch of jobs shares one writer, one repository and one disk. If one of these fails, every job of the batch has failed
-//! and a retry of a single job does not help; if one change is invalid, only its job has failed.
+//! A batch of jobs shares one writer, one repository and one disk. If one of these fails, every job of the batch has
+//! failed and a retry of a single job does not help; if one change is invalid, only its job has failed.
 //! [`IndexError::is_outage`] tells the two apart.
 
 use std::io;

@@ -3,9 +3,9 @@
 //! The kernel limits the memory, processor time and file size of a process that serves a client. It also has a lower
 //! priority than the registry, leaves no core dump, and is killed when the thread that started it ends.
 //!
-//! `RLIMIT_DATA` is the tight one: it counts allocations and not the packs that the process maps, whose pages the machine
-//! can reclaim. `RLIMIT_AS` bounds both. Measured with the settings of [`super::serving`] on 200,000 crates with 20,000
-//! commits (450,000 objects, 55 MiB): a full clone allocates 170 MiB and has an address space of 260 MiB.
+//! `RLIMIT_DATA` is the tight one: it counts allocations and not the packs that the process maps, whose pages the
+//! machine can reclaim. `RLIMIT_AS` bounds both. Measured with the settings of [`super::serving`] on 200,000 crates
+//! with 20,000 commits (450,000 objects, 55 MiB): a full clone allocates 170 MiB and has an address space of 260 MiB.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -38,8 +38,8 @@ impl GitLimits {
     pub(super) const BACKGROUND: GitLimits =
         GitLimits { data: None, address_space: None, processor_seconds: None, file_size: None, niceness: 5 };
 
-    /// For work on data of another host. Packs go to the disk, so only memory is limited; 4 GiB is enough for objects of any
-    /// size that an index has.
+    /// For work on data of another host. Packs go to the disk, so only memory is limited; 4 GiB is enough for objects
+    /// of any size that an index has.
     pub(super) const REMOTE: GitLimits = GitLimits { data: Some(4 << 30), niceness: 0, ..GitLimits::BACKGROUND };
 
     /// Applies the limits to a command. `dies` decides whether it is killed when the thread that started it ends.

@@ -1,12 +1,12 @@
 //! Running the git program in a controlled environment.
 //!
-//! The environment is cleared: the configuration of the user and the machine, a `GIT_DIR` of a surrounding hook, prompts and
-//! the secrets of this process do not reach git. Its helpers are found on a given search path. The repository may belong to
-//! another user (a volume in a container), which git would reject, so it is declared safe.
+//! The environment is cleared: the configuration of the user and the machine, a `GIT_DIR` of a surrounding hook,
+//! prompts and the secrets of this process do not reach git. Its helpers are found on a given search path. The
+//! repository may belong to another user (a volume in a container), which git would reject, so it is declared safe.
 //!
-//! A command has a time limit. When that is over, its whole process group is killed, because `git repack` starts children.
-//! The file whose lock the caller holds is the command's standard input: if this process is killed, the lock remains until
-//! the command has ended, so no other repack runs at the same time.
+//! A command has a time limit. When that is over, its whole process group is killed, because `git repack` starts
+//! children. The file whose lock the caller holds is the command's standard input: if this process is killed, the lock
+//! remains until the command has ended, so no other repack runs at the same time.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -57,8 +57,8 @@ impl GitProgram {
         self.command_with(&[])
     }
 
-    /// A git command with settings, named as in `git config`. They are passed in the environment, because other users of the
-    /// machine can read command lines.
+    /// A git command with settings, named as in `git config`. They are passed in the environment, because other users
+    /// of the machine can read command lines.
     pub(super) fn command_with(&self, settings: &[(String, String)]) -> Command {
         let mut command = Command::new(&self.executable);
         command

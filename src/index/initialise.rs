@@ -1,10 +1,11 @@
 //! Creating an index, and the settings that every index has.
 //!
-//! A repository is built beside its final path and renamed, so a process that is killed meanwhile leaves no incomplete one.
-//! If two processes start at once, both build a repository; one rename succeeds, and the other process opens the result.
+//! A repository is built beside its final path and renamed, so a process that is killed meanwhile leaves no incomplete
+//! one. If two processes start at once, both build a repository; one rename succeeds, and the other process opens the
+//! result.
 //!
-//! libgit2 is isolated from the machine: no template directory, no user configuration, no check of who owns the files (in a
-//! container, the volume often belongs to another user).
+//! libgit2 is isolated from the machine: no template directory, no user configuration, no check of who owns the files
+//! (in a container, the volume often belongs to another user).
 
 use std::ffi::c_int;
 use std::fs::{self, File, Permissions};
@@ -31,8 +32,8 @@ const SETTINGS: [(&str, &str); 10] = [
     ("maintenance.auto", "false"),
     // Allows `git clone --filter`.
     ("uploadpack.allowFilter", "true"),
-    // A client may request a commit that was the head a moment ago. With stateless HTTP that is common while batches are
-    // written.
+    // A client may request a commit that was the head a moment ago. With stateless HTTP that is common while batches
+    // are written.
     ("uploadpack.allowReachableSHA1InWant", "true"),
     ("uploadpack.allowTipSHA1InWant", "true"),
     // References for the work with a remote are hidden from clients.

@@ -1,8 +1,8 @@
 //! Removing the files that a killed writer left.
 //!
 //! Lock files block every later writer, and incomplete packs and objects waste space; nothing else is left. They are
-//! recognised by their names and removed only by the holder of the write lock: otherwise a file could belong to a running
-//! writer. Readers have no such files.
+//! recognised by their names and removed only by the holder of the write lock: otherwise a file could belong to a
+//! running writer. Readers have no such files.
 
 use std::fs;
 use std::io;
@@ -21,7 +21,8 @@ impl Writer {
         sweep(&root.join("objects/info"), |name| name.ends_with(".lock"), &mut removed)?;
         let packs = root.join("objects/pack");
         sweep(&packs, |name| name.starts_with("pack_git2_"), &mut removed)?;
-        // The rest may belong to a running repack, which has its own lock and may have outlived the process that started it.
+        // The rest may belong to a running repack, which has its own lock and may have outlived the process that
+        // started it.
         let Some(_no_repack) = self.index.try_lock_maintenance()? else { return Ok(removed) };
         sweep(&packs, is_temporary, &mut removed)?;
         sweep(&packs, |name| lacks_its_pack(&packs, name), &mut removed)?;

@@ -1,16 +1,16 @@
 //! Merging packs.
 //!
-//! Each batch adds a pack, and each pack slows the search for an object: with a thousand packs a commit takes five times as
-//! long. When there are too many small packs, they are merged geometrically: each remaining pack has at least twice the
-//! objects of the next smaller one, so the work for a commit stays logarithmic. The git program does the merging; it moves
-//! objects and drops none.
+//! Each batch adds a pack, and each pack slows the search for an object: with a thousand packs a commit takes five
+//! times as long. When there are too many small packs, they are merged geometrically: each remaining pack has at least
+//! twice the objects of the next smaller one, so the work for a commit stays logarithmic. The git program does the
+//! merging; it moves objects and drops none.
 //!
-//! Packs are merged while the writer works, so no publish waits. That is safe because a geometric repack does not depend on
-//! reachability: it merges every object of the packs that it selected at its start and removes only those packs. A pack that
-//! is written meanwhile, before the branch refers to it, is not among them. `git repack -a -d` would drop unreachable
-//! objects and would have to lock out the writer; interrupted pushes leave too few of them to be worth that. Readers
-//! continue as well: the old packs are removed after the new one is in place, and a reader that misses one opens the
-//! repository again.
+//! Packs are merged while the writer works, so no publish waits. That is safe because a geometric repack does not
+//! depend on reachability: it merges every object of the packs that it selected at its start and removes only those
+//! packs. A pack that is written meanwhile, before the branch refers to it, is not among them. `git repack -a -d` would
+//! drop unreachable objects and would have to lock out the writer; interrupted pushes leave too few of them to be worth
+//! that. Readers continue as well: the old packs are removed after the new one is in place, and a reader that misses
+//! one opens the repository again.
 //!
 //! No multi-pack-index is written: it would name packs that the next repack removes, and the few remaining packs do not
 //! need one.
@@ -70,8 +70,8 @@ fn too_many(packs: usize, loose: usize) -> bool {
 }
 
 impl Index {
-    /// Locks the index for repacking, waiting until no other repack runs. The lock is released when the [`Maintainer`] is
-    /// dropped or the process ends.
+    /// Locks the index for repacking, waiting until no other repack runs. The lock is released when the [`Maintainer`]
+    /// is dropped or the process ends.
     pub fn lock_maintenance(&self) -> Result<Maintainer, IndexError> {
         Ok(Maintainer { index: self.clone(), lock: self.lock(LOCK)? })
     }

@@ -1,11 +1,11 @@
 //! The git index: a bare repository with one file per crate and `config.json` on the branch `main`.
 //!
-//! There is no working tree. Objects are read and written directly, so the cost of an operation depends on the path of one
-//! crate and not on the number of crates.
+//! There is no working tree. Objects are read and written directly, so the cost of an operation depends on the path of
+//! one crate and not on the number of crates.
 //!
-//! Any number of readers, in any number of processes, read at any time: each takes a [`Head`], and everything it reads with
-//! that head belongs to one commit. An installation has one [`Writer`] at a time, which its lock guarantees. The writer also
-//! moves the branch by compare-and-swap, so if the lock fails, a batch is repeated but no commit is lost.
+//! Any number of readers, in any number of processes, read at any time: each takes a [`Head`], and everything it reads
+//! with that head belongs to one commit. An installation has one [`Writer`] at a time, which its lock guarantees. The
+//! writer also moves the branch by compare-and-swap, so if the lock fails, a batch is repeated but no commit is lost.
 //!
 //! An index may be the mirror of a [`remote`], which is then authoritative.
 

@@ -1,9 +1,9 @@
 //! Opening and reading the index.
 //!
-//! A libgit2 repository handle is used by one thread at a time, so an [`Index`] keeps a few open handles and lends one to
-//! each reader. A handle has a list of packs. If no pack has an object, libgit2 lists the packs once more; but a repack may
-//! remove a listed pack before it is opened. A reader that meets an error therefore repeats the read with a new handle
-//! before it returns the error.
+//! A libgit2 repository handle is used by one thread at a time, so an [`Index`] keeps a few open handles and lends one
+//! to each reader. A handle has a list of packs. If no pack has an object, libgit2 lists the packs once more; but a
+//! repack may remove a listed pack before it is opened. A reader that meets an error therefore repeats the read with a
+//! new handle before it returns the error.
 
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -145,7 +145,8 @@ impl Index {
         }
     }
 
-    /// Locks a file in the repository's directory, waiting until it is free. The lock is released when the file is closed.
+    /// Locks a file in the repository's directory, waiting until it is free. The lock is released when the file is
+    /// closed.
     pub(super) fn lock(&self, name: &str) -> Result<File, IndexError> {
         let (path, file) = self.lock_file(name)?;
         file.lock().map_err(IndexError::file("lock", &path))?;

@@ -9,8 +9,8 @@ use super::repository::Index;
 
 /// Settings that override those of the repository, which an operator may have changed.
 const SETTINGS: [(&str, &str); 22] = [
-    // A filter runs for each object, and `combine:` joins any number of filters: a request of 900 bytes costs 18 s, one of
-    // 7 KB more than 1 GB. A partial clone needs blob:none; no client of an index needs another filter.
+    // A filter runs for each object, and `combine:` joins any number of filters: a request of 900 bytes costs 18 s, one
+    // of 7 KB more than 1 GB. A partial clone needs blob:none; no client of an index needs another filter.
     ("uploadpack.allowFilter", "true"),
     ("uploadpackfilter.allow", "false"),
     ("uploadpackfilter.blob:none.allow", "true"),
@@ -41,11 +41,12 @@ const SETTINGS: [(&str, &str); 22] = [
 /// Memory that a process may allocate whatever the size of the index, in bytes.
 const DATA: u64 = 192 << 20;
 
-/// Memory in addition for each byte of the packs' indexes, which have some 30 bytes per object. A clone of 200,000 crates
-/// allocates a third of this limit.
+/// Memory in addition for each byte of the packs' indexes, which have some 30 bytes per object. A clone of 200,000
+/// crates allocates a third of this limit.
 const DATA_FOR_INDEX_BYTE: u64 = 24;
 
-/// Address space for what a process maps without allocating it, in bytes: git itself, its libraries and windows into packs.
+/// Address space for what a process maps without allocating it, in bytes: git itself, its libraries and windows into
+/// packs.
 const MAPPED: u64 = 512 << 20;
 
 /// Processor time of each process, in seconds. A clone of 200,000 crates takes 15.

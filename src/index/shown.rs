@@ -1,5 +1,5 @@
-//! The part of an index line that decides what cargo shows of a version. It can be read from any line, also from one that
-//! another program wrote.
+//! The part of an index line that decides what cargo shows of a version. It can be read from any line, also from one
+//! that another program wrote.
 
 use serde::Deserialize;
 

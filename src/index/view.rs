@@ -1,7 +1,7 @@
 //! The view of the sparse protocol: files at the head, plain and compressed.
 //!
-//! A blob id identifies its content, so cached content is never out of date. The head and its blob for a path are read anew
-//! for each request.
+//! A blob id identifies its content, so cached content is never out of date. The head and its blob for a path are read
+//! anew for each request.
 
 use std::io::Write;
 use std::sync::Arc;

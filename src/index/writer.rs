@@ -1,10 +1,10 @@
 //! Writing the index.
 //!
 //! A commit has these steps: check that the head is still the one that the changes are based on; build the commits in
-//! memory; write them as one synced pack; move the branch by compare-and-swap, which is synced too. A process that is killed
-//! before the last step leaves an unreferenced pack and lock or temporary files, which [`Writer::clean_leftovers`] removes.
-//! The write lock excludes a second writer. The compare-and-swap is safe even where the lock does not work: on a network disk
-//! without locks, or against an operator's `git commit`.
+//! memory; write them as one synced pack; move the branch by compare-and-swap, which is synced too. A process that is
+//! killed before the last step leaves an unreferenced pack and lock or temporary files, which
+//! [`Writer::clean_leftovers`] removes. The write lock excludes a second writer. The compare-and-swap is safe even
+//! where the lock does not work: on a network disk without locks, or against an operator's `git commit`.
 
 use std::fs::File;
 use std::path::Path;
@@ -55,7 +55,8 @@ impl Index {
         Ok(Writer::new(self.clone(), self.lock(LOCK)?))
     }
 
-    /// Locks the index for writing, waiting no longer than `patience`: a fetch from a slow remote holds the lock for long.
+    /// Locks the index for writing, waiting no longer than `patience`: a fetch from a slow remote holds the lock for
+    /// long.
     pub fn lock_writer_within(&self, patience: Duration) -> Result<Writer, IndexError> {
         let begin = Instant::now();
         loop {
@@ -85,14 +86,15 @@ impl Writer {
         &self.index
     }
 
-    /// Commits the changes on top of `base`: one commit for each change that differs, in order, and one move of the branch
-    /// for all. When this returns, they are on the disk and visible to every reader; a remote has confirmed them before.
+    /// Commits the changes on top of `base`: one commit for each change that differs, in order, and one move of the
+    /// branch for all. When this returns, they are on the disk and visible to every reader; a remote has confirmed them
+    /// before.
     ///
     /// # Errors
     ///
-    /// [`IndexError::HeadMoved`] if `base` is no longer the head, here or at the remote: read, render and commit again. After
-    /// any error the index is unchanged or, with a remote, as the remote has it. If a push failed in another way, its
-    /// outcome is unknown.
+    /// [`IndexError::HeadMoved`] if `base` is no longer the head, here or at the remote: read, render and commit again.
+    /// After any error the index is unchanged or, with a remote, as the remote has it. If a push failed in another way,
+    /// its outcome is unknown.
     pub fn commit(&self, base: &Head, changes: &[Change]) -> Result<Committed, IndexError> {
         let patience = self.index.remote().map_or(Duration::ZERO, Remote::limit);
         self.commit_before(base, changes, Instant::now() + patience)

@@ -293,5 +293,5 @@ fn a_push_that_arrives_late_does_not_bring_back_an_old_wish() {
     server.release();
     wait_until("the late push to be carried out", || server.pushes() > pushes);
     assert!(remote.file("3/f/foo").contains("\"yanked\":false"), "{}", remote.file("3/f/foo"));
-    assert_eq!(remote.log(), ["Publish foo 1.0.0", "Settle a push whose end was not heard"]);
+    assert_eq!(remote.log(), ["Publish foo 1.0.0", "Settle a push of unknown outcome"]);
 }

@@ -2,8 +2,8 @@
 //! index", JSON schema).
 //!
 //! A line is created when its version is published; later only `yanked` changes. That edit is made in the text and not
-//! through an [`Entry`]: a line may have fields that this program does not know, clients have cached its bytes under an ETag,
-//! and unyanking must restore the original bytes.
+//! through an [`Entry`]: a line may have fields that this program does not know, clients have cached its bytes under an
+//! ETag, and unyanking must restore the original bytes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -156,8 +156,8 @@ impl EntryDependency {
     }
 }
 
-/// The line with `yanked` set to this value and every other byte unchanged. A line with that value, or without `yanked` if
-/// the value is false, is returned as it is.
+/// The line with `yanked` set to this value and every other byte unchanged. A line with that value, or without `yanked`
+/// if the value is false, is returned as it is.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! Logging in to the remote. Files are read for each command, so renewed credentials are used at once; secrets are passed to
-//! git only in its environment.
+//! Logging in to the remote. Files are read for each command, so renewed credentials are used at once; secrets are
+//! passed to git only in its environment.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -32,8 +32,8 @@ impl Remote {
         })
     }
 
-    /// Fetches the remote's branch and returns its commit; `None` if the branch does not exist. Only for the holder of the
-    /// write lock.
+    /// Fetches the remote's branch and returns its commit; `None` if the branch does not exist. Only for the holder of
+    /// the write lock.
     pub(super) fn fetch(
         &self,
         path: &Path,

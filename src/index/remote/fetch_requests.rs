@@ -42,8 +42,8 @@ impl FetchRequests {
         self.changed.notify_all();
     }
 
-    /// Waits for a request, but no longer than `at_most`, and returns the number for [`FetchRequests::complete`]. `None`
-    /// after [`FetchRequests::stop`].
+    /// Waits for a request, but no longer than `at_most`, and returns the number for [`FetchRequests::complete`].
+    /// `None` after [`FetchRequests::stop`].
     pub fn next(&self, at_most: Duration) -> Option<u64> {
         let until = Instant::now() + at_most;
         let mut state = self.state.lock();

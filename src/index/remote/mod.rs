@@ -1,12 +1,12 @@
 //! The git remote that the index is pushed to and that the local repository mirrors.
 //!
-//! With a remote, the remote is authoritative. The local branch shows only commits that the remote has confirmed or that were
-//! fetched from it, so no reader on any machine sees a commit that others may never receive. Commits are made locally and
-//! pushed by their ids, fast-forward only; the branch moves after the remote has confirmed them. A push without a confirmed
-//! outcome counts as failed, and a fetch settles it before the next push.
+//! With a remote, the remote is authoritative. The local branch shows only commits that the remote has confirmed or
+//! that were fetched from it, so no reader on any machine sees a commit that others may never receive. Commits are made
+//! locally and pushed by their ids, fast-forward only; the branch moves after the remote has confirmed them. A push
+//! without a confirmed outcome counts as failed, and a fetch settles it before the next push.
 //!
-//! The mirror has the whole history. A shallow one would be faster to create, but git cannot serve commits from before its
-//! boundary, and clients with an older copy would silently stay out of date.
+//! The mirror has the whole history. A shallow one would be faster to create, but git cannot serve commits from before
+//! its boundary, and clients with an older copy would silently stay out of date.
 
 mod credentials;
 mod fetch;
@@ -144,8 +144,8 @@ impl Remote {
         format!("refs/heads/{}", self.branch())
     }
 
-    /// Runs git with the credentials and records the outcome. A command that cannot be run or times out is an error; `judge`
-    /// interprets every other result.
+    /// Runs git with the credentials and records the outcome. A command that cannot be run or times out is an error;
+    /// `judge` interprets every other result.
     fn run<T>(
         &self,
         action: &'static str,

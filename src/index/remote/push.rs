@@ -1,7 +1,8 @@
 //! Pushing, and interpreting the result.
 //!
-//! A push has succeeded only if git's porcelain output has a line for the reference that says so and the exit status is 0.
-//! Everything else is a failure: libraries and exit codes alone have reported success for pushes that a hook rejected.
+//! A push has succeeded only if git's porcelain output has a line for the reference that says so and the exit status is
+//! 0. Everything else is a failure: libraries and exit codes alone have reported success for pushes that a hook
+//! rejected.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

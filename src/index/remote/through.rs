@@ -23,7 +23,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`IndexError::HeadMoved`] if the remote's branch was at another commit. It has been fetched, so the local head is new.
+    /// [`IndexError::HeadMoved`] if the remote's branch was at another commit. It has been fetched, so the local head
+    /// is new.
     pub(in crate::index) fn land(
         &self,
         remote: &Remote,
@@ -47,8 +48,8 @@ impl Writer {
         }
     }
 
-    /// Fetches from the remote, moves the local branch and returns the head afterwards. The first fetch has a time limit of
-    /// half an hour. If the remote does not have the branch, the local index is pushed to it.
+    /// Fetches from the remote, moves the local branch and returns the head afterwards. The first fetch has a time
+    /// limit of half an hour. If the remote does not have the branch, the local index is pushed to it.
     pub fn catch_up(&self, remote: &Remote) -> Result<Head, IndexError> {
         let limit = if self.index.head()?.commit.is_none() { CLONE_LIMIT } else { remote.limit() };
         self.fetch_within(remote, limit)
@@ -62,8 +63,9 @@ impl Writer {
         self.fetch_within(remote, within(remote, until))
     }
 
-    /// Confirms that the remote is at `base` when no push has shown that. If a push with an unknown outcome may still be in
-    /// flight (`settle`), an empty commit is pushed: after it, the other push is not a fast-forward and cannot succeed.
+    /// Confirms that the remote is at `base` when no push has shown that. If a push with an unknown outcome may still
+    /// be in flight (`settle`), an empty commit is pushed: after it, the other push is not a fast-forward and cannot
+    /// succeed.
     ///
     /// # Errors
     ///
@@ -134,8 +136,8 @@ impl Writer {
         })
     }
 
-    /// Moves the branch. Since this process holds the write lock, a remaining lock file of the branch was left by a killed
-    /// process and is removed.
+    /// Moves the branch. Since this process holds the write lock, a remaining lock file of the branch was left by a
+    /// killed process and is removed.
     fn move_mirror(&self, repository: &Repository, base: &Head, tip: Oid, log: &str) -> Result<(), IndexError> {
         match move_branch(repository, &self.index, base, tip, log) {
             Err(IndexError::BranchLocked { path, .. }) => {

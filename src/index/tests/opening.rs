@@ -51,5 +51,5 @@ fn a_repository_on_another_branch_is_refused() {
     let test = TestIndex::new();
     test.git(&["symbolic-ref", "HEAD", "refs/heads/master"]);
     let error = Index::open_or_init(test.index.path()).unwrap_err();
-    assert!(error.to_string().contains("is refs/heads/master, it must be refs/heads/main"), "{error}");
+    assert!(error.to_string().contains("is refs/heads/master instead of refs/heads/main"), "{error}");
 }
