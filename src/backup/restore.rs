@@ -16,9 +16,9 @@ use super::progress::Progress;
 use crate::crate_store::CrateStore;
 use crate::database::migrations;
 use crate::database::upkeep::backup as database;
-use crate::index::path::index_path;
 use crate::index::{Change, Index, IndexError};
 use crate::jobs::{self, Disagreement};
+use crate::package::index_path::index_path;
 use crate::postgres::client_programs::ClientPrograms;
 
 /// Crates that are looked at together.

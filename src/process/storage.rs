@@ -178,11 +178,7 @@ impl Storage {
                 permissions::close_crates(&directory)?;
                 CrateStore::local(&directory)?
             }
-            StoreRole::Reads => {
-                // On a machine of its own it may be the first to come here.
-                std::fs::create_dir_all(&directory)?;
-                CrateStore::beside(&directory)?
-            }
+            StoreRole::Reads => CrateStore::attach(&directory)?,
         })
     }
 

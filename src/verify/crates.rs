@@ -5,8 +5,8 @@ use super::difference::{Difference, Kind};
 use super::run::{Flow, Look, Run, VerifyError};
 use super::standing::Phase;
 use crate::database::upkeep::crate_states::{self, CrateState};
-use crate::index::path::index_path;
 use crate::index::{Head, Index};
+use crate::package::index_path::index_path;
 use crate::queue::inspection;
 
 impl Run<'_> {

@@ -20,9 +20,9 @@ use crate::database::catalog::owners::Owner;
 use crate::database::catalog::{crates, derived};
 use crate::database::upkeep::restored;
 use crate::fault;
-use crate::index::path::{crate_path, index_path};
 use crate::index::{Change, IndexError};
 use crate::jobs::{RemoveCrateFile, sync_crate, unused_files};
+use crate::package::index_path::{crate_path, index_path};
 use crate::package::{Checksum, CrateName, Limits, Version};
 use crate::queue::{Enqueue, JobId, inspection, intervention};
 use crate::upstream::{Upstream, download_url};
@@ -242,7 +242,7 @@ impl Run<'_> {
                 store.quarantine(&CrateStore::place(checksum), Utc::now())?
             ));
         }
-        if let Some(from) = store.take_back(checksum)? {
+        if let Some(from) = store.restore_quarantined(checksum)? {
             done.push(format!("put back from {from}"));
             return Ok(Remedied::Done(done.join("; ")));
         }
@@ -317,19 +317,9 @@ impl Run<'_> {
     }
 
     fn move_part_away(&self, difference: &Difference) -> Result<Remedied, VerifyError> {
-        let (Some(directory), Some(path)) = (&self.verifier.crates_directory, &difference.path) else {
-            return Ok(Remedied::Left("the store has no directory".to_owned()));
-        };
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let quarantine = directory.join("quarantine");
-        std::fs::create_dir_all(&quarantine)?;
-        // Without the number, or no listing of the store would ever show it.
-        let name = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%.6fZ"), name.replace('#', "-part-"));
-        match std::fs::rename(directory.join(path), quarantine.join(&name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        Ok(Remedied::Done(format!("moved to quarantine/{name} in the crate store")))
+        let Some(path) = &difference.path else { return Ok(Remedied::Left("its path is not known".to_owned())) };
+        let moved = self.verifier.crate_store.quarantine_unfinished(path, Utc::now())?;
+        Ok(Remedied::Done(format!("moved to {moved} in the crate store")))
     }
 
     /// Waits for jobs: for other workers as long as they do something, and then with our own hands.

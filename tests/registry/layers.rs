@@ -17,10 +17,9 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// Files outside `web` that may be async, and why.
-const ASYNC: [(&str, &str); 7] = [
-    ("crate_store/mod.rs", "waits for the async interface of the object store"),
-    ("crate_store/listing.rs", "the same"),
-    ("crate_store/remote.rs", "bounds what it waits for"),
+const ASYNC: [(&str, &str); 6] = [
+    ("crate_store/mod.rs", "makes requests of the object store's async interface"),
+    ("crate_store/runtime.rs", "runs them for blocking callers"),
     ("process/server/mod.rs", "starts and stops the runtime that the web runs in"),
     ("process/server/connections.rs", "accepts the connections that the web answers"),
     ("process/server/conversation.rs", "carries what is said on them"),

@@ -157,7 +157,7 @@ fn a_head_that_moved_is_read_again_and_the_batch_is_written_in_the_same_attempt(
     let pool = Pool::live(&served.database.url(), 2);
     let environment = Environment {
         index: Index::open_or_init(&path).unwrap(),
-        crate_store: CrateStore::beside(&served.data_dir().join("crates")).unwrap(),
+        crate_store: CrateStore::attach(&served.data_dir().join("crates")).unwrap(),
     };
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
     let runner = Runner::new(jobs::registry().unwrap(), environment, pool, "racer", wakeups, completions);

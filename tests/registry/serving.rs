@@ -310,7 +310,7 @@ fn what_stands_in_the_way_is_said_in_one_sentence() {
         serve(&data_dir, &["--database-url", &Database::fresh().url(), "--git", "no-such-git"]),
         directory.path(),
     );
-    insta::assert_snapshot!(git, @"supercargo: can't run no-such-git: install git (Debian: apt-get install git): No such file or directory (os error 2)");
+    insta::assert_snapshot!(git, @"supercargo: cannot run no-such-git: install git (Debian: apt-get install git): No such file or directory (os error 2)");
 }
 
 #[test]

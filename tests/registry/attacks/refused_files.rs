@@ -290,7 +290,7 @@ fn the_file_of_a_killed_publish_goes_to_the_quarantine_and_then_for_good() {
     let (kept, orphan, young) =
         (Package::new("kept", "1.0.0"), Package::new("orphan", "1.0.0"), Package::new("young", "1.0.0"));
     http::publish(&served.url, &token, &kept).good();
-    let store = CrateStore::beside(&crates_of(&served)).unwrap();
+    let store = CrateStore::attach(&crates_of(&served)).unwrap();
     for package in [&orphan, &young] {
         store.put(Checksum::of(&package.crate_file()), package.crate_file().into()).unwrap();
     }
