@@ -11,7 +11,7 @@ use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
 use crate::database::access::caller::Denied;
 use crate::database::access::rate_limits::RateLimited;
-use crate::database::access::tokens::CreateTokenError;
+use crate::database::access::new_token::CreateTokenError;
 use crate::database::catalog::ownership::OwnersError;
 use crate::fault::Fault;
 use crate::index::IndexError;

@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use supercargo::database::access::rate_limits::RateLimits;
-use supercargo::database::access::tokens::NewToken;
+use supercargo::database::access::new_token::NewToken;
 use supercargo::jobs::{Admission, NewCrates};
 
 use crate::support::harness::{Client, TestRegistry};

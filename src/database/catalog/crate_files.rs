@@ -48,6 +48,13 @@ pub fn is_needed(connection: &mut PgConnection, checksum: Checksum) -> QueryResu
     diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
 }
 
+/// Whether a version that was not deleted has this file.
+pub fn is_desired(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
+    let with_it =
+        versions::table.filter(versions::checksum.eq(checksum)).filter(versions::deletion_requested_at.is_null());
+    diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
+}
+
 /// Keeps the lock below apart from others of one number.
 const TIDYING: i64 = 0x7469_6479;
 

@@ -1,5 +1,6 @@
 //! Crates: a name, taken once.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::crate_limits::CrateLimits;
@@ -72,4 +73,9 @@ pub fn lock_all(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<i
         .select(crates::id)
         .for_no_key_update()
         .load(connection)
+}
+
+/// Writes since when there is a crate.
+pub fn set_created_at(connection: &mut PgConnection, crate_id: i32, at: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(crates::table.find(crate_id)).set(crates::created_at.eq(at)).execute(connection).map(drop)
 }

@@ -3,8 +3,6 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::crate_files;
-use crate::database::about::About;
 use crate::database::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
 use crate::statement::statement;
@@ -36,43 +34,6 @@ impl VersionStatus {
             (None, Some(_)) => "published",
             (None, None) => "queued",
         }
-    }
-}
-
-/// A version about to be accepted.
-pub struct NewVersion<'a> {
-    pub crate_id: i32,
-    pub num: &'a Version,
-    pub checksum: Checksum,
-    pub size: i64,
-    pub index_line: &'a str,
-    pub metadata: &'a serde_json::Value,
-    pub about: &'a About,
-    pub created_by: i32,
-}
-
-impl NewVersion<'_> {
-    /// Adds the version as queued; None if the crate has it, whatever its build metadata. From here to the end of the
-    /// transaction nobody removes its crate file.
-    pub fn insert(&self, connection: &mut PgConnection) -> QueryResult<Option<i32>> {
-        let hold = crate_files::pg_advisory_xact_lock_shared(crate_files::CLASS, crate_files::key(self.checksum));
-        let inserted: Option<(i32, Option<String>)> = diesel::insert_into(versions::table)
-            .values((
-                versions::crate_id.eq(self.crate_id),
-                versions::num.eq(self.num),
-                versions::num_without_build.eq(self.num.without_build()),
-                versions::checksum.eq(self.checksum),
-                versions::size.eq(self.size),
-                versions::index_line.eq(self.index_line),
-                versions::metadata.eq(self.metadata),
-                versions::manifest.eq(self.about.to_json()),
-                versions::created_by.eq(self.created_by),
-            ))
-            .on_conflict_do_nothing()
-            .returning((versions::id, hold))
-            .get_result(connection)
-            .optional()?;
-        Ok(inserted.map(|(id, _)| id))
     }
 }
 
@@ -199,7 +160,7 @@ pub fn note_shown(connection: &mut PgConnection, shown: &[Shown<'_>]) -> QueryRe
 }
 
 /// Writes that a version is not wanted any more; false if that was so.
-pub fn want_deleted(connection: &mut PgConnection, id: i32, reason: &str) -> QueryResult<bool> {
+pub fn request_deletion(connection: &mut PgConnection, id: i32, reason: &str) -> QueryResult<bool> {
     diesel::update(versions::table.find(id).filter(versions::deletion_requested_at.is_null()))
         .set((versions::deletion_requested_at.eq(diesel::dsl::now), versions::deletion_reason.eq(reason)))
         .execute(connection)
@@ -233,13 +194,6 @@ pub fn strip_deleted(connection: &mut PgConnection) -> QueryResult<usize> {
     .execute(connection)
 }
 
-/// Whether a version that was not deleted has this file.
-pub fn is_file_wanted(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
-    let with_it =
-        versions::table.filter(versions::checksum.eq(checksum)).filter(versions::deletion_requested_at.is_null());
-    diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
-}
-
 /// Whether the index is to show any version.
 pub fn any_shown(connection: &mut PgConnection) -> QueryResult<bool> {
     let shown = versions::table.filter(versions::effective_yanked.is_not_null());
@@ -249,4 +203,17 @@ pub fn any_shown(connection: &mut PgConnection) -> QueryResult<bool> {
 /// Who published a version.
 pub fn created_by(connection: &mut PgConnection, id: i32) -> QueryResult<Option<i32>> {
     versions::table.find(id).select(versions::created_by).first(connection)
+}
+
+/// Writes which commit shows a version.
+pub fn set_commit(connection: &mut PgConnection, version_id: i32, commit: &str) -> QueryResult<()> {
+    diesel::update(versions::table.find(version_id).filter(versions::commit_id.is_not_null()))
+        .set(versions::commit_id.eq(commit))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Writes the size of a version's file, in bytes.
+pub fn set_size(connection: &mut PgConnection, version_id: i32, size: i64) -> QueryResult<()> {
+    diesel::update(versions::table.find(version_id)).set(versions::size.eq(size)).execute(connection).map(drop)
 }

@@ -3,5 +3,4 @@
 pub mod backup;
 pub mod crate_states;
 pub mod index_state;
-pub mod restored;
 pub mod verify_reports;

@@ -13,7 +13,7 @@ use nix::unistd::{Uid, User};
 
 use super::EmbeddedError;
 use super::account::Account;
-use super::creation::SUPERUSER;
+use super::settings::SUPERUSER;
 
 /// The first line of both files.
 const HEADER: &str = "# supercargo writes this file at each start.\n";

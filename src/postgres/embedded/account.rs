@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Uid, User};
 
 use super::EmbeddedError;
-use super::creation::ExistingCluster;
+use super::existing::ExistingCluster;
 
 /// Tried in this order when root names nobody.
 const USUAL: [&str; 2] = ["postgres", "nobody"];

@@ -3,55 +3,19 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use nix::unistd::Uid;
 
 use super::account::Account;
-use super::binaries::{Binaries, leading_number};
+use super::binaries::Binaries;
+use super::settings::SUPERUSER;
 use super::{EmbeddedError, child, cluster_dir, deadline};
-
-/// The superuser of the cluster, as whom the registry connects.
-pub(super) const SUPERUSER: &str = "supercargo";
 
 /// How long an `initdb` whose owner was killed may still add files to what is being removed.
 const DYING_LIMIT: Duration = Duration::from_secs(5);
-
-/// What is known of a cluster before it is started.
-#[derive(Debug)]
-pub(super) struct ExistingCluster {
-    /// The major version of PostgreSQL that made it.
-    pub(super) major: u32,
-    /// The only user PostgreSQL lets run it.
-    pub(super) owner: Uid,
-}
-
-/// The cluster in this directory; `None` when there is nothing, or nothing in it.
-pub(super) fn existing(cluster: &Path) -> Result<Option<ExistingCluster>, EmbeddedError> {
-    let unreadable = |reason| EmbeddedError::directory("read", cluster, reason);
-    let owner = match fs::metadata(cluster) {
-        Ok(metadata) => Uid::from_raw(metadata.uid()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    match fs::read_to_string(cluster.join("PG_VERSION")) {
-        Ok(text) => match leading_number(&text) {
-            Some(major) => Ok(Some(ExistingCluster { major, owner })),
-            None => Err(not_a_cluster(cluster)),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if fs::read_dir(cluster).map_err(unreadable)?.next().is_none() {
-                return Ok(None);
-            }
-            Err(not_a_cluster(cluster))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(not_a_cluster(cluster)),
-        Err(error) => Err(unreadable(error)),
-    }
-}
 
 /// Makes the cluster in `data_dir`.
 pub(super) fn create(
@@ -128,8 +92,4 @@ fn remove(unfinished: &Path) -> Result<(), EmbeddedError> {
         (Some(true), _) | (_, None) => Ok(()),
         (_, Some(reason)) => Err(EmbeddedError::directory("remove", unfinished, reason)),
     }
-}
-
-fn not_a_cluster(path: &Path) -> EmbeddedError {
-    EmbeddedError::NotACluster { path: path.to_owned() }
 }

@@ -30,6 +30,7 @@ mod child;
 mod creation;
 mod deadline;
 mod error;
+mod existing;
 mod pid_file;
 mod postmaster;
 mod predecessor;
@@ -37,6 +38,7 @@ mod registry_database;
 mod server_log;
 mod settings;
 mod socket;
+mod stop_request;
 mod supervisor;
 
 #[cfg(test)]
@@ -45,15 +47,15 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::embedded::account::Account;
-use super::embedded::binaries::Binaries;
-use super::embedded::pid_file::{PidFile, Status};
-use super::embedded::postmaster::Launch;
-use super::embedded::server_log::ServerLog;
-use super::embedded::socket::Socket;
-use super::embedded::supervisor::Supervisor;
+use self::account::Account;
+use self::binaries::Binaries;
+use self::pid_file::{PidFile, Status};
+use self::postmaster::Launch;
+use self::server_log::ServerLog;
+use self::socket::Socket;
+use self::supervisor::Supervisor;
 
-pub use super::embedded::error::EmbeddedError;
+pub use self::error::EmbeddedError;
 
 /// How long [`attach`] waits for a server that is starting.
 const ATTACH_LIMIT: Duration = Duration::from_secs(30);
@@ -93,7 +95,7 @@ impl Cluster {
     pub fn start(options: &Options) -> Result<Cluster, EmbeddedError> {
         let data_dir = canonical(&options.data_dir)?;
         let cluster = cluster_dir(&data_dir);
-        let existing = creation::existing(&cluster)?;
+        let existing = existing::find(&cluster)?;
         let binaries = Binaries::find(
             options.postgres_bin_dir.as_deref(),
             existing.as_ref().map(|existing| existing.major),

@@ -12,7 +12,7 @@ use super::account::Account;
 use super::binaries::Binaries;
 use super::pid_file::{PidFile, Status};
 use super::server_log::ServerLog;
-use super::supervisor::StopRequest;
+use super::stop_request::StopRequest;
 use super::{EmbeddedError, child, deadline, predecessor, settings};
 
 /// How long a server may recover from a crash before it accepts connections.

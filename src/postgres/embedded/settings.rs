@@ -31,6 +31,9 @@ const THROWAWAY: [&str; 2] = ["fsync=off", "full_page_writes=off"];
 /// The port in the socket's name; nothing listens on it as a TCP port.
 pub(super) const PORT: u16 = 5432;
 
+/// The superuser of the cluster, as which the registry connects.
+pub(super) const SUPERUSER: &str = "supercargo";
+
 /// The arguments `-c name=value …`.
 pub(super) fn arguments(throwaway: bool) -> impl Iterator<Item = &'static str> {
     let durability = if throwaway { THROWAWAY } else { DURABLE };

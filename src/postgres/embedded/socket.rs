@@ -12,8 +12,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::EmbeddedError;
-use super::creation::SUPERUSER;
-use super::settings::PORT;
+use super::settings::{PORT, SUPERUSER};
 
 /// Bytes of path in a unix socket's address, without the closing zero (`sun_path` in unix(7)).
 const ADDRESS_LIMIT: usize = 107;

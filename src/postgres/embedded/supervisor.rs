@@ -7,10 +7,9 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use super::EmbeddedError;
 use super::postmaster::{Launch, Postmaster};
+use super::stop_request::StopRequest;
 
 /// The pause before a dead server is started again: at first, at most, and how long it must have run for the next
 /// pause to be the first again.
@@ -23,13 +22,6 @@ const STEADY_AFTER: Duration = Duration::from_secs(60);
 pub(super) struct Supervisor {
     stop: Arc<StopRequest>,
     thread: Option<JoinHandle<Result<(), EmbeddedError>>>,
-}
-
-/// Set once, when the server is to be stopped.
-#[derive(Debug, Default)]
-pub(super) struct StopRequest {
-    requested: Mutex<bool>,
-    changed: Condvar,
 }
 
 /// The next pause before a start.
@@ -75,24 +67,6 @@ impl Drop for Supervisor {
         if let Some(Ok(Err(error))) = self.thread.take().map(JoinHandle::join) {
             tracing::error!("{error}");
         }
-    }
-}
-
-impl StopRequest {
-    fn request(&self) {
-        *self.requested.lock() = true;
-        self.changed.notify_all();
-    }
-
-    pub(super) fn is_requested(&self) -> bool {
-        *self.requested.lock()
-    }
-
-    /// Waits for a request, at most for `limit`; true when there is one.
-    pub(super) fn wait(&self, limit: Duration) -> bool {
-        let mut requested = self.requested.lock();
-        self.changed.wait_while_for(&mut requested, |requested| !*requested, limit);
-        *requested
     }
 }
 

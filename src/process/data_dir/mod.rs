@@ -23,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct DataDirLock(#[expect(dead_code, reason = "the lock is held by being there")] Flock<File>);
 
 /// Makes the directory if it is not there, for its owner alone. If the private PostgreSQL runs as another user, it lets
-/// that one pass: see `database::embedded`.
+/// that one pass: see `postgres::embedded`.
 pub fn create(data_dir: &DataDir) -> Result<(), CommandError> {
     let path = data_dir.path();
     if path.is_dir() {

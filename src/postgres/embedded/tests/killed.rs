@@ -71,7 +71,7 @@ fn an_owner_to_be_killed() -> TestResult {
 
 fn run_an_owner(data: &DataDir) -> Result<(Child, String), Box<dyn Error>> {
     let mut owner = Command::new(std::env::current_exe()?)
-        .args(["--exact", "database::embedded::tests::killed::an_owner_to_be_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "postgres::embedded::tests::killed::an_owner_to_be_killed", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -162,7 +162,7 @@ fn a_stranger_with_the_recorded_process_number_is_left_alone() -> TestResult {
     let data = DataDir::new()?;
     data.start()?.stop()?;
     // As the same user: PostgreSQL itself takes such a process for another server and refuses to start.
-    let owner = creation::existing(&data.cluster())?.ok_or("no cluster")?.owner;
+    let owner = existing::find(&data.cluster())?.ok_or("no cluster")?.owner;
     let mut stranger = Command::new("cat");
     stranger.stdin(Stdio::piped()).stdout(Stdio::null()).current_dir(data.cluster());
     if Uid::effective().is_root() {

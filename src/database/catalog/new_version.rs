@@ -1,10 +1,49 @@
-//! Rows that are written again, from what is left of them or from another registry.
+//! New rows of versions: of a publish, of a repair and of an import.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use crate::database::schema::{crates, versions};
+use super::crate_files;
+use crate::database::about::About;
+use crate::database::schema::versions;
 use crate::package::{Checksum, Version};
+
+/// A version about to be accepted.
+pub struct NewVersion<'a> {
+    pub crate_id: i32,
+    pub num: &'a Version,
+    pub checksum: Checksum,
+    pub size: i64,
+    pub index_line: &'a str,
+    pub metadata: &'a serde_json::Value,
+    pub about: &'a About,
+    pub created_by: i32,
+}
+
+impl NewVersion<'_> {
+    /// Adds the version as queued; None if the crate has it, whatever its build metadata. From here to the end of the
+    /// transaction nobody removes its crate file.
+    pub fn insert(&self, connection: &mut PgConnection) -> QueryResult<Option<i32>> {
+        let hold = crate_files::pg_advisory_xact_lock_shared(crate_files::CLASS, crate_files::key(self.checksum));
+        let inserted: Option<(i32, Option<String>)> = diesel::insert_into(versions::table)
+            .values((
+                versions::crate_id.eq(self.crate_id),
+                versions::num.eq(self.num),
+                versions::num_without_build.eq(self.num.without_build()),
+                versions::checksum.eq(self.checksum),
+                versions::size.eq(self.size),
+                versions::index_line.eq(self.index_line),
+                versions::metadata.eq(self.metadata),
+                versions::manifest.eq(self.about.to_json()),
+                versions::created_by.eq(self.created_by),
+            ))
+            .on_conflict_do_nothing()
+            .returning((versions::id, hold))
+            .get_result(connection)
+            .optional()?;
+        Ok(inserted.map(|(id, _)| id))
+    }
+}
 
 /// A version that the index shows already, or will.
 pub struct RestoredVersion<'a> {
@@ -52,22 +91,4 @@ impl RestoredVersion<'_> {
             .get_result(connection)
             .optional()
     }
-}
-
-/// Writes since when there is a crate.
-pub fn date_crate(connection: &mut PgConnection, crate_id: i32, at: DateTime<Utc>) -> QueryResult<()> {
-    diesel::update(crates::table.find(crate_id)).set(crates::created_at.eq(at)).execute(connection).map(drop)
-}
-
-/// Writes which commit shows a version.
-pub fn note_commit(connection: &mut PgConnection, version_id: i32, commit: &str) -> QueryResult<()> {
-    diesel::update(versions::table.find(version_id).filter(versions::commit_id.is_not_null()))
-        .set(versions::commit_id.eq(commit))
-        .execute(connection)
-        .map(drop)
-}
-
-/// Writes the size of a version's file, in bytes.
-pub fn note_size(connection: &mut PgConnection, version_id: i32, size: i64) -> QueryResult<()> {
-    diesel::update(versions::table.find(version_id)).set(versions::size.eq(size)).execute(connection).map(drop)
 }
