@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
-use super::embedded::binaries;
+use super::installations;
 
 /// How much of what a program said is kept, in bytes.
 const MAX_SAID: u64 = 4 * 1024;
@@ -50,11 +50,11 @@ impl ClientPrograms {
     ///
     /// [`DumpError::NoProgram`] says what to install.
     pub fn find(given: Option<&Path>, major: u32) -> Result<Self, DumpError> {
-        let (candidates, searched) = binaries::candidates(given);
+        let (candidates, searched) = installations::candidates(given);
         let mut usable: Vec<(u32, PathBuf)> = candidates
             .into_iter()
             .filter(|directory| directory.join("pg_restore").is_file())
-            .filter_map(|directory| Some((binaries::version_of(&directory.join("pg_dump"))?, directory)))
+            .filter_map(|directory| Some((installations::version_of(&directory.join("pg_dump"))?, directory)))
             .filter(|(version, _)| *version >= major)
             .collect();
         // A dump is read back by programs of its own version or later ones: the oldest that will do.

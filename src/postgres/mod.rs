@@ -3,3 +3,5 @@
 pub mod client_programs;
 pub mod embedded;
 pub mod url;
+
+mod installations;

@@ -6,8 +6,8 @@ use chrono::{TimeDelta, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::{Value, json};
-use supercargo::database::access::rate_limits::RateLimits;
 use supercargo::database::access::new_token::NewToken;
+use supercargo::database::access::rate_limits::RateLimits;
 use supercargo::jobs::{Admission, NewCrates};
 
 use crate::support::harness::{Client, TestRegistry};
@@ -229,7 +229,7 @@ fn a_wish_for_a_token_that_makes_no_sense_is_refused_naming_the_value() {
 // rule: 8
 #[test]
 fn who_does_something_too_often_is_told_when_to_try_again_and_loses_nothing() {
-    let limits = RateLimits::parse(["publish-new=2/1h", "yank=1/30m"]).unwrap();
+    let limits = RateLimits::configured(["none", "publish-new=2/1h", "yank=1/30m"]).unwrap();
     let registry = TestRegistry::with(|settings| settings.admission.rate_limits = limits);
     let ann = registry.user("ann");
     // What is refused for another reason costs nothing.

@@ -16,10 +16,6 @@ pub struct CratePattern(String);
 pub struct InvalidPattern(pub String);
 
 impl CratePattern {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     pub fn matches(&self, name: &CrateName) -> bool {
         let canonical = |text: &str| text.to_ascii_lowercase().replace('-', "_");
         match self.0.strip_suffix('*') {

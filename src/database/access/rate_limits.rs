@@ -76,29 +76,21 @@ impl fmt::Display for RateLimit {
 pub struct InvalidRateLimit(pub String);
 
 impl RateLimits {
-    /// Reads limits, and has no others.
-    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRateLimit> {
-        Self::default().changed_by(texts)
-    }
-
-    /// Reads limits as they stand in the configuration: they take the place of the defaults, each of that for its action.
-    /// `none` removes all that stand before it.
+    /// Parses the limits of the configuration. Each replaces the default of its action; `none` removes the defaults and all
+    /// limits before it.
     pub fn configured<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRateLimit> {
-        Self { limits: DEFAULTS.into(), ..Self::default() }.changed_by(texts)
-    }
-
-    fn changed_by<'a>(mut self, texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRateLimit> {
+        let mut limits = HashMap::from(DEFAULTS);
         for text in texts.into_iter().map(str::trim) {
             if text == "none" {
-                self.limits.clear();
+                limits.clear();
                 continue;
             }
             match parse(text)? {
-                (action, Some(limit)) => drop(self.limits.insert(action, limit)),
-                (action, None) => drop(self.limits.remove(&action)),
+                (action, Some(limit)) => drop(limits.insert(action, limit)),
+                (action, None) => drop(limits.remove(&action)),
             }
         }
-        Ok(self)
+        Ok(Self { limits, ..Self::default() })
     }
 
     fn of(&self, action: Scope) -> Option<RateLimit> {
@@ -239,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_read_as_it_is_written() {
-        let limits = RateLimits::parse(["publish-new=5/10m", "yank=100/1h", "publish-new=6/1m"]).unwrap();
+        let limits = RateLimits::configured(["none", "publish-new=5/10m", "yank=100/1h", "publish-new=6/1m"]).unwrap();
         assert_eq!(limits.of(Scope::PublishNew), Some(RateLimit { burst: 6, period: Duration::from_secs(60) }));
         assert_eq!(limits.of(Scope::Yank).unwrap().to_string(), "100 times in 1h");
         assert_eq!(limits.of(Scope::PublishUpdate), None);
@@ -253,7 +245,8 @@ mod tests {
             RateLimits { limits: DEFAULTS.into(), ..RateLimits::default() }
         );
         let one = RateLimits::configured(["yank=1/1h", "none", "publish-new=5/10m"]).unwrap();
-        assert_eq!(one, RateLimits::parse(["publish-new=5/10m"]).unwrap());
+        let five = RateLimit { burst: 5, period: Duration::from_secs(600) };
+        assert_eq!(one.limits, HashMap::from([(Scope::PublishNew, five)]));
         for wrong in [
             "",
             "publish-new",
@@ -264,7 +257,7 @@ mod tests {
             "read=5/1m",
             "read=unlimited",
         ] {
-            assert!(RateLimits::parse([wrong]).is_err(), "{wrong}");
+            assert!(RateLimits::configured([wrong]).is_err(), "{wrong}");
         }
     }
 }

@@ -18,7 +18,6 @@ const LAST_SECOND: i64 = 253_402_300_799;
 #[diesel(table_name = api_tokens)]
 pub struct Token {
     pub id: i32,
-    pub user_id: i32,
     pub name: String,
     pub created_at: DateTime<Utc>,
     pub last_used_at: Option<DateTime<Utc>>,

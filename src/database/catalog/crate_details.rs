@@ -17,8 +17,6 @@ pub struct CrateRow {
     /// The highest that is not yanked, or the highest of all.
     pub max_version: Option<Version>,
     pub version_count: i32,
-    /// The version that describes it.
-    pub default_version_id: Option<i32>,
     pub max_stable_version: Option<Version>,
     pub newest_version: Option<Version>,
     pub description: Option<String>,

@@ -22,8 +22,6 @@ pub struct VerifyReport {
     pub mode: String,
     /// An operator's account, or `schedule`.
     pub requested_by: String,
-    pub crates: i64,
-    pub files: i64,
     /// Those that are left after the repair, if there was one.
     pub differences: i64,
     /// The differences by kind, and the first of them.
@@ -153,10 +151,4 @@ pub fn try_lock(connection: &mut PgConnection) -> QueryResult<bool> {
         .bind::<BigInt, _>(LOCK)
         .get_result::<Taken>(connection)
         .map(|row| row.taken)
-}
-
-/// Gives that right back.
-pub fn unlock(connection: &mut PgConnection) -> QueryResult<()> {
-    use diesel::sql_types::BigInt;
-    diesel::sql_query("SELECT pg_advisory_unlock($1)").bind::<BigInt, _>(LOCK).execute(connection).map(drop)
 }

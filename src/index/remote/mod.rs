@@ -30,6 +30,7 @@ pub use fetch_requests::FetchRequests;
 
 use super::error::IndexError;
 use super::git_program::{Ended, GitProgram, run_to_its_end};
+use crate::redact;
 
 /// Seconds from a push or fetch to its end, by what was done and whether it went well.
 pub const REMOTE_SECONDS: &str = "supercargo_index_remote_seconds";
@@ -103,7 +104,7 @@ impl Remote {
 
     /// The URL as it may be shown.
     pub fn url(&self) -> String {
-        without_userinfo(&self.0.options.url)
+        redact::userinfo(&self.0.options.url)
     }
 
     /// The branch there.
@@ -206,24 +207,14 @@ impl Remote {
 
     /// One line, without what could be used to log in.
     fn without_secrets(&self, said: &str) -> String {
-        let words = said.split_whitespace().map(without_userinfo).collect::<Vec<_>>().join(" ");
-        self.0.options.credentials.strike_out(words)
+        let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.0.options.credentials.strike_out(redact::userinfo(&line))
     }
 }
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote").field("url", &self.url()).field("branch", &self.branch()).finish_non_exhaustive()
-    }
-}
-
-/// A URL without the user and password in it; anything else stays as it is.
-pub(super) fn without_userinfo(text: &str) -> String {
-    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{before}://{}", &rest[at + 1..]),
-        None => text.to_owned(),
     }
 }
 
@@ -234,16 +225,4 @@ fn quoted(path: &std::path::Path) -> Result<String, IndexError> {
         reason: "its name is not UTF-8".to_owned(),
     })?;
     Ok(format!("'{}'", text.replace('\'', "'\\''")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shown_of_a_url_has_no_user() {
-        assert_eq!(without_userinfo("fatal:https://me:p@ss@host:1/i@x'"), "fatal:https://host:1/i@x'");
-        assert_eq!(without_userinfo("https://host/a@b"), "https://host/a@b");
-        assert_eq!(without_userinfo("git@host:i"), "git@host:i");
-    }
 }

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use nix::unistd::{Uid, User};
 
-use super::EmbeddedError;
 use super::account::Account;
+use super::error::EmbeddedError;
 use super::settings::SUPERUSER;
 
 /// The first line of both files.

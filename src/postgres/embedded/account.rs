@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, User};
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 use super::existing::ExistingCluster;
 
 /// Tried in this order when root names nobody.

@@ -11,15 +11,17 @@ use nix::sys::signal::Signal;
 
 use super::account::Account;
 use super::binaries::Binaries;
+use super::error::EmbeddedError;
 use super::settings::SUPERUSER;
-use super::{EmbeddedError, child, cluster_dir, deadline};
+use super::{child, deadline};
 
 /// How long an `initdb` whose owner was killed may still add files to what is being removed.
 const DYING_LIMIT: Duration = Duration::from_secs(5);
 
-/// Makes the cluster in `data_dir`.
+/// Creates `cluster`, a directory in `data_dir`.
 pub(super) fn create(
     data_dir: &Path,
+    cluster: &Path,
     binaries: &Binaries,
     account: Option<&Account>,
     throwaway: bool,
@@ -38,8 +40,7 @@ pub(super) fn create(
         remove(&unfinished)?;
         return Err(error);
     }
-    let cluster = cluster_dir(data_dir);
-    fs::rename(&unfinished, &cluster).map_err(|reason| EmbeddedError::directory("create", &cluster, reason))?;
+    fs::rename(&unfinished, cluster).map_err(|reason| EmbeddedError::directory("create", cluster, reason))?;
     File::open(data_dir)
         .and_then(|directory| directory.sync_all())
         .map_err(|reason| EmbeddedError::directory("flush", data_dir, reason))

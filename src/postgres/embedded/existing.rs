@@ -7,8 +7,8 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
-use super::EmbeddedError;
-use super::binaries::leading_number;
+use super::error::EmbeddedError;
+use crate::postgres::installations::leading_number;
 
 /// What is known of a cluster before it is started.
 #[derive(Debug)]

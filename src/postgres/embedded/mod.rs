@@ -25,7 +25,7 @@
 
 mod access;
 mod account;
-pub(super) mod binaries;
+mod binaries;
 mod child;
 mod creation;
 mod deadline;
@@ -107,7 +107,7 @@ impl Cluster {
             account.check_passage(&data_dir)?;
         }
         if existing.is_none() {
-            creation::create(&data_dir, &binaries, account.as_ref(), options.throwaway)?;
+            creation::create(&data_dir, &cluster, &binaries, account.as_ref(), options.throwaway)?;
         }
         access::write(&cluster, account.as_ref(), existing.is_none())?;
         let socket = Socket::of(&cluster)?;

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 
-use super::{EmbeddedError, socket};
+use super::error::EmbeddedError;
+use super::socket;
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

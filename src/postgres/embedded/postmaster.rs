@@ -10,10 +10,11 @@ use nix::unistd::Pid;
 
 use super::account::Account;
 use super::binaries::Binaries;
+use super::error::EmbeddedError;
 use super::pid_file::{PidFile, Status};
 use super::server_log::ServerLog;
 use super::stop_request::StopRequest;
-use super::{EmbeddedError, child, deadline, predecessor, settings};
+use super::{child, deadline, predecessor, settings};
 
 /// How long a server may recover from a crash before it accepts connections.
 const START_LIMIT: Duration = Duration::from_secs(300);

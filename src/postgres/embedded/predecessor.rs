@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 
+use super::deadline;
+use super::error::EmbeddedError;
 use super::pid_file::PidFile;
-use super::{EmbeddedError, deadline};
 
 /// What is done about a server that should end, and how long it then has for it. The first step only waits, because
 /// the kernel told it already when its owner died.

@@ -2,7 +2,7 @@
 
 use diesel::{Connection, PgConnection, RunQueryDsl};
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 use super::server_log::ServerLog;
 use super::socket::Socket;
 

@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 
 /// Bytes after which a start begins a new file.
 const ROTATE_AT: u64 = 16 * 1024 * 1024;

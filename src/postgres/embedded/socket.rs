@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 use super::settings::{PORT, SUPERUSER};
 
 /// Bytes of path in a unix socket's address, without the closing zero (`sun_path` in unix(7)).

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 use super::postmaster::{Launch, Postmaster};
 use super::stop_request::StopRequest;
 

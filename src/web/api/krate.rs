@@ -7,8 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::versions::by_number;
 use super::{ApiPath, crate_name, shown_crate};
-use crate::database::catalog::version_details::{self, Features};
 use crate::database::catalog::topics::{self, Kind};
+use crate::database::catalog::version_details::{self, Features};
 use crate::web::extract::path::CratePath;
 use crate::web::extract::query::{QueryParameters, refused};
 use crate::web::views::{CategoryView, CrateView, Errors, KeywordView, VersionView};

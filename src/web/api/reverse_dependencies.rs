@@ -8,8 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{ApiPath, crate_name, shown_crate};
-use crate::database::catalog::dependencies;
 use crate::database::catalog::crate_details;
+use crate::database::catalog::dependencies;
 use crate::database::catalog::version_details::{self, Features};
 use crate::database::search::Page;
 use crate::web::extract::path::CratePath;

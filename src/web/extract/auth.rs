@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::database::access::caller::{Caller, Line};
 use crate::database::access::authentication::{self, Authentication};
+use crate::database::access::caller::{Caller, Line};
 use crate::web::{ApiError, App, ClientAddress, RequestId};
 
 /// The longest token worth a look.

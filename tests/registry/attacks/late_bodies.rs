@@ -334,7 +334,9 @@ fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it_and_for_no_
     let admission = Admission::default();
     type Take = fn(&mut PgConnection, &Caller, i32);
     let ways: [(&str, Take); 3] = [
-        ("revoked", |connection, caller, _| drop(revocation::revoke(connection, caller.token.id, None).unwrap().unwrap())),
+        ("revoked", |connection, caller, _| {
+            drop(revocation::revoke(connection, caller.token.id, None).unwrap().unwrap())
+        }),
         ("demoted", |connection, caller, _| assert!(users::set_admin(connection, caller.user.id, false).unwrap())),
         ("no-member", |connection, caller, team| {
             assert!(teams::remove_member(connection, team, caller.user.id).unwrap())
