@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Debian's and the PostgreSQL project's own packages: the directory above the versions, what stands before the
-/// version number in a name, and the way from there to the programs.
+/// The directories of Debian's and of the PostgreSQL project's packages: the directory above the versions, the prefix of
+/// the version in a name, and the path from there to the programs.
 const INSTALLED: [(&str, &str, &str); 2] = [("/usr/lib/postgresql", "", "bin"), ("/usr", "pgsql-", "bin")];
 
-/// Directories that may hold PostgreSQL's programs, and how that is told.
+/// Directories that may hold PostgreSQL's programs, and the same as patterns for a message.
 pub(super) fn candidates(given: Option<&Path>) -> (Vec<PathBuf>, Vec<String>) {
     match given {
         Some(directory) => (vec![directory.to_owned()], vec![directory.display().to_string()]),
@@ -20,25 +20,25 @@ pub(super) fn candidates(given: Option<&Path>) -> (Vec<PathBuf>, Vec<String>) {
     }
 }
 
-/// The major version that a program of PostgreSQL says it is of.
+/// The major version of a program of PostgreSQL.
 pub(super) fn version_of(program: &Path) -> Option<u32> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
     major_version(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// The first number of `postgres (PostgreSQL) 15.18 (Debian …)`, `… 18beta1` and the like.
-pub(super) fn major_version(said: &str) -> Option<u32> {
-    leading_number(said.split_once("(PostgreSQL) ")?.1)
+/// The first number of a version line such as `postgres (PostgreSQL) 15.18 (Debian …)` or `… 18beta1`.
+pub(super) fn major_version(printed: &str) -> Option<u32> {
+    leading_number(printed.split_once("(PostgreSQL) ")?.1)
 }
 
-/// The number a text begins with: the major version in `PG_VERSION`, in a directory's name and in a program's output.
+/// The number at the beginning of a text: the major version in `PG_VERSION`, in a directory's name and in a program's output.
 pub(super) fn leading_number(text: &str) -> Option<u32> {
     let digits = text.split(|character: char| !character.is_ascii_digit()).next()?;
     digits.parse().ok()
 }
 
-/// The directory of the `postgres` that a shell would run. The shell is asked because PATH is its business; links are
-/// followed because a link to `postgres` often stands without its siblings.
+/// The directory of the `postgres` that a shell would run. The shell does the search, because it interprets PATH. Links are
+/// followed, because a directory with a link to `postgres` often lacks the other programs.
 fn on_path() -> Option<PathBuf> {
     let output = Command::new("/bin/sh").args(["-c", "command -v postgres"]).stdin(Stdio::null()).output().ok()?;
     let found = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());

@@ -2,8 +2,8 @@
 
 use crate::redact;
 
-/// Bounds on how long a connection may be silent before it counts as gone: without them a server that lost its power
-/// is waited for until the system gives up, which takes hours. In seconds, `tcp_user_timeout` in milliseconds.
+/// Timeouts after which a silent connection counts as broken. Without them, a wait for a server that lost its power ends
+/// with the system's timeouts, after hours. In seconds; `tcp_user_timeout` in milliseconds.
 const DEFAULTS: [(&str, &str); 5] = [
     ("connect_timeout", "10"),
     ("keepalives_idle", "5"),
@@ -12,7 +12,7 @@ const DEFAULTS: [(&str, &str); 5] = [
     ("tcp_user_timeout", "10000"),
 ];
 
-/// The URL, or keyword string, with time-outs. What it says itself stands later, and so wins.
+/// Adds timeouts to a URL or keyword string. Its own values come later and have precedence.
 pub fn with_timeouts(url: &str) -> String {
     if !is_url(url) {
         let defaults = DEFAULTS.map(|(name, value)| format!("{name}={value} "));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn time_outs_stand_before_what_the_url_says() {
+    fn timeouts_come_before_the_values_of_the_url() {
         let defaults =
             "connect_timeout=10&keepalives_idle=5&keepalives_interval=2&keepalives_count=3&tcp_user_timeout=10000";
         assert_eq!(with_timeouts("postgresql://u@h/db"), format!("postgresql://u@h/db?{defaults}"));

@@ -14,7 +14,7 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    /// The programs for a cluster of the version `wanted`, or the first that are found for a new one.
+    /// Finds the programs of the version `wanted`, or the first ones for a new cluster.
     pub(super) fn find(given: Option<&Path>, wanted: Option<u32>, cluster: &Path) -> Result<Binaries, EmbeddedError> {
         let (candidates, searched) = candidates(given);
         let mut other = None;
@@ -49,7 +49,7 @@ impl Binaries {
         self.directory.join("postgres")
     }
 
-    /// `None` when one of the programs isn't there.
+    /// The programs in a directory; `None` when one of them is missing.
     fn in_directory(directory: PathBuf) -> Result<Option<Binaries>, EmbeddedError> {
         let postgres = directory.join("postgres");
         if !postgres.is_file() || !directory.join("initdb").is_file() {
@@ -61,9 +61,9 @@ impl Binaries {
             .stdin(Stdio::null())
             .output()
             .map_err(|error| broken(error.to_string()))?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let major =
-            major_version(&said).ok_or_else(|| broken(format!("it doesn't tell its version but {:?}", said.trim())))?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let major = major_version(&printed)
+            .ok_or_else(|| broken(format!("it printed {:?} instead of its version", printed.trim())))?;
         Ok(Some(Binaries { directory, major }))
     }
 }

@@ -1,5 +1,5 @@
-//! Making the cluster, once. `initdb` writes a thousand files in a second and can be killed between any two of them;
-//! therefore it works in `postgres.new`, and the cluster appears under its name by one rename when it is complete.
+//! Creation of the cluster. `initdb` writes a thousand files and can be killed between any two of them. Therefore it works
+//! in `postgres.new`, which is renamed when it is complete.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -15,7 +15,7 @@ use super::error::EmbeddedError;
 use super::settings::SUPERUSER;
 use super::{child, deadline};
 
-/// How long an `initdb` whose owner was killed may still add files to what is being removed.
+/// The time in which an `initdb` whose owner was killed may still add files to the directory that is removed.
 const DYING_LIMIT: Duration = Duration::from_secs(5);
 
 /// Creates `cluster`, a directory in `data_dir`.
@@ -46,8 +46,8 @@ pub(super) fn create(
         .map_err(|reason| EmbeddedError::directory("flush", data_dir, reason))
 }
 
-/// The C locale sorts by bytes, and so never changes its order with an update of the C library, which would spoil
-/// every index of text.
+/// Runs `initdb` with the C locale, which sorts by bytes. The order of other locales can change with an update of the C
+/// library, which corrupts every index of text.
 fn run_initdb(
     directory: &Path,
     binaries: &Binaries,
@@ -68,16 +68,16 @@ fn run_initdb(
     if output.status.success() {
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].concat();
+    let printed = [output.stdout, output.stderr].concat();
     Err(EmbeddedError::Initdb {
         directory: directory.to_owned(),
         status: output.status,
-        output: String::from_utf8_lossy(&said).trim_end().to_owned(),
+        output: String::from_utf8_lossy(&printed).trim_end().to_owned(),
     })
 }
 
-/// Removes what an interrupted creation left. Its `initdb` may be dying only now and add a file to a directory that
-/// was just emptied, which is tried again.
+/// Removes the directory of an interrupted creation. Its `initdb` may still run and add a file to a directory that was just
+/// emptied; then the removal is retried.
 fn remove(unfinished: &Path) -> Result<(), EmbeddedError> {
     let mut failure = None;
     let removed = deadline::until(DYING_LIMIT, || match fs::remove_dir_all(unfinished) {

@@ -10,16 +10,16 @@ use nix::unistd::Uid;
 use super::error::EmbeddedError;
 use crate::postgres::installations::leading_number;
 
-/// What is known of a cluster before it is started.
+/// The properties of a cluster that are read before its start.
 #[derive(Debug)]
 pub(super) struct ExistingCluster {
-    /// The major version of PostgreSQL that made it.
+    /// The major version of PostgreSQL that created it.
     pub(super) major: u32,
-    /// The only user PostgreSQL lets run it.
+    /// The only user as whom PostgreSQL runs it.
     pub(super) owner: Uid,
 }
 
-/// The cluster in this directory; `None` when there is nothing, or nothing in it.
+/// The cluster in this directory; `None` when the directory does not exist or is empty.
 pub(super) fn find(cluster: &Path) -> Result<Option<ExistingCluster>, EmbeddedError> {
     let unreadable = |reason| EmbeddedError::directory("read", cluster, reason);
     let owner = match fs::metadata(cluster) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-/// Set once, when the server is to be stopped.
+/// A request that is made once and never withdrawn.
 #[derive(Debug, Default)]
 pub(super) struct StopRequest {
     requested: Mutex<bool>,
@@ -21,7 +21,7 @@ impl StopRequest {
         *self.requested.lock()
     }
 
-    /// Waits for a request, at most for `limit`; true when there is one.
+    /// Waits for a request, at most `limit`; true when there is one.
     pub(super) fn wait(&self, limit: Duration) -> bool {
         let mut requested = self.requested.lock();
         self.changed.wait_while_for(&mut requested, |requested| !*requested, limit);

@@ -1,5 +1,5 @@
-//! The thread that owns the server. It forks it, and stays until the server has ended, because the kernel sends the
-//! parent-death signal when the forking thread ends. It starts a server that died again, with growing pauses.
+//! The thread that owns the server. It forks the server and lives until the server has ended, because the kernel sends the
+//! parent-death signal when the forking thread ends. It restarts a server that exits unexpectedly, with growing pauses.
 
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -11,27 +11,26 @@ use super::error::EmbeddedError;
 use super::postmaster::{Launch, Postmaster};
 use super::stop_request::StopRequest;
 
-/// The pause before a dead server is started again: at first, at most, and how long it must have run for the next
-/// pause to be the first again.
+/// The pause before a restart: the first, the longest, and the uptime after which the next pause is the first again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const STEADY_AFTER: Duration = Duration::from_secs(60);
 
-/// The handle of the thread. Dropping it stops the server.
+/// A handle to the thread. Dropping it stops the server.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     stop: Arc<StopRequest>,
     thread: Option<JoinHandle<Result<(), EmbeddedError>>>,
 }
 
-/// The next pause before a start.
+/// The pauses before restarts.
 #[derive(Debug)]
 struct Pauses {
     next: Duration,
 }
 
 impl Supervisor {
-    /// Returns when the server accepts connections.
+    /// Starts the thread and waits until the server accepts connections.
     pub(super) fn start(launch: Launch) -> Result<Supervisor, EmbeddedError> {
         let stop = Arc::new(StopRequest::default());
         let (sender, started) = mpsc::channel();
@@ -45,12 +44,12 @@ impl Supervisor {
         let mut supervisor = Supervisor { stop, thread: Some(thread) };
         match started.recv() {
             Ok(()) => Ok(supervisor),
-            // Only a thread that gave up says nothing; its result tells why.
+            // The thread ended without sending; its result is the error.
             Err(_) => supervisor.stop().map(|()| supervisor),
         }
     }
 
-    /// Stops the server and waits for its end.
+    /// Requests a stop and waits for the server's end.
     pub(super) fn stop(&mut self) -> Result<(), EmbeddedError> {
         self.stop.request();
         match self.thread.take().map(JoinHandle::join) {
@@ -83,7 +82,7 @@ impl Pauses {
 
 fn supervise(launch: &Launch, stop: &StopRequest, started: &Sender<()>) -> Result<(), EmbeddedError> {
     let mut postmaster = launch.start(stop)?;
-    // The receiver waits until it gets this.
+    // It fails only if the receiver is gone.
     let _ = started.send(());
     let mut pauses = Pauses { next: FIRST_PAUSE };
     let mut since = Instant::now();
@@ -98,7 +97,7 @@ fn supervise(launch: &Launch, stop: &StopRequest, started: &Sender<()>) -> Resul
     postmaster.stop()
 }
 
-/// Tries until the server runs; `None` when a stop is requested meanwhile.
+/// Retries until the server runs; `None` when a stop is requested.
 fn start_again<'launch>(
     launch: &'launch Launch,
     stop: &StopRequest,
@@ -113,7 +112,7 @@ fn start_again<'launch>(
         ran = Duration::ZERO;
         match launch.start(stop) {
             Ok(postmaster) => {
-                tracing::info!("PostgreSQL runs again");
+                tracing::info!("PostgreSQL is running again");
                 return Some(postmaster);
             }
             Err(error) => tracing::error!("{error}"),
@@ -123,7 +122,7 @@ fn start_again<'launch>(
 
 fn report_end(postmaster: &Postmaster<'_>, status: ExitStatus, launch: &Launch) {
     tracing::error!(
-        "PostgreSQL ended unexpectedly ({status}) and is started again. Its log {} ends with:\n{}",
+        "PostgreSQL exited unexpectedly ({status}) and is restarted. The end of its log {}:\n{}",
         launch.log_path().display(),
         postmaster.tail()
     );
@@ -134,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_to_half_a_minute_and_begin_anew_after_a_steady_run() {
+    fn pauses_double_to_half_a_minute_and_restart_after_a_long_uptime() {
         let mut pauses = Pauses { next: FIRST_PAUSE };
         let seconds: Vec<u64> = (0..7).map(|_| pauses.after_running(Duration::ZERO).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
