@@ -25,8 +25,8 @@ pub fn has_password(url: &str) -> bool {
 
 /// The user name and password, up to and including the `@`, of a URL that is given without its scheme.
 ///
-/// They end before the path. A password that holds a `/`, `?` or `#` is a mistake, since it has to be percent-encoded, but
-/// must not be shown either: what stands where host and port should be is then no host with a number for its port.
+/// They end before the path. A password that holds a `/`, `?` or `#` is a mistake, since it has to be percent-encoded,
+/// but must not be shown either: what stands where host and port should be is then no host with a number for its port.
 fn userinfo_of(after_scheme: &str) -> &str {
     let url = after_scheme.split(char::is_whitespace).next().unwrap_or_default();
     let authority = url.split(['/', '?', '#']).next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Column types for values of `package`. Values are checked before they are written; a stored value that cannot be parsed
-//! is an error of the query, not a panic.
+//! Column types for values of `package`. Values are checked before they are written; a stored value that cannot be
+//! parsed is an error of the query, not a panic.
 
 use std::fmt;
 
@@ -48,7 +48,7 @@ impl FromSql<Binary, Pg> for Checksum {
     }
 }
 
-/// Several texts in one column, each of which is a value of its own kind.
+/// A column of texts that are parsed into values.
 #[derive(Clone, Debug, PartialEq, Eq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Array<Text>)]
 pub struct TextArray<T>(pub Vec<T>);

@@ -1,7 +1,7 @@
 //! PostgreSQL's programs for dumps, `pg_dump` and `pg_restore`, for any database.
 //!
-//! They get the database's address in environment variables, because every user of the machine can read a command line and
-//! a URL may hold a password. They inherit nothing else of this process's environment.
+//! They get the database's address in environment variables, because every user of the machine can read a command line
+//! and a URL may hold a password. They inherit nothing else of this process's environment.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;

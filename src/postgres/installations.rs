@@ -1,12 +1,13 @@
-//! Where PostgreSQL's programs are installed. Distributions keep several major versions side by side, mostly outside PATH.
+//! Where PostgreSQL's programs are installed. Distributions keep several major versions side by side, mostly outside
+//! PATH.
 
 use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The directories of Debian's and of the PostgreSQL project's packages: the directory above the versions, the prefix of
-/// the version in a name, and the path from there to the programs.
+/// The directories of Debian's and of the PostgreSQL project's packages: the directory above the versions, the prefix
+/// of the version in a name, and the path from there to the programs.
 const INSTALLED: [(&str, &str, &str); 2] = [("/usr/lib/postgresql", "", "bin"), ("/usr", "pgsql-", "bin")];
 
 /// Directories that may hold PostgreSQL's programs, and the same as patterns for a message.
@@ -31,14 +32,15 @@ pub(super) fn major_version(printed: &str) -> Option<u32> {
     leading_number(printed.split_once("(PostgreSQL) ")?.1)
 }
 
-/// The number at the beginning of a text: the major version in `PG_VERSION`, in a directory's name and in a program's output.
+/// The number at the beginning of a text: the major version in `PG_VERSION`, in a directory's name and in a program's
+/// output.
 pub(super) fn leading_number(text: &str) -> Option<u32> {
     let digits = text.split(|character: char| !character.is_ascii_digit()).next()?;
     digits.parse().ok()
 }
 
-/// The directory of the `postgres` that a shell would run. The shell does the search, because it interprets PATH. Links are
-/// followed, because a directory with a link to `postgres` often lacks the other programs.
+/// The directory of the `postgres` that a shell would run. The shell does the search, because it interprets PATH. Links
+/// are followed, because a directory with a link to `postgres` often lacks the other programs.
 fn on_path() -> Option<PathBuf> {
     let output = Command::new("/bin/sh").args(["-c", "command -v postgres"]).stdin(Stdio::null()).output().ok()?;
     let found = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());

@@ -2,8 +2,8 @@
 
 use crate::redact;
 
-/// Timeouts after which a silent connection counts as broken. Without them, a wait for a server that lost its power ends
-/// with the system's timeouts, after hours. In seconds; `tcp_user_timeout` in milliseconds.
+/// Timeouts after which a silent connection counts as broken. Without them, a wait for a server that lost its power
+/// ends with the system's timeouts, after hours. In seconds; `tcp_user_timeout` in milliseconds.
 const DEFAULTS: [(&str, &str); 5] = [
     ("connect_timeout", "10"),
     ("keepalives_idle", "5"),

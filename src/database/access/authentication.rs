@@ -12,16 +12,16 @@ use crate::database::schema::{api_tokens, users};
 /// The shortest time between two updates of a token's last use, so that most requests only read.
 const NOTE_USE_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 
-/// What a token turned out to be.
+/// The result of an authentication.
 #[derive(Clone, Debug)]
 pub enum Authentication {
     Known(User, Token),
-    /// Never made, or revoked.
+    /// No such token, or a revoked one.
     Unknown,
     Expired(Token),
 }
 
-/// Whose token this is.
+/// Finds the user of a token.
 pub fn authenticate(connection: &mut PgConnection, plain: &str) -> QueryResult<Authentication> {
     let digest = digest(plain);
     let found: Option<(User, Token, Vec<u8>)> = api_tokens::table
@@ -30,8 +30,7 @@ pub fn authenticate(connection: &mut PgConnection, plain: &str) -> QueryResult<A
         .select((User::as_select(), Token::as_select(), api_tokens::token_sha256))
         .first(connection)
         .optional()?;
-    // The index lookup compares digests, whose bytes tell nothing about the token's; the answer itself is compared in
-    // constant time.
+    // The index lookup compares digests, which reveal nothing about the token. The result is compared in constant time.
     let Some((user, token, _)) = found.filter(|(_, _, stored)| bool::from(stored.ct_eq(&digest))) else {
         return Ok(Authentication::Unknown);
     };
@@ -44,7 +43,8 @@ pub fn authenticate(connection: &mut PgConnection, plain: &str) -> QueryResult<A
     Ok(Authentication::Known(user, token))
 }
 
-/// Of many requests that arrive with one token at once, one writes, and none waits for a change that has the row locked.
+/// Updates the time of the token's last use. Of concurrent requests with one token one writes, and none waits for a
+/// transaction that holds the row's lock.
 fn note_use(connection: &mut PgConnection, token: &Token) -> QueryResult<()> {
     let now = Utc::now();
     if token.last_used_at.is_none_or(|last| now - last > NOTE_USE_EVERY) {

@@ -5,14 +5,13 @@ use std::str::FromStr;
 
 use crate::package::CrateName;
 
-/// Names of crates: one name, or all that begin with what stands before a `*`. Spelling doesn't count, as it doesn't for
-/// names.
+/// A crate name, or a prefix followed by `*`. Case, `-` and `_` are not distinguished, as in crate names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CratePattern(String);
 
-/// The text is not a pattern.
+/// The text is not a crate pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no pattern for names of crates: write a name, the beginning of names with `*` at its end, or `*`")]
+#[error("{0:?} is not a crate pattern: use a crate name, a prefix followed by `*`, or `*`")]
 pub struct InvalidPattern(pub String);
 
 impl CratePattern {
@@ -37,7 +36,7 @@ impl FromStr for CratePattern {
     fn from_str(text: &str) -> Result<Self, InvalidPattern> {
         let name = match text.strip_suffix('*') {
             Some("") => return Ok(Self(text.to_owned())),
-            // What begins a name is a name, but for its length.
+            // A prefix follows the rules of names.
             Some(beginning) => beginning,
             None => text,
         };
@@ -54,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_a_name_a_beginning_or_everything_whatever_the_spelling() {
+    fn a_pattern_is_a_name_a_prefix_or_everything_in_any_spelling() {
         assert!(matches("foo-bar", "Foo_Bar"));
         assert!(!matches("foo", "foo-bar"));
         assert!(matches("Foo-*", "foo_bar") && matches("foo-*", "foo-"));
@@ -63,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_beginning_of_a_name_is_no_pattern() {
+    fn a_text_that_begins_no_name_is_not_a_pattern() {
         for wrong in ["", "**", "*a", "a*b", "a*b*", "1*", "a b*", "ä*", "-*"] {
             assert!(wrong.parse::<CratePattern>().is_err(), "{wrong}");
         }

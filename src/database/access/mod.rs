@@ -1,4 +1,4 @@
-//! Users and what they may do: tokens, scopes, teams, rate limits, and the audit log.
+//! Users and their rights: tokens, scopes, teams, rate limits, and the audit log.
 
 pub mod audit;
 pub mod authentication;

@@ -24,51 +24,49 @@ pub const MAX_TOKENS: i64 = 500;
 /// The last year in which a token may end: RFC 3339 has years of four digits.
 const LAST_YEAR: i32 = 9999;
 
-/// A token in clear, which exists only at the moment of its creation.
+/// A token in plain text, which exists only when it is created.
 pub struct PlainToken(String);
 
 impl PlainToken {
-    /// Draws a token from the system's randomness.
+    /// Generates a token from the system's random numbers.
     fn random() -> Result<Self, rand::rngs::SysError> {
         let mut bytes = [0; ENTROPY];
         rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
         Ok(Self(bytes.iter().fold(PREFIX.to_owned(), |token, byte| token + &format!("{byte:02x}"))))
     }
 
-    /// The text to hand out once.
+    /// The text, which is shown to its user once.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// A token about to be made.
+/// A token to create.
 #[derive(Clone, Debug, Default)]
 pub struct NewToken {
-    /// What its owner calls it.
+    /// The name that its user gives it.
     pub name: String,
     pub scopes: Option<Vec<Scope>>,
     pub crate_patterns: Option<Vec<CratePattern>>,
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Why a token could not be created.
+/// Why a token cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateTokenError {
-    #[error("the system gives no randomness")]
+    #[error("the system returned no random numbers")]
     Randomness(#[from] rand::rngs::SysError),
-    #[error("{0:?} can't be a token's name: give it 1 to {MAX_NAME} characters")]
+    #[error("{0:?} is not a valid token name: use 1 to {MAX_NAME} characters")]
     Name(String),
-    #[error("{0:?} can't be a token's name: it contains {1}; remove it")]
+    #[error("{0:?} is not a valid token name, since it contains {1}: remove it")]
     Character(String, HiddenCharacter),
-    #[error("an empty list of {0} would make a token that is good for nothing: leave it out for no restriction")]
+    #[error("a token with an empty list of {0} could do nothing: leave the list out for no restriction")]
     Nothing(&'static str),
-    #[error("a token that ends on {0} would be over already: give a time in the future")]
+    #[error("the token would already be expired on {0}: choose a time in the future")]
     Over(DateTime<Utc>),
-    #[error(
-        "a token cannot end in the year {0}: give an end before the year 10000, or none for a token that does not end"
-    )]
+    #[error("a token cannot expire in the year {0}: choose a year up to {LAST_YEAR}, or no expiry")]
     TooFar(i32),
-    #[error("this user has {MAX_TOKENS} tokens already: revoke some that are no longer used")]
+    #[error("this user already has {MAX_TOKENS} valid tokens: revoke unused ones")]
     TooMany,
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
@@ -105,7 +103,7 @@ impl NewToken {
         connection.transaction(|connection| self.insert(connection, user, None))
     }
 
-    /// Creates the token for the user of another token, in the transaction that confirmed that one.
+    /// Creates the token for the user of another token, in the transaction that confirmed the other token.
     pub fn create_by(
         self,
         connection: &mut PgConnection,
@@ -115,7 +113,8 @@ impl NewToken {
         self.insert(connection, maker.user.id, Some(maker.token.id))
     }
 
-    /// Counts under the lock of the user's row, so that requests that arrive at once count each other.
+    /// Counts the user's tokens under the lock of the user's rights, so that concurrent requests count each other's
+    /// tokens.
     fn insert(
         self,
         connection: &mut PgConnection,

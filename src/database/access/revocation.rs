@@ -12,14 +12,14 @@ use crate::database::schema::api_tokens;
 /// Tokens that were revoked together.
 #[derive(Clone, Debug)]
 pub struct Revoked {
-    /// The oldest one first.
+    /// The revoked tokens, the oldest first.
     pub tokens: Vec<Token>,
-    /// Tokens that were made with these, directly or not, and that are still valid.
+    /// Valid tokens that were created with the revoked ones, directly or indirectly.
     pub valid_descendants: Vec<Token>,
 }
 
 impl Revoked {
-    /// Writes an entry of the log for each token; `id` is the one that was named.
+    /// Writes an audit entry for each token; `id` is the token that the request named.
     pub fn record(&self, connection: &mut PgConnection, id: i32, actor: &Actor) -> QueryResult<()> {
         for token in &self.tokens {
             let mut detail = token.describe();
@@ -32,14 +32,13 @@ impl Revoked {
     }
 }
 
-/// Revokes a token at once; None if there is none with that id, of that user if one is given, or if it was revoked before.
-/// Waits for changes that its user has begun.
+/// Revokes a token; None if no token has this id (of this user, if one is given), or if it was already revoked. Waits
+/// for changes that the token's user has begun.
 pub fn revoke(connection: &mut PgConnection, id: i32, of: Option<i32>) -> QueryResult<Option<Revoked>> {
     revoke_some(connection, id, of, |token| token.id == id)
 }
 
-/// Revokes a token, if that was not done before, and all that were made with it, directly or not. None if nothing is left to
-/// revoke.
+/// Revokes a token and all tokens that were created with it, directly or indirectly; None if all were already revoked.
 pub fn revoke_with_descendants(
     connection: &mut PgConnection,
     id: i32,
@@ -70,14 +69,15 @@ fn revoke_some(
     })
 }
 
-/// A token and all that were made with it, also by way of tokens that were revoked since.
+/// A token and all tokens that were created with it, also through tokens that were revoked since.
 fn family(connection: &mut PgConnection, id: i32) -> QueryResult<Vec<Token>> {
     #[derive(QueryableByName)]
     struct Member {
         #[diesel(sql_type = Integer)]
         id: i32,
     }
-    // A program from before this column can have made tokens since the migration, during an upgrade or after a rollback.
+    // A version of the program from before this column can have created tokens after the migration, during an upgrade
+    // or after a rollback.
     diesel::sql_query(
         "UPDATE api_tokens SET created_by_token = maker.id
          FROM audit_log JOIN api_tokens AS maker ON maker.id = audit_log.token_id

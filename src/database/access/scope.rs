@@ -3,19 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// An action that a token can be restricted to. Every token may also read, since cargo reads the index before it does
-/// anything else.
+/// An action that a token can be restricted to. Every token can also read, because cargo reads the index before every
+/// change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// The first version of a crate that does not exist yet.
+    /// Publish the first version of a new crate.
     PublishNew,
-    /// Another version of a crate.
+    /// Publish a further version of a crate.
     PublishUpdate,
     /// Yank and unyank.
     Yank,
     /// Add and remove owners.
     ChangeOwners,
-    /// Nothing but reading.
+    /// Only read.
     Read,
 }
 
@@ -39,9 +39,9 @@ impl fmt::Display for Scope {
     }
 }
 
-/// There is no such scope.
+/// The text is not a scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a scope: there are publish-new, publish-update, yank, change-owners and read")]
+#[error("{0:?} is not a scope: use publish-new, publish-update, yank, change-owners or read")]
 pub struct UnknownScope(pub String);
 
 impl FromStr for Scope {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_is_read_by_its_name() {
+    fn a_scope_is_parsed_by_its_name() {
         for scope in Scope::ALL {
             assert_eq!(scope.to_string().parse(), Ok(scope));
         }

@@ -13,7 +13,7 @@ use crate::database::types::TextArray;
 /// The latest end of a token, the last second of the year 9999: RFC 3339 has years of four digits.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// What is known of a token besides itself.
+/// The properties of a token, without the token itself.
 #[derive(Queryable, Selectable, Clone, Debug)]
 #[diesel(table_name = api_tokens)]
 pub struct Token {
@@ -22,17 +22,17 @@ pub struct Token {
     pub created_at: DateTime<Utc>,
     pub last_used_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
-    /// What it is good for; None: for everything.
+    /// The actions it is restricted to; None for all.
     pub scopes: Option<TextArray<Scope>>,
-    /// The crates it is good for; None: for all.
+    /// The crates it is restricted to; None for all.
     pub crate_patterns: Option<TextArray<CratePattern>>,
-    /// When it ends; None: never.
+    /// The time at which it expires; None for never.
     pub expires_at: Option<DateTime<Utc>>,
-    /// The token that made it; None: an operator did.
+    /// The token with which it was created; None if an operator created it.
     pub created_by_token: Option<i32>,
 }
 
-/// Whether a token is good for anything.
+/// Whether a token is valid, and why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {
     Valid,
@@ -51,7 +51,7 @@ impl TokenState {
 }
 
 impl Token {
-    /// What the audit log keeps of a token besides its name.
+    /// The details of a token for the audit log, without its name.
     pub fn describe(&self) -> serde_json::Value {
         serde_json::json!({
             "token_id": self.id,
@@ -62,7 +62,7 @@ impl Token {
         })
     }
 
-    /// When it ends, as a date that RFC 3339 has: an older version of the program took others.
+    /// The time at which it expires, cut to a date that RFC 3339 can express: older versions accepted later ones.
     pub fn end(&self) -> Option<DateTime<Utc>> {
         self.expires_at.map(|end| DateTime::from_timestamp(LAST_SECOND, 0).map_or(end, |last| end.min(last)))
     }
@@ -76,7 +76,7 @@ impl Token {
     }
 }
 
-/// Tokens of one user, or of all, with their owners' logins, oldest first.
+/// The tokens of one user, or of all, with their users' logins, the oldest first.
 pub fn list(connection: &mut PgConnection, user: Option<i32>) -> QueryResult<Vec<(Token, String)>> {
     let mut query = api_tokens::table
         .inner_join(users::table)
@@ -89,7 +89,7 @@ pub fn list(connection: &mut PgConnection, user: Option<i32>) -> QueryResult<Vec
     query.load(connection)
 }
 
-/// What is stored of a token, and what it is looked up by.
+/// The SHA-256 of a token, which is stored and looked up.
 pub(super) fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }

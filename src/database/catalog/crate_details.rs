@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use crate::database::schema::{crate_downloads, crates, versions};
 use crate::package::{CrateName, Version};
 
-/// A crate of which the index shows a version.
+/// A crate with a version in the index.
 #[derive(Queryable, Selectable, Clone, Debug)]
 #[diesel(table_name = crates)]
 pub struct CrateRow {
@@ -14,7 +14,7 @@ pub struct CrateRow {
     pub name: CrateName,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// The highest that is not yanked, or the highest of all.
+    /// The highest version that is not yanked, or the highest of all.
     pub max_version: Option<Version>,
     pub version_count: i32,
     pub max_stable_version: Option<Version>,
@@ -25,11 +25,11 @@ pub struct CrateRow {
     pub repository: Option<String>,
     pub keywords: Vec<String>,
     pub categories: Vec<String>,
-    /// Every version is.
+    /// Whether every version is yanked.
     pub yanked: bool,
 }
 
-/// A crate with what is counted of it.
+/// A crate with its download counts and its default version.
 #[derive(Clone, Debug)]
 pub struct CountedCrate {
     pub row: CrateRow,
@@ -45,7 +45,7 @@ fn counted((row, (downloads, recent, default_version)): (CrateRow, Counts)) -> C
     CountedCrate { row, default_version, downloads, recent_downloads }
 }
 
-/// These crates, in the order of the ids.
+/// The crates with these ids, in the order of the ids.
 pub fn by_ids(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<CountedCrate>> {
     let mut found: Vec<CountedCrate> = crates::table
         .left_join(crate_downloads::table)
@@ -63,7 +63,7 @@ pub fn by_ids(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<Cou
     Ok(found)
 }
 
-/// A crate of any spelling of this name, unless the index shows none of its versions.
+/// The crate with this name, in any spelling, if a version of it is in the index.
 pub fn find(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<CountedCrate>> {
     let found = crates::table
         .left_join(crate_downloads::table)

@@ -8,7 +8,7 @@ use crate::database::about::About;
 use crate::database::schema::versions;
 use crate::package::{Checksum, Version};
 
-/// A version about to be accepted.
+/// The version of a publish.
 pub struct NewVersion<'a> {
     pub crate_id: i32,
     pub num: &'a Version,
@@ -21,8 +21,8 @@ pub struct NewVersion<'a> {
 }
 
 impl NewVersion<'_> {
-    /// Adds the version as queued; None if the crate has it, whatever its build metadata. From here to the end of the
-    /// transaction nobody removes its crate file.
+    /// Inserts the version as queued; None if the crate has this number, ignoring build metadata. The transaction then
+    /// holds the lock that prevents the removal of the crate file.
     pub fn insert(&self, connection: &mut PgConnection) -> QueryResult<Option<i32>> {
         let hold = crate_files::pg_advisory_xact_lock_shared(crate_files::CLASS, crate_files::key(self.checksum));
         let inserted: Option<(i32, Option<String>)> = diesel::insert_into(versions::table)
@@ -45,28 +45,28 @@ impl NewVersion<'_> {
     }
 }
 
-/// A version that the index shows already, or will.
+/// A version of a repair or an import. It is in the index already, or will be.
 pub struct RestoredVersion<'a> {
     pub crate_id: i32,
     pub num: &'a Version,
     pub checksum: Checksum,
-    /// Bytes of the crate file.
+    /// The size of the crate file in bytes.
     pub size: i64,
-    /// As it stands while the version is not yanked.
+    /// The line of the version while it is not yanked.
     pub index_line: &'a str,
     pub desired_yanked: bool,
     pub metadata: &'a serde_json::Value,
-    /// What [`About`](crate::database::about::About) reads.
+    /// The JSON of an [`About`].
     pub manifest: &'a serde_json::Value,
     pub created_by: Option<i32>,
-    /// When it was published, if that is known.
+    /// The time of its publication, if that is known.
     pub published_at: Option<DateTime<Utc>>,
-    /// It had been deleted, and only its number stays.
+    /// The reason of its deletion, if it was deleted and only its number is restored.
     pub deletion_reason: Option<&'a str>,
 }
 
 impl RestoredVersion<'_> {
-    /// Adds the version as queued; None if the crate has it, whatever its build metadata.
+    /// Inserts the version as queued; None if the crate has this number, ignoring build metadata.
     pub fn insert(&self, connection: &mut PgConnection) -> QueryResult<Option<i32>> {
         let now = Utc::now();
         diesel::insert_into(versions::table)

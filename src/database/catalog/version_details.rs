@@ -16,7 +16,7 @@ pub struct VersionRow {
     pub crate_id: i32,
     pub num: Version,
     pub checksum: Checksum,
-    /// Bytes of the crate file.
+    /// The size of the crate file in bytes.
     pub size: i64,
     pub desired_yanked: bool,
     /// None until the version is in the index.
@@ -26,7 +26,7 @@ pub struct VersionRow {
     pub published_at: Option<DateTime<Utc>>,
 }
 
-/// A version with its crate's name, who published it, and its downloads.
+/// A version with its crate's name, its manifest, its publisher and its downloads.
 #[derive(Clone, Debug)]
 pub struct CountedVersion {
     pub row: VersionRow,
@@ -36,14 +36,14 @@ pub struct CountedVersion {
     pub downloads: i64,
 }
 
-/// Whether the features of versions are wanted, which may be longer than everything else together.
+/// Whether the features of versions are loaded. They can be longer than everything else together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Features {
     Included,
     LeftOut,
 }
 
-/// The versions of a crate that the index shows, by id and number alone, the one accepted last first.
+/// The ids and numbers of a crate's versions in the index, the one accepted last first.
 pub fn shown(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<(i32, Version)>> {
     versions::table
         .filter(versions::crate_id.eq(crate_id))
@@ -53,7 +53,7 @@ pub fn shown(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<(i
         .load(connection)
 }
 
-/// These versions, queued ones included, in the order of the ids.
+/// The versions with these ids, including queued ones, in the order of the ids.
 pub fn by_ids(connection: &mut PgConnection, ids: &[i32], features: Features) -> QueryResult<Vec<CountedVersion>> {
     type Loaded = (VersionRow, CrateName, Option<User>, Option<i64>, serde_json::Value);
     if ids.is_empty() {
@@ -86,7 +86,7 @@ pub fn by_ids(connection: &mut PgConnection, ids: &[i32], features: Features) ->
     Ok(found)
 }
 
-/// The README of a version, if it came with one.
+/// The README of a version, if it has one.
 pub fn readme(connection: &mut PgConnection, version_id: i32) -> QueryResult<Option<String>> {
     use diesel::sql_types::{Nullable, Text};
     versions::table.find(version_id).select(diesel::dsl::sql::<Nullable<Text>>("metadata->>'readme'")).first(connection)

@@ -1,8 +1,8 @@
 //! The cluster's access rules: only the user of this process and root can connect, both as the superuser.
 //!
-//! The server reads the user of a connection from its socket (`peer`). The server's own account, which is another one when
-//! this process runs as root, cannot connect: it may be `nobody`, which other programs of the machine share. The files are
-//! written before each start, so that clusters of older versions, whose rules were open, get these rules too.
+//! The server reads the user of a connection from its socket (`peer`). The server's own account, which is another one
+//! when this process runs as root, cannot connect: it may be `nobody`, which other programs of the machine share. The
+//! files are written before each start, so that clusters of older versions, whose rules were open, get these rules too.
 
 use std::fs;
 use std::io::{self, Write};
@@ -20,8 +20,8 @@ const HEADER: &str = "# supercargo writes this file at each start.\n";
 /// The name of the map in `pg_ident.conf`.
 const MAP: &str = "supercargo";
 
-/// Writes `pg_hba.conf` and `pg_ident.conf`. In an existing cluster, a file that this program did not write is kept with
-/// `.former` added to its name.
+/// Writes `pg_hba.conf` and `pg_ident.conf`. In an existing cluster, a file that this program did not write is kept
+/// with `.former` added to its name.
 pub(super) fn write(cluster: &Path, account: Option<&Account>, is_new: bool) -> Result<(), EmbeddedError> {
     let names = admitted();
     for (file, text) in [("pg_hba.conf", rules(names.is_some())), ("pg_ident.conf", map(&names.unwrap_or_default()))] {
@@ -41,8 +41,8 @@ fn admitted() -> Option<Vec<String>> {
     (User::from_uid(users[0]).is_ok_and(|user| user.is_some())).then_some(names)
 }
 
-/// PostgreSQL identifies users by name. Without a name, the socket's directory keeps others out: only the cluster's account
-/// can enter it, and that is this process's own account in this case.
+/// PostgreSQL identifies users by name. Without a name, the socket's directory keeps others out: only the cluster's
+/// account can enter it, and that is this process's own account in this case.
 fn rules(by_name: bool) -> String {
     let how = if by_name { format!("peer map={MAP}") } else { "trust".to_owned() };
     format!(
@@ -55,7 +55,8 @@ fn map(names: &[String]) -> String {
     HEADER.to_owned() + &lines.collect::<String>()
 }
 
-/// Replaces a file in a directory that may belong to another user, without following links or writing to existing files.
+/// Replaces a file in a directory that may belong to another user, without following links or writing to existing
+/// files.
 fn replace(path: &Path, text: &str, account: Option<&Account>, is_new: bool) -> io::Result<()> {
     let directory = path.parent().unwrap_or(path);
     let mut file = tempfile::NamedTempFile::new_in(directory)?;

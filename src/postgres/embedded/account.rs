@@ -1,6 +1,7 @@
 //! The operating system user who runs the server. PostgreSQL refuses to run as root, so for root it is an unprivileged
 //! user, who then owns the cluster directory. That user must be able to pass through every directory above it. This is
-//! checked before anything is created, because PostgreSQL's own message names the last directory and not the closed one.
+//! checked before anything is created, because PostgreSQL's own message names the last directory and not the closed
+//! one.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -50,14 +51,15 @@ impl Account {
         Ok(Some(account))
     }
 
-    /// Warns if the server runs as `nobody`: every program of that user can read the cluster's files, whatever the access
-    /// rules of the server are.
+    /// Warns if the server runs as `nobody`: every program of that user can read the cluster's files, whatever the
+    /// access rules of the server are.
     fn warn_if_shared(&self) {
         if self.name == SHARED {
             tracing::warn!(
-                "the embedded PostgreSQL runs as `nobody`, so every program that runs as nobody on this machine can read \
-                 its files: create a user (useradd --system supercargo-postgres), stop supercargo, change the owner (chown \
-                 -R supercargo-postgres: DATA_DIR/postgres), and start with --postgres-user supercargo-postgres"
+                "the embedded PostgreSQL runs as `nobody`, so every program that runs as nobody on this machine can \
+                 read its files: create a user (useradd --system supercargo-postgres), stop supercargo, change the \
+                 owner (chown -R supercargo-postgres: DATA_DIR/postgres), and start with --postgres-user \
+                 supercargo-postgres"
             );
         }
     }

@@ -14,14 +14,14 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    /// Finds the programs of the version `wanted`, or the first ones for a new cluster.
-    pub(super) fn find(given: Option<&Path>, wanted: Option<u32>, cluster: &Path) -> Result<Binaries, EmbeddedError> {
+    /// Finds the programs of the version `needed`, or the first ones for a new cluster.
+    pub(super) fn find(given: Option<&Path>, needed: Option<u32>, cluster: &Path) -> Result<Binaries, EmbeddedError> {
         let (candidates, searched) = candidates(given);
         let mut other = None;
         let mut broken = None;
         for directory in candidates {
             match Binaries::in_directory(directory) {
-                Ok(Some(found)) if wanted.is_none_or(|wanted| found.major == wanted) => {
+                Ok(Some(found)) if needed.is_none_or(|needed| found.major == needed) => {
                     return Ok(found);
                 }
                 Ok(Some(found)) => other = other.or(Some(found)),
@@ -29,10 +29,10 @@ impl Binaries {
                 Err(error) => broken = broken.or(Some(error)),
             }
         }
-        Err(match (wanted, other, broken) {
-            (Some(wanted), Some(other), _) => EmbeddedError::OtherMajorVersion {
+        Err(match (needed, other, broken) {
+            (Some(needed), Some(other), _) => EmbeddedError::OtherMajorVersion {
                 cluster: cluster.to_owned(),
-                wanted,
+                needed,
                 found: other.major,
                 found_in: other.directory,
             },

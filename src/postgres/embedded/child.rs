@@ -11,8 +11,8 @@ use crate::subprocess;
 
 /// A command that runs `program` as `account` and gets `death_signal` when the thread that spawns it ends.
 ///
-/// Its environment holds only the language of its messages, some of which are parsed. PostgreSQL would read defaults from
-/// PG… variables, and must not get the secrets of this process's environment.
+/// Its environment holds only the language of its messages, some of which are parsed. PostgreSQL would read defaults
+/// from PG… variables, and must not get the secrets of this process's environment.
 pub(super) fn command(program: &Path, account: Option<&Account>, death_signal: Signal) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("LC_ALL", "C").current_dir("/").stdin(Stdio::null());

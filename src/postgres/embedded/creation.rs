@@ -1,5 +1,5 @@
-//! Creation of the cluster. `initdb` writes a thousand files and can be killed between any two of them. Therefore it works
-//! in `postgres.new`, which is renamed when it is complete.
+//! Creation of the cluster. `initdb` writes a thousand files and can be killed between any two of them. Therefore it
+//! works in `postgres.new`, which is renamed when it is complete.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -76,8 +76,8 @@ fn run_initdb(
     })
 }
 
-/// Removes the directory of an interrupted creation. Its `initdb` may still run and add a file to a directory that was just
-/// emptied; then the removal is retried.
+/// Removes the directory of an interrupted creation. Its `initdb` may still run and add a file to a directory that was
+/// just emptied; then the removal is retried.
 fn remove(unfinished: &Path) -> Result<(), EmbeddedError> {
     let mut failure = None;
     let removed = deadline::until(DYING_LIMIT, || match fs::remove_dir_all(unfinished) {

@@ -9,8 +9,8 @@ use std::process::ExitStatus;
 pub enum EmbeddedError {
     /// The operating system refused an operation in the data directory.
     #[error(
-        "cannot {action} {} ({reason}): run supercargo as the owner of the data directory, or choose another directory with \
-         --data-dir", path.display()
+        "cannot {action} {} ({reason}): run supercargo as the owner of the data directory, or choose another directory \
+         with --data-dir", path.display()
     )]
     Directory { action: &'static str, path: PathBuf, reason: io::Error },
     /// As root: only its owner can pass through a directory above the cluster.
@@ -22,14 +22,14 @@ pub enum EmbeddedError {
     ClosedDirectory { directory: PathBuf, user: String, data_dir: PathBuf },
     /// The named user does not exist on this machine, or cannot run PostgreSQL.
     #[error(
-        "the user {name} cannot run PostgreSQL ({problem}): name an existing unprivileged user with --postgres-user, or \
-         create one (useradd --system supercargo-postgres)"
+        "the user {name} cannot run PostgreSQL ({problem}): name an existing unprivileged user with --postgres-user, \
+         or create one (useradd --system supercargo-postgres)"
     )]
     UnusableUser { name: String, problem: String },
     /// The cluster belongs to another user than the one who runs the server; PostgreSQL would refuse to start.
     #[error(
-        "the database in {} belongs to the user {owner}, but would run as {user}: run supercargo as {owner}, or change the \
-         owner (chown -R {user} {})", cluster.display(), cluster.display()
+        "the database in {} belongs to the user {owner}, but would run as {user}: run supercargo as {owner}, or change \
+         the owner (chown -R {user} {})", cluster.display(), cluster.display()
     )]
     ForeignCluster { cluster: PathBuf, owner: String, user: String },
     /// `<data-dir>/postgres` is in use for something else.
@@ -40,19 +40,22 @@ pub enum EmbeddedError {
     NotACluster { path: PathBuf },
     /// `initdb` and `postgres` are not installed.
     #[error(
-        "found no PostgreSQL server programs (initdb and postgres) in {}: install them (apt-get install postgresql), or \
-         use a database server of your own with --database-url", searched.join(", ")
+        "found no PostgreSQL server programs (initdb and postgres) in {}: install them (apt-get install postgresql), \
+         or use a database server of your own with --database-url", searched.join(", ")
     )]
     NoBinaries { searched: Vec<String> },
     /// A program of PostgreSQL does not run, or does not print its version.
-    #[error("cannot run {} ({problem}): reinstall PostgreSQL (apt-get install --reinstall postgresql)", program.display())]
+    #[error(
+        "cannot run {} ({problem}): reinstall PostgreSQL (apt-get install --reinstall postgresql)",
+        program.display()
+    )]
     Program { program: PathBuf, problem: String },
     /// Another major version created the cluster, and its programs are not installed.
     #[error(
-        "the database in {} was created by PostgreSQL {wanted}, but only PostgreSQL {found} is installed (in {}): {}",
-        cluster.display(), found_in.display(), other_version_remedy(cluster, *wanted, *found, found_in)
+        "the database in {} was created by PostgreSQL {needed}, but only PostgreSQL {found} is installed (in {}): {}",
+        cluster.display(), found_in.display(), other_version_remedy(cluster, *needed, *found, found_in)
     )]
-    OtherMajorVersion { cluster: PathBuf, wanted: u32, found: u32, found_in: PathBuf },
+    OtherMajorVersion { cluster: PathBuf, needed: u32, found: u32, found_in: PathBuf },
     /// `initdb` failed; what it created is removed.
     #[error("initdb could not create a database in {} ({status}). Its output:\n{output}", directory.display())]
     Initdb { directory: PathBuf, status: ExitStatus, output: String },
@@ -60,16 +63,22 @@ pub enum EmbeddedError {
     #[error("PostgreSQL exited during its start ({status}). The end of its log {}:\n{tail}", log.display())]
     Exited { status: ExitStatus, log: PathBuf, tail: String },
     /// The server runs but does not become ready.
-    #[error("PostgreSQL accepted no connections within {seconds} seconds. The end of its log {}:\n{tail}", log.display())]
+    #[error(
+        "PostgreSQL accepted no connections within {seconds} seconds. The end of its log {}:\n{tail}",
+        log.display()
+    )]
     StartTimedOut { seconds: u64, log: PathBuf, tail: String },
     /// A server of an earlier run does not end, not even by SIGKILL.
     #[error(
-        "a PostgreSQL server of an earlier run (process {pid}) still uses {} and cannot be stopped: kill it, or restart \
-         the machine if its disk hangs", cluster.display()
+        "a PostgreSQL server of an earlier run (process {pid}) still uses {} and cannot be stopped: kill it, or \
+         restart the machine if its disk hangs", cluster.display()
     )]
     Unstoppable { pid: i32, cluster: PathBuf },
     /// The server is ready, but the database cannot be opened or created.
-    #[error("cannot open the database {database} of the embedded PostgreSQL ({problem}): see its log {}", log.display())]
+    #[error(
+        "cannot open the database {database} of the embedded PostgreSQL ({problem}): see its log {}",
+        log.display()
+    )]
     Database { database: &'static str, problem: String, log: PathBuf },
     /// The server did not shut down in time and was killed; the next start recovers.
     #[error(
@@ -89,22 +98,22 @@ impl EmbeddedError {
 }
 
 /// An upgrade of a cluster needs the programs of both versions; a downgrade is not possible.
-fn other_version_remedy(cluster: &Path, wanted: u32, found: u32, found_in: &Path) -> String {
-    let install = format!("apt-get install postgresql-{wanted}");
-    if wanted > found {
-        return format!("install PostgreSQL {wanted} ({install}); a downgrade is not possible");
+fn other_version_remedy(cluster: &Path, needed: u32, found: u32, found_in: &Path) -> String {
+    let install = format!("apt-get install postgresql-{needed}");
+    if needed > found {
+        return format!("install PostgreSQL {needed} ({install}); a downgrade is not possible");
     }
     let (old, new) = (cluster.display(), found_in.display());
     // Since 18 initdb turns checksums on, and pg_upgrade requires the same in both clusters.
     let checksums = if found >= 18 { " --no-data-checksums" } else { "" };
     format!(
-        "install PostgreSQL {wanted} ({install}), or upgrade the database, with both versions installed and supercargo \
+        "install PostgreSQL {needed} ({install}), or upgrade the database, with both versions installed and supercargo \
          stopped:\n\
          1. mkdir -m 700 {old}.upgraded && chown --reference={old} {old}.upgraded\n\
          2. as the user who owns {old}, in a directory that user may write to, such as /tmp:\n   \
          echo 'local all all trust' > {old}/pg_hba.conf\n   \
          {new}/initdb -U supercargo -E UTF8 --locale=C --auth-local=trust --auth-host=reject{checksums} -D {old}.upgraded\n   \
-         {new}/pg_upgrade -U supercargo -b /usr/lib/postgresql/{wanted}/bin -B {new} -d {old} -D {old}.upgraded\n\
-         3. mv {old} {old}.{wanted} && mv {old}.upgraded {old}"
+         {new}/pg_upgrade -U supercargo -b /usr/lib/postgresql/{needed}/bin -B {new} -d {old} -D {old}.upgraded\n\
+         3. mv {old} {old}.{needed} && mv {old}.upgraded {old}"
     )
 }

@@ -4,19 +4,19 @@
 //! without this program.
 //!
 //! **Access.** Only the user of this process and root can connect: the server reads the user of a connection from the
-//! kernel (`peer`), see `access.rs`. There is no TCP listener, and the socket is in the cluster directory, which only its
-//! owner and root can enter; PostgreSQL refuses to start on a data directory that others can enter. If `listen_addresses`
-//! is set all the same, `pg_hba.conf` rejects every host.
+//! kernel (`peer`), see `access.rs`. There is no TCP listener, and the socket is in the cluster directory, which only
+//! its owner and root can enter; PostgreSQL refuses to start on a data directory that others can enter. If
+//! `listen_addresses` is set all the same, `pg_hba.conf` rejects every host.
 //!
 //! **Lifetime.** A supervisor thread forks the server and lives as long as the server does, because the kernel ties the
-//! parent-death signal to the *thread* that forked. When this process ends, also by `kill -9`, the kernel sends SIGINT to
-//! the server, which is PostgreSQL's clean fast shutdown. A server that exits unexpectedly is restarted. The server has a
-//! process group of its own: Ctrl-C on a terminal reaches only this process, and requests in flight keep their database
-//! until they finish.
+//! parent-death signal to the *thread* that forked. When this process ends, also by `kill -9`, the kernel sends SIGINT
+//! to the server, which is PostgreSQL's clean fast shutdown. A server that exits unexpectedly is restarted. The server
+//! has a process group of its own: Ctrl-C on a terminal reaches only this process, and requests in flight keep their
+//! database until they finish.
 //!
 //! **State found at a start.** An interrupted `initdb` leaves `postgres.new`; the complete cluster is renamed to
-//! `postgres`. The server of a killed owner is shutting down: the start waits for it, and stops it when it does not end.
-//! Lock files may hold a process number that another program has now, which is common after a reboot and in a new
+//! `postgres`. The server of a killed owner is shutting down: the start waits for it, and stops it when it does not
+//! end. Lock files may hold a process number that another program has now, which is common after a reboot and in a new
 //! container. A process is the cluster's server only when it is a `postgres` whose working directory is the cluster; no
 //! other process is ever signalled. Backends of a killed server hold its shared memory, and PostgreSQL refuses to start
 //! beside them: the start is retried until they are gone.
@@ -64,13 +64,14 @@ const ATTACH_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The registry's existing data directory. The cluster is its subdirectory `postgres`, the server's log its file
-    /// `postgres.log`. For root, its mode becomes 0710, so that the group of the user who runs the server can pass through.
+    /// `postgres.log`. For root, its mode becomes 0710, so that the group of the user who runs the server can pass
+    /// through.
     pub data_dir: PathBuf,
     /// The directory of `initdb` and `postgres`. The default is the first with the cluster's version on PATH, in
     /// `/usr/lib/postgresql/*/bin` and in `/usr/pgsql-*/bin`.
     pub postgres_bin_dir: Option<PathBuf>,
-    /// The user who runs the server when this process is root, because PostgreSQL refuses to run as root. The default is
-    /// the owner of an existing cluster, and for a new one `postgres` or else `nobody`. Ignored without root.
+    /// The user who runs the server when this process is root, because PostgreSQL refuses to run as root. The default
+    /// is the owner of an existing cluster, and for a new one `postgres` or else `nobody`. Ignored without root.
     pub os_user: Option<String>,
     /// Nothing is flushed to disk: fast, but lost at a power failure. For tests and `supercargo with` only.
     pub throwaway: bool,
@@ -120,8 +121,8 @@ impl Cluster {
         Ok(Cluster { url: socket.url(registry_database::NAME), supervisor })
     }
 
-    /// The URL for libpq and Diesel: `postgresql:///supercargo?host=…`. With a data directory whose path is too long for a
-    /// socket address it is valid in this process only; another process gets its own with [`attach`].
+    /// The URL for libpq and Diesel: `postgresql:///supercargo?host=…`. With a data directory whose path is too long
+    /// for a socket address it is valid in this process only; another process gets its own with [`attach`].
     pub fn url(&self) -> String {
         self.url.clone()
     }

@@ -65,9 +65,9 @@ impl PidFile {
         (pid > 0).then(|| PidFile { path, pid: Pid::from_raw(pid), status })
     }
 
-    /// Whether the process is a running PostgreSQL server whose working directory is this cluster. Directories are compared
-    /// by device and inode, because paths may be long, linked or renamed. False for a process that cannot be inspected: it
-    /// belongs to another user, who cannot run this cluster.
+    /// Whether the process is a running PostgreSQL server whose working directory is this cluster. Directories are
+    /// compared by device and inode, because paths may be long, linked or renamed. False for a process that cannot be
+    /// inspected: it belongs to another user, who cannot run this cluster.
     pub(super) fn is_ours(&self, cluster: &Path) -> bool {
         let process = self.process();
         let is_postgres = fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == "postgres");

@@ -158,8 +158,8 @@ impl Postmaster<'_> {
         false
     }
 
-    /// The status of the server if it has ended. An error means that the child was reaped elsewhere, so it has ended too, and
-    /// the kernel keeps no status.
+    /// The status of the server if it has ended. An error means that the child was reaped elsewhere, so it has ended
+    /// too, and the kernel keeps no status.
     fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap_or_else(|_| Some(ExitStatus::default()))
     }

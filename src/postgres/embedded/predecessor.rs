@@ -2,8 +2,8 @@
 //!
 //! PostgreSQL removes a stale lock file itself, unless a process of the same user has its number: then it mistakes that
 //! process for a server. The caller holds the data directory's lock, so that no other process starts a server here
-//! meanwhile. PostgreSQL finds surviving backends by their shared memory, whose key is derived from the directory and not
-//! from the removed file.
+//! meanwhile. PostgreSQL finds surviving backends by their shared memory, whose key is derived from the directory and
+//! not from the removed file.
 
 use std::fs;
 use std::io;
@@ -32,7 +32,10 @@ pub(super) fn remove(cluster: &Path) -> Result<(), EmbeddedError> {
         if file.is_ours(cluster) {
             end(&file, cluster)?;
         } else if file.is_taken() {
-            tracing::info!(pid = file.pid.as_raw(), file = %file.path.display(), "removing a stale PostgreSQL lock file: another program has its process number now");
+            tracing::info!(
+                pid = file.pid.as_raw(), file = %file.path.display(),
+                "removing a stale PostgreSQL lock file: another program has its process number now"
+            );
             match fs::remove_file(&file.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(EmbeddedError::directory("remove", &file.path, error));

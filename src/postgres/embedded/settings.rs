@@ -24,8 +24,8 @@ const COMMON: [&str; 16] = [
 /// For a durable cluster: a committed transaction is on disk.
 const DURABLE: [&str; 2] = ["fsync=on", "full_page_writes=on"];
 
-/// For a throwaway cluster: nothing is flushed to disk. The operating system still has every committed transaction, so a
-/// killed server loses none.
+/// For a throwaway cluster: nothing is flushed to disk. The operating system still has every committed transaction, so
+/// a killed server loses none.
 const THROWAWAY: [&str; 2] = ["fsync=off", "full_page_writes=off"];
 
 /// The port in the socket's name. The server does not listen on a TCP port.

@@ -1,8 +1,8 @@
 //! The server's unix socket, in the cluster directory.
 //!
-//! A socket's address holds 107 bytes of path. The server binds relative to its working directory, so the limit does not
-//! apply to it. A client with a longer path connects through `/proc/self/fd/N`, where N is a descriptor of the cluster
-//! directory that the kernel follows like a link.
+//! A socket's address holds 107 bytes of path. The server binds relative to its working directory, so the limit does
+//! not apply to it. A client with a longer path connects through `/proc/self/fd/N`, where N is a descriptor of the
+//! cluster directory that the kernel follows like a link.
 
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -56,8 +56,8 @@ impl Socket {
     }
 }
 
-/// A path through a descriptor that is never closed: URLs with its number are copied into pools, and the number of a closed
-/// descriptor is reused for another file.
+/// A path through a descriptor that is never closed: URLs with its number are copied into pools, and the number of a
+/// closed descriptor is reused for another file.
 fn through_descriptor(cluster: &Path) -> Result<PathBuf, EmbeddedError> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let descriptor = open(cluster, flags, Mode::empty())

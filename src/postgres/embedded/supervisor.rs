@@ -1,5 +1,6 @@
-//! The thread that owns the server. It forks the server and lives until the server has ended, because the kernel sends the
-//! parent-death signal when the forking thread ends. It restarts a server that exits unexpectedly, with growing pauses.
+//! The thread that owns the server. It forks the server and lives until the server has ended, because the kernel sends
+//! the parent-death signal when the forking thread ends. It restarts a server that exits unexpectedly, with growing
+//! pauses.
 
 use std::process::ExitStatus;
 use std::sync::Arc;

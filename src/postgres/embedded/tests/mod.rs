@@ -1,5 +1,5 @@
-//! The cluster with the real PostgreSQL. For root the server runs as another user, otherwise as the same user; the tests
-//! pass in both cases.
+//! The cluster with the real PostgreSQL. For root the server runs as another user, otherwise as the same user; the
+//! tests pass in both cases.
 
 mod killed;
 mod refusals;

@@ -12,10 +12,10 @@ fn a_cluster_of_another_major_version_is_refused_with_the_way_out() -> TestResul
     data.start()?.stop()?;
     fs::write(data.cluster().join("PG_VERSION"), "9\n")?;
     let error = data.start().err().ok_or("it started")?;
-    let EmbeddedError::OtherMajorVersion { wanted, found, found_in, .. } = &error else {
+    let EmbeddedError::OtherMajorVersion { needed, found, found_in, .. } = &error else {
         return Err(error.into());
     };
-    assert_eq!(*wanted, 9);
+    assert_eq!(*needed, 9);
     let text = error
         .to_string()
         .replace(&fs::canonicalize(data.cluster())?.display().to_string(), "DIR")
