@@ -67,7 +67,7 @@ fn teams_admins_limits_names_and_versions_are_managed_and_the_log_tells_of_it() 
     served.run("admin token create", &limited);
     assert!(
         refused(&served, "admin token create", &["--user", "bob", "--crate", "*foo"])
-            .contains("\"*foo\" is no pattern")
+            .contains("\"*foo\" is not a crate pattern")
     );
     http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
 
