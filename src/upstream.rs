@@ -13,6 +13,7 @@ use ureq::http::header::{AUTHORIZATION, RETRY_AFTER};
 use crate::package::index_path::index_prefix;
 use crate::package::registry_urls::is_readable_on_the_way;
 use crate::package::{Checksum, CrateName, Version};
+use crate::redact;
 
 /// Attempts for one request.
 const TRIES: u32 = 5;
@@ -39,7 +40,7 @@ impl Token {
     /// Checks that the token may be sent to a URL.
     pub fn check(&self, url: &str) -> Result<(), UpstreamError> {
         if is_readable_on_the_way(url) && !self.allow_insecure {
-            return Err(UpstreamError::Insecure { url: url.to_owned() });
+            return Err(UpstreamError::Insecure { url: redact::userinfo(url) });
         }
         Ok(())
     }
@@ -105,7 +106,7 @@ impl Upstream {
                 return Err(error);
             }
             let wait = requested.unwrap_or(pause).min(LONGEST_PAUSE).mul_f64(rand::random_range(1.0..1.2));
-            tracing::debug!(url, %error, "retrying in {wait:?}");
+            tracing::debug!(url = redact::userinfo(url), %error, "retrying in {wait:?}");
             sleep(wait, stopped);
             pause *= 2;
         }
@@ -119,7 +120,7 @@ impl Upstream {
             request = request.header(AUTHORIZATION, &token.secret);
         }
         let unreachable = |error: ureq::Error| {
-            let url = url.to_owned();
+            let url = redact::userinfo(url);
             match error {
                 ureq::Error::BodyExceedsLimit(limit) => Failure::Permanent(UpstreamError::TooLarge { url, limit }),
                 error @ (ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_)) => {
@@ -130,7 +131,7 @@ impl Upstream {
         };
         let mut answer = request.call().map_err(unreachable)?;
         let status = answer.status();
-        let failed = UpstreamError::Status { url: url.to_owned(), status: status.as_u16() };
+        let failed = UpstreamError::Status { url: redact::userinfo(url), status: status.as_u16() };
         match status {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => return Ok(None),
@@ -188,6 +189,18 @@ pub fn download_url(template: &str, name: &CrateName, version: &Version, checksu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_names_its_url_without_the_password() {
+        let Err(Failure::Temporary(error, _)) = Upstream::anonymous().try_once("http://me:secret@127.0.0.1:1/i", 1)
+        else {
+            panic!("nothing listens there");
+        };
+        assert!(error.to_string().starts_with("http://127.0.0.1:1/i "), "{error}");
+        let token = Token::new("token".to_owned(), false);
+        let refused = token.check("http://me:secret@host/i").unwrap_err().to_string();
+        assert!(!refused.contains("secret"), "{refused}");
+    }
 
     #[test]
     fn a_download_url_is_the_one_that_cargo_requests() {

@@ -78,7 +78,7 @@ pub(super) fn programs(
     connection: &mut PgConnection,
 ) -> Result<ClientPrograms, BackupError> {
     let manifest = &checked.manifest;
-    if !migrations::knows(&manifest.schema)? {
+    if !migrations::is_known(&manifest.schema)? {
         return Err(BackupError::Newer {
             name: manifest.name.clone(),
             program: manifest.program.clone(),

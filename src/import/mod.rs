@@ -27,6 +27,7 @@ use crate::package::characters::plain;
 use crate::package::excerpt::listed;
 use crate::package::index_path::index_path;
 use crate::package::{CrateName, Limits};
+use crate::redact;
 use crate::upstream::{Upstream, download_url};
 
 /// An import.
@@ -164,9 +165,10 @@ impl Import<'_> {
         let url = download_url(&self.dl, &indexed.entry.name, &indexed.entry.vers, checksum);
         let fetched =
             self.upstream.fetch(&url, limits.max_unpacked, self.stopped).map_err(|error| error.to_string())?;
-        let bytes = fetched.ok_or_else(|| format!("{url} does not exist"))?;
+        let bytes = fetched.ok_or_else(|| format!("{} does not exist", redact::userinfo(&url)))?;
         let version = format!("{} {}", indexed.entry.name, indexed.entry.vers);
-        let mut restorable = indexed.with_file(&bytes, &limits).map_err(|error| format!("{url}: {error}"))?;
+        let mut restorable =
+            indexed.with_file(&bytes, &limits).map_err(|error| format!("{}: {error}", redact::userinfo(&url)))?;
         let left_out = restorable.leave_out_categories();
         if !left_out.is_empty() {
             let category = if left_out.len() == 1 { "category" } else { "categories" };

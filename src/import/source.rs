@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use parking_lot::Mutex;
 
 use crate::index::{ConfigJson, ForeignIndex, IndexError, readable_stderr};
+use crate::redact;
 use crate::upstream::{Token, Upstream, UpstreamError};
 
 /// The largest index file, in bytes. A crate with thousands of versions has some MiB.
@@ -70,7 +71,10 @@ impl Source {
             .output()
             .map_err(|source| SourceError::NoGit { program: git.display().to_string(), source })?;
         if !output.status.success() {
-            return Err(SourceError::Clone { url: url.to_owned(), message: readable_stderr(&output.stderr) });
+            return Err(SourceError::Clone {
+                url: redact::userinfo(url),
+                message: redact::userinfo(&readable_stderr(&output.stderr)),
+            });
         }
         Ok(Self::Git(Mutex::new(ForeignIndex::open(&clone)?), Some(directory)))
     }
@@ -132,4 +136,19 @@ pub struct Downloads {
     /// Downloads need the token as well, whatever their URL.
     #[serde(default, rename = "auth-required")]
     pub auth_required: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_clone_names_its_url_without_the_password() {
+        let url = "git+http://me:secret@127.0.0.1:1/index";
+        let Err(error) = Source::open(url, Upstream::anonymous(), Path::new("git")) else {
+            panic!("nothing listens there");
+        };
+        let error = error.to_string();
+        assert!(error.starts_with("http://127.0.0.1:1/index ") && !error.contains("secret"), "{error}");
+    }
 }

@@ -17,8 +17,7 @@ use super::run::{Look, Run, VerifyError};
 use crate::crate_store::CrateStore;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::catalog::owners::Owner;
-use crate::database::catalog::{crates, derived};
-use crate::database::upkeep::restored;
+use crate::database::catalog::{crates, derived, versions};
 use crate::fault;
 use crate::index::{Change, IndexError};
 use crate::jobs::{RemoveCrateFile, sync_crate, unused_files};
@@ -169,7 +168,7 @@ impl Run<'_> {
             return Ok(Remedied::Left("the index is empty".to_owned()));
         };
         let id = difference.subject.version_id.unwrap_or_default();
-        self.change(repairs, difference, |connection| restored::note_commit(connection, id, &head))?;
+        self.change(repairs, difference, |connection| versions::set_commit(connection, id, &head))?;
         Ok(Remedied::Done(format!("the database names the commit {head}, which shows it")))
     }
 
@@ -193,7 +192,7 @@ impl Run<'_> {
             return Ok(Remedied::Left("the file is not there any more".to_owned()));
         };
         let id = difference.subject.version_id.unwrap_or_default();
-        self.change(repairs, difference, |connection| restored::note_size(connection, id, size))?;
+        self.change(repairs, difference, |connection| versions::set_size(connection, id, size))?;
         Ok(Remedied::Done(format!("the database has its size of {size} bytes")))
     }
 

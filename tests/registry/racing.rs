@@ -9,7 +9,7 @@ use serde_json::Value;
 use supercargo::crate_store::CrateStore;
 use supercargo::database::Pool;
 use supercargo::database::access::caller::{Caller, Line};
-use supercargo::database::access::tokens::NewToken;
+use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::users;
 use supercargo::index::Index;
 use supercargo::jobs::{self, Admission, Environment, unyank_version, yank_version};

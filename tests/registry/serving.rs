@@ -334,7 +334,7 @@ fn a_data_directory_has_one_serve_and_a_database_no_older_program() {
              UPDATE schema_compatibility SET oldest = '29990101000000'",
         )
         .unwrap();
-    insta::assert_snapshot!(refusal(serve(&path, &["--database-url", &served.database.url()]), &path), @"supercargo: the database is newer than this program: it has the migration 29990101000000, which this version of supercargo does not know and can't work with. Start the version that made it, or a later one");
+    insta::assert_snapshot!(refusal(serve(&path, &["--database-url", &served.database.url()]), &path), @"supercargo: the database has the migration 29990101000000, which is incompatible with this version of supercargo: start the version that applied it, or a later one");
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub use fetch_requests::FetchRequests;
 
 use super::error::IndexError;
 use super::git_program::{Ended, GitProgram, run_to_its_end};
+use crate::redact;
 
 /// Seconds that a push or fetch took, by action and outcome.
 pub const REMOTE_SECONDS: &str = "supercargo_index_remote_seconds";
@@ -102,7 +103,7 @@ impl Remote {
 
     /// The URL without user and password.
     pub fn url(&self) -> String {
-        without_userinfo(&self.0.options.url)
+        redact::userinfo(&self.0.options.url)
     }
 
     /// The remote's branch, without `refs/heads/`.
@@ -205,24 +206,14 @@ impl Remote {
 
     /// A message as one line, without credentials.
     fn without_secrets(&self, message: &str) -> String {
-        let words = message.split_whitespace().map(without_userinfo).collect::<Vec<_>>().join(" ");
-        self.0.options.credentials.strike_out(words)
+        let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.0.options.credentials.strike_out(redact::userinfo(&line))
     }
 }
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote").field("url", &self.url()).field("branch", &self.branch()).finish_non_exhaustive()
-    }
-}
-
-/// A URL without user and password; any other text is unchanged.
-pub(super) fn without_userinfo(text: &str) -> String {
-    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{before}://{}", &rest[at + 1..]),
-        None => text.to_owned(),
     }
 }
 
@@ -233,16 +224,4 @@ fn quoted(path: &std::path::Path) -> Result<String, IndexError> {
         reason: "its name is not UTF-8".to_owned(),
     })?;
     Ok(format!("'{}'", text.replace('\'', "'\\''")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shown_url_has_no_user_and_password() {
-        assert_eq!(without_userinfo("fatal:https://me:p@ss@host:1/i@x'"), "fatal:https://host:1/i@x'");
-        assert_eq!(without_userinfo("https://host/a@b"), "https://host/a@b");
-        assert_eq!(without_userinfo("git@host:i"), "git@host:i");
-    }
 }

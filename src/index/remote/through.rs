@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use git2::{Oid, Repository};
 
+use super::Remote;
 use super::push::Pushed;
-use super::{Remote, without_userinfo};
 use crate::fault;
 use crate::index::batch::Batch;
 use crate::index::error::{IndexError, optional};
 use crate::index::repository::{Head, Index};
 use crate::index::writer::{Writer, move_branch};
+use crate::redact;
 
 /// The repository's setting that names the remote that it follows.
 const FOLLOWED: &str = "supercargo.remote";
@@ -178,7 +179,7 @@ impl Index {
     pub fn expect_no_remote(&self) -> Result<(), IndexError> {
         match followed(&self.open_handle()?, self)? {
             None => Ok(()),
-            Some(url) => Err(IndexError::RemoteForgotten { path: self.path().to_owned(), url: without_userinfo(&url) }),
+            Some(url) => Err(IndexError::RemoteForgotten { path: self.path().to_owned(), url: redact::userinfo(&url) }),
         }
     }
 

@@ -269,7 +269,7 @@ fn a_user_uploads_no_more_in_a_day_than_allowed_refused_publishes_included() {
     );
     let said = limited.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
     let begin = format!(
-        "too many requests: `ann` may upload {} of crate files in a day, those of refused publishes included; try again in ",
+        "rate limit exceeded (`ann` may upload {} of crate files a day, including those of rejected publishes): try again in ",
         supercargo::package::limits::ByteSize(3 * size)
     );
     assert!(said.starts_with(&begin), "{said}");
