@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::admin::output::{flush, print_json_line, say};
 use crate::config::MonitorOptions;
+use crate::error_chain::ErrorChain;
 use crate::index::Remote;
 use crate::monitor::delivery::{self, Receivers};
 use crate::monitor::finding::{Finding, Severity};
@@ -22,7 +23,6 @@ use crate::package::characters::plain;
 use crate::process::CommandError;
 use crate::process::signals::Signals;
 use crate::process::{hardening, storage};
-use crate::queue::JobError;
 
 /// Monitoring systems read the exit code, of which 1 is a warning: what keeps the monitor from looking is 3.
 pub(super) fn monitor(options: &MonitorOptions) -> ExitCode {
@@ -185,7 +185,7 @@ fn test_page(options: &MonitorOptions) -> Result<Severity, CommandError> {
                 Ok(()) => say!("{receiver}: took the {}", action.word()),
                 Err(error) => {
                     worst = Severity::Critical;
-                    say!("{receiver}: did not take the {}: {}", action.word(), JobError::failed(error));
+                    say!("{receiver}: did not take the {}: {}", action.word(), ErrorChain::of(&error));
                 }
             }
         }

@@ -82,9 +82,9 @@ impl Working {
                 let prepare = move || prepare_mirror(&mirror, &its_remote, config_json.as_ref());
                 let follower = Follower::start(index, remote, pool, poll, prepare)?;
                 let remote = remote.clone();
-                let ear =
-                    ChannelHandler { channel: HEAD_CHANNEL, heard: Box::new(move |_| remote.fetch_requests().ask()) };
-                (Listener::start_with(url, &queues, wakeups, completions, ear)?, Some(follower))
+                let handler =
+                    ChannelHandler { channel: HEAD_CHANNEL, handle: Box::new(move |_| remote.fetch_requests().ask()) };
+                (Listener::start_with(url, &queues, wakeups, completions, handler)?, Some(follower))
             }
         };
         let verifying = match takes_jobs {

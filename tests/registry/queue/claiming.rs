@@ -142,7 +142,7 @@ fn what_was_done_is_told_in_the_history() {
 }
 
 #[test]
-fn a_job_is_owed_when_its_transaction_commits_and_not_before() {
+fn a_job_is_pending_when_its_transaction_commits_and_not_before() {
     let mut queue = Queue::new();
     let mut other = queue.database.connect();
     let rolled_back = other.transaction::<(), diesel::result::Error, _>(|connection| {
@@ -231,7 +231,7 @@ fn what_is_done_is_announced_in_parts_that_fit_and_only_what_was_held() {
     let mut done = storage::finish(&mut queue.connection, &jobs, "w").unwrap();
     done.sort_unstable();
     assert_eq!(done, jobs[..900].iter().map(|job| job.0).collect::<Vec<_>>());
-    assert_eq!((queue.owed(), queue.count("SELECT count(*) FROM job_history")), (0, 900));
+    assert_eq!((queue.pending(), queue.count("SELECT count(*) FROM job_history")), (0, 900));
 }
 
 /// Enqueues for somebody.

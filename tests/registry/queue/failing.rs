@@ -8,7 +8,7 @@ fn a_failure_keeps_its_text_and_waits_and_stops_nobody() {
         ("fail", "it went wrong"),
         ("panic", "the job panicked: a formatted message"),
         ("plain panic", "the job panicked: a plain message"),
-        ("panic with a number", "the job panicked: with a payload that is no text"),
+        ("panic with a number", "the job panicked: with a payload that is not text"),
         (
             "bad sql, and says nothing",
             "current transaction is aborted, commands ignored until end of transaction block",
@@ -93,10 +93,7 @@ fn a_job_that_ends_its_session_each_time_is_started_as_often_as_it_may_be_and_th
     assert_eq!(queue.ran().len(), 3);
     let dead = queue.show(job);
     assert_eq!(dead.state, "dead");
-    assert_eq!(
-        dead.error.as_deref(),
-        Some("started 3 times and not heard of again: the process was killed while it ran")
-    );
+    assert_eq!(dead.error.as_deref(), Some("started 3 times without a result: the process was killed each time"));
     assert_eq!(queue.outcomes(job), ["lost", "lost", "dead"]);
     assert_eq!(queue.effects(), 0);
 }
@@ -163,8 +160,8 @@ fn an_unknown_kind_and_an_unreadable_payload_block_nobody() {
     let good = queue.one("good");
     let drained = queue.runner().drain().unwrap();
     assert_eq!(drained.done, [good]);
-    assert!(drained.failed[0].1.starts_with("the payload of this one job can't be read"), "{:?}", drained.failed);
-    let unknown = inspection::list(&mut queue.connection, Selection::Owed, 10).unwrap();
+    assert!(drained.failed[0].1.starts_with("the payload of this one job cannot be read"), "{:?}", drained.failed);
+    let unknown = inspection::list(&mut queue.connection, Selection::Pending, 10).unwrap();
     let unknown = unknown.iter().find(|job| job.kind == "of tomorrow").unwrap();
     assert_eq!((unknown.state.as_str(), unknown.attempts), ("waiting", 0));
 }

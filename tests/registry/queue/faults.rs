@@ -89,7 +89,7 @@ fn a_connection_that_is_cut_in_the_middle_of_a_run_costs_an_attempt_and_nothing_
 fn a_connection_on_which_nothing_gets_through_is_given_up_for_another_one() {
     let mut queue = Queue::new();
     queue.settings =
-        Settings { talk_limit: Duration::from_millis(500), hung_pause: Duration::from_millis(500), ..hasty() };
+        Settings { database_timeout: Duration::from_millis(500), hung_pause: Duration::from_millis(500), ..hasty() };
     let proxy = Proxy::before(&queue.database.url());
     let running = queue.runner_at(&proxy.url(), workers(1)).start().unwrap();
     let before = queue.act("before");
@@ -111,7 +111,7 @@ fn a_connection_on_which_nothing_gets_through_is_given_up_for_another_one() {
 #[test]
 fn a_half_open_connection_is_given_up_for_another_one() {
     let mut queue = Queue::new();
-    queue.settings = Settings { talk_limit: Duration::from_millis(500), ..hasty() };
+    queue.settings = Settings { database_timeout: Duration::from_millis(500), ..hasty() };
     let proxy = Proxy::before(&queue.database.url());
     let running = queue.runner_at(&proxy.url(), workers(1)).start().unwrap();
     let before = queue.act("before");
@@ -154,14 +154,14 @@ fn sessions_that_are_ended_at_random_under_load_lose_and_repeat_nothing() {
     }
     let running = [(); 2].map(|()| sturdy_runner(&queue.database.url(), hasty()).start().unwrap());
     let mut ended = 0;
-    let mut owed_then = i64::from(JOBS);
+    let mut pending_then = i64::from(JOBS);
     wait_until("all jobs", || {
-        let owed = queue.owed();
+        let pending = queue.pending();
         // One after each few jobs that were done.
-        if owed > owed_then - 5 {
-            return owed == 0;
+        if pending > pending_then - 5 {
+            return pending == 0;
         }
-        owed_then = owed;
+        pending_then = pending;
         ended += queue.count(
             "SELECT count(pg_terminate_backend(pid)) FROM (
                 SELECT pid FROM pg_stat_activity WHERE datname = current_database()
@@ -195,7 +195,7 @@ fn a_server_that_is_restarted_under_load_loses_and_repeats_nothing() {
         scope.spawn(|| {
             for number in 0..JOBS {
                 // Whether a commit that was cut went through is asked, as a request does.
-                wait_until("the job to be owed", || {
+                wait_until("the job to be pending", || {
                     let Ok(mut connection) = PgConnection::establish(&url) else { return false };
                     let asked = connection.transaction::<_, EnqueueError, _>(|connection| {
                         sql_query("LOCK TABLE effects IN ROW EXCLUSIVE MODE").execute(connection)?;
@@ -240,9 +240,9 @@ fn count_done(url: &str) -> i64 {
 }
 
 fn was_asked(url: &str, number: i32) -> bool {
-    let owed = format!("SELECT count(*) FROM jobs WHERE payload = '{number}'");
+    let pending = format!("SELECT count(*) FROM jobs WHERE payload = '{number}'");
     let done = format!("SELECT count(*) FROM effects WHERE name = '{number}'");
-    count(url, owed) + count(url, done) > 0
+    count(url, pending) + count(url, done) > 0
 }
 
 /// Moves the time of day for whoever is started with it, by as many seconds as a variable says.

@@ -10,7 +10,7 @@ fn a_job_over_its_time_limit_is_cut_off_recorded_and_tried_again_while_others_go
     started.recv().unwrap();
     wait_until("the record", || queue.state(job) == "failing");
     let view = queue.show(job);
-    assert_eq!(view.error.as_deref(), Some("cut off: it ran longer than the 200ms that its kind may take"));
+    assert_eq!(view.error.as_deref(), Some("cut off: the job ran longer than 200ms, the time limit of its kind"));
     assert_eq!((view.attempts, queue.outcomes(job)), (1, vec!["failed".to_owned()]));
     // Its place is taken, although the thread still hangs.
     let good = queue.act("good");
@@ -80,7 +80,7 @@ fn the_database_ends_the_session_of_a_worker_that_fell_silent_and_another_does_i
     let job = queue.enqueue(&Brief("wait".to_owned()));
     queue.settings.watch_every = Duration::from_secs(3600);
     // What bounds the run is what its kind may take, not what a claim may.
-    queue.settings.talk_limit = Duration::from_secs(3600);
+    queue.settings.database_timeout = Duration::from_secs(3600);
     let silent = queue.runner().start().unwrap();
     started.recv().unwrap();
     // Five seconds more than the kind's own limit.

@@ -324,7 +324,7 @@ impl Queue {
         self.receipts(job).into_iter().map(|receipt| receipt.outcome).collect()
     }
 
-    fn owed(&mut self) -> i64 {
+    fn pending(&mut self) -> i64 {
         inspection::count(&mut self.connection).unwrap().0
     }
 

@@ -71,7 +71,7 @@ fn two_workers_run_two_keys_at_once_and_never_two_of_one() {
     assert_eq!(jobs.map(|job| queue.state(job)), ["running", "behind", "running"]);
     assert!(started.try_recv().is_err());
     drop(go_on);
-    wait_until("all three", || queue.owed() == 0);
+    wait_until("all three", || queue.pending() == 0);
     running.stop();
     assert_eq!(queue.effects(), 3);
 }
@@ -121,7 +121,7 @@ fn a_job_enqueued_while_the_one_in_front_ends_gets_the_turn() {
         AnsiTransactionManager::commit_transaction(&mut asking).unwrap();
         assert!(running.join().unwrap().done.contains(&next));
     });
-    assert_eq!(queue.owed(), 0);
+    assert_eq!(queue.pending(), 0);
 }
 
 #[test]

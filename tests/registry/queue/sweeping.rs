@@ -45,12 +45,11 @@ fn healthy_rows_are_passed_over_wherever_they_stand_and_a_page_is_never_read_twi
         (
             "dead",
             Some(
-                "started 3 times and not heard of again: the process was killed while it ran; the last failure it \
-                 recorded: no space left"
+                "started 3 times without a result: the process was killed each time; the last recorded error: no space left"
             )
         )
     );
-    assert_eq!(queue.owed(), 7);
+    assert_eq!(queue.pending(), 7);
     assert_eq!(queue.sweep(), Swept { seen: 7, ..Swept::default() });
 }
 
@@ -95,7 +94,7 @@ fn an_error_in_one_row_is_recorded_and_the_rest_is_swept() {
     let swept = queue.sweep();
     assert_eq!(swept.buried, [jobs[0], jobs[1], jobs[3], jobs[4]]);
     assert_eq!(swept.failed, [(jobs[2], "a broken row".to_owned())]);
-    assert_eq!(queue.owed(), 1);
+    assert_eq!(queue.pending(), 1);
 }
 
 #[test]
@@ -169,7 +168,7 @@ fn kinds_that_nobody_knows_are_counted_and_left() {
     queue.act("known");
     let unknown = BTreeMap::from([("of tomorrow".to_owned(), 3)]);
     assert_eq!(queue.sweep(), Swept { seen: 4, unknown, ..Swept::default() });
-    assert_eq!(queue.owed(), 4);
+    assert_eq!(queue.pending(), 4);
 }
 
 #[test]
@@ -178,7 +177,7 @@ fn a_turn_that_was_lost_to_a_row_removed_by_hand_is_handed_on() {
     let [first, second, third] = ["1", "2", "3"].map(|name| queue.in_order("a", name));
     queue.sql(&format!("DELETE FROM jobs WHERE id = {first}"));
     assert!(queue.runner().drain().unwrap().done.is_empty());
-    assert_eq!(queue.sweep(), Swept { seen: 2, handed_on: vec![second], ..Swept::default() });
+    assert_eq!(queue.sweep(), Swept { seen: 2, turns_passed: vec![second], ..Swept::default() });
     assert_eq!(queue.runner().drain().unwrap().done, [second, third]);
 }
 

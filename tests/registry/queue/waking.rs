@@ -71,7 +71,7 @@ fn one_worker_leads_a_queue_and_another_takes_over_when_it_ends() {
     assert_eq!(leaders(&mut queue), 1);
     assert_eq!(queue.state(second), "running");
     drop(go_on);
-    wait_until("both jobs", || queue.owed() == 0);
+    wait_until("both jobs", || queue.pending() == 0);
     assert_eq!(queue.effects(), 2);
     running.into_iter().for_each(supercargo::queue::Running::stop);
 }
@@ -109,7 +109,7 @@ fn an_idle_worker_finds_by_itself_what_nobody_told_it_of() {
         queue.count("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'supercargo worker tester%' AND state = 'idle' AND query LIKE '%COMMIT%'") > 0
     });
     queue.act("untold");
-    wait_until("the job", || queue.owed() == 0);
+    wait_until("the job", || queue.pending() == 0);
     running.stop();
 }
 
@@ -136,19 +136,19 @@ fn a_process_knows_whether_it_has_a_queue_for_itself() {
         let registry = registry(Workers::OneInAll);
         Runner::new(registry, world, source, "elsewhere", elsewhere.clone(), Completions::default())
     };
-    assert!(!queue.wakeups.is_attended("test"));
+    assert!(!queue.wakeups.has_only_worker("test"));
     let here = queue.runner_with(Workers::OneInAll).start().unwrap();
-    wait_until("this process to have it", || queue.wakeups.is_attended("test"));
+    wait_until("this process to have it", || queue.wakeups.has_only_worker("test"));
     let away = away.start().unwrap();
     here.stop();
-    assert!(!queue.wakeups.is_attended("test"));
-    wait_until("the other process to have it", || elsewhere.is_attended("test"));
+    assert!(!queue.wakeups.has_only_worker("test"));
+    wait_until("the other process to have it", || elsewhere.has_only_worker("test"));
     away.stop();
     // Where each process has workers of its own, nobody has it for itself.
     let shared = queue.runner().start().unwrap();
     let mut queue = queue;
     let job = queue.act("x");
     wait_until("the job", || queue.state(job) == "done");
-    assert!(!queue.wakeups.is_attended("test"));
+    assert!(!queue.wakeups.has_only_worker("test"));
     shared.stop();
 }
