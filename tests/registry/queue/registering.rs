@@ -1,4 +1,4 @@
-//! A set of kinds, or of workers, that can't work is refused at the start.
+//! Invalid sets of kinds or workers are refused at the start.
 
 use super::*;
 
