@@ -6,6 +6,7 @@ use super::commit_message::commit_message;
 use super::subject::Subject;
 use super::sync_index::index_failed;
 use crate::database::catalog::versions::DesiredLine;
+use crate::error_chain::ErrorChain;
 use crate::index::entry::{EntryError, render};
 use crate::index::{Change, Head, Index};
 use crate::package::CrateName;
@@ -65,7 +66,7 @@ impl Written {
                 }
                 // Left out, so that it fails alone.
                 Err(error) => {
-                    krate.outcome = Err(Unwritten { text: JobError::from(error).to_string(), is_shared: false });
+                    krate.outcome = Err(Unwritten { text: ErrorChain::of(&error).to_string(), is_shared: false });
                 }
             }
         }

@@ -13,7 +13,8 @@ use super::pagerduty::PagerDuty;
 use super::state::{Outbox, StateFile};
 use super::webhook::Webhook;
 use crate::config::MonitorOptions;
-use crate::queue::{Backoff, JobError};
+use crate::error_chain::ErrorChain;
+use crate::queue::Backoff;
 use crate::redact;
 
 /// How long after a failure the next attempt is made: doubled each time.
@@ -107,7 +108,7 @@ impl Receivers {
                 true
             }
             Err(error) => {
-                let error = JobError::failed(error).to_string();
+                let error = ErrorChain::of(&error).to_string();
                 outbox.failures = outbox.failures.saturating_add(1);
                 let wait = RETRY.delay(outbox.failures);
                 tracing::error!(receiver = name, action, check, error, "could not page; trying again in {wait:?}");

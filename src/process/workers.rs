@@ -82,7 +82,7 @@ impl Workers {
                 let remote = remote.clone();
                 let handler = ChannelHandler {
                     channel: HEAD_CHANNEL,
-                    heard: Box::new(move |_| remote.fetch_requests().request()),
+                    handle: Box::new(move |_| remote.fetch_requests().request()),
                 };
                 (Listener::start_with(url, &queues, wakeups, completions, handler)?, Some(follower))
             }

@@ -118,8 +118,9 @@ impl Run<'_> {
                 return Ok(Look::Differences(Vec::new()));
             };
             let (kind, id) = (RemoveCrateFile::KIND, i64::from(deleted.version_id));
-            let owed =
-                self.verifier.database(|connection| inspection::is_owed_about(connection, kind, "version_id", id))?;
+            let owed = self
+                .verifier
+                .database(|connection| inspection::any_pending_about(connection, kind, "version_id", id))?;
             let is_there = !owed && self.verifier.crate_store.size(checksum)?.is_some();
             let difference = || told(Difference::new(Kind::DeletedCrateFile, "a file", "no file, or a job"), deleted);
             return Ok(Look::Differences(is_there.then(difference).into_iter().collect()));

@@ -323,7 +323,7 @@ impl Run<'_> {
 
     /// Waits for jobs: for other workers as long as they do something, and then with our own hands.
     fn wait_for(&self, repairs: &Repairs<'_>, jobs: &[JobId]) -> Result<(), VerifyError> {
-        let owed = || self.verifier.database(|connection| inspection::any_of_owed(connection, jobs));
+        let owed = || self.verifier.database(|connection| inspection::any_of_pending(connection, jobs));
         let begun = Instant::now();
         while !jobs.is_empty() && owed()? && begun.elapsed() < PATIENCE && !self.verifier.is_stopped() {
             if begun.elapsed() >= repairs.grace {

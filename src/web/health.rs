@@ -7,6 +7,7 @@
 //! A look is kept for a second, however many ask, and only one is under way at a time: a part that hangs ties up one
 //! thread and not one for each question. That thread is made for the look, so that it is there whatever else waits.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -22,8 +23,9 @@ use tokio::sync::{Mutex, oneshot};
 
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
+use crate::error_chain::ErrorChain;
 use crate::index::{ConfigJson, View};
-use crate::queue::{Failure, JobError, WorkersView};
+use crate::queue::WorkersView;
 
 /// How long an answer is good.
 const FRESH: Duration = Duration::from_secs(1);
@@ -176,28 +178,28 @@ impl LookedAt {
         let asked = self.pool.with_within(PATIENCE / 2, |connection| diesel::sql_query("SELECT 1").execute(connection));
         match asked {
             Ok(Ok(_)) => PartState::Ok,
-            Ok(Err(error)) => failed("database", &JobError::failed(error).failure()),
-            Err(error) => failed("database", &JobError::failed(error).failure()),
+            Ok(Err(error)) => failed("database", ErrorChain::of(&error)),
+            Err(error) => failed("database", ErrorChain::of(&error)),
         }
     }
 
     fn index(&self) -> PartState {
         match self.view.find(ConfigJson::PATH) {
             Ok(Some(_)) => PartState::Ok,
-            Ok(None) => failed("index", &JobError::failed("it has no config.json").failure()),
-            Err(error) => failed("index", &JobError::failed(error).failure()),
+            Ok(None) => failed("index", "it has no config.json"),
+            Err(error) => failed("index", ErrorChain::of(&error)),
         }
     }
 
     fn store(&self) -> PartState {
         match self.crate_store.check() {
             Ok(()) => PartState::Ok,
-            Err(error) => failed("store", &JobError::failed(error).failure()),
+            Err(error) => failed("store", ErrorChain::of(&error)),
         }
     }
 }
 
-fn failed(part: &str, error: &Failure) -> PartState {
+fn failed(part: &str, error: impl Display) -> PartState {
     tracing::debug!(part, %error, "not ready");
     PartState::Failed
 }

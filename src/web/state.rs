@@ -108,7 +108,7 @@ impl App {
     /// finds it within a second.
     pub fn wake_workers(&self) {
         self.wakeups.wake();
-        if self.wakeups.is_attended(jobs::QUEUE) {
+        if self.wakeups.has_only_worker(jobs::QUEUE) {
             return;
         }
         match self.pool.with(|connection| queue::announce(connection, jobs::QUEUE)) {

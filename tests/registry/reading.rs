@@ -167,7 +167,7 @@ fn an_odd_path_is_refused_in_the_form_that_cargo_reads() {
             assert!(!answer.detail().is_empty() && answer.detail().len() < 300, "{method} {shown}: {}", answer.text());
         }
     }
-    assert_eq!(registry.owed(), 0);
+    assert_eq!(registry.pending(), 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which fields of `[package]` a registry asks for.
+//! The required fields of `[package]`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::str::FromStr;
 use super::super::Manifest;
 use super::super::excerpt::Excerpt;
 
-/// A field of `[package]` that can be asked for.
+/// A field of `[package]` that can be required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the fields are cargo's, under its names")]
 pub enum Field {
     Description,
-    /// Met by `license-file` as well.
+    /// `license-file` is accepted instead.
     License,
     Repository,
     Homepage,
@@ -38,7 +38,7 @@ impl Field {
         Self::RustVersion,
     ];
 
-    /// cargo's name of it.
+    /// The name of the field in Cargo.toml.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Description => "description",
@@ -54,7 +54,7 @@ impl Field {
         }
     }
 
-    /// A value of spaces says nothing, and counts as none.
+    /// Whether a manifest has the field. A value of only spaces counts as missing.
     fn is_in(self, manifest: &Manifest) -> bool {
         let text = |value: &Option<String>| value.as_ref().is_some_and(|text| !text.trim().is_empty());
         let list = |values: &[String]| values.iter().any(|text| !text.trim().is_empty());
@@ -73,7 +73,7 @@ impl Field {
     }
 }
 
-/// As it is shown to the publisher.
+/// The form in messages to publishers.
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,17 +83,17 @@ impl fmt::Display for Field {
     }
 }
 
-/// A set of fields; `description` and `license` unless it is said otherwise.
+/// A set of required fields, by default `description` and `license`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequiredMetadata(BTreeSet<Field>);
 
 impl RequiredMetadata {
-    /// Nothing is asked for.
+    /// No required fields.
     pub fn none() -> Self {
         Self(BTreeSet::new())
     }
 
-    /// What of it a manifest lacks.
+    /// The required fields that a manifest lacks.
     pub fn missing_in(&self, manifest: &Manifest) -> Vec<Field> {
         self.0.iter().copied().filter(|field| !field.is_in(manifest)).collect()
     }
@@ -105,7 +105,7 @@ impl Default for RequiredMetadata {
     }
 }
 
-/// Names of fields with commas between them, or `none`.
+/// Names of fields separated by commas, or `none`.
 impl FromStr for RequiredMetadata {
     type Err = String;
 
@@ -117,7 +117,7 @@ impl FromStr for RequiredMetadata {
             Field::ALL.into_iter().find(|field| field.as_str() == name).ok_or_else(|| {
                 let known = Field::ALL.map(Field::as_str).join(", ");
                 format!(
-                    "{} can't be asked for; write `none`, or some of {known} with commas between them",
+                    "{} cannot be required: write `none`, or some of {known} with commas between them",
                     Excerpt(name)
                 )
             })
@@ -126,7 +126,7 @@ impl FromStr for RequiredMetadata {
     }
 }
 
-/// As it is written in the configuration.
+/// The form in the configuration.
 impl fmt::Display for RequiredMetadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
@@ -142,13 +142,13 @@ mod tests {
     use super::{Field, RequiredMetadata};
 
     #[test]
-    fn what_is_asked_for_is_written_as_cargo_names_it() {
+    fn required_fields_are_written_with_their_names_in_the_manifest() {
         let all = Field::ALL.map(Field::as_str).join(",");
         for text in ["none", "description,license", "rust-version", &all] {
             assert_eq!(text.parse::<RequiredMetadata>().unwrap().to_string(), text);
         }
         assert_eq!("license, description".parse(), Ok(RequiredMetadata::default()));
-        insta::assert_snapshot!("licence".parse::<RequiredMetadata>().unwrap_err(), @"`licence` can't be asked for; write `none`, or some of description, license, repository, homepage, documentation, readme, keywords, categories, authors, rust-version with commas between them");
+        insta::assert_snapshot!("licence".parse::<RequiredMetadata>().unwrap_err(), @"`licence` cannot be required: write `none`, or some of description, license, repository, homepage, documentation, readme, keywords, categories, authors, rust-version with commas between them");
         for wrong in ["", "description,", "none,license", "Description"] {
             assert!(wrong.parse::<RequiredMetadata>().is_err(), "{wrong:?}");
         }

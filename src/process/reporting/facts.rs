@@ -8,7 +8,7 @@ use serde_json::Map;
 use tracing::field::{Field, Visit};
 
 use crate::database::access::new_token::PREFIX;
-use crate::queue::Failure;
+use crate::error_chain::ErrorChain;
 
 /// The longest text in a report, in characters.
 const LONGEST: usize = 4096;
@@ -17,8 +17,8 @@ const LONGEST: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     pub(super) fields: Map<String, Value>,
-    /// The value of the field `error`, if it has a list of causes.
-    pub(super) failure: Option<Failure>,
+    /// The value of the field `error`, if it is a chain of causes.
+    pub(super) chain: Option<ErrorChain>,
 }
 
 impl Facts {
@@ -57,7 +57,7 @@ impl Visit for Facts {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.failure = value.downcast_ref::<Failure>().cloned();
+        self.chain = value.downcast_ref::<ErrorChain>().cloned();
         self.put(field, harmless(&value.to_string()).into());
     }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::database::access::caller::Caller;
+use crate::error_chain::ErrorChain;
 use crate::fault;
 use crate::jobs::publish_version::PublishError;
 use crate::jobs::unused_files;
 use crate::package::{Checksum, Package};
-use crate::queue::JobError;
 use crate::web::{ApiError, App};
 
 /// How often a file is stored that others remove meanwhile. They were refused, and there is one each time.
@@ -69,7 +69,7 @@ fn remove(app: &App, checksum: Checksum) {
     match removed {
         Ok(removed) => tracing::debug!(%checksum, removed, "the crate file of a refused publish"),
         Err(error) => tracing::warn!(
-            %checksum, error = %JobError::failed(error),
+            %checksum, error = %ErrorChain::of(&error),
             "the crate file of a refused publish stays until the crate store is tidied"
         ),
     }
