@@ -19,6 +19,7 @@ pub mod router;
 pub mod state;
 
 mod hanging_up;
+mod lookup;
 mod private;
 mod request_form;
 mod shortened;

@@ -196,8 +196,8 @@ fn a_wish_for_a_token_that_makes_no_sense_is_refused_naming_the_value() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     let cases = [
-        ("", "can't be read"),
-        ("[]", "can't be read"),
+        ("", "cannot be read"),
+        ("[]", "cannot be read"),
         (r#"{"api_token":{}}"#, "name"),
         (r#"{"api_token":{"name":""}}"#, "can't be a token's name"),
         (r#"{"api_token":{"name":"a\u0000b"}}"#, "can't be a token's name"),
@@ -209,7 +209,7 @@ fn a_wish_for_a_token_that_makes_no_sense_is_refused_naming_the_value() {
         (r#"{"api_token":{"name":"a","expired_at":"+10000-01-01T00:00:00Z"}}"#, "cannot end in the year 10000"),
         (r#"{"api_token":{"name":"a","expired_at":"+262142-12-31T23:59:59Z"}}"#, "cannot end in the year 262142"),
         (r#"{"api_token":{"name":"a","expired_at":"-262143-01-01T00:00:00Z"}}"#, "over already"),
-        (r#"{"api_token":{"name":"a"}} x"#, "can't be read"),
+        (r#"{"api_token":{"name":"a"}} x"#, "cannot be read"),
     ];
     for (body, text) in cases {
         let refused = ann.request(Method::PUT, "/api/v1/me/tokens", body.to_owned());

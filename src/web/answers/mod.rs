@@ -3,5 +3,4 @@
 pub(crate) mod conditions;
 pub(crate) mod crate_file;
 pub mod held_body;
-pub(crate) mod output;
 pub(crate) mod waiting;

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use strum::{EnumString, VariantNames};
 use utoipa::ToSchema;
 
 use crate::database::catalog::rows;
@@ -40,8 +41,9 @@ pub struct CratesPage {
 )]
 pub async fn list(State(app): State<App>, query: QueryParameters) -> Result<Json<CratesPage>, ApiError> {
     let pagination = query.pagination()?;
-    let text = query.get("q").filter(|text| !text.trim().is_empty());
-    let search = SearchQuery { text: text.and_then(SearchText::parse), filter: filter(&query)?, sort: sort(&query)? };
+    let text = query.text("q").filter(|text| !text.trim().is_empty());
+    let search =
+        SearchQuery { text: text.as_deref().and_then(SearchText::parse), filter: filter(&query)?, sort: sort(&query)? };
     let totals = app.totals.clone();
     app.with_connection(move |connection| {
         let found = search::search(connection, &search, pagination.page(), &totals)?;
@@ -54,22 +56,23 @@ pub async fn list(State(app): State<App>, query: QueryParameters) -> Result<Json
 }
 
 fn filter(query: &QueryParameters) -> Result<Filter, ApiError> {
-    let lower = |name| query.get(name).map(str::to_lowercase);
-    let names = query.all("ids[]");
+    let lower = |name| query.text(name).map(|text| text.to_lowercase());
+    let names = query.texts("ids[]");
     Ok(Filter {
         keyword: lower("keyword"),
         category: lower("category"),
         names: (!names.is_empty()).then_some(names),
-        owner: query.number("user_id", "the number of a user")?,
+        owner: query.parsed("user_id", "a user id")?,
     })
 }
 
 /// The order of a list of crates.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(EnumString, VariantNames, ToSchema)]
+#[strum(serialize_all = "kebab-case")]
+#[schema(rename_all = "kebab-case")]
 pub enum CratesSort {
     Relevance,
-    #[serde(alias = "alphabetical")]
+    #[strum(to_string = "alpha", serialize = "alphabetical")]
     Alpha,
     Downloads,
     RecentDownloads,
@@ -78,8 +81,7 @@ pub enum CratesSort {
 }
 
 fn sort(query: &QueryParameters) -> Result<Sort, ApiError> {
-    let words = "relevance, alpha, downloads, recent-downloads, recent-updates or new";
-    Ok(match query.choice("sort", words)? {
+    Ok(match query.choice("sort")? {
         None | Some(CratesSort::Relevance) => Sort::Relevance,
         Some(CratesSort::Alpha) => Sort::Alphabetical,
         Some(CratesSort::Downloads) => Sort::Downloads,

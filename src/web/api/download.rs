@@ -7,11 +7,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApiPath, crate_name, no_such_version, version};
 use crate::database::catalog::versions;
 use crate::package::{CrateName, Version};
 use crate::web::answers::crate_file::{self, Asked};
-use crate::web::extract::path::VersionPath;
+use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
+use crate::web::lookup::no_such_version;
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};
 
@@ -43,8 +43,7 @@ pub async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let name = crate_name(&name)?;
-    let num = version(&name, &num)?;
+    let (name, num) = crate_and_version(&name, &num)?;
     if wants_json(&headers) {
         return Ok(location(&app, &name, &num).await?.into_response());
     }

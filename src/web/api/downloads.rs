@@ -6,12 +6,10 @@ use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::version::{find_id, named};
-use super::versions::by_number;
-use super::{ApiPath, crate_name, shown_crate};
 use crate::database::catalog::downloads;
 use crate::database::catalog::rows;
-use crate::web::extract::path::{CratePath, VersionPath};
+use crate::web::extract::path::{ApiPath, CratePath, VersionPath, crate_and_version, crate_name};
+use crate::web::lookup::{highest_first, shown_crate, version_id};
 use crate::web::views::{Errors, ExtraDownloads, VersionDownloads};
 use crate::web::{ApiError, App};
 
@@ -50,7 +48,7 @@ pub async fn of_crate(
     let name = crate_name(&name)?;
     app.with_connection(move |connection| {
         let krate = shown_crate(connection, &name)?;
-        let versions = by_number(rows::shown_versions(connection, krate.row.id)?);
+        let versions = highest_first(rows::shown_versions(connection, krate.row.id)?);
         let highest: Vec<i32> = versions.iter().take(TOLD).map(|(id, _)| *id).collect();
         let now = Utc::now();
         let told = downloads::of_versions(connection, &highest, now)?;
@@ -84,9 +82,9 @@ pub async fn of_version(
     State(app): State<App>,
     ApiPath((name, num)): ApiPath<(String, String)>,
 ) -> Result<Json<DownloadsOfVersion>, ApiError> {
-    let (name, num) = named(&name, &num)?;
+    let (name, num) = crate_and_version(&name, &num)?;
     app.with_connection(move |connection| {
-        let version = find_id(connection, &name, &num)?;
+        let version = version_id(connection, &name, &num)?;
         let told = downloads::of_versions(connection, &[version], Utc::now())?;
         let version_downloads = told.into_iter().map(Into::into).collect();
         Ok::<_, ApiError>(Json(DownloadsOfVersion { version_downloads }))

@@ -5,12 +5,11 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::versions::by_number;
-use super::{ApiPath, crate_name, shown_crate};
 use crate::database::catalog::rows::{self, Features};
 use crate::database::catalog::topics::{self, Kind};
-use crate::web::extract::path::CratePath;
+use crate::web::extract::path::{ApiPath, CratePath, crate_name};
 use crate::web::extract::query::{QueryParameters, refused};
+use crate::web::lookup::{highest_first, shown_crate};
 use crate::web::views::{CategoryView, CrateView, Errors, KeywordView, VersionView};
 use crate::web::{ApiError, App};
 
@@ -75,7 +74,7 @@ pub async fn show(
         let mut all_told = true;
         let versions = match include.versions {
             true => {
-                let shown = by_number(rows::shown_versions(connection, krate.row.id)?);
+                let shown = highest_first(rows::shown_versions(connection, krate.row.id)?);
                 all_told = shown.len() <= TOLD;
                 let told: Vec<i32> = shown.into_iter().take(TOLD).map(|(id, _)| id).collect();
                 Some(rows::versions(connection, &told, Features::LeftOut)?)

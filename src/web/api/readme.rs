@@ -10,13 +10,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 
-use super::version::{find_id, named};
-use super::{ApiError, ApiPath};
 use crate::database::catalog::rows;
-use crate::web::App;
 use crate::web::answers::held_body::HeldBody;
-use crate::web::extract::path::VersionPath;
+use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
+use crate::web::lookup::version_id;
 use crate::web::views::Errors;
+use crate::web::{ApiError, App};
 
 /// What is handed to a connection at once, in bytes.
 const PIECE: usize = 16 * 1024;
@@ -38,10 +37,10 @@ pub async fn show(
     State(app): State<App>,
     ApiPath((name, num)): ApiPath<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (name, num) = named(&name, &num)?;
+    let (name, num) = crate_and_version(&name, &num)?;
     let readme = app
         .with_connection(move |connection| {
-            let version = find_id(connection, &name, &num)?;
+            let version = version_id(connection, &name, &num)?;
             let readme = rows::readme(connection, version)?.filter(|readme| !readme.is_empty());
             readme.ok_or_else(|| ApiError::not_found(format!("{name}@{num} came without a README")))
         })

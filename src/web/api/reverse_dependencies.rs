@@ -7,12 +7,12 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApiPath, crate_name, shown_crate};
 use crate::database::catalog::dependencies;
 use crate::database::catalog::rows::{self, Features};
 use crate::database::search::Page;
-use crate::web::extract::path::CratePath;
+use crate::web::extract::path::{ApiPath, CratePath, crate_name};
 use crate::web::extract::query::QueryParameters;
+use crate::web::lookup::shown_crate;
 use crate::web::views::{DependencyView, Errors, PageMeta, VersionView};
 use crate::web::{ApiError, App};
 

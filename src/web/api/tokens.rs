@@ -10,10 +10,15 @@ use diesel::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AnyError, ApiPath, ApiQuery, callers_json};
 use crate::database::access::audit::{Action, Event};
+use crate::database::access::caller::Caller;
 use crate::database::access::tokens::{self, NewToken, Token};
 use crate::web::extract::auth::Authenticated;
+use crate::web::extract::json::callers_json;
+use crate::web::extract::path::ApiPath;
+use crate::web::extract::query::QueryParameters;
+use crate::web::shortened::shortened;
+use crate::web::views::AnyError;
 use crate::web::{ApiError, App};
 
 const MAX_BODY: usize = 64 * 1024;
@@ -83,13 +88,13 @@ pub struct WantedToken {
 }
 
 /// What to revoke besides the token.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "a part of the API's description only")]
 pub struct RevocationQuery {
-    /// Also revoke what was made with the token, directly or not, even if the token itself was revoked before.
-    #[serde(default)]
+    /// Also revoke every token that was made with this one, directly or not, even if this one was revoked before.
     #[param(default = false)]
-    pub descendants: bool,
+    descendants: Option<bool>,
 }
 
 /// Which tokens were revoked.
@@ -218,14 +223,19 @@ pub async fn revoke(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     ApiPath(id): ApiPath<String>,
-    ApiQuery(query): ApiQuery<RevocationQuery>,
+    query: QueryParameters,
 ) -> Result<Json<Revocation>, ApiError> {
+    let with_descendants = query.flag("descendants")?.unwrap_or(false);
+    Ok(Json(revoke_token(&app, caller, id, with_descendants).await?))
+}
+
+async fn revoke_token(app: &App, caller: Caller, id: String, with_descendants: bool) -> Result<Revocation, ApiError> {
     let number: Option<i32> = id.parse().ok();
     // A token may always revoke itself.
     if number != Some(caller.token.id) {
         caller.unrestricted()?;
     }
-    let missing = move || ApiError::not_found(format!("you have no token {}", super::shortened(&id)));
+    let missing = move || ApiError::not_found(format!("you have no token {}", shortened(&id)));
     let Some(number) = number else { return Err(missing()) };
     let revoked = app
         .with_connection(move |connection| {
@@ -234,7 +244,7 @@ pub async fn revoke(
                 if number != caller.token.id {
                     caller.unrestricted()?;
                 }
-                let revoke = if query.descendants { tokens::revoke_with_descendants } else { tokens::revoke };
+                let revoke = if with_descendants { tokens::revoke_with_descendants } else { tokens::revoke };
                 let revoked = revoke(connection, number, Some(caller.user.id))?.ok_or_else(missing)?;
                 revoked.record(connection, number, &caller.actor())?;
                 Ok::<_, ApiError>(revoked)
@@ -242,7 +252,7 @@ pub async fn revoke(
         })
         .await?;
     let ids = |tokens: Vec<Token>| tokens.into_iter().map(|token| token.id).collect();
-    Ok(Json(Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) }))
+    Ok(Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) })
 }
 
 /// Ends the token that the request carries.
@@ -253,8 +263,11 @@ pub async fn revoke(
     security(("token" = [])),
     responses((status = 204, description = "It is revoked"), AnyError),
 )]
-pub async fn revoke_current(state: State<App>, Authenticated(caller): Authenticated) -> Result<StatusCode, ApiError> {
+pub async fn revoke_current(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+) -> Result<StatusCode, ApiError> {
     let id = caller.token.id.to_string();
-    let query = ApiQuery(RevocationQuery { descendants: false });
-    revoke(state, Authenticated(caller), ApiPath(id), query).await.map(|_| StatusCode::NO_CONTENT)
+    revoke_token(&app, caller, id, false).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -2,13 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use strum::{EnumString, VariantNames};
 use utoipa::ToSchema;
 
-use super::{ApiPath, shortened};
 use crate::database::catalog::topics::{self, Kind, Order, Topic};
 use crate::database::search::Page;
+use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
+use crate::web::shortened::shortened;
 use crate::web::views::{CategoryView, Errors, KeywordView, Total, count};
 use crate::web::{ApiError, App};
 
@@ -39,8 +41,9 @@ pub struct CategoryAnswer {
 }
 
 /// The order of keywords and of categories.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(EnumString, VariantNames, ToSchema)]
+#[strum(serialize_all = "kebab-case")]
+#[schema(rename_all = "kebab-case")]
 pub enum TopicsSort {
     Alpha,
     /// The one of most crates first.
@@ -114,7 +117,7 @@ pub async fn category(
 
 async fn list(app: &App, kind: Kind, query: QueryParameters) -> Result<(Vec<Topic>, i64), ApiError> {
     let Page { limit, offset } = query.pagination()?.page();
-    let order = match query.choice("sort", "alpha or crates")? {
+    let order = match query.choice("sort")? {
         None | Some(TopicsSort::Alpha) => Order::Alphabetical,
         Some(TopicsSort::Crates) => Order::Crates,
     };

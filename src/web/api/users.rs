@@ -5,8 +5,9 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApiPath, shortened};
 use crate::database::access::users;
+use crate::web::extract::path::ApiPath;
+use crate::web::shortened::shortened;
 use crate::web::views::{Errors, UserView};
 use crate::web::{ApiError, App};
 

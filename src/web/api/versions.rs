@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use strum::{EnumString, VariantNames};
 use utoipa::ToSchema;
 
-use super::{ApiPath, crate_name, shown_crate};
 use crate::database::catalog::rows::{self, Features};
-use crate::package::Version;
-use crate::web::extract::path::CratePath;
-use crate::web::extract::query::{MOST_PER_PAGE, QueryParameters};
+use crate::web::extract::path::{ApiPath, CratePath, crate_name};
+use crate::web::extract::query::{MAX_PER_PAGE, QueryParameters};
+use crate::web::lookup::{highest_first, shown_crate};
 use crate::web::views::{Errors, PageMeta, VersionView};
 use crate::web::{ApiError, App};
 
@@ -21,8 +21,9 @@ pub struct VersionsPage {
 }
 
 /// The order of versions.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(EnumString, VariantNames, ToSchema)]
+#[strum(serialize_all = "kebab-case")]
+#[schema(rename_all = "kebab-case")]
 pub enum VersionsSort {
     /// The highest first.
     Semver,
@@ -55,14 +56,14 @@ pub async fn list(
     query: QueryParameters,
 ) -> Result<Json<VersionsPage>, ApiError> {
     let name = crate_name(&name)?;
-    let by_date = query.choice("sort", "semver or date")?.is_some_and(|sort| matches!(sort, VersionsSort::Date));
-    let pagination = query.pagination_of(MOST_PER_PAGE)?;
+    let by_date = query.choice("sort")?.is_some_and(|sort| matches!(sort, VersionsSort::Date));
+    let pagination = query.pagination_of(MAX_PER_PAGE)?;
     let base_url = app.settings.base_url.clone();
     app.with_connection(move |connection| {
         let krate = shown_crate(connection, &name)?;
         let mut versions = rows::shown_versions(connection, krate.row.id)?;
         if !by_date {
-            versions = by_number(versions);
+            versions = highest_first(versions);
         }
         let meta = pagination.meta(i64::try_from(versions.len()).unwrap_or(i64::MAX), &query);
         let page = pagination.page();
@@ -73,10 +74,4 @@ pub async fn list(
         Ok::<_, ApiError>(Json(VersionsPage { versions, meta }))
     })
     .await
-}
-
-/// The highest first.
-pub(super) fn by_number(mut versions: Vec<(i32, Version)>) -> Vec<(i32, Version)> {
-    versions.sort_by(|(_, one), (_, other)| other.cmp(one));
-    versions
 }

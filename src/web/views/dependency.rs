@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::shown;
+use super::text::shown;
 use crate::database::catalog::dependencies::StoredDependency;
 use crate::package::characters::harmless;
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::shown;
+use super::text::shown;
 use crate::database::catalog::rows::CountedCrate;
 
 /// A crate as a whole; what describes it is its default version's.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::page::count;
 use crate::database::catalog::topics::Topic;
 
 /// A keyword.
@@ -20,7 +21,7 @@ pub struct KeywordView {
 
 impl From<Topic> for KeywordView {
     fn from(topic: Topic) -> Self {
-        let crates_cnt = super::count(topic.crates);
+        let crates_cnt = count(topic.crates);
         Self { id: topic.name.clone(), keyword: topic.name, created_at: topic.created_at, crates_cnt }
     }
 }
@@ -50,7 +51,7 @@ impl From<Topic> for CategoryView {
             slug: topic.name,
             description: String::new(),
             created_at: topic.created_at,
-            crates_cnt: super::count(topic.crates),
+            crates_cnt: count(topic.crates),
         }
     }
 }

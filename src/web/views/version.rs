@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{UserView, shown};
+use super::owner::UserView;
+use super::text::shown;
 use crate::database::catalog::rows::CountedVersion;
 use crate::package::characters::harmless;
 

@@ -1,11 +1,25 @@
-//! Answers that many endpoints share.
+//! Errors.
 
 use std::collections::BTreeMap;
 
-use utoipa::IntoResponses;
+use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
-/// The errors that any endpoint may answer, all in one form.
+/// The body of every error response.
+#[derive(Serialize, ToSchema)]
+pub struct Errors {
+    pub errors: Vec<ErrorDetail>,
+}
+
+/// One error.
+#[derive(Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// What is wrong, with the value, and the remedy.
+    pub detail: String,
+}
+
+/// Describes the errors that any endpoint may answer with.
 pub struct AnyError;
 
 impl IntoResponses for AnyError {
