@@ -34,7 +34,7 @@ pub async fn callers_json<T: DeserializeOwned>(
 
 /// Reads a body of at most `limit` bytes as JSON, whatever its Content-Type. Unknown fields are ignored.
 async fn json_body<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limit: usize) -> Result<T, ApiError> {
-    let allowed = format!("{limit} for a request of this kind; shorten it");
+    let allowed = format!("{limit}: shorten it");
     let body = body::read(headers, body, limit, &allowed).await?;
     let mut reader = serde_json::Deserializer::from_slice(&body);
     let read =
