@@ -1,4 +1,4 @@
-//! Helpers for responses: conditional requests, crate files, held-back and watched bodies.
+//! Responses: conditional requests, crate files, bodies of slow clients, waiting for a job.
 
 pub(crate) mod conditions;
 pub(crate) mod crate_file;

@@ -1,4 +1,4 @@
-//! `GET /api/v1/admin/audit`: the log of every change, for admins.
+//! `GET /api/v1/admin/audit`: the audit log, for admins.
 
 use axum::Json;
 use axum::extract::State;
@@ -42,11 +42,13 @@ pub struct AuditQuery {
 #[derive(Serialize, ToSchema)]
 pub struct AuditList {
     pub entries: Vec<Record>,
-    /// The value of `before` for the next page; null if this is the last one.
+    /// The value of `before` for the next page; null on the last page.
     pub next: Option<i64>,
 }
 
-/// Shows who changed what, when, with which token and from where.
+/// List audit log entries
+///
+/// Each entry names who changed what, when, with which token and from which address. Only admins may read the log.
 #[utoipa::path(
     get,
     path = "/api/v1/admin/audit",

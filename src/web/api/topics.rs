@@ -1,4 +1,4 @@
-//! `GET /api/v1/keywords`, `GET /api/v1/categories`, and one of each.
+//! `GET /api/v1/keywords` and `GET /api/v1/categories`: list and show keywords and categories.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use crate::web::shortened::shortened;
 use crate::web::views::{CategoryView, Errors, KeywordView, Total, count};
 use crate::web::{ApiError, App};
 
-/// Some of the keywords.
+/// A page of keywords.
 #[derive(Serialize, ToSchema)]
 pub struct KeywordsPage {
     keywords: Vec<KeywordView>,
@@ -27,7 +27,7 @@ pub struct KeywordAnswer {
     keyword: KeywordView,
 }
 
-/// Some of the categories.
+/// A page of categories.
 #[derive(Serialize, ToSchema)]
 pub struct CategoriesPage {
     categories: Vec<CategoryView>,
@@ -46,7 +46,7 @@ pub struct CategoryAnswer {
 #[schema(rename_all = "kebab-case")]
 pub enum TopicsSort {
     Alpha,
-    /// The one of most crates first.
+    /// By the number of crates, the largest first.
     Crates,
 }
 
@@ -56,11 +56,11 @@ pub enum TopicsSort {
     path = "/api/v1/keywords",
     tag = "keywords",
     params(
-        ("sort" = Option<TopicsSort>, Query, description = "alpha (the default) or crates (the one of most crates first)"),
-        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 unless given"),
-        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "1 unless given"),
+        ("sort" = Option<TopicsSort>, Query, description = "The order: alpha (the default) or crates (most crates first)"),
+        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items on a page; 10 by default"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "The page; 1 by default"),
     ),
-    responses((status = 200, body = KeywordsPage, description = "A page"), (status = 400, body = Errors, description = "A parameter can't be read"))
+    responses((status = 200, body = KeywordsPage, description = "A page"), (status = 400, body = Errors, description = "A parameter cannot be read"))
 )]
 pub async fn keywords(State(app): State<App>, query: QueryParameters) -> Result<Json<KeywordsPage>, ApiError> {
     let (found, total) = list(&app, Kind::Keywords, query).await?;
@@ -88,11 +88,11 @@ pub async fn keyword(State(app): State<App>, ApiPath(name): ApiPath<String>) -> 
     path = "/api/v1/categories",
     tag = "categories",
     params(
-        ("sort" = Option<TopicsSort>, Query, description = "alpha (the default) or crates (the one of most crates first)"),
-        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 unless given"),
-        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "1 unless given"),
+        ("sort" = Option<TopicsSort>, Query, description = "The order: alpha (the default) or crates (most crates first)"),
+        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items on a page; 10 by default"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "The page; 1 by default"),
     ),
-    responses((status = 200, body = CategoriesPage, description = "A page"), (status = 400, body = Errors, description = "A parameter can't be read"))
+    responses((status = 200, body = CategoriesPage, description = "A page"), (status = 400, body = Errors, description = "A parameter cannot be read"))
 )]
 pub async fn categories(State(app): State<App>, query: QueryParameters) -> Result<Json<CategoriesPage>, ApiError> {
     let (found, total) = list(&app, Kind::Categories, query).await?;

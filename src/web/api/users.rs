@@ -1,4 +1,4 @@
-//! `GET /api/v1/users/{login}`.
+//! `GET /api/v1/users/{login}`: shows a user.
 
 use axum::Json;
 use axum::extract::State;
@@ -26,7 +26,7 @@ pub struct UserAnswer {
     responses((status = 200, body = UserAnswer, description = "The user"), (status = 404, body = Errors, description = "There is no such user"))
 )]
 pub async fn show(State(app): State<App>, ApiPath(login): ApiPath<String>) -> Result<Json<UserAnswer>, ApiError> {
-    let missing = ApiError::not_found(format!("there is no user `{}` here", shortened(&login)));
+    let missing = ApiError::not_found(format!("there is no user `{}`", shortened(&login)));
     if login.contains('\0') {
         return Err(missing);
     }

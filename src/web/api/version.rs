@@ -1,4 +1,4 @@
-//! `GET /api/v1/crates/{crate}/{version}` and what is told of a version below it.
+//! `GET /api/v1/crates/{crate}/{version}`, and a version's dependencies and authors.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,10 +21,10 @@ pub struct VersionAnswer {
     version: VersionView,
 }
 
-/// Show a version, and where it stands
+/// Show a version and its state
 ///
-/// Also of a version that was accepted and is not in the index yet. The registry's own fields stand beside those of
-/// crates.io: `state`, `desired_yanked`, `published_at` and `index_commit`.
+/// Shows versions that were accepted and are not in the index yet as well. Besides the fields of crates.io there are `state`,
+/// `desired_yanked`, `published_at` and `index_commit`.
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/{version}",
@@ -48,7 +48,7 @@ pub async fn show(
     .await
 }
 
-/// What a version depends upon.
+/// The dependencies of a version.
 #[derive(Serialize, ToSchema)]
 pub struct Dependencies {
     dependencies: Vec<DependencyView>,
@@ -61,7 +61,7 @@ pub struct Dependencies {
     tag = "versions",
     params(VersionPath),
     responses(
-        (status = 200, body = Dependencies, description = "The dependencies in the manifest's order"),
+        (status = 200, body = Dependencies, description = "The dependencies, in the order of the manifest"),
         (status = 404, body = Errors, description = "There is no such version"),
     )
 )]
@@ -79,7 +79,7 @@ pub async fn dependencies(
     .await
 }
 
-/// Who wrote a version.
+/// The authors of a version.
 #[derive(Serialize, ToSchema)]
 pub struct Authors {
     /// Always empty.
@@ -88,13 +88,13 @@ pub struct Authors {
     meta: AuthorNames,
 }
 
-/// The authors as the manifest names them.
+/// The authors' names in the manifest.
 #[derive(Serialize, ToSchema)]
 pub struct AuthorNames {
     names: Vec<String>,
 }
 
-/// List the authors that the manifest of a version names
+/// List the authors of a version
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/{version}/authors",

@@ -1,4 +1,4 @@
-//! `GET /api/v1/crates/{crate}/versions`.
+//! `GET /api/v1/crates/{crate}/versions`: lists the versions of a crate.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use crate::web::lookup::{highest_first, shown_crate};
 use crate::web::views::{Errors, PageMeta, VersionView};
 use crate::web::{ApiError, App};
 
-/// Versions of a crate, `features` empty.
+/// A page of versions, with empty `features`.
 #[derive(Serialize, ToSchema)]
 pub struct VersionsPage {
     versions: Vec<VersionView>,
@@ -25,29 +25,29 @@ pub struct VersionsPage {
 #[strum(serialize_all = "kebab-case")]
 #[schema(rename_all = "kebab-case")]
 pub enum VersionsSort {
-    /// The highest first.
+    /// By version, the highest first.
     Semver,
-    /// The one accepted last first.
+    /// By date, the newest first.
     Date,
 }
 
 /// List the versions of a crate
 ///
-/// Those that the index shows, in pages, and without their features, which each version alone is shown with.
+/// Lists the versions that the index shows, without their features; a single version is shown with them.
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/versions",
     tag = "versions",
     params(
         CratePath,
-        ("sort" = Option<VersionsSort>, Query, description = "semver (the default: the highest first) or date (the last first)"),
-        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "100 unless given"),
-        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "1 unless given"),
+        ("sort" = Option<VersionsSort>, Query, description = "The order: semver (the default, the highest first) or date (the newest first)"),
+        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items on a page; 100 by default"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "The page; 1 by default"),
     ),
     responses(
         (status = 200, body = VersionsPage, description = "A page of versions"),
-        (status = 400, body = Errors, description = "A parameter can't be read"),
-        (status = 404, body = Errors, description = "There is no such crate, or the index does not show it yet"),
+        (status = 400, body = Errors, description = "A parameter cannot be read"),
+        (status = 404, body = Errors, description = "There is no such crate in the index"),
     )
 )]
 pub async fn list(
