@@ -24,23 +24,23 @@ pub struct AnyError;
 
 impl IntoResponses for AnyError {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let answer = |description: &str| {
+        let response = |description: &str| {
             let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Errors"))).build();
             RefOr::T(ResponseBuilder::new().description(description).content("application/json", content).build())
         };
         [
-            ("400", "The request is wrong; `detail` names the value and the remedy"),
-            ("401", "A token is needed"),
+            ("400", "The request is invalid; `detail` names the value and the remedy"),
+            ("401", "A token is required"),
             ("403", "The token, or its user, may not do this"),
-            ("404", "There is no such thing"),
-            ("408", "The request's body came too slowly"),
-            ("409", "It is there already"),
+            ("404", "It does not exist"),
+            ("408", "The request body arrived too slowly"),
+            ("409", "It conflicts with what already exists"),
             ("413", "The request is too large"),
-            ("429", "Too many requests; `Retry-After` says when to try again"),
-            ("503", "Something that the registry depends on is away; try again after `Retry-After` seconds"),
+            ("429", "Too many requests; retry after `Retry-After` seconds"),
+            ("503", "The database or the storage is unavailable; retry after `Retry-After` seconds"),
         ]
         .into_iter()
-        .map(|(status, description)| (status.to_owned(), answer(description)))
+        .map(|(status, description)| (status.to_owned(), response(description)))
         .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Keywords and categories. Neither is kept by itself: those that crates name are those that there are.
+//! The JSON of keywords and categories. They exist as long as a crate has them.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::database::catalog::topics::Topic;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Keyword)]
 pub struct KeywordView {
-    /// The keyword once more.
+    /// The same as `keyword`.
     id: String,
     keyword: String,
     /// When the first crate that has it was created.
@@ -30,11 +30,11 @@ impl From<Topic> for KeywordView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Category)]
 pub struct CategoryView {
-    /// The slug once more.
+    /// The same as `slug`.
     id: String,
     /// The last part of the slug.
     category: String,
-    /// As crates name it, `network-programming` or `parser::json`.
+    /// The name in manifests, such as `network-programming` or `parser::json`.
     slug: String,
     /// Always empty.
     description: String,
