@@ -1,5 +1,5 @@
-//! HTTP, and the only async code. A handler parses, decides, makes one call down on a thread that may block, and answers.
-//! Nothing here writes the index.
+//! The web server's requests and responses; the only async code. A handler parses a request, makes one call to lower
+//! layers on a blocking thread, and answers. Nothing here writes the index.
 
 pub mod answers;
 pub mod api;
