@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod api;
+pub mod bounds;
 pub mod client_address;
 pub mod download_counts;
 pub mod error;

@@ -7,10 +7,10 @@ use diesel::PgConnection;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::bounds::Bound;
 use super::download_counts::DownloadCounts;
 use super::health::Health;
 use super::index::IndexState;
-use super::limits::bounds::Bound;
 use super::limits::turns::Turns;
 use super::{AddressRequests, ApiError, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;

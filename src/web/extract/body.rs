@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
 use crate::web::ApiError;
-use crate::web::limits::bounds::Bound;
+use crate::web::bounds::Bound;
 
 /// The largest body, in bytes, that has a fixed time, and that time.
 const SMALL: u64 = 64 * 1024;
