@@ -165,7 +165,7 @@ fn rule_2_sizes_have_limits_and_the_metadata_is_json_with_its_fields() {
     let declared = request(&[("content-length", "25009"), ("expect", "100-continue")]).body(endless(&read)).unwrap();
     let answer = ann.send(declared);
     assert_eq!((answer.status, read.load(Ordering::SeqCst)), (StatusCode::PAYLOAD_TOO_LARGE, 0));
-    assert!(answer.detail().contains("25009 bytes; allowed are 20000"), "{}", answer.detail());
+    assert!(answer.detail().contains("25009 bytes, above the limit of 20000"), "{}", answer.detail());
     // What comes in chunks is refused where it passes the limit; the rest is heard and thrown away, but not for ever.
     let answer = ann.send(request(&[]).body(endless(&read)).unwrap());
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);

@@ -229,7 +229,10 @@ fn a_request_that_is_refused_early_is_heard_out_so_that_the_client_reads_why() {
         assert!(answer.starts_with(expected), "{answer}");
         assert!(answer.contains("{\"errors\":[{\"detail\":\""), "{answer}");
         if token != "sct_unknown" {
-            assert!(answer.contains("the request has 30000000 bytes; allowed are 1000 for the crate file"), "{answer}");
+            assert!(
+                answer.contains("the request has 30000000 bytes, above the limit of 1000 for the crate file"),
+                "{answer}"
+            );
         }
     }
 }

@@ -7,12 +7,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use serde::Serialize;
 use serde_json::Value;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::database::schema::audit_log;
 use crate::package::{CrateName, Version};
 
 /// The kind of change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Action {
     Publish,
     Yank,
@@ -37,52 +39,8 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 20] = [
-        Self::Publish,
-        Self::Yank,
-        Self::Unyank,
-        Self::VersionDelete,
-        Self::OwnerAdd,
-        Self::OwnerRemove,
-        Self::TokenCreate,
-        Self::TokenRevoke,
-        Self::UserCreate,
-        Self::UserPromote,
-        Self::UserDemote,
-        Self::TeamCreate,
-        Self::TeamDelete,
-        Self::TeamMemberAdd,
-        Self::TeamMemberRemove,
-        Self::CrateLimits,
-        Self::NameReserve,
-        Self::NameRelease,
-        Self::Repair,
-        Self::Import,
-    ];
-
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Publish => "publish",
-            Self::Yank => "yank",
-            Self::Unyank => "unyank",
-            Self::VersionDelete => "version-delete",
-            Self::OwnerAdd => "owner-add",
-            Self::OwnerRemove => "owner-remove",
-            Self::TokenCreate => "token-create",
-            Self::TokenRevoke => "token-revoke",
-            Self::UserCreate => "user-create",
-            Self::UserPromote => "user-promote",
-            Self::UserDemote => "user-demote",
-            Self::TeamCreate => "team-create",
-            Self::TeamDelete => "team-delete",
-            Self::TeamMemberAdd => "team-member-add",
-            Self::TeamMemberRemove => "team-member-remove",
-            Self::CrateLimits => "crate-limits",
-            Self::NameReserve => "name-reserve",
-            Self::NameRelease => "name-release",
-            Self::Repair => "repair",
-            Self::Import => "import",
-        }
+        self.into()
     }
 }
 
@@ -203,7 +161,7 @@ pub struct Record {
 pub struct Filter {
     pub crate_name: Option<CrateName>,
     pub actor: Option<String>,
-    pub action: Option<String>,
+    pub action: Option<Action>,
     pub since: Option<DateTime<Utc>>,
     /// Only entries older than this one, for the next page.
     pub before: Option<i64>,
@@ -218,8 +176,8 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
     if let Some(actor) = &filter.actor {
         query = query.filter(sql::<Bool>("lower(actor) = lower(").bind::<Text, _>(actor.clone()).sql(")"));
     }
-    if let Some(action) = &filter.action {
-        query = query.filter(audit_log::action.eq(action));
+    if let Some(action) = filter.action {
+        query = query.filter(audit_log::action.eq(action.as_str()));
     }
     // PostgreSQL has no times much older than the year 0, and a time before all entries excludes none.
     if let Some(since) = filter.since.filter(|since| since.year() > 0) {
@@ -229,11 +187,6 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
         query = query.filter(audit_log::id.lt(before));
     }
     query.load(connection)
-}
-
-/// The action with this name.
-pub fn action(name: &str) -> Option<Action> {
-    Action::ALL.into_iter().find(|action| action.as_str() == name)
 }
 
 /// The user who published a version, if the log has the publish and the user still exists.

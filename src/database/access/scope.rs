@@ -1,11 +1,11 @@
 //! Scopes: the kinds of actions that a token can be restricted to.
 
-use std::fmt;
-use std::str::FromStr;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
-/// An action that a token can be restricted to. Every token can also read, because cargo reads the index before every
-/// change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// An action that a token can be restricted to. Every token may also read, since cargo reads the index before it does
+/// anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, strum::Display, VariantNames)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownScope, parse_err_fn = unknown_scope)]
 pub enum Scope {
     /// Publish the first version of a new crate.
     PublishNew,
@@ -20,36 +20,18 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Self; 5] = [Self::PublishNew, Self::PublishUpdate, Self::Yank, Self::ChangeOwners, Self::Read];
-
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PublishNew => "publish-new",
-            Self::PublishUpdate => "publish-update",
-            Self::Yank => "yank",
-            Self::ChangeOwners => "change-owners",
-            Self::Read => "read",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 
 /// The text is not a scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a scope: use publish-new, publish-update, yank, change-owners or read")]
+#[error("{0:?} is not a scope: use one of {scopes}", scopes = Scope::VARIANTS.join(", "))]
 pub struct UnknownScope(pub String);
 
-impl FromStr for Scope {
-    type Err = UnknownScope;
-
-    fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or_else(|| UnknownScope(text.to_owned()))
-    }
+fn unknown_scope(text: &str) -> UnknownScope {
+    UnknownScope(text.to_owned())
 }
 
 #[cfg(test)]
@@ -57,9 +39,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_is_parsed_by_its_name() {
-        for scope in Scope::ALL {
-            assert_eq!(scope.to_string().parse(), Ok(scope));
+    fn a_scope_is_read_by_its_name() {
+        for name in Scope::VARIANTS {
+            assert_eq!(name.parse::<Scope>().unwrap().to_string(), *name);
         }
         assert!("Publish".parse::<Scope>().unwrap_err().to_string().contains("change-owners"));
     }

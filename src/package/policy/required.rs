@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use strum::{EnumString, IntoStaticStr, VariantNames};
+
 use super::super::Manifest;
 use super::super::excerpt::Excerpt;
 
 /// A field of `[package]` that can be required.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 #[expect(missing_docs, reason = "the fields are cargo's, under its names")]
 pub enum Field {
     Description,
@@ -25,33 +28,9 @@ pub enum Field {
 }
 
 impl Field {
-    const ALL: [Self; 10] = [
-        Self::Description,
-        Self::License,
-        Self::Repository,
-        Self::Homepage,
-        Self::Documentation,
-        Self::Readme,
-        Self::Keywords,
-        Self::Categories,
-        Self::Authors,
-        Self::RustVersion,
-    ];
-
     /// The name of the field in Cargo.toml.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Description => "description",
-            Self::License => "license",
-            Self::Repository => "repository",
-            Self::Homepage => "homepage",
-            Self::Documentation => "documentation",
-            Self::Readme => "readme",
-            Self::Keywords => "keywords",
-            Self::Categories => "categories",
-            Self::Authors => "authors",
-            Self::RustVersion => "rust-version",
-        }
+        self.into()
     }
 
     /// Whether a manifest has the field. A value of only spaces counts as missing.
@@ -114,8 +93,8 @@ impl FromStr for RequiredMetadata {
             return Ok(Self::none());
         }
         let field = |name: &str| {
-            Field::ALL.into_iter().find(|field| field.as_str() == name).ok_or_else(|| {
-                let known = Field::ALL.map(Field::as_str).join(", ");
+            name.parse().map_err(|_| {
+                let known = Field::VARIANTS.join(", ");
                 format!(
                     "{} cannot be required: write `none`, or some of {known} with commas between them",
                     Excerpt(name)
@@ -139,11 +118,11 @@ impl fmt::Display for RequiredMetadata {
 
 #[cfg(test)]
 mod tests {
-    use super::{Field, RequiredMetadata};
+    use super::*;
 
     #[test]
     fn required_fields_are_written_with_their_names_in_the_manifest() {
-        let all = Field::ALL.map(Field::as_str).join(",");
+        let all = Field::VARIANTS.join(",");
         for text in ["none", "description,license", "rust-version", &all] {
             assert_eq!(text.parse::<RequiredMetadata>().unwrap().to_string(), text);
         }
