@@ -7,17 +7,17 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::views::{ErrorDetail, Errors};
+use crate::client_connection::Disconnected;
 use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
 use crate::database::access::caller::Denied;
 use crate::database::access::rate_limits::RateLimited;
 use crate::database::access::tokens::CreateTokenError;
 use crate::database::catalog::ownership::OwnersError;
+use crate::database::catalog::refusal::ChangeRefusal;
 use crate::fault::Fault;
 use crate::index::IndexError;
-use crate::jobs::YankError;
-use crate::jobs::delete_version::DeleteError;
-use crate::jobs::publish_version::PublishError;
+use crate::jobs::RequestError;
 use crate::package::Refusal;
 use crate::package::characters::plain;
 use crate::queue::EnqueueError;
@@ -210,53 +210,61 @@ impl From<EnqueueError> for ApiError {
     }
 }
 
-impl From<PublishError> for ApiError {
-    fn from(error: PublishError) -> Self {
-        let status = match error {
-            PublishError::Database(error) => return error.into(),
-            PublishError::Enqueue(error) => return error.into(),
-            PublishError::CrateStore(error) => return error.into(),
-            PublishError::FileRemoved => return Self::unavailable(error),
-            PublishError::RateLimited(limited) => return (*limited).into(),
-            PublishError::Denied(denied) => return denied.into(),
-            PublishError::OtherSpelling { .. }
-            | PublishError::Limit(_)
-            | PublishError::Reserved(_)
-            | PublishError::ReservedHere { .. } => StatusCode::BAD_REQUEST,
-            PublishError::NotOwner { .. } | PublishError::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
-            PublishError::Duplicate { .. } => StatusCode::CONFLICT,
+impl From<ChangeRefusal> for ApiError {
+    fn from(refusal: ChangeRefusal) -> Self {
+        use ChangeRefusal as Refused;
+        let status = match refusal {
+            Refused::Denied(denied) => return denied.into(),
+            Refused::RateLimited(limited) => return (*limited).into(),
+            Refused::Disconnected(disconnected) => return disconnected.into(),
+            Refused::UnknownCrate(_)
+            | Refused::UnknownVersion { .. }
+            | Refused::Deleted { .. }
+            | Refused::UnknownUser(_)
+            | Refused::UnknownTeam(_) => StatusCode::NOT_FOUND,
+            Refused::NotOwner { .. } | Refused::TeamMember { .. } | Refused::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
+            Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } => StatusCode::CONFLICT,
+            Refused::DeletionReason
+            | Refused::HiddenInReason(_)
+            | Refused::NoSuchOwner { .. }
+            | Refused::LastOwner { .. }
+            | Refused::NoOwnerNamed
+            | Refused::TooManyOwners(_)
+            | Refused::OtherSpelling { .. }
+            | Refused::Reserved(_)
+            | Refused::ReservedHere { .. }
+            | Refused::Limit(_) => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, error.to_string())
+        Self::new(status, refusal.to_string())
     }
 }
 
-impl From<YankError> for ApiError {
-    fn from(error: YankError) -> Self {
-        let status = match error {
-            YankError::Database(error) => return error.into(),
-            YankError::Enqueue(error) => return error.into(),
-            YankError::RateLimited(limited) => return (*limited).into(),
-            YankError::Denied(denied) => return denied.into(),
-            YankError::UnknownCrate(_) | YankError::UnknownVersion { .. } | YankError::Deleted { .. } => {
-                StatusCode::NOT_FOUND
-            }
-            YankError::NotOwner { .. } => StatusCode::FORBIDDEN,
-        };
-        Self::new(status, error.to_string())
+impl From<OwnersError> for ApiError {
+    fn from(error: OwnersError) -> Self {
+        match error {
+            OwnersError::Refused(refusal) => refusal.into(),
+            OwnersError::Database(error) => error.into(),
+        }
     }
 }
 
-impl From<DeleteError> for ApiError {
-    fn from(error: DeleteError) -> Self {
-        let status = match error {
-            DeleteError::Database(error) => return error.into(),
-            DeleteError::Enqueue(error) => return error.into(),
-            DeleteError::Denied(denied) => return denied.into(),
-            DeleteError::UnknownCrate(_) | DeleteError::UnknownVersion { .. } => StatusCode::NOT_FOUND,
-            DeleteError::Deleted { .. } => StatusCode::CONFLICT,
-            DeleteError::Reason | DeleteError::Character(_) => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, error.to_string())
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Refused(refusal) => refusal.into(),
+            RequestError::Pool(error) => error.into(),
+            RequestError::Database(error) => error.into(),
+            RequestError::Enqueue(error) => error.into(),
+            RequestError::CrateStore(error) => error.into(),
+            RequestError::Fault(fault) => fault.into(),
+            RequestError::FileRemoved => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<Disconnected> for ApiError {
+    fn from(disconnected: Disconnected) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, disconnected.to_string())
     }
 }
 
@@ -273,7 +281,6 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let status = match denied {
             Denied::OutlivesMaker { .. } => StatusCode::BAD_REQUEST,
-            Denied::HungUp => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::FORBIDDEN,
         };
         Self::new(status, denied.to_string())
@@ -287,21 +294,5 @@ impl From<CreateTokenError> for ApiError {
             CreateTokenError::Database(error) => error.into(),
             refused => Self::new(StatusCode::BAD_REQUEST, refused.to_string()),
         }
-    }
-}
-
-impl From<OwnersError> for ApiError {
-    fn from(error: OwnersError) -> Self {
-        let status = match error {
-            OwnersError::Database(error) => return error.into(),
-            OwnersError::RateLimited(limited) => return (*limited).into(),
-            OwnersError::Denied(denied) => return denied.into(),
-            OwnersError::UnknownCrate(_) | OwnersError::UnknownUser(_) | OwnersError::UnknownTeam(_) => {
-                StatusCode::NOT_FOUND
-            }
-            OwnersError::NotOwner { .. } | OwnersError::TeamMember { .. } => StatusCode::FORBIDDEN,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, error.to_string())
     }
 }

@@ -18,7 +18,7 @@ pub mod request_id;
 pub mod router;
 pub mod state;
 
-mod hanging_up;
+mod disconnection;
 mod private;
 mod request_form;
 mod shortened;

@@ -39,7 +39,10 @@ fn owners_are_listed_as_cargo_reads_them() {
     assert!(users[0]["id"].is_u64(), "{users}");
     assert_eq!((&users[0]["login"], &users[0]["name"]), (&"ann".into(), &serde_json::Value::Null));
     let missing = registry.user("bob").get("/api/v1/crates/bar/owners");
-    assert_eq!((missing.status, missing.detail()), (StatusCode::NOT_FOUND, "there is no crate `bar` here".to_owned()));
+    assert_eq!(
+        (missing.status, missing.detail()),
+        (StatusCode::NOT_FOUND, "there is no crate `bar` in this registry: check its name".to_owned())
+    );
 }
 
 #[test]

@@ -16,8 +16,6 @@
 //! clients). An advisory lock has a queue.
 
 use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
@@ -28,6 +26,7 @@ use super::audit::Actor;
 use super::scope::Scope;
 use super::tokens::Token;
 use super::users::{RIGHTS, User};
+use crate::client_connection::ClientConnection;
 use crate::database::schema::{api_tokens, users};
 use crate::package::CrateName;
 
@@ -40,24 +39,8 @@ pub struct Caller {
     pub address: Option<String>,
     /// What the request is called in the log.
     pub request_id: Option<String>,
-    /// Whether the caller still waits for the answer.
-    pub line: Line,
-}
-
-/// The connection to whoever asked. A request that nobody waits for any more is not carried out: its client takes it for
-/// failed, and may have asked for the opposite since.
-#[derive(Clone, Debug, Default)]
-pub struct Line(Arc<AtomicBool>);
-
-impl Line {
-    /// Nobody will hear the answer.
-    pub fn cut(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn is_cut(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
+    /// Whether the client still waits for the answer.
+    pub connection: ClientConnection,
 }
 
 /// The token is not good for this. Nothing was changed.
@@ -79,8 +62,6 @@ pub enum Denied {
     NotAdmin { login: String },
     #[error("the token `{token}` ends on {ends}, so it can make no token that lives longer: give an earlier end")]
     OutlivesMaker { token: String, ends: DateTime<Utc> },
-    #[error("the client closed the connection before this was carried out, and so it was not")]
-    HungUp,
     #[error(
         "the token `{token}` was revoked before the request was complete, and nothing was changed: send it again with another \
          token"
@@ -189,11 +170,6 @@ impl Caller {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Whether the caller waits. Asked last before a change commits.
-    pub fn waits(&self) -> Result<(), Denied> {
-        if self.line.is_cut() { Err(Denied::HungUp) } else { Ok(()) }
     }
 
     /// Whether the token stands for its user without restriction, as is asked of whoever changes tokens.

@@ -8,6 +8,7 @@ pub mod derived;
 pub mod downloads;
 pub mod owners;
 pub mod ownership;
+pub mod refusal;
 pub mod reserved_names;
 pub mod rows;
 pub mod topics;

@@ -26,6 +26,7 @@ use super::App;
 use super::answers::output::AnyError;
 use super::extract::input::{ApiQuery, callers_json};
 use super::extract::path::ApiPath;
+use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::rows::{self, CountedCrate};
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
@@ -80,9 +81,9 @@ fn version(name: &CrateName, text: &str) -> Result<Version, ApiError> {
 }
 
 fn no_such_crate(name: &str) -> ApiError {
-    ApiError::not_found(format!("there is no crate `{}` here", shortened(name)))
+    ChangeRefusal::UnknownCrate(shortened(name).into_owned()).into()
 }
 
 fn no_such_version(name: &CrateName, version: &str) -> ApiError {
-    ApiError::not_found(format!("the crate `{name}` has no version {}", shortened(version)))
+    ChangeRefusal::UnknownVersion { name: name.clone(), num: shortened(version).into_owned() }.into()
 }

@@ -6,7 +6,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::database::access::caller::{Caller, Line};
+use super::unread_body::Drain;
+use crate::client_connection::ClientConnection;
+use crate::database::access::caller::Caller;
 use crate::database::access::tokens::{self, Authentication};
 use crate::web::{ApiError, App, ClientAddress, RequestId};
 
@@ -31,18 +33,21 @@ pub async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, ApiError> 
 
 /// The user, or why the token is none.
 pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<Result<Caller, String>, ApiError> {
-    let line = parts.extensions.get::<Line>().cloned().unwrap_or_default();
+    let connection = parts.extensions.get::<ClientConnection>().cloned().unwrap_or_default();
     let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.ip());
     let found = app.with_connection(move |connection| tokens::authenticate(connection, &token)).await?;
     let base = &app.settings.base_url;
     Ok(match found {
-        Authentication::Known(user, token) => Ok(Caller {
-            user,
-            token,
-            address: address.map(|ip| ip.to_string()),
-            request_id: parts.extensions.get::<RequestId>().map(ToString::to_string),
-            line,
-        }),
+        Authentication::Known(user, token) => {
+            Drain::of(parts).raise();
+            Ok(Caller {
+                user,
+                token,
+                address: address.map(|ip| ip.to_string()),
+                request_id: parts.extensions.get::<RequestId>().map(ToString::to_string),
+                connection,
+            })
+        }
         Authentication::Unknown => Err(format!(
             "the token is unknown to this registry or was revoked: see {base}/me for how to get one, and run \
              `cargo login` with it"

@@ -4,21 +4,17 @@
 //! in all. A larger one must keep a rate: 8 KiB a second over each half minute, half of what a line of 128 kbit/s carries.
 //! So a body that is begun and not finished ends within a minute, and one that is sent as slowly as may be ends after its
 //! size divided by the rate.
-//!
-//! A client that is still sending when it is refused needs some time to read the answer: a connection that is closed with
-//! unread data in it is reset, and the reset overtakes the answer, so that cargo would show a broken pipe where it could
-//! show the reason. So it is answered at once, and what still comes is read and thrown away beside, within bounds: a client
-//! that waits for the answer before it goes on is as much in its right. Of somebody without a good token that is bounded
-//! more tightly. A connection on which it happens counts as idle: it is the first to be closed when connections run out.
 
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
+use super::unread_body::Drain;
 use crate::web::ApiError;
 use crate::web::limits::bounds::Bound;
 
@@ -29,21 +25,10 @@ const SMALL_TIME: Duration = Duration::from_secs(10);
 const WINDOW: Duration = Duration::from_secs(30);
 const WINDOW_BYTES: u64 = 30 * 8 * 1024;
 
-/// The most that is read only to be thrown away.
-#[derive(Clone, Copy)]
-pub struct Discarded {
-    bytes: u64,
-    time: Duration,
-}
-
-/// Of somebody who has no token, or no good one: more than the largest crate, unless an operator allows larger ones.
-pub const STRANGER: Discarded = Discarded { bytes: 32 * 1024 * 1024, time: Duration::from_secs(10) };
-/// Of a user.
-pub const USER: Discarded = Discarded { bytes: 256 * 1024 * 1024, time: Duration::from_secs(30) };
-
 /// A body that arrives.
 pub struct Arriving {
     body: Body,
+    drain: Drain,
     pace: Pace,
     limit: u64,
     declared: Option<u64>,
@@ -55,13 +40,20 @@ pub struct Arriving {
 impl Arriving {
     /// A body of at most `limit` bytes. A larger one is refused by its Content-Length, or where it passes the limit; the
     /// answer then says what is `allowed`, and how to keep to it.
-    pub fn new(headers: &HeaderMap, body: Body, limit: usize, allowed: String) -> Result<Self, ApiError> {
-        let (limit, declared) = (limit as u64, content_length(headers));
+    pub fn new(parts: &Parts, body: Body, limit: usize, allowed: String) -> Result<Self, ApiError> {
+        let (limit, declared) = (limit as u64, content_length(&parts.headers));
         if declared.is_some_and(|length| length > limit) {
-            discard(headers, body, USER);
             return Err(too_large(limit, declared, &allowed));
         }
-        Ok(Self { body, pace: Pace::of(declared.unwrap_or(limit)), limit, declared, received: 0, allowed })
+        Ok(Self {
+            body,
+            drain: Drain::of(parts),
+            pace: Pace::of(declared.unwrap_or(limit)),
+            limit,
+            declared,
+            received: 0,
+            allowed,
+        })
     }
 
     /// The length that the client announces, or else the most that it may be.
@@ -80,6 +72,7 @@ impl Arriving {
                     continue;
                 }
                 Bound::BodyTime.met();
+                self.drain.cancel();
                 return Err(self.too_slow());
             };
             let Some(frame) = frame else { return Ok(None) };
@@ -90,7 +83,6 @@ impl Arriving {
             self.received += data.len() as u64;
             self.pace.received(data.len() as u64);
             if self.received > self.limit {
-                read_on(std::mem::take(&mut self.body), USER);
                 return Err(too_large(self.limit, self.declared, &self.allowed));
             }
             return Ok(Some(data));
@@ -144,8 +136,8 @@ impl Pace {
 }
 
 /// Reads a body of at most `limit` bytes into memory.
-pub async fn read(headers: &HeaderMap, body: Body, limit: usize, allowed: &str) -> Result<Bytes, ApiError> {
-    let mut arriving = Arriving::new(headers, body, limit, allowed.to_owned())?;
+pub async fn read(parts: &Parts, body: Body, limit: usize, allowed: &str) -> Result<Bytes, ApiError> {
+    let mut arriving = Arriving::new(parts, body, limit, allowed.to_owned())?;
     let mut content = BytesMut::new();
     while let Some(piece) = arriving.next().await? {
         content.extend_from_slice(&piece);
@@ -156,31 +148,6 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize, allowed: &str) 
 fn too_large(limit: u64, declared: Option<u64>, allowed: &str) -> ApiError {
     let size = declared.map_or_else(|| format!("more than {limit}"), |length| length.to_string());
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request has {size} bytes; allowed are {allowed}"))
-}
-
-/// Reads on what a client still sends, within bounds, so that it will read the answer. A client that waits for
-/// `100 Continue` has sent nothing yet.
-pub fn discard(headers: &HeaderMap, body: Body, at_most: Discarded) {
-    if !headers.contains_key(header::EXPECT) {
-        read_on(body, at_most);
-    }
-}
-
-fn read_on(mut body: Body, at_most: Discarded) {
-    if body.is_end_stream() {
-        return;
-    }
-    let read_on = async move {
-        let mut read = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            read += frame.data_ref().map_or(0, |data| data.len() as u64);
-            if read > at_most.bytes {
-                return;
-            }
-        }
-    };
-    // When the time is over the connection is closed, whatever the client still sends.
-    tokio::spawn(timeout(at_most.time, read_on));
 }
 
 /// The length that the client announces.
@@ -208,8 +175,12 @@ mod tests {
         }))
     }
 
+    fn parts() -> Parts {
+        axum::http::Request::new(()).into_parts().0
+    }
+
     fn arriving(body: Body, pace: Pace) -> Arriving {
-        let arriving = Arriving::new(&HeaderMap::new(), body, 1_000_000, "all".to_owned()).unwrap();
+        let arriving = Arriving::new(&parts(), body, 1_000_000, "all".to_owned()).unwrap();
         Arriving { pace, ..arriving }
     }
 

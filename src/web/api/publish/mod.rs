@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use chrono::Utc;
@@ -15,14 +16,15 @@ use utoipa::ToSchema;
 
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
+use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::{crate_limits, versions};
 use crate::fault;
 use crate::index::entry::Entry;
-use crate::jobs::publish_version::{self, PublishError};
+use crate::jobs::{Completion, RequestError, publish_version};
 use crate::package::characters::plain;
 use crate::package::policy::Advice;
 use crate::package::{self, CrateName, Limits, Package, Refusal, Version};
-use crate::web::answers::waiting::JobWaiter;
+use crate::web::answers::waiting::is_shown;
 use crate::web::error::is_outage;
 use crate::web::extract::body::Arriving;
 use crate::web::extract::{auth, body};
@@ -84,17 +86,11 @@ pub struct PublishBody(Vec<u8>);
 )]
 pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Published>, ApiError> {
     let (parts, body) = request.into_parts();
-    let caller = match auth::authenticate(&app, &parts).await {
-        Ok(caller) => caller,
-        Err(refused) => {
-            body::discard(&parts.headers, body, body::STRANGER);
-            return Err(refused);
-        }
-    };
-    let mut upload = receive(&app, &caller, &parts.headers, body).await?;
+    let caller = auth::authenticate(&app, &parts).await?;
+    let mut upload = receive(&app, &caller, &parts, body).await?;
     let accepted = app.blocking(move |app| accept(app, &caller, upload.load()?)).await?;
-    let shown = match accepted.waiter {
-        Some(waiter) => waiter.wait(app.index.view.index(), app.settings.publish_wait).await,
+    let shown = match accepted.completion {
+        Some(completion) => is_shown(&app, completion).await,
         None => false,
     };
     let mut advice: Vec<_> = accepted.advice.iter().map(|advice| plain(&advice.to_string()).into_owned()).collect();
@@ -111,24 +107,15 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
 }
 
 /// The body, once there is memory for it. Who may not publish anything is refused before it is read.
-async fn receive(app: &App, caller: &Caller, headers: &HeaderMap, body: Body) -> Result<CompleteUpload, ApiError> {
-    let may = async {
-        may_publish(caller)?;
-        largest_crate(app, headers).await
-    };
-    let max_crate = match may.await {
-        Ok(max_crate) => max_crate,
-        Err(refused) => {
-            body::discard(headers, body, body::USER);
-            return Err(refused);
-        }
-    };
+async fn receive(app: &App, caller: &Caller, parts: &Parts, body: Body) -> Result<CompleteUpload, ApiError> {
+    may_publish(caller)?;
+    let max_crate = largest_crate(app, &parts.headers).await?;
     let max_metadata = app.settings.limits.max_metadata;
     let allowed = format!(
         "{max_crate} for the crate file and {max_metadata} for its metadata. Leave out what the crate does not need \
          (`cargo package --list` shows what is in it, `exclude` in Cargo.toml leaves files out)"
     );
-    let body = Arriving::new(headers, body, max_crate + max_metadata + FRAMING, allowed)?;
+    let body = Arriving::new(parts, body, max_crate + max_metadata + FRAMING, allowed)?;
     app.settings.uploads.receive((caller.user.id, &caller.user.login), body).await?.complete().await
 }
 
@@ -166,8 +153,8 @@ struct Accepted {
     name: CrateName,
     num: Version,
     advice: Vec<Advice>,
-    /// None if the job could not be watched.
-    waiter: Option<JobWaiter>,
+    /// None if the job's id is unknown.
+    completion: Option<Completion>,
 }
 
 /// Refuses what can be refused, cheapest first; stores the file; accepts the version.
@@ -188,11 +175,11 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     // Asked again under the crate's lock: others publish as well.
     limits.check_index_file(known.index_bytes, &line).map_err(Refusal::from)?;
     storing::admit(app, caller, &package)?;
-    let waiter = storing::stored(app, &package, || enqueue_surely(app, &package, (&line, &limits), caller))?;
+    let completion = storing::stored(app, &package, || enqueue_surely(app, &package, (&line, &limits), caller))?;
     fault::point("request.committed")?;
     app.wake_workers();
     tracing::info!(name = %package.name, num = %package.version, user = caller.user.login, "accepted a publish");
-    Ok(Accepted { name: package.name, num: package.version, advice, waiter })
+    Ok(Accepted { name: package.name, num: package.version, advice, completion })
 }
 
 /// What the operator wants of packages.
@@ -215,25 +202,28 @@ fn enqueue_surely(
     package: &Package,
     line: (&str, &Limits),
     caller: &Caller,
-) -> Result<Option<JobWaiter>, PublishError> {
+) -> Result<Option<Completion>, RequestError> {
     match enqueue(app, package, line, caller) {
-        Err(PublishError::Database(lost)) if is_outage(&lost) => {
-            after_lost_connection(app, package, line, caller, lost)
-        }
+        Err(lost) if is_lost(&lost) => after_lost_connection(app, package, line, caller, lost),
         enqueued => enqueued.map(Some),
     }
 }
 
-fn enqueue(app: &App, package: &Package, line: (&str, &Limits), caller: &Caller) -> Result<JobWaiter, PublishError> {
-    let mut waiter = None;
-    let watch = |job| waiter = Some(JobWaiter::register(&app.completions, job));
+fn is_lost(error: &RequestError) -> bool {
+    match error {
+        RequestError::Pool(_) => true,
+        RequestError::Database(error) => is_outage(error),
+        _ => false,
+    }
+}
+
+fn enqueue(app: &App, package: &Package, line: (&str, &Limits), caller: &Caller) -> Result<Completion, RequestError> {
     let is_stored = || Ok(app.crate_store.size(package.checksum)?.is_some());
     let admission = &app.settings.admission;
-    let accepted = app
-        .pool
-        .with(|connection| publish_version::request(connection, package, line, caller, admission, is_stored, watch))
-        .map_err(|_| PublishError::Database(diesel::result::Error::BrokenTransactionManager))??;
-    Ok(waiter.unwrap_or_else(|| JobWaiter::register(&app.completions, accepted.job)))
+    let completions = &app.completions;
+    app.pool.with(|connection| {
+        publish_version::request(connection, package, line, (caller, admission), is_stored, completions)
+    })?
 }
 
 /// The connection broke, perhaps after the commit: what is in the database tells. Without this a client would be told
@@ -243,17 +233,16 @@ fn after_lost_connection(
     package: &Package,
     line: (&str, &Limits),
     caller: &Caller,
-    lost: diesel::result::Error,
-) -> Result<Option<JobWaiter>, PublishError> {
+    lost: RequestError,
+) -> Result<Option<Completion>, RequestError> {
     tracing::warn!(error = %lost, name = %package.name, "the connection broke while a publish was accepted; looking again");
     match enqueue(app, package, line, caller) {
         Ok(waiter) => Ok(Some(waiter)),
-        Err(PublishError::Duplicate { existing, .. }) if existing.checksum == package.checksum => {
-            let published_by = app
-                .pool
-                .with(|connection| versions::created_by(connection, existing.id))
-                .map_err(|_| PublishError::Database(diesel::result::Error::BrokenTransactionManager))??;
-            if published_by == Some(caller.user.id) { Ok(None) } else { Err(PublishError::Database(lost)) }
+        Err(RequestError::Refused(ChangeRefusal::Duplicate { existing, .. }))
+            if existing.checksum == package.checksum =>
+        {
+            let published_by = app.pool.with(|connection| versions::created_by(connection, existing.id))??;
+            if published_by == Some(caller.user.id) { Ok(None) } else { Err(lost) }
         }
         Err(other) => Err(other),
     }

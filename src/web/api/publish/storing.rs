@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::database::access::caller::Caller;
 use crate::fault;
-use crate::jobs::publish_version::PublishError;
-use crate::jobs::unused_files;
+use crate::jobs::{RequestError, unused_files};
 use crate::package::{Checksum, Package};
 use crate::queue::JobError;
 use crate::web::{ApiError, App};
@@ -19,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Refuses what need not be stored: nobody waits for it, there is no room, or its user has uploaded enough for today.
 /// What comes further counts as uploaded, whatever becomes of it.
 pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(), ApiError> {
-    caller.waits().inspect_err(|_| tracing::debug!("the client hung up before its crate file was stored"))?;
+    let is_connected = caller.connection.check();
+    is_connected.inspect_err(|_| tracing::debug!("the client disconnected before its crate file was stored"))?;
     let size = package.crate_file.len();
     app.crate_store.check_room(size as u64)?;
     let Some(allowance) = app.settings.admission.upload_allowance else { return Ok(()) };
@@ -35,7 +35,7 @@ pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(),
 pub(super) fn stored<T>(
     app: &App,
     package: &Package,
-    accept: impl Fn() -> Result<T, PublishError>,
+    accept: impl Fn() -> Result<T, RequestError>,
 ) -> Result<T, ApiError> {
     for _ in 0..TRIES {
         app.crate_store.put(package.checksum, package.crate_file.clone())?;
@@ -47,9 +47,9 @@ pub(super) fn stored<T>(
             }
         };
         match accepted {
-            Err(PublishError::FileRemoved) => {}
+            Err(RequestError::FileRemoved) => {}
             // A store that does not answer can't remove either, and the client has waited for it already.
-            Err(PublishError::CrateStore(away)) => return Err(away.into()),
+            Err(RequestError::CrateStore(away)) => return Err(away.into()),
             Err(refused) => {
                 remove(app, package.checksum);
                 return Err(refused.into());
@@ -57,7 +57,7 @@ pub(super) fn stored<T>(
             Ok(accepted) => return Ok(accepted),
         }
     }
-    Err(ApiError::unavailable(PublishError::FileRemoved))
+    Err(ApiError::unavailable(RequestError::FileRemoved))
 }
 
 fn remove(app: &App, checksum: Checksum) {
