@@ -208,10 +208,7 @@ impl Import<'_> {
 fn compare(indexed: &IndexedVersion, existing: &VersionStatus, version: &str, summary: &mut Summary) {
     let entry = &indexed.entry;
     if existing.num != entry.vers {
-        let why = format!(
-            "the registry has it as {}: versions that differ only in build metadata are the same version",
-            existing.num
-        );
+        let why = format!("it is here as {}, and build metadata makes no other version", existing.num);
         summary.failed.insert(version.to_owned(), why);
     } else if existing.checksum != entry.cksum {
         let why = format!("it is here with the checksum {}, and there with {}", existing.checksum, entry.cksum);

@@ -1,4 +1,4 @@
-//! The one error of the edge: what the client is told is kept apart from what is logged.
+//! Errors of the API: the detail for the client, and the cause for the log.
 
 use std::error::Error;
 use std::fmt;
@@ -23,22 +23,22 @@ use crate::package::characters::plain;
 use crate::queue::EnqueueError;
 use crate::queue::JobError;
 
-/// Seconds after which a client may try again when something behind the registry is away.
+/// Seconds after which a client may retry when a service that the registry depends on is unavailable.
 const RETRY_AFTER: u64 = 2;
 
-/// The longest detail, in characters: a list of twenty values that are 80 characters each fits. Whatever a message
-/// repeats, a client gets no more back than that, and nothing that controls its terminal.
+/// The longest detail, in characters: a list of twenty values of 80 characters fits. This bounds what a message repeats of a
+/// request; hidden characters, which could control a terminal, are escaped.
 const MAX_DETAIL: usize = 4096;
 
-/// An answer that is not a success.
+/// An error response.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    /// For the client: what was wrong, with its value, and what to do.
+    /// For the client: the problem, with the value, and the remedy.
     detail: String,
     /// Seconds.
     retry_after: Option<u64>,
-    /// What a client may authenticate with, as values of `WWW-Authenticate`.
+    /// Values of `WWW-Authenticate`.
     challenges: Vec<String>,
     /// For the log.
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -53,45 +53,42 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// A mistake of this program.
+    /// An error in this program.
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             cause: Some(cause.into()),
-            ..Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the registry made a mistake; its log says which. The request was not carried out",
-            )
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; see the server log")
         }
     }
 
-    /// The same after a panic, which has been logged.
+    /// The error after a panic, which the panic hook has logged.
     pub fn after_panic() -> Self {
         Self { cause: None, ..Self::internal("a panic") }
     }
 
-    /// Something that the registry depends on is away.
+    /// A service that the registry depends on is unavailable.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             cause: Some(cause.into()),
             retry_after: Some(RETRY_AFTER),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the registry can't reach its storage at the moment; nothing was changed. Try again shortly",
+                "the registry cannot reach its storage; nothing was changed. Try again shortly",
             )
         }
     }
 
-    /// The client has too much under way; it may try again shortly.
+    /// The client has too many concurrent requests; it may retry shortly.
     pub fn too_many(detail: impl Into<String>) -> Self {
         Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
-    /// All clients together have too much under way.
+    /// All clients together have too many concurrent requests.
     pub fn busy(detail: impl Into<String>) -> Self {
         Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
-    /// The client has to say who it is; `challenges` say how.
+    /// The client must authenticate; `challenges` are the accepted methods.
     pub fn unauthorized(detail: impl Into<String>, challenges: Vec<String>) -> Self {
         Self { challenges, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
@@ -155,10 +152,9 @@ impl From<CrateStoreError> for ApiError {
     fn from(error: CrateStoreError) -> Self {
         match error {
             CrateStoreError::Full { .. } => Self {
-                detail:
-                    "the registry's disk is nearly full, so it takes no crate files; nothing was changed. Its operator \
-                         has to make room"
-                        .to_owned(),
+                detail: "the registry's disk is nearly full, so it accepts no crate files; nothing was changed. Its \
+                         operator has to free space"
+                    .to_owned(),
                 ..Self::unavailable(error)
             },
             error => Self::unavailable(error),
@@ -178,7 +174,7 @@ impl From<diesel::result::Error> for ApiError {
     }
 }
 
-/// Whether the database failed, and not the statement.
+/// Whether the cause is the database server or the connection, and not the statement.
 pub(super) fn is_outage(error: &diesel::result::Error) -> bool {
     use diesel::result::DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand, Unknown};
     use diesel::result::Error::{BrokenTransactionManager, DatabaseError, RollbackErrorOnCommit};

@@ -97,7 +97,7 @@ fn add<T: ToSchema>(components: &mut Components) {
 const FAILURES: [(&str, &str); 4] = [
     ("414", "The URL is longer than 16 KiB"),
     ("429", "The client has too many requests under way; `Retry-After` says when to try again"),
-    ("500", "The registry made a mistake, which its log tells"),
+    ("500", "Internal error; see the server log"),
     ("503", "Something that the registry depends on is away, or it has too much to do; nothing was changed"),
 ];
 

@@ -37,7 +37,7 @@ fn users_tokens_and_owners_are_managed() {
     assert_eq!(http::publish(&served.url, &token, &Package::new("foo", "1.1.0")).status, 403);
     assert_eq!(
         refused(&served, "admin owner remove", &["foo", "bob"]),
-        "supercargo: `bob` is the last user among the owners of `foo`: add another one first, or nobody could look after it"
+        "supercargo: `bob` is the last user among the owners of `foo`: add another user first, because teams cannot change owners"
     );
     assert_eq!(
         refused(&served, "admin owner remove", &["foo", "ann"]),

@@ -49,7 +49,7 @@ fn owners_are_added_and_removed_with_a_message_each() {
     let ann = registry.user("ann");
     let added = add(&ann, &["BOB", "team:devs", "ann"]).good().json();
     assert_eq!(added["ok"], true);
-    insta::assert_snapshot!(added["msg"].as_str().unwrap(), @"bob is now an owner of foo, team:devs is now an owner of foo, ann was an owner of foo already");
+    insta::assert_snapshot!(added["msg"].as_str().unwrap(), @"bob is now an owner of foo, team:devs is now an owner of foo, ann is already an owner of foo");
     assert_eq!(owners(&ann), ["ann", "bob", "team:devs"]);
     let list = ann.get("/api/v1/crates/foo/owners").good().json();
     assert_eq!((&list["users"][2]["kind"], &list["users"][2]["name"]), (&json!("team"), &json!("devs")));

@@ -64,7 +64,7 @@ fn a_token_is_needed_known_and_not_revoked() {
     let missing = registry.anonymous().publish(&package);
     assert_eq!(missing.status, StatusCode::UNAUTHORIZED);
     assert_eq!(missing.headers["www-authenticate"], "Cargo login_url=\"http://registry.test/me\"");
-    insta::assert_snapshot!(missing.detail(), @"this needs a token: run `cargo login` with one. See http://registry.test/me for how to get one");
+    insta::assert_snapshot!(missing.detail(), @"the request has no token: run `cargo login` with one. See http://registry.test/me for how to get one");
     let mut stranger = registry.anonymous();
     stranger.token = Some("sct_0123".to_owned());
     let unknown = stranger.publish(&package);

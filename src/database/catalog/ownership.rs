@@ -1,4 +1,4 @@
-//! Changing the owners of a crate: all that one request names, or nothing of it.
+//! Changing the owners of a crate: all that a request names, or none.
 
 use diesel::prelude::*;
 
@@ -11,10 +11,10 @@ use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::scope::Scope;
 use crate::package::CrateName;
 
-/// Owners that one request may name.
+/// The most owners that a request may name.
 pub const MAX_NAMED: usize = 100;
 
-/// What is to become of those who are named.
+/// The change for the owners that a request names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     Add,
@@ -36,7 +36,7 @@ impl<R: Into<ChangeRefusal>> From<R> for OwnersError {
     }
 }
 
-/// Changes the owners as a caller asks who may. Answers a sentence about what was done.
+/// Changes the owners on behalf of a caller, after checking the caller's rights. Returns a sentence that names the changes.
 pub fn change_as(
     connection: &mut PgConnection,
     name: &CrateName,
@@ -68,7 +68,7 @@ pub fn change_as(
     })
 }
 
-/// Changes the owners as an operator.
+/// Changes the owners on behalf of an operator.
 pub fn change(
     connection: &mut PgConnection,
     name: &CrateName,
@@ -117,7 +117,7 @@ fn unknown(login: &str) -> ChangeRefusal {
 fn add(connection: &mut PgConnection, krate: &Crate, owner: &Owner, actor: &Actor) -> Result<String, OwnersError> {
     let (login, name) = (owner.login(), &krate.name);
     if !owner.add_to(connection, krate.id)? {
-        return Ok(format!("{login} was an owner of {name} already"));
+        return Ok(format!("{login} is already an owner of {name}"));
     }
     Event::new(Action::OwnerAdd).of_crate(name).about(&login).record(connection, actor)?;
     Ok(format!("{login} is now an owner of {name}"))

@@ -249,7 +249,7 @@ fn a_user_uploads_no_more_in_a_day_than_allowed_refused_publishes_included() {
     for number in 0..3 {
         served.arm("request.before_commit=error");
         let refused = http::publish(&served.url, &ann, &Package::new(&format!("crate-{number}"), "1.0.0"));
-        assert_eq!(refused.status, 500, "{}", refused.text());
+        assert_eq!(refused.status, 503, "{}", refused.text());
     }
     let limited = http::publish(&served.url, &ann, &Package::new("crate-3", "1.0.0"));
     assert_eq!(limited.status, 429, "{}", limited.text());

@@ -1,4 +1,4 @@
-//! `PUT /api/v1/crates/new`.
+//! `PUT /api/v1/crates/new`: publishes a version.
 
 mod storing;
 
@@ -32,33 +32,33 @@ use crate::web::limits::uploads::CompleteUpload;
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};
 
-/// The two lengths of the framing.
+/// Bytes of the two lengths in a body.
 const FRAMING: usize = 8;
 
-/// How long after an answer was made it has left.
+/// The time after which an answer has been sent, for fail points.
 pub(super) const AFTER: Duration = Duration::from_millis(30);
 
-/// What cargo prints after a publish.
+/// The warnings that cargo prints after a publish.
 #[derive(Serialize, ToSchema)]
 pub struct Published {
     warnings: Warnings,
 }
 
-/// What the publisher should know.
+/// Warnings for the publisher.
 #[derive(Serialize, ToSchema)]
 pub struct Warnings {
-    /// Always empty: cargo would point to pages of crates.io.
+    /// Always empty: cargo would refer to pages of crates.io.
     #[schema(value_type = Vec<String>)]
     invalid_categories: [(); 0],
     /// Always empty.
     #[schema(value_type = Vec<String>)]
     invalid_badges: [(); 0],
-    /// One text a warning.
+    /// One text for each warning.
     other: Vec<String>,
 }
 
-/// The body of a publish: a length as a little-endian u32, so many bytes of JSON metadata, another length and so many
-/// bytes of crate file, as the Cargo book has it.
+/// The body of a publish: the length of the JSON metadata as a little-endian u32, the metadata, the length of the crate file
+/// as a little-endian u32, and the crate file, as specified in the Cargo book.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "it stands for bytes in the API's description")]
@@ -66,22 +66,22 @@ pub struct PublishBody(Vec<u8>);
 
 /// Publish a version
 ///
-/// When this answers 200 the version is accepted for good; usually the index shows it already.
+/// Status 200 means that the version is accepted permanently; usually the index shows it already.
 #[utoipa::path(
     put,
     path = "/api/v1/crates/new",
     tag = "publish",
     security(("token" = [])),
-    request_body(content = PublishBody, content_type = "application/octet-stream", description = "Two lengths and what they count"),
+    request_body(content = PublishBody, content_type = "application/octet-stream", description = "The metadata and the crate file, each after its length"),
     responses(
         (status = 200, body = Published, description = "The version is accepted"),
-        (status = 400, body = Errors, description = "What was sent can't be published"),
+        (status = 400, body = Errors, description = "The package cannot be published"),
         (status = 401, body = Errors, description = "There is no token"),
-        (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is no owner"),
-        (status = 408, body = Errors, description = "The body came too slowly"),
-        (status = 409, body = Errors, description = "The version is published already"),
+        (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is not an owner"),
+        (status = 408, body = Errors, description = "The body arrived too slowly"),
+        (status = 409, body = Errors, description = "The version is already published"),
         (status = 413, body = Errors, description = "The crate is too large"),
-        (status = 429, body = Errors, description = "Too many publishes of this user, lately or at once, or too many bytes; `Retry-After` says when to try again"),
+        (status = 429, body = Errors, description = "Too many recent or concurrent publishes of this user, or too many bytes; `Retry-After` says when to try again"),
     )
 )]
 pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Published>, ApiError> {
@@ -106,7 +106,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     Ok(Json(Published { warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
 }
 
-/// The body, once there is memory for it. Who may not publish anything is refused before it is read.
+/// Receives the body, when there is memory for it. A caller who may not publish anything is refused before.
 async fn receive(app: &App, caller: &Caller, parts: &Parts, body: Body) -> Result<CompleteUpload, ApiError> {
     may_publish(caller)?;
     let max_crate = largest_crate(app, &parts.headers).await?;
@@ -119,7 +119,7 @@ async fn receive(app: &App, caller: &Caller, parts: &Parts, body: Body) -> Resul
     app.settings.uploads.receive((caller.user.id, &caller.user.login), body).await?.complete().await
 }
 
-/// Whether the token is good for some publish. For which one is looked at when the name is known.
+/// Checks that the token permits publishes at all. Whether it permits this one is checked when the crate's name is known.
 fn may_publish(caller: &Caller) -> Result<(), ApiError> {
     let token = &caller.token;
     match &token.scopes {
@@ -127,8 +127,8 @@ fn may_publish(caller: &Caller) -> Result<(), ApiError> {
             Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 format!(
-                    "the token `{}` may not do this: it needs the scope publish-new or publish-update, and has {scopes}. \
-                     Make a token with that scope, or one without restriction",
+                    "the token `{}` needs the scope publish-new or publish-update, and has {scopes}: create a token with \
+                     one of them, or one without restrictions",
                     token.name
                 ),
             ))
@@ -137,8 +137,8 @@ fn may_publish(caller: &Caller) -> Result<(), ApiError> {
     }
 }
 
-/// The largest crate file that this request may bring: as long as the crate's name is not known, the largest of all crates'
-/// limits, which is asked for where it makes a difference.
+/// The largest crate file that this request may have. The crate's name is not known yet, so this is the largest limit of all
+/// crates; it is read only if the body is larger than usual.
 async fn largest_crate(app: &App, headers: &HeaderMap) -> Result<usize, ApiError> {
     let limits = &app.settings.limits;
     let usual = limits.max_crate + limits.max_metadata + FRAMING;
@@ -157,10 +157,10 @@ struct Accepted {
     completion: Option<Completion>,
 }
 
-/// Refuses what can be refused, cheapest first; stores the file; accepts the version.
+/// Checks the publish, cheapest checks first; stores the file; accepts the version.
 fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError> {
     let settings = &app.settings;
-    // Whose limit counts is known when the name is; until then what fits into the body is not too large.
+    // The crate's own limit is applied when its name is known; until then any file that fits into the body is allowed.
     let max_crate = settings.limits.max_crate.max(body.len());
     let request = package::frame(body, &Limits { max_crate, ..settings.limits.clone() })?;
     let (name, num) = (request.name(), request.version());
@@ -172,7 +172,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     let advice = judge(app, &package)?;
     let line = Entry::new(&package, Utc::now()).to_line();
     limits.check_index_line(&line).map_err(Refusal::from)?;
-    // Asked again under the crate's lock: others publish as well.
+    // Repeated under the crate's lock, because others publish as well.
     limits.check_index_file(known.index_bytes, &line).map_err(Refusal::from)?;
     storing::admit(app, caller, &package)?;
     let completion = storing::stored(app, &package, || enqueue_surely(app, &package, (&line, &limits), caller))?;
@@ -182,7 +182,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     Ok(Accepted { name: package.name, num: package.version, advice, completion })
 }
 
-/// What the operator wants of packages.
+/// Applies the operator's policy for packages.
 fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
     let policy = &app.settings.policy;
     let mut advice = policy.check(&package.manifest)?;
@@ -196,7 +196,7 @@ fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
     Ok(advice)
 }
 
-/// Accepts the version, also if the connection breaks.
+/// Accepts the version, even if the connection to the database breaks.
 fn enqueue_surely(
     app: &App,
     package: &Package,
@@ -226,8 +226,9 @@ fn enqueue(app: &App, package: &Package, line: (&str, &Limits), caller: &Caller)
     })?
 }
 
-/// The connection broke, perhaps after the commit: what is in the database tells. Without this a client would be told
-/// that nothing was changed, and then be refused a version that it was never told it had published.
+/// Repeats the request after the connection broke, perhaps after the commit. Otherwise the client would receive an error that
+/// says that nothing was changed, and its next attempt would be refused as a duplicate of a version that was never
+/// acknowledged.
 fn after_lost_connection(
     app: &App,
     package: &Package,
@@ -235,7 +236,7 @@ fn after_lost_connection(
     caller: &Caller,
     lost: RequestError,
 ) -> Result<Option<Completion>, RequestError> {
-    tracing::warn!(error = %lost, name = %package.name, "the connection broke while a publish was accepted; looking again");
+    tracing::warn!(error = %lost, name = %package.name, "the connection to the database broke while a publish was accepted; repeating it");
     match enqueue(app, package, line, caller) {
         Ok(waiter) => Ok(Some(waiter)),
         Err(RequestError::Refused(ChangeRefusal::Duplicate { existing, .. }))

@@ -1,4 +1,4 @@
-//! The crate file of a publish: stored before its version is accepted, and removed again if it is not.
+//! Storing the crate file of a publish: before its version is accepted; it is removed again if the version is refused.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::package::{Checksum, Package};
 use crate::queue::JobError;
 use crate::web::{ApiError, App};
 
-/// How often a file is stored that others remove meanwhile. They were refused, and there is one each time.
+/// How often a file is stored again that others remove meanwhile: refused publishes of the same bytes, one each time.
 const TRIES: usize = 5;
 
-/// How long the removal of a file waits for a connection; without one the file stays for the next tidying.
+/// How long the removal of a file waits for a connection; without one the file stays until the store is tidied.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Refuses what need not be stored: nobody waits for it, there is no room, or its user has uploaded enough for today.
-/// What comes further counts as uploaded, whatever becomes of it.
+/// Refuses a file that need not be stored: the client has disconnected, the disk is nearly full, or its user has reached the
+/// upload allowance. A file that is not refused here counts as uploaded, even if its version is refused later.
 pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(), ApiError> {
     let is_connected = caller.connection.check();
     is_connected.inspect_err(|_| tracing::debug!("the client disconnected before its crate file was stored"))?;
@@ -30,8 +30,8 @@ pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(),
     }
 }
 
-/// Stores the file and accepts its version. If that is refused or fails, the file is removed, unless somebody else needs
-/// it. A file that was removed meanwhile by a publish of the same bytes is stored again.
+/// Stores the file and accepts its version. If the version is refused or fails, the file is removed, unless another version
+/// needs it. A file that a publish of the same bytes has removed meanwhile is stored again.
 pub(super) fn stored<T>(
     app: &App,
     package: &Package,
@@ -48,7 +48,7 @@ pub(super) fn stored<T>(
         };
         match accepted {
             Err(RequestError::FileRemoved) => {}
-            // A store that does not answer can't remove either, and the client has waited for it already.
+            // A store that does not respond cannot remove the file either, and the client has waited for it already.
             Err(RequestError::CrateStore(away)) => return Err(away.into()),
             Err(refused) => {
                 remove(app, package.checksum);
