@@ -110,20 +110,20 @@ enum Locks {
 }
 
 impl Caller {
-    /// Reads token and user again and locks them until the end of the transaction: for every change, after the crate's row
-    /// was locked if the change is of a crate. Every right is checked on the result.
+    /// Reads token and user again and locks them until the end of the transaction. Required for every change; a change of a
+    /// crate locks the crate's row first. Rights are checked on the result.
     pub fn confirm(&self, connection: &mut PgConnection) -> QueryResult<Result<Authority, Denied>> {
         self.read_again(connection, Locks::Shared)
     }
 
-    /// The same for changes of the user's tokens, which happen one at a time.
+    /// [Confirms](Self::confirm) with exclusive locks, for changes of the user's tokens, which run one at a time.
     pub fn confirm_alone(&self, connection: &mut PgConnection) -> QueryResult<Result<Authority, Denied>> {
         self.read_again(connection, Locks::Exclusive)
     }
 
-    /// One statement. Its condition on the lock of the rights names no column, so it is evaluated before any row is read. The
-    /// rows are then locked in the order of the tables, and are what they are at that moment, not what they were when the
-    /// statement began.
+    /// Runs one statement. Its condition on the lock of the rights names no column, so it is evaluated before any row is read.
+    /// The rows are then locked in the order of the tables, and have the values of that moment, not those of the
+    /// statement's beginning.
     fn read_again(&self, connection: &mut PgConnection, locks: Locks) -> QueryResult<Result<Authority, Denied>> {
         let lock_of_rights = match locks {
             Locks::Shared => "(SELECT pg_advisory_xact_lock_shared(",

@@ -4,15 +4,12 @@ use diesel::prelude::*;
 
 use super::crates::Crate;
 use super::owners::{self, Owner, Removed, Rights};
-use super::refusal::{ChangeRefusal, lock_crate};
+use super::refusal::{ChangeRefusal, MAX_NAMED, lock_crate};
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::caller::Caller;
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::scope::Scope;
 use crate::package::CrateName;
-
-/// The most owners that a request may name.
-pub const MAX_NAMED: usize = 100;
 
 /// The change for the owners that a request names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

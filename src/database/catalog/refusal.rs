@@ -4,7 +4,6 @@ use diesel::prelude::*;
 
 use super::crates::{self, Crate};
 use super::owners;
-use super::ownership::MAX_NAMED;
 use super::versions::{self, VersionStatus};
 use crate::client_connection::Disconnected;
 use crate::database::access::caller::Denied;
@@ -13,6 +12,9 @@ use crate::database::access::users::User;
 use crate::package::characters::HiddenCharacter;
 use crate::package::limits::LimitError;
 use crate::package::{CrateName, Version};
+
+/// The most owners that a request may name.
+pub const MAX_NAMED: usize = 100;
 
 /// The longest reason of a deletion, in characters.
 pub const MAX_DELETION_REASON: usize = 1000;
