@@ -5,6 +5,7 @@
 pub mod client_connection;
 pub mod fault;
 pub mod package;
+mod replace_file;
 mod statement;
 mod subprocess;
 
