@@ -66,7 +66,7 @@ fn of_eight_publishes_of_one_version_exactly_one_wins_and_everything_is_the_winn
 
 /// Two programs at a deploy: neither knows of the other, and each thinks the queue is its own.
 #[test]
-fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
+fn two_writers_at_once_leave_index_and_database_at_the_last_desired_state() {
     const ROUNDS: usize = 40;
     let database = Database::fresh();
     let directory = tempfile::tempdir().unwrap();
@@ -109,7 +109,7 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
                 let barrier = &barrier;
                 scope.spawn(move || {
                     barrier.wait();
-                    // Until both wishes were carried out, by whichever.
+                    // Until both jobs have run, in either runner.
                     for _ in 0..20 {
                         assert!(runner.drain().unwrap().failed.is_empty());
                     }

@@ -1,4 +1,4 @@
-//! `cargo yank` and `cargo yank --undo`: wanted at once, effective when the job has run.
+//! `cargo yank` and `cargo yank --undo`: desired at once, effective when the job has run.
 
 use axum::http::StatusCode;
 
@@ -40,7 +40,7 @@ fn a_yank_changes_one_flag_and_an_unyank_restores_every_byte() {
 }
 
 #[test]
-fn wanted_and_effective_state_are_told_apart_until_the_job_has_run() {
+fn desired_and_effective_state_differ_until_the_job_has_run() {
     let registry = with_foo();
     let ann = registry.user("ann");
     let version = || ann.get("/api/v1/crates/foo/1.0.0").json()["version"].clone();
@@ -134,7 +134,7 @@ fn build_metadata_is_found_with_a_plain_and_with_an_encoded_plus() {
 }
 
 #[test]
-fn a_version_that_is_queued_tells_that_it_is_desired_yanked() {
+fn a_queued_version_shows_that_a_yank_is_desired() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     let version = || ann.get("/api/v1/crates/foo/1.0.0").json()["version"].clone();
