@@ -2,6 +2,7 @@
 //! (`tests/registry/layers.rs` holds the table).
 
 // L0: values and tools without state
+pub mod client_connection;
 pub mod error_chain;
 pub mod fault;
 pub mod package;

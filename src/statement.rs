@@ -1,5 +1,5 @@
-//! Statements whose text stays the same, prepared once in each session. Diesel's own `sql_query` is parsed and planned
-//! anew each time, which takes PostgreSQL longer than running a statement about a few rows.
+//! SQL statements with a constant text, prepared once in each session. Diesel's own `sql_query` is parsed and planned each
+//! time, which takes PostgreSQL longer than running a statement on a few rows.
 
 use std::marker::PhantomData;
 
@@ -15,7 +15,7 @@ pub(crate) struct Statement<'a> {
     values: Vec<Box<dyn QueryFragment<Pg> + Send + 'a>>,
 }
 
-/// As Diesel's `sql_query`, but prepared: for texts of which there are few.
+/// Diesel's `sql_query`, but prepared. For a small number of texts.
 pub(crate) fn statement<'a>(text: impl Into<String>) -> Statement<'a> {
     Statement { text: text.into(), values: Vec::new() }
 }

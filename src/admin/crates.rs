@@ -8,6 +8,7 @@ use super::{AdminError, check_text, crate_name};
 use crate::config::LimitsOptions;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::catalog::crate_limits::{self, CrateLimits};
+use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::{crates, reserved_names};
 
 /// Changes the given limits and prints the ones in effect.
@@ -20,7 +21,7 @@ pub fn limits(
 ) -> Result<(), AdminError> {
     let name = crate_name(name)?;
     let limits = connection.transaction(|connection| {
-        let unknown = || AdminError::NoCrate(name.to_string());
+        let unknown = || ChangeRefusal::UnknownCrate(name.to_string());
         let krate = crates::find_and_lock(connection, &name)?.ok_or_else(unknown)?;
         let before = krate.limits;
         let after = changed(if options.reset { CrateLimits::default() } else { before.clone() }, options);

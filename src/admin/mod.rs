@@ -18,7 +18,8 @@ use crate::database::access::scope::UnknownScope;
 use crate::database::access::teams::CreateTeamError;
 use crate::database::access::users::CreateUserError;
 use crate::database::catalog::ownership::OwnersError;
-use crate::jobs::delete_version::DeleteError;
+use crate::database::catalog::refusal::ChangeRefusal;
+use crate::jobs::RequestError;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};
 use crate::package::name::NameError;
@@ -30,8 +31,8 @@ use crate::queue::registry::RegistryError;
 pub enum AdminError {
     #[error("there is no user {0:?}: create one with `supercargo admin user create {plain}`", plain = Plain(.0))]
     NoUser(String),
-    #[error("there is no crate `{0}` here")]
-    NoCrate(String),
+    #[error(transparent)]
+    Refused(#[from] ChangeRefusal),
     #[error("there is no token {0} that is not revoked: see `supercargo admin token list`")]
     NoToken(i32),
     #[error("there is no team {0:?}: create one with `supercargo admin team create {plain}`", plain = Plain(.0))]
@@ -59,7 +60,7 @@ pub enum AdminError {
     #[error(transparent)]
     Owners(#[from] OwnersError),
     #[error(transparent)]
-    Delete(#[from] DeleteError),
+    Request(#[from] RequestError),
     #[error(transparent)]
     Team(#[from] CreateTeamError),
     #[error("there is no job {0}: see `supercargo jobs list`, with --dead or --done")]

@@ -9,6 +9,7 @@ use crate::database::access::audit::Actor;
 use crate::database::catalog::crates;
 use crate::database::catalog::owners::{self, Owner};
 use crate::database::catalog::ownership::{self, Change};
+use crate::database::catalog::refusal::ChangeRefusal;
 
 pub fn change(
     connection: &mut PgConnection,
@@ -23,7 +24,7 @@ pub fn change(
 }
 
 pub fn list(connection: &mut PgConnection, name: &str, as_json: bool) -> Result<(), AdminError> {
-    let unknown = || AdminError::NoCrate(name.to_owned());
+    let unknown = || ChangeRefusal::UnknownCrate(name.to_owned());
     let krate = crates::find(connection, &crate_name(name)?)?.ok_or_else(unknown)?;
     let owners = owners::list_all(connection, krate.id)?.into_iter().map(|owner| match &owner {
         Owner::User(user) => ("user", user.id, owner.login(), user.name.clone()),

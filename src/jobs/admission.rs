@@ -1,9 +1,9 @@
-//! What an operator decided about who may publish what, beside what each crate's owners decide.
+//! The operator's rules for publishing, beside the rights of each crate's owners.
 
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::upload_allowance::UploadAllowance;
 
-/// Who may publish crates that don't exist yet.
+/// Who may publish crates that do not exist yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NewCrates {
     #[default]
@@ -11,11 +11,11 @@ pub enum NewCrates {
     Admins,
 }
 
-/// The operator's decisions. Without any everybody may publish, as often as they like.
+/// The operator's rules. By default every user may publish without limits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Admission {
     pub new_crates: NewCrates,
     pub rate_limits: RateLimits,
-    /// None: users may upload as much as they like.
+    /// None: no limit.
     pub upload_allowance: Option<UploadAllowance>,
 }

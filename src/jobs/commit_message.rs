@@ -1,15 +1,15 @@
-//! What a commit of the index says: what differs between a crate's file before and after, which is what happened,
-//! whichever job happened to write it.
+//! Messages of the index's commits. A message is made from the difference between a crate's file before and after, so it is
+//! right whichever job writes the file.
 
 use std::collections::BTreeMap;
 
 use crate::index::shown::{ShownVersion, shown_versions};
 use crate::package::CrateName;
 
-/// Changes named in the subject of one commit; the rest are counted.
+/// The most changes that a commit's subject names; the rest are counted.
 const NAMED: usize = 5;
 
-/// Names what changes in a crate's file. A file that can't be read is being replaced as a whole.
+/// Names the changes of a crate's file. A file that cannot be read is replaced as a whole.
 pub(super) fn commit_message(name: &CrateName, before: Option<&[u8]>, after: &[u8]) -> String {
     let (Ok(before), Ok(after)) = (shown_versions(before.unwrap_or_default()), shown_versions(after)) else {
         return format!("Repair {name}");

@@ -1,9 +1,8 @@
-//! Keeps the mirror of the index's remote up to date, in every process: whoever serves from it, and whoever stands by to
-//! write it.
+//! Following the index's remote: keeps the mirror up to date, in every process that serves from it or may write it.
 //!
-//! What a batch of this registry pushed is announced by the commit that noted it, so a look at the database tells at once,
-//! and cheaply, whether there is something to fetch. What others pushed is found by asking the remote now and then. Both
-//! are looked for again and again: an announcement that was lost costs time and nothing else.
+//! A batch of this registry notes in the database what it pushed, and the commit of that note sends a notification. So the
+//! database shows at once, and cheaply, whether there is something to fetch. What others pushed is found by polling the
+//! remote. Both are repeated: a lost notification costs time and nothing else.
 
 use std::time::{Duration, Instant};
 
@@ -15,19 +14,19 @@ use crate::queue::JobError;
 /// The pause after a failure; it doubles up to the interval of polling.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// How long another process may have the right to write the mirror.
+/// How long to wait for the mirror's write lock.
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the database is waited for.
+/// How long to wait for a connection to the database.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// A thread that follows the remote. Dropping it lets it end; a fetch that is under way ends with the process.
+/// A thread that follows the remote. Dropping this stops it; a running fetch ends with the process.
 pub struct Follower {
     remote: Remote,
 }
 
 impl Follower {
-    /// Starts to follow. `prepare` is done after the first look, as often as it takes.
+    /// Starts the thread. `prepare` runs after the first successful update, and is retried until it succeeds.
     pub fn start(
         index: &Index,
         remote: &Remote,
@@ -41,7 +40,7 @@ impl Follower {
             pool: pool.clone(),
             poll,
             prepare: Some(Box::new(prepare)),
-            asked_at: None,
+            polled_at: None,
             has_fetched: false,
             followed: None,
             failures: 0,
@@ -64,15 +63,15 @@ struct Following {
     remote: Remote,
     pool: Pool,
     poll: Duration,
-    /// What is left to be done once.
+    /// Runs once; None when it has succeeded.
     prepare: Option<Box<dyn FnMut() -> Result<(), IndexError> + Send>>,
-    /// When the remote was last asked.
-    asked_at: Option<Instant>,
+    /// When the remote was last polled.
+    polled_at: Option<Instant>,
     has_fetched: bool,
-    /// The noted head that was last followed. A mirror that is newer, or whose history was squashed, need not have it.
+    /// The noted head that was last followed. A newer mirror, or one whose history was squashed, may not contain it.
     followed: Option<String>,
     failures: u32,
-    /// How often what is to be done once has failed.
+    /// Failures of `prepare`.
     unprepared: u32,
 }
 
@@ -80,11 +79,11 @@ impl Following {
     fn follow(&mut self) {
         loop {
             let pause = match self.failures + self.unprepared {
-                0 => self.poll.saturating_sub(self.asked_at.map_or(self.poll, |asked| asked.elapsed())),
+                0 => self.poll.saturating_sub(self.polled_at.map_or(self.poll, |polled| polled.elapsed())),
                 failures => RETRY.saturating_mul(1 << (failures - 1).min(10)).min(self.poll),
             };
             let Some(number) = self.remote.fetch_requests().next(pause) else { return };
-            match self.look() {
+            match self.update() {
                 Ok(()) => {
                     if self.failures > 0 {
                         tracing::info!(remote = self.remote.url(), "the index follows its remote again");
@@ -96,16 +95,16 @@ impl Following {
                 }
                 Err(error) => {
                     self.failures += 1;
-                    // Once an outage, and again when it has lasted.
+                    // At the first failure, and less and less often while it lasts.
                     if self.failures.is_power_of_two() {
-                        tracing::warn!(failures = self.failures, %error, "the index can't follow its remote; it goes on trying");
+                        tracing::warn!(failures = self.failures, %error, "the index cannot follow its remote; retrying");
                     }
                 }
             }
         }
     }
 
-    fn look(&mut self) -> Result<(), JobError> {
+    fn update(&mut self) -> Result<(), JobError> {
         let noted = self.noted();
         let head = noted.as_ref().ok().cloned().flatten();
         let is_behind = match &head {
@@ -114,8 +113,8 @@ impl Following {
         };
         if is_behind || !self.has_fetched {
             self.fetch()?;
-        } else if self.asked_at.is_none_or(|asked| asked.elapsed() >= self.poll) {
-            self.asked_at = Some(Instant::now());
+        } else if self.polled_at.is_none_or(|polled| polled.elapsed() >= self.poll) {
+            self.polled_at = Some(Instant::now());
             if self.remote.head()? != self.index.head()?.commit {
                 self.fetch()?;
             }
@@ -139,12 +138,9 @@ impl Following {
     fn fetch(&mut self) -> Result<(), IndexError> {
         let before = self.index.head()?;
         if before.commit.is_none() {
-            tracing::info!(
-                remote = self.remote.url(),
-                "fetching the index; until it is here, readers are told to wait"
-            );
+            tracing::info!(remote = self.remote.url(), "fetching the index; readers have to wait until it has arrived");
         }
-        self.asked_at = Some(Instant::now());
+        self.polled_at = Some(Instant::now());
         let after = self.index.lock_writer_within(LOCK_PATIENCE)?.catch_up(&self.remote)?;
         self.has_fetched = true;
         if before != after {
@@ -153,7 +149,7 @@ impl Following {
         Ok(())
     }
 
-    /// What is left to be done once. Readers and followers don't wait for it: a machine may be allowed to read only.
+    /// Runs `prepare` until it succeeds. Readers do not depend on it: the machine may have read access only.
     fn prepare(&mut self) {
         let Some(prepare) = &mut self.prepare else { return };
         match prepare() {
@@ -162,13 +158,13 @@ impl Following {
                 self.unprepared += 1;
                 if self.unprepared.is_power_of_two() {
                     let failures = self.unprepared;
-                    tracing::warn!(failures, %error, "config.json can't be brought up to date at the remote; it goes on trying");
+                    tracing::warn!(failures, %error, "config.json cannot be updated at the remote; retrying");
                 }
             }
         }
     }
 
-    /// Each fetch adds a pack, and the job that merges packs runs on one machine only.
+    /// Merges the mirror's packs. Each fetch adds a pack, and the maintenance job runs on one machine only.
     fn maintain(&self) {
         let maintained = self.index.needs_maintenance().and_then(|needed| match needed {
             true => self.index.try_lock_maintenance()?.map(|maintainer| maintainer.maintain()).transpose(),

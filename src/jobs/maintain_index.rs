@@ -1,9 +1,9 @@
-//! Merging the index's packs, away from the jobs that clients wait for.
+//! Merging the index's packs, in a queue of its own so that no client waits for it.
 
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
-use super::Environment;
+use super::environment::Environment;
 use crate::index::{Index, REPACK_LIMIT};
 use crate::queue::inspection::any_pending;
 use crate::queue::{Enqueue, Job, JobError, Outcome, Perform, Policy, Run};
@@ -20,11 +20,11 @@ impl Job for MaintainIndex {
 impl Perform<Environment> for MaintainIndex {
     fn perform(self, environment: &Environment, _: &mut Run<'_>) -> Result<Outcome, JobError> {
         let done = environment.index.lock_maintenance()?.maintain()?;
-        Ok(Outcome { detail: Some(format!("{} packs, before {}", done.packs_after, done.packs_before)) })
+        Ok(Outcome { detail: Some(format!("{} packs, {} before", done.packs_after, done.packs_before)) })
     }
 }
 
-/// Enqueues maintenance if the index needs it and none is owed.
+/// Enqueues maintenance if the index needs it and none is pending.
 pub(super) fn enqueue_if_needed(connection: &mut PgConnection, index: &Index) -> Result<(), JobError> {
     if index.needs_maintenance()? && !any_pending(connection, MaintainIndex::KIND)? {
         Enqueue::new(&MaintainIndex {}).insert(connection)?;

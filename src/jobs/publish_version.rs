@@ -1,4 +1,4 @@
-//! Publishing: the request that accepts a version, and the job that brings it into the index.
+//! Publishing: the request that accepts a version, and the job that writes it to the index.
 
 use std::collections::BTreeSet;
 
@@ -7,36 +7,34 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::admission::{Admission, NewCrates};
+use super::environment::Environment;
+use super::request::{Completion, RequestError, enqueue};
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
-use super::{Environment, VersionChange};
+use super::version_change::{INDEX_POLICY, VersionChange};
 use crate::crate_store::CrateStoreError;
 use crate::database::about::About;
 use crate::database::access::audit::{Action, Event};
-use crate::database::access::caller::{Caller, Denied};
-use crate::database::access::rate_limits::RateLimited;
+use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
 use crate::database::catalog::crate_limits::CrateLimits;
 use crate::database::catalog::crates::Crate;
 use crate::database::catalog::new_version::NewVersion;
 use crate::database::catalog::owners::Rights;
-use crate::database::catalog::versions::VersionStatus;
+use crate::database::catalog::refusal::{self, ChangeRefusal};
 use crate::database::catalog::{crates, dependencies, owners, reserved_names, versions};
-use crate::fault;
-use crate::package::limits::LimitError;
 use crate::package::policy::UnknownDependency;
 use crate::package::{CrateName, Limits, Package, Version};
-use crate::queue::EnqueueError;
-use crate::queue::{Enqueue, Job, JobId, Member, Policy};
+use crate::queue::{Completions, Job, Member, Policy};
 
-/// A version was accepted and is to appear in the index.
+/// An accepted version is to be added to the index.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(transparent)]
 pub struct PublishVersion(pub VersionChange);
 
 impl Job for PublishVersion {
     const KIND: &'static str = "publish_version";
-    const POLICY: Policy = VersionChange::POLICY;
+    const POLICY: Policy = INDEX_POLICY;
 
     fn key(&self) -> Option<String> {
         Some(self.0.name.to_string())
@@ -49,91 +47,22 @@ impl Member<Environment, SyncIndex> for PublishVersion {
     }
 }
 
-/// Why a publish was refused by what the registry already holds. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    #[error(
-        "the crate is called `{original}` here, and `{given}` is another spelling of the same name: publish it as \
-         `{original}`, or under a name that differs by more than case, '-' and '_'"
-    )]
-    OtherSpelling { given: CrateName, original: CrateName },
-    #[error("the name `{0}` is reserved: choose another name for the crate")]
-    Reserved(CrateName),
-    #[error("the name `{name}` is reserved in this registry ({reason}): choose another name for the crate")]
-    ReservedHere { name: CrateName, reason: String },
-    #[error(
-        "the crate `{name}` does not exist yet, and only admins of this registry may publish new crates: ask one to \
-         publish its first version and to add you to its owners"
-    )]
-    OnlyAdmins { name: CrateName },
-    #[error("`{login}` is not an owner of the crate `{name}`: ask one of its owners ({owners}) to add you")]
-    NotOwner { login: String, name: CrateName, owners: String },
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error(transparent)]
-    RateLimited(Box<RateLimited>),
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-    #[error("{}", duplicate(.name, .given, .existing))]
-    Duplicate { name: CrateName, given: Version, existing: Box<VersionStatus> },
-    #[error("the crate file was removed while the version was being accepted: store it again")]
-    FileRemoved,
-    #[error(transparent)]
-    CrateStore(#[from] CrateStoreError),
-    #[error(transparent)]
-    Database(#[from] diesel::result::Error),
-    #[error(transparent)]
-    Enqueue(#[from] EnqueueError),
-}
-
-fn duplicate(name: &CrateName, given: &Version, existing: &VersionStatus) -> String {
-    if let Some(reason) = &existing.deletion_reason {
-        return format!(
-            "crate version `{name}@{given}` was deleted from this registry ({reason}), and its number can't be used \
-             again: publish another number"
-        );
-    }
-    let state = match (existing.effective_yanked, existing.desired_yanked) {
-        (None, _) => "it is accepted and queued for the index, and will appear without being sent again",
-        (Some(_), true) => "it is published, and yanked",
-        (Some(_), false) => "it is published",
-    };
-    let build = if existing.num == *given {
-        String::new()
-    } else {
-        format!(" (as {}: build metadata makes no other version)", existing.num)
-    };
-    format!(
-        "crate version `{name}@{given}` is already uploaded{build}: {state}. A version is never replaced; publish another number"
-    )
-}
-
-/// A version that was accepted.
-#[derive(Clone, Copy, Debug)]
-pub struct Accepted {
-    pub version_id: i32,
-    pub job: JobId,
-    /// The name was new.
-    pub created_crate: bool,
-}
-
-/// What is known of a crate before a publish of it is read.
+/// What the database has of a crate before a publish of it is read.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     pub limits: CrateLimits,
-    /// Bytes of its file in the index.
+    /// Size of its file in the index.
     pub index_bytes: u64,
 }
 
-/// Refuses what need not be read any further, and answers what the rest is to be held against. The same is asked again
-/// under the crate's lock by [`request`].
+/// Refuses a publish early, before its crate file is read. [`request`] repeats the checks under the crate's lock.
 pub fn check(
     connection: &mut PgConnection,
     name: &CrateName,
     num: &Version,
     caller: &Caller,
     admission: &Admission,
-) -> Result<Known, PublishError> {
+) -> Result<Known, RequestError> {
     let (scope, known) = match crates::find(connection, name)? {
         Some(found) => {
             let index_bytes = check_existing(connection, &found, name, num, caller)?;
@@ -146,7 +75,7 @@ pub fn check(
     };
     let limited = admission.rate_limits.peek(connection, caller.user.id, &caller.user.login, scope)?;
     match limited {
-        Some(limited) => Err(PublishError::RateLimited(Box::new(limited))),
+        Some(limited) => Err(limited.into()),
         None => Ok(known),
     }
 }
@@ -156,51 +85,47 @@ fn check_new(
     name: &CrateName,
     caller: &Caller,
     admission: &Admission,
-) -> Result<(), PublishError> {
+) -> Result<(), RequestError> {
     caller.may(Scope::PublishNew, name)?;
     if name.is_reserved() {
-        return Err(PublishError::Reserved(name.clone()));
+        return Err(ChangeRefusal::Reserved(name.clone()).into());
     }
     if admission.new_crates == NewCrates::Admins && !caller.user.is_admin {
-        return Err(PublishError::OnlyAdmins { name: name.clone() });
+        return Err(ChangeRefusal::OnlyAdmins { name: name.clone() }.into());
     }
     match reserved_names::reason(connection, name)? {
-        Some(reason) if !caller.user.is_admin => Err(PublishError::ReservedHere { name: name.clone(), reason }),
+        Some(reason) if !caller.user.is_admin => Err(ChangeRefusal::ReservedHere { name: name.clone(), reason }.into()),
         _ => Ok(()),
     }
 }
 
-/// Answers the bytes of the crate's file in the index.
+/// Checks a publish to an existing crate; returns the size of the crate's file in the index.
 fn check_existing(
     connection: &mut PgConnection,
     found: &Crate,
     name: &CrateName,
     num: &Version,
     caller: &Caller,
-) -> Result<u64, PublishError> {
+) -> Result<u64, RequestError> {
     caller.may(Scope::PublishUpdate, name)?;
     if found.name != *name {
-        return Err(PublishError::OtherSpelling { given: name.clone(), original: found.name.clone() });
+        return Err(ChangeRefusal::OtherSpelling { given: name.clone(), original: found.name.clone() }.into());
     }
     if owners::rights(connection, found.id, caller.user.id)? < Rights::Publish {
-        let owners: Vec<_> = owners::list_all(connection, found.id)?.iter().map(|owner| owner.login()).collect();
-        return Err(PublishError::NotOwner {
-            login: caller.user.login.clone(),
-            name: name.clone(),
-            owners: owners.join(", "),
-        });
+        return Err(refusal::not_an_owner(connection, found, &caller.user)?.into());
     }
     let met = versions::meet(connection, found.id, num)?;
     match met.same {
         Some(existing) => {
-            Err(PublishError::Duplicate { name: name.clone(), given: num.clone(), existing: Box::new(existing) })
+            let existing = Box::new(existing);
+            Err(ChangeRefusal::Duplicate { name: name.clone(), given: num.clone(), existing }.into())
         }
         None => Ok(met.index_bytes),
     }
 }
 
-/// Which of these crates, on which a package depends, are not in the registry. A crate is there from its first accepted
-/// version on. A name in another spelling is not there, because cargo asks for the very spelling that a dependency has.
+/// The crates among these dependencies that are not in the registry. A crate exists from its first accepted version on. A
+/// name in another spelling does not exist, because cargo requests the exact spelling of the dependency.
 pub fn unknown_dependencies(
     connection: &mut PgConnection,
     names: &BTreeSet<&CrateName>,
@@ -216,18 +141,16 @@ pub fn unknown_dependencies(
         .collect())
 }
 
-/// Accepts a version: in one transaction the crate, its first owner, the version and the job. The crate file is stored
-/// before; `is_stored` looks whether it still is. `announce` is called with the job's id before the commit; workers are told
-/// by the caller, after it.
+/// Accepts a version: writes the crate, its first owner, the version and the job in one transaction. The crate file must be
+/// stored already; `is_stored` checks that it still is.
 pub fn request(
     connection: &mut PgConnection,
     package: &Package,
     (index_line, limits): (&str, &Limits),
-    caller: &Caller,
-    admission: &Admission,
+    (caller, admission): (&Caller, &Admission),
     is_stored: impl FnOnce() -> Result<bool, CrateStoreError>,
-    announce: impl FnOnce(JobId),
-) -> Result<Accepted, PublishError> {
+    completions: &Completions,
+) -> Result<Completion, RequestError> {
     connection.transaction(|connection| {
         let (krate, created_crate) = crates::ensure_and_lock(connection, &package.name)?;
         let caller = &caller.confirm(connection)??;
@@ -242,7 +165,7 @@ pub fn request(
             Scope::PublishUpdate
         };
         if let Some(limited) = admission.rate_limits.draw(connection, user.id, &user.login, scope)? {
-            return Err(PublishError::RateLimited(Box::new(limited)));
+            return Err(limited.into());
         }
         let version = NewVersion {
             crate_id: krate.id,
@@ -254,11 +177,11 @@ pub fn request(
             about: &About::of(&package.manifest),
             created_by: user.id,
         };
-        // Nobody else adds versions while the crate's row is locked, and the check above found none.
-        let version_id = version.insert(connection)?.ok_or(diesel::result::Error::NotFound)?;
-        // From here on nobody removes the file: see `unused_files`.
+        // No other transaction adds versions while the crate's row is locked, and the check above found none.
+        let version_id = version.insert(connection)?.ok_or(diesel::NotFound)?;
+        // From here on the file is not removed: see `unused_files`.
         if !is_stored()? {
-            return Err(PublishError::FileRemoved);
+            return Err(RequestError::FileRemoved);
         }
         dependencies::insert(connection, version_id, &package.manifest.dependencies)?;
         Event::new(Action::Publish)
@@ -268,16 +191,7 @@ pub fn request(
                 json!({ "checksum": package.checksum, "size": package.crate_file.len(), "new_crate": created_crate }),
             )
             .record(connection, &caller.actor())?;
-        let wish = VersionChange { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };
-        let job = Enqueue::new(&PublishVersion(wish))
-            .requested_by(&user.login)
-            .of_request(caller.request_id.as_deref())
-            .quietly()
-            .insert(connection)?;
-        announce(job);
-        fault::point("request.before_commit")
-            .map_err(|fault| diesel::result::Error::QueryBuilderError(fault.into()))?;
-        caller.waits()?;
-        Ok(Accepted { version_id, job, created_crate })
+        let change = VersionChange { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };
+        enqueue(connection, &PublishVersion(change), caller, completions)
     })
 }

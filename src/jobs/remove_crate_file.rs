@@ -1,21 +1,21 @@
-//! Removing the file of a deleted version, once neither index nor database show it. Index first, database afterwards, and
-//! the file last, so that nothing that is shown was ever without its file.
+//! Removing the crate file of a deleted version. The index is written first, then the database, and the file is removed last,
+//! so that no version is shown without its file.
 
 use std::time::Duration;
 
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
-use super::Environment;
+use super::environment::Environment;
 use crate::database::catalog::crate_files;
 use crate::database::upkeep::backup;
 use crate::package::Checksum;
 use crate::queue::{Enqueue, Job, JobError, Outcome, Perform, Policy, Run};
 
-/// How long a removal waits for the end of a backup, which may have to copy the file.
+/// The delay of a removal while a backup is made, which may have to copy the file.
 const LATER: Duration = Duration::from_secs(60);
 
-/// A file that no version needs any more.
+/// A file that no version needs any longer is to be removed.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemoveCrateFile {
     pub version_id: i32,
@@ -31,10 +31,10 @@ impl Perform<Environment> for RemoveCrateFile {
     fn perform(self, environment: &Environment, run: &mut Run<'_>) -> Result<Outcome, JobError> {
         if !run.with_connection(backup::may_remove_files)? {
             run.with_connection(|connection| Enqueue::new(&self).after(LATER).insert(connection))?;
-            return Ok(Outcome { detail: Some("put off: a backup is being made".to_owned()) });
+            return Ok(Outcome { detail: Some("postponed: a backup is being made".to_owned()) });
         }
-        // A file names its crate and version inside, so no other version should have the same one. Should one have it
-        // all the same, it stays.
+        // A crate file contains the crate's name and version, so no other version should have the same file. If one does,
+        // the file stays.
         run.with_connection(|connection| crate_files::lock_for_removal(connection, self.checksum))?;
         if run.with_connection(|connection| crate_files::is_desired(connection, self.checksum))? {
             return Ok(Outcome { detail: Some(format!("{} is the file of another version: kept", self.checksum)) });

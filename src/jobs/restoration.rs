@@ -1,8 +1,7 @@
-//! Writing versions into the database from their lines of an index and their crate files: those that were lost here, and those
-//! of another registry.
+//! Restoring versions from their index lines and crate files: lost ones of this registry, and those of another registry.
 //!
-//! What a publish knows and these two don't tell is lost: who published it, unless the log tells; the metadata beside the
-//! tarball, but for what the manifest repeats; the downloads.
+//! What is neither in the line nor in the file is lost: the publisher, unless the audit log has it; the metadata beside the
+//! tarball, except for what the manifest repeats; the downloads.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -28,18 +27,18 @@ use crate::queue::{EnqueueError, JobId};
 #[derive(Clone, Debug)]
 pub struct IndexedVersion {
     pub entry: Entry,
-    /// As it stands while the version is not yanked.
+    /// With `yanked` set to false.
     line: String,
 }
 
-/// Why a version can't be restored from a line and a file.
+/// Why a version cannot be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    #[error("its line of the index can't be read: {0}")]
+    #[error("its line of the index cannot be read: {0}")]
     Line(#[from] serde_json::Error),
-    #[error("its line of the index can't be read: {0}")]
+    #[error("its line of the index cannot be read: {0}")]
     Yanked(#[from] EntryError),
-    #[error("its crate file has the checksum {found}, and its line says {expected}")]
+    #[error("its crate file has the checksum {found}, but its line names {expected}")]
     Checksum { found: Checksum, expected: Checksum },
     #[error("the crate is called {original} here, and {given} is another spelling of the same name")]
     OtherSpelling { given: CrateName, original: CrateName },
@@ -58,7 +57,7 @@ impl IndexedVersion {
         Ok(Self { entry: serde_json::from_str(line)?, line: with_yanked(line, false)? })
     }
 
-    /// With its crate file, which is everything that a restoration needs.
+    /// Adds the crate file, which completes what a restoration needs.
     pub fn with_file(self, crate_file: &[u8], limits: &Limits) -> Result<Restorable, RestoreError> {
         let (found, expected) = (Checksum::of(crate_file), self.entry.cksum);
         if found != expected {
@@ -78,7 +77,7 @@ impl IndexedVersion {
     }
 }
 
-/// What a publish would say of a text in a line of an index that has a character which a terminal would obey or not show.
+/// The refusal of a publish for a text with a character that a terminal would interpret or not show.
 fn hidden_character(value: &Value) -> Option<String> {
     let found =
         |text: &str| check_line(text).err().map(|character| format!("its line of the index contains {character}"));
@@ -94,39 +93,39 @@ fn hidden_character(value: &Value) -> Option<String> {
 #[derive(Clone, Debug)]
 pub struct Restorable {
     pub indexed: IndexedVersion,
-    /// Why a publish of it would be refused by the rules for all packages.
+    /// Why a publish of this version would be refused by the rules for all packages.
     pub refusal: Option<String>,
     size: usize,
     contents: Contents,
 }
 
-/// What became of a version.
+/// The result for a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     Restored,
-    /// As the log tells it had been deleted: its number is taken again, and its line goes.
+    /// According to the audit log the version was deleted: its number is taken again, and its line is removed.
     RestoredAsDeleted,
-    /// It is here, with the same checksum.
+    /// The registry has it, with the same checksum.
     Existed,
-    /// It is here with another checksum, or other build metadata.
+    /// The registry has it with another checksum, or with other build metadata.
     Contradicts(String),
 }
 
-/// What became of the versions of a crate.
+/// The result for the versions of a crate.
 #[derive(Clone, Debug)]
 pub struct Restored {
     pub created_crate: bool,
-    /// Those of a crate that was created. None at all means that nobody but admins can publish further versions.
+    /// The owners of a crate that was created. Without owners, nobody but admins can publish further versions.
     pub owners: Vec<String>,
-    /// In the order in which they were given.
+    /// In the given order.
     pub versions: Vec<(Version, Fate)>,
-    /// Brings them into the index.
+    /// The job that writes them to the index.
     pub job: Option<JobId>,
 }
 
-/// Writes these versions of a crate, and the crate if there is none, in one transaction with the job that brings them into
-/// the index. A crate that is created belongs to those of whom the log tells, and else to `owners`. Their files are stored
-/// before, in `store`.
+/// Writes these versions of a crate, and the crate if there is none, in one transaction with the job that writes them to the
+/// index. A crate that is created belongs to the owners in the audit log, or else to `owners`. The crate files must be in
+/// `store` already.
 pub fn restore(
     connection: &mut PgConnection,
     store: &CrateStore,
@@ -150,7 +149,7 @@ pub fn restore(
         for version in versions {
             let fate = restore_version(connection, &krate, version, (action, actor))?;
             if fate == Fate::Restored {
-                // From here on nobody removes the file: see `unused_files`.
+                // From here on the file is not removed: see `unused_files`.
                 let checksum = version.indexed.entry.cksum;
                 crate_files::hold(connection, checksum)?;
                 store.size(checksum)?.ok_or(RestoreError::FileRemoved(checksum))?;
@@ -187,9 +186,15 @@ fn restore_version(
     let entry = &version.indexed.entry;
     if let Some(existing) = versions::find(connection, krate.id, &entry.vers)? {
         return Ok(if existing.num != entry.vers {
-            Fate::Contradicts(format!("it is here as {}, and build metadata makes no other version", existing.num))
+            Fate::Contradicts(format!(
+                "the registry has it as {}: versions that differ only in build metadata are the same version",
+                existing.num
+            ))
         } else if existing.checksum != entry.cksum {
-            Fate::Contradicts(format!("it is here with the checksum {}, and not {}", existing.checksum, entry.cksum))
+            Fate::Contradicts(format!(
+                "the registry has it with the checksum {}, not {}",
+                existing.checksum, entry.cksum
+            ))
         } else {
             Fate::Existed
         });
@@ -208,7 +213,7 @@ fn restore_version(
         published_at: entry.pubtime.filter(|at| *at <= Utc::now()),
         deletion_reason: deletion_reason.as_deref(),
     };
-    // Nobody else adds versions while the crate's row is locked.
+    // No other transaction adds versions while the crate's row is locked.
     let id = row.insert(connection)?.ok_or(diesel::NotFound)?;
     let listed: Vec<Dependency> = entry.deps.iter().filter_map(|one| dependency(one).ok()).collect();
     dependencies::insert(connection, id, &listed)?;
@@ -242,10 +247,9 @@ fn dependency(one: &EntryDependency) -> Result<Dependency, crate::package::depen
 }
 
 impl Restorable {
-    /// Leaves out the categories that no publish may have, and answers which.
+    /// Removes the categories that a publish may not have, and returns them.
     ///
-    /// A repair does not ask for it: what was accepted here once stays as it was sent, and is shown without what does not
-    /// fit.
+    /// Not for repairs: what this registry accepted once stays as it was sent, and invalid categories are not shown.
     pub fn leave_out_categories(&mut self) -> Vec<String> {
         let categories = std::mem::take(&mut self.contents.categories);
         let (mut kept, mut left_out): (Vec<_>, Vec<_>) =
@@ -255,7 +259,7 @@ impl Restorable {
         left_out
     }
 
-    /// When it was published, as its line tells.
+    /// The time of publication in its line.
     pub fn published_at(&self) -> Option<DateTime<Utc>> {
         self.indexed.entry.pubtime
     }
@@ -278,7 +282,7 @@ impl Restorable {
         about
     }
 
-    /// As cargo would have sent it, as far as that is known.
+    /// The metadata that cargo would have sent, as far as it is known.
     fn metadata(&self) -> Value {
         let entry = &self.indexed.entry;
         let mut metadata = json!(self.contents);

@@ -1,23 +1,24 @@
-//! Making one file of the index as it is wanted, whatever it is now: what a repair asks for.
+//! Rendering one file of the index again, for repairs and imports.
 
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
+use super::environment::Environment;
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
-use super::{Environment, VersionChange};
+use super::version_change::INDEX_POLICY;
 use crate::queue::{Enqueue, EnqueueError, Job, JobId, Member, Policy};
 
-/// A file of the index is to be rendered from the rows of the crate that has it, or removed if none has.
+/// A file of the index is to be rendered from the rows of its crate, or removed if there is no such crate.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct SyncCrate {
-    /// In the index, as in `3/f/foo`. Which crate has it is looked up when the job runs: it may be published meanwhile.
+    /// Path in the index, as in `3/f/foo`. Its crate is looked up when the job runs, because it may be published meanwhile.
     pub path: String,
 }
 
 impl Job for SyncCrate {
     const KIND: &'static str = "sync_crate";
-    const POLICY: Policy = VersionChange::POLICY;
+    const POLICY: Policy = INDEX_POLICY;
 
     fn key(&self) -> Option<String> {
         Some(self.path.clone())
@@ -30,7 +31,7 @@ impl Member<Environment, SyncIndex> for SyncCrate {
     }
 }
 
-/// Asks for it.
+/// Enqueues the job.
 pub fn request(connection: &mut PgConnection, path: &str, requested_by: &str) -> Result<JobId, EnqueueError> {
     Enqueue::new(&SyncCrate { path: path.to_owned() }).requested_by(requested_by).insert(connection)
 }

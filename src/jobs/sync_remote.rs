@@ -1,53 +1,55 @@
 //! The steps of [`sync_index`](super::sync_index) when the index is at a remote.
 //!
-//! Without a remote all writers of an installation read one repository, and whoever locks the crates last reads its newest
-//! state. With one, each machine has a mirror, and a mirror may be behind: A pushes commit 1; B fetches it, pushes commit 2
-//! and notes what that shows; then A, which was slow, notes what commit 1 shows. The database would be left with it.
+//! Without a remote all writers of an installation read one repository, and the last one to lock the crates reads its newest
+//! state. With a remote, each machine has a mirror, and a mirror may be behind: A pushes commit 1; B fetches it, pushes
+//! commit 2 and notes what that shows; then A, which was slow, notes what commit 1 shows. The database would keep that older
+//! state.
 //!
-//! So what is noted carries a *fence*, the number in the one row of `index_state`. A batch
+//! So each note carries a *fence*, the number in the only row of `index_state`. A batch
 //!
-//! 1. reads the fence, and only then the head and the wanted rows;
+//! 1. reads the fence, and only then the head and the desired rows;
 //! 2. renders, and pushes what differs. A push is fast-forward: if it lands, its base was the remote's head. If nothing
-//!    differed, nothing proved that, and the head is looked up at the remote ([`Writer::confirm`]);
-//! 3. locks the row. If the fence is still the one that was read, no batch has noted anything since, so what it is about to
-//!    note, a state that the remote had after that reading, is the newest that anybody noted. It raises the fence and notes,
-//!    in the commit that ends its jobs. If the fence has moved, it starts over, keeping the lock, so that it can't lose
-//!    again.
+//!    differed, there is no such proof, and the head is read from the remote ([`Writer::confirm`]);
+//! 3. locks the row. If the fence is unchanged, no batch has noted anything since it was read, so the state that the batch
+//!    is about to note, which the remote had after that reading, is the newest one. The batch raises the fence and notes the
+//!    state, in the commit that ends its jobs. If the fence has moved, the batch starts over and keeps the lock, so that it
+//!    cannot lose again.
 //!
-//! Why that is enough: take two batches that note states s1 and s2 of the remote, s1 older than s2. If s1's is noted last,
-//! its lock came after the commit of s2's note, and its fence had been read before s1 was the remote's state, hence before
-//! s2's note: it sees another number, and starts over from a head that is s2 or newer.
+//! Why that is enough: take two batches that note states s1 and s2 of the remote, s1 older than s2. If s1 is noted last,
+//! its lock came after the commit of s2's note, and its fence was read before s1 was the remote's state, hence before
+//! s2's note: it reads another number, and starts over from a head that is s2 or newer.
 //!
-//! A push whose end was not heard may land at any later time, as long as the remote stays where it was. The next commit
-//! makes that impossible. If the next batch has nothing to commit, because the wish was taken back meanwhile, it commits
-//! an empty change ([`Writer::confirm`] with `settle`): always when the last batch was another process's, of which nobody
-//! knows what it had under way when it ended.
+//! A push whose result is unknown may land at any later time, as long as the remote's head is unchanged. The next commit
+//! makes that impossible. If the next batch has nothing to commit, because the change was undone meanwhile, it commits
+//! an empty change ([`Writer::confirm`] with `settle`). It always does so after a batch of another process, whose pushes are
+//! unknown.
 //!
-//! A remote that refuses a push refuses the whole of it, though perhaps for one file. So a refused batch is halved until
-//! the refused files are alone; their jobs fail, and the others go on. If everything is refused it is the remote's
-//! trouble and nobody's own.
+//! A remote that refuses a push refuses all of it, although perhaps because of one file. So a refused batch is halved until
+//! the refused files are alone; their jobs fail, and the others continue. If everything is refused, the cause is the remote,
+//! and it counts as an outage.
 
 use std::time::{Duration, Instant};
 
+use super::effective::{log_undescribed, note_what_is_shown};
+use super::index_error::{TRIES, index_failed};
 use super::subject::{self, Subject};
-use super::sync_index::{TRIES, index_failed, log_undescribed, note_what_is_shown};
 use super::written::{Unwritten, Written};
 use crate::database::upkeep::index_state::{self, IndexState};
 use crate::fault;
 use crate::index::{Change, Head, Index, IndexError, Oid, Remote, Writer};
 use crate::queue::{JobError, Run};
 
-/// What is kept of a batch's time limit for noting what was pushed, or a quarter of it if that is less.
+/// The part of a batch's time limit that is reserved for noting what was pushed, or a quarter of the limit if that is less.
 const RESERVE: Duration = Duration::from_secs(5);
 
-/// How long another process may have the right to write; it may be fetching.
+/// How long to wait for the mirror's write lock. Another process may be fetching.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
-/// So many refusals without anything that lands mean that the remote takes nothing. More than it takes to halve the
-/// largest batch down to one.
+/// After so many refusals and no push that lands, the remote refuses everything. More than are needed to halve the largest
+/// batch down to one file.
 const REFUSALS: usize = 9;
 
-/// Makes the remote and the mirror show what is wanted, and the database say so.
+/// Writes the desired state to the remote and the mirror, and the effective state to the database.
 pub(super) fn write_and_note(
     index: &Index,
     remote: &Remote,
@@ -69,7 +71,7 @@ pub(super) fn write_and_note(
 
 enum Attempt {
     Noted(Written),
-    /// Somebody else was faster.
+    /// Another writer was faster.
     Moved(IndexError),
 }
 
@@ -82,7 +84,7 @@ fn attempt(
 ) -> Result<Attempt, JobError> {
     let index = writer.index();
     let state = run.with_connection(index_state::read)?;
-    if remote.is_unsure() || !knows(index, &state).map_err(index_failed)? {
+    if remote.is_unsure() || !has_noted(index, &state).map_err(index_failed)? {
         writer.catch_up_before(remote, until).map_err(index_failed)?;
     }
     let head = index.head().map_err(index_failed)?;
@@ -104,7 +106,7 @@ fn attempt(
         Err(error) => return Err(index_failed(error)),
     }
     for (path, outcome) in outcomes {
-        written.note(&path, outcome.map_err(|text| Unwritten { text, is_shared: !landing.landed }));
+        written.note(&path, outcome.map_err(|text| Unwritten { text, is_outage: !landing.landed }));
     }
     if !landing.landed {
         let settle = remote.is_unsettled() || state.writer.as_deref() != Some(remote.writer());
@@ -130,8 +132,8 @@ fn attempt(
     Ok(Attempt::Noted(written))
 }
 
-/// Whether the mirror has what was noted last.
-fn knows(index: &Index, state: &IndexState) -> Result<bool, IndexError> {
+/// Whether the mirror has the commit that was noted last.
+fn has_noted(index: &Index, state: &IndexState) -> Result<bool, IndexError> {
     match state.head.as_deref().and_then(|head| Oid::from_str(head).ok()) {
         Some(noted) => index.contains(noted),
         None => Ok(true),
@@ -142,25 +144,25 @@ fn knows(index: &Index, state: &IndexState) -> Result<bool, IndexError> {
 struct Landing<'a> {
     writer: &'a Writer,
     until: Instant,
-    /// Where the remote was last known to be.
+    /// The last known head of the remote.
     head: Head,
     refusals: usize,
     landed: bool,
 }
 
 impl Landing<'_> {
-    /// Pushes the changes, all at once or, if the remote refuses that, by halves. `tell` hears what became of each.
+    /// Pushes the changes, all at once or, if the remote refuses that, by halves. Calls `report` with the result of each.
     fn land(
         &mut self,
         changes: &[Change],
-        tell: &mut impl FnMut(&str, Result<Option<String>, String>),
+        report: &mut impl FnMut(&str, Result<Option<String>, String>),
     ) -> Result<(), IndexError> {
         let refused = match self.writer.commit_before(&self.head, changes, self.until) {
             Ok(committed) => {
                 self.landed |= committed.head != self.head;
                 self.head = committed.head;
                 for (change, commit) in changes.iter().zip(committed.commits) {
-                    tell(&change.path, Ok(commit.map(|commit| commit.to_string())));
+                    report(&change.path, Ok(commit.map(|commit| commit.to_string())));
                 }
                 return Ok(());
             }
@@ -172,11 +174,11 @@ impl Landing<'_> {
             return Err(refused);
         }
         match changes {
-            [change] => tell(&change.path, Err(refused.to_string())),
+            [change] => report(&change.path, Err(refused.to_string())),
             _ => {
                 let (first, second) = changes.split_at(changes.len() / 2);
-                self.land(first, tell)?;
-                self.land(second, tell)?;
+                self.land(first, report)?;
+                self.land(second, report)?;
             }
         }
         Ok(())

@@ -1,27 +1,28 @@
-//! Removing crate files that no version needs, beside publishes that may be about to need them.
+//! Removing crate files that no version needs, concurrently with publishes that may be about to need them.
 //!
 //! A publish stores its file first and then inserts its version, so a file that no version names may be needed a moment
-//! later: by another publish of the same bytes, which found it stored already. That neither loses it rests on a lock for
-//! each checksum (`database::crate_files`), and on two rules.
+//! later: by another publish of the same bytes, which found it stored already. A lock for each checksum
+//! (`database::catalog::crate_files`) and two rules keep such a file from being lost.
 //!
-//! - **A publish** shares the lock from the insertion of its version to the end of its transaction. *Within*, it looks
-//!   whether the file is there; if not, the transaction is given up, the file is stored again, and it starts over.
-//! - **A removal** has the lock alone. *Within*, it asks for versions that need the file, and only without one it moves the
-//!   file aside. It removes it for good after its commit, which proves that it had the lock all the time.
+//! - **A publish** shares the lock from the insertion of its version to the end of its transaction. *While it has the lock*,
+//!   it checks whether the file is there; if not, the transaction is rolled back, the file is stored again, and the publish
+//!   starts over.
+//! - **A removal** has the lock alone. *While it has the lock*, it looks for versions that need the file, and moves the file
+//!   aside only if there is none. It deletes the file after its commit, which proves that it had the lock all the time.
 //!
-//! So either the removal ends before the publish has the lock, and the publish sees that the file is gone; or the publish has
-//! committed before the removal has the lock, and the removal sees its version. Statements see what was committed before
-//! they began (READ COMMITTED), and both look after they have the lock.
+//! So either the removal ends before the publish has the lock, and the publish finds the file missing; or the publish has
+//! committed before the removal has the lock, and the removal finds its version. A statement reads what was committed before
+//! it began (READ COMMITTED), and both check after they have the lock.
 //!
-//! A lock ends with its session, while its process may not know: a removal that slept through the end of its session (a
-//! stopped process, a database that was started again) could move a file that a publish has relied on meanwhile. Its commit
-//! fails then, and it puts the file back. If it is killed before it can, the file is in the quarantine, from where `verify
-//! --repair` takes it. A publish whose connection breaks at the commit is asked about anew, and holds its lock as long as
-//! the database is at work on it.
+//! A lock ends with its session, and its process may not notice: a removal that was suspended through the end of its session
+//! (a stopped process, a restarted database) could move a file that a publish has relied on meanwhile. Then its commit fails,
+//! and it puts the file back. If it is killed before that, the file is in the quarantine, from where `verify --repair`
+//! restores it. A publish whose connection breaks at the commit is looked up again, and holds its lock as long as the
+//! database is still executing it.
 //!
-//! The lock that a backup holds is another one, and not needed here: a backup copies the files of versions that were
-//! committed before it began, rows of versions never vanish, and a file that has one is not removed. So files of refused
-//! publishes go also while a backup is being made, which may take hours.
+//! The lock of a backup is another one, and not needed here: a backup copies the files of versions that were committed
+//! before it began, rows of versions are never deleted, and a file that has one is not removed. So files of refused
+//! publishes are removed also while a backup is being made, which may take hours.
 
 use std::time::Duration;
 
@@ -35,11 +36,11 @@ use crate::database::{Pool, PoolError};
 use crate::fault;
 use crate::package::Checksum;
 
-/// Files that no version needs are moved to the quarantine from this age on. A publish stores its file again if it has to,
+/// The age from which files that no version needs are moved to the quarantine. A publish stores its file again if necessary,
 /// but an import may take hours between the first file of a crate and its rows.
 pub const ORPHAN_AGE: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Why a file could not be removed. It stays, for the next tidying.
+/// Why a file could not be removed. It stays until the store is tidied again.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusedFileError {
     #[error(transparent)]
@@ -52,14 +53,14 @@ pub enum UnusedFileError {
     Fault(#[from] fault::Fault),
 }
 
-/// Removes the file of a checksum unless a version needs it; true if it did.
+/// Removes the file of a checksum unless a version needs it; true if it was removed.
 pub fn remove(connection: &mut PgConnection, store: &CrateStore, checksum: Checksum) -> Result<bool, UnusedFileError> {
     let Some(aside) = set_aside(connection, store, checksum, CrateStore::set_aside)? else { return Ok(false) };
     store.discard(&aside)?;
     Ok(true)
 }
 
-/// Moves the file of a checksum to the quarantine unless a version needs it, and answers where it is now.
+/// Moves the file of a checksum to the quarantine unless a version needs it, and returns its new place.
 pub fn quarantine(
     connection: &mut PgConnection,
     store: &CrateStore,
@@ -87,24 +88,24 @@ fn set_aside(
         (Ok(()), aside) => Ok(aside),
         (Err(error), None) => Err(error),
         (Err(error), Some(aside)) => {
-            // Without the lock it may be needed by now.
+            // Without the lock a version may need it by now.
             store.put_back(&aside)?;
             Err(error)
         }
     }
 }
 
-/// What a tidying did.
+/// The result of [`tidy`].
 #[derive(Debug, Default)]
 pub struct Tidied {
-    /// Where files are now that no version needs.
+    /// The new places of files that no version needs.
     pub quarantined: Vec<String>,
-    /// What left the quarantine for good.
+    /// The files that were deleted from the quarantine.
     pub expired: Vec<Expired>,
 }
 
-/// Moves files to the quarantine that no version has needed for [`ORPHAN_AGE`], and removes what has been there since
-/// before `expire_before`.
+/// Moves files that no version needs and that are older than `orphans_before` to the quarantine, and deletes files that have
+/// been there since before `expire_before`.
 pub fn tidy(
     pool: &Pool,
     store: &CrateStore,
@@ -126,7 +127,7 @@ pub fn tidy(
         }
         let named = pool.with(|connection| crate_states::files_beginning(connection, byte))??;
         for file in stored.into_iter().filter(|file| file.modified < orphans_before) {
-            // What has another name than a crate file is nobody's here: `verify` tells of it.
+            // Files with other names are left: `verify` reports them.
             let Some(checksum) = file.checksum else { continue };
             if named.binary_search_by(|row| row.checksum.cmp(&checksum)).is_err() {
                 match pool.with(|connection| quarantine(connection, store, checksum))? {

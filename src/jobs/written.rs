@@ -1,10 +1,10 @@
-//! What a batch wants of the index's files, and what became of each.
+//! The index files of a batch: rendering them, and the result of each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::commit_message::commit_message;
+use super::index_error::index_failed;
 use super::subject::Subject;
-use super::sync_index::index_failed;
 use crate::database::catalog::versions::DesiredLine;
 use crate::error_chain::ErrorChain;
 use crate::index::entry::{EntryError, render};
@@ -13,11 +13,11 @@ use crate::package::CrateName;
 use crate::package::index_path::index_path;
 use crate::queue::{JobError, Outcome};
 
-/// What became of the crates of a batch.
+/// The crates of a batch, with the results of writing them.
 pub(super) struct Written {
     pub crates: BTreeMap<i32, CrateWritten>,
-    /// Files that were asked for by their paths and that no crate has.
-    removed: BTreeMap<String, Became>,
+    /// Files that jobs name and no crate has.
+    removed: BTreeMap<String, WriteResult>,
     /// The crates by their files.
     by_path: HashMap<String, i32>,
 }
@@ -25,22 +25,22 @@ pub(super) struct Written {
 pub(super) struct CrateWritten {
     pub name: CrateName,
     pub lines: Vec<DesiredLine>,
-    pub outcome: Became,
+    pub outcome: WriteResult,
 }
 
-/// The commit that changed a file, None if it was as wanted; or why it was not written.
-pub(super) type Became = Result<Option<String>, Unwritten>;
+/// The commit that changed a file, or None if it was already as desired; or why it was not written.
+pub(super) type WriteResult = Result<Option<String>, Unwritten>;
 
-/// Why a file alone was not written: it can't be rendered, or the remote refuses it.
+/// Why one file was not written: it cannot be rendered, or the remote refuses it.
 #[derive(Clone)]
 pub(super) struct Unwritten {
     pub text: String,
-    /// Nothing else was taken either, so it may not be this file's fault.
-    pub is_shared: bool,
+    /// No other file was written either, so the cause may not be this file.
+    pub is_outage: bool,
 }
 
 impl Written {
-    /// Renders each crate's file from its rows alone; answers the changes that make the index so.
+    /// Renders each crate's file from its rows alone, and returns the changes to write to the index.
     pub fn render(
         index: &Index,
         head: &Head,
@@ -60,13 +60,13 @@ impl Written {
                     let before = index.read(head, &path).map_err(index_failed)?;
                     let before = before.as_ref().map(|file| &file.content[..]);
                     let message = commit_message(&krate.name, before, content.as_bytes());
-                    // Cargo takes an empty file for a crate without versions, and asks for it again and again.
+                    // Cargo takes an empty file for a crate without versions, and requests it again and again.
                     let content = (!content.is_empty()).then(|| content.into_bytes());
                     changes.push(Change { path, content, message });
                 }
                 // Left out, so that it fails alone.
                 Err(error) => {
-                    krate.outcome = Err(Unwritten { text: ErrorChain::of(&error).to_string(), is_shared: false });
+                    krate.outcome = Err(Unwritten { text: ErrorChain::of(&error).to_string(), is_outage: false });
                 }
             }
         }
@@ -76,7 +76,7 @@ impl Written {
         Ok((written, changes))
     }
 
-    /// What takes away files that were asked for by their paths and that no crate has.
+    /// The changes that remove files that jobs name and no crate has.
     fn removals(&self, subjects: &[Subject]) -> Vec<Change> {
         let paths: BTreeSet<&String> = subjects
             .iter()
@@ -94,20 +94,20 @@ impl Written {
         paths.into_iter().map(remove).collect()
     }
 
-    /// Notes what became of a change.
-    pub fn note(&mut self, path: &str, outcome: Became) {
+    /// Records the result of a change.
+    pub fn note(&mut self, path: &str, outcome: WriteResult) {
         match self.by_path.get(path).and_then(|id| self.crates.get_mut(id)) {
             Some(krate) => krate.outcome = outcome,
             None => drop(self.removed.insert(path.to_owned(), outcome)),
         }
     }
 
-    /// What the job of a subject is told.
+    /// The result of the job of a subject.
     pub fn verdict(&self, subject: &Subject) -> Result<Outcome, JobError> {
         let (outcome, missing) = match subject {
-            Subject::VersionChange(wish) => (
-                self.crates.get(&wish.crate_id).map(|krate| &krate.outcome),
-                format!("the crate {} has no versions in the database any more", wish.name),
+            Subject::VersionChange(change) => (
+                self.crates.get(&change.crate_id).map(|krate| &krate.outcome),
+                format!("the crate {} no longer has versions in the database", change.name),
             ),
             Subject::File(path) => (
                 self.removed
@@ -118,7 +118,7 @@ impl Written {
         };
         match outcome {
             Some(Ok(commit)) => Ok(Outcome { detail: commit.clone() }),
-            Some(Err(unwritten)) if unwritten.is_shared => Err(JobError::outage(unwritten.text.clone())),
+            Some(Err(unwritten)) if unwritten.is_outage => Err(JobError::outage(unwritten.text.clone())),
             Some(Err(unwritten)) => Err(JobError::failed(unwritten.text.clone())),
             None => Err(JobError::failed(missing)),
         }
@@ -127,7 +127,7 @@ impl Written {
 
 impl CrateWritten {
     fn render(&self) -> Result<String, EntryError> {
-        let wanted = self.lines.iter().filter(|line| !line.deleted);
-        render(wanted.map(|line| (line.index_line.as_str(), line.yanked)))
+        let desired = self.lines.iter().filter(|line| !line.deleted);
+        render(desired.map(|line| (line.index_line.as_str(), line.yanked)))
     }
 }

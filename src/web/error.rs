@@ -1,4 +1,4 @@
-//! The one error of the edge: what the client is told is kept apart from what is logged.
+//! Errors of the API: the detail for the client, and the cause for the log.
 
 use std::error::Error;
 use std::fmt;
@@ -7,38 +7,38 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::views::{ErrorDetail, Errors};
+use crate::client_connection::Disconnected;
 use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
 use crate::database::access::caller::Denied;
 use crate::database::access::new_token::CreateTokenError;
 use crate::database::access::rate_limits::RateLimited;
 use crate::database::catalog::ownership::OwnersError;
+use crate::database::catalog::refusal::ChangeRefusal;
 use crate::error_chain::ErrorChain;
 use crate::fault::Fault;
 use crate::index::IndexError;
-use crate::jobs::YankError;
-use crate::jobs::delete_version::DeleteError;
-use crate::jobs::publish_version::PublishError;
+use crate::jobs::RequestError;
 use crate::package::Refusal;
 use crate::package::characters::plain;
 use crate::queue::EnqueueError;
 
-/// Seconds after which a client may try again when something behind the registry is away.
+/// Seconds after which a client may retry when a service that the registry depends on is unavailable.
 const RETRY_AFTER: u64 = 2;
 
-/// The longest detail, in characters: a list of twenty values that are 80 characters each fits. Whatever a message
-/// repeats, a client gets no more back than that, and nothing that controls its terminal.
+/// The longest detail, in characters: a list of twenty values of 80 characters fits. This bounds what a message repeats of a
+/// request; hidden characters, which could control a terminal, are escaped.
 const MAX_DETAIL: usize = 4096;
 
-/// An answer that is not a success.
+/// An error response.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    /// For the client: what was wrong, with its value, and what to do.
+    /// For the client: the problem, with the value, and the remedy.
     detail: String,
     /// Seconds.
     retry_after: Option<u64>,
-    /// What a client may authenticate with, as values of `WWW-Authenticate`.
+    /// Values of `WWW-Authenticate`.
     challenges: Vec<String>,
     /// For the log.
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -53,45 +53,42 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// A mistake of this program.
+    /// An error in this program.
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             cause: Some(cause.into()),
-            ..Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the registry made a mistake; its log says which. The request was not carried out",
-            )
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; see the server log")
         }
     }
 
-    /// The same after a panic, which has been logged.
+    /// The error after a panic, which the panic hook has logged.
     pub fn after_panic() -> Self {
         Self { cause: None, ..Self::internal("a panic") }
     }
 
-    /// Something that the registry depends on is away.
+    /// A service that the registry depends on is unavailable.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             cause: Some(cause.into()),
             retry_after: Some(RETRY_AFTER),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the registry can't reach its storage at the moment; nothing was changed. Try again shortly",
+                "the registry cannot reach its storage; nothing was changed. Try again shortly",
             )
         }
     }
 
-    /// The client has too much under way; it may try again shortly.
+    /// The client has too many concurrent requests; it may retry shortly.
     pub fn too_many(detail: impl Into<String>) -> Self {
         Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
-    /// All clients together have too much under way.
+    /// All clients together have too many concurrent requests.
     pub fn busy(detail: impl Into<String>) -> Self {
         Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
-    /// The client has to say who it is; `challenges` say how.
+    /// The client must authenticate; `challenges` are the accepted methods.
     pub fn unauthorized(detail: impl Into<String>, challenges: Vec<String>) -> Self {
         Self { challenges, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
@@ -155,10 +152,9 @@ impl From<CrateStoreError> for ApiError {
     fn from(error: CrateStoreError) -> Self {
         match error {
             CrateStoreError::Full { .. } => Self {
-                detail:
-                    "the registry's disk is nearly full, so it takes no crate files; nothing was changed. Its operator \
-                         has to make room"
-                        .to_owned(),
+                detail: "the registry's disk is nearly full, so it accepts no crate files; nothing was changed. Its \
+                         operator has to free space"
+                    .to_owned(),
                 ..Self::unavailable(error)
             },
             error => Self::unavailable(error),
@@ -178,7 +174,7 @@ impl From<diesel::result::Error> for ApiError {
     }
 }
 
-/// Whether the database failed, and not the statement.
+/// Whether the cause is the database server or the connection, and not the statement.
 pub(super) fn is_outage(error: &diesel::result::Error) -> bool {
     use diesel::result::DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand, Unknown};
     use diesel::result::Error::{BrokenTransactionManager, DatabaseError, RollbackErrorOnCommit};
@@ -210,53 +206,61 @@ impl From<EnqueueError> for ApiError {
     }
 }
 
-impl From<PublishError> for ApiError {
-    fn from(error: PublishError) -> Self {
-        let status = match error {
-            PublishError::Database(error) => return error.into(),
-            PublishError::Enqueue(error) => return error.into(),
-            PublishError::CrateStore(error) => return error.into(),
-            PublishError::FileRemoved => return Self::unavailable(error),
-            PublishError::RateLimited(limited) => return (*limited).into(),
-            PublishError::Denied(denied) => return denied.into(),
-            PublishError::OtherSpelling { .. }
-            | PublishError::Limit(_)
-            | PublishError::Reserved(_)
-            | PublishError::ReservedHere { .. } => StatusCode::BAD_REQUEST,
-            PublishError::NotOwner { .. } | PublishError::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
-            PublishError::Duplicate { .. } => StatusCode::CONFLICT,
+impl From<ChangeRefusal> for ApiError {
+    fn from(refusal: ChangeRefusal) -> Self {
+        use ChangeRefusal as Refused;
+        let status = match refusal {
+            Refused::Denied(denied) => return denied.into(),
+            Refused::RateLimited(limited) => return (*limited).into(),
+            Refused::Disconnected(disconnected) => return disconnected.into(),
+            Refused::UnknownCrate(_)
+            | Refused::UnknownVersion { .. }
+            | Refused::Deleted { .. }
+            | Refused::UnknownUser(_)
+            | Refused::UnknownTeam(_) => StatusCode::NOT_FOUND,
+            Refused::NotOwner { .. } | Refused::TeamMember { .. } | Refused::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
+            Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } => StatusCode::CONFLICT,
+            Refused::DeletionReason
+            | Refused::HiddenInReason(_)
+            | Refused::NoSuchOwner { .. }
+            | Refused::LastOwner { .. }
+            | Refused::NoOwnerNamed
+            | Refused::TooManyOwners(_)
+            | Refused::OtherSpelling { .. }
+            | Refused::Reserved(_)
+            | Refused::ReservedHere { .. }
+            | Refused::Limit(_) => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, error.to_string())
+        Self::new(status, refusal.to_string())
     }
 }
 
-impl From<YankError> for ApiError {
-    fn from(error: YankError) -> Self {
-        let status = match error {
-            YankError::Database(error) => return error.into(),
-            YankError::Enqueue(error) => return error.into(),
-            YankError::RateLimited(limited) => return (*limited).into(),
-            YankError::Denied(denied) => return denied.into(),
-            YankError::UnknownCrate(_) | YankError::UnknownVersion { .. } | YankError::Deleted { .. } => {
-                StatusCode::NOT_FOUND
-            }
-            YankError::NotOwner { .. } => StatusCode::FORBIDDEN,
-        };
-        Self::new(status, error.to_string())
+impl From<OwnersError> for ApiError {
+    fn from(error: OwnersError) -> Self {
+        match error {
+            OwnersError::Refused(refusal) => refusal.into(),
+            OwnersError::Database(error) => error.into(),
+        }
     }
 }
 
-impl From<DeleteError> for ApiError {
-    fn from(error: DeleteError) -> Self {
-        let status = match error {
-            DeleteError::Database(error) => return error.into(),
-            DeleteError::Enqueue(error) => return error.into(),
-            DeleteError::Denied(denied) => return denied.into(),
-            DeleteError::UnknownCrate(_) | DeleteError::UnknownVersion { .. } => StatusCode::NOT_FOUND,
-            DeleteError::Deleted { .. } => StatusCode::CONFLICT,
-            DeleteError::Reason | DeleteError::Character(_) => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, error.to_string())
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Refused(refusal) => refusal.into(),
+            RequestError::Pool(error) => error.into(),
+            RequestError::Database(error) => error.into(),
+            RequestError::Enqueue(error) => error.into(),
+            RequestError::CrateStore(error) => error.into(),
+            RequestError::Fault(fault) => fault.into(),
+            RequestError::FileRemoved => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<Disconnected> for ApiError {
+    fn from(disconnected: Disconnected) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, disconnected.to_string())
     }
 }
 
@@ -273,7 +277,6 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let status = match denied {
             Denied::OutlivesMaker { .. } => StatusCode::BAD_REQUEST,
-            Denied::HungUp => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::FORBIDDEN,
         };
         Self::new(status, denied.to_string())
@@ -287,21 +290,5 @@ impl From<CreateTokenError> for ApiError {
             CreateTokenError::Database(error) => error.into(),
             refused => Self::new(StatusCode::BAD_REQUEST, refused.to_string()),
         }
-    }
-}
-
-impl From<OwnersError> for ApiError {
-    fn from(error: OwnersError) -> Self {
-        let status = match error {
-            OwnersError::Database(error) => return error.into(),
-            OwnersError::RateLimited(limited) => return (*limited).into(),
-            OwnersError::Denied(denied) => return denied.into(),
-            OwnersError::UnknownCrate(_) | OwnersError::UnknownUser(_) | OwnersError::UnknownTeam(_) => {
-                StatusCode::NOT_FOUND
-            }
-            OwnersError::NotOwner { .. } | OwnersError::TeamMember { .. } => StatusCode::FORBIDDEN,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, error.to_string())
     }
 }

@@ -5,6 +5,7 @@ use diesel::PgConnection;
 use super::ApiError;
 use super::shortened::shortened;
 use crate::database::catalog::crate_details::{self, CountedCrate};
+use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::{crates, versions};
 use crate::package::{CrateName, Version};
 
@@ -33,9 +34,9 @@ pub fn highest_first(mut versions: Vec<(i32, Version)>) -> Vec<(i32, Version)> {
 }
 
 pub fn no_such_crate(name: &str) -> ApiError {
-    ApiError::not_found(format!("there is no crate `{}` here", shortened(name)))
+    ChangeRefusal::UnknownCrate(shortened(name).into_owned()).into()
 }
 
 pub fn no_such_version(name: &CrateName, version: &str) -> ApiError {
-    ApiError::not_found(format!("the crate `{name}` has no version {}", shortened(version)))
+    ChangeRefusal::UnknownVersion { name: name.clone(), num: shortened(version).into_owned() }.into()
 }

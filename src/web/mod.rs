@@ -19,7 +19,7 @@ pub mod request_id;
 pub mod router;
 pub mod state;
 
-mod hanging_up;
+mod disconnection;
 mod lookup;
 mod private;
 mod request_form;

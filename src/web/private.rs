@@ -10,7 +10,6 @@ use axum::middleware::Next;
 use axum::response::IntoResponse;
 
 use super::extract::auth::{cargo_challenge, look_up, token};
-use super::extract::body;
 use super::{ApiError, App};
 
 /// Pages that explain how to get a token, so they cannot need one.
@@ -37,7 +36,6 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
         Ok(Err(detail)) => ApiError::unauthorized(detail, challenges(&app, parts.uri.path())),
         Err(failed) => failed,
     };
-    body::discard(&parts.headers, content, body::STRANGER);
     refused.into_response()
 }
 

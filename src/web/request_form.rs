@@ -13,7 +13,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::ApiError;
-use super::extract::body;
 
 /// The longest path and query, in bytes: ten times what clients of a registry send.
 const MAX_URI: usize = 16 * 1024;
@@ -21,8 +20,6 @@ const MAX_URI: usize = 16 * 1024;
 /// Refuses a request that two programs could read as two different requests.
 pub(super) async fn check(request: Request, next: Next) -> Response {
     if let Some(refused) = wrong(&request) {
-        let (parts, content) = request.into_parts();
-        body::discard(&parts.headers, content, body::STRANGER);
         return refused.into_response();
     }
     let is_http1 = request.version() <= Version::HTTP_11;

@@ -12,12 +12,13 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 
+use super::extract::unread_body;
 use super::health::Health;
 use super::limits::address_requests;
 use super::metrics::Metrics;
 use super::shortened::shortened;
 use super::{
-    ApiError, App, TrustedProxies, hanging_up, health, index, metrics, openapi, pages, private, request_form,
+    ApiError, App, TrustedProxies, disconnection, health, index, metrics, openapi, pages, private, request_form,
     request_id,
 };
 
@@ -78,13 +79,14 @@ fn registry(app: App, metrics: Option<Metrics>) -> Router {
 fn with_layers(router: Router, trusted_proxies: TrustedProxies, is_https: bool) -> Router {
     router
         .layer(from_fn(request_form::check))
+        .layer(from_fn(unread_body::drain))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http().make_span_with(request_id::span).on_response(answered).on_failure(()))
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, NO_STORE))
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING))
         .layer(SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, is_https.then_some(HTTPS_ONLY)))
         .layer(from_fn_with_state(trusted_proxies, request_id::identify))
-        .layer(from_fn(hanging_up::notice))
+        .layer(from_fn(disconnection::detect))
 }
 
 fn not_found(base_url: &str, uri: &Uri) -> ApiError {

@@ -1,15 +1,17 @@
 //! A version that is deleted is gone from index, downloads and store, and its number stays taken.
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use axum::http::{Method, StatusCode};
 use diesel::prelude::*;
 use serde_json::json;
-use supercargo::database::access::caller::{Caller, Denied, Line};
-use supercargo::database::access::{tokens, users};
-use supercargo::jobs::delete_version::{self, DeleteError};
 use supercargo::package::Checksum;
 
 use crate::support::harness::{Answer, Client, TestRegistry};
+use crate::support::http;
 use crate::support::package::Package;
+use crate::support::process::Served;
 
 fn delete(client: &Client<'_>, path: &str) -> Answer {
     client.request(Method::DELETE, &format!("/api/v1/crates/{path}"), "")
@@ -49,7 +51,7 @@ fn a_deleted_version_is_nowhere_and_cannot_come_back() {
     for again in [leaked.clone(), Package::new("foo", "1.0.0+again")] {
         let refused = ann.publish(&again);
         assert_eq!(refused.status, StatusCode::CONFLICT);
-        assert!(refused.detail().contains("its number can't be used again"), "{}", refused.detail());
+        assert!(refused.detail().contains("its number cannot be used again"), "{}", refused.detail());
     }
     let again = delete(&root, "foo/1.0.0?reason=again");
     assert_eq!((again.status, again.detail().contains("held a key")), (StatusCode::CONFLICT, true));
@@ -103,29 +105,23 @@ struct Count {
     count: i64,
 }
 
-/// A client that gave up takes the deletion for failed.
+/// A client that has disconnected takes the deletion for failed.
 #[test]
-fn a_deletion_that_nobody_waits_for_is_not_carried_out() {
-    let registry = TestRegistry::new();
-    let ann = registry.user("ann");
-    registry.admin("root");
-    ann.publish(&Package::new("foo", "1.0.0")).good();
-    registry.run_jobs();
-    let (name, num) = ("foo".parse().unwrap(), "1.0.0".parse().unwrap());
-    let refused = registry
-        .pool
-        .with(|connection| {
-            let user = users::find(connection, "root").unwrap().unwrap();
-            let (token, _) = tokens::list(connection, Some(user.id)).unwrap().remove(0);
-            let line = Line::default();
-            let caller = Caller { user, token, address: None, line: line.clone(), request_id: None };
-            // While the transaction is open.
-            delete_version::request_as(connection, (&name, &num), "x", &caller, |_| line.cut()).unwrap_err()
-        })
-        .unwrap();
-    assert!(matches!(refused, DeleteError::Denied(Denied::HungUp)), "{refused}");
-    assert_eq!(registry.pending(), 0);
-    ann.get("/api/v1/crates/foo/1.0.0/download").good();
+fn a_deletion_whose_client_has_disconnected_is_not_carried_out() {
+    let served = Served::start_with_fail_points("warn", &[]);
+    let token = served.token("ann");
+    served.run("admin user promote", &["ann"]);
+    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    served.arm("request.before_commit=stall(2s)");
+    let mut connection = TcpStream::connect(served.address()).unwrap();
+    let path = "/api/v1/crates/foo/1.0.0?reason=x";
+    write!(connection, "DELETE {path} HTTP/1.1\r\nhost: registry\r\nauthorization: {token}\r\n\r\n").unwrap();
+    served.wait_until_passed();
+    drop(connection);
+    // The crate's row is locked until the transaction of the deletion has ended.
+    http::publish(&served.url, &token, &Package::new("foo", "1.1.0")).good();
+    http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).good();
+    assert_eq!(http::index_lines(&served.url, "3/f/foo").len(), 2);
 }
 
 #[test]

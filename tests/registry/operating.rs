@@ -37,13 +37,16 @@ fn users_tokens_and_owners_are_managed() {
     assert_eq!(http::publish(&served.url, &token, &Package::new("foo", "1.1.0")).status, 403);
     assert_eq!(
         refused(&served, "admin owner remove", &["foo", "bob"]),
-        "supercargo: `bob` is the last user among the owners of `foo`: add another one first, or nobody could look after it"
+        "supercargo: `bob` is the last user among the owners of `foo`: add another user first, because teams cannot change owners"
     );
     assert_eq!(
         refused(&served, "admin owner remove", &["foo", "ann"]),
         "supercargo: `ann` is not an owner of `foo`: see `cargo owner --list foo`"
     );
-    assert_eq!(refused(&served, "admin owner list", &["bar"]), "supercargo: there is no crate `bar` here");
+    assert_eq!(
+        refused(&served, "admin owner list", &["bar"]),
+        "supercargo: there is no crate `bar` in this registry: check its name"
+    );
     let owners: Value = serde_json::from_str(&served.run("admin owner list", &["foo", "--json"])).unwrap();
     assert_eq!((owners.as_array().unwrap().len(), &owners[0]["login"]), (1, &"bob".into()));
 

@@ -49,7 +49,7 @@ fn owners_are_added_and_removed_with_a_message_each() {
     let ann = registry.user("ann");
     let added = add(&ann, &["BOB", "team:devs", "ann"]).good().json();
     assert_eq!(added["ok"], true);
-    insta::assert_snapshot!(added["msg"].as_str().unwrap(), @"bob is now an owner of foo, team:devs is now an owner of foo, ann was an owner of foo already");
+    insta::assert_snapshot!(added["msg"].as_str().unwrap(), @"bob is now an owner of foo, team:devs is now an owner of foo, ann is already an owner of foo");
     assert_eq!(owners(&ann), ["ann", "bob", "team:devs"]);
     let list = ann.get("/api/v1/crates/foo/owners").good().json();
     assert_eq!((&list["users"][2]["kind"], &list["users"][2]["name"]), (&json!("team"), &json!("devs")));
@@ -67,7 +67,7 @@ fn the_last_user_among_the_owners_stays_even_beside_a_team() {
     add(&ann, &["team:devs"]).good();
     let refused = remove(&ann, &["ann"]);
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
-    insta::assert_snapshot!(refused.detail(), @"`ann` is the last user among the owners of `foo`: add another one first, or nobody could look after it");
+    insta::assert_snapshot!(refused.detail(), @"`ann` is the last user among the owners of `foo`: add another user first, because teams cannot change owners");
     add(&ann, &["bob"]).good();
     let refused = remove(&ann, &["ann", "bob"]);
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
@@ -89,7 +89,7 @@ fn a_member_of_a_team_publishes_and_yanks_and_does_not_change_owners() {
     registry.run_jobs();
     let refused = add(&cid, &["cid"]);
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    insta::assert_snapshot!(refused.detail(), @"`cid` may publish and yank `foo` as a member of a team, and only its owners themselves (ann) may change the owners: ask one of them");
+    insta::assert_snapshot!(refused.detail(), @"`cid` may publish and yank `foo` as a member of a team, but cannot change its owners: ask one of its owners (ann)");
     let stranger = registry.user("dee").publish(&Package::new("foo", "1.2.0"));
     insta::assert_snapshot!(stranger.detail(), @"`dee` is not an owner of the crate `foo`: ask one of its owners (ann, team:devs) to add you");
     registry

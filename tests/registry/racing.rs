@@ -6,13 +6,14 @@ use std::time::Duration;
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use serde_json::Value;
+use supercargo::client_connection::ClientConnection;
 use supercargo::crate_store::CrateStore;
 use supercargo::database::Pool;
-use supercargo::database::access::caller::{Caller, Line};
+use supercargo::database::access::caller::Caller;
 use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::users;
 use supercargo::index::Index;
-use supercargo::jobs::{self, Admission, Environment, unyank_version, yank_version};
+use supercargo::jobs::{self, Admission, Environment, yank};
 use supercargo::package::Checksum;
 use supercargo::queue::listener::Listener;
 use supercargo::queue::{Completions, Runner, Wakeups, inspection};
@@ -65,7 +66,7 @@ fn of_eight_publishes_of_one_version_exactly_one_wins_and_everything_is_the_winn
 
 /// Two programs at a deploy: neither knows of the other, and each thinks the queue is its own.
 #[test]
-fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
+fn two_writers_at_once_leave_index_and_database_at_the_last_desired_state() {
     const ROUNDS: usize = 40;
     let database = Database::fresh();
     let directory = tempfile::tempdir().unwrap();
@@ -75,7 +76,7 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
         .with(|connection| {
             let user = users::create(connection, "ann", None).unwrap();
             let (token, _) = NewToken::named("test").create(connection, user.id).unwrap();
-            Caller { user, token, address: None, line: Line::default(), request_id: None }
+            Caller { user, token, address: None, connection: ClientConnection::default(), request_id: None }
         })
         .unwrap();
     let admission = Admission::default();
@@ -108,7 +109,7 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
                 let barrier = &barrier;
                 scope.spawn(move || {
                     barrier.wait();
-                    // Until both wishes were carried out, by whichever.
+                    // Until both jobs have run, in either runner.
                     for _ in 0..20 {
                         assert!(runner.drain().unwrap().failed.is_empty());
                     }
@@ -116,11 +117,10 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
             }
             barrier.wait();
             for wanted in [!yanked, yanked] {
-                pool.with(|connection| match wanted {
-                    true => yank_version::request(connection, (&name, &num), &ann, &admission, drop),
-                    false => unyank_version::request(connection, (&name, &num), &ann, &admission, drop),
+                let requester = (&ann, &admission);
+                pool.with(|connection| {
+                    yank::request(connection, (&name, &num), wanted, requester, &Completions::default()).unwrap();
                 })
-                .unwrap()
                 .unwrap();
             }
         });

@@ -39,7 +39,10 @@ fn owners_are_listed_as_cargo_reads_them() {
     assert!(users[0]["id"].is_u64(), "{users}");
     assert_eq!((&users[0]["login"], &users[0]["name"]), (&"ann".into(), &serde_json::Value::Null));
     let missing = registry.user("bob").get("/api/v1/crates/bar/owners");
-    assert_eq!((missing.status, missing.detail()), (StatusCode::NOT_FOUND, "there is no crate `bar` here".to_owned()));
+    assert_eq!(
+        (missing.status, missing.detail()),
+        (StatusCode::NOT_FOUND, "there is no crate `bar` in this registry: check its name".to_owned())
+    );
 }
 
 #[test]
@@ -61,7 +64,7 @@ fn a_missing_unknown_or_revoked_token_is_refused() {
     let missing = registry.anonymous().publish(&package);
     assert_eq!(missing.status, StatusCode::UNAUTHORIZED);
     assert_eq!(missing.headers["www-authenticate"], "Cargo login_url=\"http://registry.test/me\"");
-    insta::assert_snapshot!(missing.detail(), @"this needs a token: run `cargo login` with one. See http://registry.test/me for how to get one");
+    insta::assert_snapshot!(missing.detail(), @"the request has no token: run `cargo login` with one. See http://registry.test/me for how to get one");
     let mut stranger = registry.anonymous();
     stranger.token = Some("sct_0123".to_owned());
     let unknown = stranger.publish(&package);

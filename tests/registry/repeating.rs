@@ -134,7 +134,7 @@ fn too_many_packs_are_merged_by_a_job_of_their_own() {
     assert_eq!(merged, 1);
     let done = registry.pool.with(|c| inspection::list(c, Selection::Done, 60).unwrap()).unwrap();
     let merging = done.iter().find(|job| job.kind == "maintain_index").unwrap();
-    assert!(merging.detail.as_deref().unwrap().ends_with("packs, before 51"), "{:?}", merging.detail);
+    assert!(merging.detail.as_deref().unwrap().ends_with("packs, 51 before"), "{:?}", merging.detail);
     assert_eq!(registry.index_file("3/f/foo").lines().count(), 52);
 }
 

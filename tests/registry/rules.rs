@@ -618,14 +618,14 @@ fn rule_19_who_sends_a_version_again_is_told_in_which_state_it_is() {
         assert_eq!(answer.status, StatusCode::CONFLICT);
         assert!(answer.detail().contains(&format!("is already uploaded: {state}.")), "{}", answer.detail());
     };
-    again("it is accepted and queued for the index, and will appear without being sent again");
+    again("it is accepted and queued and will appear shortly; do not publish it again");
     registry.run_jobs();
     let (index, file) = (registry.index_file("3/f/foo"), "/api/v1/crates/foo/1.0.0/download");
     again("it is published");
     refused(&registry, package.clone().file("other", b"").body(), StatusCode::CONFLICT, "it is published");
     ann.yank("foo", "1.0.0").good();
     registry.run_jobs();
-    again("it is published, and yanked");
+    again("it is published and yanked");
     ann.unyank("foo", "1.0.0").good();
     registry.run_jobs();
     assert_eq!((registry.index_file("3/f/foo"), ann.get(file).good().body), (index, package.crate_file()));

@@ -69,7 +69,7 @@ fn a_token_may_do_what_its_scopes_allow_and_nothing_else() {
     }
     registry.run_jobs();
     let refused = registry.user_with("ann", scoped(&["read", "yank"], &[])).publish(&Package::new("foo", "3.0.0"));
-    insta::assert_snapshot!(refused.detail(), @"the token `ci` may not do this: it needs the scope publish-new or publish-update, and has read, yank. Make a token with that scope, or one without restriction");
+    insta::assert_snapshot!(refused.detail(), @"the token `ci` needs the scope publish-new or publish-update, and has read, yank: create a token with one of them, or one without restrictions");
 }
 
 // rule: 6
@@ -89,7 +89,7 @@ fn a_token_for_some_crates_is_matched_on_the_canonical_name() {
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text());
     }
     let refused = token.yank("foo", "1.0.0");
-    insta::assert_snapshot!(refused.detail(), @"the token `ci` is not for the crate `foo`: it is restricted to Foo_B*, other. Make a token for this crate, or one without restriction");
+    insta::assert_snapshot!(refused.detail(), @"the token `ci` is restricted to Foo_B*, other and not valid for the crate `foo`: create a token for this crate, or one without restrictions");
     registry.run_jobs();
 }
 

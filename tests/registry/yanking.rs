@@ -1,4 +1,4 @@
-//! `cargo yank` and `cargo yank --undo`: wanted at once, effective when the job has run.
+//! `cargo yank` and `cargo yank --undo`: desired at once, effective when the job has run.
 
 use axum::http::StatusCode;
 
@@ -40,7 +40,7 @@ fn a_yank_changes_one_flag_and_an_unyank_restores_every_byte() {
 }
 
 #[test]
-fn wanted_and_effective_state_are_told_apart_until_the_job_has_run() {
+fn desired_and_effective_state_differ_until_the_job_has_run() {
     let registry = with_foo();
     let ann = registry.user("ann");
     let version = || ann.get("/api/v1/crates/foo/1.0.0").json()["version"].clone();
@@ -93,7 +93,7 @@ fn only_owners_yank() {
     let registry = with_foo();
     let refused = registry.user("bob").yank("foo", "1.0.0");
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    insta::assert_snapshot!(refused.detail(), @"`bob` is not an owner of the crate `foo`, and only its owners (ann) may yank its versions: ask one of them");
+    insta::assert_snapshot!(refused.detail(), @"`bob` is not an owner of the crate `foo`: ask one of its owners (ann) to add you");
     assert_eq!(registry.anonymous().yank("foo", "1.0.0").status, StatusCode::UNAUTHORIZED);
     assert_eq!(registry.pending(), 0);
 }
@@ -103,11 +103,11 @@ fn what_is_not_there_cannot_be_yanked() {
     let registry = with_foo();
     let ann = registry.user("ann");
     for (name, version, text) in [
-        ("bar", "1.0.0", "there is no crate `bar` here"),
-        ("foo", "2.0.0", "the crate `foo` has no version 2.0.0"),
-        ("foo", "1.0.0+build", "the crate `foo` has no version 1.0.0+build"),
-        ("foo", "nonsense", "the crate `foo` has no version nonsense"),
-        ("%00", "1.0.0", "there is no crate `` here"),
+        ("bar", "1.0.0", "there is no crate `bar` in this registry: check its name"),
+        ("foo", "2.0.0", "the crate `foo` has no version 2.0.0: check its number"),
+        ("foo", "1.0.0+build", "the crate `foo` has no version 1.0.0+build: check its number"),
+        ("foo", "nonsense", "the crate `foo` has no version nonsense: check its number"),
+        ("%00", "1.0.0", "there is no crate `` in this registry: check its name"),
     ] {
         for answer in [ann.yank(name, version), ann.unyank(name, version)] {
             assert_eq!(answer.status, StatusCode::NOT_FOUND);
@@ -134,7 +134,7 @@ fn build_metadata_is_found_with_a_plain_and_with_an_encoded_plus() {
 }
 
 #[test]
-fn a_version_that_is_queued_tells_that_it_is_desired_yanked() {
+fn a_queued_version_shows_that_a_yank_is_desired() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     let version = || ann.get("/api/v1/crates/foo/1.0.0").json()["version"].clone();

@@ -1,23 +1,21 @@
-//! Who sends a request: a user, with the token that says so.
+//! The caller of a request: a user, authenticated by a token.
 //!
-//! A [`Caller`] is what authentication found when the head of the request arrived. That is good enough to read, and to refuse
-//! early. It is not good enough for a change: the body may take minutes, and the request may wait for a lock, and meanwhile the
-//! token is revoked or expires, or the user is no longer an admin. So the transaction of every change calls
+//! A [`Caller`] is the result of the authentication when the head of the request arrived. That suffices to read, and to
+//! refuse early. It does not suffice for a change: the body may take minutes, and the request may wait for a lock, and
+//! meanwhile the token is revoked or expires, or the user is no longer an admin. So the transaction of every change calls
 //! [`Caller::confirm`], which reads the token and its user again, locks both until the commit, and returns an [`Authority`].
 //! Only an `Authority` gives an [`Actor`], and without an `Actor` there is no entry in the audit log.
 //!
-//! Locks are taken in this order, so that they cannot deadlock: the crate's row, the lock of the user's rights
-//! ([`users::lock`](super::users::lock)), the user's row, the token's row. Whatever takes a right from a user (a revocation, a
-//! demotion, the end of a membership in a team) takes the lock of the rights exclusively, and so waits for changes that have
-//! begun, and is seen by those that begin later. Removing an owner does the same with the crate's row.
+//! Locks are acquired in this order, so that they cannot deadlock: the crate's row, the lock of the user's rights
+//! ([`users::lock`](super::users::lock)), the user's row, the token's row. Whatever removes a right from a user (a revocation,
+//! a demotion, the end of a membership in a team) acquires the lock of the rights exclusively, and so waits for changes that
+//! have begun, and is visible to those that begin later. Removing an owner does the same with the crate's row.
 //!
-//! Locks of the rows alone would be correct and not enough: PostgreSQL lets a share lock pass an exclusive one that waits,
-//! so a stolen token that is used by many requests at once could put its own revocation off (measured: by 12 s with 16
+//! Row locks alone would be correct but not sufficient: PostgreSQL lets a share lock overtake an exclusive one that waits,
+//! so a stolen token that is used by many requests at once could delay its own revocation (measured: by 12 s with 16
 //! clients). An advisory lock has a queue.
 
 use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
@@ -28,59 +26,44 @@ use super::audit::Actor;
 use super::scope::Scope;
 use super::tokens::Token;
 use super::users::{RIGHTS, User};
+use crate::client_connection::ClientConnection;
 use crate::database::schema::{api_tokens, users};
 use crate::package::CrateName;
 
-/// Somebody who was authenticated, as token and user were at that moment.
+/// An authenticated user, with user and token as they were at that moment.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub user: User,
     pub token: Token,
-    /// Where the request came from, if that is known.
+    /// The client's address, if known.
     pub address: Option<String>,
-    /// What the request is called in the log.
+    /// The request's id in the log.
     pub request_id: Option<String>,
-    /// Whether the caller still waits for the answer.
-    pub line: Line,
+    /// Whether the client still waits for the answer.
+    pub connection: ClientConnection,
 }
 
-/// The connection to whoever asked. A request that nobody waits for any more is not carried out: its client takes it for
-/// failed, and may have asked for the opposite since.
-#[derive(Clone, Debug, Default)]
-pub struct Line(Arc<AtomicBool>);
-
-impl Line {
-    /// Nobody will hear the answer.
-    pub fn cut(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn is_cut(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
-/// The token is not good for this. Nothing was changed.
+/// Why the token does not permit a request. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     #[error(
-        "the token `{token}` may not do this: it needs the scope {needed}, and has {given}. Make a token with that scope, \
-         or one without restriction"
+        "the token `{token}` needs the scope {needed}, and has {given}: create a token with that scope, or one without \
+         restrictions"
     )]
     Scope { token: String, needed: Scope, given: String },
     #[error(
-        "the token `{token}` is not for the crate `{name}`: it is restricted to {patterns}. Make a token for this crate, \
-         or one without restriction"
+        "the token `{token}` is restricted to {patterns} and not valid for the crate `{name}`: create a token for this \
+         crate, or one without restrictions"
     )]
     Crate { token: String, name: CrateName, patterns: String },
-    #[error("this needs a token without restrictions, and `{token}` is restricted to {to}")]
+    #[error("the token `{token}` is restricted to {to}: use a token without restrictions")]
     Restricted { token: String, to: String },
     #[error("`{login}` is not an admin of this registry: `supercargo admin user promote {login}` makes one")]
     NotAdmin { login: String },
-    #[error("the token `{token}` ends on {ends}, so it can make no token that lives longer: give an earlier end")]
+    #[error(
+        "the token `{token}` expires on {ends}, and cannot create a token that is valid longer: give an earlier end"
+    )]
     OutlivesMaker { token: String, ends: DateTime<Utc> },
-    #[error("the client closed the connection before this was carried out, and so it was not")]
-    HungUp,
     #[error(
         "the token `{token}` was revoked before the request was complete, and nothing was changed: send it again with another \
          token"
@@ -93,9 +76,9 @@ pub enum Denied {
     Expired { token: String, ended: DateTime<Utc> },
 }
 
-/// A [`Caller`] whose token is valid and whose user has the rights that are read here, until the transaction ends.
+/// A [`Caller`] whose token stays valid, and whose user keeps the rights that are read here, until the transaction ends.
 ///
-/// Nothing but [`Caller::confirm`] and [`Caller::confirm_alone`] makes one.
+/// Only [`Caller::confirm`] and [`Caller::confirm_alone`] create one.
 #[derive(Clone, Debug)]
 pub struct Authority(Caller);
 
@@ -108,7 +91,7 @@ impl Deref for Authority {
 }
 
 impl Authority {
-    /// Who made the change, for the audit log.
+    /// The author of the change, for the audit log.
     pub fn actor(&self) -> Actor {
         Actor {
             name: self.user.login.clone(),
@@ -127,20 +110,20 @@ enum Locks {
 }
 
 impl Caller {
-    /// Reads token and user again and locks them until the end of the transaction: for every change, after the crate's row
-    /// was locked if the change is of a crate. Every right is checked on the result.
+    /// Reads token and user again and locks them until the end of the transaction. Required for every change; a change of a
+    /// crate locks the crate's row first. Rights are checked on the result.
     pub fn confirm(&self, connection: &mut PgConnection) -> QueryResult<Result<Authority, Denied>> {
         self.read_again(connection, Locks::Shared)
     }
 
-    /// The same for changes of the user's tokens, which happen one at a time.
+    /// [Confirms](Self::confirm) with exclusive locks, for changes of the user's tokens, which run one at a time.
     pub fn confirm_alone(&self, connection: &mut PgConnection) -> QueryResult<Result<Authority, Denied>> {
         self.read_again(connection, Locks::Exclusive)
     }
 
-    /// One statement. Its condition on the lock of the rights names no column, so it is evaluated before any row is read. The
-    /// rows are then locked in the order of the tables, and are what they are at that moment, not what they were when the
-    /// statement began.
+    /// Runs one statement. Its condition on the lock of the rights names no column, so it is evaluated before any row is read.
+    /// The rows are then locked in the order of the tables, and have the values of that moment, not those of the
+    /// statement's beginning.
     fn read_again(&self, connection: &mut PgConnection, locks: Locks) -> QueryResult<Result<Authority, Denied>> {
         let lock_of_rights = match locks {
             Locks::Shared => "(SELECT pg_advisory_xact_lock_shared(",
@@ -177,7 +160,7 @@ impl Caller {
 }
 
 impl Caller {
-    /// Whether the token is good for an action on a crate.
+    /// Checks that the token permits an action on a crate.
     pub fn may(&self, scope: Scope, name: &CrateName) -> Result<(), Denied> {
         let token = &self.token;
         if let Some(scopes) = token.scopes.as_ref().filter(|scopes| !scopes.0.contains(&scope)) {
@@ -191,12 +174,7 @@ impl Caller {
         }
     }
 
-    /// Whether the caller waits. Asked last before a change commits.
-    pub fn waits(&self) -> Result<(), Denied> {
-        if self.line.is_cut() { Err(Denied::HungUp) } else { Ok(()) }
-    }
-
-    /// Whether the token stands for its user without restriction, as is asked of whoever changes tokens.
+    /// Checks that the token has no restrictions, as is required for changing tokens.
     pub fn unrestricted(&self) -> Result<(), Denied> {
         let scopes = self.token.scopes.as_ref().map(ToString::to_string);
         let patterns = self.token.crate_patterns.as_ref().map(ToString::to_string);
@@ -207,7 +185,7 @@ impl Caller {
         Err(Denied::Restricted { token: self.token.name.clone(), to: to.join(" of ") })
     }
 
-    /// Whether an admin asks, with a token that stands for all that the user may do.
+    /// Checks that the user is an admin and the token has no restrictions.
     pub fn admin(&self) -> Result<(), Denied> {
         if !self.user.is_admin {
             return Err(Denied::NotAdmin { login: self.user.login.clone() });
@@ -215,12 +193,13 @@ impl Caller {
         self.unrestricted()
     }
 
-    /// The same for where it makes a difference and no error.
+    /// Whether [`admin`](Self::admin) succeeds.
     pub fn is_admin(&self) -> bool {
         self.admin().is_ok()
     }
 
-    /// A token can't make one that outlives it, or its end would mean nothing.
+    /// Checks that the token may create one with this end. A token cannot create one that outlives it, or its own end would
+    /// mean nothing.
     pub fn may_make_token_until(&self, end: Option<DateTime<Utc>>) -> Result<(), Denied> {
         self.unrestricted()?;
         match self.token.expires_at {

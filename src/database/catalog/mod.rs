@@ -10,6 +10,7 @@ pub mod downloads;
 pub mod new_version;
 pub mod owners;
 pub mod ownership;
+pub mod refusal;
 pub mod reserved_names;
 pub mod topics;
 pub mod version_details;

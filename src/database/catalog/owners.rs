@@ -1,4 +1,5 @@
-//! Who may do what with a crate. Users who own it may do everything, members of teams that own it may publish and yank.
+//! Owners of crates and their rights. Users who own a crate have all rights; members of teams that own it may publish and
+//! yank.
 
 use diesel::prelude::*;
 
@@ -6,17 +7,17 @@ use crate::database::access::teams::Team;
 use crate::database::access::users::User;
 use crate::database::schema::{crate_owners, crate_team_owners, team_members, teams, users};
 
-/// What somebody may do with a crate.
+/// A user's rights on a crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rights {
     None,
-    /// As a member of a team: publish and yank.
+    /// A member of a team that owns it: publish and yank.
     Publish,
-    /// As an owner: change the owners as well.
+    /// An owner: also change the owners.
     Full,
 }
 
-/// What a user may do with a crate.
+/// The rights of a user on a crate.
 pub fn rights(connection: &mut PgConnection, crate_id: i32, user: i32) -> QueryResult<Rights> {
     use diesel::dsl::exists;
     let own = exists(crate_owners::table.find((crate_id, user)));
@@ -34,7 +35,7 @@ pub fn rights(connection: &mut PgConnection, crate_id: i32, user: i32) -> QueryR
     })
 }
 
-/// The users who own a crate, the first one first.
+/// The users who own a crate, in the order in which they became owners.
 pub fn list(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<User>> {
     crate_owners::table
         .inner_join(users::table)
@@ -44,7 +45,7 @@ pub fn list(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<Use
         .load(connection)
 }
 
-/// The teams that own a crate, the first one first.
+/// The teams that own a crate, in the order in which they became owners.
 pub fn list_teams(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<Team>> {
     crate_team_owners::table
         .inner_join(teams::table)
@@ -54,7 +55,7 @@ pub fn list_teams(connection: &mut PgConnection, crate_id: i32) -> QueryResult<V
         .load(connection)
 }
 
-/// An owner, or somebody who may become one.
+/// A user or a team, as an owner or a future owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     User(User),
@@ -62,7 +63,7 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// Finds who is named: a login, or a team as `team:NAME`.
+    /// Finds a user by login, or a team by `team:NAME`.
     pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<Self>> {
         Ok(match login.strip_prefix(crate::database::access::teams::PREFIX) {
             Some(team) => crate::database::access::teams::find(connection, team)?.map(Self::Team),
@@ -77,7 +78,7 @@ impl Owner {
         }
     }
 
-    /// Adds it to a crate's owners; false if it was one.
+    /// Adds it to a crate's owners; false if it is one already.
     pub fn add_to(&self, connection: &mut PgConnection, crate_id: i32) -> QueryResult<bool> {
         match self {
             Self::User(user) => add(connection, crate_id, user.id),
@@ -89,8 +90,7 @@ impl Owner {
         }
     }
 
-    /// Removes it from a crate's owners, unless it is the last user among them. The caller holds the lock of the crate's
-    /// row.
+    /// Removes it from a crate's owners, unless it is the last user among them. The crate's row must be locked.
     pub fn remove_from(&self, connection: &mut PgConnection, crate_id: i32) -> QueryResult<Removed> {
         match self {
             Self::User(user) => remove(connection, crate_id, user.id),
@@ -109,7 +109,7 @@ pub fn list_all(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec
     Ok(users.chain(teams).collect())
 }
 
-/// Makes a user an owner; false if the user was one.
+/// Makes a user an owner; false if the user is one already.
 pub fn add(connection: &mut PgConnection, crate_id: i32, user: i32) -> QueryResult<bool> {
     diesel::insert_into(crate_owners::table)
         .values((crate_owners::crate_id.eq(crate_id), crate_owners::user_id.eq(user)))
@@ -118,12 +118,12 @@ pub fn add(connection: &mut PgConnection, crate_id: i32, user: i32) -> QueryResu
         .map(|added| added > 0)
 }
 
-/// What became of the wish to remove an owner.
+/// The result of removing an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
     Done,
     WasNone,
-    /// Nobody could change the owners of a crate without users among them.
+    /// The last user among the owners stays: without users, nobody could change the owners.
     IsLast,
 }
 

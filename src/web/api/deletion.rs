@@ -1,12 +1,14 @@
-//! `DELETE /api/v1/crates/{crate}/{version}`: an admin takes a version away for good.
+//! `DELETE /api/v1/crates/{crate}/{version}`: an admin deletes a version.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::publish::AFTER;
+use crate::fault;
 use crate::jobs::delete_version;
-use crate::web::answers::waiting::JobWaiter;
+use crate::web::answers::waiting::is_shown;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::path::{ApiPath, VersionPath, crate_name, version};
 use crate::web::extract::query::QueryParameters;
@@ -18,21 +20,21 @@ use crate::web::{ApiError, App};
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "a part of the API's description only")]
 pub struct DeletionQuery {
-    /// Shown to whoever looks for the version, and kept in the log.
+    /// Shown in place of the version, and kept in the audit log.
     #[param(example = "held a private key", min_length = 1, max_length = 1000)]
     reason: Option<String>,
 }
 
-/// What was done.
+/// The version is deleted.
 #[derive(Serialize, ToSchema)]
 pub struct Deleted {
     pub ok: bool,
-    /// Where it stands, if the index still shows the version.
+    /// A note, if the index still shows the version.
     pub msg: Option<String>,
 }
 
-/// Deletes a version: its line leaves the index and its file the store, its number stays taken. For admins, with a reason.
-/// Whoever only wants new builds to choose another version yanks it.
+/// Deletes a version: its line is removed from the index and its file from the store, and its number stays taken. For
+/// admins, with a reason. To make new builds choose another version, yank it instead.
 #[utoipa::path(
     delete,
     path = "/api/v1/crates/{crate}/{version}",
@@ -42,7 +44,7 @@ pub struct Deleted {
         DeletionQuery,
     ),
     security(("token" = [])),
-    responses((status = 200, description = "It is deleted", body = Deleted), AnyError),
+    responses((status = 200, description = "The version is deleted", body = Deleted), AnyError),
 )]
 pub async fn delete(
     State(app): State<App>,
@@ -50,28 +52,25 @@ pub async fn delete(
     ApiPath((name, num)): ApiPath<(String, String)>,
     query: QueryParameters,
 ) -> Result<Json<Deleted>, ApiError> {
-    // Before anything is told of the crate. It is checked again in the transaction.
+    // Before the answer reveals anything about the crate. Checked again in the transaction.
     caller.admin()?;
     let name = crate_name(&name)?;
     let num = version(&name, &num)?;
-    let waiter = app
+    let completion = app
         .blocking(move |app| {
-            let mut waiter = None;
+            fault::point("request.read")?;
             let reason = query.get("reason").unwrap_or_default();
-            app.pool.with(|connection| {
-                delete_version::request_as(connection, (&name, &num), reason, &caller, |job| {
-                    waiter = Some(JobWaiter::register(&app.completions, job));
-                })
+            let completion = app.pool.with(|connection| {
+                delete_version::request_as(connection, (&name, &num), reason, &caller, &app.completions)
             })??;
+            fault::point("request.committed")?;
             app.wake_workers();
             tracing::warn!(%name, %num, by = caller.user.login, reason, "deleted a version");
-            Ok(waiter)
+            Ok(completion)
         })
         .await?;
-    let shown = match waiter {
-        Some(waiter) => waiter.wait(app.index.view.index(), app.settings.publish_wait).await,
-        None => false,
-    };
-    let msg = (!shown).then(|| "it is not served any more; the index will show that shortly".to_owned());
+    let msg = (!is_shown(&app, completion).await)
+        .then(|| "the version is no longer served; the index will show that shortly".to_owned());
+    fault::point_after(AFTER, "request.answered");
     Ok(Json(Deleted { ok: true, msg }))
 }

@@ -19,7 +19,7 @@ use crate::web::lookup::no_such_crate;
 use crate::web::views::{AnyError, OwnerView};
 use crate::web::{ApiError, App};
 
-/// The largest body of a change, in bytes: a hundred logins have a tenth of it.
+/// The largest body of a change, in bytes: ten times as much as a hundred logins need.
 const MAX_BODY: usize = 64 * 1024;
 
 /// The owners of a crate: users first, then teams, each in the order in which they became owners.
@@ -34,7 +34,7 @@ pub struct OwnerTeams {
     pub teams: Vec<OwnerView>,
 }
 
-/// Who is to be added or removed.
+/// The owners to add or remove.
 #[derive(Deserialize, ToSchema)]
 pub struct OwnerChange {
     /// Logins of users, and teams as `team:NAME`.
@@ -43,15 +43,15 @@ pub struct OwnerChange {
     pub users: Vec<String>,
 }
 
-/// What was done.
+/// The owners are changed.
 #[derive(Serialize, ToSchema)]
 pub struct OwnersChanged {
     pub ok: bool,
-    /// A sentence for people.
+    /// A sentence that names the changes.
     pub msg: String,
 }
 
-/// Lists the owners of a crate. Needs a token, like every call that cargo makes with one.
+/// Lists the owners of a crate. Requires a token, as cargo sends one.
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/owners",
@@ -105,7 +105,7 @@ async fn of_crate(app: &App, name: &str) -> Result<Vec<OwnerView>, ApiError> {
     .await
 }
 
-/// Makes users or teams owners of a crate, at once and without asking them.
+/// Makes users or teams owners of a crate, immediately and without their confirmation.
 #[utoipa::path(
     put,
     path = "/api/v1/crates/{crate}/owners",
@@ -113,13 +113,13 @@ async fn of_crate(app: &App, name: &str) -> Result<Vec<OwnerView>, ApiError> {
     params(CratePath),
     security(("token" = ["change-owners"])),
     request_body = OwnerChange,
-    responses((status = 200, description = "All of them are owners now", body = OwnersChanged), AnyError),
+    responses((status = 200, description = "All of them are owners", body = OwnersChanged), AnyError),
 )]
 pub async fn add(state: State<App>, path: ApiPath<String>, request: Request) -> Result<Json<OwnersChanged>, ApiError> {
     change(state, path, request, Change::Add).await
 }
 
-/// Takes a crate from some of its owners; the last user among them stays.
+/// Removes owners of a crate; the last user among them cannot be removed.
 #[utoipa::path(
     delete,
     path = "/api/v1/crates/{crate}/owners",
@@ -127,7 +127,7 @@ pub async fn add(state: State<App>, path: ApiPath<String>, request: Request) -> 
     params(CratePath),
     security(("token" = ["change-owners"])),
     request_body = OwnerChange,
-    responses((status = 200, description = "None of them is an owner any more", body = OwnersChanged), AnyError),
+    responses((status = 200, description = "None of them is an owner", body = OwnersChanged), AnyError),
 )]
 pub async fn remove(
     state: State<App>,
@@ -145,13 +145,13 @@ async fn change(
 ) -> Result<Json<OwnersChanged>, ApiError> {
     let name = crate_name(&name);
     let may = |caller: &Caller| name.as_ref().map_or(Ok(()), |name| Ok(caller.may(Scope::ChangeOwners, name)?));
-    let (caller, asked): (_, OwnerChange) = callers_json(&app, request, MAX_BODY, may).await?;
+    let (caller, named): (_, OwnerChange) = callers_json(&app, request, MAX_BODY, may).await?;
     let name = name?;
-    let msg = app.blocking(move |app| Ok(carry_out(app, &caller, &name, &asked.users, change)??)).await?;
+    let msg = app.blocking(move |app| Ok(apply(app, &caller, &name, &named.users, change)??)).await?;
     Ok(Json(OwnersChanged { ok: true, msg: plain(&msg).into_owned() }))
 }
 
-fn carry_out(
+fn apply(
     app: &App,
     caller: &Caller,
     name: &crate::package::CrateName,

@@ -208,7 +208,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Tok
                 let (token, plain) = requested.create_by(connection, &caller)?;
                 let event = Event::new(Action::TokenCreate).about(&token.name).detail(token.describe());
                 event.record(connection, &caller.actor())?;
-                caller.waits()?;
+                caller.connection.check()?;
                 Ok::<_, ApiError>((token, plain))
             })
         })

@@ -1,35 +1,29 @@
 //! `DELETE /api/v1/crates/{crate}/{version}/yank` and `PUT …/unyank`.
 
 use axum::Json;
-use axum::extract::{Request, State};
-use diesel::PgConnection;
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::publish::AFTER;
 use crate::database::access::caller::Caller;
 use crate::fault;
-use crate::jobs::{Admission, YankError, unyank_version, yank_version};
-use crate::package::{CrateName, Version};
-use crate::queue::JobId;
-use crate::web::answers::waiting::JobWaiter;
+use crate::jobs::yank;
+use crate::web::answers::waiting::is_shown;
+use crate::web::extract::auth::Authenticated;
 use crate::web::extract::path::{ApiPath, VersionPath, crate_name, version};
-use crate::web::extract::{auth, body};
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};
 
-/// The wish is accepted.
+/// The change is accepted.
 #[derive(Serialize, ToSchema)]
 pub struct Accepted {
     /// Always true.
     ok: bool,
-    /// Where to look, if the index does not show it yet.
+    /// The URL of the version's status, if the index does not show the change yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     msg: Option<String>,
 }
-
-type Announce<'a> = &'a mut dyn FnMut(JobId);
-type Ask = fn(&mut PgConnection, (&CrateName, &Version), &Caller, &Admission, Announce<'_>) -> Result<JobId, YankError>;
 
 /// Yank a version: new builds no longer choose it
 #[utoipa::path(
@@ -39,25 +33,22 @@ type Ask = fn(&mut PgConnection, (&CrateName, &Version), &Caller, &Admission, An
     security(("token" = [])),
     params(VersionPath),
     responses(
-        (status = 200, body = Accepted, description = "The wish is accepted"),
+        (status = 200, body = Accepted, description = "The yank is accepted"),
         (status = 401, body = Errors, description = "There is no token"),
-        (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is no owner"),
+        (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is not an owner"),
         (status = 404, body = Errors, description = "There is no such version"),
         (status = 429, body = Errors, description = "Too many requests of this user; `Retry-After` says when to try again"),
     )
 )]
 pub async fn yank(
-    state: State<App>,
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
     path: ApiPath<(String, String)>,
-    request: Request,
 ) -> Result<Json<Accepted>, ApiError> {
-    change(state, path, request, |connection, version, caller, admission, announce| {
-        yank_version::request(connection, version, caller, admission, announce)
-    })
-    .await
+    change(app, caller, path, true).await
 }
 
-/// Unyank a version: new builds choose it again
+/// Unyank a version: new builds may choose it again
 #[utoipa::path(
     put,
     path = "/api/v1/crates/{crate}/{version}/unyank",
@@ -65,57 +56,43 @@ pub async fn yank(
     security(("token" = [])),
     params(VersionPath),
     responses(
-        (status = 200, body = Accepted, description = "The wish is accepted"),
+        (status = 200, body = Accepted, description = "The unyank is accepted"),
         (status = 401, body = Errors, description = "There is no token"),
-        (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is no owner"),
+        (status = 403, body = Errors, description = "The token is unknown or was revoked, or its user is not an owner"),
         (status = 404, body = Errors, description = "There is no such version"),
         (status = 429, body = Errors, description = "Too many requests of this user; `Retry-After` says when to try again"),
     )
 )]
 pub async fn unyank(
-    state: State<App>,
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
     path: ApiPath<(String, String)>,
-    request: Request,
 ) -> Result<Json<Accepted>, ApiError> {
-    change(state, path, request, |connection, version, caller, admission, announce| {
-        unyank_version::request(connection, version, caller, admission, announce)
-    })
-    .await
+    change(app, caller, path, false).await
 }
 
 async fn change(
-    State(app): State<App>,
+    app: App,
+    caller: Caller,
     ApiPath((name, num)): ApiPath<(String, String)>,
-    request: Request,
-    ask: Ask,
+    yanked: bool,
 ) -> Result<Json<Accepted>, ApiError> {
-    let (parts, body) = request.into_parts();
-    let caller = auth::authenticate(&app, &parts).await;
-    let at_most = if caller.is_ok() { body::USER } else { body::STRANGER };
-    body::discard(&parts.headers, body, at_most);
-    let caller = caller?;
     let name = crate_name(&name)?;
     let num = version(&name, &num)?;
     let status = format!("{}/api/v1/crates/{name}/{num}", app.settings.base_url);
-    let waiter = app
+    let completion = app
         .blocking(move |app| {
             fault::point("request.read")?;
-            let mut waiter = None;
-            app.pool.with(|connection| {
-                ask(connection, (&name, &num), &caller, &app.settings.admission, &mut |job| {
-                    waiter = Some(JobWaiter::register(&app.completions, job));
-                })
-            })??;
+            let requester = (&caller, &app.settings.admission);
+            let completion = app
+                .pool
+                .with(|connection| yank::request(connection, (&name, &num), yanked, requester, &app.completions))??;
             fault::point("request.committed")?;
             app.wake_workers();
-            Ok(waiter)
+            Ok(completion)
         })
         .await?;
-    let shown = match waiter {
-        Some(waiter) => waiter.wait(app.index.view.index(), app.settings.publish_wait).await,
-        None => false,
-    };
-    let msg = (!shown).then(|| format!("queued; its status: {status}"));
+    let msg = (!is_shown(&app, completion).await).then(|| format!("queued; its status: {status}"));
     fault::point_after(AFTER, "request.answered");
     Ok(Json(Accepted { ok: true, msg }))
 }

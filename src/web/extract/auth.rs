@@ -1,4 +1,4 @@
-//! Who is asking.
+//! Authentication by token.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -6,16 +6,18 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::unread_body::Drain;
+use crate::client_connection::ClientConnection;
 use crate::database::access::authentication::{self, Authentication};
-use crate::database::access::caller::{Caller, Line};
+use crate::database::access::caller::Caller;
 use crate::web::{ApiError, App, ClientAddress, RequestId};
 
-/// The longest token worth a look.
+/// The longest token that is looked up.
 const MAX_TOKEN: usize = 1024;
 
-/// The user whose token the request carries.
+/// Authenticates the request by its token.
 pub async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, ApiError> {
-    // A private registry has asked before the request came here.
+    // A private registry has authenticated the request already.
     if let Some(caller) = parts.extensions.get::<Caller>() {
         return Ok(caller.clone());
     }
@@ -29,20 +31,23 @@ pub async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, ApiError> 
     }
 }
 
-/// The user, or why the token is none.
+/// Looks up a token: the caller, or why the token is refused.
 pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<Result<Caller, String>, ApiError> {
-    let line = parts.extensions.get::<Line>().cloned().unwrap_or_default();
+    let connection = parts.extensions.get::<ClientConnection>().cloned().unwrap_or_default();
     let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.ip());
     let found = app.with_connection(move |connection| authentication::authenticate(connection, &token)).await?;
     let base = &app.settings.base_url;
     Ok(match found {
-        Authentication::Known(user, token) => Ok(Caller {
-            user,
-            token,
-            address: address.map(|ip| ip.to_string()),
-            request_id: parts.extensions.get::<RequestId>().map(ToString::to_string),
-            line,
-        }),
+        Authentication::Known(user, token) => {
+            Drain::of(parts).raise();
+            Ok(Caller {
+                user,
+                token,
+                address: address.map(|ip| ip.to_string()),
+                request_id: parts.extensions.get::<RequestId>().map(ToString::to_string),
+                connection,
+            })
+        }
         Authentication::Unknown => Err(format!(
             "the token is unknown to this registry or was revoked: see {base}/me for how to get one, and run \
              `cargo login` with it"
@@ -55,16 +60,16 @@ pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<R
     })
 }
 
-/// What cargo shows to its user, and gives to credential providers.
+/// The challenge that cargo shows to its user and passes to credential providers.
 pub(crate) fn cargo_challenge(app: &App) -> String {
     format!("Cargo login_url=\"{}/me\"", app.settings.base_url)
 }
 
-/// Cargo sends the token bare. A `Bearer` in front is accepted as well, and HTTP Basic with the token as the password,
-/// which is what git and browsers have.
+/// The token in the Authorization header. Cargo sends the bare token. A `Bearer` prefix is accepted as well, and HTTP Basic
+/// with the token as the password, for git and browsers.
 pub(crate) fn token(headers: &HeaderMap) -> Result<String, &'static str> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Err("this needs a token: run `cargo login` with one");
+        return Err("the request has no token: run `cargo login` with one");
     };
     let text = value.to_str().unwrap_or_default().trim();
     let token = match text.split_once(' ') {
@@ -75,14 +80,14 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<String, &'static str> {
     };
     if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(
-            "the Authorization header holds no token: send the token itself, with or without `Bearer` in front, \
-                    or as the password of HTTP Basic",
+            "the Authorization header has no valid token: send the token itself, with or without the prefix `Bearer`, \
+             or as the password of HTTP Basic",
         );
     }
     Ok(token)
 }
 
-/// What stands behind the colon, or, where there is nothing, before it.
+/// The password, or the user name if the password is empty.
 fn password(pair: &str) -> Option<String> {
     let decoded = STANDARD.decode(pair).ok()?;
     let text = std::str::from_utf8(&decoded).ok()?;
@@ -90,7 +95,7 @@ fn password(pair: &str) -> Option<String> {
     Some(if password.is_empty() { user } else { password }.to_owned())
 }
 
-/// For handlers that read no body; one that does has to hear the client out before it refuses.
+/// Extracts the authenticated caller of a request.
 pub struct Authenticated(pub Caller);
 
 impl FromRequestParts<App> for Authenticated {

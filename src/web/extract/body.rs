@@ -4,21 +4,17 @@
 //! seconds in all. A larger one must keep a rate: 8 KiB a second over each half minute, half the capacity of a 128 kbit/s
 //! line. So a body that stops arriving is refused within a minute, and the slowest accepted body takes its size divided by
 //! the rate.
-//!
-//! A refused client may still be sending. If the connection were closed with unread data, it would be reset, the reset would
-//! overtake the response, and cargo would show a broken pipe instead of the reason. So the response is sent at once, and the
-//! rest of the body is drained in the background, within bounds that are tighter for clients without a valid token. A client
-//! that waits for the response before it continues is handled as well. A connection with a body being drained counts as
-//! idle: it is among the first to be closed when connections run out.
 
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
+use super::unread_body::Drain;
 use crate::web::ApiError;
 use crate::web::bounds::Bound;
 
@@ -29,21 +25,10 @@ const SMALL_TIME: Duration = Duration::from_secs(10);
 const WINDOW: Duration = Duration::from_secs(30);
 const WINDOW_BYTES: u64 = 30 * 8 * 1024;
 
-/// How much of a body is drained.
-#[derive(Clone, Copy)]
-pub struct DrainLimit {
-    bytes: u64,
-    time: Duration,
-}
-
-/// For clients without a valid token: more than the default limit of crate files.
-pub const STRANGER: DrainLimit = DrainLimit { bytes: 32 * 1024 * 1024, time: Duration::from_secs(10) };
-/// For users.
-pub const USER: DrainLimit = DrainLimit { bytes: 256 * 1024 * 1024, time: Duration::from_secs(30) };
-
 /// A body that is being received.
 pub struct Arriving {
     body: Body,
+    drain: Drain,
     pace: Pace,
     limit: u64,
     declared: Option<u64>,
@@ -55,13 +40,20 @@ pub struct Arriving {
 impl Arriving {
     /// Receives a body of at most `limit` bytes. A larger one is refused by its Content-Length, or as soon as it exceeds the
     /// limit; `allowed` gives the limit and the remedy in the error.
-    pub fn new(headers: &HeaderMap, body: Body, limit: usize, allowed: String) -> Result<Self, ApiError> {
-        let (limit, declared) = (limit as u64, content_length(headers));
+    pub fn new(parts: &Parts, body: Body, limit: usize, allowed: String) -> Result<Self, ApiError> {
+        let (limit, declared) = (limit as u64, content_length(&parts.headers));
         if declared.is_some_and(|length| length > limit) {
-            discard(headers, body, USER);
             return Err(too_large(limit, declared, &allowed));
         }
-        Ok(Self { body, pace: Pace::of(declared.unwrap_or(limit)), limit, declared, received: 0, allowed })
+        Ok(Self {
+            body,
+            drain: Drain::of(parts),
+            pace: Pace::of(declared.unwrap_or(limit)),
+            limit,
+            declared,
+            received: 0,
+            allowed,
+        })
     }
 
     /// The announced length, or else the largest one allowed.
@@ -80,6 +72,7 @@ impl Arriving {
                     continue;
                 }
                 Bound::BodyTime.met();
+                self.drain.cancel();
                 return Err(self.too_slow());
             };
             let Some(frame) = frame else { return Ok(None) };
@@ -90,7 +83,6 @@ impl Arriving {
             self.received += data.len() as u64;
             self.pace.received(data.len() as u64);
             if self.received > self.limit {
-                drain(std::mem::take(&mut self.body), USER);
                 return Err(too_large(self.limit, self.declared, &self.allowed));
             }
             return Ok(Some(data));
@@ -144,8 +136,8 @@ impl Pace {
 }
 
 /// Reads a body of at most `limit` bytes into memory.
-pub async fn read(headers: &HeaderMap, body: Body, limit: usize, allowed: &str) -> Result<Bytes, ApiError> {
-    let mut arriving = Arriving::new(headers, body, limit, allowed.to_owned())?;
+pub async fn read(parts: &Parts, body: Body, limit: usize, allowed: &str) -> Result<Bytes, ApiError> {
+    let mut arriving = Arriving::new(parts, body, limit, allowed.to_owned())?;
     let mut content = BytesMut::new();
     while let Some(piece) = arriving.next().await? {
         content.extend_from_slice(&piece);
@@ -156,31 +148,6 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize, allowed: &str) 
 fn too_large(limit: u64, declared: Option<u64>, allowed: &str) -> ApiError {
     let size = declared.map_or_else(|| format!("more than {limit}"), |length| length.to_string());
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request has {size} bytes, above the limit of {allowed}"))
-}
-
-/// Drains a body in the background, so that the client reads the response. A client that waits for `100 Continue` has sent
-/// nothing.
-pub fn discard(headers: &HeaderMap, body: Body, at_most: DrainLimit) {
-    if !headers.contains_key(header::EXPECT) {
-        drain(body, at_most);
-    }
-}
-
-fn drain(mut body: Body, at_most: DrainLimit) {
-    if body.is_end_stream() {
-        return;
-    }
-    let drain = async move {
-        let mut read = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            read += frame.data_ref().map_or(0, |data| data.len() as u64);
-            if read > at_most.bytes {
-                return;
-            }
-        }
-    };
-    // When the time is over, the connection is closed, even if the client still sends.
-    tokio::spawn(timeout(at_most.time, drain));
 }
 
 /// The length that the client announces.
@@ -208,8 +175,12 @@ mod tests {
         }))
     }
 
+    fn parts() -> Parts {
+        axum::http::Request::new(()).into_parts().0
+    }
+
     fn arriving(body: Body, pace: Pace) -> Arriving {
-        let arriving = Arriving::new(&HeaderMap::new(), body, 1_000_000, "all".to_owned()).unwrap();
+        let arriving = Arriving::new(&parts(), body, 1_000_000, "all".to_owned()).unwrap();
         Arriving { pace, ..arriving }
     }
 

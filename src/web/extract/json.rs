@@ -2,7 +2,8 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::{auth, body};
@@ -19,23 +20,15 @@ pub async fn callers_json<T: DeserializeOwned>(
     may: impl FnOnce(&Caller) -> Result<(), ApiError>,
 ) -> Result<(Caller, T), ApiError> {
     let (parts, content) = request.into_parts();
-    let (caller, refused) = match auth::authenticate(app, &parts).await {
-        Ok(caller) => (may(&caller).map(|()| caller), body::USER),
-        Err(refused) => (Err(refused), body::STRANGER),
-    };
-    match caller {
-        Ok(caller) => Ok((caller, json_body(&parts.headers, content, limit).await?)),
-        Err(error) => {
-            body::discard(&parts.headers, content, refused);
-            Err(error)
-        }
-    }
+    let caller = auth::authenticate(app, &parts).await?;
+    may(&caller)?;
+    Ok((caller, json_body(&parts, content, limit).await?))
 }
 
 /// Reads a body of at most `limit` bytes as JSON, whatever its Content-Type. Unknown fields are ignored.
-async fn json_body<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limit: usize) -> Result<T, ApiError> {
+async fn json_body<T: DeserializeOwned>(parts: &Parts, body: Body, limit: usize) -> Result<T, ApiError> {
     let allowed = format!("{limit}: shorten it");
-    let body = body::read(headers, body, limit, &allowed).await?;
+    let body = body::read(parts, body, limit, &allowed).await?;
     let mut reader = serde_json::Deserializer::from_slice(&body);
     let read =
         serde_path_to_error::deserialize(&mut reader).map_err(|error| (error.path().to_string(), error.into_inner()));

@@ -5,3 +5,4 @@ pub(crate) mod body;
 pub(crate) mod json;
 pub(crate) mod path;
 pub(crate) mod query;
+pub(crate) mod unread_body;

@@ -14,7 +14,6 @@ use parking_lot::Mutex;
 use crate::web::answers::held_body::HeldBody;
 use crate::web::bounds::Bound;
 use crate::web::client_address::AddressBlock;
-use crate::web::extract::body;
 use crate::web::{ApiError, ClientAddress, TrustedProxies};
 
 /// Requests by client. Cheap to clone.
@@ -78,8 +77,6 @@ pub(crate) async fn limit(State(requests): State<AddressRequests>, request: Requ
         Ok(counted) => next.run(request).await.map(|body| axum::body::Body::new(HeldBody::new(body, counted))),
         Err(address) => {
             Bound::AddressRequests.met_by(address);
-            let (parts, content) = request.into_parts();
-            body::discard(&parts.headers, content, body::STRANGER);
             let detail =
                 format!("{address} has {} requests under way: wait for some of them to be answered", requests.0.most);
             ApiError::too_many(detail).into_response()

@@ -265,7 +265,7 @@ impl Structure {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::http::HeaderMap;
+    use axum::http::Request;
 
     use super::*;
 
@@ -276,7 +276,8 @@ mod tests {
     }
 
     fn arriving(content: &[u8]) -> Arriving {
-        Arriving::new(&HeaderMap::new(), Body::from(content.to_vec()), usize::MAX, String::new()).unwrap()
+        Arriving::new(&Request::new(()).into_parts().0, Body::from(content.to_vec()), usize::MAX, String::new())
+            .unwrap()
     }
 
     fn uploads(memory: u64) -> (tempfile::TempDir, Uploads) {

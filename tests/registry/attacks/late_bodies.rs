@@ -2,18 +2,20 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::mpsc::channel;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde_json::json;
-use supercargo::database::access::caller::{Caller, Denied, Line};
+use supercargo::client_connection::ClientConnection;
+use supercargo::database::access::caller::{Caller, Denied};
 use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::revocation;
 use supercargo::database::access::{teams, users};
-use supercargo::jobs::{Admission, YankError, yank_version};
+use supercargo::database::catalog::refusal::ChangeRefusal;
+use supercargo::jobs::{Admission, RequestError, yank};
+use supercargo::queue::Completions;
 use supercargo::web::openapi;
 
 use crate::support::event::wait_until;
@@ -193,7 +195,7 @@ impl Bench {
         };
         connection.batch_execute(&right).unwrap();
         let (token, _) = NewToken::named("test").create(connection, user.id).unwrap();
-        (Caller { user, token, address: None, line: Line::default(), request_id: None }, team)
+        (Caller { user, token, address: None, connection: ClientConnection::default(), request_id: None }, team)
     }
 
     /// Everything that a request may change.
@@ -344,38 +346,41 @@ fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it_and_for_no_
     ];
     for (login, take) in ways {
         let (caller, team) = bench.somebody(login);
-        let ((begun, hear_begun), (go_on, wait)) = (channel(), channel());
         let connect = || {
             let mut connection = bench.served.database.connect();
             let Pid { pid } = sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut connection).unwrap();
             (connection, pid)
         };
         let ((mut yanking, yanking_pid), (mut taking, taking_pid), (mut late, _)) = (connect(), connect(), connect());
+        let (holder, holder_pid) = connect();
         std::thread::scope(|scope| {
-            let (caller, admission, foo, bar, num) = (&caller, &admission, &foo, &bar, &num);
-            let yank = scope.spawn(move || {
-                yank_version::request(&mut yanking, (foo, num), caller, admission, |_| {
-                    begun.send(()).unwrap();
-                    // The other end goes when the test fails.
-                    let _ = wait.recv();
-                })
-            });
+            let (requester, foo, bar, num) = ((&caller, &admission), &foo, &bar, &num);
+            let caller = &caller;
             // Dropped when the test fails, so that the threads end and the test with them.
-            let go_on = go_on;
-            hear_begun.recv().unwrap();
+            let mut holder = holder;
+            let version =
+                "SELECT FROM versions JOIN crates ON crates.id = crate_id WHERE name = 'foo' FOR UPDATE OF versions";
+            holder.batch_execute(&format!("BEGIN; {version}")).unwrap();
+            let yank = scope.spawn(move || {
+                yank::request(&mut yanking, (foo, num), true, requester, &Completions::default()).map(drop)
+            });
+            // The yank has confirmed its right, and waits to write the version.
+            bench.wait_for_blocked_by(holder_pid);
             let taken = scope.spawn(move || take(&mut taking, caller, team));
             bench.wait_for_blocked_by(yanking_pid);
             assert!(!taken.is_finished(), "{login}");
-            let late = scope.spawn(move || yank_version::request(&mut late, (bar, num), caller, admission, drop));
+            let late = scope.spawn(move || {
+                yank::request(&mut late, (bar, num), true, requester, &Completions::default()).map(drop)
+            });
             let blocked = format!("pg_stat_activity WHERE {taking_pid} = ANY(pg_blocking_pids(pid))");
             wait_until("the late change to wait", || late.is_finished() || bench.count(&blocked) > 0);
             assert!(!late.is_finished(), "{login}: a change has passed whoever takes its right away");
-            go_on.send(()).unwrap();
+            holder.batch_execute("COMMIT").unwrap();
             yank.join().unwrap().unwrap_or_else(|error| panic!("{login}: {error}"));
             taken.join().unwrap();
             match (login, late.join().unwrap().unwrap_err()) {
-                ("revoked", YankError::Denied(Denied::Revoked { .. })) => {}
-                ("demoted" | "no-member", YankError::NotOwner { .. }) => {}
+                ("revoked", RequestError::Refused(ChangeRefusal::Denied(Denied::Revoked { .. }))) => {}
+                ("demoted" | "no-member", RequestError::Refused(ChangeRefusal::NotOwner { .. })) => {}
                 (_, other) => panic!("{login}: {other}"),
             }
         });

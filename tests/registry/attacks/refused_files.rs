@@ -72,17 +72,6 @@ fn send_publish(served: &Served, token: &str, body: &[u8]) -> TcpStream {
     connection
 }
 
-/// Writes what arms one fail point, as a whole.
-fn arm(served: &Served, point: &str) {
-    let unfinished = served.fail_point().with_extension("new");
-    fs::write(&unfinished, point).unwrap();
-    fs::rename(unfinished, served.fail_point()).unwrap();
-}
-
-fn wait_until_passed(served: &Served) {
-    wait_until("the fail point", || !served.fail_point().exists());
-}
-
 #[test]
 fn twenty_five_publishes_with_one_admitted_leave_one_file() {
     let served = Served::start(&["--rate-limit", "publish-new=1/10h"]);
@@ -129,14 +118,16 @@ fn a_client_that_hung_up_before_the_file_was_stored_has_none_stored() {
     let served = Served::start_with_fail_points("supercargo=debug", &[]);
     let token = served.token("ann");
     let body = Package::new("foo", "1.0.0").body();
-    arm(&served, "request.read=stall(2s)");
+    served.arm("request.read=stall(2s)");
     let abandoned = send_publish(&served, &token, &body);
-    wait_until_passed(&served);
+    served.wait_until_passed();
     drop(abandoned);
     // The next fail point is where a file has been stored: nobody may pass it.
-    arm(&served, "request.file_stored=abort");
+    served.arm("request.file_stored=abort");
     let allowed = Package::new("bar", "1.0.0");
-    wait_until("the end of the stall", || served.log().contains("the client hung up before its crate file was stored"));
+    wait_until("the end of the stall", || {
+        served.log().contains("the client disconnected before its crate file was stored")
+    });
     fs::remove_file(served.fail_point()).unwrap();
     http::publish(&served.url, &token, &allowed).good();
     assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &allowed)]);
@@ -148,13 +139,13 @@ fn a_refused_publish_does_not_take_the_file_of_another_with_the_same_bytes() {
     let token = served.token("ann");
     let package = Package::new("foo", "1.0.0");
     // The first one has stored its file, and its version is not inserted yet.
-    arm(&served, "request.file_stored=stall(5s)");
+    served.arm("request.file_stored=stall(5s)");
     std::thread::scope(|scope| {
         let first = scope.spawn(|| http::publish(&served.url, &token, &package));
-        wait_until_passed(&served);
+        served.wait_until_passed();
         // The second one stores the same file, fails, and removes it.
-        arm(&served, "request.before_commit=error");
-        assert_eq!(http::publish(&served.url, &token, &package).status, 500);
+        served.arm("request.before_commit=error");
+        assert_eq!(http::publish(&served.url, &token, &package).status, 503);
         assert!(!place_of(&served, &package).exists(), "the refused publish left its file");
         first.join().unwrap().good();
     });
@@ -168,11 +159,11 @@ fn a_refused_publish_waits_for_one_of_the_same_bytes_that_is_being_accepted() {
     let token = served.token("ann");
     let package = Package::new("foo", "1.0.0");
     // The first one has seen its file, and its version is not committed yet.
-    arm(&served, "request.before_commit=stall(3s)");
+    served.arm("request.before_commit=stall(3s)");
     std::thread::scope(|scope| {
         let first = scope.spawn(|| http::publish(&served.url, &token, &package));
-        wait_until_passed(&served);
-        arm(&served, "request.file_stored=error");
+        served.wait_until_passed();
+        served.arm("request.file_stored=error");
         assert_eq!(http::publish(&served.url, &token, &package).status, 503);
         first.join().unwrap().good();
     });
@@ -188,13 +179,13 @@ fn a_removal_that_lost_its_lock_puts_the_file_back() {
     let end_sessions = "SELECT count(pg_terminate_backend(pid)) AS count FROM pg_locks
                         WHERE locktype = 'advisory' AND classid = 1718185061 AND mode = 'ExclusiveLock' AND granted
                         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    arm(&served, "request.file_stored=stall(5s)");
+    served.arm("request.file_stored=stall(5s)");
     let abandoned = send_publish(&served, &token, &package.body());
-    wait_until_passed(&served);
+    served.wait_until_passed();
     // Nobody waits for it any more, so that it is refused, and its file is removed.
     drop(abandoned);
-    arm(&served, "unused.set_aside=stall(5s)");
-    wait_until_passed(&served);
+    served.arm("unused.set_aside=stall(5s)");
+    served.wait_until_passed();
     // The removal sleeps with the file set aside. Its session ends, and so does its lock.
     wait_until("the removal's session", || {
         let ended: Count = diesel::sql_query(end_sessions).get_result(&mut served.database.connect()).unwrap();
@@ -215,8 +206,8 @@ fn a_refused_publish_leaves_nothing_in_a_bucket() {
     let served = Served::start_with_fail_points("warn", &arguments);
     let token = served.token("ann");
     let (refused, accepted) = (Package::new("foo", "1.0.0"), Package::new("bar", "1.0.0"));
-    arm(&served, "request.before_commit=error");
-    assert_eq!(http::publish(&served.url, &token, &refused).status, 500);
+    served.arm("request.before_commit=error");
+    assert_eq!(http::publish(&served.url, &token, &refused).status, 503);
     http::publish(&served.url, &token, &accepted).good();
     let objects = everything_below(&server.objects());
     let crates: Vec<_> = objects.iter().filter(|path| path.extension().is_some_and(|end| end == "crate")).collect();
@@ -256,9 +247,9 @@ fn a_user_uploads_no_more_in_a_day_than_allowed_refused_publishes_included() {
     let served = Served::start_with_fail_points("error", &["--upload-allowance", &(3 * size).to_string()]);
     let (ann, bob) = (served.token("ann"), served.token("bob"));
     for number in 0..3 {
-        arm(&served, "request.before_commit=error");
+        served.arm("request.before_commit=error");
         let refused = http::publish(&served.url, &ann, &Package::new(&format!("crate-{number}"), "1.0.0"));
-        assert_eq!(refused.status, 500, "{}", refused.text());
+        assert_eq!(refused.status, 503, "{}", refused.text());
     }
     let limited = http::publish(&served.url, &ann, &Package::new("crate-3", "1.0.0"));
     assert_eq!(limited.status, 429, "{}", limited.text());

@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::cluster::Database;
+use super::event::wait_until;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_supercargo");
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -60,6 +61,18 @@ impl Served {
     }
 
     /// Whoever passes the point that this file names removes the file, and acts.
+    /// Arms one fail point: an action at a place, once.
+    pub fn arm(&self, point: &str) {
+        let unfinished = self.fail_point().with_extension("new");
+        std::fs::write(&unfinished, point).unwrap();
+        std::fs::rename(unfinished, self.fail_point()).unwrap();
+    }
+
+    /// Waits until the armed fail point has fired.
+    pub fn wait_until_passed(&self) {
+        wait_until("the fail point", || !self.fail_point().exists());
+    }
+
     pub fn fail_point(&self) -> PathBuf {
         self.directory.path().join("fail-point")
     }

@@ -1,25 +1,25 @@
-//! The crate file of a publish: stored before its version is accepted, and removed again if it is not.
+//! Storing the crate file of a publish: before its version is accepted; it is removed again if the version is refused.
 
 use std::time::Duration;
 
 use crate::database::access::caller::Caller;
 use crate::error_chain::ErrorChain;
 use crate::fault;
-use crate::jobs::publish_version::PublishError;
-use crate::jobs::unused_files;
+use crate::jobs::{RequestError, unused_files};
 use crate::package::{Checksum, Package};
 use crate::web::{ApiError, App};
 
-/// How often a file is stored that others remove meanwhile. They were refused, and there is one each time.
+/// How often a file is stored again that others remove meanwhile: refused publishes of the same bytes, one each time.
 const TRIES: usize = 5;
 
-/// How long the removal of a file waits for a connection; without one the file stays for the next tidying.
+/// How long the removal of a file waits for a connection; without one the file stays until the store is tidied.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Refuses what need not be stored: nobody waits for it, there is no room, or its user has uploaded enough for today.
-/// What comes further counts as uploaded, whatever becomes of it.
+/// Refuses a file that need not be stored: the client has disconnected, the disk is nearly full, or its user has reached the
+/// upload allowance. A file that is not refused here counts as uploaded, even if its version is refused later.
 pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(), ApiError> {
-    caller.waits().inspect_err(|_| tracing::debug!("the client hung up before its crate file was stored"))?;
+    let is_connected = caller.connection.check();
+    is_connected.inspect_err(|_| tracing::debug!("the client disconnected before its crate file was stored"))?;
     let size = package.crate_file.len();
     app.crate_store.check_free_space(size as u64)?;
     let Some(allowance) = app.settings.admission.upload_allowance else { return Ok(()) };
@@ -30,12 +30,12 @@ pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(),
     }
 }
 
-/// Stores the file and accepts its version. If that is refused or fails, the file is removed, unless somebody else needs
-/// it. A file that was removed meanwhile by a publish of the same bytes is stored again.
+/// Stores the file and accepts its version. If the version is refused or fails, the file is removed, unless another version
+/// needs it. A file that a publish of the same bytes has removed meanwhile is stored again.
 pub(super) fn stored<T>(
     app: &App,
     package: &Package,
-    accept: impl Fn() -> Result<T, PublishError>,
+    accept: impl Fn() -> Result<T, RequestError>,
 ) -> Result<T, ApiError> {
     for _ in 0..TRIES {
         app.crate_store.put(package.checksum, package.crate_file.clone())?;
@@ -47,9 +47,9 @@ pub(super) fn stored<T>(
             }
         };
         match accepted {
-            Err(PublishError::FileRemoved) => {}
-            // A store that does not answer can't remove either, and the client has waited for it already.
-            Err(PublishError::CrateStore(away)) => return Err(away.into()),
+            Err(RequestError::FileRemoved) => {}
+            // A store that does not respond cannot remove the file either, and the client has waited for it already.
+            Err(RequestError::CrateStore(away)) => return Err(away.into()),
             Err(refused) => {
                 remove(app, package.checksum);
                 return Err(refused.into());
@@ -57,7 +57,7 @@ pub(super) fn stored<T>(
             Ok(accepted) => return Ok(accepted),
         }
     }
-    Err(ApiError::unavailable(PublishError::FileRemoved))
+    Err(ApiError::unavailable(RequestError::FileRemoved))
 }
 
 fn remove(app: &App, checksum: Checksum) {

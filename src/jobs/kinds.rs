@@ -1,0 +1,54 @@
+//! All kinds of jobs, and the connections that their runner uses.
+
+use std::error::Error;
+
+use diesel::PgConnection;
+
+use super::delete_version::DeleteVersion;
+use super::environment::Environment;
+use super::maintain_index::MaintainIndex;
+use super::publish_version::PublishVersion;
+use super::remove_crate_file::RemoveCrateFile;
+use super::sync_crate::SyncCrate;
+use super::sync_index::SyncIndex;
+use super::version_change::QUEUE;
+use super::yank::{UnyankVersion, YankVersion};
+use crate::database::Pool;
+use crate::database::pool::Dedicated;
+use crate::queue::registry::RegistryError;
+use crate::queue::{ConnectionSource, Job, Lend, Registry, Workers};
+
+/// All kinds of jobs.
+pub fn registry() -> Result<Registry<Environment>, RegistryError> {
+    Registry::default()
+        .batch::<SyncIndex>(|kinds| {
+            kinds
+                .member::<PublishVersion>()
+                .member::<YankVersion>()
+                .member::<UnyankVersion>()
+                .member::<DeleteVersion>()
+                .member::<SyncCrate>()
+        })?
+        .job::<MaintainIndex>()?
+        .job::<RemoveCrateFile>()?
+        // The larger a batch of the index is, the less a publish costs; and there is one index to maintain.
+        .workers(QUEUE, Workers::OneInAll)?
+        .workers(MaintainIndex::POLICY.queue, Workers::OneInAll)
+}
+
+impl ConnectionSource for Pool {
+    fn connect(&self) -> Result<Box<dyn Lend>, Box<dyn Error + Send + Sync>> {
+        Ok(Box::new(self.dedicated()?))
+    }
+
+    fn capacity(&self) -> Option<usize> {
+        self.dedicated_capacity()
+    }
+}
+
+impl Lend for Dedicated {
+    fn lend(&mut self, with: &mut dyn FnMut(&mut PgConnection)) {
+        // Only the shared connection of tests can refuse, and only while it is lent: an error of the test.
+        self.with(with).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
