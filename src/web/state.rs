@@ -11,7 +11,7 @@ use super::download_counts::DownloadCounts;
 use super::health::Health;
 use super::index::IndexState;
 use super::limits::bounds::Bound;
-use super::limits::turns::Turns;
+use super::limits::cpu_slots::CpuSlots;
 use super::{AddressRequests, ApiError, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
@@ -47,7 +47,7 @@ pub struct Parts {
     /// Whether requests should be sent here.
     pub health: Health,
     /// For opening tarballs.
-    pub(super) turns: Turns,
+    pub(super) cpu_slots: CpuSlots,
     /// READMEs that are being sent, in KiB.
     pub(super) readmes: Arc<Semaphore>,
     blocking_calls: Arc<Semaphore>,
@@ -98,7 +98,7 @@ impl App {
             download_counts: DownloadCounts::default(),
             totals: Totals::default(),
             health,
-            turns: Turns::for_processors(),
+            cpu_slots: CpuSlots::for_processors(),
             readmes: Arc::new(Semaphore::new(READMES)),
             blocking_calls,
         }))

@@ -1,6 +1,8 @@
-//! Limits on what one client may take: connections, requests, memory, disk and CPU.
+//! Limits on what one client may use: requests, uploads, memory, disk and CPU.
 
 pub mod address_requests;
 pub mod bounds;
-pub(crate) mod turns;
+pub(crate) mod cpu_slots;
+pub(crate) mod log_limit;
+mod permits;
 pub mod uploads;

@@ -67,5 +67,5 @@ fn garbage_is_400_and_no_warning() {
     }
     let log = served.log();
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
-    assert!(log.contains("a fetch is refused"), "{log}");
+    assert!(log.contains("refused a fetch"), "{log}");
 }

@@ -116,7 +116,7 @@ fn behind_a_trusted_proxy_each_client_has_its_requests_and_the_proxy_its_connect
     };
     let refused = ask(7);
     assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: "), "{refused}");
-    assert!(refused.contains("192.0.2.7 has 3 requests under way"), "{refused}");
+    assert!(refused.contains("192.0.2.7 has 3 requests in progress"), "{refused}");
     assert!(ask(8).starts_with("HTTP/1.1 200 "));
     drop(uploads);
     wait_until("room for the client", || ask(7).starts_with("HTTP/1.1 200 "));
