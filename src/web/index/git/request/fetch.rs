@@ -93,7 +93,8 @@ impl FetchLines {
             b"done" if is_v2 && line == b"done" => self.is_done = true,
             b"deepen" => {
                 let depth = std::str::from_utf8(value).ok().and_then(|depth| depth.parse::<i32>().ok());
-                let Some(depth) = depth.filter(|depth| *depth > 0 && value[0].is_ascii_digit()) else {
+                // Git reads a number with a leading zero as octal or hexadecimal.
+                let Some(depth) = depth.filter(|depth| *depth > 0 && (b'1'..=b'9').contains(&value[0])) else {
                     return invalid(format!("{} is not a valid depth", shown(value)));
                 };
                 self.has_depth = true;
