@@ -1,7 +1,7 @@
 //! Paths of the sparse index, and lines of its files.
 //!
-//! - `p`: a requested path.
-//! - `l`: lines of a crate's file, of any origin.
+//! - `p`: a path in a request.
+//! - `l`: lines of a crate's file, from any source.
 
 use serde_json::Value;
 use supercargo::index::entry::{render, with_yanked};
@@ -17,7 +17,7 @@ pub fn run(data: &[u8]) -> bool {
     match (form, text) {
         (b'p', Ok(text)) => path(text),
         (b'l', Ok(text)) => lines(text),
-        // Bytes that are not text may fail, but not panic.
+        // Bytes that are not UTF-8 may be refused.
         (b'l', Err(_)) => shown_versions(data).is_ok(),
         _ => false,
     }
@@ -37,9 +37,9 @@ fn path(path: &str) -> bool {
 
 fn lines(text: &str) -> bool {
     for line in text.split('\n') {
-        for wanted in [true, false] {
-            match with_yanked(line, wanted) {
-                Ok(edited) => check_edited(line, &edited, wanted),
+        for yanked in [true, false] {
+            match with_yanked(line, yanked) {
+                Ok(edited) => check_edited(line, &edited, yanked),
                 Err(error) => check_message(&error.to_string()),
             }
         }
@@ -49,7 +49,7 @@ fn lines(text: &str) -> bool {
     if let Ok(file) = &rendered {
         assert_eq!(file.matches('\n').count(), lines.len());
         assert!(file.ends_with('\n') && !file.contains("\n\n"));
-        // All lines that were readable before are readable afterwards, and all are yanked.
+        // Versions that could be read before can be read afterwards, and all of them are yanked.
         if let Ok(before) = shown_versions(text.as_bytes()) {
             let after = shown_versions(file.as_bytes()).unwrap_or_else(|error| panic!("{error}: {file}"));
             assert!(after.iter().all(|version| version.yanked), "{file}");
@@ -59,22 +59,22 @@ fn lines(text: &str) -> bool {
     rendered.is_ok()
 }
 
-/// The line has the desired value, and nothing else in it has changed.
-fn check_edited(line: &str, edited: &str, wanted: bool) {
+/// Checks that an edited line has the new value of `yanked` and no other change.
+fn check_edited(line: &str, edited: &str, yanked: bool) {
     assert!(!edited.contains(['\n', '\r']), "{edited:?}");
-    assert_eq!(with_yanked(edited, wanted).ok().as_deref(), Some(edited));
-    if wanted {
+    assert_eq!(with_yanked(edited, yanked).ok().as_deref(), Some(edited));
+    if yanked {
         let there_and_back = with_yanked(edited, false).and_then(|other| with_yanked(&other, true));
         assert_eq!(there_and_back.ok().as_deref(), Some(edited), "{line}");
     }
     let (Ok(before), Ok(after)) = (serde_json::from_str::<Value>(line), serde_json::from_str::<Value>(edited)) else {
-        // serde_json::Value has no numbers above 1e308, but the line may contain them.
+        // The line may have numbers above 1e308, which serde_json::Value cannot hold.
         return;
     };
     let without = |mut value: Value| {
         value.as_object_mut().map(|fields| fields.shift_remove("yanked"));
         value
     };
-    assert_eq!(after["yanked"].as_bool().unwrap_or(false), wanted, "{edited}");
+    assert_eq!(after["yanked"].as_bool().unwrap_or(false), yanked, "{edited}");
     assert_eq!(without(before), without(after), "{line}");
 }

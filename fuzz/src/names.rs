@@ -1,6 +1,6 @@
-//! Small values: an accepted value is the same after writing and reading it.
+//! Small values: an accepted one is the same after it is written and read again.
 //!
-//! Every text is tried as every type; parts with separators between them are features and their values.
+//! Each text is parsed as every kind of value. Parts with a separator between them are a feature table.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -17,7 +17,7 @@ pub fn run(data: &[u8]) -> bool {
     if text.as_bytes().contains(&SEPARATOR) {
         return feature_table(text);
     }
-    // All of them, also if the first fails.
+    // All parsers run, even if the first one accepts the text.
     [name, version, registry, registries, key, requirement, target, fields, licence, checksum]
         .into_iter()
         .filter(|parse| parse(text))
@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) -> bool {
         > 0
 }
 
-/// The value, if it is valid; otherwise the message must be printable.
+/// The value if it was accepted. Otherwise checks the error message.
 fn accepted<T, E: Display>(parsed: Result<T, E>) -> Option<T> {
     parsed.map_err(|error| check_message(&error.to_string())).ok()
 }
@@ -113,7 +113,7 @@ fn checksum(text: &str) -> bool {
     true
 }
 
-/// `opt` is an optional dependency, `fixed` one that is not optional; parts are `feature=value,value`.
+/// Parses parts of the form `feature=value,value`. `opt` is an optional dependency and `fixed` a required one.
 fn feature_table(text: &str) -> bool {
     let table: Features = text
         .split(char::from(SEPARATOR))

@@ -1,37 +1,34 @@
-//! The bounds that keep one client from taking what all need. Each time a client meets one it is counted; the log has one
-//! line a minute for each bound, however often it is met.
+//! The limits that keep one client from using what all clients need, as metrics and log lines.
+//!
+//! Each request or connection that reaches a limit is counted; the log has at most one line a minute for each limit.
 
 use std::fmt::Display;
-use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use crate::web::limits::log_limit::LogLimit;
 
-/// The counter of requests and connections that met a bound.
+/// The counter of requests and connections that reached a limit.
 pub const LIMITED: &str = "supercargo_http_limited_total";
 
-/// How often the log has a line about the same bound.
-const EVERY: Duration = Duration::from_secs(60);
-
-/// A bound, by the name that it has in metrics and in the log.
+/// A limit, by its name in metrics and in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// All connections are in use; one that was idle was closed for a new one.
+    /// All connections are in use; an idle one was closed for a new one.
     IdleConnections,
     /// All connections are in use and none is idle; new ones wait.
     Connections,
-    /// A client has as many connections as one may have.
+    /// A client has the most connections that one client may have.
     AddressConnections,
-    /// A client has as many requests as one may have.
+    /// A client has the most requests in progress that one client may have.
     AddressRequests,
     /// A request's body arrived too slowly.
     BodyTime,
-    /// A client takes an answer too slowly.
+    /// A client reads an answer too slowly.
     AnswerTime,
-    /// A user has as many uploads as one may have.
+    /// A user has the most uploads in progress that one user may have.
     UserUploads,
-    /// Uploads fill the memory that they may have.
+    /// Uploads use all the memory that they may have.
     UploadMemory,
-    /// Uploads fill the disk space that they may have.
+    /// Uploads use all the disk space that they may have.
     UploadDisk,
     /// All threads that may wait for the database or the disk are in use.
     BlockingCalls,
@@ -74,80 +71,51 @@ impl Bound {
     fn message(self) -> &'static str {
         match self {
             Self::IdleConnections => {
-                "all connections are in use; closing those that are idle longest: see --max-connections"
+                "all connections are in use, closed those that were idle longest: see --max-connections"
             }
-            Self::Connections => "all connections are in use and busy; new ones wait: see --max-connections",
+            Self::Connections => "all connections are in use and none is idle, new ones wait: see --max-connections",
             Self::AddressConnections => {
                 "closed connections of a client that has too many: see --max-connections-per-address"
             }
             Self::AddressRequests => {
-                "refused requests of a client that has too many: see --max-connections-per-address"
+                "refused requests of a client that has too many in progress: see --max-connections-per-address"
             }
-            Self::BodyTime => "gave up requests whose bodies arrive too slowly",
-            Self::AnswerTime => "gave up answers that clients take too slowly",
-            Self::UserUploads => "refused publishes of a user who has too many at once",
-            Self::UploadMemory => "refused publishes for want of memory: see --max-upload-memory",
-            Self::UploadDisk => "refused publishes because too many are arriving: see --max-upload-memory",
-            Self::BlockingCalls => "refused requests that waited too long for their turn; is the database slow?",
+            Self::BodyTime => "cancelled requests whose bodies arrived too slowly",
+            Self::AnswerTime => "cut off clients that read their answers too slowly",
+            Self::UserUploads => "refused publishes of a user who has too many in progress",
+            Self::UploadMemory => "refused publishes because uploads use all their memory: see --max-upload-memory",
+            Self::UploadDisk => "refused publishes because uploads use all their disk space: see --max-upload-memory",
+            Self::BlockingCalls => "refused requests that waited too long for a thread: the database may be slow",
         }
     }
 
-    /// Counts a request that met the bound, and logs it if the log has no line about that yet this minute. The line has
-    /// the span of the request, and so its client.
+    /// Counts a request that reached the limit, and writes a log line if one is due. The line is in the span of the
+    /// request, which has its client.
     pub fn met(self) {
         if let Some(times) = self.count() {
             tracing::warn!(limit = self.label(), times, "{}", self.message());
         }
     }
 
-    /// The same where there is no request.
+    /// Like [`Bound::met`], where there is no span of a request.
     pub fn met_by(self, client: impl Display) {
         if let Some(times) = self.count() {
             tracing::warn!(limit = self.label(), times, %client, "{}", self.message());
         }
     }
 
-    /// How often it was met since the last line of the log, if there is to be one now.
+    /// Counts an event. If a log line is due, gives the number of events since the last one.
     fn count(self) -> Option<u64> {
         metrics::counter!(LIMITED, "limit" => self.label()).increment(1);
         LOGGED[self as usize].count()
     }
 }
 
-/// Explains the measurement, and begins each of its counters with 0.
+/// Describes the counter and sets it to 0 for every limit.
 pub fn describe() {
-    metrics::describe_counter!(
-        LIMITED,
-        "Requests and connections that were refused, closed or held up because a client met a limit"
-    );
+    metrics::describe_counter!(LIMITED, "Requests and connections refused, closed or delayed by a limit");
     for bound in ALL {
         metrics::counter!(LIMITED, "limit" => bound.label()).absolute(0);
-    }
-}
-
-/// Lets one line of the log through in a while.
-struct LogLimit(Mutex<Since>);
-
-struct Since {
-    logged: Option<Instant>,
-    /// Since that line.
-    times: u64,
-}
-
-impl LogLimit {
-    const fn new() -> Self {
-        Self(Mutex::new(Since { logged: None, times: 0 }))
-    }
-
-    /// How often it happened since the last line, if there may be a line now.
-    fn count(&self) -> Option<u64> {
-        let mut since = self.0.lock();
-        since.times += 1;
-        if since.logged.is_some_and(|at| at.elapsed() < EVERY) {
-            return None;
-        }
-        since.logged = Some(Instant::now());
-        Some(std::mem::take(&mut since.times))
     }
 }
 
@@ -156,17 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bound_is_listed_once() {
+    fn every_limit_is_listed_once() {
         assert!(ALL.iter().enumerate().all(|(place, bound)| *bound as usize == place));
-    }
-
-    #[test]
-    fn what_happens_often_is_one_line_with_its_count() {
-        let limit = LogLimit::new();
-        assert_eq!(limit.count(), Some(1));
-        assert!((0..1000).all(|_| limit.count().is_none()));
-        let a_minute_ago = Instant::now().checked_sub(EVERY).unwrap();
-        limit.0.lock().logged = Some(a_minute_ago);
-        assert_eq!(limit.count(), Some(1001));
     }
 }

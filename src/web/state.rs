@@ -11,7 +11,7 @@ use super::bounds::Bound;
 use super::download_counts::DownloadCounts;
 use super::health::Health;
 use super::index::IndexState;
-use super::limits::turns::Turns;
+use super::limits::cpu_slots::CpuSlots;
 use super::{AddressRequests, ApiError, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
@@ -45,9 +45,9 @@ pub struct Parts {
     /// The recently counted totals of searches.
     pub totals: Totals,
     pub health: Health,
-    /// Bounds how many tarballs are opened at the same time.
-    pub(super) turns: Turns,
-    /// Room for READMEs that are being sent, in KiB.
+    /// For opening tarballs.
+    pub(super) cpu_slots: CpuSlots,
+    /// READMEs that are being sent, in KiB.
     pub(super) readmes: Arc<Semaphore>,
     blocking_calls: Arc<Semaphore>,
 }
@@ -97,7 +97,7 @@ impl App {
             download_counts: DownloadCounts::default(),
             totals: Totals::default(),
             health,
-            turns: Turns::for_processors(),
+            cpu_slots: CpuSlots::for_processors(),
             readmes: Arc::new(Semaphore::new(READMES)),
             blocking_calls,
         }))

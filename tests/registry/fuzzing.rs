@@ -1,6 +1,6 @@
-//! The fuzz targets on stable, and within seconds: the whole corpus, and mutations of it that are the same each time.
+//! The fuzz targets on the stable compiler, within seconds: the whole corpus and reproducible mutations of it.
 //!
-//! CONTRIBUTING.md has the command for the long run. What that finds becomes a file of the corpus.
+//! CONTRIBUTING.md has the command for a long run. An input that it finds becomes a file of the corpus.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -10,15 +10,15 @@ pub mod targets;
 
 use targets::{TARGETS, Target};
 
-/// Mutations of one target.
+/// The number of mutations for each target.
 const MUTATIONS: usize = 2_000;
 
-/// A corpus is kept small, and its files short.
+/// The largest number of files in a corpus, and the largest file in bytes.
 const MAX_FILES: usize = 30;
 const MAX_BYTES: usize = 4096;
 
-/// What parsers look for.
-const TOKENS: [&[u8]; 20] = [
+/// Parts of inputs that parsers treat specially.
+const TOKENS: [&[u8]; 25] = [
     b"\0",
     b"\n",
     b"\"",
@@ -39,9 +39,14 @@ const TOKENS: [&[u8]; 20] = [
     b"yanked",
     b"99999999999999999999",
     b"cfg(",
+    b"0000",
+    b"0001",
+    b"want ",
+    b"deepen ",
+    b"filter ",
 ];
 
-/// Numbers that look random (xorshift), the same from the same seed.
+/// A xorshift generator, which gives the same numbers for the same seed.
 pub struct Random(pub u64);
 
 impl Random {
@@ -64,7 +69,7 @@ pub fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Runs a target and shows the input that it fails on.
+/// Runs a target, and prints the input if it fails.
 fn run(name: &str, target: Target, input: &[u8]) -> bool {
     catch_unwind(AssertUnwindSafe(|| target(input))).unwrap_or_else(|panic| {
         println!("{name} fails on \"{}\"", input.escape_ascii());
@@ -72,7 +77,7 @@ fn run(name: &str, target: Target, input: &[u8]) -> bool {
     })
 }
 
-/// Changes an input in one to four places; the letter at its start stays.
+/// Changes an input in one to four places, except the letter at its start.
 pub fn mutate(random: &mut Random, input: &mut Vec<u8>, others: &[(String, Vec<u8>)]) {
     for _ in 0..=random.below(4) {
         let at = random.below(input.len()).max(1).min(input.len());
@@ -100,7 +105,7 @@ pub fn mutate(random: &mut Random, input: &mut Vec<u8>, others: &[(String, Vec<u
 }
 
 #[test]
-fn nothing_that_strangers_send_upsets_the_parsers() {
+fn parsers_of_untrusted_bytes_keep_their_rules() {
     for (name, target) in TARGETS {
         let corpus = corpus(name);
         assert!((5..=MAX_FILES).contains(&corpus.len()), "{name} has {} files", corpus.len());
@@ -109,7 +114,7 @@ fn nothing_that_strangers_send_upsets_the_parsers() {
             assert!(input.len() <= MAX_BYTES, "{name}/{file}");
             good += usize::from(run(&format!("{name}/{file}"), target, input));
         }
-        // Mutations of what is refused at the door would never come in.
+        // Mutations of inputs that are refused early would not reach most of the parser.
         assert!(good * 4 >= corpus.len(), "{name} has {good} good files");
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         for _ in 0..MUTATIONS {

@@ -1,13 +1,13 @@
-//! `Accept-Encoding`: which of the forms there are a client takes, and takes best. Source: RFC 9110, sections 12.4.2 and
-//! 12.5.3.
+//! The choice of a content coding by `Accept-Encoding`. Source: RFC 9110, sections 12.4.2 and 12.5.3.
 
 use axum::http::{HeaderMap, header};
 
 use crate::index::Coding;
 
-/// The form that the answer to a request with these headers is best sent in.
+/// The best coding for the answer to a request with these headers.
 ///
-/// Zstandard has to be asked for by name and not less than gzip: who writes `*` means what everybody knows.
+/// Zstandard is used only if the header names it with a weight not below gzip's: clients that send `*` may not support
+/// it.
 pub fn preferred(headers: &HeaderMap) -> Coding {
     let (mut gzip, mut zstd, mut identity, mut any) = (None, None, None, None);
     let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
@@ -33,7 +33,7 @@ pub fn preferred(headers: &HeaderMap) -> Coding {
     }
 }
 
-/// The weight in thousandths: 1000 where none is given; `None` for one that is no weight.
+/// The weight in thousandths: 1000 if there is none, `None` if it is invalid.
 fn weight<'a>(parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
     for parameter in parameters {
         let Some((name, value)) = parameter.split_once('=') else {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_used_when_it_is_named_or_anything_goes() {
+    fn gzip_is_used_if_it_or_any_coding_is_accepted() {
         for value in [
             "gzip",
             "deflate, gzip",
@@ -91,14 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn zstd_is_used_when_it_is_named_and_gzip_is_not_preferred() {
+    fn zstd_is_used_if_it_is_named_and_gzip_is_not_preferred() {
         for value in ["zstd", "gzip, zstd", "gzip, deflate, br, zstd", "gzip;q=0.1, ZSTD;q=0.2", "zstd, *;q=0.5"] {
             assert_eq!(chosen(&[value]), Coding::Zstd, "{value}");
         }
     }
 
     #[test]
-    fn nothing_is_compressed_where_that_is_not_asked_for_forbidden_worse_or_garbled() {
+    fn nothing_is_compressed_if_that_is_not_accepted_not_preferred_or_invalid() {
         for value in [
             "",
             "deflate",

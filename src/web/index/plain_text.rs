@@ -1,35 +1,43 @@
-//! Answers that are a sentence: errors of the index, and what a browser sees there. Cargo prints up to 512 characters of
-//! such a body, git prints it when its type is text/plain. None may be kept by a cache: a crate that is absent now is
-//! asked for again a second later by the `cargo publish` that waits for it.
+//! Responses of one line of plain text: errors of the index, and its introduction for people.
+//!
+//! Cargo prints up to 512 characters of such a body; git prints it if its type is text/plain. Caches may not keep any
+//! of them: `cargo publish` requests an absent crate again every second until it appears.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// Seconds after which a client may try again when the server is at fault.
+/// Seconds after which a client may try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-/// Instead of an index that is not there yet.
-pub const BEING_FETCHED: &str =
-    "The index is being fetched from its remote; try again in a few seconds. The server's log tells how it goes.";
+/// The index is not on this machine yet.
+pub const BEING_FETCHED: &str = "the index is being fetched from its remote: try again in a few seconds";
 
-/// The sentence with its status.
-pub fn sentence(status: StatusCode, text: impl Into<String>) -> Response {
+/// The repository of the index cannot be read.
+pub const UNREADABLE: &str = "the index cannot be read: see the server log";
+
+/// The server stops before it can answer.
+pub const SHUTTING_DOWN: &str = "the server is shutting down: try again in a few seconds";
+
+/// A line of text with this status.
+pub fn plain(status: StatusCode, text: impl Into<String>) -> Response {
     let mut text = text.into();
     text.push('\n');
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, text).into_response()
 }
 
-/// 503: it is worth trying again soon.
+/// 503: the server cannot answer for the moment.
 pub fn unavailable(text: &str) -> Response {
-    let mut response = sentence(StatusCode::SERVICE_UNAVAILABLE, text);
-    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-    response
+    retry(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
-/// 429: this client has enough for now.
+/// 429: the client has reached a limit.
 pub fn too_many(text: &str) -> Response {
-    let mut response = sentence(StatusCode::TOO_MANY_REQUESTS, text);
+    retry(StatusCode::TOO_MANY_REQUESTS, text)
+}
+
+fn retry(status: StatusCode, text: &str) -> Response {
+    let mut response = plain(status, text);
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     response
 }

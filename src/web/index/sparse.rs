@@ -1,9 +1,9 @@
-//! The sparse protocol: each file of the index under its path. Source: the Cargo book, "Registry Index".
+//! The endpoints of the sparse protocol: each file of the index under its path. Source: the Cargo book, "Registry
+//! Index".
 //!
-//! Caches may keep an answer but must ask before they use it (`no-cache`), and may not keep a 404 at all, because
-//! `cargo publish` polls for the file that wasn't there a second ago. `If-Modified-Since` isn't used, and no
-//! `Last-Modified` is sent: two publishes within one second have the same date, and the second would be overlooked.
-//! Cargo prefers the `ETag` anyway.
+//! Caches may keep an answer but must revalidate it (`no-cache`). They may not keep a 404, because `cargo publish`
+//! polls for a file that was absent a second ago. `Last-Modified` is not sent and `If-Modified-Since` is ignored: two
+//! publishes within one second have the same date, and the second would be missed. Cargo prefers the `ETag`.
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -13,24 +13,25 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 
 use super::accept_encoding::preferred;
-use super::plain_text::{BEING_FETCHED, sentence, unavailable};
-use super::{Served, blocking};
+use super::blocking::blocking;
+use super::plain_text::{BEING_FETCHED, SHUTTING_DOWN, UNREADABLE, plain, unavailable};
+use super::state::Served;
 use crate::index::{Coding, ConfigJson, IndexError, Oid, View};
 use crate::package::index_path::crate_path;
 use crate::web::answers::conditions::{self, Condition, Tag};
 
-/// Below this many bytes compression saves no packet.
+/// The smallest file that is compressed, in bytes: for a smaller one compression saves no network packet.
 const MIN_COMPRESSED: usize = 512;
 
-/// What was found for a request.
+/// The result of looking up a file.
 enum Found {
     Absent,
-    /// This machine has no index yet.
-    NotYet,
+    /// The index is being fetched from its remote.
+    BeingFetched,
     Present(Form),
 }
 
-/// A file as it is sent.
+/// A file in the encoding that is sent.
 struct Form {
     id: Oid,
     coding: Coding,
@@ -38,13 +39,14 @@ struct Form {
     content: Bytes,
 }
 
-/// `GET /index/`: for a person who looks there.
+/// `GET /index/`: an introduction for people.
 pub async fn about(State(served): State<Served>) -> impl IntoResponse {
     let base = &served.base_url;
     let text = format!(
-        "This is a sparse cargo index: put `sparse+{base}/index/`, with the slash, into .cargo/config.toml as the registry's index."
+        "This is a sparse cargo index. To use it, set the registry's index to `sparse+{base}/index/` (with the final slash) \
+         in .cargo/config.toml."
     );
-    sentence(StatusCode::OK, text)
+    plain(StatusCode::OK, text)
 }
 
 /// `GET /index/config.json`.
@@ -59,45 +61,45 @@ pub async fn file(
     headers: HeaderMap,
 ) -> Response<Body> {
     let Ok(Path(path)) = path else {
-        return sentence(StatusCode::NOT_FOUND, "No such file in the index: the path isn't UTF-8.");
+        return plain(StatusCode::NOT_FOUND, "no such file in the index: the path is not UTF-8");
     };
     let lower = path.to_ascii_lowercase();
     if crate_path(&lower).is_none() {
         if path == "info/refs" {
-            let text = format!("This is the sparse index; git finds the index at {}/git/index", served.base_url);
-            return sentence(StatusCode::NOT_FOUND, text);
+            let text = format!("this is the sparse index: use {}/git/index for git", served.base_url);
+            return plain(StatusCode::NOT_FOUND, text);
         }
-        return sentence(
+        return plain(
             StatusCode::NOT_FOUND,
-            "No such file in the index. Crates are at paths like 1/a, 2/ab, 3/a/abc and ab/cd/abcd.",
+            "no such file in the index: paths of crates are like 1/a, 2/ab, 3/a/abc and ab/cd/abcd",
         );
     }
     if path != lower {
-        let text =
-            format!("No such file in the index: paths are in lower case, ask for {}/index/{lower}", served.base_url);
-        return sentence(StatusCode::NOT_FOUND, text);
+        let text = format!("no such file in the index: paths are in lower case, use {}/index/{lower}", served.base_url);
+        return plain(StatusCode::NOT_FOUND, text);
     }
     answer(served.index.view, path, &headers, "text/plain; charset=utf-8").await
 }
 
 async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'static str) -> Response<Body> {
-    let (conditions, wanted) = (headers.clone(), path.clone());
-    match blocking(move || look_up(&view, &wanted, &conditions)).await {
+    let (conditions, requested) = (headers.clone(), path.clone());
+    match blocking(move || look_up(&view, &requested, &conditions)).await {
         Some(Ok(Found::Present(form))) => respond(form, content_type),
-        Some(Ok(Found::NotYet)) => unavailable(BEING_FETCHED),
-        Some(Ok(Found::Absent)) => sentence(StatusCode::NOT_FOUND, format!("No such file in the index: {path}")),
+        Some(Ok(Found::BeingFetched)) => unavailable(BEING_FETCHED),
+        Some(Ok(Found::Absent)) => plain(StatusCode::NOT_FOUND, format!("no such file in the index: {path}")),
         Some(Err(error)) => {
-            tracing::error!(path, error = &error as &dyn std::error::Error, "the index can't be read");
-            unavailable("The index can't be read at the moment; the server's log tells why.")
+            tracing::error!(path, error = &error as &dyn std::error::Error, "the index cannot be read");
+            unavailable(UNREADABLE)
         }
-        None => unavailable("The server is shutting down."),
+        None => unavailable(SHUTTING_DOWN),
     }
 }
 
-/// Chooses the form first: each has a tag of its own, and a 304 has the tag that the file would have.
+/// Finds a file. The encoding is chosen before the conditions are checked, because each encoding has its own tag and a
+/// 304 has the tag of the file that would have been sent.
 fn look_up(view: &View, path: &str, headers: &HeaderMap) -> Result<Found, IndexError> {
     let Some(id) = view.find(path)? else {
-        return Ok(if view.index().is_being_fetched()? { Found::NotYet } else { Found::Absent });
+        return Ok(if view.index().is_being_fetched()? { Found::BeingFetched } else { Found::Absent });
     };
     let content = view.content(id)?;
     let coding = if content.len() < MIN_COMPRESSED { Coding::Identity } else { preferred(headers) };
@@ -112,8 +114,8 @@ fn respond(form: Form, content_type: &'static str) -> Response<Body> {
         Condition::Met => Response::new(Body::from(form.content)),
         Condition::NotModified => StatusCode::NOT_MODIFIED.into_response(),
         Condition::Failed => {
-            let text = "If-Match names another state of this file; ask without it.";
-            return sentence(StatusCode::PRECONDITION_FAILED, text);
+            let text = "If-Match names another version of this file: send the request without it";
+            return plain(StatusCode::PRECONDITION_FAILED, text);
         }
     };
     let is_whole = response.status() == StatusCode::OK;
@@ -133,10 +135,11 @@ fn respond(form: Form, content_type: &'static str) -> Response<Body> {
     response
 }
 
-/// The git blob id: a hash of the content, the same after a restart and on every server. It is strong for the plain file.
-/// A compressed form is another sequence of bytes and may not share a strong tag with it, so there it is weak.
-/// `If-None-Match` is compared weakly, so a client may keep one form and be told that the other hasn't changed; proxies
-/// that compress weaken tags too.
+/// The tag of a file: its git blob id, which is a hash of the content and the same on every server.
+///
+/// It is strong for the uncompressed file. A compressed file has other bytes and cannot have the same strong tag, so
+/// its tag is weak. `If-None-Match` compares weakly, so a 304 is correct even if the client keeps another encoding;
+/// proxies that compress weaken tags, too.
 fn entity_tag(id: Oid, coding: Coding) -> HeaderValue {
     let tag = if coding == Coding::Identity { format!("\"{id}\"") } else { format!("W/\"{id}\"") };
     HeaderValue::try_from(tag).expect("hexadecimal digits and quotes") // all of them allowed in a header

@@ -1,5 +1,7 @@
-//! Limits on what one client may take: connections, requests, memory, disk and CPU.
+//! Limits on what one client may use: requests, uploads, memory, disk and CPU.
 
 pub mod address_requests;
-pub(crate) mod turns;
+pub(crate) mod cpu_slots;
+pub(crate) mod log_limit;
+mod permits;
 pub mod uploads;

@@ -7,12 +7,12 @@ use crate::support::process::Served;
 
 const AT_ONCE: usize = 60;
 
-/// How much memory the server may take for all of them together, in MiB.
+/// The memory that the server may use for all of them together, in MiB.
 const MAY_TAKE: u64 = 100;
 
-/// A hundred of them took 1.6 GB.
+/// A hundred of these requests used 1.6 GB.
 #[test]
-fn compressed_bodies_are_not_unpacked_in_memory() {
+fn compressed_bodies_are_not_decompressed_in_memory() {
     let served = Served::start(&[]);
     let fetcher = Fetcher::new(&served);
     let head = fetcher.fill(3);

@@ -3,7 +3,7 @@
 use crate::support::git_fetch::{Fetcher, fetch_v2, line};
 use crate::support::process::Served;
 
-/// 7 KB of it took a gigabyte and 17 s on an index of 4,000 commits, 56 KB more than 6 GB.
+/// A filter of 7 KB took 1 GB and 17 s on an index of 4,000 commits, one of 56 KB more than 6 GB.
 #[test]
 fn filters_other_than_blob_none_are_refused_before_git_starts() {
     let served = Served::start_with_log("debug", &[]);

@@ -1,11 +1,11 @@
-//! Requests that git does not understand.
+//! Invalid requests of the git protocol.
 
 use crate::support::git_fetch::{Fetcher, fetch_v2, line};
 use crate::support::process::Served;
 
-/// They were answered with 500, and each was a warning in the log.
+/// They got 500, and each was a warning in the log.
 #[test]
-fn garbage_is_400_and_no_warning() {
+fn an_invalid_request_is_400_and_no_warning() {
     let served = Served::start_with_log("info,supercargo=debug", &[]);
     let fetcher = Fetcher::new(&served);
     let head = fetcher.fill(3);
@@ -22,6 +22,7 @@ fn garbage_is_400_and_no_warning() {
         (0, old("0000zzzz")),
         (0, old(&format!("{}0000", line("deepen -5")))),
         (0, old(&format!("{}0000", line("deepen 0x10")))),
+        (0, old(&format!("{}0000", line("deepen 010")))),
         (0, old(&format!("{}0000", line("frobnicate")))),
         (0, old(&format!("0000{}", line("frobnicate\n")))),
         (0, command("want 1")),
@@ -38,6 +39,7 @@ fn garbage_is_400_and_no_warning() {
         (2, format!("{}0001{}0000", line("command=ls-refs"), line("frobnicate")).into_bytes()),
         (2, fetch(&["deepen -5"])),
         (2, fetch(&["deepen 5000000000"])),
+        (2, fetch(&["deepen 010"])),
         (2, fetch(&["deepen 1", "deepen-since 5"])),
         (2, fetch(&["deepen-since yesterday"])),
         (2, fetch(&["deepen-not nowhere"])),
@@ -55,7 +57,7 @@ fn garbage_is_400_and_no_warning() {
         let text = answer.text();
         assert!(text.len() < 200 && !text.trim_end().contains(char::is_control), "{shown}: {text}");
     }
-    // git's own words for a commit that is not there, in an answer that git's client understands.
+    // For an absent commit, git's own error is in an answer that git's client understands.
     for version in [0, 2] {
         let nowhere = format!("want {}", "1".repeat(40));
         let body = match version {
@@ -67,5 +69,5 @@ fn garbage_is_400_and_no_warning() {
     }
     let log = served.log();
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
-    assert!(log.contains("a fetch is refused"), "{log}");
+    assert!(log.contains("refused a fetch"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! Connections that send next to nothing.
+//! Connections that send almost nothing.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use crate::support::http;
 use crate::support::process::{Served, listening_addresses};
 
 const HEALTH: &str = "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-/// Less than any of the server's limits but the one that is tested, and far more than an answer takes.
+/// Shorter than any of the server's limits except the tested one, and much longer than an answer takes.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A connection from one of this machine's addresses.
@@ -24,7 +24,7 @@ fn connect_from(served: &Served, address: &str) -> TcpStream {
     socket.into()
 }
 
-/// The head of a request whose body does not come.
+/// Sends the head of a request without its body.
 fn begin(stream: &mut TcpStream, call: &str, headers: &str) {
     write!(stream, "{call} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n{headers}\r\n{{").unwrap();
 }
@@ -36,7 +36,7 @@ fn health(served: &Served, address: &str) -> u16 {
 }
 
 #[test]
-fn sockets_that_say_next_to_nothing_leave_room_for_their_own_client_and_for_others() {
+fn silent_connections_leave_room_for_their_own_client_and_for_others() {
     let served = Served::start(&["--max-connections", "40", "--max-connections-per-address", "20"]);
     let mut idle = Vec::new();
     for _ in 0..60 {
@@ -53,7 +53,7 @@ fn sockets_that_say_next_to_nothing_leave_room_for_their_own_client_and_for_othe
 }
 
 #[test]
-fn sockets_of_many_clients_that_say_next_to_nothing_give_way_to_those_who_ask() {
+fn silent_connections_of_many_clients_are_closed_for_new_ones() {
     let served = Served::start(&["--max-connections", "40"]);
     let idle: Vec<_> = (1..=80).map(|n| connect_from(&served, &format!("127.0.1.{n}"))).collect();
     for n in 1..=5 {
@@ -62,33 +62,32 @@ fn sockets_of_many_clients_that_say_next_to_nothing_give_way_to_those_who_ask() 
     drop(idle);
 }
 
-/// A user's uploads are at work, and nothing idle gives way for them.
 #[test]
-fn a_client_whose_connections_are_all_at_work_gets_no_more_and_others_do() {
+fn a_client_whose_connections_are_all_busy_gets_no_more_and_others_do() {
     let arguments = ["--max-connections-per-address", "3", "--metrics-listen", "127.0.0.1:0"];
     let served = Served::start(&arguments);
     let token = format!("Authorization: {}\r\n", served.token("ann"));
     let mut uploads: Vec<_> = (0..3).map(|_| connect_from(&served, "127.0.0.1")).collect();
     for upload in &mut uploads {
         begin(upload, "PUT /api/v1/crates/new", &format!("{token}Expect: 100-continue\r\n"));
-        // It is told to go on when its body is waited for.
+        // The answer is 100 when the server waits for the body.
         assert_eq!(status(upload), 100);
     }
     let mut fourth = connect_from(&served, "127.0.0.1");
     let _ = fourth.write_all(HEALTH.as_bytes());
-    // It is closed, or reset if the request was there already.
+    // It is closed, or reset if the request has arrived already.
     assert_eq!(fourth.read(&mut [0]).unwrap_or(0), 0);
     assert_eq!(health(&served, "127.0.0.2"), 200);
 
     let metrics = operators_listener(&served);
     let counted = "supercargo_http_limited_total{limit=\"connections_per_address\"} 1";
     wait_until("the count", || http::get(&format!("{metrics}/metrics")).text().contains(counted));
-    // What was not met is 0, so that a rate can be told from the first time on.
+    // A limit that was not reached is 0, so that a rate can be computed from the first time on.
     let never_met = "supercargo_http_limited_total{limit=\"blocking_calls\"} 0";
     assert!(http::get(&format!("{metrics}/metrics")).text().contains(never_met));
 }
 
-/// Where metrics and health are, which the main listener is not.
+/// The URL of the listener for metrics and health.
 fn operators_listener(served: &Served) -> String {
     let all =
         wait_for("both listeners", || Some(listening_addresses(served.process_id())).filter(|all| all.len() == 2));
@@ -116,7 +115,7 @@ fn behind_a_trusted_proxy_each_client_has_its_requests_and_the_proxy_its_connect
     };
     let refused = ask(7);
     assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: "), "{refused}");
-    assert!(refused.contains("192.0.2.7 has 3 requests under way"), "{refused}");
+    assert!(refused.contains("192.0.2.7 has 3 requests in progress"), "{refused}");
     assert!(ask(8).starts_with("HTTP/1.1 200 "));
     drop(uploads);
     wait_until("room for the client", || ask(7).starts_with("HTTP/1.1 200 "));
@@ -137,7 +136,7 @@ fn health_and_metrics_have_connections_of_their_own_when_they_have_a_listener() 
     assert_eq!(http::get(&format!("{operators}/index/config.json")).status, 404);
 }
 
-/// Every call that has a body, or that clients send one with.
+/// Every endpoint that reads a body, or to which clients send one.
 const CALLS: [&str; 6] = [
     "PUT /api/v1/crates/new",
     "PUT /api/v1/me/tokens",
@@ -148,7 +147,7 @@ const CALLS: [&str; 6] = [
 ];
 
 #[test]
-fn who_has_no_token_is_refused_before_the_body_has_come() {
+fn a_client_without_a_token_is_refused_before_the_body_arrives() {
     let served = Served::start(&[]);
     for (headers, expected) in [("", 401), ("Authorization: sct_unknown\r\n", 403)] {
         for call in CALLS {
@@ -160,7 +159,7 @@ fn who_has_no_token_is_refused_before_the_body_has_come() {
 }
 
 #[test]
-fn a_token_that_may_not_do_this_is_refused_before_the_body_has_come() {
+fn a_token_without_the_scope_is_refused_before_the_body_arrives() {
     let served = Served::start(&[]);
     served.token("ann");
     let token = served.run("admin token create", &["--user", "ann", "--scope", "read"]);
@@ -172,7 +171,7 @@ fn a_token_that_may_not_do_this_is_refused_before_the_body_has_come() {
 }
 
 #[test]
-fn a_small_body_that_trickles_is_given_up_within_seconds() {
+fn a_small_body_that_trickles_is_refused_within_seconds() {
     let served = Served::start(&[]);
     let token = served.token("ann");
     for call in &CALLS[..3] {

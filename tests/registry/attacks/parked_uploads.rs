@@ -1,4 +1,4 @@
-//! Uploads that are begun and not finished.
+//! Uploads that are not finished.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,13 +19,13 @@ fn memory(served: &Served, field: &str) -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
 
-/// From now on the peak is that of what follows.
-fn forget_peak(served: &Served) {
+/// Resets the peak to the current memory.
+fn reset_peak(served: &Served) {
     std::fs::write(format!("/proc/{}/clear_refs", served.process_id()), "5").unwrap();
 }
 
-/// Sizes of the files without names that the server has open.
-fn nameless_files(served: &Served) -> Vec<usize> {
+/// Sizes of the unnamed files that the server has open.
+fn unnamed_files(served: &Served) -> Vec<usize> {
     let directory = format!("/proc/{}/fd", served.process_id());
     let open = std::fs::read_dir(directory).unwrap().filter_map(Result::ok);
     open.filter(|open| {
@@ -36,7 +36,7 @@ fn nameless_files(served: &Served) -> Vec<usize> {
     .collect()
 }
 
-/// A publish of some MiB that can't be compressed.
+/// An incompressible publish of this size.
 fn body(name: &str, size: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let noise: Vec<u8> = (0..size)
@@ -69,8 +69,8 @@ fn uploads_that_are_not_finished_are_on_the_disk_and_not_in_memory() {
     let body = body("noisy", 4 * MIB);
     let before = memory(&served, "VmRSS");
     let mut parked: Vec<_> = (0..30).map(|_| park(&served, &token, &body)).collect();
-    let arrived = || nameless_files(&served).iter().filter(|&&size| size + 1 == body.len()).count();
-    // Without files it would be in memory.
+    let arrived = || unnamed_files(&served).iter().filter(|&&size| size + 1 == body.len()).count();
+    // Without files the bodies would be in memory.
     wait_until("the uploads", || arrived() == parked.len() || memory(&served, "VmRSS") > before + 100 * MIB);
     let grown = memory(&served, "VmRSS").saturating_sub(before);
     assert!(grown < 40 * MIB, "30 uploads of 4 MiB take {} MiB", grown / MIB);
@@ -79,7 +79,7 @@ fn uploads_that_are_not_finished_are_on_the_disk_and_not_in_memory() {
     last.write_all(&body[body.len() - 1..]).unwrap();
     assert_eq!(status(&mut last), 200);
     drop((parked, last));
-    wait_until("the files to be gone", || nameless_files(&served).is_empty());
+    wait_until("the files to be gone", || unnamed_files(&served).is_empty());
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn metadata_that_grows_when_it_is_parsed_is_not_parsed_all_at_once() {
     let zeros = "0,".repeat(MIB / 2 - 200);
     let metadata = format!("{{\"name\":\"foo\",\"vers\":\"1.0.0\",\"x\":[{zeros}0]}}");
     let body = crate::support::package::frame(metadata.as_bytes(), b"x");
-    forget_peak(&served);
+    reset_peak(&served);
     let mut parked: Vec<_> = (0..40).map(|_| park(&served, &token, &body)).collect();
     for stream in &mut parked {
         stream.write_all(&body[body.len() - 1..]).unwrap();

@@ -8,9 +8,9 @@ use crate::support::process::Served;
 /// More than the buffers of a connection hold.
 const LARGE: usize = 8 << 20;
 
-/// There were as many processes as twice the cores, four at least, and each waited for its client.
+/// There were twice as many processes as cores, at least four, and each waited for its client.
 #[test]
-fn clients_that_read_nothing_keep_nobody_from_the_index() {
+fn clients_that_read_nothing_do_not_block_the_index() {
     let served = Served::start(&[]);
     let fetcher = Fetcher::new(&served);
     let head = fetcher.fill_with_noise(LARGE);

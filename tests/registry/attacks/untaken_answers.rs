@@ -1,4 +1,4 @@
-//! Large answers that are asked for and not read.
+//! Large answers that their clients do not read.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::Served;
 
-/// A connection whose client takes a few KiB at a time.
+/// A connection whose client receives a few KiB at a time.
 fn connect(served: &Served) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -21,7 +21,7 @@ fn connect(served: &Served) -> TcpStream {
 }
 
 #[test]
-fn readmes_that_nobody_reads_take_a_bounded_part_of_the_memory() {
+fn unread_readmes_use_a_bounded_amount_of_memory() {
     let served = Served::start(&["--max-connections-per-address", "400"]);
     let readme = "x".repeat(900_000);
     let package = Package::new("foo", "1.0.0").metadata("readme", json!(readme));

@@ -168,7 +168,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
         app.pool.with(|connection| publish_version::check(connection, name, num, caller, &settings.admission))??;
     fault::point("request.read")?;
     let limits = known.limits.over(&settings.limits);
-    let package = app.turns.take(|| request.open(&settings.urls, &limits))?;
+    let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits))?;
     let advice = judge(app, &package)?;
     let line = Entry::new(&package, Utc::now()).to_line();
     limits.check_index_line(&line).map_err(Refusal::from)?;

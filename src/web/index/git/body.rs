@@ -1,5 +1,7 @@
-//! The body of a fetch: read whole, as it comes, before a process is waited for, so that a slow sender occupies none. It
-//! stays packed in memory, and all bodies together have a limit.
+//! The body of a fetch request.
+//!
+//! It is read completely before the request waits for a git process, so that a slow sender occupies none. It stays
+//! compressed in memory, and all bodies together have a limit.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -13,73 +15,71 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::request::MAX_REQUEST;
-use crate::web::index::plain_text::{sentence, unavailable};
+use super::responses::{TOO_LARGE, TOO_MANY};
+use crate::web::index::plain_text::{plain, unavailable};
 
-/// The most time for a body: this, and a second for each [`RATE`] bytes of it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time limit for a body: this, and a second for each [`RATE`] bytes of it.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 const RATE: u64 = 16 * 1024;
 
-/// A body that does not say how long it is gets so many bytes at first.
+/// The initial buffer for a body without a `Content-Length`, in bytes.
 const FIRST: usize = 8 * 1024;
 
-/// One that does gets no more than this before it comes.
+/// The largest initial buffer for a body with one, in bytes.
 const MOST_AT_FIRST: usize = 256 * 1024;
-
-/// Too large a request.
-pub const TOO_LARGE: &str = "A fetch request has 2 MiB at most. Clone anew if the copy has a long history of its own.";
-
-/// Other fetches have everything.
-pub const TOO_MANY: &str = "Too many fetches at once; try again in a few seconds.";
 
 /// A body as it was sent.
 #[derive(Debug, Clone)]
-pub struct Sent {
+pub struct RequestBody {
     bytes: Bytes,
-    is_packed: bool,
+    is_gzip: bool,
     _memory: Arc<Vec<OwnedSemaphorePermit>>,
 }
 
-impl Sent {
-    /// The request in it, unpacked bit by bit.
-    pub fn unpacked(&self) -> Box<dyn Read + Send> {
+impl RequestBody {
+    /// The request in it, decompressed while it is read.
+    pub fn decoded(&self) -> Box<dyn Read + Send> {
         let bytes = std::io::Cursor::new(self.bytes.clone());
-        if self.is_packed { Box::new(flate2::read::MultiGzDecoder::new(bytes)) } else { Box::new(bytes) }
+        if self.is_gzip { Box::new(flate2::read::MultiGzDecoder::new(bytes)) } else { Box::new(bytes) }
     }
 }
 
 /// Reads a body within its limits; the error is the answer.
-pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) -> Result<Sent, Response<Body>> {
-    let Some(is_packed) = is_packed(headers) else {
-        let text = "A fetch request may be compressed with gzip only.";
-        return Err(sentence(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) -> Result<RequestBody, Response<Body>> {
+    let Some(is_gzip) = is_gzip(headers) else {
+        let text = "unsupported Content-Encoding: send the fetch request as gzip or uncompressed";
+        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     };
-    let too_large = || sentence(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
+    let too_large = || plain(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > MAX_REQUEST) {
-        throw_away(body);
+        drain(body);
         return Err(too_large());
     }
     let mut content = BytesMut::with_capacity(declared.unwrap_or(FIRST).min(MOST_AT_FIRST));
     let (mut permits, mut permitted) = (Vec::new(), 0);
     let start = Instant::now();
     loop {
-        let until = start + PATIENCE + Duration::from_secs(content.len() as u64 / RATE);
+        let until = start + TIME_LIMIT + Duration::from_secs(content.len() as u64 / RATE);
         let frame = match timeout_at(until, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => break,
-            Ok(Some(Err(_))) => return Err(sentence(StatusCode::BAD_REQUEST, "The request broke off.")),
+            Ok(Some(Err(_))) => {
+                let text = "the connection ended before the request was complete";
+                return Err(plain(StatusCode::BAD_REQUEST, text));
+            }
             Err(_) => {
-                let text = "The request did not arrive in time: 10 seconds, and one more for each 16 KiB.";
-                return Err(sentence(StatusCode::REQUEST_TIMEOUT, text));
+                let text = "the request arrived too slowly: the limit is 10 seconds, plus 1 second for each 16 KiB";
+                return Err(plain(StatusCode::REQUEST_TIMEOUT, text));
             }
         };
         let Ok(data) = frame.into_data() else { continue };
         if content.len() + data.len() > MAX_REQUEST {
-            throw_away(body);
+            drain(body);
             return Err(too_large());
         }
         content.extend_from_slice(&data);
-        // Each request costs a KiB at least, whatever it has.
+        // Each request counts as at least 1 KiB.
         let missing = (content.len() / 1024 + 1).saturating_sub(permitted);
         if missing > 0 {
             let count = u32::try_from(missing).unwrap_or(u32::MAX);
@@ -88,13 +88,13 @@ pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) 
             permitted += missing;
         }
     }
-    Ok(Sent { bytes: content.freeze(), is_packed, _memory: Arc::new(permits) })
+    Ok(RequestBody { bytes: content.freeze(), is_gzip, _memory: Arc::new(permits) })
 }
 
-/// Reads on beside the answer, for a while: a client that is still sending would not see it, because a connection that is
-/// closed with unread data in it is reset.
-fn throw_away(mut body: Body) {
-    tokio::spawn(timeout(PATIENCE, async move {
+/// Reads and drops the rest of a body for a while. Otherwise a client that is still sending would not see the answer,
+/// because a connection that is closed with unread data is reset.
+fn drain(mut body: Body) {
+    tokio::spawn(timeout(TIME_LIMIT, async move {
         let mut left = MAX_REQUEST;
         while let Some(Ok(frame)) = body.frame().await {
             let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
@@ -103,8 +103,8 @@ fn throw_away(mut body: Body) {
     }));
 }
 
-/// Whether a body is packed with gzip; None: with something else.
-fn is_packed(headers: &HeaderMap) -> Option<bool> {
+/// Whether a body is compressed with gzip; `None` if with something else.
+fn is_gzip(headers: &HeaderMap) -> Option<bool> {
     let coding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
     match coding.as_deref() {
         None | Some(b"identity") => Some(false),

@@ -1,11 +1,13 @@
-//! The lines of the git protocol. Source: git's `gitprotocol-common`.
+//! Packets of the git protocol (`pkt-line`). Source: git's `gitprotocol-common`.
 
 use std::io::{self, Read};
 
-/// A line with its length is no longer.
+use crate::package::characters::is_hidden;
+
+/// Longest packet, in bytes, with its prefix.
 const LONGEST: usize = 65_520;
 
-/// How a line begins.
+/// The length of the prefix, which is the packet's length in hexadecimal.
 const PREFIX: usize = 4;
 
 /// One packet.
@@ -19,18 +21,18 @@ pub enum Packet<'a> {
     Line(&'a [u8]),
 }
 
-/// Why there is no packet.
+/// Why a packet cannot be read.
 #[derive(Debug)]
 pub enum Unreadable {
-    /// What was sent is no packet.
+    /// It is not a packet; the text says what is wrong.
     Malformed(String),
-    /// More was sent than may be.
+    /// The source is longer than the limit.
     TooLong,
-    /// It could not be unpacked.
-    Packed,
+    /// The source cannot be read, because it is not valid gzip.
+    Source,
 }
 
-/// Reads packets one by one, and no more bytes than may be read.
+/// Reads packets one by one, and no more bytes than its limit.
 pub struct Packets<R> {
     source: R,
     read: u64,
@@ -43,12 +45,12 @@ impl<R: Read> Packets<R> {
         Self { source, read: 0, limit, line: Vec::new() }
     }
 
-    /// How many bytes the packets have that were read.
+    /// The length of the packets read so far, in bytes.
     pub fn length(&self) -> u64 {
         self.read
     }
 
-    /// The next packet; None at the end.
+    /// Reads the next packet; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Packet<'_>>, Unreadable> {
         let mut prefix = [0; PREFIX];
         let got = self.fill(&mut prefix)?;
@@ -56,7 +58,7 @@ impl<R: Read> Packets<R> {
             return Ok(None);
         }
         if got < PREFIX {
-            return Err(Unreadable::Malformed("it ends within the length of a line".to_owned()));
+            return Err(Unreadable::Malformed("it ends inside a packet length".to_owned()));
         }
         let length = match length(prefix) {
             Some(0) => return Ok(Some(Packet::Flush)),
@@ -64,7 +66,7 @@ impl<R: Read> Packets<R> {
             Some(length @ PREFIX..=LONGEST) => length - PREFIX,
             _ => {
                 let prefix = shown(&prefix);
-                return Err(Unreadable::Malformed(format!("{prefix} is not the length of a line")));
+                return Err(Unreadable::Malformed(format!("{prefix} is not a packet length")));
             }
         };
         let mut line = std::mem::take(&mut self.line);
@@ -72,17 +74,17 @@ impl<R: Read> Packets<R> {
         let got = self.fill(&mut line)?;
         self.line = line;
         if got < length {
-            return Err(Unreadable::Malformed("it ends within a line".to_owned()));
+            return Err(Unreadable::Malformed("it ends inside a packet".to_owned()));
         }
         Ok(Some(Packet::Line(self.line.strip_suffix(b"\n").unwrap_or(&self.line))))
     }
 
-    /// Reads until the buffer is full or the source at its end.
+    /// Reads until the buffer is full or the source ends.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Unreadable> {
         let left = usize::try_from(self.limit - self.read).unwrap_or(usize::MAX);
         let mut filled = 0;
         while filled < buffer.len() {
-            // At the limit one more byte tells whether this is the end.
+            // At the limit, one more byte shows whether the source ends here.
             let is_over = filled >= left;
             let end = if is_over { filled + 1 } else { buffer.len().min(left) };
             match self.source.read(&mut buffer[filled..end]) {
@@ -90,7 +92,7 @@ impl<R: Read> Packets<R> {
                 Ok(_) if is_over => return Err(Unreadable::TooLong),
                 Ok(more) => filled += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Err(Unreadable::Packed),
+                Err(_) => return Err(Unreadable::Source),
             }
         }
         self.read += filled as u64;
@@ -98,28 +100,28 @@ impl<R: Read> Packets<R> {
     }
 }
 
-/// Four hexadecimal digits.
+/// Parses a prefix.
 fn length(prefix: [u8; PREFIX]) -> Option<usize> {
     prefix.iter().try_fold(0, |sum, &byte| Some(sum * 16 + char::from(byte).to_digit(16)? as usize))
 }
 
-/// Writes a line.
+/// Writes a line packet.
 pub fn put(out: &mut Vec<u8>, content: &[u8]) {
     out.extend_from_slice(format!("{:04x}", content.len() + PREFIX).as_bytes());
     out.extend_from_slice(content);
 }
 
-/// Writes a flush.
+/// Writes a flush packet.
 pub fn flush(out: &mut Vec<u8>) {
     out.extend_from_slice(b"0000");
 }
 
-/// What a client sent, for a sentence that goes back to it: in quotes, short, without control characters.
+/// Quotes what a client sent, for a message to it: short, in backquotes, without hidden characters.
 pub fn shown(sent: &[u8]) -> String {
     const SHOWN: usize = 40;
     let text: String = String::from_utf8_lossy(&sent[..sent.len().min(4 * SHOWN)])
         .chars()
-        .map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c })
+        .map(|c| if is_hidden(c) || c == '`' { '\u{fffd}' } else { c })
         .collect();
     if text.chars().count() <= SHOWN && sent.len() <= 4 * SHOWN {
         return format!("`{text}`");
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_packet_is_named() {
+    fn malformed_and_too_long_packets_are_refused() {
         for sent in [b"zzzz" as &[u8], b"0003", b"0002", b"00", b"0009ab", b"fff1", b"-001", b"+00a"] {
             assert!(matches!(all(sent, 100), Err(Unreadable::Malformed(_))), "{}", shown(sent));
         }
@@ -162,8 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_short_and_has_no_control_characters() {
+    fn quoted_text_is_short_and_has_no_hidden_characters() {
         assert_eq!(shown(b"\x1b[31m`\n"), "`\u{fffd}[31m\u{fffd}\u{fffd}`");
+        assert_eq!(shown("a\u{202e}b\u{200b}".as_bytes()), "`a\u{fffd}b\u{fffd}`");
         assert_eq!(shown(&[b'x'; 1000]).chars().count(), 43);
     }
 }

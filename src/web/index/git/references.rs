@@ -1,36 +1,35 @@
-//! What there is to fetch, from the references and without a git process: clients ask for it far more often than for
-//! objects. The answers are git's own, byte for byte.
+//! Lists of references, byte for byte as git writes them but without a git process: clients request these lists far
+//! more often than objects.
 
+use super::capabilities::Capabilities;
 use super::packets::{flush, put};
-use super::protocol::{Capabilities, Version};
-use super::request;
+use super::request::LsRefs;
+use super::version::Version;
 use crate::index::References;
 
-/// Beyond so many prefixes git ignores them all, and so do we.
+/// Git lists all references if a request has more prefixes than this, and so does this module.
 const MAX_PREFIXES: usize = 65_536;
 
-/// What stands before an answer to `info/refs`: version 2 has dropped it.
+/// The start of an answer to `info/refs`, which version 2 does not have.
 pub fn preamble(version: Version) -> &'static [u8] {
     if version == Version::V2 { b"" } else { b"001e# service=git-upload-pack\n0000" }
 }
 
-/// The references as the older versions list them. There is at least one.
-pub fn listed(references: &References, capabilities: &Capabilities, version: Version) -> Vec<u8> {
+/// The answer to `info/refs` in versions 0 and 1, for an index that has at least one reference.
+pub fn advertised(references: &References, capabilities: &Capabilities, version: Version) -> Vec<u8> {
     let mut out = preamble(version).to_vec();
     if version == Version::V1 {
         put(&mut out, b"version 1\n");
     }
-    let mut behind_the_first = match references.head {
-        Some(_) => Some(capabilities.with(references.head_target.as_deref())),
-        None => Some(capabilities.with(None)),
-    };
+    let head_target = references.head.and(references.head_target.as_deref());
+    let mut after_first = Some(capabilities.with_target(head_target));
     let mut line = |id: &str, name: &[u8], peeled: bool| {
         let mut line = format!("{id} ").into_bytes();
         line.extend_from_slice(name);
         if peeled {
             line.extend_from_slice(b"^{}");
         }
-        if let Some(capabilities) = behind_the_first.take() {
+        if let Some(capabilities) = after_first.take() {
             line.push(0);
             line.extend_from_slice(&capabilities);
         }
@@ -51,19 +50,19 @@ pub fn listed(references: &References, capabilities: &Capabilities, version: Ver
 }
 
 /// The answer to `ls-refs`.
-pub fn found(references: &References, wanted: &request::References) -> Vec<u8> {
+pub fn listed(references: &References, request: &LsRefs) -> Vec<u8> {
     let mut out = Vec::new();
-    let prefixes = if wanted.prefixes.len() > MAX_PREFIXES { &[] } else { &wanted.prefixes[..] };
-    let is_wanted = |name: &[u8]| prefixes.is_empty() || prefixes.iter().any(|prefix| name.starts_with(prefix));
-    let target_of = |target: &Option<Vec<u8>>| target.clone().filter(|_| wanted.symrefs);
+    let prefixes = if request.prefixes.len() > MAX_PREFIXES { &[] } else { &request.prefixes[..] };
+    let is_listed = |name: &[u8]| prefixes.is_empty() || prefixes.iter().any(|prefix| name.starts_with(prefix));
+    let target_of = |target: &Option<Vec<u8>>| target.clone().filter(|_| request.symrefs);
     let head_target = target_of(&references.head_target);
     let head = match references.head {
         Some(head) => Some(head.to_string()),
-        None if wanted.unborn && head_target.is_some() => Some("unborn".to_owned()),
+        None if request.unborn && head_target.is_some() => Some("unborn".to_owned()),
         None => None,
     };
     let mut line = |id: &str, name: &[u8], target: Option<Vec<u8>>, peeled: Option<String>| {
-        if !is_wanted(name) {
+        if !is_listed(name) {
             return;
         }
         let mut line = format!("{id} ").into_bytes();
@@ -81,7 +80,7 @@ pub fn found(references: &References, wanted: &request::References) -> Vec<u8> {
         line(&head, b"HEAD", head_target, None);
     }
     for reference in &references.others {
-        let peeled = reference.peeled.filter(|_| wanted.peel).map(|id| id.to_string());
+        let peeled = reference.peeled.filter(|_| request.peel).map(|id| id.to_string());
         line(&reference.id.to_string(), &reference.name, target_of(&reference.target), peeled);
     }
     flush(&mut out);

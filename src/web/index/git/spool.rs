@@ -1,8 +1,10 @@
-//! An answer of git on the disk, written at git's pace and read by each client at its own, so that a slow client keeps no
-//! process. Readers follow the file while it grows, and several may read one answer.
+//! Git's answer in a file on the disk.
 //!
-//! The file has no name: it goes with the last who has it open, whatever becomes of this process. Where the disk has no room,
-//! the rest is handed from git to the readers piece by piece, at the pace of the slowest.
+//! It is written as fast as git produces it and read by each client at its own pace, so that a slow client occupies no
+//! process. Readers follow the file while it grows, and several can read one answer.
+//!
+//! The file has no name: the kernel removes it when the last descriptor is closed, even if this process is killed. When
+//! the disk budget is used up, the rest goes from git to the readers piece by piece, at the pace of the slowest.
 
 use std::fs::File;
 use std::io;
@@ -15,10 +17,10 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::limits::Room;
-use crate::web::index::blocking;
+use super::disk_budget::DiskBudget;
+use crate::web::index::blocking::blocking;
 
-/// What is read at once, in bytes. So much is in memory for each client.
+/// The size of a read, in bytes. Each client needs this much memory.
 const PIECE: u64 = 32 * 1024;
 
 /// How an answer ended.
@@ -26,20 +28,20 @@ const PIECE: u64 = 32 * 1024;
 pub enum End {
     /// It is complete.
     Whole,
-    /// git refuses the request, and says why.
+    /// Git refuses the request for this reason.
     Refused(String),
-    /// git reached a limit of memory or time.
+    /// Git reached a limit of memory or time.
     TooExpensive,
-    /// git failed; the log tells why.
+    /// Git failed; the log has the reason.
     Failed,
 }
 
-/// How far an answer is.
+/// How much of an answer has been written.
 #[derive(Debug, Default)]
 struct State {
-    /// So many bytes are in the file.
+    /// Bytes in the file.
     filed: u64,
-    /// The piece that is handed on without the file, and where it begins.
+    /// The piece that bypasses the file, with its position.
     tail: Option<(u64, Bytes)>,
     end: Option<End>,
 }
@@ -50,38 +52,41 @@ impl State {
     }
 }
 
-/// An answer.
+/// An answer that is being written or is complete.
 #[derive(Debug)]
 pub struct Spool {
-    /// None: there can't be one.
+    /// `None` if it cannot be created.
     file: Option<File>,
-    room: Arc<Room>,
+    disk: Arc<DiskBudget>,
     state: watch::Sender<State>,
     readers: Mutex<Vec<Weak<AtomicU64>>>,
-    /// A reader went on, or away.
+    /// Notified when a reader has read a piece or is dropped.
     moved: Notify,
     overflowed: AtomicBool,
 }
 
 impl Spool {
-    /// An empty answer, with a file in this directory if there can be one, and its first reader.
-    pub fn new(directory: &Path, room: Arc<Room>) -> (Arc<Self>, Reader) {
+    /// An empty answer, with a file in this directory if possible, and its first reader.
+    pub fn new(directory: &Path, disk: Arc<DiskBudget>) -> (Arc<Self>, Reader) {
         let made = tempfile::tempfile_in(directory);
         if let Err(error) = &made {
-            tracing::debug!(error = error as &dyn std::error::Error, "an answer of git does not go to disk");
+            tracing::debug!(
+                error = error as &dyn std::error::Error,
+                "git's answer bypasses the disk because its file cannot be written"
+            );
         }
         let file = made.ok();
         let overflowed = AtomicBool::new(file.is_none());
         let (state, receiver) = watch::channel(State::default());
         let readers = Mutex::default();
-        let spool = Arc::new(Self { file, room, state, readers, moved: Notify::new(), overflowed });
+        let spool = Arc::new(Self { file, disk, state, readers, moved: Notify::new(), overflowed });
         let reader = spool.reader(receiver);
         (spool, reader)
     }
 
-    /// One more reader, from the beginning; None: the beginning is not kept.
+    /// Another reader from the start; `None` if the start is not in the file.
     pub fn attach(self: &Arc<Self>) -> Option<Reader> {
-        // In this order: what overflows between the two is seen by the reader that is registered already.
+        // The reader is registered first, so that a piece that overflows between the two steps waits for it.
         let reader = self.reader(self.state.subscribe());
         (!self.overflowed.load(Ordering::SeqCst)).then_some(reader)
     }
@@ -93,24 +98,24 @@ impl Spool {
     }
 
     fn open_file(&self) -> io::Result<&File> {
-        self.file.as_ref().ok_or_else(|| io::Error::other("there is no file"))
+        self.file.as_ref().ok_or_else(|| io::Error::other("the answer has no file"))
     }
 
     pub fn has_readers(&self) -> bool {
         self.state.receiver_count() > 0
     }
 
-    /// Waits until nobody reads it.
+    /// Waits until it has no readers.
     pub async fn abandoned(&self) {
         self.state.closed().await;
     }
 
-    /// The whole is there.
+    /// Whether all of it is written.
     pub fn is_complete(&self) -> bool {
         self.state.borrow().end == Some(End::Whole)
     }
 
-    /// It has more than the file.
+    /// Whether a part of it bypassed the file.
     pub fn has_overflowed(&self) -> bool {
         self.overflowed.load(Ordering::SeqCst)
     }
@@ -129,8 +134,8 @@ impl Spool {
         });
     }
 
-    /// Whether every reader has all that is there.
-    fn all_have(&self, length: u64) -> bool {
+    /// Whether every reader has read up to this position.
+    fn all_have_read(&self, length: u64) -> bool {
         let mut readers = self.readers.lock();
         readers.retain(|reader| reader.strong_count() > 0);
         readers.iter().filter_map(Weak::upgrade).all(|position| position.load(Ordering::SeqCst) >= length)
@@ -139,16 +144,16 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        self.room.give_back(self.state.borrow().filed);
+        self.disk.release(self.state.borrow().filed);
     }
 }
 
-/// The right to write an answer; dropped before its end, the answer has failed.
+/// The writer of an answer. If it is dropped before it finishes, the answer has failed.
 #[derive(Debug)]
-pub struct Writing(pub Arc<Spool>);
+pub struct Writer(pub Arc<Spool>);
 
-impl Writing {
-    /// Adds a piece. Where the disk has no room for it, waits until all readers have taken what was before.
+impl Writer {
+    /// Adds a piece. If it does not fit into the disk budget, waits until all readers have read what precedes it.
     pub async fn append(&self, piece: Bytes) {
         let spool = &self.0;
         if !spool.has_overflowed() {
@@ -159,7 +164,7 @@ impl Writing {
         }
         loop {
             let length = spool.length();
-            if spool.all_have(length) {
+            if spool.all_have_read(length) {
                 spool.state.send_modify(|state| state.tail = Some((length, piece)));
                 return;
             }
@@ -167,11 +172,11 @@ impl Writing {
         }
     }
 
-    /// Adds a piece to the file; false: there is no room.
+    /// Adds a piece to the file, or is false if that is not possible.
     async fn file(&self, piece: Bytes) -> bool {
         let spool = Arc::clone(&self.0);
         let length = piece.len() as u64;
-        if !spool.room.take(length) {
+        if !spool.disk.take(length) {
             return false;
         }
         let start = spool.state.borrow().filed;
@@ -182,12 +187,15 @@ impl Writing {
                 true
             }
             Some(Err(error)) => {
-                self.0.room.give_back(length);
-                tracing::debug!(error = &error as &dyn std::error::Error, "an answer of git does not go to disk");
+                self.0.disk.release(length);
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "git's answer bypasses the disk because its file cannot be written"
+                );
                 false
             }
             None => {
-                self.0.room.give_back(length);
+                self.0.disk.release(length);
                 false
             }
         }
@@ -199,31 +207,31 @@ impl Writing {
     }
 }
 
-impl Drop for Writing {
+impl Drop for Writer {
     fn drop(&mut self) {
         self.0.end_with(End::Failed);
     }
 }
 
-/// A client's way through an answer.
+/// Reads an answer for one client.
 #[derive(Debug)]
 pub struct Reader {
     spool: Arc<Spool>,
     receiver: watch::Receiver<State>,
-    /// How far it is.
+    /// Bytes read so far.
     position: Arc<AtomicU64>,
 }
 
 /// Where the next piece is.
 enum Next {
     InFile(u64),
-    Here(Bytes),
+    InMemory(Bytes),
     End(End),
-    Later,
+    NotYet,
 }
 
 impl Reader {
-    /// The next piece, or how the answer ended.
+    /// Waits for the next piece; the error is how the answer ended.
     pub async fn next(&mut self) -> Result<Bytes, End> {
         let position = self.position.load(Ordering::SeqCst);
         loop {
@@ -231,18 +239,18 @@ impl Reader {
                 let state = self.receiver.borrow_and_update();
                 match (&state.tail, &state.end) {
                     _ if position < state.filed => Next::InFile(PIECE.min(state.filed - position)),
-                    (Some((start, piece)), _) if position == *start => Next::Here(piece.clone()),
+                    (Some((start, piece)), _) if position == *start => Next::InMemory(piece.clone()),
                     (_, Some(end)) => Next::End(end.clone()),
-                    (_, None) => Next::Later,
+                    (_, None) => Next::NotYet,
                 }
             };
             let piece = match next {
                 Next::InFile(length) => self.read(position, length).await?,
-                Next::Here(piece) => piece,
+                Next::InMemory(piece) => piece,
                 Next::End(end) => return Err(end),
-                Next::Later => {
-                    // The sender is in the spool, which is here.
-                    let _always_there = self.receiver.changed().await;
+                Next::NotYet => {
+                    // The sender is in the spool, which this reader holds.
+                    let _never_closed = self.receiver.changed().await;
                     continue;
                 }
             };
@@ -261,19 +269,19 @@ impl Reader {
         match read.await {
             Some(Ok(piece)) => Ok(piece),
             Some(Err(error)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "an answer of git can't be read from disk");
+                tracing::error!(error = &error as &dyn std::error::Error, "git's answer cannot be read from the disk");
                 Err(End::Failed)
             }
             None => Err(End::Failed),
         }
     }
 
-    /// How far it is, for whoever watches it.
+    /// The number of bytes read so far, which grows with each piece.
     pub fn position(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.position)
     }
 
-    /// The answer, for whoever watches how much there is.
+    /// The answer that is read.
     pub fn spool(&self) -> Weak<Spool> {
         Arc::downgrade(&self.spool)
     }
@@ -281,7 +289,8 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // First what is looked at, then the word to look. The reader does not count any more, whoever else has its position.
+        // The position first, then the notification. A dropped reader must not delay the writer, even if another task
+        // still holds its position.
         self.position.store(u64::MAX, Ordering::SeqCst);
         self.spool.moved.notify_one();
     }

@@ -66,7 +66,7 @@ fn a_long_negotiation_with_compressed_requests_finds_what_is_missing() {
     succeeded(server.git(&["clone", "-q", &server.git_url(), "clone"]));
     let clone = server.directory.path().join("clone");
     let own = ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty", "-m", "own"];
-    // Commits the server doesn't know make the client send many more ids, compressed.
+    // Commits that the server does not have make the client send many more ids, compressed.
     for _ in 0..80 {
         succeeded(git(&clone, &own));
     }
@@ -126,7 +126,7 @@ fn clones_are_whole_while_commits_are_written_and_repacked() {
 }
 
 #[test]
-fn pushes_are_refused_with_a_word_what_to_do() {
+fn a_push_is_refused_with_the_remedy() {
     let server = Server::start();
     server.commit(&[("1/a", "one")]);
     succeeded(server.git(&["clone", "-q", &server.git_url(), "clone"]));
@@ -134,13 +134,13 @@ fn pushes_are_refused_with_a_word_what_to_do() {
     let push = git(&clone, &["push", "origin", "HEAD:refs/heads/other"]);
     assert!(!push.status.success());
     let stderr = String::from_utf8(push.stderr).unwrap();
-    assert!(stderr.contains("The index is read-only; use cargo publish."), "{stderr}");
+    assert!(stderr.contains("the index is read-only: use cargo publish"), "{stderr}");
     assert_eq!(server.send("POST", "/git/index/git-receive-pack", &[], b"").status, 403);
 }
 
 // protocol: 9
 #[test]
-fn other_clients_are_told_what_this_is() {
+fn other_clients_get_the_right_url() {
     let server = Server::start();
     server.commit(&[("1/a", "one")]);
     for (path, status, text) in [
@@ -167,7 +167,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn fetch_requests_that_make_no_sense_are_refused() {
+fn invalid_fetch_requests_are_refused() {
     let server = Server::start();
     server.commit(&[("1/a", "one")]);
     let kind = ("Content-Type", "application/x-git-upload-pack-request");
@@ -177,17 +177,17 @@ fn fetch_requests_that_make_no_sense_are_refused() {
     assert_eq!(post(&[kind, ("Content-Encoding", "br")], b"0000"), 415);
     assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], b"0000"), 400);
     let bomb = gzip(&vec![b'0'; 17 * 1024 * 1024]);
-    assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &bomb), 400, "it goes on behind its end");
+    assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &bomb), 400, "more packets follow the flush packet");
     let want = format!("0032want {}\n0000", "1".repeat(40));
     let long = [want, "0032have 1111111111111111111111111111111111111111\n".repeat(42_000)].concat();
     assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &gzip(long.as_bytes())), 413);
     assert_eq!(post(&[kind], long.as_bytes()), 413);
     assert_eq!(post(&[kind], b"zzzz"), 400);
-    assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &gzip(b"0000")), 200, "nothing is wanted");
+    assert_eq!(post(&[kind, ("Content-Encoding", "gzip")], &gzip(b"0000")), 200, "a probe");
 }
 
 #[test]
-fn a_protocol_header_with_odd_characters_is_not_passed_on() {
+fn a_protocol_header_with_unusual_characters_is_ignored() {
     let server = Server::start();
     server.commit(&[("1/a", "one")]);
     let path = "/git/index/info/refs?service=git-upload-pack";
@@ -198,7 +198,7 @@ fn a_protocol_header_with_odd_characters_is_not_passed_on() {
 }
 
 #[test]
-fn a_fetch_that_finds_no_free_process_is_told_to_come_again() {
+fn a_fetch_without_a_free_process_is_503_with_retry_after() {
     let limits = Limits { processes: 0, wait: Duration::from_millis(1), ..Limits::default() };
     let server = Server::start_with(|index| GitService::with_limits(index, limits));
     let head = server.commit(&[("1/a", "one")]).head.commit.unwrap();
@@ -206,27 +206,27 @@ fn a_fetch_that_finds_no_free_process_is_told_to_come_again() {
     let want = format!("0032want {head}\n00000009done\n");
     let answer = server.send("POST", "/git/index/git-upload-pack", &headers, want.as_bytes());
     assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
-    insta::assert_snapshot!(answer.text(), @"Too many fetches at once; try again in a few seconds.");
+    insta::assert_snapshot!(answer.text(), @"too many fetches in progress: try again in a few seconds");
 }
 
 #[test]
-fn a_finished_fetch_gives_its_process_back() {
+fn a_finished_fetch_releases_its_process_permit() {
     let server =
         Server::start_with(|index| GitService::with_limits(index, Limits { processes: 1, ..Limits::default() }));
     server.commit(&[("1/a", "one")]);
     for n in 0..3 {
-        // Another depth each time, so that nothing is kept for the next one.
+        // Each clone has another depth, so that none uses a cached answer.
         let depth = format!("--depth={}", n + 1);
         succeeded(server.git(&["clone", "-q", &depth, &server.git_url(), &format!("clone-{n}")]));
     }
 }
 
 #[test]
-fn a_repository_git_can_not_read_is_500() {
+fn a_repository_that_git_cannot_read_is_500() {
     let server = Server::start();
     server.commit(&[("1/a", "one")]);
     std::fs::remove_file(server.index.path().join("HEAD")).unwrap();
     let answer = server.get("/git/index/info/refs?service=git-upload-pack", &[]);
     assert_eq!(answer.status, 500);
-    insta::assert_snapshot!(answer.text(), @"git failed on the server; its log tells why.");
+    insta::assert_snapshot!(answer.text(), @"git failed on the server: see the server log");
 }

@@ -1,4 +1,4 @@
-//! References come from memory, and are what git itself would say.
+//! Lists of references come from memory and equal git's own.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use crate::index::PackSizes;
 
 const REFS: &str = "/git/index/info/refs?service=git-upload-pack";
 
-/// What git itself answers, with the settings that it is served with.
+/// Git's own answer, with the settings of the server.
 fn git_says(server: &Server, protocol: Option<&str>, request: Option<&[u8]>) -> Vec<u8> {
     let mut command = server.index.upload_pack(PackSizes::default(), protocol, request.is_none());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

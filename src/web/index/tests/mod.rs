@@ -1,4 +1,4 @@
-//! The index through a real listener: raw HTTP for the sparse protocol, the real git for the other one.
+//! Tests of the index through a real listener, with raw HTTP for the sparse protocol and git for the git protocol.
 
 mod fetching;
 mod listing;
@@ -10,8 +10,8 @@ use std::process::Output;
 use std::time::Duration;
 
 use super::*;
-use crate::index::{Change, Committed, GitProgram, Index};
-use crate::web::ClientAddress;
+use crate::index::{Change, Committed, GitProgram, Index, View};
+use crate::web::client_address::ClientAddress;
 
 /// A listening server and its index; both end with it.
 struct Server {
@@ -30,7 +30,7 @@ impl Server {
         Server::start_as(ClientAddress::default(), GitProgram::default(), git)
     }
 
-    /// A server that takes each client for this one, and runs this git.
+    /// A server that sees each request as one of this client, and runs this git.
     fn start_as(client: ClientAddress, program: GitProgram, git: impl FnOnce(&Index) -> GitService) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let index = Index::open_or_init_with(&directory.path().join("index"), program).unwrap();
@@ -86,7 +86,7 @@ impl Server {
         format!("{}/git/index", self.url)
     }
 
-    /// Runs git beside the index, where clones go.
+    /// Runs git in the directory for clones.
     fn git(&self, arguments: &[&str]) -> Output {
         git(self.directory.path(), arguments)
     }

@@ -1,4 +1,4 @@
-//! Which fetches start git, and what becomes of those whose clients are slow.
+//! Which fetches start git, and how slow clients are handled.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::*;
 
-/// A git that notes each start of `upload-pack` in a file.
+/// A git that writes each start of `upload-pack` to a file.
 struct CountedGit {
     directory: tempfile::TempDir,
 }
@@ -34,11 +34,11 @@ impl CountedGit {
         GitProgram { executable: self.directory.path().join("git"), ..GitProgram::default() }
     }
 
-    /// Starts for objects, and starts to learn what git can do.
+    /// Starts for objects, and starts for the capabilities.
     fn starts(&self) -> (usize, usize) {
         let notes = std::fs::read_to_string(self.notes()).unwrap_or_default();
-        let to_learn = notes.lines().filter(|line| line.contains("--advertise-refs")).count();
-        (notes.lines().count() - to_learn, to_learn)
+        let for_capabilities = notes.lines().filter(|line| line.contains("--advertise-refs")).count();
+        (notes.lines().count() - for_capabilities, for_capabilities)
     }
 
     fn server(&self, limits: Limits) -> Server {
@@ -51,7 +51,7 @@ impl CountedGit {
 }
 
 impl Server {
-    /// A file that can't be compressed, of so many bytes.
+    /// Commits an incompressible file of this length.
     fn commit_noise(&self, length: usize) -> String {
         let mut noise = vec![0; length];
         rand::fill(&mut noise[..]);
@@ -61,7 +61,7 @@ impl Server {
         committed.head.commit.unwrap().to_string()
     }
 
-    /// Sends a request for all objects of a commit, of this depth, and reads the head of the answer.
+    /// Sends a request for the objects of a commit with this depth, and reads the status of the answer.
     fn begin_to_clone(&self, commit: &str, depth: usize) -> TcpStream {
         let depth = format!("deepen {depth}\n");
         let body = format!("0032want {commit}\n{:04x}{depth}00000009done\n", depth.len() + 4);
@@ -79,7 +79,7 @@ impl Server {
     }
 }
 
-/// The rest of an answer, without the marks between its pieces.
+/// The rest of an answer, decoded from its chunks.
 fn rest(mut stream: TcpStream) -> Vec<u8> {
     let mut sent = Vec::new();
     stream.read_to_end(&mut sent).unwrap();
@@ -110,7 +110,7 @@ fn references_start_no_process() {
             succeeded(server.git(&["-c", &protocol, "ls-remote", &server.git_url()]));
         }
     }
-    assert_eq!(git.starts(), (0, 2), "one for each form in which git says what it can do");
+    assert_eq!(git.starts(), (0, 2), "one for each form of the capabilities");
 }
 
 #[test]
@@ -152,9 +152,9 @@ fn clones_at_once_are_one_process() {
 }
 
 #[test]
-fn an_answer_is_forgotten_when_the_branch_has_moved_on() {
+fn an_answer_leaves_the_cache_after_the_branch_has_moved() {
     let git = CountedGit::new();
-    let server = git.server(Limits { kept_behind: Duration::ZERO, ..Limits::default() });
+    let server = git.server(Limits { cached_outdated: Duration::ZERO, ..Limits::default() });
     let commit = server.commit(&[("1/a", "one")]).head.commit.unwrap().to_string();
     let read = || rest(server.begin_to_clone(&commit, 1));
     assert_eq!(read(), read());
@@ -165,7 +165,7 @@ fn an_answer_is_forgotten_when_the_branch_has_moved_on() {
 }
 
 #[test]
-fn clients_that_read_nothing_keep_no_process() {
+fn clients_that_read_nothing_occupy_no_process() {
     let git = CountedGit::new();
     let server = git.server(Limits { processes: 1, ..Limits::default() });
     let commit = server.commit_noise(LARGE);
@@ -175,22 +175,22 @@ fn clients_that_read_nothing_keep_no_process() {
 }
 
 #[test]
-fn a_client_that_takes_too_little_is_cut_off() {
+fn a_client_that_reads_too_slowly_is_cut_off() {
     let git = CountedGit::new();
     let window = Duration::from_millis(50);
     let server = git.server(Limits { answers: 1, window, ..Limits::default() });
     let commit = server.commit_noise(LARGE);
     let mut silent = server.begin_to_clone(&commit, 1);
-    // It waits for the only place.
+    // It waits for the only permit.
     succeeded(server.git(&["clone", "-q", "--bare", &server.git_url(), "clone"]));
     let mut answer = Vec::new();
     let ended = silent.read_to_end(&mut answer);
-    assert!(ended.is_err() || !answer.ends_with(b"0\r\n\r\n"), "a part is not taken for the whole");
+    assert!(ended.is_err() || !answer.ends_with(b"0\r\n\r\n"), "a client cannot take a part for the whole");
     assert!(answer.len() < LARGE);
 }
 
 #[test]
-fn a_client_may_not_have_all_places() {
+fn a_client_has_a_limit_of_its_own() {
     let git = CountedGit::new();
     let client = ClientAddress::from(std::net::IpAddr::from([192, 0, 2, 1]));
     let limits = Limits { answers_by_address: 1, wait: Duration::from_millis(1), ..Limits::default() };
@@ -202,14 +202,14 @@ fn a_client_may_not_have_all_places() {
     let fetch = || server.send("POST", "/git/index/git-upload-pack", &headers, body.as_bytes());
     let answer = fetch();
     assert_eq!((answer.status, answer.header("retry-after")), (429, "5"));
-    insta::assert_snapshot!(answer.text(), @"Too many fetches at once from your address; try again in a few seconds.");
+    insta::assert_snapshot!(answer.text(), @"too many fetches in progress from your address: try again in a few seconds");
     drop(silent);
     while fetch().status == 429 {}
     assert_eq!(fetch().status, 200);
 }
 
 #[test]
-fn without_room_on_the_disk_clients_are_served_at_their_own_pace() {
+fn without_disk_space_clients_are_served_at_their_own_pace() {
     let git = CountedGit::new();
     for spooled in [0, 3 << 20] {
         let limits = Limits { spooled, spooled_indexes: 0, ..Limits::default() };
@@ -224,19 +224,19 @@ fn without_room_on_the_disk_clients_are_served_at_their_own_pace() {
 }
 
 #[test]
-fn a_client_that_hangs_up_ends_its_process() {
+fn a_process_ends_when_its_client_disconnects() {
     let git = CountedGit::new();
     let server = git.server(Limits { processes: 1, spooled: 0, spooled_indexes: 0, ..Limits::default() });
     let commit = server.commit_noise(LARGE);
-    // Without room on the disk git works for as long as the client reads.
+    // Without disk space git works for as long as the client reads.
     let silent = server.begin_to_clone(&commit, 1);
     drop(silent);
     succeeded(server.git(&["clone", "-q", "--bare", &server.git_url(), "clone"]));
 }
 
-/// git reads these requests otherwise than a clone, and later clones got their answers.
+/// Git reads these requests differently from a clone, and later clones got their answers.
 #[test]
-fn a_request_that_git_reads_otherwise_is_not_answered_to_ordinary_clones() {
+fn usual_clones_do_not_get_the_answer_to_an_unusual_request() {
     let server = Server::start();
     let commit = server.commit(&[("1/a", "one")]).head.commit.unwrap().to_string();
     let line = |content: &str| format!("{:04x}{content}", content.len() + 4);
@@ -246,18 +246,18 @@ fn a_request_that_git_reads_otherwise_is_not_answered_to_ordinary_clones() {
     let libgit2 = "multi_ack_detailed side-band-64k include-tag thin-pack ofs-delta ";
     for capabilities in [git, libgit2] {
         let want = |rest: &str| line(&format!("want {commit}{rest}\n"));
-        let ordinary = want(&format!(" {capabilities}"));
+        let usual = want(&format!(" {capabilities}"));
         for body in [
             format!("{}00000009done\n", want(&format!("\0{capabilities}"))),
             format!("{}00000009done\n", want(&format!(" {}", capabilities.replace(' ', "\x0c")))),
-            format!("{ordinary}000000000009done\n"),
-            format!("{ordinary}0009done\n0000"),
+            format!("{usual}000000000009done\n"),
+            format!("{usual}0009done\n0000"),
         ] {
             server.send("POST", "/git/index/git-upload-pack", &[kind], body.as_bytes());
         }
-        let clone = format!("{ordinary}00000009done\n");
+        let clone = format!("{usual}00000009done\n");
         let answer = server.send("POST", "/git/index/git-upload-pack", &[kind], clone.as_bytes());
-        let has = |wanted: &[u8]| answer.body.windows(wanted.len()).any(|window| window == wanted);
+        let has = |part: &[u8]| answer.body.windows(part.len()).any(|window| window == part);
         assert!(answer.body.starts_with(b"0008NAK\n") && has(b"\x01PACK"), "{:?}", answer.body);
     }
     let head = format!("{}{}0001", line("command=fetch"), line("object-format=sha1"));
@@ -274,20 +274,20 @@ fn a_request_that_git_reads_otherwise_is_not_answered_to_ordinary_clones() {
 }
 
 #[test]
-fn answers_that_slow_clients_read_make_way_for_others() {
+fn answers_that_slow_clients_read_do_not_fill_the_cache() {
     let git = CountedGit::new();
     let server = git.server(Limits::default());
     let commit = server.commit_noise(LARGE);
-    let kept = Limits::default().kept;
-    let _silent: Vec<TcpStream> = (1..=kept).map(|depth| server.begin_to_clone(&commit, depth)).collect();
+    let cached = Limits::default().cached;
+    let _silent: Vec<TcpStream> = (1..=cached).map(|depth| server.begin_to_clone(&commit, depth)).collect();
     for _ in 0..3 {
-        rest(server.begin_to_clone(&commit, kept + 1));
+        rest(server.begin_to_clone(&commit, cached + 1));
     }
-    assert_eq!(git.starts().0, kept + 1);
+    assert_eq!(git.starts().0, cached + 1);
 }
 
 #[test]
-fn one_address_has_few_of_the_answers_that_are_kept() {
+fn one_address_has_few_of_the_cached_answers() {
     let git = CountedGit::new();
     let client = ClientAddress::from(std::net::IpAddr::from([192, 0, 2, 1]));
     let server = git.server_for(client, Limits::default());
@@ -302,7 +302,7 @@ fn one_address_has_few_of_the_answers_that_are_kept() {
 }
 
 #[test]
-fn a_shallow_clone_since_a_time_after_the_last_commit_says_why_it_fails() {
+fn a_shallow_clone_since_a_time_after_the_last_commit_fails_with_the_reason() {
     let server = Server::start();
     server.commit(&[("1/a", "one")]);
     for version in ["0", "2"] {
@@ -310,13 +310,13 @@ fn a_shallow_clone_since_a_time_after_the_last_commit_says_why_it_fails() {
         let since = "--shallow-since=2099-01-01";
         let failed =
             server.git(&["-c", &protocol, "clone", "-q", since, &server.git_url(), &format!("clone-{version}")]);
-        let said = String::from_utf8_lossy(&failed.stderr).into_owned();
-        assert!(!failed.status.success() && said.contains("no commits selected"), "{said}");
+        let stderr = String::from_utf8_lossy(&failed.stderr).into_owned();
+        assert!(!failed.status.success() && stderr.contains("no commits selected"), "{stderr}");
     }
 }
 
 #[test]
-fn nobody_waits_for_the_turn_of_another_address() {
+fn no_client_waits_for_the_permit_of_another_address() {
     let limits = Limits { processes: 2, processes_by_address: 1, spooled: 0, spooled_indexes: 0, ..Limits::default() };
     let server = Server::start();
     let commit = server.commit_noise(LARGE);
@@ -326,10 +326,10 @@ fn nobody_waits_for_the_turn_of_another_address() {
     let fetch = |address: u8, more: &str| {
         let address = ClientAddress::from(std::net::IpAddr::from([192, 0, 2, address]));
         let body = axum::body::Body::from(format!("0032want {commit}\n{more}00000009done\n"));
-        service.fetch(&headers, address, body)
+        service.upload_pack(&headers, address, body)
     };
     server._runtime.block_on(async {
-        // Without room on the disk this one keeps its process for as long as its body is not read.
+        // Without disk space this fetch occupies its process until its body is read.
         let slow = fetch(1, "000ddeepen 5\n").await;
         let mut waits = Box::pin(fetch(1, ""));
         assert!(tokio::time::timeout(Duration::from_millis(500), &mut waits).await.is_err());

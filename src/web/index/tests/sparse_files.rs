@@ -64,7 +64,7 @@ fn a_request_without_a_matching_tag_is_never_answered_304() {
 
 // protocol: 20
 #[test]
-fn a_file_is_compressed_for_those_who_accept_it() {
+fn a_file_is_compressed_for_clients_that_accept_it() {
     let server = Server::start();
     server.commit(&[("ab/cd/abcd", &long()), ("1/a", "short")]);
     for _first_made_then_cached in 0..2 {
@@ -83,7 +83,7 @@ fn a_file_is_compressed_for_those_who_accept_it() {
 
 // protocol: 20
 #[test]
-fn each_form_of_a_file_has_its_tag_and_a_304_has_the_tag_of_the_form_that_it_stands_for() {
+fn each_encoding_of_a_file_has_its_own_tag_which_a_304_has_too() {
     let server = Server::start();
     server.commit(&[("ab/cd/abcd", &long()), ("1/a", "short")]);
     for path in ["ab/cd/abcd", "1/a"] {
@@ -135,7 +135,7 @@ fn head_has_the_headers_and_no_body() {
 
 // protocol: 13, 14
 #[test]
-fn an_absent_file_is_404_and_seen_as_soon_as_it_is_there() {
+fn an_absent_file_is_404_until_it_is_committed() {
     let server = Server::start();
     for path in ["/index/config.json", "/index/ab/cd/abcd", "/index/1/a"] {
         let answer = server.get(path, &[]);
@@ -143,22 +143,22 @@ fn an_absent_file_is_404_and_seen_as_soon_as_it_is_there() {
         assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
         assert_eq!(answer.header("etag"), "");
     }
-    insta::assert_snapshot!(server.get("/index/ab/cd/abcd", &[]).text(), @"No such file in the index: ab/cd/abcd");
+    insta::assert_snapshot!(server.get("/index/ab/cd/abcd", &[]).text(), @"no such file in the index: ab/cd/abcd");
     server.commit(&[("ab/cd/abcd", "x")]);
     assert_eq!(server.get("/index/ab/cd/abcd", &[]).status, 200);
 }
 
 #[test]
-fn upper_case_is_404_and_says_where_to_look() {
+fn upper_case_is_404_with_the_right_url() {
     let server = Server::start();
     server.commit(&[("ab/cd/abcd", "x")]);
     let answer = server.get("/index/Ab/cd/Abcd", &[]);
     assert_eq!((answer.status, answer.header("cache-control")), (404, "no-store"));
-    insta::assert_snapshot!(answer.text(), @"No such file in the index: paths are in lower case, ask for http://registry.test/index/ab/cd/abcd");
+    insta::assert_snapshot!(answer.text(), @"no such file in the index: paths are in lower case, use http://registry.test/index/ab/cd/abcd");
 }
 
 #[test]
-fn odd_paths_are_404() {
+fn invalid_paths_are_404() {
     let server = Server::start();
     server.commit(&[("config.json", "{}"), ("ab/cd/abcd", "x")]);
     let longest = format!("/index/{}", "a/".repeat(4000));
@@ -181,7 +181,7 @@ fn odd_paths_are_404() {
         assert_eq!((answer.status, answer.header("cache-control")), (404, "no-store"), "{path}: {}", answer.text());
     }
     assert_eq!(server.get("/index/%61b/cd/abcd", &[]).status, 200, "an encoded letter is the letter");
-    assert_eq!(server.get("/index/", &[]).status, 200, "a person is told what this is");
+    assert_eq!(server.get("/index/", &[]).status, 200, "an introduction for people");
 }
 
 // protocol: 24
@@ -192,5 +192,5 @@ fn a_damaged_index_is_503_and_not_404() {
     std::fs::remove_dir_all(server.index.path().join("objects/pack")).unwrap();
     let answer = server.get("/index/1/a", &[]);
     assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
-    insta::assert_snapshot!(answer.text(), @"The index can't be read at the moment; the server's log tells why.");
+    insta::assert_snapshot!(answer.text(), @"the index cannot be read: see the server log");
 }
