@@ -1,26 +1,25 @@
-//! A report for people, grouped by what differs, and for programs.
+//! The output of a report: text for people, grouped by kind of difference, and JSON for programs.
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
 use super::difference::{Difference, Kind};
-use super::standing::Report;
+use super::report::Report;
 use crate::package::characters::plain;
 
-/// Differences of one kind that are listed for people; all of them are in the JSON.
+/// Differences of one kind that the text lists. The JSON lists more.
 const LISTED: usize = 50;
 
 impl Report {
-    /// For people.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         for kind in Kind::ALL {
-            self.tell_kind(&mut text, kind);
+            self.write_kind(&mut text, kind);
         }
-        for crates in &self.in_flight {
-            let name = plain(&crates.crate_name);
-            text.push_str(&format!("in flight: {name} (a job is owed; see `supercargo jobs list`)\n"));
+        for one in &self.in_flight {
+            let name = plain(&one.crate_name);
+            text.push_str(&format!("in flight: {name} (a job is pending: see `supercargo jobs list`)\n"));
         }
         if !self.in_flight.is_empty() {
             text.push('\n');
@@ -29,13 +28,13 @@ impl Report {
         text
     }
 
-    fn tell_kind(&self, text: &mut String, kind: Kind) {
+    fn write_kind(&self, text: &mut String, kind: Kind) {
         let Some(&count) = self.by_kind.get(&kind) else { return };
         let of_kind = || self.differences.iter().filter(|one| one.kind == kind);
         text.push_str(&format!("{}: {} ({count})\n", kind.as_str(), kind.meaning()));
         for difference in of_kind().take(LISTED) {
-            // Writing to a string can't fail.
-            let _ = writeln!(text, "    {}", plain(&tell(difference)));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "    {}", plain(&line(difference)));
         }
         let more = usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(LISTED);
         if more > 0 {
@@ -47,10 +46,10 @@ impl Report {
         text.push('\n');
     }
 
-    /// One line.
+    /// The last line.
     fn summary(&self) -> String {
         let counts = &self.counts;
-        let looked = format!(
+        let checked = format!(
             "{} crates with {} versions, {} index files and {} crate files{}",
             counts.crates,
             counts.versions,
@@ -59,16 +58,15 @@ impl Report {
             if self.mode == "light" { "" } else { ", each read" }
         );
         let verdict = match (self.left, self.repaired) {
-            (0, 0) => "no difference".to_owned(),
-            (0, repaired) => format!("{repaired} differences, all of them repaired"),
+            (0, 0) => "no differences".to_owned(),
+            (0, repaired) => format!("{repaired} differences, all repaired"),
             (left, 0) => format!("{left} differences"),
             (left, repaired) => format!("{left} differences left, {repaired} repaired"),
         };
-        let how = if self.complete { "" } else { " so far; `supercargo verify --resume` goes on from here" };
-        format!("{looked}: {verdict}{how}\n")
+        let how = if self.complete { "" } else { " so far: `supercargo verify --resume` continues from here" };
+        format!("{checked}: {verdict}{how}\n")
     }
 
-    /// For programs: one document.
     pub fn to_json(&self) -> Value {
         let mut document = json!(self);
         let seconds = (self.finished_at - self.started_at).as_seconds_f64();
@@ -77,16 +75,17 @@ impl Report {
         document["by_kind"] = Value::Object(by_kind);
         document["agreement"] = json!(self.agrees());
         document["seconds"] = json!(seconds);
-        for (told, difference) in document["differences"].as_array_mut().into_iter().flatten().zip(&self.differences) {
+        for (entry, difference) in document["differences"].as_array_mut().into_iter().flatten().zip(&self.differences) {
             if difference.remains() {
-                told["remedy"] = json!(difference.kind.remedy());
+                entry["remedy"] = json!(difference.kind.remedy());
             }
         }
         document
     }
 }
 
-fn tell(difference: &Difference) -> String {
+/// A difference on one line.
+fn line(difference: &Difference) -> String {
     let mut subject = match (&difference.crate_name, &difference.version) {
         (Some(name), Some(num)) => format!("{name} {num}"),
         (Some(name), None) => name.clone(),

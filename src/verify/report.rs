@@ -1,4 +1,4 @@
-//! What a run has found so far, and where it stands: told at the end, and noted in the database after each page.
+//! What a run has found and checked so far, and its position. Both are saved in the database after each page.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::difference::{Difference, Kind};
 use crate::database::upkeep::verify_reports;
 
-/// Differences that are told one by one; more are counted.
-const TOLD: usize = 10_000;
-/// Differences that a row of the table holds.
-const NOTED: usize = 100;
+/// Differences that a report lists; further ones are only counted.
+const LISTED: usize = 10_000;
+/// Differences that a row of `verify_reports` holds.
+const SAVED: usize = 100;
 
-/// The parts of a run, in their order.
+/// The phases of a run, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -23,7 +23,7 @@ pub enum Phase {
     Repository,
     /// Each crate's rows and its file in the index.
     Crates,
-    /// Files of the index that no crate of the database has.
+    /// Index files that no crate of the database has.
     IndexFiles,
     /// Crate files.
     CrateFiles,
@@ -34,67 +34,66 @@ pub enum Phase {
 impl Phase {
     pub(super) const ALL: [Self; 5] = [Self::Repository, Self::Crates, Self::IndexFiles, Self::CrateFiles, Self::Jobs];
 
-    /// What is looked at, for people.
+    /// What the phase checks, for people.
     pub fn what(self) -> &'static str {
         match self {
             Self::Repository => "the repository",
             Self::Crates => "crates",
-            Self::IndexFiles => "files of the index",
+            Self::IndexFiles => "index files",
             Self::CrateFiles => "crate files",
             Self::Jobs => "jobs",
         }
     }
 }
 
-/// Where a run goes on.
+/// Where a run resumes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Position {
     pub phase: Phase,
-    /// The last crate, directory or file that was done; empty at the beginning of a phase.
+    /// The last crate, directory or file that was checked; empty at the start of a phase.
     pub cursor: String,
     /// Crates before it that were in flight.
-    #[serde(default)]
-    pub pending: Vec<(i32, String)>,
+    pub in_flight: Vec<(i32, String)>,
 }
 
-/// What was looked at.
+/// How much was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub crates: u64,
     pub versions: u64,
     pub index_files: u64,
     pub crate_files: u64,
-    /// Of crate files that were read.
+    /// Bytes of the crate files that were read.
     pub bytes: u64,
 }
 
-/// A crate that was never without a job while it was looked at.
+/// A crate that had a pending job at every check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlight {
     #[serde(rename = "crate")]
     pub crate_name: String,
 }
 
-/// What a run found.
+/// The report of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// `full` or `light`.
     pub mode: String,
     pub started_at: DateTime<Utc>,
-    /// When this was told.
+    /// When the run ended.
     pub finished_at: DateTime<Utc>,
-    /// Everything was looked at.
+    /// Everything was checked.
     pub complete: bool,
-    /// It went on where an earlier one had been interrupted.
+    /// The run resumed an interrupted one.
     pub resumed: bool,
     pub counts: Counts,
-    /// Differences of each kind, those that were repaired included.
+    /// Differences of each kind, including repaired ones.
     pub by_kind: BTreeMap<Kind, u64>,
-    /// Differences that are left.
+    /// Differences that remain.
     pub left: u64,
     /// Differences that were repaired.
     pub repaired: u64,
-    /// The differences, at most 10,000 of them.
+    /// The first 10,000 differences.
     pub differences: Vec<Difference>,
     pub in_flight: Vec<InFlight>,
 }
@@ -121,25 +120,25 @@ impl Report {
         for difference in differences {
             *self.by_kind.entry(difference.kind).or_default() += 1;
             *if difference.remains() { &mut self.left } else { &mut self.repaired } += 1;
-            if self.differences.len() < TOLD {
+            if self.differences.len() < LISTED {
                 self.differences.push(difference);
             }
         }
     }
 
-    /// All differences that were met.
+    /// The number of all differences, including repaired ones.
     pub fn found(&self) -> u64 {
         self.left + self.repaired
     }
 
-    /// Nothing differs, or nothing any more.
+    /// Whether no difference remains.
     pub fn agrees(&self) -> bool {
         self.left == 0
     }
 
     pub(super) fn standing(&self) -> verify_reports::Standing {
         let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let first: Vec<&Difference> = self.differences.iter().take(NOTED).collect();
+        let first: Vec<&Difference> = self.differences.iter().take(SAVED).collect();
         verify_reports::Standing {
             crates: count(self.counts.crates),
             files: count(self.counts.crate_files),
@@ -151,13 +150,13 @@ impl Report {
         }
     }
 
-    /// As it is noted, to be gone on with.
+    /// The JSON from which a later run resumes.
     pub(super) fn to_position(&self, position: &Position) -> Value {
         json!({ "position": position, "report": self })
     }
 
-    pub(super) fn from_position(noted: &Value) -> Option<(Position, Self)> {
-        let part = |name: &str| noted.get(name).cloned().unwrap_or_default();
+    pub(super) fn from_position(saved: &Value) -> Option<(Position, Self)> {
+        let part = |name: &str| saved.get(name).cloned().unwrap_or_default();
         let position = serde_json::from_value(part("position")).ok()?;
         let report: Self = serde_json::from_value(part("report")).ok()?;
         Some((position, Self { resumed: true, ..report }))
