@@ -1,25 +1,26 @@
-//! PagerDuty's Events API v2. Source: "Events API v2 Overview" and "Send an Alert Event" of PagerDuty's developer
-//! documentation.
+//! PagerDuty's Events API v2.
+//!
+//! Source: "Events API v2 Overview" and "Send an Alert Event" of PagerDuty's developer documentation.
 
 use serde_json::{Value, json};
 
-use super::delivery::{DeliveryError, Receiver, accepted};
-use super::finding::Severity;
-use super::http::Http;
-use super::incidents::{Action, Event};
+use super::receiver::{DeliveryError, Receiver, check_status};
+use crate::monitor::event::{Action, Event};
+use crate::monitor::finding::Severity;
+use crate::monitor::http::Http;
 
 /// The longest summary, in characters.
 const MAX_SUMMARY: usize = 1024;
 
-pub(super) struct PagerDuty {
+pub struct PagerDuty {
     routing_key: String,
     url: String,
-    /// Where people look from the page.
+    /// The link in a page.
     client_url: Option<String>,
 }
 
 impl PagerDuty {
-    pub(super) fn new(routing_key: String, url: String, client_url: Option<String>) -> Self {
+    pub fn new(routing_key: String, url: String, client_url: Option<String>) -> Self {
         Self { routing_key, url, client_url }
     }
 
@@ -56,11 +57,11 @@ impl Receiver for PagerDuty {
     }
 
     fn send(&self, http: &Http, event: &Event) -> Result<(), DeliveryError> {
-        accepted(http.post_json(&self.url, &[], &serde_json::to_string(&self.body(event))?)?)
+        check_status(http.post_json(&self.url, &[], &serde_json::to_string(&self.body(event))?)?)
     }
 }
 
-/// PagerDuty knows critical, error, warning and info.
+/// PagerDuty has critical, error, warning and info.
 fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "critical",

@@ -1,14 +1,14 @@
-//! Whether the index's remote can be reached, and the mirror here follows it.
+//! The check of the index's remote: reachable, and equal to the mirror.
 
 use serde_json::json;
 
-use super::finding::{Finding, Severity};
 use crate::index::{Index, IndexError, Oid, Remote};
+use crate::monitor::finding::{Finding, Severity};
 
 const INDEX_REMOTE: &str = "index_remote";
 
-/// A remote, and the mirror in the data directory if there is one.
-pub(super) fn look(remote: &Remote, mirror: &std::path::Path) -> Finding {
+/// Compares the remote with the mirror in the data directory, if there is one.
+pub fn check(remote: &Remote, mirror: &std::path::Path) -> Finding {
     let there = match remote.head() {
         Ok(there) => there,
         Err(error) => return Finding::new(INDEX_REMOTE, Severity::Critical, error.to_string()),
@@ -16,7 +16,7 @@ pub(super) fn look(remote: &Remote, mirror: &std::path::Path) -> Finding {
     let named = |head: Option<Oid>| head.map_or("no commit".to_owned(), |commit| commit.to_string());
     match here(mirror) {
         Ok(Some(here)) if here != there => {
-            let summary = format!("the index here is at {}, its remote at {}", named(here), named(there));
+            let summary = format!("the index here is at {}, but its remote is at {}", named(here), named(there));
             let heads = json!({ "here": named(here), "remote": named(there) });
             Finding::new(INDEX_REMOTE, Severity::Critical, summary).with(heads)
         }
@@ -26,7 +26,7 @@ pub(super) fn look(remote: &Remote, mirror: &std::path::Path) -> Finding {
     }
 }
 
-/// The head of the mirror; None if there is none on this machine.
+/// The head of the mirror; None if this machine has no mirror.
 fn here(mirror: &std::path::Path) -> Result<Option<Option<Oid>>, IndexError> {
     if !mirror.exists() {
         return Ok(None);

@@ -1,13 +1,13 @@
-//! Whether the registry itself says that it is ready.
+//! The check of the registry's `/health/ready`.
 
 use serde_json::json;
 
-use super::finding::{Finding, Severity};
-use super::http::Http;
+use crate::monitor::finding::{Finding, Severity};
+use crate::monitor::http::Http;
 
 const ENDPOINT: &str = "endpoint";
 
-pub(super) fn look(http: &Http, url: &str) -> Finding {
+pub fn check(http: &Http, url: &str) -> Finding {
     let url = format!("{url}/health/ready");
     match http.get(&url) {
         Ok(answer) if answer.status == 200 => Finding::new(ENDPOINT, Severity::Ok, "the registry is ready"),

@@ -1,4 +1,4 @@
-//! Whether a certificate of the registry's chain is about to expire.
+//! The check of the registry's certificate chain: expiry.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use openssl::error::ErrorStack;
 use openssl::x509::X509;
 use serde_json::json;
 
-use super::finding::{Finding, Severity, span};
 use crate::config::Limit;
+use crate::monitor::finding::{Finding, Severity, span};
 
 const CERTIFICATE: &str = "certificate";
 
-pub(super) fn look(file: &Path, limit: Limit<Duration>) -> Finding {
+pub fn check(file: &Path, limit: Limit<Duration>) -> Finding {
     let unreadable = |reason: String| {
-        let summary = format!("the certificate in {} can't be read: {reason}", file.display());
+        let summary = format!("cannot read the certificate in {}: {reason}", file.display());
         Finding::new(CERTIFICATE, Severity::Critical, summary)
     };
     let pem = match std::fs::read(file) {
@@ -24,12 +24,12 @@ pub(super) fn look(file: &Path, limit: Limit<Duration>) -> Finding {
     };
     match first_to_expire(&pem) {
         Ok(Some((left, at))) => judge(left, limit).with(json!({ "file": file, "expires": at })),
-        Ok(None) => unreadable("there is none in it".to_owned()),
+        Ok(None) => unreadable("the file holds no certificate".to_owned()),
         Err(error) => unreadable(error.to_string()),
     }
 }
 
-/// Seconds until the first of the chain expires, and when that is.
+/// Seconds until the first certificate of the chain expires, and the date.
 fn first_to_expire(pem: &[u8]) -> Result<Option<(f64, String)>, ErrorStack> {
     let now = Asn1Time::days_from_now(0)?;
     let mut ends = Vec::new();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_a_chain_to_expire_counts() {
+    fn the_certificate_that_expires_first_counts() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("chain.pem");
         let day = Duration::from_secs(86_400);
@@ -86,12 +86,12 @@ mod tests {
             (vec![400, -10], Severity::Critical),
         ] {
             std::fs::write(&file, ends.iter().map(|&days| expiring_in(days)).collect::<String>()).unwrap();
-            let found = look(&file, limit);
+            let found = check(&file, limit);
             assert_eq!(found.severity, severity, "{ends:?}: {}", found.summary);
         }
-        assert!(look(&file, limit).summary.starts_with("the certificate expired 1"), "{:?}", look(&file, limit));
+        assert!(check(&file, limit).summary.starts_with("the certificate expired 1"), "{:?}", check(&file, limit));
         std::fs::write(&file, "nothing").unwrap();
-        assert_eq!(look(&file, limit).severity, Severity::Critical);
-        assert!(look(&directory.path().join("missing"), limit).summary.contains("No such file"));
+        assert_eq!(check(&file, limit).severity, Severity::Critical);
+        assert!(check(&directory.path().join("missing"), limit).summary.contains("No such file"));
     }
 }

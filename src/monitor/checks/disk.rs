@@ -1,19 +1,20 @@
-//! Whether the file system of the data directory is nearly full, by bytes or by inodes: git and the crate store make many
-//! small files.
+//! The checks of the data directory's file system: used bytes and used inodes.
+//!
+//! Inodes count because git and the crate store write many small files.
 
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 use serde_json::json;
 
-use super::finding::{Finding, Severity};
 use crate::config::Limit;
+use crate::monitor::finding::{Finding, Severity};
 
 const BYTES: &str = "disk_bytes";
 const INODES: &str = "disk_inodes";
 
-/// Both checks; none where there is no data directory, as on a machine that only watches.
-pub(super) fn look(data_dir: &Path, limit: Limit<u8>) -> Vec<Finding> {
+/// Runs both checks. They are skipped if there is no data directory, as on a machine that only runs the monitor.
+pub fn check(data_dir: &Path, limit: Limit<u8>) -> Vec<Finding> {
     if !data_dir.exists() {
         let skipped = |check| Finding::skipped(check, "there is no data directory here");
         return vec![skipped(BYTES), skipped(INODES)];
@@ -25,14 +26,15 @@ pub(super) fn look(data_dir: &Path, limit: Limit<u8>) -> Vec<Finding> {
         ],
         Err(error) => [BYTES, INODES]
             .map(|check| {
-                let summary = format!("the file system of {} can't be looked at: {error}", data_dir.display());
+                let summary = format!("cannot read the file system of {}: {error}", data_dir.display());
                 Finding::new(check, Severity::Unknown, summary)
             })
             .into(),
     }
 }
 
-/// Percent as `df` counts them: of what may be used by others than root. A file system that counts no inodes has 0 of them.
+/// Compares the used percentage with the limit. As in `df`, 100% is what users other than root may use. A file system that
+/// does not count inodes reports 0 of them.
 #[expect(clippy::cast_precision_loss, reason = "a percentage")]
 fn judge(
     check: &'static str,
@@ -52,8 +54,8 @@ fn judge(
         percent if percent > warning => Severity::Warning,
         _ => Severity::Ok,
     };
-    let passed = if severity == Severity::Warning { limit.warning } else { limit.critical };
-    let summary = format!("{percent}% of the disk's {what} are used (limit {passed}%)");
+    let exceeded = if severity == Severity::Warning { limit.warning } else { limit.critical };
+    let summary = format!("{percent}% of the disk's {what} are used (limit {exceeded}%)");
     Finding::new(check, severity, summary)
         .measured(percent, "%", Some(warning), Some(critical))
         .with(json!({ "path": path, "used": used, "usable": usable }))
@@ -64,10 +66,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_share_is_that_of_what_may_be_used_and_a_limit_is_passed_when_it_is_exceeded() {
+    fn the_percentage_is_that_of_usable_space_and_a_value_at_the_limit_is_ok() {
         let limit = Limit { warning: 80, critical: 90 };
         let judged = |all, free, available| judge(BYTES, "bytes", Path::new("/"), limit, all, free, available);
-        // A twentieth is kept for root.
+        // 5% are reserved for root.
         assert_eq!(judged(100, 10, 5).summary, "94.8% of the disk's bytes are used (limit 90%)");
         assert_eq!(judged(100, 10, 5).severity, Severity::Critical);
         assert_eq!(judged(100, 20, 20).severity, Severity::Ok);

@@ -1,20 +1,20 @@
-//! What the newest verification found, and how long ago that was.
+//! The check of the newest verification: its result and its age.
 
 use chrono::Utc;
 use diesel::{PgConnection, QueryResult};
 use serde_json::json;
 
-use super::finding::{Finding, Severity, span};
-use super::look::Watched;
+use super::watched::Watched;
 use crate::database::upkeep::verify_reports::{self, VerifyReport};
+use crate::monitor::finding::{Finding, Severity, span};
 
-pub(super) const VERIFICATION: &str = "verification";
+pub const VERIFICATION: &str = "verification";
 
-pub(super) fn look(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
-    let limit = watched.limits().max_verify_age;
+pub fn check(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
+    let limit = watched.limits.max_verify_age;
     let Some(report) = verify_reports::newest_finished(connection)? else {
         let severity = if limit.is_some() { Severity::Warning } else { Severity::Ok };
-        return Ok(Finding::new(VERIFICATION, severity, "no verification has ended yet: run `supercargo verify`"));
+        return Ok(Finding::new(VERIFICATION, severity, "no verification has finished yet: run `supercargo verify`"));
     };
     let ended = report.finished_at.unwrap_or(report.started_at);
     let age = (Utc::now() - ended).as_seconds_f64().max(0.0);
