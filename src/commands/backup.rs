@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::admin::output::{complain, print_json, say};
-use crate::backup::{self, Agreed, Directory, Made, Rehearsed, Restored, Source, Target};
+use crate::backup::{self, Agreed, Directory, Made, Restored, Source, Target, TrialRestore};
 use crate::config::{BackupOptions, RestoreOptions};
 use crate::process::data_dir::{self, permissions};
 use crate::process::rehearsal::Rehearsal;
@@ -75,10 +75,10 @@ fn check(options: &BackupOptions, directory: &Directory) -> Result<ExitCode, Com
     let manifest = &checked.manifest;
     if options.output.json {
         let mut told = serde_json::to_value(&checked)?;
-        told["rehearsal"] = serde_json::to_value(&rehearsed)?;
+        told["trial_restore"] = serde_json::to_value(&rehearsed)?;
         print_json(&told)?;
     } else {
-        let restored = rehearsed.as_ref().map_or_else(String::new, |Rehearsed { seconds, .. }| {
+        let restored = rehearsed.as_ref().map_or_else(String::new, |TrialRestore { seconds, .. }| {
             format!("; it was restored into a throw-away registry in {seconds:.1} s")
         });
         say!(

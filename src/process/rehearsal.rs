@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::signals::Signals;
 use super::storage::{connect, git_program};
 use crate::admin::output::complain;
-use crate::backup::{self, Checked, Directory, Rehearsed, Stage};
+use crate::backup::{self, Checked, Directory, TrialRestore, TrialTarget};
 use crate::config::StorageOptions;
 use crate::index::Index;
 use crate::postgres::embedded::{self, Cluster, EmbeddedError};
@@ -64,7 +64,7 @@ impl Rehearsal {
         options: &StorageOptions,
         directory: &Directory,
         checked: &Checked,
-    ) -> Result<Rehearsed, CommandError> {
+    ) -> Result<TrialRestore, CommandError> {
         let (database_url, path) = {
             // Locked while it is made, or a signal would leave what there is of it.
             let mut throw_away = self.0.lock();
@@ -76,8 +76,8 @@ impl Rehearsal {
             git.check()?;
             let index = Index::open_or_init_with(&path, git)?;
             let postgres_bin_dir = options.postgres_bin_dir.as_deref();
-            let stage = Stage { database_url: &database_url, postgres_bin_dir, index: &index };
-            Ok(backup::rehearse(directory, checked, &stage, &mut connection)?)
+            let stage = TrialTarget { database_url: &database_url, postgres_bin_dir, index: &index };
+            Ok(backup::restore_on_trial(directory, checked, &stage, &mut connection)?)
         });
         let removed = self.0.lock().take().map_or(Ok(()), ThrowAway::remove);
         let rehearsed = rehearsed?;

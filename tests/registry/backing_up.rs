@@ -420,9 +420,9 @@ fn a_restore_into_what_is_not_empty_is_refused() {
         said(served.command("restore").arg(backups.path()).args(more).output().unwrap(), served)
     };
     let empty = Served::nothing(&[]);
-    insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: there is no backup in BACKUPS: name the directory that `supercargo backup` was given");
+    insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: there is no backup in BACKUPS: pass the directory that you passed to `supercargo backup`");
     make(&served, backups.path(), &[]);
-    insta::assert_snapshot!(restore(&empty, &["--at", "2020-01-01T00-00-00Z"]).split(": there are").next().unwrap(), @r#"supercargo: there is no backup "2020-01-01T00-00-00Z" in BACKUPS"#);
+    insta::assert_snapshot!(restore(&empty, &["--at", "2020-01-01T00-00-00Z"]).split(": choose one of").next().unwrap(), @r#"supercargo: there is no backup "2020-01-01T00-00-00Z" in BACKUPS"#);
     std::fs::create_dir(empty.data_dir()).unwrap();
     std::fs::write(empty.data_dir().join("thesis"), "x").unwrap();
     insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: the data directory DATA is not empty (it has thesis): restore into an empty one, with --data-dir, or move that away");
@@ -430,7 +430,7 @@ fn a_restore_into_what_is_not_empty_is_refused() {
     // What somebody has in the database stays, and what was made before that was noticed goes.
     let mut full = Served::nothing(&[]);
     full.database = crate::support::cluster::Database::fresh();
-    insta::assert_snapshot!(restore(&full, &[]), @"supercargo: the database is not empty: restore into an empty one, so that nothing is mixed or lost");
+    insta::assert_snapshot!(restore(&full, &[]), @"supercargo: the database is not empty: restore into an empty one");
     assert_eq!(names(&full.data_dir()), Vec::<String>::new());
     std::fs::write(full.data_dir().join("restoring"), "").unwrap();
     insta::assert_snapshot!(said(full.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap(), &full), @"supercargo: the restore into DATA did not come to its end: remove the directory, empty the database if it is one of yours, and restore again");

@@ -1,8 +1,10 @@
-//! `supercargo monitor`: what it finds, and who is told how often.
+//! `supercargo monitor`: its findings and its pages.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use diesel::connection::SimpleConnection;
 use hmac::{Hmac, KeyInit, Mac};
 use nix::sys::signal::{Signal, kill};
@@ -17,9 +19,9 @@ use crate::support::package::Package;
 use crate::support::process::{Served, supercargo, wait_for_url};
 use crate::support::recorder::Recorder;
 
-const SECRET: &str = "a secret of some length";
+const SECRET: &[u8] = b"a secret of at least 24 bytes";
 
-/// A registry, somebody who is paged, and the monitor between them.
+/// A registry, a receiver of pages, and the monitor between them.
 struct Watch {
     served: Served,
     pages: Recorder,
@@ -30,7 +32,7 @@ impl Watch {
     fn over(served: Served) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("key"), "R0UT1NGKEY\n").unwrap();
-        std::fs::write(folder.path().join("secret"), SECRET.replace(' ', "-")).unwrap();
+        std::fs::write(folder.path().join("secret"), format!("whsec_{}\n", STANDARD.encode(SECRET))).unwrap();
         Self { served, pages: Recorder::start(), folder }
     }
 
@@ -72,7 +74,12 @@ impl Watch {
             .pages
             .accepted("/hook")
             .into_iter()
-            .map(|one| (text(&one.json()["action"]), text(&one.json()["check"])));
+            .map(|one| (one.json()["type"].clone(), text(&one.json()["data"]["check"])))
+            .map(|(kind, check)| match kind.as_str().unwrap() {
+                "incident.triggered" => ("trigger".to_owned(), check),
+                "incident.resolved" => ("resolve".to_owned(), check),
+                other => panic!("{other}"),
+            });
         let pagerduty = self.pages.accepted("/v2/enqueue");
         let of_key = |key: String| key.strip_prefix("the registry/").unwrap().to_owned();
         let pages =
@@ -161,7 +168,7 @@ fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
         ))
         .unwrap();
     let (code, line) = watch.looks(&[]);
-    assert!(code == 2 && line.contains("the database can't be reached"), "{line}");
+    assert!(code == 2 && line.contains("cannot connect to the database"), "{line}");
     administrator.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
     wait_for_workers(served);
     assert_eq!(watch.looks(&[]).0, 0);
@@ -207,20 +214,29 @@ fn check_forms(watch: &Watch) {
     assert!(resolve["payload"].is_null(), "{resolve}");
 
     for request in watch.pages.accepted("/hook") {
-        let timestamp = request.header("x-supercargo-timestamp");
+        let (id, timestamp) = (request.header("webhook-id"), request.header("webhook-timestamp"));
         let age = chrono::Utc::now().timestamp() - timestamp.parse::<i64>().unwrap();
         assert!((0..600).contains(&age), "{age}");
-        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.replace(' ', "-").as_bytes()).unwrap();
-        mac.update(format!("{timestamp}.").as_bytes());
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET).unwrap();
+        mac.update(format!("{id}.{timestamp}.").as_bytes());
         mac.update(&request.body);
-        let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(request.header("x-supercargo-signature"), format!("v1={signature}"));
+        let signature = STANDARD.encode(mac.finalize().into_bytes());
+        assert_eq!(request.header("webhook-signature"), format!("v1,{signature}"));
     }
     let hooks = watch.pages.accepted("/hook");
-    let mut ids: Vec<&str> = hooks.iter().map(|one| one.header("x-supercargo-event")).collect();
+    let mut ids: Vec<&str> = hooks.iter().map(|one| one.header("webhook-id")).collect();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), hooks.len());
+    let trigger = hooks[0].json();
+    assert_eq!(trigger.as_object().unwrap().keys().collect::<Vec<_>>(), ["type", "timestamp", "data"]);
+    let data = &trigger["data"];
+    assert_eq!((&data["key"], &data["severity"]), (&"the registry/dead_jobs".into(), &"critical".into()), "{data}");
+    assert_eq!(
+        (&data["since"], &data["details"]["jobs"][0]["key"]),
+        (&trigger["timestamp"], &"doomed".into()),
+        "{data}"
+    );
 }
 
 #[test]
@@ -291,19 +307,19 @@ fn a_test_page_is_sent_and_taken_back_and_a_receiver_that_fails_is_named() {
     ");
     assert_eq!(code, 0);
     let [hooks, _] = [watch.pages.accepted("/hook"), watch.pages.accepted("/v2/enqueue")];
-    assert_eq!((&hooks[0].json()["key"], hooks.len()), (&hooks[1].json()["key"], 2));
+    assert_eq!((&hooks[0].json()["data"]["key"], hooks.len()), (&hooks[1].json()["data"]["key"], 2));
     watch.pages.answer_with(400);
     let (code, said) = watch.look(&["--test-page"]);
     assert_eq!(code, 2);
     assert!(said.contains("pagerduty: did not take the trigger: the answer was 400"), "{said}");
 
-    std::fs::write(watch.path("secret"), "short").unwrap();
+    std::fs::write(watch.path("secret"), "0123456789abcdef0123456789abcdef").unwrap();
     let (code, said) = watch.look(&[]);
     assert_eq!(code, 3);
-    insta::assert_snapshot!(said.replace(&watch.path("secret"), "FILE"), @"SUPERCARGO UNKNOWN - the file FILE (--webhook-secret-file) holds no secret: it is shorter than 16 bytes, which can be guessed");
+    insta::assert_snapshot!(said.replace(&watch.path("secret"), "FILE"), @"SUPERCARGO UNKNOWN - the file FILE (--webhook-secret-file) holds no valid secret: it must be `whsec_` and 24 to 64 bytes in base64, as the command `echo whsec_$(openssl rand -base64 32)` prints");
     let alone = watch.served.command("monitor").args(["--test-page"]).output().unwrap();
     assert_eq!(alone.status.code(), Some(3));
-    insta::assert_snapshot!(String::from_utf8(alone.stdout).unwrap(), @"SUPERCARGO UNKNOWN - nobody would be paged: name a receiver with --pagerduty-key-file or --webhook-url");
+    insta::assert_snapshot!(String::from_utf8(alone.stdout).unwrap(), @"SUPERCARGO UNKNOWN - there is no receiver to page: add one with --pagerduty-key-file or --webhook-url");
     // Without receivers nothing is written.
     watch.served.command("monitor").output().unwrap();
     assert!(!watch.served.data_dir().join("monitor.json").exists());
@@ -327,10 +343,8 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     let (code, line) = monitor(&[]);
     assert_eq!(code, 1, "{line}");
     assert!(
-        line.starts_with("SUPERCARGO WARNING - oldest job waits for 7m")
-            && line.contains(
-                " (limit 5m); 1 job is of a kind that this version does not know (1 of_tomorrow x) | oldest_job=4"
-            ),
+        line.starts_with("SUPERCARGO WARNING - oldest job pending for 7m")
+            && line.contains(" (limit 5m); 1 job is of an unknown kind (1 of_tomorrow x) | oldest_job=4"),
         "{line}"
     );
     let folder = tempfile::tempdir().unwrap();
@@ -389,7 +403,7 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     connection.batch_execute("ALTER TABLE dead_jobs RENAME TO hidden").unwrap();
     connection.batch_execute("DELETE FROM verify_reports").unwrap();
     let (code, line) = monitor(&["--max-outage", "1h"]);
-    assert!(code == 3 && line.contains("dead_jobs can't be looked at") && line.contains("oldest_job=4"), "{line}");
+    assert!(code == 3 && line.contains("cannot check dead_jobs") && line.contains("oldest_job=4"), "{line}");
 }
 
 #[test]
@@ -414,7 +428,7 @@ fn limits_count_and_what_can_not_be_looked_at_is_not_called_good() {
     let (code, line) = monitor(&["--max-job-age", "1m,5m", "--max-dead-jobs", "1"]);
     assert!(
         code == 2
-            && line.starts_with("SUPERCARGO CRITICAL - oldest job waits for 7m")
+            && line.starts_with("SUPERCARGO CRITICAL - oldest job pending for 7m")
             && line.contains(" (limit 5m) | "),
         "{line}"
     );
@@ -427,7 +441,7 @@ fn limits_count_and_what_can_not_be_looked_at_is_not_called_good() {
     let (code, line) = monitor(&["--min-workers", "2"]);
     assert!(code == 2 && line.contains("1 of 2 workers are alive"), "{line}");
     let (code, line) = monitor(&["--min-workers", "1"]);
-    assert!(code == 2 && line.contains("nobody works on index and maintenance"), "{line}");
+    assert!(code == 2 && line.contains("no worker takes jobs of index and maintenance"), "{line}");
 
     let endpoint = Recorder::start();
     endpoint.answer_with(503);
@@ -463,14 +477,14 @@ fn a_private_database_that_is_down_is_told_with_what_its_log_says() {
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, line) = look(&[]);
-    assert!(code == 2 && line.contains("the private PostgreSQL can't be looked for"), "{line}");
+    assert!(code == 2 && line.contains("cannot locate the embedded PostgreSQL"), "{line}");
     let mut serving = of("serve").args(["--listen", "127.0.0.1:0"]).stdout(Stdio::null()).spawn().unwrap();
     wait_for_url(&mut serving, &data_dir);
     wait_for("it to be well", || Some(look(&[])).filter(|(code, _)| *code == 0));
     serving.kill().unwrap();
     serving.wait().unwrap();
     let (_, said) = wait_for("the database to be down", || {
-        Some(look(&["--json"])).filter(|(_, said)| said.contains("the private PostgreSQL is not running"))
+        Some(look(&["--json"])).filter(|(_, said)| said.contains("the embedded PostgreSQL is not running"))
     });
     let said: Value = serde_json::from_str(&said).unwrap();
     let database = said["checks"].as_array().unwrap().iter().find(|check| check["check"] == "database").unwrap();
