@@ -6,6 +6,7 @@ mod import;
 mod jobs;
 mod migrate;
 mod monitor;
+mod restore;
 mod serve;
 mod verify;
 mod with;
@@ -36,7 +37,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Monitor(options) => Ok(monitor::monitor(&options)),
         Command::Verify(options) => end_with_the_pipe().map(|()| verify::verify(&options)),
         Command::Backup(options) => backup::backup(&options),
-        Command::Restore(options) => backup::restore(&options),
+        Command::Restore(options) => restore::restore(&options),
         Command::With(options) => with::with(&options),
         Command::Admin(command) => end_with_the_pipe().and_then(|()| admin::admin(command)).map(|()| ExitCode::SUCCESS),
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),

@@ -8,15 +8,15 @@ use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
 use crate::process::server::bind;
 use crate::process::signals::Signals;
 use crate::process::storage::StoreRole;
-use crate::process::workers::{Following, Shared, Working};
+use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage};
 use crate::process::{memory, metrics};
 use crate::queue::{Completions, Wakeups};
 use crate::web::health::Health;
 
-/// How long somebody who reads the metrics may go on after the first SIGTERM.
+/// Time that metrics requests have to finish after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
-/// Connections beside those for jobs: one to look at the process's health now and then.
+/// Database connections besides those for jobs: one for health checks.
 const OTHER_CONNECTIONS: u32 = 1 + metrics::CONNECTIONS;
 
 pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
@@ -36,15 +36,15 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     };
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
     let following = Following { poll: options.index.index_poll_interval, config_json: None };
-    let working = Working::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS, following)?;
+    let working = Workers::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS, following)?;
     if let Some(workers) = working.view() {
         health.attend(workers);
     }
-    tracing::info!(data_dir = %storage.data_dir.path().display(), "taking jobs");
+    tracing::info!(data_dir = %storage.data_dir.path().display(), "running jobs");
     let signal = signals.wait()?;
     health.stop();
-    tracing::info!("{signal}: finishing the batch at hand; once more to leave at once");
-    signals.leave_at_the_next()?;
+    tracing::info!("{signal}: shutting down after current jobs; signal again to exit now");
+    signals.exit_at_the_next()?;
     working.stop();
     let measured = measuring.map_or(Ok(()), |server| server.stop(GRACE));
     storage.close().and(measured)

@@ -300,10 +300,10 @@ fn a_test_page_is_sent_and_taken_back_and_a_receiver_that_fails_is_named() {
     let watch = Watch::over(Served::start(&["--no-worker"]));
     let (code, said) = watch.round(&["--test-page"]);
     insta::assert_snapshot!(said, @r"
-    pagerduty: took the trigger
-    webhook: took the trigger
-    pagerduty: took the resolve
-    webhook: took the resolve
+    pagerduty: accepted the trigger
+    webhook: accepted the trigger
+    pagerduty: accepted the resolve
+    webhook: accepted the resolve
     ");
     assert_eq!(code, 0);
     let [hooks, _] = [watch.pages.accepted("/hook"), watch.pages.accepted("/v2/enqueue")];
@@ -311,7 +311,7 @@ fn a_test_page_is_sent_and_taken_back_and_a_receiver_that_fails_is_named() {
     watch.pages.answer_with(400);
     let (code, said) = watch.round(&["--test-page"]);
     assert_eq!(code, 2);
-    assert!(said.contains("pagerduty: did not take the trigger: the answer was 400"), "{said}");
+    assert!(said.contains("pagerduty: failed to accept the trigger: the answer was 400"), "{said}");
 
     std::fs::write(watch.path("secret"), "0123456789abcdef0123456789abcdef").unwrap();
     let (code, said) = watch.round(&[]);
