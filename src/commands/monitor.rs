@@ -45,7 +45,7 @@ fn run(options: &MonitorOptions) -> Result<Severity, CommandError> {
     }
     let mut monitor = Monitor::of(options)?;
     if !options.watch {
-        let findings = monitor.look();
+        let findings = monitor.round();
         monitor.print(&findings)?;
         return Ok(report::worst(&findings));
     }
@@ -86,7 +86,7 @@ impl<'a> Monitor<'a> {
     }
 
     /// Checks once, and pages.
-    fn look(&mut self) -> Vec<Finding> {
+    fn round(&mut self) -> Vec<Finding> {
         let findings = checks::run_all(&self.watched);
         if let Some((receivers, file)) = &mut self.pages {
             for event in self.rules.apply(&mut file.state, &findings, &receivers.names(), Utc::now()) {
@@ -114,7 +114,7 @@ impl<'a> Monitor<'a> {
         let mut printed = Vec::new();
         loop {
             let next = Instant::now() + self.options.interval;
-            let findings = self.look();
+            let findings = self.round();
             let state: Vec<Severity> = findings.iter().map(|finding| finding.severity).collect();
             if self.options.json || state != printed {
                 self.print(&findings)?;

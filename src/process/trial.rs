@@ -38,9 +38,9 @@ struct Temporary {
 }
 
 /// A place for a trial restore. A signal removes everything and ends the process.
-pub struct Rehearsal(Arc<Mutex<Option<Temporary>>>);
+pub struct Trial(Arc<Mutex<Option<Temporary>>>);
 
-impl Rehearsal {
+impl Trial {
     /// Called before any thread is started.
     pub fn prepare() -> Result<Self, CommandError> {
         let signals = Signals::block()?;
@@ -59,7 +59,7 @@ impl Rehearsal {
     }
 
     /// Restores a backup and checks the result.
-    pub fn hold(
+    pub fn restore(
         self,
         options: &StorageOptions,
         directory: &Directory,
@@ -71,18 +71,18 @@ impl Rehearsal {
             let made = temporary.insert(Temporary::make(options)?);
             (made.cluster.url(), made.index.path().join("index.git"))
         };
-        let rehearsed = connect(&database_url).and_then(|mut connection| {
+        let restored = connect(&database_url).and_then(|mut connection| {
             let git = git_program(options);
             git.check()?;
             let index = Index::open_or_init_with(&path, git)?;
             let postgres_bin_dir = options.postgres_bin_dir.as_deref();
-            let stage = TrialTarget { database_url: &database_url, postgres_bin_dir, index: &index };
-            Ok(backup::restore_on_trial(directory, checked, &stage, &mut connection)?)
+            let target = TrialTarget { database_url: &database_url, postgres_bin_dir, index: &index };
+            Ok(backup::restore_on_trial(directory, checked, &target, &mut connection)?)
         });
         let removed = self.0.lock().take().map_or(Ok(()), Temporary::remove);
-        let rehearsed = rehearsed?;
+        let restored = restored?;
         removed?;
-        Ok(rehearsed)
+        Ok(restored)
     }
 }
 
