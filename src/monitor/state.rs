@@ -4,9 +4,8 @@
 //! written. A monitor that cron starts waits for a while for the previous one to end.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::error::MonitorError;
 use super::event::Event;
 use crate::queue::JobError;
+use crate::replace_file::replace_file;
 
 /// How long to wait for another monitor to end.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -70,7 +70,7 @@ impl StateFile {
     /// Locks and reads the file. A missing file is an empty state.
     pub fn open(path: &Path) -> Result<Self, MonitorError> {
         let failed = |source| MonitorError::State { path: path.display().to_string(), source };
-        let lock = lock(&path.with_file_name(with_extension(path, "lock")), PATIENCE).map_err(failed)?;
+        let lock = lock(&lock_file(path), PATIENCE).map_err(failed)?;
         let lock = lock.ok_or_else(|| MonitorError::InUse { path: path.display().to_string() })?;
         let state = match std::fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -97,31 +97,14 @@ impl StateFile {
     }
 
     fn write(&self) -> io::Result<()> {
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // A fixed name, so that a killed monitor leaves one file at most. It is readable by its owner alone, because pages
-        // can hold private data.
-        let name = with_extension(&self.path, "new");
-        remove_if_exists(&directory.join(&name))?;
-        let mut file = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempfile_in(directory)?;
-        file.write_all(&serde_json::to_vec_pretty(&self.state)?)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path)?;
-        File::open(directory)?.sync_all()
+        replace_file(&self.path, &serde_json::to_vec_pretty(&self.state)?)
     }
 }
 
-/// The name of the file with a further extension.
-fn with_extension(path: &Path, extension: &str) -> OsString {
+fn lock_file(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{extension}"));
-    name
-}
-
-fn remove_if_exists(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    name.push(".lock");
+    path.with_file_name(name)
 }
 
 /// Locks the file. None if another process holds the lock for that long.
@@ -148,10 +131,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("monitor.json");
         let first = StateFile::open(&path).unwrap();
-        let lock_file = directory.path().join("monitor.json.lock");
-        assert!(lock(&lock_file, Duration::ZERO).unwrap().is_none());
+        assert!(lock(&lock_file(&path), Duration::ZERO).unwrap().is_none());
         drop(first);
-        assert!(lock(&lock_file, Duration::ZERO).unwrap().is_some());
+        assert!(lock(&lock_file(&path), Duration::ZERO).unwrap().is_some());
     }
 
     #[test]
@@ -162,12 +144,7 @@ mod tests {
         let since = DateTime::from_timestamp(1_800_000_000, 5).unwrap();
         file.state.checks.insert("disk".to_owned(), CheckState { incident: Some(Incident { since }), streak: 1 });
         file.state.receivers.entry("webhook".to_owned()).or_default().failures = 3;
-        // As a monitor leaves it that was killed while it wrote.
-        std::fs::write(directory.path().join("monitor.json.new"), "{").unwrap();
         file.save().unwrap();
-        let names: Vec<_> =
-            std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(names.len(), 2, "{names:?}");
         let saved = file.state.clone();
         drop(file);
         assert_eq!(StateFile::open(&path).unwrap().state, saved);
