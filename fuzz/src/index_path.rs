@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 use supercargo::index::entry::{render, with_yanked};
-use supercargo::index::path::{crate_path, index_path};
 use supercargo::index::shown::shown_versions;
 use supercargo::package::CrateName;
+use supercargo::package::index_path::{crate_path, index_path};
 
 use super::check_message;
 

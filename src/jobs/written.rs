@@ -7,9 +7,9 @@ use super::subject::Subject;
 use super::sync_index::index_failed;
 use crate::database::catalog::versions::DesiredLine;
 use crate::index::entry::{EntryError, render};
-use crate::index::path::index_path;
 use crate::index::{Change, Head, Index};
 use crate::package::CrateName;
+use crate::package::index_path::index_path;
 use crate::queue::{JobError, Outcome};
 
 /// What became of the crates of a batch.

@@ -17,6 +17,7 @@ pub mod contents;
 pub mod dependency;
 pub(crate) mod excerpt;
 pub mod features;
+pub mod index_path;
 pub mod limits;
 pub mod manifest;
 pub mod metadata;

@@ -1,7 +1,5 @@
 //! What every check of a run uses: database, index, crate store and settings.
 
-use std::path::Path;
-
 use diesel::PgConnection;
 
 use super::error::VerifyError;
@@ -15,8 +13,6 @@ pub(super) struct Context<'a> {
     pub pool: &'a Pool,
     pub index: &'a Index,
     pub crate_store: &'a CrateStore,
-    /// The directory of a store that has one.
-    pub crates_directory: Option<&'a Path>,
     pub settings: &'a Settings,
     pub watch: &'a dyn Watch,
     /// The kinds of jobs that write the index.

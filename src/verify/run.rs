@@ -1,7 +1,5 @@
 //! A run from its first phase to its last.
 
-use std::path::PathBuf;
-
 use chrono::Utc;
 
 use super::context::Context;
@@ -23,8 +21,6 @@ pub struct Verifier<'a> {
     pub pool: &'a Pool,
     pub index: &'a Index,
     pub crate_store: &'a CrateStore,
-    /// The store's directory, if it has one: parts of files that the store does not list are searched for there.
-    pub crates_directory: Option<PathBuf>,
     pub settings: Settings,
     pub watch: &'a dyn Watch,
     /// None: nothing is changed.
@@ -42,14 +38,10 @@ pub struct Ended {
 impl Verifier<'_> {
     /// Checks everything and returns the report.
     pub fn run(&self) -> Result<Ended, VerifyError> {
-        // One for all files, or the store makes one for each.
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let _entered = runtime.enter();
         let context = Context {
             pool: self.pool,
             index: self.index,
             crate_store: self.crate_store,
-            crates_directory: self.crates_directory.as_deref(),
             settings: &self.settings,
             watch: self.watch,
             index_kinds: jobs::registry()?.kinds_of(jobs::QUEUE),

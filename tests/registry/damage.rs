@@ -52,7 +52,7 @@ impl World {
         let path = "/api/v1/crates/foo/0.9.0?reason=leaked";
         root.request(axum::http::Method::DELETE, path, "").good();
         registry.run_jobs();
-        let crate_store = CrateStore::beside(&registry.directory.path().join("crates")).unwrap();
+        let crate_store = CrateStore::attach(&registry.directory.path().join("crates")).unwrap();
         Self { registry, crate_store, old_pack }
     }
 
@@ -104,7 +104,6 @@ impl World {
             pool: &self.registry.pool,
             index: &self.registry.index,
             crate_store: &self.crate_store,
-            crates_directory: Some(self.path("")),
             settings,
             watch: &(),
             repairs,

@@ -73,11 +73,11 @@ fn a_token_is_needed_known_and_not_revoked() {
     registry
         .pool
         .with(|connection| {
-            use supercargo::database::access::{tokens, users};
+            use supercargo::database::access::{revocation, tokens, users};
             let ann = users::find(connection, "ann").unwrap().unwrap();
             for (token, _) in tokens::list(connection, Some(ann.id)).unwrap() {
-                assert!(tokens::revoke(connection, token.id, None).unwrap().is_some());
-                assert!(tokens::revoke(connection, token.id, None).unwrap().is_none());
+                assert!(revocation::revoke(connection, token.id, None).unwrap().is_some());
+                assert!(revocation::revoke(connection, token.id, None).unwrap().is_none());
             }
         })
         .unwrap();

@@ -99,7 +99,7 @@ fn wrong(registry: &TestRegistry, body: Vec<u8>, text: &str) {
 fn accepted(registry: &TestRegistry, package: &Package) -> (Value, Vec<String>) {
     let answer = publisher(registry).publish(package).good().json();
     registry.run_jobs();
-    let path = supercargo::index::path::index_path(&package.name.parse().unwrap());
+    let path = supercargo::package::index_path::index_path(&package.name.parse().unwrap());
     let line = registry.index_file(&path).lines().last().map(|line| serde_json::from_str(line).unwrap()).unwrap();
     assert_eq!(answer["warnings"]["invalid_categories"], json!([]));
     let warnings = answer["warnings"]["other"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned());

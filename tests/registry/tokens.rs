@@ -6,8 +6,8 @@ use chrono::{TimeDelta, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::{Value, json};
+use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::rate_limits::RateLimits;
-use supercargo::database::access::tokens::NewToken;
 use supercargo::jobs::{Admission, NewCrates};
 
 use crate::support::harness::{Client, TestRegistry};
@@ -192,23 +192,23 @@ fn a_token_may_end_in_the_last_year_that_rfc_3339_has() {
 }
 
 #[test]
-fn a_wish_for_a_token_that_makes_no_sense_is_refused_naming_the_value() {
+fn an_invalid_request_for_a_token_is_rejected_with_the_value() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     let cases = [
         ("", "can't be read"),
         ("[]", "can't be read"),
         (r#"{"api_token":{}}"#, "name"),
-        (r#"{"api_token":{"name":""}}"#, "can't be a token's name"),
-        (r#"{"api_token":{"name":"a\u0000b"}}"#, "can't be a token's name"),
+        (r#"{"api_token":{"name":""}}"#, "is not a valid token name"),
+        (r#"{"api_token":{"name":"a\u0000b"}}"#, "is not a valid token name"),
         (r#"{"api_token":{"name":"a","endpoint_scopes":["publish"]}}"#, "\"publish\" is not a scope"),
-        (r#"{"api_token":{"name":"a","endpoint_scopes":[]}}"#, "good for nothing"),
-        (r#"{"api_token":{"name":"a","crate_scopes":["*x"]}}"#, "\"*x\" is no pattern"),
+        (r#"{"api_token":{"name":"a","endpoint_scopes":[]}}"#, "empty list of scopes"),
+        (r#"{"api_token":{"name":"a","crate_scopes":["*x"]}}"#, "\"*x\" is not a crate pattern"),
         (r#"{"api_token":{"name":"a","expired_at":"soon"}}"#, "api_token.expired_at"),
-        (r#"{"api_token":{"name":"a","expired_at":"2020-01-01T00:00:00Z"}}"#, "over already"),
-        (r#"{"api_token":{"name":"a","expired_at":"+10000-01-01T00:00:00Z"}}"#, "cannot end in the year 10000"),
-        (r#"{"api_token":{"name":"a","expired_at":"+262142-12-31T23:59:59Z"}}"#, "cannot end in the year 262142"),
-        (r#"{"api_token":{"name":"a","expired_at":"-262143-01-01T00:00:00Z"}}"#, "over already"),
+        (r#"{"api_token":{"name":"a","expired_at":"2020-01-01T00:00:00Z"}}"#, "already be expired"),
+        (r#"{"api_token":{"name":"a","expired_at":"+10000-01-01T00:00:00Z"}}"#, "cannot expire in the year 10000"),
+        (r#"{"api_token":{"name":"a","expired_at":"+262142-12-31T23:59:59Z"}}"#, "cannot expire in the year 262142"),
+        (r#"{"api_token":{"name":"a","expired_at":"-262143-01-01T00:00:00Z"}}"#, "already be expired"),
         (r#"{"api_token":{"name":"a"}} x"#, "can't be read"),
     ];
     for (body, text) in cases {
@@ -229,7 +229,7 @@ fn a_wish_for_a_token_that_makes_no_sense_is_refused_naming_the_value() {
 // rule: 8
 #[test]
 fn who_does_something_too_often_is_told_when_to_try_again_and_loses_nothing() {
-    let limits = RateLimits::parse(["publish-new=2/1h", "yank=1/30m"]).unwrap();
+    let limits = RateLimits::configured(["none", "publish-new=2/1h", "yank=1/30m"]).unwrap();
     let registry = TestRegistry::with(|settings| settings.admission.rate_limits = limits);
     let ann = registry.user("ann");
     // What is refused for another reason costs nothing.
@@ -244,7 +244,7 @@ fn who_does_something_too_often_is_told_when_to_try_again_and_loses_nothing() {
     assert!((1700..=1801).contains(&wait), "{wait}");
     let detail = refused.detail();
     assert!(
-        detail.starts_with("too many requests: `ann` may publish new crates 2 times in 1h; try again in "),
+        detail.starts_with("rate limit exceeded (`ann` may publish new crates 2 times in 1h): try again in "),
         "{detail}"
     );
     assert!(detail.ends_with(" GMT"), "{detail}");

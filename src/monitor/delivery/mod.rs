@@ -16,6 +16,7 @@ use super::http::Http;
 use super::state::{Outbox, StateFile};
 use crate::config::MonitorOptions;
 use crate::queue::{Backoff, JobError};
+use crate::redact;
 use pagerduty::PagerDuty;
 use receiver::Receiver;
 use secret::SecretFile;
@@ -39,7 +40,8 @@ impl Receivers {
         if let Some(file) = &pages.pagerduty_key_file {
             let file = SecretFile { path: file, flag: "--pagerduty-key-file", what: "integration key" };
             let key = file.read()?;
-            receivers.push(Box::new(PagerDuty::new(key, pages.pagerduty_url.clone(), options.limits.url.clone())));
+            let client_url = options.limits.url.as_deref().map(redact::userinfo);
+            receivers.push(Box::new(PagerDuty::new(key, pages.pagerduty_url.clone(), client_url)));
         }
         if let (Some(url), Some(file)) = (&pages.webhook_url, &pages.webhook_secret_file) {
             let file = SecretFile { path: file, flag: "--webhook-secret-file", what: "secret" };

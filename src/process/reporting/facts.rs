@@ -7,7 +7,7 @@ use sentry::protocol::Value;
 use serde_json::Map;
 use tracing::field::{Field, Visit};
 
-use crate::database::access::tokens;
+use crate::database::access::new_token::PREFIX;
 use crate::queue::Failure;
 
 /// The longest text in a report, in characters.
@@ -68,7 +68,7 @@ impl Visit for Facts {
 
 /// Replaces tokens in a text, and limits its length.
 pub(super) fn harmless(text: &str) -> String {
-    let mut parts = text.split(tokens::PREFIX);
+    let mut parts = text.split(PREFIX);
     let mut harmless = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         harmless.push_str("[a token]");

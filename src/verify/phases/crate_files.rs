@@ -3,7 +3,6 @@
 //! A page is a 256th of all checksums: those with the same first byte.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
@@ -29,7 +28,7 @@ pub fn check(context: &Context<'_>, progress: &mut Progress<'_>, cursor: &str) -
             return Ok(Flow::Stopped);
         }
         check_orphans(context, progress, &stored, &named)?;
-        check_staged(context, progress, byte)?;
+        check_unfinished(context, progress, byte)?;
         progress.save(context, Phase::CrateFiles, &byte.to_string())?;
     }
     Ok(Flow::Done)
@@ -104,34 +103,14 @@ fn is_old(context: &Context<'_>, modified: DateTime<Utc>) -> bool {
     age >= context.settings.orphan_age
 }
 
-/// Checks for parts of files, which the store's own interface does not list.
-fn check_staged(context: &Context<'_>, progress: &mut Progress<'_>, byte: u8) -> Result<(), VerifyError> {
-    let Some(directory) = context.crates_directory else { return Ok(()) };
+/// Checks for unfinished files of interrupted writes.
+fn check_unfinished(context: &Context<'_>, progress: &mut Progress<'_>, byte: u8) -> Result<(), VerifyError> {
     let mut differences = Vec::new();
-    for (name, size, modified) in staged(&directory.join(format!("{byte:02x}")))? {
-        if is_old(context, modified) {
-            let difference = Difference::new(Kind::StagedLeftover, size_and_age(size, modified), "no file");
-            differences.push(difference.at(format!("{byte:02x}/{name}")));
+    for file in context.crate_store.list_unfinished(byte)? {
+        if is_old(context, file.modified) {
+            let found = size_and_age(file.size, file.modified);
+            differences.push(Difference::new(Kind::StagedLeftover, found, "no file").at(file.location));
         }
     }
     progress.record(context, differences)
-}
-
-fn staged(directory: &Path) -> std::io::Result<Vec<(String, u64, DateTime<Utc>)>> {
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.contains(".crate#") {
-            // A part that is gone by now was being stored.
-            let Ok(metadata) = entry.metadata() else { continue };
-            found.push((name, metadata.len(), metadata.modified()?.into()));
-        }
-    }
-    found.sort();
-    Ok(found)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::database::catalog::crates;
 use crate::index::ConfigJson;
-use crate::index::path::{crate_path, index_path};
 use crate::package::CrateName;
+use crate::package::index_path::{crate_path, index_path};
 use crate::verify::context::Context;
 use crate::verify::error::VerifyError;
 use crate::verify::progress::{Flow, Progress};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::database::upkeep::crate_states::{self, CrateState};
-use crate::index::path::index_path;
 use crate::index::{Head, Index};
+use crate::package::index_path::index_path;
 use crate::queue::inspection;
 use crate::verify::comparison::{compare, compare_derived};
 use crate::verify::context::Context;

@@ -1,8 +1,8 @@
 //! The second check of an index file that no crate of the database has.
 
 use crate::database::catalog::crates;
-use crate::index::path::index_path;
 use crate::package::CrateName;
+use crate::package::index_path::index_path;
 use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};
 use crate::verify::error::VerifyError;

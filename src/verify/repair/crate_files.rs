@@ -29,7 +29,7 @@ pub fn restore(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Differ
         let moved = store.quarantine(&CrateStore::place(checksum), Utc::now())?;
         done.push(format!("the damaged file is at {moved}"));
     }
-    if let Some(from) = store.take_back(checksum)? {
+    if let Some(from) = store.restore_quarantined(checksum)? {
         done.push(format!("restored from {from}"));
         return Ok(Outcome::Done(done.join("; ")));
     }
@@ -103,19 +103,11 @@ pub fn quarantine(context: &Context<'_>, difference: &Difference) -> Result<Outc
     }))
 }
 
-/// Moves a part of a file to the quarantine.
-pub fn quarantine_part(context: &Context<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
-    let (Some(directory), Some(path)) = (context.crates_directory, &difference.path) else {
-        return Ok(Outcome::Left("the crate store has no directory".to_owned()));
+/// Moves an unfinished file to the quarantine.
+pub fn quarantine_unfinished(context: &Context<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
+    let Some(path) = &difference.path else {
+        return Ok(Outcome::Left("the path of the file is not known".to_owned()));
     };
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let quarantine = directory.join("quarantine");
-    std::fs::create_dir_all(&quarantine)?;
-    // The store's listings do not show names with a number sign.
-    let name = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%.6fZ"), name.replace('#', "-part-"));
-    match std::fs::rename(directory.join(path), quarantine.join(&name)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    Ok(Outcome::Done(format!("moved to quarantine/{name} in the crate store")))
+    let moved = context.crate_store.quarantine_unfinished(path, Utc::now())?;
+    Ok(Outcome::Done(format!("moved to {moved} in the crate store")))
 }

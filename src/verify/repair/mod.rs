@@ -73,7 +73,7 @@ fn repair_one(
         Kind::SizeDiffers => rows::set_size(context, repairs, difference),
         Kind::DeletedCrateFile => crate_files::remove(context, repairs, difference),
         Kind::OrphanFile => crate_files::quarantine(context, difference),
-        Kind::StagedLeftover => crate_files::quarantine_part(context, difference),
+        Kind::StagedLeftover => crate_files::quarantine_unfinished(context, difference),
         _ => index_files::render(context, repairs, difference, rendered),
     }
 }

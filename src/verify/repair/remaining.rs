@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::database::catalog::crates;
-use crate::index::path::{crate_path, index_path};
 use crate::package::Checksum;
+use crate::package::index_path::{crate_path, index_path};
 use crate::queue::inspection;
 use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};

@@ -6,8 +6,7 @@ use serde_json::json;
 use super::outcome::Outcome;
 use super::repairs::Repairs;
 use crate::database::access::audit::{Action, Event};
-use crate::database::catalog::{crates, derived};
-use crate::database::upkeep::restored;
+use crate::database::catalog::{crates, derived, versions};
 use crate::package::{CrateName, Version};
 use crate::verify::context::Context;
 use crate::verify::difference::Difference;
@@ -23,7 +22,7 @@ pub fn set_commit(
         return Ok(Outcome::Left("the index is empty".to_owned()));
     };
     let id = difference.subject.version_id.unwrap_or_default();
-    change(context, repairs, difference, |connection| restored::note_commit(connection, id, &head))?;
+    change(context, repairs, difference, |connection| versions::set_commit(connection, id, &head))?;
     Ok(Outcome::Done(format!("the database now names the commit {head}, which shows the version")))
 }
 
@@ -49,7 +48,7 @@ pub fn set_size(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Diffe
         return Ok(Outcome::Left("the file no longer exists".to_owned()));
     };
     let id = difference.subject.version_id.unwrap_or_default();
-    change(context, repairs, difference, |connection| restored::note_size(connection, id, size))?;
+    change(context, repairs, difference, |connection| versions::set_size(connection, id, size))?;
     Ok(Outcome::Done(format!("the database now has the file's size of {size} bytes")))
 }
 

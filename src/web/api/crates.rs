@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::database::catalog::rows;
+use crate::database::catalog::crate_details;
 use crate::database::search::query::SearchText;
 use crate::database::search::{self, Filter, SearchQuery, Sort};
 use crate::web::extract::query::QueryParameters;
@@ -46,7 +46,7 @@ pub async fn list(State(app): State<App>, query: QueryParameters) -> Result<Json
     app.with_connection(move |connection| {
         let found = search::search(connection, &search, pagination.page(), &totals)?;
         let name = search.text.as_ref().and_then(|text| text.name.as_deref());
-        let crates = rows::crates(connection, &found.crate_ids)?;
+        let crates = crate_details::by_ids(connection, &found.crate_ids)?;
         let crates = crates.into_iter().map(|one| CrateView::new(one).exact_match(name)).collect();
         Ok::<_, ApiError>(Json(CratesPage { crates, meta: pagination.meta(found.total, &query) }))
     })

@@ -10,7 +10,7 @@ use super::version::{find_id, named};
 use super::versions::by_number;
 use super::{ApiPath, crate_name, shown_crate};
 use crate::database::catalog::downloads;
-use crate::database::catalog::rows;
+use crate::database::catalog::version_details;
 use crate::web::extract::path::{CratePath, VersionPath};
 use crate::web::views::{Errors, ExtraDownloads, VersionDownloads};
 use crate::web::{ApiError, App};
@@ -50,7 +50,7 @@ pub async fn of_crate(
     let name = crate_name(&name)?;
     app.with_connection(move |connection| {
         let krate = shown_crate(connection, &name)?;
-        let versions = by_number(rows::shown_versions(connection, krate.row.id)?);
+        let versions = by_number(version_details::shown(connection, krate.row.id)?);
         let highest: Vec<i32> = versions.iter().take(TOLD).map(|(id, _)| *id).collect();
         let now = Utc::now();
         let told = downloads::of_versions(connection, &highest, now)?;

@@ -7,8 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::versions::by_number;
 use super::{ApiPath, crate_name, shown_crate};
-use crate::database::catalog::rows::{self, Features};
 use crate::database::catalog::topics::{self, Kind};
+use crate::database::catalog::version_details::{self, Features};
 use crate::web::extract::path::CratePath;
 use crate::web::extract::query::{QueryParameters, refused};
 use crate::web::views::{CategoryView, CrateView, Errors, KeywordView, VersionView};
@@ -75,10 +75,10 @@ pub async fn show(
         let mut all_told = true;
         let versions = match include.versions {
             true => {
-                let shown = by_number(rows::shown_versions(connection, krate.row.id)?);
+                let shown = by_number(version_details::shown(connection, krate.row.id)?);
                 all_told = shown.len() <= TOLD;
                 let told: Vec<i32> = shown.into_iter().take(TOLD).map(|(id, _)| id).collect();
-                Some(rows::versions(connection, &told, Features::LeftOut)?)
+                Some(version_details::by_ids(connection, &told, Features::LeftOut)?)
             }
             false => None,
         };

@@ -26,7 +26,7 @@ use super::App;
 use super::answers::output::AnyError;
 use super::extract::input::{ApiQuery, callers_json};
 use super::extract::path::ApiPath;
-use crate::database::catalog::rows::{self, CountedCrate};
+use crate::database::catalog::crate_details::{self, CountedCrate};
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
 use crate::web::shortened::shortened;
@@ -66,7 +66,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
 
 /// A crate of which the index shows a version.
 fn shown_crate(connection: &mut PgConnection, name: &CrateName) -> Result<CountedCrate, ApiError> {
-    rows::find_crate(connection, name)?.ok_or_else(|| no_such_crate(name.as_str()))
+    crate_details::find(connection, name)?.ok_or_else(|| no_such_crate(name.as_str()))
 }
 
 /// A crate's name in a path. One that can't be a name can't be a crate.

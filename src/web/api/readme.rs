@@ -12,7 +12,7 @@ use futures_util::stream;
 
 use super::version::{find_id, named};
 use super::{ApiError, ApiPath};
-use crate::database::catalog::rows;
+use crate::database::catalog::version_details;
 use crate::web::App;
 use crate::web::answers::held_body::HeldBody;
 use crate::web::extract::path::VersionPath;
@@ -42,7 +42,7 @@ pub async fn show(
     let readme = app
         .with_connection(move |connection| {
             let version = find_id(connection, &name, &num)?;
-            let readme = rows::readme(connection, version)?.filter(|readme| !readme.is_empty());
+            let readme = version_details::readme(connection, version)?.filter(|readme| !readme.is_empty());
             readme.ok_or_else(|| ApiError::not_found(format!("{name}@{num} came without a README")))
         })
         .await?;

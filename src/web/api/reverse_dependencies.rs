@@ -8,8 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{ApiPath, crate_name, shown_crate};
+use crate::database::catalog::crate_details;
 use crate::database::catalog::dependencies;
-use crate::database::catalog::rows::{self, Features};
+use crate::database::catalog::version_details::{self, Features};
 use crate::database::search::Page;
 use crate::web::extract::path::CratePath;
 use crate::web::extract::query::QueryParameters;
@@ -57,10 +58,10 @@ pub async fn list(
         let Page { limit, offset } = pagination.page();
         let (found, total) = dependencies::dependents(connection, &krate.row.name, limit, offset)?;
         let version_ids: Vec<i32> = found.iter().map(|one| one.version_id).collect();
-        let versions = rows::versions(connection, &version_ids, Features::LeftOut)?;
+        let versions = version_details::by_ids(connection, &version_ids, Features::LeftOut)?;
         let crate_ids: Vec<i32> = versions.iter().map(|version| version.row.crate_id).collect();
         let downloads: HashMap<i32, i64> =
-            rows::crates(connection, &crate_ids)?.into_iter().map(|one| (one.row.id, one.downloads)).collect();
+            crate_details::by_ids(connection, &crate_ids)?.into_iter().map(|one| (one.row.id, one.downloads)).collect();
         let of_version: HashMap<i32, i64> = versions
             .iter()
             .map(|version| (version.row.id, downloads.get(&version.row.crate_id).copied().unwrap_or(0)))

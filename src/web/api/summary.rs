@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::database::catalog::topics::{self, Kind, Order};
-use crate::database::catalog::{downloads, rows};
+use crate::database::catalog::{crate_details, downloads};
 use crate::database::search::{self, Filter, Page, SearchQuery, Sort};
 use crate::web::views::{CategoryView, CrateView, KeywordView};
 use crate::web::{ApiError, App};
@@ -46,7 +46,7 @@ pub async fn show(State(app): State<App>) -> Result<Json<Summary>, ApiError> {
             let query = SearchQuery { text: None, filter: Filter::default(), sort };
             let found = search::search(connection, &query, Page { limit: TOLD, offset: 0 }, &totals)?;
             num_crates = found.total;
-            let crates = rows::crates(connection, &found.crate_ids)?;
+            let crates = crate_details::by_ids(connection, &found.crate_ids)?;
             Ok::<_, diesel::result::Error>(crates.into_iter().map(CrateView::new).collect())
         };
         let new_crates = listed(Sort::New)?;

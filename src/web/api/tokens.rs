@@ -12,7 +12,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{AnyError, ApiPath, ApiQuery, callers_json};
 use crate::database::access::audit::{Action, Event};
-use crate::database::access::tokens::{self, NewToken, Token};
+use crate::database::access::new_token::NewToken;
+use crate::database::access::revocation;
+use crate::database::access::tokens::{self, Token};
 use crate::web::extract::auth::Authenticated;
 use crate::web::{ApiError, App};
 
@@ -234,7 +236,7 @@ pub async fn revoke(
                 if number != caller.token.id {
                     caller.unrestricted()?;
                 }
-                let revoke = if query.descendants { tokens::revoke_with_descendants } else { tokens::revoke };
+                let revoke = if query.descendants { revocation::revoke_with_descendants } else { revocation::revoke };
                 let revoked = revoke(connection, number, Some(caller.user.id))?.ok_or_else(missing)?;
                 revoked.record(connection, number, &caller.actor())?;
                 Ok::<_, ApiError>(revoked)

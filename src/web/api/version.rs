@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{ApiPath, crate_name, no_such_crate, no_such_version, version};
-use crate::database::catalog::rows::{self, CountedVersion, Features};
+use crate::database::catalog::version_details::{self, CountedVersion, Features};
 use crate::database::catalog::{crates, dependencies, versions};
 use crate::package::characters::harmless;
 use crate::package::{CrateName, Version};
@@ -140,6 +140,6 @@ pub(super) fn find_id(connection: &mut PgConnection, name: &CrateName, num: &Ver
 
 fn find(connection: &mut PgConnection, name: &CrateName, num: &Version) -> Result<CountedVersion, ApiError> {
     let id = find_id(connection, name, num)?;
-    let found = rows::versions(connection, &[id], Features::Included)?.pop();
+    let found = version_details::by_ids(connection, &[id], Features::Included)?.pop();
     found.ok_or_else(|| no_such_version(name, &num.to_string()))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{ApiPath, crate_name, shown_crate};
-use crate::database::catalog::rows::{self, Features};
+use crate::database::catalog::version_details::{self, Features};
 use crate::package::Version;
 use crate::web::extract::path::CratePath;
 use crate::web::extract::query::{MOST_PER_PAGE, QueryParameters};
@@ -60,7 +60,7 @@ pub async fn list(
     let base_url = app.settings.base_url.clone();
     app.with_connection(move |connection| {
         let krate = shown_crate(connection, &name)?;
-        let mut versions = rows::shown_versions(connection, krate.row.id)?;
+        let mut versions = version_details::shown(connection, krate.row.id)?;
         if !by_date {
             versions = by_number(versions);
         }
@@ -68,7 +68,7 @@ pub async fn list(
         let page = pagination.page();
         let number = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
         let page = versions.into_iter().map(|(id, _)| id).skip(number(page.offset)).take(number(page.limit));
-        let versions = rows::versions(connection, &page.collect::<Vec<_>>(), Features::LeftOut)?;
+        let versions = version_details::by_ids(connection, &page.collect::<Vec<_>>(), Features::LeftOut)?;
         let versions = versions.into_iter().map(|version| VersionView::new(version, &base_url)).collect();
         Ok::<_, ApiError>(Json(VersionsPage { versions, meta }))
     })

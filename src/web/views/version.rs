@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{UserView, shown};
-use crate::database::catalog::rows::CountedVersion;
+use crate::database::catalog::version_details::CountedVersion;
 use crate::package::characters::harmless;
 
 /// A version of a crate.

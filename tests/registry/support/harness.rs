@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use supercargo::crate_store::CrateStore;
 use supercargo::database::Pool;
-use supercargo::database::access::tokens::NewToken;
+use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::users;
 use supercargo::index::{GitProgram, Index, RemoteOptions, View};
 use supercargo::jobs::{self, Admission, Environment};

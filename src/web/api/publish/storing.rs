@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(), ApiError> {
     caller.waits().inspect_err(|_| tracing::debug!("the client hung up before its crate file was stored"))?;
     let size = package.crate_file.len();
-    app.crate_store.check_room(size as u64)?;
+    app.crate_store.check_free_space(size as u64)?;
     let Some(allowance) = app.settings.admission.upload_allowance else { return Ok(()) };
     let (user, login) = (caller.user.id, &caller.user.login);
     match app.pool.with(|connection| allowance.draw(connection, user, login, size))?? {
