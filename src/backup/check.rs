@@ -1,4 +1,4 @@
-//! Reading a backup to its end.
+//! Verification of the checksums of a backup.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::manifest::{self, BUNDLE, DUMP, LIST, Manifest, Part};
 use super::progress::Progress;
 use crate::package::Checksum;
 
-/// A backup that is as it was written.
+/// A backup whose checksums were verified.
 #[derive(Serialize, Clone, Debug)]
 pub struct Checked {
     #[serde(flatten)]
@@ -17,7 +17,7 @@ pub struct Checked {
     pub(super) needed: Vec<(Checksum, u64)>,
 }
 
-/// Holds every file of a backup against its checksum. The first that differs is named.
+/// Verifies the checksum of every file of a backup. The error names the first one that differs.
 pub fn check(directory: &Directory, at: Option<&str>) -> Result<Checked, BackupError> {
     let name = directory.choose(at)?;
     let manifest = Manifest::read(directory, &name)?;
@@ -46,7 +46,7 @@ pub fn check(directory: &Directory, at: Option<&str>) -> Result<Checked, BackupE
 
 fn differs(what: &str, found: &Part, written: &Part) -> String {
     format!(
-        "{what} has {} bytes of the checksum {}, and was written with {} bytes of the checksum {}",
+        "{what} has {} bytes and the checksum {} instead of {} bytes and the checksum {}",
         found.size, found.sha256, written.size, written.sha256
     )
 }

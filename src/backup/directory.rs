@@ -1,32 +1,30 @@
 //! A directory of backups.
 
-use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use nix::fcntl::{Flock, FlockArg};
 
 use super::error::BackupError;
-use super::manifest::{self, Manifest};
+use super::private_files::{create_directory, list, sync};
 use crate::crate_store::CrateStore;
 use crate::package::Checksum;
 
-/// The time in a backup's name, in UTC. No colons, which some file systems and programs don't take.
+/// The time in a backup's name, in UTC, without colons, which some file systems and programs do not allow.
 const NAME: &str = "%Y-%m-%dT%H-%M-%SZ";
-/// The end of the name of what is not a backup yet, or no longer.
+/// The suffix of a backup that is being made or removed.
 const UNFINISHED: &str = ".unfinished";
 
-/// Where backups are kept.
+/// A directory of backups.
 #[derive(Debug, Clone)]
 pub struct Directory {
     path: PathBuf,
 }
 
-/// Nobody else makes or removes backups while this is there.
-pub(super) struct Lock(#[expect(dead_code, reason = "the lock is held by being there")] Flock<File>);
+/// The lock for making and removing backups, held until it is dropped.
+pub(super) struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
 
 impl Directory {
     pub fn new(path: &Path) -> Self {
@@ -37,21 +35,21 @@ impl Directory {
         &self.path
     }
 
-    /// Makes the directory if need be, and removes what a killed backup left.
+    /// Creates the directory if it does not exist, locks it, and removes what a killed backup left.
     pub(super) fn lock(&self) -> Result<Lock, BackupError> {
-        create(&self.path)?;
+        create_directory(&self.path)?;
         let path = self.path.join("lock");
         let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file = open.map_err(BackupError::file("open", &path))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-            nix::errno::Errno::EWOULDBLOCK => BackupError::Locked(self.path.clone()),
-            other => BackupError::file("lock", &path)(other.into()),
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => BackupError::Locked(self.path.clone()),
+            TryLockError::Error(error) => BackupError::file("lock", &path)(error),
         })?;
         for name in self.entries()?.iter().filter(|name| name.ends_with(UNFINISHED)) {
             let path = self.path.join(name);
             fs::remove_dir_all(&path).map_err(BackupError::file("remove", &path))?;
         }
-        Ok(Lock(lock))
+        Ok(Lock(file))
     }
 
     /// The names of all complete backups, oldest first.
@@ -78,100 +76,50 @@ impl Directory {
         }
     }
 
-    /// Where a backup is.
+    /// The path of a backup.
     pub(super) fn backup(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Where the backups' crate file of this checksum is.
-    pub(super) fn crate_file(&self, checksum: Checksum) -> PathBuf {
-        self.path.join("crates").join(CrateStore::place(checksum))
+    /// The path of a backup while it is being made or removed.
+    pub(super) fn unfinished(&self, name: &str) -> PathBuf {
+        self.path.join(format!(".{name}{UNFINISHED}"))
     }
 
-    /// An empty place for a backup that is being made, and the name it will have: that of the next free second.
+    /// The directory of crate files, which all backups share.
+    pub(super) fn crates(&self) -> PathBuf {
+        self.path.join("crates")
+    }
+
+    /// The path of a crate file.
+    pub(super) fn crate_file(&self, checksum: Checksum) -> PathBuf {
+        self.crates().join(CrateStore::place(checksum))
+    }
+
+    /// Creates the directory of a new backup. The result holds its path and the name of the backup, which is the next free
+    /// second.
     pub(super) fn begin(&self, now: DateTime<Utc>) -> Result<(PathBuf, String), BackupError> {
         let mut time = now;
         loop {
             let name = time.format(NAME).to_string();
             if !self.backup(&name).exists() {
-                let place = self.path.join(format!(".{name}{UNFINISHED}"));
-                create(&place)?;
+                let place = self.unfinished(&name);
+                create_directory(&place)?;
                 return Ok((place, name));
             }
             time += TimeDelta::seconds(1);
         }
     }
 
-    /// Gives what was made its name.
+    /// Renames a new backup to its name.
     pub(super) fn finish(&self, place: &Path, name: &str) -> Result<(), BackupError> {
         sync(place)?;
         let path = self.backup(name);
-        fs::rename(place, &path).map_err(BackupError::file("name", &path))?;
+        fs::rename(place, &path).map_err(BackupError::file("rename", &path))?;
         sync(&self.path)
     }
 
-    /// Removes the oldest backups beyond `keep`, and the crate files that no other names. Answers the names of the removed
-    /// backups, and how many files went. A backup whose list can't be read is refused before anything is removed: its
-    /// files would go.
-    pub(super) fn prune(&self, keep: usize) -> Result<(Vec<String>, usize), BackupError> {
-        let mut names = self.names()?;
-        let kept = names.split_off(names.len().saturating_sub(keep));
-        let mut needed: HashSet<Checksum> = HashSet::new();
-        for name in &kept {
-            let manifest = Manifest::read(self, name)?;
-            needed.extend(manifest::needed(self, &manifest)?.into_iter().map(|(checksum, _)| checksum));
-        }
-        for name in &names {
-            let (path, going) = (self.backup(name), self.path.join(format!(".{name}{UNFINISHED}")));
-            fs::rename(&path, &going).map_err(BackupError::file("remove", &path))?;
-            sync(&self.path)?;
-            fs::remove_dir_all(&going).map_err(BackupError::file("remove", &going))?;
-        }
-        let removed = self.remove_files(|checksum| !needed.contains(&checksum))?;
-        Ok((names, removed))
-    }
-
-    fn remove_files(&self, unneeded: impl Fn(Checksum) -> bool) -> Result<usize, BackupError> {
-        let mut removed = 0;
-        let root = self.path.join("crates");
-        for directory in listed(&root)? {
-            let directory = root.join(directory);
-            for name in listed(&directory)? {
-                let checksum = name.strip_suffix(".crate").and_then(|name| name.parse().ok());
-                // What is no crate file's name was being copied when its backup was killed.
-                if checksum.is_none_or(&unneeded) {
-                    let path = directory.join(name);
-                    fs::remove_file(&path).map_err(BackupError::file("remove", &path))?;
-                    removed += 1;
-                }
-            }
-        }
-        Ok(removed)
-    }
-
     fn entries(&self) -> Result<Vec<String>, BackupError> {
-        listed(&self.path)
+        list(&self.path)
     }
-}
-
-fn listed(path: &Path) -> Result<Vec<String>, BackupError> {
-    fs::read_dir(path)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect())
-        .map_err(BackupError::file("list", path))
-}
-
-/// A directory for its owner alone: dumps hold the hashes of tokens, and crates may be private.
-pub(super) fn create(path: &Path) -> Result<(), BackupError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(BackupError::file("make", path))
-}
-
-/// A new file for its owner alone.
-pub(super) fn create_file(path: &Path) -> Result<File, BackupError> {
-    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    created.map_err(BackupError::file("make", path))
-}
-
-/// Has a file or directory on the disk.
-pub(super) fn sync(path: &Path) -> Result<(), BackupError> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(BackupError::file("write", path))
 }

@@ -9,43 +9,40 @@ use crate::index::IndexError;
 use crate::postgres::client_programs::DumpError;
 use crate::queue::JobError;
 
-/// Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    #[error("can't {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", path.display())]
     File { action: &'static str, path: PathBuf, source: io::Error },
-    #[error("another backup is being made in {}: wait for its end", .0.display())]
+    #[error("another backup is being made in {}: wait until it has finished", .0.display())]
     Locked(PathBuf),
-    #[error("another backup of this registry is being made, to another directory: wait for its end")]
+    #[error("another backup of this registry is being made in another directory: wait until it has finished")]
     OtherBackup,
-    #[error("there is no backup in {}: name the directory that `supercargo backup` was given", .0.display())]
+    #[error("there is no backup in {}: pass the directory that you passed to `supercargo backup`", .0.display())]
     None(PathBuf),
-    #[error("there is no backup {name:?} in {}: there are {known}", directory.display())]
+    #[error("there is no backup {name:?} in {}: choose one of {known}", directory.display())]
     Unknown { name: String, directory: PathBuf, known: String },
-    #[error("the backup {name} is damaged: {problem}. Take another one with --at, or the same one from a copy")]
+    #[error("the backup {name} is damaged ({problem}): choose another one with --at, or use a copy of the backup")]
     Damaged { name: String, problem: String },
     #[error(
-        "the backup {name} was made by supercargo {program}, whose database has the migration {schema}, which this version \
-         does not know: restore it with a program that knows it"
+        "the backup {name} was made by supercargo {program} with the database migration {schema}, which this version does not \
+         have: restore it with that version or a newer one"
     )]
     Newer { name: String, program: String, schema: String },
     #[error(
-        "the backup was made of a PostgreSQL {needed}, and the server programs found here are of PostgreSQL {found}, which may \
-         not be able to restore it: install postgresql-{needed}, name its programs with --postgres-bin-dir, or use \
+        "the backup was made from PostgreSQL {needed}, but the server programs found are of PostgreSQL {found}, which may not be \
+         able to restore it: install postgresql-{needed}, name its directory with --postgres-bin-dir, or pass \
          --checksums-only"
     )]
     OldServer { found: u32, needed: u32 },
-    #[error("the database ended the session that kept crate files from being removed: make the backup again")]
+    #[error("the database closed the session that prevents the removal of crate files: make the backup again")]
     SessionLost,
-    #[error("the database is not empty: restore into an empty one, so that nothing is mixed or lost")]
+    #[error("the database is not empty: restore into an empty one")]
     DatabaseNotEmpty,
     #[error("there is an index at {} already: move it away first", .0.display())]
     IndexNotEmpty(PathBuf),
-    #[error("the index could not be made to agree with the database: {0}")]
+    #[error("cannot update the index to match the database: {0}")]
     Agreement(JobError),
-    #[error(
-        "the index came out of the backup at {found}, and backup.json names {expected}: take another backup with --at"
-    )]
+    #[error("the index in the backup is at {found}, but backup.json names {expected}: choose another backup with --at")]
     OtherHead { found: String, expected: String },
     #[error(transparent)]
     Dump(#[from] DumpError),

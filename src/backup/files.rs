@@ -1,33 +1,34 @@
-//! Crate files on their way into a directory of backups.
+//! Copies of crate files in a directory of backups.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::directory::{Directory, create, create_file, sync};
+use super::directory::Directory;
 use super::error::BackupError;
 use super::manifest::Problem;
+use super::private_files::{create_directory, remove_if_exists, sync};
 use super::progress::Progress;
 use crate::crate_store::CrateStore;
 use crate::database::upkeep::backup::NeededFile;
 use crate::fault;
 use crate::package::Checksum;
 
-/// The end of the name of a file that is being copied.
+/// The extension of a file that is being copied.
 const COPYING: &str = "copying";
 
-/// What became of the files of one backup.
+/// The result of copying the files of one backup.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    /// New to the directory of backups: files and bytes.
+    /// Files that no earlier backup has, and their bytes.
     pub added: (u64, u64),
-    /// Of those, files that are links to the store's own.
+    /// How many of them are links to files of the store.
     pub linked: u64,
     pub problems: Vec<Problem>,
 }
 
-/// Has every needed file in the directory of backups. What is there with the right size is not read again.
+/// Copies every needed file. A file that already exists with the right size is not read again.
 pub(super) fn gather(
     store: &CrateStore,
     directory: &Directory,
@@ -43,7 +44,7 @@ pub(super) fn gather(
             continue;
         }
         let parent = path.parent().unwrap_or(directory.path()).to_owned();
-        create(&parent)?;
+        create_directory(&parent)?;
         match add(store, file.checksum, &path)? {
             Added::Problem(problem) => gathered.problems.push(Problem {
                 checksum: file.checksum,
@@ -72,15 +73,15 @@ pub(super) fn size_of(file: &NeededFile) -> u64 {
 enum Added {
     Linked,
     Copied,
-    /// Why not: the store has lost or damaged it.
+    /// The file is missing or damaged in the store.
     Problem(String),
 }
 
-/// Links to the store's own file, since neither of the two is ever changed in place; or copies it. Either way it is read
-/// once, so that no damage gets into a backup unseen.
+/// Links to the file of the store, since neither of the two is ever changed in place, or copies it. It is read either way,
+/// so that a damaged file does not go unnoticed.
 fn add(store: &CrateStore, checksum: Checksum, path: &Path) -> Result<Added, BackupError> {
     let copy = path.with_extension(COPYING);
-    remove_if_there(&copy)?;
+    remove_if_exists(&copy)?;
     if let Some(original) = store.local_path(checksum) {
         match store.digest(checksum)? {
             None => return Ok(missing()),
@@ -88,25 +89,27 @@ fn add(store: &CrateStore, checksum: Checksum, path: &Path) -> Result<Added, Bac
             Some(_) => {}
         }
         if fs::hard_link(&original, &copy).is_ok() {
-            fs::rename(&copy, path).map_err(BackupError::file("name", path))?;
-            // Of two links to one file a rename does nothing.
-            remove_if_there(&copy)?;
+            fs::rename(&copy, path).map_err(BackupError::file("rename", path))?;
+            // If both are links to one file, a rename does nothing.
+            remove_if_exists(&copy)?;
             return Ok(Added::Linked);
         }
     }
-    let mut file = io::BufWriter::new(create_file(&copy)?);
+    // A fixed name, so that a killed backup leaves one file at most for each crate file.
+    let (directory, name) = (copy.parent().unwrap_or(path), copy.file_name().unwrap_or_default());
+    let created = tempfile::Builder::new().prefix(name).rand_bytes(0).tempfile_in(directory);
+    let mut file = BufWriter::new(created.map_err(BackupError::file("create", &copy))?);
     let copied = store.copy(checksum, |piece| file.write_all(piece))?;
-    let written = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-    written.map_err(BackupError::file("write", &copy))?;
     match copied {
         Some((found, _)) if found == checksum => {
-            fs::rename(&copy, path).map_err(BackupError::file("name", path))?;
+            let written = file.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|file| {
+                file.as_file().sync_all()?;
+                Ok(file.persist(path)?)
+            });
+            written.map_err(BackupError::file("write", path))?;
             Ok(Added::Copied)
         }
-        other => {
-            remove_if_there(&copy)?;
-            Ok(other.map_or_else(missing, |(found, _)| damaged(found)))
-        }
+        other => Ok(other.map_or_else(missing, |(found, _)| damaged(found))),
     }
 }
 
@@ -118,18 +121,11 @@ fn damaged(found: Checksum) -> Added {
     Added::Problem(format!("it is damaged in the crate store: its content has the checksum {found}"))
 }
 
-fn remove_if_there(path: &Path) -> Result<(), BackupError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(BackupError::file("remove", path)(error)),
-        _ => Ok(()),
-    }
-}
-
 fn sync_all(directory: &Directory, touched: &BTreeSet<PathBuf>) -> Result<(), BackupError> {
     if touched.is_empty() {
         return Ok(());
     }
     touched.iter().try_for_each(|path| sync(path))?;
-    sync(&directory.path().join("crates"))?;
+    sync(&directory.crates())?;
     sync(directory.path())
 }

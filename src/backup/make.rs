@@ -1,4 +1,4 @@
-//! Making a backup.
+//! Creation of a backup.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,25 +10,27 @@ use chrono::Utc;
 use diesel::PgConnection;
 use serde::Serialize;
 
-use super::directory::{Directory, create};
+use super::directory::Directory;
 use super::error::BackupError;
 use super::files::{gather, size_of};
 use super::manifest::{self, BUNDLE, DUMP, LIST, Manifest, Part, PartWriter, Problem};
+use super::private_files::{create_directory, sync};
 use super::progress::Progress;
+use super::prune::{Pruned, prune};
 use crate::crate_store::CrateStore;
 use crate::database::upkeep::backup::{self as database, NeededFile, Snapshot};
 use crate::fault;
 use crate::index::Index;
 use crate::postgres::client_programs::ClientPrograms;
 
-/// How long the job that removes a file at this moment is waited for.
+/// How long to wait for a job that is removing a file.
 const PATIENCE: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const TRY_EVERY: Duration = Duration::from_millis(50);
 
-/// The registry of which a backup is made.
+/// The registry to back up.
 pub struct Source<'a> {
     pub database_url: &'a str,
-    /// Where PostgreSQL's programs are, if not in the usual places.
+    /// The directory of PostgreSQL's programs, if it is not one of the usual ones.
     pub postgres_bin_dir: Option<&'a Path>,
     pub index: &'a Index,
     pub crate_store: &'a CrateStore,
@@ -42,15 +44,15 @@ pub struct Made {
     /// Crate files that no earlier backup had, and their bytes.
     pub new_files: u64,
     pub new_file_bytes: u64,
-    /// Of those, links to the crate store's own files.
+    /// How many of them are links to files of the crate store.
     pub linked_files: u64,
-    /// Older backups that were removed, and crate files with them.
+    /// Old backups that were removed, and the number of their crate files that were removed.
     pub removed: Vec<String>,
     pub removed_files: usize,
     pub seconds: f64,
 }
 
-/// Makes a backup, and then removes all but `keep` of them. `connection` is a session of its own.
+/// Makes a backup, and then removes the oldest ones, so that `keep` remain. `connection` must not be used by others.
 pub fn make(
     source: &Source<'_>,
     connection: &mut PgConnection,
@@ -59,7 +61,7 @@ pub fn make(
 ) -> Result<Made, BackupError> {
     let start = Instant::now();
     let _locked = directory.lock()?;
-    create(&directory.path().join("crates"))?;
+    create_directory(&directory.crates())?;
     keep_files(connection)?;
     let made_at = Utc::now();
     let (place, name) = directory.begin(made_at)?;
@@ -67,7 +69,7 @@ pub fn make(
         written.manifest.name.clone_from(&name);
         written.manifest.made_at = made_at;
         written.manifest.write(&place)?;
-        // Files were kept up to here, or the list may name some that are gone.
+        // If the session was lost, the list can name files that were removed meanwhile.
         if !database::release_files(connection).unwrap_or(false) {
             return Err(BackupError::SessionLost);
         }
@@ -76,30 +78,30 @@ pub fn make(
         Ok(written)
     });
     if finished.is_err() {
-        // What can't be removed now is removed by the next backup.
+        // The next backup removes what cannot be removed now.
         let _ = fs::remove_dir_all(&place);
     }
     let Written { manifest, added, linked } = finished?;
-    let (removed, removed_files) = keep.map_or_else(|| Ok((Vec::new(), 0)), |keep| directory.prune(keep))?;
+    let pruned = keep.map_or_else(|| Ok(Pruned::default()), |keep| prune(directory, keep))?;
     Ok(Made {
         manifest,
         new_files: added.0,
         new_file_bytes: added.1,
         linked_files: linked,
-        removed,
-        removed_files,
+        removed: pruned.backups,
+        removed_files: pruned.files,
         seconds: start.elapsed().as_secs_f64(),
     })
 }
 
-/// From now on no crate file is removed.
+/// Prevents the removal of crate files until the session ends.
 fn keep_files(connection: &mut PgConnection) -> Result<(), BackupError> {
     let until = Instant::now() + PATIENCE;
     while !database::keep_files(connection)? {
         if Instant::now() > until {
             return Err(BackupError::OtherBackup);
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(TRY_EVERY);
     }
     Ok(())
 }
@@ -147,7 +149,7 @@ fn write_parts(
     Ok(Written { manifest, added: gathered.added, linked: gathered.linked })
 }
 
-/// Versions may share a file.
+/// Removes duplicates: versions can share a file.
 fn unique(mut needed: Vec<NeededFile>) -> Vec<NeededFile> {
     needed.dedup_by_key(|file| file.checksum);
     needed
@@ -166,10 +168,10 @@ fn bundle(index: &Index, place: &Path, parts: &mut BTreeMap<String, Part>) -> Re
     let _progress = Progress::of_work("bundling the index");
     let path = place.join(BUNDLE);
     let Some(head) = index.write_bundle(&path)? else { return Ok(None) };
-    // Git makes it by the umask.
+    // Git creates it with the permissions of the umask.
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
         .map_err(BackupError::file("protect", &path))?;
-    super::directory::sync(&path)?;
+    sync(&path)?;
     parts.insert(BUNDLE.to_owned(), manifest::part_of(&path)?);
     Ok(Some(head.to_string()))
 }

@@ -1,4 +1,4 @@
-//! What a backup says of itself: `backup.json` and `crates.list`.
+//! The description of a backup: `backup.json` and `crates.list`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,41 +9,42 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::directory::{Directory, create_file};
+use super::directory::Directory;
 use super::error::BackupError;
+use super::private_files::create_file;
 use crate::package::Checksum;
 
-/// The parts of a backup.
+/// The file names in a backup.
 pub const DUMP: &str = "database.dump";
 pub(super) const BUNDLE: &str = "index.bundle";
 pub(super) const LIST: &str = "crates.list";
 const MANIFEST: &str = "backup.json";
-/// Raised when an older program could not read a backup.
+/// Incremented when older versions of the program cannot read a backup.
 const FORMAT: u32 = 1;
 
 /// `backup.json`.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct Manifest {
     pub format: u32,
-    /// The name of its directory.
+    /// The name of the backup and of its directory.
     pub name: String,
     /// The version of the program that made it.
     pub program: String,
     pub made_at: DateTime<Utc>,
-    /// The newest migration of the database.
+    /// The newest migration of the dumped database.
     pub schema: String,
-    /// The major version of the PostgreSQL that was dumped.
+    /// The major version of the dumped PostgreSQL.
     pub postgresql: u32,
-    /// The commit of the index; none while it was empty.
+    /// The commit of the index; none if the index was empty.
     pub head: Option<String>,
     pub crates: i64,
     pub versions: i64,
-    /// Crate files that it needs, and their bytes.
+    /// The number of crate files that the backup needs, and their bytes.
     pub files: u64,
     pub file_bytes: u64,
     /// By file name.
     pub parts: BTreeMap<String, Part>,
-    /// Crate files that were lost or damaged before the backup, and so are not in it.
+    /// Crate files that are not in the backup, because they were lost or damaged before.
     pub problems: Vec<Problem>,
 }
 
@@ -70,13 +71,13 @@ impl Manifest {
         FORMAT
     }
 
-    /// Reads the one of a backup.
+    /// Reads the manifest of a backup.
     pub fn read(directory: &Directory, name: &str) -> Result<Self, BackupError> {
         let path = directory.backup(name).join(MANIFEST);
         let damaged = |problem: String| BackupError::Damaged { name: name.to_owned(), problem };
-        let text = std::fs::read(&path).map_err(|error| damaged(format!("{MANIFEST} can't be read: {error}")))?;
+        let text = std::fs::read(&path).map_err(|error| damaged(format!("cannot read {MANIFEST}: {error}")))?;
         let manifest: Self =
-            serde_json::from_slice(&text).map_err(|error| damaged(format!("{MANIFEST} can't be read: {error}")))?;
+            serde_json::from_slice(&text).map_err(|error| damaged(format!("cannot read {MANIFEST}: {error}")))?;
         if manifest.format > FORMAT {
             let Self { program, schema, .. } = manifest;
             return Err(BackupError::Newer { name: name.to_owned(), program, schema });
@@ -93,7 +94,7 @@ impl Manifest {
     }
 }
 
-/// A file that knows the checksum of what was written to it.
+/// A file writer that computes size and checksum.
 pub(super) struct PartWriter {
     file: BufWriter<File>,
     hash: Sha256,
@@ -105,7 +106,7 @@ impl PartWriter {
         Ok(Self { file: BufWriter::new(create_file(path)?), hash: Sha256::new(), size: 0 })
     }
 
-    /// Has it on the disk.
+    /// Waits until the file is on the disk.
     pub(super) fn finish(self, path: &Path) -> Result<Part, BackupError> {
         let written = self.file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
         written.map_err(BackupError::file("write", path))?;
@@ -126,7 +127,7 @@ impl Write for PartWriter {
     }
 }
 
-/// What a file is.
+/// Reads a file and computes its size and checksum.
 pub(super) fn part_of(path: &Path) -> Result<Part, BackupError> {
     let failed = |error| BackupError::file("read", path)(error);
     let mut file = File::open(path).map_err(failed)?;
@@ -141,10 +142,13 @@ pub(super) fn part_of(path: &Path) -> Result<Part, BackupError> {
     }
 }
 
-/// The crate files that a backup names.
+/// The crate files that a backup needs.
 pub(super) fn needed(directory: &Directory, manifest: &Manifest) -> Result<Vec<(Checksum, u64)>, BackupError> {
     let path = directory.backup(&manifest.name).join(LIST);
-    let damaged = || BackupError::Damaged { name: manifest.name.clone(), problem: format!("{LIST} is not as written") };
+    let damaged = || BackupError::Damaged {
+        name: manifest.name.clone(),
+        problem: format!("{LIST} has changed since it was written"),
+    };
     if manifest.parts.get(LIST) != Some(&part_of(&path).map_err(|_| damaged())?) {
         return Err(damaged());
     }

@@ -1,11 +1,11 @@
-//! How far a long command is, for whoever watches a terminal.
+//! Progress bars of long commands.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 const BYTES: &str = "{msg} {bar:30} {bytes} of {total_bytes}, {eta} left";
 const COUNT: &str = "{msg} {bar:30} {pos} of {len}, {eta} left";
 
-/// A bar on standard error; nothing is shown where that is no terminal.
+/// A progress bar on standard error, shown only if that is a terminal.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
@@ -17,7 +17,7 @@ impl Progress {
         Self::new(what, total, COUNT)
     }
 
-    /// Something without a known end.
+    /// A spinner for work of unknown length.
     pub(super) fn of_work(what: &'static str) -> Self {
         let bar = ProgressBar::new_spinner().with_message(what);
         bar.enable_steady_tick(std::time::Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! Making a registry from a backup.
+//! Restore of a registry, or of its index alone, from a backup.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -21,19 +21,19 @@ use crate::jobs::{self, Disagreement};
 use crate::package::index_path::index_path;
 use crate::postgres::client_programs::ClientPrograms;
 
-/// Crates that are looked at together.
+/// Crates per page.
 const PAGE: i64 = 100;
 
-/// Where a registry is made: an empty database, an empty index, and a crate store, which may have files already.
+/// The registry to restore into: an empty database, an empty index, and a crate store, which may have files already.
 pub struct Target<'a> {
     pub database_url: &'a str,
-    /// Where PostgreSQL's programs are, if not in the usual places.
+    /// The directory of PostgreSQL's programs, if it is not one of the usual ones.
     pub postgres_bin_dir: Option<&'a Path>,
     pub index: &'a Index,
     pub crate_store: &'a CrateStore,
 }
 
-/// A registry that was made.
+/// A restored registry.
 #[derive(Serialize, Clone, Debug)]
 pub struct Restored {
     #[serde(flatten)]
@@ -43,18 +43,18 @@ pub struct Restored {
     pub seconds: f64,
 }
 
-/// How index and database were made to agree.
+/// What was changed in the index to match the database.
 #[derive(Serialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agreed {
-    /// Crates whose files in the index were made to agree with the database.
+    /// Crates whose index files were rendered from the database.
     pub rendered: usize,
-    /// Files of the index of crates that the database does not have.
+    /// Removed index files, of crates that the database does not have.
     pub taken_out: usize,
-    /// Crates that do not agree, and why. Everything else is restored.
+    /// Crates whose index files still differ, and why. Everything else is restored.
     pub not_in_agreement: Vec<Disagreement>,
 }
 
-/// Makes a registry from a backup that was checked.
+/// Restores a checked backup.
 pub fn restore(
     directory: &Directory,
     checked: &Checked,
@@ -71,7 +71,7 @@ pub fn restore(
     Ok(Restored { manifest: manifest.clone(), agreed, seconds: start.elapsed().as_secs_f64() })
 }
 
-/// The programs that restore the dump, if it can be restored into this database by this program at all.
+/// The programs that restore the dump. The error says why it cannot be restored into this database.
 pub(super) fn programs(
     checked: &Checked,
     postgres_bin_dir: Option<&Path>,
@@ -105,7 +105,7 @@ pub(super) fn restore_database(
     Ok(())
 }
 
-/// Makes the lost index of a registry from a backup, and has it agree with the registry's own database.
+/// Restores the lost index of a registry from a backup, and updates it to match the registry's database.
 pub fn restore_index_only(
     directory: &Directory,
     checked: &Checked,
@@ -123,7 +123,7 @@ pub fn restore_index_only(
 
 pub(super) fn make_agree(connection: &mut PgConnection, index: &Index) -> Result<Agreed, BackupError> {
     let jobs::Agreement { differed, failed } = render_all(connection, index)?;
-    Ok(Agreed { rendered: differed, taken_out: take_out_strangers(connection, index)?, not_in_agreement: failed })
+    Ok(Agreed { rendered: differed, taken_out: remove_unknown(connection, index)?, not_in_agreement: failed })
 }
 
 fn restore_files(directory: &Directory, checked: &Checked, store: &CrateStore) -> Result<(), BackupError> {
@@ -145,7 +145,7 @@ pub(super) fn restore_index(directory: &Directory, manifest: &Manifest, index: &
     if found == *expected { Ok(()) } else { Err(BackupError::OtherHead { found, expected: expected.clone() }) }
 }
 
-/// Makes the index show what the database wants of every crate.
+/// Updates the index file of every crate to match the database.
 fn render_all(connection: &mut PgConnection, index: &Index) -> Result<jobs::Agreement, BackupError> {
     let total = database::crate_names(connection)?.len() as u64;
     let progress = Progress::of_count("crates in the index", total);
@@ -161,15 +161,14 @@ fn render_all(connection: &mut PgConnection, index: &Index) -> Result<jobs::Agre
     }
 }
 
-/// Takes out what the index shows of crates that came into it after the dump. Whoever published them publishes them again.
-fn take_out_strangers(connection: &mut PgConnection, index: &Index) -> Result<usize, BackupError> {
+/// Removes the index files of crates that were published after the dump. They have to be published again.
+fn remove_unknown(connection: &mut PgConnection, index: &Index) -> Result<usize, BackupError> {
     let known: HashSet<String> = database::crate_names(connection)?.iter().map(index_path).collect();
     let writer = index.lock_writer()?;
     loop {
         let head = index.head()?;
-        let strangers: Vec<String> =
-            index.crate_paths(&head)?.into_iter().filter(|path| !known.contains(path)).collect();
-        let changes: Vec<Change> = strangers
+        let unknown: Vec<String> = index.crate_paths(&head)?.into_iter().filter(|path| !known.contains(path)).collect();
+        let changes: Vec<Change> = unknown
             .into_iter()
             .map(|path| {
                 let name = path.rsplit('/').next().unwrap_or_default();

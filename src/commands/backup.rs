@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use crate::admin::output::{complain, print_json, say};
-use crate::backup::{self, Agreed, Directory, Made, Rehearsed, Source};
+use crate::backup::{self, Agreed, Directory, Made, Source, TrialRestore};
 use crate::config::BackupOptions;
-use crate::process::rehearsal::Rehearsal;
 use crate::process::storage::StoreRole;
+use crate::process::trial::Trial;
 use crate::process::{CommandError, Storage};
 
 /// Exit code of a backup that lacks crate files, and of a restore after which some crates differ.
@@ -68,16 +68,16 @@ fn describe(made: &Made, directory: &Directory) -> String {
 }
 
 fn check(options: &BackupOptions, directory: &Directory) -> Result<ExitCode, CommandError> {
-    let rehearsal = if options.checksums_only { None } else { Some(Rehearsal::prepare()?) };
+    let trial = if options.checksums_only { None } else { Some(Trial::prepare()?) };
     let checked = backup::check(directory, options.at.as_deref())?;
-    let rehearsed = rehearsal.map(|rehearsal| rehearsal.hold(&options.storage, directory, &checked)).transpose()?;
+    let trial_restore = trial.map(|trial| trial.restore(&options.storage, directory, &checked)).transpose()?;
     let manifest = &checked.manifest;
     if options.output.json {
         let mut document = serde_json::to_value(&checked)?;
-        document["rehearsal"] = serde_json::to_value(&rehearsed)?;
+        document["trial_restore"] = serde_json::to_value(&trial_restore)?;
         print_json(&document)?;
     } else {
-        let restored = rehearsed.as_ref().map_or_else(String::new, |Rehearsed { seconds, .. }| {
+        let restored = trial_restore.as_ref().map_or_else(String::new, |TrialRestore { seconds, .. }| {
             format!("; restored into a temporary registry in {seconds:.1} s")
         });
         say!(
@@ -91,7 +91,7 @@ fn check(options: &BackupOptions, directory: &Directory) -> Result<ExitCode, Com
     for problem in &manifest.problems {
         complain!("the backup was made without the crate file of {}: {}", problem.version, problem.problem);
     }
-    let agreed = rehearsed.map(|rehearsed| rehearsed.agreed).unwrap_or_default();
+    let agreed = trial_restore.map(|restored| restored.agreed).unwrap_or_default();
     list_disagreements(&agreed);
     let is_complete = manifest.problems.is_empty() && agreed.not_in_agreement.is_empty();
     Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })

@@ -12,11 +12,12 @@ use crate::admin::output::{flush, print_json_line, say};
 use crate::config::MonitorOptions;
 use crate::error_chain::ErrorChain;
 use crate::index::Remote;
+use crate::monitor::checks::{self, Watched};
 use crate::monitor::delivery::{self, Receivers};
+use crate::monitor::event::{Action, Event};
 use crate::monitor::finding::{Finding, Severity};
 use crate::monitor::http::Http;
-use crate::monitor::incidents::{Action, Event, Rules};
-use crate::monitor::look::Watched;
+use crate::monitor::incidents::Rules;
 use crate::monitor::state::StateFile;
 use crate::monitor::{MonitorError, report};
 use crate::package::characters::plain;
@@ -44,7 +45,7 @@ fn run(options: &MonitorOptions) -> Result<Severity, CommandError> {
     }
     let mut monitor = Monitor::of(options)?;
     if !options.watch {
-        let findings = monitor.look();
+        let findings = monitor.round();
         monitor.print(&findings)?;
         return Ok(report::worst(&findings));
     }
@@ -85,10 +86,10 @@ impl<'a> Monitor<'a> {
     }
 
     /// Checks once, and pages.
-    fn look(&mut self) -> Vec<Finding> {
-        let findings = self.watched.look();
+    fn round(&mut self) -> Vec<Finding> {
+        let findings = checks::run_all(&self.watched);
         if let Some((receivers, file)) = &mut self.pages {
-            for event in self.rules.note(&mut file.state, &findings, &receivers.names(), Utc::now()) {
+            for event in self.rules.apply(&mut file.state, &findings, &receivers.names(), Utc::now()) {
                 let (action, check, summary) = (event.action.word(), event.check, event.summary);
                 tracing::warn!(action, check, summary, "an incident");
             }
@@ -113,7 +114,7 @@ impl<'a> Monitor<'a> {
         let mut printed = Vec::new();
         loop {
             let next = Instant::now() + self.options.interval;
-            let findings = self.look();
+            let findings = self.round();
             let state: Vec<Severity> = findings.iter().map(|finding| finding.severity).collect();
             if self.options.json || state != printed {
                 self.print(&findings)?;
@@ -169,7 +170,6 @@ fn test_page(options: &MonitorOptions) -> Result<Severity, CommandError> {
     let mut worst = Severity::Ok;
     for action in [Action::Trigger, Action::Resolve] {
         let event = Event {
-            id: format!("{key}/{}", action.word()),
             action,
             key: key.clone(),
             source: name.clone(),

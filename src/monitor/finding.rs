@@ -1,17 +1,17 @@
-//! What a check answers.
+//! The result of a check.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How bad it is.
+/// The severity of a finding, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Nothing was looked at, because something is away that has a check of its own.
+    /// The check was not run, because something that it depends on is unreachable and has a check of its own.
     Skipped,
     Ok,
     Warning,
-    /// It could not be looked at.
+    /// The check could not be run.
     Unknown,
     Critical,
 }
@@ -38,7 +38,7 @@ impl Severity {
     }
 }
 
-/// A number that a check looked at, and its limits.
+/// A measured value and its limits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Measure {
     pub value: f64,
@@ -48,16 +48,15 @@ pub struct Measure {
     pub critical: Option<f64>,
 }
 
-/// What a check found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// Names the check, for ever: incidents are keyed by it.
+    /// The name of the check. It must never change: it is part of the key of incidents.
     pub check: &'static str,
     pub severity: Severity,
     /// One sentence without a full stop.
     pub summary: String,
     pub measure: Option<Measure>,
-    /// What helps to find the cause: jobs, say.
+    /// What helps to find the cause, such as the jobs concerned.
     pub details: Value,
 }
 
@@ -75,12 +74,12 @@ impl Finding {
     }
 
     pub fn with(self, details: impl Serialize) -> Self {
-        // What can't be written as JSON has keys that are no text; nothing here has.
+        // Only maps with keys that are not text cannot be written as JSON.
         Self { details: serde_json::to_value(details).unwrap_or_default(), ..self }
     }
 }
 
-/// A time for people, in its two largest units.
+/// A duration for people, in its two largest units.
 pub(super) fn span(seconds: f64) -> String {
     let whole = std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e10).floor());
     humantime::format_duration(whole).to_string().split(' ').take(2).collect::<Vec<_>>().join(" ")
@@ -91,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_critical_comes_before_what_is_not_known_and_that_before_a_warning() {
+    fn critical_is_worse_than_unknown_and_unknown_worse_than_a_warning() {
         let mut all = [Severity::Unknown, Severity::Ok, Severity::Critical, Severity::Skipped, Severity::Warning];
         all.sort();
         assert_eq!(all.map(Severity::word), ["SKIPPED", "OK", "WARNING", "UNKNOWN", "CRITICAL"]);
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_told_in_two_units() {
+    fn a_span_has_two_units() {
         assert_eq!([0.4, 75.9, 1320.0, 93_784.0].map(span), ["0s", "1m 15s", "22m", "1day 2h"]);
     }
 }

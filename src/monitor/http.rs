@@ -7,23 +7,23 @@ use tokio_rustls::rustls::crypto::ring;
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
-/// As much of an answer as is kept, in bytes.
+/// Bytes of a response body that are kept.
 const KEPT: u64 = 2048;
 
 /// Sends requests.
 #[derive(Clone)]
 pub struct Http(Agent);
 
-/// What was answered.
+/// A response.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub struct Answer {
     pub status: u16,
-    /// The beginning.
+    /// The start of the body.
     pub text: String,
 }
 
-/// A client for which each request, with connection and answer, may take so long. It follows no redirects: a page that
-/// is sent elsewhere is not where the operator wanted it.
+/// A client with a time limit for each request, including connection and response. It follows no redirects: a page must not
+/// go to another server than the one that the operator named.
 pub fn agent(time_limit: Duration) -> Agent {
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
@@ -61,7 +61,7 @@ fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Er
     use std::io::Read;
     let status = answer.status().as_u16();
     let mut text = Vec::new();
-    // What was answered is told by the status; the rest is for people.
+    // The status decides; the body is for people, so an incomplete one is no error.
     let _ = answer.body_mut().as_reader().take(KEPT).read_to_end(&mut text);
     Ok(Answer { status, text: String::from_utf8_lossy(&text).into_owned() })
 }

@@ -1,55 +1,18 @@
-//! From looks to events.
+//! The rules that turn findings into events.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::event::{Action, Event};
 use super::finding::{Finding, Severity};
-use super::state::{Course, Incident, State};
+use super::state::{CheckState, Incident, State};
 use crate::config::PageFrom;
 
-/// What a receiver is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Event {
-    /// Of this event alone, and the same each time it is sent.
-    pub id: String,
-    pub action: Action,
-    /// Of the check in this installation: the incident's trigger and its resolve have the same.
-    pub key: String,
-    /// What the installation is called.
-    pub source: String,
-    pub check: String,
-    pub severity: Severity,
-    pub summary: String,
-    pub details: Value,
-    /// When the incident was opened.
-    pub since: DateTime<Utc>,
-    /// When this happened.
-    pub at: DateTime<Utc>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    Trigger,
-    Resolve,
-}
-
-impl Action {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Trigger => "trigger",
-            Self::Resolve => "resolve",
-        }
-    }
-}
-
-/// When an incident begins and ends.
+/// When an incident starts and ends.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// What the installation is called.
+    /// The name of the installation.
     pub name: String,
-    /// FetchRequests in a row.
+    /// Rounds in a row that have to find a problem, or none.
     pub page_after: u32,
     pub page_from: PageFrom,
 }
@@ -62,12 +25,14 @@ impl Rules {
         }
     }
 
-    pub(super) fn event(&self, action: Action, finding: &Finding, since: DateTime<Utc>, at: DateTime<Utc>) -> Event {
-        let key = format!("{}/{}", self.name, finding.check);
+    fn key(&self, check: &str) -> String {
+        format!("{}/{check}", self.name)
+    }
+
+    fn event(&self, action: Action, finding: &Finding, since: DateTime<Utc>, at: DateTime<Utc>) -> Event {
         Event {
-            id: format!("{key}/{}/{}", since.timestamp_millis(), action.word()),
             action,
-            key,
+            key: self.key(finding.check),
             source: self.name.clone(),
             check: finding.check.to_owned(),
             severity: finding.severity,
@@ -78,27 +43,23 @@ impl Rules {
         }
     }
 
-    /// Takes a look into account. The events that follow from it are in the state afterwards, once for each of the
-    /// `receivers`; they are answered too, for the log.
-    pub fn note(&self, state: &mut State, findings: &[Finding], receivers: &[&str], at: DateTime<Utc>) -> Vec<Event> {
+    /// Applies the findings of a round to the state, and adds the resulting events to the outbox of each of the
+    /// `receivers`. The result holds them too, for the log.
+    pub fn apply(&self, state: &mut State, findings: &[Finding], receivers: &[&str], at: DateTime<Utc>) -> Vec<Event> {
         let mut events = Vec::new();
         for finding in findings.iter().filter(|finding| finding.severity != Severity::Skipped) {
-            let course = state.courses.entry(finding.check.to_owned()).or_default();
-            events.extend(self.note_one(course, finding, at));
+            let check = state.checks.entry(finding.check.to_owned()).or_default();
+            events.extend(self.apply_one(check, finding, at));
         }
-        // What is no longer looked at would stay open for ever.
-        let looked_at = |check: &String| findings.iter().any(|finding| finding.check == check);
-        state.courses.retain(|check, course| {
-            if let (false, Some(incident)) = (looked_at(check), &course.incident) {
-                let gone =
-                    Finding { check: "", ..Finding::new("", Severity::Ok, format!("{check} is no longer looked at")) };
-                let mut event = self.event(Action::Resolve, &gone, incident.since, at);
-                event.key = format!("{}/{check}", self.name);
-                event.id = format!("{}/{}/resolve", event.key, incident.since.timestamp_millis());
-                event.check.clone_from(check);
-                events.push(event);
+        // The incident of a check that no longer exists would stay open forever.
+        let exists = |name: &String| findings.iter().any(|finding| finding.check == name);
+        state.checks.retain(|name, check| {
+            if let (false, Some(incident)) = (exists(name), &check.incident) {
+                let gone = Finding::new("", Severity::Ok, format!("{name} is no longer checked"));
+                let event = self.event(Action::Resolve, &gone, incident.since, at);
+                events.push(Event { key: self.key(name), check: name.clone(), ..event });
             }
-            looked_at(check)
+            exists(name)
         });
         for receiver in receivers {
             let outbox = state.receivers.entry((*receiver).to_owned()).or_default();
@@ -107,21 +68,21 @@ impl Rules {
         events
     }
 
-    fn note_one(&self, course: &mut Course, finding: &Finding, at: DateTime<Utc>) -> Option<Event> {
+    fn apply_one(&self, check: &mut CheckState, finding: &Finding, at: DateTime<Utc>) -> Option<Event> {
         let bad = self.is_bad(finding.severity);
-        if bad == course.incident.is_some() {
-            // As it was; a shorter spell of something else doesn't count.
-            course.looks = 0;
+        if bad == check.incident.is_some() {
+            // No change. A shorter streak of the opposite does not count.
+            check.streak = 0;
             return None;
         }
-        course.looks = course.looks.saturating_add(1);
-        if course.looks < self.page_after {
+        check.streak = check.streak.saturating_add(1);
+        if check.streak < self.page_after {
             return None;
         }
-        course.looks = 0;
-        match course.incident.take() {
+        check.streak = 0;
+        match check.incident.take() {
             None => {
-                course.incident = Some(Incident { since: at });
+                check.incident = Some(Incident { since: at });
                 Some(self.event(Action::Trigger, finding, at, at))
             }
             Some(incident) => Some(self.event(Action::Resolve, finding, incident.since, at)),
@@ -137,12 +98,12 @@ mod tests {
         Rules { name: "here".to_owned(), page_after: 2, page_from: PageFrom::Critical }
     }
 
-    /// What a row of looks at one check leads to.
-    fn events(rules: &Rules, looks: &[Severity]) -> Vec<String> {
+    /// The events of several rounds with one check.
+    fn events(rules: &Rules, rounds: &[Severity]) -> Vec<String> {
         let mut state = State::default();
-        for (place, &severity) in looks.iter().enumerate() {
+        for (place, &severity) in rounds.iter().enumerate() {
             let at = DateTime::from_timestamp(1_800_000_000 + place as i64, 0).unwrap();
-            rules.note(&mut state, &[Finding::new("disk", severity, "s")], &["one", "two"], at);
+            rules.apply(&mut state, &[Finding::new("disk", severity, "s")], &["one", "two"], at);
         }
         assert_eq!(state.receivers["one"].events, state.receivers["two"].events);
         let of = |event: &Event| format!("{} {} {}", event.action.word(), event.key, event.at.timestamp() % 100);
@@ -150,10 +111,10 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_is_triggered_once_and_resolved_once_however_often_it_is_seen() {
+    fn an_incident_is_triggered_once_and_resolved_once_however_often_it_is_found() {
         use Severity::{Critical, Ok, Unknown, Warning};
-        let looks = [Ok, Critical, Critical, Critical, Unknown, Ok, Ok, Ok, Warning];
-        assert_eq!(events(&rules(), &looks), ["trigger here/disk 2", "resolve here/disk 6"]);
+        let rounds = [Ok, Critical, Critical, Critical, Unknown, Ok, Ok, Ok, Warning];
+        assert_eq!(events(&rules(), &rounds), ["trigger here/disk 2", "resolve here/disk 6"]);
         let all = Rules { page_from: PageFrom::Warning, ..rules() };
         assert_eq!(events(&all, &[Warning, Warning, Ok, Ok]), ["trigger here/disk 1", "resolve here/disk 3"]);
         let at_once = Rules { page_after: 1, ..rules() };
@@ -161,33 +122,33 @@ mod tests {
     }
 
     #[test]
-    fn what_flaps_neither_opens_an_incident_nor_ends_one() {
+    fn a_flapping_check_neither_opens_an_incident_nor_ends_one() {
         use Severity::{Critical, Ok};
         assert!(events(&rules(), &[Critical, Ok, Critical, Ok, Critical, Ok]).is_empty());
-        let looks = [Critical, Critical, Ok, Critical, Ok, Critical, Ok];
-        assert_eq!(events(&rules(), &looks), ["trigger here/disk 1"]);
+        let rounds = [Critical, Critical, Ok, Critical, Ok, Critical, Ok];
+        assert_eq!(events(&rules(), &rounds), ["trigger here/disk 1"]);
     }
 
     #[test]
-    fn what_could_not_be_looked_at_for_another_reason_changes_nothing() {
+    fn a_skipped_check_changes_nothing() {
         use Severity::{Critical, Ok, Skipped};
-        let looks = [Critical, Critical, Skipped, Skipped, Skipped, Ok, Skipped, Ok];
-        assert_eq!(events(&rules(), &looks), ["trigger here/disk 1", "resolve here/disk 7"]);
+        let rounds = [Critical, Critical, Skipped, Skipped, Skipped, Ok, Skipped, Ok];
+        assert_eq!(events(&rules(), &rounds), ["trigger here/disk 1", "resolve here/disk 7"]);
     }
 
     #[test]
-    fn an_incident_of_a_check_that_is_given_up_ends() {
+    fn the_incident_of_a_check_that_no_longer_exists_ends() {
         let mut state = State::default();
         let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let bad = [Finding::new("endpoint", Severity::Critical, "no answer")];
-        rules().note(&mut state, &bad, &["one"], at);
-        let opened = rules().note(&mut state, &bad, &["one"], at);
-        let ended = rules().note(&mut state, &[Finding::new("database", Severity::Ok, "fine")], &["one"], at);
+        rules().apply(&mut state, &bad, &["one"], at);
+        let opened = rules().apply(&mut state, &bad, &["one"], at);
+        let ended = rules().apply(&mut state, &[Finding::new("database", Severity::Ok, "fine")], &["one"], at);
         assert_eq!(
             (ended[0].action, &ended[0].key, &ended[0].check),
             (Action::Resolve, &opened[0].key, &"endpoint".to_owned())
         );
         assert_eq!(state.receivers["one"].events.len(), 2);
-        assert!(rules().note(&mut state, &[], &["one"], at).is_empty());
+        assert!(rules().apply(&mut state, &[], &["one"], at).is_empty());
     }
 }

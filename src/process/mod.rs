@@ -9,7 +9,6 @@ pub mod memory;
 pub mod metrics;
 pub mod open_files;
 pub mod operator_command;
-pub mod rehearsal;
 pub mod reporting;
 pub mod schedule;
 pub mod server;
@@ -17,6 +16,7 @@ pub mod setup;
 pub mod signals;
 pub mod storage;
 pub mod tls;
+pub mod trial;
 pub mod workers;
 
 pub use error::CommandError;

@@ -1,7 +1,7 @@
-//! A crate's rows held against its file in the index. Nothing here reads anything.
+//! Comparison of a crate's rows with its index file, without any reads.
 //!
-//! What follows from one cause is told once: a version that is queued for want of a job has no line, and is not told as a
-//! line that is missing.
+//! One cause is reported once: a version that is queued because its job is missing has no line, and is not also reported
+//! as a missing line.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::database::upkeep::crate_states::{CrateState, VersionState};
 use crate::index::entry::{render, with_yanked};
 use crate::package::index_path::index_path;
 
-/// The lines of a file by the version that each says it is of.
+/// The lines of a file, by their `vers`.
 struct Lines<'a> {
     by_version: HashMap<String, Vec<Line<'a>>>,
     /// The versions in the order of their first lines.
@@ -30,14 +30,14 @@ impl Line<'_> {
     }
 }
 
-/// How a crate's rows and its file in the index differ. `dead` are the versions of which a dead job tells already.
+/// The differences between a crate's rows and its index file. `dead` are the versions that dead jobs already report.
 pub(super) fn compare(krate: &CrateState, file: Option<&[u8]>, dead: &[i32]) -> Vec<Difference> {
     let contradictions: Vec<_> = krate.versions.iter().filter_map(|version| contradiction(krate, version)).collect();
     if !contradictions.is_empty() {
         return contradictions;
     }
-    let wanted = krate.versions.iter().filter(|version| !version.deletion_requested);
-    let rendered = render(wanted.map(|version| (&*version.index_line, version.desired_yanked))).unwrap_or_default();
+    let kept = krate.versions.iter().filter(|version| !version.deletion_requested);
+    let rendered = render(kept.map(|version| (&*version.index_line, version.desired_yanked))).unwrap_or_default();
     let is_rendered = file.unwrap_or_default() == rendered.as_bytes() && (file.is_some() != rendered.is_empty());
     if is_rendered && krate.versions.iter().all(is_as_desired) {
         return Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn compare(krate: &CrateState, file: Option<&[u8]>, dead: &[i32]) -> 
         let shown = lines.by_version.get(&version.num.to_string()).map_or(&[][..], Vec::as_slice);
         let found = of_version(version, shown, file_is_missing);
         differences.extend(
-            found.into_iter().filter(|one| !(is_told_by_job(one.kind) && dead.contains(&version.id))).map(
+            found.into_iter().filter(|one| !(is_reported_by_job(one.kind) && dead.contains(&version.id))).map(
                 |difference| difference.of_crate(&krate.name, krate.id).of_version(&version.num, version.id).at(&path),
             ),
         );
@@ -86,7 +86,7 @@ pub(super) fn compare(krate: &CrateState, file: Option<&[u8]>, dead: &[i32]) -> 
     differences
 }
 
-fn is_told_by_job(kind: Kind) -> bool {
+fn is_reported_by_job(kind: Kind) -> bool {
     matches!(kind, Kind::QueuedWithoutJob | Kind::YankWithoutJob | Kind::DeletionWithoutJob)
 }
 
@@ -98,10 +98,11 @@ fn is_as_desired(version: &VersionState) -> bool {
     }
 }
 
-/// How a row's own parts differ: its line is what the index is made from, its columns what everything else is.
+/// The contradiction between a row's index line, from which the index is rendered, and the columns that everything else
+/// uses.
 fn contradiction(krate: &CrateState, version: &VersionState) -> Option<Difference> {
     let unreadable = |found: String| {
-        Difference::new(Kind::UnreadableRow, found, "a line of the index that says the same as the columns")
+        Difference::new(Kind::UnreadableRow, found, "an index line that matches the columns")
             .of_crate(&krate.name, krate.id)
             .of_version(&version.num, version.id)
     };
@@ -110,16 +111,15 @@ fn contradiction(krate: &CrateState, version: &VersionState) -> Option<Differenc
     }
     let fields: Value = match serde_json::from_str(&version.index_line) {
         Ok(fields) => fields,
-        Err(error) => return Some(unreadable(format!("the column index_line is no JSON: {error}"))),
+        Err(error) => return Some(unreadable(format!("the column index_line is not JSON: {error}"))),
     };
     if let Err(error) = with_yanked(&version.index_line, true) {
         return Some(unreadable(error.to_string()));
     }
-    let says = |field: &str, value: &str| fields[field].as_str() == Some(value);
     let (num, checksum) = (version.num.to_string(), version.checksum.to_string());
     for (field, value) in [("vers", &num), ("cksum", &checksum)] {
-        if !says(field, value) {
-            return Some(unreadable(format!("index_line has {field} {}, and the column {value}", fields[field])));
+        if fields[field].as_str() != Some(value) {
+            return Some(unreadable(format!("index_line has {field} {}, the column has {value}", fields[field])));
         }
     }
     None
@@ -159,7 +159,7 @@ fn of_version(version: &VersionState, lines: &[Line<'_>], file_is_missing: bool)
     differences
 }
 
-/// What a line says otherwise than its row, `yanked` aside.
+/// The difference between a line and its row, except for `yanked`.
 fn fields_differing(version: &VersionState, line: &Line<'_>) -> Option<Difference> {
     let expected = with_yanked(&version.index_line, line.yanked()).ok()?;
     if expected == line.text {
@@ -169,51 +169,51 @@ fn fields_differing(version: &VersionState, line: &Line<'_>) -> Option<Differenc
     let (row, shown) = (row.as_object()?, line.fields.as_object()?);
     let names: std::collections::BTreeSet<&String> = row.keys().chain(shown.keys()).collect();
     let differing: Vec<&String> = names.into_iter().filter(|name| row.get(*name) != shown.get(*name)).collect();
-    let told = |fields: &serde_json::Map<String, Value>| {
+    let listed = |fields: &serde_json::Map<String, Value>| {
         let one = |name: &&String| format!("{name}: {}", fields.get(name.as_str()).unwrap_or(&Value::Null));
         differing.iter().map(one).collect::<Vec<_>>().join(", ")
     };
     Some(if differing.is_empty() {
         Difference::new(Kind::LineDiffers, "the same fields in other bytes", "the bytes that were published")
     } else {
-        Difference::new(Kind::LineDiffers, told(shown), told(row))
+        Difference::new(Kind::LineDiffers, listed(shown), listed(row))
     })
 }
 
 fn yank_states(version: &VersionState, shown: bool) -> Option<Difference> {
-    let told = |yanked: Option<bool>| match yanked {
+    let name = |yanked: Option<bool>| match yanked {
         Some(true) => "yanked",
         Some(false) => "not yanked",
         None => "queued",
     };
-    let wanted = version.desired_yanked;
+    let desired = version.desired_yanked;
     match version.effective_yanked {
-        Some(effective) if effective == wanted && shown == wanted => None,
-        Some(effective) if effective == wanted => {
-            Some(Difference::new(Kind::YankedDiffers, told(Some(shown)), told(Some(wanted))))
+        Some(effective) if effective == desired && shown == desired => None,
+        Some(effective) if effective == desired => {
+            Some(Difference::new(Kind::YankedDiffers, name(Some(shown)), name(Some(desired))))
         }
         Some(effective) if effective == shown => {
-            Some(Difference::new(Kind::YankWithoutJob, told(Some(shown)), format!("{}, or a job", told(Some(wanted)))))
+            Some(Difference::new(Kind::YankWithoutJob, name(Some(shown)), format!("{}, or a job", name(Some(desired)))))
         }
         effective => Some(Difference::new(
             Kind::EffectiveDiffers,
-            format!("{} in the database", told(effective)),
-            format!("{}, as in the index", told(Some(shown))),
+            format!("{} in the database", name(effective)),
+            format!("{}, as in the index", name(Some(shown))),
         )),
     }
 }
 
 impl<'a> Lines<'a> {
-    /// The number of the line that can't be read, and why.
+    /// Parses the lines. The error is the number of the line that cannot be parsed, and why.
     fn read(file: &'a [u8]) -> Result<Self, (usize, String)> {
         let mut lines = Lines { by_version: HashMap::new(), order: Vec::new() };
         for (place, bytes) in file.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
             let wrong = |problem: String| (place + 1, problem);
             let text = str::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
             let fields: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-            let vers = fields["vers"].as_str().ok_or_else(|| wrong("it has no `vers`".to_owned()))?.to_owned();
+            let vers = fields["vers"].as_str().ok_or_else(|| wrong("`vers` is missing".to_owned()))?.to_owned();
             if !matches!(fields["yanked"], Value::Null | Value::Bool(_)) {
-                return Err(wrong("its `yanked` is neither true nor false".to_owned()));
+                return Err(wrong("`yanked` is neither true nor false".to_owned()));
             }
             if !lines.by_version.contains_key(&vers) {
                 lines.order.push(vers.clone());
@@ -224,18 +224,18 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// How the columns that follow from a crate's versions differ from what follows.
+/// The difference between a crate's derived columns and its versions.
 pub(super) fn compare_derived(krate: &CrateState) -> Option<Difference> {
     let mut differing = krate.derived.differing(&krate.following);
     let is_shown = krate.following.version_count > 0;
     if krate.is_searched != is_shown {
-        differing.push("the entry for searches");
+        differing.push("the search entry");
     }
     if krate.is_listed != is_shown {
-        differing.push("the entry for lists");
+        differing.push("the list entry");
     }
     (!differing.is_empty()).then(|| {
-        Difference::new(Kind::DerivedDiffers, differing.join(", "), "what follows from its versions")
+        Difference::new(Kind::DerivedDiffers, differing.join(", "), "values derived from its versions")
             .of_crate(&krate.name, krate.id)
     })
 }

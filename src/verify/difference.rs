@@ -1,4 +1,4 @@
-//! The ways in which database, index and crate files can disagree.
+//! Differences between database, index and crate files, and their kinds.
 
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
@@ -7,10 +7,10 @@ use crate::package::Checksum;
 use crate::package::characters::is_hidden;
 use crate::queue::JobId;
 
-/// Characters of a text that are told of what was found or expected.
+/// Characters of `found` and `expected` that are kept.
 const EXCERPT: usize = 200;
 
-/// What kind of difference it is. Its name in reports is the variant's, with hyphens.
+/// The kind of a difference. Its name in reports is the variant's name, with hyphens.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray, Serialize, Deserialize,
 )]
@@ -51,65 +51,66 @@ impl Kind {
     /// All kinds, in the order of reports.
     pub const ALL: &[Self] = Self::VARIANTS;
 
-    /// Its name in reports.
+    /// The name in reports.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// What it means, for people.
+    /// The meaning, for people.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::BrokenRepository => "git finds the index's repository damaged",
-            Self::RemoteDiffers => "the index here is not what its remote has",
-            Self::ConfigJson => "the index has no config.json that cargo can read",
-            Self::MissingIndexFile => "the index has no file of a crate",
-            Self::UnreadableIndexFile => "a crate's index file has a line that is no entry",
-            Self::FileDiffers => "a crate's index file has the right lines, in another order or with other spaces",
-            Self::MissingLine => "the index has no line of a published version",
-            Self::LineWithoutRow => "the index has a version that the database does not know",
-            Self::LineDiffers => "the index says something else of a version than the database",
-            Self::YankedDiffers => "the index shows a version yanked that is not, or the other way round",
-            Self::DuplicateLine => "the index has several lines of one version",
+            Self::BrokenRepository => "git reports that the index's repository is damaged",
+            Self::RemoteDiffers => "the index here differs from its remote",
+            Self::ConfigJson => "the index has no config.json, or one that cargo cannot read",
+            Self::MissingIndexFile => "a crate has no file in the index",
+            Self::UnreadableIndexFile => "a crate's index file has a line that is not a valid entry",
+            Self::FileDiffers => "a crate's index file has the right lines in another order or with other whitespace",
+            Self::MissingLine => "a published version has no line in the index",
+            Self::LineWithoutRow => "the index has a version that is not in the database",
+            Self::LineDiffers => "the line of a version differs from the database",
+            Self::YankedDiffers => "the index has the wrong yank state for a version",
+            Self::DuplicateLine => "the index has several lines for one version",
             Self::DeletedLine => "the index still has the line of a deleted version",
-            Self::UnknownCrate => "the index has a crate that the database does not know",
-            Self::UnexpectedFile => "the index has a file that is no crate's",
-            Self::QueuedWithoutJob => "a version is queued, and no job will publish it",
-            Self::YankWithoutJob => "a yank or its undoing was accepted, and no job will carry it out",
-            Self::DeletionWithoutJob => "a deletion was accepted, and no job will carry it out",
-            Self::EffectiveDiffers => "the database says that the index shows what it does not show",
-            Self::UnknownCommit => "the database names a commit that the index does not have",
-            Self::DerivedDiffers => "what the database tells of a crate does not follow from its versions",
-            Self::UnreadableRow => "a row of the database contradicts itself",
-            Self::DeadJob => "a job failed too often and waits for an operator",
+            Self::UnknownCrate => "the index has a crate that is not in the database",
+            Self::UnexpectedFile => "the index has a file that does not belong to a crate",
+            Self::QueuedWithoutJob => "a version is queued, but no job will publish it",
+            Self::YankWithoutJob => "a yank or unyank was accepted, but no job will carry it out",
+            Self::DeletionWithoutJob => "a deletion was accepted, but no job will carry it out",
+            Self::EffectiveDiffers => "the yank state that the database records for the index is wrong",
+            Self::UnknownCommit => "the database names a commit that is not in the index",
+            Self::DerivedDiffers => "derived columns of a crate do not match its versions",
+            Self::UnreadableRow => "the columns of a database row contradict each other",
+            Self::DeadJob => "a job has failed too often and needs an operator",
             Self::MissingCrateFile => "a crate file is not in the store",
-            Self::SizeDiffers => "a crate file has another size than the database says",
-            Self::DamagedCrateFile => "a crate file has another content than its checksum says",
+            Self::SizeDiffers => "the size of a crate file differs from the database",
+            Self::DamagedCrateFile => "the content of a crate file does not match its checksum",
             Self::DeletedCrateFile => "the file of a deleted version is still in the store",
             Self::OrphanFile => "the store has a file that no version needs",
-            Self::StagedLeftover => "the store has a part of a file that a killed process left",
+            Self::StagedLeftover => "the store has a partly written file, left by a killed process",
         }
     }
 
-    /// What an operator can do about it.
+    /// What an operator can do about such a difference.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::BrokenRepository => {
-                "run `git fsck --full` in the index's directory; move the repository away and run `supercargo verify \
-                 --repair`, which writes a new index from the database, or put a backup in its place"
+                "run `git fsck --full` in the index's directory; then either move the repository away and run `supercargo \
+                 verify --repair`, which writes a new index from the database, or restore the index from a backup"
             }
-            Self::ConfigJson => "start `supercargo serve` again: it writes config.json when it starts",
-            Self::UnreadableRow => "put the row right by hand, from a backup or from the line in the index",
-            Self::DeadJob => "see why with `supercargo jobs show ID`, then `supercargo jobs retry ID`, or --retry-dead",
+            Self::ConfigJson => "restart `supercargo serve`: it writes config.json when it starts",
+            Self::UnreadableRow => "correct the row by hand, from a backup or from the line in the index",
+            Self::DeadJob => {
+                "run `supercargo jobs show ID` to see why, then `supercargo jobs retry ID`, or verify with --repair --retry-dead"
+            }
             Self::MissingCrateFile | Self::DamagedCrateFile | Self::SizeDiffers => {
-                "run `supercargo verify --repair --mirror URL` with the URL of a registry that has the file, or put it \
-                 back from a backup"
+                "run `supercargo verify --repair --mirror URL` with the URL of a registry that has the file, or copy it \
+                 from a backup"
             }
             _ => "run `supercargo verify --repair`",
         }
     }
 }
 
-/// One difference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     pub kind: Kind,
@@ -122,18 +123,18 @@ pub struct Difference {
     pub path: Option<String>,
     pub found: String,
     pub expected: String,
-    /// What a repair did about it.
+    /// What a repair did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub repaired: Option<String>,
-    /// Why a repair left it, and the remedy.
+    /// Why a repair did not succeed, and the remedy.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub left: Option<String>,
-    /// What a repair needs to know.
+    /// For repairs.
     #[serde(skip)]
     pub subject: Subject,
 }
 
-/// What a difference is about, by its numbers.
+/// The ids of what a difference is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Subject {
     pub crate_id: Option<i32>,
@@ -175,19 +176,19 @@ impl Difference {
         Self { subject: Subject { checksum: Some(checksum), ..self.subject }, ..self }
     }
 
-    /// Whether two are about the same thing, whatever became of it.
+    /// Whether both are the same kind of difference of the same thing, repaired or not.
     pub fn is_same(&self, other: &Self) -> bool {
         (self.kind, &self.crate_name, &self.version, &self.path)
             == (other.kind, &other.crate_name, &other.version, &other.path)
     }
 
-    /// It is still there.
+    /// Whether it was not repaired.
     pub fn remains(&self) -> bool {
         self.repaired.is_none()
     }
 }
 
-/// The beginning of a text, without what a terminal would obey.
+/// The start of a text, without control characters.
 pub fn excerpt(text: &str) -> String {
     let mut chars = text.chars().map(|c| if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c });
     let mut short: String = chars.by_ref().take(EXCERPT).collect();
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_short_and_harmless() {
+    fn excerpts_are_short_and_have_no_control_characters() {
         assert_eq!(excerpt("a\u{1b}[31mb"), "a\u{fffd}[31mb");
         assert_eq!(excerpt(&"x".repeat(300)).chars().count(), 201);
     }

@@ -1,40 +1,54 @@
-//! Proof that database, index and crate files agree, and what restores the agreement.
+//! Verification that database, index and crate files agree, and repair of what differs.
 //!
-//! A registry is looked at while it is being served, and database, index and store can't be read in one snapshot. So there
-//! are two looks. The first one is cheap and may be wrong. What it suspects is looked at again, alone, in an order that can't
-//! be wrong:
+//! A registry is verified while it is serving, and the database, the index and the crate store cannot be read in one
+//! snapshot. So everything is checked twice. The first check is cheap and can be wrong. What it finds is checked again on
+//! its own, in an order that cannot be wrong:
 //!
-//! 1. read the rows;
-//! 2. ask whether a job is owed for the crate. If so it is *in flight*, and is looked at once more when the job has ended;
-//! 3. read the index, or the crate file;
-//! 4. read the rows again. If any of them was written in between, which its stamp tells, begin anew.
+//! 1. Read the rows.
+//! 2. Read whether a job for the crate is pending. If so, the crate is *in flight* and is checked again when the job has
+//!    ended.
+//! 3. Read the index, or the crate file.
+//! 4. Read the rows again. If any of them was written since step 1 (its stamp shows it), start over.
 //!
-//! Whatever was asked for before 1 was done by 2, since a job's row vanishes in the commit that ends it, and that commit
-//! writes the rows if it changed anything. Nothing was asked for between 1 and 4. So what is read in 3 is what the rows of 1
-//! led to, and a difference is one. What stays in flight for longer than is waited for is told as being in flight, and is no
-//! difference: the monitor looks after jobs that don't end.
+//! Whatever was requested before step 1 was done by step 2: a job's row is deleted by the commit that ends the job, and
+//! that commit also writes the rows if the job changed anything. Nothing was requested between steps 1 and 4. So what step
+//! 3 reads is the result of the rows of step 1, and a difference is a real one. A crate that stays in flight longer than
+//! the verification waits is reported as in flight and not as a difference: the monitor reports jobs that do not end.
 //!
-//! A file of the store that no version names may belong to a publish that is not yet accepted, because the file is stored
-//! first: such files count from a certain age on.
+//! A file of the store that no version names can belong to a publish that is not accepted yet, because a publish stores its
+//! file first. Such files count as differences only from a certain age on.
 //!
-//! Everything goes page by page, so that neither memory nor a database transaction grows with the registry, and where a run
-//! stands is noted after each page: a run that was killed can go on there.
+//! A run works in pages, so that neither its memory nor a database transaction grows with the registry. It saves its
+//! position after each page, and a run that was killed can resume there.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `run` | a run from its first phase to its last |
+//! | `phases` | one file for each phase: the first checks, page by page |
+//! | `recheck` | the second checks |
+//! | `repair` | the repairs |
+//! | `progress` | position and report of the current run |
+//! | `comparison` | comparison of a crate's rows with its index file |
+//! | `difference`, `report`, `report_text` | what a run finds, and its output |
+//! | `context`, `settings`, `throttle`, `error` | what all of them use |
 
 mod comparison;
-mod crates;
-mod dead_jobs;
+mod context;
 mod difference;
-mod files;
-mod index_files;
+mod error;
+mod phases;
+mod progress;
+mod recheck;
 mod repair;
-mod repository;
-mod restore;
+mod report;
+mod report_text;
 mod run;
-mod standing;
-mod telling;
+mod settings;
 mod throttle;
 
 pub use difference::{Difference, Kind};
+pub use error::VerifyError;
 pub use repair::{Mirror, Repairs};
-pub use run::{Depth, Ended, Settings, Verifier, VerifyError, Watch};
-pub use standing::{Counts, InFlight, Phase, Report};
+pub use report::{Counts, InFlight, Phase, Report};
+pub use run::{Ended, Verifier};
+pub use settings::{Depth, Settings, Watch};

@@ -1,11 +1,11 @@
-//! Not going faster than was allowed.
+//! A limit on units per second.
 
 use std::time::{Duration, Instant};
 
-/// How long a pause may be without asking whether to stop.
+/// The longest pause between two checks for a stop.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// Units a second, on average since the start. Time that was not used is not saved up for more than a second.
+/// Allows units per second on average. Unused time counts for one second at most.
 pub(super) struct Throttle {
     rate: Option<f64>,
     /// When the next unit may be taken.
@@ -13,12 +13,12 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// None: as fast as it goes.
+    /// None: no limit.
     pub(super) fn new(rate: Option<f64>) -> Self {
         Self { rate, due: Instant::now() }
     }
 
-    /// Waits until so many units were allowed, or `stopped` says to stop.
+    /// Waits until that many units are allowed, or `stopped` returns true.
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 52 bits")]
     pub(super) fn take(&mut self, units: u64, stopped: &dyn Fn() -> bool) {
         let Some(rate) = self.rate else { return };
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_given_out_at_the_rate_and_a_stop_ends_the_wait() {
+    fn units_are_allowed_at_the_rate_and_a_stop_ends_the_wait() {
         let start = Instant::now();
         let mut throttle = Throttle::new(Some(100_000.0));
         (0..20).for_each(|_| throttle.take(1_000, &|| false));

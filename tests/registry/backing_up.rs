@@ -50,7 +50,7 @@ fn git(directory: &Path, arguments: &[&str]) -> String {
     succeeded(output).trim().to_owned()
 }
 
-/// Database, index and files of a registry, held against each other through its API.
+/// Compares database, index and files of a registry through its API.
 fn assert_in_agreement(served: &Served) {
     wait_until("nothing is owed", || served.run("jobs list", &["--json"]).trim() == "[]");
     let connection = &mut served.database.connect();
@@ -113,7 +113,7 @@ fn what_was_answered_before_a_backup_beside_publishers_is_in_it() {
     });
     assert_in_agreement(&served);
     let count = |made: &Value, what: &str| made[what].as_u64().unwrap();
-    // The first one had all to copy, the second one what was new; and nothing is there twice.
+    // The first backup copies everything, the second one only new files.
     assert_eq!(count(&made[0], "new_files"), count(&made[0], "files"));
     assert!(count(&made[1], "new_files") > 0);
     assert_eq!(count(&made[1], "new_files") + count(&made[0], "files"), count(&made[1], "files"));
@@ -134,14 +134,14 @@ fn what_was_answered_before_a_backup_beside_publishers_is_in_it() {
         lines.iter().map(|line| (&line["vers"], &line["yanked"])).map(|(a, b)| format!("{a} {b}")).collect();
     assert_eq!(shown, ["\"1.0.0\" false", "\"1.1.0\" true", "\"1.2.0\" false"]);
     assert_in_agreement(&restored);
-    // Whoever has a clone goes on with it.
+    // Existing clones can be updated.
     let old = clones.path().join("old");
     git(&old, &["pull", "-q", "--ff-only", &format!("{}/git/index", restored.url), "main"]);
-    // Tokens are those of before, and so is the right to publish.
+    // Tokens and owners are restored.
     publish(&restored, &token, "before", "1.3.0");
 }
 
-/// A program in place of git that waits at a bundle until it may go on.
+/// A wrapper of git that blocks at a bundle until it is released.
 fn git_that_waits(directory: &Path) -> PathBuf {
     let path = directory.join("git-that-waits");
     let script = format!(
@@ -208,10 +208,10 @@ fn a_lost_index_is_restored_alone_and_agrees_with_what_was_published_since() {
     served.stop();
     assert!(failed(restore(&served), 1).contains("there is an index at"));
     std::fs::remove_dir_all(served.data_dir().join("index.git")).unwrap();
-    // An empty one in its place would tell clients that there are no crates.
+    // An empty index in its place would show clients a registry without crates.
     assert!(
         failed(served.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap(), 1)
-            .contains("the index is lost")
+            .contains("is empty although the database has published versions")
     );
     let told: Value = serde_json::from_str(&succeeded(restore(&served))).unwrap();
     assert_eq!((&told["rendered"], &told["taken_out"]), (&Value::from(2), &Value::from(0)));
@@ -236,7 +236,7 @@ fn a_damaged_backup_is_refused_by_its_name_and_nothing_is_made_of_it() {
         if file.ends_with("backup.json") {
             bad.truncate(good.len() / 2);
         }
-        // A link would be damaged together with the registry's own file.
+        // Damage through a link would damage the registry's own file, too.
         std::fs::remove_file(&file).unwrap();
         std::fs::write(&file, &bad).unwrap();
         let check = served.command("backup").arg("--check").arg(backups.path()).output().unwrap();
@@ -269,7 +269,7 @@ fn a_check_that_is_interrupted_leaves_nothing() {
         // As root, PostgreSQL runs as another user.
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     }
-    // Instead of git, which is the first that is run when PostgreSQL runs.
+    // Replaces git, which is the first program that runs after PostgreSQL has started.
     let git = directory.path().join("git-that-waits");
     let script =
         format!("#!/bin/sh\ntouch {0}/waits; while [ ! -e {0}/go ]; do sleep 0.02; done\n", directory.path().display());
@@ -382,7 +382,7 @@ fn old_backups_are_removed_with_the_files_that_no_other_names() {
 }
 
 #[test]
-fn a_lost_crate_file_is_told_and_the_rest_is_backed_up() {
+fn a_lost_crate_file_is_reported_and_the_rest_is_backed_up() {
     let served = Served::start(&[]);
     let token = served.token("ann");
     for name in ["foo", "bar", "baz"] {
@@ -417,17 +417,17 @@ fn a_restore_into_what_is_not_empty_is_refused() {
         said(served.command("restore").arg(backups.path()).args(more).output().unwrap(), served)
     };
     let empty = Served::nothing(&[]);
-    insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: there is no backup in BACKUPS: name the directory that `supercargo backup` was given");
+    insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: there is no backup in BACKUPS: pass the directory that you passed to `supercargo backup`");
     make(&served, backups.path(), &[]);
-    insta::assert_snapshot!(restore(&empty, &["--at", "2020-01-01T00-00-00Z"]).split(": there are").next().unwrap(), @r#"supercargo: there is no backup "2020-01-01T00-00-00Z" in BACKUPS"#);
+    insta::assert_snapshot!(restore(&empty, &["--at", "2020-01-01T00-00-00Z"]).split(": choose one of").next().unwrap(), @r#"supercargo: there is no backup "2020-01-01T00-00-00Z" in BACKUPS"#);
     std::fs::create_dir(empty.data_dir()).unwrap();
     std::fs::write(empty.data_dir().join("thesis"), "x").unwrap();
     insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: the data directory DATA is not empty (it contains thesis): move that away, or choose an empty directory with --data-dir");
     assert_eq!(names(&empty.data_dir()), ["thesis"]);
-    // What somebody has in the database stays, and what was made before that was noticed goes.
+    // The content of the database stays, and the new data directory is removed.
     let mut full = Served::nothing(&[]);
     full.database = crate::support::cluster::Database::fresh();
-    insta::assert_snapshot!(restore(&full, &[]), @"supercargo: the database is not empty: restore into an empty one, so that nothing is mixed or lost");
+    insta::assert_snapshot!(restore(&full, &[]), @"supercargo: the database is not empty: restore into an empty one");
     assert_eq!(names(&full.data_dir()), Vec::<String>::new());
     std::fs::write(full.data_dir().join("restoring"), "").unwrap();
     insta::assert_snapshot!(said(full.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap(), &full), @"supercargo: the restore into DATA did not finish: remove the directory, empty the database if it is an external one, and restore again");
@@ -457,7 +457,7 @@ fn a_registry_in_s3_is_backed_up_and_restored_into_another_bucket() {
     assert_in_agreement(&restored);
 }
 
-/// A directory that others may pass, as PostgreSQL's user does when root runs tests.
+/// A directory that other users can enter, as PostgreSQL's user does when root runs the tests.
 fn open_directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -484,7 +484,7 @@ fn a_registry_with_a_long_path_is_backed_up_checked_and_restored() {
     std::fs::set_permissions(&temporary, PermissionsExt::from_mode(0o755)).unwrap();
     let mut check = supercargo();
     check.args(["backup", "--check"]).arg(&again).env("TMPDIR", &temporary);
-    assert!(succeeded(check.output().unwrap()).contains("it was restored into a throw-away registry"));
+    assert!(succeeded(check.output().unwrap()).contains("; restored into a temporary registry in "));
     assert_eq!(names(&temporary), Vec::<String>::new());
 }
 
@@ -497,7 +497,7 @@ fn a_check_removes_what_a_killed_one_left_and_nothing_of_one_that_runs() {
     make(&served, &backups, &[]);
     std::fs::create_dir(&temporary).unwrap();
     std::fs::set_permissions(&temporary, PermissionsExt::from_mode(0o755)).unwrap();
-    // Without the file that a check locks it is somebody else's.
+    // Without the lock file of a check it is not removed.
     std::fs::create_dir(temporary.join("supercargo-check-other")).unwrap();
     let git = directory.path().join("git-that-waits");
     let script =
@@ -518,7 +518,7 @@ fn a_check_removes_what_a_killed_one_left_and_nothing_of_one_that_runs() {
     running.kill().unwrap();
     running.wait().unwrap();
     std::fs::write(directory.path().join("go"), "").unwrap();
-    // Its PostgreSQL ends a moment after it.
+    // Its PostgreSQL ends a moment later.
     wait_until("what it left to be removed", || {
         succeeded(command().output().unwrap());
         names(&temporary) == ["supercargo-check-other"]
@@ -538,12 +538,12 @@ fn a_check_where_nothing_can_be_made_says_how_to_choose_another_place() {
         let said = failed(check.arg("--check").arg(&backups).env("TMPDIR", temporary).output().unwrap(), 1);
         let begin = format!("supercargo: cannot restore the backup for a trial in {}: ", temporary.display());
         assert!(said.starts_with(&begin), "{said}");
-        let end = ": name another directory with TMPDIR; --checksums-only needs none\n";
+        let end = ": set TMPDIR to another directory, or use --checksums-only, which needs none\n";
         assert!(said.ends_with(end), "{said}");
         said
     };
     assert!(said(Path::new("/nonexistent")).contains("No such file or directory"));
-    // As root, PostgreSQL runs as another user, who cannot pass. Otherwise it is its owner's, and good.
+    // As root, PostgreSQL runs as another user, who cannot enter the directory. Otherwise it is the owner, who can.
     if nix::unistd::geteuid().is_root() {
         assert!(!said(&closed).contains("--data-dir"));
     }

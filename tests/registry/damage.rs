@@ -1,4 +1,4 @@
-//! Each kind of damage: found as what it is and as nothing else, repaired, and then gone or told as what is left.
+//! Each kind of damage is found as that kind and no other, repaired, and then gone or reported as remaining.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,11 +16,11 @@ use supercargo::verify::{Kind, Repairs, Report, Settings, Verifier};
 use crate::support::harness::TestRegistry;
 use crate::support::package::Package;
 
-/// A registry with what can be damaged: `foo` with three versions, of which 1.1.0 is yanked and 0.9.0 deleted, and `bar`.
+/// A registry to damage: `foo` with three versions, of which 1.1.0 is yanked and 0.9.0 deleted, and `bar`.
 struct World {
     registry: TestRegistry,
     crate_store: CrateStore,
-    /// Of an older state of the index, which the newest one does not need.
+    /// A pack of an older state of the index, which the current one does not need.
     old_pack: PathBuf,
 }
 
@@ -93,7 +93,7 @@ impl World {
         self.registry.directory.path().join("crates").join(path)
     }
 
-    /// Kinds of jobs that are no longer owed.
+    /// Deletes all pending jobs.
     fn forget_jobs(&self) {
         self.sql("DELETE FROM jobs");
     }
@@ -148,12 +148,12 @@ fn kinds(report: &Report) -> Vec<&'static str> {
     report.by_kind.keys().map(|kind| kind.as_str()).collect()
 }
 
-/// What stands for a row of the table.
+/// A row of the table.
 struct Damage {
     what: &'static str,
     make: fn(&World),
     found: &'static [Kind],
-    /// What is still so after the repair.
+    /// What remains after the repair.
     left: &'static [Kind],
     retry_dead: bool,
 }
@@ -196,7 +196,7 @@ fn damages() -> Vec<Damage> {
     vec![
         damage("a crate's index file is gone", |world| world.index(FOO, |_| String::new()), &[MissingIndexFile], &[]),
         damage(
-            "an index file is garbled",
+            "an index file is not JSON",
             |world| world.index(FOO, |file| file.replacen('{', "", 1)),
             &[UnreadableIndexFile],
             &[],
@@ -258,7 +258,7 @@ fn damages() -> Vec<Damage> {
             &[],
         ),
         damage(
-            "a strange file is in the index",
+            "an unexpected file is in the index",
             |world| world.index("docs/notes.txt", |_| "notes".to_owned()),
             &[UnexpectedFile],
             &[],
@@ -309,7 +309,7 @@ fn damages() -> Vec<Damage> {
             &[DerivedDiffers],
             &[],
         ),
-        damage("a search can't find a crate", |world| world.sql("DELETE FROM crate_search"), &[DerivedDiffers], &[]),
+        damage("a search cannot find a crate", |world| world.sql("DELETE FROM crate_search"), &[DerivedDiffers], &[]),
         damage(
             "a row contradicts itself",
             |world| world.sql("UPDATE versions SET index_line = '{}' WHERE num = '1.1.0'"),
@@ -317,7 +317,7 @@ fn damages() -> Vec<Damage> {
             &[UnreadableRow],
         ),
         damage("a job is dead", kill_a_job, &[DeadJob], &[DeadJob]),
-        Damage { retry_dead: true, ..damage("a job is dead, and may be tried again", kill_a_job, &[DeadJob], &[]) },
+        Damage { retry_dead: true, ..damage("a job is dead, and may be requeued", kill_a_job, &[DeadJob], &[]) },
         damage(
             "a crate file is gone",
             |world| std::fs::remove_file(world.file("foo", "1.0.0")).unwrap(),
@@ -372,13 +372,13 @@ fn damages() -> Vec<Damage> {
             &[],
         ),
         damage(
-            "the store has a file of nobody",
+            "the store has a file that no version names",
             |world| world.crate_store.put(Checksum::of(b"x"), b"x"[..].into()).unwrap(),
             &[OrphanFile],
             &[],
         ),
         damage(
-            "the store has a file of a strange name",
+            "the store has a file with an unexpected name",
             |world| std::fs::write(world.path("ab/notes.txt"), "x").unwrap(),
             &[OrphanFile],
             &[],
@@ -396,7 +396,7 @@ fn damages() -> Vec<Damage> {
             &[ConfigJson],
         ),
         damage(
-            "config.json is garbled",
+            "config.json is not valid",
             |world| world.index("config.json", |_| "{\"dl\": 1}".to_owned()),
             &[ConfigJson],
             &[ConfigJson],
@@ -410,10 +410,10 @@ fn damages() -> Vec<Damage> {
     ]
 }
 
-/// A damage done, found, repaired and looked for again: a row of the table.
+/// Makes a damage, verifies, repairs and verifies again. The result is a row of the table.
 fn try_one(damage: &Damage) -> Result<String, String> {
     let world = World::new();
-    // The files of rows that are lost are nobody's, too, and no damage of their own.
+    // The files of lost rows would be orphans, too.
     let is_about_orphans = damage.found.iter().any(|kind| matches!(kind, Kind::OrphanFile | Kind::StagedLeftover));
     let age = if is_about_orphans { Duration::ZERO } else { Duration::from_secs(3600) };
     let clean = world.verify(Duration::ZERO, None);
@@ -424,17 +424,17 @@ fn try_one(damage: &Damage) -> Result<String, String> {
     let after = world.verify(Duration::ZERO, None);
     let expected = |kinds: &[Kind]| kinds.iter().map(|kind| kind.as_str()).collect::<BTreeSet<_>>();
     let seen = |report: &Report| kinds(report).into_iter().collect::<BTreeSet<_>>();
-    let told = format!("{}\n{}{}{}", damage.what, found.to_text(), repaired.to_text(), after.to_text());
-    // Nothing that a test may leave.
+    let reports = format!("{}\n{}{}{}", damage.what, found.to_text(), repaired.to_text(), after.to_text());
+    // A test must not leave any.
     world.sql("DELETE FROM dead_jobs");
     if seen(&found) != expected(damage.found) || seen(&repaired) != expected(damage.found) {
-        return Err(format!("found: {told}"));
+        return Err(format!("found: {reports}"));
     }
     if seen(&after) != expected(damage.left) || repaired.agrees() != damage.left.is_empty() {
-        return Err(format!("left: {told}"));
+        return Err(format!("left: {reports}"));
     }
     if repaired.differences.iter().any(|one| one.repaired.is_some() == one.left.is_some()) {
-        return Err(format!("not told: {told}"));
+        return Err(format!("not reported: {reports}"));
     }
     let outcome = if damage.left.is_empty() { "yes".to_owned() } else { format!("no: {}", kinds(&after).join(", ")) };
     Ok(format!("{:<46} {:<42} {outcome}", damage.what, kinds(&found).join(", ")))
@@ -444,9 +444,9 @@ fn try_one(damage: &Damage) -> Result<String, String> {
 fn every_damage_is_found_as_what_it_is_and_repaired_as_far_as_it_can_be() {
     let damages = damages();
     let covered: BTreeSet<Kind> = damages.iter().flat_map(|damage| damage.found.iter().copied()).collect();
-    // What a remote has is damaged beside the tests of remotes, with a real one.
+    // The tests of remotes cover this kind, with a real remote.
     let here = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::RemoteDiffers).collect();
-    assert_eq!(covered, here, "each kind is damaged once");
+    assert_eq!(covered, here, "each kind is covered");
     println!("{:<46} {:<42} repaired", "damage", "found");
     let rows: Vec<_> = std::thread::scope(|scope| {
         let several: Vec<_> =
@@ -483,7 +483,7 @@ fn a_crate_that_was_lost_comes_back_with_all_that_can_be_known() {
     }
     assert_eq!(after[0], before[0]);
     assert_eq!(after[1], before[1]);
-    // The log tells who owned it; whoever is named would be asked for else.
+    // The audit log has its owner, so the one that the repair names is not used.
     assert_eq!(after[2]["users"][0]["login"], "ann");
     assert_eq!(after[0]["version"]["published_by"]["login"], "ann");
     assert_eq!(world.registry.anonymous().get("/api/v1/crates/foo/1.0.0/readme").good().text(), readme);

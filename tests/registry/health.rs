@@ -18,7 +18,7 @@ fn ready(served: &Served) -> (u16, String) {
 }
 
 #[test]
-fn health_is_told_without_a_token_and_says_nothing_but_states() {
+fn health_needs_no_token_and_shows_states_only() {
     let registry = TestRegistry::with(|settings| settings.auth_required = true);
     let anyone = registry.anonymous();
     assert_eq!(anyone.get("/api/v1/crates").status, 401);
@@ -45,7 +45,7 @@ fn a_registry_is_ready_while_database_store_and_workers_are() {
     std::fs::rename(&aside, &crates).unwrap();
     wait_until("the store again", || ready(&served).0 == 200);
 
-    // Nobody gets in any more, and who was in is thrown out.
+    // Rejects new connections and closes existing ones.
     let name = served.database.name().to_owned();
     let mut administrator = crate::support::cluster::administrator();
     administrator
@@ -88,9 +88,9 @@ fn a_part_that_hangs_is_not_waited_for() {
     wait_until("readiness again", || ready(&served).0 == 200);
 }
 
-/// Who is connected already may ask once more.
+/// A client that is already connected can send one more request.
 #[test]
-fn a_registry_that_was_told_to_stop_is_not_ready_at_once() {
+fn a_registry_that_is_stopping_is_not_ready() {
     let mut served = Served::start_with_log("info", &[]);
     wait_until("readiness", || ready(&served).0 == 200);
     let mut connected = TcpStream::connect(served.address()).unwrap();

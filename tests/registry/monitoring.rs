@@ -1,8 +1,10 @@
-//! `supercargo monitor`: what it finds, and who is told how often.
+//! `supercargo monitor`: its findings and its pages.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use diesel::connection::SimpleConnection;
 use hmac::{Hmac, KeyInit, Mac};
 use nix::sys::signal::{Signal, kill};
@@ -17,9 +19,9 @@ use crate::support::package::Package;
 use crate::support::process::{Served, supercargo, wait_for_url};
 use crate::support::recorder::Recorder;
 
-const SECRET: &str = "a secret of some length";
+const SECRET: &[u8] = b"a secret of at least 24 bytes";
 
-/// A registry, somebody who is paged, and the monitor between them.
+/// A registry, a receiver of pages, and the monitor between them.
 struct Watch {
     served: Served,
     pages: Recorder,
@@ -30,7 +32,7 @@ impl Watch {
     fn over(served: Served) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("key"), "R0UT1NGKEY\n").unwrap();
-        std::fs::write(folder.path().join("secret"), SECRET.replace(' ', "-")).unwrap();
+        std::fs::write(folder.path().join("secret"), format!("whsec_{}\n", STANDARD.encode(SECRET))).unwrap();
         Self { served, pages: Recorder::start(), folder }
     }
 
@@ -44,7 +46,7 @@ impl Watch {
         command.args(["--pagerduty-url", &format!("{}/v2/enqueue", self.pages.url)]);
         command.args(["--webhook-url", &format!("{}/hook", self.pages.url)]);
         command.args(["--webhook-secret-file", &self.path("secret"), "--monitor-state", &self.path("state.json")]);
-        // Whatever the machine of the test is like.
+        // The disk of the test machine may be full.
         if !arguments.contains(&"--disk-limit") {
             command.args(["--disk-limit", "100"]);
         }
@@ -52,27 +54,32 @@ impl Watch {
         command
     }
 
-    /// One look, as cron makes it; the exit code and the line.
-    fn look(&self, arguments: &[&str]) -> (i32, String) {
+    /// One round, as started by cron: the exit code and the line.
+    fn round(&self, arguments: &[&str]) -> (i32, String) {
         let Output { status, stdout, .. } = self.command(arguments).output().unwrap();
         (status.code().unwrap(), String::from_utf8(stdout).unwrap())
     }
 
-    /// Two looks, which is enough for a page, and a third one, which must not add any; the last line.
-    fn looks(&self, arguments: &[&str]) -> (i32, String) {
-        self.look(arguments);
-        self.look(arguments);
-        self.look(arguments)
+    /// Two rounds, which are enough for a page, and a third one, which must not add any: the last line.
+    fn rounds(&self, arguments: &[&str]) -> (i32, String) {
+        self.round(arguments);
+        self.round(arguments);
+        self.round(arguments)
     }
 
-    /// What the receivers took: action and check, by the webhook and by PagerDuty.
+    /// The accepted events of the webhook and of PagerDuty: action and check.
     fn taken(&self) -> [Vec<(String, String)>; 2] {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let hooks = self
             .pages
             .accepted("/hook")
             .into_iter()
-            .map(|one| (text(&one.json()["action"]), text(&one.json()["check"])));
+            .map(|one| (one.json()["type"].clone(), text(&one.json()["data"]["check"])))
+            .map(|(kind, check)| match kind.as_str().unwrap() {
+                "incident.triggered" => ("trigger".to_owned(), check),
+                "incident.resolved" => ("resolve".to_owned(), check),
+                other => panic!("{other}"),
+            });
         let pagerduty = self.pages.accepted("/v2/enqueue");
         let of_key = |key: String| key.strip_prefix("the registry/").unwrap().to_owned();
         let pages =
@@ -86,7 +93,7 @@ fn worker(served: &Served, fail_points: &str) -> Child {
     command.env("SUPERCARGO_FAIL_POINTS", fail_points).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-fn kill_without_a_word(mut child: Child) {
+fn kill_at_once(mut child: Child) {
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -105,7 +112,7 @@ fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
     let token = served.token("ann");
     let first = worker(served, "job.desired_read=panic");
     wait_for_workers(served);
-    let (code, line) = watch.look(&[]);
+    let (code, line) = watch.round(&[]);
     assert_eq!(code, 0, "{line}");
     assert!(line.starts_with("SUPERCARGO OK - 10 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
 
@@ -117,38 +124,38 @@ fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
         .unwrap();
     http::publish(&served.url, &token, &Package::new("doomed", "1.0.0")).good();
     wait_until("its death", || inspection::count(&mut connection).unwrap().1 == 1);
-    let (code, line) = watch.look(&[]);
+    let (code, line) = watch.round(&[]);
     assert!(code == 2 && line.contains(" publish_version doomed)"), "{code} {line}");
     assert!(line.starts_with("SUPERCARGO CRITICAL - 1 job is dead ("), "{line}");
-    assert!(watch.pages.all().is_empty(), "one look is not enough");
-    watch.looks(&[]);
+    assert!(watch.pages.all().is_empty(), "one round is not enough");
+    watch.rounds(&[]);
     let job = trouble::dead(&mut connection).unwrap()[0].id.to_string();
     served.run("jobs retry", &[&job]);
     wait_until("the second life", || inspection::count(&mut connection).unwrap() == (0, 0));
-    assert_eq!(watch.looks(&[]).0, 0);
+    assert_eq!(watch.rounds(&[]).0, 0);
 
-    // Nobody works.
-    kill_without_a_word(first);
+    // No worker.
+    kill_at_once(first);
     wait_until("its sessions to end", || trouble::workers(&mut connection).unwrap().is_empty());
-    let (code, line) = watch.looks(&[]);
+    let (code, line) = watch.rounds(&[]);
     assert!(code == 2 && line.contains("no worker is alive"), "{line}");
     let second = worker(served, "queue.held=stall(50s)");
     wait_for_workers(served);
-    assert_eq!(watch.looks(&[]).0, 0);
+    assert_eq!(watch.rounds(&[]).0, 0);
 
     // A job that hangs and holds its row all the while.
     http::publish(&served.url, &token, &Package::new("hangs", "1.0.0")).good();
     let runs_for_a_second =
         |connection: &mut _| trouble::running(connection).unwrap().first().is_some_and(|job| job.seconds > 1.0);
     wait_until("a job that runs for a second", || runs_for_a_second(&mut connection));
-    assert_eq!(watch.look(&[]).0, 0, "its kind may take a minute");
-    let (code, line) = watch.looks(&["--max-job-run", "1s"]);
+    assert_eq!(watch.round(&[]).0, 0, "its kind may take a minute");
+    let (code, line) = watch.rounds(&["--max-job-run", "1s"]);
     assert!(code == 2 && line.contains("1 job is hung") && line.contains("its row has been held for "), "{line}");
     let third = worker(served, "");
-    kill_without_a_word(second);
+    kill_at_once(second);
     wait_for_workers(served);
     wait_until("the third worker's success", || inspection::count(&mut connection).unwrap() == (0, 0));
-    assert_eq!(watch.looks(&["--max-job-run", "1s"]).0, 0);
+    assert_eq!(watch.rounds(&["--max-job-run", "1s"]).0, 0);
 
     // No database.
     drop(connection);
@@ -160,17 +167,17 @@ fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
              SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         ))
         .unwrap();
-    let (code, line) = watch.looks(&[]);
-    assert!(code == 2 && line.contains("the database can't be reached"), "{line}");
+    let (code, line) = watch.rounds(&[]);
+    assert!(code == 2 && line.contains("cannot connect to the database"), "{line}");
     administrator.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
     wait_for_workers(served);
-    assert_eq!(watch.looks(&[]).0, 0);
+    assert_eq!(watch.rounds(&[]).0, 0);
 
     // A disk that is too full for this limit.
-    let (code, line) = watch.looks(&["--disk-limit", "0"]);
+    let (code, line) = watch.rounds(&["--disk-limit", "0"]);
     assert!(code == 2 && line.contains("% of the disk's bytes are used (limit 0%)"), "{line}");
-    assert_eq!(watch.looks(&[]).0, 0);
-    kill_without_a_word(third);
+    assert_eq!(watch.rounds(&[]).0, 0);
+    kill_at_once(third);
 
     let [hooks, pages] = watch.taken();
     let both = |check: &str| ["trigger", "resolve"].map(|action| (action.to_owned(), check.to_owned()));
@@ -192,7 +199,7 @@ fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
     check_forms(&watch);
 }
 
-/// What the receivers are sent is what their documentation says.
+/// Requests have the form that the documentation of the receivers requires.
 fn check_forms(watch: &Watch) {
     let pages: Vec<Value> = watch.pages.accepted("/v2/enqueue").iter().map(|one| one.json()).collect();
     let (trigger, resolve) = (&pages[0], &pages[1]);
@@ -207,20 +214,29 @@ fn check_forms(watch: &Watch) {
     assert!(resolve["payload"].is_null(), "{resolve}");
 
     for request in watch.pages.accepted("/hook") {
-        let timestamp = request.header("x-supercargo-timestamp");
+        let (id, timestamp) = (request.header("webhook-id"), request.header("webhook-timestamp"));
         let age = chrono::Utc::now().timestamp() - timestamp.parse::<i64>().unwrap();
         assert!((0..600).contains(&age), "{age}");
-        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.replace(' ', "-").as_bytes()).unwrap();
-        mac.update(format!("{timestamp}.").as_bytes());
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET).unwrap();
+        mac.update(format!("{id}.{timestamp}.").as_bytes());
         mac.update(&request.body);
-        let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(request.header("x-supercargo-signature"), format!("v1={signature}"));
+        let signature = STANDARD.encode(mac.finalize().into_bytes());
+        assert_eq!(request.header("webhook-signature"), format!("v1,{signature}"));
     }
     let hooks = watch.pages.accepted("/hook");
-    let mut ids: Vec<&str> = hooks.iter().map(|one| one.header("x-supercargo-event")).collect();
+    let mut ids: Vec<&str> = hooks.iter().map(|one| one.header("webhook-id")).collect();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), hooks.len());
+    let trigger = hooks[0].json();
+    assert_eq!(trigger.as_object().unwrap().keys().collect::<Vec<_>>(), ["type", "timestamp", "data"]);
+    let data = &trigger["data"];
+    assert_eq!((&data["key"], &data["severity"]), (&"the registry/dead_jobs".into(), &"critical".into()), "{data}");
+    assert_eq!(
+        (&data["since"], &data["details"]["jobs"][0]["key"]),
+        (&trigger["timestamp"], &"doomed".into()),
+        "{data}"
+    );
 }
 
 #[test]
@@ -242,8 +258,8 @@ fn what_could_not_be_delivered_is_delivered_later_once_and_in_order() {
     wait_until("a refused page of each", || {
         ["/hook", "/v2/enqueue"].iter().all(|path| watch.pages.all().iter().any(|one| one.path == *path))
     });
-    kill_without_a_word(first);
-    // Until its time has come nothing is tried again.
+    kill_at_once(first);
+    // Nothing is sent again before its time.
     let retry_at = |minutes: i64| {
         let mut state: Value = serde_json::from_slice(&std::fs::read(watch.path("state.json")).unwrap()).unwrap();
         for outbox in state["receivers"].as_object_mut().unwrap().values_mut() {
@@ -256,7 +272,7 @@ fn what_could_not_be_delivered_is_delivered_later_once_and_in_order() {
     quick(&["--disk-limit", "0"]).output().unwrap();
     assert_eq!(watch.pages.all().len(), tried);
     retry_at(-1);
-    // The end of the incident stands behind its beginning.
+    // The resolve waits behind the trigger.
     let output = quick(&["--json"]).output().unwrap();
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(said["pages"]["incidents"], serde_json::json!([]), "{said}");
@@ -282,7 +298,7 @@ fn what_could_not_be_delivered_is_delivered_later_once_and_in_order() {
 #[test]
 fn a_test_page_is_sent_and_taken_back_and_a_receiver_that_fails_is_named() {
     let watch = Watch::over(Served::start(&["--no-worker"]));
-    let (code, said) = watch.look(&["--test-page"]);
+    let (code, said) = watch.round(&["--test-page"]);
     insta::assert_snapshot!(said, @r"
     pagerduty: accepted the trigger
     webhook: accepted the trigger
@@ -291,26 +307,26 @@ fn a_test_page_is_sent_and_taken_back_and_a_receiver_that_fails_is_named() {
     ");
     assert_eq!(code, 0);
     let [hooks, _] = [watch.pages.accepted("/hook"), watch.pages.accepted("/v2/enqueue")];
-    assert_eq!((&hooks[0].json()["key"], hooks.len()), (&hooks[1].json()["key"], 2));
+    assert_eq!((&hooks[0].json()["data"]["key"], hooks.len()), (&hooks[1].json()["data"]["key"], 2));
     watch.pages.answer_with(400);
-    let (code, said) = watch.look(&["--test-page"]);
+    let (code, said) = watch.round(&["--test-page"]);
     assert_eq!(code, 2);
     assert!(said.contains("pagerduty: failed to accept the trigger: the answer was 400"), "{said}");
 
-    std::fs::write(watch.path("secret"), "short").unwrap();
-    let (code, said) = watch.look(&[]);
+    std::fs::write(watch.path("secret"), "0123456789abcdef0123456789abcdef").unwrap();
+    let (code, said) = watch.round(&[]);
     assert_eq!(code, 3);
-    insta::assert_snapshot!(said.replace(&watch.path("secret"), "FILE"), @"SUPERCARGO UNKNOWN - the file FILE (--webhook-secret-file) holds no secret: it is shorter than 16 bytes, which can be guessed");
+    insta::assert_snapshot!(said.replace(&watch.path("secret"), "FILE"), @"SUPERCARGO UNKNOWN - the file FILE (--webhook-secret-file) holds no valid secret: it must be `whsec_` and 24 to 64 bytes in base64, as the command `echo whsec_$(openssl rand -base64 32)` prints");
     let alone = watch.served.command("monitor").args(["--test-page"]).output().unwrap();
     assert_eq!(alone.status.code(), Some(3));
-    insta::assert_snapshot!(String::from_utf8(alone.stdout).unwrap(), @"SUPERCARGO UNKNOWN - nobody would be paged: name a receiver with --pagerduty-key-file or --webhook-url");
+    insta::assert_snapshot!(String::from_utf8(alone.stdout).unwrap(), @"SUPERCARGO UNKNOWN - there is no receiver to page: add one with --pagerduty-key-file or --webhook-url");
     // Without receivers nothing is written.
     watch.served.command("monitor").output().unwrap();
     assert!(!watch.served.data_dir().join("monitor.json").exists());
 }
 
 #[test]
-fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
+fn a_warning_is_exit_code_1_and_json_has_every_check() {
     let served = Served::start(&["--no-worker"]);
     served
         .database
@@ -327,10 +343,8 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     let (code, line) = monitor(&[]);
     assert_eq!(code, 1, "{line}");
     assert!(
-        line.starts_with("SUPERCARGO WARNING - oldest job waits for 7m")
-            && line.contains(
-                " (limit 5m); 1 job is of a kind that this version does not know (1 of_tomorrow x) | oldest_job=4"
-            ),
+        line.starts_with("SUPERCARGO WARNING - oldest job pending for 7m")
+            && line.contains(" (limit 5m); 1 job is of an unknown kind (1 of_tomorrow x) | oldest_job=4"),
         "{line}"
     );
     let folder = tempfile::tempdir().unwrap();
@@ -377,7 +391,7 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     assert!(monitor(&["--max-verify-age", "1day,9days"]).1.contains("the last verification was 3days "));
     connection.batch_execute(&format!("{report} '0 days', 2)")).unwrap();
     assert!(monitor(&[]).1.contains("found 2 differences"), "{}", monitor(&[]).1);
-    // A failure that lasts, of this job and of everybody.
+    // A lasting failure of this job, and an outage.
     connection.batch_execute("UPDATE jobs SET kind = 'maintain_index', last_error = 'x', attempts = 6").unwrap();
     assert!(monitor(&[]).1.contains("1 job is failing (1 maintain_index x)"), "{}", monitor(&[]).1);
     let shared = "UPDATE jobs SET attempts = 0, awaits_recovery = true, last_failed_at = now() - interval";
@@ -385,15 +399,15 @@ fn a_warning_is_exit_code_1_and_json_has_everything_that_was_looked_at() {
     assert!(!monitor(&[]).1.contains("is failing"));
     connection.batch_execute(&format!("{shared} '4 minutes'")).unwrap();
     assert!(monitor(&[]).1.contains("1 job is failing"));
-    // A table that is not there: the others are looked at all the same.
+    // A missing table does not affect the other checks.
     connection.batch_execute("ALTER TABLE dead_jobs RENAME TO hidden").unwrap();
     connection.batch_execute("DELETE FROM verify_reports").unwrap();
     let (code, line) = monitor(&["--max-outage", "1h"]);
-    assert!(code == 3 && line.contains("dead_jobs can't be looked at") && line.contains("oldest_job=4"), "{line}");
+    assert!(code == 3 && line.contains("cannot check dead_jobs") && line.contains("oldest_job=4"), "{line}");
 }
 
 #[test]
-fn limits_count_and_what_can_not_be_looked_at_is_not_called_good() {
+fn limits_apply_and_a_check_that_cannot_run_is_not_ok() {
     let served = Served::start(&["--no-worker"]);
     let monitor = |arguments: &[&str]| {
         let mut command = served.command("monitor");
@@ -414,7 +428,7 @@ fn limits_count_and_what_can_not_be_looked_at_is_not_called_good() {
     let (code, line) = monitor(&["--max-job-age", "1m,5m", "--max-dead-jobs", "1"]);
     assert!(
         code == 2
-            && line.starts_with("SUPERCARGO CRITICAL - oldest job waits for 7m")
+            && line.starts_with("SUPERCARGO CRITICAL - oldest job pending for 7m")
             && line.contains(" (limit 5m) | "),
         "{line}"
     );
@@ -422,19 +436,19 @@ fn limits_count_and_what_can_not_be_looked_at_is_not_called_good() {
     assert_eq!(code, 0, "{line}");
     assert_eq!(monitor(&["--max-job-age", "1h"]).0, 2);
 
-    // A worker that is there and has none of the queues.
+    // A worker that takes jobs of no queue.
     connection.batch_execute("SET application_name = 'supercargo worker of-a-test'").unwrap();
     let (code, line) = monitor(&["--min-workers", "2"]);
     assert!(code == 2 && line.contains("1 of 2 workers are alive"), "{line}");
     let (code, line) = monitor(&["--min-workers", "1"]);
-    assert!(code == 2 && line.contains("nobody works on index and maintenance"), "{line}");
+    assert!(code == 2 && line.contains("no worker takes jobs of index and maintenance"), "{line}");
 
     let endpoint = Recorder::start();
     endpoint.answer_with(503);
     let (code, line) = monitor(&["--url", &endpoint.url]);
     assert!(code == 2 && line.contains(&format!("{}/health/ready answers 503", endpoint.url)), "{line}");
 
-    // An open incident must not end because nobody can look.
+    // An open incident must not end because a check cannot run.
     drop(connection);
     let name = served.database.name();
     cluster::administrator()
@@ -463,18 +477,18 @@ fn a_private_database_that_is_down_is_told_with_what_its_log_says() {
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, line) = look(&[]);
-    assert!(code == 2 && line.contains("the private PostgreSQL can't be looked for"), "{line}");
+    assert!(code == 2 && line.contains("cannot locate the embedded PostgreSQL"), "{line}");
     let mut serving = of("serve").args(["--listen", "127.0.0.1:0"]).stdout(Stdio::null()).spawn().unwrap();
     wait_for_url(&mut serving, &data_dir);
     wait_for("it to be well", || Some(look(&[])).filter(|(code, _)| *code == 0));
     serving.kill().unwrap();
     serving.wait().unwrap();
     let (_, said) = wait_for("the database to be down", || {
-        Some(look(&["--json"])).filter(|(_, said)| said.contains("the private PostgreSQL is not running"))
+        Some(look(&["--json"])).filter(|(_, said)| said.contains("the embedded PostgreSQL is not running"))
     });
     let said: Value = serde_json::from_str(&said).unwrap();
     let database = said["checks"].as_array().unwrap().iter().find(|check| check["check"] == "database").unwrap();
     assert!(database["details"]["log"].is_string(), "{database}");
-    // It was looked at, and neither made nor started.
+    // The monitor neither created nor started it.
     assert_eq!(supercargo::postgres::embedded::attach(&data_dir).unwrap(), None);
 }

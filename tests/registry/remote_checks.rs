@@ -1,4 +1,4 @@
-//! What `verify` and `monitor` say of an index at a remote.
+//! `verify` and `monitor` with an index at a remote.
 
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ fn a_mirror_that_is_not_what_its_remote_has_is_found_and_follows_when_it_is_repa
     let (code, report) = verify(&served, &at_remote);
     assert_eq!((code, &report["by_kind"]["remote-differs"]), (Some(1), &Value::from(1)), "{report:#}");
     assert_eq!(report["differences"][0]["found"], remote.head());
-    // Without a word about the remote a repair would write where nobody else ever sees it.
+    // A repair without the remote would write to the mirror only.
     let refused = served.command("verify").arg("--repair").output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8(refused.stderr).unwrap();
@@ -50,7 +50,7 @@ fn a_repair_of_the_index_reaches_the_remote() {
     let line = remote.file("3/f/foo");
     remote.commit("3/f/foo", &line.replace("false", "true"));
     let arguments = ["--index-remote", &remote.url(), "--repair"];
-    // The first brings the damage here, the second mends it.
+    // The first fetches the damage, the second repairs it.
     verify(&served, &arguments);
     let (code, report) = verify(&served, &arguments);
     assert_eq!(code, Some(0), "{report:#}");

@@ -1,4 +1,4 @@
-//! Verification: what agrees is found to agree, also while it changes, and each kind of damage is found as what it is.
+//! `supercargo verify`: exit codes, verification under load, resumption, and scheduled verification.
 
 use std::process::ExitStatus;
 
@@ -13,8 +13,8 @@ use crate::support::publishers::{CLIENTS, Publishers};
 /// `supercargo verify --json` and how it ended.
 fn verify(served: &Served, arguments: &[&str]) -> (ExitStatus, Value) {
     let output = served.command("verify").arg("--json").args(arguments).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status, serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{} {told}", output.status)))
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status, serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{} {errors}", output.status)))
 }
 
 #[test]
@@ -35,20 +35,20 @@ fn the_exit_code_says_whether_all_agrees() {
     assert_eq!((status.code(), report["differences"].as_array().unwrap().len()), (Some(1), 1), "{report:#}");
     assert_eq!(report["differences"][0]["kind"], "missing-crate-file");
     served.stop();
-    // Alone.
+    // Without a server.
     let (status, report) = verify(&served, &["--light"]);
     assert_eq!((status.code(), &report["agreement"]), (Some(1), &Value::Bool(false)), "{report:#}");
     let failed = served.command("verify").args(["--git", "no-such-git"]).output().unwrap();
     assert_eq!(failed.status.code(), Some(2));
 }
 
-/// The worst that a verification could do is to cry wolf.
+/// A verification must never report a false difference.
 #[test]
 fn a_registry_under_load_shows_no_difference() {
     let mut served = Served::start(&["--publish-wait", "20ms", "--rate-limit", "none"]);
     let publishers = Publishers::new(&served.url, &served.token("ann"));
     let mut runs = 0;
-    let wishes = publishers.run(|publishers| {
+    let changes = publishers.run(|publishers| {
         for round in 0..6 {
             publishers.wait_for_answers(2 * CLIENTS);
             let arguments = ["--orphan-age", "1h", if round % 2 == 0 { "--light" } else { "--all-objects" }];
@@ -58,8 +58,8 @@ fn a_registry_under_load_shows_no_difference() {
             runs += 1;
         }
     });
-    wishes.assert_fulfilled(&served.url, &served.database.url());
-    println!("{runs} verifications beside {}", wishes.summary());
+    changes.assert_fulfilled(&served.url, &served.database.url());
+    println!("{runs} verifications beside {}", changes.summary());
     served.stop();
 }
 
@@ -75,7 +75,7 @@ fn a_killed_verification_goes_on_where_it_was_and_a_mirror_mends_what_is_lost() 
         let file = supercargo::package::Checksum::of(&package.crate_file()).to_string();
         std::fs::remove_file(served.data_dir().join(format!("crates/{}/{file}.crate", &file[..2]))).unwrap();
     }
-    // Dies in the middle of the crate files.
+    // Killed in the middle of the crate files.
     let killed = served.command("verify").env("SUPERCARGO_FAIL_POINTS", "verify.page=abort@150").output().unwrap();
     assert!(!killed.status.success());
     let (status, report) = verify(&served, &["--resume"]);

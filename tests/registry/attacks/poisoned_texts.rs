@@ -207,7 +207,7 @@ fn a_registry_with_a_poisoned_crate_is_backed_up_checked_and_restored() {
     served.run("backup", &[backups.path().to_str().unwrap()]);
     let checked = served.run("backup", &["--check", "--json", backups.path().to_str().unwrap()]);
     let checked: Value = serde_json::from_str(&checked).unwrap();
-    assert_eq!(checked["rehearsal"]["not_in_agreement"], json!([]), "{checked:#}");
+    assert_eq!(checked["trial_restore"]["not_in_agreement"], json!([]), "{checked:#}");
     let mut restored = Served::nothing(&[]);
     restored.run("restore", &[backups.path().to_str().unwrap()]);
     restored.start_again();

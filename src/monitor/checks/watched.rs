@@ -1,0 +1,30 @@
+//! The registry that the checks watch, and the limits.
+
+use super::database::Source;
+use crate::config::{LimitOptions, MonitorOptions};
+use crate::index::Remote;
+use crate::jobs;
+use crate::monitor::error::MonitorError;
+use crate::monitor::http::Http;
+use crate::queue::Registry;
+
+pub struct Watched {
+    pub(super) source: Source,
+    pub(super) limits: LimitOptions,
+    pub(super) http: Http,
+    /// The index's remote, if it has one.
+    pub(super) remote: Option<Remote>,
+    pub(super) registry: Registry<jobs::Environment>,
+}
+
+impl Watched {
+    pub fn new(options: &MonitorOptions, http: Http, remote: Option<Remote>) -> Result<Self, MonitorError> {
+        Ok(Self {
+            source: Source::of(&options.storage, options.limits.look_timeout)?,
+            limits: options.limits.clone(),
+            http,
+            remote,
+            registry: jobs::registry()?,
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! Repairs of rows: columns that are set from the index, the crate store, or the crate's versions.
+
+use diesel::Connection;
+use serde_json::json;
+
+use super::outcome::Outcome;
+use super::repairs::Repairs;
+use crate::database::access::audit::{Action, Event};
+use crate::database::catalog::{crates, derived, versions};
+use crate::package::{CrateName, Version};
+use crate::verify::context::Context;
+use crate::verify::difference::Difference;
+use crate::verify::error::VerifyError;
+
+/// Sets the commit of a version to the head of the index.
+pub fn set_commit(
+    context: &Context<'_>,
+    repairs: &Repairs<'_>,
+    difference: &Difference,
+) -> Result<Outcome, VerifyError> {
+    let Some(head) = context.index.head()?.commit.map(|commit| commit.to_string()) else {
+        return Ok(Outcome::Left("the index is empty".to_owned()));
+    };
+    let id = difference.subject.version_id.unwrap_or_default();
+    change(context, repairs, difference, |connection| versions::set_commit(connection, id, &head))?;
+    Ok(Outcome::Done(format!("the database now names the commit {head}, which shows the version")))
+}
+
+/// Writes the columns that are derived from a crate's versions.
+pub fn derive(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
+    let id = difference.subject.crate_id.unwrap_or_default();
+    match change(context, repairs, difference, |connection| derived::describe(connection, id)) {
+        // A problem of one crate must not prevent the repair of the others.
+        Err(VerifyError::Database(error)) if derived::is_refusal(&error) => {
+            Ok(Outcome::Left(format!("the database rejects the description of the crate: {error}")))
+        }
+        done => done.map(|()| Outcome::Done("derived again from the crate's versions".to_owned())),
+    }
+}
+
+/// Sets the size of a version to that of its file.
+pub fn set_size(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
+    let size = match difference.subject.checksum {
+        Some(checksum) => context.crate_store.size(checksum)?,
+        None => None,
+    };
+    let Some(size) = size.and_then(|size| i64::try_from(size).ok()) else {
+        return Ok(Outcome::Left("the file no longer exists".to_owned()));
+    };
+    let id = difference.subject.version_id.unwrap_or_default();
+    change(context, repairs, difference, |connection| versions::set_size(connection, id, size))?;
+    Ok(Outcome::Done(format!("the database now has the file's size of {size} bytes")))
+}
+
+/// Changes rows of a crate under its lock, with an entry in the audit log.
+fn change(
+    context: &Context<'_>,
+    repairs: &Repairs<'_>,
+    difference: &Difference,
+    change: impl FnOnce(&mut diesel::PgConnection) -> diesel::QueryResult<()>,
+) -> Result<(), VerifyError> {
+    let name: Option<CrateName> = difference.crate_name.as_deref().and_then(|name| name.parse().ok());
+    let num: Option<Version> = difference.version.as_deref().and_then(|num| num.parse().ok());
+    context.database(|connection| {
+        connection.transaction(|connection| {
+            crates::lock_all(connection, difference.subject.crate_id.as_slice())?;
+            change(connection)?;
+            let mut event = Event::new(Action::Repair)
+                .detail(json!({ "what": difference.kind, "found": difference.found, "expected": difference.expected }));
+            if let Some(name) = &name {
+                event = event.of_crate(name);
+            }
+            if let Some(num) = &num {
+                event = event.of_version(num);
+            }
+            event.record(connection, &repairs.actor)
+        })
+    })
+}

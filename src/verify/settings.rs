@@ -1,0 +1,73 @@
+//! The settings of a verification.
+
+use std::time::Duration;
+
+use super::report::{Phase, Report};
+
+/// How much is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Everything, including the content of crate files.
+    Full,
+    /// Only existence and size of crate files, and only whether the repository is readable.
+    Light,
+}
+
+impl Depth {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Light => "light",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub depth: Depth,
+    /// Makes git read and hash every object instead of only following references.
+    pub all_objects: bool,
+    /// Age from which files of the store that no version names count as differences.
+    pub orphan_age: Duration,
+    /// Time to wait, at the end of the phase, for crates that are in flight.
+    pub patience: Duration,
+    /// Bytes of crate files to read per second.
+    pub max_rate: Option<f64>,
+    /// Crates to check per second.
+    pub max_crates: Option<f64>,
+    /// Crates per page.
+    pub page: i64,
+    /// Resumes an interrupted run.
+    pub resume: bool,
+    /// Who started the run, for the report.
+    pub requested_by: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            depth: Depth::Full,
+            all_objects: false,
+            orphan_age: Duration::from_secs(24 * 60 * 60),
+            patience: Duration::from_secs(30),
+            max_rate: None,
+            max_crates: None,
+            page: 200,
+            resume: false,
+            requested_by: "operator".to_owned(),
+        }
+    }
+}
+
+/// Receives the progress of a run and can stop it.
+pub trait Watch: Sync {
+    /// Called after each page.
+    fn seen(&self, _phase: Phase, _report: &Report) {}
+
+    /// Called often: true stops the run.
+    fn is_stopped(&self) -> bool {
+        false
+    }
+}
+
+impl Watch for () {}
