@@ -5,6 +5,7 @@ pub mod serve;
 
 mod backup;
 mod closing;
+mod config;
 mod counting;
 mod data_dir;
 mod import;
@@ -38,19 +39,37 @@ use reporting::Reporting;
 pub use storage::Storage;
 
 use crate::admin::output::complain;
-use crate::config::{self, Cli, Command, JobsCommand, StorageOptions};
+use crate::config::{Command, JobsCommand, LoadError, Loaded, StorageOptions, fail_points, load};
 use crate::{admin, fault};
 
-/// Runs a command. An error is one sentence on standard error and exit code 1; wrong arguments never come here.
-pub fn run(cli: Cli) -> ExitCode {
+/// Runs the command of this process. An error is one sentence on standard error and exit code 1; wrong arguments and a
+/// wrong configuration file have exit code 2.
+pub fn run() -> ExitCode {
     privacy::begin();
+    match load() {
+        Ok(loaded) => run_loaded(loaded),
+        Err(LoadError::Arguments(error)) => error.exit(),
+        Err(LoadError::File(problems)) => {
+            for problem in problems {
+                complain!("{problem}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run_loaded(loaded: Loaded) -> ExitCode {
+    let cli = &loaded.cli;
     let reporting = cli.reports().and_then(Reporting::start);
     if cli.reports().is_some() {
         reporting::log_panics();
     }
-    let started = log::start(&cli.log, reporting.as_ref().map(Reporting::layer))
-        .and_then(|()| Ok(fault::arm(&config::fail_points())?));
-    let done = started.and_then(|()| match cli.command {
+    let started =
+        log::start(&cli.log, reporting.as_ref().map(Reporting::layer)).and_then(|()| Ok(fault::arm(&fail_points())?));
+    for warning in &loaded.config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let done = started.and_then(|()| match loaded.cli.command {
         Command::Serve(options) => serve::serve(&options).map(|()| ExitCode::SUCCESS),
         Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
@@ -58,6 +77,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Verify(options) => end_with_the_pipe().map(|()| verify::verify(&options)),
         Command::Backup(options) => backup::backup(&options),
         Command::Restore(options) => backup::restore(&options),
+        Command::Config(command) => config::config(&command, &loaded.config),
         Command::With(options) => with::with(&options),
         Command::Admin(command) => {
             end_with_the_pipe().and_then(|()| operate::operate(command)).map(|()| ExitCode::SUCCESS)

@@ -18,34 +18,15 @@ use super::storage::connect;
 use super::{CommandError, privacy, setup};
 use crate::config::WithOptions;
 use crate::config::storage::DataDir;
+use crate::config::with::not_inherited;
 use crate::database::tokens::NewToken;
 use crate::database::{embedded, users};
 use crate::process;
 
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
-/// Variables that would make the throw-away registry another one.
-const SURROUNDINGS: &[&str] = &[
-    "DATABASE_URL",
-    "SUPERCARGO_DATABASE_URL",
-    "SUPERCARGO_PUBLIC_URL",
-    "SUPERCARGO_URL_ALIASES",
-    "SUPERCARGO_NO_WORKER",
-    "SUPERCARGO_TLS_CERT",
-    "SUPERCARGO_TLS_KEY",
-    "SUPERCARGO_TRUSTED_PROXIES",
-    "SUPERCARGO_MAX_CONNECTIONS",
-    "SUPERCARGO_SENTRY_DSN",
-    "SUPERCARGO_FAIL_POINTS",
-    "SUPERCARGO_INDEX_REMOTE",
-    "SUPERCARGO_INDEX_TOKEN",
-    "SUPERCARGO_CRATE_STORE",
-    "SUPERCARGO_S3_ENDPOINT",
-    "SUPERCARGO_S3_CREDENTIALS_FILE",
-    "SUPERCARGO_S3_ACCESS_KEY_ID",
-    "SUPERCARGO_S3_SECRET_ACCESS_KEY",
-    "SUPERCARGO_S3_SESSION_TOKEN",
-];
+/// Keeps the registry, and commands that work on it, from reading a configuration file of the system.
+const CONFIGURATION: &str = "# The temporary registry of `supercargo with` has no configuration.\n";
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -54,6 +35,7 @@ pub(super) fn with(options: &WithOptions) -> Result<ExitCode, CommandError> {
     refuse_equal_variables(&options.users)?;
     let directory = tempfile::Builder::new().prefix("supercargo-with-").tempdir()?;
     let data_dir = DataDir::new(directory.path().to_owned());
+    std::fs::write(data_dir.configuration(), CONFIGURATION)?;
     let mut registry = Registry::start(&data_dir, options)?;
     let environment = environment(&data_dir, &registry, &options.users)?;
     let status = run(options, environment, signals)?;
@@ -97,8 +79,7 @@ impl Registry {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .process_group(0);
-        // What the surroundings say of another registry.
-        for name in SURROUNDINGS {
+        for name in not_inherited() {
             command.env_remove(name);
         }
         process::die_with_this_process(&mut command, Signal::SIGTERM);
@@ -201,7 +182,12 @@ fn run(
         return Err(CommandError::new("no command was given: put it after `--`"));
     };
     let mut command = Command::new(program);
-    command.args(arguments).envs(environment);
+    command.args(arguments);
+    // The command must not reach another registry than this one. DATABASE_URL may be the command's own.
+    for name in not_inherited().into_iter().filter(|name| name != "DATABASE_URL") {
+        command.env_remove(name);
+    }
+    command.envs(environment);
     Signals::unblocked(&mut command);
     privacy::as_before(&mut command);
     process::die_with_this_process(&mut command, Signal::SIGTERM);

@@ -6,7 +6,9 @@ use serde_json::json;
 use super::database_check::Source;
 use super::finding::{Finding, Severity};
 use super::http::Http;
-use super::{MonitorError, certificate, database_check, disk, endpoint, index_remote, queue_checks, verification};
+use super::{
+    CHECK_TIMEOUT, MonitorError, certificate, database_check, disk, endpoint, index_remote, queue_checks, verification,
+};
 use crate::config::{LimitOptions, MonitorOptions};
 use crate::index::Remote;
 use crate::jobs;
@@ -39,7 +41,7 @@ const ON_THE_DATABASE: [OnTheDatabase; 7] = [
 impl Watched {
     pub fn new(options: &MonitorOptions, http: Http, remote: Option<Remote>) -> Result<Self, MonitorError> {
         Ok(Self {
-            source: Source::of(&options.storage, options.limits.look_timeout)?,
+            source: Source::of(&options.storage, CHECK_TIMEOUT)?,
             limits: options.limits.clone(),
             http,
             remote,

@@ -41,6 +41,9 @@ pub mod state;
 pub mod verification;
 pub mod webhook;
 
+/// The time limit of each check, and of each request to a receiver.
+pub const CHECK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Why the monitor can't work. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {

@@ -19,6 +19,8 @@ pub(super) const WORKERS: &str = "workers";
 
 /// Added to what a kind may take: process, database and sweep have ended the job by then if they could.
 const AFTER_ITS_LIMIT: Duration = Duration::from_secs(60);
+/// A job that fails counts as failing from this attempt on.
+const FAILING_ATTEMPTS: u32 = 6;
 /// Jobs that are named.
 const NAMED: usize = 5;
 /// For kinds that this program does not know.
@@ -52,7 +54,7 @@ pub(super) fn dead_jobs(connection: &mut PgConnection, watched: &Watched) -> Que
 
 pub(super) fn failing_jobs(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
     let limits = watched.limits();
-    let failing = trouble::failing(connection, limits.failing_attempts, limits.max_outage)?;
+    let failing = trouble::failing(connection, FAILING_ATTEMPTS, limits.max_outage)?;
     let severity = if failing.is_empty() { Severity::Ok } else { Severity::Critical };
     Ok(counted(FAILING_JOBS, severity, "failing", Some(0.0), failing))
 }
