@@ -19,9 +19,9 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Text};
 use supercargo::crate_store::CrateStore;
-use supercargo::database::embedded;
 use supercargo::index::{Change, Index};
 use supercargo::package::Checksum;
+use supercargo::postgres::embedded;
 
 use registry::{Outcome, Registry, passable, publish, publish_body, report};
 

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use supercargo::database::embedded;
+use supercargo::postgres::embedded;
 
 use git_http::{GitServer, Mood};
 use git_remote::Bare;

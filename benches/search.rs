@@ -14,10 +14,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use supercargo::database::embedded::{Cluster, Options};
+use supercargo::database::catalog::{derived, rows};
+use supercargo::database::migrations;
 use supercargo::database::search::query::SearchText;
 use supercargo::database::search::{self, Filter, Page, SearchQuery, Sort, Totals};
-use supercargo::database::{catalog, migrations, rows};
+use supercargo::postgres::embedded::{Cluster, Options};
 
 const CRATES: usize = 200_000;
 const WORDS: usize = 20_000;
@@ -214,7 +215,7 @@ fn publishes(connection: &mut PgConnection, words: &Words) -> Outcome<()> {
             .execute(connection)?;
         for times in [&mut changed, &mut unchanged] {
             let begin = Instant::now();
-            catalog::describe(connection, i32::try_from(id)?)?;
+            derived::describe(connection, i32::try_from(id)?)?;
             times.push(begin.elapsed());
         }
     }

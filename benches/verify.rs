@@ -11,13 +11,13 @@ use diesel::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use supercargo::crate_store::CrateStore;
-use supercargo::database::audit::{Action, Actor};
-use supercargo::database::embedded::{Cluster, Options};
+use supercargo::database::access::audit::{Action, Actor};
 use supercargo::database::{Pool, migrations};
 use supercargo::index::{ConfigJson, Index};
 use supercargo::jobs::restoration::{IndexedVersion, restore};
 use supercargo::jobs::{self, Environment};
 use supercargo::package::{Checksum, Limits};
+use supercargo::postgres::embedded::{Cluster, Options};
 use supercargo::queue::{Completions, Runner, Wakeups};
 use supercargo::verify::{Depth, Settings, Verifier};
 

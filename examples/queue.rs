@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use diesel::{Connection, PgConnection};
 use serde::{Deserialize, Serialize};
-use supercargo::database::{embedded, migrations};
+use supercargo::database::migrations;
+use supercargo::postgres::embedded;
 use supercargo::queue::{
     Backoff, Completions, ConnectionSource, Enqueue, Job, JobError, Lend, Order, Outcome, Perform, Policy, Registry,
     Run, Runner, Wakeups, inspection,
@@ -46,9 +47,9 @@ impl Perform<Post> for Deliver {
     /// May be repeated from any point at which the last attempt was killed.
     fn perform(self, post: &Post, _: &mut Run<'_>) -> Result<Outcome, JobError> {
         if self.letter == "unreadable" {
-            return Err(JobError::own("nobody can read this"));
+            return Err(JobError::failed("nobody can read this"));
         }
-        post.delivered.lock().map_err(|_| JobError::own("the post is closed"))?.send(self.letter.clone())?;
+        post.delivered.lock().map_err(|_| JobError::failed("the post is closed"))?.send(self.letter.clone())?;
         Ok(Outcome { detail: Some(format!("to {}", self.address)) })
     }
 }

@@ -1,24 +1,25 @@
-//! A self-hosted cargo registry. The modules in layer order; a module uses only the layers above it in this list
+//! A self-hosted cargo registry. The modules stand in layer order: a module uses only the layers above it in this list
 //! (`tests/registry/layers.rs` holds the table).
 
-// L0: values, without input or output
-pub mod config;
+// L0: values and tools without state
 pub mod fault;
 pub mod package;
-mod process;
 mod statement;
+mod subprocess;
 
-// L1: one outside thing each, none knows another
+// L1: one external thing each; none uses another
+pub mod config;
 pub mod crate_store;
 pub mod database;
 pub mod index;
+pub mod postgres;
 pub mod queue;
 pub mod upstream;
 
 // L2: the only place where queue, index and database meet
 pub mod jobs;
 
-// L3: who asks for work, and who looks at it
+// L3: what requests work and what inspects it
 pub mod admin;
 pub mod backup;
 pub mod import;
@@ -26,5 +27,8 @@ pub mod monitor;
 pub mod verify;
 pub mod web;
 
-// L4: what a process is made of
+// L4: the parts that processes are put together from
+mod process;
+
+// L5: one file a subcommand
 pub mod commands;

@@ -28,8 +28,8 @@ impl Job for Single {
     const POLICY: Policy = Policy::in_queue(Self::KIND);
 }
 
-impl Perform<Ears> for Single {
-    fn perform(self, ears: &Ears, _: &mut Run<'_>) -> Result<Outcome, JobError> {
+impl Perform<ChannelHandlers> for Single {
+    fn perform(self, ears: &ChannelHandlers, _: &mut Run<'_>) -> Result<Outcome, JobError> {
         ears.hear(1)?;
         Ok(Outcome::default())
     }
@@ -56,17 +56,21 @@ shared_kind!(10, "shared-10");
 shared_kind!(50, "shared-50");
 shared_kind!(500, "shared-500");
 
-impl<const N: usize> Batch<Ears> for Together<N> {
+impl<const N: usize> Batch<ChannelHandlers> for Together<N> {
     type Member = u64;
     const SIZE: usize = N;
 
-    fn perform(ears: &Ears, members: Vec<u64>, _: &mut Run<'_>) -> Result<Vec<Result<Outcome, JobError>>, JobError> {
+    fn perform(
+        ears: &ChannelHandlers,
+        members: Vec<u64>,
+        _: &mut Run<'_>,
+    ) -> Result<Vec<Result<Outcome, JobError>>, JobError> {
         ears.hear(members.len())?;
         Ok(members.into_iter().map(|_| Ok(Outcome::default())).collect())
     }
 }
 
-impl<const N: usize> Member<Ears, Together<N>> for Shared<N>
+impl<const N: usize> Member<ChannelHandlers, Together<N>> for Shared<N>
 where
     Self: Job,
 {
@@ -75,12 +79,12 @@ where
     }
 }
 
-pub fn registry_of_single(workers: usize) -> Result<Registry<Ears>, Box<dyn Error + Send + Sync>> {
+pub fn registry_of_single(workers: usize) -> Result<Registry<ChannelHandlers>, Box<dyn Error + Send + Sync>> {
     let workers = NonZeroUsize::new(workers).ok_or("no workers")?;
     Ok(Registry::default().job::<Single>()?.workers(Single::KIND, Workers::PerProcess(workers))?)
 }
 
-pub fn registry_of_shared<const N: usize>() -> Result<Registry<Ears>, Box<dyn Error + Send + Sync>>
+pub fn registry_of_shared<const N: usize>() -> Result<Registry<ChannelHandlers>, Box<dyn Error + Send + Sync>>
 where
     Shared<N>: Job,
 {
@@ -88,12 +92,12 @@ where
 }
 
 /// What jobs tell: when a batch started, and how many were in it.
-pub struct Ears(Mutex<Sender<(Instant, usize)>>);
+pub struct ChannelHandlers(Mutex<Sender<(Instant, usize)>>);
 
-impl Ears {
+impl ChannelHandlers {
     fn hear(&self, jobs: usize) -> Result<(), JobError> {
         let now = Instant::now();
-        let sender = self.0.lock().map_err(|_| JobError::own("a job panicked while it spoke"))?;
+        let sender = self.0.lock().map_err(|_| JobError::failed("a job panicked while it spoke"))?;
         Ok(sender.send((now, jobs))?)
     }
 }
@@ -166,8 +170,12 @@ impl Lend for Own {
     }
 }
 
-pub fn runner(registry: Registry<Ears>, source: Source, wakeups: Wakeups) -> (Runner<Ears>, Heard) {
+pub fn runner(
+    registry: Registry<ChannelHandlers>,
+    source: Source,
+    wakeups: Wakeups,
+) -> (Runner<ChannelHandlers>, Heard) {
     let (sender, receiver) = channel();
-    let ears = Ears(Mutex::new(sender));
+    let ears = ChannelHandlers(Mutex::new(sender));
     (Runner::new(registry, ears, source, "bench", wakeups, Completions::default()), Heard(receiver))
 }

@@ -9,8 +9,8 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::BigInt;
-use supercargo::database::embedded::{Cluster, Options};
 use supercargo::database::migrations;
+use supercargo::postgres::embedded::{Cluster, Options};
 use tempfile::TempDir;
 
 use crate::Outcome;

@@ -6,7 +6,7 @@ use diesel::PgConnection;
 use super::output::{print_json, print_table, time};
 use super::{AdminError, crate_name};
 use crate::config::AuditOptions;
-use crate::database::audit::{self, Filter, Record};
+use crate::database::access::audit::{self, Filter, Record};
 
 pub fn list(connection: &mut PgConnection, options: &AuditOptions) -> Result<(), AdminError> {
     if let Some(action) = options.action.as_ref().filter(|action| audit::action(action).is_none()) {

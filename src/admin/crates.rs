@@ -6,9 +6,9 @@ use serde_json::json;
 use super::output::{print_json, print_table, say};
 use super::{AdminError, check_text, crate_name};
 use crate::config::LimitsOptions;
-use crate::database::audit::{Action, Actor, Event};
-use crate::database::crate_limits::{self, CrateLimits};
-use crate::database::{crates, reserved_names};
+use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::catalog::crate_limits::{self, CrateLimits};
+use crate::database::catalog::{crates, reserved_names};
 
 /// Changes what was given, and shows what holds.
 pub fn limits(

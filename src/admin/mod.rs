@@ -12,11 +12,11 @@ pub mod versions;
 
 mod watch;
 
-use crate::database::ownership::OwnersError;
-use crate::database::scope::{InvalidPattern, UnknownScope};
-use crate::database::teams::CreateTeamError;
-use crate::database::tokens::CreateTokenError;
-use crate::database::users::CreateUserError;
+use crate::database::access::scope::{InvalidPattern, UnknownScope};
+use crate::database::access::teams::CreateTeamError;
+use crate::database::access::tokens::CreateTokenError;
+use crate::database::access::users::CreateUserError;
+use crate::database::catalog::ownership::OwnersError;
 use crate::jobs::delete_version::DeleteError;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};

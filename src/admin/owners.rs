@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::output::{print_json, print_table, say};
 use super::{AdminError, crate_name};
-use crate::database::audit::Actor;
-use crate::database::crates;
-use crate::database::owners::{self, Owner};
-use crate::database::ownership::{self, Change};
+use crate::database::access::audit::Actor;
+use crate::database::catalog::crates;
+use crate::database::catalog::owners::{self, Owner};
+use crate::database::catalog::ownership::{self, Change};
 
 pub fn change(
     connection: &mut PgConnection,

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::output::{print_json, print_table, say};
 use super::{AdminError, users};
-use crate::database::audit::{Action, Actor, Event};
-use crate::database::teams::{self, Team};
+use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::teams::{self, Team};
 
 pub fn create(connection: &mut PgConnection, operator: &Actor, name: &str) -> Result<(), AdminError> {
     let team = connection.transaction(|connection| {

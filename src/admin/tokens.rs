@@ -9,8 +9,8 @@ use serde_json::json;
 use super::output::{print_json, print_table, say, time};
 use super::{AdminError, users};
 use crate::config::NewTokenOptions;
-use crate::database::audit::{Action, Actor, Event};
-use crate::database::tokens::{self, NewToken, Token};
+use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::tokens::{self, NewToken, Token};
 
 /// Prints the token and nothing else.
 pub fn create(

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::AdminError;
 use super::output::{print_json, print_table, say};
-use crate::database::audit::{Action, Actor, Event};
-use crate::database::users::{self, User};
+use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::users::{self, User};
 
 pub fn create(connection: &mut PgConnection, operator: &Actor, login: &str, admin: bool) -> Result<(), AdminError> {
     let user = connection.transaction(|connection| {

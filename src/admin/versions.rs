@@ -4,7 +4,7 @@ use diesel::PgConnection;
 
 use super::output::say;
 use super::{AdminError, crate_name};
-use crate::database::audit::Actor;
+use crate::database::access::audit::Actor;
 use crate::jobs::{self, delete_version};
 use crate::package::Version;
 use crate::queue;

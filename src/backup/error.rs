@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::crate_store::CrateStoreError;
-use crate::database::client_programs::DumpError;
 use crate::fault::Fault;
 use crate::index::IndexError;
+use crate::postgres::client_programs::DumpError;
 use crate::queue::JobError;
 
 /// Each says what to do.

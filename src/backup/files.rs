@@ -10,7 +10,7 @@ use super::error::BackupError;
 use super::manifest::Problem;
 use super::progress::Progress;
 use crate::crate_store::CrateStore;
-use crate::database::backup::NeededFile;
+use crate::database::upkeep::backup::NeededFile;
 use crate::fault;
 use crate::package::Checksum;
 

@@ -16,10 +16,10 @@ use super::files::{gather, size_of};
 use super::manifest::{self, BUNDLE, DUMP, LIST, Manifest, Part, PartWriter, Problem};
 use super::progress::Progress;
 use crate::crate_store::CrateStore;
-use crate::database::backup::{self as database, NeededFile, Snapshot};
-use crate::database::client_programs::ClientPrograms;
+use crate::database::upkeep::backup::{self as database, NeededFile, Snapshot};
 use crate::fault;
 use crate::index::Index;
+use crate::postgres::client_programs::ClientPrograms;
 
 /// How long the job that removes a file at this moment is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use super::check::Checked;
 use super::directory::Directory;
 use super::error::BackupError;
 use super::restore::{Agreed, make_agree, programs, restore_database, restore_index};
-use crate::database::backup as database;
+use crate::database::upkeep::backup as database;
 use crate::index::Index;
 use crate::package::Checksum;
 

@@ -14,12 +14,12 @@ use super::error::BackupError;
 use super::manifest::{BUNDLE, DUMP, Manifest};
 use super::progress::Progress;
 use crate::crate_store::CrateStore;
-use crate::database::backup::{self as database};
-use crate::database::client_programs::ClientPrograms;
 use crate::database::migrations;
+use crate::database::upkeep::backup as database;
 use crate::index::path::index_path;
 use crate::index::{Change, Index, IndexError};
 use crate::jobs::{self, Disagreement};
+use crate::postgres::client_programs::ClientPrograms;
 
 /// Crates that are looked at together.
 const PAGE: i64 = 100;

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::rehearsal::Rehearsal;
-use super::storage::Keeper;
-use super::{CommandError, Storage, closing, data_dir};
 use crate::admin::output::{complain, print_json, say};
 use crate::backup::{self, Agreed, Directory, Made, Rehearsed, Restored, Source, Target};
 use crate::config::{BackupOptions, RestoreOptions};
+use crate::process::data_dir::{self, permissions};
+use crate::process::rehearsal::Rehearsal;
+use crate::process::storage::StoreRole;
+use crate::process::{CommandError, Storage};
 
 /// A backup was made, and lacks crate files that the registry has lost; or a registry was restored but for some crates.
 const INCOMPLETE: u8 = 3;
@@ -41,7 +42,7 @@ fn make(options: &BackupOptions, storage: &Storage, directory: &Directory) -> Re
         )));
     }
     let index = storage.index(&options.storage)?;
-    let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
+    let crate_store = storage.crate_store(&options.crate_store, StoreRole::Reads)?;
     let source = Source {
         database_url: &storage.database_url,
         postgres_bin_dir: options.storage.postgres_bin_dir.as_deref(),
@@ -120,7 +121,7 @@ fn after_restore(agreed: &Agreed) -> ExitCode {
 }
 
 pub(super) fn restore(options: &RestoreOptions) -> Result<ExitCode, CommandError> {
-    closing::refuse_root_in_a_directory_of_others(&options.storage)?;
+    permissions::refuse_root_in_a_directory_of_others(&options.storage)?;
     let directory = Directory::new(&std::path::absolute(&options.directory)?);
     // Before anything is made.
     let checked = backup::check(&directory, options.at.as_deref())?;
@@ -190,7 +191,7 @@ fn restore_into(
     checked: &backup::Checked,
 ) -> Result<Restored, CommandError> {
     let index = storage.index(&options.storage)?;
-    let crate_store = storage.crate_store(&options.crate_store, Keeper::Stores)?;
+    let crate_store = storage.crate_store(&options.crate_store, StoreRole::Stores)?;
     let target = Target {
         database_url: &storage.database_url,
         postgres_bin_dir: options.storage.postgres_bin_dir.as_deref(),

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::CommandError;
 use crate::admin::output::{print_json, print_table, say};
 use crate::config::{ConfigCommand, Configuration, Setting, Source};
+use crate::process::CommandError;
 
 /// Shown in place of a secret.
 const HIDDEN: &str = "(hidden)";

@@ -7,18 +7,17 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
-use super::closing::refuse_root_in_a_directory_of_others;
-use super::operate::operator;
-use super::signals::Signals;
-use super::verify::{read_token, stop_on_signal};
-use super::working::worker_name;
-use super::{CommandError, Storage};
 use crate::admin::output::{print_json, say};
 use crate::config::ImportOptions;
 use crate::crate_store::CrateStore;
-use crate::database::owners::Owner;
+use crate::database::catalog::owners::Owner;
 use crate::import::{Downloads, Import, Source, Summary, paths_of};
 use crate::jobs::{self, Environment};
+use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
+use crate::process::operator_command::{operator, read_token, stop_on_signal};
+use crate::process::signals::Signals;
+use crate::process::workers::worker_name;
+use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Runner, Wakeups};
 use crate::upstream::{Token, Upstream};
 

@@ -1,10 +1,10 @@
 //! `supercargo migrate`.
 
-use super::{CommandError, Storage};
 use crate::admin::output::say;
 use crate::config::StorageOptions;
-use crate::database::embedded;
 use crate::database::migrations;
+use crate::postgres::embedded;
+use crate::process::{CommandError, Storage};
 
 pub(super) fn migrate(options: &StorageOptions) -> Result<(), CommandError> {
     let applied = match options.database_url() {
@@ -28,5 +28,5 @@ pub(super) fn migrate(options: &StorageOptions) -> Result<(), CommandError> {
 }
 
 fn migrate_at(database_url: &str) -> Result<Vec<String>, CommandError> {
-    Ok(migrations::migrate(&mut super::storage::connect(database_url)?)?)
+    Ok(migrations::migrate(&mut crate::process::storage::connect(database_url)?)?)
 }

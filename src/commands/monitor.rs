@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use serde_json::Value;
 
-use super::signals::Signals;
-use super::{CommandError, privacy, storage};
 use crate::admin::output::{flush, print_json_line, say};
 use crate::config::MonitorOptions;
 use crate::index::Remote;
@@ -21,6 +19,9 @@ use crate::monitor::look::Watched;
 use crate::monitor::state::StateFile;
 use crate::monitor::{CHECK_TIMEOUT, MonitorError, report};
 use crate::package::characters::plain;
+use crate::process::CommandError;
+use crate::process::signals::Signals;
+use crate::process::{hardening, storage};
 use crate::queue::JobError;
 
 /// Monitoring systems read the exit code, of which 1 is a warning: what keeps the monitor from looking is 3.
@@ -36,7 +37,7 @@ pub(super) fn monitor(options: &MonitorOptions) -> ExitCode {
 
 fn look_after(options: &MonitorOptions) -> Result<Severity, CommandError> {
     for file in options.pages.pagerduty_key_file.iter().chain(&options.pages.webhook_secret_file) {
-        privacy::warn_of_readers(file, "the secret");
+        hardening::warn_of_readers(file, "the secret");
     }
     if options.test_page {
         return test_page(options);
@@ -83,7 +84,7 @@ impl<'a> Monitor<'a> {
         Ok(Self { options, watched: Watched::new(options, http, remote(options)?)?, rules: rules(options), pages })
     }
 
-    /// Looks once, and pages.
+    /// FetchRequests once, and pages.
     fn look(&mut self) -> Vec<Finding> {
         let findings = self.watched.look();
         if let Some((receivers, file)) = &mut self.pages {
@@ -107,7 +108,7 @@ impl<'a> Monitor<'a> {
         Ok(flush()?)
     }
 
-    /// Looks until it is told to stop. A line is printed when the text changes in more than its numbers; with --json each time.
+    /// FetchRequests until it is told to stop. A line is printed when the text changes in more than its numbers; with --json each time.
     fn watch(&mut self, stop: &Receiver<Result<String, CommandError>>) -> Result<(), CommandError> {
         let mut printed = Vec::new();
         loop {
@@ -184,7 +185,7 @@ fn test_page(options: &MonitorOptions) -> Result<Severity, CommandError> {
                 Ok(()) => say!("{receiver}: took the {}", action.word()),
                 Err(error) => {
                     worst = Severity::Critical;
-                    say!("{receiver}: did not take the {}: {}", action.word(), JobError::own(error));
+                    say!("{receiver}: did not take the {}: {}", action.word(), JobError::failed(error));
                 }
             }
         }

@@ -10,31 +10,32 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use super::counting::Counting;
-use super::memory;
-use super::metrics;
-use super::open_files;
-use super::server::{Server, Site, bind};
-use super::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
-use super::signals::Signals;
-use super::storage::Keeper;
-use super::tls::Certificate;
-use super::working::{Following, Shared, Working};
-use super::{CommandError, Storage, closing};
 use crate::admin::output::say;
 use crate::config::{AccessOptions, ServeOptions, WhoMayCreate};
-use crate::database::rate_limits::RateLimits;
-use crate::database::upload_allowance::UploadAllowance;
+use crate::database::access::rate_limits::RateLimits;
+use crate::database::access::upload_allowance::UploadAllowance;
 use crate::index::View;
 use crate::jobs::{Admission, NewCrates};
 use crate::package::RegistryUrls;
+use crate::process::data_dir::permissions;
+use crate::process::download_counts::Counting;
+use crate::process::memory;
+use crate::process::metrics;
+use crate::process::open_files;
+use crate::process::server::{Server, Site, bind};
+use crate::process::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
+use crate::process::signals::Signals;
+use crate::process::storage::StoreRole;
+use crate::process::tls::Certificate;
+use crate::process::workers::{Following, Shared, Working};
+use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Wakeups};
 use crate::web::index::{GitService, IndexState};
 use crate::web::{self, AddressRequests, App, Settings, TrustedProxies, Uploads};
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
-    closing::refuse_root_in_a_directory_of_others(&options.storage)?;
+    permissions::refuse_root_in_a_directory_of_others(&options.storage)?;
     let mut signals = Signals::block()?;
     options.index.check().and_then(|()| options.http.check()).map_err(CommandError::new)?;
     let certificate = Certificate::load(&options.http)?;
@@ -78,7 +79,7 @@ fn serve_from(
         refuse_lost_index(&index, &mut storage.connect()?)?;
         ensure_config_json(&index, &config_json)?;
     }
-    let crate_store = storage.crate_store(&options.crate_store, Keeper::Stores)?;
+    let crate_store = storage.crate_store(&options.crate_store, StoreRole::Stores)?;
     let pool = storage.pool(&options.storage);
     let metrics = metrics::install(&pool)?;
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };

@@ -4,7 +4,6 @@
 //! run was interrupted.
 
 use std::io::IsTerminal;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,18 +13,18 @@ use diesel::PgConnection;
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
-use super::closing::refuse_root_in_a_directory_of_others;
-use super::operate::operator;
-use super::signals::Signals;
-use super::storage::Keeper;
-use super::working::worker_name;
-use super::{CommandError, Storage};
 use crate::admin::output::{complain, print_json, say};
 use crate::config::VerifyOptions;
-use crate::database::owners::Owner;
-use crate::database::verify_reports;
+use crate::database::catalog::owners::Owner;
+use crate::database::upkeep::verify_reports;
 use crate::index::Index;
 use crate::jobs::{self, Environment};
+use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
+use crate::process::operator_command::{operator, read_token, stop_on_signal};
+use crate::process::signals::Signals;
+use crate::process::storage::StoreRole;
+use crate::process::workers::worker_name;
+use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Runner, Wakeups};
 use crate::upstream::{Token, Upstream};
 use crate::verify::{Depth, Ended, Mirror, Phase, Repairs, Report, Settings, Verifier, Watch};
@@ -77,7 +76,7 @@ fn try_to(options: &VerifyOptions) -> Result<u8, CommandError> {
 fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<Ended, CommandError> {
     let stopped = stop_on_signal(signals)?;
     let index = open_index(options, storage)?;
-    let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
+    let crate_store = storage.crate_store(&options.crate_store, StoreRole::Reads)?;
     let pool = storage.pool(&options.storage);
     let settings = Settings {
         depth: if options.light { Depth::Light } else { Depth::Full },
@@ -168,31 +167,6 @@ fn mirror(template: &str, token: Option<String>, allow_insecure: bool) -> Result
         upstream = upstream.with_token(token);
     }
     Ok(Mirror { template: template.to_owned(), upstream })
-}
-
-/// The token of another registry, from a file, so that no list of processes shows it.
-pub(super) fn read_token(path: &Path) -> Result<String, CommandError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| CommandError::while_doing(format!("--token-file: {} can't be read", path.display()), error))?;
-    super::privacy::warn_of_readers(path, "the token");
-    match text.trim() {
-        "" => Err(CommandError::new(format!("--token-file: {} is empty", path.display()))),
-        token => Ok(token.to_owned()),
-    }
-}
-
-/// The first signal stops the run where it can go on, the second one ends the program.
-pub(super) fn stop_on_signal(signals: Signals) -> Result<Arc<AtomicBool>, CommandError> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let stop = Arc::clone(&stopped);
-    std::thread::Builder::new().name("signal".to_owned()).spawn(move || {
-        if signals.wait().is_ok() {
-            stop.store(true, Ordering::Relaxed);
-            // Without this thread the process is left to its end.
-            let _ = signals.leave_at_the_next();
-        }
-    })?;
-    Ok(stopped)
 }
 
 /// Shows how far it is: a bar on a terminal, else a line of the log now and then.

@@ -13,15 +13,17 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::signals::Signals;
-use super::storage::connect;
-use super::{CommandError, privacy, setup};
 use crate::config::WithOptions;
 use crate::config::storage::DataDir;
 use crate::config::with::not_inherited;
-use crate::database::tokens::NewToken;
-use crate::database::{embedded, users};
-use crate::process;
+use crate::database::access::tokens::NewToken;
+use crate::database::access::users;
+use crate::postgres::embedded;
+use crate::process::CommandError;
+use crate::process::signals::Signals;
+use crate::process::storage::connect;
+use crate::process::{hardening, setup};
+use crate::subprocess;
 
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -82,7 +84,7 @@ impl Registry {
         for name in not_inherited() {
             command.env_remove(name);
         }
-        process::die_with_this_process(&mut command, Signal::SIGTERM);
+        subprocess::die_with_this_process(&mut command, Signal::SIGTERM);
         let mut registry = Self { child: command.spawn()?, url: String::new() };
         registry.url = registry.wait_until_it_serves(data_dir)?;
         Ok(registry)
@@ -189,8 +191,8 @@ fn run(
     }
     command.envs(environment);
     Signals::unblocked(&mut command);
-    privacy::as_before(&mut command);
-    process::die_with_this_process(&mut command, Signal::SIGTERM);
+    hardening::as_before(&mut command);
+    subprocess::die_with_this_process(&mut command, Signal::SIGTERM);
     let mut child = command
         .spawn()
         .map_err(|error| CommandError::while_doing(format!("the command {} can't be run", program.display()), error))?;

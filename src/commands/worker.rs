@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::closing::refuse_root_in_a_directory_of_others;
-use super::server::bind;
-use super::signals::Signals;
-use super::storage::Keeper;
-use super::working::{Following, Shared, Working};
-use super::{CommandError, Storage, memory, metrics};
 use crate::config::WorkerOptions;
 use crate::index::View;
+use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
+use crate::process::server::bind;
+use crate::process::signals::Signals;
+use crate::process::storage::StoreRole;
+use crate::process::workers::{Following, Shared, Working};
+use crate::process::{CommandError, Storage};
+use crate::process::{memory, metrics};
 use crate::queue::{Completions, Wakeups};
 use crate::web::health::Health;
 
@@ -27,7 +28,7 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     let storage = Storage::attach(&options.storage)?;
     let index = storage.index_or_mirror(&options.storage, &options.index)?;
     let pool = storage.pool(&options.storage);
-    let crate_store = storage.crate_store(&options.crate_store, Keeper::Reads)?;
+    let crate_store = storage.crate_store(&options.crate_store, StoreRole::Reads)?;
     let health = Health::new(pool.clone(), View::new(index.clone()), crate_store.clone());
     let measuring = match metrics_listener {
         Some(listener) => Some(metrics::serve(listener, metrics::install(&pool)?, health.clone())?),

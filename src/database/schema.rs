@@ -118,7 +118,7 @@ diesel::table! {
         checksum -> Binary,
         size -> BigInt,
         index_line -> Text,
-        wanted_yanked -> Bool,
+        desired_yanked -> Bool,
         state -> Text,
         effective_yanked -> Nullable<Bool>,
         commit_id -> Nullable<Text>,
@@ -126,7 +126,7 @@ diesel::table! {
         metadata -> Jsonb,
         created_by -> Nullable<Integer>,
         created_at -> Timestamptz,
-        deletion_wanted_at -> Nullable<Timestamptz>,
+        deletion_requested_at -> Nullable<Timestamptz>,
         deletion_reason -> Nullable<Text>,
         manifest -> Jsonb,
     }

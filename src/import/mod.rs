@@ -15,10 +15,11 @@ use serde::Serialize;
 pub use source::{Downloads, Source, SourceError};
 
 use crate::crate_store::CrateStore;
-use crate::database::audit::{Action, Actor};
-use crate::database::owners::Owner;
-use crate::database::versions::VersionStatus;
-use crate::database::{Pool, crates, versions};
+use crate::database::Pool;
+use crate::database::access::audit::{Action, Actor};
+use crate::database::catalog::owners::Owner;
+use crate::database::catalog::versions::VersionStatus;
+use crate::database::catalog::{crates, versions};
 use crate::fault;
 use crate::index::path::index_path;
 use crate::jobs::restoration::{Fate, IndexedVersion, Restorable, restore};
@@ -214,7 +215,7 @@ fn compare(indexed: &IndexedVersion, existing: &VersionStatus, version: &str, su
         summary.failed.insert(version.to_owned(), why);
     } else {
         summary.existed += 1;
-        if existing.wanted_yanked != entry.yanked && existing.deletion_reason.is_none() {
+        if existing.desired_yanked != entry.yanked && existing.deletion_reason.is_none() {
             summary.yanked_otherwise.push(version.to_owned());
         }
     }

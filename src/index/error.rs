@@ -227,7 +227,7 @@ pub enum IndexError {
 
 impl IndexError {
     /// Whether the whole batch is concerned (repository, disk, lock, a head that moved), and not one change alone.
-    pub fn is_shared(&self) -> bool {
+    pub fn is_outage(&self) -> bool {
         !matches!(self, IndexError::InvalidPath { .. } | IndexError::PathConflict { .. })
     }
 

@@ -16,7 +16,7 @@ use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 
-use crate::process;
+use crate::subprocess;
 
 /// Limits of one process; those that it starts have the same, each for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl GitLimits {
     /// Makes a command start with these limits, and die with the thread that starts it if `dies` says so.
     pub(super) fn apply(self, command: &mut Command, dies: Dies) {
         if dies == Dies::WithItsStarter {
-            process::die_with_this_process(command, Signal::SIGKILL);
+            subprocess::die_with_this_process(command, Signal::SIGKILL);
         }
         // SAFETY: the closure makes system calls alone and allocates nothing, which is what is allowed between fork and
         // exec.

@@ -1,7 +1,7 @@
 //! What an operator decided about who may publish what, beside what each crate's owners decide.
 
-use crate::database::rate_limits::RateLimits;
-use crate::database::upload_allowance::UploadAllowance;
+use crate::database::access::rate_limits::RateLimits;
+use crate::database::access::upload_allowance::UploadAllowance;
 
 /// Who may publish crates that don't exist yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
-use super::{Environment, Wish};
-use crate::database::audit::{Action, Actor, Event};
-use crate::database::caller::{Caller, Denied};
-use crate::database::crates::Crate;
-use crate::database::{crates, versions};
+use super::{Environment, VersionChange};
+use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::caller::{Caller, Denied};
+use crate::database::catalog::crates::Crate;
+use crate::database::catalog::{crates, versions};
 use crate::fault;
 use crate::package::characters::{HiddenCharacter, check_line};
 use crate::package::{CrateName, Version};
@@ -26,11 +26,11 @@ const MAX_REASON: usize = 1000;
 /// A version is to vanish from the index.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(transparent)]
-pub struct DeleteVersion(pub Wish);
+pub struct DeleteVersion(pub VersionChange);
 
 impl Job for DeleteVersion {
     const KIND: &'static str = "delete_version";
-    const POLICY: Policy = Wish::POLICY;
+    const POLICY: Policy = VersionChange::POLICY;
 
     fn key(&self) -> Option<String> {
         Some(self.0.name.to_string())
@@ -39,7 +39,7 @@ impl Job for DeleteVersion {
 
 impl Member<Environment, SyncIndex> for DeleteVersion {
     fn into_member(self) -> Subject {
-        Subject::Wish(self.0)
+        Subject::VersionChange(self.0)
     }
 }
 
@@ -132,7 +132,7 @@ fn accept(
         .of_version(&version.num)
         .detail(json!({ "reason": reason, "checksum": version.checksum, "size": version.size }))
         .record(connection, actor)?;
-    let wish = Wish { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
+    let wish = VersionChange { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
     Ok(Enqueue::new(&DeleteVersion(wish))
         .requested_by(&actor.name)
         .of_request(actor.request_id.as_deref())

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::database::Pool;
-use crate::database::index_state;
+use crate::database::upkeep::index_state;
 use crate::index::{Index, IndexError, Oid, Remote};
 use crate::queue::JobError;
 
@@ -47,7 +47,7 @@ impl Follower {
             failures: 0,
             unprepared: 0,
         };
-        remote.looks().ask();
+        remote.fetch_requests().ask();
         std::thread::Builder::new().name("follower".to_owned()).spawn(move || following.follow())?;
         Ok(Self { remote: remote.clone() })
     }
@@ -55,7 +55,7 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.remote.looks().stop();
+        self.remote.fetch_requests().stop();
     }
 }
 
@@ -83,14 +83,14 @@ impl Following {
                 0 => self.poll.saturating_sub(self.asked_at.map_or(self.poll, |asked| asked.elapsed())),
                 failures => RETRY.saturating_mul(1 << (failures - 1).min(10)).min(self.poll),
             };
-            let Some(number) = self.remote.looks().take(pause) else { return };
+            let Some(number) = self.remote.fetch_requests().take(pause) else { return };
             match self.look() {
                 Ok(()) => {
                     if self.failures > 0 {
                         tracing::info!(remote = self.remote.url(), "the index follows its remote again");
                     }
                     self.failures = 0;
-                    self.remote.looks().done(number);
+                    self.remote.fetch_requests().done(number);
                     self.prepare();
                     self.maintain();
                 }
@@ -129,7 +129,7 @@ impl Following {
     /// The head that the last batch noted.
     fn noted(&self) -> Result<Option<String>, JobError> {
         let read = self.pool.with_within(DATABASE_PATIENCE, index_state::read);
-        Ok(read.map_err(JobError::own)?.map_err(JobError::own)?.head.filter(|head| !head.is_empty()))
+        Ok(read.map_err(JobError::failed)?.map_err(JobError::failed)?.head.filter(|head| !head.is_empty()))
     }
 
     fn has(&self, head: &str) -> Result<bool, IndexError> {

@@ -34,5 +34,5 @@ pub use remove_crate_file::RemoveCrateFile;
 pub use sync_crate::SyncCrate;
 pub use sync_index::{Agreement, Disagreement, QUEUE, agree};
 pub use unyank_version::UnyankVersion;
-pub use wish::{Wish, YankError};
+pub use wish::{VersionChange, YankError};
 pub use yank_version::YankVersion;

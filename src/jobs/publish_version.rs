@@ -9,18 +9,18 @@ use serde_json::json;
 use super::admission::{Admission, NewCrates};
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
-use super::{Environment, Wish};
+use super::{Environment, VersionChange};
 use crate::crate_store::CrateStoreError;
 use crate::database::about::About;
-use crate::database::audit::{Action, Event};
-use crate::database::caller::{Caller, Denied};
-use crate::database::crate_limits::CrateLimits;
-use crate::database::crates::Crate;
-use crate::database::owners::Rights;
-use crate::database::rate_limits::RateLimited;
-use crate::database::scope::Scope;
-use crate::database::versions::{NewVersion, VersionStatus};
-use crate::database::{crates, dependencies, owners, reserved_names, versions};
+use crate::database::access::audit::{Action, Event};
+use crate::database::access::caller::{Caller, Denied};
+use crate::database::access::rate_limits::RateLimited;
+use crate::database::access::scope::Scope;
+use crate::database::catalog::crate_limits::CrateLimits;
+use crate::database::catalog::crates::Crate;
+use crate::database::catalog::owners::Rights;
+use crate::database::catalog::versions::{NewVersion, VersionStatus};
+use crate::database::catalog::{crates, dependencies, owners, reserved_names, versions};
 use crate::fault;
 use crate::package::limits::LimitError;
 use crate::package::policy::UnknownDependency;
@@ -31,11 +31,11 @@ use crate::queue::{Enqueue, Job, JobId, Member, Policy};
 /// A version was accepted and is to appear in the index.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(transparent)]
-pub struct PublishVersion(pub Wish);
+pub struct PublishVersion(pub VersionChange);
 
 impl Job for PublishVersion {
     const KIND: &'static str = "publish_version";
-    const POLICY: Policy = Wish::POLICY;
+    const POLICY: Policy = VersionChange::POLICY;
 
     fn key(&self) -> Option<String> {
         Some(self.0.name.to_string())
@@ -44,7 +44,7 @@ impl Job for PublishVersion {
 
 impl Member<Environment, SyncIndex> for PublishVersion {
     fn into_member(self) -> Subject {
-        Subject::Wish(self.0)
+        Subject::VersionChange(self.0)
     }
 }
 
@@ -92,7 +92,7 @@ fn duplicate(name: &CrateName, given: &Version, existing: &VersionStatus) -> Str
              again: publish another number"
         );
     }
-    let state = match (existing.effective_yanked, existing.wanted_yanked) {
+    let state = match (existing.effective_yanked, existing.desired_yanked) {
         (None, _) => "it is accepted and queued for the index, and will appear without being sent again",
         (Some(_), true) => "it is published, and yanked",
         (Some(_), false) => "it is published",
@@ -267,7 +267,7 @@ pub fn request(
                 json!({ "checksum": package.checksum, "size": package.crate_file.len(), "new_crate": created_crate }),
             )
             .record(connection, &caller.actor())?;
-        let wish = Wish { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };
+        let wish = VersionChange { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };
         let job = Enqueue::new(&PublishVersion(wish))
             .requested_by(&user.login)
             .of_request(caller.request_id.as_deref())

@@ -7,7 +7,8 @@ use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
-use crate::database::{backup, crate_files, versions};
+use crate::database::catalog::{crate_files, versions};
+use crate::database::upkeep::backup;
 use crate::package::Checksum;
 use crate::queue::{Enqueue, Job, JobError, Outcome, Perform, Policy, Run};
 
@@ -38,7 +39,7 @@ impl Perform<Environment> for RemoveCrateFile {
         if run.with_connection(|connection| versions::is_file_wanted(connection, self.checksum))? {
             return Ok(Outcome { detail: Some(format!("{} is the file of another version: kept", self.checksum)) });
         }
-        environment.crate_store.delete(self.checksum).map_err(JobError::shared)?;
+        environment.crate_store.delete(self.checksum).map_err(JobError::outage)?;
         Ok(Outcome { detail: Some(format!("removed {}", self.checksum)) })
     }
 }

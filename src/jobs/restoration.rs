@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use super::sync_crate;
 use crate::crate_store::{CrateStore, CrateStoreError};
-use crate::database::audit::{self, Action, Actor, Event};
-use crate::database::crates::Crate;
-use crate::database::owners::Owner;
-use crate::database::restored::{RestoredVersion, date_crate};
-use crate::database::{crate_files, crates, dependencies, versions};
+use crate::database::access::audit::{self, Action, Actor, Event};
+use crate::database::catalog::crates::Crate;
+use crate::database::catalog::owners::Owner;
+use crate::database::catalog::{crate_files, crates, dependencies, versions};
+use crate::database::upkeep::restored::{RestoredVersion, date_crate};
 use crate::index::entry::{Entry, EntryDependency, EntryError, with_yanked};
 use crate::index::path::index_path;
 use crate::package::characters::check_line;
@@ -201,7 +201,7 @@ fn restore_version(
         checksum: entry.cksum,
         size: i64::try_from(version.size).unwrap_or(i64::MAX),
         index_line: &version.indexed.line,
-        wanted_yanked: entry.yanked,
+        desired_yanked: entry.yanked,
         metadata: &version.metadata(),
         manifest: &version.about(),
         created_by: audit::publisher(connection, &krate.name, &entry.vers)?,

@@ -4,25 +4,25 @@ use std::collections::BTreeSet;
 
 use diesel::{PgConnection, QueryResult};
 
-use super::Wish;
-use crate::database::versions::WantedLine;
-use crate::database::{crates, versions};
+use super::VersionChange;
+use crate::database::catalog::versions::DesiredLine;
+use crate::database::catalog::{crates, versions};
 use crate::index::path::{crate_path, index_path};
 
 /// What a job of the index is about.
 pub enum Subject {
     /// A version of which something was wanted.
-    Wish(Wish),
+    VersionChange(VersionChange),
     /// A file of the index, whose crate is looked up when the job runs. It is removed if no crate has it.
     File(String),
 }
 
 /// The wanted rows of all crates that the subjects are about, as far as there are any.
-pub(super) fn wanted_lines(connection: &mut PgConnection, subjects: &[Subject]) -> QueryResult<Vec<WantedLine>> {
+pub(super) fn desired_lines(connection: &mut PgConnection, subjects: &[Subject]) -> QueryResult<Vec<DesiredLine>> {
     let mut ids = BTreeSet::new();
     for subject in subjects {
         match subject {
-            Subject::Wish(wish) => drop(ids.insert(wish.crate_id)),
+            Subject::VersionChange(wish) => drop(ids.insert(wish.crate_id)),
             Subject::File(path) => {
                 let Some(name) = crate_path(path) else { continue };
                 let found = crates::find(connection, &name)?.filter(|found| index_path(&found.name) == *path);
@@ -31,5 +31,5 @@ pub(super) fn wanted_lines(connection: &mut PgConnection, subjects: &[Subject]) 
         }
     }
     let ids: Vec<i32> = ids.into_iter().collect();
-    versions::wanted_lines(connection, &ids)
+    versions::desired_lines(connection, &ids)
 }

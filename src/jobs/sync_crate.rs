@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
-use super::{Environment, Wish};
+use super::{Environment, VersionChange};
 use crate::queue::{Enqueue, EnqueueError, Job, JobId, Member, Policy};
 
 /// A file of the index is to be rendered from the rows of the crate that has it, or removed if none has.
@@ -17,7 +17,7 @@ pub struct SyncCrate {
 
 impl Job for SyncCrate {
     const KIND: &'static str = "sync_crate";
-    const POLICY: Policy = Wish::POLICY;
+    const POLICY: Policy = VersionChange::POLICY;
 
     fn key(&self) -> Option<String> {
         Some(self.path.clone())

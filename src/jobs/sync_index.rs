@@ -24,9 +24,9 @@ use serde::Serialize;
 use super::subject::{self, Subject};
 use super::written::Written;
 use super::{Environment, maintain_index, remove_crate_file, sync_remote};
-use crate::database::catalog::Undescribed;
-use crate::database::versions::{Shown, WantedLine};
-use crate::database::{catalog, crates, versions};
+use crate::database::catalog::derived::Undescribed;
+use crate::database::catalog::versions::{DesiredLine, Shown};
+use crate::database::catalog::{crates, derived, versions};
 use crate::fault;
 use crate::index::path::index_path;
 use crate::index::shown::shown_versions;
@@ -57,7 +57,7 @@ impl Batch<Environment> for SyncIndex {
             Some(remote) => sync_remote::write_and_note(index, remote, &subjects, run)?,
             None => {
                 let writer = index.lock_writer().map_err(index_failed)?;
-                let mut wanted = || run.with_connection(|connection| subject::wanted_lines(connection, &subjects));
+                let mut wanted = || run.with_connection(|connection| subject::desired_lines(connection, &subjects));
                 let written = write_index(index, &writer, &subjects, &mut wanted)?;
                 let undescribed = run.with_connection(|connection| note_what_is_shown(connection, index, &written))?;
                 log_undescribed(&undescribed);
@@ -98,7 +98,7 @@ pub struct Disagreement {
 /// What is no fault of a crate: the repository cannot be written, or the database is away.
 pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) -> Result<Agreement, JobError> {
     let together = match agree_together(connection, index, crate_ids) {
-        Err(error) if !error.is_shared() => error,
+        Err(error) if !error.is_outage() => error,
         done => return done,
     };
     tracing::warn!(error = %together, "crates could not be brought into agreement together; each is tried alone");
@@ -109,7 +109,7 @@ pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) ->
                 agreement.differed += alone.differed;
                 agreement.failed.extend(alone.failed);
             }
-            Err(error) if error.is_shared() => return Err(error),
+            Err(error) if error.is_outage() => return Err(error),
             Err(error) => {
                 let crate_name = crates::name_of(connection, crate_id)?;
                 agreement.failed.push(Disagreement { crate_name, problem: error.to_string() });
@@ -121,7 +121,7 @@ pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) ->
 
 fn agree_together(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) -> Result<Agreement, JobError> {
     let writer = index.lock_writer().map_err(index_failed)?;
-    let written = write_index(index, &writer, &[], &mut || versions::wanted_lines(connection, crate_ids))?;
+    let written = write_index(index, &writer, &[], &mut || versions::desired_lines(connection, crate_ids))?;
     let differed = written.crates.values().filter(|krate| matches!(krate.outcome, Ok(Some(_)))).count();
     let unwritten = written.crates.values().filter_map(|krate| {
         let problem = krate.outcome.as_ref().err()?.text.clone();
@@ -146,14 +146,14 @@ fn write_index(
     index: &Index,
     writer: &Writer,
     subjects: &[Subject],
-    wanted: &mut dyn FnMut() -> QueryResult<Vec<WantedLine>>,
+    wanted: &mut dyn FnMut() -> QueryResult<Vec<DesiredLine>>,
 ) -> Result<Written, JobError> {
     let mut tries = 0;
     loop {
         let head = index.head().map_err(index_failed)?;
         fault::point("job.head_read")?;
         let lines = wanted()?;
-        fault::point("job.wanted_read")?;
+        fault::point("job.desired_read")?;
         let (mut written, changes) = Written::render(index, &head, lines, subjects)?;
         match writer.commit(&head, &changes) {
             Ok(committed) => {
@@ -207,7 +207,7 @@ pub(super) fn note_what_is_shown(
     if versions::note_shown(connection, &shown)? == 0 && deleted.is_empty() {
         return Ok(Vec::new());
     }
-    let undescribed = catalog::describe_all(connection, &ids)?;
+    let undescribed = derived::describe_all(connection, &ids)?;
     let disagreement = |one: Undescribed| {
         let crate_name = written.crates.get(&one.crate_id)?.name.clone();
         Some(Disagreement { crate_name, problem: format!("its description could not be written: {}", one.problem) })
@@ -216,5 +216,5 @@ pub(super) fn note_what_is_shown(
 }
 
 pub(super) fn index_failed(error: IndexError) -> JobError {
-    if error.is_shared() { JobError::shared(error) } else { JobError::own(error) }
+    if error.is_outage() { JobError::outage(error) } else { JobError::failed(error) }
 }

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use super::subject::{self, Subject};
 use super::sync_index::{TRIES, index_failed, log_undescribed, note_what_is_shown};
 use super::written::{Unwritten, Written};
-use crate::database::index_state::{self, IndexState};
+use crate::database::upkeep::index_state::{self, IndexState};
 use crate::fault;
 use crate::index::{Change, Head, Index, IndexError, Oid, Remote, Writer};
 use crate::queue::{JobError, Run};
@@ -64,7 +64,7 @@ pub(super) fn write_and_note(
             Attempt::Moved(error) => last = Some(error),
         }
     }
-    Err(last.map_or_else(|| JobError::shared("the index moved each time it was written"), index_failed))
+    Err(last.map_or_else(|| JobError::outage("the index moved each time it was written"), index_failed))
 }
 
 enum Attempt {
@@ -87,8 +87,8 @@ fn attempt(
     }
     let head = index.head().map_err(index_failed)?;
     fault::point("job.head_read")?;
-    let lines = run.with_connection(|connection| subject::wanted_lines(connection, subjects))?;
-    fault::point("job.wanted_read")?;
+    let lines = run.with_connection(|connection| subject::desired_lines(connection, subjects))?;
+    fault::point("job.desired_read")?;
     let (mut written, changes) = Written::render(index, &head, lines, subjects)?;
     let mut landing = Landing { writer, until, head, refusals: 0, landed: false };
     let mut outcomes = Vec::new();
@@ -115,7 +115,7 @@ fn attempt(
         }
     }
     fault::point("job.remote_written")?;
-    let now = run.with_connection(index_state::lock).map_err(JobError::shared)?;
+    let now = run.with_connection(index_state::lock).map_err(JobError::outage)?;
     let head = index.head().map_err(index_failed)?;
     if now != state.fence {
         return Ok(Attempt::Moved(IndexError::HeadMoved { expected: landing.head.commit, found: head.commit }));

@@ -29,7 +29,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use crate::crate_store::{CrateStore, CrateStoreError, Expired, SetAside};
-use crate::database::{Pool, PoolError, crate_files, crate_states};
+use crate::database::catalog::crate_files;
+use crate::database::upkeep::crate_states;
+use crate::database::{Pool, PoolError};
 use crate::fault;
 use crate::package::Checksum;
 

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::admission::Admission;
 use super::sync_index;
-use crate::database::audit::{Action, Event};
-use crate::database::caller::{Caller, Denied};
-use crate::database::owners::Rights;
-use crate::database::rate_limits::RateLimited;
-use crate::database::scope::Scope;
-use crate::database::{crates, owners, versions};
+use crate::database::access::audit::{Action, Event};
+use crate::database::access::caller::{Caller, Denied};
+use crate::database::access::rate_limits::RateLimited;
+use crate::database::access::scope::Scope;
+use crate::database::catalog::owners::Rights;
+use crate::database::catalog::{crates, owners, versions};
 use crate::fault;
 use crate::package::{CrateName, Version};
 use crate::queue::EnqueueError;
@@ -19,14 +19,14 @@ use crate::queue::{Enqueue, Job, JobId, Policy};
 
 /// Names the version whose wanted state changed. It carries no state: that is read when the job runs.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Wish {
+pub struct VersionChange {
     pub crate_id: i32,
     pub version_id: i32,
     pub name: CrateName,
     pub num: Version,
 }
 
-impl Wish {
+impl VersionChange {
     pub(super) const POLICY: Policy = Policy { max_attempts: 20, ..Policy::in_queue(sync_index::QUEUE) };
 }
 
@@ -62,7 +62,7 @@ pub(super) fn request_yanked<J: Job>(
     (name, num): (&CrateName, &Version),
     (caller, admission): (&Caller, &Admission),
     yanked: bool,
-    job: impl FnOnce(Wish) -> J,
+    job: impl FnOnce(VersionChange) -> J,
     announce: impl FnOnce(JobId),
 ) -> Result<JobId, YankError> {
     caller.may(Scope::Yank, name)?;
@@ -85,12 +85,12 @@ pub(super) fn request_yanked<J: Job>(
         if let Some(limited) = admission.rate_limits.draw(connection, user.id, &user.login, Scope::Yank)? {
             return Err(YankError::RateLimited(Box::new(limited)));
         }
-        versions::want_yanked(connection, version.id, yanked)?;
+        versions::request_yank_state(connection, version.id, yanked)?;
         Event::new(if yanked { Action::Yank } else { Action::Unyank })
             .of_crate(&krate.name)
             .of_version(&version.num)
             .record(connection, &caller.actor())?;
-        let wish = Wish { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
+        let wish = VersionChange { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
         let id = Enqueue::new(&job(wish))
             .requested_by(&user.login)
             .of_request(caller.request_id.as_deref())

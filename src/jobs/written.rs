@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::commit_message::commit_message;
 use super::subject::Subject;
 use super::sync_index::index_failed;
-use crate::database::versions::WantedLine;
+use crate::database::catalog::versions::DesiredLine;
 use crate::index::entry::{EntryError, render};
 use crate::index::path::index_path;
 use crate::index::{Change, Head, Index};
@@ -23,7 +23,7 @@ pub(super) struct Written {
 
 pub(super) struct CrateWritten {
     pub name: CrateName,
-    pub lines: Vec<WantedLine>,
+    pub lines: Vec<DesiredLine>,
     pub outcome: Became,
 }
 
@@ -43,7 +43,7 @@ impl Written {
     pub fn render(
         index: &Index,
         head: &Head,
-        lines: Vec<WantedLine>,
+        lines: Vec<DesiredLine>,
         subjects: &[Subject],
     ) -> Result<(Self, Vec<Change>), JobError> {
         let mut crates: BTreeMap<i32, CrateWritten> = BTreeMap::new();
@@ -81,7 +81,7 @@ impl Written {
             .iter()
             .filter_map(|subject| match subject {
                 Subject::File(path) => Some(path),
-                Subject::Wish(_) => None,
+                Subject::VersionChange(_) => None,
             })
             .filter(|path| !self.by_path.contains_key(*path))
             .collect();
@@ -104,7 +104,7 @@ impl Written {
     /// What the job of a subject is told.
     pub fn verdict(&self, subject: &Subject) -> Result<Outcome, JobError> {
         let (outcome, missing) = match subject {
-            Subject::Wish(wish) => (
+            Subject::VersionChange(wish) => (
                 self.crates.get(&wish.crate_id).map(|krate| &krate.outcome),
                 format!("the crate {} has no versions in the database any more", wish.name),
             ),
@@ -117,9 +117,9 @@ impl Written {
         };
         match outcome {
             Some(Ok(commit)) => Ok(Outcome { detail: commit.clone() }),
-            Some(Err(unwritten)) if unwritten.is_shared => Err(JobError::shared(unwritten.text.clone())),
-            Some(Err(unwritten)) => Err(JobError::own(unwritten.text.clone())),
-            None => Err(JobError::own(missing)),
+            Some(Err(unwritten)) if unwritten.is_shared => Err(JobError::outage(unwritten.text.clone())),
+            Some(Err(unwritten)) => Err(JobError::failed(unwritten.text.clone())),
+            None => Err(JobError::failed(missing)),
         }
     }
 }

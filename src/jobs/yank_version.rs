@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::wish::{YankError, request_yanked};
-use super::{Admission, Environment, Wish};
-use crate::database::caller::Caller;
+use super::{Admission, Environment, VersionChange};
+use crate::database::access::caller::Caller;
 use crate::package::{CrateName, Version};
 use crate::queue::{Job, JobId, Member, Policy};
 
 /// A version is no longer to be chosen by new builds.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(transparent)]
-pub struct YankVersion(pub Wish);
+pub struct YankVersion(pub VersionChange);
 
 impl Job for YankVersion {
     const KIND: &'static str = "yank_version";
-    const POLICY: Policy = Wish::POLICY;
+    const POLICY: Policy = VersionChange::POLICY;
 
     fn key(&self) -> Option<String> {
         Some(self.0.name.to_string())
@@ -27,7 +27,7 @@ impl Job for YankVersion {
 
 impl Member<Environment, SyncIndex> for YankVersion {
     fn into_member(self) -> Subject {
-        Subject::Wish(self.0)
+        Subject::VersionChange(self.0)
     }
 }
 

@@ -11,7 +11,7 @@ use super::MonitorError;
 use super::finding::{Finding, Severity};
 use crate::config::StorageOptions;
 use crate::config::storage::DataDir;
-use crate::database::embedded;
+use crate::postgres::embedded;
 
 const DATABASE: &str = "database";
 

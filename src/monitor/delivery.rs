@@ -105,7 +105,7 @@ impl Receivers {
                 true
             }
             Err(error) => {
-                let error = JobError::own(error).to_string();
+                let error = JobError::failed(error).to_string();
                 outbox.failures = outbox.failures.saturating_add(1);
                 let wait = RETRY.delay(outbox.failures);
                 tracing::error!(receiver = name, action, check, error, "could not page; trying again in {wait:?}");

@@ -49,7 +49,7 @@ impl Action {
 pub struct Rules {
     /// What the installation is called.
     pub name: String,
-    /// Looks in a row.
+    /// FetchRequests in a row.
     pub page_after: u32,
     pub page_from: PageFrom,
 }

@@ -61,7 +61,7 @@ impl Watched {
                 findings.push(database_check::reachable());
                 let asked = ON_THE_DATABASE.iter().map(|(name, check)| {
                     check(&mut connection, self).unwrap_or_else(|error| {
-                        let reason = JobError::own(error).to_string();
+                        let reason = JobError::failed(error).to_string();
                         Finding::new(name, Severity::Unknown, format!("{name} can't be looked at: {reason}"))
                             .with(json!({ "error": reason }))
                     })

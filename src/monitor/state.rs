@@ -38,7 +38,7 @@ pub struct State {
 #[serde(deny_unknown_fields)]
 pub struct Course {
     pub incident: Option<Incident>,
-    /// Looks in a row that found the contrary of what is so: trouble where no incident is open, or none where one is.
+    /// FetchRequests in a row that found the contrary of what is so: trouble where no incident is open, or none where one is.
     pub looks: u32,
 }
 
@@ -94,7 +94,7 @@ impl StateFile {
     /// The same for a monitor at work: a disk that is full must not keep it from paging for that.
     pub fn keep(&self) {
         if let Err(error) = self.save() {
-            tracing::error!(error = %JobError::own(error), "a monitor that is started now would page again");
+            tracing::error!(error = %JobError::failed(error), "a monitor that is started now would page again");
         }
     }
 

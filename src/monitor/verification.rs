@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::finding::{Finding, Severity, span};
 use super::look::Watched;
-use crate::database::verify_reports::{self, VerifyReport};
+use crate::database::upkeep::verify_reports::{self, VerifyReport};
 
 pub(super) const VERIFICATION: &str = "verification";
 

@@ -112,16 +112,16 @@ pub struct JobError {
 impl JobError {
     /// A failure that would meet any job now, such as a disk or a remote that is away. It costs the job no attempt, and
     /// the first success of the queue wakes all that wait because of one.
-    pub fn shared(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn outage(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: cause.into(), shared: true }
     }
 
     /// A failure of this job.
-    pub fn own(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn failed(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: cause.into(), shared: false }
     }
 
-    pub fn is_shared(&self) -> bool {
+    pub fn is_outage(&self) -> bool {
         self.shared
     }
 
@@ -195,7 +195,7 @@ impl fmt::Display for JobError {
 
 impl<E: Error + Send + Sync + 'static> From<E> for JobError {
     fn from(cause: E) -> Self {
-        Self::own(cause)
+        Self::failed(cause)
     }
 }
 

@@ -27,7 +27,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 const CONNECT_SECONDS: &CStr = c"5";
 
 /// Somebody who wants to hear of another channel.
-pub struct Ear {
+pub struct ChannelHandler {
     /// Its name.
     pub channel: &'static str,
     /// Called with each payload, and with an empty one when something may have been missed.
@@ -59,7 +59,7 @@ impl Listener {
         queues: &[&str],
         wakeups: Wakeups,
         completions: Completions,
-        ear: Ear,
+        ear: ChannelHandler,
     ) -> std::io::Result<Self> {
         Self::listen(database_url, queues, Hearers { wakeups, completions, ear: Some(ear) }, PROBE, ANSWER)
     }
@@ -121,7 +121,7 @@ impl Drop for Listener {
 struct Hearers {
     wakeups: Wakeups,
     completions: Completions,
-    ear: Option<Ear>,
+    ear: Option<ChannelHandler>,
 }
 
 impl Hearers {

@@ -61,6 +61,9 @@
 //!
 //! `examples/queue.rs` uses all this with a job of its own.
 
+mod cycle;
+mod worker_pool;
+
 pub mod connection;
 pub mod enqueue;
 pub mod inspection;
@@ -76,9 +79,7 @@ pub mod sweep;
 pub mod trouble;
 pub mod wakeup;
 
-mod crew;
 mod performing;
-mod turn;
 mod worker;
 mod workers_view;
 

@@ -59,7 +59,8 @@ pub(super) fn unwind_to(connection: &mut PgConnection, to: u32) -> QueryResult<(
 
 /// Calls a job's code; a panic becomes a failure that keeps its message.
 pub(super) fn catch_panic<T>(job: impl FnOnce() -> Result<T, JobError>) -> Result<T, JobError> {
-    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|payload| Err(JobError::own(Panicked(panic_message(&*payload)))))
+    catch_unwind(AssertUnwindSafe(job))
+        .unwrap_or_else(|payload| Err(JobError::failed(Panicked(panic_message(&*payload)))))
 }
 
 fn panic_message(payload: &(dyn Any + Send)) -> String {

@@ -312,7 +312,7 @@ impl<Env, B: Batch<Env>> Group<Env> for Together<Env, B> {
             .map(|verdict| {
                 verdict
                     .or_else(|| performed.next())
-                    .unwrap_or_else(|| Err(JobError::own("the batch gave no verdict for this job")))
+                    .unwrap_or_else(|| Err(JobError::failed("the batch gave no verdict for this job")))
             })
             .collect())
     }

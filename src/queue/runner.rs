@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::connection::ConnectionSource;
-use super::crew::{Crew, Slot};
+use super::cycle::Turn;
 use super::registry::{Registry, Workers};
 use super::settings::Settings;
-use super::turn::Turn;
+use super::worker_pool::{Slot, WorkerPool};
 use super::workers_view::WorkersView;
-use super::{Completions, JobId, Wakeups, crew, sweep};
+use super::{Completions, JobId, Wakeups, sweep, worker_pool};
 
 /// Performs the jobs of a registry.
 pub struct Runner<Env> {
@@ -24,7 +24,7 @@ pub(super) struct Inner<Env> {
     pub completions: Completions,
     pub worker: String,
     pub settings: Settings,
-    pub crew: Crew,
+    pub crew: WorkerPool,
 }
 
 /// What a pass over all due jobs did.
@@ -80,7 +80,7 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
                 completions,
                 worker: worker.into(),
                 settings: Settings::default(),
-                crew: Crew::default(),
+                crew: WorkerPool::default(),
             }),
         }
     }
@@ -142,10 +142,11 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
         };
         let mut running = Running { watch: None, stop: Some(stop), view };
         for queue in posts {
-            crew::start_worker(&inner, queue)?;
+            worker_pool::start_worker(&inner, queue)?;
         }
-        crew::start_helper(&inner, "sweep", sweep::keep_sweeping)?;
-        running.watch = Some(std::thread::Builder::new().name("watch".to_owned()).spawn(move || crew::watch(&inner))?);
+        worker_pool::start_helper(&inner, "sweep", sweep::keep_sweeping)?;
+        running.watch =
+            Some(std::thread::Builder::new().name("watch".to_owned()).spawn(move || worker_pool::watch(&inner))?);
         Ok(running)
     }
 }

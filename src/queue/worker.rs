@@ -10,10 +10,10 @@ use diesel::sql_types::{BigInt, Bool, Integer, Text};
 
 use super::JobError;
 use super::connection::LendExt;
-use super::crew::Slot;
+use super::cycle::Turn;
 use super::registry::Workers;
 use super::runner::{Inner, RunnerError};
-use super::turn::Turn;
+use super::worker_pool::Slot;
 
 /// How long a worker that can't reach the database waits at most before it tries again.
 const RECONNECT_CAP: Duration = Duration::from_secs(5);

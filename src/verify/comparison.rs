@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::difference::{Difference, Kind};
-use crate::database::crate_states::{CrateState, VersionState};
+use crate::database::upkeep::crate_states::{CrateState, VersionState};
 use crate::index::entry::{render, with_yanked};
 use crate::index::path::index_path;
 
@@ -36,10 +36,10 @@ pub(super) fn compare(krate: &CrateState, file: Option<&[u8]>, dead: &[i32]) -> 
     if !contradictions.is_empty() {
         return contradictions;
     }
-    let wanted = krate.versions.iter().filter(|version| !version.deletion_wanted);
-    let rendered = render(wanted.map(|version| (&*version.index_line, version.wanted_yanked))).unwrap_or_default();
+    let wanted = krate.versions.iter().filter(|version| !version.deletion_requested);
+    let rendered = render(wanted.map(|version| (&*version.index_line, version.desired_yanked))).unwrap_or_default();
     let is_rendered = file.unwrap_or_default() == rendered.as_bytes() && (file.is_some() != rendered.is_empty());
-    if is_rendered && krate.versions.iter().all(is_as_wanted) {
+    if is_rendered && krate.versions.iter().all(is_as_desired) {
         return Vec::new();
     }
     let path = index_path(&krate.name);
@@ -56,7 +56,7 @@ pub(super) fn compare(krate: &CrateState, file: Option<&[u8]>, dead: &[i32]) -> 
     };
     let mut differences = Vec::new();
     let file_is_missing =
-        file.is_none() && krate.versions.iter().any(|one| !one.deletion_wanted && one.effective_yanked.is_some());
+        file.is_none() && krate.versions.iter().any(|one| !one.deletion_requested && one.effective_yanked.is_some());
     if file_is_missing {
         let expected = format!("{} lines", rendered.lines().count());
         differences.push(
@@ -90,11 +90,11 @@ fn is_told_by_job(kind: Kind) -> bool {
     matches!(kind, Kind::QueuedWithoutJob | Kind::YankWithoutJob | Kind::DeletionWithoutJob)
 }
 
-fn is_as_wanted(version: &VersionState) -> bool {
-    if version.deletion_wanted {
+fn is_as_desired(version: &VersionState) -> bool {
+    if version.deletion_requested {
         version.state == "deleted"
     } else {
-        version.effective_yanked == Some(version.wanted_yanked)
+        version.effective_yanked == Some(version.desired_yanked)
     }
 }
 
@@ -131,7 +131,7 @@ fn of_version(version: &VersionState, lines: &[Line<'_>], file_is_missing: bool)
     if lines.len() > 1 {
         differences.push(Difference::new(Kind::DuplicateLine, format!("{} lines", lines.len()), "one line"));
     }
-    if version.deletion_wanted {
+    if version.deletion_requested {
         let is_deleted = version.state == "deleted";
         match line {
             Some(_) if is_deleted => differences.push(Difference::new(Kind::DeletedLine, "a line", "no line")),
@@ -186,7 +186,7 @@ fn yank_states(version: &VersionState, shown: bool) -> Option<Difference> {
         Some(false) => "not yanked",
         None => "queued",
     };
-    let wanted = version.wanted_yanked;
+    let wanted = version.desired_yanked;
     match version.effective_yanked {
         Some(effective) if effective == wanted && shown == wanted => None,
         Some(effective) if effective == wanted => {

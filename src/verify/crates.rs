@@ -4,7 +4,7 @@ use super::comparison::{compare, compare_derived};
 use super::difference::{Difference, Kind};
 use super::run::{Flow, Look, Run, VerifyError};
 use super::standing::Phase;
-use crate::database::crate_states::{self, CrateState};
+use crate::database::upkeep::crate_states::{self, CrateState};
 use crate::index::path::index_path;
 use crate::index::{Head, Index};
 use crate::queue::inspection;

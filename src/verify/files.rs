@@ -9,7 +9,7 @@ use super::difference::{Difference, Kind};
 use super::run::{Depth, Flow, Look, Run, VerifyError};
 use super::standing::Phase;
 use crate::crate_store::{CrateStore, StoredFile};
-use crate::database::crate_states::{self, NamedFile};
+use crate::database::upkeep::crate_states::{self, NamedFile};
 use crate::jobs::RemoveCrateFile;
 use crate::package::Checksum;
 use crate::queue::{Job, inspection};
@@ -74,7 +74,7 @@ impl Run<'_> {
         stored: Option<&StoredFile>,
         is_first: bool,
     ) -> Result<bool, VerifyError> {
-        if named.deletion_wanted {
+        if named.deletion_requested {
             return Ok(named.state == "deleted" && stored.is_some());
         }
         self.report.counts.crate_files += 1;
@@ -107,7 +107,7 @@ impl Run<'_> {
     }
 
     fn differences_of_file(&self, checksum: Checksum, named: &[NamedFile]) -> Result<Look, VerifyError> {
-        let (unwanted, wanted): (Vec<_>, Vec<_>) = named.iter().partition(|file| file.deletion_wanted);
+        let (unwanted, wanted): (Vec<_>, Vec<_>) = named.iter().partition(|file| file.deletion_requested);
         let place = CrateStore::place(checksum);
         let told = |difference: Difference, file: &NamedFile| {
             let difference =

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::difference::{Difference, Kind};
 use super::run::{Flow, Run, VerifyError};
 use super::standing::Phase;
-use crate::database::crates;
+use crate::database::catalog::crates;
 use crate::index::ConfigJson;
 use crate::index::path::{crate_path, index_path};
 use crate::package::CrateName;

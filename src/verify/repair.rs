@@ -15,9 +15,10 @@ use serde_json::json;
 use super::difference::{Difference, Kind};
 use super::run::{Look, Run, VerifyError};
 use crate::crate_store::CrateStore;
-use crate::database::audit::{Action, Actor, Event};
-use crate::database::owners::Owner;
-use crate::database::{catalog, crates, restored};
+use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::catalog::owners::Owner;
+use crate::database::catalog::{crates, derived};
+use crate::database::upkeep::restored;
 use crate::fault;
 use crate::index::path::{crate_path, index_path};
 use crate::index::{Change, IndexError};
@@ -174,9 +175,9 @@ impl Run<'_> {
 
     fn derive(&self, repairs: &Repairs<'_>, difference: &Difference) -> Result<Remedied, VerifyError> {
         let id = difference.subject.crate_id.unwrap_or_default();
-        match self.change(repairs, difference, |connection| catalog::describe(connection, id)) {
+        match self.change(repairs, difference, |connection| derived::describe(connection, id)) {
             // One crate's trouble must not keep the others from being repaired.
-            Err(VerifyError::Database(error)) if catalog::is_refusal(&error) => {
+            Err(VerifyError::Database(error)) if derived::is_refusal(&error) => {
                 Ok(Remedied::Left(format!("the database refuses the description of the crate: {error}")))
             }
             done => done.map(|()| Remedied::Done("written again from its versions".to_owned())),

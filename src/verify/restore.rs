@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::difference::{Difference, Kind};
 use super::repair::{Remedied, Repairs};
 use super::run::{Run, VerifyError};
-use crate::database::audit::Action;
-use crate::database::catalog;
+use crate::database::access::audit::Action;
+use crate::database::catalog::derived;
 use crate::index::path::index_path;
 use crate::jobs::restoration::{Fate, IndexedVersion, Restorable, RestoreError, Restored, restore};
 use crate::package::{Checksum, CrateName, Limits};
@@ -112,7 +112,7 @@ impl Run<'_> {
                     Ok(restored) => (Some(restored), None),
                     Err(error @ RestoreError::OtherSpelling { .. }) => (None, Some(error.to_string())),
                     // One crate's trouble must not keep the others from being repaired.
-                    Err(RestoreError::Database(error)) if catalog::is_refusal(&error) => {
+                    Err(RestoreError::Database(error)) if derived::is_refusal(&error) => {
                         (None, Some(format!("the database refuses it: {error}")))
                     }
                     Err(error) => return Err(error.into()),

@@ -11,7 +11,7 @@ use super::repair::Repairs;
 use super::standing::{InFlight, Phase, Position, Report};
 use super::throttle::Throttle;
 use crate::crate_store::{CrateStore, CrateStoreError};
-use crate::database::verify_reports::{self, End};
+use crate::database::upkeep::verify_reports::{self, End};
 use crate::database::{Pool, PoolError};
 use crate::fault;
 use crate::index::{Index, IndexError};
@@ -167,7 +167,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    /// Looks at everything, and answers what it found.
+    /// FetchRequests at everything, and answers what it found.
     pub fn run(&'a self) -> Result<Ended, VerifyError> {
         // One for all files, or the store makes one for each.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -270,7 +270,7 @@ impl Run<'_> {
         self.verifier.database(|connection| verify_reports::note(connection, id, &standing, &position))
     }
 
-    /// Looks again at what was in flight until it is so no longer, or patience is at its end.
+    /// FetchRequests again at what was in flight until it is so no longer, or patience is at its end.
     pub(super) fn settle(&mut self) -> Result<Flow, VerifyError> {
         let until = Instant::now() + self.verifier.settings.patience;
         loop {

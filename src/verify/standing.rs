@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::difference::{Difference, Kind};
-use crate::database::verify_reports;
+use crate::database::upkeep::verify_reports;
 
 /// Differences that are told one by one; more are counted.
 const TOLD: usize = 10_000;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chrono::{NaiveDate, Utc};
 use parking_lot::Mutex;
 
-use crate::database::downloads::{self, OfDay};
+use crate::database::catalog::downloads::{self, OfDay};
 use crate::database::{Pool, PoolError};
 
 /// The counter of downloads that were answered.

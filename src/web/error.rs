@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use super::views::{ErrorDetail, Errors};
 use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
-use crate::database::caller::Denied;
-use crate::database::ownership::OwnersError;
-use crate::database::rate_limits::RateLimited;
-use crate::database::tokens::CreateTokenError;
+use crate::database::access::caller::Denied;
+use crate::database::access::rate_limits::RateLimited;
+use crate::database::access::tokens::CreateTokenError;
+use crate::database::catalog::ownership::OwnersError;
 use crate::fault::Fault;
 use crate::index::IndexError;
 use crate::jobs::YankError;
@@ -116,7 +116,7 @@ fn shown(detail: &str) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(cause) = self.cause {
-            let failure = JobError::own(cause).failure();
+            let failure = JobError::failed(cause).failure();
             let error: &(dyn Error + 'static) = &failure;
             tracing::error!(status = self.status.as_u16(), error, "a request failed");
         }
@@ -168,7 +168,7 @@ impl From<CrateStoreError> for ApiError {
 
 impl From<IndexError> for ApiError {
     fn from(error: IndexError) -> Self {
-        if error.is_shared() { Self::unavailable(error) } else { Self::internal(error) }
+        if error.is_outage() { Self::unavailable(error) } else { Self::internal(error) }
     }
 }
 

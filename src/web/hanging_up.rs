@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::database::caller::Line;
+use crate::database::access::caller::Line;
 
 /// Cuts the line when it is dropped before there is an answer.
 struct Guard {

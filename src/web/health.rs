@@ -176,23 +176,23 @@ impl LookedAt {
         let asked = self.pool.with_within(PATIENCE / 2, |connection| diesel::sql_query("SELECT 1").execute(connection));
         match asked {
             Ok(Ok(_)) => PartState::Ok,
-            Ok(Err(error)) => failed("database", &JobError::own(error).failure()),
-            Err(error) => failed("database", &JobError::own(error).failure()),
+            Ok(Err(error)) => failed("database", &JobError::failed(error).failure()),
+            Err(error) => failed("database", &JobError::failed(error).failure()),
         }
     }
 
     fn index(&self) -> PartState {
         match self.view.find(ConfigJson::PATH) {
             Ok(Some(_)) => PartState::Ok,
-            Ok(None) => failed("index", &JobError::own("it has no config.json").failure()),
-            Err(error) => failed("index", &JobError::own(error).failure()),
+            Ok(None) => failed("index", &JobError::failed("it has no config.json").failure()),
+            Err(error) => failed("index", &JobError::failed(error).failure()),
         }
     }
 
     fn store(&self) -> PartState {
         match self.crate_store.check() {
             Ok(()) => PartState::Ok,
-            Err(error) => failed("store", &JobError::own(error).failure()),
+            Err(error) => failed("store", &JobError::failed(error).failure()),
         }
     }
 }

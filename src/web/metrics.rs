@@ -26,7 +26,7 @@ use tokio::time::timeout;
 
 use crate::database::Pool;
 use crate::database::pool::Dedicated;
-use crate::database::verify_reports::{self, VerifyReport};
+use crate::database::upkeep::verify_reports::{self, VerifyReport};
 use crate::queue::inspection::{self, Gauges};
 
 const PENDING: &str = "supercargo_jobs_pending";
@@ -150,7 +150,7 @@ impl Metrics {
     }
 }
 
-/// Looks as long as somebody may ask.
+/// FetchRequests as long as somebody may ask.
 fn look_when_asked(pool: &Pool, asked: &Receiver<()>, looks: &watch::Sender<Look>) {
     let mut connection = None;
     while asked.recv().is_ok() {

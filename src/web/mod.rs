@@ -1,39 +1,33 @@
 //! HTTP, and the only async code. A handler parses, decides, makes one call down on a thread that may block, and answers.
 //! Nothing here writes the index.
 
-pub mod address_requests;
+pub mod answers;
 pub mod api;
-pub mod bounds;
 pub mod client_address;
 pub mod download_counts;
 pub mod error;
+pub mod extract;
 pub mod health;
-pub mod held_body;
 pub mod https_only;
 pub mod index;
+pub mod limits;
 pub mod metrics;
 pub mod openapi;
 pub mod pages;
 pub mod request_id;
 pub mod router;
 pub mod state;
-pub mod uploads;
 
-mod auth;
-mod body;
-mod conditions;
 mod hanging_up;
 mod private;
 mod request_form;
 mod shortened;
-mod turns;
 mod views;
-mod waiting;
 
-pub use address_requests::AddressRequests;
 pub use client_address::{AddressBlock, ClientAddress, TrustedProxies};
 pub use error::ApiError;
+pub use limits::address_requests::AddressRequests;
+pub use limits::uploads::Uploads;
 pub use request_id::RequestId;
 pub use router::{operator_router, router, router_with_metrics};
 pub use state::{App, Settings};
-pub use uploads::Uploads;

@@ -9,8 +9,9 @@ use axum::http::{HeaderValue, Response, header};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 
-use super::auth::{cargo_challenge, look_up, token};
-use super::{ApiError, App, body};
+use super::extract::auth::{cargo_challenge, look_up, token};
+use super::extract::body;
+use super::{ApiError, App};
 
 /// Pages that say how to get a token, which nobody has before.
 const OPEN: [&str; 2] = ["/", "/me"];

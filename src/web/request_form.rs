@@ -12,7 +12,8 @@ use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{ApiError, body};
+use super::ApiError;
+use super::extract::body;
 
 /// The longest path and query, in bytes. Ten times what any client of a registry sends.
 const MAX_URI: usize = 16 * 1024;

@@ -13,11 +13,12 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use super::health::Health;
+use super::limits::address_requests;
 use super::metrics::Metrics;
 use super::shortened::shortened;
 use super::{
-    ApiError, App, TrustedProxies, address_requests, hanging_up, health, index, metrics, openapi, pages, private,
-    request_form, request_id,
+    ApiError, App, TrustedProxies, hanging_up, health, index, metrics, openapi, pages, private, request_form,
+    request_id,
 };
 
 /// What says nothing about caches may not be kept by any: an answer about a crate is out of date with the next publish.

@@ -7,11 +7,11 @@ use diesel::PgConnection;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::bounds::Bound;
 use super::download_counts::DownloadCounts;
 use super::health::Health;
 use super::index::IndexState;
-use super::turns::Turns;
+use super::limits::bounds::Bound;
+use super::limits::turns::Turns;
 use super::{AddressRequests, ApiError, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;

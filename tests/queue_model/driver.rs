@@ -87,7 +87,7 @@ pub fn run(plan: &Plan) -> Verdict {
             scope.spawn(move || meddling::meddle(plan.chance(thread), over, &mut connection, &mut operator));
         }
         let _over = AtTheEnd(&over);
-        let mut crew = Crew::new(plan, &database, directory.path());
+        let mut crew = WorkerPool::new(plan, &database, directory.path());
         let until = began + PATIENCE * plan.scale;
         while Instant::now() < until {
             crew.look_after();
@@ -133,7 +133,7 @@ pub fn start(orders: &Orders) -> Child {
 }
 
 /// The worker processes.
-struct Crew<'a> {
+struct WorkerPool<'a> {
     plan: &'a Plan,
     database: &'a Database,
     directory: &'a Path,
@@ -161,7 +161,7 @@ impl Drop for Process {
     }
 }
 
-impl<'a> Crew<'a> {
+impl<'a> WorkerPool<'a> {
     fn new(plan: &'a Plan, database: &'a Database, directory: &'a Path) -> Self {
         let mut crew = Self {
             plan,

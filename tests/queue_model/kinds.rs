@@ -311,7 +311,7 @@ impl World {
             match fate {
                 Fate::Fails(times, How::ByPanic) if row.attempts <= *times => panic!("job {} panics", row.id),
                 Fate::FailsShared if !row.ever_failed => {
-                    return Err(JobError::shared(format!("away, as job {} met first", row.id)));
+                    return Err(JobError::outage(format!("away, as job {} met first", row.id)));
                 }
                 _ => {}
             }
@@ -344,8 +344,8 @@ fn act(connection: &mut PgConnection, fate: Fate, row: &Row, alone: bool) -> Que
         None => Ok(Outcome::default()),
         // From here on the transaction is aborted, whatever the others say.
         Some(How::ByStatement) => {
-            sql_query("SELECT nonsense").execute(connection).map(|_| Outcome::default()).map_err(JobError::own)
+            sql_query("SELECT nonsense").execute(connection).map(|_| Outcome::default()).map_err(JobError::failed)
         }
-        Some(how) => Err(JobError::own(format!("fails {how:?} in attempt {}", row.attempts))),
+        Some(how) => Err(JobError::failed(format!("fails {how:?} in attempt {}", row.attempts))),
     })
 }

@@ -57,7 +57,7 @@ pub fn work(orders: &str) -> Result<std::convert::Infallible, Box<dyn Error>> {
     let orders: Arc<Orders> = Arc::new(serde_json::from_str(orders)?);
     let trace = OpenOptions::new().append(true).create(true).open(orders.directory.join("trace"))?;
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("warn,supercargo::queue::turn=debug"))
+        .with_env_filter(EnvFilter::new("warn,supercargo::queue::cycle=debug"))
         .with_ansi(false)
         .with_writer(Arc::new(trace))
         .init();

@@ -27,7 +27,7 @@ const POINTS: [&str; 21] = [
     "queue.touched",
     "queue.held",
     "job.head_read",
-    "job.wanted_read",
+    "job.desired_read",
     "index.blob",
     "index.tree",
     "index.commit",

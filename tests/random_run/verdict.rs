@@ -138,7 +138,7 @@ fn look_at_version(world: &World, name: &str, num: &str, yanked: bool, line: &Va
         ("the index's yank state", line["yanked"].clone(), Value::from(yanked)),
         ("the state", version["state"].clone(), Value::from("published")),
         ("the effective yank state", version["yanked"].clone(), Value::from(yanked)),
-        ("the wanted yank state", version["wanted_yanked"].clone(), Value::Null),
+        ("the wanted yank state", version["desired_yanked"].clone(), Value::Null),
         ("the checksum", Value::from(Checksum::of(&file).to_string()), line["cksum"].clone()),
     ];
     for (what, found, wanted) in found {

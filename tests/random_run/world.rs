@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use supercargo::database::embedded::{self, Cluster};
+use supercargo::postgres::embedded::{self, Cluster};
 
 use crate::plan::{CLIENTS, Plan, Shape};
 use crate::support::process::{succeeded, supercargo};

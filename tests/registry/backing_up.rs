@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use diesel::RunQueryDsl;
 use serde_json::Value;
-use supercargo::database::backup;
+use supercargo::database::upkeep::backup;
 
 use crate::support::event::wait_until;
 use crate::support::http;
@@ -64,8 +64,8 @@ fn assert_in_agreement(served: &Served) {
         yanked: bool,
     }
     let rows: Vec<Row> = diesel::sql_query(
-        "SELECT name, num, wanted_yanked AS yanked FROM versions JOIN crates ON crates.id = crate_id
-         WHERE deletion_wanted_at IS NULL ORDER BY versions.id",
+        "SELECT name, num, desired_yanked AS yanked FROM versions JOIN crates ON crates.id = crate_id
+         WHERE deletion_requested_at IS NULL ORDER BY versions.id",
     )
     .load(connection)
     .unwrap();

@@ -4,7 +4,7 @@
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
-use supercargo::database::embedded;
+use supercargo::postgres::embedded;
 
 use crate::support::process::{Served, supercargo, wait_for_url};
 use crate::support::publishers::{CLIENTS, Publishers};

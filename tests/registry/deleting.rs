@@ -3,8 +3,8 @@
 use axum::http::{Method, StatusCode};
 use diesel::prelude::*;
 use serde_json::json;
-use supercargo::database::caller::{Caller, Denied, Line};
-use supercargo::database::{tokens, users};
+use supercargo::database::access::caller::{Caller, Denied, Line};
+use supercargo::database::access::{tokens, users};
 use supercargo::jobs::delete_version::{self, DeleteError};
 use supercargo::package::Checksum;
 

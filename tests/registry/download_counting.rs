@@ -7,8 +7,9 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use serde_json::json;
-use supercargo::database::downloads::{self, OfDay};
-use supercargo::database::{Pool, crates};
+use supercargo::database::Pool;
+use supercargo::database::catalog::crates;
+use supercargo::database::catalog::downloads::{self, OfDay};
 use supercargo::web::download_counts::DownloadCounts;
 
 use crate::support::cluster::Database;

@@ -111,7 +111,7 @@ fn add_version(registry: &TestRegistry, line: &str) {
             .execute(connection)
             .unwrap();
             sql_query(
-                "INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata, wanted_yanked,
+                "INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata, desired_yanked,
                                        effective_yanked, state, commit_id, published_at)
                  SELECT id, $2, split_part($2, '+', 1), decode($3, 'hex'), 1, $4, '{}', $5, $5, 'published', 'before', now()
                  FROM crates WHERE name = $1",

@@ -154,7 +154,7 @@ fn what_the_migration_fills_in_is_what_the_job_would_have_written() {
     let filled_in = told(connection);
     assert_eq!(filled_in.len(), 3);
     for id in 1..=3 {
-        supercargo::database::catalog::describe(connection, id).unwrap();
+        supercargo::database::catalog::derived::describe(connection, id).unwrap();
     }
     assert_eq!(told(connection), filled_in);
 }

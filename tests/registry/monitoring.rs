@@ -103,7 +103,7 @@ fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
     let watch = Watch::over(Served::start(&["--no-worker", "--publish-wait", "0s"]));
     let served = &watch.served;
     let token = served.token("ann");
-    let first = worker(served, "job.wanted_read=panic");
+    let first = worker(served, "job.desired_read=panic");
     wait_for_workers(served);
     let (code, line) = watch.look(&[]);
     assert_eq!(code, 0, "{line}");
@@ -476,5 +476,5 @@ fn a_private_database_that_is_down_is_told_with_what_its_log_says() {
     let database = said["checks"].as_array().unwrap().iter().find(|check| check["check"] == "database").unwrap();
     assert!(database["details"]["log"].is_string(), "{database}");
     // It was looked at, and neither made nor started.
-    assert_eq!(supercargo::database::embedded::attach(&data_dir).unwrap(), None);
+    assert_eq!(supercargo::postgres::embedded::attach(&data_dir).unwrap(), None);
 }

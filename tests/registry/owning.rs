@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
-use supercargo::database::{teams, users};
+use supercargo::database::access::{teams, users};
 
 use crate::support::cargo::Cargo;
 use crate::support::harness::{Answer, Client, TestRegistry};

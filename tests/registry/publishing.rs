@@ -272,8 +272,8 @@ fn metadata_and_manifest_must_agree() {
 // rule: 2
 #[test]
 fn a_crate_may_have_limits_of_its_own_above_and_below_the_registrys() {
-    use supercargo::database::crate_limits::{self, CrateLimits};
-    use supercargo::database::crates;
+    use supercargo::database::catalog::crate_limits::{self, CrateLimits};
+    use supercargo::database::catalog::crates;
     let registry = TestRegistry::with_limits(Limits { max_crate: 5000, ..Limits::default() });
     let ann = registry.user("ann");
     let noise: Vec<u8> = (0..5000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();

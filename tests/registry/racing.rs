@@ -7,9 +7,10 @@ use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use serde_json::Value;
 use supercargo::crate_store::CrateStore;
-use supercargo::database::caller::{Caller, Line};
-use supercargo::database::tokens::NewToken;
-use supercargo::database::{Pool, users};
+use supercargo::database::Pool;
+use supercargo::database::access::caller::{Caller, Line};
+use supercargo::database::access::tokens::NewToken;
+use supercargo::database::access::users;
 use supercargo::index::Index;
 use supercargo::jobs::{self, Admission, Environment, unyank_version, yank_version};
 use supercargo::package::Checksum;
@@ -131,8 +132,8 @@ fn two_writers_at_once_leave_index_and_database_at_the_last_wish() {
         let line: Value = serde_json::from_slice(&file.content).unwrap();
         assert_eq!(line["yanked"], yanked, "round {round}");
         let effective = pool.with(|connection| {
-            let krate = supercargo::database::crates::find(connection, &name).unwrap().unwrap();
-            supercargo::database::versions::find(connection, krate.id, &num).unwrap().unwrap().effective_yanked
+            let krate = supercargo::database::catalog::crates::find(connection, &name).unwrap().unwrap();
+            supercargo::database::catalog::versions::find(connection, krate.id, &num).unwrap().unwrap().effective_yanked
         });
         assert_eq!(effective.unwrap(), Some(yanked), "round {round}");
     }

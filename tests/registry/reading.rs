@@ -73,7 +73,7 @@ fn a_token_is_needed_known_and_not_revoked() {
     registry
         .pool
         .with(|connection| {
-            use supercargo::database::{tokens, users};
+            use supercargo::database::access::{tokens, users};
             let ann = users::find(connection, "ann").unwrap().unwrap();
             for (token, _) in tokens::list(connection, Some(ann.id)).unwrap() {
                 assert!(tokens::revoke(connection, token.id, None).unwrap().is_some());

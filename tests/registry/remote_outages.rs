@@ -89,7 +89,7 @@ fn publishes_are_accepted_during_an_outage_and_drain_at_once_after_it() {
 #[test]
 fn a_worker_killed_anywhere_adds_no_second_line_and_loses_none() {
     const POINTS: [&str; 9] = [
-        "job.wanted_read",
+        "job.desired_read",
         "index.pack",
         "index.before_push",
         "index.pushed",

@@ -7,7 +7,8 @@ use std::time::Duration;
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use supercargo::crate_store::CrateStore;
-use supercargo::database::{Pool, crates, versions};
+use supercargo::database::Pool;
+use supercargo::database::catalog::{crates, versions};
 use supercargo::index::{GitProgram, Index, IndexError};
 use supercargo::jobs::{self, Environment};
 use supercargo::queue::{Completions, Runner, Wakeups, inspection};
@@ -233,7 +234,7 @@ fn a_slow_worker_with_a_mirror_of_its_own_does_not_note_what_is_out_of_date() {
     let wish = |yanked: bool| {
         let kind = if yanked { "yank_version" } else { "unyank_version" };
         let wish = format!(
-            "UPDATE versions SET wanted_yanked = {yanked};
+            "UPDATE versions SET desired_yanked = {yanked};
              INSERT INTO jobs (queue, kind, key, payload) SELECT 'index', '{kind}', 'foo', jsonb_build_object(
                 'crate_id', crate_id, 'version_id', id, 'name', 'foo', 'num', '1.0.0') FROM versions"
         );

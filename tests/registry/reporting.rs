@@ -125,7 +125,7 @@ impl Drop for Reporting {
 #[test]
 fn errors_and_panics_of_requests_and_jobs_are_reported_with_what_helps_and_without_what_is_secret() {
     let mut registry = Reporting::start(
-        "request.read=error;request.file_stored=panic;job.wanted_read=error;job.effective_noted=panic",
+        "request.read=error;request.file_stored=panic;job.desired_read=error;job.effective_noted=panic",
         &[
             "--sentry-environment",
             "testing",
@@ -177,7 +177,7 @@ fn errors_and_panics_of_requests_and_jobs_are_reported_with_what_helps_and_witho
     assert!(frames.contains("web/api/publish.rs") && !frames.contains("panics.rs"), "{frames}");
     assert!(panic["contexts"]["supercargo"]["location"].as_str().unwrap().contains("src/fault"), "{panic}");
 
-    let failure = registry.event("the fail point job.wanted_read was armed");
+    let failure = registry.event("the fail point job.desired_read was armed");
     assert_eq!(
         tags(&failure, &["kind", "crate", "attempt", "request_id"]),
         format!("publish_version foo 1 {accepted}")

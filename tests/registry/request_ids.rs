@@ -55,13 +55,13 @@ fn a_line_of_the_workers_log_names_the_request_that_asked_for_the_work() {
     let id = owed[0]["id"].to_string();
     assert!(served.run("jobs show", &[&id]).contains("request      from-ann-1\n"));
 
-    let (mut child, log) = worker(&served, "job.wanted_read=error");
+    let (mut child, log) = worker(&served, "job.desired_read=error");
     let failed = wait_for("both failures", || Some(lines(&log, "a job failed")).filter(|lines| lines.len() == 2));
     for (line, (key, request)) in failed.iter().zip([("foo", "from-ann-1"), ("bar", "from-ann-2")]) {
         let fields = &line["fields"];
         assert_eq!((&fields["key"], &fields["request"]), (&key.into(), &request.into()), "{line}");
         assert_eq!((&fields["kind"], &fields["attempt"]), (&"publish_version".into(), &1.into()), "{line}");
-        assert_eq!(fields["error"], "the fail point job.wanted_read was armed");
+        assert_eq!(fields["error"], "the fail point job.desired_read was armed");
     }
     let mut connection = served.database.connect();
     wait_until("the second attempt", || supercargo::queue::inspection::count(&mut connection).unwrap().0 == 0);

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use diesel::connection::SimpleConnection;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use supercargo::database::embedded;
+use supercargo::postgres::embedded;
 
 use crate::support::cluster::Database;
 use crate::support::event::wait_until;

@@ -19,7 +19,7 @@ use crate::support::git_http::GitServer;
 use crate::support::git_remote::{Bare, git};
 use crate::support::package::Package;
 use crate::support::process::{Served, succeeded};
-use crate::support::publishers::{CLIENTS, Publishers, Wishes};
+use crate::support::publishers::{CLIENTS, Publishers, VersionChanges};
 use crate::support::s3::{S3Server, path_of};
 
 const PUBLIC_URL: &str = "http://crates.example";
@@ -57,7 +57,7 @@ fn head(url: &str) -> Option<String> {
     String::from_utf8(listed.unwrap().stdout).unwrap().split_whitespace().next().map(str::to_owned)
 }
 
-fn assert_stored_once(server: &S3Server, wishes: &Wishes) {
+fn assert_stored_once(server: &S3Server, wishes: &VersionChanges) {
     let stored = objects(&server.objects());
     let wanted: BTreeSet<_> = wishes
         .crates

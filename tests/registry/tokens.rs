@@ -6,8 +6,8 @@ use chrono::{TimeDelta, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::{Value, json};
-use supercargo::database::rate_limits::RateLimits;
-use supercargo::database::tokens::NewToken;
+use supercargo::database::access::rate_limits::RateLimits;
+use supercargo::database::access::tokens::NewToken;
 use supercargo::jobs::{Admission, NewCrates};
 
 use crate::support::harness::{Client, TestRegistry};
@@ -314,7 +314,7 @@ fn new_crates_can_be_left_to_admins_and_names_reserved() {
 // rule: 3
 #[test]
 fn a_name_that_an_operator_reserved_is_refused_with_the_reason() {
-    use supercargo::database::reserved_names;
+    use supercargo::database::catalog::reserved_names;
     let registry = TestRegistry::new();
     let name = "Acme-Core".parse().unwrap();
     registry.pool.with(|connection| reserved_names::reserve(connection, &name, "kept for acme").unwrap()).unwrap();

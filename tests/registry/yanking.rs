@@ -44,11 +44,11 @@ fn wanted_and_effective_state_are_told_apart_until_the_job_has_run() {
     let registry = with_foo();
     let ann = registry.user("ann");
     let version = || ann.get("/api/v1/crates/foo/1.0.0").json()["version"].clone();
-    assert_eq!((&version()["yanked"], &version()["wanted_yanked"]), (&false.into(), &serde_json::Value::Null));
+    assert_eq!((&version()["yanked"], &version()["desired_yanked"]), (&false.into(), &serde_json::Value::Null));
     ann.yank("foo", "1.0.0").good();
-    assert_eq!((&version()["yanked"], &version()["wanted_yanked"]), (&false.into(), &true.into()));
+    assert_eq!((&version()["yanked"], &version()["desired_yanked"]), (&false.into(), &true.into()));
     registry.run_jobs();
-    assert_eq!((&version()["yanked"], &version()["wanted_yanked"]), (&true.into(), &serde_json::Value::Null));
+    assert_eq!((&version()["yanked"], &version()["desired_yanked"]), (&true.into(), &serde_json::Value::Null));
 }
 
 #[test]
@@ -134,17 +134,17 @@ fn build_metadata_is_found_with_a_plain_and_with_an_encoded_plus() {
 }
 
 #[test]
-fn a_version_that_is_queued_tells_that_it_is_wanted_yanked() {
+fn a_version_that_is_queued_tells_that_it_is_desired_yanked() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     let version = || ann.get("/api/v1/crates/foo/1.0.0").json()["version"].clone();
     ann.publish(&Package::new("foo", "1.0.0")).good();
-    assert_eq!(version()["wanted_yanked"], serde_json::Value::Null);
+    assert_eq!(version()["desired_yanked"], serde_json::Value::Null);
     ann.yank("foo", "1.0.0").good();
     assert_eq!(version()["state"], "queued");
-    assert_eq!((&version()["yanked"], &version()["wanted_yanked"]), (&false.into(), &true.into()));
+    assert_eq!((&version()["yanked"], &version()["desired_yanked"]), (&false.into(), &true.into()));
     ann.unyank("foo", "1.0.0").good();
-    assert_eq!(version()["wanted_yanked"], serde_json::Value::Null);
+    assert_eq!(version()["desired_yanked"], serde_json::Value::Null);
     assert_eq!(registry.run_jobs(), 3);
     assert_eq!(registry.commits(), ["Publish foo 1.0.0"]);
 }

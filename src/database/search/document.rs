@@ -3,8 +3,8 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
 
+use super::words::words;
 use crate::database::about::About;
-use crate::database::words::words;
 use crate::statement::statement;
 
 /// Bytes of words that are searched: of a description, and of a README, whose first lines say what a crate is for.

@@ -10,6 +10,8 @@
 //!
 //! Each answers the ids of one page and the number of all.
 
+pub(crate) mod words;
+
 pub mod document;
 pub mod query;
 pub mod totals;
@@ -45,7 +47,7 @@ struct Count {
     total: i64,
 }
 
-/// Looks for crates. Only those are found of which the index shows a version.
+/// FetchRequests for crates. Only those are found of which the index shows a version.
 pub fn search(connection: &mut PgConnection, query: &SearchQuery, page: Page, totals: &Totals) -> QueryResult<Found> {
     match &query.text {
         None => list::list(connection, query, page, totals),

@@ -1,6 +1,6 @@
 //! What somebody looks for.
 
-use crate::database::words::words;
+use super::words::words;
 use crate::package::name;
 
 /// The most of a text that is looked for, in bytes: a dozen words.

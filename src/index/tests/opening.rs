@@ -42,7 +42,7 @@ fn an_empty_directory_becomes_an_index_and_another_one_is_refused() {
     fs::write(directory.path().join("notes"), "mine").unwrap();
     let error = Index::open_or_init(directory.path()).unwrap_err();
     assert!(matches!(error, IndexError::NotARepository { .. }), "{error}");
-    assert!(error.is_shared());
+    assert!(error.is_outage());
     assert!(error.to_string().contains("is not a bare git repository and not empty"), "{error}");
 }
 

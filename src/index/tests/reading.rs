@@ -38,7 +38,7 @@ fn a_read_that_fails_is_repeated_with_new_handles_before_it_is_an_error() {
     });
     assert_eq!(value.unwrap(), 3);
     let error = test.index.with_handle("read", |_| Err::<(), _>(damaged())).unwrap_err();
-    assert!(error.is_shared());
+    assert!(error.is_outage());
 }
 
 #[test]

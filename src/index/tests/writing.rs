@@ -80,7 +80,7 @@ fn a_path_in_anothers_way_is_an_error_of_its_own_change() {
         let writer = test.index.lock_writer().unwrap();
         let error = writer.commit(&base, &[put("1/x", "x"), put(path, "d")]).unwrap_err();
         assert_eq!(error.to_string(), message);
-        assert!(!error.is_shared());
+        assert!(!error.is_outage());
     }
     assert_eq!(test.index.head().unwrap(), base);
     assert_eq!(test.text("1/x"), None);
@@ -95,7 +95,7 @@ fn a_stale_head_is_refused_and_changes_nothing() {
     let writer = test.index.lock_writer().unwrap();
     for stale in [empty, one] {
         let error = writer.commit(&stale, &[put("1/b", "b")]).unwrap_err();
-        assert!(error.is_shared());
+        assert!(error.is_outage());
         let IndexError::HeadMoved { expected, found } = error else { panic!("{error}") };
         assert_eq!((expected, found), (stale.commit, two.commit));
     }
@@ -156,7 +156,7 @@ fn a_stale_lock_of_the_branch_blocks_until_it_is_cleaned() {
     let writer = test.index.lock_writer().unwrap();
     let error = writer.commit(&head, &[put("1/a", "two")]).unwrap_err();
     assert!(matches!(&error, IndexError::BranchLocked { path, .. } if *path == lock), "{error}");
-    assert!(error.is_shared());
+    assert!(error.is_outage());
     assert_eq!(test.index.head().unwrap(), head);
 
     assert_eq!(writer.clean_leftovers().unwrap(), [lock]);

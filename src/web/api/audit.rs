@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{AnyError, ApiQuery, shortened};
-use crate::database::audit::{self, Filter, Record};
-use crate::web::auth::Authenticated;
+use crate::database::access::audit::{self, Filter, Record};
+use crate::web::extract::auth::Authenticated;
 use crate::web::{ApiError, App};
 
 const MAX_PER_PAGE: i64 = 500;

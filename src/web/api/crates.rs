@@ -5,10 +5,10 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::query::QueryParameters;
-use crate::database::rows;
+use crate::database::catalog::rows;
 use crate::database::search::query::SearchText;
 use crate::database::search::{self, Filter, SearchQuery, Sort};
+use crate::web::extract::query::QueryParameters;
 use crate::web::views::{CrateView, Errors, PageMeta};
 use crate::web::{ApiError, App};
 

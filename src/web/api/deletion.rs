@@ -5,11 +5,11 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::path::VersionPath;
 use super::{AnyError, ApiPath, ApiQuery, crate_name, version};
 use crate::jobs::delete_version;
-use crate::web::auth::Authenticated;
-use crate::web::waiting::JobWaiter;
+use crate::web::answers::waiting::JobWaiter;
+use crate::web::extract::auth::Authenticated;
+use crate::web::extract::path::VersionPath;
 use crate::web::{ApiError, App};
 
 /// Why the version is deleted.

@@ -7,11 +7,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::crate_file::{self, Asked};
-use super::path::VersionPath;
 use super::{ApiPath, crate_name, no_such_version, version};
-use crate::database::versions;
+use crate::database::catalog::versions;
 use crate::package::{CrateName, Version};
+use crate::web::answers::crate_file::{self, Asked};
+use crate::web::extract::path::VersionPath;
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};
 

@@ -6,12 +6,12 @@ use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::path::{CratePath, VersionPath};
 use super::version::{find_id, named};
 use super::versions::by_number;
 use super::{ApiPath, crate_name, shown_crate};
-use crate::database::downloads;
-use crate::database::rows;
+use crate::database::catalog::downloads;
+use crate::database::catalog::rows;
+use crate::web::extract::path::{CratePath, VersionPath};
 use crate::web::views::{Errors, ExtraDownloads, VersionDownloads};
 use crate::web::{ApiError, App};
 

@@ -5,12 +5,12 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::path::CratePath;
-use super::query::{QueryParameters, refused};
 use super::versions::by_number;
 use super::{ApiPath, crate_name, shown_crate};
-use crate::database::rows::{self, Features};
-use crate::database::topics::{self, Kind};
+use crate::database::catalog::rows::{self, Features};
+use crate::database::catalog::topics::{self, Kind};
+use crate::web::extract::path::CratePath;
+use crate::web::extract::query::{QueryParameters, refused};
 use crate::web::views::{CategoryView, CrateView, Errors, KeywordView, VersionView};
 use crate::web::{ApiError, App};
 

@@ -18,22 +18,15 @@ pub mod version;
 pub mod versions;
 pub mod yank;
 
-mod crate_file;
-mod input;
-mod output;
-mod path;
-mod query;
-mod storing;
-
 use diesel::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::input::{ApiQuery, callers_json};
-use self::output::AnyError;
-use self::path::ApiPath;
 use super::App;
-use crate::database::rows::{self, CountedCrate};
+use super::answers::output::AnyError;
+use super::extract::input::{ApiQuery, callers_json};
+use super::extract::path::ApiPath;
+use crate::database::catalog::rows::{self, CountedCrate};
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
 use crate::web::shortened::shortened;

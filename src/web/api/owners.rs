@@ -5,15 +5,16 @@ use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::path::CratePath;
 use super::{AnyError, ApiPath, callers_json, crate_name, no_such_crate};
-use crate::database::caller::Caller;
-use crate::database::owners;
-use crate::database::ownership::{self, Change};
-use crate::database::scope::Scope;
-use crate::database::{PoolError, crates};
+use crate::database::PoolError;
+use crate::database::access::caller::Caller;
+use crate::database::access::scope::Scope;
+use crate::database::catalog::crates;
+use crate::database::catalog::owners;
+use crate::database::catalog::ownership::{self, Change};
 use crate::package::characters::plain;
-use crate::web::auth::Authenticated;
+use crate::web::extract::auth::Authenticated;
+use crate::web::extract::path::CratePath;
 use crate::web::views::OwnerView;
 use crate::web::{ApiError, App};
 

@@ -10,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 
-use super::path::VersionPath;
 use super::version::{find_id, named};
 use super::{ApiError, ApiPath};
-use crate::database::rows;
+use crate::database::catalog::rows;
 use crate::web::App;
-use crate::web::held_body::HeldBody;
+use crate::web::answers::held_body::HeldBody;
+use crate::web::extract::path::VersionPath;
 use crate::web::views::Errors;
 
 /// What is handed to a connection at once, in bytes.

@@ -7,11 +7,12 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::path::CratePath;
-use super::query::QueryParameters;
 use super::{ApiPath, crate_name, shown_crate};
-use crate::database::rows::{self, Features};
-use crate::database::{dependencies, search::Page};
+use crate::database::catalog::dependencies;
+use crate::database::catalog::rows::{self, Features};
+use crate::database::search::Page;
+use crate::web::extract::path::CratePath;
+use crate::web::extract::query::QueryParameters;
 use crate::web::views::{DependencyView, Errors, PageMeta, VersionView};
 use crate::web::{ApiError, App};
 

@@ -5,9 +5,9 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::database::catalog::topics::{self, Kind, Order};
+use crate::database::catalog::{downloads, rows};
 use crate::database::search::{self, Filter, Page, SearchQuery, Sort};
-use crate::database::topics::{self, Kind, Order};
-use crate::database::{downloads, rows};
 use crate::web::views::{CategoryView, CrateView, KeywordView};
 use crate::web::{ApiError, App};
 

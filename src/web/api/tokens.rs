@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{AnyError, ApiPath, ApiQuery, callers_json};
-use crate::database::audit::{Action, Event};
-use crate::database::tokens::{self, NewToken, Token};
-use crate::web::auth::Authenticated;
+use crate::database::access::audit::{Action, Event};
+use crate::database::access::tokens::{self, NewToken, Token};
+use crate::web::extract::auth::Authenticated;
 use crate::web::{ApiError, App};
 
 const MAX_BODY: usize = 64 * 1024;

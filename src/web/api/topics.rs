@@ -5,10 +5,10 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::query::QueryParameters;
 use super::{ApiPath, shortened};
+use crate::database::catalog::topics::{self, Kind, Order, Topic};
 use crate::database::search::Page;
-use crate::database::topics::{self, Kind, Order, Topic};
+use crate::web::extract::query::QueryParameters;
 use crate::web::views::{CategoryView, Errors, KeywordView, Total, count};
 use crate::web::{ApiError, App};
 

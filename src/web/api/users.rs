@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{ApiPath, shortened};
-use crate::database::users;
+use crate::database::access::users;
 use crate::web::views::{Errors, UserView};
 use crate::web::{ApiError, App};
 

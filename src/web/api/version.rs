@@ -6,12 +6,12 @@ use diesel::PgConnection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::path::VersionPath;
 use super::{ApiPath, crate_name, no_such_crate, no_such_version, version};
-use crate::database::rows::{self, CountedVersion, Features};
-use crate::database::{crates, dependencies, versions};
+use crate::database::catalog::rows::{self, CountedVersion, Features};
+use crate::database::catalog::{crates, dependencies, versions};
 use crate::package::characters::harmless;
 use crate::package::{CrateName, Version};
+use crate::web::extract::path::VersionPath;
 use crate::web::views::{DependencyView, Errors, VersionView};
 use crate::web::{ApiError, App};
 
@@ -24,7 +24,7 @@ pub struct VersionAnswer {
 /// Show a version, and where it stands
 ///
 /// Also of a version that was accepted and is not in the index yet. The registry's own fields stand beside those of
-/// crates.io: `state`, `wanted_yanked`, `published_at` and `index_commit`.
+/// crates.io: `state`, `desired_yanked`, `published_at` and `index_commit`.
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/{version}",

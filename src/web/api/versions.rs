@@ -5,11 +5,11 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::path::CratePath;
-use super::query::{MOST_PER_PAGE, QueryParameters};
 use super::{ApiPath, crate_name, shown_crate};
-use crate::database::rows::{self, Features};
+use crate::database::catalog::rows::{self, Features};
 use crate::package::Version;
+use crate::web::extract::path::CratePath;
+use crate::web::extract::query::{MOST_PER_PAGE, QueryParameters};
 use crate::web::views::{Errors, PageMeta, VersionView};
 use crate::web::{ApiError, App};
 

@@ -17,7 +17,7 @@ use super::plain_text::{BEING_FETCHED, sentence, unavailable};
 use super::{Served, blocking};
 use crate::index::path::crate_path;
 use crate::index::{Coding, ConfigJson, IndexError, Oid, View};
-use crate::web::conditions::{self, Condition, Tag};
+use crate::web::answers::conditions::{self, Condition, Tag};
 
 /// Below this many bytes compression saves no packet.
 const MIN_COMPRESSED: usize = 512;

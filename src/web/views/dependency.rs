@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shown;
-use crate::database::dependencies::StoredDependency;
+use crate::database::catalog::dependencies::StoredDependency;
 use crate::package::characters::harmless;
 
 /// A dependency of a version.

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::database::downloads::OfDay;
+use crate::database::catalog::downloads::OfDay;
 
 /// Downloads of a version on one day.
 #[derive(Serialize, ToSchema)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shown;
-use crate::database::rows::CountedCrate;
+use crate::database::catalog::rows::CountedCrate;
 
 /// A crate as a whole; what describes it is its default version's.
 #[derive(Serialize, ToSchema)]

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::database::owners::Owner;
-use crate::database::users::User;
+use crate::database::access::users::User;
+use crate::database::catalog::owners::Owner;
 
 /// A user as anybody may see them.
 #[derive(Serialize, ToSchema)]

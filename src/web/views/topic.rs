@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::database::topics::Topic;
+use crate::database::catalog::topics::Topic;
 
 /// A keyword.
 #[derive(Serialize, ToSchema)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{UserView, shown};
-use crate::database::rows::CountedVersion;
+use crate::database::catalog::rows::CountedVersion;
 use crate::package::characters::harmless;
 
 /// A version of a crate.
@@ -59,7 +59,7 @@ pub struct VersionView {
     state: &'static str,
     /// Only while the index does not show the yank state that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    wanted_yanked: Option<bool>,
+    desired_yanked: Option<bool>,
     /// When the index began to show it.
     published_at: Option<DateTime<Utc>>,
     /// The commit of the index that brought it.
@@ -115,7 +115,7 @@ impl VersionView {
             repository: shown(about.repository),
             state: if row.effective_yanked.is_some() { "published" } else { "queued" },
             // What is not in the index yet is not shown yanked.
-            wanted_yanked: (yanked != row.wanted_yanked).then_some(row.wanted_yanked),
+            desired_yanked: (yanked != row.desired_yanked).then_some(row.desired_yanked),
             published_at: row.published_at,
             index_commit: row.commit_id,
         }

@@ -9,9 +9,9 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde_json::json;
-use supercargo::database::caller::{Caller, Denied, Line};
-use supercargo::database::tokens::{self, NewToken};
-use supercargo::database::{teams, users};
+use supercargo::database::access::caller::{Caller, Denied, Line};
+use supercargo::database::access::tokens::{self, NewToken};
+use supercargo::database::access::{teams, users};
 use supercargo::jobs::{Admission, YankError, yank_version};
 use supercargo::web::openapi;
 
@@ -169,7 +169,7 @@ impl Bench {
         let second = format!(
             "INSERT INTO crate_owners (crate_id, user_id)
              SELECT crates.id, users.id FROM crates, users WHERE crates.name = '{krate}' AND login = 'second';
-             UPDATE versions SET wanted_yanked = {} FROM crates WHERE crates.id = crate_id AND crates.name = '{krate}'",
+             UPDATE versions SET desired_yanked = {} FROM crates WHERE crates.id = crate_id AND crates.name = '{krate}'",
             route.ends_with("/unyank")
         );
         self.connection.batch_execute(&second).unwrap();

@@ -8,8 +8,10 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Jsonb, Text};
 use serde_json::{Value, json};
-use supercargo::database::audit::{Action, Actor, Event, MAX_OPERATOR};
-use supercargo::database::{about, audit, catalog, reserved_names, teams, users};
+use supercargo::database::about;
+use supercargo::database::access::audit::{Action, Actor, Event, MAX_OPERATOR};
+use supercargo::database::access::{audit, teams, users};
+use supercargo::database::catalog::{derived, reserved_names};
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use supercargo::package::{CrateName, name, version};
 use supercargo::queue::{Enqueue, EnqueueError, Job, MAX_KEY, Policy, inspection};
@@ -456,7 +458,7 @@ fn no_text_keeps_a_crate_from_being_described() {
                     .unwrap();
                 let id: i32 =
                     one(connection, "SELECT to_jsonb(id) AS one FROM crates").as_i64().unwrap().try_into().unwrap();
-                let described = connection.transaction(|connection| catalog::describe(connection, id));
+                let described = connection.transaction(|connection| derived::describe(connection, id));
                 described.unwrap_or_else(|error| panic!("round {round}: {error}"));
             }
         })

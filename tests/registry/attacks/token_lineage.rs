@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
-use supercargo::database::tokens::MAX_TOKENS;
+use supercargo::database::access::tokens::MAX_TOKENS;
 
 use crate::support::harness::{Client, TestRegistry};
 use crate::support::http;

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::checks::{self, Wishes};
+use super::checks::{self, VersionChanges};
 use super::client::{Heard, Request, send};
 use super::plan::{CLIENT_PATIENCE, Kind, Operation, Point};
 use crate::support::package::Package;
@@ -51,7 +51,7 @@ impl Bench {
     pub fn try_cell(&mut self, operation: Operation, kind: Kind) -> Result<(), String> {
         self.crates += 1;
         let name = format!("crate{}", self.crates);
-        let mut wishes = Wishes::new();
+        let mut wishes = VersionChanges::new();
         if operation != Operation::NewCrate {
             self.prepare(&name, operation, &mut wishes)?;
         }
@@ -101,7 +101,7 @@ impl Bench {
         Err(format!("{}: {}", output.status, String::from_utf8_lossy(&said)))
     }
 
-    fn prepare(&mut self, name: &str, operation: Operation, wishes: &mut Wishes) -> Result<(), String> {
+    fn prepare(&mut self, name: &str, operation: Operation, wishes: &mut VersionChanges) -> Result<(), String> {
         let mut requests = vec![Request::Publish(Package::new(name, "1.0.0"))];
         if operation == Operation::Unyank {
             requests.push(Request::Yank { name: name.to_owned(), num: "1.0.0".to_owned(), yanked: true });
@@ -212,7 +212,7 @@ fn requests(name: &str, operation: Operation) -> Vec<Request> {
     }
 }
 
-fn note(wishes: &mut Wishes, request: &Request) {
+fn note(wishes: &mut VersionChanges, request: &Request) {
     match request {
         Request::Publish(package) => wishes.insert(package.version.clone(), false),
         Request::Yank { num, yanked, .. } => wishes.insert(num.clone(), *yanked),

@@ -12,10 +12,10 @@ use crate::support::package::Package;
 use crate::support::process::Served;
 
 /// The versions of a crate that were published, and whether each is wanted yanked.
-pub type Wishes = BTreeMap<String, bool>;
+pub type VersionChanges = BTreeMap<String, bool>;
 
 /// Holds a crate against what was answered: sparse index, git index, database and files.
-pub fn check_crate(served: &Served, name: &str, wishes: &Wishes) -> Result<(), String> {
+pub fn check_crate(served: &Served, name: &str, wishes: &VersionChanges) -> Result<(), String> {
     let path = index_path(&name.parse().unwrap());
     let text = http::get(&format!("{}/index/{path}", served.url)).text();
     let lines = lines_of(&text)?;
@@ -28,7 +28,7 @@ pub fn check_crate(served: &Served, name: &str, wishes: &Wishes) -> Result<(), S
         let version = http::get(&api).json()["version"].take();
         equal("the state", &version["state"], &Value::from("published"))?;
         equal("the effective state", &version["yanked"], &Value::from(*yanked))?;
-        equal("the wanted state", &version["wanted_yanked"], &Value::Null)?;
+        equal("the wanted state", &version["desired_yanked"], &Value::Null)?;
         let file = http::get(&format!("{api}/download")).body;
         equal("the checksum", &Checksum::of(&file).to_string(), &field(line, "cksum"))?;
         if file != Package::new(name, num).crate_file() {

@@ -66,7 +66,7 @@ pub const POINTS: &[Point] = &[
     point("queue.touched", "the start is counted, the rows not yet held"),
     point("queue.held", "the rows are held"),
     point("job.head_read", "the index's head is read"),
-    point("job.wanted_read", "the wanted rows are read"),
+    point("job.desired_read", "the wanted rows are read"),
     point("index.blob", "the blob is made"),
     point("index.tree", "the trees are made"),
     point("index.commit", "the commit is made"),

@@ -115,7 +115,7 @@ fn backoff_grows_is_spread_and_stops_no_claim_at_any_count() {
     }
     impl Perform<Arc<World>> for Stubborn {
         fn perform(self, _: &Arc<World>, _: &mut Run<'_>) -> Result<Outcome, JobError> {
-            Err(JobError::own("no"))
+            Err(JobError::failed("no"))
         }
     }
     let mut queue = Queue::new();

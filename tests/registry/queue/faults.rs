@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use supercargo::database::embedded::{self, Cluster};
 use supercargo::database::migrations;
+use supercargo::postgres::embedded::{self, Cluster};
 use supercargo::queue::listener::Listener;
 
 use super::waking::assert_woken;

@@ -51,11 +51,11 @@ type Gate = (Mutex<Sender<()>>, Mutex<Receiver<()>>);
 fn act_out(name: &str, world: &World, run: &mut Run<'_>) -> Result<Outcome, JobError> {
     world.ran.lock().unwrap().push(name.to_owned());
     match name {
-        "fail" => return Err(JobError::own("it went wrong")),
+        "fail" => return Err(JobError::failed("it went wrong")),
         "fail with a text of no column" => {
-            return Err(JobError::own(format!("the remote said \0{}", "x".repeat(100_000))));
+            return Err(JobError::failed(format!("the remote said \0{}", "x".repeat(100_000))));
         }
-        "outage" => return Err(JobError::shared("the remote is away")),
+        "outage" => return Err(JobError::outage("the remote is away")),
         "panic" => panic!("a {} message", "formatted"),
         "plain panic" => panic!("a plain message"),
         "panic with a number" => std::panic::panic_any(7),
@@ -204,7 +204,8 @@ impl Batch<Arc<World>> for Together {
         _: &mut Run<'_>,
     ) -> Result<Vec<Result<Outcome, JobError>>, JobError> {
         world.ran.lock().unwrap().push(members.join("+"));
-        let verdict = |member: String| if member == "bad" { Err(JobError::own("bad")) } else { Ok(Outcome::default()) };
+        let verdict =
+            |member: String| if member == "bad" { Err(JobError::failed("bad")) } else { Ok(Outcome::default()) };
         Ok(members.into_iter().map(verdict).collect())
     }
 }

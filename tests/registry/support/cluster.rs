@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use nix::fcntl::{Flock, FlockArg};
-use supercargo::database::{embedded, migrations};
+use supercargo::database::migrations;
+use supercargo::postgres::embedded;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_supercargo");
 const START: Duration = Duration::from_secs(60);
@@ -126,7 +127,7 @@ fn start(run: &RunDirectory) -> String {
     );
     let log = std::fs::File::create(run.path.join("log")).unwrap();
     #[expect(clippy::zombie_processes, reason = "it outlives this process")]
-    let mut keeper = Command::new(PROGRAM)
+    let mut role = Command::new(PROGRAM)
         .args(["with", "--", "sh", "-c", &watch])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -138,7 +139,7 @@ fn start(run: &RunDirectory) -> String {
         if let Ok(data_dir) = std::fs::read_to_string(&told) {
             return data_dir.trim().to_owned();
         }
-        if let Some(status) = keeper.try_wait().unwrap() {
+        if let Some(status) = role.try_wait().unwrap() {
             panic!("{status}: {}", std::fs::read_to_string(run.path.join("log")).unwrap());
         }
         assert!(Instant::now() < until, "the test cluster did not start");

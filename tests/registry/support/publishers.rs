@@ -21,7 +21,7 @@ pub const CLIENTS: usize = 8;
 
 /// What was asked of the versions of each crate, and answered.
 #[derive(Default)]
-pub struct Wishes {
+pub struct VersionChanges {
     /// Versions in the order of their publication, with whether they are wanted yanked.
     pub crates: BTreeMap<String, Vec<(String, bool)>>,
     pub answered: usize,
@@ -37,7 +37,7 @@ pub struct Publishers {
     token: String,
     stopped: AtomicBool,
     answers: AtomicUsize,
-    wishes: Mutex<Wishes>,
+    wishes: Mutex<VersionChanges>,
 }
 
 enum Request {
@@ -63,7 +63,7 @@ impl Publishers {
     }
 
     /// Lets eight clients work until `disturb` returns, and answers what they asked for.
-    pub fn run(self, disturb: impl FnOnce(&Self)) -> Wishes {
+    pub fn run(self, disturb: impl FnOnce(&Self)) -> VersionChanges {
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..CLIENTS)
                 .map(|client| {
@@ -171,7 +171,7 @@ impl Publishers {
     }
 }
 
-impl Wishes {
+impl VersionChanges {
     /// Waits until nothing is owed, and then holds sparse index, git index, database and files against the wishes.
     pub fn assert_fulfilled(&self, base_url: &str, database_url: &str) {
         let mut connection = PgConnection::establish(database_url).unwrap();
@@ -193,7 +193,7 @@ impl Wishes {
                 let status = http::get(&api).json();
                 assert_eq!(status["version"]["state"], "published", "{status}");
                 assert_eq!(status["version"]["yanked"], *yanked, "{status}");
-                assert_eq!(status["version"]["wanted_yanked"], Value::Null, "{status}");
+                assert_eq!(status["version"]["desired_yanked"], Value::Null, "{status}");
                 let file = http::get(&format!("{api}/download")).good().body;
                 assert_eq!(Checksum::of(&file).to_string(), text(line, "cksum"));
                 assert_eq!(file, Package::new(name, version).crate_file());

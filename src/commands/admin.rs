@@ -1,0 +1,105 @@
+//! `supercargo admin`: which command does what.
+
+use crate::admin;
+use crate::config::{AdminCommand, CrateCommand, OwnerCommand, TeamCommand, TokenCommand, UserCommand, VersionCommand};
+use crate::database::access::audit::Actor;
+use crate::database::catalog::ownership::Change;
+use crate::process::CommandError;
+use crate::process::operator_command::{on, operator};
+
+pub(super) fn admin(command: AdminCommand) -> Result<(), CommandError> {
+    let operator = operator();
+    match command {
+        AdminCommand::User(command) => user(command, &operator),
+        AdminCommand::Token(command) => token(command, &operator),
+        AdminCommand::Team(command) => team(command, &operator),
+        AdminCommand::Owner(command) => owner(command, &operator),
+        AdminCommand::Crate(command) => of_crate(command, &operator),
+        AdminCommand::Version(VersionCommand::Delete { krate, num, reason, storage }) => {
+            on(&storage, |connection| admin::versions::delete(connection, &operator, &krate, &num, &reason))
+        }
+        AdminCommand::Import(options) => super::import::import(&options),
+        AdminCommand::Audit(options) => on(&options.storage, |connection| admin::audit::list(connection, &options)),
+    }
+}
+
+fn user(command: UserCommand, operator: &Actor) -> Result<(), CommandError> {
+    match command {
+        UserCommand::Create { name, admin, storage } => {
+            on(&storage, |connection| admin::users::create(connection, operator, &name, admin))
+        }
+        UserCommand::Promote { name, storage } => {
+            on(&storage, |connection| admin::users::set_admin(connection, operator, &name, true))
+        }
+        UserCommand::Demote { name, storage } => {
+            on(&storage, |connection| admin::users::set_admin(connection, operator, &name, false))
+        }
+        UserCommand::List { output, storage } => on(&storage, |connection| admin::users::list(connection, output.json)),
+    }
+}
+
+fn token(command: TokenCommand, operator: &Actor) -> Result<(), CommandError> {
+    match command {
+        TokenCommand::Create { user, token, storage } => {
+            on(&storage, |connection| admin::tokens::create(connection, operator, &user, &token))
+        }
+        TokenCommand::List { user, output, storage } => {
+            on(&storage, |connection| admin::tokens::list(connection, user.as_deref(), output.json))
+        }
+        TokenCommand::Revoke { id, with_descendants, storage } => {
+            on(&storage, |connection| admin::tokens::revoke(connection, operator, id, with_descendants))
+        }
+    }
+}
+
+fn team(command: TeamCommand, operator: &Actor) -> Result<(), CommandError> {
+    match command {
+        TeamCommand::Create { name, storage } => {
+            on(&storage, |connection| admin::teams::create(connection, operator, &name))
+        }
+        TeamCommand::Delete { name, storage } => {
+            on(&storage, |connection| admin::teams::delete(connection, operator, &name))
+        }
+        TeamCommand::AddMember { team, user, storage } => {
+            on(&storage, |connection| admin::teams::set_member(connection, operator, &team, &user, true))
+        }
+        TeamCommand::RemoveMember { team, user, storage } => {
+            on(&storage, |connection| admin::teams::set_member(connection, operator, &team, &user, false))
+        }
+        TeamCommand::Show { name, output, storage } => {
+            on(&storage, |connection| admin::teams::show(connection, &name, output.json))
+        }
+        TeamCommand::List { output, storage } => on(&storage, |connection| admin::teams::list(connection, output.json)),
+    }
+}
+
+fn owner(command: OwnerCommand, operator: &Actor) -> Result<(), CommandError> {
+    match command {
+        OwnerCommand::Add { krate, owner, storage } => {
+            on(&storage, |connection| admin::owners::change(connection, operator, &krate, &owner, Change::Add))
+        }
+        OwnerCommand::Remove { krate, owner, storage } => {
+            on(&storage, |connection| admin::owners::change(connection, operator, &krate, &owner, Change::Remove))
+        }
+        OwnerCommand::List { krate, output, storage } => {
+            on(&storage, |connection| admin::owners::list(connection, &krate, output.json))
+        }
+    }
+}
+
+fn of_crate(command: CrateCommand, operator: &Actor) -> Result<(), CommandError> {
+    match command {
+        CrateCommand::Limits { krate, limits, output, storage } => {
+            on(&storage, |connection| admin::crates::limits(connection, operator, &krate, &limits, output.json))
+        }
+        CrateCommand::Reserve { name, reason, storage } => {
+            on(&storage, |connection| admin::crates::reserve(connection, operator, &name, &reason))
+        }
+        CrateCommand::Release { name, storage } => {
+            on(&storage, |connection| admin::crates::release(connection, operator, &name))
+        }
+        CrateCommand::Reserved { output, storage } => {
+            on(&storage, |connection| admin::crates::reserved(connection, output.json))
+        }
+    }
+}

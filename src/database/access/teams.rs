@@ -1,0 +1,123 @@
+//! Teams: named groups of users, kept here. What a team owns its members may publish and yank.
+
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
+
+use super::users::User;
+use crate::database::schema::{crate_team_owners, crates, team_members, teams, users};
+
+/// What tells a team from a user where owners are named.
+pub const PREFIX: &str = "team:";
+
+diesel::define_sql_function!(fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text);
+
+#[derive(Queryable, Selectable, Identifiable, Clone, Debug, PartialEq, Eq)]
+#[diesel(table_name = teams)]
+pub struct Team {
+    pub id: i32,
+    pub name: String,
+}
+
+impl Team {
+    /// How an owner is named that is a team.
+    pub fn login(&self) -> String {
+        format!("{PREFIX}{}", self.name)
+    }
+}
+
+/// Why a team could not be created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateTeamError {
+    #[error("there is already a team {0:?}; names that differ only in case are the same")]
+    Exists(String),
+    #[error(
+        "{0:?} can't be a team's name: use 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or a digit"
+    )]
+    Name(String),
+    #[error(transparent)]
+    Database(#[from] Error),
+}
+
+/// Creates a team that has no members yet.
+pub fn create(connection: &mut PgConnection, name: &str) -> Result<Team, CreateTeamError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if name.len() > 64 || !begins_well || !name.chars().all(allowed) {
+        return Err(CreateTeamError::Name(name.to_owned()));
+    }
+    diesel::insert_into(teams::table)
+        .values(teams::name.eq(name))
+        .returning(Team::as_returning())
+        .get_result(connection)
+        .map_err(|error| match error {
+            Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => CreateTeamError::Exists(name.to_owned()),
+            other => other.into(),
+        })
+}
+
+/// Finds a team by its name, whatever its case.
+pub fn find(connection: &mut PgConnection, name: &str) -> QueryResult<Option<Team>> {
+    if name.contains('\0') {
+        // Nobody is called so, and PostgreSQL takes no such text.
+        return Ok(None);
+    }
+    teams::table
+        .filter(lower(teams::name).eq(name.to_lowercase()))
+        .select(Team::as_select())
+        .first(connection)
+        .optional()
+}
+
+/// All teams by name, each with how many members and crates it has.
+pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(Team, i64, i64)>> {
+    let members =
+        team_members::table.filter(team_members::team_id.eq(teams::id)).count().single_value().assume_not_null();
+    let owned = crate_team_owners::table
+        .filter(crate_team_owners::team_id.eq(teams::id))
+        .count()
+        .single_value()
+        .assume_not_null();
+    teams::table.select((Team::as_select(), members, owned)).order(teams::name).load(connection)
+}
+
+/// The members by login.
+pub fn members(connection: &mut PgConnection, team: i32) -> QueryResult<Vec<User>> {
+    team_members::table
+        .inner_join(users::table)
+        .filter(team_members::team_id.eq(team))
+        .order(users::login)
+        .select(User::as_select())
+        .load(connection)
+}
+
+/// Adds a member; false if the user was one.
+pub fn add_member(connection: &mut PgConnection, team: i32, user: i32) -> QueryResult<bool> {
+    diesel::insert_into(team_members::table)
+        .values((team_members::team_id.eq(team), team_members::user_id.eq(user)))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .map(|added| added > 0)
+}
+
+/// Removes a member; false if the user was none. Waits for changes that the user has begun.
+pub fn remove_member(connection: &mut PgConnection, team: i32, user: i32) -> QueryResult<bool> {
+    connection.transaction(|connection| {
+        super::users::lock(connection, user)?;
+        diesel::delete(team_members::table.find((team, user))).execute(connection).map(|removed| removed > 0)
+    })
+}
+
+/// The names of the crates that a team owns.
+pub fn crates_of(connection: &mut PgConnection, team: i32) -> QueryResult<Vec<String>> {
+    crate_team_owners::table
+        .inner_join(crates::table)
+        .filter(crate_team_owners::team_id.eq(team))
+        .order(crates::name)
+        .select(crates::name)
+        .load(connection)
+}
+
+/// Removes a team that owns nothing, with its memberships.
+pub fn delete(connection: &mut PgConnection, team: i32) -> QueryResult<usize> {
+    diesel::delete(teams::table.find(team)).execute(connection)
+}

@@ -1,0 +1,119 @@
+//! Which crates a version depends upon, and who depends upon a crate.
+
+use diesel::prelude::*;
+
+use crate::database::schema::dependencies;
+use crate::package::CrateName;
+use crate::package::dependency::{Dependency, DependencyKind};
+
+/// Rows of one statement: PostgreSQL takes 65,535 parameters, and a manifest may have more dependencies than that allows.
+const CHUNK: usize = 1000;
+
+/// A dependency of a version that is stored.
+#[derive(Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = dependencies)]
+pub struct StoredDependency {
+    pub id: i32,
+    pub version_id: i32,
+    /// The crate that is depended upon, as the dependent spells it.
+    pub name: String,
+    /// The key in the manifest where it differs from the name.
+    pub rename: Option<String>,
+    pub req: String,
+    /// `normal`, `build` or `dev`.
+    pub kind: String,
+    pub optional: bool,
+    pub default_features: bool,
+    pub features: Vec<String>,
+    pub target: Option<String>,
+    /// The index URL of the registry that has the crate; None is this one.
+    pub registry: Option<String>,
+}
+
+/// Writes the dependencies of a version that is being accepted.
+pub fn insert(connection: &mut PgConnection, version_id: i32, all: &[Dependency]) -> QueryResult<usize> {
+    let mut inserted = 0;
+    for (chunk, some) in all.chunks(CHUNK).enumerate() {
+        let rows: Vec<_> = some
+            .iter()
+            .enumerate()
+            .map(|(place, one)| {
+                (
+                    dependencies::version_id.eq(version_id),
+                    dependencies::place.eq(i32::try_from(chunk * CHUNK + place).unwrap_or(i32::MAX)),
+                    dependencies::name.eq(one.name.as_str()),
+                    dependencies::rename.eq(one.rename.as_deref()),
+                    dependencies::req.eq(one.requirement.to_string()),
+                    dependencies::kind.eq(kind(one.kind)),
+                    dependencies::optional.eq(one.optional),
+                    dependencies::default_features.eq(one.default_features),
+                    dependencies::features.eq(&one.features),
+                    dependencies::target.eq(one.target.as_deref()),
+                    dependencies::registry.eq(one.registry.as_deref()),
+                )
+            })
+            .collect();
+        inserted += diesel::insert_into(dependencies::table).values(rows).execute(connection)?;
+    }
+    Ok(inserted)
+}
+
+fn kind(kind: DependencyKind) -> &'static str {
+    match kind {
+        DependencyKind::Normal => "normal",
+        DependencyKind::Build => "build",
+        DependencyKind::Dev => "dev",
+    }
+}
+
+/// The dependencies of a version in their order.
+pub fn of_version(connection: &mut PgConnection, version_id: i32) -> QueryResult<Vec<StoredDependency>> {
+    dependencies::table
+        .filter(dependencies::version_id.eq(version_id))
+        .order(dependencies::place)
+        .select(StoredDependency::as_select())
+        .load(connection)
+}
+
+/// Who depends on a crate of this registry: the default version of each, most downloaded first, and how many there are.
+/// A dependent that names the crate several times (for several targets, say) stands there once.
+pub fn dependents(
+    connection: &mut PgConnection,
+    name: &CrateName,
+    limit: i64,
+    offset: i64,
+) -> QueryResult<(Vec<StoredDependency>, i64)> {
+    use diesel::sql_types::{BigInt, Integer, Text};
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Integer)]
+        id: i32,
+    }
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        total: i64,
+    }
+    const DEPENDENTS: &str = "SELECT min(dependencies.id) AS id, crates.id AS crate_id FROM dependencies
+         JOIN crates ON crates.default_version_id = dependencies.version_id
+         WHERE dependencies.canonical_name = $1 AND dependencies.registry IS NULL
+         GROUP BY crates.id";
+    let Count { total } = diesel::sql_query(format!("SELECT count(*) AS total FROM ({DEPENDENTS}) AS dependents"))
+        .bind::<Text, _>(name.canonical())
+        .get_result(connection)?;
+    let found: Vec<Found> = diesel::sql_query(format!(
+        "SELECT dependents.id FROM ({DEPENDENTS}) AS dependents LEFT JOIN crate_downloads USING (crate_id)
+         ORDER BY coalesce(downloads, 0) DESC, crate_id LIMIT $2 OFFSET $3"
+    ))
+    .bind::<Text, _>(name.canonical())
+    .bind::<BigInt, _>(limit)
+    .bind::<BigInt, _>(offset)
+    .load(connection)?;
+    let ids: Vec<i32> = found.iter().map(|one| one.id).collect();
+    let mut rows: Vec<StoredDependency> = dependencies::table
+        .filter(dependencies::id.eq_any(&ids))
+        .select(StoredDependency::as_select())
+        .load(connection)?;
+    rows.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
+    Ok((rows, total))
+}

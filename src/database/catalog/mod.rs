@@ -1,0 +1,14 @@
+//! Crates and versions: their rows, owners, dependencies, downloads and files.
+
+pub mod crate_files;
+pub mod crate_limits;
+pub mod crates;
+pub mod dependencies;
+pub mod derived;
+pub mod downloads;
+pub mod owners;
+pub mod ownership;
+pub mod reserved_names;
+pub mod rows;
+pub mod topics;
+pub mod versions;

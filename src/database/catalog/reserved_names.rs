@@ -1,0 +1,34 @@
+//! Names that an operator keeps from being taken, beside those that no registry could use.
+
+use diesel::prelude::*;
+
+use crate::database::schema::reserved_names;
+use crate::package::CrateName;
+
+/// Why the name is reserved; None if it is not.
+pub fn reason(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<String>> {
+    reserved_names::table.find(name.canonical()).select(reserved_names::reason).first(connection).optional()
+}
+
+/// Reserves a name, or changes the reason.
+pub fn reserve(connection: &mut PgConnection, name: &CrateName, reason: &str) -> QueryResult<usize> {
+    diesel::insert_into(reserved_names::table)
+        .values((reserved_names::canonical_name.eq(name.canonical()), reserved_names::reason.eq(reason)))
+        .on_conflict(reserved_names::canonical_name)
+        .do_update()
+        .set(reserved_names::reason.eq(reason))
+        .execute(connection)
+}
+
+/// Gives a name free; false if it was.
+pub fn release(connection: &mut PgConnection, name: &CrateName) -> QueryResult<bool> {
+    diesel::delete(reserved_names::table.find(name.canonical())).execute(connection).map(|deleted| deleted > 0)
+}
+
+/// All of them, with their reasons, by name.
+pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(String, String)>> {
+    reserved_names::table
+        .select((reserved_names::canonical_name, reserved_names::reason))
+        .order(reserved_names::canonical_name)
+        .load(connection)
+}

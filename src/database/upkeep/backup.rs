@@ -1,0 +1,130 @@
+//! What a backup asks of the database: that files stay while they are copied, and which there are.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Integer, Text};
+
+use crate::database::schema::{crates, versions};
+use crate::package::{Checksum, CrateName, Version};
+
+/// Held by one backup alone, and shared by what removes crate files.
+const FILES_LOCK: i64 = 0x7375_7065_7266;
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Bool)]
+    answer: bool,
+}
+
+fn ask(connection: &mut PgConnection, function: &str) -> QueryResult<bool> {
+    let query = diesel::sql_query(format!("SELECT {function}($1) AS answer")).bind::<BigInt, _>(FILES_LOCK);
+    Ok(query.get_result::<Answer>(connection)?.answer)
+}
+
+/// Keeps every crate file where it is until the session ends; false if another backup does so.
+pub fn keep_files(connection: &mut PgConnection) -> QueryResult<bool> {
+    ask(connection, "pg_try_advisory_lock")
+}
+
+/// Ends that; false if the session did not keep them all the time.
+pub fn release_files(connection: &mut PgConnection) -> QueryResult<bool> {
+    ask(connection, "pg_advisory_unlock")
+}
+
+/// Whether a crate file may be removed; if so, no backup begins before the transaction ends.
+pub fn may_remove_files(connection: &mut PgConnection) -> QueryResult<bool> {
+    ask(connection, "pg_try_advisory_xact_lock_shared")
+}
+
+/// The database at one moment, for as long as the transaction stays open.
+#[derive(QueryableByName, Debug, Clone)]
+pub struct Snapshot {
+    /// Its name for other sessions.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// The server's major version.
+    #[diesel(sql_type = Integer)]
+    pub major: i32,
+    /// The newest migration.
+    #[diesel(sql_type = Text)]
+    pub schema: String,
+    #[diesel(sql_type = BigInt)]
+    pub crates: i64,
+    #[diesel(sql_type = BigInt)]
+    pub versions: i64,
+}
+
+/// Opens a transaction that sees one state, and lets other sessions see the same one.
+pub fn begin_snapshot(connection: &mut PgConnection) -> QueryResult<Snapshot> {
+    use diesel::connection::SimpleConnection;
+    connection.batch_execute(
+        "SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0;
+         BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    )?;
+    diesel::sql_query(
+        "SELECT pg_export_snapshot() AS name, current_setting('server_version_num')::int / 10000 AS major,
+                (SELECT max(version) FROM __diesel_schema_migrations) AS schema,
+                (SELECT count(*) FROM crates) AS crates, (SELECT count(*) FROM versions) AS versions",
+    )
+    .get_result(connection)
+}
+
+/// Ends it.
+pub fn end_snapshot(connection: &mut PgConnection) -> QueryResult<()> {
+    use diesel::connection::SimpleConnection;
+    connection.batch_execute("COMMIT")
+}
+
+/// A crate file that a version needs.
+#[derive(Queryable, Debug, Clone)]
+pub struct NeededFile {
+    pub checksum: Checksum,
+    /// In bytes.
+    pub size: i64,
+    pub name: CrateName,
+    pub num: Version,
+}
+
+/// The files of all versions that are not deleted, in the order of their checksums.
+pub fn needed_files(connection: &mut PgConnection) -> QueryResult<Vec<NeededFile>> {
+    versions::table
+        .inner_join(crates::table)
+        .filter(versions::state.ne("deleted"))
+        .order(versions::checksum)
+        .select((versions::checksum, versions::size, crates::name, versions::num))
+        .load(connection)
+}
+
+/// Whether there is nothing of anybody's in the database.
+pub fn is_empty(connection: &mut PgConnection) -> QueryResult<bool> {
+    let query = diesel::sql_query(
+        "SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S'))
+         AS answer",
+    );
+    Ok(query.get_result::<Answer>(connection)?.answer)
+}
+
+/// How many crates and versions there are.
+pub fn count(connection: &mut PgConnection) -> QueryResult<(i64, i64)> {
+    Ok((crates::table.count().get_result(connection)?, versions::table.count().get_result(connection)?))
+}
+
+/// The server's major version.
+pub fn major_version(connection: &mut PgConnection) -> QueryResult<u32> {
+    #[derive(QueryableByName)]
+    struct Major {
+        #[diesel(sql_type = Integer)]
+        major: i32,
+    }
+    let query = diesel::sql_query("SELECT current_setting('server_version_num')::int / 10000 AS major");
+    Ok(query.get_result::<Major>(connection)?.major.try_into().unwrap_or(0))
+}
+
+/// The ids of a page of crates, in their order, after this one.
+pub fn crate_ids_after(connection: &mut PgConnection, after: i32, limit: i64) -> QueryResult<Vec<i32>> {
+    crates::table.filter(crates::id.gt(after)).order(crates::id).select(crates::id).limit(limit).load(connection)
+}
+
+/// The names of all crates.
+pub fn crate_names(connection: &mut PgConnection) -> QueryResult<Vec<CrateName>> {
+    crates::table.select(crates::name).load(connection)
+}

@@ -1,0 +1,185 @@
+//! Everything that rows say of crates, to be held against the index: page by page, and of one crate alone.
+//!
+//! Each row comes with its stamp, which changes with every change of the row. Two readings that are equal, stamps included,
+//! are of one state that lasted from the first to the second.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use crate::database::about::About;
+use crate::database::catalog::derived::{self, Derived};
+use crate::database::schema::{crates, versions};
+use crate::package::{Checksum, CrateName, Version};
+
+/// What is said of a crate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CrateState {
+    pub id: i32,
+    pub name: CrateName,
+    /// The columns that follow from its versions, as they stand.
+    pub derived: Derived,
+    /// The same columns as they should be.
+    pub following: Derived,
+    /// Whether a search can find it.
+    pub is_searched: bool,
+    /// Whether lists by downloads have it.
+    pub is_listed: bool,
+    /// In the order of publication.
+    pub versions: Vec<VersionState>,
+    stamp: String,
+}
+
+/// What is said of a version.
+#[derive(Queryable, Clone, Debug, PartialEq)]
+pub struct VersionState {
+    pub id: i32,
+    pub crate_id: i32,
+    pub num: Version,
+    pub checksum: Checksum,
+    /// Bytes of the crate file.
+    pub size: i64,
+    pub index_line: String,
+    pub desired_yanked: bool,
+    /// `queued`, `published` or `deleted`.
+    pub state: String,
+    pub effective_yanked: Option<bool>,
+    pub commit_id: Option<String>,
+    /// It is not wanted in the index any more.
+    pub deletion_requested: bool,
+    stamp: String,
+}
+
+/// The next crates in the order of their ids.
+pub fn page(connection: &mut PgConnection, after: i32, limit: i64) -> QueryResult<Vec<CrateState>> {
+    let ids = crates::table.filter(crates::id.gt(after)).order(crates::id).limit(limit).select(crates::id);
+    let ids: Vec<i32> = ids.load(connection)?;
+    states(connection, &ids)
+}
+
+/// One crate.
+pub fn one(connection: &mut PgConnection, id: i32) -> QueryResult<Option<CrateState>> {
+    Ok(states(connection, &[id])?.pop())
+}
+
+fn states(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<CrateState>> {
+    type Row = (i32, CrateName, Derived, bool, bool, String);
+    use diesel::dsl::sql;
+    use diesel::sql_types::Bool;
+    let rows: Vec<Row> = crates::table
+        .filter(crates::id.eq_any(ids))
+        .order(crates::id)
+        .select((
+            crates::id,
+            crates::name,
+            Derived::as_select(),
+            sql::<Bool>("EXISTS (SELECT FROM crate_search WHERE crate_id = crates.id)"),
+            sql::<Bool>("EXISTS (SELECT FROM crate_downloads WHERE crate_id = crates.id AND shown)"),
+            sql::<Text>("crates.xmin::text"),
+        ))
+        .load(connection)?;
+    let mut by_crate: HashMap<i32, Vec<VersionState>> = HashMap::new();
+    for version in versions_of(connection, ids)? {
+        by_crate.entry(version.crate_id).or_default().push(version);
+    }
+    let shown: HashMap<i32, Vec<derived::Shown>> = by_crate.iter().map(|(id, all)| (*id, shown(all))).collect();
+    let defaults: Vec<i32> = shown.values().filter_map(|shown| Some(derived::default_version(shown)?.id)).collect();
+    let abouts = abouts(connection, &defaults)?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, name, derived, is_searched, is_listed, stamp)| {
+            let shown = shown.get(&id).map_or(&[][..], Vec::as_slice);
+            let about = derived::default_version(shown).and_then(|default| abouts.get(&default.id));
+            let following = Derived::of(shown, about.unwrap_or(&About::default()));
+            let versions = by_crate.remove(&id).unwrap_or_default();
+            CrateState { id, name, derived, following, is_searched, is_listed, versions, stamp }
+        })
+        .collect())
+}
+
+fn versions_of(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<Vec<VersionState>> {
+    versions::table
+        .filter(versions::crate_id.eq_any(crate_ids))
+        .order((versions::crate_id, versions::id))
+        .select((
+            versions::id,
+            versions::crate_id,
+            versions::num,
+            versions::checksum,
+            versions::size,
+            versions::index_line,
+            versions::desired_yanked,
+            versions::state,
+            versions::effective_yanked,
+            versions::commit_id,
+            versions::deletion_requested_at.is_not_null(),
+            diesel::dsl::sql::<Text>("versions.xmin::text"),
+        ))
+        .load(connection)
+}
+
+fn shown(versions: &[VersionState]) -> Vec<derived::Shown> {
+    let shown = versions.iter().filter(|version| version.effective_yanked.is_some());
+    shown
+        .map(|version| derived::Shown { id: version.id, num: version.num.clone(), yanked: version.effective_yanked })
+        .collect()
+}
+
+fn abouts(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<HashMap<i32, About>> {
+    let rows: Vec<(i32, serde_json::Value)> =
+        versions::table.filter(versions::id.eq_any(ids)).select((versions::id, versions::manifest)).load(connection)?;
+    Ok(rows.into_iter().map(|(id, manifest)| (id, About::from_json(manifest))).collect())
+}
+
+/// A crate file that a version names.
+#[derive(Queryable, Clone, Debug, PartialEq)]
+pub struct NamedFile {
+    pub version_id: i32,
+    pub crate_id: i32,
+    pub crate_name: CrateName,
+    pub num: Version,
+    pub checksum: Checksum,
+    /// In bytes.
+    pub size: i64,
+    pub state: String,
+    /// It is not wanted in the index any more.
+    pub deletion_requested: bool,
+    stamp: String,
+}
+
+/// The columns of [`NamedFile`]; the type of such a query can't be written down.
+macro_rules! files {
+    () => {
+        versions::table.inner_join(crates::table).order((versions::checksum, versions::id)).select((
+            versions::id,
+            versions::crate_id,
+            crates::name,
+            versions::num,
+            versions::checksum,
+            versions::size,
+            versions::state,
+            versions::deletion_requested_at.is_not_null(),
+            diesel::dsl::sql::<Text>("versions.xmin::text"),
+        ))
+    };
+}
+
+/// The files that versions name and whose checksums begin with this byte, in the order of the checksums.
+pub fn files_beginning(connection: &mut PgConnection, first_byte: u8) -> QueryResult<Vec<NamedFile>> {
+    let bound = |byte: u8| {
+        let mut bytes = [0; 32];
+        bytes[0] = byte;
+        Checksum::from_bytes(bytes)
+    };
+    let mut query = files!().filter(versions::checksum.ge(bound(first_byte))).into_boxed();
+    if let Some(next) = first_byte.checked_add(1) {
+        query = query.filter(versions::checksum.lt(bound(next)));
+    }
+    query.load(connection)
+}
+
+/// The versions that name a file.
+pub fn naming(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<Vec<NamedFile>> {
+    files!().filter(versions::checksum.eq(checksum)).load(connection)
+}

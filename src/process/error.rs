@@ -1,0 +1,34 @@
+//! What a command that failed says.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::queue::JobError;
+
+/// One clear sentence, with its causes behind colons.
+#[derive(Debug)]
+pub struct CommandError(String);
+
+impl CommandError {
+    /// A sentence of its own.
+    pub fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+
+    /// What was being done, and why it failed.
+    pub fn while_doing(what: impl fmt::Display, cause: impl Error + Send + Sync + 'static) -> Self {
+        Self(format!("{what}: {}", JobError::failed(cause)))
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for CommandError {
+    fn from(cause: E) -> Self {
+        Self(JobError::failed(cause).to_string())
+    }
+}

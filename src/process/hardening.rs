@@ -1,0 +1,83 @@
+//! What other users of the machine must not get: files are made for their owner alone, and no process leaves a core dump,
+//! which would hold tokens.
+//!
+//! Child processes inherit both, which is right for PostgreSQL and git. A command of the user's own, run by
+//! `supercargo with`, gets back what this process was started with.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::stat::{Mode, umask};
+
+/// The umask and the limit of core dumps that this process was started with.
+static BEFORE: OnceLock<(Mode, u64)> = OnceLock::new();
+
+/// To be called before any file is made and any thread is started.
+pub fn begin() {
+    let mask = umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    let (soft, hard) = getrlimit(Resource::RLIMIT_CORE).unwrap_or((0, 0));
+    // Only the soft limit: a command of the user's own gets it back. It can always be lowered.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, hard);
+    let _ = BEFORE.set((mask, soft));
+}
+
+/// Gives a command the umask and the limit that this process was started with.
+pub fn as_before(command: &mut Command) {
+    let Some(&(mask, soft)) = BEFORE.get() else { return };
+    // SAFETY: between fork and exec the closure only makes system calls and allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            umask(mask);
+            let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+            Ok(setrlimit(Resource::RLIMIT_CORE, soft, hard)?)
+        });
+    }
+}
+
+/// The mode of a directory that is not the registry's own.
+pub fn usual_mode() -> u32 {
+    0o777 & !BEFORE.get().map_or(0o022, |(mask, _)| mask.bits())
+}
+
+/// Warns about a file with a secret in it that every user of the machine can read.
+pub fn warn_of_readers(file: &Path, what: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    if std::fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o004 != 0) {
+        let path = file.display();
+        tracing::warn!("every user of this machine can read {what} in {path}: `chmod 600 {path}`");
+    }
+}
+
+/// Warns about a password on the command line, which `ps` shows to every user of the machine.
+pub fn warn_of_password(database_url: Option<&str>) {
+    if database_url.is_some_and(has_password) && crate::config::is_on_command_line("--database-url") {
+        tracing::warn!(
+            "every user of this machine can read the password in --database-url with `ps`: set SUPERCARGO_DATABASE_URL \
+             in the environment instead"
+        );
+    }
+}
+
+fn has_password(url: &str) -> bool {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    let in_authority = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    in_authority || url.contains("password=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_found_in_every_form_of_a_database_url() {
+        for with in ["postgresql://u:p@h/db", "postgres://h/db?password=p", "host=h password=p"] {
+            assert!(has_password(with), "{with}");
+        }
+        for without in ["postgresql://u@h:5432/db", "postgresql:///db?host=/run", "host=h user=u"] {
+            assert!(!has_password(without), "{without}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Where the log goes: standard error, so that standard output stays a command's answer. Reports are made of the same
+//! events, whatever the log leaves out.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use super::reporting::ReportLayer;
+use crate::config::{LogFormat, LogOptions};
+use crate::process::CommandError;
+
+pub fn start(options: &LogOptions, reports: Option<ReportLayer>) -> Result<(), CommandError> {
+    let filter = EnvFilter::try_new(&options.log)
+        .map_err(|error| CommandError::while_doing(format!("{:?} is no log filter", options.log), error))?;
+    let ansi = std::io::stderr().is_terminal();
+    let Some(reports) = reports else {
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
+        match options.log_format {
+            LogFormat::Text => log.with_target(false).init(),
+            LogFormat::Json => log.json().init(),
+        }
+        return Ok(());
+    };
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(ansi);
+    let log = match options.log_format {
+        LogFormat::Text => log.with_target(false).with_filter(filter).boxed(),
+        LogFormat::Json => log.json().with_filter(filter).boxed(),
+    };
+    // Failures of jobs are warnings.
+    tracing_subscriber::registry().with(log).with(reports.with_filter(LevelFilter::WARN)).init();
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! The parts that processes are put together from: storage, server, workers, schedules, log and signals.
+
+pub mod data_dir;
+pub mod download_counts;
+pub mod error;
+pub mod hardening;
+pub mod log;
+pub mod memory;
+pub mod metrics;
+pub mod open_files;
+pub mod operator_command;
+pub mod rehearsal;
+pub mod reporting;
+pub mod schedule;
+pub mod server;
+pub mod setup;
+pub mod signals;
+pub mod storage;
+pub mod tls;
+pub mod workers;
+
+pub use error::CommandError;
+pub use storage::Storage;

@@ -1,0 +1,4 @@
+//! Work at intervals, by one process of an installation.
+
+pub mod tidying;
+pub mod verifying;

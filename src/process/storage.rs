@@ -1,0 +1,311 @@
+//! The data directory and the database, however they are to be had.
+
+use diesel::{Connection, PgConnection, RunQueryDsl};
+
+use super::data_dir::permissions;
+use super::data_dir::{self, DataDirLock};
+use super::hardening;
+use crate::config::storage::DataDir;
+use crate::config::{CrateStoreOptions, CrateStorePlace, IndexOptions, StorageOptions};
+use crate::crate_store::{CrateStore, S3Credentials, S3Settings};
+use crate::database::{Pool, migrations};
+use crate::index::remote::Token;
+use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
+use crate::postgres::embedded::{self, Cluster};
+use crate::postgres::url::with_timeouts;
+use crate::process::CommandError;
+
+/// What a process does with crate files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreRole {
+    /// It is the one of this machine that stores them.
+    Stores,
+    /// It reads and removes them, beside one that stores.
+    Reads,
+}
+
+/// Storage in use by this process.
+pub struct Storage {
+    pub data_dir: DataDir,
+    pub database_url: String,
+    /// The private PostgreSQL, if this process started it. Stopped before the lock is released.
+    cluster: Option<Cluster>,
+    lock: Option<DataDirLock>,
+}
+
+impl Storage {
+    /// For the process that serves: locks the data directory, starts the private PostgreSQL if none was named, and
+    /// brings the schema up to date.
+    pub fn open(options: &StorageOptions, throwaway: bool) -> Result<Self, CommandError> {
+        let data_dir = options.data_dir()?;
+        data_dir::refuse_half_restored(&data_dir)?;
+        let storage = Self::start(options, data_dir, throwaway)?;
+        migrations::migrate(&mut storage.connect()?)?;
+        Ok(storage)
+    }
+
+    /// For a registry that is to be restored: a data directory with nothing in it, and a database without the schema.
+    pub fn open_empty(options: &StorageOptions) -> Result<Self, CommandError> {
+        let data_dir = options.data_dir()?;
+        data_dir::create_empty(&data_dir)?;
+        Self::start(options, data_dir, false)
+    }
+
+    /// From now on the registry may be served.
+    pub fn finish_restore(&self) -> Result<(), CommandError> {
+        data_dir::finish_restore(&self.data_dir)
+    }
+
+    fn start(options: &StorageOptions, data_dir: DataDir, throwaway: bool) -> Result<Self, CommandError> {
+        hardening::warn_of_password(options.database_url.as_deref());
+        data_dir::create(&data_dir)?;
+        permissions::close(&data_dir)?;
+        let lock = Some(data_dir::lock(&data_dir)?);
+        Ok(match options.database_url() {
+            Some(url) => Self { data_dir, database_url: with_timeouts(&url), cluster: None, lock },
+            None => {
+                let cluster = Cluster::start(&cluster_options(options, &data_dir, throwaway))?;
+                Self { data_dir, database_url: cluster.url(), cluster: Some(cluster), lock }
+            }
+        })
+    }
+
+    /// For a process beside the one that serves.
+    pub fn attach(options: &StorageOptions) -> Result<Self, CommandError> {
+        let data_dir = options.data_dir()?;
+        let database_url = match options.database_url() {
+            Some(url) => with_timeouts(&url),
+            None if !data_dir.path().is_dir() => return Err(no_registry(&data_dir)),
+            None => embedded::attach(data_dir.path())?.ok_or_else(|| {
+                CommandError::new(format!(
+                    "no database is running in {}: start `supercargo serve` on this data directory first, or name a \
+                     database with --database-url",
+                    data_dir.path().display()
+                ))
+            })?,
+        };
+        let storage = Self { data_dir, database_url, cluster: None, lock: None };
+        migrations::check(&mut storage.connect()?)?;
+        Ok(storage)
+    }
+
+    /// For operators: beside the process that serves, or alone if none does.
+    pub fn attach_or_start(options: &StorageOptions) -> Result<Self, CommandError> {
+        let data_dir = options.data_dir()?;
+        if options.database_url().is_some() {
+            return Self::attach(options);
+        }
+        if !data_dir.path().is_dir() {
+            return Err(no_registry(&data_dir));
+        }
+        if embedded::attach(data_dir.path())?.is_some() {
+            return Self::attach(options);
+        }
+        Self::open(options, false)
+    }
+
+    /// The database is one of this program's own.
+    pub fn is_embedded(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    pub fn connect(&self) -> Result<PgConnection, CommandError> {
+        connect(&self.database_url)
+    }
+
+    pub fn pool(&self, options: &StorageOptions) -> Pool {
+        Pool::live(&self.database_url, options.database_pool_size)
+    }
+
+    /// Refuses to start what would later fail for want of connections.
+    pub fn check_connections(&self, for_requests: u32, for_jobs: usize) -> Result<(), CommandError> {
+        #[derive(diesel::QueryableByName)]
+        struct Allowed {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            allowed: i64,
+        }
+        let allowed: Allowed = diesel::sql_query(
+            "SELECT least(
+                current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
+                    - coalesce(current_setting('reserved_connections', true)::bigint, 0),
+                (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+                (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())) AS allowed",
+        )
+        .get_result(&mut self.connect()?)?;
+        let needed = i64::from(for_requests) + i64::try_from(for_jobs).unwrap_or(i64::MAX);
+        if needed > allowed.allowed {
+            return Err(CommandError::new(format!(
+                "the database allows {} connections, and this process may need {needed}: {for_requests} for requests and \
+                 {for_jobs} for jobs; choose a smaller --database-pool-size, or raise PostgreSQL's max_connections (or \
+                 the limit of the role or the database)",
+                allowed.allowed
+            )));
+        }
+        Ok(())
+    }
+
+    /// Opens the index, which needs a git program that works.
+    pub fn index(&self, options: &StorageOptions) -> Result<Index, CommandError> {
+        let git = git_program(options);
+        git.check()?;
+        Ok(Index::open_or_init_with(&self.data_dir.index(), git)?)
+    }
+
+    /// Opens the index for a process that may write it: itself, or the mirror of its remote, if one was named.
+    pub fn index_or_mirror(&self, options: &StorageOptions, index: &IndexOptions) -> Result<Index, CommandError> {
+        let Some(remote) = remote_options(index)? else {
+            let index = self.index(options)?;
+            index.expect_no_remote()?;
+            return Ok(index);
+        };
+        let git = git_program(options);
+        git.check()?;
+        Ok(Index::open_mirror(&self.data_dir.index(), git, remote)?)
+    }
+
+    /// Opens the crate store. A bucket that is described wrongly is refused. One that can't be reached is reported and used
+    /// all the same: index and API need it for downloads and publishes only, and it may come back while they are served.
+    pub fn crate_store(&self, options: &CrateStoreOptions, role: StoreRole) -> Result<CrateStore, CommandError> {
+        let directory = match &options.crate_store {
+            Some(CrateStorePlace::Bucket { bucket, prefix }) => {
+                return open_bucket(&s3_settings(options, bucket, prefix)?);
+            }
+            Some(CrateStorePlace::Directory(directory)) => std::path::absolute(directory)?,
+            None => self.data_dir.crates(),
+        };
+        Ok(match role {
+            StoreRole::Stores => {
+                permissions::close_crates(&directory)?;
+                CrateStore::local(&directory)?
+            }
+            StoreRole::Reads => {
+                // On a machine of its own it may be the first to come here.
+                std::fs::create_dir_all(&directory)?;
+                CrateStore::beside(&directory)?
+            }
+        })
+    }
+
+    /// Stops the private PostgreSQL and releases the data directory.
+    pub fn close(self) -> Result<(), CommandError> {
+        let stopped = self.cluster.map_or(Ok(()), Cluster::stop);
+        drop(self.lock);
+        Ok(stopped?)
+    }
+}
+
+fn s3_settings(options: &CrateStoreOptions, bucket: &str, prefix: &str) -> Result<S3Settings, CommandError> {
+    let endpoint = options.endpoint().map_err(CommandError::new)?;
+    let (access_key_id, secret_access_key, session_token) = options.keys().map_err(CommandError::new)?;
+    if let Some(file) = &options.s3_credentials_file {
+        hardening::warn_of_readers(file, "the credentials");
+    }
+    Ok(S3Settings {
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        virtual_hosted: options.is_virtual_hosted(endpoint.as_deref()),
+        endpoint,
+        region: options.region(),
+        allow_http: options.s3_allow_http,
+        limit: options.s3_timeout,
+        credentials: S3Credentials { access_key_id, secret_access_key, session_token },
+    })
+}
+
+fn open_bucket(settings: &S3Settings) -> Result<CrateStore, CommandError> {
+    let store = CrateStore::s3(settings)?;
+    match store.check() {
+        Err(away) if away.is_outage() => tracing::error!(
+            store = settings.name(), error = %away,
+            "the crate store can't be reached: downloads and publishes are answered with 503 until it can; if it does not \
+             come back, look at --crate-store and --s3-endpoint"
+        ),
+        checked => checked?,
+    }
+    Ok(store)
+}
+
+pub fn git_program(options: &StorageOptions) -> GitProgram {
+    GitProgram { executable: options.git.clone(), search_path: options.search_path() }
+}
+
+/// The remote of the index, for a process that talks to it without a mirror; None if none was named.
+pub fn remote(options: &StorageOptions, index: &IndexOptions) -> Result<Option<Remote>, CommandError> {
+    Ok(remote_options(index)?.map(|remote| Remote::new(remote, git_program(options))))
+}
+
+fn remote_options(index: &IndexOptions) -> Result<Option<RemoteOptions>, CommandError> {
+    let Some(url) = &index.index_remote else { return Ok(None) };
+    for (option, file) in index.files() {
+        let readable = std::fs::File::open(file);
+        readable
+            .map_err(|error| CommandError::while_doing(format!("{option}: {} can't be read", file.display()), error))?;
+        if option != "--index-ssh-known-hosts" {
+            hardening::warn_of_readers(file, "the secret");
+        }
+    }
+    let absolute = |file: &std::path::PathBuf| std::path::absolute(file);
+    let token = match (index.index_token_file.as_ref().map(absolute).transpose()?, index.index_token()) {
+        (Some(file), _) => Some(Token::InFile(file)),
+        (None, given) => given.map(Token::Given),
+    };
+    Ok(Some(RemoteOptions {
+        url: url.clone(),
+        branch: index.index_branch.clone(),
+        limit: index.index_push_timeout,
+        credentials: Credentials {
+            ssh_key: index.index_ssh_key.as_ref().map(absolute).transpose()?,
+            ssh_known_hosts: index.index_ssh_known_hosts.as_ref().map(absolute).transpose()?,
+            user: index.index_user.clone(),
+            token,
+        },
+        environment: index.passed_on(),
+    }))
+}
+
+fn no_registry(data_dir: &DataDir) -> CommandError {
+    CommandError::new(format!(
+        "there is no registry in {}: name its directory with --data-dir or its database with --database-url, or start one \
+         with `supercargo serve`",
+        data_dir.path().display()
+    ))
+}
+
+fn cluster_options(options: &StorageOptions, data_dir: &DataDir, throwaway: bool) -> embedded::Options {
+    embedded::Options {
+        data_dir: data_dir.path().to_owned(),
+        postgres_bin_dir: options.postgres_bin_dir.clone(),
+        os_user: options.postgres_user.clone(),
+        throwaway,
+    }
+}
+
+pub fn connect(database_url: &str) -> Result<PgConnection, CommandError> {
+    PgConnection::establish(database_url).map_err(|error| {
+        // libpq breaks its messages into lines.
+        let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        CommandError::new(format!("the database at {} can't be reached: {reason}", without_secrets(database_url)))
+    })
+}
+
+/// A database URL that may be shown: what stands before the host may hold a password, and so may parameters.
+fn without_secrets(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (Some(_), None) => url.to_owned(),
+        (None, _) => "the given address".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_url_is_shown_without_its_password() {
+        assert_eq!(without_secrets("postgresql://me:secret@host:5432/db?password=x"), "postgresql://host:5432/db");
+        assert_eq!(without_secrets("postgresql:///db"), "postgresql:///db");
+        assert_eq!(without_secrets("host=h password=secret"), "the given address");
+    }
+}

@@ -1,0 +1,1 @@
+UPDATE versions SET desired_yanked = NOT desired_yanked;
