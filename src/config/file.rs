@@ -142,8 +142,16 @@ mod tests {
 
     #[test]
     fn every_error_has_its_line_and_a_remedy() {
-        insta::assert_snapshot!(problems("max-crate-sise = 1\nlisten = \"x\"\n\n[serve]\nlisten = 1\n"), @"");
-        insta::assert_snapshot!(problems("light = true\npublish-wait = 2020-01-01\nurl-alias = [\"https://a,b\"]\n"), @"");
+        insta::assert_snapshot!(problems("max-crate-sise = 1\nlisten = \"x\"\n\n[serve]\nlisten = 1\n"), @r#"
+        1: unknown key `max-crate-sise`: did you mean `max-crate-size`?
+        2: listen: invalid value: use an address and a port, such as 127.0.0.1:2274
+        4: `serve` is a section: write all keys at the top level
+        "#);
+        insta::assert_snapshot!(problems("light = true\npublish-wait = 2020-01-01\nurl-alias = [\"https://a,b\"]\n"), @r#"
+        1: `light` cannot be set in a file: use --light on the command line
+        2: publish-wait: use a string, a number, true or false, or a list of strings
+        3: url-alias: a value in a list has a comma: write it as several values
+        "#);
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(super) fn check_value(option: &Arg, text: &str) -> Result<(), String> {
     let parsed =
         Command::new("value").no_binary_name(true).arg(checked).try_get_matches_from([format!("--value={text}")]);
     match parsed {
-        Err(error) => Err(reason(&error)),
+        Err(error) => Err(format!("invalid value: {}", reason(&error))),
         Ok(_) if is_relative_path(option, text) => {
             Err("relative paths depend on the current directory: use an absolute path".to_owned())
         }
@@ -93,11 +93,17 @@ pub(super) fn check_value(option: &Arg, text: &str) -> Result<(), String> {
 fn reason(error: &clap::Error) -> String {
     use clap::error::{ContextKind, ContextValue};
     if let Some(source) = std::error::Error::source(error) {
-        return source.to_string();
+        return match () {
+            () if source.is::<std::num::ParseIntError>() => "use a whole number".to_owned(),
+            () if source.is::<std::net::AddrParseError>() => {
+                "use an address and a port, such as 127.0.0.1:2274".to_owned()
+            }
+            () => source.to_string(),
+        };
     }
     match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(valid)) if !valid.is_empty() => format!("use one of {}", valid.join(", ")),
-        _ => "the value is missing or invalid".to_owned(),
+        _ => "it is empty or of the wrong type".to_owned(),
     }
 }
 
@@ -152,12 +158,12 @@ mod tests {
         for (key, text) in good {
             assert_eq!(check(key, text), Ok(()), "{key}");
         }
-        insta::assert_snapshot!(check("max-crate-size", "big").unwrap_err(), @"");
-        insta::assert_snapshot!(check("auth-required", "yes").unwrap_err(), @"");
-        insta::assert_snapshot!(check("publish-wait", "2").unwrap_err(), @"");
-        insta::assert_snapshot!(check("new-crates", "nobody").unwrap_err(), @"");
-        insta::assert_snapshot!(check("trusted-proxies", "10.0.0.0/8,proxy").unwrap_err(), @"");
-        insta::assert_snapshot!(check("data-dir", "").unwrap_err(), @"");
+        insta::assert_snapshot!(check("max-crate-size", "big").unwrap_err(), @"invalid value: use a whole number");
+        insta::assert_snapshot!(check("auth-required", "yes").unwrap_err(), @"invalid value: use one of true, false");
+        insta::assert_snapshot!(check("publish-wait", "2").unwrap_err(), @"invalid value: time unit needed, for example 2sec or 2ms: use 500ms, 2s, 1m or 30days");
+        insta::assert_snapshot!(check("new-crates", "nobody").unwrap_err(), @"invalid value: use one of anyone, admins");
+        insta::assert_snapshot!(check("trusted-proxies", "10.0.0.0/8,proxy").unwrap_err(), @"invalid value: use an address such as 10.1.2.3 or fd00::1, or a network such as 10.0.0.0/8");
+        insta::assert_snapshot!(check("data-dir", "").unwrap_err(), @"invalid value: it is empty or of the wrong type");
         for (key, text) in
             [("data-dir", "here"), ("git", "bin/git"), ("crate-store", "crates"), ("index-remote", "i.git")]
         {

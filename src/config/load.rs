@@ -293,7 +293,7 @@ mod tests {
         let named = place.write("named.toml", "max-crate-size = 5\n");
         assert_eq!(place.limit(&format!("serve --data-dir {data} --config {named}")).0, 5);
         let missing = place.load("serve --config /no/such/file").unwrap_err();
-        insta::assert_snapshot!(missing, @"");
+        insta::assert_snapshot!(missing, @"cannot read the configuration file /no/such/file: No such file or directory (os error 2)");
     }
 
     #[test]
@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(options.storage.data_dir.as_deref(), Some(Path::new("/srv/registry")));
         place.write("data/supercargo.toml", "\ndata-dir = \"/srv/registry\"\n");
         let refused = place.load(&format!("serve --data-dir {data}")).unwrap_err();
-        insta::assert_snapshot!(refused, @"");
+        insta::assert_snapshot!(refused, @"DIR/data/supercargo.toml:2: data-dir cannot be set in the data directory's own file: set it in /etc/supercargo/supercargo.toml");
     }
 
     #[test]
@@ -366,9 +366,15 @@ mod tests {
             loaded.config.problems.join("\n").replace(&file, "FILE")
         };
         assert_eq!(check("listen = \"127.0.0.1:1\"\n"), "");
-        insta::assert_snapshot!(check("listen = 1\nlisen = 1\n"), @"");
-        insta::assert_snapshot!(check("tls-cert = \"/c.pem\"\nwebhook-url = \"https://h\"\n"), @"");
-        insta::assert_snapshot!(check("max-connections = 1\nmax-connections-per-address = 2\n"), @"");
-        insta::assert_snapshot!(check("index-remote = \"https://me:secret@host/i\"\n"), @"");
+        insta::assert_snapshot!(check("listen = 1\nlisen = 1\n"), @r#"
+        FILE:1: listen: invalid value: use an address and a port, such as 127.0.0.1:2274
+        FILE:2: unknown key `lisen`: did you mean `listen`?
+        "#);
+        insta::assert_snapshot!(check("tls-cert = \"/c.pem\"\nwebhook-url = \"https://h\"\n"), @r#"
+        FILE: --tls-key is required with --tls-cert
+        FILE: --webhook-secret-file is required with --webhook-url
+        "#);
+        insta::assert_snapshot!(check("max-connections = 1\nmax-connections-per-address = 2\n"), @"FILE: --max-connections-per-address 2 is above --max-connections 1: lower the first or raise the second");
+        insta::assert_snapshot!(check("index-remote = \"https://me:secret@host/i\"\n"), @"FILE: the URL of --index-remote is refused: it contains a password, which other users could read: put it into the file of --index-token-file");
     }
 }
