@@ -27,7 +27,7 @@ use crate::process::setup::{config_json, ensure_admin, ensure_config_json, refus
 use crate::process::signals::Signals;
 use crate::process::storage::StoreRole;
 use crate::process::tls::Certificate;
-use crate::process::workers::{Following, Shared, Working};
+use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Wakeups};
 use crate::web::index::{GitService, IndexState};
@@ -86,7 +86,7 @@ fn serve_from(
     let takes_jobs = (!options.no_worker).then_some(&options.work);
     let following = Following { poll: options.index.index_poll_interval, config_json: Some(config_json) };
     let requests = options.storage.database_pool_size + metrics::CONNECTIONS;
-    let working = Working::start(storage, &shared, takes_jobs, requests, following)?;
+    let working = Workers::start(storage, &shared, takes_jobs, requests, following)?;
     let by_limit = open_files::connections_by_limit();
     let max_connections = options.http.max_connections.map_or(by_limit, std::num::NonZeroU32::get);
     let per_address = options.http.per_address(max_connections);

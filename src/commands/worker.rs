@@ -8,7 +8,7 @@ use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
 use crate::process::server::bind;
 use crate::process::signals::Signals;
 use crate::process::storage::StoreRole;
-use crate::process::workers::{Following, Shared, Working};
+use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage};
 use crate::process::{memory, metrics};
 use crate::queue::{Completions, Wakeups};
@@ -36,7 +36,7 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     };
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
     let following = Following { poll: options.index.index_poll_interval, config_json: None };
-    let working = Working::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS, following)?;
+    let working = Workers::start(&storage, &shared, Some(&options.work), OTHER_CONNECTIONS, following)?;
     if let Some(workers) = working.view() {
         health.attend(workers);
     }

@@ -1,9 +1,8 @@
-//! The part of a process that takes jobs: runner and listener, and what keeps a mirror of the index up to date.
+//! The background threads of `serve` and `worker`: job runner, listener, schedules, and the follower of an index remote.
 
 use std::time::Duration;
 
-use super::schedule::tidying::Tidying;
-use super::schedule::verifying::Verifying;
+use super::schedule::{Scheduled, tidying, verifying};
 use super::setup::prepare_mirror;
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
@@ -16,7 +15,7 @@ use crate::process::{CommandError, Storage};
 use crate::queue::listener::{ChannelHandler, Listener};
 use crate::queue::{Completions, Runner, Running, Settings, Wakeups, WorkersView};
 
-/// What jobs and requests of a process share.
+/// Handles shared by the jobs and the requests of a process.
 pub struct Shared {
     pub pool: Pool,
     pub index: Index,
@@ -25,27 +24,26 @@ pub struct Shared {
     pub completions: Completions,
 }
 
-/// How a mirror of the index is kept up to date.
+/// How the mirror of an index remote is kept up to date.
 pub struct Following {
-    /// How often the remote is asked.
+    /// The interval between fetches.
     pub poll: Duration,
-    /// What the process that serves wants to be in the index.
+    /// The config.json of the process that serves.
     pub config_json: Option<ConfigJson>,
 }
 
-/// Workers at work, and an ear for other processes.
-pub struct Working {
+/// The running threads.
+pub struct Workers {
     running: Option<Running>,
     listener: Option<Listener>,
-    verifying: Option<Verifying>,
-    tidying: Option<Tidying>,
-    /// Ends last: requests may wait for it.
+    schedules: Vec<Scheduled>,
+    /// Stopped last, because requests may wait for it.
     follower: Option<Follower>,
 }
 
-impl Working {
-    /// Starts the listener, and the workers if this process takes jobs. `requests` is how many connections are kept for
-    /// other things.
+impl Workers {
+    /// Starts the listener, and the workers if this process runs jobs. `requests` is the number of connections reserved for
+    /// requests.
     pub fn start(
         storage: &Storage,
         shared: &Shared,
@@ -59,7 +57,7 @@ impl Working {
         let environment = Environment { index: index.clone(), crate_store: crate_store.clone() };
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
-        // One more listens, and two say now and then that this process verifies, and that it tidies.
+        // One more for the listener, and one for each schedule.
         let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 2) + 1;
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
@@ -82,36 +80,28 @@ impl Working {
                 let prepare = move || prepare_mirror(&mirror, &its_remote, config_json.as_ref());
                 let follower = Follower::start(index, remote, pool, poll, prepare)?;
                 let remote = remote.clone();
-                let ear =
+                let handler =
                     ChannelHandler { channel: HEAD_CHANNEL, heard: Box::new(move |_| remote.fetch_requests().ask()) };
-                (Listener::start_with(url, &queues, wakeups, completions, ear)?, Some(follower))
+                (Listener::start_with(url, &queues, wakeups, completions, handler)?, Some(follower))
             }
         };
-        let verifying = match takes_jobs {
-            Some(options) => Verifying::start(storage, (pool, index, crate_store), options.verify_interval)?,
-            None => None,
-        };
-        let tidying = match takes_jobs {
-            Some(options) => Some(Tidying::start(storage, (pool, crate_store), options.quarantine_retention)?),
-            None => None,
-        };
-        Ok(Self { running, listener: Some(listener), verifying, tidying, follower })
+        let mut schedules = Vec::new();
+        if let Some(options) = takes_jobs {
+            schedules.extend(verifying::start(storage, (pool, index, crate_store), options.verify_interval)?);
+            schedules.push(tidying::start(storage, (pool, crate_store), options.quarantine_retention)?);
+        }
+        Ok(Self { running, listener: Some(listener), schedules, follower })
     }
 
-    /// The workers, if this process has any.
+    /// The state of the workers, if this process runs jobs.
     pub fn view(&self) -> Option<WorkersView> {
         self.running.as_ref().map(Running::view)
     }
 
-    /// Lets the batch at hand finish.
+    /// Stops after the current batch.
     pub fn stop(mut self) {
         drop(self.listener.take());
-        if let Some(verifying) = self.verifying.take() {
-            verifying.stop();
-        }
-        if let Some(tidying) = self.tidying.take() {
-            tidying.stop();
-        }
+        self.schedules.drain(..).for_each(Scheduled::stop);
         if let Some(running) = self.running.take() {
             running.stop();
         }
@@ -119,7 +109,7 @@ impl Working {
     }
 }
 
-/// Names this process in job rows and database sessions.
+/// The name of this process in job rows and database sessions.
 pub fn worker_name() -> String {
     let host = nix::unistd::gethostname().unwrap_or_default();
     format!("{}:{}", host.to_string_lossy(), std::process::id())

@@ -67,13 +67,16 @@ fn serve_reads_the_file_in_its_data_directory() {
     std::fs::create_dir(served.data_dir()).unwrap();
     std::fs::write(served.data_dir().join("supercargo.toml"), "auth-required = true\n").unwrap();
     served.start_again();
-    assert!(get(&served.url, "/index/config.json").starts_with("HTTP/1.1 401 "));
+    assert_eq!(get(&format!("{}/index/config.json", served.url)).status, 401);
 }
 
 #[test]
 fn a_wrong_file_stops_every_command_with_all_its_errors() {
     let place = Place::new();
-    place.write("data/supercargo.toml", "# wrong\nmax-crate-sise = 1\nauth-required = \"yes\"\ntls-cert = \"cert.pem\"\n");
+    place.write(
+        "data/supercargo.toml",
+        "# wrong\nmax-crate-sise = 1\nauth-required = \"yes\"\ntls-cert = \"cert.pem\"\n",
+    );
     let said = failed(place.command(&["serve"]).output().unwrap(), 2);
     insta::assert_snapshot!(place.plain(&said), @"");
     for command in [&["worker"][..], &["jobs", "list"], &["admin", "user", "list"], &["verify"], &["config", "show"]] {
@@ -129,7 +132,8 @@ fn show_hides_secrets() {
     let json = succeeded(place.command(&["config", "show", "--json", "--listen", "127.0.0.1:1"]).output().unwrap());
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["file"], file.to_str().unwrap());
-    let option = |name: &str| json["options"].as_array().unwrap().iter().find(|one| one["option"] == name).unwrap().clone();
+    let option =
+        |name: &str| json["options"].as_array().unwrap().iter().find(|one| one["option"] == name).unwrap().clone();
     insta::assert_json_snapshot!([option("database-url"), option("listen"), option("data-dir")["source"].clone()], @"");
     // A variable of another program is the last source.
     std::fs::remove_file(file).unwrap();

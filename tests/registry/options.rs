@@ -129,7 +129,8 @@ fn every_option_is_in_the_documentation_and_nothing_else_is() {
         let row = row.unwrap_or_else(|| panic!("`{command} --{flag}` (hidden: {}) has no row", option.is_hide_set()));
         assert!(row.1.starts_with(&format!("`{variable}`")), "{row:?}");
     }
-    let known = |flag: &str| options.iter().any(|(_, option)| is_settable(option) && format!("`--{}`", long(option)) == flag);
+    let known =
+        |flag: &str| options.iter().any(|(_, option)| is_settable(option) && format!("`--{}`", long(option)) == flag);
     let all: Vec<_> = usual.into_iter().chain(rare).map(|(flag, _)| flag).collect();
     for flag in &all {
         assert!(known(flag), "{flag} is not an option");

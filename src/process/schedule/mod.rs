@@ -1,4 +1,100 @@
-//! Work at intervals, by one process of an installation.
+//! Work at intervals on threads of their own.
 
 pub mod tidying;
 pub mod verifying;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::process::CommandError;
+
+/// A thread that repeats a task until it is stopped.
+pub struct Scheduled {
+    /// Dropped to end the wait between two runs.
+    stop: mpsc::Sender<()>,
+    stopped: Stopped,
+    thread: JoinHandle<()>,
+}
+
+/// Whether the schedule was stopped. A task checks this while it runs.
+#[derive(Clone, Default)]
+pub struct Stopped(Arc<AtomicBool>);
+
+impl Stopped {
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// When a task runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Intervals {
+    /// Time from the start of the process to the first run.
+    pub first: Duration,
+    /// Time from the end of a run to the next one.
+    pub then: Duration,
+}
+
+impl Scheduled {
+    /// Starts a thread of this name. A failed run is logged as a failure to `purpose` and repeated at the next interval.
+    pub fn start(
+        name: &str,
+        purpose: &'static str,
+        intervals: Intervals,
+        mut task: impl FnMut(&Stopped) -> Result<(), CommandError> + Send + 'static,
+    ) -> Result<Self, CommandError> {
+        let stopped = Stopped::default();
+        let (stop, waiting) = mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn({
+            let stopped = stopped.clone();
+            move || {
+                let mut wait = intervals.first;
+                while waiting.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) && !stopped.is_set() {
+                    wait = intervals.then;
+                    if let Err(error) = task(&stopped) {
+                        tracing::warn!(%error, "cannot {purpose}; next attempt in {wait:?}");
+                    }
+                }
+            }
+        })?;
+        Ok(Self { stop, stopped, thread })
+    }
+
+    /// Ends the task where it can be resumed, and waits for that.
+    pub fn stop(self) {
+        self.stopped.0.store(true, Ordering::Relaxed);
+        drop(self.stop);
+        // The panic hook has logged a panic of the thread.
+        let _ = self.thread.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_repeated_after_a_failure_and_a_stop_reaches_a_run() {
+        let (started, runs) = mpsc::channel();
+        let mut run = 0;
+        let intervals = Intervals { first: Duration::ZERO, then: Duration::ZERO };
+        let scheduled = Scheduled::start("test", "pass the test", intervals, move |stopped| {
+            run += 1;
+            started.send(run)?;
+            if run == 1 {
+                return Err(CommandError::new("the first run fails"));
+            }
+            while !stopped.is_set() {
+                std::thread::yield_now();
+            }
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!([runs.recv(), runs.recv()], [Ok(1), Ok(2)]);
+        scheduled.stop();
+        assert!(runs.recv().is_err());
+    }
+}

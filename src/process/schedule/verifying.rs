@@ -1,13 +1,11 @@
-//! The verification by schedule: now and then, one in an installation, slowly enough not to be noticed.
+//! The scheduled light verification: one process of an installation runs it, at a limited rate.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use diesel::{Connection, PgConnection};
 
+use super::{Intervals, Scheduled, Stopped};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::upkeep::verify_reports;
@@ -15,86 +13,62 @@ use crate::index::Index;
 use crate::process::{CommandError, Storage};
 use crate::verify::{Depth, Ended, Settings, Verifier, Watch};
 
-/// Who asked for it.
+/// The name in `requested_by` of the reports.
 const SCHEDULE: &str = "schedule";
 /// Crates a second.
 const MAX_CRATES: f64 = 500.0;
-/// How often it is looked whether one is due: another process may have done it.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// How long after the very first start the first one is due.
+/// How often to check whether a run is due; another process may have made it.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
+/// Delay of the first run of a new registry.
 const FIRST_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// A thread that verifies. A stop ends it at the next crate, and the next start goes on there.
-pub struct Verifying {
-    stop: mpsc::Sender<()>,
-    stopped: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<()>,
-}
-
-struct Schedule {
+struct Verification {
     database_url: String,
     pool: Pool,
     index: Index,
     crate_store: CrateStore,
     interval: Duration,
-    stopped: Arc<AtomicBool>,
+    started: Instant,
 }
 
-impl Verifying {
-    /// None if the interval is none.
-    pub fn start(
-        storage: &Storage,
-        (pool, index, crate_store): (&Pool, &Index, &CrateStore),
-        interval: Duration,
-    ) -> Result<Option<Self>, CommandError> {
-        if interval.is_zero() {
-            return Ok(None);
-        }
-        let stopped = Arc::new(AtomicBool::new(false));
-        let schedule = Schedule {
-            database_url: storage.database_url.clone(),
-            pool: pool.clone(),
-            index: index.clone(),
-            crate_store: crate_store.clone(),
-            interval,
-            stopped: Arc::clone(&stopped),
-        };
-        let (stop, told) = mpsc::channel::<()>();
-        let thread = std::thread::Builder::new().name("verify".to_owned()).spawn(move || {
-            let mut wait = FIRST_AFTER.min(interval).min(LOOK_EVERY);
-            let started = std::time::Instant::now();
-            while told.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                wait = LOOK_EVERY.min(interval);
-                if let Err(error) = schedule.verify_if_due(started.elapsed()) {
-                    tracing::warn!(%error, "the registry could not be verified; tried again in {wait:?}");
-                }
-            }
-        })?;
-        Ok(Some(Self { stop, stopped, thread }))
+/// Starts the schedule; None if the interval is 0. A stop takes effect at the next crate, where the next start resumes.
+pub fn start(
+    storage: &Storage,
+    (pool, index, crate_store): (&Pool, &Index, &CrateStore),
+    interval: Duration,
+) -> Result<Option<Scheduled>, CommandError> {
+    if interval.is_zero() {
+        return Ok(None);
     }
-
-    pub fn stop(self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        drop(self.stop);
-        // Its panic was told by the panic hook.
-        let _ = self.thread.join();
-    }
+    let verification = Verification {
+        database_url: storage.database_url.clone(),
+        pool: pool.clone(),
+        index: index.clone(),
+        crate_store: crate_store.clone(),
+        interval,
+        started: Instant::now(),
+    };
+    let intervals = Intervals { first: FIRST_AFTER.min(interval).min(CHECK_EVERY), then: CHECK_EVERY.min(interval) };
+    let scheduled =
+        Scheduled::start("verify", "verify the registry", intervals, move |stopped| verification.run_if_due(stopped));
+    Ok(Some(scheduled?))
 }
 
-impl Watch for Schedule {
+impl Watch for Stopped {
     fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+        self.is_set()
     }
 }
 
-impl Schedule {
-    fn verify_if_due(&self, up: Duration) -> Result<(), CommandError> {
+impl Verification {
+    fn run_if_due(&self, stopped: &Stopped) -> Result<(), CommandError> {
+        let up = self.started.elapsed();
         let mut session = PgConnection::establish(&self.database_url)?;
-        // Whoever holds the lock verifies or repairs at this moment. It ends with the session.
+        // The holder of the lock is verifying or repairing. The lock ends with its session.
         if !self.is_due(&mut session, up)? || !verify_reports::try_lock(&mut session)? {
             return Ok(());
         }
-        // Somebody may have done so between the two.
+        // Another process may have verified between the check and the lock.
         if !self.is_due(&mut session, up)? {
             return Ok(());
         }
@@ -111,7 +85,7 @@ impl Schedule {
             crate_store: &self.crate_store,
             crates_directory: self.crate_store.directory().map(Into::into),
             settings,
-            watch: self,
+            watch: stopped,
             repairs: None,
         };
         let Ended { report, interrupted } = verifier.run()?;
@@ -120,7 +94,7 @@ impl Schedule {
             tracing::info!(crates, interrupted, "verified: database, index and crate files agree");
         } else {
             let (differences, by_kind) = (report.left, format!("{:?}", report.by_kind));
-            tracing::error!(differences, by_kind, "the registry does not agree with itself: run `supercargo verify`");
+            tracing::error!(differences, by_kind, "verification found differences: run `supercargo verify`");
         }
         Ok(())
     }

@@ -71,7 +71,7 @@ fn an_owner_to_be_killed() -> TestResult {
 
 fn run_an_owner(data: &DataDir) -> Result<(Child, String), Box<dyn Error>> {
     let mut owner = Command::new(std::env::current_exe()?)
-        .args(["--exact", "database::embedded::tests::killed::an_owner_to_be_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "postgres::embedded::tests::killed::an_owner_to_be_killed", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
