@@ -22,25 +22,16 @@ fn check(config: &Configuration) -> ExitCode {
     for problem in &config.problems {
         say!("{problem}");
     }
-    let file = file_of(config);
-    match config.problems.len() {
-        0 => {
-            say!("{file}: valid");
-            ExitCode::SUCCESS
-        }
-        1 => {
-            say!("{file}: 1 error");
-            ExitCode::FAILURE
-        }
-        count => {
-            say!("{file}: {count} errors");
-            ExitCode::FAILURE
-        }
+    let file = config.file.as_ref().map(|file| file.display());
+    match (file, config.problems.len()) {
+        (None, 0) => say!("no configuration file found"),
+        // The variables that are wrong.
+        (None, _) => {}
+        (Some(file), 0) => say!("{file}: valid"),
+        (Some(file), 1) => say!("{file}: 1 error"),
+        (Some(file), count) => say!("{file}: {count} errors"),
     }
-}
-
-fn file_of(config: &Configuration) -> String {
-    config.file.as_ref().map_or_else(|| "no configuration file".to_owned(), |file| file.display().to_string())
+    if config.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn show(config: &Configuration, as_json: bool) -> Result<(), CommandError> {
@@ -50,8 +41,8 @@ fn show(config: &Configuration, as_json: bool) -> Result<(), CommandError> {
     }
     say!("configuration file: {}\n", config.file.as_ref().map_or("none".into(), |file| file.to_string_lossy()));
     let rows = config.settings.iter().map(|setting| {
-        let value = match &setting.value {
-            None => "-",
+        let value = match setting.value.as_deref() {
+            None | Some("") => "-",
             Some(_) if setting.is_secret => HIDDEN,
             Some(value) => value,
         };

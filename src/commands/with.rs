@@ -1,8 +1,8 @@
 //! `supercargo with`: a throw-away registry around a command.
 //!
-//! The registry is this program's own `serve` as a child in a process group of its own: Ctrl-C on a terminal reaches the
-//! command and not the registry, which the command may still need to clean up. When this process dies without a word the
-//! kernel tells both children; the registry then ends and removes its directory.
+//! The registry is this program's own `serve` as a child in a process group of its own: Ctrl-C on a terminal reaches
+//! the command and not the registry, which the command may still need to clean up. When this process dies without a
+//! word the kernel tells both children; the registry then ends and removes its directory.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -27,8 +27,9 @@ use crate::subprocess;
 
 /// How long the registry may take to start.
 const START: Duration = Duration::from_secs(60);
-/// Keeps the registry, and commands that work on it, from reading a configuration file of the system.
-const CONFIGURATION: &str = "# The temporary registry of `supercargo with` has no configuration.\n";
+/// The configuration file of the registry and of commands that work on it, in place of the system's file.
+const CONFIGURATION: &str =
+    "# Of a temporary registry of `supercargo with`. DATABASE_URL is not read.\ndatabase-url = \"\"\n";
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -174,7 +175,8 @@ fn variable_of(user: &str) -> String {
     format!("SUPERCARGO_TOKEN_{name}")
 }
 
-/// Runs the command to its end. SIGTERM is passed on; SIGINT comes from the terminal and has reached the command already.
+/// Runs the command to its end. SIGTERM is passed on; SIGINT comes from the terminal and has reached the command
+/// already.
 fn run(
     options: &WithOptions,
     environment: HashMap<String, OsString>,
@@ -185,7 +187,7 @@ fn run(
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    // The command must not reach another registry than this one. DATABASE_URL may be the command's own.
+    // The command must not work on another registry by mistake. DATABASE_URL may be its own.
     for name in not_inherited().into_iter().filter(|name| name != "DATABASE_URL") {
         command.env_remove(name);
     }

@@ -19,14 +19,14 @@ pub struct AccessOptions {
     ///
     /// A user may do N at once and regains N over each period. Actions and their defaults are publish-new=1000/1h,
     /// publish-update=3000/1h, yank=1000/1h and change-owners=1000/1h. A limit replaces the default of its action,
-    /// ACTION=unlimited removes it, and `none` removes all limits. Cargo publishes a workspace crate by crate: leave room
-    /// for the largest one.
+    /// ACTION=unlimited removes it, and `none` removes all limits. Cargo publishes a workspace crate by crate: leave
+    /// room for the largest one.
     #[arg(long = "rate-limit", env = "SUPERCARGO_RATE_LIMIT", value_name = "LIMIT", value_delimiter = ',')]
     pub rate_limits: Vec<String>,
-    /// Bytes of crate files that a user may upload per day; 0 is unlimited
+    /// Upload limit per user and day, in bytes
     ///
-    /// Refused publishes count as well. A user may upload that much at once and regains it over a day. A publish beyond it
-    /// is answered with 429.
+    /// It limits the size of crate files, including those of refused publishes; 0 is unlimited. A user may upload that
+    /// much at once and regains it over a day. A publish beyond it is answered with 429.
     #[arg(long, env = "SUPERCARGO_UPLOAD_ALLOWANCE", value_name = "BYTES", default_value_t = 4 << 30)]
     pub upload_allowance: u64,
 }

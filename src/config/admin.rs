@@ -27,9 +27,9 @@ pub enum AdminCommand {
     Version(VersionCommand),
     /// Import crates from another registry's git or sparse index
     ///
-    /// Imports versions with their files, whose checksums are verified, and with their yank states. Existing versions are
-    /// kept and compared, so an interrupted import can be started again. Versions that a publish would refuse are imported
-    /// if cargo can read them, and listed. Invalid categories are dropped, and the exit code is then 1.
+    /// Imports versions with their files, whose checksums are verified, and with their yank states. Existing versions
+    /// are kept and compared, so an interrupted import can be started again. Versions that a publish would refuse are
+    /// imported if cargo can read them, and listed. Invalid categories are dropped, and the exit code is then 1.
     ///
     /// Dependencies within the other registry become dependencies on this registry.
     Import(Box<ImportOptions>),

@@ -16,9 +16,9 @@ pub struct BackupOptions {
     pub directory: PathBuf,
     /// Check a backup by restoring it to a temporary directory, instead of making one
     ///
-    /// Compares every file with its checksum, restores the dump into a temporary PostgreSQL and the index into a temporary
-    /// repository, and reconciles them as `restore` does. Needs PostgreSQL's server programs and space for the database in
-    /// the temporary directory (TMPDIR).
+    /// Compares every file with its checksum, restores the dump into a temporary PostgreSQL and the index into a
+    /// temporary repository, and reconciles them as `restore` does. Needs PostgreSQL's server programs and space for
+    /// the database in the temporary directory (TMPDIR).
     #[arg(long, conflicts_with = "keep")]
     pub check: bool,
     /// With --check: compare checksums only, without a test restore

@@ -15,17 +15,19 @@ pub enum ConfigCommand {
     Check(CheckOptions),
     /// Show the effective options of `serve` and the source of each
     ///
-    /// Accepts the options of `serve`. The source is a flag, a variable, the configuration file or the default. Secrets are
-    /// hidden.
+    /// Accepts the options of `serve`. The source is a flag, a variable, the configuration file or the default. Secrets
+    /// are hidden.
     Show(Box<ShowOptions>),
 }
 
 #[derive(Args, Debug)]
 pub struct CheckOptions {
-    /// Configuration file [default: DATA_DIR/supercargo.toml, or /etc/supercargo/supercargo.toml]
+    /// Configuration file, in TOML
+    ///
+    /// The default is supercargo.toml in the data directory, or /etc/supercargo/supercargo.toml.
     #[arg(long, env = "SUPERCARGO_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Data directory [default: /var/lib/supercargo, or ~/.local/share/supercargo unless root]
+    /// Data directory [default: /var/lib/supercargo, or in ~/.local/share]
     #[arg(long, env = "SUPERCARGO_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }

@@ -11,21 +11,22 @@ use super::work::pause;
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Crate files")]
 pub struct CrateStoreOptions {
-    /// Where crate files are stored: s3://BUCKET/PREFIX or a directory [default: DATA_DIR/crates]
+    /// Place of crate files: s3://BUCKET/PREFIX or a directory
     ///
-    /// The prefix is optional. Any service with the S3 API works. Use the same value for every process of a registry. A
-    /// bucket needs credentials, from the first of these sources that has them: SUPERCARGO_S3_ACCESS_KEY_ID and
-    /// SUPERCARGO_S3_SECRET_ACCESS_KEY in the environment (and SUPERCARGO_S3_SESSION_TOKEN for temporary ones),
-    /// --s3-credentials-file, and the variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. They need
-    /// the permissions s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject.
+    /// The default is the directory `crates` in the data directory. The prefix is optional. Any service with the S3 API
+    /// works. Use the same value for every process of a registry. A bucket needs credentials, from the first of these
+    /// sources that has them: SUPERCARGO_S3_ACCESS_KEY_ID and SUPERCARGO_S3_SECRET_ACCESS_KEY in the environment (and
+    /// SUPERCARGO_S3_SESSION_TOKEN for temporary ones), --s3-credentials-file, and the variables AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. They need the permissions s3:ListBucket, s3:GetObject, s3:PutObject
+    /// and s3:DeleteObject.
     #[arg(long, env = "SUPERCARGO_CRATE_STORE", value_name = "URL", value_parser = place)]
     pub crate_store: Option<CrateStorePlace>,
     /// URL of the S3 service [default: AWS_ENDPOINT_URL, or AWS]
     #[arg(long, env = "SUPERCARGO_S3_ENDPOINT", value_name = "URL", value_parser = endpoint)]
     pub s3_endpoint: Option<String>,
-    /// Region that requests are signed for [default: AWS_REGION, or us-east-1]
+    /// Region of the bucket [default: AWS_REGION, or us-east-1]
     ///
-    /// Most services other than AWS accept any region.
+    /// Requests are signed for it. Most services other than AWS accept any region.
     #[arg(long, env = "SUPERCARGO_S3_REGION", value_name = "NAME")]
     pub s3_region: Option<String>,
     /// Place of the bucket in URLs: path, virtual (host name), or auto: virtual for AWS, else path

@@ -18,7 +18,7 @@ pub struct HttpOptions {
     /// Private key of the certificate (PEM: PKCS#8, PKCS#1 or SEC1)
     #[arg(long, env = "SUPERCARGO_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// Reverse proxies whose client addresses are trusted: addresses or networks (10.0.0.0/8), comma-separated
+    /// Trusted reverse proxies: addresses or networks, comma-separated
     ///
     /// The client address is read from their X-Forwarded-For header, or else from Forwarded, and the request ID from
     /// X-Request-Id. A proxy that sets Forwarded must remove X-Forwarded-For. These headers are ignored from all other
@@ -33,9 +33,9 @@ pub struct HttpOptions {
     pub max_connections: Option<NonZeroU32>,
     /// Maximum number of connections and of concurrent requests per client [default: see --help]
     ///
-    /// A client is an IPv4 address or an IPv6 /64 network. The default is a quarter of --max-connections, but at least 64,
-    /// or all of them if there are fewer than 64. Raise it if many machines share one address. Connections from trusted
-    /// proxies are not counted; requests count for the client that the proxy names.
+    /// A client is an IPv4 address or an IPv6 /64 network. The default is a quarter of --max-connections, but at least
+    /// 64, or all of them if there are fewer than 64. Raise it if many machines share one address. Connections from
+    /// trusted proxies are not counted; requests count for the client that the proxy names.
     #[arg(long, hide = true, env = "SUPERCARGO_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
     pub max_connections_per_address: Option<NonZeroU32>,
     /// Memory for publishes in progress, in bytes

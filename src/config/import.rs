@@ -24,8 +24,8 @@ pub struct ImportOptions {
     pub owners: Vec<String>,
     /// File with a token for the other registry
     ///
-    /// The token is sent under the same conditions as cargo sends it: to the index if it answers 401 or if its config.json
-    /// has auth-required, and for crate files, on any host, only in the latter case.
+    /// The token is sent under the same conditions as cargo sends it: to the index if it answers 401 or if its
+    /// config.json has auth-required, and for crate files, on any host, only in the latter case.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Allow sending the token of --token-file unencrypted (http://) to another machine

@@ -26,10 +26,11 @@ const PASSED_ON: [&str; 9] = [
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Index remote")]
 pub struct IndexOptions {
-    /// Git repository that holds the index, shared by several machines: a URL (https, ssh) or a path
+    /// Git repository of the index: a URL (https, ssh) or a path
     ///
-    /// Each machine keeps a mirror of it. A version is published once it has been pushed to the remote. Every `serve` and
-    /// `worker` of a registry uses the same remote. See docs/index-remote.md for the set-up.
+    /// For an index that several machines share. Each machine keeps a mirror of it. A version is published once it has
+    /// been pushed to the remote. Every `serve` and `worker` of a registry uses the same remote. See
+    /// docs/index-remote.md for the set-up.
     #[arg(long, env = "SUPERCARGO_INDEX_REMOTE", value_name = "URL", hide_env_values = true)]
     pub index_remote: Option<String>,
     /// Branch of the remote that holds the index
@@ -45,9 +46,10 @@ pub struct IndexOptions {
     /// Publishes through any of the registry's machines are announced and do not wait for this.
     #[arg(long, hide = true, env = "SUPERCARGO_INDEX_POLL_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = pause)]
     pub index_poll_interval: Duration,
-    /// Private key for an ssh remote; the file must be readable by its owner only
+    /// Private key for an ssh remote
     ///
-    /// Without it, ssh uses the keys and the configuration of the user that runs supercargo.
+    /// The file must be readable by its owner only. Without it, ssh uses the keys and the configuration of the user
+    /// that runs supercargo.
     #[arg(long, env = "SUPERCARGO_INDEX_SSH_KEY", value_name = "FILE")]
     pub index_ssh_key: Option<PathBuf>,
     /// Accepted host keys of an ssh remote, as printed by ssh-keyscan
@@ -56,9 +58,10 @@ pub struct IndexOptions {
     /// User name for an https remote
     #[arg(long, hide = true, env = "SUPERCARGO_INDEX_USER", value_name = "NAME", default_value = "x-access-token", value_parser = user)]
     pub index_user: String,
-    /// File with the token for an https remote [or: the variable SUPERCARGO_INDEX_TOKEN]
+    /// File with the token for an https remote
     ///
-    /// The file is read for every push and fetch, so the token can be renewed without a restart.
+    /// The token itself can be in the variable SUPERCARGO_INDEX_TOKEN instead. The file is read for every push and
+    /// fetch, so the token can be renewed without a restart.
     #[arg(long, env = "SUPERCARGO_INDEX_TOKEN_FILE", value_name = "FILE")]
     pub index_token_file: Option<PathBuf>,
     /// Allow sending the token of --index-remote unencrypted (http://) to another machine

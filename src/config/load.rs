@@ -1,7 +1,7 @@
 //! Loading of the configuration: command line, then variables, then the file, then defaults.
 //!
-//! The command line is parsed twice. The first time finds the file; the second time the file's values are the defaults. So
-//! the precedence is clap's own, and every value goes through the option's own parser.
+//! The command line is parsed twice. The first time finds the file; the second time the file's values are the defaults.
+//! So the precedence is clap's own, and every value goes through the option's own parser.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;

@@ -106,19 +106,28 @@ impl Cli {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Logging")]
 pub struct LogOptions {
-    /// Log level (error, warn, info, debug, trace), or levels per module
+    /// Log level, or levels per module
+    ///
+    /// Levels are error, warn, info, debug and trace. An example with modules is warn,supercargo::queue=debug.
     #[arg(long, global = true, env = "SUPERCARGO_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
     /// Log format
-    #[arg(long, global = true, env = "SUPERCARGO_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        env = "SUPERCARGO_LOG_FORMAT",
+        default_value = "text",
+        value_name = "text|json",
+        hide_possible_values = true
+    )]
     pub log_format: LogFormat,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Plain lines
+    /// Plain lines.
     Text,
-    /// One JSON object per line
+    /// One JSON object per line.
     Json,
 }
 
@@ -126,15 +135,15 @@ pub enum LogFormat {
 pub enum Command {
     /// Serve the registry: API, sparse index, git index and downloads
     ///
-    /// Without a database URL, starts an embedded PostgreSQL in the data directory and stops it at the end. The first start
-    /// creates the user `admin` and writes its token to DATA_DIR/admin-token.
+    /// Without a database URL, starts an embedded PostgreSQL in the data directory and stops it at the end. The first
+    /// start creates the user `admin` and writes its token to DATA_DIR/admin-token.
     ///
     /// After SIGTERM or Ctrl-C, current requests and jobs finish. A second signal exits immediately; nothing is lost.
     Serve(Box<ServeOptions>),
     /// Run the jobs of a registry that is served with --no-worker
     ///
-    /// Uses the same database and data directory as `serve`. With the embedded PostgreSQL, `serve` must be running. With
-    /// several workers, one runs the jobs and the others stand by.
+    /// Uses the same database and data directory as `serve`. With the embedded PostgreSQL, `serve` must be running.
+    /// With several workers, one runs the jobs and the others stand by.
     Worker(Box<WorkerOptions>),
     /// Update the database schema
     ///
@@ -148,8 +157,8 @@ pub enum Command {
     Jobs(JobsCommand),
     /// Check the registry's health and page when it is unhealthy
     ///
-    /// Checks once and prints a line in the format of monitoring plug-ins. The exit code is 0 for OK, 1 for a warning, 2 for
-    /// a critical problem and 3 if the check cannot run. With --watch it keeps checking. With a receiver
+    /// Checks once and prints a line in the format of monitoring plug-ins. The exit code is 0 for OK, 1 for a warning,
+    /// 2 for a critical problem and 3 if the check cannot run. With --watch it keeps checking. With a receiver
     /// (--pagerduty-key-file, --webhook-url) it sends a page when a problem has been found in consecutive checks, and
     /// resolves it when the problem is over. This also works from cron.
     Monitor(Box<MonitorOptions>),
@@ -158,40 +167,40 @@ pub enum Command {
     /// The registry may be running or stopped. A difference is checked twice before it is reported, so that changes in
     /// progress are not reported.
     ///
-    /// The exit code is 0 if everything agrees, 1 if there are differences, 2 if the check cannot run, and 130 if it was
-    /// interrupted; continue it with --resume. With --repair, the exit code is about the remaining differences.
+    /// The exit code is 0 if everything agrees, 1 if there are differences, 2 if the check cannot run, and 130 if it
+    /// was interrupted; continue it with --resume. With --repair, the exit code is about the remaining differences.
     Verify(Box<VerifyOptions>),
     /// Back up a running or stopped registry, or check a backup
     ///
-    /// A backup contains the database, the index and the crate files at one point in time. Crate files are shared by all
-    /// backups in a directory, and hard-linked to the registry's files where possible, so that a backup needs space for new
-    /// files only. Run it as root or as the user that runs `serve`. It needs pg_dump and pg_restore, at least as new as the
-    /// server.
+    /// A backup contains the database, the index and the crate files at one point in time. Crate files are shared by
+    /// all backups in a directory, and hard-linked to the registry's files where possible, so that a backup needs space
+    /// for new files only. Run it as root or as the user that runs `serve`. It needs pg_dump and pg_restore, at least
+    /// as new as the server.
     ///
-    /// The exit code is 0 for a complete backup, 1 if none was made, and 3 if the backup lacks crate files that the registry
-    /// itself has lost.
+    /// The exit code is 0 for a complete backup, 1 if none was made, and 3 if the backup lacks crate files that the
+    /// registry itself has lost.
     Backup(Box<BackupOptions>),
     /// Restore a backup into an empty data directory (and an empty external database)
     ///
-    /// All checksums are verified first. `serve` then continues from the time of the backup; versions that were published
-    /// later must be published again.
+    /// All checksums are verified first. `serve` then continues from the time of the backup; versions that were
+    /// published later must be published again.
     Restore(Box<RestoreOptions>),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Run a command with a temporary registry
     ///
-    /// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs the command, exits with the
-    /// command's status and removes everything, also when interrupted.
+    /// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs the command, exits with
+    /// the command's status and removes everything, also when interrupted.
     ///
-    /// The command's environment has SUPERCARGO_URL, SUPERCARGO_SPARSE_INDEX, SUPERCARGO_GIT_INDEX, SUPERCARGO_TOKEN (of
-    /// the user admin), SUPERCARGO_TOKEN_<NAME> for each --user, SUPERCARGO_DATA_DIR and SUPERCARGO_PID (of the serving
-    /// process), and for cargo CARGO_REGISTRIES_SUPERCARGO_INDEX, CARGO_REGISTRIES_SUPERCARGO_TOKEN and
+    /// The command's environment has SUPERCARGO_URL, SUPERCARGO_SPARSE_INDEX, SUPERCARGO_GIT_INDEX, SUPERCARGO_TOKEN
+    /// (of the user admin), SUPERCARGO_TOKEN_<NAME> for each --user, SUPERCARGO_DATA_DIR and SUPERCARGO_PID (of the
+    /// serving process), and for cargo CARGO_REGISTRIES_SUPERCARGO_INDEX, CARGO_REGISTRIES_SUPERCARGO_TOKEN and
     /// CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS, so that `cargo publish --registry supercargo` works.
     ///
     /// The registry reads the variables of access and publishing rules, such as SUPERCARGO_AUTH_REQUIRED and
-    /// SUPERCARGO_RATE_LIMIT. It reads no variables of addresses, databases, storage and monitoring, and no configuration
-    /// file.
+    /// SUPERCARGO_RATE_LIMIT. It reads no variables of addresses, databases, storage and monitoring, and no
+    /// configuration file.
     With(WithOptions),
 }
 

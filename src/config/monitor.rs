@@ -12,11 +12,9 @@ use super::{IndexOptions, StorageOptions};
 
 #[derive(Args, Debug, Clone)]
 #[command(mut_arg("allow_insecure_token", |option| option.help(
-    "Allow sending the token of --index-remote and PagerDuty's key unencrypted (http://) to another machine"
+    "Allow sending the index token and PagerDuty's key unencrypted to another machine"
 )))]
 pub struct MonitorOptions {
-    #[command(flatten)]
-    pub storage: StorageOptions,
     /// Keep checking until SIGTERM, instead of once
     #[arg(long)]
     pub watch: bool,
@@ -30,11 +28,13 @@ pub struct MonitorOptions {
     #[arg(long, conflicts_with = "watch")]
     pub test_page: bool,
     #[command(flatten)]
-    pub index: IndexOptions,
+    pub storage: StorageOptions,
     #[command(flatten)]
     pub limits: LimitOptions,
     #[command(flatten)]
     pub pages: PageOptions,
+    #[command(flatten)]
+    pub index: IndexOptions,
 }
 
 impl MonitorOptions {
@@ -50,7 +50,9 @@ impl MonitorOptions {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Checks")]
 pub struct LimitOptions {
-    /// Maximum age of the oldest pending job: CRITICAL or WARNING,CRITICAL
+    /// Maximum age of the oldest pending job
+    ///
+    /// One duration is the critical limit, two are WARNING,CRITICAL.
     #[arg(long, env = "SUPERCARGO_MAX_JOB_AGE", value_name = "DURATIONS", default_value = "5m,15m", value_parser = durations)]
     pub max_job_age: Limit<Duration>,
     /// Maximum number of dead jobs
@@ -65,16 +67,22 @@ pub struct LimitOptions {
     /// Minimum number of processes that run jobs or stand by
     #[arg(long, hide = true, env = "SUPERCARGO_MIN_WORKERS", value_name = "N", default_value = "1")]
     pub min_workers: u32,
-    /// Maximum age of the newest verification: CRITICAL or WARNING,CRITICAL [default: any age]
+    /// Maximum age of the newest verification [default: any age]
+    ///
+    /// One duration is the critical limit, two are WARNING,CRITICAL.
     #[arg(long, env = "SUPERCARGO_MAX_VERIFY_AGE", value_name = "DURATIONS", value_parser = durations)]
     pub max_verify_age: Option<Limit<Duration>>,
-    /// Maximum use of the data directory's file system, in percent of bytes and inodes: CRITICAL or WARNING,CRITICAL
+    /// Maximum use of the data directory's file system, in percent
+    ///
+    /// It applies to bytes and to inodes. One number is the critical limit, two are WARNING,CRITICAL.
     #[arg(long, env = "SUPERCARGO_DISK_LIMIT", value_name = "PERCENTS", default_value = "80,90", value_parser = percents)]
     pub disk_limit: Limit<u8>,
     /// Certificate of `serve`, to check when it expires
     #[arg(long, env = "SUPERCARGO_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
-    /// Minimum remaining validity of the certificate: CRITICAL or WARNING,CRITICAL
+    /// Minimum remaining validity of the certificate
+    ///
+    /// One duration is the critical limit, two are WARNING,CRITICAL.
     #[arg(long, hide = true, env = "SUPERCARGO_CERTIFICATE_LIMIT", value_name = "DURATIONS", default_value = "21days,7days", value_parser = falling_durations)]
     pub certificate_limit: Limit<Duration>,
     /// URL of the registry, to check /health/ready
@@ -89,7 +97,9 @@ pub struct PageOptions {
     /// Name of this installation in pages
     #[arg(long = "monitor-name", alias = "name", env = "SUPERCARGO_MONITOR_NAME", value_name = "NAME", default_value = "supercargo", value_parser = name)]
     pub name: String,
-    /// Page through PagerDuty: file with a service's integration key (Events API v2)
+    /// Page through PagerDuty: file with an integration key
+    ///
+    /// The key is that of a service's Events API v2 integration.
     #[arg(long, env = "SUPERCARGO_PAGERDUTY_KEY_FILE", value_name = "FILE")]
     pub pagerduty_key_file: Option<PathBuf>,
     /// URL of PagerDuty's Events API v2, or of a compatible service

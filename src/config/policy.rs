@@ -9,27 +9,30 @@ use crate::package::policy::{AllowedRegistries, PortablePaths, RequiredMetadata}
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Publishing rules")]
 pub struct PolicyOptions {
-    /// Fields that [package] in Cargo.toml must have, comma-separated, or `none`
+    /// Required fields of [package]
     ///
-    /// Possible fields: description, license (license-file is accepted as well), repository, homepage, documentation,
-    /// readme, keywords, categories, authors, rust-version.
+    /// A comma-separated list of fields that [package] in Cargo.toml must have, or `none`. Possible fields:
+    /// description, license (license-file is accepted as well), repository, homepage, documentation, readme, keywords,
+    /// categories, authors, rust-version.
     #[arg(long, env = "SUPERCARGO_REQUIRE_METADATA", value_name = "FIELDS", default_value_t = RequiredMetadata::default())]
     pub require_metadata: RequiredMetadata,
     /// Allow dependencies with the version requirement `*`
     #[arg(long, env = "SUPERCARGO_ALLOW_WILDCARD_DEPENDENCIES")]
     pub allow_wildcard_dependencies: bool,
-    /// Other registries that dependencies may come from: index URLs, comma-separated, `any` or `none`
+    /// Other registries that dependencies may come from
     ///
-    /// Write URLs as cargo does: sparse+https://crates.example/index/ or https://crates.example/git/index. A registry's
-    /// sparse and git index are two entries. `crates-io` stands for crates.io. This registry is always allowed.
+    /// A comma-separated list of index URLs, `any` or `none`. Write URLs as cargo does:
+    /// sparse+https://crates.example/index/ or https://crates.example/git/index. A registry's sparse and git index are
+    /// two entries. `crates-io` stands for crates.io. This registry is always allowed.
     #[arg(long, env = "SUPERCARGO_ALLOWED_REGISTRIES", value_name = "URLS", default_value_t = AllowedRegistries::Any)]
     pub allowed_registries: AllowedRegistries,
-    /// Refuse packages with dependencies that are missing in this registry, instead of warning
+    /// Refuse packages with dependencies that this registry lacks
     ///
-    /// Crates must then be published in the order of their dependencies, and cannot depend on each other in a cycle.
+    /// Without this option the publisher gets a warning. With it, crates must be published in the order of their
+    /// dependencies, and cannot depend on each other in a cycle.
     #[arg(long, env = "SUPERCARGO_REQUIRE_KNOWN_DEPENDENCIES")]
     pub require_known_dependencies: bool,
-    /// Whether to warn about or refuse packages with paths that are invalid on Windows
+    /// Handling of paths that are invalid on Windows
     ///
     /// Examples are `aux.rs`, which is a device on Windows, names that end with a dot or a space, and directories that
     /// differ only in case. Paths that would overwrite each other are always refused.

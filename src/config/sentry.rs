@@ -9,8 +9,8 @@ use sentry::types::Dsn;
 pub struct SentryOptions {
     /// Report errors and panics to Sentry: DSN of a project
     ///
-    /// A report contains the error with its causes, the job's kind and crate, and the request's method, route and ID. It
-    /// contains no tokens, headers, bodies, queries or client addresses.
+    /// A report contains the error with its causes, the job's kind and crate, and the request's method, route and ID.
+    /// It contains no tokens, headers, bodies, queries or client addresses.
     #[arg(long, env = "SUPERCARGO_SENTRY_DSN", value_name = "DSN", value_parser = dsn, hide_env_values = true)]
     pub sentry_dsn: Option<String>,
     /// Name of the environment in reports

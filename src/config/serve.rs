@@ -13,18 +13,23 @@ use super::{
 use crate::package::Limits;
 
 #[derive(Args, Debug, Clone)]
-#[command(next_help_heading = "Network")]
 pub struct ServeOptions {
     #[command(flatten)]
     pub storage: StorageOptions,
     /// Listen address and port; port 0 picks a free one
-    #[arg(long, env = "SUPERCARGO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:2274")]
+    #[arg(
+        long,
+        help_heading = "Network",
+        env = "SUPERCARGO_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:2274"
+    )]
     pub listen: SocketAddr,
     /// URL under which clients reach the registry [default: the listen address]
     ///
-    /// It is written to config.json and to every Cargo.lock that uses the registry: choose one that stays. It may have a
-    /// path if a reverse proxy removes it.
-    #[arg(long, env = "SUPERCARGO_PUBLIC_URL", value_name = "URL", value_parser = base_url)]
+    /// It is written to config.json and to every Cargo.lock that uses the registry: choose one that stays. It may have
+    /// a path if a reverse proxy removes it.
+    #[arg(long, help_heading = "Network", env = "SUPERCARGO_PUBLIC_URL", value_name = "URL", value_parser = base_url)]
     pub public_url: Option<String>,
     /// Further URL, such as a former one, by which crates may refer to this registry; repeatable
     #[arg(long = "url-alias", hide = true, env = "SUPERCARGO_URL_ALIASES", value_name = "URL", value_delimiter = ',', value_parser = base_url)]

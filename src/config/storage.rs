@@ -9,22 +9,25 @@ use clap::Args;
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Storage")]
 pub struct StorageOptions {
-    /// Configuration file [default: DATA_DIR/supercargo.toml, or /etc/supercargo/supercargo.toml]
+    /// Configuration file, in TOML
     ///
-    /// The file is in TOML. Its keys are the names of options, such as max-crate-size = 20971520. Flags and variables
-    /// override it. See docs/configuration.md.
+    /// The default is supercargo.toml in the data directory, or /etc/supercargo/supercargo.toml. Its keys
+    /// are the names of options, such as max-crate-size = 20971520. Flags and variables override it. See
+    /// docs/configuration.md.
     #[arg(long, env = "SUPERCARGO_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Data directory [default: /var/lib/supercargo, or ~/.local/share/supercargo unless root]
+    /// Data directory [default: /var/lib/supercargo, or in ~/.local/share]
     ///
-    /// It holds the index, the crate files and, without --database-url, the embedded PostgreSQL. If XDG_DATA_HOME is set,
-    /// it is used in place of ~/.local/share.
+    /// It holds the index, the crate files and, without --database-url, the embedded PostgreSQL. The default is
+    /// /var/lib/supercargo for root and ~/.local/share/supercargo for other users. If XDG_DATA_HOME is set, it is used
+    /// in place of ~/.local/share.
     #[arg(long, env = "SUPERCARGO_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// External PostgreSQL database (postgresql://user:password@host/name) [default: the embedded one]
+    /// URL of an external PostgreSQL database [default: the embedded one]
     ///
-    /// The variable DATABASE_URL is read as well, if neither this option nor the configuration file has a value. A password
-    /// on the command line is visible to every user of the machine: set the variable or use the file.
+    /// The URL has the form postgresql://user:password@host/name. The variable DATABASE_URL is read as well, if neither
+    /// this option nor the configuration file has a value. A password on the command line is visible to every user of
+    /// the machine: set the variable or use the file.
     #[arg(long, env = "SUPERCARGO_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
     /// Number of database connections for requests

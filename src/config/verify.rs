@@ -12,7 +12,7 @@ use super::{CrateStoreOptions, IndexOptions, StorageOptions};
 #[derive(Args, Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(mut_arg("allow_insecure_token", |option| option.help(
-    "Allow sending the tokens of --index-remote and --mirror unencrypted (http://) to another machine"
+    "Allow sending the tokens of index and mirror unencrypted to another machine"
 )))]
 pub struct VerifyOptions {
     /// Check only that crate files exist with the right size; skip their contents and git fsck
@@ -41,13 +41,13 @@ pub struct VerifyOptions {
     #[arg(long, value_name = "COUNT", value_parser = rate)]
     pub max_crates: Option<f64>,
     #[command(flatten)]
-    pub index: IndexOptions,
+    pub output: OutputOptions,
     #[command(flatten)]
     pub repair: RepairOptions,
     #[command(flatten)]
-    pub output: OutputOptions,
-    #[command(flatten)]
     pub storage: StorageOptions,
+    #[command(flatten)]
+    pub index: IndexOptions,
     #[command(flatten)]
     pub crate_store: CrateStoreOptions,
 }
@@ -58,8 +58,8 @@ pub struct VerifyOptions {
 pub struct RepairOptions {
     /// Repair differences: index files, lost database rows, missing, damaged and unused crate files
     ///
-    /// Nothing is deleted: what is removed from the index remains in its history, and crate files are moved to the crate
-    /// store's directory `quarantine`. The output lists what was done and what was not, with the remedy.
+    /// Nothing is deleted: what is removed from the index remains in its history, and crate files are moved to the
+    /// crate store's directory `quarantine`. The output lists what was done and what was not, with the remedy.
     #[arg(long)]
     pub repair: bool,
     /// Source of missing and damaged crate files: download URL (`dl`) of another registry

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-/// The variables that the throw-away registry reads: rules for packages and users, and programs. Everything else with our
-/// prefix describes another registry.
+/// The variables that the temporary registry reads: rules for packages and users, and programs. Everything else with
+/// our prefix describes another registry.
 pub const INHERITED: [&str; 21] = [
     "SUPERCARGO_ALLOWED_REGISTRIES",
     "SUPERCARGO_ALLOW_WILDCARD_DEPENDENCIES",
@@ -47,7 +47,8 @@ pub struct WithOptions {
     pub command: Vec<OsString>,
 }
 
-/// The variables of the current environment that describe another registry, which the throw-away registry must not read.
+/// The variables of the current environment that describe another registry, which the temporary registry must not
+/// read.
 pub fn not_inherited() -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(describes_another)).collect()
 }

@@ -27,8 +27,8 @@ pub struct WorkOptions {
     /// Separate address and port for /metrics (Prometheus) and /health/
     ///
     /// It has its own connections and thread, so that requests to the registry cannot exhaust them; port 0 picks a free
-    /// port. Without this option `serve` has both on --listen, and `worker` has neither. Metrics contain no names of crates
-    /// or users.
+    /// port. Without this option `serve` has both on --listen, and `worker` has neither. Metrics contain no names of
+    /// crates or users.
     #[arg(long, help_heading = "Monitoring", env = "SUPERCARGO_METRICS_LISTEN", value_name = "ADDR")]
     pub metrics_listen: Option<SocketAddr>,
     /// How long to keep the records of finished and failed jobs
@@ -37,10 +37,10 @@ pub struct WorkOptions {
     /// Maximum run time of a job, if below the time limit of its kind
     #[arg(long, env = "SUPERCARGO_JOB_TIME_LIMIT", value_name = "DURATION", value_parser = pause, hide = true)]
     pub job_time_limit: Option<Duration>,
-    /// How often to verify database, index and crate files, as `verify --light` does; 0s for never
+    /// How often to verify the registry; 0s for never
     ///
-    /// One process of an installation verifies, at up to 500 crates per second. The result is in the log, in /metrics and
-    /// in the table verify_reports.
+    /// Checks that database, index and crate files agree, as `verify --light` does. One process of an installation
+    /// verifies, at up to 500 crates per second. The result is in the log, in /metrics and in the table verify_reports.
     #[arg(long, env = "SUPERCARGO_VERIFY_INTERVAL", value_name = "DURATION", default_value = "6h", value_parser = duration)]
     pub verify_interval: Duration,
     /// How long to keep unused and damaged crate files in quarantine

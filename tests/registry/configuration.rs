@@ -78,7 +78,11 @@ fn a_wrong_file_stops_every_command_with_all_its_errors() {
         "# wrong\nmax-crate-sise = 1\nauth-required = \"yes\"\ntls-cert = \"cert.pem\"\n",
     );
     let said = failed(place.command(&["serve"]).output().unwrap(), 2);
-    insta::assert_snapshot!(place.plain(&said), @"");
+    insta::assert_snapshot!(place.plain(&said), @r#"
+    supercargo: DIR/data/supercargo.toml:2: unknown key `max-crate-sise`: did you mean `max-crate-size`?
+    supercargo: DIR/data/supercargo.toml:3: auth-required: invalid value: use one of true, false
+    supercargo: DIR/data/supercargo.toml:4: tls-cert: relative paths depend on the current directory: use an absolute path
+    "#);
     for command in [&["worker"][..], &["jobs", "list"], &["admin", "user", "list"], &["verify"], &["config", "show"]] {
         assert_eq!(failed(place.command(command).output().unwrap(), 2), said);
     }
@@ -91,10 +95,10 @@ fn a_wrong_file_stops_every_command_with_all_its_errors() {
 fn a_file_that_cannot_be_read_is_an_error() {
     let place = Place::new();
     let said = |file: &str| place.plain(&failed(place.command(&["serve", "--config", file]).output().unwrap(), 2));
-    insta::assert_snapshot!(said("/no/such/file"), @"");
-    insta::assert_snapshot!(said("/dev/null"), @"");
+    insta::assert_snapshot!(said("/no/such/file"), @"supercargo: cannot read the configuration file /no/such/file: No such file or directory (os error 2)");
+    insta::assert_snapshot!(said("/dev/null"), @"supercargo: cannot read the configuration file /dev/null: it is not a regular file");
     std::os::unix::fs::symlink("/no/such/file", place.0.path().join("data/supercargo.toml")).unwrap();
-    insta::assert_snapshot!(place.plain(&failed(place.command(&["serve"]).output().unwrap(), 2)), @"");
+    insta::assert_snapshot!(place.plain(&failed(place.command(&["serve"]).output().unwrap(), 2)), @"supercargo: cannot read the configuration file DIR/data/supercargo.toml: No such file or directory (os error 2)");
 }
 
 #[test]
@@ -105,13 +109,22 @@ fn check_prints_every_error_and_the_file() {
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         place.plain(&String::from_utf8(output.stdout).unwrap())
     };
-    insta::assert_snapshot!(check(0), @"");
+    insta::assert_snapshot!(check(0), @"no configuration file found");
     place.write("data/supercargo.toml", "listen = \"127.0.0.1:1\"\nmin-workers = 2\n");
-    insta::assert_snapshot!(check(0), @"");
+    insta::assert_snapshot!(check(0), @"DIR/data/supercargo.toml: valid");
     place.write("data/supercargo.toml", "listen = 1\nmin_workers = 2\nlight = true\ndata-dir = \"/elsewhere\"\n");
-    insta::assert_snapshot!(check(1), @"");
+    insta::assert_snapshot!(check(1), @r#"
+    DIR/data/supercargo.toml:1: listen: invalid value: use an address and a port, such as 127.0.0.1:2274
+    DIR/data/supercargo.toml:2: unknown key `min_workers`: did you mean `min-workers`?
+    DIR/data/supercargo.toml:3: `light` cannot be set in a file: use --light on the command line
+    DIR/data/supercargo.toml:4: data-dir cannot be set in the data directory's own file: set it in /etc/supercargo/supercargo.toml
+    DIR/data/supercargo.toml: 4 errors
+    "#);
     place.write("data/supercargo.toml", "tls-key = \"/key.pem\"\n");
-    insta::assert_snapshot!(check(1), @"");
+    insta::assert_snapshot!(check(1), @r#"
+    DIR/data/supercargo.toml: --tls-cert is required with --tls-key
+    DIR/data/supercargo.toml: 1 error
+    "#);
     place.write("data/supercargo.toml", "listen = \"127.0.0.1:1\n");
     assert!(check(1).starts_with("DIR/data/supercargo.toml:1: not valid TOML: "));
 }
@@ -134,7 +147,30 @@ fn show_hides_secrets() {
     assert_eq!(json["file"], file.to_str().unwrap());
     let option =
         |name: &str| json["options"].as_array().unwrap().iter().find(|one| one["option"] == name).unwrap().clone();
-    insta::assert_json_snapshot!([option("database-url"), option("listen"), option("data-dir")["source"].clone()], @"");
+    insta::assert_json_snapshot!([option("database-url"), option("listen"), option("data-dir")["source"].clone()], @r#"
+    [
+      {
+        "option": "database-url",
+        "value": null,
+        "hidden": true,
+        "source": {
+          "kind": "file"
+        }
+      },
+      {
+        "option": "listen",
+        "value": "127.0.0.1:1",
+        "hidden": false,
+        "source": {
+          "kind": "flag"
+        }
+      },
+      {
+        "kind": "variable",
+        "name": "SUPERCARGO_DATA_DIR"
+      }
+    ]
+    "#);
     // A variable of another program is the last source.
     std::fs::remove_file(file).unwrap();
     let mut command = place.command(&["config", "show"]);

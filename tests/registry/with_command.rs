@@ -185,3 +185,24 @@ fn a_database_of_the_surroundings_is_not_touched() {
         .unwrap();
     succeeded(output);
 }
+
+#[test]
+fn the_registry_and_the_command_get_no_configuration_of_another_registry() {
+    let output = Command::new(env!("CARGO_BIN_EXE_supercargo"))
+        .args(["with", "--", "sh", "-c", "env; $0 admin user list; $0 config show", env!("CARGO_BIN_EXE_supercargo")])
+        .env("DATABASE_URL", "postgresql://nowhere.invalid/x")
+        .env("SUPERCARGO_CONFIG", "/no/such/file")
+        .env("SUPERCARGO_METRICS_LISTEN", "nowhere")
+        .env("SUPERCARGO_MAX_FEATURES", "7")
+        .output()
+        .unwrap();
+    let said = succeeded(output);
+    for another in ["SUPERCARGO_CONFIG=", "SUPERCARGO_METRICS_LISTEN="] {
+        assert!(!said.contains(another), "{said}");
+    }
+    // The command may use a database, and reads the rules of packages; its registry is the temporary one.
+    assert!(said.contains("\nDATABASE_URL=postgresql://nowhere.invalid/x\n"), "{said}");
+    assert!(said.contains("\nSUPERCARGO_MAX_FEATURES=7\n"), "{said}");
+    assert!(said.lines().any(|line| line.split_whitespace().eq(["1", "admin", "yes"])), "{said}");
+    assert!(said.contains("/supercargo.toml\n"), "{said}");
+}
