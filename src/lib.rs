@@ -4,6 +4,7 @@
 // L0: values and tools without state
 pub mod fault;
 pub mod package;
+mod replace_file;
 mod statement;
 mod subprocess;
 

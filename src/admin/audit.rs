@@ -17,7 +17,7 @@ pub fn list(connection: &mut PgConnection, options: &AuditOptions) -> Result<(),
         crate_name: options.krate.as_deref().map(crate_name).transpose()?,
         actor: options.actor.clone(),
         action: options.action.clone(),
-        // A time before all times leaves nothing out.
+        // A time before the earliest representable one filters nothing.
         since: options.since.and_then(since),
         before: None,
     };

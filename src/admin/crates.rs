@@ -10,7 +10,7 @@ use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::catalog::crate_limits::{self, CrateLimits};
 use crate::database::catalog::{crates, reserved_names};
 
-/// Changes what was given, and shows what holds.
+/// Changes the given limits and prints the ones in effect.
 pub fn limits(
     connection: &mut PgConnection,
     operator: &Actor,
@@ -35,7 +35,7 @@ pub fn limits(
         return Ok(print_json(&described(&limits))?);
     }
     let shown = |limit: Option<String>, unit: &str| {
-        limit.map_or_else(|| "the registry's".to_owned(), |limit| format!("{limit}{unit}"))
+        limit.map_or_else(|| "registry default".to_owned(), |limit| format!("{limit}{unit}"))
     };
     print_table(
         ["LIMIT", "VALUE"],
@@ -73,7 +73,7 @@ pub fn reserve(connection: &mut PgConnection, operator: &Actor, name: &str, reas
         let event = Event::new(Action::NameReserve).of_crate(&name).detail(json!({ "reason": reason }));
         event.record(connection, operator)?;
         let taken = crates::find(connection, &name)?.is_some();
-        say!("reserved the name {name}{}", if taken { "; the crate of that name stays as it is" } else { "" });
+        say!("reserved the name {name}{}", if taken { "; the existing crate of that name is unchanged" } else { "" });
         Ok(())
     })
 }
@@ -85,7 +85,7 @@ pub fn release(connection: &mut PgConnection, operator: &Actor, name: &str) -> R
             return Err(AdminError::NotReserved(name.to_string()));
         }
         Event::new(Action::NameRelease).of_crate(&name).record(connection, operator)?;
-        say!("the name {name} is free");
+        say!("released the name {name}");
         Ok(())
     })
 }

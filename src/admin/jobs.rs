@@ -6,11 +6,12 @@ use serde::Serialize;
 use super::output::{print_json, print_table, say, time};
 pub use super::watch::watch;
 use super::{AdminError, check_text};
+use crate::database::access::audit::Actor;
 use crate::queue::JobId;
 use crate::queue::inspection::{self, JobView, Receipt, Selection};
 use crate::queue::intervention::{self, Handled};
 
-/// Characters of an error that a line of the table has room for.
+/// Characters of an error in the table.
 const ERROR_WIDTH: usize = 60;
 
 pub fn list(connection: &mut PgConnection, selection: Selection, limit: i64, as_json: bool) -> Result<(), AdminError> {
@@ -40,7 +41,7 @@ pub fn list(connection: &mut PgConnection, selection: Selection, limit: i64, as_
     Ok(())
 }
 
-/// A job with the receipts of its attempts.
+/// A job with its history.
 #[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
@@ -62,7 +63,7 @@ pub fn show(connection: &mut PgConnection, id: JobId, as_json: bool) -> Result<(
     Ok(())
 }
 
-/// A receipt in a line: when, what, after how long, by whom, and with what result.
+/// A history entry on one line: time, outcome, attempt, duration, worker, result.
 pub(super) fn describe(receipt: &Receipt) -> String {
     let mut line = format!("{} {}", time(Some(receipt.finished_at)), receipt.outcome);
     if let Some(started) = receipt.started_at {
@@ -86,7 +87,7 @@ fn print_job(job: &JobView) -> Result<(), AdminError> {
         ("kind", Some(job.kind.clone())),
         ("queue", Some(job.queue.clone())),
         ("about", job.key.clone()),
-        ("asked for by", job.requested_by.clone()),
+        ("requested by", job.requested_by.clone()),
         ("request", job.request_id.clone()),
         ("attempts", Some(job.attempts.to_string())),
         ("created", Some(time(Some(job.created_at)))),
@@ -106,11 +107,11 @@ fn print_job(job: &JobView) -> Result<(), AdminError> {
     Ok(())
 }
 
-pub fn retry(connection: &mut PgConnection, ids: &[JobId]) -> Result<(), AdminError> {
+pub fn retry(connection: &mut PgConnection, operator: &Actor, ids: &[JobId]) -> Result<(), AdminError> {
     for &id in ids {
-        match intervention::retry(connection, id, &operator())? {
-            Handled::Dead => say!("the job {id} was dead and is owed again"),
-            Handled::Waiting => say!("the job {id} was waiting and is due now"),
+        match intervention::retry(connection, id, &operator.name)? {
+            Handled::Dead => say!("requeued the dead job {id} with its attempts reset"),
+            Handled::Waiting => say!("the waiting job {id} is due now"),
             Handled::Running => return Err(AdminError::JobRuns(id)),
             Handled::Unknown => return Err(AdminError::NoJob(id)),
         }
@@ -118,18 +119,12 @@ pub fn retry(connection: &mut PgConnection, ids: &[JobId]) -> Result<(), AdminEr
     Ok(())
 }
 
-pub fn discard(connection: &mut PgConnection, id: JobId, reason: &str) -> Result<(), AdminError> {
+pub fn discard(connection: &mut PgConnection, operator: &Actor, id: JobId, reason: &str) -> Result<(), AdminError> {
     check_text("the reason", reason)?;
-    match intervention::discard(connection, id, &operator(), reason)? {
-        Handled::Dead | Handled::Waiting => say!("the job {id} is discarded"),
+    match intervention::discard(connection, id, &operator.name, reason)? {
+        Handled::Dead | Handled::Waiting => say!("discarded the job {id}"),
         Handled::Running => return Err(AdminError::JobRuns(id)),
         Handled::Unknown => return Err(AdminError::NoJob(id)),
     }
     Ok(())
-}
-
-/// Who types this, for the history.
-fn operator() -> String {
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
-    user.map_or_else(|| "an operator".to_owned(), |user| format!("{} (operator)", user.name))
 }

@@ -1,4 +1,4 @@
-//! Operator commands, one file a noun. Each works on a connection and prints its answer on standard output.
+//! Operator commands, one file per noun. Each takes a database connection and prints its result on standard output.
 
 pub mod audit;
 pub mod crates;
@@ -24,7 +24,7 @@ use crate::package::name::NameError;
 use crate::package::version::VersionError;
 use crate::queue::registry::RegistryError;
 
-/// Why an operator's command was not carried out.
+/// Why an operator command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     #[error("there is no user {0:?}: create one with `supercargo admin user create {plain}`", plain = Plain(.0))]
@@ -36,16 +36,16 @@ pub enum AdminError {
     #[error("there is no team {0:?}: create one with `supercargo admin team create {plain}`", plain = Plain(.0))]
     NoTeam(String),
     #[error(
-        "the team {team:?} owns {crates}: take these from it first, with `supercargo admin owner remove CRATE team:{team}`"
+        "the team {team:?} owns {crates}: remove it as their owner first, with `supercargo admin owner remove CRATE team:{team}`"
     )]
     TeamOwns { team: String, crates: String },
-    #[error("{login} is no member of {team}: see `supercargo admin team show {team}`")]
+    #[error("{login} is not a member of {team}: see `supercargo admin team show {team}`")]
     NoMember { team: String, login: String },
-    #[error("the name {0} is not reserved here: see `supercargo admin crate reserved`")]
+    #[error("the name {0} is not reserved: see `supercargo admin crate reserved`")]
     NotReserved(String),
-    #[error("there is no action {0:?} in the log: see the ACTION column of `supercargo admin audit`")]
+    #[error("{0:?} is not an action of the audit log: see the ACTION column of `supercargo admin audit`")]
     NoAction(String),
-    #[error("a token can't end that far in the future: give a shorter time, or none for a token that does not end")]
+    #[error("the expiry is too far in the future: use a shorter time, or none for a token that does not expire")]
     TooFar,
     #[error(transparent)]
     Name(#[from] NameError),
@@ -63,7 +63,7 @@ pub enum AdminError {
     Team(#[from] CreateTeamError),
     #[error("there is no job {0}: see `supercargo jobs list`, with --dead or --done")]
     NoJob(i64),
-    #[error("the job {0} is being run at this moment: nothing was changed")]
+    #[error("the job {0} is running, nothing was changed: try again when it has ended")]
     JobRuns(i64),
     #[error(transparent)]
     User(#[from] CreateUserError),
@@ -73,20 +73,20 @@ pub enum AdminError {
     Kinds(#[from] RegistryError),
     #[error("{what} contains {character}: remove it")]
     Character { what: &'static str, character: HiddenCharacter },
-    #[error("the answer can't be written")]
+    #[error("cannot write the output")]
     Output(#[from] std::io::Error),
-    #[error("the database failed")]
+    #[error("the database query failed")]
     Database(#[from] diesel::result::Error),
-    #[error("the answer can't be written as JSON")]
+    #[error("cannot write the output as JSON")]
     Json(#[from] serde_json::Error),
 }
 
-/// Refuses a text with characters that a terminal would obey or not show.
+/// Refuses control characters and invisible characters.
 fn check_text(what: &'static str, text: &str) -> Result<(), AdminError> {
     check_line(text).map_err(|character| AdminError::Character { what, character })
 }
 
-/// A crate's name as an operator gave it.
+/// Parses a crate name from the command line.
 fn crate_name(name: &str) -> Result<CrateName, AdminError> {
     Ok(name.parse()?)
 }

@@ -1,6 +1,6 @@
-//! What commands print: tables for people, JSON for scripts, sentences and errors. Nothing else in this program writes to
-//! standard output, so that no text of a database row, of another program or of another registry reaches a terminal with
-//! characters that it obeys or does not show. A test holds the sources against that.
+//! Output of commands: tables, JSON, sentences and errors. Nothing else in this program writes to standard output, so that
+//! no text from the database, another program or another registry reaches a terminal with control characters or invisible
+//! ones. A test checks the sources for that.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -12,32 +12,32 @@ use serde::Serialize;
 
 use crate::package::characters::{PlainLines, plain, plain_json};
 
-/// To the corner, and from there everything away.
+/// Moves the cursor to the top left and clears the screen.
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
-/// Prints a text and a line feed, as `println!` does.
+/// Prints a line to standard output, like `println!`.
 macro_rules! say {
     ($($argument:tt)*) => { $crate::admin::output::print(format_args!($($argument)*)) };
 }
 pub(crate) use say;
 
-/// Prints what went wrong, as `eprintln!` does, behind the program's name.
+/// Prints an error to standard error after the program's name, like `eprintln!`.
 macro_rules! complain {
     ($($argument:tt)*) => { $crate::admin::output::print_error(format_args!($($argument)*)) };
 }
 pub(crate) use complain;
 
-/// Behind [`say`].
+/// The function of [`say`].
 pub(crate) fn print(text: fmt::Arguments<'_>) {
     println!("{}", PlainLines(&text.to_string()));
 }
 
-/// Behind [`complain`]. What another program said over several lines is set apart from the lines of this one.
+/// The function of [`complain`]. Further lines are indented, to set them apart from other output.
 pub(crate) fn print_error(text: fmt::Arguments<'_>) {
     eprintln!("supercargo: {}", PlainLines(&text.to_string().replace('\n', "\n    ")));
 }
 
-/// Prints rows under a header; columns are as wide as their content.
+/// Prints a table with a header.
 pub(crate) fn print_table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     say!("{}", table(header, rows));
 }
@@ -52,13 +52,13 @@ pub(super) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<I
     table.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-/// Prints a document over several lines.
+/// Prints an indented JSON document.
 pub(crate) fn print_json(value: &impl Serialize) -> serde_json::Result<()> {
     print_document(serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
-/// Prints a document on one line.
+/// Prints a JSON document on one line.
 pub(crate) fn print_json_line(value: &impl Serialize) -> serde_json::Result<()> {
     print_document(serde_json::to_string(value)?);
     Ok(())
@@ -68,14 +68,14 @@ fn print_document(document: String) {
     println!("{}", plain_json(document));
 }
 
-/// Shows a text in place of everything on the terminal.
+/// Replaces everything on the terminal with a text.
 pub(super) fn show_screen(text: &str) -> io::Result<()> {
     let mut out = io::stdout();
     writeln!(out, "{CLEAR}{}", PlainLines(text))?;
     out.flush()
 }
 
-/// Makes what was printed visible to whoever reads a pipe.
+/// Flushes standard output.
 pub(crate) fn flush() -> io::Result<()> {
     io::stdout().flush()
 }

@@ -14,7 +14,7 @@ pub fn create(connection: &mut PgConnection, operator: &Actor, name: &str) -> Re
         Event::new(Action::TeamCreate).about(&team.name).record(connection, operator)?;
         Ok::<_, AdminError>(team)
     })?;
-    say!("created the team {}; `supercargo admin team add-member {0} USER` fills it", team.name);
+    say!("created the team {}; add members with `supercargo admin team add-member {0} USER`", team.name);
     Ok(())
 }
 
@@ -29,11 +29,11 @@ pub fn delete(connection: &mut PgConnection, operator: &Actor, name: &str) -> Re
         Event::new(Action::TeamDelete).about(&team.name).record(connection, operator)?;
         Ok::<_, AdminError>(team)
     })?;
-    say!("removed the team {}", team.name);
+    say!("deleted the team {}", team.name);
     Ok(())
 }
 
-/// Takes a user into a team, or out of it.
+/// Adds a user to a team or removes one.
 pub fn set_member(
     connection: &mut PgConnection,
     operator: &Actor,
@@ -52,7 +52,7 @@ pub fn set_member(
         match (changed, member) {
             (true, true) => say!("{} is now a member of {}", user.login, team.name),
             (true, false) => say!("{} is no longer a member of {}", user.login, team.name),
-            (false, true) => say!("{} was a member of {} already", user.login, team.name),
+            (false, true) => say!("{} is already a member of {}", user.login, team.name),
             (false, false) => return Err(AdminError::NoMember { team: team.name, login: user.login }),
         }
         if changed {

@@ -19,10 +19,10 @@ pub fn create(
     login: &str,
     options: &NewTokenOptions,
 ) -> Result<(), AdminError> {
-    let wanted = wanted(options)?;
+    let new = new_token(options)?;
     let token = connection.transaction(|connection| {
         let user = users::existing(connection, login)?;
-        let (token, plain) = wanted.create(connection, user.id)?;
+        let (token, plain) = new.create(connection, user.id)?;
         let mut detail = token.describe();
         detail["user"] = json!(user.login);
         Event::new(Action::TokenCreate).about(&token.name).detail(detail).record(connection, operator)?;
@@ -32,7 +32,7 @@ pub fn create(
     Ok(())
 }
 
-fn wanted(options: &NewTokenOptions) -> Result<NewToken, AdminError> {
+fn new_token(options: &NewTokenOptions) -> Result<NewToken, AdminError> {
     let scopes: Vec<_> = options.scopes.iter().map(|scope| scope.parse()).collect::<Result<_, _>>()?;
     let patterns: Vec<_> = options.crates.iter().map(|pattern| pattern.parse()).collect::<Result<_, _>>()?;
     let end = |duration| {
@@ -50,9 +50,9 @@ fn wanted(options: &NewTokenOptions) -> Result<NewToken, AdminError> {
 pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -> Result<(), AdminError> {
     let user = login.map(|login| users::existing(connection, login)).transpose()?;
     let tokens = tokens::list(connection, user.map(|user| user.id))?;
-    // A token and its maker are of one user, so the maker is in the list.
+    // Both tokens belong to one user, so the creating token is in the list.
     let states: HashMap<i32, &str> = tokens.iter().map(|(token, _)| (token.id, token.state().as_str())).collect();
-    let maker_state = |token: &Token| token.created_by_token.and_then(|maker| states.get(&maker).copied());
+    let creator_state = |token: &Token| token.created_by_token.and_then(|creator| states.get(&creator).copied());
     let texts = |values: Option<String>| values.unwrap_or_else(|| "all".to_owned());
     if as_json {
         let tokens: Vec<_> = tokens
@@ -62,7 +62,7 @@ pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -
                     "id": token.id, "user": login, "name": token.name, "state": token.state().as_str(),
                     "created_at": token.created_at, "last_used_at": token.last_used_at, "revoked_at": token.revoked_at,
                     "expires_at": token.end(),
-                    "created_by_token": token.created_by_token, "created_by_token_state": maker_state(token),
+                    "created_by_token": token.created_by_token, "created_by_token_state": creator_state(token),
                     "scopes": token.scopes.as_ref().map(|scopes| scopes.texts()),
                     "crates": token.crate_patterns.as_ref().map(|patterns| patterns.texts()),
                 })
@@ -71,25 +71,25 @@ pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -
         return Ok(print_json(&tokens)?);
     }
     print_table(
-        ["ID", "USER", "NAME", "STATE", "MADE WITH", "SCOPES", "CRATES", "CREATED", "LAST USED", "EXPIRES"],
+        ["ID", "USER", "NAME", "STATE", "CREATED WITH", "SCOPES", "CRATES", "CREATED", "LAST USED", "EXPIRES"],
         tokens.iter().map(|(token, login)| {
-            let made_with = match (token.created_by_token, maker_state(token)) {
+            let created_with = match (token.created_by_token, creator_state(token)) {
                 (None, _) => "-".to_owned(),
-                (Some(maker), None | Some("valid")) => maker.to_string(),
-                (Some(maker), Some(state)) => format!("{maker} ({state})"),
+                (Some(creator), None | Some("valid")) => creator.to_string(),
+                (Some(creator), Some(state)) => format!("{creator} ({state})"),
             };
             let state = token.state().as_str().to_owned();
             let scopes = texts(token.scopes.as_ref().map(ToString::to_string));
             let crates = texts(token.crate_patterns.as_ref().map(ToString::to_string));
             let [created, used, expires] = [Some(token.created_at), token.last_used_at, token.end()].map(time);
             let (login, name) = (login.clone(), token.name.clone());
-            [token.id.to_string(), login, name, state, made_with, scopes, crates, created, used, expires]
+            [token.id.to_string(), login, name, state, created_with, scopes, crates, created, used, expires]
         }),
     );
     Ok(())
 }
 
-/// Revokes a token, and with it those that were made with it, if that is wanted.
+/// Revokes a token and, on request, the tokens that were created with it.
 pub fn revoke(
     connection: &mut PgConnection,
     operator: &Actor,
@@ -109,7 +109,7 @@ pub fn revoke(
     }
     if !revoked.valid_descendants.is_empty() {
         say!(
-            "still valid, and made with it: {}. Revoke them too with `supercargo admin token revoke {id} --with-descendants`",
+            "still valid, created with it: {}; revoke them too with `supercargo admin token revoke {id} --with-descendants`",
             ids(&revoked.valid_descendants)
         );
     }

@@ -17,11 +17,11 @@ pub fn create(connection: &mut PgConnection, operator: &Actor, login: &str, admi
         Ok::<_, AdminError>(user)
     })?;
     let what = if admin { "admin" } else { "user" };
-    say!("created the {what} {}; `supercargo admin token create --user {0}` makes a token", user.login);
+    say!("created the {what} {}; create a token with `supercargo admin token create --user {0}`", user.login);
     Ok(())
 }
 
-/// Makes a user an admin, or takes that back.
+/// Grants or removes admin rights.
 pub fn set_admin(connection: &mut PgConnection, operator: &Actor, login: &str, admin: bool) -> Result<(), AdminError> {
     connection.transaction(|connection| {
         let user = existing(connection, login)?;
@@ -30,7 +30,7 @@ pub fn set_admin(connection: &mut PgConnection, operator: &Actor, login: &str, a
             Event::new(action).about(&user.login).record(connection, operator)?;
             say!("{} is {} admin", user.login, if admin { "now an" } else { "no longer an" });
         } else {
-            say!("{} was {} admin already", user.login, if admin { "an" } else { "no" });
+            say!("nothing changed: {} is {} admin", user.login, if admin { "already an" } else { "not an" });
         }
         Ok(())
     })
@@ -53,7 +53,7 @@ pub fn list(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminErr
     Ok(())
 }
 
-/// The user, or the error that says how to make one.
+/// The user with this login.
 pub(super) fn existing(connection: &mut PgConnection, login: &str) -> Result<User, AdminError> {
     users::find(connection, login)?.ok_or_else(|| AdminError::NoUser(login.to_owned()))
 }

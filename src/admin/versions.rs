@@ -21,8 +21,8 @@ pub fn delete(
     let job = delete_version::request(connection, (&name, &num), reason, operator)?;
     queue::announce(connection, jobs::QUEUE)?;
     say!(
-        "{name} {num} is not served any more; the job {job} takes it out of the index and removes its file (see \
-         `supercargo jobs show {job}`)"
+        "{name} {num} is no longer served; job {job} removes it from the index and deletes its file (see `supercargo jobs \
+         show {job}`)"
     );
     Ok(())
 }

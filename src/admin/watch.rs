@@ -14,18 +14,18 @@ use crate::package::characters::plain;
 use crate::queue::inspection::{self, Gauges, JobView, Receipt, Selection};
 use crate::queue::registry::RegistryError;
 
-/// Receipts on the screen, and jobs that run.
+/// Lines of each list on the screen.
 const LINES: i64 = 12;
-/// How far back receipts are looked for that became visible late.
+/// How many history entries back to check for entries that became visible late.
 const OVERLAP: i64 = 1000;
 
-/// Shows the queue until somebody ends it.
+/// Shows the queue until the command is interrupted.
 pub fn watch(connection: &mut PgConnection, interval: Duration, as_json: bool) -> Result<(), AdminError> {
     if io::stdout().is_terminal() && !as_json {
         let known = known()?;
         loop {
             let screen = screen(connection, &known)?;
-            show_screen(&format!("{screen}\n(every {interval:?}; Ctrl-C ends it)"))?;
+            show_screen(&format!("{screen}\n(every {interval:?}; press Ctrl-C to stop)"))?;
             std::thread::sleep(interval);
         }
     }
@@ -43,19 +43,19 @@ pub fn watch(connection: &mut PgConnection, interval: Duration, as_json: bool) -
     }
 }
 
-/// The kinds that are shown even if there is no job of them.
+/// The kinds that are shown even without jobs.
 fn known() -> Result<Vec<(&'static str, &'static str)>, RegistryError> {
     Ok(jobs::registry()?.kinds())
 }
 
 fn screen(connection: &mut PgConnection, known: &[(&str, &str)]) -> Result<String, AdminError> {
     let gauges = inspection::gauges(connection, known)?;
-    let owed = inspection::list(connection, Selection::Owed, LINES)?;
+    let pending = inspection::list(connection, Selection::Owed, LINES)?;
     let latest = inspection::latest_receipts(connection, LINES)?;
-    Ok(render(&gauges, &owed, &latest))
+    Ok(render(&gauges, &pending, &latest))
 }
 
-fn render(gauges: &[Gauges], owed: &[JobView], latest: &[Receipt]) -> String {
+fn render(gauges: &[Gauges], pending: &[JobView], latest: &[Receipt]) -> String {
     let counts = gauges.iter().map(|gauge| {
         [
             gauge.queue.clone(),
@@ -68,13 +68,13 @@ fn render(gauges: &[Gauges], owed: &[JobView], latest: &[Receipt]) -> String {
         ]
     });
     let mut screen = table(["QUEUE", "KIND", "PENDING", "RUNNING", "FAILING", "DEAD", "OLDEST"], counts);
-    screen.push_str(if owed.is_empty() { "\n\nNothing is owed.\n" } else { "\n\nNext:\n" });
-    for job in owed {
+    screen.push_str(if pending.is_empty() { "\n\nNo jobs are pending.\n" } else { "\n\nNext:\n" });
+    for job in pending {
         let key = job.key.as_deref().unwrap_or("-");
         let line = format!("{} {} {key} {}, {} attempts", job.id, job.kind, job.state, job.attempts);
         screen.push_str(&format!("  {}\n", plain(&line)));
     }
-    screen.push_str(if latest.is_empty() { "\nNothing has ended yet.\n" } else { "\nLast:\n" });
+    screen.push_str(if latest.is_empty() { "\nNo job has ended yet.\n" } else { "\nLast:\n" });
     for receipt in latest {
         screen.push_str(&format!("  {}\n", line(receipt)));
     }
@@ -87,7 +87,7 @@ fn line(receipt: &Receipt) -> String {
     plain(&text.replace('\n', " ")).into_owned()
 }
 
-/// Knows which receipts were shown.
+/// Follows the history.
 struct Follower {
     newest: i64,
     shown: BTreeSet<i64>,
@@ -172,7 +172,7 @@ mod tests {
         Last:
           7 publish_version foo 2027-01-15T08:00:00Z failed, attempt 2, 12 ms, by host:1: no space left
         ");
-        assert!(render(&[], &[], &[]).ends_with("Nothing is owed.\n\nNothing has ended yet.\n"));
+        assert!(render(&[], &[], &[]).ends_with("No jobs are pending.\n\nNo job has ended yet.\n"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `supercargo admin`: which command does what.
+//! `supercargo admin`.
 
 use crate::admin;
 use crate::config::{AdminCommand, CrateCommand, OwnerCommand, TeamCommand, TokenCommand, UserCommand, VersionCommand};

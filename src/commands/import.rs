@@ -21,7 +21,7 @@ use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Runner, Wakeups};
 use crate::upstream::{Token, Upstream};
 
-/// How often a log line says how far it is, where there is no terminal.
+/// Interval of progress lines in the log when there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) fn import(options: &ImportOptions) -> Result<(), CommandError> {
@@ -38,13 +38,13 @@ pub(super) fn import(options: &ImportOptions) -> Result<(), CommandError> {
         say!("{}", summary.to_text().trim_end());
     }
     match (summary.interrupted, summary.failed.len(), summary.without_categories.len()) {
-        (true, _, _) => Err(CommandError::new("interrupted: start it again to go on")),
+        (true, _, _) => Err(CommandError::new("interrupted: run the same command again to continue")),
         (false, 0, 0) => Ok(()),
         (false, 0, without) => Err(CommandError::new(format!(
-            "all versions were taken, {without} of them without some of their categories; they are listed above"
+            "imported all versions, {without} of them without some of their categories (listed above)"
         ))),
         (false, failed, _) => {
-            Err(CommandError::new(format!("{failed} crates or versions were not taken; they are listed above")))
+            Err(CommandError::new(format!("{failed} crates or versions were not imported (listed above)")))
         }
     }
 }
@@ -83,11 +83,11 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
         concurrency: usize::from(options.concurrency),
         dry_run: options.dry_run,
         stopped: &|| stopped.load(Ordering::Relaxed),
-        seen: &|summary| progress.tell(summary),
+        seen: &|summary| progress.show(summary),
     };
     let summary = import.run(&paths);
     drop(progress);
-    // Nobody else is there to bring them into the index.
+    // Without `serve` nothing else runs the jobs.
     if storage.is_embedded() && summary.imported > 0 && !options.dry_run {
         let index = storage.index(&options.storage)?;
         let environment = Environment { index, crate_store };
@@ -97,12 +97,13 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
     Ok(summary)
 }
 
-/// Who fetches crate files. As with cargo, the token goes to wherever `dl` leads if config.json says `auth-required`, and
-/// nowhere if it does not.
+/// The client for crate files. As in cargo, the token is sent to the host of `dl` only if config.json has `auth-required`.
 fn downloads(config: &Downloads, token: Option<Token>, anonymous: Upstream) -> Result<Upstream, CommandError> {
     let Some(token) = token else { return Ok(anonymous) };
     if !config.auth_required {
-        tracing::warn!("the token of --token-file is not sent for crate files: config.json does not say auth-required");
+        tracing::warn!(
+            "the token of --token-file is not sent for crate files: config.json does not have auth-required"
+        );
         return Ok(anonymous);
     }
     token.check(&config.dl)?;
@@ -112,17 +113,17 @@ fn downloads(config: &Downloads, token: Option<Token>, anonymous: Upstream) -> R
 fn paths(options: &ImportOptions, source: &Source) -> Result<Vec<String>, CommandError> {
     let listed = match &options.crates {
         Some(file) => std::fs::read_to_string(file)
-            .map_err(|error| CommandError::while_doing(format!("--crates: {} can't be read", file.display()), error))?,
+            .map_err(|error| CommandError::while_doing(format!("--crates: cannot read {}", file.display()), error))?,
         None => String::new(),
     };
     let named = paths_of(options.names.iter().map(String::as_str).chain(listed.lines())).map_err(CommandError::new)?;
     if named.is_empty() && options.crates.is_none() { Ok(source.list()?) } else { Ok(named) }
 }
 
-/// A bar on a terminal, else a line of the log now and then.
+/// Progress: a bar on a terminal, otherwise lines in the log.
 struct Progress {
     bar: Option<ProgressBar>,
-    told: Mutex<Instant>,
+    logged: Mutex<Instant>,
 }
 
 impl Progress {
@@ -134,21 +135,25 @@ impl Progress {
             }
             bar
         });
-        Self { bar, told: Mutex::new(Instant::now()) }
+        Self { bar, logged: Mutex::new(Instant::now()) }
     }
 
-    fn tell(&self, summary: &Summary) {
-        let line =
-            format!("{} versions ({} MiB), {} not taken", summary.imported, summary.bytes >> 20, summary.failed.len());
+    fn show(&self, summary: &Summary) {
+        let line = format!(
+            "{} versions ({} MiB), {} not imported",
+            summary.imported,
+            summary.bytes >> 20,
+            summary.failed.len()
+        );
         match &self.bar {
             Some(bar) => {
                 bar.set_position(summary.crates);
                 bar.set_message(line);
             }
             None => {
-                let mut told = self.told.lock();
-                if told.elapsed() >= LOG_EVERY {
-                    *told = Instant::now();
+                let mut logged = self.logged.lock();
+                if logged.elapsed() >= LOG_EVERY {
+                    *logged = Instant::now();
                     tracing::info!("importing: {} crates, {line}", summary.crates);
                 }
             }

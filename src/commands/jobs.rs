@@ -3,7 +3,7 @@
 use crate::admin;
 use crate::config::JobsCommand;
 use crate::process::CommandError;
-use crate::process::operator_command::on;
+use crate::process::operator_command::{on, operator};
 use crate::queue::inspection::Selection;
 
 pub(super) fn jobs(command: JobsCommand) -> Result<(), CommandError> {
@@ -23,9 +23,11 @@ pub(super) fn jobs(command: JobsCommand) -> Result<(), CommandError> {
         JobsCommand::Show { id, output, storage } => {
             on(&storage, |connection| admin::jobs::show(connection, id, output.json))
         }
-        JobsCommand::Retry { ids, storage } => on(&storage, |connection| admin::jobs::retry(connection, &ids)),
+        JobsCommand::Retry { ids, storage } => {
+            on(&storage, |connection| admin::jobs::retry(connection, &operator(), &ids))
+        }
         JobsCommand::Discard { id, reason, storage } => {
-            on(&storage, |connection| admin::jobs::discard(connection, id, &reason))
+            on(&storage, |connection| admin::jobs::discard(connection, &operator(), id, &reason))
         }
     }
 }

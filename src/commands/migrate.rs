@@ -11,7 +11,7 @@ pub(super) fn migrate(options: &StorageOptions) -> Result<(), CommandError> {
         Some(database_url) => migrate_at(&database_url)?,
         None => match embedded::attach(options.data_dir()?.path())? {
             Some(url) => migrate_at(&url)?,
-            // Opening a private cluster brings it up to date.
+            // Opening an embedded cluster migrates it.
             None => {
                 Storage::open(options, false)?.close()?;
                 Vec::new()

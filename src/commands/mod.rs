@@ -7,6 +7,7 @@ mod import;
 mod jobs;
 mod migrate;
 mod monitor;
+mod restore;
 mod serve;
 mod verify;
 mod with;
@@ -55,7 +56,7 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         Command::Monitor(options) => Ok(monitor::monitor(&options)),
         Command::Verify(options) => end_with_the_pipe().map(|()| verify::verify(&options)),
         Command::Backup(options) => backup::backup(&options),
-        Command::Restore(options) => backup::restore(&options),
+        Command::Restore(options) => restore::restore(&options),
         Command::Config(command) => end_with_the_pipe().and_then(|()| config::config(&command, &loaded.config)),
         Command::With(options) => with::with(&options),
         Command::Admin(command) => end_with_the_pipe().and_then(|()| admin::admin(command)).map(|()| ExitCode::SUCCESS),

@@ -24,9 +24,9 @@ use crate::process::signals::Signals;
 use crate::process::{hardening, storage};
 use crate::queue::JobError;
 
-/// Monitoring systems read the exit code, of which 1 is a warning: what keeps the monitor from looking is 3.
+/// Monitoring systems read the exit code: 0 ok, 1 warning, 2 critical, 3 the check itself failed.
 pub(super) fn monitor(options: &MonitorOptions) -> ExitCode {
-    match look_after(options) {
+    match run(options) {
         Ok(severity) => ExitCode::from(severity.exit_code()),
         Err(error) => {
             say!("SUPERCARGO UNKNOWN - {}", plain(&error.to_string()));
@@ -35,7 +35,7 @@ pub(super) fn monitor(options: &MonitorOptions) -> ExitCode {
     }
 }
 
-fn look_after(options: &MonitorOptions) -> Result<Severity, CommandError> {
+fn run(options: &MonitorOptions) -> Result<Severity, CommandError> {
     for file in options.pages.pagerduty_key_file.iter().chain(&options.pages.webhook_secret_file) {
         hardening::warn_of_readers(file, "the secret");
     }
@@ -58,7 +58,7 @@ fn look_after(options: &MonitorOptions) -> Result<Severity, CommandError> {
     Ok(Severity::Ok)
 }
 
-/// The index's remote, which is waited for no longer than for everything else.
+/// The index's remote, with the time limit of the other checks.
 fn remote(options: &MonitorOptions) -> Result<Option<Remote>, CommandError> {
     options.check().map_err(CommandError::new)?;
     let mut index = options.index.clone();
@@ -70,7 +70,7 @@ struct Monitor<'a> {
     options: &'a MonitorOptions,
     watched: Watched,
     rules: Rules,
-    /// Nobody is told, and nothing is remembered, without receivers.
+    /// None without receivers; then no state is kept either.
     pages: Option<(Receivers, StateFile)>,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Monitor<'a> {
         Ok(Self { options, watched: Watched::new(options, http, remote(options)?)?, rules: rules(options), pages })
     }
 
-    /// FetchRequests once, and pages.
+    /// Checks once, and pages.
     fn look(&mut self) -> Vec<Finding> {
         let findings = self.watched.look();
         if let Some((receivers, file)) = &mut self.pages {
@@ -108,7 +108,7 @@ impl<'a> Monitor<'a> {
         Ok(flush()?)
     }
 
-    /// FetchRequests until it is told to stop. A line is printed when the text changes in more than its numbers; with --json each time.
+    /// Checks at intervals until a signal arrives. Prints a line when a severity changes; with --json after each check.
     fn watch(&mut self, stop: &Receiver<Result<String, CommandError>>) -> Result<(), CommandError> {
         let mut printed = Vec::new();
         loop {
@@ -125,7 +125,7 @@ impl<'a> Monitor<'a> {
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return Ok(()),
                     Ok(signal) => {
-                        tracing::info!("{}: the monitor ends", signal?);
+                        tracing::info!("{}: the monitor stops", signal?);
                         return Ok(());
                     }
                 }
@@ -157,7 +157,7 @@ fn state_path(options: &MonitorOptions) -> Result<PathBuf, MonitorError> {
     }
 }
 
-/// Opens an incident of its own by every receiver and ends it.
+/// Opens a test incident at every receiver and resolves it.
 fn test_page(options: &MonitorOptions) -> Result<Severity, CommandError> {
     let receivers = Receivers::of(options, Http::new(CHECK_TIMEOUT))?;
     if receivers.names().is_empty() {
@@ -175,17 +175,17 @@ fn test_page(options: &MonitorOptions) -> Result<Severity, CommandError> {
             source: name.clone(),
             check: "test".to_owned(),
             severity: Severity::Critical,
-            summary: "a test of the pages: nothing is wrong, and this resolves itself".to_owned(),
+            summary: "test page: no action needed, it resolves itself".to_owned(),
             details: Value::Null,
             since: at,
             at,
         };
         for (receiver, sent) in receivers.send_to_all(&event) {
             match sent {
-                Ok(()) => say!("{receiver}: took the {}", action.word()),
+                Ok(()) => say!("{receiver}: accepted the {}", action.word()),
                 Err(error) => {
                     worst = Severity::Critical;
-                    say!("{receiver}: did not take the {}: {}", action.word(), JobError::failed(error));
+                    say!("{receiver}: failed to accept the {}: {}", action.word(), JobError::failed(error));
                 }
             }
         }

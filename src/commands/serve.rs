@@ -1,12 +1,10 @@
 //! `supercargo serve`.
 //!
-//! Started from the ground up: data directory, database, index, workers, and the listener last, whose socket is bound
-//! first, so that a port in use is noticed before anything is made. Stopped from the top down: no new requests, then the
-//! batch at hand, then the database.
+//! Start order: sockets (so that a port in use is noticed first), data directory, database, index, workers, HTTP server.
+//! Shutdown order: requests, the current batch of jobs, the database.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 
 use nix::sys::signal::Signal;
 
@@ -30,6 +28,7 @@ use crate::process::tls::Certificate;
 use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Wakeups};
+use crate::replace_file::replace_file;
 use crate::web::index::{GitService, IndexState};
 use crate::web::{self, AddressRequests, App, Settings, TrustedProxies, Uploads};
 
@@ -120,11 +119,11 @@ fn serve_from(
     let site = Site { router, tls, max_connections, per_address, trusted_proxies, threads: None };
     let server = Server::start(site, listeners.requests)?;
     announce(storage, &base_url, options.access.auth_required)?;
-    let signal = wait_for_the_end(&signals, certificate.as_ref())?;
-    tracing::info!("{signal}: finishing requests and the batch at hand; once more to leave at once");
-    // A throw-away registry is told by the death of its parent, which the kernel may tell twice; it has to clean up.
+    let signal = wait_for_shutdown(&signals, certificate.as_ref())?;
+    tracing::info!("{signal}: shutting down after current requests and jobs; signal again to exit now");
+    // A temporary registry must clean up, and its signal comes from the death of its parent, which may be sent twice.
     if !options.throwaway {
-        signals.leave_at_the_next()?;
+        signals.exit_at_the_next()?;
     }
     health.stop();
     let said = retract(storage);
@@ -136,14 +135,14 @@ fn serve_from(
     served.and(said).and(measured)
 }
 
-/// What `serve` listens on.
+/// The listening sockets.
 struct Listeners {
     requests: TcpListener,
     metrics: Option<TcpListener>,
 }
 
-/// Waits for the signal to stop; until then SIGHUP has the certificate read again.
-fn wait_for_the_end(signals: &Signals, certificate: Option<&Certificate>) -> Result<Signal, CommandError> {
+/// Waits for SIGTERM or SIGINT; SIGHUP reloads the certificate.
+fn wait_for_shutdown(signals: &Signals, certificate: Option<&Certificate>) -> Result<Signal, CommandError> {
     let watch = certificate.map(Certificate::watch).transpose()?;
     loop {
         match (signals.wait()?, &watch) {
@@ -153,19 +152,19 @@ fn wait_for_the_end(signals: &Signals, certificate: Option<&Certificate>) -> Res
     }
 }
 
-/// Where clients on this machine reach an address.
+/// The URL for clients on this machine.
 fn local_url(scheme: &str, address: SocketAddr) -> String {
     if !address.ip().is_unspecified() {
         return format!("{scheme}://{address}");
     }
     let url = format!("{scheme}://127.0.0.1:{}", address.port());
     tracing::warn!(
-        "listening on all addresses, while config.json tells clients {url}: set --public-url to the registry's own name"
+        "listening on all addresses, but config.json has {url}: set --public-url to the URL that clients use"
     );
     url
 }
 
-/// A throw-away registry has no rate limits but those that are given: tests publish as fast as they can.
+/// Admission rules. A temporary registry has only the given rate limits, because tests publish as fast as they can.
 fn admission(options: &AccessOptions, throwaway: bool) -> Result<Admission, CommandError> {
     let before = throwaway.then_some("none");
     let rate_limits = RateLimits::configured(before.into_iter().chain(options.rate_limits.iter().map(String::as_str)));
@@ -184,21 +183,21 @@ fn registry_urls(options: &ServeOptions, base_url: &str, local: &str) -> Registr
     RegistryUrls::new([base_url, local].into_iter().chain(aliases))
 }
 
-/// Says where the registry is: a file for programs, the lines to copy for people.
+/// Publishes the registry's URL: a file for programs and, on a terminal, the configuration to copy.
 fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<(), CommandError> {
-    write_whole(&storage.data_dir.url_file(), base_url)?;
+    replace_file(&storage.data_dir.url_file(), format!("{base_url}\n").as_bytes())?;
     tracing::info!(url = base_url, data_dir = %storage.data_dir.path().display(), "serving");
     if !std::io::stdout().is_terminal() {
         return Ok(());
     }
-    say!("\nThe registry is at {base_url}. To use it, put this into .cargo/config.toml:\n");
+    say!("\nThe registry is at {base_url}. To use it, add this to .cargo/config.toml:\n");
     say!("    [registries.supercargo]\n    index = \"sparse+{base_url}/index/\"\n");
     if auth_required {
         say!("    [registry]\n    global-credential-providers = [\"cargo:token\"]\n");
     }
     if base_url.starts_with("https://") {
-        say!("If clients don't know the authority behind its certificate, name them that one's certificate as well:\n");
-        say!("    [http]\n    cainfo = \"/path/to/authority.pem\"\n");
+        say!("If clients do not trust the certificate's CA, also add:\n");
+        say!("    [http]\n    cainfo = \"/path/to/ca.pem\"\n");
     }
     let token = storage.data_dir.admin_token_file();
     if token.exists() {
@@ -206,26 +205,18 @@ fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<()
         say!("    cargo login --registry supercargo < {}", token.display());
         say!("    cargo publish --registry supercargo\n");
     } else {
-        say!("To publish, make a user and a token with `supercargo admin user create` and `admin token create`.\n");
+        say!("To publish, create a user and a token with `supercargo admin user create` and `admin token create`.\n");
     }
     Ok(())
 }
 
-/// Takes back where the registry is. Somebody else may have done so.
+/// Removes the file with the URL, if it is still there.
 fn retract(storage: &Storage) -> Result<(), CommandError> {
     let file = storage.data_dir.url_file();
     match std::fs::remove_file(&file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(CommandError::while_doing(format!("{} can't be removed", file.display()), error))
+            Err(CommandError::while_doing(format!("cannot remove {}", file.display()), error))
         }
         _ => Ok(()),
     }
-}
-
-/// Readers see nothing or the whole text.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let unfinished = path.with_extension("new");
-    let mut file = std::fs::File::create(&unfinished)?;
-    writeln!(file, "{text}")?;
-    std::fs::rename(unfinished, path)
 }

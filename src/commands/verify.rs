@@ -1,7 +1,6 @@
 //! `supercargo verify`.
 //!
-//! The exit code is 0 when everything agrees, 1 when something differs, 2 when that could not be found out, and 130 when the
-//! run was interrupted.
+//! Exit codes: 0 no differences, 1 differences, 2 the verification failed, 130 interrupted.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -33,14 +32,14 @@ const DIFFERS: u8 = 1;
 const FAILED: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
-/// How long a worker of another process is waited for before this one performs the jobs of a repair itself.
+/// How long to wait for a worker of another process before this one runs the jobs of a repair itself.
 const OTHERS: Duration = Duration::from_secs(5);
 
-/// How often a log line says how far it is, where there is no terminal.
+/// Interval of progress lines in the log when there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) fn verify(options: &VerifyOptions) -> ExitCode {
-    match try_to(options) {
+    match try_verify(options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             complain!("{error}");
@@ -49,7 +48,7 @@ pub(super) fn verify(options: &VerifyOptions) -> ExitCode {
     }
 }
 
-fn try_to(options: &VerifyOptions) -> Result<u8, CommandError> {
+fn try_verify(options: &VerifyOptions) -> Result<u8, CommandError> {
     if options.repair.repair {
         refuse_root_in_a_directory_of_others(&options.storage)?;
     }
@@ -102,11 +101,9 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
     let mut session = storage.connect()?;
     let repairs = if options.repair.repair {
         if !verify_reports::try_lock(&mut session)? {
-            return Err(CommandError::new(
-                "another repair, or the scheduled verification, is at work: try again later",
-            ));
+            return Err(CommandError::new("another repair or the scheduled verification is running: try again later"));
         }
-        // Whoever started the database is the only one here.
+        // The process that starts the embedded PostgreSQL is the only one.
         let grace = if storage.is_embedded() { Duration::ZERO } else { OTHERS };
         Some(repairs(options, &mut session, &perform, grace)?)
     } else {
@@ -124,7 +121,7 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
     Ok(verifier.run()?)
 }
 
-/// A repair may write the index, and with a remote only through it. Without one, reading is all that is needed.
+/// Opens the index, or the mirror of its remote, through which a repair has to write.
 fn open_index(options: &VerifyOptions, storage: &Storage) -> Result<Index, CommandError> {
     options.index.check().map_err(CommandError::new)?;
     let path = storage.data_dir.index();
@@ -133,8 +130,8 @@ fn open_index(options: &VerifyOptions, storage: &Storage) -> Result<Index, Comma
     }
     if !path.exists() {
         return Err(CommandError::new(format!(
-            "there is no index in {}: `supercargo verify --repair` renders a new one from the database, and `supercargo \
-             restore DIR --index-only` takes it from a backup",
+            "there is no index in {}: render a new one from the database with `supercargo verify --repair`, or restore it \
+             with `supercargo restore DIR --index-only`",
             path.display()
         )));
     }
@@ -169,11 +166,11 @@ fn mirror(template: &str, token: Option<String>, allow_insecure: bool) -> Result
     Ok(Mirror { template: template.to_owned(), upstream })
 }
 
-/// Shows how far it is: a bar on a terminal, else a line of the log now and then.
+/// Progress: a bar on a terminal, otherwise lines in the log.
 struct Watcher {
     stopped: Arc<AtomicBool>,
     bar: Option<ProgressBar>,
-    told: Mutex<Instant>,
+    logged: Mutex<Instant>,
 }
 
 impl Watcher {
@@ -181,13 +178,13 @@ impl Watcher {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
             bar.enable_steady_tick(Duration::from_millis(100));
-            // A style that can't be read is one that a test would have found.
+            // The template is constant; a test would find an invalid one.
             if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
                 bar.set_style(style);
             }
             bar
         });
-        Self { stopped, bar, told: Mutex::new(Instant::now()) }
+        Self { stopped, bar, logged: Mutex::new(Instant::now()) }
     }
 }
 
@@ -206,9 +203,9 @@ impl Watch for Watcher {
         match &self.bar {
             Some(bar) => bar.set_message(line),
             None => {
-                let mut told = self.told.lock();
-                if told.elapsed() >= LOG_EVERY {
-                    *told = Instant::now();
+                let mut logged = self.logged.lock();
+                if logged.elapsed() >= LOG_EVERY {
+                    *logged = Instant::now();
                     tracing::info!("verifying {line}");
                 }
             }

@@ -193,7 +193,7 @@ fn run(
     }
     command.envs(environment);
     Signals::unblocked(&mut command);
-    hardening::as_before(&mut command);
+    hardening::restore_for(&mut command);
     subprocess::die_with_this_process(&mut command, Signal::SIGTERM);
     let mut child = command
         .spawn()

@@ -14,9 +14,9 @@ use crate::process::{memory, metrics};
 use crate::queue::{Completions, Wakeups};
 use crate::web::health::Health;
 
-/// How long somebody who reads the metrics may go on after the first SIGTERM.
+/// Time that metrics requests have to finish after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
-/// Connections beside those for jobs: one to look at the process's health now and then.
+/// Database connections besides those for jobs: one for health checks.
 const OTHER_CONNECTIONS: u32 = 1 + metrics::CONNECTIONS;
 
 pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
@@ -40,11 +40,11 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     if let Some(workers) = working.view() {
         health.attend(workers);
     }
-    tracing::info!(data_dir = %storage.data_dir.path().display(), "taking jobs");
+    tracing::info!(data_dir = %storage.data_dir.path().display(), "running jobs");
     let signal = signals.wait()?;
     health.stop();
-    tracing::info!("{signal}: finishing the batch at hand; once more to leave at once");
-    signals.leave_at_the_next()?;
+    tracing::info!("{signal}: shutting down after current jobs; signal again to exit now");
+    signals.exit_at_the_next()?;
     working.stop();
     let measured = measuring.map_or(Ok(()), |server| server.stop(GRACE));
     storage.close().and(measured)

@@ -1,4 +1,4 @@
-//! The thread that moves counted downloads from memory into the database.
+//! The thread that writes counted downloads to the database.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::database::catalog::downloads;
 use crate::process::CommandError;
 use crate::web::download_counts::DownloadCounts;
 
-/// Moves downloads now and then, and once more when it is stopped.
+/// Writes at intervals, and once more when it is stopped.
 pub struct Counting {
     stop: mpsc::Sender<()>,
     thread: std::thread::JoinHandle<()>,
@@ -21,23 +21,23 @@ impl Counting {
         DownloadCounts::describe();
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new().name("downloads".to_owned()).spawn(move || {
-            let mut flusher = Flusher { counts, pool, failing: false, forgotten_on: None };
+            let mut flusher = Flusher { counts, pool, failing: false, deleted_on: None };
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
                 flusher.flush();
             }
             flusher.flush();
             let lost = flusher.counts.waiting();
             if lost > 0 {
-                tracing::error!(lost, "downloads go uncounted: the database was away when this process ended");
+                tracing::error!(lost, "lost download counts: the database was unreachable when this process ended");
             }
         })?;
         Ok(Self { stop, thread })
     }
 
-    /// After the last request.
+    /// Called after the last request.
     pub fn stop(self) {
         drop(self.stop);
-        // Its panic was told by the panic hook.
+        // The panic hook has logged a panic of the thread.
         let _ = self.thread.join();
     }
 }
@@ -46,7 +46,7 @@ struct Flusher {
     counts: DownloadCounts,
     pool: Pool,
     failing: bool,
-    forgotten_on: Option<NaiveDate>,
+    deleted_on: Option<NaiveDate>,
 }
 
 impl Flusher {
@@ -54,33 +54,33 @@ impl Flusher {
         match self.counts.flush(&self.pool) {
             Ok(()) => {
                 if self.failing {
-                    tracing::info!("downloads are written to the database again");
+                    tracing::info!("download counts are written to the database again");
                 }
                 self.failing = false;
-                self.forget_old_days();
+                self.delete_old_days();
             }
             Err(error) => {
-                // An outage is told once.
+                // An outage is logged once.
                 if !self.failing {
                     let waiting = self.counts.waiting();
-                    tracing::warn!(%error, waiting, "downloads can't be written to the database; they are kept until they can");
+                    tracing::warn!(%error, waiting, "cannot write download counts to the database; they stay in memory until it is back");
                 }
                 self.failing = true;
             }
         }
     }
 
-    fn forget_old_days(&mut self) {
+    fn delete_old_days(&mut self) {
         let now = Utc::now();
-        if self.forgotten_on == Some(now.date_naive()) {
+        if self.deleted_on == Some(now.date_naive()) {
             return;
         }
         match self.pool.with(|connection| downloads::forget_old_days(connection, now)) {
-            Ok(Ok(_)) => self.forgotten_on = Some(now.date_naive()),
+            Ok(Ok(_)) => self.deleted_on = Some(now.date_naive()),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "old days of downloads could not be forgotten; tried again shortly")
+                tracing::warn!(%error, "cannot delete old daily download counts; next attempt shortly")
             }
-            Err(error) => tracing::debug!(%error, "old days of downloads could not be forgotten; tried again shortly"),
+            Err(error) => tracing::debug!(%error, "cannot delete old daily download counts; next attempt shortly"),
         }
     }
 }

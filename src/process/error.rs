@@ -1,21 +1,21 @@
-//! What a command that failed says.
+//! The error of a command.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::queue::JobError;
 
-/// One clear sentence, with its causes behind colons.
+/// One sentence with its causes after colons.
 #[derive(Debug)]
 pub struct CommandError(String);
 
 impl CommandError {
-    /// A sentence of its own.
+    /// An error with this text.
     pub fn new(sentence: impl Into<String>) -> Self {
         Self(sentence.into())
     }
 
-    /// What was being done, and why it failed.
+    /// The failed action, followed by its cause.
     pub fn while_doing(what: impl fmt::Display, cause: impl Error + Send + Sync + 'static) -> Self {
         Self(format!("{what}: {}", JobError::failed(cause)))
     }

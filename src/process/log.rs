@@ -1,5 +1,4 @@
-//! Where the log goes: standard error, so that standard output stays a command's answer. Reports are made of the same
-//! events, whatever the log leaves out.
+//! The log on standard error, and the layer that sends the same events to Sentry whatever the log filter is.
 
 use std::io::IsTerminal;
 
@@ -14,7 +13,7 @@ use crate::process::CommandError;
 
 pub fn start(options: &LogOptions, reports: Option<ReportLayer>) -> Result<(), CommandError> {
     let filter = EnvFilter::try_new(&options.log)
-        .map_err(|error| CommandError::while_doing(format!("{:?} is no log filter", options.log), error))?;
+        .map_err(|error| CommandError::while_doing(format!("--log: {:?} is not a log filter", options.log), error))?;
     let ansi = std::io::stderr().is_terminal();
     let Some(reports) = reports else {
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
@@ -29,7 +28,7 @@ pub fn start(options: &LogOptions, reports: Option<ReportLayer>) -> Result<(), C
         LogFormat::Text => log.with_target(false).with_filter(filter).boxed(),
         LogFormat::Json => log.json().with_filter(filter).boxed(),
     };
-    // Failures of jobs are warnings.
+    // Failed jobs are logged as warnings.
     tracing_subscriber::registry().with(log).with(reports.with_filter(LevelFilter::WARN)).init();
     Ok(())
 }

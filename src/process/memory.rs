@@ -1,17 +1,17 @@
-//! Giving memory back to the system after a burst.
+//! The allocator's threshold for large blocks, set so that memory returns to the system after a burst.
 //!
-//! glibc gives a large block back when it is freed, as long as it came from the system by itself. After the first such block
-//! was freed it takes blocks up to that size from its own areas instead, and keeps those: 64 publishes of 10 MiB at once
-//! left 268 MiB resident behind them, and 50 MiB with the threshold held where it begins. The publishes took as long.
+//! glibc maps large blocks separately and unmaps them when they are freed. By default it raises the threshold after the
+//! first such block, takes later ones from its heap, and keeps them: 64 publishes of 10 MiB at once left 268 MiB resident,
+//! and 50 MiB with a fixed threshold. The publishes took as long.
 
-/// Keeps blocks of 128 KiB and more out of glibc's own areas. To be called before there are threads.
+/// Fixes the threshold at 128 KiB. Called before any thread is started.
 #[cfg(target_env = "gnu")]
 #[allow(unsafe_code)]
 pub fn give_back_large_blocks() {
     const THRESHOLD: libc::c_int = 128 * 1024;
-    // SAFETY: it sets a number that the allocator looks at when it is asked for memory; no block is affected.
+    // SAFETY: sets a number that later allocations read; no existing block is affected.
     if unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, THRESHOLD) } != 1 {
-        tracing::debug!("the allocator keeps its own threshold for large blocks");
+        tracing::debug!("cannot set the allocator's threshold for large blocks");
     }
 }
 

@@ -1,22 +1,22 @@
-//! The limit of open files, which bounds how many connections can be served.
+//! The limit of open files, which bounds the number of connections.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// For the database, the index, git's processes, and the program itself.
+/// Open files of the database, the index, git processes and the program itself.
 const OTHER_FILES: u64 = 256;
-/// A connection, and the crate file that is sent over it.
+/// A connection and the crate file that is sent over it.
 const FILES_A_CONNECTION: u64 = 2;
-/// Enough for thousands of cargos, and little memory even if all of them upload.
+/// Enough for thousands of cargo clients, with little memory even if all of them upload.
 const MOST_CONNECTIONS: u64 = 4096;
-/// Fewer make no registry, whatever the limit is.
+/// The minimum, whatever the limit is.
 const FEWEST_CONNECTIONS: u64 = 16;
 
-/// Raises the limit as far as this process may, and answers how many connections it admits.
+/// Raises the soft limit of open files and derives the number of connections.
 pub fn connections_by_limit() -> u32 {
     let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok(limits) => limits,
         Err(error) => {
-            tracing::debug!(%error, "the limit of open files is unknown");
+            tracing::debug!(%error, "cannot read the limit of open files");
             (1024, 1024)
         }
     };

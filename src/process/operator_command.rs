@@ -1,4 +1,4 @@
-//! Commands that operators run on a registry's database, beside `serve` or without it.
+//! Helpers of the commands that operators run, beside a running `serve` or without it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use crate::database::access::audit::Actor;
 use crate::process::signals::Signals;
 use crate::process::{CommandError, Storage, hardening};
 
-/// A command whose answer nobody reads any more (`| head`) ends silently, as other programs do.
+/// Restores the default action of SIGPIPE, so that a command ends silently when its output is closed (`| head`).
 #[allow(unsafe_code)]
 pub fn end_with_the_pipe() -> Result<(), CommandError> {
     use nix::sys::signal::{SigHandler, Signal, signal};
-    // Safety: the default action runs no code of ours.
+    // SAFETY: the default action runs no code of this program.
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }
         .map(drop)
         .map_err(|error| CommandError::from(std::io::Error::from(error)))
 }
 
-/// Runs an operator's command on the database of a registry, whether it is being served or not.
+/// Runs a command on the registry's database, whether the registry is being served or not.
 pub fn on(
     options: &StorageOptions,
     command: impl FnOnce(&mut diesel::PgConnection) -> Result<(), admin::AdminError>,
@@ -31,7 +31,7 @@ pub fn on(
     done
 }
 
-/// The account on this machine, for the log.
+/// The operator, `account@host`, for the audit log and the job history.
 pub fn operator() -> Actor {
     let uid = nix::unistd::getuid();
     let account = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
@@ -39,26 +39,26 @@ pub fn operator() -> Actor {
     Actor::operator(format!("{account}@{}", host.to_string_lossy()))
 }
 
-/// The token of another registry, from a file, so that no list of processes shows it.
+/// Reads the token of another registry from a file.
 pub fn read_token(path: &Path) -> Result<String, CommandError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|error| CommandError::while_doing(format!("--token-file: {} can't be read", path.display()), error))?;
+        .map_err(|error| CommandError::while_doing(format!("--token-file: cannot read {}", path.display()), error))?;
     hardening::warn_of_readers(path, "the token");
     match text.trim() {
-        "" => Err(CommandError::new(format!("--token-file: {} is empty", path.display()))),
+        "" => Err(CommandError::new(format!("--token-file: {} is empty: write the token into it", path.display()))),
         token => Ok(token.to_owned()),
     }
 }
 
-/// The first signal stops the run where it can go on, the second one ends the program.
+/// A flag that the first signal sets; the second signal ends the program.
 pub fn stop_on_signal(signals: Signals) -> Result<Arc<AtomicBool>, CommandError> {
     let stopped = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&stopped);
     std::thread::Builder::new().name("signal".to_owned()).spawn(move || {
         if signals.wait().is_ok() {
             stop.store(true, Ordering::Relaxed);
-            // Without this thread the process is left to its end.
-            let _ = signals.leave_at_the_next();
+            // Without this thread the second signal is ignored, and the process still ends after the run.
+            let _ = signals.exit_at_the_next();
         }
     })?;
     Ok(stopped)

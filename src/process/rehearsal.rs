@@ -1,4 +1,4 @@
-//! The throw-away database and index in which `backup --check` restores a backup on trial.
+//! The temporary database and index of `backup --check`, which restores a backup into them.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -21,44 +21,44 @@ use crate::index::Index;
 use crate::postgres::embedded::{self, Cluster, EmbeddedError};
 use crate::process::CommandError;
 
-/// What the names of throw-away directories begin with.
+/// Prefix of the temporary directories.
 const PREFIX: &str = "supercargo-check-";
-/// The file in each that its process locks. It has this name only once it is locked.
+/// The lock file in each of them. It gets this name after it was locked.
 const LOCK: &str = "check-lock";
 
-/// What is made for a rehearsal, and goes after it.
-struct ThrowAway {
+/// Everything a trial restore needs.
+struct Temporary {
     cluster: Cluster,
-    /// The cluster's directory. As root, PostgreSQL runs as another user, who has to pass through.
+    /// The cluster's directory. For root, PostgreSQL runs as another user, which has to pass through it.
     database: TempDir,
-    /// The index's, for this process alone: it may be that of a private registry.
+    /// The index's directory, with access for this user only: the registry may be private.
     index: TempDir,
-    /// Held until both are removed, so that another check can tell them from those that a killed one left.
-    _locks: [Flock<File>; 2],
+    /// Held until both are removed. Directories without a lock were left by a killed check.
+    _locks: [File; 2],
 }
 
-/// Where a rehearsal can be held. A signal ends the process, after everything that was made for it is gone.
-pub struct Rehearsal(Arc<Mutex<Option<ThrowAway>>>);
+/// A place for a trial restore. A signal removes everything and ends the process.
+pub struct Rehearsal(Arc<Mutex<Option<Temporary>>>);
 
 impl Rehearsal {
-    /// To be called before any thread is started.
+    /// Called before any thread is started.
     pub fn prepare() -> Result<Self, CommandError> {
         let signals = Signals::block()?;
-        let throw_away: Arc<Mutex<Option<ThrowAway>>> = Arc::default();
-        let shared = Arc::clone(&throw_away);
+        let temporary: Arc<Mutex<Option<Temporary>>> = Arc::default();
+        let shared = Arc::clone(&temporary);
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let signal = signals.wait().unwrap_or(Signal::SIGTERM);
-            // Locked until the process ends, so that the other thread says nothing of what was taken from it.
-            let mut throw_away = shared.lock();
-            if let Some(Err(error)) = throw_away.take().map(ThrowAway::remove) {
+            // Locked until the process ends, so that the main thread reports no errors about the removed files.
+            let mut temporary = shared.lock();
+            if let Some(Err(error)) = temporary.take().map(Temporary::remove) {
                 complain!("{error}");
             }
             std::process::exit(128 + signal as i32);
         })?;
-        Ok(Self(throw_away))
+        Ok(Self(temporary))
     }
 
-    /// Restores a backup on trial.
+    /// Restores a backup and checks the result.
     pub fn hold(
         self,
         options: &StorageOptions,
@@ -66,9 +66,9 @@ impl Rehearsal {
         checked: &Checked,
     ) -> Result<Rehearsed, CommandError> {
         let (database_url, path) = {
-            // Locked while it is made, or a signal would leave what there is of it.
-            let mut throw_away = self.0.lock();
-            let made = throw_away.insert(ThrowAway::make(options)?);
+            // Locked while it is created, so that a signal leaves nothing behind.
+            let mut temporary = self.0.lock();
+            let made = temporary.insert(Temporary::make(options)?);
             (made.cluster.url(), made.index.path().join("index.git"))
         };
         let rehearsed = connect(&database_url).and_then(|mut connection| {
@@ -79,26 +79,26 @@ impl Rehearsal {
             let stage = Stage { database_url: &database_url, postgres_bin_dir, index: &index };
             Ok(backup::rehearse(directory, checked, &stage, &mut connection)?)
         });
-        let removed = self.0.lock().take().map_or(Ok(()), ThrowAway::remove);
+        let removed = self.0.lock().take().map_or(Ok(()), Temporary::remove);
         let rehearsed = rehearsed?;
         removed?;
         Ok(rehearsed)
     }
 }
 
-impl ThrowAway {
+impl Temporary {
     fn make(options: &StorageOptions) -> Result<Self, CommandError> {
         let temporary = tempfile::env::temp_dir();
         let impossible = |reason: &dyn Display| {
             CommandError::new(format!(
-                "the backup cannot be restored on trial in {}: {reason}: name another directory with TMPDIR; \
-                 --checksums-only needs none",
+                "cannot restore the backup for a trial in {}: {reason}: set TMPDIR to another directory, or use \
+                 --checksums-only, which needs none",
                 temporary.display()
             ))
         };
         remove_left_behind(&temporary);
-        let (database, database_lock) = throw_away_directory(&temporary).map_err(|error| impossible(&error))?;
-        let (index, index_lock) = throw_away_directory(&temporary).map_err(|error| impossible(&error))?;
+        let (database, database_lock) = temporary_directory(&temporary).map_err(|error| impossible(&error))?;
+        let (index, index_lock) = temporary_directory(&temporary).map_err(|error| impossible(&error))?;
         fs::set_permissions(database.path(), PermissionsExt::from_mode(0o711))?;
         let cluster = Cluster::start(&embedded::Options {
             data_dir: database.path().to_owned(),
@@ -107,7 +107,7 @@ impl ThrowAway {
             throwaway: true,
         });
         let cluster = cluster.map_err(|error| match &error {
-            // Its own remedy would be another data directory, which is not where the trial is.
+            // The remedies of these errors name the data directory, which is not used here.
             EmbeddedError::ClosedDirectory { directory, user, .. } => impossible(&format!(
                 "the directory {} is closed to the user {user}, who is to run PostgreSQL",
                 directory.display()
@@ -127,20 +127,19 @@ impl ThrowAway {
     }
 }
 
-/// A directory for this process alone, and the lock of it.
-fn throw_away_directory(temporary: &Path) -> io::Result<(TempDir, Flock<File>)> {
-    // The library would leave the mode to the umask.
+/// Creates a directory with mode 0700 and its lock.
+fn temporary_directory(temporary: &Path) -> io::Result<(TempDir, File)> {
+    // The library would derive the mode from the umask.
     let private = PermissionsExt::from_mode(0o700);
     let directory = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(temporary)?;
     let unlocked = directory.path().join("check-lock.new");
-    let locked =
-        Flock::lock(File::create_new(&unlocked)?, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
+    let locked = File::create_new(&unlocked)?;
+    locked.try_lock()?;
     fs::rename(&unlocked, directory.path().join(LOCK))?;
     Ok((directory, locked))
 }
 
-/// Removes what killed checks of the same user left, which includes a copy of a database. What cannot be removed is
-/// reported, and is no reason to stop.
+/// Removes the directories of killed checks of the same user, each with a copy of a database. Failures are only logged.
 fn remove_left_behind(temporary: &Path) {
     let Ok(entries) = fs::read_dir(temporary) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
@@ -149,16 +148,18 @@ fn remove_left_behind(temporary: &Path) {
             entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw());
         let Some(_lock) = is_own.then(|| lock_left_behind(&path)).flatten() else { continue };
         match fs::remove_dir_all(&path) {
-            Ok(()) => tracing::info!(directory = %path.display(), "removed what a killed check of a backup left"),
+            Ok(()) => {
+                tracing::info!(directory = %path.display(), "removed the temporary directory of a killed backup check")
+            }
             Err(error) => {
-                tracing::warn!(directory = %path.display(), %error, "cannot remove what a killed check of a backup left");
+                tracing::warn!(directory = %path.display(), %error, "cannot remove the temporary directory of a killed backup check");
             }
         }
     }
 }
 
-/// The lock of a directory whose process is gone; None if it still runs.
-fn lock_left_behind(directory: &Path) -> Option<Flock<File>> {
+/// Locks the directory of a killed check; None if the check still runs.
+fn lock_left_behind(directory: &Path) -> Option<File> {
     let file = OpenOptions::new().write(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(directory.join(LOCK)).ok()?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()
+    file.try_lock().is_ok().then_some(file)
 }

@@ -1,8 +1,5 @@
-//! What a registry needs once: its first user, and the index's config.json.
+//! The first user of a new registry, and the index's config.json.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,12 +12,13 @@ use crate::database::access::users;
 use crate::database::catalog::versions;
 use crate::index::{ConfigJson, Index, IndexError, Remote};
 use crate::process::CommandError;
+use crate::replace_file::replace_file;
 
-/// The user that the first start makes.
+/// The user that the first start creates.
 pub const ADMIN: &str = "admin";
 
-/// Creates the first user with a token and writes the token to a file that only its owner can read; true if it did.
-/// The file is on the disk before the token counts: a start that is killed in between does it again.
+/// Creates the first user with a token and writes the token to a file with mode 0600; false if there are users. The file is
+/// written before the transaction commits, so a start that is killed in between repeats both.
 pub fn ensure_admin(connection: &mut PgConnection, token_file: &Path) -> Result<bool, CommandError> {
     connection.transaction(|connection| {
         if users::any(connection)? {
@@ -35,43 +33,29 @@ pub fn ensure_admin(connection: &mut PgConnection, token_file: &Path) -> Result<
             .detail(json!({ "admin": true }))
             .record(connection, &myself)?;
         Event::new(Action::TokenCreate).about(&made.name).detail(made.describe()).record(connection, &myself)?;
-        write_secret(token_file, token.reveal()).map_err(|error| {
-            CommandError::while_doing(format!("the token can't be written to {}", token_file.display()), error)
+        replace_file(token_file, format!("{}\n", token.reveal()).as_bytes()).map_err(|error| {
+            CommandError::while_doing(format!("cannot write the token to {}", token_file.display()), error)
         })?;
         Ok(true)
     })
 }
 
-fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
-    let unfinished = path.with_extension("new");
-    if let Err(error) = std::fs::remove_file(&unfinished)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    writeln!(file, "{secret}")?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, path)?;
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-}
-
-/// Refuses to serve an empty index in place of one that was lost: clients would be told that there are no crates.
+/// Refuses to serve an empty index when the database has published versions: clients would see a registry without crates.
 pub fn refuse_lost_index(index: &Index, connection: &mut PgConnection) -> Result<(), CommandError> {
     if index.head()?.commit.is_some() || !versions::any_shown(connection)? {
         return Ok(());
     }
     Err(CommandError::new(format!(
-        "the index {} is empty, and the database has published versions: the index is lost. Restore it from a backup with \
-         `supercargo restore DIR --index-only`",
+        "the index {} is empty although the database has published versions: restore it with `supercargo restore DIR \
+         --index-only`, or render a new one with `supercargo verify --repair`",
         index.path().display()
     )))
 }
 
-/// How long another process may have the right to write a mirror; it may be fetching.
+/// How long to wait for the write lock of a mirror; its holder may be fetching.
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
-/// The same for the mirror of a remote, as often as it takes until the remote has it; None only cleans up.
+/// Writes config.json through a mirror to its remote; called again until that succeeds. None only removes leftovers.
 pub fn prepare_mirror(index: &Index, remote: &Remote, config: Option<&ConfigJson>) -> Result<(), IndexError> {
     let writer = index.lock_writer_within(LOCK_PATIENCE)?;
     log_leftovers(&writer.clean_leftovers()?);
@@ -86,17 +70,17 @@ pub fn prepare_mirror(index: &Index, remote: &Remote, config: Option<&ConfigJson
 
 fn log_leftovers(leftovers: &[PathBuf]) {
     for leftover in leftovers {
-        tracing::info!(leftover = %leftover.display(), "removed what a killed writer left in the index");
+        tracing::info!(leftover = %leftover.display(), "removed a leftover of a killed index writer");
     }
 }
 
-/// What config.json is to say.
+/// The config.json of a registry at this URL.
 pub fn config_json(base_url: &str, auth_required: bool) -> ConfigJson {
     ConfigJson { dl: format!("{base_url}/api/v1/crates"), api: base_url.to_owned(), auth_required }
 }
 
-/// Writes config.json where it differs from what clients are to be told. No job ever does. It is the first to write after
-/// a start, and so cleans up behind a writer that was killed.
+/// Writes config.json if it differs. Jobs never write it. As the first write after a start this also removes the leftovers
+/// of a killed writer.
 pub fn ensure_config_json(index: &Index, config: &ConfigJson) -> Result<(), CommandError> {
     let writer = index.lock_writer()?;
     log_leftovers(&writer.clean_leftovers()?);

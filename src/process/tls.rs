@@ -1,7 +1,7 @@
-//! The certificate of the registry, read from files and read again when they change.
+//! The TLS certificate, loaded from files and reloaded when they change.
 //!
-//! Connections ask for the certificate one by one, so a new one is for new connections, and the old ones go on. What can't
-//! be used is refused before anything is replaced.
+//! New connections use the new certificate; existing ones are not affected. Invalid files are rejected before anything is
+//! replaced.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use super::hardening;
 use crate::config::HttpOptions;
 use crate::process::CommandError;
 
-/// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often to check whether the files have changed.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
 
-/// What clients may choose, the better one first.
+/// ALPN protocols, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The certificate in use. Cheap to clone.
@@ -46,15 +46,15 @@ struct Files {
 #[derive(Debug)]
 struct InUse {
     certified: Arc<CertifiedKey>,
-    /// What the files were like when they were read last, usable or not.
+    /// The files as they were last read, valid or not.
     seen: [Stamp; 2],
 }
 
-/// What changes when a file is written or replaced.
+/// Modification time, size and inode, which change when a file is written or replaced.
 type Stamp = Option<(SystemTime, u64, u64)>;
 
 impl Certificate {
-    /// Reads the files that the options name; None without them.
+    /// Loads the files that the options name; None without them.
     pub fn load(options: &HttpOptions) -> Result<Option<Self>, CommandError> {
         let (Some(certificate), Some(key)) = (options.tls_cert.clone(), options.tls_key.clone()) else {
             return Ok(None);
@@ -67,30 +67,30 @@ impl Certificate {
         Ok(Some(Self(Arc::new(Parts { files, provider, in_use: RwLock::new(InUse { certified, seen }) }))))
     }
 
-    /// What connections are made with.
+    /// The configuration of TLS connections.
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, CommandError> {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.0.provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| CommandError::while_doing("TLS can't be set up", error))?;
+            .map_err(|error| CommandError::while_doing("cannot set up TLS", error))?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(self.clone()));
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         Ok(Arc::new(config))
     }
 
-    /// FetchRequests at the files from time to time, until the watch is dropped.
+    /// Checks the files at intervals until the watch is dropped.
     pub fn watch(&self) -> Result<Watch, CommandError> {
-        let (look, asked) = mpsc::channel();
+        let (reload, requests) = mpsc::channel();
         let certificate = self.clone();
         std::thread::Builder::new().name("certificate".to_owned()).spawn(move || {
             loop {
-                match asked.recv_timeout(LOOK_EVERY) {
+                match requests.recv_timeout(CHECK_EVERY) {
                     Ok(()) => certificate.reload(),
                     Err(RecvTimeoutError::Timeout) => certificate.reload_if_changed(),
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         })?;
-        Ok(Watch(look))
+        Ok(Watch(reload))
     }
 
     fn reload_if_changed(&self) {
@@ -100,7 +100,7 @@ impl Certificate {
     }
 
     fn reload(&self) {
-        // Looked at before they are read: what is written meanwhile is seen the next time.
+        // Read before the files, so that a change in between is noticed the next time.
         let seen = self.0.files.stamps();
         let read = self.0.files.read(&self.0.provider);
         let mut in_use = self.0.in_use.write();
@@ -108,9 +108,9 @@ impl Certificate {
         match read {
             Ok(certified) => {
                 in_use.certified = Arc::new(certified);
-                tracing::info!(file = %self.0.files.certificate.display(), "read the certificate");
+                tracing::info!(file = %self.0.files.certificate.display(), "loaded the certificate");
             }
-            Err(error) => tracing::error!(%error, "the certificate can't be renewed; the former one stays in use"),
+            Err(error) => tracing::error!(%error, "cannot reload the certificate; the previous one stays in use"),
         }
     }
 }
@@ -121,12 +121,12 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-/// Has the certificate read again; dropped, nobody looks at the files any more.
+/// Reloads the certificate on request, and at intervals until it is dropped.
 pub struct Watch(mpsc::Sender<()>);
 
 impl Watch {
     pub fn reload(&self) {
-        // The other end lives as long as this one.
+        // The receiver lives as long as this sender.
         let _ = self.0.send(());
     }
 }
@@ -140,14 +140,14 @@ impl Files {
             let (certificate, key) = (self.certificate.display(), self.key.display());
             match error {
                 TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => CommandError::new(format!(
-                    "the private key in {key} (--tls-key) is not the one of the first certificate in {certificate} \
-                     (--tls-cert): the registry's own certificate has to come first, then its chain"
+                    "the private key in {key} (--tls-key) does not match the first certificate in {certificate} (--tls-cert): put \
+                     the registry's own certificate first, then its chain"
                 )),
                 TlsError::InvalidCertificate(_) => CommandError::new(format!(
-                    "the first certificate in {certificate} (--tls-cert) is no X.509 certificate"
+                    "the first certificate in {certificate} (--tls-cert) is not an X.509 certificate"
                 )),
                 error => CommandError::while_doing(
-                    format!("the private key in {key} (--tls-key) can't be used; ECDSA, Ed25519 and RSA keys can"),
+                    format!("cannot use the private key in {key} (--tls-key); supported are ECDSA, Ed25519 and RSA keys"),
                     error,
                 ),
             }
@@ -176,10 +176,10 @@ fn unusable(flag: &str, path: &Path, what: &str, error: pem::Error) -> CommandEr
     let file = path.display();
     match error {
         pem::Error::NoItemsFound => CommandError::new(format!(
-            "there is no {what} in {file} ({flag}): it has to be in PEM, which begins with -----BEGIN"
+            "there is no {what} in {file} ({flag}): PEM is required, which begins with -----BEGIN"
         )),
-        pem::Error::Io(error) => CommandError::while_doing(format!("{file} ({flag}) can't be read"), error),
-        _ => CommandError::new(format!("{file} ({flag}) is no whole PEM file: it is cut off or damaged")),
+        pem::Error::Io(error) => CommandError::while_doing(format!("cannot read {file} ({flag})"), error),
+        _ => CommandError::new(format!("{file} ({flag}) is not a complete PEM file: it is truncated or damaged")),
     }
 }
 

@@ -251,10 +251,10 @@ fn a_damaged_backup_is_refused_by_its_name_and_nothing_is_made_of_it() {
     let check = |more: &[&str]| {
         succeeded(served.command("backup").arg("--check").arg(backups.path()).args(more).output().unwrap())
     };
-    let whole = format!("the backup {name} is as it was written: 1 crates, 1 versions, 1 crate files");
+    let whole = format!("the backup {name} is intact: 1 crates, 1 versions, 1 crate files");
     assert_eq!(check(&["--checksums-only"]), format!("{whole}\n"));
     let said = check(&[]);
-    assert!(said.starts_with(&format!("{whole}; it was restored into a throw-away registry in ")), "{said}");
+    assert!(said.starts_with(&format!("{whole}; restored into a temporary registry in ")), "{said}");
 }
 
 #[test]
@@ -396,11 +396,8 @@ fn a_lost_crate_file_is_told_and_the_rest_is_backed_up() {
     std::fs::write(stored("bar"), "damaged").unwrap();
     let backups = tempfile::tempdir().unwrap();
     let said = failed(served.command("backup").arg(backups.path()).output().unwrap(), 3);
-    assert!(
-        said.contains("the crate file of foo@1.0.0 is not in the backup: it is missing in the crate store"),
-        "{said}"
-    );
-    assert!(said.contains("the crate file of bar@1.0.0 is not in the backup: it is damaged"), "{said}");
+    assert!(said.contains("the backup lacks the crate file of foo@1.0.0: it is missing in the crate store"), "{said}");
+    assert!(said.contains("the backup lacks the crate file of bar@1.0.0: it is damaged"), "{said}");
     let mut restored = Served::nothing(&[]);
     assert_eq!(restore(backups.path(), &restored)["files"], 1);
     restored.start_again();
@@ -425,7 +422,7 @@ fn a_restore_into_what_is_not_empty_is_refused() {
     insta::assert_snapshot!(restore(&empty, &["--at", "2020-01-01T00-00-00Z"]).split(": there are").next().unwrap(), @r#"supercargo: there is no backup "2020-01-01T00-00-00Z" in BACKUPS"#);
     std::fs::create_dir(empty.data_dir()).unwrap();
     std::fs::write(empty.data_dir().join("thesis"), "x").unwrap();
-    insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: the data directory DATA is not empty (it has thesis): restore into an empty one, with --data-dir, or move that away");
+    insta::assert_snapshot!(restore(&empty, &[]), @"supercargo: the data directory DATA is not empty (it contains thesis): move that away, or choose an empty directory with --data-dir");
     assert_eq!(names(&empty.data_dir()), ["thesis"]);
     // What somebody has in the database stays, and what was made before that was noticed goes.
     let mut full = Served::nothing(&[]);
@@ -433,7 +430,7 @@ fn a_restore_into_what_is_not_empty_is_refused() {
     insta::assert_snapshot!(restore(&full, &[]), @"supercargo: the database is not empty: restore into an empty one, so that nothing is mixed or lost");
     assert_eq!(names(&full.data_dir()), Vec::<String>::new());
     std::fs::write(full.data_dir().join("restoring"), "").unwrap();
-    insta::assert_snapshot!(said(full.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap(), &full), @"supercargo: the restore into DATA did not come to its end: remove the directory, empty the database if it is one of yours, and restore again");
+    insta::assert_snapshot!(said(full.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap(), &full), @"supercargo: the restore into DATA did not finish: remove the directory, empty the database if it is an external one, and restore again");
 }
 
 #[test]
@@ -450,7 +447,7 @@ fn a_registry_in_s3_is_backed_up_and_restored_into_another_bucket() {
     std::fs::write(here.objects().join("registry").join(object), "damaged").unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let said = failed(served.command("backup").arg(elsewhere.path()).args(&arguments).output().unwrap(), 3);
-    assert!(said.contains("the crate file of foo@1.0.0 is not in the backup: it is damaged"), "{said}");
+    assert!(said.contains("the backup lacks the crate file of foo@1.0.0: it is damaged"), "{said}");
     assert_eq!(crate_files(elsewhere.path()), Vec::<PathBuf>::new());
     let arguments = there.arguments();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -539,7 +536,7 @@ fn a_check_where_nothing_can_be_made_says_how_to_choose_another_place() {
     let said = |temporary: &Path| {
         let mut check = served.command("backup");
         let said = failed(check.arg("--check").arg(&backups).env("TMPDIR", temporary).output().unwrap(), 1);
-        let begin = format!("supercargo: the backup cannot be restored on trial in {}: ", temporary.display());
+        let begin = format!("supercargo: cannot restore the backup for a trial in {}: ", temporary.display());
         assert!(said.starts_with(&begin), "{said}");
         let end = ": name another directory with TMPDIR; --checksums-only needs none\n";
         assert!(said.ends_with(end), "{said}");

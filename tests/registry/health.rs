@@ -95,7 +95,7 @@ fn a_registry_that_was_told_to_stop_is_not_ready_at_once() {
     wait_until("readiness", || ready(&served).0 == 200);
     let mut connected = TcpStream::connect(served.address()).unwrap();
     served.signal(Signal::SIGTERM);
-    wait_until("the word to stop", || served.log().contains("finishing requests"));
+    wait_until("the word to stop", || served.log().contains("shutting down after current requests"));
     wait_until("its effect", || !served.data_dir().join("url").exists());
     connected.write_all(b"GET /health/ready HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();

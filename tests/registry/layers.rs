@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom; what stands on one line knows nothing of its neighbours.
 const LAYERS: [&[&str]; 6] = [
-    &["fault", "package", "statement", "subprocess"],
+    &["fault", "package", "replace_file", "statement", "subprocess"],
     // Options name limits of packages.
     &["config", "crate_store", "database", "index", "postgres", "queue", "upstream"],
     &["jobs"],

@@ -107,7 +107,7 @@ fn an_address_for_metrics_that_is_taken_is_refused_by_name() {
     let said = failed(command.arg(directory.path().join("data")).output().unwrap(), 1);
     assert!(
         said.contains(&format!(
-            "can't listen on {address} (another program has this port; choose another with --metrics-listen)"
+            "cannot listen on {address} (another program uses this port; choose another with --metrics-listen)"
         )),
         "{said}"
     );

@@ -284,10 +284,10 @@ fn a_test_page_is_sent_and_taken_back_and_a_receiver_that_fails_is_named() {
     let watch = Watch::over(Served::start(&["--no-worker"]));
     let (code, said) = watch.look(&["--test-page"]);
     insta::assert_snapshot!(said, @r"
-    pagerduty: took the trigger
-    webhook: took the trigger
-    pagerduty: took the resolve
-    webhook: took the resolve
+    pagerduty: accepted the trigger
+    webhook: accepted the trigger
+    pagerduty: accepted the resolve
+    webhook: accepted the resolve
     ");
     assert_eq!(code, 0);
     let [hooks, _] = [watch.pages.accepted("/hook"), watch.pages.accepted("/v2/enqueue")];

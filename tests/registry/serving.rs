@@ -113,7 +113,7 @@ fn operators_work_beside_a_running_registry_and_without_one() {
         let said = succeeded(registry.command("admin user create").arg(name).output().unwrap());
         assert_eq!(
             said,
-            format!("created the user {name}; `supercargo admin token create --user {name}` makes a token\n")
+            format!("created the user {name}; create a token with `supercargo admin token create --user {name}`\n")
         );
     };
     create(&registry, "ann");
@@ -287,7 +287,7 @@ fn what_stands_in_the_way_is_said_in_one_sentence() {
     let address = taken.local_addr().unwrap().to_string();
     let mut command = supercargo();
     let output = command.args(["serve", "--listen", &address, "--data-dir"]).arg(&data_dir).output().unwrap();
-    insta::assert_snapshot!(refusal(output, directory.path()).replace(&address, "ADDRESS"), @"supercargo: can't listen on ADDRESS (another program has this port; choose another with --listen): Address already in use (os error 98)");
+    insta::assert_snapshot!(refusal(output, directory.path()).replace(&address, "ADDRESS"), @"supercargo: cannot listen on ADDRESS (another program uses this port; choose another with --listen): Address already in use (os error 98)");
 
     let empty = directory.path().join("empty");
     std::fs::create_dir(&empty).unwrap();

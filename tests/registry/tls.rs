@@ -184,10 +184,10 @@ fn what_is_wrong_with_a_certificate_is_said_with_the_file_and_what_to_do() {
     insta::assert_snapshot!(refusal("empty.pem", "key.pem"), @"supercargo: there is no certificate in DIR/empty.pem (--tls-cert): it has to be in PEM, which begins with -----BEGIN");
     insta::assert_snapshot!(refusal("key.pem", "key.pem"), @"supercargo: there is no certificate in DIR/key.pem (--tls-cert): it has to be in PEM, which begins with -----BEGIN");
     insta::assert_snapshot!(refusal("cert.pem", "cert.pem"), @"supercargo: there is no private key in DIR/cert.pem (--tls-key): it has to be in PEM, which begins with -----BEGIN");
-    insta::assert_snapshot!(refusal("torn.pem", "key.pem"), @"supercargo: DIR/torn.pem (--tls-cert) is no whole PEM file: it is cut off or damaged");
-    insta::assert_snapshot!(refusal("odd.pem", "key.pem"), @"supercargo: the first certificate in DIR/odd.pem (--tls-cert) is no X.509 certificate");
-    insta::assert_snapshot!(refusal("cert.pem", "oddkey.pem"), @"supercargo: the private key in DIR/oddkey.pem (--tls-key) can't be used; ECDSA, Ed25519 and RSA keys can: unexpected error: failed to parse private key as RSA, ECDSA, or EdDSA");
-    insta::assert_snapshot!(refusal("authority.pem", "key.pem"), @"supercargo: the private key in DIR/key.pem (--tls-key) is not the one of the first certificate in DIR/authority.pem (--tls-cert): the registry's own certificate has to come first, then its chain");
+    insta::assert_snapshot!(refusal("torn.pem", "key.pem"), @"supercargo: DIR/torn.pem (--tls-cert) is not a complete PEM file: it is truncated or damaged");
+    insta::assert_snapshot!(refusal("odd.pem", "key.pem"), @"supercargo: the first certificate in DIR/odd.pem (--tls-cert) is not an X.509 certificate");
+    insta::assert_snapshot!(refusal("cert.pem", "oddkey.pem"), @"supercargo: cannot use the private key in DIR/oddkey.pem (--tls-key); supported are ECDSA, Ed25519 and RSA keys: unexpected error: failed to parse private key as RSA, ECDSA, or EdDSA");
+    insta::assert_snapshot!(refusal("authority.pem", "key.pem"), @"supercargo: the private key in DIR/key.pem (--tls-key) does not match the first certificate in DIR/authority.pem (--tls-cert): put the registry's own certificate first, then its chain");
     assert!(!data_dir.exists(), "nothing is made before it is known to be usable");
     for half in ["--tls-cert", "--tls-key"] {
         let said = failed(supercargo().args(["serve", half, "x"]).output().unwrap(), 2);

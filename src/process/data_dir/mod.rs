@@ -1,29 +1,26 @@
-//! One process serves a data directory; the lock that says so vanishes with the process.
+//! The data directory: creation, the lock of the process that serves it, and the marker of an unfinished restore.
 
 pub(crate) mod lock_holders;
 pub(crate) mod permissions;
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::time::{Duration, Instant};
-
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 
 use self::lock_holders::name_of;
 use super::{CommandError, hardening};
 use crate::config::storage::DataDir;
 
-/// A command that holds the lock for a moment is waited for.
+/// How long to wait for a command that holds the lock briefly.
 const PATIENCE: Duration = Duration::from_secs(3);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const RETRY_EVERY: Duration = Duration::from_millis(50);
 
-/// The data directory is this process's until this is dropped.
-pub struct DataDirLock(#[expect(dead_code, reason = "the lock is held by being there")] Flock<File>);
+/// The exclusive lock of the data directory, released when it is dropped or the process ends.
+pub struct DataDirLock(#[expect(dead_code, reason = "the open file holds the lock")] File);
 
-/// Makes the directory if it is not there, for its owner alone. If the private PostgreSQL runs as another user, it lets
-/// that one pass: see `database::embedded`.
+/// Creates the directory with mode 0700 if it does not exist. `postgres::embedded` later grants passage to the user that
+/// runs the embedded PostgreSQL, if that is another one.
 pub fn create(data_dir: &DataDir) -> Result<(), CommandError> {
     let path = data_dir.path();
     if path.is_dir() {
@@ -38,8 +35,8 @@ pub fn create(data_dir: &DataDir) -> Result<(), CommandError> {
     }
 }
 
-/// Directories above the data directory are not its own: the user of the private PostgreSQL has to get through, so they
-/// are made by the umask that this process was started with.
+/// Creates the directories above with the umask that the process was started with: the user that runs the embedded
+/// PostgreSQL has to pass through them.
 fn create_parents(parent: &std::path::Path) -> std::io::Result<()> {
     if parent.as_os_str().is_empty() || parent.is_dir() {
         return Ok(());
@@ -53,18 +50,18 @@ fn create_parents(parent: &std::path::Path) -> std::io::Result<()> {
     }
 }
 
-/// Makes the directory for a restore, with a mark that it is not complete. One with something in it is refused.
+/// Creates the directory for a restore, with a marker that the restore is unfinished. Refuses one that is not empty.
 pub fn create_empty(data_dir: &DataDir) -> Result<(), CommandError> {
     let path = data_dir.path();
     refuse_half_restored(data_dir)?;
     create(data_dir)?;
     for entry in std::fs::read_dir(path).map_err(|error| unusable(data_dir, error))? {
         let name = entry?.file_name();
-        // Of a file system that begins here.
+        // The root directory of a file system has this one.
         if name != "lost+found" {
             return Err(CommandError::new(format!(
-                "the data directory {} is not empty (it has {}): restore into an empty one, with --data-dir, or move that \
-                 away",
+                "the data directory {} is not empty (it contains {}): move that away, or choose an empty directory with \
+                 --data-dir",
                 path.display(),
                 name.display()
             )));
@@ -74,19 +71,19 @@ pub fn create_empty(data_dir: &DataDir) -> Result<(), CommandError> {
     Ok(File::open(path)?.sync_all()?)
 }
 
-/// What a restore that did not come to its end left must not be served.
+/// Refuses the directory of an unfinished restore.
 pub fn refuse_half_restored(data_dir: &DataDir) -> Result<(), CommandError> {
     if !data_dir.restoring_file().exists() {
         return Ok(());
     }
     Err(CommandError::new(format!(
-        "the restore into {} did not come to its end: remove the directory, empty the database if it is one of yours, and \
+        "the restore into {} did not finish: remove the directory, empty the database if it is an external one, and \
          restore again",
         data_dir.path().display()
     )))
 }
 
-/// Removes everything that a restore made before it failed.
+/// Removes everything that a failed restore created.
 pub fn clear(data_dir: &DataDir) -> Result<(), CommandError> {
     for entry in std::fs::read_dir(data_dir.path())? {
         let entry = entry?;
@@ -99,7 +96,7 @@ pub fn clear(data_dir: &DataDir) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Takes the mark away.
+/// Removes the marker of the unfinished restore.
 pub fn finish_restore(data_dir: &DataDir) -> Result<(), CommandError> {
     std::fs::remove_file(data_dir.restoring_file())?;
     Ok(File::open(data_dir.path())?.sync_all()?)
@@ -107,32 +104,30 @@ pub fn finish_restore(data_dir: &DataDir) -> Result<(), CommandError> {
 
 fn unusable(data_dir: &DataDir, error: std::io::Error) -> CommandError {
     let path = data_dir.path().display();
-    CommandError::while_doing(format!("the data directory {path} can't be used; choose another with --data-dir"), error)
+    CommandError::while_doing(format!("cannot use the data directory {path} (choose another with --data-dir)"), error)
 }
 
-/// Locks the directory, waiting a moment.
+/// Locks the directory, with a short wait for another command.
 pub fn lock(data_dir: &DataDir) -> Result<DataDirLock, CommandError> {
     let mut file = open_lock_file(data_dir)?;
     let until = Instant::now() + PATIENCE;
     loop {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(mut locked) => {
-                locked.set_len(0)?;
-                locked.rewind()?;
-                locked.write_all(std::process::id().to_string().as_bytes())?;
-                return Ok(DataDirLock(locked));
+        match file.try_lock() {
+            Ok(()) => {
+                file.set_len(0)?;
+                file.rewind()?;
+                file.write_all(std::process::id().to_string().as_bytes())?;
+                return Ok(DataDirLock(file));
             }
-            Err((busy, Errno::EWOULDBLOCK)) if Instant::now() < until => {
-                file = busy;
-                std::thread::sleep(LOOK_EVERY);
-            }
-            Err((busy, Errno::EWOULDBLOCK)) => return Err(in_use(data_dir, &busy)),
-            Err((_, error)) => return Err(unusable(data_dir, error.into())),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(RETRY_EVERY),
+            Err(TryLockError::WouldBlock) => return Err(in_use(data_dir, &file)),
+            Err(TryLockError::Error(error)) => return Err(unusable(data_dir, error)),
         }
     }
 }
 
-/// Opens the lock file, which is for its owner alone: who can open it can lock it. Former versions let everybody read it.
+/// Opens the lock file with mode 0600, because every user who can open it can lock it. Older versions created it readable
+/// for all.
 fn open_lock_file(data_dir: &DataDir) -> Result<File, CommandError> {
     let path = data_dir.lock_file();
     let is_new = !path.exists();
@@ -144,27 +139,27 @@ fn open_lock_file(data_dir: &DataDir) -> Result<File, CommandError> {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
     if is_new && nix::unistd::geteuid().is_root() {
-        // Root may help out in the directory of a user, who must be able to lock it afterwards.
+        // Root may run a command on the directory of another user, who has to be able to lock it afterwards.
         let directory = std::fs::metadata(data_dir.path())?;
         fchown(&file, Some(directory.uid()), Some(directory.gid()))?;
     }
     Ok(file)
 }
 
-/// Who holds the lock, as the kernel has it: what stands in the file could be anybody's.
+/// The error for a lock that is held, with the holder from the kernel: the number in the file may be outdated.
 fn in_use(data_dir: &DataDir, file: &File) -> CommandError {
     let directory = data_dir.path().display();
     let me = nix::unistd::geteuid();
     let owner = file.metadata().map_or(me.as_raw(), |found| found.uid());
     CommandError::new(match lock_holders::of(file).as_slice() {
         [] => format!(
-            "the data directory {directory} is in use by a process that cannot be seen from here, in another container \
-             or on another machine: stop it first, or choose another with --data-dir"
+            "the data directory {directory} is in use by a process in another container or on another machine: stop it \
+             first, or choose another with --data-dir"
         ),
         holders => match holders.iter().find(|holder| ![owner, me.as_raw(), 0].contains(&holder.uid)) {
             Some(stranger) => format!(
-                "process {} ({}) of the user {} locks {}, which keeps a registry from starting in {directory}: end that \
-                 process, and start again. The file is closed to other users now, so it cannot be locked by them again",
+                "process {} ({}) of the user {} holds the lock {} of the data directory {directory}: end that process and \
+                 start again; other users can no longer open the lock file",
                 stranger.pid,
                 stranger.program,
                 name_of(stranger.uid),

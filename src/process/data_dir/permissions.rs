@@ -1,11 +1,11 @@
-//! Closing the data directory to other users: everything in it is for its owner alone.
+//! Permissions of the data directory: only its owner has access.
 //!
-//! Files are made so, by the umask. What former versions made, or an operator copied there, is mended at a start. The
-//! permissions of the directory itself tell whether that was done: it is closed last, so that a walk through 200,000 files
-//! is made once and not at each start, and one that was interrupted is made again. What lies directly in the directory is
-//! looked at each time.
+//! The umask creates files that way. A start also corrects files of older versions and files that an operator copied there.
+//! The mode of the directory itself marks that as done: it is set last, so the walk through perhaps 200,000 files happens
+//! once and not at every start, and an interrupted walk is repeated. The entries of the directory itself are checked at
+//! every start.
 //!
-//! As root the directory lets the group of PostgreSQL's user pass (mode 0710), and nobody read.
+//! For root the mode is 0710: the group of PostgreSQL's user may pass, nobody else may read.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -19,19 +19,19 @@ use crate::config::StorageOptions;
 use crate::config::storage::DataDir;
 use crate::process::CommandError;
 
-/// What is the private PostgreSQL's, and closed by it.
+/// The embedded PostgreSQL's directory, which sets its own permissions.
 const CLUSTER: &str = "postgres";
-/// Permissions of anybody but the owner.
+/// Permissions of everybody except the owner.
 const OTHERS: u32 = 0o077;
-/// The group may pass, as PostgreSQL's user has to.
+/// Passage for the group, which PostgreSQL's user needs.
 const PASSAGE: u32 = 0o010;
 
-/// Refuses a data directory of another user, or one into which others may have put something, and closes it.
+/// Refuses a data directory that belongs to another user or has files of others, and removes the permissions of others.
 pub fn close(data_dir: &DataDir) -> Result<(), CommandError> {
     let path = data_dir.path();
     let failed = |error| {
         CommandError::while_doing(
-            format!("the data directory {} can't be closed to other users", path.display()),
+            format!("cannot remove other users' access to the data directory {}", path.display()),
             error,
         )
     };
@@ -39,15 +39,15 @@ pub fn close(data_dir: &DataDir) -> Result<(), CommandError> {
     let me = nix::unistd::geteuid();
     let is_own = found.uid() == me.as_raw();
     if !is_own && me.is_root() {
-        // Root works on the database of a user. Commands that make files were refused before.
+        // Root runs a command on the database of another user. Commands that create files were refused before.
         return Ok(());
     }
-    // What root made, such as the top of a volume, is as good as our own, but not ours to change.
+    // A directory of root, such as the root of a volume, is trusted, but its mode is not changed.
     if !is_own && found.uid() != 0 {
         let (owner, user) = (name_of(found.uid()), name_of(me.as_raw()));
         return Err(CommandError::new(format!(
-            "the data directory {} belongs to the user {owner}, and this process runs as {user}: run it as {owner}, or \
-             choose another with --data-dir",
+            "the data directory {} belongs to the user {owner}, but this process runs as {user}: run it as {owner}, or \
+             choose another directory with --data-dir",
             path.display()
         )));
     }
@@ -61,13 +61,13 @@ pub fn close(data_dir: &DataDir) -> Result<(), CommandError> {
         fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
     }
     if was_open || closed > 0 {
-        tracing::info!(data_dir = %path.display(), files = closed, "closed the data directory to other users");
+        tracing::info!(data_dir = %path.display(), files = closed, "removed other users' access to the data directory");
     }
     Ok(())
 }
 
-/// For root, before anything is opened by a command that may leave files: what root makes is closed to the user whom the
-/// directory belongs to, whose registry could not read it.
+/// Refuses root in the data directory of another user. Called first by every command that creates files: the registry of
+/// that user could not read files of root.
 pub fn refuse_root_in_a_directory_of_others(options: &StorageOptions) -> Result<(), CommandError> {
     let data_dir = options.data_dir()?;
     let path = data_dir.path();
@@ -76,7 +76,7 @@ pub fn refuse_root_in_a_directory_of_others(options: &StorageOptions) -> Result<
         return Ok(());
     }
     let owner = name_of(found.uid());
-    // sudo takes a number only with a sign before it.
+    // sudo accepts a numeric user only after `#`.
     let for_sudo = if owner.parse::<u32>().is_ok() { format!("'#{owner}'") } else { owner.clone() };
     Err(CommandError::new(format!(
         "the data directory {} belongs to the user {owner}, and files that root makes in it could not be read by {owner}: \
@@ -85,7 +85,7 @@ pub fn refuse_root_in_a_directory_of_others(options: &StorageOptions) -> Result<
     )))
 }
 
-/// Closes a directory of crate files somewhere else, which is made if it is not there.
+/// Creates a crate store outside the data directory if it does not exist, and removes the permissions of others.
 pub fn close_crates(path: &Path) -> io::Result<()> {
     match DirBuilder::new().recursive(true).mode(0o700).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -97,11 +97,11 @@ pub fn close_crates(path: &Path) -> io::Result<()> {
     }
     let closed = close_below(path)?;
     fs::set_permissions(path, Permissions::from_mode(found.mode() & 0o700))?;
-    tracing::info!(directory = %path.display(), files = closed, "closed the crate files to other users");
+    tracing::info!(directory = %path.display(), files = closed, "removed other users' access to the crate files");
     Ok(())
 }
 
-/// Others could write here: what they put there would be used as ours.
+/// Refuses files of other users in a directory that others could write to: the registry would use them as its own.
 fn refuse_strangers(path: &Path, me: u32) -> Result<(), CommandError> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
@@ -110,7 +110,7 @@ fn refuse_strangers(path: &Path, me: u32) -> Result<(), CommandError> {
         let is_cluster = me == 0 && name.to_string_lossy().starts_with(CLUSTER);
         if owner != me && owner != 0 && !is_cluster {
             return Err(CommandError::new(format!(
-                "other users may write to the data directory {}, and {} in it belongs to the user {}: remove it, or give \
+                "other users can write to the data directory {}, and {} in it belongs to the user {}: remove it, or give \
                  it to {} with chown, and start again",
                 path.display(),
                 name.display(),
@@ -122,13 +122,13 @@ fn refuse_strangers(path: &Path, me: u32) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What lies directly in the directory, and if it was open to others everything below as well.
+/// Corrects the entries of the directory and, if the directory was open to others, everything below.
 fn close_entries(path: &Path, with_all_below: bool) -> io::Result<u64> {
     let mut closed = 0;
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         let (name, kind) = (entry.file_name(), entry.file_type()?);
-        // The cluster is PostgreSQL's, `lost+found` the file system's. A link leads to what an operator put elsewhere.
+        // PostgreSQL manages its cluster, the file system `lost+found`. A link leads to files that an operator keeps elsewhere.
         let is_cluster = kind.is_dir() && name.to_string_lossy().starts_with(CLUSTER);
         if kind.is_symlink() || is_cluster || name == "lost+found" {
             continue;
@@ -159,7 +159,7 @@ fn close_below(directory: &Path) -> io::Result<u64> {
     Ok(closed)
 }
 
-/// Whether it had to be closed. What vanished meanwhile is none, nor is what belongs to somebody else.
+/// Removes the permissions of others from one file; false if nothing changed, the file is gone or belongs to another user.
 fn close_one(path: &Path) -> io::Result<bool> {
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

@@ -1,4 +1,4 @@
-//! A report of one event that was logged.
+//! The report of one logged event.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use sentry::protocol::{Context, Event, Exception, Level, Mechanism, TraceContext
 
 use super::facts::{Facts, harmless};
 
-/// What a report never has: the client's address, and what stands elsewhere in it.
+/// Fields that a report omits: the client address, and what it has elsewhere.
 const LEFT_OUT: [&str; 6] = ["client", "message", "error", "panic", "backtrace", "again"];
-/// What reports can be searched by.
+/// Fields by which reports can be searched.
 const TAGS: [&str; 10] =
     ["kind", "queue", "attempt", "job", "crate", "crates", "request_id", "request_ids", "status", "route"];
-/// Functions with which a panic begins.
+/// Functions of the panic runtime.
 const MACHINERY: [&str; 3] = ["core::panicking::", "rust_begin_unwind", "std::panicking::begin_panic"];
-/// The longest tag that Sentry takes, in characters.
+/// The longest tag that Sentry accepts, in characters.
 const LONGEST_TAG: usize = 200;
 
 /// A span around an event.
@@ -24,13 +24,13 @@ pub(super) struct Around {
     pub(super) trace: Option<TraceContext>,
 }
 
-/// The report; `around` from the inside out.
+/// Builds the report; `around` holds the spans from the inside out.
 pub(super) fn of(facts: &Facts, around: Vec<Around>, level: tracing::Level, is_panic: bool) -> Event<'static> {
     let mut known: BTreeMap<String, Value> = BTreeMap::new();
     for around in around.iter().rev() {
-        known.extend(told(&around.facts));
+        known.extend(reported(&around.facts));
     }
-    known.extend(told(facts));
+    known.extend(reported(facts));
     let tags = TAGS.iter().filter_map(|&name| Some((name.to_owned(), tag(known.get(name)?)))).collect();
     let mut contexts: sentry::protocol::Map<String, Context> = Default::default();
     contexts.insert("supercargo".to_owned(), Context::Other(known.into_iter().collect()));
@@ -52,10 +52,10 @@ pub(super) fn of(facts: &Facts, around: Vec<Around>, level: tracing::Level, is_p
     }
 }
 
-/// The fields under the names that they have in reports.
-pub(super) fn told(facts: &Facts) -> impl Iterator<Item = (String, Value)> {
-    let told = facts.fields.iter().filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
-    told.map(|(name, value)| {
+/// The fields under their names in reports.
+pub(super) fn reported(facts: &Facts) -> impl Iterator<Item = (String, Value)> {
+    let fields = facts.fields.iter().filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
+    fields.map(|(name, value)| {
         let name = match name.as_str() {
             "id" | "request" => "request_id",
             "requests" => "request_ids",
@@ -72,7 +72,7 @@ fn tag(value: &Value) -> String {
     text.chars().take(LONGEST_TAG).collect()
 }
 
-/// The chain of causes. Sentry wants the innermost first.
+/// The chain of causes, for Sentry the innermost first.
 fn exceptions(facts: &Facts, message: &str) -> Vec<Exception> {
     let exception =
         |ty: &str, text: &str| Exception { ty: ty.to_owned(), value: Some(harmless(text)), ..Exception::default() };
@@ -86,7 +86,7 @@ fn exceptions(facts: &Facts, message: &str) -> Vec<Exception> {
     }
 }
 
-/// With the stack up to the panic. What came after is the panic's own machinery, the hook and this report.
+/// A panic with the stack up to it, without the frames of the panic runtime, the hook and this report.
 fn panic(facts: &Facts) -> Exception {
     let stacktrace = current_stacktrace().map(|mut stack| {
         let is_machinery = |function: &str| MACHINERY.iter().any(|name| function.contains(name));

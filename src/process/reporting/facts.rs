@@ -1,4 +1,4 @@
-//! What events and spans tell, as values.
+//! The fields of events and spans as values.
 
 use std::error::Error;
 use std::fmt;
@@ -10,14 +10,14 @@ use tracing::field::{Field, Visit};
 use crate::database::access::tokens;
 use crate::queue::Failure;
 
-/// The longest text, in characters.
+/// The longest text in a report, in characters.
 const LONGEST: usize = 4096;
 
 /// The fields of an event or of a span.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     pub(super) fields: Map<String, Value>,
-    /// The value of the field `error`, if it knows its causes.
+    /// The value of the field `error`, if it has a list of causes.
     pub(super) failure: Option<Failure>,
 }
 
@@ -66,7 +66,7 @@ impl Visit for Facts {
     }
 }
 
-/// A text without tokens, should one ever be in it, and bounded.
+/// Replaces tokens in a text, and limits its length.
 pub(super) fn harmless(text: &str) -> String {
     let mut parts = text.split(tokens::PREFIX);
     let mut harmless = parts.next().unwrap_or_default().to_owned();

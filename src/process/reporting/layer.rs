@@ -1,4 +1,4 @@
-//! Beside the log: sees the same events and spans.
+//! The layer beside the log that turns events and spans into reports.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,20 +14,20 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::facts::Facts;
 use super::{event, panics};
 
-/// Spans whose fields and times are reported.
+/// Spans whose fields and durations are reported.
 const REQUEST: &str = "request";
 const JOBS: &str = "jobs";
-/// What is asked every few seconds by machines, and would be most of all requests.
+/// Requests of machines every few seconds, whose durations are not reported.
 const NOT_TIMED: [&str; 2] = ["/health/", "/metrics"];
 
-/// Reports what is logged as an error, and the failures of jobs.
+/// Reports logged errors and failed jobs.
 pub struct ReportLayer {
     client: Arc<Client>,
-    /// Starts transactions, if any are wanted.
+    /// Starts transactions, if a sample rate is set.
     traces: Option<Hub>,
 }
 
-/// What is known of an open span.
+/// The data of an open span.
 struct Open {
     facts: Facts,
     transaction: Option<Transaction>,
@@ -58,8 +58,8 @@ fn transaction_name(span: &str, facts: &Facts) -> String {
     }
 }
 
-/// Of what the registry itself logs: errors, and failures of jobs. A failure that repeats what the job's last attempt said
-/// is told once.
+/// Whether an event is reported: errors of the registry itself, and failed jobs. A repeated failure of a job is reported
+/// once.
 fn is_reported(metadata: &Metadata<'_>, facts: &Facts) -> bool {
     if !metadata.target().starts_with("supercargo") {
         return false;
@@ -121,7 +121,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ReportLayer {
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let open = context.span(&id).and_then(|span: SpanRef<'_, S>| span.extensions_mut().remove::<Open>());
         let Some(Open { facts, transaction: Some(transaction) }) = open else { return };
-        for (name, value) in event::told(&facts) {
+        for (name, value) in event::reported(&facts) {
             transaction.set_data(&name, value);
         }
         transaction.set_status(status(&facts));
@@ -129,7 +129,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ReportLayer {
     }
 }
 
-/// A batch that ended without a word of its requests' answers has none.
+/// The status of a request. A batch of jobs has none.
 fn status(facts: &Facts) -> SpanStatus {
     match facts.fields.get("status").and_then(serde_json::Value::as_u64) {
         None | Some(100..=399) => SpanStatus::Ok,

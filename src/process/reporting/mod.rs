@@ -1,8 +1,8 @@
-//! What is reported to Sentry: errors and panics of requests and jobs, and how long some of them took.
+//! Reports to Sentry: errors and panics of requests and jobs, and durations of a sample of them.
 //!
-//! Reports are made of what is logged and of nothing else. A layer beside the log reads the fields of events and of the
-//! spans around them; it never meets a header, a body or a query, so none can get into a report. The address of the
-//! client is in the span and is left out, and so is whatever looks like a token. Without a DSN there is no layer.
+//! A layer beside the log reads the fields of logged events and their spans, and nothing else. It has no access to headers,
+//! bodies or queries, so none can get into a report. The client address in the span is omitted, and anything that looks like
+//! a token is replaced. Without a DSN there is no layer.
 
 mod event;
 mod facts;
@@ -21,9 +21,9 @@ pub use super::reporting::panics::log_panics;
 use crate::config::SentryOptions;
 use crate::monitor::http;
 
-/// How long one report may take.
+/// Time limit of one report.
 const REPORT: Duration = Duration::from_secs(5);
-/// How long the end of the process waits for reports that are not sent yet.
+/// How long shutdown waits for unsent reports.
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// Sends reports until it is closed.
@@ -54,19 +54,19 @@ impl Reporting {
         ReportLayer::new(Arc::clone(&self.client), self.traces)
     }
 
-    /// Sends what is not sent yet, as far as that takes no longer than it may.
+    /// Sends the remaining reports within the time limit.
     pub fn close(self) {
         self.client.close(Some(FLUSH));
     }
 }
 
-/// The version, and the commit if whoever built it said so in `SUPERCARGO_COMMIT`.
+/// The version, with the commit if `SUPERCARGO_COMMIT` was set at build time.
 fn release() -> String {
     let version = concat!("supercargo@", env!("CARGO_PKG_VERSION"));
     option_env!("SUPERCARGO_COMMIT").map_or_else(|| version.to_owned(), |commit| format!("{version}+{commit}"))
 }
 
-/// Sentry's own transport, by the same kind of requests as pages.
+/// Sentry's transport with the HTTP client of the monitor.
 struct Http;
 
 impl TransportFactory for Http {

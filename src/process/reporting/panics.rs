@@ -1,14 +1,14 @@
-//! Panics in the log, where the request or the job is named, and not beside it.
+//! Panics as log events, with the request or the job that they happened in.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 
-/// Whose events are panics.
+/// The target of panic events.
 pub(super) const TARGET: &str = "supercargo::panic";
 
-/// From now on a panic is logged, with the spans of the thread that panics; with its backtrace if RUST_BACKTRACE asks for it.
-/// Where the log leaves it out it is told as always.
+/// Installs a hook that logs panics with the spans of their thread, and with a backtrace if RUST_BACKTRACE is set. If the log
+/// filter excludes them, the default hook prints them.
 pub fn log_panics() {
     let before = take_hook();
     set_hook(Box::new(move |panic| {
@@ -31,5 +31,5 @@ fn log(panic: &PanicHookInfo<'_>) {
 
 fn message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("with a payload that is no text")
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("with a payload that is not text")
 }

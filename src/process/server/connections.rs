@@ -1,14 +1,13 @@
-//! Connections, from their acceptance to their end.
+//! Connections, from accept to close.
 //!
-//! Nobody who is slow or silent keeps others waiting or a connection for himself for ever: each connection is a task of
-//! its own from the moment it is accepted, and the handshake, the head of a request, the answer that is not taken, and
-//! silence have their limits. The number of connections is bounded, since each costs open files, and so is the share of one
-//! client: `places` says which connection is closed for a new one. At the end, places that are all free are the sign that no
-//! connection is left.
+//! Slow or silent clients delay nobody: each connection is a task of its own from the moment it is accepted, and the
+//! handshake, the request head, an answer that is not read, and silence have time limits. The number of connections is
+//! limited, because each costs open files, and so is the share of one client: `places` decides which connection is closed
+//! for a new one. When all places are free, no connection is left.
 //!
-//! After the word to stop, who was connected already is answered: connections that the kernel has taken are accepted, and
-//! one on which nothing was asked yet may still ask once, within two seconds. Connections that have been used and are idle
-//! are closed at once; clients expect that of them.
+//! Shutdown still answers clients that are connected: connections in the kernel's backlog are accepted, and a connection
+//! without a request may send one within two seconds. Idle connections that were used before are closed at once, which
+//! clients expect.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,15 +26,15 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Site;
-use super::conversation::{Client, builders, talk};
+use super::conversation::{Client, builders, serve};
 use super::places::{Place, Places};
 
-/// The most time for a TLS handshake.
+/// Time limit of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long nothing is accepted after it failed for lack of something, such as open files.
+/// Pause after accept failed, for example for lack of open files.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
-/// What the kernel takes of an answer before the client has taken what came before it. With more, a slow client would
-/// make the kernel keep megabytes, and seem to take nothing for a minute and then very much.
+/// Unsent bytes that the kernel buffers. With more, a slow client would occupy megabytes of kernel memory and seem to read
+/// nothing for a minute and then very much.
 const UNSENT: u32 = 128 * 1024;
 
 /// The first byte of a TLS handshake.
@@ -52,7 +51,7 @@ pub(super) struct Connections {
 
 struct Tls {
     acceptor: TlsAcceptor,
-    /// For those who speak HTTP.
+    /// The response for clients that send plain HTTP.
     refusal: TowerToHyperService<Router>,
 }
 
@@ -72,7 +71,7 @@ impl Connections {
         }
     }
 
-    /// Accepts connections until the word to stop, and ends when all of them have ended.
+    /// Accepts connections until the stop signal, and returns when all of them have ended.
     pub(super) async fn serve(
         self: Arc<Self>,
         listener: TcpListener,
@@ -86,7 +85,7 @@ impl Connections {
             };
             let accepted: io::Result<_> = tokio::select! {
                 biased;
-                // A sender that is gone means stop as well.
+                // A dropped sender means stop as well.
                 _ = &mut stopped => break,
                 accepted = next => accepted,
             };
@@ -95,19 +94,19 @@ impl Connections {
                 Ok((None, ..)) => {}
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
-                    tracing::error!(%error, "no connection can be accepted; trying again");
+                    tracing::error!(%error, "cannot accept connections; trying again");
                     sleep(ACCEPT_AGAIN).await;
                 }
             }
         }
-        // The receivers are gone when there is no connection.
+        // Fails only without connections.
         let _ = stop.send(true);
         self.accept_waiting(listener.into_std()?, &stopping);
         self.places.all_free().await;
         Ok(())
     }
 
-    /// Accepts whom the kernel has let in already, as far as there is room.
+    /// Accepts the connections in the backlog while there are free places.
     fn accept_waiting(self: &Arc<Self>, listener: std::net::TcpListener, stopping: &watch::Receiver<bool>) {
         while let Ok((stream, peer)) = listener.accept()
             && let Some(place) = self.places.find_now(peer)
@@ -129,37 +128,37 @@ impl Connections {
         });
     }
 
-    /// One connection, to its end.
+    /// Serves one connection until it ends.
     async fn hold(&self, stream: TcpStream, client: Client<'_>, stopping: watch::Receiver<bool>) {
         set_up(&stream);
         let Some(tls) = &self.tls else {
-            return talk(&self.http1, stream, &self.service, client, stopping).await;
+            return serve(&self.http1, stream, &self.service, client, stopping).await;
         };
         let peer = client.peer;
         match timeout(HANDSHAKE, handshake(&tls.acceptor, stream)).await {
             Ok(Ok(Handshake::Done(stream))) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let builder = if is_http2 { &self.http2 } else { &self.http1 };
-                talk(builder, *stream, &self.service, client, stopping).await;
+                serve(builder, *stream, &self.service, client, stopping).await;
             }
-            Ok(Ok(Handshake::NoTls(stream))) => talk(&self.http1, stream, &tls.refusal, client, stopping).await,
+            Ok(Ok(Handshake::NoTls(stream))) => serve(&self.http1, stream, &tls.refusal, client, stopping).await,
             Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "a TLS handshake did not end in time"),
         }
     }
 }
 
-/// Without TCP_NODELAY a peer loses 40 ms on every answer of a connection it keeps.
+/// Sets TCP_NODELAY, without which every answer on a kept connection takes 40 ms longer, and the limit of unsent bytes.
 fn set_up(stream: &TcpStream) {
     let unsent = || SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
     if let Err(error) = stream.set_nodelay(true).and_then(|()| unsent()) {
-        tracing::debug!(%error, "TCP_NODELAY or TCP_NOTSENT_LOWAT could not be set");
+        tracing::debug!(%error, "cannot set TCP_NODELAY or TCP_NOTSENT_LOWAT");
     }
 }
 
 enum Handshake {
     Done(Box<TlsStream<TcpStream>>),
-    /// The client speaks something else.
+    /// The client does not use TLS.
     NoTls(TcpStream),
 }
 
@@ -172,7 +171,7 @@ async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> io::Result<Hand
     Ok(Handshake::Done(Box::new(acceptor.accept(stream).await?)))
 }
 
-/// A connection that was reset while it waited says nothing about the next one.
+/// Whether only this connection failed, for example because it was reset in the backlog.
 fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)

@@ -1,4 +1,4 @@
-//! What is said on a connection: HTTP within limits, to the end of the connection or the word to stop.
+//! HTTP/1 and HTTP/2 on one connection, within limits, until it ends or the server stops.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -20,25 +20,25 @@ use super::places::Activity;
 use super::watched::Watched;
 use crate::web::answers::held_body::HeldBody;
 
-/// The most time for the head of a request, and between two requests of an HTTP/1 connection.
+/// Time limit of a request head, and of the pause between two requests on an HTTP/1 connection.
 const REQUEST_HEAD: Duration = Duration::from_secs(30);
-/// How long a connection on which nothing was asked may still ask after the word to stop.
+/// How long a connection without a request may still send one after the stop signal.
 const FIRST_REQUEST: Duration = Duration::from_secs(2);
 
-/// The largest head of an HTTP/1 request, and the most that is read ahead of its body.
+/// The largest HTTP/1 request head, and the read buffer of its body.
 const HTTP1_BUFFER: usize = 64 * 1024;
-/// Requests of an HTTP/2 connection at the same time. Cargo has tens.
+/// Concurrent requests of an HTTP/2 connection. Cargo sends tens.
 const HTTP2_STREAMS: u32 = 32;
-/// What an HTTP/2 client may send unread, on a stream and on a connection: enough for 10 Mbit/s at 100 ms.
+/// HTTP/2 receive windows of a stream and of a connection: enough for 10 Mbit/s at 100 ms.
 const HTTP2_STREAM_WINDOW: u32 = 128 * 1024;
 const HTTP2_WINDOW: u32 = 256 * 1024;
-/// What is kept of an answer on each HTTP/2 stream for a client that does not take it.
+/// Send buffer of each HTTP/2 stream for a client that does not read.
 const HTTP2_SEND_BUFFER: usize = 16 * 1024;
-/// The largest head of an HTTP/2 request.
+/// The largest HTTP/2 request head.
 const HTTP2_HEAD: u32 = 16 * 1024;
-/// Streams that a client resets before they were accepted, and those that are reset because of its mistakes.
+/// Streams that a client may reset before they are accepted, and streams that are reset for protocol errors.
 const HTTP2_RESETS: usize = 20;
-const HTTP2_MISTAKES: usize = 64;
+const HTTP2_PROTOCOL_ERRORS: usize = 64;
 
 /// The other end of a connection.
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ pub(super) struct Client<'a> {
     pub(super) activity: &'a Arc<Activity>,
 }
 
-/// How HTTP/1 and HTTP/2 are spoken. Which of both it is, TLS has said; without TLS it is HTTP/1.
+/// The builders of HTTP/1 and HTTP/2 connections. ALPN selects one; without TLS it is HTTP/1.
 pub(super) fn builders() -> (Builder<TokioExecutor>, Builder<TokioExecutor>) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(REQUEST_HEAD).max_buf_size(HTTP1_BUFFER);
@@ -60,12 +60,12 @@ pub(super) fn builders() -> (Builder<TokioExecutor>, Builder<TokioExecutor>) {
         .max_send_buf_size(HTTP2_SEND_BUFFER)
         .max_header_list_size(HTTP2_HEAD)
         .max_pending_accept_reset_streams(HTTP2_RESETS)
-        .max_local_error_reset_streams(HTTP2_MISTAKES);
+        .max_local_error_reset_streams(HTTP2_PROTOCOL_ERRORS);
     (builder.clone().http1_only(), builder.http2_only())
 }
 
-/// Answers requests until the client goes, something fails, or the word to stop.
-pub(super) async fn talk(
+/// Serves requests until the client disconnects, an error occurs, or the server stops.
+pub(super) async fn serve(
     builder: &Builder<TokioExecutor>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     service: &TowerToHyperService<Router>,
@@ -73,7 +73,7 @@ pub(super) async fn talk(
     mut stopping: watch::Receiver<bool>,
 ) {
     let peer = client.peer;
-    let (stream, mut heard) = Watched::new(stream, peer);
+    let (stream, mut first_byte) = Watched::new(stream, peer);
     let service = hyper::service::service_fn(|mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let (working, answer) = (client.activity.begin(), service.call(request));
@@ -88,11 +88,11 @@ pub(super) async fn talk(
     let ended = match ended {
         Some(ended) => ended,
         None => {
-            // The connection comes first, so that what has arrived is read before it is asked to end.
+            // The connection is polled first, so that a request that has arrived is read before the shutdown.
             let first = tokio::select! {
                 biased;
                 ended = connection.as_mut() => Some(ended),
-                _ = heard.wait_for(|heard| *heard) => None,
+                _ = first_byte.wait_for(|arrived| *arrived) => None,
                 () = sleep(FIRST_REQUEST) => None,
             };
             match first {
@@ -105,6 +105,6 @@ pub(super) async fn talk(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error, %peer, "a connection broke");
+        tracing::debug!(error, %peer, "a connection failed");
     }
 }

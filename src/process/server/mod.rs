@@ -1,4 +1,4 @@
-//! An HTTP server on threads of its own.
+//! The HTTP server: sockets, TLS, connections and their limits, on threads of its own.
 
 mod connections;
 mod conversation;
@@ -17,33 +17,33 @@ use super::server::connections::Connections;
 use crate::process::CommandError;
 use crate::web::TrustedProxies;
 
-/// Takes an address, which the option `flag` named.
+/// Binds the address of the option `flag`.
 pub fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, CommandError> {
     TcpListener::bind(address).map_err(|error| {
         let remedy = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "another program has this port; choose another with",
-            std::io::ErrorKind::PermissionDenied => "ports below 1024 need privileges; choose another with",
+            std::io::ErrorKind::AddrInUse => "another program uses this port; choose another with",
+            std::io::ErrorKind::PermissionDenied => "ports below 1024 require privileges; choose another with",
             _ => "choose another address with",
         };
-        CommandError::while_doing(format!("can't listen on {address} ({remedy} {flag})"), error)
+        CommandError::while_doing(format!("cannot listen on {address} ({remedy} {flag})"), error)
     })
 }
 
-/// What is served, and how.
+/// What to serve, and with which limits.
 pub struct Site {
     pub router: Router,
-    /// HTTPS, and what is said to those who speak HTTP nevertheless.
+    /// HTTPS, and the response for clients that send plain HTTP.
     pub tls: Option<(Arc<ServerConfig>, Router)>,
-    /// Connections that are served at the same time.
+    /// Concurrent connections.
     pub max_connections: u32,
-    /// Those of one client, which a trusted proxy is not.
+    /// Concurrent connections of one client. Trusted proxies are exempt.
     pub per_address: u32,
     pub trusted_proxies: TrustedProxies,
-    /// Threads that answer; None for one a processor.
+    /// Threads; None for one per CPU.
     pub threads: Option<usize>,
 }
 
-/// The HTTP server on threads of its own.
+/// A running server.
 pub struct Server {
     runtime: tokio::runtime::Runtime,
     stop: oneshot::Sender<()>,
@@ -51,7 +51,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves until it is stopped.
+    /// Starts the threads.
     pub fn start(site: Site, listener: TcpListener) -> Result<Self, CommandError> {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         if let Some(threads) = site.threads {
@@ -68,16 +68,16 @@ impl Server {
         Ok(Self { runtime, stop, served })
     }
 
-    /// Takes no new connections, and gives requests that are being answered some time.
+    /// Stops accepting connections and waits for requests in flight, up to the grace period.
     pub fn stop(self, grace: Duration) -> Result<(), CommandError> {
-        // The receiver is gone if the server ended by itself; then there is nothing to stop.
+        // The receiver is gone if the server has failed; then there is nothing to stop.
         let _ = self.stop.send(());
         let ended = self.runtime.block_on(async { tokio::time::timeout(grace, self.served).await });
         self.runtime.shutdown_timeout(Duration::from_secs(1));
         match ended {
             Ok(served) => Ok(served??),
             Err(_) => {
-                tracing::warn!("some requests did not end within {grace:?}; their clients have to send them again");
+                tracing::warn!("some requests did not finish within {grace:?}; their clients have to repeat them");
                 Ok(())
             }
         }

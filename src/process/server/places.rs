@@ -1,14 +1,12 @@
-//! Places for connections: how many there are, how many one client may have of them, and which connection is closed for a
-//! new one.
+//! Places for connections: their number, the share of one client, and which connection is closed for a new one.
 //!
-//! A new connection is more likely to be somebody who wants something than one on which nothing is asked. So when all places
-//! are taken, or all that one client may have, the connection that has been idle longest is closed: one without a request
-//! whose answer is still due, or under way. That is one that says nothing, sends the head of a request slowly, is in its TLS
-//! handshake, or is kept for later. A connection of a trusted proxy is neither counted as one client nor closed: its clients
-//! are counted by request, and it keeps its connections for them.
+//! When all places are taken, or all that one client may have, the connection that has been idle longest is closed, because
+//! a new connection is more likely to carry a request. Idle is a connection without a request in progress: one that is
+//! silent, sends a request head slowly, is in the TLS handshake, or is kept alive. Connections of trusted proxies are neither
+//! counted as a client nor closed: their clients are counted by request.
 //!
-//! A client whose connections are all at work gets no further one, unless one client may have all places. If all places are taken by connections at work, new ones
-//! wait, as the kernel has them wait.
+//! A client whose connections are all busy gets no further one, unless one client may have all places. When all places are
+//! taken by busy connections, new ones wait in the kernel's backlog.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -28,7 +26,7 @@ pub(super) struct Places {
     per_address: u32,
     trusted: TrustedProxies,
     taken: Mutex<Taken>,
-    /// Told when a connection becomes idle.
+    /// Notified when a connection becomes idle.
     one_is_idle: Arc<Notify>,
 }
 
@@ -45,7 +43,7 @@ struct Connection {
     address: Option<AddressBlock>,
 }
 
-/// What happens on a connection.
+/// The requests of a connection.
 pub(super) struct Activity {
     state: Mutex<State>,
     one_is_idle: Arc<Notify>,
@@ -57,7 +55,7 @@ struct State {
     idle_since: Instant,
 }
 
-/// A place, as long as this is there.
+/// A taken place, freed on drop.
 pub(super) struct Place {
     places: Arc<Places>,
     number: u64,
@@ -77,8 +75,8 @@ impl Places {
         }
     }
 
-    /// A place for a connection that was accepted, which others may have to make; None if its client has all that one may
-    /// have, and works on all of them.
+    /// A place for an accepted connection; another one may be closed for it. None if its client has its full share and all of
+    /// them are busy.
     pub(super) async fn find(self: &Arc<Self>, peer: SocketAddr) -> Option<Place> {
         let address = self.address(peer);
         let made = self.make_room_of(address)?;
@@ -90,7 +88,7 @@ impl Places {
         Some(self.take(address, permit))
     }
 
-    /// The same at the end, without waiting and without closing others.
+    /// A place during shutdown: without waiting and without closing others.
     pub(super) fn find_now(self: &Arc<Self>, peer: SocketAddr) -> Option<Place> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         Some(self.take(self.address(peer), permit))
@@ -101,17 +99,17 @@ impl Places {
         let _all = self.permits.acquire_many(self.count).await;
     }
 
-    /// The client that counts; None for a trusted proxy.
+    /// The client of a connection; None for a trusted proxy.
     fn address(&self, peer: SocketAddr) -> Option<AddressBlock> {
         (!self.trusted.contains(peer.ip())).then(|| peer.ip().into())
     }
 
-    /// Whether an idle connection of the same client was closed for this one; None if there is no such and there should be.
+    /// Enforces the share of one client: true if one of its idle connections was closed, None if it has no idle one to close.
     fn make_room_of(&self, address: Option<AddressBlock>) -> Option<bool> {
         let Some(address) = address else { return Some(false) };
         let mut taken = self.taken.lock();
         let is_below = |&connections: &u32| connections < self.per_address;
-        // Where one client may have all places it waits for them like everybody else.
+        // A client that may have all places waits for them like every other.
         if self.per_address >= self.count || taken.by_address.get(&address).is_none_or(is_below) {
             return Some(false);
         }
@@ -122,7 +120,7 @@ impl Places {
     }
 
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        // It is never closed.
+        // The semaphore is never closed.
         Arc::clone(&self.permits).acquire_owned().await.ok()
     }
 
@@ -155,12 +153,12 @@ impl Places {
 }
 
 impl Taken {
-    /// Closes the connection that has been idle longest among those of a kind; false if none of them is idle.
-    fn close_idle(&mut self, of_a_kind: impl Fn(&Connection) -> bool) -> bool {
-        let candidates = self.connections.iter().filter(|(_, connection)| of_a_kind(connection));
+    /// Closes the matching connection that has been idle longest; false if none of them is idle.
+    fn close_idle(&mut self, matches: impl Fn(&Connection) -> bool) -> bool {
+        let candidates = self.connections.iter().filter(|(_, connection)| matches(connection));
         let idle = candidates.filter_map(|(&number, connection)| Some((connection.activity.idle_since()?, number)));
         let Some((_, number)) = idle.min() else { return false };
-        // It counts no longer, although its task may need a moment to end.
+        // No longer counted, although its task may take a moment to end.
         if let Some(connection) = self.remove(number) {
             connection.activity.close.notify_one();
         }
@@ -193,7 +191,7 @@ impl Activity {
         Self { state: Mutex::new(state), one_is_idle, close: Notify::new() }
     }
 
-    /// A request has come. It lasts until what this returns is dropped.
+    /// Registers a request until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Request {
         self.state.lock().requests += 1;
         Request(Arc::clone(self))
@@ -204,13 +202,13 @@ impl Activity {
         (state.requests == 0).then_some(state.idle_since)
     }
 
-    /// Waits until the connection is to be closed for another one.
+    /// Waits until the connection has to close for another one.
     pub(super) async fn closed(&self) {
         self.close.notified().await;
     }
 }
 
-/// A request on a connection, until its answer was sent.
+/// A request on a connection, from its head to the end of its answer.
 pub(super) struct Request(Arc<Activity>);
 
 impl Drop for Request {
@@ -238,7 +236,7 @@ mod tests {
         Arc::new(Places::new(count, per_address, trusted))
     }
 
-    /// A connection as its task holds it: until it is to be closed.
+    /// A connection task, which ends when the connection has to close.
     fn hold(place: Place) -> tokio::task::JoinHandle<()> {
         tokio::spawn(async move { place.activity.closed().await })
     }
@@ -304,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_gets_the_place_of_a_connection_that_becomes_idle() {
+    fn a_waiting_connection_gets_the_place_of_one_that_becomes_idle() {
         run(async {
             let places = places(1, 1);
             let working = places.find(peer("192.0.2.1")).await.unwrap();

@@ -1,9 +1,8 @@
-//! A connection that ends when nothing moves on it, and that tells when the first byte has come.
+//! A stream with time limits for stalled clients, and a signal for its first byte.
 //!
-//! Three kinds of standstill have a limit. A client that has never said anything is waited for as long as for the head of a
-//! request. A client that takes nothing of an answer is waited for a minute, and one that takes next to nothing as long: of
-//! each minute in which it makes the server wait, it must take 64 KiB. Everything else (a handler at work, an HTTP/2
-//! connection between requests) may be silent for longer than any handler is.
+//! A client that has sent nothing yet has as long as for a request head. A client that reads nothing of an answer has a
+//! minute; in each minute that the server waits for it, it must read 64 KiB. Any other silence (a handler at work, an HTTP/2
+//! connection between requests) may last longer than any handler does.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,26 +16,26 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::web::limits::bounds::Bound;
 
-/// Until the first byte.
+/// Limit until the first byte.
 const SILENT: Duration = Duration::from_secs(30);
-/// For the client to take the next bytes of an answer.
-const NOT_TAKING: Duration = Duration::from_secs(60);
-/// What a client must take, in bytes, in so much time that it makes the server wait.
+/// Limit for the client to read the next bytes of an answer.
+const NOT_READING: Duration = Duration::from_secs(60);
+/// Bytes that a client must read in that time of waiting.
 const TAKEN: u64 = 64 * 1024;
-/// Without a byte in either direction.
+/// Limit without a byte in either direction.
 const QUIET: Duration = Duration::from_secs(600);
 
 /// A stream with limits.
 pub(super) struct Watched<S> {
     stream: S,
     peer: SocketAddr,
-    heard: watch::Sender<bool>,
+    first_byte: watch::Sender<bool>,
     limits: Limits,
-    /// When a byte was read or written for the last time.
+    /// When a byte was last read or written.
     moved: Instant,
-    /// Since when the client takes nothing; None if it does.
-    not_taking: Option<Instant>,
-    /// How long it has made the server wait, and what it took meanwhile.
+    /// Since when the client has read nothing; None while it reads.
+    not_reading: Option<Instant>,
+    /// How long the server has waited for the client, and the bytes that it read meanwhile.
     waited: Duration,
     taken: u64,
     reading: Alarm,
@@ -46,26 +45,26 @@ pub(super) struct Watched<S> {
 #[derive(Clone, Copy)]
 struct Limits {
     silent: Duration,
-    not_taking: Duration,
+    not_reading: Duration,
     taken: u64,
     quiet: Duration,
 }
 
 impl<S> Watched<S> {
-    /// The receiver turns true with the first byte.
+    /// The receiver becomes true with the first byte.
     pub(super) fn new(stream: S, peer: SocketAddr) -> (Self, watch::Receiver<bool>) {
-        Self::with_limits(stream, peer, Limits { silent: SILENT, not_taking: NOT_TAKING, taken: TAKEN, quiet: QUIET })
+        Self::with_limits(stream, peer, Limits { silent: SILENT, not_reading: NOT_READING, taken: TAKEN, quiet: QUIET })
     }
 
     fn with_limits(stream: S, peer: SocketAddr, limits: Limits) -> (Self, watch::Receiver<bool>) {
-        let (heard, receiver) = watch::channel(false);
+        let (first_byte, receiver) = watch::channel(false);
         let watched = Self {
             stream,
             peer,
-            heard,
+            first_byte,
             limits,
             moved: Instant::now(),
-            not_taking: None,
+            not_reading: None,
             waited: Duration::ZERO,
             taken: 0,
             reading: Alarm::default(),
@@ -79,13 +78,13 @@ impl<S> Watched<S> {
             Poll::Ready(Ok(some)) => {
                 self.moved = Instant::now();
                 if some {
-                    self.heard.send_if_modified(|heard| !std::mem::replace(heard, true));
+                    self.first_byte.send_if_modified(|arrived| !std::mem::replace(arrived, true));
                 }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
-                let limit = if *self.heard.borrow() { self.limits.quiet } else { self.limits.silent };
+                let limit = if *self.first_byte.borrow() { self.limits.quiet } else { self.limits.silent };
                 ready!(self.reading.poll(cx, self.moved + limit));
                 Poll::Ready(Err(timed_out("the client was silent for too long")))
             }
@@ -102,23 +101,23 @@ impl<S> Watched<S> {
     fn written<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.moved = Instant::now();
-            if let Some(since) = self.not_taking.take() {
+            if let Some(since) = self.not_reading.take() {
                 self.waited += self.moved - since;
             }
-            if self.waited < self.limits.not_taking {
+            if self.waited < self.limits.not_reading {
                 return polled;
             }
             if self.taken < self.limits.taken {
                 Bound::AnswerTime.met_by(self.peer.ip());
-                return Poll::Ready(Err(timed_out("the client takes next to nothing")));
+                return Poll::Ready(Err(timed_out("the client reads too slowly")));
             }
             (self.waited, self.taken) = (Duration::ZERO, 0);
             return polled;
         }
-        let since = *self.not_taking.get_or_insert_with(Instant::now);
-        ready!(self.writing.poll(cx, since + self.limits.not_taking));
+        let since = *self.not_reading.get_or_insert_with(Instant::now);
+        ready!(self.writing.poll(cx, since + self.limits.not_reading));
         Bound::AnswerTime.met_by(self.peer.ip());
-        Poll::Ready(Err(timed_out("the client takes nothing")))
+        Poll::Ready(Err(timed_out("the client does not read")))
     }
 }
 
@@ -126,7 +125,7 @@ fn timed_out(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
-/// Wakes a task at a time that may be put off.
+/// A timer that may be postponed.
 #[derive(Default)]
 struct Alarm(Option<Pin<Box<Sleep>>>);
 
@@ -170,7 +169,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_flush(cx) {
-            // Nothing may have been written: a flush alone is no movement.
+            // A flush alone is not progress: nothing may have been written.
             Poll::Ready(flushed) => Poll::Ready(flushed),
             Poll::Pending => self.written(cx, Poll::Pending),
         }
@@ -190,38 +189,38 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(20);
     const NEVER: Duration = Duration::from_secs(3600);
-    const NO_LIMITS: Limits = Limits { silent: NEVER, not_taking: NEVER, taken: 0, quiet: NEVER };
+    const NO_LIMITS: Limits = Limits { silent: NEVER, not_reading: NEVER, taken: 0, quiet: NEVER };
 
     fn run<T>(test: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
     }
 
-    /// A pipe that holds four bytes, with the server's end under watch.
+    /// A pipe of four bytes, the server's end with limits.
     fn pipe(limits: Limits) -> (DuplexStream, Watched<DuplexStream>, watch::Receiver<bool>) {
         let (client, server) = duplex(4);
-        let (server, heard) = Watched::with_limits(server, ([192, 0, 2, 1], 80).into(), limits);
-        (client, server, heard)
+        let (server, first_byte) = Watched::with_limits(server, ([192, 0, 2, 1], 80).into(), limits);
+        (client, server, first_byte)
     }
 
     #[test]
-    fn a_client_that_never_says_anything_is_given_up() {
+    fn a_client_that_never_sends_anything_is_disconnected() {
         run(async {
-            let (_client, mut server, heard) = pipe(Limits { silent: SHORT, ..NO_LIMITS });
+            let (_client, mut server, first_byte) = pipe(Limits { silent: SHORT, ..NO_LIMITS });
             assert_eq!(server.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-            assert!(!*heard.borrow());
+            assert!(!*first_byte.borrow());
         });
     }
 
     #[test]
-    fn a_client_that_has_spoken_is_waited_for_as_long_as_quiet_is_allowed() {
+    fn a_client_that_has_sent_something_may_be_silent_for_the_longer_limit() {
         run(async {
-            let (mut client, mut server, heard) = pipe(Limits { silent: SHORT, ..NO_LIMITS });
+            let (mut client, mut server, first_byte) = pipe(Limits { silent: SHORT, ..NO_LIMITS });
             client.write_u8(1).await.unwrap();
             assert_eq!(server.read_u8().await.unwrap(), 1);
-            assert!(*heard.borrow());
-            assert!(tokio::time::timeout(5 * SHORT, server.read_u8()).await.is_err(), "given up too early");
+            assert!(*first_byte.borrow());
+            assert!(tokio::time::timeout(5 * SHORT, server.read_u8()).await.is_err(), "disconnected too early");
 
-            let (mut client, mut server, _heard) = pipe(Limits { quiet: SHORT, ..NO_LIMITS });
+            let (mut client, mut server, _first_byte) = pipe(Limits { quiet: SHORT, ..NO_LIMITS });
             client.write_u8(1).await.unwrap();
             server.read_u8().await.unwrap();
             assert_eq!(server.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -229,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
+    fn a_client_that_reads_nothing_is_disconnected_and_a_slow_one_is_not() {
         run(async {
-            let (mut client, mut server, _heard) = pipe(Limits { not_taking: 3 * SHORT, ..NO_LIMITS });
+            let (mut client, mut server, _first_byte) = pipe(Limits { not_reading: 3 * SHORT, ..NO_LIMITS });
             let slow = async {
                 for _ in 0..8 {
                     tokio::time::sleep(SHORT).await;
@@ -245,10 +244,10 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_takes_next_to_nothing_is_given_up_and_its_pauses_do_not_count() {
+    fn a_client_that_reads_too_slowly_is_disconnected_and_its_pauses_do_not_count() {
         run(async {
-            let limits = Limits { not_taking: 5 * SHORT, taken: 100, ..NO_LIMITS };
-            let (mut client, mut server, _heard) = pipe(limits);
+            let limits = Limits { not_reading: 5 * SHORT, taken: 100, ..NO_LIMITS };
+            let (mut client, mut server, _first_byte) = pipe(limits);
             let slow = async {
                 loop {
                     tokio::time::sleep(SHORT).await;
@@ -261,9 +260,9 @@ mod tests {
             };
             assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::TimedOut);
 
-            let (mut client, mut server, _heard) = pipe(limits);
+            let (mut client, mut server, _first_byte) = pipe(limits);
             for _ in 0..10 {
-                // Nothing is to be sent for so long.
+                // Nothing has to be sent meanwhile.
                 tokio::time::sleep(SHORT).await;
                 server.write_all(b"1").await.unwrap();
                 client.read_u8().await.unwrap();

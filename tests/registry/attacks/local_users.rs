@@ -150,7 +150,7 @@ fn a_data_directory_that_was_open_is_closed_at_the_next_start_and_once() {
         let mode = if path.is_dir() { 0o755 } else { 0o644 };
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
-    let said = |served: &Served| served.log().matches("closed the data directory to other users").count();
+    let said = |served: &Served| served.log().matches("removed other users' access to the data directory").count();
     let before = said(&served);
     served.start_again();
     assert_eq!(open_to_others(&everything_in(&served.data_dir())), Vec::<String>::new());
@@ -271,7 +271,7 @@ fn a_data_directory_of_another_user_or_with_something_of_one_is_refused() {
     let said = failed(serve().output().unwrap(), 1);
     assert_eq!(
         said.replace(data_dir.to_str().unwrap(), "DATA"),
-        "supercargo: other users may write to the data directory DATA, and crates in it belongs to the user nobody: remove \
+        "supercargo: other users can write to the data directory DATA, and crates in it belongs to the user nobody: remove \
          it, or give it to root with chown, and start again\n"
     );
 }

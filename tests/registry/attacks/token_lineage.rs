@@ -92,7 +92,7 @@ fn an_operator_sees_what_a_revoked_token_has_made_and_revokes_it() {
     assert_eq!(
         said,
         format!(
-            "revoked the token {first}\nstill valid, and made with it: {child}, {grandchild}. Revoke them too with \
+            "revoked the token {first}\nstill valid, created with it: {child}, {grandchild}; revoke them too with \
              `supercargo admin token revoke {first} --with-descendants`\n"
         )
     );
@@ -101,7 +101,7 @@ fn an_operator_sees_what_a_revoked_token_has_made_and_revokes_it() {
     assert_eq!(listed[1]["created_by_token"].to_string(), first);
     assert_eq!((&listed[1]["created_by_token_state"], &listed[1]["state"]), (&json!("revoked"), &json!("valid")));
     let table = served.run("admin token list", &["--user", "ann"]);
-    assert!(table.contains(&format!("{first} (revoked)")) && table.contains("MADE WITH"), "{table}");
+    assert!(table.contains(&format!("{first} (revoked)")) && table.contains("CREATED WITH"), "{table}");
 
     let said = served.run("admin token revoke", &[&first, "--with-descendants"]);
     assert_eq!(said, format!("revoked 2 tokens: {child}, {grandchild}\n"));
