@@ -46,14 +46,14 @@ pub struct StorageOptions {
     pub postgres_user: Option<String>,
 }
 
-/// The name of the configuration file in a data directory.
-const CONFIGURATION: &str = "supercargo.toml";
-
 /// The paths in a data directory.
 #[derive(Debug, Clone)]
 pub struct DataDir(PathBuf);
 
 impl DataDir {
+    /// The name of the configuration file.
+    pub const CONFIGURATION: &str = "supercargo.toml";
+
     /// The paths in this data directory.
     pub fn new(path: PathBuf) -> Self {
         Self(path)
@@ -96,7 +96,7 @@ impl DataDir {
 
     /// The configuration file.
     pub fn configuration(&self) -> PathBuf {
-        self.0.join(CONFIGURATION)
+        self.0.join(Self::CONFIGURATION)
     }
 
     /// The file that the serving process locks.

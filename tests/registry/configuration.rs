@@ -130,6 +130,16 @@ fn check_prints_every_error_and_the_file() {
 }
 
 #[test]
+fn the_example_in_the_documentation_is_valid() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
+    let example = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let place = Place::new();
+    let file = place.write("example.toml", example);
+    let said = place.command(&["config", "check", "--config", file.to_str().unwrap()]).output().unwrap();
+    assert_eq!(place.plain(&succeeded(said)), "DIR/example.toml: valid");
+}
+
+#[test]
 fn show_hides_secrets() {
     let place = Place::new();
     let text = "database-url = \"postgresql://u:secret@h/d\"\nsentry-dsn = \"https://secret@sentry.example/42\"\n";
