@@ -27,7 +27,7 @@ const ASYNC: [(&str, &str); 7] = [
     ("process/server/places.rs", "waits until one of them can be accepted"),
 ];
 
-fn sources() -> Vec<(String, String)> {
+pub(crate) fn sources() -> Vec<(String, String)> {
     fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();

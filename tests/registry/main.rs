@@ -9,6 +9,7 @@ mod auditing;
 mod backing_up;
 mod caching;
 mod cargo_client;
+mod circles;
 mod configuration;
 mod coverage;
 mod crash_matrix;

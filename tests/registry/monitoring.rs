@@ -295,7 +295,7 @@ fn a_test_page_is_sent_and_taken_back_and_a_receiver_that_fails_is_named() {
     watch.pages.answer_with(400);
     let (code, said) = watch.look(&["--test-page"]);
     assert_eq!(code, 2);
-    assert!(said.contains("pagerduty: did not take the trigger: the answer was 400"), "{said}");
+    assert!(said.contains("pagerduty: failed to accept the trigger: the answer was 400"), "{said}");
 
     std::fs::write(watch.path("secret"), "short").unwrap();
     let (code, said) = watch.look(&[]);

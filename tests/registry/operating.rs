@@ -81,7 +81,7 @@ fn teams_admins_limits_names_and_versions_are_managed_and_the_log_tells_of_it() 
     assert_eq!((&teams[0]["name"], &teams[0]["members"], &teams[0]["crates"]), (&"devs".into(), &1.into(), &1.into()));
     assert_eq!(
         refused(&served, "admin team delete", &["devs"]),
-        "supercargo: the team \"devs\" owns foo: take these from it first, with `supercargo admin owner remove CRATE team:devs`"
+        "supercargo: the team \"devs\" owns foo: remove it as their owner first, with `supercargo admin owner remove CRATE team:devs`"
     );
     served.run("admin owner remove", &["foo", "team:devs"]);
     assert_eq!(served.run("admin team remove-member", &["devs", "bob"]), "bob is no longer a member of devs\n");

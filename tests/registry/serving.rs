@@ -296,7 +296,7 @@ fn what_stands_in_the_way_is_said_in_one_sentence() {
 
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
-    insta::assert_snapshot!(refusal(serve(&file.join("data"), &[]), directory.path()), @"supercargo: the data directory DIR/file/data can't be used; choose another with --data-dir: File exists (os error 17)");
+    insta::assert_snapshot!(refusal(serve(&file.join("data"), &[]), directory.path()), @"supercargo: cannot use the data directory DIR/file/data (choose another with --data-dir): File exists (os error 17)");
 
     let url = "postgresql://me:secret@127.0.0.1:9/registry?connect_timeout=2";
     let said = refusal(serve(&data_dir, &["--database-url", url]), directory.path());

@@ -178,8 +178,8 @@ fn what_is_wrong_with_a_certificate_is_said_with_the_file_and_what_to_do() {
     authority.write("torn.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n");
     authority.write("odd.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
     authority.write("oddkey.pem", "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n");
-    insta::assert_snapshot!(refusal("none.pem", "key.pem"), @"supercargo: DIR/none.pem (--tls-cert) can't be read: No such file or directory (os error 2)");
-    insta::assert_snapshot!(refusal("cert.pem", "none.pem"), @"supercargo: DIR/none.pem (--tls-key) can't be read: No such file or directory (os error 2)");
+    insta::assert_snapshot!(refusal("none.pem", "key.pem"), @"supercargo: cannot read DIR/none.pem (--tls-cert): No such file or directory (os error 2)");
+    insta::assert_snapshot!(refusal("cert.pem", "none.pem"), @"supercargo: cannot read DIR/none.pem (--tls-key): No such file or directory (os error 2)");
     insta::assert_snapshot!(refusal("", "key.pem"), @"supercargo: DIR/ (--tls-cert) can't be read: Is a directory (os error 21)");
     insta::assert_snapshot!(refusal("empty.pem", "key.pem"), @"supercargo: there is no certificate in DIR/empty.pem (--tls-cert): it has to be in PEM, which begins with -----BEGIN");
     insta::assert_snapshot!(refusal("key.pem", "key.pem"), @"supercargo: there is no certificate in DIR/key.pem (--tls-cert): it has to be in PEM, which begins with -----BEGIN");

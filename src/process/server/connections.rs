@@ -25,9 +25,9 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::Site;
 use super::conversation::{Client, builders, serve};
 use super::places::{Place, Places};
+use super::site::Site;
 
 /// Time limit of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);

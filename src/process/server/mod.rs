@@ -3,19 +3,18 @@
 mod connections;
 mod conversation;
 mod places;
+mod site;
 mod watched;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::sync::oneshot;
-use tokio_rustls::rustls::ServerConfig;
 
-use super::server::connections::Connections;
+use self::connections::Connections;
+pub use self::site::Site;
 use crate::process::CommandError;
-use crate::web::TrustedProxies;
 
 /// Binds the address of the option `flag`.
 pub fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, CommandError> {
@@ -27,20 +26,6 @@ pub fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, CommandError
         };
         CommandError::while_doing(format!("cannot listen on {address} ({remedy} {flag})"), error)
     })
-}
-
-/// What to serve, and with which limits.
-pub struct Site {
-    pub router: Router,
-    /// HTTPS, and the response for clients that send plain HTTP.
-    pub tls: Option<(Arc<ServerConfig>, Router)>,
-    /// Concurrent connections.
-    pub max_connections: u32,
-    /// Concurrent connections of one client. Trusted proxies are exempt.
-    pub per_address: u32,
-    pub trusted_proxies: TrustedProxies,
-    /// Threads; None for one per CPU.
-    pub threads: Option<usize>,
 }
 
 /// A running server.

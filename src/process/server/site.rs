@@ -1,0 +1,22 @@
+//! What a server serves, and its limits.
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio_rustls::rustls::ServerConfig;
+
+use crate::web::TrustedProxies;
+
+/// What to serve, and with which limits.
+pub struct Site {
+    pub router: Router,
+    /// HTTPS, and the response for clients that send plain HTTP.
+    pub tls: Option<(Arc<ServerConfig>, Router)>,
+    /// Concurrent connections.
+    pub max_connections: u32,
+    /// Concurrent connections of one client. Trusted proxies are exempt.
+    pub per_address: u32,
+    pub trusted_proxies: TrustedProxies,
+    /// Threads; None for one per CPU.
+    pub threads: Option<usize>,
+}
