@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::work::duration;
+use super::durations::duration;
+use super::output::OutputOptions;
 use super::{ImportOptions, StorageOptions};
 
 #[derive(Subcommand, Debug)]
@@ -334,7 +335,7 @@ pub enum JobsCommand {
     /// Otherwise, and with --json, prints a line for each attempt that ends.
     Watch {
         /// Time between updates
-        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::work::pause)]
+        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::durations::pause)]
         interval: std::time::Duration,
         #[command(flatten)]
         output: OutputOptions,
@@ -365,12 +366,4 @@ pub enum JobsCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-}
-
-/// The output format.
-#[derive(Args, Debug, Clone, Copy)]
-pub struct OutputOptions {
-    /// Print JSON instead of a table
-    #[arg(long)]
-    pub json: bool,
 }

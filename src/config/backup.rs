@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::admin::OutputOptions;
+use super::output::OutputOptions;
 use super::{CrateStoreOptions, StorageOptions};
 
 /// The options of `backup`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::ServeOptions;
-use super::admin::OutputOptions;
+use super::output::OutputOptions;
 
 #[derive(Subcommand, Debug)]
 pub enum ConfigCommand {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::work::pause;
+use super::durations::pause;
 
 /// The options of commands that store or read crate files.
 #[derive(Args, Debug, Clone)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::StorageOptions;
-use super::admin::OutputOptions;
+use super::output::OutputOptions;
 
 /// The options of `admin import`.
 #[derive(Args, Debug, Clone)]

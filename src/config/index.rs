@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::work::{duration, pause};
+use super::durations::{duration, pause};
 use crate::package::registry_urls::is_readable_on_the_way;
 
 /// The environment variables that git needs to reach a remote.

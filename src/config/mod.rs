@@ -22,9 +22,11 @@ pub mod verify;
 pub mod with;
 pub mod work;
 
+mod durations;
 mod file;
 mod keys;
 mod location;
+mod output;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::durations::{duration, pause};
 use super::index::check_way;
 use super::serve::base_url;
-use super::work::{duration, pause};
 use super::{IndexOptions, StorageOptions};
 
 #[derive(Args, Debug, Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::work::{duration, pause};
+use super::durations::{duration, pause};
 use super::{
     AccessOptions, CrateStoreOptions, HttpOptions, IndexOptions, PackageLimitOptions, PolicyOptions, StorageOptions,
     WorkOptions,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::admin::OutputOptions;
-use super::work::duration;
+use super::durations::duration;
+use super::output::OutputOptions;
 use super::{CrateStoreOptions, IndexOptions, StorageOptions};
 
 /// The options of `verify`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::durations::{duration, pause};
 use super::{CrateStoreOptions, IndexOptions, SentryOptions, StorageOptions};
 
 /// The options of `worker`.
@@ -53,18 +54,6 @@ pub struct WorkOptions {
     pub sentry: SentryOptions,
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}: use 500ms, 2s, 1m or 30days"))
-}
-
-/// Parses an interval, which must not be zero.
-pub(super) fn pause(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        pause if pause < Duration::from_millis(10) => Err("too short: use at least 10ms".to_owned()),
-        pause => Ok(pause),
-    }
-}
-
 /// The shortest time in quarantine. Builds with fail points, for tests, allow a shorter one.
 const LEAST_RETENTION: Duration =
     Duration::from_millis(if cfg!(any(debug_assertions, feature = "fail-points")) { 10 } else { 60 * 60 * 1000 });
@@ -86,19 +75,6 @@ fn at_least(text: &str, least: Duration) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_duration_needs_its_unit() {
-        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("30days"), Ok(Duration::from_secs(30 * 24 * 3600)));
-        assert!(duration("5").unwrap_err().contains("500ms"));
-    }
-
-    #[test]
-    fn an_interval_is_not_zero() {
-        assert_eq!(pause("20ms"), Ok(Duration::from_millis(20)));
-        assert!(pause("0s").unwrap_err().contains("at least 10ms"));
-    }
 
     #[test]
     fn files_stay_in_quarantine_for_at_least_an_hour() {
