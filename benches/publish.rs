@@ -88,7 +88,10 @@ fn floor(data_dir: &Path) -> Outcome<Duration> {
 fn populate(data_dir: &Path, size: usize) -> Outcome<()> {
     let index = Index::open_or_init(&data_dir.join("index.git"))?;
     support::populate(&index, size).map_err(|error| error.to_string())?;
-    index.lock_writer()?.consolidate()?;
+    let repack = ["--git-dir", &index.path().to_string_lossy(), "repack", "-a", "-d", "-b", "-q"];
+    if !index.git().command().args(repack).status()?.success() {
+        return Err("git repack failed".into());
+    }
     let mut connection = PgConnection::establish(&database_url(data_dir)?)?;
     let names: Vec<String> = (0..size).map(support::name).collect();
     let lines: Vec<String> = names.iter().map(|name| support::line(name, 0).trim_end().to_owned()).collect();

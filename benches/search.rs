@@ -14,7 +14,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use supercargo::database::catalog::{derived, rows};
+use supercargo::database::catalog::{crate_details, derived};
 use supercargo::database::migrations;
 use supercargo::database::search::query::SearchText;
 use supercargo::database::search::{self, Filter, Page, SearchQuery, Sort, Totals};
@@ -194,7 +194,7 @@ fn measure(connection: &mut PgConnection, label: &str, text: &str, sort: Sort, p
     for _ in 0..RUNS {
         let begin = Instant::now();
         let found = search::search(connection, &query, page, &totals)?;
-        let rows = rows::crates(connection, &found.crate_ids)?;
+        let rows = crate_details::by_ids(connection, &found.crate_ids)?;
         times.push(begin.elapsed());
         assert!(rows.len() <= 10);
         total = found.total;

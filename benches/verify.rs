@@ -48,7 +48,6 @@ fn main() -> Outcome<()> {
             pool: &pool,
             index: &index,
             crate_store: &crate_store,
-            crates_directory: Some(directory.path().join("crates")),
             settings: Settings { depth, all_objects, orphan_age: Duration::ZERO, ..Settings::default() },
             watch: &(),
             repairs: None,

@@ -1,6 +1,6 @@
-//! The queue alone, with jobs of one's own: letters that are delivered in order to each address.
+//! The queue with a job of the example's own: letters that are delivered to each address in order.
 //!
-//! `cargo run --example queue` needs no set-up: it starts a PostgreSQL of its own in a temporary directory.
+//! `cargo run --example queue` needs no setup: it starts an embedded PostgreSQL in a temporary directory.
 
 use std::error::Error;
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ use supercargo::queue::{
     Run, Runner, Wakeups, inspection,
 };
 
-/// A job is data that can be written as JSON. What it is about and how it is treated stands beside it.
+/// The data of a job, which is stored as JSON. `Job` adds its kind, policy and key.
 #[derive(Serialize, Deserialize)]
 struct Deliver {
     address: String,
@@ -38,23 +38,23 @@ impl Job for Deliver {
     }
 }
 
-/// What jobs are given besides their own data.
+/// The environment that every job receives.
 struct Post {
     delivered: Mutex<Sender<String>>,
 }
 
 impl Perform<Post> for Deliver {
-    /// May be repeated from any point at which the last attempt was killed.
+    /// Idempotent, since the last attempt may have been killed at any point.
     fn perform(self, post: &Post, _: &mut Run<'_>) -> Result<Outcome, JobError> {
         if self.letter == "unreadable" {
-            return Err(JobError::failed("nobody can read this"));
+            return Err(JobError::failed("the letter is unreadable"));
         }
-        post.delivered.lock().map_err(|_| JobError::failed("the post is closed"))?.send(self.letter.clone())?;
+        post.delivered.lock().map_err(|_| JobError::failed("another job panicked"))?.send(self.letter.clone())?;
         Ok(Outcome { detail: Some(format!("to {}", self.address)) })
     }
 }
 
-/// How the queue gets its connections.
+/// Opens connections for the queue.
 struct Database(String);
 
 impl ConnectionSource for Database {
@@ -73,7 +73,7 @@ impl Lend for Own {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
-    // Started by root, PostgreSQL runs as another user, who has to get through.
+    // Started by root, PostgreSQL runs as another user, which must be able to enter the directory.
     std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
     let data_dir = directory.path().to_owned();
     let options = embedded::Options { data_dir, postgres_bin_dir: None, os_user: None, throwaway: true };
@@ -81,14 +81,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut connection = PgConnection::establish(&cluster.url())?;
     migrations::migrate(&mut connection)?;
 
-    // Asked for in a transaction of the caller's: owed when it commits, together with whatever else it does.
+    // Enqueued in the caller's transaction: the jobs are pending when it commits.
     let letters = [("ann", "first"), ("ann", "unreadable"), ("ann", "last"), ("bob", "only")];
     let jobs = connection.transaction::<_, Box<dyn Error>, _>(|connection| {
-        let ask = |(address, letter): (&str, &str)| {
+        let enqueue = |(address, letter): (&str, &str)| {
             let job = Deliver { address: address.to_owned(), letter: letter.to_owned() };
             Ok(Enqueue::new(&job).requested_by("the example").insert(connection)?)
         };
-        letters.map(ask).into_iter().collect::<Result<Vec<_>, Box<dyn Error>>>()
+        letters.map(enqueue).into_iter().collect::<Result<Vec<_>, Box<dyn Error>>>()
     })?;
 
     let (delivered, arrived) = channel();
@@ -97,7 +97,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let source = Database(cluster.url());
     let runner = Runner::new(registry, post, source, "example", Wakeups::default(), Completions::default());
     let running = runner.start()?;
-    // `last` waits until its predecessor is dead: after three attempts, which are not overtaken.
+    // `last` waits until the letter before it is dead, after three attempts.
     let letters = (0..3).map(|_| arrived.recv_timeout(Duration::from_secs(60))).collect::<Result<Vec<_>, _>>()?;
     running.stop();
 

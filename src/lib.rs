@@ -2,8 +2,10 @@
 //! (`tests/registry/layers.rs` holds the table).
 
 // L0: values and tools without state
+pub mod error_chain;
 pub mod fault;
 pub mod package;
+mod redact;
 mod replace_file;
 mod statement;
 mod subprocess;

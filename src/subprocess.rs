@@ -1,4 +1,4 @@
-//! Child processes that do not outlive this one.
+//! Child processes that are killed when this process ends.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -8,10 +8,10 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid};
 
-/// Has the kernel send `signal` to the child when the thread that spawns it ends. A child whose parent died before the
-/// signal was set does not start: nothing would ever end it.
+/// Makes the kernel send `signal` to the child when the thread that spawns it ends. A child whose parent ended before
+/// the signal was set does not start, because nothing would end it.
 ///
-/// A change of user clears the signal; `Command` changes the user before this.
+/// A change of user clears the signal; `Command` changes the user before it calls this.
 pub(crate) fn die_with_this_process(command: &mut Command, signal: Signal) {
     die_with(command, getpid(), signal);
 }
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn a_child_whose_parent_is_gone_does_not_start() {
         let mut command = Command::new("true");
-        // As the child of a killed process sees it: its parent is another process by now.
+        // The situation of a killed process's child: its parent is another process.
         die_with(&mut command, Pid::from_raw(getpid().as_raw() + 1), Signal::SIGKILL);
         assert_eq!(command.spawn().unwrap_err().raw_os_error(), Some(Errno::ESRCH as i32));
         let mut command = Command::new("true");

@@ -1,7 +1,7 @@
-//! Another registry, over HTTP: what its index and its downloads hold.
+//! The HTTP client for another registry's index and downloads.
 //!
-//! It is asked politely. An answer that says "later" (429, 503) is waited for as long as it says, up to a minute; what fails
-//! for a reason that may pass is tried again, a few times, after longer and longer pauses.
+//! It limits the load on the other registry. If an answer asks for a later request (429, 503), it waits as long as the
+//! answer says, up to a minute. After a temporary failure it retries a few times with increasing pauses.
 
 use std::time::Duration;
 
@@ -10,23 +10,25 @@ use ureq::config::RedirectAuthHeaders;
 use ureq::http::StatusCode;
 use ureq::http::header::{AUTHORIZATION, RETRY_AFTER};
 
+use crate::package::index_path::index_prefix;
 use crate::package::registry_urls::is_readable_on_the_way;
 use crate::package::{Checksum, CrateName, Version};
+use crate::redact;
 
-/// How often one thing is asked for.
+/// Attempts for one request.
 const TRIES: u32 = 5;
-/// The first pause; each one is twice as long as the one before.
+/// The pause after the first attempt. It doubles after each further one.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause, also when the other side asks for a longer one.
+/// The longest pause, even if an answer asks for a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How often somebody who waits is asked whether to stop.
+/// Pause between checks whether the caller has stopped the request.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// A token of another registry.
 #[derive(Clone)]
 pub struct Token {
     secret: String,
-    /// It may be sent over plain HTTP to other machines.
+    /// Whether it may be sent to other machines over plain HTTP.
     allow_insecure: bool,
 }
 
@@ -35,76 +37,76 @@ impl Token {
         Self { secret, allow_insecure }
     }
 
-    /// Whether the token may be sent to a URL.
+    /// Checks that the token may be sent to a URL.
     pub fn check(&self, url: &str) -> Result<(), UpstreamError> {
         if is_readable_on_the_way(url) && !self.allow_insecure {
-            return Err(UpstreamError::Insecure { url: url.to_owned() });
+            return Err(UpstreamError::Insecure { url: redact::userinfo(url) });
         }
         Ok(())
     }
 }
 
-/// Somebody to ask. Cheap to clone.
+/// A client of another registry. Cheap to clone.
 #[derive(Clone)]
 pub struct Upstream {
     agent: ureq::Agent,
     token: Option<Token>,
 }
 
-/// Why there was no answer.
+/// An error of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     #[error("{url} answered {status}")]
     Status { url: String, status: u16 },
-    #[error("{url} can't be reached: {problem}")]
+    #[error("cannot reach {url}: {problem}")]
     Unreachable { url: String, problem: String },
     #[error(
-        "the token is not sent to {url}, because plain HTTP can be read on the way: use https, or allow it with \
+        "the token is not sent to {url}, because plain HTTP is not encrypted: use https, or allow it with \
          --allow-insecure-token"
     )]
     Insecure { url: String },
-    #[error("{url} has more than {limit} bytes")]
+    #[error("{url} is larger than the limit of {limit} bytes")]
     TooLarge { url: String, limit: u64 },
-    #[error("it was stopped")]
+    #[error("stopped")]
     Stopped,
 }
 
 impl Upstream {
-    /// Without a token.
+    /// A client without a token.
     pub fn anonymous() -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("supercargo/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(Duration::from_secs(10)))
             .timeout_global(Some(Duration::from_secs(300)))
-            // A token is for the host that was named, and not for where that points to.
+            // The token is for the named host, not for the target of a redirect.
             .redirect_auth_headers(RedirectAuthHeaders::Never)
             .build();
         Self { agent: config.into(), token: None }
     }
 
-    /// With a token that is sent with every request, but not along with a redirect.
+    /// A client that sends a token with every request, but not to the target of a redirect.
     pub fn with_token(&self, token: Token) -> Self {
         Self { token: Some(token), ..self.clone() }
     }
 
-    /// What is there, of at most `limit` bytes; None if nothing is (404, 410, 451).
+    /// The content at a URL, of at most `limit` bytes; `None` if there is none (404, 410, 451).
     pub fn fetch(&self, url: &str, limit: u64, stopped: &dyn Fn() -> bool) -> Result<Option<Bytes>, UpstreamError> {
         let mut pause = PAUSE;
         for last in (1..=TRIES).map(|number| number == TRIES) {
             if stopped() {
                 return Err(UpstreamError::Stopped);
             }
-            let (error, asked) = match self.try_once(url, limit) {
+            let (error, requested) = match self.try_once(url, limit) {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::ForGood(error)) => return Err(error),
-                Err(Failure::ForNow(error, asked)) => (error, asked),
+                Err(Failure::Permanent(error)) => return Err(error),
+                Err(Failure::Temporary(error, requested)) => (error, requested),
             };
             if last {
                 return Err(error);
             }
-            let wait = asked.unwrap_or(pause).min(LONGEST_PAUSE).mul_f64(rand::random_range(1.0..1.2));
-            tracing::debug!(url, %error, "asked again in {wait:?}");
+            let wait = requested.unwrap_or(pause).min(LONGEST_PAUSE).mul_f64(rand::random_range(1.0..1.2));
+            tracing::debug!(url = redact::userinfo(url), %error, "retrying in {wait:?}");
             sleep(wait, stopped);
             pause *= 2;
         }
@@ -114,30 +116,30 @@ impl Upstream {
     fn try_once(&self, url: &str, limit: u64) -> Result<Option<Bytes>, Failure> {
         let mut request = self.agent.get(url);
         if let Some(token) = &self.token {
-            token.check(url).map_err(Failure::ForGood)?;
+            token.check(url).map_err(Failure::Permanent)?;
             request = request.header(AUTHORIZATION, &token.secret);
         }
         let unreachable = |error: ureq::Error| {
-            let url = url.to_owned();
+            let url = redact::userinfo(url);
             match error {
-                ureq::Error::BodyExceedsLimit(limit) => Failure::ForGood(UpstreamError::TooLarge { url, limit }),
+                ureq::Error::BodyExceedsLimit(limit) => Failure::Permanent(UpstreamError::TooLarge { url, limit }),
                 error @ (ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_)) => {
-                    Failure::ForGood(UpstreamError::Unreachable { url, problem: error.to_string() })
+                    Failure::Permanent(UpstreamError::Unreachable { url, problem: error.to_string() })
                 }
-                error => Failure::ForNow(UpstreamError::Unreachable { url, problem: error.to_string() }, None),
+                error => Failure::Temporary(UpstreamError::Unreachable { url, problem: error.to_string() }, None),
             }
         };
         let mut answer = request.call().map_err(unreachable)?;
         let status = answer.status();
-        let failed = UpstreamError::Status { url: url.to_owned(), status: status.as_u16() };
+        let failed = UpstreamError::Status { url: redact::userinfo(url), status: status.as_u16() };
         match status {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => return Ok(None),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
-                return Err(Failure::ForNow(failed, retry_after(&answer)));
+                return Err(Failure::Temporary(failed, retry_after(&answer)));
             }
-            _ if status.is_server_error() => return Err(Failure::ForNow(failed, retry_after(&answer))),
-            _ => return Err(Failure::ForGood(failed)),
+            _ if status.is_server_error() => return Err(Failure::Temporary(failed, retry_after(&answer))),
+            _ => return Err(Failure::Permanent(failed)),
         }
         let body = answer.body_mut().with_config().limit(limit).read_to_vec().map_err(unreachable)?;
         Ok(Some(body.into()))
@@ -145,12 +147,12 @@ impl Upstream {
 }
 
 enum Failure {
-    ForGood(UpstreamError),
-    /// Perhaps with the time after which the other side wants to be asked again.
-    ForNow(UpstreamError, Option<Duration>),
+    Permanent(UpstreamError),
+    /// With the pause that the answer requested, if any.
+    Temporary(UpstreamError, Option<Duration>),
 }
 
-/// Seconds; the form with a date is rare and counts as none.
+/// The pause that an answer requests in seconds. The rare form with a date is ignored.
 fn retry_after<B>(answer: &ureq::http::Response<B>) -> Option<Duration> {
     let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
@@ -164,11 +166,11 @@ fn sleep(wait: Duration, stopped: &dyn Fn() -> bool) {
     }
 }
 
-/// Where a registry has the file of a version, by the template of its config.json. A template without any marker is the
-/// beginning of the usual path (the Cargo book, "Registry index", `dl`).
+/// The download URL of a version, from the `dl` template of config.json. A template without markers is the base of the
+/// default path (the Cargo book, "Registry index", `dl`).
 pub fn download_url(template: &str, name: &CrateName, version: &Version, checksum: Checksum) -> String {
     const MARKERS: [&str; 5] = ["{crate}", "{version}", "{prefix}", "{lowerprefix}", "{sha256-checksum}"];
-    let prefix = prefix(name.as_str());
+    let prefix = index_prefix(name);
     let values = [
         name.to_string(),
         version.to_string().replace('+', "%2B"),
@@ -184,21 +186,24 @@ pub fn download_url(template: &str, name: &CrateName, version: &Version, checksu
     MARKERS.iter().zip(values).fold(template, |url, (marker, value)| url.replace(marker, &value))
 }
 
-fn prefix(name: &str) -> String {
-    match name.len() {
-        1 => "1".to_owned(),
-        2 => "2".to_owned(),
-        3 => format!("3/{}", &name[..1]),
-        _ => format!("{}/{}", &name[..2], &name[2..4]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_download_is_where_cargo_would_look_for_it() {
+    fn an_error_names_its_url_without_the_password() {
+        let Err(Failure::Temporary(error, _)) = Upstream::anonymous().try_once("http://me:secret@127.0.0.1:1/i", 1)
+        else {
+            panic!("nothing listens there");
+        };
+        assert!(error.to_string().starts_with("http://127.0.0.1:1/i "), "{error}");
+        let token = Token::new("token".to_owned(), false);
+        let refused = token.check("http://me:secret@host/i").unwrap_err().to_string();
+        assert!(!refused.contains("secret"), "{refused}");
+    }
+
+    #[test]
+    fn a_download_url_is_the_one_that_cargo_requests() {
         let url = |template: &str, name: &str| {
             download_url(template, &name.parse().unwrap(), &"1.0.0+b".parse().unwrap(), Checksum::of(b""))
         };

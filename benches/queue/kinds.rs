@@ -28,9 +28,9 @@ impl Job for Single {
     const POLICY: Policy = Policy::in_queue(Self::KIND);
 }
 
-impl Perform<ChannelHandlers> for Single {
-    fn perform(self, ears: &ChannelHandlers, _: &mut Run<'_>) -> Result<Outcome, JobError> {
-        ears.hear(1)?;
+impl Perform<Starts> for Single {
+    fn perform(self, starts: &Starts, _: &mut Run<'_>) -> Result<Outcome, JobError> {
+        starts.report(1)?;
         Ok(Outcome::default())
     }
 }
@@ -56,21 +56,21 @@ shared_kind!(10, "shared-10");
 shared_kind!(50, "shared-50");
 shared_kind!(500, "shared-500");
 
-impl<const N: usize> Batch<ChannelHandlers> for Together<N> {
+impl<const N: usize> Batch<Starts> for Together<N> {
     type Member = u64;
     const SIZE: usize = N;
 
     fn perform(
-        ears: &ChannelHandlers,
+        starts: &Starts,
         members: Vec<u64>,
         _: &mut Run<'_>,
     ) -> Result<Vec<Result<Outcome, JobError>>, JobError> {
-        ears.hear(members.len())?;
+        starts.report(members.len())?;
         Ok(members.into_iter().map(|_| Ok(Outcome::default())).collect())
     }
 }
 
-impl<const N: usize> Member<ChannelHandlers, Together<N>> for Shared<N>
+impl<const N: usize> Member<Starts, Together<N>> for Shared<N>
 where
     Self: Job,
 {
@@ -79,25 +79,25 @@ where
     }
 }
 
-pub fn registry_of_single(workers: usize) -> Result<Registry<ChannelHandlers>, Box<dyn Error + Send + Sync>> {
+pub fn registry_of_single(workers: usize) -> Result<Registry<Starts>, Box<dyn Error + Send + Sync>> {
     let workers = NonZeroUsize::new(workers).ok_or("no workers")?;
     Ok(Registry::default().job::<Single>()?.workers(Single::KIND, Workers::PerProcess(workers))?)
 }
 
-pub fn registry_of_shared<const N: usize>() -> Result<Registry<ChannelHandlers>, Box<dyn Error + Send + Sync>>
+pub fn registry_of_shared<const N: usize>() -> Result<Registry<Starts>, Box<dyn Error + Send + Sync>>
 where
     Shared<N>: Job,
 {
     Ok(Registry::default().batch::<Together<N>>(|kinds| kinds.member::<Shared<N>>())?)
 }
 
-/// What jobs tell: when a batch started, and how many were in it.
-pub struct ChannelHandlers(Mutex<Sender<(Instant, usize)>>);
+/// Sends the start of each batch and its size.
+pub struct Starts(Mutex<Sender<(Instant, usize)>>);
 
-impl ChannelHandlers {
-    fn hear(&self, jobs: usize) -> Result<(), JobError> {
+impl Starts {
+    fn report(&self, jobs: usize) -> Result<(), JobError> {
         let now = Instant::now();
-        let sender = self.0.lock().map_err(|_| JobError::failed("a job panicked while it spoke"))?;
+        let sender = self.0.lock().map_err(|_| JobError::failed("a job panicked while it sent"))?;
         Ok(sender.send((now, jobs))?)
     }
 }
@@ -170,12 +170,8 @@ impl Lend for Own {
     }
 }
 
-pub fn runner(
-    registry: Registry<ChannelHandlers>,
-    source: Source,
-    wakeups: Wakeups,
-) -> (Runner<ChannelHandlers>, Heard) {
+pub fn runner(registry: Registry<Starts>, source: Source, wakeups: Wakeups) -> (Runner<Starts>, Heard) {
     let (sender, receiver) = channel();
-    let ears = ChannelHandlers(Mutex::new(sender));
-    (Runner::new(registry, ears, source, "bench", wakeups, Completions::default()), Heard(receiver))
+    let starts = Starts(Mutex::new(sender));
+    (Runner::new(registry, starts, source, "bench", wakeups, Completions::default()), Heard(receiver))
 }

@@ -8,7 +8,7 @@ use supercargo::queue::{self, Enqueue, Job, Registry, Wakeups};
 
 use crate::Outcome;
 use crate::floor;
-use crate::kinds::{ChannelHandlers, Shared, Single, Source, registry_of_shared, registry_of_single, runner};
+use crate::kinds::{Shared, Single, Source, Starts, registry_of_shared, registry_of_single, runner};
 use crate::stage::{Amount, Commits, Stage};
 
 /// How often both sides are measured.
@@ -140,7 +140,7 @@ where
     compare(&format!("batches of {N}"), ours, floor)
 }
 
-fn perform(stage: &Stage, kind: &str, registry: Registry<ChannelHandlers>, count: usize, size: usize) -> Outcome<f64> {
+fn perform(stage: &Stage, kind: &str, registry: Registry<Starts>, count: usize, size: usize) -> Outcome<f64> {
     stage.fill(kind, count)?;
     let source = Source { url: stage.url(), records: None };
     let (runner, heard) = runner(registry, source, Wakeups::default());

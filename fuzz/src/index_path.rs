@@ -1,13 +1,13 @@
 //! Paths of the sparse index, and lines of its files.
 //!
-//! - `p`: a path that somebody asks for.
-//! - `l`: lines of a crate's file, which may be of any origin.
+//! - `p`: a requested path.
+//! - `l`: lines of a crate's file, of any origin.
 
 use serde_json::Value;
 use supercargo::index::entry::{render, with_yanked};
-use supercargo::index::path::{crate_path, index_path};
 use supercargo::index::shown::shown_versions;
 use supercargo::package::CrateName;
+use supercargo::package::index_path::{crate_path, index_path};
 
 use super::check_message;
 
@@ -17,7 +17,7 @@ pub fn run(data: &[u8]) -> bool {
     match (form, text) {
         (b'p', Ok(text)) => path(text),
         (b'l', Ok(text)) => lines(text),
-        // What is no text may fail, but not panic.
+        // Bytes that are not text may fail, but not panic.
         (b'l', Err(_)) => shown_versions(data).is_ok(),
         _ => false,
     }
@@ -49,7 +49,7 @@ fn lines(text: &str) -> bool {
     if let Ok(file) = &rendered {
         assert_eq!(file.matches('\n').count(), lines.len());
         assert!(file.ends_with('\n') && !file.contains("\n\n"));
-        // What can be read before can be read afterwards, and all of it is yanked.
+        // All lines that were readable before are readable afterwards, and all are yanked.
         if let Ok(before) = shown_versions(text.as_bytes()) {
             let after = shown_versions(file.as_bytes()).unwrap_or_else(|error| panic!("{error}: {file}"));
             assert!(after.iter().all(|version| version.yanked), "{file}");
@@ -59,7 +59,7 @@ fn lines(text: &str) -> bool {
     rendered.is_ok()
 }
 
-/// The line says what was wanted, and everything else in it is as it was.
+/// The line has the desired value, and nothing else in it has changed.
 fn check_edited(line: &str, edited: &str, wanted: bool) {
     assert!(!edited.contains(['\n', '\r']), "{edited:?}");
     assert_eq!(with_yanked(edited, wanted).ok().as_deref(), Some(edited));
@@ -68,7 +68,7 @@ fn check_edited(line: &str, edited: &str, wanted: bool) {
         assert_eq!(there_and_back.ok().as_deref(), Some(edited), "{line}");
     }
     let (Ok(before), Ok(after)) = (serde_json::from_str::<Value>(line), serde_json::from_str::<Value>(edited)) else {
-        // serde_json::Value has no numbers above 1e308, which the line may hold all the same.
+        // serde_json::Value has no numbers above 1e308, but the line may contain them.
         return;
     };
     let without = |mut value: Value| {

@@ -1,6 +1,6 @@
-//! Small values: what is accepted, is written and read again as the same.
+//! Small values: an accepted value is the same after writing and reading it.
 //!
-//! Every text is tried as everything; parts with a separator between them are features and what they enable.
+//! Every text is tried as every type; parts with separators between them are features and their values.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -17,7 +17,7 @@ pub fn run(data: &[u8]) -> bool {
     if text.as_bytes().contains(&SEPARATOR) {
         return feature_table(text);
     }
-    // All of them, whatever the first says.
+    // All of them, also if the first fails.
     [name, version, registry, registries, key, requirement, target, fields, licence, checksum]
         .into_iter()
         .filter(|parse| parse(text))
@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) -> bool {
         > 0
 }
 
-/// The value, if there is one; otherwise the message must be fit to be shown.
+/// The value, if it is valid; otherwise the message must be printable.
 fn accepted<T, E: Display>(parsed: Result<T, E>) -> Option<T> {
     parsed.map_err(|error| check_message(&error.to_string())).ok()
 }
@@ -113,7 +113,7 @@ fn checksum(text: &str) -> bool {
     true
 }
 
-/// `opt` is an optional dependency, `fixed` one that is always there; parts are `feature=value,value`.
+/// `opt` is an optional dependency, `fixed` one that is not optional; parts are `feature=value,value`.
 fn feature_table(text: &str) -> bool {
     let table: Features = text
         .split(char::from(SEPARATOR))

@@ -1,8 +1,8 @@
 //! The body of a publish, from its framing to the line in the index.
 //!
-//! - `r`: the body as it is.
+//! - `r`: the body unchanged.
 //! - `b`: the metadata and the lines of a manifest below name and version, with a separator between them.
-//! - `a`: such lines alone; the metadata is what cargo would send with them, so they must agree.
+//! - `a`: such lines alone, with the metadata that cargo would send, so both must agree.
 
 use std::str::FromStr;
 
@@ -114,7 +114,7 @@ fn check_refusal(refusal: &Refusal) {
     check_message(&refusal.to_string());
 }
 
-/// cargo can use the line of an accepted package.
+/// Checks that cargo can use the line of an accepted package.
 fn check_entry(package: &Package) {
     let entry = Entry::new(package, DateTime::from_timestamp(1_700_000_000, 0).expect("a time of our own"));
     let line = entry.to_line();

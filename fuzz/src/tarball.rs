@@ -1,7 +1,7 @@
-//! The walk through a `.crate` file, held against what cargo would unpack of it.
+//! The reader of `.crate` files, compared with what cargo unpacks.
 //!
-//! - `g`: the file as it is.
-//! - `t`: the tar archive in it, whose headers get the checksums that they should have.
+//! - `g`: the file unchanged.
+//! - `t`: the tar archive in it; its headers get correct checksums.
 //! - `e`: entries with a separator between them: the type's letter, the path, 0x1f, the content. They become an archive.
 
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub fn run(data: &[u8]) -> bool {
     }
 }
 
-/// The `.crate` file that an input stands for.
+/// The `.crate` file of an input.
 pub fn crate_file(data: &[u8]) -> Option<Vec<u8>> {
     match data.split_first() {
         Some((b'g', crate_file)) => Some(crate_file.to_vec()),
@@ -109,7 +109,7 @@ fn walk(crate_file: &[u8], archive: Option<&[u8]>) -> bool {
     }
 }
 
-/// What was accepted is unpacked by cargo's own library, with its reading of extension records, to the same manifest and
+/// Checks that cargo's library, which reads extension records itself, unpacks an accepted file to the same manifest and
 /// nowhere else.
 fn check_as_unpacked(archive: &[u8], manifest: &str) {
     let mut archive = Archive::new(archive);

@@ -9,14 +9,12 @@ use crate::config::AuditOptions;
 use crate::database::access::audit::{self, Filter, Record};
 
 pub fn list(connection: &mut PgConnection, options: &AuditOptions) -> Result<(), AdminError> {
-    if let Some(action) = options.action.as_ref().filter(|action| audit::action(action).is_none()) {
-        return Err(AdminError::NoAction(action.clone()));
-    }
+    let action = |name: &String| name.parse().map_err(|_| AdminError::NoAction(name.clone()));
     let since = |duration| TimeDelta::from_std(duration).ok().and_then(|delta| Utc::now().checked_sub_signed(delta));
     let filter = Filter {
         crate_name: options.krate.as_deref().map(crate_name).transpose()?,
         actor: options.actor.clone(),
-        action: options.action.clone(),
+        action: options.action.as_ref().map(action).transpose()?,
         // A time before the earliest representable one filters nothing.
         since: options.since.and_then(since),
         before: None,

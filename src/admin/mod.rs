@@ -12,9 +12,10 @@ pub mod versions;
 
 mod watch;
 
-use crate::database::access::scope::{InvalidPattern, UnknownScope};
+use crate::database::access::crate_pattern::InvalidPattern;
+use crate::database::access::new_token::CreateTokenError;
+use crate::database::access::scope::UnknownScope;
 use crate::database::access::teams::CreateTeamError;
-use crate::database::access::tokens::CreateTokenError;
 use crate::database::access::users::CreateUserError;
 use crate::database::catalog::ownership::OwnersError;
 use crate::jobs::delete_version::DeleteError;

@@ -10,7 +10,9 @@ use super::output::{print_json, print_table, say, time};
 use super::{AdminError, users};
 use crate::config::NewTokenOptions;
 use crate::database::access::audit::{Action, Actor, Event};
-use crate::database::access::tokens::{self, NewToken, Token};
+use crate::database::access::new_token::NewToken;
+use crate::database::access::revocation;
+use crate::database::access::tokens::{self, Token};
 
 /// Prints the token and nothing else.
 pub fn create(
@@ -97,7 +99,7 @@ pub fn revoke(
     with_descendants: bool,
 ) -> Result<(), AdminError> {
     let revoked = connection.transaction(|connection| {
-        let revoke = if with_descendants { tokens::revoke_with_descendants } else { tokens::revoke };
+        let revoke = if with_descendants { revocation::revoke_with_descendants } else { revocation::revoke };
         let revoked = revoke(connection, id, None)?.ok_or(AdminError::NoToken(id))?;
         revoked.record(connection, id, operator)?;
         Ok::<_, AdminError>(revoked)

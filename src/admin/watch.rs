@@ -50,7 +50,7 @@ fn known() -> Result<Vec<(&'static str, &'static str)>, RegistryError> {
 
 fn screen(connection: &mut PgConnection, known: &[(&str, &str)]) -> Result<String, AdminError> {
     let gauges = inspection::gauges(connection, known)?;
-    let pending = inspection::list(connection, Selection::Owed, LINES)?;
+    let pending = inspection::list(connection, Selection::Pending, LINES)?;
     let latest = inspection::latest_receipts(connection, LINES)?;
     Ok(render(&gauges, &pending, &latest))
 }

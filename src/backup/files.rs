@@ -81,7 +81,7 @@ enum Added {
 fn add(store: &CrateStore, checksum: Checksum, path: &Path) -> Result<Added, BackupError> {
     let copy = path.with_extension(COPYING);
     remove_if_there(&copy)?;
-    if let Some(original) = store.directory().map(|directory| directory.join(CrateStore::place(checksum))) {
+    if let Some(original) = store.local_path(checksum) {
         match store.digest(checksum)? {
             None => return Ok(missing()),
             Some((found, _)) if found != checksum => return Ok(damaged(found)),

@@ -16,9 +16,9 @@ use super::progress::Progress;
 use crate::crate_store::CrateStore;
 use crate::database::migrations;
 use crate::database::upkeep::backup as database;
-use crate::index::path::index_path;
 use crate::index::{Change, Index, IndexError};
 use crate::jobs::{self, Disagreement};
+use crate::package::index_path::index_path;
 use crate::postgres::client_programs::ClientPrograms;
 
 /// Crates that are looked at together.
@@ -78,7 +78,7 @@ pub(super) fn programs(
     connection: &mut PgConnection,
 ) -> Result<ClientPrograms, BackupError> {
     let manifest = &checked.manifest;
-    if !migrations::knows(&manifest.schema)? {
+    if !migrations::is_known(&manifest.schema)? {
         return Err(BackupError::Newer {
             name: manifest.name.clone(),
             program: manifest.program.clone(),

@@ -50,8 +50,6 @@ pub(super) fn import(options: &ImportOptions) -> Result<(), CommandError> {
 }
 
 fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<Summary, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let _entered = runtime.enter();
     let stopped = stop_on_signal(signals)?;
     let mut session = storage.connect()?;
     let mut owners = Vec::new();
@@ -67,9 +65,7 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
     let config = source.config(token.as_ref())?;
     let upstream = downloads(&config, token, anonymous)?;
     let paths = paths(options, &source)?;
-    let directory = storage.data_dir.crates();
-    std::fs::create_dir_all(&directory)?;
-    let crate_store = CrateStore::beside(&directory)?;
+    let crate_store = CrateStore::attach(&storage.data_dir.crates())?;
     let pool = storage.pool(&options.storage);
     let progress = Progress::new(paths.len());
     let import = Import {
@@ -83,7 +79,7 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
         concurrency: usize::from(options.concurrency),
         dry_run: options.dry_run,
         stopped: &|| stopped.load(Ordering::Relaxed),
-        seen: &|summary| progress.show(summary),
+        progress: &|summary| progress.show(summary),
     };
     let summary = import.run(&paths);
     drop(progress);

@@ -13,7 +13,7 @@ pub(super) fn jobs(command: JobsCommand) -> Result<(), CommandError> {
                 (true, _, _) => Selection::Failing,
                 (_, true, _) => Selection::Dead,
                 (_, _, true) => Selection::Done,
-                _ => Selection::Owed,
+                _ => Selection::Pending,
             };
             on(&storage, |connection| admin::jobs::list(connection, selection, limit, output.json))
         }

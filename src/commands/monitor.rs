@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::admin::output::{flush, print_json_line, say};
 use crate::config::MonitorOptions;
+use crate::error_chain::ErrorChain;
 use crate::index::Remote;
 use crate::monitor::delivery::{self, Receivers};
 use crate::monitor::finding::{Finding, Severity};
@@ -22,7 +23,6 @@ use crate::package::characters::plain;
 use crate::process::CommandError;
 use crate::process::signals::Signals;
 use crate::process::{hardening, storage};
-use crate::queue::JobError;
 
 /// Monitoring systems read the exit code: 0 ok, 1 warning, 2 critical, 3 the check itself failed.
 pub(super) fn monitor(options: &MonitorOptions) -> ExitCode {
@@ -185,7 +185,7 @@ fn test_page(options: &MonitorOptions) -> Result<Severity, CommandError> {
                 Ok(()) => say!("{receiver}: accepted the {}", action.word()),
                 Err(error) => {
                     worst = Severity::Critical;
-                    say!("{receiver}: failed to accept the {}: {}", action.word(), JobError::failed(error));
+                    say!("{receiver}: failed to accept the {}: {}", action.word(), ErrorChain::of(&error));
                 }
             }
         }

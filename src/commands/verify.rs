@@ -113,7 +113,6 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         pool: &pool,
         index: &index,
         crate_store: &crate_store,
-        crates_directory: crate_store.directory().map(Into::into),
         settings,
         watch: &Watcher::new(stopped),
         repairs,

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use crate::config::WithOptions;
 use crate::config::storage::DataDir;
 use crate::config::with::not_inherited;
-use crate::database::access::tokens::NewToken;
+use crate::database::access::new_token::NewToken;
 use crate::database::access::users;
 use crate::postgres::embedded;
 use crate::process::CommandError;

@@ -1,4 +1,4 @@
-//! What the store holds, a 256th at a time.
+//! Listing and reading stored files.
 
 use chrono::{DateTime, Utc};
 use futures_util::{TryFutureExt, TryStreamExt};
@@ -11,9 +11,9 @@ use crate::package::Checksum;
 /// A file of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
-    /// Its path in the store.
+    /// The path in the store.
     pub location: String,
-    /// The checksum that it is named by; None for a name that is no checksum's.
+    /// The checksum in its name; `None` for any other name.
     pub checksum: Option<Checksum>,
     /// In bytes.
     pub size: u64,
@@ -40,24 +40,24 @@ impl CrateStore {
         Ok(files)
     }
 
-    /// The checksum of what is in a file, and its size in bytes; None if it is not there.
+    /// The checksum of a file's content and its size in bytes; `None` if it does not exist.
     pub fn digest(&self, checksum: Checksum) -> Result<Option<(Checksum, u64)>, CrateStoreError> {
         self.copy(checksum, |_| Ok(()))
     }
 
-    /// A whole file; None if it is not there.
+    /// The content of a file; `None` if it does not exist.
     pub fn read(&self, checksum: Checksum) -> Result<Option<bytes::Bytes>, CrateStoreError> {
         let location = location(checksum);
         self.find(file(checksum), self.store.get(&location).and_then(object_store::GetResult::bytes))
     }
 
-    /// Where the file of a checksum is.
+    /// The path of a checksum's file in the store.
     pub fn place(checksum: Checksum) -> String {
         location(checksum).to_string()
     }
 }
 
-/// The checksum of a file that lies where the file of that checksum does.
+/// The checksum in a path, if that is the path of the checksum's file.
 fn named(path: &Location) -> Option<Checksum> {
     let checksum: Checksum = path.filename()?.strip_suffix(".crate")?.parse().ok()?;
     (location(checksum) == *path).then_some(checksum)
@@ -69,7 +69,7 @@ mod tests {
     use bytes::Bytes;
 
     #[test]
-    fn what_is_stored_is_listed_by_its_first_byte_and_can_be_moved_away() {
+    fn files_are_listed_by_first_byte_and_moved_to_the_quarantine_and_back() {
         let directory = tempfile::tempdir().unwrap();
         let store = CrateStore::local(directory.path()).unwrap();
         let checksum = Checksum::of(b"content");
@@ -88,8 +88,8 @@ mod tests {
         assert!(moved.starts_with("quarantine/") && directory.path().join(&moved).exists(), "{moved}");
         assert_eq!(store.list(first).unwrap().len(), 1);
         assert_eq!(store.read(checksum).unwrap(), None);
-        assert_eq!(store.take_back(checksum).unwrap(), Some(moved));
+        assert_eq!(store.restore_quarantined(checksum).unwrap(), Some(moved));
         assert_eq!(store.digest(checksum).unwrap(), Some((checksum, 7)));
-        assert_eq!(store.take_back(checksum).unwrap(), None);
+        assert_eq!(store.restore_quarantined(checksum).unwrap(), None);
     }
 }

@@ -1,19 +1,20 @@
-//! The .crate files, each under its SHA-256.
+//! The .crate files, each named by its SHA-256, in a local directory or a bucket.
 //!
-//! A file's name says what is in it, so two publishes can't overwrite each other, storing twice is storing once, and a
-//! file that no version names is garbage and never in anybody's way. Files never change.
+//! The name identifies the content, so two publishes cannot overwrite each other's files, storing a file twice has the
+//! effect of storing it once, and a file that no version names is garbage that is in nobody's way. Files never change.
 
 mod error;
+mod free_space;
 mod listing;
 mod local;
 mod quarantine;
-mod remote;
-mod room;
+mod runtime;
+mod s3;
 
 use std::future::Future;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,83 +27,90 @@ use object_store::prefix::PrefixStore;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
 use sha2::{Digest, Sha256};
 
-use self::remote::Remote;
+use self::runtime::StoreRuntime;
 use crate::package::Checksum;
 
 pub use self::error::{CrateStoreError, Failure};
 pub use self::listing::StoredFile;
 pub use self::quarantine::{Expired, SetAside};
-pub use self::remote::{S3Credentials, S3Settings};
+pub use self::s3::{S3Credentials, S3Settings};
 
-/// Where crate files are kept. Cheap to clone.
+/// How long [`CrateStore::check`] waits for a bucket.
+const CHECK: Duration = Duration::from_secs(8);
+
+/// A store of crate files. Its methods block. Clones share the store.
 #[derive(Clone)]
 pub struct CrateStore {
     store: Arc<dyn ObjectStore>,
     place: Place,
+    runtime: Arc<StoreRuntime>,
 }
 
 #[derive(Clone)]
 enum Place {
     Directory(Arc<Path>),
-    Bucket(Arc<S3Settings>, Arc<Remote>),
+    Bucket(Arc<S3Settings>),
 }
 
-/// A crate file as it is read: its size in bytes, and its content piece by piece.
+/// A crate file, or a part of one, that is being read.
 pub struct CrateFile {
+    /// In bytes.
     pub size: u64,
     pub content: BoxStream<'static, object_store::Result<Bytes>>,
 }
 
 impl CrateStore {
-    /// Keeps the files in a local directory. What was stored is on the disk, names included, when `put` returns. For the
-    /// process that stores: what another one is storing at this moment would be taken for what a killed one left.
+    /// Opens a local directory as its only writer: creates what is missing and removes the unfinished files of a killed
+    /// process. When `put` returns, the file and its name are on the disk.
     pub fn local(path: &Path) -> Result<Self, CrateStoreError> {
-        let set_up = |source| CrateStoreError::SetUp { path: path.to_owned(), source };
-        local::prepare(path).map_err(set_up)?;
-        Self::beside(path)
+        local::prepare(path).map_err(set_up(path))?;
+        Self::attach(path)
     }
 
-    /// The same directory for a process that stores nothing.
-    pub fn beside(path: &Path) -> Result<Self, CrateStoreError> {
-        let refused = |error: object_store::Error| CrateStoreError::Settings {
+    /// Opens a local directory that another process may be writing to: creates it if it is missing, and removes
+    /// nothing.
+    pub fn attach(path: &Path) -> Result<Self, CrateStoreError> {
+        std::fs::create_dir_all(path).map_err(set_up(path))?;
+        let unusable = |error: object_store::Error| CrateStoreError::Settings {
             store: path.display().to_string(),
             reason: error.to_string(),
         };
-        let store = LocalFileSystem::new_with_prefix(path).map_err(refused)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), place: Place::Directory(path.into()) })
+        let store = LocalFileSystem::new_with_prefix(path).map_err(unusable)?.with_fsync(true);
+        let (place, runtime) = (Place::Directory(path.into()), StoreRuntime::unbounded()?);
+        Ok(Self { store: Arc::new(store), place, runtime })
     }
 
-    /// Keeps the files in a bucket, which is not asked for anything yet. What was stored is as safe as the bucket is when
-    /// `put` returns.
+    /// Opens a bucket without sending it a request. When `put` returns, the file is as safe as the bucket is.
     pub fn s3(settings: &S3Settings) -> Result<Self, CrateStoreError> {
-        let (bucket, remote) = Remote::open(settings)?;
+        let runtime = StoreRuntime::bounded(settings.limit)?;
+        let bucket = settings.client(runtime.handle())?;
         let store: Arc<dyn ObjectStore> = if settings.prefix.is_empty() {
             Arc::new(bucket)
         } else {
             Arc::new(PrefixStore::new(bucket, settings.prefix.as_str()))
         };
-        Ok(Self { store, place: Place::Bucket(Arc::new(settings.clone()), remote) })
+        Ok(Self { store, place: Place::Bucket(Arc::new(settings.clone())), runtime })
     }
 
-    /// Stores a file under its checksum. Storing what is there already writes it again, and so mends it.
+    /// Stores a file under its checksum. A file that is there already is written again, which repairs a damaged one.
     pub fn put(&self, checksum: Checksum, content: Bytes) -> Result<(), CrateStoreError> {
         self.wait_for(file(checksum), None, self.store.put(&location(checksum), PutPayload::from_bytes(content)))
             .map(drop)
     }
 
-    /// Opens a file; None if it is not there.
+    /// Opens a file; `None` if it does not exist.
     pub fn get(&self, checksum: Checksum) -> Result<Option<CrateFile>, CrateStoreError> {
         let found = self.find(file(checksum), self.store.get(&location(checksum)))?;
         Ok(found.map(|found| CrateFile { size: found.meta.size, content: found.into_stream() }))
     }
 
-    /// The size of a file, in bytes, without opening it; None if it is not there.
+    /// The size of a file, in bytes; `None` if it does not exist.
     pub fn size(&self, checksum: Checksum) -> Result<Option<u64>, CrateStoreError> {
         let found = self.find(file(checksum), self.store.head(&location(checksum)))?;
         Ok(found.map(|meta| meta.size))
     }
 
-    /// Opens a part of a file, which must lie in it; None if the file is not there. `size` is that of the part.
+    /// Opens a part of a file, which must be within it; `None` if the file does not exist.
     pub fn get_range(&self, checksum: Checksum, part: Range<u64>) -> Result<Option<CrateFile>, CrateStoreError> {
         let size = part.end - part.start;
         let options = GetOptions::new().with_range(Some(part));
@@ -110,12 +118,12 @@ impl CrateStore {
         Ok(found.map(|found| CrateFile { size, content: found.into_stream() }))
     }
 
-    /// Reads a file to its end, giving every piece to `take`, and answers the checksum of what is in it and its size in
-    /// bytes; None if it is not there.
+    /// Reads a whole file and passes each piece to `write`. The result is the checksum of the content and its size in
+    /// bytes; `None` if the file does not exist.
     pub fn copy(
         &self,
         checksum: Checksum,
-        mut take: impl FnMut(&[u8]) -> io::Result<()>,
+        mut write: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<Option<(Checksum, u64)>, CrateStoreError> {
         let Some(mut opened) = self.get(checksum)? else { return Ok(None) };
         let (mut hash, mut size) = (Sha256::new(), 0);
@@ -124,40 +132,40 @@ impl CrateStore {
             let Some(piece) = self.wait_for(file(checksum), None, piece)? else { break };
             hash.update(&piece);
             size += piece.len() as u64;
-            take(&piece).map_err(CrateStoreError::Destination)?;
+            write(&piece).map_err(CrateStoreError::Destination)?;
         }
         Ok(Some((Checksum::from_bytes(hash.finalize().into()), size)))
     }
 
-    /// Removes a file; one that is not there is removed.
+    /// Removes a file, if it exists.
     pub fn delete(&self, checksum: Checksum) -> Result<(), CrateStoreError> {
         self.find(file(checksum), self.store.delete(&location(checksum))).map(drop)
     }
 
-    /// The directory of the files, if they are on this machine.
-    pub fn directory(&self) -> Option<&Path> {
+    /// The path of a file on this machine; `None` if the store is a bucket.
+    pub fn local_path(&self, checksum: Checksum) -> Option<PathBuf> {
         match &self.place {
-            Place::Directory(directory) => Some(directory),
+            Place::Directory(directory) => Some(directory.join(Self::place(checksum))),
             Place::Bucket(..) => None,
         }
     }
 
-    /// Whether the store can be used as it was described, without changing anything in it.
+    /// Checks that the store can be used with its settings. Changes nothing in it.
     ///
     /// # Errors
     ///
-    /// Says what to change; or else [`CrateStoreError::is_outage`] holds, and the store may be there later.
+    /// Unless [`CrateStoreError::is_outage`], the settings are wrong and the text says what to change.
     pub fn check(&self) -> Result<(), CrateStoreError> {
-        let Place::Bucket(settings, remote) = &self.place else {
+        let Place::Bucket(settings) = &self.place else {
             return self.size(Checksum::of(b"")).map(drop);
         };
-        // A file that is not there does not tell whether the bucket is.
+        // A request for a missing file would not show whether the bucket exists.
         let mut listed = self.store.list(None);
         let first = async { listed.next().await.transpose() };
-        match self.wait_for(|| "the list of files".to_owned(), Some(remote.check_limit()), first) {
-            Err(CrateStoreError::Failed { failure: Failure::Refused { status, code }, .. }) => {
+        match self.wait_for(|| "the list of files".to_owned(), Some(CHECK), first) {
+            Err(CrateStoreError::Failed { failure: Failure::Rejected { status, code }, .. }) => {
                 let remedy = settings.remedy(status, code.as_deref());
-                let reason = format!("{} ({remedy})", Failure::Refused { status, code });
+                let reason = format!("{}: {remedy}", Failure::Rejected { status, code });
                 Err(CrateStoreError::Settings { store: settings.name(), reason })
             }
             answered => answered.map(drop),
@@ -167,10 +175,10 @@ impl CrateStore {
     fn find<T>(
         &self,
         what: impl Fn() -> String,
-        asked: impl Future<Output = object_store::Result<T>>,
+        request: impl Future<Output = object_store::Result<T>>,
     ) -> Result<Option<T>, CrateStoreError> {
         let found = async {
-            match asked.await {
+            match request.await {
                 Ok(found) => Ok(Some(found)),
                 Err(object_store::Error::NotFound { .. }) => Ok(None),
                 Err(error) => Err(error),
@@ -179,42 +187,26 @@ impl CrateStore {
         self.wait_for(what, None, found)
     }
 
-    /// The store's interface is async, ours is not: callers are on threads that may block.
     fn wait_for<T>(
         &self,
         what: impl Fn() -> String,
         limit: Option<Duration>,
-        asked: impl Future<Output = object_store::Result<T>>,
+        request: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, CrateStoreError> {
-        let answered = match (&self.place, tokio::runtime::Handle::try_current()) {
-            (Place::Bucket(_, remote), _) => remote.wait_for(&what, limit, asked)?,
-            (Place::Directory(_), Ok(current)) => current.block_on(asked),
-            (Place::Directory(_), Err(_)) => {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.map_err(CrateStoreError::Runtime)?.block_on(asked)
-            }
-        };
-        answered.map_err(|error| CrateStoreError::Failed { what: what(), failure: Failure::of(&error) })
+        self.runtime.wait_for(what, limit, request)
     }
 }
 
-impl CrateStoreError {
-    /// Whether waiting may help, in contrast to other settings.
-    pub fn is_outage(&self) -> bool {
-        match self {
-            Self::Failed { failure, .. } => failure.is_outage(),
-            Self::Busy { .. } | Self::Full { .. } => true,
-            _ => false,
-        }
-    }
+fn set_up(path: &Path) -> impl FnOnce(io::Error) -> CrateStoreError {
+    move |source| CrateStoreError::SetUp { path: path.to_owned(), source }
 }
 
 fn file(checksum: Checksum) -> impl Fn() -> String {
     move || format!("the file {checksum}")
 }
 
-/// `ab/ab12….crate`: 256 directories keep each of them small. The same in a directory and in a bucket, so that files can
-/// be copied between the two by whatever copies files.
+/// `ab/ab12….crate`: 256 directories keep each of them small. Directories and buckets have the same layout, so files
+/// can be copied between them by any tool.
 fn location(checksum: Checksum) -> Location {
     let name = checksum.to_string();
     Location::from_iter([&name[..2], &format!("{name}.crate")])
@@ -237,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stored_is_read_back_and_nothing_else_is_there() {
+    fn a_stored_file_is_read_back_and_no_other_exists() {
         let directory = tempfile::tempdir().unwrap();
         let store = CrateStore::local(directory.path()).unwrap();
         let checksum = Checksum::of(b"content");
@@ -249,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_file_is_read_alone_and_its_size_is_known_without_it() {
+    fn a_part_and_the_size_of_a_file_are_read_without_the_rest() {
         let directory = tempfile::tempdir().unwrap();
         let store = CrateStore::local(directory.path()).unwrap();
         let checksum = Checksum::of(b"content");
@@ -263,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_left_by_a_killed_process_are_removed_at_the_next_start() {
+    fn unfinished_files_of_a_killed_process_are_removed_at_the_next_start() {
         let directory = tempfile::tempdir().unwrap();
         let store = CrateStore::local(directory.path()).unwrap();
         let checksum = Checksum::of(b"content");

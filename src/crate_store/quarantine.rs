@@ -1,20 +1,20 @@
-//! Files that were moved out of the way: those that nobody needs, and those that are not what their names say. Their new
-//! names begin with the time, which tells how long they have been there.
+//! The quarantine: files that no version needs, and files whose content does not match their names. Each name there
+//! begins with the time of the move, from which the age is known.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use futures_util::{TryFutureExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path as Location;
 
-use super::{CrateStore, CrateStoreError, location};
+use super::{CrateStore, CrateStoreError, Place, location};
 use crate::package::Checksum;
 
-/// Where they are.
+/// The directory of the quarantine.
 pub(super) const QUARANTINE: &str = "quarantine";
-/// The time before a name.
+/// The format of the time before a name.
 const TIME: &str = "%Y%m%dT%H%M%S%.6fZ";
 
-/// A file that was set aside and can still be put back.
+/// A file that was moved away and can be put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
     checksum: Checksum,
@@ -22,13 +22,13 @@ pub struct SetAside {
 }
 
 impl SetAside {
-    /// Where it is now, in the store.
+    /// The current path in the store.
     pub fn place(&self) -> String {
         self.place.to_string()
     }
 }
 
-/// A file whose time in the quarantine was over.
+/// A file that was removed from the quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expired {
     pub location: String,
@@ -36,60 +36,60 @@ pub struct Expired {
     pub size: u64,
 }
 
-fn place_at(when: DateTime<Utc>, name: &str) -> Location {
+pub(super) fn place_at(when: DateTime<Utc>, name: &str) -> Location {
     Location::from_iter([QUARANTINE, &format!("{}-{name}", when.format(TIME))])
 }
 
-/// Since when a file is in the quarantine, by its name.
+/// The time at which a file was moved to the quarantine, by its name.
 fn since(path: &Location) -> Option<DateTime<Utc>> {
     let (time, _) = path.filename()?.split_once('-')?;
     NaiveDateTime::parse_from_str(time, TIME).ok().map(|time| time.and_utc())
 }
 
 impl CrateStore {
-    /// Moves a file, named by its path, out of the way, and answers where it is now. `when` is part of its new name, so
-    /// that two of one name don't meet.
+    /// Moves the file at a path to the quarantine and returns its new path. `when` is part of the new name, so that two
+    /// files of the same name do not collide.
     pub fn quarantine(&self, path: &str, when: DateTime<Utc>) -> Result<String, CrateStoreError> {
         let target = place_at(when, path.rsplit('/').next().unwrap_or(path));
         self.wait_for(|| path.to_owned(), None, self.store.rename(&Location::from(path), &target))?;
         Ok(target.to_string())
     }
 
-    /// Moves the file of a checksum out of the way, for as long as it takes to be sure; None if it is not there. Where the
-    /// quarantine cannot be written, it stays in the directory it is in, under another name.
+    /// Moves a checksum's file away until it is certain that it can be removed; `None` if it does not exist. If the
+    /// quarantine cannot be written, the file is renamed within its directory.
     pub fn set_aside(&self, checksum: Checksum) -> Result<Option<SetAside>, CrateStoreError> {
-        let refused = match self.move_to_quarantine(checksum) {
-            Err(refused) if self.directory().is_some() => refused,
+        let error = match self.move_to_quarantine(checksum) {
+            Err(error) if matches!(self.place, Place::Directory(_)) => error,
             moved => return moved,
         };
         let name = format!("{checksum}.crate");
         let beside = Location::from_iter([&name[..2], &format!("{}-{name}", Utc::now().format(TIME))]);
         let moved = self.find(super::file(checksum), self.store.rename(&location(checksum), &beside))?;
-        tracing::warn!(error = %refused, file = %beside, "set a crate file aside beside its place, not in the quarantine");
+        tracing::warn!(%error, file = %beside, "cannot move a crate file to the quarantine; renamed it in its directory instead");
         Ok(moved.map(|()| SetAside { checksum, place: beside }))
     }
 
-    /// Moves the file of a checksum to the quarantine, to stay there; None if it is not there.
+    /// Moves a checksum's file to the quarantine; `None` if it does not exist.
     pub fn move_to_quarantine(&self, checksum: Checksum) -> Result<Option<SetAside>, CrateStoreError> {
         let place = place_at(Utc::now(), &format!("{checksum}.crate"));
         let moved = self.find(super::file(checksum), self.store.rename(&location(checksum), &place))?;
         Ok(moved.map(|()| SetAside { checksum, place }))
     }
 
-    /// Puts it back where it was.
+    /// Moves a file back to its original path.
     pub fn put_back(&self, aside: &SetAside) -> Result<(), CrateStoreError> {
         let original = location(aside.checksum);
         self.wait_for(|| aside.place.to_string(), None, self.store.rename(&aside.place, &original))
     }
 
-    /// Removes it for good.
+    /// Removes a file that was moved away.
     pub fn discard(&self, aside: &SetAside) -> Result<(), CrateStoreError> {
         self.find(|| aside.place.to_string(), self.store.delete(&aside.place)).map(drop)
     }
 
-    /// Puts the file of a checksum back that was moved out of the way although it is what its name says; None if there is
-    /// none.
-    pub fn take_back(&self, checksum: Checksum) -> Result<Option<String>, CrateStoreError> {
+    /// Moves a checksum's file back from the quarantine if its content matches, and returns the path it had there;
+    /// `None` if there is no such file.
+    pub fn restore_quarantined(&self, checksum: Checksum) -> Result<Option<String>, CrateStoreError> {
         let name = format!("{checksum}.crate");
         let found = self.quarantined()?;
         for meta in found.into_iter().filter(|meta| meta.location.as_ref().ends_with(&name)) {
@@ -104,7 +104,7 @@ impl CrateStore {
         Ok(None)
     }
 
-    /// Removes what was moved out of the way before this moment. What has another name than the quarantine gives stays.
+    /// Removes the files that were moved to the quarantine before this time. Files with other names are kept.
     pub fn empty_quarantine(&self, before: DateTime<Utc>) -> Result<Vec<Expired>, CrateStoreError> {
         let mut expired = Vec::new();
         for meta in self.quarantined()?.into_iter().filter(|meta| since(&meta.location).is_some_and(|at| at < before)) {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_aside_is_put_back_or_gone_for_good() {
+    fn a_file_that_was_set_aside_is_put_back_or_discarded() {
         let (directory, store, checksum) = stored(b"content");
         let aside = store.set_aside(checksum).unwrap().unwrap();
         assert!(directory.path().join(aside.place()).exists());
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_been_in_the_quarantine_for_long_leaves_it() {
+    fn only_old_files_are_removed_from_the_quarantine() {
         let (directory, store, checksum) = stored(b"content");
         let (now, other) = (Utc::now(), Checksum::of(b"other"));
         store.put(other, Bytes::from_static(b"other")).unwrap();

@@ -1,4 +1,4 @@
-//! What the manifest says of a version beside its dependencies, as the API tells it.
+//! The part of a version's manifest that the API returns, without the dependencies.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use crate::package::Manifest;
 use crate::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use crate::package::policy::{MAX_DESCRIPTION, MAX_URL};
 
-/// Bytes of the longest keyword or category that is shown, listed and searched. An entry of the database's indexes of them
+/// The longest keyword or category that is shown, listed and searched, in bytes. An entry of the database's indexes
 /// holds 2,712.
 pub const MAX_LABEL: usize = MAX_CATEGORY;
 
-/// The column `versions.manifest`. What older rows lack is empty.
+/// The column `versions.manifest`. Fields that older rows lack are empty.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are the manifest's, under its names")]
@@ -32,7 +32,7 @@ pub struct About {
 }
 
 impl About {
-    /// What a manifest says.
+    /// The fields of a manifest.
     pub fn of(manifest: &Manifest) -> Self {
         Self {
             description: manifest.description.clone(),
@@ -50,37 +50,37 @@ impl About {
         }
     }
 
-    /// As a column holds it.
+    /// The value of the column.
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// As a column held it. A field that can't be read, which only another program can have written, empties the whole.
+    /// Reads the column. A field of a wrong type, which only another program can have written, makes all fields empty.
     pub fn from_json(json: serde_json::Value) -> Self {
         serde_json::from_value(json).unwrap_or_default()
     }
 
-    /// The keywords in lower case, each once: they are one word whatever their case.
+    /// The distinct keywords in lower case: case does not distinguish keywords.
     ///
-    /// A publish has passed the rules for keywords. What an import, a repair or an older program accepted may have not:
-    /// those that are too long, and those beyond the first five, are left out here, so that no crate can fail to be
-    /// described.
+    /// A publish checks the rules of keywords, but an import, a repair and older programs did not. Keywords that are
+    /// too long, and those after the first five, are left out here, so that they cannot cause an error in a crate's
+    /// description.
     pub fn keyword_ids(&self) -> Vec<String> {
         distinct(self.keywords.as_deref().unwrap_or_default())
     }
 
-    /// The categories, likewise.
+    /// The distinct categories in lower case, with the same limits.
     pub fn category_ids(&self) -> Vec<String> {
         distinct(self.categories.as_deref().unwrap_or_default())
     }
 
-    /// The description as lists show it: as much of it as a publish may have.
+    /// The description for lists, cut to the limit of a publish.
     pub fn short_description(&self) -> Option<String> {
         self.description.as_ref().map(|description| description.chars().take(MAX_DESCRIPTION).collect())
     }
 }
 
-/// A URL as lists show it: none if it is longer than a publish may have it.
+/// A URL for lists; None if it is longer than the limit of a publish.
 pub fn short_url(url: Option<&String>) -> Option<String> {
     url.filter(|url| url.chars().count() <= MAX_URL).cloned()
 }
@@ -107,13 +107,13 @@ mod tests {
     }
 
     #[test]
-    fn a_keyword_is_one_word_whatever_its_case() {
+    fn keywords_that_differ_only_in_case_are_the_same() {
         let keywords = Some(["Web", "http", "web"].map(str::to_owned).to_vec());
         assert_eq!(About { keywords, ..About::default() }.keyword_ids(), ["web", "http"]);
     }
 
     #[test]
-    fn what_no_publish_may_have_is_left_out_of_what_is_shown() {
+    fn values_above_the_limits_of_a_publish_are_not_shown() {
         let long = |length: usize| "x".repeat(length);
         let about = About {
             description: Some("é".repeat(1001)),

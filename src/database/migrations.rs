@@ -1,4 +1,4 @@
-//! The schema, brought up to date by the program itself.
+//! The migrations of the schema, which are part of the program.
 
 use diesel::PgConnection;
 use diesel::prelude::*;
@@ -12,35 +12,35 @@ diesel::table! {
     }
 }
 
-/// Every migration, in order. Each goes down as well as up.
+/// All migrations, in order. Each can be reverted.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Programs that start together take turns.
+/// The number of the advisory lock by which programs that start together migrate one after the other.
 const MIGRATION_LOCK: i64 = 0x7375_7065_7264;
 
-/// Why the schema is not as this program needs it.
+/// Why the schema does not fit this program.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     #[error(
-        "the database is newer than this program: it has the migration {newest}, which this version of supercargo does \
-         not know and can't work with. Start the version that made it, or a later one"
+        "the database has the migration {newest}, which is incompatible with this version of supercargo: start the \
+         version that applied it, or a later one"
     )]
     Newer { newest: String },
-    #[error("the database is not up to date ({missing} migrations are missing): run `supercargo migrate` first")]
+    #[error("the database lacks {missing} migrations: run `supercargo migrate` first")]
     Older { missing: usize },
     #[error(
-        "the database needs PostgreSQL's extension pg_trgm, which can't be created there: {0}. Install the server's contrib \
-         package (on Debian it is part of the server) and let the database's user create objects in it, or create the \
-         extension as a superuser"
+        "the database needs PostgreSQL's extension pg_trgm, which cannot be created ({0}): install the server's \
+         contrib package (on Debian it is part of the server) and grant the database's user the right to create \
+         objects, or create the extension as a superuser"
     )]
     Extension(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("the database could not be brought up to date: {0}")]
+    #[error("a migration of the database failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
 }
 
-/// Applies what is missing and answers the names of what was applied.
+/// Applies the missing migrations and returns their names.
 pub fn migrate(connection: &mut PgConnection) -> Result<Vec<String>, MigrationError> {
     lock(connection, "SELECT pg_advisory_lock($1)")?;
     let applied = refuse_newer(connection).and_then(|()| {
@@ -57,7 +57,7 @@ fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> MigrationError {
     if error.to_string().contains("pg_trgm") { MigrationError::Extension(error) } else { MigrationError::Failed(error) }
 }
 
-/// Checks that nothing is missing, without changing anything.
+/// Checks that no migration is missing, without applying any.
 pub fn check(connection: &mut PgConnection) -> Result<(), MigrationError> {
     refuse_newer(connection)?;
     match connection.pending_migrations(MIGRATIONS).map_err(MigrationError::Failed)?.len() {
@@ -66,15 +66,16 @@ pub fn check(connection: &mut PgConnection) -> Result<(), MigrationError> {
     }
 }
 
-/// Whether this program has a migration of this version.
-pub fn knows(version: &str) -> Result<bool, MigrationError> {
+/// Whether this program has the migration with this version.
+pub fn is_known(version: &str) -> Result<bool, MigrationError> {
     use diesel::migration::{Migration, MigrationSource};
     let known: Vec<Box<dyn Migration<diesel::pg::Pg>>> = MIGRATIONS.migrations().map_err(MigrationError::Failed)?;
     Ok(known.iter().any(|one| one.name().version().to_string() == version))
 }
 
-/// A newer program may have migrated the database already, while this one is still in use beside it or is started once
-/// more. That is good as long as what was added leaves what this one knows as it is, which the database says of itself.
+/// Rejects a database with incompatible migrations of a newer program. A newer program may have migrated the database
+/// while this one still runs beside it, or is started again. That works as long as the newer migrations only add to the
+/// schema of this program: the database stores the oldest migration that a program must have.
 fn refuse_newer(connection: &mut PgConnection) -> Result<(), MigrationError> {
     use diesel::migration::{Migration, MigrationSource};
     let known: Vec<Box<dyn Migration<diesel::pg::Pg>>> = MIGRATIONS.migrations().map_err(MigrationError::Failed)?;
@@ -87,7 +88,7 @@ fn refuse_newer(connection: &mut PgConnection) -> Result<(), MigrationError> {
     if newest_known < oldest {
         return Err(MigrationError::Newer { newest: newest.to_string() });
     }
-    tracing::info!(%newest, "a newer version of supercargo has added to the database; this one works with it");
+    tracing::info!(%newest, "a newer, compatible version of supercargo has migrated the database");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The registry's tables, one file a noun, and the ways to reach them. Knows no queue and no index.
+//! The registry's database: its tables, without those of the queue.
 
 pub mod about;
 pub mod access;

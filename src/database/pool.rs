@@ -1,9 +1,9 @@
-//! Connections to the database, in two kinds.
+//! Database connections, in two kinds.
 //!
-//! *Live* is r2d2. *Test* is one connection inside a test transaction behind a reentrant mutex, so that a request, the
-//! runner and the job inside the runner all see one uncommitted world that is rolled back at the end. That works because
-//! a connection is only ever lent to a closure: the cell is borrowed while the closure runs, and a second borrow on the
-//! same thread would be a use of the same `&mut` twice, which the cell refuses.
+//! *Live* is an r2d2 pool. *Test* is one connection in a test transaction behind a reentrant mutex: a request, the
+//! runner and the job inside the runner share one uncommitted state, which is rolled back at the end. A connection is
+//! only lent to a closure, which borrows the cell while it runs. A second borrow on the same thread would alias the
+//! `&mut`, and the cell rejects it.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use diesel::r2d2::{ConnectionManager, Error, ManageConnection};
 use diesel::{Connection, ConnectionError, PgConnection};
 use parking_lot::{ReentrantMutex, RwLock};
 
-/// How long a request waits for a connection before it gives up; the error names it.
+/// The time limit for getting a connection; the error message names it.
 const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where connections come from. Cheap to clone.
+/// A source of connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool(Kind);
 
@@ -27,11 +27,11 @@ enum Kind {
     Test(SharedConnection),
 }
 
-/// The one connection of a test.
+/// The connection of a test.
 #[derive(Clone)]
 pub struct SharedConnection(Arc<ReentrantMutex<RefCell<PgConnection>>>);
 
-/// The database can't be reached at the moment.
+/// No connection to the database is available.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
     #[error("no connection to the database was free within 10 s: {0}")]
@@ -40,11 +40,11 @@ pub enum PoolError {
     Busy(#[source] diesel::r2d2::PoolError),
     #[error("the database does not answer")]
     Connect(#[from] ConnectionError),
-    #[error("the test connection is already lent out: a closure asked for it a second time")]
+    #[error("the test connection is already in use by an enclosing closure")]
     LentOut(#[from] std::cell::BorrowMutError),
 }
 
-/// Opens connections, until the pool is closed. r2d2 does so on threads of its own, which nobody waits for.
+/// Opens connections until the pool is closed. r2d2 calls it on threads of its own, which are never joined.
 struct Opener {
     manager: ConnectionManager<PgConnection>,
     is_closed: Arc<RwLock<bool>>,
@@ -54,7 +54,8 @@ impl ManageConnection for Opener {
     type Connection = PgConnection;
     type Error = Error;
 
-    /// Names the session in `pg_stat_activity` and keeps an abandoned transaction from holding its locks for ever.
+    /// Opens a session that has a name in `pg_stat_activity` and a timeout for abandoned transactions, which hold
+    /// locks.
     fn connect(&self) -> Result<PgConnection, Error> {
         let is_closed = self.is_closed.read();
         if *is_closed {
@@ -80,7 +81,7 @@ impl ManageConnection for Opener {
 }
 
 impl Pool {
-    /// Up to `size` connections, opened when they are needed. Does not connect.
+    /// A pool of up to `size` connections, which are opened when they are needed.
     pub fn live(url: &str, size: u32) -> Self {
         let is_closed = Arc::new(RwLock::new(false));
         let opener = Opener { manager: ConnectionManager::new(url), is_closed: Arc::clone(&is_closed) };
@@ -93,7 +94,7 @@ impl Pool {
         Self(Kind::Live { pool, url: url.into(), is_closed })
     }
 
-    /// Opens no further connections, and returns when none is being opened. Without this a database that is stopped
+    /// Prevents new connections, and waits for those that are being opened. Otherwise, a database that is stopped
     /// meanwhile ends a session at its first statement, and libpq prints that to standard error.
     pub fn close(&self) {
         if let Kind::Live { is_closed, .. } = &self.0 {
@@ -101,7 +102,7 @@ impl Pool {
         }
     }
 
-    /// One connection within a transaction that is never committed.
+    /// A single connection in a transaction that is never committed, for tests.
     pub fn test(url: &str) -> Result<Self, PoolError> {
         let mut connection = PgConnection::establish(url)?;
         connection.begin_test_transaction().map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -116,7 +117,7 @@ impl Pool {
         }
     }
 
-    /// The same, for somebody who would rather go without than wait longer than this.
+    /// Lends a connection to `f` if one is free within this time.
     pub fn with_within<R>(&self, wait: Duration, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
         match &self.0 {
             Kind::Live { pool, .. } => Ok(f(&mut *pool.get_timeout(wait).map_err(PoolError::Busy)?)),
@@ -124,7 +125,7 @@ impl Pool {
         }
     }
 
-    /// A connection for somebody who keeps it: a new one, or the shared one in a test.
+    /// A connection outside the pool: a new one, or the shared one in a test.
     pub fn dedicated(&self) -> Result<Dedicated, PoolError> {
         Ok(match &self.0 {
             Kind::Live { url, .. } => Dedicated::Own(PgConnection::establish(url)?),
@@ -132,7 +133,8 @@ impl Pool {
         })
     }
 
-    /// How many connections can be kept at the same time: a test has one; otherwise only the server bounds it.
+    /// The number of dedicated connections that are possible at the same time: one in a test, else None, since only the
+    /// server limits it.
     pub fn dedicated_capacity(&self) -> Option<usize> {
         match &self.0 {
             Kind::Live { .. } => None,
@@ -163,12 +165,12 @@ impl Dedicated {
     }
 }
 
-/// r2d2 reports every failed attempt to open a connection; who waits for one is told once, by the error of the wait.
+/// Logs failed attempts to open a connection at debug level, because the caller gets the error of its wait.
 #[derive(Debug)]
 struct QuietErrors;
 
 impl<E: std::error::Error> diesel::r2d2::HandleError<E> for QuietErrors {
     fn handle_error(&self, error: E) {
-        tracing::debug!(error = %error, "a database connection could not be opened");
+        tracing::debug!(error = %error, "cannot open a database connection");
     }
 }

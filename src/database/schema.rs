@@ -1,4 +1,4 @@
-//! The registry's tables as Diesel sees them. The queue's own are not among them.
+//! The registry's tables for Diesel, without those of the queue.
 
 diesel::table! {
     users (id) {

@@ -1,20 +1,20 @@
-//! What is left of the points in a build without them: nothing.
+//! Fail points in a build without them: no code.
 
 use std::time::Duration;
 
 use super::{ArmError, Fault};
 
-/// Refuses: there is nothing to arm.
+/// Fails unless `text` is empty, because there are no fail points to arm.
 pub fn arm(text: &str) -> Result<(), ArmError> {
     if text.is_empty() { Ok(()) } else { Err(ArmError::NotBuiltIn) }
 }
 
-/// Nothing.
+/// Does nothing.
 #[inline(always)]
 pub fn point(_name: &'static str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Nothing.
+/// Does nothing.
 #[inline(always)]
 pub fn point_after(_pause: Duration, _name: &'static str) {}

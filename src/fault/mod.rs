@@ -1,15 +1,15 @@
-//! Fail points: named places at which a test has the process die, an error come back, or the thread stall.
+//! Fail points: named places in the code where a test makes the process abort, return an error, panic or stall.
 //!
-//! A place says `fault::point("index.ref_moved")?` and does nothing until [`arm`] was told otherwise. Builds with debug
-//! assertions have them, and others only with the feature `fail-points`: a release build has no place at which an
-//! environment variable can stop it.
+//! Code passes a point with `fault::point("index.ref_moved")?`, which does nothing unless [`arm`] has armed it. Builds
+//! with debug assertions have fail points, and others only with the feature `fail-points`, so no environment variable
+//! can stop a release build.
 //!
-//! What is armed is written as `NAME=ACTION`, several separated by `;`. ACTION is `abort`, `error`, `panic` or `stall(DURATION)`,
-//! perhaps followed by `@N`: at the Nth time the place is passed instead of the first. Each fires once in the life of a
-//! process, and says so on standard error, so that a test can tell whether it tested anything.
+//! Points are armed by `NAME=ACTION`, several separated by `;`. ACTION is `abort`, `error`, `panic` or
+//! `stall(DURATION)`, optionally followed by `@N` for the Nth passage instead of the first. Each fires once in the life
+//! of a process and prints that to standard error, so that a test can check that it has fired.
 //!
-//! `@FILE` instead arms one point of a running process: whoever passes the place while FILE holds `NAME=ACTION` removes
-//! FILE and acts. A test writes the file, and sees that the point has fired by its being gone.
+//! `@FILE` arms one point of a running process instead: a thread that passes the point while FILE contains
+//! `NAME=ACTION` removes FILE and acts. A test writes the file and knows by its removal that the point has fired.
 
 #[cfg(not(any(debug_assertions, feature = "fail-points")))]
 mod absent;
@@ -20,19 +20,19 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// The error that a fail point gave back.
+/// The error of a fail point that is armed with `error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the fail point {0} was armed")]
 pub struct Fault(pub &'static str);
 
-/// Why fail points can't be armed.
+/// An error of arming fail points.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ArmError {
     #[error(
-        "{0:?} is no fail point: write NAME=abort, NAME=error, NAME=panic or NAME=stall(2s), with @N for the Nth time"
+        "{0:?} is not a fail point: write NAME=abort, NAME=error, NAME=panic or NAME=stall(2s), with @N for the Nth time"
     )]
     Malformed(String),
-    #[error("this build has no fail points: build it with --features fail-points, or unset them")]
+    #[error("this build has no fail points: build with --features fail-points, or do not arm any")]
     NotBuiltIn,
 }
 
@@ -51,7 +51,7 @@ enum Action {
 struct Armed {
     name: String,
     action: Action,
-    /// Passages until it fires; 0: it has fired.
+    /// Passages until it fires; 0 after it has fired.
     remaining: u32,
 }
 
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_armed_is_read_and_what_is_malformed_is_named() {
+    fn valid_text_is_parsed_and_malformed_text_is_named() {
         let one = |name: &str, action, remaining| Armed { name: name.to_owned(), action, remaining };
         assert_eq!(
             parse("a.b=abort; c=error@3;d=stall(1500ms);"),

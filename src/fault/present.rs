@@ -1,4 +1,4 @@
-//! The points of a build that has them.
+//! Fail points in a build that has them.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,12 +8,12 @@ use parking_lot::Mutex;
 
 use super::{Action, ArmError, Armed, Fault, parse};
 
-/// A file that arms a point while the process runs.
+/// The file that arms a point while the process runs.
 static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
 static ANY: AtomicBool = AtomicBool::new(false);
 static ARMED: Mutex<Vec<Armed>> = Mutex::new(Vec::new());
 
-/// Arms fail points for the life of the process; replaces what was armed.
+/// Arms fail points for the life of the process, and disarms all others.
 pub fn arm(text: &str) -> Result<(), ArmError> {
     let file = text.strip_prefix('@').map(PathBuf::from);
     let armed = if file.is_some() { Vec::new() } else { parse(text)? };
@@ -23,17 +23,18 @@ pub fn arm(text: &str) -> Result<(), ArmError> {
     Ok(())
 }
 
-/// Passes the place `name`.
+/// Passes the fail point `name`.
 ///
 /// # Errors
 ///
-/// [`Fault`] when it was armed with `error`.
+/// [`Fault`] if it is armed with `error`.
 #[inline]
 pub fn point(name: &'static str) -> Result<(), Fault> {
     if ANY.load(Ordering::Acquire) { pass(name) } else { Ok(()) }
 }
 
-/// The same on a thread of its own, after a pause: for a place that has no code behind it, such as after an answer.
+/// Passes the fail point after a pause, on a thread of its own: for points after the last code, such as after an
+/// answer.
 pub fn point_after(pause: Duration, name: &'static str) {
     if ANY.load(Ordering::Acquire) {
         std::thread::spawn(move || {
@@ -54,7 +55,7 @@ fn pass(name: &'static str) -> Result<(), Fault> {
                 Action::Panic => panic!("the fail point {name} was armed"),
                 Action::Stall(duration) => {
                     std::thread::sleep(duration);
-                    eprintln!("fail point {name}: goes on");
+                    eprintln!("fail point {name}: continues");
                     Ok(())
                 }
             }
@@ -69,7 +70,7 @@ fn fires(name: &str) -> Option<Action> {
     (one.remaining == 0).then_some(one.action)
 }
 
-/// Of several that pass at once, the one that removes the file acts.
+/// If several threads pass at once, the one that removes the file acts.
 fn fires_by_file(name: &str) -> Option<Action> {
     let file = FILE.lock().clone()?;
     let armed = parse(&std::fs::read_to_string(&file).ok()?).ok()?.pop()?;

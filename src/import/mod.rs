@@ -1,8 +1,9 @@
-//! Taking in the crates of another registry.
+//! Importing the crates of another registry.
 //!
-//! A crate at a time: its file of the index is read, the crate files of the versions that are not here are fetched, checked
-//! against their checksums and stored, and then its versions are written in one transaction with the job that brings them into
-//! the index. What is here already is left and compared. So an import can be stopped anywhere, and started again.
+//! The unit is one crate: its index file is read; the crate files of its missing versions are fetched, verified and
+//! stored; then the versions are inserted in one transaction together with the job that adds them to the index.
+//! Existing versions are compared and left unchanged. An import can therefore be interrupted at any point and started
+//! again.
 
 mod source;
 
@@ -21,11 +22,12 @@ use crate::database::catalog::owners::Owner;
 use crate::database::catalog::versions::VersionStatus;
 use crate::database::catalog::{crates, versions};
 use crate::fault;
-use crate::index::path::index_path;
 use crate::jobs::restoration::{Fate, IndexedVersion, Restorable, restore};
 use crate::package::characters::plain;
 use crate::package::excerpt::listed;
+use crate::package::index_path::index_path;
 use crate::package::{CrateName, Limits};
+use crate::redact;
 use crate::upstream::{Upstream, download_url};
 
 /// An import.
@@ -34,61 +36,59 @@ pub struct Import<'a> {
     pub crate_store: &'a CrateStore,
     pub source: &'a Source,
     pub upstream: &'a Upstream,
-    /// As in the other registry's config.json.
+    /// The download template `dl` of the other registry's config.json.
     pub dl: String,
     pub owners: &'a [Owner],
     pub actor: &'a Actor,
-    /// How many crates are fetched at the same time.
+    /// The number of crates that are imported at the same time.
     pub concurrency: usize,
     pub dry_run: bool,
     pub stopped: &'a (dyn Fn() -> bool + Sync),
-    /// Told after each crate.
-    pub seen: &'a (dyn Fn(&Summary) + Sync),
+    /// Called after each crate.
+    pub progress: &'a (dyn Fn(&Summary) + Sync),
 }
 
-/// What became of an import.
+/// The result of an import.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
     pub crates: u64,
     pub created_crates: u64,
-    /// Versions that were taken, or would be.
+    /// Versions that were imported, or would be by a dry run.
     pub imported: u64,
-    /// Versions that were here, with the same checksum.
+    /// Versions that existed with the same checksum.
     pub existed: u64,
-    /// Bytes of crate files.
+    /// The size of the fetched crate files, in bytes.
     pub bytes: u64,
-    /// What was not taken, and why, by crate and version.
+    /// The reason of each failure, by crate and version.
     pub failed: BTreeMap<String, String>,
-    /// Versions that were taken without some of their categories, and without which.
+    /// Versions that were imported without some of their categories, and a description of these.
     pub without_categories: BTreeMap<String, String>,
-    /// What was taken although a publish would refuse it, and why.
+    /// Crates and versions that were imported although a publish would be rejected, and the reason.
     pub against_rules: BTreeMap<String, String>,
-    /// Versions here whose yank state differs from the other registry's.
+    /// Existing versions whose yank state differs from the other registry's.
     pub yanked_otherwise: Vec<String>,
-    /// It was stopped before its end.
+    /// The import was stopped before its end.
     pub interrupted: bool,
     pub dry_run: bool,
 }
 
 impl Import<'_> {
-    /// Takes the crates of these files of the index.
+    /// Imports the crates of these files of the index.
     pub fn run(&self, paths: &[String]) -> Summary {
         let summary = Mutex::new(Summary { dry_run: self.dry_run, ..Summary::default() });
         let next = AtomicUsize::new(0);
-        let handle = tokio::runtime::Handle::try_current().ok();
         std::thread::scope(|scope| {
             for _ in 0..self.concurrency.min(paths.len()).max(1) {
                 scope.spawn(|| {
-                    let _entered = handle.as_ref().map(tokio::runtime::Handle::enter);
                     while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if (self.stopped)() {
                             summary.lock().interrupted = true;
                             return;
                         }
-                        let of_crate = self.take_crate(path);
+                        let of_crate = self.import_crate(path);
                         let mut summary = summary.lock();
                         summary.add(of_crate);
-                        (self.seen)(&summary);
+                        (self.progress)(&summary);
                     }
                 });
             }
@@ -96,25 +96,24 @@ impl Import<'_> {
         summary.into_inner()
     }
 
-    fn take_crate(&self, path: &str) -> Summary {
+    fn import_crate(&self, path: &str) -> Summary {
         let mut summary = Summary { crates: 1, ..Summary::default() };
-        if let Err(problem) = self.try_to_take(path, &mut summary) {
+        if let Err(problem) = self.try_import(path, &mut summary) {
             let name = path.rsplit('/').next().unwrap_or(path);
             summary.failed.insert(name.to_owned(), problem);
         }
         summary
     }
 
-    fn try_to_take(&self, path: &str, summary: &mut Summary) -> Result<(), String> {
-        let told = |error: &dyn std::error::Error| error.to_string();
-        let file = self.source.read(path).map_err(|error| told(&error))?;
-        let file = file.ok_or("the index has no such crate")?;
-        let text = String::from_utf8(file).map_err(|error| told(&error))?;
+    fn try_import(&self, path: &str, summary: &mut Summary) -> Result<(), String> {
+        let file = self.source.read(path).map_err(|error| error.to_string())?;
+        let file = file.ok_or("the crate is not in the index")?;
+        let text = String::from_utf8(file).map_err(|error| error.to_string())?;
         let mut restorable = Vec::new();
         let mut name: Option<CrateName> = None;
         for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty()) {
             if (self.stopped)() {
-                // Nothing of a crate is taken, rather than some of it in another order.
+                // The versions of a crate are imported together, to keep their order.
                 summary.interrupted = true;
                 return Ok(());
             }
@@ -129,11 +128,13 @@ impl Import<'_> {
             let entry = &indexed.entry;
             let version = format!("{} {}", entry.name, entry.vers);
             if index_path(&entry.name) != path || name.as_ref().is_some_and(|name| *name != entry.name) {
-                summary.failed.insert(version, format!("its line is in the file {path}"));
+                summary
+                    .failed
+                    .insert(version, format!("its line is in the file {path}, which belongs to another crate"));
                 continue;
             }
             name = Some(entry.name.clone());
-            match self.is_here(&indexed)? {
+            match self.existing(&indexed)? {
                 Some(existing) => compare(&indexed, &existing, &version, summary),
                 None if self.dry_run => summary.imported += 1,
                 None => match self.fetch(indexed, summary) {
@@ -148,7 +149,7 @@ impl Import<'_> {
         }
     }
 
-    fn is_here(&self, indexed: &IndexedVersion) -> Result<Option<VersionStatus>, String> {
+    fn existing(&self, indexed: &IndexedVersion) -> Result<Option<VersionStatus>, String> {
         let entry = &indexed.entry;
         let found = self.pool.with(|connection| match crates::find(connection, &entry.name)? {
             Some(krate) if krate.name == entry.name => versions::find(connection, krate.id, &entry.vers),
@@ -164,9 +165,10 @@ impl Import<'_> {
         let url = download_url(&self.dl, &indexed.entry.name, &indexed.entry.vers, checksum);
         let fetched =
             self.upstream.fetch(&url, limits.max_unpacked, self.stopped).map_err(|error| error.to_string())?;
-        let bytes = fetched.ok_or_else(|| format!("{url} has no file"))?;
+        let bytes = fetched.ok_or_else(|| format!("{} does not exist", redact::userinfo(&url)))?;
         let version = format!("{} {}", indexed.entry.name, indexed.entry.vers);
-        let mut restorable = indexed.with_file(&bytes, &limits).map_err(|error| format!("{url}: {error}"))?;
+        let mut restorable =
+            indexed.with_file(&bytes, &limits).map_err(|error| format!("{}: {error}", redact::userinfo(&url)))?;
         let left_out = restorable.leave_out_categories();
         if !left_out.is_empty() {
             let category = if left_out.len() == 1 { "category" } else { "categories" };
@@ -189,16 +191,16 @@ impl Import<'_> {
             summary.against_rules.insert(name.to_string(), "the name is reserved".to_owned());
         }
         for (version, (num, fate)) in versions.iter().zip(restored.versions) {
-            let told = format!("{name} {num}");
+            let version_name = format!("{name} {num}");
             match fate {
                 Fate::Restored | Fate::RestoredAsDeleted => {
                     summary.imported += 1;
                     if let Some(refusal) = &version.refusal {
-                        summary.against_rules.insert(told, refusal.clone());
+                        summary.against_rules.insert(version_name, refusal.clone());
                     }
                 }
                 Fate::Existed => summary.existed += 1,
-                Fate::Contradicts(why) => drop(summary.failed.insert(told, why)),
+                Fate::Contradicts(why) => drop(summary.failed.insert(version_name, why)),
             }
         }
         Ok(())
@@ -208,10 +210,14 @@ impl Import<'_> {
 fn compare(indexed: &IndexedVersion, existing: &VersionStatus, version: &str, summary: &mut Summary) {
     let entry = &indexed.entry;
     if existing.num != entry.vers {
-        let why = format!("it is here as {}, and build metadata makes no other version", existing.num);
+        let why = format!(
+            "it exists as {}, and versions that differ only in build metadata are the same version",
+            existing.num
+        );
         summary.failed.insert(version.to_owned(), why);
     } else if existing.checksum != entry.cksum {
-        let why = format!("it is here with the checksum {}, and there with {}", existing.checksum, entry.cksum);
+        let why =
+            format!("it exists with the checksum {}, but the other registry has {}", existing.checksum, entry.cksum);
         summary.failed.insert(version.to_owned(), why);
     } else {
         summary.existed += 1;
@@ -235,7 +241,7 @@ impl Summary {
         self.interrupted |= other.interrupted;
     }
 
-    /// For people.
+    /// The summary as readable text.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         let mut list = |title: &str, of: &BTreeMap<String, String>| {
@@ -244,15 +250,15 @@ impl Summary {
                 of.iter().for_each(|(what, why)| text.push_str(&format!("    {}: {}\n", plain(what), plain(why))));
             }
         };
-        list("not taken", &self.failed);
-        list("taken without categories that are not allowed", &self.without_categories);
-        list("taken although a publish would be refused", &self.against_rules);
-        let yanked = self.yanked_otherwise.iter().map(|what| (what.clone(), "left as it is here".to_owned())).collect();
-        list("yanked here and not there, or the other way round", &yanked);
+        list("not imported", &self.failed);
+        list("imported without categories that are not allowed", &self.without_categories);
+        list("imported although a publish would be rejected", &self.against_rules);
+        let yanked = self.yanked_otherwise.iter().map(|what| (what.clone(), "left unchanged".to_owned())).collect();
+        list("the other registry has another yank state", &yanked);
         let verb = if self.dry_run { "would be imported" } else { "imported" };
-        let how = if self.interrupted { "; interrupted: start it again to go on" } else { "" };
+        let how = if self.interrupted { "; interrupted: run the import again to continue" } else { "" };
         text.push_str(&format!(
-            "{} crates looked at: {} versions {verb} ({} MiB, {} new crates), {} were here, {} not taken{how}\n",
+            "{} crates read: {} versions {verb} ({} MiB, {} new crates), {} existed, {} not imported{how}\n",
             self.crates,
             self.imported,
             self.bytes >> 20,
@@ -264,11 +270,12 @@ impl Summary {
     }
 }
 
-/// The paths of crates by their names, each once, in the order in which they were named.
+/// The index paths of crates from their names, without duplicates, in the order of the names. Empty lines and lines
+/// that begin with `#` are skipped.
 ///
 /// # Errors
 ///
-/// What is no name.
+/// A name is not valid.
 pub fn paths_of<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, String> {
     let mut paths = Vec::new();
     for name in names.map(str::trim).filter(|name| !name.is_empty() && !name.starts_with('#')) {
@@ -287,7 +294,7 @@ mod tests {
     use crate::package::characters::is_hidden;
 
     #[test]
-    fn a_report_has_a_line_for_each_version_whatever_the_other_registry_says() {
+    fn a_report_has_one_line_for_each_version_whatever_texts_the_other_registry_sends() {
         let hostile = || "x\u{1b}[2J\nall is well\u{202e}".to_owned();
         let summary = Summary {
             failed: BTreeMap::from([(hostile(), hostile())]),

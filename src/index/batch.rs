@@ -1,8 +1,8 @@
-//! The commits of one batch, before anyone can see them.
+//! The commits of one batch, before they are visible.
 //!
-//! Objects are written to memory first and then to the disk as a single pack, which costs six syncs for the whole
-//! batch where loose objects would cost a dozen for each commit. What a branch may point to is complete in that pack,
-//! whatever half-written objects an earlier writer left behind.
+//! Objects are collected in memory and written to the disk as a single pack. That costs six syncs for the whole batch;
+//! loose objects would cost a dozen for each commit. The pack contains everything the branch will need, whatever
+//! incomplete objects an earlier writer left.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::fault;
 
 const AUTHOR: (&str, &str) = ("supercargo", "supercargo@localhost");
 
-/// Packs are never written to again.
+/// Packs never change.
 const PACK_MODE: u32 = 0o444;
 
-/// A growing line of commits on top of a head.
+/// A sequence of commits on top of a head.
 pub(super) struct Batch<'repo> {
     repository: &'repo Repository,
     path: &'repo Path,
@@ -30,7 +30,7 @@ pub(super) struct Batch<'repo> {
 }
 
 impl<'repo> Batch<'repo> {
-    /// Starts on top of `base`; `None`: on nothing.
+    /// Starts on top of `base`; `None` starts an empty history.
     pub(super) fn new(
         repository: &'repo Repository,
         path: &'repo Path,
@@ -49,7 +49,7 @@ impl<'repo> Batch<'repo> {
         self.tip
     }
 
-    /// Adds the commit that makes the change; `None`: the tree is as wanted already.
+    /// Adds the commit that makes the change; `None` if the tree has the desired content already.
     pub(super) fn apply(&mut self, change: &Change) -> Result<Option<Oid>, IndexError> {
         let failed = |error| IndexError::git("write a commit", self.path)(error);
         let present = self.present(&change.path)?;
@@ -89,7 +89,7 @@ impl<'repo> Batch<'repo> {
         Ok(commit)
     }
 
-    /// Writes every object of the batch as one durable pack. Before this nothing of it is on the disk.
+    /// Writes every object of the batch to the disk as one synced pack.
     pub(super) fn write_pack(&self) -> Result<(), IndexError> {
         let failed = |error| IndexError::git("write a pack", self.path)(error);
         let mut pack = self.repository.packbuilder().map_err(failed)?;
@@ -100,7 +100,7 @@ impl<'repo> Batch<'repo> {
         pack.write(&self.path.join("objects/pack"), PACK_MODE).map_err(failed)
     }
 
-    /// The blob that is at the path now. Anything else in the way is an error of this change alone.
+    /// The blob at the path. A file in place of a directory, or the reverse, is an error of this change alone.
     fn present(&self, path: &str) -> Result<Option<Oid>, IndexError> {
         let failed = |error| IndexError::git("read a tree", self.path)(error);
         let conflict = |end: usize, kind| {
@@ -132,7 +132,7 @@ impl<'repo> Batch<'repo> {
         self.repository.commit(None, &signature, &signature, message, &tree, &parents)
     }
 
-    /// Adds the root and the directories on the path, as far as they exist after the edit.
+    /// Adds the root and those directories of the path that exist after the edit.
     fn add_trees(&mut self, path: &str) -> Result<(), git2::Error> {
         self.add(self.tree, None);
         let mut tree = self.repository.find_tree(self.tree)?;
@@ -150,7 +150,7 @@ impl<'repo> Batch<'repo> {
         Ok(())
     }
 
-    /// `name` lets the packer compare versions of the same file with each other.
+    /// `name` lets the packer compress versions of the same file against each other.
     fn add(&mut self, id: Oid, name: Option<&str>) {
         if self.known.insert(id) {
             self.written.push((id, name.map(str::to_owned)));

@@ -1,7 +1,7 @@
-//! The whole index as one file, made and read by git.
+//! The whole index as one bundle file, written and read by git.
 //!
-//! A bundle is made beside a writer: git reads the branch once, at its start. A repack that removes a pack under its feet
-//! fails it, and then it is made again.
+//! A bundle is written while the index may change: git reads the branch once, at its start. If a repack removes a pack
+//! meanwhile, git fails, and the bundle is written again.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -12,26 +12,27 @@ use git2::{Oid, TreeWalkMode, TreeWalkResult};
 
 use super::config_json::ConfigJson;
 use super::error::IndexError;
-use super::repository::{BRANCH, Head, Index};
+use super::initialise::BRANCH;
+use super::repository::{Head, Index};
 
-/// The most time for writing or reading one.
+/// The time limit for writing or reading a bundle.
 const LIMIT: Duration = Duration::from_secs(3600);
 
-/// How often a bundle is tried.
+/// Attempts to write a bundle.
 const TRIES: usize = 3;
 
 impl Index {
-    /// Writes the branch with all its history into a file, which must not exist, and answers the commit it is at; `None`,
-    /// and no file, while the index is empty.
+    /// Writes the branch with its whole history to `file`, which must not exist, and returns its commit. If the index
+    /// is empty, writes no file and returns `None`.
     pub fn write_bundle(&self, file: &Path) -> Result<Option<Oid>, IndexError> {
         if self.head()?.commit.is_none() {
             return Ok(None);
         }
         let name = file.to_string_lossy();
-        let nobody = File::open("/dev/null").map_err(IndexError::file("open", Path::new("/dev/null")))?;
+        let input = File::open("/dev/null").map_err(IndexError::file("open", Path::new("/dev/null")))?;
         let mut tries = 0;
         loop {
-            match self.git().run(self.path(), &["bundle", "create", "-q", &name, BRANCH], &nobody, LIMIT) {
+            match self.git().run(self.path(), &["bundle", "create", "-q", &name, BRANCH], &input, LIMIT) {
                 Err(IndexError::GitFailed { .. }) if tries + 1 < TRIES => tries += 1,
                 done => break done?,
             }
@@ -39,18 +40,18 @@ impl Index {
         bundled(file).map(Some)
     }
 
-    /// Takes the branch from a bundle into an index that is empty.
+    /// Reads a bundle into an empty index.
     pub fn read_bundle(&self, file: &Path) -> Result<Head, IndexError> {
         let _writer = self.lock_writer()?;
-        let nobody = File::open("/dev/null").map_err(IndexError::file("open", Path::new("/dev/null")))?;
+        let input = File::open("/dev/null").map_err(IndexError::file("open", Path::new("/dev/null")))?;
         let refspec = format!("{BRANCH}:{BRANCH}");
         let arguments = ["fetch", "-q", "--no-auto-maintenance", &file.to_string_lossy(), &refspec];
-        self.git().run(self.path(), &arguments, &nobody, LIMIT)?;
+        self.git().run(self.path(), &arguments, &input, LIMIT)?;
         self.forget_handles();
         self.head()
     }
 
-    /// The paths of all files at a head but config.json.
+    /// The paths of all files at a head except config.json.
     pub fn crate_paths(&self, head: &Head) -> Result<Vec<String>, IndexError> {
         let Some(commit) = head.commit else { return Ok(Vec::new()) };
         self.with_handle("list the files", |repository| {
@@ -67,7 +68,7 @@ impl Index {
     }
 }
 
-/// The commit that a bundle's header names. Source: git's documentation of the bundle format.
+/// The commit in a bundle's header. Source: gitformat-bundle(5).
 fn bundled(file: &Path) -> Result<Oid, IndexError> {
     let failed = |error| IndexError::file("read", file)(error);
     let mut lines = BufReader::new(File::open(file).map_err(failed)?);
@@ -81,8 +82,8 @@ fn bundled(file: &Path) -> Result<Oid, IndexError> {
             return Oid::from_str(id).map_err(IndexError::git("read the header of a bundle of", file));
         }
         if text.trim_end().is_empty() {
-            let ended = std::io::Error::other("the bundle names no branch");
-            return Err(IndexError::file("read", file)(ended));
+            let error = std::io::Error::other("the bundle has no main branch");
+            return Err(IndexError::file("read", file)(error));
         }
     }
 }

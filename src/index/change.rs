@@ -1,25 +1,25 @@
-//! One wanted file of the index.
+//! A change of one file of the index.
 
 use super::error::IndexError;
 
-/// Longest path, in bytes. The longest crate's file, `ab/cd/` and 64 characters, has 70.
+/// The longest path, in bytes. A crate's path has at most 70: `ab/cd/` and 64 characters.
 const MAX_PATH: usize = 255;
 
-/// A file as it shall be, and the message of the commit that makes it so.
+/// The desired content of a file and the message of the commit that writes it.
 ///
-/// A change says *ensure*: where the index already holds the content, it is done without a commit.
+/// If the file has that content already, no commit is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The file's path from the root of the index, its parts separated by `/`.
     pub path: String,
-    /// The whole file; `None`: it shall not exist.
+    /// The whole file; `None` removes it.
     pub content: Option<Vec<u8>>,
     /// The commit message.
     pub message: String,
 }
 
 impl Change {
-    /// Checks that the path can stand in a git tree on every system that may check it out.
+    /// Checks that the path is valid in a git tree on every system that may check it out.
     pub fn check_path(&self) -> Result<(), IndexError> {
         let refuse = |reason| Err(IndexError::InvalidPath { path: self.path.clone(), reason });
         if self.path.is_empty() {
@@ -33,9 +33,9 @@ impl Change {
         }
         for part in self.path.split('/') {
             match part {
-                "" => return refuse("it has an empty part: no `/` at its ends, no `//`"),
+                "" => return refuse("it begins or ends with `/` or contains `//`"),
                 "." | ".." => return refuse("`.` and `..` are not allowed"),
-                _ if part.eq_ignore_ascii_case(".git") => return refuse("`.git` is git's own"),
+                _ if part.eq_ignore_ascii_case(".git") => return refuse("`.git` is reserved by git"),
                 _ => {}
             }
         }
@@ -61,11 +61,11 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_leave_the_tree_or_break_a_checkout_are_refused() {
+    fn paths_that_leave_the_tree_or_break_a_checkout_are_rejected() {
         for path in ["", "/a", "a/", "a//b", "../a", "a/./b", ".git/config", "a/.GIT/b", "a\\b", "a\0b", "ä/b", "a b"]
         {
             let error = check(path).expect_err(path);
-            assert!(error.contains("can't be a path of the index"), "{error}");
+            assert!(error.contains("cannot be a path of the index"), "{error}");
         }
         assert!(check(&"a".repeat(256)).is_err());
     }

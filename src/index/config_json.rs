@@ -1,39 +1,38 @@
-//! `config.json`, the first file cargo reads of an index.
+//! `config.json`, the first file of an index that cargo reads.
 //!
-//! Source: the Cargo book, "Registry Index", and cargo's `RegistryConfig`. Cargo reads the three keys written here and no
-//! other.
+//! Source: the Cargo book, "Registry Index", and cargo's `RegistryConfig`. Cargo reads only the three keys written
+//! here.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::change::Change;
 
-/// What the index tells cargo about its registry.
+/// The settings of a registry for cargo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigJson {
-    /// Where crate files are downloaded: a URL, with cargo's markers (`{crate}`, `{version}` …) or without.
+    /// The URL of crate files, with or without cargo's markers (`{crate}`, `{version}` …).
     pub dl: String,
-    /// Where the web API is: a URL without a slash at its end.
+    /// The URL of the web API, without a slash at its end.
     pub api: String,
-    /// Whether cargo shall send its token with every request.
+    /// Whether cargo sends its token with every request.
     #[serde(rename = "auth-required", default, skip_serializing_if = "is_false")]
     pub auth_required: bool,
 }
 
 impl ConfigJson {
-    /// Its path in the index.
+    /// The file's path in the index.
     pub const PATH: &str = "config.json";
 
-    /// The file's bytes: the same for the same values, so that a restart changes nothing.
+    /// The file's content. Equal settings have equal content, so a restart makes no commit.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Strings and a bool: there is nothing in it that JSON can't hold.
         let mut bytes = serde_json::to_vec_pretty(self).expect("strings and a bool"); // JSON holds both
         bytes.push(b'\n');
         bytes
     }
 
-    /// The same as [`ConfigJson::change`] for an index that others write, too: keys that are not ours stay, and a file
-    /// that says what it shall say stays as it is.
+    /// The change for an index that others write too: unknown keys are kept, and a file with equal settings stays as it
+    /// is.
     pub fn change_merged(&self, present: Option<&[u8]>) -> Change {
         let change = self.change(present);
         let parsed = present.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(bytes).ok());
@@ -54,12 +53,12 @@ impl ConfigJson {
         Change { content: Some(bytes), ..change }
     }
 
-    /// What a file says. Other keys are passed over, as cargo does.
+    /// Parses a file. Unknown keys are ignored, as in cargo.
     pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
     }
 
-    /// The change that makes the index say this; `present` is what it holds now.
+    /// The change that writes these settings; `present` is the file's current content.
     pub fn change(&self, present: Option<&[u8]>) -> Change {
         let message = match present {
             None => "Initialise the index",
@@ -106,12 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wrote_into_the_file_stays() {
-        let wanted = config(false);
+    fn unknown_keys_are_kept() {
+        let desired = config(false);
         let ours = br#"{"api":"https://cargo.example","dl":"https://cargo.example/api/v1/crates","x":1}"#;
-        assert_eq!(wanted.change_merged(Some(ours)).content.unwrap(), ours);
+        assert_eq!(desired.change_merged(Some(ours)).content.unwrap(), ours);
         let other = br#"{"dl":"https://old.example","x":{"y":2},"auth-required":true}"#;
-        let text = String::from_utf8(wanted.change_merged(Some(other)).content.unwrap()).unwrap();
+        let text = String::from_utf8(desired.change_merged(Some(other)).content.unwrap()).unwrap();
         insta::assert_snapshot!(text, @r#"
         {
           "dl": "https://cargo.example/api/v1/crates",
@@ -121,12 +120,12 @@ mod tests {
           "api": "https://cargo.example"
         }
         "#);
-        assert_eq!(wanted.change_merged(None), wanted.change(None));
-        assert_eq!(wanted.change_merged(Some(b"no json")).content, wanted.change(None).content);
+        assert_eq!(desired.change_merged(None), desired.change(None));
+        assert_eq!(desired.change_merged(Some(b"no json")).content, desired.change(None).content);
     }
 
     #[test]
-    fn the_message_says_whether_there_was_one() {
+    fn the_commit_message_depends_on_whether_the_file_existed() {
         assert_eq!(config(false).change(None).message, "Initialise the index");
         assert_eq!(config(false).change(Some(b"{}")).message, "Update config.json");
     }

@@ -1,8 +1,8 @@
-//! What can go wrong with the index, sorted by whose trouble it is.
+//! Errors of the index.
 //!
-//! A batch of jobs shares one writer, one repository and one disk. When one of these fails, every job of the batch
-//! has failed and a second try alone helps none of them; when a single change is wrong, only its own job is.
-//! [`IndexError::is_shared`] is that question.
+//! A batch of jobs shares one writer, one repository and one disk. If one of these fails, every job of the batch has
+//! failed and a retry of a single job does not help; if one change is invalid, only its job has failed.
+//! [`IndexError::is_outage`] tells the two apart.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,104 +14,104 @@ use git2::{ErrorClass, ErrorCode, Oid};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IndexError {
-    /// A file or directory of the repository can't be used.
-    #[error("can't {action} {}: check that the directory exists and belongs to the user supercargo runs as", path.display())]
+    /// A file or directory of the repository cannot be used.
+    #[error("cannot {action} {}: check that it exists and belongs to the user that supercargo runs as", path.display())]
     File {
-        /// What was attempted, as a verb.
+        /// The failed action, as a verb.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
 
-    /// The index's directory holds something that is no index.
+    /// The index's directory contains something else.
     #[error(
-        "{} is not a bare git repository and not empty: name another directory for the index, or move its content away",
+        "{} is neither a bare git repository nor empty: name another directory for the index, or move its content away",
         path.display()
     )]
     NotARepository {
-        /// The directory that was named as the index.
+        /// The directory.
         path: PathBuf,
     },
 
-    /// The repository's HEAD names another branch than the one supercargo moves.
+    /// The repository's HEAD names another branch.
     #[error(
-        "HEAD of the index {} is {found}, it must be refs/heads/main: rename the branch and run `git symbolic-ref HEAD refs/heads/main`",
+        "HEAD of the index {} is {found} instead of refs/heads/main: rename the branch and run `git symbolic-ref HEAD refs/heads/main`",
         path.display()
     )]
     WrongBranch {
         /// The repository.
         path: PathBuf,
-        /// What HEAD holds.
+        /// The content of HEAD.
         found: String,
     },
 
     /// libgit2 could not read or write the repository.
-    #[error("can't {action} in the index {}: `git fsck` there tells what is damaged", path.display())]
+    #[error("cannot {action} in the index {}: run `git fsck` there to find the damage", path.display())]
     Repository {
-        /// What was attempted, as a verb.
+        /// The failed action, as a verb.
         action: &'static str,
         /// The repository.
         path: PathBuf,
-        /// libgit2's answer.
+        /// libgit2's error.
         source: git2::Error,
     },
 
     /// No space is left for the repository.
-    #[error("the disk that holds the index {} is full: free some space, the work goes on by itself", path.display())]
+    #[error("the disk of the index {} is full: free some space, and work continues without a restart", path.display())]
     DiskFull {
         /// The repository.
         path: PathBuf,
     },
 
-    /// The branch is not where the caller saw it: read again, render again, commit again.
-    #[error("the index has moved from {} to {} in the meantime", Commit(expected), Commit(found))]
+    /// The branch has moved since the caller read it: read, render and commit again.
+    #[error("the index has moved from {} to {} meanwhile", Commit(expected), Commit(found))]
     HeadMoved {
-        /// The commit that the changes were made for.
+        /// The commit that the changes are based on.
         expected: Option<Oid>,
-        /// The commit the branch is at.
+        /// The commit of the branch.
         found: Option<Oid>,
     },
 
-    /// A lock file of the branch stays.
+    /// A lock file of the branch remains.
     #[error(
-        "{} has been in the way for {waited:?}: another git program is writing to the index, or was killed while it did; restart supercargo to have it removed",
+        "the lock file {} has been there for {waited:?}: another git program is writing to the index or was killed while writing; restart supercargo to remove it",
         path.display()
     )]
     BranchLocked {
         /// The lock file.
         path: PathBuf,
-        /// How long it was waited for.
+        /// The time waited.
         waited: Duration,
     },
 
-    /// A path that the index can't hold.
-    #[error("{path:?} can't be a path of the index: {reason}")]
+    /// A path is not valid in the index.
+    #[error("{path:?} cannot be a path of the index: {reason}")]
     InvalidPath {
-        /// The path as it was given.
+        /// The path.
         path: String,
-        /// The rule it breaks.
+        /// The violated rule.
         reason: &'static str,
     },
 
-    /// A file stands where a directory is needed, or the other way round.
-    #[error("{path} can't be written to the index: {obstacle} is there already, and is {kind}")]
+    /// There is a file in place of a directory, or the reverse.
+    #[error("cannot write {path} to the index: {obstacle} exists and is {kind}")]
     PathConflict {
         /// The path to write.
         path: String,
         /// The path in its way.
         obstacle: String,
-        /// What stands there: "a file" or "a directory".
+        /// "a file" or "a directory".
         kind: &'static str,
     },
 
-    /// The git program can't be started.
-    #[error("can't run {}: install git (Debian: apt-get install git)", executable.display())]
+    /// The git program cannot be started.
+    #[error("cannot run {}: install git (Debian: apt-get install git)", executable.display())]
     GitMissing {
-        /// The name or path it was called by.
+        /// Its name or path.
         executable: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
 
@@ -122,42 +122,42 @@ pub enum IndexError {
         command: String,
         /// The repository.
         path: PathBuf,
-        /// How it ended, as the system words it.
+        /// The exit status, in the system's words.
         status: String,
-        /// What it said.
+        /// Its error output.
         stderr: String,
     },
 
-    /// The remote can't be reached, does not let us in, or broke off; what became of a push is not known.
-    #[error("can't {action} the index's remote {url}: {said}{remedy}")]
+    /// The remote cannot be reached, rejected the login or broke the connection. The outcome of a push is unknown.
+    #[error("cannot {action} the index's remote {url}: {message}{remedy}")]
     Remote {
-        /// What was attempted, as verb and preposition.
+        /// The failed action, as verb and preposition.
         action: &'static str,
         /// The remote, without secrets.
         url: String,
-        /// What git or the remote said, without secrets.
-        said: String,
-        /// What to do about it; empty if only the remote's own operator knows.
+        /// The message of git or the remote, without secrets.
+        message: String,
+        /// The remedy; empty if it is unknown.
         remedy: &'static str,
     },
 
-    /// The remote said no to a push that was good: a hook, a protected branch.
+    /// The remote rejected a valid push: a hook, a protected branch.
     #[error(
-        "the index's remote {url} refused the push to its branch {branch}: {said}; let the user who pushes write to this branch"
+        "the index's remote {url} rejected the push to its branch {branch}: {message}; allow the pushing user to write to this branch"
     )]
     RemoteRefused {
         /// The remote, without secrets.
         url: String,
-        /// The branch there.
+        /// The remote's branch.
         branch: String,
-        /// What it said.
-        said: String,
+        /// Its message.
+        message: String,
     },
 
-    /// The index here has commits that a remote which it did not follow before lacks.
+    /// The local index has commits that the remote lacks, and has not followed this remote before.
     #[error(
-        "the index {} has commits that the branch {branch} of {url} lacks, and it did not follow that remote before: push \
-         them there (`git push {url} main:{branch}`), or, to take the index of the remote as it is, move the directory away",
+        "the index {} has commits that the branch {branch} of {url} lacks, and has not followed that remote before: push \
+         them there (`git push {url} main:{branch}`), or move the directory away to use the remote's index",
         path.display()
     )]
     RemoteUnrelated {
@@ -165,30 +165,33 @@ pub enum IndexError {
         path: PathBuf,
         /// The remote, without secrets.
         url: String,
-        /// The branch there.
+        /// The remote's branch.
         branch: String,
     },
 
-    /// This machine has no copy of the remote's index yet.
+    /// The first fetch of the remote's index has not ended.
     #[error("the index is still being fetched from its remote {url}")]
     BeingFetched {
         /// The remote, without secrets.
         url: String,
     },
 
-    /// Somebody else of this machine writes or fetches for too long.
-    #[error("the right to write the index {} was not to be had within {waited:?}: another process has it", path.display())]
+    /// Another process has held the write lock for too long.
+    #[error(
+        "timed out waiting for the index's write lock: another process has been writing or fetching in {} for {waited:?}",
+        path.display()
+    )]
     WriterBusy {
         /// The repository.
         path: PathBuf,
-        /// How long it was waited for.
+        /// The time waited.
         waited: Duration,
     },
 
-    /// The index follows a remote, and this process was not told so.
+    /// The index follows a remote that the settings of this process do not name.
     #[error(
-        "the index {} follows the remote {url}, and without it nothing that is published here would reach the others: \
-         name it with --index-remote; to leave it for good, run `git config --unset supercargo.remote` there",
+        "the index {} follows the remote {url}, and without it no other machine would receive what is published here: name \
+         the remote with --index-remote; to stop following it, run `git config --unset supercargo.remote` there",
         path.display()
     )]
     RemoteForgotten {
@@ -198,12 +201,12 @@ pub enum IndexError {
         url: String,
     },
 
-    /// A file of credentials can't be read, or holds nothing.
-    #[error("the file {} can't be used to log in to the index's remote: {reason}", path.display())]
+    /// A file with credentials cannot be read or is not valid.
+    #[error("cannot log in to the index's remote with the file {}: {reason}", path.display())]
     Credentials {
-        /// The file that was named.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
 
@@ -211,22 +214,22 @@ pub enum IndexError {
     #[error(transparent)]
     Fault(#[from] crate::fault::Fault),
 
-    /// The git program took too long and was stopped.
+    /// The git program exceeded its time limit and was killed.
     #[error("`git {command}` in the index {} was stopped after {limit:?}: {stderr}", path.display())]
     GitTimedOut {
         /// Its arguments.
         command: String,
         /// The repository.
         path: PathBuf,
-        /// The time it had.
+        /// The time limit.
         limit: Duration,
-        /// What it had said until then.
+        /// Its error output until then.
         stderr: String,
     },
 }
 
 impl IndexError {
-    /// Whether the whole batch is concerned (repository, disk, lock, a head that moved), and not one change alone.
+    /// Whether the error concerns the whole batch (repository, disk, lock, a head that moved) and not one change alone.
     pub fn is_outage(&self) -> bool {
         !matches!(self, IndexError::InvalidPath { .. } | IndexError::PathConflict { .. })
     }
@@ -240,7 +243,7 @@ impl IndexError {
 
     pub(super) fn git(action: &'static str, path: &Path) -> impl FnOnce(git2::Error) -> IndexError {
         move |source| {
-            // libgit2 passes the system's error number on as text only.
+            // libgit2 reports the system's error only as text.
             if source.class() == ErrorClass::Os && source.message().contains("No space left on device") {
                 IndexError::DiskFull { path: path.to_owned() }
             } else {
@@ -250,7 +253,7 @@ impl IndexError {
     }
 }
 
-/// Turns libgit2's "there is none" into `None`.
+/// Converts libgit2's "not found" to `None`.
 pub(super) fn optional<T>(answer: Result<T, git2::Error>) -> Result<Option<T>, git2::Error> {
     match answer {
         Ok(value) => Ok(Some(value)),

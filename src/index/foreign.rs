@@ -1,4 +1,4 @@
-//! The index of another registry, cloned: read only, whatever its branch is called.
+//! The cloned index of another registry. Read only; its branch may have any name.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use git2::{ErrorCode, ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 
 use super::error::IndexError;
 use super::initialise;
-use super::path::crate_path;
+use crate::package::index_path::crate_path;
 
 /// A repository with the index of another registry.
 pub struct ForeignIndex {
@@ -15,7 +15,7 @@ pub struct ForeignIndex {
 }
 
 impl ForeignIndex {
-    /// Opens a repository, bare or not. What its HEAD shows is the index.
+    /// Opens a repository, bare or not. Its HEAD is the index.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         initialise::isolate_libgit2();
         let repository = Repository::open(path).map_err(|error| match error.code() {
@@ -25,7 +25,7 @@ impl ForeignIndex {
         Ok(Self { repository, path: path.to_owned() })
     }
 
-    /// The paths of the files that are crates', in their order.
+    /// The paths of all crates' files, in order.
     pub fn crate_files(&self) -> Result<Vec<String>, IndexError> {
         let mut paths = Vec::new();
         let mut walk = || {
@@ -42,7 +42,7 @@ impl ForeignIndex {
         Ok(paths)
     }
 
-    /// A file; None if it is not there.
+    /// The content of a file; `None` if it does not exist.
     pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, IndexError> {
         let read = || {
             let tree = self.repository.head()?.peel_to_tree()?;

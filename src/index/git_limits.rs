@@ -1,11 +1,11 @@
-//! What a git process may take from the machine.
+//! Resource limits of git processes.
 //!
-//! A process that works on a stranger's request gets limits of memory, processor time and file size from the kernel, gives
-//! way to the registry, leaves no core dump, and dies with the thread that started it.
+//! The kernel limits the memory, processor time and file size of a process that serves a client. It also has a lower
+//! priority than the registry, leaves no core dump, and is killed when the thread that started it ends.
 //!
-//! `RLIMIT_DATA` is the tight one: it counts what a process allocates, and not the packs that it maps, whose pages the
-//! machine can take back. `RLIMIT_AS` bounds both. Measured with [`super::serving`]'s settings on 200,000 crates with 20,000
-//! commits (450,000 objects, 55 MiB): a full clone allocates 170 MiB, and has an address space of 260 MiB.
+//! `RLIMIT_DATA` is the tight one: it counts allocations and not the packs that the process maps, whose pages the
+//! machine can reclaim. `RLIMIT_AS` bounds both. Measured with the settings of [`super::serving`] on 200,000 crates
+//! with 20,000 commits (450,000 objects, 55 MiB): a full clone allocates 170 MiB and has an address space of 260 MiB.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -18,7 +18,7 @@ use nix::sys::signal::Signal;
 
 use crate::subprocess;
 
-/// Limits of one process; those that it starts have the same, each for itself.
+/// The limits of one process. Each of its children has the same limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GitLimits {
     /// Allocated memory, in bytes.
@@ -29,32 +29,31 @@ pub(super) struct GitLimits {
     pub processor_seconds: Option<u64>,
     /// The size of a file that it writes, in bytes.
     pub file_size: Option<u64>,
-    /// How far it gives way to other processes: 19 is the most.
+    /// The nice value; 19 is the lowest priority.
     pub niceness: i32,
 }
 
 impl GitLimits {
-    /// For work on what the registry itself has written: no limit, but lower priority.
+    /// For work on the registry's own data: lower priority, no limits.
     pub(super) const BACKGROUND: GitLimits =
         GitLimits { data: None, address_space: None, processor_seconds: None, file_size: None, niceness: 5 };
 
-    /// For work on what another host sends. Its packs go to disk, so only the memory has a limit: 4 GiB unpack objects of
-    /// every size that an index has.
+    /// For work on data of another host. Packs go to the disk, so only memory is limited; 4 GiB is enough for objects
+    /// of any size that an index has.
     pub(super) const REMOTE: GitLimits = GitLimits { data: Some(4 << 30), niceness: 0, ..GitLimits::BACKGROUND };
 
-    /// Makes a command start with these limits, and die with the thread that starts it if `dies` says so.
+    /// Applies the limits to a command. `dies` decides whether it is killed when the thread that started it ends.
     pub(super) fn apply(self, command: &mut Command, dies: Dies) {
         if dies == Dies::WithItsStarter {
             subprocess::die_with_this_process(command, Signal::SIGKILL);
         }
-        // SAFETY: the closure makes system calls alone and allocates nothing, which is what is allowed between fork and
-        // exec.
+        // SAFETY: between fork and exec, the closure only makes system calls and allocates nothing.
         unsafe {
             command.pre_exec(move || self.set());
         }
     }
 
-    /// In the process itself.
+    /// Applies the limits to the current process.
     fn set(self) -> io::Result<()> {
         for (resource, limit) in [
             (Resource::RLIMIT_CORE, Some(0)),
@@ -66,22 +65,22 @@ impl GitLimits {
             let Some(limit) = limit else { continue };
             match setrlimit(resource, limit, limit) {
                 Ok(()) => {}
-                // A lower hard limit is set already, which holds as well.
+                // A lower hard limit is set already, which is as good.
                 Err(Errno::EPERM) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        // SAFETY: a system call without pointers. It can only fail where the priority is lower already.
+        // SAFETY: a system call without pointers. It fails only if the priority is lower already.
         unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, self.niceness) };
         Ok(())
     }
 }
 
-/// What becomes of a process whose starter dies.
+/// What happens to a process when the thread that started it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dies {
     /// It is killed.
     WithItsStarter,
-    /// It ends its work, and holds a lock until then.
+    /// It finishes its work and holds its lock until then.
     Later,
 }

@@ -1,12 +1,12 @@
-//! The git program, run so that nothing but the repository decides what it does.
+//! Running the git program in a controlled environment.
 //!
-//! Its environment is emptied: the user's and the machine's configuration, a `GIT_DIR` of a surrounding hook, prompts
-//! and the secrets of this process stay out. What it may run is found on a search path that is given. The repository
-//! may belong to another user (a volume in a container), which git would refuse, so it is named as safe.
+//! The environment is cleared: the configuration of the user and the machine, a `GIT_DIR` of a surrounding hook,
+//! prompts and the secrets of this process do not reach git. Its helpers are found on a given search path. The
+//! repository may belong to another user (a volume in a container), which git would reject, so it is declared safe.
 //!
-//! A command has a time limit, after which its whole process group is killed, because `git repack` leaves the work to
-//! a child. What holds the caller's lock is passed on as the command's standard input: should this process be killed,
-//! the lock stays until the command has ended too, and no other writer starts beside it.
+//! A command has a time limit. When that is over, its whole process group is killed, because `git repack` starts
+//! children. The file whose lock the caller holds is the command's standard input: if this process is killed, the lock
+//! remains until the command has ended, so no other repack runs at the same time.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -23,16 +23,16 @@ use super::error::IndexError;
 use super::git_limits::{Dies, GitLimits};
 use crate::package::characters::PlainLines;
 
-/// How often a running command is looked at.
+/// Pause between checks whether a command has ended.
 const POLL: Duration = Duration::from_millis(5);
 
-/// How much of what a command said is kept, in bytes.
+/// The most error output that is kept, in bytes.
 const MAX_STDERR: u64 = 8 * 1024;
 
-/// How much of its answer is read, in bytes: a line a reference.
+/// The most output that is read, in bytes: it has one line per reference.
 const MAX_STDOUT: u64 = 64 * 1024;
 
-/// Which git program, and where it finds its helpers.
+/// The git program and the search path of its helpers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitProgram {
     /// Its name or path.
@@ -42,7 +42,7 @@ pub struct GitProgram {
 }
 
 impl Default for GitProgram {
-    /// `git` where packages install it.
+    /// `git` on the usual search path.
     fn default() -> GitProgram {
         GitProgram {
             executable: PathBuf::from("git"),
@@ -52,13 +52,13 @@ impl Default for GitProgram {
 }
 
 impl GitProgram {
-    /// A git command without arguments in the clean environment.
+    /// A git command without arguments in the cleared environment.
     pub fn command(&self) -> Command {
         self.command_with(&[])
     }
 
-    /// The same with more settings, by their names as `git config` has them. They go through the environment, where other
-    /// users of the machine can't read them as they could on a command line.
+    /// A git command with settings, named as in `git config`. They are passed in the environment, because other users
+    /// of the machine can read command lines.
     pub(super) fn command_with(&self, settings: &[(String, String)]) -> Command {
         let mut command = Command::new(&self.executable);
         command
@@ -71,14 +71,14 @@ impl GitProgram {
             .env("GIT_CONFIG_COUNT", (settings.len() + 1).to_string())
             .env("GIT_CONFIG_KEY_0", "safe.directory")
             .env("GIT_CONFIG_VALUE_0", "*");
-        for (place, (name, value)) in settings.iter().enumerate() {
-            command.env(format!("GIT_CONFIG_KEY_{}", place + 1), name);
-            command.env(format!("GIT_CONFIG_VALUE_{}", place + 1), value);
+        for (number, (name, value)) in settings.iter().enumerate() {
+            command.env(format!("GIT_CONFIG_KEY_{}", number + 1), name);
+            command.env(format!("GIT_CONFIG_VALUE_{}", number + 1), value);
         }
         command
     }
 
-    /// Runs `git version`: whether there is such a program.
+    /// Runs `git version` to check that the program exists.
     pub fn check(&self) -> Result<(), IndexError> {
         let missing = |source| IndexError::GitMissing { executable: self.executable.clone(), source };
         let answer = self.command().arg("version").stdin(Stdio::null()).output().map_err(missing)?;
@@ -88,7 +88,7 @@ impl GitProgram {
         Err(missing(std::io::Error::other(format!("`version` ended with {}", answer.status))))
     }
 
-    /// Runs a command in the repository to its end; an ending other than 0 or a longer time is an error.
+    /// Runs a command in the repository to its end. A nonzero exit status or a timeout is an error.
     pub(super) fn run(
         &self,
         repository: &Path,
@@ -99,7 +99,7 @@ impl GitProgram {
         let mut stderr = tempfile::tempfile().map_err(IndexError::file("make a temporary file for", repository))?;
         let shared = |file: &File| file.try_clone().map_err(IndexError::file("open", repository));
         let mut command = self.command();
-        // It works on after this process has died, and holds the lock meanwhile.
+        // If this process dies, the command finishes its work and holds the lock until then.
         GitLimits::BACKGROUND.apply(&mut command, Dies::Later);
         let mut child = command
             .arg("--git-dir")
@@ -116,27 +116,30 @@ impl GitProgram {
         let path = repository.to_owned();
         match status {
             Some(status) if status.success() => Ok(()),
-            Some(status) => {
-                Err(IndexError::GitFailed { command, path, status: status.to_string(), stderr: said(&mut stderr) })
-            }
-            None => Err(IndexError::GitTimedOut { command, path, limit, stderr: said(&mut stderr) }),
+            Some(status) => Err(IndexError::GitFailed {
+                command,
+                path,
+                status: status.to_string(),
+                stderr: error_output(&mut stderr),
+            }),
+            None => Err(IndexError::GitTimedOut { command, path, limit, stderr: error_output(&mut stderr) }),
         }
     }
 }
 
-/// How a command ended that was run by [`run_to_its_end`].
+/// The result of [`run_to_its_end`].
 pub(super) struct Ended {
-    /// None: its time was over, and it was killed.
+    /// `None` if the command was killed because it exceeded its time limit.
     pub status: Option<ExitStatus>,
     pub stdout: String,
     /// The readable part.
     pub stderr: String,
 }
 
-/// Runs a command, which asks nothing and dies with this process, and keeps what it says.
+/// Runs a command without input and captures its output. The command is killed if this process dies.
 pub(super) fn run_to_its_end(mut command: Command, limit: Duration) -> std::io::Result<Ended> {
     let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
-    // It has the environment's secrets, and nobody to report to.
+    // It has secrets in its environment, and its result would have no reader.
     GitLimits::REMOTE.apply(&mut command, Dies::WithItsStarter);
     let mut child = command
         .stdin(Stdio::null())
@@ -148,17 +151,17 @@ pub(super) fn run_to_its_end(mut command: Command, limit: Duration) -> std::io::
     let mut bytes = Vec::new();
     stdout.rewind()?;
     stdout.take(MAX_STDOUT).read_to_end(&mut bytes)?;
-    Ok(Ended { status, stdout: String::from_utf8_lossy(&bytes).into_owned(), stderr: said(&mut stderr) })
+    Ok(Ended { status, stdout: String::from_utf8_lossy(&bytes).into_owned(), stderr: error_output(&mut stderr) })
 }
 
 /// The readable part of what git wrote to its standard error.
 pub fn readable_stderr(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    if lines.is_empty() { "it said nothing".to_owned() } else { PlainLines(&lines.join("\n")).to_string() }
+    if lines.is_empty() { "no output".to_owned() } else { PlainLines(&lines.join("\n")).to_string() }
 }
 
-/// Waits for the command; `None`: the time was over and it was killed.
+/// Waits for the command; `None` if it exceeded the time limit and was killed.
 fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + limit;
     loop {
@@ -166,7 +169,7 @@ fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus
             return Ok(Some(status));
         }
         if Instant::now() >= deadline {
-            // The group has the number of its first process, which can't be reused before the wait below.
+            // The group has the id of its first process, which cannot be reused before the wait below.
             let _gone_already = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
             child.wait()?;
             return Ok(None);
@@ -175,12 +178,12 @@ fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus
     }
 }
 
-fn said(stderr: &mut File) -> String {
+fn error_output(stderr: &mut File) -> String {
     let mut bytes = Vec::new();
     let length = stderr.metadata().map_or(0, |metadata| metadata.len());
     let start = std::io::SeekFrom::Start(length.saturating_sub(MAX_STDERR));
     match stderr.seek(start).and_then(|_| stderr.take(MAX_STDERR).read_to_end(&mut bytes)) {
         Ok(_) => readable_stderr(&bytes),
-        Err(error) => format!("what it said can't be read: {error}"),
+        Err(error) => format!("cannot read its output: {error}"),
     }
 }

@@ -1,11 +1,11 @@
-//! A new index, and the settings every index has.
+//! Creating an index, and the settings that every index has.
 //!
-//! A repository is built beside its place and renamed into it, so that a process killed in between leaves no half of
-//! one: there is an index, or there is none. Two processes that start at once both build; one rename wins, the other
-//! process opens what won.
+//! A repository is built beside its final path and renamed, so a process that is killed meanwhile leaves no incomplete
+//! one. If two processes start at once, both build a repository; one rename succeeds, and the other process opens the
+//! result.
 //!
-//! Nothing of the machine comes in: no template directory, no user's configuration, no check of who owns the files
-//! (in a container the volume often belongs to someone else).
+//! libgit2 is isolated from the machine: no template directory, no user configuration, no check of who owns the files
+//! (in a container, the volume often belongs to another user).
 
 use std::ffi::c_int;
 use std::fs::{self, File, Permissions};
@@ -18,39 +18,41 @@ use git2::{ConfigLevel, Repository, RepositoryInitOptions, opts};
 use libgit2_sys::{GIT_OPT_ENABLE_FSYNC_GITDIR, git_libgit2_opts};
 
 use super::error::{IndexError, optional};
-use super::repository::BRANCH;
+
+/// The one branch of the index; HEAD points to it.
+pub(super) const BRANCH: &str = "refs/heads/main";
 
 /// The settings of the repository, for libgit2 and for the git program.
 const SETTINGS: [(&str, &str); 10] = [
-    // The git program, which repacks, syncs what it writes. libgit2 has a switch of its own below: it would also read
-    // core.fsyncObjectFiles, but then every fetch would pass a warning of git's about that old name on to the client.
+    // Makes the git program sync what a repack writes. libgit2 has its own switch below: it would also read
+    // core.fsyncObjectFiles, but git warns of that old name, and every fetch would pass the warning on to the client.
     ("core.fsync", "committed"),
-    // Repacking has its own place and time.
+    // supercargo repacks the index itself.
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
-    // `git clone --filter` works.
+    // Allows `git clone --filter`.
     ("uploadpack.allowFilter", "true"),
-    // A client that saw the head a moment ago may still ask for it when the branch has moved on; stateless HTTP
-    // makes that an everyday case while batches are written.
+    // A client may request a commit that was the head a moment ago. With stateless HTTP that is common while batches
+    // are written.
     ("uploadpack.allowReachableSHA1InWant", "true"),
     ("uploadpack.allowTipSHA1InWant", "true"),
-    // What is kept for work with a remote is no client's.
+    // References for the work with a remote are hidden from clients.
     ("uploadpack.hideRefs", "refs/supercargo"),
     ("http.receivepack", "false"),
     // The server shares its machine with the registry.
     ("pack.threads", "2"),
-    // A multi-pack-index would name packs that the next repack removes, under the feet of open readers.
+    // A multi-pack-index would name packs that the next repack removes while readers use it.
     ("core.multiPackIndex", "false"),
 ];
 
-/// Makes libgit2 independent of the machine's and the user's configuration. Called before any repository is opened.
+/// Isolates libgit2 from the configuration of the machine and the user. Call it before opening a repository.
 pub(super) fn isolate_libgit2() {
     static ISOLATED: Once = Once::new();
     ISOLATED.call_once(|| {
         let levels = [ConfigLevel::ProgramData, ConfigLevel::System, ConfigLevel::XDG, ConfigLevel::Global];
         for level in levels {
-            // SAFETY: the search path is a global of libgit2 that isn't locked; the Once makes this the only writer,
-            // and every reader comes after it.
+            // SAFETY: the search path is an unlocked global of libgit2; the Once makes this the only writer, and every
+            // reader comes later.
             let emptied = unsafe { opts::set_search_path(level, "") };
             emptied.expect("an empty path is valid for these levels"); // the call fails for unknown levels only
         }
@@ -59,11 +61,11 @@ pub(super) fn isolate_libgit2() {
         allowed.expect("the option exists"); // the call fails for unknown options only
         // SAFETY: as above; this option takes one int. Without it libgit2 syncs nothing: no object, pack or ref.
         let synced = unsafe { git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR as c_int, c_int::from(true)) };
-        assert_eq!(synced, 0, "libgit2 has no durable writes");
+        assert_eq!(synced, 0, "libgit2 cannot sync its writes");
     });
 }
 
-/// Creates the index at `path` unless something is there.
+/// Creates an index at `path` if it is missing or an empty directory.
 pub(super) fn create_if_absent(path: &Path) -> Result<(), IndexError> {
     match fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
         Ok(false) => return Ok(()),
@@ -93,13 +95,13 @@ pub(super) fn create_if_absent(path: &Path) -> Result<(), IndexError> {
             let _moved_away = building.keep();
             sync(parent).map_err(IndexError::file("sync", parent))
         }
-        // Another process was faster: its repository is as good.
+        // Another process has created it meanwhile.
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
         Err(error) => Err(IndexError::file("create", path)(error)),
     }
 }
 
-/// Checks that this is an index, and brings its settings up to date.
+/// Checks that HEAD is the index's branch, and updates the settings.
 pub(super) fn check(repository: &Repository, path: &Path) -> Result<(), IndexError> {
     let unreadable = |error| IndexError::git("read HEAD", path)(error);
     let head = repository.find_reference("HEAD").map_err(unreadable)?;

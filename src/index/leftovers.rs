@@ -1,8 +1,8 @@
-//! What a killed writer leaves behind.
+//! Removing the files that a killed writer left.
 //!
-//! Lock files block every later writer, and half-written packs and objects take space for ever; nothing else is left.
-//! All of them are removed by their names, and only by the holder of the writer's lock: without it, they may be
-//! somebody's work in progress. Readers have none of these files.
+//! Lock files block every later writer, and incomplete packs and objects waste space; nothing else is left. They are
+//! recognised by their names and removed only by the holder of the write lock: otherwise a file could belong to a
+//! running writer. Readers have no such files.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use super::error::IndexError;
 use super::writer::Writer;
 
 impl Writer {
-    /// Removes the lock and temporary files of a writer or repack that was killed; returns what was removed.
+    /// Removes the lock files and temporary files of a killed writer or repack and returns their paths.
     pub fn clean_leftovers(&self) -> Result<Vec<PathBuf>, IndexError> {
         let root = self.index.path();
         let mut removed = Vec::new();
@@ -21,7 +21,8 @@ impl Writer {
         sweep(&root.join("objects/info"), |name| name.ends_with(".lock"), &mut removed)?;
         let packs = root.join("objects/pack");
         sweep(&packs, |name| name.starts_with("pack_git2_"), &mut removed)?;
-        // The rest may belong to a repack at work: it has a lock of its own, and may have outlived who started it.
+        // The rest may belong to a running repack, which has its own lock and may have outlived the process that
+        // started it.
         let Some(_no_repack) = self.index.try_lock_maintenance()? else { return Ok(removed) };
         sweep(&packs, is_temporary, &mut removed)?;
         sweep(&packs, |name| lacks_its_pack(&packs, name), &mut removed)?;
@@ -34,12 +35,12 @@ impl Writer {
 
 const LOCKS: [&str; 4] = ["HEAD.lock", "config.lock", "packed-refs.lock", "packed-refs.new"];
 
-/// Names of libgit2 (`pack_git2_`, `tmp_object`) and of the git program (`tmp_`, `.tmp-`).
+/// Names that libgit2 (`pack_git2_`, `tmp_object`) and the git program (`tmp_`, `.tmp-`) give.
 fn is_temporary(name: &str) -> bool {
     name.starts_with("pack_git2_") || name.starts_with("tmp_") || name.starts_with(".tmp-") || name.ends_with(".lock")
 }
 
-/// A pack's index is put in its place before the pack.
+/// Whether the pack of a pack's index is missing. git renames the index to its final name before the pack.
 fn lacks_its_pack(packs: &Path, name: &str) -> bool {
     let stem = ["idx", "rev", "bitmap", "mtimes"].iter().find_map(|end| name.strip_suffix(end));
     stem.is_some_and(|stem| name.starts_with("pack-") && !packs.join(format!("{stem}pack")).exists())
@@ -55,7 +56,7 @@ fn sweep_locks(directory: &Path, removed: &mut Vec<PathBuf>) -> Result<(), Index
     Ok(())
 }
 
-/// `objects` itself and its directories of loose objects.
+/// `objects` and its directories of loose objects.
 fn fan_out(objects: &Path) -> Result<Vec<PathBuf>, IndexError> {
     let is_fan = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default();

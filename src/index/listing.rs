@@ -1,4 +1,4 @@
-//! Everything that the index holds at a head, directory by directory, so that a large index is never in memory as a whole.
+//! Listing the index at a head, directory by directory, so that a large index is never in memory as a whole.
 
 use git2::{ObjectType, Repository, Tree, TreeWalkMode, TreeWalkResult};
 
@@ -13,7 +13,7 @@ pub struct RootEntry {
 }
 
 impl Index {
-    /// What stands in the root, in the order of the names.
+    /// The entries of the root, in the order of their names.
     pub fn root_entries(&self, head: &Head) -> Result<Vec<RootEntry>, IndexError> {
         let Some(commit) = head.commit else {
             return Ok(Vec::new());
@@ -32,7 +32,7 @@ impl Index {
         Ok(entries)
     }
 
-    /// The paths of all files below a directory of the root. Whatever is no directory is a file here.
+    /// The paths of all files below a directory of the root. Everything that is not a directory counts as a file.
     pub fn files_below(&self, head: &Head, directory: &str) -> Result<Vec<String>, IndexError> {
         let Some(commit) = head.commit else {
             return Ok(Vec::new());
@@ -46,12 +46,12 @@ impl Index {
         })
     }
 
-    /// Whether there is a commit of this id, in 40 hexadecimal digits.
+    /// Whether a commit with this id, in 40 hexadecimal digits, exists.
     pub fn has_commit(&self, id: &str) -> Result<bool, IndexError> {
         let Ok(id) = id.parse::<git2::Oid>() else {
             return Ok(false);
         };
-        self.with_handle("look for a commit", |repository| is_commit(repository, id))
+        self.with_handle("find a commit", |repository| is_commit(repository, id))
     }
 }
 

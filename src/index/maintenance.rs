@@ -1,17 +1,19 @@
-//! Keeping the repository quick.
+//! Merging packs.
 //!
-//! Each batch adds a pack, and each pack is one more place to look for an object: after a thousand the writer takes
-//! five times as long. So the small packs are merged when there are too many of them, geometrically: each pack that
-//! stays has at least twice the objects of the next smaller one, and the work for a commit stays logarithmic. The git
-//! program does it; objects only change their packs, none is dropped.
+//! Each batch adds a pack, and each pack slows the search for an object: with a thousand packs a commit takes five
+//! times as long. When there are too many small packs, they are merged geometrically: each remaining pack has at least
+//! twice the objects of the next smaller one, so the work for a commit stays logarithmic. The git program does the
+//! merging; it moves objects and drops none.
 //!
-//! Merging goes on beside the writer, so that no publish waits for it. That is safe because a geometric repack asks for
-//! no reachability: it takes every object of the packs it chose at its start, referred to or not, and removes just those
-//! packs; one that is written meanwhile, its branch not moved yet, is none of them. Only [`Writer::consolidate`] drops
-//! what nothing refers to, and so keeps the writer out. Readers go on in both cases: the old packs are removed after the
-//! new one is in place, and a reader that lost one opens the repository again.
-//! No multi-pack-index is written: it would name packs that are gone after the next repack, and the few packs that
-//! are left here don't need one.
+//! Packs are merged while the writer works, so no publish waits. That is safe because a geometric repack does not
+//! depend on reachability: it merges every object of the packs that it selected at its start and removes only those
+//! packs. A pack that is written meanwhile, before the branch refers to it, is not among them. `git repack -a -d` would
+//! drop unreachable objects and would have to lock out the writer; interrupted pushes leave too few of them to be worth
+//! that. Readers continue as well: the old packs are removed after the new one is in place, and a reader that misses
+//! one opens the repository again.
+//!
+//! No multi-pack-index is written: it would name packs that the next repack removes, and the few remaining packs do not
+//! need one.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -19,34 +21,33 @@ use std::time::Duration;
 
 use super::error::IndexError;
 use super::repository::Index;
-use super::writer::Writer;
 
-/// So many packs are left alone.
+/// The file whose lock a repack holds.
+const LOCK: &str = "supercargo-maintenance.lock";
+
+/// The most packs that are not merged.
 const MAX_PACKS: usize = 50;
 
-/// So many objects outside packs are left alone. This program writes none; an operator's git may.
+/// The most loose objects that are not packed. This program writes none; an operator's git may.
 const MAX_LOOSE: usize = 100;
 
-/// The most time for merging packs. Measured: 1.5 s for 1,000 small ones.
+/// The time limit for merging packs. Measured: 1.5 s for 1,000 small ones.
 pub const REPACK_LIMIT: Duration = Duration::from_secs(50);
 
-/// The most time for writing everything as one pack. Measured: under a minute for 200,000 crates.
-const CONSOLIDATE_LIMIT: Duration = Duration::from_secs(1800);
-
-/// What maintenance found and did.
+/// The result of maintenance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Maintenance {
     /// Whether packs were merged.
     pub repacked: bool,
-    /// Packs before.
+    /// The number of packs before.
     pub packs_before: usize,
-    /// Packs afterwards.
+    /// The number of packs afterwards.
     pub packs_after: usize,
-    /// Objects outside packs before; none are left after a repack.
+    /// The number of loose objects before. None are left after a repack.
     pub loose_before: usize,
 }
 
-/// The right to repack, held until dropped.
+/// The holder of the maintenance lock, which is released when this is dropped.
 #[derive(Debug)]
 pub struct Maintainer {
     index: Index,
@@ -54,11 +55,7 @@ pub struct Maintainer {
 }
 
 impl Maintainer {
-    pub(super) fn new(index: Index, lock: File) -> Self {
-        Self { index, lock }
-    }
-
-    /// Merges packs when there are too many; otherwise it only counts them.
+    /// Merges packs if there are too many; otherwise only counts them.
     pub fn maintain(&self) -> Result<Maintenance, IndexError> {
         let (packs, loose) = self.index.count()?;
         if !too_many(packs, loose) {
@@ -68,20 +65,22 @@ impl Maintainer {
     }
 }
 
-impl Writer {
-    /// Writes everything as one pack with a bitmap, which makes fresh clones cheap, and drops what nothing refers to.
-    /// Takes as long as the repository is big: for a quiet hour.
-    pub fn consolidate(&self) -> Result<Maintenance, IndexError> {
-        let _no_other_repack = self.index.lock_maintenance()?;
-        self.index.repack(&["repack", "-a", "-d", "-b", "-q"], &self.lock, CONSOLIDATE_LIMIT)
-    }
-}
-
 fn too_many(packs: usize, loose: usize) -> bool {
     packs > MAX_PACKS || loose > MAX_LOOSE
 }
 
 impl Index {
+    /// Locks the index for repacking, waiting until no other repack runs. The lock is released when the [`Maintainer`]
+    /// is dropped or the process ends.
+    pub fn lock_maintenance(&self) -> Result<Maintainer, IndexError> {
+        Ok(Maintainer { index: self.clone(), lock: self.lock(LOCK)? })
+    }
+
+    /// Locks the index for repacking; `None` if another repack runs.
+    pub fn try_lock_maintenance(&self) -> Result<Option<Maintainer>, IndexError> {
+        Ok(self.try_lock(LOCK)?.map(|lock| Maintainer { index: self.clone(), lock }))
+    }
+
     /// Whether [`Maintainer::maintain`] would repack. Takes microseconds.
     pub fn needs_maintenance(&self) -> Result<bool, IndexError> {
         self.count().map(|(packs, loose)| too_many(packs, loose))

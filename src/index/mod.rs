@@ -1,15 +1,13 @@
-//! The git index, which knows no database.
+//! The git index: a bare repository with one file per crate and `config.json` on the branch `main`.
 //!
-//! The index is a bare git repository: one file a crate and `config.json`, on the branch `main`. Nobody checks it out,
-//! neither here nor anywhere: it is read and written through its objects, so an operation costs the few objects on the
-//! path of one crate whatever the number of crates.
+//! There is no working tree. Objects are read and written directly, so the cost of an operation depends on the path of
+//! one crate and not on the number of crates.
 //!
-//! Any number of readers, in any number of processes, read it at any time: they take a [`Head`] and everything they
-//! read with it is of that one commit. There is one [`Writer`] at a time in an installation, which the writer's lock
-//! guarantees; that it also moves the branch by compare-and-swap means that a violated lock costs a repetition and
-//! never a commit.
+//! Any number of readers, in any number of processes, read at any time: each takes a [`Head`], and everything it reads
+//! with that head belongs to one commit. An installation has one [`Writer`] at a time, which its lock guarantees. The
+//! writer also moves the branch by compare-and-swap, so if the lock fails, a batch is repeated but no commit is lost.
 //!
-//! An index may be the mirror of a [`remote`], which then is the truth.
+//! An index may be the mirror of a [`remote`], which is then authoritative.
 
 mod batch;
 mod bundle;
@@ -25,7 +23,6 @@ mod initialise;
 mod leftovers;
 mod listing;
 mod maintenance;
-pub mod path;
 mod references;
 pub mod remote;
 mod repository;

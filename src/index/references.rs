@@ -1,23 +1,23 @@
-//! What the branch and other references point to, as clients of the git protocol may see it.
+//! The references that clients of the git protocol see.
 
 use git2::{ObjectType, Oid, ReferenceType, Repository};
 
 use super::error::{IndexError, optional};
 use super::repository::Index;
 
-/// What is kept for work with a remote is no client's.
+/// References for the work with a remote, hidden from clients.
 const HIDDEN: &[u8] = b"refs/supercargo";
 
 /// All references at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct References {
-    /// What HEAD names; None: it is a commit by itself.
+    /// The reference that HEAD names; `None` if HEAD is a commit.
     pub head_target: Option<Vec<u8>>,
-    /// Where HEAD leads; None while the index is empty.
+    /// The commit of HEAD; `None` while the index is empty.
     pub head: Option<Oid>,
-    /// Everything but HEAD, in the order of the names.
+    /// All references except HEAD, in the order of their names.
     pub others: Vec<Reference>,
-    /// The history is cut off somewhere, which clients have to learn.
+    /// Whether the history is cut off. Clients must be informed of that.
     pub is_shallow: bool,
 }
 
@@ -26,14 +26,14 @@ pub struct References {
 pub struct Reference {
     pub name: Vec<u8>,
     pub id: Oid,
-    /// The name that it stands for, if it is a symbolic one.
+    /// The target of a symbolic reference.
     pub target: Option<Vec<u8>>,
-    /// The object behind an annotated tag.
+    /// The object that an annotated tag points to.
     pub peeled: Option<Oid>,
 }
 
 impl Index {
-    /// Reads the references: some small files, since an index has one branch and whatever an operator adds.
+    /// Reads the references. That is a few small files: an index has one branch, and references that an operator adds.
     pub fn references(&self) -> Result<References, IndexError> {
         self.with_handle("read the references", |repository| {
             let head = repository.find_reference("HEAD")?;
@@ -60,7 +60,7 @@ fn is_hidden(name: &[u8]) -> bool {
     name.strip_prefix(HIDDEN).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-/// None: a symbolic reference to nothing.
+/// A reference; `None` if it is symbolic and its target does not exist.
 fn read(repository: &Repository, reference: &git2::Reference<'_>) -> Result<Option<Reference>, git2::Error> {
     let symbolic = reference.kind() == Some(ReferenceType::Symbolic);
     let target = if symbolic { reference.symbolic_target_bytes().map(<[u8]>::to_vec) } else { None };

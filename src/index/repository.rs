@@ -1,16 +1,15 @@
-//! Reading the index.
+//! Opening and reading the index.
 //!
 //! A libgit2 repository handle is used by one thread at a time, so an [`Index`] keeps a few open handles and lends one
-//! to each reader. A handle holds a list of the packs it has seen. libgit2 lists them anew, once, when an object is in
-//! none; but a repack may remove what was just listed before it is opened. A reader that meets an error therefore looks
-//! again with a newly opened handle before it believes it.
+//! to each reader. A handle has a list of packs. If no pack has an object, libgit2 lists the packs once more; but a
+//! repack may remove a listed pack before it is opened. A reader that meets an error therefore repeats the read with a
+//! new handle before it returns the error.
 
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use git2::{ErrorCode, ObjectType, Oid, Repository, Tree};
@@ -18,30 +17,16 @@ use parking_lot::Mutex;
 
 use super::error::{IndexError, optional};
 use super::git_program::GitProgram;
-use super::initialise;
-use super::maintenance::Maintainer;
+use super::initialise::{self, BRANCH};
 use super::remote::{Remote, RemoteOptions};
-use super::writer::Writer;
 
-/// The one branch of the index; HEAD points to it.
-pub(super) const BRANCH: &str = "refs/heads/main";
-
-/// The file whose lock is the right to write.
-const WRITER_LOCK: &str = "supercargo-writer.lock";
-
-/// The file whose lock is the right to repack.
-const MAINTENANCE_LOCK: &str = "supercargo-maintenance.lock";
-
-/// How often a lock is looked at that is waited for with a limit.
-const LOCK_POLL: Duration = Duration::from_millis(2);
-
-/// Open handles that are kept while nobody uses them.
+/// The most idle handles that are kept.
 const IDLE_HANDLES: usize = 8;
 
-/// How often a reader looks again with a new handle. Each repack that falls into the same read costs one.
+/// Repetitions of a read with a new handle. Each repack during the same read costs one.
 const REOPENINGS: usize = 3;
 
-/// The git index of a registry. Clones share one set of open handles.
+/// The git index of a registry. Clones share their open handles.
 #[derive(Clone)]
 pub struct Index {
     shared: Arc<Shared>,
@@ -54,10 +39,10 @@ struct Shared {
     idle: Mutex<Vec<Repository>>,
 }
 
-/// The state of the index at one moment; what is read with it is of that state.
+/// A state of the index. Everything that is read with it belongs to that state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Head {
-    /// The commit the branch is at; `None` while the index is empty.
+    /// The commit of the branch; `None` while the index is empty.
     pub commit: Option<Oid>,
 }
 
@@ -71,17 +56,17 @@ pub struct IndexFile {
 }
 
 impl Index {
-    /// Opens the index, creating an empty one where nothing is. Uses the git program of the standard places.
+    /// Opens the index, or creates an empty one, with the git program on the usual search path.
     pub fn open_or_init(path: &Path) -> Result<Index, IndexError> {
         Index::open_or_init_with(path, GitProgram::default())
     }
 
-    /// Opens the index, creating an empty one where nothing is; `git` does the repacking.
+    /// Opens the index, or creates an empty one. `git` is used for repacking and serving.
     pub fn open_or_init_with(path: &Path, git: GitProgram) -> Result<Index, IndexError> {
         Index::open(path, git, None)
     }
 
-    /// Opens a mirror of a remote, creating an empty one where nothing is. Does not talk to the remote.
+    /// Opens the mirror of a remote, or creates an empty one. Does not connect to the remote.
     pub fn open_mirror(path: &Path, git: GitProgram, remote: RemoteOptions) -> Result<Index, IndexError> {
         let remote = Remote::new(remote, git.clone());
         Index::open(path, git, Some(remote))
@@ -104,23 +89,23 @@ impl Index {
         &self.shared.path
     }
 
-    /// The git program this index is served and repacked with.
+    /// The git program that serves and repacks this index.
     pub fn git(&self) -> &GitProgram {
         &self.shared.git
     }
 
-    /// The remote that this index is a mirror of; None: it is the index itself.
+    /// The remote that this index mirrors; `None` if there is no remote.
     pub fn remote(&self) -> Option<&Remote> {
         self.shared.remote.as_ref()
     }
 
-    /// Where the branch is now. Costs reading one small file.
+    /// The current head. Reads one small file.
     pub fn head(&self) -> Result<Head, IndexError> {
         let commit = self.with_handle("read the branch", |repository| optional(repository.refname_to_id(BRANCH)))?;
         Ok(Head { commit })
     }
 
-    /// The file at `path`; `None` when the index holds none there.
+    /// The file at `path`; `None` if there is none.
     pub fn read(&self, head: &Head, path: &str) -> Result<Option<IndexFile>, IndexError> {
         let Some(commit) = head.commit else {
             return Ok(None);
@@ -145,62 +130,32 @@ impl Index {
         })
     }
 
-    /// The content of a file whose blob id is known.
+    /// The content of a blob.
     pub fn content(&self, id: Oid) -> Result<Bytes, IndexError> {
         self.with_handle("read a file", |repository| Ok(Bytes::copy_from_slice(repository.find_blob(id)?.content())))
     }
 
-    /// Takes the right to write, waiting for whoever has it. It is given back when the [`Writer`] is dropped, and when
-    /// the process ends in whatever way.
-    pub fn lock_writer(&self) -> Result<Writer, IndexError> {
-        let (path, file) = self.lock_file(WRITER_LOCK)?;
-        file.lock().map_err(IndexError::file("lock", &path))?;
-        Ok(Writer::new(self.clone(), file))
-    }
-
-    /// Takes the right to write, waiting no longer than this: who fetches from a slow remote has it for long.
-    pub fn lock_writer_within(&self, patience: Duration) -> Result<Writer, IndexError> {
-        let begin = Instant::now();
-        loop {
-            if let Some(writer) = self.try_lock_writer()? {
-                return Ok(writer);
-            }
-            if begin.elapsed() >= patience {
-                return Err(IndexError::WriterBusy { path: self.path().to_owned(), waited: patience });
-            }
-            std::thread::sleep(LOCK_POLL);
-        }
-    }
-
-    /// Takes the right to write; `None` when another writer has it.
-    pub fn try_lock_writer(&self) -> Result<Option<Writer>, IndexError> {
-        Ok(self.try_lock(WRITER_LOCK)?.map(|file| Writer::new(self.clone(), file)))
-    }
-
-    /// Takes the right to repack, waiting for whoever has it; given back like the writer's.
-    pub fn lock_maintenance(&self) -> Result<Maintainer, IndexError> {
-        let (path, file) = self.lock_file(MAINTENANCE_LOCK)?;
-        file.lock().map_err(IndexError::file("lock", &path))?;
-        Ok(Maintainer::new(self.clone(), file))
-    }
-
-    /// Takes the right to repack; `None` when another repack is at work.
-    pub fn try_lock_maintenance(&self) -> Result<Option<Maintainer>, IndexError> {
-        Ok(self.try_lock(MAINTENANCE_LOCK)?.map(|file| Maintainer::new(self.clone(), file)))
-    }
-
-    fn try_lock(&self, name: &str) -> Result<Option<std::fs::File>, IndexError> {
+    /// Locks a file in the repository's directory; `None` if it is locked already.
+    pub(super) fn try_lock(&self, name: &str) -> Result<Option<File>, IndexError> {
         let (path, file) = self.lock_file(name)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(IndexError::file("lock", &path)(error)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(IndexError::file("lock", &path)(error)),
         }
     }
 
-    fn lock_file(&self, name: &str) -> Result<(PathBuf, std::fs::File), IndexError> {
+    /// Locks a file in the repository's directory, waiting until it is free. The lock is released when the file is
+    /// closed.
+    pub(super) fn lock(&self, name: &str) -> Result<File, IndexError> {
+        let (path, file) = self.lock_file(name)?;
+        file.lock().map_err(IndexError::file("lock", &path))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<(PathBuf, File), IndexError> {
         let path = self.path().join(name);
-        let file = OpenOptions::new()
+        let file = File::options()
             .create(true)
             .read(true)
             .write(true)
@@ -211,17 +166,17 @@ impl Index {
         Ok((path, file))
     }
 
-    /// A handle of its own for someone who changes what it sees.
+    /// A new handle, for callers that modify its object database.
     pub(super) fn open_handle(&self) -> Result<Repository, IndexError> {
         Repository::open_bare(self.path()).map_err(IndexError::git("open the repository", self.path()))
     }
 
-    /// Lets go of every idle handle: the packs they list may be gone.
+    /// Closes every idle handle, because the packs they list may be gone.
     pub(super) fn forget_handles(&self) {
         self.shared.idle.lock().clear();
     }
 
-    /// Lends an open handle to `read`, and a new one each time it fails, a few times.
+    /// Calls `read` with an idle handle, and again with a new one if it fails, a few times.
     pub(super) fn with_handle<T>(
         &self,
         action: &'static str,
@@ -262,7 +217,7 @@ impl fmt::Debug for Index {
     }
 }
 
-/// Goes down from the root to a file. Anything else on the way, or nothing, is "no such file".
+/// Finds the file at a path. `None` if there is none, or if a directory of the path is something else.
 fn find_blob(repository: &Repository, root: Tree<'_>, path: &str) -> Result<Option<Oid>, git2::Error> {
     let mut tree = root;
     let mut parts = path.split('/').peekable();

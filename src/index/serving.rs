@@ -1,4 +1,4 @@
-//! The git process behind a fetch: what it is allowed to do for a stranger, and with how much of the machine.
+//! The git process that serves a fetch: its settings and its limits.
 
 use std::fs;
 use std::process::Command;
@@ -7,20 +7,20 @@ use super::error::IndexError;
 use super::git_limits::{Dies, GitLimits};
 use super::repository::Index;
 
-/// Settings over those of the repository, whatever an operator has put there.
+/// Settings that override those of the repository, which an operator may have changed.
 const SETTINGS: [(&str, &str); 22] = [
-    // A filter runs for each object, and `combine:` joins any number of them: 900 bytes cost 18 s, 7 KB more than 1 GB.
-    // blob:none is what a partial clone needs. No client of an index has a use for another one.
+    // A filter runs for each object, and `combine:` joins any number of filters: a request of 900 bytes costs 18 s, one
+    // of 7 KB more than 1 GB. A partial clone needs blob:none; no client of an index needs another filter.
     ("uploadpack.allowFilter", "true"),
     ("uploadpackfilter.allow", "false"),
     ("uploadpackfilter.blob:none.allow", "true"),
-    // Each by its name as well, which would count more than the line above if the repository allows it.
+    // Each filter by its name as well, because a setting by name in the repository would override the general one.
     ("uploadpackfilter.blob:limit.allow", "false"),
     ("uploadpackfilter.combine.allow", "false"),
     ("uploadpackfilter.object:type.allow", "false"),
     ("uploadpackfilter.sparse:oid.allow", "false"),
     ("uploadpackfilter.tree.allow", "false"),
-    // A client may ask for a commit that was the head a moment ago, and for nothing that no branch leads to.
+    // A client may request a commit that was the head a moment ago, but no unreachable object.
     ("uploadpack.allowReachableSHA1InWant", "true"),
     ("uploadpack.allowAnySHA1InWant", "false"),
     ("uploadpack.allowRefInWant", "false"),
@@ -38,42 +38,43 @@ const SETTINGS: [(&str, &str); 22] = [
     ("core.deltaBaseCacheLimit", "48m"),
 ];
 
-/// The memory that a process may allocate for an index of any size, in bytes.
+/// Memory that a process may allocate whatever the size of the index, in bytes.
 const DATA: u64 = 192 << 20;
 
-/// The same for each byte of the packs' indexes, which have some 30 bytes an object. A clone of 200,000 crates allocates a
-/// third of what this makes.
+/// Memory in addition for each byte of the packs' indexes, which have some 30 bytes per object. A clone of 200,000
+/// crates allocates a third of this limit.
 const DATA_FOR_INDEX_BYTE: u64 = 24;
 
-/// What a process may map beside what it allocates, in bytes: git itself, its libraries, and windows into packs.
+/// Address space for what a process maps without allocating it, in bytes: git itself, its libraries and windows into
+/// packs.
 const MAPPED: u64 = 512 << 20;
 
 /// Processor time of each process, in seconds. A clone of 200,000 crates takes 15.
 const PROCESSOR_SECONDS: u64 = 180;
 
-/// git writes no file for a fetch; the limit is in case it does, in bytes.
+/// The size of a file, in bytes. git writes none for a fetch; the limit is a precaution.
 const FILE_SIZE: u64 = 16 << 20;
 
-/// After everything else.
+/// Below the priority of everything else.
 const NICENESS: i32 = 10;
 
-/// How large the packs of an index are, in bytes.
+/// The sizes of an index's packs, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PackSizes {
     /// The packs themselves.
     pub packs: u64,
-    /// What is beside them: indexes, reverse indexes, bitmaps.
+    /// Their indexes, reverse indexes and bitmaps.
     pub indexes: u64,
 }
 
 impl Index {
-    /// How large the packs are now. Costs a look at a directory of at most some fifty files.
+    /// The current sizes of the packs. Lists a directory of at most some fifty packs.
     pub fn pack_sizes(&self) -> Result<PackSizes, IndexError> {
         let directory = self.path().join("objects/pack");
         let mut sizes = PackSizes::default();
         for entry in fs::read_dir(&directory).map_err(IndexError::file("list", &directory))? {
             let entry = entry.map_err(IndexError::file("list", &directory))?;
-            // A repack may have removed it since.
+            // A repack may have removed it meanwhile.
             let Ok(metadata) = entry.metadata() else { continue };
             if entry.path().extension().is_some_and(|extension| extension == "pack") {
                 sizes.packs += metadata.len();
@@ -84,8 +85,7 @@ impl Index {
         Ok(sizes)
     }
 
-    /// `git upload-pack` for one request over HTTP, without its place in the version of the protocol, which is
-    /// `GIT_PROTOCOL`.
+    /// The `git upload-pack` command for one HTTP request. `protocol` is the value of `GIT_PROTOCOL`.
     pub fn upload_pack(&self, sizes: PackSizes, protocol: Option<&str>, advertise: bool) -> Command {
         let settings = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut command = self.git().command_with(&settings);

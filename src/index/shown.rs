@@ -1,9 +1,9 @@
-//! What an index file shows of each version, which is little enough to read of any line, also of one that this program
-//! did not write.
+//! The part of an index line that decides what cargo shows of a version. It can be read from any line, also from one
+//! that another program wrote.
 
 use serde::Deserialize;
 
-/// The version of one line.
+/// The version in one line.
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct ShownVersion {
     pub vers: String,
@@ -11,7 +11,7 @@ pub struct ShownVersion {
     pub yanked: bool,
 }
 
-/// The versions of a crate's file in the order of its lines.
+/// The versions in a crate's file, in the order of its lines.
 pub fn shown_versions(content: &[u8]) -> Result<Vec<ShownVersion>, serde_json::Error> {
     content.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(serde_json::from_slice).collect()
 }

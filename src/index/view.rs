@@ -1,7 +1,7 @@
-//! What the sparse protocol reads: files at the head, as they are and compressed.
+//! The view of the sparse protocol: files at the head, plain and compressed.
 //!
-//! A blob id names its content for ever, so what is kept in memory under an id is never out of date; only where the
-//! head is and which blob it holds is asked anew each time.
+//! A blob id identifies its content, so cached content is never out of date. The head and its blob for a path are read
+//! anew for each request.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use quick_cache::sync::Cache;
 use super::error::IndexError;
 use super::repository::{Index, IndexFile};
 
-/// Memory for contents and their compressed forms, in bytes.
+/// The size of the cache, in bytes.
 const CACHE_WEIGHT: u64 = 64 * 1024 * 1024;
 
-/// What an entry costs besides its bytes, roughly.
+/// The approximate overhead of an entry, in bytes.
 const ENTRY_OVERHEAD: u64 = 128;
 
-/// A crate's file is some kilobytes: the cache holds about so many entries.
+/// The approximate number of entries: a crate's file has some kilobytes.
 const EXPECTED_ENTRIES: usize = 16 * 1024;
 
 /// A reader of the index at its head. Clones share their cache.
@@ -32,10 +32,10 @@ pub struct View {
     cache: Arc<Cache<(Oid, Coding), Bytes, ByLength>>,
 }
 
-/// A form in which content is sent. Source: the registry of HTTP content codings.
+/// A content coding of HTTP. Source: IANA's HTTP Content Coding Registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Coding {
-    /// As it is.
+    /// Uncompressed.
     Identity,
     Gzip,
     Zstd,
@@ -56,17 +56,17 @@ impl View {
         View { index, cache: Arc::new(Cache::with_weighter(EXPECTED_ENTRIES, CACHE_WEIGHT, ByLength)) }
     }
 
-    /// The index it shows.
+    /// The index.
     pub fn index(&self) -> &Index {
         &self.index
     }
 
-    /// The blob id of the file at the head; `None` when there is none.
+    /// The blob id of the file at the head; `None` if there is none.
     pub fn find(&self, path: &str) -> Result<Option<Oid>, IndexError> {
         self.index.find(&self.index.head()?, path)
     }
 
-    /// The file at the head; `None` when there is none.
+    /// The file at the head; `None` if there is none.
     pub fn file(&self, path: &str) -> Result<Option<IndexFile>, IndexError> {
         let Some(id) = self.find(path)? else {
             return Ok(None);
@@ -79,7 +79,7 @@ impl View {
         self.cache.get_or_insert_with(&(id, Coding::Identity), || self.index.content(id))
     }
 
-    /// The same content in another form.
+    /// The content in a coding.
     pub fn coded(&self, id: Oid, coding: Coding) -> Result<Bytes, IndexError> {
         let compress = match coding {
             Coding::Identity => return self.content(id),
@@ -93,7 +93,7 @@ impl View {
 fn gzip(content: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let compressed = encoder.write_all(content).and_then(|()| encoder.finish());
-    Bytes::from(compressed.expect("a Vec takes every byte")) // writing to memory can't fail
+    Bytes::from(compressed.expect("a Vec takes every byte")) // writing to memory cannot fail
 }
 
 fn zstd(content: &[u8]) -> Bytes {

@@ -1,10 +1,10 @@
 //! Writing the index.
 //!
-//! Order of a commit: look whether the head is still the one the changes were made for; build the commits in memory;
-//! write them as one synced pack; move the branch by compare-and-swap, synced too. A process killed before the last
-//! step leaves a pack nobody refers to, and lock or temporary files that [`Writer::clean_leftovers`] removes. The
-//! writer's lock keeps a second writer out; the compare-and-swap holds even where the lock doesn't (a network disk
-//! that knows no locks, an operator's `git commit`).
+//! A commit has these steps: check that the head is still the one that the changes are based on; build the commits in
+//! memory; write them as one synced pack; move the branch by compare-and-swap, which is synced too. A process that is
+//! killed before the last step leaves an unreferenced pack and lock or temporary files, which
+//! [`Writer::clean_leftovers`] removes. The write lock excludes a second writer. The compare-and-swap is safe even
+//! where the lock does not work: on a network disk without locks, or against an operator's `git commit`.
 
 use std::fs::File;
 use std::path::Path;
@@ -15,57 +15,92 @@ use git2::{ErrorCode, Oid, Repository};
 use super::batch::Batch;
 use super::change::Change;
 use super::error::{IndexError, optional};
+use super::initialise::BRANCH;
 use super::remote::Remote;
-use super::repository::{BRANCH, Head, Index};
+use super::repository::{Head, Index};
 use crate::fault;
 
-/// How long a lock file of the branch is waited for.
+/// The file whose lock a writer holds.
+const LOCK: &str = "supercargo-writer.lock";
+
+/// Pause between attempts to lock it within a time limit.
+const LOCK_POLL: Duration = Duration::from_millis(2);
+
+/// The time limit for waiting for a lock file of the branch.
 const BRANCH_LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// The mempack stands before the backends that write to the disk, whose priorities are 1 and 2.
+/// Above the priorities of the backends that write to the disk, which are 1 and 2.
 const MEMPACK_PRIORITY: i32 = 1000;
 
-/// The right to write the index, held until dropped.
+/// The holder of the write lock, which is released when this is dropped.
 #[derive(Debug)]
 pub struct Writer {
     pub(super) index: Index,
-    pub(super) lock: File,
+    _lock: File,
 }
 
-/// What a commit did.
+/// The result of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// The head afterwards; the base when nothing differed.
+    /// The head afterwards; the base if nothing differed.
     pub head: Head,
-    /// The commit of each change, in the changes' order; `None`: the index was so already.
+    /// The commit of each change, in the changes' order; `None` if the index had the content already.
     pub commits: Vec<Option<Oid>>,
+}
+
+impl Index {
+    /// Locks the index for writing, waiting until no other writer has the lock. It is released when the [`Writer`] is
+    /// dropped or the process ends.
+    pub fn lock_writer(&self) -> Result<Writer, IndexError> {
+        Ok(Writer::new(self.clone(), self.lock(LOCK)?))
+    }
+
+    /// Locks the index for writing, waiting no longer than `patience`: a fetch from a slow remote holds the lock for
+    /// long.
+    pub fn lock_writer_within(&self, patience: Duration) -> Result<Writer, IndexError> {
+        let begin = Instant::now();
+        loop {
+            if let Some(writer) = self.try_lock_writer()? {
+                return Ok(writer);
+            }
+            if begin.elapsed() >= patience {
+                return Err(IndexError::WriterBusy { path: self.path().to_owned(), waited: patience });
+            }
+            std::thread::sleep(LOCK_POLL);
+        }
+    }
+
+    /// Locks the index for writing; `None` if another writer has the lock.
+    pub fn try_lock_writer(&self) -> Result<Option<Writer>, IndexError> {
+        Ok(self.try_lock(LOCK)?.map(|file| Writer::new(self.clone(), file)))
+    }
 }
 
 impl Writer {
     pub(super) fn new(index: Index, lock: File) -> Writer {
-        Writer { index, lock }
+        Writer { index, _lock: lock }
     }
 
-    /// The index it writes.
+    /// The index.
     pub fn index(&self) -> &Index {
         &self.index
     }
 
-    /// Makes the index hold the changes, on top of `base`: a commit for each that differs, in order, and one move of
-    /// the branch for all of them. When this returns, they are on the disk and every reader sees them; with a remote, it
-    /// has confirmed them before.
+    /// Commits the changes on top of `base`: one commit for each change that differs, in order, and one move of the
+    /// branch for all. When this returns, they are on the disk and visible to every reader; a remote has confirmed them
+    /// before.
     ///
     /// # Errors
     ///
-    /// [`IndexError::HeadMoved`] when `base` isn't the head any more, here or at the remote: read again, render again,
-    /// commit again. Whatever the error, the index is as it was, or, with a remote, as the remote has it; what became of
-    /// a push that failed otherwise is not known.
+    /// [`IndexError::HeadMoved`] if `base` is no longer the head, here or at the remote: read, render and commit again.
+    /// After any error the index is unchanged or, with a remote, as the remote has it. If a push failed in another way,
+    /// its outcome is unknown.
     pub fn commit(&self, base: &Head, changes: &[Change]) -> Result<Committed, IndexError> {
         let patience = self.index.remote().map_or(Duration::ZERO, Remote::limit);
         self.commit_before(base, changes, Instant::now() + patience)
     }
 
-    /// The same; a push has until then at most.
+    /// Like [`Writer::commit`], with a deadline for the push.
     pub fn commit_before(&self, base: &Head, changes: &[Change], until: Instant) -> Result<Committed, IndexError> {
         for change in changes {
             change.check_path()?;
@@ -96,7 +131,7 @@ impl Writer {
         Ok(Committed { head: Head { commit: Some(tip) }, commits })
     }
 
-    /// Lets `write` make objects in memory and write them as a pack.
+    /// Calls `write` with a repository that collects new objects in memory, for `write` to store as a pack.
     pub(super) fn in_one_pack<T>(
         &self,
         repository: &Repository,
@@ -108,13 +143,13 @@ impl Writer {
             .add_new_mempack_backend(MEMPACK_PRIORITY)
             .map_err(IndexError::git("make a pack in memory", path))?;
         let written = write(repository, path)?;
-        // From here on the objects must come from the disk, as they will for everyone else.
+        // From here on, the objects are read from the disk, as by every other process.
         memory.reset().and_then(|()| database.refresh()).map_err(IndexError::git("read the new pack", path))?;
         Ok(written)
     }
 }
 
-/// Moves the branch from `base` to `tip`, or fails without having done so.
+/// Moves the branch from `base` to `tip`. After an error the branch is unchanged.
 pub(super) fn move_branch(
     repository: &Repository,
     index: &Index,

@@ -126,7 +126,7 @@ fn accept(
     if let Some(reason) = version.deletion_reason {
         return Err(DeleteError::Deleted { name: krate.name, num: version.num, reason });
     }
-    versions::want_deleted(connection, version.id, reason)?;
+    versions::request_deletion(connection, version.id, reason)?;
     Event::new(Action::VersionDelete)
         .of_crate(&krate.name)
         .of_version(&version.num)

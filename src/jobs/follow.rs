@@ -47,7 +47,7 @@ impl Follower {
             failures: 0,
             unprepared: 0,
         };
-        remote.fetch_requests().ask();
+        remote.fetch_requests().request();
         std::thread::Builder::new().name("follower".to_owned()).spawn(move || following.follow())?;
         Ok(Self { remote: remote.clone() })
     }
@@ -83,14 +83,14 @@ impl Following {
                 0 => self.poll.saturating_sub(self.asked_at.map_or(self.poll, |asked| asked.elapsed())),
                 failures => RETRY.saturating_mul(1 << (failures - 1).min(10)).min(self.poll),
             };
-            let Some(number) = self.remote.fetch_requests().take(pause) else { return };
+            let Some(number) = self.remote.fetch_requests().next(pause) else { return };
             match self.look() {
                 Ok(()) => {
                     if self.failures > 0 {
                         tracing::info!(remote = self.remote.url(), "the index follows its remote again");
                     }
                     self.failures = 0;
-                    self.remote.fetch_requests().done(number);
+                    self.remote.fetch_requests().complete(number);
                     self.prepare();
                     self.maintain();
                 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Environment;
 use crate::index::{Index, REPACK_LIMIT};
-use crate::queue::inspection::any_owed;
+use crate::queue::inspection::any_pending;
 use crate::queue::{Enqueue, Job, JobError, Outcome, Perform, Policy, Run};
 
 /// The index has too many packs.
@@ -26,7 +26,7 @@ impl Perform<Environment> for MaintainIndex {
 
 /// Enqueues maintenance if the index needs it and none is owed.
 pub(super) fn enqueue_if_needed(connection: &mut PgConnection, index: &Index) -> Result<(), JobError> {
-    if index.needs_maintenance()? && !any_owed(connection, MaintainIndex::KIND)? {
+    if index.needs_maintenance()? && !any_pending(connection, MaintainIndex::KIND)? {
         Enqueue::new(&MaintainIndex {}).insert(connection)?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
-use crate::database::catalog::{crate_files, versions};
+use crate::database::catalog::crate_files;
 use crate::database::upkeep::backup;
 use crate::package::Checksum;
 use crate::queue::{Enqueue, Job, JobError, Outcome, Perform, Policy, Run};
@@ -36,7 +36,7 @@ impl Perform<Environment> for RemoveCrateFile {
         // A file names its crate and version inside, so no other version should have the same one. Should one have it
         // all the same, it stays.
         run.with_connection(|connection| crate_files::lock_for_removal(connection, self.checksum))?;
-        if run.with_connection(|connection| versions::is_file_wanted(connection, self.checksum))? {
+        if run.with_connection(|connection| crate_files::is_desired(connection, self.checksum))? {
             return Ok(Outcome { detail: Some(format!("{} is the file of another version: kept", self.checksum)) });
         }
         environment.crate_store.delete(self.checksum).map_err(JobError::outage)?;

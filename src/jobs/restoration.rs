@@ -12,14 +12,14 @@ use super::sync_crate;
 use crate::crate_store::{CrateStore, CrateStoreError};
 use crate::database::access::audit::{self, Action, Actor, Event};
 use crate::database::catalog::crates::Crate;
+use crate::database::catalog::new_version::RestoredVersion;
 use crate::database::catalog::owners::Owner;
 use crate::database::catalog::{crate_files, crates, dependencies, versions};
-use crate::database::upkeep::restored::{RestoredVersion, date_crate};
 use crate::index::entry::{Entry, EntryDependency, EntryError, with_yanked};
-use crate::index::path::index_path;
 use crate::package::characters::check_line;
 use crate::package::contents::{self, Contents};
 use crate::package::dependency::{Artifact, Dependency, Unparsed};
+use crate::package::index_path::index_path;
 use crate::package::policy::{self, labels};
 use crate::package::{Checksum, CrateName, Limits, Version};
 use crate::queue::{EnqueueError, JobId};
@@ -144,7 +144,7 @@ pub fn restore(
         if created_crate {
             restored.owners = give_owners(connection, &krate, owners)?;
             if let Some(first) = versions.iter().filter_map(|version| version.indexed.entry.pubtime).min() {
-                date_crate(connection, krate.id, first)?;
+                crates::set_created_at(connection, krate.id, first)?;
             }
         }
         for version in versions {
@@ -166,7 +166,7 @@ pub fn restore(
 
 fn give_owners(connection: &mut PgConnection, krate: &Crate, owners: &[Owner]) -> QueryResult<Vec<String>> {
     let mut given: Vec<Owner> = Vec::new();
-    for login in audit::owners_told(connection, &krate.name)? {
+    for login in audit::logged_owners(connection, &krate.name)? {
         given.extend(Owner::find(connection, &login)?);
     }
     if given.is_empty() {

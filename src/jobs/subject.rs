@@ -7,7 +7,7 @@ use diesel::{PgConnection, QueryResult};
 use super::VersionChange;
 use crate::database::catalog::versions::DesiredLine;
 use crate::database::catalog::{crates, versions};
-use crate::index::path::{crate_path, index_path};
+use crate::package::index_path::{crate_path, index_path};
 
 /// What a job of the index is about.
 pub enum Subject {

@@ -28,10 +28,10 @@ use crate::database::catalog::derived::Undescribed;
 use crate::database::catalog::versions::{DesiredLine, Shown};
 use crate::database::catalog::{crates, derived, versions};
 use crate::fault;
-use crate::index::path::index_path;
 use crate::index::shown::shown_versions;
 use crate::index::{Index, IndexError, Writer};
 use crate::package::CrateName;
+use crate::package::index_path::index_path;
 use crate::queue::{Batch, JobError, Outcome, Run};
 
 /// The queue of everything that writes the index.

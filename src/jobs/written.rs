@@ -6,10 +6,11 @@ use super::commit_message::commit_message;
 use super::subject::Subject;
 use super::sync_index::index_failed;
 use crate::database::catalog::versions::DesiredLine;
+use crate::error_chain::ErrorChain;
 use crate::index::entry::{EntryError, render};
-use crate::index::path::index_path;
 use crate::index::{Change, Head, Index};
 use crate::package::CrateName;
+use crate::package::index_path::index_path;
 use crate::queue::{JobError, Outcome};
 
 /// What became of the crates of a batch.
@@ -65,7 +66,7 @@ impl Written {
                 }
                 // Left out, so that it fails alone.
                 Err(error) => {
-                    krate.outcome = Err(Unwritten { text: JobError::from(error).to_string(), is_shared: false });
+                    krate.outcome = Err(Unwritten { text: ErrorChain::of(&error).to_string(), is_shared: false });
                 }
             }
         }

@@ -13,7 +13,9 @@ use super::pagerduty::PagerDuty;
 use super::state::{Outbox, StateFile};
 use super::webhook::Webhook;
 use crate::config::MonitorOptions;
-use crate::queue::{Backoff, JobError};
+use crate::error_chain::ErrorChain;
+use crate::queue::Backoff;
+use crate::redact;
 
 /// How long after a failure the next attempt is made: doubled each time.
 const RETRY: Backoff = Backoff { base: Duration::from_secs(2), cap: Duration::from_secs(5 * 60) };
@@ -66,7 +68,8 @@ impl Receivers {
         let pages = &options.pages;
         if let Some(file) = &pages.pagerduty_key_file {
             let key = secret(file, "--pagerduty-key-file", "integration key", 1)?;
-            receivers.push(Box::new(PagerDuty::new(key, pages.pagerduty_url.clone(), options.limits.url.clone())));
+            let client_url = options.limits.url.as_deref().map(redact::userinfo);
+            receivers.push(Box::new(PagerDuty::new(key, pages.pagerduty_url.clone(), client_url)));
         }
         if let (Some(url), Some(file)) = (&pages.webhook_url, &pages.webhook_secret_file) {
             let secret = secret(file, "--webhook-secret-file", "secret", 16)?;
@@ -105,7 +108,7 @@ impl Receivers {
                 true
             }
             Err(error) => {
-                let error = JobError::failed(error).to_string();
+                let error = ErrorChain::of(&error).to_string();
                 outbox.failures = outbox.failures.saturating_add(1);
                 let wait = RETRY.delay(outbox.failures);
                 tracing::error!(receiver = name, action, check, error, "could not page; trying again in {wait:?}");

@@ -10,9 +10,10 @@ use super::{
     CHECK_TIMEOUT, MonitorError, certificate, database_check, disk, endpoint, index_remote, queue_checks, verification,
 };
 use crate::config::{LimitOptions, MonitorOptions};
+use crate::error_chain::ErrorChain;
 use crate::index::Remote;
 use crate::jobs;
-use crate::queue::{JobError, Registry};
+use crate::queue::Registry;
 
 /// What is looked at, and its limits.
 pub struct Watched {
@@ -61,7 +62,7 @@ impl Watched {
                 findings.push(database_check::reachable());
                 let asked = ON_THE_DATABASE.iter().map(|(name, check)| {
                     check(&mut connection, self).unwrap_or_else(|error| {
-                        let reason = JobError::failed(error).to_string();
+                        let reason = ErrorChain::of(&error).to_string();
                         Finding::new(name, Severity::Unknown, format!("{name} can't be looked at: {reason}"))
                             .with(json!({ "error": reason }))
                     })

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MonitorError;
 use super::incidents::Event;
-use crate::queue::JobError;
+use crate::error_chain::ErrorChain;
 
 /// How long another monitor is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -94,7 +94,7 @@ impl StateFile {
     /// The same for a monitor at work: a disk that is full must not keep it from paging for that.
     pub fn keep(&self) {
         if let Err(error) = self.save() {
-            tracing::error!(error = %JobError::failed(error), "a monitor that is started now would page again");
+            tracing::error!(error = %ErrorChain::of(&error), "a monitor that is started now would page again");
         }
     }
 

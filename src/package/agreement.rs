@@ -1,14 +1,13 @@
-//! The metadata against the manifest: the commonest lie a registry is told.
+//! The comparison of the metadata with the manifest.
 //!
-//! The manifest is what cargo builds, the metadata is what an old registry would have put into its index. Where they
-//! differ, a crate could hide a dependency from everybody who looks at the index only, so a difference is refused and
-//! named. The order of lists doesn't count, nor does a `rust_version` that the metadata leaves out (cargo has sent it
-//! since 1.69 only).
+//! cargo builds from the manifest; other registries make their index from the metadata. If they differ, a crate could hide a
+//! dependency from everyone who reads only the index, so the first difference is refused and named. The order of lists is
+//! ignored, and so is a `rust_version` missing from the metadata (cargo sends it since 1.69).
 //!
-//! Two differences are cargo's own and are let pass. Both concern values `dependency/feature`, which change nothing in
-//! the index, because that is made from the manifest: cargo takes them out of the manifest where the dependency was a
-//! dev-dependency without a version, and for some releases sent them all the same; and releases before
-//! rust-lang/cargo#14325 left them out of the metadata where the dependency is renamed.
+//! Two differences are caused by cargo and accepted. Both concern values `dependency/feature`, which change nothing in the
+//! index, since that is made from the manifest: cargo removes them from the manifest if the dependency was a
+//! dev-dependency without a version, and some releases sent them nevertheless; releases before rust-lang/cargo#14325 left
+//! them out of the metadata if the dependency is renamed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,26 +19,25 @@ use super::excerpt::{Excerpt, listed};
 use super::features::Features;
 use super::{CrateName, Manifest, Metadata, Refusal, RegistryUrls, Version};
 
-/// One difference.
+/// A difference between the metadata and the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the metadata and Cargo.toml in the package disagree about {field}: the metadata says {sent}, Cargo.toml says {packaged}; publish with `cargo publish`, which takes both from one source"
+    "the metadata and Cargo.toml in the package disagree about {field}: the metadata says {sent}, Cargo.toml says {packaged}: publish with `cargo publish`, which takes both from one source"
 )]
 pub struct Disagreement {
     /// What they disagree about.
     pub field: String,
-    /// What the metadata says.
+    /// The value in the metadata.
     pub sent: String,
-    /// What the manifest says.
+    /// The value in the manifest.
     pub packaged: String,
 }
 
-/// Holds the metadata against the manifest.
+/// Compares the metadata with the manifest.
 ///
 /// # Errors
 ///
-/// [`Refusal::Disagreement`] with the first difference, or [`Refusal::Metadata`] for a dependency that can't be
-/// understood.
+/// [`Refusal::Disagreement`] with the first difference, or [`Refusal::Metadata`] for an invalid dependency.
 pub fn check(
     name: &CrateName,
     version: &Version,
@@ -57,7 +55,7 @@ pub fn check(
     Ok(())
 }
 
-/// Compares the values themselves: what is shown of them may be cut short.
+/// Compares the values themselves, since the message may show only a part of them.
 fn same<T: PartialEq>(field: &str, sent: &T, packaged: &T, show: fn(&T) -> String) -> Result<(), Box<Disagreement>> {
     if sent == packaged {
         return Ok(());
@@ -88,7 +86,7 @@ fn check_rust_version(sent: Option<&String>, packaged: Option<&String>) -> Resul
     same("`rust-version`", &Some(sent.clone()), &packaged.cloned(), optional)
 }
 
-/// What tells the dependencies of one manifest apart; the requirement comes last, for two spellings of one target.
+/// The identity of a dependency within a manifest. The requirement comes last, for two spellings of one target.
 fn identity(dependency: &Dependency) -> (&str, DependencyKind, Option<&str>, String) {
     (dependency.key(), dependency.kind, dependency.target.as_deref(), dependency.requirement.to_string())
 }
@@ -157,7 +155,7 @@ fn check_features(sent: &Features, manifest: &Manifest) -> Result<(), Box<Disagr
         let Some(sent) = sent.get(feature) else {
             continue;
         };
-        // `Some(None)` is a feature of a dependency that the manifest doesn't have.
+        // `Some(None)` is a feature of a dependency that the manifest does not have.
         let sent: BTreeSet<&String> = sent.iter().filter(|value| rename_of(value) != Some(None)).collect();
         let left_out = |value: &&String| rename_of(value) == Some(Some(true)) && !sent.contains(value);
         let packaged = packaged.iter().filter(|value| !left_out(value)).collect();

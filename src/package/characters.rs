@@ -1,9 +1,9 @@
-//! Characters that a text from outside must not carry to a terminal or past a reader: control characters, which terminals
-//! obey, and characters that are not seen or change how the text around them is shown.
+//! Hidden characters in texts from outside: control characters, which terminals execute, and characters that are invisible or
+//! change how the text around them is shown.
 //!
-//! Two defences. Texts are refused where they enter, by [`check_line`] and [`check_lines`]; and whatever is printed or sent
-//! as a message goes through [`Plain`], [`PlainLines`] or [`plain_json`], because rows that are older than the rule, and
-//! texts of other programs, were never checked.
+//! There are two defences. [`check_line`] and [`check_lines`] refuse texts at the entrance. Output and messages go through
+//! [`Plain`], [`PlainLines`] or [`plain_json`], because rows older than the check and texts of other programs were never
+//! checked.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -11,12 +11,12 @@ use std::fmt::{self, Write};
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, PrependedConcatenationMark};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-/// Joins letters or pictures, and has a meaning in running text. Neither is allowed in a path.
+/// Joiners of letters or emoji, which are meaningful in running text. They are not allowed in paths.
 const JOINERS: [char; 2] = ['\u{200c}', '\u{200d}'];
 
-/// Whether a character has no place in a line of text: a control character (line breaks and tabs included), a
+/// Whether a character is not allowed in a line of text: a control character (line breaks and tabs included), a
 /// bidirectional or other format character, a separator of lines or paragraphs. Source: the general categories Cc, Cf, Zl
-/// and Zp of Unicode, without the format characters that are seen, such as the Arabic number sign.
+/// and Zp of Unicode, without the visible format characters, such as the Arabic number sign.
 pub fn is_hidden(character: char) -> bool {
     match character {
         ' '..='~' => false,
@@ -31,23 +31,23 @@ pub fn is_hidden(character: char) -> bool {
     }
 }
 
-/// Whether a character has no place in a path: what [`is_hidden`] says, and whatever else leaves no trace on the screen,
-/// such as joiners, variation selectors and fillers, since two paths that look alike must be one.
+/// Whether a character is not allowed in a path: those of [`is_hidden`] and all other invisible characters, such as joiners,
+/// variation selectors and fillers, since two different paths must not look the same.
 pub fn is_hidden_in_path(character: char) -> bool {
     is_hidden(character)
         || (!character.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character))
 }
 
-/// A character that a text must not have, and where it is.
+/// A character that is not allowed in a text, and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct HiddenCharacter {
     /// The character.
     pub character: char,
-    /// Its place in the text; the first character is 1.
+    /// Its position in the text, starting at 1.
     pub position: usize,
 }
 
-/// As a part of a sentence: `U+001B (a control character) at position 3`.
+/// A part of a sentence: `U+001B (a control character) at position 3`.
 impl fmt::Display for HiddenCharacter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.character.is_control() { "a control character" } else { "an invisible character" };
@@ -55,7 +55,7 @@ impl fmt::Display for HiddenCharacter {
     }
 }
 
-/// Refuses what has no place in a text of one line.
+/// Checks a text of one line.
 ///
 /// # Errors
 ///
@@ -64,7 +64,7 @@ pub fn check_line(text: &str) -> Result<(), HiddenCharacter> {
     check(text, is_hidden)
 }
 
-/// Refuses what has no place in a text of several lines, which may have tabs and line breaks (LF or CR LF) beside.
+/// Checks a text of several lines, which may contain tabs and line breaks (LF or CR LF).
 ///
 /// # Errors
 ///
@@ -82,7 +82,7 @@ pub fn check_lines(text: &str) -> Result<(), HiddenCharacter> {
     Ok(())
 }
 
-/// The first character that is hidden in a path.
+/// Checks a path.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// The same for a text of several lines: line feeds stay.
+/// Shows a text of several lines with every hidden character escaped except line feeds.
 #[derive(Clone, Copy, Debug)]
 pub struct PlainLines<'a>(pub &'a str);
 
@@ -139,8 +139,8 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     if text.contains(is_hidden) { Cow::Owned(Plain(text).to_string()) } else { Cow::Borrowed(text) }
 }
 
-/// A JSON document with the hidden characters of its strings escaped as JSON has it. They mean the same to whoever parses
-/// it. Line feeds are left, since outside of strings they are white space, and JSON has none inside.
+/// A JSON document with the hidden characters of its strings as JSON escapes, which does not change its meaning. Line feeds
+/// are kept: they are white space between tokens, and JSON strings cannot contain them.
 pub fn plain_json(document: String) -> String {
     let is_escaped = |character| is_hidden(character) && character != '\n';
     if !document.contains(is_escaped) {
@@ -159,7 +159,7 @@ pub fn plain_json(document: String) -> String {
     escaped
 }
 
-/// A text as data for other programs, which may print it: what has no place in a text of several lines is replaced.
+/// A text for other programs, which may print it, with hidden characters replaced.
 pub fn harmless(text: String) -> String {
     if check_lines(&text).is_ok() {
         return text;

@@ -26,9 +26,9 @@ use super::excerpt::Excerpt;
 #[serde(try_from = "String", into = "String")]
 pub struct Checksum([u8; 32]);
 
-/// The text is not 64 hexadecimal digits.
+/// A text that is not 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is not a SHA-256 checksum; write it as 64 hexadecimal digits", Excerpt(.0))]
+#[error("{} is not a SHA-256 checksum: write it as 64 hexadecimal digits", Excerpt(.0))]
 pub struct ChecksumError(String);
 
 impl Checksum {
@@ -48,7 +48,7 @@ impl Checksum {
     }
 }
 
-/// The checksum of what comes piece by piece.
+/// Computes the checksum of data in pieces.
 #[derive(Clone, Default)]
 pub struct Digest {
     state: Sha256,
@@ -56,7 +56,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// The next piece.
+    /// Adds the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.size += bytes.len() as u64;

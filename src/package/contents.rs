@@ -1,5 +1,5 @@
-//! What a `.crate` file holds, read without a rule in hand: for packages that were accepted long ago, or by another registry.
-//! It is bounded all the same.
+//! The contents of a `.crate` file, read without the publish rules: for packages that were accepted earlier or by another
+//! registry. Sizes are limited nevertheless.
 
 use std::io::Read;
 
@@ -9,10 +9,10 @@ use tar::Archive;
 
 use super::{CrateName, Limits, Manifest, RegistryUrls, Version, features, tarball};
 
-/// Names under which a README is found that the manifest does not name.
+/// The names of a README that the manifest does not name.
 const READMES: [&str; 3] = ["README.md", "README.txt", "README"];
 
-/// What can be told of a package from its manifest alone.
+/// The description of a package from its manifest, with its README.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields are the manifest's, under its names")]
 pub struct Contents {
@@ -29,21 +29,21 @@ pub struct Contents {
     pub categories: Vec<String>,
     /// The path of the README in the package.
     pub readme_file: Option<String>,
-    /// Its text.
+    /// The text of the README.
     pub readme: Option<String>,
 }
 
-/// Why nothing can be told of a package.
+/// Why a package cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentsError {
-    /// The file is no tarball, or has no manifest.
-    #[error("it can't be unpacked: {0}")]
+    /// The file is not a gzipped tar archive.
+    #[error("it cannot be unpacked: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// There is no manifest in it.
+    /// The file has no manifest.
     #[error("it has no {0}")]
     NoManifest(String),
-    /// The manifest is no TOML.
-    #[error("its Cargo.toml can't be read: {0}")]
+    /// The manifest is not TOML.
+    #[error("its Cargo.toml cannot be read: {0}")]
     Toml(String),
 }
 
@@ -93,7 +93,7 @@ impl Contents {
     }
 }
 
-/// Why a publish of this package would be refused by the rules for all packages; None if it would not.
+/// The reason why the rules for all packages would refuse this package, if they would.
 pub fn refusal(crate_file: &[u8], name: &CrateName, version: &Version, limits: &Limits) -> Option<String> {
     let checked = || -> Result<(), super::Refusal> {
         let text = tarball::read(crate_file, name, version, limits)?.manifest;
@@ -106,12 +106,12 @@ pub fn refusal(crate_file: &[u8], name: &CrateName, version: &Version, limits: &
     checked().err().map(|refusal| refusal.to_string())
 }
 
-/// PostgreSQL's JSON has no room for a NUL.
+/// Removes NULs, which PostgreSQL cannot store in JSON.
 fn storable(text: &str) -> String {
     text.replace('\0', "")
 }
 
-/// The first of these files in the order of the paths, with its path. What is larger than metadata may be is left out.
+/// The first of these files that exists, in the order of the paths. Files above the limit of metadata are skipped.
 fn member(crate_file: &[u8], paths: &[String], limits: &Limits) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut best: Option<(usize, Vec<u8>)> = None;
     let mut archive = Archive::new(GzDecoder::new(crate_file).take(limits.max_unpacked));
@@ -149,6 +149,6 @@ mod tests {
         assert_eq!(contents.keywords, ["a", "b"]);
         assert_eq!((contents.readme_file.as_deref(), contents.readme.as_deref()), (Some("docs/x.md"), Some("# Text")));
         let error = Contents::read(b"no", &name, &version, &Limits::default()).unwrap_err();
-        assert!(error.to_string().contains("can't be unpacked"), "{error}");
+        assert!(error.to_string().contains("cannot be unpacked"), "{error}");
     }
 }

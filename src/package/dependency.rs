@@ -1,9 +1,9 @@
-//! A dependency as both the metadata and the manifest mean it.
+//! A dependency in normal form.
 //!
-//! Both sides are brought to this one form before they are compared or written: the requirement and the target are
-//! parsed (so `1.0` equals `^1.0`, and spaces in a `cfg` don't count), and the registry is resolved (so that this
-//! registry is `None`, by whichever of its URLs it was named). Building one with [`Dependency::new`] is also the proof
-//! that cargo can read it back from the index.
+//! The dependencies of the metadata and of the manifest are converted to this form before they are compared or written: the
+//! requirement and the target are parsed (so `1.0` equals `^1.0`, and spaces in a `cfg` do not count), and the registry is
+//! resolved (this registry is `None`, under any of its URLs). [`Dependency::new`] succeeds only if cargo can read the
+//! dependency back from the index.
 
 use std::fmt;
 
@@ -33,9 +33,9 @@ pub enum DependencyKind {
 /// The binaries of an artifact dependency (unstable in cargo, `-Zbindeps`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
-    /// What is built: `bin`, `cdylib`, `staticlib`, `bin:<name>`.
+    /// The artifacts: `bin`, `cdylib`, `staticlib`, `bin:<name>`.
     pub kinds: Vec<String>,
-    /// The target it is built for, if it is not the dependent's.
+    /// The target to build for, if it differs from the dependent's.
     pub target: Option<String>,
     /// Whether it is a library dependency as well.
     pub lib: bool,
@@ -44,31 +44,31 @@ pub struct Artifact {
 /// One dependency of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
-    /// The crate that is depended upon.
+    /// The crate that is depended on.
     pub name: CrateName,
     /// The key in the manifest where it differs from the name.
     pub rename: Option<String>,
-    /// The versions that will do.
+    /// The versions that satisfy it.
     pub requirement: VersionReq,
-    /// The features that are switched on.
+    /// The enabled features.
     pub features: Vec<String>,
-    /// Whether a feature must ask for it.
+    /// Whether only a feature enables it.
     pub optional: bool,
-    /// Whether its default features are switched on.
+    /// Whether its default features are enabled.
     pub default_features: bool,
     /// The target triple or `cfg` expression it is limited to, in cargo's normal form.
     pub target: Option<String>,
     /// When it is built.
     pub kind: DependencyKind,
-    /// The index URL of the registry it comes from; `None` is this registry.
+    /// The index URL of its registry; `None` is this registry.
     pub registry: Option<String>,
     /// Whether it is part of the public interface (unstable in cargo).
     pub public: Option<bool>,
-    /// What is built of an artifact dependency (unstable in cargo).
+    /// The artifacts of an artifact dependency (unstable in cargo).
     pub artifact: Option<Artifact>,
 }
 
-/// A dependency as it is written, before anything in it was parsed.
+/// A dependency as written, before parsing.
 #[derive(Clone, Debug, Default)]
 pub struct Unparsed<'a> {
     /// The key in the manifest.
@@ -77,11 +77,11 @@ pub struct Unparsed<'a> {
     pub package: Option<&'a str>,
     /// The requirement.
     pub requirement: &'a str,
-    /// The features that are switched on.
+    /// The enabled features.
     pub features: &'a [String],
-    /// Whether a feature must ask for it.
+    /// Whether only a feature enables it.
     pub optional: bool,
-    /// Whether its default features are switched on.
+    /// Whether its default features are enabled.
     pub default_features: bool,
     /// The target triple or `cfg` expression.
     pub target: Option<&'a str>,
@@ -91,15 +91,15 @@ pub struct Unparsed<'a> {
     pub registry: Option<String>,
     /// Whether it is part of the public interface.
     pub public: Option<bool>,
-    /// What is built of an artifact dependency.
+    /// The artifacts of an artifact dependency.
     pub artifact: Option<Artifact>,
 }
 
-/// Why something is not a dependency that a registry can hold.
+/// Why a dependency is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum DependencyError {
     /// The crate's name is not a name.
-    #[error("the dependency {} can't be used: {source}", Excerpt(.key))]
+    #[error("the dependency {} cannot be used: {source}", Excerpt(.key))]
     Name {
         /// The key in the manifest.
         key: String,
@@ -107,39 +107,39 @@ pub enum DependencyError {
         source: NameError,
     },
     /// The key is not an identifier.
-    #[error("the dependency key {} is not allowed; start it with an ASCII letter or `_` and go on with letters, digits, `-` and `_`, at most 64 characters", Excerpt(.key))]
+    #[error("the dependency key {} is not allowed: start it with an ASCII letter or `_` and continue with letters, digits, `-` and `_`, at most 64 characters", Excerpt(.key))]
     Key {
         /// The key in the manifest.
         key: String,
     },
-    /// The requirement doesn't parse.
-    #[error("the dependency {} requires {}, which is not a version requirement ({source}); write it as in `1.2` or `>=1.2, <1.5`", Excerpt(.key), Excerpt(.requirement))]
+    /// The requirement does not parse.
+    #[error("the dependency {} requires {}, which is not a version requirement ({source}): write it as in `1.2` or `>=1.2, <1.5`", Excerpt(.key), Excerpt(.requirement))]
     Requirement {
         /// The key in the manifest.
         key: String,
         /// The requirement.
         requirement: String,
-        /// What the parser stumbled over.
+        /// The parser's error.
         source: semver::Error,
     },
-    /// The target doesn't parse.
+    /// The target does not parse.
     #[error("the dependency {} is limited to the target {}, which is neither a target triple nor a cfg expression: {}", Excerpt(.key), Excerpt(.target), Remark(.problem))]
     Target {
         /// The key in the manifest.
         key: String,
         /// The target.
         target: String,
-        /// What the parser stumbled over.
+        /// The parser's error.
         problem: String,
     },
     /// A development dependency is optional.
-    #[error("the dev-dependency {} is optional, which cargo does not allow; remove `optional` or move it to `[dependencies]`", Excerpt(.key))]
+    #[error("the dev-dependency {} is optional, which cargo does not allow: remove `optional` or move it to `[dependencies]`", Excerpt(.key))]
     OptionalDev {
         /// The key in the manifest.
         key: String,
     },
-    /// A feature that is switched on can't be the name of a feature.
-    #[error("the dependency {} switches on the feature {}, but a feature listed there can neither be empty nor contain `/` or `dep:`; name a feature of that crate itself", Excerpt(.key), Excerpt(.feature))]
+    /// An enabled feature is not a feature name.
+    #[error("the dependency {} enables the feature {}, which must not be empty or contain `/` or `dep:`: name a feature of that crate", Excerpt(.key), Excerpt(.feature))]
     Feature {
         /// The key in the manifest.
         key: String,
@@ -153,7 +153,7 @@ impl Dependency {
     ///
     /// # Errors
     ///
-    /// A [`DependencyError`] for whatever cargo could not read back from an index entry.
+    /// A [`DependencyError`] if cargo could not read the dependency back from an index entry.
     pub fn new(unparsed: Unparsed<'_>) -> Result<Self, DependencyError> {
         let key = unparsed.key;
         let name = unparsed
@@ -192,7 +192,7 @@ impl Dependency {
         })
     }
 
-    /// Its texts that have no form of their own.
+    /// Its texts that are not parsed.
     pub fn texts(&self) -> impl Iterator<Item = &String> {
         let Self {
             name: _,
@@ -211,7 +211,7 @@ impl Dependency {
         features.iter().chain(target).chain(registry).chain(artifact)
     }
 
-    /// The key in the manifest: what features call the dependency.
+    /// The key in the manifest, by which features refer to the dependency.
     pub fn key(&self) -> &str {
         self.rename.as_deref().unwrap_or(self.name.as_str())
     }
@@ -252,7 +252,7 @@ fn normal_target(key: &str, target: &str) -> Result<String, DependencyError> {
     match target.parse::<Platform>() {
         Ok(platform) => Ok(platform.to_string()),
         Err(error) => {
-            // The parser's message repeats the whole target before it says what is wrong.
+            // The parser's message repeats the whole target before the problem.
             let message = error.to_string();
             let problem = message.rsplit_once("cfg expression: ").map_or(message.as_str(), |(_, problem)| problem);
             Err(refuse(problem.to_owned()))
@@ -313,10 +313,10 @@ mod tests {
         let error = |unparsed| parse(unparsed).unwrap_err().to_string();
         let features = ["a/b".to_owned()];
         let sound = Unparsed { key: "a", requirement: "1", ..Unparsed::default() };
-        insta::assert_snapshot!(error(Unparsed { requirement: "one", ..sound.clone() }), @"the dependency `a` requires `one`, which is not a version requirement (unexpected character 'o' while parsing major version number); write it as in `1.2` or `>=1.2, <1.5`");
-        insta::assert_snapshot!(error(Unparsed { key: "a::b", package: Some("c"), ..sound.clone() }), @"the dependency key `a::b` is not allowed; start it with an ASCII letter or `_` and go on with letters, digits, `-` and `_`, at most 64 characters");
-        insta::assert_snapshot!(error(Unparsed { package: Some("1c"), ..sound.clone() }), @"the dependency `a` can't be used: the crate name `1c` does not start with a letter; choose one that starts with a letter from a to z");
-        insta::assert_snapshot!(error(Unparsed { optional: true, kind: DependencyKind::Dev, ..sound.clone() }), @"the dev-dependency `a` is optional, which cargo does not allow; remove `optional` or move it to `[dependencies]`");
-        insta::assert_snapshot!(error(Unparsed { features: &features, ..sound }), @"the dependency `a` switches on the feature `a/b`, but a feature listed there can neither be empty nor contain `/` or `dep:`; name a feature of that crate itself");
+        insta::assert_snapshot!(error(Unparsed { requirement: "one", ..sound.clone() }), @"the dependency `a` requires `one`, which is not a version requirement (unexpected character 'o' while parsing major version number): write it as in `1.2` or `>=1.2, <1.5`");
+        insta::assert_snapshot!(error(Unparsed { key: "a::b", package: Some("c"), ..sound.clone() }), @"the dependency key `a::b` is not allowed: start it with an ASCII letter or `_` and continue with letters, digits, `-` and `_`, at most 64 characters");
+        insta::assert_snapshot!(error(Unparsed { package: Some("1c"), ..sound.clone() }), @"the dependency `a` cannot be used: the crate name `1c` does not start with a letter: choose one that starts with a letter from a to z");
+        insta::assert_snapshot!(error(Unparsed { optional: true, kind: DependencyKind::Dev, ..sound.clone() }), @"the dev-dependency `a` is optional, which cargo does not allow: remove `optional` or move it to `[dependencies]`");
+        insta::assert_snapshot!(error(Unparsed { features: &features, ..sound }), @"the dependency `a` enables the feature `a/b`, which must not be empty or contain `/` or `dep:`: name a feature of that crate");
     }
 }

@@ -1,20 +1,19 @@
-//! A value of somebody else's, shown inside a message: in backticks, on one line, and never so long that the message
-//! drowns in it.
+//! Values from outside in messages: in backticks, on one line, and shortened.
 
 use std::fmt;
 
 use super::characters::write_character;
 
-/// Characters that are shown before the rest is cut off.
+/// Characters of a value that are shown.
 const SHOWN: usize = 80;
 
-/// Characters of a library's sentence.
+/// Characters of a library's message that are shown.
 const REMARKED: usize = 500;
 
-/// Values that are listed before the rest is only counted.
+/// Values that are listed; the rest is counted.
 const LISTED: usize = 20;
 
-/// Shows a string as an error text may: hidden characters escaped, at most 80 characters, in backticks.
+/// Shows a value in an error message: hidden characters escaped, at most 80 characters, in backticks.
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt<'a>(pub &'a str);
 
@@ -27,7 +26,7 @@ impl fmt::Display for Excerpt<'_> {
     }
 }
 
-/// What a library says about such a value, which may repeat it: on one line, and not longer than a message may be.
+/// Shows a library's message about a value, which may repeat the value: on one line and shortened.
 #[derive(Clone, Copy, Debug)]
 pub struct Remark<'a>(pub &'a str);
 
@@ -43,12 +42,12 @@ fn write_plain(f: &mut fmt::Formatter<'_>, mut characters: impl Iterator<Item = 
     characters.try_for_each(|character| write_character(f, character))
 }
 
-/// Several of them, at most 20, with commas between them; `none` if there are none.
+/// Several values separated by commas, at most 20; `none` if there are none.
 pub fn listed<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
     enumerated(values.into_iter().map(|value| Excerpt(value).to_string()))
 }
 
-/// The same of texts that are shown as they are.
+/// Several texts separated by commas, unchanged, at most 20; `none` if there are none.
 pub fn enumerated(values: impl IntoIterator<Item = String>) -> String {
     let mut values = values.into_iter();
     let mut shown: Vec<String> = values.by_ref().take(LISTED).collect();

@@ -1,27 +1,27 @@
-//! The features of a version: what they may refer to, and how they are divided for the index.
+//! The features of a version: the check of the feature table, and its division for the index.
 //!
-//! cargo builds a version's feature table anew each time it reads the index, and a version whose table doesn't hold
-//! together can't be used by anybody. The rules here are the ones cargo applies then (`build_feature_map` in
-//! `cargo/src/cargo/core/summary.rs`), so a table that passes is one that every cargo can load.
+//! cargo builds a version's feature table each time it reads the index, and cannot use a version whose table is
+//! inconsistent. The rules here are cargo's (`build_feature_map` in `cargo/src/cargo/core/summary.rs`), so every cargo can
+//! load a table that passes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dependency::Dependency;
 use super::excerpt::Excerpt;
 
-/// Features by name, each with what it switches on.
+/// Features by name, each with the values that it includes.
 pub type Features = BTreeMap<String, Vec<String>>;
 
 /// Why cargo could not load a feature table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeatureError {
-    /// A feature's name isn't one.
-    #[error("the feature name {} is not allowed; start it with a letter, a digit or `_` and go on with letters, digits, `_`, `-`, `+` and `.`", Excerpt(.feature))]
+    /// The name of a feature is invalid.
+    #[error("the feature name {} is not allowed: start it with a letter, a digit or `_` and continue with letters, digits, `_`, `-`, `+` and `.`", Excerpt(.feature))]
     Name {
         /// The feature.
         feature: String,
     },
-    /// A feature switches on something that can't be read.
+    /// A feature includes a malformed value.
     #[error("the feature {} includes {}, which is not of the form `feature`, `dep:name`, `name/feature` or `name?/feature`", Excerpt(.feature), Excerpt(.value))]
     Value {
         /// The feature.
@@ -29,16 +29,16 @@ pub enum FeatureError {
         /// What it includes.
         value: String,
     },
-    /// A feature switches on something that doesn't exist.
-    #[error("the feature {} includes {}, which is neither a feature nor a dependency of this crate; correct the name or add it", Excerpt(.feature), Excerpt(.value))]
+    /// A feature includes a value that does not exist.
+    #[error("the feature {} includes {}, which is neither a feature nor a dependency of this crate: correct the name or add it", Excerpt(.feature), Excerpt(.value))]
     Unknown {
         /// The feature.
         feature: String,
         /// What it includes.
         value: String,
     },
-    /// A feature switches on a dependency that is always on.
-    #[error("the feature {} includes {}, but that dependency is not optional; add `optional = true` to it or remove it from the feature", Excerpt(.feature), Excerpt(.value))]
+    /// A feature includes a dependency that is not optional.
+    #[error("the feature {} includes {}, but that dependency is not optional: add `optional = true` to it or remove it from the feature", Excerpt(.feature), Excerpt(.value))]
     NotOptional {
         /// The feature.
         feature: String,
@@ -46,22 +46,22 @@ pub enum FeatureError {
         value: String,
     },
     /// A feature uses the implicit feature of a dependency that has none.
-    #[error("the feature {} includes {}, an optional dependency without a feature of that name; write `dep:{value}`", Excerpt(.feature), Excerpt(.value))]
+    #[error("the feature {} includes {}, an optional dependency without a feature of that name: write `dep:{value}`", Excerpt(.feature), Excerpt(.value))]
     NoImplicitFeature {
         /// The feature.
         feature: String,
         /// What it includes.
         value: String,
     },
-    /// An optional dependency that nothing can switch on.
-    #[error("the optional dependency {} is not included in any feature; add `dep:{key}` to one", Excerpt(.key))]
+    /// No feature can enable an optional dependency.
+    #[error("the optional dependency {} is not included in any feature: add `dep:{key}` to one", Excerpt(.key))]
     Unreachable {
         /// The key of the dependency.
         key: String,
     },
 }
 
-/// What an element of a feature's list means.
+/// A parsed value of a feature.
 enum FeatureValue<'a> {
     Feature(&'a str),
     Dependency(&'a str),
@@ -81,7 +81,7 @@ impl<'a> FeatureValue<'a> {
     }
 }
 
-/// The dependencies as features see them: by key, with whether one of that key is optional.
+/// The features, and for each dependency key whether a dependency of that key is optional.
 struct Table<'a> {
     features: &'a Features,
     optional: BTreeMap<&'a str, bool>,
@@ -138,13 +138,13 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Whether some feature, written or implicit, switches the optional dependency on.
+    /// Whether a feature, explicit or implicit, enables the optional dependency.
     fn is_reachable(&self, key: &str, included: &BTreeSet<&str>) -> bool {
         self.explicit.contains(key) || included.contains(key) || !self.features.contains_key(key)
     }
 }
 
-/// Checks that cargo could load this feature table next to these dependencies.
+/// Checks that cargo can load this feature table with these dependencies.
 ///
 /// # Errors
 ///
@@ -181,8 +181,8 @@ fn is_feature_name(name: &str) -> bool {
         && characters.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '.'))
 }
 
-/// Divides features into those that every cargo can read (`features` in the index) and those that use `dep:` or `?/`,
-/// with all that refer to them (`features2`).
+/// Divides features into those that every cargo can read (`features` in the index) and those that use `dep:` or `?/` or
+/// refer to such features (`features2`).
 pub fn split(features: Features) -> (Features, Features) {
     let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (feature, values) in &features {
@@ -242,13 +242,13 @@ mod tests {
     #[test]
     fn what_cargo_could_not_load_is_refused_naming_the_feature() {
         let error = |table: &[(&str, &[&str])]| checked(table).unwrap_err().to_string();
-        insta::assert_snapshot!(error(&[("a", &["nothing"])]), @"the feature `a` includes `nothing`, which is neither a feature nor a dependency of this crate; correct the name or add it");
-        insta::assert_snapshot!(error(&[("a", &["fixed"])]), @"the feature `a` includes `fixed`, but that dependency is not optional; add `optional = true` to it or remove it from the feature");
-        insta::assert_snapshot!(error(&[("a", &["dep:fixed"])]), @"the feature `a` includes `dep:fixed`, but that dependency is not optional; add `optional = true` to it or remove it from the feature");
-        insta::assert_snapshot!(error(&[("a", &["opt"]), ("b", &["dep:opt"])]), @"the feature `a` includes `opt`, an optional dependency without a feature of that name; write `dep:opt`");
+        insta::assert_snapshot!(error(&[("a", &["nothing"])]), @"the feature `a` includes `nothing`, which is neither a feature nor a dependency of this crate: correct the name or add it");
+        insta::assert_snapshot!(error(&[("a", &["fixed"])]), @"the feature `a` includes `fixed`, but that dependency is not optional: add `optional = true` to it or remove it from the feature");
+        insta::assert_snapshot!(error(&[("a", &["dep:fixed"])]), @"the feature `a` includes `dep:fixed`, but that dependency is not optional: add `optional = true` to it or remove it from the feature");
+        insta::assert_snapshot!(error(&[("a", &["opt"]), ("b", &["dep:opt"])]), @"the feature `a` includes `opt`, an optional dependency without a feature of that name: write `dep:opt`");
         insta::assert_snapshot!(error(&[("a", &["dep:opt/x"])]), @"the feature `a` includes `dep:opt/x`, which is not of the form `feature`, `dep:name`, `name/feature` or `name?/feature`");
-        insta::assert_snapshot!(error(&[("opt", &[])]), @"the optional dependency `opt` is not included in any feature; add `dep:opt` to one");
-        insta::assert_snapshot!(error(&[("-a", &[])]), @"the feature name `-a` is not allowed; start it with a letter, a digit or `_` and go on with letters, digits, `_`, `-`, `+` and `.`");
+        insta::assert_snapshot!(error(&[("opt", &[])]), @"the optional dependency `opt` is not included in any feature: add `dep:opt` to one");
+        insta::assert_snapshot!(error(&[("-a", &[])]), @"the feature name `-a` is not allowed: start it with a letter, a digit or `_` and continue with letters, digits, `_`, `-`, `+` and `.`");
         for table in [
             ("a", &["dep:nothing"]),
             ("a", &["nothing/x"]),

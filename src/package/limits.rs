@@ -1,4 +1,4 @@
-//! How large a publish may be, and how a size is written in a message.
+//! The size limits of a publish, and the format of sizes in messages.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::excerpt::Excerpt;
 
 const MIB: u64 = 1024 * 1024;
 
-/// The bounds within which a publish is read. All of them hold while it is read, not afterwards.
+/// The size limits of a publish. They are enforced while it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the metadata JSON. 1 MiB by default.
@@ -28,53 +28,53 @@ pub struct Limits {
     pub max_manifest: u64,
     /// Features of a version. 300 by default, as on crates.io.
     pub max_features: usize,
-    /// What one feature may enable. 300 by default.
+    /// Values of one feature. 300 by default.
     pub max_feature_values: usize,
     /// Dependencies of a version, of all kinds and targets. 500 by default.
     pub max_dependencies: usize,
-    /// Bytes of a version's line in the index. 64 KiB by default; the largest of a well-known crate on crates.io with not
-    /// more features than a publish may have is half of that.
+    /// Bytes of a version's line in the index. 64 KiB by default, twice the largest line of a well-known crate on crates.io
+    /// within the limit of features.
     pub max_index_line: usize,
-    /// Bytes of a crate's file in the index. 8 MiB by default. The whole file is written anew by each publish and yank of the
-    /// crate, and cargo reads the whole of it.
+    /// Bytes of a crate's file in the index. 8 MiB by default. Each publish and yank of the crate writes the
+    /// whole file, and cargo reads the whole file.
     pub max_index_file: u64,
 }
 
-/// A manifest that says more than it may.
+/// A manifest above a limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// It has too many features.
+    /// Too many features.
     #[error(
-        "Cargo.toml in the package has {count} features, above the limit of {limit}; divide the crate, or ask the registry's operator for a higher limit"
+        "Cargo.toml in the package has {count} features, above the limit of {limit}: divide the crate, or ask the registry's operator for a higher limit"
     )]
     Features {
-        /// How many there are.
+        /// The number.
         count: usize,
         /// The limit.
         limit: usize,
     },
-    /// A feature enables too much.
-    #[error("the feature {} includes {count} others, above the limit of {limit}; group them in features of their own, or ask the registry's operator for a higher limit", Excerpt(.feature))]
+    /// Too many values of a feature.
+    #[error("the feature {} includes {count} others, above the limit of {limit}: group them in features of their own, or ask the registry's operator for a higher limit", Excerpt(.feature))]
     FeatureValues {
         /// The feature.
         feature: String,
-        /// How many it enables.
+        /// The number of values.
         count: usize,
         /// The limit.
         limit: usize,
     },
-    /// It has too many dependencies.
+    /// Too many dependencies.
     #[error(
-        "Cargo.toml in the package has {count} dependencies, above the limit of {limit}; divide the crate, or ask the registry's operator for a higher limit"
+        "Cargo.toml in the package has {count} dependencies, above the limit of {limit}: divide the crate, or ask the registry's operator for a higher limit"
     )]
     Dependencies {
-        /// How many there are.
+        /// The number.
         count: usize,
         /// The limit.
         limit: usize,
     },
     /// The version's line in the index is too long.
-    #[error("the line of this version in the index would have {}, above the limit of {}; shorten its features and dependencies in Cargo.toml, or ask the registry's operator for a higher limit", ByteSize(*.size as u64), ByteSize(*.limit as u64))]
+    #[error("the line of this version in the index would have {}, above the limit of {}: shorten its features and dependencies in Cargo.toml, or ask the registry's operator for a higher limit", ByteSize(*.size as u64), ByteSize(*.limit as u64))]
     IndexLine {
         /// Its size in bytes.
         size: usize,
@@ -82,7 +82,7 @@ pub enum LimitError {
         limit: usize,
     },
     /// The crate's file in the index is too large.
-    #[error("with this version the file of the crate in the index would have {}, above the limit of {}; go on with a crate of another name, delete old versions, or ask the registry's operator for a higher limit", ByteSize(*.size), ByteSize(*.limit))]
+    #[error("with this version the file of the crate in the index would have {}, above the limit of {}: continue with a crate of another name, delete old versions, or ask the registry's operator for a higher limit", ByteSize(*.size), ByteSize(*.limit))]
     IndexFile {
         /// Its size in bytes.
         size: u64,
@@ -92,7 +92,7 @@ pub enum LimitError {
 }
 
 impl Limits {
-    /// Counts what a manifest lists.
+    /// Checks the numbers of features, values and dependencies.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Limits {
         if count > limit { Err(LimitError::Dependencies { count, limit }) } else { Ok(()) }
     }
 
-    /// Measures a version's line in the index, without its line break.
+    /// Checks the length of a version's line in the index, without its line break.
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl Limits {
         if size > limit { Err(LimitError::IndexLine { size, limit }) } else { Ok(()) }
     }
 
-    /// Measures a crate's file in the index with a further line, which is to follow so many bytes.
+    /// Checks the size of a crate's file in the index when the line is added to a file of this many bytes.
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ impl Default for Limits {
     }
 }
 
-/// A number of bytes as people write it: `512 bytes`, `10 MiB`, `4 GiB`, `10.1 MiB (10590618 bytes)`.
+/// Shows a number of bytes: `512 bytes`, `10 MiB`, `4 GiB`, `10.1 MiB (10590618 bytes)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteSize(pub u64);
 
@@ -194,8 +194,8 @@ mod tests {
         let rest = "[features]\na = []\nb = [\"a\", \"x/y\"]\n[dependencies]\nx = \"1\"\n[target.'cfg(unix)'.dev-dependencies]\ny = \"1\"\n";
         let exact = Limits { max_features: 2, max_feature_values: 2, max_dependencies: 2, ..Limits::default() };
         exact.check(&Manifest::parse(&Sample::new(rest).manifest, &urls()).unwrap()).unwrap();
-        insta::assert_snapshot!(refused(&Limits { max_features: 1, ..exact.clone() }, rest), @"Cargo.toml in the package has 2 features, above the limit of 1; divide the crate, or ask the registry's operator for a higher limit");
-        insta::assert_snapshot!(refused(&Limits { max_feature_values: 1, ..exact.clone() }, rest), @"the feature `b` includes 2 others, above the limit of 1; group them in features of their own, or ask the registry's operator for a higher limit");
-        insta::assert_snapshot!(refused(&Limits { max_dependencies: 1, ..exact }, rest), @"Cargo.toml in the package has 2 dependencies, above the limit of 1; divide the crate, or ask the registry's operator for a higher limit");
+        insta::assert_snapshot!(refused(&Limits { max_features: 1, ..exact.clone() }, rest), @"Cargo.toml in the package has 2 features, above the limit of 1: divide the crate, or ask the registry's operator for a higher limit");
+        insta::assert_snapshot!(refused(&Limits { max_feature_values: 1, ..exact.clone() }, rest), @"the feature `b` includes 2 others, above the limit of 1: group them in features of their own, or ask the registry's operator for a higher limit");
+        insta::assert_snapshot!(refused(&Limits { max_dependencies: 1, ..exact }, rest), @"Cargo.toml in the package has 2 dependencies, above the limit of 1: divide the crate, or ask the registry's operator for a higher limit");
     }
 }

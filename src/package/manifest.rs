@@ -1,10 +1,10 @@
-//! The manifest inside a `.crate` file: the truth about a version.
+//! The manifest inside a `.crate` file, which is authoritative for a version.
 //!
-//! cargo rewrites a manifest when it packages it: what was inherited from a workspace is written out, paths and git
-//! sources are taken out of dependencies, and the name of a registry becomes the URL of its index. A manifest in which
-//! one of these is left has not been packaged by cargo, and cargo could not build it from a registry.
+//! cargo rewrites a manifest when it packages it: it writes out values inherited from a workspace, removes paths and git
+//! sources from dependencies, and replaces the name of a registry by the URL of its index. A manifest without these changes
+//! was not packaged by cargo, and cargo could not build it from a registry.
 //!
-//! The parser bounds the nesting of TOML by itself (80 levels), and the tarball's reader has bounded the size.
+//! The TOML parser limits the nesting (80 levels), and the tarball's reader has limited the size.
 
 use std::collections::BTreeMap;
 
@@ -21,14 +21,14 @@ use super::name::{CrateName, NameError};
 use super::registry_urls::{CRATES_IO_INDEX, RegistryUrls};
 use super::version::{Version, VersionError};
 
-/// What a registry reads of a manifest.
+/// The parts of a manifest that a registry reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// `package.name`
     pub name: CrateName,
     /// `package.version`
     pub version: Version,
-    /// All dependencies: normal, build and dev, each in the order of their keys, those of targets last.
+    /// All dependencies: normal, build and dev, each in the order of their keys, then those of targets.
     pub dependencies: Vec<Dependency>,
     /// `[features]`, without the implicit ones of optional dependencies.
     pub features: Features,
@@ -58,75 +58,75 @@ pub struct Manifest {
     pub categories: Vec<String>,
 }
 
-/// Why a manifest can't be published.
+/// Why a manifest is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// It is not TOML, or a field has the wrong type.
-    #[error("Cargo.toml in the package can't be read: {}", Remark(.0))]
+    #[error("Cargo.toml in the package cannot be read: {}", Remark(.0))]
     Syntax(String),
     /// A section or field is missing.
-    #[error("Cargo.toml in the package has no `{field}`; add it and package again")]
+    #[error("Cargo.toml in the package has no `{field}`: add it and package again")]
     Missing {
         /// The section or field.
         field: &'static str,
     },
-    /// The name is not one.
+    /// The name is invalid.
     #[error("in Cargo.toml, {0}")]
     Name(#[from] NameError),
-    /// The version is not one.
+    /// The version is invalid.
     #[error("in Cargo.toml, {0}")]
     Version(#[from] VersionError),
-    /// A text has a character that a terminal would obey or not show.
-    #[error("in Cargo.toml, {field} contains {character}; remove it")]
+    /// A text contains a hidden character.
+    #[error("in Cargo.toml, {field} contains {character}: remove it")]
     Character {
         /// The field.
         field: String,
-        /// The character and its place.
+        /// The character and its position.
         character: HiddenCharacter,
     },
     /// A field is still inherited from a workspace.
     #[error(
-        "Cargo.toml in the package still inherits {} from a workspace, which can't be found from there; let `cargo package` or `cargo publish` make the package",
+        "Cargo.toml in the package still inherits {} from a workspace, which is not part of the package: let `cargo package` or `cargo publish` make the package",
         Excerpt(.field)
     )]
     Inherited {
         /// The field.
         field: String,
     },
-    /// A section that only has a meaning at the root of a build.
+    /// A section that has an effect only at the root of a build.
     #[error(
-        "Cargo.toml in the package has a `[{section}]` section, which has no effect in a dependency; remove it, as `cargo package` does"
+        "Cargo.toml in the package has a `[{section}]` section, which has no effect in a dependency: remove it, as `cargo package` does"
     )]
     Section {
         /// The section.
         section: &'static str,
     },
-    /// A dependency can't be understood.
+    /// A dependency is invalid.
     #[error("in Cargo.toml, {0}")]
     Dependency(#[from] DependencyError),
     /// A dependency has no version.
-    #[error("in Cargo.toml, the dependency {} has no version; add one, because a registry can't follow a path or a git URL", Excerpt(.key))]
+    #[error("in Cargo.toml, the dependency {} has no version: add one, because a registry cannot follow a path or a git URL", Excerpt(.key))]
     NoRequirement {
         /// The key of the dependency.
         key: String,
     },
-    /// A dependency still names a place outside any registry.
-    #[error("in Cargo.toml, the dependency {} still has `{source_key}`; let `cargo package` or `cargo publish` make the package, which leaves only the version", Excerpt(.key))]
+    /// A dependency still has a source outside registries.
+    #[error("in Cargo.toml, the dependency {} still has `{source_key}`: let `cargo package` or `cargo publish` make the package, which leaves only the version", Excerpt(.key))]
     OutsideRegistry {
         /// The key of the dependency.
         key: String,
         /// `path`, `base` or `git`.
         source_key: &'static str,
     },
-    /// A dependency names its registry by a name of the publisher's own configuration.
-    #[error("in Cargo.toml, the dependency {} names the registry {}, which means nothing outside the publisher's configuration; let `cargo package` or `cargo publish` make the package, which writes its URL as `registry-index`", Excerpt(.key), Excerpt(.registry))]
+    /// A dependency names its registry by a name from the publisher's configuration.
+    #[error("in Cargo.toml, the dependency {} names the registry {}, which means nothing outside the publisher's configuration: let `cargo package` or `cargo publish` make the package, which writes its URL as `registry-index`", Excerpt(.key), Excerpt(.registry))]
     RegistryByName {
         /// The key of the dependency.
         key: String,
         /// The name of the registry.
         registry: String,
     },
-    /// A dependency names a registry that can't be one.
+    /// A dependency has an invalid registry URL.
     #[error("in Cargo.toml, the dependency {} has the `registry-index` {}, which is not the URL of an index: {problem}", Excerpt(.key), Excerpt(.registry))]
     RegistryUrl {
         /// The key of the dependency.
@@ -139,7 +139,7 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// Parses a manifest as cargo packages it.
+    /// Parses a manifest that cargo has packaged.
     ///
     /// # Errors
     ///
@@ -185,14 +185,13 @@ impl Manifest {
 }
 
 impl Manifest {
-    /// Refuses texts with characters that a terminal would obey or not show, and those that are too long to be told in lists.
-    /// Only a description may have several lines.
+    /// Checks the texts for hidden characters. Only a description may have several lines.
     ///
     /// # Errors
     ///
     /// [`ManifestError::Character`] with the first one.
     pub fn check_texts(&self) -> Result<(), ManifestError> {
-        // A field that is added later has to be looked at here. Names, versions and requirements have a form of their own.
+        // Exhaustive, so that a new field is checked too. Names, versions and requirements are parsed.
         let Self {
             name: _,
             version: _,
@@ -246,14 +245,14 @@ impl Manifest {
     }
 }
 
-/// What the parser says, with the line instead of a quotation of it, which may be as long as the manifest.
+/// The parser's error with the line number instead of the quoted line, which may be as long as the manifest.
 fn syntax_error(text: &str, error: &toml::de::Error) -> ManifestError {
     let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
     let place = line.map_or_else(String::new, |line| format!("line {line}: "));
     ManifestError::Syntax(format!("{place}{}", error.message().trim_end().replace('\n', "; ")))
 }
 
-/// The value of a field that [`refuse_inherited`] has seen.
+/// The value of a field after [`refuse_inherited`].
 fn own<T>(field: &Option<InheritableField<T>>) -> Option<&T> {
     field.as_ref().and_then(InheritableField::as_value)
 }
@@ -360,7 +359,7 @@ fn dependency_of(
     })?)
 }
 
-/// In a manifest an absent registry is crates.io, unlike in the metadata and in the index.
+/// The registry of a dependency. A missing registry means crates.io in a manifest, unlike in the metadata and the index.
 fn registry(
     key: &str,
     dependency: &TomlDetailedDependency,

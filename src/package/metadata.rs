@@ -1,8 +1,7 @@
-//! The metadata JSON of a publish: what cargo says about the crate beside sending it (the Cargo book, "Registry web
-//! API", publish).
+//! The metadata JSON of a publish (the Cargo book, "Registry web API", publish).
 //!
-//! Clients of every age and kind send it, so an unknown field is ignored, and a field that is absent means the same as
-//! one that is null. Only what identifies the version, or a dependency, has to be there.
+//! It comes from clients of many versions, so unknown fields are ignored, and a missing field means the same as null. Only
+//! the fields that identify the version or a dependency are required.
 
 use serde::{Deserialize, Deserializer};
 
@@ -61,13 +60,13 @@ pub struct MetadataDependency {
     pub lib: bool,
 }
 
-/// Why the metadata's dependencies can't be understood.
+/// Why the metadata's dependencies are invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
-    /// A dependency can't be understood.
+    /// A dependency is invalid.
     #[error("in the metadata, {0}")]
     Dependency(#[from] DependencyError),
-    /// A dependency names a registry that can't be one.
+    /// A dependency has an invalid registry URL.
     #[error("in the metadata, the dependency {} names the registry {}, which is not the URL of an index: {problem}", Excerpt(.name), Excerpt(.registry))]
     Registry {
         /// The dependency.
@@ -80,12 +79,12 @@ pub enum MetadataError {
 }
 
 impl MetadataDependency {
-    /// The dependency in the form that compares with the manifest's. In the metadata an absent registry is the one that
-    /// the crate is published to.
+    /// Converts the dependency to the form that is compared with the manifest's. A missing registry in the metadata means the
+    /// registry that the crate is published to.
     ///
     /// # Errors
     ///
-    /// A [`MetadataError`] for what cargo could not read back from an index entry.
+    /// A [`MetadataError`] if cargo could not read the dependency back from an index entry.
     pub fn parse(&self, urls: &RegistryUrls) -> Result<Dependency, MetadataError> {
         let resolve = |registry: &String| {
             urls.resolve(registry).map_err(|problem| MetadataError::Registry {

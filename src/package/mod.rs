@@ -1,14 +1,13 @@
-//! What cargo sends, as values: names, versions, dependencies, manifests, publish requests, tarballs. Nothing here
-//! reads a clock, a file or a socket.
+//! Values that cargo sends: names, versions, dependencies, manifests, publish requests, tarballs. Nothing here reads a
+//! clock, a file or a socket.
 //!
-//! A publish is read in two steps, because what is cheap and tells a stranger nothing comes first. [`frame`] takes the
-//! request's body apart and parses the name and the version, so that the caller can ask who may publish them. Only then
-//! does [`PublishRequest::open`] decompress the tarball, read the manifest inside it and hold it against the metadata.
-//! The manifest is the truth: it is what cargo builds from, so the index entry is made from it, and metadata that says
-//! something else is refused rather than believed. What passes is a package that cargo can use; whether the registry's
-//! operator wants it is for [`Policy::check`] to say.
+//! A publish is read in two steps; the cheap one that reveals nothing comes first. [`frame`] splits the request's body and
+//! parses the name and the version, so that the caller can check who may publish them. Then [`PublishRequest::open`]
+//! decompresses the tarball, reads its manifest and compares it with the metadata. The manifest is authoritative: cargo
+//! builds from it, so the index entry is made from it, and metadata that differs is refused. The result is a package that
+//! cargo can use; [`Policy::check`] then applies the operator's rules.
 //!
-//! Every refusal is a named variant below [`Refusal`] whose text is meant for the person who ran `cargo publish`.
+//! Every refusal is a named variant below [`Refusal`] whose text is written for the person who ran `cargo publish`.
 
 pub mod agreement;
 pub mod characters;
@@ -17,6 +16,7 @@ pub mod contents;
 pub mod dependency;
 pub(crate) mod excerpt;
 pub mod features;
+pub mod index_path;
 pub mod limits;
 pub mod manifest;
 pub mod metadata;
@@ -50,7 +50,7 @@ pub use registry_urls::RegistryUrls;
 pub use tarball::UnportablePath;
 pub use version::Version;
 
-/// A publish that has passed every check that needs neither a database nor a clock.
+/// A publish that has passed all checks without a database or a clock.
 #[derive(Clone, Debug)]
 pub struct Package {
     /// The name, in the spelling of this publish.
@@ -59,7 +59,7 @@ pub struct Package {
     pub version: Version,
     /// The SHA-256 of [`Package::crate_file`].
     pub checksum: Checksum,
-    /// The `.crate` file, byte for byte as it was sent.
+    /// The `.crate` file as it was sent.
     pub crate_file: Bytes,
     /// The manifest inside the `.crate` file.
     pub manifest: Manifest,
@@ -70,7 +70,7 @@ pub struct Package {
 }
 
 impl Package {
-    /// The crates of this registry that it depends on, itself left out.
+    /// The crates of this registry that it depends on, except itself.
     pub fn dependencies_here(&self) -> BTreeSet<&CrateName> {
         let dependencies = self.manifest.dependencies.iter().filter(|dependency| dependency.registry.is_none());
         dependencies.map(|dependency| &dependency.name).filter(|name| **name != self.name).collect()

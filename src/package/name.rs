@@ -1,8 +1,8 @@
 //! The name of a crate.
 //!
-//! Two questions are kept apart. Whether a string *can be* a crate's name is answered by parsing, and every
-//! [`CrateName`] has passed it. Whether a *new* crate may take it is [`CrateName::is_reserved`]: a dependency may well
-//! be called `core` in another registry, and a reserved word that is added later must not make old rows unreadable.
+//! There are two separate checks. Parsing checks that a string is a valid name, so every [`CrateName`] is valid.
+//! [`CrateName::is_reserved`] checks whether a *new* crate may use it: a dependency may be called `core` in another
+//! registry, and a name that is reserved later must not make old rows unreadable.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use super::excerpt::Excerpt;
 /// The longest name, in characters.
 pub const MAX_LENGTH: usize = 64;
 
-/// Names that shadow what ships with Rust, or that rustc and cargo give a meaning of their own.
+/// Names that shadow parts of Rust, or have a special meaning for rustc and cargo.
 const RESERVED_BY_RUST: &[&str] = &[
     "alloc",
     "build",
@@ -42,7 +42,7 @@ const RESERVED_BY_RUST: &[&str] = &[
     "unwind",
 ];
 
-/// Names that Windows gives to devices: a checkout of the index that holds such a file fails there.
+/// Device names of Windows: a checkout of an index with such a file fails there.
 const RESERVED_BY_WINDOWS: &[&str] = &[
     "aux", "com0", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "con", "lpt0", "lpt1",
     "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "nul", "prn",
@@ -69,14 +69,14 @@ const RESERVED_BY_WINDOWS: &[&str] = &[
 #[serde(try_from = "String", into = "String")]
 pub struct CrateName(String);
 
-/// Why a string is not the name of a crate, or not one that a new crate may take.
+/// Why a crate name is invalid or not available.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The name is the empty string.
-    #[error("the crate name is empty; set `name` in the `[package]` section of Cargo.toml")]
+    #[error("the crate name is empty: set `name` in the `[package]` section of Cargo.toml")]
     Empty,
     /// The name has more than [`MAX_LENGTH`] characters.
-    #[error("the crate name {} has {length} characters; choose one of at most {MAX_LENGTH}", Excerpt(.name))]
+    #[error("the crate name {} has {length} characters: choose one of at most {MAX_LENGTH}", Excerpt(.name))]
     TooLong {
         /// The name.
         name: String,
@@ -84,14 +84,14 @@ pub enum NameError {
         length: usize,
     },
     /// The first character is not an ASCII letter.
-    #[error("the crate name {} does not start with a letter; choose one that starts with a letter from a to z", Excerpt(.name))]
+    #[error("the crate name {} does not start with a letter: choose one that starts with a letter from a to z", Excerpt(.name))]
     FirstCharacter {
         /// The name.
         name: String,
     },
     /// A character is not allowed in a name.
     #[error(
-        "the crate name {} contains {character:?}; only ASCII letters, digits, `-` and `_` are allowed",
+        "the crate name {} contains {character:?}: only ASCII letters, digits, `-` and `_` are allowed",
         Excerpt(.name)
     )]
     Character {
@@ -100,8 +100,8 @@ pub enum NameError {
         /// The first character that is not allowed.
         character: char,
     },
-    /// A new crate may not take the name.
-    #[error("the crate name `{name}` is reserved {by}; choose another name")]
+    /// The name is reserved.
+    #[error("the crate name `{name}` is reserved {by}: choose another name")]
     Reserved {
         /// The name.
         name: CrateName,
@@ -116,17 +116,17 @@ impl CrateName {
         &self.0
     }
 
-    /// The form under which names are unique: lower case, `-` written as `_`.
+    /// The form in which names are unique: lower case, with `_` for `-`.
     pub fn canonical(&self) -> String {
         self.0.to_ascii_lowercase().replace('-', "_")
     }
 
-    /// Whether no new crate may take this name.
+    /// Whether new crates must not use this name.
     pub fn is_reserved(&self) -> bool {
         self.check_not_reserved().is_err()
     }
 
-    /// Refuses a name that no new crate may take.
+    /// Refuses a reserved name.
     ///
     /// # Errors
     ///
@@ -219,12 +219,12 @@ mod tests {
     // protocol: 58
     #[test]
     fn what_is_no_name_is_refused_naming_the_value() {
-        insta::assert_snapshot!(error(""), @"the crate name is empty; set `name` in the `[package]` section of Cargo.toml");
-        insta::assert_snapshot!(error("1st"), @"the crate name `1st` does not start with a letter; choose one that starts with a letter from a to z");
-        insta::assert_snapshot!(error("foo bar"), @"the crate name `foo bar` contains ' '; only ASCII letters, digits, `-` and `_` are allowed");
-        insta::assert_snapshot!(error("a::b"), @"the crate name `a::b` contains ':'; only ASCII letters, digits, `-` and `_` are allowed");
-        insta::assert_snapshot!(error("naïve"), @"the crate name `naïve` contains 'ï'; only ASCII letters, digits, `-` and `_` are allowed");
-        assert!(error(&"x".repeat(65)).contains("has 65 characters; choose one of at most 64"));
+        insta::assert_snapshot!(error(""), @"the crate name is empty: set `name` in the `[package]` section of Cargo.toml");
+        insta::assert_snapshot!(error("1st"), @"the crate name `1st` does not start with a letter: choose one that starts with a letter from a to z");
+        insta::assert_snapshot!(error("foo bar"), @"the crate name `foo bar` contains ' ': only ASCII letters, digits, `-` and `_` are allowed");
+        insta::assert_snapshot!(error("a::b"), @"the crate name `a::b` contains ':': only ASCII letters, digits, `-` and `_` are allowed");
+        insta::assert_snapshot!(error("naïve"), @"the crate name `naïve` contains 'ï': only ASCII letters, digits, `-` and `_` are allowed");
+        assert!(error(&"x".repeat(65)).contains("has 65 characters: choose one of at most 64"));
         for name in ["_a", "-a", "../a", "a/b", "a.b", "a\0"] {
             assert!(name.parse::<CrateName>().is_err(), "{name:?}");
         }

@@ -1,8 +1,8 @@
-//! The body of a publish: its framing, and what can be said before the tarball is opened.
+//! The body of a publish: its framing, and the checks before the tarball is opened.
 //!
 //! The body is a little-endian `u32`, that many bytes of JSON, another `u32` and that many bytes of `.crate` file (the
-//! Cargo book, "Registry web API", publish). Each length is held against its limit first and against the body second,
-//! and nothing is copied: the two parts are views of the body.
+//! Cargo book, "Registry web API", publish). Each length is first compared with its limit and then with the body. Nothing
+//! is copied: the two parts are views of the body.
 
 use bytes::{Buf, Bytes};
 
@@ -11,7 +11,7 @@ use super::limits::{ByteSize, Limits};
 use super::{Checksum, CrateName, Manifest, Metadata, Package, Refusal, RegistryUrls, Version};
 use super::{agreement, features, tarball};
 
-/// A publish whose framing, metadata, name and version have been read, and nothing else.
+/// A publish whose framing, metadata, name and version have been read.
 #[derive(Clone, Debug)]
 pub struct PublishRequest {
     name: CrateName,
@@ -24,27 +24,29 @@ pub struct PublishRequest {
 /// Why a body is not a publish request.
 #[derive(Debug, thiserror::Error)]
 pub enum FramingError {
-    /// There is no body.
-    #[error("the request has no body; a publish sends the metadata and the .crate file, as `cargo publish` does")]
+    /// The body is empty.
+    #[error("the request has no body: send the metadata and the .crate file, as `cargo publish` does")]
     Empty,
     /// The body ends too early.
-    #[error("the request ends early: {part} needs {expected} bytes, but only {found} are left; send it again, whole")]
+    #[error(
+        "the request ends early: {part} needs {expected} bytes, but only {found} are left: send the complete request again"
+    )]
     Short {
-        /// What was being read.
+        /// The part that is incomplete.
         part: &'static str,
-        /// Bytes that it needs.
+        /// Its length in bytes.
         expected: usize,
-        /// Bytes that there are.
+        /// The bytes that are left.
         found: usize,
     },
-    /// The body goes on after its end.
-    #[error("{excess} bytes follow the .crate file; the two lengths in the request must add up to its size")]
+    /// Bytes follow the `.crate` file.
+    #[error("{excess} bytes follow the .crate file: the two lengths in the request must add up to its size")]
     Excess {
-        /// Bytes left over.
+        /// The number of bytes.
         excess: usize,
     },
     /// The metadata is larger than the limit.
-    #[error("the metadata has {}, above the limit of {}; a shorter README is the usual remedy", ByteSize(*.size), ByteSize(*.limit))]
+    #[error("the metadata has {}, above the limit of {}: shorten the README, which is usually the largest part", ByteSize(*.size), ByteSize(*.limit))]
     MetadataTooLarge {
         /// Its size in bytes.
         size: u64,
@@ -52,7 +54,7 @@ pub enum FramingError {
         limit: u64,
     },
     /// The `.crate` file is larger than the limit.
-    #[error("the .crate file has {}, above the limit of {}; leave files out with `exclude` in Cargo.toml (`cargo package --list` shows them), or ask the registry's operator for a higher limit", ByteSize(*.size), ByteSize(*.limit))]
+    #[error("the .crate file has {}, above the limit of {}: leave files out with `exclude` in Cargo.toml (`cargo package --list` shows them), or ask the registry's operator for a higher limit", ByteSize(*.size), ByteSize(*.limit))]
     CrateTooLarge {
         /// Its size in bytes.
         size: u64,
@@ -63,7 +65,7 @@ pub enum FramingError {
     #[error("the metadata is not JSON: {}", Remark(&.0.to_string()))]
     Json(#[source] serde_json::Error),
     /// A field of the metadata is missing or of the wrong type.
-    #[error("the metadata can't be read at {}: {}", Excerpt(.field), Remark(.problem))]
+    #[error("the metadata cannot be read at {}: {}", Excerpt(.field), Remark(.problem))]
     Field {
         /// The path of the field.
         field: String,
@@ -72,7 +74,7 @@ pub enum FramingError {
     },
 }
 
-/// Reads the framing, the metadata, the name and the version of a publish. The tarball is not touched.
+/// Reads the framing, the metadata, the name and the version of a publish, but not the tarball.
 ///
 /// # Errors
 ///
@@ -96,12 +98,12 @@ pub fn frame(body: Bytes, limits: &Limits) -> Result<PublishRequest, Refusal> {
 
     let json: serde_json::Value = serde_json::from_slice(&json).map_err(FramingError::Json)?;
     if !json.is_object() {
-        // serde would take an array for the fields in their order.
+        // serde would accept an array with the fields in order.
         let problem = "it must be a JSON object".to_owned();
         return Err(FramingError::Field { field: ".".to_owned(), problem }.into());
     }
     if let Some(field) = null_character(&json) {
-        let problem = "it holds a NUL character (\\u0000), which can't be stored; take it out".to_owned();
+        let problem = "it contains a NUL character (\\u0000), which cannot be stored: remove it".to_owned();
         return Err(FramingError::Field { field, problem }.into());
     }
     let metadata: Metadata = serde_path_to_error::deserialize(&json)
@@ -109,8 +111,8 @@ pub fn frame(body: Bytes, limits: &Limits) -> Result<PublishRequest, Refusal> {
     Ok(PublishRequest { name: metadata.name.parse()?, version: metadata.vers.parse()?, metadata, json, crate_file })
 }
 
-/// The path of a text or key with a NUL in it, which PostgreSQL's JSON has no room for. Recursion ends where the
-/// parser's limit of nesting ended it.
+/// The path of a text or key with a NUL, which PostgreSQL cannot store in JSON. The parser has limited the nesting, and so
+/// the recursion.
 fn null_character(value: &serde_json::Value) -> Option<String> {
     use serde_json::Value;
     match value {

@@ -1,4 +1,4 @@
-//! Why a publish is refused, and with which status.
+//! The refusal of a publish, with its HTTP status.
 
 use super::agreement::Disagreement;
 use super::features::FeatureError;
@@ -11,43 +11,43 @@ use super::publish_request::FramingError;
 use super::tarball::TarballError;
 use super::version::VersionError;
 
-/// A publish that can't be accepted as it is. Its text is the public message: it names the value and the remedy.
+/// Why a publish is refused. The text is the public message: it names the value and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The body is not a publish request, or is too large.
     #[error(transparent)]
     Framing(#[from] FramingError),
-    /// The name is not one, or is reserved.
+    /// The name is invalid or reserved.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The version is not one.
+    /// The version is invalid.
     #[error(transparent)]
     Version(#[from] VersionError),
     /// The `.crate` file is not a package.
     #[error(transparent)]
     Tarball(#[from] TarballError),
-    /// The manifest in it can't be published.
+    /// The manifest is invalid.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// It lists more than it may.
+    /// The manifest is above a limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// The features in it don't hold together.
+    /// The features are inconsistent.
     #[error(transparent)]
     Features(#[from] FeatureError),
-    /// The metadata beside it can't be understood.
+    /// The metadata is invalid.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
-    /// The metadata says something else than the manifest.
+    /// The metadata differs from the manifest.
     #[error(transparent)]
     Disagreement(#[from] Box<Disagreement>),
-    /// The registry's operator does not want it.
+    /// It breaks a rule of the registry's operator.
     #[error(transparent)]
     Policy(#[from] PolicyError),
 }
 
 impl Refusal {
-    /// The HTTP status of the answer: 413 where the request is too large, 400 for all else.
+    /// The HTTP status of the response: 413 if the request is too large, otherwise 400.
     pub fn status(&self) -> u16 {
         match self {
             Self::Framing(FramingError::MetadataTooLarge { .. } | FramingError::CrateTooLarge { .. }) => 413,

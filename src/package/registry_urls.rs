@@ -1,29 +1,29 @@
-//! The URLs by which a registry's index is known.
+//! The URLs of a registry's index.
 //!
-//! One registry is reached under several: sparse and git, by its public name and by a loopback address, with or without
-//! a trailing slash. cargo writes whichever its user configured into the manifest and the metadata. They must all come
-//! to mean "this registry", or one crate would have two sources in a dependency graph.
+//! A registry has several: sparse and git, with its public name and a loopback address, with and without a trailing slash.
+//! cargo writes the one that its user configured into the manifest and the metadata. All must be recognised as this
+//! registry, or a crate would have two sources in a dependency graph.
 
 use std::collections::BTreeSet;
 
 use url::Url;
 
-/// The git index of crates.io, which is how cargo names crates.io as a registry, also to a user of its sparse index.
+/// The git index of crates.io. cargo uses this URL for crates.io even with its sparse index.
 pub const CRATES_IO_INDEX: &str = "https://github.com/rust-lang/crates.io-index";
 
-/// crates.io under its sparse name.
+/// The sparse index of crates.io.
 const CRATES_IO_SPARSE_INDEX: &str = "sparse+https://index.crates.io/";
 
-/// What cargo puts before the URL of a sparse index.
+/// cargo's prefix of the URL of a sparse index.
 const SPARSE: &str = "sparse+";
 
-/// The set of index URLs that mean this registry.
+/// The index URLs of this registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistryUrls {
     own: BTreeSet<Place>,
 }
 
-/// What remains of an index URL when everything is dropped that doesn't change where it leads.
+/// An index URL reduced to the parts that identify the index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     sparse: bool,
@@ -61,8 +61,8 @@ fn is_loopback(host: &url::Host<&str>) -> bool {
     }
 }
 
-/// Whether requests to a URL leave this machine unencrypted, so that a token in them can be read on the way. Clients accept
-/// hosts that this parser refuses, such as invalid Punycode, so what cannot be parsed counts as another machine.
+/// Whether requests to a URL leave this machine unencrypted, which exposes their tokens. Clients accept hosts that this
+/// parser refuses, such as invalid Punycode, so a URL that cannot be parsed counts as another machine.
 pub fn is_readable_on_the_way(url: &str) -> bool {
     match Url::parse(url) {
         Ok(url) => url.scheme() == "http" && !url.host().is_some_and(|host| is_loopback(&host)),
@@ -70,8 +70,8 @@ pub fn is_readable_on_the_way(url: &str) -> bool {
     }
 }
 
-/// Whether an index is sparse, and its URL. Nothing for a text with characters that the parser of URLs would skip: what
-/// it made of `s\tparse+https://…` would be a sparse index that was never looked at as one.
+/// Whether an index is sparse, and its URL. None for a text with characters that the URL parser would skip:
+/// `s\tparse+https://…` would otherwise become a sparse index that was not checked as one.
 fn divided(index_url: &str) -> Option<(bool, &str)> {
     if index_url.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return None;
@@ -85,7 +85,7 @@ fn divided(index_url: &str) -> Option<(bool, &str)> {
 
 impl RegistryUrls {
     /// The index URLs of a registry that is reached under these base URLs: `sparse+{base}/index/` and
-    /// `{base}/git/index` for each. A base that is no URL adds nothing, because no index URL could equal it.
+    /// `{base}/git/index` for each. A base that is not a URL adds nothing, because no index URL could equal it.
     pub fn new<'a>(base_urls: impl IntoIterator<Item = &'a str>) -> Self {
         let own = base_urls
             .into_iter()
@@ -96,18 +96,18 @@ impl RegistryUrls {
         Self { own }
     }
 
-    /// Whether this index URL leads to this registry. The host's case, a trailing slash, a `.git` and the name of the
-    /// loopback host don't matter; the scheme, the port and the path do.
+    /// Whether an index URL is one of this registry. The host's case, a trailing slash, `.git` and the name of the loopback
+    /// host are ignored; the scheme, the port and the path are not.
     pub fn is_own(&self, index_url: &str) -> bool {
         Place::of(index_url).is_some_and(|place| self.own.contains(&place))
     }
 
-    /// The registry that an index URL names, as it is written in an index entry: nothing for this registry,
-    /// [`CRATES_IO_INDEX`] for crates.io under either of its names, and the URL in its normal form for any other.
+    /// The registry of an index URL in the form of an index entry: None for this registry, [`CRATES_IO_INDEX`] for both
+    /// URLs of crates.io, and the normalised URL for any other.
     ///
     /// # Errors
     ///
-    /// Whatever cargo could not make a registry of, with the reason: an entry that names it would be unreadable.
+    /// The reason why cargo could not use the URL as a registry: an entry with it would be unreadable.
     pub fn resolve(&self, index_url: &str) -> Result<Option<String>, String> {
         if self.is_own(index_url) {
             return Ok(None);
@@ -118,7 +118,7 @@ impl RegistryUrls {
         }
         let (sparse, address) =
             divided(index_url).ok_or_else(|| "it contains spaces or control characters".to_owned())?;
-        // Some file URLs reach their normal form at the second look only, such as one with a drive letter behind a host.
+        // Some file URLs, such as one with a drive letter after a host, are normalised only by parsing twice.
         let url = Url::parse(address).and_then(|url| Url::parse(url.as_str())).map_err(|error| error.to_string())?;
         if url.cannot_be_a_base() {
             return Err("it has no host or path".to_owned());

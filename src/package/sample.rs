@@ -1,4 +1,4 @@
-//! Publishes for tests: a small valid one, to be changed in one place.
+//! Sample publishes for tests: a small valid one that a test changes in one place.
 
 use std::io::Write;
 
@@ -15,7 +15,7 @@ pub fn urls() -> RegistryUrls {
     RegistryUrls::new(["http://127.0.0.1:8000", "https://crates.example.com"])
 }
 
-/// The header of an entry whose path is written as it is, however wrong.
+/// The header of an entry whose path is written without any check.
 pub fn header(path: &str, kind: EntryType, size: usize) -> Header {
     let mut header = Header::new_gnu();
     header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
@@ -47,14 +47,14 @@ pub fn body(json: &[u8], crate_file: &[u8]) -> Bytes {
     [&length(json), json, &length(crate_file), crate_file].concat().into()
 }
 
-/// A publish of `foo 1.2.3`, told from one manifest body and the metadata that differs from the bare minimum.
+/// A publish of `foo 1.2.3`: its manifest, and its metadata with the required fields.
 pub struct Sample {
     pub manifest: String,
     pub metadata: Value,
 }
 
 impl Sample {
-    /// A manifest with this text after its `[package]` section's name and version.
+    /// A sample with this text after the name and version in `[package]`.
     pub fn new(manifest: &str) -> Self {
         Self {
             manifest: format!("[package]\nname = \"foo\"\nversion = \"1.2.3\"\nedition = \"2021\"\n{manifest}"),
@@ -62,7 +62,7 @@ impl Sample {
         }
     }
 
-    /// The same with these fields in the metadata.
+    /// Sets these fields of the metadata.
     pub fn metadata(mut self, fields: Value) -> Self {
         for (field, value) in fields.as_object().unwrap() {
             self.metadata[field] = value.clone();
@@ -82,7 +82,7 @@ impl Sample {
         frame(self.body(), &Limits::default())?.open(&urls(), &Limits::default())
     }
 
-    /// The message with which it is refused.
+    /// The message of its refusal.
     pub fn refusal(&self) -> String {
         self.publish().unwrap_err().to_string()
     }

@@ -102,9 +102,9 @@ fn a_body_that_lies_about_its_lengths_is_refused() {
     for cut in 0..whole.len() {
         assert_eq!(refused(whole.slice(..cut)).status(), 400, "cut at {cut}");
     }
-    insta::assert_snapshot!(refused(Bytes::new()), @"the request has no body; a publish sends the metadata and the .crate file, as `cargo publish` does");
-    insta::assert_snapshot!(refused(whole.slice(..6)), @"the request ends early: the metadata needs 29 bytes, but only 2 are left; send it again, whole");
-    insta::assert_snapshot!(refused([&whole[..], b"xyz"].concat()), @"3 bytes follow the .crate file; the two lengths in the request must add up to its size");
+    insta::assert_snapshot!(refused(Bytes::new()), @"the request has no body: send the metadata and the .crate file, as `cargo publish` does");
+    insta::assert_snapshot!(refused(whole.slice(..6)), @"the request ends early: the metadata needs 29 bytes, but only 2 are left: send the complete request again");
+    insta::assert_snapshot!(refused([&whole[..], b"xyz"].concat()), @"3 bytes follow the .crate file: the two lengths in the request must add up to its size");
 }
 
 // rule: 1, 2
@@ -115,19 +115,19 @@ fn a_length_above_its_limit_is_413_before_the_bytes_are_there() {
     let limits = Limits { max_crate: 10, ..Limits::default() };
     let crate_file = frame(body(json, b"eleven byte"), &limits).unwrap_err();
     assert_eq!((metadata.status(), crate_file.status()), (413, 413));
-    insta::assert_snapshot!(metadata, @"the metadata has 4095.9 MiB (4294967295 bytes), above the limit of 1 MiB; a shorter README is the usual remedy");
-    insta::assert_snapshot!(crate_file, @"the .crate file has 11 bytes, above the limit of 10 bytes; leave files out with `exclude` in Cargo.toml (`cargo package --list` shows them), or ask the registry's operator for a higher limit");
+    insta::assert_snapshot!(metadata, @"the metadata has 4095.9 MiB (4294967295 bytes), above the limit of 1 MiB: shorten the README, which is usually the largest part");
+    insta::assert_snapshot!(crate_file, @"the .crate file has 11 bytes, above the limit of 10 bytes: leave files out with `exclude` in Cargo.toml (`cargo package --list` shows them), or ask the registry's operator for a higher limit");
 }
 
 // rule: 2
 #[test]
 fn metadata_that_cannot_be_read_is_refused_naming_the_field() {
     insta::assert_snapshot!(refused_json(b"{"), @"the metadata is not JSON: EOF while parsing an object at line 1 column 1");
-    insta::assert_snapshot!(refused_json(br#"["foo","1.0.0"]"#), @"the metadata can't be read at `.`: it must be a JSON object");
-    insta::assert_snapshot!(refused_json(br#"{"name":"foo"}"#), @"the metadata can't be read at `.`: missing field `vers`");
-    insta::assert_snapshot!(refused_json(br#"{"name":"foo","vers":"1.0.0","deps":[{"name":"a","version_req":1}]}"#), @"the metadata can't be read at `deps[0].version_req`: invalid type: integer `1`, expected a string");
-    insta::assert_snapshot!(refused_json(br#"{"name":"foo","vers":"1.0.0","deps":[{"version_req":"1"}]}"#), @"the metadata can't be read at `deps[0]`: missing field `name`");
-    insta::assert_snapshot!(refused_json(br#"{"name":"../x","vers":"1.0.0"}"#), @"the crate name `../x` contains '.'; only ASCII letters, digits, `-` and `_` are allowed");
+    insta::assert_snapshot!(refused_json(br#"["foo","1.0.0"]"#), @"the metadata cannot be read at `.`: it must be a JSON object");
+    insta::assert_snapshot!(refused_json(br#"{"name":"foo"}"#), @"the metadata cannot be read at `.`: missing field `vers`");
+    insta::assert_snapshot!(refused_json(br#"{"name":"foo","vers":"1.0.0","deps":[{"name":"a","version_req":1}]}"#), @"the metadata cannot be read at `deps[0].version_req`: invalid type: integer `1`, expected a string");
+    insta::assert_snapshot!(refused_json(br#"{"name":"foo","vers":"1.0.0","deps":[{"version_req":"1"}]}"#), @"the metadata cannot be read at `deps[0]`: missing field `name`");
+    insta::assert_snapshot!(refused_json(br#"{"name":"../x","vers":"1.0.0"}"#), @"the crate name `../x` contains '.': only ASCII letters, digits, `-` and `_` are allowed");
     assert!(refused_json(b"\xff").contains("not JSON"));
 }
 
@@ -160,13 +160,13 @@ fn every_disagreement_is_refused_naming_the_field() {
         *sample.metadata.pointer_mut(path).unwrap() = value;
         sample.refusal()
     };
-    insta::assert_snapshot!(with("/deps/0/version_req", json!("^1.1")), @"the metadata and Cargo.toml in the package disagree about the requirement of the normal dependency `serde`: the metadata says `^1.1`, Cargo.toml says `^1.0`; publish with `cargo publish`, which takes both from one source");
-    insta::assert_snapshot!(with("/deps/0/features", json!(["std"])), @"the metadata and Cargo.toml in the package disagree about the features of the normal dependency `serde`: the metadata says `std`, Cargo.toml says `derive`, `std`; publish with `cargo publish`, which takes both from one source");
-    insta::assert_snapshot!(with("/deps/2/registry", json!("https://github.com/rust-lang/crates.io-index")), @"the metadata and Cargo.toml in the package disagree about the registry of the normal dependency `short`: the metadata says `https://github.com/rust-lang/crates.io-index`, Cargo.toml says this registry; publish with `cargo publish`, which takes both from one source");
-    insta::assert_snapshot!(with("/deps/4/kind", json!("normal")), @"the metadata and Cargo.toml in the package disagree about the normal dependency `cc`: the metadata says there is one, Cargo.toml says there is none; publish with `cargo publish`, which takes both from one source");
-    insta::assert_snapshot!(with("/links", json!(null)), @"the metadata and Cargo.toml in the package disagree about `links`: the metadata says nothing, Cargo.toml says `foo-sys`; publish with `cargo publish`, which takes both from one source");
-    insta::assert_snapshot!(with("/rust_version", json!("1.61")), @"the metadata and Cargo.toml in the package disagree about `rust-version`: the metadata says `1.61`, Cargo.toml says `1.60`; publish with `cargo publish`, which takes both from one source");
-    insta::assert_snapshot!(with("/features/tls", json!(["dep:rustls"])), @"the metadata and Cargo.toml in the package disagree about the feature `tls`: the metadata says `dep:rustls`, Cargo.toml says `dep:rustls`, `serde?/std`; publish with `cargo publish`, which takes both from one source");
+    insta::assert_snapshot!(with("/deps/0/version_req", json!("^1.1")), @"the metadata and Cargo.toml in the package disagree about the requirement of the normal dependency `serde`: the metadata says `^1.1`, Cargo.toml says `^1.0`: publish with `cargo publish`, which takes both from one source");
+    insta::assert_snapshot!(with("/deps/0/features", json!(["std"])), @"the metadata and Cargo.toml in the package disagree about the features of the normal dependency `serde`: the metadata says `std`, Cargo.toml says `derive`, `std`: publish with `cargo publish`, which takes both from one source");
+    insta::assert_snapshot!(with("/deps/2/registry", json!("https://github.com/rust-lang/crates.io-index")), @"the metadata and Cargo.toml in the package disagree about the registry of the normal dependency `short`: the metadata says `https://github.com/rust-lang/crates.io-index`, Cargo.toml says this registry: publish with `cargo publish`, which takes both from one source");
+    insta::assert_snapshot!(with("/deps/4/kind", json!("normal")), @"the metadata and Cargo.toml in the package disagree about the normal dependency `cc`: the metadata says there is one, Cargo.toml says there is none: publish with `cargo publish`, which takes both from one source");
+    insta::assert_snapshot!(with("/links", json!(null)), @"the metadata and Cargo.toml in the package disagree about `links`: the metadata says nothing, Cargo.toml says `foo-sys`: publish with `cargo publish`, which takes both from one source");
+    insta::assert_snapshot!(with("/rust_version", json!("1.61")), @"the metadata and Cargo.toml in the package disagree about `rust-version`: the metadata says `1.61`, Cargo.toml says `1.60`: publish with `cargo publish`, which takes both from one source");
+    insta::assert_snapshot!(with("/features/tls", json!(["dep:rustls"])), @"the metadata and Cargo.toml in the package disagree about the feature `tls`: the metadata says `dep:rustls`, Cargo.toml says `dep:rustls`, `serde?/std`: publish with `cargo publish`, which takes both from one source");
     for (path, value, field) in [
         ("/deps/0/optional", json!(false), "`optional` of the normal dependency `serde`"),
         ("/deps/0/default_features", json!(true), "`default-features` of the normal dependency `serde`"),
@@ -196,7 +196,7 @@ fn a_long_value_that_differs_only_at_its_end_disagrees() {
 fn the_package_must_be_the_one_the_metadata_names() {
     let mut sample = Sample::new("");
     sample.manifest = sample.manifest.replace("1.2.3", "1.2.4");
-    insta::assert_snapshot!(sample.refusal(), @"the metadata and Cargo.toml in the package disagree about `version`: the metadata says `1.2.3`, Cargo.toml says `1.2.4`; publish with `cargo publish`, which takes both from one source");
+    insta::assert_snapshot!(sample.refusal(), @"the metadata and Cargo.toml in the package disagree about `version`: the metadata says `1.2.3`, Cargo.toml says `1.2.4`: publish with `cargo publish`, which takes both from one source");
     let mut sample = Sample::new("");
     sample.metadata["name"] = json!("Foo");
     assert!(sample.refusal().contains("must lie under `Foo-1.2.3/`"));
@@ -220,18 +220,18 @@ fn a_missing_rust_version_and_dev_feature_leftovers_are_let_pass() {
 #[test]
 fn a_manifest_that_cargo_did_not_package_is_refused_with_the_remedy() {
     let refusal = |manifest: &str| Sample::new(manifest).refusal();
-    insta::assert_snapshot!(refusal("license.workspace = true"), @"Cargo.toml in the package still inherits `package.license` from a workspace, which can't be found from there; let `cargo package` or `cargo publish` make the package");
-    insta::assert_snapshot!(refusal("[dependencies]\na.workspace = true"), @"Cargo.toml in the package still inherits `dependencies.a` from a workspace, which can't be found from there; let `cargo package` or `cargo publish` make the package");
-    insta::assert_snapshot!(refusal("[dependencies]\na = { path = \"../a\" }"), @"in Cargo.toml, the dependency `a` has no version; add one, because a registry can't follow a path or a git URL");
-    insta::assert_snapshot!(refusal("[dependencies]\na = { version = \"1\", git = \"https://a/b\" }"), @"in Cargo.toml, the dependency `a` still has `git`; let `cargo package` or `cargo publish` make the package, which leaves only the version");
-    insta::assert_snapshot!(refusal("[dependencies]\na = { version = \"1\", registry = \"mine\" }"), @"in Cargo.toml, the dependency `a` names the registry `mine`, which means nothing outside the publisher's configuration; let `cargo package` or `cargo publish` make the package, which writes its URL as `registry-index`");
+    insta::assert_snapshot!(refusal("license.workspace = true"), @"Cargo.toml in the package still inherits `package.license` from a workspace, which is not part of the package: let `cargo package` or `cargo publish` make the package");
+    insta::assert_snapshot!(refusal("[dependencies]\na.workspace = true"), @"Cargo.toml in the package still inherits `dependencies.a` from a workspace, which is not part of the package: let `cargo package` or `cargo publish` make the package");
+    insta::assert_snapshot!(refusal("[dependencies]\na = { path = \"../a\" }"), @"in Cargo.toml, the dependency `a` has no version: add one, because a registry cannot follow a path or a git URL");
+    insta::assert_snapshot!(refusal("[dependencies]\na = { version = \"1\", git = \"https://a/b\" }"), @"in Cargo.toml, the dependency `a` still has `git`: let `cargo package` or `cargo publish` make the package, which leaves only the version");
+    insta::assert_snapshot!(refusal("[dependencies]\na = { version = \"1\", registry = \"mine\" }"), @"in Cargo.toml, the dependency `a` names the registry `mine`, which means nothing outside the publisher's configuration: let `cargo package` or `cargo publish` make the package, which writes its URL as `registry-index`");
     insta::assert_snapshot!(refusal("[dependencies]\na = { version = \"1\", registry-index = \"nowhere\" }"), @"in Cargo.toml, the dependency `a` has the `registry-index` `nowhere`, which is not the URL of an index: relative URL without a base");
-    insta::assert_snapshot!(refusal("[patch.crates-io]\na = { path = \"../a\" }"), @"Cargo.toml in the package has a `[patch]` section, which has no effect in a dependency; remove it, as `cargo package` does");
-    insta::assert_snapshot!(refusal("rust-version = \"1.60-nightly\""), @r#"Cargo.toml in the package can't be read: line 5: unexpected prerelease field, expected a version like "1.32""#);
-    insta::assert_snapshot!(refusal("[features]\na = [\"b\"]"), @"the feature `a` includes `b`, which is neither a feature nor a dependency of this crate; correct the name or add it");
+    insta::assert_snapshot!(refusal("[patch.crates-io]\na = { path = \"../a\" }"), @"Cargo.toml in the package has a `[patch]` section, which has no effect in a dependency: remove it, as `cargo package` does");
+    insta::assert_snapshot!(refusal("rust-version = \"1.60-nightly\""), @r#"Cargo.toml in the package cannot be read: line 5: unexpected prerelease field, expected a version like "1.32""#);
+    insta::assert_snapshot!(refusal("[features]\na = [\"b\"]"), @"the feature `a` includes `b`, which is neither a feature nor a dependency of this crate: correct the name or add it");
     assert!(refusal("[lints]\nworkspace = true").contains("`lints`"));
     assert!(refusal("[replace]\n\"a:1.0.0\" = { path = \"a\" }").contains("`[replace]`"));
-    assert!(refusal("links = [\"a\", \"b\"]").contains("can't be read"));
+    assert!(refusal("links = [\"a\", \"b\"]").contains("cannot be read"));
 }
 
 // rule: 12
@@ -242,8 +242,8 @@ fn a_manifest_without_a_package_name_or_version_is_refused() {
         sample.manifest = manifest.to_owned();
         sample.refusal()
     };
-    insta::assert_snapshot!(refusal("[workspace]"), @"Cargo.toml in the package has no `[package]`; add it and package again");
-    insta::assert_snapshot!(refusal("[package]\nversion = \"1.2.3\""), @"Cargo.toml in the package has no `package.name`; add it and package again");
-    insta::assert_snapshot!(refusal("[package]\nname = \"foo\""), @"Cargo.toml in the package has no `package.version`; add it and package again");
-    insta::assert_snapshot!(refusal("[package]\nname = \"foo"), @r#"Cargo.toml in the package can't be read: line 2: invalid basic string, expected `"`"#);
+    insta::assert_snapshot!(refusal("[workspace]"), @"Cargo.toml in the package has no `[package]`: add it and package again");
+    insta::assert_snapshot!(refusal("[package]\nversion = \"1.2.3\""), @"Cargo.toml in the package has no `package.name`: add it and package again");
+    insta::assert_snapshot!(refusal("[package]\nname = \"foo\""), @"Cargo.toml in the package has no `package.version`: add it and package again");
+    insta::assert_snapshot!(refusal("[package]\nname = \"foo"), @r#"Cargo.toml in the package cannot be read: line 2: invalid basic string, expected `"`"#);
 }

@@ -1,8 +1,8 @@
 //! The version of a crate.
 //!
-//! Build metadata is part of a version's text and of the file name inside the tarball, but not of its identity: one
-//! registry can't hold `1.0.7` and `1.0.7+x` together, because a lock file could not tell them apart. Uniqueness is
-//! therefore a matter of [`Version::without_build`].
+//! Build metadata is part of a version's text and of the paths inside the tarball, but not of its identity: a registry cannot
+//! have both `1.0.7` and `1.0.7+x`, because a lock file could not distinguish them. [`Version::without_build`] is therefore
+//! the unique form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use super::excerpt::Excerpt;
 /// The longest version, in characters.
 pub const MAX_LENGTH: usize = 150;
 
-/// A version by the rules of SemVer 2.0, of at most 150 characters.
+/// A SemVer 2.0 version of at most 150 characters.
 #[derive(
     Clone,
     Debug,
@@ -32,19 +32,19 @@ pub const MAX_LENGTH: usize = 150;
 #[serde(try_from = "String", into = "String")]
 pub struct Version(semver::Version);
 
-/// Why a string is not a version.
+/// Why a version is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum VersionError {
-    /// It does not follow SemVer.
-    #[error("the version {} is not a SemVer version ({source}); write it as in `1.2.3` or `1.2.3-beta.1`", Excerpt(.version))]
+    /// It is not a SemVer version.
+    #[error("the version {} is not a SemVer version ({source}): write it as in `1.2.3` or `1.2.3-beta.1`", Excerpt(.version))]
     Syntax {
         /// The version.
         version: String,
-        /// What the parser stumbled over.
+        /// The parser's error.
         source: semver::Error,
     },
     /// It has more than [`MAX_LENGTH`] characters.
-    #[error("the version {} has {length} characters; shorten it to at most {MAX_LENGTH}", Excerpt(.version))]
+    #[error("the version {} has {length} characters: shorten it to at most {MAX_LENGTH}", Excerpt(.version))]
     TooLong {
         /// The version.
         version: String,
@@ -64,7 +64,7 @@ impl Version {
         !self.0.pre.is_empty()
     }
 
-    /// The version as the `semver` crate knows it.
+    /// The version as a type of the `semver` crate.
     pub fn as_semver(&self) -> &semver::Version {
         &self.0
     }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn what_is_no_version_is_refused_naming_the_value() {
         let error = |version: &str| version.parse::<Version>().unwrap_err().to_string();
-        insta::assert_snapshot!(error("1.0"), @"the version `1.0` is not a SemVer version (unexpected end of input while parsing minor version number); write it as in `1.2.3` or `1.2.3-beta.1`");
+        insta::assert_snapshot!(error("1.0"), @"the version `1.0` is not a SemVer version (unexpected end of input while parsing minor version number): write it as in `1.2.3` or `1.2.3-beta.1`");
         assert!(error("01.0.0").contains("`01.0.0`"));
         assert!(error("99999999999999999999.0.0").contains("99999999999999999999"));
         assert!(error(&format!("1.0.0-{}", "x".repeat(145))).contains("has 151 characters"));

@@ -1,7 +1,7 @@
-//! PostgreSQL's own programs for dumps, run against any database.
+//! PostgreSQL's programs for dumps, `pg_dump` and `pg_restore`, for any database.
 //!
-//! They are told where the database is by environment variables, because a command line can be read by every user of the
-//! machine and a URL may hold a password. Nothing else of this process's environment is passed on.
+//! They get the database's address in environment variables, because every user of the machine can read a command line
+//! and a URL may hold a password. They inherit nothing else of this process's environment.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -13,26 +13,26 @@ use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
-use super::embedded::binaries;
+use super::installations;
 
-/// How much of what a program said is kept, in bytes.
-const MAX_SAID: u64 = 4 * 1024;
+/// The most output of a program that is kept, in bytes.
+const MAX_OUTPUT: u64 = 4 * 1024;
 
-/// Why a dump could not be made or read back.
+/// Why a dump could not be written or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum DumpError {
     #[error(
-        "found no {program} of PostgreSQL {major} or later in {searched}; install it: apt-get install \
-         postgresql-client-{major}, or name its directory with --postgres-bin-dir"
+        "found no {program} of PostgreSQL {major} or later in {searched}: install it (apt-get install \
+         postgresql-client-{major}), or name its directory with --postgres-bin-dir"
     )]
     NoProgram { program: &'static str, major: u32, searched: String },
-    #[error("{program} can't be run: {source}")]
+    #[error("cannot run {program}: {source}")]
     Start { program: PathBuf, source: io::Error },
-    #[error("{program} failed: {said}")]
-    Failed { program: &'static str, said: String },
-    #[error("the database's URL can't be read: {0}")]
+    #[error("{program} failed: {output}")]
+    Failed { program: &'static str, output: String },
+    #[error("the database URL is invalid: {0}")]
     Url(String),
-    #[error("the dump can't be written or read: {0}")]
+    #[error("cannot write or read the dump: {0}")]
     Io(#[from] io::Error),
 }
 
@@ -44,20 +44,20 @@ pub struct ClientPrograms {
 }
 
 impl ClientPrograms {
-    /// Those that can talk to a server of this major version: of the same version, or of a later one.
+    /// Finds the programs for a server of this major version: of the same version or a later one.
     ///
     /// # Errors
     ///
-    /// [`DumpError::NoProgram`] says what to install.
+    /// [`DumpError::NoProgram`] if none is installed.
     pub fn find(given: Option<&Path>, major: u32) -> Result<Self, DumpError> {
-        let (candidates, searched) = binaries::candidates(given);
+        let (candidates, searched) = installations::candidates(given);
         let mut usable: Vec<(u32, PathBuf)> = candidates
             .into_iter()
             .filter(|directory| directory.join("pg_restore").is_file())
-            .filter_map(|directory| Some((binaries::version_of(&directory.join("pg_dump"))?, directory)))
+            .filter_map(|directory| Some((installations::version_of(&directory.join("pg_dump"))?, directory)))
             .filter(|(version, _)| *version >= major)
             .collect();
-        // A dump is read back by programs of its own version or later ones: the oldest that will do.
+        // A dump can be restored by programs of the same version or later ones: the oldest is the most compatible.
         usable.sort();
         match usable.into_iter().next() {
             Some((_, directory)) => Ok(Self { directory, search_path: "/usr/bin:/bin".to_owned() }),
@@ -65,16 +65,16 @@ impl ClientPrograms {
         }
     }
 
-    /// Writes a dump in PostgreSQL's custom format, of the state that another session exported as `snapshot`.
+    /// Writes a dump, in PostgreSQL's custom format, of the state that another session exported as `snapshot`.
     pub fn dump(&self, database_url: &str, snapshot: &str, to: &mut impl Write) -> Result<(), DumpError> {
-        let mut said = tempfile::tempfile()?;
+        let mut output = tempfile::tempfile()?;
         let mut command = self.command("pg_dump", database_url)?;
         command
             .args(["--format=custom", "--no-password", "--no-owner", "--no-privileges", "--no-comments"])
             .args(["--lock-wait-timeout=60s", &format!("--snapshot={snapshot}")])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::from(said.try_clone()?));
+            .stderr(Stdio::from(output.try_clone()?));
         let mut child = self.spawn(command)?;
         let copied = match &mut child.stdout {
             Some(content) => io::copy(content, to).map(drop),
@@ -85,12 +85,12 @@ impl ClientPrograms {
         }
         let status = child.wait()?;
         copied?;
-        if status.success() { Ok(()) } else { Err(failed("pg_dump", &mut said, status)) }
+        if status.success() { Ok(()) } else { Err(failed("pg_dump", &mut output, status)) }
     }
 
-    /// Reads a dump into an empty database, all of it or nothing.
+    /// Restores a dump into an empty database, in one transaction.
     pub fn restore(&self, database_url: &str, dump: &Path) -> Result<(), DumpError> {
-        let mut said = tempfile::tempfile()?;
+        let mut output = tempfile::tempfile()?;
         let mut command = self.command("pg_restore", database_url)?;
         let name = command.get_envs().find(|(name, _)| *name == "PGDATABASE").and_then(|(_, value)| value);
         let name = name.unwrap_or_default().to_owned();
@@ -101,9 +101,9 @@ impl ClientPrograms {
             .arg(dump)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::from(said.try_clone()?));
+            .stderr(Stdio::from(output.try_clone()?));
         let status = self.spawn(command)?.wait()?;
-        if status.success() { Ok(()) } else { Err(failed("pg_restore", &mut said, status)) }
+        if status.success() { Ok(()) } else { Err(failed("pg_restore", &mut output, status)) }
     }
 
     fn command(&self, program: &str, database_url: &str) -> Result<Command, DumpError> {
@@ -123,12 +123,12 @@ impl ClientPrograms {
     }
 }
 
-/// The descriptor through which a host with a long path is reached: see `embedded::socket`. It is this process's.
+/// The descriptor of this process in the host of a URL with a long path: see `embedded::socket`.
 fn descriptor_of(host: &str) -> Option<RawFd> {
     host.strip_prefix("/proc/self/fd/")?.parse().ok()
 }
 
-/// Leaves a descriptor open in the program, where `/proc/self` is the program itself.
+/// Leaves a descriptor open in the program, for which `/proc/self` is the program's own process.
 #[allow(unsafe_code)]
 fn keep_open(command: &mut Command, descriptor: RawFd) {
     // SAFETY: between fork and exec the closure only makes system calls and allocates nothing. The descriptor is never closed.
@@ -140,25 +140,25 @@ fn keep_open(command: &mut Command, descriptor: RawFd) {
     }
 }
 
-fn failed(program: &'static str, said: &mut File, status: std::process::ExitStatus) -> DumpError {
+fn failed(program: &'static str, output: &mut File, status: std::process::ExitStatus) -> DumpError {
     let mut text = String::new();
-    let read = said.rewind().and_then(|()| said.take(MAX_SAID).read_to_string(&mut text));
+    let read = output.rewind().and_then(|()| output.take(MAX_OUTPUT).read_to_string(&mut text));
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let said = if read.is_err() || text.is_empty() { status.to_string() } else { text };
-    DumpError::Failed { program, said }
+    let output = if read.is_err() || text.is_empty() { status.to_string() } else { text };
+    DumpError::Failed { program, output }
 }
 
-/// The variables that say to libpq what a URL or a keyword string says. What has no variable (such as `keepalives`) is
-/// left at its default.
+/// The environment variables of libpq for a URL or keyword string. Parameters without a variable, such as `keepalives`,
+/// keep their defaults.
 #[allow(unsafe_code)]
 fn environment(database_url: &str) -> Result<Vec<(String, String)>, DumpError> {
     let unreadable = |text: &str| DumpError::Url(text.split_whitespace().collect::<Vec<_>>().join(" "));
-    let url = CString::new(database_url).map_err(|_| unreadable("it holds a zero byte"))?;
+    let url = CString::new(database_url).map_err(|_| unreadable("it contains a zero byte"))?;
     let mut message = std::ptr::null_mut();
     // SAFETY: the text outlives the call, and the message is a place for one pointer.
     let options = unsafe { pq_sys::PQconninfoParse(url.as_ptr(), &raw mut message) };
     if options.is_null() {
-        // What libpq says would repeat the URL, and its password.
+        // libpq's message repeats the URL with its password.
         // SAFETY: libpq allocated the message, which may be null.
         unsafe { pq_sys::PQfreemem(message.cast()) };
         return Err(unreadable("write it as postgresql://user:password@host/name"));
@@ -184,12 +184,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_becomes_variables_and_its_password_none_of_the_arguments() {
+    fn a_url_becomes_environment_variables() {
         let variables = environment("postgresql://me:s%20ecret@h:5433/db?sslmode=require&keepalives=1").unwrap();
-        let mut told: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        told.sort();
+        let mut given: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        given.sort();
         assert_eq!(
-            told,
+            given,
             ["PGDATABASE=db", "PGHOST=h", "PGPASSWORD=s ecret", "PGPORT=5433", "PGSSLMODE=require", "PGUSER=me"]
         );
         let error = environment("postgresql://me:secret@h/db?nonsense=1").unwrap_err().to_string();

@@ -1,5 +1,7 @@
-//! PostgreSQL itself, apart from what this registry stores in it: the embedded server, the client programs, URLs.
+//! PostgreSQL itself, without the registry's tables: the embedded server, the client programs, URLs.
 
 pub mod client_programs;
 pub mod embedded;
 pub mod url;
+
+mod installations;

@@ -1,7 +1,9 @@
-//! What is added to a database URL.
+//! Database URLs and keyword strings.
 
-/// Bounds on how long a connection may be silent before it counts as gone: without them a server that lost its power
-/// is waited for until the system gives up, which takes hours. In seconds, `tcp_user_timeout` in milliseconds.
+use crate::redact;
+
+/// Timeouts after which a silent connection counts as broken. Without them, a wait for a server that lost its power
+/// ends with the system's timeouts, after hours. In seconds; `tcp_user_timeout` in milliseconds.
 const DEFAULTS: [(&str, &str); 5] = [
     ("connect_timeout", "10"),
     ("keepalives_idle", "5"),
@@ -10,9 +12,9 @@ const DEFAULTS: [(&str, &str); 5] = [
     ("tcp_user_timeout", "10000"),
 ];
 
-/// The URL, or keyword string, with time-outs. What it says itself stands later, and so wins.
+/// Adds timeouts to a URL or keyword string. Its own values come later and have precedence.
 pub fn with_timeouts(url: &str) -> String {
-    if !url.starts_with("postgresql://") && !url.starts_with("postgres://") {
+    if !is_url(url) {
         let defaults = DEFAULTS.map(|(name, value)| format!("{name}={value} "));
         return defaults.concat() + url;
     }
@@ -24,12 +26,46 @@ pub fn with_timeouts(url: &str) -> String {
     }
 }
 
+/// The database's address as it may be shown: without user name, password and parameters.
+pub fn without_secrets(url: &str) -> String {
+    if is_url(url) { redact::url(url) } else { "the given address".to_owned() }
+}
+
+/// Whether a password is part of the URL or keyword string.
+pub fn has_password(url: &str) -> bool {
+    // In a keyword string spaces may surround the `=`.
+    redact::has_password(url) || url.split_whitespace().collect::<String>().contains("password=")
+}
+
+/// False for a keyword string.
+fn is_url(url: &str) -> bool {
+    url.starts_with("postgresql://") || url.starts_with("postgres://")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn time_outs_stand_before_what_the_url_says() {
+    fn a_database_url_is_shown_without_its_password() {
+        assert_eq!(without_secrets("postgresql://me:secret@host:5432/db?password=x"), "postgresql://host:5432/db");
+        assert_eq!(without_secrets("postgresql:///db"), "postgresql:///db");
+        assert_eq!(without_secrets("host=h password=secret"), "the given address");
+    }
+
+    #[test]
+    fn a_password_is_found_in_every_form_of_a_database_url() {
+        for with in ["postgresql://u:p@h/db", "postgres://h/db?password=p", "host=h password=p", "host=h password = p"]
+        {
+            assert!(has_password(with), "{with}");
+        }
+        for without in ["postgresql://u@h:5432/db", "postgresql:///db?host=/run", "host=h user=u"] {
+            assert!(!has_password(without), "{without}");
+        }
+    }
+
+    #[test]
+    fn timeouts_come_before_the_values_of_the_url() {
         let defaults =
             "connect_timeout=10&keepalives_idle=5&keepalives_interval=2&keepalives_count=3&tcp_user_timeout=10000";
         assert_eq!(with_timeouts("postgresql://u@h/db"), format!("postgresql://u@h/db?{defaults}"));

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::queue::JobError;
+use crate::error_chain::ErrorChain;
 
 /// One sentence with its causes after colons.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl CommandError {
 
     /// The failed action, followed by its cause.
     pub fn while_doing(what: impl fmt::Display, cause: impl Error + Send + Sync + 'static) -> Self {
-        Self(format!("{what}: {}", JobError::failed(cause)))
+        Self(format!("{what}: {}", ErrorChain::of(&cause)))
     }
 }
 
@@ -29,6 +29,6 @@ impl fmt::Display for CommandError {
 
 impl<E: Error + Send + Sync + 'static> From<E> for CommandError {
     fn from(cause: E) -> Self {
-        Self(JobError::failed(cause).to_string())
+        Self(ErrorChain::of(&cause).to_string())
     }
 }

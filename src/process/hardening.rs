@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 
+use crate::postgres::url::has_password;
+
 /// The umask and the core dump limit that this process was started with.
 static BEFORE: OnceLock<(Mode, u64)> = OnceLock::new();
 
@@ -58,26 +60,5 @@ pub fn warn_of_password(database_url: Option<&str>) {
             "every user of this machine can read the password in --database-url with `ps`: set SUPERCARGO_DATABASE_URL \
              in the environment instead"
         );
-    }
-}
-
-fn has_password(url: &str) -> bool {
-    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
-    let in_authority = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
-    in_authority || url.contains("password=")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_found_in_every_form_of_a_database_url() {
-        for with in ["postgresql://u:p@h/db", "postgres://h/db?password=p", "host=h password=p"] {
-            assert!(has_password(with), "{with}");
-        }
-        for without in ["postgresql://u@h:5432/db", "postgresql:///db?host=/run", "host=h user=u"] {
-            assert!(!has_password(without), "{without}");
-        }
     }
 }

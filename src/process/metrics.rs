@@ -10,8 +10,8 @@ use crate::database::Pool;
 use crate::jobs;
 use crate::process::CommandError;
 use crate::queue::measures;
+use crate::web::bounds;
 use crate::web::health::Health;
-use crate::web::limits::bounds;
 use crate::web::metrics::Metrics;
 use crate::web::{self, TrustedProxies};
 

@@ -7,7 +7,7 @@ use diesel::{Connection, PgConnection};
 use serde_json::json;
 
 use crate::database::access::audit::{Action, Actor, Event};
-use crate::database::access::tokens::NewToken;
+use crate::database::access::new_token::NewToken;
 use crate::database::access::users;
 use crate::database::catalog::versions;
 use crate::index::{ConfigJson, Index, IndexError, Remote};

@@ -12,7 +12,7 @@ use crate::database::{Pool, migrations};
 use crate::index::remote::Token;
 use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
 use crate::postgres::embedded::{self, Cluster};
-use crate::postgres::url::with_timeouts;
+use crate::postgres::url::{with_timeouts, without_secrets};
 use crate::process::CommandError;
 
 /// What a process does with crate files.
@@ -178,11 +178,7 @@ impl Storage {
                 permissions::close_crates(&directory)?;
                 CrateStore::local(&directory)?
             }
-            StoreRole::Reads => {
-                // On a machine of its own it may be the first to come here.
-                std::fs::create_dir_all(&directory)?;
-                CrateStore::beside(&directory)?
-            }
+            StoreRole::Reads => CrateStore::attach(&directory)?,
         })
     }
 
@@ -286,26 +282,4 @@ pub fn connect(database_url: &str) -> Result<PgConnection, CommandError> {
         let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         CommandError::new(format!("the database at {} can't be reached: {reason}", without_secrets(database_url)))
     })
-}
-
-/// A database URL that may be shown: what stands before the host may hold a password, and so may parameters.
-fn without_secrets(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or_default();
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        (Some(_), None) => url.to_owned(),
-        (None, _) => "the given address".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_database_url_is_shown_without_its_password() {
-        assert_eq!(without_secrets("postgresql://me:secret@host:5432/db?password=x"), "postgresql://host:5432/db");
-        assert_eq!(without_secrets("postgresql:///db"), "postgresql:///db");
-        assert_eq!(without_secrets("host=h password=secret"), "the given address");
-    }
 }

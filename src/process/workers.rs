@@ -80,8 +80,10 @@ impl Workers {
                 let prepare = move || prepare_mirror(&mirror, &its_remote, config_json.as_ref());
                 let follower = Follower::start(index, remote, pool, poll, prepare)?;
                 let remote = remote.clone();
-                let handler =
-                    ChannelHandler { channel: HEAD_CHANNEL, heard: Box::new(move |_| remote.fetch_requests().ask()) };
+                let handler = ChannelHandler {
+                    channel: HEAD_CHANNEL,
+                    handle: Box::new(move |_| remote.fetch_requests().request()),
+                };
                 (Listener::start_with(url, &queues, wakeups, completions, handler)?, Some(follower))
             }
         };

@@ -1,8 +1,8 @@
-//! How the runner gets its connections.
+//! The runner's source of connections.
 //!
-//! A connection is lent to a closure and never handed out, so that in tests the request, the runner and the job inside
-//! the runner can all use the one connection whose transaction is rolled back at the end: no `&mut PgConnection` is
-//! alive while another of them asks for it.
+//! A connection is lent to a closure and never returned to the caller. So in tests the request, the runner and the job
+//! inside the runner can all use the one connection whose transaction is rolled back at the end: no `&mut PgConnection`
+//! is alive while another of them borrows it.
 
 use std::error::Error;
 
@@ -10,22 +10,22 @@ use diesel::PgConnection;
 
 /// Opens connections for runners.
 pub trait ConnectionSource: Send + Sync + 'static {
-    /// A connection that the caller keeps for as long as it works, and drops when it is broken.
+    /// Opens a connection that the caller keeps while it works, and drops when it is broken.
     fn connect(&self) -> Result<Box<dyn Lend>, Box<dyn Error + Send + Sync>>;
 
-    /// How many connections may be kept at the same time; None if there is no bound of this side's own.
+    /// The largest number of connections at the same time; None if the source has no limit.
     fn capacity(&self) -> Option<usize> {
         None
     }
 }
 
-/// Something that lends a connection to a closure.
+/// Lends a connection to a closure.
 pub trait Lend: Send {
     /// Calls `with` once.
     fn lend(&mut self, with: &mut dyn FnMut(&mut PgConnection));
 }
 
-/// [`Lend`] with an answer.
+/// [`Lend`] for closures with a result.
 pub trait LendExt {
     fn with<R>(&mut self, f: impl FnOnce(&mut PgConnection) -> R) -> R;
 }
@@ -33,8 +33,8 @@ pub trait LendExt {
 impl LendExt for dyn Lend + '_ {
     fn with<R>(&mut self, f: impl FnOnce(&mut PgConnection) -> R) -> R {
         let mut f = Some(f);
-        let mut answer = None;
-        self.lend(&mut |connection| answer = f.take().map(|f| f(connection)));
-        answer.expect("lend calls its closure once") // the contract of `lend`
+        let mut result = None;
+        self.lend(&mut |connection| result = f.take().map(|f| f(connection)));
+        result.expect("lend calls its closure once") // the contract of `lend`
     }
 }

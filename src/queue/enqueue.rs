@@ -1,4 +1,4 @@
-//! Asking for a job.
+//! Enqueueing a job: delay, priority, order, deduplication.
 
 use std::time::Duration;
 
@@ -6,9 +6,11 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Jsonb, Nullable, SmallInt, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 
+use super::channels::{wake, wake_channel};
+use super::job::{Duplicates, Job, JobId, Order};
+use super::order::{NEXT_LAP, lock_key};
 use super::settings::GAP;
-use super::storage::{IdRow, NEXT_LAP, lock_key, milliseconds, wake, wake_channel};
-use super::{Duplicates, Job, JobId, Order};
+use super::storage::{IdRow, milliseconds};
 use crate::statement::statement;
 
 /// A job about to be enqueued.
@@ -21,8 +23,9 @@ pub struct Enqueue<'a, J> {
     quietly: bool,
 }
 
-/// Tells the workers of a queue, also in other processes, that a job was enqueued [quietly](Enqueue::quietly): after the
-/// commit, in a transaction of its own that waits for no disk. Within this process [`Wakeups`](super::Wakeups) is quicker.
+/// Wakes the workers of a queue in all processes after a job was enqueued [quietly](Enqueue::quietly). Call it after the
+/// commit; it uses a transaction of its own that waits for no disk. Within this process [`Wakeups`](super::Wakeups) is
+/// faster.
 pub fn announce(connection: &mut PgConnection, queue: &str) -> QueryResult<()> {
     connection.transaction(|connection| {
         sql_query("SET LOCAL synchronous_commit TO off").execute(connection)?;
@@ -30,20 +33,20 @@ pub fn announce(connection: &mut PgConnection, queue: &str) -> QueryResult<()> {
     })
 }
 
-/// The longest key of a job, in bytes. It stands in two indexes of the database, of which an entry holds 2,704.
+/// The longest key of a job, in bytes. It is in two indexes of the database, whose entries hold 2,704 bytes.
 pub const MAX_KEY: usize = 2000;
 
 /// Why a job could not be added.
 #[derive(Debug, thiserror::Error)]
 pub enum EnqueueError {
-    #[error("the job can't be written as JSON")]
+    #[error("the job cannot be written as JSON")]
     Payload(#[source] serde_json::Error),
     #[error(
-        "jobs of the kind {kind} are ordered or deduplicated by their key, and this one has none: let Job::key name one"
+        "a job of the kind {kind} has no key, although the kind is ordered or deduplicated by key: implement Job::key"
     )]
     NoKey { kind: &'static str },
     #[error(
-        "the key of a job of the kind {kind} has {length} bytes, above the limit of {MAX_KEY}: let Job::key shorten it"
+        "the key of a job of the kind {kind} has {length} bytes, above the limit of {MAX_KEY}: shorten it in Job::key"
     )]
     LongKey { kind: &'static str, length: usize },
     #[error(transparent)]
@@ -56,43 +59,43 @@ impl<'a, J: Job> Enqueue<'a, J> {
         Self { job, requested_by: None, request_id: None, delay: Duration::ZERO, priority, quietly: false }
     }
 
-    /// Who asked for it, for the history.
+    /// The requester, for fair turns and the history.
     pub fn requested_by(mut self, who: &'a str) -> Self {
         self.requested_by = Some(who);
         self
     }
 
-    /// Which request asked for it, for the log and the history.
+    /// The id of the request that enqueues the job, for the log and the history.
     pub fn of_request(mut self, id: Option<&'a str>) -> Self {
         self.request_id = id;
         self
     }
 
-    /// Not to be started earlier than this from now.
+    /// Delays the start by at least this long.
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Another priority than that of its kind. Higher runs first; in an ordered key the order of arrival comes first.
+    /// Replaces the priority of the kind. Higher runs first, but jobs of an ordered key keep the order of arrival.
     pub fn priority(mut self, priority: i16) -> Self {
         self.priority = priority;
         self
     }
 
-    /// Without waking anybody: the caller does so after its commit, with [`announce`]. A commit that notifies takes a lock
-    /// of the whole database until it is on the disk, so those who enqueue at once would wait for each other's disk
+    /// Wakes no worker; the caller does so after its commit, with [`announce`]. A commit that notifies holds a lock on the
+    /// whole database until it is on disk, so concurrent transactions that enqueue would wait for each other's disk
     /// writes instead of sharing them.
     pub fn quietly(mut self) -> Self {
         self.quietly = true;
         self
     }
 
-    /// Adds the job, or wakes its twin where the kind asks for that, and answers which job is owed. It is owed when the
-    /// caller's transaction commits, together with whatever else that does.
+    /// Adds the job, or makes its pending twin due if the kind deduplicates, and gives the id of that job. The job is
+    /// pending when the caller's transaction commits.
     ///
-    /// In a transaction that enqueues several jobs of ordered kinds, ask for them in a fixed order of their keys: each
-    /// key is locked to the end of the transaction, so that its order is the order of the commits.
+    /// A transaction that enqueues several jobs of ordered kinds must do so in a fixed order of their keys: each key is
+    /// locked until the end of the transaction, so that its order is the order of the commits.
     pub fn insert(self, connection: &mut PgConnection) -> Result<JobId, EnqueueError> {
         let policy = J::POLICY;
         let key = self.job.key();
@@ -104,7 +107,7 @@ impl<'a, J: Job> Enqueue<'a, J> {
             return Ok(self.insert_row(connection, key.as_deref(), payload)?);
         }
         let key = key.ok_or(EnqueueError::NoKey { kind: J::KIND })?;
-        // Ids and turns of a key are given out under its lock, so both need one transaction.
+        // The lock of a key must cover its ids and turns, so both need one transaction.
         connection.transaction(|connection| {
             if policy.order == Order::ByKey {
                 lock_key(connection, J::KIND, &key)?;
@@ -127,21 +130,23 @@ impl<'a, J: Job> Enqueue<'a, J> {
         key: Option<&str>,
         payload: serde_json::Value,
     ) -> QueryResult<JobId> {
-        // Whose turn it is: nobody's who stands in line already.
+        // The first row of a key has the turn.
         let turn = match J::POLICY.order {
             Order::Any => "NULL",
-            Order::ByKey => "NOT EXISTS (SELECT FROM jobs WHERE jobs.kind = asked.kind AND jobs.key = asked.key)",
+            Order::ByKey => {
+                "NOT EXISTS (SELECT FROM jobs WHERE jobs.kind = requested.kind AND jobs.key = requested.key)"
+            }
         };
-        let told = if self.quietly { "" } else { ", pg_notify($9, '')" };
+        let notification = if self.quietly { "" } else { ", pg_notify($9, '')" };
         let statement = statement(format!(
-            "WITH asked AS (
+            "WITH requested AS (
                 SELECT $1 AS queue, $2 AS kind, $3 AS key, $4 AS payload, $5 AS priority, $6 AS requested_by, $7 AS request_id,
                        clock_timestamp() + $8 * interval '1 millisecond' AS run_at),
              added AS (
                 INSERT INTO jobs (queue, kind, key, payload, priority, requested_by, request_id, run_at, turn, lap)
-                SELECT queue, kind, key, payload, priority, requested_by, request_id, run_at, {turn}, {NEXT_LAP} FROM asked
+                SELECT queue, kind, key, payload, priority, requested_by, request_id, run_at, {turn}, {NEXT_LAP} FROM requested
                 RETURNING id)
-             SELECT id FROM added{told}"
+             SELECT id FROM added{notification}"
         ))
         .bind::<Text, _>(J::POLICY.queue)
         .bind::<Text, _>(J::KIND)
@@ -160,9 +165,9 @@ impl<'a, J: Job> Enqueue<'a, J> {
     }
 }
 
-/// Makes a waiting job of the key due, after `delay`, unless somebody holds its row: then it may have read what is older
-/// than this request. It stays locked until the caller commits, so that whoever claims it sees what the caller wrote.
-/// A claim that is between its two steps is left its gap: made due, it would be stolen.
+/// Makes a waiting job of the key due after `delay`. A job whose row is locked does not count, since it may have read older
+/// data. The row stays locked until the caller commits, so that the worker that claims it sees what the caller wrote. A
+/// claim between its two steps keeps its gap; if it became due, another worker would take it over.
 fn wake_twin(connection: &mut PgConnection, kind: &str, key: &str, delay: Duration) -> QueryResult<Option<JobId>> {
     let rows: Vec<IdRow> = sql_query(
         "UPDATE jobs

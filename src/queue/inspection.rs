@@ -1,4 +1,4 @@
-//! What an operator and a monitor read: jobs that are owed, dead, or done; what became of attempts; how many there are.
+//! Queries of operators: pending, dead and done jobs, receipts of attempts, and counts.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -7,16 +7,16 @@ use diesel::{PgConnection, QueryResult, sql_query};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::JobId;
+use super::job::JobId;
 use super::storage::LOST;
 
-/// One job, wherever it stands.
+/// One job in any state.
 #[derive(QueryableByName, Debug, Clone, Serialize)]
 pub struct JobView {
     #[diesel(sql_type = BigInt)]
     pub id: JobId,
-    /// `waiting` (due), `delayed` (due later), `behind` (another of its key comes first), `running` (its row is held),
-    /// `failing` (in backoff after an error), `dead`, `done` or `discarded`.
+    /// Of pending jobs: `waiting` (due), `delayed` (due later), `behind` (another job of its key is first), `running` (its
+    /// row is locked) or `failing` (the last attempt failed). Of others: `dead`, `done` or `discarded`.
     #[diesel(sql_type = Text)]
     pub state: String,
     #[diesel(sql_type = Text)]
@@ -27,30 +27,30 @@ pub struct JobView {
     pub key: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub requested_by: Option<String>,
-    /// The request that asked for it, as it is called in the log and in the answer's `X-Request-Id`.
+    /// The id of the request that enqueued it, as in the log and in the response's `X-Request-Id`.
     #[diesel(sql_type = Nullable<Text>)]
     pub request_id: Option<String>,
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
     #[diesel(sql_type = Timestamptz)]
     pub created_at: DateTime<Utc>,
-    /// When it may start, if it is owed.
+    /// When a pending job may start.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub run_at: Option<DateTime<Utc>>,
-    /// When it was last started.
+    /// The last start.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub started_at: Option<DateTime<Utc>>,
-    /// When it died or was done.
+    /// The time of its death, completion or removal.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub ended_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Text>)]
     pub worker: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub error: Option<String>,
-    /// What a finished job reported.
+    /// The result that a finished job reported.
     #[diesel(sql_type = Nullable<Text>)]
     pub detail: Option<String>,
-    /// Kept while the job is owed or dead.
+    /// Kept while the job is pending or dead.
     #[diesel(sql_type = Nullable<Jsonb>)]
     pub payload: Option<Value>,
 }
@@ -58,21 +58,21 @@ pub struct JobView {
 /// Which jobs to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// Waiting, delayed or failing: the default.
-    Owed,
-    /// Those of them with an error.
+    /// Not done, dead or discarded: the default.
+    Pending,
+    /// Pending with an error.
     Failing,
     Dead,
     Done,
 }
 
-/// Whether a worker holds the row: a row lock stands in the row as the number of its transaction.
+/// SQL: the row is locked. A row lock is stored in the row, as the id of the transaction that holds it.
 pub(super) const HELD: &str =
     "EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = jobs.xmax
     AND mode = 'ExclusiveLock' AND granted)";
 
-/// The columns of [`JobView`], for owed jobs.
-fn owed() -> String {
+/// SQL: the columns of [`JobView`] for pending jobs.
+fn pending() -> String {
     format!(
         "SELECT id,
             CASE WHEN {LOST} AND {HELD} THEN 'running'
@@ -92,22 +92,22 @@ const DONE: &str = "SELECT id, outcome AS state, queue, kind, key, requested_by,
     NULL::timestamptz AS run_at, started_at, finished_at AS ended_at, finished_by AS worker, error, detail,
     NULL::jsonb AS payload FROM job_history WHERE outcome IN ('done', 'discarded')";
 
-/// The first jobs of a selection: owed ones in the order of their claim, dead and done ones newest first.
+/// The first jobs of a selection: pending ones in the order of their claim, dead and done ones newest first.
 pub fn list(connection: &mut PgConnection, selection: Selection, limit: i64) -> QueryResult<Vec<JobView>> {
-    let owed = owed();
+    let pending = pending();
     let query = match selection {
-        Selection::Owed => format!("{owed} ORDER BY queue, priority DESC, lap, id"),
-        Selection::Failing => format!("{owed} WHERE last_error IS NOT NULL ORDER BY queue, priority DESC, lap, id"),
+        Selection::Pending => format!("{pending} ORDER BY queue, priority DESC, lap, id"),
+        Selection::Failing => format!("{pending} WHERE last_error IS NOT NULL ORDER BY queue, priority DESC, lap, id"),
         Selection::Dead => format!("{DEAD} ORDER BY died_at DESC, id DESC"),
         Selection::Done => format!("{DONE} ORDER BY seq DESC"),
     };
     sql_query(format!("{query} LIMIT $1")).bind::<BigInt, _>(limit).get_results(connection)
 }
 
-/// One job as it stands. A job that was discarded after its death may have several receipts; the last one counts.
+/// One job, if it exists. A job that was discarded after its death may have several receipts; the last one counts.
 pub fn show(connection: &mut PgConnection, job: JobId) -> QueryResult<Option<JobView>> {
     for query in [
-        format!("{} WHERE id = $1", owed()),
+        format!("{} WHERE id = $1", pending()),
         format!("{DEAD} WHERE id = $1"),
         format!("{DONE} AND id = $1 ORDER BY seq DESC LIMIT 1"),
     ] {
@@ -119,15 +119,15 @@ pub fn show(connection: &mut PgConnection, job: JobId) -> QueryResult<Option<Job
     Ok(None)
 }
 
-/// A receipt: how an attempt ended, or what an operator did.
+/// A receipt: the end of an attempt, or an operator's change.
 #[derive(QueryableByName, Debug, Clone, Serialize)]
 pub struct Receipt {
-    /// Order of the receipts.
+    /// The order of the receipts.
     #[diesel(sql_type = BigInt)]
     pub seq: i64,
     #[diesel(sql_type = BigInt)]
     pub id: JobId,
-    /// `done`, `failed`, `lost` (its worker was never heard of again), `dead`, `retried` or `discarded` (by an operator).
+    /// `done`, `failed`, `lost` (its worker is gone), `dead`, `retried` or `discarded` (by an operator).
     #[diesel(sql_type = Text)]
     pub outcome: String,
     #[diesel(sql_type = Text)]
@@ -138,10 +138,10 @@ pub struct Receipt {
     pub key: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub requested_by: Option<String>,
-    /// The request that asked for it, as it is called in the log and in the answer's `X-Request-Id`.
+    /// The id of the request that enqueued it, as in the log and in the response's `X-Request-Id`.
     #[diesel(sql_type = Nullable<Text>)]
     pub request_id: Option<String>,
-    /// Which start it was.
+    /// The number of the start.
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -172,37 +172,37 @@ pub fn latest_receipts(connection: &mut PgConnection, limit: i64) -> QueryResult
     sql_query(query).bind::<BigInt, _>(limit).get_results(connection)
 }
 
-/// The receipts after a certain one, oldest first. Receipts become visible when their transactions end, which is nearly
-/// the order of `seq` and not quite: ask again from a little further back.
+/// The receipts after a certain one, oldest first. Receipts become visible when their transactions end, which is not
+/// exactly the order of `seq`: query again from a smaller `seq`.
 pub fn receipts_after(connection: &mut PgConnection, seq: i64) -> QueryResult<Vec<Receipt>> {
     sql_query(format!("{RECEIPTS} WHERE seq > $1 ORDER BY seq")).bind::<BigInt, _>(seq).get_results(connection)
 }
 
-/// How many jobs of one kind there are.
+/// The number of jobs of one kind.
 #[derive(QueryableByName, Debug, Clone, PartialEq, Serialize)]
 pub struct Gauges {
     #[diesel(sql_type = Text)]
     pub queue: String,
     #[diesel(sql_type = Text)]
     pub kind: String,
-    /// Owed, the running ones included.
+    /// Pending, including the running ones.
     #[diesel(sql_type = BigInt)]
     pub pending: i64,
-    /// Held by a worker at this moment.
+    /// Running now.
     #[diesel(sql_type = BigInt)]
     pub running: i64,
-    /// Owed, and the last attempt failed.
+    /// Pending, and the last attempt failed.
     #[diesel(sql_type = BigInt)]
     pub failing: i64,
     #[diesel(sql_type = BigInt)]
     pub dead: i64,
-    /// Seconds since the oldest owed job was enqueued, those left aside that were enqueued for later; 0 if there is none.
+    /// Seconds since the oldest pending job was enqueued, without jobs whose first start is delayed; 0 if there is none.
     #[diesel(sql_type = Double)]
     pub oldest_seconds: f64,
 }
 
-/// The state of all queues of the installation, by kind. Kinds of which nothing is left are in it only if they are in
-/// `known` (kind and queue), so that they read 0 and don't vanish.
+/// The numbers of jobs of the installation, by kind. A kind in `known` (kind and queue) is listed even if it has no jobs, so
+/// that its metrics read 0 and do not disappear.
 pub fn gauges(connection: &mut PgConnection, known: &[(&str, &str)]) -> QueryResult<Vec<Gauges>> {
     let mut gauges: Vec<Gauges> = sql_query(format!(
         "SELECT queue, kind, sum(pending)::bigint AS pending, sum(running)::bigint AS running,
@@ -229,8 +229,8 @@ pub fn gauges(connection: &mut PgConnection, known: &[(&str, &str)]) -> QueryRes
     Ok(gauges)
 }
 
-/// Whether a job of this kind is owed, running ones included.
-pub fn any_owed(connection: &mut PgConnection, kind: &str) -> QueryResult<bool> {
+/// Whether a job of this kind is pending, including running ones.
+pub fn any_pending(connection: &mut PgConnection, kind: &str) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Any {
         #[diesel(sql_type = diesel::sql_types::Bool)]
@@ -242,23 +242,23 @@ pub fn any_owed(connection: &mut PgConnection, kind: &str) -> QueryResult<bool> 
         .map(|row| row.any)
 }
 
-/// How many jobs are owed and how many are dead.
+/// The numbers of pending and dead jobs.
 pub fn count(connection: &mut PgConnection) -> QueryResult<(i64, i64)> {
     #[derive(QueryableByName)]
     struct Counts {
         #[diesel(sql_type = BigInt)]
-        owed: i64,
+        pending: i64,
         #[diesel(sql_type = BigInt)]
         dead: i64,
     }
     let counts: Counts =
-        sql_query("SELECT (SELECT count(*) FROM jobs) AS owed, (SELECT count(*) FROM dead_jobs) AS dead")
+        sql_query("SELECT (SELECT count(*) FROM jobs) AS pending, (SELECT count(*) FROM dead_jobs) AS dead")
             .get_result(connection)?;
-    Ok((counts.owed, counts.dead))
+    Ok((counts.pending, counts.dead))
 }
 
-/// Which of these keys have a job of one of these kinds that is owed, running ones included.
-pub fn keys_owed(connection: &mut PgConnection, kinds: &[&str], keys: &[&str]) -> QueryResult<Vec<String>> {
+/// The keys that have a pending job of one of these kinds, including running ones.
+pub fn pending_keys(connection: &mut PgConnection, kinds: &[&str], keys: &[&str]) -> QueryResult<Vec<String>> {
     use diesel::sql_types::Array;
     #[derive(QueryableByName)]
     struct Key {
@@ -272,8 +272,8 @@ pub fn keys_owed(connection: &mut PgConnection, kinds: &[&str], keys: &[&str]) -
         .map(|rows| rows.into_iter().map(|row| row.key).collect())
 }
 
-/// Whether a job of this kind is owed whose payload has this number in this field.
-pub fn is_owed_about(connection: &mut PgConnection, kind: &str, field: &str, number: i64) -> QueryResult<bool> {
+/// Whether a job of this kind is pending whose payload has this number in this field.
+pub fn any_pending_about(connection: &mut PgConnection, kind: &str, field: &str, number: i64) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Any {
         #[diesel(sql_type = diesel::sql_types::Bool)]
@@ -287,8 +287,8 @@ pub fn is_owed_about(connection: &mut PgConnection, kind: &str, field: &str, num
         .map(|row| row.any)
 }
 
-/// Whether any of these jobs is owed, running ones included.
-pub fn any_of_owed(connection: &mut PgConnection, jobs: &[JobId]) -> QueryResult<bool> {
+/// Whether any of these jobs is pending, including running ones.
+pub fn any_of_pending(connection: &mut PgConnection, jobs: &[JobId]) -> QueryResult<bool> {
     use diesel::sql_types::Array;
     #[derive(QueryableByName)]
     struct Any {

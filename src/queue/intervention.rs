@@ -1,26 +1,28 @@
-//! What operators do to jobs. Each leaves a receipt with their name.
+//! Operators' changes to jobs: retry and discard. Each leaves a receipt with the operator's name.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 
-use super::JobId;
-use super::storage::{IdRow, NEXT_LAP, RemovedRow, lock_key, wake};
+use super::channels::wake;
+use super::job::JobId;
+use super::order::{NEXT_LAP, RemovedRow, lock_key};
+use super::storage::IdRow;
 
-/// What an operator's `retry` or `discard` met.
+/// The state in which `retry` or `discard` found the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {
-    /// It was dead and is now owed again, or ended.
+    /// Dead; now pending again, or discarded.
     Dead,
-    /// It was waiting, perhaps in backoff, and is now due, or ended.
+    /// Waiting, perhaps in backoff; now due, or discarded.
     Waiting,
-    /// It runs at this moment; nothing was changed.
+    /// Running; not changed.
     Running,
     /// There is no such job.
     Unknown,
 }
 
-/// Makes a dead job owed again, its attempts at zero, or a waiting one due at once.
+/// Requeues a dead job with its attempts reset, or makes a waiting job due now.
 pub fn retry(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<Handled> {
     connection.transaction(|connection| {
         if let Some(queue) = revive(connection, job, by)? {
@@ -48,8 +50,8 @@ pub fn retry(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult
     })
 }
 
-/// Moves a dead job back; answers its queue. In an ordered key it stands in front of those that came after it, and behind
-/// the one whose turn it is.
+/// Moves a dead job back to the pending ones and gives its queue. In an ordered key its place is before all jobs that
+/// arrived later, except the one that has the turn.
 fn revive(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<Option<String>> {
     let dead: Vec<RemovedRow> = sql_query("SELECT queue, kind, key, ordered AS turn FROM dead_jobs WHERE id = $1")
         .bind::<BigInt, _>(job)
@@ -66,8 +68,8 @@ fn revive(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<Op
                            lap)
          SELECT id, queue, kind, key, payload, priority, requested_by, request_id, created_at, claim_no, last_error,
                 CASE WHEN ordered THEN NOT EXISTS (
-                    SELECT FROM jobs WHERE jobs.kind = asked.kind AND jobs.key = asked.key AND jobs.turn) END, {NEXT_LAP}
-         FROM revived AS asked
+                    SELECT FROM jobs WHERE jobs.kind = requested.kind AND jobs.key = requested.key AND jobs.turn) END, {NEXT_LAP}
+         FROM revived AS requested
          RETURNING queue, kind, key, turn",
     ))
     .bind::<BigInt, _>(job)
@@ -76,7 +78,7 @@ fn revive(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<Op
     Ok(revived.into_iter().next().map(|row| row.queue))
 }
 
-/// Ends a dead or waiting job without doing it. Its receipt says who did so and why.
+/// Discards a dead or waiting job without running it. The receipt holds the operator and the reason.
 pub fn discard(connection: &mut PgConnection, job: JobId, by: &str, reason: &str) -> QueryResult<Handled> {
     let note = |table: &str, turn: &str| {
         format!(
@@ -100,7 +102,7 @@ pub fn discard(connection: &mut PgConnection, job: JobId, by: &str, reason: &str
                 .bind::<Text, _>(reason)
                 .get_results(connection)?;
             if let Some(row) = ended.first() {
-                row.let_the_next_go_on(connection)?;
+                row.pass_turn(connection)?;
                 return Ok(handled);
             }
         }

@@ -1,11 +1,10 @@
-//! Hears NOTIFY from other processes: new jobs for this one's workers, finished jobs for this one's waiting requests.
+//! The LISTEN connection: notifications of other processes about new jobs and finished jobs.
 //!
-//! It talks to libpq, the library under Diesel, because Diesel can't wait for a notification: its iterator returns at
-//! once, and looking again every so often would spend the time that LISTEN is there to save. Here a thread sleeps in
-//! `poll` on the connection's socket and on a pipe that ends it. Signals are hints, so a lost connection costs nothing
-//! but latency: it is opened again, and everybody is woken once to look for themselves. A connection that went silent
-//! without being closed (a router that forgot it, a machine that lost its power) is found by asking something now and
-//! then, and waiting only so long for the answer.
+//! It calls libpq, the library under Diesel, because Diesel cannot wait for a notification: its iterator returns at once,
+//! and polling it would cost the latency that LISTEN saves. Here a thread waits in `poll` for the connection's socket and
+//! for a pipe that ends the thread. Notifications are hints, so a lost connection only costs latency: it is opened again,
+//! and all workers are woken once. A connection that is silent without being closed (a router dropped it, a machine lost
+//! power) is detected by an empty statement now and then, with a time limit for its answer.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,36 +13,35 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::storage::{FINISHED_CHANNEL, wake_channel};
-use super::{Completions, JobId, Wakeups};
+use super::channels::{FINISHED_CHANNEL, wake_channel};
+use super::job::JobId;
+use super::wakeup::{Completions, Wakeups};
 
 /// Pause before a lost connection is opened again.
 const RECONNECT: Duration = Duration::from_secs(1);
-/// A statement is sent this often, so that a connection whose other end vanished without a word is noticed.
+/// How often an empty statement is sent, to detect a connection that is silently dead.
 const PROBE: Duration = Duration::from_secs(10);
-/// How long an answer may take before the connection counts as lost.
+/// The time limit for an answer, after which the connection counts as lost.
 const ANSWER: Duration = Duration::from_secs(5);
-/// The same for a new connection, in seconds.
+/// The time limit for a new connection, in seconds.
 const CONNECT_SECONDS: &CStr = c"5";
 
-/// Somebody who wants to hear of another channel.
+/// A handler for another channel.
 pub struct ChannelHandler {
-    /// Its name.
     pub channel: &'static str,
-    /// Called with each payload, and with an empty one when something may have been missed.
-    pub heard: Box<dyn Fn(&str) + Send>,
+    /// Called with each payload, and with an empty one when notifications may have been missed.
+    pub handle: Box<dyn Fn(&str) + Send>,
 }
 
 /// A listening thread. Dropping it ends the thread.
 pub struct Listener {
-    /// Closing the writing end is the signal to stop.
+    /// The writing end of a pipe; closing it stops the thread.
     stop: Option<OwnedFd>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Listener {
-    /// Listens for the wake-ups of `queues` and for finished jobs. `database_url` is what libpq takes: a URL or a
-    /// keyword string.
+    /// Listens for the wake-ups of `queues` and for finished jobs. `database_url` is a URL or a keyword string of libpq.
     pub fn start(
         database_url: &str,
         queues: &[&str],
@@ -53,19 +51,18 @@ impl Listener {
         Self::start_probing(database_url, queues, wakeups, completions, PROBE, ANSWER)
     }
 
-    /// The same for one more channel, which others give a meaning.
+    /// Listens for another channel as well.
     pub fn start_with(
         database_url: &str,
         queues: &[&str],
         wakeups: Wakeups,
         completions: Completions,
-        ear: ChannelHandler,
+        handler: ChannelHandler,
     ) -> std::io::Result<Self> {
-        Self::listen(database_url, queues, Hearers { wakeups, completions, ear: Some(ear) }, PROBE, ANSWER)
+        Self::listen(database_url, queues, Receivers { wakeups, completions, handler: Some(handler) }, PROBE, ANSWER)
     }
 
-    /// The same, asking the database every `probe` whether it is still there, and waiting for its answer no longer than
-    /// `answer`.
+    /// Listens with other times: sends an empty statement every `probe` and waits no longer than `answer` for the result.
     pub fn start_probing(
         database_url: &str,
         queues: &[&str],
@@ -74,29 +71,29 @@ impl Listener {
         probe: Duration,
         answer: Duration,
     ) -> std::io::Result<Self> {
-        Self::listen(database_url, queues, Hearers { wakeups, completions, ear: None }, probe, answer)
+        Self::listen(database_url, queues, Receivers { wakeups, completions, handler: None }, probe, answer)
     }
 
     fn listen(
         database_url: &str,
         queues: &[&str],
-        hearers: Hearers,
+        receivers: Receivers,
         probe: Duration,
         answer: Duration,
     ) -> std::io::Result<Self> {
         let (stopped, stop) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
         let url = CString::new(database_url).map_err(std::io::Error::other)?;
-        let others = [FINISHED_CHANNEL].into_iter().chain(hearers.ear.as_ref().map(|ear| ear.channel));
+        let others = [FINISHED_CHANNEL].into_iter().chain(receivers.handler.as_ref().map(|handler| handler.channel));
         let channels: Vec<_> =
             queues.iter().map(|queue| wake_channel(queue)).chain(others.map(str::to_owned)).collect();
         let thread = std::thread::Builder::new().name("listener".to_owned()).spawn(move || {
             loop {
                 if let Some(connection) = Connection::open(&url, &channels, answer) {
-                    hearers.may_have_missed();
-                    if connection.hear(&stopped, &hearers, probe) == Ended::Stopped {
+                    receivers.may_have_missed();
+                    if connection.receive(&stopped, &receivers, probe) == Ended::Stopped {
                         return;
                     }
-                    tracing::warn!("the connection that hears notifications was lost; polling goes on meanwhile");
+                    tracing::warn!("the LISTEN connection was lost and is opened again; workers poll meanwhile");
                 }
                 if readable(stopped.as_fd(), None, timeout(RECONNECT)).0 {
                     return;
@@ -117,28 +114,28 @@ impl Drop for Listener {
     }
 }
 
-/// Who is told.
-struct Hearers {
+/// The receivers of notifications.
+struct Receivers {
     wakeups: Wakeups,
     completions: Completions,
-    ear: Option<ChannelHandler>,
+    handler: Option<ChannelHandler>,
 }
 
-impl Hearers {
-    /// Nobody listened until now.
+impl Receivers {
+    /// Wakes everything, since no connection listened until now.
     fn may_have_missed(&self) {
         self.wakeups.wake();
-        if let Some(ear) = &self.ear {
-            (ear.heard)("");
+        if let Some(handler) = &self.handler {
+            (handler.handle)("");
         }
     }
 
-    fn hear(&self, channel: &str, payload: &str) {
-        match &self.ear {
+    fn notify(&self, channel: &str, payload: &str) {
+        match &self.handler {
             _ if channel == FINISHED_CHANNEL => {
                 self.completions.finished(payload.split(',').filter_map(|id| id.parse::<JobId>().ok()));
             }
-            Some(ear) if channel == ear.channel => (ear.heard)(payload),
+            Some(handler) if channel == handler.channel => (handler.handle)(payload),
             _ => self.wakeups.wake(),
         }
     }
@@ -154,34 +151,34 @@ fn timeout(duration: Duration) -> PollTimeout {
     PollTimeout::try_from(duration).unwrap_or(PollTimeout::MAX)
 }
 
-/// Waits until the first or the second descriptor is readable or closed; answers which.
+/// Waits until the first or the second descriptor is readable or closed, and gives the state of both.
 fn readable(stop: BorrowedFd<'_>, socket: Option<BorrowedFd<'_>>, at_most: PollTimeout) -> (bool, bool) {
     let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
     fds.extend(socket.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
-    // EINTR and the like: the caller looks again.
+    // After an error such as EINTR the caller polls again.
     let _ = poll(&mut fds, at_most);
     let any = |fd: Option<&PollFd<'_>>| fd.and_then(PollFd::any).unwrap_or(false);
     (any(fds.first()), any(fds.get(1)))
 }
 
-/// One connection that listens, owned by one thread.
+/// A libpq connection, owned by one thread.
 struct Connection {
     handle: *mut pq_sys::PGconn,
-    /// How long an answer may take.
+    /// The time limit for an answer.
     answer: Duration,
 }
 
 #[allow(unsafe_code)]
 mod ffi {
     //! Every call into libpq. Safety: the pointer comes from `PQconnectdbParams`, is used by one thread only, and is freed
-    //! once, in `drop`; libpq accepts a null connection everywhere and answers "bad".
+    //! once, in `drop`; libpq accepts a null connection everywhere and treats it as bad.
 
     use super::*;
 
     impl Connection {
-        /// Connects and listens; None if that failed (it is tried again).
+        /// Connects and listens; None if that fails.
         pub(super) fn open(url: &CStr, channels: &[String], answer: Duration) -> Option<Self> {
-            // What the URL says stands later, and wins.
+            // Later keywords win, so the URL comes last.
             let keywords = [c"connect_timeout", c"application_name", c"dbname"].map(CStr::as_ptr);
             let values = [CONNECT_SECONDS, c"supercargo listener", url].map(CStr::as_ptr);
             let (keywords, values) =
@@ -198,12 +195,12 @@ mod ffi {
             unsafe { pq_sys::PQsendQuery(self.handle, statement.as_ptr()) == 1 }
         }
 
-        /// Whether the next result has not arrived as a whole.
+        /// Whether the next result is incomplete.
         pub(super) fn is_busy(&self) -> bool {
             unsafe { pq_sys::PQisBusy(self.handle) == 1 }
         }
 
-        /// The next result of a statement, which has arrived: whether it went well; None after the last one.
+        /// Whether the statement of the next result, which has arrived, succeeded; None after the last result.
         pub(super) fn result(&self) -> Option<bool> {
             unsafe {
                 let result = pq_sys::PQgetResult(self.handle);
@@ -221,23 +218,23 @@ mod ffi {
 
         pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
             let socket = unsafe { pq_sys::PQsocket(self.handle) };
-            // The descriptor belongs to the connection and lives as long as the borrow of it.
+            // The descriptor belongs to the connection and lives as long as this borrow.
             (socket >= 0).then(|| unsafe { BorrowedFd::borrow_raw(socket) })
         }
 
-        /// Reads what the socket holds; false when the connection is lost.
+        /// Reads from the socket; false if the connection is lost.
         pub(super) fn read(&self) -> bool {
             unsafe { pq_sys::PQconsumeInput(self.handle) == 1 }
         }
 
-        /// The next notification that was read: its channel and payload.
+        /// The channel and payload of the next notification that was read.
         pub(super) fn next(&self) -> Option<(String, String)> {
             unsafe {
                 let notification = pq_sys::PQnotifies(self.handle);
                 let text = |pointer| CStr::from_ptr(pointer).to_string_lossy().into_owned();
-                let heard = notification.as_ref().map(|notify| (text(notify.relname), text(notify.extra)));
+                let received = notification.as_ref().map(|notify| (text(notify.relname), text(notify.extra)));
                 pq_sys::PQfreemem(notification.cast());
-                heard
+                received
             }
         }
     }
@@ -250,14 +247,14 @@ mod ffi {
 }
 
 impl Connection {
-    /// Runs a statement without an answer of interest; false if it failed or was not answered in time.
+    /// Runs a statement and ignores its rows; false if it failed or was not answered in time.
     fn run(&self, statement: &str) -> bool {
         let Ok(statement) = CString::new(statement) else { return false };
         if !self.send(&statement) {
             return false;
         }
         let until = Instant::now() + self.answer;
-        let mut good = true;
+        let mut succeeded = true;
         loop {
             while self.is_busy() {
                 let left = until.saturating_duration_since(Instant::now());
@@ -268,16 +265,17 @@ impl Connection {
                 }
             }
             match self.result() {
-                Some(one) => good &= one,
-                None => return good,
+                Some(one) => succeeded &= one,
+                None => return succeeded,
             }
         }
     }
 
-    fn hear(&self, stopped: &OwnedFd, hearers: &Hearers, probe: Duration) -> Ended {
+    /// Passes notifications on until the thread is stopped or the connection is lost.
+    fn receive(&self, stopped: &OwnedFd, receivers: &Receivers, probe: Duration) -> Ended {
         loop {
             while let Some((channel, payload)) = self.next() {
-                hearers.hear(&channel, &payload);
+                receivers.notify(&channel, &payload);
             }
             let Some(socket) = self.socket() else { return Ended::Lost };
             let alive = match readable(stopped.as_fd(), Some(socket), timeout(probe)) {

@@ -1,51 +1,50 @@
-//! What the queue tells of itself while it works, through the `metrics` facade: whoever puts the process together chooses
-//! who listens. The state of the whole queue is not counted here but read from the database, by
-//! [`inspection::gauges`](super::inspection::gauges).
+//! The metrics of a working process, written through the `metrics` facade. The numbers of jobs in the whole installation
+//! are read from the database, by [`inspection::gauges`](super::inspection::gauges).
 
 use std::time::Duration;
 
-/// Seconds from the time a job was due to its start, by queue and kind.
+/// Seconds from a job's due time to its start, by queue and kind.
 pub const WAIT_SECONDS: &str = "supercargo_job_wait_seconds";
-/// Seconds that a run took, by queue and kind; a batch counts once, under the kind of its first job.
+/// Seconds of a run, by queue and kind; a batch counts once, under the kind of its first job.
 pub const RUN_SECONDS: &str = "supercargo_job_run_seconds";
 /// Jobs in a run, by queue.
 pub const BATCH_JOBS: &str = "supercargo_job_batch_jobs";
 /// Attempts that ended, by queue, kind and outcome.
 pub const ENDED: &str = "supercargo_job_attempts_total";
-/// What the sweep met, by finding.
+/// Findings of the sweep, by finding.
 pub const SWEEP_FINDINGS: &str = "supercargo_sweep_findings_total";
-/// Seconds that a sweep took.
+/// Seconds of a sweep.
 pub const SWEEP_SECONDS: &str = "supercargo_sweep_seconds";
-/// Threads of this process that run a job which was cut off, by queue.
+/// Threads of this process whose job was cut off and still runs, by queue.
 pub const HUNG_WORKERS: &str = "supercargo_hung_workers";
 
-/// Names and help texts, for the consumer.
+/// Registers the help texts.
 pub fn describe() {
-    metrics::describe_histogram!(WAIT_SECONDS, metrics::Unit::Seconds, "From the time a job was due to its start");
-    metrics::describe_histogram!(RUN_SECONDS, metrics::Unit::Seconds, "Length of a run; a batch counts once");
+    metrics::describe_histogram!(WAIT_SECONDS, metrics::Unit::Seconds, "Time from a job's due time to its start");
+    metrics::describe_histogram!(RUN_SECONDS, metrics::Unit::Seconds, "Duration of a run; a batch counts once");
     metrics::describe_histogram!(BATCH_JOBS, "Jobs in a run");
-    metrics::describe_counter!(ENDED, "Attempts that ended: done, failed, shared, cut_off, lost, dead");
+    metrics::describe_counter!(ENDED, "Ended attempts by outcome: done, failed, outage, cut_off, lost, dead");
     metrics::describe_counter!(
         SWEEP_FINDINGS,
-        "What the sweep met: buried, terminated, unknown_kind, stuck_turn, error, pruned"
+        "Findings of the sweep: buried, terminated, held_by_others, unknown_kind, stuck_turn, error, pruned"
     );
-    metrics::describe_histogram!(SWEEP_SECONDS, metrics::Unit::Seconds, "Length of a sweep");
-    metrics::describe_gauge!(HUNG_WORKERS, "Threads of this process whose job was cut off and has not come back");
+    metrics::describe_histogram!(SWEEP_SECONDS, metrics::Unit::Seconds, "Duration of a sweep");
+    metrics::describe_gauge!(HUNG_WORKERS, "Threads of this process whose job was cut off and still runs");
 }
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
     Done,
-    /// The job's own failure.
+    /// A failure of the job.
     Failed,
-    /// Everybody's failure.
-    Shared,
-    /// It took too long.
+    /// A failure that affects every job.
+    Outage,
+    /// It was over its time limit.
     CutOff,
-    /// Its worker was never heard of again.
+    /// Its worker is gone.
     Lost,
-    /// The last one: the job is dead.
+    /// The last allowed attempt failed: the job is dead.
     Dead,
 }
 
@@ -54,7 +53,7 @@ impl End {
         match self {
             Self::Done => "done",
             Self::Failed => "failed",
-            Self::Shared => "shared",
+            Self::Outage => "outage",
             Self::CutOff => "cut_off",
             Self::Lost => "lost",
             Self::Dead => "dead",

@@ -1,4 +1,4 @@
-//! One call into a job's code, with panics caught and transactions cleaned up behind it.
+//! Calls into a job's code: transactions to clean up after it, and panics to catch.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,13 +7,12 @@ use diesel::PgConnection;
 use diesel::QueryResult;
 use diesel::connection::{AnsiTransactionManager, TransactionManager, TransactionManagerStatus};
 
-use super::JobError;
-use super::job::Panicked;
+use super::job_error::JobError;
 
-/// As many members of a batch as a line of the log names.
+/// Members of a batch that a log line names.
 const LISTED: usize = 20;
 
-/// What the members of a batch have, each once and bounded, for a line of the log; None if they have nothing.
+/// A list for a log line, without repetitions and of bounded length; None if it is empty.
 pub(super) fn listed<'a>(texts: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut each: Vec<&str> = Vec::new();
     for text in texts {
@@ -31,7 +30,7 @@ pub(super) fn listed<'a>(texts: impl Iterator<Item = &'a str>) -> Option<String>
     }
 }
 
-/// How many transactions are open on the connection, one within the other.
+/// The number of nested transactions that are open on the connection.
 pub(super) fn depth(connection: &mut PgConnection) -> QueryResult<u32> {
     match AnsiTransactionManager::transaction_manager_status_mut(connection) {
         TransactionManagerStatus::Valid(status) => Ok(status.transaction_depth().map_or(0, |depth| depth.get())),
@@ -49,7 +48,7 @@ pub(super) fn commit(connection: &mut PgConnection) -> QueryResult<()> {
     AnsiTransactionManager::commit_transaction(connection)
 }
 
-/// Rolls back until only `depth` transactions are open: code that panicked may have left some behind.
+/// Rolls back until only `to` transactions are open. Code that panicked may have left some open.
 pub(super) fn unwind_to(connection: &mut PgConnection, to: u32) -> QueryResult<()> {
     while depth(connection)? > to {
         AnsiTransactionManager::rollback_transaction(connection)?;
@@ -57,16 +56,15 @@ pub(super) fn unwind_to(connection: &mut PgConnection, to: u32) -> QueryResult<(
     Ok(())
 }
 
-/// Calls a job's code; a panic becomes a failure that keeps its message.
+/// Calls a job's code and turns a panic into a failure with its message.
 pub(super) fn catch_panic<T>(job: impl FnOnce() -> Result<T, JobError>) -> Result<T, JobError> {
-    catch_unwind(AssertUnwindSafe(job))
-        .unwrap_or_else(|payload| Err(JobError::failed(Panicked(panic_message(&*payload)))))
+    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|payload| Err(JobError::panicked(panic_message(&*payload))))
 }
 
 fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("with a payload that is no text").to_owned()
+    text.unwrap_or("with a payload that is not text").to_owned()
 }
 
 #[cfg(test)]
@@ -87,6 +85,6 @@ mod tests {
         let text = |job: fn() -> Result<(), JobError>| catch_panic(job).unwrap_err().to_string();
         assert_eq!(text(|| panic!("plain")), "the job panicked: plain");
         assert_eq!(text(|| panic!("{}", "formatted")), "the job panicked: formatted");
-        assert_eq!(text(|| std::panic::panic_any(7)), "the job panicked: with a payload that is no text");
+        assert_eq!(text(|| std::panic::panic_any(7)), "the job panicked: with a payload that is not text");
     }
 }

@@ -1,4 +1,4 @@
-//! Which kinds there are, and which run together as a batch.
+//! The registry of job kinds: single kinds, batches, and the workers of each queue.
 
 use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
@@ -9,24 +9,25 @@ use diesel::PgConnection;
 use serde_json::Value;
 
 use super::connection::{Lend, LendExt};
-use super::{Job, JobError, Order, Outcome, Policy};
+use super::job::{Job, Order, Outcome, Policy};
+use super::job_error::JobError;
 
 /// A kind whose jobs run one at a time.
 pub trait Perform<Env>: Job {
-    /// Does the work. It may be repeated from any point at which the last attempt was killed, so it says *ensure*.
+    /// Does the work. The last attempt may have been killed at any point, so the work must be idempotent.
     fn perform(self, environment: &Env, run: &mut Run<'_>) -> Result<Outcome, JobError>;
 }
 
-/// A piece of work that several jobs, perhaps of several kinds, share: they are claimed together, performed by one call,
-/// and end in one commit.
+/// Work that several jobs, perhaps of several kinds, share: they are claimed together, performed by one call, and end in
+/// one commit.
 pub trait Batch<Env>: Send + Sync + 'static {
-    /// What each job contributes.
+    /// The part that each job contributes.
     type Member;
-    /// The most jobs in one batch. The backlog makes the batch; nobody waits for one to fill.
+    /// The largest number of jobs in one batch. A batch is made of the jobs that are due; no job waits for it to fill.
     const SIZE: usize;
 
-    /// Does the work of all members and answers for each of them, in their order. An error outside the vector is the
-    /// failure of all.
+    /// Does the work of all members and gives the result of each, in their order. An error outside the vector is the error
+    /// of all members.
     fn perform(
         environment: &Env,
         members: Vec<Self::Member>,
@@ -39,7 +40,7 @@ pub trait Member<Env, B: Batch<Env>>: Job {
     fn into_member(self) -> B::Member;
 }
 
-/// What a job is given of the runner while it runs.
+/// The access of a running job to its connection and deadline.
 pub struct Run<'a> {
     connection: &'a mut dyn Lend,
     deadline: Instant,
@@ -50,19 +51,19 @@ impl<'a> Run<'a> {
         Self { connection, deadline }
     }
 
-    /// When the time limit of the kind is over. A job that waits for something outside does best to give up before, with
-    /// an error of its own that says for what it waited.
+    /// The end of the time limit. A job that waits for something external should stop before, with an error that names
+    /// what it waited for.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// The time that is left; zero when it is over.
+    /// The remaining time; zero after the deadline.
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Lends the connection that holds the job's row lock. What is written here commits together with the deletion of
-    /// the job's row, or not at all.
+    /// Lends the connection that holds the job's row lock. Its writes commit together with the deletion of the job's row, or
+    /// not at all.
     pub fn with_connection<R>(&mut self, f: impl FnOnce(&mut PgConnection) -> R) -> R {
         self.connection.with(f)
     }
@@ -70,32 +71,32 @@ impl<'a> Run<'a> {
 
 pub(super) type Verdicts = Vec<Result<Outcome, JobError>>;
 
-/// A kind or a batch, its types forgotten.
+/// A kind or a batch with its types erased.
 pub(super) trait Group<Env>: Send + Sync {
     fn policy(&self) -> Policy;
     fn size(&self) -> usize;
-    /// One verdict for each of the `(kind, payload)` pairs.
+    /// One result for each `(kind, payload)` pair.
     fn perform(&self, environment: &Env, jobs: Vec<(&str, Value)>, run: &mut Run<'_>) -> Result<Verdicts, JobError>;
 }
 
-/// Who works on a queue.
+/// The number of workers of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workers {
-    /// So many in every process that works at all.
+    /// This many in every process with workers.
     PerProcess(NonZeroUsize),
-    /// One in the whole installation, held by an advisory lock; those of other processes stand by. For work that is
-    /// cheaper the larger its batches are. Correctness must not rest on it: a worker that is cut off may still be about.
+    /// One in the whole installation, by an advisory lock; the workers of other processes stand by. For work that is
+    /// cheaper in larger batches. Correctness must not depend on it: a worker that was cut off may still run.
     OneInAll,
 }
 
-/// Every kind that a runner can perform, and who works on which queue.
+/// The kinds that a runner can perform, and the workers of each queue.
 pub struct Registry<Env> {
     groups: Vec<Box<dyn Group<Env>>>,
     kinds: HashMap<&'static str, usize>,
     workers: BTreeMap<&'static str, Workers>,
 }
 
-/// A set of kinds that can't work. Each says what to change.
+/// An error in a set of kinds.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     #[error("the job kind {0:?} is registered twice: give one of the two another KIND")]
@@ -109,16 +110,16 @@ pub enum RegistryError {
     EmptyBatch,
     #[error(
         "the job kind {kind:?} is ordered by key and belongs to a batch, which runs its members together: give it \
-         Order::Any, or register it by itself"
+         Order::Any, or register it on its own"
     )]
     OrderedInBatch { kind: &'static str },
-    #[error("the batch of the job kind {kind:?} has no room for a job: give it a SIZE of at least 1")]
+    #[error("the batch of the job kind {kind:?} has a SIZE of 0: give it a SIZE of at least 1")]
     BatchOfNone { kind: &'static str },
     #[error(
         "the job kind {kind:?} would never be started: give it max_attempts of at least 1 and a time_limit above zero"
     )]
     NeverStarted { kind: &'static str },
-    #[error("workers are given to the queue {queue:?}, in which no kind waits: the queues are {known}")]
+    #[error("the queue {queue:?} has workers but no kinds: use one of the queues {known}")]
     UnknownQueue { queue: &'static str, known: String },
 }
 
@@ -131,7 +132,7 @@ impl<Env: 'static> Default for Registry<Env> {
 impl<Env: 'static> Registry<Env> {
     /// Adds a kind whose jobs run one at a time.
     pub fn job<J: Perform<Env> + Sync>(mut self) -> Result<Self, RegistryError> {
-        refuse_never_started(J::KIND, &J::POLICY)?;
+        check_can_start(J::KIND, &J::POLICY)?;
         let group = self.groups.len();
         self.add_kind(J::KIND, group)?;
         self.groups.push(Box::new(Single::<J>(PhantomData)));
@@ -150,7 +151,7 @@ impl<Env: 'static> Registry<Env> {
         let policy = kinds.policy.ok_or(RegistryError::EmptyBatch)?;
         let group = self.groups.len();
         for &kind in kinds.parsers.keys() {
-            refuse_never_started(kind, &policy)?;
+            check_can_start(kind, &policy)?;
             if policy.order == Order::ByKey {
                 return Err(RegistryError::OrderedInBatch { kind });
             }
@@ -163,7 +164,7 @@ impl<Env: 'static> Registry<Env> {
         Ok(self)
     }
 
-    /// Says who works on a queue whose kinds are registered; without this it is one worker in every process.
+    /// Sets the workers of a queue whose kinds are registered. The default is one worker in every process.
     pub fn workers(mut self, queue: &'static str, workers: Workers) -> Result<Self, RegistryError> {
         let known = self.queues();
         if !known.contains(&queue) {
@@ -173,12 +174,12 @@ impl<Env: 'static> Registry<Env> {
         Ok(self)
     }
 
-    /// Who works on a queue.
+    /// The workers of a queue.
     pub fn workers_of(&self, queue: &str) -> Workers {
         self.workers.get(queue).copied().unwrap_or(Workers::PerProcess(NonZeroUsize::MIN))
     }
 
-    /// How a kind is treated, if it is known.
+    /// The policy of a kind, if it is registered.
     pub fn policy_of(&self, kind: &str) -> Option<Policy> {
         self.group_of(kind).map(|group| group.policy())
     }
@@ -198,7 +199,7 @@ impl<Env: 'static> Registry<Env> {
         }
     }
 
-    /// The names of the queues that the kinds wait in, each once.
+    /// The names of the queues of all kinds, each once.
     pub fn queues(&self) -> Vec<&'static str> {
         let mut queues: Vec<_> = self.groups.iter().map(|group| group.policy().queue).collect();
         queues.sort_unstable();
@@ -206,7 +207,7 @@ impl<Env: 'static> Registry<Env> {
         queues
     }
 
-    /// The kinds that wait in a queue.
+    /// The kinds of a queue.
     pub fn kinds_of(&self, queue: &str) -> Vec<&'static str> {
         let mut kinds: Vec<_> = self
             .kinds
@@ -232,7 +233,7 @@ impl<Env: 'static> Registry<Env> {
     }
 }
 
-fn refuse_never_started(kind: &'static str, policy: &Policy) -> Result<(), RegistryError> {
+fn check_can_start(kind: &'static str, policy: &Policy) -> Result<(), RegistryError> {
     if policy.max_attempts == 0 || policy.time_limit.is_zero() {
         return Err(RegistryError::NeverStarted { kind });
     }
@@ -290,7 +291,7 @@ impl<Env, B: Batch<Env>> Group<Env> for Together<Env, B> {
         B::SIZE
     }
 
-    /// A payload that can't be read fails alone.
+    /// Performs the batch; a payload that cannot be read fails on its own.
     fn perform(&self, environment: &Env, jobs: Vec<(&str, Value)>, run: &mut Run<'_>) -> Result<Verdicts, JobError> {
         let mut members = Vec::with_capacity(jobs.len());
         let mut verdicts: Vec<Option<Result<Outcome, JobError>>> = Vec::with_capacity(jobs.len());
@@ -312,14 +313,14 @@ impl<Env, B: Batch<Env>> Group<Env> for Together<Env, B> {
             .map(|verdict| {
                 verdict
                     .or_else(|| performed.next())
-                    .unwrap_or_else(|| Err(JobError::failed("the batch gave no verdict for this job")))
+                    .unwrap_or_else(|| Err(JobError::failed("the batch returned no result for this job")))
             })
             .collect())
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the payload of this {kind} job can't be read by this version of the program")]
+#[error("the payload of this {kind} job cannot be read by this version")]
 struct UnreadablePayload {
     kind: String,
     source: serde_json::Error,

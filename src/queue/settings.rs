@@ -1,40 +1,41 @@
-//! The times a runner lives by.
+//! The settings of a runner.
 
 use std::time::Duration;
 
 /// How far a claim moves the due time of fresh rows.
 pub(super) const GAP: Duration = Duration::from_secs(3);
 
-/// What a runner may be told. The defaults are right for production; tests shorten them.
+/// The settings of a runner. The defaults are right for production; tests shorten them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How far a claim moves the due time of fresh rows, between its two steps and beyond: longer than the microseconds
-    /// from touch to hold, short enough that a worker killed there is hardly missed.
+    /// How far a claim moves the due time of fresh rows: longer than the microseconds between its two steps, and short
+    /// enough that a job whose worker is killed there is hardly late.
     pub gap: Duration,
-    /// How long a job waits after a failure that was everybody's, unless a success wakes it earlier.
-    pub shared_backoff: Duration,
-    /// How often an idle worker looks for itself, a fifth more or less.
+    /// How long a job waits after an outage, unless a success in its queue makes it due earlier.
+    pub outage_backoff: Duration,
+    /// How often an idle worker polls, a fifth more or less.
     pub poll: Duration,
     /// How long the second step of a claim waits for a lock.
     pub hold_timeout: Duration,
-    /// How long a claim or a record may take that is not running a job. Beyond it the connection counts as hung.
-    pub talk_limit: Duration,
-    /// How often running jobs are held against their time limits.
+    /// How long claiming or recording may take. After that the connection counts as hung.
+    pub database_timeout: Duration,
+    /// How often the time limits of running jobs are checked.
     pub watch_every: Duration,
-    /// How long a place stays empty when too many of its queue's threads hang.
+    /// How long a worker's place stays empty while too many threads of its queue hang.
     pub hung_pause: Duration,
     /// How often the sweep goes through all jobs, a fifth more or less.
     pub sweep_every: Duration,
-    /// Jobs that the sweep reads at once.
+    /// Jobs that the sweep reads in one statement.
     pub sweep_page: u32,
-    /// How much longer than its kind allows a row may be held before the sweep ends the session: the process that runs
-    /// the job comes first, and then the database's own time limits.
+    /// How much longer than the kind's time limit a row may be held before the sweep ends the session. The process that
+    /// runs the job enforces the limit first, and then the database.
     pub sweep_patience: Duration,
-    /// The longest that any job may run, whatever its kind allows.
+    /// An upper bound on the time limits of all kinds.
     pub longest_run: Duration,
     /// How long receipts are kept in the history.
     pub history_retention: Duration,
-    /// A mistake to make on purpose, for the tests that have to notice it.
+    /// A deliberate mistake that the tests must detect.
+    #[cfg(any(debug_assertions, feature = "fail-points"))]
     #[doc(hidden)]
     pub hold_skips_locked: bool,
 }
@@ -43,10 +44,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             gap: GAP,
-            shared_backoff: Duration::from_secs(5),
+            outage_backoff: Duration::from_secs(5),
             poll: Duration::from_secs(1),
             hold_timeout: Duration::from_secs(2),
-            talk_limit: Duration::from_secs(30),
+            database_timeout: Duration::from_secs(30),
             watch_every: Duration::from_secs(1),
             hung_pause: Duration::from_secs(10 * 60),
             sweep_every: Duration::from_secs(60),
@@ -54,7 +55,13 @@ impl Default for Settings {
             sweep_patience: Duration::from_secs(30),
             longest_run: Duration::MAX,
             history_retention: Duration::from_secs(30 * 24 * 60 * 60),
+            #[cfg(any(debug_assertions, feature = "fail-points"))]
             hold_skips_locked: false,
         }
     }
+}
+
+/// A fifth more or less than `wait`, so that retries and polls which began together spread out.
+pub(super) fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(rand::random_range(0.8..1.2))
 }

@@ -1,9 +1,7 @@
-//! The sweep: once a minute one process of the installation goes through all jobs and looks after what fell out of every
-//! other hand.
+//! The sweep: once a minute one process of the installation goes through all jobs and repairs what no worker can.
 //!
-//! It pages by id, so it neither stops at a row nor reads a page twice, however many rows it passes over. What it means
-//! to change it looks at again under the row's lock, in a transaction of that row alone: an error there is recorded and
-//! the sweep goes on.
+//! It pages by id, so it neither stops at a row nor reads a page twice. Before it changes a row it checks the row again
+//! under its lock, in a transaction of its own: an error there is recorded, and the sweep continues.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,37 +12,40 @@ use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 
 use super::connection::LendExt;
-use super::runner::{Inner, RunnerError};
-use super::settings::Settings;
+use super::inner::Inner;
+use super::job::{JobId, Policy};
+use super::runner_error::RunnerError;
+use super::session::{SESSION_PREFIX, lock_by_name};
+use super::settings::{Settings, jittered};
 use super::storage::{self, LOST, milliseconds};
-use super::worker::{SESSION_PREFIX, lock_by_name};
-use super::{JobError, JobId, Policy, measures};
+use super::{measures, order};
+use crate::error_chain::ErrorChain;
 
-/// Receipts that are removed at once.
+/// Receipts that one statement removes.
 const PRUNED_TOGETHER: i64 = 1000;
-/// Longer than any receipt is kept.
+/// The longest retention that PostgreSQL can subtract from the present time.
 const FOR_EVER: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
-/// The advisory lock of the one who sweeps.
+/// The name of the advisory lock of the process that sweeps.
 const SWEEP_LOCK: &str = "the sweep";
 
-/// What a sweep met.
+/// What a sweep found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Rows it has seen.
+    /// Rows that were read.
     pub seen: u64,
-    /// Jobs that were started as often as they may be, by processes that are gone; they are dead now.
+    /// Jobs that used up their attempts because their processes died; they are dead now.
     pub buried: Vec<JobId>,
-    /// Jobs whose sessions it ended, because they ran too long.
+    /// Jobs that ran too long and whose sessions were ended.
     pub terminated: Vec<JobId>,
-    /// Jobs whose rows somebody holds who is no worker, and who.
+    /// Jobs whose rows are locked by a session that is not a worker's, and that session.
     pub held_by_others: Vec<(JobId, String)>,
-    /// Kinds that this program does not know, and how many jobs wait for one that does.
+    /// Kinds that are not registered, and the number of their jobs.
     pub unknown: BTreeMap<String, u64>,
-    /// Jobs that waited for a turn which nobody had.
-    pub handed_on: Vec<JobId>,
-    /// Rows that could not be looked after, and why.
+    /// Jobs that received a turn which no row had.
+    pub turns_passed: Vec<JobId>,
+    /// Rows that could not be repaired, and the error.
     pub failed: Vec<(JobId, String)>,
-    /// Receipts that were older than they are kept.
+    /// Receipts removed because they were older than the retention.
     pub pruned: usize,
 }
 
@@ -64,7 +65,7 @@ struct Row {
     claim_no: i64,
     #[diesel(sql_type = Bool)]
     due: bool,
-    /// Seconds since a start of which no end is on record.
+    /// Seconds since a start whose end is not recorded.
     #[diesel(sql_type = Nullable<Double>)]
     running: Option<f64>,
     #[diesel(sql_type = Bool)]
@@ -73,7 +74,7 @@ struct Row {
     last_error: Option<String>,
 }
 
-/// Goes through all jobs once. `policy_of` knows the kinds of this program.
+/// Goes through all jobs once. `policy_of` gives the policies of registered kinds.
 pub fn sweep(
     connection: &mut PgConnection,
     policy_of: &dyn Fn(&str) -> Option<Policy>,
@@ -91,9 +92,8 @@ pub fn sweep(
                 *swept.unknown.entry(row.kind.clone()).or_default() += 1;
                 continue;
             };
-            let looked_after =
-                connection.transaction(|connection| look_after(connection, row, &policy, settings, &mut swept));
-            if let Err(error) = looked_after {
+            let repaired = connection.transaction(|connection| repair(connection, row, &policy, settings, &mut swept));
+            if let Err(error) = repaired {
                 swept.failed.push((row.id, error.to_string()));
             }
         }
@@ -116,7 +116,7 @@ fn page(connection: &mut PgConnection, after: JobId, size: u32) -> QueryResult<V
     .get_results(connection)
 }
 
-fn look_after(
+fn repair(
     connection: &mut PgConnection,
     row: &Row,
     policy: &Policy,
@@ -132,14 +132,14 @@ fn look_after(
         end_holder(connection, row, swept)?;
     } else if row.turn_is_stuck
         && let Some(key) = &row.key
-        && storage::hand_on(connection, &row.queue, &row.kind, key)?
+        && order::pass_turn(connection, &row.queue, &row.kind, key)?
     {
-        swept.handed_on.push(row.id);
+        swept.turns_passed.push(row.id);
     }
     Ok(())
 }
 
-/// Locks the row if nobody holds it and it is still as it was read.
+/// Locks the row if it is unlocked and unchanged.
 fn lock_again(connection: &mut PgConnection, row: &Row) -> QueryResult<bool> {
     let locked = sql_query(
         "SELECT id FROM jobs WHERE id = $1 AND claim_no = $2 AND attempts = $3 AND run_at <= clock_timestamp()
@@ -152,7 +152,7 @@ fn lock_again(connection: &mut PgConnection, row: &Row) -> QueryResult<bool> {
     Ok(locked > 0)
 }
 
-/// Ends the session that holds the row, if it is one of a worker. A row that nobody holds is simply due again.
+/// Ends the session that has locked the row, if it is a worker's. A row that is not locked comes due on its own.
 fn end_holder(connection: &mut PgConnection, row: &Row, swept: &mut Swept) -> QueryResult<()> {
     #[derive(QueryableByName)]
     struct Holder {
@@ -161,7 +161,7 @@ fn end_holder(connection: &mut PgConnection, row: &Row, swept: &mut Swept) -> Qu
         #[diesel(sql_type = Text)]
         name: String,
     }
-    // A row lock stands in the row itself, as the number of the transaction that holds it.
+    // A row lock is stored in the row, as the id of the transaction that holds it.
     let holders: Vec<Holder> = sql_query(
         "SELECT session.pid, coalesce(session.application_name, '') AS name
          FROM jobs
@@ -184,8 +184,7 @@ fn end_holder(connection: &mut PgConnection, row: &Row, swept: &mut Swept) -> Qu
     Ok(())
 }
 
-/// Removes receipts that are older than `retention`, oldest first, a page at a time. PostgreSQL knows no time as long ago
-/// as a retention may be that means "for ever".
+/// Removes receipts that are older than `retention`, oldest first, a page at a time.
 fn prune(connection: &mut PgConnection, retention: Duration) -> QueryResult<usize> {
     let mut pruned = 0;
     loop {
@@ -204,17 +203,17 @@ fn prune(connection: &mut PgConnection, retention: Duration) -> QueryResult<usiz
     }
 }
 
-/// Sweeps now and then, whenever this process is the one who does.
+/// Sweeps while this process has the sweep's lock, until the pool stops.
 pub(super) fn keep_sweeping<Env: Send + Sync + 'static>(inner: &Arc<Inner<Env>>) {
-    while !inner.crew.pause(inner.settings.sweep_every.mul_f64(rand::random_range(0.8..1.2))) {
+    while !inner.pool.pause(jittered(inner.settings.sweep_every)) {
         if let Err(error) = inner.sweep_while_leading() {
-            tracing::warn!(error = %JobError::from(error), "the sweep could not be done; the next one will");
+            tracing::warn!(error = %ErrorChain::of(&error), "a sweep failed and will be repeated");
         }
     }
 }
 
 impl<Env: Send + Sync + 'static> Inner<Env> {
-    /// Sweeps on one connection until told to stop. Whoever has the lock keeps it; the others look again each time.
+    /// Sweeps on one connection until the pool stops. The process with the lock keeps it; the others try again each time.
     fn sweep_while_leading(&self) -> Result<(), RunnerError> {
         let mut connection = self.source.connect().map_err(RunnerError::Connect)?;
         connection.with(|connection| {
@@ -230,7 +229,7 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
                 measures::sweep_took(began.elapsed());
                 report(&swept);
             }
-            if self.crew.pause(self.settings.sweep_every.mul_f64(rand::random_range(0.8..1.2))) {
+            if self.pool.pause(jittered(self.settings.sweep_every)) {
                 return Ok(());
             }
         }
@@ -243,26 +242,30 @@ fn report(swept: &Swept) {
         tracing::error!(jobs = ?swept.buried, "dead: their processes were killed each time they ran");
     }
     if !swept.terminated.is_empty() {
-        tracing::error!(jobs = ?swept.terminated, "ran longer than their kinds may, and their sessions were ended");
+        tracing::error!(jobs = ?swept.terminated, "over the time limits of their kinds: their sessions were ended");
     }
     for (job, holder) in &swept.held_by_others {
-        tracing::error!(job, holder, "held for longer than its kind may run, by a session that is no worker's");
+        tracing::error!(
+            job,
+            holder,
+            "locked for longer than the time limit of its kind, by a session that is not a worker's"
+        );
     }
     for (kind, count) in &swept.unknown {
-        tracing::warn!(kind, count, "jobs of a kind that this version does not know wait for one that does");
+        tracing::warn!(kind, count, "jobs of an unknown kind are waiting for a newer version");
     }
-    if !swept.handed_on.is_empty() {
-        tracing::error!(jobs = ?swept.handed_on, "waited for a turn that nobody had: rows were removed by hand");
+    if !swept.turns_passed.is_empty() {
+        tracing::error!(jobs = ?swept.turns_passed, "waited for a turn that no row had: rows were removed by hand");
     }
     for (job, error) in &swept.failed {
-        tracing::error!(job, error, "could not be looked after");
+        tracing::error!(job, error, "a job could not be repaired");
     }
     for (finding, count) in [
         ("buried", swept.buried.len()),
         ("terminated", swept.terminated.len()),
         ("held_by_others", swept.held_by_others.len()),
         ("unknown_kind", swept.unknown.len()),
-        ("stuck_turn", swept.handed_on.len()),
+        ("stuck_turn", swept.turns_passed.len()),
         ("error", swept.failed.len()),
         ("pruned", swept.pruned),
     ] {

@@ -1,22 +1,21 @@
-//! What a monitor asks about the queue. Unlike [`inspection`](super::inspection) it asks for what is wrong, and names a few
-//! examples each time.
+//! Queries of the monitor: what is wrong with the queue, with a few examples each.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Nullable, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 use serde::Serialize;
 
-use super::JobId;
 use super::inspection::HELD;
+use super::job::JobId;
+use super::session::{QUEUE_LOCKS, SESSION_PREFIX};
 use super::storage::{LOST, milliseconds};
-use super::worker::{QUEUE_LOCKS, SESSION_PREFIX};
 
-/// Jobs that are named as examples.
+/// Jobs that are listed as examples.
 const EXAMPLES: i64 = 5;
-/// Jobs that run, of which the caller chooses.
+/// Running jobs that are listed; the caller selects from them.
 const RUNNING: i64 = 1000;
 
-/// A job with which something is wrong.
+/// A job with a problem.
 #[derive(QueryableByName, Debug, Clone, PartialEq, Serialize)]
 pub struct TroubledJob {
     #[diesel(sql_type = BigInt)]
@@ -25,19 +24,19 @@ pub struct TroubledJob {
     pub kind: String,
     #[diesel(sql_type = Nullable<Text>)]
     pub key: Option<String>,
-    /// How long the trouble has lasted.
+    /// How long the problem has lasted.
     #[diesel(sql_type = Double)]
     pub seconds: f64,
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
     #[diesel(sql_type = Nullable<Text>)]
     pub error: Option<String>,
-    /// Who runs it, as the session calls itself.
+    /// The name of the session that runs it.
     #[diesel(sql_type = Nullable<Text>)]
     pub holder: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub request_id: Option<String>,
-    /// How many there are of them, those included that are not named.
+    /// The number of such jobs, including those that are not listed.
     #[diesel(sql_type = BigInt)]
     #[serde(skip)]
     pub total: i64,
@@ -59,7 +58,7 @@ fn troubled(
     .get_results(connection)
 }
 
-/// The oldest owed job first. Those that were enqueued for later don't count before their time.
+/// The oldest pending job. Delayed jobs do not count before their due time.
 pub fn oldest(connection: &mut PgConnection) -> QueryResult<Option<TroubledJob>> {
     let age = "extract(epoch FROM clock_timestamp() - created_at)";
     let from = "jobs WHERE attempts > 0 OR run_at <= clock_timestamp() ORDER BY created_at, id";
@@ -72,8 +71,8 @@ pub fn dead(connection: &mut PgConnection) -> QueryResult<Vec<TroubledJob>> {
     troubled(connection, since, "last_error", "NULL::text", "dead_jobs ORDER BY died_at DESC, id DESC", EXAMPLES)
 }
 
-/// Jobs that have failed so often that another attempt promises little, and those that have waited so long for everybody's
-/// failure to end. Such a failure leaves one receipt, when it began.
+/// Jobs that have failed at least `attempts` times, and those that have waited for the end of an outage for longer than
+/// `outage`. An outage leaves one receipt, when it begins.
 pub fn failing(
     connection: &mut PgConnection,
     attempts: u32,
@@ -92,8 +91,8 @@ pub fn failing(
     troubled(connection, &since, "last_error", "NULL::text", &from, EXAMPLES)
 }
 
-/// Jobs that run at this moment, the longest first. Their rows are locked and were claimed so long ago; the lock says that
-/// the worker's session is there, and nothing of whether it gets on.
+/// Running jobs, the longest first. The lock of a row proves that the worker's session exists, not that the job makes
+/// progress.
 pub fn running(connection: &mut PgConnection) -> QueryResult<Vec<TroubledJob>> {
     let since = "extract(epoch FROM clock_timestamp() - claimed_at)";
     let holder = "(SELECT string_agg(session.application_name || ' (session ' || session.pid || ')', ', ')
@@ -103,7 +102,7 @@ pub fn running(connection: &mut PgConnection) -> QueryResult<Vec<TroubledJob>> {
     troubled(connection, since, "last_error", holder, &from, RUNNING)
 }
 
-/// Jobs of kinds that are not among the known ones.
+/// Jobs of unknown kinds.
 pub fn unknown(connection: &mut PgConnection, known: &[&str]) -> QueryResult<Vec<TroubledJob>> {
     sql_query(format!(
         "SELECT id, kind, key, greatest(extract(epoch FROM clock_timestamp() - created_at), 0)::float8 AS seconds, attempts,
@@ -114,17 +113,17 @@ pub fn unknown(connection: &mut PgConnection, known: &[&str]) -> QueryResult<Vec
     .get_results(connection)
 }
 
-/// Who works on a queue.
+/// Whether a queue with one worker in the installation has it.
 #[derive(QueryableByName, Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attendance {
     #[diesel(sql_type = Text)]
     pub queue: String,
-    /// Somebody holds the lock by which one worker of the installation takes the jobs.
+    /// A worker holds the queue's lock.
     #[diesel(sql_type = Bool)]
     pub taken: bool,
 }
 
-/// Whether each of these queues, which have one worker in the installation, has it.
+/// Whether each of these queues, which have one worker in the installation each, has it.
 pub fn attendance(connection: &mut PgConnection, queues: &[&str]) -> QueryResult<Vec<Attendance>> {
     sql_query(
         "SELECT queue, EXISTS (
@@ -139,7 +138,7 @@ pub fn attendance(connection: &mut PgConnection, queues: &[&str]) -> QueryResult
     .get_results(connection)
 }
 
-/// The processes whose workers are connected, by the names of their sessions.
+/// The names of the processes whose workers are connected.
 pub fn workers(connection: &mut PgConnection) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
     struct Worker {

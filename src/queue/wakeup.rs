@@ -1,5 +1,5 @@
-//! Who to wake. Both kinds of signal are hints within one process; whoever waits also looks for itself from time to
-//! time.
+//! Signals within a process: new jobs for workers, finished jobs for waiting requests. Both are hints; workers and
+//! requests also poll.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,56 +7,58 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::JobId;
+use super::job::JobId;
 
 /// Wakes workers that wait for a job.
 #[derive(Clone, Default)]
 pub struct Wakeups {
     shared: Arc<(Mutex<u64>, Condvar)>,
-    attended: Arc<Mutex<Vec<&'static str>>>,
+    /// Queues whose only worker in the installation is in this process.
+    only_workers: Arc<Mutex<Vec<&'static str>>>,
 }
 
-/// A worker of this process takes the jobs of a queue, and nobody else does.
-pub(super) struct Attendance {
+/// Held while a worker of this process is the queue's only worker in the installation.
+pub(super) struct OnlyWorker {
     queue: &'static str,
     wakeups: Wakeups,
 }
 
-impl Drop for Attendance {
+impl Drop for OnlyWorker {
     fn drop(&mut self) {
-        let mut attended = self.wakeups.attended.lock();
-        if let Some(place) = attended.iter().position(|queue| *queue == self.queue) {
-            attended.swap_remove(place);
+        let mut queues = self.wakeups.only_workers.lock();
+        if let Some(place) = queues.iter().position(|queue| *queue == self.queue) {
+            queues.swap_remove(place);
         }
     }
 }
 
-/// A moment. Taken before looking for work, so that a signal between the look and the wait is not lost.
+/// A point in time. Take it before looking for work, so that a signal between that and the wait is not lost.
 #[derive(Clone, Copy)]
 pub struct Ticket(u64);
 
 impl Wakeups {
-    /// Something was enqueued, or should be looked at for another reason.
+    /// Wakes all waiting workers, because a job was enqueued or for another reason.
     pub fn wake(&self) {
         *self.shared.0.lock() += 1;
         self.shared.1.notify_all();
     }
 
-    /// Whether a worker of this process has the queue for itself: then nobody else needs to be told of a job.
-    pub fn is_attended(&self, queue: &str) -> bool {
-        self.attended.lock().contains(&queue)
+    /// Whether a worker of this process is the queue's only worker in the installation. If so, other processes need no
+    /// notification of a new job.
+    pub fn has_only_worker(&self, queue: &str) -> bool {
+        self.only_workers.lock().contains(&queue)
     }
 
-    pub(super) fn attend(&self, queue: &'static str) -> Attendance {
-        self.attended.lock().push(queue);
-        Attendance { queue, wakeups: self.clone() }
+    pub(super) fn set_only_worker(&self, queue: &'static str) -> OnlyWorker {
+        self.only_workers.lock().push(queue);
+        OnlyWorker { queue, wakeups: self.clone() }
     }
 
     pub fn ticket(&self) -> Ticket {
         Ticket(*self.shared.0.lock())
     }
 
-    /// Returns when there was a signal after the ticket was taken, or when the time is over.
+    /// Waits for a signal since the ticket was taken, but no longer than `at_most`.
     pub fn wait(&self, ticket: Ticket, at_most: Duration) {
         let until = Instant::now() + at_most;
         let mut signals = self.shared.0.lock();
@@ -64,38 +66,38 @@ impl Wakeups {
     }
 }
 
-type Told = Box<dyn FnOnce() + Send>;
+type Callback = Box<dyn FnOnce() + Send>;
 
-/// Tells those who wait for a certain job that it is done.
+/// Calls back when certain jobs are done.
 #[derive(Clone, Default)]
 pub struct Completions {
-    waiting: Arc<Mutex<HashMap<JobId, Vec<Told>>>>,
+    waiting: Arc<Mutex<HashMap<JobId, Vec<Callback>>>>,
 }
 
 impl Completions {
-    /// Calls `then` when the job is done. To miss nothing, register before the transaction that enqueues it commits.
-    /// Dropping the registration forgets it.
+    /// Calls `then` when the job is done. Register before the transaction that enqueues the job commits, or the call may
+    /// be missed. Dropping the registration cancels it.
     pub fn register(&self, job: JobId, then: impl FnOnce() + Send + 'static) -> Registration {
         self.waiting.lock().entry(job).or_default().push(Box::new(then));
         Registration { job, completions: self.clone() }
     }
 
-    /// The jobs are done and their effects are committed.
+    /// Makes the calls of jobs that are done and committed.
     pub fn finished(&self, jobs: impl IntoIterator<Item = JobId>) {
-        let told: Vec<Told> = {
+        let callbacks: Vec<Callback> = {
             let mut waiting = self.waiting.lock();
             jobs.into_iter().filter_map(|job| waiting.remove(&job)).flatten().collect()
         };
-        told.into_iter().for_each(|tell| tell());
+        callbacks.into_iter().for_each(|callback| callback());
     }
 
-    /// How many jobs somebody waits for.
+    /// The number of jobs with a registration.
     pub fn awaited(&self) -> usize {
         self.waiting.lock().len()
     }
 }
 
-/// Somebody waits for a job. A job has one waiter in practice: the request that enqueued it.
+/// A wait for a job. In practice a job has one: that of the request that enqueued it.
 pub struct Registration {
     job: JobId,
     completions: Completions,
@@ -129,17 +131,17 @@ mod tests {
     }
 
     #[test]
-    fn only_the_waiter_of_the_finished_job_is_told_and_forgotten_ones_leave_nothing() {
+    fn only_the_finished_jobs_callback_is_called_and_dropped_registrations_leave_nothing() {
         let completions = Completions::default();
-        let (told, heard) = mpsc::channel();
-        let (one, two) = (told.clone(), told);
+        let (sender, finished) = mpsc::channel();
+        let (one, two) = (sender.clone(), sender);
         let _first = completions.register(1, move || one.send(1).unwrap());
         let second = completions.register(2, move || two.send(2).unwrap());
         completions.finished([1, 3]);
-        assert_eq!(heard.try_recv(), Ok(1));
+        assert_eq!(finished.try_recv(), Ok(1));
         drop(second);
         completions.finished([2]);
-        assert!(heard.try_recv().is_err());
+        assert!(finished.try_recv().is_err());
         assert_eq!(completions.awaited(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Whether anybody works in this process, for whoever looks after it.
+//! The state of this process's workers, for health checks.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ pub struct QueueWorkers {
     pub queue: &'static str,
     /// Threads that work or stand by.
     pub threads: usize,
-    /// Those of them that have a session of the database.
+    /// Those with a database session.
     pub connected: usize,
-    /// Threads whose job was cut off and that have not come back.
+    /// Threads whose job was cut off and still runs.
     pub hung: usize,
 }
 
-/// A look at the workers of this process, which may be taken at any time and waits for nothing. Cheap to clone.
+/// Reads the state of the workers at any time without waiting. Cheap to clone.
 #[derive(Clone)]
 pub struct WorkersView(Arc<dyn Fn() -> Vec<QueueWorkers> + Send + Sync>);
 
@@ -23,7 +23,7 @@ impl WorkersView {
         Self(Arc::new(look))
     }
 
-    /// Each queue, also those without anybody.
+    /// The workers of each queue, including queues without any.
     pub fn look(&self) -> Vec<QueueWorkers> {
         (self.0)()
     }

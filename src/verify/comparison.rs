@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::difference::{Difference, Kind};
 use crate::database::upkeep::crate_states::{CrateState, VersionState};
 use crate::index::entry::{render, with_yanked};
-use crate::index::path::index_path;
+use crate::package::index_path::index_path;
 
 /// The lines of a file by the version that each says it is of.
 struct Lines<'a> {

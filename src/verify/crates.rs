@@ -5,8 +5,8 @@ use super::difference::{Difference, Kind};
 use super::run::{Flow, Look, Run, VerifyError};
 use super::standing::Phase;
 use crate::database::upkeep::crate_states::{self, CrateState};
-use crate::index::path::index_path;
 use crate::index::{Head, Index};
+use crate::package::index_path::index_path;
 use crate::queue::inspection;
 
 impl Run<'_> {
@@ -64,7 +64,7 @@ impl Run<'_> {
     /// Whether a job that writes the index is owed for one of these keys.
     pub(super) fn is_owed(&self, keys: &[&str]) -> Result<bool, VerifyError> {
         let kinds = &self.index_kinds;
-        Ok(!self.verifier.database(|connection| inspection::keys_owed(connection, kinds, keys))?.is_empty())
+        Ok(!self.verifier.database(|connection| inspection::pending_keys(connection, kinds, keys))?.is_empty())
     }
 
     /// The versions of a crate that dead jobs are about.

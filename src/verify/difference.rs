@@ -1,6 +1,7 @@
 //! The ways in which database, index and crate files can disagree.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::package::Checksum;
 use crate::package::characters::is_hidden;
@@ -10,8 +11,11 @@ use crate::queue::JobId;
 const EXCERPT: usize = 200;
 
 /// What kind of difference it is. Its name in reports is the variant's, with hyphens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Kind {
     BrokenRepository,
     RemoteDiffers,
@@ -44,70 +48,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 28] = [
-        Self::BrokenRepository,
-        Self::RemoteDiffers,
-        Self::ConfigJson,
-        Self::MissingIndexFile,
-        Self::UnreadableIndexFile,
-        Self::FileDiffers,
-        Self::MissingLine,
-        Self::LineWithoutRow,
-        Self::LineDiffers,
-        Self::YankedDiffers,
-        Self::DuplicateLine,
-        Self::DeletedLine,
-        Self::UnknownCrate,
-        Self::UnexpectedFile,
-        Self::QueuedWithoutJob,
-        Self::YankWithoutJob,
-        Self::DeletionWithoutJob,
-        Self::EffectiveDiffers,
-        Self::UnknownCommit,
-        Self::DerivedDiffers,
-        Self::UnreadableRow,
-        Self::DeadJob,
-        Self::MissingCrateFile,
-        Self::SizeDiffers,
-        Self::DamagedCrateFile,
-        Self::DeletedCrateFile,
-        Self::OrphanFile,
-        Self::StagedLeftover,
-    ];
+    /// All kinds, in the order of reports.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// Its name in reports.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::BrokenRepository => "broken-repository",
-            Self::RemoteDiffers => "remote-differs",
-            Self::ConfigJson => "config-json",
-            Self::MissingIndexFile => "missing-index-file",
-            Self::UnreadableIndexFile => "unreadable-index-file",
-            Self::FileDiffers => "file-differs",
-            Self::MissingLine => "missing-line",
-            Self::LineWithoutRow => "line-without-row",
-            Self::LineDiffers => "line-differs",
-            Self::YankedDiffers => "yanked-differs",
-            Self::DuplicateLine => "duplicate-line",
-            Self::DeletedLine => "deleted-line",
-            Self::UnknownCrate => "unknown-crate",
-            Self::UnexpectedFile => "unexpected-file",
-            Self::QueuedWithoutJob => "queued-without-job",
-            Self::YankWithoutJob => "yank-without-job",
-            Self::DeletionWithoutJob => "deletion-without-job",
-            Self::EffectiveDiffers => "effective-differs",
-            Self::UnknownCommit => "unknown-commit",
-            Self::DerivedDiffers => "derived-differs",
-            Self::UnreadableRow => "unreadable-row",
-            Self::DeadJob => "dead-job",
-            Self::MissingCrateFile => "missing-crate-file",
-            Self::SizeDiffers => "size-differs",
-            Self::DamagedCrateFile => "damaged-crate-file",
-            Self::DeletedCrateFile => "deleted-crate-file",
-            Self::OrphanFile => "orphan-file",
-            Self::StagedLeftover => "staged-leftover",
-        }
+        self.into()
     }
 
     /// What it means, for people.
@@ -257,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_listed_once_under_the_name_it_has_in_json() {
-        for (place, kind) in Kind::ALL.into_iter().enumerate() {
+        for (place, kind) in Kind::ALL.iter().copied().enumerate() {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
             assert_eq!(Kind::ALL.iter().position(|other| *other == kind), Some(place));
         }

@@ -1,7 +1,6 @@
 //! Crate files: those that versions name, and those that none does. A 256th of the checksums at a time.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
@@ -119,8 +118,9 @@ impl Run<'_> {
                 return Ok(Look::Differences(Vec::new()));
             };
             let (kind, id) = (RemoveCrateFile::KIND, i64::from(deleted.version_id));
-            let owed =
-                self.verifier.database(|connection| inspection::is_owed_about(connection, kind, "version_id", id))?;
+            let owed = self
+                .verifier
+                .database(|connection| inspection::any_pending_about(connection, kind, "version_id", id))?;
             let is_there = !owed && self.verifier.crate_store.size(checksum)?.is_some();
             let difference = || told(Difference::new(Kind::DeletedCrateFile, "a file", "no file, or a job"), deleted);
             return Ok(Look::Differences(is_there.then(difference).into_iter().collect()));
@@ -159,36 +159,16 @@ impl Run<'_> {
         Ok(vec![difference])
     }
 
-    /// Parts of files, which the store's own interface does not show.
+    /// Unfinished files of interrupted writes.
     fn look_for_staged(&mut self, byte: u8) -> Result<(), VerifyError> {
-        let Some(directory) = &self.verifier.crates_directory else { return Ok(()) };
         let mut differences = Vec::new();
-        for (name, size, modified) in staged(&directory.join(format!("{byte:02x}")))? {
-            if self.is_old(modified) {
-                let found = format!("{size} bytes, last written at {}", modified.format("%Y-%m-%dT%H:%M:%SZ"));
-                let difference = Difference::new(Kind::StagedLeftover, found, "no file");
-                differences.push(difference.at(format!("{byte:02x}/{name}")));
+        for file in self.verifier.crate_store.list_unfinished(byte)? {
+            if self.is_old(file.modified) {
+                let modified = file.modified.format("%Y-%m-%dT%H:%M:%SZ");
+                let found = format!("{} bytes, last written at {modified}", file.size);
+                differences.push(Difference::new(Kind::StagedLeftover, found, "no file").at(file.location));
             }
         }
         self.settled(differences)
     }
-}
-
-fn staged(directory: &Path) -> std::io::Result<Vec<(String, u64, DateTime<Utc>)>> {
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.contains(".crate#") {
-            // One that is gone by now was being stored.
-            let Ok(metadata) = entry.metadata() else { continue };
-            found.push((name, metadata.len(), metadata.modified()?.into()));
-        }
-    }
-    found.sort();
-    Ok(found)
 }

@@ -7,8 +7,8 @@ use super::run::{Flow, Run, VerifyError};
 use super::standing::Phase;
 use crate::database::catalog::crates;
 use crate::index::ConfigJson;
-use crate::index::path::{crate_path, index_path};
 use crate::package::CrateName;
+use crate::package::index_path::{crate_path, index_path};
 
 /// Names that the database is asked for at once.
 const TOGETHER: usize = 1000;

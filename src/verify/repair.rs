@@ -17,12 +17,11 @@ use super::run::{Look, Run, VerifyError};
 use crate::crate_store::CrateStore;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::catalog::owners::Owner;
-use crate::database::catalog::{crates, derived};
-use crate::database::upkeep::restored;
+use crate::database::catalog::{crates, derived, versions};
 use crate::fault;
-use crate::index::path::{crate_path, index_path};
 use crate::index::{Change, IndexError};
 use crate::jobs::{RemoveCrateFile, sync_crate, unused_files};
+use crate::package::index_path::{crate_path, index_path};
 use crate::package::{Checksum, CrateName, Limits, Version};
 use crate::queue::{Enqueue, JobId, inspection, intervention};
 use crate::upstream::{Upstream, download_url};
@@ -169,7 +168,7 @@ impl Run<'_> {
             return Ok(Remedied::Left("the index is empty".to_owned()));
         };
         let id = difference.subject.version_id.unwrap_or_default();
-        self.change(repairs, difference, |connection| restored::note_commit(connection, id, &head))?;
+        self.change(repairs, difference, |connection| versions::set_commit(connection, id, &head))?;
         Ok(Remedied::Done(format!("the database names the commit {head}, which shows it")))
     }
 
@@ -193,7 +192,7 @@ impl Run<'_> {
             return Ok(Remedied::Left("the file is not there any more".to_owned()));
         };
         let id = difference.subject.version_id.unwrap_or_default();
-        self.change(repairs, difference, |connection| restored::note_size(connection, id, size))?;
+        self.change(repairs, difference, |connection| versions::set_size(connection, id, size))?;
         Ok(Remedied::Done(format!("the database has its size of {size} bytes")))
     }
 
@@ -242,7 +241,7 @@ impl Run<'_> {
                 store.quarantine(&CrateStore::place(checksum), Utc::now())?
             ));
         }
-        if let Some(from) = store.take_back(checksum)? {
+        if let Some(from) = store.restore_quarantined(checksum)? {
             done.push(format!("put back from {from}"));
             return Ok(Remedied::Done(done.join("; ")));
         }
@@ -317,24 +316,14 @@ impl Run<'_> {
     }
 
     fn move_part_away(&self, difference: &Difference) -> Result<Remedied, VerifyError> {
-        let (Some(directory), Some(path)) = (&self.verifier.crates_directory, &difference.path) else {
-            return Ok(Remedied::Left("the store has no directory".to_owned()));
-        };
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let quarantine = directory.join("quarantine");
-        std::fs::create_dir_all(&quarantine)?;
-        // Without the number, or no listing of the store would ever show it.
-        let name = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%.6fZ"), name.replace('#', "-part-"));
-        match std::fs::rename(directory.join(path), quarantine.join(&name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        Ok(Remedied::Done(format!("moved to quarantine/{name} in the crate store")))
+        let Some(path) = &difference.path else { return Ok(Remedied::Left("its path is not known".to_owned())) };
+        let moved = self.verifier.crate_store.quarantine_unfinished(path, Utc::now())?;
+        Ok(Remedied::Done(format!("moved to {moved} in the crate store")))
     }
 
     /// Waits for jobs: for other workers as long as they do something, and then with our own hands.
     fn wait_for(&self, repairs: &Repairs<'_>, jobs: &[JobId]) -> Result<(), VerifyError> {
-        let owed = || self.verifier.database(|connection| inspection::any_of_owed(connection, jobs));
+        let owed = || self.verifier.database(|connection| inspection::any_of_pending(connection, jobs));
         let begun = Instant::now();
         while !jobs.is_empty() && owed()? && begun.elapsed() < PATIENCE && !self.verifier.is_stopped() {
             if begun.elapsed() >= repairs.grace {

@@ -7,8 +7,8 @@ use super::repair::{Remedied, Repairs};
 use super::run::{Run, VerifyError};
 use crate::database::access::audit::Action;
 use crate::database::catalog::derived;
-use crate::index::path::index_path;
 use crate::jobs::restoration::{Fate, IndexedVersion, Restorable, RestoreError, Restored, restore};
+use crate::package::index_path::index_path;
 use crate::package::{Checksum, CrateName, Limits};
 use crate::queue::JobId;
 

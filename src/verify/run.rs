@@ -1,6 +1,5 @@
 //! A run from its first page to its last.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -101,8 +100,6 @@ pub struct Verifier<'a> {
     pub pool: &'a Pool,
     pub index: &'a Index,
     pub crate_store: &'a CrateStore,
-    /// The store's directory, where it has one: what its interface does not show is looked for there.
-    pub crates_directory: Option<PathBuf>,
     pub settings: Settings,
     pub watch: &'a dyn Watch,
     /// None: nothing is changed.
@@ -169,9 +166,6 @@ pub(super) struct Run<'a> {
 impl<'a> Verifier<'a> {
     /// FetchRequests at everything, and answers what it found.
     pub fn run(&'a self) -> Result<Ended, VerifyError> {
-        // One for all files, or the store makes one for each.
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let _entered = runtime.enter();
         let settings = &self.settings;
         let resumed = if settings.resume { self.interrupted()? } else { None };
         let (id, position, report) = match resumed {

@@ -15,7 +15,7 @@ impl Report {
     /// For people.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        for kind in Kind::ALL {
+        for &kind in Kind::ALL {
             self.tell_kind(&mut text, kind);
         }
         for crates in &self.in_flight {

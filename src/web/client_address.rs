@@ -1,9 +1,9 @@
-//! Whose request it is: the address of the connection, or what a trusted proxy says about it.
+//! The client's address: that of the connection, or the one that a trusted proxy forwards.
 //!
-//! `X-Forwarded-For` grows to the right, one address a proxy, so the rightmost address that is no trusted proxy is the
-//! last one that somebody trusted has seen; whatever stands left of it the client may have made up. `Forwarded` (RFC 7239)
-//! says the same as `for=`. It is read only where there is no `X-Forwarded-For`: nearly every proxy sets that one, and
-//! passes a `Forwarded` of the client on as it came.
+//! Each proxy appends an address to `X-Forwarded-For`, so the rightmost address that is not a trusted proxy is the last one
+//! that a trusted proxy has seen; the client may have made up everything left of it. `Forwarded` (RFC 7239) has the addresses
+//! as `for=`. It is read only without `X-Forwarded-For`: nearly every proxy sets that header, and passes a client's
+//! `Forwarded` on unchanged.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,16 +15,16 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
-/// The name of a header that the `http` crate has no constant for.
+// The `http` crate has no constant for it.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The address of a client; none for a request that came by no connection (in tests). Every request has it as an
-/// extension, and handlers take it as an argument.
+/// The address of a client; none for a request without a connection (in tests). Every request has it as an extension, and
+/// handlers may extract it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ClientAddress(Option<IpAddr>);
 
 impl ClientAddress {
-    /// An IPv4 address is never in its IPv6 form.
+    /// The IP address. An IPv4 address is never in its IPv6 form.
     pub fn ip(self) -> Option<IpAddr> {
         self.0
     }
@@ -53,8 +53,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
-/// What is one client where a client's connections and requests are limited: an IPv4 address, or the /64 network of an IPv6
-/// address, since whoever has one address of a /64 usually has all of them.
+/// The addresses that count as one client in the limits of connections and requests: an IPv4 address, or the /64 network of
+/// an IPv6 address, since a client usually has a whole /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AddressBlock(IpAddr);
 
@@ -76,7 +76,7 @@ impl fmt::Display for AddressBlock {
     }
 }
 
-/// The proxies whose word counts. Cheap to clone.
+/// Proxies whose forwarding headers are trusted. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Arc<[IpNet]>);
 
@@ -85,27 +85,27 @@ impl TrustedProxies {
         Self(networks.into())
     }
 
-    /// Whether this is the address of one of them.
+    /// Whether an address belongs to one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether a request comes from one of them.
+    /// Whether one of them sent a request.
     pub fn sent(&self, request: &Extensions) -> bool {
         peer(request).is_some_and(|peer| self.contains(peer))
     }
 
-    /// Whose request it is.
+    /// The client of a request.
     pub fn client_of(&self, request: &Extensions, headers: &HeaderMap) -> ClientAddress {
         let Some(peer) = peer(request) else { return ClientAddress(None) };
         if !self.contains(peer) {
             return ClientAddress(Some(peer));
         }
         let mut client = peer;
-        for said in forwarded_for(headers).into_iter().rev() {
-            // What can't be read hides everything before it.
-            let Some(address) = said else { break };
+        for forwarded in forwarded_for(headers).into_iter().rev() {
+            // Everything left of an unreadable address is ignored.
+            let Some(address) = forwarded else { break };
             client = address;
             if !self.contains(address) {
                 break;
@@ -115,14 +115,14 @@ impl TrustedProxies {
     }
 }
 
-/// The other end of the connection.
+/// The address of the connection.
 fn peer(request: &Extensions) -> Option<IpAddr> {
     request.get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip().to_canonical())
 }
 
-/// The addresses that proxies have noted, in their order; None for each that is none.
+/// The addresses that proxies added, in their order; None for an unreadable one.
 fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    // A client's odd bytes must not hide what the proxy has added to them.
+    // Bytes of the client that are not UTF-8 must not hide the address that the proxy added.
     let values = |name| headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     if headers.contains_key(&X_FORWARDED_FOR) {
         values(X_FORWARDED_FOR).flat_map(|list| list.split(',').map(address).collect::<Vec<_>>()).collect()
@@ -139,7 +139,7 @@ fn for_parameter(element: &str) -> Option<IpAddr> {
     named_for.next().and_then(|(_, value)| address(value.trim().trim_matches('"')))
 }
 
-/// An address, with or without a port, and with or without brackets where it is IPv6.
+/// Parses an address with or without a port, and an IPv6 address with or without brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -147,7 +147,7 @@ fn address(text: &str) -> Option<IpAddr> {
     alone.or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip())).map(|address| address.to_canonical())
 }
 
-/// The parts of a list between separators that stand outside quotes.
+/// Splits a list at separators outside quotes.
 fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
     let mut quoted = false;
     let at_separator = |c: char| {
@@ -172,28 +172,28 @@ mod tests {
         TrustedProxies::new(&trusted).client_of(&request, &map).to_string()
     }
 
-    fn said(list: &str) -> String {
+    fn forwarded(list: &str) -> String {
         client("10.0.0.1", &[(X_FORWARDED_FOR, list)])
     }
 
     #[test]
     fn the_client_is_the_rightmost_address_that_is_no_trusted_proxy() {
-        assert_eq!(said("192.0.2.1"), "192.0.2.1");
-        assert_eq!(said("1.1.1.1, 192.0.2.1, 10.9.9.9"), "192.0.2.1");
-        assert_eq!(said("  192.0.2.1 ,10.9.9.9  "), "192.0.2.1");
-        assert_eq!(said("192.0.2.1:4711"), "192.0.2.1");
-        assert_eq!(said("2001:db8::1"), "2001:db8::1");
-        assert_eq!(said("[2001:db8::1]"), "2001:db8::1");
-        assert_eq!(said("[2001:db8::1]:4711, fd00::7"), "2001:db8::1");
-        assert_eq!(said("::ffff:192.0.2.1"), "192.0.2.1");
-        assert_eq!(said("10.2.2.2, 10.3.3.3"), "10.2.2.2", "a client inside the trusted network");
+        assert_eq!(forwarded("192.0.2.1"), "192.0.2.1");
+        assert_eq!(forwarded("1.1.1.1, 192.0.2.1, 10.9.9.9"), "192.0.2.1");
+        assert_eq!(forwarded("  192.0.2.1 ,10.9.9.9  "), "192.0.2.1");
+        assert_eq!(forwarded("192.0.2.1:4711"), "192.0.2.1");
+        assert_eq!(forwarded("2001:db8::1"), "2001:db8::1");
+        assert_eq!(forwarded("[2001:db8::1]"), "2001:db8::1");
+        assert_eq!(forwarded("[2001:db8::1]:4711, fd00::7"), "2001:db8::1");
+        assert_eq!(forwarded("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(forwarded("10.2.2.2, 10.3.3.3"), "10.2.2.2", "a client inside the trusted network");
         let two = [(X_FORWARDED_FOR, "1.1.1.1"), (X_FORWARDED_FOR, "192.0.2.1, 10.4.4.4")];
         assert_eq!(client("10.0.0.1", &two), "192.0.2.1", "two header lines are one list");
         assert_eq!(client("::ffff:10.0.0.1", &[(X_FORWARDED_FOR, "192.0.2.1")]), "192.0.2.1");
     }
 
     #[test]
-    fn who_is_not_trusted_is_taken_by_the_connection_alone() {
+    fn forwarding_headers_of_untrusted_peers_are_ignored() {
         for name in [X_FORWARDED_FOR, header::FORWARDED] {
             assert_eq!(client("192.0.2.9", &[(name, "for=1.1.1.1")]), "192.0.2.9");
         }
@@ -202,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn garbage_hides_what_stands_before_it_and_harms_nothing() {
+    fn an_unreadable_address_hides_only_what_is_left_of_it() {
         for garbage in
             ["", ",", "unknown", "1.2.3", "_hidden", "[", "]", "[::1", "::1]:80", "1.1.1.1:99999", "\u{e4}", "\""]
         {
-            assert_eq!(said(garbage), "10.0.0.1", "{garbage}");
-            assert_eq!(said(&format!("1.1.1.1, {garbage}, 10.5.5.5")), "10.5.5.5", "{garbage}");
+            assert_eq!(forwarded(garbage), "10.0.0.1", "{garbage}");
+            assert_eq!(forwarded(&format!("1.1.1.1, {garbage}, 10.5.5.5")), "10.5.5.5", "{garbage}");
         }
-        assert_eq!(said("garbage, 192.0.2.1"), "192.0.2.1");
+        assert_eq!(forwarded("garbage, 192.0.2.1"), "192.0.2.1");
     }
 
     #[test]

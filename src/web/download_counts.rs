@@ -1,8 +1,8 @@
-//! Downloads that were answered and are not in the database yet.
+//! Counts downloads in memory until they are written to the database.
 //!
-//! An answer adds to a table in memory and waits for nothing. Somebody else moves what gathered there into the database
-//! every few seconds, in one statement. What could not be moved, because the database was away, is moved with the next.
-//! The table is bounded: beyond the bound downloads of versions that are not in it yet go uncounted, and that is counted.
+//! A response adds to a table in memory and does not wait. A background thread writes the table to the database every few
+//! seconds. Counts that could not be written, because the database was unavailable, are written the next time. The table is
+//! bounded: when it is full, downloads of versions that are not in it are not counted, and a metric counts those.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,25 +13,25 @@ use parking_lot::Mutex;
 use crate::database::catalog::downloads::{self, OfDay};
 use crate::database::{Pool, PoolError};
 
-/// The counter of downloads that were answered.
+/// Counter of downloads.
 pub const DOWNLOADS: &str = "supercargo_downloads_total";
-/// The counter of downloads that were answered and not counted, for want of room.
+/// Counter of downloads that were not counted because the table was full.
 pub const UNCOUNTED: &str = "supercargo_downloads_uncounted_total";
-/// The gauge of downloads that are not in the database yet.
+/// Gauge of downloads that are not in the database yet.
 pub const WAITING: &str = "supercargo_downloads_waiting";
 
-/// Versions and days in memory at most, some 50 bytes each.
-const MOST: usize = 200_000;
-/// Rows of one statement. Several processes lock their rows in order, and none of them for long.
+/// The largest number of entries (a version on a day), about 50 bytes each.
+const MAX_ENTRIES: usize = 200_000;
+/// Rows of one statement. Processes lock rows in the same order, and only for a short time.
 const BATCH: usize = 5_000;
 
-/// Downloads by version and day. Clones are one table.
+/// Downloads by version and day. Clones share one table.
 #[derive(Clone, Default)]
 pub struct DownloadCounts {
     waiting: Arc<Mutex<HashMap<(i32, NaiveDate), i64>>>,
 }
 
-/// Why downloads could not be moved into the database. They are kept.
+/// The counts could not be written to the database. They are kept.
 #[derive(Debug, thiserror::Error)]
 pub enum CountError {
     #[error(transparent)]
@@ -41,14 +41,14 @@ pub enum CountError {
 }
 
 impl DownloadCounts {
-    /// Tells what the measurements mean.
+    /// Describes the metrics.
     pub fn describe() {
-        metrics::describe_counter!(DOWNLOADS, "Downloads of crate files that this process answered");
+        metrics::describe_counter!(DOWNLOADS, "Downloads of crate files that this process served");
         metrics::describe_counter!(
             UNCOUNTED,
-            "Downloads that go uncounted because the database has been away too long"
+            "Downloads that were not counted because the database was unavailable for too long"
         );
-        metrics::describe_gauge!(WAITING, "Downloads that are answered and not in the database yet");
+        metrics::describe_gauge!(WAITING, "Downloads that are not written to the database yet");
     }
 
     /// Counts a download.
@@ -63,10 +63,10 @@ impl DownloadCounts {
 
     fn put(&self, counted: &OfDay) {
         let mut waiting = self.waiting.lock();
-        let room = waiting.len() < MOST;
+        let has_room = waiting.len() < MAX_ENTRIES;
         match waiting.get_mut(&(counted.version_id, counted.day)) {
             Some(downloads) => *downloads += counted.downloads,
-            None if room => {
+            None if has_room => {
                 waiting.insert((counted.version_id, counted.day), counted.downloads);
             }
             None => metrics::counter!(UNCOUNTED).increment(counted.downloads.cast_unsigned()),
@@ -78,11 +78,11 @@ impl DownloadCounts {
         self.waiting.lock().values().sum()
     }
 
-    /// Moves what gathered into the database. What is not there when this fails is kept.
+    /// Writes the counts to the database. If this fails, counts that are not written are kept.
     ///
     /// # Errors
     ///
-    /// A [`CountError`] if the database is away.
+    /// A [`CountError`] if the database is unavailable.
     pub fn flush(&self, pool: &Pool) -> Result<(), CountError> {
         let gathered = std::mem::take(&mut *self.waiting.lock());
         let mut gathered: Vec<OfDay> =

@@ -10,9 +10,10 @@ use super::views::{ErrorDetail, Errors};
 use crate::crate_store::CrateStoreError;
 use crate::database::PoolError;
 use crate::database::access::caller::Denied;
+use crate::database::access::new_token::CreateTokenError;
 use crate::database::access::rate_limits::RateLimited;
-use crate::database::access::tokens::CreateTokenError;
 use crate::database::catalog::ownership::OwnersError;
+use crate::error_chain::ErrorChain;
 use crate::fault::Fault;
 use crate::index::IndexError;
 use crate::jobs::YankError;
@@ -21,7 +22,6 @@ use crate::jobs::publish_version::PublishError;
 use crate::package::Refusal;
 use crate::package::characters::plain;
 use crate::queue::EnqueueError;
-use crate::queue::JobError;
 
 /// Seconds after which a client may try again when something behind the registry is away.
 const RETRY_AFTER: u64 = 2;
@@ -116,8 +116,8 @@ fn shown(detail: &str) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(cause) = self.cause {
-            let failure = JobError::failed(cause).failure();
-            let error: &(dyn Error + 'static) = &failure;
+            let chain = ErrorChain::of(&*cause);
+            let error: &(dyn Error + 'static) = &chain;
             tracing::error!(status = self.status.as_u16(), error, "a request failed");
         }
         let body = Errors { errors: vec![ErrorDetail { detail: shown(&self.detail) }] };

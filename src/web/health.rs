@@ -1,12 +1,13 @@
-//! `/health/live` and `/health/ready`: for load balancers, orchestrators and monitors.
+//! `/health/live` and `/health/ready`, for load balancers, orchestrators and monitors.
 //!
-//! *Live* is the process that answers, and nothing else: whoever restarts what is not live would restart a registry over
-//! and over because its database is away. *Ready* is a registry to which requests should be sent. Both answer without a
-//! token, also where everything else wants one, and so tell nothing but states: what failed and why is in the log.
+//! *Live* means only that the process answers: an orchestrator that restarts processes that are not live must not restart a
+//! registry again and again because its database is unavailable. *Ready* means that requests should be sent here. Neither
+//! needs a token, even in a private registry, so the responses have states only; the log has the causes.
 //!
-//! A look is kept for a second, however many ask, and only one is under way at a time: a part that hangs ties up one
-//! thread and not one for each question. That thread is made for the look, so that it is there whatever else waits.
+//! A check is reused for a second, and only one runs at a time: a part that hangs blocks one thread and not one for each
+//! request. The check has a thread of its own, so that it runs even if all others are busy.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -22,30 +23,31 @@ use tokio::sync::{Mutex, oneshot};
 
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
+use crate::error_chain::ErrorChain;
 use crate::index::{ConfigJson, View};
-use crate::queue::{Failure, JobError, WorkersView};
+use crate::queue::WorkersView;
 
-/// How long an answer is good.
+/// How long a check is reused.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long the parts are waited for: less than those who ask usually wait.
+/// How long a check waits for the parts: less than usual clients wait.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What is known of this process's health.
+/// The health of this process.
 #[derive(Clone)]
 pub struct Health(Arc<Parts>);
 
 struct Parts {
-    looked_at: LookedAt,
+    checked: Checked,
     stopping: AtomicBool,
-    /// A look is under way.
-    looking: Arc<AtomicBool>,
+    /// Whether a check is running.
+    checking: Arc<AtomicBool>,
     last: Mutex<Option<(Instant, Report)>>,
     workers: OnceLock<WorkersView>,
 }
 
-/// What a look is taken at.
+/// The parts that are checked.
 #[derive(Clone)]
-struct LookedAt {
+struct Checked {
     pool: Pool,
     view: View,
     crate_store: CrateStore,
@@ -62,17 +64,17 @@ struct Report {
     worker: PartState,
 }
 
-/// How one part is.
+/// The state of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum PartState {
     Ok,
     Failed,
-    /// It did not say within the time.
+    /// It did not answer in time.
     NoAnswer,
-    /// This process takes the jobs of all queues, or stands by to do so.
+    /// This process runs the jobs of all queues, or stands by to run them.
     Working,
-    /// The jobs are left to `supercargo worker`.
+    /// Other processes (`supercargo worker`) run the jobs.
     Elsewhere,
 }
 
@@ -93,21 +95,21 @@ impl Report {
 impl Health {
     pub fn new(pool: Pool, view: View, crate_store: CrateStore) -> Self {
         Self(Arc::new(Parts {
-            looked_at: LookedAt { pool, view, crate_store },
+            checked: Checked { pool, view, crate_store },
             stopping: AtomicBool::default(),
-            looking: Arc::default(),
+            checking: Arc::default(),
             last: Mutex::default(),
             workers: OnceLock::new(),
         }))
     }
 
-    /// From now on the workers of this process count.
+    /// Includes the workers of this process from now on.
     pub fn attend(&self, workers: WorkersView) {
         // Set once, at the start.
         let _ = self.0.workers.set(workers);
     }
 
-    /// From now on it is not ready: the process is about to end.
+    /// Reports `stopping` from now on: the process is about to end.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
     }
@@ -117,7 +119,7 @@ impl Health {
         let report = match &*last {
             Some((at, report)) if at.elapsed() < FRESH => report.clone(),
             before => {
-                let report = self.look().await;
+                let report = self.check().await;
                 if before.as_ref().is_some_and(|(_, before)| before.status != report.status) {
                     tracing::warn!(?report, "the registry is {}", report.status);
                 }
@@ -128,31 +130,31 @@ impl Health {
         if self.0.stopping.load(Ordering::Acquire) { Report { status: "stopping", ..report } } else { report }
     }
 
-    async fn look(&self) -> Report {
+    async fn check(&self) -> Report {
         let worker = self.worker();
         let hung = Report::of([PartState::NoAnswer, PartState::NoAnswer, PartState::NoAnswer, worker]);
-        if self.0.looking.swap(true, Ordering::AcqRel) {
+        if self.0.checking.swap(true, Ordering::AcqRel) {
             return hung;
         }
-        let looked_at = self.0.looked_at.clone();
-        let looking = Looking(Arc::clone(&self.0.looking));
-        let (tell, told) = oneshot::channel();
+        let checked = self.0.checked.clone();
+        let guard = Checking(Arc::clone(&self.0.checking));
+        let (sender, receiver) = oneshot::channel();
         let thread = std::thread::Builder::new().name("health".to_owned());
         let started = thread.spawn(move || {
-            let report = Report::of([looked_at.database(), looked_at.index(), looked_at.store(), worker]);
-            drop(looking);
-            // The receiver is gone when nobody waits any more.
-            let _ = tell.send(report);
+            let report = Report::of([checked.database(), checked.index(), checked.store(), worker]);
+            drop(guard);
+            // The receiver is gone when the request has timed out.
+            let _ = sender.send(report);
         });
         if let Err(error) = started {
-            tracing::warn!(%error, "no thread could be started to look at the registry's health");
+            tracing::warn!(%error, "cannot start the thread of a health check");
             return hung;
         }
-        // It is dropped unsent after a panic.
-        tokio::time::timeout(PATIENCE, told).await.ok().and_then(Result::ok).unwrap_or(hung)
+        // The sender is dropped after a panic.
+        tokio::time::timeout(PATIENCE, receiver).await.ok().and_then(Result::ok).unwrap_or(hung)
     }
 
-    /// A queue without a thread that talks to the database has nobody.
+    /// Failed if a queue has no thread with a database connection.
     fn worker(&self) -> PartState {
         match self.0.workers.get() {
             None => PartState::Elsewhere,
@@ -162,47 +164,48 @@ impl Health {
     }
 }
 
-/// There while a look is under way.
-struct Looking(Arc<AtomicBool>);
+/// Exists while a check is running.
+struct Checking(Arc<AtomicBool>);
 
-impl Drop for Looking {
+impl Drop for Checking {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
 }
 
-impl LookedAt {
+impl Checked {
     fn database(&self) -> PartState {
-        let asked = self.pool.with_within(PATIENCE / 2, |connection| diesel::sql_query("SELECT 1").execute(connection));
-        match asked {
+        let selected =
+            self.pool.with_within(PATIENCE / 2, |connection| diesel::sql_query("SELECT 1").execute(connection));
+        match selected {
             Ok(Ok(_)) => PartState::Ok,
-            Ok(Err(error)) => failed("database", &JobError::failed(error).failure()),
-            Err(error) => failed("database", &JobError::failed(error).failure()),
+            Ok(Err(error)) => failed("database", ErrorChain::of(&error)),
+            Err(error) => failed("database", ErrorChain::of(&error)),
         }
     }
 
     fn index(&self) -> PartState {
         match self.view.find(ConfigJson::PATH) {
             Ok(Some(_)) => PartState::Ok,
-            Ok(None) => failed("index", &JobError::failed("it has no config.json").failure()),
-            Err(error) => failed("index", &JobError::failed(error).failure()),
+            Ok(None) => failed("index", "it has no config.json"),
+            Err(error) => failed("index", ErrorChain::of(&error)),
         }
     }
 
     fn store(&self) -> PartState {
         match self.crate_store.check() {
             Ok(()) => PartState::Ok,
-            Err(error) => failed("store", &JobError::failed(error).failure()),
+            Err(error) => failed("store", ErrorChain::of(&error)),
         }
     }
 }
 
-fn failed(part: &str, error: &Failure) -> PartState {
+fn failed(part: &str, error: impl Display) -> PartState {
     tracing::debug!(part, %error, "not ready");
     PartState::Failed
 }
 
-/// Both, as full paths.
+/// The routes of both.
 pub(super) fn router(health: Health) -> Router {
     Router::new().route("/health/live", get(live)).route("/health/ready", get(ready)).with_state(health)
 }

@@ -1,11 +1,11 @@
-//! `/metrics`, in Prometheus' text format.
+//! `GET /metrics`: metrics in the Prometheus text format.
 //!
-//! What this process measured comes from its recorder. The state of the queues is read from the database, and so is true for
-//! the whole installation, whichever process answers.
+//! The process's own metrics come from its recorder. The state of the queues comes from the database and is that of the whole
+//! installation, whichever process answers.
 //!
-//! One thread reads it, with a connection of its own, when somebody asks and what was read is a second old. So however many
-//! ask, and however long the database says nothing, they take no thread and no connection that anything else needs. Who
-//! asks meanwhile waits three seconds at most, and is then answered without the queues.
+//! One thread with a connection of its own reads the database, when a request comes and the last reading is older than a
+//! second. So scrapers never use a thread or connection that anything else needs, however many they are and however long the
+//! database hangs. A request waits for at most three seconds and is then answered without the state of the queues.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,36 +39,36 @@ const DATABASE_UP: &str = "supercargo_database_up";
 const DIFFERENCES: &str = "supercargo_verify_differences";
 const VERIFIED_AT: &str = "supercargo_verify_finished_timestamp_seconds";
 
-/// How long an answer is good.
+/// How long a reading is reused.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long the database is waited for: less than a scraper waits.
+/// How long a request waits for the database: less than a scraper waits.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What is measured, and where it is read.
+/// The source of the metrics. Cheap to clone.
 #[derive(Clone)]
 pub struct Metrics(Arc<Parts>);
 
 struct Parts {
     handle: PrometheusHandle,
-    /// Asks for a look at the database.
-    ask: SyncSender<()>,
-    looks: watch::Receiver<Look>,
+    /// Requests a reading of the database.
+    requests: SyncSender<()>,
+    readings: watch::Receiver<Readings>,
     text: Mutex<Option<(Instant, Bytes)>>,
 }
 
-/// Kinds, each with its queue, that read 0 when nothing is left of them: those of this program, and those that it has met.
-type Known = BTreeSet<(String, String)>;
+/// Kinds of jobs, each with its queue, that are 0 if there are no jobs: those of this version, and those seen before.
+type KnownKinds = BTreeSet<(String, String)>;
 
-/// A look at the database.
+/// The last reading of the database.
 #[derive(Clone, Default)]
-struct Look {
-    /// When it began, if it has not ended yet.
-    under_way: Option<Instant>,
+struct Readings {
+    /// When the current reading began, if there is one.
+    started: Option<Instant>,
     last: Option<(Instant, Arc<Found>)>,
-    known: Arc<Known>,
+    known: Arc<KnownKinds>,
 }
 
-/// What was found; None if the database is away.
+/// The state of the queues; None if the database is unavailable.
 type Found = Option<QueueState>;
 
 struct QueueState {
@@ -76,72 +76,82 @@ struct QueueState {
     verified: Option<VerifyReport>,
 }
 
-impl Look {
+impl Readings {
     fn is_fresh(&self) -> bool {
         self.last.as_ref().is_some_and(|(at, _)| at.elapsed() < FRESH)
     }
 }
 
 impl Metrics {
-    /// `known` are the kinds of this program, each with its queue. The thread that reads the database ends with this.
+    /// Starts the thread that reads the database; it ends when all clones are dropped. `known` are the kinds of jobs of this
+    /// version, each with its queue.
     pub fn new(
         handle: PrometheusHandle,
         pool: Pool,
         known: Vec<(&'static str, &'static str)>,
     ) -> std::io::Result<Self> {
-        metrics::describe_gauge!(PENDING, "Jobs that are owed, the running ones included, in the whole installation");
-        metrics::describe_gauge!(RUNNING, "Jobs that a worker holds at this moment, in the whole installation");
-        metrics::describe_gauge!(FAILING, "Jobs that are owed and whose last attempt failed");
-        metrics::describe_gauge!(DEAD, "Jobs that failed too often and wait for an operator");
-        metrics::describe_gauge!(OLDEST, metrics::Unit::Seconds, "Age of the oldest owed job; 0 if there is none");
+        metrics::describe_gauge!(PENDING, "Pending jobs of the whole installation, including running ones");
+        metrics::describe_gauge!(RUNNING, "Jobs of the whole installation that a worker is running");
+        metrics::describe_gauge!(FAILING, "Pending jobs whose last attempt failed");
+        metrics::describe_gauge!(DEAD, "Dead jobs: they failed too often and need an operator");
+        metrics::describe_gauge!(OLDEST, metrics::Unit::Seconds, "Age of the oldest pending job; 0 if there is none");
         metrics::describe_gauge!(
             DATABASE_UP,
-            "1 if the state of the queues could be read; 0 if not, and then the queues' values are NaN"
+            "1 if the state of the queues could be read from the database; 0 if not, and their values are NaN"
         );
-        metrics::describe_gauge!(DIFFERENCES, "Differences that the last verification found and did not repair");
-        metrics::describe_gauge!(VERIFIED_AT, metrics::Unit::Seconds, "When the last verification ended, as Unix time");
-        let known: Known = known.into_iter().map(|(kind, queue)| (kind.to_owned(), queue.to_owned())).collect();
-        let (ask, asked) = sync_channel(1);
-        let (told, looks) = watch::channel(Look { known: Arc::new(known), ..Look::default() });
-        std::thread::Builder::new().name("look".to_owned()).spawn(move || look_when_asked(&pool, &asked, &told))?;
-        Ok(Self(Arc::new(Parts { handle, ask, looks, text: Mutex::new(None) })))
+        metrics::describe_gauge!(
+            DIFFERENCES,
+            "Differences that the last finished verification found and did not repair"
+        );
+        metrics::describe_gauge!(
+            VERIFIED_AT,
+            metrics::Unit::Seconds,
+            "End of the last finished verification, as Unix time"
+        );
+        let known: KnownKinds = known.into_iter().map(|(kind, queue)| (kind.to_owned(), queue.to_owned())).collect();
+        let (requests, requested) = sync_channel(1);
+        let (sender, readings) = watch::channel(Readings { known: Arc::new(known), ..Readings::default() });
+        std::thread::Builder::new()
+            .name("metrics".to_owned())
+            .spawn(move || read_on_request(&pool, &requested, &sender))?;
+        Ok(Self(Arc::new(Parts { handle, requests, readings, text: Mutex::new(None) })))
     }
 
-    /// Everything, as text. Without the database it is what this process knows.
+    /// All metrics as text; without the database, those of this process.
     pub async fn text(&self) -> Bytes {
         if let Some((at, text)) = &*self.0.text.lock()
             && at.elapsed() < FRESH
         {
             return text.clone();
         }
-        let mut looks = self.0.looks.clone();
+        let mut readings = self.0.readings.clone();
         let left = {
-            let look = looks.borrow_and_update();
-            // Nobody waits longer for a look that hangs than the first who asked for it.
-            let left = look.under_way.map_or(PATIENCE, |since| PATIENCE.saturating_sub(since.elapsed()));
-            if look.is_fresh() { Duration::ZERO } else { left }
+            let reading = readings.borrow_and_update();
+            // All requests stop waiting for a reading that hangs when the first one does.
+            let left = reading.started.map_or(PATIENCE, |since| PATIENCE.saturating_sub(since.elapsed()));
+            if reading.is_fresh() { Duration::ZERO } else { left }
         };
         if !left.is_zero() {
-            // It is full if somebody has asked already.
-            let _ = self.0.ask.try_send(());
-            // What comes of it is looked at below, in time or not.
-            let _ = timeout(left, looks.wait_for(Look::is_fresh)).await;
+            // The channel is full if a reading is requested already.
+            let _ = self.0.requests.try_send(());
+            // Whether it came in time is checked below.
+            let _ = timeout(left, readings.wait_for(Readings::is_fresh)).await;
         }
-        let look = looks.borrow().clone();
-        self.render(&look)
+        let reading = readings.borrow().clone();
+        self.render(&reading)
     }
 
-    fn render(&self, look: &Look) -> Bytes {
+    fn render(&self, reading: &Readings) -> Bytes {
         let mut text = self.0.text.lock();
         if let Some((at, text)) = &*text
             && at.elapsed() < FRESH
         {
             return text.clone();
         }
-        let hangs = look.under_way.is_some_and(|since| since.elapsed() >= PATIENCE);
-        match &look.last {
-            Some((_, found)) if !hangs => set_found(found.as_ref().as_ref(), &look.known),
-            _ => set_found(None, &look.known),
+        let hangs = reading.started.is_some_and(|since| since.elapsed() >= PATIENCE);
+        match &reading.last {
+            Some((_, found)) if !hangs => set_found(found.as_ref().as_ref(), &reading.known),
+            _ => set_found(None, &reading.known),
         }
         self.0.handle.run_upkeep();
         let rendered = Bytes::from(self.0.handle.render());
@@ -150,40 +160,40 @@ impl Metrics {
     }
 }
 
-/// FetchRequests as long as somebody may ask.
-fn look_when_asked(pool: &Pool, asked: &Receiver<()>, looks: &watch::Sender<Look>) {
+/// Reads the database on request, until all senders of requests are dropped.
+fn read_on_request(pool: &Pool, requested: &Receiver<()>, readings: &watch::Sender<Readings>) {
     let mut connection = None;
-    while asked.recv().is_ok() {
-        if looks.borrow().is_fresh() {
+    while requested.recv().is_ok() {
+        if readings.borrow().is_fresh() {
             continue;
         }
-        let (known, was_away) = {
-            let look = looks.borrow();
-            let was_away = look.last.as_ref().is_some_and(|(_, found)| found.is_none());
-            (Arc::clone(&look.known), was_away)
+        let (known, was_unavailable) = {
+            let reading = readings.borrow();
+            let was_unavailable = reading.last.as_ref().is_some_and(|(_, found)| found.is_none());
+            (Arc::clone(&reading.known), was_unavailable)
         };
-        looks.send_modify(|look| look.under_way = Some(Instant::now()));
+        readings.send_modify(|reading| reading.started = Some(Instant::now()));
         let found = read(pool, &mut connection, &known).unwrap_or_else(|error| {
-            // Whatever the connection is in, the next look has another one.
+            // The connection may be unusable; the next reading opens another one.
             connection = None;
-            // Once: whoever asks must not fill the log.
-            if !was_away {
-                tracing::warn!(error, "the state of the queues cannot be measured");
+            // Once, so that scrapers do not fill the log.
+            if !was_unavailable {
+                tracing::warn!(error, "cannot read the state of the queues");
             }
             None
         });
-        looks.send_modify(|look| {
+        readings.send_modify(|reading| {
             if let Some(QueueState { gauges, .. }) = &found {
                 let met = gauges.iter().map(|gauge| (gauge.kind.clone(), gauge.queue.clone()));
-                Arc::make_mut(&mut look.known).extend(met);
+                Arc::make_mut(&mut reading.known).extend(met);
             }
-            look.under_way = None;
-            look.last = Some((Instant::now(), Arc::new(found)));
+            reading.started = None;
+            reading.last = Some((Instant::now(), Arc::new(found)));
         });
     }
 }
 
-fn read(pool: &Pool, connection: &mut Option<Dedicated>, known: &Known) -> Result<Found, String> {
+fn read(pool: &Pool, connection: &mut Option<Dedicated>, known: &KnownKinds) -> Result<Found, String> {
     let connection = match connection {
         Some(connection) => connection,
         None => {
@@ -204,7 +214,7 @@ fn read(pool: &Pool, connection: &mut Option<Dedicated>, known: &Known) -> Resul
     Ok(Some(QueueState { gauges, verified }))
 }
 
-fn set_found(found: Option<&QueueState>, known: &Known) {
+fn set_found(found: Option<&QueueState>, known: &KnownKinds) {
     match found {
         Some(QueueState { gauges, verified }) => {
             metrics::gauge!(DATABASE_UP).set(1.0);
@@ -222,7 +232,7 @@ fn set_found(found: Option<&QueueState>, known: &Known) {
     }
 }
 
-/// What the last verification found, whichever process did it. Nothing before the first.
+/// Sets the metrics of the last finished verification of any process. There are none before the first.
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 differences")]
 fn set_verified(report: &VerifyReport) {
     metrics::gauge!(DIFFERENCES).set(report.differences as f64);
@@ -242,7 +252,7 @@ fn set_all(queue: &str, kind: &str, values: [f64; 5]) {
     }
 }
 
-/// `/metrics`, as a full path.
+/// The route of `/metrics`.
 pub(super) fn router(metrics: Metrics) -> Router {
     Router::new().route("/metrics", get(show)).with_state(metrics)
 }

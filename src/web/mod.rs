@@ -1,8 +1,9 @@
-//! HTTP, and the only async code. A handler parses, decides, makes one call down on a thread that may block, and answers.
-//! Nothing here writes the index.
+//! The web server's requests and responses; the only async code. A handler parses a request, makes one call to lower
+//! layers on a blocking thread, and answers. Nothing here writes the index.
 
 pub mod answers;
 pub mod api;
+pub mod bounds;
 pub mod client_address;
 pub mod download_counts;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod router;
 pub mod state;
 
 mod hanging_up;
+mod lookup;
 mod private;
 mod request_form;
 mod shortened;

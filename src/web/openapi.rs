@@ -1,4 +1,4 @@
-//! The description of the API, made from the code that serves it.
+//! `GET /api/openapi.json`: the description of the API, generated from the endpoints.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,25 +12,25 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{ApiError, App, api};
 
-/// What the groups of calls are about.
+/// The groups of endpoints.
 const TAGS: [(&str, &str); 11] = [
-    ("crates", "Crates: search, lists, and what is told of one"),
-    ("versions", "Versions of crates"),
-    ("downloads", "Crate files, and how often they were downloaded"),
-    ("publish", "What cargo changes: publish, yank, unyank"),
-    ("owners", "Who may publish a crate"),
-    ("users", "Users"),
-    ("tokens", "A user's own tokens"),
-    ("admin", "What admins may do"),
-    ("keywords", "Keywords, as crates name them"),
-    ("categories", "Categories, as crates name them"),
+    ("crates", "Search, list and show crates"),
+    ("versions", "List and show versions of crates"),
+    ("downloads", "Crate files and download counts"),
+    ("publish", "Publish, yank and unyank versions"),
+    ("owners", "Owners of crates: the users and teams who may publish versions"),
+    ("users", "Users of the registry"),
+    ("tokens", "The tokens of the authenticated user"),
+    ("admin", "Endpoints for admins"),
+    ("keywords", "Keywords of crates"),
+    ("categories", "Categories of crates"),
     ("registry", "The registry as a whole"),
 ];
 
-/// The API, and its own description.
+/// The endpoints, and the route of their description.
 pub(super) fn router() -> Router<App> {
     let (router, description) = described().split_for_parts();
-    // Rendered once: it takes longer than most answers.
+    // Rendered once, since that takes longer than most responses.
     let rendered = match serde_json::to_vec(&description) {
         Ok(rendered) => Ok(Bytes::from(rendered)),
         Err(error) => Err(error.to_string()),
@@ -53,8 +53,8 @@ fn described() -> OpenApiRouter<App> {
         .title("supercargo")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "The web API of a cargo registry: what cargo needs, and crates.io's calls for reading. Errors are JSON, \
-             `{\"errors\": [{\"detail\": \"…\"}]}`.",
+            "The web API of a cargo registry: cargo's registry API and the read endpoints of crates.io. Errors are \
+             JSON: `{\"errors\": [{\"detail\": \"…\"}]}`.",
         ))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
         .build();
@@ -63,10 +63,10 @@ fn described() -> OpenApiRouter<App> {
         "token",
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
             "Authorization",
-            "A token as `cargo login` keeps it, with or without `Bearer` in front",
+            "An API token, with or without `Bearer` in front",
         ))),
     );
-    // Parameters refer to them, and nothing else does.
+    // Only parameters refer to these schemas, and utoipa does not collect those.
     add::<api::crates::CratesSort>(&mut components);
     add::<api::topics::TopicsSort>(&mut components);
     add::<api::versions::VersionsSort>(&mut components);
@@ -93,12 +93,12 @@ fn add<T: ToSchema>(components: &mut Components) {
     components.schemas.insert(T::name().into_owned(), T::schema());
 }
 
-/// What any call may be answered.
+/// Errors that any endpoint may answer with.
 const FAILURES: [(&str, &str); 4] = [
     ("414", "The URL is longer than 16 KiB"),
-    ("429", "The client has too many requests under way; `Retry-After` says when to try again"),
-    ("500", "The registry made a mistake, which its log tells"),
-    ("503", "Something that the registry depends on is away, or it has too much to do; nothing was changed"),
+    ("429", "The client has too many concurrent requests; retry after `Retry-After` seconds"),
+    ("500", "Internal error; see the server log"),
+    ("503", "The database or the storage is unavailable, or the registry is overloaded; nothing was changed"),
 ];
 
 fn failure(meaning: &str) -> Response {

@@ -1,7 +1,7 @@
-//! A registry that answers nobody without a token (`--auth-required`): index, downloads, search and API alike.
+//! Private registries (`--auth-required`): every request for the index, a download or the API needs a token.
 //!
-//! The answer is 401 for a missing token and for a bad one: cargo tells its user to log in for that status only. Cargo
-//! sends no token to a git index; git asks its credential helper instead when it is challenged for Basic.
+//! A missing token and an invalid one are both answered with 401: cargo suggests `cargo login` for that status only. Cargo
+//! sends no token to a git index; git uses its credential helper instead when it is challenged for Basic.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,20 +13,21 @@ use super::extract::auth::{cargo_challenge, look_up, token};
 use super::extract::body;
 use super::{ApiError, App};
 
-/// Pages that say how to get a token, which nobody has before.
-const OPEN: [&str; 2] = ["/", "/me"];
+/// Pages that explain how to get a token, so they cannot need one.
+const PUBLIC: [&str; 2] = ["/", "/me"];
 
-/// Lets requests through that carry a token, and those to the pages that say how to get one.
+/// Refuses requests without a valid token, except those for public pages.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
-    if OPEN.contains(&request.uri().path()) {
+    if PUBLIC.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     let (mut parts, content) = request.into_parts();
     let found = match token(&parts.headers) {
         Ok(token) => look_up(&app, &parts, token).await,
-        Err(problem) => {
-            Ok(Err(format!("{problem}. See {}/me for how to get one: this registry is private", app.settings.base_url)))
-        }
+        Err(problem) => Ok(Err(format!(
+            "{problem}. This registry is private: see {}/me for how to get a token",
+            app.settings.base_url
+        ))),
     };
     let refused = match found {
         Ok(Ok(caller)) => {
@@ -45,7 +46,7 @@ fn challenges(app: &App, path: &str) -> Vec<String> {
     if path.starts_with("/git/") { vec![basic] } else { vec![cargo_challenge(app)] }
 }
 
-/// What was answered to one client must not be given to another by a cache in between.
+/// Changes `public` in Cache-Control to `private`: a shared cache must not give one client's response to another.
 fn private(mut response: Response<Body>) -> Response<Body> {
     let cached = response.headers().get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
     let Some(rewritten) =

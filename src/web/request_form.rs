@@ -1,9 +1,9 @@
-//! Requests whose form is ambiguous, refused before anything looks at what they ask for. Source: RFC 9112, sections 3.2 and
-//! 6.1; RFC 9110, section 5.3.
+//! Refuses ambiguous requests before they reach a handler. Source: RFC 9112, sections 3.2 and 6.1; RFC 9110, section 5.3.
 //!
-//! A request with both Transfer-Encoding and Content-Length can't be told from one with the former alone: hyper goes by the
-//! former, as it must, and takes the latter away. It also asks for the connection to be closed behind the answer, so that
-//! what a proxy in front may have taken for the next request is never read as one. That is done for every chunked request.
+//! Of a request with both Transfer-Encoding and Content-Length, hyper uses the former, as it must, and removes the latter, so
+//! it cannot be distinguished from a request with Transfer-Encoding only. The connection has to be closed after such a
+//! request, so that bytes which a proxy in front took for the next request are never read as one. Therefore it is closed
+//! after every chunked request.
 
 use std::net::SocketAddr;
 
@@ -15,10 +15,10 @@ use axum::response::{IntoResponse, Response};
 use super::ApiError;
 use super::extract::body;
 
-/// The longest path and query, in bytes. Ten times what any client of a registry sends.
+/// The longest path and query, in bytes: ten times what clients of a registry send.
 const MAX_URI: usize = 16 * 1024;
 
-/// Refuses what two programs could take for two different requests.
+/// Refuses a request that two programs could read as two different requests.
 pub(super) async fn check(request: Request, next: Next) -> Response {
     if let Some(refused) = wrong(&request) {
         let (parts, content) = request.into_parts();
@@ -37,23 +37,23 @@ pub(super) async fn check(request: Request, next: Next) -> Response {
 fn wrong(request: &Request) -> Option<ApiError> {
     let refused = |status, detail: &str| Some(ApiError::new(status, detail));
     let count = |name| request.headers().get_all(name).iter().count();
-    // Requests within this process, in tests, come by no connection and need no Host.
-    let came_by_connection = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
+    // Requests within the process, in tests, have no connection and need no Host.
+    let has_connection = request.extensions().get::<ConnectInfo<SocketAddr>>().is_some();
     match count(header::HOST) {
-        0 if came_by_connection && request.version() == Version::HTTP_11 => {
+        0 if has_connection && request.version() == Version::HTTP_11 => {
             return refused(StatusCode::BAD_REQUEST, "the request has no Host header: HTTP/1.1 requires one");
         }
         0 | 1 => {}
         _ => {
-            return refused(StatusCode::BAD_REQUEST, "the request has several Host headers: send one");
+            return refused(StatusCode::BAD_REQUEST, "the request has several Host headers: send only one");
         }
     }
     if count(header::AUTHORIZATION) > 1 {
-        return refused(StatusCode::BAD_REQUEST, "the request has several Authorization headers: send one");
+        return refused(StatusCode::BAD_REQUEST, "the request has several Authorization headers: send only one");
     }
     let uri = request.uri();
     if uri.path().len() + uri.query().map_or(0, str::len) > MAX_URI {
-        return refused(StatusCode::URI_TOO_LONG, "the request's URL is longer than 16 KiB: shorten it");
+        return refused(StatusCode::URI_TOO_LONG, "the URL is longer than 16 KiB: shorten it");
     }
     None
 }

@@ -1,7 +1,6 @@
-//! A name for each request, by which a line of the log leads to it and an answer leads to the log.
+//! Request ids, which connect responses with lines of the log.
 //!
-//! A trusted proxy that has named it already is followed, so that both logs can be read together. Nobody else may choose
-//! what stands in ours.
+//! The id of a trusted proxy is kept, so that its log and this one can be read together. Other clients cannot choose ids.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,10 +15,10 @@ use super::{ClientAddress, TrustedProxies};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest name of a proxy that is taken over.
+/// The longest id of a proxy that is accepted.
 const MAX_LENGTH: usize = 128;
 
-/// The name of a request. Every request has it as an extension.
+/// The id of a request. Every request has it as an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 
@@ -28,8 +27,8 @@ impl RequestId {
         Self(format!("{:016x}", rand::random::<u64>()).into())
     }
 
-    /// What a proxy calls it, if that is a plain word.
-    fn said(request: &Request) -> Option<Self> {
+    /// The id that a proxy sent, if it is a plain word.
+    fn sent(request: &Request) -> Option<Self> {
         let value = request.headers().get(X_REQUEST_ID)?.to_str().ok()?;
         let is_plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/=@".contains(&byte));
         ((1..=MAX_LENGTH).contains(&value.len()) && is_plain).then(|| Self(value.into()))
@@ -42,10 +41,10 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Tells every handler, and every line of the log, whose request it is and what it is called; tells the client the name.
+/// Adds the client's address and the id to the request, and the id to the response.
 pub(super) async fn identify(State(trusted): State<TrustedProxies>, mut request: Request, next: Next) -> Response {
     let client = trusted.client_of(request.extensions(), request.headers());
-    let by_proxy = if trusted.sent(request.extensions()) { RequestId::said(&request) } else { None };
+    let by_proxy = if trusted.sent(request.extensions()) { RequestId::sent(&request) } else { None };
     let id = by_proxy.unwrap_or_else(RequestId::random);
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(id.clone());
@@ -56,7 +55,7 @@ pub(super) async fn identify(State(trusted): State<TrustedProxies>, mut request:
     response
 }
 
-/// The span of a request. It has the level of errors, so that a log of errors alone tells of whose request each is.
+/// The log span of a request. Its level is error, so that a log with only errors has it as well.
 pub(super) fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
     let client = request.extensions().get::<ClientAddress>().copied().unwrap_or_default();
     let id = request.extensions().get().map_or("", |RequestId(id)| &**id);

@@ -1,4 +1,4 @@
-//! Which path leads where.
+//! The routes, and the layers around all of them.
 
 use std::time::Duration;
 
@@ -21,25 +21,24 @@ use super::{
     request_id,
 };
 
-/// What says nothing about caches may not be kept by any: an answer about a crate is out of date with the next publish.
-const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
-/// Nobody is to guess that an answer is something else than it says.
-const AS_LABELLED: HeaderValue = HeaderValue::from_static("nosniff");
-
-/// Browsers that came by HTTPS come by nothing else for a year.
+/// For responses that do not set Cache-Control: the next publish outdates a response about a crate.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// Browsers must not guess another content type.
+const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
+/// Browsers that used HTTPS use nothing else for a year.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// The whole registry.
+/// The registry.
 pub fn router(app: App) -> Router {
     registry(app, None)
 }
 
-/// The same with `/metrics`.
+/// The registry with `/metrics`.
 pub fn router_with_metrics(app: App, metrics: Metrics) -> Router {
     registry(app, Some(metrics))
 }
 
-/// What an operator's programs look at, for a listener of their own.
+/// `/metrics` and the health checks, for a listener of their own.
 pub fn operator_router(metrics: Metrics, health: Health) -> Router {
     let router = Router::new().merge(metrics::router(metrics)).merge(health::router(health));
     let router = router.method_not_allowed_fallback(method_not_allowed).fallback(async |uri: Uri| {
@@ -75,14 +74,14 @@ fn registry(app: App, metrics: Option<Metrics>) -> Router {
     with_layers(router, trusted_proxies, app.settings.base_url.starts_with("https://"))
 }
 
-/// What holds for every answer.
+/// Adds the layers that every route has.
 fn with_layers(router: Router, trusted_proxies: TrustedProxies, is_https: bool) -> Router {
     router
         .layer(from_fn(request_form::check))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http().make_span_with(request_id::span).on_response(answered).on_failure(()))
-        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, NOT_KEPT))
-        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, AS_LABELLED))
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, NO_STORE))
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING))
         .layer(SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, is_https.then_some(HTTPS_ONLY)))
         .layer(from_fn_with_state(trusted_proxies, request_id::identify))
         .layer(from_fn(hanging_up::notice))
@@ -99,12 +98,12 @@ fn not_found(base_url: &str, uri: &Uri) -> ApiError {
 async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        format!("{} does not take {}", shortened(uri.path()), shortened(method.as_str())),
+        format!("{} does not accept {}", shortened(uri.path()), shortened(method.as_str())),
     )
 }
 
 fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
-    // The panic hook has told where and why.
+    // The panic hook has logged it.
     drop(payload);
     ApiError::after_panic().into_response()
 }

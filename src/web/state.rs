@@ -1,4 +1,4 @@
-//! What every handler is given.
+//! The state that handlers share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use diesel::PgConnection;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::bounds::Bound;
 use super::download_counts::DownloadCounts;
 use super::health::Health;
 use super::index::IndexState;
-use super::limits::bounds::Bound;
 use super::limits::turns::Turns;
 use super::{AddressRequests, ApiError, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
@@ -21,19 +21,19 @@ use crate::package::{Limits, Policy, RegistryUrls};
 use crate::queue::{Completions, Wakeups};
 use crate::{jobs, queue};
 
-/// Requests that may be in blocking code at the same time. Beyond it they wait, and hold nothing while they do. Reads of
-/// the index are none of them: they need no database, and go on while all of these wait for it.
+/// Requests that run blocking code at the same time. Further ones wait, and hold nothing meanwhile. Reads of the index do
+/// not count: they need no database, and continue while all of these wait for it.
 const BLOCKING_CALLS: usize = 64;
-/// READMEs that are held in memory for their readers, in KiB.
+/// Size of all READMEs that are being sent, in KiB.
 const READMES: usize = 64 * 1024;
-/// How long a request waits for its turn.
-const TURN: Duration = Duration::from_secs(60);
+/// How long a request waits to run blocking code.
+const BLOCKING_WAIT: Duration = Duration::from_secs(60);
 
-/// The registry as the web sees it. Cheap to clone.
+/// The shared state. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
-/// What an [`App`] is made of.
+/// The parts of an [`App`].
 pub struct Parts {
     pub pool: Pool,
     pub crate_store: CrateStore,
@@ -42,38 +42,37 @@ pub struct Parts {
     pub completions: Completions,
     pub settings: Settings,
     pub download_counts: DownloadCounts,
-    /// What lately counted searches found.
+    /// The recently counted totals of searches.
     pub totals: Totals,
-    /// Whether requests should be sent here.
     pub health: Health,
-    /// For opening tarballs.
+    /// Bounds how many tarballs are opened at the same time.
     pub(super) turns: Turns,
-    /// READMEs that are being sent, in KiB.
+    /// Room for READMEs that are being sent, in KiB.
     pub(super) readmes: Arc<Semaphore>,
     blocking_calls: Arc<Semaphore>,
 }
 
-/// What an operator chose.
+/// The operator's settings.
 #[derive(Clone)]
 pub struct Settings {
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     pub base_url: String,
-    /// The URLs under which crates may name this registry.
+    /// The URLs by which crates may refer to this registry.
     pub urls: RegistryUrls,
     pub limits: Limits,
-    /// Who may publish what, and how often.
+    /// Rules about who may publish what, and how often.
     pub admission: Admission,
-    /// Nobody is answered without a token.
+    /// Every request needs a token.
     pub auth_required: bool,
-    /// What is wanted of every package.
+    /// Requirements on every package.
     pub policy: Policy,
-    /// The longest an answer waits for its job.
+    /// How long a response waits for its job at most.
     pub publish_wait: Duration,
-    /// Whose word about their clients counts.
+    /// Proxies whose forwarding headers are trusted.
     pub trusted_proxies: TrustedProxies,
-    /// How many requests a client may have at the same time.
+    /// How many concurrent requests a client may have.
     pub address_requests: AddressRequests,
-    /// What uploads may take of memory and disk.
+    /// How much memory and disk uploads may use.
     pub uploads: Uploads,
 }
 
@@ -104,29 +103,29 @@ impl App {
         }))
     }
 
-    /// Tells the workers of this process, or else those of others, that a job was enqueued and committed. Who is not told
-    /// finds it within a second.
+    /// Wakes the workers of this process, or else those of others, after a job was enqueued and committed. A worker that is
+    /// not woken finds the job within a second.
     pub fn wake_workers(&self) {
         self.wakeups.wake();
-        if self.wakeups.is_attended(jobs::QUEUE) {
+        if self.wakeups.has_only_worker(jobs::QUEUE) {
             return;
         }
         match self.pool.with(|connection| queue::announce(connection, jobs::QUEUE)) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "other processes were not told of a job"),
-            Err(error) => tracing::debug!(%error, "other processes were not told of a job"),
+            Ok(Err(error)) => tracing::debug!(%error, "other processes could not be notified of a job"),
+            Err(error) => tracing::debug!(%error, "other processes could not be notified of a job"),
         }
     }
 
-    /// Runs blocking code on a thread made for it.
+    /// Runs blocking code on a thread of its own.
     pub async fn blocking<R: Send + 'static>(
         &self,
         f: impl FnOnce(&App) -> Result<R, ApiError> + Send + 'static,
     ) -> Result<R, ApiError> {
-        let Ok(permit) = timeout(TURN, Arc::clone(&self.blocking_calls).acquire_owned()).await else {
+        let Ok(permit) = timeout(BLOCKING_WAIT, Arc::clone(&self.blocking_calls).acquire_owned()).await else {
             Bound::BlockingCalls.met();
             return Err(ApiError::busy(
-                "too many requests wait for the database; nothing was changed. Try again shortly",
+                "too many requests are waiting for the database; nothing was changed: try again shortly",
             ));
         };
         let permit = permit.map_err(ApiError::internal)?;
@@ -141,7 +140,7 @@ impl App {
         .map_err(|error| if error.is_panic() { ApiError::after_panic() } else { ApiError::internal(error) })?
     }
 
-    /// Runs `f` with a connection of the pool on a thread that may block.
+    /// Runs `f` with a database connection on a thread that may block.
     pub async fn with_connection<R: Send + 'static, E: Into<ApiError>>(
         &self,
         f: impl FnOnce(&mut PgConnection) -> Result<R, E> + Send + 'static,

@@ -1,5 +1,5 @@
-//! One run: starts workers, kills and stops them at random, enqueues and meddles meanwhile, and waits until nothing is
-//! owed any more.
+//! One run: starts workers, kills and stops them at random, enqueues and meddles meanwhile, and waits until no job is
+//! pending.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -26,15 +26,14 @@ const PROCESSES: usize = 4;
 /// Far longer than a run takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Kills and stops at the usual scale. On a machine that is too slow for the work between two of them, a run without end
-/// would kill everybody before anything is done.
+/// Kills and stops at the usual scale. Without a limit, a slow machine would kill every worker before any job is done.
 const BLOWS: u32 = 20;
 
 /// What a run does.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
-    /// So many times the usual number of jobs.
+    /// Multiplies the usual number of jobs.
     pub scale: u32,
     pub gap: Duration,
     pub hold_skips_locked: bool,
@@ -45,7 +44,7 @@ impl Plan {
         Self { seed, scale: 1, gap: crate::GAP, hold_skips_locked: false }
     }
 
-    /// Chance for one of the threads that make the run.
+    /// The random numbers of one thread of the run.
     pub fn chance(&self, thread: u64) -> StdRng {
         StdRng::seed_from_u64(self.seed.wrapping_mul(1000).wrapping_add(thread))
     }
@@ -56,7 +55,7 @@ impl Plan {
 pub struct Deeds {
     /// Processes that the driver killed.
     pub kills: usize,
-    /// Processes that ended otherwise: by a poison job.
+    /// Processes that ended in another way: by a poison job.
     pub deaths: usize,
     pub stops: usize,
     pub in_time: bool,
@@ -87,21 +86,21 @@ pub fn run(plan: &Plan) -> Verdict {
             scope.spawn(move || meddling::meddle(plan.chance(thread), over, &mut connection, &mut operator));
         }
         let _over = AtTheEnd(&over);
-        let mut crew = WorkerPool::new(plan, &database, directory.path());
+        let mut workers = Workers::new(plan, &database, directory.path());
         let until = began + PATIENCE * plan.scale;
         while Instant::now() < until {
-            crew.look_after();
-            if enqueuers.iter().all(|enqueuer| enqueuer.is_finished()) && owed(&mut connection) == 0 {
-                crew.deeds.in_time = true;
+            workers.step();
+            if enqueuers.iter().all(|enqueuer| enqueuer.is_finished()) && pending(&mut connection) == 0 {
+                workers.deeds.in_time = true;
                 break;
             }
         }
-        std::mem::take(&mut crew.deeds)
+        std::mem::take(&mut workers.deeds)
     });
     verdict::of(plan, asked, &deeds, directory.path(), &mut connection, began)
 }
 
-/// Tells the other threads that it is over, also when this one fails.
+/// Ends the other threads, also if this one fails.
 struct AtTheEnd<'a>(&'a AtomicBool);
 
 impl Drop for AtTheEnd<'_> {
@@ -110,7 +109,7 @@ impl Drop for AtTheEnd<'_> {
     }
 }
 
-fn owed(connection: &mut PgConnection) -> i64 {
+fn pending(connection: &mut PgConnection) -> i64 {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
@@ -121,7 +120,7 @@ fn owed(connection: &mut PgConnection) -> i64 {
 
 /// Starts a worker process.
 pub fn start(orders: &Orders) -> Child {
-    // What jobs say when they panic.
+    // Receives the panics of jobs.
     let said: File = OpenOptions::new().append(true).create(true).open(orders.directory.join("said")).unwrap();
     Command::new(std::env::current_exe().unwrap())
         .env(worker::VARIABLE, serde_json::to_string(orders).unwrap())
@@ -133,7 +132,7 @@ pub fn start(orders: &Orders) -> Child {
 }
 
 /// The worker processes.
-struct WorkerPool<'a> {
+struct Workers<'a> {
     plan: &'a Plan,
     database: &'a Database,
     directory: &'a Path,
@@ -161,9 +160,9 @@ impl Drop for Process {
     }
 }
 
-impl<'a> WorkerPool<'a> {
+impl<'a> Workers<'a> {
     fn new(plan: &'a Plan, database: &'a Database, directory: &'a Path) -> Self {
-        let mut crew = Self {
+        let mut workers = Self {
             plan,
             database,
             directory,
@@ -175,10 +174,10 @@ impl<'a> WorkerPool<'a> {
             deeds: Deeds::default(),
         };
         for _ in 0..PROCESSES {
-            let process = crew.start();
-            crew.processes.push(process);
+            let process = workers.start();
+            workers.processes.push(process);
         }
-        crew
+        workers
     }
 
     fn start(&mut self) -> Process {
@@ -194,8 +193,8 @@ impl<'a> WorkerPool<'a> {
         Process { child: start(&orders), killed: false, stopped: None }
     }
 
-    /// Starts again who is dead, lets go on who was stopped for long enough, and strikes somebody when it is time.
-    fn look_after(&mut self) {
+    /// Restarts dead processes, continues those that were stopped for long enough, and kills or stops one when it is time.
+    fn step(&mut self) {
         let now = Instant::now();
         for place in 0..self.processes.len() {
             let process = &mut self.processes[place];
@@ -231,7 +230,7 @@ impl<'a> WorkerPool<'a> {
 
 impl Process {
     fn signal(&self, signal: Signal) {
-        // Until it is waited for, its number belongs to nobody else.
+        // Until it is waited for, its process id is not reused.
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! The kinds of the model's jobs, and what each job does and notices when it runs.
+//! The kinds of the model's jobs, with the work and the checks of each.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -18,9 +18,9 @@ use supercargo::queue::{
 
 use crate::locks::{self, Held};
 
-/// A job that was started this often without success is dead.
+/// A job is dead after this many starts without success.
 pub const MAX_ATTEMPTS: u32 = 10;
-/// A job that was started this often without an end runs alone from then on.
+/// A job that was started this often runs alone from then on.
 const SUSPECT: i32 = 2;
 /// The queues that the kinds wait in.
 pub const QUEUES: [&str; 3] = ["small", "large", "keyed"];
@@ -33,14 +33,14 @@ const fn policy(queue: &'static str) -> Policy {
     }
 }
 
-/// What is in store for a job.
+/// What a job does when it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fate {
     Done,
-    /// Fails by itself in its first so many attempts.
+    /// Fails in its first attempts, this many.
     Fails(i32, How),
-    /// Fails once, for a reason that would meet any job.
-    FailsShared,
+    /// Fails once, by an outage.
+    Outage,
     /// Kills its process each time it runs.
     Poison,
 }
@@ -53,7 +53,7 @@ pub enum How {
     ByStatement,
 }
 
-/// What a job of the model is about. `n` is unique, also among those whose transaction was rolled back.
+/// The data of a job. `n` is unique, also among jobs whose transaction was rolled back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Work {
     pub n: i64,
@@ -122,8 +122,8 @@ pub fn registry() -> Result<Registry<World>, RegistryError> {
         .job::<Brief>()
 }
 
-/// A job that takes a tenth of a second and may take three. It is no part of the random runs, in which a process may be
-/// stopped for longer than that.
+/// A job that takes 0.1 s and has a time limit of 0.3 s. It is not part of the random runs, which stop processes for longer
+/// than that.
 #[derive(Serialize, Deserialize)]
 pub struct Brief(pub i64);
 
@@ -191,7 +191,7 @@ impl Perform<World> for Ordered {
                     .bind::<BigInt, _>(job.id)
                     .get_results(connection)?;
                 for IdRow { id } in earlier {
-                    world.complain(&format!("order: job {} of {} runs while {id} is owed", job.id, job.key));
+                    world.record_violation(&format!("order: job {} of {} runs while {id} is pending", job.id, job.key));
                 }
                 Ok(())
             })?
@@ -200,7 +200,7 @@ impl Perform<World> for Ordered {
 }
 
 impl Perform<World> for Twin {
-    /// Copies what was asked for until now.
+    /// Copies the number of requests until now.
     fn perform(self, world: &World, run: &mut Run<'_>) -> Result<Outcome, JobError> {
         world
             .perform(run, &[self.0], |connection, job| {
@@ -243,7 +243,7 @@ struct Row {
     ever_failed: bool,
 }
 
-/// Where the jobs of a process write down what they do and what must not be.
+/// The files in which the jobs of a process record their starts and violations.
 pub struct World {
     process: String,
     starts: File,
@@ -256,12 +256,12 @@ impl World {
         Ok(Self { process: process.to_owned(), starts: append("starts")?, violations: append("violations")? })
     }
 
-    /// One write, so that lines of different processes do not mix.
-    fn complain(&self, violation: &str) {
+    /// Writes a line in one write, so that lines of different processes do not mix.
+    fn record_violation(&self, violation: &str) {
         (&self.violations).write_all(format!("{violation} ({})\n", self.process).as_bytes()).unwrap();
     }
 
-    /// Runs jobs that were claimed together. `more` is what their kind does and looks at besides.
+    /// Runs jobs that were claimed together. `more` is the additional work of their kind.
     fn perform(
         &self,
         run: &mut Run<'_>,
@@ -273,18 +273,21 @@ impl World {
         (&self.starts).write_all(starts.as_bytes())?;
         let jobs: Vec<_> = works.iter().map(|work| (work, rows.iter().find(|row| row.n == work.n))).collect();
         for (work, _) in jobs.iter().filter(|(_, row)| row.is_none()) {
-            self.complain(&format!("existence: number {} of {} runs and has no row", work.n, work.key));
+            self.record_violation(&format!("existence: number {} of {} runs and has no row", work.n, work.key));
         }
         let jobs: Vec<_> = jobs.into_iter().filter_map(|(work, row)| Some((work.fate, row?))).collect();
         for (_, row) in &jobs {
             if row.claimed_by != self.process {
-                self.complain(&format!(
+                self.record_violation(&format!(
                     "fence: job {} of {} runs, and is claimed by {}",
                     row.id, row.kind, row.claimed_by
                 ));
             }
             if row.attempts > SUSPECT && works.len() > 1 {
-                self.complain(&format!("company: job {} of {} is suspect and runs with others", row.id, row.kind));
+                self.record_violation(&format!(
+                    "company: job {} of {} is suspect and runs with others",
+                    row.id, row.kind
+                ));
             }
         }
         let _held: Vec<Held> = jobs
@@ -292,7 +295,7 @@ impl World {
             .filter_map(|(_, row)| {
                 let held = locks::try_hold(row.id);
                 if held.is_none() {
-                    self.complain(&format!("exclusion: job {} of {} is run by two at once", row.id, row.kind));
+                    self.record_violation(&format!("exclusion: job {} of {} is run by two at once", row.id, row.kind));
                 }
                 held
             })
@@ -310,7 +313,7 @@ impl World {
         for (fate, row) in &jobs {
             match fate {
                 Fate::Fails(times, How::ByPanic) if row.attempts <= *times => panic!("job {} panics", row.id),
-                Fate::FailsShared if !row.ever_failed => {
+                Fate::Outage if !row.ever_failed => {
                     return Err(JobError::outage(format!("away, as job {} met first", row.id)));
                 }
                 _ => {}
@@ -331,7 +334,7 @@ fn rows_of(connection: &mut PgConnection, works: &[Work]) -> QueryResult<Vec<Row
     .get_results(connection)
 }
 
-/// One job's work, and its answer. Batches answer for what their members wrote; who is alone may fail after it wrote.
+/// The work of one job and its result. A batch is responsible for what its members wrote; a single job may fail after it wrote.
 fn act(connection: &mut PgConnection, fate: Fate, row: &Row, alone: bool) -> QueryResult<Result<Outcome, JobError>> {
     let fails = match fate {
         Fate::Fails(times, how) if row.attempts <= times => Some(how),
@@ -342,7 +345,7 @@ fn act(connection: &mut PgConnection, fate: Fate, row: &Row, alone: bool) -> Que
     }
     Ok(match fails {
         None => Ok(Outcome::default()),
-        // From here on the transaction is aborted, whatever the others say.
+        // From here on the transaction is aborted, whatever the other members return.
         Some(How::ByStatement) => {
             sql_query("SELECT nonsense").execute(connection).map(|_| Outcome::default()).map_err(JobError::failed)
         }

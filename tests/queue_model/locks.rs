@@ -1,7 +1,7 @@
-//! Locks that the kernel drops with the process, a byte of one file for each job: who runs a job holds its byte.
+//! Locks that the kernel releases with the process: one byte of a file for each job, locked by the thread that runs it.
 //!
 //! They are locks of open file descriptions, so that threads of one process exclude each other too. A process that is
-//! killed must lose them before its database sessions end, or the next holder of a row would meet the dead one's lock.
+//! killed must lose them before its database sessions end, or the next worker would find the lock of the dead one.
 //! Linux closes the files of a dead process from the highest descriptor down, and so the locks' descriptors are put
 //! above all others.
 
@@ -26,19 +26,19 @@ pub fn open(directory: &Path) -> std::io::Result<()> {
     let file: File =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(directory.join("locks"))?;
     let high = fcntl(file.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(HIGH))?;
-    // SAFETY: `fcntl` has just made it, and nobody else knows it.
+    // SAFETY: `fcntl` has just made it, and no other owner has it.
     let high = unsafe { OwnedFd::from_raw_fd(high) };
     FILE.with(|file| file.replace(Some(Arc::new(high))));
     Ok(())
 }
 
-/// The lock of a job, given up when dropped.
+/// The lock of a job, released when dropped.
 pub struct Held {
     file: Arc<OwnedFd>,
     job: i64,
 }
 
-/// Takes the lock of a job; None if somebody has it.
+/// Takes the lock of a job; None if another thread has it.
 pub fn try_hold(job: i64) -> Option<Held> {
     let file = FILE.with(|file| file.borrow().clone()).expect("this thread has opened the file");
     set(&file, job, libc::F_WRLCK).ok().map(|()| Held { file, job })

@@ -1,4 +1,4 @@
-//! Who else is at the jobs' rows: requests that add them, an operator, and whoever locks a row for a moment.
+//! Other access to the rows: requests that enqueue, an operator, and transactions that lock a row for a moment.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
@@ -16,19 +16,19 @@ use supercargo::queue::{JobId, intervention};
 use crate::driver::Plan;
 use crate::kinds::{Fate, How, Kind, Work};
 
-/// Jobs that one thread asks for, at the usual scale.
+/// Jobs that one thread enqueues, at the usual scale.
 const JOBS: u32 = 220;
-/// Of a kind that runs in order, and of one whose twins are woken.
+/// Keys of the ordered kind and of the deduplicated kind.
 const KEYS: u32 = 6;
 /// A twin of this key kills its process.
 pub const BAD_KEY: &str = "bad";
 
-/// What is owed since its transaction committed.
+/// The jobs whose transactions committed.
 #[derive(Default)]
 pub struct Asked {
     next: AtomicI64,
     pub jobs: Mutex<BTreeMap<JobId, Job>>,
-    /// A key in which one job kills its process needs no second one: the others wait for it.
+    /// Ordered keys with a job that kills its process. A key has at most one, since its other jobs wait for it.
     bad_keys: Mutex<HashSet<String>>,
 }
 
@@ -38,7 +38,7 @@ pub struct Job {
     pub fate: Fate,
 }
 
-/// Asks for jobs now and then, several in one transaction, and takes some of them back.
+/// Enqueues jobs, several in one transaction, and rolls some transactions back.
 pub fn enqueue(plan: &Plan, mut chance: StdRng, asked: &Asked, connection: &mut PgConnection) {
     let (mut left, mut poison) = (JOBS * plan.scale, 2 * plan.scale);
     let every = left / (2 * poison);
@@ -48,7 +48,7 @@ pub fn enqueue(plan: &Plan, mut chance: StdRng, asked: &Asked, connection: &mut 
         for _ in 0..chance.random_range(1..=24).min(left) {
             left -= 1;
             let (kind, mut work) = draw(plan, &mut chance, asked);
-            // Keys are locked to the end of the transaction; with one of them nobody waits in a circle.
+            // Keys are locked until the end of the transaction; one key per transaction avoids deadlocks.
             if batch.iter().any(|(other, _)| is_keyed(*other)) && is_keyed(kind) {
                 continue;
             }
@@ -109,20 +109,20 @@ fn draw(plan: &Plan, chance: &mut StdRng, asked: &Asked) -> (Kind, Work) {
     let keys = plan.scale * if is_keyed(kind) { KEYS } else { 100 };
     let key = format!("key-{}", chance.random_range(0..keys));
     let fate = match chance.random_range(0..100) {
-        // What a twin does is decided by its key.
+        // The key decides what a twin does.
         _ if kind == Kind::Twin => Fate::Done,
         0..20 => {
             let how = [How::BeforeItsEffect, How::AfterItsEffect, How::ByPanic, How::ByStatement];
             Fate::Fails(chance.random_range(1..=2), how[chance.random_range(0..how.len())])
         }
-        20..25 => Fate::FailsShared,
+        20..25 => Fate::Outage,
         _ => Fate::Done,
     };
     (kind, Work { n: asked.next.fetch_add(1, Ordering::SeqCst), key, fate })
 }
 
-/// Locks one row after the other for a moment, and makes some of them due as an operator does. Who holds one row and asks
-/// for no second one stands in no circle; the operator waits for nobody.
+/// Locks one row after the other for a moment, and retries some jobs as an operator. A transaction that locks one row only
+/// causes no deadlock, and the operator skips locked rows.
 pub fn meddle(mut chance: StdRng, over: &AtomicBool, connection: &mut PgConnection, operator: &mut PgConnection) {
     sql_query("SET lock_timeout = '20ms'").execute(connection).unwrap();
     while !over.load(Ordering::SeqCst) {
@@ -130,7 +130,7 @@ pub fn meddle(mut chance: StdRng, over: &AtomicBool, connection: &mut PgConnecti
         let met = connection.transaction(|connection| {
             let next = chance.random_bool(0.5).then(|| chance.random_range(0..15));
             if lock(connection, next.map_or(Target::Any, Target::Next))?.is_some() {
-                // A claim of several jobs may wait for this one now, and hold none of those behind it.
+                // A claim of several jobs may wait for this row now, without the rows after it.
                 if next.is_some() && chance.random_bool(0.2) {
                     (0..3).try_for_each(|_| retry(operator, Target::BetweenSteps))?;
                     std::thread::sleep(2 * pause);
@@ -140,8 +140,8 @@ pub fn meddle(mut chance: StdRng, over: &AtomicBool, connection: &mut PgConnecti
             Ok(())
         });
         match met {
-            // It waited for a row as long as it may.
-            Err(Error::DatabaseError(_, told)) if told.message().contains("lock timeout") => {}
+            // The wait for a row exceeded lock_timeout.
+            Err(Error::DatabaseError(_, error)) if error.message().contains("lock timeout") => {}
             met => met.unwrap(),
         }
         if chance.random_bool(0.05) {
@@ -164,13 +164,13 @@ fn retry(operator: &mut PgConnection, target: Target) -> QueryResult<()> {
     })
 }
 
-/// Whose row is locked.
+/// The row to lock.
 enum Target {
     Any,
-    /// One of those that are claimed next. It is waited for, and not passed over when somebody holds it: so it is had at
-    /// the moment when the first step of a claim gives it up.
+    /// One of those that are claimed next. A locked row is waited for and not skipped, so that it is locked at the moment
+    /// when the first step of a claim releases it.
     Next(i64),
-    /// It is claimed, and nobody holds it: its worker has not come to the second step, or is dead.
+    /// A claimed row that is not locked: its worker has not reached the second step, or is dead.
     BetweenSteps,
 }
 

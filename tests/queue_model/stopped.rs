@@ -1,5 +1,5 @@
-//! A worker process that is stopped in the middle of a job (SIGSTOP, as a frozen virtual machine), for longer than the job
-//! may take: nobody in it looks at the clock, so the database does.
+//! A worker process that is stopped in the middle of a job (SIGSTOP, like a frozen virtual machine) for longer than the time
+//! limit of the job. Its own watch is stopped too, so the database enforces the limit.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -40,11 +40,11 @@ pub fn loses_its_job() {
     let other = start("the other");
     wait_for(&mut connection, job, "done");
     let receipts = inspection::receipts(&mut connection, job).unwrap();
-    let told: Vec<_> = receipts.iter().map(|one| (&*one.outcome, one.finished_by.as_deref().unwrap())).collect();
-    assert_eq!(told, [("lost", "the sleeper"), ("done", "the other")]);
+    let ended: Vec<_> = receipts.iter().map(|one| (&*one.outcome, one.finished_by.as_deref().unwrap())).collect();
+    assert_eq!(ended, [("lost", "the sleeper"), ("done", "the other")]);
     drop(other);
     sleeper.signal(Signal::SIGCONT);
-    // It finds out that its session is over, and goes on with what there is.
+    // It finds its session ended, connects again and continues.
     let next = Enqueue::new(&Brief(-1)).insert(&mut connection).unwrap();
     wait_for(&mut connection, next, "done");
     let receipts = inspection::receipts(&mut connection, next).unwrap();
@@ -53,13 +53,13 @@ pub fn loses_its_job() {
     assert_eq!(inspection::receipts(&mut connection, job).unwrap().len(), 2);
 }
 
-/// Stops the worker while it runs a job. It may have been quicker; then another one is tried.
+/// Stops the worker while it runs a job. If the job is done first, tries another one.
 fn stop_in_a_job(worker: &Worker, connection: &mut PgConnection) -> (i64, JobId) {
     for number in 1.. {
         let job = Enqueue::new(&Brief(number)).insert(connection).unwrap();
         wait_for(connection, job, "running");
         worker.signal(Signal::SIGSTOP);
-        // Nothing is under way any more when the process is stopped and its session waits for it.
+        // Nothing happens any more when the process is stopped and its session waits for it.
         while !(is_stopped(worker) && waits_for_its_client(connection)) {
             std::thread::park_timeout(Duration::from_millis(1));
         }
@@ -68,23 +68,23 @@ fn stop_in_a_job(worker: &Worker, connection: &mut PgConnection) -> (i64, JobId)
         }
         worker.signal(Signal::SIGCONT);
     }
-    unreachable!("there are numbers enough")
+    unreachable!("the range has no end")
 }
 
-/// A signal takes effect a moment after it was sent.
+/// Whether the process is stopped; a signal takes effect a moment after it was sent.
 fn is_stopped(worker: &Worker) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", worker.0.id())).unwrap();
     stat.rsplit(") ").next().unwrap().starts_with('T')
 }
 
-/// The database has done what the one worker of the queue asked for.
+/// Whether the session of the queue's only worker has no statement running.
 fn waits_for_its_client(connection: &mut PgConnection) -> bool {
     let active = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
                   AND application_name LIKE 'supercargo worker%keyed'";
     sql_query(active).execute(connection).unwrap() == 0
 }
 
-/// "Running" is over in a tenth of a second, and "done" will do as well for who waits for it.
+/// Waits for the state. A wait for "running" also ends with "done", since a run takes only a tenth of a second.
 fn wait_for(connection: &mut PgConnection, job: JobId, wanted: &str) {
     let until = Instant::now() + PATIENCE;
     while ![wanted, "done"].contains(&&*state(connection, job)) {
@@ -107,7 +107,7 @@ fn effects(connection: &mut PgConnection, number: i64) -> i64 {
     query.get_result::<Count>(connection).unwrap().count
 }
 
-/// Killed at the end, whatever becomes of the test.
+/// Killed at the end, also if the test fails.
 struct Worker(Child);
 
 impl Worker {

@@ -1,4 +1,4 @@
-//! What must be true when nothing is owed any more.
+//! The conditions that must hold when no job is pending any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::meddling::{Asked, Job};
 /// Errors in the traces that poison jobs cause.
 const EXPECTED_ERRORS: [&str; 2] = ["a job is dead", "dead: their processes were killed each time they ran"];
 
-/// What a run came to.
+/// The result of a run.
 pub struct Verdict {
     seed: u64,
     jobs: usize,
@@ -47,7 +47,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What is on record of one job.
+/// The records of one job.
 #[derive(Default)]
 struct Record {
     done: i64,
@@ -57,7 +57,7 @@ struct Record {
     effects: i64,
     starts: i64,
     is_dead: bool,
-    is_owed: bool,
+    is_pending: bool,
 }
 
 pub fn of(
@@ -76,16 +76,16 @@ pub fn of(
 
     let mut violations: Vec<String> = read("violations").lines().map(str::to_owned).collect();
     if !deeds.in_time {
-        violations.push("end: something is owed after all this time".to_owned());
+        violations.push("end: jobs are still pending".to_owned());
     }
     for (id, job) in &jobs {
         let record = records.get(id);
-        let wrong = record.map_or_else(|| vec!["nothing is on record".to_owned()], |record| wrong_ends(job, record));
+        let wrong = record.map_or_else(|| vec!["there is no record".to_owned()], |record| wrong_ends(job, record));
         violations
             .extend(wrong.iter().map(|wrong| format!("end: job {id}, {} {:?}: {wrong}", job.kind.name(), job.fate)));
     }
     let unknown = records.keys().filter(|id| !jobs.contains_key(id));
-    violations.extend(unknown.map(|id| format!("phantom: job {id} was taken back, and something was done of it")));
+    violations.extend(unknown.map(|id| format!("phantom: job {id} was rolled back and has records")));
     violations.extend(second_starts(&starts));
     violations.extend(backward_steps(&jobs, &starts));
     violations.extend(broken_gaps(connection));
@@ -119,7 +119,7 @@ fn parse_start(line: &str) -> Start {
     (id.parse().expect("the id of a job"), claim_no.parse().expect("a claim number"))
 }
 
-/// A claim is good for one start: who was overtaken never starts.
+/// A claim permits one start: a worker whose claim was taken over never starts the job.
 fn second_starts(starts: &[Start]) -> Vec<String> {
     let mut known = BTreeSet::new();
     let second = starts.iter().filter(|start| !known.insert(**start));
@@ -140,7 +140,7 @@ fn records(connection: &mut PgConnection, starts: &[Start]) -> BTreeMap<JobId, R
         "SELECT id, outcome AS what, count(*) AS count FROM job_history GROUP BY id, outcome
          UNION ALL SELECT id, 'effect', count(*) FROM effects GROUP BY id
          UNION ALL SELECT id, 'is dead', 1 FROM dead_jobs
-         UNION ALL SELECT id, 'is owed', 1 FROM jobs",
+         UNION ALL SELECT id, 'is pending', 1 FROM jobs",
     )
     .load(connection)
     .unwrap();
@@ -154,7 +154,7 @@ fn records(connection: &mut PgConnection, starts: &[Start]) -> BTreeMap<JobId, R
             "dead" => record.died = count,
             "effect" => record.effects = count,
             "is dead" => record.is_dead = true,
-            "is owed" => record.is_owed = true,
+            "is pending" => record.is_pending = true,
             _ => {}
         }
     }
@@ -166,7 +166,7 @@ fn records(connection: &mut PgConnection, starts: &[Start]) -> BTreeMap<JobId, R
 
 /// A job ends once: done, with its effect, or dead, if it is poison and only then.
 fn wrong_ends(job: &Job, record: &Record) -> Vec<String> {
-    let Record { done, failed, lost, died, effects, starts, is_dead, is_owed } = *record;
+    let Record { done, failed, lost, died, effects, starts, is_dead, is_pending } = *record;
     let poison = job.fate == Fate::Poison;
     let mut wrong = Vec::new();
     let mut must = |holds: bool, what: String| {
@@ -174,7 +174,7 @@ fn wrong_ends(job: &Job, record: &Record) -> Vec<String> {
             wrong.push(what)
         }
     };
-    must(!is_owed, "still owed".to_owned());
+    must(!is_pending, "still pending".to_owned());
     must(is_dead == poison && died == i64::from(poison), format!("dead: {is_dead}, receipts of that: {died}"));
     must(done == i64::from(!poison), format!("done {done} times"));
     must(effects == done, format!("{effects} effects, and done {done} times"));

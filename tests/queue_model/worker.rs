@@ -19,13 +19,13 @@ use tracing_subscriber::EnvFilter;
 use crate::kinds::{self, QUEUES, World};
 use crate::locks;
 
-/// What the driver tells a worker, as JSON in the variable [`VARIABLE`].
+/// The parameters of a worker, as JSON in the variable [`VARIABLE`].
 #[derive(Serialize, Deserialize)]
 pub struct Orders {
     pub database: String,
     pub directory: PathBuf,
     pub name: String,
-    /// For each queue.
+    /// The number of workers of each queue.
     pub workers: [usize; QUEUES.len()],
     pub gap: Duration,
     pub hold_skips_locked: bool,
@@ -63,8 +63,9 @@ pub fn work(orders: &str) -> Result<std::convert::Infallible, Box<dyn Error>> {
         .init();
     let settings = Settings {
         gap: orders.gap,
+        #[cfg(any(debug_assertions, feature = "fail-points"))]
         hold_skips_locked: orders.hold_skips_locked,
-        shared_backoff: Duration::from_millis(200),
+        outage_backoff: Duration::from_millis(200),
         poll: Duration::from_millis(100),
         sweep_every: Duration::from_secs(1),
         sweep_page: 7,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use diesel::{Connection, PgConnection};
 use serde_json::Value;
-use supercargo::index::path::index_path;
 use supercargo::package::Checksum;
+use supercargo::package::index_path::index_path;
 use supercargo::queue::inspection;
 
 use crate::model::{Crate, Model};

@@ -1,4 +1,4 @@
-//! The API's description is made from the code, and leaves nothing out.
+//! The OpenAPI description is generated from the code and complete.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ fn description() -> Value {
     TestRegistry::new().anonymous().get("/api/openapi.json").good().json()
 }
 
-/// Every call with its path and method.
+/// Every endpoint with its method and path.
 fn calls(description: &Value) -> Vec<(String, &Value)> {
     let paths = description["paths"].as_object().unwrap().iter();
     paths
@@ -21,7 +21,7 @@ fn calls(description: &Value) -> Vec<(String, &Value)> {
 }
 
 #[test]
-fn every_call_is_described_with_its_answers_and_its_errors() {
+fn every_endpoint_is_described_with_its_responses_and_errors() {
     let description = description();
     let calls = calls(&description);
     assert!(calls.len() >= 24, "{}", calls.len());
@@ -55,7 +55,7 @@ fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
 }
 
 #[test]
-fn whatever_it_refers_to_is_in_it() {
+fn every_reference_resolves() {
     let description = description();
     let mut found = Vec::new();
     references(&description, &mut found);
@@ -67,7 +67,7 @@ fn whatever_it_refers_to_is_in_it() {
 }
 
 #[test]
-fn what_needs_a_token_says_so() {
+fn endpoints_that_need_a_token_are_marked() {
     let description = description();
     let token = &description["components"]["securitySchemes"]["token"];
     assert_eq!(
@@ -91,9 +91,9 @@ fn what_needs_a_token_says_so() {
     assert!(body["application/octet-stream"].is_object(), "{body}");
 }
 
-/// A route that is not made of its description would be missing in it.
+/// A route that is registered without its description would be missing from it.
 #[test]
-fn a_call_can_only_be_registered_together_with_its_description() {
+fn an_endpoint_can_only_be_registered_with_its_description() {
     fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();

@@ -1,4 +1,4 @@
-//! What the API tells of crates and versions, in the shapes of crates.io's.
+//! The API's responses about crates and versions, in the shapes of crates.io.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::harness::TestRegistry;
 use crate::support::package::Package;
 
-/// `app` 1.0.0 and 2.0.0 of ann's, described at length, and `lib` below it.
+/// A registry with ann's `app` 1.0.0 and 2.0.0, with all metadata, and `lib`, on which it depends.
 fn registry() -> TestRegistry {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
@@ -60,7 +60,7 @@ fn get(registry: &TestRegistry, path: &str) -> Value {
     registry.anonymous().get(&format!("/api/v1/{path}")).good().json()
 }
 
-/// What is another one each time is left out.
+/// The JSON without values that change with each run.
 fn steady(mut value: Value) -> String {
     const CHANGING: [&str; 9] = [
         "id",
@@ -171,22 +171,22 @@ fn a_crate_is_described_by_its_default_version() {
 }
 
 #[test]
-fn what_is_told_with_a_crate_is_chosen() {
+fn the_query_selects_what_is_included_with_a_crate() {
     let registry = registry();
-    let told = |include: &str| {
+    let included = |include: &str| {
         let answer = get(&registry, &format!("crates/app?include={include}"));
         ["versions", "keywords", "categories"].map(|field| !answer[field].is_null())
     };
-    assert_eq!(told(""), [false, false, false]);
-    assert_eq!(told("keywords,downloads"), [false, true, false]);
-    assert_eq!(told("versions,categories"), [true, false, true]);
+    assert_eq!(included(""), [false, false, false]);
+    assert_eq!(included("keywords,downloads"), [false, true, false]);
+    assert_eq!(included("versions,categories"), [true, false, true]);
     let refused = registry.anonymous().get("/api/v1/crates/app?include=all");
     assert_eq!((refused.status, refused.detail().contains("`all`")), (StatusCode::BAD_REQUEST, true));
     assert_eq!(get(&registry, "crates/app?include=")["crate"]["links"]["versions"], "/api/v1/crates/app/versions");
 }
 
 #[test]
-fn a_version_is_told_with_what_its_manifest_says() {
+fn a_version_is_shown_with_the_metadata_of_its_manifest() {
     let registry = registry();
     insta::assert_snapshot!(steady(get(&registry, "crates/app/2.0.0")), @r#"
     {
@@ -239,7 +239,7 @@ fn a_version_is_told_with_what_its_manifest_says() {
 }
 
 #[test]
-fn dependencies_are_told_as_the_manifest_has_them() {
+fn dependencies_are_listed_as_the_manifest_has_them() {
     let registry = registry();
     insta::assert_snapshot!(steady(get(&registry, "crates/app/2.0.0/dependencies")), @r#"
     {
@@ -318,7 +318,7 @@ fn versions_are_listed_by_number_or_by_date_all_or_in_pages() {
 }
 
 #[test]
-fn a_readme_is_told_as_text_that_a_browser_does_not_run() {
+fn a_readme_is_sent_as_text_that_a_browser_does_not_run() {
     let registry = registry();
     let answer = registry.anonymous().get("/api/v1/crates/app/2.0.0/readme").good();
     assert_eq!(answer.text(), "# App\n\n<script>alert(1)</script>\n");
@@ -326,14 +326,11 @@ fn a_readme_is_told_as_text_that_a_browser_does_not_run() {
     assert_eq!(answer.headers["x-content-type-options"], "nosniff");
     assert_eq!(answer.headers["content-security-policy"], "default-src 'none'; sandbox");
     let missing = registry.anonymous().get("/api/v1/crates/lib/1.0.0/readme");
-    assert_eq!(
-        (missing.status, missing.detail()),
-        (StatusCode::NOT_FOUND, "lib@1.0.0 came without a README".to_owned())
-    );
+    assert_eq!((missing.status, missing.detail()), (StatusCode::NOT_FOUND, "lib@1.0.0 has no README".to_owned()));
 }
 
 #[test]
-fn authors_users_owners_and_teams_are_told() {
+fn authors_users_owners_and_teams_are_shown() {
     let registry = registry();
     assert_eq!(
         get(&registry, "crates/app/2.0.0/authors"),
@@ -360,9 +357,9 @@ fn keywords_and_categories_are_those_that_crates_name() {
         .good();
     registry.run_jobs();
     let keywords = get(&registry, "keywords?sort=crates");
-    let told: Vec<_> =
+    let found: Vec<_> =
         keywords["keywords"].as_array().unwrap().iter().map(|one| (&one["keyword"], &one["crates_cnt"])).collect();
-    assert_eq!(told, [(&json!("web"), &json!(2)), (&json!("http"), &json!(1))]);
+    assert_eq!(found, [(&json!("web"), &json!(2)), (&json!("http"), &json!(1))]);
     assert_eq!(keywords["meta"]["total"], 2);
     assert_eq!(get(&registry, "keywords/WEB")["keyword"]["crates_cnt"], 2);
     assert_eq!(get(&registry, "categories?per_page=1")["categories"][0]["category"], "http-server");
@@ -370,7 +367,7 @@ fn keywords_and_categories_are_those_that_crates_name() {
 }
 
 #[test]
-fn the_registry_is_told_at_a_glance() {
+fn the_summary_has_counts_and_top_lists() {
     let registry = registry();
     registry.count_downloads(&[("lib", "1.0.0", 2), ("app", "1.0.0", 1)]);
     let summary = get(&registry, "summary");
@@ -389,7 +386,7 @@ fn the_registry_is_told_at_a_glance() {
 
 // protocol: 59
 #[test]
-fn a_crate_may_be_called_like_a_word_of_the_api() {
+fn a_crate_may_be_named_like_a_route() {
     let registry = TestRegistry::new();
     for name in ["new", "owners", "download", "versions"] {
         registry.user("ann").publish(&Package::new(name, "1.0.0")).good();
@@ -403,7 +400,7 @@ fn a_crate_may_be_called_like_a_word_of_the_api() {
 }
 
 #[test]
-fn who_accepts_json_is_told_where_a_crate_file_is() {
+fn a_client_that_accepts_json_gets_the_url_of_a_crate_file() {
     let registry = registry();
     let path = "/api/v1/crates/lib/1.0.0/download";
     let json = |path: &str| {
@@ -417,10 +414,10 @@ fn who_accepts_json_is_told_where_a_crate_file_is() {
     assert_eq!(registry.anonymous().get(path).good().headers["vary"], "accept");
 }
 
-/// Cargo takes an answer with `errors` for a failure, whatever its status.
+/// Cargo reads a response with `errors` as a failure, whatever its status.
 // protocol: 47
 #[test]
-fn no_good_answer_has_errors() {
+fn no_successful_response_has_errors() {
     let registry = registry();
     let mut paths = vec!["crates", "crates?q=app", "summary", "keywords", "keywords/web", "categories", "users/ann"]
         .into_iter()

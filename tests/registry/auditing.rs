@@ -102,12 +102,12 @@ fn the_log_is_for_admins_and_is_read_page_by_page() {
     }
     assert_eq!(seen, ["1.0.4", "1.0.3", "1.0.2", "1.0.1", "1.0.0"]);
     for (query, text) in [
-        ("per_page=0", "per_page is 0"),
-        ("per_page=501", "between 1 and 500"),
-        ("per_page=x", "cannot be read"),
-        ("action=publsh", "\"publsh\" is no action"),
+        ("per_page=0", "`per_page` is `0`"),
+        ("per_page=501", "from 1 to 500"),
+        ("per_page=x", "`per_page` is `x`"),
+        ("action=publsh", "`action` is `publsh`: it must be one of publish, yank,"),
         ("crate=%2e%2e", "crate name"),
-        ("since=yesterday", "cannot be read"),
+        ("since=yesterday", "`since` is `yesterday`: it must be a time"),
     ] {
         let refused = root.get(&format!("/api/v1/admin/audit?{query}"));
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{query}");

@@ -1,4 +1,4 @@
-//! Downloads and what caches, mirrors and interrupted clients do with them.
+//! Downloads by caches, mirrors and interrupted clients.
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
@@ -34,7 +34,7 @@ fn get(registry: &TestRegistry, headers: &[(&str, &str)]) -> Answer {
 
 // protocol: 81, 82, 83
 #[test]
-fn a_download_is_the_stored_bytes_with_all_that_caches_need_and_no_encoding() {
+fn a_download_is_the_stored_bytes_with_headers_for_caches_and_no_encoding() {
     let registry = with_foo();
     let file = package().crate_file();
     // Whoever accepts encodings gets the very same.
@@ -60,7 +60,7 @@ fn a_download_is_the_stored_bytes_with_all_that_caches_need_and_no_encoding() {
 }
 
 #[test]
-fn a_known_download_is_a_304_with_its_validator_and_its_life() {
+fn a_known_download_is_a_304_with_its_tag_and_lifetime() {
     let registry = with_foo();
     let etag = get(&registry, &[]).headers["etag"].to_str().unwrap().to_owned();
     for known in [&etag, &format!("W/{etag}"), &format!("\"x\", {etag}"), "*"] {
@@ -83,7 +83,7 @@ fn a_known_download_is_a_304_with_its_validator_and_its_life() {
 
 // protocol: 83
 #[test]
-fn a_part_is_a_206_and_what_is_beyond_the_end_a_416() {
+fn a_range_is_a_206_and_one_beyond_the_end_a_416() {
     let registry = with_foo();
     let file = package().crate_file();
     let size = file.len();
@@ -105,14 +105,14 @@ fn a_part_is_a_206_and_what_is_beyond_the_end_a_416() {
     assert_eq!(beyond.status, StatusCode::RANGE_NOT_SATISFIABLE);
     assert_eq!(beyond.headers["content-range"], format!("bytes */{size}"));
     assert_eq!(beyond.headers["cache-control"], "no-store");
-    assert_eq!(beyond.detail(), format!("the file has {size} bytes, and none in the range bytes={size}-"));
+    assert_eq!(beyond.detail(), format!("the range bytes={size}- is outside the file of {size} bytes"));
     for whole in ["bytes=0-1,3-4", "bytes=x", "lines=0-1", "bytes=5-2"] {
         assert_eq!(get(&registry, &[("range", whole)]).good().body, file, "{whole}");
     }
 }
 
 #[test]
-fn a_part_of_what_the_client_has_is_of_the_same_bytes_or_everything() {
+fn a_conditional_range_is_of_the_same_bytes_or_the_whole_file() {
     let registry = with_foo();
     let file = package().crate_file();
     let etag = get(&registry, &[]).headers["etag"].to_str().unwrap().to_owned();
@@ -123,7 +123,7 @@ fn a_part_of_what_the_client_has_is_of_the_same_bytes_or_everything() {
 }
 
 #[test]
-fn head_tells_everything_of_the_whole_file_whatever_part_is_asked_for() {
+fn head_has_the_headers_of_the_whole_file_for_any_range() {
     let registry = with_foo();
     let (got, head) = (get(&registry, &[]).good(), ask(&registry, Method::HEAD, &[("range", "bytes=0-1")]).good());
     assert!(head.body.is_empty());

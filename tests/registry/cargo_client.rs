@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use supercargo::index::path::index_path;
 use supercargo::package::Checksum;
+use supercargo::package::index_path::index_path;
 
 use crate::support::cargo::{Cargo, downloaded_crates, toolchains};
 use crate::support::http;

@@ -52,7 +52,7 @@ impl World {
         let path = "/api/v1/crates/foo/0.9.0?reason=leaked";
         root.request(axum::http::Method::DELETE, path, "").good();
         registry.run_jobs();
-        let crate_store = CrateStore::beside(&registry.directory.path().join("crates")).unwrap();
+        let crate_store = CrateStore::attach(&registry.directory.path().join("crates")).unwrap();
         Self { registry, crate_store, old_pack }
     }
 
@@ -104,7 +104,6 @@ impl World {
             pool: &self.registry.pool,
             index: &self.registry.index,
             crate_store: &self.crate_store,
-            crates_directory: Some(self.path("")),
             settings,
             watch: &(),
             repairs,
@@ -446,7 +445,7 @@ fn every_damage_is_found_as_what_it_is_and_repaired_as_far_as_it_can_be() {
     let damages = damages();
     let covered: BTreeSet<Kind> = damages.iter().flat_map(|damage| damage.found.iter().copied()).collect();
     // What a remote has is damaged beside the tests of remotes, with a real one.
-    let here = Kind::ALL.into_iter().filter(|kind| *kind != Kind::RemoteDiffers).collect();
+    let here = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::RemoteDiffers).collect();
     assert_eq!(covered, here, "each kind is damaged once");
     println!("{:<46} {:<42} repaired", "damage", "found");
     let rows: Vec<_> = std::thread::scope(|scope| {

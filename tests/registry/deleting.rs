@@ -124,7 +124,7 @@ fn a_deletion_that_nobody_waits_for_is_not_carried_out() {
         })
         .unwrap();
     assert!(matches!(refused, DeleteError::Denied(Denied::HungUp)), "{refused}");
-    assert_eq!(registry.owed(), 0);
+    assert_eq!(registry.pending(), 0);
     ann.get("/api/v1/crates/foo/1.0.0/download").good();
 }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::{Value, json};
-use supercargo::index::path::index_path;
 use supercargo::package::Checksum;
+use supercargo::package::index_path::index_path;
 
 use crate::support::event::wait_until;
 use crate::support::http;
@@ -85,14 +85,14 @@ fn another_registry_is_taken_in_by_either_protocol_and_a_second_time_changes_not
     assert_eq!((done.status.code(), &summary["imported"]), (Some(1), &json!(3)), "{summary:#}");
     let problems: BTreeMap<String, String> = serde_json::from_value(summary["failed"].clone()).unwrap();
     assert_eq!(problems.keys().collect::<Vec<_>>(), ["gamma 2.0.0-rc.1", "none"]);
-    assert!(problems["gamma 2.0.0-rc.1"].contains("it is here with the checksum"), "{problems:?}");
+    assert!(problems["gamma 2.0.0-rc.1"].contains("it exists with the checksum"), "{problems:?}");
     settle(&by_sparse);
     assert_eq!(lines(&by_sparse, "alpha"), before[0]);
     assert_agrees(&by_sparse);
 
     let refused = by_sparse.command("admin import").args([&sparse, "--owner", "ann"]).output().unwrap();
     assert!(
-        failed(refused, 1).contains("answered 401: it is private; give a token with --token-file"),
+        failed(refused, 1).contains("answered 401: the registry is private, so give a token with --token-file"),
         "without the token"
     );
     let refused = by_sparse.command("admin import").args([&git, "--owner", "nobody"]).output().unwrap();
@@ -116,7 +116,7 @@ fn the_clone_of_another_registrys_index_is_for_this_user_alone() {
         .args(["--owner", "ann", "https://crates.example/index", "--git"])
         .arg(&git)
         .output();
-    assert!(failed(import.unwrap(), 1).contains("can't be cloned"));
+    assert!(failed(import.unwrap(), 1).contains("cannot clone "));
     assert_eq!(std::fs::read_to_string(mode).unwrap().trim(), "700");
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom; what stands on one line knows nothing of its neighbours.
 const LAYERS: [&[&str]; 6] = [
-    &["fault", "package", "replace_file", "statement", "subprocess"],
+    &["error_chain", "fault", "package", "redact", "replace_file", "statement", "subprocess"],
     // Options name limits of packages.
     &["config", "crate_store", "database", "index", "postgres", "queue", "upstream"],
     &["jobs"],
@@ -17,10 +17,9 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// Files outside `web` that may be async, and why.
-const ASYNC: [(&str, &str); 7] = [
-    ("crate_store/mod.rs", "waits for the async interface of the object store"),
-    ("crate_store/listing.rs", "the same"),
-    ("crate_store/remote.rs", "bounds what it waits for"),
+const ASYNC: [(&str, &str); 6] = [
+    ("crate_store/mod.rs", "makes requests of the object store's async interface"),
+    ("crate_store/runtime.rs", "runs them for blocking callers"),
     ("process/server/mod.rs", "starts and stops the runtime that the web runs in"),
     ("process/server/connections.rs", "accepts the connections that the web answers"),
     ("process/server/conversation.rs", "carries what is said on them"),
@@ -165,6 +164,29 @@ fn a_module_uses_only_lower_layers() {
     assert_eq!(wrong_uses("queue/runner.rs", "use crate::database::Pool;"), ["queue/runner.rs uses database"]);
     assert_eq!(wrong_uses("web/state.rs", "crate::admin::x(crate::jobs::y)"), ["web/state.rs uses admin"]);
     assert_eq!(wrong_uses("helpers.rs", ""), ["helpers.rs: helpers is in no layer"]);
+}
+
+/// The rooms of the database from the bottom. The files beside them are its ground floor, which every room uses.
+const DATABASE_ROOMS: [&[&str]; 3] = [&["access", "search"], &["catalog"], &["upkeep"]];
+
+/// The uses of other database rooms in one file that are not of lower ones.
+fn wrong_database_uses(file: &str, code: &str) -> Vec<String> {
+    let floor_of = |room: &str| DATABASE_ROOMS.iter().position(|floor| floor.contains(&room));
+    let own = file.strip_prefix("database/").and_then(|rest| rest.split_once('/')).map(|(room, _)| room);
+    let used = named_after("crate::database::", code).into_iter().filter(|room| Some(*room) != own);
+    used.filter(|room| floor_of(room).is_some_and(|floor| own.and_then(floor_of).is_none_or(|own| floor >= own)))
+        .map(|room| format!("{file} uses {room}"))
+        .collect()
+}
+
+#[test]
+fn a_room_of_the_database_uses_only_lower_rooms() {
+    let files = sources().into_iter().filter(|(name, _)| module_of(name) == "database");
+    assert_none(files.flat_map(|(name, code)| wrong_database_uses(&name, &code)).collect());
+    let seen = |file: &str| wrong_database_uses(file, "use crate::database::{pool::Pool, catalog::crates};");
+    assert_eq!(seen("database/access/users.rs"), ["database/access/users.rs uses catalog"]);
+    assert_eq!(seen("database/about.rs"), ["database/about.rs uses catalog"]);
+    assert!(seen("database/upkeep/backup.rs").is_empty() && seen("database/catalog/owners.rs").is_empty());
 }
 
 #[test]

@@ -23,9 +23,9 @@ fn users_tokens_and_owners_are_managed() {
     served.run("admin user create", &["bob"]);
     assert_eq!(
         refused(&served, "admin user create", &["BOB"]),
-        "supercargo: there is already a user \"BOB\"; logins that differ only in case are the same"
+        "supercargo: the user \"BOB\" already exists (case is ignored): choose another login"
     );
-    assert!(refused(&served, "admin user create", &["no spaces"]).contains("can't be a login"));
+    assert!(refused(&served, "admin user create", &["no spaces"]).contains("is not a valid login"));
     assert_eq!(
         refused(&served, "admin token create", &["--user", "eve"]),
         "supercargo: there is no user \"eve\": create one with `supercargo admin user create eve`"
@@ -67,12 +67,12 @@ fn teams_admins_limits_names_and_versions_are_managed_and_the_log_tells_of_it() 
     served.run("admin token create", &limited);
     assert!(
         refused(&served, "admin token create", &["--user", "bob", "--crate", "*foo"])
-            .contains("\"*foo\" is no pattern")
+            .contains("\"*foo\" is not a crate pattern")
     );
     http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
 
     served.run("admin team create", &["devs"]);
-    assert!(refused(&served, "admin team create", &["Devs"]).contains("already a team"));
+    assert!(refused(&served, "admin team create", &["Devs"]).contains("already exists"));
     assert_eq!(served.run("admin team add-member", &["devs", "bob"]), "bob is now a member of devs\n");
     assert_eq!(served.run("admin owner add", &["foo", "team:devs"]), "team:devs is now an owner of foo\n");
     http::publish(&served.url, bob.trim(), &Package::new("foo", "1.1.0")).good();

@@ -132,7 +132,7 @@ fn who_is_unknown_or_nobody_is_refused_by_name() {
         (add(&ann, &[]), "names no owner"),
         (add(&ann, &["bob"; 101]), "101 owners"),
         (remove(&ann, &["bob"]), "`bob` is not an owner of `foo`: see `cargo owner --list foo`"),
-        (ann.request(Method::PUT, "/api/v1/crates/foo/owners", "{"), "can't be read"),
+        (ann.request(Method::PUT, "/api/v1/crates/foo/owners", "{"), "cannot be read"),
         (ann.request(Method::PUT, "/api/v1/crates/foo/owners", r#"{"users":"bob"}"#), "users"),
     ];
     for (refused, text) in cases {

@@ -1,4 +1,4 @@
-//! A registry that answers nobody without a token.
+//! Private registries (`--auth-required`).
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
@@ -32,7 +32,7 @@ const GUARDED: [&str; 11] = [
 
 // protocol: 70, 71, 72
 #[test]
-fn nobody_is_answered_without_a_token_nor_with_a_bad_one() {
+fn a_missing_or_invalid_token_is_refused_everywhere() {
     let registry = private();
     let mut bad = registry.anonymous();
     bad.token = Some("sct_0123".to_owned());
@@ -57,7 +57,7 @@ fn nobody_is_answered_without_a_token_nor_with_a_bad_one() {
 }
 
 #[test]
-fn with_a_token_everything_is_answered_and_nothing_may_be_shared_by_a_cache() {
+fn responses_to_a_token_may_not_be_shared_by_caches() {
     let registry = private();
     let bob = registry.user("bob");
     assert_eq!(bob.get("/index/3/f/foo").good().text(), registry.index_file("3/f/foo"));

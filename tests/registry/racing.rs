@@ -9,7 +9,7 @@ use serde_json::Value;
 use supercargo::crate_store::CrateStore;
 use supercargo::database::Pool;
 use supercargo::database::access::caller::{Caller, Line};
-use supercargo::database::access::tokens::NewToken;
+use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::users;
 use supercargo::index::Index;
 use supercargo::jobs::{self, Admission, Environment, unyank_version, yank_version};
@@ -157,7 +157,7 @@ fn a_head_that_moved_is_read_again_and_the_batch_is_written_in_the_same_attempt(
     let pool = Pool::live(&served.database.url(), 2);
     let environment = Environment {
         index: Index::open_or_init(&path).unwrap(),
-        crate_store: CrateStore::beside(&served.data_dir().join("crates")).unwrap(),
+        crate_store: CrateStore::attach(&served.data_dir().join("crates")).unwrap(),
     };
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
     let runner = Runner::new(jobs::registry().unwrap(), environment, pool, "racer", wakeups, completions);

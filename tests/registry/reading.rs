@@ -1,4 +1,4 @@
-//! Downloads, owners, versions, tokens, and paths that lead nowhere.
+//! Reading downloads, owners, versions and tokens, and unknown paths.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
@@ -14,7 +14,7 @@ fn with_foo() -> TestRegistry {
 }
 
 #[test]
-fn a_download_of_what_is_not_there_is_a_404() {
+fn a_download_of_an_unknown_version_is_a_404() {
     let registry = with_foo();
     for path in ["foo/2.0.0", "bar/1.0.0", "foo/x", "foo/1.0.0+b", "%ff/1.0.0", "foo/%00"] {
         let answer = registry.anonymous().get(&format!("/api/v1/crates/{path}/download"));
@@ -23,7 +23,7 @@ fn a_download_of_what_is_not_there_is_a_404() {
 }
 
 #[test]
-fn a_crate_file_that_vanished_is_an_error_of_the_registry() {
+fn a_missing_crate_file_is_an_internal_error() {
     let registry = with_foo();
     let files = registry.directory.path().join("crates");
     std::fs::remove_dir_all(&files).unwrap();
@@ -43,7 +43,7 @@ fn owners_are_listed_as_cargo_reads_them() {
 }
 
 #[test]
-fn a_version_tells_where_it_stands() {
+fn a_version_has_its_state() {
     let registry = with_foo();
     let version = &registry.anonymous().get("/api/v1/crates/foo/1.0.0").good().json()["version"];
     assert_eq!(version["state"], "published");
@@ -55,7 +55,7 @@ fn a_version_tells_where_it_stands() {
 }
 
 #[test]
-fn a_token_is_needed_known_and_not_revoked() {
+fn a_missing_unknown_or_revoked_token_is_refused() {
     let registry = with_foo();
     let package = Package::new("foo", "1.1.0");
     let missing = registry.anonymous().publish(&package);
@@ -73,11 +73,11 @@ fn a_token_is_needed_known_and_not_revoked() {
     registry
         .pool
         .with(|connection| {
-            use supercargo::database::access::{tokens, users};
+            use supercargo::database::access::{revocation, tokens, users};
             let ann = users::find(connection, "ann").unwrap().unwrap();
             for (token, _) in tokens::list(connection, Some(ann.id)).unwrap() {
-                assert!(tokens::revoke(connection, token.id, None).unwrap().is_some());
-                assert!(tokens::revoke(connection, token.id, None).unwrap().is_none());
+                assert!(revocation::revoke(connection, token.id, None).unwrap().is_some());
+                assert!(revocation::revoke(connection, token.id, None).unwrap().is_none());
             }
         })
         .unwrap();
@@ -85,7 +85,7 @@ fn a_token_is_needed_known_and_not_revoked() {
 }
 
 #[test]
-fn a_token_in_clear_is_nowhere_in_the_database() {
+fn no_token_is_in_the_database_in_clear() {
     use diesel::prelude::*;
     let registry = TestRegistry::new();
     let token = registry.user("ann").token.unwrap();
@@ -111,7 +111,7 @@ fn a_token_in_clear_is_nowhere_in_the_database() {
 
 // protocol: 95
 #[test]
-fn a_path_that_leads_nowhere_is_a_json_404_and_a_wrong_method_a_json_405() {
+fn an_unknown_path_is_a_json_404_and_a_wrong_method_a_json_405() {
     let registry = TestRegistry::new();
     let anyone = registry.anonymous();
     for path in
@@ -123,12 +123,12 @@ fn a_path_that_leads_nowhere_is_a_json_404_and_a_wrong_method_a_json_405() {
     }
     let answer = anyone.request(Method::POST, "/api/v1/crates/new", Body::empty());
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(answer.detail(), "/api/v1/crates/new does not take POST");
+    assert_eq!(answer.detail(), "/api/v1/crates/new does not accept POST");
 }
 
 // protocol: 68
 #[test]
-fn the_pages_say_how_to_use_the_registry_and_how_to_get_a_token() {
+fn the_pages_show_how_to_use_the_registry_and_how_to_get_a_token() {
     let registry = TestRegistry::new();
     assert!(registry.anonymous().get("/").good().text().contains("sparse+http://registry.test/index/"));
     let me = registry.anonymous().get("/me").good();
@@ -137,10 +137,10 @@ fn the_pages_say_how_to_use_the_registry_and_how_to_get_a_token() {
     assert!(!registry.anonymous().get("/").good().text().contains("global-credential-providers"));
 }
 
-/// Cargo shows the text of our error form only, and everything else with all headers as a dump.
+/// Cargo shows the text of JSON errors, and dumps any other response with all its headers.
 // protocol: 48, 84, 92
 #[test]
-fn an_odd_path_is_refused_in_the_form_that_cargo_reads() {
+fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
     let registry = with_foo();
     let ann = registry.user("ann");
     let odd = ["%ff", "%c3%28", "%00", "%2e%2e", "%2f", "%20", "a%2Fb", "%F0%9F%A6%80", &"a".repeat(5000)];
@@ -167,11 +167,11 @@ fn an_odd_path_is_refused_in_the_form_that_cargo_reads() {
             assert!(!answer.detail().is_empty() && answer.detail().len() < 300, "{method} {shown}: {}", answer.text());
         }
     }
-    assert_eq!(registry.owed(), 0);
+    assert_eq!(registry.pending(), 0);
 }
 
 #[test]
-fn a_head_request_is_told_what_a_get_would_be_without_the_bytes() {
+fn a_head_request_has_the_headers_of_a_get() {
     let registry = with_foo();
     let anyone = registry.anonymous();
     for path in ["/api/v1/crates/foo/1.0.0/download", "/api/v1/crates/foo/1.0.0", "/index/3/f/foo"] {

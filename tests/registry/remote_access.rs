@@ -119,7 +119,7 @@ fn a_wrong_token_is_told_with_the_remedy_and_without_the_token() {
     wrong.credentials.token = Some(Token::Given(TOKEN.to_owned()));
     let registry = TestRegistry::mirroring(wrong);
     let error = only_error(&registry).replace(server.url(), "URL");
-    assert!(error.starts_with("can't look at the index's remote URL: "), "{error}");
+    assert!(error.starts_with("cannot query the index's remote URL: "), "{error}");
     assert!(error.contains("--index-token-file") && error.contains("--index-user"), "{error}");
     assert!(!error.contains(TOKEN), "{error}");
     finish(&registry);

@@ -131,7 +131,7 @@ fn a_hook_that_refuses_everything_keeps_its_words_and_costs_no_attempt() {
     assert_eq!((drained.done.len(), drained.failed.len()), (0, 2));
     for (_, error) in &drained.failed {
         assert!(
-            error.contains("refused the push to its branch main: Frozen until Monday. (pre-receive hook declined)"),
+            error.contains("rejected the push to its branch main: Frozen until Monday. (pre-receive hook declined)"),
             "{error}"
         );
     }
@@ -293,5 +293,5 @@ fn a_push_that_arrives_late_does_not_bring_back_an_old_wish() {
     server.release();
     wait_until("the late push to be carried out", || server.pushes() > pushes);
     assert!(remote.file("3/f/foo").contains("\"yanked\":false"), "{}", remote.file("3/f/foo"));
-    assert_eq!(remote.log(), ["Publish foo 1.0.0", "Settle a push whose end was not heard"]);
+    assert_eq!(remote.log(), ["Publish foo 1.0.0", "Settle a push of unknown outcome"]);
 }

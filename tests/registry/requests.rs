@@ -1,4 +1,4 @@
-//! Requests as clients send them, well-meant or not: what cargo's forms are, what else is let pass, and what is refused.
+//! Requests of cargo and other clients: which forms are accepted and which are refused.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use crate::support::http;
 use crate::support::package::{Package, frame};
 use crate::support::process::{Served, succeeded};
 
-/// Sends bytes as they are and reads until the server closes the connection.
+/// Sends raw bytes and reads until the server closes the connection.
 fn exchange(served: &Served, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(served.address()).unwrap();
     stream.write_all(bytes).unwrap();
@@ -32,7 +32,7 @@ fn publish_head(token: &str, more: &str) -> String {
 
 // protocol: 12
 #[test]
-fn a_reader_of_the_index_needs_no_header_and_none_is_negotiated_about() {
+fn the_index_needs_no_header_and_negotiates_none() {
     let served = Served::start(&[]);
     for headers in [
         "",
@@ -47,7 +47,7 @@ fn a_reader_of_the_index_needs_no_header_and_none_is_negotiated_about() {
 
 // protocol: 51
 #[test]
-fn a_publish_may_come_with_a_length_or_in_chunks_and_with_any_content_type() {
+fn a_publish_may_have_a_length_or_chunks_and_any_content_type() {
     let served = Served::start(&[]);
     let token = served.token("ann");
     for (number, kind) in
@@ -73,7 +73,7 @@ fn a_publish_may_come_with_a_length_or_in_chunks_and_with_any_content_type() {
 
 // protocol: 51
 #[test]
-fn a_crate_of_the_largest_size_is_asked_for_at_once_and_taken() {
+fn a_crate_of_the_largest_size_gets_100_continue_and_is_accepted() {
     let served = Served::start(&[]);
     let token = served.token("ann");
     // As much noise as fits, the tar's own bytes left out.
@@ -102,7 +102,7 @@ fn a_crate_of_the_largest_size_is_asked_for_at_once_and_taken() {
 
 // protocol: 54, 92
 #[test]
-fn what_is_cut_off_lies_or_is_odd_is_refused_and_leaves_nothing_behind() {
+fn truncated_lying_and_odd_requests_are_refused_and_leave_nothing_behind() {
     let served = Served::start_with_log("warn", &["--max-crate-size", "1000000"]);
     let token = served.token("ann");
     let package = Package::new("foo", "1.0.0");
@@ -180,7 +180,7 @@ fn each_refusal_has_its_status() {
 
 // protocol: 50
 #[test]
-fn what_the_registry_does_not_know_is_ignored_and_what_is_missing_is_null() {
+fn unknown_fields_are_ignored_and_missing_ones_are_null() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     let more = Package::new("foo", "1.0.0").metadata("brand_new", json!({"of": ["a", "later", "cargo"]}));
@@ -198,7 +198,7 @@ fn what_the_registry_does_not_know_is_ignored_and_what_is_missing_is_null() {
 
 // protocol: 26, 53
 #[test]
-fn no_answer_sends_a_client_elsewhere() {
+fn no_response_redirects() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     ann.publish(&Package::new("foo", "1.0.0")).good();
@@ -232,7 +232,7 @@ fn no_answer_sends_a_client_elsewhere() {
 
 // protocol: 47, 55
 #[test]
-fn a_publish_is_answered_in_the_form_that_cargo_reads() {
+fn the_response_to_a_publish_has_the_shape_that_cargo_reads() {
     let registry = TestRegistry::new();
     let answer = registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
     let advice = answer.json()["warnings"]["other"].clone();
@@ -267,7 +267,7 @@ fn a_tag_follows_the_content_and_nothing_else() {
 
 // protocol: 28, 32, 78
 #[test]
-fn a_publish_that_is_answered_is_in_both_indexes_at_the_first_look() {
+fn a_publish_that_is_answered_is_in_both_indexes() {
     let served = Served::start(&[]);
     let token = served.token("ann");
     let clone = served.directory.path().join("clone");
@@ -276,7 +276,7 @@ fn a_publish_that_is_answered_is_in_both_indexes_at_the_first_look() {
     let clone = clone.to_str().unwrap();
     git(&["clone", "-q", &index, clone]);
     for version in ["1.0.0", "1.1.0", "1.2.0"] {
-        // Cargo has asked before, and was told that there is nothing.
+        // Cargo has looked before, and found nothing.
         assert!(!http::index_lines(&served.url, "3/f/foo").iter().any(|line| line["vers"] == version));
         let answer = http::publish(&served.url, &token, &Package::new("foo", version)).good();
         assert_eq!(answer.advice(), Vec::<String>::new());
@@ -291,7 +291,7 @@ fn a_publish_that_is_answered_is_in_both_indexes_at_the_first_look() {
 
 // protocol: 27
 #[test]
-fn a_history_that_was_squashed_is_followed_by_cargo_and_written_on() {
+fn cargo_follows_a_squashed_history() {
     let served = Served::start(&[]);
     let token = served.token("ann");
     http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
@@ -321,7 +321,7 @@ fn a_history_that_was_squashed_is_followed_by_cargo_and_written_on() {
 
 // protocol: 80
 #[test]
-fn a_dependency_that_is_not_here_yet_stops_no_publish() {
+fn a_dependency_may_be_published_later() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     let registry_url = "sparse+http://registry.test/index/";
@@ -344,7 +344,7 @@ fn a_name_in_a_namespace_is_refused() {
 
 // protocol: 89
 #[test]
-fn what_is_unstable_in_cargo_is_kept_and_no_reason_to_refuse() {
+fn unstable_fields_of_cargo_are_accepted_and_kept() {
     let registry = TestRegistry::new();
     let crates_io = "https://github.com/rust-lang/crates.io-index";
     let package =
@@ -377,7 +377,7 @@ fn a_bomb_is_refused_when_it_has_unpacked_to_the_limit() {
 }
 
 #[test]
-fn a_token_is_never_repeated_in_an_answer() {
+fn no_response_repeats_a_token() {
     let registry = TestRegistry::new();
     for token in ["sct_secret", "Bearer sct_secret", "Basic sct_secret", "sct_secret sct_secret"] {
         let request = Request::put("/api/v1/crates/new").header("authorization", token);

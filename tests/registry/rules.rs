@@ -88,7 +88,7 @@ fn refused(registry: &TestRegistry, body: Vec<u8>, status: StatusCode, text: &st
     let answer = publisher(registry).publish_body(body);
     assert_eq!(answer.status, status, "{text}: {}", answer.text());
     assert!(answer.detail().contains(text), "{text:?} is not in {:?}", answer.detail());
-    assert_eq!(registry.owed(), 0, "{text}");
+    assert_eq!(registry.pending(), 0, "{text}");
 }
 
 fn wrong(registry: &TestRegistry, body: Vec<u8>, text: &str) {
@@ -99,7 +99,7 @@ fn wrong(registry: &TestRegistry, body: Vec<u8>, text: &str) {
 fn accepted(registry: &TestRegistry, package: &Package) -> (Value, Vec<String>) {
     let answer = publisher(registry).publish(package).good().json();
     registry.run_jobs();
-    let path = supercargo::index::path::index_path(&package.name.parse().unwrap());
+    let path = supercargo::package::index_path::index_path(&package.name.parse().unwrap());
     let line = registry.index_file(&path).lines().last().map(|line| serde_json::from_str(line).unwrap()).unwrap();
     assert_eq!(answer["warnings"]["invalid_categories"], json!([]));
     let warnings = answer["warnings"]["other"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned());
@@ -165,7 +165,7 @@ fn rule_2_sizes_have_limits_and_the_metadata_is_json_with_its_fields() {
     let declared = request(&[("content-length", "25009"), ("expect", "100-continue")]).body(endless(&read)).unwrap();
     let answer = ann.send(declared);
     assert_eq!((answer.status, read.load(Ordering::SeqCst)), (StatusCode::PAYLOAD_TOO_LARGE, 0));
-    assert!(answer.detail().contains("25009 bytes; allowed are 20000"), "{}", answer.detail());
+    assert!(answer.detail().contains("25009 bytes, above the limit of 20000"), "{}", answer.detail());
     // What comes in chunks is refused where it passes the limit; the rest is heard and thrown away, but not for ever.
     let answer = ann.send(request(&[]).body(endless(&read)).unwrap());
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -274,11 +274,11 @@ fn rule_9_the_archive_is_whole_within_its_limits_and_says_its_sizes_once() {
     let registry = TestRegistry::with_limits(Limits { max_unpacked: 1 << 20, max_entries: 20, ..Limits::default() });
     let sound = Package::new("foo", "1.0.0").crate_file();
     for (crate_file, text) in [
-        (Vec::new(), "not a whole gzipped tar archive"),
-        (b"no gzip".to_vec(), "not a whole gzipped tar archive"),
-        (gzip(b"no tar"), "not a whole gzipped tar archive"),
-        (sound[..sound.len() - 9].to_vec(), "not a whole gzipped tar archive"),
-        ([&sound[..], &sound[..]].concat(), "goes on after the end of its gzip stream"),
+        (Vec::new(), "not a complete gzipped tar archive"),
+        (b"no gzip".to_vec(), "not a complete gzipped tar archive"),
+        (gzip(b"no tar"), "not a complete gzipped tar archive"),
+        (sound[..sound.len() - 9].to_vec(), "not a complete gzipped tar archive"),
+        ([&sound[..], &sound[..]].concat(), "continues after the end of its gzip stream"),
     ] {
         wrong(&registry, with_crate(&crate_file), text);
     }
@@ -286,7 +286,7 @@ fn rule_9_the_archive_is_whole_within_its_limits_and_says_its_sizes_once() {
     wrong(&registry, with_entries(&[(header("foo-1.0.0/zeros", zeros.len()), &zeros)]), "unpacks to more than 1 MiB");
     let many: Vec<_> = (0..20).map(|n| (header(&format!("foo-1.0.0/{n}"), 0), &b""[..])).collect();
     wrong(&registry, with_entries(&many), "more than 20 entries");
-    wrong(&registry, with_entries(&[(header("foo-1.0.0/short", 3_000_000), b"abc")]), "not a whole");
+    wrong(&registry, with_entries(&[(header("foo-1.0.0/short", 3_000_000), b"abc")]), "not a complete");
     let mut pax = header("pax", 9);
     pax.set_entry_type(EntryType::XHeader);
     pax.set_cksum();
@@ -338,7 +338,7 @@ fn rule_11_no_two_entries_share_a_path_on_any_file_system() {
     let registry = TestRegistry::new();
     for (first, second) in [("a", "a"), ("a", "A"), ("é", "É"), ("d", "d/e"), ("D", "d/e"), ("cargo.toml", "b")] {
         let path = |name: &str| header(&format!("foo-1.0.0/{name}"), 0);
-        wrong(&registry, with_entries(&[(path(first), b""), (path(second), b"")]), "holds both");
+        wrong(&registry, with_entries(&[(path(first), b""), (path(second), b"")]), "contains both");
     }
     good(&registry);
 }
@@ -349,10 +349,10 @@ fn rule_11_no_two_entries_share_a_path_on_any_file_system() {
 fn rule_12_there_is_one_manifest_as_cargo_packs_it() {
     let registry = TestRegistry::new();
     let none = tarball([("foo-1.0.0/cargo.toml".to_owned(), MANIFEST.as_bytes())]);
-    wrong(&registry, with_crate(&none), "holds no `foo-1.0.0/Cargo.toml`");
+    wrong(&registry, with_crate(&none), "contains no `foo-1.0.0/Cargo.toml`");
     wrong(&registry, with_entries(&[(header("foo-1.0.0/Cargo.toml", 0), b"")]), "the same path");
     for (manifest, text) in [
-        ("[package".to_owned(), "can't be read"),
+        ("[package".to_owned(), "cannot be read"),
         ("[workspace]\n".to_owned(), "no `[package]`"),
         ("[package]\nversion = \"1.0.0\"\n".to_owned(), "no `package.name`"),
         ("[package]\nname = \"foo\"\n".to_owned(), "no `package.version`"),
@@ -429,8 +429,8 @@ fn rule_14_the_manifest_says_what_is_asked_for_and_says_it_rightly() {
     let registry = TestRegistry::new();
     let without = |lines: &[&str]| lines.iter().fold(MANIFEST.to_owned(), |text, line| text.replace(line, ""));
     let (description, license) = ("description = \"x\"\n", "license = \"MIT\"\n");
-    wrong(&registry, with_manifest(&without(&[description])), "asks for: `description`;");
-    wrong(&registry, with_manifest(&without(&[license])), "asks for: `license` (or `license-file`);");
+    wrong(&registry, with_manifest(&without(&[description])), "requires (`description`):");
+    wrong(&registry, with_manifest(&without(&[license])), "requires (`license` (or `license-file`)):");
     wrong(&registry, with_manifest(&without(&[description, license])), "`description`, `license` (or `license-file`)");
     for (line, text) in [
         (format!("description = \"{}\"", "x".repeat(1001)), "1001 characters"),
@@ -455,7 +455,7 @@ fn rule_14_the_manifest_says_what_is_asked_for_and_says_it_rightly() {
     }
     // Advice is no refusal.
     let package = Package::new("foo", "1.0.0").manifest("categories = [\"algorithms\", \"in-house\"]\n");
-    insta::assert_snapshot!(accepted(&registry, &package).1.join("\n"), @"crates.io has no category `in-house`; its categories are listed at https://crates.io/category_slugs");
+    insta::assert_snapshot!(accepted(&registry, &package).1.join("\n"), @"crates.io has no category `in-house`: its categories are listed at https://crates.io/category_slugs");
 }
 
 // rule: 14
@@ -501,7 +501,7 @@ fn rule_15_features_refer_to_what_exists_and_are_not_too_many() {
     ] {
         wrong(&registry, package(&format!("a = [\"{value}\"]\n"), json!({"a": [value]})).body(), text);
     }
-    wrong(&registry, package("\"a b\" = []\n", json!({"a b": []})).body(), "can't be read");
+    wrong(&registry, package("\"a b\" = []\n", json!({"a b": []})).body(), "cannot be read");
     let many = |count: usize| {
         let names: Vec<_> = (0..count).map(|n| format!("f{n}")).collect();
         let lines: String = names.iter().map(|name| format!("{name} = []\n")).collect();
@@ -558,7 +558,7 @@ fn rule_16_dependencies_can_be_read_back_and_come_from_where_they_may() {
         let (line, warnings) = accepted(&registry, &package);
         insta::allow_duplicates! {
             insta::assert_snapshot!(line["deps"][0], @r#"{"name":"log","req":"^1.2","features":[],"optional":false,"default_features":true,"target":"cfg(any(unix, windows))","kind":"normal"}"#);
-            insta::assert_snapshot!(warnings.join("\n"), @"this registry has no crate named `log`, which the package depends on; builds that need it fail until it is published here");
+            insta::assert_snapshot!(warnings.join("\n"), @"this registry has no crate named `log`, which the package depends on: builds that need it fail until it is published here");
         }
     }
     assert_eq!(accepted(&registry, &elsewhere()).0["deps"][0]["registry"], "https://a.example/index");
@@ -597,9 +597,9 @@ fn rule_16_what_dependencies_may_be_is_the_operators_choice() {
 #[test]
 fn rule_17_links_is_one_text_and_rust_version_is_one_that_cargo_takes() {
     let registry = TestRegistry::new();
-    wrong(&registry, with_manifest(&format!("{MANIFEST}links = [\"y\", \"z\"]\n")), "can't be read");
+    wrong(&registry, with_manifest(&format!("{MANIFEST}links = [\"y\", \"z\"]\n")), "cannot be read");
     for wrong_version in ["^1.60", "1.60-nightly", "1.x", "stable", "1.60.0.0", ""] {
-        wrong(&registry, with_manifest(&format!("{MANIFEST}rust-version = \"{wrong_version}\"\n")), "can't be read");
+        wrong(&registry, with_manifest(&format!("{MANIFEST}rust-version = \"{wrong_version}\"\n")), "cannot be read");
     }
     let line = accepted(&registry, &agreeing()).0;
     assert_eq!((&line["links"], &line["rust_version"]), (&json!("z"), &json!("1.60")));

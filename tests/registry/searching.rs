@@ -1,4 +1,4 @@
-//! Search and lists, as cargo and crates.io's clients ask for them.
+//! Search and lists, as cargo and clients of crates.io use them.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::harness::{Answer, TestRegistry};
 use crate::support::package::Package;
 
-/// A crate with a description and, after it, its keywords.
+/// A package with a description and keywords.
 fn described(name: &str, description: &str, keywords: &[&str]) -> Package {
     let quoted: Vec<String> = keywords.iter().map(|word| format!("\"{word}\"")).collect();
     Package::new(name, "1.0.0")
@@ -38,7 +38,7 @@ fn names_of(answer: &Value) -> Vec<String> {
 
 // protocol: 66
 #[test]
-fn a_search_answers_what_cargo_reads_and_how_many_there_are_in_all() {
+fn a_search_returns_what_cargo_reads_and_the_total() {
     let packages: Vec<Package> =
         (0..12).map(|number| described(&format!("web-{number}"), "Serves pages", &[])).collect();
     let registry = with(&packages);
@@ -117,7 +117,7 @@ fn a_crate_that_the_index_does_not_show_yet_is_not_found() {
 }
 
 #[test]
-fn the_exact_name_comes_first_however_it_is_spelt() {
+fn the_exact_name_comes_first_in_any_spelling() {
     let registry = with(&[
         described("json", "json json json", &["json", "serde"]),
         described("serde", "Serialization", &[]),
@@ -157,7 +157,7 @@ fn words_are_found_in_keywords_description_and_readme_and_count_in_this_order() 
 }
 
 #[test]
-fn odd_queries_find_nothing_and_break_nothing() {
+fn odd_queries_find_nothing() {
     let registry = with(&[described("foo", "A crate", &[])]);
     let long = "a".repeat(10_000);
     let words = "word+".repeat(2_000);
@@ -192,13 +192,13 @@ fn odd_queries_find_nothing_and_break_nothing() {
             assert_eq!(search(&registry, &format!("{parameter}={query}")).good().json()["meta"]["total"], 0, "{shown}");
         }
     }
-    // Nothing asked for is everything.
+    // Without conditions, everything is found.
     assert_eq!(names(&registry, "q="), ["foo"]);
     assert_eq!(names(&registry, "q=%20"), ["foo"]);
 }
 
 #[test]
-fn no_readme_is_too_much_for_the_search() {
+fn large_readmes_are_searched() {
     let readmes = [
         "x".repeat(500_000),
         "<".repeat(100_000),
@@ -217,7 +217,7 @@ fn no_readme_is_too_much_for_the_search() {
 }
 
 #[test]
-fn lists_are_in_the_order_that_is_asked_for() {
+fn lists_are_in_the_requested_order() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     for name in ["b", "a", "c"] {
@@ -255,20 +255,20 @@ fn lists_are_narrowed_by_keyword_category_owner_and_name() {
 }
 
 #[test]
-fn a_job_that_runs_again_changes_nothing_of_what_is_told() {
+fn a_job_that_runs_again_changes_no_response() {
     let registry = with(&[described("foo", "A crate", &["web"])]);
-    let told = || registry.anonymous().get("/api/v1/crates/foo").good().text();
-    let before = told();
+    let shown = || registry.anonymous().get("/api/v1/crates/foo").good().text();
+    let before = shown();
     let ann = registry.user("ann");
     // Both in one batch, which has nothing to do, and one after the other, the second of which restores everything.
     ann.yank("foo", "1.0.0").good();
     ann.unyank("foo", "1.0.0").good();
     registry.run_jobs();
-    assert_eq!(told(), before);
+    assert_eq!(shown(), before);
     ann.yank("foo", "1.0.0").good();
     registry.run_jobs();
-    assert_ne!(told(), before);
+    assert_ne!(shown(), before);
     ann.unyank("foo", "1.0.0").good();
     registry.run_jobs();
-    assert_eq!(told(), before);
+    assert_eq!(shown(), before);
 }

@@ -229,7 +229,10 @@ fn a_request_that_is_refused_early_is_heard_out_so_that_the_client_reads_why() {
         assert!(answer.starts_with(expected), "{answer}");
         assert!(answer.contains("{\"errors\":[{\"detail\":\""), "{answer}");
         if token != "sct_unknown" {
-            assert!(answer.contains("the request has 30000000 bytes; allowed are 1000 for the crate file"), "{answer}");
+            assert!(
+                answer.contains("the request has 30000000 bytes, above the limit of 1000 for the crate file"),
+                "{answer}"
+            );
         }
     }
 }
@@ -310,7 +313,7 @@ fn what_stands_in_the_way_is_said_in_one_sentence() {
         serve(&data_dir, &["--database-url", &Database::fresh().url(), "--git", "no-such-git"]),
         directory.path(),
     );
-    insta::assert_snapshot!(git, @"supercargo: can't run no-such-git: install git (Debian: apt-get install git): No such file or directory (os error 2)");
+    insta::assert_snapshot!(git, @"supercargo: cannot run no-such-git: install git (Debian: apt-get install git): No such file or directory (os error 2)");
 }
 
 #[test]
@@ -334,7 +337,7 @@ fn a_data_directory_has_one_serve_and_a_database_no_older_program() {
              UPDATE schema_compatibility SET oldest = '29990101000000'",
         )
         .unwrap();
-    insta::assert_snapshot!(refusal(serve(&path, &["--database-url", &served.database.url()]), &path), @"supercargo: the database is newer than this program: it has the migration 29990101000000, which this version of supercargo does not know and can't work with. Start the version that made it, or a later one");
+    insta::assert_snapshot!(refusal(serve(&path, &["--database-url", &served.database.url()]), &path), @"supercargo: the database has the migration 29990101000000, which is incompatible with this version of supercargo: start the version that applied it, or a later one");
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn who_speaks_http_to_the_port_of_https_is_told_the_right_address() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
     let detail = format!(
-        "{{\"errors\":[{{\"detail\":\"this port speaks HTTPS and not HTTP: the registry is at {}\"}}]}}",
+        "{{\"errors\":[{{\"detail\":\"this port serves HTTPS, not HTTP: the registry is at {}\"}}]}}",
         served.url
     );
     assert!(answer.ends_with(&detail), "{answer}");

@@ -1,4 +1,4 @@
-//! What a token is good for, how long, and how its user makes and ends tokens; and how often a user may do something.
+//! Scopes, expiry, creation and revocation of tokens, and rate limits of users.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
@@ -6,8 +6,8 @@ use chrono::{TimeDelta, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::{Value, json};
+use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::rate_limits::RateLimits;
-use supercargo::database::access::tokens::NewToken;
 use supercargo::jobs::{Admission, NewCrates};
 
 use crate::support::harness::{Client, TestRegistry};
@@ -22,7 +22,7 @@ fn scoped(scopes: &[&str], crates: &[&str]) -> NewToken {
     NewToken { name: "ci".to_owned(), scopes: parsed(scopes), crate_patterns: parsed(crates), expires_at: None }
 }
 
-/// A registry with `foo` and `foo-bar` 1.0.0 of ann.
+/// A registry with ann's `foo` and `foo-bar` 1.0.0.
 fn with_foo() -> TestRegistry {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
@@ -39,7 +39,7 @@ fn change_owners(client: &Client<'_>, method: Method, body: &Value) -> crate::su
 
 // rule: 6
 #[test]
-fn a_token_does_what_its_scopes_say_and_nothing_else() {
+fn a_token_may_do_what_its_scopes_allow_and_nothing_else() {
     let registry = with_foo();
     let all = ["publish-new", "publish-update", "yank", "change-owners", "read"];
     for scope in all {
@@ -114,7 +114,7 @@ fn an_expired_token_is_refused_by_its_name_and_date() {
 }
 
 #[test]
-fn a_user_makes_lists_and_ends_tokens() {
+fn a_user_creates_lists_and_revokes_tokens() {
     let registry = with_foo();
     let ann = registry.user("ann");
     let end = "2999-01-01T00:00:00Z";
@@ -156,7 +156,7 @@ fn a_user_makes_lists_and_ends_tokens() {
 }
 
 #[test]
-fn a_restricted_token_makes_no_token_and_no_token_outlives_its_maker() {
+fn a_restricted_token_creates_no_token_and_no_token_outlives_its_creator() {
     let registry = with_foo();
     let make = |client: &Client<'_>, end: Value| {
         let wanted = json!({"api_token": {"name": "more", "expired_at": end}}).to_string();
@@ -181,7 +181,7 @@ fn a_restricted_token_makes_no_token_and_no_token_outlives_its_maker() {
 }
 
 #[test]
-fn a_token_may_end_in_the_last_year_that_rfc_3339_has() {
+fn a_token_may_expire_in_the_last_year_of_rfc_3339() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     let end = "9999-12-31T23:59:59Z";
@@ -192,24 +192,24 @@ fn a_token_may_end_in_the_last_year_that_rfc_3339_has() {
 }
 
 #[test]
-fn a_wish_for_a_token_that_makes_no_sense_is_refused_naming_the_value() {
+fn an_invalid_request_for_a_token_is_rejected_with_the_value() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     let cases = [
-        ("", "can't be read"),
-        ("[]", "can't be read"),
+        ("", "cannot be read"),
+        ("[]", "cannot be read"),
         (r#"{"api_token":{}}"#, "name"),
-        (r#"{"api_token":{"name":""}}"#, "can't be a token's name"),
-        (r#"{"api_token":{"name":"a\u0000b"}}"#, "can't be a token's name"),
+        (r#"{"api_token":{"name":""}}"#, "is not a valid token name"),
+        (r#"{"api_token":{"name":"a\u0000b"}}"#, "is not a valid token name"),
         (r#"{"api_token":{"name":"a","endpoint_scopes":["publish"]}}"#, "\"publish\" is not a scope"),
-        (r#"{"api_token":{"name":"a","endpoint_scopes":[]}}"#, "good for nothing"),
-        (r#"{"api_token":{"name":"a","crate_scopes":["*x"]}}"#, "\"*x\" is no pattern"),
+        (r#"{"api_token":{"name":"a","endpoint_scopes":[]}}"#, "empty list of scopes"),
+        (r#"{"api_token":{"name":"a","crate_scopes":["*x"]}}"#, "\"*x\" is not a crate pattern"),
         (r#"{"api_token":{"name":"a","expired_at":"soon"}}"#, "api_token.expired_at"),
-        (r#"{"api_token":{"name":"a","expired_at":"2020-01-01T00:00:00Z"}}"#, "over already"),
-        (r#"{"api_token":{"name":"a","expired_at":"+10000-01-01T00:00:00Z"}}"#, "cannot end in the year 10000"),
-        (r#"{"api_token":{"name":"a","expired_at":"+262142-12-31T23:59:59Z"}}"#, "cannot end in the year 262142"),
-        (r#"{"api_token":{"name":"a","expired_at":"-262143-01-01T00:00:00Z"}}"#, "over already"),
-        (r#"{"api_token":{"name":"a"}} x"#, "can't be read"),
+        (r#"{"api_token":{"name":"a","expired_at":"2020-01-01T00:00:00Z"}}"#, "already be expired"),
+        (r#"{"api_token":{"name":"a","expired_at":"+10000-01-01T00:00:00Z"}}"#, "cannot expire in the year 10000"),
+        (r#"{"api_token":{"name":"a","expired_at":"+262142-12-31T23:59:59Z"}}"#, "cannot expire in the year 262142"),
+        (r#"{"api_token":{"name":"a","expired_at":"-262143-01-01T00:00:00Z"}}"#, "already be expired"),
+        (r#"{"api_token":{"name":"a"}} x"#, "cannot be read"),
     ];
     for (body, text) in cases {
         let refused = ann.request(Method::PUT, "/api/v1/me/tokens", body.to_owned());
@@ -221,15 +221,15 @@ fn a_wish_for_a_token_that_makes_no_sense_is_refused_naming_the_value() {
     let large = " ".repeat(70_000);
     let large = ann.request(Method::PUT, "/api/v1/me/tokens", large);
     assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(large.detail().ends_with(" for a request of this kind; shorten it"), "{}", large.detail());
+    assert!(large.detail().ends_with("above the limit of 65536: shorten it"), "{}", large.detail());
     assert_eq!(ann.request(Method::DELETE, "/api/v1/me/tokens/x", Body::empty()).status, StatusCode::NOT_FOUND);
 }
 
 // protocol: 49
 // rule: 8
 #[test]
-fn who_does_something_too_often_is_told_when_to_try_again_and_loses_nothing() {
-    let limits = RateLimits::parse(["publish-new=2/1h", "yank=1/30m"]).unwrap();
+fn a_user_above_the_rate_limit_gets_retry_after_and_loses_nothing() {
+    let limits = RateLimits::configured(["none", "publish-new=2/1h", "yank=1/30m"]).unwrap();
     let registry = TestRegistry::with(|settings| settings.admission.rate_limits = limits);
     let ann = registry.user("ann");
     // What is refused for another reason costs nothing.
@@ -244,7 +244,7 @@ fn who_does_something_too_often_is_told_when_to_try_again_and_loses_nothing() {
     assert!((1700..=1801).contains(&wait), "{wait}");
     let detail = refused.detail();
     assert!(
-        detail.starts_with("too many requests: `ann` may publish new crates 2 times in 1h; try again in "),
+        detail.starts_with("rate limit exceeded (`ann` may publish new crates 2 times in 1h): try again in "),
         "{detail}"
     );
     assert!(detail.ends_with(" GMT"), "{detail}");

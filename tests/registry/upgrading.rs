@@ -57,7 +57,7 @@ fn a_newer_program_may_add_to_the_database_while_this_one_works_on() {
     // Until a migration takes away what this program needs.
     served.database.connect().batch_execute("UPDATE schema_compatibility SET oldest = '29990101000000'").unwrap();
     let said = failed(served.command("worker").output().unwrap(), 1);
-    insta::assert_snapshot!(said, @"supercargo: the database is newer than this program: it has the migration 29990101000000, which this version of supercargo does not know and can't work with. Start the version that made it, or a later one");
+    insta::assert_snapshot!(said, @"supercargo: the database has the migration 29990101000000, which is incompatible with this version of supercargo: start the version that applied it, or a later one");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn an_unyank_before_its_yank_has_run_is_not_dropped() {
     let ann = registry.user("ann");
     ann.yank("foo", "1.0.0").good();
     ann.unyank("foo", "1.0.0").good();
-    assert_eq!(registry.owed(), 2);
+    assert_eq!(registry.pending(), 2);
     registry.run_jobs();
     assert_eq!(yanked(&registry), [false, false]);
     // Both ran, and neither had anything to change.
@@ -95,7 +95,7 @@ fn only_owners_yank() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     insta::assert_snapshot!(refused.detail(), @"`bob` is not an owner of the crate `foo`, and only its owners (ann) may yank its versions: ask one of them");
     assert_eq!(registry.anonymous().yank("foo", "1.0.0").status, StatusCode::UNAUTHORIZED);
-    assert_eq!(registry.owed(), 0);
+    assert_eq!(registry.pending(), 0);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The log of every change: who, with which token, from where, what and when. An entry is written in the transaction of
-//! its change, so that there is none without the other.
+//! The audit log of every change: actor, token, address, action and time. An entry is written in the transaction of its
+//! change, so that each is only committed with the other.
 
 use chrono::{DateTime, Datelike, Utc};
 use diesel::dsl::sql;
@@ -7,12 +7,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use serde::Serialize;
 use serde_json::Value;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::database::schema::audit_log;
 use crate::package::{CrateName, Version};
 
-/// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The kind of change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Action {
     Publish,
     Yank,
@@ -37,76 +39,32 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 20] = [
-        Self::Publish,
-        Self::Yank,
-        Self::Unyank,
-        Self::VersionDelete,
-        Self::OwnerAdd,
-        Self::OwnerRemove,
-        Self::TokenCreate,
-        Self::TokenRevoke,
-        Self::UserCreate,
-        Self::UserPromote,
-        Self::UserDemote,
-        Self::TeamCreate,
-        Self::TeamDelete,
-        Self::TeamMemberAdd,
-        Self::TeamMemberRemove,
-        Self::CrateLimits,
-        Self::NameReserve,
-        Self::NameRelease,
-        Self::Repair,
-        Self::Import,
-    ];
-
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Publish => "publish",
-            Self::Yank => "yank",
-            Self::Unyank => "unyank",
-            Self::VersionDelete => "version-delete",
-            Self::OwnerAdd => "owner-add",
-            Self::OwnerRemove => "owner-remove",
-            Self::TokenCreate => "token-create",
-            Self::TokenRevoke => "token-revoke",
-            Self::UserCreate => "user-create",
-            Self::UserPromote => "user-promote",
-            Self::UserDemote => "user-demote",
-            Self::TeamCreate => "team-create",
-            Self::TeamDelete => "team-delete",
-            Self::TeamMemberAdd => "team-member-add",
-            Self::TeamMemberRemove => "team-member-remove",
-            Self::CrateLimits => "crate-limits",
-            Self::NameReserve => "name-reserve",
-            Self::NameRelease => "name-release",
-            Self::Repair => "repair",
-            Self::Import => "import",
-        }
+        self.into()
     }
 }
 
 /// The longest name of an operator, in characters.
 pub const MAX_OPERATOR: usize = 320;
 
-/// Who did it: an operator, or a user by an [`Authority`](super::caller::Authority).
+/// The author of a change: an operator, or a user with an [`Authority`](super::caller::Authority).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// The login, or the operator's account on the machine.
+    /// The login, or `account@host` of an operator.
     pub name: String,
     /// None for an operator.
     pub(super) user_id: Option<i32>,
     /// The token's number and name.
     pub(super) token: Option<(i32, String)>,
-    /// Where the request came from.
+    /// The address that the request came from.
     pub(super) address: Option<String>,
-    /// What the request is called in the log; None for an operator.
+    /// The id of the request in the server log; None for an operator.
     pub request_id: Option<String>,
 }
 
 impl Actor {
-    /// Somebody at the command line of the machine, named `account@host`. The system sets no limit to the name of an account,
-    /// and an index of the log does.
+    /// An operator at the command line, named `account@host`. The name is cut to [`MAX_OPERATOR`] characters: the
+    /// system does not limit it, but the log's database index does.
     pub fn operator(account: String) -> Self {
         Self {
             name: account.chars().take(MAX_OPERATOR).collect(),
@@ -118,7 +76,7 @@ impl Actor {
     }
 }
 
-/// One change.
+/// A change to record.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
     action: Action,
@@ -141,17 +99,17 @@ impl<'a> Event<'a> {
         Self { version: Some(version), ..self }
     }
 
-    /// The user, team or token that it was done to.
+    /// The user, team or token that was changed.
     pub fn about(self, subject: &'a str) -> Self {
         Self { subject: Some(subject), ..self }
     }
 
-    /// More, as a JSON object.
+    /// Further details, as a JSON object.
     pub fn detail(self, detail: Value) -> Self {
         Self { detail, ..self }
     }
 
-    /// Writes the entry.
+    /// Writes the change to the log.
     pub fn record(self, connection: &mut PgConnection, actor: &Actor) -> QueryResult<()> {
         let (token_id, token_name) = actor.token.as_ref().map(|(id, name)| (*id, name.as_str())).unzip();
         diesel::insert_into(audit_log::table)
@@ -172,14 +130,14 @@ impl<'a> Event<'a> {
     }
 }
 
-/// An entry as it is read.
+/// An entry of the log.
 #[derive(Queryable, Selectable, Serialize, Clone, Debug, utoipa::ToSchema)]
 #[diesel(table_name = audit_log)]
 #[schema(as = AuditEntry)]
 pub struct Record {
     pub id: i64,
     pub at: DateTime<Utc>,
-    /// What was done: `publish`, `yank`, `owner-add` and so on.
+    /// The kind of change: `publish`, `yank`, `owner-add` and so on.
     #[schema(example = "publish")]
     pub action: String,
     /// The login of the user, or `account@host` of an operator.
@@ -188,28 +146,28 @@ pub struct Record {
     pub user_id: Option<i32>,
     pub token_id: Option<i32>,
     pub token_name: Option<String>,
-    /// Where the request came from.
+    /// The address that the request came from.
     pub address: Option<String>,
     #[serde(rename = "crate")]
     pub crate_name: Option<String>,
     pub version: Option<String>,
-    /// The user, team or token that it was done to.
+    /// The user, team or token that was changed.
     pub subject: Option<String>,
     pub detail: Value,
 }
 
-/// Which entries are wanted.
+/// The conditions on listed entries.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub crate_name: Option<CrateName>,
     pub actor: Option<String>,
-    pub action: Option<String>,
+    pub action: Option<Action>,
     pub since: Option<DateTime<Utc>>,
-    /// Only entries before this one, for the next page.
+    /// Only entries older than this one, for the next page.
     pub before: Option<i64>,
 }
 
-/// Entries, newest first.
+/// Lists entries, the newest first.
 pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<Record>> {
     let mut query = audit_log::table.select(Record::as_select()).order(audit_log::id.desc()).limit(limit).into_boxed();
     if let Some(name) = &filter.crate_name {
@@ -218,10 +176,10 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
     if let Some(actor) = &filter.actor {
         query = query.filter(sql::<Bool>("lower(actor) = lower(").bind::<Text, _>(actor.clone()).sql(")"));
     }
-    if let Some(action) = &filter.action {
-        query = query.filter(audit_log::action.eq(action));
+    if let Some(action) = filter.action {
+        query = query.filter(audit_log::action.eq(action.as_str()));
     }
-    // PostgreSQL has no times that are much older than year 0, and a time before all entries leaves nothing out.
+    // PostgreSQL has no times much older than the year 0, and a time before all entries excludes none.
     if let Some(since) = filter.since.filter(|since| since.year() > 0) {
         query = query.filter(audit_log::at.ge(since));
     }
@@ -231,12 +189,7 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
     query.load(connection)
 }
 
-/// The action of that name.
-pub fn action(name: &str) -> Option<Action> {
-    Action::ALL.into_iter().find(|action| action.as_str() == name)
-}
-
-/// The user who published a version, as far as the log tells and there is still such a user.
+/// The user who published a version, if the log has the publish and the user still exists.
 pub fn publisher(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<i32>> {
     use crate::database::schema::users;
     audit_log::table
@@ -250,7 +203,7 @@ pub fn publisher(connection: &mut PgConnection, name: &CrateName, num: &Version)
         .optional()
 }
 
-/// Why a version was deleted, if the log tells that it was.
+/// The reason of a version's deletion, if the log has the deletion.
 pub fn deletion_reason(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<String>> {
     let detail: Option<Value> = audit_log::table
         .filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()))
@@ -260,20 +213,20 @@ pub fn deletion_reason(connection: &mut PgConnection, name: &CrateName, num: &Ve
         .select(audit_log::detail)
         .first(connection)
         .optional()?;
-    Ok(detail.map(|detail| detail["reason"].as_str().unwrap_or("the log tells no reason").to_owned()))
+    Ok(detail.map(|detail| detail["reason"].as_str().unwrap_or("no reason in the audit log").to_owned()))
 }
 
-/// Who owns a crate by what the log tells: who made it, who was added, and not who was removed. Logins, and teams as
-/// `team:NAME`, the first one first.
-pub fn owners_told(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<String>> {
+/// The owners of a crate according to the log: the user who created it and the owners who were added, without those who
+/// were removed. Logins, and teams as `team:NAME`, in the order of their addition.
+pub fn logged_owners(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<String>> {
     let mut owners: Vec<String> = Vec::new();
-    let told: Vec<Record> = audit_log::table
+    let changes: Vec<Record> = audit_log::table
         .filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()))
         .filter(audit_log::action.eq_any([Action::Publish, Action::OwnerAdd, Action::OwnerRemove].map(Action::as_str)))
         .order(audit_log::id)
         .select(Record::as_select())
         .load(connection)?;
-    for entry in told {
+    for entry in changes {
         match (&*entry.action, entry.subject) {
             ("publish", _) if entry.detail["new_crate"] == true => owners.push(entry.actor),
             ("owner-add", Some(owner)) => owners.push(owner),

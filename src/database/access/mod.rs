@@ -1,8 +1,12 @@
-//! Users and what they may do: tokens, scopes, teams, rate limits, and the audit log.
+//! Users and their rights: tokens, scopes, teams, rate limits, and the audit log.
 
 pub mod audit;
+pub mod authentication;
 pub mod caller;
+pub mod crate_pattern;
+pub mod new_token;
 pub mod rate_limits;
+pub mod revocation;
 pub mod scope;
 pub mod teams;
 pub mod tokens;

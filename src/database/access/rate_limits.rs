@@ -1,5 +1,5 @@
-//! How often a user may do something: a token bucket for each user and action, in the database, so that all processes
-//! draw from one. A draw is part of the transaction of what it is for: what was refused costs nothing.
+//! Rate limits: a token bucket for each user and action, in the database, so that all processes share it. A draw is
+//! part of the transaction of its action: a rejected request costs nothing.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::scope::Scope;
 
-/// So many at once, and as many again in each period.
+/// The size of a bucket, and the period in which an empty one fills.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimit {
     pub burst: u32,
@@ -22,8 +22,8 @@ pub struct RateLimit {
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What holds where the operator says nothing. A loop meets these limits, and people and their CI do not: the first publish
-/// of a workspace of some hundred crates, a release of all of them several times an hour, a fleet of runners with one token.
+/// The default limits. They stop a program in a loop, but not people and their CI: the first publish of a workspace of
+/// some hundred crates, a release of all of them several times an hour, a fleet of runners with one token.
 const DEFAULTS: [(Scope, RateLimit); 4] = [
     (Scope::PublishNew, RateLimit { burst: 1000, period: HOUR }),
     (Scope::PublishUpdate, RateLimit { burst: 3000, period: HOUR }),
@@ -31,34 +31,34 @@ const DEFAULTS: [(Scope, RateLimit); 4] = [
     (Scope::ChangeOwners, RateLimit { burst: 1000, period: HOUR }),
 ];
 
-/// Refusals that are remembered at most; beyond it those that are over are forgotten, and then all of them.
+/// The most refusals that are remembered. Above it, expired ones are dropped, and if that is not enough, all.
 const REMEMBERED: usize = 10_000;
 
-/// The limits of a registry; without one an action is unlimited.
+/// The limits of a registry. An action without a limit is unlimited.
 #[derive(Clone, Debug, Default)]
 pub struct RateLimits {
     limits: HashMap<Scope, RateLimit>,
-    /// Who was refused what, and until when: only they are looked up before a draw.
+    /// The refused users and actions, and until when: only they are looked up before a draw.
     refused: Arc<Mutex<HashMap<(i32, Scope), Instant>>>,
 }
 
-/// Limits are equal if they limit the same.
+/// Compares the limits, without the remembered refusals.
 impl PartialEq for RateLimits {
     fn eq(&self, other: &Self) -> bool {
         self.limits == other.limits
     }
 }
 
-/// A user did something too often. Nothing was changed.
+/// A user exceeded a limit. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many requests: `{login}` may {action} {allowed}; try again in {} s, after {at}", .wait.as_secs())]
+#[error("rate limit exceeded (`{login}` may {action} {allowed}): try again in {} s, after {at}", .wait.as_secs())]
 pub struct RateLimited {
     pub login: String,
     pub action: &'static str,
     pub allowed: String,
     /// Whole seconds until the next one is allowed.
     pub wait: Duration,
-    /// The same as a date.
+    /// The time at which the next one is allowed, as an HTTP date.
     pub at: String,
 }
 
@@ -68,44 +68,37 @@ impl fmt::Display for RateLimit {
     }
 }
 
-/// Why a text is no rate limit.
+/// The text is not a rate limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no rate limit: write ACTION=N/PERIOD, as in publish-new=5/10m, ACTION=unlimited, or none; actions are publish-new, publish-update, yank and change-owners"
+    "{0:?} is not a rate limit: use ACTION=N/PERIOD (such as publish-new=5/10m), ACTION=unlimited, or none, with the \
+     action publish-new, publish-update, yank or change-owners"
 )]
 pub struct InvalidRateLimit(pub String);
 
 impl RateLimits {
-    /// Reads limits, and has no others.
-    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRateLimit> {
-        Self::default().changed_by(texts)
-    }
-
-    /// Reads limits as they stand in the configuration: they take the place of the defaults, each of that for its action.
-    /// `none` removes all that stand before it.
+    /// Parses the limits of the configuration. Each replaces the default of its action; `none` removes the defaults and
+    /// all limits before it.
     pub fn configured<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRateLimit> {
-        Self { limits: DEFAULTS.into(), ..Self::default() }.changed_by(texts)
-    }
-
-    fn changed_by<'a>(mut self, texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRateLimit> {
+        let mut limits = HashMap::from(DEFAULTS);
         for text in texts.into_iter().map(str::trim) {
             if text == "none" {
-                self.limits.clear();
+                limits.clear();
                 continue;
             }
             match parse(text)? {
-                (action, Some(limit)) => drop(self.limits.insert(action, limit)),
-                (action, None) => drop(self.limits.remove(&action)),
+                (action, Some(limit)) => drop(limits.insert(action, limit)),
+                (action, None) => drop(limits.remove(&action)),
             }
         }
-        Ok(self)
+        Ok(Self { limits, ..Self::default() })
     }
 
     fn of(&self, action: Scope) -> Option<RateLimit> {
         self.limits.get(&action).copied()
     }
 
-    /// Takes one from the user's bucket: Ok(None) if it had one, or else how long to wait.
+    /// Draws one from the user's bucket: `Ok(None)` if it had one, else the time to wait.
     pub fn draw(
         &self,
         connection: &mut PgConnection,
@@ -123,8 +116,8 @@ impl RateLimits {
         Ok(Some(refused))
     }
 
-    /// Whether a draw would be refused now, without drawing. Costs nothing for those whom no draw of this process has refused
-    /// lately, and spares the others the work before a draw.
+    /// Whether a draw would be refused now. It costs nothing for users whom this process has not refused recently, and
+    /// saves the work before a draw for the others.
     pub fn peek(
         &self,
         connection: &mut PgConnection,
@@ -177,7 +170,8 @@ struct Left {
     left: f64,
 }
 
-/// What the bucket holds after a draw. Below zero nothing was drawn: the caller's transaction is rolled back.
+/// The content of the bucket after a draw. It is below zero if the draw is refused: the caller rolls the transaction
+/// back.
 fn left_after_draw(connection: &mut PgConnection, user: i32, action: Scope, limit: RateLimit) -> QueryResult<f64> {
     let left: Left = diesel::sql_query(
         "INSERT INTO rate_limit_buckets AS bucket (user_id, action, tokens, filled_at)
@@ -215,7 +209,7 @@ fn refused(login: &str, action: Scope, limit: RateLimit, left: f64) -> RateLimit
     }
 }
 
-/// A limit, or None if the action is to be unlimited.
+/// Parses a limit of an action; None for an unlimited one.
 fn parse(text: &str) -> Result<(Scope, Option<RateLimit>), InvalidRateLimit> {
     let invalid = || InvalidRateLimit(text.to_owned());
     let (action, limit) = text.split_once('=').ok_or_else(invalid)?;
@@ -238,8 +232,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_read_as_it_is_written() {
-        let limits = RateLimits::parse(["publish-new=5/10m", "yank=100/1h", "publish-new=6/1m"]).unwrap();
+    fn a_limit_is_parsed() {
+        let limits = RateLimits::configured(["none", "publish-new=5/10m", "yank=100/1h", "publish-new=6/1m"]).unwrap();
         assert_eq!(limits.of(Scope::PublishNew), Some(RateLimit { burst: 6, period: Duration::from_secs(60) }));
         assert_eq!(limits.of(Scope::Yank).unwrap().to_string(), "100 times in 1h");
         assert_eq!(limits.of(Scope::PublishUpdate), None);
@@ -253,7 +247,8 @@ mod tests {
             RateLimits { limits: DEFAULTS.into(), ..RateLimits::default() }
         );
         let one = RateLimits::configured(["yank=1/1h", "none", "publish-new=5/10m"]).unwrap();
-        assert_eq!(one, RateLimits::parse(["publish-new=5/10m"]).unwrap());
+        let five = RateLimit { burst: 5, period: Duration::from_secs(600) };
+        assert_eq!(one.limits, HashMap::from([(Scope::PublishNew, five)]));
         for wrong in [
             "",
             "publish-new",
@@ -264,7 +259,7 @@ mod tests {
             "read=5/1m",
             "read=unlimited",
         ] {
-            assert!(RateLimits::parse([wrong]).is_err(), "{wrong}");
+            assert!(RateLimits::configured([wrong]).is_err(), "{wrong}");
         }
     }
 }

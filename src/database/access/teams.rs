@@ -1,4 +1,4 @@
-//! Teams: named groups of users, kept here. What a team owns its members may publish and yank.
+//! Teams: named groups of users. The members of a team can publish and yank the team's crates.
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
@@ -6,7 +6,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 use super::users::User;
 use crate::database::schema::{crate_team_owners, crates, team_members, teams, users};
 
-/// What tells a team from a user where owners are named.
+/// The prefix of a team's name in a list of owners.
 pub const PREFIX: &str = "team:";
 
 diesel::define_sql_function!(fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text);
@@ -19,26 +19,26 @@ pub struct Team {
 }
 
 impl Team {
-    /// How an owner is named that is a team.
+    /// The team's name as an owner.
     pub fn login(&self) -> String {
         format!("{PREFIX}{}", self.name)
     }
 }
 
-/// Why a team could not be created.
+/// Why a team cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateTeamError {
-    #[error("there is already a team {0:?}; names that differ only in case are the same")]
+    #[error("the team {0:?} already exists (case is ignored): choose another name")]
     Exists(String),
     #[error(
-        "{0:?} can't be a team's name: use 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or a digit"
+        "{0:?} is not a valid team name: use 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or digit"
     )]
     Name(String),
     #[error(transparent)]
     Database(#[from] Error),
 }
 
-/// Creates a team that has no members yet.
+/// Creates a team without members.
 pub fn create(connection: &mut PgConnection, name: &str) -> Result<Team, CreateTeamError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
@@ -55,10 +55,10 @@ pub fn create(connection: &mut PgConnection, name: &str) -> Result<Team, CreateT
         })
 }
 
-/// Finds a team by its name, whatever its case.
+/// Finds a team by its name, ignoring case.
 pub fn find(connection: &mut PgConnection, name: &str) -> QueryResult<Option<Team>> {
     if name.contains('\0') {
-        // Nobody is called so, and PostgreSQL takes no such text.
+        // PostgreSQL rejects such a text.
         return Ok(None);
     }
     teams::table
@@ -68,7 +68,7 @@ pub fn find(connection: &mut PgConnection, name: &str) -> QueryResult<Option<Tea
         .optional()
 }
 
-/// All teams by name, each with how many members and crates it has.
+/// All teams by name, with their numbers of members and crates.
 pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(Team, i64, i64)>> {
     let members =
         team_members::table.filter(team_members::team_id.eq(teams::id)).count().single_value().assume_not_null();
@@ -80,7 +80,7 @@ pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(Team, i64, i64)>>
     teams::table.select((Team::as_select(), members, owned)).order(teams::name).load(connection)
 }
 
-/// The members by login.
+/// The members of a team, by login.
 pub fn members(connection: &mut PgConnection, team: i32) -> QueryResult<Vec<User>> {
     team_members::table
         .inner_join(users::table)
@@ -90,7 +90,7 @@ pub fn members(connection: &mut PgConnection, team: i32) -> QueryResult<Vec<User
         .load(connection)
 }
 
-/// Adds a member; false if the user was one.
+/// Adds a member; false if the user already was one.
 pub fn add_member(connection: &mut PgConnection, team: i32, user: i32) -> QueryResult<bool> {
     diesel::insert_into(team_members::table)
         .values((team_members::team_id.eq(team), team_members::user_id.eq(user)))
@@ -99,7 +99,7 @@ pub fn add_member(connection: &mut PgConnection, team: i32, user: i32) -> QueryR
         .map(|added| added > 0)
 }
 
-/// Removes a member; false if the user was none. Waits for changes that the user has begun.
+/// Removes a member; false if the user was not one. Waits for changes that the user has begun.
 pub fn remove_member(connection: &mut PgConnection, team: i32, user: i32) -> QueryResult<bool> {
     connection.transaction(|connection| {
         super::users::lock(connection, user)?;
@@ -117,7 +117,7 @@ pub fn crates_of(connection: &mut PgConnection, team: i32) -> QueryResult<Vec<St
         .load(connection)
 }
 
-/// Removes a team that owns nothing, with its memberships.
+/// Deletes a team that owns no crate, with its memberships.
 pub fn delete(connection: &mut PgConnection, team: i32) -> QueryResult<usize> {
     diesel::delete(teams::table.find(team)).execute(connection)
 }

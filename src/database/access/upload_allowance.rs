@@ -1,6 +1,6 @@
-//! How many bytes of crate files a user may upload in a day: a bucket as those of the rate limits, of bytes, which a
-//! publish draws from before its file is stored. Refused publishes have drawn as well, so that nobody can keep the disk
-//! busy with them.
+//! The upload allowance: the bytes of crate files that a user can upload in a day. It is a bucket like those of the
+//! rate limits, from which a publish draws before its file is stored. Rejected publishes count, because they write to
+//! the disk too.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::rate_limits::RateLimited;
 use crate::package::limits::ByteSize;
 use crate::statement::statement;
 
-/// What the bucket is called.
+/// The action in the bucket's row.
 const ACTION: &str = "upload";
-/// In which an empty bucket fills.
+/// The period in which an empty bucket fills, in seconds.
 const DAY: f64 = 24.0 * 60.0 * 60.0;
 
-/// So many bytes at once, and as many again in each day.
+/// The bytes in a full bucket, which fills in a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadAllowance(pub u64);
 
@@ -27,9 +27,9 @@ struct Left {
 }
 
 impl UploadAllowance {
-    /// Takes the size of an upload from the user's bucket: Ok(None) if there was as much in it, or else how long to wait.
-    /// An upload that is larger than the whole allowance needs a full bucket, and the next one waits for it. It is a
-    /// commit of its own, which waits for no disk: a crash of the database may forget the draws of the last second.
+    /// Draws the size of an upload from the user's bucket: `Ok(None)` if it held enough, else the time to wait. An
+    /// upload that is larger than the whole allowance needs a full bucket, and the next one waits longer. The draw
+    /// commits asynchronously: a crash of the database can lose the draws of the last second.
     pub fn draw(
         self,
         connection: &mut PgConnection,
@@ -79,14 +79,14 @@ impl UploadAllowance {
         RateLimited {
             login: login.to_owned(),
             action: ACTION,
-            allowed: format!("{} of crate files in a day, those of refused publishes included", ByteSize(self.0)),
+            allowed: format!("{} of crate files a day, including those of rejected publishes", ByteSize(self.0)),
             wait,
             at: at.format("%a, %d %b %Y %H:%M:%S GMT").to_string(),
         }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "of sizes beyond 2^53 bytes the last digits don't matter")]
+#[expect(clippy::cast_precision_loss, reason = "the last digits of sizes above 2^53 bytes do not matter")]
 fn float(bytes: u64) -> f64 {
     bytes as f64
 }

@@ -1,4 +1,4 @@
-//! People and machines that may hold tokens and own crates.
+//! Users: people and machines that have tokens and own crates.
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
@@ -12,24 +12,25 @@ pub struct User {
     pub id: i32,
     pub login: String,
     pub name: Option<String>,
-    /// May do by the API what an operator may.
+    /// Whether the user can use the API's admin endpoints.
     pub is_admin: bool,
 }
 
-/// Why a user could not be created.
+/// Why a user cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateUserError {
-    #[error("there is already a user {0:?}; logins that differ only in case are the same")]
+    #[error("the user {0:?} already exists (case is ignored): choose another login")]
     Exists(String),
     #[error(
-        "{0:?} can't be a login: use 1 to 64 letters, digits, '-', '_', '.' or '@', beginning with a letter or a digit"
+        "{0:?} is not a valid login: use 1 to 64 letters, digits, '-', '_', '.' or '@', beginning with a letter or \
+         digit"
     )]
     Login(String),
     #[error(transparent)]
     Database(#[from] Error),
 }
 
-/// Creates a user who owns nothing yet and has no token.
+/// Creates a user without crates and tokens.
 pub fn create(connection: &mut PgConnection, login: &str, name: Option<&str>) -> Result<User, CreateUserError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
     let begins_well = login.starts_with(|c: char| c.is_ascii_alphanumeric());
@@ -46,10 +47,10 @@ pub fn create(connection: &mut PgConnection, login: &str, name: Option<&str>) ->
         })
 }
 
-/// Finds a user by login, whatever its case.
+/// Finds a user by login, ignoring case.
 pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<User>> {
     if login.contains('\0') {
-        // Nobody is called so, and PostgreSQL takes no such text.
+        // PostgreSQL rejects such a text.
         return Ok(None);
     }
     diesel::define_sql_function!(fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text);
@@ -60,11 +61,11 @@ pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<Us
         .optional()
 }
 
-/// Keeps the locks of users' rights apart from other advisory locks with two numbers.
+/// The first number of the advisory locks of users' rights.
 pub(super) const RIGHTS: i32 = 0x7267_6874;
 
-/// Locks a user's rights to the end of the transaction: for what takes one away, and for changes of the user's tokens. Changes
-/// that the user has begun end before; those that begin later wait, and see what was done.
+/// Locks a user's rights until the end of the transaction, to remove one of them or to change the user's tokens. Waits
+/// for changes that the user has begun; later ones wait for this transaction and see its result.
 pub fn lock(connection: &mut PgConnection, id: i32) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock($1, $2)")
         .bind::<Integer, _>(RIGHTS)
@@ -73,7 +74,7 @@ pub fn lock(connection: &mut PgConnection, id: i32) -> QueryResult<()> {
         .map(drop)
 }
 
-/// Makes a user an admin, or no admin any more; false if nothing changed. Waits for changes that the user has begun.
+/// Makes a user an admin, or an ordinary user; false if nothing changed. Waits for changes that the user has begun.
 pub fn set_admin(connection: &mut PgConnection, id: i32, admin: bool) -> QueryResult<bool> {
     connection.transaction(|connection| {
         lock(connection, id)?;
@@ -84,12 +85,12 @@ pub fn set_admin(connection: &mut PgConnection, id: i32, admin: bool) -> QueryRe
     })
 }
 
-/// Whether there is any user at all.
+/// Whether there is a user.
 pub fn any(connection: &mut PgConnection) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(users::table.select(users::id))).get_result(connection)
 }
 
-/// All users, the first one first.
+/// All users, the oldest first.
 pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<User>> {
     users::table.order(users::id).select(User::as_select()).load(connection)
 }

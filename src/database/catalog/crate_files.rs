@@ -1,7 +1,8 @@
-//! Which crate files are needed, and a lock for each, by its checksum.
+//! Crate files: whether one is needed, and a lock for each, by its checksum.
 //!
-//! A publish shares the lock from the insertion of its version to the end of its transaction; whoever removes a file has
-//! it alone from before it asks for versions to after the removal. `jobs::unused_files` argues why that is enough.
+//! A publish holds the lock shared from the insertion of its version until the end of its transaction. A removal holds
+//! it exclusively from before it looks for versions until after the file is removed. `jobs::unused_files` explains why
+//! that is enough.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer};
@@ -10,21 +11,21 @@ use crate::database::schema::versions;
 use crate::package::Checksum;
 use crate::statement::statement;
 
-/// Keeps these advisory locks apart from others of two numbers.
+/// The first number of these advisory locks.
 pub(super) const CLASS: i32 = 0x6669_6c65;
 
 diesel::define_sql_function! {
-    /// Shares a lock until the transaction ends.
+    /// Takes a shared lock until the transaction ends.
     fn pg_advisory_xact_lock_shared(class: diesel::sql_types::Integer, key: diesel::sql_types::Integer) -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
 }
 
-/// The number of a file's lock. Two files of one number only wait for each other.
+/// The second number of a file's lock. Files that have the same number wait for each other, without harm.
 pub(super) fn key(checksum: Checksum) -> i32 {
     let bytes = checksum.as_bytes();
     i32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-/// Keeps a file from being removed until the transaction ends, whatever there is to say for that.
+/// Prevents the removal of a file until the transaction ends.
 pub fn hold(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<()> {
     statement("SELECT pg_advisory_xact_lock_shared($1, $2)")
         .bind::<Integer, _>(CLASS)
@@ -33,7 +34,8 @@ pub fn hold(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<()
         .map(drop)
 }
 
-/// Takes the right to remove a file, until the transaction ends: waits for those that hold it.
+/// Takes the exclusive lock of a file, for its removal, until the transaction ends. Waits for transactions that use the
+/// file.
 pub fn lock_for_removal(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<()> {
     statement("SELECT pg_advisory_xact_lock($1, $2)")
         .bind::<Integer, _>(CLASS)
@@ -42,17 +44,24 @@ pub fn lock_for_removal(connection: &mut PgConnection, checksum: Checksum) -> Qu
         .map(drop)
 }
 
-/// Whether a version needs this file: one whose deletion is not complete.
+/// Whether a version has this file whose deletion is not complete.
 pub fn is_needed(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
     let with_it = versions::table.filter(versions::checksum.eq(checksum)).filter(versions::state.ne("deleted"));
     diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
 }
 
-/// Keeps the lock below apart from others of one number.
+/// Whether a version has this file whose deletion was not requested.
+pub fn is_desired(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
+    let with_it =
+        versions::table.filter(versions::checksum.eq(checksum)).filter(versions::deletion_requested_at.is_null());
+    diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
+}
+
+/// The number of the advisory lock below.
 const TIDYING: i64 = 0x7469_6479;
 
-/// Takes the right to tidy the crate store, which one process of an installation has; false if another has it. It ends
-/// with the session.
+/// Takes the lock to tidy the crate store, which one process of an installation holds; false if another holds it. It is
+/// released at the end of the session.
 pub fn try_lock_tidying(connection: &mut PgConnection) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Taken {

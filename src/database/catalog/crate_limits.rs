@@ -1,11 +1,11 @@
-//! Limits that an operator gave one crate, in place of the registry's own.
+//! Limits of single crates, which override the registry's limits.
 
 use diesel::prelude::*;
 
 use crate::database::schema::crates;
 use crate::package::Limits;
 
-/// What is not None stands in place of the registry's limit. Sizes are bytes.
+/// The limits of a crate; None keeps the registry's limit. Sizes are in bytes.
 #[derive(Queryable, Selectable, AsChangeset, Clone, Debug, Default, PartialEq, Eq)]
 #[diesel(table_name = crates, treat_none_as_null = true)]
 pub struct CrateLimits {
@@ -16,7 +16,7 @@ pub struct CrateLimits {
 }
 
 impl CrateLimits {
-    /// The limits of a publish of this crate.
+    /// The limits of a publish of this crate: these, and the registry's where there are none.
     pub fn over(&self, registry: &Limits) -> Limits {
         let number = |own: Option<i64>, registry: u64| own.and_then(|own| u64::try_from(own).ok()).unwrap_or(registry);
         let count =
@@ -31,12 +31,12 @@ impl CrateLimits {
     }
 }
 
-/// Gives a crate these limits and no others.
+/// Replaces the limits of a crate.
 pub fn set(connection: &mut PgConnection, crate_id: i32, limits: &CrateLimits) -> QueryResult<usize> {
     diesel::update(crates::table.find(crate_id)).set(limits).execute(connection)
 }
 
-/// The largest crate file that any crate may have, if one has a limit of its own.
+/// The largest limit of crate files that a crate has; None if no crate has such a limit.
 pub fn largest_crate_size(connection: &mut PgConnection) -> QueryResult<Option<i64>> {
     crates::table.select(diesel::dsl::max(crates::max_crate_size)).first(connection)
 }

@@ -1,5 +1,6 @@
-//! Crates: a name, taken once.
+//! Crates, and the locks of their rows.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::crate_limits::CrateLimits;
@@ -10,9 +11,9 @@ use crate::package::CrateName;
 #[diesel(table_name = crates)]
 pub struct Crate {
     pub id: i32,
-    /// The first spelling, which is the crate's name for ever.
+    /// The spelling of the first publish, which never changes.
     pub name: CrateName,
-    /// Its own limits.
+    /// The limits of this crate.
     #[diesel(embed)]
     pub limits: CrateLimits,
 }
@@ -26,19 +27,19 @@ pub fn find(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Opti
         .optional()
 }
 
-/// What a crate is called.
+/// The name of a crate.
 pub fn name_of(connection: &mut PgConnection, id: i32) -> QueryResult<CrateName> {
     crates::table.find(id).select(crates::name).first(connection)
 }
 
-/// The names of the crates that are called like these in some spelling.
+/// The names of the crates that have one of these names in any spelling.
 pub fn names_like(connection: &mut PgConnection, names: &[&CrateName]) -> QueryResult<Vec<CrateName>> {
     let canonical: Vec<_> = names.iter().map(|name| name.canonical()).collect();
     crates::table.filter(crates::canonical_name.eq_any(canonical)).select(crates::name).load(connection)
 }
 
-/// Finds a crate and locks its row until the transaction ends. Whoever writes a crate's versions or owners holds this
-/// lock first, so that what they do has an order, and ids of versions and jobs are in it.
+/// Finds a crate and locks its row until the transaction ends. Every transaction that writes a crate's versions or
+/// owners takes this lock first, so that they have an order, which is also the order of the ids of versions and jobs.
 pub fn find_and_lock(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<Crate>> {
     crates::table
         .filter(crates::canonical_name.eq(name.canonical()))
@@ -48,8 +49,8 @@ pub fn find_and_lock(connection: &mut PgConnection, name: &CrateName) -> QueryRe
         .optional()
 }
 
-/// Finds and locks a crate, and creates it first if nobody has the name; true if it was created here. Two that create
-/// one name at the same time meet at its unique index: the second waits, and then finds the first one's.
+/// Finds and locks a crate, after creating it if the name is free; true if it was created here. Of two transactions
+/// that create one name at the same time, the second waits at the unique index and then finds the first one's crate.
 pub fn ensure_and_lock(connection: &mut PgConnection, name: &CrateName) -> QueryResult<(Crate, bool)> {
     let created = diesel::insert_into(crates::table)
         .values(crates::name.eq(name))
@@ -63,8 +64,7 @@ pub fn ensure_and_lock(connection: &mut PgConnection, name: &CrateName) -> Query
     }
 }
 
-/// Locks the rows of several crates in the order of their ids, which is what keeps two such transactions from waiting
-/// for one another.
+/// Locks the rows of several crates in the order of their ids, so that two such transactions do not deadlock.
 pub fn lock_all(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<i32>> {
     crates::table
         .filter(crates::id.eq_any(ids))
@@ -72,4 +72,9 @@ pub fn lock_all(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<i
         .select(crates::id)
         .for_no_key_update()
         .load(connection)
+}
+
+/// Sets the time of a crate's creation.
+pub fn set_created_at(connection: &mut PgConnection, crate_id: i32, at: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(crates::table.find(crate_id)).set(crates::created_at.eq(at)).execute(connection).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Which crates a version depends upon, and who depends upon a crate.
+//! The dependencies of versions, and the dependents of crates.
 
 use diesel::prelude::*;
 
@@ -6,18 +6,19 @@ use crate::database::schema::dependencies;
 use crate::package::CrateName;
 use crate::package::dependency::{Dependency, DependencyKind};
 
-/// Rows of one statement: PostgreSQL takes 65,535 parameters, and a manifest may have more dependencies than that allows.
+/// The most rows of one statement. PostgreSQL accepts 65,535 parameters, which a manifest with many dependencies
+/// exceeds.
 const CHUNK: usize = 1000;
 
-/// A dependency of a version that is stored.
+/// A stored dependency of a version.
 #[derive(Queryable, Selectable, Clone, Debug)]
 #[diesel(table_name = dependencies)]
 pub struct StoredDependency {
     pub id: i32,
     pub version_id: i32,
-    /// The crate that is depended upon, as the dependent spells it.
+    /// The name of the crate, as the dependent spells it.
     pub name: String,
-    /// The key in the manifest where it differs from the name.
+    /// The key in the manifest if it differs from the name.
     pub rename: Option<String>,
     pub req: String,
     /// `normal`, `build` or `dev`.
@@ -26,11 +27,11 @@ pub struct StoredDependency {
     pub default_features: bool,
     pub features: Vec<String>,
     pub target: Option<String>,
-    /// The index URL of the registry that has the crate; None is this one.
+    /// The index URL of the crate's registry; None for this registry.
     pub registry: Option<String>,
 }
 
-/// Writes the dependencies of a version that is being accepted.
+/// Inserts the dependencies of a new version.
 pub fn insert(connection: &mut PgConnection, version_id: i32, all: &[Dependency]) -> QueryResult<usize> {
     let mut inserted = 0;
     for (chunk, some) in all.chunks(CHUNK).enumerate() {
@@ -66,7 +67,7 @@ fn kind(kind: DependencyKind) -> &'static str {
     }
 }
 
-/// The dependencies of a version in their order.
+/// The dependencies of a version, in the order of the manifest.
 pub fn of_version(connection: &mut PgConnection, version_id: i32) -> QueryResult<Vec<StoredDependency>> {
     dependencies::table
         .filter(dependencies::version_id.eq(version_id))
@@ -75,8 +76,8 @@ pub fn of_version(connection: &mut PgConnection, version_id: i32) -> QueryResult
         .load(connection)
 }
 
-/// Who depends on a crate of this registry: the default version of each, most downloaded first, and how many there are.
-/// A dependent that names the crate several times (for several targets, say) stands there once.
+/// The crates whose default version depends on a crate of this registry, the most downloaded first, and their number. A
+/// dependent that names the crate several times, for example for several targets, is listed once.
 pub fn dependents(
     connection: &mut PgConnection,
     name: &CrateName,

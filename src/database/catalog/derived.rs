@@ -1,9 +1,9 @@
-//! What is told of a crate as a whole: it follows from the versions that the index shows, and is written by the job that
-//! brought them there, after the index.
+//! The columns of a crate that are derived from its versions in the index. The job that writes the index writes them
+//! afterwards.
 //!
-//! A description must never keep a version from being published, since its line is in the index by then. Everything that
-//! goes into an index of the database is bounded where it is written ([`About`], `words`). Should the
-//! database refuse a description all the same, [`describe_all`] shows the crate without one.
+//! An error in a description must not prevent the publication of a version, because its line is already in the index.
+//! Therefore every value that goes into a database index is limited in size ([`About`], `words`). If the database
+//! rejects a description all the same, [`describe_all`] stores the crate without one.
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
@@ -15,7 +15,7 @@ use crate::database::search::{self, Described};
 use crate::package::Version;
 use crate::statement::statement;
 
-/// One version that the index shows.
+/// A version that is in the index.
 #[derive(Queryable, Clone, Debug)]
 pub struct Shown {
     pub id: i32,
@@ -23,18 +23,18 @@ pub struct Shown {
     pub yanked: Option<bool>,
 }
 
-/// The columns of a crate that follow from its versions.
+/// The derived columns.
 #[derive(Queryable, Selectable, AsChangeset, Clone, Debug, Default, PartialEq, Eq)]
 #[diesel(table_name = crates, treat_none_as_null = true)]
 pub struct Derived {
-    /// The highest that is not yanked, or the highest of all.
+    /// The highest version that is not yanked, or the highest of all.
     pub max_version: Option<Version>,
     pub max_stable_version: Option<Version>,
-    /// The one published last.
+    /// The version that was published last.
     pub newest_version: Option<Version>,
     pub default_version_id: Option<i32>,
     pub version_count: i32,
-    /// Every version is.
+    /// Whether every version is yanked.
     pub yanked: bool,
     pub description: Option<String>,
     pub homepage: Option<String>,
@@ -45,7 +45,8 @@ pub struct Derived {
 }
 
 impl Derived {
-    /// What follows from the versions that the index shows, in the order of their ids, and what the default one says.
+    /// Derives the columns from the versions in the index, in the order of their ids, and the manifest of the default
+    /// version.
     pub fn of(shown: &[Shown], about: &About) -> Self {
         let Some(default) = default_version(shown) else { return Self::default() };
         let usable = || shown.iter().filter(|one| one.yanked == Some(false));
@@ -66,7 +67,7 @@ impl Derived {
         }
     }
 
-    /// The names of the columns in which two differ.
+    /// The names of the columns that differ.
     pub fn differing(&self, other: &Self) -> Vec<&'static str> {
         [
             ("max_version", self.max_version == other.max_version),
@@ -89,20 +90,20 @@ impl Derived {
     }
 }
 
-/// A crate whose description the database refused: it is shown by its name and its versions alone.
+/// A crate whose description the database rejected: only its name and its versions are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undescribed {
     pub crate_id: i32,
-    /// What the database said.
+    /// The database's error.
     pub problem: String,
 }
 
-/// Describes these crates, as [`describe`] does, and shows those without a description that the database refuses. The
-/// caller holds the locks of the crates' rows.
+/// Describes crates like [`describe`]. A crate whose description the database rejects is stored without it. The caller
+/// holds the locks of the crates' rows.
 ///
 /// # Errors
 ///
-/// What is no fault of a crate: the database is away, or a statement was canceled.
+/// Errors that no crate caused: the database is unreachable, or a statement was canceled.
 pub fn describe_all(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<Vec<Undescribed>> {
     if crate_ids.is_empty() {
         return Ok(Vec::new());
@@ -127,10 +128,11 @@ pub fn describe_all(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryRe
     Ok(undescribed)
 }
 
-/// Whether the database refused a statement for what it says. Diesel does not tell the code of an error; one that is taken
-/// for a refusal wrongly leaves a crate without description, which a verification finds and repairs.
+/// Whether the database rejected the content of a statement. Diesel does not return the error code. An error that is
+/// mistaken for a rejection leaves a crate without a description, which a verification finds and repairs.
 pub fn is_refusal(error: &Error) -> bool {
-    const PASSING: [&str; 4] = ["canceling statement", "deadlock detected", "No space left on device", "out of memory"];
+    const TRANSIENT: [&str; 4] =
+        ["canceling statement", "deadlock detected", "No space left on device", "out of memory"];
     match error {
         Error::DatabaseError(kind, information) => {
             !matches!(
@@ -139,14 +141,13 @@ pub fn is_refusal(error: &Error) -> bool {
                     | DatabaseErrorKind::UnableToSendCommand
                     | DatabaseErrorKind::SerializationFailure
                     | DatabaseErrorKind::ReadOnlyTransaction
-            ) && !PASSING.iter().any(|passing| information.message().contains(passing))
+            ) && !TRANSIENT.iter().any(|transient| information.message().contains(transient))
         }
         _ => false,
     }
 }
 
-/// Writes what follows for a crate from the versions that the index shows: its highest and newest versions, the one that
-/// describes it and what that says, and what is searched. The caller holds the lock of the crate's row.
+/// Writes the derived columns of a crate and its search document. The caller holds the lock of the crate's row.
 pub fn describe(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
     let shown = shown(connection, crate_id)?;
     match default_version(&shown) {
@@ -158,7 +159,7 @@ pub fn describe(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()>
     }
 }
 
-/// The same with nothing but the name and the versions.
+/// Describes a crate by its name and its versions only.
 fn describe_without_texts(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
     let shown = shown(connection, crate_id)?;
     write(connection, crate_id, &shown, &About::default(), "")
@@ -173,12 +174,12 @@ fn shown(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<Shown>
         .load(connection)
 }
 
-/// What the version that describes a crate says.
+/// The texts of a crate's default version.
 #[derive(QueryableByName)]
 struct DefaultVersion {
     #[diesel(sql_type = Jsonb)]
     manifest: serde_json::Value,
-    /// Its beginning: some of its characters are not of words.
+    /// Its beginning. It is longer than the part that is searched, since some characters are not part of words.
     #[diesel(sql_type = Text)]
     readme: String,
 }
@@ -210,7 +211,7 @@ fn write(
     search::note(connection, &Described { crate_id, canonical_name: &name, about, readme })
 }
 
-/// A crate of which the index shows nothing, any more or yet: nothing is told of it, and no search finds it.
+/// Removes the derived columns and the search document of a crate without versions in the index.
 fn hide(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
     diesel::update(crates::table.find(crate_id)).set(Derived::default()).execute(connection)?;
     diesel::sql_query("UPDATE crate_downloads SET shown = false WHERE crate_id = $1 AND shown")
@@ -219,8 +220,9 @@ fn hide(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
     search::forget(connection, crate_id)
 }
 
-/// The version that describes a crate: the highest that is neither yanked nor a pre-release, else the highest that is not
-/// yanked, else the same of those that are. As crates.io chooses it.
+/// The default version, which describes a crate: the highest that is neither yanked nor a pre-release, else the highest
+/// that is not yanked, else the highest yanked one that is not a pre-release, else the highest. crates.io has the same
+/// rule.
 pub fn default_version(shown: &[Shown]) -> Option<&Shown> {
     shown.iter().max_by_key(|&one| (one.yanked == Some(false), !one.num.is_prerelease(), &one.num, one.id))
 }

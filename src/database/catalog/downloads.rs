@@ -1,4 +1,4 @@
-//! How often versions were downloaded: by day for ninety days, and in total for ever.
+//! Download counts: by day for the last ninety days, and in total.
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -6,10 +6,10 @@ use diesel::sql_types::{Array, BigInt, Date, Integer};
 
 use crate::database::schema::{version_downloads_by_day, versions};
 
-/// Downloads of so many days are recent, today's beside them, and told by day.
+/// The number of days before today whose downloads are recent.
 pub const RECENT_DAYS: u64 = 90;
 
-/// Downloads of one version on one day, as UTC counts days.
+/// The downloads of a version on one day in UTC.
 #[derive(Queryable, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OfDay {
     pub version_id: i32,
@@ -17,8 +17,8 @@ pub struct OfDay {
     pub downloads: i64,
 }
 
-/// Adds downloads to those that are counted, all or none. Those of a version that is gone are left out. Processes that do
-/// this at the same time take the rows in the same order, and wait for nobody else.
+/// Adds downloads to the counts, atomically. Downloads of versions that no longer exist are ignored. Concurrent calls
+/// lock the rows in the same order, so they do not deadlock.
 pub fn add(connection: &mut PgConnection, counted: &[OfDay]) -> QueryResult<usize> {
     diesel::sql_query(
         "WITH counted AS (
@@ -44,8 +44,8 @@ pub fn add(connection: &mut PgConnection, counted: &[OfDay]) -> QueryResult<usiz
     .execute(connection)
 }
 
-/// Takes days that are no longer recent out of what is told by day and counted as recent. Of several processes one does
-/// it, once a day; true if this one did.
+/// Removes days that are no longer recent from the counts by day and from the recent downloads. One of several
+/// processes does it, once a day; true if this one did.
 pub fn forget_old_days(connection: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<bool> {
     let since = first_recent_day(now);
     connection.transaction(|connection| {
@@ -55,7 +55,7 @@ pub fn forget_old_days(connection: &mut PgConnection, now: DateTime<Utc>) -> Que
         if moved == 0 {
             return Ok(false);
         }
-        // In the order of ids, like those who add.
+        // Rows are locked in the order of ids, as in `add`.
         diesel::sql_query(
             "WITH gone AS (
                  DELETE FROM version_downloads_by_day WHERE day < $1 RETURNING version_id, downloads
@@ -75,7 +75,7 @@ pub fn forget_old_days(connection: &mut PgConnection, now: DateTime<Utc>) -> Que
     })
 }
 
-/// The first day whose downloads are recent.
+/// The first recent day.
 pub fn first_recent_day(now: DateTime<Utc>) -> NaiveDate {
     let today = now.date_naive();
     today.checked_sub_days(Days::new(RECENT_DAYS)).unwrap_or(today)
@@ -95,18 +95,18 @@ pub fn of_versions(connection: &mut PgConnection, ids: &[i32], now: DateTime<Utc
         .load(connection)
 }
 
-/// The recent downloads of a crate but for those of some versions, day by day.
+/// The recent downloads of a crate by day, without those of some versions.
 pub fn of_other_versions(
     connection: &mut PgConnection,
     crate_id: i32,
-    but: &[i32],
+    excluded: &[i32],
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<(NaiveDate, i64)>> {
     use diesel::dsl::sql;
     version_downloads_by_day::table
         .inner_join(versions::table)
         .filter(versions::crate_id.eq(crate_id))
-        .filter(versions::id.ne_all(but))
+        .filter(versions::id.ne_all(excluded))
         .filter(version_downloads_by_day::day.ge(first_recent_day(now)))
         .group_by(version_downloads_by_day::day)
         .order(version_downloads_by_day::day)
@@ -114,7 +114,7 @@ pub fn of_other_versions(
         .load(connection)
 }
 
-/// All downloads, ever.
+/// The total of all downloads.
 pub fn total(connection: &mut PgConnection) -> QueryResult<i64> {
     use crate::database::schema::crate_downloads;
     crate_downloads::table.select(diesel::dsl::sql::<BigInt>("coalesce(sum(downloads), 0)::bigint")).first(connection)

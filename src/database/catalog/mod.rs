@@ -1,14 +1,16 @@
 //! Crates and versions: their rows, owners, dependencies, downloads and files.
 
+pub mod crate_details;
 pub mod crate_files;
 pub mod crate_limits;
 pub mod crates;
 pub mod dependencies;
 pub mod derived;
 pub mod downloads;
+pub mod new_version;
 pub mod owners;
 pub mod ownership;
 pub mod reserved_names;
-pub mod rows;
 pub mod topics;
+pub mod version_details;
 pub mod versions;

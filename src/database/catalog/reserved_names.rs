@@ -1,16 +1,16 @@
-//! Names that an operator keeps from being taken, beside those that no registry could use.
+//! Crate names that an operator has reserved, in addition to the built-in ones.
 
 use diesel::prelude::*;
 
 use crate::database::schema::reserved_names;
 use crate::package::CrateName;
 
-/// Why the name is reserved; None if it is not.
+/// The reason of a name's reservation; None if it is not reserved.
 pub fn reason(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<String>> {
     reserved_names::table.find(name.canonical()).select(reserved_names::reason).first(connection).optional()
 }
 
-/// Reserves a name, or changes the reason.
+/// Reserves a name, or changes the reason of its reservation.
 pub fn reserve(connection: &mut PgConnection, name: &CrateName, reason: &str) -> QueryResult<usize> {
     diesel::insert_into(reserved_names::table)
         .values((reserved_names::canonical_name.eq(name.canonical()), reserved_names::reason.eq(reason)))
@@ -20,12 +20,12 @@ pub fn reserve(connection: &mut PgConnection, name: &CrateName, reason: &str) ->
         .execute(connection)
 }
 
-/// Gives a name free; false if it was.
+/// Removes a reservation; false if the name was not reserved.
 pub fn release(connection: &mut PgConnection, name: &CrateName) -> QueryResult<bool> {
     diesel::delete(reserved_names::table.find(name.canonical())).execute(connection).map(|deleted| deleted > 0)
 }
 
-/// All of them, with their reasons, by name.
+/// All reserved names with their reasons, by name.
 pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(String, String)>> {
     reserved_names::table
         .select((reserved_names::canonical_name, reserved_names::reason))

@@ -1,4 +1,4 @@
-//! Keywords and categories, as crates name them.
+//! Keywords and categories of crates.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -9,25 +9,25 @@ use diesel::sql_types::{BigInt, Text, Timestamptz};
 pub struct Topic {
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// Crates that have it.
+    /// The number of crates that have it.
     #[diesel(sql_type = BigInt)]
     pub crates: i64,
-    /// When the first of them was created.
+    /// The time at which the first of these crates was created.
     #[diesel(sql_type = Timestamptz)]
     pub created_at: DateTime<Utc>,
 }
 
-/// Which of the two.
+/// The kind of topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Keywords,
     Categories,
 }
 
-/// Their order.
+/// The order of a list of topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The one of most crates first.
+    /// By the number of crates, the largest first.
     Crates,
     Alphabetical,
 }
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// Some of them, and how many there are.
+/// A page of the topics, and the number of all.
 pub fn list(
     connection: &mut PgConnection,
     kind: Kind,
@@ -69,7 +69,7 @@ pub fn list(
     Ok((page, total))
 }
 
-/// These, if a crate has them.
+/// The topics with these names that a crate has.
 pub fn find(connection: &mut PgConnection, kind: Kind, names: &[String]) -> QueryResult<Vec<Topic>> {
     let column = kind.column();
     diesel::sql_query(format!(

@@ -1,22 +1,20 @@
-//! Versions: what is wanted of each (written by requests) and what the index shows (written by jobs).
+//! Versions: their desired state, which requests write, and their state in the index, which jobs write.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::crate_files;
-use crate::database::about::About;
 use crate::database::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
 use crate::statement::statement;
 
-/// Where a version stands between being accepted and being in the index.
+/// The state of a version.
 #[derive(Queryable, Selectable, Identifiable, Clone, Debug)]
 #[diesel(table_name = versions)]
 pub struct VersionStatus {
     pub id: i32,
     pub num: Version,
     pub checksum: Checksum,
-    /// Bytes of the crate file.
+    /// The size of the crate file in bytes.
     pub size: i64,
     pub desired_yanked: bool,
     /// None until the version is in the index.
@@ -24,7 +22,7 @@ pub struct VersionStatus {
     pub commit_id: Option<String>,
     pub created_at: DateTime<Utc>,
     pub published_at: Option<DateTime<Utc>>,
-    /// Why it was deleted, or is about to be.
+    /// The reason of its deletion, if that was requested.
     pub deletion_reason: Option<String>,
 }
 
@@ -39,44 +37,7 @@ impl VersionStatus {
     }
 }
 
-/// A version about to be accepted.
-pub struct NewVersion<'a> {
-    pub crate_id: i32,
-    pub num: &'a Version,
-    pub checksum: Checksum,
-    pub size: i64,
-    pub index_line: &'a str,
-    pub metadata: &'a serde_json::Value,
-    pub about: &'a About,
-    pub created_by: i32,
-}
-
-impl NewVersion<'_> {
-    /// Adds the version as queued; None if the crate has it, whatever its build metadata. From here to the end of the
-    /// transaction nobody removes its crate file.
-    pub fn insert(&self, connection: &mut PgConnection) -> QueryResult<Option<i32>> {
-        let hold = crate_files::pg_advisory_xact_lock_shared(crate_files::CLASS, crate_files::key(self.checksum));
-        let inserted: Option<(i32, Option<String>)> = diesel::insert_into(versions::table)
-            .values((
-                versions::crate_id.eq(self.crate_id),
-                versions::num.eq(self.num),
-                versions::num_without_build.eq(self.num.without_build()),
-                versions::checksum.eq(self.checksum),
-                versions::size.eq(self.size),
-                versions::index_line.eq(self.index_line),
-                versions::metadata.eq(self.metadata),
-                versions::manifest.eq(self.about.to_json()),
-                versions::created_by.eq(self.created_by),
-            ))
-            .on_conflict_do_nothing()
-            .returning((versions::id, hold))
-            .get_result(connection)
-            .optional()?;
-        Ok(inserted.map(|(id, _)| id))
-    }
-}
-
-/// The version that has this number, whatever its build metadata.
+/// Finds the version with this number, ignoring build metadata.
 pub fn find(connection: &mut PgConnection, crate_id: i32, num: &Version) -> QueryResult<Option<VersionStatus>> {
     versions::table
         .filter(versions::crate_id.eq(crate_id))
@@ -86,16 +47,16 @@ pub fn find(connection: &mut PgConnection, crate_id: i32, num: &Version) -> Quer
         .optional()
 }
 
-/// What a publish meets among the versions of its crate.
+/// The state of a crate's versions that a publish depends on.
 #[derive(Clone, Debug)]
 pub struct Met {
-    /// The version that has the number, whatever its build metadata.
+    /// The version with the published number, ignoring build metadata.
     pub same: Option<VersionStatus>,
-    /// Bytes of the lines that the crate's file in the index has, or is to have.
+    /// The size in bytes of the crate's index file with all desired lines.
     pub index_bytes: u64,
 }
 
-/// FetchRequests in one statement for the version that has this number, and for the size of the crate's index file.
+/// Reads, in one statement, the version with this number and the size of the crate's index file.
 pub fn meet(connection: &mut PgConnection, crate_id: i32, num: &Version) -> QueryResult<Met> {
     use diesel::dsl::{count_star, sum};
     diesel::define_sql_function!(fn octet_length(text: diesel::sql_types::Text) -> diesel::sql_types::Integer);
@@ -119,7 +80,7 @@ pub fn meet(connection: &mut PgConnection, crate_id: i32, num: &Version) -> Quer
     Ok(Met { same, index_bytes: u64::try_from(size).unwrap_or(0) })
 }
 
-/// The version of exactly this name and number, and its crate file, unless it was deleted.
+/// The id and the crate file of the version with exactly this name and number, unless its deletion was requested.
 pub fn crate_file(
     connection: &mut PgConnection,
     name: &CrateName,
@@ -136,12 +97,12 @@ pub fn crate_file(
         .map(|found| found.filter(|(stored, _)| stored == num).map(|(_, file)| file))
 }
 
-/// Writes whether a version is wanted yanked.
+/// Sets the desired yank state of a version.
 pub fn request_yank_state(connection: &mut PgConnection, id: i32, yanked: bool) -> QueryResult<usize> {
     diesel::update(versions::table.find(id)).set(versions::desired_yanked.eq(yanked)).execute(connection)
 }
 
-/// One line of a crate's index file as it is wanted.
+/// A line of a crate's index file in its desired state.
 #[derive(Queryable, Clone, Debug)]
 pub struct DesiredLine {
     pub crate_id: i32,
@@ -150,11 +111,11 @@ pub struct DesiredLine {
     pub num: Version,
     pub index_line: String,
     pub yanked: bool,
-    /// Not wanted in the index any more.
+    /// Whether the line is to be removed.
     pub deleted: bool,
 }
 
-/// What is wanted of the versions of these crates, each crate's in the order of publication, in one snapshot.
+/// The desired lines of these crates in one snapshot, those of each crate in the order of publication.
 pub fn desired_lines(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<Vec<DesiredLine>> {
     versions::table
         .inner_join(crates::table)
@@ -172,16 +133,16 @@ pub fn desired_lines(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryR
         .load(connection)
 }
 
-/// What the index shows of one version.
+/// The state of a version in the index.
 #[derive(Clone, Debug)]
 pub struct Shown<'a> {
     pub version_id: i32,
     pub yanked: bool,
-    /// A commit of the index that shows it.
+    /// A commit of the index with this state.
     pub commit_id: &'a str,
 }
 
-/// Writes what the index shows. Rows that say so already are not touched.
+/// Stores the state of versions in the index. Rows that already have it are not written.
 pub fn note_shown(connection: &mut PgConnection, shown: &[Shown<'_>]) -> QueryResult<usize> {
     use diesel::sql_types::{Array, Bool, Integer, Text};
     statement(
@@ -198,17 +159,17 @@ pub fn note_shown(connection: &mut PgConnection, shown: &[Shown<'_>]) -> QueryRe
     .execute(connection)
 }
 
-/// Writes that a version is not wanted any more; false if that was so.
-pub fn want_deleted(connection: &mut PgConnection, id: i32, reason: &str) -> QueryResult<bool> {
+/// Requests the deletion of a version; false if it was already requested.
+pub fn request_deletion(connection: &mut PgConnection, id: i32, reason: &str) -> QueryResult<bool> {
     diesel::update(versions::table.find(id).filter(versions::deletion_requested_at.is_null()))
         .set((versions::deletion_requested_at.eq(diesel::dsl::now), versions::deletion_reason.eq(reason)))
         .execute(connection)
         .map(|changed| changed > 0)
 }
 
-/// Writes that the index shows these versions no longer, and removes what was told of them: README, description, authors and
-/// the rest of what the client sent. Number, checksum and index line stay. Answers those for which that is new, with their
-/// files.
+/// Marks versions as deleted from the index, and removes their metadata: README, description, authors and the rest of
+/// what the client sent. Number, checksum and index line stay. Returns the ids and files of the versions that were not
+/// marked before.
 pub fn note_deleted(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<(i32, Checksum)>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -224,7 +185,7 @@ pub fn note_deleted(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<V
         .get_results(connection)
 }
 
-/// Removes what was told of deleted versions, if a program from before that rule deleted them; returns their number.
+/// Removes the metadata of versions that an older program deleted without removing it; returns their number.
 pub fn strip_deleted(connection: &mut PgConnection) -> QueryResult<usize> {
     diesel::sql_query(
         "UPDATE versions SET metadata = '{}', manifest = '{}'
@@ -233,20 +194,26 @@ pub fn strip_deleted(connection: &mut PgConnection) -> QueryResult<usize> {
     .execute(connection)
 }
 
-/// Whether a version that was not deleted has this file.
-pub fn is_file_wanted(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
-    let with_it =
-        versions::table.filter(versions::checksum.eq(checksum)).filter(versions::deletion_requested_at.is_null());
-    diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
-}
-
-/// Whether the index is to show any version.
+/// Whether any version is in the index.
 pub fn any_shown(connection: &mut PgConnection) -> QueryResult<bool> {
     let shown = versions::table.filter(versions::effective_yanked.is_not_null());
     diesel::select(diesel::dsl::exists(shown)).get_result(connection)
 }
 
-/// Who published a version.
+/// The user who published a version.
 pub fn created_by(connection: &mut PgConnection, id: i32) -> QueryResult<Option<i32>> {
     versions::table.find(id).select(versions::created_by).first(connection)
+}
+
+/// Sets the commit that has a version, if it is in the index.
+pub fn set_commit(connection: &mut PgConnection, version_id: i32, commit: &str) -> QueryResult<()> {
+    diesel::update(versions::table.find(version_id).filter(versions::commit_id.is_not_null()))
+        .set(versions::commit_id.eq(commit))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Sets the size of a version's crate file, in bytes.
+pub fn set_size(connection: &mut PgConnection, version_id: i32, size: i64) -> QueryResult<()> {
+    diesel::update(versions::table.find(version_id)).set(versions::size.eq(size)).execute(connection).map(drop)
 }

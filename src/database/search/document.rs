@@ -1,4 +1,4 @@
-//! What is searched of a crate.
+//! The search document of a crate.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
@@ -7,11 +7,12 @@ use super::words::words;
 use crate::database::about::About;
 use crate::statement::statement;
 
-/// Bytes of words that are searched: of a description, and of a README, whose first lines say what a crate is for.
+/// The most bytes of words that are searched: of a description, and of a README, whose first lines are the most
+/// relevant.
 const DESCRIPTION: usize = 1000;
 pub const README: usize = 4000;
 
-/// A crate as its default version describes it.
+/// The texts of a crate's default version.
 pub struct Described<'a> {
     pub crate_id: i32,
     pub canonical_name: &'a str,
@@ -19,8 +20,8 @@ pub struct Described<'a> {
     pub readme: &'a str,
 }
 
-/// Writes what is searched of a crate. A document that says the same already is not touched: that is what a publish pays
-/// for most, since every word is an entry of an index.
+/// Writes the search document of a crate. A row that already has the document is not written: the write is the most
+/// expensive part of a publish, because every word is an index entry.
 pub fn note(connection: &mut PgConnection, described: &Described<'_>) -> QueryResult<()> {
     let about = described.about;
     let keywords = about.keyword_ids().join(" ");
@@ -50,7 +51,7 @@ pub fn note(connection: &mut PgConnection, described: &Described<'_>) -> QueryRe
     .map(drop)
 }
 
-/// Takes a crate out of what is searched.
+/// Deletes the search document of a crate.
 pub fn forget(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
     diesel::sql_query("DELETE FROM crate_search WHERE crate_id = $1")
         .bind::<Integer, _>(crate_id)

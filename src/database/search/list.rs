@@ -1,4 +1,4 @@
-//! All crates in some order.
+//! Lists of crates without a search text.
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -16,7 +16,7 @@ pub(super) fn list(
     page: Page,
     totals: &Totals,
 ) -> QueryResult<Found> {
-    // The index of downloads alone knows which crates are shown; it is the smallest, and counts fastest.
+    // The index of downloads contains only crates that are shown. It is the smallest, and the fastest to count.
     let total = if query.filter.is_empty() {
         let counting = "SELECT count(*) AS total FROM crate_downloads WHERE shown";
         totals.of("", || diesel::sql_query(counting).get_result(connection))?
@@ -41,7 +41,7 @@ fn by_downloads(column: &str) -> Statement {
     diesel::sql_query(statement).into_boxed()
 }
 
-/// What the order needs beside the crates.
+/// The join that an order needs.
 pub(super) fn join(sort: Sort) -> &'static str {
     match sort {
         Sort::Downloads | Sort::RecentDownloads => {
@@ -51,7 +51,7 @@ pub(super) fn join(sort: Sort) -> &'static str {
     }
 }
 
-/// The order of crates, the same on every page.
+/// The ORDER BY clause. It is unambiguous, so pages do not overlap.
 pub(super) fn order(sort: Sort) -> &'static str {
     match sort {
         Sort::Relevance | Sort::Alphabetical => " ORDER BY canonical_name COLLATE \"C\"",
@@ -62,12 +62,12 @@ pub(super) fn order(sort: Sort) -> &'static str {
     }
 }
 
-/// A statement about `crates` with the conditions of a filter at its end.
+/// A statement on `crates` with the conditions of a filter.
 fn filtered(statement: &str, filter: &Filter) -> Statement {
     with_filter(diesel::sql_query(statement.to_owned()).into_boxed(), filter, 1)
 }
 
-/// Adds the conditions of a filter; `next` is the number of the next parameter.
+/// Adds the conditions of a filter. `next` is the number of the next parameter.
 pub(super) fn with_filter(mut statement: Statement, filter: &Filter, mut next: usize) -> Statement {
     let mut number = || {
         next += 1;
@@ -95,7 +95,7 @@ pub(super) fn with_filter(mut statement: Statement, filter: &Filter, mut next: u
     statement
 }
 
-/// Limits and offsets are numbers of ours and need no parameter.
+/// Adds limit and offset. They are numbers, so they need no parameters.
 pub(super) fn paged(statement: Statement, page: Page) -> Statement {
     statement.sql(format!(" LIMIT {} OFFSET {}", page.limit, page.offset))
 }

@@ -1,14 +1,14 @@
-//! Finding crates: lists in some order, and searches by text.
+//! Lists of crates, and full-text search.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | [`document`] | what is searched of a crate, written by the job that describes it |
-//! | [`query`] | what somebody looks for, and the text of it in the forms that the database is asked in |
-//! | `list` | all crates in some order |
-//! | `ranking` | the crates that a text finds, the best first |
-//! | [`totals`] | how many were found lately |
+//! | [`document`] | the search document of a crate, written by the job that writes its derived columns |
+//! | [`query`] | a query, and its text in the forms that the statements use |
+//! | `list` | lists without a search text |
+//! | `ranking` | searches by text, with the best match first |
+//! | [`totals`] | a cache of recent totals |
 //!
-//! Each answers the ids of one page and the number of all.
+//! Lists and searches return the ids of one page and the total.
 
 pub(crate) mod words;
 
@@ -26,12 +26,12 @@ pub use document::{Described, forget, note};
 pub use query::{Filter, Page, SearchQuery, Sort};
 pub use totals::Totals;
 
-/// One page of what was found.
+/// One page of a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The crates of the page, in their order.
+    /// The crates of the page, in order.
     pub crate_ids: Vec<i32>,
-    /// How many there are on all pages.
+    /// The number of crates on all pages.
     pub total: i64,
 }
 
@@ -47,7 +47,7 @@ struct Count {
     total: i64,
 }
 
-/// FetchRequests for crates. Only those are found of which the index shows a version.
+/// Runs a query. The result has only crates with a version in the index.
 pub fn search(connection: &mut PgConnection, query: &SearchQuery, page: Page, totals: &Totals) -> QueryResult<Found> {
     match &query.text {
         None => list::list(connection, query, page, totals),

@@ -1,15 +1,15 @@
-//! What somebody looks for.
+//! Queries.
 
 use super::words::words;
 use crate::package::name;
 
-/// The most of a text that is looked for, in bytes: a dozen words.
+/// The longest part of a text that is searched for, in bytes: about a dozen words.
 const LONGEST_TEXT: usize = 100;
 
-/// The order of what is found.
+/// The order of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
-    /// The best match first; without a text the same as by name.
+    /// The best match first; without a text, by name.
     Relevance,
     Downloads,
     RecentDownloads,
@@ -18,16 +18,16 @@ pub enum Sort {
     Alphabetical,
 }
 
-/// Which crates, whatever the text.
+/// Conditions on crates, in addition to the text.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// In lower case.
     pub keyword: Option<String>,
     /// The slug of a category, in lower case.
     pub category: Option<String>,
-    /// Names in any spelling.
+    /// Crate names in any spelling.
     pub names: Option<Vec<String>>,
-    /// An owner.
+    /// The id of an owner.
     pub owner: Option<i32>,
 }
 
@@ -37,7 +37,7 @@ impl Filter {
     }
 }
 
-/// A search, or a list if there is no text.
+/// A search, or a list if it has no text.
 #[derive(Clone, Debug)]
 pub struct SearchQuery {
     pub text: Option<SearchText>,
@@ -45,27 +45,27 @@ pub struct SearchQuery {
     pub sort: Sort,
 }
 
-/// A part of what is found.
+/// A part of a result.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// How many.
+    /// The most crates of the page.
     pub limit: i64,
-    /// How many come before.
+    /// The number of crates on the pages before.
     pub offset: i64,
 }
 
-/// A text that somebody typed, in the forms that the database is asked in. No text is refused: what can't be part of a
-/// word or of a name is no part of the search.
+/// A search text, in the forms that the statements use. No text is rejected: characters that cannot be part of a word
+/// or of a name are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchText {
-    /// Its words.
+    /// The words of the text.
     pub words: String,
-    /// The name that it may be, or may be the beginning of, in the canonical form.
+    /// The text as a crate name, or as a prefix of one, in canonical form; None if it cannot be one.
     pub name: Option<String>,
 }
 
 impl SearchText {
-    /// Takes a text apart; None if it is blank, which asks for everything.
+    /// Parses a text; None if it is blank, which matches every crate.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.is_empty() {
@@ -78,16 +78,16 @@ impl SearchText {
         Some(Self { words, name: is_name.then_some(name) })
     }
 
-    /// The end of the range of names that begin with this one, in the order of bytes.
+    /// The end, in byte order, of the range of names that begin with the text.
     pub fn name_end(&self) -> Option<String> {
         let mut end = self.name.clone()?;
-        // What comes after a letter, a digit or an underscore in ASCII is no part of a name, and one byte.
+        // The successor of a letter, a digit or an underscore in ASCII is one byte too.
         let last = end.pop()?;
         end.push(char::from(u8::try_from(last).ok()? + 1));
         Some(end)
     }
 
-    /// Names that differ from this one by two neighbours in the wrong order, which trigrams see least.
+    /// The name with each pair of neighbouring characters swapped. Trigrams hardly find such names.
     pub fn transposed(&self) -> Vec<String> {
         let name: Vec<char> = self.name.iter().flat_map(|name| name.chars()).collect();
         (1..name.len())
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_words_and_perhaps_a_name() {
+    fn a_text_is_parsed_into_words_and_a_name() {
         assert_eq!(parsed(" Serde-JSON "), ("Serde JSON".to_owned(), Some("serde_json".to_owned())));
         assert_eq!(parsed("serde json"), ("serde json".to_owned(), Some("serde_json".to_owned())));
         assert_eq!(parsed("größe"), ("größe".to_owned(), None));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_transposed() {
+    fn neighbouring_characters_are_swapped() {
         assert_eq!(SearchText::parse("abb").unwrap().transposed(), ["bab"]);
     }
 }

@@ -1,16 +1,15 @@
-//! The crates that a text finds, the best first.
+//! Searches by text, with the best match first.
 //!
-//! A text matches a crate whose document has all its words, or whose name begins with it. The exact name comes first,
-//! however it is spelt. Then a crate counts for where the words stand in it, whether its name begins with the text, and a
-//! little for its downloads.
+//! A crate matches a text if its document has all words of the text, or if its name begins with the text. An exact
+//! name, in any spelling, comes first. The score of the others depends on the fields that contain the words, on whether
+//! the name begins with the text, and a little on the downloads.
 //!
-//! Ranking reads every match, which is too much where thousands match. Then candidates are ranked, of three kinds that
-//! are found fast: those that have the words in their names, those whose names follow the text, and those among the most
-//! downloaded crates of the registry. The others follow, the newest first: who looks that far has not found the word that
-//! tells them apart.
+//! Ranking reads every match, which is too slow for thousands of matches. Then only candidates are ranked, of kinds
+//! that can be found fast: crates that have the words in their names, crates whose names begin with the text, and
+//! matches among the most downloaded crates of the registry. The other matches follow, the newest first.
 //!
-//! Where nothing matches, names that resemble the text are found: those that contain it, share most of its trigrams, or
-//! have two of its letters exchanged.
+//! If no crate matches, the result has similar names: names that contain the text, that share most of its trigrams, or
+//! that have two of its characters swapped.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -21,36 +20,37 @@ use super::query::SearchText;
 use super::totals::Totals;
 use super::{Count, Found, FoundId, Page, SearchQuery, Sort};
 
-/// Up to so many matches all are ranked.
+/// The most matches that are all ranked.
 const RANKED: i64 = 1000;
-/// Of more matches so many by their names are ranked, and those among so many of the most downloaded crates.
+/// With more matches, the numbers of candidates by words in the name, by prefix of the name, and of the most downloaded
+/// crates.
 const NAMED: i64 = 200;
 const NEAREST: i64 = 50;
 const POPULAR: i64 = 600;
-/// Up to so many matches are sorted by something else.
+/// The most matches that are sorted in another order.
 const SORTED: i64 = 3000;
-/// Names that resemble a text, at most.
+/// The most similar names in a result.
 const SIMILAR: i64 = 100;
-/// How much alike two names have to be, as pg_trgm measures it, from 0 to 1.
+/// The smallest similarity of two names, as pg_trgm measures it, from 0 to 1.
 const SIMILARITY: &str = "0.45";
-/// Below this a text is part of too many names to tell anything.
+/// The shortest text, in bytes, for which similar names are searched: shorter ones are part of too many names.
 const SHORTEST_PART: usize = 3;
 
-/// The planner is told what it can't know: that a look into a document may cost a look aside, and that nothing here is worth
-/// a second process. For the rest of the transaction.
+/// Planner settings for the rest of the transaction. The planner underestimates the cost of reading a document, which
+/// may be stored out of line, and no statement here is worth a second process.
 const PLANNING: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off;
     SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0;
     SET LOCAL pg_trgm.similarity_threshold = ";
 
-/// How good a match is. A word in the name counts most, one that is only in the README nothing.
+/// The score of a match. A word in the name counts most, a word that is only in the README does not count.
 const SCORE: &str = "(ts_rank('{0, 0.2, 0.5, 1}', s.head, plainto_tsquery('english', $1))
     + CASE WHEN s.name >= $2 AND s.name < $3 THEN 0.3 ELSE 0 END + least(ln(1 + coalesce(downloads, 0)) / 40, 0.4))";
 
-/// All words stand in the name.
+/// The query for crates with all words in the name.
 const NAMES: &str = "(SELECT string_agg(quote_literal('@' || word), ' & ')::tsquery
     FROM unnest(tsvector_to_array(to_tsvector('english', $1))) AS word)";
 
-/// $1 are the words, $4 is the name's beginning as a query; of two empty ones nothing matches.
+/// $1 are the words, $4 is the query for the prefix of the name. If both are empty, nothing matches.
 const MATCHES: &str = "s.document @@ (plainto_tsquery('english', $1) || $4::tsquery)";
 
 pub(super) fn search(
@@ -66,8 +66,8 @@ pub(super) fn search(
     connection.transaction(|connection| search.find(connection, query, page, totals))
 }
 
-/// A text in the forms of the statements' first four parameters: its words, the range of names that begin with it, which
-/// is empty if it can't be a name, and the query for these.
+/// A text as the first four parameters of the statements: its words, the range of names that begin with it (empty if it
+/// cannot be a name), and the query for the prefix.
 struct Search<'a> {
     text: &'a SearchText,
     name: String,
@@ -99,7 +99,7 @@ impl Search<'_> {
         Ok(Found { crate_ids, total })
     }
 
-    /// What the total depends on.
+    /// The key of the total in the cache.
     fn key(&self) -> String {
         format!("{}\0{}", self.text.words, self.beginning)
     }
@@ -113,7 +113,7 @@ impl Search<'_> {
             .bind::<Text, _>(self.beginning.clone())
     }
 
-    /// In another order, or of some crates only.
+    /// Matches in another order, or with a filter.
     fn in_order(
         &self,
         connection: &mut PgConnection,
@@ -124,7 +124,7 @@ impl Search<'_> {
         let counting = format!("SELECT count(*) AS total FROM crate_search AS s WHERE {MATCHES}");
         let matching = totals.of(&self.key(), || self.bound(&counting).get_result(connection))?;
         let joined = if query.sort == Sort::Relevance { join(Sort::Downloads) } else { join(query.sort) };
-        // Few matches are found first and then sorted; among many the first in the order are soon met.
+        // Few matches are found first and then sorted. With many, the first ones in the order are found soon.
         let tables = if matching <= SORTED {
             format!(
                 "FROM (SELECT * FROM crate_search AS s WHERE {MATCHES} OFFSET 0) AS s
@@ -151,7 +151,7 @@ impl Search<'_> {
         Ok(Found { crate_ids: ids(paged(ordered, page).load(connection)?), total })
     }
 
-    /// Every match, ranked.
+    /// All matches, ranked.
     fn ranked(&self, connection: &mut PgConnection, page: Page) -> QueryResult<Vec<i32>> {
         let statement = self.bound(&format!(
             "SELECT s.crate_id AS id FROM crate_search AS s LEFT JOIN crate_downloads USING (crate_id) WHERE {MATCHES}
@@ -160,7 +160,7 @@ impl Search<'_> {
         Ok(ids(paged(statement, page).load(connection)?))
     }
 
-    /// Candidates, ranked; then the others, the newest first.
+    /// Ranked candidates, then the other matches, the newest first.
     fn many(&self, connection: &mut PgConnection, page: Page) -> QueryResult<Vec<i32>> {
         let best = self.bound(&format!(
             "SELECT s.crate_id AS id FROM (
@@ -180,25 +180,25 @@ impl Search<'_> {
         ));
         let best = ids(best.load(connection)?);
         let mut found = slice(&best, page);
-        let wanted = page.limit - i64::try_from(found.len()).unwrap_or(i64::MAX);
-        if wanted > 0 {
+        let missing = page.limit - i64::try_from(found.len()).unwrap_or(i64::MAX);
+        if missing > 0 {
             let offset = (page.offset - i64::try_from(best.len()).unwrap_or(i64::MAX)).max(0);
             let others = self.bound(&format!(
                 "SELECT s.crate_id AS id FROM crate_search AS s WHERE {MATCHES} AND s.crate_id <> ALL ($5)
                  ORDER BY s.crate_id DESC"
             ));
-            let others = paged(others.bind::<Array<Integer>, _>(best), Page { limit: wanted, offset });
+            let others = paged(others.bind::<Array<Integer>, _>(best), Page { limit: missing, offset });
             found.extend(ids(others.load(connection)?));
         }
         Ok(found)
     }
 
-    /// Names that resemble the text.
+    /// Similar names.
     fn similar(&self, connection: &mut PgConnection, page: Page) -> QueryResult<Found> {
         if self.name.len() < SHORTEST_PART {
             return Ok(Found { crate_ids: Vec::new(), total: 0 });
         }
-        // An underscore stands for any character where it is not escaped.
+        // In LIKE an unescaped underscore matches any character.
         let part = self.name.replace('_', "\\_");
         let statement = self.bound(&format!(
             "SELECT crate_id AS id FROM (

@@ -1,7 +1,7 @@
-//! How many a search found lately.
+//! A cache of the totals of searches.
 //!
-//! Thousands are counted by looking at each of them, which takes longer than finding the best. So a large total is kept for
-//! a moment: it may be that old, where one more or less tells nothing. Smaller ones are counted each time.
+//! The database counts thousands of matches one by one, which takes longer than finding the best ones. Therefore large
+//! totals are cached for a short time; a small error in them does not matter. Small totals are counted each time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ use quick_cache::sync::Cache;
 
 use super::Count;
 
-/// Totals from this on are kept.
+/// The smallest total that is cached.
 const LARGE: i64 = 1000;
-/// For so long.
+/// The time for which a total is cached.
 const LASTING: Duration = Duration::from_secs(30);
-/// How many are kept at most.
+/// The most cached totals.
 const KEPT: usize = 10_000;
 
-/// Large totals by what was looked for. Clones are one.
+/// Large totals by search. Clones share the cache.
 #[derive(Clone)]
 pub struct Totals(Arc<Cache<String, (Instant, i64)>>);
 
@@ -29,7 +29,7 @@ impl Default for Totals {
 }
 
 impl Totals {
-    /// The total of what was looked for, counted now or a moment ago.
+    /// The total of a search, from the cache or counted now.
     pub(super) fn of(&self, key: &str, count: impl FnOnce() -> QueryResult<Count>) -> QueryResult<i64> {
         if let Some((when, total)) = self.0.get(key)
             && when.elapsed() < LASTING
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_small_total_is_counted_each_time_and_a_large_one_once_in_a_while() {
+    fn a_small_total_is_counted_each_time_and_a_large_one_is_cached() {
         let totals = Totals::default();
         let of = |total| totals.of("a", || Ok(Count { total })).unwrap();
         assert_eq!([of(1), of(999), of(1000), of(1001)], [1, 999, 1000, 1000]);

@@ -1,4 +1,4 @@
-//! What a backup asks of the database: that files stay while they are copied, and which there are.
+//! Statements for backups: a lock that prevents the removal of crate files, snapshots, and lists of files and crates.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
@@ -6,39 +6,39 @@ use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use crate::database::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
 
-/// Held by one backup alone, and shared by what removes crate files.
+/// The advisory lock that a backup holds exclusively, and that removals of crate files hold shared.
 const FILES_LOCK: i64 = 0x7375_7065_7266;
 
 #[derive(QueryableByName)]
-struct Answer {
+struct Outcome {
     #[diesel(sql_type = Bool)]
-    answer: bool,
+    outcome: bool,
 }
 
-fn ask(connection: &mut PgConnection, function: &str) -> QueryResult<bool> {
-    let query = diesel::sql_query(format!("SELECT {function}($1) AS answer")).bind::<BigInt, _>(FILES_LOCK);
-    Ok(query.get_result::<Answer>(connection)?.answer)
+fn call(connection: &mut PgConnection, function: &str) -> QueryResult<bool> {
+    let query = diesel::sql_query(format!("SELECT {function}($1) AS outcome")).bind::<BigInt, _>(FILES_LOCK);
+    Ok(query.get_result::<Outcome>(connection)?.outcome)
 }
 
-/// Keeps every crate file where it is until the session ends; false if another backup does so.
+/// Prevents the removal of crate files until the session ends; false if another backup does so already.
 pub fn keep_files(connection: &mut PgConnection) -> QueryResult<bool> {
-    ask(connection, "pg_try_advisory_lock")
+    call(connection, "pg_try_advisory_lock")
 }
 
-/// Ends that; false if the session did not keep them all the time.
+/// Allows the removal of crate files again; false if the session had lost the lock.
 pub fn release_files(connection: &mut PgConnection) -> QueryResult<bool> {
-    ask(connection, "pg_advisory_unlock")
+    call(connection, "pg_advisory_unlock")
 }
 
-/// Whether a crate file may be removed; if so, no backup begins before the transaction ends.
+/// Whether crate files may be removed. If so, no backup begins before the transaction ends.
 pub fn may_remove_files(connection: &mut PgConnection) -> QueryResult<bool> {
-    ask(connection, "pg_try_advisory_xact_lock_shared")
+    call(connection, "pg_try_advisory_xact_lock_shared")
 }
 
-/// The database at one moment, for as long as the transaction stays open.
+/// A snapshot of the database, which exists while the transaction is open.
 #[derive(QueryableByName, Debug, Clone)]
 pub struct Snapshot {
-    /// Its name for other sessions.
+    /// The name by which other sessions use it.
     #[diesel(sql_type = Text)]
     pub name: String,
     /// The server's major version.
@@ -53,7 +53,7 @@ pub struct Snapshot {
     pub versions: i64,
 }
 
-/// Opens a transaction that sees one state, and lets other sessions see the same one.
+/// Begins a transaction with a snapshot, and exports the snapshot to other sessions.
 pub fn begin_snapshot(connection: &mut PgConnection) -> QueryResult<Snapshot> {
     use diesel::connection::SimpleConnection;
     connection.batch_execute(
@@ -68,7 +68,7 @@ pub fn begin_snapshot(connection: &mut PgConnection) -> QueryResult<Snapshot> {
     .get_result(connection)
 }
 
-/// Ends it.
+/// Ends the transaction.
 pub fn end_snapshot(connection: &mut PgConnection) -> QueryResult<()> {
     use diesel::connection::SimpleConnection;
     connection.batch_execute("COMMIT")
@@ -94,16 +94,16 @@ pub fn needed_files(connection: &mut PgConnection) -> QueryResult<Vec<NeededFile
         .load(connection)
 }
 
-/// Whether there is nothing of anybody's in the database.
+/// Whether the database has no tables, views and sequences.
 pub fn is_empty(connection: &mut PgConnection) -> QueryResult<bool> {
     let query = diesel::sql_query(
         "SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S'))
-         AS answer",
+         AS outcome",
     );
-    Ok(query.get_result::<Answer>(connection)?.answer)
+    Ok(query.get_result::<Outcome>(connection)?.outcome)
 }
 
-/// How many crates and versions there are.
+/// The numbers of crates and versions.
 pub fn count(connection: &mut PgConnection) -> QueryResult<(i64, i64)> {
     Ok((crates::table.count().get_result(connection)?, versions::table.count().get_result(connection)?))
 }
@@ -119,7 +119,7 @@ pub fn major_version(connection: &mut PgConnection) -> QueryResult<u32> {
     Ok(query.get_result::<Major>(connection)?.major.try_into().unwrap_or(0))
 }
 
-/// The ids of a page of crates, in their order, after this one.
+/// The next ids of crates, in order, after this id.
 pub fn crate_ids_after(connection: &mut PgConnection, after: i32, limit: i64) -> QueryResult<Vec<i32>> {
     crates::table.filter(crates::id.gt(after)).order(crates::id).select(crates::id).limit(limit).load(connection)
 }

@@ -1,7 +1,8 @@
-//! Everything that rows say of crates, to be held against the index: page by page, and of one crate alone.
+//! The complete state of crates in the database, which a verification compares with the index: page by page, or of one
+//! crate.
 //!
-//! Each row comes with its stamp, which changes with every change of the row. Two readings that are equal, stamps included,
-//! are of one state that lasted from the first to the second.
+//! Each row has a stamp (`xmin`), which changes with every change of the row. If two readings are equal, including the
+//! stamps, the state did not change between them.
 
 use std::collections::HashMap;
 
@@ -13,32 +14,32 @@ use crate::database::catalog::derived::{self, Derived};
 use crate::database::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
 
-/// What is said of a crate.
+/// The state of a crate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrateState {
     pub id: i32,
     pub name: CrateName,
-    /// The columns that follow from its versions, as they stand.
+    /// The stored values of the derived columns.
     pub derived: Derived,
-    /// The same columns as they should be.
+    /// The values that the derived columns should have.
     pub following: Derived,
-    /// Whether a search can find it.
+    /// Whether it has a search document.
     pub is_searched: bool,
-    /// Whether lists by downloads have it.
+    /// Whether it is shown in lists by downloads.
     pub is_listed: bool,
-    /// In the order of publication.
+    /// Its versions in the order of publication.
     pub versions: Vec<VersionState>,
     stamp: String,
 }
 
-/// What is said of a version.
+/// The state of a version.
 #[derive(Queryable, Clone, Debug, PartialEq)]
 pub struct VersionState {
     pub id: i32,
     pub crate_id: i32,
     pub num: Version,
     pub checksum: Checksum,
-    /// Bytes of the crate file.
+    /// The size of the crate file in bytes.
     pub size: i64,
     pub index_line: String,
     pub desired_yanked: bool,
@@ -46,12 +47,12 @@ pub struct VersionState {
     pub state: String,
     pub effective_yanked: Option<bool>,
     pub commit_id: Option<String>,
-    /// It is not wanted in the index any more.
+    /// Whether its deletion was requested.
     pub deletion_requested: bool,
     stamp: String,
 }
 
-/// The next crates in the order of their ids.
+/// The next crates, in the order of their ids.
 pub fn page(connection: &mut PgConnection, after: i32, limit: i64) -> QueryResult<Vec<CrateState>> {
     let ids = crates::table.filter(crates::id.gt(after)).order(crates::id).limit(limit).select(crates::id);
     let ids: Vec<i32> = ids.load(connection)?;
@@ -132,7 +133,7 @@ fn abouts(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<HashMap<i32
     Ok(rows.into_iter().map(|(id, manifest)| (id, About::from_json(manifest))).collect())
 }
 
-/// A crate file that a version names.
+/// A version's crate file.
 #[derive(Queryable, Clone, Debug, PartialEq)]
 pub struct NamedFile {
     pub version_id: i32,
@@ -143,12 +144,12 @@ pub struct NamedFile {
     /// In bytes.
     pub size: i64,
     pub state: String,
-    /// It is not wanted in the index any more.
+    /// Whether its deletion was requested.
     pub deletion_requested: bool,
     stamp: String,
 }
 
-/// The columns of [`NamedFile`]; the type of such a query can't be written down.
+/// The query of [`NamedFile`]. It is a macro because the type of the query cannot be written.
 macro_rules! files {
     () => {
         versions::table.inner_join(crates::table).order((versions::checksum, versions::id)).select((
@@ -165,7 +166,7 @@ macro_rules! files {
     };
 }
 
-/// The files that versions name and whose checksums begin with this byte, in the order of the checksums.
+/// The files of versions whose checksums begin with this byte, in the order of the checksums.
 pub fn files_beginning(connection: &mut PgConnection, first_byte: u8) -> QueryResult<Vec<NamedFile>> {
     let bound = |byte: u8| {
         let mut bytes = [0; 32];
@@ -179,7 +180,7 @@ pub fn files_beginning(connection: &mut PgConnection, first_byte: u8) -> QueryRe
     query.load(connection)
 }
 
-/// The versions that name a file.
+/// The versions with this file.
 pub fn naming(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<Vec<NamedFile>> {
     files!().filter(versions::checksum.eq(checksum)).load(connection)
 }

@@ -1,5 +1,5 @@
-//! What workers on several machines agree about, when the index is at a remote. One row, which each batch of the index's
-//! jobs raises by one in the commit that ends it.
+//! The state that workers on several machines share if the index has a remote: one row, whose fence each batch of index
+//! jobs increments in the commit that ends it.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -10,33 +10,33 @@ use crate::statement::statement;
 /// The channel on which a new head is announced; its payload is the commit.
 pub const HEAD_CHANNEL: &str = "supercargo_index_head";
 
-/// The row.
+/// The shared state.
 #[derive(QueryableByName, Debug, Clone, PartialEq, Eq)]
 pub struct IndexState {
-    /// Raised by each commit that ends a batch.
+    /// A number that each commit that ends a batch increments.
     #[diesel(sql_type = BigInt)]
     pub fence: i64,
-    /// The commit that the remote's branch was at when the last batch ended.
+    /// The commit of the remote's branch at the end of the last batch.
     #[diesel(sql_type = Nullable<Text>)]
     pub head: Option<String>,
-    /// Which process ended it.
+    /// The process that ended the last batch.
     #[diesel(sql_type = Nullable<Text>)]
     pub writer: Option<String>,
 }
 
-/// Reads it as it is committed.
+/// Reads the committed state.
 pub fn read(connection: &mut PgConnection) -> QueryResult<IndexState> {
     statement("SELECT fence, head, writer FROM index_state").get_result(connection)
 }
 
-/// Locks it to the end of the transaction, and answers the fence as it is then.
+/// Locks the row until the end of the transaction, and returns the fence.
 pub fn lock(connection: &mut PgConnection) -> QueryResult<i64> {
     let state: IndexState =
         statement("SELECT fence, head, writer FROM index_state FOR NO KEY UPDATE").get_result(connection)?;
     Ok(state.fence)
 }
 
-/// Raises the fence of the locked row, with the head that was noted, and announces that head at the commit.
+/// Increments the fence of the locked row, stores the new head, and announces the head at the commit.
 pub fn note(connection: &mut PgConnection, head: &str, writer: &str) -> QueryResult<()> {
     statement(
         "WITH noted AS (

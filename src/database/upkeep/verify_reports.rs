@@ -1,4 +1,4 @@
-//! What verifications found, a row a run.
+//! The reports of verifications, one row for each run.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -7,34 +7,32 @@ use serde_json::Value;
 
 use crate::database::schema::verify_reports;
 
-/// Reports that are kept.
+/// The number of reports that are kept.
 const KEPT: i64 = 1000;
 
-/// One run.
+/// The report of a run.
 #[derive(Queryable, Selectable, Clone, Debug)]
 #[diesel(table_name = verify_reports)]
 pub struct VerifyReport {
     pub id: i64,
     pub started_at: DateTime<Utc>,
-    /// None while it runs, and after its process was killed.
+    /// None while it runs, and if its process was killed.
     pub finished_at: Option<DateTime<Utc>>,
     /// `full` or `light`.
     pub mode: String,
-    /// An operator's account, or `schedule`.
+    /// An operator as `account@host`, or `schedule`.
     pub requested_by: String,
-    pub crates: i64,
-    pub files: i64,
-    /// Those that are left after the repair, if there was one.
+    /// The number of differences, without repaired ones.
     pub differences: i64,
-    /// The differences by kind, and the first of them.
+    /// The numbers of differences by kind, and the first differences.
     pub summary: Value,
-    /// Why it ended early.
+    /// The reason for which it ended early.
     pub error: Option<String>,
-    /// How far an unfinished run came.
+    /// The position at which an unfinished run can continue.
     pub position: Option<Value>,
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     pub crates: i64,
@@ -43,8 +41,7 @@ pub struct Standing {
     pub summary: Value,
 }
 
-/// The last run that ended, whatever it found: what a monitor reads. A run that could not be carried out to its end has an
-/// [`error`](VerifyReport::error).
+/// The last run that ended, for a monitor. A run that failed has an [`error`](VerifyReport::error).
 pub fn newest_finished(connection: &mut PgConnection) -> QueryResult<Option<VerifyReport>> {
     verify_reports::table
         .filter(verify_reports::finished_at.is_not_null())
@@ -54,7 +51,7 @@ pub fn newest_finished(connection: &mut PgConnection) -> QueryResult<Option<Veri
         .optional()
 }
 
-/// The newest run of this mode, if it was interrupted and can go on.
+/// The newest run of this mode, if it was interrupted and can continue.
 pub fn interrupted(connection: &mut PgConnection, mode: &str) -> QueryResult<Option<VerifyReport>> {
     let newest = verify_reports::table
         .filter(verify_reports::mode.eq(mode))
@@ -65,7 +62,7 @@ pub fn interrupted(connection: &mut PgConnection, mode: &str) -> QueryResult<Opt
     Ok(newest.filter(|report| report.position.is_some()))
 }
 
-/// When the last run by this hand began.
+/// The start of the last run that this operator, or the schedule, requested.
 pub fn last_start(connection: &mut PgConnection, requested_by: &str) -> QueryResult<Option<DateTime<Utc>>> {
     verify_reports::table
         .filter(verify_reports::requested_by.eq(requested_by))
@@ -73,7 +70,7 @@ pub fn last_start(connection: &mut PgConnection, requested_by: &str) -> QueryRes
         .first(connection)
 }
 
-/// Begins a report, and forgets the oldest.
+/// Inserts a report, and deletes the oldest.
 pub fn begin(connection: &mut PgConnection, mode: &str, requested_by: &str) -> QueryResult<i64> {
     let id: i64 = diesel::insert_into(verify_reports::table)
         .values((verify_reports::mode.eq(mode), verify_reports::requested_by.eq(requested_by)))
@@ -83,7 +80,7 @@ pub fn begin(connection: &mut PgConnection, mode: &str, requested_by: &str) -> Q
     Ok(id)
 }
 
-/// Writes how far a run is, and from where it could go on.
+/// Stores the progress of a run, and the position at which it can continue.
 pub fn note(connection: &mut PgConnection, id: i64, standing: &Standing, position: &Value) -> QueryResult<()> {
     diesel::update(verify_reports::table.find(id))
         .set((
@@ -98,17 +95,17 @@ pub fn note(connection: &mut PgConnection, id: i64, standing: &Standing, positio
         .map(drop)
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     Done,
-    /// It can go on, and has not ended.
+    /// It was interrupted and can continue.
     Interrupted,
-    /// It can go on, but for this reason not now.
+    /// It failed for this reason and can continue.
     Failed(String),
 }
 
-/// Writes how a run ended. One that can go on keeps its position.
+/// Stores the end of a run. A run that can continue keeps its position.
 pub fn finish(connection: &mut PgConnection, id: i64, standing: &Standing, end: &End) -> QueryResult<()> {
     let error = match end {
         End::Done => None,
@@ -137,11 +134,11 @@ pub fn finish(connection: &mut PgConnection, id: i64, standing: &Standing, end: 
     Ok(())
 }
 
-/// Keeps this advisory lock apart from those of other programs in the same database.
+/// The number of the advisory lock.
 const LOCK: i64 = 0x7665_7269_6679;
 
-/// Takes the right to repair, and to verify by schedule, which one has in an installation; false if somebody has it. It ends
-/// with the session.
+/// Takes the lock for repairs and scheduled verifications, which one process of an installation holds; false if another
+/// holds it. It is released at the end of the session.
 pub fn try_lock(connection: &mut PgConnection) -> QueryResult<bool> {
     use diesel::sql_types::{BigInt, Bool};
     #[derive(QueryableByName)]
@@ -153,10 +150,4 @@ pub fn try_lock(connection: &mut PgConnection) -> QueryResult<bool> {
         .bind::<BigInt, _>(LOCK)
         .get_result::<Taken>(connection)
         .map(|row| row.taken)
-}
-
-/// Gives that right back.
-pub fn unlock(connection: &mut PgConnection) -> QueryResult<()> {
-    use diesel::sql_types::BigInt;
-    diesel::sql_query("SELECT pg_advisory_unlock($1)").bind::<BigInt, _>(LOCK).execute(connection).map(drop)
 }

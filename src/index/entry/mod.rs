@@ -1,9 +1,9 @@
-//! One line of a crate's index file: everything cargo knows of a version before it downloads it (the Cargo book,
-//! "Registry index", JSON schema).
+//! A line of a crate's index file: what cargo reads about a version before it downloads it (the Cargo book, "Registry
+//! index", JSON schema).
 //!
-//! A line is made once, when its version is published, and afterwards only its `yanked` changes. That change is made in
-//! the text and not in an [`Entry`]: a line may hold fields that this program doesn't know, its bytes are what clients
-//! have cached under an ETag, and unyanking must bring back the very bytes that were there before.
+//! A line is created when its version is published; later only `yanked` changes. That edit is made in the text and not
+//! through an [`Entry`]: a line may have fields that this program does not know, clients have cached its bytes under an
+//! ETag, and unyanking must restore the original bytes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -77,32 +77,32 @@ fn yes() -> bool {
     true
 }
 
-/// Why a line of the index can't be edited.
+/// An error of editing a line.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
     /// The line is not a JSON object.
     #[error("the index line is not a JSON object: {0}")]
     Json(#[from] serde_json::Error),
-    /// The line holds a line break, which would make two of it.
-    #[error("the index entry spans several lines; it must be one")]
+    /// The line contains a line break.
+    #[error("the index entry contains a line break; it must be one line")]
     LineBreak,
     /// The line has `yanked` twice.
-    #[error("the index line has the field `yanked` {count} times; it must have it once")]
+    #[error("the index line has the field `yanked` {count} times; it must have it at most once")]
     Duplicate {
-        /// How often it is there.
+        /// The number of occurrences.
         count: usize,
     },
     /// `yanked` is neither a boolean nor null.
     #[error("the index line has `yanked: {value}`; it must be true or false")]
     NotBoolean {
-        /// What is there.
+        /// The value.
         value: String,
     },
 }
 
 impl Entry {
-    /// The entry of a new version, not yanked. `pubtime` is cut to the second: cargo takes an entry with a fraction
-    /// for invalid.
+    /// The entry of a new version, not yanked. `pubtime` is written to the second, because cargo rejects entries with a
+    /// fraction.
     pub fn new(package: &Package, pubtime: DateTime<Utc>) -> Self {
         let manifest = &package.manifest;
         let mut dependencies: Vec<&Dependency> = manifest.dependencies.iter().collect();
@@ -131,7 +131,7 @@ impl Entry {
 
     /// The entry as a line of compact JSON, without the line break.
     pub fn to_line(&self) -> String {
-        serde_json::to_string(self).expect("an entry is JSON") // reason: every key is a string, and writing to memory can't fail
+        serde_json::to_string(self).expect("an entry is JSON") // reason: every key is a string, and writing to memory cannot fail
     }
 }
 
@@ -156,21 +156,21 @@ impl EntryDependency {
     }
 }
 
-/// A line with its `yanked` set so, and every other byte as it was. A line that says so already, or leaves `yanked` out
-/// where false is wanted, comes back unchanged.
+/// The line with `yanked` set to this value and every other byte unchanged. A line with that value, or without `yanked`
+/// if the value is false, is returned as it is.
 ///
 /// # Errors
 ///
-/// An [`EntryError`] for a line that is not one JSON object with at most one boolean `yanked`.
+/// The line is not one JSON object with at most one boolean `yanked`.
 pub fn with_yanked(line: &str, yanked: bool) -> Result<String, EntryError> {
     yanked_line(line, yanked).map(Cow::into_owned)
 }
 
-/// The whole file of a crate: each line with its `yanked` as given, and a line break after every one.
+/// A crate's whole file from its lines and their values of `yanked`. Every line ends with a line break.
 ///
 /// # Errors
 ///
-/// As [`with_yanked`].
+/// See [`with_yanked`].
 pub fn render<'a>(lines: impl Iterator<Item = (&'a str, bool)>) -> Result<String, EntryError> {
     let mut file = String::new();
     for (line, yanked) in lines {
@@ -184,7 +184,7 @@ fn yanked_line(line: &str, yanked: bool) -> Result<Cow<'_, str>, EntryError> {
     if line.contains(['\n', '\r']) {
         return Err(EntryError::LineBreak);
     }
-    // Proves that the line is a JSON object, on which the search for the field relies.
+    // The search for the field relies on the line being a JSON object.
     serde_json::from_str::<BTreeMap<Cow<'_, str>, IgnoredAny>>(line)?;
     let found = values_of(line, "yanked");
     let new = if yanked { "true" } else { "false" };
@@ -205,12 +205,12 @@ fn yanked_line(line: &str, yanked: bool) -> Result<Cow<'_, str>, EntryError> {
     }
 }
 
-/// A value for a message: its beginning, without what a terminal would obey.
+/// The beginning of a value for a message, without control characters.
 fn plain(value: &str) -> String {
     value.chars().take(80).map(|c| if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Where the values of a field of the outermost object lie, in a line that is known to be a JSON object.
+/// The positions of a field's values in the outermost object of a line that is a valid JSON object.
 fn values_of(object: &str, field: &str) -> Vec<Range<usize>> {
     let mut values = Vec::new();
     let (mut depth, mut start, mut matches) = (0_usize, 0, false);
@@ -253,7 +253,7 @@ fn values_of(object: &str, field: &str) -> Vec<Range<usize>> {
     values
 }
 
-/// `pubtime` as cargo takes it: RFC 3339 in UTC, to the second, with `Z`.
+/// The format of `pubtime` that cargo accepts: RFC 3339 in UTC, to the second, with `Z`.
 mod pubtime {
     use chrono::{DateTime, NaiveDateTime, Utc};
     use serde::{Deserialize, Deserializer, Serializer, de};

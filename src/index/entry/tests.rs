@@ -1,12 +1,12 @@
-//! Lines that are made, and lines that are edited.
+//! Tests of created and edited lines.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::super::path::index_path;
 use super::{Entry, EntryError, render, with_yanked};
+use crate::package::index_path::index_path;
 use crate::package::sample::Sample;
 
 fn published(manifest: &str, metadata: serde_json::Value) -> Entry {
@@ -152,7 +152,7 @@ fn a_file_has_a_line_break_after_every_line() {
 }
 
 #[test]
-fn a_published_time_with_a_fraction_is_not_taken() {
+fn a_published_time_with_a_fraction_is_rejected() {
     let line = published("", serde_json::json!({})).to_line();
     assert!(serde_json::from_str::<Entry>(&line.replace("12:34:56Z", "12:34:56.7Z")).is_err());
 }

@@ -1,5 +1,5 @@
-//! How git logs in to the remote. Files are read each time, so that what is renewed counts at once; secrets go to git by
-//! its environment and nowhere else.
+//! Logging in to the remote. Files are read for each command, so renewed credentials are used at once; secrets are
+//! passed to git only in its environment.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,19 +10,19 @@ use base64::engine::general_purpose::STANDARD;
 use super::quoted;
 use crate::index::error::IndexError;
 
-/// Seconds for an ssh connection to be made.
+/// The time limit for connecting by ssh, in seconds.
 const SSH_CONNECT: u32 = 10;
 
-/// What there is to log in with.
+/// Credentials for the remote.
 #[derive(Clone, Default)]
 pub struct Credentials {
-    /// The private key for ssh; without it ssh uses the configuration and keys of the user it runs as.
+    /// The private key for ssh. Without it, ssh uses the configuration and keys of its user.
     pub ssh_key: Option<PathBuf>,
     /// The host keys that ssh accepts.
     pub ssh_known_hosts: Option<PathBuf>,
     /// The user for https.
     pub user: String,
-    /// The token for https, or where it is.
+    /// The token for https.
     pub token: Option<Token>,
 }
 
@@ -34,11 +34,11 @@ pub enum Token {
 }
 
 impl Credentials {
-    /// The settings of git that hold them, for requests to `url` and nowhere else.
+    /// git settings with the credentials, limited to requests to `url`.
     pub(super) fn settings(&self, url: &str) -> Result<Vec<(String, String)>, IndexError> {
         let mut settings = vec![
             ("credential.helper".to_owned(), String::new()),
-            // A fetch that left single objects would leave directories that nobody syncs.
+            // A fetch of loose objects would create directories that are not synced.
             ("fetch.unpackLimit".to_owned(), "1".to_owned()),
             ("core.fsync".to_owned(), "all".to_owned()),
             ("protocol.ext.allow".to_owned(), "never".to_owned()),
@@ -46,13 +46,13 @@ impl Credentials {
         if let Some(token) = self.token()? {
             let basic = STANDARD.encode(format!("{}:{token}", self.user));
             settings.push((format!("http.{url}.extraHeader"), format!("Authorization: Basic {basic}")));
-            // The header would go along to wherever the remote points.
+            // git would send the header to the target of a redirect as well.
             settings.push(("http.followRedirects".to_owned(), "false".to_owned()));
         }
         Ok(settings)
     }
 
-    /// How git calls ssh: without questions, and with hosts that are known only.
+    /// The ssh command for git: without prompts, and for known hosts only.
     pub(super) fn ssh_command(&self) -> Result<String, IndexError> {
         let mut command = format!(
             "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout={SSH_CONNECT} -o ServerAliveInterval=10 \
@@ -77,14 +77,12 @@ impl Credentials {
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         match text.trim() {
             "" => Err(wrong("it is empty".to_owned())),
-            token if token.chars().any(char::is_control) => {
-                Err(wrong("it has several lines; one is the token".to_owned()))
-            }
+            token if token.chars().any(char::is_control) => Err(wrong("it has more than one line".to_owned())),
             token => Ok(Some(token.to_owned())),
         }
     }
 
-    /// A text without the token, as it is and as it is sent.
+    /// A text without the token, plain or encoded.
     pub(super) fn strike_out(&self, text: String) -> String {
         let Ok(Some(token)) = self.token() else { return text };
         let basic = STANDARD.encode(format!("{}:{token}", self.user));
@@ -98,14 +96,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What to do about a failure whose words are known; begins with a separator.
-pub(super) fn remedy(said: &str) -> &'static str {
-    let says = |words: &[&str]| words.iter().any(|one| said.contains(one));
-    if says(&["Host key verification failed"]) {
-        "; put the host's key into the file that --index-ssh-known-hosts names (`ssh-keyscan` prints it)"
-    } else if says(&["Permission denied (", "Load key"]) {
-        "; give the host the public half of the key that --index-ssh-key names, with the right to write"
-    } else if says(&[
+/// The remedy for a known failure, beginning with a separator; empty if it is unknown.
+pub(super) fn remedy(message: &str) -> &'static str {
+    let contains = |words: &[&str]| words.iter().any(|one| message.contains(one));
+    if contains(&["Host key verification failed"]) {
+        "; add the host's key, which `ssh-keyscan` prints, to the file of --index-ssh-known-hosts"
+    } else if contains(&["Permission denied (", "Load key"]) {
+        "; add the public key of --index-ssh-key to the host, with write access"
+    } else if contains(&[
         "could not read Username",
         "Authentication failed",
         "error: 401",
@@ -113,9 +111,9 @@ pub(super) fn remedy(said: &str) -> &'static str {
         "HTTP 401",
         "HTTP 403",
     ]) {
-        "; check the token in the file that --index-token-file names, its right to write, and --index-user"
-    } else if says(&["does not appear to be a git repository", "Repository not found", "not found"]) {
-        "; check --index-remote, and make an empty repository there if there is none"
+        "; check the token in the file of --index-token-file, its write access, and --index-user"
+    } else if contains(&["does not appear to be a git repository", "Repository not found", "not found"]) {
+        "; check --index-remote, and create an empty repository there if there is none"
     } else {
         ""
     }
@@ -126,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_in_no_text() {
+    fn no_text_contains_the_token() {
         let credentials = Credentials {
             user: "me".to_owned(),
             token: Some(Token::Given("s3cret".to_owned())),

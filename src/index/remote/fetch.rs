@@ -1,4 +1,4 @@
-//! Fetching: the mirror follows the remote, wherever it went.
+//! Fetching: the mirror follows the remote's branch, also when it was rewritten.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -10,30 +10,30 @@ use super::Remote;
 use crate::index::error::{IndexError, optional};
 use crate::index::git_program::Ended;
 
-const LOOK: &str = "look at";
+const QUERY: &str = "query";
 const FETCH: &str = "fetch from";
 
-/// Where the remote's branch was when it was last fetched. No client sees it.
+/// The remote's branch at the last fetch. Hidden from clients.
 pub(super) const FETCHED: &str = "refs/supercargo/remote";
 
 impl Remote {
-    /// Where the remote's branch is; None while it has none. Asks the remote, and waits for its answer no longer than
+    /// The commit of the remote's branch; `None` if the branch does not exist. Queries the remote within the time limit
     /// `--index-push-timeout`.
     pub fn head(&self) -> Result<Option<Oid>, IndexError> {
         let reference = self.reference();
-        self.run(LOOK, &["ls-remote", "--", &self.0.options.url, &reference], self.limit(), |ended| {
+        self.run(QUERY, &["ls-remote", "--", &self.0.options.url, &reference], self.limit(), |ended| {
             if !is_good(&ended) {
-                return Err(self.failed(LOOK, &ended.stderr));
+                return Err(self.failed(QUERY, &ended.stderr));
             }
             let line =
                 ended.stdout.lines().find_map(|line| line.split_once('\t').filter(|(_, name)| *name == reference));
-            let unreadable = |_| self.failed(LOOK, "its answer can't be read");
+            let unreadable = |_| self.failed(QUERY, "the answer has no valid commit id");
             line.map(|(id, _)| Oid::from_str(id).map_err(unreadable)).transpose()
         })
     }
 
-    /// Brings what the remote's branch has into the repository, and answers where it is; None: there is no such branch.
-    /// Only for the holder of the writer's lock.
+    /// Fetches the remote's branch and returns its commit; `None` if the branch does not exist. Only for the holder of
+    /// the write lock.
     pub(super) fn fetch(
         &self,
         path: &Path,
@@ -56,7 +56,7 @@ impl Remote {
             &refspec,
         ];
         let there = self.run(FETCH, &arguments, limit, |ended| {
-            // The words are git's own, in no language but English.
+            // A message of git itself, in English because of LC_ALL.
             let no_branch = ended.stderr.contains("couldn't find remote ref");
             match is_good(&ended) {
                 true => Ok(true),
@@ -69,7 +69,7 @@ impl Remote {
             return Ok(None);
         }
         let fetched =
-            optional(repository.refname_to_id(FETCHED)).map_err(IndexError::git("read what was fetched", path))?;
+            optional(repository.refname_to_id(FETCHED)).map_err(IndexError::git("read the fetched reference", path))?;
         Ok(fetched)
     }
 }

@@ -1,66 +1,75 @@
-//! Who wants the mirror to catch up with the remote, and who waits until it has.
+//! Requests to bring the mirror up to date with the remote, and callbacks for when that is done.
 //!
-//! Requests are numbered. Whoever looks takes the newest number first and then looks, so what it finds is at least as new as
-//! every wish up to that number.
+//! Requests are numbered. The follower takes the newest number before it checks the remote, so the state it finds is at
+//! least as new as every request up to that number.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Requests for a look at the remote.
+/// Requests to bring the mirror up to date.
 #[derive(Default)]
 pub struct FetchRequests {
     state: Mutex<State>,
-    asked: Condvar,
+    changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    asked: u64,
+    /// The number of the newest request.
+    requested: u64,
+    /// The newest number that [`FetchRequests::next`] returned.
     taken: u64,
     stopped: bool,
-    waiting: Vec<(u64, Box<dyn FnOnce() + Send>)>,
+    callbacks: Vec<(u64, Callback)>,
 }
 
+type Callback = Box<dyn FnOnce() + Send>;
+
 impl FetchRequests {
-    /// Asks for a look, soon.
-    pub fn ask(&self) {
-        self.state.lock().asked += 1;
-        self.asked.notify_all();
+    /// Requests an update.
+    pub fn request(&self) {
+        self.state.lock().requested += 1;
+        self.changed.notify_all();
     }
 
-    /// The same, and calls `told` when a look that began after this has gone well.
-    pub fn ask_and_tell(&self, told: impl FnOnce() + Send + 'static) {
+    /// Requests an update and calls `callback` when one that began after this call has succeeded.
+    pub fn request_and_notify(&self, callback: impl FnOnce() + Send + 'static) {
         let mut state = self.state.lock();
-        state.asked += 1;
-        let wish = state.asked;
-        state.waiting.push((wish, Box::new(told)));
-        self.asked.notify_all();
+        state.requested += 1;
+        let number = state.requested;
+        state.callbacks.push((number, Box::new(callback)));
+        self.changed.notify_all();
     }
 
-    /// Waits for a wish, but no longer than this; answers the number to report to [`FetchRequests::done`]. None: it is over.
-    pub fn take(&self, at_most: Duration) -> Option<u64> {
+    /// Waits for a request, but no longer than `at_most`, and returns the number for [`FetchRequests::complete`].
+    /// `None` after [`FetchRequests::stop`].
+    pub fn next(&self, at_most: Duration) -> Option<u64> {
         let until = Instant::now() + at_most;
         let mut state = self.state.lock();
-        while !state.stopped && state.asked == state.taken && !self.asked.wait_until(&mut state, until).timed_out() {}
-        state.taken = state.asked;
+        while !state.stopped
+            && state.requested == state.taken
+            && !self.changed.wait_until(&mut state, until).timed_out()
+        {}
+        state.taken = state.requested;
         (!state.stopped).then_some(state.taken)
     }
 
-    /// A look that was begun with this number went well.
-    pub fn done(&self, number: u64) {
+    /// Records that the update that began with this number has succeeded.
+    pub fn complete(&self, number: u64) {
         let mut state = self.state.lock();
-        let (told, waiting) = std::mem::take(&mut state.waiting).into_iter().partition(|(wish, _)| *wish <= number);
-        state.waiting = waiting;
+        let callbacks = std::mem::take(&mut state.callbacks);
+        let (completed, waiting): (Vec<_>, Vec<_>) =
+            callbacks.into_iter().partition(|(requested, _)| *requested <= number);
+        state.callbacks = waiting;
         drop(state);
-        let told: Vec<(u64, Box<dyn FnOnce() + Send>)> = told;
-        told.into_iter().for_each(|(_, tell)| tell());
+        completed.into_iter().for_each(|(_, callback)| callback());
     }
 
-    /// Whoever looks ends.
+    /// Ends the follower.
     pub fn stop(&self) {
         self.state.lock().stopped = true;
-        self.asked.notify_all();
+        self.changed.notify_all();
     }
 }
 
@@ -70,18 +79,18 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn only_a_look_that_began_after_the_wish_fulfils_it() {
-        let looks = FetchRequests::default();
-        let (told, heard) = mpsc::channel();
-        looks.ask();
-        let earlier = looks.take(Duration::ZERO).unwrap();
-        looks.ask_and_tell(move || told.send(()).unwrap());
-        looks.done(earlier);
-        assert!(heard.try_recv().is_err());
-        let later = looks.take(Duration::from_secs(60)).unwrap();
-        looks.done(later);
-        heard.try_recv().unwrap();
-        looks.stop();
-        assert_eq!(looks.take(Duration::from_secs(60)), None);
+    fn only_an_update_that_began_after_the_request_completes_it() {
+        let requests = FetchRequests::default();
+        let (sender, completed) = mpsc::channel();
+        requests.request();
+        let earlier = requests.next(Duration::ZERO).unwrap();
+        requests.request_and_notify(move || sender.send(()).unwrap());
+        requests.complete(earlier);
+        assert!(completed.try_recv().is_err());
+        let later = requests.next(Duration::from_secs(60)).unwrap();
+        requests.complete(later);
+        completed.try_recv().unwrap();
+        requests.stop();
+        assert_eq!(requests.next(Duration::from_secs(60)), None);
     }
 }

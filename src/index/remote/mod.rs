@@ -1,17 +1,16 @@
-//! The git remote that an index is pushed to, and of which the repository here is a mirror.
+//! The git remote that the index is pushed to and that the local repository mirrors.
 //!
-//! With a remote, *the remote is the truth*. The branch here shows only what the remote has confirmed, or what was fetched
-//! from it, so readers on any machine never see what others may never get. Commits are made here and pushed by their id,
-//! fast-forward only; the branch moves when the remote has said yes. A push whose end was not heard counts as failed, and
-//! is settled by a fetch before the next one.
+//! With a remote, the remote is authoritative. The local branch shows only commits that the remote has confirmed or
+//! that were fetched from it, so no reader on any machine sees a commit that others may never receive. Commits are made
+//! locally and pushed by their ids, fast-forward only; the branch moves after the remote has confirmed them. A push
+//! without a confirmed outcome counts as failed, and a fetch settles it before the next push.
 //!
-//! The mirror has the whole history. A shallow one would be quicker to make, but git refuses to fetch from a shallow
-//! repository what is older than its edge, and clients whose copy is older would silently stay where they are.
-
-mod fetch_requests;
+//! The mirror has the whole history. A shallow one would be faster to create, but git cannot serve commits from before
+//! its boundary, and clients with an older copy would silently stay out of date.
 
 mod credentials;
 mod fetch;
+mod fetch_requests;
 mod push;
 mod through;
 
@@ -30,65 +29,66 @@ pub use fetch_requests::FetchRequests;
 
 use super::error::IndexError;
 use super::git_program::{Ended, GitProgram, run_to_its_end};
+use crate::redact;
 
-/// Seconds from a push or fetch to its end, by what was done and whether it went well.
+/// Seconds that a push or fetch took, by action and outcome.
 pub const REMOTE_SECONDS: &str = "supercargo_index_remote_seconds";
-/// Unix time of the last contact with the remote that went well.
+/// Unix time of the last successful contact with the remote.
 pub const REMOTE_CONTACT: &str = "supercargo_index_remote_last_contact_timestamp_seconds";
 
-/// Where an index is pushed to, and how.
+/// The address of the remote and how it is accessed.
 #[derive(Debug, Clone)]
 pub struct RemoteOptions {
-    /// A URL or path as git takes it, without a password.
+    /// A URL or path for git, without a password.
     pub url: String,
-    /// The branch there, without `refs/heads/`.
+    /// The remote's branch, without `refs/heads/`.
     pub branch: String,
-    /// The most time for one push or fetch.
+    /// The time limit for one push or fetch.
     pub limit: Duration,
-    /// How to log in.
+    /// Credentials for the login.
     pub credentials: Credentials,
-    /// Variables of the surroundings that git needs to get there: proxies and certificate authorities.
+    /// Environment variables that git needs for the connection: proxies and certificate authorities.
     pub environment: Vec<(OsString, OsString)>,
 }
 
-/// The remote of an index. Clones are the same one.
+/// The remote of an index. Clones share their state.
 #[derive(Clone)]
 pub struct Remote(Arc<Parts>);
 
 struct Parts {
     options: RemoteOptions,
     git: GitProgram,
-    /// Names this process among those that push.
+    /// Identifies this process among those that push.
     writer: String,
-    /// What the remote has is not known for sure: at the start, and after a failure.
+    /// The remote's state is uncertain: at the start and after a failure.
     unsure: AtomicBool,
-    /// A push whose end was not heard may still arrive there.
+    /// A push with an unknown outcome may still arrive at the remote.
     unsettled: AtomicBool,
     contact: Mutex<Contact>,
     fetch_requests: FetchRequests,
 }
 
-/// How the last dealings with the remote went, as far as this process knows.
+/// The outcome of this process's last contacts with the remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contact {
-    /// When the remote last answered as it should.
+    /// The time of the last success.
     pub succeeded_at: Option<SystemTime>,
-    /// The last failure; None after a success.
+    /// The last failure; `None` after a success.
     pub failed: Option<(SystemTime, String)>,
 }
 
 impl Remote {
-    /// Does not talk to it.
+    /// Creates the remote without connecting to it.
     pub fn new(options: RemoteOptions, git: GitProgram) -> Remote {
         metrics::describe_histogram!(
             REMOTE_SECONDS,
             metrics::Unit::Seconds,
-            "Length of a push to or fetch from the index's remote"
+            "Duration of pushes to and fetches from the index's remote"
         );
         metrics::describe_gauge!(
             REMOTE_CONTACT,
             metrics::Unit::Seconds,
-            "Unix time at which the index's remote last answered as it should"
+            "Unix time of the last successful contact with the index's remote"
         );
         Remote(Arc::new(Parts {
             options,
@@ -101,42 +101,42 @@ impl Remote {
         }))
     }
 
-    /// The URL as it may be shown.
+    /// The URL without user and password.
     pub fn url(&self) -> String {
-        without_userinfo(&self.0.options.url)
+        redact::userinfo(&self.0.options.url)
     }
 
-    /// The branch there.
+    /// The remote's branch, without `refs/heads/`.
     pub fn branch(&self) -> &str {
         &self.0.options.branch
     }
 
-    /// A name for this process that no other one has or had.
+    /// An identifier of this process that no other process has or had.
     pub fn writer(&self) -> &str {
         &self.0.writer
     }
 
-    /// The most time for one push or fetch.
+    /// The time limit for one push or fetch.
     pub fn limit(&self) -> Duration {
         self.0.options.limit
     }
 
-    /// How the last dealings with the remote went.
+    /// The outcome of the last contacts with the remote.
     pub fn contact(&self) -> Contact {
         self.0.contact.lock().clone()
     }
 
-    /// Who wants the mirror to be looked after, and who waits for it.
+    /// The requests to bring the mirror up to date.
     pub fn fetch_requests(&self) -> &FetchRequests {
         &self.0.fetch_requests
     }
 
-    /// What the remote has is to be fetched before anything is built on it.
+    /// Whether a fetch is needed before the next commit, because the remote's state is uncertain.
     pub fn is_unsure(&self) -> bool {
         self.0.unsure.load(Ordering::SeqCst)
     }
 
-    /// A push of this process whose end was not heard may still arrive there.
+    /// Whether a push of this process with an unknown outcome may still arrive at the remote.
     pub fn is_unsettled(&self) -> bool {
         self.0.unsettled.load(Ordering::SeqCst)
     }
@@ -145,8 +145,8 @@ impl Remote {
         format!("refs/heads/{}", self.branch())
     }
 
-    /// Runs git with the credentials and notes how it went. An error is a command that could not be run or that took too
-    /// long; whether its end is a good one is for `judge`.
+    /// Runs git with the credentials and records the outcome. A command that cannot be run or times out is an error;
+    /// `judge` interprets every other result.
     fn run<T>(
         &self,
         action: &'static str,
@@ -163,7 +163,7 @@ impl Remote {
     fn start(&self, action: &'static str, arguments: &[&str], limit: Duration) -> Result<Ended, IndexError> {
         let Parts { options, git, .. } = &*self.0;
         if limit.is_zero() {
-            return Err(self.failed(action, "no time was left for it"));
+            return Err(self.failed(action, "the time limit of the job is over"));
         }
         let mut command = git.command_with(&options.credentials.settings(&options.url)?);
         command.envs(options.environment.iter().map(|(name, value)| (name, value)));
@@ -173,7 +173,7 @@ impl Remote {
         match ended.status {
             Some(_) => Ok(ended),
             None => {
-                Err(self.failed(action, &format!("it took longer than {limit:?} and was stopped; {}", ended.stderr)))
+                Err(self.failed(action, &format!("git took longer than {limit:?} and was stopped; {}", ended.stderr)))
             }
         }
     }
@@ -197,17 +197,17 @@ impl Remote {
         }
     }
 
-    /// The error of a command that went wrong, with what it said and, where that is known, what to do.
-    fn failed(&self, action: &'static str, said: &str) -> IndexError {
-        let said = self.without_secrets(said);
-        let remedy = credentials::remedy(&said);
-        IndexError::Remote { action, url: self.url(), said, remedy }
+    /// The error of a failed command, with its message and, if known, the remedy.
+    fn failed(&self, action: &'static str, message: &str) -> IndexError {
+        let message = self.without_secrets(message);
+        let remedy = credentials::remedy(&message);
+        IndexError::Remote { action, url: self.url(), message, remedy }
     }
 
-    /// One line, without what could be used to log in.
-    fn without_secrets(&self, said: &str) -> String {
-        let words = said.split_whitespace().map(without_userinfo).collect::<Vec<_>>().join(" ");
-        self.0.options.credentials.strike_out(words)
+    /// A message as one line, without credentials.
+    fn without_secrets(&self, message: &str) -> String {
+        let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.0.options.credentials.strike_out(redact::userinfo(&line))
     }
 }
 
@@ -217,33 +217,11 @@ impl fmt::Debug for Remote {
     }
 }
 
-/// A URL without the user and password in it; anything else stays as it is.
-pub(super) fn without_userinfo(text: &str) -> String {
-    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{before}://{}", &rest[at + 1..]),
-        None => text.to_owned(),
-    }
-}
-
-/// A path in the way a shell takes it as one word.
+/// A path quoted as one word for a shell.
 fn quoted(path: &std::path::Path) -> Result<String, IndexError> {
     let text = path.to_str().ok_or_else(|| IndexError::Credentials {
         path: PathBuf::from(path),
         reason: "its name is not UTF-8".to_owned(),
     })?;
     Ok(format!("'{}'", text.replace('\'', "'\\''")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shown_of_a_url_has_no_user() {
-        assert_eq!(without_userinfo("fatal:https://me:p@ss@host:1/i@x'"), "fatal:https://host:1/i@x'");
-        assert_eq!(without_userinfo("https://host/a@b"), "https://host/a@b");
-        assert_eq!(without_userinfo("git@host:i"), "git@host:i");
-    }
 }

@@ -1,8 +1,8 @@
-//! Pushing, and understanding what became of it.
+//! Pushing, and interpreting the result.
 //!
-//! The one proof that a push has landed is git's line for the reference, in its format for programs, together with a good
-//! exit status. Everything else is a failure: libraries and exit codes alone have reported success for pushes that a hook
-//! refused.
+//! A push has succeeded only if git's porcelain output has a line for the reference that says so and the exit status is
+//! 0. Everything else is a failure: libraries and exit codes alone have reported success for pushes that a hook
+//! rejected.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,27 +16,27 @@ use crate::index::git_program::Ended;
 
 const PUSH: &str = "push to";
 
-/// What became of a push that was answered.
+/// The outcome of a push that the remote answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pushed {
-    /// The remote's branch is at the commit.
+    /// The remote's branch is at the pushed commit.
     Landed,
-    /// The remote's branch is not where the commit stands on.
+    /// The remote's branch was not at the base of the pushed commit.
     Moved,
 }
 
-/// Git's line about a reference that was pushed.
+/// git's line about a pushed reference.
 #[derive(Debug, PartialEq, Eq)]
 enum Line<'a> {
     Landed,
-    /// Refused here, because it would be no fast-forward.
+    /// Rejected locally, because it is not a fast-forward.
     Stale,
-    /// Refused there, with these words.
-    Refused(&'a str),
+    /// Rejected by the remote, with this message.
+    Rejected(&'a str),
 }
 
 impl Remote {
-    /// Pushes the commit onto the remote's branch, never by force.
+    /// Pushes the commit to the remote's branch, fast-forward only.
     pub(super) fn push(
         &self,
         repository: &std::path::Path,
@@ -50,7 +50,7 @@ impl Remote {
             ["--git-dir", &directory, "push", "--porcelain", "--no-verify", "--", &self.0.options.url, &refspec];
         let pushed = self.run(PUSH, &arguments, limit, |ended| self.judge_push(ended));
         match &pushed {
-            // Whatever is still under way stands on an older commit than the remote has now.
+            // An earlier push that is still in flight is based on an older commit than the remote has now.
             Ok(_) => self.0.unsettled.store(false, Ordering::SeqCst),
             Err(IndexError::RemoteRefused { .. }) => {}
             Err(_) => self.0.unsettled.store(true, Ordering::SeqCst),
@@ -63,12 +63,12 @@ impl Remote {
         match find_line(&ended.stdout, &self.reference()) {
             Some(Line::Landed) if good => Ok(Pushed::Landed),
             Some(Line::Stale) => Ok(Pushed::Moved),
-            Some(Line::Refused(reason)) if is_race(reason) => Ok(Pushed::Moved),
-            Some(Line::Refused(reason)) => {
-                let said = from_the_remote(&ended.stderr);
-                let said = if said.is_empty() { reason.to_owned() } else { format!("{said} ({reason})") };
-                let said = self.without_secrets(&said);
-                Err(IndexError::RemoteRefused { url: self.url(), branch: self.branch().to_owned(), said })
+            Some(Line::Rejected(reason)) if is_race(reason) => Ok(Pushed::Moved),
+            Some(Line::Rejected(reason)) => {
+                let message = from_the_remote(&ended.stderr);
+                let message = if message.is_empty() { reason.to_owned() } else { format!("{message} ({reason})") };
+                let message = self.without_secrets(&message);
+                Err(IndexError::RemoteRefused { url: self.url(), branch: self.branch().to_owned(), message })
             }
             Some(Line::Landed) | None => Err(self.failed(PUSH, &ended.stderr)),
         }
@@ -88,13 +88,13 @@ fn find_line<'a>(stdout: &'a str, reference: &str) -> Option<Line<'a>> {
             "!" if summary.starts_with("[rejected]") => Some(Line::Stale),
             "!" => summary
                 .strip_prefix("[remote rejected]")
-                .map(|reason| Line::Refused(reason.trim().trim_matches(['(', ')']))),
+                .map(|reason| Line::Rejected(reason.trim().trim_matches(['(', ')']))),
             _ => None,
         }
     })
 }
 
-/// The branch moved there between the remote's list of references and the update.
+/// Whether the remote's branch moved between its list of references and the update.
 fn is_race(reason: &str) -> bool {
     [
         "failed to update ref",
@@ -107,7 +107,7 @@ fn is_race(reason: &str) -> bool {
     .any(|words| reason.contains(words))
 }
 
-/// What hooks and servers wrote, each of whose lines git marks.
+/// The messages of hooks and servers, which git marks with a prefix.
 fn from_the_remote(stderr: &str) -> String {
     let lines = stderr.lines().filter_map(|line| line.trim_start().strip_prefix("remote:")).map(str::trim);
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
@@ -125,7 +125,7 @@ mod tests {
     const BRANCH: &str = "refs/heads/main";
 
     #[test]
-    fn a_line_without_a_good_end_proves_nothing() {
+    fn a_line_counts_only_with_exit_status_0() {
         let options = RemoteOptions {
             url: "/index.git".to_owned(),
             branch: "main".to_owned(),
@@ -144,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn only_the_line_of_the_branch_proves_anything() {
-        let said = |line: &str| format!("To https://host/i\n{line}\nDone\n");
-        let line = |flag: &str, rest: &str| said(&format!("{flag}\tabc:refs/heads/main\t{rest}"));
+    fn only_the_line_of_the_branch_counts() {
+        let message = |line: &str| format!("To https://host/i\n{line}\nDone\n");
+        let line = |flag: &str, rest: &str| message(&format!("{flag}\tabc:refs/heads/main\t{rest}"));
         for (stdout, expected) in [
             (line(" ", "1..2"), Some(Line::Landed)),
             (line("*", "[new branch]"), Some(Line::Landed)),
@@ -155,11 +155,11 @@ mod tests {
             (line("!", "[rejected] (non-fast-forward)"), Some(Line::Stale)),
             (
                 line("!", "[remote rejected] (pre-receive hook declined)"),
-                Some(Line::Refused("pre-receive hook declined")),
+                Some(Line::Rejected("pre-receive hook declined")),
             ),
             (line("!", "[remote failure] (remote failed to report status)"), None),
             (line("+", "1...2 (forced update)"), None),
-            (said(" \tabc:refs/heads/other\t1..2"), None),
+            (message(" \tabc:refs/heads/other\t1..2"), None),
             ("Done\n".to_owned(), None),
             (String::new(), None),
         ] {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_hook_says_is_told_and_what_git_adds_is_not() {
+    fn messages_of_hooks_are_shown_without_those_of_git() {
         let stderr = "remote: Only releases on Fridays.\nremote: \nremote: Ask ops.\nerror: failed to push some refs\n";
         assert_eq!(from_the_remote(stderr), "Only releases on Fridays. Ask ops.");
     }

@@ -1,29 +1,31 @@
-//! Writing the index by way of the remote: what the holder of the writer's lock does with it.
+//! Writing the index through the remote: fetches and pushes of the holder of the write lock.
 
 use std::time::{Duration, Instant};
 
 use git2::{Oid, Repository};
 
+use super::Remote;
 use super::push::Pushed;
-use super::{Remote, without_userinfo};
 use crate::fault;
 use crate::index::batch::Batch;
 use crate::index::error::{IndexError, optional};
 use crate::index::repository::{Head, Index};
 use crate::index::writer::{Writer, move_branch};
+use crate::redact;
 
-/// The setting of the repository that names the remote it follows.
+/// The repository's setting that names the remote that it follows.
 const FOLLOWED: &str = "supercargo.remote";
 
-/// The first fetch brings everything. Measured: 19 s for 200,000 crates over HTTP.
+/// The time limit for the first fetch, of the whole index. Measured: 19 s for 200,000 crates over HTTP.
 const CLONE_LIMIT: Duration = Duration::from_secs(1800);
 
 impl Writer {
-    /// Pushes a commit that was made on `base`, and then shows it here.
+    /// Pushes a commit that is based on `base` and then moves the local branch to it.
     ///
     /// # Errors
     ///
-    /// [`IndexError::HeadMoved`] when the remote's branch was somewhere else; then it was fetched, and the head here is new.
+    /// [`IndexError::HeadMoved`] if the remote's branch was at another commit. It has been fetched, so the local head
+    /// is new.
     pub(in crate::index) fn land(
         &self,
         remote: &Remote,
@@ -47,14 +49,14 @@ impl Writer {
         }
     }
 
-    /// Fetches what the remote has and shows it here; answers the head afterwards. The first fetch of an empty index has
-    /// half an hour. A remote without the branch is given what is here.
+    /// Fetches from the remote, moves the local branch and returns the head afterwards. The first fetch has a time
+    /// limit of half an hour. If the remote does not have the branch, the local index is pushed to it.
     pub fn catch_up(&self, remote: &Remote) -> Result<Head, IndexError> {
         let limit = if self.index.head()?.commit.is_none() { CLONE_LIMIT } else { remote.limit() };
         self.fetch_within(remote, limit)
     }
 
-    /// The same before a deadline. An index that is fetched for the first time may take long, which is left to others.
+    /// Like [`Writer::catch_up`], with a deadline. The first fetch may take long and is left to the follower.
     pub fn catch_up_before(&self, remote: &Remote, until: Instant) -> Result<Head, IndexError> {
         if self.index.head()?.commit.is_none() && remote.head()?.is_some() {
             return Err(IndexError::BeingFetched { url: remote.url() });
@@ -62,13 +64,13 @@ impl Writer {
         self.fetch_within(remote, within(remote, until))
     }
 
-    /// Makes sure that the remote is where the head is, when nothing was pushed that would have shown it. If a push may
-    /// still be under way whose end nobody heard, the remote is moved by a commit without a change, so that it can't land
-    /// any more: it would be found to be no fast-forward.
+    /// Confirms that the remote is at `base` when no push has shown that. If a push with an unknown outcome may still
+    /// be in flight (`settle`), an empty commit is pushed: after it, the other push is not a fast-forward and cannot
+    /// succeed.
     ///
     /// # Errors
     ///
-    /// [`IndexError::HeadMoved`] when the remote was somewhere else; then the head here is new.
+    /// [`IndexError::HeadMoved`] if the remote was at another commit; the local head is new.
     pub fn confirm(&self, remote: &Remote, base: &Head, settle: bool, until: Instant) -> Result<(), IndexError> {
         let found = self.catch_up_before(remote, until)?;
         if found != *base {
@@ -80,7 +82,7 @@ impl Writer {
         let repository = self.index.open_handle()?;
         let tip = self.in_one_pack(&repository, |repository, path| {
             let mut batch = Batch::new(repository, path, base.commit)?;
-            let tip = batch.settle("Settle a push whose end was not heard")?;
+            let tip = batch.settle("Settle a push of unknown outcome")?;
             batch.write_pack().map(|()| tip)
         })?;
         self.land(remote, base, tip, until)
@@ -93,12 +95,14 @@ impl Writer {
         let there = self.fetch_past_locks(remote, &repository, limit)?;
         match (here.commit, there) {
             (None, None) => return Ok(here),
-            // The remote is new, or was made anew.
+            // The remote is new or was created again.
             (Some(commit), None) => match remote.push(path, commit, limit)? {
                 Pushed::Landed => {
-                    tracing::info!(remote = remote.url(), "the remote had no index and was given this one")
+                    tracing::info!(remote = remote.url(), "pushed this index to the remote, which had none")
                 }
-                Pushed::Moved => return Err(remote.failed("push to", "somebody else was faster; trying again")),
+                Pushed::Moved => {
+                    return Err(remote.failed("push to", "another process pushed first; it will be retried"));
+                }
             },
             (here, Some(there)) if here == Some(there) => {}
             (None, Some(there)) => {
@@ -113,7 +117,7 @@ impl Writer {
         self.index.head()
     }
 
-    /// Fetches; if that fails where a git that was killed has left a lock, removes the lock and fetches again.
+    /// Fetches. If that fails and a killed git has left locks, removes them and fetches again.
     fn fetch_past_locks(
         &self,
         remote: &Remote,
@@ -128,25 +132,25 @@ impl Writer {
             if locks.is_empty() {
                 return Err(error);
             }
-            tracing::warn!(?locks, "removed the locks that a killed git left in the index");
+            tracing::warn!(?locks, "removed locks that a killed git left in the index");
             remote.fetch(path, repository, limit)
         })
     }
 
-    /// Moves the branch. A lock of it that stays was left by a process that was killed, since this one has the right to
-    /// write; whoever follows a remote may be the first to meet it.
+    /// Moves the branch. Since this process holds the write lock, a remaining lock file of the branch was left by a
+    /// killed process and is removed.
     fn move_mirror(&self, repository: &Repository, base: &Head, tip: Oid, log: &str) -> Result<(), IndexError> {
         match move_branch(repository, &self.index, base, tip, log) {
             Err(IndexError::BranchLocked { path, .. }) => {
                 self.clean_leftovers()?;
-                tracing::warn!(path = %path.display(), "removed the lock that a killed writer left in the index");
+                tracing::warn!(path = %path.display(), "removed a lock that a killed writer left in the index");
                 move_branch(repository, &self.index, base, tip, log)
             }
             moved => moved,
         }
     }
 
-    /// An index that did not follow this remote before may have commits that are nowhere else.
+    /// Checks that no local commit is lost: an index that has not followed this remote may have commits that it lacks.
     fn expect_related(
         &self,
         repository: &Repository,
@@ -171,20 +175,20 @@ impl Writer {
 }
 
 impl Index {
-    /// Refuses to go on without the remote that the index follows.
+    /// Fails if the index follows a remote.
     pub fn expect_no_remote(&self) -> Result<(), IndexError> {
         match followed(&self.open_handle()?, self)? {
             None => Ok(()),
-            Some(url) => Err(IndexError::RemoteForgotten { path: self.path().to_owned(), url: without_userinfo(&url) }),
+            Some(url) => Err(IndexError::RemoteForgotten { path: self.path().to_owned(), url: redact::userinfo(&url) }),
         }
     }
 
-    /// The remote has an index that this machine lacks so far.
+    /// Whether the mirror is empty because its first fetch has not ended.
     pub fn is_being_fetched(&self) -> Result<bool, IndexError> {
         Ok(self.remote().is_some() && self.head()?.commit.is_none())
     }
 
-    /// Whether everything in a commit is in the branch as it is now.
+    /// Whether the branch contains a commit.
     pub fn contains(&self, commit: Oid) -> Result<bool, IndexError> {
         let Some(head) = self.head()?.commit else { return Ok(false) };
         if head == commit {
@@ -211,7 +215,7 @@ fn followed(repository: &Repository, index: &Index) -> Result<Option<String>, In
     optional(config.get_string(FOLLOWED)).map_err(failed)
 }
 
-/// Notes that the index is this remote's, so that nobody writes it without.
+/// Records the remote that the index follows, so that no process writes the index without it.
 fn remember(repository: &Repository, index: &Index, remote: &Remote) -> Result<(), IndexError> {
     let name = name_of(remote);
     if followed(repository, index)?.as_deref() == Some(&*name) {

@@ -1,4 +1,4 @@
-//! A writer killed at any moment leaves an index that holds every commit it reported, and that the next writer can use.
+//! A writer that is killed at any moment leaves an index with every commit that it reported, usable by the next writer.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -10,10 +10,10 @@ use super::*;
 
 const KILLS: usize = 20;
 
-/// In the working directory of the process that is to be killed.
+/// The index's directory, in the working directory of the process that is killed.
 const INDEX: &str = "index-of-the-killed-writer";
 
-/// Not a test: the process that the test below kills. Run in any other directory, it does nothing.
+/// Not a test, but the process that the test below kills. In any other directory it does nothing.
 #[test]
 #[ignore = "the process that the test below starts and kills: `cargo nextest run --profile full index::tests::crash`"]
 fn the_killed_writer() {
@@ -50,14 +50,14 @@ fn a_writer_killed_at_any_moment_loses_nothing_it_reported_and_blocks_nobody() {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let wanted = rand::rng().random_range(1..15);
+        let count = rand::rng().random_range(1..15);
         let mut reported = 0;
-        for _ in 0..wanted {
+        for _ in 0..count {
             let line = lines.next().expect("the writer goes on until killed").unwrap();
             let number = line.strip_prefix("committed ").unwrap_or_else(|| panic!("{line}"));
             reported = number.parse().unwrap();
         }
-        // Somewhere within the next commit.
+        // Kill it at some point of the next commit.
         let moment = Instant::now() + Duration::from_micros(rand::rng().random_range(0..8000));
         while Instant::now() < moment {
             std::hint::spin_loop();
@@ -65,7 +65,7 @@ fn a_writer_killed_at_any_moment_loses_nothing_it_reported_and_blocks_nobody() {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        // The lock is free as soon as the process, and a repack it may have begun, are gone.
+        // The lock is free when the process has ended.
         let writer = test.index.lock_writer().unwrap();
         writer.clean_leftovers().unwrap();
         let found: usize = test.text("1/n").unwrap().parse().unwrap();

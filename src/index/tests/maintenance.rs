@@ -34,7 +34,7 @@ fn an_idle_handle_that_knew_only_the_old_packs_still_reads() {
     // Lists both packs and opens one of them.
     assert_eq!(other.read(&first, "1/a").unwrap().unwrap().content, "one");
     test.commit(&[put("1/a", "three")]);
-    test.index.lock_writer().unwrap().consolidate().unwrap();
+    test.repack_all();
     assert_eq!(test.packs(), 1);
     assert_eq!(text(&other, "ab/cd/abcd").unwrap(), "x");
     assert_eq!(text(&other, "1/a").unwrap(), "three");
@@ -76,7 +76,7 @@ fn a_git_that_takes_too_long_is_stopped_with_its_children_and_lets_go_of_the_loc
     let path = test.directory.path().join("lock");
     let lock = fs::File::create(&path).unwrap();
     lock.lock().unwrap();
-    // An alias that makes git run the shell, which waits for a child: each of them holds the lock by its input.
+    // An alias that makes git run the shell, which waits for a child: each of them holds the lock as its input.
     let arguments = ["-c", "alias.wait=!sleep 20; true", "wait"];
     let start = Instant::now();
     let error = test.index.git().run(test.index.path(), &arguments, &lock, Duration::from_millis(300)).unwrap_err();
@@ -92,7 +92,7 @@ fn a_git_that_outlives_its_writer_keeps_the_lock_until_it_ends() {
     let path = test.directory.path().join("lock");
     let lock = fs::File::create(&path).unwrap();
     lock.lock().unwrap();
-    // A child of git that goes on in the background; a shell takes its first input away, so it keeps another.
+    // A child of git that continues in the background. A shell closes its standard input, so it keeps a copy.
     let pipe = test.directory.path().join("wake");
     let alias = format!("alias.wait=!exec 3<&0; (read line < {}) &", pipe.display());
     let arguments = ["-c", alias.as_str(), "wait"];
@@ -110,11 +110,12 @@ fn a_missing_git_program_is_named() {
     let test = TestIndex::new();
     let git = GitProgram { executable: "no-such-git".into(), ..GitProgram::default() };
     let index = Index::open_or_init_with(test.index.path(), git).unwrap();
-    let error = index.lock_writer().unwrap().consolidate().unwrap_err();
-    assert_eq!(error.to_string(), "can't run no-such-git: install git (Debian: apt-get install git)");
+    let lock = tempfile::tempfile().unwrap();
+    let error = index.git().run(index.path(), &["repack"], &lock, Duration::from_secs(60)).unwrap_err();
+    assert_eq!(error.to_string(), "cannot run no-such-git: install git (Debian: apt-get install git)");
 }
 
-/// Commits and repacks go on side by side; a pack that a repack removed, or one that it took for garbage, would show.
+/// Commits and repacks run side by side; a pack that a repack removed wrongly would show.
 #[test]
 fn a_repack_beside_the_writer_loses_nothing() {
     const COMMITS: usize = 250;

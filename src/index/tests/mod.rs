@@ -1,4 +1,4 @@
-//! The index from the outside: what is committed, what git and other readers say to it, and what a crash leaves.
+//! Tests of the index as a whole: commits, readers, the git program, crashes.
 
 mod crash;
 mod maintenance;
@@ -24,7 +24,7 @@ impl TestIndex {
         TestIndex { directory, index }
     }
 
-    /// Commits the changes on the present head.
+    /// Commits the changes on the current head.
     pub fn commit(&self, changes: &[Change]) -> super::Committed {
         let writer = self.index.lock_writer().unwrap();
         writer.commit(&self.index.head().unwrap(), changes).unwrap()
@@ -40,7 +40,12 @@ impl TestIndex {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Asserts that git finds nothing wrong and nothing missing.
+    /// Writes everything as one pack, as an operator's git may while the index is read.
+    pub fn repack_all(&self) {
+        self.git(&["repack", "-a", "-d", "-q"]);
+    }
+
+    /// Asserts that git finds no damage.
     pub fn fsck(&self) {
         let output = git(self.index.path(), &["fsck", "--full", "--strict", "--no-dangling"]);
         let stderr = super::git_program::readable_stderr(&output.stderr);

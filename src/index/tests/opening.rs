@@ -43,7 +43,7 @@ fn an_empty_directory_becomes_an_index_and_another_one_is_refused() {
     let error = Index::open_or_init(directory.path()).unwrap_err();
     assert!(matches!(error, IndexError::NotARepository { .. }), "{error}");
     assert!(error.is_outage());
-    assert!(error.to_string().contains("is not a bare git repository and not empty"), "{error}");
+    assert!(error.to_string().contains("is neither a bare git repository nor empty"), "{error}");
 }
 
 #[test]
@@ -51,5 +51,5 @@ fn a_repository_on_another_branch_is_refused() {
     let test = TestIndex::new();
     test.git(&["symbolic-ref", "HEAD", "refs/heads/master"]);
     let error = Index::open_or_init(test.index.path()).unwrap_err();
-    assert!(error.to_string().contains("is refs/heads/master, it must be refs/heads/main"), "{error}");
+    assert!(error.to_string().contains("is refs/heads/master instead of refs/heads/main"), "{error}");
 }

@@ -100,7 +100,7 @@ fn readers_see_whole_commits_in_order_while_commits_and_repacks_go_on() {
             test.commit(&number(n));
             repacks += usize::from(test.index.lock_maintenance().unwrap().maintain().unwrap().repacked);
             if n % 90 == 0 {
-                test.index.lock_writer().unwrap().consolidate().unwrap();
+                test.repack_all();
             }
         }
         assert!(repacks >= 2, "{repacks}");

@@ -1,4 +1,4 @@
-//! What the git process behind a fetch may do.
+//! Settings and limits of the git process that serves a fetch.
 
 use std::io::{Read, Write};
 use std::process::Stdio;
@@ -10,7 +10,7 @@ fn line(content: &str) -> String {
     format!("{:04x}{content}", content.len() + 4)
 }
 
-/// What git answers to a fetch of version 2 with this argument: output and error output.
+/// The output and error output of git for a version 2 fetch with this argument.
 fn fetched(index: &Index, argument: &str) -> (String, String) {
     let head = index.head().unwrap().commit.unwrap();
     let request = [line("command=fetch"), "0001".to_owned(), line(argument), line(&format!("want {head}"))].concat();

@@ -74,8 +74,8 @@ fn a_path_in_anothers_way_is_an_error_of_its_own_change() {
     let test = TestIndex::new();
     let base = test.commit(&[put("3/a/abc", "abc")]).head;
     for (path, message) in [
-        ("3/a/abc/d", "3/a/abc/d can't be written to the index: 3/a/abc is there already, and is a file"),
-        ("3/a", "3/a can't be written to the index: 3/a is there already, and is a directory"),
+        ("3/a/abc/d", "cannot write 3/a/abc/d to the index: 3/a/abc exists and is a file"),
+        ("3/a", "cannot write 3/a to the index: 3/a exists and is a directory"),
     ] {
         let writer = test.index.lock_writer().unwrap();
         let error = writer.commit(&base, &[put("1/x", "x"), put(path, "d")]).unwrap_err();
@@ -102,7 +102,7 @@ fn a_stale_head_is_refused_and_changes_nothing() {
     assert_eq!(test.index.head().unwrap(), two);
 }
 
-/// A writer that doesn't ask for the lock, as on a disk whose locks don't work.
+/// A writer without a lock, as on a disk whose locks do not work.
 fn writer_without_lock(index: &Index) -> Writer {
     Writer::new(index.clone(), tempfile::tempfile().unwrap())
 }

@@ -1,4 +1,4 @@
-//! What a publisher should know about a package that was accepted all the same.
+//! Warnings about an accepted package.
 
 use std::fmt;
 
@@ -6,27 +6,27 @@ use super::super::UnportablePath;
 use super::super::excerpt::{Excerpt, enumerated, listed};
 use super::{UnknownDependency, unknown};
 
-/// A warning beside a success. Its text is for the person who ran `cargo publish`.
+/// A warning in the response to an accepted publish, for the person who ran `cargo publish`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// crates.io has no such categories. cargo would print a reference to its pages for what is reported as an invalid
-    /// category, which would mislead here.
+    /// Categories that crates.io does not have. They are not reported as `invalid_categories`, for which cargo prints a
+    /// misleading reference to crates.io.
     UnknownCategories(Vec<String>),
-    /// The licence is written in another way than SPDX has it.
+    /// The licence is spelled differently in SPDX.
     LicenceSpelling {
-        /// As it is written.
+        /// The expression in the manifest.
         license: String,
-        /// As SPDX has it.
+        /// The spelling of SPDX.
         spdx: String,
     },
-    /// The licence has an identifier that SPDX has given up.
+    /// The licence has a deprecated identifier.
     DeprecatedLicence {
-        /// As it is written.
+        /// The expression in the manifest.
         license: String,
     },
-    /// Dependencies are not in this registry, at least not yet.
+    /// Dependencies that are not in this registry yet.
     UnknownDependencies(Vec<UnknownDependency>),
-    /// Some systems can't unpack the package as it is.
+    /// Paths that some systems cannot unpack.
     UnportablePaths(Vec<UnportablePath>),
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Advice {
                 let slugs = listed(slugs.iter().map(String::as_str));
                 write!(
                     f,
-                    "crates.io has no category {slugs}; its categories are listed at https://crates.io/category_slugs"
+                    "crates.io has no category {slugs}: its categories are listed at https://crates.io/category_slugs"
                 )
             }
             Self::LicenceSpelling { license, spdx } => {
@@ -45,21 +45,18 @@ impl fmt::Display for Advice {
             }
             Self::DeprecatedLicence { license } => write!(
                 f,
-                "the license {} has an identifier that SPDX has deprecated; https://spdx.org/licenses names its successors",
+                "the license {} has an identifier that SPDX has deprecated: https://spdx.org/licenses names its successors",
                 Excerpt(license)
             ),
             Self::UnknownDependencies(dependencies) => write!(
                 f,
-                "this registry has no crate named {}, which the package depends on; builds that need it fail until \
+                "this registry has no crate named {}, which the package depends on: builds that need it fail until \
                  it is published here",
                 unknown(dependencies)
             ),
             Self::UnportablePaths(paths) => {
                 let paths = enumerated(paths.iter().map(ToString::to_string));
-                write!(
-                    f,
-                    "not every system can unpack these paths of the package; rename them if it is to be built there: {paths}"
-                )
+                write!(f, "some systems cannot unpack {paths}: rename these paths if the package is to be built there")
             }
         }
     }

@@ -1,9 +1,9 @@
-//! Keywords and categories: how many, and how they are written.
+//! Keywords and categories: their number and syntax.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-/// The most keywords of one version, and the most categories.
+/// The largest number of keywords of a version, and of categories.
 pub const MAX_LABELS: usize = 5;
 
 /// The longest keyword, in characters.
@@ -12,10 +12,10 @@ pub const MAX_KEYWORD: usize = 20;
 /// The longest category, in characters.
 pub const MAX_CATEGORY: usize = 64;
 
-/// The slugs of crates.io, one a line: <https://crates.io/category_slugs>.
+/// The slugs of crates.io, one per line: <https://crates.io/category_slugs>.
 static CATEGORIES: LazyLock<BTreeSet<&str>> = LazyLock::new(|| include_str!("categories.txt").lines().collect());
 
-/// Whether crates.io would take the keyword: an ASCII letter or digit, then letters, digits, `_`, `-` and `+`.
+/// Whether crates.io would accept the keyword: an ASCII letter or digit, then letters, digits, `_`, `-` and `+`.
 pub fn is_keyword(keyword: &str) -> bool {
     keyword.len() <= MAX_KEYWORD
         && keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -23,7 +23,7 @@ pub fn is_keyword(keyword: &str) -> bool {
 }
 
 /// Whether a category is written as a slug: lower-case ASCII letters, digits, `:`, `+`, `_` and `-`. A private registry may
-/// have categories of its own; longer ones would not fit into the database's index of them.
+/// have its own categories; longer ones would not fit into the database index.
 pub fn is_category(category: &str) -> bool {
     (1..=MAX_CATEGORY).contains(&category.len())
         && category
@@ -31,7 +31,7 @@ pub fn is_category(category: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b':' | b'+' | b'_' | b'-'))
 }
 
-/// Whether crates.io has such a category.
+/// Whether crates.io has the category.
 pub fn is_known_category(slug: &str) -> bool {
     CATEGORIES.contains(slug)
 }

@@ -1,5 +1,5 @@
-//! How long the texts of a manifest may be. A manifest may have 256 KiB; what is shown on every page of a list, or beside every
-//! version, may not. Keywords, categories and the description have limits of their own.
+//! Length limits of the texts of a manifest. A manifest may have 256 KiB, but its texts are shown in lists and with every
+//! version. Keywords, categories and the description have limits in other modules.
 
 use super::super::Manifest;
 use super::PolicyError;

@@ -1,14 +1,14 @@
 //! `package.license` as an SPDX expression.
 //!
-//! Crates are full of spellings that cargo has taken for years (`MIT/Apache-2.0`, `GPL-3.0`), so these pass; who
-//! publishes one is told how SPDX writes it, because programs that look for licences may know nothing else.
+//! Many crates have spellings that cargo has accepted for years (`MIT/Apache-2.0`, `GPL-3.0`), so these are accepted with
+//! a warning that names the SPDX spelling, because licence scanners may understand only that.
 
 use spdx::error::Reason;
 use spdx::{Expression, ParseMode};
 
 use super::super::excerpt::Excerpt;
 
-/// Why a text is no licence expression.
+/// Why a text is not a licence expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem} at {}", Excerpt(.place))]
 pub struct LicenceError {
@@ -16,22 +16,22 @@ pub struct LicenceError {
     place: String,
 }
 
-/// What may be said about an expression that is accepted.
+/// The spelling of an accepted expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Spelling {
-    /// SPDX writes it so.
+    /// As in SPDX.
     Exact,
-    /// SPDX writes it in this way.
+    /// Different from SPDX, with the SPDX spelling.
     Other(String),
-    /// It has an identifier that SPDX has given up, without a successor that means the same.
+    /// With a deprecated identifier that has no equivalent successor.
     Deprecated,
 }
 
-/// Parses an expression, as generously as crates.io.
+/// Parses an expression as leniently as crates.io.
 ///
 /// # Errors
 ///
-/// A [`LicenceError`] that says where the parser stopped.
+/// A [`LicenceError`] with the position.
 pub fn parse(expression: &str) -> Result<Spelling, LicenceError> {
     Expression::parse_mode(expression, ParseMode::LAX).map_err(|error| LicenceError {
         problem: match error.reason {

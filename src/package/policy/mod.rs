@@ -1,8 +1,7 @@
-//! What the operator of a registry demands of a package that cargo could use as it is.
+//! The operator's rules for packages, beyond what cargo needs.
 //!
-//! All of it is asked of the manifest: the metadata beside it may say something else about a description or a licence,
-//! and nobody would ever read it. What is merely unwise is no reason to refuse a publish, and comes back as
-//! [`Advice`], which cargo prints as warnings.
+//! The rules apply to the manifest only, since nothing reads the description or licence of the metadata. A publish that is
+//! only unwise is accepted with [`Advice`], which cargo prints as warnings.
 
 mod advice;
 pub mod labels;
@@ -32,56 +31,56 @@ pub use required::{Field, RequiredMetadata};
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION: usize = 1000;
 
-/// The demands of one registry.
+/// The rules of a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// What a manifest has to say.
+    /// The fields that a manifest must have.
     pub required_metadata: RequiredMetadata,
     /// Whether a dependency may require `*`.
     pub allow_wildcard_dependencies: bool,
-    /// From where else dependencies may come.
+    /// The other registries that dependencies may come from.
     pub allowed_registries: AllowedRegistries,
-    /// Whether the dependencies on this registry must be in it already. Without it, crates may be published in any
-    /// order, and in circles.
+    /// Whether dependencies on this registry must exist already. If not, crates may be published in any order and with
+    /// circular dependencies.
     pub require_known_dependencies: bool,
-    /// What becomes of paths that Windows can't hold as they are.
+    /// Whether paths that Windows cannot store are refused.
     pub portable_paths: PortablePaths,
 }
 
-/// A dependency on this registry, which has no crate of that name.
+/// A dependency on a crate that this registry does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownDependency {
-    /// The crate that is depended upon.
+    /// The crate that is depended on.
     pub name: CrateName,
-    /// The crate here whose name differs only in its spelling. cargo would not find it either.
+    /// The crate here whose name differs only in spelling. cargo would not find it under the other spelling.
     pub spelling: Option<CrateName>,
 }
 
-/// What a registry's operator does not want.
+/// A broken rule of the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// Fields are missing.
-    #[error("Cargo.toml lacks what this registry asks for: {}; add it to `[package]` and publish again", enumerated(.missing.iter().map(ToString::to_string)))]
+    #[error("Cargo.toml lacks fields that this registry requires ({}): add them to `[package]` and publish again", enumerated(.missing.iter().map(ToString::to_string)))]
     Missing {
-        /// All that are missing.
+        /// All missing fields.
         missing: Vec<Field>,
     },
-    /// A text can't be stored.
-    #[error("in Cargo.toml, `{field}` holds a NUL character (\\u0000), which can't be stored; take it out")]
+    /// A text contains a NUL.
+    #[error("in Cargo.toml, `{field}` contains a NUL character (\\u0000), which cannot be stored: remove it")]
     NulCharacter {
         /// The field.
         field: &'static str,
     },
     /// The description is too long.
     #[error(
-        "in Cargo.toml, the description has {length} characters; shorten it to at most {MAX_DESCRIPTION}, the README has room for more"
+        "in Cargo.toml, the description has {length} characters: shorten it to at most {MAX_DESCRIPTION}, the README has room for more"
     )]
     DescriptionTooLong {
         /// Its length in characters.
         length: usize,
     },
     /// Another text is too long.
-    #[error("in Cargo.toml, `{field}` has {length} characters; shorten it to at most {limit}")]
+    #[error("in Cargo.toml, `{field}` has {length} characters: shorten it to at most {limit}")]
     TextTooLong {
         /// The field.
         field: &'static str,
@@ -91,15 +90,15 @@ pub enum PolicyError {
         limit: usize,
     },
     /// The licence is not an SPDX expression.
-    #[error("in Cargo.toml, the license {} is not an SPDX expression: {problem}; join identifiers of https://spdx.org/licenses with `OR` and `AND`, write `LicenseRef-NAME` for terms of your own, or use `license-file` instead", Excerpt(.license))]
+    #[error("in Cargo.toml, the license {} is not an SPDX expression ({problem}): join identifiers of https://spdx.org/licenses with `OR` and `AND`, write `LicenseRef-NAME` for terms of your own, or use `license-file` instead", Excerpt(.license))]
     Licence {
         /// The licence.
         license: String,
-        /// Where the parser stopped, and why.
+        /// The parser's error and its position.
         problem: LicenceError,
     },
-    /// A URL is not one for browsers.
-    #[error("in Cargo.toml, `{field}` is {}, which is not a URL with http or https; correct it or leave it out", Excerpt(.url))]
+    /// A URL is not http or https.
+    #[error("in Cargo.toml, `{field}` is {}, which is not a URL with http or https: correct it or leave it out", Excerpt(.url))]
     Url {
         /// The field.
         field: &'static str,
@@ -107,46 +106,46 @@ pub enum PolicyError {
         url: String,
     },
     /// There are too many keywords or categories.
-    #[error("in Cargo.toml, there are {count} {field}; name at most {MAX_LABELS}")]
+    #[error("in Cargo.toml, there are {count} {field}: name at most {MAX_LABELS}")]
     TooManyLabels {
         /// The field.
         field: &'static str,
-        /// How many there are.
+        /// The number.
         count: usize,
     },
-    /// A keyword can't be one.
-    #[error("in Cargo.toml, the keyword {} is not allowed; start it with an ASCII letter or digit and go on with letters, digits, `_`, `-` and `+`, at most {MAX_KEYWORD} characters", Excerpt(.keyword))]
+    /// A keyword is invalid.
+    #[error("in Cargo.toml, the keyword {} is not allowed: start it with an ASCII letter or digit and continue with letters, digits, `_`, `-` and `+`, at most {MAX_KEYWORD} characters", Excerpt(.keyword))]
     Keyword {
         /// The keyword.
         keyword: String,
     },
-    /// A category can't be one.
-    #[error("in Cargo.toml, the category {} is not allowed; choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most {MAX_CATEGORY} characters", Excerpt(.category))]
+    /// A category is invalid.
+    #[error("in Cargo.toml, the category {} is not allowed: choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most {MAX_CATEGORY} characters", Excerpt(.category))]
     Category {
         /// The category.
         category: String,
     },
-    /// A dependency takes every version there will ever be.
-    #[error("in Cargo.toml, the {} requires `*`, which this registry does not take because it promises to work with every version to come; name the version it was tested with, as in `1.2`", .dependency)]
+    /// A dependency matches every version.
+    #[error("in Cargo.toml, the {} requires `*`, which matches every future version and is not allowed in this registry: name the version it was tested with, as in `1.2`", .dependency)]
     Wildcard {
         /// The dependency and its kind.
         dependency: String,
     },
     /// A dependency comes from a registry that is not allowed.
-    #[error("in Cargo.toml, the {dependency} comes from the registry {}, which this registry does not allow; {}", Excerpt(.registry), other_source(.allowed))]
+    #[error("in Cargo.toml, the {dependency} comes from the registry {}, which this registry does not allow: {}", Excerpt(.registry), other_source(.allowed))]
     Registry {
         /// The dependency and its kind.
         dependency: String,
         /// Its registry.
         registry: String,
-        /// What is allowed.
+        /// The allowed registries.
         allowed: AllowedRegistries,
     },
     /// Dependencies are not in this registry.
-    #[error("this registry has no crate named {}, which the package depends on; publish it here first, or correct the dependency's name or registry", unknown(.0))]
+    #[error("this registry has no crate named {}, which the package depends on: publish it here first, or correct the dependency's name or registry", unknown(.0))]
     UnknownDependencies(Vec<UnknownDependency>),
-    /// Paths can't be unpacked everywhere.
-    #[error("this registry takes only crates that can be unpacked on every system; rename these paths or leave them out with `exclude` in Cargo.toml: {}", enumerated(.0.iter().map(ToString::to_string)))]
+    /// Some systems cannot unpack the paths.
+    #[error("some systems cannot unpack {}: rename these paths or leave them out with `exclude` in Cargo.toml", enumerated(.0.iter().map(ToString::to_string)))]
     UnportablePaths(Vec<UnportablePath>),
 }
 
@@ -165,11 +164,11 @@ fn unknown(dependencies: &[UnknownDependency]) -> String {
 }
 
 impl Policy {
-    /// Holds a manifest against the policy.
+    /// Checks a manifest against the policy.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Policy`] with the first demand that isn't met; all missing fields are one demand.
+    /// [`Refusal::Policy`] with the first broken rule. All missing fields count as one.
     pub fn check(&self, manifest: &Manifest) -> Result<Vec<Advice>, Refusal> {
         let missing = self.required_metadata.missing_in(manifest);
         if !missing.is_empty() {
@@ -185,11 +184,11 @@ impl Policy {
         Ok(advice)
     }
 
-    /// Judges the dependencies on this registry that it doesn't have.
+    /// Applies the policy to dependencies that this registry does not have.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Policy`] where they have to be known.
+    /// [`Refusal::Policy`] if dependencies must exist already.
     pub fn check_unknown(&self, dependencies: Vec<UnknownDependency>) -> Result<Option<Advice>, Refusal> {
         if dependencies.is_empty() {
             Ok(None)
@@ -200,11 +199,11 @@ impl Policy {
         }
     }
 
-    /// Judges the paths of a package that not every file system can hold as they are.
+    /// Applies the policy to paths that some file systems cannot store.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Policy`] where they are not taken.
+    /// [`Refusal::Policy`] if such paths are refused.
     pub fn check_paths(&self, unportable: &[UnportablePath]) -> Result<Option<Advice>, Refusal> {
         match self.portable_paths {
             _ if unportable.is_empty() => Ok(None),
@@ -244,7 +243,7 @@ fn check_texts(manifest: &Manifest) -> Result<(), PolicyError> {
         many("authors", &manifest.authors),
         many("keywords", &manifest.keywords),
         many("categories", &manifest.categories),
-        // Of a renamed dependency the metadata may leave them out, so nobody has looked at them yet.
+        // The metadata may omit those of a renamed dependency, so they are not checked yet.
         ("features", manifest.features.values().flatten().any(|value| value.contains('\0'))),
     ];
     if let Some((field, _)) = fields.into_iter().find(|(_, has_nul)| *has_nul) {
@@ -264,7 +263,7 @@ fn check_urls(manifest: &Manifest) -> Result<(), PolicyError> {
     ];
     let is_web = |text: &str| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     for (field, url) in fields {
-        // cargo sends a field that was left empty.
+        // cargo sends empty fields too.
         if let Some(url) = url.as_ref().filter(|url| !url.is_empty() && !is_web(url)) {
             return Err(PolicyError::Url { field, url: url.clone() });
         }
@@ -292,7 +291,7 @@ fn check_labels(manifest: &Manifest) -> Result<Option<Advice>, PolicyError> {
     Ok((!unknown.is_empty()).then_some(Advice::UnknownCategories(unknown)))
 }
 
-/// Whether there may be these keywords.
+/// Checks keywords.
 ///
 /// # Errors
 ///
@@ -305,7 +304,7 @@ pub fn check_keywords(keywords: &[String]) -> Result<(), PolicyError> {
     }
 }
 
-/// Whether there may be these categories.
+/// Checks categories.
 ///
 /// # Errors
 ///

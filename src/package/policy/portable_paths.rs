@@ -1,11 +1,11 @@
-//! What becomes of a package with paths that Windows can't hold as they are.
+//! The setting for packages with paths that Windows cannot store.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::super::excerpt::Excerpt;
 
-/// Good crates have such files: a test called `aux.rs`, say.
+/// Whether such packages are refused. Useful crates contain such files, for example a test called `aux.rs`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortablePaths {
     /// The publisher gets a warning.
@@ -27,7 +27,7 @@ impl FromStr for PortablePaths {
     }
 }
 
-/// As it is written in the configuration.
+/// The form in the configuration.
 impl fmt::Display for PortablePaths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,4 +1,4 @@
-//! From which other registries dependencies may come.
+//! The other registries that dependencies may come from.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,20 +6,20 @@ use std::str::FromStr;
 use super::super::excerpt::Excerpt;
 use super::super::registry_urls::{CRATES_IO_INDEX, Place, RegistryUrls};
 
-/// The name by which crates.io may be listed, as in cargo's own configuration.
+/// The name of crates.io in the list, as in cargo's configuration.
 const CRATES_IO: &str = "crates-io";
 
-/// Registries other than this one, which is always allowed.
+/// The allowed registries. This registry is always allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AllowedRegistries {
-    /// Whichever the publisher likes.
+    /// Any registry.
     #[default]
     Any,
-    /// Only these, by the URLs of their indexes; none at all if the list is empty.
+    /// Only these, by the URLs of their indexes. An empty list allows no other registry.
     Only(Vec<IndexUrl>),
 }
 
-/// The URL of an index, compared by where it leads.
+/// The URL of an index. Equal if it identifies the same index.
 #[derive(Clone, Debug)]
 pub struct IndexUrl {
     url: String,
@@ -35,12 +35,12 @@ impl PartialEq for IndexUrl {
 impl Eq for IndexUrl {}
 
 impl IndexUrl {
-    /// A URL in the normal form of an index entry, or one that a person wrote.
+    /// Parses a URL from an index entry or from the configuration.
     fn parse(url: &str) -> Result<Self, String> {
         let url = if url == CRATES_IO { CRATES_IO_INDEX } else { url };
-        // Nothing is this registry's own here, so the answer always has a URL.
+        // The default has no URLs of this registry, so `resolve` always gives a URL.
         let normal = RegistryUrls::default().resolve(url)?.unwrap_or_else(|| url.to_owned());
-        // `%2c` in a host becomes one, and the list could not be written down.
+        // `%2c` in a host becomes a comma, which separates the URLs of a list.
         if normal.contains(',') {
             return Err("it contains a comma".to_owned());
         }
@@ -50,7 +50,7 @@ impl IndexUrl {
 }
 
 impl AllowedRegistries {
-    /// Whether a dependency may come from there. The URL is one that [`RegistryUrls::resolve`] has answered.
+    /// Whether a dependency may come from a registry, given by a URL from [`RegistryUrls::resolve`].
     pub fn allows(&self, index_url: &str) -> bool {
         match self {
             Self::Any => true,
@@ -59,7 +59,7 @@ impl AllowedRegistries {
     }
 }
 
-/// URLs with commas between them, `none`, or `any`.
+/// URLs separated by commas, `none`, or `any`.
 impl FromStr for AllowedRegistries {
     type Err = String;
 
@@ -67,7 +67,7 @@ impl FromStr for AllowedRegistries {
         let parse = |url: &str| {
             IndexUrl::parse(url).map_err(|problem| {
                 format!(
-                    "{} is not the URL of an index ({problem}); write it as cargo does, such as \
+                    "{} is not the URL of an index ({problem}): write it as cargo does, such as \
                      `sparse+https://crates.example/index/`, or `{CRATES_IO}`; or the one word `any` or `none`",
                     Excerpt(url)
                 )
@@ -81,7 +81,7 @@ impl FromStr for AllowedRegistries {
     }
 }
 
-/// As it is written in the configuration.
+/// The form in the configuration.
 impl fmt::Display for AllowedRegistries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_no_index_is_refused() {
-        insta::assert_snapshot!("sparse+https://crates.example/index".parse::<AllowedRegistries>().unwrap_err(), @"`sparse+https://crates.example/index` is not the URL of an index (the URL of a sparse index ends in a slash); write it as cargo does, such as `sparse+https://crates.example/index/`, or `crates-io`; or the one word `any` or `none`");
+        insta::assert_snapshot!("sparse+https://crates.example/index".parse::<AllowedRegistries>().unwrap_err(), @"`sparse+https://crates.example/index` is not the URL of an index (the URL of a sparse index ends in a slash): write it as cargo does, such as `sparse+https://crates.example/index/`, or `crates-io`; or the one word `any` or `none`");
         for wrong in [
             "",
             "crates.example",

@@ -1,18 +1,21 @@
-//! Which fields of `[package]` a registry asks for.
+//! The required fields of `[package]`.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use strum::{EnumString, IntoStaticStr, VariantNames};
+
 use super::super::Manifest;
 use super::super::excerpt::Excerpt;
 
-/// A field of `[package]` that can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A field of `[package]` that can be required.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 #[expect(missing_docs, reason = "the fields are cargo's, under its names")]
 pub enum Field {
     Description,
-    /// Met by `license-file` as well.
+    /// `license-file` is accepted instead.
     License,
     Repository,
     Homepage,
@@ -25,36 +28,12 @@ pub enum Field {
 }
 
 impl Field {
-    const ALL: [Self; 10] = [
-        Self::Description,
-        Self::License,
-        Self::Repository,
-        Self::Homepage,
-        Self::Documentation,
-        Self::Readme,
-        Self::Keywords,
-        Self::Categories,
-        Self::Authors,
-        Self::RustVersion,
-    ];
-
-    /// cargo's name of it.
+    /// The name of the field in Cargo.toml.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Description => "description",
-            Self::License => "license",
-            Self::Repository => "repository",
-            Self::Homepage => "homepage",
-            Self::Documentation => "documentation",
-            Self::Readme => "readme",
-            Self::Keywords => "keywords",
-            Self::Categories => "categories",
-            Self::Authors => "authors",
-            Self::RustVersion => "rust-version",
-        }
+        self.into()
     }
 
-    /// A value of spaces says nothing, and counts as none.
+    /// Whether a manifest has the field. A value of only spaces counts as missing.
     fn is_in(self, manifest: &Manifest) -> bool {
         let text = |value: &Option<String>| value.as_ref().is_some_and(|text| !text.trim().is_empty());
         let list = |values: &[String]| values.iter().any(|text| !text.trim().is_empty());
@@ -73,7 +52,7 @@ impl Field {
     }
 }
 
-/// As it is shown to the publisher.
+/// The form in messages to publishers.
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,17 +62,17 @@ impl fmt::Display for Field {
     }
 }
 
-/// A set of fields; `description` and `license` unless it is said otherwise.
+/// A set of required fields, by default `description` and `license`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequiredMetadata(BTreeSet<Field>);
 
 impl RequiredMetadata {
-    /// Nothing is asked for.
+    /// No required fields.
     pub fn none() -> Self {
         Self(BTreeSet::new())
     }
 
-    /// What of it a manifest lacks.
+    /// The required fields that a manifest lacks.
     pub fn missing_in(&self, manifest: &Manifest) -> Vec<Field> {
         self.0.iter().copied().filter(|field| !field.is_in(manifest)).collect()
     }
@@ -105,7 +84,7 @@ impl Default for RequiredMetadata {
     }
 }
 
-/// Names of fields with commas between them, or `none`.
+/// Names of fields separated by commas, or `none`.
 impl FromStr for RequiredMetadata {
     type Err = String;
 
@@ -114,10 +93,10 @@ impl FromStr for RequiredMetadata {
             return Ok(Self::none());
         }
         let field = |name: &str| {
-            Field::ALL.into_iter().find(|field| field.as_str() == name).ok_or_else(|| {
-                let known = Field::ALL.map(Field::as_str).join(", ");
+            name.parse().map_err(|_| {
+                let known = Field::VARIANTS.join(", ");
                 format!(
-                    "{} can't be asked for; write `none`, or some of {known} with commas between them",
+                    "{} cannot be required: write `none`, or some of {known} with commas between them",
                     Excerpt(name)
                 )
             })
@@ -126,7 +105,7 @@ impl FromStr for RequiredMetadata {
     }
 }
 
-/// As it is written in the configuration.
+/// The form in the configuration.
 impl fmt::Display for RequiredMetadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
@@ -139,16 +118,16 @@ impl fmt::Display for RequiredMetadata {
 
 #[cfg(test)]
 mod tests {
-    use super::{Field, RequiredMetadata};
+    use super::*;
 
     #[test]
-    fn what_is_asked_for_is_written_as_cargo_names_it() {
-        let all = Field::ALL.map(Field::as_str).join(",");
+    fn required_fields_are_written_with_their_names_in_the_manifest() {
+        let all = Field::VARIANTS.join(",");
         for text in ["none", "description,license", "rust-version", &all] {
             assert_eq!(text.parse::<RequiredMetadata>().unwrap().to_string(), text);
         }
         assert_eq!("license, description".parse(), Ok(RequiredMetadata::default()));
-        insta::assert_snapshot!("licence".parse::<RequiredMetadata>().unwrap_err(), @"`licence` can't be asked for; write `none`, or some of description, license, repository, homepage, documentation, readme, keywords, categories, authors, rust-version with commas between them");
+        insta::assert_snapshot!("licence".parse::<RequiredMetadata>().unwrap_err(), @"`licence` cannot be required: write `none`, or some of description, license, repository, homepage, documentation, readme, keywords, categories, authors, rust-version with commas between them");
         for wrong in ["", "description,", "none,license", "Description"] {
             assert!(wrong.parse::<RequiredMetadata>().is_err(), "{wrong:?}");
         }

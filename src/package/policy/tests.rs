@@ -26,11 +26,11 @@ fn advice(policy: &Policy, rest: &str) -> Vec<String> {
 // rule: 14
 #[test]
 fn everything_that_is_missing_is_named_at_once() {
-    insta::assert_snapshot!(refusal(""), @"Cargo.toml lacks what this registry asks for: `description`, `license` (or `license-file`); add it to `[package]` and publish again");
-    insta::assert_snapshot!(refusal("license-file = \"LICENSE\"\ndescription = \"  \""), @"Cargo.toml lacks what this registry asks for: `description`; add it to `[package]` and publish again");
+    insta::assert_snapshot!(refusal(""), @"Cargo.toml lacks fields that this registry requires (`description`, `license` (or `license-file`)): add them to `[package]` and publish again");
+    insta::assert_snapshot!(refusal("license-file = \"LICENSE\"\ndescription = \"  \""), @"Cargo.toml lacks fields that this registry requires (`description`): add them to `[package]` and publish again");
     let all = "description,license,repository,homepage,documentation,readme,keywords,categories,authors,rust-version";
     let policy = Policy { required_metadata: all.parse().unwrap(), ..Policy::default() };
-    insta::assert_snapshot!(policy.check(&manifest("readme = false\nkeywords = []")).unwrap_err(), @"Cargo.toml lacks what this registry asks for: `description`, `license` (or `license-file`), `repository`, `homepage`, `documentation`, `readme`, `keywords`, `categories`, `authors`, `rust-version`; add it to `[package]` and publish again");
+    insta::assert_snapshot!(policy.check(&manifest("readme = false\nkeywords = []")).unwrap_err(), @"Cargo.toml lacks fields that this registry requires (`description`, `license` (or `license-file`), `repository`, `homepage`, `documentation`, `readme`, `keywords`, `categories`, `authors`, `rust-version`): add them to `[package]` and publish again");
     let none = Policy { required_metadata: "none".parse().unwrap(), ..Policy::default() };
     assert_eq!(advice(&none, ""), [""; 0]);
 }
@@ -38,15 +38,15 @@ fn everything_that_is_missing_is_named_at_once() {
 // rule: 14
 #[test]
 fn a_value_that_is_there_must_be_one() {
-    insta::assert_snapshot!(refusal(&format!("license = \"MIT\"\ndescription = \"{}\"", "é".repeat(1001))), @"in Cargo.toml, the description has 1001 characters; shorten it to at most 1000, the README has room for more");
-    insta::assert_snapshot!(refusal("description = \"x\"\nlicense = \"Proprietary\""), @"in Cargo.toml, the license `Proprietary` is not an SPDX expression: SPDX has no such identifier at `Proprietary`; join identifiers of https://spdx.org/licenses with `OR` and `AND`, write `LicenseRef-NAME` for terms of your own, or use `license-file` instead");
-    insta::assert_snapshot!(refused("homepage = \"crates.example\""), @"in Cargo.toml, `homepage` is `crates.example`, which is not a URL with http or https; correct it or leave it out");
-    insta::assert_snapshot!(refused("repository = \"git@crates.example:foo.git\""), @"in Cargo.toml, `repository` is `git@crates.example:foo.git`, which is not a URL with http or https; correct it or leave it out");
-    insta::assert_snapshot!(refused("keywords = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]"), @"in Cargo.toml, there are 6 keywords; name at most 5");
-    insta::assert_snapshot!(refused("categories = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]"), @"in Cargo.toml, there are 6 categories; name at most 5");
-    insta::assert_snapshot!(refused("keywords = [\"two words\"]"), @"in Cargo.toml, the keyword `two words` is not allowed; start it with an ASCII letter or digit and go on with letters, digits, `_`, `-` and `+`, at most 20 characters");
-    insta::assert_snapshot!(refused("categories = [\"In House\"]"), @"in Cargo.toml, the category `In House` is not allowed; choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most 64 characters");
-    insta::assert_snapshot!(refused("authors = [\"a\", \"b\\u0000\"]"), @r"in Cargo.toml, `authors` holds a NUL character (\u0000), which can't be stored; take it out");
+    insta::assert_snapshot!(refusal(&format!("license = \"MIT\"\ndescription = \"{}\"", "é".repeat(1001))), @"in Cargo.toml, the description has 1001 characters: shorten it to at most 1000, the README has room for more");
+    insta::assert_snapshot!(refusal("description = \"x\"\nlicense = \"Proprietary\""), @"in Cargo.toml, the license `Proprietary` is not an SPDX expression (SPDX has no such identifier at `Proprietary`): join identifiers of https://spdx.org/licenses with `OR` and `AND`, write `LicenseRef-NAME` for terms of your own, or use `license-file` instead");
+    insta::assert_snapshot!(refused("homepage = \"crates.example\""), @"in Cargo.toml, `homepage` is `crates.example`, which is not a URL with http or https: correct it or leave it out");
+    insta::assert_snapshot!(refused("repository = \"git@crates.example:foo.git\""), @"in Cargo.toml, `repository` is `git@crates.example:foo.git`, which is not a URL with http or https: correct it or leave it out");
+    insta::assert_snapshot!(refused("keywords = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]"), @"in Cargo.toml, there are 6 keywords: name at most 5");
+    insta::assert_snapshot!(refused("categories = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]"), @"in Cargo.toml, there are 6 categories: name at most 5");
+    insta::assert_snapshot!(refused("keywords = [\"two words\"]"), @"in Cargo.toml, the keyword `two words` is not allowed: start it with an ASCII letter or digit and continue with letters, digits, `_`, `-` and `+`, at most 20 characters");
+    insta::assert_snapshot!(refused("categories = [\"In House\"]"), @"in Cargo.toml, the category `In House` is not allowed: choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most 64 characters");
+    insta::assert_snapshot!(refused("authors = [\"a\", \"b\\u0000\"]"), @r"in Cargo.toml, `authors` contains a NUL character (\u0000), which cannot be stored: remove it");
     let longest = format!("license = \"MIT\"\ndescription = \"{}\"\nhomepage = \"\"", "é".repeat(1000));
     assert_eq!(advice(&Policy::default(), &longest), [""; 0]);
 }
@@ -58,19 +58,19 @@ fn a_text_that_is_too_long_is_refused_with_its_limit() {
         |field: &str, length: usize| refused(&format!("{field} = \"https://a.example/{}\"", "x".repeat(length - 18)));
     for field in ["homepage", "documentation", "repository"] {
         let text = long(field, 2049);
-        assert_eq!(text, format!("in Cargo.toml, `{field}` has 2049 characters; shorten it to at most 2048"));
+        assert_eq!(text, format!("in Cargo.toml, `{field}` has 2049 characters: shorten it to at most 2048"));
     }
     for (field, limit) in [("license-file", 1024), ("readme", 1024), ("links", 256)] {
         let text = long(field, limit + 1);
         assert_eq!(
             text,
-            format!("in Cargo.toml, `{field}` has {} characters; shorten it to at most {limit}", limit + 1)
+            format!("in Cargo.toml, `{field}` has {} characters: shorten it to at most {limit}", limit + 1)
         );
     }
     let author = format!("authors = [\"a\", \"{}\"]", "é".repeat(1001));
-    insta::assert_snapshot!(refused(&author), @"in Cargo.toml, `authors` has 1001 characters; shorten it to at most 1000");
+    insta::assert_snapshot!(refused(&author), @"in Cargo.toml, `authors` has 1001 characters: shorten it to at most 1000");
     let license = format!("description = \"x\"\nlicense = \"MIT{}\"", " ".repeat(998));
-    insta::assert_snapshot!(refusal(&license), @"in Cargo.toml, `license` has 1001 characters; shorten it to at most 1000");
+    insta::assert_snapshot!(refusal(&license), @"in Cargo.toml, `license` has 1001 characters: shorten it to at most 1000");
     let longest =
         format!("{USUAL}homepage = \"https://a.example/{}\"\nlinks = \"{}\"", "x".repeat(2030), "x".repeat(256));
     assert_eq!(advice(&Policy::default(), &longest), [""; 0]);
@@ -81,7 +81,7 @@ fn a_text_that_is_too_long_is_refused_with_its_limit() {
 fn a_nul_in_a_feature_of_a_renamed_dependency_is_refused() {
     // The metadata of some releases of cargo leaves such a value out, so that only the manifest has it.
     let features = "[features]\na = [\"b/x\\u0000\"]\n[dependencies]\nb = { version = \"1\", package = \"c\" }\n";
-    insta::assert_snapshot!(refused(features), @r"in Cargo.toml, `features` holds a NUL character (\u0000), which can't be stored; take it out");
+    insta::assert_snapshot!(refused(features), @r"in Cargo.toml, `features` contains a NUL character (\u0000), which cannot be stored: remove it");
 }
 
 // rule: 14
@@ -91,16 +91,16 @@ fn what_is_unwise_is_said_and_let_pass() {
         "description = \"x\"\nlicense = \"MIT/Apache-2.0\"\ncategories = [\"algorithms\", \"in-house\", \"ours\"]";
     insta::assert_snapshot!(advice(&Policy::default(), rest).join("\n"), @r"
     SPDX writes the license `MIT/Apache-2.0` as `MIT OR Apache-2.0`
-    crates.io has no category `in-house`, `ours`; its categories are listed at https://crates.io/category_slugs
+    crates.io has no category `in-house`, `ours`: its categories are listed at https://crates.io/category_slugs
     ");
-    insta::assert_snapshot!(advice(&Policy::default(), "description = \"x\"\nlicense = \"eCos-2.0\"").join("\n"), @"the license `eCos-2.0` has an identifier that SPDX has deprecated; https://spdx.org/licenses names its successors");
+    insta::assert_snapshot!(advice(&Policy::default(), "description = \"x\"\nlicense = \"eCos-2.0\"").join("\n"), @"the license `eCos-2.0` has an identifier that SPDX has deprecated: https://spdx.org/licenses names its successors");
 }
 
 // rule: 16
 #[test]
 fn a_bare_star_is_refused_unless_it_is_allowed() {
     let star = format!("{USUAL}[dev-dependencies]\na = \"*\"\n");
-    insta::assert_snapshot!(refusal(&star), @"in Cargo.toml, the dev dependency `a` requires `*`, which this registry does not take because it promises to work with every version to come; name the version it was tested with, as in `1.2`");
+    insta::assert_snapshot!(refusal(&star), @"in Cargo.toml, the dev dependency `a` requires `*`, which matches every future version and is not allowed in this registry: name the version it was tested with, as in `1.2`");
     let tolerant = Policy { allow_wildcard_dependencies: true, ..Policy::default() };
     assert_eq!(advice(&tolerant, &star), [""; 0]);
     for fine in ["1.*", "1.2.*", ">=0"] {
@@ -126,8 +126,8 @@ fn dependencies_come_from_allowed_registries_and_from_this_one() {
     ] {
         check(allowed, dependency).unwrap();
     }
-    insta::assert_snapshot!(check("none", "\"1\"").unwrap_err(), @"in Cargo.toml, the normal dependency `a` comes from the registry `https://github.com/rust-lang/crates.io-index`, which this registry does not allow; publish that crate here");
-    insta::assert_snapshot!(check("crates-io,sparse+https://crates.example/index/", elsewhere).unwrap_err(), @"in Cargo.toml, the normal dependency `a` comes from the registry `https://git.example/index`, which this registry does not allow; publish that crate here, or take it from `crates-io`, `sparse+https://crates.example/index/`");
+    insta::assert_snapshot!(check("none", "\"1\"").unwrap_err(), @"in Cargo.toml, the normal dependency `a` comes from the registry `https://github.com/rust-lang/crates.io-index`, which this registry does not allow: publish that crate here");
+    insta::assert_snapshot!(check("crates-io,sparse+https://crates.example/index/", elsewhere).unwrap_err(), @"in Cargo.toml, the normal dependency `a` comes from the registry `https://git.example/index`, which this registry does not allow: publish that crate here, or take it from `crates-io`, `sparse+https://crates.example/index/`");
 }
 
 // rule: 16
@@ -143,8 +143,8 @@ fn a_dependency_that_is_not_here_is_advice_or_a_refusal() {
     };
     let lenient = Policy::default();
     assert_eq!(lenient.check_unknown(Vec::new()).unwrap(), None);
-    insta::assert_snapshot!(lenient.check_unknown(unknown()).unwrap().unwrap(), @"this registry has no crate named `not-here`, `Foo_Bar` (it is called `foo-bar` here), which the package depends on; builds that need it fail until it is published here");
+    insta::assert_snapshot!(lenient.check_unknown(unknown()).unwrap().unwrap(), @"this registry has no crate named `not-here`, `Foo_Bar` (it is called `foo-bar` here), which the package depends on: builds that need it fail until it is published here");
     let strict = Policy { require_known_dependencies: true, ..Policy::default() };
     assert_eq!(strict.check_unknown(Vec::new()).unwrap(), None);
-    insta::assert_snapshot!(strict.check_unknown(unknown()).unwrap_err(), @"this registry has no crate named `not-here`, `Foo_Bar` (it is called `foo-bar` here), which the package depends on; publish it here first, or correct the dependency's name or registry");
+    insta::assert_snapshot!(strict.check_unknown(unknown()).unwrap_err(), @"this registry has no crate named `not-here`, `Foo_Bar` (it is called `foo-bar` here), which the package depends on: publish it here first, or correct the dependency's name or registry");
 }

@@ -1,28 +1,28 @@
-//! The path of one entry, after every check that needs no other entry.
+//! The path of one entry, with the checks that need no other entry.
 
 use super::super::characters::{self, HiddenCharacter};
 use super::portability;
 
-/// Characters that cargo refuses in file names when it packages, because Windows can't hold them. The slash is not
-/// among them here: it separates components.
+/// Characters that cargo refuses in file names when it packages, because Windows cannot store them. The slash is missing,
+/// since it separates components.
 const REFUSED: [char; 8] = ['\\', '<', '>', ':', '"', '|', '?', '*'];
 
-/// Bytes of one component. The usual file systems hold no more.
+/// Bytes of one component. Common file systems allow no more.
 const MAX_COMPONENT: usize = 255;
 
-/// A file that cargo makes itself when it has unpacked a package. It leaves out files of that name in any directory.
+/// A file that cargo creates after unpacking a package. cargo excludes files of this name in any directory.
 const MADE_BY_CARGO: &str = ".cargo-ok";
 
-/// A relative path of at least one component, without a slash at its end.
+/// A relative path of at least one component, without a trailing slash.
 pub struct EntryPath(String);
 
-/// Why a path can't be unpacked everywhere.
+/// Why some systems cannot unpack a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathProblem {
-    /// What the path is or has.
+    /// The problem, as the end of a sentence.
     #[error("{0}")]
     Form(&'static str),
-    /// A character that is not seen, or that a terminal obeys.
+    /// A hidden character.
     #[error("contains {0}")]
     Hidden(HiddenCharacter),
 }
@@ -57,14 +57,14 @@ impl EntryPath {
         Ok(Self(path.to_owned()))
     }
 
-    /// What follows the root directory: empty for the root itself, nothing for a path elsewhere.
+    /// The path below the root directory: empty for the root itself, None for a path outside.
     pub fn under(&self, root: &str) -> Option<&str> {
         let rest = self.0.strip_prefix(root)?;
         if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
     }
 }
 
-/// Whether a path has a component that is called like the file that cargo makes itself, on any file system.
+/// Whether a path has a component that some file system treats as the file that cargo creates.
 pub fn is_made_by_cargo(path: &str) -> bool {
     path.split('/').any(|component| portability::key(component) == MADE_BY_CARGO)
 }

@@ -1,4 +1,4 @@
-//! Records that describe the next entry: GNU long names and pax headers.
+//! Extension records, which describe the next entry: GNU long names and pax headers.
 
 use std::io::Read;
 
@@ -7,10 +7,10 @@ use tar::{Entry, PaxExtensions};
 use super::super::excerpt::Excerpt;
 use super::{TarballError, unreadable};
 
-/// Bytes that one record may have. Real ones have a few hundred.
+/// The size limit of one record. Real records have a few hundred bytes.
 const MAX_RECORD: u64 = 64 * 1024;
 
-/// What has been said about the next entry.
+/// The records about the next entry.
 #[derive(Default)]
 pub struct Extensions {
     long_name: Option<Vec<u8>>,
@@ -18,7 +18,7 @@ pub struct Extensions {
 }
 
 impl Extensions {
-    /// Takes the entry in if it is a record about the next one.
+    /// Stores the entry if it is a record about the next one; false if it is not.
     pub fn take(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<bool, TarballError> {
         let kind = entry.header().entry_type();
         let slot = if kind.is_gnu_longname() {
@@ -29,7 +29,7 @@ impl Extensions {
             return Ok(false);
         };
         if entry.header().as_gnu().is_none() && entry.header().as_ustar().is_none() {
-            return Err(refuse("an extension of a header that can't have one"));
+            return Err(refuse("an extension of a header that cannot have one"));
         }
         if slot.is_some() {
             return Err(refuse("two extensions of one kind for one entry"));
@@ -43,7 +43,7 @@ impl Extensions {
         Ok(true)
     }
 
-    /// The path of the entry that the records were about.
+    /// The path of the entry, from its records or its header.
     pub fn apply(self, entry: &Entry<'_, impl Read>) -> Result<Vec<u8>, TarballError> {
         let pax_path = self.pax.as_deref().map(|pax| pax_path(pax, entry.size())).transpose()?.flatten();
         let long_name = self.long_name.map(|mut name| {
@@ -59,7 +59,7 @@ impl Extensions {
         }
     }
 
-    /// At the end of the archive nothing may wait for an entry.
+    /// Checks that no record is left without an entry at the end of the archive.
     pub fn finish(&self) -> Result<(), TarballError> {
         if self.long_name.is_some() || self.pax.is_some() {
             return Err(refuse("an extension at the end, with no entry after it"));
@@ -68,8 +68,8 @@ impl Extensions {
     }
 }
 
-/// The path in a pax header, which must not contradict the entry's size. Otherwise it may hold times, owners and remarks, and
-/// nothing else: any other key changes for some program what the entry is, where it goes or how it is read.
+/// The path in a pax header. A size must equal the entry's; times, owners and comments are allowed. Any other key changes the
+/// meaning of the entry for some programs and is refused.
 fn pax_path(pax: &[u8], size: u64) -> Result<Option<Vec<u8>>, TarballError> {
     let mut path = None;
     let mut read = 0;
@@ -93,7 +93,7 @@ fn pax_path(pax: &[u8], size: u64) -> Result<Option<Vec<u8>>, TarballError> {
             return Err(refuse(&format!("the pax key {key} with a value that not every program can read")));
         }
     }
-    // The iterator stops at an empty line; another reader might go on behind it.
+    // The iterator stops at an empty line, after which another reader might continue.
     if read != pax.len() {
         return Err(refuse("a malformed pax header"));
     }

@@ -1,10 +1,10 @@
-//! The header of an entry, held to one spelling.
+//! The header of an entry, which must have one spelling.
 //!
-//! Readers of tar agree about headers that are written as they should be, and about no others. Python ends an archive in
-//! silence at a number that it can't read; it takes the bytes behind a GNU header for a part of the path, where GNU tar and
-//! cargo don't; GNU tar reads `+1` as base 64 and asks for no version beside `ustar`; cargo reads the last eight of twelve
-//! bytes of a binary size. Each of these shows one reader files that another one does not see. So every field that any of
-//! them looks at must be written as cargo, GNU tar, bsdtar and Python write it.
+//! Readers of tar agree only about headers in the usual spelling. Python silently ends an archive at a number that it cannot
+//! read; it reads the bytes after a GNU header as a part of the path, unlike GNU tar and cargo; GNU tar reads `+1` as base 64
+//! and needs no version after `ustar`; cargo reads the last eight of twelve bytes of a binary size. Each difference shows one
+//! reader files that another does not see. So every field that one of them reads must be written as cargo, GNU tar, bsdtar
+//! and Python write it.
 
 use std::ops::Range;
 
@@ -25,10 +25,10 @@ const PREFIX: Range<usize> = 345..500;
 const USTAR: &[u8] = b"ustar\x0000";
 const GNU: &[u8] = b"ustar  \0";
 
-/// The bits of a mode that give a program its owner's rights.
+/// The setuid and setgid bits of a mode.
 const SET_ID: u64 = 0o6000;
 
-/// What is wrong with a header, if anything is.
+/// The problem of a header, if it has one.
 pub fn problem(header: &Header) -> Option<&'static str> {
     let bytes: &[u8] = header.as_bytes();
     let field = |range: &Range<usize>| &bytes[range.clone()];
@@ -62,19 +62,19 @@ pub fn problem(header: &Header) -> Option<&'static str> {
     }
 }
 
-/// Readers disagree whether what follows a directory are its contents or the next header.
+/// Refuses a directory with a size: readers disagree whether its contents or the next header follow.
 fn is_in_one_piece(kind: EntryType, size: Option<u64>) -> Option<&'static str> {
     (kind.is_dir() && size != Some(0)).then_some("a directory with contents")
 }
 
-/// A text that ends at the end of its field or with nothing but NULs.
+/// Whether a text fills its field or is followed by NULs only.
 fn is_padded(field: &[u8]) -> bool {
     let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
     field[end..].iter().all(|&byte| byte == 0)
 }
 
-/// A number that every reader takes for the same: octal digits, behind spaces perhaps and before NULs or spaces; nothing at
-/// all, which is zero; or binary with nothing in the bytes that some readers leave out.
+/// A number that all readers read alike: octal digits, optionally after spaces and before NULs or spaces; an empty field,
+/// which is zero; or a binary number whose bytes that some readers ignore are zero.
 fn number(field: &[u8]) -> Option<u64> {
     let (&first, rest) = field.split_first()?;
     if first == 0x80 {

@@ -1,22 +1,17 @@
-//! The `.crate` file: a gzipped tar, read once from front to back.
+//! The `.crate` file: a gzipped tar, read once from start to end.
 //!
-//! The file comes from a stranger, and is small while what it unpacks to may be huge or contradictory. So nothing is
-//! unpacked: entries stream by and are dropped, and what is kept is the manifest and the set of paths, both bounded.
-//! Four decisions need an argument.
+//! The file is not trusted; it may be small and unpack to something huge or contradictory. Therefore nothing is unpacked:
+//! entries are read as a stream and dropped, and only the manifest and the set of paths are kept, both within limits.
 //!
-//! *Extension records are read here and not by the `tar` crate*, which would hold a long name of any length in memory.
-//! Only what names the next entry (GNU long names, pax records) is understood; a pax size must repeat the header's, and
-//! a pax or GNU sparse map is refused, because readers of tar disagree about both and one of them is cargo.
-//!
-//! *The end is the end.* The archive closes with its end mark and nothing but zeros may follow, the gzip stream is one
-//! member and no byte may follow that. Otherwise two readers of one file could see different packages: cargo reads one
-//! member up to the mark, other tools read on.
-//!
-//! *Headers are written in one way* (`header.rs`), because readers disagree about all others.
-//!
-//! *Paths are those that every file system can hold*: UTF-8, no character that cargo refuses when it packages and none that
-//! is not seen, no two that are one where case or the form of accents does not count, and no file where another path needs
-//! a directory. What only Windows can't hold is told apart ([`Tarball::unportable`]), because good crates have such files.
+//! * Extension records are read here and not by the `tar` crate, which would keep a long name of any length in memory. Only
+//!   records that name the next entry (GNU long names, pax records) are accepted. A pax size must equal the header's, and
+//!   sparse maps (pax or GNU) are refused, because readers of tar, cargo among them, disagree about both.
+//! * After the archive's end mark only zeros may follow, and the gzip stream is one member with no byte after it. Otherwise
+//!   two readers could see different packages: cargo reads one member up to the mark, other tools continue.
+//! * Headers have one spelling (`header.rs`), because readers disagree about others.
+//! * Paths must work on every file system: UTF-8, no character that cargo refuses when it packages and no invisible one, no
+//!   two paths that differ only by case or the form of accents, and no file where another path needs a directory. Paths
+//!   that only Windows cannot store are listed ([`Tarball::unportable`]), because useful crates contain some.
 
 mod entry_path;
 mod extension;
@@ -40,90 +35,90 @@ use entry_path::{EntryPath, is_made_by_cargo};
 use extension::Extensions;
 use paths::Paths;
 
-/// Bytes of a tar block: every header is one, and contents are padded to a multiple.
+/// Bytes of a tar block. A header is one block, and contents are padded to full blocks.
 const BLOCK: u64 = 512;
 
 /// Why a `.crate` file is not a package.
 #[derive(Debug, thiserror::Error)]
 pub enum TarballError {
-    /// It is not a gzipped tar, or is damaged.
-    #[error("the .crate file is not a whole gzipped tar archive ({}); package it again", Remark(.0))]
+    /// It is not a gzipped tar archive, or is damaged.
+    #[error("the .crate file is not a complete gzipped tar archive ({}): package it again", Remark(.0))]
     Unreadable(String),
     /// It decompresses to more than the limit.
-    #[error("the .crate file unpacks to more than {}; leave files out with `exclude` in Cargo.toml", ByteSize(*.limit))]
+    #[error("the .crate file unpacks to more than {}: leave files out with `exclude` in Cargo.toml", ByteSize(*.limit))]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
     },
     /// It has more entries than the limit.
-    #[error("the .crate file has more than {limit} entries; leave files out with `exclude` in Cargo.toml")]
+    #[error("the .crate file has more than {limit} entries: leave files out with `exclude` in Cargo.toml")]
     TooManyEntries {
         /// The limit.
         limit: u64,
     },
-    /// Its paths are longer, all together, than the limit.
-    #[error("the paths in the .crate file have more than {} together; leave files out with `exclude` in Cargo.toml", ByteSize(*.limit as u64))]
+    /// The total length of its paths is above the limit.
+    #[error("the paths in the .crate file have more than {} together: leave files out with `exclude` in Cargo.toml", ByteSize(*.limit as u64))]
     PathsTooLarge {
         /// The limit in bytes.
         limit: usize,
     },
     /// The archive has no end mark.
-    #[error("the tar archive in the .crate file has no end mark, so it may have been cut off; package it again")]
+    #[error("the tar archive in the .crate file has no end mark, so it may have been cut off: package it again")]
     NoEnd,
     /// Something follows the end of the archive or of the gzip stream.
-    #[error("the .crate file goes on after the end of {part}; package it again")]
+    #[error("the .crate file continues after the end of {part}: package it again")]
     Trailing {
-        /// What has ended.
+        /// The part that has ended.
         part: &'static str,
     },
     /// A header or an extension record that readers of tar disagree about.
-    #[error("the .crate file holds a tar record that can't be accepted ({problem}); package it with cargo")]
+    #[error("the .crate file contains a tar record that is not accepted ({problem}): package it with cargo")]
     Extension {
         /// What is wrong with it.
         problem: String,
     },
     /// An entry is neither a file nor a directory.
-    #[error("the .crate file holds {} as a {kind}; only files and directories can be published", Excerpt(.path))]
+    #[error("the .crate file contains {} as a {kind}: only files and directories can be published", Excerpt(.path))]
     Kind {
         /// The path of the entry.
         path: String,
         /// What it is.
         kind: &'static str,
     },
-    /// The path of an entry can't be unpacked everywhere.
-    #[error("the .crate file holds the path {}, which {problem}; rename it or leave it out with `exclude` in Cargo.toml", Excerpt(.path))]
+    /// Some systems cannot unpack the path of an entry.
+    #[error("the .crate file contains the path {}, which {problem}: rename it or leave it out with `exclude` in Cargo.toml", Excerpt(.path))]
     Path {
         /// The path.
         path: String,
         /// What is wrong with it.
         problem: PathProblem,
     },
-    /// An entry lies outside the package's directory.
-    #[error("the .crate file holds the path {}, but everything in it must lie under `{root}/`", Excerpt(.path))]
+    /// An entry is outside the package's directory.
+    #[error("the .crate file contains the path {}, but everything in it must lie under `{root}/`", Excerpt(.path))]
     Outside {
         /// The path.
         path: String,
         /// The package's directory: name and version.
         root: String,
     },
-    /// Two entries can't both be unpacked.
-    #[error("the .crate file holds both {} and {}, which {problem}; remove one of them", Excerpt(.first), Excerpt(.second))]
+    /// Two entries cannot both be unpacked.
+    #[error("the .crate file contains both {} and {}, which {problem}: remove one of them", Excerpt(.first), Excerpt(.second))]
     Clash {
         /// The entry that came first.
         first: String,
         /// The entry that came second.
         second: String,
-        /// Why they can't both be unpacked.
+        /// Why they cannot both be unpacked.
         problem: &'static str,
     },
     /// There is no manifest.
-    #[error("the .crate file holds no `{root}/Cargo.toml`; it must be there, in this spelling")]
+    #[error("the .crate file contains no `{root}/Cargo.toml`: add it in exactly this spelling")]
     NoManifest {
         /// The package's directory: name and version.
         root: String,
     },
     /// The manifest is too large.
-    #[error("Cargo.toml in the package has {}, above the limit of {}; shorten it, or ask the registry's operator for a higher limit", ByteSize(*.size), ByteSize(*.limit))]
+    #[error("Cargo.toml in the package has {}, above the limit of {}: shorten it, or ask the registry's operator for a higher limit", ByteSize(*.size), ByteSize(*.limit))]
     ManifestTooLarge {
         /// Its size in bytes.
         size: u64,
@@ -131,25 +126,25 @@ pub enum TarballError {
         limit: u64,
     },
     /// The manifest is not text.
-    #[error("Cargo.toml in the package is not UTF-8; save it as UTF-8")]
+    #[error("Cargo.toml in the package is not UTF-8: save it as UTF-8")]
     ManifestEncoding,
 }
 
-/// What a `.crate` file holds, as far as a registry looks at it.
+/// The parts of a `.crate` file that a registry reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tarball {
     /// The text of the manifest.
     pub manifest: String,
-    /// Paths that not every file system can hold as they are.
+    /// Paths that some file systems cannot store.
     pub unportable: Vec<UnportablePath>,
 }
 
-/// A path that some file system can't hold as it is.
+/// A path that some file systems cannot store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnportablePath {
     /// The path.
     pub path: String,
-    /// What is wrong with it, as the end of a sentence.
+    /// The problem, as the end of a sentence.
     pub problem: &'static str,
 }
 
@@ -159,8 +154,8 @@ impl fmt::Display for UnportablePath {
     }
 }
 
-/// Reads a `.crate` file through, and answers the manifest in it and which of its paths are not portable. Memory stays near
-/// the size of the set of paths; nothing is written anywhere.
+/// Reads a `.crate` file and gives its manifest and its unportable paths. It needs little more memory than the set of paths
+/// and writes nothing.
 ///
 /// # Errors
 ///
@@ -176,14 +171,14 @@ pub fn read(crate_file: &[u8], name: &CrateName, version: &Version, limits: &Lim
             .checked_next_multiple_of(BLOCK)
             .and_then(|size| entry.raw_file_position().checked_add(size))
             .ok_or_else(|| TarballError::Unreadable("the size of an entry is too large".to_owned()))?;
-        inspection.see(&mut entry)?;
+        inspection.check_entry(&mut entry)?;
     }
     let tarball = inspection.finish()?;
     check_end(archive.into_inner(), end)?;
     Ok(tarball)
 }
 
-/// The rest of the stream once the archive's reader has stopped, at the end of the last entry or one block behind it.
+/// Checks the rest of the stream after the archive's reader has stopped, at the end of the last entry or one block later.
 fn check_end(mut stream: Bounded<GzDecoder<&[u8]>>, end: u64) -> Result<(), TarballError> {
     if stream.read < end + BLOCK {
         return Err(TarballError::NoEnd);
@@ -202,7 +197,7 @@ fn check_end(mut stream: Bounded<GzDecoder<&[u8]>>, end: u64) -> Result<(), Tarb
     if stream.inner.into_inner().is_empty() { Ok(()) } else { Err(TarballError::Trailing { part: "its gzip stream" }) }
 }
 
-/// What is known while the entries stream by.
+/// The state while the entries are read.
 struct Inspection<'a> {
     root: String,
     limits: &'a Limits,
@@ -227,7 +222,7 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    fn see(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), TarballError> {
+    fn check_entry(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), TarballError> {
         self.entries += 1;
         if self.entries > self.limits.max_entries {
             return Err(TarballError::TooManyEntries { limit: self.limits.max_entries });
@@ -259,7 +254,7 @@ impl<'a> Inspection<'a> {
             return Err(TarballError::Path { path: path.into(), problem });
         }
         if inner == "Cargo.toml" && !kind.is_dir() {
-            // A second one is refused by `paths`, so this is the only one.
+            // `paths` refuses a second one.
             self.manifest = Some(self.read_manifest(entry)?);
         }
         self.paths.insert(path.into(), kind.is_dir())
@@ -283,7 +278,7 @@ impl<'a> Inspection<'a> {
     }
 }
 
-/// The name of an entry type that can't be published.
+/// The name of an entry type that cannot be published.
 fn refused_kind(kind: EntryType) -> Option<&'static str> {
     match kind {
         EntryType::Regular | EntryType::Directory => None,
@@ -296,14 +291,14 @@ fn refused_kind(kind: EntryType) -> Option<&'static str> {
     }
 }
 
-/// Counts what is decompressed and fails beyond the limit.
+/// Counts the decompressed bytes and fails above the limit.
 struct Bounded<R> {
     inner: R,
     read: u64,
     limit: u64,
 }
 
-/// Carried through the archive's reader as the source of its error.
+/// The source of an I/O error from the archive's reader.
 #[derive(Debug, thiserror::Error)]
 #[error("more than {} when unpacked", ByteSize(*.0))]
 struct LimitReached(u64);

@@ -1,4 +1,4 @@
-//! The paths of an archive as a set, under the rules of every file system at once.
+//! The set of paths of an archive, under the rules of all file systems.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -8,8 +8,8 @@ use super::{TarballError, UnportablePath};
 
 const TWO_SPELLINGS: &str = "has a directory that another path spells in another way";
 
-/// Every path seen by its key (see [`portability`]), with whether it is a directory and with its own spelling where that
-/// differs.
+/// The paths by their keys (see [`portability`]), each with its spelling if it differs from the key, and whether it is a
+/// directory.
 #[derive(Default)]
 pub struct Paths {
     seen: BTreeMap<String, (bool, Option<String>)>,
@@ -39,8 +39,8 @@ impl Paths {
         Ok(())
     }
 
-    /// Checks what only the whole set can tell: that no file stands where another path needs a directory. Answers the
-    /// paths that some file system can't hold as they are; among them are those of which a directory is spelled in two ways.
+    /// Checks that no file is where another path needs a directory. Gives the paths that some file systems cannot store,
+    /// including those with a directory that another path spells differently.
     pub fn finish(mut self) -> Result<Vec<UnportablePath>, TarballError> {
         for (key, (is_directory, spelling)) in &self.seen {
             let below = format!("{key}/");
@@ -58,7 +58,7 @@ impl Paths {
         let mut previous: Option<(&String, &str)> = None;
         for (key, (_, spelling)) in &self.seen {
             let path = spelling.as_deref().unwrap_or(key);
-            // All paths below a directory follow each other, so that it is enough to look at neighbours.
+            // All paths below a directory are adjacent, so it is enough to compare neighbours.
             if previous.is_some_and(|(other_key, other)| has_directory_in_two_ways((other_key, other), (key, path))) {
                 self.unportable.push(UnportablePath { path: path.to_owned(), problem: TWO_SPELLINGS });
             }
@@ -68,7 +68,7 @@ impl Paths {
     }
 }
 
-/// Whether two paths share a directory by its key, and spell it in two ways.
+/// Whether two paths share a directory by key but spell it differently.
 fn has_directory_in_two_ways((one_key, one): (&str, &str), (other_key, other): (&str, &str)) -> bool {
     let keys = one_key.split('/').zip(other_key.split('/'));
     let shared = keys.take_while(|(one, other)| one == other).count();

@@ -1,17 +1,17 @@
-//! What file systems make of a path: which paths are one for some of them, and which Windows can't hold as they are.
+//! Differences between file systems: paths that are equal on some of them, and paths that Windows cannot store.
 
 use std::borrow::Cow;
 
 use icu_casemap::CaseMapper;
 use icu_normalizer::DecomposingNormalizer;
 
-/// Names that Windows gives to devices, whatever follows a dot. Source: "Naming Files, Paths, and Namespaces" of Microsoft.
+/// Device names of Windows, with any extension. Source: "Naming Files, Paths, and Namespaces" of Microsoft.
 const DEVICES: [&str; 6] = ["aux", "con", "conin$", "conout$", "nul", "prn"];
-/// The same with a digit behind them, which may be superscript.
+/// Device names of Windows that are followed by a digit, which may be superscript.
 const NUMBERED_DEVICES: [&str; 2] = ["com", "lpt"];
 
-/// A path under which it is one with others on some file system: those that fold case (Windows, macOS), those for which
-/// accents may be written in two ways (macOS), and those that drop dots and spaces at the end of a component (Windows).
+/// The key of a path, which is equal for paths that are the same on some file system: those that fold case (Windows, macOS),
+/// those that treat two forms of accents alike (macOS), and those that drop trailing dots and spaces of components (Windows).
 /// Source: canonical caseless matching of the Unicode Standard, 3.13.
 pub fn key(path: &str) -> String {
     let mut key = String::with_capacity(path.len());
@@ -35,7 +35,7 @@ fn folded(component: &str) -> Cow<'_, str> {
     Cow::Owned(normalizer.normalize(&folded).into_owned())
 }
 
-/// What is wrong with a path for Windows, if anything is.
+/// The problem of a path on Windows, if it has one.
 pub fn problem(path: &str) -> Option<&'static str> {
     path.split('/').find_map(|component| {
         if is_device(component) {
@@ -59,7 +59,8 @@ fn is_device(component: &str) -> bool {
     DEVICES.contains(&&*name) || numbered().unwrap_or(false)
 }
 
-/// `CARGO~1.TOM`: at most eight characters with a tilde and a number at their end, and an extension of at most three.
+/// Whether a component looks like `CARGO~1.TOM`: at most eight characters that end in a tilde and a number, and an extension
+/// of at most three.
 fn is_short_name(component: &str) -> bool {
     let (name, extension) = component.split_once('.').unwrap_or((component, ""));
     let number = name.rsplit_once('~').filter(|(stem, _)| !stem.is_empty()).map_or("", |(_, number)| number);

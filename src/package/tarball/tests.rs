@@ -95,9 +95,9 @@ fn a_changed_byte_in_the_gzip_stream_is_noticed() {
 fn nothing_may_follow_the_end() {
     let sound = tar(&[MANIFEST]);
     let hidden = gzip(&[sound.clone(), tar(&[("foo-1.2.3/Cargo.toml", b"other")])].concat());
-    insta::assert_snapshot!(read(&hidden).unwrap_err(), @"the .crate file goes on after the end of its tar archive; package it again");
+    insta::assert_snapshot!(read(&hidden).unwrap_err(), @"the .crate file continues after the end of its tar archive: package it again");
     let second_member = [gzip(&sound), gzip(&sound)].concat();
-    insta::assert_snapshot!(read(&second_member).unwrap_err(), @"the .crate file goes on after the end of its gzip stream; package it again");
+    insta::assert_snapshot!(read(&second_member).unwrap_err(), @"the .crate file continues after the end of its gzip stream: package it again");
     assert!(read(&[gzip(&sound), vec![0]].concat()).is_err());
     assert!(read(&gzip(&[sound, vec![0; 10_240]].concat())).is_ok());
 }
@@ -121,7 +121,7 @@ fn a_bomb_is_cut_off_while_it_streams() {
         encoder.write_all(&[0; 1 << 20]).unwrap();
     }
     let limits = Limits { max_unpacked: 1 << 20, ..Limits::default() };
-    insta::assert_snapshot!(read_within(&encoder.finish().unwrap(), &limits).unwrap_err(), @"the .crate file unpacks to more than 1 MiB; leave files out with `exclude` in Cargo.toml");
+    insta::assert_snapshot!(read_within(&encoder.finish().unwrap(), &limits).unwrap_err(), @"the .crate file unpacks to more than 1 MiB: leave files out with `exclude` in Cargo.toml");
 }
 
 // rule: 9
@@ -130,12 +130,12 @@ fn a_bomb_is_cut_off_while_it_streams() {
 fn the_number_of_entries_and_the_size_of_paths_and_manifest_are_bounded() {
     let files = gzip(&tar(&[MANIFEST, ("foo-1.2.3/a", b""), ("foo-1.2.3/b", b"")]));
     let error = |limits| read_within(&files, &limits).unwrap_err().to_string();
-    insta::assert_snapshot!(error(Limits { max_entries: 2, ..Limits::default() }), @"the .crate file has more than 2 entries; leave files out with `exclude` in Cargo.toml");
-    insta::assert_snapshot!(error(Limits { max_path: 11, ..Limits::default() }), @"the .crate file holds the path `foo-1.2.3/Cargo.toml`, which is too long; rename it or leave it out with `exclude` in Cargo.toml");
-    insta::assert_snapshot!(error(Limits { max_paths: 30, ..Limits::default() }), @"the paths in the .crate file have more than 30 bytes together; leave files out with `exclude` in Cargo.toml");
+    insta::assert_snapshot!(error(Limits { max_entries: 2, ..Limits::default() }), @"the .crate file has more than 2 entries: leave files out with `exclude` in Cargo.toml");
+    insta::assert_snapshot!(error(Limits { max_path: 11, ..Limits::default() }), @"the .crate file contains the path `foo-1.2.3/Cargo.toml`, which is too long: rename it or leave it out with `exclude` in Cargo.toml");
+    insta::assert_snapshot!(error(Limits { max_paths: 30, ..Limits::default() }), @"the paths in the .crate file have more than 30 bytes together: leave files out with `exclude` in Cargo.toml");
     error(Limits { max_paths: 41, ..Limits::default() });
     read_within(&files, &Limits { max_paths: 42, ..Limits::default() }).unwrap();
-    insta::assert_snapshot!(error(Limits { max_manifest: 8, ..Limits::default() }), @"Cargo.toml in the package has 9 bytes, above the limit of 8 bytes; shorten it, or ask the registry's operator for a higher limit");
+    insta::assert_snapshot!(error(Limits { max_manifest: 8, ..Limits::default() }), @"Cargo.toml in the package has 9 bytes, above the limit of 8 bytes: shorten it, or ask the registry's operator for a higher limit");
     let name = vec![b'x'; 65 * 1024];
     let long =
         raw(&[(header("long", EntryType::GNULongName, name.len()), &name), (header("a", EntryType::Regular, 0), b"")]);
@@ -173,10 +173,10 @@ fn a_path_that_cannot_be_unpacked_everywhere_is_refused() {
 // rule: 11
 #[test]
 fn two_entries_that_one_file_system_cannot_hold_are_refused() {
-    insta::assert_snapshot!(refusal(&[("foo-1.2.3/a", b""), ("foo-1.2.3/a", b"")]), @"the .crate file holds both `foo-1.2.3/a` and `foo-1.2.3/a`, which are the same path; remove one of them");
-    insta::assert_snapshot!(refusal(&[("foo-1.2.3/É", b""), ("foo-1.2.3/é", b"")]), @"the .crate file holds both `foo-1.2.3/É` and `foo-1.2.3/é`, which differ only by letter case; remove one of them");
-    insta::assert_snapshot!(refusal(&[("foo-1.2.3/A", b""), ("foo-1.2.3/a!", b""), ("foo-1.2.3/a/b", b"")]), @"the .crate file holds both `foo-1.2.3/A` and `foo-1.2.3/a/b`, which would have to be a file and a directory at once; remove one of them");
-    insta::assert_snapshot!(refusal(&[("foo-1.2.3/cargo.TOML", b"")]), @"the .crate file holds both `foo-1.2.3/Cargo.toml` and `foo-1.2.3/cargo.TOML`, which differ only by letter case; remove one of them");
+    insta::assert_snapshot!(refusal(&[("foo-1.2.3/a", b""), ("foo-1.2.3/a", b"")]), @"the .crate file contains both `foo-1.2.3/a` and `foo-1.2.3/a`, which are the same path: remove one of them");
+    insta::assert_snapshot!(refusal(&[("foo-1.2.3/É", b""), ("foo-1.2.3/é", b"")]), @"the .crate file contains both `foo-1.2.3/É` and `foo-1.2.3/é`, which differ only by letter case: remove one of them");
+    insta::assert_snapshot!(refusal(&[("foo-1.2.3/A", b""), ("foo-1.2.3/a!", b""), ("foo-1.2.3/a/b", b"")]), @"the .crate file contains both `foo-1.2.3/A` and `foo-1.2.3/a/b`, which would have to be a file and a directory at once: remove one of them");
+    insta::assert_snapshot!(refusal(&[("foo-1.2.3/cargo.TOML", b"")]), @"the .crate file contains both `foo-1.2.3/Cargo.toml` and `foo-1.2.3/cargo.TOML`, which differ only by letter case: remove one of them");
     assert!(refusal(&[MANIFEST]).contains("are the same path"));
 }
 
@@ -206,9 +206,9 @@ fn only_files_and_directories_are_taken() {
 #[test]
 fn the_manifest_must_be_there_once_in_its_spelling_and_as_text() {
     let error = |files: &[(&str, &[u8])]| read(&gzip(&tar(files))).unwrap_err().to_string();
-    insta::assert_snapshot!(error(&[("foo-1.2.3/cargo.toml", b"[package]")]), @"the .crate file holds no `foo-1.2.3/Cargo.toml`; it must be there, in this spelling");
-    insta::assert_snapshot!(error(&[("foo-1.2.3/Cargo.toml", b"\xff")]), @"Cargo.toml in the package is not UTF-8; save it as UTF-8");
-    assert!(error(&[("foo-1.2.3/sub/Cargo.toml", b"")]).contains("holds no `foo-1.2.3/Cargo.toml`"));
+    insta::assert_snapshot!(error(&[("foo-1.2.3/cargo.toml", b"[package]")]), @"the .crate file contains no `foo-1.2.3/Cargo.toml`: add it in exactly this spelling");
+    insta::assert_snapshot!(error(&[("foo-1.2.3/Cargo.toml", b"\xff")]), @"Cargo.toml in the package is not UTF-8: save it as UTF-8");
+    assert!(error(&[("foo-1.2.3/sub/Cargo.toml", b"")]).contains("contains no `foo-1.2.3/Cargo.toml`"));
     let directory = raw(&[]);
     assert!(read(&directory).is_ok());
 }
@@ -218,9 +218,9 @@ fn the_manifest_must_be_there_once_in_its_spelling_and_as_text() {
 fn a_pax_header_may_name_a_file_but_not_contradict_it() {
     assert!(read(&with_pax(&pax(&[("path", "foo-1.2.3/long"), ("size", "3"), ("mtime", "1.5")]))).is_ok());
     let error = |records: &[u8]| read(&with_pax(records)).unwrap_err().to_string();
-    insta::assert_snapshot!(error(&pax(&[("size", "4")])), @"the .crate file holds a tar record that can't be accepted (a pax size that differs from the size in the header); package it with cargo");
-    insta::assert_snapshot!(error(&pax(&[("GNU.sparse.major", "1")])), @"the .crate file holds a tar record that can't be accepted (a sparse file); package it with cargo");
-    insta::assert_snapshot!(error(&pax(&[("path", "a"), ("path", "b")])), @"the .crate file holds a tar record that can't be accepted (two paths in one pax header); package it with cargo");
+    insta::assert_snapshot!(error(&pax(&[("size", "4")])), @"the .crate file contains a tar record that is not accepted (a pax size that differs from the size in the header): package it with cargo");
+    insta::assert_snapshot!(error(&pax(&[("GNU.sparse.major", "1")])), @"the .crate file contains a tar record that is not accepted (a sparse file): package it with cargo");
+    insta::assert_snapshot!(error(&pax(&[("path", "a"), ("path", "b")])), @"the .crate file contains a tar record that is not accepted (two paths in one pax header): package it with cargo");
     assert!(error(&pax(&[("path", "foo-1.2.3/../x")])).contains("has `..`"));
     for malformed in [
         &b"99 path=x\n"[..],

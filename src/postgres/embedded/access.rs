@@ -1,8 +1,8 @@
-//! Who may connect to the cluster: the user of this process and root, each as the superuser, and nobody else.
+//! The cluster's access rules: only the user of this process and root can connect, both as the superuser.
 //!
-//! The server knows by the socket which user connects (`peer`). Its own account, which is another one when root started
-//! us, is not let in: it may be `nobody`, which other programs of the machine share. The files are written before each
-//! start, so that clusters of former versions, which let in whoever reached the socket, are mended.
+//! The server reads the user of a connection from its socket (`peer`). The server's own account, which is another one
+//! when this process runs as root, cannot connect: it may be `nobody`, which other programs of the machine share. The
+//! files are written before each start, so that clusters of older versions, whose rules were open, get these rules too.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,17 +11,17 @@ use std::path::Path;
 
 use nix::unistd::{Uid, User};
 
-use super::EmbeddedError;
 use super::account::Account;
-use super::creation::SUPERUSER;
+use super::error::EmbeddedError;
+use super::settings::SUPERUSER;
 
 /// The first line of both files.
 const HEADER: &str = "# supercargo writes this file at each start.\n";
-/// What leads to a user's name in `pg_ident.conf`.
+/// The name of the map in `pg_ident.conf`.
 const MAP: &str = "supercargo";
 
-/// Writes both files. In a cluster that was there before, a file that this program did not write is kept beside, with
-/// `.former` at the end of its name.
+/// Writes `pg_hba.conf` and `pg_ident.conf`. In an existing cluster, a file that this program did not write is kept
+/// with `.former` added to its name.
 pub(super) fn write(cluster: &Path, account: Option<&Account>, is_new: bool) -> Result<(), EmbeddedError> {
     let names = admitted();
     for (file, text) in [("pg_hba.conf", rules(names.is_some())), ("pg_ident.conf", map(&names.unwrap_or_default()))] {
@@ -31,7 +31,7 @@ pub(super) fn write(cluster: &Path, account: Option<&Account>, is_new: bool) -> 
     Ok(())
 }
 
-/// The names of the users that are let in; None if this process's user has no name, as in some containers.
+/// The names of the users who can connect; None if this process's user has no name, as in some containers.
 fn admitted() -> Option<Vec<String>> {
     let mut users = vec![Uid::effective(), Uid::from_raw(0)];
     users.dedup();
@@ -41,8 +41,8 @@ fn admitted() -> Option<Vec<String>> {
     (User::from_uid(users[0]).is_ok_and(|user| user.is_some())).then_some(names)
 }
 
-/// PostgreSQL knows users by their names. Without one it can tell nobody apart; then the socket's directory, which only
-/// the cluster's own account can enter, is what keeps others out: that account is this process's own in this case.
+/// PostgreSQL identifies users by name. Without a name, the socket's directory keeps others out: only the cluster's
+/// account can enter it, and that is this process's own account in this case.
 fn rules(by_name: bool) -> String {
     let how = if by_name { format!("peer map={MAP}") } else { "trust".to_owned() };
     format!(
@@ -55,7 +55,8 @@ fn map(names: &[String]) -> String {
     HEADER.to_owned() + &lines.collect::<String>()
 }
 
-/// Replaces a file in a directory that may belong to another user: nothing there is followed or written through.
+/// Replaces a file in a directory that may belong to another user, without following links or writing to existing
+/// files.
 fn replace(path: &Path, text: &str, account: Option<&Account>, is_new: bool) -> io::Result<()> {
     let directory = path.parent().unwrap_or(path);
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
@@ -71,7 +72,7 @@ fn replace(path: &Path, text: &str, account: Option<&Account>, is_new: bool) -> 
     fs::File::open(directory)?.sync_all()
 }
 
-/// Whether this program wrote it.
+/// Whether this program wrote the file.
 fn is_ours(path: &Path) -> io::Result<bool> {
     let text = fs::read(path)?;
     Ok(text.starts_with(HEADER.as_bytes()))
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_quoted_and_a_user_without_one_is_told_by_the_directory() {
+    fn a_name_is_quoted_and_a_user_without_a_name_is_trusted() {
         assert_eq!(map(&["a\"b".to_owned()]).lines().last(), Some("supercargo \"a\"\"b\" supercargo"));
         assert!(rules(true).contains("local all supercargo peer map=supercargo\nlocal all all reject\n"));
         assert!(rules(false).contains("local all supercargo trust\nlocal all all reject\n"));

@@ -1,6 +1,7 @@
-//! Who runs the server. PostgreSQL refuses to run as root, so root lends it to an unprivileged user, who then owns
-//! the cluster directory. That user must be able to pass through every directory above it, which is checked before
-//! anything is made: PostgreSQL's own message names only the last directory, never the one that is closed.
+//! The operating system user who runs the server. PostgreSQL refuses to run as root, so for root it is an unprivileged
+//! user, who then owns the cluster directory. That user must be able to pass through every directory above it. This is
+//! checked before anything is created, because PostgreSQL's own message names the last directory and not the closed
+//! one.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -8,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, User};
 
-use super::EmbeddedError;
-use super::creation::ExistingCluster;
+use super::error::EmbeddedError;
+use super::existing::ExistingCluster;
 
-/// Tried in this order when root names nobody.
+/// The users that are tried in this order when root names none.
 const USUAL: [&str; 2] = ["postgres", "nobody"];
 
-/// The user that programs of all kinds share.
+/// The user that unrelated programs share.
 const SHARED: &str = "nobody";
 
 /// An unprivileged user of this machine.
@@ -26,7 +27,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Who runs the server: `None` is the user of this process, who isn't root then.
+    /// Chooses the user who runs the server; `None` for the user of this process, if that is not root.
     pub(super) fn choose(
         named: Option<&str>,
         existing: Option<&ExistingCluster>,
@@ -50,18 +51,20 @@ impl Account {
         Ok(Some(account))
     }
 
-    /// Whatever runs as `nobody` can read the cluster's files, however its server tells users apart.
+    /// Warns if the server runs as `nobody`: every program of that user can read the cluster's files, whatever the
+    /// access rules of the server are.
     fn warn_if_shared(&self) {
         if self.name == SHARED {
             tracing::warn!(
-                "the private PostgreSQL runs as `nobody`, and whatever else runs as nobody on this machine can read its \
-                 files: make a user for it (useradd --system supercargo-postgres), stop, give it the cluster (chown -R \
-                 supercargo-postgres: DATA_DIR/postgres), and start with --postgres-user supercargo-postgres"
+                "the embedded PostgreSQL runs as `nobody`, so every program that runs as nobody on this machine can \
+                 read its files: create a user (useradd --system supercargo-postgres), stop supercargo, change the \
+                 owner (chown -R supercargo-postgres: DATA_DIR/postgres), and start with --postgres-user \
+                 supercargo-postgres"
             );
         }
     }
 
-    /// Opens root's data directory to the group of this user, who has to pass through it, and to nobody else.
+    /// Lets the group of this user, and no other user, pass through root's data directory.
     pub(super) fn let_through(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
         let failed = |reason| EmbeddedError::directory("open", data_dir, reason);
         let found = fs::metadata(data_dir).map_err(failed)?;
@@ -72,7 +75,7 @@ impl Account {
         fs::set_permissions(data_dir, Permissions::from_mode(0o710)).map_err(failed)
     }
 
-    /// Refuses a data directory this user can't reach.
+    /// Checks that this user can reach the data directory.
     pub(super) fn check_passage(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
         for directory in data_dir.ancestors() {
             let metadata =
@@ -109,7 +112,7 @@ impl Account {
         Ok(user.map(|user| Account { name: user.name, uid: user.uid, gid: user.gid }))
     }
 
-    /// The owner of a cluster, who needs no name: a restored backup may belong to a number only.
+    /// The account of a cluster's owner. A restored backup may belong to a number without a name.
     fn owning(uid: Uid) -> Result<Account, EmbeddedError> {
         let user = User::from_uid(uid).map_err(|errno| unusable(&uid.to_string(), errno.desc()))?;
         Ok(match user {

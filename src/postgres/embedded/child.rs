@@ -1,4 +1,4 @@
-//! Programs of PostgreSQL as children of this process: run by the chosen user, and never outliving us.
+//! Programs of PostgreSQL as child processes of the chosen user, which end with this process.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,10 +9,10 @@ use nix::sys::signal::Signal;
 use super::account::Account;
 use crate::subprocess;
 
-/// A command for `program` as `account`, that gets `death_signal` when the thread that spawns it ends.
+/// A command that runs `program` as `account` and gets `death_signal` when the thread that spawns it ends.
 ///
-/// Its environment is empty but for the language of its messages, which are recognised: PostgreSQL would take
-/// defaults from PG… variables, and has no business with the secrets that may stand in ours.
+/// Its environment holds only the language of its messages, some of which are parsed. PostgreSQL would read defaults
+/// from PG… variables, and must not get the secrets of this process's environment.
 pub(super) fn command(program: &Path, account: Option<&Account>, death_signal: Signal) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("LC_ALL", "C").current_dir("/").stdin(Stdio::null());

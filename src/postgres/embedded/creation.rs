@@ -1,61 +1,27 @@
-//! Making the cluster, once. `initdb` writes a thousand files in a second and can be killed between any two of them;
-//! therefore it works in `postgres.new`, and the cluster appears under its name by one rename when it is complete.
+//! Creation of the cluster. `initdb` writes a thousand files and can be killed between any two of them. Therefore it
+//! works in `postgres.new`, which is renamed when it is complete.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use nix::unistd::Uid;
 
 use super::account::Account;
-use super::binaries::{Binaries, leading_number};
-use super::{EmbeddedError, child, cluster_dir, deadline};
+use super::binaries::Binaries;
+use super::error::EmbeddedError;
+use super::settings::SUPERUSER;
+use super::{child, deadline};
 
-/// The superuser of the cluster, as whom the registry connects.
-pub(super) const SUPERUSER: &str = "supercargo";
-
-/// How long an `initdb` whose owner was killed may still add files to what is being removed.
+/// The time in which an `initdb` whose owner was killed may still add files to the directory that is removed.
 const DYING_LIMIT: Duration = Duration::from_secs(5);
 
-/// What is known of a cluster before it is started.
-#[derive(Debug)]
-pub(super) struct ExistingCluster {
-    /// The major version of PostgreSQL that made it.
-    pub(super) major: u32,
-    /// The only user PostgreSQL lets run it.
-    pub(super) owner: Uid,
-}
-
-/// The cluster in this directory; `None` when there is nothing, or nothing in it.
-pub(super) fn existing(cluster: &Path) -> Result<Option<ExistingCluster>, EmbeddedError> {
-    let unreadable = |reason| EmbeddedError::directory("read", cluster, reason);
-    let owner = match fs::metadata(cluster) {
-        Ok(metadata) => Uid::from_raw(metadata.uid()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    match fs::read_to_string(cluster.join("PG_VERSION")) {
-        Ok(text) => match leading_number(&text) {
-            Some(major) => Ok(Some(ExistingCluster { major, owner })),
-            None => Err(not_a_cluster(cluster)),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if fs::read_dir(cluster).map_err(unreadable)?.next().is_none() {
-                return Ok(None);
-            }
-            Err(not_a_cluster(cluster))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(not_a_cluster(cluster)),
-        Err(error) => Err(unreadable(error)),
-    }
-}
-
-/// Makes the cluster in `data_dir`.
+/// Creates `cluster`, a directory in `data_dir`.
 pub(super) fn create(
     data_dir: &Path,
+    cluster: &Path,
     binaries: &Binaries,
     account: Option<&Account>,
     throwaway: bool,
@@ -74,15 +40,14 @@ pub(super) fn create(
         remove(&unfinished)?;
         return Err(error);
     }
-    let cluster = cluster_dir(data_dir);
-    fs::rename(&unfinished, &cluster).map_err(|reason| EmbeddedError::directory("create", &cluster, reason))?;
+    fs::rename(&unfinished, cluster).map_err(|reason| EmbeddedError::directory("create", cluster, reason))?;
     File::open(data_dir)
         .and_then(|directory| directory.sync_all())
         .map_err(|reason| EmbeddedError::directory("flush", data_dir, reason))
 }
 
-/// The C locale sorts by bytes, and so never changes its order with an update of the C library, which would spoil
-/// every index of text.
+/// Runs `initdb` with the C locale, which sorts by bytes. The order of other locales can change with an update of the C
+/// library, which corrupts every index of text.
 fn run_initdb(
     directory: &Path,
     binaries: &Binaries,
@@ -103,16 +68,16 @@ fn run_initdb(
     if output.status.success() {
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].concat();
+    let printed = [output.stdout, output.stderr].concat();
     Err(EmbeddedError::Initdb {
         directory: directory.to_owned(),
         status: output.status,
-        output: String::from_utf8_lossy(&said).trim_end().to_owned(),
+        output: String::from_utf8_lossy(&printed).trim_end().to_owned(),
     })
 }
 
-/// Removes what an interrupted creation left. Its `initdb` may be dying only now and add a file to a directory that
-/// was just emptied, which is tried again.
+/// Removes the directory of an interrupted creation. Its `initdb` may still run and add a file to a directory that was
+/// just emptied; then the removal is retried.
 fn remove(unfinished: &Path) -> Result<(), EmbeddedError> {
     let mut failure = None;
     let removed = deadline::until(DYING_LIMIT, || match fs::remove_dir_all(unfinished) {
@@ -128,8 +93,4 @@ fn remove(unfinished: &Path) -> Result<(), EmbeddedError> {
         (Some(true), _) | (_, None) => Ok(()),
         (_, Some(reason)) => Err(EmbeddedError::directory("remove", unfinished, reason)),
     }
-}
-
-fn not_a_cluster(path: &Path) -> EmbeddedError {
-    EmbeddedError::NotACluster { path: path.to_owned() }
 }

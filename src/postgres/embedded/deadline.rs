@@ -1,17 +1,17 @@
-//! Waiting for another process, which can only be asked again and again.
+//! Waiting for another process by polling.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often is asked: a first start takes about a second, so that this is not felt.
+/// The time between two polls. It is short against a start, which takes about a second.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// Asks until there is an answer, or `None` when `limit` has passed without one.
-pub(super) fn until<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+/// Polls until there is a result; `None` when `limit` has passed without one.
+pub(super) fn until<T>(limit: Duration, mut poll: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
-        if let Some(answer) = ask() {
-            return Some(answer);
+        if let Some(result) = poll() {
+            return Some(result);
         }
         if Instant::now() >= end {
             return None;

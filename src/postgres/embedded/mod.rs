@@ -1,35 +1,36 @@
-//! The private PostgreSQL cluster: what `serve` uses when it is given no database URL.
+//! The embedded PostgreSQL: the database server that `serve` runs when no database URL is given.
 //!
-//! The cluster lives in `<data-dir>/postgres`, and the directory is everything there is to know about it: whoever
-//! holds it can start a server on it again, with or without this program.
+//! The cluster is the directory `<data-dir>/postgres`. It holds all of its state: a server can be started on it with or
+//! without this program.
 //!
-//! **Who may connect.** The user of this process, and root: the server asks the kernel who connects (`peer`), see
-//! `access.rs`. There is no TCP listener, and the socket lies in the cluster directory itself, which only its owner (and
-//! root) can enter; PostgreSQL refuses to start on a data directory that others can enter. Should somebody set
-//! `listen_addresses` after all, `pg_hba.conf` rejects every host.
+//! **Access.** Only the user of this process and root can connect: the server reads the user of a connection from the
+//! kernel (`peer`), see `access.rs`. There is no TCP listener, and the socket is in the cluster directory, which only
+//! its owner and root can enter; PostgreSQL refuses to start on a data directory that others can enter. If
+//! `listen_addresses` is set all the same, `pg_hba.conf` rejects every host.
 //!
-//! **Whose child the server is.** A supervisor thread forks it and lives as long as it does, since the kernel ties
-//! the parent-death signal to the *thread* that forked. However this process ends, `kill -9` included, the kernel
-//! sends SIGINT to the server, which is PostgreSQL's clean fast shutdown. A server that dies by itself is started
-//! again. It has a process group of its own, so that Ctrl-C on a terminal reaches only us, and the requests that are
-//! being answered keep their database until they are done.
+//! **Lifetime.** A supervisor thread forks the server and lives as long as the server does, because the kernel ties the
+//! parent-death signal to the *thread* that forked. When this process ends, also by `kill -9`, the kernel sends SIGINT
+//! to the server, which is PostgreSQL's clean fast shutdown. A server that exits unexpectedly is restarted. The server
+//! has a process group of its own: Ctrl-C on a terminal reaches only this process, and requests in flight keep their
+//! database until they finish.
 //!
-//! **What a start may find.** An unfinished `initdb` is in `postgres.new`, never in `postgres`, which appears by a
-//! rename when it is complete. A server left by a killed owner is shutting down; it is waited for, and stopped when
-//! it doesn't end. Lock files may name a process number that now belongs to somebody else (after a reboot, or in a
-//! new container, that is common): a process is ours only when it is a `postgres` whose working directory is the
-//! cluster, and no other process is ever signalled. Backends that outlived a killed server hold the shared memory;
-//! PostgreSQL refuses to start beside them, and is tried again until they are gone.
+//! **State found at a start.** An interrupted `initdb` leaves `postgres.new`; the complete cluster is renamed to
+//! `postgres`. The server of a killed owner is shutting down: the start waits for it, and stops it when it does not
+//! end. Lock files may hold a process number that another program has now, which is common after a reboot and in a new
+//! container. A process is the cluster's server only when it is a `postgres` whose working directory is the cluster; no
+//! other process is ever signalled. Backends of a killed server hold its shared memory, and PostgreSQL refuses to start
+//! beside them: the start is retried until they are gone.
 //!
-//! Two owners of one data directory are kept apart by the caller, with a lock, before it comes here.
+//! The caller holds a lock on the data directory, which excludes a second owner.
 
 mod access;
 mod account;
-pub(super) mod binaries;
+mod binaries;
 mod child;
 mod creation;
 mod deadline;
 mod error;
+mod existing;
 mod pid_file;
 mod postmaster;
 mod predecessor;
@@ -37,6 +38,7 @@ mod registry_database;
 mod server_log;
 mod settings;
 mod socket;
+mod stop_request;
 mod supervisor;
 
 #[cfg(test)]
@@ -45,15 +47,15 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::embedded::account::Account;
-use super::embedded::binaries::Binaries;
-use super::embedded::pid_file::{PidFile, Status};
-use super::embedded::postmaster::Launch;
-use super::embedded::server_log::ServerLog;
-use super::embedded::socket::Socket;
-use super::embedded::supervisor::Supervisor;
+use self::account::Account;
+use self::binaries::Binaries;
+use self::pid_file::{PidFile, Status};
+use self::postmaster::Launch;
+use self::server_log::ServerLog;
+use self::socket::Socket;
+use self::supervisor::Supervisor;
 
-pub use super::embedded::error::EmbeddedError;
+pub use self::error::EmbeddedError;
 
 /// How long [`attach`] waits for a server that is starting.
 const ATTACH_LIMIT: Duration = Duration::from_secs(30);
@@ -61,21 +63,21 @@ const ATTACH_LIMIT: Duration = Duration::from_secs(30);
 /// Where the cluster lives and what runs it.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The registry's data directory, which exists. The cluster is its subdirectory `postgres`, the server's log its
-    /// file `postgres.log`. Started as root, it is opened to the group of the user who runs the server, for passing
-    /// through (mode 0710).
+    /// The registry's existing data directory. The cluster is its subdirectory `postgres`, the server's log its file
+    /// `postgres.log`. For root, its mode becomes 0710, so that the group of the user who runs the server can pass
+    /// through.
     pub data_dir: PathBuf,
-    /// The directory of `initdb` and `postgres`. Without it they are looked for on PATH, in
-    /// `/usr/lib/postgresql/*/bin` and in `/usr/pgsql-*/bin`, and an existing cluster gets those of its own version.
+    /// The directory of `initdb` and `postgres`. The default is the first with the cluster's version on PATH, in
+    /// `/usr/lib/postgresql/*/bin` and in `/usr/pgsql-*/bin`.
     pub postgres_bin_dir: Option<PathBuf>,
-    /// Who runs the server when this process is root; PostgreSQL refuses to run as root. Without it the owner of an
-    /// existing cluster, and for a new one `postgres` or else `nobody`. Not used when this process isn't root.
+    /// The user who runs the server when this process is root, because PostgreSQL refuses to run as root. The default
+    /// is the owner of an existing cluster, and for a new one `postgres` or else `nobody`. Ignored without root.
     pub os_user: Option<String>,
-    /// Nothing is flushed to disk: quick, and lost at a power failure. For tests and `supercargo with` only.
+    /// Nothing is flushed to disk: fast, but lost at a power failure. For tests and `supercargo with` only.
     pub throwaway: bool,
 }
 
-/// A running cluster. Dropping it stops the server, as [`Cluster::stop`] does, and logs a failure to do so.
+/// A running cluster. Dropping it stops the server like [`Cluster::stop`] and logs an error.
 #[derive(Debug)]
 pub struct Cluster {
     url: String,
@@ -83,17 +85,16 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the server, making the cluster first if there is none, and returns when the database `supercargo`
+    /// Starts the server, after creating the cluster if there is none, and waits until the database `supercargo`
     /// accepts connections. The caller holds the lock of the data directory.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the server from running, each with what to do about it; see [`EmbeddedError`]. Nothing is left
-    /// running then.
+    /// [`EmbeddedError`] when the server cannot run. No process is left running then.
     pub fn start(options: &Options) -> Result<Cluster, EmbeddedError> {
         let data_dir = canonical(&options.data_dir)?;
         let cluster = cluster_dir(&data_dir);
-        let existing = creation::existing(&cluster)?;
+        let existing = existing::find(&cluster)?;
         let binaries = Binaries::find(
             options.postgres_bin_dir.as_deref(),
             existing.as_ref().map(|existing| existing.major),
@@ -105,7 +106,7 @@ impl Cluster {
             account.check_passage(&data_dir)?;
         }
         if existing.is_none() {
-            creation::create(&data_dir, &binaries, account.as_ref(), options.throwaway)?;
+            creation::create(&data_dir, &cluster, &binaries, account.as_ref(), options.throwaway)?;
         }
         access::write(&cluster, account.as_ref(), existing.is_none())?;
         let socket = Socket::of(&cluster)?;
@@ -120,29 +121,28 @@ impl Cluster {
         Ok(Cluster { url: socket.url(registry_database::NAME), supervisor })
     }
 
-    /// Where libpq and Diesel connect: `postgresql:///supercargo?host=…`. Valid in this process only when the data
-    /// directory's path is too long for a socket address; another process gets its own with [`attach`].
+    /// The URL for libpq and Diesel: `postgresql:///supercargo?host=…`. With a data directory whose path is too long
+    /// for a socket address it is valid in this process only; another process gets its own with [`attach`].
     pub fn url(&self) -> String {
         self.url.clone()
     }
 
-    /// Ends all connections, lets the server write everything down, and waits for its end: some 30 seconds at most,
-    /// then by force.
+    /// Closes all connections and shuts the server down. Kills it if that takes longer than 30 seconds.
     ///
     /// # Errors
     ///
-    /// [`EmbeddedError::StoppedByForce`] when it had to be killed. No data is lost by it; the next start recovers.
+    /// [`EmbeddedError::StoppedByForce`] when it was killed. No data is lost; the next start recovers.
     pub fn stop(mut self) -> Result<(), EmbeddedError> {
         self.supervisor.stop()
     }
 }
 
-/// The URL of the running cluster in `data_dir`, whoever started it; `None` when there is none or it doesn't run. A
-/// server that is just starting is waited for.
+/// The URL of the running cluster in `data_dir`, whichever process started it; `None` when no server runs. Waits for a
+/// server that is starting.
 ///
 /// # Errors
 ///
-/// [`EmbeddedError::Directory`] when the cluster can't be looked into, most often because it belongs to another user.
+/// [`EmbeddedError::Directory`] when the cluster cannot be read, mostly because it belongs to another user.
 pub fn attach(data_dir: &Path) -> Result<Option<String>, EmbeddedError> {
     let cluster = cluster_dir(&canonical(data_dir)?);
     let mut failure = None;
@@ -165,7 +165,7 @@ pub fn attach(data_dir: &Path) -> Result<Option<String>, EmbeddedError> {
     }
 }
 
-/// What the server of the private cluster in `data_dir` said last; None if there is no private cluster.
+/// The end of the server's log; `None` if `data_dir` holds no cluster.
 pub fn last_words(data_dir: &Path) -> Option<String> {
     cluster_dir(data_dir).is_dir().then(|| ServerLog::of(data_dir).tail(0))
 }

@@ -1,8 +1,8 @@
-//! The lock files a PostgreSQL server keeps in its data directory: `postmaster.pid`, and one beside the socket.
+//! The lock files of a PostgreSQL server in its data directory: `postmaster.pid`, and one beside the socket.
 //!
 //! Their lines (PostgreSQL's `miscadmin.h`): process number, data directory, start time, port, socket directory,
-//! listen address, shared memory, status. A process number alone says little, since it is used again after a reboot
-//! and in every new container.
+//! listen address, shared memory, status. A process number alone does not identify a server: numbers are reused after a
+//! reboot and in every new container.
 
 use std::fs;
 use std::io;
@@ -11,20 +11,21 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 
-use super::{EmbeddedError, socket};
+use super::error::EmbeddedError;
+use super::socket;
 
-/// Where a server is in its life.
+/// The status of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Status {
-    /// Starting or recovering; refuses connections.
+    /// Starting or recovering: refuses connections.
     Starting,
     /// Accepts connections.
     Ready,
-    /// Shutting down; refuses connections.
+    /// Shutting down: refuses connections.
     Stopping,
 }
 
-/// What a lock file says.
+/// The content of a lock file.
 #[derive(Debug)]
 pub(super) struct PidFile {
     pub(super) path: PathBuf,
@@ -33,12 +34,12 @@ pub(super) struct PidFile {
 }
 
 impl PidFile {
-    /// `postmaster.pid`; `None` when there is none, or when its first line is still being written.
+    /// Reads `postmaster.pid`; `None` when there is none, or when its first line is still being written.
     pub(super) fn of_postmaster(cluster: &Path) -> Result<Option<PidFile>, EmbeddedError> {
         PidFile::read(cluster.join("postmaster.pid"))
     }
 
-    /// The socket's lock file, which names the same process and has no status.
+    /// Reads the socket's lock file, which names the same process and has no status.
     pub(super) fn of_socket(cluster: &Path) -> Result<Option<PidFile>, EmbeddedError> {
         PidFile::read(cluster.join(socket::LOCK_FILE))
     }
@@ -54,7 +55,7 @@ impl PidFile {
 
     fn parse(path: PathBuf, text: &str) -> Option<PidFile> {
         let mut lines = text.lines();
-        // A single-user server writes its number negative.
+        // A single-user server writes a negative number.
         let pid = lines.next()?.trim().parse::<i32>().ok()?.checked_abs()?;
         let status = match lines.nth(6).map(str::trim) {
             Some("ready") => Status::Ready,
@@ -64,9 +65,9 @@ impl PidFile {
         (pid > 0).then(|| PidFile { path, pid: Pid::from_raw(pid), status })
     }
 
-    /// Whether the named process is alive and is a PostgreSQL server in this cluster, whose working directory it has.
-    /// Directories are compared by device and inode: paths may be long, linked or renamed. False for what may not be
-    /// looked into, which is another user's process, and another user can't run this cluster.
+    /// Whether the process is a running PostgreSQL server whose working directory is this cluster. Directories are
+    /// compared by device and inode, because paths may be long, linked or renamed. False for a process that cannot be
+    /// inspected: it belongs to another user, who cannot run this cluster.
     pub(super) fn is_ours(&self, cluster: &Path) -> bool {
         let process = self.process();
         let is_postgres = fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == "postgres");
@@ -77,7 +78,7 @@ impl PidFile {
         is_postgres && works_here
     }
 
-    /// Whether any process has this number.
+    /// Whether a process with this number exists.
     pub(super) fn is_taken(&self) -> bool {
         self.process().exists()
     }
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_being_written_names_nobody() {
+    fn a_file_that_is_being_written_names_no_process() {
         assert_eq!(parsed(""), None);
         assert_eq!(parsed("0\n"), None);
         assert_eq!(parsed("812\n/data"), Some((812, Status::Starting)));

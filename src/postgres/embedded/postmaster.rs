@@ -1,4 +1,4 @@
-//! One run of the server: from its spawning to its end.
+//! One run of the server, from the start of its process to its end.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,24 +10,25 @@ use nix::unistd::Pid;
 
 use super::account::Account;
 use super::binaries::Binaries;
+use super::error::EmbeddedError;
 use super::pid_file::{PidFile, Status};
 use super::server_log::ServerLog;
-use super::supervisor::StopRequest;
-use super::{EmbeddedError, child, deadline, predecessor, settings};
+use super::stop_request::StopRequest;
+use super::{child, deadline, predecessor, settings};
 
-/// How long a server may recover from a crash before it accepts connections.
+/// The time limit of a start, which includes the recovery from a crash.
 const START_LIMIT: Duration = Duration::from_secs(300);
-/// How long backends of a killed server may finish their statements.
+/// The time in which backends of a killed server have to finish their statements.
 const ORPHANS_LIMIT: Duration = Duration::from_secs(60);
-/// How PostgreSQL says that such backends exist (`CreateLockFile` and `PGSharedMemoryCreate`).
+/// Part of PostgreSQL's message that such backends exist (`CreateLockFile` and `PGSharedMemoryCreate`).
 const ORPHANS_MESSAGE: &str = "pre-existing shared memory block";
-/// How long a fast shutdown may take, and an immediate one.
+/// The time limits of a fast and of an immediate shutdown.
 const FAST_LIMIT: Duration = Duration::from_secs(30);
 const IMMEDIATE_LIMIT: Duration = Duration::from_secs(5);
-/// How often the server is looked after, and tried again beside orphaned backends.
+/// The interval of the checks of the server, and of the attempts to start beside orphaned backends.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// All that is needed to start the server, again and again.
+/// The settings with which the server is started and restarted.
 #[derive(Debug)]
 pub(super) struct Launch {
     pub(super) binaries: Binaries,
@@ -46,11 +47,11 @@ pub(super) struct Postmaster<'launch> {
 }
 
 impl Launch {
-    /// Starts the server and returns when it accepts connections, or earlier when a stop is requested.
+    /// Starts the server and waits until it accepts connections or a stop is requested.
     pub(super) fn start(&self, stop: &StopRequest) -> Result<Postmaster<'_>, EmbeddedError> {
         let begun = Instant::now();
         loop {
-            predecessor::see_off(&self.cluster)?;
+            predecessor::remove(&self.cluster)?;
             let mut postmaster = self.spawn()?;
             match postmaster.wait_until_ready(stop) {
                 Ok(()) => return Ok(postmaster),
@@ -86,7 +87,7 @@ impl Launch {
 }
 
 impl Postmaster<'_> {
-    /// Waits for the server's end or for a stop request, whichever comes first; `None` for the request.
+    /// Waits for the server's end or for a stop request; `None` for the request.
     pub(super) fn watch(&mut self, stop: &StopRequest) -> Option<ExitStatus> {
         while !stop.wait(WATCH_INTERVAL) {
             if let Some(status) = self.exit_status() {
@@ -96,12 +97,12 @@ impl Postmaster<'_> {
         None
     }
 
-    /// What the server said last.
+    /// The last lines that the server logged.
     pub(super) fn tail(&self) -> String {
         self.launch.log.tail(self.log_begins_at)
     }
 
-    /// Ends the server: cleanly, or by force when it takes too long.
+    /// Shuts the server down, and kills it when that takes too long.
     pub(super) fn stop(mut self) -> Result<(), EmbeddedError> {
         if self.end() {
             return Ok(());
@@ -141,11 +142,11 @@ impl Postmaster<'_> {
         })
     }
 
-    /// False when it took force.
+    /// Ends the server; false when a fast shutdown was not enough.
     fn end(&mut self) -> bool {
         for (signal, patience) in [(Signal::SIGINT, FAST_LIMIT), (Signal::SIGQUIT, IMMEDIATE_LIMIT)] {
             if self.exit_status().is_none() {
-                // The child isn't reaped yet, so that the number is still its own.
+                // The child is not reaped yet, so the number is still its own.
                 let _ = kill(self.pid(), signal);
             }
             if deadline::until(patience, || self.exit_status()).is_some() {
@@ -157,7 +158,8 @@ impl Postmaster<'_> {
         false
     }
 
-    /// An error means that somebody else reaped the child, which is an end as well; the kernel keeps no status then.
+    /// The status of the server if it has ended. An error means that the child was reaped elsewhere, so it has ended
+    /// too, and the kernel keeps no status.
     fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap_or_else(|_| Some(ExitStatus::default()))
     }

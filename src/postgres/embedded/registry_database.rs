@@ -1,15 +1,15 @@
-//! The database inside the cluster.
+//! The registry's database in the cluster.
 
 use diesel::{Connection, PgConnection, RunQueryDsl};
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 use super::server_log::ServerLog;
 use super::socket::Socket;
 
-/// Its name.
+/// The database's name.
 pub(super) const NAME: &str = "supercargo";
 
-/// Creates the database if it isn't there. CREATE DATABASE is all or nothing, also when the server is killed in it.
+/// Creates the database if it does not exist. CREATE DATABASE is atomic, also when the server is killed meanwhile.
 pub(super) fn ensure(socket: &Socket) -> Result<(), EmbeddedError> {
     create_missing(socket).map_err(|problem| EmbeddedError::Database { database: NAME, problem, log: log_path(socket) })
 }

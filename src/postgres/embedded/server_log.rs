@@ -1,16 +1,16 @@
-//! What the server says, in `<data-dir>/postgres.log`: a file and not a pipe to us, so that its last words are kept
-//! when this process is killed. It grows by warnings and errors only; one older file is kept.
+//! The server's log, `<data-dir>/postgres.log`. It is a file and not a pipe, so that the last lines are kept when this
+//! process is killed. It grows by warnings and errors only; one older file is kept.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 
-/// Bytes after which a start begins a new file.
+/// The size in bytes above which a start begins a new file.
 const ROTATE_AT: u64 = 16 * 1024 * 1024;
-/// How much of the end is quoted in an error: bytes read, and lines shown of them.
+/// The end of the log that an error quotes: bytes read, and lines shown of them.
 const TAIL_BYTES: u64 = 8 * 1024;
 const TAIL_LINES: usize = 12;
 
@@ -20,7 +20,7 @@ pub(super) struct ServerLog {
     path: PathBuf,
 }
 
-/// The log as one server writes it, which began at some place in the file.
+/// The log of one run of the server, and the offset in the file at which it begins.
 #[derive(Debug)]
 pub(super) struct OpenLog {
     pub(super) file: File,
@@ -36,7 +36,7 @@ impl ServerLog {
         &self.path
     }
 
-    /// Opens the log for one run of the server. It is readable by its owner only, since failed statements are in it.
+    /// Opens the log for one run of the server. Only its owner can read it, since it holds failed statements.
     pub(super) fn open(&self) -> Result<OpenLog, EmbeddedError> {
         let open = || -> io::Result<OpenLog> {
             if fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() > ROTATE_AT) {
@@ -49,7 +49,7 @@ impl ServerLog {
         open().map_err(|reason| EmbeddedError::directory("write", &self.path, reason))
     }
 
-    /// The last lines that were written after `begins_at`.
+    /// The last lines after `begins_at`.
     pub(super) fn tail(&self, begins_at: u64) -> String {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(&self.path)?;
@@ -61,7 +61,7 @@ impl ServerLog {
         };
         match read() {
             Ok(bytes) => last_lines(&String::from_utf8_lossy(&bytes)),
-            Err(error) => format!("(the log can't be read: {error})"),
+            Err(error) => format!("(the log cannot be read: {error})"),
         }
     }
 }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tail_shows_only_what_this_run_said() -> Result<(), Box<dyn std::error::Error>> {
+    fn the_tail_shows_only_lines_of_this_run() -> Result<(), Box<dyn std::error::Error>> {
         let directory = tempfile::tempdir()?;
         let log = ServerLog::of(directory.path());
         writeln!(log.open()?.file, "an earlier run")?;

@@ -1,6 +1,6 @@
-//! The server's settings, given on its command line, which wins over every file in the cluster.
+//! The server's settings, on its command line, which has precedence over the files in the cluster.
 
-/// For every cluster. The socket lies in the server's working directory, which is the cluster.
+/// The settings of every cluster. The socket is in the server's working directory, which is the cluster.
 const COMMON: [&str; 16] = [
     "listen_addresses=",
     "unix_socket_directories=.",
@@ -21,15 +21,18 @@ const COMMON: [&str; 16] = [
     "log_checkpoints=off",
 ];
 
-/// What was answered with success is on disk.
+/// For a durable cluster: a committed transaction is on disk.
 const DURABLE: [&str; 2] = ["fsync=on", "full_page_writes=on"];
 
-/// What is thrown away needs no disk. A commit is still handed to the operating system before it is answered, so that
-/// even here a killed server loses nothing.
+/// For a throwaway cluster: nothing is flushed to disk. The operating system still has every committed transaction, so
+/// a killed server loses none.
 const THROWAWAY: [&str; 2] = ["fsync=off", "full_page_writes=off"];
 
-/// The port in the socket's name; nothing listens on it as a TCP port.
+/// The port in the socket's name. The server does not listen on a TCP port.
 pub(super) const PORT: u16 = 5432;
+
+/// The superuser of the cluster, as which the registry connects.
+pub(super) const SUPERUSER: &str = "supercargo";
 
 /// The arguments `-c name=value …`.
 pub(super) fn arguments(throwaway: bool) -> impl Iterator<Item = &'static str> {

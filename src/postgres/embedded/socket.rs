@@ -1,8 +1,8 @@
-//! The way to the server: a unix socket in the cluster directory.
+//! The server's unix socket, in the cluster directory.
 //!
-//! A socket's address holds 107 bytes of path. The server doesn't mind, since it binds relative to its working
-//! directory; a client with a long data directory goes through `/proc/self/fd/N`, where N is a descriptor of the
-//! cluster directory, which the kernel follows like a link.
+//! A socket's address holds 107 bytes of path. The server binds relative to its working directory, so the limit does
+//! not apply to it. A client with a longer path connects through `/proc/self/fd/N`, where N is a descriptor of the
+//! cluster directory that the kernel follows like a link.
 
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-use super::EmbeddedError;
-use super::creation::SUPERUSER;
-use super::settings::PORT;
+use super::error::EmbeddedError;
+use super::settings::{PORT, SUPERUSER};
 
 /// Bytes of path in a unix socket's address, without the closing zero (`sun_path` in unix(7)).
 const ADDRESS_LIMIT: usize = 107;
@@ -33,7 +32,7 @@ impl Socket {
     /// The socket in an existing cluster directory.
     pub(super) fn of(cluster: &Path) -> Result<Socket, EmbeddedError> {
         let length = cluster.join(FILE).as_os_str().len();
-        // libpq takes a comma in a host for the end of it.
+        // A comma ends a host in libpq.
         let has_comma = cluster.as_os_str().as_bytes().contains(&b',');
         let directory =
             if length <= ADDRESS_LIMIT && !has_comma { cluster.to_owned() } else { through_descriptor(cluster)? };
@@ -44,7 +43,7 @@ impl Socket {
         &self.cluster
     }
 
-    /// The connection URL of a database, as libpq reads it.
+    /// The connection URL of a database, for libpq.
     pub(super) fn url(&self, database: &str) -> String {
         let mut host = String::new();
         for byte in self.directory.as_os_str().as_bytes() {
@@ -57,8 +56,8 @@ impl Socket {
     }
 }
 
-/// The descriptor is never closed: URLs with its number are copied into pools, and a closed number would be given to
-/// another file.
+/// A path through a descriptor that is never closed: URLs with its number are copied into pools, and the number of a
+/// closed descriptor is reused for another file.
 fn through_descriptor(cluster: &Path) -> Result<PathBuf, EmbeddedError> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let descriptor = open(cluster, flags, Mode::empty())

@@ -1,5 +1,6 @@
-//! The thread that owns the server. It forks it, and stays until the server has ended, because the kernel sends the
-//! parent-death signal when the forking thread ends. It starts a server that died again, with growing pauses.
+//! The thread that owns the server. It forks the server and lives until the server has ended, because the kernel sends
+//! the parent-death signal when the forking thread ends. It restarts a server that exits unexpectedly, with growing
+//! pauses.
 
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -7,39 +8,30 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 use super::postmaster::{Launch, Postmaster};
+use super::stop_request::StopRequest;
 
-/// The pause before a dead server is started again: at first, at most, and how long it must have run for the next
-/// pause to be the first again.
+/// The pause before a restart: the first, the longest, and the uptime after which the next pause is the first again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const STEADY_AFTER: Duration = Duration::from_secs(60);
 
-/// The handle of the thread. Dropping it stops the server.
+/// A handle to the thread. Dropping it stops the server.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     stop: Arc<StopRequest>,
     thread: Option<JoinHandle<Result<(), EmbeddedError>>>,
 }
 
-/// Set once, when the server is to be stopped.
-#[derive(Debug, Default)]
-pub(super) struct StopRequest {
-    requested: Mutex<bool>,
-    changed: Condvar,
-}
-
-/// The next pause before a start.
+/// The pauses before restarts.
 #[derive(Debug)]
 struct Pauses {
     next: Duration,
 }
 
 impl Supervisor {
-    /// Returns when the server accepts connections.
+    /// Starts the thread and waits until the server accepts connections.
     pub(super) fn start(launch: Launch) -> Result<Supervisor, EmbeddedError> {
         let stop = Arc::new(StopRequest::default());
         let (sender, started) = mpsc::channel();
@@ -53,12 +45,12 @@ impl Supervisor {
         let mut supervisor = Supervisor { stop, thread: Some(thread) };
         match started.recv() {
             Ok(()) => Ok(supervisor),
-            // Only a thread that gave up says nothing; its result tells why.
+            // The thread ended without sending; its result is the error.
             Err(_) => supervisor.stop().map(|()| supervisor),
         }
     }
 
-    /// Stops the server and waits for its end.
+    /// Requests a stop and waits for the server's end.
     pub(super) fn stop(&mut self) -> Result<(), EmbeddedError> {
         self.stop.request();
         match self.thread.take().map(JoinHandle::join) {
@@ -78,24 +70,6 @@ impl Drop for Supervisor {
     }
 }
 
-impl StopRequest {
-    fn request(&self) {
-        *self.requested.lock() = true;
-        self.changed.notify_all();
-    }
-
-    pub(super) fn is_requested(&self) -> bool {
-        *self.requested.lock()
-    }
-
-    /// Waits for a request, at most for `limit`; true when there is one.
-    pub(super) fn wait(&self, limit: Duration) -> bool {
-        let mut requested = self.requested.lock();
-        self.changed.wait_while_for(&mut requested, |requested| !*requested, limit);
-        *requested
-    }
-}
-
 impl Pauses {
     fn after_running(&mut self, ran: Duration) -> Duration {
         if ran >= STEADY_AFTER {
@@ -109,7 +83,7 @@ impl Pauses {
 
 fn supervise(launch: &Launch, stop: &StopRequest, started: &Sender<()>) -> Result<(), EmbeddedError> {
     let mut postmaster = launch.start(stop)?;
-    // The receiver waits until it gets this.
+    // It fails only if the receiver is gone.
     let _ = started.send(());
     let mut pauses = Pauses { next: FIRST_PAUSE };
     let mut since = Instant::now();
@@ -124,7 +98,7 @@ fn supervise(launch: &Launch, stop: &StopRequest, started: &Sender<()>) -> Resul
     postmaster.stop()
 }
 
-/// Tries until the server runs; `None` when a stop is requested meanwhile.
+/// Retries until the server runs; `None` when a stop is requested.
 fn start_again<'launch>(
     launch: &'launch Launch,
     stop: &StopRequest,
@@ -139,7 +113,7 @@ fn start_again<'launch>(
         ran = Duration::ZERO;
         match launch.start(stop) {
             Ok(postmaster) => {
-                tracing::info!("PostgreSQL runs again");
+                tracing::info!("PostgreSQL is running again");
                 return Some(postmaster);
             }
             Err(error) => tracing::error!("{error}"),
@@ -149,7 +123,7 @@ fn start_again<'launch>(
 
 fn report_end(postmaster: &Postmaster<'_>, status: ExitStatus, launch: &Launch) {
     tracing::error!(
-        "PostgreSQL ended unexpectedly ({status}) and is started again. Its log {} ends with:\n{}",
+        "PostgreSQL exited unexpectedly ({status}) and is restarted. The end of its log {}:\n{}",
         launch.log_path().display(),
         postmaster.tail()
     );
@@ -160,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_to_half_a_minute_and_begin_anew_after_a_steady_run() {
+    fn pauses_double_to_half_a_minute_and_restart_after_a_long_uptime() {
         let mut pauses = Pauses { next: FIRST_PAUSE };
         let seconds: Vec<u64> = (0..7).map(|_| pauses.after_running(Duration::ZERO).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);

@@ -8,7 +8,7 @@ use sentry::protocol::{Context, Event, Exception, Level, Mechanism, TraceContext
 use super::facts::{Facts, harmless};
 
 /// Fields that a report omits: the client address, and what it has elsewhere.
-const LEFT_OUT: [&str; 6] = ["client", "message", "error", "panic", "backtrace", "again"];
+const LEFT_OUT: [&str; 7] = ["client", "message", "error", "panic", "panicked", "backtrace", "again"];
 /// Fields by which reports can be searched.
 const TAGS: [&str; 10] =
     ["kind", "queue", "attempt", "job", "crate", "crates", "request_id", "request_ids", "status", "route"];
@@ -39,9 +39,9 @@ pub(super) fn of(facts: &Facts, around: Vec<Around>, level: tracing::Level, is_p
         contexts.insert("trace".to_owned(), trace.into());
     }
     let message = facts.text("message").unwrap_or_default().to_owned();
-    let shared = facts.is("shared");
+    let outage = facts.is("outage");
     Event {
-        level: if level == tracing::Level::WARN && shared { Level::Warning } else { Level::Error },
+        level: if level == tracing::Level::WARN && outage { Level::Warning } else { Level::Error },
         logger: Some("supercargo".to_owned()),
         transaction,
         exception: if is_panic { vec![panic(facts)] } else { exceptions(facts, &message) }.into(),
@@ -76,9 +76,9 @@ fn tag(value: &Value) -> String {
 fn exceptions(facts: &Facts, message: &str) -> Vec<Exception> {
     let exception =
         |ty: &str, text: &str| Exception { ty: ty.to_owned(), value: Some(harmless(text)), ..Exception::default() };
-    match (&facts.failure, facts.text("error")) {
-        (Some(failure), _) => {
-            let causes = failure.causes().iter().enumerate();
+    match (&facts.chain, facts.text("error")) {
+        (Some(chain), _) => {
+            let causes = chain.causes().iter().enumerate();
             causes.rev().map(|(depth, text)| exception(if depth == 0 { message } else { "cause" }, text)).collect()
         }
         (None, Some(error)) => vec![exception(message, error)],

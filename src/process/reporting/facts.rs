@@ -7,8 +7,8 @@ use sentry::protocol::Value;
 use serde_json::Map;
 use tracing::field::{Field, Visit};
 
-use crate::database::access::tokens;
-use crate::queue::Failure;
+use crate::database::access::new_token::PREFIX;
+use crate::error_chain::ErrorChain;
 
 /// The longest text in a report, in characters.
 const LONGEST: usize = 4096;
@@ -17,8 +17,8 @@ const LONGEST: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     pub(super) fields: Map<String, Value>,
-    /// The value of the field `error`, if it has a list of causes.
-    pub(super) failure: Option<Failure>,
+    /// The value of the field `error`, if it is a chain of causes.
+    pub(super) chain: Option<ErrorChain>,
 }
 
 impl Facts {
@@ -57,7 +57,7 @@ impl Visit for Facts {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.failure = value.downcast_ref::<Failure>().cloned();
+        self.chain = value.downcast_ref::<ErrorChain>().cloned();
         self.put(field, harmless(&value.to_string()).into());
     }
 
@@ -68,7 +68,7 @@ impl Visit for Facts {
 
 /// Replaces tokens in a text, and limits its length.
 pub(super) fn harmless(text: &str) -> String {
-    let mut parts = text.split(tokens::PREFIX);
+    let mut parts = text.split(PREFIX);
     let mut harmless = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         harmless.push_str("[a token]");

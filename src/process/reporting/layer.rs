@@ -64,10 +64,9 @@ fn is_reported(metadata: &Metadata<'_>, facts: &Facts) -> bool {
     if !metadata.target().starts_with("supercargo") {
         return false;
     }
-    let panicked = facts.failure.as_ref().is_some_and(crate::queue::Failure::panicked);
     match *metadata.level() {
         Level::ERROR => true,
-        Level::WARN => facts.text("message") == Some("a job failed") && !facts.is("again") && !panicked,
+        Level::WARN => facts.text("message") == Some("a job failed") && !facts.is("again") && !facts.is("panicked"),
         _ => false,
     }
 }

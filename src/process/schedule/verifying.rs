@@ -83,7 +83,6 @@ impl Verification {
             pool: &self.pool,
             index: &self.index,
             crate_store: &self.crate_store,
-            crates_directory: self.crate_store.directory().map(Into::into),
             settings,
             watch: stopped,
             repairs: None,

@@ -16,7 +16,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use crate::web::limits::bounds::Bound;
+use crate::web::bounds::Bound;
 use crate::web::{AddressBlock, TrustedProxies};
 
 /// All places of a listener.

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::web::limits::bounds::Bound;
+use crate::web::bounds::Bound;
 
 /// Limit until the first byte.
 const SILENT: Duration = Duration::from_secs(30);

@@ -1,30 +1,34 @@
-//! Conditions of a request on what the client has already. Source: RFC 9110, sections 8.8.3 and 13.
+//! Conditional requests: `If-Match`, `If-None-Match` and `If-Range`. Source: RFC 9110, sections 8.8.3 and 13.
 //!
-//! Only tags are looked at. No answer has a `Last-Modified`, since two publishes within one second have the same date, and
-//! so no request has a date worth comparing.
+//! Only entity tags count. No response has a `Last-Modified`, since two publishes within one second have the same date, so
+//! no date in a request can be compared.
+//!
+//! The `headers` crate is not used here: its parser asserts in debug builds that a client's tag has no space
+//! (`If-None-Match: "a b"` panics), and it ignores a whole list when one byte of it is not ASCII.
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-/// What stands in `ETag`, without its quotes.
+/// An entity tag.
 #[derive(Debug, Clone, Copy)]
 pub struct Tag<'a> {
+    /// The tag without its quotes.
     pub opaque: &'a str,
     /// Whether the same tag means the same bytes, and not only the same content in another form.
     pub is_strong: bool,
 }
 
-/// What a client asked for depending on what it has.
+/// The outcome of a request's conditions.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Nothing stands against the answer.
+    /// The response may be sent.
     Met,
     /// `If-None-Match` names the tag: 304.
     NotModified,
-    /// `If-Match` does not: 412.
+    /// `If-Match` does not name the tag: 412.
     Failed,
 }
 
-/// Holds a GET or HEAD against what there is.
+/// Evaluates the conditions of a GET or HEAD.
 pub fn check(headers: &HeaderMap, tag: Tag<'_>) -> Condition {
     if headers.contains_key(header::IF_MATCH)
         && !(tag.is_strong && names(headers, header::IF_MATCH, tag.opaque, true))
@@ -38,7 +42,7 @@ pub fn check(headers: &HeaderMap, tag: Tag<'_>) -> Condition {
     Condition::Met
 }
 
-/// Whether a part may be sent: without `If-Range` always, else if it names these very bytes.
+/// Whether a range may be sent: always without `If-Range`, otherwise if it names exactly these bytes.
 pub fn admits_range(headers: &HeaderMap, tag: Tag<'_>) -> bool {
     !headers.contains_key(header::IF_RANGE) || tag.is_strong && names(headers, header::IF_RANGE, tag.opaque, true)
 }
@@ -47,11 +51,11 @@ fn has_star(headers: &HeaderMap, name: HeaderName) -> bool {
     values(headers, name).any(|value| value.trim() == "*")
 }
 
-/// Whether a list of tags has this one; as a strong one if that is asked for.
+/// Whether a header's list of tags has this one, compared strongly or weakly.
 fn names(headers: &HeaderMap, name: HeaderName, opaque: &str, strong: bool) -> bool {
     values(headers, name).any(|list| {
         let pieces: Vec<&str> = list.split('"').collect();
-        // What stands between quotes is a tag, which may hold commas; what stands before it says whether it is weak.
+        // The text between quotes is a tag, which may hold commas; the text before it shows whether the tag is weak.
         let tags = pieces.windows(3).step_by(2);
         tags.map(|around| (around[0], around[1]))
             .any(|(before, tag)| tag == opaque && !(strong && before.ends_with("W/")))
@@ -107,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_of_the_very_bytes_that_the_client_has() {
+    fn a_range_is_sent_only_of_the_bytes_that_the_client_has() {
         assert!(admits_range(&HeaderMap::new(), STRONG));
         assert!(admits_range(&headers(header::IF_RANGE, "\"0a1b\""), STRONG));
         for value in ["W/\"0a1b\"", "\"x\"", "Fri, 01 Jan 2100 00:00:00 GMT"] {

@@ -1,8 +1,8 @@
-//! A stored crate file as an answer: whole, in part, its headers alone, or that the client has it already.
+//! Responses with a crate file: the whole file, a range, only headers, or 304.
 //!
-//! Files are named by their checksum and never change, so caches may keep them for good and the checksum is a strong tag.
-//! They are gzip by nature and not by encoding: labelled with `Content-Encoding`, clients would unpack them and find
-//! another checksum. Cargo asks for nothing but the whole; parts are for mirrors and for downloads that broke off.
+//! A crate file is named by its checksum and never changes, so caches may keep it forever and the checksum is a strong entity
+//! tag. It has no `Content-Encoding`: clients would unpack it and get another checksum. Cargo requests whole files; ranges
+//! are for mirrors and interrupted downloads.
 
 use std::ops::Range;
 
@@ -16,10 +16,10 @@ use crate::crate_store::CrateStore;
 use crate::package::{Checksum, CrateName, Version};
 use crate::web::{ApiError, App};
 
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// Which file is asked for, and how.
-pub struct Asked<'a> {
+/// A request for a crate file.
+pub struct FileRequest<'a> {
     pub name: &'a CrateName,
     pub num: &'a Version,
     pub checksum: Checksum,
@@ -27,54 +27,56 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
 }
 
-/// The answer, and whether it sends the file from its first byte on. This reads the disk, and so belongs on a thread that
-/// may block.
-pub fn respond(app: &App, asked: &Asked<'_>) -> Result<(Response, bool), ApiError> {
-    let checksum = asked.checksum.to_string();
+/// The response, and whether it sends the file from its first byte on. Reads the disk, so it must run on a thread that may
+/// block.
+pub fn respond(app: &App, request: &FileRequest<'_>) -> Result<(Response, bool), ApiError> {
+    let checksum = request.checksum.to_string();
     let tag = Tag { opaque: &checksum, is_strong: true };
-    let condition = conditions::check(asked.headers, tag);
+    let condition = conditions::check(request.headers, tag);
     if condition == Condition::Failed {
-        let detail =
-            format!("If-Match names other bytes: those of {}@{} have the tag \"{checksum}\"", asked.name, asked.num);
+        let detail = format!(
+            "If-Match does not name the crate file of {}@{}: its tag is \"{checksum}\"",
+            request.name, request.num
+        );
         return Err(ApiError::new(StatusCode::PRECONDITION_FAILED, detail));
     }
     let mut headers = HeaderMap::from_iter([
-        (header::CACHE_CONTROL, FOR_EVER),
-        // A client that accepts JSON alone is told the file's URL instead.
+        (header::CACHE_CONTROL, FOREVER),
+        // A client that accepts JSON gets the file's URL instead.
         (header::VARY, HeaderValue::from_static("accept")),
     ]);
     headers.extend(HeaderValue::try_from(format!("\"{checksum}\"")).ok().map(|etag| (header::ETAG, etag)));
     if condition == Condition::NotModified {
         return Ok(((StatusCode::NOT_MODIFIED, headers).into_response(), false));
     }
-    let file_name = format!("attachment; filename=\"{}-{}.crate\"", asked.name, asked.num);
+    let file_name = format!("attachment; filename=\"{}-{}.crate\"", request.name, request.num);
     headers.extend(HeaderValue::try_from(file_name).ok().map(|name| (header::CONTENT_DISPOSITION, name)));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/gzip"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    content(&app.crate_store, asked, conditions::admits_range(asked.headers, tag), headers)
+    content(&app.crate_store, request, conditions::admits_range(request.headers, tag), headers)
 }
 
 fn content(
     store: &CrateStore,
-    asked: &Asked<'_>,
+    request: &FileRequest<'_>,
     may_be_part: bool,
     mut headers: HeaderMap,
 ) -> Result<(Response, bool), ApiError> {
     let lost = || {
-        let Asked { checksum, name, num, .. } = asked;
-        ApiError::internal(format!("the crate file {checksum} of {name}@{num} is missing in the store"))
+        let FileRequest { checksum, name, num, .. } = request;
+        ApiError::internal(format!("the crate file {checksum} of {name}@{num} is missing in the crate store"))
     };
-    if asked.method == Method::HEAD {
-        let size = store.size(asked.checksum)?.ok_or_else(lost)?;
+    if request.method == Method::HEAD {
+        let size = store.size(request.checksum)?.ok_or_else(lost)?;
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
         return Ok((headers.into_response(), false));
     }
-    let range = asked.headers.get(header::RANGE).filter(|_| may_be_part).and_then(|range| range.to_str().ok());
+    let range = request.headers.get(header::RANGE).filter(|_| may_be_part).and_then(|range| range.to_str().ok());
     if let Some(range) = range {
-        let size = store.size(asked.checksum)?.ok_or_else(lost)?;
+        let size = store.size(request.checksum)?.ok_or_else(lost)?;
         match part(range, size) {
             Part::Of(bytes) => {
-                let file = store.get_range(asked.checksum, bytes.clone())?.ok_or_else(lost)?;
+                let file = store.get_range(request.checksum, bytes.clone())?.ok_or_else(lost)?;
                 headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.size));
                 insert_content_range(&mut headers, &format!("{}-{}/{size}", bytes.start, bytes.end - 1));
                 let content = Body::from_stream(file.content);
@@ -83,7 +85,7 @@ fn content(
             }
             Part::Beyond => {
                 let detail = format!(
-                    "the file has {size} bytes, and none in the range {}",
+                    "the range {} is outside the file of {size} bytes",
                     crate::web::shortened::shortened(range)
                 );
                 let mut refusal = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, detail).into_response();
@@ -93,7 +95,7 @@ fn content(
             Part::Whole => {}
         }
     }
-    let file = store.get(asked.checksum)?.ok_or_else(lost)?;
+    let file = store.get(request.checksum)?.ok_or_else(lost)?;
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.size));
     Ok(((headers, Body::from_stream(file.content)).into_response(), true))
 }
@@ -105,9 +107,9 @@ fn insert_content_range(headers: &mut HeaderMap, place: &str) {
 #[derive(Debug, PartialEq, Eq)]
 enum Part {
     Of(Range<u64>),
-    /// Nothing of the range is in the file.
+    /// The range is outside the file.
     Beyond,
-    /// It is no range, or several: both may be answered with everything.
+    /// Not one range: anything else may be answered with the whole file.
     Whole,
 }
 
@@ -135,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_range_is_a_part_and_what_is_no_range_is_the_whole() {
+    fn one_range_is_a_part_and_anything_else_is_the_whole() {
         for (range, expected) in [
             ("bytes=0-", Part::Of(0..10)),
             ("bytes=0-0", Part::Of(0..1)),

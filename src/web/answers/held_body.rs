@@ -1,8 +1,8 @@
-//! The body of an answer that holds something until it was sent, or given up.
+//! A response body that holds a resource until the body is sent or cancelled.
 //!
-//! A client that takes too little of a large body is cut off: in each minute in which it makes the server wait it must take
-//! 64 KiB. The connection has the same rule for HTTP/1; over HTTP/2 a client can leave a single stream untaken while the
-//! connection itself moves, so the body is watched. What it holds (memory, a file, a place) is released at the cut.
+//! A large body whose client reads too slowly is cancelled: in every minute that the server waits for the client, the client
+//! must read 64 KiB. HTTP/1 connections have the same rule; over HTTP/2 a client can leave one stream unread while the
+//! connection proceeds, so the body itself is watched. Cancelling releases the resource (memory, a file, a permit).
 
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -14,42 +14,41 @@ use hyper::body::{Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
-/// Bodies up to this size are not watched: they fit into the buffers of a connection, in bytes.
+/// Bodies up to this size, in bytes, are not watched: they fit into the buffers of a connection.
 const SMALL: u64 = 64 * 1024;
 
 #[derive(Clone, Copy)]
 struct Pace {
-    /// How long a client may make the server wait while it takes less than `taken`.
+    /// How long the server waits for a client that reads less than `bytes`.
     patience: Duration,
-    /// In bytes.
-    taken: u64,
-    look_every: Duration,
+    bytes: u64,
+    check_every: Duration,
 }
 
-const PACE: Pace = Pace { patience: Duration::from_secs(60), taken: 64 * 1024, look_every: Duration::from_secs(15) };
+const PACE: Pace = Pace { patience: Duration::from_secs(60), bytes: 64 * 1024, check_every: Duration::from_secs(15) };
 
-/// A body, and what is dropped with it.
+/// A body, and the resource that is dropped with it.
 pub struct HeldBody<T>(Arc<Mutex<Held<T>>>);
 
 struct Held<T> {
-    /// None after the cut.
+    /// None after cancelling.
     content: Option<(Body, T)>,
-    /// Since when a piece waits to be taken.
-    handed: Option<Instant>,
-    /// How long pieces have waited, and how much was taken meanwhile.
+    /// When the piece that is not read yet was handed over.
+    handed_at: Option<Instant>,
+    /// How long pieces waited for the client, and the bytes that it read meanwhile.
     waited: Duration,
-    taken: u64,
+    read: u64,
 }
 
 impl<T> HeldBody<T> {
     pub fn new(body: Body, held: T) -> Self {
-        let held = Held { content: Some((body, held)), handed: None, waited: Duration::ZERO, taken: 0 };
+        let held = Held { content: Some((body, held)), handed_at: None, waited: Duration::ZERO, read: 0 };
         Self(Arc::new(Mutex::new(held)))
     }
 }
 
 impl<T: Send + 'static> HeldBody<T> {
-    /// A body whose client is watched, if it is large. To be called within a runtime.
+    /// A body that is watched if it is large. Must be called within a Tokio runtime.
     pub fn watched(body: Body, held: T) -> Self {
         Self::with_pace(body, held, PACE)
     }
@@ -64,25 +63,25 @@ impl<T: Send + 'static> HeldBody<T> {
     }
 }
 
-/// FetchRequests at a body until it is dropped, or its client is too slow.
+/// Watches a body until it is dropped or its client is too slow.
 async fn watch<T>(held: Weak<Mutex<Held<T>>>, pace: Pace) {
     loop {
-        sleep(pace.look_every).await;
+        sleep(pace.check_every).await;
         let Some(held) = held.upgrade() else { return };
         let mut held = held.lock();
         if held.content.as_ref().is_none_or(|(body, _)| body.is_end_stream()) {
-            // Everything was handed over, and the connection has its own limits.
+            // Everything was handed over; the connection has limits of its own.
             return;
         }
-        let waited = held.waited + held.handed.map_or(Duration::ZERO, |since| since.elapsed());
-        if held.taken >= pace.taken {
-            (held.waited, held.taken) = (Duration::ZERO, 0);
-            held.handed = held.handed.map(|_| Instant::now());
+        let waited = held.waited + held.handed_at.map_or(Duration::ZERO, |since| since.elapsed());
+        if held.read >= pace.bytes {
+            (held.waited, held.read) = (Duration::ZERO, 0);
+            held.handed_at = held.handed_at.map(|_| Instant::now());
         } else if waited > pace.patience {
             let content = held.content.take();
             drop(held);
             drop(content);
-            tracing::debug!("a client takes too little of an answer and is cut off");
+            tracing::debug!("cancelled a response: the client reads too slowly");
             return;
         }
     }
@@ -94,16 +93,16 @@ impl<T> HttpBody for HeldBody<T> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let mut held = self.0.lock();
-        if let Some(since) = held.handed.take() {
+        if let Some(since) = held.handed_at.take() {
             held.waited += since.elapsed();
         }
         let Some((body, _)) = &mut held.content else {
-            return Poll::Ready(Some(Err(axum::Error::new(std::io::Error::other("the client took too little")))));
+            return Poll::Ready(Some(Err(axum::Error::new(std::io::Error::other("the client reads too slowly")))));
         };
         let polled = Pin::new(body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            held.taken += frame.data_ref().map_or(0, |data| data.len() as u64);
-            held.handed = Some(Instant::now());
+            held.read += frame.data_ref().map_or(0, |data| data.len() as u64);
+            held.handed_at = Some(Instant::now());
         }
         polled
     }
@@ -125,19 +124,19 @@ mod tests {
     use super::*;
 
     const SHORT: Pace =
-        Pace { patience: Duration::from_millis(60), taken: 64 * 1024, look_every: Duration::from_millis(20) };
+        Pace { patience: Duration::from_millis(60), bytes: 64 * 1024, check_every: Duration::from_millis(20) };
 
     fn run<T>(test: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
     }
 
-    /// Endless, in pieces of 1 KiB.
+    /// An endless body in pieces of 1 KiB.
     fn endless() -> Body {
         Body::from_stream(stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[0; 1024]))))
     }
 
     #[test]
-    fn a_body_that_is_not_taken_is_cut_and_lets_go_of_what_it_holds() {
+    fn a_body_that_is_not_read_is_cancelled_and_releases_what_it_holds() {
         run(async {
             let held = Arc::new(());
             let mut body = HeldBody::with_pace(endless(), Arc::clone(&held), SHORT);
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_whose_source_is_slow_is_not_cut() {
+    fn a_body_whose_source_is_slow_is_not_cancelled() {
         run(async {
             let held = Arc::new(());
             let mut body = HeldBody::with_pace(

@@ -1,7 +1,6 @@
-//! Helpers for responses: conditional requests, crate files, held-back and watched bodies.
+//! Responses: conditional requests, crate files, bodies of slow clients, waiting for a job.
 
 pub(crate) mod conditions;
 pub(crate) mod crate_file;
 pub mod held_body;
-pub(crate) mod output;
 pub(crate) mod waiting;

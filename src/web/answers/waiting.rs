@@ -36,7 +36,7 @@ impl JobWaiter {
                 None => Ok(()),
                 Some(remote) => {
                     let (tell, followed) = oneshot::channel();
-                    remote.fetch_requests().ask_and_tell(move || {
+                    remote.fetch_requests().request_and_notify(move || {
                         // The receiver is gone when the answer did not wait that long.
                         let _ = tell.send(());
                     });

@@ -1,49 +1,54 @@
-//! `GET /api/v1/admin/audit`: the log of every change, for admins.
+//! `GET /api/v1/admin/audit`: the audit log, for admins.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AnyError, ApiQuery, shortened};
 use crate::database::access::audit::{self, Filter, Record};
+use crate::package::name::NameError;
 use crate::web::extract::auth::Authenticated;
+use crate::web::extract::query::{QueryParameters, refused};
+use crate::web::views::AnyError;
 use crate::web::{ApiError, App};
 
 const MAX_PER_PAGE: i64 = 500;
+const PER_PAGE_IS: &str = "a number from 1 to 500";
 
-/// Which entries are wanted; all of them if nothing is given.
-#[derive(Deserialize, IntoParams)]
+/// Which entries to list; all of them by default.
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "a part of the API's description only")]
 pub struct AuditQuery {
-    /// Only changes of this crate, in any spelling.
-    #[serde(rename = "crate")]
-    #[param(pattern = "^([A-Za-z][A-Za-z0-9_-]{0,63})?$")]
-    pub krate: Option<String>,
+    /// Only changes to this crate, in any spelling.
+    #[param(rename = "crate", pattern = "^([A-Za-z][A-Za-z0-9_-]{0,63})?$")]
+    krate: Option<String>,
     /// Only changes by this user or operator.
-    pub actor: Option<String>,
+    actor: Option<String>,
     /// Only changes of this kind, such as `publish` or `owner-add`.
-    pub action: Option<String>,
+    action: Option<String>,
     /// Only changes at or after this time.
-    pub since: Option<DateTime<Utc>>,
-    /// Only entries before this one: the `id` of the last one of the page before.
-    pub before: Option<i64>,
-    /// Entries a page: 1 to 500.
+    since: Option<DateTime<Utc>>,
+    /// Only entries before this one: `next` of the previous page.
+    before: Option<i64>,
+    /// Entries on a page.
     #[param(minimum = 1, maximum = 500, default = 100)]
-    pub per_page: Option<i64>,
+    per_page: Option<i64>,
 }
 
 /// Entries, newest first.
 #[derive(Serialize, ToSchema)]
 pub struct AuditList {
     pub entries: Vec<Record>,
-    /// The value of `before` for the next page; null if this is the last one.
+    /// The value of `before` for the next page; null on the last page.
     pub next: Option<i64>,
 }
 
-/// Shows who changed what, when, with which token and from where.
+/// List audit log entries
+///
+/// Each entry names who changed what, when, with which token and from which address. Only admins may read the log.
 #[utoipa::path(
     get,
     path = "/api/v1/admin/audit",
@@ -55,22 +60,10 @@ pub struct AuditList {
 pub async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    ApiQuery(query): ApiQuery<AuditQuery>,
+    query: QueryParameters,
 ) -> Result<Json<AuditList>, ApiError> {
     caller.admin()?;
-    let refuse = |detail: String| ApiError::new(StatusCode::BAD_REQUEST, detail);
-    let per_page = query.per_page.unwrap_or(100);
-    if !(1..=MAX_PER_PAGE).contains(&per_page) {
-        return Err(refuse(format!("per_page is {per_page}; it must be between 1 and {MAX_PER_PAGE}")));
-    }
-    let crate_name = query.krate.filter(|name| !name.is_empty()).map(|name| name.parse()).transpose();
-    let filter = Filter {
-        crate_name: crate_name.map_err(|error: crate::package::name::NameError| refuse(error.to_string()))?,
-        actor: query.actor.filter(|actor| !actor.is_empty()).map(|actor| actor.replace('\0', "\u{fffd}")),
-        action: query.action.filter(|action| !action.is_empty()).map(known).transpose()?,
-        since: query.since,
-        before: query.before,
-    };
+    let (per_page, filter) = selection(&query)?;
     let mut entries = app.with_connection(move |connection| audit::list(connection, &filter, per_page + 1)).await?;
     let more = i64::try_from(entries.len()).is_ok_and(|found| found > per_page);
     if more {
@@ -80,13 +73,26 @@ pub async fn list(
     Ok(Json(AuditList { entries, next }))
 }
 
-fn known(action: String) -> Result<String, ApiError> {
-    if audit::action(&action).is_some() {
-        return Ok(action);
+/// The number of entries on a page, and which ones.
+fn selection(query: &QueryParameters) -> Result<(i64, Filter), ApiError> {
+    let given = |name| query.text(name).filter(|text| !text.is_empty());
+    let per_page = query.parsed("per_page", PER_PAGE_IS)?.unwrap_or(100);
+    if !(1..=MAX_PER_PAGE).contains(&per_page) {
+        return Err(refused("per_page", &per_page.to_string(), PER_PAGE_IS));
     }
-    let known: Vec<_> = audit::Action::ALL.iter().map(|action| action.as_str()).collect();
-    Err(ApiError::new(
-        StatusCode::BAD_REQUEST,
-        format!("{:?} is no action of the log; there are {}", shortened(&action), known.join(", ")),
-    ))
+    let crate_name = |text: String| {
+        text.parse().map_err(|error: NameError| ApiError::new(StatusCode::BAD_REQUEST, error.to_string()))
+    };
+    let action = match given("action") {
+        Some(_) => query.choice("action")?,
+        None => None,
+    };
+    let filter = Filter {
+        crate_name: given("crate").map(crate_name).transpose()?,
+        actor: given("actor"),
+        action,
+        since: query.time("since")?,
+        before: query.parsed("before", "the id of an entry")?,
+    };
+    Ok((per_page, filter))
 }

@@ -2,23 +2,25 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AnyError, ApiPath, ApiQuery, crate_name, version};
 use crate::jobs::delete_version;
 use crate::web::answers::waiting::JobWaiter;
 use crate::web::extract::auth::Authenticated;
-use crate::web::extract::path::VersionPath;
+use crate::web::extract::path::{ApiPath, VersionPath, crate_name, version};
+use crate::web::extract::query::QueryParameters;
+use crate::web::views::AnyError;
 use crate::web::{ApiError, App};
 
 /// Why the version is deleted.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "a part of the API's description only")]
 pub struct DeletionQuery {
     /// Shown to whoever looks for the version, and kept in the log.
     #[param(example = "held a private key", min_length = 1, max_length = 1000)]
-    pub reason: Option<String>,
+    reason: Option<String>,
 }
 
 /// What was done.
@@ -46,7 +48,7 @@ pub async fn delete(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     ApiPath((name, num)): ApiPath<(String, String)>,
-    ApiQuery(query): ApiQuery<DeletionQuery>,
+    query: QueryParameters,
 ) -> Result<Json<Deleted>, ApiError> {
     // Before anything is told of the crate. It is checked again in the transaction.
     caller.admin()?;
@@ -55,9 +57,9 @@ pub async fn delete(
     let waiter = app
         .blocking(move |app| {
             let mut waiter = None;
-            let reason = query.reason.unwrap_or_default();
+            let reason = query.get("reason").unwrap_or_default();
             app.pool.with(|connection| {
-                delete_version::request_as(connection, (&name, &num), &reason, &caller, |job| {
+                delete_version::request_as(connection, (&name, &num), reason, &caller, |job| {
                     waiter = Some(JobWaiter::register(&app.completions, job));
                 })
             })??;

@@ -1,4 +1,4 @@
-//! `GET /api/v1/crates/{crate}/{version}/download`.
+//! `GET /api/v1/crates/{crate}/{version}/download`: sends a crate file.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,33 +7,33 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApiPath, crate_name, no_such_version, version};
 use crate::database::catalog::versions;
 use crate::package::{CrateName, Version};
-use crate::web::answers::crate_file::{self, Asked};
-use crate::web::extract::path::VersionPath;
+use crate::web::answers::crate_file::{self, FileRequest};
+use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
+use crate::web::lookup::no_such_version;
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};
 
 /// Download a crate file
 ///
-/// The stored bytes, yanked or not. A client that accepts JSON alone is told the URL instead. A download is counted when
-/// its bytes are about to be sent from the first one on: not for HEAD, not for a 304, not for the rest of a file, and not
-/// where the URL is told.
+/// Sends the stored bytes, also of a yanked version. A client that accepts `application/json` gets the file's URL instead.
+/// Responses that send the file from its first byte on are counted as downloads; HEAD requests, 304 responses, later ranges
+/// and responses with the URL are not.
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/{version}/download",
     tag = "downloads",
     params(VersionPath),
     responses(
-        (status = 200, description = "The file, or where it is", content(
+        (status = 200, description = "The file, or its URL", content(
             (CrateFileBody = "application/gzip"),
             (Location = "application/json"),
         )),
-        (status = 206, description = "A part of the file", body = CrateFileBody, content_type = "application/gzip"),
-        (status = 304, description = "The client has the file"),
-        (status = 412, body = Errors, description = "The file is not the one that If-Match names"),
-        (status = 416, body = Errors, description = "The range lies behind the end of the file"),
+        (status = 206, description = "The requested range of the file", body = CrateFileBody, content_type = "application/gzip"),
+        (status = 304, description = "The client already has the file"),
+        (status = 412, body = Errors, description = "If-Match does not name the file"),
+        (status = 416, body = Errors, description = "The range is outside the file"),
         (status = 404, body = Errors, description = "There is no such version"),
     )
 )]
@@ -43,8 +43,7 @@ pub async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let name = crate_name(&name)?;
-    let num = version(&name, &num)?;
+    let (name, num) = crate_and_version(&name, &num)?;
     if wants_json(&headers) {
         return Ok(location(&app, &name, &num).await?.into_response());
     }
@@ -52,8 +51,8 @@ pub async fn download(
         let missing = || no_such_version(&name, &num.to_string());
         let (version_id, checksum) =
             app.pool.with(|connection| versions::crate_file(connection, &name, &num))??.ok_or_else(missing)?;
-        let asked = Asked { name: &name, num: &num, checksum, method: &method, headers: &headers };
-        let (response, sends_file) = crate_file::respond(app, &asked)?;
+        let request = FileRequest { name: &name, num: &num, checksum, method: &method, headers: &headers };
+        let (response, sends_file) = crate_file::respond(app, &request)?;
         if sends_file {
             app.download_counts.add(version_id);
         }
@@ -62,17 +61,16 @@ pub async fn download(
     .await
 }
 
-/// A gzipped tar. It is gzip by nature and not by encoding: labelled with `Content-Encoding`, clients would unpack it and
-/// find another checksum.
+/// A gzipped tar archive. It has no `Content-Encoding`: clients would unpack it and get another checksum.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-#[expect(dead_code, reason = "it stands for bytes in the API's description")]
+#[expect(dead_code, reason = "a part of the API's description only")]
 pub struct CrateFileBody(Vec<u8>);
 
-/// Where a crate file is.
+/// The location of a crate file.
 #[derive(Serialize, ToSchema)]
 pub struct Location {
-    /// The URL to download it from.
+    /// The URL of the file.
     url: String,
 }
 

@@ -1,4 +1,4 @@
-//! `GET /api/v1/crates/{crate}/downloads` and `GET /api/v1/crates/{crate}/{version}/downloads`: counts, not files.
+//! `GET /api/v1/crates/{crate}/downloads` and `GET /api/v1/crates/{crate}/{version}/downloads`: download counts.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,41 +6,39 @@ use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::version::{find_id, named};
-use super::versions::by_number;
-use super::{ApiPath, crate_name, shown_crate};
 use crate::database::catalog::downloads;
-use crate::database::catalog::rows;
-use crate::web::extract::path::{CratePath, VersionPath};
+use crate::database::catalog::version_details;
+use crate::web::extract::path::{ApiPath, CratePath, VersionPath, crate_and_version, crate_name};
+use crate::web::lookup::{highest_first, shown_crate, version_id};
 use crate::web::views::{Errors, ExtraDownloads, VersionDownloads};
 use crate::web::{ApiError, App};
 
-/// Versions of a crate that are told one by one.
-const TOLD: usize = 5;
+/// Versions of a crate with counts of their own.
+const SINGLE_VERSIONS: usize = 5;
 
 /// Downloads of a crate.
 #[derive(Serialize, ToSchema)]
 pub struct CrateDownloads {
-    /// Of its five highest versions.
+    /// Downloads of the five highest versions.
     version_downloads: Vec<VersionDownloads>,
     meta: CrateDownloadsMeta,
 }
 
-/// Downloads of the other versions.
+/// Downloads of the other versions, added up.
 #[derive(Serialize, ToSchema)]
 pub struct CrateDownloadsMeta {
     extra_downloads: Vec<ExtraDownloads>,
 }
 
-/// Count the downloads of a crate by day, of the last ninety days
+/// Show the downloads of a crate by day, over the last 90 days
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/downloads",
     tag = "downloads",
     params(CratePath),
     responses(
-        (status = 200, body = CrateDownloads, description = "The counts; days without a download are left out"),
-        (status = 404, body = Errors, description = "There is no such crate, or the index does not show it yet"),
+        (status = 200, body = CrateDownloads, description = "The counts; days without downloads are omitted"),
+        (status = 404, body = Errors, description = "There is no such crate in the index"),
     )
 )]
 pub async fn of_crate(
@@ -50,13 +48,13 @@ pub async fn of_crate(
     let name = crate_name(&name)?;
     app.with_connection(move |connection| {
         let krate = shown_crate(connection, &name)?;
-        let versions = by_number(rows::shown_versions(connection, krate.row.id)?);
-        let highest: Vec<i32> = versions.iter().take(TOLD).map(|(id, _)| *id).collect();
+        let versions = highest_first(version_details::shown(connection, krate.row.id)?);
+        let highest: Vec<i32> = versions.iter().take(SINGLE_VERSIONS).map(|(id, _)| *id).collect();
         let now = Utc::now();
-        let told = downloads::of_versions(connection, &highest, now)?;
+        let counts = downloads::of_versions(connection, &highest, now)?;
         let others = downloads::of_other_versions(connection, krate.row.id, &highest, now)?;
         Ok::<_, ApiError>(Json(CrateDownloads {
-            version_downloads: told.into_iter().map(Into::into).collect(),
+            version_downloads: counts.into_iter().map(Into::into).collect(),
             meta: CrateDownloadsMeta { extra_downloads: others.into_iter().map(Into::into).collect() },
         }))
     })
@@ -69,14 +67,14 @@ pub struct DownloadsOfVersion {
     version_downloads: Vec<VersionDownloads>,
 }
 
-/// Count the downloads of a version by day, of the last ninety days
+/// Show the downloads of a version by day, over the last 90 days
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/{version}/downloads",
     tag = "downloads",
     params(VersionPath),
     responses(
-        (status = 200, body = DownloadsOfVersion, description = "The counts; days without a download are left out"),
+        (status = 200, body = DownloadsOfVersion, description = "The counts; days without downloads are omitted"),
         (status = 404, body = Errors, description = "There is no such version"),
     )
 )]
@@ -84,11 +82,11 @@ pub async fn of_version(
     State(app): State<App>,
     ApiPath((name, num)): ApiPath<(String, String)>,
 ) -> Result<Json<DownloadsOfVersion>, ApiError> {
-    let (name, num) = named(&name, &num)?;
+    let (name, num) = crate_and_version(&name, &num)?;
     app.with_connection(move |connection| {
-        let version = find_id(connection, &name, &num)?;
-        let told = downloads::of_versions(connection, &[version], Utc::now())?;
-        let version_downloads = told.into_iter().map(Into::into).collect();
+        let version = version_id(connection, &name, &num)?;
+        let counts = downloads::of_versions(connection, &[version], Utc::now())?;
+        let version_downloads = counts.into_iter().map(Into::into).collect();
         Ok::<_, ApiError>(Json(DownloadsOfVersion { version_downloads }))
     })
     .await

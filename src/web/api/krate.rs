@@ -1,45 +1,44 @@
-//! `GET /api/v1/crates/{crate}`.
+//! `GET /api/v1/crates/{crate}`: shows a crate.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::versions::by_number;
-use super::{ApiPath, crate_name, shown_crate};
-use crate::database::catalog::rows::{self, Features};
 use crate::database::catalog::topics::{self, Kind};
-use crate::web::extract::path::CratePath;
+use crate::database::catalog::version_details::{self, Features};
+use crate::web::extract::path::{ApiPath, CratePath, crate_name};
 use crate::web::extract::query::{QueryParameters, refused};
+use crate::web::lookup::{highest_first, shown_crate};
 use crate::web::views::{CategoryView, CrateView, Errors, KeywordView, VersionView};
 use crate::web::{ApiError, App};
 
-/// Versions that are told with a crate.
-const TOLD: usize = 100;
+/// Versions that are included in a crate at most.
+const MAX_VERSIONS: usize = 100;
 
-/// A crate and what is told with it.
+/// A crate, and what is included with it.
 #[derive(Serialize, ToSchema)]
 pub struct CrateAnswer {
     #[serde(rename = "crate")]
     krate: CrateView,
-    /// The hundred highest, the highest first, without their features. Where there are more, `links.versions` of the crate
+    /// At most 100 versions, the highest first, without their features. If there are more, `links.versions` of the crate
     /// leads to all of them.
     versions: Option<Vec<VersionView>>,
     keywords: Option<Vec<KeywordView>>,
     categories: Option<Vec<CategoryView>>,
 }
 
-/// A part of the query, for the API's description.
+/// Describes the query.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "the description is all there is to it")]
+#[expect(dead_code, reason = "a part of the API's description only")]
 pub struct IncludeParameter {
-    /// What is told with the crate, separated by commas; versions, keywords and categories unless given.
+    /// What to include, separated by commas; `versions,keywords,categories` by default.
     #[param(pattern = "^((versions|keywords|categories|badges|downloads|default_version|full)(,|$))*$")]
     include: Option<String>,
 }
 
-/// What is told with a crate.
+/// What is included with a crate.
 #[derive(Clone, Copy, Default)]
 struct Include {
     versions: bool,
@@ -58,8 +57,8 @@ struct Include {
     ),
     responses(
         (status = 200, body = CrateAnswer, description = "The crate"),
-        (status = 400, body = Errors, description = "A parameter can't be read"),
-        (status = 404, body = Errors, description = "There is no such crate, or the index does not show it yet"),
+        (status = 400, body = Errors, description = "A parameter cannot be read"),
+        (status = 404, body = Errors, description = "There is no such crate in the index"),
     )
 )]
 pub async fn show(
@@ -72,26 +71,26 @@ pub async fn show(
     let base_url = app.settings.base_url.clone();
     app.with_connection(move |connection| {
         let krate = shown_crate(connection, &name)?;
-        let mut all_told = true;
+        let mut is_complete = true;
         let versions = match include.versions {
             true => {
-                let shown = by_number(rows::shown_versions(connection, krate.row.id)?);
-                all_told = shown.len() <= TOLD;
-                let told: Vec<i32> = shown.into_iter().take(TOLD).map(|(id, _)| id).collect();
-                Some(rows::versions(connection, &told, Features::LeftOut)?)
+                let shown = highest_first(version_details::shown(connection, krate.row.id)?);
+                is_complete = shown.len() <= MAX_VERSIONS;
+                let included: Vec<i32> = shown.into_iter().take(MAX_VERSIONS).map(|(id, _)| id).collect();
+                Some(version_details::by_ids(connection, &included, Features::LeftOut)?)
             }
             false => None,
         };
         let mut topics = |kind, names: &[String]| topics::find(connection, kind, names);
         let keywords = include.keywords.then(|| topics(Kind::Keywords, &krate.row.keywords)).transpose()?;
         let categories = include.categories.then(|| topics(Kind::Categories, &krate.row.categories)).transpose()?;
-        let names = |wanted: bool, names: &[String]| wanted.then(|| names.to_vec());
+        let names = |included: bool, names: &[String]| included.then(|| names.to_vec());
         let (keyword_ids, category_ids) =
             (names(include.keywords, &krate.row.keywords), names(include.categories, &krate.row.categories));
         let version_ids = versions.as_ref().map(|versions| versions.iter().map(|version| version.row.id).collect());
         let view = |version| VersionView::new(version, &base_url);
         Ok::<_, ApiError>(Json(CrateAnswer {
-            krate: CrateView::new(krate).with((version_ids, all_told), keyword_ids, category_ids),
+            krate: CrateView::new(krate).with((version_ids, is_complete), keyword_ids, category_ids),
             versions: versions.map(|versions| versions.into_iter().map(view).collect()),
             keywords: keywords.map(|all| all.into_iter().map(Into::into).collect()),
             categories: categories.map(|all| all.into_iter().map(Into::into).collect()),
@@ -100,9 +99,9 @@ pub async fn show(
     .await
 }
 
-/// Show the crate that is called `new`
+/// Show the crate named `new`
 ///
-/// Which is also where crates are published.
+/// PUT to the same path publishes a crate.
 #[utoipa::path(
     get,
     path = "/api/v1/crates/new",
@@ -110,8 +109,8 @@ pub async fn show(
     params(IncludeParameter),
     responses(
         (status = 200, body = CrateAnswer, description = "The crate"),
-        (status = 400, body = Errors, description = "A parameter can't be read"),
-        (status = 404, body = Errors, description = "There is no such crate, or the index does not show it yet"),
+        (status = 400, body = Errors, description = "A parameter cannot be read"),
+        (status = 404, body = Errors, description = "There is no such crate in the index"),
     )
 )]
 pub async fn show_new(state: State<App>, query: QueryParameters) -> Result<Json<CrateAnswer>, ApiError> {
@@ -129,9 +128,15 @@ fn include(query: &QueryParameters) -> Result<Include, ApiError> {
             "keywords" => include.keywords = true,
             "categories" => include.categories = true,
             "full" => include = Include { versions: true, keywords: true, categories: true },
-            // Told always, or never.
+            // Always or never included.
             "" | "downloads" | "default_version" | "badges" => {}
-            other => return Err(refused("include", other, "made of versions, keywords, categories and downloads")),
+            other => {
+                return Err(refused(
+                    "include",
+                    other,
+                    "a list of versions, keywords, categories, downloads, default_version, badges or full",
+                ));
+            }
         }
     }
     Ok(include)

@@ -1,4 +1,4 @@
-//! The web API of cargo, one file an endpoint.
+//! The endpoints of the web API, and their router.
 
 pub mod audit;
 pub mod crates;
@@ -18,20 +18,12 @@ pub mod version;
 pub mod versions;
 pub mod yank;
 
-use diesel::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
-use super::answers::output::AnyError;
-use super::extract::input::{ApiQuery, callers_json};
-use super::extract::path::ApiPath;
-use crate::database::catalog::rows::{self, CountedCrate};
-use crate::package::{CrateName, Version};
-use crate::web::ApiError;
-use crate::web::shortened::shortened;
 
-/// Every call, each with its description. A crate may be called `new`; no version is called like the other words.
+/// All endpoints, with their descriptions. A crate may be named `new`; no version can have the name of another route.
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(crates::list))
@@ -62,27 +54,4 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::revoke_current))
         .routes(routes!(audit::list))
-}
-
-/// A crate of which the index shows a version.
-fn shown_crate(connection: &mut PgConnection, name: &CrateName) -> Result<CountedCrate, ApiError> {
-    rows::find_crate(connection, name)?.ok_or_else(|| no_such_crate(name.as_str()))
-}
-
-/// A crate's name in a path. One that can't be a name can't be a crate.
-fn crate_name(text: &str) -> Result<CrateName, ApiError> {
-    text.parse().map_err(|_| no_such_crate(text))
-}
-
-/// A version in a path.
-fn version(name: &CrateName, text: &str) -> Result<Version, ApiError> {
-    text.parse().map_err(|_| no_such_version(name, text))
-}
-
-fn no_such_crate(name: &str) -> ApiError {
-    ApiError::not_found(format!("there is no crate `{}` here", shortened(name)))
-}
-
-fn no_such_version(name: &CrateName, version: &str) -> ApiError {
-    ApiError::not_found(format!("the crate `{name}` has no version {}", shortened(version)))
 }

@@ -5,7 +5,6 @@ use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AnyError, ApiPath, callers_json, crate_name, no_such_crate};
 use crate::database::PoolError;
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
@@ -14,8 +13,10 @@ use crate::database::catalog::owners;
 use crate::database::catalog::ownership::{self, Change};
 use crate::package::characters::plain;
 use crate::web::extract::auth::Authenticated;
-use crate::web::extract::path::CratePath;
-use crate::web::views::OwnerView;
+use crate::web::extract::json::callers_json;
+use crate::web::extract::path::{ApiPath, CratePath, crate_name};
+use crate::web::lookup::no_such_crate;
+use crate::web::views::{AnyError, OwnerView};
 use crate::web::{ApiError, App};
 
 /// The largest body of a change, in bytes: a hundred logins have a tenth of it.

@@ -1,4 +1,4 @@
-//! `GET /api/v1/summary`.
+//! `GET /api/v1/summary`: shows the registry at a glance.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,37 +6,37 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::database::catalog::topics::{self, Kind, Order};
-use crate::database::catalog::{downloads, rows};
+use crate::database::catalog::{crate_details, downloads};
 use crate::database::search::{self, Filter, Page, SearchQuery, Sort};
 use crate::web::views::{CategoryView, CrateView, KeywordView};
 use crate::web::{ApiError, App};
 
-/// So many of each.
-const TOLD: i64 = 10;
+/// Length of each list.
+const LENGTH: i64 = 10;
 
 /// The registry at a glance.
 #[derive(Serialize, ToSchema)]
 pub struct Summary {
-    /// Crates of which the index shows a version.
+    /// The number of crates that the index shows.
     num_crates: i64,
-    /// Downloads, ever.
+    /// The number of downloads of all time.
     num_downloads: i64,
-    /// Created last.
+    /// The most recently created crates.
     new_crates: Vec<CrateView>,
     most_downloaded: Vec<CrateView>,
     most_recently_downloaded: Vec<CrateView>,
-    /// Changed last.
+    /// The most recently changed crates.
     just_updated: Vec<CrateView>,
     popular_keywords: Vec<KeywordView>,
     popular_categories: Vec<CategoryView>,
 }
 
-/// Show the registry at a glance
+/// Show counts and top lists of the registry
 #[utoipa::path(
     get,
     path = "/api/v1/summary",
     tag = "registry",
-    responses((status = 200, body = Summary, description = "Counts, and ten of each kind"))
+    responses((status = 200, body = Summary, description = "The counts, and lists of ten"))
 )]
 pub async fn show(State(app): State<App>) -> Result<Json<Summary>, ApiError> {
     let totals = app.totals.clone();
@@ -44,17 +44,17 @@ pub async fn show(State(app): State<App>) -> Result<Json<Summary>, ApiError> {
         let mut num_crates = 0;
         let mut listed = |sort| {
             let query = SearchQuery { text: None, filter: Filter::default(), sort };
-            let found = search::search(connection, &query, Page { limit: TOLD, offset: 0 }, &totals)?;
+            let found = search::search(connection, &query, Page { limit: LENGTH, offset: 0 }, &totals)?;
             num_crates = found.total;
-            let crates = rows::crates(connection, &found.crate_ids)?;
+            let crates = crate_details::by_ids(connection, &found.crate_ids)?;
             Ok::<_, diesel::result::Error>(crates.into_iter().map(CrateView::new).collect())
         };
         let new_crates = listed(Sort::New)?;
         let most_downloaded = listed(Sort::Downloads)?;
         let most_recently_downloaded = listed(Sort::RecentDownloads)?;
         let just_updated = listed(Sort::RecentUpdates)?;
-        let (keywords, _) = topics::list(connection, Kind::Keywords, Order::Crates, TOLD, 0)?;
-        let (categories, _) = topics::list(connection, Kind::Categories, Order::Crates, TOLD, 0)?;
+        let (keywords, _) = topics::list(connection, Kind::Keywords, Order::Crates, LENGTH, 0)?;
+        let (categories, _) = topics::list(connection, Kind::Categories, Order::Crates, LENGTH, 0)?;
         Ok::<_, ApiError>(Json(Summary {
             num_crates,
             num_downloads: downloads::total(connection)?,

@@ -1,6 +1,6 @@
-//! `/api/v1/me` and `/api/v1/me/tokens`: what a user sees and does with the own tokens, under crates.io's names.
+//! `/api/v1/me` and `/api/v1/me/tokens`: the authenticated user and their tokens, in the shapes of crates.io.
 //!
-//! Changing tokens needs one without restrictions, since whoever may make tokens may do all that they can.
+//! Changing tokens needs an unrestricted token, since a token that may create others has their rights as well.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -10,10 +10,17 @@ use diesel::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AnyError, ApiPath, ApiQuery, callers_json};
 use crate::database::access::audit::{Action, Event};
-use crate::database::access::tokens::{self, NewToken, Token};
+use crate::database::access::caller::Caller;
+use crate::database::access::new_token::NewToken;
+use crate::database::access::revocation;
+use crate::database::access::tokens::{self, Token};
 use crate::web::extract::auth::Authenticated;
+use crate::web::extract::json::callers_json;
+use crate::web::extract::path::ApiPath;
+use crate::web::extract::query::QueryParameters;
+use crate::web::shortened::shortened;
+use crate::web::views::AnyError;
 use crate::web::{ApiError, App};
 
 const MAX_BODY: usize = 64 * 1024;
@@ -22,34 +29,34 @@ const MAX_BODY: usize = 64 * 1024;
 #[derive(Serialize, ToSchema)]
 pub struct TokenView {
     pub id: i32,
-    /// What its owner calls it.
+    /// The name that its owner gave it.
     #[schema(example = "ci")]
     pub name: String,
     pub created_at: DateTime<Utc>,
-    /// When it was used last, to ten minutes.
+    /// When it was last used, accurate to ten minutes.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// When it ends or ended; null: never.
+    /// When it expires or expired; null: never.
     pub expired_at: Option<DateTime<Utc>>,
-    /// The crates it is good for, as names or as beginnings of names with `*`; null: all.
+    /// The crates it is limited to, as names or as prefixes with `*`; null: no limit.
     pub crate_scopes: Option<Vec<String>>,
-    /// What it is good for; null: everything.
+    /// The actions it is limited to; null: no limit.
     pub endpoint_scopes: Option<Vec<String>>,
-    /// Number of the token that made it; null: an operator made it.
+    /// The id of the token that created it; null: an operator created it.
     pub created_by_token: Option<i32>,
 }
 
-/// The tokens of a user that were not revoked.
+/// The tokens of a user, without revoked ones.
 #[derive(Serialize, ToSchema)]
 pub struct TokenList {
     pub api_tokens: Vec<TokenView>,
 }
 
-/// A token that was just made.
+/// A new token, with its secret.
 #[derive(Serialize, ToSchema)]
 pub struct MadeToken {
     #[serde(flatten)]
     pub view: TokenView,
-    /// The token itself, shown this once.
+    /// The secret. It is shown only here.
     pub token: String,
     pub revoked: bool,
 }
@@ -59,49 +66,50 @@ pub struct TokenMade {
     pub api_token: MadeToken,
 }
 
-/// A token that is wanted.
+/// A request for a token.
 #[derive(Deserialize, ToSchema)]
 pub struct TokenRequest {
-    pub api_token: WantedToken,
+    pub api_token: RequestedToken,
 }
 
-/// An unknown field is refused: a restriction under another name would make a token without one.
+/// The token to create. Unknown fields are rejected: a misspelled restriction would create a token without it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WantedToken {
-    /// What to call it.
+pub struct RequestedToken {
+    /// The name of the token.
     pub name: String,
-    /// `publish-new`, `publish-update`, `yank`, `change-owners`, `read`; null for everything. Every token may read.
+    /// The actions to limit it to: `publish-new`, `publish-update`, `yank`, `change-owners`, `read`; null: no limit. Every
+    /// token may read.
     #[serde(default)]
     pub endpoint_scopes: Option<Vec<String>>,
-    /// Names of crates, or beginnings of names with `*`; null for all crates.
+    /// The crates to limit it to, as names or as prefixes with `*`; null: no limit.
     #[serde(default)]
     pub crate_scopes: Option<Vec<String>>,
-    /// When it is to end; null for never.
+    /// When it expires; null: never.
     #[serde(default)]
     pub expired_at: Option<DateTime<Utc>>,
 }
 
 /// What to revoke besides the token.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "a part of the API's description only")]
 pub struct RevocationQuery {
-    /// Also revoke what was made with the token, directly or not, even if the token itself was revoked before.
-    #[serde(default)]
+    /// Also revoke every token that was created with this one, directly or not, even if this one was revoked before.
     #[param(default = false)]
-    pub descendants: bool,
+    descendants: Option<bool>,
 }
 
-/// Which tokens were revoked.
+/// The tokens that were revoked.
 #[derive(Serialize, ToSchema)]
 pub struct Revocation {
-    /// Their numbers.
+    /// Their ids.
     pub revoked: Vec<i32>,
-    /// Numbers of tokens that were made with these and are still valid.
+    /// The ids of tokens that were created with these and are still valid.
     pub valid_descendants: Vec<i32>,
 }
 
-/// Who a token belongs to.
+/// The owner of a token.
 #[derive(Serialize, ToSchema)]
 pub struct Me {
     pub user: MyUser,
@@ -112,7 +120,7 @@ pub struct MyUser {
     pub id: i32,
     pub login: String,
     pub name: Option<String>,
-    /// Whether the user may do by the API what an operator may.
+    /// Whether the user is an admin.
     pub is_admin: bool,
 }
 
@@ -140,7 +148,7 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
     texts.map(|texts| texts.into_iter().map(parse).collect()).transpose()
 }
 
-/// Says whose token it is.
+/// Show the authenticated user
 #[utoipa::path(
     get,
     path = "/api/v1/me",
@@ -153,7 +161,9 @@ pub async fn me(Authenticated(caller): Authenticated) -> Json<Me> {
     Json(Me { user: MyUser { id: user.id, login: user.login, name: user.name, is_admin: user.is_admin } })
 }
 
-/// Lists the user's tokens that were not revoked, expired ones included.
+/// List the user's tokens
+///
+/// Expired tokens are included, revoked ones are not.
 #[utoipa::path(
     get,
     path = "/api/v1/me/tokens",
@@ -168,7 +178,9 @@ pub async fn list(State(app): State<App>, Authenticated(caller): Authenticated) 
     Ok(Json(TokenList { api_tokens: held.map(TokenView::from).collect() }))
 }
 
-/// Makes a token. It is shown this once: only its SHA-256 is kept.
+/// Create a token
+///
+/// The secret is in this response only: the registry stores its SHA-256.
 #[utoipa::path(
     put,
     path = "/api/v1/me/tokens",
@@ -178,22 +190,22 @@ pub async fn list(State(app): State<App>, Authenticated(caller): Authenticated) 
     responses((status = 200, description = "The token", body = TokenMade), AnyError),
 )]
 pub async fn create(State(app): State<App>, request: Request) -> Result<Json<TokenMade>, ApiError> {
-    let (caller, wanted): (_, TokenRequest) =
+    let (caller, requested): (_, TokenRequest) =
         callers_json(&app, request, MAX_BODY, |caller| Ok(caller.unrestricted()?)).await?;
-    let wanted = wanted.api_token;
-    caller.may_make_token_until(wanted.expired_at)?;
-    let wanted = NewToken {
-        name: wanted.name,
-        scopes: parsed(wanted.endpoint_scopes)?,
-        crate_patterns: parsed(wanted.crate_scopes)?,
-        expires_at: wanted.expired_at,
+    let requested = requested.api_token;
+    caller.may_make_token_until(requested.expired_at)?;
+    let requested = NewToken {
+        name: requested.name,
+        scopes: parsed(requested.endpoint_scopes)?,
+        crate_patterns: parsed(requested.crate_scopes)?,
+        expires_at: requested.expired_at,
     };
     let (token, plain) = app
         .with_connection(move |connection| {
             connection.transaction(|connection| {
                 let caller = caller.confirm_alone(connection)??;
-                caller.may_make_token_until(wanted.expires_at)?;
-                let (token, plain) = wanted.create_by(connection, &caller)?;
+                caller.may_make_token_until(requested.expires_at)?;
+                let (token, plain) = requested.create_by(connection, &caller)?;
                 let event = Event::new(Action::TokenCreate).about(&token.name).detail(token.describe());
                 event.record(connection, &caller.actor())?;
                 caller.waits()?;
@@ -205,27 +217,34 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Tok
     Ok(Json(TokenMade { api_token: made }))
 }
 
-/// Revokes one of the user's tokens at once, and with it those that were made with it, if that is wanted.
+/// Revoke one of the user's tokens
+///
+/// It takes effect at once. With `descendants=true` the tokens that were created with it are revoked as well.
 #[utoipa::path(
     delete,
     path = "/api/v1/me/tokens/{id}",
     tag = "tokens",
-    params(("id" = i32, Path, description = "Number of the token"), RevocationQuery),
+    params(("id" = i32, Path, description = "The token's id"), RevocationQuery),
     security(("token" = [])),
-    responses((status = 200, description = "It is revoked", body = Revocation), AnyError),
+    responses((status = 200, description = "The token is revoked", body = Revocation), AnyError),
 )]
 pub async fn revoke(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     ApiPath(id): ApiPath<String>,
-    ApiQuery(query): ApiQuery<RevocationQuery>,
+    query: QueryParameters,
 ) -> Result<Json<Revocation>, ApiError> {
+    let with_descendants = query.flag("descendants")?.unwrap_or(false);
+    Ok(Json(revoke_token(&app, caller, id, with_descendants).await?))
+}
+
+async fn revoke_token(app: &App, caller: Caller, id: String, with_descendants: bool) -> Result<Revocation, ApiError> {
     let number: Option<i32> = id.parse().ok();
-    // A token may always revoke itself.
+    // Every token may revoke itself.
     if number != Some(caller.token.id) {
         caller.unrestricted()?;
     }
-    let missing = move || ApiError::not_found(format!("you have no token {}", super::shortened(&id)));
+    let missing = move || ApiError::not_found(format!("you have no token {}", shortened(&id)));
     let Some(number) = number else { return Err(missing()) };
     let revoked = app
         .with_connection(move |connection| {
@@ -234,7 +253,7 @@ pub async fn revoke(
                 if number != caller.token.id {
                     caller.unrestricted()?;
                 }
-                let revoke = if query.descendants { tokens::revoke_with_descendants } else { tokens::revoke };
+                let revoke = if with_descendants { revocation::revoke_with_descendants } else { revocation::revoke };
                 let revoked = revoke(connection, number, Some(caller.user.id))?.ok_or_else(missing)?;
                 revoked.record(connection, number, &caller.actor())?;
                 Ok::<_, ApiError>(revoked)
@@ -242,19 +261,22 @@ pub async fn revoke(
         })
         .await?;
     let ids = |tokens: Vec<Token>| tokens.into_iter().map(|token| token.id).collect();
-    Ok(Json(Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) }))
+    Ok(Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) })
 }
 
-/// Ends the token that the request carries.
+/// Revoke the token that authenticates the request
 #[utoipa::path(
     delete,
     path = "/api/v1/tokens/current",
     tag = "tokens",
     security(("token" = [])),
-    responses((status = 204, description = "It is revoked"), AnyError),
+    responses((status = 204, description = "The token is revoked"), AnyError),
 )]
-pub async fn revoke_current(state: State<App>, Authenticated(caller): Authenticated) -> Result<StatusCode, ApiError> {
+pub async fn revoke_current(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+) -> Result<StatusCode, ApiError> {
     let id = caller.token.id.to_string();
-    let query = ApiQuery(RevocationQuery { descendants: false });
-    revoke(state, Authenticated(caller), ApiPath(id), query).await.map(|_| StatusCode::NO_CONTENT)
+    revoke_token(&app, caller, id, false).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

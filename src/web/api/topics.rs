@@ -1,18 +1,20 @@
-//! `GET /api/v1/keywords`, `GET /api/v1/categories`, and one of each.
+//! `GET /api/v1/keywords` and `GET /api/v1/categories`: list and show keywords and categories.
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use strum::{EnumString, VariantNames};
 use utoipa::ToSchema;
 
-use super::{ApiPath, shortened};
 use crate::database::catalog::topics::{self, Kind, Order, Topic};
 use crate::database::search::Page;
+use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
+use crate::web::shortened::shortened;
 use crate::web::views::{CategoryView, Errors, KeywordView, Total, count};
 use crate::web::{ApiError, App};
 
-/// Some of the keywords.
+/// A page of keywords.
 #[derive(Serialize, ToSchema)]
 pub struct KeywordsPage {
     keywords: Vec<KeywordView>,
@@ -25,7 +27,7 @@ pub struct KeywordAnswer {
     keyword: KeywordView,
 }
 
-/// Some of the categories.
+/// A page of categories.
 #[derive(Serialize, ToSchema)]
 pub struct CategoriesPage {
     categories: Vec<CategoryView>,
@@ -39,11 +41,12 @@ pub struct CategoryAnswer {
 }
 
 /// The order of keywords and of categories.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(EnumString, VariantNames, ToSchema)]
+#[strum(serialize_all = "kebab-case")]
+#[schema(rename_all = "kebab-case")]
 pub enum TopicsSort {
     Alpha,
-    /// The one of most crates first.
+    /// By the number of crates, the largest first.
     Crates,
 }
 
@@ -53,11 +56,11 @@ pub enum TopicsSort {
     path = "/api/v1/keywords",
     tag = "keywords",
     params(
-        ("sort" = Option<TopicsSort>, Query, description = "alpha (the default) or crates (the one of most crates first)"),
-        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 unless given"),
-        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "1 unless given"),
+        ("sort" = Option<TopicsSort>, Query, description = "The order: alpha (the default) or crates (most crates first)"),
+        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items on a page; 10 by default"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "The page; 1 by default"),
     ),
-    responses((status = 200, body = KeywordsPage, description = "A page"), (status = 400, body = Errors, description = "A parameter can't be read"))
+    responses((status = 200, body = KeywordsPage, description = "A page"), (status = 400, body = Errors, description = "A parameter cannot be read"))
 )]
 pub async fn keywords(State(app): State<App>, query: QueryParameters) -> Result<Json<KeywordsPage>, ApiError> {
     let (found, total) = list(&app, Kind::Keywords, query).await?;
@@ -85,11 +88,11 @@ pub async fn keyword(State(app): State<App>, ApiPath(name): ApiPath<String>) -> 
     path = "/api/v1/categories",
     tag = "categories",
     params(
-        ("sort" = Option<TopicsSort>, Query, description = "alpha (the default) or crates (the one of most crates first)"),
-        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "10 unless given"),
-        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "1 unless given"),
+        ("sort" = Option<TopicsSort>, Query, description = "The order: alpha (the default) or crates (most crates first)"),
+        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items on a page; 10 by default"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000, description = "The page; 1 by default"),
     ),
-    responses((status = 200, body = CategoriesPage, description = "A page"), (status = 400, body = Errors, description = "A parameter can't be read"))
+    responses((status = 200, body = CategoriesPage, description = "A page"), (status = 400, body = Errors, description = "A parameter cannot be read"))
 )]
 pub async fn categories(State(app): State<App>, query: QueryParameters) -> Result<Json<CategoriesPage>, ApiError> {
     let (found, total) = list(&app, Kind::Categories, query).await?;
@@ -114,7 +117,7 @@ pub async fn category(
 
 async fn list(app: &App, kind: Kind, query: QueryParameters) -> Result<(Vec<Topic>, i64), ApiError> {
     let Page { limit, offset } = query.pagination()?.page();
-    let order = match query.choice("sort", "alpha or crates")? {
+    let order = match query.choice("sort")? {
         None | Some(TopicsSort::Alpha) => Order::Alphabetical,
         Some(TopicsSort::Crates) => Order::Crates,
     };

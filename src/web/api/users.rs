@@ -1,12 +1,13 @@
-//! `GET /api/v1/users/{login}`.
+//! `GET /api/v1/users/{login}`: shows a user.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApiPath, shortened};
 use crate::database::access::users;
+use crate::web::extract::path::ApiPath;
+use crate::web::shortened::shortened;
 use crate::web::views::{Errors, UserView};
 use crate::web::{ApiError, App};
 
@@ -25,7 +26,7 @@ pub struct UserAnswer {
     responses((status = 200, body = UserAnswer, description = "The user"), (status = 404, body = Errors, description = "There is no such user"))
 )]
 pub async fn show(State(app): State<App>, ApiPath(login): ApiPath<String>) -> Result<Json<UserAnswer>, ApiError> {
-    let missing = ApiError::not_found(format!("there is no user `{}` here", shortened(&login)));
+    let missing = ApiError::not_found(format!("there is no user `{}`", shortened(&login)));
     if login.contains('\0') {
         return Err(missing);
     }

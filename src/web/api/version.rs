@@ -1,4 +1,4 @@
-//! `GET /api/v1/crates/{crate}/{version}` and what is told of a version below it.
+//! `GET /api/v1/crates/{crate}/{version}`, and a version's dependencies and authors.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,12 +6,12 @@ use diesel::PgConnection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApiPath, crate_name, no_such_crate, no_such_version, version};
-use crate::database::catalog::rows::{self, CountedVersion, Features};
-use crate::database::catalog::{crates, dependencies, versions};
+use crate::database::catalog::dependencies;
+use crate::database::catalog::version_details::{self, CountedVersion, Features};
 use crate::package::characters::harmless;
 use crate::package::{CrateName, Version};
-use crate::web::extract::path::VersionPath;
+use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
+use crate::web::lookup::{no_such_version, version_id};
 use crate::web::views::{DependencyView, Errors, VersionView};
 use crate::web::{ApiError, App};
 
@@ -21,10 +21,10 @@ pub struct VersionAnswer {
     version: VersionView,
 }
 
-/// Show a version, and where it stands
+/// Show a version and its state
 ///
-/// Also of a version that was accepted and is not in the index yet. The registry's own fields stand beside those of
-/// crates.io: `state`, `desired_yanked`, `published_at` and `index_commit`.
+/// Shows versions that were accepted and are not in the index yet as well. Besides the fields of crates.io there are `state`,
+/// `desired_yanked`, `published_at` and `index_commit`.
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/{version}",
@@ -39,7 +39,7 @@ pub async fn show(
     State(app): State<App>,
     ApiPath((name, num)): ApiPath<(String, String)>,
 ) -> Result<Json<VersionAnswer>, ApiError> {
-    let (name, num) = named(&name, &num)?;
+    let (name, num) = crate_and_version(&name, &num)?;
     let base_url = app.settings.base_url.clone();
     app.with_connection(move |connection| {
         let version = VersionView::new(find(connection, &name, &num)?, &base_url);
@@ -48,7 +48,7 @@ pub async fn show(
     .await
 }
 
-/// What a version depends upon.
+/// The dependencies of a version.
 #[derive(Serialize, ToSchema)]
 pub struct Dependencies {
     dependencies: Vec<DependencyView>,
@@ -61,7 +61,7 @@ pub struct Dependencies {
     tag = "versions",
     params(VersionPath),
     responses(
-        (status = 200, body = Dependencies, description = "The dependencies in the manifest's order"),
+        (status = 200, body = Dependencies, description = "The dependencies, in the order of the manifest"),
         (status = 404, body = Errors, description = "There is no such version"),
     )
 )]
@@ -69,9 +69,9 @@ pub async fn dependencies(
     State(app): State<App>,
     ApiPath((name, num)): ApiPath<(String, String)>,
 ) -> Result<Json<Dependencies>, ApiError> {
-    let (name, num) = named(&name, &num)?;
+    let (name, num) = crate_and_version(&name, &num)?;
     app.with_connection(move |connection| {
-        let version = find_id(connection, &name, &num)?;
+        let version = version_id(connection, &name, &num)?;
         let stored = dependencies::of_version(connection, version)?;
         let dependencies = stored.into_iter().map(|one| DependencyView::new(one, 0)).collect();
         Ok::<_, ApiError>(Json(Dependencies { dependencies }))
@@ -79,7 +79,7 @@ pub async fn dependencies(
     .await
 }
 
-/// Who wrote a version.
+/// The authors of a version.
 #[derive(Serialize, ToSchema)]
 pub struct Authors {
     /// Always empty.
@@ -88,13 +88,13 @@ pub struct Authors {
     meta: AuthorNames,
 }
 
-/// The authors as the manifest names them.
+/// The authors' names in the manifest.
 #[derive(Serialize, ToSchema)]
 pub struct AuthorNames {
     names: Vec<String>,
 }
 
-/// List the authors that the manifest of a version names
+/// List the authors of a version
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/{version}/authors",
@@ -109,7 +109,7 @@ pub async fn authors(
     State(app): State<App>,
     ApiPath((name, num)): ApiPath<(String, String)>,
 ) -> Result<Json<Authors>, ApiError> {
-    let (name, num) = named(&name, &num)?;
+    let (name, num) = crate_and_version(&name, &num)?;
     app.with_connection(move |connection| {
         let names = find(connection, &name, &num)?.about.authors.unwrap_or_default();
         let names = names.into_iter().map(harmless).collect();
@@ -118,28 +118,8 @@ pub async fn authors(
     .await
 }
 
-/// Name and version of a path.
-pub(super) fn named(name: &str, num: &str) -> Result<(CrateName, Version), ApiError> {
-    let name = crate_name(name)?;
-    let num = version(&name, num)?;
-    Ok((name, num))
-}
-
-/// The id of exactly this version.
-pub(super) fn find_id(connection: &mut PgConnection, name: &CrateName, num: &Version) -> Result<i32, ApiError> {
-    let krate = crates::find(connection, name)?.ok_or_else(|| no_such_crate(name.as_str()))?;
-    let found = versions::find(connection, krate.id, num)?.filter(|found| found.num == *num);
-    let found = found.ok_or_else(|| no_such_version(&krate.name, &num.to_string()))?;
-    match found.deletion_reason {
-        Some(reason) => {
-            Err(ApiError::not_found(format!("`{}@{num}` was deleted from this registry: {reason}", krate.name)))
-        }
-        None => Ok(found.id),
-    }
-}
-
 fn find(connection: &mut PgConnection, name: &CrateName, num: &Version) -> Result<CountedVersion, ApiError> {
-    let id = find_id(connection, name, num)?;
-    let found = rows::versions(connection, &[id], Features::Included)?.pop();
+    let id = version_id(connection, name, num)?;
+    let found = version_details::by_ids(connection, &[id], Features::Included)?.pop();
     found.ok_or_else(|| no_such_version(name, &num.to_string()))
 }

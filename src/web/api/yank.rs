@@ -7,14 +7,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::publish::AFTER;
-use super::{ApiPath, crate_name, version};
 use crate::database::access::caller::Caller;
 use crate::fault;
 use crate::jobs::{Admission, YankError, unyank_version, yank_version};
 use crate::package::{CrateName, Version};
 use crate::queue::JobId;
 use crate::web::answers::waiting::JobWaiter;
-use crate::web::extract::path::VersionPath;
+use crate::web::extract::path::{ApiPath, VersionPath, crate_name, version};
 use crate::web::extract::{auth, body};
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};

@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::database::access::authentication::{self, Authentication};
 use crate::database::access::caller::{Caller, Line};
-use crate::database::access::tokens::{self, Authentication};
 use crate::web::{ApiError, App, ClientAddress, RequestId};
 
 /// The longest token worth a look.
@@ -33,7 +33,7 @@ pub async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, ApiError> 
 pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<Result<Caller, String>, ApiError> {
     let line = parts.extensions.get::<Line>().cloned().unwrap_or_default();
     let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.ip());
-    let found = app.with_connection(move |connection| tokens::authenticate(connection, &token)).await?;
+    let found = app.with_connection(move |connection| authentication::authenticate(connection, &token)).await?;
     let base = &app.settings.base_url;
     Ok(match found {
         Authentication::Known(user, token) => Ok(Caller {

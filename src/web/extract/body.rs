@@ -1,15 +1,15 @@
 //! Reading request bodies within limits of size and time.
 //!
-//! The time counts in which a body is waited for, and not what the server takes to store it. A small body has ten seconds
-//! in all. A larger one must keep a rate: 8 KiB a second over each half minute, half of what a line of 128 kbit/s carries.
-//! So a body that is begun and not finished ends within a minute, and one that is sent as slowly as may be ends after its
-//! size divided by the rate.
+//! Only the time spent waiting for the body counts, not the time that the server takes to store it. A small body has ten
+//! seconds in all. A larger one must keep a rate: 8 KiB a second over each half minute, half the capacity of a 128 kbit/s
+//! line. So a body that stops arriving is refused within a minute, and the slowest accepted body takes its size divided by
+//! the rate.
 //!
-//! A client that is still sending when it is refused needs some time to read the answer: a connection that is closed with
-//! unread data in it is reset, and the reset overtakes the answer, so that cargo would show a broken pipe where it could
-//! show the reason. So it is answered at once, and what still comes is read and thrown away beside, within bounds: a client
-//! that waits for the answer before it goes on is as much in its right. Of somebody without a good token that is bounded
-//! more tightly. A connection on which it happens counts as idle: it is the first to be closed when connections run out.
+//! A refused client may still be sending. If the connection were closed with unread data, it would be reset, the reset would
+//! overtake the response, and cargo would show a broken pipe instead of the reason. So the response is sent at once, and the
+//! rest of the body is drained in the background, within bounds that are tighter for clients without a valid token. A client
+//! that waits for the response before it continues is handled as well. A connection with a body being drained counts as
+//! idle: it is among the first to be closed when connections run out.
 
 use std::time::Duration;
 
@@ -20,41 +20,41 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
 use crate::web::ApiError;
-use crate::web::limits::bounds::Bound;
+use crate::web::bounds::Bound;
 
-/// The largest body that has its time in all, in bytes, and that time.
+/// The largest body, in bytes, that has a fixed time, and that time.
 const SMALL: u64 = 64 * 1024;
 const SMALL_TIME: Duration = Duration::from_secs(10);
-/// A larger body must bring so many bytes in each such time.
+/// Bytes of a larger body that must arrive in each window.
 const WINDOW: Duration = Duration::from_secs(30);
 const WINDOW_BYTES: u64 = 30 * 8 * 1024;
 
-/// The most that is read only to be thrown away.
+/// How much of a body is drained.
 #[derive(Clone, Copy)]
-pub struct Discarded {
+pub struct DrainLimit {
     bytes: u64,
     time: Duration,
 }
 
-/// Of somebody who has no token, or no good one: more than the largest crate, unless an operator allows larger ones.
-pub const STRANGER: Discarded = Discarded { bytes: 32 * 1024 * 1024, time: Duration::from_secs(10) };
-/// Of a user.
-pub const USER: Discarded = Discarded { bytes: 256 * 1024 * 1024, time: Duration::from_secs(30) };
+/// For clients without a valid token: more than the default limit of crate files.
+pub const STRANGER: DrainLimit = DrainLimit { bytes: 32 * 1024 * 1024, time: Duration::from_secs(10) };
+/// For users.
+pub const USER: DrainLimit = DrainLimit { bytes: 256 * 1024 * 1024, time: Duration::from_secs(30) };
 
-/// A body that arrives.
+/// A body that is being received.
 pub struct Arriving {
     body: Body,
     pace: Pace,
     limit: u64,
     declared: Option<u64>,
     received: u64,
-    /// For the error: how large the body may be, and the remedy.
+    /// The allowed size and the remedy, for the error.
     allowed: String,
 }
 
 impl Arriving {
-    /// A body of at most `limit` bytes. A larger one is refused by its Content-Length, or where it passes the limit; the
-    /// answer then says what is `allowed`, and how to keep to it.
+    /// Receives a body of at most `limit` bytes. A larger one is refused by its Content-Length, or as soon as it exceeds the
+    /// limit; `allowed` gives the limit and the remedy in the error.
     pub fn new(headers: &HeaderMap, body: Body, limit: usize, allowed: String) -> Result<Self, ApiError> {
         let (limit, declared) = (limit as u64, content_length(headers));
         if declared.is_some_and(|length| length > limit) {
@@ -64,7 +64,7 @@ impl Arriving {
         Ok(Self { body, pace: Pace::of(declared.unwrap_or(limit)), limit, declared, received: 0, allowed })
     }
 
-    /// The length that the client announces, or else the most that it may be.
+    /// The announced length, or else the largest one allowed.
     pub fn expected(&self) -> u64 {
         self.declared.unwrap_or(self.limit)
     }
@@ -84,13 +84,13 @@ impl Arriving {
             };
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|error| {
-                ApiError::new(StatusCode::BAD_REQUEST, format!("the request's body ended early: {error}"))
+                ApiError::new(StatusCode::BAD_REQUEST, format!("the request body ended early: {error}"))
             })?;
             let Ok(data) = frame.into_data() else { continue };
             self.received += data.len() as u64;
             self.pace.received(data.len() as u64);
             if self.received > self.limit {
-                read_on(std::mem::take(&mut self.body), USER);
+                drain(std::mem::take(&mut self.body), USER);
                 return Err(too_large(self.limit, self.declared, &self.allowed));
             }
             return Ok(Some(data));
@@ -99,23 +99,23 @@ impl Arriving {
 
     fn too_slow(&self) -> ApiError {
         let needed = match self.pace.bytes {
-            0 => format!("one of this size has {} s", self.pace.time.as_secs()),
-            bytes => format!("{} KiB are needed in each {} s", bytes / 1024, self.pace.time.as_secs()),
+            0 => format!("a body of this size must arrive within {} s", self.pace.time.as_secs()),
+            bytes => format!("at least {} KiB must arrive in every {} s", bytes / 1024, self.pace.time.as_secs()),
         };
         ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
-            format!("the request's body arrives too slowly, after {} bytes: {needed}. Send it again", self.received),
+            format!("the request body arrives too slowly, {} bytes so far: {needed}", self.received),
         )
     }
 }
 
-/// How fast a body must come: so many bytes in each such time, or all of it in the first if no bytes are asked for.
+/// How fast a body must arrive: `bytes` in each `time`, or all of it within `time` if `bytes` is 0.
 struct Pace {
     bytes: u64,
     time: Duration,
-    /// What is left of the time at hand, and what came in it.
+    /// What is left of the current window, and the bytes that arrived in it.
     left: Duration,
-    came: u64,
+    arrived: u64,
 }
 
 impl Pace {
@@ -124,7 +124,7 @@ impl Pace {
     }
 
     fn new(bytes: u64, time: Duration) -> Self {
-        Self { bytes, time, left: time, came: 0 }
+        Self { bytes, time, left: time, arrived: 0 }
     }
 
     fn waited(&mut self, time: Duration) {
@@ -132,13 +132,13 @@ impl Pace {
     }
 
     fn received(&mut self, bytes: u64) {
-        self.came += bytes;
+        self.arrived += bytes;
     }
 
-    /// At the end of the time: whether the body may go on coming, for another one.
+    /// Whether enough has arrived at the end of a window; begins the next one.
     fn is_kept(&mut self) -> bool {
-        let is_kept = self.bytes > 0 && self.came >= self.bytes;
-        (self.left, self.came) = (self.time, 0);
+        let is_kept = self.bytes > 0 && self.arrived >= self.bytes;
+        (self.left, self.arrived) = (self.time, 0);
         is_kept
     }
 }
@@ -155,22 +155,22 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize, allowed: &str) 
 
 fn too_large(limit: u64, declared: Option<u64>, allowed: &str) -> ApiError {
     let size = declared.map_or_else(|| format!("more than {limit}"), |length| length.to_string());
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request has {size} bytes; allowed are {allowed}"))
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request has {size} bytes, above the limit of {allowed}"))
 }
 
-/// Reads on what a client still sends, within bounds, so that it will read the answer. A client that waits for
-/// `100 Continue` has sent nothing yet.
-pub fn discard(headers: &HeaderMap, body: Body, at_most: Discarded) {
+/// Drains a body in the background, so that the client reads the response. A client that waits for `100 Continue` has sent
+/// nothing.
+pub fn discard(headers: &HeaderMap, body: Body, at_most: DrainLimit) {
     if !headers.contains_key(header::EXPECT) {
-        read_on(body, at_most);
+        drain(body, at_most);
     }
 }
 
-fn read_on(mut body: Body, at_most: Discarded) {
+fn drain(mut body: Body, at_most: DrainLimit) {
     if body.is_end_stream() {
         return;
     }
-    let read_on = async move {
+    let drain = async move {
         let mut read = 0;
         while let Some(Ok(frame)) = body.frame().await {
             read += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -179,8 +179,8 @@ fn read_on(mut body: Body, at_most: Discarded) {
             }
         }
     };
-    // When the time is over the connection is closed, whatever the client still sends.
-    tokio::spawn(timeout(at_most.time, read_on));
+    // When the time is over, the connection is closed, even if the client still sends.
+    tokio::spawn(timeout(at_most.time, drain));
 }
 
 /// The length that the client announces.
@@ -200,7 +200,7 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
     }
 
-    /// A body that brings so many bytes each time, for ever, with pauses in between.
+    /// An endless body: `bytes`, a pause, `bytes`, a pause, …
     fn trickle(bytes: usize, pause: Duration) -> Body {
         Body::from_stream(stream::unfold((), move |()| async move {
             tokio::time::sleep(pause).await;
@@ -213,8 +213,8 @@ mod tests {
         Arriving { pace, ..arriving }
     }
 
-    /// What was received when it was given up, and why.
-    async fn given_up(mut arriving: Arriving) -> (u64, u16) {
+    /// The bytes received when the body was refused, and the status.
+    async fn refused(mut arriving: Arriving) -> (u64, u16) {
         loop {
             match arriving.next().await {
                 Ok(Some(_)) => {}
@@ -225,25 +225,25 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_trickles_is_given_up_at_the_end_of_its_time() {
+    fn a_body_that_trickles_is_refused_at_the_end_of_its_time() {
         run(async {
-            let (received, status) = given_up(arriving(trickle(1, SHORT), Pace::new(0, 5 * SHORT))).await;
+            let (received, status) = refused(arriving(trickle(1, SHORT), Pace::new(0, 5 * SHORT))).await;
             assert!(status == 408 && received < 6, "{status} {received}");
-            let (received, status) = given_up(arriving(trickle(1, SHORT), Pace::new(100, 5 * SHORT))).await;
+            let (received, status) = refused(arriving(trickle(1, SHORT), Pace::new(100, 5 * SHORT))).await;
             assert!(status == 408 && received < 6, "{status} {received}");
         });
     }
 
     #[test]
-    fn a_body_that_keeps_its_rate_may_take_as_long_as_it_takes() {
+    fn a_body_that_keeps_its_rate_may_take_any_time() {
         run(async {
-            let (received, status) = given_up(arriving(trickle(100_000, SHORT), Pace::new(1, 5 * SHORT))).await;
+            let (received, status) = refused(arriving(trickle(100_000, SHORT), Pace::new(1, 5 * SHORT))).await;
             assert!(status == 413 && received > 1_000_000, "{status} {received}");
         });
     }
 
     #[test]
-    fn what_came_fast_is_no_credit_for_what_does_not_come() {
+    fn a_fast_window_is_no_credit_for_the_next_one() {
         let mut pace = Pace::new(100, SHORT);
         pace.received(1_000_000);
         assert!(pace.is_kept());

@@ -1,7 +1,7 @@
-//! Extractors: what a request carries, parsed, or refused in the form that cargo reads.
+//! Extractors: the parts of a request, parsed, or refused with an error that cargo can show.
 
 pub(crate) mod auth;
 pub(crate) mod body;
-pub(crate) mod input;
+pub(crate) mod json;
 pub(crate) mod path;
 pub(crate) mod query;

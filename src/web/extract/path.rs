@@ -1,5 +1,4 @@
-//! The parts of a path, refused in the form that cargo reads: axum's own refusal is plain text, which cargo shows as a
-//! dump of status, headers and body.
+//! The parameters of a path. Refusals are JSON: cargo shows axum's plain text as a dump of status, headers and body.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
@@ -7,9 +6,11 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
+use crate::package::{CrateName, Version};
 use crate::web::ApiError;
+use crate::web::lookup::{no_such_crate, no_such_version};
 
-/// What stands in a route's path where its pattern has names.
+/// The parameters of a route's path.
 pub struct ApiPath<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath<T> {
@@ -21,22 +22,22 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath
     }
 }
 
-/// A crate in a path, for the API's description.
+/// Describes a crate in a path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "the description is all there is to it")]
+#[expect(dead_code, reason = "a part of the API's description only")]
 pub struct CratePath {
-    /// The name, in any spelling.
+    /// The crate's name, in any spelling.
     #[param(rename = "crate", example = "demo")]
     krate: String,
 }
 
-/// A version in a path, for the API's description.
+/// Describes a version in a path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "the description is all there is to it")]
+#[expect(dead_code, reason = "a part of the API's description only")]
 pub struct VersionPath {
-    /// The name, in any spelling.
+    /// The crate's name, in any spelling.
     #[param(rename = "crate", example = "demo")]
     krate: String,
     /// The version with its build metadata.
@@ -44,9 +45,26 @@ pub struct VersionPath {
     version: String,
 }
 
+/// Parses a crate name of a path. Text that is no crate name names no crate: 404.
+pub fn crate_name(text: &str) -> Result<CrateName, ApiError> {
+    text.parse().map_err(|_| no_such_crate(text))
+}
+
+/// Parses a version of a path. Text that is no version names no version: 404.
+pub fn version(name: &CrateName, text: &str) -> Result<Version, ApiError> {
+    text.parse().map_err(|_| no_such_version(name, text))
+}
+
+/// Parses a crate name and a version of a path.
+pub fn crate_and_version(name: &str, num: &str) -> Result<(CrateName, Version), ApiError> {
+    let name = crate_name(name)?;
+    let num = version(&name, num)?;
+    Ok((name, num))
+}
+
 fn refused(rejection: PathRejection) -> ApiError {
     if rejection.status().is_client_error() {
-        ApiError::not_found("there is nothing at this path: what its %-signs encode is not UTF-8")
+        ApiError::not_found("there is nothing at this path: its percent-encoding is not UTF-8")
     } else {
         ApiError::internal(rejection)
     }

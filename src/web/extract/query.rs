@@ -1,4 +1,4 @@
-//! The query of a URL. Unknown parameters mean nothing, as the Cargo book has it; a known one that can't be read is
+//! The query of a URL. Unknown parameters are ignored, as the Cargo book requires; a known one that cannot be read is
 //! refused with its value.
 
 use std::convert::Infallible;
@@ -7,21 +7,22 @@ use std::str::FromStr;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::de::value::{Error as ValueError, StrDeserializer};
-use serde::de::{DeserializeOwned, IntoDeserializer};
+use chrono::{DateTime, Utc};
+use strum::VariantNames;
 
 use crate::database::search::Page;
 use crate::web::ApiError;
 use crate::web::shortened::shortened;
 use crate::web::views::{PageMeta, count};
 
-/// Items of a page unless the query says otherwise, and at most.
+/// Default number of items on a page.
 const PER_PAGE: u32 = 10;
-pub const MOST_PER_PAGE: u32 = 100;
-/// The last page that anybody may ask for.
-const MOST_PAGES: u32 = 1_000_000;
+/// Largest number of items on a page.
+pub const MAX_PER_PAGE: u32 = 100;
+/// Largest page number.
+const MAX_PAGE: u32 = 1_000_000;
 
-/// The parameters in their order.
+/// The parameters, in their order.
 #[derive(Clone, Debug)]
 pub struct QueryParameters(Vec<(String, String)>);
 
@@ -35,47 +36,59 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryParameters {
 
 impl QueryParameters {
     fn parse(query: &str) -> Self {
-        // PostgreSQL has no NUL in a text, so nothing can be found by one.
         let pairs = url::form_urlencoded::parse(query.as_bytes());
-        Self(pairs.map(|(name, value)| (name.into_owned(), value.replace('\0', "\u{fffd}"))).collect())
+        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
-    /// The value of a parameter, the last one if it stands there several times.
+    /// The value of a parameter; the last one if the parameter is repeated.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
-    /// The values of a parameter that may stand there several times.
-    pub fn all(&self, name: &str) -> Vec<String> {
-        self.0.iter().filter(|(given, _)| given == name).map(|(_, value)| value.clone()).collect()
+    /// The value of a parameter that the database is searched for.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(without_nul)
     }
 
-    /// A number.
-    pub fn number<N: FromStr>(&self, name: &str, what: &str) -> Result<Option<N>, ApiError> {
+    /// All values of a parameter that the database is searched for.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(given, _)| given == name).map(|(_, value)| without_nul(value)).collect()
+    }
+
+    /// The value of a parameter as another type; the error describes the type as `what`.
+    pub fn parsed<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| refused(name, text, what))
     }
 
-    /// One of several words.
-    pub fn choice<T: DeserializeOwned>(&self, name: &str, words: &str) -> Result<Option<T>, ApiError> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        let word: StrDeserializer<'_, ValueError> = text.into_deserializer();
-        T::deserialize(word).map(Some).map_err(|_| refused(name, text, words))
+    /// `true` or `false`.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        self.parsed(name, "true or false")
     }
 
-    /// Which page is asked for.
+    /// A time in RFC 3339.
+    pub fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
+        self.parsed(name, "a time such as 2030-01-01T00:00:00Z")
+    }
+
+    /// One of several words.
+    pub fn choice<T: FromStr + VariantNames>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        self.parsed(name, &format!("one of {}", T::VARIANTS.join(", ")))
+    }
+
+    /// The page that the query selects.
     pub fn pagination(&self) -> Result<Pagination, ApiError> {
         self.pagination_of(PER_PAGE)
     }
 
-    /// The same for pages that have so many items unless the query says otherwise.
-    pub fn pagination_of(&self, usual: u32) -> Result<Pagination, ApiError> {
-        let per_page = self.number("per_page", PER_PAGE_IS)?.unwrap_or(usual);
-        if !(1..=MOST_PER_PAGE).contains(&per_page) {
+    /// The page that the query selects, with another default number of items.
+    pub fn pagination_of(&self, default_per_page: u32) -> Result<Pagination, ApiError> {
+        let per_page = self.parsed("per_page", PER_PAGE_IS)?.unwrap_or(default_per_page);
+        if !(1..=MAX_PER_PAGE).contains(&per_page) {
             return Err(refused("per_page", &per_page.to_string(), PER_PAGE_IS));
         }
-        let page = self.number("page", PAGE_IS)?.unwrap_or(1);
-        if !(1..=MOST_PAGES).contains(&page) {
+        let page = self.parsed("page", PAGE_IS)?.unwrap_or(1);
+        if !(1..=MAX_PAGE).contains(&page) {
             return Err(refused("page", &page.to_string(), PAGE_IS));
         }
         Ok(Pagination { per_page, page })
@@ -86,7 +99,7 @@ impl QueryParameters {
         let mut query = url::form_urlencoded::Serializer::new("?".to_owned());
         query.extend_pairs(self.0.iter().filter(|(name, _)| name != "page"));
         query.append_pair("page", &page.to_string());
-        // The serializer takes what is there for a parameter.
+        // The serializer takes the `?` for a parameter.
         query.finish().replacen("?&", "?", 1)
     }
 }
@@ -94,16 +107,19 @@ impl QueryParameters {
 const PER_PAGE_IS: &str = "a number from 1 to 100";
 const PAGE_IS: &str = "a number from 1 to 1000000";
 
-/// The error of a parameter that can't be read.
-pub fn refused(name: &str, value: &str, what: &str) -> ApiError {
-    let value = shortened(value);
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        format!("the parameter `{name}` of the query is `{value}`: it has to be {what}"),
-    )
+/// PostgreSQL texts cannot hold a NUL, so a value with one finds nothing.
+fn without_nul(value: &str) -> String {
+    value.replace('\0', "\u{fffd}")
 }
 
-/// A page that is asked for.
+/// The error for a parameter that cannot be read.
+pub fn refused(name: &str, value: &str, what: &str) -> ApiError {
+    let value = without_nul(value);
+    let value = shortened(&value);
+    ApiError::new(StatusCode::BAD_REQUEST, format!("the query parameter `{name}` is `{value}`: it must be {what}"))
+}
+
+/// The page that a query selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pagination {
     per_page: u32,
@@ -112,17 +128,17 @@ pub struct Pagination {
 }
 
 impl Pagination {
-    /// As the database is asked for it.
+    /// The page as limit and offset.
     pub fn page(self) -> Page {
         Page { limit: i64::from(self.per_page), offset: i64::from(self.per_page) * (i64::from(self.page) - 1) }
     }
 
-    /// Where it stands among `total` items.
+    /// The page's links to its neighbours, among `total` items.
     pub fn meta(self, total: i64, query: &QueryParameters) -> PageMeta {
         let Page { limit, offset } = self.page();
         PageMeta {
             total: count(total),
-            next_page: (offset + limit < total && self.page < MOST_PAGES).then(|| query.with_page(self.page + 1)),
+            next_page: (offset + limit < total && self.page < MAX_PAGE).then(|| query.with_page(self.page + 1)),
             prev_page: (self.page > 1).then(|| query.with_page(self.page - 1)),
         }
     }
@@ -140,8 +156,8 @@ mod tests {
     fn a_page_is_one_of_ten_unless_the_query_says_otherwise() {
         assert_eq!(parsed(""), Ok(Pagination { per_page: 10, page: 1 }));
         assert_eq!(parsed("per_page=100&page=7&x=y"), Ok(Pagination { per_page: 100, page: 7 }));
-        insta::assert_snapshot!(parsed("per_page=101").unwrap_err(), @"the parameter `per_page` of the query is `101`: it has to be a number from 1 to 100");
-        insta::assert_snapshot!(parsed("page=%00x").unwrap_err(), @"the parameter `page` of the query is `�x`: it has to be a number from 1 to 1000000");
+        insta::assert_snapshot!(parsed("per_page=101").unwrap_err(), @"the query parameter `per_page` is `101`: it must be a number from 1 to 100");
+        insta::assert_snapshot!(parsed("page=%00x").unwrap_err(), @"the query parameter `page` is `�x`: it must be a number from 1 to 1000000");
         for wrong in ["per_page=0", "per_page=", "page=0", "page=-1", "page=1000001", "page=4294967296"] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use super::accept_encoding::preferred;
 use super::plain_text::{BEING_FETCHED, sentence, unavailable};
 use super::{Served, blocking};
-use crate::index::path::crate_path;
 use crate::index::{Coding, ConfigJson, IndexError, Oid, View};
+use crate::package::index_path::crate_path;
 use crate::web::answers::conditions::{self, Condition, Tag};
 
 /// Below this many bytes compression saves no packet.

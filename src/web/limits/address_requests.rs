@@ -11,8 +11,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 
-use super::bounds::Bound;
 use crate::web::answers::held_body::HeldBody;
+use crate::web::bounds::Bound;
 use crate::web::client_address::AddressBlock;
 use crate::web::extract::body;
 use crate::web::{ApiError, ClientAddress, TrustedProxies};

@@ -20,8 +20,8 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::bounds::Bound;
 use crate::web::ApiError;
+use crate::web::bounds::Bound;
 use crate::web::extract::body::Arriving;
 
 /// The largest body that is held in memory while it arrives.

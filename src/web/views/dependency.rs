@@ -1,9 +1,9 @@
-//! A dependency.
+//! The JSON of a dependency.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::shown;
+use super::text::shown;
 use crate::database::catalog::dependencies::StoredDependency;
 use crate::package::characters::harmless;
 
@@ -12,9 +12,9 @@ use crate::package::characters::harmless;
 #[schema(as = Dependency)]
 pub struct DependencyView {
     id: i32,
-    /// The version that depends.
+    /// The id of the version that has the dependency.
     version_id: i32,
-    /// The crate that is depended upon.
+    /// The name of the crate that it depends on.
     crate_id: String,
     req: String,
     optional: bool,
@@ -24,11 +24,11 @@ pub struct DependencyView {
     /// `normal`, `build` or `dev`.
     #[schema(example = "normal")]
     kind: String,
-    /// Downloads of the crate that depends, where dependents are told; else 0.
+    /// Downloads of the dependent in lists of dependents; otherwise 0.
     downloads: i64,
-    /// The key in the manifest where it differs from the crate's name.
+    /// The key in the manifest, if it differs from the crate's name.
     explicit_name_in_toml: Option<String>,
-    /// The index of the registry that has the crate; null is this one.
+    /// The index of the crate's registry; null: this registry.
     registry: Option<String>,
 }
 

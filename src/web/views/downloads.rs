@@ -1,4 +1,4 @@
-//! Downloads by day.
+//! The JSON of downloads by day.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -12,7 +12,7 @@ pub struct VersionDownloads {
     /// The version's id.
     version: i32,
     downloads: i64,
-    /// As UTC counts days.
+    /// The day, in UTC.
     date: NaiveDate,
 }
 
@@ -22,7 +22,7 @@ impl From<OfDay> for VersionDownloads {
     }
 }
 
-/// Downloads on one day of the versions that are not told one by one.
+/// Downloads on one day of the versions without counts of their own.
 #[derive(Serialize, ToSchema)]
 pub struct ExtraDownloads {
     date: NaiveDate,

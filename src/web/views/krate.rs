@@ -1,44 +1,44 @@
-//! A crate.
+//! The JSON of a crate.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::shown;
-use crate::database::catalog::rows::CountedCrate;
+use super::text::shown;
+use crate::database::catalog::crate_details::CountedCrate;
 
-/// A crate as a whole; what describes it is its default version's.
+/// A crate. Its description and links are those of its default version.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Crate)]
 pub struct CrateView {
-    /// The name once more.
+    /// The same as `name`.
     id: String,
     name: String,
-    /// When the index last changed for it.
+    /// When its index file last changed.
     updated_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
-    /// The ids of those versions that are told with it.
+    /// The ids of the versions that are included.
     versions: Option<Vec<i32>>,
-    /// Its keywords, where they are told with it.
+    /// Its keywords, if they are included.
     keywords: Option<Vec<String>>,
-    /// Its categories, where they are told with it.
+    /// Its categories, if they are included.
     categories: Option<Vec<String>>,
     /// Always empty.
     #[schema(value_type = Vec<String>)]
     badges: [(); 0],
-    /// Downloads of all versions, ever.
+    /// Downloads of all versions, of all time.
     downloads: i64,
-    /// Downloads of all versions within ninety days.
+    /// Downloads of all versions in the last 90 days.
     recent_downloads: i64,
-    /// The version that describes it: the highest that is neither yanked nor a pre-release, or the nearest to that.
+    /// The version that describes it: the highest one that is neither yanked nor a pre-release, or else the next best.
     default_version: Option<String>,
-    /// How many versions the index shows.
+    /// The number of versions that the index shows.
     num_versions: i32,
-    /// Every version is yanked.
+    /// Whether every version is yanked.
     yanked: bool,
-    /// The highest version that is not yanked, by SemVer; of a crate that is yanked as a whole the highest of all.
+    /// The highest version that is not yanked; the highest of all if every version is yanked.
     max_version: String,
-    /// The version published last that is not yanked; of a crate that is yanked as a whole the last of all.
+    /// The newest version that is not yanked; the newest of all if every version is yanked.
     newest_version: String,
     /// The highest version that is neither yanked nor a pre-release.
     max_stable_version: Option<String>,
@@ -47,15 +47,15 @@ pub struct CrateView {
     documentation: Option<String>,
     repository: Option<String>,
     links: CrateLinks,
-    /// The query is its name.
+    /// Whether the search text is its name.
     exact_match: bool,
 }
 
-/// Where more is told of a crate.
+/// Paths of more about a crate.
 #[derive(Serialize, ToSchema)]
 pub struct CrateLinks {
     version_downloads: String,
-    /// Null where all versions are told with the crate.
+    /// Null if all versions are included.
     versions: Option<String>,
     owners: String,
     owner_team: String,
@@ -101,20 +101,20 @@ impl CrateView {
         }
     }
 
-    /// Found by its own name, in any spelling.
+    /// Sets `exact_match` if the crate has this name, in any spelling.
     pub fn exact_match(mut self, name: Option<&str>) -> Self {
         self.exact_match = name.is_some_and(|name| self.name.to_ascii_lowercase().replace('-', "_") == name);
         self
     }
 
-    /// Names what is told with it.
+    /// Lists what is included with the crate.
     pub fn with(
         mut self,
-        (versions, all_told): (Option<Vec<i32>>, bool),
+        (versions, is_complete): (Option<Vec<i32>>, bool),
         keywords: Option<Vec<String>>,
         categories: Option<Vec<String>>,
     ) -> Self {
-        if versions.is_some() && all_told {
+        if versions.is_some() && is_complete {
             self.links.versions = None;
         }
         (self.versions, self.keywords, self.categories) = (versions, keywords, categories);

@@ -1,4 +1,4 @@
-//! People and machines, alone and as owners.
+//! The JSON of users and owners.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::database::access::users::User;
 use crate::database::catalog::owners::Owner;
 
-/// A user as anybody may see them.
+/// A user's public profile.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserView {
@@ -15,11 +15,11 @@ pub struct UserView {
     name: Option<String>,
     /// Always null.
     avatar: Option<String>,
-    /// Where the API tells of them.
+    /// The URL of the user in this API; of a team, the registry's.
     url: String,
 }
 
-/// Somebody who may publish a crate.
+/// A user or team that owns a crate.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Owner)]
 pub struct OwnerView {

@@ -1,16 +1,17 @@
-//! Keywords and categories. Neither is kept by itself: those that crates name are those that there are.
+//! The JSON of keywords and categories. They exist as long as a crate has them.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::page::count;
 use crate::database::catalog::topics::Topic;
 
 /// A keyword.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Keyword)]
 pub struct KeywordView {
-    /// The keyword once more.
+    /// The same as `keyword`.
     id: String,
     keyword: String,
     /// When the first crate that has it was created.
@@ -20,7 +21,7 @@ pub struct KeywordView {
 
 impl From<Topic> for KeywordView {
     fn from(topic: Topic) -> Self {
-        let crates_cnt = super::count(topic.crates);
+        let crates_cnt = count(topic.crates);
         Self { id: topic.name.clone(), keyword: topic.name, created_at: topic.created_at, crates_cnt }
     }
 }
@@ -29,11 +30,11 @@ impl From<Topic> for KeywordView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Category)]
 pub struct CategoryView {
-    /// The slug once more.
+    /// The same as `slug`.
     id: String,
     /// The last part of the slug.
     category: String,
-    /// As crates name it, `network-programming` or `parser::json`.
+    /// The name in manifests, such as `network-programming` or `parser::json`.
     slug: String,
     /// Always empty.
     description: String,
@@ -50,7 +51,7 @@ impl From<Topic> for CategoryView {
             slug: topic.name,
             description: String::new(),
             created_at: topic.created_at,
-            crates_cnt: super::count(topic.crates),
+            crates_cnt: count(topic.crates),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A version.
+//! The JSON of a version.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{UserView, shown};
-use crate::database::catalog::rows::CountedVersion;
+use super::owner::UserView;
+use super::text::shown;
+use crate::database::catalog::version_details::CountedVersion;
 use crate::package::characters::harmless;
 
 /// A version of a crate.
@@ -19,29 +20,29 @@ pub struct VersionView {
     #[serde(rename = "crate")]
     krate: String,
     num: String,
-    /// Where the crate file is.
+    /// The path of the crate file.
     dl_path: String,
-    /// Where the README is.
+    /// The path of the README.
     readme_path: String,
-    /// When the index began to show it, or else when it was accepted.
+    /// When the index began to show it; until then, when it was accepted.
     updated_at: DateTime<Utc>,
     /// When it was accepted.
     created_at: DateTime<Utc>,
     downloads: i64,
-    /// Empty in lists of versions: what each has is told where it is shown alone.
+    /// Empty in lists of versions.
     features: BTreeMap<String, Vec<String>>,
-    /// The index shows it as yanked.
+    /// Whether the index shows it as yanked.
     yanked: bool,
     /// Always null.
     yank_message: Option<String>,
-    /// The native library that it links with.
+    /// The native library that it links.
     lib_links: Option<String>,
     /// An SPDX expression.
     license: Option<String>,
-    /// The path of the licence in the crate, if it is no common one.
+    /// The path of the licence file in the crate, if the manifest has one.
     license_file: Option<String>,
     links: VersionLinks,
-    /// Bytes of the crate file.
+    /// The size of the crate file in bytes.
     crate_size: i64,
     published_by: Option<UserView>,
     /// Always empty.
@@ -57,16 +58,16 @@ pub struct VersionView {
     /// `queued` until the index shows it, then `published`.
     #[schema(example = "published")]
     state: &'static str,
-    /// Only while the index does not show the yank state that was asked for.
+    /// The requested yank state, while the index does not show it yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     desired_yanked: Option<bool>,
     /// When the index began to show it.
     published_at: Option<DateTime<Utc>>,
-    /// The commit of the index that brought it.
+    /// The commit of the index that published it.
     index_commit: Option<String>,
 }
 
-/// Where more is told of a version.
+/// Paths of more about a version.
 #[derive(Serialize, ToSchema)]
 pub struct VersionLinks {
     dependencies: String,
@@ -114,7 +115,7 @@ impl VersionView {
             documentation: shown(about.documentation),
             repository: shown(about.repository),
             state: if row.effective_yanked.is_some() { "published" } else { "queued" },
-            // What is not in the index yet is not shown yanked.
+            // A version that is not in the index yet is not yanked.
             desired_yanked: (yanked != row.desired_yanked).then_some(row.desired_yanked),
             published_at: row.published_at,
             index_commit: row.commit_id,

@@ -40,7 +40,7 @@ fn a_version_whose_index_line_would_be_too_long_is_refused_before_its_file_is_st
     let registry = TestRegistry::new();
     let ann = registry.user("large-lines");
     refused(&ann.publish(&with_features("1.0.0", 290, 400)), "above the limit of 65536 bytes");
-    assert_eq!((crate_files(&registry), registry.owed()), (0, 0));
+    assert_eq!((crate_files(&registry), registry.pending()), (0, 0));
     // As many features as a publish may have, with names of two hundred characters.
     ann.publish(&with_features("1.0.0", 300, 200)).good();
     registry.run_jobs();
@@ -104,7 +104,7 @@ fn a_text_that_would_make_lists_long_is_refused() {
     let url = |length: usize| format!("https://a.b/{}", "x".repeat(length - "https://a.b/".len()));
     for field in ["homepage", "documentation", "repository"] {
         let package = |length| Package::new("big", "1.0.0").manifest(&format!("{field} = \"{}\"\n", url(length)));
-        refused(&ann.publish(&package(2049)), &format!("`{field}` has 2049 characters; shorten it to at most 2048"));
+        refused(&ann.publish(&package(2049)), &format!("`{field}` has 2049 characters: shorten it to at most 2048"));
     }
     let texts = [
         ("license-file = \"X\"\n", 1024),
@@ -118,7 +118,7 @@ fn a_text_that_would_make_lists_long_is_refused() {
         if text.starts_with("links") {
             package = package.metadata("links", json!(value));
         }
-        refused(&ann.publish(&package), &format!("has {} characters; shorten it to at most {limit}", limit + 1));
+        refused(&ann.publish(&package), &format!("has {} characters: shorten it to at most {limit}", limit + 1));
     }
     ann.publish(&Package::new("big", "1.0.0").manifest(&format!("repository = \"{}\"\n", url(2048)))).good();
     registry.run_jobs();

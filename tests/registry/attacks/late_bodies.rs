@@ -10,7 +10,8 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde_json::json;
 use supercargo::database::access::caller::{Caller, Denied, Line};
-use supercargo::database::access::tokens::{self, NewToken};
+use supercargo::database::access::new_token::NewToken;
+use supercargo::database::access::revocation;
 use supercargo::database::access::{teams, users};
 use supercargo::jobs::{Admission, YankError, yank_version};
 use supercargo::web::openapi;
@@ -333,7 +334,9 @@ fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it_and_for_no_
     let admission = Admission::default();
     type Take = fn(&mut PgConnection, &Caller, i32);
     let ways: [(&str, Take); 3] = [
-        ("revoked", |connection, caller, _| drop(tokens::revoke(connection, caller.token.id, None).unwrap().unwrap())),
+        ("revoked", |connection, caller, _| {
+            drop(revocation::revoke(connection, caller.token.id, None).unwrap().unwrap())
+        }),
         ("demoted", |connection, caller, _| assert!(users::set_admin(connection, caller.user.id, false).unwrap())),
         ("no-member", |connection, caller, team| {
             assert!(teams::remove_member(connection, team, caller.user.id).unwrap())

@@ -98,7 +98,7 @@ fn a_category_that_no_index_can_hold_is_refused() {
     let answer = ann.publish(&with_categories("foo", "1.0.0", &[&long]));
     assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
     let expected = format!(
-        "in Cargo.toml, the category `{}…` is not allowed; choose a slug of https://crates.io/category_slugs, or write your \
+        "in Cargo.toml, the category `{}…` is not allowed: choose a slug of https://crates.io/category_slugs, or write your \
          own with a-z, 0-9, `:`, `+`, `_` and `-`, at most 64 characters",
         &long[..80]
     );
@@ -106,7 +106,7 @@ fn a_category_that_no_index_can_hold_is_refused() {
     for category in [&random.slug(MAX_CATEGORY + 1), "", "In House", "größe", "a\u{202e}b"] {
         assert_eq!(ann.publish(&with_categories("foo", "1.0.0", &[category])).status.as_u16(), 400, "{category:?}");
     }
-    assert_eq!(registry.owed(), 0);
+    assert_eq!(registry.pending(), 0);
     // The longest that is allowed, as often as it is allowed.
     let longest: Vec<String> = (0..MAX_LABELS).map(|_| random.slug(MAX_CATEGORY)).collect();
     let longest: Vec<&str> = longest.iter().map(String::as_str).collect();

@@ -269,7 +269,7 @@ fn a_user_uploads_no_more_in_a_day_than_allowed_refused_publishes_included() {
     );
     let said = limited.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
     let begin = format!(
-        "too many requests: `ann` may upload {} of crate files in a day, those of refused publishes included; try again in ",
+        "rate limit exceeded (`ann` may upload {} of crate files a day, including those of rejected publishes): try again in ",
         supercargo::package::limits::ByteSize(3 * size)
     );
     assert!(said.starts_with(&begin), "{said}");
@@ -290,7 +290,7 @@ fn the_file_of_a_killed_publish_goes_to_the_quarantine_and_then_for_good() {
     let (kept, orphan, young) =
         (Package::new("kept", "1.0.0"), Package::new("orphan", "1.0.0"), Package::new("young", "1.0.0"));
     http::publish(&served.url, &token, &kept).good();
-    let store = CrateStore::beside(&crates_of(&served)).unwrap();
+    let store = CrateStore::attach(&crates_of(&served)).unwrap();
     for package in [&orphan, &young] {
         store.put(Checksum::of(&package.crate_file()), package.crate_file().into()).unwrap();
     }

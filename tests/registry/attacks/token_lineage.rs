@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
-use supercargo::database::access::tokens::MAX_TOKENS;
+use supercargo::database::access::new_token::MAX_TOKENS;
 
 use crate::support::harness::{Client, TestRegistry};
 use crate::support::http;
@@ -49,7 +49,7 @@ fn revoking_with_descendants_revokes_what_was_made_with_a_token_directly_or_not(
     let path = format!("/api/v1/me/tokens/{leaked}?descendants=yes");
     let unclear = ann.request(Method::DELETE, &path, Body::empty());
     assert_eq!(unclear.status, StatusCode::BAD_REQUEST);
-    assert_eq!(unclear.detail(), "the query cannot be read: descendants must be true or false");
+    assert_eq!(unclear.detail(), "the query parameter `descendants` is `yes`: it must be true or false");
 
     // Alone: the answer names what is left.
     let revoked = revoke(&ann, leaked, false).good().json();

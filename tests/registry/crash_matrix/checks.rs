@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use serde_json::Value;
-use supercargo::index::path::index_path;
 use supercargo::package::Checksum;
+use supercargo::package::index_path::index_path;
 
 use crate::support::http;
 use crate::support::package::Package;

@@ -1,9 +1,9 @@
-//! Touch and hold: who may run a job, and what runs together.
+//! Claiming: touch and hold, batches, laps.
 
 use super::*;
 
 #[test]
-fn a_start_is_on_record_before_anything_is_done() {
+fn a_start_is_recorded_before_the_job_runs() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.act("wait");
     std::thread::scope(|scope| {
@@ -21,7 +21,7 @@ fn a_start_is_on_record_before_anything_is_done() {
 }
 
 #[test]
-fn a_held_row_is_not_run_by_another_worker_however_due_it_looks() {
+fn a_held_row_is_not_run_by_another_worker_even_if_it_is_due() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.act("wait");
     std::thread::scope(|scope| {
@@ -30,7 +30,7 @@ fn a_held_row_is_not_run_by_another_worker_however_due_it_looks() {
         let runner = queue.runner();
         let running = scope.spawn(move || runner.drain().unwrap());
         started.recv().unwrap();
-        // Its lock keeps even this statement out; another worker passes the row over.
+        // The lock blocks even this statement; another worker skips the row.
         assert!(queue.runner().drain().unwrap().done.is_empty());
         assert_eq!(intervention::retry(&mut queue.connection, job, "op").unwrap(), Handled::Running);
         assert_eq!(intervention::discard(&mut queue.connection, job, "me", "why").unwrap(), Handled::Running);
@@ -41,7 +41,7 @@ fn a_held_row_is_not_run_by_another_worker_however_due_it_looks() {
 }
 
 #[test]
-fn a_worker_whose_session_ends_neither_finishes_nor_fails_its_job_and_another_does_it() {
+fn a_worker_whose_session_ends_neither_finishes_nor_fails_its_job_and_another_worker_does_it() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.act("wait");
     std::thread::scope(|scope| {
@@ -89,7 +89,7 @@ fn a_holder_whose_claim_was_taken_over_can_write_nothing() {
 }
 
 #[test]
-fn a_batch_takes_what_is_fresh_and_of_its_group_up_to_its_size() {
+fn a_batch_takes_fresh_jobs_of_its_group_up_to_its_size() {
     let mut queue = Queue::new();
     for name in ["a", "b"] {
         queue.one(name);
@@ -132,7 +132,7 @@ fn higher_priority_runs_first() {
 }
 
 #[test]
-fn what_was_done_is_told_in_the_history() {
+fn done_jobs_are_in_the_history() {
     let mut queue = Queue::new();
     let job = queue.act("x");
     queue.runner().drain().unwrap();
@@ -142,7 +142,7 @@ fn what_was_done_is_told_in_the_history() {
 }
 
 #[test]
-fn a_job_is_owed_when_its_transaction_commits_and_not_before() {
+fn a_job_is_pending_when_its_transaction_commits_and_not_before() {
     let mut queue = Queue::new();
     let mut other = queue.database.connect();
     let rolled_back = other.transaction::<(), diesel::result::Error, _>(|connection| {
@@ -153,10 +153,10 @@ fn a_job_is_owed_when_its_transaction_commits_and_not_before() {
     assert_eq!(inspection::count(&mut queue.connection).unwrap(), (0, 0));
 }
 
-/// Another transaction may hold a claimed row for a moment: an operator, a deduplicated request, a worker that passes by.
+/// Another transaction may lock a claimed row for a moment: an operator, a deduplicated request, another worker.
 /// Skipping it would lose the claim until its gap is over.
 #[test]
-fn the_second_step_of_a_claim_waits_for_a_row_that_somebody_holds() {
+fn the_second_step_of_a_claim_waits_for_a_locked_row() {
     let mut queue = Queue::new();
     let job = queue.act("x");
     storage::touch(&mut queue.connection, &[job], "w", Duration::from_secs(60)).unwrap();
@@ -175,7 +175,7 @@ fn the_second_step_of_a_claim_waits_for_a_row_that_somebody_holds() {
 }
 
 #[test]
-fn a_claim_that_waits_too_long_for_a_lock_is_given_up_and_comes_back() {
+fn a_claim_that_waits_too_long_for_a_lock_fails_and_is_retried() {
     let mut queue = Queue::new();
     let job = queue.act("x");
     let mut claiming = queue.database.connect();
@@ -192,7 +192,7 @@ fn a_claim_that_waits_too_long_for_a_lock_is_given_up_and_comes_back() {
 
 /// Two workers touch, both before either holds: each ends with the rows of its own claim.
 #[test]
-fn what_two_workers_claim_at_once_is_shared_out_and_not_run_twice() {
+fn jobs_that_two_workers_claim_at_once_are_divided_and_not_run_twice() {
     let mut queue = Queue::new();
     let all: std::collections::BTreeSet<i64> = (0..40).map(|_| queue.one("x")).collect();
     let barrier = Arc::new(std::sync::Barrier::new(2));
@@ -223,7 +223,7 @@ fn what_two_workers_claim_at_once_is_shared_out_and_not_run_twice() {
 }
 
 #[test]
-fn what_is_done_is_announced_in_parts_that_fit_and_only_what_was_held() {
+fn done_jobs_are_announced_in_parts_that_fit_and_only_if_they_were_held() {
     let mut queue = Queue::new();
     let mut jobs: Vec<_> = (0..900).map(|_| (queue.one("x"), 0, None)).collect();
     jobs.push((4711, 0, None));
@@ -231,10 +231,10 @@ fn what_is_done_is_announced_in_parts_that_fit_and_only_what_was_held() {
     let mut done = storage::finish(&mut queue.connection, &jobs, "w").unwrap();
     done.sort_unstable();
     assert_eq!(done, jobs[..900].iter().map(|job| job.0).collect::<Vec<_>>());
-    assert_eq!((queue.owed(), queue.count("SELECT count(*) FROM job_history")), (0, 900));
+    assert_eq!((queue.pending(), queue.count("SELECT count(*) FROM job_history")), (0, 900));
 }
 
-/// Enqueues for somebody.
+/// Enqueues for a requester.
 fn one_by(queue: &mut Queue, who: Option<&str>, name: &str) -> i64 {
     let job = One(name.to_owned());
     let enqueue = Enqueue::new(&job);
@@ -246,7 +246,7 @@ fn one_by(queue: &mut Queue, who: Option<&str>, name: &str) -> i64 {
 }
 
 #[test]
-fn of_several_requesters_each_has_a_job_in_each_lap_and_its_own_keep_their_order() {
+fn each_requester_has_a_job_in_each_lap_and_its_jobs_keep_their_order() {
     let mut queue = Queue::new();
     for number in 1..=6 {
         one_by(&mut queue, Some("ann"), &format!("a{number}"));
@@ -254,7 +254,7 @@ fn of_several_requesters_each_has_a_job_in_each_lap_and_its_own_keep_their_order
     for number in 1..=3 {
         one_by(&mut queue, Some("bob"), &format!("b{number}"));
     }
-    // What nobody requested takes turns as well.
+    // Jobs without a requester count as those of one.
     one_by(&mut queue, None, "s1");
     one_by(&mut queue, None, "s2");
     queue.runner().drain().unwrap();
@@ -262,7 +262,7 @@ fn of_several_requesters_each_has_a_job_in_each_lap_and_its_own_keep_their_order
 }
 
 #[test]
-fn a_thousand_jobs_of_one_requester_delay_anothers_by_one_batch_at_most_however_far_they_are() {
+fn a_thousand_jobs_of_one_requester_delay_anothers_by_at_most_one_batch_at_any_time() {
     let mut queue = Queue::new();
     for number in 1..=1000 {
         one_by(&mut queue, Some("ann"), &format!("a{number}"));
@@ -298,7 +298,7 @@ fn a_priority_comes_before_a_lap() {
 }
 
 #[test]
-fn a_job_that_is_retried_after_its_death_joins_the_lap_that_the_queue_is_in() {
+fn a_dead_job_that_is_retried_joins_the_current_lap() {
     let mut queue = Queue::new();
     let dead = one_by(&mut queue, Some("bob"), "b");
     queue.sql("UPDATE jobs SET attempts = 3");
@@ -311,7 +311,7 @@ fn a_job_that_is_retried_after_its_death_joins_the_lap_that_the_queue_is_in() {
     assert_eq!(queue.count(&format!("SELECT lap AS count FROM jobs WHERE id = {dead}")), 700);
 }
 
-/// A batch that runs and jobs in a long backoff stand before the first due job, and are passed over.
+/// A running batch and jobs in a long backoff are before the first due job and are skipped.
 #[test]
 fn jobs_that_are_not_due_do_not_hold_the_laps_back() {
     let mut queue = Queue::new();

@@ -1,14 +1,14 @@
-//! Failures: what is kept of them, how long a job waits, and where it ends.
+//! Failures: their records, backoff, and dead jobs.
 
 use super::*;
 
 #[test]
-fn a_failure_keeps_its_text_and_waits_and_stops_nobody() {
+fn a_failure_is_recorded_with_a_backoff_and_blocks_no_other_job() {
     for (name, text) in [
         ("fail", "it went wrong"),
         ("panic", "the job panicked: a formatted message"),
         ("plain panic", "the job panicked: a plain message"),
-        ("panic with a number", "the job panicked: with a payload that is no text"),
+        ("panic with a number", "the job panicked: with a payload that is not text"),
         (
             "bad sql, and says nothing",
             "current transaction is aborted, commands ignored until end of transaction block",
@@ -26,14 +26,14 @@ fn a_failure_keeps_its_text_and_waits_and_stops_nobody() {
         assert!((40..=80).contains(&wait), "an hour, a fifth more or less: {wait}");
         assert_eq!(queue.outcomes(job), ["failed"]);
         assert_eq!(queue.receipts(job)[0].error.as_deref(), Some(text));
-        // Whatever it had written is gone.
+        // Its writes are rolled back.
         assert_eq!(queue.effects(), 1, "{name}");
     }
 }
 
-/// What a remote or a program said may have characters that no column holds, and any length.
+/// The output of a remote or a program may contain characters that no column can hold, and have any length.
 #[test]
-fn a_failure_is_recorded_whatever_its_text_is() {
+fn a_failure_with_any_text_is_recorded() {
     let mut queue = Queue::new();
     let job = queue.act("fail with a text of no column");
     queue.runner().drain().unwrap();
@@ -69,9 +69,9 @@ fn a_job_at_its_limit_is_dead_and_can_be_retried_or_discarded() {
     assert_eq!(intervention::discard(&mut queue.connection, 4711, "op", "").unwrap(), Handled::Unknown);
 }
 
-/// As if the process had been killed: its session ends without a word, again and again.
+/// Like a process that is killed each time: the session ends silently.
 #[test]
-fn a_job_that_ends_its_session_each_time_is_started_as_often_as_it_may_be_and_then_buried() {
+fn a_job_that_ends_its_session_each_time_is_started_up_to_its_limit_and_then_dead() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.act("wait");
     for attempt in 1..=3 {
@@ -93,10 +93,7 @@ fn a_job_that_ends_its_session_each_time_is_started_as_often_as_it_may_be_and_th
     assert_eq!(queue.ran().len(), 3);
     let dead = queue.show(job);
     assert_eq!(dead.state, "dead");
-    assert_eq!(
-        dead.error.as_deref(),
-        Some("started 3 times and not heard of again: the process was killed while it ran")
-    );
+    assert_eq!(dead.error.as_deref(), Some("started 3 times without a result: the process was killed each time"));
     assert_eq!(queue.outcomes(job), ["lost", "lost", "dead"]);
     assert_eq!(queue.effects(), 0);
 }
@@ -140,7 +137,7 @@ fn backoff_grows_is_spread_and_stops_no_claim_at_any_count() {
 }
 
 #[test]
-fn a_shared_failure_costs_no_attempt_and_the_first_success_wakes_all_that_wait() {
+fn an_outage_costs_no_attempt_and_the_first_success_makes_all_waiting_jobs_due() {
     let mut queue = Queue::new();
     let waiting = [queue.act("outage"), queue.act("outage")];
     queue.runner().drain().unwrap();
@@ -157,14 +154,14 @@ fn a_shared_failure_costs_no_attempt_and_the_first_success_wakes_all_that_wait()
 }
 
 #[test]
-fn an_unknown_kind_and_an_unreadable_payload_block_nobody() {
+fn an_unknown_kind_and_an_unreadable_payload_block_no_other_job() {
     let mut queue = Queue::new();
     queue.sql("INSERT INTO jobs (queue, kind, payload) VALUES ('test', 'of tomorrow', '{}'), ('test', 'one', '{}')");
     let good = queue.one("good");
     let drained = queue.runner().drain().unwrap();
     assert_eq!(drained.done, [good]);
-    assert!(drained.failed[0].1.starts_with("the payload of this one job can't be read"), "{:?}", drained.failed);
-    let unknown = inspection::list(&mut queue.connection, Selection::Owed, 10).unwrap();
+    assert!(drained.failed[0].1.starts_with("the payload of this one job cannot be read"), "{:?}", drained.failed);
+    let unknown = inspection::list(&mut queue.connection, Selection::Pending, 10).unwrap();
     let unknown = unknown.iter().find(|job| job.kind == "of tomorrow").unwrap();
     assert_eq!((unknown.state.as_str(), unknown.attempts), ("waiting", 0));
 }
@@ -192,7 +189,7 @@ fn a_long_outage_leaves_one_receipt_a_job_and_no_dead_one() {
 }
 
 #[test]
-fn who_retried_and_who_discarded_stands_in_the_history() {
+fn the_history_names_the_operator_of_a_retry_and_of_a_discard() {
     let mut queue = Queue::new();
     let job = queue.act("fail");
     queue.runner().drain().unwrap();
@@ -206,7 +203,7 @@ fn who_retried_and_who_discarded_stands_in_the_history() {
     assert!(receipts.iter().all(|receipt| receipt.requested_by.as_deref() == Some("ann")));
 }
 
-/// Request, runner and job share one transaction in tests: what a job leaves open must not be left to the test.
+/// Request, runner and job share one transaction in tests, so a job must not leave nested transactions open.
 #[test]
 fn a_panic_within_nested_transactions_leaves_the_shared_transaction_of_a_test_as_it_was() {
     let pool = supercargo::database::Pool::test(&crate::support::cluster::shared_url()).unwrap();
@@ -227,7 +224,7 @@ fn a_panic_within_nested_transactions_leaves_the_shared_transaction_of_a_test_as
     assert_eq!(drained.done, [good]);
     assert_eq!(drained.failed.iter().map(|one| one.0).collect::<Vec<_>>(), [bad, silent]);
     assert_eq!(drained.failed[0].1, "the job panicked: within");
-    // What the test wrote and what the good job wrote is there; of the others there is nothing.
+    // The writes of the test and of the good job are there, those of the others are not.
     pool.with(|connection| {
         use diesel::connection::{AnsiTransactionManager, TransactionManager, TransactionManagerStatus};
         let effects = sql_query("SELECT name FROM effects WHERE name IN ('before', 'good')").execute(connection);

@@ -1,4 +1,4 @@
-//! What networks and servers do to a queue at work.
+//! Faults of networks and servers while the queue works.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use crate::support::package::Package;
 use crate::support::process::{Served, succeeded};
 use crate::support::proxy::Proxy;
 
-/// Tells its number, and takes a few milliseconds.
+/// Records its number and takes a few milliseconds.
 #[derive(Serialize, Deserialize)]
 struct Sturdy(i32);
 
@@ -54,7 +54,7 @@ fn hasty() -> Settings {
     }
 }
 
-/// Each number stands in the effects once.
+/// Checks that the effects contain each number once.
 fn assert_each_once(connection: &mut PgConnection, count: i32) {
     #[derive(QueryableByName)]
     struct Effect {
@@ -86,10 +86,10 @@ fn a_connection_that_is_cut_in_the_middle_of_a_run_costs_an_attempt_and_nothing_
 }
 
 #[test]
-fn a_connection_on_which_nothing_gets_through_is_given_up_for_another_one() {
+fn a_connection_that_transfers_nothing_is_replaced() {
     let mut queue = Queue::new();
     queue.settings =
-        Settings { talk_limit: Duration::from_millis(500), hung_pause: Duration::from_millis(500), ..hasty() };
+        Settings { database_timeout: Duration::from_millis(500), hung_pause: Duration::from_millis(500), ..hasty() };
     let proxy = Proxy::before(&queue.database.url());
     let running = queue.runner_at(&proxy.url(), workers(1)).start().unwrap();
     let before = queue.act("before");
@@ -97,21 +97,21 @@ fn a_connection_on_which_nothing_gets_through_is_given_up_for_another_one() {
     proxy.stall();
     let job = queue.act("x");
     let stalled = proxy.accepted();
-    // It tries again and again, and is cut off again and again.
+    // It retries and is cut off each time.
     wait_until("more threads to hang than may at once", || proxy.accepted() > stalled + 5);
     assert_eq!(queue.state(job), "waiting");
     proxy.recover();
     wait_until("the job", || queue.state(job) == "done");
-    // What hangs ends with its connection.
+    // The hung threads end with their connections.
     proxy.cut();
     running.stop();
 }
 
-/// A router forgot the connection, or the server lost its power: this end looks as it did.
+/// A router dropped the connection, or the server lost power: this end sees nothing.
 #[test]
-fn a_half_open_connection_is_given_up_for_another_one() {
+fn a_half_open_connection_is_replaced() {
     let mut queue = Queue::new();
-    queue.settings = Settings { talk_limit: Duration::from_millis(500), ..hasty() };
+    queue.settings = Settings { database_timeout: Duration::from_millis(500), ..hasty() };
     let proxy = Proxy::before(&queue.database.url());
     let running = queue.runner_at(&proxy.url(), workers(1)).start().unwrap();
     let before = queue.act("before");
@@ -124,7 +124,7 @@ fn a_half_open_connection_is_given_up_for_another_one() {
 }
 
 #[test]
-fn a_listener_notices_that_its_connection_went_silent_and_wakes_everybody() {
+fn a_listener_detects_a_silent_connection_and_wakes_all_workers() {
     let mut queue = Queue::new();
     let proxy = Proxy::before(&queue.database.url());
     let wakeups = Wakeups::default();
@@ -140,7 +140,7 @@ fn a_listener_notices_that_its_connection_went_silent_and_wakes_everybody() {
     let before = wakeups.ticket();
     queue.act("x");
     assert_woken(&wakeups, before);
-    // It can be stopped while nothing gets through.
+    // It can be stopped while the connection transfers nothing.
     proxy.stall();
     drop(listener);
 }
@@ -154,14 +154,14 @@ fn sessions_that_are_ended_at_random_under_load_lose_and_repeat_nothing() {
     }
     let running = [(); 2].map(|()| sturdy_runner(&queue.database.url(), hasty()).start().unwrap());
     let mut ended = 0;
-    let mut owed_then = i64::from(JOBS);
+    let mut pending_then = i64::from(JOBS);
     wait_until("all jobs", || {
-        let owed = queue.owed();
-        // One after each few jobs that were done.
-        if owed > owed_then - 5 {
-            return owed == 0;
+        let pending = queue.pending();
+        // One session after every few jobs.
+        if pending > pending_then - 5 {
+            return pending == 0;
         }
-        owed_then = owed;
+        pending_then = pending;
         ended += queue.count(
             "SELECT count(pg_terminate_backend(pid)) FROM (
                 SELECT pid FROM pg_stat_activity WHERE datname = current_database()
@@ -194,8 +194,8 @@ fn a_server_that_is_restarted_under_load_loses_and_repeats_nothing() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for number in 0..JOBS {
-                // Whether a commit that was cut went through is asked, as a request does.
-                wait_until("the job to be owed", || {
+                // Checks whether a commit whose connection was cut has succeeded, as a request does.
+                wait_until("the job to be pending", || {
                     let Ok(mut connection) = PgConnection::establish(&url) else { return false };
                     let asked = connection.transaction::<_, EnqueueError, _>(|connection| {
                         sql_query("LOCK TABLE effects IN ROW EXCLUSIVE MODE").execute(connection)?;
@@ -240,12 +240,12 @@ fn count_done(url: &str) -> i64 {
 }
 
 fn was_asked(url: &str, number: i32) -> bool {
-    let owed = format!("SELECT count(*) FROM jobs WHERE payload = '{number}'");
+    let pending = format!("SELECT count(*) FROM jobs WHERE payload = '{number}'");
     let done = format!("SELECT count(*) FROM effects WHERE name = '{number}'");
-    count(url, owed) + count(url, done) > 0
+    count(url, pending) + count(url, done) > 0
 }
 
-/// Moves the time of day for whoever is started with it, by as many seconds as a variable says.
+/// Moves the time of day of a process by the number of seconds in a variable.
 const WRONG_CLOCK: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -304,9 +304,9 @@ fn a_worker_whose_clock_is_wrong_does_its_jobs_at_the_databases_time() {
     }
 }
 
-/// The clock that counts is the database's: the queue never asks its own.
+/// The queue uses only the clock of the database.
 #[test]
-fn the_queue_asks_no_clock_of_its_own_for_the_time_of_day() {
+fn the_queue_never_reads_its_own_time_of_day() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/queue");
     let mut files = 0;
     for entry in std::fs::read_dir(directory).unwrap() {
@@ -315,7 +315,7 @@ fn the_queue_asks_no_clock_of_its_own_for_the_time_of_day() {
         for clock in ["SystemTime", "Utc::now", "Local::now"] {
             assert!(!code.contains(clock), "{}: {clock}", path.display());
         }
-        // Within a transaction `now()` stands still.
+        // `now()` is constant within a transaction.
         assert!(
             !code.lines().any(|line| line.contains("now()")
                 && !line.trim_start().starts_with("//")

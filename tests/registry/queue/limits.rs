@@ -1,4 +1,4 @@
-//! Time limits: by the runner, by the database, and what becomes of the threads.
+//! Time limits: enforced by the runner and by the database, and the threads that hang.
 
 use super::*;
 
@@ -10,12 +10,12 @@ fn a_job_over_its_time_limit_is_cut_off_recorded_and_tried_again_while_others_go
     started.recv().unwrap();
     wait_until("the record", || queue.state(job) == "failing");
     let view = queue.show(job);
-    assert_eq!(view.error.as_deref(), Some("cut off: it ran longer than the 200ms that its kind may take"));
+    assert_eq!(view.error.as_deref(), Some("cut off: the job ran longer than 200ms, the time limit of its kind"));
     assert_eq!((view.attempts, queue.outcomes(job)), (1, vec!["failed".to_owned()]));
-    // Its place is taken, although the thread still hangs.
+    // Another thread has its place, although the first still hangs.
     let good = queue.act("good");
     wait_until("the next job", || queue.state(good) == "done");
-    // When it comes back it can't finish what is no longer its own.
+    // When it returns it cannot finish the job, which is no longer its own.
     go_on.send(()).unwrap();
     queue.sql(&format!("UPDATE jobs SET payload = '\"better\"', run_at = clock_timestamp() WHERE id = {job}"));
     wait_until("the second attempt", || queue.state(job) == "done");
@@ -50,9 +50,9 @@ fn a_job_that_hangs_each_time_is_dead_at_its_limit() {
     running.stop();
 }
 
-/// Jobs that hang for ever don't eat the process thread by thread; when they come back, so does the worker.
+/// Jobs that hang do not use up the threads of the process; when they return, so does the worker.
 #[test]
-fn the_threads_that_may_hang_are_bounded() {
+fn the_number_of_hung_threads_is_limited() {
     let (mut queue, started, go_on) = Queue::gated();
     let jobs: Vec<i64> = (0..8).map(|_| queue.enqueue(&Brief("wait".to_owned()))).collect();
     let running = queue.runner().start().unwrap();
@@ -60,7 +60,7 @@ fn the_threads_that_may_hang_are_bounded() {
         started.recv().unwrap();
     }
     wait_until("five records", || queue.count("SELECT count(*) FROM jobs WHERE last_error IS NOT NULL") == 5);
-    // Nobody is left to take the sixth: every place was given away.
+    // No worker is left for the sixth: every place is used up.
     let threads = || {
         let names = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path().join("comm"));
         names.filter(|name| std::fs::read_to_string(name).is_ok_and(|name| name.starts_with("worker-test"))).count()
@@ -73,14 +73,14 @@ fn the_threads_that_may_hang_are_bounded() {
     wait_until("the last thread to have gone", || threads() == 0);
 }
 
-/// A process that was stopped (SIGSTOP, a frozen virtual machine) can't keep its time limits itself.
+/// A process that was stopped (SIGSTOP, a frozen virtual machine) cannot enforce its time limits.
 #[test]
 fn the_database_ends_the_session_of_a_worker_that_fell_silent_and_another_does_its_job() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.enqueue(&Brief("wait".to_owned()));
     queue.settings.watch_every = Duration::from_secs(3600);
-    // What bounds the run is what its kind may take, not what a claim may.
-    queue.settings.talk_limit = Duration::from_secs(3600);
+    // The run is limited by the time limit of its kind, not by that of a claim.
+    queue.settings.database_timeout = Duration::from_secs(3600);
     let silent = queue.runner().start().unwrap();
     started.recv().unwrap();
     // Five seconds more than the kind's own limit.
@@ -99,19 +99,19 @@ fn the_database_ends_the_session_of_a_worker_that_fell_silent_and_another_does_i
 }
 
 #[test]
-fn stopping_waits_for_a_job_until_its_time_limit_and_not_for_ever() {
+fn stopping_waits_for_a_job_only_until_its_time_limit() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.enqueue(&Brief("wait".to_owned()));
     let running = queue.runner().start().unwrap();
     started.recv().unwrap();
-    // Dropped like any other value: nothing is left running.
+    // Dropped like any other value, nothing is left running.
     drop(running);
     assert_eq!(queue.state(job), "failing");
     drop(go_on);
 }
 
 #[test]
-fn a_job_is_told_how_much_time_it_has() {
+fn a_job_can_read_its_remaining_time() {
     use std::sync::mpsc::Sender;
 
     #[derive(Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! The queue with kinds of the tests' own and real connections.
+//! The queue with test kinds and real connections.
 
 mod claiming;
 mod failing;
@@ -36,18 +36,18 @@ const POLICY: Policy = Policy {
     ..Policy::in_queue("test")
 };
 
-/// What the jobs tell the test, and what the test tells them.
+/// The channels between the jobs and the test.
 #[derive(Default)]
 struct World {
     ran: Mutex<Vec<String>>,
-    /// A job named `wait` says that it has started, and goes on when it is told.
+    /// A job named `wait` reports its start and continues after a message.
     gate: Option<Gate>,
 }
 
-/// Where a job says that it has started, and hears that it may go on.
+/// The channels on which a job reports its start and receives the permission to continue.
 type Gate = (Mutex<Sender<()>>, Mutex<Receiver<()>>);
 
-/// Does what a name says, and writes it down in the job's transaction.
+/// Does what the name says and records it in the job's transaction.
 fn act_out(name: &str, world: &World, run: &mut Run<'_>) -> Result<Outcome, JobError> {
     world.ran.lock().unwrap().push(name.to_owned());
     match name {
@@ -73,7 +73,7 @@ fn act_out(name: &str, world: &World, run: &mut Run<'_>) -> Result<Outcome, JobE
         "wait" => {
             let (started, go_on) = world.gate.as_ref().unwrap();
             started.lock().unwrap().send(()).unwrap();
-            // The other end goes when the test fails.
+            // The other end is dropped when the test fails.
             let _ = go_on.lock().unwrap().recv();
         }
         _ => {}
@@ -106,7 +106,7 @@ impl Perform<Arc<World>> for Act {
     }
 }
 
-/// The same, within a fifth of a second.
+/// Like `Act`, with a time limit of 0.2 s.
 #[derive(Serialize, Deserialize)]
 struct Brief(String);
 
@@ -121,7 +121,7 @@ impl Perform<Arc<World>> for Brief {
     }
 }
 
-/// The same, and once only.
+/// Like `Act`, with one attempt.
 #[derive(Serialize, Deserialize)]
 struct Last(String);
 
@@ -136,7 +136,7 @@ impl Perform<Arc<World>> for Last {
     }
 }
 
-/// The same, in order of arrival within its key.
+/// Like `Act`, in order of arrival within its key.
 #[derive(Serialize, Deserialize)]
 struct InOrder {
     key: String,
@@ -158,7 +158,7 @@ impl Perform<Arc<World>> for InOrder {
     }
 }
 
-/// The same; a second one of its name wakes the first one.
+/// Like `Act`, deduplicated by its name.
 #[derive(Serialize, Deserialize)]
 struct Once(String);
 
@@ -177,7 +177,7 @@ impl Perform<Arc<World>> for Once {
     }
 }
 
-/// Jobs that run together; `bad` fails alone.
+/// Jobs that run together; `bad` fails on its own.
 struct Together;
 
 #[derive(Serialize, Deserialize)]
@@ -210,7 +210,7 @@ impl Batch<Arc<World>> for Together {
     }
 }
 
-/// Connects to a URL, as often as it is asked.
+/// Opens any number of connections to a URL.
 struct Source(String);
 
 struct Own(PgConnection);
@@ -243,7 +243,7 @@ fn workers(count: usize) -> Workers {
     Workers::PerProcess(NonZeroUsize::new(count).unwrap())
 }
 
-/// A queue of its own, seen from outside by one more connection.
+/// A queue in its own database, with a connection for the test.
 struct Queue {
     database: Database,
     connection: PgConnection,
@@ -265,7 +265,7 @@ impl Queue {
         Self { database, connection, world: Arc::new(world), wakeups: Wakeups::default(), settings }
     }
 
-    /// With a gate for jobs named `wait`: what they say, and how they are told to go on.
+    /// With a gate for jobs named `wait`: a receiver of their starts and a sender that lets them continue.
     fn gated() -> (Self, Receiver<()>, Sender<()>) {
         let ((started, hear_started), (tell, go_on)) = (channel(), channel());
         let gate = Some((Mutex::new(started), Mutex::new(go_on)));
@@ -324,7 +324,7 @@ impl Queue {
         self.receipts(job).into_iter().map(|receipt| receipt.outcome).collect()
     }
 
-    fn owed(&mut self) -> i64 {
+    fn pending(&mut self) -> i64 {
         inspection::count(&mut self.connection).unwrap().0
     }
 
@@ -345,7 +345,7 @@ impl Queue {
         self.count("SELECT count(*) FROM effects")
     }
 
-    /// Ends the sessions of all workers; answers how many.
+    /// Ends the sessions of all workers and gives their number.
     fn end_workers_sessions(&mut self) -> i64 {
         self.count(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity

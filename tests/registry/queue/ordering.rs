@@ -13,7 +13,7 @@ fn jobs_of_a_key_run_in_order_of_arrival_and_one_in_backoff_is_not_overtaken() {
     assert_eq!(queue.ran(), ["fail", "other"]);
     assert_eq!([first, second].map(|job| queue.state(job)), ["failing", "behind"]);
     assert_eq!(queue.state(other), "done");
-    // However due it is made.
+    // Even if it is made due.
     queue.sql(&format!("UPDATE jobs SET run_at = clock_timestamp(), priority = 9 WHERE id = {second}"));
     queue.runner().drain().unwrap();
     assert_eq!(queue.ran().len(), 2);
@@ -24,7 +24,7 @@ fn jobs_of_a_key_run_in_order_of_arrival_and_one_in_backoff_is_not_overtaken() {
 }
 
 #[test]
-fn a_dead_job_no_longer_stands_in_the_way_and_goes_to_the_front_when_it_is_retried() {
+fn a_dead_job_no_longer_blocks_its_key_and_goes_to_the_front_when_it_is_retried() {
     let mut queue = Queue::new();
     let first = queue.in_order("a", "fail");
     let behind = queue.in_order("a", "behind");
@@ -37,14 +37,14 @@ fn a_dead_job_no_longer_stands_in_the_way_and_goes_to_the_front_when_it_is_retri
     let [second, third] = [queue.in_order("a", "second"), queue.in_order("a", "third")];
     queue.sql("UPDATE dead_jobs SET payload = jsonb_set(payload, '{name}', '\"first\"')");
     assert_eq!(intervention::retry(&mut queue.connection, first, "op").unwrap(), Handled::Dead);
-    // It is the turn of the second already, which may be running; nobody runs beside it.
+    // The second has the turn already and may be running; no other may run beside it.
     assert_eq!([first, second, third].map(|job| queue.state(job)), ["behind", "waiting", "behind"].map(str::to_owned));
     queue.runner().drain().unwrap();
     assert_eq!(queue.ran()[4..], ["second", "first", "third"]);
 }
 
 #[test]
-fn a_discarded_job_lets_the_next_one_go_on() {
+fn a_discarded_job_passes_its_turn_to_the_next() {
     let mut queue = Queue::new();
     let [first, second, third] = ["first", "second", "third"].map(|name| queue.in_order("a", name));
     assert_eq!(intervention::discard(&mut queue.connection, second, "op", "").unwrap(), Handled::Waiting);
@@ -71,14 +71,14 @@ fn two_workers_run_two_keys_at_once_and_never_two_of_one() {
     assert_eq!(jobs.map(|job| queue.state(job)), ["running", "behind", "running"]);
     assert!(started.try_recv().is_err());
     drop(go_on);
-    wait_until("all three", || queue.owed() == 0);
+    wait_until("all three", || queue.pending() == 0);
     running.stop();
     assert_eq!(queue.effects(), 3);
 }
 
-/// Whoever asks for a second job of a key waits for the first asker's commit, so that ids are in the order of commits.
+/// A transaction that enqueues a second job of a key waits for the commit of the first, so that ids are in commit order.
 #[test]
-fn those_who_enqueue_into_one_key_at_once_stand_in_line() {
+fn transactions_that_enqueue_into_one_key_wait_for_each_other() {
     let mut queue = Queue::new();
     let mut first = queue.database.connect();
     let mut second = queue.database.connect();
@@ -100,7 +100,7 @@ fn those_who_enqueue_into_one_key_at_once_stand_in_line() {
     assert_eq!(queue.ran(), ["first", "second"]);
 }
 
-/// The job in front ends while the next one is being enqueued: neither sees the other, and still somebody has the turn.
+/// The job in front ends while the next one is being enqueued. Neither transaction sees the other, but the turn is not lost.
 #[test]
 fn a_job_enqueued_while_the_one_in_front_ends_gets_the_turn() {
     let (mut queue, started, go_on) = Queue::gated();
@@ -121,11 +121,11 @@ fn a_job_enqueued_while_the_one_in_front_ends_gets_the_turn() {
         AnsiTransactionManager::commit_transaction(&mut asking).unwrap();
         assert!(running.join().unwrap().done.contains(&next));
     });
-    assert_eq!(queue.owed(), 0);
+    assert_eq!(queue.pending(), 0);
 }
 
 #[test]
-fn a_second_request_for_a_key_wakes_the_job_that_waits_and_keeps_what_is_known_of_it() {
+fn a_second_request_for_a_key_makes_the_waiting_job_due_and_keeps_its_attempts_and_error() {
     let mut queue = Queue::new();
     let job = queue.enqueue(&Once("fail".to_owned()));
     assert_eq!(queue.enqueue(&Once("fail".to_owned())), job);
@@ -137,7 +137,7 @@ fn a_second_request_for_a_key_wakes_the_job_that_waits_and_keeps_what_is_known_o
     queue.runner().drain().unwrap();
     assert_eq!((queue.ran().len(), queue.show(job).attempts), (3, 2));
     assert_eq!(queue.show(job).error.as_deref(), Some("it went wrong"));
-    // A delayed request makes nothing later than it was.
+    // A delayed request does not postpone the job.
     let later =
         Enqueue::new(&Once("y".to_owned())).after(Duration::from_secs(60)).insert(&mut queue.connection).unwrap();
     let due = queue.show(later).run_at.unwrap();
@@ -149,7 +149,7 @@ fn a_second_request_for_a_key_wakes_the_job_that_waits_and_keeps_what_is_known_o
 }
 
 #[test]
-fn a_request_while_its_like_runs_is_a_job_of_its_own() {
+fn a_request_while_its_twin_runs_is_a_separate_job() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.enqueue(&Once("wait".to_owned()));
     std::thread::scope(|scope| {
@@ -164,7 +164,7 @@ fn a_request_while_its_like_runs_is_a_job_of_its_own() {
     });
 }
 
-/// A claim between its two steps is not made due by a second request, or another worker would steal it.
+/// A second request does not make a claim between its two steps due, or another worker would take it over.
 #[test]
 fn a_request_for_a_claimed_row_leaves_it_its_gap() {
     let mut queue = Queue::new();

@@ -1,4 +1,4 @@
-//! A set of kinds, or of workers, that can't work is refused at the start.
+//! Invalid sets of kinds or workers are refused at the start.
 
 use super::*;
 
@@ -63,7 +63,7 @@ fn a_wrong_registry_is_refused_with_what_to_change() {
     let differs = Kinds::default().batch::<Together>(|kinds| kinds.member::<One>().member::<Urgent>()).err().unwrap();
     assert_eq!(differs, RegistryError::PolicyDiffers { kind: "urgent" });
     let ordered = Kinds::default().batch::<Together>(|kinds| kinds.member::<Ordered>()).err().unwrap();
-    assert!(ordered.to_string().ends_with("give it Order::Any, or register it by itself"), "{ordered}");
+    assert!(ordered.to_string().ends_with("give it Order::Any, or register it on its own"), "{ordered}");
     let none = Kinds::default().batch::<Nobody>(|kinds| kinds.member::<One>()).err().unwrap();
     assert!(none.to_string().ends_with("give it a SIZE of at least 1"), "{none}");
     for never in [Kinds::default().job::<Hopeless>().err().unwrap(), Kinds::default().job::<Timeless>().err().unwrap()]
@@ -71,10 +71,7 @@ fn a_wrong_registry_is_refused_with_what_to_change() {
         assert!(never.to_string().contains("max_attempts of at least 1 and a time_limit above zero"), "{never}");
     }
     let unknown = Kinds::default().job::<Act>().unwrap().workers("tset", workers(2)).err().unwrap();
-    assert_eq!(
-        unknown.to_string(),
-        "workers are given to the queue \"tset\", in which no kind waits: the queues are test"
-    );
+    assert_eq!(unknown.to_string(), "the queue \"tset\" has workers but no kinds: use one of the queues test");
 }
 
 #[test]
@@ -97,8 +94,8 @@ fn more_workers_than_there_are_connections_are_refused_at_the_start() {
     start(3).unwrap().stop();
     assert_eq!(
         start(4).err().unwrap().to_string(),
-        "6 connections are needed, one for each of 4 workers and two to look after them, and there are only 5: allow \
-         more connections, or register fewer workers"
+        "the queue needs 6 connections, one for each of 4 workers and two for the watch and the sweep, and only 5 are \
+         allowed: allow more connections or register fewer workers"
     );
 }
 
@@ -108,6 +105,6 @@ fn a_job_without_the_key_that_its_kind_needs_is_refused() {
     let job = InOrder { key: String::new(), name: "x".to_owned() };
     let refused = Enqueue::new(&job).insert(&mut queue.connection).unwrap_err();
     assert!(matches!(refused, EnqueueError::NoKey { kind: "in_order" }));
-    assert!(refused.to_string().ends_with("let Job::key name one"), "{refused}");
-    assert_eq!(queue.owed(), 0);
+    assert!(refused.to_string().ends_with("implement Job::key"), "{refused}");
+    assert_eq!(queue.pending(), 0);
 }

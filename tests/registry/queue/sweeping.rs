@@ -1,4 +1,4 @@
-//! The sweep: what fell out of every other hand, and how the history is kept short.
+//! The sweep: repairs and the retention of the history.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ impl Queue {
         sweep::sweep(&mut self.connection, &|kind| registry.policy_of(kind), &self.settings).unwrap()
     }
 
-    /// As a worker leaves it that was killed in its last attempt.
+    /// A job whose worker was killed in its last attempt.
     fn killed_each_time(&mut self) -> i64 {
         let job = self.act("never");
         self.sql(&format!(
@@ -25,7 +25,7 @@ impl Queue {
 }
 
 #[test]
-fn healthy_rows_are_passed_over_wherever_they_stand_and_a_page_is_never_read_twice() {
+fn healthy_rows_are_skipped_and_a_page_is_never_read_twice() {
     let mut queue = Queue::new();
     queue.settings.sweep_page = 2;
     queue.act("healthy");
@@ -45,12 +45,11 @@ fn healthy_rows_are_passed_over_wherever_they_stand_and_a_page_is_never_read_twi
         (
             "dead",
             Some(
-                "started 3 times and not heard of again: the process was killed while it ran; the last failure it \
-                 recorded: no space left"
+                "started 3 times without a result: the process was killed each time; the last recorded error: no space left"
             )
         )
     );
-    assert_eq!(queue.owed(), 7);
+    assert_eq!(queue.pending(), 7);
     assert_eq!(queue.sweep(), Swept { seen: 7, ..Swept::default() });
 }
 
@@ -64,7 +63,7 @@ fn a_job_in_its_last_attempt_is_left_alone() {
         let running = scope.spawn(move || runner.drain().unwrap());
         started.recv().unwrap();
         assert_eq!(queue.sweep(), Swept { seen: 1, ..Swept::default() });
-        // Neither when its gap is over: the row is held.
+        // Also after its gap: the row is locked.
         let mut holder = queue.database.connect();
         assert!(
             sql_query("UPDATE jobs SET run_at = clock_timestamp() WHERE id IN (SELECT id FROM jobs FOR UPDATE NOWAIT)")
@@ -74,7 +73,7 @@ fn a_job_in_its_last_attempt_is_left_alone() {
         drop(go_on);
         assert_eq!(running.join().unwrap().done, [job]);
     });
-    // Between touch and hold nobody holds it, and the gap keeps the sweep away.
+    // Between touch and hold the row is not locked, and the gap keeps the sweep away.
     let job = queue.act("x");
     queue.sql("UPDATE jobs SET attempts = 2");
     storage::touch(&mut queue.connection, &[job], "w", Duration::from_secs(60)).unwrap();
@@ -95,14 +94,14 @@ fn an_error_in_one_row_is_recorded_and_the_rest_is_swept() {
     let swept = queue.sweep();
     assert_eq!(swept.buried, [jobs[0], jobs[1], jobs[3], jobs[4]]);
     assert_eq!(swept.failed, [(jobs[2], "a broken row".to_owned())]);
-    assert_eq!(queue.owed(), 1);
+    assert_eq!(queue.pending(), 1);
 }
 
 #[test]
 fn the_session_of_a_worker_that_runs_far_too_long_is_ended() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.enqueue(&Brief("wait".to_owned()));
-    // Nobody in its own process looks at the clock.
+    // Its own process enforces no limit.
     queue.settings.watch_every = Duration::from_secs(3600);
     let hung = queue.runner().start().unwrap();
     started.recv().unwrap();
@@ -113,7 +112,7 @@ fn the_session_of_a_worker_that_runs_far_too_long_is_ended() {
     queue.settings.sweep_patience = Duration::ZERO;
     assert_eq!(queue.sweep().terminated, [job]);
     wait_until("the row to be free", || queue.state(job) != "running");
-    // What nobody holds is due by itself.
+    // A row that is not locked comes due on its own.
     assert_eq!(queue.sweep().terminated, Vec::<i64>::new());
     queue.sql("UPDATE jobs SET payload = '\"better\"'");
     queue.make_due();
@@ -136,7 +135,7 @@ fn a_job_that_hangs_in_its_last_attempt_is_ended_and_then_dead() {
         queue.count("SELECT count(*) FROM jobs WHERE claimed_at < clock_timestamp() - interval '0.3 s'") == 1
     });
     assert_eq!(queue.sweep().terminated, [job]);
-    // Whoever is first, the worker that connected again or the sweep.
+    // By the worker that connected again or by the sweep.
     wait_until("its burial", || queue.sweep().seen == 0);
     assert_eq!((queue.state(job).as_str(), queue.outcomes(job)), ("dead", vec!["dead".to_owned()]));
     drop(go_on);
@@ -144,7 +143,7 @@ fn a_job_that_hangs_in_its_last_attempt_is_ended_and_then_dead() {
 }
 
 #[test]
-fn a_row_that_an_operator_holds_is_reported_and_left() {
+fn a_row_that_an_operator_has_locked_is_reported_and_left_alone() {
     let mut queue = Queue::new();
     let job = queue.act("x");
     queue.sql("UPDATE jobs SET claimed_at = clock_timestamp() - interval '95 seconds'");
@@ -163,32 +162,32 @@ fn a_row_that_an_operator_holds_is_reported_and_left() {
 }
 
 #[test]
-fn kinds_that_nobody_knows_are_counted_and_left() {
+fn unknown_kinds_are_counted_and_left_alone() {
     let mut queue = Queue::new();
     queue.sql("INSERT INTO jobs (queue, kind, payload) SELECT 'test', 'of tomorrow', '{}' FROM generate_series(1, 3)");
     queue.act("known");
     let unknown = BTreeMap::from([("of tomorrow".to_owned(), 3)]);
     assert_eq!(queue.sweep(), Swept { seen: 4, unknown, ..Swept::default() });
-    assert_eq!(queue.owed(), 4);
+    assert_eq!(queue.pending(), 4);
 }
 
 #[test]
-fn a_turn_that_was_lost_to_a_row_removed_by_hand_is_handed_on() {
+fn a_turn_that_was_lost_with_a_row_removed_by_hand_is_passed_on() {
     let mut queue = Queue::new();
     let [first, second, third] = ["1", "2", "3"].map(|name| queue.in_order("a", name));
     queue.sql(&format!("DELETE FROM jobs WHERE id = {first}"));
     assert!(queue.runner().drain().unwrap().done.is_empty());
-    assert_eq!(queue.sweep(), Swept { seen: 2, handed_on: vec![second], ..Swept::default() });
+    assert_eq!(queue.sweep(), Swept { seen: 2, turns_passed: vec![second], ..Swept::default() });
     assert_eq!(queue.runner().drain().unwrap().done, [second, third]);
 }
 
 #[test]
-fn receipts_are_kept_as_long_as_they_are_to_be() {
+fn receipts_are_kept_for_the_retention() {
     let mut queue = Queue::new();
     let (old, young) = (queue.act("old"), queue.act("young"));
     queue.runner().drain().unwrap();
     queue.sql(&format!("UPDATE job_history SET finished_at = clock_timestamp() - interval '31 days' WHERE id = {old}"));
-    // More than are removed at once.
+    // More than one statement removes.
     queue.sql(
         "INSERT INTO job_history (id, queue, kind, created_at, finished_at, attempts, outcome)
          SELECT 9, 'test', 'act', now(), now() - interval '40 days', 1, 'done' FROM generate_series(1, 2500)",
@@ -207,7 +206,7 @@ fn receipts_are_kept_as_long_as_they_are_to_be() {
 }
 
 #[test]
-fn one_process_sweeps_and_another_does_when_it_ends() {
+fn one_process_sweeps_and_another_takes_over_when_it_ends() {
     let mut queue = Queue::new();
     queue.settings.sweep_every = Duration::from_millis(100);
     let running = [queue.runner().start().unwrap(), queue.runner().start().unwrap()];
@@ -223,7 +222,7 @@ fn one_process_sweeps_and_another_does_when_it_ends() {
         // Not due for workers, which would bury it themselves.
         queue.sql(&format!("UPDATE jobs SET queue = 'elsewhere' WHERE id = {buried}"));
         wait_until("the sweep", || queue.state(buried) == "dead");
-        // A burial is seen a moment before its own lock, that of the job's key, is gone.
+        // The death is visible a moment before the lock of the job's key is released.
         wait_until("one sweeper alone", || sweepers(&mut queue) == 1);
         one.stop();
     }

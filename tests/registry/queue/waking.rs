@@ -1,4 +1,4 @@
-//! Who hears of a job when, who takes over, and how workers stop.
+//! Wake-ups, takeover between workers, and stopping.
 
 use supercargo::queue::listener::Listener;
 use supercargo::queue::wakeup::Ticket;
@@ -6,12 +6,12 @@ use supercargo::queue::wakeup::Ticket;
 use super::*;
 
 #[test]
-fn notifications_wake_another_process_and_tell_it_what_is_done_also_after_their_connection_was_lost() {
+fn notifications_reach_another_process_also_after_the_connection_was_lost() {
     let mut queue = Queue::new();
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
     let listening = wakeups.ticket();
     let _listener = Listener::start(&queue.database.url(), &["test"], wakeups.clone(), completions.clone()).unwrap();
-    // It wakes everybody once when it listens.
+    // It wakes all workers once when it starts to listen.
     assert_woken(&wakeups, listening);
     for round in 0..2 {
         let before = wakeups.ticket();
@@ -33,7 +33,7 @@ fn notifications_wake_another_process_and_tell_it_what_is_done_also_after_their_
     }
 }
 
-/// A wait that ends with its time is a wait in vain.
+/// Fails if the wait ends by its timeout.
 pub fn assert_woken(wakeups: &Wakeups, ticket: Ticket) {
     let begin = std::time::Instant::now();
     wakeups.wait(ticket, Duration::from_secs(60));
@@ -61,7 +61,7 @@ fn one_worker_leads_a_queue_and_another_takes_over_when_it_ends() {
         ) == 2
     });
     assert_eq!(leaders(&mut queue), 1);
-    // The leader's session ends in the middle of its job, whose thread hangs on: it can only be the other one that goes on.
+    // The leader's session ends in the middle of its job, whose thread still hangs, so only the other worker can continue.
     queue.sql(
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid IN (
             SELECT pid FROM pg_stat_activity WHERE datname = current_database()
@@ -71,13 +71,13 @@ fn one_worker_leads_a_queue_and_another_takes_over_when_it_ends() {
     assert_eq!(leaders(&mut queue), 1);
     assert_eq!(queue.state(second), "running");
     drop(go_on);
-    wait_until("both jobs", || queue.owed() == 0);
+    wait_until("both jobs", || queue.pending() == 0);
     assert_eq!(queue.effects(), 2);
     running.into_iter().for_each(supercargo::queue::Running::stop);
 }
 
 #[test]
-fn a_worker_told_to_stop_finishes_its_batch_and_takes_no_other() {
+fn a_stopping_worker_finishes_its_batch_and_takes_no_other() {
     let (mut queue, started, go_on) = Queue::gated();
     let job = queue.act("wait");
     let running = queue.runner().start().unwrap();
@@ -85,7 +85,7 @@ fn a_worker_told_to_stop_finishes_its_batch_and_takes_no_other() {
     let next = queue.act("next");
     std::thread::scope(|scope| {
         let stopping = scope.spawn(|| running.stop());
-        // The sweep ends as soon as the word has come, and the watch stays as long as a worker is at work.
+        // The sweep ends at once, and the watch stays while a worker runs.
         wait_until("the word", || !threads().iter().any(|name| name == "sweep"));
         go_on.send(()).unwrap();
         stopping.join().unwrap();
@@ -101,19 +101,19 @@ fn threads() -> Vec<String> {
 }
 
 #[test]
-fn an_idle_worker_finds_by_itself_what_nobody_told_it_of() {
+fn an_idle_worker_finds_jobs_without_a_notification() {
     let mut queue = Queue::new();
     let running = queue.runner().start().unwrap();
-    // It has looked once and found nothing.
+    // It has polled once and found nothing.
     wait_until("an idle worker", || {
         queue.count("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'supercargo worker tester%' AND state = 'idle' AND query LIKE '%COMMIT%'") > 0
     });
     queue.act("untold");
-    wait_until("the job", || queue.owed() == 0);
+    wait_until("the job", || queue.pending() == 0);
     running.stop();
 }
 
-/// A thread that died of a fault of the queue's own is replaced.
+/// A thread that ended by a bug of the queue is replaced.
 #[test]
 fn a_worker_whose_database_goes_away_connects_again_for_as_long_as_it_takes() {
     let mut queue = Queue::new();
@@ -126,9 +126,9 @@ fn a_worker_whose_database_goes_away_connects_again_for_as_long_as_it_takes() {
     running.stop();
 }
 
-/// Then a request needs not tell other processes of its job.
+/// If so, a request does not need to notify other processes of its job.
 #[test]
-fn a_process_knows_whether_it_has_a_queue_for_itself() {
+fn a_process_detects_that_it_has_the_only_worker_of_a_queue() {
     let queue = Queue::new();
     let elsewhere = Wakeups::default();
     let away = {
@@ -136,19 +136,19 @@ fn a_process_knows_whether_it_has_a_queue_for_itself() {
         let registry = registry(Workers::OneInAll);
         Runner::new(registry, world, source, "elsewhere", elsewhere.clone(), Completions::default())
     };
-    assert!(!queue.wakeups.is_attended("test"));
+    assert!(!queue.wakeups.has_only_worker("test"));
     let here = queue.runner_with(Workers::OneInAll).start().unwrap();
-    wait_until("this process to have it", || queue.wakeups.is_attended("test"));
+    wait_until("this process to have it", || queue.wakeups.has_only_worker("test"));
     let away = away.start().unwrap();
     here.stop();
-    assert!(!queue.wakeups.is_attended("test"));
-    wait_until("the other process to have it", || elsewhere.is_attended("test"));
+    assert!(!queue.wakeups.has_only_worker("test"));
+    wait_until("the other process to have it", || elsewhere.has_only_worker("test"));
     away.stop();
-    // Where each process has workers of its own, nobody has it for itself.
+    // If each process has workers of the queue, none is the only one.
     let shared = queue.runner().start().unwrap();
     let mut queue = queue;
     let job = queue.act("x");
     wait_until("the job", || queue.state(job) == "done");
-    assert!(!queue.wakeups.is_attended("test"));
+    assert!(!queue.wakeups.has_only_worker("test"));
     shared.stop();
 }

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use supercargo::crate_store::CrateStore;
 use supercargo::database::Pool;
-use supercargo::database::access::tokens::NewToken;
+use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::users;
 use supercargo::index::{GitProgram, Index, RemoteOptions, View};
 use supercargo::jobs::{self, Admission, Environment};
@@ -187,8 +187,8 @@ impl TestRegistry {
         self.pool.with(|connection| diesel::sql_query(made).execute(connection).unwrap()).unwrap();
     }
 
-    /// How many jobs are owed.
-    pub fn owed(&self) -> i64 {
+    /// The number of pending jobs.
+    pub fn pending(&self) -> i64 {
         self.pool.with(|connection| inspection::count(connection).unwrap().0).unwrap()
     }
 
@@ -225,12 +225,12 @@ impl Drop for TestRegistry {
         if !std::thread::panicking() {
             let left = self.pool.with(|connection| {
                 (
-                    inspection::list(connection, inspection::Selection::Owed, 10).unwrap(),
+                    inspection::list(connection, inspection::Selection::Pending, 10).unwrap(),
                     inspection::count(connection).unwrap().1,
                 )
             });
-            let (owed, dead) = left.unwrap();
-            assert!(owed.is_empty(), "the test left jobs: {owed:#?}");
+            let (pending, dead) = left.unwrap();
+            assert!(pending.is_empty(), "the test left jobs: {pending:#?}");
             assert_eq!(dead, 0, "the test left dead jobs");
         }
     }

@@ -182,7 +182,7 @@ impl VersionChanges {
         let index = clone.path().join("index");
         git(&index, &["fsck", "--full", "--strict"]);
         for (name, versions) in &self.crates {
-            let path = supercargo::index::path::index_path(&name.parse().unwrap());
+            let path = supercargo::package::index_path::index_path(&name.parse().unwrap());
             let lines = http::index_lines(base_url, &path);
             let shown: Vec<_> = lines.iter().map(|line| (text(line, "vers"), line["yanked"] == true)).collect();
             assert_eq!(&shown, versions, "{name}");

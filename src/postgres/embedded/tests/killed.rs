@@ -1,4 +1,4 @@
-//! What is left when the server or its owner dies, and what the next start makes of it.
+//! Starts after the server or its owner was killed.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use nix::unistd::Uid;
 
 use super::*;
 
-/// Longer than anything here takes, on a busy machine.
+/// Longer than any step of these tests on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(QueryableByName)]
@@ -48,8 +48,8 @@ fn a_killed_server_is_started_again_with_its_data() -> TestResult {
     Ok(())
 }
 
-/// Not a test of its own: the process that other tests run as the owner of the cluster, and kill. It is told the data
-/// directory on its standard input, and holds the cluster until that is closed.
+/// Not a test: the process that other tests run as the owner of the cluster, and kill. It reads the data directory from
+/// its standard input, and runs the cluster until that is closed.
 #[test]
 #[ignore = "the process that the tests of this file start and kill: `cargo nextest run --profile full embedded::tests::killed`"]
 fn an_owner_to_be_killed() -> TestResult {
@@ -105,7 +105,7 @@ fn a_server_that_an_earlier_owner_left_running_is_replaced() -> TestResult {
     let (mut owner, url) = run_an_owner(&data)?;
     write_note(&url, "kept")?;
     let left = data.postmaster()?.ok_or("no server")?;
-    // Neither dead, so that its server isn't told to end, nor able to start another one.
+    // It is alive, so the kernel sends no signal to its server, and cannot start another server.
     kill(Pid::from_raw(owner.id().cast_signed()), Signal::SIGSTOP)?;
     let next = data.start();
     owner.kill()?;
@@ -162,7 +162,7 @@ fn a_stranger_with_the_recorded_process_number_is_left_alone() -> TestResult {
     let data = DataDir::new()?;
     data.start()?.stop()?;
     // As the same user: PostgreSQL itself takes such a process for another server and refuses to start.
-    let owner = creation::existing(&data.cluster())?.ok_or("no cluster")?.owner;
+    let owner = existing::find(&data.cluster())?.ok_or("no cluster")?.owner;
     let mut stranger = Command::new("cat");
     stranger.stdin(Stdio::piped()).stdout(Stdio::null()).current_dir(data.cluster());
     if Uid::effective().is_root() {

@@ -1,5 +1,5 @@
-//! The cluster with the real PostgreSQL. As root the server runs as another user, as anybody else as oneself; the
-//! tests hold in both cases.
+//! The cluster with the real PostgreSQL. For root the server runs as another user, otherwise as the same user; the
+//! tests pass in both cases.
 
 mod killed;
 mod refusals;
@@ -20,7 +20,7 @@ use super::*;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
-/// A data directory like the one `serve` makes: anybody may pass through, nobody else may look.
+/// A data directory that others can pass through but not list.
 struct DataDir {
     _above: TempDir,
     path: PathBuf,
@@ -56,7 +56,7 @@ impl DataDir {
         Ok(file.filter(|file| file.is_ours(&self.cluster())).map(|file| file.pid))
     }
 
-    /// The processes that work in this cluster, found the way `lsof` finds them.
+    /// The processes whose working directory is this cluster.
     fn processes(&self) -> Result<Vec<String>, Box<dyn Error>> {
         let cluster = fs::canonicalize(self.cluster())?;
         let mut found = Vec::new();
@@ -133,7 +133,7 @@ fn a_stop_leaves_no_process_and_no_socket() -> TestResult {
     let cluster = data.start()?;
     assert!(!data.processes()?.is_empty());
     assert!(data.cluster().join(".s.PGSQL.5432").exists());
-    // A client that stays doesn't hold up the stop.
+    // A connected client does not delay the stop.
     let _connection = PgConnection::establish(&cluster.url())?;
     cluster.stop()?;
     assert_eq!(data.processes()?, Vec::<String>::new());
@@ -179,12 +179,12 @@ fn a_data_directory_of_two_hundred_characters_works() -> TestResult {
     write_note(&cluster.url(), "far away")?;
     let url = attach(&data.path)?.ok_or("the running cluster is not found")?;
     assert_eq!(read_notes(&url)?, ["far away"]);
-    assert!(UnixStream::connect(data.cluster().join(".s.PGSQL.5432")).is_err(), "the path isn't long enough");
+    assert!(UnixStream::connect(data.cluster().join(".s.PGSQL.5432")).is_err(), "the path is not long enough");
     Ok(())
 }
 
 #[test]
-fn a_path_that_libpq_would_take_apart_works() -> TestResult {
+fn a_path_that_libpq_would_split_works() -> TestResult {
     let data = DataDir::below("a,b c&d=é%20")?;
     let cluster = data.start()?;
     PgConnection::establish(&cluster.url())?;

@@ -1,4 +1,4 @@
-//! What keeps the cluster from starting, and what its user is told.
+//! The errors of a start.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ fn a_cluster_of_another_major_version_is_refused_with_the_way_out() -> TestResul
     data.start()?.stop()?;
     fs::write(data.cluster().join("PG_VERSION"), "9\n")?;
     let error = data.start().err().ok_or("it started")?;
-    let EmbeddedError::OtherMajorVersion { wanted, found, found_in, .. } = &error else {
+    let EmbeddedError::OtherMajorVersion { needed, found, found_in, .. } = &error else {
         return Err(error.into());
     };
-    assert_eq!(*wanted, 9);
+    assert_eq!(*needed, 9);
     let text = error
         .to_string()
         .replace(&fs::canonicalize(data.cluster())?.display().to_string(), "DIR")
@@ -23,7 +23,7 @@ fn a_cluster_of_another_major_version_is_refused_with_the_way_out() -> TestResul
         .replace(&format!("PostgreSQL {found}"), "PostgreSQL NN")
         .replace(" --no-data-checksums", "");
     insta::assert_snapshot!(text, @r"
-    the database in DIR was made by PostgreSQL 9, but only PostgreSQL NN is installed (in BIN). Either install the version it was made by: apt-get install postgresql-9. Or upgrade it, with both versions installed and supercargo stopped:
+    the database in DIR was created by PostgreSQL 9, but only PostgreSQL NN is installed (in BIN): install PostgreSQL 9 (apt-get install postgresql-9), or upgrade the database, with both versions installed and supercargo stopped:
     1. mkdir -m 700 DIR.upgraded && chown --reference=DIR DIR.upgraded
     2. as the user who owns DIR, in a directory that user may write to, such as /tmp:
        echo 'local all all trust' > DIR/pg_hba.conf
@@ -42,7 +42,7 @@ fn missing_programs_are_named_with_the_package_that_has_them() -> TestResult {
         .err()
         .ok_or("it started")?;
     let text = error.to_string().replace(&empty.path().display().to_string(), "EMPTY");
-    insta::assert_snapshot!(text, @"found no PostgreSQL server programs (initdb and postgres) in EMPTY; install them: apt-get install postgresql. Or use a database server of your own with --database-url");
+    insta::assert_snapshot!(text, @"found no PostgreSQL server programs (initdb and postgres) in EMPTY: install them (apt-get install postgresql), or use a database server of your own with --database-url");
     assert_eq!(fs::read_dir(&data.path)?.count(), 0);
     Ok(())
 }
@@ -112,6 +112,6 @@ fn a_server_that_does_not_start_is_reported_with_its_own_words() -> TestResult {
 #[test]
 fn a_missing_data_directory_is_named() -> TestResult {
     let error = attach(Path::new("/nonexistent/registry")).err().ok_or("it attached")?;
-    insta::assert_snapshot!(error, @"cannot open /nonexistent/registry: No such file or directory (os error 2); supercargo needs a data directory that it can read and write: run it as the directory's owner, or choose another directory with --data-dir");
+    insta::assert_snapshot!(error, @"cannot open /nonexistent/registry (No such file or directory (os error 2)): run supercargo as the owner of the data directory, or choose another directory with --data-dir");
     Ok(())
 }

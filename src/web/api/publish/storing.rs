@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::database::access::caller::Caller;
+use crate::error_chain::ErrorChain;
 use crate::fault;
 use crate::jobs::publish_version::PublishError;
 use crate::jobs::unused_files;
 use crate::package::{Checksum, Package};
-use crate::queue::JobError;
 use crate::web::{ApiError, App};
 
 /// How often a file is stored that others remove meanwhile. They were refused, and there is one each time.
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(), ApiError> {
     caller.waits().inspect_err(|_| tracing::debug!("the client hung up before its crate file was stored"))?;
     let size = package.crate_file.len();
-    app.crate_store.check_room(size as u64)?;
+    app.crate_store.check_free_space(size as u64)?;
     let Some(allowance) = app.settings.admission.upload_allowance else { return Ok(()) };
     let (user, login) = (caller.user.id, &caller.user.login);
     match app.pool.with(|connection| allowance.draw(connection, user, login, size))?? {
@@ -69,7 +69,7 @@ fn remove(app: &App, checksum: Checksum) {
     match removed {
         Ok(removed) => tracing::debug!(%checksum, removed, "the crate file of a refused publish"),
         Err(error) => tracing::warn!(
-            %checksum, error = %JobError::failed(error),
+            %checksum, error = %ErrorChain::of(&error),
             "the crate file of a refused publish stays until the crate store is tidied"
         ),
     }

@@ -1,20 +1,29 @@
-//! Where a crate's file lies in the index (the Cargo book, "Registry index", index files).
+//! The path of a crate's file in the index (the Cargo book, "Registry index", index files).
 
-use crate::package::CrateName;
+use super::CrateName;
 
 /// The path of a crate's file: `1/a`, `2/ab`, `3/a/abc`, `ca/rg/cargo`. Lower case; `-` and `_` stay as they are.
 pub fn index_path(name: &CrateName) -> String {
     let name = name.as_str().to_ascii_lowercase();
+    format!("{}/{name}", prefix(&name))
+}
+
+/// The directory of that path in the name's own case: `{prefix}` in the `dl` template of config.json.
+pub fn index_prefix(name: &CrateName) -> String {
+    prefix(name.as_str())
+}
+
+fn prefix(name: &str) -> String {
     match name.len() {
-        1 => format!("1/{name}"),
-        2 => format!("2/{name}"),
-        3 => format!("3/{}/{name}", &name[..1]),
-        _ => format!("{}/{}/{name}", &name[..2], &name[2..4]),
+        1 => "1".to_owned(),
+        2 => "2".to_owned(),
+        3 => format!("3/{}", &name[..1]),
+        _ => format!("{}/{}", &name[..2], &name[2..4]),
     }
 }
 
-/// The crate whose file would lie at this path of the index, in lower case, or nothing if no crate's could. cargo asks
-/// in lower case, so upper case is not folded but refused.
+/// The crate whose file is at this path of the index, in lower case; `None` if the path is no crate's. cargo requests
+/// paths in lower case, so upper case is rejected instead of folded.
 pub fn crate_path(path: &str) -> Option<CrateName> {
     let (_, name) = path.rsplit_once('/')?;
     let name: CrateName = name.parse().ok()?;

@@ -1,0 +1,149 @@
+//! Creation of API tokens.
+
+use chrono::{DateTime, Datelike, Utc};
+use diesel::prelude::*;
+use rand::TryRng;
+
+use super::caller::Authority;
+use super::crate_pattern::CratePattern;
+use super::scope::Scope;
+use super::tokens::{Token, digest};
+use super::users;
+use crate::database::schema::api_tokens;
+use crate::database::types::TextArray;
+use crate::package::characters::{HiddenCharacter, check_line};
+
+/// The prefix of every token, by which people and secret scanners recognise it.
+pub const PREFIX: &str = "sct_";
+/// Random bytes of a token.
+const ENTROPY: usize = 32;
+/// The longest name of a token, in characters.
+pub const MAX_NAME: usize = 100;
+/// The most valid tokens that one user may have.
+pub const MAX_TOKENS: i64 = 500;
+/// The last year in which a token may end: RFC 3339 has years of four digits.
+const LAST_YEAR: i32 = 9999;
+
+/// A token in plain text, which exists only when it is created.
+pub struct PlainToken(String);
+
+impl PlainToken {
+    /// Generates a token from the system's random numbers.
+    fn random() -> Result<Self, rand::rngs::SysError> {
+        let mut bytes = [0; ENTROPY];
+        rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
+        Ok(Self(bytes.iter().fold(PREFIX.to_owned(), |token, byte| token + &format!("{byte:02x}"))))
+    }
+
+    /// The text, which is shown to its user once.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A token to create.
+#[derive(Clone, Debug, Default)]
+pub struct NewToken {
+    /// The name that its user gives it.
+    pub name: String,
+    pub scopes: Option<Vec<Scope>>,
+    pub crate_patterns: Option<Vec<CratePattern>>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Why a token cannot be created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateTokenError {
+    #[error("the system returned no random numbers")]
+    Randomness(#[from] rand::rngs::SysError),
+    #[error("{0:?} is not a valid token name: use 1 to {MAX_NAME} characters")]
+    Name(String),
+    #[error("{0:?} is not a valid token name, since it contains {1}: remove it")]
+    Character(String, HiddenCharacter),
+    #[error("a token with an empty list of {0} could do nothing: leave the list out for no restriction")]
+    Nothing(&'static str),
+    #[error("the token would already be expired on {0}: choose a time in the future")]
+    Over(DateTime<Utc>),
+    #[error("a token cannot expire in the year {0}: choose a year up to {LAST_YEAR}, or no expiry")]
+    TooFar(i32),
+    #[error("this user already has {MAX_TOKENS} valid tokens: revoke unused ones")]
+    TooMany,
+    #[error(transparent)]
+    Database(#[from] diesel::result::Error),
+}
+
+impl NewToken {
+    /// A token without restrictions.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    fn check(&self) -> Result<(), CreateTokenError> {
+        let name = self.name.trim();
+        if name.is_empty() || name.chars().count() > MAX_NAME {
+            return Err(CreateTokenError::Name(self.name.chars().take(MAX_NAME).collect()));
+        }
+        check_line(name).map_err(|found| CreateTokenError::Character(name.to_owned(), found))?;
+        if self.scopes.as_ref().is_some_and(Vec::is_empty) {
+            return Err(CreateTokenError::Nothing("scopes"));
+        }
+        if self.crate_patterns.as_ref().is_some_and(Vec::is_empty) {
+            return Err(CreateTokenError::Nothing("crates"));
+        }
+        match self.expires_at {
+            Some(end) if end.year() > LAST_YEAR => Err(CreateTokenError::TooFar(end.year())),
+            Some(end) if end <= Utc::now() => Err(CreateTokenError::Over(end)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Creates the token for a user, as an operator.
+    pub fn create(self, connection: &mut PgConnection, user: i32) -> Result<(Token, PlainToken), CreateTokenError> {
+        self.check()?;
+        connection.transaction(|connection| self.insert(connection, user, None))
+    }
+
+    /// Creates the token for the user of another token, in the transaction that confirmed the other token.
+    pub fn create_by(
+        self,
+        connection: &mut PgConnection,
+        maker: &Authority,
+    ) -> Result<(Token, PlainToken), CreateTokenError> {
+        self.check()?;
+        self.insert(connection, maker.user.id, Some(maker.token.id))
+    }
+
+    /// Counts the user's tokens under the lock of the user's rights, so that concurrent requests count each other's
+    /// tokens.
+    fn insert(
+        self,
+        connection: &mut PgConnection,
+        user: i32,
+        maker: Option<i32>,
+    ) -> Result<(Token, PlainToken), CreateTokenError> {
+        users::lock(connection, user)?;
+        let held: i64 = api_tokens::table
+            .filter(api_tokens::user_id.eq(user))
+            .filter(api_tokens::revoked_at.is_null())
+            .filter(api_tokens::expires_at.is_null().or(api_tokens::expires_at.gt(diesel::dsl::now)))
+            .count()
+            .get_result(connection)?;
+        if held >= MAX_TOKENS {
+            return Err(CreateTokenError::TooMany);
+        }
+        let plain = PlainToken::random()?;
+        let token = diesel::insert_into(api_tokens::table)
+            .values((
+                api_tokens::user_id.eq(user),
+                api_tokens::name.eq(self.name.trim()),
+                api_tokens::token_sha256.eq(digest(&plain.0).as_slice()),
+                api_tokens::scopes.eq(self.scopes.map(TextArray)),
+                api_tokens::crate_patterns.eq(self.crate_patterns.map(TextArray)),
+                api_tokens::expires_at.eq(self.expires_at),
+                api_tokens::created_by_token.eq(maker),
+            ))
+            .returning(Token::as_returning())
+            .get_result(connection)?;
+        Ok((token, plain))
+    }
+}

@@ -1,0 +1,93 @@
+//! Versions as clients see them.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+
+use crate::database::about::About;
+use crate::database::access::users::User;
+use crate::database::schema::{crates, users, version_downloads, versions};
+use crate::package::{Checksum, CrateName, Version};
+
+/// A version, queued or published.
+#[derive(Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = versions)]
+pub struct VersionRow {
+    pub id: i32,
+    pub crate_id: i32,
+    pub num: Version,
+    pub checksum: Checksum,
+    /// The size of the crate file in bytes.
+    pub size: i64,
+    pub desired_yanked: bool,
+    /// None until the version is in the index.
+    pub effective_yanked: Option<bool>,
+    pub commit_id: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub published_at: Option<DateTime<Utc>>,
+}
+
+/// A version with its crate's name, its manifest, its publisher and its downloads.
+#[derive(Clone, Debug)]
+pub struct CountedVersion {
+    pub row: VersionRow,
+    pub crate_name: CrateName,
+    pub about: About,
+    pub published_by: Option<User>,
+    pub downloads: i64,
+}
+
+/// Whether the features of versions are loaded. They can be longer than everything else together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Features {
+    Included,
+    LeftOut,
+}
+
+/// The ids and numbers of a crate's versions in the index, the one accepted last first.
+pub fn shown(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<(i32, Version)>> {
+    versions::table
+        .filter(versions::crate_id.eq(crate_id))
+        .filter(versions::effective_yanked.is_not_null())
+        .order(versions::id.desc())
+        .select((versions::id, versions::num))
+        .load(connection)
+}
+
+/// The versions with these ids, including queued ones, in the order of the ids.
+pub fn by_ids(connection: &mut PgConnection, ids: &[i32], features: Features) -> QueryResult<Vec<CountedVersion>> {
+    type Loaded = (VersionRow, CrateName, Option<User>, Option<i64>, serde_json::Value);
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = versions::table
+        .inner_join(crates::table)
+        .left_join(users::table)
+        .left_join(version_downloads::table)
+        .filter(versions::id.eq_any(ids));
+    let (row, name) = (VersionRow::as_select(), crates::name);
+    let (user, downloads) = (Option::<User>::as_select(), version_downloads::downloads.nullable());
+    let loaded: Vec<Loaded> = match features {
+        Features::Included => query.select((row, name, user, downloads, versions::manifest)).load(connection)?,
+        Features::LeftOut => {
+            query.select((row, name, user, downloads, versions::manifest.remove("features"))).load(connection)?
+        }
+    };
+    let mut found: Vec<CountedVersion> = loaded
+        .into_iter()
+        .map(|(row, crate_name, published_by, downloads, manifest)| CountedVersion {
+            about: About::from_json(manifest),
+            row,
+            crate_name,
+            published_by,
+            downloads: downloads.unwrap_or(0),
+        })
+        .collect();
+    found.sort_by_key(|one| ids.iter().position(|id| *id == one.row.id));
+    Ok(found)
+}
+
+/// The README of a version, if it has one.
+pub fn readme(connection: &mut PgConnection, version_id: i32) -> QueryResult<Option<String>> {
+    use diesel::sql_types::{Nullable, Text};
+    versions::table.find(version_id).select(diesel::dsl::sql::<Nullable<Text>>("metadata->>'readme'")).first(connection)
+}

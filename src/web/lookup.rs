@@ -1,0 +1,41 @@
+//! Finds the crate or version that a request names, or answers 404.
+
+use diesel::PgConnection;
+
+use super::ApiError;
+use super::shortened::shortened;
+use crate::database::catalog::crate_details::{self, CountedCrate};
+use crate::database::catalog::{crates, versions};
+use crate::package::{CrateName, Version};
+
+/// A crate of which the index shows at least one version.
+pub fn shown_crate(connection: &mut PgConnection, name: &CrateName) -> Result<CountedCrate, ApiError> {
+    crate_details::find(connection, name)?.ok_or_else(|| no_such_crate(name.as_str()))
+}
+
+/// The id of a version. Its build metadata must match as well.
+pub fn version_id(connection: &mut PgConnection, name: &CrateName, num: &Version) -> Result<i32, ApiError> {
+    let krate = crates::find(connection, name)?.ok_or_else(|| no_such_crate(name.as_str()))?;
+    let found = versions::find(connection, krate.id, num)?.filter(|found| found.num == *num);
+    let found = found.ok_or_else(|| no_such_version(&krate.name, &num.to_string()))?;
+    match found.deletion_reason {
+        Some(reason) => {
+            Err(ApiError::not_found(format!("`{}@{num}` was deleted from this registry: {reason}", krate.name)))
+        }
+        None => Ok(found.id),
+    }
+}
+
+/// Sorts versions, the highest first.
+pub fn highest_first(mut versions: Vec<(i32, Version)>) -> Vec<(i32, Version)> {
+    versions.sort_by(|(_, one), (_, other)| other.cmp(one));
+    versions
+}
+
+pub fn no_such_crate(name: &str) -> ApiError {
+    ApiError::not_found(format!("there is no crate `{}` here", shortened(name)))
+}
+
+pub fn no_such_version(name: &CrateName, version: &str) -> ApiError {
+    ApiError::not_found(format!("the crate `{name}` has no version {}", shortened(version)))
+}
