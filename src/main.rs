@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use supercargo::commands;
-use supercargo::config::Cli;
 
 fn main() -> ExitCode {
-    commands::run(Cli::parse())
+    commands::run()
 }

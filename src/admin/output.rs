@@ -38,7 +38,7 @@ pub(crate) fn print_error(text: fmt::Arguments<'_>) {
 }
 
 /// Prints a table with a header.
-pub(super) fn print_table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+pub(crate) fn print_table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     say!("{}", table(header, rows));
 }
 

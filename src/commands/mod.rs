@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod config;
 mod import;
 mod jobs;
 mod migrate;
@@ -15,22 +16,40 @@ mod worker;
 use std::process::ExitCode;
 
 use crate::admin::output::complain;
-use crate::config::{self, Cli, Command};
+use crate::config::{Command, LoadError, Loaded, fail_points, load};
 use crate::fault;
 use crate::process::operator_command::end_with_the_pipe;
 use crate::process::reporting::{self, Reporting};
 use crate::process::{hardening, log};
 
-/// Runs a command. An error is one sentence on standard error and exit code 1; wrong arguments never come here.
-pub fn run(cli: Cli) -> ExitCode {
+/// Runs the command of this process. An error is one sentence on standard error and exit code 1; wrong arguments and a
+/// wrong configuration file have exit code 2.
+pub fn run() -> ExitCode {
     hardening::begin();
+    match load() {
+        Ok(loaded) => run_loaded(loaded),
+        Err(LoadError::Arguments(error)) => error.exit(),
+        Err(LoadError::File(problems)) => {
+            for problem in problems {
+                complain!("{problem}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run_loaded(loaded: Loaded) -> ExitCode {
+    let cli = &loaded.cli;
     let reporting = cli.reports().and_then(Reporting::start);
     if cli.reports().is_some() {
         reporting::log_panics();
     }
-    let started = log::start(&cli.log, reporting.as_ref().map(Reporting::layer))
-        .and_then(|()| Ok(fault::arm(&config::fail_points())?));
-    let done = started.and_then(|()| match cli.command {
+    let started =
+        log::start(&cli.log, reporting.as_ref().map(Reporting::layer)).and_then(|()| Ok(fault::arm(&fail_points())?));
+    for warning in &loaded.config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let done = started.and_then(|()| match loaded.cli.command {
         Command::Serve(options) => serve::serve(&options).map(|()| ExitCode::SUCCESS),
         Command::Worker(options) => worker::work(&options).map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate::migrate(&options).map(|()| ExitCode::SUCCESS),
@@ -38,6 +57,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Verify(options) => end_with_the_pipe().map(|()| verify::verify(&options)),
         Command::Backup(options) => backup::backup(&options),
         Command::Restore(options) => restore::restore(&options),
+        Command::Config(command) => end_with_the_pipe().and_then(|()| config::config(&command, &loaded.config)),
         Command::With(options) => with::with(&options),
         Command::Admin(command) => end_with_the_pipe().and_then(|()| admin::admin(command)).map(|()| ExitCode::SUCCESS),
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),

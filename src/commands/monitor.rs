@@ -19,7 +19,7 @@ use crate::monitor::finding::{Finding, Severity};
 use crate::monitor::http::Http;
 use crate::monitor::incidents::Rules;
 use crate::monitor::state::StateFile;
-use crate::monitor::{MonitorError, report};
+use crate::monitor::{CHECK_TIMEOUT, MonitorError, report};
 use crate::package::characters::plain;
 use crate::process::CommandError;
 use crate::process::signals::Signals;
@@ -63,7 +63,7 @@ fn run(options: &MonitorOptions) -> Result<Severity, CommandError> {
 fn remote(options: &MonitorOptions) -> Result<Option<Remote>, CommandError> {
     options.check().map_err(CommandError::new)?;
     let mut index = options.index.clone();
-    index.index_push_timeout = index.index_push_timeout.min(options.limits.look_timeout);
+    index.index_push_timeout = index.index_push_timeout.min(CHECK_TIMEOUT);
     storage::remote(&options.storage, &index)
 }
 
@@ -77,7 +77,7 @@ struct Monitor<'a> {
 
 impl<'a> Monitor<'a> {
     fn of(options: &'a MonitorOptions) -> Result<Self, CommandError> {
-        let http = Http::new(options.limits.look_timeout);
+        let http = Http::new(CHECK_TIMEOUT);
         let pages = match options.pages.has_receivers() {
             true => Some((Receivers::of(options, http.clone())?, StateFile::open(&state_path(options)?)?)),
             false => None,
@@ -160,7 +160,7 @@ fn state_path(options: &MonitorOptions) -> Result<PathBuf, MonitorError> {
 
 /// Opens a test incident at every receiver and resolves it.
 fn test_page(options: &MonitorOptions) -> Result<Severity, CommandError> {
-    let receivers = Receivers::of(options, Http::new(options.limits.look_timeout))?;
+    let receivers = Receivers::of(options, Http::new(CHECK_TIMEOUT))?;
     if receivers.names().is_empty() {
         return Err(MonitorError::NoReceivers.into());
     }

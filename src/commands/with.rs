@@ -1,8 +1,8 @@
-//! `supercargo with`: a throw-away registry around a command.
+//! `supercargo with`: a temporary registry for a command.
 //!
-//! The registry is this program's own `serve` as a child in a process group of its own: Ctrl-C on a terminal reaches the
-//! command and not the registry, which the command may still need to clean up. When this process dies without a word the
-//! kernel tells both children; the registry then ends and removes its directory.
+//! The registry is a child process that runs `serve` in its own process group: Ctrl-C on a terminal reaches the command
+//! but not the registry, which the command may need for its cleanup. If this process is killed, the kernel signals both
+//! children; the registry then stops and removes its directory.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 
 use crate::config::WithOptions;
 use crate::config::storage::DataDir;
+use crate::config::with::not_inherited;
 use crate::database::access::new_token::NewToken;
 use crate::database::access::users;
 use crate::postgres::embedded;
@@ -24,43 +25,25 @@ use crate::process::storage::connect;
 use crate::process::{hardening, setup};
 use crate::subprocess;
 
-/// How long the registry may take to start.
+/// Time limit for the registry's start.
 const START: Duration = Duration::from_secs(60);
-/// Variables that would make the throw-away registry another one.
-const SURROUNDINGS: &[&str] = &[
-    "DATABASE_URL",
-    "SUPERCARGO_DATABASE_URL",
-    "SUPERCARGO_PUBLIC_URL",
-    "SUPERCARGO_URL_ALIASES",
-    "SUPERCARGO_NO_WORKER",
-    "SUPERCARGO_TLS_CERT",
-    "SUPERCARGO_TLS_KEY",
-    "SUPERCARGO_TRUSTED_PROXIES",
-    "SUPERCARGO_MAX_CONNECTIONS",
-    "SUPERCARGO_SENTRY_DSN",
-    "SUPERCARGO_FAIL_POINTS",
-    "SUPERCARGO_INDEX_REMOTE",
-    "SUPERCARGO_INDEX_TOKEN",
-    "SUPERCARGO_CRATE_STORE",
-    "SUPERCARGO_S3_ENDPOINT",
-    "SUPERCARGO_S3_CREDENTIALS_FILE",
-    "SUPERCARGO_S3_ACCESS_KEY_ID",
-    "SUPERCARGO_S3_SECRET_ACCESS_KEY",
-    "SUPERCARGO_S3_SESSION_TOKEN",
-];
-/// How often it is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// The configuration file of the registry and of commands that work on it, in place of the system's file.
+const CONFIGURATION: &str =
+    "# Of a temporary registry of `supercargo with`. DATABASE_URL is not read.\ndatabase-url = \"\"\n";
+/// How often to check whether it has started.
+const CHECK_EVERY: Duration = Duration::from_millis(5);
 
 pub(super) fn with(options: &WithOptions) -> Result<ExitCode, CommandError> {
     let signals = Signals::block()?;
     refuse_equal_variables(&options.users)?;
     let directory = tempfile::Builder::new().prefix("supercargo-with-").tempdir()?;
     let data_dir = DataDir::new(directory.path().to_owned());
+    std::fs::write(data_dir.configuration(), CONFIGURATION)?;
     let mut registry = Registry::start(&data_dir, options)?;
     let environment = environment(&data_dir, &registry, &options.users)?;
     let status = run(options, environment, signals)?;
     registry.stop()?;
-    // The registry removes its directory itself, because it may have to without this process.
+    // The registry removes its directory itself, so that it also does so when this process is killed.
     match directory.close() {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
@@ -69,7 +52,7 @@ pub(super) fn with(options: &WithOptions) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
-/// Two users whose tokens would be in one variable.
+/// Refuses users whose tokens would be in the same variable.
 fn refuse_equal_variables(users: &[String]) -> Result<(), CommandError> {
     for (place, user) in users.iter().enumerate() {
         if let Some(other) = users[..place].iter().find(|other| variable_of(other) == variable_of(user)) {
@@ -83,7 +66,7 @@ fn refuse_equal_variables(users: &[String]) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The serving child.
+/// The child process that serves.
 struct Registry {
     child: Child,
     url: String,
@@ -99,8 +82,7 @@ impl Registry {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .process_group(0);
-        // What the surroundings say of another registry.
-        for name in SURROUNDINGS {
+        for name in not_inherited() {
             command.env_remove(name);
         }
         subprocess::die_with_this_process(&mut command, Signal::SIGTERM);
@@ -116,15 +98,15 @@ impl Registry {
                 return Ok(url.trim().to_owned());
             }
             if let Some(status) = self.child.try_wait()? {
-                return Err(CommandError::new(format!("the throw-away registry ended before it served ({status})")));
+                return Err(CommandError::new(format!("the temporary registry ended before it was ready ({status})")));
             }
             if Instant::now() > until {
                 return Err(CommandError::new(format!(
-                    "the throw-away registry did not start within {} s",
+                    "the temporary registry did not start within {} s",
                     START.as_secs()
                 )));
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(CHECK_EVERY);
         }
     }
 
@@ -137,11 +119,11 @@ impl Registry {
     }
 }
 
-/// Whatever happens, no registry is left running.
+/// Stops the registry also after an error.
 impl Drop for Registry {
     fn drop(&mut self) {
         if let Err(error) = self.stop() {
-            tracing::error!(%error, "the throw-away registry could not be stopped");
+            tracing::error!(%error, "cannot stop the temporary registry");
         }
     }
 }
@@ -150,7 +132,7 @@ fn pid(child: &Child) -> Pid {
     Pid::from_raw(child.id().cast_signed())
 }
 
-/// What the command is told, names as documented in `--help`.
+/// The variables for the command, which `--help` documents.
 fn environment(
     data_dir: &DataDir,
     registry: &Registry,
@@ -168,12 +150,12 @@ fn environment(
         ("SUPERCARGO_PID".to_owned(), registry.child.id().to_string().into()),
         ("CARGO_REGISTRIES_SUPERCARGO_INDEX".to_owned(), sparse.into()),
         ("CARGO_REGISTRIES_SUPERCARGO_TOKEN".to_owned(), token.into()),
-        // Cargo wants a provider named before it shows a token to a private registry.
+        // Cargo sends a token to a registry with auth-required only if a credential provider is configured.
         ("CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS".to_owned(), "cargo:token".into()),
     ]);
     if !user_names.is_empty() {
         let database = embedded::attach(data_dir.path())?
-            .ok_or_else(|| CommandError::new("the throw-away registry's database is not running"))?;
+            .ok_or_else(|| CommandError::new("the temporary registry's database is not running"))?;
         let mut connection = connect(&database)?;
         for name in user_names {
             let user = match users::find(&mut connection, name)? {
@@ -193,28 +175,33 @@ fn variable_of(user: &str) -> String {
     format!("SUPERCARGO_TOKEN_{name}")
 }
 
-/// Runs the command to its end. SIGTERM is passed on; SIGINT comes from the terminal and has reached the command already.
+/// Runs the command to its end. Forwards SIGTERM; a SIGINT from the terminal has already reached the command.
 fn run(
     options: &WithOptions,
     environment: HashMap<String, OsString>,
     signals: Signals,
 ) -> Result<ExitStatus, CommandError> {
     let [program, arguments @ ..] = options.command.as_slice() else {
-        return Err(CommandError::new("no command was given: put it after `--`"));
+        return Err(CommandError::new("there is no command: put it after `--`"));
     };
     let mut command = Command::new(program);
-    command.args(arguments).envs(environment);
+    command.args(arguments);
+    // The command must not work on another registry by mistake. DATABASE_URL may be its own.
+    for name in not_inherited().into_iter().filter(|name| name != "DATABASE_URL") {
+        command.env_remove(name);
+    }
+    command.envs(environment);
     Signals::unblocked(&mut command);
     hardening::restore_for(&mut command);
     subprocess::die_with_this_process(&mut command, Signal::SIGTERM);
     let mut child = command
         .spawn()
-        .map_err(|error| CommandError::while_doing(format!("the command {} can't be run", program.display()), error))?;
+        .map_err(|error| CommandError::while_doing(format!("cannot run the command {}", program.display()), error))?;
     let command = pid(&child);
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         while let Ok(signal) = signals.wait() {
             if signal == Signal::SIGTERM {
-                // It may have ended meanwhile.
+                // The command may have ended by now.
                 let _ = kill(command, signal);
             }
         }
@@ -227,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_users_variable_is_its_name_in_capitals() {
+    fn the_variable_of_a_user_is_its_name_in_upper_case() {
         assert_eq!(variable_of("ci-bot.2"), "SUPERCARGO_TOKEN_CI_BOT_2");
     }
 }

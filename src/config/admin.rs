@@ -1,8 +1,9 @@
-//! What operators can ask for.
+//! Subcommands of `admin` and `jobs`.
 
 use clap::{Args, Subcommand};
 
-use super::work::duration;
+use super::durations::duration;
+use super::output::OutputOptions;
 use super::{ImportOptions, StorageOptions};
 
 #[derive(Subcommand, Debug)]
@@ -16,35 +17,38 @@ pub enum AdminCommand {
     /// Manage teams: named groups of users that may own crates together
     #[command(subcommand)]
     Team(TeamCommand),
-    /// Manage who may publish and yank a crate
+    /// Manage the owners of a crate, who may publish and yank it
     #[command(subcommand)]
     Owner(OwnerCommand),
-    /// Give crates limits of their own, and reserve names
+    /// Set limits for single crates, and reserve names
     #[command(subcommand)]
     Crate(CrateCommand),
-    /// Take versions away for good
+    /// Delete versions permanently
     #[command(subcommand)]
     Version(VersionCommand),
-    /// Take in the crates of another registry, by its git or sparse index
+    /// Import crates from another registry's git or sparse index
     ///
-    /// Versions come with their files, whose checksums are checked, and with their yank states. What is here already is left
-    /// and compared, so an import that was interrupted is simply started again. Versions that a publish would refuse are
-    /// taken as far as cargo can read them, and named; categories that a publish may not have are left out, which the exit
-    /// code 1 tells.
+    /// Imports versions with their files, whose checksums are verified, and with their yank states. Existing versions
+    /// are kept and compared, so an interrupted import can be started again. Versions that a publish would refuse are
+    /// imported if cargo can read them, and listed. Invalid categories are dropped, and the exit code is then 1.
     ///
-    /// Dependencies that the other index says are its own become dependencies on this registry.
+    /// Dependencies within the other registry become dependencies on this registry.
     Import(Box<ImportOptions>),
-    /// Show who changed what, when, with which token and from where, newest first
+    /// Show the audit log, newest changes first
+    ///
+    /// Each entry has the time, the user or operator, the action, the token and the address.
     Audit(AuditOptions),
 }
 
 #[derive(Subcommand, Debug)]
 pub enum UserCommand {
-    /// Create a user, who has no token yet
+    /// Create a user without a token
     Create {
-        /// The login
+        /// Login of the user
         name: String,
-        /// Let the user do by the API what an operator may: read the log, delete versions, change all owners
+        /// Make the user an admin
+        ///
+        /// Through the API, an admin can read the audit log, delete versions and change the owners of all crates.
         #[arg(long)]
         admin: bool,
         #[command(flatten)]
@@ -52,14 +56,14 @@ pub enum UserCommand {
     },
     /// Make a user an admin
     Promote {
-        /// The login
+        /// Login of the user
         name: String,
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Make an admin a user like others
+    /// Remove the admin rights of a user
     Demote {
-        /// The login
+        /// Login of the user
         name: String,
         #[command(flatten)]
         storage: StorageOptions,
@@ -75,9 +79,11 @@ pub enum UserCommand {
 
 #[derive(Subcommand, Debug)]
 pub enum TokenCommand {
-    /// Create a token and print it, and nothing else, on standard output; it is shown this once
+    /// Create a token and print it
+    ///
+    /// Only the token is written to standard output. It cannot be shown again.
     Create {
-        /// Whose token
+        /// User who gets the token
         #[arg(long, value_name = "NAME")]
         user: String,
         #[command(flatten)]
@@ -87,7 +93,7 @@ pub enum TokenCommand {
     },
     /// List tokens, without their secrets
     List {
-        /// Only this user's
+        /// Only tokens of this user
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
         #[command(flatten)]
@@ -95,11 +101,11 @@ pub enum TokenCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// End a token at once
+    /// Revoke a token immediately
     Revoke {
-        /// Its number, from `token list`
+        /// ID of the token, from `token list`
         id: i32,
-        /// Revoke as well what was made with it, directly or not: after a leak
+        /// Also revoke tokens created with it, directly or indirectly (after a leak)
         #[arg(long)]
         with_descendants: bool,
         #[command(flatten)]
@@ -107,21 +113,20 @@ pub enum TokenCommand {
     },
 }
 
-/// What a token is for.
+/// Name and restrictions of a new token.
 #[derive(Args, Debug, Clone)]
 pub struct NewTokenOptions {
-    /// What the token is called
+    /// Name of the token
     #[arg(long, value_name = "LABEL", default_value = "default")]
     pub name: String,
-    /// What it is good for, besides reading; may be given several times; everything, if it is not given
+    /// Allowed action, besides reading; repeatable [default: all]
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',',
         value_parser = ["publish-new", "publish-update", "yank", "change-owners", "read"])]
     pub scopes: Vec<String>,
-    /// Which crates it is good for: a name, or the beginning of names with `*`; may be given several times; all of them,
-    /// if it is not given
+    /// Allowed crate: a name or a prefix with `*`; repeatable [default: all]
     #[arg(long = "crate", value_name = "PATTERN", value_delimiter = ',')]
     pub crates: Vec<String>,
-    /// When it ends, counted from now, as in 90days; never, if it is not given
+    /// Time until the token expires, such as 90days [default: never]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub expires_in: Option<std::time::Duration>,
 }
@@ -140,14 +145,14 @@ pub enum TeamCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Take a user into a team: members may publish and yank what the team owns
+    /// Add a user to a team; members may publish and yank the team's crates
     AddMember {
         team: String,
         user: String,
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Take a user out of a team
+    /// Remove a user from a team
     RemoveMember {
         team: String,
         user: String,
@@ -173,7 +178,7 @@ pub enum TeamCommand {
 
 #[derive(Subcommand, Debug)]
 pub enum OwnerCommand {
-    /// Make a user, or a team as team:NAME, an owner of a crate
+    /// Add an owner to a crate: a login or team:NAME
     Add {
         #[arg(value_name = "CRATE")]
         krate: String,
@@ -182,7 +187,7 @@ pub enum OwnerCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Take a crate from one of its owners; the last user among them stays
+    /// Remove an owner from a crate; the last user cannot be removed
     Remove {
         #[arg(value_name = "CRATE")]
         krate: String,
@@ -204,7 +209,9 @@ pub enum OwnerCommand {
 
 #[derive(Subcommand, Debug)]
 pub enum CrateCommand {
-    /// Show the limits of one crate, or change them; what is not given stays as it is
+    /// Show or change the limits of a crate
+    ///
+    /// Without options it shows the limits. Limits without an option stay as they are.
     Limits {
         #[arg(value_name = "CRATE")]
         krate: String,
@@ -215,22 +222,22 @@ pub enum CrateCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Keep a name from being taken, by anybody but admins
+    /// Reserve a crate name, so that only admins can publish it
     Reserve {
         name: String,
-        /// Why, for whoever tries to take it
+        /// Reason, shown to users who try to publish the name
         #[arg(long, value_name = "TEXT")]
         reason: String,
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Give a reserved name free
+    /// Release a reserved name
     Release {
         name: String,
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// List the names that were reserved here
+    /// List reserved names
     Reserved {
         #[command(flatten)]
         output: OutputOptions,
@@ -239,38 +246,38 @@ pub enum CrateCommand {
     },
 }
 
-/// Limits of one crate, in place of the registry's.
+/// Limits of one crate, which replace the registry's.
 #[derive(Args, Debug, Clone, Default)]
 pub struct LimitsOptions {
-    /// The largest crate file, in bytes
+    /// Maximum size of a crate file, in bytes
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(i64).range(1..=u32::MAX.into()))]
     pub crate_size: Option<i64>,
-    /// The largest size of the unpacked files, in bytes
+    /// Maximum total size of the unpacked files, in bytes
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(i64).range(1..))]
     pub unpacked_size: Option<i64>,
-    /// The most features of a version
+    /// Maximum number of features of a version
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     pub features: Option<i32>,
-    /// The most dependencies of a version
+    /// Maximum number of dependencies of a version
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     pub dependencies: Option<i32>,
-    /// First go back to the registry's limits
+    /// Reset all limits to the registry's first
     #[arg(long)]
     pub reset: bool,
 }
 
 #[derive(Subcommand, Debug)]
 pub enum VersionCommand {
-    /// Delete a version: index line and crate file go, the number stays taken
+    /// Delete a version's index line and crate file; its number cannot be used again
     ///
-    /// For what must not be there at all, such as a leaked secret. Builds that have it in their Cargo.lock fail from then
-    /// on. Whoever only wants new builds to choose another version yanks it.
+    /// For versions that must not stay available, such as one with a leaked secret. Builds with the version in their
+    /// Cargo.lock will fail. To make only new builds choose another version, yank it instead.
     Delete {
         #[arg(value_name = "CRATE")]
         krate: String,
         #[arg(value_name = "VERSION")]
         num: String,
-        /// Why: shown to whoever looks for the version, and kept in the log
+        /// Reason, shown to users who request the version, and kept in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: String,
         #[command(flatten)]
@@ -280,7 +287,7 @@ pub enum VersionCommand {
 
 #[derive(Args, Debug, Clone)]
 pub struct AuditOptions {
-    /// Only changes of this crate
+    /// Only changes to this crate
     #[arg(long = "crate", value_name = "CRATE")]
     pub krate: Option<String>,
     /// Only changes by this user or operator
@@ -289,10 +296,10 @@ pub struct AuditOptions {
     /// Only changes of this kind, such as publish or owner-add
     #[arg(long, value_name = "ACTION")]
     pub action: Option<String>,
-    /// Only changes of this last time, as in 7days
+    /// Only changes of the last DURATION, such as 7days
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub since: Option<std::time::Duration>,
-    /// At most this many
+    /// Maximum number of entries
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(i64).range(1..))]
     pub limit: i64,
     #[command(flatten)]
@@ -303,18 +310,18 @@ pub struct AuditOptions {
 
 #[derive(Subcommand, Debug)]
 pub enum JobsCommand {
-    /// List jobs: those that are owed, unless told otherwise
+    /// List jobs (pending ones by default)
     List {
-        /// Only owed jobs whose last attempt failed
+        /// Pending jobs whose last attempt failed
         #[arg(long, group = "which")]
         failed: bool,
-        /// Jobs that failed too often and wait for you
+        /// Dead jobs, which failed too often and are not retried
         #[arg(long, group = "which")]
         dead: bool,
-        /// Jobs that are done or were discarded, newest first
+        /// Finished and discarded jobs, newest first
         #[arg(long, group = "which")]
         done: bool,
-        /// At most this many
+        /// Maximum number of jobs
         #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
         #[command(flatten)]
@@ -322,20 +329,20 @@ pub enum JobsCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Watch the queue at work
+    /// Watch the job queue
     ///
-    /// On a terminal: how many jobs of each kind there are, what runs, and what ended last, until Ctrl-C. Elsewhere, and
-    /// with --json: a line for each attempt that ends from now on.
+    /// On a terminal, shows the number of jobs of each kind, the running ones and the last finished ones, until Ctrl-C.
+    /// Otherwise, and with --json, prints a line for each attempt that ends.
     Watch {
-        /// How often to look
-        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::work::pause)]
+        /// Time between updates
+        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::durations::pause)]
         interval: std::time::Duration,
         #[command(flatten)]
         output: OutputOptions,
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Show everything about one job: how it stands, and how each of its attempts ended
+    /// Show a job with its state and all its attempts
     Show {
         id: i64,
         #[command(flatten)]
@@ -343,28 +350,20 @@ pub enum JobsCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Run a dead job again, its attempts at zero, or one that waits at once
+    /// Requeue a dead job with its attempts reset, or run a waiting job now
     Retry {
         #[arg(required = true)]
         ids: Vec<i64>,
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// End a dead or waiting job without doing it; what it was to do stays undone
+    /// Discard a dead or waiting job without running it
     Discard {
         id: i64,
-        /// Why, for the history
+        /// Reason, kept in the job's history
         #[arg(long, value_name = "TEXT", default_value = "discarded by an operator")]
         reason: String,
         #[command(flatten)]
         storage: StorageOptions,
     },
-}
-
-/// How to print.
-#[derive(Args, Debug, Clone, Copy)]
-pub struct OutputOptions {
-    /// Print JSON for scripts instead of a table
-    #[arg(long)]
-    pub json: bool,
 }

@@ -1,33 +1,35 @@
-//! What `backup` and `restore` can be told.
+//! Options of `backup` and `restore`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::admin::OutputOptions;
+use super::output::OutputOptions;
 use super::{CrateStoreOptions, StorageOptions};
 
 /// The options of `backup`.
 #[derive(Args, Debug, Clone)]
 pub struct BackupOptions {
-    /// The directory of the backups, on another disk than the registry; it is made if need be
+    /// Directory for backups, on another disk than the registry; created if missing
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Make nothing: prove that a backup can be restored
+    /// Check a backup by restoring it to a temporary directory, instead of making one
     ///
-    /// Compares every file of it with its checksum, restores the dump into a throw-away PostgreSQL and the index into a
-    /// throw-away repository, both in a temporary directory, and makes them agree as `restore` does. Needs PostgreSQL's
-    /// server programs, and room for the database in the temporary directory (TMPDIR).
+    /// Compares every file with its checksum, restores the dump into a temporary PostgreSQL and the index into a
+    /// temporary repository, and reconciles them as `restore` does. Needs PostgreSQL's server programs and space for
+    /// the database in the temporary directory (TMPDIR).
     #[arg(long, conflicts_with = "keep")]
     pub check: bool,
-    /// With --check: only compare the checksums, and restore nothing
+    /// With --check: compare checksums only, without a test restore
     #[arg(long, requires = "check")]
     pub checksums_only: bool,
-    /// Which backup to check: the name of its directory in DIR; the latest, if it is not given
+    /// With --check: the backup to check, by its directory name in DIR [default: the latest]
     #[arg(long, value_name = "TIME", requires = "check")]
     pub at: Option<String>,
-    /// Afterwards remove older backups, so that N are left, and the crate files that none of these names
+    /// Keep the N newest backups and remove older ones
+    ///
+    /// Crate files that none of the remaining backups contains are removed as well.
     #[arg(long, value_name = "N")]
     pub keep: Option<NonZeroUsize>,
     #[command(flatten)]
@@ -41,13 +43,15 @@ pub struct BackupOptions {
 /// The options of `restore`.
 #[derive(Args, Debug, Clone)]
 pub struct RestoreOptions {
-    /// The directory of the backups
+    /// Directory of the backups
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Which backup: the name of its directory in DIR; the latest, if it is not given
+    /// The backup to restore, by its directory name in DIR [default: the latest]
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
-    /// Make the index alone, of a registry that has lost it and is stopped; its database and crate files stay as they are
+    /// Restore only the index, for a stopped registry that has lost it
+    ///
+    /// The database and the crate files stay as they are.
     #[arg(long)]
     pub index_only: bool,
     #[command(flatten)]

@@ -1,51 +1,58 @@
-//! Where crate files are kept.
+//! Options about where crate files are stored.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::work::pause;
+use super::durations::pause;
 
-/// What every command needs that stores or reads crate files.
+/// The options of commands that store or read crate files.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Crate files")]
 pub struct CrateStoreOptions {
-    /// Where crate files are kept: s3://BUCKET or s3://BUCKET/PREFIX in anything that speaks S3, or another directory
+    /// Place of crate files: s3://BUCKET/PREFIX or a directory
     ///
-    /// Without this they are in the data directory. Every process of a registry has to be told the same. A bucket needs
-    /// credentials: SUPERCARGO_S3_ACCESS_KEY_ID and SUPERCARGO_S3_SECRET_ACCESS_KEY in the environment (and
-    /// SUPERCARGO_S3_SESSION_TOKEN for temporary ones), or else --s3-credentials-file, or else the variables AWS_… of the
-    /// same names. They need the rights s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject.
+    /// The default is the directory `crates` in the data directory. The prefix is optional. Any service with the S3 API
+    /// works. Use the same value for every process of a registry. A bucket needs credentials, from the first of these
+    /// sources that has them: SUPERCARGO_S3_ACCESS_KEY_ID and SUPERCARGO_S3_SECRET_ACCESS_KEY in the environment (and
+    /// SUPERCARGO_S3_SESSION_TOKEN for temporary ones), --s3-credentials-file, and the variables AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. They need the permissions s3:ListBucket, s3:GetObject, s3:PutObject
+    /// and s3:DeleteObject.
     #[arg(long, env = "SUPERCARGO_CRATE_STORE", value_name = "URL", value_parser = place)]
     pub crate_store: Option<CrateStorePlace>,
-    /// The URL of the S3 service; AWS, if it is not given
+    /// URL of the S3 service [default: AWS_ENDPOINT_URL, or AWS]
     #[arg(long, env = "SUPERCARGO_S3_ENDPOINT", value_name = "URL", value_parser = endpoint)]
     pub s3_endpoint: Option<String>,
-    /// The region that requests are signed for; most services other than AWS take any [default: AWS_REGION, or us-east-1]
+    /// Region of the bucket [default: AWS_REGION, or us-east-1]
+    ///
+    /// Requests are signed for it. Most services other than AWS accept any region.
     #[arg(long, env = "SUPERCARGO_S3_REGION", value_name = "NAME")]
     pub s3_region: Option<String>,
-    /// Where the bucket stands in URLs: in the path, or in the host name (virtual); auto is virtual at AWS and path elsewhere
-    #[arg(long, env = "SUPERCARGO_S3_URL_STYLE", value_name = "STYLE", default_value = "auto")]
+    /// Place of the bucket in URLs: path, virtual (host name), or auto: virtual for AWS, else path
+    #[arg(long, hide = true, env = "SUPERCARGO_S3_URL_STYLE", value_name = "STYLE", default_value = "auto")]
     pub s3_url_style: S3UrlStyle,
-    /// Take an endpoint that begins with http://: crate files, tokens of the request and all then pass unencrypted
-    #[arg(long, env = "SUPERCARGO_S3_ALLOW_HTTP")]
+    /// Allow an endpoint with http://, where crate files and signatures are sent unencrypted
+    #[arg(long, hide = true, env = "SUPERCARGO_S3_ALLOW_HTTP")]
     pub s3_allow_http: bool,
-    /// A file with the S3 credentials, as lines aws_access_key_id = …, aws_secret_access_key = … and, for temporary ones,
-    /// aws_session_token = …
+    /// File with the S3 credentials, as the AWS tools write it
+    ///
+    /// The file has the lines aws_access_key_id = …, aws_secret_access_key = … and, for temporary credentials,
+    /// aws_session_token = ….
     #[arg(long, env = "SUPERCARGO_S3_CREDENTIALS_FILE", value_name = "FILE")]
     pub s3_credentials_file: Option<PathBuf>,
-    /// How long storing or finding a crate file in S3 may take, retries included, and how long a download may be silent
+    /// Time limit for a request to S3, retries included, and for a stalled download
     ///
-    /// Then the request is answered with 503, and can be sent again.
-    #[arg(long, env = "SUPERCARGO_S3_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = pause)]
+    /// After it the client gets a 503 and can retry.
+    #[arg(long, hide = true, env = "SUPERCARGO_S3_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = pause)]
     pub s3_timeout: Duration,
 }
 
-/// What `--crate-store` names.
+/// The value of `--crate-store`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CrateStorePlace {
     Directory(PathBuf),
-    /// The prefix has no slashes at its ends, and may be empty.
+    /// A bucket; the prefix has no leading or trailing slash and may be empty.
     Bucket {
         bucket: String,
         prefix: String,
@@ -63,25 +70,24 @@ pub enum S3UrlStyle {
 pub type S3Keys = (String, String, Option<String>);
 
 impl CrateStoreOptions {
-    /// The region, from wherever it is given.
+    /// The region, from the option or from AWS's variables.
     pub fn region(&self) -> String {
         let given =
             self.s3_region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
         given.filter(|region| !region.is_empty()).unwrap_or_else(|| "us-east-1".to_owned())
     }
 
-    /// The endpoint, from wherever it is given; None is AWS.
+    /// The endpoint, from the option or from AWS's variables; `None` is AWS.
     ///
     /// # Errors
     ///
-    /// It is plain HTTP, and that was not allowed.
+    /// The endpoint is plain HTTP without `--s3-allow-http`.
     pub fn endpoint(&self) -> Result<Option<String>, String> {
         let given = || variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
         let endpoint = self.s3_endpoint.clone().or_else(given);
         match &endpoint {
             Some(url) if url.starts_with("http://") && !self.s3_allow_http => Err(format!(
-                "the S3 endpoint {url} is plain HTTP, which everybody on the way can read: use https://, or allow it with \
-                 --s3-allow-http"
+                "the S3 endpoint {url} is plain HTTP, which is not encrypted: use https://, or allow it with --s3-allow-http"
             )),
             _ => Ok(endpoint),
         }
@@ -99,7 +105,7 @@ impl CrateStoreOptions {
     ///
     /// # Errors
     ///
-    /// There are none, or half of them, in one sentence that names no secret.
+    /// There are no credentials, or only half of them. The message contains no secret.
     pub fn keys(&self) -> Result<S3Keys, String> {
         match (variable("SUPERCARGO_S3_ACCESS_KEY_ID"), variable("SUPERCARGO_S3_SECRET_ACCESS_KEY")) {
             (Some(id), Some(secret)) => return Ok((id, secret, variable("SUPERCARGO_S3_SESSION_TOKEN"))),
@@ -110,15 +116,18 @@ impl CrateStoreOptions {
         if let Some(file) = &self.s3_credentials_file {
             let name = file.display();
             let text = std::fs::read_to_string(file)
-                .map_err(|error| format!("the file {name} of --s3-credentials-file can't be read: {error}"))?;
+                .map_err(|error| format!("cannot read {name} (--s3-credentials-file): {error}"))?;
             return keys_in(&text).ok_or_else(|| {
-                format!("the file {name} has no two lines aws_access_key_id = … and aws_secret_access_key = …")
+                format!(
+                    "{name} (--s3-credentials-file) has no credentials: add the lines aws_access_key_id = … and \
+                     aws_secret_access_key = …"
+                )
             });
         }
         match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
             (Some(id), Some(secret)) => Ok((id, secret, variable("AWS_SESSION_TOKEN"))),
-            _ => Err("there are no credentials for S3: set SUPERCARGO_S3_ACCESS_KEY_ID and \
-                      SUPERCARGO_S3_SECRET_ACCESS_KEY, or name a file with --s3-credentials-file"
+            _ => Err("no S3 credentials: set SUPERCARGO_S3_ACCESS_KEY_ID and SUPERCARGO_S3_SECRET_ACCESS_KEY, or use \
+                      --s3-credentials-file"
                 .to_owned()),
         }
     }
@@ -132,11 +141,11 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The keys of a file like `~/.aws/credentials`; the first of each counts.
+/// The keys in a file like `~/.aws/credentials`; of repeated lines, the first one counts.
 fn keys_in(text: &str) -> Option<S3Keys> {
-    let find = |wanted: &str| {
+    let find = |key: &str| {
         let mut lines = text.lines().filter_map(|line| line.split_once('='));
-        lines.find(|(name, _)| name.trim() == wanted).map(|(_, value)| value.trim().to_owned())
+        lines.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned())
     };
     Some((find("aws_access_key_id")?, find("aws_secret_access_key")?, find("aws_session_token")))
 }
@@ -144,31 +153,29 @@ fn keys_in(text: &str) -> Option<S3Keys> {
 fn place(text: &str) -> Result<CrateStorePlace, String> {
     let Some(rest) = text.strip_prefix("s3://") else {
         if text.is_empty() || text.contains("://") {
-            return Err("write s3://BUCKET, s3://BUCKET/PREFIX, or a directory".to_owned());
+            return Err("use s3://BUCKET, s3://BUCKET/PREFIX or a directory".to_owned());
         }
         return Ok(CrateStorePlace::Directory(PathBuf::from(text)));
     };
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     if bucket.is_empty() || !bucket.chars().all(good) {
-        return Err("after s3:// comes the name of a bucket: letters, digits, '-' and '.'".to_owned());
+        return Err("the bucket's name is missing or invalid: use letters, digits, '-' and '.'".to_owned());
     }
     let prefix = prefix.trim_matches('/');
     let empty_part = !prefix.is_empty() && prefix.split('/').any(|part| matches!(part, "" | "." | ".."));
     if empty_part || !prefix.chars().all(|c| good(c) || c == '/') {
-        return Err("the prefix consists of letters, digits, '-', '_' and '.', its parts separated by '/'".to_owned());
+        return Err("the prefix is invalid: use letters, digits, '-', '_' and '.', separated by '/'".to_owned());
     }
     Ok(CrateStorePlace::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
 }
 
 fn endpoint(text: &str) -> Result<String, String> {
-    let url = url::Url::parse(text).map_err(|error| format!("it is no URL: {error}"))?;
+    let url = url::Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
     let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
     if !matches!(url.scheme(), "https" | "http") || url.host().is_none() || !plain || url.path() != "/" {
-        return Err(
-            "write https://HOST or https://HOST:PORT, without a path: bucket and prefix stand in --crate-store"
-                .to_owned(),
-        );
+        return Err("use https://HOST or https://HOST:PORT without a path: bucket and prefix belong in --crate-store"
+            .to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
 }

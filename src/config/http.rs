@@ -1,4 +1,4 @@
-//! How `serve` speaks HTTP.
+//! Options of `serve` about HTTP and TLS.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -7,73 +7,73 @@ use clap::Args;
 use ipnet::IpNet;
 
 #[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Network")]
 pub struct HttpOptions {
-    /// Serve HTTPS with this certificate, in PEM: the registry's own one first, then its chain
+    /// Serve HTTPS with this certificate chain (PEM, leaf first)
     ///
-    /// A file that changed is taken within a minute, or at once on SIGHUP; connections go on. One that can't be used is
-    /// reported in the log, and the former certificate stays.
-    #[arg(long, env = "SUPERCARGO_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    /// A changed file is loaded within a minute, or immediately on SIGHUP; open connections continue. If the new
+    /// certificate cannot be used, that is logged and the previous one stays in use.
+    #[arg(long, env = "SUPERCARGO_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
-    /// The private key of the certificate, in PEM (PKCS#8, PKCS#1 or SEC1)
-    #[arg(long, env = "SUPERCARGO_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    /// Private key of the certificate (PEM: PKCS#8, PKCS#1 or SEC1)
+    #[arg(long, env = "SUPERCARGO_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// Proxies in front of the registry, as addresses or networks (10.0.0.0/8), separated by commas
+    /// Trusted reverse proxies: addresses or networks, comma-separated
     ///
-    /// What they say in X-Forwarded-For, or else in Forwarded, is taken as the address of the client, and their
-    /// X-Request-Id as the request's name. A proxy that sets Forwarded has to remove X-Forwarded-For. Of everybody else
-    /// these headers are ignored.
+    /// The client address is read from their X-Forwarded-For header, or else from Forwarded, and the request ID from
+    /// X-Request-Id. A proxy that sets Forwarded must remove X-Forwarded-For. These headers are ignored from all other
+    /// senders.
     #[arg(long, env = "SUPERCARGO_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
-    /// How many connections are served at the same time
+    /// Maximum number of open connections [default: from the open-file limit, at most 4096]
     ///
-    /// Without it, as many as the limit of open files allows, at most 4096. A connection needs two open files. When all are
-    /// in use, a new one takes the place of the one that has been idle longest; if none is idle, it waits.
-    #[arg(long, env = "SUPERCARGO_MAX_CONNECTIONS", value_name = "N")]
+    /// A connection needs two open files. At the limit a new connection replaces the one that has been idle longest; if
+    /// none is idle, it waits.
+    #[arg(long, hide = true, env = "SUPERCARGO_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<NonZeroU32>,
-    /// How many connections one client may have, and how many requests at the same time
+    /// Maximum number of connections and of concurrent requests per client [default: see --help]
     ///
-    /// A client is an IPv4 address or an IPv6 network of 64 bits. Without it, a quarter of --max-connections, at least 64,
-    /// and all of them if there are fewer than 64. Raise it for many machines behind one address. Connections of trusted proxies are not counted;
-    /// requests are counted for the client that the proxy names.
-    #[arg(long, env = "SUPERCARGO_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    /// A client is an IPv4 address or an IPv6 /64 network. The default is a quarter of --max-connections, but at least
+    /// 64, or all of them if there are fewer than 64. Raise it if many machines share one address. Connections from
+    /// trusted proxies are not counted; requests count for the client that the proxy names.
+    #[arg(long, hide = true, env = "SUPERCARGO_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
     pub max_connections_per_address: Option<NonZeroU32>,
-    /// How much memory publishes may take that arrive or are carried out, in bytes
+    /// Memory for publishes in progress, in bytes
     ///
-    /// Others wait, and larger files that arrive are kept in the data directory meanwhile, at most four times as many bytes.
-    #[arg(long, env = "SUPERCARGO_MAX_UPLOAD_MEMORY", value_name = "BYTES", default_value_t = DEFAULT_UPLOAD_MEMORY, value_parser = clap::value_parser!(u64).range(MIN_UPLOAD_MEMORY..))]
+    /// Further publishes wait. Larger uploads are buffered in the data directory, up to four times as many bytes.
+    #[arg(long, hide = true, env = "SUPERCARGO_MAX_UPLOAD_MEMORY", value_name = "BYTES", default_value_t = DEFAULT_UPLOAD_MEMORY, value_parser = clap::value_parser!(u64).range(MIN_UPLOAD_MEMORY..))]
     pub max_upload_memory: u64,
 }
 
 const DEFAULT_UPLOAD_MEMORY: u64 = 256 * 1024 * 1024;
-/// Less would let a few publishes of the usual size wait for each other.
+/// With less, a few publishes of the usual size would wait for each other.
 const MIN_UPLOAD_MEMORY: u64 = 16 * 1024 * 1024;
 
 impl HttpOptions {
-    /// Refuses a limit for one client that is above the one for all.
+    /// Refuses a limit per client above the limit for all clients.
     pub fn check(&self) -> Result<(), String> {
         match (self.max_connections_per_address, self.max_connections) {
             (Some(one), Some(all)) if one > all => Err(format!(
-                "--max-connections-per-address {one} is more than --max-connections {all}: one client cannot have more \
-                 connections than there are. Lower the one or raise the other"
+                "--max-connections-per-address {one} is above --max-connections {all}: lower the first or raise the \
+                 second"
             )),
             _ => Ok(()),
         }
     }
 
-    /// How many connections and requests one client may have, of so many connections.
+    /// The maximum number of connections and of concurrent requests per client.
     pub fn per_address(&self, max_connections: u32) -> u32 {
         let usual = || (max_connections / 4).max(max_connections.min(64));
         self.max_connections_per_address.map_or_else(usual, NonZeroU32::get)
     }
 }
 
-/// A network, or one address.
+/// Parses a network or a single address.
 fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let parsed =
         text.parse::<IpNet>().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| address.into()));
-    parsed
-        .ok_or_else(|| "it must be an address such as 10.1.2.3 or fd00::1, or a network such as 10.0.0.0/8".to_owned())
+    parsed.ok_or_else(|| "use an address such as 10.1.2.3 or fd00::1, or a network such as 10.0.0.0/8".to_owned())
 }
 
 #[cfg(test)]
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_client_has_a_quarter_of_the_connections_or_what_it_is_given() {
+    fn a_client_gets_a_quarter_of_the_connections_unless_configured() {
         let options = |arguments: &[&str]| {
             #[derive(clap::Parser)]
             struct Given {
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(options(&["--max-connections-per-address", "7"]).per_address(4096), 7);
         let both = |one, all| options(&["--max-connections-per-address", one, "--max-connections", all]).check();
         assert_eq!(both("40", "40"), Ok(()));
-        insta::assert_snapshot!(both("41", "40").unwrap_err(), @"--max-connections-per-address 41 is more than --max-connections 40: one client cannot have more connections than there are. Lower the one or raise the other");
+        insta::assert_snapshot!(both("41", "40").unwrap_err(), @"--max-connections-per-address 41 is above --max-connections 40: lower the first or raise the second");
     }
 
     #[test]

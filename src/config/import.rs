@@ -1,40 +1,40 @@
-//! What `admin import` can be told.
+//! Options of `admin import`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::StorageOptions;
-use super::admin::OutputOptions;
+use super::output::OutputOptions;
 
 /// The options of `admin import`.
 #[derive(Args, Debug, Clone)]
 pub struct ImportOptions {
-    /// The index: `sparse+https://…`, a URL of a git repository (`https://…`, `git+ssh://…`, `git+file://…`), or a path of one
+    /// Index to import from: sparse+https://…, the URL of a git repository (https://…, git+ssh://…) or its path
     #[arg(value_name = "INDEX")]
     pub index: String,
-    /// Crates to take; all of them, if none is named and the index is a git repository
+    /// Crates to import [default: all, if the index is a git repository]
     #[arg(value_name = "CRATE")]
     pub names: Vec<String>,
-    /// A file with names of crates, one a line: a sparse index can't be listed
+    /// File with crate names, one per line (a sparse index cannot be listed)
     #[arg(long, value_name = "FILE")]
     pub crates: Option<PathBuf>,
-    /// Who shall own the crates that are created: a login, or team:NAME; may be given several times
+    /// Owner of the new crates: a login or team:NAME; repeatable
     #[arg(long = "owner", value_name = "LOGIN", required = true)]
     pub owners: Vec<String>,
-    /// A file with the token that the other registry wants
+    /// File with a token for the other registry
     ///
-    /// It is sent as cargo sends it: to the index if that answers 401 or its config.json says auth-required, and for crate
-    /// files, wherever they are, only in the latter case.
+    /// The token is sent under the same conditions as cargo sends it: to the index if it answers 401 or if its
+    /// config.json has auth-required, and for crate files, on any host, only in the latter case.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Send the token of --token-file over plain HTTP to another machine, where others can read it on its way
-    #[arg(long, env = "SUPERCARGO_ALLOW_INSECURE_TOKEN")]
+    /// Allow sending the token of --token-file unencrypted (http://) to another machine
+    #[arg(long, hide = true, env = "SUPERCARGO_ALLOW_INSECURE_TOKEN")]
     pub allow_insecure_token: bool,
-    /// How many crates are fetched at the same time
+    /// Number of crates to fetch in parallel
     #[arg(long, value_name = "COUNT", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=32))]
     pub concurrency: u8,
-    /// Change nothing, fetch no crate file, and tell what would be taken
+    /// Print what would be imported, without changing anything
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]

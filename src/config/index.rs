@@ -1,4 +1,4 @@
-//! Where the index is, if it is not only here.
+//! Options of the index remote.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::work::{duration, pause};
+use super::durations::{duration, pause};
 use crate::package::registry_urls::is_readable_on_the_way;
 
-/// What git needs of the surroundings to reach a remote.
+/// The environment variables that git needs to reach a remote.
 const PASSED_ON: [&str; 9] = [
     "http_proxy",
     "https_proxy",
@@ -22,51 +22,55 @@ const PASSED_ON: [&str; 9] = [
     "SSL_CERT_DIR",
 ];
 
-/// The options of the index's remote.
+/// The options of the index remote.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Index remote")]
 pub struct IndexOptions {
-    /// A git repository that is the index for several machines: a URL (https, ssh) or a path
+    /// Git repository of the index: a URL (https, ssh) or a path
     ///
-    /// Each machine then has a mirror of it, which follows; what is published counts when it has been pushed there. Every
-    /// `serve` and `worker` of a registry names the same one. docs/index-remote.md tells how to set it up.
+    /// For an index that several machines share. Each machine keeps a mirror of it. A version is published once it has
+    /// been pushed to the remote. Every `serve` and `worker` of a registry uses the same remote. See
+    /// docs/index-remote.md for the set-up.
     #[arg(long, env = "SUPERCARGO_INDEX_REMOTE", value_name = "URL", hide_env_values = true)]
     pub index_remote: Option<String>,
-    /// The branch of the remote that is the index
-    #[arg(long, env = "SUPERCARGO_INDEX_BRANCH", value_name = "NAME", default_value = "main", value_parser = branch)]
+    /// Branch of the remote that holds the index
+    #[arg(long, hide = true, env = "SUPERCARGO_INDEX_BRANCH", value_name = "NAME", default_value = "main", value_parser = branch)]
     pub index_branch: String,
-    /// The most time for one push to the remote or fetch from it
+    /// Time limit for a push to the remote or a fetch from it
     ///
-    /// A push that took longer counts as failed; the next attempt finds out what became of it.
-    #[arg(long, env = "SUPERCARGO_INDEX_PUSH_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = time_limit)]
+    /// A longer push counts as failed; the next attempt checks whether it arrived.
+    #[arg(long, hide = true, env = "SUPERCARGO_INDEX_PUSH_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = time_limit)]
     pub index_push_timeout: Duration,
-    /// How often the remote is asked whether others have pushed to it
+    /// How often to check the remote for pushes by others
     ///
-    /// What is published through any of the registry's machines is announced, and does not wait for this.
-    #[arg(long, env = "SUPERCARGO_INDEX_POLL_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = pause)]
+    /// Publishes through any of the registry's machines are announced and do not wait for this.
+    #[arg(long, hide = true, env = "SUPERCARGO_INDEX_POLL_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = pause)]
     pub index_poll_interval: Duration,
-    /// The private key for a remote by ssh, in a file that only its owner may read
+    /// Private key for an ssh remote
     ///
-    /// Without this, ssh uses the keys and the configuration of the user that supercargo runs as.
+    /// The file must be readable by its owner only. Without it, ssh uses the keys and the configuration of the user
+    /// that runs supercargo.
     #[arg(long, env = "SUPERCARGO_INDEX_SSH_KEY", value_name = "FILE")]
     pub index_ssh_key: Option<PathBuf>,
-    /// The host keys that are accepted for a remote by ssh, as ssh-keyscan prints them
+    /// Accepted host keys of an ssh remote, as printed by ssh-keyscan
     #[arg(long, env = "SUPERCARGO_INDEX_SSH_KNOWN_HOSTS", value_name = "FILE")]
     pub index_ssh_known_hosts: Option<PathBuf>,
-    /// The user name for a remote by https
-    #[arg(long, env = "SUPERCARGO_INDEX_USER", value_name = "NAME", default_value = "x-access-token", value_parser = user)]
+    /// User name for an https remote
+    #[arg(long, hide = true, env = "SUPERCARGO_INDEX_USER", value_name = "NAME", default_value = "x-access-token", value_parser = user)]
     pub index_user: String,
-    /// A file with the token (or password) for a remote by https; also read from SUPERCARGO_INDEX_TOKEN
+    /// File with the token for an https remote
     ///
-    /// The file is read each time, so a token can be renewed without a restart.
+    /// The token itself can be in the variable SUPERCARGO_INDEX_TOKEN instead. The file is read for every push and
+    /// fetch, so the token can be renewed without a restart.
     #[arg(long, env = "SUPERCARGO_INDEX_TOKEN_FILE", value_name = "FILE")]
     pub index_token_file: Option<PathBuf>,
-    /// Send the token of --index-remote over plain HTTP to another machine, where others can read it on its way
-    #[arg(long, env = "SUPERCARGO_ALLOW_INSECURE_TOKEN")]
+    /// Allow sending the token of --index-remote unencrypted (http://) to another machine
+    #[arg(long, hide = true, env = "SUPERCARGO_ALLOW_INSECURE_TOKEN")]
     pub allow_insecure_token: bool,
 }
 
 impl IndexOptions {
-    /// Refuses a remote that can't be, with what to change. Apart from parsing, whose errors would show a password.
+    /// Refuses an invalid remote. This is separate from parsing, whose errors would show a password.
     pub fn check(&self) -> Result<(), String> {
         let Some(url) = self.index_remote.as_deref() else { return Ok(()) };
         let has_token = self.index_token_file.is_some() || self.index_token().is_some();
@@ -74,7 +78,7 @@ impl IndexOptions {
         check_way("--index-remote", url, has_token && !self.allow_insecure_token)
     }
 
-    /// The token, if it was given by the environment. A flag would show it to every user of the machine.
+    /// The token from the environment. A flag would show it to every user of the machine.
     pub fn index_token(&self) -> Option<String> {
         std::env::var("SUPERCARGO_INDEX_TOKEN")
             .ok()
@@ -82,7 +86,7 @@ impl IndexOptions {
             .filter(|token| !token.is_empty())
     }
 
-    /// Files that were named, each with its option.
+    /// The files that are set, each with its option.
     pub fn files(&self) -> Vec<(&'static str, &PathBuf)> {
         let named = [
             ("--index-ssh-key", &self.index_ssh_key),
@@ -92,70 +96,68 @@ impl IndexOptions {
         named.into_iter().filter_map(|(option, file)| Some((option, file.as_ref()?))).collect()
     }
 
-    /// What the surroundings say of the way to the remote: proxies and authorities.
+    /// The environment variables about proxies and certificate authorities.
     pub fn passed_on(&self) -> Vec<(OsString, OsString)> {
         PASSED_ON.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect()
     }
 }
 
-/// Less than this and nothing gets through.
+/// Parses a time limit that is long enough for a push.
 fn time_limit(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        limit if limit < Duration::from_millis(100) => {
-            Err("that is too short for any push; give it some seconds".to_owned())
-        }
+        limit if limit < Duration::from_millis(100) => Err("too short for a push: use at least 100ms".to_owned()),
         limit => Ok(limit),
     }
 }
 
-/// A name that can stand before a colon.
+/// Parses a user name for HTTP Basic authentication, which has no colon.
 fn user(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(':') || text.chars().any(char::is_control) {
-        return Err("a user name has no colon; the token goes into the file that --index-token-file names".to_owned());
+        return Err("a user name has no colon: put the token into the file of --index-token-file".to_owned());
     }
     Ok(text.to_owned())
 }
 
-/// Refuses what git would take for something else, and what must not stand on a command line.
+/// Refuses what git would not read as a URL or path, and secrets in a URL.
 fn check_url(url: &str) -> Result<(), String> {
     if url.is_empty() || url.starts_with('-') || url.contains(char::is_control) {
-        return Err("it must be a URL or a path of a git repository".to_owned());
+        return Err("use a URL or a path of a git repository".to_owned());
     }
     let Some((scheme, rest)) = url.split_once("://") else {
-        // A path, or host:path for ssh. `helper::address` would run a program.
+        // A path, or host:path for ssh. `helper::address` would make git run a program.
         return if url.contains("::") {
-            Err("it must be a URL (https, ssh, file) or a path; git's helpers (`name::`) are not used".to_owned())
+            Err("git's helpers (`name::`) are not supported: use a URL (https, ssh, file) or a path".to_owned())
         } else {
             Ok(())
         };
     };
     if !["https", "http", "ssh", "file"].contains(&scheme) {
-        return Err(format!("{scheme}:// can't be used: give an https://, ssh:// or file:// URL, or a path"));
+        return Err(format!("{scheme}:// is not supported: use an https://, ssh:// or file:// URL, or a path"));
     }
     match rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit_once('@') {
-        Some((user, _)) if user.contains(':') => Err(
-            "it holds a password, which others could read: leave it out, and put it into a file that --index-token-file names"
-                .to_owned(),
-        ),
+        Some((user, _)) if user.contains(':') => {
+            Err("it contains a password, which other users could read: put it into the file of --index-token-file"
+                .to_owned())
+        }
         Some(_) if scheme.starts_with("http") => {
-            Err("it holds a user, which may be a token: leave it out, and use --index-user and --index-token-file".to_owned())
+            Err("it contains a user name, which may be a token: use --index-user and --index-token-file".to_owned())
         }
         _ => Ok(()),
     }
 }
 
-/// Refuses the URL of an option if a secret that is sent to it could be read on its way.
+/// Refuses an option's URL if a secret would be sent to it unencrypted.
 pub(super) fn check_way(option: &str, url: &str, holds_secret: bool) -> Result<(), String> {
     if holds_secret && is_readable_on_the_way(url) {
         return Err(format!(
-            "{option} is refused: it is plain HTTP to another machine, where others can read the token on its way. Use \
-             https, or allow it with --allow-insecure-token"
+            "{option} is refused: it would send the token unencrypted to another machine: use https, or allow it with \
+             --allow-insecure-token"
         ));
     }
     Ok(())
 }
 
-/// A branch's name without `refs/heads/`, as git has it. Source: git-check-ref-format(1).
+/// Parses a branch name without `refs/heads/`. Source: git-check-ref-format(1).
 fn branch(name: &str) -> Result<String, String> {
     let is_bad = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
     let bad_part =
@@ -166,7 +168,7 @@ fn branch(name: &str) -> Result<String, String> {
         || name.contains("@{")
         || name.split('/').any(bad_part)
     {
-        return Err("it is no name of a git branch; write it without refs/heads/, as main".to_owned());
+        return Err("not a git branch name: use a name without refs/heads/, such as main".to_owned());
     }
     Ok(name.to_owned())
 }
@@ -193,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_token_over_plain_http_is_refused_with_the_option_and_the_remedy() {
-        insta::assert_snapshot!(check_way("--index-remote", "http://git.example/i", true).unwrap_err(), @"--index-remote is refused: it is plain HTTP to another machine, where others can read the token on its way. Use https, or allow it with --allow-insecure-token");
+        insta::assert_snapshot!(check_way("--index-remote", "http://git.example/i", true).unwrap_err(), @"--index-remote is refused: it would send the token unencrypted to another machine: use https, or allow it with --allow-insecure-token");
         for (url, holds_secret) in
             [("http://git.example/i", false), ("https://git.example/i", true), ("http://127.0.0.1/i", true)]
         {
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_nothing_could_keep_is_refused() {
+    fn a_time_limit_too_short_for_a_push_is_refused() {
         assert!(time_limit("10ms").is_err());
         assert_eq!(time_limit("2s"), Ok(Duration::from_secs(2)));
     }

@@ -1,25 +1,34 @@
-//! Every option: a flag, an environment variable, a default, and what it means. Nothing else reads the environment.
+//! Command line, environment variables and configuration file. Nothing else reads the environment.
 
 #![allow(rustdoc::invalid_html_tags, reason = "the comments are help texts, in which <NAME> is a placeholder")]
 
 pub mod access;
 pub mod admin;
 pub mod backup;
+pub mod check;
 pub mod crate_store;
 pub mod http;
 pub mod import;
 pub mod index;
+pub mod load;
 pub mod monitor;
+pub mod package_limits;
 pub mod policy;
 pub mod sentry;
 pub mod serve;
+pub mod settings;
 pub mod storage;
 pub mod verify;
+pub mod with;
 pub mod work;
 
-use std::ffi::OsString;
+mod durations;
+mod file;
+mod keys;
+mod location;
+mod output;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use access::{AccessOptions, WhoMayCreate};
 pub use admin::{
@@ -27,21 +36,27 @@ pub use admin::{
     TokenCommand, UserCommand, VersionCommand,
 };
 pub use backup::{BackupOptions, RestoreOptions};
+pub use check::{CheckOptions, ConfigCommand, ShowOptions};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
 pub use import::ImportOptions;
 pub use index::IndexOptions;
+pub use keys::is_settable;
+pub use load::{Configuration, LoadError, Loaded, load};
 pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
+pub use package_limits::PackageLimitOptions;
 pub use policy::PolicyOptions;
 pub use sentry::SentryOptions;
 pub use serve::ServeOptions;
+pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
 pub use verify::VerifyOptions;
+pub use with::WithOptions;
 pub use work::{WorkOptions, WorkerOptions};
 
 /// A self-hosted cargo registry whose publishes are never lost, half done or stuck.
 ///
-/// `supercargo serve` needs no set-up: it keeps everything, its own PostgreSQL included, in one data directory.
+/// `supercargo serve` needs no set-up: everything, including an embedded PostgreSQL, is in one data directory.
 #[derive(Parser, Debug)]
 #[command(name = "supercargo", version, max_term_width = 100, propagate_version = true)]
 pub struct Cli {
@@ -51,8 +66,25 @@ pub struct Cli {
     pub log: LogOptions,
 }
 
+/// The text below the options of a command.
+const MORE_OPTIONS: &str = "Options can also be set by variables (SUPERCARGO_DATA_DIR for --data-dir) and in a \
+                            configuration file (data-dir = \"…\"). docs/configuration.md lists all of them, including \
+                            rarely needed ones that are not shown here.";
+
+/// The command line. Names of variables are not shown, because they follow from those of the options.
+pub fn command() -> clap::Command {
+    without_variables(Cli::command()).mut_subcommands(|command| match keys::reads_a_file(&command) {
+        true => command.after_help(MORE_OPTIONS),
+        false => command,
+    })
+}
+
+fn without_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(|option| option.hide_env(true)).mut_subcommands(without_variables)
+}
+
 impl Cli {
-    /// What is reported; None for commands that a person waits for.
+    /// The options of error reports; `None` for commands that a person waits for.
     pub fn reports(&self) -> Option<&SentryOptions> {
         match &self.command {
             Command::Serve(options) => Some(&options.work.sentry),
@@ -60,24 +92,44 @@ impl Cli {
             _ => None,
         }
     }
+
+    /// Refuses options that do not go together.
+    fn check(&self) -> Result<(), String> {
+        match &self.command {
+            Command::Serve(options) => options.index.check().and_then(|()| options.http.check()),
+            Command::Worker(options) => options.index.check(),
+            Command::Monitor(options) => options.check(),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is written to standard error while a command runs.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Logging")]
 pub struct LogOptions {
-    /// What to log: a level (error, warn, info, debug, trace), or levels by module
+    /// Log level, or levels per module
+    ///
+    /// Levels are error, warn, info, debug and trace. An example with modules is warn,supercargo::queue=debug.
     #[arg(long, global = true, env = "SUPERCARGO_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
-    /// How to log
-    #[arg(long, global = true, env = "SUPERCARGO_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    /// Log format
+    #[arg(
+        long,
+        global = true,
+        env = "SUPERCARGO_LOG_FORMAT",
+        default_value = "text",
+        value_name = "text|json",
+        hide_possible_values = true
+    )]
     pub log_format: LogFormat,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Plain lines.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -85,83 +137,73 @@ pub enum LogFormat {
 pub enum Command {
     /// Serve the registry: API, sparse index, git index and downloads
     ///
-    /// Without a database URL this starts a private PostgreSQL inside the data directory and stops it at the end; at the
-    /// first start a user `admin` is created, and its token is written to <data-dir>/admin-token.
+    /// Without a database URL, starts an embedded PostgreSQL in the data directory and stops it at the end. The first
+    /// start creates the user `admin` and writes its token to DATA_DIR/admin-token.
     ///
-    /// SIGTERM and Ctrl-C let requests and the batch at hand finish; a second one leaves at once, and loses nothing.
+    /// After SIGTERM or Ctrl-C, current requests and jobs finish. A second signal exits immediately; nothing is lost.
     Serve(Box<ServeOptions>),
-    /// Take the jobs of a registry that `serve --no-worker` serves
+    /// Run the jobs of a registry that is served with --no-worker
     ///
-    /// Works on the same database and data directory. With the private PostgreSQL, `serve` must be running. Several
-    /// workers may run: one takes the jobs and the others stand by.
+    /// Uses the same database and data directory as `serve`. With the embedded PostgreSQL, `serve` must be running.
+    /// With several workers, one runs the jobs and the others stand by.
     Worker(Box<WorkerOptions>),
-    /// Bring the database's schema up to date
+    /// Update the database schema
     ///
-    /// `serve` does this by itself with its private PostgreSQL, and also with a database of yours, unless it is newer.
+    /// `serve` does the same at its start, and refuses a database with a newer schema than its own.
     Migrate(StorageOptions),
-    /// Manage users, tokens, teams, owners, crates and versions, and read the log of changes
+    /// Manage users, tokens, teams, owners, crates and versions, and read the audit log
     #[command(subcommand)]
     Admin(AdminCommand),
-    /// Look at the job queue, retry and discard jobs
+    /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),
-    /// Say whether the registry is well, and page somebody if it is not
+    /// Check the registry's health and page when it is unhealthy
     ///
-    /// FetchRequests once and prints a line as monitoring plug-ins do; the exit code is 0 for well, 1 for a warning, 2 for what is
-    /// critical, 3 if it can't look. With --watch it goes on. With a receiver (--pagerduty-key-file, --webhook-url) it pages:
-    /// once when a problem has been found in --page-after looks in a row, and once when it is over, also from cron.
+    /// Checks once and prints a line in the format of monitoring plug-ins. The exit code is 0 for OK, 1 for a warning,
+    /// 2 for a critical problem and 3 if the check cannot run. With --watch it keeps checking. With a receiver
+    /// (--pagerduty-key-file, --webhook-url) it sends a page when a problem has been found in consecutive checks, and
+    /// resolves it when the problem is over. This also works from cron.
     Monitor(Box<MonitorOptions>),
-    /// Prove that database, index and crate files agree
+    /// Check that database, index and crate files agree
     ///
-    /// Works beside a registry that is being served, and alone. A difference is looked at twice before it is told, so that
-    /// nothing is told that is only on its way.
+    /// The registry may be running or stopped. A difference is checked twice before it is reported, so that changes in
+    /// progress are not reported.
     ///
-    /// The exit code is 0 if everything agrees, 1 if something differs, 2 if that could not be found out, and 130 if the run
-    /// was interrupted; `--resume` then goes on where it stopped. With `--repair` they are about what is left.
+    /// The exit code is 0 if everything agrees, 1 if there are differences, 2 if the check cannot run, and 130 if it
+    /// was interrupted; continue it with --resume. With --repair, the exit code is about the remaining differences.
     Verify(Box<VerifyOptions>),
-    /// Make a backup of a registry while it is being served, or check one
+    /// Back up a running or stopped registry, or check a backup
     ///
-    /// Database, index and crate files, as they were at one moment. Crate files are shared by all backups of a directory,
-    /// and hard links to the registry's own where that is possible, so that a backup costs what is new. As root or as the
-    /// user that serves; the programs pg_dump and pg_restore have to be installed, at least as new as the server.
+    /// A backup contains the database, the index and the crate files at one point in time. Crate files are shared by
+    /// all backups in a directory, and hard-linked to the registry's files where possible, so that a backup needs space
+    /// for new files only. Run it as root or as the user that runs `serve`. It needs pg_dump and pg_restore, at least
+    /// as new as the server.
     ///
-    /// The exit code is 0 for a complete backup, 1 if none was made, and 3 if it lacks crate files that the registry itself
-    /// has lost.
+    /// The exit code is 0 for a complete backup, 1 if none was made, and 3 if the backup lacks crate files that the
+    /// registry itself has lost.
     Backup(Box<BackupOptions>),
-    /// Make a registry from a backup, in an empty data directory, and an empty database if it is one of yours
+    /// Restore a backup into an empty data directory (and an empty external database)
     ///
-    /// Every checksum is looked at first. Afterwards `serve` goes on where the backup was made; what was published later
-    /// has to be published again.
+    /// All checksums are verified first. `serve` then continues from the time of the backup; versions that were
+    /// published later must be published again.
     Restore(Box<RestoreOptions>),
-    /// Run a command with a throw-away registry
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Run a command with a temporary registry
     ///
-    /// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs a command, exits with the
-    /// command's status and leaves nothing behind, also when interrupted.
+    /// Starts a complete registry in a temporary directory on a free port of 127.0.0.1, runs the command, exits with
+    /// the command's status and removes everything, also when interrupted.
     ///
-    /// The command's environment has SUPERCARGO_URL, SUPERCARGO_SPARSE_INDEX, SUPERCARGO_GIT_INDEX, SUPERCARGO_TOKEN (of
-    /// the user admin), SUPERCARGO_TOKEN_<NAME> for each --user, SUPERCARGO_DATA_DIR and SUPERCARGO_PID (of the serving
-    /// process), and for cargo CARGO_REGISTRIES_SUPERCARGO_INDEX, CARGO_REGISTRIES_SUPERCARGO_TOKEN and
-    /// CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS, so that `cargo publish --registry supercargo` just works.
+    /// The command's environment has SUPERCARGO_URL, SUPERCARGO_SPARSE_INDEX, SUPERCARGO_GIT_INDEX, SUPERCARGO_TOKEN
+    /// (of the user admin), SUPERCARGO_TOKEN_<NAME> for each --user, SUPERCARGO_DATA_DIR and SUPERCARGO_PID (of the
+    /// serving process), and for cargo CARGO_REGISTRIES_SUPERCARGO_INDEX, CARGO_REGISTRIES_SUPERCARGO_TOKEN and
+    /// CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS, so that `cargo publish --registry supercargo` works.
     ///
-    /// What a registry is like comes from the environment: SUPERCARGO_AUTH_REQUIRED=true makes a private one,
-    /// SUPERCARGO_RATE_LIMIT one that refuses what comes too often. Addresses, databases and proxies are not taken from there.
+    /// The registry reads the variables of access and publishing rules, such as SUPERCARGO_AUTH_REQUIRED and
+    /// SUPERCARGO_RATE_LIMIT. It reads no variables of addresses, databases, storage and monitoring, and no
+    /// configuration file.
     With(WithOptions),
-}
-
-/// The options of `with`.
-#[derive(Args, Debug)]
-#[command(override_usage = "supercargo with [--user NAME]... -- COMMAND [ARG]...")]
-pub struct WithOptions {
-    /// Create a user with a token, put into SUPERCARGO_TOKEN_<NAME> (upper case, other characters than letters and
-    /// digits as '_'); may be given several times
-    #[arg(long = "user", value_name = "NAME")]
-    pub users: Vec<String>,
-    /// Directory of PostgreSQL's programs (initdb, postgres), if they are not found by themselves
-    #[arg(long, env = "SUPERCARGO_POSTGRES_BIN_DIR", value_name = "DIR")]
-    pub postgres_bin_dir: Option<std::path::PathBuf>,
-    /// The command and its arguments, after `--`
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 /// The fail points to arm, for tests of the program; see [`crate::fault`].
@@ -169,7 +211,7 @@ pub fn fail_points() -> String {
     std::env::var("SUPERCARGO_FAIL_POINTS").unwrap_or_default()
 }
 
-/// Whether an option was given as an argument, which `ps` shows, and not by the environment.
+/// Whether an option is on the command line, which `ps` shows, and not in a variable or file.
 pub fn is_on_command_line(option: &str) -> bool {
     std::env::args_os().any(|argument| argument.to_str().is_some_and(|text| text.split('=').next() == Some(option)))
 }

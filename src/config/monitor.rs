@@ -1,45 +1,44 @@
-//! What `monitor` can be told.
+//! Options of `monitor`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::durations::{duration, pause};
 use super::index::check_way;
 use super::serve::base_url;
-use super::work::{duration, pause};
 use super::{IndexOptions, StorageOptions};
 
 #[derive(Args, Debug, Clone)]
 #[command(mut_arg("allow_insecure_token", |option| option.help(
-    "Send the token of --index-remote and PagerDuty's key over plain HTTP to another machine, where others can read them \
-     on their way"
+    "Allow sending the index token and PagerDuty's key unencrypted to another machine"
 )))]
 pub struct MonitorOptions {
-    #[command(flatten)]
-    pub storage: StorageOptions,
-    /// Go on looking until SIGTERM, instead of once
+    /// Keep checking until SIGTERM, instead of once
     #[arg(long)]
     pub watch: bool,
-    /// How often to look, with --watch
+    /// With --watch: time between checks
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = pause)]
     pub interval: Duration,
-    /// Print JSON for scripts instead of a line for monitoring systems
+    /// Print JSON instead of a line for monitoring systems
     #[arg(long)]
     pub json: bool,
-    /// Send a test page through every receiver, take it back, and say how that went
+    /// Send a test page to every receiver, resolve it, and print the results
     #[arg(long, conflicts_with = "watch")]
     pub test_page: bool,
     #[command(flatten)]
-    pub index: IndexOptions,
+    pub storage: StorageOptions,
     #[command(flatten)]
     pub limits: LimitOptions,
     #[command(flatten)]
     pub pages: PageOptions,
+    #[command(flatten)]
+    pub index: IndexOptions,
 }
 
 impl MonitorOptions {
-    /// Refuses what would show a secret.
+    /// Refuses options that would send a secret unencrypted.
     pub fn check(&self) -> Result<(), String> {
         self.index.check()?;
         let has_key = self.pages.pagerduty_key_file.is_some();
@@ -47,78 +46,84 @@ impl MonitorOptions {
     }
 }
 
-/// When something is wrong.
+/// The limits beyond which a check fails.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Checks")]
 pub struct LimitOptions {
-    /// How old the oldest owed job may be: a limit that is critical, or two of which the first one warns, as in 5m,15m
+    /// Maximum age of the oldest pending job
+    ///
+    /// One duration is the critical limit, two are WARNING,CRITICAL.
     #[arg(long, env = "SUPERCARGO_MAX_JOB_AGE", value_name = "DURATIONS", default_value = "5m,15m", value_parser = durations)]
     pub max_job_age: Limit<Duration>,
-    /// How many jobs may be dead
-    #[arg(long, env = "SUPERCARGO_MAX_DEAD_JOBS", value_name = "N", default_value = "0")]
+    /// Maximum number of dead jobs
+    #[arg(long, hide = true, env = "SUPERCARGO_MAX_DEAD_JOBS", value_name = "N", default_value = "0")]
     pub max_dead_jobs: u32,
-    /// From how many attempts on a job that fails counts as failing
-    #[arg(long, env = "SUPERCARGO_FAILING_ATTEMPTS", value_name = "N", default_value = "6", value_parser = clap::value_parser!(u32).range(1..))]
-    pub failing_attempts: u32,
-    /// How long jobs may wait because of a failure that is everybody's, such as a full disk
-    #[arg(long, env = "SUPERCARGO_MAX_OUTAGE", value_name = "DURATION", default_value = "3m", value_parser = duration)]
+    /// Maximum time that jobs may wait because of an outage, such as a full disk
+    #[arg(long, hide = true, env = "SUPERCARGO_MAX_OUTAGE", value_name = "DURATION", default_value = "3m", value_parser = duration)]
     pub max_outage: Duration,
-    /// How long a job may run; without it, a minute more than its kind may take
-    #[arg(long, env = "SUPERCARGO_MAX_JOB_RUN", value_name = "DURATION", value_parser = duration)]
+    /// Maximum run time of a job [default: the time limit of its kind plus 1m]
+    #[arg(long, hide = true, env = "SUPERCARGO_MAX_JOB_RUN", value_name = "DURATION", value_parser = duration)]
     pub max_job_run: Option<Duration>,
-    /// How many processes have to take jobs or stand by for it
-    #[arg(long, env = "SUPERCARGO_MIN_WORKERS", value_name = "N", default_value = "1")]
+    /// Minimum number of processes that run jobs or stand by
+    #[arg(long, hide = true, env = "SUPERCARGO_MIN_WORKERS", value_name = "N", default_value = "1")]
     pub min_workers: u32,
-    /// How old the newest verification may be: a limit that is critical, or two of which the first one warns
+    /// Maximum age of the newest verification [default: any age]
+    ///
+    /// One duration is the critical limit, two are WARNING,CRITICAL.
     #[arg(long, env = "SUPERCARGO_MAX_VERIFY_AGE", value_name = "DURATIONS", value_parser = durations)]
     pub max_verify_age: Option<Limit<Duration>>,
-    /// How full the file system of the data directory may be, in percent of its bytes and of its inodes
+    /// Maximum use of the data directory's file system, in percent
+    ///
+    /// It applies to bytes and to inodes. One number is the critical limit, two are WARNING,CRITICAL.
     #[arg(long, env = "SUPERCARGO_DISK_LIMIT", value_name = "PERCENTS", default_value = "80,90", value_parser = percents)]
     pub disk_limit: Limit<u8>,
-    /// The certificate that `serve` was given with --tls-cert: says when it is about to expire
+    /// Certificate of `serve`, to check when it expires
     #[arg(long, env = "SUPERCARGO_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
-    /// How long before its end the certificate is to be renewed
-    #[arg(long, env = "SUPERCARGO_CERTIFICATE_LIMIT", value_name = "DURATIONS", default_value = "21days,7days", value_parser = falling_durations)]
+    /// Minimum remaining validity of the certificate
+    ///
+    /// One duration is the critical limit, two are WARNING,CRITICAL.
+    #[arg(long, hide = true, env = "SUPERCARGO_CERTIFICATE_LIMIT", value_name = "DURATIONS", default_value = "21days,7days", value_parser = falling_durations)]
     pub certificate_limit: Limit<Duration>,
-    /// The registry's URL: asks it by /health/ready whether it is ready
+    /// URL of the registry, to check /health/ready
     #[arg(long, env = "SUPERCARGO_URL", value_name = "URL", value_parser = base_url)]
     pub url: Option<String>,
-    /// How long database, registry and receivers are waited for, each time
-    #[arg(long, env = "SUPERCARGO_LOOK_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = whole_seconds)]
-    pub look_timeout: Duration,
 }
 
-/// Who is told, and when.
+/// The receivers of pages, and when to page.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Pages")]
 pub struct PageOptions {
-    /// What this installation is called in pages
-    #[arg(long, env = "SUPERCARGO_MONITOR_NAME", value_name = "NAME", default_value = "supercargo", value_parser = name)]
+    /// Name of this installation in pages
+    #[arg(long = "monitor-name", alias = "name", env = "SUPERCARGO_MONITOR_NAME", value_name = "NAME", default_value = "supercargo", value_parser = name)]
     pub name: String,
-    /// Page by PagerDuty: a file with the integration key of a service (Events API v2)
+    /// Page through PagerDuty: file with an integration key
+    ///
+    /// The key is that of a service's Events API v2 integration.
     #[arg(long, env = "SUPERCARGO_PAGERDUTY_KEY_FILE", value_name = "FILE")]
     pub pagerduty_key_file: Option<PathBuf>,
-    /// Where PagerDuty, or what speaks its Events API v2, takes events
-    #[arg(long, env = "SUPERCARGO_PAGERDUTY_URL", value_name = "URL", default_value = "https://events.pagerduty.com/v2/enqueue", value_parser = http_url)]
+    /// URL of PagerDuty's Events API v2, or of a compatible service
+    #[arg(long, hide = true, env = "SUPERCARGO_PAGERDUTY_URL", value_name = "URL", default_value = "https://events.pagerduty.com/v2/enqueue", value_parser = http_url)]
     pub pagerduty_url: String,
-    /// Page by a POST to this URL
-    #[arg(long, env = "SUPERCARGO_WEBHOOK_URL", value_name = "URL", value_parser = http_url, requires = "webhook_secret_file", hide_env_values = true)]
+    /// Page through a webhook: URL for signed POST requests
+    #[arg(long, env = "SUPERCARGO_WEBHOOK_URL", value_name = "URL", value_parser = http_url, hide_env_values = true)]
     pub webhook_url: Option<String>,
-    /// A file with the secret that signs what is sent to --webhook-url
-    #[arg(long, env = "SUPERCARGO_WEBHOOK_SECRET_FILE", value_name = "FILE", requires = "webhook_url")]
+    /// File with the secret that signs the webhook's requests
+    #[arg(long, env = "SUPERCARGO_WEBHOOK_SECRET_FILE", value_name = "FILE")]
     pub webhook_secret_file: Option<PathBuf>,
-    /// Where it is kept who was told what; without it, monitor.json in the data directory
-    #[arg(long, env = "SUPERCARGO_MONITOR_STATE", value_name = "FILE")]
+    /// File for the state of incidents and pages [default: DATA_DIR/monitor.json]
+    #[arg(long, hide = true, env = "SUPERCARGO_MONITOR_STATE", value_name = "FILE")]
     pub monitor_state: Option<PathBuf>,
-    /// How many looks in a row have to find a problem before anybody is paged, and find none before it is over
-    #[arg(long, env = "SUPERCARGO_PAGE_AFTER", value_name = "LOOKS", default_value = "2", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Consecutive checks that must fail before a page, and pass before it is resolved
+    #[arg(long, hide = true, env = "SUPERCARGO_PAGE_AFTER", value_name = "CHECKS", default_value = "2", value_parser = clap::value_parser!(u32).range(1..))]
     pub page_after: u32,
-    /// What is worth a page
+    /// Lowest severity that is paged
     #[arg(long, env = "SUPERCARGO_PAGE_FROM", value_name = "SEVERITY", default_value = "critical")]
     pub page_from: PageFrom,
 }
 
 impl PageOptions {
-    /// Whether anybody is told.
+    /// Whether there is a receiver.
     pub fn has_receivers(&self) -> bool {
         self.pagerduty_key_file.is_some() || self.webhook_url.is_some()
     }
@@ -126,42 +131,42 @@ impl PageOptions {
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageFrom {
-    /// What is critical, and what can't be looked at.
+    /// Critical problems, and checks that cannot run
     Critical,
-    /// Warnings as well.
+    /// Warnings as well
     Warning,
 }
 
-/// From where on it is a warning, and from where on it is critical.
+/// The values from which a check warns and from which it is critical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit<T> {
     pub warning: T,
     pub critical: T,
 }
 
-/// One value, or two with a comma.
+/// Parses `CRITICAL` or `WARNING,CRITICAL`.
 fn limit<T: Copy>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Limit<T>, String> {
     let critical = parse(text.rsplit(',').next().unwrap_or_default().trim())?;
     match text.split(',').collect::<Vec<_>>()[..] {
         [_] => Ok(Limit { warning: critical, critical }),
         [warning, _] => Ok(Limit { warning: parse(warning.trim())?, critical }),
-        _ => Err("it is one value, or two with a comma of which the first one warns".to_owned()),
+        _ => Err("use one value, or two as WARNING,CRITICAL".to_owned()),
     }
 }
 
 fn durations(text: &str) -> Result<Limit<Duration>, String> {
     let limit = limit(text, duration)?;
     if limit.warning > limit.critical {
-        return Err("the first one warns, and so can't be the greater one".to_owned());
+        return Err("the warning limit is above the critical one: use WARNING,CRITICAL".to_owned());
     }
     Ok(limit)
 }
 
-/// For a time that runs out.
+/// Parses limits of a remaining time, where the warning limit is the longer one.
 fn falling_durations(text: &str) -> Result<Limit<Duration>, String> {
     let limit = limit(text, duration)?;
     if limit.warning < limit.critical {
-        return Err("the first one warns, and so has to be the longer one".to_owned());
+        return Err("the warning limit is below the critical one: use WARNING,CRITICAL".to_owned());
     }
     Ok(limit)
 }
@@ -169,36 +174,27 @@ fn falling_durations(text: &str) -> Result<Limit<Duration>, String> {
 fn percents(text: &str) -> Result<Limit<u8>, String> {
     let percent = |text: &str| match text.trim_end_matches('%').parse() {
         Ok(percent @ 0..=100) => Ok(percent),
-        _ => Err("it must be a number of percent from 0 to 100, or two with a comma, as in 80,90".to_owned()),
+        _ => Err("use a percentage from 0 to 100, or two such as 80,90".to_owned()),
     };
     let limit = limit(text, percent)?;
     if limit.warning > limit.critical {
-        return Err("the first one warns, and so can't be the greater one".to_owned());
+        return Err("the warning limit is above the critical one: use WARNING,CRITICAL".to_owned());
     }
     Ok(limit)
-}
-
-fn whole_seconds(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        time if time < Duration::from_secs(1) || time > Duration::from_secs(300) => {
-            Err("give it from 1s to 5m".to_owned())
-        }
-        time => Ok(time),
-    }
 }
 
 fn http_url(text: &str) -> Result<String, String> {
     match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Ok(text.to_owned()),
-        _ => Err("it must begin with http:// or https:// and name a host".to_owned()),
+        _ => Err("use a URL with http:// or https:// and a host".to_owned()),
     }
 }
 
-/// It stands in keys by which incidents are told apart.
+/// Parses an installation's name, which is part of the keys of incidents.
 fn name(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
-        return Err("it must have 1 to 100 characters, all of them printable".to_owned());
+        return Err("use 1 to 100 printable characters".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -208,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_one_value_or_a_warning_before_it() {
+    fn a_limit_is_one_value_or_a_warning_and_a_critical_one() {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         assert_eq!(durations("15m"), Ok(Limit { warning: minutes(15), critical: minutes(15) }));
         assert_eq!(durations("5m, 15m"), Ok(Limit { warning: minutes(5), critical: minutes(15) }));
@@ -222,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_and_a_name_that_would_lead_nowhere_are_refused() {
+    fn an_unusable_url_or_name_is_refused() {
         assert!(http_url("https://hooks.example/x?y=z").is_ok());
         for wrong in ["hooks.example", "ftp://hooks.example", "http://", ""] {
             assert!(http_url(wrong).is_err(), "{wrong}");

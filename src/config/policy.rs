@@ -1,37 +1,41 @@
-//! What a registry demands of the packages that it takes.
+//! Rules and limits for published packages.
 
 use clap::Args;
 
 use crate::package::Policy;
 use crate::package::policy::{AllowedRegistries, PortablePaths, RequiredMetadata};
 
-/// The demands that an operator chooses.
+/// The rules for published packages.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Publishing rules")]
 pub struct PolicyOptions {
-    /// What `[package]` in Cargo.toml has to say, as a list with commas, or `none`
+    /// Required fields of [package]
     ///
-    /// Of description, license (which license-file meets as well), repository, homepage, documentation, readme, keywords,
+    /// A comma-separated list of fields that [package] in Cargo.toml must have, or `none`. Possible fields:
+    /// description, license (license-file is accepted as well), repository, homepage, documentation, readme, keywords,
     /// categories, authors, rust-version.
     #[arg(long, env = "SUPERCARGO_REQUIRE_METADATA", value_name = "FIELDS", default_value_t = RequiredMetadata::default())]
     pub require_metadata: RequiredMetadata,
-    /// Take dependencies that require `*`, any version at all
+    /// Allow dependencies with the version requirement `*`
     #[arg(long, env = "SUPERCARGO_ALLOW_WILDCARD_DEPENDENCIES")]
     pub allow_wildcard_dependencies: bool,
-    /// From which other registries dependencies may come: a list of index URLs with commas, `any` or `none`
+    /// Other registries that dependencies may come from
     ///
-    /// URLs are written as cargo does, `sparse+https://crates.example/index/` or `https://crates.example/git/index`; the
-    /// sparse and the git index of a registry are two. crates.io may be called crates-io. This registry is always allowed.
+    /// A comma-separated list of index URLs, `any` or `none`. Write URLs as cargo does:
+    /// sparse+https://crates.example/index/ or https://crates.example/git/index. A registry's sparse and git index are
+    /// two entries. `crates-io` stands for crates.io. This registry is always allowed.
     #[arg(long, env = "SUPERCARGO_ALLOWED_REGISTRIES", value_name = "URLS", default_value_t = AllowedRegistries::Any)]
     pub allowed_registries: AllowedRegistries,
-    /// Refuse a package whose dependencies on this registry are not in it, instead of warning its publisher
+    /// Refuse packages with dependencies that this registry lacks
     ///
-    /// Crates then have to be published in the order of their dependencies, and can't depend on each other in a circle.
+    /// Without this option the publisher gets a warning. With it, crates must be published in the order of their
+    /// dependencies, and cannot depend on each other in a cycle.
     #[arg(long, env = "SUPERCARGO_REQUIRE_KNOWN_DEPENDENCIES")]
     pub require_known_dependencies: bool,
-    /// Whether to `warn` about or `refuse` a package with paths that Windows cannot hold
+    /// Handling of paths that are invalid on Windows
     ///
-    /// Such as `aux.rs`, which is a device there, names that end with a dot or a space, and directories that differ only by
-    /// case. Paths that would overwrite each other are always refused.
+    /// Examples are `aux.rs`, which is a device on Windows, names that end with a dot or a space, and directories that
+    /// differ only in case. Paths that would overwrite each other are always refused.
     #[arg(long, env = "SUPERCARGO_PORTABLE_PATHS", value_name = "warn|refuse", default_value_t)]
     pub portable_paths: PortablePaths,
 }
@@ -68,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn without_options_it_is_the_default_and_every_option_changes_it() {
+    fn every_option_changes_the_default_policy() {
         assert_eq!(policy(&[]).unwrap(), Policy::default());
         let chosen = Policy {
             required_metadata: "readme".parse().unwrap(),

@@ -1,120 +1,90 @@
-//! What `serve` can be told.
+//! Options of `serve`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 
-use super::work::{duration, pause};
-use super::{AccessOptions, CrateStoreOptions, HttpOptions, IndexOptions, PolicyOptions, StorageOptions, WorkOptions};
+use super::durations::{duration, pause};
+use super::{
+    AccessOptions, CrateStoreOptions, HttpOptions, IndexOptions, PackageLimitOptions, PolicyOptions, StorageOptions,
+    WorkOptions,
+};
 use crate::package::Limits;
 
 #[derive(Args, Debug, Clone)]
 pub struct ServeOptions {
     #[command(flatten)]
     pub storage: StorageOptions,
+    /// Listen address and port; port 0 picks a free one
+    #[arg(
+        long,
+        help_heading = "Network",
+        env = "SUPERCARGO_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:2274"
+    )]
+    pub listen: SocketAddr,
+    /// URL under which clients reach the registry [default: the listen address]
+    ///
+    /// It is written to config.json and to every Cargo.lock that uses the registry: choose one that stays. It may have
+    /// a path if a reverse proxy removes it.
+    #[arg(long, help_heading = "Network", env = "SUPERCARGO_PUBLIC_URL", value_name = "URL", value_parser = base_url)]
+    pub public_url: Option<String>,
+    /// Further URL, such as a former one, by which crates may refer to this registry; repeatable
+    #[arg(long = "url-alias", hide = true, env = "SUPERCARGO_URL_ALIASES", value_name = "URL", value_delimiter = ',', value_parser = base_url)]
+    pub url_aliases: Vec<String>,
+    #[command(flatten)]
+    pub http: HttpOptions,
+    #[command(flatten)]
+    pub access: AccessOptions,
+    #[command(flatten)]
+    pub policy: PolicyOptions,
+    #[command(flatten)]
+    pub package_limits: PackageLimitOptions,
     #[command(flatten)]
     pub index: IndexOptions,
     #[command(flatten)]
     pub crate_store: CrateStoreOptions,
-    /// Address and port to listen on; port 0 picks a free one
-    #[arg(long, env = "SUPERCARGO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:2274")]
-    pub listen: SocketAddr,
-    /// The URL under which clients reach the registry, if it is not the address it listens on
-    ///
-    /// It stands in config.json and is part of every Cargo.lock that names the registry: choose it once. A path is
-    /// allowed if a proxy in front removes it.
-    #[arg(long, env = "SUPERCARGO_PUBLIC_URL", value_name = "URL", value_parser = base_url)]
-    pub public_url: Option<String>,
-    /// Another URL, perhaps a former one, under which crates may name this registry; may be given several times
-    #[arg(long = "url-alias", env = "SUPERCARGO_URL_ALIASES", value_name = "URL", value_delimiter = ',', value_parser = base_url)]
-    pub url_aliases: Vec<String>,
-    #[command(flatten)]
-    pub access: AccessOptions,
-    #[command(flatten)]
-    pub http: HttpOptions,
+    /// Do not run jobs; `supercargo worker` runs them
+    #[arg(long, help_heading = "Jobs", env = "SUPERCARGO_NO_WORKER")]
+    pub no_worker: bool,
     #[command(flatten)]
     pub work: WorkOptions,
-    /// Leave the jobs to `supercargo worker`
-    #[arg(long, env = "SUPERCARGO_NO_WORKER")]
-    pub no_worker: bool,
-    /// How long the answer to a publish or yank may wait for the index to show it
+    /// How long a publish or yank waits until the index shows it
     ///
-    /// Cargo looks at the index at once and then every second, so a publish that is visible when it is answered is a
-    /// second faster. When the time is over the answer says that the job is queued.
-    #[arg(long, env = "SUPERCARGO_PUBLISH_WAIT", value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    /// Cargo checks the index immediately and then every second, so that a publish is a second faster if its version is
+    /// visible when the response arrives. After this time the response says that the job is queued.
+    #[arg(long, hide = true, env = "SUPERCARGO_PUBLISH_WAIT", value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub publish_wait: Duration,
-    /// The largest crate file, in bytes
-    #[arg(long, env = "SUPERCARGO_MAX_CRATE_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_crate)]
-    pub max_crate_size: usize,
-    /// The largest metadata of a publish, in bytes
-    #[arg(long, env = "SUPERCARGO_MAX_METADATA_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_metadata)]
-    pub max_metadata_size: usize,
-    /// The largest size of a crate's unpacked files, in bytes
-    #[arg(long, env = "SUPERCARGO_MAX_UNPACKED_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_unpacked)]
-    pub max_unpacked_size: u64,
-    /// The largest Cargo.toml, in bytes
-    #[arg(long, env = "SUPERCARGO_MAX_MANIFEST_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_manifest)]
-    pub max_manifest_size: u64,
-    /// The most features of a version, and the most that one of them may enable
-    #[arg(long, env = "SUPERCARGO_MAX_FEATURES", value_name = "COUNT", default_value_t = Limits::default().max_features)]
-    pub max_features: usize,
-    /// The most dependencies of a version, of all kinds and targets
-    #[arg(long, env = "SUPERCARGO_MAX_DEPENDENCIES", value_name = "COUNT", default_value_t = Limits::default().max_dependencies)]
-    pub max_dependencies: usize,
-    /// The longest line of a version in the index, in bytes; features and dependencies are what makes it long
-    #[arg(long, env = "SUPERCARGO_MAX_INDEX_LINE_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_index_line, value_parser = RangedU64ValueParser::<usize>::new().range(MIN_INDEX_SIZE..))]
-    pub max_index_line_size: usize,
-    /// The largest file of a crate in the index, in bytes
+    /// How often download counts are written to the database
     ///
-    /// Each publish and yank of a crate writes its whole file, and cargo reads the whole of it.
-    #[arg(long, env = "SUPERCARGO_MAX_INDEX_FILE_SIZE", value_name = "BYTES", default_value_t = Limits::default().max_index_file, value_parser = clap::value_parser!(u64).range(MIN_INDEX_SIZE..))]
-    pub max_index_file_size: u64,
-    #[command(flatten)]
-    pub policy: PolicyOptions,
-    /// How long counted downloads gather in memory before they are written to the database
-    ///
-    /// A normal stop writes what has gathered; a killed process loses it.
-    #[arg(long, env = "SUPERCARGO_DOWNLOAD_FLUSH_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = pause)]
+    /// Counts are kept in memory until then. A normal stop writes them; a killed process loses them.
+    #[arg(long, hide = true, env = "SUPERCARGO_DOWNLOAD_FLUSH_INTERVAL", value_name = "DURATION", default_value = "10s", value_parser = pause)]
     pub download_flush_interval: Duration,
-    /// How long requests may go on after the first SIGTERM
-    #[arg(long, env = "SUPERCARGO_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    /// Time that in-flight requests have to finish after SIGTERM
+    #[arg(long, hide = true, env = "SUPERCARGO_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub shutdown_grace: Duration,
-    /// Keep nothing: the data directory is removed at the end, and nothing waits for the disk (for `supercargo with`)
+    /// Remove the data directory at the end, and do not sync files to disk (for `supercargo with`)
     #[arg(long, hide = true)]
     pub throwaway: bool,
 }
 
-/// The line of a version without features and dependencies is shorter.
-const MIN_INDEX_SIZE: u64 = 1024;
-
 impl ServeOptions {
     /// The limits of a publish.
     pub fn limits(&self) -> Limits {
-        Limits {
-            max_crate: self.max_crate_size,
-            max_metadata: self.max_metadata_size,
-            max_unpacked: self.max_unpacked_size,
-            max_manifest: self.max_manifest_size,
-            max_features: self.max_features,
-            max_feature_values: self.max_features,
-            max_dependencies: self.max_dependencies,
-            max_index_line: self.max_index_line_size,
-            max_index_file: self.max_index_file_size,
-            ..Limits::default()
-        }
+        self.package_limits.limits()
     }
 }
 
-/// A base URL without a slash at its end.
+/// Parses a base URL, without its trailing slash.
 pub(super) fn base_url(text: &str) -> Result<String, String> {
     let trimmed = text.trim_end_matches('/');
     let rest = trimmed.strip_prefix("http://").or_else(|| trimmed.strip_prefix("https://"));
     match rest {
-        None | Some("") => Err("it must begin with http:// or https:// and name a host".to_owned()),
+        None | Some("") => Err("use a URL with http:// or https:// and a host".to_owned()),
         Some(rest) if rest.contains(['?', '#', '@', ' ']) => {
-            Err("it must be a plain URL without credentials, query or fragment".to_owned())
+            Err("use a URL without credentials, query or fragment".to_owned())
         }
         Some(_) => Ok(trimmed.to_owned()),
     }
@@ -123,24 +93,6 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_index_limit_that_no_version_could_keep_is_refused() {
-        #[derive(clap::Parser)]
-        struct Given {
-            #[command(flatten)]
-            serve: ServeOptions,
-        }
-        let limits = |option: &str| {
-            let given = <Given as clap::Parser>::try_parse_from(["x", option]);
-            given.map(|given| given.serve.limits()).map_err(|error| error.to_string())
-        };
-        assert_eq!(limits("--max-index-line-size=1024").unwrap().max_index_line, 1024);
-        assert_eq!(limits("--max-index-file-size=1024").unwrap().max_index_file, 1024);
-        for option in ["--max-index-line-size=1023", "--max-index-file-size=1023", "--max-index-line-size=0"] {
-            assert!(limits(option).unwrap_err().contains("is not in 1024.."), "{option}");
-        }
-    }
 
     // protocol: 2, 10
     #[test]

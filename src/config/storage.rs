@@ -1,95 +1,118 @@
-//! Where a registry keeps what it knows.
+//! Options about the data directory and the database.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// What every command needs that works on a registry.
+/// The options of commands that work on a registry's data.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Storage")]
 pub struct StorageOptions {
-    /// Where the registry lives: index, crate files and, without a database URL, the private PostgreSQL
+    /// Configuration file, in TOML
     ///
-    /// Without this it is /var/lib/supercargo for root, and otherwise supercargo in the user's data directory
-    /// ($XDG_DATA_HOME or ~/.local/share).
+    /// The default is supercargo.toml in the data directory, or /etc/supercargo/supercargo.toml. Its keys
+    /// are the names of options, such as max-crate-size = 20971520. Flags and variables override it. See
+    /// docs/configuration.md.
+    #[arg(long, env = "SUPERCARGO_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data directory [default: /var/lib/supercargo, or in ~/.local/share]
+    ///
+    /// It holds the index, the crate files and, without --database-url, the embedded PostgreSQL. The default is
+    /// /var/lib/supercargo for root and ~/.local/share/supercargo for other users. If XDG_DATA_HOME is set, it is used
+    /// in place of ~/.local/share.
     #[arg(long, env = "SUPERCARGO_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// A PostgreSQL database of your own (postgresql://user:password@host/name); also read from DATABASE_URL
+    /// URL of an external PostgreSQL database [default: the embedded one]
+    ///
+    /// The URL has the form postgresql://user:password@host/name. The variable DATABASE_URL is read as well, if neither
+    /// this option nor the configuration file has a value. A password on the command line is visible to every user of
+    /// the machine: set the variable or use the file.
     #[arg(long, env = "SUPERCARGO_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// Connections to the database that are kept for requests
-    #[arg(long, env = "SUPERCARGO_DATABASE_POOL_SIZE", value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Number of database connections for requests
+    #[arg(long, hide = true, env = "SUPERCARGO_DATABASE_POOL_SIZE", value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_pool_size: u32,
-    /// Directory of PostgreSQL's programs (initdb, postgres) for the private cluster, if they are not found by themselves
-    #[arg(long, env = "SUPERCARGO_POSTGRES_BIN_DIR", value_name = "DIR")]
+    /// Directory of PostgreSQL's programs (initdb, postgres) [default: PATH, /usr/lib/postgresql/*/bin]
+    #[arg(long, hide = true, env = "SUPERCARGO_POSTGRES_BIN_DIR", value_name = "DIR")]
     pub postgres_bin_dir: Option<PathBuf>,
-    /// The git program, by name or path: it serves the git index and repacks it
-    #[arg(long, env = "SUPERCARGO_GIT", value_name = "PROGRAM", default_value = "git")]
+    /// Git program, by name or path
+    #[arg(long, hide = true, env = "SUPERCARGO_GIT", value_name = "PROGRAM", default_value = "git")]
     pub git: PathBuf,
-    /// The unprivileged user who runs the private PostgreSQL when supercargo is started by root
+    /// User that runs the embedded PostgreSQL when supercargo runs as root [default: postgres, or nobody]
     ///
-    /// PostgreSQL refuses to run as root. Without this it is `postgres` if there is such a user, and otherwise `nobody`.
-    #[arg(long, env = "SUPERCARGO_POSTGRES_USER", value_name = "NAME")]
+    /// PostgreSQL refuses to run as root.
+    #[arg(long, hide = true, env = "SUPERCARGO_POSTGRES_USER", value_name = "NAME")]
     pub postgres_user: Option<String>,
 }
 
-/// The parts of a data directory.
+/// The paths in a data directory.
 #[derive(Debug, Clone)]
 pub struct DataDir(PathBuf);
 
 impl DataDir {
+    /// The name of the configuration file.
+    pub const CONFIGURATION: &str = "supercargo.toml";
+
+    /// The paths in this data directory.
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
 
+    /// The directory itself.
     pub fn path(&self) -> &std::path::Path {
         &self.0
     }
 
-    /// The bare repository.
+    /// The index, a bare git repository.
     pub fn index(&self) -> PathBuf {
         self.0.join("index.git")
     }
 
-    /// The crate files.
+    /// The directory of crate files.
     pub fn crates(&self) -> PathBuf {
         self.0.join("crates")
     }
 
-    /// Holds the base URL while requests are answered.
+    /// The file with the base URL, which exists while the registry is served.
     pub fn url_file(&self) -> PathBuf {
         self.0.join("url")
     }
 
-    /// Holds the token that the first start made.
+    /// The file with the admin's token, written at the first start.
     pub fn admin_token_file(&self) -> PathBuf {
         self.0.join("admin-token")
     }
 
-    /// There while a restore is not complete.
+    /// The marker file of an incomplete restore.
     pub fn restoring_file(&self) -> PathBuf {
         self.0.join("restoring")
     }
 
-    /// What the monitor remembers.
+    /// The monitor's state file.
     pub fn monitor_state(&self) -> PathBuf {
         self.0.join("monitor.json")
     }
 
-    /// Locked by the serving process.
+    /// The configuration file.
+    pub fn configuration(&self) -> PathBuf {
+        self.0.join(Self::CONFIGURATION)
+    }
+
+    /// The file that the serving process locks.
     pub fn lock_file(&self) -> PathBuf {
         self.0.join("lock")
     }
 }
 
 impl StorageOptions {
-    /// The database that was asked for; None means the private one.
+    /// The URL of the external database; `None` is the embedded one.
     pub fn database_url(&self) -> Option<String> {
         let given = self.database_url.clone().or_else(|| std::env::var("DATABASE_URL").ok());
         given.filter(|url| !url.is_empty())
     }
 
-    /// Where the git program and its helpers are looked for: like everywhere, on PATH.
+    /// The PATH in which the git program and its helpers are found.
     pub fn search_path(&self) -> OsString {
         std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"))
     }
@@ -101,7 +124,7 @@ impl StorageOptions {
     }
 }
 
-fn default_data_dir() -> PathBuf {
+pub(super) fn default_data_dir() -> PathBuf {
     if nix::unistd::geteuid().is_root() {
         return PathBuf::from("/var/lib/supercargo");
     }

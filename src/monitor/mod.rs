@@ -33,3 +33,6 @@ pub mod report;
 pub mod state;
 
 pub use error::MonitorError;
+
+/// The time limit of each check, and of each request to a receiver.
+pub const CHECK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);

@@ -427,8 +427,10 @@ fn a_restore_into_what_is_not_empty_is_refused() {
     // The content of the database stays, and the new data directory is removed.
     let mut full = Served::nothing(&[]);
     full.database = crate::support::cluster::Database::fresh();
+    std::fs::create_dir(full.data_dir()).unwrap();
+    std::fs::write(full.data_dir().join("supercargo.toml"), "max-features = 7\n").unwrap();
     insta::assert_snapshot!(restore(&full, &[]), @"supercargo: the database is not empty: restore into an empty one");
-    assert_eq!(names(&full.data_dir()), Vec::<String>::new());
+    assert_eq!(names(&full.data_dir()), ["supercargo.toml"]);
     std::fs::write(full.data_dir().join("restoring"), "").unwrap();
     insta::assert_snapshot!(said(full.command("serve").args(["--listen", "127.0.0.1:0"]).output().unwrap(), &full), @"supercargo: the restore into DATA did not finish: remove the directory, empty the database if it is an external one, and restore again");
 }

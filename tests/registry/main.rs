@@ -10,6 +10,7 @@ mod backing_up;
 mod caching;
 mod cargo_client;
 mod circles;
+mod configuration;
 mod coverage;
 mod crash_matrix;
 mod crashes;

@@ -42,7 +42,7 @@ impl Watch {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.served.command("monitor");
-        command.args(["--name", "the registry", "--pagerduty-key-file", &self.path("key")]);
+        command.args(["--monitor-name", "the registry", "--pagerduty-key-file", &self.path("key")]);
         command.args(["--pagerduty-url", &format!("{}/v2/enqueue", self.pages.url)]);
         command.args(["--webhook-url", &format!("{}/hook", self.pages.url)]);
         command.args(["--webhook-secret-file", &self.path("secret"), "--monitor-state", &self.path("state.json")]);

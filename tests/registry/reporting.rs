@@ -246,7 +246,7 @@ fn a_dsn_that_is_none_is_refused_and_a_sink_that_never_answers_keeps_nobody_from
     let mut command = supercargo();
     command.args(["serve", "--sentry-dsn", "https://sentry.example/42"]);
     let said = failed(command.output().unwrap(), 2);
-    assert!(said.contains("it is no DSN") && said.contains("--sentry-dsn"), "{said}");
+    assert!(said.contains("not a DSN") && said.contains("--sentry-dsn"), "{said}");
 
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let dsn = format!("http://publickey@{}/42", silent.local_addr().unwrap());

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use crate::support::event::{wait_for, wait_until};
 use crate::support::process::{failed, succeeded, supercargo};
 
-/// Runs a shell script with a registry and asserts its exit code; answers what it printed.
+/// Runs a shell script with a registry, asserts its exit code and returns its output.
 fn script(options: &[&str], script: &str, code: i32) -> String {
     let output = supercargo().arg("with").args(options).args(["--", "sh", "-c", script]).output().unwrap();
     assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
@@ -19,28 +19,28 @@ fn script(options: &[&str], script: &str, code: i32) -> String {
 }
 
 #[test]
-fn the_command_finds_what_the_help_promises() {
-    let told: HashMap<String, String> = script(&["--user", "bob", "--user", "ci-bot.2"], "env", 0)
+fn the_command_gets_the_variables_in_the_help() {
+    let variables: HashMap<String, String> = script(&["--user", "bob", "--user", "ci-bot.2"], "env", 0)
         .lines()
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let url = &told["SUPERCARGO_URL"];
+    let url = &variables["SUPERCARGO_URL"];
     assert!(url.starts_with("http://127.0.0.1:"), "{url}");
-    assert_eq!(told["SUPERCARGO_SPARSE_INDEX"], format!("sparse+{url}/index/"));
-    assert_eq!(told["SUPERCARGO_GIT_INDEX"], format!("{url}/git/index"));
-    assert_eq!(told["CARGO_REGISTRIES_SUPERCARGO_INDEX"], told["SUPERCARGO_SPARSE_INDEX"]);
-    assert_eq!(told["CARGO_REGISTRIES_SUPERCARGO_TOKEN"], told["SUPERCARGO_TOKEN"]);
+    assert_eq!(variables["SUPERCARGO_SPARSE_INDEX"], format!("sparse+{url}/index/"));
+    assert_eq!(variables["SUPERCARGO_GIT_INDEX"], format!("{url}/git/index"));
+    assert_eq!(variables["CARGO_REGISTRIES_SUPERCARGO_INDEX"], variables["SUPERCARGO_SPARSE_INDEX"]);
+    assert_eq!(variables["CARGO_REGISTRIES_SUPERCARGO_TOKEN"], variables["SUPERCARGO_TOKEN"]);
     for token in ["SUPERCARGO_TOKEN", "SUPERCARGO_TOKEN_BOB", "SUPERCARGO_TOKEN_CI_BOT_2"] {
-        assert!(told[token].starts_with("sct_"), "{token}");
+        assert!(variables[token].starts_with("sct_"), "{token}");
     }
     let help = succeeded(supercargo().args(["with", "--help"]).output().unwrap());
-    for name in told.keys().filter(|name| name.contains("SUPERCARGO") && !name.starts_with("SUPERCARGO_TOKEN_")) {
+    for name in variables.keys().filter(|name| name.contains("SUPERCARGO") && !name.starts_with("SUPERCARGO_TOKEN_")) {
         assert!(help.contains(name.as_str()), "{name} is not in the help");
     }
     // It was all gone when the command had ended.
-    assert!(!PathBuf::from(&told["SUPERCARGO_DATA_DIR"]).exists());
-    assert!(!alive(&told["SUPERCARGO_PID"]));
+    assert!(!PathBuf::from(&variables["SUPERCARGO_DATA_DIR"]).exists());
+    assert!(!alive(&variables["SUPERCARGO_PID"]));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_exit_status_is_the_commands() {
     let output = supercargo().args(["with", "--user", "a-b", "--user", "A_b", "--", "true"]).output().unwrap();
     insta::assert_snapshot!(failed(output, 1), @r#"supercargo: the tokens of "a-b" and "A_b" would both be in SUPERCARGO_TOKEN_A_B: choose names that differ by more than case and punctuation"#);
     let output = supercargo().args(["with", "--", "no-such-command"]).output().unwrap();
-    insta::assert_snapshot!(failed(output, 1), @"supercargo: the command no-such-command can't be run: No such file or directory (os error 2)");
+    insta::assert_snapshot!(failed(output, 1), @"supercargo: cannot run the command no-such-command: No such file or directory (os error 2)");
     failed(supercargo().arg("with").output().unwrap(), 2);
     failed(supercargo().args(["with", "--"]).output().unwrap(), 2);
 }
@@ -131,7 +131,7 @@ fn group(child: &Child) -> Pid {
 }
 
 #[test]
-fn nothing_is_left_when_it_is_told_to_end() {
+fn nothing_is_left_when_it_is_terminated() {
     let (mut child, left) = waiting();
     kill(group(&child), Signal::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
@@ -184,4 +184,25 @@ fn a_database_of_the_surroundings_is_not_touched() {
         .output()
         .unwrap();
     succeeded(output);
+}
+
+#[test]
+fn the_registry_and_the_command_get_no_configuration_of_another_registry() {
+    let output = Command::new(env!("CARGO_BIN_EXE_supercargo"))
+        .args(["with", "--", "sh", "-c", "env; $0 admin user list; $0 config show", env!("CARGO_BIN_EXE_supercargo")])
+        .env("DATABASE_URL", "postgresql://nowhere.invalid/x")
+        .env("SUPERCARGO_CONFIG", "/no/such/file")
+        .env("SUPERCARGO_METRICS_LISTEN", "nowhere")
+        .env("SUPERCARGO_MAX_FEATURES", "7")
+        .output()
+        .unwrap();
+    let said = succeeded(output);
+    for another in ["SUPERCARGO_CONFIG=", "SUPERCARGO_METRICS_LISTEN="] {
+        assert!(!said.contains(another), "{said}");
+    }
+    // The command may use a database, and reads the rules of packages; its registry is the temporary one.
+    assert!(said.contains("\nDATABASE_URL=postgresql://nowhere.invalid/x\n"), "{said}");
+    assert!(said.contains("\nSUPERCARGO_MAX_FEATURES=7\n"), "{said}");
+    assert!(said.lines().any(|line| line.split_whitespace().eq(["1", "admin", "yes"])), "{said}");
+    assert!(said.contains("/supercargo.toml\n"), "{said}");
 }

@@ -19,6 +19,8 @@ pub const WORKERS: &str = "workers";
 
 /// Added to the time limit of a kind. By then the process, the database or the sweep has ended the job if they could.
 const AFTER_ITS_LIMIT: Duration = Duration::from_secs(60);
+/// Attempts after which a job counts as failing.
+const FAILING_ATTEMPTS: u32 = 6;
 /// Jobs in the details.
 const NAMED: usize = 5;
 /// The time limit of unknown kinds.
@@ -52,7 +54,7 @@ pub fn dead_jobs(connection: &mut PgConnection, watched: &Watched) -> QueryResul
 
 pub fn failing_jobs(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
     let limits = &watched.limits;
-    let failing = trouble::failing(connection, limits.failing_attempts, limits.max_outage)?;
+    let failing = trouble::failing(connection, FAILING_ATTEMPTS, limits.max_outage)?;
     let severity = if failing.is_empty() { Severity::Ok } else { Severity::Critical };
     Ok(counted(FAILING_JOBS, severity, "failing", Some(0.0), failing))
 }

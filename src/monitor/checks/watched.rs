@@ -4,6 +4,7 @@ use super::database::Source;
 use crate::config::{LimitOptions, MonitorOptions};
 use crate::index::Remote;
 use crate::jobs;
+use crate::monitor::CHECK_TIMEOUT;
 use crate::monitor::error::MonitorError;
 use crate::monitor::http::Http;
 use crate::queue::Registry;
@@ -20,7 +21,7 @@ pub struct Watched {
 impl Watched {
     pub fn new(options: &MonitorOptions, http: Http, remote: Option<Remote>) -> Result<Self, MonitorError> {
         Ok(Self {
-            source: Source::of(&options.storage, options.limits.look_timeout)?,
+            source: Source::of(&options.storage, CHECK_TIMEOUT)?,
             limits: options.limits.clone(),
             http,
             remote,

@@ -57,8 +57,7 @@ pub fn create_empty(data_dir: &DataDir) -> Result<(), CommandError> {
     create(data_dir)?;
     for entry in std::fs::read_dir(path).map_err(|error| unusable(data_dir, error))? {
         let name = entry?.file_name();
-        // The root directory of a file system has this one.
-        if name != "lost+found" {
+        if !stays(&name) {
             return Err(CommandError::new(format!(
                 "the data directory {} is not empty (it contains {}): move that away, or choose an empty directory with \
                  --data-dir",
@@ -69,6 +68,11 @@ pub fn create_empty(data_dir: &DataDir) -> Result<(), CommandError> {
     }
     File::create_new(data_dir.restoring_file())?.sync_all()?;
     Ok(File::open(path)?.sync_all()?)
+}
+
+/// Whether a file may be in the directory before a restore: the operator's configuration, or a part of the file system.
+fn stays(name: &std::ffi::OsStr) -> bool {
+    name == DataDir::CONFIGURATION || name == "lost+found"
 }
 
 /// Refuses the directory of an unfinished restore.
@@ -88,7 +92,7 @@ pub fn clear(data_dir: &DataDir) -> Result<(), CommandError> {
     for entry in std::fs::read_dir(data_dir.path())? {
         let entry = entry?;
         let path = entry.path();
-        if entry.file_name() == "lost+found" {
+        if stays(&entry.file_name()) {
             continue;
         }
         if entry.file_type()?.is_dir() { std::fs::remove_dir_all(path)? } else { std::fs::remove_file(path)? }
