@@ -409,8 +409,8 @@ fn only_one_file_writes_to_the_terminal() {
     const ALLOWED: [(&str, &str); 4] = [
         ("admin/output.rs", "is the file"),
         ("fault/present.rs", "prints its own words, and only where fail points are built in"),
-        ("commands/signals.rs", "prints its own words, from a signal's thread"),
-        ("commands/log.rs", "gives the log its stream"),
+        ("process/signals.rs", "prints its own words, from a signal's thread"),
+        ("process/log.rs", "gives the log its stream"),
     ];
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut directories = vec![root.clone()];
