@@ -50,10 +50,10 @@ fn run(options: &MonitorOptions) -> Result<Severity, CommandError> {
         return Ok(report::worst(&findings));
     }
     let signals = Signals::block()?;
-    let (told, stop) = mpsc::channel();
+    let (notify, stop) = mpsc::channel();
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         // The receiver is gone when the monitor has failed.
-        let _ = told.send(signals.wait().map(|signal| signal.to_string()));
+        let _ = notify.send(signals.wait().map(|signal| signal.to_string()));
     })?;
     monitor.watch(&stop)?;
     Ok(Severity::Ok)

@@ -150,7 +150,7 @@ fn check_url(url: &str) -> Result<(), String> {
 pub(super) fn check_way(option: &str, url: &str, holds_secret: bool) -> Result<(), String> {
     if holds_secret && is_readable_on_the_way(url) {
         return Err(format!(
-            "{option} is refused: it would send the token unencrypted to another machine: use https, or allow it with \
+            "{option} is refused: it would send the token over plain HTTP to another machine: use https, or allow it with \
              --allow-insecure-token"
         ));
     }
@@ -179,10 +179,10 @@ mod tests {
 
     #[test]
     fn a_url_with_a_secret_or_a_helper_is_refused_with_the_remedy() {
-        for good in
+        for allowed in
             ["https://git.example/i.git", "ssh://git@host:22/i", "git@host:i.git", "/srv/index.git", "file:///srv/i"]
         {
-            assert_eq!(check_url(good), Ok(()), "{good}");
+            assert_eq!(check_url(allowed), Ok(()), "{allowed}");
         }
         let refused = |url: &str| check_url(url).unwrap_err();
         assert!(refused("https://me:secret@git.example/i").contains("--index-token-file"));
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_token_over_plain_http_is_refused_with_the_option_and_the_remedy() {
-        insta::assert_snapshot!(check_way("--index-remote", "http://git.example/i", true).unwrap_err(), @"--index-remote is refused: it would send the token unencrypted to another machine: use https, or allow it with --allow-insecure-token");
+        insta::assert_snapshot!(check_way("--index-remote", "http://git.example/i", true).unwrap_err(), @"--index-remote is refused: it would send the token over plain HTTP to another machine: use https, or allow it with --allow-insecure-token");
         for (url, holds_secret) in
             [("http://git.example/i", false), ("https://git.example/i", true), ("http://127.0.0.1/i", true)]
         {

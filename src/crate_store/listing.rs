@@ -1,25 +1,12 @@
 //! Listing and reading stored files.
 
-use chrono::{DateTime, Utc};
 use futures_util::{TryFutureExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path as Location;
 
+use super::stored_file::StoredFile;
 use super::{CrateStore, CrateStoreError, file, location};
 use crate::package::Checksum;
-
-/// A file of the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredFile {
-    /// The path in the store.
-    pub location: String,
-    /// The checksum in its name; `None` for any other name.
-    pub checksum: Option<Checksum>,
-    /// In bytes.
-    pub size: u64,
-    /// When it was last written.
-    pub modified: DateTime<Utc>,
-}
 
 impl CrateStore {
     /// The files whose checksums begin with this byte, in the order of their names.
@@ -65,6 +52,8 @@ fn named(path: &Location) -> Option<Checksum> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Utc;
+
     use super::*;
     use bytes::Bytes;
 

@@ -3,6 +3,7 @@
 //! The name identifies the content, so two publishes cannot overwrite each other's files, storing a file twice has the
 //! effect of storing it once, and a file that no version names is garbage that is in nobody's way. Files never change.
 
+mod directories;
 mod error;
 mod free_space;
 mod listing;
@@ -10,6 +11,7 @@ mod local;
 mod quarantine;
 mod runtime;
 mod s3;
+mod stored_file;
 
 use std::future::Future;
 use std::io;
@@ -31,9 +33,9 @@ use self::runtime::StoreRuntime;
 use crate::package::Checksum;
 
 pub use self::error::{CrateStoreError, Failure};
-pub use self::listing::StoredFile;
 pub use self::quarantine::{Expired, SetAside};
 pub use self::s3::{S3Credentials, S3Settings};
+pub use self::stored_file::StoredFile;
 
 /// How long [`CrateStore::check`] waits for a bucket.
 const CHECK: Duration = Duration::from_secs(8);
@@ -63,7 +65,7 @@ impl CrateStore {
     /// Opens a local directory as its only writer: creates what is missing and removes the unfinished files of a killed
     /// process. When `put` returns, the file and its name are on the disk.
     pub fn local(path: &Path) -> Result<Self, CrateStoreError> {
-        local::prepare(path).map_err(set_up(path))?;
+        directories::prepare(path).map_err(set_up(path))?;
         Self::attach(path)
     }
 

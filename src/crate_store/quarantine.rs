@@ -6,11 +6,10 @@ use futures_util::{TryFutureExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path as Location;
 
+use super::directories::QUARANTINE;
 use super::{CrateStore, CrateStoreError, Place, location};
 use crate::package::Checksum;
 
-/// The directory of the quarantine.
-pub(super) const QUARANTINE: &str = "quarantine";
 /// The format of the time before a name.
 const TIME: &str = "%Y%m%dT%H%M%S%.6fZ";
 

@@ -1,13 +1,13 @@
 //! The refusal of a publish, with its HTTP status.
 
-use super::agreement::Disagreement;
+use super::disagreement::Disagreement;
 use super::features::FeatureError;
+use super::framing_error::FramingError;
 use super::limits::LimitError;
 use super::manifest::ManifestError;
 use super::metadata::MetadataError;
 use super::name::NameError;
 use super::policy::PolicyError;
-use super::publish_request::FramingError;
 use super::tarball::TarballError;
 use super::version::VersionError;
 

@@ -1,4 +1,4 @@
-//! The data directory and the database, however they are to be had.
+//! The data directory, database, index and crate store of a process.
 
 use diesel::{Connection, PgConnection, RunQueryDsl};
 
@@ -15,27 +15,27 @@ use crate::postgres::embedded::{self, Cluster};
 use crate::postgres::url::{with_timeouts, without_secrets};
 use crate::process::CommandError;
 
-/// What a process does with crate files.
+/// How a process uses the crate store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreRole {
-    /// It is the one of this machine that stores them.
+    /// Stores crate files; one process per machine.
     Stores,
-    /// It reads and removes them, beside one that stores.
+    /// Reads and removes crate files, beside a process that stores them.
     Reads,
 }
 
-/// Storage in use by this process.
+/// The open storage of this process.
 pub struct Storage {
     pub data_dir: DataDir,
     pub database_url: String,
-    /// The private PostgreSQL, if this process started it. Stopped before the lock is released.
+    /// The embedded PostgreSQL, if this process started it. Stopped before the lock is released.
     cluster: Option<Cluster>,
     lock: Option<DataDirLock>,
 }
 
 impl Storage {
-    /// For the process that serves: locks the data directory, starts the private PostgreSQL if none was named, and
-    /// brings the schema up to date.
+    /// For the process that serves: locks the data directory, starts the embedded PostgreSQL unless a database URL is set, and
+    /// migrates the schema.
     pub fn open(options: &StorageOptions, throwaway: bool) -> Result<Self, CommandError> {
         let data_dir = options.data_dir()?;
         data_dir::refuse_half_restored(&data_dir)?;
@@ -44,14 +44,14 @@ impl Storage {
         Ok(storage)
     }
 
-    /// For a registry that is to be restored: a data directory with nothing in it, and a database without the schema.
+    /// For a restore: an empty data directory, and a database without the schema.
     pub fn open_empty(options: &StorageOptions) -> Result<Self, CommandError> {
         let data_dir = options.data_dir()?;
         data_dir::create_empty(&data_dir)?;
         Self::start(options, data_dir, false)
     }
 
-    /// From now on the registry may be served.
+    /// Removes the marker of the unfinished restore, so that the registry can be served.
     pub fn finish_restore(&self) -> Result<(), CommandError> {
         data_dir::finish_restore(&self.data_dir)
     }
@@ -78,8 +78,7 @@ impl Storage {
             None if !data_dir.path().is_dir() => return Err(no_registry(&data_dir)),
             None => embedded::attach(data_dir.path())?.ok_or_else(|| {
                 CommandError::new(format!(
-                    "no database is running in {}: start `supercargo serve` on this data directory first, or name a \
-                     database with --database-url",
+                    "no database is running in {}: start `supercargo serve` on this data directory first, or set --database-url",
                     data_dir.path().display()
                 ))
             })?,
@@ -89,7 +88,7 @@ impl Storage {
         Ok(storage)
     }
 
-    /// For operators: beside the process that serves, or alone if none does.
+    /// For operator commands: beside the process that serves, or alone.
     pub fn attach_or_start(options: &StorageOptions) -> Result<Self, CommandError> {
         let data_dir = options.data_dir()?;
         if options.database_url().is_some() {
@@ -104,7 +103,7 @@ impl Storage {
         Self::open(options, false)
     }
 
-    /// The database is one of this program's own.
+    /// Whether this process started the embedded PostgreSQL.
     pub fn is_embedded(&self) -> bool {
         self.cluster.is_some()
     }
@@ -117,7 +116,7 @@ impl Storage {
         Pool::live(&self.database_url, options.database_pool_size)
     }
 
-    /// Refuses to start what would later fail for want of connections.
+    /// Refuses to start if the database allows fewer connections than the process may need.
     pub fn check_connections(&self, for_requests: u32, for_jobs: usize) -> Result<(), CommandError> {
         #[derive(diesel::QueryableByName)]
         struct Allowed {
@@ -135,23 +134,23 @@ impl Storage {
         let needed = i64::from(for_requests) + i64::try_from(for_jobs).unwrap_or(i64::MAX);
         if needed > allowed.allowed {
             return Err(CommandError::new(format!(
-                "the database allows {} connections, and this process may need {needed}: {for_requests} for requests and \
-                 {for_jobs} for jobs; choose a smaller --database-pool-size, or raise PostgreSQL's max_connections (or \
-                 the limit of the role or the database)",
+                "the database allows {} connections, but this process may need {needed} ({for_requests} for requests, {for_jobs} \
+                 for jobs): reduce --database-pool-size, or raise PostgreSQL's max_connections (or the limit of the \
+                 role or the database)",
                 allowed.allowed
             )));
         }
         Ok(())
     }
 
-    /// Opens the index, which needs a git program that works.
+    /// Opens the index after checking that the git program works.
     pub fn index(&self, options: &StorageOptions) -> Result<Index, CommandError> {
         let git = git_program(options);
         git.check()?;
         Ok(Index::open_or_init_with(&self.data_dir.index(), git)?)
     }
 
-    /// Opens the index for a process that may write it: itself, or the mirror of its remote, if one was named.
+    /// Opens the index for a process that may write it, or the mirror of its remote if one is set.
     pub fn index_or_mirror(&self, options: &StorageOptions, index: &IndexOptions) -> Result<Index, CommandError> {
         let Some(remote) = remote_options(index)? else {
             let index = self.index(options)?;
@@ -163,8 +162,8 @@ impl Storage {
         Ok(Index::open_mirror(&self.data_dir.index(), git, remote)?)
     }
 
-    /// Opens the crate store. A bucket that is described wrongly is refused. One that can't be reached is reported and used
-    /// all the same: index and API need it for downloads and publishes only, and it may come back while they are served.
+    /// Opens the crate store. A bucket with wrong settings is refused. One that cannot be reached is logged and used
+    /// nevertheless: only downloads and publishes need it, and it may come back.
     pub fn crate_store(&self, options: &CrateStoreOptions, role: StoreRole) -> Result<CrateStore, CommandError> {
         let directory = match &options.crate_store {
             Some(CrateStorePlace::Bucket { bucket, prefix }) => {
@@ -182,7 +181,7 @@ impl Storage {
         })
     }
 
-    /// Stops the private PostgreSQL and releases the data directory.
+    /// Stops the embedded PostgreSQL and releases the data directory.
     pub fn close(self) -> Result<(), CommandError> {
         let stopped = self.cluster.map_or(Ok(()), Cluster::stop);
         drop(self.lock);
@@ -213,8 +212,8 @@ fn open_bucket(settings: &S3Settings) -> Result<CrateStore, CommandError> {
     match store.check() {
         Err(away) if away.is_outage() => tracing::error!(
             store = settings.name(), error = %away,
-            "the crate store can't be reached: downloads and publishes are answered with 503 until it can; if it does not \
-             come back, look at --crate-store and --s3-endpoint"
+            "cannot reach the crate store: downloads and publishes get 503 until it is back; if it does not come back, check \
+             --crate-store and --s3-endpoint"
         ),
         checked => checked?,
     }
@@ -225,7 +224,7 @@ pub fn git_program(options: &StorageOptions) -> GitProgram {
     GitProgram { executable: options.git.clone(), search_path: options.search_path() }
 }
 
-/// The remote of the index, for a process that talks to it without a mirror; None if none was named.
+/// The remote of the index, for a process without a mirror; None if none is set.
 pub fn remote(options: &StorageOptions, index: &IndexOptions) -> Result<Option<Remote>, CommandError> {
     Ok(remote_options(index)?.map(|remote| Remote::new(remote, git_program(options))))
 }
@@ -235,7 +234,7 @@ fn remote_options(index: &IndexOptions) -> Result<Option<RemoteOptions>, Command
     for (option, file) in index.files() {
         let readable = std::fs::File::open(file);
         readable
-            .map_err(|error| CommandError::while_doing(format!("{option}: {} can't be read", file.display()), error))?;
+            .map_err(|error| CommandError::while_doing(format!("{option}: cannot read {}", file.display()), error))?;
         if option != "--index-ssh-known-hosts" {
             hardening::warn_of_readers(file, "the secret");
         }
@@ -261,8 +260,8 @@ fn remote_options(index: &IndexOptions) -> Result<Option<RemoteOptions>, Command
 
 fn no_registry(data_dir: &DataDir) -> CommandError {
     CommandError::new(format!(
-        "there is no registry in {}: name its directory with --data-dir or its database with --database-url, or start one \
-         with `supercargo serve`",
+        "there is no registry in {}: set --data-dir to its directory or --database-url to its database, or start one with \
+         `supercargo serve`",
         data_dir.path().display()
     ))
 }
@@ -278,8 +277,8 @@ fn cluster_options(options: &StorageOptions, data_dir: &DataDir, throwaway: bool
 
 pub fn connect(database_url: &str) -> Result<PgConnection, CommandError> {
     PgConnection::establish(database_url).map_err(|error| {
-        // libpq breaks its messages into lines.
+        // Messages of libpq have several lines.
         let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        CommandError::new(format!("the database at {} can't be reached: {reason}", without_secrets(database_url)))
+        CommandError::new(format!("cannot reach the database at {}: {reason}", without_secrets(database_url)))
     })
 }

@@ -175,7 +175,7 @@ fn cargo_shows_why_it_was_refused() {
     cargo.good(".", &["yank", "--registry", "supercargo", "foo@1.0.0"]);
     let refused = cargo.bad("foo", &publish);
     assert!(
-        refused.contains("crate version `foo@1.0.0` is already uploaded: it is published, and yanked")
+        refused.contains("crate version `foo@1.0.0` is already uploaded: it is published and yanked")
             || refused.contains("already exists on `supercargo` index"),
         "{refused}"
     );

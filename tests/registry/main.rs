@@ -53,4 +53,5 @@ mod transport;
 mod upgrading;
 mod verifying;
 mod with_command;
+mod wording;
 mod yanking;

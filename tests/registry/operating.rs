@@ -187,7 +187,7 @@ fn a_registry_that_is_not_there_is_not_made_by_looking_at_it() {
     let mut command = crate::support::process::supercargo();
     let output = command.args(["jobs", "list", "--data-dir"]).arg(&missing).output().unwrap();
     let said = failed(output, 1).replace(missing.to_str().unwrap(), "DIR");
-    insta::assert_snapshot!(said.trim(), @"supercargo: there is no registry in DIR: name its directory with --data-dir or its database with --database-url, or start one with `supercargo serve`");
+    insta::assert_snapshot!(said.trim(), @"supercargo: there is no registry in DIR: set --data-dir to its directory or --database-url to its database, or start one with `supercargo serve`");
     assert!(!missing.exists());
 }
 

@@ -174,7 +174,7 @@ fn errors_and_panics_of_requests_and_jobs_are_reported_with_what_helps_and_witho
     let exception = &panic["exception"]["values"][0];
     assert_eq!((&exception["type"], &exception["mechanism"]["handled"]), (&"panic".into(), &false.into()));
     let frames = exception["stacktrace"]["frames"].to_string();
-    assert!(frames.contains("web/api/publish.rs") && !frames.contains("panics.rs"), "{frames}");
+    assert!(frames.contains("web/api/publish/mod.rs") && !frames.contains("panics.rs"), "{frames}");
     assert!(panic["contexts"]["supercargo"]["location"].as_str().unwrap().contains("src/fault"), "{panic}");
 
     let failure = registry.event("the fail point job.desired_read was armed");

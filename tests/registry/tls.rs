@@ -180,10 +180,10 @@ fn what_is_wrong_with_a_certificate_is_said_with_the_file_and_what_to_do() {
     authority.write("oddkey.pem", "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n");
     insta::assert_snapshot!(refusal("none.pem", "key.pem"), @"supercargo: cannot read DIR/none.pem (--tls-cert): No such file or directory (os error 2)");
     insta::assert_snapshot!(refusal("cert.pem", "none.pem"), @"supercargo: cannot read DIR/none.pem (--tls-key): No such file or directory (os error 2)");
-    insta::assert_snapshot!(refusal("", "key.pem"), @"supercargo: DIR/ (--tls-cert) can't be read: Is a directory (os error 21)");
-    insta::assert_snapshot!(refusal("empty.pem", "key.pem"), @"supercargo: there is no certificate in DIR/empty.pem (--tls-cert): it has to be in PEM, which begins with -----BEGIN");
-    insta::assert_snapshot!(refusal("key.pem", "key.pem"), @"supercargo: there is no certificate in DIR/key.pem (--tls-cert): it has to be in PEM, which begins with -----BEGIN");
-    insta::assert_snapshot!(refusal("cert.pem", "cert.pem"), @"supercargo: there is no private key in DIR/cert.pem (--tls-key): it has to be in PEM, which begins with -----BEGIN");
+    insta::assert_snapshot!(refusal("", "key.pem"), @"supercargo: cannot read DIR/ (--tls-cert): Is a directory (os error 21)");
+    insta::assert_snapshot!(refusal("empty.pem", "key.pem"), @"supercargo: there is no certificate in DIR/empty.pem (--tls-cert): PEM is required, which begins with -----BEGIN");
+    insta::assert_snapshot!(refusal("key.pem", "key.pem"), @"supercargo: there is no certificate in DIR/key.pem (--tls-cert): PEM is required, which begins with -----BEGIN");
+    insta::assert_snapshot!(refusal("cert.pem", "cert.pem"), @"supercargo: there is no private key in DIR/cert.pem (--tls-key): PEM is required, which begins with -----BEGIN");
     insta::assert_snapshot!(refusal("torn.pem", "key.pem"), @"supercargo: DIR/torn.pem (--tls-cert) is not a complete PEM file: it is truncated or damaged");
     insta::assert_snapshot!(refusal("odd.pem", "key.pem"), @"supercargo: the first certificate in DIR/odd.pem (--tls-cert) is not an X.509 certificate");
     insta::assert_snapshot!(refusal("cert.pem", "oddkey.pem"), @"supercargo: cannot use the private key in DIR/oddkey.pem (--tls-key); supported are ECDSA, Ed25519 and RSA keys: unexpected error: failed to parse private key as RSA, ECDSA, or EdDSA");

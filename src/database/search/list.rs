@@ -5,8 +5,9 @@ use diesel::prelude::*;
 use diesel::query_builder::BoxedSqlQuery;
 use diesel::sql_types::{Array, Integer, Text};
 
+use super::found::{Count, Found, FoundId};
+use super::query::{Filter, Page, SearchQuery, Sort};
 use super::totals::Totals;
-use super::{Count, Filter, Found, FoundId, Page, SearchQuery, Sort};
 
 type Statement = BoxedSqlQuery<'static, Pg, diesel::query_builder::SqlQuery>;
 

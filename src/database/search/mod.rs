@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`document`] | the search document of a crate, written by the job that writes its derived columns |
 //! | [`query`] | a query, and its text in the forms that the statements use |
+//! | `found` | results of queries |
 //! | `list` | lists without a search text |
 //! | `ranking` | searches by text, with the best match first |
 //! | [`totals`] | a cache of recent totals |
@@ -16,36 +17,16 @@ pub mod document;
 pub mod query;
 pub mod totals;
 
+mod found;
 mod list;
 mod ranking;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer};
 
 pub use document::{Described, forget, note};
+pub use found::Found;
 pub use query::{Filter, Page, SearchQuery, Sort};
 pub use totals::Totals;
-
-/// One page of a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// The crates of the page, in order.
-    pub crate_ids: Vec<i32>,
-    /// The number of crates on all pages.
-    pub total: i64,
-}
-
-#[derive(QueryableByName)]
-struct FoundId {
-    #[diesel(sql_type = Integer)]
-    id: i32,
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-}
 
 /// Runs a query. The result has only crates with a version in the index.
 pub fn search(connection: &mut PgConnection, query: &SearchQuery, page: Page, totals: &Totals) -> QueryResult<Found> {

@@ -15,10 +15,10 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Text};
 
+use super::found::{Count, Found, FoundId};
 use super::list::{join, order, paged, with_filter};
-use super::query::SearchText;
+use super::query::{Page, SearchQuery, SearchText, Sort};
 use super::totals::Totals;
-use super::{Count, Found, FoundId, Page, SearchQuery, Sort};
 
 /// The most matches that are all ranked.
 const RANKED: i64 = 1000;

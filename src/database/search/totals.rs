@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use diesel::QueryResult;
 use quick_cache::sync::Cache;
 
-use super::Count;
+use super::found::Count;
 
 /// The smallest total that is cached.
 const LARGE: i64 = 1000;

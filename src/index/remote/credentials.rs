@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::quoted;
 use crate::index::error::IndexError;
 
 /// The time limit for connecting by ssh, in seconds.
@@ -117,6 +116,15 @@ pub(super) fn remedy(message: &str) -> &'static str {
     } else {
         ""
     }
+}
+
+/// A path quoted as one word for a shell.
+fn quoted(path: &std::path::Path) -> Result<String, IndexError> {
+    let text = path.to_str().ok_or_else(|| IndexError::Credentials {
+        path: PathBuf::from(path),
+        reason: "its name is not UTF-8".to_owned(),
+    })?;
+    Ok(format!("'{}'", text.replace('\'', "'\\''")))
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ mod through;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -215,13 +214,4 @@ impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote").field("url", &self.url()).field("branch", &self.branch()).finish_non_exhaustive()
     }
-}
-
-/// A path quoted as one word for a shell.
-fn quoted(path: &std::path::Path) -> Result<String, IndexError> {
-    let text = path.to_str().ok_or_else(|| IndexError::Credentials {
-        path: PathBuf::from(path),
-        reason: "its name is not UTF-8".to_owned(),
-    })?;
-    Ok(format!("'{}'", text.replace('\'', "'\\''")))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::super::UnportablePath;
 use super::super::excerpt::{Excerpt, enumerated, listed};
-use super::{UnknownDependency, unknown};
+use super::error::{UnknownDependency, unknown};
 
 /// A warning in the response to an accepted publish, for the person who ran `cargo publish`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! version. Keywords, categories and the description have limits in other modules.
 
 use super::super::Manifest;
-use super::PolicyError;
+use super::error::PolicyError;
 
 /// The longest URL of a homepage, a documentation or a repository, in characters.
 pub const MAX_URL: usize = 2048;

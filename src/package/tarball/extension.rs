@@ -5,7 +5,7 @@ use std::io::Read;
 use tar::{Entry, PaxExtensions};
 
 use super::super::excerpt::Excerpt;
-use super::{TarballError, unreadable};
+use super::error::{TarballError, unreadable};
 
 /// The size limit of one record. Real records have a few hundred bytes.
 const MAX_RECORD: u64 = 64 * 1024;

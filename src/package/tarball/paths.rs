@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::error::{TarballError, UnportablePath};
 use super::portability::{self, key};
-use super::{TarballError, UnportablePath};
 
 const TWO_SPELLINGS: &str = "has a directory that another path spells in another way";
 

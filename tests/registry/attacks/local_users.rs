@@ -230,8 +230,8 @@ fn a_lock_that_another_user_holds_is_told_with_its_holder_and_is_the_last_one() 
     nix::sys::signal::killpg(Pid::from_raw(stranger.id().cast_signed()), Signal::SIGKILL).unwrap();
     stranger.wait().unwrap();
     let expected = format!(
-        "supercargo: process {} (flock) of the user nobody locks DATA/lock, which keeps a registry from starting in DATA: end \
-         that process, and start again. The file is closed to other users now, so it cannot be locked by them again\n",
+        "supercargo: process {} (flock) of the user nobody holds the lock DATA/lock of the data directory DATA: end that \
+         process and start again; other users can no longer open the lock file\n",
         stranger.id()
     );
     // `flock` runs its command as a child, and both have the file; the kernel names the one that took the lock.
@@ -263,8 +263,8 @@ fn a_data_directory_of_another_user_or_with_something_of_one_is_refused() {
     let said = failed(serve().uid(NOBODY).gid(NOBODY).output().unwrap(), 1);
     assert_eq!(
         said.replace(data_dir.to_str().unwrap(), "DATA"),
-        "supercargo: the data directory DATA belongs to the user 65530, and this process runs as nobody: run it as 65530, \
-         or choose another with --data-dir\n"
+        "supercargo: the data directory DATA belongs to the user 65530, but this process runs as nobody: run it as 65530, \
+         or choose another directory with --data-dir\n"
     );
     chown(&data_dir, Some(0), None).unwrap();
     as_user(NOBODY, || std::os::unix::fs::symlink("/etc", data_dir.join("crates")).unwrap());

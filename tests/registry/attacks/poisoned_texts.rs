@@ -185,10 +185,10 @@ fn a_description_that_the_database_refuses_does_not_keep_a_version_from_being_pu
         "{found:#}"
     );
     let left = differences(&verify(&["--repair"]));
-    assert!(left[0]["left"].as_str().unwrap().contains("the database refuses the description"), "{left:#}");
+    assert!(left[0]["left"].as_str().unwrap().contains("the database rejects the description"), "{left:#}");
     connection.batch_execute("DROP TRIGGER refuse ON crates").unwrap();
     let repaired = differences(&verify(&["--repair"]));
-    assert_eq!(repaired[0]["repaired"], "written again from its versions", "{repaired:#}");
+    assert_eq!(repaired[0]["repaired"], "derived again from the crate's versions", "{repaired:#}");
     assert_eq!(crate_of(&served, "evil")["description"], "evil");
     served.stop();
 }

@@ -305,7 +305,7 @@ fn the_file_of_a_killed_publish_goes_to_the_quarantine_and_then_for_good() {
     for package in [&orphan, &young] {
         let name = format!("{}.crate", Checksum::of(&package.crate_file()));
         let line = |what: &str| log.lines().any(|line| line.contains(what) && line.contains(&name));
-        assert!(line("removed from the quarantine"), "{log}");
+        assert!(line("removed an expired file from the quarantine"), "{log}");
     }
 }
 

@@ -134,7 +134,7 @@ fn without_auth_required_the_token_of_an_import_is_sent_nowhere() {
     let output = importer.import(&index);
     assert_eq!(imported(&output), 1);
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("config.json does not say auth-required"), "{told}");
+    assert!(told.contains("config.json does not have auth-required"), "{told}");
     assert_eq!(index.asked(), [("/index/config.json".to_owned(), false), ("/index/3/f/foo".to_owned(), false)]);
     assert_eq!(elsewhere.asked(), [("/dl/foo/1.0.0/download".to_owned(), false)]);
 }
