@@ -16,6 +16,7 @@ pub(crate) fn die_with_this_process(command: &mut Command, signal: Signal) {
     die_with(command, getpid(), signal);
 }
 
+#[expect(unsafe_code, reason = "sets the parent-death signal between fork and exec")]
 fn die_with(command: &mut Command, parent: Pid, signal: Signal) {
     // SAFETY: between fork and exec the closure only makes the system calls prctl and getppid and allocates nothing.
     unsafe {

@@ -10,7 +10,6 @@ use super::{CrateStoreOptions, IndexOptions, StorageOptions};
 
 /// The options of `verify`.
 #[derive(Args, Debug, Clone)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(mut_arg("allow_insecure_token", |option| option.help(
     "Allow sending the tokens of index and mirror unencrypted to another machine"
 )))]

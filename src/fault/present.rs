@@ -50,6 +50,7 @@ fn pass(name: &'static str) -> Result<(), Fault> {
         Some(action) => {
             eprintln!("fail point {name}: {action:?}");
             match action {
+                #[expect(clippy::disallowed_methods, reason = "this is the fail point that kills the process")]
                 Action::Abort => std::process::abort(),
                 Action::Error => Err(Fault(name)),
                 Action::Panic => panic!("the fail point {name} was armed"),

@@ -43,6 +43,7 @@ impl GitLimits {
     pub(super) const REMOTE: GitLimits = GitLimits { data: Some(4 << 30), niceness: 0, ..GitLimits::BACKGROUND };
 
     /// Applies the limits to a command. `dies` decides whether it is killed when the thread that started it ends.
+    #[expect(unsafe_code, reason = "sets limits between fork and exec")]
     pub(super) fn apply(self, command: &mut Command, dies: Dies) {
         if dies == Dies::WithItsStarter {
             subprocess::die_with_this_process(command, Signal::SIGKILL);
@@ -54,6 +55,7 @@ impl GitLimits {
     }
 
     /// Applies the limits to the current process.
+    #[expect(unsafe_code, reason = "calls setpriority, which takes numbers only")]
     fn set(self) -> io::Result<()> {
         for (resource, limit) in [
             (Resource::RLIMIT_CORE, Some(0)),

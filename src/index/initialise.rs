@@ -46,6 +46,7 @@ const SETTINGS: [(&str, &str); 10] = [
 ];
 
 /// Isolates libgit2 from the configuration of the machine and the user. Call it before opening a repository.
+#[expect(unsafe_code, reason = "sets global options of libgit2")]
 pub(super) fn isolate_libgit2() {
     static ISOLATED: Once = Once::new();
     ISOLATED.call_once(|| {

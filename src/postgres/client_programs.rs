@@ -129,7 +129,7 @@ fn descriptor_of(host: &str) -> Option<RawFd> {
 }
 
 /// Leaves a descriptor open in the program, for which `/proc/self` is the program's own process.
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "clears a flag of a descriptor between fork and exec")]
 fn keep_open(command: &mut Command, descriptor: RawFd) {
     // SAFETY: between fork and exec the closure only makes system calls and allocates nothing. The descriptor is never closed.
     unsafe {
@@ -150,7 +150,7 @@ fn failed(program: &'static str, output: &mut File, status: std::process::ExitSt
 
 /// The environment variables of libpq for a URL or keyword string. Parameters without a variable, such as `keepalives`,
 /// keep their defaults.
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "calls libpq to parse a connection string")]
 fn environment(database_url: &str) -> Result<Vec<(String, String)>, DumpError> {
     let unreadable = |text: &str| DumpError::Url(text.split_whitespace().collect::<Vec<_>>().join(" "));
     let url = CString::new(database_url).map_err(|_| unreadable("it contains a zero byte"))?;

@@ -27,6 +27,7 @@ pub fn begin() {
 }
 
 /// Gives a command the umask and the limit that this process was started with.
+#[expect(unsafe_code, reason = "sets umask and limit between fork and exec")]
 pub fn restore_for(command: &mut Command) {
     let Some(&(mask, soft)) = BEFORE.get() else { return };
     // SAFETY: between fork and exec the closure only makes system calls and does not allocate.

@@ -6,7 +6,7 @@
 
 /// Fixes the threshold at 128 KiB. Called before any thread is started.
 #[cfg(target_env = "gnu")]
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "sets a number in the C allocator")]
 pub fn give_back_large_blocks() {
     const THRESHOLD: libc::c_int = 128 * 1024;
     // SAFETY: sets a number that later allocations read; no existing block is affected.

@@ -11,7 +11,7 @@ use crate::process::signals::Signals;
 use crate::process::{CommandError, Storage, hardening};
 
 /// Restores the default action of SIGPIPE, so that a command ends silently when its output is closed (`| head`).
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "restores the default action of a signal")]
 pub fn end_with_the_pipe() -> Result<(), CommandError> {
     use nix::sys::signal::{SigHandler, Signal, signal};
     // SAFETY: the default action runs no code of this program.

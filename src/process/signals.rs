@@ -32,7 +32,7 @@ impl Signals {
 
     /// Unblocks the signals in a child process. The other children block them too (`serve`), set their own mask
     /// (PostgreSQL) or are ended by SIGKILL (git).
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "unblocks signals between fork and exec")]
     pub fn unblocked(command: &mut Command) {
         // SAFETY: between fork and exec the closure makes one system call and does not allocate.
         unsafe {

@@ -168,10 +168,10 @@ struct Connection {
     answer: Duration,
 }
 
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "calls libpq, which Diesel does not expose for notifications")]
 mod ffi {
-    //! Every call into libpq. Safety: the pointer comes from `PQconnectdbParams`, is used by one thread only, and is freed
-    //! once, in `drop`; libpq accepts a null connection everywhere and treats it as bad.
+    //! Every call into libpq. The connection comes from `PQconnectdbParams`, is used by one thread only, and is freed once,
+    //! in `drop`. libpq accepts a null connection everywhere and treats it as a failed one.
 
     use super::*;
 
@@ -183,8 +183,10 @@ mod ffi {
             let values = [CONNECT_SECONDS, c"supercargo listener", url].map(CStr::as_ptr);
             let (keywords, values) =
                 ([&keywords[..], &[std::ptr::null()]].concat(), [&values[..], &[std::ptr::null()]].concat());
-            let connection =
-                Self { handle: unsafe { pq_sys::PQconnectdbParams(keywords.as_ptr(), values.as_ptr(), 1) }, answer };
+            // SAFETY: both arrays end with null, and their texts outlive the call.
+            let handle = unsafe { pq_sys::PQconnectdbParams(keywords.as_ptr(), values.as_ptr(), 1) };
+            let connection = Self { handle, answer };
+            // SAFETY: the connection is live.
             if unsafe { pq_sys::PQstatus(connection.handle) } != pq_sys::ConnStatusType::CONNECTION_OK {
                 return None;
             }
@@ -192,16 +194,19 @@ mod ffi {
         }
 
         pub(super) fn send(&self, statement: &CStr) -> bool {
+            // SAFETY: the connection is live, and the statement outlives the call.
             unsafe { pq_sys::PQsendQuery(self.handle, statement.as_ptr()) == 1 }
         }
 
         /// Whether the next result is incomplete.
         pub(super) fn is_busy(&self) -> bool {
+            // SAFETY: the connection is live.
             unsafe { pq_sys::PQisBusy(self.handle) == 1 }
         }
 
         /// Whether the statement of the next result, which has arrived, succeeded; None after the last result.
         pub(super) fn result(&self) -> Option<bool> {
+            // SAFETY: the connection is live; the result is read before it is freed.
             unsafe {
                 let result = pq_sys::PQgetResult(self.handle);
                 if result.is_null() {
@@ -217,18 +222,21 @@ mod ffi {
         }
 
         pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+            // SAFETY: the connection is live.
             let socket = unsafe { pq_sys::PQsocket(self.handle) };
-            // The descriptor belongs to the connection and lives as long as this borrow.
+            // SAFETY: the descriptor belongs to the connection and lives as long as this borrow.
             (socket >= 0).then(|| unsafe { BorrowedFd::borrow_raw(socket) })
         }
 
         /// Reads from the socket; false if the connection is lost.
         pub(super) fn read(&self) -> bool {
+            // SAFETY: the connection is live.
             unsafe { pq_sys::PQconsumeInput(self.handle) == 1 }
         }
 
         /// The channel and payload of the next notification that was read.
         pub(super) fn next(&self) -> Option<(String, String)> {
+            // SAFETY: the connection is live; libpq allocated the notification and its texts, which are copied before it is freed.
             unsafe {
                 let notification = pq_sys::PQnotifies(self.handle);
                 let text = |pointer| CStr::from_ptr(pointer).to_string_lossy().into_owned();
@@ -241,6 +249,7 @@ mod ffi {
 
     impl Drop for Connection {
         fn drop(&mut self) {
+            // SAFETY: the connection is freed here and nowhere else.
             unsafe { pq_sys::PQfinish(self.handle) }
         }
     }

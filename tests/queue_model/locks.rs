@@ -22,6 +22,7 @@ thread_local! {
 }
 
 /// Opens the file for this thread.
+#[expect(unsafe_code, reason = "takes ownership of a new descriptor")]
 pub fn open(directory: &Path) -> std::io::Result<()> {
     let file: File =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(directory.join("locks"))?;

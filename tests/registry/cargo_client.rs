@@ -58,54 +58,6 @@ fn write_dependent(cargo: &Cargo) {
 
 const BUILT: &str = "under_score abc 5 true";
 
-// protocol: 4, 29, 35, 36, 37, 51, 91
-#[test]
-fn what_is_published_builds_through_both_protocols_with_every_cargo_that_is_installed() {
-    let toolchains = toolchains();
-    println!("cargos: {toolchains:?}");
-    let served = Served::start(&[]);
-    let token = served.token("ann");
-    publish_all_kinds(&Cargo::new(&sparse(&served), &token));
-    for toolchain in toolchains {
-        for index in [sparse(&served), git(&served)] {
-            for fetch_with_cli in ["false", "true"] {
-                let mut cargo = Cargo::new(&index, "");
-                if let Some(toolchain) = &toolchain {
-                    cargo = cargo.toolchain(toolchain);
-                }
-                write_dependent(&cargo);
-                let fetch = format!("net.git-fetch-with-cli={fetch_with_cli}");
-                let said = cargo.good("dependent", &["--config", &fetch, "run", "-q"]);
-                assert!(said.contains(BUILT), "{toolchain:?} {index}: {said}");
-                assert!(!said.contains("warning"), "{said}");
-            }
-        }
-    }
-}
-
-// protocol: 63
-#[test]
-fn a_yanked_version_is_not_resolved_any_more_but_lock_files_go_on() {
-    let served = Served::start(&[]);
-    let cargo = Cargo::new(&sparse(&served), &served.token("ann"));
-    publish_all_kinds(&cargo);
-    write_dependent(&cargo);
-    cargo.good("dependent", &["generate-lockfile"]);
-    for index in [sparse(&served), git(&served)] {
-        let builder = Cargo::new(&index, "");
-        write_dependent(&builder);
-        builder.good("dependent", &["generate-lockfile"]);
-        cargo.good(".", &["yank", "--registry", "supercargo", "built@1.0.0+build.5"]);
-        builder.forget();
-        assert!(builder.good("dependent", &["run", "-q", "--locked"]).contains(BUILT));
-        std::fs::remove_file(builder.path("dependent/Cargo.lock")).unwrap();
-        let refused = builder.bad("dependent", &["generate-lockfile"]);
-        assert!(refused.contains("is yanked") || refused.contains("yanked"), "{refused}");
-        cargo.good(".", &["yank", "--undo", "--registry", "supercargo", "built@1.0.0+build.5"]);
-        assert!(builder.good("dependent", &["run", "-q"]).contains(BUILT));
-    }
-}
-
 // protocol: 79
 #[test]
 fn a_workspace_is_published_in_one_go() {
@@ -200,32 +152,6 @@ fn cargo_shows_why_it_was_refused() {
     assert!(!refused.contains("sct_unknown"), "{refused}");
 }
 
-#[test]
-fn a_large_crate_goes_through_and_comes_back() {
-    let served = Served::start(&[]);
-    let cargo = Cargo::new(&sparse(&served), &served.token("ann"));
-    cargo.library("large", "1.0.0", "", "pub const NOISE: &[u8] = include_bytes!(\"../noise\");\n");
-    // Nine mebibytes that no compressor makes smaller; curl asks before it sends so much.
-    let mut state = 1_u64;
-    let noise: Vec<u8> = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    })
-    .take(9 * 1024 * 1024 / 8)
-    .flatten()
-    .collect();
-    std::fs::write(cargo.path("large/noise"), &noise).unwrap();
-    cargo.publish("large");
-    cargo.binary(
-        "user",
-        &dependency("large", "version = \"1\""),
-        "fn main() { println!(\"{}\", large::NOISE.len()); }\n",
-    );
-    assert!(cargo.good("user", &["run", "-q"]).contains(&noise.len().to_string()));
-}
-
 // protocol: 25, 55
 #[test]
 fn without_a_worker_cargo_is_told_that_the_publish_is_queued() {
@@ -248,59 +174,6 @@ fn without_a_worker_cargo_is_told_that_the_publish_is_queued() {
 
 const OTHERS: usize = 6;
 
-/// Sources that others wrote, published as they are.
-#[test]
-fn crates_of_others_are_published_and_come_back_as_they_were_packed() {
-    let served = Served::start(&[]);
-    let cargo = Cargo::new(&sparse(&served), &served.token("ann"));
-    let mut files: Vec<_> = downloaded_crates();
-    files.sort();
-    let mut published = 0;
-    for file in files {
-        if published == OTHERS {
-            break;
-        }
-        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
-        let archive = flate2::read::GzDecoder::new(std::fs::File::open(&file).unwrap());
-        tar::Archive::new(archive).unpack(cargo.path(".")).unwrap();
-        let manifest = std::fs::read_to_string(cargo.path(&format!("{name}/Cargo.toml"))).unwrap();
-        // Dependencies would be of crates.io, which this cargo can't reach.
-        if manifest.lines().any(|line| line.starts_with('[') && line.contains("dependencies")) {
-            continue;
-        }
-        // What cargo adds when it packs, and refuses to find there.
-        for made in [".cargo_vcs_info.json", "Cargo.toml.orig", "Cargo.lock"] {
-            let _ = std::fs::remove_file(cargo.path(&format!("{name}/{made}")));
-        }
-        cargo.publish(&name);
-        published += 1;
-        let (krate, version) = name.rsplit_once('-').unwrap();
-        let url = format!("{}/api/v1/crates/{krate}/{version}/download", served.url);
-        let bytes = ureq::get(url).call().unwrap().body_mut().read_to_vec().unwrap();
-        let index = format!("{}/index/{}", served.url, index_path(&krate.parse().unwrap()));
-        let line = ureq::get(index).call().unwrap().body_mut().read_to_string().unwrap();
-        assert!(line.contains(&Checksum::of(&bytes).to_string()), "{name}: {line}");
-        let mut files = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
-        let mut compared = 0;
-        for file in files.entries().unwrap() {
-            let mut file = file.unwrap();
-            let path = file.path().unwrap().into_owned();
-            if path.extension().is_some_and(|extension| extension == "rs") {
-                let mut content = Vec::new();
-                std::io::Read::read_to_end(&mut file, &mut content).unwrap();
-                assert_eq!(content, std::fs::read(cargo.path(path.to_str().unwrap())).unwrap(), "{}", path.display());
-                compared += 1;
-            }
-        }
-        assert!(compared > 0, "{name}");
-    }
-    assert_eq!(
-        published, OTHERS,
-        "crates without dependencies in cargo's cache, where building this program puts them"
-    );
-    println!("published {published} crates of others");
-}
-
 // protocol: 75
 #[test]
 fn an_index_named_on_the_command_line_is_published_to_with_a_token_from_there() {
@@ -314,4 +187,141 @@ fn an_index_named_on_the_command_line_is_published_to_with_a_token_from_there() 
     assert!(refused.contains("--token"), "{refused}");
     cargo.good("named", &[&publish[..], &["--token", &token]].concat());
     assert_eq!(http::index_lines(&served.url, "na/me/named").len(), 1);
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    // protocol: 4, 29, 35, 36, 37, 51, 91
+    #[test]
+    fn what_is_published_builds_through_both_protocols_with_every_cargo_that_is_installed() {
+        let toolchains = toolchains();
+        println!("cargos: {toolchains:?}");
+        let served = Served::start(&[]);
+        let token = served.token("ann");
+        publish_all_kinds(&Cargo::new(&sparse(&served), &token));
+        for toolchain in toolchains {
+            for index in [sparse(&served), git(&served)] {
+                for fetch_with_cli in ["false", "true"] {
+                    let mut cargo = Cargo::new(&index, "");
+                    if let Some(toolchain) = &toolchain {
+                        cargo = cargo.toolchain(toolchain);
+                    }
+                    write_dependent(&cargo);
+                    let fetch = format!("net.git-fetch-with-cli={fetch_with_cli}");
+                    let said = cargo.good("dependent", &["--config", &fetch, "run", "-q"]);
+                    assert!(said.contains(BUILT), "{toolchain:?} {index}: {said}");
+                    assert!(!said.contains("warning"), "{said}");
+                }
+            }
+        }
+    }
+
+    // protocol: 63
+    #[test]
+    fn a_yanked_version_is_not_resolved_any_more_but_lock_files_go_on() {
+        let served = Served::start(&[]);
+        let cargo = Cargo::new(&sparse(&served), &served.token("ann"));
+        publish_all_kinds(&cargo);
+        write_dependent(&cargo);
+        cargo.good("dependent", &["generate-lockfile"]);
+        for index in [sparse(&served), git(&served)] {
+            let builder = Cargo::new(&index, "");
+            write_dependent(&builder);
+            builder.good("dependent", &["generate-lockfile"]);
+            cargo.good(".", &["yank", "--registry", "supercargo", "built@1.0.0+build.5"]);
+            builder.forget();
+            assert!(builder.good("dependent", &["run", "-q", "--locked"]).contains(BUILT));
+            std::fs::remove_file(builder.path("dependent/Cargo.lock")).unwrap();
+            let refused = builder.bad("dependent", &["generate-lockfile"]);
+            assert!(refused.contains("is yanked") || refused.contains("yanked"), "{refused}");
+            cargo.good(".", &["yank", "--undo", "--registry", "supercargo", "built@1.0.0+build.5"]);
+            assert!(builder.good("dependent", &["run", "-q"]).contains(BUILT));
+        }
+    }
+
+    #[test]
+    fn a_large_crate_goes_through_and_comes_back() {
+        let served = Served::start(&[]);
+        let cargo = Cargo::new(&sparse(&served), &served.token("ann"));
+        cargo.library("large", "1.0.0", "", "pub const NOISE: &[u8] = include_bytes!(\"../noise\");\n");
+        // Nine mebibytes that no compressor makes smaller; curl asks before it sends so much.
+        let mut state = 1_u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        })
+        .take(9 * 1024 * 1024 / 8)
+        .flatten()
+        .collect();
+        std::fs::write(cargo.path("large/noise"), &noise).unwrap();
+        cargo.publish("large");
+        cargo.binary(
+            "user",
+            &dependency("large", "version = \"1\""),
+            "fn main() { println!(\"{}\", large::NOISE.len()); }\n",
+        );
+        assert!(cargo.good("user", &["run", "-q"]).contains(&noise.len().to_string()));
+    }
+
+    /// Sources that others wrote, published as they are.
+    #[test]
+    fn crates_of_others_are_published_and_come_back_as_they_were_packed() {
+        let served = Served::start(&[]);
+        let cargo = Cargo::new(&sparse(&served), &served.token("ann"));
+        let mut files: Vec<_> = downloaded_crates();
+        files.sort();
+        let mut published = 0;
+        for file in files {
+            if published == OTHERS {
+                break;
+            }
+            let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+            let archive = flate2::read::GzDecoder::new(std::fs::File::open(&file).unwrap());
+            tar::Archive::new(archive).unpack(cargo.path(".")).unwrap();
+            let manifest = std::fs::read_to_string(cargo.path(&format!("{name}/Cargo.toml"))).unwrap();
+            // Dependencies would be of crates.io, which this cargo can't reach.
+            if manifest.lines().any(|line| line.starts_with('[') && line.contains("dependencies")) {
+                continue;
+            }
+            // What cargo adds when it packs, and refuses to find there.
+            for made in [".cargo_vcs_info.json", "Cargo.toml.orig", "Cargo.lock"] {
+                let _ = std::fs::remove_file(cargo.path(&format!("{name}/{made}")));
+            }
+            cargo.publish(&name);
+            published += 1;
+            let (krate, version) = name.rsplit_once('-').unwrap();
+            let url = format!("{}/api/v1/crates/{krate}/{version}/download", served.url);
+            let bytes = ureq::get(url).call().unwrap().body_mut().read_to_vec().unwrap();
+            let index = format!("{}/index/{}", served.url, index_path(&krate.parse().unwrap()));
+            let line = ureq::get(index).call().unwrap().body_mut().read_to_string().unwrap();
+            assert!(line.contains(&Checksum::of(&bytes).to_string()), "{name}: {line}");
+            let mut files = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
+            let mut compared = 0;
+            for file in files.entries().unwrap() {
+                let mut file = file.unwrap();
+                let path = file.path().unwrap().into_owned();
+                if path.extension().is_some_and(|extension| extension == "rs") {
+                    let mut content = Vec::new();
+                    std::io::Read::read_to_end(&mut file, &mut content).unwrap();
+                    assert_eq!(
+                        content,
+                        std::fs::read(cargo.path(path.to_str().unwrap())).unwrap(),
+                        "{}",
+                        path.display()
+                    );
+                    compared += 1;
+                }
+            }
+            assert!(compared > 0, "{name}");
+        }
+        assert_eq!(
+            published, OTHERS,
+            "crates without dependencies in cargo's cache, where building this program puts them"
+        );
+        println!("published {published} crates of others");
+    }
 }

@@ -441,24 +441,6 @@ fn try_one(damage: &Damage) -> Result<String, String> {
 }
 
 #[test]
-fn every_damage_is_found_as_what_it_is_and_repaired_as_far_as_it_can_be() {
-    let damages = damages();
-    let covered: BTreeSet<Kind> = damages.iter().flat_map(|damage| damage.found.iter().copied()).collect();
-    // The tests of remotes cover this kind, with a real remote.
-    let here = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::RemoteDiffers).collect();
-    assert_eq!(covered, here, "each kind is covered");
-    println!("{:<46} {:<42} repaired", "damage", "found");
-    let rows: Vec<_> = std::thread::scope(|scope| {
-        let several: Vec<_> =
-            damages.chunks(9).map(|some| scope.spawn(|| some.iter().map(try_one).collect::<Vec<_>>())).collect();
-        several.into_iter().flat_map(|one| one.join().unwrap()).collect()
-    });
-    let failed: Vec<String> = rows.iter().filter_map(|row| row.as_ref().err().cloned()).collect();
-    rows.into_iter().flatten().for_each(|row| println!("{row}"));
-    assert!(failed.is_empty(), "\n{}", failed.join("\n----\n"));
-}
-
-#[test]
 fn a_crate_that_was_lost_comes_back_with_all_that_can_be_known() {
     let world = World::new();
     let about = |path: &str| world.registry.user("ann").get(path).good().json();
@@ -489,4 +471,27 @@ fn a_crate_that_was_lost_comes_back_with_all_that_can_be_known() {
     assert_eq!(world.registry.anonymous().get("/api/v1/crates/foo/1.0.0/readme").good().text(), readme);
     let logged = world.registry.admin("root").get("/api/v1/admin/audit?action=repair").good().json();
     assert_eq!(logged["entries"].as_array().map_or(0, Vec::len), 2, "{logged:#}");
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn every_damage_is_found_as_what_it_is_and_repaired_as_far_as_it_can_be() {
+        let damages = damages();
+        let covered: BTreeSet<Kind> = damages.iter().flat_map(|damage| damage.found.iter().copied()).collect();
+        // The tests of remotes cover this kind, with a real remote.
+        let here = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::RemoteDiffers).collect();
+        assert_eq!(covered, here, "each kind is covered");
+        println!("{:<46} {:<42} repaired", "damage", "found");
+        let rows: Vec<_> = std::thread::scope(|scope| {
+            let several: Vec<_> =
+                damages.chunks(9).map(|some| scope.spawn(|| some.iter().map(try_one).collect::<Vec<_>>())).collect();
+            several.into_iter().flat_map(|one| one.join().unwrap()).collect()
+        });
+        let failed: Vec<String> = rows.iter().filter_map(|row| row.as_ref().err().cloned()).collect();
+        rows.into_iter().flatten().for_each(|row| println!("{row}"));
+        assert!(failed.is_empty(), "\n{}", failed.join("\n----\n"));
+    }
 }

@@ -30,62 +30,12 @@ fn health_needs_no_token_and_shows_states_only() {
 }
 
 #[test]
-fn a_registry_is_ready_while_database_store_and_workers_are() {
-    let served = Served::start(&["--database-pool-size", "2"]);
-    let all_good = r#"{"status":"ready","database":"ok","index":"ok","store":"ok","worker":"working"}"#;
-    wait_until("readiness", || ready(&served) == (200, all_good.to_owned()));
-
-    let crates = served.data_dir().join("crates");
-    let aside = served.data_dir().join("aside");
-    std::fs::rename(&crates, &aside).unwrap();
-    std::fs::write(&crates, "no directory").unwrap();
-    let (_, said) = wait_for("the store", || Some(ready(&served)).filter(|(status, _)| *status == 503));
-    assert!(said.contains(r#""store":"failed""#) && said.contains(r#""database":"ok""#), "{said}");
-    std::fs::remove_file(&crates).unwrap();
-    std::fs::rename(&aside, &crates).unwrap();
-    wait_until("the store again", || ready(&served).0 == 200);
-
-    // Rejects new connections and closes existing ones.
-    let name = served.database.name().to_owned();
-    let mut administrator = crate::support::cluster::administrator();
-    administrator
-        .batch_execute(&format!(
-            "ALTER DATABASE {name} ALLOW_CONNECTIONS false;
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        ))
-        .unwrap();
-    let (_, said) = wait_for("the outage", || {
-        Some(ready(&served))
-            .filter(|(_, said)| said.contains(r#""database":"failed""#) && said.contains(r#""worker":"failed""#))
-    });
-    assert!(said.contains(r#""status":"not ready""#) && !said.contains("postgres"), "{said}");
-    assert_eq!(http::get(&format!("{}/health/live", served.url)).status, 200);
-    administrator.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
-    wait_until("the database again", || ready(&served) == (200, all_good.to_owned()));
-}
-
-#[test]
 fn jobs_that_are_left_to_others_do_not_count() {
     let served = Served::start(&["--no-worker"]);
     assert_eq!(
         ready(&served),
         (200, r#"{"status":"ready","database":"ok","index":"ok","store":"ok","worker":"elsewhere"}"#.to_owned())
     );
-}
-
-#[test]
-fn a_part_that_hangs_is_not_waited_for() {
-    let server = S3Server::start();
-    let arguments = server.arguments();
-    let served = Served::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    wait_until("readiness", || ready(&served).0 == 200);
-    server.proxy.stall();
-    let (_, said) = wait_for("the outage", || Some(ready(&served)).filter(|(status, _)| *status == 503));
-    assert!(said.contains(r#""store":"no-answer""#), "{said}");
-    assert_eq!(http::get(&format!("{}/health/live", served.url)).status, 200);
-    server.proxy.recover();
-    server.proxy.cut();
-    wait_until("readiness again", || ready(&served).0 == 200);
 }
 
 /// A client that is already connected can send one more request.
@@ -102,4 +52,59 @@ fn a_registry_that_is_stopping_is_not_ready() {
     connected.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains(r#""status":"stopping""#), "{answer}");
     served.wait();
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_registry_is_ready_while_database_store_and_workers_are() {
+        let served = Served::start(&["--database-pool-size", "2"]);
+        let all_good = r#"{"status":"ready","database":"ok","index":"ok","store":"ok","worker":"working"}"#;
+        wait_until("readiness", || ready(&served) == (200, all_good.to_owned()));
+
+        let crates = served.data_dir().join("crates");
+        let aside = served.data_dir().join("aside");
+        std::fs::rename(&crates, &aside).unwrap();
+        std::fs::write(&crates, "no directory").unwrap();
+        let (_, said) = wait_for("the store", || Some(ready(&served)).filter(|(status, _)| *status == 503));
+        assert!(said.contains(r#""store":"failed""#) && said.contains(r#""database":"ok""#), "{said}");
+        std::fs::remove_file(&crates).unwrap();
+        std::fs::rename(&aside, &crates).unwrap();
+        wait_until("the store again", || ready(&served).0 == 200);
+
+        // Rejects new connections and closes existing ones.
+        let name = served.database.name().to_owned();
+        let mut administrator = crate::support::cluster::administrator();
+        administrator
+            .batch_execute(&format!(
+                "ALTER DATABASE {name} ALLOW_CONNECTIONS false;
+                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            ))
+            .unwrap();
+        let (_, said) = wait_for("the outage", || {
+            Some(ready(&served))
+                .filter(|(_, said)| said.contains(r#""database":"failed""#) && said.contains(r#""worker":"failed""#))
+        });
+        assert!(said.contains(r#""status":"not ready""#) && !said.contains("postgres"), "{said}");
+        assert_eq!(http::get(&format!("{}/health/live", served.url)).status, 200);
+        administrator.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
+        wait_until("the database again", || ready(&served) == (200, all_good.to_owned()));
+    }
+
+    #[test]
+    fn a_part_that_hangs_is_not_waited_for() {
+        let server = S3Server::start();
+        let arguments = server.arguments();
+        let served = Served::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        wait_until("readiness", || ready(&served).0 == 200);
+        server.proxy.stall();
+        let (_, said) = wait_for("the outage", || Some(ready(&served)).filter(|(status, _)| *status == 503));
+        assert!(said.contains(r#""store":"no-answer""#), "{said}");
+        assert_eq!(http::get(&format!("{}/health/live", served.url)).status, 200);
+        server.proxy.recover();
+        server.proxy.cut();
+        wait_until("readiness again", || ready(&served).0 == 200);
+    }
 }

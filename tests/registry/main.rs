@@ -1,5 +1,6 @@
 //! The registry as its users meet it. One binary, a file an area; `support` holds what they share.
 
+mod slow;
 mod support;
 
 mod api_description;
@@ -12,15 +13,12 @@ mod cargo_client;
 mod circles;
 mod configuration;
 mod coverage;
-mod crash_matrix;
-mod crashes;
 mod damage;
 mod deleting;
 mod download_counting;
 mod fixtures;
 mod fuzzing;
 mod health;
-mod importing;
 mod layers;
 mod measuring;
 mod migrations;
@@ -39,19 +37,15 @@ mod remote_followers;
 mod remote_outages;
 mod remotes;
 mod repeating;
-mod reporting;
 mod request_ids;
 mod requests;
 mod rules;
 mod s3_store;
 mod searching;
 mod serving;
-mod several_machines;
 mod tls;
 mod tokens;
 mod transport;
 mod upgrading;
-mod verifying;
-mod with_command;
 mod wording;
 mod yanking;

@@ -105,100 +105,6 @@ fn wait_for_workers(served: &Served) {
     });
 }
 
-#[test]
-fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
-    let watch = Watch::over(Served::start(&["--no-worker", "--publish-wait", "0s"]));
-    let served = &watch.served;
-    let token = served.token("ann");
-    let first = worker(served, "job.desired_read=panic");
-    wait_for_workers(served);
-    let (code, line) = watch.round(&[]);
-    assert_eq!(code, 0, "{line}");
-    assert!(line.starts_with("SUPERCARGO OK - 10 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
-
-    // A job that panics in its last attempt.
-    let mut connection = served.database.connect();
-    connection
-        .batch_execute("CREATE FUNCTION last() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.attempts = 19; RETURN NEW; END';
-                        CREATE TRIGGER last BEFORE INSERT ON jobs FOR EACH ROW WHEN (NEW.key = 'doomed') EXECUTE FUNCTION last()")
-        .unwrap();
-    http::publish(&served.url, &token, &Package::new("doomed", "1.0.0")).good();
-    wait_until("its death", || inspection::count(&mut connection).unwrap().1 == 1);
-    let (code, line) = watch.round(&[]);
-    assert!(code == 2 && line.contains(" publish_version doomed)"), "{code} {line}");
-    assert!(line.starts_with("SUPERCARGO CRITICAL - 1 job is dead ("), "{line}");
-    assert!(watch.pages.all().is_empty(), "one round is not enough");
-    watch.rounds(&[]);
-    let job = trouble::dead(&mut connection).unwrap()[0].id.to_string();
-    served.run("jobs retry", &[&job]);
-    wait_until("the second life", || inspection::count(&mut connection).unwrap() == (0, 0));
-    assert_eq!(watch.rounds(&[]).0, 0);
-
-    // No worker.
-    kill_at_once(first);
-    wait_until("its sessions to end", || trouble::workers(&mut connection).unwrap().is_empty());
-    let (code, line) = watch.rounds(&[]);
-    assert!(code == 2 && line.contains("no worker is alive"), "{line}");
-    let second = worker(served, "queue.held=stall(50s)");
-    wait_for_workers(served);
-    assert_eq!(watch.rounds(&[]).0, 0);
-
-    // A job that hangs and holds its row all the while.
-    http::publish(&served.url, &token, &Package::new("hangs", "1.0.0")).good();
-    let runs_for_a_second =
-        |connection: &mut _| trouble::running(connection).unwrap().first().is_some_and(|job| job.seconds > 1.0);
-    wait_until("a job that runs for a second", || runs_for_a_second(&mut connection));
-    assert_eq!(watch.round(&[]).0, 0, "its kind may take a minute");
-    let (code, line) = watch.rounds(&["--max-job-run", "1s"]);
-    assert!(code == 2 && line.contains("1 job is hung") && line.contains("its row has been held for "), "{line}");
-    let third = worker(served, "");
-    kill_at_once(second);
-    wait_for_workers(served);
-    wait_until("the third worker's success", || inspection::count(&mut connection).unwrap() == (0, 0));
-    assert_eq!(watch.rounds(&["--max-job-run", "1s"]).0, 0);
-
-    // No database.
-    drop(connection);
-    let name = served.database.name().to_owned();
-    let mut administrator = cluster::administrator();
-    administrator
-        .batch_execute(&format!(
-            "ALTER DATABASE {name} ALLOW_CONNECTIONS false;
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        ))
-        .unwrap();
-    let (code, line) = watch.rounds(&[]);
-    assert!(code == 2 && line.contains("cannot connect to the database"), "{line}");
-    administrator.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
-    wait_for_workers(served);
-    assert_eq!(watch.rounds(&[]).0, 0);
-
-    // A disk that is too full for this limit.
-    let (code, line) = watch.rounds(&["--disk-limit", "0"]);
-    assert!(code == 2 && line.contains("% of the disk's bytes are used (limit 0%)"), "{line}");
-    assert_eq!(watch.rounds(&[]).0, 0);
-    kill_at_once(third);
-
-    let [hooks, pages] = watch.taken();
-    let both = |check: &str| ["trigger", "resolve"].map(|action| (action.to_owned(), check.to_owned()));
-    let in_order: Vec<_> = ["dead_jobs", "workers", "hung_jobs", "database"].into_iter().flat_map(both).collect();
-    assert_eq!(hooks[..8], in_order);
-    // Inodes, too, if the file system counts them.
-    assert!(hooks[8..].starts_with(&[("trigger".to_owned(), "disk_bytes".to_owned())]), "{hooks:?}");
-    assert_eq!(hooks, pages);
-    println!("{:<14}{:>10}{:>10}{:>12}{:>12}", "incident", "webhook", "", "pagerduty", "");
-    println!("{:<14}{:>10}{:>10}{:>12}{:>12}", "", "trigger", "resolve", "trigger", "resolve");
-    for check in ["dead_jobs", "workers", "hung_jobs", "database", "disk_bytes"] {
-        let count = |events: &[(String, String)], action: &str| {
-            events.iter().filter(|event| **event == (action.to_owned(), check.to_owned())).count()
-        };
-        let counts = [&hooks, &pages].map(|events| [count(events, "trigger"), count(events, "resolve")]).concat();
-        println!("{check:<14}{:>10}{:>10}{:>12}{:>12}", counts[0], counts[1], counts[2], counts[3]);
-        assert_eq!(counts, [1, 1, 1, 1], "{check}");
-    }
-    check_forms(&watch);
-}
-
 /// Requests have the form that the documentation of the receivers requires.
 fn check_forms(watch: &Watch) {
     let pages: Vec<Value> = watch.pages.accepted("/v2/enqueue").iter().map(|one| one.json()).collect();
@@ -237,62 +143,6 @@ fn check_forms(watch: &Watch) {
         (&trigger["timestamp"], &"doomed".into()),
         "{data}"
     );
-}
-
-#[test]
-fn what_could_not_be_delivered_is_delivered_later_once_and_in_order() {
-    let watch = Watch::over(Served::start(&["--no-worker"]));
-    let quick = |arguments: &[&str]| {
-        let arguments = [&["--min-workers", "0", "--page-after", "1"], arguments].concat();
-        watch.command(&arguments)
-    };
-    let start = |arguments: &[&str]| {
-        quick(&[&["--watch", "--interval", "50ms"], arguments].concat())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
-    };
-    watch.pages.answer_with(503);
-    let first = start(&["--disk-limit", "0"]);
-    wait_until("a refused page of each", || {
-        ["/hook", "/v2/enqueue"].iter().all(|path| watch.pages.all().iter().any(|one| one.path == *path))
-    });
-    kill_at_once(first);
-    // Nothing is sent again before its time.
-    let retry_at = |minutes: i64| {
-        let mut state: Value = serde_json::from_slice(&std::fs::read(watch.path("state.json")).unwrap()).unwrap();
-        for outbox in state["receivers"].as_object_mut().unwrap().values_mut() {
-            outbox["retry_at"] = serde_json::json!(chrono::Utc::now() + chrono::Duration::minutes(minutes));
-        }
-        std::fs::write(watch.path("state.json"), serde_json::to_vec(&state).unwrap()).unwrap();
-    };
-    retry_at(60);
-    let tried = watch.pages.all().len();
-    quick(&["--disk-limit", "0"]).output().unwrap();
-    assert_eq!(watch.pages.all().len(), tried);
-    retry_at(-1);
-    // The resolve waits behind the trigger.
-    let output = quick(&["--json"]).output().unwrap();
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(said["pages"]["incidents"], serde_json::json!([]), "{said}");
-    let waiting = said["pages"]["receivers"].as_array().unwrap();
-    assert!(waiting.len() == 2 && waiting.iter().all(|one| one["waiting"].as_u64().unwrap() >= 2), "{said}");
-    assert!(waiting[0]["error"].as_str().unwrap().contains("the answer was 503"), "{said}");
-    assert!(watch.taken().concat().is_empty());
-
-    watch.pages.answer_with(202);
-    let mut second = start(&[]);
-    wait_until("all of them", || watch.taken().iter().all(|taken| taken.iter().any(|(action, _)| action == "resolve")));
-    kill(Pid::from_raw(second.id().cast_signed()), Signal::SIGTERM).unwrap();
-    assert!(second.wait().unwrap().success());
-    for taken in watch.taken() {
-        let of_bytes: Vec<&str> =
-            taken.iter().filter(|(_, check)| check == "disk_bytes").map(|(action, _)| action.as_str()).collect();
-        assert_eq!(of_bytes, ["trigger", "resolve"]);
-    }
-    let state: Value = serde_json::from_slice(&std::fs::read(watch.path("state.json")).unwrap()).unwrap();
-    assert!(state["receivers"]["webhook"]["events"].as_array().unwrap().is_empty(), "{state}");
 }
 
 #[test]
@@ -462,33 +312,190 @@ fn limits_apply_and_a_check_that_cannot_run_is_not_ok() {
     assert_eq!(skipped, 7, "{said}");
 }
 
-#[test]
-fn a_private_database_that_is_down_is_told_with_what_its_log_says() {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
-    let data_dir: PathBuf = directory.path().join("data");
-    let of = |subcommand: &str| {
-        let mut command = supercargo();
-        command.args([subcommand, "--log", "warn", "--data-dir"]).arg(&data_dir).stdout(Stdio::piped());
-        command
-    };
-    let look = |arguments: &[&str]| {
-        let output = of("monitor").args(["--disk-limit", "100"]).args(arguments).output().unwrap();
-        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
-    };
-    let (code, line) = look(&[]);
-    assert!(code == 2 && line.contains("cannot locate the embedded PostgreSQL"), "{line}");
-    let mut serving = of("serve").args(["--listen", "127.0.0.1:0"]).stdout(Stdio::null()).spawn().unwrap();
-    wait_for_url(&mut serving, &data_dir);
-    wait_for("it to be well", || Some(look(&[])).filter(|(code, _)| *code == 0));
-    serving.kill().unwrap();
-    serving.wait().unwrap();
-    let (_, said) = wait_for("the database to be down", || {
-        Some(look(&["--json"])).filter(|(_, said)| said.contains("the embedded PostgreSQL is not running"))
-    });
-    let said: Value = serde_json::from_str(&said).unwrap();
-    let database = said["checks"].as_array().unwrap().iter().find(|check| check["check"] == "database").unwrap();
-    assert!(database["details"]["log"].is_string(), "{database}");
-    // The monitor neither created nor started it.
-    assert_eq!(supercargo::postgres::embedded::attach(&data_dir).unwrap(), None);
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn each_incident_is_paged_once_and_resolved_once_also_by_cron() {
+        let watch = Watch::over(Served::start(&["--no-worker", "--publish-wait", "0s"]));
+        let served = &watch.served;
+        let token = served.token("ann");
+        let first = worker(served, "job.desired_read=panic");
+        wait_for_workers(served);
+        let (code, line) = watch.round(&[]);
+        assert_eq!(code, 0, "{line}");
+        assert!(line.starts_with("SUPERCARGO OK - 10 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
+
+        // A job that panics in its last attempt.
+        let mut connection = served.database.connect();
+        connection
+            .batch_execute("CREATE FUNCTION last() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.attempts = 19; RETURN NEW; END';
+                            CREATE TRIGGER last BEFORE INSERT ON jobs FOR EACH ROW WHEN (NEW.key = 'doomed') EXECUTE FUNCTION last()")
+            .unwrap();
+        http::publish(&served.url, &token, &Package::new("doomed", "1.0.0")).good();
+        wait_until("its death", || inspection::count(&mut connection).unwrap().1 == 1);
+        let (code, line) = watch.round(&[]);
+        assert!(code == 2 && line.contains(" publish_version doomed)"), "{code} {line}");
+        assert!(line.starts_with("SUPERCARGO CRITICAL - 1 job is dead ("), "{line}");
+        assert!(watch.pages.all().is_empty(), "one round is not enough");
+        watch.rounds(&[]);
+        let job = trouble::dead(&mut connection).unwrap()[0].id.to_string();
+        served.run("jobs retry", &[&job]);
+        wait_until("the second life", || inspection::count(&mut connection).unwrap() == (0, 0));
+        assert_eq!(watch.rounds(&[]).0, 0);
+
+        // No worker.
+        kill_at_once(first);
+        wait_until("its sessions to end", || trouble::workers(&mut connection).unwrap().is_empty());
+        let (code, line) = watch.rounds(&[]);
+        assert!(code == 2 && line.contains("no worker is alive"), "{line}");
+        let second = worker(served, "queue.held=stall(50s)");
+        wait_for_workers(served);
+        assert_eq!(watch.rounds(&[]).0, 0);
+
+        // A job that hangs and holds its row all the while.
+        http::publish(&served.url, &token, &Package::new("hangs", "1.0.0")).good();
+        let runs_for_a_second =
+            |connection: &mut _| trouble::running(connection).unwrap().first().is_some_and(|job| job.seconds > 1.0);
+        wait_until("a job that runs for a second", || runs_for_a_second(&mut connection));
+        assert_eq!(watch.round(&[]).0, 0, "its kind may take a minute");
+        let (code, line) = watch.rounds(&["--max-job-run", "1s"]);
+        assert!(code == 2 && line.contains("1 job is hung") && line.contains("its row has been held for "), "{line}");
+        let third = worker(served, "");
+        kill_at_once(second);
+        wait_for_workers(served);
+        wait_until("the third worker's success", || inspection::count(&mut connection).unwrap() == (0, 0));
+        assert_eq!(watch.rounds(&["--max-job-run", "1s"]).0, 0);
+
+        // No database.
+        drop(connection);
+        let name = served.database.name().to_owned();
+        let mut administrator = cluster::administrator();
+        administrator
+            .batch_execute(&format!(
+                "ALTER DATABASE {name} ALLOW_CONNECTIONS false;
+                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            ))
+            .unwrap();
+        let (code, line) = watch.rounds(&[]);
+        assert!(code == 2 && line.contains("cannot connect to the database"), "{line}");
+        administrator.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
+        wait_for_workers(served);
+        assert_eq!(watch.rounds(&[]).0, 0);
+
+        // A disk that is too full for this limit.
+        let (code, line) = watch.rounds(&["--disk-limit", "0"]);
+        assert!(code == 2 && line.contains("% of the disk's bytes are used (limit 0%)"), "{line}");
+        assert_eq!(watch.rounds(&[]).0, 0);
+        kill_at_once(third);
+
+        let [hooks, pages] = watch.taken();
+        let both = |check: &str| ["trigger", "resolve"].map(|action| (action.to_owned(), check.to_owned()));
+        let in_order: Vec<_> = ["dead_jobs", "workers", "hung_jobs", "database"].into_iter().flat_map(both).collect();
+        assert_eq!(hooks[..8], in_order);
+        // Inodes, too, if the file system counts them.
+        assert!(hooks[8..].starts_with(&[("trigger".to_owned(), "disk_bytes".to_owned())]), "{hooks:?}");
+        assert_eq!(hooks, pages);
+        println!("{:<14}{:>10}{:>10}{:>12}{:>12}", "incident", "webhook", "", "pagerduty", "");
+        println!("{:<14}{:>10}{:>10}{:>12}{:>12}", "", "trigger", "resolve", "trigger", "resolve");
+        for check in ["dead_jobs", "workers", "hung_jobs", "database", "disk_bytes"] {
+            let count = |events: &[(String, String)], action: &str| {
+                events.iter().filter(|event| **event == (action.to_owned(), check.to_owned())).count()
+            };
+            let counts = [&hooks, &pages].map(|events| [count(events, "trigger"), count(events, "resolve")]).concat();
+            println!("{check:<14}{:>10}{:>10}{:>12}{:>12}", counts[0], counts[1], counts[2], counts[3]);
+            assert_eq!(counts, [1, 1, 1, 1], "{check}");
+        }
+        check_forms(&watch);
+    }
+
+    #[test]
+    fn what_could_not_be_delivered_is_delivered_later_once_and_in_order() {
+        let watch = Watch::over(Served::start(&["--no-worker"]));
+        let quick = |arguments: &[&str]| {
+            let arguments = [&["--min-workers", "0", "--page-after", "1"], arguments].concat();
+            watch.command(&arguments)
+        };
+        let start = |arguments: &[&str]| {
+            quick(&[&["--watch", "--interval", "50ms"], arguments].concat())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        watch.pages.answer_with(503);
+        let first = start(&["--disk-limit", "0"]);
+        wait_until("a refused page of each", || {
+            ["/hook", "/v2/enqueue"].iter().all(|path| watch.pages.all().iter().any(|one| one.path == *path))
+        });
+        kill_at_once(first);
+        // Nothing is sent again before its time.
+        let retry_at = |minutes: i64| {
+            let mut state: Value = serde_json::from_slice(&std::fs::read(watch.path("state.json")).unwrap()).unwrap();
+            for outbox in state["receivers"].as_object_mut().unwrap().values_mut() {
+                outbox["retry_at"] = serde_json::json!(chrono::Utc::now() + chrono::Duration::minutes(minutes));
+            }
+            std::fs::write(watch.path("state.json"), serde_json::to_vec(&state).unwrap()).unwrap();
+        };
+        retry_at(60);
+        let tried = watch.pages.all().len();
+        quick(&["--disk-limit", "0"]).output().unwrap();
+        assert_eq!(watch.pages.all().len(), tried);
+        retry_at(-1);
+        // The resolve waits behind the trigger.
+        let output = quick(&["--json"]).output().unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(said["pages"]["incidents"], serde_json::json!([]), "{said}");
+        let waiting = said["pages"]["receivers"].as_array().unwrap();
+        assert!(waiting.len() == 2 && waiting.iter().all(|one| one["waiting"].as_u64().unwrap() >= 2), "{said}");
+        assert!(waiting[0]["error"].as_str().unwrap().contains("the answer was 503"), "{said}");
+        assert!(watch.taken().concat().is_empty());
+
+        watch.pages.answer_with(202);
+        let mut second = start(&[]);
+        wait_until("all of them", || {
+            watch.taken().iter().all(|taken| taken.iter().any(|(action, _)| action == "resolve"))
+        });
+        kill(Pid::from_raw(second.id().cast_signed()), Signal::SIGTERM).unwrap();
+        assert!(second.wait().unwrap().success());
+        for taken in watch.taken() {
+            let of_bytes: Vec<&str> =
+                taken.iter().filter(|(_, check)| check == "disk_bytes").map(|(action, _)| action.as_str()).collect();
+            assert_eq!(of_bytes, ["trigger", "resolve"]);
+        }
+        let state: Value = serde_json::from_slice(&std::fs::read(watch.path("state.json")).unwrap()).unwrap();
+        assert!(state["receivers"]["webhook"]["events"].as_array().unwrap().is_empty(), "{state}");
+    }
+
+    #[test]
+    fn a_private_database_that_is_down_is_told_with_what_its_log_says() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+        let data_dir: PathBuf = directory.path().join("data");
+        let of = |subcommand: &str| {
+            let mut command = supercargo();
+            command.args([subcommand, "--log", "warn", "--data-dir"]).arg(&data_dir).stdout(Stdio::piped());
+            command
+        };
+        let look = |arguments: &[&str]| {
+            let output = of("monitor").args(["--disk-limit", "100"]).args(arguments).output().unwrap();
+            (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+        };
+        let (code, line) = look(&[]);
+        assert!(code == 2 && line.contains("cannot locate the embedded PostgreSQL"), "{line}");
+        let mut serving = of("serve").args(["--listen", "127.0.0.1:0"]).stdout(Stdio::null()).spawn().unwrap();
+        wait_for_url(&mut serving, &data_dir);
+        wait_for("it to be well", || Some(look(&[])).filter(|(code, _)| *code == 0));
+        serving.kill().unwrap();
+        serving.wait().unwrap();
+        let (_, said) = wait_for("the database to be down", || {
+            Some(look(&["--json"])).filter(|(_, said)| said.contains("the embedded PostgreSQL is not running"))
+        });
+        let said: Value = serde_json::from_str(&said).unwrap();
+        let database = said["checks"].as_array().unwrap().iter().find(|check| check["check"] == "database").unwrap();
+        assert!(database["details"]["log"].is_string(), "{database}");
+        // The monitor neither created nor started it.
+        assert_eq!(supercargo::postgres::embedded::attach(&data_dir).unwrap(), None);
+    }
 }

@@ -82,68 +82,74 @@ fn write_packages(cargo: &Cargo) {
     cargo.binary("dependent", dependency, "fn main() { println!(\"{}\", lib::N); }\n");
 }
 
-// protocol: 7, 23, 70, 71, 72, 73, 74
-#[test]
-fn cargo_uses_a_private_sparse_index_with_a_token_and_says_what_to_do_without_one() {
-    let served = Served::start(&["--auth-required"]);
-    let token = served.token("ann");
-    let index = format!("sparse+{}/index/", served.url);
-    let publisher = Cargo::new(&index, &token);
-    write_packages(&publisher);
-    publisher.good("lib", &["publish", "--registry", "supercargo", "--allow-dirty"]);
-    let config = http::get_as(&format!("{}/index/config.json", served.url), &token).good().json();
-    assert_eq!(config["auth-required"], true);
-    for toolchain in toolchains() {
-        let cargo = |token: &str| {
-            let cargo = Cargo::new(&index, token);
-            let cargo = match &toolchain {
-                Some(toolchain) => cargo.toolchain(toolchain),
-                None => cargo,
-            };
-            write_packages(&cargo);
-            cargo
-        };
-        assert!(cargo(&token).good("dependent", &["run", "-q"]).contains('7'));
-        let mut without = cargo("");
-        without.leave_out_the_token();
-        let refused = without.bad("dependent", &["run", "-q"]);
-        assert!(
-            refused.contains("no token found for `supercargo`, please run `cargo login --registry supercargo`"),
-            "{refused}"
-        );
-        let rejected = cargo("sct_wrong").bad("dependent", &["run", "-q"]);
-        assert!(rejected.contains("token rejected for `supercargo`"), "{rejected}");
-        // `cargo login` tells where to get one.
-        let login = without.bad("dependent", &["login", "--registry", "supercargo"]);
-        assert!(login.contains(&format!("{}/me", served.url)), "{login}");
-    }
-}
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
 
-// protocol: 31, 73
-#[test]
-fn cargo_and_git_use_a_private_git_index_with_the_token_as_the_password() {
-    let served = Served::start(&["--auth-required"]);
-    let token = served.token("ann");
-    let publisher = Cargo::new(&format!("sparse+{}/index/", served.url), &token);
-    write_packages(&publisher);
-    publisher.good("lib", &["publish", "--registry", "supercargo", "--allow-dirty"]);
-    for with_cli in ["false", "true"] {
-        let cargo = Cargo::new(&format!("{}/git/index", served.url), &token);
-        write_packages(&cargo);
-        let fetch = format!("net.git-fetch-with-cli={with_cli}");
-        let mut run = cargo.command("dependent", &["--config", &fetch, "--config", "net.retry=0", "run", "-q"]);
-        let home = cargo.path("person");
-        std::fs::create_dir_all(&home).unwrap();
-        let rustup = std::env::var_os("RUSTUP_HOME").map(std::path::PathBuf::from);
-        let rustup = rustup.or_else(|| std::env::home_dir().map(|home| home.join(".rustup"))).unwrap();
-        run.env("HOME", &home).env("RUSTUP_HOME", rustup).env("GIT_TERMINAL_PROMPT", "0");
-        let refused = run.output().unwrap();
-        assert!(!refused.status.success(), "{}", said(&refused));
-        let reason = if with_cli == "true" { "terminal prompts disabled" } else { "failed to authenticate" };
-        assert!(said(&refused).contains(reason), "{}", said(&refused));
-        let helper = format!("[credential]\n\thelper = \"!f() {{ echo username=ann; echo password={token}; }}; f\"\n");
-        std::fs::write(home.join(".gitconfig"), helper).unwrap();
-        let built = run.output().unwrap();
-        assert!(built.status.success() && said(&built).contains('7'), "{}", said(&built));
+    // protocol: 7, 23, 70, 71, 72, 73, 74
+    #[test]
+    fn cargo_uses_a_private_sparse_index_with_a_token_and_says_what_to_do_without_one() {
+        let served = Served::start(&["--auth-required"]);
+        let token = served.token("ann");
+        let index = format!("sparse+{}/index/", served.url);
+        let publisher = Cargo::new(&index, &token);
+        write_packages(&publisher);
+        publisher.good("lib", &["publish", "--registry", "supercargo", "--allow-dirty"]);
+        let config = http::get_as(&format!("{}/index/config.json", served.url), &token).good().json();
+        assert_eq!(config["auth-required"], true);
+        for toolchain in toolchains() {
+            let cargo = |token: &str| {
+                let cargo = Cargo::new(&index, token);
+                let cargo = match &toolchain {
+                    Some(toolchain) => cargo.toolchain(toolchain),
+                    None => cargo,
+                };
+                write_packages(&cargo);
+                cargo
+            };
+            assert!(cargo(&token).good("dependent", &["run", "-q"]).contains('7'));
+            let mut without = cargo("");
+            without.leave_out_the_token();
+            let refused = without.bad("dependent", &["run", "-q"]);
+            assert!(
+                refused.contains("no token found for `supercargo`, please run `cargo login --registry supercargo`"),
+                "{refused}"
+            );
+            let rejected = cargo("sct_wrong").bad("dependent", &["run", "-q"]);
+            assert!(rejected.contains("token rejected for `supercargo`"), "{rejected}");
+            // `cargo login` tells where to get one.
+            let login = without.bad("dependent", &["login", "--registry", "supercargo"]);
+            assert!(login.contains(&format!("{}/me", served.url)), "{login}");
+        }
+    }
+
+    // protocol: 31, 73
+    #[test]
+    fn cargo_and_git_use_a_private_git_index_with_the_token_as_the_password() {
+        let served = Served::start(&["--auth-required"]);
+        let token = served.token("ann");
+        let publisher = Cargo::new(&format!("sparse+{}/index/", served.url), &token);
+        write_packages(&publisher);
+        publisher.good("lib", &["publish", "--registry", "supercargo", "--allow-dirty"]);
+        for with_cli in ["false", "true"] {
+            let cargo = Cargo::new(&format!("{}/git/index", served.url), &token);
+            write_packages(&cargo);
+            let fetch = format!("net.git-fetch-with-cli={with_cli}");
+            let mut run = cargo.command("dependent", &["--config", &fetch, "--config", "net.retry=0", "run", "-q"]);
+            let home = cargo.path("person");
+            std::fs::create_dir_all(&home).unwrap();
+            let rustup = std::env::var_os("RUSTUP_HOME").map(std::path::PathBuf::from);
+            let rustup = rustup.or_else(|| std::env::home_dir().map(|home| home.join(".rustup"))).unwrap();
+            run.env("HOME", &home).env("RUSTUP_HOME", rustup).env("GIT_TERMINAL_PROMPT", "0");
+            let refused = run.output().unwrap();
+            assert!(!refused.status.success(), "{}", said(&refused));
+            let reason = if with_cli == "true" { "terminal prompts disabled" } else { "failed to authenticate" };
+            assert!(said(&refused).contains(reason), "{}", said(&refused));
+            let helper =
+                format!("[credential]\n\thelper = \"!f() {{ echo username=ann; echo password={token}; }}; f\"\n");
+            std::fs::write(home.join(".gitconfig"), helper).unwrap();
+            let built = run.output().unwrap();
+            assert!(built.status.success() && said(&built).contains('7'), "{}", said(&built));
+        }
     }
 }

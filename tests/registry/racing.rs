@@ -64,81 +64,6 @@ fn of_eight_publishes_of_one_version_exactly_one_wins_and_everything_is_the_winn
     }
 }
 
-/// Two programs at a deploy: neither knows of the other, and each thinks the queue is its own.
-#[test]
-fn two_writers_at_once_leave_index_and_database_at_the_last_desired_state() {
-    const ROUNDS: usize = 40;
-    let database = Database::fresh();
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("index.git");
-    let pool = Pool::live(&database.url(), 4);
-    let ann = pool
-        .with(|connection| {
-            let user = users::create(connection, "ann", None).unwrap();
-            let (token, _) = NewToken::named("test").create(connection, user.id).unwrap();
-            Caller { user, token, address: None, connection: ClientConnection::default(), request_id: None }
-        })
-        .unwrap();
-    let admission = Admission::default();
-    database
-        .connect()
-        .batch_execute(&format!(
-            "INSERT INTO crates (name) VALUES ('foo');
-             INSERT INTO crate_owners (crate_id, user_id) SELECT crates.id, {} FROM crates;
-             INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata)
-             SELECT id, '1.0.0', '1.0.0', sha256('x'), 1, '{{\"name\":\"foo\",\"vers\":\"1.0.0\",\"yanked\":false}}', '{{}}' FROM crates",
-            ann.user.id
-        ))
-        .unwrap();
-    let runner = || {
-        let environment = Environment {
-            index: Index::open_or_init(&path).unwrap(),
-            crate_store: CrateStore::local(&directory.path().join("crates")).unwrap(),
-        };
-        let (wakeups, completions) = (Wakeups::default(), Completions::default());
-        Runner::new(jobs::registry().unwrap(), environment, pool.clone(), "racer", wakeups, completions)
-    };
-    let (name, num) = ("foo".parse().unwrap(), "1.0.0".parse().unwrap());
-    let index = Index::open_or_init(&path).unwrap();
-    let runners = [runner(), runner()];
-    for round in 0..ROUNDS {
-        let barrier = Barrier::new(3);
-        let yanked = round % 2 == 0;
-        std::thread::scope(|scope| {
-            for runner in &runners {
-                let barrier = &barrier;
-                scope.spawn(move || {
-                    barrier.wait();
-                    // Until both jobs have run, in either runner.
-                    for _ in 0..20 {
-                        assert!(runner.drain().unwrap().failed.is_empty());
-                    }
-                });
-            }
-            barrier.wait();
-            for wanted in [!yanked, yanked] {
-                let requester = (&ann, &admission);
-                pool.with(|connection| {
-                    yank::request(connection, (&name, &num), wanted, requester, &Completions::default()).unwrap();
-                })
-                .unwrap();
-            }
-        });
-        // A claim between its two steps when the other looked would come due after its gap.
-        database.connect().batch_execute("UPDATE jobs SET run_at = clock_timestamp()").unwrap();
-        runners[0].drain().unwrap();
-        assert_eq!(inspection::count(&mut database.connect()).unwrap(), (0, 0));
-        let file = index.read(&index.head().unwrap(), "3/f/foo").unwrap().unwrap();
-        let line: Value = serde_json::from_slice(&file.content).unwrap();
-        assert_eq!(line["yanked"], yanked, "round {round}");
-        let effective = pool.with(|connection| {
-            let krate = supercargo::database::catalog::crates::find(connection, &name).unwrap().unwrap();
-            supercargo::database::catalog::versions::find(connection, krate.id, &num).unwrap().unwrap().effective_yanked
-        });
-        assert_eq!(effective.unwrap(), Some(yanked), "round {round}");
-    }
-}
-
 /// Somebody who knows nothing of locks moves the branch after the head was read and before the batch is written.
 #[test]
 fn a_head_that_moved_is_read_again_and_the_batch_is_written_in_the_same_attempt() {
@@ -182,40 +107,6 @@ fn a_head_that_moved_is_read_again_and_the_batch_is_written_in_the_same_attempt(
 }
 
 #[test]
-fn both_protocols_can_be_read_while_batches_are_written() {
-    let served = Served::start(&[]);
-    let token = served.token("ann");
-    let done = std::sync::atomic::AtomicBool::new(false);
-    let clones = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| {
-            let mut clones = 0;
-            while !done.load(std::sync::atomic::Ordering::SeqCst) {
-                let directory = tempfile::tempdir().unwrap();
-                let url = format!("{}/git/index", served.url);
-                let clone = std::process::Command::new("git")
-                    .args(["clone", "-q", &url, "index"])
-                    .current_dir(directory.path())
-                    .output()
-                    .unwrap();
-                assert!(clone.status.success(), "{}", String::from_utf8_lossy(&clone.stderr));
-                assert_eq!(String::from_utf8_lossy(&clone.stderr), "");
-                http::get(&format!("{}/index/config.json", served.url)).good();
-                clones += 1;
-            }
-            clones
-        });
-        for number in 0..60 {
-            let name = format!("crate{number}");
-            assert_eq!(http::publish(&served.url, &token, &Package::new(&name, "1.0.0")).good().advice(), [""; 0]);
-            assert_eq!(http::index_lines(&served.url, &format!("cr/at/{name}")).len(), 1);
-        }
-        done.store(true, std::sync::atomic::Ordering::SeqCst);
-        reading.join().unwrap()
-    });
-    assert!(clones > 0);
-}
-
-#[test]
 fn a_worker_of_another_process_makes_a_publish_visible_before_it_is_answered() {
     let mut served = Served::start(&["--no-worker", "--publish-wait", "60s"]);
     served.start_worker();
@@ -249,5 +140,122 @@ fn a_process_without_workers_tells_others_of_a_job_after_its_commit() {
             _ => http::put_as(&format!("{version}/unyank"), &token).good(),
         };
         assert_woken(&wakeups, before);
+    }
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    /// Two programs at a deploy: neither knows of the other, and each thinks the queue is its own.
+    #[test]
+    fn two_writers_at_once_leave_index_and_database_at_the_last_desired_state() {
+        const ROUNDS: usize = 40;
+        let database = Database::fresh();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("index.git");
+        let pool = Pool::live(&database.url(), 4);
+        let ann = pool
+            .with(|connection| {
+                let user = users::create(connection, "ann", None).unwrap();
+                let (token, _) = NewToken::named("test").create(connection, user.id).unwrap();
+                Caller { user, token, address: None, connection: ClientConnection::default(), request_id: None }
+            })
+            .unwrap();
+        let admission = Admission::default();
+        database
+            .connect()
+            .batch_execute(&format!(
+                "INSERT INTO crates (name) VALUES ('foo');
+                 INSERT INTO crate_owners (crate_id, user_id) SELECT crates.id, {} FROM crates;
+                 INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata)
+                 SELECT id, '1.0.0', '1.0.0', sha256('x'), 1, '{{\"name\":\"foo\",\"vers\":\"1.0.0\",\"yanked\":false}}', '{{}}' FROM crates",
+                ann.user.id
+            ))
+            .unwrap();
+        let runner = || {
+            let environment = Environment {
+                index: Index::open_or_init(&path).unwrap(),
+                crate_store: CrateStore::local(&directory.path().join("crates")).unwrap(),
+            };
+            let (wakeups, completions) = (Wakeups::default(), Completions::default());
+            Runner::new(jobs::registry().unwrap(), environment, pool.clone(), "racer", wakeups, completions)
+        };
+        let (name, num) = ("foo".parse().unwrap(), "1.0.0".parse().unwrap());
+        let index = Index::open_or_init(&path).unwrap();
+        let runners = [runner(), runner()];
+        for round in 0..ROUNDS {
+            let barrier = Barrier::new(3);
+            let yanked = round % 2 == 0;
+            std::thread::scope(|scope| {
+                for runner in &runners {
+                    let barrier = &barrier;
+                    scope.spawn(move || {
+                        barrier.wait();
+                        // Until both jobs have run, in either runner.
+                        for _ in 0..20 {
+                            assert!(runner.drain().unwrap().failed.is_empty());
+                        }
+                    });
+                }
+                barrier.wait();
+                for wanted in [!yanked, yanked] {
+                    let requester = (&ann, &admission);
+                    pool.with(|connection| {
+                        yank::request(connection, (&name, &num), wanted, requester, &Completions::default()).unwrap();
+                    })
+                    .unwrap();
+                }
+            });
+            // A claim between its two steps when the other looked would come due after its gap.
+            database.connect().batch_execute("UPDATE jobs SET run_at = clock_timestamp()").unwrap();
+            runners[0].drain().unwrap();
+            assert_eq!(inspection::count(&mut database.connect()).unwrap(), (0, 0));
+            let file = index.read(&index.head().unwrap(), "3/f/foo").unwrap().unwrap();
+            let line: Value = serde_json::from_slice(&file.content).unwrap();
+            assert_eq!(line["yanked"], yanked, "round {round}");
+            let effective = pool.with(|connection| {
+                let krate = supercargo::database::catalog::crates::find(connection, &name).unwrap().unwrap();
+                supercargo::database::catalog::versions::find(connection, krate.id, &num)
+                    .unwrap()
+                    .unwrap()
+                    .effective_yanked
+            });
+            assert_eq!(effective.unwrap(), Some(yanked), "round {round}");
+        }
+    }
+
+    #[test]
+    fn both_protocols_can_be_read_while_batches_are_written() {
+        let served = Served::start(&[]);
+        let token = served.token("ann");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let clones = std::thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                let mut clones = 0;
+                while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                    let directory = tempfile::tempdir().unwrap();
+                    let url = format!("{}/git/index", served.url);
+                    let clone = std::process::Command::new("git")
+                        .args(["clone", "-q", &url, "index"])
+                        .current_dir(directory.path())
+                        .output()
+                        .unwrap();
+                    assert!(clone.status.success(), "{}", String::from_utf8_lossy(&clone.stderr));
+                    assert_eq!(String::from_utf8_lossy(&clone.stderr), "");
+                    http::get(&format!("{}/index/config.json", served.url)).good();
+                    clones += 1;
+                }
+                clones
+            });
+            for number in 0..60 {
+                let name = format!("crate{number}");
+                assert_eq!(http::publish(&served.url, &token, &Package::new(&name, "1.0.0")).good().advice(), [""; 0]);
+                assert_eq!(http::index_lines(&served.url, &format!("cr/at/{name}")).len(), 1);
+            }
+            done.store(true, std::sync::atomic::Ordering::SeqCst);
+            reading.join().unwrap()
+        });
+        assert!(clones > 0);
     }
 }

@@ -24,41 +24,6 @@ fn verify(served: &Served, arguments: &[&str]) -> (Option<i32>, Value) {
 }
 
 #[test]
-fn a_mirror_that_is_not_what_its_remote_has_is_found_and_follows_when_it_is_repaired() {
-    let (served, remote) = stopped();
-    let at_remote = ["--index-remote", &remote.url()];
-    let (code, report) = verify(&served, &at_remote);
-    assert_eq!((code, &report["by_kind"]), (Some(0), &serde_json::json!({})), "{report:#}");
-    remote.commit("README.md", "by another hand");
-    let (code, report) = verify(&served, &at_remote);
-    assert_eq!((code, &report["by_kind"]["remote-differs"]), (Some(1), &Value::from(1)), "{report:#}");
-    assert_eq!(report["differences"][0]["found"], remote.head());
-    // A repair without the remote would write to the mirror only.
-    let refused = served.command("verify").arg("--repair").output().unwrap();
-    assert_eq!(refused.status.code(), Some(2));
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(said.contains("--index-remote"), "{said}");
-    let (code, report) = verify(&served, &[&at_remote[..], &["--repair"]].concat());
-    assert_eq!(code, Some(0), "{report:#}");
-    assert_eq!(report["differences"][0]["repaired"], "fetched from the remote");
-    assert_eq!(verify(&served, &at_remote).0, Some(0));
-}
-
-#[test]
-fn a_repair_of_the_index_reaches_the_remote() {
-    let (served, remote) = stopped();
-    let line = remote.file("3/f/foo");
-    remote.commit("3/f/foo", &line.replace("false", "true"));
-    let arguments = ["--index-remote", &remote.url(), "--repair"];
-    // The first fetches the damage, the second repairs it.
-    verify(&served, &arguments);
-    let (code, report) = verify(&served, &arguments);
-    assert_eq!(code, Some(0), "{report:#}");
-    assert_eq!(remote.file("3/f/foo"), line);
-    assert_eq!(verify(&served, &arguments[..2]).0, Some(0));
-}
-
-#[test]
 fn verify_makes_no_index_where_there_is_none() {
     let served = Served::stopped();
     std::fs::create_dir_all(served.data_dir()).unwrap();
@@ -89,4 +54,44 @@ fn a_remote_that_is_away_or_ahead_is_critical_for_the_monitor() {
     let away = check();
     assert_eq!(away["severity"], "critical", "{away:#}");
     assert!(away["summary"].as_str().unwrap().contains("does not appear to be a git repository"), "{away:#}");
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_mirror_that_is_not_what_its_remote_has_is_found_and_follows_when_it_is_repaired() {
+        let (served, remote) = stopped();
+        let at_remote = ["--index-remote", &remote.url()];
+        let (code, report) = verify(&served, &at_remote);
+        assert_eq!((code, &report["by_kind"]), (Some(0), &serde_json::json!({})), "{report:#}");
+        remote.commit("README.md", "by another hand");
+        let (code, report) = verify(&served, &at_remote);
+        assert_eq!((code, &report["by_kind"]["remote-differs"]), (Some(1), &Value::from(1)), "{report:#}");
+        assert_eq!(report["differences"][0]["found"], remote.head());
+        // A repair without the remote would write to the mirror only.
+        let refused = served.command("verify").arg("--repair").output().unwrap();
+        assert_eq!(refused.status.code(), Some(2));
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("--index-remote"), "{said}");
+        let (code, report) = verify(&served, &[&at_remote[..], &["--repair"]].concat());
+        assert_eq!(code, Some(0), "{report:#}");
+        assert_eq!(report["differences"][0]["repaired"], "fetched from the remote");
+        assert_eq!(verify(&served, &at_remote).0, Some(0));
+    }
+
+    #[test]
+    fn a_repair_of_the_index_reaches_the_remote() {
+        let (served, remote) = stopped();
+        let line = remote.file("3/f/foo");
+        remote.commit("3/f/foo", &line.replace("false", "true"));
+        let arguments = ["--index-remote", &remote.url(), "--repair"];
+        // The first fetches the damage, the second repairs it.
+        verify(&served, &arguments);
+        let (code, report) = verify(&served, &arguments);
+        assert_eq!(code, Some(0), "{report:#}");
+        assert_eq!(remote.file("3/f/foo"), line);
+        assert_eq!(verify(&served, &arguments[..2]).0, Some(0));
+    }
 }

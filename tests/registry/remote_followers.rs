@@ -44,53 +44,6 @@ fn what_others_push_is_found_by_asking_and_a_squash_is_followed() {
     assert_eq!(remote.log(), ["squashed", "by another hand", "Publish foo 1.1.0"]);
 }
 
-#[test]
-fn a_lock_that_a_killed_follower_left_does_not_keep_the_mirror_from_following() {
-    let remote = Bare::new();
-    let served = Served::start(&["--index-remote", &remote.url(), "--index-poll-interval", "50ms", "--no-worker"]);
-    wait_until("config.json to be there", || !remote.file("config.json").is_empty());
-    let head = || {
-        let mut git = crate::support::git_remote::git(&served.data_dir().join("index.git"));
-        String::from_utf8(git.args(["rev-parse", "main"]).output().unwrap().stdout).unwrap().trim().to_owned()
-    };
-    // The branch's, which this program moves; and git's own, which it takes for a fetch.
-    for lock in ["refs/heads/main.lock", "refs/supercargo/remote.lock"] {
-        wait_until("the mirror to be up to date", || head() == remote.head());
-        let lock = served.data_dir().join("index.git").join(lock);
-        // The follower may have it itself at this moment.
-        wait_until("the lock to be free", || std::fs::File::create_new(&lock).is_ok());
-        remote.commit("README.md", &lock.display().to_string());
-        wait_until("the mirror to follow", || head() == remote.head());
-        assert!(!lock.exists());
-    }
-}
-
-#[test]
-fn a_mirror_merges_the_packs_that_its_fetches_bring() {
-    let remote = Bare::new();
-    let served = Served::start(&["--index-remote", &remote.url(), "--index-poll-interval", "10ms", "--no-worker"]);
-    let packs = || {
-        let files = std::fs::read_dir(served.data_dir().join("index.git/objects/pack")).unwrap();
-        files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "pack")).count()
-    };
-    wait_until("config.json to be there", || !remote.file("config.json").is_empty());
-    let mut most = 0;
-    for n in 0..55 {
-        remote.commit("README.md", &n.to_string());
-        let shown = || {
-            let index = crate::support::git_remote::git(&served.data_dir().join("index.git"))
-                .args(["rev-parse", "main"])
-                .output()
-                .unwrap();
-            String::from_utf8(index.stdout).unwrap().trim() == remote.head()
-        };
-        wait_until("the mirror to follow", shown);
-        most = most.max(packs());
-    }
-    assert!(most > 20, "{most}");
-    wait_until("the packs to be merged", || packs() < 20);
-}
-
 /// Prints how long publishes are not visible when the machine of the active worker is lost.
 #[test]
 #[ignore = "it measures: `cargo nextest run --profile full --run-ignored only --no-capture remote_followers::takeover`"]
@@ -132,4 +85,56 @@ fn takeover() {
     times.sort();
     println!("takeover after kill -9 of the active worker, to the next publish visible: {times:?}");
     served.stop();
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_a_killed_follower_left_does_not_keep_the_mirror_from_following() {
+        let remote = Bare::new();
+        let served = Served::start(&["--index-remote", &remote.url(), "--index-poll-interval", "50ms", "--no-worker"]);
+        wait_until("config.json to be there", || !remote.file("config.json").is_empty());
+        let head = || {
+            let mut git = crate::support::git_remote::git(&served.data_dir().join("index.git"));
+            String::from_utf8(git.args(["rev-parse", "main"]).output().unwrap().stdout).unwrap().trim().to_owned()
+        };
+        // The branch's, which this program moves; and git's own, which it takes for a fetch.
+        for lock in ["refs/heads/main.lock", "refs/supercargo/remote.lock"] {
+            wait_until("the mirror to be up to date", || head() == remote.head());
+            let lock = served.data_dir().join("index.git").join(lock);
+            // The follower may have it itself at this moment.
+            wait_until("the lock to be free", || std::fs::File::create_new(&lock).is_ok());
+            remote.commit("README.md", &lock.display().to_string());
+            wait_until("the mirror to follow", || head() == remote.head());
+            assert!(!lock.exists());
+        }
+    }
+
+    #[test]
+    fn a_mirror_merges_the_packs_that_its_fetches_bring() {
+        let remote = Bare::new();
+        let served = Served::start(&["--index-remote", &remote.url(), "--index-poll-interval", "10ms", "--no-worker"]);
+        let packs = || {
+            let files = std::fs::read_dir(served.data_dir().join("index.git/objects/pack")).unwrap();
+            files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "pack")).count()
+        };
+        wait_until("config.json to be there", || !remote.file("config.json").is_empty());
+        let mut most = 0;
+        for n in 0..55 {
+            remote.commit("README.md", &n.to_string());
+            let shown = || {
+                let index = crate::support::git_remote::git(&served.data_dir().join("index.git"))
+                    .args(["rev-parse", "main"])
+                    .output()
+                    .unwrap();
+                String::from_utf8(index.stdout).unwrap().trim() == remote.head()
+            };
+            wait_until("the mirror to follow", shown);
+            most = most.max(packs());
+        }
+        assert!(most > 20, "{most}");
+        wait_until("the packs to be merged", || packs() < 20);
+    }
 }

@@ -85,39 +85,6 @@ fn a_commit_of_another_hand_survives_and_what_is_published_stands_on_it() {
     assert_eq!(registry.index_file("README.md"), "Ours.\n");
 }
 
-/// The remote's list of references was read, and the push is under way.
-#[test]
-fn a_branch_that_moves_while_a_push_is_under_way_is_fetched_and_written_in_the_same_attempt() {
-    let remote = Arc::new(Bare::new());
-    let server = GitServer::start(&remote, None);
-    let registry = TestRegistry::mirroring(options(server.url()));
-    let ann = registry.user("ann");
-    ann.publish(&Package::new("foo", "1.0.0")).good();
-    registry.run_jobs();
-    let other = Arc::clone(&remote);
-    server.before_push(move || other.commit("README.md", "Ours.\n"));
-    ann.publish(&Package::new("foo", "1.1.0")).good();
-    registry.run_jobs();
-    assert_eq!(remote.log(), ["Publish foo 1.0.0", "by another hand", "Publish foo 1.1.0"]);
-    assert_eq!(remote.file("README.md"), "Ours.\n");
-    let done = registry.pool.with(|connection| inspection::list(connection, inspection::Selection::Done, 1).unwrap());
-    assert_eq!(done.unwrap()[0].attempts, 1);
-}
-
-#[test]
-fn a_squash_at_the_remote_is_followed() {
-    let remote = Bare::new();
-    let registry = TestRegistry::mirroring(remote.options());
-    let ann = registry.user("ann");
-    ann.publish(&Package::new("foo", "1.0.0")).good();
-    registry.run_jobs();
-    remote.squash();
-    ann.publish(&Package::new("foo", "1.1.0")).good();
-    registry.run_jobs();
-    assert_eq!(remote.log(), ["squashed", "Publish foo 1.1.0"]);
-    assert_eq!(registry.commits(), remote.log());
-}
-
 #[test]
 fn a_hook_that_refuses_everything_keeps_its_words_and_costs_no_attempt() {
     let remote = Bare::new();
@@ -271,27 +238,66 @@ fn a_slow_worker_with_a_mirror_of_its_own_does_not_note_what_is_out_of_date() {
     assert_eq!(remote.log()[1..3], ["Publish foo 1.0.0", "Unyank foo 1.0.0"]);
 }
 
-/// A push that nobody heard of again arrives when its wish has been taken back.
-#[test]
-fn a_push_that_arrives_late_does_not_bring_back_an_old_wish() {
-    let remote = Bare::new();
-    let server = GitServer::start(&remote, None);
-    let mut slow = options(server.url());
-    slow.limit = Duration::from_secs(4);
-    let registry = TestRegistry::mirroring(slow);
-    let ann = registry.user("ann");
-    ann.publish(&Package::new("foo", "1.0.0")).good();
-    registry.run_jobs();
-    server.set(Mood::HoldsPushOnce);
-    ann.yank("foo", "1.0.0").good();
-    assert!(text(&registry.drain()).contains("longer than 4s"));
-    ann.unyank("foo", "1.0.0").good();
-    registry.make_due();
-    // Nothing differs any more: the wish was taken back before anybody saw it.
-    assert_eq!(registry.run_jobs(), 2);
-    let pushes = server.pushes();
-    server.release();
-    wait_until("the late push to be carried out", || server.pushes() > pushes);
-    assert!(remote.file("3/f/foo").contains("\"yanked\":false"), "{}", remote.file("3/f/foo"));
-    assert_eq!(remote.log(), ["Publish foo 1.0.0", "Settle a push of unknown outcome"]);
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    /// The remote's list of references was read, and the push is under way.
+    #[test]
+    fn a_branch_that_moves_while_a_push_is_under_way_is_fetched_and_written_in_the_same_attempt() {
+        let remote = Arc::new(Bare::new());
+        let server = GitServer::start(&remote, None);
+        let registry = TestRegistry::mirroring(options(server.url()));
+        let ann = registry.user("ann");
+        ann.publish(&Package::new("foo", "1.0.0")).good();
+        registry.run_jobs();
+        let other = Arc::clone(&remote);
+        server.before_push(move || other.commit("README.md", "Ours.\n"));
+        ann.publish(&Package::new("foo", "1.1.0")).good();
+        registry.run_jobs();
+        assert_eq!(remote.log(), ["Publish foo 1.0.0", "by another hand", "Publish foo 1.1.0"]);
+        assert_eq!(remote.file("README.md"), "Ours.\n");
+        let done =
+            registry.pool.with(|connection| inspection::list(connection, inspection::Selection::Done, 1).unwrap());
+        assert_eq!(done.unwrap()[0].attempts, 1);
+    }
+
+    #[test]
+    fn a_squash_at_the_remote_is_followed() {
+        let remote = Bare::new();
+        let registry = TestRegistry::mirroring(remote.options());
+        let ann = registry.user("ann");
+        ann.publish(&Package::new("foo", "1.0.0")).good();
+        registry.run_jobs();
+        remote.squash();
+        ann.publish(&Package::new("foo", "1.1.0")).good();
+        registry.run_jobs();
+        assert_eq!(remote.log(), ["squashed", "Publish foo 1.1.0"]);
+        assert_eq!(registry.commits(), remote.log());
+    }
+
+    /// A push that nobody heard of again arrives when its wish has been taken back.
+    #[test]
+    fn a_push_that_arrives_late_does_not_bring_back_an_old_wish() {
+        let remote = Bare::new();
+        let server = GitServer::start(&remote, None);
+        let mut slow = options(server.url());
+        slow.limit = Duration::from_secs(4);
+        let registry = TestRegistry::mirroring(slow);
+        let ann = registry.user("ann");
+        ann.publish(&Package::new("foo", "1.0.0")).good();
+        registry.run_jobs();
+        server.set(Mood::HoldsPushOnce);
+        ann.yank("foo", "1.0.0").good();
+        assert!(text(&registry.drain()).contains("longer than 4s"));
+        ann.unyank("foo", "1.0.0").good();
+        registry.make_due();
+        // Nothing differs any more: the wish was taken back before anybody saw it.
+        assert_eq!(registry.run_jobs(), 2);
+        let pushes = server.pushes();
+        server.release();
+        wait_until("the late push to be carried out", || server.pushes() > pushes);
+        assert!(remote.file("3/f/foo").contains("\"yanked\":false"), "{}", remote.file("3/f/foo"));
+        assert_eq!(remote.log(), ["Publish foo 1.0.0", "Settle a push of unknown outcome"]);
+    }
 }

@@ -39,50 +39,6 @@ fn json(served: &Served, subcommand: &str, arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn a_line_of_the_workers_log_names_the_request_that_asked_for_the_work() {
-    let served = Served::start(&["--no-worker", "--publish-wait", "0s", "--trusted-proxies", "127.0.0.1"]);
-    let token = served.token("ann");
-    let agent = ureq::agent();
-    let publish = |name: &str, id: &str| {
-        let request = agent.put(format!("{}/api/v1/crates/new", served.url)).header("authorization", &token);
-        let answer = request.header("x-request-id", id).send(&Package::new(name, "1.0.0").body()).unwrap();
-        assert_eq!(answer.headers()["x-request-id"], id);
-    };
-    publish("foo", "from-ann-1");
-    publish("bar", "from-ann-2");
-    let owed = json(&served, "jobs list", &[]);
-    assert_eq!(owed[0]["request_id"], "from-ann-1");
-    let id = owed[0]["id"].to_string();
-    assert!(served.run("jobs show", &[&id]).contains("request      from-ann-1\n"));
-
-    let (mut child, log) = worker(&served, "job.desired_read=error");
-    let failed = wait_for("both failures", || Some(lines(&log, "a job failed")).filter(|lines| lines.len() == 2));
-    for (line, (key, request)) in failed.iter().zip([("foo", "from-ann-1"), ("bar", "from-ann-2")]) {
-        let fields = &line["fields"];
-        assert_eq!((&fields["key"], &fields["request"]), (&key.into(), &request.into()), "{line}");
-        assert_eq!((&fields["kind"], &fields["attempt"]), (&"publish_version".into(), &1.into()), "{line}");
-        assert_eq!(fields["error"], "the fail point job.desired_read was armed");
-    }
-    let mut connection = served.database.connect();
-    wait_until("the second attempt", || supercargo::queue::inspection::count(&mut connection).unwrap().0 == 0);
-    let named = wait_for("both successes", || {
-        let done = lines(&log, "jobs are done");
-        let named: Vec<String> = done.iter().map(|line| line["span"]["requests"].to_string()).collect();
-        let named = named.join(",");
-        ["from-ann-1", "from-ann-2"].iter().all(|id| named.contains(id)).then_some(named)
-    });
-    println!("the worker's log names {named}");
-    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
-    assert!(child.wait().unwrap().success());
-
-    let shown = json(&served, "jobs show", &[&id]);
-    assert_eq!((&shown["state"], &shown["request_id"]), (&"done".into(), &"from-ann-1".into()));
-    let receipts = shown["receipts"].as_array().unwrap();
-    assert!(receipts.iter().all(|receipt| receipt["request_id"] == "from-ann-1"), "{receipts:?}");
-    assert_eq!(receipts.iter().map(|one| one["outcome"].as_str().unwrap()).collect::<Vec<_>>(), ["failed", "done"]);
-}
-
-#[test]
 fn a_yank_and_a_deletion_carry_their_requests_names_and_a_dead_job_keeps_it() {
     use diesel::connection::SimpleConnection;
     let served = Served::start(&["--no-worker", "--publish-wait", "0s"]);
@@ -113,4 +69,53 @@ fn a_yank_and_a_deletion_carry_their_requests_names_and_a_dead_job_keeps_it() {
     let jobs = json(&served, "jobs list", &[]);
     let deletion = jobs.as_array().unwrap().iter().find(|job| job["kind"] == "delete_version").unwrap();
     assert_eq!(deletion["request_id"].as_str().map(str::len), Some(16), "{deletion}");
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_workers_log_names_the_request_that_asked_for_the_work() {
+        let served = Served::start(&["--no-worker", "--publish-wait", "0s", "--trusted-proxies", "127.0.0.1"]);
+        let token = served.token("ann");
+        let agent = ureq::agent();
+        let publish = |name: &str, id: &str| {
+            let request = agent.put(format!("{}/api/v1/crates/new", served.url)).header("authorization", &token);
+            let answer = request.header("x-request-id", id).send(&Package::new(name, "1.0.0").body()).unwrap();
+            assert_eq!(answer.headers()["x-request-id"], id);
+        };
+        publish("foo", "from-ann-1");
+        publish("bar", "from-ann-2");
+        let owed = json(&served, "jobs list", &[]);
+        assert_eq!(owed[0]["request_id"], "from-ann-1");
+        let id = owed[0]["id"].to_string();
+        assert!(served.run("jobs show", &[&id]).contains("request      from-ann-1\n"));
+
+        let (mut child, log) = worker(&served, "job.desired_read=error");
+        let failed = wait_for("both failures", || Some(lines(&log, "a job failed")).filter(|lines| lines.len() == 2));
+        for (line, (key, request)) in failed.iter().zip([("foo", "from-ann-1"), ("bar", "from-ann-2")]) {
+            let fields = &line["fields"];
+            assert_eq!((&fields["key"], &fields["request"]), (&key.into(), &request.into()), "{line}");
+            assert_eq!((&fields["kind"], &fields["attempt"]), (&"publish_version".into(), &1.into()), "{line}");
+            assert_eq!(fields["error"], "the fail point job.desired_read was armed");
+        }
+        let mut connection = served.database.connect();
+        wait_until("the second attempt", || supercargo::queue::inspection::count(&mut connection).unwrap().0 == 0);
+        let named = wait_for("both successes", || {
+            let done = lines(&log, "jobs are done");
+            let named: Vec<String> = done.iter().map(|line| line["span"]["requests"].to_string()).collect();
+            let named = named.join(",");
+            ["from-ann-1", "from-ann-2"].iter().all(|id| named.contains(id)).then_some(named)
+        });
+        println!("the worker's log names {named}");
+        kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+        assert!(child.wait().unwrap().success());
+
+        let shown = json(&served, "jobs show", &[&id]);
+        assert_eq!((&shown["state"], &shown["request_id"]), (&"done".into(), &"from-ann-1".into()));
+        let receipts = shown["receipts"].as_array().unwrap();
+        assert!(receipts.iter().all(|receipt| receipt["request_id"] == "from-ann-1"), "{receipts:?}");
+        assert_eq!(receipts.iter().map(|one| one["outcome"].as_str().unwrap()).collect::<Vec<_>>(), ["failed", "done"]);
+    }
 }

@@ -80,48 +80,6 @@ fn without_its_store_a_registry_answers_503_and_the_same_publish_is_good_afterwa
     assert_eq!(http::index_lines(&served.url, "3/f/foo").len(), 2);
 }
 
-#[test]
-fn a_silent_store_holds_no_request_longer_than_its_limit() {
-    let server = S3Server::start();
-    let served = serve(&server, &["--s3-timeout", "1s"]);
-    let token = served.token("ann");
-    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
-    server.proxy.stall();
-    let second = Package::new("foo", "1.1.0");
-    let start = Instant::now();
-    assert_eq!(http::publish(&served.url, &token, &second).status, 503);
-    assert_eq!(http::get(&download(&served, "1.0.0")).status, 503);
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    server.proxy.recover();
-    server.proxy.cut();
-    http::publish(&served.url, &token, &second).good();
-    assert_eq!(http::get(&download(&served, "1.0.0")).good().body, Package::new("foo", "1.0.0").crate_file());
-}
-
-/// More requests than may wait for the store at once, and the index is read beside them.
-#[test]
-fn requests_that_wait_for_a_silent_store_leave_room_for_the_others() {
-    let server = S3Server::start();
-    let served = serve(&server, &["--s3-timeout", "20s"]);
-    let token = served.token("ann");
-    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
-    server.proxy.stall();
-    let asked = server.proxy.accepted();
-    std::thread::scope(|scope| {
-        let downloads: Vec<_> =
-            (0..80).map(|_| scope.spawn(|| http::get(&download(&served, "1.0.0")).status)).collect();
-        wait_until("many downloads wait", || server.proxy.accepted() >= asked + 39);
-        let start = Instant::now();
-        assert_eq!(http::get(&format!("{}/api/v1/crates/foo", served.url)).status, 200);
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-        server.proxy.recover();
-        server.proxy.cut();
-        let answers: Vec<u16> = downloads.into_iter().map(|one| one.join().unwrap()).collect();
-        assert!(answers.iter().all(|status| matches!(status, 200 | 503)), "{answers:?}");
-        assert!(answers.contains(&200) && answers.contains(&503), "{answers:?}");
-    });
-}
-
 fn refusal(server: &S3Server, change: &[&str]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let database = crate::support::cluster::Database::fresh();
@@ -150,35 +108,6 @@ fn refusal(server: &S3Server, change: &[&str]) -> String {
     let said = failed(command.output().unwrap(), 1);
     assert!(!said.contains(SECRET_KEY) && !said.contains("AKIDEXAMPLE"), "{said}");
     said.replace(&server.endpoint(), "ENDPOINT").replace(server.credentials().to_str().unwrap(), "CREDENTIALS")
-}
-
-#[test]
-fn a_start_with_a_store_that_is_described_wrongly_says_what_to_change() {
-    let server = S3Server::start();
-    insta::assert_snapshot!(refusal(&server, &["--crate-store", "s3://other/registry"]), @r#"supercargo: cannot use the crate store s3://other/registry: HTTP status 404 NoSuchBucket: create the bucket "other", or name another with --crate-store; if it is elsewhere, correct --s3-endpoint or --s3-url-style"#);
-    insta::assert_snapshot!(refusal(&server, &["no--s3-allow-http"]), @"supercargo: the S3 endpoint ENDPOINT is plain HTTP, which is not encrypted: use https://, or allow it with --s3-allow-http");
-    insta::assert_snapshot!(refusal(&server, &["no--s3-credentials-file"]), @"supercargo: no S3 credentials: set SUPERCARGO_S3_ACCESS_KEY_ID and SUPERCARGO_S3_SECRET_ACCESS_KEY, or use --s3-credentials-file");
-    server.write_credentials("AKIDOTHER", SECRET_KEY);
-    insta::assert_snapshot!(refusal(&server, &[]), @"supercargo: cannot use the crate store s3://crates/registry: HTTP status 403 NotSignedUp: the access key is unknown there; correct SUPERCARGO_S3_ACCESS_KEY_ID or the credentials file");
-    server.write_credentials("AKIDEXAMPLE", "wrong");
-    insta::assert_snapshot!(refusal(&server, &[]), @"supercargo: cannot use the crate store s3://crates/registry: HTTP status 403 SignatureDoesNotMatch: correct SUPERCARGO_S3_SECRET_ACCESS_KEY or the credentials file, and check that --s3-region is the bucket's region");
-    std::fs::write(server.credentials(), "nothing").unwrap();
-    insta::assert_snapshot!(refusal(&server, &[]), @"supercargo: CREDENTIALS (--s3-credentials-file) has no credentials: add the lines aws_access_key_id = … and aws_secret_access_key = …");
-}
-
-#[test]
-fn a_registry_starts_without_its_store_and_finds_it_later() {
-    let mut server = S3Server::start();
-    server.stop();
-    let arguments = server.arguments();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--s3-timeout", "2s"]).collect();
-    let served = Served::start_with_log("info", &arguments);
-    assert!(served.log().contains("cannot reach the crate store"), "{}", served.log());
-    assert!(!served.log().contains(SECRET_KEY));
-    let token = served.token("ann");
-    assert_eq!(http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).status, 503);
-    server.start_again();
-    http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
 }
 
 #[test]
@@ -214,4 +143,80 @@ fn a_bucket_is_listed_read_and_tidied() {
     store.delete(checksums[7]).unwrap();
     store.delete(checksums[7]).unwrap();
     assert_eq!(store.size(checksums[7]).unwrap(), None);
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_silent_store_holds_no_request_longer_than_its_limit() {
+        let server = S3Server::start();
+        let served = serve(&server, &["--s3-timeout", "1s"]);
+        let token = served.token("ann");
+        http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+        server.proxy.stall();
+        let second = Package::new("foo", "1.1.0");
+        let start = Instant::now();
+        assert_eq!(http::publish(&served.url, &token, &second).status, 503);
+        assert_eq!(http::get(&download(&served, "1.0.0")).status, 503);
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        server.proxy.recover();
+        server.proxy.cut();
+        http::publish(&served.url, &token, &second).good();
+        assert_eq!(http::get(&download(&served, "1.0.0")).good().body, Package::new("foo", "1.0.0").crate_file());
+    }
+
+    /// More requests than may wait for the store at once, and the index is read beside them.
+    #[test]
+    fn requests_that_wait_for_a_silent_store_leave_room_for_the_others() {
+        let server = S3Server::start();
+        let served = serve(&server, &["--s3-timeout", "20s"]);
+        let token = served.token("ann");
+        http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+        server.proxy.stall();
+        let asked = server.proxy.accepted();
+        std::thread::scope(|scope| {
+            let downloads: Vec<_> =
+                (0..80).map(|_| scope.spawn(|| http::get(&download(&served, "1.0.0")).status)).collect();
+            wait_until("many downloads wait", || server.proxy.accepted() >= asked + 39);
+            let start = Instant::now();
+            assert_eq!(http::get(&format!("{}/api/v1/crates/foo", served.url)).status, 200);
+            assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+            server.proxy.recover();
+            server.proxy.cut();
+            let answers: Vec<u16> = downloads.into_iter().map(|one| one.join().unwrap()).collect();
+            assert!(answers.iter().all(|status| matches!(status, 200 | 503)), "{answers:?}");
+            assert!(answers.contains(&200) && answers.contains(&503), "{answers:?}");
+        });
+    }
+
+    #[test]
+    fn a_start_with_a_store_that_is_described_wrongly_says_what_to_change() {
+        let server = S3Server::start();
+        insta::assert_snapshot!(refusal(&server, &["--crate-store", "s3://other/registry"]), @r#"supercargo: cannot use the crate store s3://other/registry: HTTP status 404 NoSuchBucket: create the bucket "other", or name another with --crate-store; if it is elsewhere, correct --s3-endpoint or --s3-url-style"#);
+        insta::assert_snapshot!(refusal(&server, &["no--s3-allow-http"]), @"supercargo: the S3 endpoint ENDPOINT is plain HTTP, which is not encrypted: use https://, or allow it with --s3-allow-http");
+        insta::assert_snapshot!(refusal(&server, &["no--s3-credentials-file"]), @"supercargo: no S3 credentials: set SUPERCARGO_S3_ACCESS_KEY_ID and SUPERCARGO_S3_SECRET_ACCESS_KEY, or use --s3-credentials-file");
+        server.write_credentials("AKIDOTHER", SECRET_KEY);
+        insta::assert_snapshot!(refusal(&server, &[]), @"supercargo: cannot use the crate store s3://crates/registry: HTTP status 403 NotSignedUp: the access key is unknown there; correct SUPERCARGO_S3_ACCESS_KEY_ID or the credentials file");
+        server.write_credentials("AKIDEXAMPLE", "wrong");
+        insta::assert_snapshot!(refusal(&server, &[]), @"supercargo: cannot use the crate store s3://crates/registry: HTTP status 403 SignatureDoesNotMatch: correct SUPERCARGO_S3_SECRET_ACCESS_KEY or the credentials file, and check that --s3-region is the bucket's region");
+        std::fs::write(server.credentials(), "nothing").unwrap();
+        insta::assert_snapshot!(refusal(&server, &[]), @"supercargo: CREDENTIALS (--s3-credentials-file) has no credentials: add the lines aws_access_key_id = … and aws_secret_access_key = …");
+    }
+
+    #[test]
+    fn a_registry_starts_without_its_store_and_finds_it_later() {
+        let mut server = S3Server::start();
+        server.stop();
+        let arguments = server.arguments();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--s3-timeout", "2s"]).collect();
+        let served = Served::start_with_log("info", &arguments);
+        assert!(served.log().contains("cannot reach the crate store"), "{}", served.log());
+        assert!(!served.log().contains(SECRET_KEY));
+        let token = served.token("ann");
+        assert_eq!(http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).status, 503);
+        server.start_again();
+        http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
+    }
 }

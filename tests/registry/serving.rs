@@ -77,55 +77,6 @@ fn terminate(child: &Child) {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
 }
 
-#[test]
-fn the_embedded_default_needs_nothing_and_leaves_nothing_running() {
-    let mut registry = Embedded::new();
-    registry.start();
-    let token_file = registry.data_dir().join("admin-token");
-    assert_eq!(std::fs::metadata(&token_file).unwrap().permissions().mode() & 0o777, 0o600);
-    let token = registry.token();
-    http::publish(&registry.url, &token, &Package::new("foo", "1.0.0")).good();
-    assert_eq!(
-        http::get_as(&format!("{}/api/v1/crates/foo/owners", registry.url), &token).json()["users"][0]["login"],
-        "admin"
-    );
-    let log = succeeded(registry.command("admin audit").arg("--json").output().unwrap());
-    let log: serde_json::Value = serde_json::from_str(&log).unwrap();
-    let told: Vec<_> = log.as_array().unwrap().iter().map(|entry| (&entry["actor"], &entry["action"])).collect();
-    let [admin, first] = ["admin", "the first start"].map(serde_json::Value::from);
-    let [publish, token_create, user_create] = ["publish", "token-create", "user-create"].map(serde_json::Value::from);
-    assert_eq!(told, [(&admin, &publish), (&first, &token_create), (&first, &user_create)]);
-    registry.stop();
-    assert!(!registry.data_dir().join("url").exists());
-    assert_eq!(embedded::attach(&registry.data_dir()).unwrap(), None);
-    registry.start();
-    assert_eq!(http::index_lines(&registry.url, "3/f/foo").len(), 1);
-    // The token of the first start goes on, and no other was made.
-    assert_eq!(registry.token(), token);
-    http::publish(&registry.url, &token, &Package::new("foo", "1.1.0")).good();
-}
-
-#[test]
-fn operators_work_beside_a_running_registry_and_without_one() {
-    let mut registry = Embedded::new();
-    registry.start();
-    let create = |registry: &Embedded, name: &str| {
-        let said = succeeded(registry.command("admin user create").arg(name).output().unwrap());
-        assert_eq!(
-            said,
-            format!("created the user {name}; create a token with `supercargo admin token create --user {name}`\n")
-        );
-    };
-    create(&registry, "ann");
-    registry.stop();
-    create(&registry, "bob");
-    assert_eq!(embedded::attach(&registry.data_dir()).unwrap(), None);
-    let token = succeeded(registry.command("admin token create").args(["--user", "bob"]).output().unwrap());
-    assert_eq!(token.lines().count(), 1);
-    registry.start();
-    http::publish(&registry.url, token.trim(), &Package::new("foo", "1.0.0")).good();
-}
-
 // protocol: 2, 7
 #[test]
 fn config_json_follows_the_public_url_and_a_restart_with_the_same_changes_nothing() {
@@ -354,5 +305,60 @@ fn wrong_arguments_are_exit_code_2() {
         &[],
     ] {
         failed(supercargo().args(arguments).output().unwrap(), 2);
+    }
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn the_embedded_default_needs_nothing_and_leaves_nothing_running() {
+        let mut registry = Embedded::new();
+        registry.start();
+        let token_file = registry.data_dir().join("admin-token");
+        assert_eq!(std::fs::metadata(&token_file).unwrap().permissions().mode() & 0o777, 0o600);
+        let token = registry.token();
+        http::publish(&registry.url, &token, &Package::new("foo", "1.0.0")).good();
+        assert_eq!(
+            http::get_as(&format!("{}/api/v1/crates/foo/owners", registry.url), &token).json()["users"][0]["login"],
+            "admin"
+        );
+        let log = succeeded(registry.command("admin audit").arg("--json").output().unwrap());
+        let log: serde_json::Value = serde_json::from_str(&log).unwrap();
+        let told: Vec<_> = log.as_array().unwrap().iter().map(|entry| (&entry["actor"], &entry["action"])).collect();
+        let [admin, first] = ["admin", "the first start"].map(serde_json::Value::from);
+        let [publish, token_create, user_create] =
+            ["publish", "token-create", "user-create"].map(serde_json::Value::from);
+        assert_eq!(told, [(&admin, &publish), (&first, &token_create), (&first, &user_create)]);
+        registry.stop();
+        assert!(!registry.data_dir().join("url").exists());
+        assert_eq!(embedded::attach(&registry.data_dir()).unwrap(), None);
+        registry.start();
+        assert_eq!(http::index_lines(&registry.url, "3/f/foo").len(), 1);
+        // The token of the first start goes on, and no other was made.
+        assert_eq!(registry.token(), token);
+        http::publish(&registry.url, &token, &Package::new("foo", "1.1.0")).good();
+    }
+
+    #[test]
+    fn operators_work_beside_a_running_registry_and_without_one() {
+        let mut registry = Embedded::new();
+        registry.start();
+        let create = |registry: &Embedded, name: &str| {
+            let said = succeeded(registry.command("admin user create").arg(name).output().unwrap());
+            assert_eq!(
+                said,
+                format!("created the user {name}; create a token with `supercargo admin token create --user {name}`\n")
+            );
+        };
+        create(&registry, "ann");
+        registry.stop();
+        create(&registry, "bob");
+        assert_eq!(embedded::attach(&registry.data_dir()).unwrap(), None);
+        let token = succeeded(registry.command("admin token create").args(["--user", "bob"]).output().unwrap());
+        assert_eq!(token.lines().count(), 1);
+        registry.start();
+        http::publish(&registry.url, token.trim(), &Package::new("foo", "1.0.0")).good();
     }
 }

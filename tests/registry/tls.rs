@@ -77,47 +77,6 @@ fn read_status(stream: &mut impl Read) -> u8 {
 }
 
 #[test]
-fn cargo_publishes_and_builds_over_https_with_an_authority_of_its_own() {
-    let authority = Authority::new();
-    let served = serve(&authority);
-    let trust = cainfo(&authority.certificate());
-    let sparse = format!("sparse+{}/index/", served.url);
-    let token = served.token("ann");
-    for (number, toolchain) in toolchains().into_iter().enumerate() {
-        let with = |index: &str| {
-            let cargo = Cargo::new(index, &token);
-            match &toolchain {
-                Some(name) => cargo.toolchain(name),
-                None => cargo,
-            }
-        };
-        let cargo = with(&sparse);
-        let version = format!("1.{number}.0");
-        cargo.library("foo", &version, "", "pub const N: u32 = 7;\n");
-        let publish = ["--config", &trust, "publish", "--registry", "supercargo", "--no-verify", "--allow-dirty"];
-        cargo.good("foo", &publish);
-        let ways = [
-            (&sparse, "false"),
-            (&format!("{}/git/index", served.url), "false"),
-            (&format!("{}/git/index", served.url), "true"),
-        ];
-        for (index, with_cli) in ways {
-            let cargo = with(index);
-            let manifest = format!("[dependencies]\nfoo = {{ version = \"={version}\", registry = \"supercargo\" }}\n");
-            cargo.binary("user", &manifest, "fn main() { println!(\"n={}\", foo::N); }\n");
-            let fetch = format!("net.git-fetch-with-cli={with_cli}");
-            let mut command = cargo.command("user", &["--config", &trust, "--config", &fetch, "run", "-q"]);
-            let output = command.env("GIT_SSL_CAINFO", authority.certificate()).output().unwrap();
-            assert!(said(&output).contains("n=7"), "{toolchain:?} {index} {with_cli}: {}", said(&output));
-        }
-    }
-    let stranger = Cargo::new(&sparse, "");
-    stranger.binary("user", "[dependencies]\nfoo = { version = \"1\", registry = \"supercargo\" }\n", "fn main() {}\n");
-    let refused = stranger.bad("user", &["--config", "net.retry=0", "fetch"]);
-    assert!(refused.contains("certificate"), "{refused}");
-}
-
-#[test]
 fn a_renewed_certificate_is_taken_on_sighup_and_connections_go_on() {
     let authority = Authority::new();
     let mut served = serve(&authority);
@@ -192,5 +151,56 @@ fn what_is_wrong_with_a_certificate_is_said_with_the_file_and_what_to_do() {
     for half in ["--tls-cert", "--tls-key"] {
         let said = failed(supercargo().args(["serve", half, "x"]).output().unwrap(), 2);
         assert!(said.contains("required"), "{said}");
+    }
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn cargo_publishes_and_builds_over_https_with_an_authority_of_its_own() {
+        let authority = Authority::new();
+        let served = serve(&authority);
+        let trust = cainfo(&authority.certificate());
+        let sparse = format!("sparse+{}/index/", served.url);
+        let token = served.token("ann");
+        for (number, toolchain) in toolchains().into_iter().enumerate() {
+            let with = |index: &str| {
+                let cargo = Cargo::new(index, &token);
+                match &toolchain {
+                    Some(name) => cargo.toolchain(name),
+                    None => cargo,
+                }
+            };
+            let cargo = with(&sparse);
+            let version = format!("1.{number}.0");
+            cargo.library("foo", &version, "", "pub const N: u32 = 7;\n");
+            let publish = ["--config", &trust, "publish", "--registry", "supercargo", "--no-verify", "--allow-dirty"];
+            cargo.good("foo", &publish);
+            let ways = [
+                (&sparse, "false"),
+                (&format!("{}/git/index", served.url), "false"),
+                (&format!("{}/git/index", served.url), "true"),
+            ];
+            for (index, with_cli) in ways {
+                let cargo = with(index);
+                let manifest =
+                    format!("[dependencies]\nfoo = {{ version = \"={version}\", registry = \"supercargo\" }}\n");
+                cargo.binary("user", &manifest, "fn main() { println!(\"n={}\", foo::N); }\n");
+                let fetch = format!("net.git-fetch-with-cli={with_cli}");
+                let mut command = cargo.command("user", &["--config", &trust, "--config", &fetch, "run", "-q"]);
+                let output = command.env("GIT_SSL_CAINFO", authority.certificate()).output().unwrap();
+                assert!(said(&output).contains("n=7"), "{toolchain:?} {index} {with_cli}: {}", said(&output));
+            }
+        }
+        let stranger = Cargo::new(&sparse, "");
+        stranger.binary(
+            "user",
+            "[dependencies]\nfoo = { version = \"1\", registry = \"supercargo\" }\n",
+            "fn main() {}\n",
+        );
+        let refused = stranger.bad("user", &["--config", "net.retry=0", "fetch"]);
+        assert!(refused.contains("certificate"), "{refused}");
     }
 }

@@ -28,61 +28,6 @@ const ADDED: &str = "
     CREATE TABLE added_later (id integer PRIMARY KEY);
     INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000');";
 
-#[test]
-fn a_newer_program_may_add_to_the_database_while_this_one_works_on() {
-    let mut served = Served::start(&["--no-worker"]);
-    served.start_worker();
-    let token = served.token("ann");
-    let publish = |served: &Served, num: &str| {
-        assert_eq!(
-            http::publish(&served.url, &token, &Package::new("steady", num)).good().advice(),
-            Vec::<String>::new()
-        );
-    };
-    publish(&served, "1.0.0");
-    served.database.connect().batch_execute(ADDED).unwrap();
-    publish(&served, "1.1.0");
-    http::delete_as(&format!("{}/api/v1/crates/steady/1.0.0/yank", served.url), &token).good();
-    // The old program is started once more, because its machine was.
-    served.kill();
-    served.start_again();
-    served.start_worker();
-    publish(&served, "1.2.0");
-    served.token("ben");
-    let owners = json!({ "users": ["ben"] });
-    http::put_json_as(&format!("{}/api/v1/crates/steady/owners", served.url), &token, &owners).good();
-    let lines = http::index_lines(&served.url, "st/ea/steady");
-    let shown: Vec<_> = lines.iter().map(|line| (line["vers"].as_str().unwrap(), line["yanked"] == true)).collect();
-    assert_eq!(shown, [("1.0.0", true), ("1.1.0", false), ("1.2.0", false)]);
-    // Until a migration takes away what this program needs.
-    served.database.connect().batch_execute("UPDATE schema_compatibility SET oldest = '29990101000000'").unwrap();
-    let said = failed(served.command("worker").output().unwrap(), 1);
-    insta::assert_snapshot!(said, @"supercargo: the database has the migration 29990101000000, which is incompatible with this version of supercargo: start the version that applied it, or a later one");
-}
-
-#[test]
-fn the_previous_schema_is_brought_up_to_date_with_the_work_that_was_owed() {
-    let mut served = Served::stopped();
-    let connection = &mut served.database.connect();
-    let mut migrations: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().unwrap();
-    migrations.sort_by_key(|migration| migration.name().to_string());
-    for migration in migrations.iter().rev().take_while(|one| one.name().version().to_string().as_str() > PREVIOUS) {
-        connection.revert_migration(migration).unwrap();
-    }
-    let package = Package::new("early", "1.0.0");
-    let file = package.crate_file();
-    let checksum = Checksum::of(&file);
-    CrateStore::local(&served.data_dir().join("crates")).unwrap().put(checksum, file.into()).unwrap();
-    connection.batch_execute(&as_the_previous_program_wrote(&checksum.to_string())).unwrap();
-    let said = failed(served.command("worker").output().unwrap(), 1);
-    assert!(said.contains("run `supercargo migrate` first"), "{said}");
-    served.start_again();
-    let shown = || http::index_lines(&served.url, "ea/rl/early").len() == 1;
-    wait_until("the version that was queued", shown);
-    let file = http::get(&format!("{}/api/v1/crates/early/1.0.0/download", served.url)).good().body;
-    assert_eq!(Checksum::of(&file), checksum);
-}
-
 /// A version that was accepted, and its job, by the statements of that time.
 fn as_the_previous_program_wrote(checksum: &str) -> String {
     format!(
@@ -121,4 +66,65 @@ fn a_migration_that_takes_something_away_says_which_programs_it_leaves_behind() 
         );
     }
     assert!(looked_at > 0);
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_newer_program_may_add_to_the_database_while_this_one_works_on() {
+        let mut served = Served::start(&["--no-worker"]);
+        served.start_worker();
+        let token = served.token("ann");
+        let publish = |served: &Served, num: &str| {
+            assert_eq!(
+                http::publish(&served.url, &token, &Package::new("steady", num)).good().advice(),
+                Vec::<String>::new()
+            );
+        };
+        publish(&served, "1.0.0");
+        served.database.connect().batch_execute(ADDED).unwrap();
+        publish(&served, "1.1.0");
+        http::delete_as(&format!("{}/api/v1/crates/steady/1.0.0/yank", served.url), &token).good();
+        // The old program is started once more, because its machine was.
+        served.kill();
+        served.start_again();
+        served.start_worker();
+        publish(&served, "1.2.0");
+        served.token("ben");
+        let owners = json!({ "users": ["ben"] });
+        http::put_json_as(&format!("{}/api/v1/crates/steady/owners", served.url), &token, &owners).good();
+        let lines = http::index_lines(&served.url, "st/ea/steady");
+        let shown: Vec<_> = lines.iter().map(|line| (line["vers"].as_str().unwrap(), line["yanked"] == true)).collect();
+        assert_eq!(shown, [("1.0.0", true), ("1.1.0", false), ("1.2.0", false)]);
+        // Until a migration takes away what this program needs.
+        served.database.connect().batch_execute("UPDATE schema_compatibility SET oldest = '29990101000000'").unwrap();
+        let said = failed(served.command("worker").output().unwrap(), 1);
+        insta::assert_snapshot!(said, @"supercargo: the database has the migration 29990101000000, which is incompatible with this version of supercargo: start the version that applied it, or a later one");
+    }
+
+    #[test]
+    fn the_previous_schema_is_brought_up_to_date_with_the_work_that_was_owed() {
+        let mut served = Served::stopped();
+        let connection = &mut served.database.connect();
+        let mut migrations: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().unwrap();
+        migrations.sort_by_key(|migration| migration.name().to_string());
+        for migration in migrations.iter().rev().take_while(|one| one.name().version().to_string().as_str() > PREVIOUS)
+        {
+            connection.revert_migration(migration).unwrap();
+        }
+        let package = Package::new("early", "1.0.0");
+        let file = package.crate_file();
+        let checksum = Checksum::of(&file);
+        CrateStore::local(&served.data_dir().join("crates")).unwrap().put(checksum, file.into()).unwrap();
+        connection.batch_execute(&as_the_previous_program_wrote(&checksum.to_string())).unwrap();
+        let said = failed(served.command("worker").output().unwrap(), 1);
+        assert!(said.contains("run `supercargo migrate` first"), "{said}");
+        served.start_again();
+        let shown = || http::index_lines(&served.url, "ea/rl/early").len() == 1;
+        wait_until("the version that was queued", shown);
+        let file = http::get(&format!("{}/api/v1/crates/early/1.0.0/download", served.url)).good().body;
+        assert_eq!(Checksum::of(&file), checksum);
+    }
 }

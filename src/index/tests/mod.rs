@@ -1,10 +1,10 @@
 //! Tests of the index as a whole: commits, readers, the git program, crashes.
 
-mod crash;
 mod maintenance;
 mod opening;
 mod reading;
 mod serving;
+mod slow;
 mod writing;
 
 use std::path::Path;

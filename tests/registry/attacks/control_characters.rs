@@ -258,94 +258,6 @@ fn leaves(command: &clap::Command, path: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_table_shows_a_hostile_row_without_such_characters() {
-    let mut served = Served::start(&["--publish-wait", "0s", "--no-worker"]);
-    let token = served.token("ann");
-    for name in ["foo", "bar", "baz"] {
-        http::publish(&served.url, &token, &Package::new(name, "1.0.0")).good();
-    }
-    served.run("admin team create", &["devs"]);
-    served.run("admin team add-member", &["devs", "ann"]);
-    served.run("admin owner add", &["foo", "team:devs"]);
-    served.run("admin crate reserve", &["acme", "--reason", "kept"]);
-    served.run("admin crate limits", &["foo", "--features", "400"]);
-    let mut connection = served.database.connect();
-    let jobs: Value = serde_json::from_str(&served.run("jobs list", &["--json"])).unwrap();
-    let ids: Vec<String> = (0..3).map(|place| jobs[place]["id"].to_string()).collect();
-    served.run("jobs discard", &[&ids[0], "--reason", "a test"]);
-    connection
-        .batch_execute(&format!(
-            "WITH dead AS (DELETE FROM jobs WHERE id = {} RETURNING *)
-             INSERT INTO dead_jobs (id, queue, kind, key, payload, priority, created_at, attempts, claim_no, last_error)
-             SELECT id, queue, kind, key, payload, priority, created_at, 20, 20, 'no space left' FROM dead;
-             UPDATE jobs SET attempts = 3, last_error = 'no space left'",
-            ids[1]
-        ))
-        .unwrap();
-    served.stop();
-    let written = make_hostile(&mut connection);
-    assert!(written > 25, "{written} columns");
-    let team = format!("devs{HOSTILE}");
-    let mut shown = 0;
-    for top in Cli::command().get_subcommands().filter(|top| ["admin", "jobs"].contains(&top.get_name())) {
-        for subcommand in leaves(top, "") {
-            for arguments in arguments(&subcommand).into_iter().flatten() {
-                let mut command = served.command(&subcommand);
-                command.args(&arguments);
-                let runs = match subcommand.as_str() {
-                    "jobs show" => ids.clone(),
-                    "admin team show" => vec![team.clone()],
-                    _ => vec![],
-                };
-                let outputs = match runs.is_empty() {
-                    true => vec![command.output().unwrap()],
-                    false => runs
-                        .iter()
-                        .map(|run| served.command(&subcommand).args(&arguments).arg(run).output().unwrap())
-                        .collect(),
-                };
-                for output in outputs {
-                    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-                    assert!(output.status.success(), "{subcommand} {arguments:?}: {said}");
-                    assert_plain(&said, &format!("{subcommand} {arguments:?}"));
-                    // Nothing is lost: scripts read what is stored.
-                    if arguments.contains(&"--json") && said.len() > 10 {
-                        let read: Value = serde_json::from_str(&said).unwrap();
-                        assert!(
-                            format!("{read:?}").contains("[2J") || subcommand.ends_with("limits"),
-                            "{subcommand}: {read}"
-                        );
-                    }
-                    shown += usize::from(said.contains("\\u{1b}[2J") || said.contains("\\u001b[2J"));
-                }
-            }
-        }
-    }
-    // What differs between rows, index and files is told with texts of all three.
-    for arguments in [&[][..], &["--json"]] {
-        let output = served.command("verify").args(arguments).output().unwrap();
-        assert_plain(&String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), "verify");
-        assert_eq!(output.status.code(), Some(1));
-    }
-    assert!(shown > 15, "{shown} answers had a hostile text in them");
-    for (subcommand, arguments) in [
-        ("admin crate reserve", &["x", "--reason", HOSTILE][..]),
-        ("jobs discard", &[&ids[2], "--reason", HOSTILE]),
-        ("admin version delete", &["baz", "1.0.0", "--reason", HOSTILE]),
-        ("admin user create", &[HOSTILE]),
-        ("admin team create", &[HOSTILE]),
-        ("admin token create", &["--user", HOSTILE]),
-        ("admin owner add", &["foo", HOSTILE]),
-        ("admin owner list", &[HOSTILE]),
-        ("admin audit", &["--action", HOSTILE]),
-    ] {
-        let said = failed(served.command(subcommand).args(arguments).output().unwrap(), 1);
-        assert_plain(&said, subcommand);
-        assert_eq!(said.lines().count(), 1, "{subcommand}: {said}");
-    }
-}
-
-#[test]
 fn what_was_taken_before_the_rule_is_answered_without_such_characters() {
     let registry = TestRegistry::new();
     let ann = registry.user("hostile-rows");
@@ -441,4 +353,98 @@ fn only_one_file_writes_to_the_terminal() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn every_table_shows_a_hostile_row_without_such_characters() {
+        let mut served = Served::start(&["--publish-wait", "0s", "--no-worker"]);
+        let token = served.token("ann");
+        for name in ["foo", "bar", "baz"] {
+            http::publish(&served.url, &token, &Package::new(name, "1.0.0")).good();
+        }
+        served.run("admin team create", &["devs"]);
+        served.run("admin team add-member", &["devs", "ann"]);
+        served.run("admin owner add", &["foo", "team:devs"]);
+        served.run("admin crate reserve", &["acme", "--reason", "kept"]);
+        served.run("admin crate limits", &["foo", "--features", "400"]);
+        let mut connection = served.database.connect();
+        let jobs: Value = serde_json::from_str(&served.run("jobs list", &["--json"])).unwrap();
+        let ids: Vec<String> = (0..3).map(|place| jobs[place]["id"].to_string()).collect();
+        served.run("jobs discard", &[&ids[0], "--reason", "a test"]);
+        connection
+            .batch_execute(&format!(
+                "WITH dead AS (DELETE FROM jobs WHERE id = {} RETURNING *)
+                 INSERT INTO dead_jobs (id, queue, kind, key, payload, priority, created_at, attempts, claim_no, last_error)
+                 SELECT id, queue, kind, key, payload, priority, created_at, 20, 20, 'no space left' FROM dead;
+                 UPDATE jobs SET attempts = 3, last_error = 'no space left'",
+                ids[1]
+            ))
+            .unwrap();
+        served.stop();
+        let written = make_hostile(&mut connection);
+        assert!(written > 25, "{written} columns");
+        let team = format!("devs{HOSTILE}");
+        let mut shown = 0;
+        for top in Cli::command().get_subcommands().filter(|top| ["admin", "jobs"].contains(&top.get_name())) {
+            for subcommand in leaves(top, "") {
+                for arguments in arguments(&subcommand).into_iter().flatten() {
+                    let mut command = served.command(&subcommand);
+                    command.args(&arguments);
+                    let runs = match subcommand.as_str() {
+                        "jobs show" => ids.clone(),
+                        "admin team show" => vec![team.clone()],
+                        _ => vec![],
+                    };
+                    let outputs = match runs.is_empty() {
+                        true => vec![command.output().unwrap()],
+                        false => runs
+                            .iter()
+                            .map(|run| served.command(&subcommand).args(&arguments).arg(run).output().unwrap())
+                            .collect(),
+                    };
+                    for output in outputs {
+                        let said =
+                            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+                        assert!(output.status.success(), "{subcommand} {arguments:?}: {said}");
+                        assert_plain(&said, &format!("{subcommand} {arguments:?}"));
+                        // Nothing is lost: scripts read what is stored.
+                        if arguments.contains(&"--json") && said.len() > 10 {
+                            let read: Value = serde_json::from_str(&said).unwrap();
+                            assert!(
+                                format!("{read:?}").contains("[2J") || subcommand.ends_with("limits"),
+                                "{subcommand}: {read}"
+                            );
+                        }
+                        shown += usize::from(said.contains("\\u{1b}[2J") || said.contains("\\u001b[2J"));
+                    }
+                }
+            }
+        }
+        // What differs between rows, index and files is told with texts of all three.
+        for arguments in [&[][..], &["--json"]] {
+            let output = served.command("verify").args(arguments).output().unwrap();
+            assert_plain(&String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), "verify");
+            assert_eq!(output.status.code(), Some(1));
+        }
+        assert!(shown > 15, "{shown} answers had a hostile text in them");
+        for (subcommand, arguments) in [
+            ("admin crate reserve", &["x", "--reason", HOSTILE][..]),
+            ("jobs discard", &[&ids[2], "--reason", HOSTILE]),
+            ("admin version delete", &["baz", "1.0.0", "--reason", HOSTILE]),
+            ("admin user create", &[HOSTILE]),
+            ("admin team create", &[HOSTILE]),
+            ("admin token create", &["--user", HOSTILE]),
+            ("admin owner add", &["foo", HOSTILE]),
+            ("admin owner list", &[HOSTILE]),
+            ("admin audit", &["--action", HOSTILE]),
+        ] {
+            let said = failed(served.command(subcommand).args(arguments).output().unwrap(), 1);
+            assert_plain(&said, subcommand);
+            assert_eq!(said.lines().count(), 1, "{subcommand}: {said}");
+        }
+    }
 }

@@ -3,19 +3,15 @@
 
 mod control_characters;
 mod crate_paths;
-mod frozen_database;
-mod git_bodies;
 mod git_filters;
 mod git_garbage;
 mod http_forms;
 mod idle_connections;
 mod large_crates;
-mod late_bodies;
-mod local_users;
 mod parked_uploads;
 mod poisoned_texts;
 mod refused_files;
-mod slow_readers;
+mod slow;
 mod token_lineage;
 mod tokens_elsewhere;
 mod untaken_answers;

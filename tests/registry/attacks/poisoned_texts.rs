@@ -157,131 +157,6 @@ fn a_crate_with_texts_that_no_index_can_hold_is_described_without_them() {
     assert_eq!(registry.anonymous().get("/api/v1/crates?category=parsing").good().json()["meta"]["total"], 1);
 }
 
-#[test]
-fn a_description_that_the_database_refuses_does_not_keep_a_version_from_being_published() {
-    let mut served = Served::start_with_log("error", &[]);
-    let token = served.token("ann");
-    let mut connection = served.database.connect();
-    connection.batch_execute(&refusing("crates", "NEW.description = 'evil'")).unwrap();
-    let reply = http::publish(&served.url, &token, &Package::new("evil", "1.0.0").described("evil")).good();
-    assert_eq!(reply.advice(), [""; 0], "published at once");
-    http::publish(&served.url, &token, &Package::new("good", "1.0.0").described("good")).good();
-    let evil = crate_of(&served, "evil");
-    assert_eq!((&evil["max_version"], &evil["description"]), (&json!("1.0.0"), &Value::Null));
-    assert_eq!(crate_of(&served, "good")["description"], "good");
-    assert!(served.log().contains("its description could not be written"), "{}", served.log());
-    assert_eq!(inspection::count(&mut connection).unwrap(), (0, 0));
-
-    // A verification finds it, and a repair says why it cannot help, as long as it cannot.
-    let verify = |arguments: &[&str]| served.command("verify").arg("--json").args(arguments).output().unwrap();
-    let differences = |output: &Output| -> Value {
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", told(output)));
-        report["differences"].clone()
-    };
-    let found = differences(&verify(&[]));
-    assert_eq!(
-        (&found[0]["kind"], &found[0]["found"]),
-        (&json!("derived-differs"), &json!("description")),
-        "{found:#}"
-    );
-    let left = differences(&verify(&["--repair"]));
-    assert!(left[0]["left"].as_str().unwrap().contains("the database rejects the description"), "{left:#}");
-    connection.batch_execute("DROP TRIGGER refuse ON crates").unwrap();
-    let repaired = differences(&verify(&["--repair"]));
-    assert_eq!(repaired[0]["repaired"], "derived again from the crate's versions", "{repaired:#}");
-    assert_eq!(crate_of(&served, "evil")["description"], "evil");
-    served.stop();
-}
-
-#[test]
-fn a_registry_with_a_poisoned_crate_is_backed_up_checked_and_restored() {
-    let mut served = Served::start(&[]);
-    let token = served.token("ann");
-    for name in ["evil", "good"] {
-        http::publish(&served.url, &token, &Package::new(name, "1.0.0")).good();
-    }
-    served.stop();
-    let labels = json!({ "categories": [Random(3).slug(POISON), "parsing"] });
-    served.database.connect().batch_execute(&[poison("evil", &labels), unshow("evil")].join(";")).unwrap();
-    let backups = tempfile::tempdir().unwrap();
-    served.run("backup", &[backups.path().to_str().unwrap()]);
-    let checked = served.run("backup", &["--check", "--json", backups.path().to_str().unwrap()]);
-    let checked: Value = serde_json::from_str(&checked).unwrap();
-    assert_eq!(checked["trial_restore"]["not_in_agreement"], json!([]), "{checked:#}");
-    let mut restored = Served::nothing(&[]);
-    restored.run("restore", &[backups.path().to_str().unwrap()]);
-    restored.start_again();
-    let evil = crate_of(&restored, "evil");
-    assert_eq!((&evil["max_version"], &evil["categories"]), (&json!("1.0.0"), &json!(["parsing"])));
-    assert_eq!(crate_of(&restored, "good")["max_version"], "1.0.0");
-    restored.stop();
-}
-
-#[test]
-fn a_crate_that_cannot_be_brought_into_agreement_is_named_and_the_others_are_restored() {
-    let mut served = Served::start(&[]);
-    let token = served.token("ann");
-    for name in ["evil", "good", "torn"] {
-        http::publish(&served.url, &token, &Package::new(name, "1.0.0")).good();
-    }
-    served.stop();
-    let torn = "UPDATE versions SET index_line = '{' WHERE crate_id = (SELECT id FROM crates WHERE name = 'torn')";
-    // The dump has the trigger, too.
-    let refuses = refusing("versions", "NEW.metadata->>'name' = 'evil'");
-    let mut connection = served.database.connect();
-    connection.batch_execute(&[&unshow("evil"), &unshow("good"), torn, &*refuses].join(";")).unwrap();
-    let backups = tempfile::tempdir().unwrap();
-    let directory = backups.path().to_str().unwrap();
-    served.run("backup", &[directory]);
-    let named = |output: &Output| {
-        assert_eq!(output.status.code(), Some(3), "{}", told(output));
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(stderr.contains("the crate evil differs from the index: index row size 2736"), "{stderr}");
-        assert!(stderr.contains("the crate torn differs from the index: "), "{stderr}");
-        assert!(!stderr.contains("the crate good"), "{stderr}");
-    };
-    named(&served.command("backup").args(["--check", directory]).output().unwrap());
-    let mut restored = Served::nothing(&[]);
-    let output = restored.command("restore").args(["--json", directory]).output().unwrap();
-    named(&output);
-    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let crates: Vec<&str> =
-        summary["not_in_agreement"].as_array().unwrap().iter().map(|one| one["crate"].as_str().unwrap()).collect();
-    assert_eq!(crates, ["evil", "torn"], "{summary:#}");
-    // It is there, and can be served and repaired.
-    restored.start_again();
-    assert_eq!(crate_of(&restored, "good")["max_version"], "1.0.0");
-    assert_eq!(http::index_lines(&restored.url, "go/od/good").len(), 1);
-    restored.database.connect().batch_execute("DROP TRIGGER refuse ON versions").unwrap();
-    let repaired = restored.command("verify").args(["--repair", "--json"]).output().unwrap();
-    assert_eq!(crate_of(&restored, "evil")["max_version"], "1.0.0", "{}", told(&repaired));
-    restored.stop();
-}
-
-#[test]
-fn a_backup_that_cannot_be_restored_is_found_by_its_check() {
-    let served = Served::start(&[]);
-    http::publish(&served.url, &served.token("ann"), &Package::new("foo", "1.0.0")).good();
-    // Rows that a constraint refuses are in the dump, and pg_restore cannot add the constraint to them.
-    let mut connection = served.database.connect();
-    connection
-        .batch_execute(
-            "CREATE FUNCTION fits(text) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;
-             ALTER TABLE crates ADD CONSTRAINT fits CHECK (fits(name));
-             CREATE OR REPLACE FUNCTION fits(text) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$",
-        )
-        .unwrap();
-    let backups = tempfile::tempdir().unwrap();
-    let directory = backups.path().to_str().unwrap();
-    served.run("backup", &[directory]);
-    served.run("backup", &["--check", "--checksums-only", directory]);
-    let said = failed(served.command("backup").args(["--check", directory]).output().unwrap(), 1);
-    assert!(said.contains("pg_restore failed"), "{said}");
-    let nowhere = served.command("backup").args(["--check", directory, "--postgres-bin-dir", "/nowhere"]).output();
-    let said = failed(nowhere.unwrap(), 1);
-    assert!(said.contains("found no PostgreSQL server programs") && said.contains("--checksums-only"), "{said}");
-}
-
 /// The queue and the rows of a registry that the program before this rule served, and that was then upgraded.
 #[test]
 fn a_poisoned_database_heals_at_the_upgrade() {
@@ -660,4 +535,134 @@ fn store_the_longest(registry: &TestRegistry) {
             assert!(audit::list(connection, &audit::Filter::default(), 1).unwrap()[0].actor.chars().count() == MAX_OPERATOR);
         })
         .unwrap();
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_description_that_the_database_refuses_does_not_keep_a_version_from_being_published() {
+        let mut served = Served::start_with_log("error", &[]);
+        let token = served.token("ann");
+        let mut connection = served.database.connect();
+        connection.batch_execute(&refusing("crates", "NEW.description = 'evil'")).unwrap();
+        let reply = http::publish(&served.url, &token, &Package::new("evil", "1.0.0").described("evil")).good();
+        assert_eq!(reply.advice(), [""; 0], "published at once");
+        http::publish(&served.url, &token, &Package::new("good", "1.0.0").described("good")).good();
+        let evil = crate_of(&served, "evil");
+        assert_eq!((&evil["max_version"], &evil["description"]), (&json!("1.0.0"), &Value::Null));
+        assert_eq!(crate_of(&served, "good")["description"], "good");
+        assert!(served.log().contains("its description could not be written"), "{}", served.log());
+        assert_eq!(inspection::count(&mut connection).unwrap(), (0, 0));
+
+        // A verification finds it, and a repair says why it cannot help, as long as it cannot.
+        let verify = |arguments: &[&str]| served.command("verify").arg("--json").args(arguments).output().unwrap();
+        let differences = |output: &Output| -> Value {
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", told(output)));
+            report["differences"].clone()
+        };
+        let found = differences(&verify(&[]));
+        assert_eq!(
+            (&found[0]["kind"], &found[0]["found"]),
+            (&json!("derived-differs"), &json!("description")),
+            "{found:#}"
+        );
+        let left = differences(&verify(&["--repair"]));
+        assert!(left[0]["left"].as_str().unwrap().contains("the database rejects the description"), "{left:#}");
+        connection.batch_execute("DROP TRIGGER refuse ON crates").unwrap();
+        let repaired = differences(&verify(&["--repair"]));
+        assert_eq!(repaired[0]["repaired"], "derived again from the crate's versions", "{repaired:#}");
+        assert_eq!(crate_of(&served, "evil")["description"], "evil");
+        served.stop();
+    }
+
+    #[test]
+    fn a_registry_with_a_poisoned_crate_is_backed_up_checked_and_restored() {
+        let mut served = Served::start(&[]);
+        let token = served.token("ann");
+        for name in ["evil", "good"] {
+            http::publish(&served.url, &token, &Package::new(name, "1.0.0")).good();
+        }
+        served.stop();
+        let labels = json!({ "categories": [Random(3).slug(POISON), "parsing"] });
+        served.database.connect().batch_execute(&[poison("evil", &labels), unshow("evil")].join(";")).unwrap();
+        let backups = tempfile::tempdir().unwrap();
+        served.run("backup", &[backups.path().to_str().unwrap()]);
+        let checked = served.run("backup", &["--check", "--json", backups.path().to_str().unwrap()]);
+        let checked: Value = serde_json::from_str(&checked).unwrap();
+        assert_eq!(checked["trial_restore"]["not_in_agreement"], json!([]), "{checked:#}");
+        let mut restored = Served::nothing(&[]);
+        restored.run("restore", &[backups.path().to_str().unwrap()]);
+        restored.start_again();
+        let evil = crate_of(&restored, "evil");
+        assert_eq!((&evil["max_version"], &evil["categories"]), (&json!("1.0.0"), &json!(["parsing"])));
+        assert_eq!(crate_of(&restored, "good")["max_version"], "1.0.0");
+        restored.stop();
+    }
+
+    #[test]
+    fn a_crate_that_cannot_be_brought_into_agreement_is_named_and_the_others_are_restored() {
+        let mut served = Served::start(&[]);
+        let token = served.token("ann");
+        for name in ["evil", "good", "torn"] {
+            http::publish(&served.url, &token, &Package::new(name, "1.0.0")).good();
+        }
+        served.stop();
+        let torn = "UPDATE versions SET index_line = '{' WHERE crate_id = (SELECT id FROM crates WHERE name = 'torn')";
+        // The dump has the trigger, too.
+        let refuses = refusing("versions", "NEW.metadata->>'name' = 'evil'");
+        let mut connection = served.database.connect();
+        connection.batch_execute(&[&unshow("evil"), &unshow("good"), torn, &*refuses].join(";")).unwrap();
+        let backups = tempfile::tempdir().unwrap();
+        let directory = backups.path().to_str().unwrap();
+        served.run("backup", &[directory]);
+        let named = |output: &Output| {
+            assert_eq!(output.status.code(), Some(3), "{}", told(output));
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(stderr.contains("the crate evil differs from the index: index row size 2736"), "{stderr}");
+            assert!(stderr.contains("the crate torn differs from the index: "), "{stderr}");
+            assert!(!stderr.contains("the crate good"), "{stderr}");
+        };
+        named(&served.command("backup").args(["--check", directory]).output().unwrap());
+        let mut restored = Served::nothing(&[]);
+        let output = restored.command("restore").args(["--json", directory]).output().unwrap();
+        named(&output);
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let crates: Vec<&str> =
+            summary["not_in_agreement"].as_array().unwrap().iter().map(|one| one["crate"].as_str().unwrap()).collect();
+        assert_eq!(crates, ["evil", "torn"], "{summary:#}");
+        // It is there, and can be served and repaired.
+        restored.start_again();
+        assert_eq!(crate_of(&restored, "good")["max_version"], "1.0.0");
+        assert_eq!(http::index_lines(&restored.url, "go/od/good").len(), 1);
+        restored.database.connect().batch_execute("DROP TRIGGER refuse ON versions").unwrap();
+        let repaired = restored.command("verify").args(["--repair", "--json"]).output().unwrap();
+        assert_eq!(crate_of(&restored, "evil")["max_version"], "1.0.0", "{}", told(&repaired));
+        restored.stop();
+    }
+
+    #[test]
+    fn a_backup_that_cannot_be_restored_is_found_by_its_check() {
+        let served = Served::start(&[]);
+        http::publish(&served.url, &served.token("ann"), &Package::new("foo", "1.0.0")).good();
+        // Rows that a constraint refuses are in the dump, and pg_restore cannot add the constraint to them.
+        let mut connection = served.database.connect();
+        connection
+            .batch_execute(
+                "CREATE FUNCTION fits(text) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;
+                 ALTER TABLE crates ADD CONSTRAINT fits CHECK (fits(name));
+                 CREATE OR REPLACE FUNCTION fits(text) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$",
+            )
+            .unwrap();
+        let backups = tempfile::tempdir().unwrap();
+        let directory = backups.path().to_str().unwrap();
+        served.run("backup", &[directory]);
+        served.run("backup", &["--check", "--checksums-only", directory]);
+        let said = failed(served.command("backup").args(["--check", directory]).output().unwrap(), 1);
+        assert!(said.contains("pg_restore failed"), "{said}");
+        let nowhere = served.command("backup").args(["--check", directory, "--postgres-bin-dir", "/nowhere"]).output();
+        let said = failed(nowhere.unwrap(), 1);
+        assert!(said.contains("found no PostgreSQL server programs") && said.contains("--checksums-only"), "{said}");
+    }
 }

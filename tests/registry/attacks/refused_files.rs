@@ -134,114 +134,6 @@ fn a_client_that_hung_up_before_the_file_was_stored_has_none_stored() {
 }
 
 #[test]
-fn a_refused_publish_does_not_take_the_file_of_another_with_the_same_bytes() {
-    let served = Served::start_with_fail_points("warn", &[]);
-    let token = served.token("ann");
-    let package = Package::new("foo", "1.0.0");
-    // The first one has stored its file, and its version is not inserted yet.
-    served.arm("request.file_stored=stall(5s)");
-    std::thread::scope(|scope| {
-        let first = scope.spawn(|| http::publish(&served.url, &token, &package));
-        served.wait_until_passed();
-        // The second one stores the same file, fails, and removes it.
-        served.arm("request.before_commit=error");
-        assert_eq!(http::publish(&served.url, &token, &package).status, 503);
-        assert!(!place_of(&served, &package).exists(), "the refused publish left its file");
-        first.join().unwrap().good();
-    });
-    assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
-    assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
-}
-
-#[test]
-fn a_refused_publish_waits_for_one_of_the_same_bytes_that_is_being_accepted() {
-    let served = Served::start_with_fail_points("warn", &[]);
-    let token = served.token("ann");
-    let package = Package::new("foo", "1.0.0");
-    // The first one has seen its file, and its version is not committed yet.
-    served.arm("request.before_commit=stall(3s)");
-    std::thread::scope(|scope| {
-        let first = scope.spawn(|| http::publish(&served.url, &token, &package));
-        served.wait_until_passed();
-        served.arm("request.file_stored=error");
-        assert_eq!(http::publish(&served.url, &token, &package).status, 503);
-        first.join().unwrap().good();
-    });
-    assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
-    assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
-}
-
-#[test]
-fn a_removal_that_lost_its_lock_puts_the_file_back() {
-    let served = Served::start_with_fail_points("warn", &[]);
-    let token = served.token("ann");
-    let package = Package::new("foo", "1.0.0");
-    let end_sessions = "SELECT count(pg_terminate_backend(pid)) AS count FROM pg_locks
-                        WHERE locktype = 'advisory' AND classid = 1718185061 AND mode = 'ExclusiveLock' AND granted
-                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    served.arm("request.file_stored=stall(5s)");
-    let abandoned = send_publish(&served, &token, &package.body());
-    served.wait_until_passed();
-    // Nobody waits for it any more, so that it is refused, and its file is removed.
-    drop(abandoned);
-    served.arm("unused.set_aside=stall(5s)");
-    served.wait_until_passed();
-    // The removal sleeps with the file set aside. Its session ends, and so does its lock.
-    wait_until("the removal's session", || {
-        let ended: Count = diesel::sql_query(end_sessions).get_result(&mut served.database.connect()).unwrap();
-        ended.count > 0
-    });
-    // Another publish finds no file, stores it and is accepted, before the sleeper wakes up.
-    http::publish(&served.url, &token, &package).good();
-    wait_until("the end of the removal", || served.log().contains("stays until the crate store is tidied"));
-    assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
-    assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
-}
-
-#[test]
-fn a_refused_publish_leaves_nothing_in_a_bucket() {
-    let server = S3Server::start();
-    let arguments = server.arguments();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let served = Served::start_with_fail_points("warn", &arguments);
-    let token = served.token("ann");
-    let (refused, accepted) = (Package::new("foo", "1.0.0"), Package::new("bar", "1.0.0"));
-    served.arm("request.before_commit=error");
-    assert_eq!(http::publish(&served.url, &token, &refused).status, 503);
-    http::publish(&served.url, &token, &accepted).good();
-    let objects = everything_below(&server.objects());
-    let crates: Vec<_> = objects.iter().filter(|path| path.extension().is_some_and(|end| end == "crate")).collect();
-    assert_eq!(crates.len(), 1, "{objects:?}");
-    assert!(crates[0].ends_with(CrateStore::place(Checksum::of(&accepted.crate_file()))), "{crates:?}");
-}
-
-/// The same version sent four times at once: one is accepted, and the others are refused after they stored the same file.
-#[test]
-fn publishes_of_the_same_bytes_at_once_never_lose_the_file() {
-    let served = Served::start(&[]);
-    let token = served.token("ann");
-    let together = Barrier::new(4);
-    for round in 0..40 {
-        let package = Package::new("foo", &format!("1.0.{round}"));
-        let mut answers: Vec<u16> = std::thread::scope(|scope| {
-            let clients: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        together.wait();
-                        http::publish(&served.url, &token, &package).status
-                    })
-                })
-                .collect();
-            clients.into_iter().map(|client| client.join().unwrap()).collect()
-        });
-        answers.sort_unstable();
-        assert_eq!(answers, [200, 409, 409, 409], "round {round}");
-        assert!(place_of(&served, &package).exists(), "round {round}");
-    }
-    assert_eq!(files_in(&crates_of(&served)).len(), 40);
-}
-
-#[test]
 fn a_user_uploads_no_more_in_a_day_than_allowed_refused_publishes_included() {
     let size = u64::try_from(Package::new("crate-0", "1.0.0").crate_file().len()).unwrap();
     let served = Served::start_with_fail_points("error", &["--upload-allowance", &(3 * size).to_string()]);
@@ -356,4 +248,117 @@ fn the_quarantine_is_made_by_the_process_that_stores() {
     let directory = tempfile::tempdir().unwrap();
     CrateStore::local(directory.path()).unwrap();
     assert!(directory.path().join("quarantine").is_dir());
+}
+
+/// Tests that start several processes or take seconds. The inner loop leaves them out.
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_refused_publish_does_not_take_the_file_of_another_with_the_same_bytes() {
+        let served = Served::start_with_fail_points("warn", &[]);
+        let token = served.token("ann");
+        let package = Package::new("foo", "1.0.0");
+        // The first one has stored its file, and its version is not inserted yet.
+        served.arm("request.file_stored=stall(5s)");
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| http::publish(&served.url, &token, &package));
+            served.wait_until_passed();
+            // The second one stores the same file, fails, and removes it.
+            served.arm("request.before_commit=error");
+            assert_eq!(http::publish(&served.url, &token, &package).status, 503);
+            assert!(!place_of(&served, &package).exists(), "the refused publish left its file");
+            first.join().unwrap().good();
+        });
+        assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
+        assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
+    }
+
+    #[test]
+    fn a_refused_publish_waits_for_one_of_the_same_bytes_that_is_being_accepted() {
+        let served = Served::start_with_fail_points("warn", &[]);
+        let token = served.token("ann");
+        let package = Package::new("foo", "1.0.0");
+        // The first one has seen its file, and its version is not committed yet.
+        served.arm("request.before_commit=stall(3s)");
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| http::publish(&served.url, &token, &package));
+            served.wait_until_passed();
+            served.arm("request.file_stored=error");
+            assert_eq!(http::publish(&served.url, &token, &package).status, 503);
+            first.join().unwrap().good();
+        });
+        assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
+        assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
+    }
+
+    #[test]
+    fn a_removal_that_lost_its_lock_puts_the_file_back() {
+        let served = Served::start_with_fail_points("warn", &[]);
+        let token = served.token("ann");
+        let package = Package::new("foo", "1.0.0");
+        let end_sessions = "SELECT count(pg_terminate_backend(pid)) AS count FROM pg_locks
+                            WHERE locktype = 'advisory' AND classid = 1718185061 AND mode = 'ExclusiveLock' AND granted
+                            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        served.arm("request.file_stored=stall(5s)");
+        let abandoned = send_publish(&served, &token, &package.body());
+        served.wait_until_passed();
+        // Nobody waits for it any more, so that it is refused, and its file is removed.
+        drop(abandoned);
+        served.arm("unused.set_aside=stall(5s)");
+        served.wait_until_passed();
+        // The removal sleeps with the file set aside. Its session ends, and so does its lock.
+        wait_until("the removal's session", || {
+            let ended: Count = diesel::sql_query(end_sessions).get_result(&mut served.database.connect()).unwrap();
+            ended.count > 0
+        });
+        // Another publish finds no file, stores it and is accepted, before the sleeper wakes up.
+        http::publish(&served.url, &token, &package).good();
+        wait_until("the end of the removal", || served.log().contains("stays until the crate store is tidied"));
+        assert_eq!(http::get(&format!("{}/api/v1/crates/foo/1.0.0/download", served.url)).status, 200);
+        assert_eq!(files_in(&crates_of(&served)), [place_of(&served, &package)]);
+    }
+
+    #[test]
+    fn a_refused_publish_leaves_nothing_in_a_bucket() {
+        let server = S3Server::start();
+        let arguments = server.arguments();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let served = Served::start_with_fail_points("warn", &arguments);
+        let token = served.token("ann");
+        let (refused, accepted) = (Package::new("foo", "1.0.0"), Package::new("bar", "1.0.0"));
+        served.arm("request.before_commit=error");
+        assert_eq!(http::publish(&served.url, &token, &refused).status, 503);
+        http::publish(&served.url, &token, &accepted).good();
+        let objects = everything_below(&server.objects());
+        let crates: Vec<_> = objects.iter().filter(|path| path.extension().is_some_and(|end| end == "crate")).collect();
+        assert_eq!(crates.len(), 1, "{objects:?}");
+        assert!(crates[0].ends_with(CrateStore::place(Checksum::of(&accepted.crate_file()))), "{crates:?}");
+    }
+
+    /// The same version sent four times at once: one is accepted, and the others are refused after they stored the same file.
+    #[test]
+    fn publishes_of_the_same_bytes_at_once_never_lose_the_file() {
+        let served = Served::start(&[]);
+        let token = served.token("ann");
+        let together = Barrier::new(4);
+        for round in 0..40 {
+            let package = Package::new("foo", &format!("1.0.{round}"));
+            let mut answers: Vec<u16> = std::thread::scope(|scope| {
+                let clients: Vec<_> = (0..4)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            together.wait();
+                            http::publish(&served.url, &token, &package).status
+                        })
+                    })
+                    .collect();
+                clients.into_iter().map(|client| client.join().unwrap()).collect()
+            });
+            answers.sort_unstable();
+            assert_eq!(answers, [200, 409, 409, 409], "round {round}");
+            assert!(place_of(&served, &package).exists(), "round {round}");
+        }
+        assert_eq!(files_in(&crates_of(&served)).len(), 40);
+    }
 }

@@ -2,10 +2,10 @@
 
 mod claiming;
 mod failing;
-mod faults;
 mod limits;
 mod ordering;
 mod registering;
+mod slow;
 mod sweeping;
 pub mod waking;
 

@@ -14,7 +14,7 @@ pub fn is_root() -> bool {
 
 /// Runs `act` on a thread that is this user's, and of its group alone. Only that thread changes: the system calls are made
 /// without the C library, which would change all of them.
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "changes the user of one thread")]
 pub fn as_user<T: Send>(uid: u32, act: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let acting = scope.spawn(|| {

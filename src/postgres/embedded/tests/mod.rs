@@ -1,8 +1,7 @@
 //! The cluster with the real PostgreSQL. For root the server runs as another user, otherwise as the same user; the
 //! tests pass in both cases.
 
-mod killed;
-mod refusals;
+mod slow;
 
 use std::error::Error;
 use std::fs::{self, Permissions};
@@ -143,14 +142,6 @@ fn a_stop_leaves_no_process_and_no_socket() -> TestResult {
 }
 
 #[test]
-fn a_dropped_cluster_is_stopped() -> TestResult {
-    let data = DataDir::new()?;
-    drop(data.start()?);
-    assert_eq!(data.processes()?, Vec::<String>::new());
-    Ok(())
-}
-
-#[test]
 fn another_process_attaches_while_the_server_runs_and_only_then() -> TestResult {
     let data = DataDir::new()?;
     assert_eq!(attach(&data.path)?, None);
@@ -169,24 +160,5 @@ fn a_ctrl_c_on_the_terminal_does_not_reach_the_server() -> TestResult {
     let _cluster = data.start()?;
     let postmaster = data.postmaster()?.ok_or("no server")?;
     assert_eq!(getpgid(Some(postmaster))?, postmaster);
-    Ok(())
-}
-
-#[test]
-fn a_data_directory_of_two_hundred_characters_works() -> TestResult {
-    let data = DataDir::below(&format!("{}/{}", "a".repeat(100), "b".repeat(100)))?;
-    let cluster = data.start()?;
-    write_note(&cluster.url(), "far away")?;
-    let url = attach(&data.path)?.ok_or("the running cluster is not found")?;
-    assert_eq!(read_notes(&url)?, ["far away"]);
-    assert!(UnixStream::connect(data.cluster().join(".s.PGSQL.5432")).is_err(), "the path is not long enough");
-    Ok(())
-}
-
-#[test]
-fn a_path_that_libpq_would_split_works() -> TestResult {
-    let data = DataDir::below("a,b c&d=é%20")?;
-    let cluster = data.start()?;
-    PgConnection::establish(&cluster.url())?;
     Ok(())
 }

@@ -66,7 +66,7 @@ impl Drop for Private {
     }
 }
 
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "sets the umask between fork and exec")]
 fn with_usual_umask(mut command: Command) -> Command {
     // SAFETY: the closure makes one system call and allocates nothing.
     unsafe {

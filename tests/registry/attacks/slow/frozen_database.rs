@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::http_forms::status;
+use super::super::http_forms::status;
 use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::process::{supercargo, wait_for_url};

@@ -11,7 +11,7 @@ use diesel::sql_types::Integer;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Uid;
 
-use super::*;
+use super::super::*;
 
 /// Longer than any step of these tests on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -71,7 +71,7 @@ fn an_owner_to_be_killed() -> TestResult {
 
 fn run_an_owner(data: &DataDir) -> Result<(Child, String), Box<dyn Error>> {
     let mut owner = Command::new(std::env::current_exe()?)
-        .args(["--exact", "postgres::embedded::tests::killed::an_owner_to_be_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "postgres::embedded::tests::slow::killed::an_owner_to_be_killed", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

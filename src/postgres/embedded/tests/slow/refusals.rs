@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
-use super::*;
+use super::super::*;
 
 #[test]
 fn a_cluster_of_another_major_version_is_refused_with_the_way_out() -> TestResult {

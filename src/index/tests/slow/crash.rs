@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
-use super::*;
+use super::super::*;
 
 const KILLS: usize = 20;
 
@@ -43,7 +43,7 @@ fn a_writer_killed_at_any_moment_loses_nothing_it_reported_and_blocks_nobody() {
     let test = TestIndex { directory, index };
     for _ in 0..KILLS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "index::tests::crash::the_killed_writer", "--nocapture"])
+            .args(["--ignored", "--exact", "index::tests::slow::crash::the_killed_writer", "--nocapture"])
             .current_dir(test.directory.path())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

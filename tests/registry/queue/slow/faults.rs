@@ -7,8 +7,8 @@ use supercargo::database::migrations;
 use supercargo::postgres::embedded::{self, Cluster};
 use supercargo::queue::listener::Listener;
 
-use super::waking::assert_woken;
-use super::*;
+use super::super::waking::assert_woken;
+use super::super::*;
 use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::{Served, succeeded};

@@ -1,0 +1,5 @@
+//! Slow tests, which start many processes or wait for time limits. The inner loop leaves them out.
+
+mod killed;
+mod refusals;
+mod running;
