@@ -79,19 +79,19 @@ fn measure_outage(length: Duration) -> Outcome<()> {
     println!("\n{BACKLOG} publishes during an outage of {length:?}");
     publish("before", &registry, "before", 10, 1)?;
     let mut connection = PgConnection::establish(&embedded::attach(&data_dir)?.ok_or("the database is not running")?)?;
-    while owed(&mut connection)? > 0 {
+    while pending(&mut connection)? > 0 {
         std::thread::sleep(Duration::from_millis(10));
     }
     server.set(Mood::Away);
     let begin = Instant::now();
     publish("accepting", &registry, "away", BACKLOG, CLIENTS)?;
     std::thread::sleep(length.saturating_sub(begin.elapsed()));
-    println!("  owed at the end of the outage: {} jobs", owed(&mut connection)?);
+    println!("  pending at the end of the outage: {} jobs", pending(&mut connection)?);
     server.set(Mood::Good);
     let end = Instant::now();
     let mut first = None;
-    while owed(&mut connection)? > 0 {
-        if first.is_none() && owed(&mut connection)? < BACKLOG as i64 {
+    while pending(&mut connection)? > 0 {
+        if first.is_none() && pending(&mut connection)? < BACKLOG as i64 {
             first = Some(end.elapsed());
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -100,7 +100,7 @@ fn measure_outage(length: Duration) -> Outcome<()> {
     registry.stop()
 }
 
-fn owed(connection: &mut PgConnection) -> Outcome<i64> {
+fn pending(connection: &mut PgConnection) -> Outcome<i64> {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]

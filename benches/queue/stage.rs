@@ -110,7 +110,10 @@ impl Stage {
     /// An error unless so many jobs are done and none is left.
     pub fn expect_done(&self, count: usize) -> Outcome<()> {
         self.expect_receipts(count)?;
-        self.expect("SELECT count(*) AS count FROM (SELECT id FROM jobs UNION ALL SELECT id FROM dead_jobs) AS owed", 0)
+        self.expect(
+            "SELECT count(*) AS count FROM (SELECT id FROM jobs UNION ALL SELECT id FROM dead_jobs) AS pending",
+            0,
+        )
     }
 
     fn expect(&self, query: &str, expected: usize) -> Outcome<()> {

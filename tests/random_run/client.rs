@@ -79,18 +79,18 @@ impl Client<'_> {
     fn yank(&mut self) {
         let Some(place) = self.some_of_mine() else { return };
         let yanked = !self.mine[place].2;
-        self.wish(place, yanked);
+        self.change(place, yanked);
     }
 
     fn yank_and_unyank(&mut self) {
         let Some(place) = self.some_of_mine() else { return };
         for _ in 0..2 {
             let yanked = !self.mine[place].2;
-            self.wish(place, yanked);
+            self.change(place, yanked);
         }
     }
 
-    fn wish(&mut self, place: usize, yanked: bool) {
+    fn change(&mut self, place: usize, yanked: bool) {
         let (name, num, _) = self.mine[place].clone();
         self.insist(if yanked { "yank" } else { "unyank" }, |client| {
             let version = format!("{}/api/v1/crates/{name}/{num}", client.world.url());

@@ -1,5 +1,5 @@
 //! What was asked and answered. Crates are shared, but each version, and each owner beside the first, belongs to one client,
-//! who asks one thing after the other and therefore knows the last answered wish.
+//! who asks one thing after the other and therefore knows the last answered change.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

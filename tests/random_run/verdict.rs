@@ -89,7 +89,7 @@ fn come_to_rest(world: &World) -> Result<(), String> {
         }
         std::thread::park_timeout(Duration::from_millis(50));
     }
-    Err(format!("{} jobs are owed and {} are dead", seen.0, seen.1))
+    Err(format!("{} jobs are pending and {} are dead", seen.0, seen.1))
 }
 
 fn look_at(world: &World, clone: &Path, name: &str, krate: &Crate, tally: &mut Tally) {

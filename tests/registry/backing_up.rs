@@ -52,7 +52,7 @@ fn git(directory: &Path, arguments: &[&str]) -> String {
 
 /// Compares database, index and files of a registry through its API.
 fn assert_in_agreement(served: &Served) {
-    wait_until("nothing is owed", || served.run("jobs list", &["--json"]).trim() == "[]");
+    wait_until("nothing is pending", || served.run("jobs list", &["--json"]).trim() == "[]");
     let connection = &mut served.database.connect();
     #[derive(diesel::QueryableByName)]
     struct Row {

@@ -169,8 +169,8 @@ fn jobs_are_listed_shown_retried_and_discarded() {
     served.start_worker();
     // The index shows it a moment before the job is done.
     let mut connection = served.database.connect();
-    let owed = |connection: &mut _| supercargo::queue::inspection::count(connection).unwrap().0;
-    crate::support::event::wait_until("the retried publish", || owed(&mut connection) == 0);
+    let pending = |connection: &mut _| supercargo::queue::inspection::count(connection).unwrap().0;
+    crate::support::event::wait_until("the retried publish", || pending(&mut connection) == 0);
     assert_eq!(http::index_lines(&served.url, "3/f/foo").len(), 1);
     let done: Value = serde_json::from_str(&served.run("jobs list", &["--done", "--json"])).unwrap();
     let of =

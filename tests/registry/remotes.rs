@@ -198,14 +198,14 @@ fn a_slow_worker_with_a_mirror_of_its_own_does_not_note_what_is_out_of_date() {
              SELECT id, '1.0.0', '1.0.0', sha256('x'), 1, '{\"name\":\"foo\",\"vers\":\"1.0.0\",\"yanked\":false}', '{}' FROM crates",
         )
         .unwrap();
-    let wish = |yanked: bool| {
+    let change = |yanked: bool| {
         let kind = if yanked { "yank_version" } else { "unyank_version" };
-        let wish = format!(
+        let change = format!(
             "UPDATE versions SET desired_yanked = {yanked};
              INSERT INTO jobs (queue, kind, key, payload) SELECT 'index', '{kind}', 'foo', jsonb_build_object(
                 'crate_id', crate_id, 'version_id', id, 'name', 'foo', 'num', '1.0.0') FROM versions"
         );
-        database.connect().batch_execute(&wish).unwrap();
+        database.connect().batch_execute(&change).unwrap();
     };
     let runner = |name: &str| {
         let index = Index::open_mirror(&directory.path().join(name), GitProgram::default(), remote.options()).unwrap();
@@ -217,11 +217,11 @@ fn a_slow_worker_with_a_mirror_of_its_own_does_not_note_what_is_out_of_date() {
     };
     remote.commit("README.md", "Ours.\n");
     let (slow, quick) = (runner("slow"), runner("quick"));
-    wish(true);
+    change(true);
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| slow.drain().unwrap());
         wait_until("the first push to land", || remote.path().join("landed").exists());
-        wish(false);
+        change(false);
         let done = quick.drain().unwrap();
         assert_eq!((done.done.len(), done.failed.len()), (1, 0), "{done:?}");
         std::fs::write(remote.path().join("go-on"), "").unwrap();
@@ -276,7 +276,7 @@ mod slow {
         assert_eq!(registry.commits(), remote.log());
     }
 
-    /// A push that nobody heard of again arrives when its wish has been taken back.
+    /// A push that nobody heard of again arrives when its change has been taken back.
     #[test]
     fn a_push_that_arrives_late_does_not_bring_back_an_old_wish() {
         let remote = Bare::new();
@@ -292,7 +292,7 @@ mod slow {
         assert!(text(&registry.drain()).contains("longer than 4s"));
         ann.unyank("foo", "1.0.0").good();
         registry.make_due();
-        // Nothing differs any more: the wish was taken back before anybody saw it.
+        // Nothing differs any more: the change was taken back before anybody saw it.
         assert_eq!(registry.run_jobs(), 2);
         let pushes = server.pushes();
         server.release();

@@ -16,7 +16,7 @@ impl TestRegistry {
     }
 }
 
-/// A copy of each job that is owed, to be run after it.
+/// A copy of each job that is pending, to be run after it.
 const DOUBLE_JOBS: &str = "INSERT INTO jobs (queue, kind, key, payload) SELECT queue, kind, key, payload FROM jobs";
 
 #[test]

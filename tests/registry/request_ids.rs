@@ -87,9 +87,9 @@ mod slow {
         };
         publish("foo", "from-ann-1");
         publish("bar", "from-ann-2");
-        let owed = json(&served, "jobs list", &[]);
-        assert_eq!(owed[0]["request_id"], "from-ann-1");
-        let id = owed[0]["id"].to_string();
+        let pending = json(&served, "jobs list", &[]);
+        assert_eq!(pending[0]["request_id"], "from-ann-1");
+        let id = pending[0]["id"].to_string();
         assert!(served.run("jobs show", &[&id]).contains("request      from-ann-1\n"));
 
         let (mut child, log) = worker(&served, "job.desired_read=error");

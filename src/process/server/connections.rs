@@ -122,15 +122,14 @@ impl Connections {
         tokio::spawn(async move {
             let client = Client { peer, activity: &place.activity };
             tokio::select! {
-                () = connections.hold(stream, client, stopping) => {}
+                () = connections.hold(Tuned::new(stream), client, stopping) => {}
                 () = place.activity.closed() => tracing::debug!(%peer, "closed an idle connection for a new one"),
             }
         });
     }
 
     /// Serves one connection until it ends.
-    async fn hold(&self, stream: TcpStream, client: Client<'_>, stopping: watch::Receiver<bool>) {
-        set_up(&stream);
+    async fn hold(&self, Tuned(stream): Tuned, client: Client<'_>, stopping: watch::Receiver<bool>) {
         let Some(tls) = &self.tls else {
             return serve(&self.http1, stream, &self.service, client, stopping).await;
         };
@@ -148,11 +147,17 @@ impl Connections {
     }
 }
 
-/// Sets TCP_NODELAY, without which every answer on a kept connection takes 40 ms longer, and the limit of unsent bytes.
-fn set_up(stream: &TcpStream) {
-    let unsent = || SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
-    if let Err(error) = stream.set_nodelay(true).and_then(|()| unsent()) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY or TCP_NOTSENT_LOWAT");
+/// A stream whose socket options are set; no other is served.
+struct Tuned(TcpStream);
+
+impl Tuned {
+    /// Sets TCP_NODELAY, without which every answer on a kept connection takes 40 ms longer, and the limit of unsent bytes.
+    fn new(stream: TcpStream) -> Self {
+        let unsent = || SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
+        if let Err(error) = stream.set_nodelay(true).and_then(|()| unsent()) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY or TCP_NOTSENT_LOWAT");
+        }
+        Self(stream)
     }
 }
 
@@ -189,7 +194,7 @@ mod tests {
             let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (stream, _) = listener.accept().await.unwrap();
             assert!(!stream.nodelay().unwrap());
-            set_up(&stream);
+            let Tuned(stream) = Tuned::new(stream);
             assert!(stream.nodelay().unwrap());
             assert_eq!(SockRef::from(&stream).tcp_notsent_lowat().unwrap(), UNSENT);
         });

@@ -16,7 +16,7 @@ const MOMENTS: [usize; 3] = [3 * CLIENTS + 1, 5 * CLIENTS + 3, 2 * CLIENTS + 6];
 fn a_serve_killed_three_times_loses_nothing_it_answered() {
     let mut served = Served::start(&["--publish-wait", "1s", "--rate-limit", "none"]);
     let publishers = Publishers::new(&served.url, &served.token("ann"));
-    let wishes = publishers.run(|publishers| {
+    let changes = publishers.run(|publishers| {
         for moment in MOMENTS {
             publishers.wait_for_answers(moment);
             served.kill();
@@ -25,8 +25,8 @@ fn a_serve_killed_three_times_loses_nothing_it_answered() {
         }
         publishers.wait_for_answers(2 * CLIENTS);
     });
-    wishes.assert_fulfilled(&served.url, &served.database.url());
-    println!("{}", wishes.summary());
+    changes.assert_fulfilled(&served.url, &served.database.url());
+    println!("{}", changes.summary());
     served.stop();
 }
 
@@ -36,7 +36,7 @@ fn workers_killed_three_times_leave_nothing_undone() {
     let mut workers = Vec::new();
     let publishers = Publishers::new(&served.url, &served.token("ann"));
     let start = |served: &Served| served.command("worker").stdout(Stdio::null()).spawn().unwrap();
-    let wishes = publishers.run(|publishers| {
+    let changes = publishers.run(|publishers| {
         for moment in MOMENTS {
             // Two at once: one works and one stands by, and takes over.
             workers.push(start(&served));
@@ -46,8 +46,8 @@ fn workers_killed_three_times_leave_nothing_undone() {
             publishers.wait_for_answers(CLIENTS);
         }
     });
-    wishes.assert_fulfilled(&served.url, &served.database.url());
-    println!("{}", wishes.summary());
+    changes.assert_fulfilled(&served.url, &served.database.url());
+    println!("{}", changes.summary());
     workers.into_iter().for_each(kill);
     served.stop();
 }
@@ -68,7 +68,7 @@ fn a_serve_killed_with_its_own_database_loses_nothing_it_answered() {
     };
     let (mut serving, mut url) = start();
     let token = std::fs::read_to_string(data_dir.join("admin-token")).unwrap();
-    let wishes = Publishers::new(&url, token.trim()).run(|publishers| {
+    let changes = Publishers::new(&url, token.trim()).run(|publishers| {
         for moment in MOMENTS {
             publishers.wait_for_answers(moment);
             serving.kill().unwrap();
@@ -78,8 +78,8 @@ fn a_serve_killed_with_its_own_database_loses_nothing_it_answered() {
         }
         publishers.wait_for_answers(2 * CLIENTS);
     });
-    wishes.assert_fulfilled(&url, &embedded::attach(&data_dir).unwrap().unwrap());
-    println!("{}", wishes.summary());
+    changes.assert_fulfilled(&url, &embedded::attach(&data_dir).unwrap().unwrap());
+    println!("{}", changes.summary());
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(serving.id().cast_signed()), Signal::SIGTERM).unwrap();
     assert!(serving.wait().unwrap().success());
     assert_eq!(embedded::attach(&data_dir).unwrap(), None);
@@ -89,16 +89,16 @@ fn a_serve_killed_with_its_own_database_loses_nothing_it_answered() {
 fn a_serve_told_to_stop_finishes_what_it_has_begun() {
     let mut served = Served::start(&["--publish-wait", "1s", "--rate-limit", "none"]);
     let publishers = Publishers::new(&served.url, &served.token("ann"));
-    let wishes = publishers.run(|publishers| {
+    let changes = publishers.run(|publishers| {
         publishers.wait_for_answers(2 * CLIENTS);
         served.stop();
         served.start_again();
         publishers.moved_to(&served.url);
         publishers.wait_for_answers(2 * CLIENTS);
     });
-    wishes.assert_fulfilled(&served.url, &served.database.url());
+    changes.assert_fulfilled(&served.url, &served.database.url());
     // Requests that came too late were refused at the door; none was cut off after it had been accepted.
-    assert_eq!(wishes.had_been_accepted, 0, "{}", wishes.summary());
+    assert_eq!(changes.had_been_accepted, 0, "{}", changes.summary());
 }
 
 /// Sessions of the database ended under everybody's feet, again and again.
@@ -108,7 +108,7 @@ fn a_database_that_ends_its_sessions_costs_requests_and_nothing_else() {
     let served = Served::start(&["--publish-wait", "1s", "--rate-limit", "none"]);
     let mut operator = served.database.connect();
     let publishers = Publishers::new(&served.url, &served.token("ann"));
-    let wishes = publishers.run(|publishers| {
+    let changes = publishers.run(|publishers| {
         for moment in MOMENTS {
             publishers.wait_for_answers(moment);
             operator
@@ -120,8 +120,8 @@ fn a_database_that_ends_its_sessions_costs_requests_and_nothing_else() {
         }
         publishers.wait_for_answers(2 * CLIENTS);
     });
-    wishes.assert_fulfilled(&served.url, &served.database.url());
-    println!("{}", wishes.summary());
+    changes.assert_fulfilled(&served.url, &served.database.url());
+    println!("{}", changes.summary());
 }
 
 fn kill(mut child: Child) {

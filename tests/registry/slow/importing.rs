@@ -27,7 +27,7 @@ fn assert_agrees(served: &Served) {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
-/// Waits until nothing is owed.
+/// Waits until nothing is pending.
 fn settle(served: &Served) {
     let mut connection = served.database.connect();
     wait_until("an empty queue", || supercargo::queue::inspection::count(&mut connection).unwrap() == (0, 0));

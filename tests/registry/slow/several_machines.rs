@@ -57,9 +57,9 @@ fn head(url: &str) -> Option<String> {
     String::from_utf8(listed.unwrap().stdout).unwrap().split_whitespace().next().map(str::to_owned)
 }
 
-fn assert_stored_once(server: &S3Server, wishes: &VersionChanges) {
+fn assert_stored_once(server: &S3Server, changes: &VersionChanges) {
     let stored = objects(&server.objects());
-    let wanted: BTreeSet<_> = wishes
+    let wanted: BTreeSet<_> = changes
         .crates
         .iter()
         .flat_map(|(name, versions)| versions.iter().map(move |(version, _)| Package::new(name, version).crate_file()))
@@ -89,7 +89,7 @@ fn an_installation_that_loses_its_active_worker_and_a_server_shows_at_every_mach
     let token = installation.token("ann");
     let mut database = installation.database.connect();
     let publishers = Publishers::at_each(&[&first, &second], &token);
-    let wishes = publishers.run(|publishers| {
+    let changes = publishers.run(|publishers| {
         publishers.wait_for_answers(2 * CLIENTS);
         let active = wait_for("an active worker", || active_worker(&mut database));
         // In the middle: the remote has taken its push, and nobody hears of it.
@@ -106,7 +106,7 @@ fn an_installation_that_loses_its_active_worker_and_a_server_shows_at_every_mach
         publishers.moved_to(&second);
         publishers.wait_for_answers(2 * CLIENTS);
     });
-    println!("{}", wishes.summary());
+    println!("{}", changes.summary());
 
     // The lost machine comes back with what the kill left, and a new one has nothing of its own.
     let first = installation.start_elsewhere("first", &serving);
@@ -114,14 +114,14 @@ fn an_installation_that_loses_its_active_worker_and_a_server_shows_at_every_mach
     wait_until("an empty queue", || inspection::count(&mut database).unwrap().0 == 0);
     for url in [&first, &second, &newcomer] {
         wait_until("the machine to follow the remote", || head(url).as_deref() == Some(&*remote.head()));
-        wishes.assert_fulfilled(url, &installation.database.url());
+        changes.assert_fulfilled(url, &installation.database.url());
     }
-    assert_stored_once(&store, &wishes);
+    assert_stored_once(&store, &changes);
     assert_eq!(installation.run("jobs list", &["--json"]).trim(), "[]");
     let elsewhere = installation.directory.path().join("second");
     let verified = installation.command_in(&elsewhere, "verify").arg("--json").args(&in_store).output().unwrap();
     let report: Value = serde_json::from_str(&succeeded(verified)).unwrap();
     assert_eq!(report["agreement"], true, "{report:#}");
-    let versions: usize = wishes.crates.values().map(Vec::len).sum();
+    let versions: usize = changes.crates.values().map(Vec::len).sum();
     assert_eq!(report["counts"]["versions"], versions, "{report:#}");
 }

@@ -1,6 +1,6 @@
 //! Clients that publish and yank while a registry is killed under them, and what must hold afterwards.
 //!
-//! Every client has crates of its own, and so knows the last wish of each version. A request that is not answered is sent
+//! Every client has crates of its own, and so knows the last change of each version. A request that is not answered is sent
 //! again until it is: 200, or the duplicate error, which says that the unanswered one had been accepted.
 
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub struct Publishers {
     token: String,
     stopped: AtomicBool,
     answers: AtomicUsize,
-    wishes: Mutex<VersionChanges>,
+    changes: Mutex<VersionChanges>,
 }
 
 enum Request {
@@ -58,7 +58,7 @@ impl Publishers {
             token: token.to_owned(),
             stopped: AtomicBool::new(false),
             answers: AtomicUsize::new(0),
-            wishes: Mutex::default(),
+            changes: Mutex::default(),
         }
     }
 
@@ -85,7 +85,7 @@ impl Publishers {
             drop(stop);
             clients.into_iter().for_each(|client| client.join().unwrap());
         });
-        self.wishes.into_inner().unwrap()
+        self.changes.into_inner().unwrap()
     }
 
     /// The registry is somewhere else now.
@@ -116,7 +116,7 @@ impl Publishers {
         }
     }
 
-    /// Sends a request until it is answered, and notes the wish.
+    /// Sends a request until it is answered, and notes the change.
     fn send(&self, request: Request) {
         let mut tries = 0;
         let accepted_before = wait_for("an answer", || {
@@ -129,16 +129,16 @@ impl Publishers {
             }
         });
         self.answers.fetch_add(1, Ordering::SeqCst);
-        let mut wishes = self.wishes.lock().unwrap();
-        wishes.answered += 1;
-        wishes.sent_again += usize::from(tries > 1);
-        wishes.had_been_accepted += usize::from(accepted_before);
+        let mut changes = self.changes.lock().unwrap();
+        changes.answered += 1;
+        changes.sent_again += usize::from(tries > 1);
+        changes.had_been_accepted += usize::from(accepted_before);
         match request {
             Request::Publish(package) => {
-                wishes.crates.entry(package.name).or_default().push((package.version, false));
+                changes.crates.entry(package.name).or_default().push((package.version, false));
             }
             Request::Yank(name, version, yanked) => {
-                let versions = wishes.crates.get_mut(&name).unwrap();
+                let versions = changes.crates.get_mut(&name).unwrap();
                 versions.iter_mut().find(|one| one.0 == version).unwrap().1 = yanked;
             }
         }
@@ -172,11 +172,11 @@ impl Publishers {
 }
 
 impl VersionChanges {
-    /// Waits until nothing is owed, and then holds sparse index, git index, database and files against the wishes.
+    /// Waits until nothing is pending, and then holds sparse index, git index, database and files against the changes.
     pub fn assert_fulfilled(&self, base_url: &str, database_url: &str) {
         let mut connection = PgConnection::establish(database_url).unwrap();
         wait_until("an empty queue", || inspection::count(&mut connection).unwrap().0 == 0);
-        assert_eq!(inspection::count(&mut connection).unwrap(), (0, 0), "owed and dead");
+        assert_eq!(inspection::count(&mut connection).unwrap(), (0, 0), "pending and dead");
         let clone = tempfile::tempdir().unwrap();
         git(clone.path(), &["clone", "-q", &format!("{base_url}/git/index"), "index"]);
         let index = clone.path().join("index");

@@ -14,7 +14,7 @@ use crate::support::process::Served;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A client that nothing keeps from its answer.
 const UNHURRIED: Duration = Duration::from_secs(30);
-/// A pair of wishes may meet in one batch, which then changes nothing and passes fewer points; it is sent again.
+/// A pair of changes may meet in one batch, which then changes nothing and passes fewer points; it is sent again.
 const PAIRS: usize = 40;
 
 /// A registry in which one point is tried.
@@ -51,9 +51,9 @@ impl Bench {
     pub fn try_cell(&mut self, operation: Operation, kind: Kind) -> Result<(), String> {
         self.crates += 1;
         let name = format!("crate{}", self.crates);
-        let mut wishes = VersionChanges::new();
+        let mut changes = VersionChanges::new();
         if operation != Operation::NewCrate {
-            self.prepare(&name, operation, &mut wishes)?;
+            self.prepare(&name, operation, &mut changes)?;
         }
         let deaths = self.deaths;
         self.arm(kind);
@@ -62,7 +62,7 @@ impl Bench {
         for _ in 0..PAIRS {
             for request in requests(&name, operation) {
                 self.insist(&request, kind)?;
-                note(&mut wishes, &request);
+                note(&mut changes, &request);
             }
             if self.has_fired(operation) {
                 break;
@@ -84,7 +84,7 @@ impl Bench {
             }
         }
         self.come_to_rest()?;
-        checks::check_crate(&self.served, &name, &wishes)
+        checks::check_crate(&self.served, &name, &changes)
     }
 
     /// Has `supercargo verify` prove at the end that everything agrees.
@@ -101,14 +101,14 @@ impl Bench {
         Err(format!("{}: {}", output.status, String::from_utf8_lossy(&said)))
     }
 
-    fn prepare(&mut self, name: &str, operation: Operation, wishes: &mut VersionChanges) -> Result<(), String> {
+    fn prepare(&mut self, name: &str, operation: Operation, changes: &mut VersionChanges) -> Result<(), String> {
         let mut requests = vec![Request::Publish(Package::new(name, "1.0.0"))];
         if operation == Operation::Unyank {
             requests.push(Request::Yank { name: name.to_owned(), num: "1.0.0".to_owned(), yanked: true });
         }
         for request in requests {
             self.insist(&request, Kind::Error)?;
-            note(wishes, &request);
+            note(changes, &request);
         }
         self.come_to_rest()
     }
@@ -161,16 +161,16 @@ impl Bench {
         true
     }
 
-    /// Waits until nothing is owed.
+    /// Waits until nothing is pending.
     fn come_to_rest(&mut self) -> Result<(), String> {
         let mut connection = self.served.database.connect();
         let until = Instant::now() + PATIENCE;
         loop {
-            let (owed, dead) = supercargo::queue::inspection::count(&mut connection).unwrap();
-            match (owed, dead) {
+            let (pending, dead) = supercargo::queue::inspection::count(&mut connection).unwrap();
+            match (pending, dead) {
                 (0, 0) => return Ok(()),
                 (_, 0) if Instant::now() < until => std::thread::park_timeout(Duration::from_millis(10)),
-                _ => return Err(format!("{owed} jobs are owed and {dead} are dead")),
+                _ => return Err(format!("{pending} jobs are pending and {dead} are dead")),
             }
             if self.served.has_ended() {
                 return Err("serve ended without being told to".to_owned());
@@ -212,9 +212,9 @@ fn requests(name: &str, operation: Operation) -> Vec<Request> {
     }
 }
 
-fn note(wishes: &mut VersionChanges, request: &Request) {
+fn note(changes: &mut VersionChanges, request: &Request) {
     match request {
-        Request::Publish(package) => wishes.insert(package.version.clone(), false),
-        Request::Yank { num, yanked, .. } => wishes.insert(num.clone(), *yanked),
+        Request::Publish(package) => changes.insert(package.version.clone(), false),
+        Request::Yank { num, yanked, .. } => changes.insert(num.clone(), *yanked),
     };
 }

@@ -15,12 +15,12 @@ use crate::support::process::Served;
 pub type VersionChanges = BTreeMap<String, bool>;
 
 /// Holds a crate against what was answered: sparse index, git index, database and files.
-pub fn check_crate(served: &Served, name: &str, wishes: &VersionChanges) -> Result<(), String> {
+pub fn check_crate(served: &Served, name: &str, changes: &VersionChanges) -> Result<(), String> {
     let path = index_path(&name.parse().unwrap());
     let text = http::get(&format!("{}/index/{path}", served.url)).text();
     let lines = lines_of(&text)?;
     let shown: Vec<_> = lines.iter().map(|line| (field(line, "vers"), line["yanked"] == true)).collect();
-    let wanted: Vec<_> = wishes.iter().map(|(num, yanked)| (num.clone(), *yanked)).collect();
+    let wanted: Vec<_> = changes.iter().map(|(num, yanked)| (num.clone(), *yanked)).collect();
     equal("the sparse index", &shown, &wanted)?;
     equal("the git index", &in_git(served, &path), &text)?;
     for (line, (num, yanked)) in lines.iter().zip(&wanted) {

@@ -1,6 +1,6 @@
 //! The crash matrix: at every step of a publish and a yank the process dies, an error comes back, or the thread stalls for
 //! longer than it may; and then what was answered holds, what was not can be sent again, nothing is there twice, nothing
-//! is owed, and index, database and files agree.
+//! is pending, and index, database and files agree.
 //!
 //! A registry of its own for each point, which goes through all operations and kinds of fault; several at once. All of it:
 //!
