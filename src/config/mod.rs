@@ -1,6 +1,11 @@
 //! Command line, environment variables and configuration file. Nothing else reads the environment.
 
-#![allow(rustdoc::invalid_html_tags, reason = "the comments are help texts, in which <NAME> is a placeholder")]
+#![allow(
+    rustdoc::invalid_html_tags,
+    rustdoc::bare_urls,
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are help texts, in which <NAME> is a placeholder a URL an example, and [package] a table of TOML"
+)]
 
 pub mod access;
 pub mod admin;
