@@ -26,7 +26,7 @@ pub struct AccessOptions {
     /// Upload limit per user and day, in bytes
     ///
     /// It limits the size of crate files, including those of refused publishes; 0 is unlimited. A user may upload that
-    /// much at once and regains it over a day. A publish beyond it is answered with 429.
+    /// much at once and regains it over a day. Further publishes are refused with status 429.
     #[arg(long, env = "SUPERCARGO_UPLOAD_ALLOWANCE", value_name = "BYTES", default_value_t = 4 << 30)]
     pub upload_allowance: u64,
 }

@@ -11,7 +11,7 @@ use super::durations::pause;
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Crate files")]
 pub struct CrateStoreOptions {
-    /// Place of crate files: s3://BUCKET/PREFIX or a directory
+    /// Location of crate files: s3://BUCKET/PREFIX or a directory
     ///
     /// The default is the directory `crates` in the data directory. The prefix is optional. Any service with the S3 API
     /// works. Use the same value for every process of a registry. A bucket needs credentials, from the first of these

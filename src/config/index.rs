@@ -30,7 +30,7 @@ pub struct IndexOptions {
     ///
     /// For an index that several machines share. Each machine keeps a mirror of it. A version is published once it has
     /// been pushed to the remote. Every `serve` and `worker` of a registry uses the same remote. See
-    /// docs/index-remote.md for the set-up.
+    /// docs/index-remote.md for the setup.
     #[arg(long, env = "SUPERCARGO_INDEX_REMOTE", value_name = "URL", hide_env_values = true)]
     pub index_remote: Option<String>,
     /// Branch of the remote that holds the index

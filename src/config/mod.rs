@@ -61,7 +61,7 @@ pub use work::{WorkOptions, WorkerOptions};
 
 /// A self-hosted cargo registry whose publishes are never lost, half done or stuck.
 ///
-/// `supercargo serve` needs no set-up: everything, including an embedded PostgreSQL, is in one data directory.
+/// `supercargo serve` needs no setup: all data, including that of the embedded PostgreSQL, is in one directory.
 #[derive(Parser, Debug)]
 #[command(name = "supercargo", version, max_term_width = 100, propagate_version = true)]
 pub struct Cli {
@@ -162,7 +162,7 @@ pub enum Command {
     /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),
-    /// Check the registry's health and page when it is unhealthy
+    /// Check the registry's health and send a page when it is unhealthy
     ///
     /// Checks once and prints a line in the format of monitoring plug-ins. The exit code is 0 for OK, 1 for a warning,
     /// 2 for a critical problem and 3 if the check cannot run. With --watch it keeps checking. With a receiver
@@ -175,7 +175,7 @@ pub enum Command {
     /// progress are not reported.
     ///
     /// The exit code is 0 if everything agrees, 1 if there are differences, 2 if the check cannot run, and 130 if it
-    /// was interrupted; continue it with --resume. With --repair, the exit code is about the remaining differences.
+    /// was interrupted; continue it with --resume. With --repair, the exit code reflects the remaining differences.
     Verify(Box<VerifyOptions>),
     /// Back up a running or stopped registry, or check a backup
     ///

@@ -27,7 +27,7 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// URL under which clients reach the registry [default: the listen address]
     ///
-    /// It is written to config.json and to every Cargo.lock that uses the registry: choose one that stays. It may have
+    /// It is written to config.json and to every Cargo.lock that uses the registry: choose one that will not change. It may have
     /// a path if a reverse proxy removes it.
     #[arg(long, help_heading = "Network", env = "SUPERCARGO_PUBLIC_URL", value_name = "URL", value_parser = base_url)]
     pub public_url: Option<String>,

@@ -30,7 +30,7 @@ pub struct VerifyOptions {
     pub orphan_age: Duration,
     /// How long to wait for crates with pending jobs
     ///
-    /// Crates that still have one after that are listed, and are not differences.
+    /// Crates that still have pending jobs after this time are listed but do not count as differences.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub patience: Duration,
     /// Maximum rate of reading crate files, in bytes per second, such as 50MiB
@@ -55,7 +55,7 @@ pub struct VerifyOptions {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Repair")]
 pub struct RepairOptions {
-    /// Repair differences: index files, lost database rows, missing, damaged and unused crate files
+    /// Repair differences: index files; lost database rows; missing, damaged or unused crate files
     ///
     /// Nothing is deleted: what is removed from the index remains in its history, and crate files are moved to the
     /// crate store's directory `quarantine`. The output lists what was done and what was not, with the remedy.
