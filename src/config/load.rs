@@ -4,7 +4,7 @@
 //! So the precedence is clap's own, and every value goes through the option's own parser.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -189,6 +189,9 @@ impl Contents {
 
     fn read(location: &Location) -> Self {
         let path = location.path();
+        if let Some(problem) = untrusted(location, nix::unistd::geteuid().as_raw()) {
+            return Self { path: Some(path.to_owned()), problems: vec![problem], ..Self::default() };
+        }
         let text = match file::read(path) {
             Ok(text) => text,
             Err(error) => return Self::unreadable(path, &error),
@@ -208,6 +211,21 @@ impl Contents {
         let warnings = warning_of_readers(path, &entries).into_iter().collect();
         Self { path: Some(path.to_owned()), entries, problems, warnings }
     }
+}
+
+/// Why a data directory's file is not used: its options name programs, which must be run by nobody but its owner.
+fn untrusted(location: &Location, user: u32) -> Option<String> {
+    let Location::DataDirectory(path) = location else { return None };
+    let found = std::fs::metadata(path).ok()?;
+    let shown = path.display();
+    if found.uid() != user && found.uid() != 0 {
+        return Some(format!(
+            "{shown} belongs to another user (uid {}): run this as that user, or use the file with --config {shown}",
+            found.uid()
+        ));
+    }
+    (found.mode() & 0o002 != 0)
+        .then(|| format!("every user of this machine can change {shown}: run `chmod 600 {shown}`"))
 }
 
 /// A warning about secrets in a file that every user of the machine can read.
@@ -294,6 +312,19 @@ mod tests {
         assert_eq!(place.limit(&format!("serve --data-dir {data} --config {named}")).0, 5);
         let missing = place.load("serve --config /no/such/file").unwrap_err();
         insta::assert_snapshot!(missing, @"cannot read the configuration file /no/such/file: No such file or directory (os error 2)");
+    }
+
+    #[test]
+    fn a_data_directorys_file_of_another_user_is_used_only_if_it_is_named() {
+        let place = Place::new();
+        let file = PathBuf::from(place.write("data/supercargo.toml", "git = \"/bin/true\"\n"));
+        let owner = std::fs::metadata(&file).unwrap().uid();
+        let in_data_directory = Location::DataDirectory(file.clone());
+        assert_eq!(untrusted(&in_data_directory, owner), None);
+        assert_eq!(untrusted(&in_data_directory, owner + 1).is_some(), owner != 0);
+        std::fs::set_permissions(&file, Permissions::from_mode(0o602)).unwrap();
+        assert!(untrusted(&in_data_directory, owner).unwrap().contains("chmod 600"));
+        assert_eq!(untrusted(&Location::Named(file), owner), None);
     }
 
     #[test]

@@ -26,6 +26,27 @@ pub fn with_timeouts(url: &str) -> String {
     }
 }
 
+/// What is wrong with a URL or keyword string that libpq would quote in its error, perhaps with a part of the password.
+pub fn malformed(url: &str) -> Option<&'static str> {
+    if !is_url(url) {
+        let is_keywords = url.contains('=') && !url.contains("//");
+        return (!is_keywords).then_some("write it as postgresql://user:password@host/name");
+    }
+    let after_scheme = url.split_once("://").map_or("", |(_, after)| after);
+    let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
+    let hosts = authority.rsplit('@').next().unwrap_or_default();
+    let has_port = |host: &str| match host.rsplit_once(':') {
+        Some((_, port)) if !host.ends_with(']') => port.bytes().all(|byte| byte.is_ascii_digit()),
+        _ => true,
+    };
+    let is_encoded = |part: &str| part.len() >= 2 && part.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
+    let is_plain = authority.matches('@').count() <= 1
+        && hosts.split(',').all(has_port)
+        && !url.contains(char::is_whitespace)
+        && url.split('%').skip(1).all(is_encoded);
+    (!is_plain).then_some("percent-encode special characters in user name and password, such as %40 for @")
+}
+
 /// The database's address as it may be shown: without user name, password and parameters.
 pub fn without_secrets(url: &str) -> String {
     if is_url(url) { redact::url(url) } else { "the given address".to_owned() }
@@ -51,6 +72,29 @@ mod tests {
         assert_eq!(without_secrets("postgresql://me:secret@host:5432/db?password=x"), "postgresql://host:5432/db");
         assert_eq!(without_secrets("postgresql:///db"), "postgresql:///db");
         assert_eq!(without_secrets("host=h password=secret"), "the given address");
+    }
+
+    #[test]
+    fn a_url_that_libpq_would_quote_is_found_before() {
+        for right in [
+            "postgresql:///supercargo?host=/srv/my%20registry/postgres&hostaddr=&port=5432",
+            "postgres://u:p%40ss@h:5432,[::1]:5433/db?sslmode=require",
+            "postgresql://u@[::1]/db",
+            "host=h password=p@ss",
+        ] {
+            assert_eq!(malformed(right), None, "{right}");
+        }
+        for wrong in [
+            "postgres://u:pa SS@h/x",
+            "postgres://u:p%zz@h/x",
+            "postgres://u:p@SS@h/x",
+            "postgres://u:p/SS@h/x",
+            "mysql://u:SS@h/x?a=b",
+            "postgres//u:SS@h/x",
+            "SS",
+        ] {
+            assert!(malformed(wrong).is_some(), "{wrong}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::database::{Pool, migrations};
 use crate::index::remote::Token;
 use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
 use crate::postgres::embedded::{self, Cluster};
-use crate::postgres::url::{with_timeouts, without_secrets};
+use crate::postgres::url::{malformed, with_timeouts, without_secrets};
 use crate::process::CommandError;
 
 /// How a process uses the crate store.
@@ -276,6 +276,9 @@ fn cluster_options(options: &StorageOptions, data_dir: &DataDir, throwaway: bool
 }
 
 pub fn connect(database_url: &str) -> Result<PgConnection, CommandError> {
+    if let Some(remedy) = malformed(database_url) {
+        return Err(CommandError::new(format!("cannot read the database URL: {remedy}")));
+    }
     PgConnection::establish(database_url).map_err(|error| {
         // Messages of libpq have several lines.
         let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");

@@ -52,7 +52,8 @@ impl Socket {
                 _ => host.push_str(&format!("%{byte:02X}")),
             }
         }
-        format!("postgresql:///{database}?host={host}&port={PORT}&user={SUPERUSER}&connect_timeout=10")
+        // An empty address keeps the variable PGHOSTADDR from leading to another server.
+        format!("postgresql:///{database}?host={host}&hostaddr=&port={PORT}&user={SUPERUSER}&connect_timeout=10")
     }
 }
 
@@ -73,7 +74,7 @@ mod tests {
     #[test]
     fn a_url_is_readable_and_escapes_what_libpq_would_misread() -> Result<(), EmbeddedError> {
         let url = Socket::of(Path::new("/srv/my registry&co/postgres"))?.url("supercargo");
-        insta::assert_snapshot!(url, @"postgresql:///supercargo?host=/srv/my%20registry%26co/postgres&port=5432&user=supercargo&connect_timeout=10");
+        insta::assert_snapshot!(url, @"postgresql:///supercargo?host=/srv/my%20registry%26co/postgres&hostaddr=&port=5432&user=supercargo&connect_timeout=10");
         Ok(())
     }
 }

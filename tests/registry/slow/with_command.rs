@@ -181,6 +181,8 @@ fn a_database_of_the_surroundings_is_not_touched() {
         .env("SUPERCARGO_DATABASE_URL", "postgresql://nowhere.invalid/x")
         .env("SUPERCARGO_PUBLIC_URL", "https://elsewhere.example")
         .env("SUPERCARGO_LISTEN", "203.0.113.1:1")
+        // libpq prefers this address to the directory of the embedded PostgreSQL's socket. Nothing listens there.
+        .env("PGHOSTADDR", "127.0.0.9")
         .output()
         .unwrap();
     succeeded(output);
