@@ -57,7 +57,7 @@ impl Bench {
         }
         let deaths = self.deaths;
         self.arm(kind);
-        let stalls = self.count_in_log(": continues");
+        let stalls = self.count_in_log("continues");
         let cut_off = self.count_cut_off();
         for _ in 0..PAIRS {
             for request in requests(&name, operation) {
@@ -78,7 +78,7 @@ impl Bench {
         }
         if kind == Kind::Stall {
             // What was given up on is heard of once more, and must not change anything.
-            self.wait("the end of the stall", |bench| bench.count_in_log(": continues") > stalls)?;
+            self.wait("the end of the stall", |bench| bench.count_in_log("continues") > stalls)?;
             if self.point.is_performed() && self.count_cut_off() == cut_off {
                 return Err("a job stalled beyond its time limit, and was not cut off".to_owned());
             }
