@@ -15,7 +15,7 @@ const INDEX: &str = "index-of-the-killed-writer";
 
 /// Not a test, but the process that the test below kills. In any other directory it does nothing.
 #[test]
-#[ignore = "the process that the test below starts and kills: `cargo nextest run --profile full index::tests::crash`"]
+#[ignore = "the process that the test below starts and kills: `cargo nextest run --profile full index::tests::slow::crash`"]
 fn the_killed_writer() {
     let path = std::env::current_dir().unwrap().join(INDEX);
     if !path.exists() {

@@ -51,7 +51,7 @@ fn a_killed_server_is_started_again_with_its_data() -> TestResult {
 /// Not a test: the process that other tests run as the owner of the cluster, and kill. It reads the data directory from
 /// its standard input, and runs the cluster until that is closed.
 #[test]
-#[ignore = "the process that the tests of this file start and kill: `cargo nextest run --profile full embedded::tests::killed`"]
+#[ignore = "the process that the tests of this file start and kill: `cargo nextest run --profile full embedded::tests::slow::killed`"]
 fn an_owner_to_be_killed() -> TestResult {
     let mut path = String::new();
     std::io::stdin().read_line(&mut path)?;
