@@ -4,13 +4,13 @@
 //! So the precedence is clap's own, and every value goes through the option's own parser.
 
 use std::ffi::OsString;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, FromArgMatches};
 
 use super::file::{self, Entry};
+use super::file_access::{untrusted, warning_of_readers};
 use super::keys::Keys;
 use super::location::{self, Location, SYSTEM_FILE};
 use super::settings::{self, Setting};
@@ -213,33 +213,10 @@ impl Contents {
     }
 }
 
-/// Why a data directory's file is not used: its options name programs, which must be run by nobody but its owner.
-fn untrusted(location: &Location, user: u32) -> Option<String> {
-    let Location::DataDirectory(path) = location else { return None };
-    let found = std::fs::metadata(path).ok()?;
-    let shown = path.display();
-    if found.uid() != user && found.uid() != 0 {
-        return Some(format!(
-            "{shown} belongs to another user (uid {}): run this as that user, or use the file with --config {shown}",
-            found.uid()
-        ));
-    }
-    (found.mode() & 0o002 != 0)
-        .then(|| format!("every user of this machine can change {shown}: run `chmod 600 {shown}`"))
-}
-
-/// A warning about secrets in a file that every user of the machine can read.
-fn warning_of_readers(path: &Path, entries: &[Entry]) -> Option<String> {
-    let secret = entries.iter().find(|entry| entry.is_secret && !entry.value.is_empty())?;
-    let found = std::fs::metadata(path).ok()?;
-    let path = path.display();
-    (found.permissions().mode() & 0o004 != 0)
-        .then(|| format!("every user of this machine can read {} in {path}: run `chmod 600 {path}`", secret.key))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::config::Source;
@@ -312,19 +289,6 @@ mod tests {
         assert_eq!(place.limit(&format!("serve --data-dir {data} --config {named}")).0, 5);
         let missing = place.load("serve --config /no/such/file").unwrap_err();
         insta::assert_snapshot!(missing, @"cannot read the configuration file /no/such/file: No such file or directory (os error 2)");
-    }
-
-    #[test]
-    fn a_data_directorys_file_of_another_user_is_used_only_if_it_is_named() {
-        let place = Place::new();
-        let file = PathBuf::from(place.write("data/supercargo.toml", "git = \"/bin/true\"\n"));
-        let owner = std::fs::metadata(&file).unwrap().uid();
-        let in_data_directory = Location::DataDirectory(file.clone());
-        assert_eq!(untrusted(&in_data_directory, owner), None);
-        assert_eq!(untrusted(&in_data_directory, owner + 1).is_some(), owner != 0);
-        std::fs::set_permissions(&file, Permissions::from_mode(0o602)).unwrap();
-        assert!(untrusted(&in_data_directory, owner).unwrap().contains("chmod 600"));
-        assert_eq!(untrusted(&Location::Named(file), owner), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub mod work;
 
 mod durations;
 mod file;
+mod file_access;
 mod keys;
 mod location;
 mod output;
