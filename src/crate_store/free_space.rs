@@ -11,6 +11,14 @@ use super::{CrateStore, CrateStoreError, Place};
 const MOST_RESERVED: u64 = 1 << 30;
 
 impl CrateStore {
+    /// The local directory; None for a bucket.
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Directory(directory) => Some(directory),
+            Place::Bucket(..) => None,
+        }
+    }
+
     /// Checks that enough space stays free after a file of `size` bytes. A bucket has no such limit.
     pub fn check_free_space(&self, size: u64) -> Result<(), CrateStoreError> {
         let Place::Directory(directory) = &self.place else { return Ok(()) };
@@ -29,7 +37,7 @@ fn reserve_of(total: u64) -> u64 {
 }
 
 /// The size of the file system and the space that is available without root's reserve, in bytes.
-fn disk_space(directory: &Path) -> Option<(u64, u64)> {
+pub fn disk_space(directory: &Path) -> Option<(u64, u64)> {
     let found = statvfs(directory).ok()?;
     let unit = found.fragment_size();
     Some((found.blocks() * unit, found.blocks_available() * unit))

@@ -5,7 +5,7 @@
 
 mod directories;
 mod error;
-mod free_space;
+pub mod free_space;
 mod listing;
 mod local;
 mod quarantine;

@@ -6,6 +6,7 @@ use std::fmt;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::measures::{denials, reason};
 use super::views::{ErrorDetail, Errors};
 use crate::client_connection::Disconnected;
 use crate::crate_store::CrateStoreError;
@@ -40,13 +41,16 @@ pub struct ApiError {
     retry_after: Option<u64>,
     /// Values of `WWW-Authenticate`.
     challenges: Vec<String>,
+    /// For metrics.
+    reason: &'static str,
     /// For the log.
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: None, challenges: Vec::new(), cause: None }
+        let reason = reason::of_status(status);
+        Self { status, detail: detail.into(), retry_after: None, challenges: Vec::new(), reason, cause: None }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -93,8 +97,18 @@ impl ApiError {
         Self { challenges, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
+    /// Names the reason more precisely than the status does.
+    pub fn because(self, reason: &'static str) -> Self {
+        Self { reason, ..self }
+    }
+
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// The reason, as a label of metrics.
+    pub fn reason(&self) -> &'static str {
+        self.reason
     }
 }
 
@@ -112,6 +126,9 @@ fn shown(detail: &str) -> String {
 /// Logs the cause, once, with its whole chain.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            denials::denied(self.reason);
+        }
         if let Some(cause) = self.cause {
             let chain = ErrorChain::of(&*cause);
             let error: &(dyn Error + 'static) = &chain;
@@ -138,7 +155,7 @@ impl From<Fault> for ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        Self::new(status, refusal.to_string())
+        Self::new(status, refusal.to_string()).because(reason::of_package(&refusal))
     }
 }
 
@@ -155,6 +172,7 @@ impl From<CrateStoreError> for ApiError {
                 detail: "the registry's disk is nearly full, so it accepts no crate files; nothing was changed. Its \
                          operator has to free space"
                     .to_owned(),
+                reason: reason::STORAGE_FULL,
                 ..Self::unavailable(error)
             },
             error => Self::unavailable(error),
@@ -231,7 +249,7 @@ impl From<ChangeRefusal> for ApiError {
             | Refused::ReservedHere { .. }
             | Refused::Limit(_) => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, refusal.to_string())
+        Self::new(status, refusal.to_string()).because(reason::of_change(&refusal))
     }
 }
 
@@ -268,6 +286,7 @@ impl From<RateLimited> for ApiError {
     fn from(limited: RateLimited) -> Self {
         Self {
             retry_after: Some(limited.wait.as_secs()),
+            reason: reason::RATE_LIMIT,
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, limited.to_string())
         }
     }
@@ -279,7 +298,7 @@ impl From<Denied> for ApiError {
             Denied::OutlivesMaker { .. } => StatusCode::BAD_REQUEST,
             _ => StatusCode::FORBIDDEN,
         };
-        Self::new(status, denied.to_string())
+        Self::new(status, denied.to_string()).because(reason::of_denied(&denied))
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod connections;
 mod conversation;
-mod places;
+pub(super) mod places;
 mod site;
 mod watched;
 

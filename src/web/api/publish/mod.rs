@@ -29,6 +29,8 @@ use crate::web::error::is_outage;
 use crate::web::extract::body::Arriving;
 use crate::web::extract::{auth, body};
 use crate::web::limits::uploads::CompleteUpload;
+use crate::web::measures::publishes::Publish;
+use crate::web::measures::reason;
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};
 
@@ -85,14 +87,19 @@ pub struct PublishBody(Vec<u8>);
     )
 )]
 pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Published>, ApiError> {
-    let (parts, body) = request.into_parts();
-    let caller = auth::authenticate(&app, &parts).await?;
-    let mut upload = receive(&app, &caller, &parts, body).await?;
-    let accepted = app.blocking(move |app| accept(app, &caller, upload.load()?)).await?;
+    let measured = Publish::begin();
+    let accepted = match accept_request(&app, request).await {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            measured.refused(error.reason());
+            return Err(error);
+        }
+    };
     let shown = match accepted.completion {
         Some(completion) => is_shown(&app, completion).await,
         None => false,
     };
+    measured.accepted(shown, accepted.size);
     let mut advice: Vec<_> = accepted.advice.iter().map(|advice| plain(&advice.to_string()).into_owned()).collect();
     if !shown {
         advice.push(format!(
@@ -104,6 +111,13 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     }
     fault::point_after(AFTER, "request.answered");
     Ok(Json(Published { warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
+}
+
+async fn accept_request(app: &App, request: Request) -> Result<Accepted, ApiError> {
+    let (parts, body) = request.into_parts();
+    let caller = auth::authenticate(app, &parts).await?;
+    let mut upload = receive(app, &caller, &parts, body).await?;
+    app.blocking(move |app| accept(app, &caller, upload.load()?)).await
 }
 
 /// Receives the body, when there is memory for it. A caller who may not publish anything is refused before.
@@ -131,7 +145,8 @@ fn may_publish(caller: &Caller) -> Result<(), ApiError> {
                      one of them, or one without restrictions",
                     token.name
                 ),
-            ))
+            )
+            .because(reason::SCOPE))
         }
         _ => Ok(()),
     }
@@ -153,6 +168,8 @@ struct Accepted {
     name: CrateName,
     num: Version,
     advice: Vec<Advice>,
+    /// Bytes of the crate file.
+    size: usize,
     /// None if the job's id is unknown.
     completion: Option<Completion>,
 }
@@ -179,7 +196,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     fault::point("request.committed")?;
     app.wake_workers();
     tracing::info!(name = %package.name, num = %package.version, user = caller.user.login, "accepted a publish");
-    Ok(Accepted { name: package.name, num: package.version, advice, completion })
+    Ok(Accepted { name: package.name, num: package.version, advice, size: package.crate_file.len(), completion })
 }
 
 /// Applies the operator's policy for packages.
