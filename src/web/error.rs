@@ -278,7 +278,7 @@ impl From<RequestError> for ApiError {
 
 impl From<Disconnected> for ApiError {
     fn from(disconnected: Disconnected) -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, disconnected.to_string())
+        Self::new(StatusCode::REQUEST_TIMEOUT, disconnected.to_string()).because(reason::ABORTED)
     }
 }
 

@@ -21,6 +21,7 @@ mod fuzzing;
 mod health;
 mod layers;
 mod measuring;
+mod metrics;
 mod migrations;
 mod monitoring;
 mod operating;

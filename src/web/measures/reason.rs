@@ -24,6 +24,8 @@ pub fn of_status(status: StatusCode) -> &'static str {
     }
 }
 
+/// The client disconnected.
+pub const ABORTED: &str = "aborted";
 /// The token lacks a scope.
 pub const SCOPE: &str = "scope";
 /// There is no space for a crate file.
@@ -67,7 +69,7 @@ pub fn of_change(refusal: &ChangeRefusal) -> &'static str {
     match refusal {
         Refused::Denied(denied) => of_denied(denied),
         Refused::RateLimited(_) => RATE_LIMIT,
-        Refused::Disconnected(_) => "aborted",
+        Refused::Disconnected(_) => ABORTED,
         Refused::UnknownCrate(_) | Refused::UnknownVersion { .. } | Refused::Deleted { .. } => "not_found",
         Refused::UnknownUser(_) | Refused::UnknownTeam(_) => "not_found",
         Refused::NotOwner { .. } | Refused::TeamMember { .. } => "not_owner",

@@ -2,6 +2,7 @@
 
 mod storing;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -87,19 +88,14 @@ pub struct PublishBody(Vec<u8>);
     )
 )]
 pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Published>, ApiError> {
-    let measured = Publish::begin();
-    let accepted = match accept_request(&app, request).await {
-        Ok(accepted) => accepted,
-        Err(error) => {
-            measured.refused(error.reason());
-            return Err(error);
-        }
-    };
+    let measured = Arc::new(Publish::begin());
+    let accepted =
+        accept_request(&app, request, &measured).await.inspect_err(|error| measured.refused(error.reason()))?;
     let shown = match accepted.completion {
         Some(completion) => is_shown(&app, completion).await,
         None => false,
     };
-    measured.accepted(shown, accepted.size);
+    measured.answered(shown);
     let mut advice: Vec<_> = accepted.advice.iter().map(|advice| plain(&advice.to_string()).into_owned()).collect();
     if !shown {
         advice.push(format!(
@@ -113,11 +109,13 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     Ok(Json(Published { warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
 }
 
-async fn accept_request(app: &App, request: Request) -> Result<Accepted, ApiError> {
+async fn accept_request(app: &App, request: Request, measured: &Arc<Publish>) -> Result<Accepted, ApiError> {
     let (parts, body) = request.into_parts();
     let caller = auth::authenticate(app, &parts).await?;
     let mut upload = receive(app, &caller, &parts, body).await?;
-    app.blocking(move |app| accept(app, &caller, upload.load()?)).await
+    let measured = Arc::clone(measured);
+    app.blocking(move |app| accept(app, &caller, upload.load()?).inspect(|accepted| measured.accepted(accepted.size)))
+        .await
 }
 
 /// Receives the body, when there is memory for it. A caller who may not publish anything is refused before.
