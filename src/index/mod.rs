@@ -28,6 +28,7 @@ pub mod remote;
 mod repository;
 mod serving;
 pub mod shown;
+mod trees;
 mod view;
 mod writer;
 

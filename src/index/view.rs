@@ -1,7 +1,9 @@
 //! The view of the sparse protocol: files at the head, plain and compressed.
 //!
-//! A blob id identifies its content, so cached content is never out of date. The head and its blob for a path are read
-//! anew for each request.
+//! A blob id identifies its content, so cached content is never out of date. The branch is read anew for each request.
+//!
+//! What memory has already is recalled without blocking, apart from reading the branch; what it lacks is read by callers
+//! that may block.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use quick_cache::sync::Cache;
 
 use super::error::IndexError;
 use super::repository::{Index, IndexFile};
+use super::trees::Trees;
 
 /// The size of the cache, in bytes.
 const CACHE_WEIGHT: u64 = 64 * 1024 * 1024;
@@ -29,6 +32,7 @@ const EXPECTED_ENTRIES: usize = 16 * 1024;
 #[derive(Debug, Clone)]
 pub struct View {
     index: Index,
+    trees: Arc<Trees>,
     cache: Arc<Cache<(Oid, Coding), Bytes, ByLength>>,
 }
 
@@ -53,7 +57,8 @@ impl Weighter<(Oid, Coding), Bytes> for ByLength {
 impl View {
     /// A view of the index, with an empty cache.
     pub fn new(index: Index) -> View {
-        View { index, cache: Arc::new(Cache::with_weighter(EXPECTED_ENTRIES, CACHE_WEIGHT, ByLength)) }
+        let trees = Arc::new(Trees::of(&index));
+        View { index, trees, cache: Arc::new(Cache::with_weighter(EXPECTED_ENTRIES, CACHE_WEIGHT, ByLength)) }
     }
 
     /// The index.
@@ -63,7 +68,17 @@ impl View {
 
     /// The blob id of the file at the head; `None` if there is none.
     pub fn find(&self, path: &str) -> Result<Option<Oid>, IndexError> {
-        self.index.find(&self.index.head()?, path)
+        self.trees.find(&self.index, path)
+    }
+
+    /// The blob id of the file at the head, as [`View::find`] has it, if memory can tell.
+    pub fn recall(&self, path: &str) -> Option<Option<Oid>> {
+        self.trees.recall(path)
+    }
+
+    /// The content in a coding, as [`View::coded`] has it, if it is in memory.
+    pub fn recall_coded(&self, id: Oid, coding: Coding) -> Option<Bytes> {
+        self.cache.get(&(id, coding))
     }
 
     /// The file at the head; `None` if there is none.

@@ -185,7 +185,9 @@ impl Checked {
     }
 
     fn index(&self) -> PartState {
-        match self.view.find(ConfigJson::PATH) {
+        // Not what memory has.
+        let index = self.view.index();
+        match index.head().and_then(|head| index.find(&head, ConfigJson::PATH)) {
             Ok(Some(_)) => PartState::Ok,
             Ok(None) => failed("index", "it has no config.json"),
             Err(error) => failed("index", ErrorChain::of(&error)),

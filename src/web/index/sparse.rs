@@ -82,11 +82,17 @@ pub async fn file(
 }
 
 async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'static str) -> Response<Body> {
+    if let Some(found) = recall(&view, &path, headers) {
+        return match found {
+            Found::Present(form) => respond(form, content_type),
+            Found::Absent | Found::BeingFetched => absent(&path),
+        };
+    }
     let (conditions, requested) = (headers.clone(), path.clone());
     match blocking(move || look_up(&view, &requested, &conditions)).await {
         Some(Ok(Found::Present(form))) => respond(form, content_type),
         Some(Ok(Found::BeingFetched)) => unavailable(BEING_FETCHED),
-        Some(Ok(Found::Absent)) => plain(StatusCode::NOT_FOUND, format!("no such file in the index: {path}")),
+        Some(Ok(Found::Absent)) => absent(&path),
         Some(Err(error)) => {
             tracing::error!(path, error = &error as &dyn std::error::Error, "the index cannot be read");
             unavailable(UNREADABLE)
@@ -95,16 +101,34 @@ async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'s
     }
 }
 
-/// Finds a file. The encoding is chosen before the conditions are checked, because each encoding has its own tag and a
-/// 304 has the tag of the file that would have been sent.
+fn absent(path: &str) -> Response<Body> {
+    plain(StatusCode::NOT_FOUND, format!("no such file in the index: {path}"))
+}
+
+/// Finds a file in memory; `None` if memory lacks something, or if the index may still be being fetched.
+fn recall(view: &View, path: &str, headers: &HeaderMap) -> Option<Found> {
+    let Some(id) = view.recall(path)? else {
+        return view.index().remote().is_none().then_some(Found::Absent);
+    };
+    let (coding, condition) = choose(id, &view.recall_coded(id, Coding::Identity)?, headers);
+    let content = if condition == Condition::Met { view.recall_coded(id, coding)? } else { Bytes::new() };
+    Some(Found::Present(Form { id, coding, condition, content }))
+}
+
+/// The encoding that is sent, and whether the conditions are met. The encoding is chosen first, because each encoding has its
+/// own tag and a 304 has the tag of the file that would have been sent.
+fn choose(id: Oid, content: &Bytes, headers: &HeaderMap) -> (Coding, Condition) {
+    let coding = if content.len() < MIN_COMPRESSED { Coding::Identity } else { preferred(headers) };
+    let opaque = id.to_string();
+    (coding, conditions::check(headers, Tag { opaque: &opaque, is_strong: coding == Coding::Identity }))
+}
+
+/// Finds a file, with what has to be read.
 fn look_up(view: &View, path: &str, headers: &HeaderMap) -> Result<Found, IndexError> {
     let Some(id) = view.find(path)? else {
         return Ok(if view.index().is_being_fetched()? { Found::BeingFetched } else { Found::Absent });
     };
-    let content = view.content(id)?;
-    let coding = if content.len() < MIN_COMPRESSED { Coding::Identity } else { preferred(headers) };
-    let opaque = id.to_string();
-    let condition = conditions::check(headers, Tag { opaque: &opaque, is_strong: coding == Coding::Identity });
+    let (coding, condition) = choose(id, &view.content(id)?, headers);
     let content = if condition == Condition::Met { view.coded(id, coding)? } else { Bytes::new() };
     Ok(Found::Present(Form { id, coding, condition, content }))
 }
