@@ -2,6 +2,7 @@
 
 mod fetching;
 mod listing;
+mod memory;
 mod sharing;
 mod sparse_files;
 
