@@ -63,7 +63,7 @@ fn parse(version: Version, request: &[u8]) -> Result<Request, Refusal> {
 
 fn check(version: Version, request: &[u8]) -> bool {
     match parse(version, request) {
-        Err(Refusal::Invalid(problem)) => {
+        Err(Refusal::Invalid(problem) | Refusal::Unsupported(problem)) => {
             check_message(&problem);
             false
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use supercargo::index::entry::{render, with_yanked};
 use supercargo::index::shown::shown_versions;
 use supercargo::package::CrateName;
-use supercargo::package::index_path::{crate_path, index_path};
+use supercargo::package::index_path::{crate_path, index_path, requested_path};
 
 use super::check_message;
 
@@ -28,6 +28,11 @@ fn path(path: &str) -> bool {
         assert_eq!(index_path(&name), path);
         assert!(path.split('/').all(|component| !matches!(component, "" | "." | "..")), "{path}");
     }
+    if let Some(found) = requested_path(path) {
+        let name = crate_path(&found).unwrap_or_else(|| panic!("{path} means {found}, which is no crate's"));
+        assert!(path.to_ascii_lowercase().ends_with(&format!("/{name}")), "{path} means {found}");
+    }
+    assert!(crate_path(path).is_none() || requested_path(path).as_deref() == Some(path), "{path}");
     if let Ok(name) = path.parse::<CrateName>() {
         let back = crate_path(&index_path(&name)).unwrap_or_else(|| panic!("no crate at the path of {name}"));
         assert_eq!(back.as_str(), name.as_str().to_ascii_lowercase());

@@ -77,7 +77,7 @@ fn serve_from(
     let config_json = config_json(&base_url, options.access.auth_required);
     if index.remote().is_none() {
         refuse_lost_index(&index, &mut storage.connect()?)?;
-        ensure_config_json(&index, &config_json)?;
+        ensure_config_json(&index, &options.index.index_branch, &config_json)?;
     }
     let crate_store = storage.crate_store(&options.crate_store, StoreRole::Stores)?;
     let pool = storage.pool(&options.storage);
@@ -192,7 +192,7 @@ fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<()
         return Ok(());
     }
     say!("\nThe registry is at {base_url}. To use it, add this to .cargo/config.toml:\n");
-    say!("    [registries.supercargo]\n    index = \"sparse+{base_url}/index/\"\n");
+    say!("    [registries.supercargo]\n    index = \"sparse+{base_url}/index/\"\n    min-publish-age = \"0\"\n");
     if auth_required {
         say!("    [registry]\n    global-credential-providers = [\"cargo:token\"]\n");
     }

@@ -33,7 +33,9 @@ pub struct IndexOptions {
     /// docs/index-remote.md for the setup.
     #[arg(long, env = "SUPERCARGO_INDEX_REMOTE", value_name = "URL", hide_env_values = true)]
     pub index_remote: Option<String>,
-    /// Branch of the remote that holds the index
+    /// Branch that holds the index, here and at the remote
+    ///
+    /// Clients also find it as `main` and `master`.
     #[arg(long, hide = true, env = "SUPERCARGO_INDEX_BRANCH", value_name = "NAME", default_value = "main", value_parser = branch)]
     pub index_branch: String,
     /// Time limit for a push to the remote or a fetch from it

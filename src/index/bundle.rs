@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use git2::{Oid, TreeWalkMode, TreeWalkResult};
 
+use super::branch::MAIN;
 use super::config_json::ConfigJson;
 use super::error::IndexError;
-use super::initialise::BRANCH;
 use super::repository::{Head, Index};
 
 /// The time limit for writing or reading a bundle.
@@ -32,7 +32,7 @@ impl Index {
         let input = File::open("/dev/null").map_err(IndexError::file("open", Path::new("/dev/null")))?;
         let mut tries = 0;
         loop {
-            match self.git().run(self.path(), &["bundle", "create", "-q", &name, BRANCH], &input, LIMIT) {
+            match self.git().run(self.path(), &["bundle", "create", "-q", &name, MAIN], &input, LIMIT) {
                 Err(IndexError::GitFailed { .. }) if tries + 1 < TRIES => tries += 1,
                 done => break done?,
             }
@@ -44,7 +44,7 @@ impl Index {
     pub fn read_bundle(&self, file: &Path) -> Result<Head, IndexError> {
         let _writer = self.lock_writer()?;
         let input = File::open("/dev/null").map_err(IndexError::file("open", Path::new("/dev/null")))?;
-        let refspec = format!("{BRANCH}:{BRANCH}");
+        let refspec = format!("{MAIN}:{MAIN}");
         let arguments = ["fetch", "-q", "--no-auto-maintenance", &file.to_string_lossy(), &refspec];
         self.git().run(self.path(), &arguments, &input, LIMIT)?;
         self.forget_handles();
@@ -77,7 +77,7 @@ fn bundled(file: &Path) -> Result<Oid, IndexError> {
         lines.read_until(b'\n', &mut line).map_err(IndexError::file("read", file))?;
         let text = String::from_utf8_lossy(&line);
         if let Some((id, name)) = text.trim_end().split_once(' ')
-            && name == BRANCH
+            && name == MAIN
         {
             return Oid::from_str(id).map_err(IndexError::git("read the header of a bundle of", file));
         }

@@ -37,7 +37,7 @@ pub enum IndexError {
 
     /// The repository's HEAD names another branch.
     #[error(
-        "HEAD of the index {} is {found} instead of refs/heads/main: rename the branch and run `git symbolic-ref HEAD refs/heads/main`",
+        "HEAD of the index {} is {found} instead of {expected}: rename the branch and run `git symbolic-ref HEAD {expected}`",
         path.display()
     )]
     WrongBranch {
@@ -45,6 +45,20 @@ pub enum IndexError {
         path: PathBuf,
         /// The content of HEAD.
         found: String,
+        /// The branch of the index.
+        expected: String,
+    },
+
+    /// The repository has a branch of the wanted name with other commits.
+    #[error(
+        "the index {} has a branch {name} with commits of its own: choose another --index-branch, or run `git update-ref -d refs/heads/{name}` there if nobody needs them",
+        path.display()
+    )]
+    BranchTaken {
+        /// The repository.
+        path: PathBuf,
+        /// The wanted name.
+        name: String,
     },
 
     /// libgit2 could not read or write the repository.

@@ -17,10 +17,8 @@ use std::sync::Once;
 use git2::{ConfigLevel, Repository, RepositoryInitOptions, opts};
 use libgit2_sys::{GIT_OPT_ENABLE_FSYNC_GITDIR, git_libgit2_opts};
 
+use super::branch::{self, MAIN};
 use super::error::{IndexError, optional};
-
-/// The one branch of the index; HEAD points to it.
-pub(super) const BRANCH: &str = "refs/heads/main";
 
 /// The settings of the repository, for libgit2 and for the git program.
 const SETTINGS: [(&str, &str); 10] = [
@@ -107,9 +105,10 @@ pub(super) fn check(repository: &Repository, path: &Path) -> Result<(), IndexErr
     let unreadable = |error| IndexError::git("read HEAD", path)(error);
     let head = repository.find_reference("HEAD").map_err(unreadable)?;
     let target = head.symbolic_target_bytes().map(|target| String::from_utf8_lossy(target).into_owned());
-    if target.as_deref() != Some(BRANCH) {
+    let branch = branch::real(repository).map_err(IndexError::git("read the branch", path))?;
+    if ![Some(MAIN), Some(&*branch)].contains(&target.as_deref()) {
         let found = target.unwrap_or_else(|| "a commit".to_owned());
-        return Err(IndexError::WrongBranch { path: path.to_owned(), found });
+        return Err(IndexError::WrongBranch { path: path.to_owned(), found, expected: branch });
     }
     apply_settings(repository, path)
 }

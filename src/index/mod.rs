@@ -1,4 +1,4 @@
-//! The git index: a bare repository with one file per crate and `config.json` on the branch `main`.
+//! The git index: a bare repository with one file per crate and `config.json` on one branch.
 //!
 //! There is no working tree. Objects are read and written directly, so the cost of an operation depends on the path of
 //! one crate and not on the number of crates.
@@ -10,6 +10,7 @@
 //! An index may be the mirror of a [`remote`], which is then authoritative.
 
 mod batch;
+mod branch;
 mod bundle;
 mod change;
 mod checking;
@@ -23,6 +24,7 @@ mod initialise;
 mod leftovers;
 mod listing;
 mod maintenance;
+mod naming;
 mod references;
 pub mod remote;
 mod repository;

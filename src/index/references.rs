@@ -11,7 +11,7 @@ const HIDDEN: &[u8] = b"refs/supercargo";
 /// All references at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct References {
-    /// The reference that HEAD names; `None` if HEAD is a commit.
+    /// The reference to which HEAD leads; `None` if HEAD is a commit.
     pub head_target: Option<Vec<u8>>,
     /// The commit of HEAD; `None` while the index is empty.
     pub head: Option<Oid>,
@@ -26,18 +26,23 @@ pub struct References {
 pub struct Reference {
     pub name: Vec<u8>,
     pub id: Oid,
-    /// The target of a symbolic reference.
+    /// The reference to which a symbolic one leads.
     pub target: Option<Vec<u8>>,
     /// The object that an annotated tag points to.
     pub peeled: Option<Oid>,
 }
 
 impl Index {
-    /// Reads the references. That is a few small files: an index has one branch, and references that an operator adds.
+    /// Reads the references. That is a few small files: an index has one branch with two or three
+    /// names, and references that an operator adds.
     pub fn references(&self) -> Result<References, IndexError> {
         self.with_handle("read the references", |repository| {
             let head = repository.find_reference("HEAD")?;
-            let head_target = head.symbolic_target_bytes().map(<[u8]>::to_vec);
+            // As git does: through other symbolic references to the last one.
+            let head_target = match head.symbolic_target_bytes() {
+                None => None,
+                Some(next) => Some(optional(head.resolve())?.map_or(next.to_vec(), |last| last.name_bytes().to_vec())),
+            };
             let mut others = Vec::new();
             for reference in repository.references()? {
                 let reference = reference?;
@@ -63,8 +68,9 @@ fn is_hidden(name: &[u8]) -> bool {
 /// A reference; `None` if it is symbolic and its target does not exist.
 fn read(repository: &Repository, reference: &git2::Reference<'_>) -> Result<Option<Reference>, git2::Error> {
     let symbolic = reference.kind() == Some(ReferenceType::Symbolic);
-    let target = if symbolic { reference.symbolic_target_bytes().map(<[u8]>::to_vec) } else { None };
-    let Some(id) = optional(reference.resolve())?.and_then(|resolved| resolved.target()) else { return Ok(None) };
+    let Some(resolved) = optional(reference.resolve())? else { return Ok(None) };
+    let Some(id) = resolved.target() else { return Ok(None) };
+    let target = symbolic.then(|| resolved.name_bytes().to_vec());
     let object = repository.find_object(id, None)?;
     let peeled = match object.kind() {
         Some(ObjectType::Tag) => Some(object.peel(ObjectType::Any)?.id()),

@@ -15,9 +15,10 @@ use bytes::Bytes;
 use git2::{ErrorCode, ObjectType, Oid, Repository, Tree};
 use parking_lot::Mutex;
 
+use super::branch::MAIN;
 use super::error::{IndexError, optional};
 use super::git_program::GitProgram;
-use super::initialise::{self, BRANCH};
+use super::initialise;
 use super::remote::{Remote, RemoteOptions};
 
 /// The most idle handles that are kept.
@@ -101,7 +102,7 @@ impl Index {
 
     /// The current head. Reads one small file.
     pub fn head(&self) -> Result<Head, IndexError> {
-        let commit = self.with_handle("read the branch", |repository| optional(repository.refname_to_id(BRANCH)))?;
+        let commit = self.with_handle("read the branch", |repository| optional(repository.refname_to_id(MAIN)))?;
         Ok(Head { commit })
     }
 

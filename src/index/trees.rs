@@ -15,8 +15,8 @@ use parking_lot::RwLock;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::branch::MAIN;
 use super::error::IndexError;
-use super::initialise::BRANCH;
 use super::repository::{Head, Index};
 
 /// The size of the trees that are kept, in bytes. Those of 200,000 crates have about 15 MB.
@@ -34,7 +34,7 @@ const ID: usize = 20;
 /// Trees that were read. The root of the head is kept apart, so that no other tree displaces it.
 #[derive(Debug)]
 pub(super) struct Trees {
-    branch: PathBuf,
+    directory: PathBuf,
     head: RwLock<Option<(Oid, Arc<Tree>)>>,
     read: Cache<Oid, Arc<Tree>, BySize>,
 }
@@ -51,7 +51,7 @@ impl Weighter<Oid, Arc<Tree>> for BySize {
 impl Trees {
     pub fn of(index: &Index) -> Self {
         Self {
-            branch: index.path().join(BRANCH),
+            directory: index.path().to_owned(),
             head: RwLock::default(),
             read: Cache::with_weighter(EXPECTED_TREES, CACHE_WEIGHT, BySize),
         }
@@ -84,12 +84,21 @@ impl Trees {
         walk(root, path, |id| self.read.get_or_insert_with(&id, || read(index, id)))
     }
 
-    /// The commit in the branch's file; None if there is no such file, or something else in it.
+    /// The commit in the branch's file, which `main` may lead to; None if there is no such file, or something else in it.
     fn read_branch(&self) -> Option<Oid> {
-        let mut content = [0; 64];
-        // 40 digits and a line feed, which one call returns.
-        let length = File::open(&self.branch).and_then(|mut file| file.read(&mut content)).ok()?;
-        Oid::from_str(std::str::from_utf8(content[..length].strip_suffix(b"\n")?).ok()?).ok()
+        let mut buffer = [0; 512];
+        let mut content = self.read_reference(MAIN, &mut buffer)?;
+        let mut target = [0; 512];
+        if let Some(branch) = content.strip_prefix("ref: ") {
+            content = self.read_reference(branch, &mut target)?;
+        }
+        Oid::from_str(content).ok()
+    }
+
+    /// The line in a reference's file. All of it comes with one call.
+    fn read_reference<'a>(&self, name: &str, buffer: &'a mut [u8]) -> Option<&'a str> {
+        let length = File::open(self.directory.join(name)).and_then(|mut file| file.read(buffer)).ok()?;
+        std::str::from_utf8(buffer[..length].strip_suffix(b"\n")?).ok()
     }
 }
 

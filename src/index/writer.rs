@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use git2::{ErrorCode, Oid, Repository};
 
 use super::batch::Batch;
+use super::branch::{self, MAIN};
 use super::change::Change;
 use super::error::{IndexError, optional};
-use super::initialise::BRANCH;
 use super::remote::Remote;
 use super::repository::{Head, Index};
 use crate::fault;
@@ -158,10 +158,11 @@ pub(super) fn move_branch(
     log: &str,
 ) -> Result<(), IndexError> {
     let start = Instant::now();
+    let branch = branch::real(repository).map_err(IndexError::git("read the branch", index.path()))?;
     loop {
         let moved = match base.commit {
-            Some(old) => repository.reference_matching(BRANCH, tip, true, old, log),
-            None => repository.reference(BRANCH, tip, false, log),
+            Some(old) => repository.reference_matching(&branch, tip, true, old, log),
+            None => repository.reference(&branch, tip, false, log),
         };
         let Err(error) = moved else { return Ok(()) };
         match error.code() {
@@ -171,7 +172,7 @@ pub(super) fn move_branch(
             }
             ErrorCode::Locked if start.elapsed() < BRANCH_LOCK_WAIT => std::thread::sleep(Duration::from_millis(10)),
             ErrorCode::Locked => {
-                let path = index.path().join(format!("{BRANCH}.lock"));
+                let path = index.path().join(format!("{branch}.lock"));
                 return Err(IndexError::BranchLocked { path, waited: BRANCH_LOCK_WAIT });
             }
             _ => return Err(IndexError::git("move the branch", index.path())(error)),
@@ -180,6 +181,6 @@ pub(super) fn move_branch(
 }
 
 pub(super) fn expect_head(repository: &Repository, index: &Index, base: &Head) -> Result<(), IndexError> {
-    let found = optional(repository.refname_to_id(BRANCH)).map_err(IndexError::git("read the branch", index.path()))?;
+    let found = optional(repository.refname_to_id(MAIN)).map_err(IndexError::git("read the branch", index.path()))?;
     if found == base.commit { Ok(()) } else { Err(IndexError::HeadMoved { expected: base.commit, found }) }
 }

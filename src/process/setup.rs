@@ -55,7 +55,8 @@ pub fn refuse_lost_index(index: &Index, connection: &mut PgConnection) -> Result
 /// How long to wait for the write lock of a mirror; its holder may be fetching.
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Writes config.json through a mirror to its remote; called again until that succeeds. None only removes leftovers.
+/// Writes config.json through a mirror to its remote, and names the mirror's branch as the remote's; called again until
+/// that succeeds. None only removes leftovers.
 pub fn prepare_mirror(index: &Index, remote: &Remote, config: Option<&ConfigJson>) -> Result<(), IndexError> {
     let writer = index.lock_writer_within(LOCK_PATIENCE)?;
     log_leftovers(&writer.clean_leftovers()?);
@@ -65,7 +66,8 @@ pub fn prepare_mirror(index: &Index, remote: &Remote, config: Option<&ConfigJson
     }
     let head = index.head()?;
     let present = index.read(&head, ConfigJson::PATH)?;
-    writer.commit(&head, &[config.change_merged(present.as_ref().map(|file| &file.content[..]))]).map(drop)
+    writer.commit(&head, &[config.change_merged(present.as_ref().map(|file| &file.content[..]))])?;
+    writer.name_branch(remote.branch())
 }
 
 fn log_leftovers(leftovers: &[PathBuf]) {
@@ -79,9 +81,9 @@ pub fn config_json(base_url: &str, auth_required: bool) -> ConfigJson {
     ConfigJson { dl: format!("{base_url}/api/v1/crates"), api: base_url.to_owned(), auth_required }
 }
 
-/// Writes config.json if it differs. Jobs never write it. As the first write after a start this also removes the leftovers
-/// of a killed writer.
-pub fn ensure_config_json(index: &Index, config: &ConfigJson) -> Result<(), CommandError> {
+/// Writes config.json if it differs, and names the branch. Jobs do neither. As the first write after a start this also
+/// removes the leftovers of a killed writer.
+pub fn ensure_config_json(index: &Index, branch: &str, config: &ConfigJson) -> Result<(), CommandError> {
     let writer = index.lock_writer()?;
     log_leftovers(&writer.clean_leftovers()?);
     loop {
@@ -89,7 +91,10 @@ pub fn ensure_config_json(index: &Index, config: &ConfigJson) -> Result<(), Comm
         let present = index.read(&head, ConfigJson::PATH)?;
         match writer.commit(&head, &[config.change(present.as_ref().map(|file| &file.content[..]))]) {
             Err(IndexError::HeadMoved { .. }) => {}
-            written => return Ok(written.map(drop)?),
+            written => {
+                written?;
+                return Ok(writer.name_branch(branch)?);
+            }
         }
     }
 }

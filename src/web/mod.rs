@@ -21,6 +21,7 @@ pub mod router;
 pub mod state;
 
 mod disconnection;
+mod doubled_slashes;
 mod lookup;
 mod private;
 mod request_form;

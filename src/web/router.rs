@@ -1,10 +1,11 @@
 //! The routes, and the layers around all of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -19,8 +20,8 @@ use super::measures::requests;
 use super::metrics::Metrics;
 use super::shortened::shortened;
 use super::{
-    ApiError, App, TrustedProxies, disconnection, health, index, metrics, openapi, pages, private, request_form,
-    request_id,
+    ApiError, App, TrustedProxies, disconnection, doubled_slashes, health, index, metrics, openapi, pages, private,
+    request_form, request_id,
 };
 
 /// For responses that do not set Cache-Control: the next publish outdates a response about a crate.
@@ -68,6 +69,8 @@ fn registry(app: App, metrics: Option<Metrics>) -> Router {
         if app.settings.auth_required { router.layer(from_fn_with_state(app.clone(), private::guard)) } else { router };
     let address_requests = app.settings.address_requests.clone();
     let mut router = router
+        // Outside the guard: a client that looks for the index in the wrong place needs its URL to log in at the right one.
+        .layer(from_fn_with_state(Arc::from(&*app.settings.base_url), index::misplaced::explain))
         .layer(from_fn_with_state(address_requests, address_requests::limit))
         .merge(health::router(app.health.clone()));
     if let Some(metrics) = metrics {
@@ -78,7 +81,7 @@ fn registry(app: App, metrics: Option<Metrics>) -> Router {
 
 /// Adds the layers that every route has.
 fn with_layers(router: Router, trusted_proxies: TrustedProxies, is_https: bool) -> Router {
-    router
+    let router = router
         .layer(from_fn(request_form::check))
         .layer(from_fn(unread_body::drain))
         .layer(CatchPanicLayer::custom(panicked))
@@ -88,7 +91,9 @@ fn with_layers(router: Router, trusted_proxies: TrustedProxies, is_https: bool) 
         .layer(SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, is_https.then_some(HTTPS_ONLY)))
         .layer(from_fn_with_state(trusted_proxies, request_id::identify))
         .layer(from_fn(disconnection::detect))
-        .layer(from_fn(requests::measure))
+        .layer(from_fn(requests::measure));
+    // The layers above run when the route is chosen already. To change the path before that takes a router around it.
+    Router::new().fallback_service(router).layer(map_request(doubled_slashes::fold))
 }
 
 fn not_found(base_url: &str, uri: &Uri) -> ApiError {

@@ -20,7 +20,6 @@ const WITHOUT_PROTOCOL: &[(u32, &str)] = &[
     (76, "what cargo does; 78 is what follows for a registry"),
     (77, "what cargo does; 78 is what follows for a registry"),
     (85, "unstable in cargo, and nothing to do yet"),
-    (86, "the same as 38"),
     (87, "nothing in cargo"),
     (90, "nothing to do with a registry"),
 ];

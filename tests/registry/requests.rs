@@ -198,7 +198,7 @@ fn unknown_fields_are_ignored_and_missing_ones_are_null() {
 
 // protocol: 26, 53
 #[test]
-fn no_response_redirects() {
+fn nothing_that_cargo_requests_is_redirected() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     ann.publish(&Package::new("foo", "1.0.0")).good();

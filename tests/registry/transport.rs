@@ -199,7 +199,6 @@ fn behind_a_proxy_with_a_path_every_address_is_the_public_one() {
         ("/index", format!("sparse+{public}/index/")),
         ("/index/", format!("sparse+{public}/index/")),
         ("/index/info/refs?service=git-upload-pack", format!("{public}/git/index")),
-        ("/index/3/F/Foo", format!("{public}/index/3/f/foo")),
         ("/git/index", format!("{public}/git/index")),
         ("/git/index.git/info/refs?service=git-upload-pack", format!("{public}/git/index")),
         ("/git/index/config.json", format!("sparse+{public}/index/")),

@@ -3,6 +3,7 @@
 mod accept_encoding;
 mod blocking;
 pub mod git;
+pub mod misplaced;
 mod plain_text;
 mod sparse;
 mod state;

@@ -5,6 +5,8 @@
 //! polls for a file that was absent a second ago. `Last-Modified` is not sent and `If-Modified-Since` is ignored: two
 //! publishes within one second have the same date, and the second would be missed. Cargo prefers the `ETag`.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -17,7 +19,8 @@ use super::blocking::blocking;
 use super::plain_text::{BEING_FETCHED, SHUTTING_DOWN, UNREADABLE, plain, unavailable};
 use super::state::Served;
 use crate::index::{Coding, ConfigJson, IndexError, Oid, View};
-use crate::package::index_path::crate_path;
+use crate::package::CrateName;
+use crate::package::index_path::requested_path;
 use crate::web::answers::conditions::{self, Condition, Tag};
 
 /// The smallest file that is compressed, in bytes: for a smaller one compression saves no network packet.
@@ -54,7 +57,7 @@ pub async fn config(State(served): State<Served>, headers: HeaderMap) -> Respons
     answer(served.index.view, ConfigJson::PATH.to_owned(), &headers, "application/json").await
 }
 
-/// `GET /index/{path}`: the file of a crate.
+/// `GET /index/{path}`: the file of a crate, also under another spelling of its path.
 pub async fn file(
     State(served): State<Served>,
     path: Result<Path<String>, PathRejection>,
@@ -63,22 +66,29 @@ pub async fn file(
     let Ok(Path(path)) = path else {
         return plain(StatusCode::NOT_FOUND, "no such file in the index: the path is not UTF-8");
     };
-    let lower = path.to_ascii_lowercase();
-    if crate_path(&lower).is_none() {
-        if path == "info/refs" {
-            let text = format!("this is the sparse index: use {}/git/index for git", served.base_url);
-            return plain(StatusCode::NOT_FOUND, text);
-        }
-        return plain(
-            StatusCode::NOT_FOUND,
-            "no such file in the index: paths of crates are like 1/a, 2/ab, 3/a/abc and ab/cd/abcd",
-        );
+    let other = match requested_path(&path) {
+        None => return no_file(&path, &served.base_url),
+        Some(Cow::Borrowed(_)) => None,
+        Some(Cow::Owned(other)) => Some(other),
+    };
+    answer(served.index.view, other.unwrap_or(path), &headers, "text/plain; charset=utf-8").await
+}
+
+/// The answer for a path of no file. A name alone is a link for people, as update bots put it into their texts.
+fn no_file(path: &str, base_url: &str) -> Response<Body> {
+    if let Ok(name) = path.parse::<CrateName>() {
+        let url = format!("{base_url}/api/v1/crates/{name}");
+        let mut response = plain(StatusCode::TEMPORARY_REDIRECT, format!("the crate `{name}` is at {url}"));
+        response.headers_mut().extend(HeaderValue::try_from(url).map(|url| (header::LOCATION, url)));
+        return response;
     }
-    if path != lower {
-        let text = format!("no such file in the index: paths are in lower case, use {}/index/{lower}", served.base_url);
-        return plain(StatusCode::NOT_FOUND, text);
+    if path == "info/refs" {
+        return plain(StatusCode::NOT_FOUND, format!("this is the sparse index: use {base_url}/git/index for git"));
     }
-    answer(served.index.view, path, &headers, "text/plain; charset=utf-8").await
+    plain(
+        StatusCode::NOT_FOUND,
+        "no such file in the index: paths of crates are like 1/a, 2/ab, 3/a/abc and ab/cd/abcd",
+    )
 }
 
 async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'static str) -> Response<Body> {

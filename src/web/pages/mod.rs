@@ -15,6 +15,9 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;mar
 pre{background:#f4f4f4;padding:.8rem;overflow-x:auto}code,pre{font-family:ui-monospace,monospace;font-size:.9em}\
 @media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}pre{background:#2a2a2a}a{color:#8ab4f8}}";
 
+/// The setting of cargo that makes a registry's versions usable at once, whatever age the user requires of others.
+const AGE: &str = "min-publish-age = \"0\"";
+
 /// The home page: how to use the registry.
 pub async fn home(State(app): State<App>) -> Response {
     let base = escaped(&app.settings.base_url);
@@ -37,13 +40,15 @@ pub async fn home(State(app): State<App>) -> Response {
         &format!(
             "<p>This is a cargo registry.</p>{private}\
              <h2>Use crates</h2><p>Add this to <code>.cargo/config.toml</code> in your project or home directory:</p>\
-             <pre>[registries.supercargo]\nindex = \"sparse+{base}/index/\"{provider}</pre>\
+             <pre>[registries.supercargo]\nindex = \"sparse+{base}/index/\"\n{AGE}{provider}</pre>\
+             <p>Cargo can hold back new versions of all registries (<code>global-min-publish-age</code>, cargo 1.100 and \
+             later). The line <code>min-publish-age</code> exempts this registry; an older cargo ignores it.</p>\
              <p>Then run</p><pre>cargo add --registry supercargo NAME\ncargo search --registry supercargo WORDS</pre>\
              <h2>Publish crates</h2><p><a href=\"{base}/me\">Get a token</a>, then run</p>\
              <pre>cargo login --registry supercargo\ncargo publish --registry supercargo</pre>\
              <p>To allow a crate to be published only here, add <code>publish = [\"supercargo\"]</code> to its \
              <code>[package]</code>.</p>\
-             <h2>Git index</h2><p>The index is also a git repository:</p><pre>[registries.supercargo]\nindex = \"{base}/git/index\"</pre>\
+             <h2>Git index</h2><p>The index is also a git repository:</p><pre>[registries.supercargo]\nindex = \"{base}/git/index\"\n{AGE}</pre>\
              <p>Choose one of the two and keep it: every <code>Cargo.lock</code> has its URL. {git}</p>\
              <h2>API</h2><p>The OpenAPI description is at <a href=\"{base}/api/openapi.json\">/api/openapi.json</a>.</p>"
         ),

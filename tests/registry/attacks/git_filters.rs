@@ -1,6 +1,7 @@
 //! Filters of git fetches that cost memory and time.
 
 use crate::support::git_fetch::{Fetcher, fetch_v2, line};
+use crate::support::http::Reply;
 use crate::support::process::Served;
 
 /// A filter of 7 KB took 1 GB and 17 s on an index of 4,000 commits, one of 56 KB more than 6 GB.
@@ -22,10 +23,17 @@ fn filters_other_than_blob_none_are_refused_before_git_starts() {
         let argument = format!("filter {filter}");
         let want = format!("want {head}");
         let answer = fetcher.post(2, &fetch_v2(&[&argument, &want, "done"]));
-        assert_eq!(answer.status, 400, "{}", answer.text());
-        assert!(answer.text().len() < 200 && answer.text().contains("filter"), "{}", answer.text());
+        let is_refusal = |answer: &Reply| {
+            let text = answer.text();
+            answer.status == 200
+                && text.len() < 200
+                && text[4..].starts_with("ERR the filter")
+                && !text.contains("pack")
+        };
+        assert!(is_refusal(&answer), "{} {}", answer.status, answer.text());
         let old = format!("{}{}00000009done\n", line(&format!("want {head} filter\n")), line(&argument));
-        assert_eq!(fetcher.post(0, old.as_bytes()).status, 400);
+        let answer = fetcher.post(0, old.as_bytes());
+        assert!(is_refusal(&answer), "{} {}", answer.status, answer.text());
     }
     let want = format!("want {head}");
     assert_eq!(fetcher.post(2, &fetch_v2(&["filter blob:none", &want, "done"])).status, 200);

@@ -1,7 +1,8 @@
 //! Invalid requests of the git protocol.
 
 use crate::support::git_fetch::{Fetcher, fetch_v2, line};
-use crate::support::process::Served;
+use crate::support::git_remote::git;
+use crate::support::process::{Served, succeeded};
 
 /// They got 500, and each was a warning in the log.
 #[test]
@@ -9,6 +10,8 @@ fn an_invalid_request_is_400_and_no_warning() {
     let served = Served::start_with_log("info,supercargo=debug", &[]);
     let fetcher = Fetcher::new(&served);
     let head = fetcher.fill(3);
+    let index = served.data_dir().join("index.git");
+    let tree = succeeded(git(&index).args(["rev-parse", "main^{tree}"]).output().unwrap()).trim().to_owned();
     let want = format!("want {head}");
     let fetch = |arguments: &[&str]| fetch_v2(&[arguments, &[&*want, "done"]].concat());
     let old = |text: &str| format!("{}{text}", line(&format!("want {head}\n"))).into_bytes();
@@ -42,7 +45,8 @@ fn an_invalid_request_is_400_and_no_warning() {
         (2, fetch(&["deepen 010"])),
         (2, fetch(&["deepen 1", "deepen-since 5"])),
         (2, fetch(&["deepen-since yesterday"])),
-        (2, fetch(&["deepen-not nowhere"])),
+        (0, old(&format!("{}00000009done\n", line(&format!("shallow {tree}\n"))))),
+        (2, fetch(&[&format!("shallow {tree}")])),
         (2, fetch(&["have 123"])),
         (2, fetch(&["frobnicate"])),
         (2, fetch(&["sideband-all"])),
@@ -67,6 +71,13 @@ fn an_invalid_request_is_400_and_no_warning() {
         let answer = fetcher.post(version, &body);
         assert!(answer.status == 200 && answer.text().contains("not our ref"), "{}", answer.text());
     }
+    // So is its error about an option of its own.
+    let answer = fetcher.post(2, &fetch(&["deepen-not nowhere"]));
+    assert!(
+        answer.status == 200 && answer.text().contains("ERR upload-pack: ambiguous deepen-not"),
+        "{}",
+        answer.text()
+    );
     let log = served.log();
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
     assert!(log.contains("refused a fetch"), "{log}");

@@ -83,7 +83,8 @@ pub async fn receive_pack() -> impl IntoResponse {
 /// Any other path: a client of the dumb protocol, which reads the files of the repository, or of the sparse protocol.
 pub async fn dumb(State(served): State<Served>) -> impl IntoResponse {
     let base = &served.base_url;
-    plain(StatusCode::NOT_FOUND, format!("{SMART_HTTP_ONLY}: for the sparse protocol use sparse+{base}/index/"))
+    let remedy = format!("run `git clone {base}/git/index`, or use sparse+{base}/index/ for cargo's sparse protocol");
+    plain(StatusCode::NOT_FOUND, format!("{SMART_HTTP_ONLY}: {remedy}"))
 }
 
 /// A URL with `.git`.

@@ -30,5 +30,6 @@ mod version;
 
 pub use capabilities::Advertised;
 pub use limits::Limits;
+pub(super) use responses::error_advertisement;
 pub use service::GitService;
 pub use version::Version;

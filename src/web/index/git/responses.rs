@@ -7,7 +7,10 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 
 use super::fetch_permits::Full;
+use super::packets::put;
+use super::references;
 use super::request::Refusal;
+use super::version::Version;
 use crate::index::IndexError;
 use crate::package::characters::is_hidden;
 use crate::web::index::plain_text::{plain, too_many, unavailable};
@@ -38,6 +41,13 @@ pub fn success(content_type: &'static str, body: Body) -> Response<Body> {
     (headers, body).into_response()
 }
 
+/// A list of references that is an error. Clients of every version show its text, but not that of an error status.
+pub fn error_advertisement(text: &str) -> Response<Body> {
+    let mut content = references::preamble(Version::V0).to_vec();
+    put(&mut content, format!("ERR {text}\n").as_bytes());
+    success(ADVERTISEMENT, content.into())
+}
+
 /// 429 or 503: a limit on fetches or processes is reached.
 pub fn full(full: Full) -> Response<Body> {
     match full {
@@ -46,10 +56,17 @@ pub fn full(full: Full) -> Response<Body> {
     }
 }
 
-/// 400 or 413: the request was refused before git started.
+/// The request was refused before git started. The client shows the reason only in an answer with status 200, so a user
+/// of its options gets that; what no client of git sends is 400 or 413.
 pub fn refused(refusal: Refusal) -> Response<Body> {
     match refusal {
         Refusal::Invalid(problem) => invalid(&problem),
+        Refusal::Unsupported(problem) => {
+            tracing::debug!(problem, "refused a fetch");
+            let mut content = Vec::new();
+            put(&mut content, format!("ERR {problem}\n").as_bytes());
+            success(RESULT, content.into())
+        }
         Refusal::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE),
         Refusal::NotGzip => {
             plain(StatusCode::BAD_REQUEST, "the fetch request is not valid gzip, which its Content-Encoding names")

@@ -19,6 +19,40 @@ fn git_clones_with_every_version_of_the_protocol() {
     }
 }
 
+/// Some tools know no other name for the branch of an index.
+// protocol: 32
+#[test]
+fn the_branch_is_also_served_as_master_at_the_same_commit() {
+    let server = Server::start();
+    server.commit(&[("1/a", "one")]);
+    server.index.lock_writer().unwrap().name_branch("main").unwrap();
+    for content in ["two", "three"] {
+        let head = server.commit(&[("1/a", content)]).head.commit.unwrap().to_string();
+        for version in ["0", "1", "2"] {
+            let protocol = format!("protocol.version={version}");
+            let list =
+                |arguments: &[&str]| succeeded(server.git(&[&["-c", &protocol, "ls-remote"][..], arguments].concat()));
+            let expected = format!("{head}\tHEAD\n{head}\trefs/heads/main\n{head}\trefs/heads/master\n");
+            assert_eq!(list(&[&server.git_url()]), expected);
+            assert_eq!(list(&[&server.git_url(), "refs/heads/master"]), format!("{head}\trefs/heads/master\n"));
+            let symbolic = list(&["--symref", &server.git_url(), "HEAD"]);
+            assert_eq!(symbolic, format!("ref: refs/heads/main\tHEAD\n{head}\tHEAD\n"));
+            for (branch, name) in [(&["-b", "master"][..], "master"), (&[], "main")] {
+                let directory = format!("{content}-{version}-{name}");
+                let url = server.git_url();
+                let clone = ["-c", &protocol, "clone", "-q", &url, &directory];
+                succeeded(server.git(&[&clone[..], branch].concat()));
+                let clone = server.directory.path().join(directory);
+                assert_eq!(succeeded(git(&clone, &["branch", "--show-current"])), format!("{name}\n"));
+                assert_eq!(std::fs::read_to_string(clone.join("1/a")).unwrap(), content);
+            }
+        }
+    }
+    let earlier = server.directory.path().join("two-2-master");
+    succeeded(git(&earlier, &["pull", "-q", "--ff-only"]));
+    assert_eq!(std::fs::read_to_string(earlier.join("1/a")).unwrap(), "three");
+}
+
 #[test]
 fn an_empty_index_is_cloned_and_filled_later() {
     let server = Server::start();
@@ -146,10 +180,11 @@ fn other_clients_get_the_right_url() {
     for (path, status, text) in [
         ("/git/index/info/refs", 403, "smart HTTP protocol only"),
         ("/git/index/info/refs?service=git-shell", 403, "no such git service"),
-        ("/git/index/HEAD", 404, "smart HTTP protocol only"),
-        ("/git/index/objects/info/packs", 404, "smart HTTP protocol only"),
+        ("/git/index/HEAD", 404, "smart HTTP protocol only: run `git clone http://registry.test/git/index`"),
+        ("/git/index/objects/info/packs", 404, "sparse+http://registry.test/index/ for cargo's sparse protocol"),
         ("/git/index/config", 404, "smart HTTP protocol only"),
-        ("/git/index.git/info/refs?service=git-upload-pack", 404, "without `.git` at the end"),
+        ("/git/index.git", 404, "without `.git` at the end"),
+        ("/git/index.git/HEAD", 404, "without `.git` at the end"),
         ("/git/index", 200, "git clone"),
         ("/git/index/", 200, "git clone"),
     ] {

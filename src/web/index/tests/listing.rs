@@ -47,6 +47,8 @@ fn assert_as_git_says(server: &Server) {
         &["peel", "ref-prefix refs/tags/v"],
         &["unborn", "ref-prefix HEAD"],
         &["symrefs", "unborn", "ref-prefix refs/heads/main"],
+        &["symrefs", "peel", "ref-prefix refs/heads/master"],
+        &["symrefs", "ref-prefix refs/heads/trunk"],
         &["ref-prefix refs/supercargo"],
         &["ref-prefix nothing"],
     ] {
@@ -81,6 +83,23 @@ fn references_are_listed_as_git_lists_them() {
     run(&["pack-refs", "--all"]);
     assert_as_git_says(&server);
     server.commit(&[("1/a", "three")]);
+    assert_as_git_says(&server);
+}
+
+#[test]
+fn other_names_of_the_branch_are_listed_as_git_lists_them() {
+    let server = Server::start();
+    let name = |name| server.index.lock_writer().unwrap().name_branch(name).unwrap();
+    server.commit(&[("1/a", "one")]);
+    for named in ["main", "trunk", "stable", "master", "main"] {
+        name(named);
+        assert_as_git_says(&server);
+        server.commit(&[("1/a", named)]);
+        assert_as_git_says(&server);
+    }
+    // An interrupted change of the name leaves HEAD at `main`, which leads to the branch.
+    name("trunk");
+    succeeded(git(server.index.path(), &["symbolic-ref", "HEAD", "refs/heads/main"]));
     assert_as_git_says(&server);
 }
 

@@ -49,10 +49,20 @@ impl Occupiable {
 
 #[test]
 fn what_was_read_before_is_answered_without_a_thread_for_blocking_work() {
+    answers_from_memory("main");
+}
+
+#[test]
+fn a_branch_of_another_name_is_answered_from_memory_as_well() {
+    answers_from_memory("index");
+}
+
+fn answers_from_memory(branch: &str) {
     let registry = Occupiable::new();
     let long = "{\"name\":\"abcd\"}\n".repeat(100);
     registry.commit("config.json", "{}");
     registry.commit("ab/cd/abcd", &long);
+    registry.index.lock_writer().unwrap().name_branch(branch).unwrap();
     let requests = [
         ("/index/ab/cd/abcd", "identity"),
         ("/index/ab/cd/abcd", "gzip"),

@@ -148,13 +148,50 @@ fn an_absent_file_is_404_until_it_is_committed() {
     assert_eq!(server.get("/index/ab/cd/abcd", &[]).status, 200);
 }
 
+// protocol: 11
 #[test]
-fn upper_case_is_404_with_the_right_url() {
+fn another_spelling_of_a_path_is_answered_as_the_right_one() {
     let server = Server::start();
-    server.commit(&[("ab/cd/abcd", "x")]);
-    let answer = server.get("/index/Ab/cd/Abcd", &[]);
-    assert_eq!((answer.status, answer.header("cache-control")), (404, "no-store"));
-    insta::assert_snapshot!(answer.text(), @"no such file in the index: paths are in lower case, use http://registry.test/index/ab/cd/abcd");
+    server.commit(&[("ab/cd/abcd", &long()), ("3/a/abc", "three"), ("2/ab", "two"), ("1/a", "one")]);
+    let tag = blob(&server, "ab/cd/abcd");
+    let known = format!("\"{tag}\"");
+    for (right, others) in [
+        ("ab/cd/abcd", &["Ab/cd/Abcd", "AB/CD/ABCD", "ab/ce/abcd", "3/abcd", "3/a/abcd", "1/abcd"][..]),
+        ("3/a/abc", &["3/ab/abc", "3/A/Abc", "ab/c/abc", "3/abc"]),
+        ("2/ab", &["2/AB", "ab/ab", "2/a/ab"]),
+        ("1/a", &["1/A", "a/a", "1/a/a"]),
+        ("ef/gh/efgh", &["Ef/gh/Efgh"]),
+    ] {
+        for headers in [&[][..], &[("Accept-Encoding", "gzip")], &[("If-None-Match", &known)]] {
+            let expected = server.get(&format!("/index/{right}"), headers);
+            for other in others {
+                let answer = server.get(&format!("/index/{other}"), headers);
+                assert_eq!((answer.status, &answer.body), (expected.status, &expected.body), "{other} {headers:?}");
+                assert_eq!(answer.headers, expected.headers, "{other} {headers:?}");
+            }
+        }
+    }
+    assert_eq!(server.get("/index/AB/CD/ABCD", &[("If-None-Match", &known)]).status, 304);
+    server.commit(&[("a-/bc/a-bc", "x")]);
+    assert_eq!(server.get("/index/a_/bc/a_bc", &[]).status, 404, "cargo itself tries the other spelling");
+}
+
+#[test]
+fn a_name_alone_leads_to_the_crate_in_the_api() {
+    let server = Server::start();
+    for name in ["a", "ab", "Abc", "serde_json", "x-1"] {
+        let mut response = ureq::Agent::new_with_config(ureq::Agent::config_builder().max_redirects(0).build())
+            .get(format!("{}/index/{name}", server.url))
+            .call()
+            .unwrap();
+        let url = format!("http://registry.test/api/v1/crates/{name}");
+        assert_eq!((response.status().as_u16(), &response.headers()["location"]), (307, &url.parse().unwrap()));
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.body_mut().read_to_string().unwrap(), format!("the crate `{name}` is at {url}\n"));
+    }
+    for no_name in ["1", "3", "a.b", "-", "config.json", &"a".repeat(65)] {
+        assert_eq!(server.get(&format!("/index/{no_name}"), &[]).status, 404, "{no_name}");
+    }
 }
 
 #[test]
@@ -163,14 +200,14 @@ fn invalid_paths_are_404() {
     server.commit(&[("config.json", "{}"), ("ab/cd/abcd", "x")]);
     let longest = format!("/index/{}", "a/".repeat(4000));
     for path in [
-        "/index/ab",
         "/index/ab/cd",
         "/index/ab/cd/abcd/",
         "/index//ab/cd/abcd",
         "/index/ab/cd/../cd/abcd",
         "/index/%2e%2e/%2e%2e/etc/passwd",
         "/index/..%2f..%2fetc%2fpasswd",
-        "/index/ab/ce/abcd",
+        "/index/abc/ce/abcd",
+        "/index/objects/info/packs",
         "/index/ab/cd/abcd%00",
         "/index/%ff%fe",
         "/index/ab/cd/%C3%A4bcd",

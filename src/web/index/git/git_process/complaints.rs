@@ -1,10 +1,14 @@
 //! What git's error output is about: the request, the memory or the repository.
 
 /// Git's error for a valid request whose `deepen-since` excludes all commits.
-pub const NOTHING_SELECTED: &str = "no commits selected for shallow requests";
+const NOTHING_SELECTED: &str = "no commits selected for shallow requests";
+
+/// How the errors start that options of git's own client cause: `--shallow-since` and `--shallow-exclude`.
+const OF_OPTIONS: [&str; 3] =
+    [NOTHING_SELECTED, "git upload-pack: deepen-not", "git upload-pack: ambiguous deepen-not"];
 
 /// How git's errors about a request start. Errors about the repository start differently.
-const ABOUT_REQUEST: [&str; 24] = [
+const ABOUT_REQUEST: [&str; 25] = [
     "protocol error",
     "git upload-pack: protocol error",
     "git upload-pack: expected",
@@ -24,6 +28,7 @@ const ABOUT_REQUEST: [&str; 24] = [
     "no command requested",
     "expected flush",
     "invalid shallow line",
+    "invalid shallow object",
     "Invalid deepen",
     "invalid filter-spec",
     "filter '",
@@ -39,6 +44,12 @@ const OUT_OF_MEMORY: [&str; 6] =
 pub fn about_request(stderr: &str) -> Option<&str> {
     let error = stderr.lines().find_map(|line| line.strip_prefix("fatal: "))?;
     ABOUT_REQUEST.iter().any(|start| error.starts_with(start)).then_some(error)
+}
+
+/// Whether a user of git's client can cause this error about a request. The client shows it only in an answer with
+/// status 200.
+pub fn is_about_an_option(complaint: &str) -> bool {
+    OF_OPTIONS.iter().any(|start| complaint.starts_with(start))
 }
 
 /// Whether git ended because memory or processor time was used up.

@@ -13,7 +13,6 @@ use nix::libc;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 
-use self::complaints::NOTHING_SELECTED;
 use self::output_start::OutputStart;
 use self::process::{Process, Stop, TimeLeft};
 use super::body::RequestBody;
@@ -66,7 +65,7 @@ pub async fn write(context: Arc<Context>, writer: Writer, job: Job) {
 async fn carry_out(context: &Context, writer: &Writer, job: Job) -> (End, bool) {
     let mut start = OutputStart::default();
     let end = match run(context, writer, job, &mut start).await {
-        End::Refused(complaint) if writer.0.length() > 0 || complaint.starts_with(NOTHING_SELECTED) => {
+        End::Refused(complaint) if writer.0.length() > 0 || complaints::is_about_an_option(&complaint) => {
             append_error(context, writer, &start, &complaint).await
         }
         end => end,
@@ -147,6 +146,7 @@ async fn append_error(context: &Context, writer: &Writer, start: &OutputStart, c
     if !start.ends_between_packets(writer.0.length()) {
         return End::Failed;
     }
+    let complaint = complaint.strip_prefix("git upload-pack: ").unwrap_or(complaint);
     let complaint: String = complaint.chars().filter(|c| !c.is_control()).take(MAX_ERROR).collect();
     let mut packet = Vec::new();
     put(&mut packet, format!("ERR upload-pack: {complaint}\n").as_bytes());

@@ -113,7 +113,7 @@ impl FetchLines {
             }
             b"filter" => self.filter(value)?,
             b"want-ref" | b"packfile-uris" | b"sideband-all" => {
-                return invalid(format!("{} is not supported", shown(name)));
+                return invalid(format!("{} is not supported: the server has not advertised it", shown(name)));
             }
             _ if is_v2 && FLAGS.contains(&line) => self.add_word(line),
             // Git checks the other arguments of version 2.
@@ -135,7 +135,8 @@ impl FetchLines {
     /// Adds a filter. Git needs much memory and time for others than `blob:none`.
     fn filter(&mut self, value: &[u8]) -> Result<(), Refusal> {
         if value != b"blob:none" {
-            return invalid(format!("the filter {} is not supported: use blob:none", shown(value)));
+            let problem = format!("the filter {} is not supported: use --filter=blob:none", shown(value));
+            return Err(Refusal::Unsupported(problem));
         }
         if !self.may_filter {
             return invalid("it has a filter, but its first want does not list the capability `filter`");

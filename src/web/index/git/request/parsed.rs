@@ -44,8 +44,10 @@ pub struct CacheKey {
 /// Why a request is refused.
 #[derive(Debug)]
 pub enum Refusal {
-    /// It does not follow the protocol or uses a part of it that is not supported. The text says what is wrong.
+    /// It does not follow the protocol, or uses a part of it that was not advertised. The text says what is wrong.
     Invalid(String),
+    /// It is valid, but has an option of git's client that this server does not support.
+    Unsupported(String),
     /// It is longer than [`super::MAX_REQUEST`].
     TooLarge,
     /// It is not valid gzip.

@@ -1,0 +1,91 @@
+//! Cargo and git at a place that is not the index: the answer has the line for cargo's configuration.
+//!
+//! Cargo shows its user little of an error. Of a file config.json with status 404 it says only that it was not found,
+//! but of one with 400 it prints the body. Of a list of references with an error status it says that the network has
+//! failed, but it prints the text of an `ERR` packet, whether libgit2 or git fetches.
+//!
+//! Private registries answer without a token, too: the answer has nothing but the registry's URL.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::git::error_advertisement;
+use super::plain_text::plain;
+use crate::web::shortened::shortened;
+
+/// The end of the path of a sparse index's configuration, and its only right path.
+const CONFIG: (&str, &str) = ("/config.json", "/index/config.json");
+/// The end of the path of a git repository's references, and its only right path.
+const REFERENCES: (&str, &str) = ("/info/refs", "/git/index/info/refs");
+
+/// What a client takes its URL for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Index {
+    Sparse,
+    Git,
+}
+
+/// Answers a client that looks for the index in the wrong place.
+pub async fn explain(State(base_url): State<Arc<str>>, request: Request, next: Next) -> Response {
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        return next.run(request).await;
+    }
+    match wrong_place(request.uri()) {
+        None => next.run(request).await,
+        Some((Index::Sparse, place)) => {
+            let text = format!("there is no sparse index at {place}: in .cargo/config.toml, use {}", sparse(&base_url));
+            plain(StatusCode::BAD_REQUEST, text)
+        }
+        Some((Index::Git, place)) => error_advertisement(&format!(
+            "there is no git index at {place}: in .cargo/config.toml, use {}, or index = \"{base_url}/git/index\" for the \
+             git index",
+            sparse(&base_url)
+        )),
+    }
+}
+
+fn sparse(base_url: &str) -> String {
+    format!("index = \"sparse+{base_url}/index/\"")
+}
+
+/// The place of a wrong URL, and what the client takes it for.
+fn wrong_place(uri: &Uri) -> Option<(Index, String)> {
+    let path = uri.path();
+    let below = |(end, right): (&str, &str)| path.strip_suffix(end).filter(|_| path != right);
+    let is_of_git = || uri.query().unwrap_or_default().split('&').any(|pair| pair == "service=git-upload-pack");
+    let (index, place) = match below(CONFIG) {
+        Some(place) => (Index::Sparse, place),
+        None => (Index::Git, below(REFERENCES).filter(|_| is_of_git())?),
+    };
+    Some((index, if place.is_empty() { "/".to_owned() } else { shortened(place).into_owned() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_cargo_and_git_in_a_wrong_place_are_recognised() {
+        let place = |uri: &str| wrong_place(&uri.parse().unwrap());
+        let of = |index, place: &str| Some((index, place.to_owned()));
+        assert_eq!(place("/config.json"), of(Index::Sparse, "/"));
+        assert_eq!(place("/git/index/config.json?x"), of(Index::Sparse, "/git/index"));
+        assert_eq!(place("/info/refs?service=git-upload-pack"), of(Index::Git, "/"));
+        assert_eq!(place("/git/index.git/info/refs?service=git-upload-pack"), of(Index::Git, "/git/index.git"));
+        for other in [
+            "/index/config.json",
+            "/git/index/info/refs?service=git-upload-pack",
+            "/info/refs",
+            "/info/refs?service=git-receive-pack",
+            "/api/v1/crates/info/refs",
+            "/api/v1/crates?q=/config.json",
+            "/xconfig.json",
+        ] {
+            assert_eq!(place(other), None, "{other}");
+        }
+    }
+}
