@@ -96,7 +96,7 @@ fn serve_from(
         limits: options.limits(),
         admission: admission(&options.access, options.throwaway)?,
         auth_required: options.access.auth_required,
-        policy: options.policy.policy(),
+        policy: options.policy.policy(options.access.auth_required),
         publish_wait: options.publish_wait,
         address_requests: AddressRequests::new(per_address, trusted_proxies.clone()),
         trusted_proxies: trusted_proxies.clone(),
