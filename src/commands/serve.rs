@@ -36,7 +36,8 @@ pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
     permissions::refuse_root_in_a_directory_of_others(&options.storage)?;
     let mut signals = Signals::block()?;
-    options.index.check().and_then(|()| options.http.check()).map_err(CommandError::new)?;
+    options.check().map_err(CommandError::new)?;
+    admission(&options.access, options.throwaway)?;
     let certificate = Certificate::load(&options.http)?;
     if certificate.is_some() {
         signals = signals.with_hangup()?;
@@ -165,7 +166,7 @@ fn local_url(scheme: &str, address: SocketAddr) -> String {
 }
 
 /// Admission rules. A temporary registry has only the given rate limits, because tests publish as fast as they can.
-fn admission(options: &AccessOptions, throwaway: bool) -> Result<Admission, CommandError> {
+pub(super) fn admission(options: &AccessOptions, throwaway: bool) -> Result<Admission, CommandError> {
     let before = throwaway.then_some("none");
     let rate_limits = RateLimits::configured(before.into_iter().chain(options.rate_limits.iter().map(String::as_str)));
     Ok(Admission {
