@@ -16,8 +16,7 @@ impl ErrorChain {
         if let Some(chain) = error.downcast_ref::<Self>() {
             return chain.clone();
         }
-        let causes: Vec<String> =
-            std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect();
+        let causes: Vec<String> = std::iter::successors(Some(error), |&error| error.source()).map(text_of).collect();
         let mut text = causes[0].clone();
         for pair in causes.windows(2) {
             // Some errors print their source themselves.
@@ -33,6 +32,15 @@ impl ErrorChain {
     pub fn causes(&self) -> &[String] {
         &self.causes
     }
+}
+
+/// The text of one error. Messages of libpq have several lines, which would be taken for lines of the log.
+fn text_of(error: &(dyn Error + 'static)) -> String {
+    let text = error.to_string();
+    if error.is::<diesel::ConnectionError>() || error.is::<diesel::result::Error>() {
+        return text.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+    text
 }
 
 /// The causes in one line, outermost first, with colons between them.
@@ -66,6 +74,19 @@ mod tests {
         assert_eq!(
             ErrorChain::of(&Repeats(io::Error::other("no space left"))).to_string(),
             "cannot write: no space left"
+        );
+    }
+
+    #[test]
+    fn a_message_of_libpq_is_one_line() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the database does not answer")]
+        struct Outer(#[source] diesel::ConnectionError);
+        let refused = "connection to server failed: refused\n\tIs the server running?\n";
+        let chain = ErrorChain::of(&Outer(diesel::ConnectionError::BadConnection(refused.to_owned())));
+        assert_eq!(
+            chain.to_string(),
+            "the database does not answer: connection to server failed: refused Is the server running?"
         );
     }
 

@@ -18,6 +18,12 @@ pub fn url(url: &str) -> String {
     shown
 }
 
+/// A message about a value, which may quote it, without the user names and passwords of the value.
+pub fn quoted(message: &str, value: &str) -> String {
+    let mut secrets = value.split("://").skip(1).map(userinfo_of).filter(|secret| !secret.is_empty());
+    if secrets.any(|secret| message.contains(secret)) { userinfo(message) } else { message.to_owned() }
+}
+
 /// Whether a URL has a password before its host.
 pub fn has_password(url: &str) -> bool {
     url.split_once("://").is_some_and(|(_, after)| userinfo_of(after).contains(':'))
@@ -67,6 +73,16 @@ mod tests {
             let shown = userinfo(&format!("https://me:{secret}@host/path"));
             assert_eq!(shown, "https://host/path");
             assert!(has_password(&format!("https://me:{secret}@host/path")));
+        }
+    }
+
+    #[test]
+    fn a_message_is_shown_without_the_secrets_of_the_value_that_it_quotes() {
+        let message = "`https://me:secret@host` is wrong: write https://KEY@host";
+        assert_eq!(quoted(message, "https://me:secret@host,x"), "`https://host` is wrong: write https://host");
+        let message = "not a DSN: write https://KEY@host";
+        for value in ["https://secret@host", "secret", ""] {
+            assert_eq!(quoted(message, value), message);
         }
     }
 

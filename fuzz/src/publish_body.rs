@@ -14,6 +14,7 @@ use semver::VersionReq;
 use serde_json::{Value, json};
 use supercargo::index::entry::{Entry, with_yanked};
 use supercargo::package::dependency::Dependency;
+use supercargo::package::policy::ManifestMismatch;
 use supercargo::package::{Limits, Manifest, Package, Policy, Refusal, RegistryUrls, frame};
 use url::Url;
 
@@ -96,7 +97,8 @@ fn body(metadata: &[u8], manifest: &[u8]) -> Vec<u8> {
 }
 
 fn publish(body: Vec<u8>) -> Result<(), Refusal> {
-    let opened = frame(Bytes::from(body), &limits()).and_then(|request| request.open(&urls(), &limits()));
+    let opened = frame(Bytes::from(body), &limits())
+        .and_then(|request| request.open(&urls(), &limits(), ManifestMismatch::Refuse));
     let judged = opened.as_ref().map(|package| Policy::default().check(&package.manifest));
     if let Ok(package) = &opened {
         check_entry(package);

@@ -7,11 +7,11 @@ use super::output::{print_json, print_table, say};
 use super::{AdminError, check_text, crate_name};
 use crate::config::LimitsOptions;
 use crate::database::access::audit::{Action, Actor, Event};
-use crate::database::catalog::crate_limits::{self, CrateLimits};
-use crate::database::catalog::refusal::ChangeRefusal;
+use crate::database::catalog::crate_limits::{self, CrateLimits, NamedLimits};
 use crate::database::catalog::{crates, reserved_names};
+use crate::package::CrateName;
 
-/// Changes the given limits and prints the ones in effect.
+/// Changes the given limits of a name and prints the ones in effect. The name may have no crate yet.
 pub fn limits(
     connection: &mut PgConnection,
     operator: &Actor,
@@ -20,33 +20,74 @@ pub fn limits(
     as_json: bool,
 ) -> Result<(), AdminError> {
     let name = crate_name(name)?;
-    let limits = connection.transaction(|connection| {
-        let unknown = || ChangeRefusal::UnknownCrate(name.to_string());
-        let krate = crates::find_and_lock(connection, &name)?.ok_or_else(unknown)?;
-        let before = krate.limits;
-        let after = changed(if options.reset { CrateLimits::default() } else { before.clone() }, options);
-        if after != before {
-            crate_limits::set(connection, krate.id, &after)?;
-            let detail = json!({ "before": described(&before), "after": described(&after) });
-            Event::new(Action::CrateLimits).of_crate(&krate.name).detail(detail).record(connection, operator)?;
-        }
-        Ok::<_, AdminError>(after)
-    })?;
-    if as_json {
-        return Ok(print_json(&described(&limits))?);
+    if *options != LimitsOptions::default() {
+        connection.transaction(|connection| change_limits(connection, operator, &name, options))?;
     }
-    let shown = |limit: Option<String>, unit: &str| {
-        limit.map_or_else(|| "registry default".to_owned(), |limit| format!("{limit}{unit}"))
-    };
-    print_table(
-        ["LIMIT", "VALUE"],
+    let limits = crate_limits::of(connection, &name)?;
+    let exists = crates::find(connection, &name)?.is_some();
+    if as_json {
+        let mut shown = described(&limits);
+        shown["exists"] = exists.into();
+        return Ok(print_json(&shown)?);
+    }
+    let bytes = |limit: Option<i64>| limit.map(|limit| format!("{limit} bytes"));
+    let count = |limit: Option<i32>| limit.map(|limit| limit.to_string());
+    let rows = [
+        ("crate size", bytes(limits.max_crate_size)),
+        ("unpacked size", bytes(limits.max_unpacked_size)),
+        ("features", count(limits.max_features)),
+        ("dependencies", count(limits.max_dependencies)),
+    ];
+    let shown = |limit: Option<String>| limit.unwrap_or_else(|| "registry default".to_owned());
+    print_table(["LIMIT", "VALUE"], rows.map(|(name, limit)| [name.to_owned(), shown(limit)]));
+    if !exists {
+        say!("there is no crate {name} yet: limits of this name apply from its first publish on");
+    }
+    Ok(())
+}
+
+fn change_limits(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    name: &CrateName,
+    options: &LimitsOptions,
+) -> Result<(), AdminError> {
+    let before = crate_limits::lock(connection, name)?;
+    let after = changed(if options.reset { CrateLimits::default() } else { before.clone() }, options);
+    crate_limits::set(connection, name, &after)?;
+    if after != before {
+        let krate = crates::find(connection, name)?;
+        let of = krate.as_ref().map_or(name, |krate| &krate.name);
+        let detail = json!({ "before": described(&before), "after": described(&after) });
+        Event::new(Action::CrateLimits).of_crate(of).detail(detail).record(connection, operator)?;
+    }
+    Ok(())
+}
+
+/// Lists the names with limits of their own.
+pub fn all_limits(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminError> {
+    let all = crate_limits::list(connection)?;
+    if as_json {
+        let of = |named: &NamedLimits| {
+            let mut shown = described(&named.limits);
+            shown["name"] = named.name.as_str().into();
+            shown["exists"] = named.exists.into();
+            shown
+        };
+        return Ok(print_json(&all.iter().map(of).collect::<Vec<_>>())?);
+    }
+    let shown = |limit: Option<i64>| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
+    let rows = all.into_iter().map(|NamedLimits { name, exists, limits }| {
         [
-            ["crate size".to_owned(), shown(limits.max_crate_size.map(|n| n.to_string()), " bytes")],
-            ["unpacked size".to_owned(), shown(limits.max_unpacked_size.map(|n| n.to_string()), " bytes")],
-            ["features".to_owned(), shown(limits.max_features.map(|n| n.to_string()), "")],
-            ["dependencies".to_owned(), shown(limits.max_dependencies.map(|n| n.to_string()), "")],
-        ],
-    );
+            name,
+            if exists { "yes" } else { "not yet" }.to_owned(),
+            shown(limits.max_crate_size),
+            shown(limits.max_unpacked_size),
+            shown(limits.max_features.map(i64::from)),
+            shown(limits.max_dependencies.map(i64::from)),
+        ]
+    });
+    print_table(["NAME", "EXISTS", "CRATE SIZE", "UNPACKED SIZE", "FEATURES", "DEPENDENCIES"], rows);
     Ok(())
 }
 

@@ -89,8 +89,11 @@ fn owner(command: OwnerCommand, operator: &Actor) -> Result<(), CommandError> {
 
 fn of_crate(command: CrateCommand, operator: &Actor) -> Result<(), CommandError> {
     match command {
-        CrateCommand::Limits { krate, limits, output, storage } => {
+        CrateCommand::Limits { krate: Some(krate), limits, output, storage } => {
             on(&storage, |connection| admin::crates::limits(connection, operator, &krate, &limits, output.json))
+        }
+        CrateCommand::Limits { krate: None, output, storage, .. } => {
+            on(&storage, |connection| admin::crates::all_limits(connection, output.json))
         }
         CrateCommand::Reserve { name, reason, storage } => {
             on(&storage, |connection| admin::crates::reserve(connection, operator, &name, &reason))

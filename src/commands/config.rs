@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::serve::admission;
 use crate::admin::output::{print_json, print_table, say};
-use crate::config::{ConfigCommand, Configuration, Setting, Source};
+use crate::config::{Checked, ConfigCommand, Configuration, Setting, Source};
 use crate::process::CommandError;
 
 /// Shown in place of a secret.
@@ -19,11 +20,15 @@ pub(super) fn config(command: &ConfigCommand, config: &Configuration) -> Result<
 }
 
 fn check(config: &Configuration) -> ExitCode {
-    for problem in &config.problems {
+    let mut problems = config.problems.clone();
+    problems.extend(config.checked.as_ref().and_then(|checked| wrong_rate_limit(config, checked)));
+    for problem in &problems {
         say!("{problem}");
     }
-    let file = config.file.as_ref().map(|file| file.display());
-    match (file, config.problems.len()) {
+    let file = config.file.as_ref().map(|file| file.display().to_string());
+    // The others are of variables.
+    let of_file = |file: &String| problems.iter().filter(|problem| problem.starts_with(file.as_str())).count();
+    match (&file, file.as_ref().map_or(problems.len(), of_file)) {
         (None, 0) => say!("no configuration file found"),
         // The variables that are wrong.
         (None, _) => {}
@@ -31,7 +36,19 @@ fn check(config: &Configuration) -> ExitCode {
         (Some(file), 1) => say!("{file}: 1 error"),
         (Some(file), count) => say!("{file}: {count} errors"),
     }
-    if config.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What `serve` would say about its rate limits, with the place of the value.
+fn wrong_rate_limit(config: &Configuration, checked: &Checked) -> Option<String> {
+    let error = admission(&checked.options.access, false).err()?;
+    let setting = checked.settings.iter().find(|setting| setting.option == "rate-limit");
+    let place = match (setting.map(|setting| &setting.source), &config.file) {
+        (Some(Source::Variable(name)), _) => name.clone(),
+        (_, Some(file)) => file.display().to_string(),
+        (_, None) => "variables".to_owned(),
+    };
+    Some(format!("{place}: {error}"))
 }
 
 fn show(config: &Configuration, as_json: bool) -> Result<(), CommandError> {

@@ -37,7 +37,8 @@ pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
     permissions::refuse_root_in_a_directory_of_others(&options.storage)?;
     let mut signals = Signals::block()?;
-    options.index.check().and_then(|()| options.http.check()).map_err(CommandError::new)?;
+    options.check().map_err(CommandError::new)?;
+    admission(&options.access, options.throwaway)?;
     let certificate = Certificate::load(&options.http)?;
     if certificate.is_some() {
         signals = signals.with_hangup()?;
@@ -97,7 +98,7 @@ fn serve_from(
         limits: options.limits(),
         admission: admission(&options.access, options.throwaway)?,
         auth_required: options.access.auth_required,
-        policy: options.policy.policy(),
+        policy: options.policy.policy(options.access.auth_required),
         publish_wait: options.publish_wait,
         address_requests: AddressRequests::new(per_address, trusted_proxies.clone()),
         trusted_proxies: trusted_proxies.clone(),
@@ -166,7 +167,7 @@ fn local_url(scheme: &str, address: SocketAddr) -> String {
 }
 
 /// Admission rules. A temporary registry has only the given rate limits, because tests publish as fast as they can.
-fn admission(options: &AccessOptions, throwaway: bool) -> Result<Admission, CommandError> {
+pub(super) fn admission(options: &AccessOptions, throwaway: bool) -> Result<Admission, CommandError> {
     let before = throwaway.then_some("none");
     let rate_limits = RateLimits::configured(before.into_iter().chain(options.rate_limits.iter().map(String::as_str)));
     Ok(Admission {

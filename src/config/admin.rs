@@ -209,12 +209,13 @@ pub enum OwnerCommand {
 
 #[derive(Subcommand, Debug)]
 pub enum CrateCommand {
-    /// Show or change the limits of a crate
+    /// Show or change the limits of a crate, which need not exist yet
     ///
-    /// Without options it shows the limits. Limits without an option stay as they are.
+    /// Without options it shows the limits, and without a name all crates that have limits of their own. Limits without an
+    /// option stay as they are. The limits of a name without a crate apply from its first publish on.
     Limits {
         #[arg(value_name = "CRATE")]
-        krate: String,
+        krate: Option<String>,
         #[command(flatten)]
         limits: LimitsOptions,
         #[command(flatten)]
@@ -247,22 +248,22 @@ pub enum CrateCommand {
 }
 
 /// Limits of one crate, which replace the registry's.
-#[derive(Args, Debug, Clone, Default)]
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct LimitsOptions {
     /// Maximum size of a crate file, in bytes
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(i64).range(1..=u32::MAX.into()))]
+    #[arg(long, value_name = "BYTES", requires = "krate", value_parser = clap::value_parser!(i64).range(1..=u32::MAX.into()))]
     pub crate_size: Option<i64>,
     /// Maximum total size of the unpacked files, in bytes
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, value_name = "BYTES", requires = "krate", value_parser = clap::value_parser!(i64).range(1..))]
     pub unpacked_size: Option<i64>,
     /// Maximum number of features of a version
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "N", requires = "krate", value_parser = clap::value_parser!(i32).range(1..))]
     pub features: Option<i32>,
     /// Maximum number of dependencies of a version
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "N", requires = "krate", value_parser = clap::value_parser!(i32).range(1..))]
     pub dependencies: Option<i32>,
     /// Reset all limits to the registry's first
-    #[arg(long)]
+    #[arg(long, requires = "krate")]
     pub reset: bool,
 }
 

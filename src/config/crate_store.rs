@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::durations::pause;
+use crate::redact;
 
 /// The options of commands that store or read crate files.
 #[derive(Args, Debug, Clone)]
@@ -77,19 +78,30 @@ impl CrateStoreOptions {
         given.filter(|region| !region.is_empty()).unwrap_or_else(|| "us-east-1".to_owned())
     }
 
+    /// Refuses an endpoint that would be refused when crate files are stored.
+    pub fn check(&self) -> Result<(), String> {
+        match self.crate_store {
+            Some(CrateStorePlace::Bucket { .. }) => self.endpoint().map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// The endpoint, from the option or from AWS's variables; `None` is AWS.
     ///
     /// # Errors
     ///
     /// The endpoint is plain HTTP without `--s3-allow-http`.
     pub fn endpoint(&self) -> Result<Option<String>, String> {
-        let given = || variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
-        let endpoint = self.s3_endpoint.clone().or_else(given);
-        match &endpoint {
-            Some(url) if url.starts_with("http://") && !self.s3_allow_http => Err(format!(
-                "the S3 endpoint {url} is plain HTTP, which is not encrypted: use https://, or allow it with --s3-allow-http"
+        let of_variable = |name: &'static str| variable(name).map(|url| (name, url));
+        let given = || of_variable("AWS_ENDPOINT_URL_S3").or_else(|| of_variable("AWS_ENDPOINT_URL"));
+        let endpoint = self.s3_endpoint.clone().map(|url| ("--s3-endpoint", url)).or_else(given);
+        match endpoint {
+            Some((source, url)) if url.starts_with("http://") && !self.s3_allow_http => Err(format!(
+                "the S3 endpoint {} ({source}) is plain HTTP, which is not encrypted: use https://, or allow it with \
+                 --s3-allow-http",
+                redact::userinfo(&url)
             )),
-            _ => Ok(endpoint),
+            endpoint => Ok(endpoint.map(|(_, url)| url)),
         }
     }
 

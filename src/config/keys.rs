@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
 
+use crate::redact;
+
 /// How similar a name must be to be suggested, between 0 and 1.
 const SIMILAR: f64 = 0.8;
 
@@ -81,7 +83,7 @@ pub(super) fn check_value(option: &Arg, text: &str) -> Result<(), String> {
     let parsed =
         Command::new("value").no_binary_name(true).arg(checked).try_get_matches_from([format!("--value={text}")]);
     match parsed {
-        Err(error) => Err(format!("invalid value: {}", reason(&error))),
+        Err(error) => Err(format!("invalid value: {}", redact::quoted(&reason(&error), text))),
         Ok(_) if is_relative_path(option, text) => {
             Err("relative paths depend on the current directory: use an absolute path".to_owned())
         }

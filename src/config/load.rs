@@ -14,7 +14,8 @@ use super::file_access::{untrusted, warning_of_readers};
 use super::keys::Keys;
 use super::location::{self, Location, SYSTEM_FILE};
 use super::settings::{self, Setting};
-use super::{Cli, command};
+use super::value_error::{explained, is_of_a_variable};
+use super::{Cli, ServeOptions, command};
 
 /// Options that are only valid together.
 const PAIRS: [(&str, &str); 2] = [("tls_cert", "tls_key"), ("webhook_url", "webhook_secret_file")];
@@ -38,6 +39,15 @@ pub struct Configuration {
     /// What to warn about when the log is started.
     pub warnings: Vec<String>,
     /// The settable options of the command.
+    pub settings: Vec<Setting>,
+    /// For `config check`: the options of `serve` that it has parsed.
+    pub checked: Option<Checked>,
+}
+
+/// The options of `serve`, to be checked further.
+#[derive(Debug)]
+pub struct Checked {
+    pub options: Box<ServeOptions>,
     pub settings: Vec<Setting>,
 }
 
@@ -78,9 +88,9 @@ fn load_from(arguments: &[OsString], system_file: &Path) -> Result<Loaded, LoadE
     if !contents.problems.is_empty() && !is_check {
         return Err(LoadError::File(contents.problems));
     }
-    let mut problems = contents.problems;
+    let (mut problems, mut checked) = (contents.problems, None);
     if is_check && problems.is_empty() {
-        problems = check_together(&contents.entries, contents.path.as_deref());
+        (problems, checked) = check_together(&contents.entries, contents.path.as_deref());
     }
     let mut command = with_defaults(command(), &contents.entries);
     let matches = parse(command.clone(), arguments)?;
@@ -90,12 +100,13 @@ fn load_from(arguments: &[OsString], system_file: &Path) -> Result<Loaded, LoadE
     let options = find(&mut command, &names).get_arguments();
     let settings = settings::of(options, given, &contents.entries);
     let cli = Cli::from_arg_matches(&matches)?;
-    let config = Configuration { file: contents.path, problems, warnings: contents.warnings, settings };
+    let config = Configuration { file: contents.path, problems, warnings: contents.warnings, settings, checked };
     Ok(Loaded { cli, config })
 }
 
 fn parse(command: Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
-    command.try_get_matches_from(arguments)
+    let options = command.clone();
+    command.try_get_matches_from(arguments).map_err(|error| explained(error, &options, arguments))
 }
 
 /// The names of the subcommands, and the last one's matches.
@@ -145,26 +156,34 @@ fn refuse_half_a_pair(command: &mut Command, names: &[&str], given: &ArgMatches)
     Ok(())
 }
 
-/// What is wrong with the values of a file together, for each command that runs for long.
-fn check_together(entries: &[Entry], path: Option<&Path>) -> Vec<String> {
-    let mut problems = Vec::new();
+/// What is wrong with the values of a file together, for each command that runs for long, and the options of `serve`.
+fn check_together(entries: &[Entry], path: Option<&Path>) -> (Vec<String>, Option<Checked>) {
+    let file = path.map_or_else(|| "variables".to_owned(), |path| path.display().to_string());
+    let (mut problems, mut serve) = (Vec::new(), None);
     for name in CHECKED {
         let mut command = with_defaults(command(), entries);
         let checked = parse(command.clone(), &["supercargo".into(), name.into()]).and_then(|matches| {
             command.build();
             let (names, given) = leaf(&matches);
             refuse_half_a_pair(&mut command, &names, given)?;
-            Cli::from_arg_matches(&matches)
+            let settings = settings::of(find(&mut command, &names).get_arguments(), given, entries);
+            Ok((Cli::from_arg_matches(&matches)?, settings))
         });
         let problem = match checked {
-            Ok(cli) => cli.check().err(),
-            Err(error) => Some(first_line(&error)),
+            Ok((cli, settings)) => {
+                let problem = cli.check().err().map(|problem| format!("{file}: {problem}"));
+                if let super::Command::Serve(options) = cli.command {
+                    serve = Some(Checked { options, settings });
+                }
+                problem
+            }
+            Err(error) if is_of_a_variable(&error) => Some(first_line(&error)),
+            Err(error) => Some(format!("{file}: {}", first_line(&error))),
         };
         problems.extend(problem);
     }
     problems.dedup();
-    let file = path.map_or_else(|| "variables".to_owned(), |path| path.display().to_string());
-    problems.into_iter().map(|problem| format!("{file}: {problem}")).collect()
+    (problems, serve)
 }
 
 fn first_line(error: &clap::Error) -> String {

@@ -33,6 +33,7 @@ mod file_access;
 mod keys;
 mod location;
 mod output;
+mod value_error;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -48,7 +49,7 @@ pub use http::HttpOptions;
 pub use import::ImportOptions;
 pub use index::IndexOptions;
 pub use keys::is_settable;
-pub use load::{Configuration, LoadError, Loaded, load};
+pub use load::{Checked, Configuration, LoadError, Loaded, load};
 pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
 pub use package_limits::PackageLimitOptions;
 pub use policy::PolicyOptions;
@@ -102,8 +103,8 @@ impl Cli {
     /// Refuses options that do not go together.
     fn check(&self) -> Result<(), String> {
         match &self.command {
-            Command::Serve(options) => options.index.check().and_then(|()| options.http.check()),
-            Command::Worker(options) => options.index.check(),
+            Command::Serve(options) => options.check(),
+            Command::Worker(options) => options.index.check().and_then(|()| options.crate_store.check()),
             Command::Monitor(options) => options.check(),
             _ => Ok(()),
         }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::package::Policy;
-use crate::package::policy::{AllowedRegistries, PortablePaths, RequiredMetadata};
+use crate::package::policy::{AllowedRegistries, ManifestMismatch, MetadataRules, PortablePaths, RequiredMetadata};
 
 /// The rules for published packages.
 #[derive(Args, Debug, Clone)]
@@ -16,6 +16,13 @@ pub struct PolicyOptions {
     /// categories, authors, rust-version.
     #[arg(long, env = "SUPERCARGO_REQUIRE_METADATA", value_name = "FIELDS", default_value_t = RequiredMetadata::default())]
     pub require_metadata: RequiredMetadata,
+    /// Metadata of a wrong form: refuse it (strict) or warn [default: see --help]
+    ///
+    /// It applies to the texts of [package] that people read: the length of the description, the license, URLs, keywords
+    /// and categories. docs/publish-rules.md lists the rules. By default all refuse; with --auth-required, a license that
+    /// is not an SPDX expression and a repository that is an address for git only cause a warning.
+    #[arg(long, env = "SUPERCARGO_METADATA_RULES", value_name = "strict|warn")]
+    pub metadata_rules: Option<MetadataRules>,
     /// Allow dependencies with the version requirement `*`
     #[arg(long, env = "SUPERCARGO_ALLOW_WILDCARD_DEPENDENCIES")]
     pub allow_wildcard_dependencies: bool,
@@ -38,17 +45,32 @@ pub struct PolicyOptions {
     /// differ only in case. Paths that would overwrite each other are always refused.
     #[arg(long, env = "SUPERCARGO_PORTABLE_PATHS", value_name = "warn|refuse", default_value_t)]
     pub portable_paths: PortablePaths,
+    /// Handling of metadata that differs from Cargo.toml in the package: refuse or warn
+    ///
+    /// For programs other than cargo whose metadata is less exact. The index is made from Cargo.toml in either case. Name
+    /// and version must agree.
+    #[arg(
+        long,
+        hide = true,
+        env = "SUPERCARGO_MANIFEST_MISMATCH",
+        value_name = "refuse|warn",
+        default_value = "refuse"
+    )]
+    pub manifest_mismatch: ManifestMismatch,
 }
 
 impl PolicyOptions {
-    /// The policy.
-    pub fn policy(&self) -> Policy {
+    /// The policy. A private registry has other defaults.
+    pub fn policy(&self, is_private: bool) -> Policy {
+        let usual = if is_private { MetadataRules::Private } else { MetadataRules::Strict };
         Policy {
             required_metadata: self.require_metadata.clone(),
             allow_wildcard_dependencies: self.allow_wildcard_dependencies,
             allowed_registries: self.allowed_registries.clone(),
             require_known_dependencies: self.require_known_dependencies,
             portable_paths: self.portable_paths,
+            metadata_rules: self.metadata_rules.unwrap_or(usual),
+            manifest_mismatch: self.manifest_mismatch,
         }
     }
 }
@@ -59,7 +81,7 @@ mod tests {
 
     use super::PolicyOptions;
     use crate::package::Policy;
-    use crate::package::policy::PortablePaths;
+    use crate::package::policy::{ManifestMismatch, MetadataRules, PortablePaths};
 
     #[derive(Parser)]
     struct Wrapped {
@@ -68,7 +90,7 @@ mod tests {
     }
 
     fn policy(arguments: &[&str]) -> Result<Policy, clap::Error> {
-        Wrapped::try_parse_from([&["serve"], arguments].concat()).map(|wrapped| wrapped.options.policy())
+        Wrapped::try_parse_from([&["serve"], arguments].concat()).map(|wrapped| wrapped.options.policy(false))
     }
 
     #[test]
@@ -80,6 +102,8 @@ mod tests {
             allowed_registries: "crates-io".parse().unwrap(),
             require_known_dependencies: true,
             portable_paths: PortablePaths::Refuse,
+            metadata_rules: MetadataRules::Warn,
+            manifest_mismatch: ManifestMismatch::Warn,
         };
         let arguments = [
             "--require-metadata=readme",
@@ -87,8 +111,21 @@ mod tests {
             "--allowed-registries=crates-io",
             "--require-known-dependencies",
             "--portable-paths=refuse",
+            "--metadata-rules=warn",
+            "--manifest-mismatch=warn",
         ];
         assert_eq!(policy(&arguments).unwrap(), chosen);
         assert!(policy(&["--require-metadata=licence"]).is_err() && policy(&["--allowed-registries=x"]).is_err());
+    }
+
+    #[test]
+    fn a_private_registry_warns_of_some_forms_unless_it_is_told_to_be_strict() {
+        let rules = |arguments: &[&str], is_private| {
+            let wrapped = Wrapped::try_parse_from([&["serve"], arguments].concat()).unwrap();
+            wrapped.options.policy(is_private).metadata_rules
+        };
+        assert_eq!((rules(&[], false), rules(&[], true)), (MetadataRules::Strict, MetadataRules::Private));
+        assert_eq!(rules(&["--metadata-rules=strict"], true), MetadataRules::Strict);
+        assert_eq!(rules(&["--metadata-rules=warn"], true), MetadataRules::Warn);
     }
 }

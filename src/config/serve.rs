@@ -71,6 +71,13 @@ pub struct ServeOptions {
 }
 
 impl ServeOptions {
+    /// Refuses options that do not go together.
+    pub fn check(&self) -> Result<(), String> {
+        self.index.check()?;
+        self.http.check()?;
+        self.crate_store.check()
+    }
+
     /// The limits of a publish.
     pub fn limits(&self) -> Limits {
         self.package_limits.limits()

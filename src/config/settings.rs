@@ -7,6 +7,7 @@ use super::file::Entry;
 use super::is_settable;
 use super::keys::is_secret;
 use super::storage::default_data_dir;
+use crate::redact;
 
 /// Variables of other programs that are read if an option has no other value.
 const FALLBACKS: [(&str, &[&str]); 3] = [
@@ -59,7 +60,12 @@ fn setting(option: &Arg, given: &ArgMatches, entries: &[Entry]) -> Option<Settin
             value = Some(default_data_dir().display().to_string());
         }
     }
-    Some(Setting { option: name.to_owned(), value, source, is_secret: is_secret(option) })
+    Some(Setting { option: name.to_owned(), value: value.map(without_passwords), source, is_secret: is_secret(option) })
+}
+
+/// A value without the user names and passwords of URLs with a password.
+fn without_passwords(value: String) -> String {
+    if value.split(',').any(redact::has_password) { redact::userinfo(&value) } else { value }
 }
 
 fn fallback(option: &str) -> Option<(&'static str, String)> {

@@ -6,12 +6,13 @@ use clap::Args;
 
 /// The variables that the temporary registry reads: rules for packages and users, and programs. Everything else with
 /// our prefix describes another registry.
-pub const INHERITED: [&str; 21] = [
+pub const INHERITED: [&str; 23] = [
     "SUPERCARGO_ALLOWED_REGISTRIES",
     "SUPERCARGO_ALLOW_WILDCARD_DEPENDENCIES",
     "SUPERCARGO_AUTH_REQUIRED",
     "SUPERCARGO_GIT",
     "SUPERCARGO_LOG_FORMAT",
+    "SUPERCARGO_MANIFEST_MISMATCH",
     "SUPERCARGO_MAX_CRATE_SIZE",
     "SUPERCARGO_MAX_DEPENDENCIES",
     "SUPERCARGO_MAX_FEATURES",
@@ -20,6 +21,7 @@ pub const INHERITED: [&str; 21] = [
     "SUPERCARGO_MAX_MANIFEST_SIZE",
     "SUPERCARGO_MAX_METADATA_SIZE",
     "SUPERCARGO_MAX_UNPACKED_SIZE",
+    "SUPERCARGO_METADATA_RULES",
     "SUPERCARGO_NEW_CRATES",
     "SUPERCARGO_PORTABLE_PATHS",
     "SUPERCARGO_POSTGRES_USER",

@@ -115,7 +115,7 @@ impl Pool {
     }
 
     /// Prevents new connections, and waits for those that are being opened. Otherwise, a database that is stopped
-    /// meanwhile ends a session at its first statement, and libpq prints that to standard error.
+    /// meanwhile ends a session at its first statement, and libpq reports that.
     pub fn close(&self) {
         if let Kind::Live { is_closed, .. } = &self.0 {
             *is_closed.write() = true;

@@ -51,10 +51,6 @@ diesel::table! {
         updated_at -> Timestamptz,
         max_version -> Nullable<Text>,
         version_count -> Integer,
-        max_crate_size -> Nullable<BigInt>,
-        max_unpacked_size -> Nullable<BigInt>,
-        max_features -> Nullable<Integer>,
-        max_dependencies -> Nullable<Integer>,
         default_version_id -> Nullable<Integer>,
         max_stable_version -> Nullable<Text>,
         newest_version -> Nullable<Text>,
@@ -81,6 +77,16 @@ diesel::table! {
         crate_id -> Integer,
         team_id -> Integer,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    crate_limits (canonical_name) {
+        canonical_name -> Text,
+        max_crate_size -> Nullable<BigInt>,
+        max_unpacked_size -> Nullable<BigInt>,
+        max_features -> Nullable<Integer>,
+        max_dependencies -> Nullable<Integer>,
     }
 }
 
@@ -217,4 +223,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     version_downloads_by_day,
     version_downloads,
     crate_downloads,
+    crate_limits,
 );

@@ -17,7 +17,7 @@ use crate::database::about::About;
 use crate::database::access::audit::{Action, Event};
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
-use crate::database::catalog::crate_limits::CrateLimits;
+use crate::database::catalog::crate_limits::{self, CrateLimits};
 use crate::database::catalog::crates::Crate;
 use crate::database::catalog::new_version::NewVersion;
 use crate::database::catalog::owners::Rights;
@@ -50,6 +50,7 @@ impl Member<Environment, SyncIndex> for PublishVersion {
 /// What the database has of a crate before a publish of it is read.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
+    /// The limits of its name.
     pub limits: CrateLimits,
     /// Size of its file in the index.
     pub index_bytes: u64,
@@ -63,20 +64,17 @@ pub fn check(
     caller: &Caller,
     admission: &Admission,
 ) -> Result<Known, RequestError> {
-    let (scope, known) = match crates::find(connection, name)? {
-        Some(found) => {
-            let index_bytes = check_existing(connection, &found, name, num, caller)?;
-            (Scope::PublishUpdate, Known { limits: found.limits, index_bytes })
-        }
+    let (scope, index_bytes) = match crates::find(connection, name)? {
+        Some(found) => (Scope::PublishUpdate, check_existing(connection, &found, name, num, caller)?),
         None => {
             check_new(connection, name, caller, admission)?;
-            (Scope::PublishNew, Known::default())
+            (Scope::PublishNew, 0)
         }
     };
     let limited = admission.rate_limits.peek(connection, caller.user.id, &caller.user.login, scope)?;
     match limited {
         Some(limited) => Err(limited.into()),
-        None => Ok(known),
+        None => Ok(Known { limits: crate_limits::of(connection, name)?, index_bytes }),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The comparison of the metadata with the manifest.
 //!
 //! cargo builds from the manifest; other registries make their index from the metadata. If they differ, a crate could hide a
-//! dependency from everyone who reads only the index, so the first difference is refused and named. The order of lists is
-//! ignored, and so is a `rust_version` missing from the metadata (cargo sends it since 1.69).
+//! dependency from everyone who reads only the index, so the first difference is refused and named, unless the operator
+//! permits differences ([`ManifestMismatch`]); this registry makes its index from the manifest in either case. The order of
+//! lists is ignored, and so is a `rust_version` missing from the metadata (cargo sends it since 1.69).
 //!
 //! Two differences are caused by cargo and accepted. Both concern values `dependency/feature`, which change nothing in the
 //! index, since that is made from the manifest: cargo removes them from the manifest if the dependency was a
@@ -15,39 +16,78 @@ use std::fmt;
 use cargo_util_schemas::manifest::RustVersion;
 
 use super::dependency::{Artifact, Dependency, DependencyKind};
-use super::disagreement::Disagreement;
+use super::disagreement::{Differences, Disagreement};
 use super::excerpt::{Excerpt, listed};
 use super::features::Features;
+use super::policy::ManifestMismatch;
 use super::{CrateName, Manifest, Metadata, Refusal, RegistryUrls, Version};
 
-/// Compares the metadata with the manifest.
+/// Compares the metadata with the manifest, and gives the differences that are permitted.
 ///
 /// # Errors
 ///
-/// [`Refusal::Disagreement`] with the first difference, or [`Refusal::Metadata`] for an invalid dependency.
+/// [`Refusal::Disagreement`] with the first difference that is not permitted, or [`Refusal::Metadata`] for an invalid
+/// dependency. A different name or version is never permitted.
 pub fn check(
     name: &CrateName,
     version: &Version,
     metadata: &Metadata,
     manifest: &Manifest,
-    urls: &RegistryUrls,
-) -> Result<(), Refusal> {
-    same("`name`", name, &manifest.name, shown)?;
-    same("`version`", version, &manifest.version, shown)?;
-    let sent = metadata.deps.iter().map(|dependency| dependency.parse(urls)).collect::<Result<Vec<_>, _>>()?;
-    check_dependencies(&sent, &manifest.dependencies)?;
-    check_features(&metadata.features, manifest)?;
-    same("`links`", &metadata.links, &manifest.links, optional)?;
-    check_rust_version(metadata.rust_version.as_ref(), manifest.rust_version.as_ref())?;
-    Ok(())
+    (urls, mismatch): (&RegistryUrls, ManifestMismatch),
+) -> Result<Differences, Refusal> {
+    let mut identity = Comparison::new(ManifestMismatch::Refuse);
+    identity.same("`name`", name, &manifest.name, shown)?;
+    identity.same("`version`", version, &manifest.version, shown)?;
+    let mut comparison = Comparison::new(mismatch);
+    let mut sent = Vec::with_capacity(metadata.deps.len());
+    for dependency in &metadata.deps {
+        match dependency.parse(urls) {
+            Ok(dependency) => sent.push(dependency),
+            Err(error) if mismatch == ManifestMismatch::Warn => comparison.permitted.add(|| error.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    check_dependencies(&mut comparison, &sent, &manifest.dependencies)?;
+    check_features(&mut comparison, &metadata.features, manifest)?;
+    let links = manifest.links.clone().filter(|links| !links.is_empty());
+    comparison.same("`links`", &metadata.links, &links, optional)?;
+    check_rust_version(&mut comparison, metadata.rust_version.as_ref(), manifest.rust_version.as_ref())?;
+    Ok(comparison.permitted)
 }
 
-/// Compares the values themselves, since the message may show only a part of them.
-fn same<T: PartialEq>(field: &str, sent: &T, packaged: &T, show: fn(&T) -> String) -> Result<(), Box<Disagreement>> {
-    if sent == packaged {
-        return Ok(());
+/// The state of a comparison.
+struct Comparison {
+    mismatch: ManifestMismatch,
+    permitted: Differences,
+}
+
+impl Comparison {
+    fn new(mismatch: ManifestMismatch) -> Self {
+        Self { mismatch, permitted: Differences::default() }
     }
-    Err(Box::new(Disagreement { field: field.to_owned(), sent: show(sent), packaged: show(packaged) }))
+
+    /// Compares the values themselves, since the message may show only a part of them.
+    fn same<T: PartialEq>(
+        &mut self,
+        field: &str,
+        sent: &T,
+        packaged: &T,
+        show: fn(&T) -> String,
+    ) -> Result<(), Box<Disagreement>> {
+        if sent == packaged {
+            return Ok(());
+        }
+        let (sent, packaged) = (|| show(sent), || show(packaged));
+        match self.mismatch {
+            ManifestMismatch::Warn => {
+                self.permitted.add(|| format!("{field} ({} in the metadata, {} in Cargo.toml)", sent(), packaged()));
+                Ok(())
+            }
+            ManifestMismatch::Refuse => {
+                Err(Box::new(Disagreement { field: field.to_owned(), sent: sent(), packaged: packaged() }))
+            }
+        }
+    }
 }
 
 fn shown(value: &impl fmt::Display) -> String {
@@ -62,7 +102,11 @@ fn list(values: &BTreeSet<&String>) -> String {
     listed(values.iter().map(|value| value.as_str()))
 }
 
-fn check_rust_version(sent: Option<&String>, packaged: Option<&String>) -> Result<(), Box<Disagreement>> {
+fn check_rust_version(
+    comparison: &mut Comparison,
+    sent: Option<&String>,
+    packaged: Option<&String>,
+) -> Result<(), Box<Disagreement>> {
     let Some(sent) = sent else {
         return Ok(());
     };
@@ -70,7 +114,7 @@ fn check_rust_version(sent: Option<&String>, packaged: Option<&String>) -> Resul
     if parse(sent).is_some() && parse(sent) == packaged.and_then(parse) {
         return Ok(());
     }
-    same("`rust-version`", &Some(sent.clone()), &packaged.cloned(), optional)
+    comparison.same("`rust-version`", &Some(sent.clone()), &packaged.cloned(), optional)
 }
 
 /// The identity of a dependency within a manifest. The requirement comes last, for two spellings of one target.
@@ -78,7 +122,11 @@ fn identity(dependency: &Dependency) -> (&str, DependencyKind, Option<&str>, Str
     (dependency.key(), dependency.kind, dependency.target.as_deref(), dependency.requirement.to_string())
 }
 
-fn check_dependencies(sent: &[Dependency], packaged: &[Dependency]) -> Result<(), Box<Disagreement>> {
+fn check_dependencies(
+    comparison: &mut Comparison,
+    sent: &[Dependency],
+    packaged: &[Dependency],
+) -> Result<(), Box<Disagreement>> {
     let group = |dependencies| -> BTreeMap<_, Vec<&Dependency>> {
         let mut groups: BTreeMap<_, Vec<&Dependency>> = BTreeMap::new();
         for dependency in dependencies {
@@ -89,13 +137,17 @@ fn check_dependencies(sent: &[Dependency], packaged: &[Dependency]) -> Result<()
         groups
     };
     let (sent, packaged) = (group(sent.iter()), group(packaged.iter()));
-    for identity in sent.keys().chain(packaged.keys()) {
+    let only_packaged = packaged.keys().filter(|identity| !sent.contains_key(*identity));
+    for identity in sent.keys().chain(only_packaged) {
         let count = |groups: &BTreeMap<_, Vec<&Dependency>>| groups.get(identity).map_or(0, Vec::len);
         let field = describe(*identity);
-        same(&field, &count(&sent), &count(&packaged), occurrences)?;
+        comparison.same(&field, &count(&sent), &count(&packaged), occurrences)?;
+        if count(&sent) != count(&packaged) {
+            continue;
+        }
         let pairs = sent.get(identity).into_iter().flatten().zip(packaged.get(identity).into_iter().flatten());
         for (sent, packaged) in pairs {
-            check_dependency(&field, sent, packaged)?;
+            check_dependency(comparison, &field, sent, packaged)?;
         }
     }
     Ok(())
@@ -114,16 +166,21 @@ fn occurrences(count: &usize) -> String {
     }
 }
 
-fn check_dependency(whose: &str, sent: &Dependency, packaged: &Dependency) -> Result<(), Box<Disagreement>> {
+fn check_dependency(
+    comparison: &mut Comparison,
+    whose: &str,
+    sent: &Dependency,
+    packaged: &Dependency,
+) -> Result<(), Box<Disagreement>> {
     let registry = |url: &Option<String>| url.as_ref().map_or_else(|| "this registry".to_owned(), shown);
     let of = |what: &str| format!("{what} of {whose}");
-    same(&of("the crate"), &sent.name, &packaged.name, shown)?;
-    same(&of("the requirement"), &sent.requirement, &packaged.requirement, shown)?;
-    same(&of("the registry"), &sent.registry, &packaged.registry, registry)?;
-    same(&of("`optional`"), &sent.optional, &packaged.optional, shown)?;
-    same(&of("`default-features`"), &sent.default_features, &packaged.default_features, shown)?;
-    same(&of("the features"), &sent.features.iter().collect(), &packaged.features.iter().collect(), list)?;
-    same(&of("the artifact"), &sent.artifact, &packaged.artifact, artifact)
+    comparison.same(&of("the crate"), &sent.name, &packaged.name, shown)?;
+    comparison.same(&of("the requirement"), &sent.requirement, &packaged.requirement, shown)?;
+    comparison.same(&of("the registry"), &sent.registry, &packaged.registry, registry)?;
+    comparison.same(&of("`optional`"), &sent.optional, &packaged.optional, shown)?;
+    comparison.same(&of("`default-features`"), &sent.default_features, &packaged.default_features, shown)?;
+    comparison.same(&of("the features"), &sent.features.iter().collect(), &packaged.features.iter().collect(), list)?;
+    comparison.same(&of("the artifact"), &sent.artifact, &packaged.artifact, artifact)
 }
 
 fn artifact(artifact: &Option<Artifact>) -> String {
@@ -133,8 +190,8 @@ fn artifact(artifact: &Option<Artifact>) -> String {
     format!("{} for {}, `lib = {}`", list(&artifact.kinds.iter().collect()), optional(&artifact.target), artifact.lib)
 }
 
-fn check_features(sent: &Features, manifest: &Manifest) -> Result<(), Box<Disagreement>> {
-    same("the names of the features", &sent.keys().collect(), &manifest.features.keys().collect(), list)?;
+fn check_features(comparison: &mut Comparison, sent: &Features, manifest: &Manifest) -> Result<(), Box<Disagreement>> {
+    comparison.same("the names of the features", &sent.keys().collect(), &manifest.features.keys().collect(), list)?;
     let renamed: BTreeMap<&str, bool> =
         manifest.dependencies.iter().map(|dependency| (dependency.key(), dependency.rename.is_some())).collect();
     let rename_of = |value: &str| value.split_once('/').map(|(key, _)| renamed.get(key.trim_end_matches('?')).copied());
@@ -146,7 +203,7 @@ fn check_features(sent: &Features, manifest: &Manifest) -> Result<(), Box<Disagr
         let sent: BTreeSet<&String> = sent.iter().filter(|value| rename_of(value) != Some(None)).collect();
         let left_out = |value: &&String| rename_of(value) == Some(Some(true)) && !sent.contains(value);
         let packaged = packaged.iter().filter(|value| !left_out(value)).collect();
-        same(&format!("the feature {}", Excerpt(feature)), &sent, &packaged, list)?;
+        comparison.same(&format!("the feature {}", Excerpt(feature)), &sent, &packaged, list)?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The metadata JSON of a publish (the Cargo book, "Registry web API", publish).
 //!
-//! It comes from clients of many versions, so unknown fields are ignored, and a missing field means the same as null. Only
-//! the fields that identify the version or a dependency are required.
+//! It comes from clients of many versions and from other programs than cargo, so unknown fields are ignored, and a missing
+//! field means the same as null. So does an empty text where cargo sends null: other programs fill in what they do not
+//! have. Only the fields that identify the version or a dependency are required.
 
 use serde::{Deserialize, Deserializer};
 
@@ -34,7 +35,9 @@ pub struct Metadata {
     pub license: Option<String>,
     pub license_file: Option<String>,
     pub repository: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     pub links: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     pub rust_version: Option<String>,
 }
 
@@ -49,12 +52,16 @@ pub struct MetadataDependency {
     #[serde(default, deserialize_with = "or_default")]
     pub optional: bool,
     pub default_features: Option<bool>,
+    #[serde(default, deserialize_with = "text")]
     pub target: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
     pub kind: DependencyKind,
+    #[serde(default, deserialize_with = "text")]
     pub registry: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     pub explicit_name_in_toml: Option<String>,
     pub artifact: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "text")]
     pub bindep_target: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
     pub lib: bool,
@@ -119,4 +126,9 @@ where
     T: Deserialize<'de> + Default,
 {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A text, or none if it is empty.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer).map(|text: Option<String>| text.filter(|text| !text.is_empty()))
 }

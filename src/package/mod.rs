@@ -41,6 +41,7 @@ use bytes::Bytes;
 
 pub use checksum::Checksum;
 pub use dependency::{Dependency, DependencyKind};
+pub use disagreement::Differences;
 pub use limits::Limits;
 pub use manifest::Manifest;
 pub use metadata::Metadata;
@@ -67,6 +68,8 @@ pub struct Package {
     pub manifest: Manifest,
     /// Paths in the `.crate` file that not every file system can hold as they are.
     pub unportable: Vec<UnportablePath>,
+    /// Permitted differences between the metadata and the manifest.
+    pub differences: Differences,
     /// The metadata JSON as it was sent, unknown fields included.
     pub metadata: serde_json::Value,
 }

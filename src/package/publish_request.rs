@@ -8,6 +8,7 @@ use bytes::{Buf, Bytes};
 
 use super::framing_error::FramingError;
 use super::limits::Limits;
+use super::policy::ManifestMismatch;
 use super::{Checksum, CrateName, Manifest, Metadata, Package, Refusal, RegistryUrls, Version};
 use super::{agreement, features, tarball};
 
@@ -113,13 +114,13 @@ impl PublishRequest {
         &self.metadata
     }
 
-    /// Opens the tarball and holds the manifest in it against the metadata. The work is bounded by the limits, and
+    /// Opens the tarball and compares the manifest in it with the metadata. The work is bounded by the limits, and
     /// takes up to a second or two for a tarball that uses them up.
     ///
     /// # Errors
     ///
     /// Any [`Refusal`] but the ones of [`frame`].
-    pub fn open(self, urls: &RegistryUrls, limits: &Limits) -> Result<Package, Refusal> {
+    pub fn open(self, urls: &RegistryUrls, limits: &Limits, mismatch: ManifestMismatch) -> Result<Package, Refusal> {
         // The limits of this crate may be narrower than those under which the request was read.
         check_size(self.crate_file.len(), limits)?;
         let tarball = tarball::read(&self.crate_file, &self.name, &self.version, limits)?;
@@ -127,7 +128,8 @@ impl PublishRequest {
         manifest.check_texts()?;
         limits.check(&manifest)?;
         features::check(&manifest.features, &manifest.dependencies)?;
-        agreement::check(&self.name, &self.version, &self.metadata, &manifest, urls)?;
+        let (name, version) = (&self.name, &self.version);
+        let differences = agreement::check(name, version, &self.metadata, &manifest, (urls, mismatch))?;
         Ok(Package {
             checksum: Checksum::of(&self.crate_file),
             name: self.name,
@@ -135,6 +137,7 @@ impl PublishRequest {
             crate_file: self.crate_file,
             manifest,
             unportable: tarball.unportable,
+            differences,
             metadata: self.json,
         })
     }

@@ -8,6 +8,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
+use super::policy::ManifestMismatch;
 use super::{Limits, Package, Refusal, RegistryUrls, frame};
 
 /// The registry of the tests.
@@ -79,7 +80,7 @@ impl Sample {
     }
 
     pub fn publish(&self) -> Result<Package, Refusal> {
-        frame(self.body(), &Limits::default())?.open(&urls(), &Limits::default())
+        frame(self.body(), &Limits::default())?.open(&urls(), &Limits::default(), ManifestMismatch::Refuse)
     }
 
     /// The message of its refusal.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
+use super::policy::ManifestMismatch;
 use super::sample::{Sample, body, urls};
 use super::{DependencyKind, Limits, Refusal, frame};
 
@@ -74,7 +75,8 @@ fn a_publish_of_the_real_cargo_is_a_package() {
     // cargo 1.95: renamed, optional, inherited, target and path dependencies, and a feature of a dev-dependency that
     // cargo takes out.
     let body = Bytes::from_static(include_bytes!("captured/cargo-1.95.body"));
-    let package = frame(body, &Limits::default()).unwrap().open(&urls(), &Limits::default()).unwrap();
+    let package =
+        frame(body, &Limits::default()).unwrap().open(&urls(), &Limits::default(), ManifestMismatch::Refuse).unwrap();
     let dependencies: Vec<String> = package
         .manifest
         .dependencies
@@ -91,7 +93,7 @@ fn a_publish_of_the_real_cargo_is_a_package() {
 fn the_name_and_version_are_known_before_the_tarball_is_opened() {
     let request = frame(body(br#"{"name":"foo","vers":"1.2.3"}"#, b"no tarball"), &Limits::default()).unwrap();
     assert_eq!((request.name().as_str(), request.version().to_string().as_str()), ("foo", "1.2.3"));
-    assert_eq!(request.open(&urls(), &Limits::default()).unwrap_err().status(), 400);
+    assert_eq!(request.open(&urls(), &Limits::default(), ManifestMismatch::Refuse).unwrap_err().status(), 400);
 }
 
 // rule: 1
@@ -246,4 +248,62 @@ fn a_manifest_without_a_package_name_or_version_is_refused() {
     insta::assert_snapshot!(refusal("[package]\nversion = \"1.2.3\""), @"Cargo.toml in the package has no `package.name`: add it and package again");
     insta::assert_snapshot!(refusal("[package]\nname = \"foo\""), @"Cargo.toml in the package has no `package.version`: add it and package again");
     insta::assert_snapshot!(refusal("[package]\nname = \"foo"), @r#"Cargo.toml in the package cannot be read: line 2: invalid basic string, expected `"`"#);
+}
+
+/// The text of the warning about the permitted differences.
+fn permitted(sample: &Sample) -> Result<String, Refusal> {
+    let request = frame(sample.body(), &Limits::default()).unwrap();
+    let package = request.open(&urls(), &Limits::default(), ManifestMismatch::Warn)?;
+    Ok(if package.differences.is_empty() { String::new() } else { package.differences.to_string() })
+}
+
+// rule: 13
+#[test]
+fn all_differences_are_listed_where_they_are_permitted_and_the_manifest_counts() {
+    assert_eq!(permitted(&rich()).unwrap(), "");
+    let mut sample = rich();
+    sample.metadata["deps"][0]["version_req"] = json!("1.0.0");
+    sample.metadata["deps"][0]["default_features"] = json!(true);
+    sample.metadata["deps"][4]["kind"] = json!("normal");
+    sample.metadata["deps"].as_array_mut().unwrap().push(json!({"name": "x", "version_req": "one"}));
+    sample.metadata["features"]["std"] = json!(["tls"]);
+    sample.metadata["links"] = json!(null);
+    sample.metadata["rust_version"] = json!("1.61");
+    insta::assert_snapshot!(permitted(&sample).unwrap(), @"the metadata differs from Cargo.toml in the package, and the index has the values of Cargo.toml: correct the program that sent the metadata, or publish with `cargo publish`. The differences: in the metadata, the dependency `x` requires `one`, which is not a version requirement (unexpected character 'o' while parsing major version number): write it as in `1.2` or `>=1.2, <1.5`; the normal dependency `cc` (there is one in the metadata, there is none in Cargo.toml); the requirement of the normal dependency `serde` (`^1.0.0` in the metadata, `^1.0` in Cargo.toml); `default-features` of the normal dependency `serde` (`true` in the metadata, `false` in Cargo.toml); the build dependency `cc` (there is none in the metadata, there is one in Cargo.toml); the feature `std` (`tls` in the metadata, none in Cargo.toml); `links` (nothing in the metadata, `foo-sys` in Cargo.toml); `rust-version` (`1.61` in the metadata, `1.60` in Cargo.toml)");
+    let request = frame(sample.body(), &Limits::default()).unwrap();
+    let package = request.open(&urls(), &Limits::default(), ManifestMismatch::Warn).unwrap();
+    assert_eq!(package.manifest, rich().publish().unwrap().manifest);
+    assert!(sample.refusal().contains("in the metadata, the dependency `x` requires `one`"));
+
+    let deps: Vec<_> = (0..40).map(|n| json!({"name": format!("d{n}"), "version_req": "1"})).collect();
+    let many = permitted(&Sample::new("").metadata(json!({ "deps": deps }))).unwrap();
+    assert!(many.ends_with("; and 20 more") && many.len() < 5000, "{many}");
+}
+
+// rule: 13
+#[test]
+fn the_name_and_the_version_must_agree_in_any_case() {
+    let mut sample = Sample::new("");
+    sample.manifest = sample.manifest.replace("1.2.3", "1.2.4");
+    assert!(permitted(&sample).unwrap_err().to_string().contains("disagree about `version`"));
+    let mut sample = Sample::new("");
+    sample.manifest = sample.manifest.replace("name = \"foo\"", "name = \"Foo\"");
+    assert!(permitted(&sample).unwrap_err().to_string().contains("disagree about `name`"));
+}
+
+// rule: 13
+#[test]
+fn an_empty_text_where_cargo_sends_null_is_null() {
+    let here = "{ version = \"1\", registry-index = \"https://crates.example.com/git/index\" }";
+    Sample::new(&format!("[dependencies]\na = {here}\n"))
+        .metadata(json!({
+            "links": "", "rust_version": "",
+            "deps": [{
+                "name": "a", "version_req": "^1", "registry": "", "target": "", "explicit_name_in_toml": "",
+                "bindep_target": "",
+            }],
+        }))
+        .publish()
+        .unwrap();
+    Sample::new("links = \"\"").metadata(json!({ "links": null })).publish().unwrap();
 }

@@ -141,8 +141,9 @@ fn keep_open(command: &mut Command, descriptor: RawFd) {
 }
 
 fn failed(program: &'static str, output: &mut File, status: std::process::ExitStatus) -> DumpError {
-    let mut text = String::new();
-    let read = output.rewind().and_then(|()| output.take(MAX_OUTPUT).read_to_string(&mut text));
+    let mut bytes = Vec::new();
+    let read = output.rewind().and_then(|()| output.take(MAX_OUTPUT).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let output = if read.is_err() || text.is_empty() { status.to_string() } else { text };
     DumpError::Failed { program, output }

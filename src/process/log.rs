@@ -7,11 +7,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use super::c_output;
 use super::reporting::ReportLayer;
 use crate::config::{LogFormat, LogOptions};
 use crate::process::CommandError;
 
+/// Starts the log, which has what C libraries print from then on.
 pub fn start(options: &LogOptions, reports: Option<ReportLayer>) -> Result<(), CommandError> {
+    c_output::log_what_libraries_print();
     let filter = EnvFilter::try_new(&options.log)
         .map_err(|error| CommandError::while_doing(format!("--log: {:?} is not a log filter", options.log), error))?;
     let ansi = std::io::stderr().is_terminal();

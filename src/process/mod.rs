@@ -1,5 +1,6 @@
 //! The parts that processes are put together from: storage, server, workers, schedules, log and signals.
 
+mod c_output;
 pub mod data_dir;
 pub mod download_counts;
 pub mod error;

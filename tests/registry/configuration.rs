@@ -204,3 +204,82 @@ fn a_secret_in_a_file_that_every_user_can_read_is_warned_about() {
         "{said}"
     );
 }
+
+#[test]
+fn the_value_of_a_secret_option_is_in_no_error() {
+    let place = Place::new();
+    let said = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = place.command(arguments).envs(variables.iter().copied()).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{text}");
+        assert!(!text.contains("secret"), "{arguments:?} {variables:?}: {text}");
+        place.plain(text.lines().next().unwrap())
+    };
+    let dsn = [("SUPERCARGO_SENTRY_DSN", "https//secret@sentry.example/42")];
+    insta::assert_snapshot!(said(&["serve"], &dsn), @"error: invalid value '(hidden)' for 'SUPERCARGO_SENTRY_DSN': not a DSN: copy it from the project's settings in Sentry under Client Keys (https://KEY@sentry.example/42)");
+    insta::assert_snapshot!(said(&["config", "check"], &dsn), @"invalid value '(hidden)' for 'SUPERCARGO_SENTRY_DSN': not a DSN: copy it from the project's settings in Sentry under Client Keys (https://KEY@sentry.example/42)");
+    insta::assert_snapshot!(said(&["serve", "--sentry-dsn", "secret"], &[]), @"error: invalid value '(hidden)' for '--sentry-dsn <DSN>': not a DSN: copy it from the project's settings in Sentry under Client Keys (https://KEY@sentry.example/42)");
+    let webhook = [("SUPERCARGO_WEBHOOK_URL", "hooks.example/secret")];
+    insta::assert_snapshot!(said(&["monitor"], &webhook), @"error: invalid value '(hidden)' for 'SUPERCARGO_WEBHOOK_URL': use a URL with http:// or https:// and a host");
+    insta::assert_snapshot!(said(&["config", "check"], &webhook), @"invalid value '(hidden)' for 'SUPERCARGO_WEBHOOK_URL': use a URL with http:// or https:// and a host");
+    // Other options must not have a secret, and may have one by mistake.
+    let endpoint = [("SUPERCARGO_S3_ENDPOINT", "https://me:secret@s3.example/")];
+    insta::assert_snapshot!(said(&["serve"], &endpoint), @"error: invalid value 'https://s3.example/' for 'SUPERCARGO_S3_ENDPOINT': use https://HOST or https://HOST:PORT without a path: bucket and prefix belong in --crate-store");
+    let registries = ["serve", "--allowed-registries", "https://me:secret@host/i,x"];
+    insta::assert_snapshot!(said(&registries, &[]), @"error: invalid value 'https://host/i,x' for '--allowed-registries <URLS>': `https://host/i` is not the URL of an index (it contains a password): write it as cargo does, such as `sparse+https://crates.example/index/`, or `crates-io`; or the one word `any` or `none`");
+}
+
+#[test]
+fn a_password_in_a_variable_of_another_program_is_not_shown() {
+    let place = Place::new();
+    let mut command = place.command(&["config", "show"]);
+    command.env("AWS_ENDPOINT_URL", "https://me:secret@s3.example:9000");
+    assert_eq!(shown(&mut command, "s3-endpoint"), "https://s3.example:9000 variable AWS_ENDPOINT_URL");
+    let mut command = place.command(&["config", "show", "--json"]);
+    command.env("AWS_ENDPOINT_URL", "https://me:secret@s3.example:9000");
+    assert!(!succeeded(command.output().unwrap()).contains("secret"));
+}
+
+#[test]
+fn a_value_of_a_variable_is_blamed_on_the_variable_and_not_on_the_file() {
+    let place = Place::new();
+    place.write("data/supercargo.toml", "listen = \"127.0.0.1:1\"\npublish-wait = \"2s\"\n");
+    let said = |arguments: &[&str], variable: &str, value: &str| {
+        let output = place.command(arguments).env(variable, value).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{text}");
+        place.plain(text.lines().next().unwrap())
+    };
+    insta::assert_snapshot!(said(&["serve"], "SUPERCARGO_PUBLISH_WAIT", ""), @"error: the variable SUPERCARGO_PUBLISH_WAIT is empty: give it a value, or unset it");
+    insta::assert_snapshot!(said(&["config", "check"], "SUPERCARGO_PUBLISH_WAIT", ""), @"the variable SUPERCARGO_PUBLISH_WAIT is empty: give it a value, or unset it");
+    // The file itself is valid.
+    let mut check = place.command(&["config", "check"]);
+    let output = check.env("SUPERCARGO_PUBLISH_WAIT", "").output().unwrap();
+    let text = place.plain(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!((text.lines().last(), output.status.code()), (Some("DIR/data/supercargo.toml: valid"), Some(1)));
+    insta::assert_snapshot!(said(&["config", "check"], "SUPERCARGO_TLS_CERT", ""), @"the variable SUPERCARGO_TLS_CERT is empty: give it a value, or unset it");
+    insta::assert_snapshot!(said(&["config", "check"], "SUPERCARGO_AUTH_REQUIRED", ""), @"the variable SUPERCARGO_AUTH_REQUIRED is empty: give it a value, or unset it");
+    insta::assert_snapshot!(said(&["config", "check"], "SUPERCARGO_RATE_LIMIT", "yank"), @r#"SUPERCARGO_RATE_LIMIT: --rate-limit: "yank" is not a rate limit: use ACTION=N/PERIOD (such as publish-new=5/10m), ACTION=unlimited, or none, with the action publish-new, publish-update, yank or change-owners"#);
+    // A flag wins, and is blamed.
+    insta::assert_snapshot!(said(&["serve", "--publish-wait", "2"], "SUPERCARGO_PUBLISH_WAIT", "1s"), @"error: invalid value '2' for '--publish-wait <DURATION>': time unit needed, for example 2sec or 2ms: use 500ms, 2s, 1m or 30days");
+}
+
+#[test]
+fn a_check_finds_what_serve_would_refuse() {
+    let place = Place::new();
+    for (text, problem) in [
+        ("rate-limit = \"publish-new=5\"\n", "is not a rate limit"),
+        ("crate-store = \"s3://crates\"\ns3-endpoint = \"http://127.0.0.1:9\"\n", "is plain HTTP"),
+    ] {
+        place.write("data/supercargo.toml", text);
+        let output = place.command(&["config", "check"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let checked = place.plain(&String::from_utf8(output.stdout).unwrap());
+        let served = failed(place.command(&["serve"]).output().unwrap(), 1);
+        let reason = served.trim_start_matches("supercargo: ").trim();
+        assert!(reason.contains(problem), "{reason}");
+        assert_eq!(checked, format!("DIR/data/supercargo.toml: {reason}\nDIR/data/supercargo.toml: 1 error"));
+    }
+    place.write("data/supercargo.toml", "rate-limit = [\"publish-new=5/1h\", \"yank=unlimited\"]\n");
+    succeeded(place.command(&["config", "check"]).output().unwrap());
+}

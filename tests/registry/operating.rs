@@ -124,6 +124,47 @@ fn teams_admins_limits_names_and_versions_are_managed_and_the_log_tells_of_it() 
 }
 
 #[test]
+fn limits_are_set_shown_and_listed_before_a_crate_exists_and_kept_when_it_does() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    let set = served.run("admin crate limits", &["Foo-Bar", "--crate-size", "300"]);
+    insta::assert_snapshot!(set, @r"
+    LIMIT          VALUE
+    crate size     300 bytes
+    unpacked size  registry default
+    features       registry default
+    dependencies   registry default
+    there is no crate Foo-Bar yet: limits of this name apply from its first publish on
+    ");
+    assert_eq!(served.run("admin crate limits", &["foo_bar"]), set.replace("Foo-Bar", "foo_bar"));
+    insta::assert_snapshot!(served.run("admin crate limits", &[]), @r"
+    NAME     EXISTS   CRATE SIZE  UNPACKED SIZE  FEATURES  DEPENDENCIES
+    foo_bar  not yet  300         -              -         -
+    ");
+    let refused_size = http::publish(&served.url, &token, &Package::new("foo_bar", "1.0.0"));
+    assert_eq!(refused_size.status, 413, "{}", refused_size.text());
+    served.run("admin crate limits", &["FOO_BAR", "--crate-size", "100000", "--dependencies", "7"]);
+    http::publish(&served.url, &token, &Package::new("foo-bar", "1.0.0")).good();
+    let kept: Value = serde_json::from_str(&served.run("admin crate limits", &["foo-bar", "--json"])).unwrap();
+    assert_eq!((&kept["crate_size"], &kept["dependencies"]), (&100_000.into(), &7.into()));
+    assert_eq!((&kept["features"], &kept["exists"]), (&Value::Null, &true.into()));
+    insta::assert_snapshot!(served.run("admin crate limits", &[]), @r"
+    NAME     EXISTS  CRATE SIZE  UNPACKED SIZE  FEATURES  DEPENDENCIES
+    foo-bar  yes     100000      -              -         7
+    ");
+    let listed: Value = serde_json::from_str(&served.run("admin crate limits", &["--json"])).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["crate_size"]), (&"foo-bar".into(), &100_000.into()));
+    served.run("admin crate limits", &["foo-bar", "--reset"]);
+    // A look leaves no row.
+    served.run("admin crate limits", &["baz"]);
+    assert_eq!(served.run("admin crate limits", &["--json"]).trim(), "[]");
+    let without_a_name = failed(served.command("admin crate limits").arg("--reset").output().unwrap(), 2);
+    assert!(without_a_name.contains("<CRATE>"), "{without_a_name}");
+    let log: Value = serde_json::from_str(&served.run("admin audit", &["--action", "crate-limits", "--json"])).unwrap();
+    assert_eq!(log.as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn jobs_are_listed_shown_retried_and_discarded() {
     let mut served = idle();
     let token = served.token("ann");

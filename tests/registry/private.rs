@@ -152,4 +152,21 @@ mod slow {
             assert!(built.status.success() && said(&built).contains('7'), "{}", said(&built));
         }
     }
+
+    // rule: 14
+    #[test]
+    fn an_address_for_git_is_a_warning_here_and_a_refusal_elsewhere_unless_configured() {
+        let package = Package::new("foo", "1.0.0").manifest("repository = \"git@git.example:x.git\"\n");
+        for (arguments, status) in [
+            (&["--auth-required"][..], 200),
+            (&[], 400),
+            (&["--metadata-rules", "warn"], 200),
+            (&["--auth-required", "--metadata-rules", "strict"], 400),
+        ] {
+            let served = Served::start(arguments);
+            let reply = http::publish(&served.url, &served.token("ann"), &package);
+            assert_eq!(reply.status, status, "{arguments:?}: {}", reply.text());
+            assert!(reply.text().contains("`repository` is `git@git.example:x.git`"), "{}", reply.text());
+        }
+    }
 }

@@ -273,7 +273,6 @@ fn metadata_and_manifest_must_agree() {
 #[test]
 fn a_crate_may_have_limits_of_its_own_above_and_below_the_registrys() {
     use supercargo::database::catalog::crate_limits::{self, CrateLimits};
-    use supercargo::database::catalog::crates;
     let registry = TestRegistry::with_limits(Limits { max_crate: 5000, ..Limits::default() });
     let ann = registry.user("ann");
     let noise: Vec<u8> = (0..5000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
@@ -284,8 +283,8 @@ fn a_crate_may_have_limits_of_its_own_above_and_below_the_registrys() {
         registry
             .pool
             .with(|connection| {
-                let krate = crates::find(connection, &name).unwrap().unwrap();
-                crate_limits::set(connection, krate.id, &limits).unwrap();
+                crate_limits::lock(connection, &name).unwrap();
+                crate_limits::set(connection, &name, &limits).unwrap();
             })
             .unwrap();
     };
@@ -334,4 +333,34 @@ fn a_publish_is_answered_where_it_was_sent_with_and_without_a_content_type() {
         assert!(!answer.status.is_redirection(), "{path}: {}", answer.status);
     }
     assert_eq!(registry.run_jobs(), 4);
+}
+
+// rule: 2
+#[test]
+fn limits_of_a_name_apply_from_the_first_publish_on_in_any_spelling() {
+    use supercargo::database::catalog::crate_limits::{self, CrateLimits};
+    let registry = TestRegistry::with_limits(Limits { max_crate: 5000, ..Limits::default() });
+    let ann = registry.user("ann");
+    let noise: Vec<u8> = (0..2_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let large = |name: &str, version: &str| Package::new(name, version).file("noise", &noise);
+    // Above the size of any body without such a limit, so it is refused while it is read.
+    assert_eq!(ann.publish(&large("big-one", "1.0.0")).status, StatusCode::PAYLOAD_TOO_LARGE);
+    registry
+        .pool
+        .with(|connection| {
+            let limits =
+                CrateLimits { max_crate_size: Some(20_000_000), max_features: Some(1), ..CrateLimits::default() };
+            let name = "Big_One".parse().unwrap();
+            crate_limits::lock(connection, &name).unwrap();
+            crate_limits::set(connection, &name, &limits).unwrap();
+        })
+        .unwrap();
+    let refused = ann.publish(&large("other", "1.0.0"));
+    assert!(refused.detail().contains("above the limit of 5000 bytes"), "{}", refused.detail());
+    let features = Package::new("big-one", "1.0.0").manifest("[features]\na = []\nb = []\n");
+    let refused = ann.publish(&features.metadata("features", json!({"a": [], "b": []})));
+    assert!(refused.detail().contains("2 features, above the limit of 1"), "{}", refused.detail());
+    ann.publish(&large("big-one", "1.0.0")).good();
+    ann.publish(&large("big-one", "1.1.0")).good();
+    registry.run_jobs();
 }

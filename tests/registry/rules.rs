@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode};
 use futures_util::stream;
 use serde_json::{Value, json};
+use supercargo::package::policy::{ManifestMismatch, MetadataRules};
 use supercargo::package::{Limits, Policy};
 use tar::{EntryType, Header};
 
@@ -448,8 +449,8 @@ fn rule_14_the_manifest_says_what_is_asked_for_and_says_it_rightly() {
         ("keywords = [\"-a\"]", "the keyword `-a`"),
         ("keywords = [\"abcdefghijklmnopqrstu\"]", "the keyword `abcdefghijklmnopqrstu`"),
         ("categories = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]", "6 categories"),
-        ("categories = [\"Our Own\"]", "the category `Our Own` is not allowed"),
-        ("categories = [\"\"]", "the category `` is not allowed"),
+        ("categories = [\"Our Own\"]", "the category `Our Own` is not well-formed"),
+        ("categories = [\"\"]", "the category `` is not well-formed"),
     ] {
         wrong(&registry, with_manifest(&format!("{MANIFEST}{line}\n")), text);
     }
@@ -475,6 +476,49 @@ fn rule_14_what_a_manifest_has_to_say_is_the_operators_choice() {
         }
         registry.run_jobs();
     }
+}
+
+// rule: 14
+#[test]
+fn rule_14_what_has_a_wrong_form_is_published_with_warnings_where_the_operator_permits() {
+    let registry = TestRegistry::with_policy(Policy { metadata_rules: MetadataRules::Warn, ..Policy::default() });
+    wrong(&registry, with_manifest(&format!("{MANIFEST}homepage = \"javascript:alert(1)\"\n")), "`homepage` is");
+    let rest = "homepage = \"go/wiki\"\nrepository = \"git@git.example:x.git\"\ncategories = [\"In House\"]\n\
+                keywords = [\"a\", \"b\", \"c\", \"d\", \"e\", \"two words\"]\n";
+    let manifest = format!("{}{rest}", MANIFEST.replace("\"MIT\"", "\"UNLICENSED\""));
+    let answer = publisher(&registry).publish_body(with_manifest(&manifest)).good();
+    let warnings: Vec<String> = serde_json::from_value(answer.json()["warnings"]["other"].clone()).unwrap();
+    // The last one says that the version is queued.
+    assert_eq!(warnings.len(), 7, "{warnings:#?}");
+    for (warning, text) in warnings.iter().zip(["`go/wiki`", "`git@git", "`UNLICENSED`", "6 keywords", "`two", "`In H"])
+    {
+        assert!(warning.contains(text), "{text}: {warning}");
+    }
+    registry.run_jobs();
+    let told = registry.anonymous().get("/api/v1/crates/foo").good().json();
+    assert_eq!(told["crate"]["repository"], "git@git.example:x.git");
+    assert_eq!(told["crate"]["keywords"], json!(["a", "b", "c", "d", "e"]));
+}
+
+// rule: 13
+#[test]
+fn rule_13_another_program_may_differ_where_the_operator_permits_and_the_index_has_the_manifest() {
+    let registry = TestRegistry::with_policy(Policy { manifest_mismatch: ManifestMismatch::Warn, ..Policy::default() });
+    let sent = dependency("log", "0.4.20", json!({"default_features": false}));
+    let package = depending("[dependencies]\nlog = \"=0.4.20\"\n", &[sent]);
+    let (line, warnings) = accepted(&registry, &package);
+    assert_eq!(
+        line["deps"][0],
+        json!({
+            "name": "log", "req": "=0.4.20", "features": [], "optional": false, "default_features": true, "target": null,
+            "kind": "normal", "registry": CRATES_IO,
+        })
+    );
+    insta::assert_snapshot!(warnings.join("\n"), @"the metadata differs from Cargo.toml in the package, and the index has the values of Cargo.toml: correct the program that sent the metadata, or publish with `cargo publish`. The differences: the requirement of the normal dependency `log` (`^0.4.20` in the metadata, `=0.4.20` in Cargo.toml); `default-features` of the normal dependency `log` (`false` in the metadata, `true` in Cargo.toml)");
+    let mut renamed = package;
+    renamed.version = "1.1.0".to_owned();
+    let body = frame(renamed.metadata("vers", json!("1.1.1")).metadata_json().to_string().as_bytes(), &tarball([]));
+    assert_eq!(publisher(&registry).publish_body(body).status, StatusCode::BAD_REQUEST);
 }
 
 // rule: 15

@@ -195,7 +195,7 @@ mod slow {
     fn a_start_with_a_store_that_is_described_wrongly_says_what_to_change() {
         let server = S3Server::start();
         insta::assert_snapshot!(refusal(&server, &["--crate-store", "s3://other/registry"]), @r#"supercargo: cannot use the crate store s3://other/registry: HTTP status 404 NoSuchBucket: create the bucket "other", or name another with --crate-store; if it is elsewhere, correct --s3-endpoint or --s3-url-style"#);
-        insta::assert_snapshot!(refusal(&server, &["no--s3-allow-http"]), @"supercargo: the S3 endpoint ENDPOINT is plain HTTP, which is not encrypted: use https://, or allow it with --s3-allow-http");
+        insta::assert_snapshot!(refusal(&server, &["no--s3-allow-http"]), @"supercargo: the S3 endpoint ENDPOINT (--s3-endpoint) is plain HTTP, which is not encrypted: use https://, or allow it with --s3-allow-http");
         insta::assert_snapshot!(refusal(&server, &["no--s3-credentials-file"]), @"supercargo: no S3 credentials: set SUPERCARGO_S3_ACCESS_KEY_ID and SUPERCARGO_S3_SECRET_ACCESS_KEY, or use --s3-credentials-file");
         server.write_credentials("AKIDOTHER", SECRET_KEY);
         insta::assert_snapshot!(refusal(&server, &[]), @"supercargo: cannot use the crate store s3://crates/registry: HTTP status 403 NotSignedUp: the access key is unknown there; correct SUPERCARGO_S3_ACCESS_KEY_ID or the credentials file");

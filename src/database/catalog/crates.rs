@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::crate_limits::CrateLimits;
 use crate::database::schema::crates;
 use crate::package::CrateName;
 
@@ -13,9 +12,6 @@ pub struct Crate {
     pub id: i32,
     /// The spelling of the first publish, which never changes.
     pub name: CrateName,
-    /// The limits of this crate.
-    #[diesel(embed)]
-    pub limits: CrateLimits,
 }
 
 /// Finds a crate by any spelling of its name.

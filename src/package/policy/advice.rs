@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::super::UnportablePath;
+use super::super::disagreement::Differences;
 use super::super::excerpt::{Excerpt, enumerated, listed};
-use super::error::{UnknownDependency, unknown};
+use super::error::{MAX_DESCRIPTION, PolicyError, UnknownDependency, unknown};
+use super::labels::{MAX_CATEGORY, MAX_LABELS};
 
 /// A warning in the response to an accepted publish, for the person who ran `cargo publish`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,10 @@ pub enum Advice {
     UnknownDependencies(Vec<UnknownDependency>),
     /// Paths that some systems cannot unpack.
     UnportablePaths(Vec<UnportablePath>),
+    /// A rule of form is broken that the operator does not enforce.
+    Form(Box<PolicyError>),
+    /// The metadata differs from the manifest, which the operator permits.
+    Differences(Differences),
 }
 
 impl fmt::Display for Advice {
@@ -58,6 +64,29 @@ impl fmt::Display for Advice {
                 let paths = enumerated(paths.iter().map(ToString::to_string));
                 write!(f, "some systems cannot unpack {paths}: rename these paths if the package is to be built there")
             }
+            Self::Form(problem) => write!(f, "{problem}{}", consequence(problem)),
+            Self::Differences(differences) => write!(f, "{differences}"),
         }
     }
+}
+
+/// What a text that breaks a rule of form is good for. `About` in the database has the same limits.
+fn consequence(problem: &PolicyError) -> String {
+    let consequence = match problem {
+        PolicyError::DescriptionTooLong { .. } => format!("lists show the first {MAX_DESCRIPTION} characters"),
+        PolicyError::TextTooLong { field: "homepage" | "documentation" | "repository", .. } => {
+            "lists leave it out".to_owned()
+        }
+        PolicyError::TooManyLabels { .. } => format!("lists and searches use the first {MAX_LABELS}"),
+        PolicyError::Licence { .. } => "tools that check licenses cannot read it".to_owned(),
+        PolicyError::Url { .. } => "a browser cannot open it".to_owned(),
+        PolicyError::Keyword { keyword: label } | PolicyError::Category { category: label }
+            if label.len() > MAX_CATEGORY =>
+        {
+            "lists and searches leave it out".to_owned()
+        }
+        PolicyError::Keyword { .. } | PolicyError::Category { .. } => "crates.io refuses it".to_owned(),
+        _ => "other registries may refuse it".to_owned(),
+    };
+    format!(" (accepted here; {consequence})")
 }

@@ -2,6 +2,7 @@
 
 use super::super::excerpt::{Excerpt, enumerated, listed};
 use super::super::{CrateName, UnportablePath};
+use super::address::Address;
 use super::labels::{MAX_CATEGORY, MAX_KEYWORD, MAX_LABELS};
 use super::licence::LicenceError;
 use super::registries::AllowedRegistries;
@@ -11,7 +12,7 @@ use super::required::Field;
 pub const MAX_DESCRIPTION: usize = 1000;
 
 /// A broken rule of the operator.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Fields are missing.
     #[error("Cargo.toml lacks fields that this registry requires ({}): add them to `[package]` and publish again", enumerated(.missing.iter().map(ToString::to_string)))]
@@ -58,6 +59,8 @@ pub enum PolicyError {
         field: &'static str,
         /// The URL.
         url: String,
+        /// What it is instead.
+        kind: Address,
     },
     /// There are too many keywords or categories.
     #[error("in Cargo.toml, there are {count} {field}: name at most {MAX_LABELS}")]
@@ -68,13 +71,13 @@ pub enum PolicyError {
         count: usize,
     },
     /// A keyword is invalid.
-    #[error("in Cargo.toml, the keyword {} is not allowed: start it with an ASCII letter or digit and continue with letters, digits, `_`, `-` and `+`, at most {MAX_KEYWORD} characters", Excerpt(.keyword))]
+    #[error("in Cargo.toml, the keyword {} is not well-formed: start it with an ASCII letter or digit and continue with letters, digits, `_`, `-` and `+`, at most {MAX_KEYWORD} characters", Excerpt(.keyword))]
     Keyword {
         /// The keyword.
         keyword: String,
     },
     /// A category is invalid.
-    #[error("in Cargo.toml, the category {} is not allowed: choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most {MAX_CATEGORY} characters", Excerpt(.category))]
+    #[error("in Cargo.toml, the category {} is not well-formed: choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most {MAX_CATEGORY} characters", Excerpt(.category))]
     Category {
         /// The category.
         category: String,

@@ -12,8 +12,8 @@ const MAX_PATH: usize = 1024;
 const MAX_LINKS: usize = 256;
 const MAX_AUTHOR: usize = 1000;
 
-/// Refuses the first text that is too long.
-pub(super) fn check(manifest: &Manifest) -> Result<(), PolicyError> {
+/// The texts that are too long, one of each field.
+pub(super) fn problems(manifest: &Manifest) -> Vec<PolicyError> {
     let fields = [
         ("homepage", &manifest.homepage, MAX_URL),
         ("documentation", &manifest.documentation, MAX_URL),
@@ -25,11 +25,9 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), PolicyError> {
     ];
     let fields = fields.into_iter().flat_map(|(field, text, limit)| text.iter().map(move |text| (field, text, limit)));
     let authors = manifest.authors.iter().map(|author| ("authors", author, MAX_AUTHOR));
-    for (field, text, limit) in fields.chain(authors) {
+    let too_long = |(field, text, limit): (&'static str, &String, usize)| {
         let length = text.chars().count();
-        if length > limit {
-            return Err(PolicyError::TextTooLong { field, length, limit });
-        }
-    }
-    Ok(())
+        (length > limit).then_some(PolicyError::TextTooLong { field, length, limit })
+    };
+    fields.filter_map(too_long).chain(authors.filter_map(too_long).take(1)).collect()
 }

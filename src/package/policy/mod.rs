@@ -1,13 +1,18 @@
 //! The operator's rules for packages, beyond what cargo needs.
 //!
 //! The rules apply to the manifest only, since nothing reads the description or licence of the metadata. A publish that is
-//! only unwise is accepted with [`Advice`], which cargo prints as warnings.
+//! only unwise is accepted with [`Advice`], which cargo prints as warnings; [`MetadataRules`] says which rules of form
+//! refuse a publish, and which only cause advice.
 
+pub mod address;
 mod advice;
 mod error;
+mod form;
 pub mod labels;
 mod lengths;
 pub mod licence;
+pub mod manifest_mismatch;
+pub mod metadata_rules;
 pub mod portable_paths;
 pub mod registries;
 pub mod required;
@@ -16,16 +21,16 @@ pub mod required;
 mod tests;
 
 use semver::VersionReq;
-use url::Url;
 
 use super::dependency::Dependency;
 use super::excerpt::Excerpt;
 use super::{Manifest, Refusal, UnportablePath};
 pub use advice::Advice;
 pub use error::{MAX_DESCRIPTION, PolicyError, UnknownDependency};
-use labels::MAX_LABELS;
+pub use form::{check_categories, check_keywords};
 pub use lengths::MAX_URL;
-use licence::Spelling;
+pub use manifest_mismatch::ManifestMismatch;
+pub use metadata_rules::MetadataRules;
 pub use portable_paths::PortablePaths;
 pub use registries::AllowedRegistries;
 pub use required::{Field, RequiredMetadata};
@@ -44,6 +49,10 @@ pub struct Policy {
     pub require_known_dependencies: bool,
     /// Whether paths that Windows cannot store are refused.
     pub portable_paths: PortablePaths,
+    /// Which rules of form refuse a publish.
+    pub metadata_rules: MetadataRules,
+    /// Whether metadata that differs from the manifest is refused.
+    pub manifest_mismatch: ManifestMismatch,
 }
 
 impl Policy {
@@ -51,18 +60,20 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Policy`] with the first broken rule. All missing fields count as one.
+    /// [`Refusal::Policy`] with the first broken rule. All missing fields count as one. A broken rule of form that the
+    /// setting permits becomes an advice.
     pub fn check(&self, manifest: &Manifest) -> Result<Vec<Advice>, Refusal> {
         let missing = self.required_metadata.missing_in(manifest);
         if !missing.is_empty() {
             return Err(PolicyError::Missing { missing }.into());
         }
-        check_texts(manifest)?;
-        lengths::check(manifest)?;
-        check_urls(manifest)?;
-        let mut advice = Vec::new();
-        advice.extend(check_licence(manifest)?);
-        advice.extend(check_labels(manifest)?);
+        check_nul(manifest)?;
+        let (problems, remarks) = form::examine(manifest);
+        if let Some(refused) = problems.iter().find(|problem| !self.metadata_rules.permit(problem)) {
+            return Err(refused.clone().into());
+        }
+        let mut advice: Vec<Advice> = problems.into_iter().map(|problem| Advice::Form(Box::new(problem))).collect();
+        advice.extend(remarks);
         manifest.dependencies.iter().try_for_each(|dependency| self.check_dependency(dependency))?;
         Ok(advice)
     }
@@ -111,7 +122,8 @@ impl Policy {
     }
 }
 
-fn check_texts(manifest: &Manifest) -> Result<(), PolicyError> {
+/// The field that contains a NUL.
+fn check_nul(manifest: &Manifest) -> Result<(), PolicyError> {
     let one = |field: &'static str, text: &'_ Option<String>| (field, text.iter().any(|text| text.contains('\0')));
     let many = |field: &'static str, texts: &[String]| (field, texts.iter().any(|text| text.contains('\0')));
     let fields = [
@@ -129,80 +141,8 @@ fn check_texts(manifest: &Manifest) -> Result<(), PolicyError> {
         // The metadata may omit those of a renamed dependency, so they are not checked yet.
         ("features", manifest.features.values().flatten().any(|value| value.contains('\0'))),
     ];
-    if let Some((field, _)) = fields.into_iter().find(|(_, has_nul)| *has_nul) {
-        return Err(PolicyError::NulCharacter { field });
-    }
-    match manifest.description.as_ref().map(|description| description.chars().count()) {
-        Some(length) if length > MAX_DESCRIPTION => Err(PolicyError::DescriptionTooLong { length }),
-        _ => Ok(()),
-    }
-}
-
-fn check_urls(manifest: &Manifest) -> Result<(), PolicyError> {
-    let fields = [
-        ("homepage", &manifest.homepage),
-        ("documentation", &manifest.documentation),
-        ("repository", &manifest.repository),
-    ];
-    let is_web = |text: &str| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    for (field, url) in fields {
-        // cargo sends empty fields too.
-        if let Some(url) = url.as_ref().filter(|url| !url.is_empty() && !is_web(url)) {
-            return Err(PolicyError::Url { field, url: url.clone() });
-        }
-    }
-    Ok(())
-}
-
-fn check_licence(manifest: &Manifest) -> Result<Option<Advice>, PolicyError> {
-    let Some(license) = manifest.license.as_ref().filter(|license| !license.trim().is_empty()) else {
-        return Ok(None);
-    };
-    match licence::parse(license) {
-        Ok(Spelling::Exact) => Ok(None),
-        Ok(Spelling::Other(spdx)) => Ok(Some(Advice::LicenceSpelling { license: license.clone(), spdx })),
-        Ok(Spelling::Deprecated) => Ok(Some(Advice::DeprecatedLicence { license: license.clone() })),
-        Err(problem) => Err(PolicyError::Licence { license: license.clone(), problem }),
-    }
-}
-
-fn check_labels(manifest: &Manifest) -> Result<Option<Advice>, PolicyError> {
-    check_keywords(&manifest.keywords)?;
-    check_categories(&manifest.categories)?;
-    let unknown: Vec<_> =
-        manifest.categories.iter().filter(|category| !labels::is_known_category(category)).cloned().collect();
-    Ok((!unknown.is_empty()).then_some(Advice::UnknownCategories(unknown)))
-}
-
-/// Checks keywords.
-///
-/// # Errors
-///
-/// [`PolicyError::TooManyLabels`] or [`PolicyError::Keyword`].
-pub fn check_keywords(keywords: &[String]) -> Result<(), PolicyError> {
-    check_count("keywords", keywords)?;
-    match keywords.iter().find(|keyword| !labels::is_keyword(keyword)) {
-        Some(keyword) => Err(PolicyError::Keyword { keyword: keyword.clone() }),
+    match fields.into_iter().find(|(_, has_nul)| *has_nul) {
+        Some((field, _)) => Err(PolicyError::NulCharacter { field }),
         None => Ok(()),
-    }
-}
-
-/// Checks categories.
-///
-/// # Errors
-///
-/// [`PolicyError::TooManyLabels`] or [`PolicyError::Category`].
-pub fn check_categories(categories: &[String]) -> Result<(), PolicyError> {
-    check_count("categories", categories)?;
-    match categories.iter().find(|category| !labels::is_category(category)) {
-        Some(category) => Err(PolicyError::Category { category: category.clone() }),
-        None => Ok(()),
-    }
-}
-
-fn check_count(field: &'static str, labels: &[String]) -> Result<(), PolicyError> {
-    match labels.len() {
-        count if count > MAX_LABELS => Err(PolicyError::TooManyLabels { field, count }),
-        _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::sample::{Sample, urls};
 use super::super::{Manifest, Refusal};
-use super::{Policy, UnknownDependency};
+use super::{MetadataRules, Policy, UnknownDependency};
 
 const USUAL: &str = "description = \"x\"\nlicense = \"MIT\"\n";
 
@@ -44,8 +44,8 @@ fn a_value_that_is_there_must_be_one() {
     insta::assert_snapshot!(refused("repository = \"git@crates.example:foo.git\""), @"in Cargo.toml, `repository` is `git@crates.example:foo.git`, which is not a URL with http or https: correct it or leave it out");
     insta::assert_snapshot!(refused("keywords = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]"), @"in Cargo.toml, there are 6 keywords: name at most 5");
     insta::assert_snapshot!(refused("categories = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]"), @"in Cargo.toml, there are 6 categories: name at most 5");
-    insta::assert_snapshot!(refused("keywords = [\"two words\"]"), @"in Cargo.toml, the keyword `two words` is not allowed: start it with an ASCII letter or digit and continue with letters, digits, `_`, `-` and `+`, at most 20 characters");
-    insta::assert_snapshot!(refused("categories = [\"In House\"]"), @"in Cargo.toml, the category `In House` is not allowed: choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most 64 characters");
+    insta::assert_snapshot!(refused("keywords = [\"two words\"]"), @"in Cargo.toml, the keyword `two words` is not well-formed: start it with an ASCII letter or digit and continue with letters, digits, `_`, `-` and `+`, at most 20 characters");
+    insta::assert_snapshot!(refused("categories = [\"In House\"]"), @"in Cargo.toml, the category `In House` is not well-formed: choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most 64 characters");
     insta::assert_snapshot!(refused("authors = [\"a\", \"b\\u0000\"]"), @r"in Cargo.toml, `authors` contains a NUL character (\u0000), which cannot be stored: remove it");
     let longest = format!("license = \"MIT\"\ndescription = \"{}\"\nhomepage = \"\"", "é".repeat(1000));
     assert_eq!(advice(&Policy::default(), &longest), [""; 0]);
@@ -147,4 +147,81 @@ fn a_dependency_that_is_not_here_is_advice_or_a_refusal() {
     let strict = Policy { require_known_dependencies: true, ..Policy::default() };
     assert_eq!(strict.check_unknown(Vec::new()).unwrap(), None);
     insta::assert_snapshot!(strict.check_unknown(unknown()).unwrap_err(), @"this registry has no crate named `not-here`, `Foo_Bar` (it is called `foo-bar` here), which the package depends on: publish it here first, or correct the dependency's name or registry");
+}
+
+/// What no setting relaxes, each with what a refusal says of it.
+const NEVER_RELAXED: [(&str, &str); 6] = [
+    ("homepage = \"javascript:alert(1)\"", "`homepage` is `javascript:alert(1)`"),
+    ("documentation = \" Data:text/html,x\"", "`documentation` is ` Data:text/html,x`"),
+    ("repository = \"file:///etc/passwd\"", "`repository` is `file:///etc/passwd`"),
+    ("authors = [\"a\\u0000\"]", "contains a NUL character"),
+    ("readme = \"a\\u0000\"", "contains a NUL character"),
+    ("[dependencies]\na = \"*\"", "requires `*`"),
+];
+
+// rule: 14
+#[test]
+fn a_rule_of_form_warns_with_the_value_the_remedy_and_the_consequence_where_the_operator_permits() {
+    let warn = Policy { metadata_rules: MetadataRules::Warn, ..Policy::default() };
+    let long = |length: usize| "x".repeat(length);
+    let rest = format!(
+        "description = \"{}\"\nlicense = \"Proprietary\"\nhomepage = \"go/wiki\"\ndocumentation = \"https://a.example/{}\"\n\
+         repository = \"ssh://git@git.example/x\"\nkeywords = [\"a\", \"two words\", \"c\", \"d\", \"e\", \"f\"]\n\
+         categories = [\"In House\", \"ours\", \"c\", \"d\", \"e\", \"parsing\"]\nauthors = [\"{}\", \"{}\"]\n",
+        long(1001),
+        long(2031),
+        long(1001),
+        long(1002),
+    );
+    insta::assert_snapshot!(advice(&warn, &rest).join("\n"), @r"
+    in Cargo.toml, the description has 1001 characters: shorten it to at most 1000, the README has room for more (accepted here; lists show the first 1000 characters)
+    in Cargo.toml, `documentation` has 2049 characters: shorten it to at most 2048 (accepted here; lists leave it out)
+    in Cargo.toml, `authors` has 1001 characters: shorten it to at most 1000 (accepted here; other registries may refuse it)
+    in Cargo.toml, `homepage` is `go/wiki`, which is not a URL with http or https: correct it or leave it out (accepted here; a browser cannot open it)
+    in Cargo.toml, `repository` is `ssh://git@git.example/x`, which is not a URL with http or https: correct it or leave it out (accepted here; a browser cannot open it)
+    in Cargo.toml, the license `Proprietary` is not an SPDX expression (SPDX has no such identifier at `Proprietary`): join identifiers of https://spdx.org/licenses with `OR` and `AND`, write `LicenseRef-NAME` for terms of your own, or use `license-file` instead (accepted here; tools that check licenses cannot read it)
+    in Cargo.toml, there are 6 keywords: name at most 5 (accepted here; lists and searches use the first 5)
+    in Cargo.toml, the keyword `two words` is not well-formed: start it with an ASCII letter or digit and continue with letters, digits, `_`, `-` and `+`, at most 20 characters (accepted here; crates.io refuses it)
+    in Cargo.toml, there are 6 categories: name at most 5 (accepted here; lists and searches use the first 5)
+    in Cargo.toml, the category `In House` is not well-formed: choose a slug of https://crates.io/category_slugs, or write your own with a-z, 0-9, `:`, `+`, `_` and `-`, at most 64 characters (accepted here; crates.io refuses it)
+    crates.io has no category `ours`, `c`, `d`, `e`: its categories are listed at https://crates.io/category_slugs
+    ");
+    assert!(Policy::default().check(&manifest(&rest)).is_err());
+    // However many are wrong, a few are named.
+    let many = format!("{USUAL}keywords = {:?}\n", vec!["two words"; 100]);
+    assert_eq!(advice(&warn, &many).len(), 6);
+}
+
+// rule: 14
+#[test]
+fn a_private_registry_warns_of_its_own_terms_and_of_addresses_for_git_only() {
+    let private = Policy { metadata_rules: MetadataRules::Private, ..Policy::default() };
+    for license in ["Proprietary", "UNLICENSED"] {
+        let said = advice(&private, &format!("description = \"x\"\nlicense = \"{license}\"\n"));
+        assert!(said[0].contains(license) && said.len() == 1, "{said:?}");
+    }
+    for url in ["ssh://git@git.example/x", "git@git.example:x.git", "git.example:x.git"] {
+        let said = advice(&private, &format!("{USUAL}repository = \"{url}\"\n"));
+        assert!(said[0].contains(url) && said.len() == 1, "{said:?}");
+        assert!(private.check(&manifest(&format!("{USUAL}homepage = \"{url}\"\n"))).is_err(), "{url}");
+        assert!(Policy::default().check(&manifest(&format!("{USUAL}repository = \"{url}\"\n"))).is_err(), "{url}");
+    }
+    for rest in
+        ["repository = \"go/x\"", "homepage = \"go/wiki\"", "keywords = [\"two words\"]", "categories = [\"A\"]"]
+    {
+        assert!(private.check(&manifest(&format!("{USUAL}{rest}\n"))).is_err(), "{rest}");
+    }
+}
+
+// rule: 14
+#[test]
+fn no_setting_relaxes_what_harms_users() {
+    let links = format!("links = \"{}\"", "x".repeat(257));
+    for (rest, text) in NEVER_RELAXED.into_iter().chain([(links.as_str(), "`links` has 257 characters")]) {
+        for metadata_rules in [MetadataRules::Strict, MetadataRules::Private, MetadataRules::Warn] {
+            let policy = Policy { metadata_rules, ..Policy::default() };
+            let refused = policy.check(&manifest(&format!("{USUAL}{rest}\n"))).unwrap_err().to_string();
+            assert!(refused.contains(text), "{metadata_rules:?} {rest}: {refused}");
+        }
+    }
 }

@@ -22,6 +22,9 @@ pub enum PathProblem {
     /// The problem, as the end of a sentence.
     #[error("{0}")]
     Form(&'static str),
+    /// A component that no common file system can hold.
+    #[error("has a component of more than {MAX_COMPONENT} bytes")]
+    Component,
     /// A hidden character.
     #[error("contains {0}")]
     Hidden(HiddenCharacter),
@@ -46,7 +49,7 @@ impl EntryPath {
                 "" => return form("has an empty component"),
                 "." => return form("has `.` as a component"),
                 ".." => return form("has `..` as a component"),
-                long if long.len() > MAX_COMPONENT => return form("has a component of more than 255 bytes"),
+                long if long.len() > MAX_COMPONENT => return Err(PathProblem::Component),
                 _ => {}
             }
         }

@@ -99,6 +99,22 @@ pub enum TarballError {
     ManifestEncoding,
 }
 
+impl TarballError {
+    /// Whether cargo cannot unpack such a package either, so that nobody can build it. A registry that it comes from may
+    /// have it nevertheless.
+    pub fn prevents_unpacking(&self) -> bool {
+        match self {
+            Self::Unreadable(_) | Self::Outside { .. } | Self::NoManifest { .. } => true,
+            Self::Path { problem, .. } => *problem == PathProblem::Component,
+            Self::Clash { problem, .. } => *problem == FILE_AND_DIRECTORY,
+            _ => false,
+        }
+    }
+}
+
+/// The problem of a file where another entry needs a directory.
+pub(super) const FILE_AND_DIRECTORY: &str = "would have to be a file and a directory at once";
+
 /// A path that some file systems cannot store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnportablePath {

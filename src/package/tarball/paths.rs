@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::error::{TarballError, UnportablePath};
+use super::error::{FILE_AND_DIRECTORY, TarballError, UnportablePath};
 use super::portability::{self, key};
 
 const TWO_SPELLINGS: &str = "has a directory that another path spells in another way";
@@ -48,7 +48,7 @@ impl Paths {
             let Some((inner_key, (_, inner))) = next.filter(|(inner, _)| inner.starts_with(&below)) else { continue };
             let (path, inner) = (spelling.as_ref().unwrap_or(key), inner.as_ref().unwrap_or(inner_key));
             if !is_directory {
-                let problem = "would have to be a file and a directory at once";
+                let problem = FILE_AND_DIRECTORY;
                 return Err(TarballError::Clash { first: path.clone(), second: inner.clone(), problem });
             }
             if !inner.starts_with(path) {

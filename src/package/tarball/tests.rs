@@ -245,3 +245,21 @@ fn extensions_must_describe_one_entry_each() {
     let both = raw(&[long(), (header("pax", EntryType::XHeader, other.len()), &other), file()]);
     assert!(read(&both).unwrap_err().to_string().contains("two different long names"));
 }
+
+// rule: 10
+#[test]
+fn a_component_of_255_bytes_is_taken_and_a_longer_one_prevents_unpacking() {
+    let with = |path: &str| {
+        let name = format!("foo-1.2.3/{path}\0").into_bytes();
+        let entry = header("named", EntryType::Regular, 0);
+        read(&raw(&[(header("long", EntryType::GNULongName, name.len()), &name), (entry, b"")]))
+    };
+    assert!(with(&"x".repeat(255)).is_ok() && with(&"\u{e9}".repeat(127)).is_ok());
+    for path in ["x".repeat(256), "\u{e9}".repeat(128), format!("{}/a", "x".repeat(256))] {
+        assert!(with(&path).unwrap_err().prevents_unpacking(), "{path}");
+    }
+    // cargo unpacks what only a person would be misled by.
+    for path in ["a\nb", "a\u{7f}", "a\u{9b}", "a:b"] {
+        assert!(!with(path).unwrap_err().prevents_unpacking(), "{path:?}");
+    }
+}

@@ -140,6 +140,8 @@ fn paths_that_meet_or_hide_on_some_file_system_are_refused() {
     let registry = TestRegistry::new();
     let ann = registry.user("paths-that-meet");
     let long = format!("{}.rs", "x".repeat(253));
+    // 128 characters, 256 bytes.
+    let long_directory = format!("{}/lib.rs", "\u{e9}".repeat(128));
     for (paths, text) in [
         (&["caf\u{e9}.rs", "cafe\u{301}.rs"][..], "are one path on some file systems"),
         (&["straße", "STRASSE"], "are one path on some file systems"),
@@ -151,12 +153,17 @@ fn paths_that_meet_or_hide_on_some_file_system_are_refused() {
         (&["src/.CARGO-OK. "], "cargo creates itself"),
         (&["a\u{1b}[31m"], "contains U+001B (a control character) at position 12"),
         (&["a\nb"], "contains U+000A"),
+        (&["a\u{7f}"], "contains U+007F (a control character)"),
+        (&["a\u{85}b"], "contains U+0085 (a control character)"),
+        (&["\u{9b}31m/lib.rs"], "contains U+009B (a control character)"),
+        (&["a\t"], "contains U+0009 (a control character)"),
         (&["nimda\u{202e}sr."], "contains U+202E (an invisible character) at position 16"),
         (&["lib\u{200b}.rs"], "contains U+200B"),
         (&["li\u{200d}b.rs"], "contains U+200D"),
         (&["\u{feff}lib.rs"], "contains U+FEFF"),
         (&["\u{3164}.rs"], "contains U+3164"),
         (&[&long], "a component of more than 255 bytes"),
+        (&[&long_directory], "a component of more than 255 bytes"),
     ] {
         let entries = paths.iter().flat_map(|path| {
             let name = format!("{ROOT}/{path}\0").into_bytes();

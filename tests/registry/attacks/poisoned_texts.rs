@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use supercargo::database::about;
 use supercargo::database::access::audit::{Action, Actor, Event, MAX_OPERATOR};
 use supercargo::database::access::{audit, teams, users};
-use supercargo::database::catalog::{derived, reserved_names};
+use supercargo::database::catalog::{crate_limits, derived, reserved_names};
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use supercargo::package::{CrateName, name, version};
 use supercargo::queue::{Enqueue, EnqueueError, Job, MAX_KEY, Policy, inspection};
@@ -98,7 +98,7 @@ fn a_category_that_no_index_can_hold_is_refused() {
     let answer = ann.publish(&with_categories("foo", "1.0.0", &[&long]));
     assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
     let expected = format!(
-        "in Cargo.toml, the category `{}…` is not allowed: choose a slug of https://crates.io/category_slugs, or write your \
+        "in Cargo.toml, the category `{}…` is not well-formed: choose a slug of https://crates.io/category_slugs, or write your \
          own with a-z, 0-9, `:`, `+`, `_` and `-`, at most 64 characters",
         &long[..80]
     );
@@ -376,6 +376,7 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
         "SELECT crate_name FROM audit_log",
         name::MAX_LENGTH,
     ),
+    ("crate_limits_pkey", "canonical_name", "SELECT canonical_name FROM crate_limits", name::MAX_LENGTH),
     (
         "crate_search_document",
         "document",
@@ -526,6 +527,7 @@ fn store_the_longest(registry: &TestRegistry) {
             assert!(users::create(connection, &format!("{login}x"), None).is_err());
             let reserved: CrateName = reserved.parse().unwrap();
             reserved_names::reserve(connection, &reserved, "x").unwrap();
+            crate_limits::lock(connection, &reserved).unwrap();
             let actor = Actor::operator(operator);
             Event::new(Action::NameReserve).of_crate(&reserved).record(connection, &actor).unwrap();
             let job = LongKey(key);

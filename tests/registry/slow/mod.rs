@@ -5,5 +5,6 @@ mod crashes;
 mod importing;
 mod reporting;
 mod several_machines;
+mod terminal;
 mod verifying;
 mod with_command;

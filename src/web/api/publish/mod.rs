@@ -183,7 +183,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
         app.pool.with(|connection| publish_version::check(connection, name, num, caller, &settings.admission))??;
     fault::point("request.read")?;
     let limits = known.limits.over(&settings.limits);
-    let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits))?;
+    let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits, settings.policy.manifest_mismatch))?;
     let advice = judge(app, &package)?;
     let line = Entry::new(&package, Utc::now()).to_line();
     limits.check_index_line(&line).map_err(Refusal::from)?;
@@ -201,6 +201,9 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
 fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
     let policy = &app.settings.policy;
     let mut advice = policy.check(&package.manifest)?;
+    if !package.differences.is_empty() {
+        advice.push(Advice::Differences(package.differences.clone()));
+    }
     advice.extend(policy.check_paths(&package.unportable)?);
     let dependencies = package.dependencies_here();
     if !dependencies.is_empty() {
