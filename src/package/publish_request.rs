@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 
 use super::framing_error::FramingError;
 use super::limits::Limits;
-use super::{Checksum, CrateName, Manifest, Metadata, Package, Refusal, RegistryUrls, Version};
+use super::{Checksum, CrateName, Manifest, Metadata, Package, Refusal, RegistryUrls, Targets, Version};
 use super::{agreement, features, tarball};
 
 /// A publish whose framing, metadata, name and version have been read.
@@ -130,6 +130,7 @@ impl PublishRequest {
         agreement::check(&self.name, &self.version, &self.metadata, &manifest, urls)?;
         Ok(Package {
             checksum: Checksum::of(&self.crate_file),
+            targets: Targets::read(&tarball.manifest, manifest.name.as_str(), &tarball.targets),
             name: self.name,
             version: self.version,
             crate_file: self.crate_file,

@@ -10,6 +10,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{Integer, Jsonb, Text};
 
 use crate::database::about::{About, short_url};
+use crate::database::catalog::categories;
 use crate::database::schema::{crates, versions};
 use crate::database::search::{self, Described};
 use crate::package::Version;
@@ -198,8 +199,10 @@ fn write(
     about: &About,
     readme: &str,
 ) -> QueryResult<()> {
+    let derived = Derived::of(shown, about);
+    categories::note(connection, &derived.categories)?;
     let name: String = diesel::update(crates::table.find(crate_id))
-        .set((Derived::of(shown, about), crates::updated_at.eq(diesel::dsl::now)))
+        .set((derived, crates::updated_at.eq(diesel::dsl::now)))
         .returning(crates::canonical_name)
         .get_result(connection)?;
     statement(

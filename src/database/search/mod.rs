@@ -25,7 +25,7 @@ use diesel::prelude::*;
 
 pub use document::{Described, forget, note};
 pub use found::Found;
-pub use query::{Filter, Page, SearchQuery, Sort};
+pub use query::{After, Filter, Only, Page, SearchQuery, Sort};
 pub use totals::Totals;
 
 /// Runs a query. The result has only crates with a version in the index.
