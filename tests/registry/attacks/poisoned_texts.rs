@@ -376,6 +376,7 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
         "SELECT crate_name FROM audit_log",
         name::MAX_LENGTH,
     ),
+    ("crate_categories_pkey", "slug", "SELECT slug FROM crate_categories", about::MAX_LABEL),
     (
         "crate_search_document",
         "document",
