@@ -9,7 +9,6 @@ use diesel::prelude::*;
 use crate::crate_store::{CrateStore, CrateStoreError};
 use crate::database::catalog::analyses::{self, PendingAnalysis};
 use crate::database::catalog::derived::is_refusal;
-use crate::database::{Pool, PoolError};
 use crate::package::Limits;
 use crate::package::analysis::{Analysis, analyse};
 
@@ -19,22 +18,24 @@ const MAX_SIZE: i64 = 64 * 1024 * 1024;
 /// Why versions could not be analysed. They stay pending.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalysisError {
-    #[error(transparent)]
-    Pool(#[from] PoolError),
     #[error("the database failed")]
     Database(#[from] diesel::result::Error),
     #[error(transparent)]
     CrateStore(#[from] CrateStoreError),
 }
 
-/// Analyses pending versions, the newest first, until none is left or `is_stopped`. Returns their number.
-pub fn run(pool: &Pool, store: &CrateStore, is_stopped: &dyn Fn() -> bool) -> Result<usize, AnalysisError> {
+/// Analyses pending versions, the newest first, until none is left or `is_stopped`. Returns their number. The connection
+/// has a transaction open while a crate file is read.
+pub fn run(
+    connection: &mut PgConnection,
+    store: &CrateStore,
+    is_stopped: &dyn Fn() -> bool,
+) -> Result<usize, AnalysisError> {
     let mut analysed = 0;
     while !is_stopped() {
-        let found = pool.with(|connection| connection.transaction(|connection| analyse_next(connection, store)))??;
-        if found {
+        if connection.transaction(|connection| analyse_next(connection, store))? {
             analysed += 1;
-        } else if !pool.with(analyses::add_older)?? {
+        } else if !analyses::add_older(connection)? {
             break;
         }
     }

@@ -115,7 +115,8 @@ fn an_analysis_that_is_stopped_goes_on_where_it_was() {
     let store = CrateStore::attach(&registry.directory.path().join("crates")).unwrap();
     let rounds = std::cell::Cell::new(0);
     let after_one = || rounds.replace(rounds.get() + 1) == 1;
-    assert_eq!(analysis::run(&registry.pool, &store, &after_one).unwrap(), 1);
+    let run = |connection: &mut PgConnection| analysis::run(connection, &store, &after_one).unwrap();
+    assert_eq!(registry.pool.with(run).unwrap(), 1);
     // The newest first.
     assert_eq!(
         (&shown(&registry, "1.1.0")["linecounts"], &shown(&registry, "1.0.0")["linecounts"]),
@@ -130,8 +131,8 @@ fn a_version_that_an_older_program_or_a_repair_inserts_is_analysed() {
     registry.analyse();
     execute(
         &registry,
-        "INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata, state, effective_yanked)
-         SELECT crate_id, '1.0.1', '1.0.1', checksum, size, index_line, metadata, state, false FROM versions",
+        "INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata)
+         SELECT crate_id, '1.0.1', '1.0.1', checksum, size, index_line, metadata FROM versions",
     );
     assert_eq!(pending(&registry), 1);
     // The file is that of another version, so it has no manifest at the expected place.
@@ -152,7 +153,8 @@ fn a_file_that_is_missing_or_damaged_or_of_a_deleted_version_stops_nothing() {
     };
     std::fs::remove_file(place("1.2.0")).unwrap();
     std::fs::write(place("1.1.0"), b"no archive").unwrap();
-    execute(&registry, "UPDATE versions SET state = 'deleted', effective_yanked = NULL WHERE num = '1.0.0'");
+    execute(&registry, "UPDATE versions SET state = 'deleted', effective_yanked = NULL, deletion_requested_at = now(), deletion_reason = 'x'
+         WHERE num = '1.0.0'");
     assert_eq!((registry.analyse(), pending(&registry)), (3, 0));
     for version in ["1.1.0", "1.2.0"] {
         assert_eq!(shown(&registry, version)["linecounts"], Value::Null, "{version}");
@@ -181,7 +183,8 @@ fn versions_stay_pending_while_the_crate_store_is_away() {
         },
     })
     .unwrap();
-    let error = analysis::run(&registry.pool, &away, &|| false).unwrap_err();
+    let run = |connection: &mut PgConnection| analysis::run(connection, &away, &|| false).unwrap_err();
+    let error = registry.pool.with(run).unwrap();
     assert!(matches!(error, analysis::AnalysisError::CrateStore(_)), "{error}");
     assert_eq!(pending(&registry), 1);
     assert_eq!((registry.analyse(), &shown(&registry, "1.0.0")["linecounts"]), (1, &lines()));

@@ -146,7 +146,7 @@ fn followed(registry: &TestRegistry, path: &str, query: &str, list: &str, field:
         assert_eq!(answer["meta"]["prev_page"], Value::Null);
         match answer["meta"]["next_page"].as_str() {
             Some(next) => {
-                assert!(next.contains("seek=") && !next.contains("page=2"), "{next}");
+                assert!(next.contains("seek=") && !next.contains("&page="), "{next}");
                 query = next.to_owned();
             }
             None => return (names, pages),
@@ -281,7 +281,7 @@ fn crates_are_selected_as_on_crates_io() {
     // The first of them counts, whatever their order.
     assert_eq!(found(&format!("ids[]=Zebra&team_id={team}&user_id={bob_id}&letter=w")), ["web-one", "web-two"]);
     assert_eq!(found(&format!("ids[]=Zebra&team_id={team}&user_id={bob_id}")), ["x"]);
-    assert_eq!(found("keyword=web&all_keywords=http"), ["Zebra", "web-one"]);
+    assert_eq!(found("keyword=web&all_keywords=http"), ["web-one", "Zebra"]);
     // The others narrow it.
     ann.yank("web-two", "1.0.0").good();
     registry.run_jobs();

@@ -259,7 +259,12 @@ fn lists_are_narrowed_by_keyword_category_owner_and_name() {
 #[test]
 fn a_job_that_runs_again_changes_no_response() {
     let registry = with(&[described("foo", "A crate", &["web"])]);
-    let shown = || registry.anonymous().get("/api/v1/crates/foo").good().text();
+    let shown = || {
+        let mut answer = registry.anonymous().get("/api/v1/crates/foo").good().json();
+        // Each request is one more action, whatever its job does.
+        assert!(answer["versions"][0]["audit_actions"].take().is_array());
+        answer
+    };
     let before = shown();
     let ann = registry.user("ann");
     // Both in one batch, which has nothing to do, and one after the other, the second of which restores everything.

@@ -30,6 +30,21 @@ pub struct PendingAnalysis {
     pub is_deleted: bool,
 }
 
+/// Whether any version is to be analysed.
+pub fn any_left(connection: &mut PgConnection) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Left {
+        #[diesel(sql_type = Bool)]
+        any: bool,
+    }
+    statement(
+        "SELECT EXISTS (SELECT FROM pending_analyses) OR EXISTS (SELECT FROM analysis_progress WHERE versions_below > 0)
+             AS any",
+    )
+    .get_result::<Left>(connection)
+    .map(|left| left.any)
+}
+
 /// The newest pending version that no other process analyses. It is locked until the transaction ends.
 pub fn claim(connection: &mut PgConnection) -> QueryResult<Option<PendingAnalysis>> {
     statement(

@@ -10,9 +10,8 @@ use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{Integer, Jsonb, Text};
 
 use crate::database::about::{About, short_url};
-use crate::database::catalog::categories;
 use crate::database::schema::{crates, versions};
-use crate::database::search::{self, Described};
+use crate::database::search::{self, Described, categories};
 use crate::package::Version;
 use crate::statement::statement;
 

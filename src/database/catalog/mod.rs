@@ -1,7 +1,6 @@
 //! Crates and versions: their rows, owners, dependencies, downloads and files.
 
 pub mod analyses;
-pub mod categories;
 pub mod crate_details;
 pub mod crate_files;
 pub mod crate_limits;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text, Timestamptz};
 
-use super::categories::family;
+use crate::database::search::categories::family;
 
 /// A keyword or a category, in lower case.
 #[derive(QueryableByName, Clone, Debug)]

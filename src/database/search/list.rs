@@ -6,10 +6,10 @@ use diesel::prelude::*;
 use diesel::query_builder::BoxedSqlQuery;
 use diesel::sql_types::{Array, BigInt, Integer, Text, Timestamptz};
 
+use super::categories::family;
 use super::found::{Found, FoundId};
 use super::query::{After, Filter, Only, Page, SearchQuery, Sort};
 use super::totals::Totals;
-use crate::database::catalog::categories::family;
 
 type Statement = BoxedSqlQuery<'static, Pg, diesel::query_builder::SqlQuery>;
 

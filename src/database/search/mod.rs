@@ -2,6 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
+//! | [`categories`] | the categories that crates name, by which a search includes subcategories |
 //! | [`document`] | the search document of a crate, written by the job that writes its derived columns |
 //! | [`query`] | a query, and its text in the forms that the statements use |
 //! | `found` | results of queries |
@@ -13,6 +14,7 @@
 
 pub(crate) mod words;
 
+pub mod categories;
 pub mod document;
 pub mod query;
 pub mod totals;

@@ -6,9 +6,8 @@ use serde::Serialize;
 use strum::{EnumString, VariantNames};
 use utoipa::ToSchema;
 
-use crate::database::catalog::categories;
 use crate::database::catalog::topics::{self, Kind, Order, Topic};
-use crate::database::search::Page;
+use crate::database::search::{Page, categories};
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::shortened::shortened;

@@ -184,7 +184,7 @@ impl TestRegistry {
     /// Analyses the crate files of all pending versions, and returns their number.
     pub fn analyse(&self) -> usize {
         let store = CrateStore::attach(&self.directory.path().join("crates")).unwrap();
-        jobs::analysis::run(&self.pool, &store, &|| false).unwrap()
+        self.pool.with(|connection| jobs::analysis::run(connection, &store, &|| false).unwrap()).unwrap()
     }
 
     /// Ends every backoff.

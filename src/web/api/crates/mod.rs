@@ -44,7 +44,7 @@ pub struct CratesPage {
         ("include_yanked" = Option<String>, Query, description = "`yes` by default; any other value: only crates with a version that is not yanked"),
         ("all_keywords" = Option<String>, Query, description = "Only crates with all of these keywords, which spaces separate"),
         ("keyword" = Option<String>, Query, description = "Only crates with this keyword"),
-        ("letter" = Option<String>, Query, description = "Only crates whose names begin with this letter"),
+        ("letter" = Option<String>, Query, min_length = 1, description = "Only crates whose names begin with this letter"),
         ("user_id" = Option<i32>, Query, description = "Only crates owned by the user with this id"),
         ("team_id" = Option<i32>, Query, description = "Only crates owned by the team with this id"),
         ("ids[]" = Option<Vec<String>>, Query, description = "Only crates with these names; may be repeated"),
