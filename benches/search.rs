@@ -186,7 +186,7 @@ struct Name {
 }
 
 fn measure(connection: &mut PgConnection, label: &str, text: &str, sort: Sort, page: i64) -> Outcome<()> {
-    let query = SearchQuery { text: SearchText::parse(text), filter: Filter::default(), sort };
+    let query = SearchQuery { text: SearchText::parse(text), filter: Filter::default(), sort, after: None };
     let page = Page { limit: 10, offset: 10 * (page - 1) };
     let mut times = Vec::new();
     let totals = Totals::default();

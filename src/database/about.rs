@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::package::Manifest;
 use crate::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use crate::package::policy::{MAX_DESCRIPTION, MAX_URL};
+use crate::package::{Manifest, Targets};
 
 /// The longest keyword or category that is shown, listed and searched, in bytes. An entry of the database's indexes
 /// holds 2,712.
@@ -29,11 +29,14 @@ pub struct About {
     pub keywords: Option<Vec<String>>,
     pub categories: Option<Vec<String>>,
     pub features: Option<BTreeMap<String, Vec<String>>>,
+    pub edition: Option<String>,
+    pub has_lib: Option<bool>,
+    pub bin_names: Option<Vec<String>>,
 }
 
 impl About {
-    /// The fields of a manifest.
-    pub fn of(manifest: &Manifest) -> Self {
+    /// The fields of a manifest, and what the package builds.
+    pub fn of(manifest: &Manifest, targets: &Targets) -> Self {
         Self {
             description: manifest.description.clone(),
             homepage: manifest.homepage.clone(),
@@ -47,6 +50,9 @@ impl About {
             keywords: Some(manifest.keywords.clone()),
             categories: Some(manifest.categories.clone()),
             features: Some(manifest.features.clone().into_iter().collect()),
+            edition: targets.edition.clone(),
+            has_lib: Some(targets.has_lib),
+            bin_names: targets.bin_names.clone(),
         }
     }
 

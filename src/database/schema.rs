@@ -135,6 +135,13 @@ diesel::table! {
         deletion_requested_at -> Nullable<Timestamptz>,
         deletion_reason -> Nullable<Text>,
         manifest -> Jsonb,
+        linecounts -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
+    pending_analyses (version_id) {
+        version_id -> Integer,
     }
 }
 
@@ -206,6 +213,7 @@ diesel::joinable!(crate_team_owners -> crates (crate_id));
 diesel::joinable!(versions -> crates (crate_id));
 diesel::joinable!(versions -> users (created_by));
 diesel::joinable!(dependencies -> versions (version_id));
+diesel::joinable!(pending_analyses -> versions (version_id));
 diesel::joinable!(version_downloads -> versions (version_id));
 diesel::joinable!(version_downloads_by_day -> versions (version_id));
 diesel::joinable!(crate_downloads -> crates (crate_id));
@@ -219,6 +227,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     crate_owners,
     crate_team_owners,
     versions,
+    pending_analyses,
     dependencies,
     version_downloads_by_day,
     version_downloads,

@@ -6,6 +6,7 @@
 //! nothing.
 
 pub mod admission;
+pub mod analysis;
 pub mod delete_version;
 pub mod environment;
 pub mod follow;

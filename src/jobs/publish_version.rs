@@ -172,7 +172,7 @@ pub fn request(
             size: i64::try_from(package.crate_file.len()).unwrap_or(i64::MAX),
             index_line,
             metadata: &package.metadata,
-            about: &About::of(&package.manifest),
+            about: &About::of(&package.manifest, &package.targets),
             created_by: user.id,
         };
         // No other transaction adds versions while the crate's row is locked, and the check above found none.

@@ -10,6 +10,7 @@
 //! Every refusal is a named variant below [`Refusal`] whose text is written for the person who ran `cargo publish`.
 
 pub mod agreement;
+pub mod analysis;
 pub mod characters;
 pub mod checksum;
 pub mod contents;
@@ -20,6 +21,7 @@ pub mod features;
 pub mod framing_error;
 pub mod index_path;
 pub mod limits;
+pub mod line_counts;
 pub mod manifest;
 pub mod metadata;
 pub mod name;
@@ -28,6 +30,7 @@ pub mod publish_request;
 pub mod refusal;
 pub mod registry_urls;
 pub mod tarball;
+pub mod targets;
 pub mod version;
 
 #[cfg(test)]
@@ -51,6 +54,7 @@ pub use publish_request::{PublishRequest, frame};
 pub use refusal::Refusal;
 pub use registry_urls::RegistryUrls;
 pub use tarball::UnportablePath;
+pub use targets::Targets;
 pub use version::Version;
 
 /// A publish that has passed all checks without a database or a clock.
@@ -66,6 +70,8 @@ pub struct Package {
     pub crate_file: Bytes,
     /// The manifest inside the `.crate` file.
     pub manifest: Manifest,
+    /// What it builds.
+    pub targets: Targets,
     /// Paths in the `.crate` file that not every file system can hold as they are.
     pub unportable: Vec<UnportablePath>,
     /// Permitted differences between the metadata and the manifest.

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use super::framing_error::FramingError;
 use super::limits::Limits;
 use super::policy::ManifestMismatch;
-use super::{Checksum, CrateName, Manifest, Metadata, Package, Refusal, RegistryUrls, Version};
+use super::{Checksum, CrateName, Manifest, Metadata, Package, Refusal, RegistryUrls, Targets, Version};
 use super::{agreement, features, tarball};
 
 /// A publish whose framing, metadata, name and version have been read.
@@ -132,6 +132,7 @@ impl PublishRequest {
         let differences = agreement::check(name, version, &self.metadata, &manifest, (urls, mismatch))?;
         Ok(Package {
             checksum: Checksum::of(&self.crate_file),
+            targets: Targets::read(&tarball.manifest, manifest.name.as_str(), &tarball.targets),
             name: self.name,
             version: self.version,
             crate_file: self.crate_file,

@@ -27,12 +27,6 @@ pub fn version_id(connection: &mut PgConnection, name: &CrateName, num: &Version
     }
 }
 
-/// Sorts versions, the highest first.
-pub fn highest_first(mut versions: Vec<(i32, Version)>) -> Vec<(i32, Version)> {
-    versions.sort_by(|(_, one), (_, other)| other.cmp(one));
-    versions
-}
-
 pub fn no_such_crate(name: &str) -> ApiError {
     ChangeRefusal::UnknownCrate(shortened(name).into_owned()).into()
 }

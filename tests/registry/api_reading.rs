@@ -62,7 +62,7 @@ fn get(registry: &TestRegistry, path: &str) -> Value {
 
 /// The JSON without values that change with each run.
 fn steady(mut value: Value) -> String {
-    const CHANGING: [&str; 9] = [
+    const CHANGING: [&str; 10] = [
         "id",
         "version_id",
         "versions",
@@ -72,6 +72,7 @@ fn steady(mut value: Value) -> String {
         "index_commit",
         "checksum",
         "crate_size",
+        "time",
     ];
     fn strip(value: &mut Value) {
         match value {
@@ -137,7 +138,8 @@ fn a_crate_is_described_by_its_default_version() {
         "owner_user": "/api/v1/crates/app/owner_user",
         "reverse_dependencies": "/api/v1/crates/app/reverse_dependencies"
       },
-      "exact_match": false
+      "exact_match": false,
+      "trustpub_only": false
     }
     "#);
     insta::assert_snapshot!(steady(json!([answer["keywords"], answer["categories"]])), @r#"
@@ -180,6 +182,13 @@ fn the_query_selects_what_is_included_with_a_crate() {
     assert_eq!(included(""), [false, false, false]);
     assert_eq!(included("keywords,downloads"), [false, true, false]);
     assert_eq!(included("versions,categories"), [true, false, true]);
+    let only_default = get(&registry, "crates/app?include=default_version");
+    assert_eq!(only_default["versions"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&only_default["versions"][0]["num"], &only_default["crate"]["versions"]),
+        (&json!("2.0.0"), &Value::Null)
+    );
+    assert_eq!(only_default["crate"]["links"]["versions"], "/api/v1/crates/app/versions");
     let refused = registry.anonymous().get("/api/v1/crates/app?include=all");
     assert_eq!((refused.status, refused.detail().contains("`all`")), (StatusCode::BAD_REQUEST, true));
     assert_eq!(get(&registry, "crates/app?include=")["crate"]["links"]["versions"], "/api/v1/crates/app/versions");
@@ -223,13 +232,30 @@ fn a_version_is_shown_with_the_metadata_of_its_manifest() {
           "avatar": null,
           "url": "http://registry.test/api/v1/users/ann"
         },
-        "audit_actions": [],
+        "audit_actions": [
+          {
+            "action": "publish",
+            "user": {
+              "id": "…",
+              "login": "ann",
+              "name": null,
+              "avatar": null,
+              "url": "http://registry.test/api/v1/users/ann"
+            },
+            "time": "…"
+          }
+        ],
         "checksum": "…",
         "rust_version": "1.70",
+        "has_lib": true,
+        "bin_names": [],
+        "edition": "2021",
         "description": "Serves pages",
         "homepage": "https://example.org",
         "documentation": null,
         "repository": null,
+        "trustpub_data": null,
+        "linecounts": null,
         "state": "published",
         "published_at": "…",
         "index_commit": "…"
@@ -362,8 +388,50 @@ fn keywords_and_categories_are_those_that_crates_name() {
     assert_eq!(found, [(&json!("web"), &json!(2)), (&json!("http"), &json!(1))]);
     assert_eq!(keywords["meta"]["total"], 2);
     assert_eq!(get(&registry, "keywords/WEB")["keyword"]["crates_cnt"], 2);
-    assert_eq!(get(&registry, "categories?per_page=1")["categories"][0]["category"], "http-server");
+    // Only the topmost ones are listed.
+    assert_eq!(get(&registry, "categories?per_page=1")["categories"][0]["category"], "web-programming");
     assert_eq!(get(&registry, "categories/web-programming::http-server")["category"]["crates_cnt"], 1);
+}
+
+#[test]
+fn a_category_is_shown_with_those_above_and_below_it() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    for (name, categories) in [
+        ("one", vec!["a::b::c"]),
+        ("two", vec!["a", "a::b"]),
+        ("three", vec!["a::d", "a::d::x", "a::d::y"]),
+        ("four", vec!["a-b", "a:"]),
+    ] {
+        let categories = json!(categories);
+        let package = Package::new(name, "1.0.0").manifest(&format!("categories = {categories}\n"));
+        ann.publish(&package.metadata("categories", categories)).good();
+    }
+    registry.run_jobs();
+    let family = |slug: &str| {
+        let category = get(&registry, &format!("categories/{slug}"))["category"].take();
+        let named = |field: &str| -> Vec<String> {
+            let all = category[field].as_array().unwrap().iter();
+            all.map(|one| {
+                assert!(one.get("subcategories").is_none(), "{one}");
+                format!("{} {}", one["slug"].as_str().unwrap(), one["crates_cnt"])
+            })
+            .collect()
+        };
+        (named("parent_categories"), category["crates_cnt"].clone(), named("subcategories"))
+    };
+    let expect = |above: &[&str], own: i32, below: &[&str]| {
+        let texts = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        (texts(above), json!(own), texts(below))
+    };
+    assert_eq!(family("a"), expect(&[], 3, &["a::b 2", "a::d 1"]));
+    assert_eq!(family("A::b"), expect(&["a 3"], 2, &["a::b::c 1"]));
+    assert_eq!(family("a::b::c"), expect(&["a 3", "a::b 2"], 1, &[]));
+    assert_eq!(registry.anonymous().get("/api/v1/categories/a::e").status, StatusCode::NOT_FOUND);
+    let all = get(&registry, "categories");
+    let slugs: Vec<&Value> = all["categories"].as_array().unwrap().iter().map(|one| &one["slug"]).collect();
+    assert_eq!((slugs, &all["meta"]["total"]), (vec![&json!("a"), &json!("a-b"), &json!("a:")], &json!(3)));
+    assert!(all["categories"][0].get("parent_categories").is_none());
 }
 
 #[test]
@@ -381,7 +449,7 @@ fn the_summary_has_counts_and_top_lists() {
         assert_eq!((summary[list].as_array().unwrap().len(), &summary[list][0]["name"]), (2, &json!(first)), "{list}");
     }
     assert_eq!(summary["popular_keywords"].as_array().unwrap().len(), 2);
-    assert_eq!(summary["popular_categories"][0]["slug"], "web-programming::http-server");
+    assert_eq!(summary["popular_categories"][0]["slug"], "web-programming");
 }
 
 // protocol: 59

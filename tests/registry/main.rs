@@ -3,6 +3,7 @@
 mod slow;
 mod support;
 
+mod analysing;
 mod api_description;
 mod api_reading;
 mod attacks;
@@ -28,6 +29,7 @@ mod monitoring;
 mod operating;
 mod options;
 mod owning;
+mod parameters;
 mod private;
 mod publishing;
 mod queue;

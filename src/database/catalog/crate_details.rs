@@ -27,6 +27,7 @@ pub struct CrateRow {
     pub categories: Vec<String>,
     /// Whether every version is yanked.
     pub yanked: bool,
+    pub default_version_id: Option<i32>,
 }
 
 /// A crate with its download counts and its default version.

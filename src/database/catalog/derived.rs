@@ -11,7 +11,7 @@ use diesel::sql_types::{Integer, Jsonb, Text};
 
 use crate::database::about::{About, short_url};
 use crate::database::schema::{crates, versions};
-use crate::database::search::{self, Described};
+use crate::database::search::{self, Described, categories};
 use crate::package::Version;
 use crate::statement::statement;
 
@@ -198,8 +198,10 @@ fn write(
     about: &About,
     readme: &str,
 ) -> QueryResult<()> {
+    let derived = Derived::of(shown, about);
+    categories::note(connection, &derived.categories)?;
     let name: String = diesel::update(crates::table.find(crate_id))
-        .set((Derived::of(shown, about), crates::updated_at.eq(diesel::dsl::now)))
+        .set((derived, crates::updated_at.eq(diesel::dsl::now)))
         .returning(crates::canonical_name)
         .get_result(connection)?;
     statement(

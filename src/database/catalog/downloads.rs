@@ -95,6 +95,21 @@ pub fn of_versions(connection: &mut PgConnection, ids: &[i32], now: DateTime<Utc
         .load(connection)
 }
 
+/// The recent downloads of a version until this day, which is included, over ninety days.
+pub fn of_version_until(connection: &mut PgConnection, id: i32, until: NaiveDate) -> QueryResult<Vec<OfDay>> {
+    let since = until.checked_sub_days(Days::new(RECENT_DAYS - 1)).unwrap_or(until);
+    version_downloads_by_day::table
+        .filter(version_downloads_by_day::version_id.eq(id))
+        .filter(version_downloads_by_day::day.between(since, until))
+        .order(version_downloads_by_day::day)
+        .select((
+            version_downloads_by_day::version_id,
+            version_downloads_by_day::day,
+            version_downloads_by_day::downloads,
+        ))
+        .load(connection)
+}
+
 /// The recent downloads of a crate by day, without those of some versions.
 pub fn of_other_versions(
     connection: &mut PgConnection,

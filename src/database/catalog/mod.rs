@@ -1,5 +1,6 @@
 //! Crates and versions: their rows, owners, dependencies, downloads and files.
 
+pub mod analyses;
 pub mod crate_details;
 pub mod crate_files;
 pub mod crate_limits;
@@ -13,5 +14,6 @@ pub mod ownership;
 pub mod refusal;
 pub mod reserved_names;
 pub mod topics;
+pub mod version_actions;
 pub mod version_details;
 pub mod versions;

@@ -1,8 +1,10 @@
-//! Keywords and categories of crates.
+//! Keywords and categories of crates. A crate that has a subcategory has the categories above it as well.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text, Timestamptz};
+
+use crate::database::search::categories::family;
 
 /// A keyword or a category, in lower case.
 #[derive(QueryableByName, Clone, Debug)]
@@ -32,16 +34,7 @@ pub enum Order {
     Alphabetical,
 }
 
-impl Kind {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Keywords => "keywords",
-            Self::Categories => "categories",
-        }
-    }
-}
-
-/// A page of the topics, and the number of all.
+/// A page of the keywords, or of the topmost categories, and the number of all.
 pub fn list(
     connection: &mut PgConnection,
     kind: Kind,
@@ -54,11 +47,17 @@ pub fn list(
         #[diesel(sql_type = BigInt)]
         total: i64,
     }
-    let all = format!(
-        "SELECT word AS name, count(*) AS crates, min(created_at) AS created_at FROM crates, unnest({}) AS word
-         WHERE version_count > 0 GROUP BY word",
-        kind.column()
-    );
+    let all = match kind {
+        Kind::Keywords => {
+            "SELECT word AS name, count(*) AS crates, min(created_at) AS created_at FROM crates, unnest(keywords) AS word
+             WHERE version_count > 0 GROUP BY word"
+        }
+        Kind::Categories => {
+            "SELECT top AS name, count(DISTINCT crates.id) AS crates, min(created_at) AS created_at
+             FROM crates, unnest(categories) AS word, split_part(word, '::', 1) AS top
+             WHERE version_count > 0 GROUP BY top"
+        }
+    };
     let order = match order {
         Order::Crates => "crates DESC, name",
         Order::Alphabetical => "name",
@@ -71,10 +70,16 @@ pub fn list(
 
 /// The topics with these names that a crate has.
 pub fn find(connection: &mut PgConnection, kind: Kind, names: &[String]) -> QueryResult<Vec<Topic>> {
-    let column = kind.column();
+    let having = match kind {
+        Kind::Keywords => "crates ON crates.keywords @> ARRAY[word]".to_owned(),
+        Kind::Categories => format!(
+            "LATERAL (SELECT array_agg(slug) AS slugs FROM ({}) AS family) AS family ON true
+             JOIN crates ON crates.categories && family.slugs",
+            family("word")
+        ),
+    };
     diesel::sql_query(format!(
-        "SELECT word AS name, count(*) AS crates, min(created_at) AS created_at
-         FROM unnest($1) AS word JOIN crates ON crates.{column} @> ARRAY[word]
+        "SELECT word AS name, count(*) AS crates, min(created_at) AS created_at FROM unnest($1) AS word JOIN {having}
          WHERE version_count > 0 GROUP BY word ORDER BY word"
     ))
     .bind::<diesel::sql_types::Array<Text>, _>(names)

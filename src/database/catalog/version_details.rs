@@ -1,8 +1,11 @@
 //! Versions as clients see them.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
+use super::version_actions::{self, VersionAction};
 use crate::database::about::About;
 use crate::database::access::users::User;
 use crate::database::schema::{crates, users, version_downloads, versions};
@@ -24,9 +27,11 @@ pub struct VersionRow {
     pub commit_id: Option<String>,
     pub created_at: DateTime<Utc>,
     pub published_at: Option<DateTime<Utc>>,
+    /// None until the crate file was analysed.
+    pub linecounts: Option<serde_json::Value>,
 }
 
-/// A version with its crate's name, its manifest, its publisher and its downloads.
+/// A version with its crate's name, its manifest, its publisher, its downloads and what users did with it.
 #[derive(Clone, Debug)]
 pub struct CountedVersion {
     pub row: VersionRow,
@@ -34,6 +39,7 @@ pub struct CountedVersion {
     pub about: About,
     pub published_by: Option<User>,
     pub downloads: i64,
+    pub actions: Vec<VersionAction>,
 }
 
 /// Whether the features of versions are loaded. They can be longer than everything else together.
@@ -43,13 +49,34 @@ pub enum Features {
     LeftOut,
 }
 
-/// The ids and numbers of a crate's versions in the index, the one accepted last first.
-pub fn shown(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<(i32, Version)>> {
+/// A version in the index, as far as lists are sorted and filtered by it.
+#[derive(Queryable, Clone, Debug)]
+pub struct Listed {
+    pub id: i32,
+    pub num: Version,
+    pub yanked: Option<bool>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A crate's versions in the index, the highest first.
+pub fn highest_first(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<Listed>> {
+    let mut versions = shown(connection, crate_id)?;
+    versions.sort_by(|one, other| (&other.num, other.id).cmp(&(&one.num, one.id)));
+    Ok(versions)
+}
+
+/// A crate's versions in the index, the newest first.
+pub fn newest_first(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<Listed>> {
+    let mut versions = shown(connection, crate_id)?;
+    versions.sort_by_key(|one| Reverse((one.created_at, one.id)));
+    Ok(versions)
+}
+
+fn shown(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<Listed>> {
     versions::table
         .filter(versions::crate_id.eq(crate_id))
         .filter(versions::effective_yanked.is_not_null())
-        .order(versions::id.desc())
-        .select((versions::id, versions::num))
+        .select((versions::id, versions::num, versions::effective_yanked, versions::created_at))
         .load(connection)
 }
 
@@ -80,10 +107,21 @@ pub fn by_ids(connection: &mut PgConnection, ids: &[i32], features: Features) ->
             crate_name,
             published_by,
             downloads: downloads.unwrap_or(0),
+            actions: Vec::new(),
         })
         .collect();
+    add_actions(connection, &mut found)?;
     found.sort_by_key(|one| ids.iter().position(|id| *id == one.row.id));
     Ok(found)
+}
+
+fn add_actions(connection: &mut PgConnection, versions: &mut [CountedVersion]) -> QueryResult<()> {
+    let named: Vec<_> = versions.iter().map(|one| (&one.crate_name, &one.row.num)).collect();
+    let mut actions = version_actions::of_versions(connection, &named)?;
+    for one in versions {
+        one.actions = actions.remove(&(one.crate_name.canonical(), one.row.num.to_string())).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// The README of a version, if it has one.

@@ -180,6 +180,7 @@ pub fn note_deleted(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<V
             versions::effective_yanked.eq(None::<bool>),
             versions::metadata.eq(serde_json::json!({})),
             versions::manifest.eq(serde_json::json!({})),
+            versions::linecounts.eq(None::<serde_json::Value>),
         ))
         .returning((versions::id, versions::checksum))
         .get_results(connection)

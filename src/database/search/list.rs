@@ -1,12 +1,14 @@
 //! Lists of crates without a search text.
 
+use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::BoxedSqlQuery;
-use diesel::sql_types::{Array, Integer, Text};
+use diesel::sql_types::{Array, BigInt, Integer, Text, Timestamptz};
 
-use super::found::{Count, Found, FoundId};
-use super::query::{Filter, Page, SearchQuery, Sort};
+use super::categories::family;
+use super::found::{Found, FoundId};
+use super::query::{After, Filter, Only, Page, SearchQuery, Sort};
 use super::totals::Totals;
 
 type Statement = BoxedSqlQuery<'static, Pg, diesel::query_builder::SqlQuery>;
@@ -23,23 +25,49 @@ pub(super) fn list(
         totals.of("", || diesel::sql_query(counting).get_result(connection))?
     } else {
         let counting = "SELECT count(*) AS total FROM crates WHERE version_count > 0";
-        filtered(counting, &query.filter).get_result::<Count>(connection)?.total
+        totals.of(&format!("{:?}", query.filter), || filtered(counting, &query.filter).get_result(connection))?
     };
     let found: Vec<FoundId> = match (query.sort, query.filter.is_empty()) {
-        (Sort::Downloads, true) => paged(by_downloads("downloads"), page).load(connection)?,
-        (Sort::RecentDownloads, true) => paged(by_downloads("recent"), page).load(connection)?,
+        (Sort::Downloads, true) => paged(by_downloads("downloads", query), page).load(connection)?,
+        (Sort::RecentDownloads, true) => paged(by_downloads("recent", query), page).load(connection)?,
         (sort, _) => {
-            let statement =
-                filtered(&format!("SELECT id FROM crates {} WHERE version_count > 0", join(sort)), &query.filter);
-            paged(statement.sql(order(sort)), page).load(connection)?
+            let listing = format!("SELECT crates.id FROM crates {} WHERE version_count > 0", join(sort));
+            let (statement, next) = after(diesel::sql_query(listing).into_boxed(), query.after.as_ref());
+            paged(with_filter(statement, &query.filter, next).sql(order(sort)), page).load(connection)?
         }
     };
     Ok(Found { crate_ids: found.into_iter().map(|one| one.id).collect(), total })
 }
 
-fn by_downloads(column: &str) -> Statement {
-    let statement = format!("SELECT crate_id AS id FROM crate_downloads WHERE shown ORDER BY {column} DESC, crate_id");
-    diesel::sql_query(statement).into_boxed()
+fn by_downloads(column: &str, query: &SearchQuery) -> Statement {
+    let statement = diesel::sql_query("SELECT crate_id AS id FROM crate_downloads WHERE shown").into_boxed();
+    after(statement, query.after.as_ref()).0.sql(format!(" ORDER BY {column} DESC, crate_id"))
+}
+
+/// Adds the condition for the crates after this one, which the index of the order finds. Returns the number of the next
+/// parameter as well.
+fn after(statement: Statement, last: Option<&After>) -> (Statement, usize) {
+    let older = |column: &str, at: DateTime<Utc>, id: i32, statement: Statement| {
+        let condition = format!(" AND (crates.{column}, crates.id) < ($1, $2)");
+        statement.sql(condition).bind::<Timestamptz, _>(at).bind::<Integer, _>(id)
+    };
+    match last {
+        None => (statement, 1),
+        Some(After::Name(name)) => {
+            (statement.sql(" AND canonical_name COLLATE \"C\" > $1").bind::<Text, _>(name.clone()), 2)
+        }
+        Some(After::New(at, id)) => (older("created_at", *at, *id, statement), 3),
+        Some(After::Updated(at, id)) => (older("updated_at", *at, *id, statement), 3),
+        Some(After::Downloads(downloads, id)) => (fewer(statement, "downloads", *downloads, *id), 3),
+        Some(After::RecentDownloads(downloads, id)) => (fewer(statement, "recent", *downloads, *id), 3),
+    }
+}
+
+fn fewer(statement: Statement, column: &str, downloads: i64, id: i32) -> Statement {
+    statement
+        .sql(format!(" AND {column} <= $1 AND ({column} < $1 OR crate_id > $2)"))
+        .bind::<BigInt, _>(downloads)
+        .bind::<Integer, _>(id)
 }
 
 /// The join that an order needs.
@@ -74,26 +102,37 @@ pub(super) fn with_filter(mut statement: Statement, filter: &Filter, mut next: u
         next += 1;
         next - 1
     };
-    if let Some(keyword) = &filter.keyword {
-        statement = statement.sql(format!(" AND keywords @> ARRAY[${}]", number())).bind::<Text, _>(keyword.clone());
-    }
     if let Some(category) = &filter.category {
-        statement = statement.sql(format!(" AND categories @> ARRAY[${}]", number())).bind::<Text, _>(category.clone());
+        let family = family(&format!("${}", number()));
+        statement = statement.sql(format!(" AND categories && ARRAY({family})")).bind::<Text, _>(category.clone());
     }
-    if let Some(names) = &filter.names {
-        statement = statement
+    if filter.without_yanked {
+        statement = statement.sql(" AND NOT crates.yanked");
+    }
+    let place = format!("${}", number());
+    match &filter.only {
+        None => statement,
+        Some(Only::Keywords(keywords)) => {
+            statement.sql(format!(" AND keywords @> {place}")).bind::<Array<Text>, _>(keywords.clone())
+        }
+        Some(Only::Beginning(beginning)) => statement
+            // No name has a character after `z`.
             .sql(format!(
-                " AND canonical_name = ANY (SELECT replace(lower(name), '-', '_') FROM unnest(${}) AS name)",
-                number()
+                " AND canonical_name COLLATE \"C\" >= {place} AND canonical_name COLLATE \"C\" < {place} || '{{'"
             ))
-            .bind::<Array<Text>, _>(names.clone());
+            .bind::<Text, _>(beginning.clone()),
+        Some(Only::Owner(user)) => statement
+            .sql(format!(" AND crates.id IN (SELECT crate_id FROM crate_owners WHERE user_id = {place})"))
+            .bind::<Integer, _>(*user),
+        Some(Only::Team(team)) => statement
+            .sql(format!(" AND crates.id IN (SELECT crate_id FROM crate_team_owners WHERE team_id = {place})"))
+            .bind::<Integer, _>(*team),
+        Some(Only::Names(names)) => statement
+            .sql(format!(
+                " AND canonical_name = ANY (SELECT replace(lower(name), '-', '_') FROM unnest({place}) AS name)"
+            ))
+            .bind::<Array<Text>, _>(names.clone()),
     }
-    if let Some(owner) = filter.owner {
-        statement = statement
-            .sql(format!(" AND crates.id IN (SELECT crate_id FROM crate_owners WHERE user_id = ${})", number()))
-            .bind::<Integer, _>(owner);
-    }
-    statement
 }
 
 /// Adds limit and offset. They are numbers, so they need no parameters.

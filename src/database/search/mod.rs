@@ -2,6 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
+//! | [`categories`] | the categories that crates name, by which a search includes subcategories |
 //! | [`document`] | the search document of a crate, written by the job that writes its derived columns |
 //! | [`query`] | a query, and its text in the forms that the statements use |
 //! | `found` | results of queries |
@@ -13,6 +14,7 @@
 
 pub(crate) mod words;
 
+pub mod categories;
 pub mod document;
 pub mod query;
 pub mod totals;
@@ -25,7 +27,7 @@ use diesel::prelude::*;
 
 pub use document::{Described, forget, note};
 pub use found::Found;
-pub use query::{Filter, Page, SearchQuery, Sort};
+pub use query::{After, Filter, Only, Page, SearchQuery, Sort};
 pub use totals::Totals;
 
 /// Runs a query. The result has only crates with a version in the index.

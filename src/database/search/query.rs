@@ -1,5 +1,7 @@
 //! Queries.
 
+use chrono::{DateTime, Utc};
+
 use super::words::words;
 use crate::package::name;
 
@@ -19,22 +21,49 @@ pub enum Sort {
 }
 
 /// Conditions on crates, in addition to the text.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// In lower case.
-    pub keyword: Option<String>,
-    /// The slug of a category, in lower case.
+    /// The slug of a category, in lower case. Its subcategories count as well.
     pub category: Option<String>,
-    /// Crate names in any spelling.
-    pub names: Option<Vec<String>>,
-    /// The id of an owner.
-    pub owner: Option<i32>,
+    pub only: Option<Only>,
+    /// Without crates of which all versions are yanked.
+    pub without_yanked: bool,
+}
+
+/// One of several conditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// Crates with all of these keywords, in lower case.
+    Keywords(Vec<String>),
+    /// Crates whose canonical names begin with this.
+    Beginning(String),
+    /// Crates of the user with this id.
+    Owner(i32),
+    /// Crates of the team with this id.
+    Team(i32),
+    /// Crates with these names, in any spelling.
+    Names(Vec<String>),
 }
 
 impl Filter {
     pub fn is_empty(&self) -> bool {
-        self.keyword.is_none() && self.category.is_none() && self.names.is_none() && self.owner.is_none()
+        *self == Self::default()
     }
+}
+
+/// The last crate of the page before, by what the list is sorted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Its canonical name.
+    Name(String),
+    /// When it was created, and its id.
+    New(DateTime<Utc>, i32),
+    /// When it last changed, and its id.
+    Updated(DateTime<Utc>, i32),
+    /// Its downloads, and its id.
+    Downloads(i64, i32),
+    /// Its recent downloads, and its id.
+    RecentDownloads(i64, i32),
 }
 
 /// A search, or a list if it has no text.
@@ -43,6 +72,8 @@ pub struct SearchQuery {
     pub text: Option<SearchText>,
     pub filter: Filter,
     pub sort: Sort,
+    /// Only the crates after this one; for lists, not for searches. It must be of the same order.
+    pub after: Option<After>,
 }
 
 /// A part of a result.

@@ -15,7 +15,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Text};
 
-use super::found::{Count, Found, FoundId};
+use super::found::{Found, FoundId};
 use super::list::{join, order, paged, with_filter};
 use super::query::{Page, SearchQuery, SearchText, Sort};
 use super::totals::Totals;
@@ -140,8 +140,10 @@ impl Search<'_> {
         let total = if query.filter.is_empty() {
             matching
         } else {
-            let counting = self.bound(&format!("SELECT count(*) AS total {tables}"));
-            with_filter(counting, &query.filter, 5).get_result::<Count>(connection)?.total
+            let counting = || self.bound(&format!("SELECT count(*) AS total {tables}"));
+            totals.of(&format!("{}\0{:?}", self.key(), query.filter), || {
+                with_filter(counting(), &query.filter, 5).get_result(connection)
+            })?
         };
         let finding = with_filter(self.bound(&format!("SELECT crates.id {tables}")), &query.filter, 5);
         let ordered = match query.sort {

@@ -22,12 +22,14 @@ mod portability;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use flate2::bufread::GzDecoder;
 use tar::{Archive, Entry, EntryType};
 
 use super::limits::Limits;
+use super::targets::may_be_target;
 use super::{CrateName, Version};
 pub use entry_path::PathProblem;
 use entry_path::{EntryPath, is_made_by_cargo};
@@ -44,11 +46,13 @@ const BLOCK: u64 = 512;
 pub struct Tarball {
     /// The text of the manifest.
     pub manifest: String,
+    /// The files that may be targets, by their paths in the package.
+    pub targets: BTreeSet<String>,
     /// Paths that some file systems cannot store.
     pub unportable: Vec<UnportablePath>,
 }
 
-/// Reads a `.crate` file and gives its manifest and its unportable paths. It needs little more memory than the set of paths
+/// Reads a `.crate` file and gives its manifest, its possible targets and its unportable paths. It needs little more memory than the set of paths
 /// and writes nothing.
 ///
 /// # Errors
@@ -101,6 +105,7 @@ struct Inspection<'a> {
     extensions: Extensions,
     paths: Paths,
     manifest: Option<String>,
+    targets: BTreeSet<String>,
 }
 
 impl<'a> Inspection<'a> {
@@ -113,6 +118,7 @@ impl<'a> Inspection<'a> {
             extensions: Extensions::default(),
             paths: Paths::default(),
             manifest: None,
+            targets: BTreeSet::new(),
         }
     }
 
@@ -151,6 +157,9 @@ impl<'a> Inspection<'a> {
             // `paths` refuses a second one.
             self.manifest = Some(self.read_manifest(entry)?);
         }
+        if may_be_target(inner) && !kind.is_dir() {
+            self.targets.insert(inner.to_owned());
+        }
         self.paths.insert(path.into(), kind.is_dir())
     }
 
@@ -168,7 +177,7 @@ impl<'a> Inspection<'a> {
         self.extensions.finish()?;
         let unportable = self.paths.finish()?;
         let manifest = self.manifest.ok_or(TarballError::NoManifest { root: self.root })?;
-        Ok(Tarball { manifest, unportable })
+        Ok(Tarball { manifest, targets: self.targets, unportable })
     }
 }
 

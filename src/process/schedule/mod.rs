@@ -1,5 +1,6 @@
 //! Work at intervals on threads of their own.
 
+pub mod analysing;
 pub mod tidying;
 pub mod verifying;
 

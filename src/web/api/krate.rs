@@ -8,8 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::database::catalog::topics::{self, Kind};
 use crate::database::catalog::version_details::{self, Features};
 use crate::web::extract::path::{ApiPath, CratePath, crate_name};
-use crate::web::extract::query::{QueryParameters, refused};
-use crate::web::lookup::{highest_first, shown_crate};
+use crate::web::extract::query::QueryParameters;
+use crate::web::lookup::shown_crate;
 use crate::web::views::{CategoryView, CrateView, Errors, KeywordView, VersionView};
 use crate::web::{ApiError, App};
 
@@ -22,7 +22,7 @@ pub struct CrateAnswer {
     #[serde(rename = "crate")]
     krate: CrateView,
     /// At most 100 versions, the highest first, without their features. If there are more, `links.versions` of the crate
-    /// leads to all of them.
+    /// leads to all of them. With `include=default_version` alone, that version.
     versions: Option<Vec<VersionView>>,
     keywords: Option<Vec<KeywordView>>,
     categories: Option<Vec<CategoryView>>,
@@ -42,6 +42,7 @@ pub struct IncludeParameter {
 #[derive(Clone, Copy, Default)]
 struct Include {
     versions: bool,
+    default_version: bool,
     keywords: bool,
     categories: bool,
 }
@@ -72,22 +73,22 @@ pub async fn show(
     app.with_connection(move |connection| {
         let krate = shown_crate(connection, &name)?;
         let mut is_complete = true;
-        let versions = match include.versions {
-            true => {
-                let shown = highest_first(version_details::shown(connection, krate.row.id)?);
-                is_complete = shown.len() <= MAX_VERSIONS;
-                let included: Vec<i32> = shown.into_iter().take(MAX_VERSIONS).map(|(id, _)| id).collect();
-                Some(version_details::by_ids(connection, &included, Features::LeftOut)?)
-            }
-            false => None,
+        let included: Option<Vec<i32>> = if include.versions {
+            let shown = version_details::highest_first(connection, krate.row.id)?;
+            is_complete = shown.len() <= MAX_VERSIONS;
+            Some(shown.into_iter().take(MAX_VERSIONS).map(|one| one.id).collect())
+        } else {
+            include.default_version.then(|| krate.row.default_version_id.into_iter().collect())
         };
+        let versions = included.map(|ids| version_details::by_ids(connection, &ids, Features::LeftOut)).transpose()?;
         let mut topics = |kind, names: &[String]| topics::find(connection, kind, names);
         let keywords = include.keywords.then(|| topics(Kind::Keywords, &krate.row.keywords)).transpose()?;
         let categories = include.categories.then(|| topics(Kind::Categories, &krate.row.categories)).transpose()?;
         let names = |included: bool, names: &[String]| included.then(|| names.to_vec());
         let (keyword_ids, category_ids) =
             (names(include.keywords, &krate.row.keywords), names(include.categories, &krate.row.categories));
-        let version_ids = versions.as_ref().map(|versions| versions.iter().map(|version| version.row.id).collect());
+        let ids = versions.as_ref().filter(|_| include.versions);
+        let version_ids = ids.map(|versions| versions.iter().map(|version| version.row.id).collect());
         let view = |version| VersionView::new(version, &base_url);
         Ok::<_, ApiError>(Json(CrateAnswer {
             krate: CrateView::new(krate).with((version_ids, is_complete), keyword_ids, category_ids),
@@ -118,25 +119,19 @@ pub async fn show_new(state: State<App>, query: QueryParameters) -> Result<Json<
 }
 
 fn include(query: &QueryParameters) -> Result<Include, ApiError> {
-    let Some(text) = query.get("include") else {
-        return Ok(Include { versions: true, keywords: true, categories: true });
-    };
+    const ALL: Include = Include { versions: true, default_version: true, keywords: true, categories: true };
+    let allowed = ["versions", "keywords", "categories", "downloads", "default_version", "badges", "full"];
+    let Some(parts) = query.words("include", &allowed)? else { return Ok(ALL) };
     let mut include = Include::default();
-    for part in text.split(',').map(str::trim) {
+    for part in parts {
         match part {
             "versions" => include.versions = true,
+            "default_version" => include.default_version = true,
             "keywords" => include.keywords = true,
             "categories" => include.categories = true,
-            "full" => include = Include { versions: true, keywords: true, categories: true },
-            // Always or never included.
-            "" | "downloads" | "default_version" | "badges" => {}
-            other => {
-                return Err(refused(
-                    "include",
-                    other,
-                    "a list of versions, keywords, categories, downloads, default_version, badges or full",
-                ));
-            }
+            "full" => include = ALL,
+            // Downloads are always included, and there are no badges.
+            _ => {}
         }
     }
     Ok(include)

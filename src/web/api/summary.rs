@@ -43,7 +43,7 @@ pub async fn show(State(app): State<App>) -> Result<Json<Summary>, ApiError> {
     app.with_connection(move |connection| {
         let mut num_crates = 0;
         let mut listed = |sort| {
-            let query = SearchQuery { text: None, filter: Filter::default(), sort };
+            let query = SearchQuery { text: None, filter: Filter::default(), sort, after: None };
             let found = search::search(connection, &query, Page { limit: LENGTH, offset: 0 }, &totals)?;
             num_crates = found.total;
             let crates = crate_details::by_ids(connection, &found.crate_ids)?;

@@ -7,7 +7,7 @@ use strum::{EnumString, VariantNames};
 use utoipa::ToSchema;
 
 use crate::database::catalog::topics::{self, Kind, Order, Topic};
-use crate::database::search::Page;
+use crate::database::search::{Page, categories};
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::shortened::shortened;
@@ -83,6 +83,8 @@ pub async fn keyword(State(app): State<App>, ApiPath(name): ApiPath<String>) -> 
 }
 
 /// List categories
+///
+/// Lists the topmost categories; the answer for a single one has its subcategories.
 #[utoipa::path(
     get,
     path = "/api/v1/categories",
@@ -101,6 +103,8 @@ pub async fn categories(State(app): State<App>, query: QueryParameters) -> Resul
 }
 
 /// Show a category
+///
+/// With the categories above it and those one level below it.
 #[utoipa::path(
     get,
     path = "/api/v1/categories/{category}",
@@ -112,7 +116,15 @@ pub async fn category(
     State(app): State<App>,
     ApiPath(name): ApiPath<String>,
 ) -> Result<Json<CategoryAnswer>, ApiError> {
-    Ok(Json(CategoryAnswer { category: find(&app, Kind::Categories, name).await?.into() }))
+    let found = find(&app, Kind::Categories, name).await?;
+    app.with_connection(move |connection| {
+        let parents = topics::find(connection, Kind::Categories, &categories::ancestors(&found.name))?;
+        let children = categories::children(connection, &found.name)?;
+        let children = topics::find(connection, Kind::Categories, &children)?;
+        let category = CategoryView::from(found).with_family(parents, children);
+        Ok::<_, ApiError>(Json(CategoryAnswer { category }))
+    })
+    .await
 }
 
 async fn list(app: &App, kind: Kind, query: QueryParameters) -> Result<(Vec<Topic>, i64), ApiError> {

@@ -5,4 +5,5 @@ pub(crate) mod body;
 pub(crate) mod json;
 pub(crate) mod path;
 pub(crate) mod query;
+pub(crate) mod seek;
 pub(crate) mod unread_body;

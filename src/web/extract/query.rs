@@ -16,11 +16,11 @@ use crate::web::shortened::shortened;
 use crate::web::views::{PageMeta, count};
 
 /// Default number of items on a page.
-const PER_PAGE: u32 = 10;
+pub const PER_PAGE: u32 = 10;
 /// Largest number of items on a page.
 pub const MAX_PER_PAGE: u32 = 100;
 /// Largest page number.
-const MAX_PAGE: u32 = 1_000_000;
+pub(super) const MAX_PAGE: u32 = 1_000_000;
 
 /// The parameters, in their order.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryParameters {
 }
 
 impl QueryParameters {
-    fn parse(query: &str) -> Self {
+    pub(super) fn parse(query: &str) -> Self {
         let pairs = url::form_urlencoded::parse(query.as_bytes());
         Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
@@ -76,6 +76,28 @@ impl QueryParameters {
         self.parsed(name, &format!("one of {}", T::VARIANTS.join(", ")))
     }
 
+    /// The words of a list that commas separate, each of which must be allowed; None without the parameter.
+    pub fn words(&self, name: &str, allowed: &[&'static str]) -> Result<Option<Vec<&'static str>>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let known = words.map(|word| {
+            let known = allowed.iter().find(|known| **known == word).copied();
+            known.ok_or_else(|| refused(name, word, &format!("a list, separated by commas, of {}", allowed.join(", "))))
+        });
+        known.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Refuses a parameter that crates.io has for this call and this registry has not.
+    pub fn refuse_unsupported(&self, name: &str, instead: &str) -> Result<(), ApiError> {
+        match self.get(name) {
+            Some(_) => Err(ApiError::new(
+                StatusCode::BAD_REQUEST,
+                format!("the query parameter `{name}` is not supported here: {instead}"),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// The page that the query selects.
     pub fn pagination(&self) -> Result<Pagination, ApiError> {
         self.pagination_of(PER_PAGE)
@@ -83,6 +105,11 @@ impl QueryParameters {
 
     /// The page that the query selects, with another default number of items.
     pub fn pagination_of(&self, default_per_page: u32) -> Result<Pagination, ApiError> {
+        self.refuse_unsupported("seek", "this list has numbered pages, so use `page`")?;
+        self.numbered(default_per_page)
+    }
+
+    pub(super) fn numbered(&self, default_per_page: u32) -> Result<Pagination, ApiError> {
         let per_page = self.parsed("per_page", PER_PAGE_IS)?.unwrap_or(default_per_page);
         if !(1..=MAX_PER_PAGE).contains(&per_page) {
             return Err(refused("per_page", &per_page.to_string(), PER_PAGE_IS));
@@ -94,11 +121,11 @@ impl QueryParameters {
         Ok(Pagination { per_page, page })
     }
 
-    /// The same query for another page.
-    fn with_page(&self, page: u32) -> String {
+    /// The same query for another page: with this value of `page` or `seek`.
+    pub(super) fn with_page(&self, name: &str, value: &str) -> String {
         let mut query = url::form_urlencoded::Serializer::new("?".to_owned());
-        query.extend_pairs(self.0.iter().filter(|(name, _)| name != "page"));
-        query.append_pair("page", &page.to_string());
+        query.extend_pairs(self.0.iter().filter(|(name, _)| name != "page" && name != "seek"));
+        query.append_pair(name, value);
         // The serializer takes the `?` for a parameter.
         query.finish().replacen("?&", "?", 1)
     }
@@ -128,6 +155,11 @@ pub struct Pagination {
 }
 
 impl Pagination {
+    /// The most items on the page.
+    pub(super) fn per_page(self) -> u32 {
+        self.per_page
+    }
+
     /// The page as limit and offset.
     pub fn page(self) -> Page {
         Page { limit: i64::from(self.per_page), offset: i64::from(self.per_page) * (i64::from(self.page) - 1) }
@@ -138,8 +170,9 @@ impl Pagination {
         let Page { limit, offset } = self.page();
         PageMeta {
             total: count(total),
-            next_page: (offset + limit < total && self.page < MAX_PAGE).then(|| query.with_page(self.page + 1)),
-            prev_page: (self.page > 1).then(|| query.with_page(self.page - 1)),
+            next_page: (offset + limit < total && self.page < MAX_PAGE)
+                .then(|| query.with_page("page", &(self.page + 1).to_string())),
+            prev_page: (self.page > 1).then(|| query.with_page("page", &(self.page - 1).to_string())),
         }
     }
 }
@@ -169,6 +202,8 @@ mod tests {
         let meta = query.pagination().unwrap().meta(11, &query);
         assert_eq!(meta.next_page.as_deref(), Some("?q=a+%26b&per_page=5&page=3"));
         assert_eq!(meta.prev_page.as_deref(), Some("?q=a+%26b&per_page=5&page=1"));
+        let query = QueryParameters::parse("seek=a&page=1&per_page=5");
+        assert_eq!(query.with_page("seek", "b"), "?per_page=5&seek=b");
         let query = QueryParameters::parse("page=3&per_page=5");
         assert_eq!(query.pagination().unwrap().meta(11, &query).next_page, None);
     }

@@ -49,6 +49,8 @@ pub struct CrateView {
     links: CrateLinks,
     /// Whether the search text is its name.
     exact_match: bool,
+    /// Always false.
+    trustpub_only: bool,
 }
 
 /// Paths of more about a crate.
@@ -98,6 +100,7 @@ impl CrateView {
                 reverse_dependencies: format!("{path}/reverse_dependencies"),
             },
             exact_match: false,
+            trustpub_only: false,
         }
     }
 

@@ -6,6 +6,7 @@ pub mod errors;
 pub mod krate;
 pub mod owner;
 pub mod page;
+pub mod release_tracks;
 pub mod topic;
 pub mod version;
 
@@ -17,5 +18,6 @@ pub use errors::{AnyError, ErrorDetail, Errors};
 pub use krate::CrateView;
 pub use owner::{OwnerView, UserView};
 pub use page::{PageMeta, Total, count};
+pub use release_tracks::{ReleaseTrack, release_tracks};
 pub use topic::{CategoryView, KeywordView};
 pub use version::VersionView;

@@ -1,4 +1,5 @@
-//! The JSON of keywords and categories. They exist as long as a crate has them.
+//! The JSON of keywords and categories. They exist as long as a crate has them, and a category as long as a crate has a
+//! subcategory of it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -38,9 +39,26 @@ pub struct CategoryView {
     slug: String,
     /// Always empty.
     description: String,
-    /// When the first crate that has it was created.
+    /// When the first crate that has it or a subcategory was created.
     created_at: DateTime<Utc>,
+    /// Crates that have it or a subcategory.
     crates_cnt: u32,
+    /// The categories above it, the topmost first; only in the answer for a single category.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
+    parent_categories: Option<Vec<CategoryView>>,
+    /// The categories one level below it; only in the answer for a single category.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
+    subcategories: Option<Vec<CategoryView>>,
+}
+
+impl CategoryView {
+    /// Adds the categories above and below.
+    pub fn with_family(self, parents: Vec<Topic>, children: Vec<Topic>) -> Self {
+        let views = |topics: Vec<Topic>| Some(topics.into_iter().map(Into::into).collect());
+        Self { parent_categories: views(parents), subcategories: views(children), ..self }
+    }
 }
 
 impl From<Topic> for CategoryView {
@@ -52,6 +70,8 @@ impl From<Topic> for CategoryView {
             description: String::new(),
             created_at: topic.created_at,
             crates_cnt: count(topic.crates),
+            parent_categories: None,
+            subcategories: None,
         }
     }
 }

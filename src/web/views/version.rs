@@ -8,8 +8,10 @@ use utoipa::ToSchema;
 
 use super::owner::UserView;
 use super::text::shown;
+use crate::database::catalog::version_actions::VersionAction;
 use crate::database::catalog::version_details::CountedVersion;
 use crate::package::characters::harmless;
+use crate::package::line_counts::LineCounts;
 
 /// A version of a crate.
 #[derive(Serialize, ToSchema)]
@@ -45,16 +47,26 @@ pub struct VersionView {
     /// The size of the crate file in bytes.
     crate_size: i64,
     published_by: Option<UserView>,
-    /// Always empty.
-    #[schema(value_type = Vec<String>)]
-    audit_actions: [(); 0],
+    /// Who published, yanked and unyanked it, the oldest action first: at most the last hundred.
+    audit_actions: Vec<AuditActionView>,
     /// The SHA-256 of the crate file, in hexadecimal.
     checksum: String,
     rust_version: Option<String>,
+    /// Whether it has a library; null until the crate file of an older version was analysed.
+    has_lib: Option<bool>,
+    /// The names of its binaries; null until the crate file of an older version was analysed, or if they are very long.
+    bin_names: Option<Vec<String>>,
+    /// The edition in the manifest.
+    edition: Option<String>,
     description: Option<String>,
     homepage: Option<String>,
     documentation: Option<String>,
     repository: Option<String>,
+    /// Always null.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    trustpub_data: Option<()>,
+    /// Lines of code by language; null until the crate file was analysed, or if it cannot be.
+    linecounts: Option<LineCounts>,
     /// `queued` until the index shows it, then `published`.
     #[schema(example = "published")]
     state: &'static str,
@@ -65,6 +77,23 @@ pub struct VersionView {
     published_at: Option<DateTime<Utc>>,
     /// The commit of the index that published it.
     index_commit: Option<String>,
+}
+
+/// An action of a user on a version.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditAction)]
+pub struct AuditActionView {
+    /// `publish`, `yank` or `unyank`.
+    #[schema(example = "publish")]
+    action: String,
+    user: UserView,
+    time: DateTime<Utc>,
+}
+
+impl AuditActionView {
+    fn new(done: VersionAction, base_url: &str) -> Self {
+        Self { action: done.action, user: UserView::new(done.user, base_url), time: done.time }
+    }
 }
 
 /// Paths of more about a version.
@@ -82,7 +111,7 @@ fn features(features: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<Str
 
 impl VersionView {
     pub fn new(counted: CountedVersion, base_url: &str) -> Self {
-        let CountedVersion { row, crate_name, about, published_by, downloads } = counted;
+        let CountedVersion { row, crate_name, about, published_by, downloads, actions } = counted;
         let path = format!("/api/v1/crates/{crate_name}/{}", row.num);
         let yanked = row.effective_yanked.unwrap_or(false);
         Self {
@@ -107,13 +136,18 @@ impl VersionView {
             },
             crate_size: row.size,
             published_by: published_by.map(|user| UserView::new(user, base_url)),
-            audit_actions: [],
+            audit_actions: actions.into_iter().map(|done| AuditActionView::new(done, base_url)).collect(),
             checksum: row.checksum.to_string(),
             rust_version: shown(about.rust_version),
+            has_lib: about.has_lib,
+            bin_names: about.bin_names.map(|names| names.into_iter().map(harmless).collect()),
+            edition: about.edition,
             description: shown(about.description),
             homepage: shown(about.homepage),
             documentation: shown(about.documentation),
             repository: shown(about.repository),
+            trustpub_data: None,
+            linecounts: row.linecounts.and_then(|counts| serde_json::from_value(counts).ok()),
             state: if row.effective_yanked.is_some() { "published" } else { "queued" },
             // A version that is not in the index yet is not yanked.
             desired_yanked: (yanked != row.desired_yanked).then_some(row.desired_yanked),

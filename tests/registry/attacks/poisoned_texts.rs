@@ -377,6 +377,7 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
         name::MAX_LENGTH,
     ),
     ("crate_limits_pkey", "canonical_name", "SELECT canonical_name FROM crate_limits", name::MAX_LENGTH),
+    ("crate_categories_pkey", "slug", "SELECT slug FROM crate_categories", about::MAX_LABEL),
     (
         "crate_search_document",
         "document",

@@ -181,6 +181,12 @@ impl TestRegistry {
         self.runner.drain().unwrap()
     }
 
+    /// Analyses the crate files of all pending versions, and returns their number.
+    pub fn analyse(&self) -> usize {
+        let store = CrateStore::attach(&self.directory.path().join("crates")).unwrap();
+        self.pool.with(|connection| jobs::analysis::run(connection, &store, &|| false).unwrap()).unwrap()
+    }
+
     /// Ends every backoff.
     pub fn make_due(&self) {
         let made = "UPDATE jobs SET run_at = clock_timestamp()";
