@@ -20,10 +20,10 @@ pub enum AdminCommand {
     /// Manage the owners of a crate, who may publish and yank it
     #[command(subcommand)]
     Owner(OwnerCommand),
-    /// Set limits for single crates, and reserve names
+    /// Set limits for single crates, delete crates, and reserve names
     #[command(subcommand)]
     Crate(CrateCommand),
-    /// Delete versions permanently
+    /// Yank and unyank versions, or delete them permanently
     #[command(subcommand)]
     Version(VersionCommand),
     /// Import crates from another registry's git or sparse index
@@ -231,7 +231,23 @@ pub enum CrateCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Release a reserved name
+    /// Delete a crate with all its versions; its name and their numbers stay taken
+    ///
+    /// The index and the crate store lose the crate. Builds that have it in their Cargo.lock will fail. To make only new
+    /// builds choose other crates, yank its versions instead.
+    Delete {
+        #[arg(value_name = "CRATE")]
+        krate: String,
+        /// Reason, shown to users who request the crate, and kept in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Let the name be published again, as a new crate; also for a crate deleted before
+        #[arg(long)]
+        release_name: bool,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Release a reserved name, or the name of a deleted crate
     Release {
         name: String,
         #[command(flatten)]
@@ -268,6 +284,27 @@ pub struct LimitsOptions {
 
 #[derive(Subcommand, Debug)]
 pub enum VersionCommand {
+    /// Yank a version, so that new builds no longer choose it
+    Yank {
+        #[arg(value_name = "CRATE")]
+        krate: String,
+        #[arg(value_name = "VERSION")]
+        num: String,
+        /// Why, shown to users who look at the version
+        #[arg(long, value_name = "TEXT")]
+        message: Option<String>,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Unyank a version, so that new builds may choose it again
+    Unyank {
+        #[arg(value_name = "CRATE")]
+        krate: String,
+        #[arg(value_name = "VERSION")]
+        num: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
     /// Delete a version's index line and crate file; its number cannot be used again
     ///
     /// For versions that must not stay available, such as one with a leaked secret. Builds with the version in their

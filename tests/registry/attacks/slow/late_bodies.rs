@@ -14,7 +14,8 @@ use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::revocation;
 use supercargo::database::access::{teams, users};
 use supercargo::database::catalog::refusal::ChangeRefusal;
-use supercargo::jobs::{Admission, RequestError, yank};
+use supercargo::jobs::yank::{self, YankState};
+use supercargo::jobs::{Admission, RequestError};
 use supercargo::queue::Completions;
 use supercargo::web::openapi;
 
@@ -362,7 +363,8 @@ fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it_and_for_no_
                 "SELECT FROM versions JOIN crates ON crates.id = crate_id WHERE name = 'foo' FOR UPDATE OF versions";
             holder.batch_execute(&format!("BEGIN; {version}")).unwrap();
             let yank = scope.spawn(move || {
-                yank::request(&mut yanking, (foo, num), true, requester, &Completions::default()).map(drop)
+                yank::request_as(&mut yanking, (foo, num), YankState::of(true), requester, &Completions::default())
+                    .map(drop)
             });
             // The yank has confirmed its right, and waits to write the version.
             bench.wait_for_blocked_by(holder_pid);
@@ -370,7 +372,8 @@ fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it_and_for_no_
             bench.wait_for_blocked_by(yanking_pid);
             assert!(!taken.is_finished(), "{login}");
             let late = scope.spawn(move || {
-                yank::request(&mut late, (bar, num), true, requester, &Completions::default()).map(drop)
+                yank::request_as(&mut late, (bar, num), YankState::of(true), requester, &Completions::default())
+                    .map(drop)
             });
             let blocked = format!("pg_stat_activity WHERE {taking_pid} = ANY(pg_blocking_pids(pid))");
             wait_until("the late change to wait", || late.is_finished() || bench.count(&blocked) > 0);
