@@ -136,6 +136,8 @@ fn check_existing(
     caller.may(Scope::PublishUpdate, name)?;
     check_spelling(found, name)?;
     if owners::rights(connection, found.id, caller.user.id)? < Rights::Publish {
+        // Its owners go with a crate that is deleted at this moment.
+        crates::find(connection, name)?.as_ref().map_or(Ok(()), refusal::check_not_deleted)?;
         return Err(refusal::not_an_owner(connection, found, &caller.user)?.into());
     }
     check_number(connection, found, name, num)

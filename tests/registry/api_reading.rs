@@ -405,7 +405,7 @@ fn the_known_categories_are_listed() {
 #[test]
 fn the_site_metadata_name_the_version_and_say_whether_anything_can_be_changed() {
     let registry = TestRegistry::new();
-    let version = env!("CARGO_PKG_VERSION");
+    let version = option_env!("SUPERCARGO_COMMIT").unwrap_or(env!("CARGO_PKG_VERSION"));
     let expected = |read_only: bool| json!({ "deployed_sha": version, "commit": version, "read_only": read_only });
     assert_eq!(get(&registry, "site_metadata"), expected(false));
     let read_only = |value: &str| format!("SET LOCAL transaction_read_only = {value}");

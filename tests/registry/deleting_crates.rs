@@ -229,7 +229,10 @@ fn the_right_of_owners_ends_and_that_of_admins_does_not() {
     sql(&registry, "UPDATE crates SET created_at = clock_timestamp() - interval '71 hours'");
     deleted(&delete(&ann, "foo"));
     registry.run_jobs();
+}
 
+#[test]
+fn the_right_of_owners_can_be_switched_off() {
     let registry = publish_foo(TestRegistry::with(|settings| {
         settings.admission = Admission { crate_deletion_window: std::time::Duration::ZERO, ..Admission::default() };
     }));

@@ -3,6 +3,7 @@
 use diesel::connection::SimpleConnection;
 use serde_json::Value;
 
+use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::{Served, failed};
@@ -121,6 +122,52 @@ fn teams_admins_limits_names_and_versions_are_managed_and_the_log_tells_of_it() 
         refused(&served, "admin audit", &["--action", "nothing"])
             .contains("\"nothing\" is not an action of the audit log")
     );
+}
+
+#[test]
+fn versions_are_yanked_with_a_message_and_crates_deleted_and_their_names_released() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    for (name, version) in [("foo", "1.0.0"), ("foo", "1.1.0"), ("bar", "1.0.0")] {
+        http::publish(&served.url, &token, &Package::new(name, version)).good();
+    }
+    let settled = || wait_until("an empty queue", || served.run("jobs list", &["--json"]).trim() == "[]");
+    let version =
+        |path: &str| http::get(&format!("{}/api/v1/crates/{path}", served.url)).good().json()["version"].take();
+    let said = served.run("admin version yank", &["foo", "1.0.0", "--message", "it loses data"]);
+    assert!(said.starts_with("foo 1.0.0 is yanked; job "), "{said}");
+    settled();
+    let yanked = version("foo/1.0.0");
+    assert_eq!((&yanked["yanked"], &yanked["yank_message"]), (&true.into(), &"it loses data".into()));
+    assert!(served.run("admin version unyank", &["foo", "1.0.0"]).starts_with("foo 1.0.0 is no longer yanked; job "));
+    settled();
+    let unyanked = version("foo/1.0.0");
+    assert_eq!((&unyanked["yanked"], &unyanked["yank_message"]), (&false.into(), &Value::Null));
+    let refusal = refused(&served, "admin version yank", &["foo", "2.0.0"]);
+    assert_eq!(refusal, "supercargo: the crate `foo` has no version 2.0.0: check its number");
+
+    let said = served.run("admin crate delete", &["foo", "--reason", "a mistake"]);
+    assert!(said.starts_with("foo is no longer served, and its name stays taken; job "), "{said}");
+    settled();
+    assert!(http::index_lines(&served.url, "3/f/foo").is_empty());
+    let again = refused(&served, "admin crate delete", &["foo", "--reason", "again"]);
+    assert!(again.starts_with("supercargo: the crate `foo` was deleted from this registry on 20"), "{again}");
+    for command in ["admin crate limits", "admin owner list"] {
+        assert!(refused(&served, command, &["foo"]).ends_with(": a mistake"), "{command}");
+    }
+    assert!(refused(&served, "admin crate delete", &["bar", "--reason", " "]).contains("needs a reason of 1 to 1000"));
+    assert_eq!(http::publish(&served.url, &token, &Package::new("foo", "2.0.0")).status, 409);
+    assert_eq!(served.run("admin crate release", &["foo"]), "released the name foo\n");
+    assert!(
+        refused(&served, "admin crate release", &["foo"]).contains("is neither reserved nor that of a deleted crate")
+    );
+    http::publish(&served.url, &token, &Package::new("foo", "2.0.0")).good();
+    let said = served.run("admin crate delete", &["bar", "--reason", "x", "--release-name"]);
+    assert!(said.starts_with("bar is no longer served, and its name may be published again; job "), "{said}");
+    served.run("admin crate delete", &["foo", "--reason", "x"]);
+    let said = served.run("admin crate delete", &["foo", "--reason", "x", "--release-name"]);
+    assert_eq!(said, "foo was deleted before; its name is released now\n");
+    settled();
 }
 
 #[test]

@@ -52,11 +52,12 @@ pub fn delete(connection: &mut PgConnection, crate_id: i32, reason: &str, name_r
         crate_id,
         &Deletion { deleted_at: Some(Utc::now()), deletion_reason: Some(reason.to_owned()), name_released },
     )?;
-    let versions = diesel::update(versions::table.filter(versions::crate_id.eq(crate_id)))
+    let mut versions: Vec<Version> = diesel::update(versions::table.filter(versions::crate_id.eq(crate_id)))
         .filter(versions::deletion_requested_at.is_null())
         .set((versions::deletion_requested_at.eq(diesel::dsl::now), versions::deletion_reason.eq(reason)))
         .returning(versions::num)
         .get_results(connection)?;
+    versions.sort();
     diesel::delete(crate_owners::table.filter(crate_owners::crate_id.eq(crate_id))).execute(connection)?;
     diesel::delete(crate_team_owners::table.filter(crate_team_owners::crate_id.eq(crate_id))).execute(connection)?;
     Ok(Deleted { owners, versions })

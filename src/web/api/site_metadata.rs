@@ -12,7 +12,7 @@ use crate::web::{ApiError, App};
 /// The program that serves the registry.
 #[derive(Serialize, ToSchema)]
 pub struct SiteMetadata {
-    /// The version of supercargo.
+    /// The commit of supercargo if it was given at build time, or else its version.
     #[schema(example = "0.1.0")]
     deployed_sha: &'static str,
     /// The same.
@@ -31,6 +31,6 @@ pub struct SiteMetadata {
 pub async fn show(State(app): State<App>) -> Result<Json<SiteMetadata>, ApiError> {
     let read_only = diesel::dsl::sql::<Bool>("current_setting('transaction_read_only') = 'on'");
     let read_only = app.with_connection(move |connection| diesel::select(read_only).get_result(connection)).await?;
-    let version = env!("CARGO_PKG_VERSION");
-    Ok(Json(SiteMetadata { deployed_sha: version, commit: version, read_only }))
+    let commit = option_env!("SUPERCARGO_COMMIT").unwrap_or(env!("CARGO_PKG_VERSION"));
+    Ok(Json(SiteMetadata { deployed_sha: commit, commit, read_only }))
 }
