@@ -179,7 +179,7 @@ fn accept(
     actor: &Actor,
 ) -> QueryResult<DeleteCrate> {
     let deleted = crate_deletion::delete(connection, krate.id, reason, name_released)?;
-    // The owners, for whoever has to find out or to undo; the versions, for a repair after a loss of their rows.
+    // The owners, for an operator who has to ask or to undo; the versions, for a repair after a loss of their rows.
     Event::new(Action::CrateDelete)
         .of_crate(&krate.name)
         .detail(json!({

@@ -56,7 +56,7 @@ fn users_tokens_and_owners_are_managed() {
     assert!(!served.run("admin token list", &[]).contains(&token[4..]));
     assert_eq!(served.run("admin token revoke", &[&id]), format!("revoked the token {id}\n"));
     assert!(refused(&served, "admin token revoke", &[&id]).contains("that is not revoked"));
-    assert_eq!(http::get_as(&format!("{}/api/v1/crates/foo/owners", served.url), &token).status, 403);
+    assert_eq!(http::get_as(&format!("{}/api/v1/me", served.url), &token).status, 403);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn a_missing_unknown_or_revoked_token_is_refused() {
     insta::assert_snapshot!(unknown.detail(), @"the token is unknown to this registry or was revoked: see http://registry.test/me for how to get one, and run `cargo login` with it");
     let mut ann = registry.user("ann");
     ann.token = ann.token.map(|token| format!("Bearer {token}"));
-    ann.get("/api/v1/crates/foo/owners").good();
+    ann.get("/api/v1/me").good();
     registry
         .pool
         .with(|connection| {

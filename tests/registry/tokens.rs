@@ -65,7 +65,7 @@ fn a_token_may_do_what_its_scopes_allow_and_nothing_else() {
             }
         }
         // Cargo reads before it does anything else.
-        token.get("/api/v1/crates/foo/owners").good();
+        token.get("/api/v1/me").good();
     }
     registry.run_jobs();
     let refused = registry.user_with("ann", scoped(&["read", "yank"], &[])).publish(&Package::new("foo", "3.0.0"));
@@ -99,7 +99,7 @@ fn an_expired_token_is_refused_by_its_name_and_date() {
     let registry = with_foo();
     let soon = NewToken { expires_at: Some(Utc::now() + TimeDelta::hours(1)), ..scoped(&[], &[]) };
     let token = registry.user_with("ann", soon);
-    token.get("/api/v1/crates/foo/owners").good();
+    token.get("/api/v1/me").good();
     registry
         .pool
         .with(|connection| {
@@ -152,7 +152,7 @@ fn a_user_creates_lists_and_revokes_tokens() {
     assert_eq!((missing.status, missing.detail()), none);
     assert_eq!(registry.anonymous().get(&path).status, StatusCode::UNAUTHORIZED);
     assert_eq!(bob.request(Method::DELETE, &path, Body::empty()).status, StatusCode::NOT_FOUND);
-    deploy.get("/api/v1/crates/foo/owners").good();
+    deploy.get("/api/v1/me").good();
     ann.request(Method::DELETE, &path, Body::empty()).good();
     assert_eq!(ann.request(Method::DELETE, &path, Body::empty()).status, StatusCode::NOT_FOUND);
     assert_eq!(ann.get(&path).status, StatusCode::NOT_FOUND);

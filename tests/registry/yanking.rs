@@ -216,7 +216,7 @@ fn an_update_that_makes_no_sense_changes_nothing() {
         (json!({ "yanked": true, "yank_message": "a\u{1b}[2J" }), "the yank message contains"),
         (json!({ "yanked": true, "yank_message": "two\nlines" }), "the yank message contains"),
         (json!({ "yanked": "yes" }), "version.yanked"),
-        (json!([]), "version"),
+        (json!("yank"), "version"),
     ] {
         let refused = update(&ann, "foo/1.0.0", &change);
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text());
