@@ -3,13 +3,15 @@
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 
-use super::output::{print_json, print_table, say};
+use super::output::{complain, print_json, print_table, say};
 use super::{AdminError, check_text, crate_name};
 use crate::config::LimitsOptions;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::catalog::crate_limits::{self, CrateLimits, NamedLimits};
 use crate::database::catalog::{crates, reserved_names};
+use crate::jobs::delete_crate::{self, Accepted};
 use crate::package::CrateName;
+use crate::{jobs, queue};
 
 /// Changes the given limits of a name and prints the ones in effect. The name may have no crate yet.
 pub fn limits(
@@ -107,6 +109,32 @@ fn described(limits: &CrateLimits) -> serde_json::Value {
     })
 }
 
+/// Deletes a crate, or releases the name of a deleted one.
+pub fn delete(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    name: &str,
+    reason: &str,
+    release_name: bool,
+) -> Result<(), AdminError> {
+    let name = crate_name(name)?;
+    match delete_crate::request(connection, &name, (reason, release_name), operator)? {
+        Accepted::Released => say!("{name} was deleted before; its name is released now"),
+        Accepted::Deleted { job, dependents } => {
+            queue::announce(connection, jobs::QUEUE)?;
+            if let Some(dependents) = dependents {
+                complain!("warning: other crates depend on {name}, and builds of them will fail: {dependents}");
+            }
+            let of_name = if release_name { "may be published again" } else { "stays taken" };
+            say!(
+                "{name} is no longer served, and its name {of_name}; job {job} removes it from the index and deletes its \
+                 files (see `supercargo jobs show {job}`)"
+            );
+        }
+    }
+    Ok(())
+}
+
 pub fn reserve(connection: &mut PgConnection, operator: &Actor, name: &str, reason: &str) -> Result<(), AdminError> {
     let name = crate_name(name)?;
     check_text("the reason", reason)?;
@@ -123,10 +151,15 @@ pub fn reserve(connection: &mut PgConnection, operator: &Actor, name: &str, reas
 pub fn release(connection: &mut PgConnection, operator: &Actor, name: &str) -> Result<(), AdminError> {
     let name = crate_name(name)?;
     connection.transaction(|connection| {
-        if !reserved_names::release(connection, &name)? {
+        let was_reserved = reserved_names::release(connection, &name)?;
+        if was_reserved {
+            Event::new(Action::NameRelease).of_crate(&name).record(connection, operator)?;
+        }
+        // An event of its own: a name can be both.
+        let was_deleted = delete_crate::release_name(connection, &name, operator)?;
+        if !was_reserved && !was_deleted {
             return Err(AdminError::NotReserved(name.to_string()));
         }
-        Event::new(Action::NameRelease).of_crate(&name).record(connection, operator)?;
         say!("released the name {name}");
         Ok(())
     })

@@ -43,7 +43,7 @@ pub enum AdminError {
     TeamOwns { team: String, crates: String },
     #[error("{login} is not a member of {team}: see `supercargo admin team show {team}`")]
     NoMember { team: String, login: String },
-    #[error("the name {0} is not reserved: see `supercargo admin crate reserved`")]
+    #[error("the name {0} is neither reserved nor that of a deleted crate: see `supercargo admin crate reserved`")]
     NotReserved(String),
     #[error("{0:?} is not an action of the audit log: see the ACTION column of `supercargo admin audit`")]
     NoAction(String),

@@ -6,10 +6,9 @@ use serde_json::json;
 use super::output::{print_json, print_table, say};
 use super::{AdminError, crate_name};
 use crate::database::access::audit::Actor;
-use crate::database::catalog::crates;
 use crate::database::catalog::owners::{self, Owner};
 use crate::database::catalog::ownership::{self, Change};
-use crate::database::catalog::refusal::ChangeRefusal;
+use crate::database::catalog::refusal;
 
 pub fn change(
     connection: &mut PgConnection,
@@ -24,8 +23,7 @@ pub fn change(
 }
 
 pub fn list(connection: &mut PgConnection, name: &str, as_json: bool) -> Result<(), AdminError> {
-    let unknown = || ChangeRefusal::UnknownCrate(name.to_owned());
-    let krate = crates::find(connection, &crate_name(name)?)?.ok_or_else(unknown)?;
+    let krate = refusal::find_crate(connection, &crate_name(name)?)??;
     let owners = owners::list_all(connection, krate.id)?.into_iter().map(|owner| match &owner {
         Owner::User(user) => ("user", user.id, owner.login(), user.name.clone()),
         Owner::Team(team) => ("team", team.id, owner.login(), None),

@@ -4,6 +4,7 @@ use crate::admin;
 use crate::config::{AdminCommand, CrateCommand, OwnerCommand, TeamCommand, TokenCommand, UserCommand, VersionCommand};
 use crate::database::access::audit::Actor;
 use crate::database::catalog::ownership::Change;
+use crate::jobs::yank::YankState;
 use crate::process::CommandError;
 use crate::process::operator_command::{on, operator};
 
@@ -15,9 +16,7 @@ pub(super) fn admin(command: AdminCommand) -> Result<(), CommandError> {
         AdminCommand::Team(command) => team(command, &operator),
         AdminCommand::Owner(command) => owner(command, &operator),
         AdminCommand::Crate(command) => of_crate(command, &operator),
-        AdminCommand::Version(VersionCommand::Delete { krate, num, reason, storage }) => {
-            on(&storage, |connection| admin::versions::delete(connection, &operator, &krate, &num, &reason))
-        }
+        AdminCommand::Version(command) => version(command, &operator),
         AdminCommand::Import(options) => super::import::import(&options),
         AdminCommand::Audit(options) => on(&options.storage, |connection| admin::audit::list(connection, &options)),
     }
@@ -87,6 +86,22 @@ fn owner(command: OwnerCommand, operator: &Actor) -> Result<(), CommandError> {
     }
 }
 
+fn version(command: VersionCommand, operator: &Actor) -> Result<(), CommandError> {
+    use admin::versions::{delete, set_yanked};
+    match command {
+        VersionCommand::Yank { krate, num, message, storage } => {
+            let state = YankState { yanked: Some(true), message: message.as_deref() };
+            on(&storage, |connection| set_yanked(connection, operator, (&krate, &num), state))
+        }
+        VersionCommand::Unyank { krate, num, storage } => {
+            on(&storage, |connection| set_yanked(connection, operator, (&krate, &num), YankState::of(false)))
+        }
+        VersionCommand::Delete { krate, num, reason, storage } => {
+            on(&storage, |connection| delete(connection, operator, &krate, &num, &reason))
+        }
+    }
+}
+
 fn of_crate(command: CrateCommand, operator: &Actor) -> Result<(), CommandError> {
     match command {
         CrateCommand::Limits { krate: Some(krate), limits, output, storage } => {
@@ -97,6 +112,9 @@ fn of_crate(command: CrateCommand, operator: &Actor) -> Result<(), CommandError>
         }
         CrateCommand::Reserve { name, reason, storage } => {
             on(&storage, |connection| admin::crates::reserve(connection, operator, &name, &reason))
+        }
+        CrateCommand::Delete { krate, reason, release_name, storage } => {
+            on(&storage, |connection| admin::crates::delete(connection, operator, &krate, &reason, release_name))
         }
         CrateCommand::Release { name, storage } => {
             on(&storage, |connection| admin::crates::release(connection, operator, &name))

@@ -1,6 +1,10 @@
 //! Options about who may use a registry.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
+
+use super::durations::duration;
 
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Access")]
@@ -29,6 +33,12 @@ pub struct AccessOptions {
     /// much at once and regains it over a day. Further publishes are refused with status 429.
     #[arg(long, env = "SUPERCARGO_UPLOAD_ALLOWANCE", value_name = "BYTES", default_value_t = 4 << 30)]
     pub upload_allowance: u64,
+    /// How long after its creation the owners of a crate may delete it; 0s: never
+    ///
+    /// Owners can delete only crates on which no other crate of this registry depends. Admins can always delete crates.
+    #[arg(long, hide = true, env = "SUPERCARGO_CRATE_DELETION_WINDOW", value_name = "DURATION", default_value = "72h",
+        value_parser = duration)]
+    pub crate_deletion_window: Duration,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Subcommands of `admin` and `jobs`.
+//! Subcommands of `admin`.
 
 use clap::{Args, Subcommand};
 
@@ -20,10 +20,10 @@ pub enum AdminCommand {
     /// Manage the owners of a crate, who may publish and yank it
     #[command(subcommand)]
     Owner(OwnerCommand),
-    /// Set limits for single crates, and reserve names
+    /// Set limits for single crates, delete crates, and reserve names
     #[command(subcommand)]
     Crate(CrateCommand),
-    /// Delete versions permanently
+    /// Yank and unyank versions, or delete them permanently
     #[command(subcommand)]
     Version(VersionCommand),
     /// Import crates from another registry's git or sparse index
@@ -232,7 +232,23 @@ pub enum CrateCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Release a reserved name
+    /// Delete a crate with all its versions; its name and their numbers stay taken
+    ///
+    /// The index and the crate store lose the crate. Builds that have it in their Cargo.lock will fail. To make only new
+    /// builds choose other crates, yank its versions instead.
+    Delete {
+        #[arg(value_name = "CRATE")]
+        krate: String,
+        /// Reason, shown to users who request the crate, and kept in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Let the name be published again, as a new crate; also for a crate deleted before
+        #[arg(long)]
+        release_name: bool,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Release a reserved name, or the name of a deleted crate
     Release {
         name: String,
         #[command(flatten)]
@@ -269,6 +285,27 @@ pub struct LimitsOptions {
 
 #[derive(Subcommand, Debug)]
 pub enum VersionCommand {
+    /// Yank a version, so that new builds no longer choose it
+    Yank {
+        #[arg(value_name = "CRATE")]
+        krate: String,
+        #[arg(value_name = "VERSION")]
+        num: String,
+        /// Why, shown to users who look at the version
+        #[arg(long, value_name = "TEXT")]
+        message: Option<String>,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Unyank a version, so that new builds may choose it again
+    Unyank {
+        #[arg(value_name = "CRATE")]
+        krate: String,
+        #[arg(value_name = "VERSION")]
+        num: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
     /// Delete a version's index line and crate file; its number cannot be used again
     ///
     /// For versions that must not stay available, such as one with a leaked secret. Builds with the version in their
@@ -307,64 +344,4 @@ pub struct AuditOptions {
     pub output: OutputOptions,
     #[command(flatten)]
     pub storage: StorageOptions,
-}
-
-#[derive(Subcommand, Debug)]
-pub enum JobsCommand {
-    /// List jobs (pending ones by default)
-    List {
-        /// Pending jobs whose last attempt failed
-        #[arg(long, group = "which")]
-        failed: bool,
-        /// Dead jobs, which failed too often and are not retried
-        #[arg(long, group = "which")]
-        dead: bool,
-        /// Finished and discarded jobs, newest first
-        #[arg(long, group = "which")]
-        done: bool,
-        /// Maximum number of jobs
-        #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(i64).range(1..))]
-        limit: i64,
-        #[command(flatten)]
-        output: OutputOptions,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
-    /// Watch the job queue
-    ///
-    /// On a terminal, shows the number of jobs of each kind, the running ones and the last finished ones, until Ctrl-C.
-    /// Otherwise, and with --json, prints a line for each attempt that ends.
-    Watch {
-        /// Time between updates
-        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::durations::pause)]
-        interval: std::time::Duration,
-        #[command(flatten)]
-        output: OutputOptions,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
-    /// Show a job with its state and all its attempts
-    Show {
-        id: i64,
-        #[command(flatten)]
-        output: OutputOptions,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
-    /// Requeue a dead job with its attempts reset, or run a waiting job now
-    Retry {
-        #[arg(required = true)]
-        ids: Vec<i64>,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
-    /// Discard a dead or waiting job without running it
-    Discard {
-        id: i64,
-        /// Reason, kept in the job's history
-        #[arg(long, value_name = "TEXT", default_value = "discarded by an operator")]
-        reason: String,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
 }

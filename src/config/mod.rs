@@ -15,6 +15,7 @@ pub mod crate_store;
 pub mod http;
 pub mod import;
 pub mod index;
+pub mod jobs;
 pub mod load;
 pub mod monitor;
 pub mod package_limits;
@@ -39,8 +40,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use access::{AccessOptions, WhoMayCreate};
 pub use admin::{
-    AdminCommand, AuditOptions, CrateCommand, JobsCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand,
-    TokenCommand, UserCommand, VersionCommand,
+    AdminCommand, AuditOptions, CrateCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand, TokenCommand,
+    UserCommand, VersionCommand,
 };
 pub use backup::{BackupOptions, RestoreOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};
@@ -48,6 +49,7 @@ pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
 pub use import::ImportOptions;
 pub use index::IndexOptions;
+pub use jobs::JobsCommand;
 pub use keys::is_settable;
 pub use load::{Checked, Configuration, LoadError, Loaded, load};
 pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};

@@ -61,6 +61,9 @@ diesel::table! {
         keywords -> Array<Text>,
         categories -> Array<Text>,
         yanked -> Bool,
+        deleted_at -> Nullable<Timestamptz>,
+        deletion_reason -> Nullable<Text>,
+        name_released -> Bool,
     }
 }
 
@@ -135,6 +138,7 @@ diesel::table! {
         deletion_requested_at -> Nullable<Timestamptz>,
         deletion_reason -> Nullable<Text>,
         manifest -> Jsonb,
+        yank_message -> Nullable<Text>,
         linecounts -> Nullable<Jsonb>,
     }
 }

@@ -1,5 +1,8 @@
-//! The operator's rules for publishing, beside the rights of each crate's owners.
+//! The operator's rules for publishing and deleting, beside the rights of each crate's owners.
 
+use std::time::Duration;
+
+use super::delete_crate::OWNERS_WINDOW;
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::upload_allowance::UploadAllowance;
 
@@ -12,10 +15,23 @@ pub enum NewCrates {
 }
 
 /// The operator's rules. By default every user may publish without limits.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Admission {
     pub new_crates: NewCrates,
     pub rate_limits: RateLimits,
     /// None: no limit.
     pub upload_allowance: Option<UploadAllowance>,
+    /// How long after the creation of a crate its owners may delete it; zero: never.
+    pub crate_deletion_window: Duration,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            new_crates: NewCrates::default(),
+            rate_limits: RateLimits::default(),
+            upload_allowance: None,
+            crate_deletion_window: OWNERS_WINDOW,
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use diesel::PgConnection;
 
+use super::delete_crate::DeleteCrate;
 use super::delete_version::DeleteVersion;
 use super::environment::Environment;
 use super::maintain_index::MaintainIndex;
@@ -27,6 +28,7 @@ pub fn registry() -> Result<Registry<Environment>, RegistryError> {
                 .member::<YankVersion>()
                 .member::<UnyankVersion>()
                 .member::<DeleteVersion>()
+                .member::<DeleteCrate>()
                 .member::<SyncCrate>()
         })?
         .job::<MaintainIndex>()?

@@ -7,6 +7,7 @@
 
 pub mod admission;
 pub mod analysis;
+pub mod delete_crate;
 pub mod delete_version;
 pub mod environment;
 pub mod follow;
@@ -30,6 +31,7 @@ mod sync_remote;
 mod written;
 
 pub use admission::{Admission, NewCrates};
+pub use delete_crate::DeleteCrate;
 pub use delete_version::DeleteVersion;
 pub use effective::Disagreement;
 pub use environment::Environment;

@@ -18,7 +18,7 @@ use crate::database::access::audit::{Action, Event};
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
 use crate::database::catalog::crate_limits::{self, CrateLimits};
-use crate::database::catalog::crates::Crate;
+use crate::database::catalog::crates::{Crate, Origin};
 use crate::database::catalog::new_version::NewVersion;
 use crate::database::catalog::owners::Rights;
 use crate::database::catalog::refusal::{self, ChangeRefusal};
@@ -65,6 +65,10 @@ pub fn check(
     admission: &Admission,
 ) -> Result<Known, RequestError> {
     let (scope, index_bytes) = match crates::find(connection, name)? {
+        Some(found) if found.deletion.frees_the_name() => {
+            check_revived(connection, &found, (name, num), caller, admission)?;
+            (Scope::PublishNew, 0)
+        }
         Some(found) => (Scope::PublishUpdate, check_existing(connection, &found, name, num, caller)?),
         None => {
             check_new(connection, name, caller, admission)?;
@@ -97,6 +101,27 @@ fn check_new(
     }
 }
 
+/// Checks a publish of a new crate under the released name of a deleted one. It has the former spelling, as the former
+/// crate's file in the index does, and the former numbers stay taken.
+fn check_revived(
+    connection: &mut PgConnection,
+    found: &Crate,
+    (name, num): (&CrateName, &Version),
+    caller: &Caller,
+    admission: &Admission,
+) -> Result<(), RequestError> {
+    check_new(connection, name, caller, admission)?;
+    check_spelling(found, name)?;
+    check_number(connection, found, name, num).map(drop)
+}
+
+fn check_spelling(found: &Crate, name: &CrateName) -> Result<(), ChangeRefusal> {
+    if found.name == *name {
+        return Ok(());
+    }
+    Err(ChangeRefusal::OtherSpelling { given: name.clone(), original: found.name.clone() })
+}
+
 /// Checks a publish to an existing crate; returns the size of the crate's file in the index.
 fn check_existing(
     connection: &mut PgConnection,
@@ -105,13 +130,24 @@ fn check_existing(
     num: &Version,
     caller: &Caller,
 ) -> Result<u64, RequestError> {
+    refusal::check_not_deleted(found)?;
     caller.may(Scope::PublishUpdate, name)?;
-    if found.name != *name {
-        return Err(ChangeRefusal::OtherSpelling { given: name.clone(), original: found.name.clone() }.into());
-    }
+    check_spelling(found, name)?;
     if owners::rights(connection, found.id, caller.user.id)? < Rights::Publish {
+        // Its owners go with a crate that is deleted at this moment.
+        crates::find(connection, name)?.as_ref().map_or(Ok(()), refusal::check_not_deleted)?;
         return Err(refusal::not_an_owner(connection, found, &caller.user)?.into());
     }
+    check_number(connection, found, name, num)
+}
+
+/// Checks that the crate has no version with this number; returns the size of the crate's file in the index.
+fn check_number(
+    connection: &mut PgConnection,
+    found: &Crate,
+    name: &CrateName,
+    num: &Version,
+) -> Result<u64, RequestError> {
     let met = versions::meet(connection, found.id, num)?;
     match met.same {
         Some(existing) => {
@@ -122,14 +158,15 @@ fn check_existing(
     }
 }
 
-/// The crates among these dependencies that are not in the registry. A crate exists from its first accepted version on. A
+/// The crates among these dependencies that are not in the registry. A crate exists from its first accepted version until
+/// its deletion. A
 /// name in another spelling does not exist, because cargo requests the exact spelling of the dependency.
 pub fn unknown_dependencies(
     connection: &mut PgConnection,
     names: &BTreeSet<&CrateName>,
 ) -> QueryResult<Vec<UnknownDependency>> {
     let names: Vec<&CrateName> = names.iter().copied().collect();
-    let found = crates::names_like(connection, &names)?;
+    let found = crates::present_names_like(connection, &names)?;
     let unknown = names.into_iter().filter(|name| !found.contains(name));
     Ok(unknown
         .map(|name| UnknownDependency {
@@ -150,18 +187,28 @@ pub fn request(
     completions: &Completions,
 ) -> Result<Completion, RequestError> {
     connection.transaction(|connection| {
-        let (krate, created_crate) = crates::ensure_and_lock(connection, &package.name)?;
+        let (krate, origin) = crates::ensure_and_lock(connection, &package.name)?;
         let caller = &caller.confirm(connection)??;
         let user = &caller.user;
-        let scope = if created_crate {
-            check_new(connection, &package.name, caller, admission)?;
-            owners::add(connection, krate.id, user.id)?;
-            Scope::PublishNew
-        } else {
-            let bytes = check_existing(connection, &krate, &package.name, &package.version, caller)?;
-            limits.check_index_file(bytes, index_line)?;
-            Scope::PublishUpdate
+        let (name, num) = (&package.name, &package.version);
+        let scope = match origin {
+            Origin::Created => {
+                check_new(connection, name, caller, admission)?;
+                Scope::PublishNew
+            }
+            Origin::Revived => {
+                check_revived(connection, &krate, (name, num), caller, admission)?;
+                Scope::PublishNew
+            }
+            Origin::Existing => {
+                let bytes = check_existing(connection, &krate, name, num, caller)?;
+                limits.check_index_file(bytes, index_line)?;
+                Scope::PublishUpdate
+            }
         };
+        if origin.is_new() {
+            owners::add(connection, krate.id, user.id)?;
+        }
         if let Some(limited) = admission.rate_limits.draw(connection, user.id, &user.login, scope)? {
             return Err(limited.into());
         }
@@ -186,7 +233,7 @@ pub fn request(
             .of_crate(&krate.name)
             .of_version(&package.version)
             .detail(
-                json!({ "checksum": package.checksum, "size": package.crate_file.len(), "new_crate": created_crate }),
+                json!({ "checksum": package.checksum, "size": package.crate_file.len(), "new_crate": origin.is_new() }),
             )
             .record(connection, &caller.actor())?;
         let change = VersionChange { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };

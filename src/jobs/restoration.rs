@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::sync_crate;
 use crate::crate_store::{CrateStore, CrateStoreError};
 use crate::database::access::audit::{self, Action, Actor, Event};
-use crate::database::catalog::crates::Crate;
+use crate::database::catalog::crate_deletion::{self, Deletion};
+use crate::database::catalog::crates::{Crate, Origin};
 use crate::database::catalog::new_version::RestoredVersion;
 use crate::database::catalog::owners::Owner;
 use crate::database::catalog::{crate_files, crates, dependencies, versions};
@@ -42,6 +43,11 @@ pub enum RestoreError {
     Checksum { found: Checksum, expected: Checksum },
     #[error("the crate is called {original} here, and {given} is another spelling of the same name")]
     OtherSpelling { given: CrateName, original: CrateName },
+    #[error(
+        "the crate {name} was deleted from this registry on {date} ({reason}): to import it again, release its name first, \
+         with `supercargo admin crate release {name}`", date = .at.format("%Y-%m-%d")
+    )]
+    Deleted { name: CrateName, at: DateTime<Utc>, reason: String },
     #[error("its crate file {0} was removed from the store before its rows were written: start again")]
     FileRemoved(Checksum),
     #[error(transparent)]
@@ -135,13 +141,23 @@ pub fn restore(
     (action, actor): (Action, &Actor),
 ) -> Result<Restored, RestoreError> {
     connection.transaction(|connection| {
-        let (krate, created_crate) = crates::ensure_and_lock(connection, name)?;
+        let (mut krate, origin) = crates::ensure_and_lock(connection, name)?;
         if krate.name != *name {
             return Err(RestoreError::OtherSpelling { given: name.clone(), original: krate.name });
         }
+        if origin == Origin::Created && action == Action::Repair {
+            krate.deletion = deletion_again(connection, &krate)?;
+        }
+        if let (Some(at), Action::Import) = (krate.deletion.deleted_at, action) {
+            let reason = krate.deletion.deletion_reason.unwrap_or_default();
+            return Err(RestoreError::Deleted { name: krate.name, at, reason });
+        }
+        let created_crate = origin.is_new();
         let mut restored = Restored { created_crate, owners: Vec::new(), versions: Vec::new(), job: None };
         if created_crate {
-            restored.owners = give_owners(connection, &krate, owners)?;
+            if !krate.deletion.is_deleted() {
+                restored.owners = give_owners(connection, &krate, owners)?;
+            }
             if let Some(first) = versions.iter().filter_map(|version| version.indexed.entry.pubtime).min() {
                 crates::set_created_at(connection, krate.id, first)?;
             }
@@ -161,6 +177,18 @@ pub fn restore(
         }
         Ok(restored)
     })
+}
+
+/// Marks a crate whose row was lost as deleted again, if the audit log has its deletion.
+fn deletion_again(connection: &mut PgConnection, krate: &Crate) -> QueryResult<Deletion> {
+    let Some(logged) = audit::crate_deletion(connection, &krate.name)? else { return Ok(Deletion::default()) };
+    let deletion = Deletion {
+        deleted_at: Some(logged.at),
+        deletion_reason: Some(logged.reason),
+        name_released: logged.name_released,
+    };
+    crate_deletion::mark(connection, krate.id, &deletion)?;
+    Ok(deletion)
 }
 
 fn give_owners(connection: &mut PgConnection, krate: &Crate, owners: &[Owner]) -> QueryResult<Vec<String>> {
@@ -199,7 +227,14 @@ fn restore_version(
             Fate::Existed
         });
     }
-    let deletion_reason = audit::deletion_reason(connection, &krate.name, &entry.vers)?;
+    let deletion_reason = match &krate.deletion.deletion_reason {
+        Some(reason) => Some(reason.clone()),
+        None => audit::deletion_reason(connection, &krate.name, &entry.vers)?,
+    };
+    let yank_message = match entry.yanked {
+        true => audit::yank_message(connection, &krate.name, &entry.vers)?,
+        false => None,
+    };
     let row = RestoredVersion {
         crate_id: krate.id,
         num: &entry.vers,
@@ -207,6 +242,7 @@ fn restore_version(
         size: i64::try_from(version.size).unwrap_or(i64::MAX),
         index_line: &version.indexed.line,
         desired_yanked: entry.yanked,
+        yank_message: yank_message.as_deref(),
         metadata: &version.metadata(),
         manifest: &version.about(),
         created_by: audit::publisher(connection, &krate.name, &entry.vers)?,

@@ -1,7 +1,8 @@
-//! Yanking and unyanking: the request, and the two jobs that write the index.
+//! Yanking and unyanking: the request of a user or an operator, and the two jobs that write the index.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::admission::Admission;
 use super::environment::Environment;
@@ -9,14 +10,15 @@ use super::request::{Completion, RequestError, enqueue};
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::version_change::{INDEX_POLICY, VersionChange};
-use crate::database::access::audit::{Action, Event};
+use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
+use crate::database::catalog::crates::Crate;
 use crate::database::catalog::owners::{self, Rights};
 use crate::database::catalog::refusal::{self, ChangeRefusal};
-use crate::database::catalog::versions;
+use crate::database::catalog::versions::{self, VersionStatus};
 use crate::package::{CrateName, Version};
-use crate::queue::{Completions, Job, Member, Policy};
+use crate::queue::{Completions, Enqueue, EnqueueError, Job, JobId, Member, Policy};
 
 /// A version is to be yanked: new builds no longer choose it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -58,12 +60,28 @@ impl Member<Environment, SyncIndex> for UnyankVersion {
     }
 }
 
+/// The yank state that a request asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct YankState<'a> {
+    /// None: as it is.
+    pub yanked: Option<bool>,
+    /// Why the version is yanked, for everyone who looks at it. Without one, an earlier message is removed.
+    pub message: Option<&'a str>,
+}
+
+impl YankState<'_> {
+    /// Yanked or not, without a message.
+    pub fn of(yanked: bool) -> Self {
+        Self { yanked: Some(yanked), message: None }
+    }
+}
+
 /// Writes the desired yank state of a version and enqueues the job, in one transaction. The present state does not matter:
 /// an unyank that arrives before the job of its yank has run must not be dropped.
-pub fn request(
+pub fn request_as(
     connection: &mut PgConnection,
     (name, num): (&CrateName, &Version),
-    yanked: bool,
+    state: YankState<'_>,
     (caller, admission): (&Caller, &Admission),
     completions: &Completions,
 ) -> Result<Completion, RequestError> {
@@ -77,22 +95,79 @@ pub fn request(
         if owners::rights(connection, krate.id, user.id)? < Rights::Publish && !caller.is_admin() {
             return Err(refusal::not_an_owner(connection, &krate, user)?.into());
         }
-        if let Some(reason) = version.deletion_reason {
-            return Err(ChangeRefusal::Deleted { name: krate.name, num: version.num, reason }.into());
-        }
+        let wanted = Wanted::of(krate, version, state)?;
         if let Some(limited) = admission.rate_limits.draw(connection, user.id, &user.login, Scope::Yank)? {
             return Err(limited.into());
         }
-        versions::request_yank_state(connection, version.id, yanked)?;
-        Event::new(if yanked { Action::Yank } else { Action::Unyank })
-            .of_crate(&krate.name)
-            .of_version(&version.num)
-            .record(connection, &caller.actor())?;
-        let change = VersionChange { crate_id: krate.id, version_id: version.id, name: krate.name, num: version.num };
-        if yanked {
-            enqueue(connection, &YankVersion(change), &caller, completions)
-        } else {
-            enqueue(connection, &UnyankVersion(change), &caller, completions)
+        wanted.write(connection, &caller.actor())?;
+        match wanted.yanked {
+            true => enqueue(connection, &YankVersion(wanted.change()), &caller, completions),
+            false => enqueue(connection, &UnyankVersion(wanted.change()), &caller, completions),
         }
     })
+}
+
+/// Does the same for an operator on the command line.
+pub fn request(
+    connection: &mut PgConnection,
+    (name, num): (&CrateName, &Version),
+    state: YankState<'_>,
+    operator: &Actor,
+) -> Result<JobId, RequestError> {
+    fn enqueued(connection: &mut PgConnection, job: &impl Job, operator: &Actor) -> Result<JobId, EnqueueError> {
+        Enqueue::new(job).requested_by(&operator.name).quietly().insert(connection)
+    }
+    connection.transaction(|connection| {
+        let krate = refusal::lock_crate(connection, name)??;
+        let version = refusal::find_version(connection, &krate, num)??;
+        let wanted = Wanted::of(krate, version, state)?;
+        wanted.write(connection, operator)?;
+        Ok(match wanted.yanked {
+            true => enqueued(connection, &YankVersion(wanted.change()), operator)?,
+            false => enqueued(connection, &UnyankVersion(wanted.change()), operator)?,
+        })
+    })
+}
+
+/// A yank state that the version may have.
+struct Wanted<'a> {
+    krate: Crate,
+    version: VersionStatus,
+    yanked: bool,
+    message: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(krate: Crate, version: VersionStatus, state: YankState<'a>) -> Result<Self, ChangeRefusal> {
+        let message = refusal::message("yank message", state.message)?;
+        if let Some(reason) = version.deletion_reason {
+            return Err(ChangeRefusal::Deleted { name: krate.name, num: version.num, reason });
+        }
+        let yanked = state.yanked.unwrap_or(version.desired_yanked);
+        if message.is_some() && !yanked {
+            return Err(ChangeRefusal::MessageWithoutYank { name: krate.name, num: version.num });
+        }
+        Ok(Self { krate, version, yanked, message })
+    }
+
+    fn write(&self, connection: &mut PgConnection, actor: &Actor) -> QueryResult<()> {
+        versions::request_yank_state(connection, self.version.id, self.yanked, self.message)?;
+        let event = Event::new(if self.yanked { Action::Yank } else { Action::Unyank })
+            .of_crate(&self.krate.name)
+            .of_version(&self.version.num);
+        match self.message {
+            Some(message) => event.detail(json!({ "message": message })),
+            None => event,
+        }
+        .record(connection, actor)
+    }
+
+    fn change(&self) -> VersionChange {
+        VersionChange {
+            crate_id: self.krate.id,
+            version_id: self.version.id,
+            name: self.krate.name.clone(),
+            num: self.version.num.clone(),
+        }
+    }
 }

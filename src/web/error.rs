@@ -234,12 +234,24 @@ impl From<ChangeRefusal> for ApiError {
             Refused::UnknownCrate(_)
             | Refused::UnknownVersion { .. }
             | Refused::Deleted { .. }
+            | Refused::DeletedCrate { .. }
             | Refused::UnknownUser(_)
             | Refused::UnknownTeam(_) => StatusCode::NOT_FOUND,
-            Refused::NotOwner { .. } | Refused::TeamMember { .. } | Refused::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
-            Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } => StatusCode::CONFLICT,
+            Refused::NotOwner { .. }
+            | Refused::TeamMember { .. }
+            | Refused::TeamCannotDelete { .. }
+            | Refused::OwnersCannotDelete { .. }
+            | Refused::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
+            Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } | Refused::NameOfDeleted { .. } => {
+                StatusCode::CONFLICT
+            }
+            // As crates.io answers.
+            Refused::DeletionTooLate { .. } | Refused::HasDependents { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Refused::DeletionReason
             | Refused::HiddenInReason(_)
+            | Refused::LongMessage { .. }
+            | Refused::HiddenInMessage { .. }
+            | Refused::MessageWithoutYank { .. }
             | Refused::NoSuchOwner { .. }
             | Refused::LastOwner { .. }
             | Refused::NoOwnerNamed

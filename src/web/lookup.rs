@@ -5,18 +5,22 @@ use diesel::PgConnection;
 use super::ApiError;
 use super::shortened::shortened;
 use crate::database::catalog::crate_details::{self, CountedCrate};
-use crate::database::catalog::refusal::ChangeRefusal;
-use crate::database::catalog::{crates, versions};
+use crate::database::catalog::refusal::{self, ChangeRefusal};
+use crate::database::catalog::versions;
 use crate::package::{CrateName, Version};
 
 /// A crate of which the index shows at least one version.
 pub fn shown_crate(connection: &mut PgConnection, name: &CrateName) -> Result<CountedCrate, ApiError> {
-    crate_details::find(connection, name)?.ok_or_else(|| no_such_crate(name.as_str()))
+    if let Some(shown) = crate_details::find(connection, name)? {
+        return Ok(shown);
+    }
+    refusal::find_crate(connection, name)??;
+    Err(no_such_crate(name.as_str()))
 }
 
 /// The id of a version. Its build metadata must match as well.
 pub fn version_id(connection: &mut PgConnection, name: &CrateName, num: &Version) -> Result<i32, ApiError> {
-    let krate = crates::find(connection, name)?.ok_or_else(|| no_such_crate(name.as_str()))?;
+    let krate = refusal::find_crate(connection, name)??;
     let found = versions::find(connection, krate.id, num)?.filter(|found| found.num == *num);
     let found = found.ok_or_else(|| no_such_version(&krate.name, &num.to_string()))?;
     match found.deletion_reason {

@@ -78,7 +78,7 @@ fn described() -> OpenApiRouter<App> {
     let openapi = OpenApiBuilder::new().info(info).components(Some(components)).tags(Some(tags)).build();
     let mut router = OpenApiRouter::with_openapi(openapi).merge(api::router());
     for path in router.get_openapi_mut().paths.paths.values_mut() {
-        let operations = [&mut path.get, &mut path.put, &mut path.delete].into_iter().flatten();
+        let operations = [&mut path.get, &mut path.put, &mut path.patch, &mut path.delete].into_iter().flatten();
         for operation in operations {
             for (status, meaning) in FAILURES {
                 let responses = &mut operation.responses.responses;

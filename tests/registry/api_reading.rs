@@ -1,8 +1,10 @@
 //! The API's responses about crates and versions, in the shapes of crates.io.
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
+use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
+use supercargo::database::access::teams;
 
 use crate::support::harness::TestRegistry;
 use crate::support::package::Package;
@@ -230,7 +232,8 @@ fn a_version_is_shown_with_the_metadata_of_its_manifest() {
           "login": "ann",
           "name": null,
           "avatar": null,
-          "url": "http://registry.test/api/v1/users/ann"
+          "url": "http://registry.test/api/v1/users/ann",
+          "created_at": "…"
         },
         "audit_actions": [
           {
@@ -367,7 +370,30 @@ fn authors_users_owners_and_teams_are_shown() {
     let owner = &get(&registry, "crates/app/owner_user")["users"][0];
     assert_eq!((&owner["id"], &owner["kind"]), (&user["id"], &json!("user")));
     assert_eq!(get(&registry, "crates/app/owner_team"), json!({ "teams": [] }));
-    for path in ["users/nobody", "users/%00", "keywords/%00", "keywords/none", "categories/%00"] {
+    registry.pool.with(|connection| teams::create(connection, "devs").unwrap()).unwrap();
+    let change = json!({ "users": ["team:devs"] }).to_string();
+    registry.user("ann").request(Method::PUT, "/api/v1/crates/app/owners", change).good();
+    let mut team = get(&registry, "crates/app/owner_team")["teams"][0].clone();
+    assert_eq!((&team["login"], &team["kind"]), (&json!("team:devs"), &json!("team")));
+    team.as_object_mut().unwrap().remove("kind");
+    assert_eq!(get(&registry, "teams/team:DEVS"), json!({ "team": team }));
+    assert_eq!(
+        team,
+        json!({
+            "id": team["id"], "login": "team:devs", "name": "devs", "avatar": null,
+            "url": "http://registry.test/api/v1/teams/team:devs",
+        })
+    );
+    for path in [
+        "teams/devs",
+        "teams/team:ops",
+        "teams/team:%00",
+        "users/nobody",
+        "users/%00",
+        "keywords/%00",
+        "keywords/none",
+        "categories/%00",
+    ] {
         assert_eq!(registry.anonymous().get(&format!("/api/v1/{path}")).status, StatusCode::NOT_FOUND, "{path}");
     }
 }
@@ -391,6 +417,27 @@ fn keywords_and_categories_are_those_that_crates_name() {
     // Only the topmost ones are listed.
     assert_eq!(get(&registry, "categories?per_page=1")["categories"][0]["category"], "web-programming");
     assert_eq!(get(&registry, "categories/web-programming::http-server")["category"]["crates_cnt"], 1);
+}
+
+/// Unlike `/categories`, whether or not a crate names them.
+#[test]
+fn the_known_categories_are_listed() {
+    let slugs = get(&TestRegistry::new(), "category_slugs")["category_slugs"].clone();
+    let slugs: Vec<_> = slugs.as_array().unwrap().iter().collect();
+    assert!(slugs.len() > 90 && slugs.is_sorted_by_key(|one| one["slug"].as_str()));
+    let wanted = json!({ "id": "parsing", "slug": "parsing", "description": "" });
+    assert!(slugs.contains(&&wanted), "{slugs:?}");
+}
+
+#[test]
+fn the_site_metadata_name_the_version_and_say_whether_anything_can_be_changed() {
+    let registry = TestRegistry::new();
+    let version = option_env!("SUPERCARGO_COMMIT").unwrap_or(env!("CARGO_PKG_VERSION"));
+    let expected = |read_only: bool| json!({ "deployed_sha": version, "commit": version, "read_only": read_only });
+    assert_eq!(get(&registry, "site_metadata"), expected(false));
+    let read_only = |value: &str| format!("SET LOCAL transaction_read_only = {value}");
+    registry.pool.with(|connection| connection.batch_execute(&read_only("on")).unwrap()).unwrap();
+    assert_eq!(get(&registry, "site_metadata"), expected(true));
 }
 
 #[test]
@@ -487,12 +534,13 @@ fn a_client_that_accepts_json_gets_the_url_of_a_crate_file() {
 #[test]
 fn no_successful_response_has_errors() {
     let registry = registry();
-    let mut paths = vec!["crates", "crates?q=app", "summary", "keywords", "keywords/web", "categories", "users/ann"]
+    let mut paths = ["crates", "crates?q=app", "summary", "keywords", "keywords/web", "categories", "users/ann"]
         .into_iter()
+        .chain(["category_slugs", "site_metadata"])
         .map(str::to_owned)
         .collect::<Vec<_>>();
     paths.extend(
-        ["", "/versions", "/downloads", "/reverse_dependencies", "/owner_user", "/owner_team", "/2.0.0"]
+        ["", "/versions", "/downloads", "/reverse_dependencies", "/owners", "/owner_user", "/owner_team", "/2.0.0"]
             .map(|path| format!("crates/app{path}")),
     );
     paths.extend(["/dependencies", "/authors", "/downloads"].map(|path| format!("crates/app/2.0.0{path}")));

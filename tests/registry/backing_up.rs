@@ -128,6 +128,27 @@ fn a_lost_crate_file_is_reported_and_the_rest_is_backed_up() {
     http::get(&format!("{}/api/v1/crates/baz/1.0.0/download", restored.url)).good();
 }
 
+#[test]
+fn a_deleted_crate_and_the_message_of_a_yank_are_restored() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    publish(&served, &token, "foo", "1.0.0");
+    publish(&served, &token, "bar", "1.0.0");
+    served.run("admin version yank", &["bar", "1.0.0", "--message", "it loses data"]);
+    assert_eq!(http::delete_as(&format!("{}/api/v1/crates/foo", served.url), &token).status, 204);
+    let backups = tempfile::tempdir().unwrap();
+    make(&served, backups.path(), &[]);
+    let mut restored = Served::nothing(&[]);
+    restore(backups.path(), &restored);
+    restored.start_again();
+    assert_in_agreement(&restored);
+    let version = http::get(&format!("{}/api/v1/crates/bar/1.0.0", restored.url)).good().json()["version"].take();
+    assert_eq!((&version["yanked"], &version["yank_message"]), (&true.into(), &"it loses data".into()));
+    assert_eq!(http::get(&format!("{}/api/v1/crates/foo", restored.url)).status, 404);
+    let refused = http::publish(&restored.url, &token, &Package::new("foo", "2.0.0"));
+    assert!(refused.status == 409 && refused.text().contains("its name stays taken"), "{}", refused.text());
+}
+
 /// A directory that other users can enter, as PostgreSQL's user does when root runs the tests.
 fn open_directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::Method;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use supercargo::crate_store::CrateStore;
@@ -178,6 +179,10 @@ fn lose_crate(world: &World) {
 
 fn kill_a_job(world: &World) {
     world.registry.user("ann").yank("foo", "1.0.0").good();
+    bury_the_jobs(world);
+}
+
+fn bury_the_jobs(world: &World) {
     world.sql(
         "INSERT INTO dead_jobs (id, queue, kind, key, payload, priority, requested_by, created_at, attempts, claim_no, last_error)
          SELECT id, queue, kind, key, payload, priority, requested_by, created_at, 20, 20, 'it was in vain' FROM jobs;
@@ -471,6 +476,57 @@ fn a_crate_that_was_lost_comes_back_with_all_that_can_be_known() {
     assert_eq!(world.registry.anonymous().get("/api/v1/crates/foo/1.0.0/readme").good().text(), readme);
     let logged = world.registry.admin("root").get("/api/v1/admin/audit?action=repair").good().json();
     assert_eq!(logged["entries"].as_array().map_or(0, Vec::len), 2, "{logged:#}");
+}
+
+#[test]
+fn the_message_of_a_yank_comes_back_with_the_row_of_its_version() {
+    let world = World::new();
+    let ann = world.registry.user("ann");
+    let body = r#"{"version":{"yanked":true,"yank_message":"it loses data"}}"#;
+    ann.request(Method::PATCH, "/api/v1/crates/foo/1.1.0", body).good();
+    world.registry.run_jobs();
+    lose_version(&world);
+    let report = world.repair(Duration::ZERO, false);
+    assert!(report.agrees(), "{}", report.to_text());
+    let version = ann.get("/api/v1/crates/foo/1.1.0").good().json()["version"].clone();
+    assert_eq!((&version["yanked"], &version["yank_message"]), (&true.into(), &"it loses data".into()));
+}
+
+/// The lines of a deleted crate are back, with a file, and nothing but the audit log knows of the crate.
+#[test]
+fn a_deleted_crate_whose_rows_were_lost_stays_deleted() {
+    let world = World::new();
+    let (root, path) = (world.registry.admin("root"), world.file("foo", "1.0.0"));
+    let (lines, file) = (world.registry.index_file(FOO), std::fs::read(&path).unwrap());
+    let answer = root.request(Method::DELETE, "/api/v1/crates/foo?message=withdrawn", "");
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    world.registry.run_jobs();
+    assert!(world.verify(Duration::ZERO, None).agrees());
+    lose_crate(&world);
+    world.index(FOO, |_| lines);
+    std::fs::write(&path, file).unwrap();
+    let report = world.repair(Duration::ZERO, false);
+    assert!(report.agrees(), "{}", report.to_text());
+    assert_eq!(world.registry.index_file(FOO), "");
+    let gone = root.get("/api/v1/crates/foo");
+    assert!(gone.status == 404 && gone.detail().ends_with(": withdrawn"), "{}", gone.text());
+    let refused = world.registry.user("ann").publish(&Package::new("foo", "2.0.0"));
+    assert!(refused.status == 409 && refused.detail().contains("its name stays taken"), "{}", refused.text());
+    let number =
+        "SELECT state AS one FROM versions JOIN crates ON crates.id = crate_id WHERE name = 'foo' AND num = '1.0.0'";
+    assert_eq!(world.one_text(number), "deleted");
+}
+
+#[test]
+fn a_dead_deletion_of_a_crate_is_one_difference_and_is_retried() {
+    let world = World::new();
+    let root = world.registry.admin("root");
+    assert_eq!(root.request(Method::DELETE, "/api/v1/crates/foo", "").status, 204);
+    bury_the_jobs(&world);
+    assert_eq!(kinds(&world.verify(Duration::ZERO, None)), ["dead-job"]);
+    let report = world.repair(Duration::ZERO, true);
+    assert!(report.agrees(), "{}", report.to_text());
+    assert_eq!(world.registry.index_file(FOO), "");
 }
 
 /// Tests that start several processes or take seconds. The inner loop leaves them out.

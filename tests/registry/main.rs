@@ -16,6 +16,7 @@ mod configuration;
 mod coverage;
 mod damage;
 mod deleting;
+mod deleting_crates;
 mod download_counting;
 mod fixtures;
 mod fuzzing;

@@ -3,6 +3,7 @@
 use diesel::connection::SimpleConnection;
 use serde_json::Value;
 
+use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::{Served, failed};
@@ -55,7 +56,7 @@ fn users_tokens_and_owners_are_managed() {
     assert!(!served.run("admin token list", &[]).contains(&token[4..]));
     assert_eq!(served.run("admin token revoke", &[&id]), format!("revoked the token {id}\n"));
     assert!(refused(&served, "admin token revoke", &[&id]).contains("that is not revoked"));
-    assert_eq!(http::get_as(&format!("{}/api/v1/crates/foo/owners", served.url), &token).status, 403);
+    assert_eq!(http::get_as(&format!("{}/api/v1/me", served.url), &token).status, 403);
 }
 
 #[test]
@@ -162,6 +163,50 @@ fn limits_are_set_shown_and_listed_before_a_crate_exists_and_kept_when_it_does()
     assert!(without_a_name.contains("<CRATE>"), "{without_a_name}");
     let log: Value = serde_json::from_str(&served.run("admin audit", &["--action", "crate-limits", "--json"])).unwrap();
     assert_eq!(log.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn versions_are_yanked_with_a_message_and_crates_deleted_and_their_names_released() {
+    let served = Served::start(&[]);
+    let token = served.token("ann");
+    for (name, version) in [("foo", "1.0.0"), ("foo", "1.1.0"), ("bar", "1.0.0")] {
+        http::publish(&served.url, &token, &Package::new(name, version)).good();
+    }
+    let settled = || wait_until("an empty queue", || served.run("jobs list", &["--json"]).trim() == "[]");
+    let version =
+        |path: &str| http::get(&format!("{}/api/v1/crates/{path}", served.url)).good().json()["version"].take();
+    let said = served.run("admin version yank", &["foo", "1.0.0", "--message", "it loses data"]);
+    assert!(said.starts_with("foo 1.0.0 is yanked; job "), "{said}");
+    settled();
+    let yanked = version("foo/1.0.0");
+    assert_eq!((&yanked["yanked"], &yanked["yank_message"]), (&true.into(), &"it loses data".into()));
+    assert!(served.run("admin version unyank", &["foo", "1.0.0"]).starts_with("foo 1.0.0 is no longer yanked; job "));
+    settled();
+    let unyanked = version("foo/1.0.0");
+    assert_eq!((&unyanked["yanked"], &unyanked["yank_message"]), (&false.into(), &Value::Null));
+    let refusal = refused(&served, "admin version yank", &["foo", "2.0.0"]);
+    assert_eq!(refusal, "supercargo: the crate `foo` has no version 2.0.0: check its number");
+
+    let said = served.run("admin crate delete", &["foo", "--reason", "a mistake"]);
+    assert!(said.starts_with("foo is no longer served, and its name stays taken; job "), "{said}");
+    settled();
+    assert!(http::index_lines(&served.url, "3/f/foo").is_empty());
+    let again = refused(&served, "admin crate delete", &["foo", "--reason", "again"]);
+    assert!(again.starts_with("supercargo: the crate `foo` was deleted from this registry on 20"), "{again}");
+    assert!(refused(&served, "admin owner list", &["foo"]).ends_with(": a mistake"));
+    assert!(refused(&served, "admin crate delete", &["bar", "--reason", " "]).contains("needs a reason of 1 to 1000"));
+    assert_eq!(http::publish(&served.url, &token, &Package::new("foo", "2.0.0")).status, 409);
+    assert_eq!(served.run("admin crate release", &["foo"]), "released the name foo\n");
+    assert!(
+        refused(&served, "admin crate release", &["foo"]).contains("is neither reserved nor that of a deleted crate")
+    );
+    http::publish(&served.url, &token, &Package::new("foo", "2.0.0")).good();
+    let said = served.run("admin crate delete", &["bar", "--reason", "x", "--release-name"]);
+    assert!(said.starts_with("bar is no longer served, and its name may be published again; job "), "{said}");
+    served.run("admin crate delete", &["foo", "--reason", "x"]);
+    let said = served.run("admin crate delete", &["foo", "--reason", "x", "--release-name"]);
+    assert_eq!(said, "foo was deleted before; its name is released now\n");
+    settled();
 }
 
 #[test]

@@ -46,8 +46,10 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ("admin team list", &["json"]),
     ("admin owner list", &["json"]),
     ("admin crate limits", &["crate-size", "unpacked-size", "features", "dependencies", "reset", "json"]),
+    ("admin crate delete", &["reason", "release-name"]),
     ("admin crate reserve", &["reason"]),
     ("admin crate reserved", &["json"]),
+    ("admin version yank", &["message"]),
     ("admin version delete", &["reason"]),
 ];
 

@@ -13,7 +13,8 @@ use supercargo::database::access::caller::Caller;
 use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::users;
 use supercargo::index::Index;
-use supercargo::jobs::{self, Admission, Environment, yank};
+use supercargo::jobs::yank::{self, YankState};
+use supercargo::jobs::{self, Admission, Environment};
 use supercargo::package::Checksum;
 use supercargo::queue::listener::Listener;
 use supercargo::queue::{Completions, Runner, Wakeups, inspection};
@@ -202,7 +203,14 @@ mod slow {
                 for wanted in [!yanked, yanked] {
                     let requester = (&ann, &admission);
                     pool.with(|connection| {
-                        yank::request(connection, (&name, &num), wanted, requester, &Completions::default()).unwrap();
+                        yank::request_as(
+                            connection,
+                            (&name, &num),
+                            YankState::of(wanted),
+                            requester,
+                            &Completions::default(),
+                        )
+                        .unwrap();
                     })
                     .unwrap();
                 }

@@ -33,8 +33,9 @@ fn a_missing_crate_file_is_an_internal_error() {
 #[test]
 fn owners_are_listed_as_cargo_reads_them() {
     let registry = with_foo();
-    assert_eq!(registry.anonymous().get("/api/v1/crates/foo/owners").status, StatusCode::UNAUTHORIZED);
     let users = registry.user("bob").get("/api/v1/crates/foo/owners").good().json()["users"].clone();
+    // Whoever reads a public registry reads its owners.
+    assert_eq!(registry.anonymous().get("/api/v1/crates/foo/owners").good().json()["users"], users);
     assert_eq!(users.as_array().unwrap().len(), 1);
     assert!(users[0]["id"].is_u64(), "{users}");
     assert_eq!((&users[0]["login"], &users[0]["name"]), (&"ann".into(), &serde_json::Value::Null));
@@ -72,7 +73,7 @@ fn a_missing_unknown_or_revoked_token_is_refused() {
     insta::assert_snapshot!(unknown.detail(), @"the token is unknown to this registry or was revoked: see http://registry.test/me for how to get one, and run `cargo login` with it");
     let mut ann = registry.user("ann");
     ann.token = ann.token.map(|token| format!("Bearer {token}"));
-    ann.get("/api/v1/crates/foo/owners").good();
+    ann.get("/api/v1/me").good();
     registry
         .pool
         .with(|connection| {
@@ -151,7 +152,7 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
         let read =
             ["", "/versions", "/downloads", "/reverse_dependencies", "/owner_user", "/owner_team", "/1.0.0/readme"];
         let read = read.map(|rest| (Method::GET, format!("/api/v1/crates/{part}{rest}")));
-        let named = ["keywords", "categories", "users"];
+        let named = ["keywords", "categories", "users", "teams", "me/tokens"];
         let named = named.map(|kind| (Method::GET, format!("/api/v1/{kind}/{part}")));
         for (method, path) in read.into_iter().chain(named).chain([
             (Method::GET, format!("/api/v1/crates/{part}/1.0.0")),
@@ -162,6 +163,7 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
             (Method::DELETE, format!("/api/v1/crates/{part}/1.0.0/yank")),
             (Method::DELETE, format!("/api/v1/crates/foo/{part}/yank")),
             (Method::PUT, format!("/api/v1/crates/foo/{part}/unyank")),
+            (Method::DELETE, format!("/api/v1/crates/{part}")),
         ]) {
             let answer = ann.request(method.clone(), &path, Body::empty());
             let shown = &path[..path.len().min(80)];
@@ -169,6 +171,10 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
             assert_eq!(answer.headers["content-type"], "application/json", "{method} {shown}: {}", answer.text());
             assert!(!answer.detail().is_empty() && answer.detail().len() < 300, "{method} {shown}: {}", answer.text());
         }
+    }
+    for path in odd.map(|part| [format!("{part}/1.0.0"), format!("foo/{part}")]).concat() {
+        let answer = ann.request(Method::PATCH, &format!("/api/v1/crates/{path}"), r#"{"version":{"yanked":true}}"#);
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.text());
     }
     assert_eq!(registry.pending(), 0);
 }

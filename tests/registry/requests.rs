@@ -237,7 +237,15 @@ fn the_response_to_a_publish_has_the_shape_that_cargo_reads() {
     let answer = registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
     let advice = answer.json()["warnings"]["other"].clone();
     assert!(advice.as_array().unwrap().iter().all(serde_json::Value::is_string), "{advice}");
-    assert_eq!(answer.json(), json!({"warnings": {"invalid_categories": [], "invalid_badges": [], "other": advice}}));
+    let warnings = json!({"invalid_categories": [], "invalid_badges": [], "other": advice});
+    let krate = answer.json()["crate"].clone();
+    assert_eq!(answer.json(), json!({"crate": krate, "warnings": warnings}));
+    // The index does not show it yet, and clients of crates.io read these as versions.
+    let numbers = [&krate["num_versions"], &krate["max_version"], &krate["newest_version"]];
+    assert_eq!((&krate["name"], numbers), (&json!("foo"), [&json!(0), &json!("0.0.0"), &json!("0.0.0")]));
+    registry.run_jobs();
+    let again = registry.user("ann").publish(&Package::new("foo", "1.1.0")).good().json();
+    assert_eq!((&again["crate"]["max_version"], &again["crate"]["id"]), (&json!("1.0.0"), &json!("foo")));
     registry.run_jobs();
 }
 

@@ -65,7 +65,7 @@ fn a_token_may_do_what_its_scopes_allow_and_nothing_else() {
             }
         }
         // Cargo reads before it does anything else.
-        token.get("/api/v1/crates/foo/owners").good();
+        token.get("/api/v1/me").good();
     }
     registry.run_jobs();
     let refused = registry.user_with("ann", scoped(&["read", "yank"], &[])).publish(&Package::new("foo", "3.0.0"));
@@ -99,7 +99,7 @@ fn an_expired_token_is_refused_by_its_name_and_date() {
     let registry = with_foo();
     let soon = NewToken { expires_at: Some(Utc::now() + TimeDelta::hours(1)), ..scoped(&[], &[]) };
     let token = registry.user_with("ann", soon);
-    token.get("/api/v1/crates/foo/owners").good();
+    token.get("/api/v1/me").good();
     registry
         .pool
         .with(|connection| {
@@ -143,16 +143,45 @@ fn a_user_creates_lists_and_revokes_tokens() {
 
     let path = format!("/api/v1/me/tokens/{}", made["id"]);
     let bob = registry.user("bob");
+    assert_eq!(ann.get(&path).good().json(), json!({ "api_token": found }));
+    // A restricted token shows itself, and no other one.
+    assert_eq!(deploy.get(&path).good().json()["api_token"]["name"], "deploy");
+    assert_eq!(deploy.get("/api/v1/me/tokens/1").status, StatusCode::FORBIDDEN);
+    let missing = bob.get(&path);
+    let none = (StatusCode::NOT_FOUND, format!("you have no token {}", made["id"]));
+    assert_eq!((missing.status, missing.detail()), none);
+    assert_eq!(registry.anonymous().get(&path).status, StatusCode::UNAUTHORIZED);
     assert_eq!(bob.request(Method::DELETE, &path, Body::empty()).status, StatusCode::NOT_FOUND);
-    deploy.get("/api/v1/crates/foo/owners").good();
+    deploy.get("/api/v1/me").good();
     ann.request(Method::DELETE, &path, Body::empty()).good();
     assert_eq!(ann.request(Method::DELETE, &path, Body::empty()).status, StatusCode::NOT_FOUND);
-    assert_eq!(deploy.get("/api/v1/crates/foo/owners").status, StatusCode::FORBIDDEN);
-    let me = bob.get("/api/v1/me").good().json();
-    assert_eq!((&me["user"]["login"], &me["user"]["is_admin"]), (&json!("bob"), &json!(false)));
+    assert_eq!(ann.get(&path).status, StatusCode::NOT_FOUND);
+    assert_eq!(deploy.get("/api/v1/me").status, StatusCode::FORBIDDEN);
+    bob.get("/api/v1/me").good();
     let gone = bob.request(Method::DELETE, "/api/v1/tokens/current", Body::empty());
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
     assert_eq!(bob.get("/api/v1/me").status, StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn a_user_is_shown_with_the_fields_of_crates_io_and_the_crates_that_the_user_owns() {
+    let registry = with_foo();
+    let user = registry.anonymous().get("/api/v1/users/ann").good().json()["user"].clone();
+    assert!(user["created_at"].is_string(), "{user}");
+    let me = registry.user_with("ann", scoped(&["read"], &[])).get("/api/v1/me").good().json();
+    assert_eq!(
+        me["user"],
+        json!({
+            "id": user["id"], "login": "ann", "name": null, "avatar": null, "email": null, "email_verified": false,
+            "email_verification_sent": false, "is_admin": false, "publish_notifications": false,
+            "url": "http://registry.test/api/v1/users/ann", "created_at": user["created_at"],
+        })
+    );
+    let owned: Vec<_> = me["owned_crates"].as_array().unwrap().iter().collect();
+    assert_eq!(owned.iter().map(|one| &one["name"]).collect::<Vec<_>>(), [&json!("foo"), &json!("foo-bar")]);
+    assert!(owned.iter().all(|one| one["id"].is_u64() && one["email_notifications"] == false), "{me}");
+    assert_eq!(registry.user("bob").get("/api/v1/me").good().json()["owned_crates"], json!([]));
+    assert_eq!(registry.admin("root").get("/api/v1/me").good().json()["user"]["is_admin"], true);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `cargo yank` and `cargo yank --undo`: desired at once, effective when the job has run.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use supercargo::database::access::new_token::NewToken;
 
-use crate::support::harness::TestRegistry;
+use crate::support::harness::{Answer, Client, TestRegistry};
 use crate::support::package::Package;
 
 /// A registry with `foo` 1.0.0 and 1.1.0 of ann's in the index.
@@ -147,4 +149,90 @@ fn a_queued_version_shows_that_a_yank_is_desired() {
     assert_eq!(version()["desired_yanked"], serde_json::Value::Null);
     assert_eq!(registry.run_jobs(), 3);
     assert_eq!(registry.commits(), ["Publish foo 1.0.0"]);
+}
+
+fn update(client: &Client<'_>, version: &str, change: &Value) -> Answer {
+    client.request(Method::PATCH, &format!("/api/v1/crates/{version}"), json!({ "version": change }).to_string())
+}
+
+#[test]
+fn a_yank_message_is_shown_until_the_next_yank_or_unyank() {
+    let registry = with_foo();
+    let ann = registry.user("ann");
+    let message = || ann.get("/api/v1/crates/foo/1.0.0").good().json()["version"]["yank_message"].clone();
+    let why = json!({ "yanked": true, "yank_message": " it loses data " });
+    let answer = update(&ann, "FOO/1.0.0", &why).good().json();
+    // Desired until the job has run.
+    let version = &answer["version"];
+    assert_eq!(
+        (&version["num"], &version["yanked"], &version["desired_yanked"]),
+        (&json!("1.0.0"), &json!(false), &json!(true))
+    );
+    assert_eq!(version["yank_message"], "it loses data");
+    assert_eq!(registry.run_jobs(), 1);
+    assert_eq!((yanked(&registry), message()), (vec![true, false], json!("it loses data")));
+    let listed = ann.get("/api/v1/crates/foo/versions").good().json();
+    assert_eq!(
+        (&listed["versions"][0]["yank_message"], &listed["versions"][1]["yank_message"]),
+        (&Value::Null, &json!("it loses data"))
+    );
+    // Of a yanked version the message alone can be changed.
+    update(&ann, "foo/1.0.0", &json!({ "yank_message": "use 1.1.0" })).good();
+    assert_eq!(message(), "use 1.1.0");
+    // As at crates.io a yank without a message removes it, and so does an unyank, whichever way it is sent.
+    ann.yank("foo", "1.0.0").good();
+    assert_eq!(message(), Value::Null);
+    update(&ann, "foo/1.0.0", &why).good();
+    ann.unyank("foo", "1.0.0").good();
+    assert_eq!(message(), Value::Null);
+    update(&ann, "foo/1.0.0", &why).good();
+    assert_eq!(
+        update(&ann, "foo/1.0.0", &json!({ "yanked": false })).good().json()["version"]["yank_message"],
+        Value::Null
+    );
+    registry.run_jobs();
+    assert_eq!(yanked(&registry), [false, false]);
+    assert_eq!(registry.commits().len(), 4);
+    let log = registry.admin("root").get("/api/v1/admin/audit?action=yank").good().json();
+    let told: Vec<_> =
+        log["entries"].as_array().unwrap().iter().map(|entry| entry["detail"]["message"].clone()).collect();
+    assert_eq!(
+        told,
+        [json!("it loses data"), json!("it loses data"), Value::Null, json!("use 1.1.0"), json!("it loses data")]
+    );
+}
+
+#[test]
+fn an_update_that_makes_no_sense_changes_nothing() {
+    let registry = with_foo();
+    let ann = registry.user("ann");
+    for (change, text) in [
+        (json!({ "yanked": false, "yank_message": "x" }), "only a yanked version has a yank message"),
+        (json!({ "yank_message": "x" }), "only a yanked version has a yank message"),
+        (
+            json!({ "yanked": true, "yank_message": "x".repeat(1001) }),
+            "the yank message has 1001 characters, above the limit of 1000",
+        ),
+        (json!({ "yanked": true, "yank_message": "a\u{1b}[2J" }), "the yank message contains"),
+        (json!({ "yanked": true, "yank_message": "two\nlines" }), "the yank message contains"),
+        (json!({ "yanked": "yes" }), "version.yanked"),
+        (json!("yank"), "version"),
+    ] {
+        let refused = update(&ann, "foo/1.0.0", &change);
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text());
+        assert!(refused.detail().contains(text), "{}", refused.detail());
+    }
+    let refused = update(&ann, "foo/1.0.0", &json!({ "yank_message": "x" }));
+    insta::assert_snapshot!(refused.detail(), @r#"`foo@1.0.0` would not be yanked, and only a yanked version has a yank message: send `"yanked": true`, or no message"#);
+    let yank = json!({ "yanked": true, "yank_message": "x".repeat(1000) });
+    for missing in ["bar/1.0.0", "foo/2.0.0", "foo/1.0.0+build"] {
+        assert_eq!(update(&ann, missing, &yank).status, StatusCode::NOT_FOUND, "{missing}");
+    }
+    assert_eq!(update(&registry.anonymous(), "foo/1.0.0", &yank).status, StatusCode::UNAUTHORIZED);
+    assert_eq!(update(&registry.user("bob"), "foo/1.0.0", &yank).status, StatusCode::FORBIDDEN);
+    let token = NewToken { scopes: Some(vec!["publish-update".parse().unwrap()]), ..NewToken::named("ci") };
+    assert_eq!(update(&registry.user_with("ann", token), "foo/1.0.0", &yank).status, StatusCode::FORBIDDEN);
+    assert_eq!(registry.pending(), 0);
+    update(&ann, "foo/1.0.0", &yank).good();
+    registry.run_jobs();
 }

@@ -20,6 +20,7 @@ pub enum Action {
     Yank,
     Unyank,
     VersionDelete,
+    CrateDelete,
     OwnerAdd,
     OwnerRemove,
     TokenCreate,
@@ -203,33 +204,90 @@ pub fn publisher(connection: &mut PgConnection, name: &CrateName, num: &Version)
         .optional()
 }
 
-/// The reason of a version's deletion, if the log has the deletion.
+/// The reason of a version's deletion, if the log has the deletion of the version or of its crate.
 pub fn deletion_reason(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<String>> {
+    let of_version = audit_log::action.eq(Action::VersionDelete.as_str()).and(audit_log::version.eq(num.to_string()));
+    let with_crate = audit_log::action
+        .eq(Action::CrateDelete.as_str())
+        .and(sql::<Bool>("detail->'versions' @> to_jsonb(").bind::<Text, _>(num.to_string()).sql("::text)"));
     let detail: Option<Value> = audit_log::table
         .filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()))
-        .filter(audit_log::action.eq(Action::VersionDelete.as_str()))
+        .filter(of_version.assume_not_null().or(with_crate))
+        .order(audit_log::id.desc())
+        .select(audit_log::detail)
+        .first(connection)
+        .optional()?;
+    Ok(detail.map(|detail| reason_in(&detail)))
+}
+
+fn reason_in(detail: &Value) -> String {
+    detail["reason"].as_str().unwrap_or("no reason in the audit log").to_owned()
+}
+
+/// The message of a version's yank, if the log has the yank.
+pub fn yank_message(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<String>> {
+    let detail: Option<Value> = audit_log::table
+        .filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()))
+        .filter(audit_log::action.eq_any([Action::Yank, Action::Unyank].map(Action::as_str)))
         .filter(audit_log::version.eq(num.to_string()))
         .order(audit_log::id.desc())
         .select(audit_log::detail)
         .first(connection)
         .optional()?;
-    Ok(detail.map(|detail| detail["reason"].as_str().unwrap_or("no reason in the audit log").to_owned()))
+    Ok(detail.and_then(|detail| Some(detail["message"].as_str()?.to_owned())))
+}
+
+/// The deletion of a crate that the log has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedDeletion {
+    pub at: DateTime<Utc>,
+    pub reason: String,
+    pub name_released: bool,
+}
+
+/// The last deletion of a crate, if the log has it and no publish under its name since then.
+pub fn crate_deletion(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<LoggedDeletion>> {
+    let entries: Vec<Record> =
+        audit_log::table
+            .filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()))
+            .filter(audit_log::action.eq_any(
+                [Action::Publish, Action::Import, Action::CrateDelete, Action::NameRelease].map(Action::as_str),
+            ))
+            .order(audit_log::id)
+            .select(Record::as_select())
+            .load(connection)?;
+    let mut last: Option<LoggedDeletion> = None;
+    for Record { at, action, detail, .. } in entries {
+        match &*action {
+            "crate-delete" => {
+                let name_released = detail["name_released"] == true;
+                last = Some(LoggedDeletion { at, reason: reason_in(&detail), name_released });
+            }
+            "publish" | "import" => last = None,
+            _ => last.iter_mut().for_each(|deletion| deletion.name_released = true),
+        }
+    }
+    Ok(last)
 }
 
 /// The owners of a crate according to the log: the user who created it and the owners who were added, without those who
-/// were removed. Logins, and teams as `team:NAME`, in the order of their addition.
+/// were removed, and since its last deletion. Logins, and teams as `team:NAME`, in the order of their addition.
 pub fn logged_owners(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<String>> {
     let mut owners: Vec<String> = Vec::new();
-    let changes: Vec<Record> = audit_log::table
-        .filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()))
-        .filter(audit_log::action.eq_any([Action::Publish, Action::OwnerAdd, Action::OwnerRemove].map(Action::as_str)))
-        .order(audit_log::id)
-        .select(Record::as_select())
-        .load(connection)?;
+    let changes: Vec<Record> =
+        audit_log::table
+            .filter(sql::<Bool>("replace(lower(crate_name), '-', '_') = ").bind::<Text, _>(name.canonical()))
+            .filter(audit_log::action.eq_any(
+                [Action::Publish, Action::OwnerAdd, Action::OwnerRemove, Action::CrateDelete].map(Action::as_str),
+            ))
+            .order(audit_log::id)
+            .select(Record::as_select())
+            .load(connection)?;
     for entry in changes {
         match (&*entry.action, entry.subject) {
             ("publish", _) if entry.detail["new_crate"] == true => owners.push(entry.actor),
             ("owner-add", Some(owner)) => owners.push(owner),
+            ("crate-delete", _) => owners.clear(),
             ("owner-remove", Some(owner)) => owners.retain(|one| *one != owner),
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! Users: people and machines that have tokens and own crates.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::Integer;
@@ -14,6 +15,7 @@ pub struct User {
     pub name: Option<String>,
     /// Whether the user can use the API's admin endpoints.
     pub is_admin: bool,
+    pub created_at: DateTime<Utc>,
 }
 
 /// Why a user cannot be created.

@@ -64,13 +64,19 @@ pub fn by_ids(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<Cou
     Ok(found)
 }
 
-/// The crate with this name, in any spelling, if a version of it is in the index.
+/// The crate with this name, in any spelling, if it is not deleted and a version of it is in the index.
 pub fn find(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<CountedCrate>> {
+    Ok(find_queued(connection, name)?.filter(|found| found.row.version_count > 0))
+}
+
+/// The crate with this name, in any spelling, if it is not deleted. Until a version of it is in the index it has no
+/// description.
+pub fn find_queued(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<CountedCrate>> {
     let found = crates::table
         .left_join(crate_downloads::table)
         .left_join(versions::table.on(crates::default_version_id.eq(versions::id.nullable())))
         .filter(crates::canonical_name.eq(name.canonical()))
-        .filter(crates::version_count.gt(0))
+        .filter(crates::deleted_at.is_null())
         .select((
             CrateRow::as_select(),
             (crate_downloads::downloads.nullable(), crate_downloads::recent.nullable(), versions::num.nullable()),

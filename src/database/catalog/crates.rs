@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
+use super::crate_deletion::{self, Deletion};
 use crate::database::schema::crates;
 use crate::package::CrateName;
 
@@ -12,6 +13,26 @@ pub struct Crate {
     pub id: i32,
     /// The spelling of the first publish, which never changes.
     pub name: CrateName,
+    #[diesel(embed)]
+    pub deletion: Deletion,
+}
+
+/// Where the row of a crate comes from that a publish or an import has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was there, perhaps as that of a deleted crate.
+    Existing,
+    Created,
+    /// It was that of a deleted crate whose name was released, and is now that of a new crate. The numbers of the former
+    /// versions stay taken.
+    Revived,
+}
+
+impl Origin {
+    /// Whether the crate did not exist before.
+    pub fn is_new(self) -> bool {
+        self != Self::Existing
+    }
 }
 
 /// Finds a crate by any spelling of its name.
@@ -28,10 +49,20 @@ pub fn name_of(connection: &mut PgConnection, id: i32) -> QueryResult<CrateName>
     crates::table.find(id).select(crates::name).first(connection)
 }
 
-/// The names of the crates that have one of these names in any spelling.
+/// The names of the crates, including deleted ones, that have one of these names in any spelling.
 pub fn names_like(connection: &mut PgConnection, names: &[&CrateName]) -> QueryResult<Vec<CrateName>> {
     let canonical: Vec<_> = names.iter().map(|name| name.canonical()).collect();
     crates::table.filter(crates::canonical_name.eq_any(canonical)).select(crates::name).load(connection)
+}
+
+/// The names of the crates, without deleted ones, that have one of these names in any spelling.
+pub fn present_names_like(connection: &mut PgConnection, names: &[&CrateName]) -> QueryResult<Vec<CrateName>> {
+    let canonical: Vec<_> = names.iter().map(|name| name.canonical()).collect();
+    crates::table
+        .filter(crates::canonical_name.eq_any(canonical))
+        .filter(crates::deleted_at.is_null())
+        .select(crates::name)
+        .load(connection)
 }
 
 /// Finds a crate and locks its row until the transaction ends. Every transaction that writes a crate's versions or
@@ -45,19 +76,24 @@ pub fn find_and_lock(connection: &mut PgConnection, name: &CrateName) -> QueryRe
         .optional()
 }
 
-/// Finds and locks a crate, after creating it if the name is free; true if it was created here. Of two transactions
-/// that create one name at the same time, the second waits at the unique index and then finds the first one's crate.
-pub fn ensure_and_lock(connection: &mut PgConnection, name: &CrateName) -> QueryResult<(Crate, bool)> {
+/// Finds and locks a crate, after creating it if the name is free. Of two transactions that create one name at the same
+/// time, the second waits at the unique index and then finds the first one's crate.
+pub fn ensure_and_lock(connection: &mut PgConnection, name: &CrateName) -> QueryResult<(Crate, Origin)> {
     let created = diesel::insert_into(crates::table)
         .values(crates::name.eq(name))
         .on_conflict_do_nothing()
         .returning(Crate::as_returning())
         .get_result(connection)
         .optional()?;
-    match created {
-        Some(created) => Ok((created, true)),
-        None => find_and_lock(connection, name)?.map(|found| (found, false)).ok_or(diesel::NotFound),
+    if let Some(created) = created {
+        return Ok((created, Origin::Created));
     }
+    let mut found = find_and_lock(connection, name)?.ok_or(diesel::NotFound)?;
+    if !found.deletion.frees_the_name() {
+        return Ok((found, Origin::Existing));
+    }
+    found.deletion = crate_deletion::revive(connection, found.id)?;
+    Ok((found, Origin::Revived))
 }
 
 /// Locks the rows of several crates in the order of their ids, so that two such transactions do not deadlock.

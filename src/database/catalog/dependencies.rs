@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::database::schema::dependencies;
+use crate::database::schema::{crates, dependencies, versions};
 use crate::package::CrateName;
 use crate::package::dependency::{Dependency, DependencyKind};
 
@@ -117,4 +117,30 @@ pub fn dependents(
         .load(connection)?;
     rows.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
     Ok((rows, total))
+}
+
+/// The other crates of this registry of which a version depends on a crate, by name: the first `limit`, and their number.
+/// Yanked versions count, because lock files may name them; versions that are to be deleted do not.
+pub fn dependent_crates(
+    connection: &mut PgConnection,
+    name: &CrateName,
+    limit: i64,
+) -> QueryResult<(Vec<CrateName>, i64)> {
+    macro_rules! dependents {
+        () => {
+            crates::table.filter(crates::canonical_name.ne(name.canonical())).filter(
+                crates::id.eq_any(
+                    dependencies::table
+                        .inner_join(versions::table)
+                        .filter(dependencies::canonical_name.eq(name.canonical()))
+                        .filter(dependencies::registry.is_null())
+                        .filter(versions::deletion_requested_at.is_null())
+                        .select(versions::crate_id),
+                ),
+            )
+        };
+    }
+    let total: i64 = dependents!().count().get_result(connection)?;
+    let first = dependents!().order(crates::name).select(crates::name).limit(limit).load(connection)?;
+    Ok((first, total))
 }

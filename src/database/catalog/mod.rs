@@ -1,6 +1,7 @@
 //! Crates and versions: their rows, owners, dependencies, downloads and files.
 
 pub mod analyses;
+pub mod crate_deletion;
 pub mod crate_details;
 pub mod crate_files;
 pub mod crate_limits;

@@ -55,6 +55,7 @@ pub struct RestoredVersion<'a> {
     /// The line of the version while it is not yanked.
     pub index_line: &'a str,
     pub desired_yanked: bool,
+    pub yank_message: Option<&'a str>,
     pub metadata: &'a serde_json::Value,
     /// The JSON of an [`About`].
     pub manifest: &'a serde_json::Value,
@@ -78,6 +79,7 @@ impl RestoredVersion<'_> {
                 versions::size.eq(self.size),
                 versions::index_line.eq(self.index_line),
                 versions::desired_yanked.eq(self.desired_yanked),
+                versions::yank_message.eq(self.yank_message),
                 versions::metadata.eq(self.metadata),
                 versions::manifest.eq(self.manifest),
                 versions::created_by.eq(self.created_by),

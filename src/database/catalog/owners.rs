@@ -5,7 +5,8 @@ use diesel::prelude::*;
 
 use crate::database::access::teams::Team;
 use crate::database::access::users::User;
-use crate::database::schema::{crate_owners, crate_team_owners, team_members, teams, users};
+use crate::database::schema::{crate_owners, crate_team_owners, crates, team_members, teams, users};
+use crate::package::CrateName;
 
 /// A user's rights on a crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +108,16 @@ pub fn list_all(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec
     let users = list(connection, crate_id)?.into_iter().map(Owner::User);
     let teams = list_teams(connection, crate_id)?.into_iter().map(Owner::Team);
     Ok(users.chain(teams).collect())
+}
+
+/// The ids and names of the crates that a user owns, not as a member of a team, by name.
+pub fn crates_of_user(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<(i32, CrateName)>> {
+    crate_owners::table
+        .inner_join(crates::table)
+        .filter(crate_owners::user_id.eq(user))
+        .order(crates::name)
+        .select((crates::id, crates::name))
+        .load(connection)
 }
 
 /// Makes a user an owner; false if the user is one already.

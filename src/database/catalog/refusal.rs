@@ -1,5 +1,6 @@
 //! Why a publish, a yank, a deletion or a change of owners is refused, and the checks that they share.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::crates::{self, Crate};
@@ -9,7 +10,7 @@ use crate::client_connection::Disconnected;
 use crate::database::access::caller::Denied;
 use crate::database::access::rate_limits::RateLimited;
 use crate::database::access::users::User;
-use crate::package::characters::HiddenCharacter;
+use crate::package::characters::{HiddenCharacter, check_line};
 use crate::package::limits::LimitError;
 use crate::package::{CrateName, Version};
 
@@ -18,6 +19,9 @@ pub const MAX_NAMED: usize = 100;
 
 /// The longest reason of a deletion, in characters.
 pub const MAX_DELETION_REASON: usize = 1000;
+
+/// The longest message of a yank or of a crate's deletion, in characters.
+pub const MAX_MESSAGE: usize = 1000;
 
 /// The reason for which a change is refused. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,42 @@ pub enum ChangeRefusal {
     DeletionReason,
     #[error("the deletion needs a reason without {0}: remove it, because the reason is printed in terminals")]
     HiddenInReason(HiddenCharacter),
+    #[error("the {what} has {length} characters, above the limit of {MAX_MESSAGE}: shorten it")]
+    LongMessage { what: &'static str, length: usize },
+    #[error("the {what} contains {character}: remove it, because the text is printed in terminals")]
+    HiddenInMessage { what: &'static str, character: HiddenCharacter },
+    #[error(
+        "`{name}@{num}` would not be yanked, and only a yanked version has a yank message: send `\"yanked\": true`, or no \
+         message"
+    )]
+    MessageWithoutYank { name: CrateName, num: Version },
+    #[error("the crate `{name}` was deleted from this registry on {date}: {reason}", date = day(.at))]
+    DeletedCrate { name: CrateName, at: DateTime<Utc>, reason: String },
+    #[error(
+        "the crate `{name}` was deleted from this registry on {date} ({reason}), and its name stays taken: publish under \
+         another name, or ask an operator to release this one with `supercargo admin crate release {name}`",
+        date = day(.at)
+    )]
+    NameOfDeleted { name: CrateName, at: DateTime<Utc>, reason: String },
+    #[error(
+        "`{login}` may publish and yank `{name}` as a member of a team, but cannot delete it: ask one of its owners ({owners})"
+    )]
+    TeamCannotDelete { login: String, name: CrateName, owners: String },
+    #[error(
+        "owners cannot delete crates in this registry: yank the versions of `{name}` instead, or ask an admin to delete it"
+    )]
+    OwnersCannotDelete { name: CrateName },
+    #[error(
+        "the crate `{name}` was created on {date}, and owners can delete a crate only within {window} of its creation: yank \
+         its versions instead, or ask an admin to delete it",
+        date = day(.created_at)
+    )]
+    DeletionTooLate { name: CrateName, created_at: DateTime<Utc>, window: String },
+    #[error(
+        "other crates of this registry depend on `{name}` ({dependents}), so its owners cannot delete it: yank its versions \
+         instead, or ask an admin to delete it"
+    )]
+    HasDependents { name: CrateName, dependents: String },
     #[error("`{login}` is not an owner of the crate `{name}`: ask one of its owners ({owners}) to add you")]
     NotOwner { login: String, name: CrateName, owners: String },
     #[error(
@@ -96,10 +136,50 @@ impl From<RateLimited> for ChangeRefusal {
     }
 }
 
-/// Finds a crate and locks its row until the transaction ends.
+/// Finds a crate that is not deleted, and locks its row until the transaction ends.
 pub fn lock_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Result<Crate, ChangeRefusal>> {
-    let found = crates::find_and_lock(connection, name)?;
-    Ok(found.ok_or_else(|| ChangeRefusal::UnknownCrate(name.to_string())))
+    Ok(present(name, crates::find_and_lock(connection, name)?))
+}
+
+/// Finds a crate that is not deleted.
+pub fn find_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Result<Crate, ChangeRefusal>> {
+    Ok(present(name, crates::find(connection, name)?))
+}
+
+fn present(name: &CrateName, found: Option<Crate>) -> Result<Crate, ChangeRefusal> {
+    let found = found.ok_or_else(|| ChangeRefusal::UnknownCrate(name.to_string()))?;
+    match deletion(&found) {
+        Some((at, reason)) => Err(ChangeRefusal::DeletedCrate { name: found.name, at, reason }),
+        None => Ok(found),
+    }
+}
+
+/// Refuses the name of a deleted crate.
+pub fn check_not_deleted(found: &Crate) -> Result<(), ChangeRefusal> {
+    match deletion(found) {
+        Some((at, reason)) => Err(ChangeRefusal::NameOfDeleted { name: found.name.clone(), at, reason }),
+        None => Ok(()),
+    }
+}
+
+fn deletion(krate: &Crate) -> Option<(DateTime<Utc>, String)> {
+    let deletion = &krate.deletion;
+    Some((deletion.deleted_at?, deletion.deletion_reason.clone().unwrap_or_default()))
+}
+
+/// Trims and checks the message of a yank or of a crate's deletion. None if it is empty.
+pub fn message<'a>(what: &'static str, text: Option<&'a str>) -> Result<Option<&'a str>, ChangeRefusal> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let length = text.chars().count();
+    if length > MAX_MESSAGE {
+        return Err(ChangeRefusal::LongMessage { what, length });
+    }
+    check_line(text).map_err(|character| ChangeRefusal::HiddenInMessage { what, character })?;
+    Ok(Some(text))
+}
+
+fn day(at: &DateTime<Utc>) -> impl std::fmt::Display + use<> {
+    at.format("%Y-%m-%d")
 }
 
 /// Finds a version by its number, which includes the build metadata.

@@ -25,6 +25,8 @@ pub struct VersionRow {
     /// None until the version is in the index.
     pub effective_yanked: Option<bool>,
     pub commit_id: Option<String>,
+    /// Why it is yanked, or to be yanked.
+    pub yank_message: Option<String>,
     pub created_at: DateTime<Utc>,
     pub published_at: Option<DateTime<Utc>>,
     /// None until the crate file was analysed.

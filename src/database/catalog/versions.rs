@@ -97,9 +97,16 @@ pub fn crate_file(
         .map(|found| found.filter(|(stored, _)| stored == num).map(|(_, file)| file))
 }
 
-/// Sets the desired yank state of a version.
-pub fn request_yank_state(connection: &mut PgConnection, id: i32, yanked: bool) -> QueryResult<usize> {
-    diesel::update(versions::table.find(id)).set(versions::desired_yanked.eq(yanked)).execute(connection)
+/// Sets the desired yank state of a version, and why it is yanked.
+pub fn request_yank_state(
+    connection: &mut PgConnection,
+    id: i32,
+    yanked: bool,
+    message: Option<&str>,
+) -> QueryResult<usize> {
+    diesel::update(versions::table.find(id))
+        .set((versions::desired_yanked.eq(yanked), versions::yank_message.eq(message)))
+        .execute(connection)
 }
 
 /// A line of a crate's index file in its desired state.
@@ -168,7 +175,7 @@ pub fn request_deletion(connection: &mut PgConnection, id: i32, reason: &str) ->
 }
 
 /// Marks versions as deleted from the index, and removes their metadata: README, description, authors and the rest of
-/// what the client sent. Number, checksum and index line stay. Returns the ids and files of the versions that were not
+/// what the client sent, and the message of their yank. Number, checksum and index line stay. Returns the ids and files of the versions that were not
 /// marked before.
 pub fn note_deleted(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<(i32, Checksum)>> {
     if ids.is_empty() {
@@ -181,6 +188,7 @@ pub fn note_deleted(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<V
             versions::metadata.eq(serde_json::json!({})),
             versions::manifest.eq(serde_json::json!({})),
             versions::linecounts.eq(None::<serde_json::Value>),
+            versions::yank_message.eq(None::<String>),
         ))
         .returning((versions::id, versions::checksum))
         .get_results(connection)

@@ -31,6 +31,11 @@ pub fn is_category(category: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b':' | b'+' | b'_' | b'-'))
 }
 
+/// The categories of crates.io, in alphabetical order.
+pub fn known_categories() -> impl Iterator<Item = &'static str> {
+    CATEGORIES.iter().copied()
+}
+
 /// Whether crates.io has the category.
 pub fn is_known_category(slug: &str) -> bool {
     CATEGORIES.contains(slug)

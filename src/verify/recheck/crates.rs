@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::database::upkeep::crate_states::{self, CrateState};
 use crate::index::{Head, Index};
+use crate::jobs::DeleteCrate;
 use crate::package::index_path::index_path;
-use crate::queue::inspection;
+use crate::queue::{Job, inspection};
 use crate::verify::comparison::{compare, compare_derived};
 use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};
@@ -30,7 +31,7 @@ pub fn recheck(context: &Context<'_>, id: i32) -> Result<CrateCheck, VerifyError
     if context.is_pending(&[&name, &path])? {
         return Ok(CrateCheck::InFlight);
     }
-    let dead = dead_versions(context, &name)?;
+    let dead = dead_versions(context, &before)?;
     let head = context.index.head()?;
     let differences = differences(context.index, &before, &head, &dead)?;
     if differences.is_empty() || read()?.as_ref() == Some(&before) {
@@ -67,9 +68,12 @@ pub fn differences(
 }
 
 /// The versions of a crate that have dead jobs.
-fn dead_versions(context: &Context<'_>, name: &str) -> Result<Vec<i32>, VerifyError> {
+fn dead_versions(context: &Context<'_>, krate: &CrateState) -> Result<Vec<i32>, VerifyError> {
     let kinds = &context.index_kinds;
-    let dead = context.database(|connection| inspection::dead_of_key(connection, kinds, name))?;
+    let dead = context.database(|connection| inspection::dead_of_key(connection, kinds, krate.name.as_str()))?;
+    if dead.iter().any(|job| job.kind == DeleteCrate::KIND) {
+        return Ok(krate.versions.iter().map(|version| version.id).collect());
+    }
     let version = |job: &inspection::JobView| job.payload.as_ref()?["version_id"].as_i64()?.try_into().ok();
     Ok(dead.iter().filter_map(version).collect())
 }

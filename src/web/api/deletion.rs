@@ -1,18 +1,20 @@
-//! `DELETE /api/v1/crates/{crate}/{version}`: an admin deletes a version.
+//! `DELETE /api/v1/crates/{crate}/{version}`: an admin deletes a version; `DELETE /api/v1/crates/{crate}`: an owner or an
+//! admin deletes a crate.
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::publish::AFTER;
 use crate::fault;
-use crate::jobs::delete_version;
+use crate::jobs::{delete_crate, delete_version};
 use crate::web::answers::waiting::is_shown;
 use crate::web::extract::auth::Authenticated;
-use crate::web::extract::path::{ApiPath, VersionPath, crate_name, version};
+use crate::web::extract::path::{ApiPath, CratePath, VersionPath, crate_name, version};
 use crate::web::extract::query::QueryParameters;
-use crate::web::views::AnyError;
+use crate::web::views::{AnyError, Errors};
 use crate::web::{ApiError, App};
 
 /// Why the version is deleted.
@@ -73,4 +75,80 @@ pub async fn delete(
         .then(|| "the version is no longer served; the index will show that shortly".to_owned());
     fault::point_after(AFTER, "request.answered");
     Ok(Json(Deleted { ok: true, msg }))
+}
+
+/// Why the crate is deleted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "a part of the API's description only")]
+pub struct CrateDeletionQuery {
+    /// Shown in place of the crate, and kept in the audit log.
+    #[param(example = "published by mistake", max_length = 1000)]
+    message: Option<String>,
+}
+
+/// Deletes a crate: its file is removed from the index and the crate files of its versions from the store. Its name and the
+/// numbers of its versions stay taken.
+///
+/// For users who own the crate, within 72 hours of its creation and unless other crates of the registry depend on it, and
+/// for admins. It needs an unrestricted token.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/crates/{crate}",
+    tag = "crates",
+    params(CratePath, CrateDeletionQuery),
+    security(("token" = [])),
+    responses(
+        (status = 204, description = "The crate is deleted"),
+        (status = 422, body = Errors, description = "Its owners cannot delete it any more, or other crates depend on it"),
+        AnyError
+    ),
+)]
+pub async fn delete_crate(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    ApiPath(name): ApiPath<String>,
+    query: QueryParameters,
+) -> Result<StatusCode, ApiError> {
+    // Before the answer reveals anything about the crate. Checked again in the transaction.
+    caller.unrestricted()?;
+    let name = crate_name(&name)?;
+    let completion = app
+        .blocking(move |app| {
+            fault::point("request.read")?;
+            let message = query.get("message");
+            let window = app.settings.admission.crate_deletion_window;
+            let completion = app.pool.with(|connection| {
+                delete_crate::request_as(connection, &name, message, (&caller, window), &app.completions)
+            })??;
+            fault::point("request.committed")?;
+            app.wake_workers();
+            tracing::warn!(%name, by = caller.user.login, message, "deleted a crate");
+            Ok(completion)
+        })
+        .await?;
+    is_shown(&app, completion).await;
+    fault::point_after(AFTER, "request.answered");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes the crate named `new`, as `DELETE /api/v1/crates/{crate}` deletes others.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/crates/new",
+    tag = "crates",
+    params(CrateDeletionQuery),
+    security(("token" = [])),
+    responses(
+        (status = 204, description = "The crate is deleted"),
+        (status = 422, body = Errors, description = "Its owners cannot delete it any more, or other crates depend on it"),
+        AnyError
+    ),
+)]
+pub async fn delete_new(
+    state: State<App>,
+    caller: Authenticated,
+    query: QueryParameters,
+) -> Result<StatusCode, ApiError> {
+    delete_crate(state, caller, ApiPath("new".to_owned()), query).await
 }

@@ -10,7 +10,9 @@ pub mod owners;
 pub mod publish;
 pub mod readme;
 pub mod reverse_dependencies;
+pub mod site_metadata;
 pub mod summary;
+pub mod teams;
 pub mod tokens;
 pub mod topics;
 pub mod users;
@@ -27,15 +29,15 @@ use super::App;
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(crates::list))
-        .routes(routes!(publish::publish, krate::show_new))
-        .routes(routes!(krate::show))
+        .routes(routes!(publish::publish, krate::show_new, deletion::delete_new))
+        .routes(routes!(krate::show, deletion::delete_crate))
         .routes(routes!(versions::list))
         .routes(routes!(downloads::of_crate))
         .routes(routes!(reverse_dependencies::list))
         .routes(routes!(owners::list, owners::add, owners::remove))
         .routes(routes!(owners::users))
         .routes(routes!(owners::teams))
-        .routes(routes!(version::show, deletion::delete))
+        .routes(routes!(version::show, yank::update, deletion::delete))
         .routes(routes!(version::dependencies))
         .routes(routes!(version::authors))
         .routes(routes!(readme::show))
@@ -47,11 +49,14 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(topics::keyword))
         .routes(routes!(topics::categories))
         .routes(routes!(topics::category))
+        .routes(routes!(topics::category_slugs))
         .routes(routes!(users::show))
+        .routes(routes!(teams::show))
+        .routes(routes!(site_metadata::show))
         .routes(routes!(summary::show))
         .routes(routes!(tokens::me))
         .routes(routes!(tokens::list, tokens::create))
-        .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::show, tokens::revoke))
         .routes(routes!(tokens::revoke_current))
         .routes(routes!(audit::list))
 }

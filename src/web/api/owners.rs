@@ -8,14 +8,12 @@ use utoipa::ToSchema;
 use crate::database::PoolError;
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
-use crate::database::catalog::crates;
 use crate::database::catalog::owners;
 use crate::database::catalog::ownership::{self, Change};
+use crate::database::catalog::refusal;
 use crate::package::characters::plain;
-use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::{ApiPath, CratePath, crate_name};
-use crate::web::lookup::no_such_crate;
 use crate::web::views::{AnyError, OwnerView};
 use crate::web::{ApiError, App};
 
@@ -51,20 +49,15 @@ pub struct OwnersChanged {
     pub msg: String,
 }
 
-/// Lists the owners of a crate. Requires a token, as cargo sends one.
+/// Lists the owners of a crate.
 #[utoipa::path(
     get,
     path = "/api/v1/crates/{crate}/owners",
     tag = "owners",
     params(CratePath),
-    security(("token" = [])),
     responses((status = 200, description = "The owners", body = OwnerList), AnyError),
 )]
-pub async fn list(
-    State(app): State<App>,
-    _: Authenticated,
-    ApiPath(name): ApiPath<String>,
-) -> Result<Json<OwnerList>, ApiError> {
+pub async fn list(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Result<Json<OwnerList>, ApiError> {
     Ok(Json(OwnerList { users: of_crate(&app, &name).await? }))
 }
 
@@ -98,7 +91,7 @@ async fn of_crate(app: &App, name: &str) -> Result<Vec<OwnerView>, ApiError> {
     let name = crate_name(name)?;
     let base_url = app.settings.base_url.clone();
     app.with_connection(move |connection| {
-        let krate = crates::find(connection, &name)?.ok_or_else(|| no_such_crate(name.as_str()))?;
+        let krate = refusal::find_crate(connection, &name)??;
         let owners = owners::list_all(connection, krate.id)?;
         Ok::<_, ApiError>(owners.into_iter().map(|owner| OwnerView::new(owner, &base_url)).collect())
     })

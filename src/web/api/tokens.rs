@@ -15,12 +15,15 @@ use crate::database::access::caller::Caller;
 use crate::database::access::new_token::NewToken;
 use crate::database::access::revocation;
 use crate::database::access::tokens::{self, Token};
+use crate::database::access::users::User;
+use crate::database::catalog::owners;
+use crate::package::CrateName;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::shortened::shortened;
-use crate::web::views::AnyError;
+use crate::web::views::{AnyError, user_url};
 use crate::web::{ApiError, App};
 
 const MAX_BODY: usize = 64 * 1024;
@@ -49,6 +52,12 @@ pub struct TokenView {
 #[derive(Serialize, ToSchema)]
 pub struct TokenList {
     pub api_tokens: Vec<TokenView>,
+}
+
+/// A token.
+#[derive(Serialize, ToSchema)]
+pub struct TokenAnswer {
+    pub api_token: TokenView,
 }
 
 /// A new token, with its secret.
@@ -113,15 +122,58 @@ pub struct Revocation {
 #[derive(Serialize, ToSchema)]
 pub struct Me {
     pub user: MyUser,
+    /// The crates that the user owns, by name, without those of teams.
+    pub owned_crates: Vec<OwnedCrate>,
 }
 
+/// The authenticated user. There are no e-mail addresses, so the fields about them have fixed values.
 #[derive(Serialize, ToSchema)]
 pub struct MyUser {
     pub id: i32,
     pub login: String,
+    /// Always false.
+    pub email_verified: bool,
+    /// Always false.
+    pub email_verification_sent: bool,
     pub name: Option<String>,
+    /// Always null.
+    pub email: Option<String>,
+    /// Always null.
+    pub avatar: Option<String>,
+    /// The URL of the user in this API.
+    pub url: String,
     /// Whether the user is an admin.
     pub is_admin: bool,
+    /// Always false.
+    pub publish_notifications: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A crate that a user owns.
+#[derive(Serialize, ToSchema)]
+pub struct OwnedCrate {
+    pub id: i32,
+    pub name: String,
+    /// Always false.
+    pub email_notifications: bool,
+}
+
+impl MyUser {
+    fn new(user: User, base_url: &str) -> Self {
+        Self {
+            id: user.id,
+            url: user_url(base_url, &user.login),
+            login: user.login,
+            email_verified: false,
+            email_verification_sent: false,
+            name: user.name,
+            email: None,
+            avatar: None,
+            is_admin: user.is_admin,
+            publish_notifications: false,
+            created_at: user.created_at,
+        }
+    }
 }
 
 impl From<Token> for TokenView {
@@ -156,9 +208,13 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
     security(("token" = [])),
     responses((status = 200, description = "The user", body = Me), AnyError),
 )]
-pub async fn me(Authenticated(caller): Authenticated) -> Json<Me> {
+pub async fn me(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Json<Me>, ApiError> {
     let user = caller.user;
-    Json(Me { user: MyUser { id: user.id, login: user.login, name: user.name, is_admin: user.is_admin } })
+    let id = user.id;
+    let owned = app.with_connection(move |connection| owners::crates_of_user(connection, id)).await?;
+    let owned_crate = |(id, name): (i32, CrateName)| OwnedCrate { id, name: name.into(), email_notifications: false };
+    let owned_crates = owned.into_iter().map(owned_crate).collect();
+    Ok(Json(Me { user: MyUser::new(user, &app.settings.base_url), owned_crates }))
 }
 
 /// List the user's tokens
@@ -176,6 +232,36 @@ pub async fn list(State(app): State<App>, Authenticated(caller): Authenticated) 
     let tokens = app.with_connection(move |connection| tokens::list(connection, Some(caller.user.id))).await?;
     let held = tokens.into_iter().map(|(token, _)| token).filter(|token| token.revoked_at.is_none());
     Ok(Json(TokenList { api_tokens: held.map(TokenView::from).collect() }))
+}
+
+/// Show one of the user's tokens
+///
+/// Every token may show itself. Revoked ones are not shown.
+#[utoipa::path(
+    get,
+    path = "/api/v1/me/tokens/{id}",
+    tag = "tokens",
+    params(("id" = i32, Path, description = "The token's id")),
+    security(("token" = [])),
+    responses((status = 200, description = "The token", body = TokenAnswer), AnyError),
+)]
+pub async fn show(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    ApiPath(id): ApiPath<String>,
+) -> Result<Json<TokenAnswer>, ApiError> {
+    let number: Option<i32> = id.parse().ok();
+    if number != Some(caller.token.id) {
+        caller.unrestricted()?;
+    }
+    let tokens = app.with_connection(move |connection| tokens::list(connection, Some(caller.user.id))).await?;
+    let mut held = tokens.into_iter().map(|(token, _)| token).filter(|token| token.revoked_at.is_none());
+    let found = held.find(|token| number == Some(token.id)).ok_or_else(|| no_token(&id))?;
+    Ok(Json(TokenAnswer { api_token: found.into() }))
+}
+
+fn no_token(id: &str) -> ApiError {
+    ApiError::not_found(format!("you have no token {}", shortened(id)))
 }
 
 /// Create a token
@@ -244,7 +330,7 @@ async fn revoke_token(app: &App, caller: Caller, id: String, with_descendants: b
     if number != Some(caller.token.id) {
         caller.unrestricted()?;
     }
-    let missing = move || ApiError::not_found(format!("you have no token {}", shortened(&id)));
+    let missing = move || no_token(&id);
     let Some(number) = number else { return Err(missing()) };
     let revoked = app
         .with_connection(move |connection| {

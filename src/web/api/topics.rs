@@ -1,4 +1,4 @@
-//! `GET /api/v1/keywords` and `GET /api/v1/categories`: list and show keywords and categories.
+//! `GET /api/v1/keywords`, `/categories` and `/category_slugs`: list and show keywords and categories.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::database::catalog::topics::{self, Kind, Order, Topic};
 use crate::database::search::{Page, categories};
+use crate::package::policy::labels;
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::shortened::shortened;
@@ -38,6 +39,24 @@ pub struct CategoriesPage {
 #[derive(Serialize, ToSchema)]
 pub struct CategoryAnswer {
     category: CategoryView,
+}
+
+/// The known categories.
+#[derive(Serialize, ToSchema)]
+pub struct CategorySlugs {
+    category_slugs: Vec<CategorySlug>,
+}
+
+/// A category that a crate may name, whether or not one does.
+#[derive(Serialize, ToSchema)]
+pub struct CategorySlug {
+    /// The same as `slug`.
+    id: &'static str,
+    /// The name in manifests.
+    #[schema(example = "web-programming::http-server")]
+    slug: &'static str,
+    /// Always empty.
+    description: &'static str,
 }
 
 /// The order of keywords and of categories.
@@ -125,6 +144,20 @@ pub async fn category(
         Ok::<_, ApiError>(Json(CategoryAnswer { category }))
     })
     .await
+}
+
+/// List the known categories
+///
+/// These are the categories of crates.io. Crates may name others; `/categories` lists those that crates name.
+#[utoipa::path(
+    get,
+    path = "/api/v1/category_slugs",
+    tag = "categories",
+    responses((status = 200, body = CategorySlugs, description = "The categories, in alphabetical order"))
+)]
+pub async fn category_slugs() -> Json<CategorySlugs> {
+    let slug = |slug| CategorySlug { id: slug, slug, description: "" };
+    Json(CategorySlugs { category_slugs: labels::known_categories().map(slug).collect() })
 }
 
 async fn list(app: &App, kind: Kind, query: QueryParameters) -> Result<(Vec<Topic>, i64), ApiError> {

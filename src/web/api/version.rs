@@ -40,6 +40,11 @@ pub async fn show(
     ApiPath((name, num)): ApiPath<(String, String)>,
 ) -> Result<Json<VersionAnswer>, ApiError> {
     let (name, num) = crate_and_version(&name, &num)?;
+    answer(&app, name, num).await
+}
+
+/// The answer that shows a version.
+pub(super) async fn answer(app: &App, name: CrateName, num: Version) -> Result<Json<VersionAnswer>, ApiError> {
     let base_url = app.settings.base_url.clone();
     app.with_connection(move |connection| {
         let version = VersionView::new(find(connection, &name, &num)?, &base_url);

@@ -1,19 +1,27 @@
-//! `DELETE /api/v1/crates/{crate}/{version}/yank` and `PUT …/unyank`.
+//! `DELETE /api/v1/crates/{crate}/{version}/yank`, `PUT …/unyank`, and `PATCH /api/v1/crates/{crate}/{version}`.
 
 use axum::Json;
-use axum::extract::State;
-use serde::Serialize;
+use axum::extract::{Request, State};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::publish::AFTER;
+use super::version::{self, VersionAnswer};
 use crate::database::access::caller::Caller;
+use crate::database::access::scope::Scope;
 use crate::fault;
-use crate::jobs::yank;
+use crate::jobs::Completion;
+use crate::jobs::yank::{self, YankState};
+use crate::package::{CrateName, Version};
 use crate::web::answers::waiting::is_shown;
 use crate::web::extract::auth::Authenticated;
-use crate::web::extract::path::{ApiPath, VersionPath, crate_name, version};
-use crate::web::views::Errors;
+use crate::web::extract::json::callers_json;
+use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
+use crate::web::views::{AnyError, Errors};
 use crate::web::{ApiError, App};
+
+/// The largest body of an update, in bytes: some times as much as the longest message needs.
+const MAX_BODY: usize = 64 * 1024;
 
 /// The change is accepted.
 #[derive(Serialize, ToSchema)]
@@ -71,28 +79,81 @@ pub async fn unyank(
     change(app, caller, path, false).await
 }
 
+/// An update of a version.
+#[derive(Deserialize, ToSchema)]
+pub struct VersionUpdateRequest {
+    version: VersionUpdate,
+}
+
+/// The yank state that a version gets.
+#[derive(Deserialize, ToSchema)]
+pub struct VersionUpdate {
+    /// Whether it is yanked; null: as it is.
+    #[serde(default)]
+    yanked: Option<bool>,
+    /// Why it is yanked, in one line. Only a yanked version has a message; null removes an earlier one.
+    #[serde(default)]
+    #[schema(example = "it loses data: use 1.0.1", max_length = 1000)]
+    yank_message: Option<String>,
+}
+
+/// Yank or unyank a version, with a message
+#[utoipa::path(
+    patch,
+    path = "/api/v1/crates/{crate}/{version}",
+    tag = "publish",
+    security(("token" = ["yank"])),
+    params(VersionPath),
+    request_body = VersionUpdateRequest,
+    responses((status = 200, body = VersionAnswer, description = "The version; `desired_yanked` if the index does not show the change yet"), AnyError),
+)]
+pub async fn update(
+    State(app): State<App>,
+    ApiPath((name, num)): ApiPath<(String, String)>,
+    request: Request,
+) -> Result<Json<VersionAnswer>, ApiError> {
+    let named = crate_and_version(&name, &num);
+    let may = |caller: &Caller| named.as_ref().map_or(Ok(()), |(name, _)| Ok(caller.may(Scope::Yank, name)?));
+    let (caller, requested): (_, VersionUpdateRequest) = callers_json(&app, request, MAX_BODY, may).await?;
+    let (name, num) = named?;
+    let VersionUpdate { yanked, yank_message } = requested.version;
+    let completion = accept(&app, caller, (name.clone(), num.clone()), yanked, yank_message).await?;
+    is_shown(&app, completion).await;
+    fault::point_after(AFTER, "request.answered");
+    version::answer(&app, name, num).await
+}
+
 async fn change(
     app: App,
     caller: Caller,
     ApiPath((name, num)): ApiPath<(String, String)>,
     yanked: bool,
 ) -> Result<Json<Accepted>, ApiError> {
-    let name = crate_name(&name)?;
-    let num = version(&name, &num)?;
+    let (name, num) = crate_and_version(&name, &num)?;
     let status = format!("{}/api/v1/crates/{name}/{num}", app.settings.base_url);
-    let completion = app
-        .blocking(move |app| {
-            fault::point("request.read")?;
-            let requester = (&caller, &app.settings.admission);
-            let completion = app
-                .pool
-                .with(|connection| yank::request(connection, (&name, &num), yanked, requester, &app.completions))??;
-            fault::point("request.committed")?;
-            app.wake_workers();
-            Ok(completion)
-        })
-        .await?;
+    let completion = accept(&app, caller, (name, num), Some(yanked), None).await?;
     let msg = (!is_shown(&app, completion).await).then(|| format!("queued; its status: {status}"));
     fault::point_after(AFTER, "request.answered");
     Ok(Json(Accepted { ok: true, msg }))
+}
+
+async fn accept(
+    app: &App,
+    caller: Caller,
+    (name, num): (CrateName, Version),
+    yanked: Option<bool>,
+    message: Option<String>,
+) -> Result<Completion, ApiError> {
+    app.blocking(move |app| {
+        fault::point("request.read")?;
+        let requester = (&caller, &app.settings.admission);
+        let state = YankState { yanked, message: message.as_deref() };
+        let completion = app
+            .pool
+            .with(|connection| yank::request_as(connection, (&name, &num), state, requester, &app.completions))??;
+        fault::point("request.committed")?;
+        app.wake_workers();
+        Ok(completion)
+    })
+    .await
 }

@@ -70,15 +70,29 @@ pub fn of_change(refusal: &ChangeRefusal) -> &'static str {
         Refused::Denied(denied) => of_denied(denied),
         Refused::RateLimited(_) => RATE_LIMIT,
         Refused::Disconnected(_) => ABORTED,
-        Refused::UnknownCrate(_) | Refused::UnknownVersion { .. } | Refused::Deleted { .. } => "not_found",
+        Refused::UnknownCrate(_)
+        | Refused::UnknownVersion { .. }
+        | Refused::Deleted { .. }
+        | Refused::DeletedCrate { .. } => "not_found",
         Refused::UnknownUser(_) | Refused::UnknownTeam(_) => "not_found",
-        Refused::NotOwner { .. } | Refused::TeamMember { .. } => "not_owner",
+        Refused::NotOwner { .. }
+        | Refused::TeamMember { .. }
+        | Refused::TeamCannotDelete { .. }
+        | Refused::OwnersCannotDelete { .. } => "not_owner",
+        Refused::DeletionTooLate { .. } | Refused::HasDependents { .. } => "conflict",
         Refused::OnlyAdmins { .. } => "only_admins",
         Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } => "duplicate",
-        Refused::OtherSpelling { .. } | Refused::Reserved(_) | Refused::ReservedHere { .. } => "name",
+        Refused::OtherSpelling { .. }
+        | Refused::Reserved(_)
+        | Refused::ReservedHere { .. }
+        | Refused::NameOfDeleted { .. } => "name",
         Refused::Limit(_) => "limit",
         Refused::DeletionReason
         | Refused::HiddenInReason(_)
+        | Refused::LongMessage { .. }
+        | Refused::HiddenInMessage { .. }
+        | Refused::MessageWithoutYank { .. }
+        | Refused::Inactive(_)
         | Refused::NoSuchOwner { .. }
         | Refused::LastOwner { .. }
         | Refused::NoOwnerNamed

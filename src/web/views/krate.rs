@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 use super::text::shown;
 use crate::database::catalog::crate_details::CountedCrate;
 
+/// Stands for the highest version of a crate of which the index shows none.
+const NO_VERSION: &str = "0.0.0";
+
 /// A crate. Its description and links are those of its default version.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Crate)]
@@ -36,9 +39,11 @@ pub struct CrateView {
     num_versions: i32,
     /// Whether every version is yanked.
     yanked: bool,
-    /// The highest version that is not yanked; the highest of all if every version is yanked.
+    /// The highest version that is not yanked; the highest of all if every version is yanked; 0.0.0 if the index shows none
+    /// yet.
     max_version: String,
-    /// The newest version that is not yanked; the newest of all if every version is yanked.
+    /// The newest version that is not yanked; the newest of all if every version is yanked; 0.0.0 if the index shows none
+    /// yet.
     newest_version: String,
     /// The highest version that is neither yanked nor a pre-release.
     max_stable_version: Option<String>,
@@ -84,8 +89,8 @@ impl CrateView {
             default_version: text(default_version),
             num_versions: row.version_count,
             yanked: row.yanked,
-            max_version: text(row.max_version).unwrap_or_default(),
-            newest_version: text(row.newest_version).unwrap_or_default(),
+            max_version: text(row.max_version).unwrap_or_else(|| NO_VERSION.to_owned()),
+            newest_version: text(row.newest_version).unwrap_or_else(|| NO_VERSION.to_owned()),
             max_stable_version: text(row.max_stable_version),
             description: shown(row.description),
             homepage: shown(row.homepage),

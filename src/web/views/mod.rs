@@ -16,7 +16,7 @@ pub use dependency::DependencyView;
 pub use downloads::{ExtraDownloads, VersionDownloads};
 pub use errors::{AnyError, ErrorDetail, Errors};
 pub use krate::CrateView;
-pub use owner::{OwnerView, UserView};
+pub use owner::{OwnerView, TeamView, UserView, user_url};
 pub use page::{PageMeta, Total, count};
 pub use release_tracks::{ReleaseTrack, release_tracks};
 pub use topic::{CategoryView, KeywordView};

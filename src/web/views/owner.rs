@@ -1,8 +1,10 @@
-//! The JSON of users and owners.
+//! The JSON of users, teams and owners.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::database::access::teams::Team;
 use crate::database::access::users::User;
 use crate::database::catalog::owners::Owner;
 
@@ -15,7 +17,23 @@ pub struct UserView {
     name: Option<String>,
     /// Always null.
     avatar: Option<String>,
-    /// The URL of the user in this API; of a team, the registry's.
+    /// The URL of the user in this API.
+    url: String,
+    created_at: DateTime<Utc>,
+}
+
+/// A team.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Team)]
+pub struct TeamView {
+    id: i32,
+    /// `team:` and the name.
+    #[schema(example = "team:devs")]
+    login: String,
+    name: String,
+    /// Always null.
+    avatar: Option<String>,
+    /// The URL of the team in this API.
     url: String,
 }
 
@@ -23,29 +41,49 @@ pub struct UserView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Owner)]
 pub struct OwnerView {
-    #[serde(flatten)]
-    user: UserView,
+    id: i32,
+    /// The user's login, or `team:` and the team's name.
+    login: String,
+    name: Option<String>,
+    /// Always null.
+    avatar: Option<String>,
+    /// The URL of the user or team in this API.
+    url: String,
     /// `user` or `team`.
     #[schema(example = "user")]
     kind: &'static str,
 }
 
+/// The URL of a user in this API.
+pub fn user_url(base_url: &str, login: &str) -> String {
+    format!("{base_url}/api/v1/users/{login}")
+}
+
 impl UserView {
     pub fn new(user: User, base_url: &str) -> Self {
-        let url = format!("{base_url}/api/v1/users/{}", user.login);
-        Self { id: user.id, login: user.login, name: user.name, avatar: None, url }
+        let url = user_url(base_url, &user.login);
+        Self { id: user.id, login: user.login, name: user.name, avatar: None, url, created_at: user.created_at }
+    }
+}
+
+impl TeamView {
+    pub fn new(team: Team, base_url: &str) -> Self {
+        let login = team.login();
+        let url = format!("{base_url}/api/v1/teams/{login}");
+        Self { id: team.id, login, name: team.name, avatar: None, url }
     }
 }
 
 impl OwnerView {
     pub fn new(owner: Owner, base_url: &str) -> Self {
         match owner {
-            Owner::User(user) => Self { user: UserView::new(user, base_url), kind: "user" },
+            Owner::User(user) => {
+                let UserView { id, login, name, avatar, url, created_at: _ } = UserView::new(user, base_url);
+                Self { id, login, name, avatar, url, kind: "user" }
+            }
             Owner::Team(team) => {
-                let login = team.login();
-                let user =
-                    UserView { id: team.id, login, name: Some(team.name), avatar: None, url: base_url.to_owned() };
-                Self { user, kind: "team" }
+                let TeamView { id, login, name, avatar, url } = TeamView::new(team, base_url);
+                Self { id, login, name: Some(name), avatar, url, kind: "team" }
             }
         }
     }

@@ -35,7 +35,7 @@ pub struct VersionView {
     features: BTreeMap<String, Vec<String>>,
     /// Whether the index shows it as yanked.
     yanked: bool,
-    /// Always null.
+    /// Why it is yanked, or to be yanked.
     yank_message: Option<String>,
     /// The native library that it links.
     lib_links: Option<String>,
@@ -125,7 +125,8 @@ impl VersionView {
             downloads,
             features: features(about.features.unwrap_or_default()),
             yanked,
-            yank_message: None,
+            // A program without messages may have unyanked it.
+            yank_message: shown(row.yank_message.filter(|_| row.desired_yanked)),
             lib_links: shown(about.links),
             license: shown(about.license),
             license_file: shown(about.license_file),

@@ -101,6 +101,29 @@ fn another_registry_is_taken_in_by_either_protocol_and_a_second_time_changes_not
 }
 
 #[test]
+fn a_deleted_crate_is_imported_again_only_after_its_name_was_released() {
+    let mut from = Served::start(&[]);
+    let token = from.token("bob");
+    http::publish(&from.url, &token, &Package::new("alpha", "1.0.0")).good();
+    let into = Served::start(&[]);
+    let ann = into.token("ann");
+    http::publish(&into.url, &ann, &Package::new("alpha", "0.9.0")).good();
+    into.run("admin crate delete", &["alpha", "--reason", "a mistake"]);
+    let git = format!("{}/git/index", from.url);
+    let (done, summary) = import(&into, &[&git]);
+    assert_eq!(done.status.code(), Some(1), "{summary:#}");
+    let problem = summary["failed"]["alpha"].as_str().unwrap();
+    assert!(problem.contains("(a mistake): to import it again, release its name first"), "{problem}");
+    into.run("admin crate release", &["alpha"]);
+    let (done, summary) = import(&into, &[&git]);
+    assert_eq!((done.status.code(), &summary["created_crates"]), (Some(0), &json!(1)), "{summary:#}");
+    settle(&into);
+    assert_eq!(lines(&into, "alpha"), lines(&from, "alpha"));
+    assert!(into.run("admin owner list", &["alpha"]).contains("ann"));
+    from.stop();
+}
+
+#[test]
 fn the_clone_of_another_registrys_index_is_for_this_user_alone() {
     let served = Served::stopped();
     served.run("admin user create", &["ann"]);

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
 use crate::database::catalog::refusal::ChangeRefusal;
-use crate::database::catalog::{crate_limits, versions};
+use crate::database::catalog::{crate_details, crate_limits, versions};
 use crate::fault;
 use crate::index::entry::Entry;
 use crate::jobs::{Completion, RequestError, publish_version};
@@ -32,18 +32,24 @@ use crate::web::extract::{auth, body};
 use crate::web::limits::uploads::CompleteUpload;
 use crate::web::measures::publishes::Publish;
 use crate::web::measures::reason;
-use crate::web::views::Errors;
+use crate::web::views::{CrateView, Errors};
 use crate::web::{ApiError, App};
 
 /// Bytes of the two lengths in a body.
 const FRAMING: usize = 8;
 
+/// How long the answer waits for the database to show the crate.
+const SHOW_WITHIN: Duration = Duration::from_secs(1);
+
 /// The time after which an answer has been sent, for fail points.
 pub(super) const AFTER: Duration = Duration::from_millis(30);
 
-/// The warnings that cargo prints after a publish.
+/// The crate of a publish, and the warnings that cargo prints.
 #[derive(Serialize, ToSchema)]
 pub struct Published {
+    /// The crate as the index shows it now; null if the database does not respond any more.
+    #[serde(rename = "crate")]
+    krate: Option<CrateView>,
     warnings: Warnings,
 }
 
@@ -105,8 +111,16 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
             base = app.settings.base_url,
         ));
     }
+    let krate = show(&app, accepted.name).await;
     fault::point_after(AFTER, "request.answered");
-    Ok(Json(Published { warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
+    Ok(Json(Published { krate, warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
+}
+
+/// The crate for the answer. The version is accepted whatever happens now, so the answer does not wait for it, and an error
+/// is no reason to refuse.
+async fn show(app: &App, name: CrateName) -> Option<CrateView> {
+    let found = app.with_connection(move |connection| crate_details::find_queued(connection, &name));
+    tokio::time::timeout(SHOW_WITHIN, found).await.ok()?.ok()?.map(CrateView::new)
 }
 
 async fn accept_request(app: &App, request: Request, measured: &Arc<Publish>) -> Result<Accepted, ApiError> {

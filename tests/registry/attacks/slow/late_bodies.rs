@@ -14,7 +14,8 @@ use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::revocation;
 use supercargo::database::access::{teams, users};
 use supercargo::database::catalog::refusal::ChangeRefusal;
-use supercargo::jobs::{Admission, RequestError, yank};
+use supercargo::jobs::yank::{self, YankState};
+use supercargo::jobs::{Admission, RequestError};
 use supercargo::queue::Completions;
 use supercargo::web::openapi;
 
@@ -84,6 +85,14 @@ impl Attacker {
             "DELETE /api/v1/crates/{crate}/{version}" => {
                 call(format!("/crates/{krate}/1.0.0?reason=x"), None, &of_crate, Some(&admin))
             }
+            "DELETE /api/v1/crates/{crate}" => call(format!("/crates/{krate}"), None, &of_crate, Some(&owner)),
+            "DELETE /api/v1/crates/new" => {
+                call("/crates/new".to_owned(), None, "crates WHERE name = 'new'", Some(&owner))
+            }
+            "PATCH /api/v1/crates/{crate}/{version}" => {
+                let wanted = json!({ "version": { "yanked": true, "yank_message": "x" } }).to_string();
+                call(format!("/crates/{krate}/1.0.0"), Some(wanted.into_bytes()), "", Some(&admin))
+            }
             "DELETE /api/v1/crates/{crate}/{version}/yank" => {
                 call(format!("/crates/{krate}/1.0.0/yank"), None, &of_crate, Some(&member))
             }
@@ -105,7 +114,14 @@ impl Attacker {
         let Self { user, krate, .. } = self;
         let owned = format!("SELECT id, {user} FROM crates WHERE name = '{krate}'");
         match route {
-            "PUT /api/v1/crates/new" => format!("INSERT INTO crate_owners (crate_id, user_id) {owned}"),
+            "PUT /api/v1/crates/new" | "DELETE /api/v1/crates/{crate}" => {
+                format!("INSERT INTO crate_owners (crate_id, user_id) {owned}")
+            }
+            "DELETE /api/v1/crates/new" => format!(
+                "INSERT INTO crate_owners (crate_id, user_id) {owned};
+                 UPDATE crates SET name = 'no-longer-new' || id WHERE name = 'new';
+                 UPDATE crates SET name = 'new' WHERE name = '{krate}'"
+            ),
             "DELETE /api/v1/crates/{crate}/{version}/yank" => format!(
                 "WITH team AS (INSERT INTO teams (name) VALUES ('team-of-{krate}') RETURNING id),
                       member AS (INSERT INTO team_members (team_id, user_id) SELECT id, {user} FROM team)
@@ -310,7 +326,7 @@ fn changing_routes() -> Vec<String> {
 fn a_change_is_refused_if_its_token_or_its_right_is_lost_before_the_last_byte() {
     let mut bench = Bench::start();
     let routes = changing_routes();
-    assert!(routes.len() >= 9, "{routes:?}");
+    assert!(routes.len() >= 12, "{routes:?}");
     let mut attacks = 0;
     for route in &routes {
         let (status, changed) = bench.attack(route, Loss::Nothing).unwrap();
@@ -321,7 +337,7 @@ fn a_change_is_refused_if_its_token_or_its_right_is_lost_before_the_last_byte() 
             attacks += 1;
         }
     }
-    assert!(attacks >= 24, "{attacks}");
+    assert!(attacks >= 33, "{attacks}");
 }
 
 /// The other half: a change that was begun with a right ends before the right is gone, and one that begins afterwards does
@@ -362,7 +378,8 @@ fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it_and_for_no_
                 "SELECT FROM versions JOIN crates ON crates.id = crate_id WHERE name = 'foo' FOR UPDATE OF versions";
             holder.batch_execute(&format!("BEGIN; {version}")).unwrap();
             let yank = scope.spawn(move || {
-                yank::request(&mut yanking, (foo, num), true, requester, &Completions::default()).map(drop)
+                yank::request_as(&mut yanking, (foo, num), YankState::of(true), requester, &Completions::default())
+                    .map(drop)
             });
             // The yank has confirmed its right, and waits to write the version.
             bench.wait_for_blocked_by(holder_pid);
@@ -370,7 +387,8 @@ fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it_and_for_no_
             bench.wait_for_blocked_by(yanking_pid);
             assert!(!taken.is_finished(), "{login}");
             let late = scope.spawn(move || {
-                yank::request(&mut late, (bar, num), true, requester, &Completions::default()).map(drop)
+                yank::request_as(&mut late, (bar, num), YankState::of(true), requester, &Completions::default())
+                    .map(drop)
             });
             let blocked = format!("pg_stat_activity WHERE {taking_pid} = ANY(pg_blocking_pids(pid))");
             wait_until("the late change to wait", || late.is_finished() || bench.count(&blocked) > 0);

@@ -103,6 +103,9 @@ impl Bench {
 
     fn prepare(&mut self, name: &str, operation: Operation, changes: &mut VersionChanges) -> Result<(), String> {
         let mut requests = vec![Request::Publish(Package::new(name, "1.0.0"))];
+        if operation == Operation::DeleteCrate {
+            requests.push(Request::Publish(Package::new(name, "1.1.0")));
+        }
         if operation == Operation::Unyank {
             requests.push(Request::Yank { name: name.to_owned(), num: "1.0.0".to_owned(), yanked: true });
         }
@@ -209,12 +212,14 @@ fn requests(name: &str, operation: Operation) -> Vec<Request> {
         Operation::Yank => vec![yank(true)],
         Operation::Unyank => vec![yank(false)],
         Operation::YankAndUnyank => vec![yank(true), yank(false)],
+        Operation::DeleteCrate => vec![Request::DeleteCrate(name.to_owned())],
     }
 }
 
 fn note(changes: &mut VersionChanges, request: &Request) {
     match request {
-        Request::Publish(package) => changes.insert(package.version.clone(), false),
-        Request::Yank { num, yanked, .. } => changes.insert(num.clone(), *yanked),
-    };
+        Request::Publish(package) => drop(changes.insert(package.version.clone(), false)),
+        Request::Yank { num, yanked, .. } => drop(changes.insert(num.clone(), *yanked)),
+        Request::DeleteCrate(_) => changes.clear(),
+    }
 }

@@ -14,9 +14,12 @@ use crate::support::process::Served;
 /// The versions of a crate that were published, and whether each is wanted yanked.
 pub type VersionChanges = BTreeMap<String, bool>;
 
-/// Holds a crate against what was answered: sparse index, git index, database and files.
+/// Holds a crate against what was answered: sparse index, git index, database and files. Without versions it was deleted.
 pub fn check_crate(served: &Served, name: &str, changes: &VersionChanges) -> Result<(), String> {
     let path = index_path(&name.parse().unwrap());
+    if changes.is_empty() {
+        return check_deleted(served, name, &path);
+    }
     let text = http::get(&format!("{}/index/{path}", served.url)).text();
     let lines = lines_of(&text)?;
     let shown: Vec<_> = lines.iter().map(|line| (field(line, "vers"), line["yanked"] == true)).collect();
@@ -36,6 +39,16 @@ pub fn check_crate(served: &Served, name: &str, changes: &VersionChanges) -> Res
         }
     }
     Ok(())
+}
+
+fn check_deleted(served: &Served, name: &str, path: &str) -> Result<(), String> {
+    let status = |path: String| http::get(&format!("{}/{path}", served.url)).status;
+    equal("the sparse index", &status(format!("index/{path}")), &404)?;
+    equal("the git index", &in_git(served, path), &String::new())?;
+    equal("the crate", &status(format!("api/v1/crates/{name}")), &404)?;
+    equal("the download", &status(format!("api/v1/crates/{name}/1.0.0/download")), &404)?;
+    let file = crate::support::s3::path_of(&Package::new(name, "1.0.0").crate_file());
+    equal("whether there is a file", &served.data_dir().join("crates").join(file).exists(), &false)
 }
 
 fn lines_of(text: &str) -> Result<Vec<Value>, String> {

@@ -9,6 +9,7 @@ use crate::support::package::Package;
 pub enum Request {
     Publish(Package),
     Yank { name: String, num: String, yanked: bool },
+    DeleteCrate(String),
 }
 
 /// What a client heard.
@@ -16,7 +17,7 @@ pub enum Request {
 pub enum Heard {
     /// 200.
     Accepted,
-    /// The version is there: an earlier try, which was not answered, had been accepted.
+    /// The version is there, or the crate is not: an earlier try, which was not answered, had been accepted.
     AcceptedBefore,
     /// Nothing, or that it failed.
     Nothing(String),
@@ -37,14 +38,16 @@ pub fn send(base_url: &str, token: &str, request: &Request, patience: Duration) 
         Request::Yank { name, num, yanked: false } => {
             agent.put(format!("{api}/{name}/{num}/unyank")).header("authorization", token).send_empty()
         }
+        Request::DeleteCrate(name) => agent.delete(format!("{api}/{name}")).header("authorization", token).call(),
     };
     let read = answer.and_then(|mut answer| {
         let text = answer.body_mut().read_to_string()?;
         Ok((answer.status().as_u16(), text))
     });
     match read {
-        Ok((200, _)) => Heard::Accepted,
+        Ok((200 | 204, _)) => Heard::Accepted,
         Ok((409, text)) if text.contains("is already uploaded: it is ") => Heard::AcceptedBefore,
+        Ok((404, text)) if text.contains("was deleted from this registry on ") => Heard::AcceptedBefore,
         Ok((status, text)) => Heard::Nothing(format!("{status}: {text}")),
         Err(error) => Heard::Nothing(error.to_string()),
     }

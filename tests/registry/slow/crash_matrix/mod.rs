@@ -1,4 +1,4 @@
-//! The crash matrix: at every step of a publish and a yank the process dies, an error comes back, or the thread stalls for
+//! The crash matrix: at every step of a publish, a yank and the deletion of a crate the process dies, an error comes back, or the thread stalls for
 //! longer than it may; and then what was answered holds, what was not can be sent again, nothing is there twice, nothing
 //! is pending, and index, database and files agree.
 //!

@@ -19,6 +19,8 @@ enum Scope {
     All,
     /// Only a publish does.
     PublishOnly,
+    /// A deletion does not: it writes no file.
+    NotDeletion,
     /// There is nothing left that could fail or stall there.
     AbortOnly,
 }
@@ -31,10 +33,17 @@ pub enum Operation {
     Yank,
     Unyank,
     YankAndUnyank,
+    DeleteCrate,
 }
 
-pub const OPERATIONS: [Operation; 5] =
-    [Operation::NewCrate, Operation::NewVersion, Operation::Yank, Operation::Unyank, Operation::YankAndUnyank];
+pub const OPERATIONS: [Operation; 6] = [
+    Operation::NewCrate,
+    Operation::NewVersion,
+    Operation::Yank,
+    Operation::Unyank,
+    Operation::YankAndUnyank,
+    Operation::DeleteCrate,
+];
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +76,7 @@ pub const POINTS: &[Point] = &[
     point("queue.held", "the rows are held"),
     point("job.head_read", "the index's head is read"),
     point("job.desired_read", "the wanted rows are read"),
-    point("index.blob", "the blob is made"),
+    Point { scope: Scope::NotDeletion, ..point("index.blob", "the blob is made") },
     point("index.tree", "the trees are made"),
     point("index.commit", "the commit is made"),
     point("index.pack", "the pack is on the disk"),
@@ -106,6 +115,7 @@ impl Point {
         match self.scope {
             Scope::All => true,
             Scope::PublishOnly => matches!(operation, Operation::NewCrate | Operation::NewVersion),
+            Scope::NotDeletion => operation != Operation::DeleteCrate,
             Scope::AbortOnly => kind == Kind::Abort,
         }
     }

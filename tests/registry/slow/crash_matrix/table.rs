@@ -57,7 +57,10 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Columns: publish a crate, publish a version, yank, unyank, yank and at once unyank")?;
+        writeln!(
+            f,
+            "Columns: publish a crate, publish a version, yank, unyank, yank and at once unyank, delete a crate"
+        )?;
         writeln!(f, "o held, X did not, - the operation does not pass there, or nothing is left to fail")?;
         writeln!(f, "{:<23}{:<46}{:<7}{:<7}{:<7}verified", "point", "when", "abort", "error", "stall")?;
         for point in POINTS {
