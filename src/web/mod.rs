@@ -22,6 +22,7 @@ pub mod state;
 mod disconnection;
 mod lookup;
 mod private;
+mod refusals;
 mod request_form;
 mod shortened;
 mod views;

@@ -15,6 +15,7 @@ use crate::database::access::caller::Caller;
 use crate::database::access::new_token::NewToken;
 use crate::database::access::revocation;
 use crate::database::access::tokens::{self, Token};
+use crate::package::characters::plain;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::ApiPath;
@@ -200,7 +201,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Tok
         crate_patterns: parsed(requested.crate_scopes)?,
         expires_at: requested.expired_at,
     };
-    let (token, plain) = app
+    let (token, secret) = app
         .with_connection(move |connection| {
             connection.transaction(|connection| {
                 let caller = caller.confirm_alone(connection)??;
@@ -213,7 +214,8 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Tok
             })
         })
         .await?;
-    let made = MadeToken { view: token.into(), token: plain.reveal().to_owned(), revoked: false };
+    tracing::info!(new_token = &*plain(&token.name), new_token_id = token.id, "created a token");
+    let made = MadeToken { view: token.into(), token: secret.reveal().to_owned(), revoked: false };
     Ok(Json(TokenMade { api_token: made }))
 }
 
@@ -260,8 +262,10 @@ async fn revoke_token(app: &App, caller: Caller, id: String, with_descendants: b
             })
         })
         .await?;
-    let ids = |tokens: Vec<Token>| tokens.into_iter().map(|token| token.id).collect();
-    Ok(Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) })
+    let ids = |tokens: Vec<Token>| -> Vec<i32> { tokens.into_iter().map(|token| token.id).collect() };
+    let answer = Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) };
+    tracing::info!(revoked = ?answer.revoked, "revoked tokens");
+    Ok(answer)
 }
 
 /// Revoke the token that authenticates the request

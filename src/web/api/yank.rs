@@ -89,6 +89,7 @@ async fn change(
                 .with(|connection| yank::request(connection, (&name, &num), yanked, requester, &app.completions))??;
             fault::point("request.committed")?;
             app.wake_workers();
+            tracing::info!("crate" = %name, version = %num, "{}", if yanked { "yanked a version" } else { "unyanked a version" });
             Ok(completion)
         })
         .await?;
