@@ -9,6 +9,7 @@ pub mod memory;
 pub mod metrics;
 pub mod open_files;
 pub mod operator_command;
+pub mod registry_address;
 pub mod reporting;
 pub mod schedule;
 pub mod server;

@@ -103,7 +103,8 @@ fn change_all(
     Ok(done.join(", "))
 }
 
-fn unknown(login: &str) -> ChangeRefusal {
+/// The refusal for the name of an owner that is not found.
+pub fn unknown(login: &str) -> ChangeRefusal {
     let shown: String = login.chars().take(100).collect();
     if login.starts_with(crate::database::access::teams::PREFIX) {
         ChangeRefusal::UnknownTeam(shown)
