@@ -184,7 +184,7 @@ fn sentence(member: &Member, teams: &[Team]) -> String {
     match (member.is_new, member.user.is_admin) {
         (true, true) => format!("created the admin {login}{in_teams}"),
         (true, false) => format!("created the user {login}{in_teams}"),
-        (false, _) => format!("{login} already existed{}", in_teams.replacen(", a member", ", is now a member", 1)),
+        (false, _) => format!("{login} already existed{}", in_teams.replacen(",", " and is", 1)),
     }
 }
 
