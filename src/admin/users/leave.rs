@@ -93,7 +93,9 @@ fn described(removal: &Removal, successors: &[Owner]) -> String {
     match (removal.crates.is_empty(), to.is_empty()) {
         (true, _) => {}
         (false, true) => parts.push(format!("left {crates} to the other owners ({})", listed(&removal.crates))),
-        (false, false) => parts.push(format!("handed over {crates} to {} ({})", to.join(", "), listed(&removal.crates))),
+        (false, false) => {
+            parts.push(format!("handed over {crates} to {} ({})", to.join(", "), listed(&removal.crates)))
+        }
     }
     if !removal.teams.is_empty() {
         parts.push(format!("removed from {}", removal.teams.join(", ")));

@@ -47,9 +47,9 @@ pub fn list(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminErr
     let admin = |user: &User| if user.is_admin { "yes" } else { "-" }.to_owned();
     print_table(
         ["ID", "LOGIN", "ADMIN", "STATE"],
-        users.into_iter().map(|user| {
-            [user.id.to_string(), user.login.clone(), admin(&user), user.state().as_str().to_owned()]
-        }),
+        users
+            .into_iter()
+            .map(|user| [user.id.to_string(), user.login.clone(), admin(&user), user.state().as_str().to_owned()]),
     );
     Ok(())
 }

@@ -36,11 +36,7 @@ pub async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, ApiError> 
 }
 
 /// Looks up a token: the caller, or why the token is refused.
-pub(crate) async fn look_up(
-    app: &App,
-    parts: &Parts,
-    token: String,
-) -> Result<Result<Caller, RefusedToken>, ApiError> {
+pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<Result<Caller, RefusedToken>, ApiError> {
     let connection = parts.extensions.get::<ClientConnection>().cloned().unwrap_or_default();
     let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.ip());
     let found = app.with_connection(move |connection| authentication::authenticate(connection, &token)).await?;
@@ -56,11 +52,9 @@ pub(crate) async fn look_up(
                 connection,
             })
         }
-        Authentication::Unknown(sha256) => Err(RefusedToken {
-            problem: TokenProblem::Unknown,
-            detail: unknown(app),
-            known_as: Err(sha256),
-        }),
+        Authentication::Unknown(sha256) => {
+            Err(RefusedToken { problem: TokenProblem::Unknown, detail: unknown(app), known_as: Err(sha256) })
+        }
         Authentication::Revoked(user, token) => Err(refused(TokenProblem::Revoked, unknown(app), user, token)),
         Authentication::Expired(user, token) => {
             let detail = expired(app, &token);
