@@ -44,7 +44,10 @@ fn a_refused_token_is_a_line_with_the_reason_and_whose_it_is_but_not_the_token()
     let refused = lines(&served, "refused a token");
     let told: Vec<&str> = refused.iter().map(|line| line.split_once(" client=").unwrap().1).collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
-    192.0.2.0 method=GET path="/api/v1/me" route="/api/v1/me" }: refused a token reason="revoked" user="ann" token="default" token_id=1
+    192.0.2.0 method=GET path="/api/v1/me" route="/api/v1/me"}: refused a token reason="revoked" user="ann" token="default" token_id=1
+    192.0.2.1 method=GET path="/api/v1/me" route="/api/v1/me"}: refused a token reason="expired" user="bob" token="default" token_id=2
+    192.0.2.2 method=GET path="/api/v1/me" route="/api/v1/me"}: refused a token reason="user disabled" user="cat" token="default" token_id=3
+    192.0.2.3 method=GET path="/api/v1/me" route="/api/v1/me"}: refused a token reason="unknown" token_sha256="d41fdc87"
     "#);
     assert!(all.clone().all(|token| !served.log().contains(&token[4..])), "{}", served.log());
 }
@@ -56,7 +59,7 @@ fn a_refused_request_is_a_line_with_its_user_and_the_reason() {
     http::publish(&served.url, &ann, &Package::new("foo", "1.0.0")).good();
     let yank = format!("{}/api/v1/crates/foo/1.0.0/yank", served.url);
     assert_eq!(http::delete_as(&yank, &bob).status, 403);
-    insta::assert_snapshot!(line(&served, "refused a request"), @"");
+    insta::assert_snapshot!(line(&served, "refused a request"), @r#"INFO request{client=127.0.0.1 method=DELETE path="/api/v1/crates/foo/1.0.0/yank" route="/api/v1/crates/{crate}/{version}/yank" user="bob" token="default" token_id=2}: refused a request status=403 reason="`bob` is not an owner of the crate `foo`: ask one of its owners (ann) to add you""#);
     assert_eq!(http::get(&format!("{}/api/v1/me", served.url)).status, 401);
     let anonymous = lines(&served, "status=401");
     assert!(anonymous[0].contains("reason=\"the request has no token: run `cargo login` with one."), "{anonymous:?}");
@@ -119,6 +122,14 @@ fn every_change_through_the_api_is_a_line_with_who_made_it() {
         assert_eq!((span["id"].as_str().map(str::len), &span["client"]), (Some(16), &json!("127.0.0.1")), "{event}");
         format!("{} {}", event["level"].as_str().unwrap(), event["fields"])
     });
-    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r#"
+    INFO {"message":"accepted a publish","crate":"foo","version":"1.0.0"}
+    INFO {"message":"yanked a version","crate":"foo","version":"1.0.0"}
+    INFO {"message":"unyanked a version","crate":"foo","version":"1.0.0"}
+    INFO {"message":"changed owners","crate":"foo","done":"bob is now an owner of foo"}
+    WARN {"message":"deleted a version","crate":"foo","version":"1.0.0","reason":"a test"}
+    INFO {"message":"created a token","new_token":"ci","new_token_id":2}
+    INFO {"message":"revoked tokens","revoked":"2"}
+    "#);
     assert!(!log.contains(made["api_token"]["token"].as_str().unwrap()));
 }

@@ -4,7 +4,7 @@ use std::process::{Output, Stdio};
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
-use diesel::connection::SimpleConnection;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 use serde_json::{Value, json};
@@ -210,7 +210,7 @@ fn a_disabled_user_is_refused_at_once_and_comes_back_with_the_same_tokens() {
 fn a_private_registry_answers_a_disabled_user_with_the_reason_and_asks_for_no_other_token() {
     let registry = TestRegistry::with(|settings| settings.auth_required = true);
     let ann = registry.user("ann");
-    ann.get("/index/config.json").good();
+    ann.get("/api/v1/me").good();
     registry
         .pool
         .with(|connection| {
@@ -411,14 +411,14 @@ impl Bench {
     ) -> R {
         let (mut holder, mut other) = (self.database.connect(), self.database.connect());
         let Pid { pid } = diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut holder).unwrap();
-        holder.batch_execute("BEGIN").unwrap();
+        AnsiTransactionManager::begin_transaction(&mut holder).unwrap();
         first(&mut holder);
         std::thread::scope(|scope| {
             // Dropped when the test fails, so that the thread ends and the test with it.
             let mut holder = holder;
             let other = scope.spawn(move || second(&mut other));
             self.wait_for_blocked_by(pid);
-            holder.batch_execute("COMMIT").unwrap();
+            AnsiTransactionManager::commit_transaction(&mut holder).unwrap();
             other.join().unwrap()
         })
     }

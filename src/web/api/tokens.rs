@@ -264,7 +264,8 @@ async fn revoke_token(app: &App, caller: Caller, id: String, with_descendants: b
         .await?;
     let ids = |tokens: Vec<Token>| -> Vec<i32> { tokens.into_iter().map(|token| token.id).collect() };
     let answer = Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) };
-    tracing::info!(revoked = ?answer.revoked, "revoked tokens");
+    let listed: Vec<_> = answer.revoked.iter().map(i32::to_string).collect();
+    tracing::info!(revoked = listed.join(", "), "revoked tokens");
     Ok(answer)
 }
 
