@@ -66,7 +66,7 @@ fn a_refused_request_is_a_line_with_its_user_and_the_reason() {
 }
 
 #[test]
-fn a_client_cannot_flood_the_log_or_write_into_it() {
+fn a_client_cannot_flood_the_log() {
     let served = Served::start_with_log("info", &["--no-worker", "--trusted-proxies", "127.0.0.1"]);
     for _ in 0..200 {
         assert_eq!(as_client(&served, "192.0.2.1", "/api/v1/me", "sct_wrong"), 403);
@@ -75,16 +75,22 @@ fn a_client_cannot_flood_the_log_or_write_into_it() {
     let refused = lines(&served, "refused a token");
     assert_eq!(refused.len(), 11);
     assert!(refused[10].contains("client=192.0.2.2") && refused[10].ends_with(" omitted=190"), "{}", refused[10]);
+}
 
-    // A name that was stored before such names were refused.
-    let token = served.token("ann");
-    let name = "UPDATE api_tokens SET name = E'a\\u001b[2J\\nINFO forged\\u202e', revoked_at = now()";
-    served.database.connect().batch_execute(name).unwrap();
-    assert_eq!(as_client(&served, "192.0.2.3", "/api/v1/me/%1b%5b2J%0AINFO%20forged", &token), 404);
-    assert_eq!(as_client(&served, "192.0.2.3", "/api/v1/me", &token), 403);
-    let log = served.log();
-    assert!(!log.contains(['\u{1b}', '\u{202e}']) && !log.contains("\nINFO forged"), "{log}");
-    assert!(lines(&served, "client=192.0.2.3").iter().any(|line| line.contains("[2J")), "{log}");
+#[test]
+fn texts_of_clients_cannot_forge_a_line_or_reach_a_terminal() {
+    for format in ["text", "json"] {
+        let arguments = ["--no-worker", "--log-format", format];
+        let served = Served::start_with_log("info", &arguments);
+        let token = served.token("ann");
+        // A name that was stored before such names were refused.
+        let name = "UPDATE api_tokens SET name = E'a\\u001b[2J\\nINFO forged\\u202e', revoked_at = now()";
+        served.database.connect().batch_execute(name).unwrap();
+        assert_eq!(as_client(&served, "192.0.2.3", "/api/v1/crates/%1b%5b2J%0AINFO%20forged/owners", &token), 403);
+        let log = served.log();
+        assert!(!log.contains(['\u{1b}', '\u{202e}']) && !log.contains("\nINFO forged"), "{log}");
+        assert!(log.lines().any(|line| line.contains("refused a token") && line.contains("[2J")), "{log}");
+    }
 }
 
 #[test]

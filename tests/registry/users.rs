@@ -492,7 +492,7 @@ fn of_two_admins_who_are_taken_away_at_once_one_stays() {
 }
 
 #[test]
-fn a_disabled_user_gets_no_token_from_a_request_under_way() {
+fn a_disabled_user_cannot_change_tokens() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
     registry.pool.with(|connection| connection.batch_execute("UPDATE users SET disabled_at = now()").unwrap()).unwrap();
