@@ -44,6 +44,8 @@ pub fn create(
     refuse_repeated(&options.logins)?;
     let token = registry.map(|_| options.expires_in.map(tokens::expiry).transpose()).transpose()?;
     let done = connection.transaction(|connection| {
+        // One call at a time: two that insert the same names in another order would deadlock.
+        users::lock_all(connection)?;
         let (teams, new_teams) = find_teams(connection, operator, options)?;
         let kept = existing(connection, options)?;
         let mut members = Vec::new();

@@ -15,7 +15,7 @@ use crate::database::catalog::user_removal::{self, Removal, listed, refuse_last_
 
 pub fn disable(connection: &mut PgConnection, operator: &Actor, login: &str) -> Result<(), AdminError> {
     let done = connection.transaction(|connection| {
-        users::lock_departures(connection)?;
+        users::lock_all(connection)?;
         let user = existing(connection, login)?;
         if user.state() != UserState::Active {
             return Ok(format!("nothing changed: {} is already {}", user.login, user.state().as_str()));
@@ -46,7 +46,7 @@ pub fn disable(connection: &mut PgConnection, operator: &Actor, login: &str) -> 
 
 pub fn enable(connection: &mut PgConnection, operator: &Actor, login: &str) -> Result<(), AdminError> {
     let done = connection.transaction(|connection| {
-        users::lock_departures(connection)?;
+        users::lock_all(connection)?;
         let user = existing(connection, login)?;
         let (login, was) = (&user.login, user.state());
         if !users::enable(connection, user.id)? {

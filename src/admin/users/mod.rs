@@ -16,8 +16,9 @@ use crate::database::access::users::{self, User};
 pub fn set_admin(connection: &mut PgConnection, operator: &Actor, login: &str, admin: bool) -> Result<(), AdminError> {
     connection.transaction(|connection| {
         let user = existing(connection, login)?;
+        users::lock(connection, user.id)?;
         if admin {
-            users::read_to_give(connection, user.id)?.check_active()?;
+            users::read_to_take(connection, user.id)?.check_active()?;
         }
         if users::set_admin(connection, user.id, admin)? {
             let action = if admin { Action::UserPromote } else { Action::UserDemote };

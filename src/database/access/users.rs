@@ -123,21 +123,22 @@ pub fn lock(connection: &mut PgConnection, id: i32) -> QueryResult<()> {
         .map(drop)
 }
 
-/// The second number of the lock of [`lock_departures`]; no user has this id.
-const DEPARTURES: i32 = 0;
+/// The second number of the lock of [`lock_all`]; no user has this id.
+const ALL: i32 = 0;
 
-/// Locks the disabling and removal of users until the end of the transaction: one at a time, so that of two admins who are
-/// disabled at the same time one stays. It is acquired before all other locks.
-pub fn lock_departures(connection: &mut PgConnection) -> QueryResult<()> {
-    lock(connection, DEPARTURES)
+/// Locks the set of users until the end of the transaction: operators create, disable and remove users one at a time, so
+/// that of two admins who are disabled at the same time one stays. It is acquired before all other locks.
+pub fn lock_all(connection: &mut PgConnection) -> QueryResult<()> {
+    lock(connection, ALL)
 }
 
-/// Reads a user and keeps the user's state until the end of the transaction, to give the user something.
+/// Reads a user and keeps the user's state until the end of the transaction, to give the user something. The row cannot be
+/// written afterwards: two transactions that both do so would deadlock.
 pub fn read_to_give(connection: &mut PgConnection, id: i32) -> QueryResult<User> {
     users::table.find(id).select(User::as_select()).for_share().first(connection)
 }
 
-/// Reads a user and lets nobody give the user anything until the end of the transaction.
+/// Reads a user and locks the row, so that nobody gives the user anything until the end of the transaction.
 pub fn read_to_take(connection: &mut PgConnection, id: i32) -> QueryResult<User> {
     users::table.find(id).select(User::as_select()).for_no_key_update().first(connection)
 }

@@ -55,7 +55,7 @@ pub fn listed(names: &[CrateName]) -> String {
     }
 }
 
-/// Refuses to take the rights of the last active admin, for which [`users::lock_departures`] must be held: through the API,
+/// Refuses to take the rights of the last active admin, for which [`users::lock_all`] must be held: through the API,
 /// nobody could administer the registry.
 pub fn refuse_last_admin(connection: &mut PgConnection, user: &User) -> Result<(), RemovalError> {
     let is_active_admin = user.is_admin && user.state() == UserState::Active;
@@ -93,7 +93,7 @@ fn attempt(
     successors: &[Owner],
     operator: &Actor,
 ) -> Result<Attempt, RemovalError> {
-    users::lock_departures(connection)?;
+    users::lock_all(connection)?;
     let before = owners::crates_of(connection, id)?;
     crates::lock_all(connection, &before.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
     users::lock(connection, id)?;
