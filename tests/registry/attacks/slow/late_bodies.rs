@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde_json::json;
+use supercargo::admin::users::set_admin;
 use supercargo::client_connection::ClientConnection;
 use supercargo::database::access::audit::Actor;
 use supercargo::database::access::caller::{Caller, Denied};
@@ -425,8 +426,8 @@ fn changes_of_one_user_at_once_do_not_deadlock() {
                         let revoke = format!("{url}/api/v1/me/tokens/{}?descendants=true", made["id"]);
                         statuses.push(http::delete_as(&revoke, if round % 2 == 0 { token } else { first }).status);
                         statuses.push(http::put_as(&format!("{yank}/unyank"), first).status);
-                        let user = users::find(&mut connection, "first").unwrap().unwrap();
-                        users::set_admin(&mut connection, user.id, round % 2 == 0).unwrap();
+                        let operator = Actor::operator("root@test".to_owned());
+                        set_admin(&mut connection, &operator, "first", round % 2 == 0).unwrap();
                     }
                     statuses
                 })
