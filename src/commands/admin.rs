@@ -6,9 +6,9 @@ use crate::config::{
 };
 use crate::database::access::audit::Actor;
 use crate::database::catalog::ownership::Change;
-use crate::process::CommandError;
 use crate::process::operator_command::{on, operator};
 use crate::process::registry_address::registry_address;
+use crate::process::{CommandError, Storage};
 
 pub(super) fn admin(command: AdminCommand) -> Result<(), CommandError> {
     let operator = operator();
@@ -50,11 +50,16 @@ fn user(command: UserCommand, operator: &Actor) -> Result<(), CommandError> {
 
 /// The address is read before users are created, so that a call that cannot print it changes nothing.
 fn create_users(options: &NewUsersOptions, operator: &Actor) -> Result<(), CommandError> {
-    let registry = match options.token {
-        true => Some(registry_address(&options.storage, options.public_url.as_deref())?),
-        false => None,
+    let storage = Storage::attach_or_start(&options.storage)?;
+    let address = match options.token {
+        true => registry_address(&options.storage, options.public_url.as_deref()).map(Some),
+        false => Ok(None),
     };
-    on(&options.storage, |connection| admin::users::create::create(connection, operator, options, registry.as_ref()))
+    let done = address.and_then(|address| {
+        Ok(admin::users::create::create(&mut storage.connect()?, operator, options, address.as_ref())?)
+    });
+    storage.close()?;
+    done
 }
 
 fn token(command: TokenCommand, operator: &Actor) -> Result<(), CommandError> {

@@ -85,16 +85,18 @@ pub struct NewUsersOptions {
     /// Create the teams that do not exist
     #[arg(long, requires = "teams")]
     pub create_team: bool,
-    /// Create a token for each new user, and print what the user needs to begin
+    /// Create a token for each, and print what each user needs to begin
     #[arg(long)]
     pub token: bool,
     /// Time until the tokens expire, such as 90days [default: never]
     #[arg(long, requires = "token", value_name = "DURATION", value_parser = duration)]
     pub expires_in: Option<std::time::Duration>,
-    /// Keep users who exist instead of failing; they join the teams and get no token
+    /// Keep users who exist instead of failing; they get no token
+    ///
+    /// They become members of the teams. Their admin rights stay as they are.
     #[arg(long)]
     pub if_missing: bool,
-    /// URL under which clients reach the registry [default: the one in the index's config.json]
+    /// URL that clients use [default: the one in the index's config.json]
     #[arg(long, env = "SUPERCARGO_PUBLIC_URL", value_name = "URL", value_parser = base_url)]
     pub public_url: Option<String>,
     #[command(flatten)]

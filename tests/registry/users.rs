@@ -149,6 +149,9 @@ fn standard_output_has_only_what_is_to_be_forwarded_to_new_users() {
     };
     insta::assert_snapshot!(failed(create(&[]), 1).trim(), @"supercargo: the registry's URL is not known, because this data directory has no index yet: start `supercargo serve` on it once, or set --public-url");
     assert_eq!(state(&served, "dan"), "none");
+    let mut nowhere = crate::support::process::supercargo();
+    nowhere.args(["admin", "user", "create", "dan", "--token", "--data-dir"]).arg(&elsewhere);
+    assert!(failed(nowhere.output().unwrap(), 1).starts_with("supercargo: there is no registry in "));
     // Nor whether it is private; the line for private ones does no harm.
     let there = create(&["--public-url", "http://127.0.0.1:2274"]);
     assert!(stderr(&there).contains("only this machine reaches http://127.0.0.1:2274: set --public-url"));
