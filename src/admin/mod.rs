@@ -16,9 +16,10 @@ use crate::database::access::crate_pattern::InvalidPattern;
 use crate::database::access::new_token::CreateTokenError;
 use crate::database::access::scope::UnknownScope;
 use crate::database::access::teams::CreateTeamError;
-use crate::database::access::users::CreateUserError;
+use crate::database::access::users::{CreateUserError, Inactive};
 use crate::database::catalog::ownership::OwnersError;
 use crate::database::catalog::refusal::ChangeRefusal;
+use crate::database::catalog::user_removal::RemovalError;
 use crate::jobs::RequestError;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};
@@ -31,6 +32,16 @@ use crate::queue::registry::RegistryError;
 pub enum AdminError {
     #[error("there is no user {0:?}: create one with `supercargo admin user create {plain}`", plain = Plain(.0))]
     NoUser(String),
+    #[error("{}", existing_logins(.0))]
+    UsersExist(Vec<String>),
+    #[error("the login {0:?} is given twice (case is ignored): give it once")]
+    Repeated(String),
+    #[error("there is no team {0:?}: check its name (`supercargo admin team list`), or create it with --create-team")]
+    NoTeamYet(String),
+    #[error(transparent)]
+    Inactive(#[from] Inactive),
+    #[error(transparent)]
+    Removal(#[from] RemovalError),
     #[error(transparent)]
     Refused(#[from] ChangeRefusal),
     #[error("there is no token {0} that is not revoked: see `supercargo admin token list`")]
@@ -81,6 +92,18 @@ pub enum AdminError {
     Database(#[from] diesel::result::Error),
     #[error("cannot write the output as JSON")]
     Json(#[from] serde_json::Error),
+}
+
+fn existing_logins(logins: &[String]) -> String {
+    let named = logins.iter().map(|login| format!("{login:?}")).collect::<Vec<_>>().join(", ");
+    match logins.len() {
+        1 => format!(
+            "the user {named} already exists (case is ignored): choose another login, or keep the user with --if-missing"
+        ),
+        _ => format!(
+            "the users {named} already exist (case is ignored): choose other logins, or keep the users with --if-missing"
+        ),
+    }
 }
 
 /// Refuses control characters and invisible characters.

@@ -5,17 +5,21 @@ use serde_json::json;
 
 use super::output::{print_json, print_table, say};
 use super::{AdminError, users};
+use crate::database::access;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::teams::{self, Team};
 
 pub fn create(connection: &mut PgConnection, operator: &Actor, name: &str) -> Result<(), AdminError> {
-    let team = connection.transaction(|connection| {
-        let team = teams::create(connection, name)?;
-        Event::new(Action::TeamCreate).about(&team.name).record(connection, operator)?;
-        Ok::<_, AdminError>(team)
-    })?;
+    let team = connection.transaction(|connection| create_logged(connection, operator, name))?;
     say!("created the team {}; add members with `supercargo admin team add-member {0} USER`", team.name);
     Ok(())
+}
+
+/// Creates a team, with its entry in the audit log.
+pub(super) fn create_logged(connection: &mut PgConnection, operator: &Actor, name: &str) -> Result<Team, AdminError> {
+    let team = teams::create(connection, name)?;
+    Event::new(Action::TeamCreate).about(&team.name).record(connection, operator)?;
+    Ok(team)
 }
 
 pub fn delete(connection: &mut PgConnection, operator: &Actor, name: &str) -> Result<(), AdminError> {
@@ -44,6 +48,9 @@ pub fn set_member(
     connection.transaction(|connection| {
         let team = existing(connection, team)?;
         let user = users::existing(connection, login)?;
+        if member {
+            access::users::read_to_give(connection, user.id)?.check_active()?;
+        }
         let (changed, action) = if member {
             (teams::add_member(connection, team.id, user.id)?, Action::TeamMemberAdd)
         } else {

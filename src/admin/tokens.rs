@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 
@@ -10,9 +10,10 @@ use super::output::{print_json, print_table, say, time};
 use super::{AdminError, users};
 use crate::config::NewTokenOptions;
 use crate::database::access::audit::{Action, Actor, Event};
-use crate::database::access::new_token::NewToken;
+use crate::database::access::new_token::{NewToken, PlainToken};
 use crate::database::access::revocation;
 use crate::database::access::tokens::{self, Token};
+use crate::database::access::users::User;
 
 /// Prints the token and nothing else.
 pub fn create(
@@ -24,29 +25,41 @@ pub fn create(
     let new = new_token(options)?;
     let token = connection.transaction(|connection| {
         let user = users::existing(connection, login)?;
-        let (token, plain) = new.create(connection, user.id)?;
-        let mut detail = token.describe();
-        detail["user"] = json!(user.login);
-        Event::new(Action::TokenCreate).about(&token.name).detail(detail).record(connection, operator)?;
-        Ok::<_, AdminError>(plain)
+        Ok::<_, AdminError>(create_for(connection, operator, &user, new)?.1)
     })?;
     say!("{}", token.reveal());
     Ok(())
 }
 
+/// Creates a token for a user, with its entry in the audit log.
+pub(super) fn create_for(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    user: &User,
+    new: NewToken,
+) -> Result<(Token, PlainToken), AdminError> {
+    let (token, plain) = new.create(connection, user.id)?;
+    let mut detail = token.describe();
+    detail["user"] = json!(user.login);
+    Event::new(Action::TokenCreate).about(&token.name).detail(detail).record(connection, operator)?;
+    Ok((token, plain))
+}
+
 fn new_token(options: &NewTokenOptions) -> Result<NewToken, AdminError> {
     let scopes: Vec<_> = options.scopes.iter().map(|scope| scope.parse()).collect::<Result<_, _>>()?;
     let patterns: Vec<_> = options.crates.iter().map(|pattern| pattern.parse()).collect::<Result<_, _>>()?;
-    let end = |duration| {
-        let delta = TimeDelta::from_std(duration).ok();
-        delta.and_then(|delta| Utc::now().checked_add_signed(delta)).ok_or(AdminError::TooFar)
-    };
     Ok(NewToken {
         name: options.name.clone(),
         scopes: Some(scopes).filter(|scopes| !scopes.is_empty()),
         crate_patterns: Some(patterns).filter(|patterns| !patterns.is_empty()),
-        expires_at: options.expires_in.map(end).transpose()?,
+        expires_at: options.expires_in.map(expiry).transpose()?,
     })
+}
+
+/// The time at which a token expires that is created now.
+pub(super) fn expiry(after: std::time::Duration) -> Result<DateTime<Utc>, AdminError> {
+    let delta = TimeDelta::from_std(after).ok();
+    delta.and_then(|delta| Utc::now().checked_add_signed(delta)).ok_or(AdminError::TooFar)
 }
 
 pub fn list(connection: &mut PgConnection, login: Option<&str>, as_json: bool) -> Result<(), AdminError> {

@@ -1,12 +1,15 @@
 //! `supercargo admin`.
 
 use crate::admin;
-use crate::config::{AdminCommand, CrateCommand, OwnerCommand, TeamCommand, TokenCommand, UserCommand, VersionCommand};
+use crate::config::{
+    AdminCommand, CrateCommand, NewUsersOptions, OwnerCommand, TeamCommand, TokenCommand, UserCommand, VersionCommand,
+};
 use crate::database::access::audit::Actor;
 use crate::database::catalog::ownership::Change;
 use crate::jobs::yank::YankState;
-use crate::process::CommandError;
 use crate::process::operator_command::{on, operator};
+use crate::process::registry_address::registry_address;
+use crate::process::{CommandError, Storage};
 
 pub(super) fn admin(command: AdminCommand) -> Result<(), CommandError> {
     let operator = operator();
@@ -24,17 +27,38 @@ pub(super) fn admin(command: AdminCommand) -> Result<(), CommandError> {
 
 fn user(command: UserCommand, operator: &Actor) -> Result<(), CommandError> {
     match command {
-        UserCommand::Create { name, admin, storage } => {
-            on(&storage, |connection| admin::users::create(connection, operator, &name, admin))
-        }
+        UserCommand::Create(options) => create_users(&options, operator),
         UserCommand::Promote { name, storage } => {
             on(&storage, |connection| admin::users::set_admin(connection, operator, &name, true))
         }
         UserCommand::Demote { name, storage } => {
             on(&storage, |connection| admin::users::set_admin(connection, operator, &name, false))
         }
+        UserCommand::Disable { name, storage } => {
+            on(&storage, |connection| admin::users::leave::disable(connection, operator, &name))
+        }
+        UserCommand::Enable { name, storage } => {
+            on(&storage, |connection| admin::users::leave::enable(connection, operator, &name))
+        }
+        UserCommand::Remove { name, to, storage } => {
+            on(&storage, |connection| admin::users::leave::remove(connection, operator, &name, &to))
+        }
         UserCommand::List { output, storage } => on(&storage, |connection| admin::users::list(connection, output.json)),
     }
+}
+
+/// The address is read before users are created, so that a call that cannot print it changes nothing.
+fn create_users(options: &NewUsersOptions, operator: &Actor) -> Result<(), CommandError> {
+    let storage = Storage::attach_or_start(&options.storage)?;
+    let address = match options.token {
+        true => registry_address(&options.storage, options.public_url.as_deref()).map(Some),
+        false => Ok(None),
+    };
+    let done = address.and_then(|address| {
+        Ok(admin::users::create::create(&mut storage.connect()?, operator, options, address.as_ref())?)
+    });
+    storage.close()?;
+    done
 }
 
 fn token(command: TokenCommand, operator: &Actor) -> Result<(), CommandError> {

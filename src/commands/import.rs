@@ -54,9 +54,11 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
     let mut session = storage.connect()?;
     let mut owners = Vec::new();
     for login in &options.owners {
-        owners.push(Owner::find(&mut session, login)?.ok_or_else(|| {
+        let owner = Owner::find(&mut session, login)?.ok_or_else(|| {
             CommandError::new(format!("--owner: there is no user or team {login:?}: see `supercargo admin user list`"))
-        })?);
+        })?;
+        owner.check_active().map_err(|inactive| CommandError::while_doing("--owner", inactive))?;
+        owners.push(owner);
     }
     let token = options.token_file.as_deref().map(read_token).transpose()?;
     let token = token.map(|token| Token::new(token, options.allow_insecure_token));

@@ -24,7 +24,7 @@ use crate::process::resources::Resources;
 use crate::process::server::{Server, Site, bind};
 use crate::process::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
 use crate::process::signals::Signals;
-use crate::process::storage::StoreRole;
+use crate::process::storage::{StoreRole, database_name};
 use crate::process::tls::Certificate;
 use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage};
@@ -32,6 +32,9 @@ use crate::queue::{Completions, Wakeups};
 use crate::replace_file::replace_file;
 use crate::web::index::{GitService, IndexState};
 use crate::web::{self, AddressRequests, App, Settings, TrustedProxies, Uploads};
+
+/// The version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
@@ -71,9 +74,9 @@ fn serve_from(
     let address = listeners.requests.local_addr()?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     let base_url = options.public_url.clone().unwrap_or_else(|| local_url(scheme, address));
-    if storage.is_embedded() {
-        ensure_admin(&mut storage.connect()?, &storage.data_dir.admin_token_file())?;
-    }
+    let has_new_admin =
+        storage.is_embedded() && ensure_admin(&mut storage.connect()?, &storage.data_dir.admin_token_file())?;
+    let metrics_address = listeners.metrics.as_ref().map(TcpListener::local_addr).transpose()?;
     let index = storage.index_or_mirror(&options.storage, &options.index)?;
     let config_json = config_json(&base_url, options.access.auth_required);
     if index.remote().is_none() {
@@ -120,6 +123,7 @@ fn serve_from(
     let tls = tls.map(|config| (config, web::https_only::router(base_url.clone())));
     let site = Site { name: "registry", router, tls, max_connections, per_address, trusted_proxies, threads: None };
     let server = Server::start(site, listeners.requests)?;
+    log_start(options, storage, (address, metrics_address), has_new_admin);
     announce(storage, &base_url, options.access.auth_required)?;
     let signal = wait_for_shutdown(&signals, certificate.as_ref())?;
     tracing::info!("{signal}: shutting down after current requests and jobs; signal again to exit now");
@@ -186,10 +190,26 @@ fn registry_urls(options: &ServeOptions, base_url: &str, local: &str) -> Registr
     RegistryUrls::new([base_url, local].into_iter().chain(aliases))
 }
 
-/// Publishes the registry's URL: a file for programs and, on a terminal, the configuration to copy.
+/// Logs what runs here, and after the first start where the admin's token is, but not the token.
+fn log_start(
+    options: &ServeOptions,
+    storage: &Storage,
+    (listen, metrics_listen): (SocketAddr, Option<SocketAddr>),
+    has_new_admin: bool,
+) {
+    let metrics_listen = metrics_listen.map(tracing::field::display);
+    let (data_dir, database) = (storage.data_dir.path().display(), database_name(&options.storage));
+    tracing::info!(version = VERSION, %listen, metrics_listen, %data_dir, database, "started supercargo");
+    if has_new_admin {
+        let token_file = storage.data_dir.admin_token_file();
+        tracing::info!(token_file = %token_file.display(), "created the user admin, whose token is in this file");
+    }
+}
+
+/// Publishes the registry's URL: a file for programs, the log and, on a terminal, the configuration to copy.
 fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<(), CommandError> {
     replace_file(&storage.data_dir.url_file(), format!("{base_url}\n").as_bytes())?;
-    tracing::info!(url = base_url, data_dir = %storage.data_dir.path().display(), "serving");
+    tracing::info!(url = base_url, index = format!("sparse+{base_url}/index/"), "serving");
     if !std::io::stdout().is_terminal() {
         return Ok(());
     }
@@ -208,7 +228,7 @@ fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<()
         say!("    cargo login --registry supercargo < {}", token.display());
         say!("    cargo publish --registry supercargo\n");
     } else {
-        say!("To publish, create a user and a token with `supercargo admin user create` and `admin token create`.\n");
+        say!("To publish, create a user and a token with `supercargo admin user create LOGIN --token`.\n");
     }
     Ok(())
 }

@@ -147,9 +147,11 @@ fn repairs<'a>(
     let options = &options.repair;
     let mut owners = Vec::new();
     for login in &options.owners {
-        owners.push(Owner::find(connection, login)?.ok_or_else(|| {
+        let owner = Owner::find(connection, login)?.ok_or_else(|| {
             CommandError::new(format!("--owner: there is no user or team {login:?}: see `supercargo admin user list`"))
-        })?);
+        })?;
+        owner.check_active().map_err(|inactive| CommandError::while_doing("--owner", inactive))?;
+        owners.push(owner);
     }
     let token = options.token_file.as_deref().map(read_token).transpose()?;
     let mirror = options.mirror.as_deref().map(|template| mirror(template, token, allow_insecure)).transpose()?;

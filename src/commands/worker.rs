@@ -8,7 +8,7 @@ use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
 use crate::process::resources::Resources;
 use crate::process::server::bind;
 use crate::process::signals::Signals;
-use crate::process::storage::StoreRole;
+use crate::process::storage::{StoreRole, database_name};
 use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage};
 use crate::process::{memory, metrics};
@@ -44,7 +44,8 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     if let Some(workers) = working.view() {
         health.attend(workers);
     }
-    tracing::info!(data_dir = %storage.data_dir.path().display(), "running jobs");
+    let (data_dir, database) = (storage.data_dir.path().display(), database_name(&options.storage));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %data_dir, database, "running jobs");
     let signal = signals.wait()?;
     health.stop();
     tracing::info!("{signal}: shutting down after current jobs; signal again to exit now");

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::durations::duration;
 use super::output::OutputOptions;
+use super::users::UserCommand;
 use super::{ImportOptions, StorageOptions};
 
 #[derive(Subcommand, Debug)]
@@ -38,43 +39,6 @@ pub enum AdminCommand {
     ///
     /// Each entry has the time, the user or operator, the action, the token and the address.
     Audit(AuditOptions),
-}
-
-#[derive(Subcommand, Debug)]
-pub enum UserCommand {
-    /// Create a user without a token
-    Create {
-        /// Login of the user
-        name: String,
-        /// Make the user an admin
-        ///
-        /// Through the API, an admin can read the audit log, delete versions and change the owners of all crates.
-        #[arg(long)]
-        admin: bool,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
-    /// Make a user an admin
-    Promote {
-        /// Login of the user
-        name: String,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
-    /// Remove the admin rights of a user
-    Demote {
-        /// Login of the user
-        name: String,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
-    /// List all users
-    List {
-        #[command(flatten)]
-        output: OutputOptions,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
 }
 
 #[derive(Subcommand, Debug)]

@@ -24,6 +24,7 @@ pub mod sentry;
 pub mod serve;
 pub mod settings;
 pub mod storage;
+pub mod users;
 pub mod verify;
 pub mod with;
 pub mod work;
@@ -41,7 +42,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use access::{AccessOptions, WhoMayCreate};
 pub use admin::{
     AdminCommand, AuditOptions, CrateCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand, TokenCommand,
-    UserCommand, VersionCommand,
+    VersionCommand,
 };
 pub use backup::{BackupOptions, RestoreOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};
@@ -59,6 +60,7 @@ pub use sentry::SentryOptions;
 pub use serve::ServeOptions;
 pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
+pub use users::{NewUsersOptions, UserCommand};
 pub use verify::VerifyOptions;
 pub use with::WithOptions;
 pub use work::{WorkOptions, WorkerOptions};

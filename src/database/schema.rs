@@ -7,6 +7,8 @@ diesel::table! {
         name -> Nullable<Text>,
         created_at -> Timestamptz,
         is_admin -> Bool,
+        disabled_at -> Nullable<Timestamptz>,
+        removed_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -194,7 +194,7 @@ fn deletion_again(connection: &mut PgConnection, krate: &Crate) -> QueryResult<D
 fn give_owners(connection: &mut PgConnection, krate: &Crate, owners: &[Owner]) -> QueryResult<Vec<String>> {
     let mut given: Vec<Owner> = Vec::new();
     for login in audit::logged_owners(connection, &krate.name)? {
-        given.extend(Owner::find(connection, &login)?);
+        given.extend(Owner::find(connection, &login)?.filter(|owner| !owner.was_removed()));
     }
     if given.is_empty() {
         given.extend_from_slice(owners);

@@ -10,6 +10,7 @@ pub mod memory;
 pub mod metrics;
 pub mod open_files;
 pub mod operator_command;
+pub mod registry_address;
 pub mod reporting;
 pub mod resources;
 pub mod schedule;

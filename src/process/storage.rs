@@ -220,6 +220,11 @@ fn open_bucket(settings: &S3Settings) -> Result<CrateStore, CommandError> {
     Ok(store)
 }
 
+/// The database for the log: its address without secrets, or `embedded`.
+pub fn database_name(options: &StorageOptions) -> String {
+    options.database_url().map_or_else(|| "embedded".to_owned(), |url| without_secrets(&url))
+}
+
 pub fn git_program(options: &StorageOptions) -> GitProgram {
     GitProgram { executable: options.git.clone(), search_path: options.search_path() }
 }

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::measures::{denials, reason};
+use super::refusals::{RefusedRequest, RefusedToken};
 use super::views::{ErrorDetail, Errors};
 use crate::client_connection::Disconnected;
 use crate::crate_store::CrateStoreError;
@@ -45,12 +46,15 @@ pub struct ApiError {
     reason: &'static str,
     /// For the log.
     cause: Option<Box<dyn Error + Send + Sync>>,
+    /// For the log, if there is more to it than the status and the detail.
+    refusal: Option<RefusedRequest>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let reason = reason::of_status(status);
-        Self { status, detail: detail.into(), retry_after: None, challenges: Vec::new(), reason, cause: None }
+        let (retry_after, challenges) = (None, Vec::new());
+        Self { status, detail: detail.into(), retry_after, challenges, reason, cause: None, refusal: None }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -102,6 +106,22 @@ impl ApiError {
         Self { reason, ..self }
     }
 
+    /// The client presented a token that is not valid.
+    pub fn refused_token(status: StatusCode, refused: RefusedToken, challenges: Vec<String>) -> Self {
+        let (detail, reason) = (refused.detail.clone(), refused.problem.label());
+        Self {
+            challenges,
+            reason,
+            refusal: Some(RefusedRequest::Token(Box::new(refused))),
+            ..Self::new(status, detail)
+        }
+    }
+
+    /// A private registry asks a client that sent no token for one.
+    pub fn challenge(detail: impl Into<String>, challenges: Vec<String>) -> Self {
+        Self { refusal: Some(RefusedRequest::Challenge), ..Self::unauthorized(detail, challenges) }
+    }
+
     pub fn status(&self) -> StatusCode {
         self.status
     }
@@ -123,7 +143,7 @@ fn shown(detail: &str) -> String {
     plain(detail).chars().take(MAX_DETAIL).collect()
 }
 
-/// Logs the cause, once, with its whole chain.
+/// Logs the cause, once, with its whole chain. A refusal is logged by a layer that knows the client.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -134,8 +154,14 @@ impl IntoResponse for ApiError {
             let error: &(dyn Error + 'static) = &chain;
             tracing::error!(status = self.status.as_u16(), error, "a request failed");
         }
-        let body = Errors { errors: vec![ErrorDetail { detail: shown(&self.detail) }] };
+        let detail = shown(&self.detail);
+        let is_refusal = matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        let other = is_refusal.then(|| RefusedRequest::Other(self.status.as_u16(), detail.clone()));
+        let body = Errors { errors: vec![ErrorDetail { detail }] };
         let mut response = (self.status, axum::Json(body)).into_response();
+        if let Some(refusal) = self.refusal.or(other) {
+            response.extensions_mut().insert(refusal);
+        }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -253,6 +279,7 @@ impl From<ChangeRefusal> for ApiError {
             | Refused::HiddenInMessage { .. }
             | Refused::MessageWithoutYank { .. }
             | Refused::NoSuchOwner { .. }
+            | Refused::Inactive(_)
             | Refused::LastOwner { .. }
             | Refused::NoOwnerNamed
             | Refused::TooManyOwners(_)

@@ -24,6 +24,7 @@ mod disconnection;
 mod doubled_slashes;
 mod lookup;
 mod private;
+mod refusals;
 mod request_form;
 mod shortened;
 mod views;

@@ -1,15 +1,16 @@
 //! Private registries (`--auth-required`): every request for the index, a download or the API needs a token.
 //!
 //! A missing token and an invalid one are both answered with 401: cargo suggests `cargo login` for that status only. Cargo
-//! sends no token to a git index; git uses its credential helper instead when it is challenged for Basic.
+//! sends no token to a git index; git uses its credential helper instead when it is challenged for Basic. A token of a user
+//! who is disabled or was removed is answered with 403: no other token would help.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Response, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 
-use super::extract::auth::{RefusedToken, cargo_challenge, look_up, token};
+use super::extract::auth::{cargo_challenge, look_up, token};
 use super::{ApiError, App};
 
 /// Pages that explain how to get a token, so they cannot need one.
@@ -21,23 +22,26 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
         return next.run(request).await;
     }
     let (mut parts, content) = request.into_parts();
-    let found = match token(&parts.headers) {
-        Ok(token) => look_up(&app, &parts, token).await,
-        Err(unusable) => Ok(Err(RefusedToken {
-            detail: format!(
-                "{unusable}. This registry is private: see {}/me for how to get a token",
-                app.settings.base_url
-            ),
-            reason: unusable.reason(),
-        })),
+    let token = match token(&parts.headers) {
+        Ok(token) => token,
+        Err(problem) => {
+            let base = &app.settings.base_url;
+            let detail = format!("{problem}. This registry is private: see {base}/me for how to get a token");
+            let challenge = ApiError::challenge(detail, challenges(&app, parts.uri.path()));
+            return challenge.because(problem.reason()).into_response();
+        }
     };
-    let refused = match found {
+    let refused = match look_up(&app, &parts, token).await {
         Ok(Ok(caller)) => {
             parts.extensions.insert(caller);
             return private(next.run(Request::from_parts(parts, content)).await);
         }
+        // Another token of the user would be refused as well, so clients need not ask for one.
+        Ok(Err(refused)) if refused.problem.is_of_user() => {
+            ApiError::refused_token(StatusCode::FORBIDDEN, refused, Vec::new())
+        }
         Ok(Err(refused)) => {
-            ApiError::unauthorized(refused.detail, challenges(&app, parts.uri.path())).because(refused.reason)
+            ApiError::refused_token(StatusCode::UNAUTHORIZED, refused, challenges(&app, parts.uri.path()))
         }
         Err(failed) => failed,
     };

@@ -12,6 +12,9 @@ use axum::response::Response;
 
 use super::shortened::shortened;
 use super::{ClientAddress, TrustedProxies};
+use crate::database::access::tokens::Token;
+use crate::database::access::users::User;
+use crate::package::characters::plain;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -61,5 +64,25 @@ pub(super) fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
     let id = request.extensions().get().map_or("", |RequestId(id)| &**id);
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let (method, path) = (shortened(request.method().as_str()), shortened(request.uri().path()));
-    tracing::error_span!("request", id, %client, %method, path = &*path, route, status = tracing::field::Empty)
+    let empty = tracing::field::Empty;
+    tracing::error_span!(
+        "request",
+        id,
+        %client,
+        %method,
+        path = &*path,
+        route,
+        user = empty,
+        token = empty,
+        token_id = empty,
+        status = empty
+    )
+}
+
+/// Adds the caller to the span of the current request.
+pub(super) fn record_caller(user: &User, token: &Token) {
+    let span = tracing::Span::current();
+    span.record("user", &*plain(&user.login));
+    span.record("token", &*plain(&token.name));
+    span.record("token_id", token.id);
 }

@@ -21,7 +21,7 @@ use super::metrics::Metrics;
 use super::shortened::shortened;
 use super::{
     ApiError, App, TrustedProxies, disconnection, doubled_slashes, health, index, metrics, openapi, pages, private,
-    request_form, request_id,
+    refusals, request_form, request_id,
 };
 
 /// For responses that do not set Cache-Control: the next publish outdates a response about a crate.
@@ -82,6 +82,7 @@ fn registry(app: App, metrics: Option<Metrics>) -> Router {
 /// Adds the layers that every route has.
 fn with_layers(router: Router, trusted_proxies: TrustedProxies, is_https: bool) -> Router {
     let router = router
+        .layer(from_fn(refusals::log))
         .layer(from_fn(request_form::check))
         .layer(from_fn(unread_body::drain))
         .layer(CatchPanicLayer::custom(panicked))

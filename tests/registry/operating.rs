@@ -24,7 +24,7 @@ fn users_tokens_and_owners_are_managed() {
     served.run("admin user create", &["bob"]);
     assert_eq!(
         refused(&served, "admin user create", &["BOB"]),
-        "supercargo: the user \"BOB\" already exists (case is ignored): choose another login"
+        "supercargo: the user \"BOB\" already exists (case is ignored): choose another login, or keep the user with --if-missing"
     );
     assert!(refused(&served, "admin user create", &["no spaces"]).contains("is not a valid login"));
     assert_eq!(

@@ -37,7 +37,7 @@ impl Embedded {
 
     fn command(&self, subcommand: &str) -> Command {
         let mut command = supercargo();
-        command.args(subcommand.split(' ')).args(["--log", "warn", "--data-dir"]).arg(self.data_dir());
+        command.args(subcommand.split(' ')).env("SUPERCARGO_LOG", "warn").arg("--data-dir").arg(self.data_dir());
         command
     }
 
@@ -98,6 +98,23 @@ fn config_json_follows_the_public_url_and_a_restart_with_the_same_changes_nothin
     served.start_again();
     assert_eq!(config(&served)["api"], "https://other.example");
     assert_eq!(commits(&served), "Update config.json\nInitialise the index\n");
+}
+
+#[test]
+fn the_log_of_a_start_says_what_runs_where() {
+    let served =
+        Served::start_with_log("info", &["--public-url", "https://crates.example", "--metrics-listen", "127.0.0.1:0"]);
+    wait_until("the line of the start", || served.log().contains(" serving "));
+    let log = served.log();
+    let started = log.lines().find(|line| line.contains("started supercargo")).unwrap();
+    let [listen, metrics] = ["listen=127.0.0.1:", "metrics_listen=127.0.0.1:"];
+    let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    for part in [&version, listen, metrics, &format!("data_dir={}", served.data_dir().display()), "database=\"postgres"]
+    {
+        assert!(started.contains(part), "{part}: {started}");
+    }
+    let serving = "serving url=\"https://crates.example\" index=\"sparse+https://crates.example/index/\"";
+    assert!(log.contains(serving), "{log}");
 }
 
 /// The address it listens on, whatever it is called.
@@ -339,6 +356,29 @@ mod slow {
         // The token of the first start goes on, and no other was made.
         assert_eq!(registry.token(), token);
         http::publish(&registry.url, &token, &Package::new("foo", "1.1.0")).good();
+    }
+
+    #[test]
+    fn the_log_of_the_first_start_says_where_the_admins_token_is_and_not_what_it_is() {
+        let mut registry = Embedded::new();
+        let start = |registry: &mut Embedded, name: &str| {
+            let log = registry.directory.path().join(name);
+            let mut command = registry.command("serve");
+            command.args(["--listen", "127.0.0.1:0"]).env_remove("SUPERCARGO_LOG").stdout(Stdio::null());
+            let mut child =
+                command.args(["--log", "info"]).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+            registry.url = wait_for_url(&mut child, &registry.data_dir());
+            registry.child = Some(child);
+            registry.stop();
+            std::fs::read_to_string(log).unwrap()
+        };
+        let first = start(&mut registry, "first");
+        let file = registry.data_dir().join("admin-token");
+        let line = format!("created the user admin, whose token is in this file token_file={}", file.display());
+        assert!(first.contains(&line) && first.contains(" database=\"embedded\""), "{first}");
+        assert!(!first.contains(&registry.token()), "{first}");
+        let second = start(&mut registry, "second");
+        assert!(second.contains("started supercargo") && !second.contains("token_file"), "{second}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use diesel::sql_types::{Integer, Nullable, Timestamptz};
 use subtle::ConstantTimeEq;
 
 use super::tokens::{Token, TokenState, digest};
-use super::users::User;
+use super::users::{User, UserState};
 use crate::database::schema::{api_tokens, users};
 
 /// The shortest time between two updates of a token's last use, so that most requests only read.
@@ -16,9 +16,12 @@ const NOTE_USE_EVERY: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 #[derive(Clone, Debug)]
 pub enum Authentication {
     Known(User, Token),
-    /// No such token, or a revoked one.
-    Unknown,
-    Expired(Token),
+    /// No such token; the first digits of its SHA-256.
+    Unknown(String),
+    /// A token of a user who is disabled or was removed.
+    Inactive(User, Token),
+    Revoked(User, Token),
+    Expired(User, Token),
 }
 
 /// Finds the user of a token.
@@ -32,15 +35,23 @@ pub fn authenticate(connection: &mut PgConnection, plain: &str) -> QueryResult<A
         .optional()?;
     // The index lookup compares digests, which reveal nothing about the token. The result is compared in constant time.
     let Some((user, token, _)) = found.filter(|(_, _, stored)| bool::from(stored.ct_eq(&digest))) else {
-        return Ok(Authentication::Unknown);
+        return Ok(Authentication::Unknown(fingerprint(digest)));
     };
+    if user.state() != UserState::Active {
+        return Ok(Authentication::Inactive(user, token));
+    }
     match token.state() {
         TokenState::Valid => {}
-        TokenState::Expired => return Ok(Authentication::Expired(token)),
-        TokenState::Revoked => return Ok(Authentication::Unknown),
+        TokenState::Expired => return Ok(Authentication::Expired(user, token)),
+        TokenState::Revoked => return Ok(Authentication::Revoked(user, token)),
     }
     note_use(connection, &token)?;
     Ok(Authentication::Known(user, token))
+}
+
+/// The first eight digits of a digest: enough to recognise a token in the log, and useless to guess it.
+fn fingerprint(digest: [u8; 32]) -> String {
+    digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Updates the time of the token's last use. Of concurrent requests with one token one writes, and none waits for a

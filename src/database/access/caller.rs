@@ -25,7 +25,7 @@ use diesel::sql_types::{Bool, Integer, Timestamptz};
 use super::audit::Actor;
 use super::scope::Scope;
 use super::tokens::Token;
-use super::users::{RIGHTS, User};
+use super::users::{RIGHTS, User, UserState};
 use crate::client_connection::ClientConnection;
 use crate::database::schema::{api_tokens, users};
 use crate::package::CrateName;
@@ -74,6 +74,11 @@ pub enum Denied {
          another token", .ended.format("%Y-%m-%d at %H:%M UTC")
     )]
     Expired { token: String, ended: DateTime<Utc> },
+    #[error(
+        "the user `{login}` was {} before the request was complete, and nothing was changed: the operator of this \
+         registry can undo that with `supercargo admin user enable {login}`", .state.as_str()
+    )]
+    Inactive { login: String, state: UserState },
 }
 
 /// A [`Caller`] whose token stays valid, and whose user keeps the rights that are read here, until the transaction ends.
@@ -149,6 +154,10 @@ impl Caller {
     fn confirmed(&self, found: Option<(User, Token, DateTime<Utc>)>) -> Result<Authority, Denied> {
         let revoked = || Denied::Revoked { token: self.token.name.clone() };
         let (user, token, now) = found.ok_or_else(revoked)?;
+        match user.state() {
+            UserState::Active => {}
+            state => return Err(Denied::Inactive { login: user.login, state }),
+        }
         if token.revoked_at.is_some() {
             return Err(revoked());
         }

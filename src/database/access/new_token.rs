@@ -7,8 +7,8 @@ use rand::TryRng;
 use super::caller::Authority;
 use super::crate_pattern::CratePattern;
 use super::scope::Scope;
-use super::tokens::{Token, digest};
-use super::users;
+use super::tokens::{self, Token, digest};
+use super::users::{self, Inactive};
 use crate::database::schema::api_tokens;
 use crate::database::types::TextArray;
 use crate::package::characters::{HiddenCharacter, check_line};
@@ -69,6 +69,8 @@ pub enum CreateTokenError {
     #[error("this user already has {MAX_TOKENS} valid tokens: revoke unused ones")]
     TooMany,
     #[error(transparent)]
+    Inactive(#[from] Inactive),
+    #[error(transparent)]
     Database(#[from] diesel::result::Error),
 }
 
@@ -122,13 +124,8 @@ impl NewToken {
         maker: Option<i32>,
     ) -> Result<(Token, PlainToken), CreateTokenError> {
         users::lock(connection, user)?;
-        let held: i64 = api_tokens::table
-            .filter(api_tokens::user_id.eq(user))
-            .filter(api_tokens::revoked_at.is_null())
-            .filter(api_tokens::expires_at.is_null().or(api_tokens::expires_at.gt(diesel::dsl::now)))
-            .count()
-            .get_result(connection)?;
-        if held >= MAX_TOKENS {
+        users::read_to_give(connection, user)?.check_active()?;
+        if tokens::count_valid(connection, user)? >= MAX_TOKENS {
             return Err(CreateTokenError::TooMany);
         }
         let plain = PlainToken::random()?;

@@ -47,6 +47,18 @@ pub fn revoke_with_descendants(
     revoke_some(connection, id, of, |_| true)
 }
 
+/// Revokes all tokens of a user. The user's rights must be locked. Tokens that were created with these belong to the same
+/// user.
+pub fn revoke_all(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<Token>> {
+    let mut revoked: Vec<Token> = diesel::update(api_tokens::table)
+        .filter(api_tokens::user_id.eq(user).and(api_tokens::revoked_at.is_null()))
+        .set(api_tokens::revoked_at.eq(Utc::now()))
+        .returning(Token::as_returning())
+        .get_results(connection)?;
+    revoked.sort_by_key(|token| token.id);
+    Ok(revoked)
+}
+
 fn revoke_some(
     connection: &mut PgConnection,
     id: i32,

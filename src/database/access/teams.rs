@@ -107,6 +107,16 @@ pub fn remove_member(connection: &mut PgConnection, team: i32, user: i32) -> Que
     })
 }
 
+/// The teams of a user, by name.
+pub fn of_user(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<Team>> {
+    team_members::table
+        .inner_join(teams::table)
+        .filter(team_members::user_id.eq(user))
+        .order(teams::name)
+        .select(Team::as_select())
+        .load(connection)
+}
+
 /// The names of the crates that a team owns.
 pub fn crates_of(connection: &mut PgConnection, team: i32) -> QueryResult<Vec<String>> {
     crate_team_owners::table

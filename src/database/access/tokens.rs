@@ -89,6 +89,16 @@ pub fn list(connection: &mut PgConnection, user: Option<i32>) -> QueryResult<Vec
     query.load(connection)
 }
 
+/// The number of a user's valid tokens.
+pub fn count_valid(connection: &mut PgConnection, user: i32) -> QueryResult<i64> {
+    api_tokens::table
+        .filter(api_tokens::user_id.eq(user))
+        .filter(api_tokens::revoked_at.is_null())
+        .filter(api_tokens::expires_at.is_null().or(api_tokens::expires_at.gt(diesel::dsl::now)))
+        .count()
+        .get_result(connection)
+}
+
 /// The SHA-256 of a token, which is stored and looked up.
 pub(super) fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()

@@ -16,6 +16,54 @@ pub struct User {
     /// Whether the user can use the API's admin endpoints.
     pub is_admin: bool,
     pub created_at: DateTime<Utc>,
+    /// Since when the user's tokens are refused; None for an active user.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// Since when the user has nothing but the login; None for one who was not removed.
+    pub removed_at: Option<DateTime<Utc>>,
+}
+
+/// Whether a user may use the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserState {
+    Active,
+    Disabled,
+    Removed,
+}
+
+impl UserState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// The user is disabled or was removed, and cannot be given anything.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the user `{login}` is {}: `supercargo admin user enable {login}` makes the user active again", .state.as_str())]
+pub struct Inactive {
+    pub login: String,
+    pub state: UserState,
+}
+
+impl User {
+    pub fn state(&self) -> UserState {
+        match (self.disabled_at, self.removed_at) {
+            (_, Some(_)) => UserState::Removed,
+            (Some(_), None) => UserState::Disabled,
+            (None, None) => UserState::Active,
+        }
+    }
+
+    /// Checks that the user may be given tokens, crates, memberships and rights.
+    pub fn check_active(&self) -> Result<(), Inactive> {
+        match self.state() {
+            UserState::Active => Ok(()),
+            state => Err(Inactive { login: self.login.clone(), state }),
+        }
+    }
 }
 
 /// Why a user cannot be created.
@@ -72,6 +120,64 @@ pub fn lock(connection: &mut PgConnection, id: i32) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock($1, $2)")
         .bind::<Integer, _>(RIGHTS)
         .bind::<Integer, _>(id)
+        .execute(connection)
+        .map(drop)
+}
+
+/// The second number of the lock of [`lock_all`]; no user has this id.
+const ALL: i32 = 0;
+
+/// Locks the set of users until the end of the transaction: operators create, disable and remove users one at a time, so
+/// that of two admins who are disabled at the same time one stays. It is acquired before all other locks.
+pub fn lock_all(connection: &mut PgConnection) -> QueryResult<()> {
+    lock(connection, ALL)
+}
+
+/// Reads a user and keeps the user's state until the end of the transaction, to give the user something. The row cannot be
+/// written afterwards: two transactions that both do so would deadlock.
+pub fn read_to_give(connection: &mut PgConnection, id: i32) -> QueryResult<User> {
+    users::table.find(id).select(User::as_select()).for_share().first(connection)
+}
+
+/// Reads a user and locks the row, so that nobody gives the user anything until the end of the transaction.
+pub fn read_to_take(connection: &mut PgConnection, id: i32) -> QueryResult<User> {
+    users::table.find(id).select(User::as_select()).for_no_key_update().first(connection)
+}
+
+/// Whether there is an active admin besides a user.
+pub fn has_other_admin(connection: &mut PgConnection, id: i32) -> QueryResult<bool> {
+    let others = users::table.filter(users::is_admin).filter(users::disabled_at.is_null()).filter(users::id.ne(id));
+    diesel::select(diesel::dsl::exists(others)).get_result(connection)
+}
+
+/// Makes an active user disabled; false if the user was not active. Waits for changes that the user has begun.
+pub fn disable(connection: &mut PgConnection, id: i32) -> QueryResult<bool> {
+    connection.transaction(|connection| {
+        lock(connection, id)?;
+        diesel::update(users::table.find(id).filter(users::disabled_at.is_null()))
+            .set(users::disabled_at.eq(Utc::now()))
+            .execute(connection)
+            .map(|changed| changed > 0)
+    })
+}
+
+/// Makes a disabled or removed user active; false if the user was.
+pub fn enable(connection: &mut PgConnection, id: i32) -> QueryResult<bool> {
+    diesel::update(users::table.find(id).filter(users::disabled_at.is_not_null()))
+        .set((users::disabled_at.eq(None::<DateTime<Utc>>), users::removed_at.eq(None::<DateTime<Utc>>)))
+        .execute(connection)
+        .map(|changed| changed > 0)
+}
+
+/// Makes a user removed, and no admin. The user's rights must be locked.
+pub fn mark_removed(connection: &mut PgConnection, user: &User) -> QueryResult<()> {
+    let now = Utc::now();
+    diesel::update(users::table.find(user.id))
+        .set((
+            users::is_admin.eq(false),
+            users::disabled_at.eq(user.disabled_at.unwrap_or(now)),
+            users::removed_at.eq(now),
+        ))
         .execute(connection)
         .map(drop)
 }

@@ -15,6 +15,7 @@ pub mod ownership;
 pub mod refusal;
 pub mod reserved_names;
 pub mod topics;
+pub mod user_removal;
 pub mod version_actions;
 pub mod version_details;
 pub mod versions;

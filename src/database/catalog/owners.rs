@@ -4,7 +4,7 @@
 use diesel::prelude::*;
 
 use crate::database::access::teams::Team;
-use crate::database::access::users::User;
+use crate::database::access::users::{Inactive, User, UserState};
 use crate::database::schema::{crate_owners, crate_team_owners, crates, team_members, teams, users};
 use crate::package::CrateName;
 
@@ -79,6 +79,19 @@ impl Owner {
         }
     }
 
+    /// Whether it is a user who was removed.
+    pub fn was_removed(&self) -> bool {
+        matches!(self, Self::User(user) if user.state() == UserState::Removed)
+    }
+
+    /// Checks that it may be given a crate.
+    pub fn check_active(&self) -> Result<(), Inactive> {
+        match self {
+            Self::User(user) => user.check_active(),
+            Self::Team(_) => Ok(()),
+        }
+    }
+
     /// Adds it to a crate's owners; false if it is one already.
     pub fn add_to(&self, connection: &mut PgConnection, crate_id: i32) -> QueryResult<bool> {
         match self {
@@ -111,12 +124,29 @@ pub fn list_all(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec
 }
 
 /// The ids and names of the crates that a user owns, not as a member of a team, by name.
-pub fn crates_of_user(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<(i32, CrateName)>> {
+pub fn crates_of(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<(i32, CrateName)>> {
     crate_owners::table
         .inner_join(crates::table)
         .filter(crate_owners::user_id.eq(user))
         .order(crates::name)
         .select((crates::id, crates::name))
+        .load(connection)
+}
+
+/// The names of the crates of which a user is the only active user among the owners.
+pub fn crates_of_alone(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<CrateName>> {
+    let other = diesel::alias!(crate_owners as other);
+    let others = other
+        .inner_join(users::table.on(users::id.eq(other.field(crate_owners::user_id))))
+        .filter(other.field(crate_owners::crate_id).eq(crates::id))
+        .filter(other.field(crate_owners::user_id).ne(user))
+        .filter(users::disabled_at.is_null());
+    crate_owners::table
+        .inner_join(crates::table)
+        .filter(crate_owners::user_id.eq(user))
+        .filter(diesel::dsl::not(diesel::dsl::exists(others)))
+        .order(crates::name)
+        .select(crates::name)
         .load(connection)
 }
 

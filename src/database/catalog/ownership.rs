@@ -9,6 +9,7 @@ use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::caller::Caller;
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::scope::Scope;
+use crate::database::access::users;
 use crate::package::CrateName;
 
 /// The change for the owners that a request names.
@@ -102,7 +103,8 @@ fn change_all(
     Ok(done.join(", "))
 }
 
-fn unknown(login: &str) -> ChangeRefusal {
+/// The refusal for the name of an owner that is not found.
+pub fn unknown(login: &str) -> ChangeRefusal {
     let shown: String = login.chars().take(100).collect();
     if login.starts_with(crate::database::access::teams::PREFIX) {
         ChangeRefusal::UnknownTeam(shown)
@@ -113,6 +115,9 @@ fn unknown(login: &str) -> ChangeRefusal {
 
 fn add(connection: &mut PgConnection, krate: &Crate, owner: &Owner, actor: &Actor) -> Result<String, OwnersError> {
     let (login, name) = (owner.login(), &krate.name);
+    if let Owner::User(user) = owner {
+        users::read_to_give(connection, user.id)?.check_active().map_err(ChangeRefusal::from)?;
+    }
     if !owner.add_to(connection, krate.id)? {
         return Ok(format!("{login} is already an owner of {name}"));
     }

@@ -9,7 +9,7 @@ use super::versions::{self, VersionStatus};
 use crate::client_connection::Disconnected;
 use crate::database::access::caller::Denied;
 use crate::database::access::rate_limits::RateLimited;
-use crate::database::access::users::User;
+use crate::database::access::users::{Inactive, User};
 use crate::package::characters::{HiddenCharacter, check_line};
 use crate::package::limits::LimitError;
 use crate::package::{CrateName, Version};
@@ -120,6 +120,8 @@ pub enum ChangeRefusal {
     OnlyAdmins { name: CrateName },
     #[error("{}", duplicate(.name, .given, .existing))]
     Duplicate { name: CrateName, given: Version, existing: Box<VersionStatus> },
+    #[error(transparent)]
+    Inactive(#[from] Inactive),
     #[error(transparent)]
     Limit(#[from] LimitError),
     #[error(transparent)]

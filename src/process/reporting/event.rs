@@ -7,8 +7,9 @@ use sentry::protocol::{Context, Event, Exception, Level, Mechanism, TraceContext
 
 use super::facts::{Facts, harmless};
 
-/// Fields that a report omits: the client address, and what it has elsewhere.
-const LEFT_OUT: [&str; 7] = ["client", "message", "error", "panic", "panicked", "backtrace", "again"];
+/// Fields that a report omits: the client address, the user with the token, and what it has elsewhere.
+const LEFT_OUT: [&str; 10] =
+    ["client", "user", "token", "token_id", "message", "error", "panic", "panicked", "backtrace", "again"];
 /// Fields by which reports can be searched.
 const TAGS: [&str; 10] =
     ["kind", "queue", "attempt", "job", "crate", "crates", "request_id", "request_ids", "status", "route"];

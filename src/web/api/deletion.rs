@@ -67,7 +67,7 @@ pub async fn delete(
             })??;
             fault::point("request.committed")?;
             app.wake_workers();
-            tracing::warn!(%name, %num, by = caller.user.login, reason, "deleted a version");
+            tracing::warn!("crate" = %name, version = %num, reason, "deleted a version");
             Ok(completion)
         })
         .await?;

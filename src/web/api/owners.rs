@@ -155,7 +155,7 @@ fn apply(
     let done =
         app.pool.with(|connection| ownership::change_as(connection, name, logins, change, (caller, rate_limits)))?;
     if let Ok(done) = &done {
-        tracing::info!(%name, by = caller.user.login, done, "changed owners");
+        tracing::info!("crate" = %name, done = &*plain(done), "changed owners");
     }
     Ok(done)
 }

@@ -18,6 +18,7 @@ use crate::database::access::tokens::{self, Token};
 use crate::database::access::users::User;
 use crate::database::catalog::owners;
 use crate::package::CrateName;
+use crate::package::characters::plain;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::ApiPath;
@@ -211,7 +212,7 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
 pub async fn me(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Json<Me>, ApiError> {
     let user = caller.user;
     let id = user.id;
-    let owned = app.with_connection(move |connection| owners::crates_of_user(connection, id)).await?;
+    let owned = app.with_connection(move |connection| owners::crates_of(connection, id)).await?;
     let owned_crate = |(id, name): (i32, CrateName)| OwnedCrate { id, name: name.into(), email_notifications: false };
     let owned_crates = owned.into_iter().map(owned_crate).collect();
     Ok(Json(Me { user: MyUser::new(user, &app.settings.base_url), owned_crates }))
@@ -286,7 +287,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Tok
         crate_patterns: parsed(requested.crate_scopes)?,
         expires_at: requested.expired_at,
     };
-    let (token, plain) = app
+    let (token, secret) = app
         .with_connection(move |connection| {
             connection.transaction(|connection| {
                 let caller = caller.confirm_alone(connection)??;
@@ -299,7 +300,8 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Tok
             })
         })
         .await?;
-    let made = MadeToken { view: token.into(), token: plain.reveal().to_owned(), revoked: false };
+    tracing::info!(new_token = &*plain(&token.name), new_token_id = token.id, "created a token");
+    let made = MadeToken { view: token.into(), token: secret.reveal().to_owned(), revoked: false };
     Ok(Json(TokenMade { api_token: made }))
 }
 
@@ -346,8 +348,11 @@ async fn revoke_token(app: &App, caller: Caller, id: String, with_descendants: b
             })
         })
         .await?;
-    let ids = |tokens: Vec<Token>| tokens.into_iter().map(|token| token.id).collect();
-    Ok(Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) })
+    let ids = |tokens: Vec<Token>| -> Vec<i32> { tokens.into_iter().map(|token| token.id).collect() };
+    let answer = Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) };
+    let listed: Vec<_> = answer.revoked.iter().map(i32::to_string).collect();
+    tracing::info!(revoked = listed.join(", "), "revoked tokens");
+    Ok(answer)
 }
 
 /// Revoke the token that authenticates the request

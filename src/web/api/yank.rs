@@ -153,6 +153,12 @@ async fn accept(
             .with(|connection| yank::request_as(connection, (&name, &num), state, requester, &app.completions))??;
         fault::point("request.committed")?;
         app.wake_workers();
+        let done = match yanked {
+            Some(true) => "yanked a version",
+            Some(false) => "unyanked a version",
+            None => "changed the yank message of a version",
+        };
+        tracing::info!("crate" = %name, version = %num, "{done}");
         Ok(completion)
     })
     .await

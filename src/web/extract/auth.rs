@@ -10,7 +10,11 @@ use super::unread_body::Drain;
 use crate::client_connection::ClientConnection;
 use crate::database::access::authentication::{self, Authentication};
 use crate::database::access::caller::Caller;
+use crate::database::access::tokens::Token;
+use crate::database::access::users::{User, UserState};
 use crate::web::measures::denials;
+use crate::web::refusals::{RefusedToken, TokenProblem};
+use crate::web::request_id::record_caller;
 use crate::web::{ApiError, App, ClientAddress, RequestId};
 
 /// The longest token that is looked up.
@@ -28,14 +32,8 @@ pub async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, ApiError> 
     })?;
     match look_up(app, parts, token).await? {
         Ok(caller) => Ok(caller),
-        Err(refused) => Err(ApiError::new(StatusCode::FORBIDDEN, refused.detail).because(refused.reason)),
+        Err(refused) => Err(ApiError::refused_token(StatusCode::FORBIDDEN, refused, Vec::new())),
     }
-}
-
-/// Why a token is refused: for the client, and for metrics.
-pub(crate) struct RefusedToken {
-    pub detail: String,
-    pub reason: &'static str,
 }
 
 /// Looks up a token: the caller, or why the token is refused.
@@ -43,10 +41,10 @@ pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<R
     let connection = parts.extensions.get::<ClientConnection>().cloned().unwrap_or_default();
     let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.ip());
     let found = app.with_connection(move |connection| authentication::authenticate(connection, &token)).await?;
-    let base = &app.settings.base_url;
     Ok(match found {
         Authentication::Known(user, token) => {
             Drain::of(parts).raise();
+            record_caller(&user, &token);
             Ok(Caller {
                 user,
                 token,
@@ -55,22 +53,48 @@ pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<R
                 connection,
             })
         }
-        Authentication::Unknown => Err(RefusedToken {
-            detail: format!(
-                "the token is unknown to this registry or was revoked: see {base}/me for how to get one, and run \
-                 `cargo login` with it"
-            ),
-            reason: denials::UNKNOWN_TOKEN,
-        }),
-        Authentication::Expired(token) => Err(RefusedToken {
-            detail: format!(
-                "the token `{}` has expired{}: see {base}/me for how to get another one, and run `cargo login` with it",
+        Authentication::Unknown(sha256) => {
+            Err(RefusedToken { problem: TokenProblem::Unknown, detail: unknown(app), known_as: Err(sha256) })
+        }
+        Authentication::Revoked(user, token) => Err(refused(TokenProblem::Revoked, unknown(app), user, token)),
+        Authentication::Expired(user, token) => {
+            let detail = expired(app, &token);
+            Err(refused(TokenProblem::Expired, detail, user, token))
+        }
+        Authentication::Inactive(user, token) => {
+            let state = user.state();
+            let problem =
+                if state == UserState::Removed { TokenProblem::UserRemoved } else { TokenProblem::UserDisabled };
+            let detail = format!(
+                "the token `{}` is not valid, because its user `{login}` is {}: the operator of this registry can undo \
+                 that with `supercargo admin user enable {login}`",
                 token.name,
-                token.expires_at.map(|end| format!(" on {}", end.format("%Y-%m-%d at %H:%M UTC"))).unwrap_or_default()
-            ),
-            reason: denials::EXPIRED_TOKEN,
-        }),
+                state.as_str(),
+                login = user.login
+            );
+            Err(refused(problem, detail, user, token))
+        }
     })
+}
+
+fn refused(problem: TokenProblem, detail: String, user: User, token: Token) -> RefusedToken {
+    RefusedToken { problem, detail, known_as: Ok(Box::new((user, token))) }
+}
+
+fn unknown(app: &App) -> String {
+    format!(
+        "the token is unknown to this registry or was revoked: see {}/me for how to get one, and run `cargo login` with it",
+        app.settings.base_url
+    )
+}
+
+fn expired(app: &App, token: &Token) -> String {
+    format!(
+        "the token `{}` has expired{}: see {}/me for how to get another one, and run `cargo login` with it",
+        token.name,
+        token.expires_at.map(|end| format!(" on {}", end.format("%Y-%m-%d at %H:%M UTC"))).unwrap_or_default(),
+        app.settings.base_url
+    )
 }
 
 /// The challenge that cargo shows to its user and passes to credential providers.

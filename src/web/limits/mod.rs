@@ -1,6 +1,7 @@
 //! Limits on what one client may use: requests, uploads, memory, disk and CPU.
 
 pub mod address_requests;
+pub(crate) mod client_log_limit;
 pub(crate) mod cpu_slots;
 pub(crate) mod log_limit;
 mod permits;

@@ -8,10 +8,11 @@ pub const NO_TOKEN: &str = "no_token";
 pub const MALFORMED_TOKEN: &str = "malformed_token";
 pub const UNKNOWN_TOKEN: &str = "unknown_token";
 pub const EXPIRED_TOKEN: &str = "expired_token";
+pub const REVOKED_TOKEN: &str = "revoked_token";
 
 pub(super) fn describe() {
     metrics::describe_counter!(DENIED, "Requests answered with 401 or 403, by reason");
-    for reason in [NO_TOKEN, MALFORMED_TOKEN, UNKNOWN_TOKEN, EXPIRED_TOKEN] {
+    for reason in [NO_TOKEN, MALFORMED_TOKEN, UNKNOWN_TOKEN, EXPIRED_TOKEN, REVOKED_TOKEN] {
         metrics::counter!(DENIED, "reason" => reason).absolute(0);
     }
 }

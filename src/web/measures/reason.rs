@@ -57,8 +57,9 @@ pub fn of_denied(denied: &Denied) -> &'static str {
         Denied::Crate { .. } => "crate_pattern",
         Denied::Restricted { .. } => "restricted_token",
         Denied::NotAdmin { .. } => "not_admin",
+        Denied::Inactive { .. } => "inactive_user",
         Denied::OutlivesMaker { .. } => "outlives_maker",
-        Denied::Revoked { .. } => "revoked_token",
+        Denied::Revoked { .. } => super::denials::REVOKED_TOKEN,
         Denied::Expired { .. } => super::denials::EXPIRED_TOKEN,
     }
 }

@@ -62,7 +62,7 @@ pub async fn me(State(app): State<App>) -> Response {
         "Tokens",
         &format!(
             "<h2>Your first token</h2><p>The operator of this registry creates it, on the server:</p>\
-             <pre>supercargo admin user create NAME\nsupercargo admin token create --user NAME</pre>\
+             <pre>supercargo admin user create NAME --token     # a new user\nsupercargo admin token create --user NAME     # a user who exists</pre>\
              <p>The token of the user <code>admin</code> is in the file <code>admin-token</code> of the data directory, where \
              the first start wrote it. Log in with your token:</p><pre>cargo login --registry supercargo</pre>\
              <p>The <a href=\"{base}/\">home page</a> has the configuration of the registry.</p>\

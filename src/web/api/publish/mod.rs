@@ -207,7 +207,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     let completion = storing::stored(app, &package, || enqueue_surely(app, &package, (&line, &limits), caller))?;
     fault::point("request.committed")?;
     app.wake_workers();
-    tracing::info!(name = %package.name, num = %package.version, user = caller.user.login, "accepted a publish");
+    tracing::info!("crate" = %package.name, version = %package.version, "accepted a publish");
     Ok(Accepted { name: package.name, num: package.version, advice, size: package.crate_file.len(), completion })
 }
 

@@ -8,12 +8,15 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde_json::json;
+use supercargo::admin::users::set_admin;
 use supercargo::client_connection::ClientConnection;
+use supercargo::database::access::audit::Actor;
 use supercargo::database::access::caller::{Caller, Denied};
 use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::revocation;
 use supercargo::database::access::{teams, users};
 use supercargo::database::catalog::refusal::ChangeRefusal;
+use supercargo::database::catalog::user_removal;
 use supercargo::jobs::yank::{self, YankState};
 use supercargo::jobs::{Admission, RequestError};
 use supercargo::queue::Completions;
@@ -31,6 +34,8 @@ enum Loss {
     Nothing,
     Revoked,
     Expired,
+    /// The user is disabled.
+    Disabled,
     /// The user's right to the change, whichever it rests upon.
     Right,
 }
@@ -237,13 +242,14 @@ impl Bench {
     fn attack(&mut self, route: &str, loss: Loss) -> Option<(u16, bool)> {
         let attacker = self.attacker(route);
         let call = attacker.call(route);
-        let token = attacker.token_id;
+        let (token, user) = (attacker.token_id, attacker.user);
         let lose = match loss {
             Loss::Nothing => "SELECT".to_owned(),
             Loss::Revoked => format!("UPDATE api_tokens SET revoked_at = now() WHERE id = {token}"),
             Loss::Expired => {
                 format!("UPDATE api_tokens SET expires_at = clock_timestamp() - interval '1 second' WHERE id = {token}")
             }
+            Loss::Disabled => format!("UPDATE users SET disabled_at = now() WHERE id = {user}"),
             Loss::Right => call.loss.clone()?,
         };
         let method = route.split(' ').next().unwrap();
@@ -331,7 +337,7 @@ fn a_change_is_refused_if_its_token_or_its_right_is_lost_before_the_last_byte() 
     for route in &routes {
         let (status, changed) = bench.attack(route, Loss::Nothing).unwrap();
         assert!((200..300).contains(&status) && changed, "{route} is good for something: {status}");
-        for loss in [Loss::Revoked, Loss::Expired, Loss::Right] {
+        for loss in [Loss::Revoked, Loss::Expired, Loss::Disabled, Loss::Right] {
             let Some((status, changed)) = bench.attack(route, loss) else { continue };
             assert_eq!((status, changed), (403, false), "{route} with {loss:?}");
             attacks += 1;
@@ -351,13 +357,18 @@ fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it_and_for_no_
     let (foo, bar, num) = ("foo".parse().unwrap(), "bar".parse().unwrap(), "1.0.0".parse().unwrap());
     let admission = Admission::default();
     type Take = fn(&mut PgConnection, &Caller, i32);
-    let ways: [(&str, Take); 3] = [
+    let ways: [(&str, Take); 5] = [
         ("revoked", |connection, caller, _| {
             drop(revocation::revoke(connection, caller.token.id, None).unwrap().unwrap())
         }),
         ("demoted", |connection, caller, _| assert!(users::set_admin(connection, caller.user.id, false).unwrap())),
         ("no-member", |connection, caller, team| {
             assert!(teams::remove_member(connection, team, caller.user.id).unwrap())
+        }),
+        ("disabled", |connection, caller, _| assert!(users::disable(connection, caller.user.id).unwrap())),
+        ("removed", |connection, caller, _| {
+            let operator = Actor::operator("root@test".to_owned());
+            drop(user_removal::remove(connection, &caller.user, &[], &operator).unwrap().unwrap())
         }),
     ];
     for (login, take) in ways {
@@ -398,6 +409,7 @@ fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it_and_for_no_
             taken.join().unwrap();
             match (login, late.join().unwrap().unwrap_err()) {
                 ("revoked", RequestError::Refused(ChangeRefusal::Denied(Denied::Revoked { .. }))) => {}
+                ("disabled" | "removed", RequestError::Refused(ChangeRefusal::Denied(Denied::Inactive { .. }))) => {}
                 ("demoted" | "no-member", RequestError::Refused(ChangeRefusal::NotOwner { .. })) => {}
                 (_, other) => panic!("{login}: {other}"),
             }
@@ -432,8 +444,8 @@ fn changes_of_one_user_at_once_do_not_deadlock() {
                         let revoke = format!("{url}/api/v1/me/tokens/{}?descendants=true", made["id"]);
                         statuses.push(http::delete_as(&revoke, if round % 2 == 0 { token } else { first }).status);
                         statuses.push(http::put_as(&format!("{yank}/unyank"), first).status);
-                        let user = users::find(&mut connection, "first").unwrap().unwrap();
-                        users::set_admin(&mut connection, user.id, round % 2 == 0).unwrap();
+                        let operator = Actor::operator("root@test".to_owned());
+                        set_admin(&mut connection, &operator, "first", round % 2 == 0).unwrap();
                     }
                     statuses
                 })

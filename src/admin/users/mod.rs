@@ -1,5 +1,9 @@
 //! `supercargo admin user`.
 
+pub mod create;
+pub mod invitation;
+pub mod leave;
+
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 
@@ -8,23 +12,14 @@ use super::output::{print_json, print_table, say};
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::users::{self, User};
 
-pub fn create(connection: &mut PgConnection, operator: &Actor, login: &str, admin: bool) -> Result<(), AdminError> {
-    let user = connection.transaction(|connection| {
-        let user = users::create(connection, login, None)?;
-        users::set_admin(connection, user.id, admin)?;
-        let event = Event::new(Action::UserCreate).about(&user.login).detail(json!({ "admin": admin }));
-        event.record(connection, operator)?;
-        Ok::<_, AdminError>(user)
-    })?;
-    let what = if admin { "admin" } else { "user" };
-    say!("created the {what} {}; create a token with `supercargo admin token create --user {0}`", user.login);
-    Ok(())
-}
-
 /// Grants or removes admin rights.
 pub fn set_admin(connection: &mut PgConnection, operator: &Actor, login: &str, admin: bool) -> Result<(), AdminError> {
     connection.transaction(|connection| {
         let user = existing(connection, login)?;
+        users::lock(connection, user.id)?;
+        if admin {
+            users::read_to_take(connection, user.id)?.check_active()?;
+        }
         if users::set_admin(connection, user.id, admin)? {
             let action = if admin { Action::UserPromote } else { Action::UserDemote };
             Event::new(action).about(&user.login).record(connection, operator)?;
@@ -41,14 +36,21 @@ pub fn list(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminErr
     if as_json {
         let users: Vec<_> = users
             .iter()
-            .map(|user| json!({ "id": user.id, "login": user.login, "name": user.name, "is_admin": user.is_admin }))
+            .map(|user| {
+                json!({
+                    "id": user.id, "login": user.login, "name": user.name, "is_admin": user.is_admin,
+                    "state": user.state().as_str(), "disabled_at": user.disabled_at, "removed_at": user.removed_at,
+                })
+            })
             .collect();
         return Ok(print_json(&users)?);
     }
     let admin = |user: &User| if user.is_admin { "yes" } else { "-" }.to_owned();
     print_table(
-        ["ID", "LOGIN", "ADMIN"],
-        users.into_iter().map(|user| [user.id.to_string(), user.login.clone(), admin(&user)]),
+        ["ID", "LOGIN", "ADMIN", "STATE"],
+        users
+            .into_iter()
+            .map(|user| [user.id.to_string(), user.login.clone(), admin(&user), user.state().as_str().to_owned()]),
     );
     Ok(())
 }
