@@ -44,12 +44,12 @@ pub async fn list(State(app): State<App>, query: QueryParameters) -> Result<Json
     let text = query.text("q").filter(|text| !text.trim().is_empty());
     let search =
         SearchQuery { text: text.as_deref().and_then(SearchText::parse), filter: filter(&query)?, sort: sort(&query)? };
-    let totals = app.totals.clone();
+    let (totals, base_url) = (app.totals.clone(), app.settings.base_url.clone());
     app.with_connection(move |connection| {
         let found = search::search(connection, &search, pagination.page(), &totals)?;
         let name = search.text.as_ref().and_then(|text| text.name.as_deref());
         let crates = crate_details::by_ids(connection, &found.crate_ids)?;
-        let crates = crates.into_iter().map(|one| CrateView::new(one).exact_match(name)).collect();
+        let crates = crates.into_iter().map(|one| CrateView::new(one, &base_url).exact_match(name)).collect();
         Ok::<_, ApiError>(Json(CratesPage { crates, meta: pagination.meta(found.total, &query) }))
     })
     .await

@@ -10,6 +10,7 @@ use super::owner::UserView;
 use super::text::shown;
 use crate::database::catalog::version_details::CountedVersion;
 use crate::package::characters::harmless;
+use crate::web::base_path;
 
 /// A version of a crate.
 #[derive(Serialize, ToSchema)]
@@ -83,7 +84,7 @@ fn features(features: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<Str
 impl VersionView {
     pub fn new(counted: CountedVersion, base_url: &str) -> Self {
         let CountedVersion { row, crate_name, about, published_by, downloads } = counted;
-        let path = format!("/api/v1/crates/{crate_name}/{}", row.num);
+        let path = format!("{}/api/v1/crates/{crate_name}/{}", base_path::of(base_url), row.num);
         let yanked = row.effective_yanked.unwrap_or(false);
         Self {
             id: row.id,
