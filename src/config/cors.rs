@@ -6,10 +6,11 @@ use url::Url;
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Access")]
 pub struct CorsOptions {
-    /// Origin whose web pages may read the registry (CORS): ORIGIN, '*' or 'none'; repeatable [default: see --help]
+    /// Origin whose web pages may read the registry, '*' or 'none'; repeatable [default: see --help]
     ///
-    /// The default is '*', every origin, and 'none' with --auth-required. It applies to GET and HEAD requests for the
-    /// API, the index and crate files; pages of other origins can change nothing. Example: https://docs.example.com
+    /// This is about CORS, for GET and HEAD requests for the API, the index and crate files; pages of other origins can
+    /// change nothing. The default is '*', every origin, and 'none' with --auth-required. An origin is a scheme and a
+    /// host, such as https://docs.example.com.
     #[arg(long = "cors-origin", hide = true, env = "SUPERCARGO_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<CorsOrigin>,
 }
@@ -73,8 +74,8 @@ mod tests {
     fn every_origin_and_none_stand_alone() {
         let of = |cors_origins: &[CorsOrigin]| CorsOptions { cors_origins: cors_origins.to_vec() }.check();
         let one = CorsOrigin::One("https://x".to_owned());
-        for good in [vec![], vec![CorsOrigin::Every], vec![CorsOrigin::None], vec![one.clone(), one.clone()]] {
-            assert_eq!(of(&good), Ok(()));
+        for accepted in [vec![], vec![CorsOrigin::Every], vec![CorsOrigin::None], vec![one.clone(), one.clone()]] {
+            assert_eq!(of(&accepted), Ok(()));
         }
         insta::assert_snapshot!(of(&[one.clone(), CorsOrigin::Every]).unwrap_err(), @"--cors-origin * cannot be combined with other values: use it alone");
         insta::assert_snapshot!(of(&[CorsOrigin::None, one]).unwrap_err(), @"--cors-origin none cannot be combined with other values: use it alone");

@@ -115,7 +115,9 @@ fn paths_and_urls_in_answers_lead_back_through_the_proxy() {
         paths.extend(own.into_iter().map(str::to_owned));
     }
     for path in paths {
-        ann.get(&path).good();
+        let answer = ann.get(&path);
+        let is_absent = path.ends_with("/readme") && answer.text().contains("has no README");
+        assert!(answer.status == StatusCode::OK || is_absent, "{path}: {}", answer.text());
     }
     let description = ann.get("/api/openapi.json").good().json();
     assert_eq!(description["servers"][0]["url"], URL);

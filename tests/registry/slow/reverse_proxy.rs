@@ -152,8 +152,8 @@ fn a_proxy_that_refuses_large_bodies_makes_cargo_print_what_is_documented() {
     let (succeeded, printed) = Site::start("", None, without_limit).publish_large();
     assert!(!succeeded);
     let lines = example("cargo, body too large");
-    assert!(lines.lines().count() >= 3);
-    for line in lines.lines() {
+    assert!(lines.lines().count() >= 5);
+    for line in lines.lines().filter(|line| line.trim() != "…") {
         assert!(printed.contains(line), "{line:?}: {printed}");
     }
 }
