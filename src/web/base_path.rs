@@ -38,7 +38,8 @@ fn without(prefix: &str, mut request: Request) -> Request {
 }
 
 fn shortened(prefix: &str, uri: &Uri) -> Option<Uri> {
-    let path = uri.path().strip_prefix(prefix)?;
+    // Doubled slashes, also in front, are left to what follows.
+    let path = uri.path().trim_start_matches('/').strip_prefix(prefix.trim_start_matches('/'))?;
     let is_below = path.is_empty() || path.starts_with('/');
     if !is_below || !SERVED.contains(&path.trim_start_matches('/').split('/').next().unwrap_or_default()) {
         return None;
@@ -82,6 +83,7 @@ mod tests {
             ),
             ("/crates/api/v1/crates/a/1.0.0+b/download", Some("/api/v1/crates/a/1.0.0+b/download")),
             ("/crates//api/v1/crates/a", Some("//api/v1/crates/a")),
+            ("//crates/api/v1/crates/a", Some("/api/v1/crates/a")),
             ("http://host.example/crates/health/live", Some("http://host.example/health/live")),
             // Neither under the prefix, nor to be published by it.
             ("/index/config.json", None),

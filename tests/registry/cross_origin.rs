@@ -176,8 +176,11 @@ fn a_public_registry_shares_with_everyone_and_a_private_one_with_nobody_unless_t
 #[test]
 fn origins_that_contradict_each_other_are_refused_before_the_start() {
     let stopped = Served::stopped();
+    // It ends in any case: the port is taken.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
     let refusal = |arguments: &[&str], code| {
-        failed(stopped.command("serve").args(["--listen", "127.0.0.1:0"]).args(arguments).output().unwrap(), code)
+        failed(stopped.command("serve").args(["--listen", &listen]).args(arguments).output().unwrap(), code)
     };
     let both = refusal(&["--cors-origin", "none", "--cors-origin", PAGE], 1);
     insta::assert_snapshot!(both.trim(), @"supercargo: --cors-origin none cannot be combined with other values: use it alone");
