@@ -48,7 +48,7 @@ impl RequestBody {
 
 /// Reads a body within its limits; the error is the answer.
 pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) -> Result<RequestBody, Response<Body>> {
-    let is_gzip = is_gzip(headers)?;
+    let is_gzip = is_gzip(headers).map_err(|coding| unsupported(&coding))?;
     let too_large = || plain(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > MAX_REQUEST) {
@@ -102,19 +102,20 @@ fn drain(mut body: Body) {
     }));
 }
 
-/// Whether a body is compressed with gzip; the error is the answer to another coding.
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Response<Body>> {
-    match content_encoding::applied(headers).as_str() {
-        "" => Ok(false),
-        "gzip" | "x-gzip" => Ok(true),
-        other => {
-            let text = format!(
-                "unsupported Content-Encoding `{}`: send the fetch request with gzip or without compression",
-                shortened(other)
-            );
-            let mut response = plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
-            response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-            Err(response)
-        }
+/// Whether a body is compressed with gzip; the error is another coding.
+fn is_gzip(headers: &HeaderMap) -> Result<bool, String> {
+    match content_encoding::applied(headers) {
+        coding if coding.is_empty() => Ok(false),
+        coding if coding == "gzip" || coding == "x-gzip" => Ok(true),
+        other => Err(other),
     }
+}
+
+fn unsupported(coding: &str) -> Response<Body> {
+    let coding = shortened(coding);
+    let text =
+        format!("unsupported Content-Encoding `{coding}`: send the fetch request with gzip or without compression");
+    let mut response = plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
+    response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    response
 }
