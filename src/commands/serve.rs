@@ -6,10 +6,11 @@
 use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
 
+use axum::http::HeaderValue;
 use nix::sys::signal::Signal;
 
 use crate::admin::output::say;
-use crate::config::{AccessOptions, ServeOptions, WhoMayCreate};
+use crate::config::{AccessOptions, CorsOrigin, ServeOptions, WhoMayCreate};
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::upload_allowance::UploadAllowance;
 use crate::index::View;
@@ -31,7 +32,7 @@ use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Wakeups};
 use crate::replace_file::replace_file;
 use crate::web::index::{GitService, IndexState};
-use crate::web::{self, AddressRequests, App, Settings, TrustedProxies, Uploads};
+use crate::web::{self, AddressRequests, App, Settings, SharedWith, TrustedProxies, Uploads};
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -101,6 +102,7 @@ fn serve_from(
         limits: options.limits(),
         admission: admission(&options.access, options.throwaway)?,
         auth_required: options.access.auth_required,
+        shared_with: shared_with(options)?,
         policy: options.policy.policy(options.access.auth_required),
         publish_wait: options.publish_wait,
         address_requests: AddressRequests::new(per_address, trusted_proxies.clone()),
@@ -182,6 +184,23 @@ pub(super) fn admission(options: &AccessOptions, throwaway: bool) -> Result<Admi
         rate_limits: rate_limits.map_err(|error| CommandError::new(format!("--rate-limit: {error}")))?,
         upload_allowance: Some(options.upload_allowance).filter(|bytes| *bytes > 0).map(UploadAllowance),
         crate_deletion_window: options.crate_deletion_window,
+    })
+}
+
+/// The origins whose web pages may read: every one by default, none of a private registry.
+fn shared_with(options: &ServeOptions) -> Result<SharedWith, CommandError> {
+    let one = |origin: &CorsOrigin| match origin {
+        CorsOrigin::One(origin) => Some(HeaderValue::try_from(origin)),
+        CorsOrigin::Every | CorsOrigin::None => None,
+    };
+    Ok(match options.cors.cors_origins.first() {
+        None if options.access.auth_required => SharedWith::Nobody,
+        Some(CorsOrigin::None) => SharedWith::Nobody,
+        None | Some(CorsOrigin::Every) => SharedWith::Everyone,
+        Some(CorsOrigin::One(_)) => {
+            let origins: Result<_, _> = options.cors.cors_origins.iter().filter_map(one).collect();
+            SharedWith::Origins(origins.map_err(|error| CommandError::while_doing("--cors-origin".to_owned(), error))?)
+        }
     })
 }
 

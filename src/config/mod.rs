@@ -11,6 +11,7 @@ pub mod access;
 pub mod admin;
 pub mod backup;
 pub mod check;
+pub mod cors;
 pub mod crate_store;
 pub mod http;
 pub mod import;
@@ -46,6 +47,7 @@ pub use admin::{
 };
 pub use backup::{BackupOptions, RestoreOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};
+pub use cors::{CorsOptions, CorsOrigin};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
 pub use import::ImportOptions;

@@ -7,8 +7,8 @@ use clap::Args;
 
 use super::durations::{duration, pause};
 use super::{
-    AccessOptions, CrateStoreOptions, HttpOptions, IndexOptions, PackageLimitOptions, PolicyOptions, StorageOptions,
-    WorkOptions,
+    AccessOptions, CorsOptions, CrateStoreOptions, HttpOptions, IndexOptions, PackageLimitOptions, PolicyOptions,
+    StorageOptions, WorkOptions,
 };
 use crate::package::Limits;
 
@@ -27,8 +27,9 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// URL under which clients reach the registry [default: the listen address]
     ///
-    /// It is written to config.json and to every Cargo.lock that uses the registry: choose one that will not change. It may have
-    /// a path if a reverse proxy removes it.
+    /// It is written to config.json and to every Cargo.lock that uses the registry: choose one that will not change. If
+    /// it has a path, the registry is served under that path as well as at the root, so that a reverse proxy may pass
+    /// the path on or remove it.
     #[arg(long, help_heading = "Network", env = "SUPERCARGO_PUBLIC_URL", value_name = "URL", value_parser = base_url)]
     pub public_url: Option<String>,
     /// Further URL, such as a former one, by which crates may refer to this registry; repeatable
@@ -38,6 +39,8 @@ pub struct ServeOptions {
     pub http: HttpOptions,
     #[command(flatten)]
     pub access: AccessOptions,
+    #[command(flatten)]
+    pub cors: CorsOptions,
     #[command(flatten)]
     pub policy: PolicyOptions,
     #[command(flatten)]

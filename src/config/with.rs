@@ -68,9 +68,10 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 43] = [
+    const NOT_INHERITED: [&str; 44] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
+        "SUPERCARGO_CORS_ORIGIN",
         "SUPERCARGO_CRATE_STORE",
         "SUPERCARGO_DATABASE_POOL_SIZE",
         "SUPERCARGO_DATABASE_URL",

@@ -16,7 +16,7 @@ use axum::http::{Extensions, HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
 // The `http` crate has no constant for it.
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The address of a client; none for a request without a connection (in tests). Every request has it as an extension, and
 /// handlers may extract it.
@@ -116,7 +116,7 @@ impl TrustedProxies {
 }
 
 /// The address of the connection.
-fn peer(request: &Extensions) -> Option<IpAddr> {
+pub(super) fn peer(request: &Extensions) -> Option<IpAddr> {
     request.get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip().to_canonical())
 }
 

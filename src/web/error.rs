@@ -162,6 +162,10 @@ impl IntoResponse for ApiError {
         if let Some(refusal) = self.refusal.or(other) {
             response.extensions_mut().insert(refusal);
         }
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            // The codings that a request may have. Source: RFC 9110, section 12.5.3.
+            response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

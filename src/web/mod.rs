@@ -5,6 +5,7 @@ pub mod answers;
 pub mod api;
 pub mod bounds;
 pub mod client_address;
+pub mod cors;
 pub mod download_counts;
 pub mod error;
 pub mod extract;
@@ -20,6 +21,7 @@ pub mod request_id;
 pub mod router;
 pub mod state;
 
+mod base_path;
 mod disconnection;
 mod doubled_slashes;
 mod lookup;
@@ -27,9 +29,11 @@ mod private;
 mod refusals;
 mod request_form;
 mod shortened;
+mod unnamed_proxies;
 mod views;
 
 pub use client_address::{AddressBlock, ClientAddress, TrustedProxies};
+pub use cors::SharedWith;
 pub use error::ApiError;
 pub use limits::address_requests::AddressRequests;
 pub use limits::uploads::Uploads;

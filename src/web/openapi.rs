@@ -7,7 +7,9 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use utoipa::ToSchema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::openapi::{Components, Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, Response, Tag};
+use utoipa::openapi::{
+    Components, Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, Response, Server, Tag,
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{ApiError, App, api};
@@ -27,9 +29,10 @@ const TAGS: [(&str, &str); 11] = [
     ("registry", "The registry as a whole"),
 ];
 
-/// The endpoints, and the route of their description.
-pub(super) fn router() -> Router<App> {
-    let (router, description) = described().split_for_parts();
+/// The endpoints, and the route of their description, which names the registry's URL.
+pub(super) fn router(base_url: &str) -> Router<App> {
+    let (router, mut description) = described().split_for_parts();
+    description.servers = Some(vec![Server::new(base_url)]);
     // Rendered once, since that takes longer than most responses.
     let rendered = match serde_json::to_vec(&description) {
         Ok(rendered) => Ok(Bytes::from(rendered)),
@@ -63,7 +66,7 @@ fn described() -> OpenApiRouter<App> {
         "token",
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
             "Authorization",
-            "An API token, with or without `Bearer` in front",
+            "An API token, alone or after `Bearer` or `Token`",
         ))),
     );
     // Only parameters refer to these schemas, and utoipa does not collect those.
@@ -84,6 +87,10 @@ fn described() -> OpenApiRouter<App> {
                 let responses = &mut operation.responses.responses;
                 responses.entry(status.to_owned()).or_insert_with(|| failure(meaning).into());
             }
+            if operation.request_body.is_some() {
+                let (status, meaning) = CODED;
+                operation.responses.responses.insert(status.to_owned(), failure(meaning).into());
+            }
         }
     }
     router
@@ -100,6 +107,9 @@ const FAILURES: [(&str, &str); 4] = [
     ("500", "Internal error; see the server log"),
     ("503", "The database or the storage is unavailable, or the registry is overloaded; nothing was changed"),
 ];
+
+/// The error of endpoints that read a body.
+const CODED: (&str, &str) = ("415", "The body has a `Content-Encoding`; send it without compression");
 
 fn failure(meaning: &str) -> Response {
     let mut response = Response::new(meaning);

@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::shortened::shortened;
+use super::unnamed_proxies::UnnamedProxies;
 use super::{ClientAddress, TrustedProxies};
 use crate::database::access::tokens::Token;
 use crate::database::access::users::User;
@@ -44,8 +45,20 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// The proxies in front of a listener. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Proxies {
+    pub trusted: TrustedProxies,
+    /// Reports those that are not trusted, if naming them would change anything.
+    pub unnamed: Option<UnnamedProxies>,
+}
+
 /// Adds the client's address and the id to the request, and the id to the response.
-pub(super) async fn identify(State(trusted): State<TrustedProxies>, mut request: Request, next: Next) -> Response {
+pub(super) async fn identify(State(proxies): State<Proxies>, mut request: Request, next: Next) -> Response {
+    let Proxies { trusted, unnamed } = proxies;
+    if let Some(unnamed) = unnamed {
+        unnamed.notice(&trusted, request.extensions(), request.headers());
+    }
     let client = trusted.client_of(request.extensions(), request.headers());
     let by_proxy = if trusted.sent(request.extensions()) { RequestId::sent(&request) } else { None };
     let id = by_proxy.unwrap_or_else(RequestId::random);

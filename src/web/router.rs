@@ -18,9 +18,11 @@ use super::health::Health;
 use super::limits::address_requests;
 use super::measures::requests;
 use super::metrics::Metrics;
+use super::request_id::Proxies;
 use super::shortened::shortened;
+use super::unnamed_proxies::UnnamedProxies;
 use super::{
-    ApiError, App, TrustedProxies, disconnection, doubled_slashes, health, index, metrics, openapi, pages, private,
+    ApiError, App, base_path, cors, disconnection, doubled_slashes, health, index, metrics, openapi, pages, private,
     refusals, request_form, request_id,
 };
 
@@ -50,17 +52,17 @@ pub fn operator_router(metrics: Metrics, health: Health) -> Router {
             shortened(uri.path())
         ))
     });
-    with_layers(router, TrustedProxies::default(), false)
+    with_layers(router, Proxies::default(), false)
 }
 
 fn registry(app: App, metrics: Option<Metrics>) -> Router {
     let index = index::router(app.index.clone(), &app.settings.base_url);
     let base_url = app.settings.base_url.clone();
-    let trusted_proxies = app.settings.trusted_proxies.clone();
+    let proxies = Proxies { trusted: app.settings.trusted_proxies.clone(), unnamed: Some(UnnamedProxies::default()) };
     let router = Router::new()
         .route("/", get(pages::home))
         .route("/me", get(pages::me))
-        .merge(openapi::router())
+        .merge(openapi::router(&app.settings.base_url))
         .with_state(app.clone())
         .merge(index)
         .method_not_allowed_fallback(method_not_allowed)
@@ -68,19 +70,24 @@ fn registry(app: App, metrics: Option<Metrics>) -> Router {
     let router =
         if app.settings.auth_required { router.layer(from_fn_with_state(app.clone(), private::guard)) } else { router };
     let address_requests = app.settings.address_requests.clone();
-    let mut router = router
+    let router = router
         // Outside the guard: a client that looks for the index in the wrong place needs its URL to log in at the right one.
         .layer(from_fn_with_state(Arc::from(&*app.settings.base_url), index::misplaced::explain))
-        .layer(from_fn_with_state(address_requests, address_requests::limit))
-        .merge(health::router(app.health.clone()));
+        .layer(from_fn_with_state(address_requests, address_requests::limit));
+    let router = match cors::layer(&app.settings.shared_with, app.settings.auth_required) {
+        Some(cors) => router.layer(from_fn_with_state(cors, cors::share)),
+        None => router,
+    };
+    let mut router = router.merge(health::router(app.health.clone()));
     if let Some(metrics) = metrics {
         router = router.merge(metrics::router(metrics));
     }
-    with_layers(router, trusted_proxies, app.settings.base_url.starts_with("https://"))
+    let base_url = &app.settings.base_url;
+    base_path::serve_under(base_url, with_layers(router, proxies, base_url.starts_with("https://")))
 }
 
 /// Adds the layers that every route has.
-fn with_layers(router: Router, trusted_proxies: TrustedProxies, is_https: bool) -> Router {
+fn with_layers(router: Router, proxies: Proxies, is_https: bool) -> Router {
     let router = router
         .layer(from_fn(refusals::log))
         .layer(from_fn(request_form::check))
@@ -90,7 +97,7 @@ fn with_layers(router: Router, trusted_proxies: TrustedProxies, is_https: bool) 
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, NO_STORE))
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING))
         .layer(SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, is_https.then_some(HTTPS_ONLY)))
-        .layer(from_fn_with_state(trusted_proxies, request_id::identify))
+        .layer(from_fn_with_state(proxies, request_id::identify))
         .layer(from_fn(disconnection::detect))
         .layer(from_fn(requests::measure));
     // The layers above run when the route is chosen already. To change the path before that takes a router around it.

@@ -12,7 +12,7 @@ use super::download_counts::DownloadCounts;
 use super::health::Health;
 use super::index::IndexState;
 use super::limits::cpu_slots::CpuSlots;
-use super::{AddressRequests, ApiError, TrustedProxies, Uploads};
+use super::{AddressRequests, ApiError, SharedWith, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::search::Totals;
@@ -64,6 +64,8 @@ pub struct Settings {
     pub admission: Admission,
     /// Every request needs a token.
     pub auth_required: bool,
+    /// The origins whose web pages may read.
+    pub shared_with: SharedWith,
     /// Requirements on every package.
     pub policy: Policy,
     /// How long a response waits for its job at most.

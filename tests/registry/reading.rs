@@ -1,7 +1,8 @@
 //! Reading downloads, owners, versions and tokens, and unknown paths.
 
 use axum::body::Body;
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, Request, StatusCode};
+use supercargo::web::openapi;
 
 use crate::support::harness::TestRegistry;
 use crate::support::package::Package;
@@ -72,8 +73,16 @@ fn a_missing_unknown_or_revoked_token_is_refused() {
     assert_eq!(unknown.status, StatusCode::FORBIDDEN);
     insta::assert_snapshot!(unknown.detail(), @"the token is unknown to this registry or was revoked: see http://registry.test/me for how to get one, and run `cargo login` with it");
     let mut ann = registry.user("ann");
-    ann.token = ann.token.map(|token| format!("Bearer {token}"));
-    ann.get("/api/v1/me").good();
+    let token = ann.token.take().unwrap();
+    for scheme in ["Bearer", "bearer", "Token", "token"] {
+        ann.token = Some(format!("{scheme} {token}"));
+        ann.get("/api/v1/me").good();
+    }
+    ann.token = Some(format!("Digest {token}"));
+    let digest = ann.publish(&package);
+    assert_eq!(digest.status, StatusCode::UNAUTHORIZED);
+    insta::assert_snapshot!(digest.detail(), @"the Authorization header has the scheme `Digest`, which is not supported: send the token itself, alone or after `Bearer` or `Token`, or as the password of HTTP Basic. See http://registry.test/me for how to get one");
+    ann.token = Some(token);
     registry
         .pool
         .with(|connection| {
@@ -192,4 +201,36 @@ fn a_head_request_has_the_headers_of_a_get() {
     }
     let missing = anyone.request(Method::HEAD, "/api/v1/crates/foo/9.9.9/download", Body::empty());
     assert_eq!((missing.status, missing.body.len()), (StatusCode::NOT_FOUND, 0));
+}
+
+#[test]
+fn a_compressed_body_is_refused_by_every_call_that_reads_one() {
+    let registry = with_foo();
+    let ann = registry.user("ann");
+    let send = |method: Method, path: &str, coding: &str, body: Vec<u8>| {
+        let request = Request::builder().method(method).uri(path).header("content-encoding", coding);
+        ann.send(request.header("authorization", ann.token.as_ref().unwrap()).body(Body::from(body)).unwrap())
+    };
+    let paths = openapi::description().paths.paths;
+    let mut read = 0;
+    for (path, item) in &paths {
+        let calls = [(Method::PUT, &item.put), (Method::DELETE, &item.delete), (Method::POST, &item.post)];
+        let with_body =
+            calls.into_iter().filter(|(_, call)| call.as_ref().is_some_and(|call| call.request_body.is_some()));
+        for (method, call) in with_body {
+            read += 1;
+            assert!(call.as_ref().unwrap().responses.responses.contains_key("415"), "{method} {path}");
+            for coding in ["gzip", "identity, Br", "zstd"] {
+                let refused = send(method.clone(), &path.replace("{crate}", "foo"), coding, b"x".repeat(100));
+                assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{method} {path}: {}", refused.text());
+                assert_eq!(refused.headers["accept-encoding"], "identity");
+            }
+        }
+    }
+    assert!(read >= 4, "{read}");
+    let body = Package::new("foo", "1.1.0").body();
+    let refused = send(Method::PUT, "/api/v1/crates/new", "gzip", body.clone());
+    insta::assert_snapshot!(refused.detail(), @"the request has `Content-Encoding: gzip`, and this call accepts only bodies that are not compressed: send the body as it is, without that header");
+    send(Method::PUT, "/api/v1/crates/new", "identity", body).good();
+    registry.run_jobs();
 }

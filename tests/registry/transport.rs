@@ -137,6 +137,22 @@ fn a_line_of_the_log_tells_whose_request_it_is() {
     assert!(!log.contains(&token), "{log}");
 }
 
+#[test]
+fn a_proxy_that_is_not_trusted_is_reported_once() {
+    let served = Served::start_with_log("info", &["--trusted-proxies", "10.0.0.1"]);
+    for last in 1..4 {
+        let mut stream = connect(&served);
+        let request = format!("GET /index/config.json HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.{last}\r\n");
+        stream.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes()).unwrap();
+        assert!(rest(stream).starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    let log = served.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("X-Forwarded-For")).collect();
+    let [line] = lines[..] else { panic!("{log}") };
+    let (_, said) = line.split_once("127.0.0.1 sends").unwrap();
+    insta::assert_snapshot!(said, @" X-Forwarded-For, which is ignored: if 127.0.0.1 is your reverse proxy, name it in --trusted-proxies; otherwise all of its clients count as one client with its address");
+}
+
 // protocol: 14
 #[test]
 fn what_is_not_there_is_no_line_of_the_log_and_nothing_keeps_the_answer() {

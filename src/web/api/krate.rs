@@ -91,7 +91,7 @@ pub async fn show(
         let version_ids = ids.map(|versions| versions.iter().map(|version| version.row.id).collect());
         let view = |version| VersionView::new(version, &base_url);
         Ok::<_, ApiError>(Json(CrateAnswer {
-            krate: CrateView::new(krate).with((version_ids, is_complete), keyword_ids, category_ids),
+            krate: CrateView::new(krate, &base_url).with((version_ids, is_complete), keyword_ids, category_ids),
             versions: versions.map(|versions| versions.into_iter().map(view).collect()),
             keywords: keywords.map(|all| all.into_iter().map(Into::into).collect()),
             categories: categories.map(|all| all.into_iter().map(Into::into).collect()),

@@ -39,7 +39,7 @@ pub struct Summary {
     responses((status = 200, body = Summary, description = "The counts, and lists of ten"))
 )]
 pub async fn show(State(app): State<App>) -> Result<Json<Summary>, ApiError> {
-    let totals = app.totals.clone();
+    let (totals, base_url) = (app.totals.clone(), app.settings.base_url.clone());
     app.with_connection(move |connection| {
         let mut num_crates = 0;
         let mut listed = |sort| {
@@ -47,7 +47,7 @@ pub async fn show(State(app): State<App>) -> Result<Json<Summary>, ApiError> {
             let found = search::search(connection, &query, Page { limit: LENGTH, offset: 0 }, &totals)?;
             num_crates = found.total;
             let crates = crate_details::by_ids(connection, &found.crate_ids)?;
-            Ok::<_, diesel::result::Error>(crates.into_iter().map(CrateView::new).collect())
+            Ok::<_, diesel::result::Error>(crates.into_iter().map(|one| CrateView::new(one, &base_url)).collect())
         };
         let new_crates = listed(Sort::New)?;
         let most_downloaded = listed(Sort::Downloads)?;

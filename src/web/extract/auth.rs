@@ -20,6 +20,12 @@ use crate::web::{ApiError, App, ClientAddress, RequestId};
 /// The longest token that is looked up.
 const MAX_TOKEN: usize = 1024;
 
+/// The longest name of an authentication scheme that an error repeats.
+const MAX_SCHEME: usize = 20;
+
+/// How a token is sent.
+const FORMS: &str = "send the token itself, alone or after `Bearer` or `Token`, or as the password of HTTP Basic";
+
 /// Authenticates the request by its token.
 pub async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, ApiError> {
     // A private registry has authenticated the request already.
@@ -103,43 +109,53 @@ pub(crate) fn cargo_challenge(app: &App) -> String {
 }
 
 /// Why the headers of a request give no token.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum UnusableToken {
     #[error("the request has no token: run `cargo login` with one")]
     Missing,
-    #[error(
-        "the Authorization header has no valid token: send the token itself, with or without the prefix `Bearer`, or as \
-         the password of HTTP Basic"
-    )]
+    #[error("the Authorization header has the scheme `{0}`, which is not supported: {FORMS}")]
+    Scheme(String),
+    #[error("the Authorization header has no valid token: {FORMS}")]
     Malformed,
 }
 
 impl UnusableToken {
-    pub fn reason(self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Self::Missing => denials::NO_TOKEN,
-            Self::Malformed => denials::MALFORMED_TOKEN,
+            Self::Scheme(_) | Self::Malformed => denials::MALFORMED_TOKEN,
         }
     }
 }
 
-/// The token in the Authorization header. Cargo sends the bare token. A `Bearer` prefix is accepted as well, and HTTP Basic
-/// with the token as the password, for git and browsers.
+/// The token in the Authorization header. Cargo sends the bare token. `Bearer` and `Token` in front of it are accepted as
+/// well, for other clients, and HTTP Basic with the token as the password, for git and browsers.
 pub(crate) fn token(headers: &HeaderMap) -> Result<String, UnusableToken> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Err(UnusableToken::Missing);
     };
     let text = value.to_str().unwrap_or_default().trim();
-    let token = match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_owned(),
-        Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => password(pair.trim()).unwrap_or_default(),
-        None if text.eq_ignore_ascii_case("bearer") || text.eq_ignore_ascii_case("basic") => String::new(),
-        _ => text.to_owned(),
+    let (first, rest) = text.split_once([' ', '\t']).map_or((text, None), |(first, rest)| (first, Some(rest.trim())));
+    let token = match (first.to_ascii_lowercase().as_str(), rest) {
+        ("bearer" | "token", rest) => rest.unwrap_or_default().to_owned(),
+        ("basic", rest) => rest.and_then(password).unwrap_or_default(),
+        (_, None) => text.to_owned(),
+        (_, Some(_)) if is_scheme(first) => {
+            return Err(UnusableToken::Scheme(first.to_owned()));
+        }
+        (_, Some(_)) => String::new(),
     };
     if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(UnusableToken::Malformed);
     }
     Ok(token)
+}
+
+/// Whether a word can be the name of a scheme, such as `Digest`. It is no part of a token: those have an underscore.
+fn is_scheme(word: &str) -> bool {
+    word.len() <= MAX_SCHEME
+        && word.starts_with(|first: char| first.is_ascii_alphabetic())
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// The password, or the user name if the password is empty.
@@ -172,16 +188,34 @@ mod tests {
 
     // protocol: 45
     #[test]
-    fn a_token_is_taken_bare_as_bearer_and_as_a_password() {
-        assert_eq!(parsed("sct_abc").as_deref(), Some("sct_abc"));
-        assert_eq!(parsed("Bearer sct_abc").as_deref(), Some("sct_abc"));
-        assert_eq!(parsed("bearer  sct_abc").as_deref(), Some("sct_abc"));
+    fn a_token_is_taken_bare_after_bearer_or_token_and_as_a_password() {
+        for value in
+            ["sct_abc", "Bearer sct_abc", "bearer  sct_abc", "Token sct_abc", "token\tsct_abc", "TOKEN sct_abc "]
+        {
+            assert_eq!(parsed(value).as_deref(), Some("sct_abc"), "{value:?}");
+        }
         for pair in ["ann:sct_abc", "sct_abc:", "sct_abc", ":sct_abc"] {
             assert_eq!(parsed(&format!("Basic {}", STANDARD.encode(pair))).as_deref(), Some("sct_abc"), "{pair}");
         }
-        for wrong in ["", "Bearer ", "a b", "Bearer a b", "Basic", "Basic !", "Basic Og==", "Basic /w=="] {
+        for wrong in
+            ["", "Bearer ", "Token", "a b", "Bearer a b", "Token a b", "Basic", "Basic !", "Basic Og==", "Basic /w=="]
+        {
             assert_eq!(parsed(wrong), None, "{wrong:?}");
         }
         assert!(token(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn another_scheme_is_named_and_what_could_be_a_token_is_not() {
+        let refused = |value: &str| {
+            token(&HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())])).unwrap_err().to_string()
+        };
+        insta::assert_snapshot!(refused("Digest username=\"x\""), @"the Authorization header has the scheme `Digest`, which is not supported: send the token itself, alone or after `Bearer` or `Token`, or as the password of HTTP Basic");
+        assert!(refused("AWS4-HMAC-SHA256 x").contains("`AWS4-HMAC-SHA256`"));
+        for secret in
+            ["sct_secret sct_secret", "sct_secret x", "Bearer sct_secret x", "secretsecretsecretsecret x", "secret:x y"]
+        {
+            assert!(!refused(secret).contains("secret"), "{secret}: {}", refused(secret));
+        }
     }
 }

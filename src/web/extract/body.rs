@@ -14,10 +14,12 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
+use super::content_encoding;
 use super::unread_body::Drain;
 use crate::web::ApiError;
 use crate::web::bounds::Bound;
 use crate::web::measures::reason;
+use crate::web::shortened::shortened;
 
 /// The largest body, in bytes, that has a fixed time, and that time.
 const SMALL: u64 = 64 * 1024;
@@ -42,6 +44,7 @@ impl Arriving {
     /// Receives a body of at most `limit` bytes. A larger one is refused by its Content-Length, or as soon as it exceeds the
     /// limit; `allowed` gives the limit and the remedy in the error.
     pub fn new(parts: &Parts, body: Body, limit: usize, allowed: String) -> Result<Self, ApiError> {
+        refuse_codings(&parts.headers)?;
         let (limit, declared) = (limit as u64, content_length(&parts.headers));
         if declared.is_some_and(|length| length > limit) {
             return Err(too_large(limit, declared, &allowed));
@@ -145,6 +148,20 @@ pub async fn read(parts: &Parts, body: Body, limit: usize, allowed: &str) -> Res
         content.extend_from_slice(&piece);
     }
     Ok(content.freeze())
+}
+
+/// Refuses a compressed body, which would be read as if it were not compressed.
+fn refuse_codings(headers: &HeaderMap) -> Result<(), ApiError> {
+    let applied = content_encoding::applied(headers);
+    if applied.is_empty() {
+        return Ok(());
+    }
+    let detail = format!(
+        "the request has `Content-Encoding: {}`, and this call accepts only bodies that are not compressed: send the body \
+         as it is, without that header",
+        shortened(&applied)
+    );
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
 }
 
 fn too_large(limit: u64, declared: Option<u64>, allowed: &str) -> ApiError {

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::text::shown;
 use crate::database::catalog::crate_details::CountedCrate;
+use crate::web::base_path;
 
 /// Stands for the highest version of a crate of which the index shows none.
 const NO_VERSION: &str = "0.0.0";
@@ -71,9 +72,9 @@ pub struct CrateLinks {
 }
 
 impl CrateView {
-    pub fn new(counted: CountedCrate) -> Self {
+    pub fn new(counted: CountedCrate, base_url: &str) -> Self {
         let CountedCrate { row, default_version, downloads, recent_downloads } = counted;
-        let path = format!("/api/v1/crates/{}", row.name);
+        let path = format!("{}/api/v1/crates/{}", base_path::of(base_url), row.name);
         let text = |version: Option<crate::package::Version>| version.map(|version| version.to_string());
         Self {
             id: row.name.to_string(),

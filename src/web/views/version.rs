@@ -12,6 +12,7 @@ use crate::database::catalog::version_actions::VersionAction;
 use crate::database::catalog::version_details::CountedVersion;
 use crate::package::characters::harmless;
 use crate::package::line_counts::LineCounts;
+use crate::web::base_path;
 
 /// A version of a crate.
 #[derive(Serialize, ToSchema)]
@@ -112,7 +113,7 @@ fn features(features: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<Str
 impl VersionView {
     pub fn new(counted: CountedVersion, base_url: &str) -> Self {
         let CountedVersion { row, crate_name, about, published_by, downloads, actions } = counted;
-        let path = format!("/api/v1/crates/{crate_name}/{}", row.num);
+        let path = format!("{}/api/v1/crates/{crate_name}/{}", base_path::of(base_url), row.num);
         let yanked = row.effective_yanked.unwrap_or(false);
         Self {
             id: row.id,

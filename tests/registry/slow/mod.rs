@@ -4,6 +4,7 @@ mod crash_matrix;
 mod crashes;
 mod importing;
 mod reporting;
+mod reverse_proxy;
 mod several_machines;
 mod terminal;
 mod verifying;

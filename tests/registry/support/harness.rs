@@ -19,7 +19,7 @@ use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::{AddressRequests, App, Settings, TrustedProxies, Uploads, router};
+use supercargo::web::{AddressRequests, App, Settings, SharedWith, TrustedProxies, Uploads, router};
 use tower::ServiceExt;
 
 use super::cluster;
@@ -120,6 +120,7 @@ impl TestRegistry {
             policy: Policy::default(),
             admission: Admission::default(),
             auth_required: false,
+            shared_with: SharedWith::Everyone,
             publish_wait: Duration::ZERO,
             trusted_proxies: TrustedProxies::default(),
             address_requests: AddressRequests::unlimited(),

@@ -54,6 +54,12 @@ pub fn get_part(url: &str, range: &str) -> Reply {
     read(agent().get(url).header("range", range).call())
 }
 
+/// A header of the answer to a request with these headers.
+pub fn header(url: &str, headers: &[(&str, &str)], name: &str) -> Option<String> {
+    let request = headers.iter().fold(agent().get(url), |request, (name, value)| request.header(*name, *value));
+    request.call().unwrap().headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+}
+
 pub fn get_as(url: &str, token: &str) -> Reply {
     read(agent().get(url).header("authorization", token).call())
 }

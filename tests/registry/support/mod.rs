@@ -14,6 +14,7 @@
 //! | an S3 server, and a network before it | [`s3::S3Server`] |
 //! | what other programs see in a crate file | [`tar_readers`] |
 //! | certificates | [`tls::Authority`] |
+//! | a reverse proxy | [`nginx::Nginx`] |
 //! | remotes of the index: by path, by http, by ssh | [`git_remote`], [`git_http`], [`git_ssh`] |
 //! | what another user of the machine can do | [`other_user`] |
 //! | waiting for another process | [`event`] |
@@ -29,6 +30,7 @@ pub mod git_remote;
 pub mod git_ssh;
 pub mod harness;
 pub mod http;
+pub mod nginx;
 pub mod other_user;
 pub mod package;
 pub mod process;

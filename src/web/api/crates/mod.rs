@@ -64,7 +64,7 @@ pub async fn list(State(app): State<App>, query: QueryParameters) -> Result<Json
         _ => (None, 0),
     };
     let search = SearchQuery { text, filter: filter(&query)?, sort, after };
-    let totals = app.totals.clone();
+    let (totals, base_url) = (app.totals.clone(), app.settings.base_url.clone());
     app.with_connection(move |connection| {
         let mut found = search::search(connection, &search, paging.page(i64::from(offset)), &totals)?;
         let follows = paging.cut(&mut found.crate_ids);
@@ -75,7 +75,7 @@ pub async fn list(State(app): State<App>, query: QueryParameters) -> Result<Json
             None => Seek::listed(search.sort, last),
         });
         let meta = paging.meta(found.total, last, &query);
-        let crates = crates.into_iter().map(|one| CrateView::new(one).exact_match(name)).collect();
+        let crates = crates.into_iter().map(|one| CrateView::new(one, &base_url).exact_match(name)).collect();
         Ok::<_, ApiError>(Json(CratesPage { crates, meta }))
     })
     .await

@@ -120,7 +120,8 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
 /// is no reason to refuse.
 async fn show(app: &App, name: CrateName) -> Option<CrateView> {
     let found = app.with_connection(move |connection| crate_details::find_queued(connection, &name));
-    tokio::time::timeout(SHOW_WITHIN, found).await.ok()?.ok()?.map(CrateView::new)
+    let found = tokio::time::timeout(SHOW_WITHIN, found).await.ok()?.ok()?;
+    found.map(|krate| CrateView::new(krate, &app.settings.base_url))
 }
 
 async fn accept_request(app: &App, request: Request, measured: &Arc<Publish>) -> Result<Accepted, ApiError> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,7 +16,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::request::MAX_REQUEST;
 use super::responses::{TOO_LARGE, TOO_MANY};
+use crate::web::extract::content_encoding;
 use crate::web::index::plain_text::{plain, unavailable};
+use crate::web::shortened::shortened;
 
 /// The time limit for a body: this, and a second for each [`RATE`] bytes of it.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -46,10 +48,7 @@ impl RequestBody {
 
 /// Reads a body within its limits; the error is the answer.
 pub async fn read(headers: &HeaderMap, mut body: Body, memory: &Arc<Semaphore>) -> Result<RequestBody, Response<Body>> {
-    let Some(is_gzip) = is_gzip(headers) else {
-        let text = "unsupported Content-Encoding: send the fetch request as gzip or uncompressed";
-        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
-    };
+    let is_gzip = is_gzip(headers).map_err(|coding| unsupported(&coding))?;
     let too_large = || plain(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > MAX_REQUEST) {
@@ -103,12 +102,20 @@ fn drain(mut body: Body) {
     }));
 }
 
-/// Whether a body is compressed with gzip; `None` if with something else.
-fn is_gzip(headers: &HeaderMap) -> Option<bool> {
-    let coding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
-    match coding.as_deref() {
-        None | Some(b"identity") => Some(false),
-        Some(b"gzip" | b"x-gzip") => Some(true),
-        Some(_) => None,
+/// Whether a body is compressed with gzip; the error is another coding.
+fn is_gzip(headers: &HeaderMap) -> Result<bool, String> {
+    match content_encoding::applied(headers) {
+        coding if coding.is_empty() => Ok(false),
+        coding if coding == "gzip" || coding == "x-gzip" => Ok(true),
+        other => Err(other),
     }
+}
+
+fn unsupported(coding: &str) -> Response<Body> {
+    let coding = shortened(coding);
+    let text =
+        format!("unsupported Content-Encoding `{coding}`: send the fetch request with gzip or without compression");
+    let mut response = plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
+    response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    response
 }

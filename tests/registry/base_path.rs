@@ -1,0 +1,142 @@
+//! A public URL with a path: everything is served under the path, as a proxy passes it on, and at the root, as a proxy
+//! removes it.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
+use serde_json::Value;
+use supercargo::web::openapi;
+
+use crate::support::harness::TestRegistry;
+use crate::support::package::Package;
+
+const URL: &str = "http://registry.test/crates";
+
+fn with_foo(auth_required: bool) -> TestRegistry {
+    let registry = TestRegistry::with(|settings| {
+        settings.base_url = URL.to_owned();
+        settings.auth_required = auth_required;
+    });
+    registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+    registry
+}
+
+/// The routes of the API for GET, as it describes them, for the crate foo.
+fn api_routes() -> Vec<String> {
+    let paths = openapi::description().paths.paths;
+    let read = paths.iter().filter(|(_, item)| item.get.is_some()).map(|(path, _)| path);
+    let values =
+        [("{crate}", "foo"), ("{version}", "1.0.0"), ("{login}", "ann"), ("{keyword}", "k"), ("{category}", "c")];
+    read.map(|path| values.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value))).collect()
+}
+
+#[test]
+fn every_route_answers_under_the_path_as_at_the_root() {
+    let registry = with_foo(false);
+    let admin = registry.admin("root");
+    let others = [
+        "/",
+        "/me",
+        "/index",
+        "/index/",
+        "/index/config.json",
+        "/index/3/f/foo",
+        "/index/3/b/bar",
+        "/git/index",
+        "/git/index/info/refs?service=git-upload-pack",
+        "/git/index.git",
+        "/api/openapi.json",
+        "/health/live",
+        "/health/ready",
+    ];
+    let routes: Vec<String> = api_routes().into_iter().chain(others.map(str::to_owned)).collect();
+    assert!(routes.len() > 30, "{routes:?}");
+    for route in &routes {
+        let (at_root, under) = (admin.get(route), admin.get(&format!("/crates{route}")));
+        assert_eq!((under.status, under.text()), (at_root.status, at_root.text()), "{route}");
+        assert!(at_root.status != StatusCode::NOT_FOUND || !at_root.text().contains("there is nothing at"), "{route}");
+    }
+    // A URL is often written without its last slash.
+    assert_eq!(admin.get("/crates").good().text(), admin.get("/").good().text());
+    for nothing in ["/crates/nothing", "/cratesindex/config.json", "/crates/crates/index/config.json"] {
+        let refused = admin.get(nothing);
+        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{nothing}");
+        assert!(refused.detail().contains(&format!("sparse+{URL}/index/")), "{}", refused.detail());
+    }
+}
+
+#[test]
+fn versions_are_published_yanked_and_deleted_under_the_path() {
+    let registry = with_foo(false);
+    let root = registry.admin("root");
+    let ann = registry.user("ann");
+    ann.request(Method::PUT, "/crates/api/v1/crates/new", Package::new("foo", "1.1.0").body()).good();
+    ann.request(Method::DELETE, "/crates/api/v1/crates/foo/1.0.0/yank", Body::empty()).good();
+    registry.run_jobs();
+    let index = root.get("/crates/index/3/f/foo").good().text();
+    assert!(index.contains("1.1.0") && index.contains("\"yanked\":true"), "{index}");
+    root.request(Method::DELETE, "/crates/api/v1/crates/foo/1.1.0?reason=why", Body::empty()).good();
+    registry.run_jobs();
+    registry.run_jobs();
+    assert!(!root.get("/crates/index/3/f/foo").good().text().contains("1.1.0"));
+}
+
+/// Every string in a document.
+fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| texts(field, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn paths_and_urls_in_answers_lead_back_through_the_proxy() {
+    let registry = with_foo(false);
+    let ann = registry.user("ann");
+    let mut paths = Vec::new();
+    for call in [
+        "/api/v1/crates",
+        "/api/v1/crates/foo",
+        "/api/v1/crates/foo/1.0.0",
+        "/api/v1/summary",
+        "/api/v1/crates/foo/versions",
+    ] {
+        let answer = ann.get(call).good().json();
+        let mut found = Vec::new();
+        texts(&answer, &mut found);
+        let (own, other): (Vec<&str>, Vec<&str>) = found
+            .into_iter()
+            .filter(|text| text.contains("/api/v1/"))
+            .partition(|text| text.starts_with("/crates/api/v1/"));
+        assert!(!own.is_empty(), "{call}: {answer}");
+        assert!(other.iter().all(|text| text.starts_with(&format!("{URL}/api/v1/"))), "{call}: {other:?}");
+        paths.extend(own.into_iter().map(str::to_owned));
+    }
+    for path in paths {
+        let answer = ann.get(&path);
+        let is_absent = path.ends_with("/readme") && answer.text().contains("has no README");
+        assert!(answer.status == StatusCode::OK || is_absent, "{path}: {}", answer.text());
+    }
+    let description = ann.get("/api/openapi.json").good().json();
+    assert_eq!(description["servers"][0]["url"], URL);
+}
+
+#[test]
+fn a_private_registry_is_guarded_under_the_path_as_well() {
+    let registry = with_foo(true);
+    let anyone = registry.anonymous();
+    for page in ["/crates", "/crates/", "/crates/me"] {
+        anyone.get(page).good();
+    }
+    for (path, challenge) in [
+        ("/crates/index/config.json", "Cargo login_url=\"http://registry.test/crates/me\""),
+        ("/crates/git/index/info/refs?service=git-upload-pack", "Basic realm=\"supercargo\", charset=\"UTF-8\""),
+        ("/crates/nothing", "Cargo login_url=\"http://registry.test/crates/me\""),
+    ] {
+        let refused = anyone.get(path);
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(refused.headers["www-authenticate"], challenge, "{path}");
+    }
+}
