@@ -4,7 +4,6 @@
 //! Shutdown order: requests, the current batch of jobs, the database.
 
 use std::io::IsTerminal;
-use std::net::{SocketAddr, TcpListener};
 
 use nix::sys::signal::Signal;
 
@@ -15,12 +14,12 @@ use crate::database::access::upload_allowance::UploadAllowance;
 use crate::index::View;
 use crate::jobs::{Admission, NewCrates};
 use crate::package::RegistryUrls;
-use crate::process::data_dir::permissions;
+use crate::process::data_dir::{self, permissions};
 use crate::process::download_counts::Counting;
 use crate::process::memory;
 use crate::process::metrics;
 use crate::process::open_files;
-use crate::process::server::{Server, Site, bind};
+use crate::process::server::{Listener, Server, Site};
 use crate::process::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
 use crate::process::signals::Signals;
 use crate::process::storage::StoreRole;
@@ -33,6 +32,10 @@ use crate::web::index::{GitService, IndexState};
 use crate::web::{self, AddressRequests, App, Settings, TrustedProxies, Uploads};
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
+    run(options).map_err(|error| data_dir::name_full_disk(&options.storage, error))
+}
+
+fn run(options: &ServeOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
     permissions::refuse_root_in_a_directory_of_others(&options.storage)?;
     let mut signals = Signals::block()?;
@@ -41,10 +44,11 @@ pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     if certificate.is_some() {
         signals = signals.with_hangup()?;
     }
-    let listener = bind(options.listen, "--listen")?;
-    let metrics_listener = options.work.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
+    let listener = Listener::bind(&options.listen, "--listen")?;
+    let metrics_listener = options.work.metrics_listen.as_ref();
+    let metrics_listener = metrics_listener.map(|address| Listener::bind(address, "--metrics-listen")).transpose()?;
     let storage = Storage::open(&options.storage, options.throwaway)?;
-    let data_dir = storage.data_dir.clone();
+    let directory = storage.data_dir.clone();
     let served = serve_from(
         options,
         &storage,
@@ -54,7 +58,7 @@ pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     );
     let closed = storage.close();
     if options.throwaway {
-        std::fs::remove_dir_all(data_dir.path())?;
+        std::fs::remove_dir_all(directory.path())?;
     }
     served.and(closed)
 }
@@ -66,9 +70,8 @@ fn serve_from(
     certificate: Option<Certificate>,
     signals: Signals,
 ) -> Result<(), CommandError> {
-    let address = listeners.requests.local_addr()?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
-    let base_url = options.public_url.clone().unwrap_or_else(|| local_url(scheme, address));
+    let base_url = options.public_url.clone().unwrap_or_else(|| local_url(scheme, &listeners.requests));
     if storage.is_embedded() {
         ensure_admin(&mut storage.connect()?, &storage.data_dir.admin_token_file())?;
     }
@@ -91,7 +94,7 @@ fn serve_from(
     let per_address = options.http.per_address(max_connections);
     let trusted_proxies = TrustedProxies::new(&options.http.trusted_proxies);
     let settings = Settings {
-        urls: registry_urls(options, &base_url, &format!("{scheme}://{address}")),
+        urls: registry_urls(options, &base_url, scheme, &listeners.requests),
         base_url: base_url.clone(),
         limits: options.limits(),
         admission: admission(&options.access, options.throwaway)?,
@@ -137,8 +140,8 @@ fn serve_from(
 
 /// The listening sockets.
 struct Listeners {
-    requests: TcpListener,
-    metrics: Option<TcpListener>,
+    requests: Listener,
+    metrics: Option<Listener>,
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reloads the certificate.
@@ -153,14 +156,13 @@ fn wait_for_shutdown(signals: &Signals, certificate: Option<&Certificate>) -> Re
 }
 
 /// The URL for clients on this machine.
-fn local_url(scheme: &str, address: SocketAddr) -> String {
-    if !address.ip().is_unspecified() {
-        return format!("{scheme}://{address}");
+fn local_url(scheme: &str, listener: &Listener) -> String {
+    let url = format!("{scheme}://{}", listener.authority());
+    if listener.is_on_all() {
+        tracing::warn!(
+            "listening on all addresses, but config.json has {url}: set --public-url to the URL that clients use"
+        );
     }
-    let url = format!("{scheme}://127.0.0.1:{}", address.port());
-    tracing::warn!(
-        "listening on all addresses, but config.json has {url}: set --public-url to the URL that clients use"
-    );
     url
 }
 
@@ -178,9 +180,12 @@ fn admission(options: &AccessOptions, throwaway: bool) -> Result<Admission, Comm
     })
 }
 
-fn registry_urls(options: &ServeOptions, base_url: &str, local: &str) -> RegistryUrls {
-    let aliases = options.url_aliases.iter().map(String::as_str);
-    RegistryUrls::new([base_url, local].into_iter().chain(aliases))
+/// The URLs by which crates may refer to this registry.
+fn registry_urls(options: &ServeOptions, base_url: &str, scheme: &str, listener: &Listener) -> RegistryUrls {
+    let addresses = listener.addresses().iter().map(ToString::to_string);
+    let local: Vec<String> = addresses.chain([listener.authority()]).map(|one| format!("{scheme}://{one}")).collect();
+    let others = local.iter().chain(&options.url_aliases).map(String::as_str);
+    RegistryUrls::new([base_url].into_iter().chain(others))
 }
 
 /// Publishes the registry's URL: a file for programs and, on a terminal, the configuration to copy.

@@ -1,11 +1,10 @@
 //! The Prometheus recorder for metrics, and the server for `--metrics-listen`.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
-use super::server::{Server, Site};
+use super::server::{Listener, Server, Site};
 use crate::database::Pool;
 use crate::jobs;
 use crate::process::CommandError;
@@ -54,8 +53,8 @@ pub fn install(pool: &Pool) -> Result<Metrics, CommandError> {
 
 /// Serves metrics and health with connections and a thread of their own, so that requests to the registry cannot exhaust
 /// them.
-pub fn serve(listener: TcpListener, metrics: Metrics, health: Health) -> Result<Server, CommandError> {
-    tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
+pub fn serve(listener: Listener, metrics: Metrics, health: Health) -> Result<Server, CommandError> {
+    tracing::info!("metrics are at http://{}/metrics", listener.authority());
     let site = Site {
         router: web::operator_router(metrics, health),
         tls: None,

@@ -3,6 +3,7 @@
 mod slow;
 mod support;
 
+mod accounts;
 mod api_description;
 mod api_reading;
 mod attacks;
@@ -18,8 +19,10 @@ mod deleting;
 mod download_counting;
 mod fixtures;
 mod fuzzing;
+mod generated_files;
 mod health;
 mod layers;
+mod listening;
 mod measuring;
 mod migrations;
 mod monitoring;

@@ -230,6 +230,7 @@ fn a_warning_is_exit_code_1_and_json_has_every_check() {
     verification warning
     disk_bytes ok
     disk_inodes ok
+    disk_full ok
     certificate critical
     endpoint ok
     ");

@@ -2,6 +2,5 @@
 
 pub mod address_requests;
 pub(crate) mod cpu_slots;
-pub(crate) mod log_limit;
 mod permits;
 pub mod uploads;

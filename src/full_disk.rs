@@ -1,0 +1,158 @@
+//! Full disks: which error has one behind it, which directory is full, and the operator's line about it.
+//!
+//! Some errors name the cause, in the system's words. Others do not: a PostgreSQL that cannot write its log ends, and all
+//! that the registry sees is a closed connection. So the directories that this process and its database write to are
+//! examined as well when something fails.
+
+use std::error::Error;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::statvfs;
+use parking_lot::Mutex;
+
+use crate::log_limit::LogLimit;
+
+/// How the system, PostgreSQL and git say that a disk or a quota is full. The last one is PostgreSQL's for a file that
+/// could be extended by a part only.
+const SIGNS: [&str; 3] = ["No space left on device", "Disk quota exceeded", ": wrote only "];
+
+/// With less than this, in bytes, a directory counts as full: PostgreSQL allocates its log in pieces of this size.
+const LEAST: u64 = 16 << 20;
+
+/// The directories that are examined.
+static WATCHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// The limits of the log lines, by directory.
+static LOGGED: Mutex<Vec<(Option<PathBuf>, LogLimit)>> = Mutex::new(Vec::new());
+
+/// The space of a file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    pub total: u64,
+    /// Without what is reserved for root.
+    pub available: u64,
+    /// Whether another file can be created.
+    pub has_inodes: bool,
+}
+
+impl Space {
+    /// The space of the file system that holds this directory; `None` if it cannot be examined.
+    pub fn of(directory: &Path) -> Option<Self> {
+        let found = statvfs(directory).ok()?;
+        let unit = found.fragment_size();
+        Some(Self {
+            total: found.blocks() * unit,
+            available: found.blocks_available() * unit,
+            // Some file systems do not count inodes and report 0 of them.
+            has_inodes: found.files() == 0 || found.files_available() > 0,
+        })
+    }
+
+    /// Whether there is no space for more.
+    pub fn is_full(self) -> bool {
+        self.available < LEAST.min(self.total / 10) || !self.has_inodes
+    }
+}
+
+/// Examines this directory when something fails.
+pub fn watch(directory: &Path) {
+    let mut watched = WATCHED.lock();
+    if !watched.iter().any(|known| known == directory) {
+        watched.push(directory.to_owned());
+    }
+}
+
+/// Whether a text of the system, PostgreSQL or git says that a disk is full.
+pub fn is_named_in(text: &str) -> bool {
+    SIGNS.iter().any(|sign| text.contains(sign))
+}
+
+/// A full disk behind an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FullDisk {
+    /// `None` if it is none of the watched ones, such as that of an external database.
+    directory: Option<PathBuf>,
+}
+
+impl FullDisk {
+    pub fn of(directory: &Path) -> Self {
+        Self { directory: Some(directory.to_owned()) }
+    }
+
+    /// The full disk that this failure of storage names, or that there is while it happens.
+    pub fn behind(error: &(dyn Error + 'static)) -> Option<Self> {
+        let named =
+            std::iter::successors(Some(error), |&error| error.source()).any(|one| is_named_in(&one.to_string()));
+        let directory = Self::look();
+        (named || directory.is_some()).then_some(Self { directory })
+    }
+
+    /// The first watched directory that is full.
+    fn look() -> Option<PathBuf> {
+        let watched = WATCHED.lock().clone();
+        watched.into_iter().find(|directory| Space::of(directory).is_some_and(Space::is_full))
+    }
+
+    /// Logs it with what failed: one line a minute for each directory.
+    pub fn report(&self, error: &dyn fmt::Display) {
+        let Some(times) = self.count() else { return };
+        match &self.directory {
+            Some(directory) => tracing::error!(
+                times, %error,
+                "storage is full: free some space in {}; work continues without a restart", directory.display()
+            ),
+            None => tracing::error!(
+                times, %error,
+                "storage is full: free some space where the error says; work continues without a restart"
+            ),
+        }
+    }
+
+    fn count(&self) -> Option<u64> {
+        let mut logged = LOGGED.lock();
+        let place = logged.iter().position(|(directory, _)| *directory == self.directory);
+        let place = place.unwrap_or_else(|| {
+            logged.push((self.directory.clone(), LogLimit::new()));
+            logged.len() - 1
+        });
+        logged[place].1.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write the file")]
+    struct Failed(#[source] io::Error);
+
+    #[test]
+    fn a_full_disk_is_found_in_the_causes_of_an_error() {
+        let of = |code| FullDisk::behind(&Failed(io::Error::from_raw_os_error(code)));
+        assert_eq!(of(nix::errno::Errno::ENOSPC as i32), Some(FullDisk { directory: None }));
+        assert_eq!(of(nix::errno::Errno::EDQUOT as i32), Some(FullDisk { directory: None }));
+        assert_eq!(of(nix::errno::Errno::EACCES as i32), None);
+        // Messages of PostgreSQL 15.
+        assert!(is_named_in("could not extend file \"base/16384/16493\": No space left on device"));
+        assert!(is_named_in("could not extend file \"base/16384/16493\": wrote only 4096 of 8192 bytes at block 7"));
+    }
+
+    #[test]
+    fn a_directory_is_full_below_a_piece_of_postgresqls_log_or_without_inodes() {
+        let space = |total, available, has_inodes| Space { total, available, has_inodes }.is_full();
+        assert!(space(1 << 40, LEAST - 1, true) && !space(1 << 40, LEAST, true));
+        assert!(space(1 << 40, 1 << 39, false));
+        // A small file system, such as that of a test, is not full from the start.
+        assert!(space(100 << 20, (10 << 20) - 1, true) && !space(100 << 20, 10 << 20, true));
+        assert!(!Space::of(Path::new("/proc/self")).is_some_and(Space::is_full));
+    }
+
+    #[test]
+    fn each_directory_has_one_line_a_minute() {
+        let [one, other] = ["/srv/one", "/srv/other"].map(|path| FullDisk::of(Path::new(path)));
+        assert_eq!([one.count(), one.count(), other.count(), other.count()], [Some(1), None, Some(1), None]);
+    }
+}
