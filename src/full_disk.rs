@@ -7,11 +7,10 @@
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 use parking_lot::Mutex;
-
-use crate::log_limit::LogLimit;
 
 /// How the system, PostgreSQL and git say that a disk or a quota is full. The last one is PostgreSQL's for a file that
 /// could be extended by a part only.
@@ -22,8 +21,10 @@ const LEAST: u64 = 16 << 20;
 
 /// The directories that are examined.
 static WATCHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-/// The limits of the log lines, by directory.
-static LOGGED: Mutex<Vec<(Option<PathBuf>, LogLimit)>> = Mutex::new(Vec::new());
+/// When the last line about each directory was logged.
+static LOGGED: Mutex<Vec<(Option<PathBuf>, Instant)>> = Mutex::new(Vec::new());
+/// The time between two lines about the same directory.
+const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The space of a file system, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,27 +96,30 @@ impl FullDisk {
 
     /// Logs it with what failed: one line a minute for each directory.
     pub fn report(&self, error: &dyn fmt::Display) {
-        let Some(times) = self.count() else { return };
+        if !self.is_due() {
+            return;
+        }
         match &self.directory {
             Some(directory) => tracing::error!(
-                times, %error,
+                %error,
                 "storage is full: free some space in {}; work continues without a restart", directory.display()
             ),
             None => tracing::error!(
-                times, %error,
+                %error,
                 "storage is full: free some space where the error says; work continues without a restart"
             ),
         }
     }
 
-    fn count(&self) -> Option<u64> {
+    /// Whether a line about it is due, which then counts as logged.
+    fn is_due(&self) -> bool {
         let mut logged = LOGGED.lock();
-        let place = logged.iter().position(|(directory, _)| *directory == self.directory);
-        let place = place.unwrap_or_else(|| {
-            logged.push((self.directory.clone(), LogLimit::new()));
-            logged.len() - 1
-        });
-        logged[place].1.count()
+        match logged.iter_mut().find(|(directory, _)| *directory == self.directory) {
+            Some((_, at)) if at.elapsed() < INTERVAL => return false,
+            Some((_, at)) => *at = Instant::now(),
+            None => logged.push((self.directory.clone(), Instant::now())),
+        }
+        true
     }
 }
 
@@ -153,6 +157,10 @@ mod tests {
     #[test]
     fn each_directory_has_one_line_a_minute() {
         let [one, other] = ["/srv/one", "/srv/other"].map(|path| FullDisk::of(Path::new(path)));
-        assert_eq!([one.count(), one.count(), other.count(), other.count()], [Some(1), None, Some(1), None]);
+        assert_eq!([&one, &one, &other, &other].map(FullDisk::is_due), [true, false, true, false]);
+        for (_, at) in LOGGED.lock().iter_mut() {
+            *at = Instant::now().checked_sub(INTERVAL).unwrap();
+        }
+        assert_eq!([&one, &one].map(FullDisk::is_due), [true, false]);
     }
 }

@@ -6,7 +6,6 @@ pub mod client_connection;
 pub mod error_chain;
 pub mod fault;
 mod full_disk;
-mod log_limit;
 pub mod package;
 mod redact;
 mod replace_file;

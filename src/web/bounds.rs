@@ -4,7 +4,7 @@
 
 use std::fmt::Display;
 
-use crate::log_limit::LogLimit;
+use crate::web::limits::log_limit::LogLimit;
 
 /// The counter of requests and connections that reached a limit.
 pub const LIMITED: &str = "supercargo_http_limited_total";

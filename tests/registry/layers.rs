@@ -12,7 +12,6 @@ const LAYERS: [&[&str]; 6] = [
         "error_chain",
         "fault",
         "full_disk",
-        "log_limit",
         "package",
         "redact",
         "replace_file",

@@ -34,6 +34,7 @@ mod publishing;
 mod queue;
 mod racing;
 mod reading;
+mod readme;
 mod remote_access;
 mod remote_checks;
 mod remote_followers;

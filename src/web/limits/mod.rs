@@ -2,5 +2,6 @@
 
 pub mod address_requests;
 pub(crate) mod cpu_slots;
+pub(crate) mod log_limit;
 mod permits;
 pub mod uploads;

@@ -13,7 +13,7 @@ use super::fetch_permits::FetchPermits;
 use super::limits::Limits;
 use super::spool::{Reader, Spool};
 use crate::index::{Index, PackSizes, readable_stderr};
-use crate::log_limit::LogLimit;
+use crate::web::limits::log_limit::LogLimit;
 
 /// Requests that are decompressed and parsed at the same time.
 const PARSING: usize = 4;
