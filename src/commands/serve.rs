@@ -19,6 +19,7 @@ use crate::process::download_counts::Counting;
 use crate::process::memory;
 use crate::process::metrics;
 use crate::process::open_files;
+use crate::process::resources::Resources;
 use crate::process::server::{Listener, Server, Site};
 use crate::process::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
 use crate::process::signals::Signals;
@@ -83,7 +84,7 @@ fn serve_from(
     }
     let crate_store = storage.crate_store(&options.crate_store, StoreRole::Stores)?;
     let pool = storage.pool(&options.storage);
-    let metrics = metrics::install(&pool)?;
+    let metrics = metrics::install(&pool, Resources::of(storage, &crate_store, certificate.as_ref()))?;
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
     let takes_jobs = (!options.no_worker).then_some(&options.work);
     let following = Following { poll: options.index.index_poll_interval, config_json: Some(config_json) };
@@ -119,7 +120,7 @@ fn serve_from(
     };
     let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
     let tls = tls.map(|config| (config, web::https_only::router(base_url.clone())));
-    let site = Site { router, tls, max_connections, per_address, trusted_proxies, threads: None };
+    let site = Site { name: "registry", router, tls, max_connections, per_address, trusted_proxies, threads: None };
     let server = Server::start(site, listeners.requests)?;
     announce(storage, &base_url, options.access.auth_required)?;
     let signal = wait_for_shutdown(&signals, certificate.as_ref())?;

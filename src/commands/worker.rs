@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::WorkerOptions;
 use crate::index::View;
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
+use crate::process::resources::Resources;
 use crate::process::server::Listener;
 use crate::process::signals::Signals;
 use crate::process::storage::StoreRole;
@@ -32,7 +33,10 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     let crate_store = storage.crate_store(&options.crate_store, StoreRole::Reads)?;
     let health = Health::new(pool.clone(), View::new(index.clone()), crate_store.clone());
     let measuring = match metrics_listener {
-        Some(listener) => Some(metrics::serve(listener, metrics::install(&pool)?, health.clone())?),
+        Some(listener) => {
+            let resources = Resources::of(&storage, &crate_store, None);
+            Some(metrics::serve(listener, metrics::install(&pool, resources)?, health.clone())?)
+        }
         None => None,
     };
     let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };

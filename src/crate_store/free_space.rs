@@ -33,6 +33,14 @@ impl FreeSpace {
 }
 
 impl CrateStore {
+    /// The local directory; None for a bucket.
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Directory(directory) => Some(directory),
+            Place::Bucket(..) => None,
+        }
+    }
+
     /// Checks that enough space stays free after a file of `size` bytes. A bucket has no such limit.
     pub fn check_free_space(&self, size: u64) -> Result<(), CrateStoreError> {
         let Place::Directory(directory) = &self.place else { return Ok(()) };

@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -23,13 +24,32 @@ pub struct Pool(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Live { pool: diesel::r2d2::Pool<Opener>, url: Arc<str>, is_closed: Arc<RwLock<bool>> },
+    Live { pool: diesel::r2d2::Pool<Opener>, url: Arc<str>, is_closed: Arc<RwLock<bool>>, waits: Arc<Waits> },
     Test(SharedConnection),
 }
 
 /// The connection of a test.
 #[derive(Clone)]
 pub struct SharedConnection(Arc<ReentrantMutex<RefCell<PgConnection>>>);
+
+/// The callers that wait for a connection, and those that waited in vain.
+#[derive(Default)]
+struct Waits {
+    waiting: AtomicU32,
+    time_outs: AtomicU64,
+}
+
+/// A moment of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    pub max: u32,
+    pub idle: u32,
+    pub in_use: u32,
+    /// Callers that wait for a connection.
+    pub waiting: u32,
+    /// Callers that got none in time, since the pool exists.
+    pub time_outs: u64,
+}
 
 /// No connection to the database is available.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +111,7 @@ impl Pool {
             .connection_timeout(CHECKOUT_TIMEOUT)
             .error_handler(Box::new(QuietErrors))
             .build_unchecked(opener);
-        Self(Kind::Live { pool, url: url.into(), is_closed })
+        Self(Kind::Live { pool, url: url.into(), is_closed, waits: Arc::default() })
     }
 
     /// Prevents new connections, and waits for those that are being opened. Otherwise, a database that is stopped
@@ -112,7 +132,7 @@ impl Pool {
     /// Lends a connection to `f`.
     pub fn with<R>(&self, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
         match &self.0 {
-            Kind::Live { pool, .. } => Ok(f(&mut *pool.get()?)),
+            Kind::Live { pool, waits, .. } => Ok(f(&mut *waits.count(|| pool.get())?)),
             Kind::Test(shared) => shared.with(f),
         }
     }
@@ -120,9 +140,24 @@ impl Pool {
     /// Lends a connection to `f` if one is free within this time.
     pub fn with_within<R>(&self, wait: Duration, f: impl FnOnce(&mut PgConnection) -> R) -> Result<R, PoolError> {
         match &self.0 {
-            Kind::Live { pool, .. } => Ok(f(&mut *pool.get_timeout(wait).map_err(PoolError::Busy)?)),
+            Kind::Live { pool, waits, .. } => {
+                Ok(f(&mut *waits.count(|| pool.get_timeout(wait)).map_err(PoolError::Busy)?))
+            }
             Kind::Test(shared) => shared.with(f),
         }
+    }
+
+    /// How busy the pool is; None in a test.
+    pub fn state(&self) -> Option<PoolState> {
+        let Kind::Live { pool, waits, .. } = &self.0 else { return None };
+        let state = pool.state();
+        Some(PoolState {
+            max: pool.max_size(),
+            idle: state.idle_connections,
+            in_use: state.connections.saturating_sub(state.idle_connections),
+            waiting: waits.waiting.load(Ordering::Relaxed),
+            time_outs: waits.time_outs.load(Ordering::Relaxed),
+        })
     }
 
     /// A connection outside the pool: a new one, or the shared one in a test.
@@ -140,6 +175,18 @@ impl Pool {
             Kind::Live { .. } => None,
             Kind::Test(_) => Some(1),
         }
+    }
+}
+
+impl Waits {
+    fn count<T, E>(&self, get: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let got = get();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        if got.is_err() {
+            self.time_outs.fetch_add(1, Ordering::Relaxed);
+        }
+        got
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
+use super::resources::{self, Resources};
 use super::server::{Listener, Server, Site};
 use crate::database::Pool;
 use crate::jobs;
@@ -11,6 +12,7 @@ use crate::process::CommandError;
 use crate::queue::measures;
 use crate::web::bounds;
 use crate::web::health::Health;
+use crate::web::index::git::fetch_permits;
 use crate::web::metrics::Metrics;
 use crate::web::{self, TrustedProxies};
 
@@ -29,7 +31,7 @@ pub const CONNECTIONS: u32 = 1;
 const READERS: u32 = 64;
 
 /// Installs the recorder in this process.
-pub fn install(pool: &Pool) -> Result<Metrics, CommandError> {
+pub fn install(pool: &Pool, resources: Resources) -> Result<Metrics, CommandError> {
     let failed = |error| CommandError::while_doing("cannot record metrics", error);
     let handle = PrometheusBuilder::new()
         .set_buckets(&SECONDS)
@@ -39,6 +41,9 @@ pub fn install(pool: &Pool) -> Result<Metrics, CommandError> {
         .map_err(failed)?;
     measures::describe();
     bounds::describe();
+    web::measures::describe();
+    fetch_permits::describe();
+    resources::describe();
     std::thread::Builder::new().name("metrics".to_owned()).spawn({
         let handle = handle.clone();
         move || {
@@ -48,7 +53,7 @@ pub fn install(pool: &Pool) -> Result<Metrics, CommandError> {
             }
         }
     })?;
-    Ok(Metrics::new(handle, pool.clone(), jobs::registry()?.kinds())?)
+    Ok(Metrics::new(handle, pool.clone(), jobs::registry()?.kinds(), resources.samples(pool.clone()))?)
 }
 
 /// Serves metrics and health with connections and a thread of their own, so that requests to the registry cannot exhaust
@@ -56,6 +61,7 @@ pub fn install(pool: &Pool) -> Result<Metrics, CommandError> {
 pub fn serve(listener: Listener, metrics: Metrics, health: Health) -> Result<Server, CommandError> {
     tracing::info!("metrics are at http://{}/metrics", listener.authority());
     let site = Site {
+        name: "metrics",
         router: web::operator_router(metrics, health),
         tls: None,
         max_connections: READERS,

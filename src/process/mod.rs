@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod open_files;
 pub mod operator_command;
 pub mod reporting;
+pub mod resources;
 pub mod schedule;
 pub mod server;
 pub mod setup;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, SystemTime};
 
+use openssl::asn1::Asn1Time;
+use openssl::x509::X509;
 use parking_lot::RwLock;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem};
@@ -46,6 +48,8 @@ struct Files {
 #[derive(Debug)]
 struct InUse {
     certified: Arc<CertifiedKey>,
+    /// When the first certificate of the chain expires, as Unix time.
+    expires: Option<f64>,
     /// The files as they were last read, valid or not.
     seen: [Stamp; 2],
 }
@@ -64,7 +68,8 @@ impl Certificate {
         let seen = files.stamps();
         let certified = Arc::new(files.read(&provider)?);
         hardening::warn_of_readers(&files.key, "the private key");
-        Ok(Some(Self(Arc::new(Parts { files, provider, in_use: RwLock::new(InUse { certified, seen }) }))))
+        let in_use = RwLock::new(InUse { expires: expires(&certified), certified, seen });
+        Ok(Some(Self(Arc::new(Parts { files, provider, in_use }))))
     }
 
     /// The configuration of TLS connections.
@@ -75,6 +80,11 @@ impl Certificate {
         let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(self.clone()));
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         Ok(Arc::new(config))
+    }
+
+    /// When the first certificate of the chain expires, as Unix time.
+    pub fn expires(&self) -> Option<f64> {
+        self.0.in_use.read().expires
     }
 
     /// Checks the files at intervals until the watch is dropped.
@@ -107,12 +117,22 @@ impl Certificate {
         in_use.seen = seen;
         match read {
             Ok(certified) => {
+                in_use.expires = expires(&certified);
                 in_use.certified = Arc::new(certified);
                 tracing::info!(file = %self.0.files.certificate.display(), "loaded the certificate");
             }
             Err(error) => tracing::error!(%error, "cannot reload the certificate; the previous one stays in use"),
         }
     }
+}
+
+fn expires(certified: &CertifiedKey) -> Option<f64> {
+    let epoch = Asn1Time::from_unix(0).ok()?;
+    let of_one = |der: &CertificateDer<'_>| {
+        let left = epoch.diff(X509::from_der(der).ok()?.not_after()).ok()?;
+        Some(f64::from(left.days) * 86_400.0 + f64::from(left.secs))
+    };
+    certified.cert.iter().filter_map(of_one).min_by(f64::total_cmp)
 }
 
 impl ResolvesServerCert for Certificate {

@@ -6,6 +6,7 @@ use std::fmt;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::measures::{denials, reason};
 use super::views::{ErrorDetail, Errors};
 use crate::client_connection::Disconnected;
 use crate::crate_store::CrateStoreError;
@@ -43,6 +44,8 @@ pub struct ApiError {
     retry_after: Option<u64>,
     /// Values of `WWW-Authenticate`.
     challenges: Vec<String>,
+    /// For metrics.
+    reason: &'static str,
     /// For the log.
     cause: Option<Box<dyn Error + Send + Sync>>,
     /// The cause is a full disk.
@@ -51,7 +54,9 @@ pub struct ApiError {
 
 impl ApiError {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: None, challenges: Vec::new(), cause: None, full_disk: None }
+        let reason = reason::of_status(status);
+        let detail = detail.into();
+        Self { status, detail, retry_after: None, challenges: Vec::new(), reason, cause: None, full_disk: None }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -92,6 +97,7 @@ impl ApiError {
         Self {
             cause: Some(cause),
             full_disk: Some(full_disk),
+            reason: reason::STORAGE_FULL,
             retry_after: Some(RETRY_AFTER_FULL),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -116,8 +122,18 @@ impl ApiError {
         Self { challenges, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
+    /// Names the reason more precisely than the status does.
+    pub fn because(self, reason: &'static str) -> Self {
+        Self { reason, ..self }
+    }
+
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// The reason, as a label of metrics.
+    pub fn reason(&self) -> &'static str {
+        self.reason
     }
 }
 
@@ -135,6 +151,9 @@ fn shown(detail: &str) -> String {
 /// Logs the cause with its whole chain: once, or once a minute for a full disk, which concerns every request.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            denials::denied(self.reason);
+        }
         if let Some(cause) = self.cause {
             let chain = ErrorChain::of(&*cause);
             let error: &(dyn Error + 'static) = &chain;
@@ -168,7 +187,7 @@ impl From<Fault> for ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        Self::new(status, refusal.to_string())
+        Self::new(status, refusal.to_string()).because(reason::of_package(&refusal))
     }
 }
 
@@ -261,7 +280,7 @@ impl From<ChangeRefusal> for ApiError {
             | Refused::ReservedHere { .. }
             | Refused::Limit(_) => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, refusal.to_string())
+        Self::new(status, refusal.to_string()).because(reason::of_change(&refusal))
     }
 }
 
@@ -290,7 +309,7 @@ impl From<RequestError> for ApiError {
 
 impl From<Disconnected> for ApiError {
     fn from(disconnected: Disconnected) -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, disconnected.to_string())
+        Self::new(StatusCode::REQUEST_TIMEOUT, disconnected.to_string()).because(reason::ABORTED)
     }
 }
 
@@ -298,6 +317,7 @@ impl From<RateLimited> for ApiError {
     fn from(limited: RateLimited) -> Self {
         Self {
             retry_after: Some(limited.wait.as_secs()),
+            reason: reason::RATE_LIMIT,
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, limited.to_string())
         }
     }
@@ -309,7 +329,7 @@ impl From<Denied> for ApiError {
             Denied::OutlivesMaker { .. } => StatusCode::BAD_REQUEST,
             _ => StatusCode::FORBIDDEN,
         };
-        Self::new(status, denied.to_string())
+        Self::new(status, denied.to_string()).because(reason::of_denied(&denied))
     }
 }
 

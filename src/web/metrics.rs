@@ -48,8 +48,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub struct Metrics(Arc<Parts>);
 
+/// What is measured when the metrics are read.
+pub type Sample = Box<dyn Fn() + Send + Sync>;
+
 struct Parts {
     handle: PrometheusHandle,
+    sample: Sample,
     /// Requests a reading of the database.
     requests: SyncSender<()>,
     readings: watch::Receiver<Readings>,
@@ -84,11 +88,13 @@ impl Readings {
 
 impl Metrics {
     /// Starts the thread that reads the database; it ends when all clones are dropped. `known` are the kinds of jobs of this
-    /// version, each with its queue.
+    /// version, each with its queue. `sample` measures what this process has in memory, and `examine` what may block, on the
+    /// thread that reads the database.
     pub fn new(
         handle: PrometheusHandle,
         pool: Pool,
         known: Vec<(&'static str, &'static str)>,
+        (sample, examine): (Sample, Sample),
     ) -> std::io::Result<Self> {
         metrics::describe_gauge!(PENDING, "Pending jobs of the whole installation, including running ones");
         metrics::describe_gauge!(RUNNING, "Jobs of the whole installation that a worker is running");
@@ -113,8 +119,8 @@ impl Metrics {
         let (sender, readings) = watch::channel(Readings { known: Arc::new(known), ..Readings::default() });
         std::thread::Builder::new()
             .name("metrics".to_owned())
-            .spawn(move || read_on_request(&pool, &requested, &sender))?;
-        Ok(Self(Arc::new(Parts { handle, requests, readings, text: Mutex::new(None) })))
+            .spawn(move || read_on_request(&pool, &requested, &sender, &examine))?;
+        Ok(Self(Arc::new(Parts { handle, sample, requests, readings, text: Mutex::new(None) })))
     }
 
     /// All metrics as text; without the database, those of this process.
@@ -153,6 +159,7 @@ impl Metrics {
             Some((_, found)) if !hangs => set_found(found.as_ref().as_ref(), &reading.known),
             _ => set_found(None, &reading.known),
         }
+        (self.0.sample)();
         self.0.handle.run_upkeep();
         let rendered = Bytes::from(self.0.handle.render());
         *text = Some((Instant::now(), rendered.clone()));
@@ -161,7 +168,12 @@ impl Metrics {
 }
 
 /// Reads the database on request, until all senders of requests are dropped.
-fn read_on_request(pool: &Pool, requested: &Receiver<()>, readings: &watch::Sender<Readings>) {
+fn read_on_request(
+    pool: &Pool,
+    requested: &Receiver<()>,
+    readings: &watch::Sender<Readings>,
+    examine: &(dyn Fn() + Send + Sync),
+) {
     let mut connection = None;
     while requested.recv().is_ok() {
         if readings.borrow().is_fresh() {
@@ -173,6 +185,7 @@ fn read_on_request(pool: &Pool, requested: &Receiver<()>, readings: &watch::Send
             (Arc::clone(&reading.known), was_unavailable)
         };
         readings.send_modify(|reading| reading.started = Some(Instant::now()));
+        examine();
         let found = read(pool, &mut connection, &known).unwrap_or_else(|error| {
             // The connection may be unusable; the next reading opens another one.
             connection = None;

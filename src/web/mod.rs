@@ -12,6 +12,7 @@ pub mod health;
 pub mod https_only;
 pub mod index;
 pub mod limits;
+pub mod measures;
 pub mod metrics;
 pub mod openapi;
 pub mod pages;

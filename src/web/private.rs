@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Response, header};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 
-use super::extract::auth::{cargo_challenge, look_up, token};
+use super::extract::auth::{RefusedToken, cargo_challenge, look_up, token};
 use super::{ApiError, App};
 
 /// Pages that explain how to get a token, so they cannot need one.
@@ -23,17 +23,22 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
     let (mut parts, content) = request.into_parts();
     let found = match token(&parts.headers) {
         Ok(token) => look_up(&app, &parts, token).await,
-        Err(problem) => Ok(Err(format!(
-            "{problem}. This registry is private: see {}/me for how to get a token",
-            app.settings.base_url
-        ))),
+        Err(unusable) => Ok(Err(RefusedToken {
+            detail: format!(
+                "{unusable}. This registry is private: see {}/me for how to get a token",
+                app.settings.base_url
+            ),
+            reason: unusable.reason(),
+        })),
     };
     let refused = match found {
         Ok(Ok(caller)) => {
             parts.extensions.insert(caller);
             return private(next.run(Request::from_parts(parts, content)).await);
         }
-        Ok(Err(detail)) => ApiError::unauthorized(detail, challenges(&app, parts.uri.path())),
+        Ok(Err(refused)) => {
+            ApiError::unauthorized(refused.detail, challenges(&app, parts.uri.path())).because(refused.reason)
+        }
         Err(failed) => failed,
     };
     refused.into_response()

@@ -15,6 +15,7 @@ use tracing::Span;
 use super::extract::unread_body;
 use super::health::Health;
 use super::limits::address_requests;
+use super::measures::requests;
 use super::metrics::Metrics;
 use super::shortened::shortened;
 use super::{
@@ -87,6 +88,7 @@ fn with_layers(router: Router, trusted_proxies: TrustedProxies, is_https: bool) 
         .layer(SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, is_https.then_some(HTTPS_ONLY)))
         .layer(from_fn_with_state(trusted_proxies, request_id::identify))
         .layer(from_fn(disconnection::detect))
+        .layer(from_fn(requests::measure))
 }
 
 fn not_found(base_url: &str, uri: &Uri) -> ApiError {

@@ -24,6 +24,7 @@ mod health;
 mod layers;
 mod listening;
 mod measuring;
+mod metrics;
 mod migrations;
 mod monitoring;
 mod operating;

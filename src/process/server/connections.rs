@@ -69,7 +69,7 @@ impl Connections {
             tls,
             http1,
             http2,
-            places: Arc::new(Places::new(site.max_connections, site.per_address, site.trusted_proxies)),
+            places: Arc::new(Places::new(site.name, site.max_connections, site.per_address, site.trusted_proxies)),
         }
     }
 

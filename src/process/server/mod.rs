@@ -3,7 +3,7 @@
 mod connections;
 mod conversation;
 mod listener;
-mod places;
+pub(super) mod places;
 mod site;
 mod watched;
 

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use metrics::Gauge;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -28,7 +29,13 @@ pub(super) struct Places {
     taken: Mutex<Taken>,
     /// Notified when a connection becomes idle.
     one_is_idle: Arc<Notify>,
+    open: Gauge,
 }
+
+/// Open connections, by listener.
+pub const OPEN: &str = "supercargo_http_connections";
+/// The most connections that may be open, by listener.
+pub const MOST: &str = "supercargo_http_connections_max";
 
 #[derive(Default)]
 struct Taken {
@@ -64,8 +71,10 @@ pub(super) struct Place {
 }
 
 impl Places {
-    pub(super) fn new(count: u32, per_address: u32, trusted: TrustedProxies) -> Self {
+    pub(super) fn new(listener: &'static str, count: u32, per_address: u32, trusted: TrustedProxies) -> Self {
+        metrics::gauge!(MOST, "listener" => listener).set(count);
         Self {
+            open: metrics::gauge!(OPEN, "listener" => listener),
             permits: Arc::new(Semaphore::new(count as usize)),
             count,
             per_address,
@@ -148,6 +157,7 @@ impl Places {
         }
         taken.connections.insert(number, Connection { activity: Arc::clone(&activity), address });
         drop(taken);
+        self.open.increment(1);
         Place { places: Arc::clone(self), number, activity, _permit: permit }
     }
 }
@@ -182,6 +192,7 @@ impl Taken {
 impl Drop for Place {
     fn drop(&mut self) {
         self.places.taken.lock().remove(self.number);
+        self.places.open.decrement(1);
     }
 }
 
@@ -233,7 +244,7 @@ mod tests {
 
     fn places(count: u32, per_address: u32) -> Arc<Places> {
         let trusted = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
-        Arc::new(Places::new(count, per_address, trusted))
+        Arc::new(Places::new("test", count, per_address, trusted))
     }
 
     /// A connection task, which ends when the connection has to close.

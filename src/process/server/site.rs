@@ -9,6 +9,8 @@ use crate::web::TrustedProxies;
 
 /// What to serve, and with which limits.
 pub struct Site {
+    /// The listener's name in metrics.
+    pub name: &'static str,
     pub router: Router,
     /// HTTPS, and the response for clients that send plain HTTP.
     pub tls: Option<(Arc<ServerConfig>, Router)>,

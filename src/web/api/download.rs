@@ -12,6 +12,7 @@ use crate::package::{CrateName, Version};
 use crate::web::answers::crate_file::{self, FileRequest};
 use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
 use crate::web::lookup::no_such_version;
+use crate::web::measures::downloads;
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};
 
@@ -53,6 +54,7 @@ pub async fn download(
             app.pool.with(|connection| versions::crate_file(connection, &name, &num))??.ok_or_else(missing)?;
         let request = FileRequest { name: &name, num: &num, checksum, method: &method, headers: &headers };
         let (response, sends_file) = crate_file::respond(app, &request)?;
+        downloads::began(&method, &response);
         if sends_file {
             app.download_counts.add(version_id);
         }

@@ -10,6 +10,7 @@ use super::unread_body::Drain;
 use crate::client_connection::ClientConnection;
 use crate::database::access::authentication::{self, Authentication};
 use crate::database::access::caller::Caller;
+use crate::web::measures::denials;
 use crate::web::{ApiError, App, ClientAddress, RequestId};
 
 /// The longest token that is looked up.
@@ -21,18 +22,24 @@ pub async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, ApiError> 
     if let Some(caller) = parts.extensions.get::<Caller>() {
         return Ok(caller.clone());
     }
-    let token = token(&parts.headers).map_err(|problem| {
-        let detail = format!("{problem}. See {}/me for how to get one", app.settings.base_url);
-        ApiError::unauthorized(detail, vec![cargo_challenge(app)])
+    let token = token(&parts.headers).map_err(|unusable| {
+        let detail = format!("{unusable}. See {}/me for how to get one", app.settings.base_url);
+        ApiError::unauthorized(detail, vec![cargo_challenge(app)]).because(unusable.reason())
     })?;
     match look_up(app, parts, token).await? {
         Ok(caller) => Ok(caller),
-        Err(refused) => Err(ApiError::new(StatusCode::FORBIDDEN, refused)),
+        Err(refused) => Err(ApiError::new(StatusCode::FORBIDDEN, refused.detail).because(refused.reason)),
     }
 }
 
+/// Why a token is refused: for the client, and for metrics.
+pub(crate) struct RefusedToken {
+    pub detail: String,
+    pub reason: &'static str,
+}
+
 /// Looks up a token: the caller, or why the token is refused.
-pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<Result<Caller, String>, ApiError> {
+pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<Result<Caller, RefusedToken>, ApiError> {
     let connection = parts.extensions.get::<ClientConnection>().cloned().unwrap_or_default();
     let address = parts.extensions.get::<ClientAddress>().and_then(|client| client.ip());
     let found = app.with_connection(move |connection| authentication::authenticate(connection, &token)).await?;
@@ -48,15 +55,21 @@ pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<R
                 connection,
             })
         }
-        Authentication::Unknown => Err(format!(
-            "the token is unknown to this registry or was revoked: see {base}/me for how to get one, and run \
-             `cargo login` with it"
-        )),
-        Authentication::Expired(token) => Err(format!(
-            "the token `{}` has expired{}: see {base}/me for how to get another one, and run `cargo login` with it",
-            token.name,
-            token.expires_at.map(|end| format!(" on {}", end.format("%Y-%m-%d at %H:%M UTC"))).unwrap_or_default()
-        )),
+        Authentication::Unknown => Err(RefusedToken {
+            detail: format!(
+                "the token is unknown to this registry or was revoked: see {base}/me for how to get one, and run \
+                 `cargo login` with it"
+            ),
+            reason: denials::UNKNOWN_TOKEN,
+        }),
+        Authentication::Expired(token) => Err(RefusedToken {
+            detail: format!(
+                "the token `{}` has expired{}: see {base}/me for how to get another one, and run `cargo login` with it",
+                token.name,
+                token.expires_at.map(|end| format!(" on {}", end.format("%Y-%m-%d at %H:%M UTC"))).unwrap_or_default()
+            ),
+            reason: denials::EXPIRED_TOKEN,
+        }),
     })
 }
 
@@ -65,11 +78,32 @@ pub(crate) fn cargo_challenge(app: &App) -> String {
     format!("Cargo login_url=\"{}/me\"", app.settings.base_url)
 }
 
+/// Why the headers of a request give no token.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(crate) enum UnusableToken {
+    #[error("the request has no token: run `cargo login` with one")]
+    Missing,
+    #[error(
+        "the Authorization header has no valid token: send the token itself, with or without the prefix `Bearer`, or as \
+         the password of HTTP Basic"
+    )]
+    Malformed,
+}
+
+impl UnusableToken {
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => denials::NO_TOKEN,
+            Self::Malformed => denials::MALFORMED_TOKEN,
+        }
+    }
+}
+
 /// The token in the Authorization header. Cargo sends the bare token. A `Bearer` prefix is accepted as well, and HTTP Basic
 /// with the token as the password, for git and browsers.
-pub(crate) fn token(headers: &HeaderMap) -> Result<String, &'static str> {
+pub(crate) fn token(headers: &HeaderMap) -> Result<String, UnusableToken> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Err("the request has no token: run `cargo login` with one");
+        return Err(UnusableToken::Missing);
     };
     let text = value.to_str().unwrap_or_default().trim();
     let token = match text.split_once(' ') {
@@ -79,10 +113,7 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<String, &'static str> {
         _ => text.to_owned(),
     };
     if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(
-            "the Authorization header has no valid token: send the token itself, with or without the prefix `Bearer`, \
-             or as the password of HTTP Basic",
-        );
+        return Err(UnusableToken::Malformed);
     }
     Ok(token)
 }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::unread_body::Drain;
 use crate::web::ApiError;
 use crate::web::bounds::Bound;
+use crate::web::measures::reason;
 
 /// The largest body, in bytes, that has a fixed time, and that time.
 const SMALL: u64 = 64 * 1024;
@@ -78,6 +79,7 @@ impl Arriving {
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|error| {
                 ApiError::new(StatusCode::BAD_REQUEST, format!("the request body ended early: {error}"))
+                    .because(reason::ABORTED)
             })?;
             let Ok(data) = frame.into_data() else { continue };
             self.received += data.len() as u64;

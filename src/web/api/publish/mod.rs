@@ -2,6 +2,7 @@
 
 mod storing;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -30,6 +31,8 @@ use crate::web::error::is_outage;
 use crate::web::extract::body::Arriving;
 use crate::web::extract::{auth, body};
 use crate::web::limits::uploads::CompleteUpload;
+use crate::web::measures::publishes::Publish;
+use crate::web::measures::reason;
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};
 
@@ -86,14 +89,14 @@ pub struct PublishBody(Vec<u8>);
     )
 )]
 pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Published>, ApiError> {
-    let (parts, body) = request.into_parts();
-    let caller = auth::authenticate(&app, &parts).await?;
-    let mut upload = receive(&app, &caller, &parts, body).await?;
-    let accepted = app.blocking(move |app| accept(app, &caller, upload.load()?)).await?;
+    let measured = Arc::new(Publish::begin());
+    let accepted =
+        accept_request(&app, request, &measured).await.inspect_err(|error| measured.refused(error.reason()))?;
     let shown = match accepted.completion {
         Some(completion) => is_shown(&app, completion).await,
         None => false,
     };
+    measured.answered(shown);
     let mut advice: Vec<_> = accepted.advice.iter().map(|advice| plain(&advice.to_string()).into_owned()).collect();
     if !shown {
         advice.push(format!(
@@ -105,6 +108,15 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     }
     fault::point_after(AFTER, "request.answered");
     Ok(Json(Published { warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
+}
+
+async fn accept_request(app: &App, request: Request, measured: &Arc<Publish>) -> Result<Accepted, ApiError> {
+    let (parts, body) = request.into_parts();
+    let caller = auth::authenticate(app, &parts).await?;
+    let mut upload = receive(app, &caller, &parts, body).await?;
+    let measured = Arc::clone(measured);
+    app.blocking(move |app| accept(app, &caller, upload.load()?).inspect(|accepted| measured.accepted(accepted.size)))
+        .await
 }
 
 /// Receives the body, when there is memory for it. A caller who may not publish anything is refused before.
@@ -132,7 +144,8 @@ fn may_publish(caller: &Caller) -> Result<(), ApiError> {
                      one of them, or one without restrictions",
                     token.name
                 ),
-            ))
+            )
+            .because(reason::SCOPE))
         }
         _ => Ok(()),
     }
@@ -154,6 +167,8 @@ struct Accepted {
     name: CrateName,
     num: Version,
     advice: Vec<Advice>,
+    /// Bytes of the crate file.
+    size: usize,
     /// None if the job's id is unknown.
     completion: Option<Completion>,
 }
@@ -180,7 +195,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     fault::point("request.committed")?;
     app.wake_workers();
     tracing::info!(name = %package.name, num = %package.version, user = caller.user.login, "accepted a publish");
-    Ok(Accepted { name: package.name, num: package.version, advice, completion })
+    Ok(Accepted { name: package.name, num: package.version, advice, size: package.crate_file.len(), completion })
 }
 
 /// Applies the operator's policy for packages.

@@ -57,8 +57,58 @@ pub type ProcessPermit = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 pub struct AnswerPermit {
     _of_all: OwnedSemaphorePermit,
     _of_client: Option<OwnedSemaphorePermit>,
+    _counted: Running,
     /// Dropped after the permits, because its `Drop` removes the limits of a client without permits.
     pub client: Arc<Client>,
+}
+
+/// Fetches of the git index that are being answered.
+const RUNNING: &str = "supercargo_git_fetches_in_progress";
+/// Fetches of the git index that were refused, by whose limit was reached.
+const REFUSED: &str = "supercargo_git_fetches_refused_total";
+
+/// Registers the help texts.
+pub fn describe() {
+    metrics::describe_gauge!(RUNNING, "Fetches of the git index that are being answered");
+    metrics::describe_counter!(
+        REFUSED,
+        "Fetches of the git index that were refused, by limit: client (of its address) or all"
+    );
+    metrics::gauge!(RUNNING).set(0.0);
+    for full in [Full::Client, Full::All] {
+        metrics::counter!(REFUSED, "limit" => full.label()).absolute(0);
+    }
+}
+
+/// A fetch that is being answered, as a metric.
+#[derive(Debug)]
+struct Running;
+
+impl Running {
+    fn begin() -> Self {
+        metrics::gauge!(RUNNING).increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        metrics::gauge!(RUNNING).decrement(1.0);
+    }
+}
+
+impl Full {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::All => "all",
+        }
+    }
+
+    fn counted(self) -> Self {
+        metrics::counter!(REFUSED, "limit" => self.label()).increment(1);
+        self
+    }
 }
 
 impl FetchPermits {
@@ -101,15 +151,15 @@ impl Client {
 
     /// Waits for a permit for a fetch.
     pub async fn answer(self: Arc<Self>) -> Result<AnswerPermit, Full> {
-        let of_client = self.of_client(|own| &own.answers).await?;
-        let of_all = self.of_all(&self.all.answers).await?;
-        Ok(AnswerPermit { _of_all: of_all, _of_client: of_client, client: self })
+        let of_client = self.of_client(|own| &own.answers).await.map_err(Full::counted)?;
+        let of_all = self.of_all(&self.all.answers).await.map_err(Full::counted)?;
+        Ok(AnswerPermit { _of_all: of_all, _of_client: of_client, _counted: Running::begin(), client: self })
     }
 
     /// Waits for a permit for a process. The client's own limit is checked first, so that no client fills the queue.
     pub async fn process(&self) -> Result<ProcessPermit, Full> {
-        let of_client = self.of_client(|own| &own.processes).await?;
-        let of_all = self.of_all(&self.all.processes).await?;
+        let of_client = self.of_client(|own| &own.processes).await.map_err(Full::counted)?;
+        let of_all = self.of_all(&self.all.processes).await.map_err(Full::counted)?;
         Ok((of_all, of_client))
     }
 

@@ -16,7 +16,7 @@ mod capabilities;
 mod context;
 mod disk_budget;
 pub mod endpoints;
-mod fetch_permits;
+pub mod fetch_permits;
 mod git_process;
 mod limits;
 mod packets;
