@@ -7,6 +7,9 @@
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
@@ -21,6 +24,12 @@ const LEAST: u64 = 16 << 20;
 
 /// The directories that are examined.
 static WATCHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// Whether they are being examined.
+static LOOKING: AtomicBool = AtomicBool::new(false);
+/// The one that was full the last time.
+static FOUND: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// How long the examination may take. A disk that hangs must not hang the threads that report errors.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// When the last line about each directory was logged.
 static LOGGED: Mutex<Vec<(Option<PathBuf>, Instant)>> = Mutex::new(Vec::new());
 /// The time between two lines about the same directory.
@@ -88,10 +97,24 @@ impl FullDisk {
         (named || directory.is_some()).then_some(Self { directory })
     }
 
-    /// The first watched directory that is full.
+    /// The first watched directory that is full. While another thread examines them, its last result counts.
     fn look() -> Option<PathBuf> {
+        if LOOKING.swap(true, Ordering::AcqRel) {
+            return FOUND.lock().clone();
+        }
         let watched = WATCHED.lock().clone();
-        watched.into_iter().find(|directory| Space::of(directory).is_some_and(Space::is_full))
+        let (done, found) = mpsc::channel();
+        let looking = thread::Builder::new().name("disks".to_owned()).spawn(move || {
+            let full = watched.into_iter().find(|directory| Space::of(directory).is_some_and(Space::is_full));
+            FOUND.lock().clone_from(&full);
+            LOOKING.store(false, Ordering::Release);
+            // The receiver is gone if this took too long.
+            let _ = done.send(full);
+        });
+        if looking.is_err() {
+            LOOKING.store(false, Ordering::Release);
+        }
+        found.recv_timeout(PATIENCE).ok().flatten()
     }
 
     /// Logs it with what failed: one line a minute for each directory.

@@ -65,7 +65,8 @@ fn every_command_has_a_manual_page_that_groff_accepts_and_all_can_read() {
     assert_eq!(said, format!("wrote {} manual pages to {}\n", expected.len(), pages.display()));
     let mut found: Vec<_> =
         std::fs::read_dir(&pages).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected);
     assert_eq!(std::fs::metadata(pages.join("supercargo.1")).unwrap().permissions().mode() & 0o444, 0o444);
     for page in &found {
