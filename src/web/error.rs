@@ -49,7 +49,7 @@ pub struct ApiError {
     /// For the log.
     cause: Option<Box<dyn Error + Send + Sync>>,
     /// The cause is a full disk.
-    full_disk: Option<FullDisk>,
+    full_disk: Option<Box<FullDisk>>,
 }
 
 impl ApiError {
@@ -96,7 +96,7 @@ impl ApiError {
     fn storage_full(cause: Box<dyn Error + Send + Sync>, full_disk: FullDisk) -> Self {
         Self {
             cause: Some(cause),
-            full_disk: Some(full_disk),
+            full_disk: Some(Box::new(full_disk)),
             reason: reason::STORAGE_FULL,
             retry_after: Some(RETRY_AFTER_FULL),
             ..Self::new(
