@@ -5,6 +5,7 @@
 pub mod client_connection;
 pub mod error_chain;
 pub mod fault;
+mod full_disk;
 pub mod package;
 mod redact;
 mod replace_file;

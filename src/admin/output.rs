@@ -68,6 +68,13 @@ fn print_document(document: String) {
     println!("{}", plain_json(document));
 }
 
+/// Prints a file that this program generates from its own texts.
+pub(crate) fn print_generated(content: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout();
+    out.write_all(content)?;
+    out.flush()
+}
+
 /// Replaces everything on the terminal with a text.
 pub(super) fn show_screen(text: &str) -> io::Result<()> {
     let mut out = io::stdout();

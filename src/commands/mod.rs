@@ -2,9 +2,11 @@
 
 mod admin;
 mod backup;
+mod completions;
 mod config;
 mod import;
 mod jobs;
+mod man;
 mod migrate;
 mod monitor;
 mod restore;
@@ -59,6 +61,10 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         Command::Restore(options) => restore::restore(&options),
         Command::Config(command) => end_with_the_pipe().and_then(|()| config::config(&command, &loaded.config)),
         Command::With(options) => with::with(&options),
+        Command::Completions(options) => {
+            end_with_the_pipe().and_then(|()| completions::completions(&options)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Man(options) => end_with_the_pipe().and_then(|()| man::man(&options)).map(|()| ExitCode::SUCCESS),
         Command::Admin(command) => end_with_the_pipe().and_then(|()| admin::admin(command)).map(|()| ExitCode::SUCCESS),
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),
     });

@@ -25,6 +25,10 @@ fn after_restore(agreed: &Agreed) -> ExitCode {
 }
 
 pub(super) fn restore(options: &RestoreOptions) -> Result<ExitCode, CommandError> {
+    run(options).map_err(|error| data_dir::name_full_disk(&options.storage, error))
+}
+
+fn run(options: &RestoreOptions) -> Result<ExitCode, CommandError> {
     permissions::refuse_root_in_a_directory_of_others(&options.storage)?;
     let directory = Directory::new(&std::path::absolute(&options.directory)?);
     // Before anything is written.

@@ -4,7 +4,6 @@
 //! Shutdown order: requests, the current batch of jobs, the database.
 
 use std::io::IsTerminal;
-use std::net::{SocketAddr, TcpListener};
 
 use axum::http::HeaderValue;
 use nix::sys::signal::Signal;
@@ -16,13 +15,13 @@ use crate::database::access::upload_allowance::UploadAllowance;
 use crate::index::View;
 use crate::jobs::{Admission, NewCrates};
 use crate::package::RegistryUrls;
-use crate::process::data_dir::permissions;
+use crate::process::data_dir::{self, permissions};
 use crate::process::download_counts::Counting;
 use crate::process::memory;
 use crate::process::metrics;
 use crate::process::open_files;
 use crate::process::resources::Resources;
-use crate::process::server::{Server, Site, bind};
+use crate::process::server::{Listener, Server, Site};
 use crate::process::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
 use crate::process::signals::Signals;
 use crate::process::storage::{StoreRole, database_name};
@@ -38,6 +37,10 @@ use crate::web::{self, AddressRequests, App, Settings, SharedWith, TrustedProxie
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
+    run(options).map_err(|error| data_dir::name_full_disk(&options.storage, error))
+}
+
+fn run(options: &ServeOptions) -> Result<(), CommandError> {
     memory::give_back_large_blocks();
     permissions::refuse_root_in_a_directory_of_others(&options.storage)?;
     let mut signals = Signals::block()?;
@@ -47,10 +50,11 @@ pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     if certificate.is_some() {
         signals = signals.with_hangup()?;
     }
-    let listener = bind(options.listen, "--listen")?;
-    let metrics_listener = options.work.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
+    let listener = Listener::bind(&options.listen, "--listen")?;
+    let metrics_listener = options.work.metrics_listen.as_ref();
+    let metrics_listener = metrics_listener.map(|address| Listener::bind(address, "--metrics-listen")).transpose()?;
     let storage = Storage::open(&options.storage, options.throwaway)?;
-    let data_dir = storage.data_dir.clone();
+    let directory = storage.data_dir.clone();
     let served = serve_from(
         options,
         &storage,
@@ -60,7 +64,7 @@ pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     );
     let closed = storage.close();
     if options.throwaway {
-        std::fs::remove_dir_all(data_dir.path())?;
+        std::fs::remove_dir_all(directory.path())?;
     }
     served.and(closed)
 }
@@ -72,12 +76,11 @@ fn serve_from(
     certificate: Option<Certificate>,
     signals: Signals,
 ) -> Result<(), CommandError> {
-    let address = listeners.requests.local_addr()?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
-    let base_url = options.public_url.clone().unwrap_or_else(|| local_url(scheme, address));
+    let base_url = options.public_url.clone().unwrap_or_else(|| local_url(scheme, &listeners.requests));
     let has_new_admin =
         storage.is_embedded() && ensure_admin(&mut storage.connect()?, &storage.data_dir.admin_token_file())?;
-    let metrics_address = listeners.metrics.as_ref().map(TcpListener::local_addr).transpose()?;
+    let listen = (listeners.requests.shown(), listeners.metrics.as_ref().map(Listener::shown));
     let index = storage.index_or_mirror(&options.storage, &options.index)?;
     let config_json = config_json(&base_url, options.access.auth_required);
     if index.remote().is_none() {
@@ -97,7 +100,7 @@ fn serve_from(
     let per_address = options.http.per_address(max_connections);
     let trusted_proxies = TrustedProxies::new(&options.http.trusted_proxies);
     let settings = Settings {
-        urls: registry_urls(options, &base_url, &format!("{scheme}://{address}")),
+        urls: registry_urls(options, &base_url, scheme, &listeners.requests),
         base_url: base_url.clone(),
         limits: options.limits(),
         admission: admission(&options.access, options.throwaway)?,
@@ -125,7 +128,7 @@ fn serve_from(
     let tls = tls.map(|config| (config, web::https_only::router(base_url.clone())));
     let site = Site { name: "registry", router, tls, max_connections, per_address, trusted_proxies, threads: None };
     let server = Server::start(site, listeners.requests)?;
-    log_start(options, storage, (address, metrics_address), has_new_admin);
+    log_start(options, storage, listen, has_new_admin);
     announce(storage, &base_url, options.access.auth_required)?;
     let signal = wait_for_shutdown(&signals, certificate.as_ref())?;
     tracing::info!("{signal}: shutting down after current requests and jobs; signal again to exit now");
@@ -145,8 +148,8 @@ fn serve_from(
 
 /// The listening sockets.
 struct Listeners {
-    requests: TcpListener,
-    metrics: Option<TcpListener>,
+    requests: Listener,
+    metrics: Option<Listener>,
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reloads the certificate.
@@ -161,14 +164,13 @@ fn wait_for_shutdown(signals: &Signals, certificate: Option<&Certificate>) -> Re
 }
 
 /// The URL for clients on this machine.
-fn local_url(scheme: &str, address: SocketAddr) -> String {
-    if !address.ip().is_unspecified() {
-        return format!("{scheme}://{address}");
+fn local_url(scheme: &str, listener: &Listener) -> String {
+    let url = format!("{scheme}://{}", listener.authority());
+    if listener.is_on_all() {
+        tracing::warn!(
+            "listening on all addresses, but config.json has {url}: set --public-url to the URL that clients use"
+        );
     }
-    let url = format!("{scheme}://127.0.0.1:{}", address.port());
-    tracing::warn!(
-        "listening on all addresses, but config.json has {url}: set --public-url to the URL that clients use"
-    );
     url
 }
 
@@ -204,21 +206,23 @@ fn shared_with(options: &ServeOptions) -> Result<SharedWith, CommandError> {
     })
 }
 
-fn registry_urls(options: &ServeOptions, base_url: &str, local: &str) -> RegistryUrls {
-    let aliases = options.url_aliases.iter().map(String::as_str);
-    RegistryUrls::new([base_url, local].into_iter().chain(aliases))
+/// The URLs by which crates may refer to this registry.
+fn registry_urls(options: &ServeOptions, base_url: &str, scheme: &str, listener: &Listener) -> RegistryUrls {
+    let addresses = listener.addresses().iter().map(ToString::to_string);
+    let local: Vec<String> = addresses.chain([listener.authority()]).map(|one| format!("{scheme}://{one}")).collect();
+    let others = local.iter().chain(&options.url_aliases).map(String::as_str);
+    RegistryUrls::new([base_url].into_iter().chain(others))
 }
 
 /// Logs what runs here, and after the first start where the admin's token is, but not the token.
 fn log_start(
     options: &ServeOptions,
     storage: &Storage,
-    (listen, metrics_listen): (SocketAddr, Option<SocketAddr>),
+    (listen, metrics_listen): (String, Option<String>),
     has_new_admin: bool,
 ) {
-    let metrics_listen = metrics_listen.map(tracing::field::display);
     let (data_dir, database) = (storage.data_dir.path().display(), database_name(&options.storage));
-    tracing::info!(version = VERSION, %listen, metrics_listen, %data_dir, database, "started supercargo");
+    tracing::info!(version = VERSION, listen, metrics_listen, %data_dir, database, "started supercargo");
     if has_new_admin {
         let token_file = storage.data_dir.admin_token_file();
         tracing::info!(token_file = %token_file.display(), "created the user admin, whose token is in this file");

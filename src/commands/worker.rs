@@ -6,7 +6,7 @@ use crate::config::WorkerOptions;
 use crate::index::View;
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
 use crate::process::resources::Resources;
-use crate::process::server::bind;
+use crate::process::server::Listener;
 use crate::process::signals::Signals;
 use crate::process::storage::{StoreRole, database_name};
 use crate::process::workers::{Following, Shared, Workers};
@@ -25,7 +25,8 @@ pub(super) fn work(options: &WorkerOptions) -> Result<(), CommandError> {
     refuse_root_in_a_directory_of_others(&options.storage)?;
     let signals = Signals::block()?;
     options.index.check().map_err(CommandError::new)?;
-    let metrics_listener = options.work.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
+    let metrics_listener = options.work.metrics_listen.as_ref();
+    let metrics_listener = metrics_listener.map(|address| Listener::bind(address, "--metrics-listen")).transpose()?;
     let storage = Storage::attach(&options.storage)?;
     let index = storage.index_or_mirror(&options.storage, &options.index)?;
     let pool = storage.pool(&options.storage);

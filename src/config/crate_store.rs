@@ -162,7 +162,7 @@ fn keys_in(text: &str) -> Option<S3Keys> {
     Some((find("aws_access_key_id")?, find("aws_secret_access_key")?, find("aws_session_token")))
 }
 
-fn place(text: &str) -> Result<CrateStorePlace, String> {
+pub(super) fn place(text: &str) -> Result<CrateStorePlace, String> {
     let Some(rest) = text.strip_prefix("s3://") else {
         if text.is_empty() || text.contains("://") {
             return Err("use s3://BUCKET, s3://BUCKET/PREFIX or a directory".to_owned());

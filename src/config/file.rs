@@ -144,7 +144,7 @@ mod tests {
     fn every_error_has_its_line_and_a_remedy() {
         insta::assert_snapshot!(problems("max-crate-sise = 1\nlisten = \"x\"\n\n[serve]\nlisten = 1\n"), @r#"
         1: unknown key `max-crate-sise`: did you mean `max-crate-size`?
-        2: listen: invalid value: use an address and a port, such as 127.0.0.1:2274
+        2: listen: invalid value: the port is missing: use an address and a port, such as 127.0.0.1:2274, localhost:2274, [::1]:2274 or :2274
         4: `serve` is a section: write all keys at the top level
         "#);
         insta::assert_snapshot!(problems("light = true\npublish-wait = 2020-01-01\nurl-alias = [\"https://a,b\"]\n"), @r#"

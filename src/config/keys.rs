@@ -97,9 +97,6 @@ fn reason(error: &clap::Error) -> String {
     if let Some(source) = std::error::Error::source(error) {
         return match () {
             () if source.is::<std::num::ParseIntError>() => "use a whole number".to_owned(),
-            () if source.is::<std::net::AddrParseError>() => {
-                "use an address and a port, such as 127.0.0.1:2274".to_owned()
-            }
             () => source.to_string(),
         };
     }

@@ -380,8 +380,8 @@ mod tests {
             loaded.config.problems.join("\n").replace(&file, "FILE")
         };
         assert_eq!(check("listen = \"127.0.0.1:1\"\n"), "");
-        insta::assert_snapshot!(check("listen = 1\nlisen = 1\n"), @r#"
-        FILE:1: listen: invalid value: use an address and a port, such as 127.0.0.1:2274
+        insta::assert_snapshot!(check("listen = true\nlisen = 1\n"), @r#"
+        FILE:1: listen: invalid value: the port is missing: use an address and a port, such as 127.0.0.1:2274, localhost:2274, [::1]:2274 or :2274
         FILE:2: unknown key `lisen`: did you mean `listen`?
         "#);
         insta::assert_snapshot!(check("tls-cert = \"/c.pem\"\nwebhook-url = \"https://h\"\n"), @r#"

@@ -32,13 +32,15 @@ pub(super) fn find(given: &ArgMatches, system_file: &Path) -> Result<Option<Loca
     if let Some(named) = given.get_one::<PathBuf>("config") {
         return absolute(named.clone()).map(|path| Some(Location::Named(path)));
     }
-    let data_dir = given.get_one::<PathBuf>("data_dir").cloned().unwrap_or_else(default_data_dir);
-    let path = DataDir::new(absolute(data_dir)?).configuration();
-    match exists(&path) {
-        Ok(true) => return Ok(Some(Location::DataDirectory(path))),
-        // A user who cannot enter the data directory cannot use it either, and reads the registry in other ways.
-        Err(error) if error.kind() != ErrorKind::PermissionDenied => return Err((path, error)),
-        _ => {}
+    // Without a data directory, the system's file may name one.
+    if let Some(data_dir) = given.get_one::<PathBuf>("data_dir").cloned().or_else(default_data_dir) {
+        let path = DataDir::new(absolute(data_dir)?).configuration();
+        match exists(&path) {
+            Ok(true) => return Ok(Some(Location::DataDirectory(path))),
+            // A user who cannot enter the data directory cannot use it either, and reads the registry in other ways.
+            Err(error) if error.kind() != ErrorKind::PermissionDenied => return Err((path, error)),
+            _ => {}
+        }
     }
     match exists(system_file) {
         Ok(found) => Ok(found.then(|| Location::System(system_file.to_owned()))),

@@ -13,10 +13,12 @@ pub mod backup;
 pub mod check;
 pub mod cors;
 pub mod crate_store;
+pub mod generate;
 pub mod http;
 pub mod import;
 pub mod index;
 pub mod jobs;
+pub mod listen_address;
 pub mod load;
 pub mod monitor;
 pub mod package_limits;
@@ -49,11 +51,13 @@ pub use backup::{BackupOptions, RestoreOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};
 pub use cors::{CorsOptions, CorsOrigin};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
+pub use generate::{CompletionsOptions, ManOptions};
 pub use http::HttpOptions;
 pub use import::ImportOptions;
 pub use index::IndexOptions;
 pub use jobs::JobsCommand;
 pub use keys::is_settable;
+pub use listen_address::{Host, ListenAddress};
 pub use load::{Checked, Configuration, LoadError, Loaded, load};
 pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
 pub use package_limits::PackageLimitOptions;
@@ -217,6 +221,14 @@ pub enum Command {
     /// SUPERCARGO_RATE_LIMIT. It reads no variables of addresses, databases, storage and monitoring, and no
     /// configuration file.
     With(WithOptions),
+    /// Print completions for a shell
+    ///
+    /// docs/operations.md says where each shell looks for them.
+    #[command(hide = true)]
+    Completions(CompletionsOptions),
+    /// Print the manual page, or write those of all commands to a directory
+    #[command(hide = true)]
+    Man(ManOptions),
 }
 
 /// The fail points to arm, for tests of the program; see [`crate::fault`].

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::crate_store::{CrateStorePlace, place};
 use super::durations::{duration, pause};
 use super::index::check_way;
 use super::serve::base_url;
@@ -77,6 +78,11 @@ pub struct LimitOptions {
     /// It applies to bytes and to inodes. One number is the critical limit, two are WARNING,CRITICAL.
     #[arg(long, env = "SUPERCARGO_DISK_LIMIT", value_name = "PERCENTS", default_value = "80,90", value_parser = percents)]
     pub disk_limit: Limit<u8>,
+    /// Location of crate files, as of `serve`, to check its free space
+    ///
+    /// Only a directory is checked.
+    #[arg(long, env = "SUPERCARGO_CRATE_STORE", value_name = "URL", value_parser = place)]
+    pub crate_store: Option<CrateStorePlace>,
     /// Certificate of `serve`, to check when it expires
     #[arg(long, env = "SUPERCARGO_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,

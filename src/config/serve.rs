@@ -1,11 +1,11 @@
 //! Options of `serve`.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::durations::{duration, pause};
+use super::listen_address::{ListenAddress, listen_address};
 use super::{
     AccessOptions, CorsOptions, CrateStoreOptions, HttpOptions, IndexOptions, PackageLimitOptions, PolicyOptions,
     StorageOptions, WorkOptions,
@@ -16,15 +16,19 @@ use crate::package::Limits;
 pub struct ServeOptions {
     #[command(flatten)]
     pub storage: StorageOptions,
-    /// Listen address and port; port 0 picks a free one
+    /// Listen address and port; a port alone means 127.0.0.1, and :PORT all addresses
+    ///
+    /// The address may be a host name: the registry then listens on those of its addresses that this machine has, and
+    /// its URL has the name. Port 0 picks a free port.
     #[arg(
         long,
         help_heading = "Network",
         env = "SUPERCARGO_LISTEN",
         value_name = "ADDR",
-        default_value = "127.0.0.1:2274"
+        default_value = "127.0.0.1:2274",
+        value_parser = listen_address
     )]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
     /// URL under which clients reach the registry [default: the listen address]
     ///
     /// It is written to config.json and to every Cargo.lock that uses the registry: choose one that will not change. If

@@ -57,7 +57,7 @@ fn setting(option: &Arg, given: &ArgMatches, entries: &[Entry]) -> Option<Settin
         if let Some((variable, found)) = fallback(name) {
             (value, source) = (Some(found), Source::Variable(variable.to_owned()));
         } else if name == "data-dir" {
-            value = Some(default_data_dir().display().to_string());
+            value = default_data_dir().map(|path| path.display().to_string());
         }
     }
     Some(Setting { option: name.to_owned(), value: value.map(without_passwords), source, is_secret: is_secret(option) })

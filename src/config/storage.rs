@@ -119,16 +119,21 @@ impl StorageOptions {
 
     /// The data directory as an absolute path.
     pub fn data_dir(&self) -> std::io::Result<DataDir> {
-        let path = self.data_dir.clone().unwrap_or_else(default_data_dir);
+        let named = self.data_dir.clone().or_else(default_data_dir);
+        let path = named.ok_or_else(|| std::io::Error::other(NO_DATA_DIR))?;
         std::path::absolute(path).map(DataDir)
     }
 }
 
-pub(super) fn default_data_dir() -> PathBuf {
+const NO_DATA_DIR: &str = "there is no default data directory, because neither HOME nor XDG_DATA_HOME is set: name a \
+                           directory with --data-dir, or set one of them";
+
+/// The default; `None` if the environment does not say where the user's data is.
+pub(super) fn default_data_dir() -> Option<PathBuf> {
     if nix::unistd::geteuid().is_root() {
-        return PathBuf::from("/var/lib/supercargo");
+        return Some(PathBuf::from("/var/lib/supercargo"));
     }
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let data_home = variable("XDG_DATA_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/share")));
-    data_home.map_or_else(|| PathBuf::from("supercargo-data"), |home| home.join("supercargo"))
+    data_home.map(|home| home.join("supercargo"))
 }

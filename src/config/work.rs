@@ -1,11 +1,11 @@
 //! Options of processes that run jobs: `serve` and `worker`.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::durations::{duration, pause};
+use super::listen_address::{ListenAddress, listen_address};
 use super::{CrateStoreOptions, IndexOptions, SentryOptions, StorageOptions};
 
 /// The options of `worker`.
@@ -27,11 +27,11 @@ pub struct WorkerOptions {
 pub struct WorkOptions {
     /// Separate address and port for /metrics (Prometheus) and /health/
     ///
-    /// It has its own connections and thread, so that requests to the registry cannot exhaust them; port 0 picks a free
-    /// port. Without this option `serve` has both on --listen, and `worker` has neither. Metrics contain no names of
+    /// The forms are those of --listen. It has its own connections and thread, so that requests to the registry cannot
+    /// exhaust them; port 0 picks a free port. Without this option `serve` has both on --listen, and `worker` has neither. Metrics contain no names of
     /// crates or users.
-    #[arg(long, help_heading = "Monitoring", env = "SUPERCARGO_METRICS_LISTEN", value_name = "ADDR")]
-    pub metrics_listen: Option<SocketAddr>,
+    #[arg(long, help_heading = "Monitoring", env = "SUPERCARGO_METRICS_LISTEN", value_name = "ADDR", value_parser = listen_address)]
+    pub metrics_listen: Option<ListenAddress>,
     /// How long to keep the records of finished and failed jobs
     #[arg(long, hide = true, env = "SUPERCARGO_HISTORY_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = duration)]
     pub history_retention: Duration,

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use object_store::client::{HttpError, HttpErrorKind};
 
+use crate::full_disk;
+
 /// An error of the crate store.
 #[derive(Debug, thiserror::Error)]
 pub enum CrateStoreError {
@@ -97,7 +99,11 @@ impl Failure {
 
     /// Whether a later attempt may succeed without a change of the settings.
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::TimedOut(_))
+        match self {
+            Self::Unavailable(_) | Self::TimedOut(_) => true,
+            Self::Other(text) => full_disk::is_named_in(text),
+            Self::Rejected { .. } => false,
+        }
     }
 }
 
@@ -149,5 +155,6 @@ mod tests {
         }
         assert!(!of("403 Forbidden").is_outage());
         assert!(Failure::TimedOut(Duration::from_secs(1)).is_outage());
+        assert!(Failure::Other("No space left on device (os error 28)".to_owned()).is_outage());
     }
 }

@@ -5,7 +5,7 @@
 
 mod directories;
 mod error;
-pub mod free_space;
+mod free_space;
 mod listing;
 mod local;
 mod quarantine;
@@ -33,6 +33,7 @@ use self::runtime::StoreRuntime;
 use crate::package::Checksum;
 
 pub use self::error::{CrateStoreError, Failure};
+pub use self::free_space::FreeSpace;
 pub use self::quarantine::{Expired, SetAside};
 pub use self::s3::{S3Credentials, S3Settings};
 pub use self::stored_file::StoredFile;

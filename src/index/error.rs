@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use git2::{ErrorClass, ErrorCode, Oid};
+use nix::errno::Errno;
+
+use crate::full_disk;
 
 /// An error of the git index.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +80,8 @@ pub enum IndexError {
     DiskFull {
         /// The repository.
         path: PathBuf,
+        /// The system's error.
+        source: io::Error,
     },
 
     /// The branch has moved since the caller read it: read, render and commit again.
@@ -250,7 +255,9 @@ impl IndexError {
 
     pub(super) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IndexError {
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => IndexError::DiskFull { path: path.to_owned() },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                IndexError::DiskFull { path: path.to_owned(), source }
+            }
             _ => IndexError::File { action, path: path.to_owned(), source },
         }
     }
@@ -258,8 +265,8 @@ impl IndexError {
     pub(super) fn git(action: &'static str, path: &Path) -> impl FnOnce(git2::Error) -> IndexError {
         move |source| {
             // libgit2 reports the system's error only as text.
-            if source.class() == ErrorClass::Os && source.message().contains("No space left on device") {
-                IndexError::DiskFull { path: path.to_owned() }
+            if source.class() == ErrorClass::Os && full_disk::is_named_in(source.message()) {
+                IndexError::DiskFull { path: path.to_owned(), source: Errno::ENOSPC.into() }
             } else {
                 IndexError::Repository { action, path: path.to_owned(), source }
             }

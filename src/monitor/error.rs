@@ -2,7 +2,7 @@
 
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
-    #[error("cannot find the data directory ({0}): name it with --data-dir")]
+    #[error("cannot find the data directory: {0}")]
     DataDir(#[source] std::io::Error),
     #[error("cannot read {path} ({flag}): {source}")]
     Secret { flag: &'static str, path: String, source: std::io::Error },

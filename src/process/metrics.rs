@@ -1,12 +1,11 @@
 //! The Prometheus recorder for metrics, and the server for `--metrics-listen`.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
 use super::resources::{self, Resources};
-use super::server::{Server, Site};
+use super::server::{Listener, Server, Site};
 use crate::database::Pool;
 use crate::jobs;
 use crate::process::CommandError;
@@ -59,8 +58,8 @@ pub fn install(pool: &Pool, resources: Resources) -> Result<Metrics, CommandErro
 
 /// Serves metrics and health with connections and a thread of their own, so that requests to the registry cannot exhaust
 /// them.
-pub fn serve(listener: TcpListener, metrics: Metrics, health: Health) -> Result<Server, CommandError> {
-    tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
+pub fn serve(listener: Listener, metrics: Metrics, health: Health) -> Result<Server, CommandError> {
+    tracing::info!("metrics are at http://{}/metrics", listener.authority());
     let site = Site {
         name: "metrics",
         router: web::operator_router(metrics, health),

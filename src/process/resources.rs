@@ -9,8 +9,8 @@ use metrics_process::Collector;
 use super::server::places::{MOST, OPEN};
 use super::tls::Certificate;
 use crate::crate_store::CrateStore;
-use crate::crate_store::free_space::disk_space;
 use crate::database::Pool;
+use crate::full_disk::Space;
 use crate::process::Storage;
 use crate::web::metrics::Sample;
 
@@ -89,7 +89,7 @@ fn measure_pool(pool: &Pool) {
 
 #[expect(clippy::cast_precision_loss, reason = "no disk has 2^52 bytes")]
 fn measure_disk(label: &'static str, directory: &std::path::Path) {
-    if let Some((size, free)) = disk_space(directory) {
+    if let Some(Space { total: size, available: free, .. }) = Space::of(directory) {
         metrics::gauge!(DISK_SIZE, "directory" => label).set(size as f64);
         metrics::gauge!(DISK_FREE, "directory" => label).set(free as f64);
     }

@@ -9,6 +9,7 @@ use crate::config::storage::DataDir;
 use crate::config::{CrateStoreOptions, CrateStorePlace, IndexOptions, StorageOptions};
 use crate::crate_store::{CrateStore, S3Credentials, S3Settings};
 use crate::database::{Pool, migrations};
+use crate::full_disk;
 use crate::index::remote::Token;
 use crate::index::{Credentials, GitProgram, Index, Remote, RemoteOptions};
 use crate::postgres::embedded::{self, Cluster};
@@ -59,6 +60,7 @@ impl Storage {
     fn start(options: &StorageOptions, data_dir: DataDir, throwaway: bool) -> Result<Self, CommandError> {
         hardening::warn_of_password(options.database_url.as_deref());
         data_dir::create(&data_dir)?;
+        full_disk::watch(data_dir.path());
         permissions::close(&data_dir)?;
         let lock = Some(data_dir::lock(&data_dir)?);
         Ok(match options.database_url() {
@@ -83,6 +85,7 @@ impl Storage {
                 ))
             })?,
         };
+        full_disk::watch(data_dir.path());
         let storage = Self { data_dir, database_url, cluster: None, lock: None };
         migrations::check(&mut storage.connect()?)?;
         Ok(storage)
@@ -175,6 +178,7 @@ impl Storage {
         Ok(match role {
             StoreRole::Stores => {
                 permissions::close_crates(&directory)?;
+                full_disk::watch(&directory);
                 CrateStore::local(&directory)?
             }
             StoreRole::Reads => CrateStore::attach(&directory)?,

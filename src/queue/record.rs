@@ -13,6 +13,7 @@ use super::settings::jittered;
 use super::slot::Claim;
 use super::storage::{self, DueJob};
 use crate::error_chain::ErrorChain;
+use crate::full_disk::FullDisk;
 
 /// Characters of an error that are kept.
 const LONGEST_ERROR: usize = 16 * 1024;
@@ -108,6 +109,9 @@ impl<'a> Failed<'a> {
         let (outages, single): (Vec<_>, Vec<_>) = failures.iter().partition(|failed| failed.is_outage);
         single.iter().for_each(|failed| failed.log(queue, 0));
         if let Some(first) = outages.iter().find(|failed| !failed.is_repeated()).or(outages.first()) {
+            if let Some(full) = FullDisk::behind(&first.chain) {
+                full.report(&first.chain);
+            }
             first.log(queue, outages.len() - 1);
         }
     }

@@ -13,6 +13,7 @@ use super::session::{self, lock_by_name};
 use super::settings::jittered;
 use super::slot::Slot;
 use crate::error_chain::ErrorChain;
+use crate::full_disk::FullDisk;
 
 /// The longest wait before a worker connects to the database again.
 const RECONNECT_CAP: Duration = Duration::from_secs(5);
@@ -57,6 +58,9 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
                     slot.session.store(0, Ordering::SeqCst);
                     let wait = Duration::from_millis(100).saturating_mul(1 << failures.min(10)).min(RECONNECT_CAP);
                     failures += 1;
+                    if let Some(full) = FullDisk::behind(&error) {
+                        full.report(&ErrorChain::of(&error));
+                    }
                     tracing::warn!(
                         queue, failures, error = %ErrorChain::of(&error),
                         "a worker failed and connects again in {wait:?}"

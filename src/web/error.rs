@@ -19,6 +19,7 @@ use crate::database::catalog::ownership::OwnersError;
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::error_chain::ErrorChain;
 use crate::fault::Fault;
+use crate::full_disk::{self, FullDisk};
 use crate::index::IndexError;
 use crate::jobs::RequestError;
 use crate::package::Refusal;
@@ -27,6 +28,8 @@ use crate::queue::EnqueueError;
 
 /// Seconds after which a client may retry when a service that the registry depends on is unavailable.
 const RETRY_AFTER: u64 = 2;
+/// The same when its disk is full, which a person has to change.
+const RETRY_AFTER_FULL: u64 = 60;
 
 /// The longest detail, in characters: a list of twenty values of 80 characters fits. This bounds what a message repeats of a
 /// request; hidden characters, which could control a terminal, are escaped.
@@ -48,13 +51,16 @@ pub struct ApiError {
     cause: Option<Box<dyn Error + Send + Sync>>,
     /// For the log, if there is more to it than the status and the detail.
     refusal: Option<RefusedRequest>,
+    /// The cause is a full disk.
+    full_disk: Option<Box<FullDisk>>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let reason = reason::of_status(status);
         let (retry_after, challenges) = (None, Vec::new());
-        Self { status, detail: detail.into(), retry_after, challenges, reason, cause: None, refusal: None }
+        let (cause, refusal, full_disk) = (None, None, None);
+        Self { status, detail: detail.into(), retry_after, challenges, reason, cause, refusal, full_disk }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -76,12 +82,31 @@ impl ApiError {
 
     /// A service that the registry depends on is unavailable.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let cause = cause.into();
+        if let Some(full_disk) = FullDisk::behind(&*cause) {
+            return Self::storage_full(cause, full_disk);
+        }
         Self {
-            cause: Some(cause.into()),
+            cause: Some(cause),
             retry_after: Some(RETRY_AFTER),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the registry cannot reach its storage; nothing was changed. Try again shortly",
+            )
+        }
+    }
+
+    /// A disk of the registry is full. The status is 503 and not 507, which cargo shows as `<unknown>`.
+    fn storage_full(cause: Box<dyn Error + Send + Sync>, full_disk: FullDisk) -> Self {
+        Self {
+            cause: Some(cause),
+            full_disk: Some(Box::new(full_disk)),
+            reason: reason::STORAGE_FULL,
+            retry_after: Some(RETRY_AFTER_FULL),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "storage is full on the server; nothing was changed. Ask the registry's operator to free some space, then \
+                 try again",
             )
         }
     }
@@ -143,7 +168,8 @@ fn shown(detail: &str) -> String {
     plain(detail).chars().take(MAX_DETAIL).collect()
 }
 
-/// Logs the cause, once, with its whole chain. A refusal is logged by a layer that knows the client.
+/// Logs the cause with its whole chain: once, or once a minute for a full disk, which concerns every request. A refusal is
+/// logged by a layer that knows the client.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -152,7 +178,14 @@ impl IntoResponse for ApiError {
         if let Some(cause) = self.cause {
             let chain = ErrorChain::of(&*cause);
             let error: &(dyn Error + 'static) = &chain;
-            tracing::error!(status = self.status.as_u16(), error, "a request failed");
+            let status = self.status.as_u16();
+            match &self.full_disk {
+                Some(full_disk) => {
+                    full_disk.report(&chain);
+                    tracing::debug!(status, error, "a request failed because storage is full");
+                }
+                None => tracing::error!(status, error, "a request failed"),
+            }
         }
         let detail = shown(&self.detail);
         let is_refusal = matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
@@ -198,13 +231,10 @@ impl From<PoolError> for ApiError {
 impl From<CrateStoreError> for ApiError {
     fn from(error: CrateStoreError) -> Self {
         match error {
-            CrateStoreError::Full { .. } => Self {
-                detail: "the registry's disk is nearly full, so it accepts no crate files; nothing was changed. Its \
-                         operator has to free space"
-                    .to_owned(),
-                reason: reason::STORAGE_FULL,
-                ..Self::unavailable(error)
-            },
+            CrateStoreError::Full { ref directory, .. } => {
+                let full_disk = FullDisk::of(directory);
+                Self::storage_full(error.into(), full_disk)
+            }
             error => Self::unavailable(error),
         }
     }
@@ -226,20 +256,22 @@ impl From<diesel::result::Error> for ApiError {
 pub(super) fn is_outage(error: &diesel::result::Error) -> bool {
     use diesel::result::DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand, Unknown};
     use diesel::result::Error::{BrokenTransactionManager, DatabaseError, RollbackErrorOnCommit};
-    const SIGNS: [&str; 7] = [
+    const SIGNS: [&str; 6] = [
         "terminating connection",
         "the database system is",
         "server closed the connection",
         "no connection to the server",
         "could not receive data",
-        "No space left",
         "timeout",
     ];
     match error {
         DatabaseError(ClosedConnection | ReadOnlyTransaction | UnableToSendCommand, _) | BrokenTransactionManager => {
             true
         }
-        DatabaseError(Unknown, information) => SIGNS.iter().any(|sign| information.message().contains(sign)),
+        DatabaseError(Unknown, information) => {
+            let message = information.message();
+            SIGNS.iter().any(|sign| message.contains(sign)) || full_disk::is_named_in(message)
+        }
         RollbackErrorOnCommit { commit_error, .. } => is_outage(commit_error),
         _ => false,
     }

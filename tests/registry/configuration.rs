@@ -112,9 +112,9 @@ fn check_prints_every_error_and_the_file() {
     insta::assert_snapshot!(check(0), @"no configuration file found");
     place.write("data/supercargo.toml", "listen = \"127.0.0.1:1\"\nmin-workers = 2\n");
     insta::assert_snapshot!(check(0), @"DIR/data/supercargo.toml: valid");
-    place.write("data/supercargo.toml", "listen = 1\nmin_workers = 2\nlight = true\ndata-dir = \"/elsewhere\"\n");
+    place.write("data/supercargo.toml", "listen = true\nmin_workers = 2\nlight = true\ndata-dir = \"/elsewhere\"\n");
     insta::assert_snapshot!(check(1), @r#"
-    DIR/data/supercargo.toml:1: listen: invalid value: use an address and a port, such as 127.0.0.1:2274
+    DIR/data/supercargo.toml:1: listen: invalid value: the port is missing: use an address and a port, such as 127.0.0.1:2274, localhost:2274, [::1]:2274 or :2274
     DIR/data/supercargo.toml:2: unknown key `min_workers`: did you mean `min-workers`?
     DIR/data/supercargo.toml:3: `light` cannot be set in a file: use --light on the command line
     DIR/data/supercargo.toml:4: data-dir cannot be set in the data directory's own file: set it in /etc/supercargo/supercargo.toml

@@ -7,7 +7,17 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom; what stands on one line knows nothing of its neighbours.
 const LAYERS: [&[&str]; 6] = [
-    &["client_connection", "error_chain", "fault", "package", "redact", "replace_file", "statement", "subprocess"],
+    &[
+        "client_connection",
+        "error_chain",
+        "fault",
+        "full_disk",
+        "package",
+        "redact",
+        "replace_file",
+        "statement",
+        "subprocess",
+    ],
     // Options name limits of packages.
     &["config", "crate_store", "database", "index", "postgres", "queue", "upstream"],
     &["jobs"],

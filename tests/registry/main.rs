@@ -3,6 +3,7 @@
 mod slow;
 mod support;
 
+mod accounts;
 mod analysing;
 mod api_description;
 mod api_reading;
@@ -22,9 +23,11 @@ mod deleting_crates;
 mod download_counting;
 mod fixtures;
 mod fuzzing;
+mod generated_files;
 mod health;
 mod index_clients;
 mod layers;
+mod listening;
 mod measuring;
 mod metrics;
 mod migrations;
@@ -38,6 +41,7 @@ mod publishing;
 mod queue;
 mod racing;
 mod reading;
+mod readme;
 mod refusals;
 mod remote_access;
 mod remote_checks;

@@ -230,6 +230,7 @@ fn a_warning_is_exit_code_1_and_json_has_every_check() {
     verification warning
     disk_bytes ok
     disk_inodes ok
+    disk_full ok
     certificate critical
     endpoint ok
     ");
@@ -325,7 +326,7 @@ mod slow {
         wait_for_workers(served);
         let (code, line) = watch.round(&[]);
         assert_eq!(code, 0, "{line}");
-        assert!(line.starts_with("SUPERCARGO OK - 10 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
+        assert!(line.starts_with("SUPERCARGO OK - 11 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
 
         // A job that panics in its last attempt.
         let mut connection = served.database.connect();

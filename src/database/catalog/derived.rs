@@ -12,6 +12,7 @@ use diesel::sql_types::{Integer, Jsonb, Text};
 use crate::database::about::{About, short_url};
 use crate::database::schema::{crates, versions};
 use crate::database::search::{self, Described, categories};
+use crate::full_disk;
 use crate::package::Version;
 use crate::statement::statement;
 
@@ -131,8 +132,7 @@ pub fn describe_all(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryRe
 /// Whether the database rejected the content of a statement. Diesel does not return the error code. An error that is
 /// mistaken for a rejection leaves a crate without a description, which a verification finds and repairs.
 pub fn is_refusal(error: &Error) -> bool {
-    const TRANSIENT: [&str; 4] =
-        ["canceling statement", "deadlock detected", "No space left on device", "out of memory"];
+    const TRANSIENT: [&str; 3] = ["canceling statement", "deadlock detected", "out of memory"];
     match error {
         Error::DatabaseError(kind, information) => {
             !matches!(
@@ -142,6 +142,7 @@ pub fn is_refusal(error: &Error) -> bool {
                     | DatabaseErrorKind::SerializationFailure
                     | DatabaseErrorKind::ReadOnlyTransaction
             ) && !TRANSIENT.iter().any(|transient| information.message().contains(transient))
+                && !full_disk::is_named_in(information.message())
         }
         _ => false,
     }

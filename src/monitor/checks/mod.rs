@@ -3,6 +3,7 @@
 mod certificate;
 mod database;
 mod disk;
+mod disk_full;
 mod endpoint;
 mod index_remote;
 mod queue;
@@ -45,6 +46,7 @@ pub fn run_all(watched: &Watched) -> Vec<Finding> {
         }
     }
     findings.extend(disk::check(watched.source.data_dir(), watched.limits.disk_limit));
+    findings.push(disk_full::check(watched.source.data_dir(), watched.limits.crate_store.as_ref()));
     if let Some(file) = &watched.limits.tls_cert {
         findings.push(certificate::check(file, watched.limits.certificate_limit));
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, User};
 
 use super::account::Account;
 use super::binaries::Binaries;
@@ -26,6 +27,7 @@ pub(super) fn create(
     account: Option<&Account>,
     throwaway: bool,
 ) -> Result<(), EmbeddedError> {
+    refuse_nameless(account)?;
     let unfinished = data_dir.join("postgres.new");
     remove(&unfinished)?;
     DirBuilder::new()
@@ -38,12 +40,27 @@ pub(super) fn create(
     }
     if let Err(error) = run_initdb(&unfinished, binaries, account, throwaway) {
         remove(&unfinished)?;
-        return Err(error);
+        return Err(match &error {
+            EmbeddedError::Initdb { output, .. } => {
+                let output = output.clone();
+                error.or_disk_full(data_dir, &output)
+            }
+            _ => error,
+        });
     }
     fs::rename(&unfinished, cluster).map_err(|reason| EmbeddedError::directory("create", cluster, reason))?;
     File::open(data_dir)
         .and_then(|directory| directory.sync_all())
         .map_err(|reason| EmbeddedError::directory("flush", data_dir, reason))
+}
+
+/// Refuses a user without a name, as containers can have one: `initdb` looks up its own user.
+fn refuse_nameless(account: Option<&Account>) -> Result<(), EmbeddedError> {
+    let uid = account.map_or_else(Uid::effective, |account| account.uid);
+    match User::from_uid(uid) {
+        Ok(None) => Err(EmbeddedError::NamelessUser { uid: uid.as_raw(), gid: Gid::effective().as_raw() }),
+        _ => Ok(()),
+    }
 }
 
 /// Runs `initdb` with the C locale, which sorts by bytes. The order of other locales can change with an update of the C

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use crate::full_disk;
+
 /// Why the cluster cannot be used. Each message holds the cause and the remedy; there is no chain of sources.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
@@ -13,6 +15,19 @@ pub enum EmbeddedError {
          with --data-dir", path.display()
     )]
     Directory { action: &'static str, path: PathBuf, reason: io::Error },
+    /// The disk of the data directory is full. `problem` is what failed.
+    #[error(
+        "no space is left for {}: free some space on its disk (a new registry needs 100 MiB), or choose another directory \
+         with --data-dir: {problem}", path.display()
+    )]
+    DiskFull { path: PathBuf, problem: String },
+    /// The process's user has no name, which `initdb` needs.
+    #[error(
+        "the user ID {uid} has no name in /etc/passwd, without which PostgreSQL cannot create a database: run supercargo as \
+         a user with a name, add one (echo 'supercargo:x:{uid}:{gid}::/nonexistent:/usr/sbin/nologin' >> /etc/passwd, as \
+         root or in the container image), or use a database server of your own with --database-url"
+    )]
+    NamelessUser { uid: u32, gid: u32 },
     /// As root: only its owner can pass through a directory above the cluster.
     #[error(
         "the directory {} is closed to the user {user}, who runs PostgreSQL in {} because PostgreSQL refuses to run as \
@@ -93,7 +108,19 @@ pub enum EmbeddedError {
 
 impl EmbeddedError {
     pub(super) fn directory(action: &'static str, path: &Path, reason: io::Error) -> EmbeddedError {
+        if full_disk::is_named_in(&reason.to_string()) {
+            let problem = format!("cannot {action} it: {reason}");
+            return EmbeddedError::DiskFull { path: path.to_owned(), problem };
+        }
         EmbeddedError::Directory { action, path: path.to_owned(), reason }
+    }
+
+    /// A program of PostgreSQL failed with this output, which can be long: a full disk comes first.
+    pub(super) fn or_disk_full(self, directory: &Path, output: &str) -> EmbeddedError {
+        if !full_disk::is_named_in(output) {
+            return self;
+        }
+        EmbeddedError::DiskFull { path: directory.to_owned(), problem: self.to_string() }
     }
 }
 

@@ -118,11 +118,9 @@ impl Postmaster<'_> {
         let pid = self.pid();
         let outcome = deadline::until(START_LIMIT, || {
             if let Some(status) = self.exit_status() {
-                return Some(Err(EmbeddedError::Exited {
-                    status,
-                    log: self.launch.log_path().to_owned(),
-                    tail: self.tail(),
-                }));
+                let (log, tail) = (self.launch.log_path().to_owned(), self.tail());
+                let exited = EmbeddedError::Exited { status, log, tail: tail.clone() };
+                return Some(Err(exited.or_disk_full(&self.launch.cluster, &tail)));
             }
             if stop.is_requested() {
                 return Some(Ok(()));

@@ -11,7 +11,10 @@ pub(super) const NAME: &str = "supercargo";
 
 /// Creates the database if it does not exist. CREATE DATABASE is atomic, also when the server is killed meanwhile.
 pub(super) fn ensure(socket: &Socket) -> Result<(), EmbeddedError> {
-    create_missing(socket).map_err(|problem| EmbeddedError::Database { database: NAME, problem, log: log_path(socket) })
+    create_missing(socket).map_err(|problem| {
+        let error = EmbeddedError::Database { database: NAME, problem: problem.clone(), log: log_path(socket) };
+        error.or_disk_full(socket.cluster(), &problem)
+    })
 }
 
 fn create_missing(socket: &Socket) -> Result<(), String> {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::error::EmbeddedError;
 use super::postmaster::{Launch, Postmaster};
 use super::stop_request::StopRequest;
+use crate::full_disk::{self, FullDisk};
 
 /// The pause before a restart: the first, the longest, and the uptime after which the next pause is the first again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -122,6 +123,9 @@ fn start_again<'launch>(
 }
 
 fn report_end(postmaster: &Postmaster<'_>, status: ExitStatus, launch: &Launch) {
+    if full_disk::is_named_in(&postmaster.tail()) {
+        FullDisk::of(&launch.cluster).report(&"PostgreSQL cannot write and exited");
+    }
     tracing::error!(
         "PostgreSQL exited unexpectedly ({status}) and is restarted. The end of its log {}:\n{}",
         launch.log_path().display(),

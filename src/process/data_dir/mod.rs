@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use self::lock_holders::name_of;
 use super::{CommandError, hardening};
+use crate::config::StorageOptions;
 use crate::config::storage::DataDir;
+use crate::full_disk;
 
 /// How long to wait for a command that holds the lock briefly.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -109,6 +111,21 @@ pub fn finish_restore(data_dir: &DataDir) -> Result<(), CommandError> {
 fn unusable(data_dir: &DataDir, error: std::io::Error) -> CommandError {
     let path = data_dir.path().display();
     CommandError::while_doing(format!("cannot use the data directory {path} (choose another with --data-dir)"), error)
+}
+
+/// Puts it first if an error has a full disk behind it, because the words of the program that met it can be many.
+pub fn name_full_disk(options: &StorageOptions, error: CommandError) -> CommandError {
+    let text = error.to_string();
+    match options.data_dir() {
+        Ok(data_dir) if full_disk::is_named_in(&text) && !text.starts_with("no space is left") => {
+            let directory = data_dir.path().display();
+            CommandError::new(format!(
+                "no space is left for {directory}: free some space on its disk, or choose another directory with \
+                 --data-dir: {text}"
+            ))
+        }
+        _ => error,
+    }
 }
 
 /// Locks the directory, with a short wait for another command.

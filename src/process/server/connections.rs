@@ -9,9 +9,11 @@
 //! without a request may send one within two seconds. Idle connections that were used before are closed at once, which
 //! clients expect.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -40,7 +42,7 @@ const UNSENT: u32 = 128 * 1024;
 /// The first byte of a TLS handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// All connections of one listener.
+/// All connections of one server.
 pub(super) struct Connections {
     service: TowerToHyperService<Router>,
     tls: Option<Tls>,
@@ -74,13 +76,14 @@ impl Connections {
     /// Accepts connections until the stop signal, and returns when all of them have ended.
     pub(super) async fn serve(
         self: Arc<Self>,
-        listener: TcpListener,
+        listeners: Vec<TcpListener>,
         mut stopped: oneshot::Receiver<()>,
     ) -> io::Result<()> {
         let (stop, stopping) = watch::channel(false);
+        let mut turn = 0;
         loop {
             let next = async {
-                let (stream, peer) = listener.accept().await?;
+                let (stream, peer) = accept(&listeners, &mut turn).await?;
                 Ok((self.places.find(peer).await, stream, peer))
             };
             let accepted: io::Result<_> = tokio::select! {
@@ -101,7 +104,9 @@ impl Connections {
         }
         // Fails only without connections.
         let _ = stop.send(true);
-        self.accept_waiting(listener.into_std()?, &stopping);
+        for listener in listeners {
+            self.accept_waiting(listener.into_std()?, &stopping);
+        }
         self.places.all_free().await;
         Ok(())
     }
@@ -145,6 +150,20 @@ impl Connections {
             Err(_) => tracing::debug!(%peer, "a TLS handshake did not end in time"),
         }
     }
+}
+
+/// The next connection of any of these sockets. They are asked in turn, so that a busy one does not delay the others.
+async fn accept(listeners: &[TcpListener], turn: &mut usize) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|context| {
+        for _ in listeners {
+            *turn = (*turn + 1) % listeners.len();
+            if let Poll::Ready(accepted) = listeners[*turn].poll_accept(context) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// A stream whose socket options are set; no other is served.

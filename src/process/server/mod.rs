@@ -2,31 +2,20 @@
 
 mod connections;
 mod conversation;
+mod listener;
 pub(super) mod places;
 mod site;
 mod watched;
 
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use self::connections::Connections;
+pub use self::listener::Listener;
 pub use self::site::Site;
 use crate::process::CommandError;
-
-/// Binds the address of the option `flag`.
-pub fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, CommandError> {
-    TcpListener::bind(address).map_err(|error| {
-        let remedy = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "another program uses this port; choose another with",
-            std::io::ErrorKind::PermissionDenied => "ports below 1024 require privileges; choose another with",
-            _ => "choose another address with",
-        };
-        CommandError::while_doing(format!("cannot listen on {address} ({remedy} {flag})"), error)
-    })
-}
 
 /// A running server.
 pub struct Server {
@@ -37,19 +26,22 @@ pub struct Server {
 
 impl Server {
     /// Starts the threads.
-    pub fn start(site: Site, listener: TcpListener) -> Result<Self, CommandError> {
+    pub fn start(site: Site, listener: Listener) -> Result<Self, CommandError> {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         if let Some(threads) = site.threads {
             runtime.worker_threads(threads);
         }
         let runtime = runtime.thread_name("web").enable_all().build()?;
-        listener.set_nonblocking(true)?;
-        let listener = {
+        let sockets = {
             let _entered = runtime.enter();
-            tokio::net::TcpListener::from_std(listener)?
+            let nonblocking = |socket: std::net::TcpListener| {
+                socket.set_nonblocking(true)?;
+                tokio::net::TcpListener::from_std(socket)
+            };
+            listener.sockets.into_iter().map(nonblocking).collect::<std::io::Result<Vec<_>>>()?
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = runtime.spawn(Arc::new(Connections::new(site)).serve(listener, stopped));
+        let served = runtime.spawn(Arc::new(Connections::new(site)).serve(sockets, stopped));
         Ok(Self { runtime, stop, served })
     }
 

@@ -2,6 +2,7 @@
 
 mod crash_matrix;
 mod crashes;
+mod disk_full;
 mod importing;
 mod reporting;
 mod reverse_proxy;

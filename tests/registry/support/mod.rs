@@ -17,6 +17,7 @@
 //! | a reverse proxy | [`nginx::Nginx`] |
 //! | remotes of the index: by path, by http, by ssh | [`git_remote`], [`git_http`], [`git_ssh`] |
 //! | what another user of the machine can do | [`other_user`] |
+//! | a disk that gets full | [`small_disk`] |
 //! | waiting for another process | [`event`] |
 
 #![allow(dead_code, reason = "each area uses its part")]
@@ -38,5 +39,6 @@ pub mod proxy;
 pub mod publishers;
 pub mod recorder;
 pub mod s3;
+pub mod small_disk;
 pub mod tar_readers;
 pub mod tls;

@@ -20,6 +20,7 @@ use crate::database::access::scope::Scope;
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::{crate_details, crate_limits, versions};
 use crate::fault;
+use crate::full_disk;
 use crate::index::entry::Entry;
 use crate::jobs::{Completion, RequestError, publish_version};
 use crate::package::characters::plain;
@@ -245,7 +246,7 @@ fn enqueue_surely(
 fn is_lost(error: &RequestError) -> bool {
     match error {
         RequestError::Pool(_) => true,
-        RequestError::Database(error) => is_outage(error),
+        RequestError::Database(error) => is_outage(error) && !full_disk::is_named_in(&error.to_string()),
         _ => false,
     }
 }
