@@ -45,7 +45,7 @@ pub use backup::{BackupOptions, RestoreOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use http::HttpOptions;
-pub use import::ImportOptions;
+pub use import::{CratesIoDependencies, ImportOptions};
 pub use index::IndexOptions;
 pub use keys::is_settable;
 pub use load::{Configuration, LoadError, Loaded, load};

@@ -129,6 +129,7 @@ diesel::table! {
         deletion_requested_at -> Nullable<Timestamptz>,
         deletion_reason -> Nullable<Text>,
         manifest -> Jsonb,
+        crates_io_here -> Bool,
     }
 }
 

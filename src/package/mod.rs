@@ -28,6 +28,7 @@ pub mod publish_request;
 pub mod refusal;
 pub mod registry_urls;
 pub mod tarball;
+pub mod unpackaged;
 pub mod version;
 
 #[cfg(test)]

@@ -36,7 +36,10 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ("jobs show", &["json"]),
     ("jobs discard", &["reason"]),
     ("admin audit", &["crate", "actor", "action", "since", "limit", "json"]),
-    ("admin import", &["crates", "owner", "token-file", "concurrency", "dry-run", "json"]),
+    (
+        "admin import",
+        &["crates", "owner", "token-file", "crates-io-dependencies", "index-alias", "concurrency", "dry-run", "json"],
+    ),
     ("admin user create", &["admin"]),
     ("admin user list", &["json"]),
     ("admin token create", &["user", "name", "scope", "crate", "expires-in"]),

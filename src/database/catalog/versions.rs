@@ -217,3 +217,18 @@ pub fn set_commit(connection: &mut PgConnection, version_id: i32, commit: &str) 
 pub fn set_size(connection: &mut PgConnection, version_id: i32, size: i64) -> QueryResult<()> {
     diesel::update(versions::table.find(version_id)).set(versions::size.eq(size)).execute(connection).map(drop)
 }
+
+/// Sets the index line of a version, and these fields of the part of its manifest that the API returns.
+pub fn set_index_line(
+    connection: &mut PgConnection,
+    version_id: i32,
+    line: &str,
+    about: &serde_json::Value,
+) -> QueryResult<usize> {
+    use diesel::sql_types::{Integer, Jsonb, Text};
+    statement("UPDATE versions SET index_line = $1, manifest = manifest || $2 WHERE id = $3")
+        .bind::<Text, _>(line)
+        .bind::<Jsonb, _>(about)
+        .bind::<Integer, _>(version_id)
+        .execute(connection)
+}
