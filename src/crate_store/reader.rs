@@ -22,8 +22,12 @@ impl CrateStore {
     /// Opens a file for reading; `None` if it does not exist.
     pub fn reader(&self, checksum: Checksum) -> Result<Option<CrateReader<'_>>, CrateStoreError> {
         let opened = self.get(checksum)?;
-        Ok(opened.map(|opened| {
-            CrateReader { store: self, checksum, content: opened.content, piece: Bytes::new(), failure: None }
+        Ok(opened.map(|opened| CrateReader {
+            store: self,
+            checksum,
+            content: opened.content,
+            piece: Bytes::new(),
+            failure: None,
         }))
     }
 }

@@ -139,7 +139,8 @@ impl Import<'_> {
 
     /// Parses a line of a file, whose first line is `first`.
     fn line(&self, text: &str, path: &str, first: Option<&IndexLine>) -> Result<IndexLine, String> {
-        let line = IndexLine::parse(text).map_err(|error| format!("its index line in {path} cannot be used: {error}"))?;
+        let line =
+            IndexLine::parse(text).map_err(|error| format!("its index line in {path} cannot be used: {error}"))?;
         if !selection::file_name(path).eq_ignore_ascii_case(line.name.as_str()) {
             return Err(format!("its index line is in the file {path}, which belongs to another crate"));
         }

@@ -67,8 +67,7 @@ pub fn named_crates<'a>(source: &Source, names: impl Iterator<Item = &'a str>) -
 fn files_by_name(source: &Source) -> Result<Option<BTreeMap<String, Vec<String>>>, SourceError> {
     let Some(files) = source.files()? else { return Ok(None) };
     let mut by_name: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let (expected, others): (Vec<String>, Vec<String>) =
-        files.into_iter().partition(|path| crate_path(path).is_some());
+    let (expected, others): (Vec<String>, Vec<String>) = files.into_iter().partition(|path| crate_path(path).is_some());
     for path in others {
         if has_lines(source, &path)? {
             by_name.entry(file_name(&path).to_ascii_lowercase()).or_default().push(path);

@@ -119,12 +119,7 @@ impl Summary {
             LISTED,
             reasons(&self.misplaced_files),
         );
-        list(
-            &mut text,
-            "imported without categories that are not allowed",
-            LISTED,
-            reasons(&self.without_categories),
-        );
+        list(&mut text, "imported without categories that are not allowed", LISTED, reasons(&self.without_categories));
         list(&mut text, "imported although a publish would be rejected", LISTED, reasons(&self.against_rules));
         let yanked = self.yanked_otherwise.iter().map(|version| format!("{}: left unchanged", plain(version)));
         list(&mut text, "the other registry has another yank state", LISTED, yanked);
@@ -231,6 +226,9 @@ mod tests {
         assert_eq!(text.matches(": no\n").count(), 60);
         assert_eq!(text.matches("    foo 1.0.").count(), 60 + LISTED);
         assert!(text.contains("    and 10 more: --json lists all\n"), "{text}");
-        assert_eq!(serde_json::to_value(&summary).unwrap()["healed"]["dependencies"].as_array().map(Vec::len), Some(60));
+        assert_eq!(
+            serde_json::to_value(&summary).unwrap()["healed"]["dependencies"].as_array().map(Vec::len),
+            Some(60)
+        );
     }
 }

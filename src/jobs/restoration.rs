@@ -207,9 +207,8 @@ impl Restorable {
         let Opened { manifest, refusal } = contents::open(crate_file, package, limits);
         let text = manifest.as_deref().map_err(ToString::to_string);
         let rebuilt = Rebuilt::of(line, text.clone(), registries)?;
-        let contents = text.and_then(|text| {
-            Contents::read(text, crate_file, package, limits).map_err(|error| error.to_string())
-        });
+        let contents =
+            text.and_then(|text| Contents::read(text, crate_file, package, limits).map_err(|error| error.to_string()));
         let (contents, problem) = match contents {
             Ok(contents) => (contents, None),
             Err(problem) => (Contents::default(), Some(problem)),

@@ -166,10 +166,9 @@ pub fn open(crate_file: &[u8], package: (&CrateName, &Version), limits: &Limits)
             let refusal = check(&tarball.manifest, limits).err().map(|refusal| refusal.to_string());
             Opened { manifest: Ok(tarball.manifest), refusal }
         }
-        Err(refusal) => Opened {
-            manifest: manifest(crate_file, package, limits, Extent::All),
-            refusal: Some(refusal.to_string()),
-        },
+        Err(refusal) => {
+            Opened { manifest: manifest(crate_file, package, limits, Extent::All), refusal: Some(refusal.to_string()) }
+        }
     }
 }
 

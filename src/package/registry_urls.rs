@@ -272,7 +272,8 @@ mod tests {
         ] {
             assert!(urls.is_own(url), "{url}");
         }
-        for url in ["file:///srv/other", "https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"]
+        for url in
+            ["file:///srv/other", "https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"]
         {
             assert!(!urls.is_own(url), "{url}");
         }

@@ -19,6 +19,7 @@ mod download_counting;
 mod fixtures;
 mod fuzzing;
 mod health;
+mod importing;
 mod layers;
 mod measuring;
 mod migrations;

@@ -50,8 +50,10 @@ pub fn compare(found: &Summary, expected: &Summary) -> BTreeMap<Part, (String, S
         let values = (only(&found.features, &expected.features), only(&expected.features, &found.features));
         differing.insert(Part::Features, values);
     }
-    let texts =
-        [(Part::Links, &found.links, &expected.links), (Part::RustVersion, &found.rust_version, &expected.rust_version)];
+    let texts = [
+        (Part::Links, &found.links, &expected.links),
+        (Part::RustVersion, &found.rust_version, &expected.rust_version),
+    ];
     for (part, found, expected) in texts {
         if found != expected {
             let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
@@ -117,7 +119,10 @@ fn parts(found: &Dependency, expected: &Dependency) -> Vec<(Part, String, String
             (Part::DefaultFeatures, format!("default features {}", one.default_features)),
             (Part::EnabledFeatures, format!("features [{}]", Vec::from_iter(enabled).join(", "))),
             (Part::Public, format!("public {}", one.public.unwrap_or(false))),
-            (Part::Artifact, one.artifact.as_ref().map_or("no artifact".to_owned(), |artifact| format!("{artifact:?}"))),
+            (
+                Part::Artifact,
+                one.artifact.as_ref().map_or("no artifact".to_owned(), |artifact| format!("{artifact:?}")),
+            ),
         ]
     };
     let pairs = all(found).into_iter().zip(all(expected));
@@ -131,7 +136,8 @@ mod tests {
     use crate::package::dependency::Unparsed;
 
     fn dependency(key: &str, package: Option<&str>, target: Option<&str>) -> Dependency {
-        let unparsed = Unparsed { key, package, target, requirement: "1", default_features: true, ..Unparsed::default() };
+        let unparsed =
+            Unparsed { key, package, target, requirement: "1", default_features: true, ..Unparsed::default() };
         Dependency::new(unparsed).unwrap()
     }
 

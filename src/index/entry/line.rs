@@ -141,10 +141,7 @@ pub fn named(line: &str) -> Option<(String, String)> {
     Some((fields["name"].as_str()?.to_owned(), fields["vers"].as_str()?.to_owned()))
 }
 
-fn identity<T: std::str::FromStr<Err: std::fmt::Display>>(
-    fields: &Value,
-    field: &'static str,
-) -> Result<T, LineError> {
+fn identity<T: std::str::FromStr<Err: std::fmt::Display>>(fields: &Value, field: &'static str) -> Result<T, LineError> {
     let text = fields[field].as_str().ok_or(LineError::Missing { field })?;
     text.parse().map_err(|error: T::Err| LineError::Field { problem: error.to_string() })
 }

@@ -38,15 +38,10 @@ pub enum RebuildError {
 
 impl Rebuilt {
     /// Rebuilds the entry of a line. `manifest` is the text of the manifest, or why there is none.
-    pub fn of(
-        line: &IndexLine,
-        manifest: Result<&str, String>,
-        registries: &Registries,
-    ) -> Result<Self, RebuildError> {
+    pub fn of(line: &IndexLine, manifest: Result<&str, String>, registries: &Registries) -> Result<Self, RebuildError> {
         let shown = line.summary(registries);
-        let from_manifest = manifest.and_then(|text| {
-            unpackaged::parse(text, &registries.urls()).map_err(|error| error.to_string())
-        });
+        let from_manifest =
+            manifest.and_then(|text| unpackaged::parse(text, &registries.urls()).map_err(|error| error.to_string()));
         let of_manifest = match from_manifest {
             Ok(manifest) if (&manifest.name, &manifest.version) != (&line.name, &line.version) => {
                 let (name, version) = (manifest.name.to_string(), manifest.version.to_string());
@@ -118,4 +113,165 @@ fn summary(manifest: &Manifest, shown: &[Dependency], registries: &Registries) -
     }
     summary.check_loadable()?;
     Ok((summary, crates_io_here))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::entry::registries::CratesIo;
+    use crate::package::RegistryUrls;
+    use crate::package::sample::{Sample, urls};
+
+    fn registries() -> Registries {
+        Registries::Imported { urls: urls(), crates_io: CratesIo::CratesIo, from_crates_io: false }
+    }
+
+    fn line(fields: &str) -> IndexLine {
+        let cksum = "a".repeat(64);
+        IndexLine::parse(&format!("{{\"name\":\"foo\",\"vers\":\"1.2.3\",\"cksum\":\"{cksum}\"{fields}}}")).unwrap()
+    }
+
+    /// What a publish of this manifest writes, by its own code.
+    fn published(text: &str, line: &IndexLine) -> String {
+        let summary = Summary::of(&Manifest::parse(text, &urls()).unwrap());
+        Entry::of((&line.name, &line.version), line.checksum, summary, line.pubtime).to_line()
+    }
+
+    /// Every combination of what a dependency can have, two of them in each manifest.
+    fn manifests() -> Vec<String> {
+        let mut dependencies = Vec::new();
+        for table in ["dependencies", "build-dependencies", "dev-dependencies", "target.'cfg(unix)'.dependencies"] {
+            for (key, package) in [("a", ""), ("b", ", package = \"a-b\"")] {
+                for registry in ["", "sparse+http://localhost:8000/index/", "https://third.example/index"] {
+                    for more in ["", ", optional = true", ", default-features = false, features = [\"y\", \"x\"]"] {
+                        if table.starts_with("dev") && more.contains("optional") {
+                            continue;
+                        }
+                        let registry = match registry {
+                            "" => String::new(),
+                            url => format!(", registry-index = \"{url}\""),
+                        };
+                        dependencies.push((table, format!("{key} = {{ version = \"1.0\"{package}{registry}{more} }}")));
+                    }
+                }
+            }
+        }
+        let features = ["", "[features]\nx = []\ndefault = [\"x\"]\n"];
+        let mut manifests = Vec::new();
+        for (number, (table, dependency)) in dependencies.iter().enumerate() {
+            for fields in ["", "rust-version = \"1.60\"\nlinks = \"z\"\n"] {
+                let optional = dependency
+                    .contains("optional")
+                    .then(|| format!("[features]\nw = [\"dep:{}\"]\n", &dependency[..1]));
+                let features = optional.unwrap_or_else(|| features[number % 2].to_owned());
+                let other = "[target.x86_64-unknown-linux-gnu.dependencies]\nc = \"=2.0.0\"\n";
+                manifests.push(Sample::new(&format!("{fields}[{table}]\n{dependency}\n{other}{features}")).manifest);
+            }
+        }
+        manifests
+    }
+
+    #[test]
+    fn an_import_of_any_line_is_the_line_of_a_publish_of_the_same_manifest() {
+        let manifests = manifests();
+        assert!(manifests.len() > 100);
+        for text in &manifests {
+            let bare = line(",\"deps\":[]");
+            let expected = published(text, &bare);
+            let rebuilt = Rebuilt::of(&bare, Ok(text), &registries()).unwrap();
+            assert_eq!(rebuilt.line(), expected, "{text}");
+            assert!(!rebuilt.healed.is_empty(), "{text}");
+            // From the line of the publish itself, nothing is healed, and nothing changes.
+            let own = IndexLine::parse(&expected).unwrap();
+            for registries in [registries(), Registries::Recorded { crates_io_here: Some(false) }] {
+                let again = Rebuilt::of(&own, Ok(text), &registries).unwrap();
+                assert_eq!((again.line(), again.healed), (expected.clone(), BTreeMap::new()), "{text}");
+            }
+            // And from the line alone.
+            let by_line = Rebuilt::of(&own, Err("no manifest".to_owned()), &registries()).unwrap();
+            assert_eq!((by_line.line(), by_line.from_line.as_deref()), (expected, Some("no manifest")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_line_has_is_kept() {
+        let time = ",\"pubtime\":\"2026-08-01T12:34:56Z\",\"yanked\":true,\"deps\":[]";
+        let rebuilt = Rebuilt::of(&line(time), Ok(&Sample::new("").manifest), &registries()).unwrap();
+        assert!(rebuilt.entry.yanked && rebuilt.entry.pubtime.is_some());
+        assert!(rebuilt.line().contains("\"yanked\":false,\"pubtime\":\"2026-08-01T12:34:56Z\""), "{}", rebuilt.line());
+        assert_eq!(rebuilt.healed, BTreeMap::new());
+        let unreadable = ",\"pubtime\":\"yesterday\",\"deps\":[]";
+        let rebuilt = Rebuilt::of(&line(unreadable), Ok(&Sample::new("").manifest), &registries()).unwrap();
+        assert_eq!((rebuilt.entry.pubtime, rebuilt.healed.into_keys().collect()), (None, vec![Part::Pubtime]));
+    }
+
+    #[test]
+    fn dependencies_on_crates_io_lead_to_where_they_should() {
+        let text = Sample::new("[dependencies]\na = \"1\"\n").manifest;
+        let imported = |crates_io, from_crates_io| Registries::Imported {
+            urls: RegistryUrls::default(),
+            crates_io,
+            from_crates_io,
+        };
+        let dependency =
+            |registry: &str| format!(",\"deps\":[{{\"name\":\"a\",\"req\":\"^1\",\"registry\":{registry}}}]");
+        let of = |registries: &Registries, registry: &str| {
+            let rebuilt = Rebuilt::of(&line(&dependency(registry)), Ok(&text), registries).unwrap();
+            let is_here = rebuilt.entry.deps[0].registry.is_none();
+            (is_here, rebuilt.crates_io_here, rebuilt.healed.contains_key(&Part::Registry))
+        };
+        let crates_io = "\"https://github.com/rust-lang/crates.io-index\"";
+        // (the registries, what the line has, whether it is here, whether that is recorded, whether it is healed)
+        let stays = imported(CratesIo::CratesIo, false);
+        assert_eq!(of(&stays, "null"), (false, false, true));
+        assert_eq!(of(&stays, crates_io), (false, false, false));
+        assert_eq!(of(&imported(CratesIo::CratesIo, true), "null"), (false, false, false));
+        assert_eq!(of(&imported(CratesIo::Here, true), "null"), (true, true, false));
+        assert_eq!(of(&imported(CratesIo::Here, false), crates_io), (true, true, false));
+        let recorded = |crates_io_here| Registries::Recorded { crates_io_here };
+        assert_eq!(of(&recorded(Some(false)), "null"), (false, false, true));
+        assert_eq!(of(&recorded(Some(true)), "null"), (true, true, false));
+        assert_eq!(of(&recorded(Some(true)), crates_io), (true, true, true));
+        assert_eq!(of(&recorded(None), "null"), (true, true, false));
+        assert_eq!(of(&recorded(None), crates_io), (false, false, false));
+    }
+
+    #[test]
+    fn a_registry_url_of_earlier_times_is_no_difference_if_the_line_has_the_dependency_here() {
+        let rest =
+            "[dependencies]\na = { version = \"1\", registry-index = \"sparse+https://former.example/index/\" }\n";
+        let (text, recorded) = (Sample::new(rest).manifest, Registries::Recorded { crates_io_here: Some(false) });
+        let deps =
+            |registry: &str| line(&format!(",\"deps\":[{{\"name\":\"a\",\"req\":\"^1\",\"registry\":{registry}}}]"));
+        let healed = |line: IndexLine| Rebuilt::of(&line, Ok(&text), &recorded).unwrap().healed;
+        assert_eq!(healed(deps("null")), BTreeMap::new());
+        assert_eq!(healed(deps("\"sparse+https://former.example/index/\"")), BTreeMap::new());
+        assert_eq!(healed(deps("\"https://elsewhere.example/\"")).into_keys().collect::<Vec<_>>(), [Part::Registry]);
+    }
+
+    #[test]
+    fn what_cargo_can_use_neither_way_is_refused_with_both_reasons() {
+        let refused = |fields: &str, manifest: Result<&str, String>| {
+            Rebuilt::of(&line(fields), manifest, &registries()).unwrap_err().to_string()
+        };
+        let wrong = Sample::new("rust-version = \">=1.60\"\n").manifest;
+        insta::assert_snapshot!(refused(",\"deps\":[],\"rust_version\":\">=1.60\"", Ok(&wrong)), @"");
+        let wrong = Sample::new("[features]\na = [\"b\"]\n").manifest;
+        insta::assert_snapshot!(refused(",\"deps\":[],\"features\":{\"a\":[\"b\"]}", Ok(&wrong)), @"");
+        let no_manifest = || Err("it has no manifest".to_owned());
+        for fields in [
+            "",
+            ",\"deps\":null",
+            ",\"deps\":[{\"name\":\"a\",\"req\":\"one\"}]",
+            ",\"deps\":[{\"name\":\"a\",\"req\":\"1\",\"target\":\"cfg(\"}]",
+            ",\"deps\":[{\"name\":\"a\",\"req\":\"1\",\"registry\":\"\"}]",
+            ",\"deps\":[],\"features\":null",
+            ",\"deps\":[],\"links\":3",
+        ] {
+            assert!(Rebuilt::of(&line(fields), no_manifest(), &registries()).is_err(), "{fields}");
+            assert!(Rebuilt::of(&line(fields), Ok(&Sample::new("").manifest), &registries()).is_ok(), "{fields}");
+        }
+        let other = Sample::new("").manifest.replace("1.2.3", "1.2.4");
+        insta::assert_snapshot!(refused(",\"deps\":[]", Ok(&other)), @"");
+    }
 }

@@ -38,7 +38,8 @@ pub fn restore(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Differ
     let rebuilt = match rebuild(&version, &line, manifest) {
         Ok(rebuilt) => rebuilt,
         Err(error) => {
-            let remedy = "publish a new version, then yank this one or delete it with `supercargo admin version delete`";
+            let remedy =
+                "publish a new version, then yank this one or delete it with `supercargo admin version delete`";
             return Ok(Outcome::Left(format!("{error}: {remedy}")));
         }
     };
@@ -46,7 +47,10 @@ pub fn restore(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Differ
     let job = context.pool.with(|connection| {
         connection.transaction(|connection| write(connection, repairs, difference, &version, &rebuilt))
     })??;
-    Ok(Outcome::Requested(job, format!("rebuilt from the crate file; the old line is in the history, at commit {before}")))
+    Ok(Outcome::Requested(
+        job,
+        format!("rebuilt from the crate file; the old line is in the history, at commit {before}"),
+    ))
 }
 
 fn write(

@@ -2,6 +2,7 @@
 
 mod crash_matrix;
 mod crashes;
+mod import_healing;
 mod importing;
 mod reporting;
 mod several_machines;
