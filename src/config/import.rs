@@ -31,9 +31,9 @@ pub struct ImportOptions {
     /// Allow sending the token of --token-file unencrypted (http://) to another machine
     #[arg(long, hide = true, env = "SUPERCARGO_ALLOW_INSECURE_TOKEN")]
     pub allow_insecure_token: bool,
-    /// Where dependencies on crates.io lead: to crates.io, or here if all crates that they need are imported
+    /// Where dependencies on crates.io lead: to crates.io, or to this registry
     ///
-    /// Give `here` for a mirror or a closed set of crates of crates.io. The manifests keep crates.io, and cargo follows the
+    /// Give `here` if all crates that they need are imported: for a mirror or a closed set of crates of crates.io. The manifests keep crates.io, and cargo follows the
     /// index.
     #[arg(long, hide_short_help = true, value_name = "WHERE", value_enum, default_value_t = CratesIoDependencies::CratesIo)]
     pub crates_io_dependencies: CratesIoDependencies,

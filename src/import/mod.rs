@@ -29,6 +29,7 @@ use crate::index::entry::registries::Registries;
 use crate::jobs::restoration::{Fate, Restorable, restore};
 use crate::package::excerpt::listed;
 use crate::package::index_path::index_path;
+use crate::package::registry_urls::CRATES_IO_INDEX;
 use crate::package::{CrateName, Limits};
 use crate::redact;
 use crate::upstream::{Upstream, download_url};
@@ -99,7 +100,10 @@ impl Import<'_> {
             }
             let version = format!("{} {}", line.name, line.version);
             match self.existing(line)? {
-                Some(existing) => compare(line, &existing, &version, summary),
+                Some(existing) => {
+                    compare(line, &existing, &version, summary);
+                    self.record_crates_io_here(line, &existing, summary)?;
+                }
                 None if self.dry_run => summary.imported += 1,
                 None => match self.fetch(line, summary) {
                     Ok(one) => restorable.push(one),
@@ -156,6 +160,22 @@ impl Import<'_> {
             _ => Ok(None),
         });
         found.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+
+    /// An older program took lines as they were, and did not record where dependencies on crates.io should lead.
+    fn record_crates_io_here(
+        &self,
+        line: &IndexLine,
+        existing: &VersionStatus,
+        summary: &mut Summary,
+    ) -> Result<(), String> {
+        if self.dry_run || existing.checksum != line.checksum || !self.registries.take_crates_io() {
+            return Ok(());
+        }
+        let record = |connection: &mut _| versions::record_crates_io_here(connection, existing.id, CRATES_IO_INDEX);
+        let recorded = self.pool.with(record).map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        summary.crates_io_here += u64::from(recorded);
+        Ok(())
     }
 
     /// Fetches and stores the crate file of a version.

@@ -40,7 +40,8 @@ pub struct Summary {
     pub yanked_otherwise: Vec<String>,
     /// Versions with dependencies on crates.io that stay there.
     pub need_crates_io: u64,
-    /// Versions with dependencies on crates.io that are dependencies on this registry now.
+    /// Versions whose dependencies on crates.io are dependencies on this registry. Existing versions are among them if
+    /// that was not recorded before.
     pub crates_io_here: u64,
     /// The index URLs of further registries that imported versions depend on, with the number of these versions.
     pub other_registries: BTreeMap<String, u64>,
@@ -152,7 +153,7 @@ impl Summary {
         }
         if self.crates_io_here > 0 {
             text.push_str(&format!(
-                "{} versions depended on crates.io, and depend on this registry now (--crates-io-dependencies here)\n",
+                "{} versions have their dependencies on crates.io in this registry now (--crates-io-dependencies here)\n",
                 self.crates_io_here
             ));
         }

@@ -527,8 +527,12 @@ fn a_line_that_an_older_import_took_as_it_was_is_rebuilt_from_the_manifest_with_
     let light = Settings { depth: supercargo::verify::Depth::Light, ..Settings::default() };
     assert!(world.verify_with(light, None).agrees(), "a light verification reads no file");
     let found = world.verify(Duration::ZERO, None);
-    let texts: Vec<_> = found.differences.iter().map(|one| (one.kind, &*one.found, &*one.expected)).collect();
-    insta::assert_debug_snapshot!(texts);
+    let lines: Vec<_> = found.differences.iter().map(|one| format!("{}\n{}", one.found, one.expected)).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    dependencies: none; features: none; rust-version: `rust_version` is `>=1.60`, which cargo cannot read: unexpected version requirement, expected a version like "1.32"
+    dependencies: serde (normal); features: x = [dep:serde]; rust-version: what Cargo.toml says
+    "#);
+    assert_eq!(kinds(&found), ["manifest-differs"]);
     let repaired = world.repair(Duration::ZERO, false);
     assert!(repaired.agrees() && repaired.repaired == 1, "{}", repaired.to_text());
     assert_eq!(file(), before.replacen("\"yanked\":false", "\"yanked\":true", 1));
@@ -559,7 +563,7 @@ fn a_line_that_cargo_cannot_use_and_a_manifest_that_it_cannot_use_either_remain_
     world.index("3/o/old", |_| format!("{line}\n"));
     let report = world.repair(Duration::from_secs(3600), false);
     assert_eq!(kinds(&report), ["manifest-differs"], "{}", report.to_text());
-    insta::assert_snapshot!(report.differences[0].left.as_deref().unwrap());
+    insta::assert_snapshot!(report.differences[0].left.as_deref().unwrap(), @r#"cargo can use neither its manifest nor its index line (Cargo.toml in the package cannot be read: line 7: unexpected version requirement, expected a version like "1.32"; `rust_version` is `>=1.60`, which cargo cannot read: unexpected version requirement, expected a version like "1.32"): publish a corrected version, and yank this one, or delete it with `supercargo admin version delete`"#);
 }
 
 /// Tests that start several processes or take seconds. The inner loop leaves them out.

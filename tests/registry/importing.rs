@@ -231,6 +231,7 @@ fn files_in_other_directories_or_in_upper_case_are_found_and_every_other_file_wi
     _lead 1.0.0: its index line in _l/ea/_lead cannot be used: the crate name `_lead` does not start with a letter: choose one that starts with a letter from a to z
     other 1.0.0: its index line is in the file ot/he/wrong, which belongs to another crate
     ");
+    drop(registry);
     // By name they are found as well.
     let registry = TestRegistry::new();
     let names = ["mixedcase", "_lead", "# no", "", "abc", "none"];
@@ -270,7 +271,13 @@ fn what_neither_the_manifest_nor_the_line_says_in_a_form_that_cargo_reads_is_nam
         .iter()
         .map(|(what, why)| format!("{what}: {}", why.replace(&other.url, "http://other")))
         .collect();
-    insta::assert_snapshot!(failed.join("\n"));
+    insta::assert_snapshot!(failed.join("\n"), @r#"
+    features 1.0.0: http://other/dl/features/1.0.0: cargo can use neither its manifest nor its index line (the feature `a` includes `nothing`, which is neither a feature nor a dependency of this crate: correct the name or add it): publish a corrected version
+    inner 1.0.0: http://other/dl/inner/1.0.0: its Cargo.toml is that of inner 2.0.0, which cargo does not accept: publish a corrected version
+    optional 1.0.0: http://other/dl/optional/1.0.0: cargo can use neither its manifest nor its index line (in Cargo.toml, the dev-dependency `a` is optional, which cargo does not allow: remove `optional` or move it to `[dependencies]`; the dev-dependency `a` is optional, which cargo does not allow: remove `optional` or move it to `[dependencies]`): publish a corrected version
+    target 1.0.0: http://other/dl/target/1.0.0: cargo can use neither its manifest nor its index line (in Cargo.toml, the dependency `libc` is limited to the target `cfg(`, which is neither a target triple nor a cfg expression: invalid target specifier: unexpected `(` character, cfg expressions must start with `cfg(`; the dependency `libc` is limited to the target `cfg(`, which is neither a target triple nor a cfg expression: invalid target specifier: unexpected `(` character, cfg expressions must start with `cfg(`): publish a corrected version
+    version 1.0.0: http://other/dl/version/1.0.0: cargo can use neither its manifest nor its index line (Cargo.toml in the package cannot be read: line 7: unexpected version requirement, expected a version like "1.32"; `rust_version` is `>=1.60`, which cargo cannot read: unexpected version requirement, expected a version like "1.32"): publish a corrected version
+    "#);
 }
 
 #[test]
@@ -300,7 +307,7 @@ fn an_old_package_is_taken_as_cargo_reads_it_and_one_with_an_unreadable_manifest
     assert_eq!(lines(&registry, "unreadable")[0]["deps"][0]["req"], "^1.2");
     assert_eq!(summary.from_line.keys().collect::<Vec<_>>(), ["unreadable 1.0.0"]);
     assert_eq!(summary.against_rules.keys().collect::<Vec<_>>(), ["named 1.0.0", "old 1.0.0", "unreadable 1.0.0"]);
-    insta::assert_snapshot!(summary.from_line["unreadable 1.0.0"]);
+    insta::assert_snapshot!(summary.from_line["unreadable 1.0.0"], @"Cargo.toml in the package still inherits `dependencies.near` from a workspace, which is not part of the package: let `cargo package` or `cargo publish` make the package");
 }
 
 #[test]
@@ -328,13 +335,25 @@ fn a_dependency_on_the_other_registry_becomes_one_on_this_and_one_on_a_third_sta
     assert_eq!(summary.other_registries, BTreeMap::from([("https://third.example/index".to_owned(), 1)]));
     assert_eq!((summary.need_crates_io, summary.crates_io_here), (1, 0));
 
+    drop(registry);
     let registry = TestRegistry::new();
     let here = registries(&other, CratesIo::Here);
     let summary = import_as(&registry, source(&other.git_index()), |source| all(source).unwrap(), here);
     assert_eq!(lines(&registry, "foo")[5]["deps"][0].get("registry"), None);
     assert_eq!((summary.need_crates_io, summary.crates_io_here), (0, 1));
-    let query = diesel::sql_query("UPDATE versions SET size = size WHERE crates_io_here AND num = '1.0.5'");
-    assert_eq!(registry.pool.with(|connection| query.execute(connection).unwrap()).unwrap(), 1);
+    let changed = |statement: &str| {
+        let query = diesel::sql_query(statement.to_owned());
+        registry.pool.with(|connection| query.execute(connection).unwrap()).unwrap()
+    };
+    assert_eq!(changed("UPDATE versions SET size = size WHERE crates_io_here AND num = '1.0.5'"), 1);
+    // An older program did not record it. The same import again does so, and changes no line.
+    let before = registry.index_file("3/f/foo");
+    changed("UPDATE versions SET crates_io_here = false");
+    let here = || registries(&other, CratesIo::Here);
+    let again = import_as(&registry, source(&other.git_index()), |source| all(source).unwrap(), here());
+    assert_eq!((again.imported, again.existed, again.crates_io_here), (0, 6, 5));
+    let again = import_as(&registry, source(&other.git_index()), |source| all(source).unwrap(), here());
+    assert_eq!((again.existed, again.crates_io_here, registry.index_file("3/f/foo")), (6, 0, before));
 }
 
 #[test]

@@ -232,3 +232,18 @@ pub fn set_index_line(
         .bind::<Integer, _>(version_id)
         .execute(connection)
 }
+
+/// Records that a version's dependencies on crates.io count as dependencies on this registry, if its rows have all of them
+/// there already; true if that was not recorded before.
+pub fn record_crates_io_here(connection: &mut PgConnection, version_id: i32, crates_io: &str) -> QueryResult<bool> {
+    use diesel::sql_types::{Integer, Text};
+    statement(
+        "UPDATE versions SET crates_io_here = true WHERE id = $1 AND NOT crates_io_here
+         AND EXISTS (SELECT FROM dependencies WHERE version_id = $1 AND registry IS NULL)
+         AND NOT EXISTS (SELECT FROM dependencies WHERE version_id = $1 AND registry = $2)",
+    )
+    .bind::<Integer, _>(version_id)
+    .bind::<Text, _>(crates_io)
+    .execute(connection)
+    .map(|changed| changed > 0)
+}

@@ -30,10 +30,17 @@ pub struct Rebuilt {
 /// Why there is no entry that cargo could use.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
-    #[error("its Cargo.toml is that of {name} {version}, which cargo does not accept: package it again")]
+    #[error("its Cargo.toml is that of {name} {version}, which cargo does not accept: publish a corrected version")]
     OtherPackage { name: String, version: String },
-    #[error("cargo cannot use it: {manifest}; and in the index line, {line}")]
+    #[error(
+        "cargo can use neither its manifest nor its index line ({}): publish a corrected version",
+        both(manifest, line)
+    )]
     Unusable { manifest: String, line: String },
+}
+
+fn both(manifest: &str, line: &str) -> String {
+    if manifest == line { line.to_owned() } else { format!("{manifest}; {line}") }
 }
 
 impl Rebuilt {
@@ -255,9 +262,9 @@ mod tests {
             Rebuilt::of(&line(fields), manifest, &registries()).unwrap_err().to_string()
         };
         let wrong = Sample::new("rust-version = \">=1.60\"\n").manifest;
-        insta::assert_snapshot!(refused(",\"deps\":[],\"rust_version\":\">=1.60\"", Ok(&wrong)), @"");
+        insta::assert_snapshot!(refused(",\"deps\":[],\"rust_version\":\">=1.60\"", Ok(&wrong)), @r#"cargo can use neither its manifest nor its index line (Cargo.toml in the package cannot be read: line 5: unexpected version requirement, expected a version like "1.32"; `rust_version` is `>=1.60`, which cargo cannot read: unexpected version requirement, expected a version like "1.32"): publish a corrected version"#);
         let wrong = Sample::new("[features]\na = [\"b\"]\n").manifest;
-        insta::assert_snapshot!(refused(",\"deps\":[],\"features\":{\"a\":[\"b\"]}", Ok(&wrong)), @"");
+        insta::assert_snapshot!(refused(",\"deps\":[],\"features\":{\"a\":[\"b\"]}", Ok(&wrong)), @"cargo can use neither its manifest nor its index line (the feature `a` includes `b`, which is neither a feature nor a dependency of this crate: correct the name or add it): publish a corrected version");
         let no_manifest = || Err("it has no manifest".to_owned());
         for fields in [
             "",
@@ -272,6 +279,6 @@ mod tests {
             assert!(Rebuilt::of(&line(fields), Ok(&Sample::new("").manifest), &registries()).is_ok(), "{fields}");
         }
         let other = Sample::new("").manifest.replace("1.2.3", "1.2.4");
-        insta::assert_snapshot!(refused(",\"deps\":[]", Ok(&other)), @"");
+        insta::assert_snapshot!(refused(",\"deps\":[]", Ok(&other)), @"its Cargo.toml is that of foo 1.2.4, which cargo does not accept: publish a corrected version");
     }
 }

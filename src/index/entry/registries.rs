@@ -57,7 +57,7 @@ impl Registries {
     }
 
     /// Whether every dependency on crates.io counts as one on this registry.
-    fn takes_crates_io(&self) -> bool {
+    pub fn take_crates_io(&self) -> bool {
         match self {
             Self::Imported { crates_io, .. } => *crates_io == CratesIo::Here,
             Self::Recorded { crates_io_here } => *crates_io_here == Some(true),
@@ -82,7 +82,7 @@ impl Registries {
         }
         let is_here_in_line = in_line.is_some_and(|shown| shown.registry.is_none());
         let (is_crates_io, stays_here) = match self {
-            _ if is_crates_io(url) => (true, self.takes_crates_io()),
+            _ if is_crates_io(url) => (true, self.take_crates_io()),
             Self::Imported { .. } => (false, false),
             Self::Recorded { .. } => (false, is_here_in_line),
         };

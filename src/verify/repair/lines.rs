@@ -38,9 +38,8 @@ pub fn restore(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Differ
     let rebuilt = match rebuild(&version, &line, manifest) {
         Ok(rebuilt) => rebuilt,
         Err(error) => {
-            let remedy =
-                "publish a new version, then yank this one or delete it with `supercargo admin version delete`";
-            return Ok(Outcome::Left(format!("{error}: {remedy}")));
+            let remedy = "yank this one, or delete it with `supercargo admin version delete`";
+            return Ok(Outcome::Left(format!("{error}, and {remedy}")));
         }
     };
     let before = context.index.head()?.commit.map_or_else(|| "none".to_owned(), |commit| commit.to_string());

@@ -36,6 +36,7 @@ fn faulty(other: &OtherRegistry) {
         &library("base", "[features]\nextra = []\n", "pub const EXTRA: bool = cfg!(feature = \"extra\");\n"),
         |line| {
             line["cksum"] = line["cksum"].as_str().unwrap().to_uppercase().into();
+            line["features"] = json!({ "extra": [] });
         },
     );
     let renamed = format!(
@@ -198,7 +199,12 @@ fn an_import_with_something_that_was_not_taken_ends_with_1_and_names_it() {
     let output = output.unwrap();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap().replace(&other.url, "http://other");
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(text, @r#"
+    not imported (2):
+        1num: the crate name `1num` does not start with a letter: choose one that starts with a letter from a to z
+        bad 1.0.0: http://other/dl/bad/1.0.0: cargo can use neither its manifest nor its index line (Cargo.toml in the package cannot be read: line 7: unexpected version requirement, expected a version like "1.32"; `rust_version` is `>=1.60`, which cargo cannot read: unexpected version requirement, expected a version like "1.32"): publish a corrected version
+    2 crates read: 1 versions imported (0 MiB, 1 new crates), 0 existed, 2 not imported
+    "#);
     assert_eq!(lines(&served, "good").len(), 1);
     let arguments = ["--owner", "ann", "--index-alias", CRATES_IO, &other.sparse(), "x"];
     let refused = failed(served.command("admin import").args(arguments).output().unwrap(), 1);
