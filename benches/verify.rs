@@ -18,7 +18,7 @@ use supercargo::index::entry::registries::Registries;
 use supercargo::index::{ConfigJson, Index};
 use supercargo::jobs::restoration::{Restorable, restore};
 use supercargo::jobs::{self, Environment};
-use supercargo::package::{Checksum, Limits};
+use supercargo::package::{Checksum, Limits, RegistryUrls};
 use supercargo::postgres::embedded::{Cluster, Options};
 use supercargo::queue::{Completions, Runner, Wakeups};
 use supercargo::verify::{Depth, Settings, Verifier};
@@ -87,7 +87,7 @@ fn populate(pool: &Pool, index: &Index, crate_store: &CrateStore, crates: usize)
         let line = format!(
             "{{\"name\":\"{name}\",\"vers\":\"1.0.0\",\"deps\":[],\"cksum\":\"{checksum}\",\"features\":{{}},\"yanked\":false}}"
         );
-        let registries = Registries::Recorded { crates_io_here: Some(false) };
+        let registries = Registries::Recorded { urls: RegistryUrls::default(), crates_io_here: Some(false) };
         let version = Restorable::new(&IndexLine::parse(&line)?, &content, &Limits::default(), &registries)?;
         crate_store.put(checksum, content.into())?;
         let name = name.parse()?;

@@ -18,7 +18,7 @@ use crate::jobs::{self, Environment};
 use crate::package::RegistryUrls;
 use crate::package::registry_urls::is_crates_io;
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
-use crate::process::operator_command::{operator, read_token, stop_on_signal};
+use crate::process::operator_command::{operator, read_token, stop_on_signal, with_aliases};
 use crate::process::signals::Signals;
 use crate::process::workers::worker_name;
 use crate::process::{CommandError, Storage};
@@ -139,17 +139,7 @@ fn registries(
     if let Some(api) = &config.api {
         urls = urls.with_base(api);
     }
-    for url in &options.index_aliases {
-        urls = urls.with_index(url);
-        if !urls.is_own(url) {
-            let remedy = if is_crates_io(url) {
-                "is crates.io: use --crates-io-dependencies here"
-            } else {
-                "is not the URL of an index: write it as in registry-index of a Cargo.toml"
-            };
-            return Err(CommandError::new(format!("--index-alias: {url} {remedy}")));
-        }
-    }
+    let urls = with_aliases(urls, &options.index_aliases)?;
     Ok(Registries::Imported {
         urls,
         crates_io: match options.crates_io_dependencies {

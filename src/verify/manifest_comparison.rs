@@ -6,12 +6,17 @@ use crate::index::entry::difference::Part;
 use crate::index::entry::line::IndexLine;
 use crate::index::entry::rebuild::{RebuildError, Rebuilt};
 use crate::index::entry::registries::Registries;
+use crate::package::RegistryUrls;
 
 /// The difference between a line and what a publish of the same crate file would write. `manifest` is its text, or why
 /// there is none.
-pub(super) fn compare(version: &LineState, manifest: Result<&str, String>) -> Option<Difference> {
+pub(super) fn compare(
+    version: &LineState,
+    manifest: Result<&str, String>,
+    registry_urls: &RegistryUrls,
+) -> Option<Difference> {
     let line = line(version)?;
-    match rebuild(version, &line, manifest) {
+    match rebuild(version, &line, manifest, registry_urls) {
         Ok(rebuilt) => {
             // The checksum is compared with the row.
             let differing: Vec<_> = rebuilt.healed.iter().filter(|(part, _)| **part != Part::Checksum).collect();
@@ -42,7 +47,9 @@ pub(super) fn rebuild(
     version: &LineState,
     line: &IndexLine,
     manifest: Result<&str, String>,
+    registry_urls: &RegistryUrls,
 ) -> Result<Rebuilt, RebuildError> {
-    let registries = Registries::Recorded { crates_io_here: Some(version.crates_io_here) };
+    let urls = registry_urls.clone();
+    let registries = Registries::Recorded { urls, crates_io_here: Some(version.crates_io_here) };
     Rebuilt::of(line, manifest, &registries)
 }

@@ -17,6 +17,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
             "resume",
             "orphan-age",
             "patience",
+            "index-alias",
             "max-rate",
             "max-crates",
             "repair",

@@ -45,6 +45,8 @@ pub struct ReadSummary {
     pub summary: Summary,
     /// The number of dependencies, including those that cannot be read.
     pub dependencies: usize,
+    /// Dependencies whose target cannot be read, without it.
+    pub unreadable: Vec<Dependency>,
     pub problems: Vec<(Part, String)>,
 }
 
@@ -96,7 +98,12 @@ impl IndexLine {
                 for one in dependencies {
                     match dependency(one, registries) {
                         Ok(dependency) => read.summary.dependencies.push(dependency),
-                        Err(problem) => read.problems.push(problem),
+                        Err(problem) => {
+                            let mut without_target = one.clone();
+                            without_target.as_object_mut().map(|fields| fields.shift_remove("target"));
+                            read.unreadable.extend(dependency(&without_target, registries));
+                            read.problems.push(problem);
+                        }
                     }
                 }
             }

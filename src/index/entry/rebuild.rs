@@ -54,7 +54,9 @@ impl Rebuilt {
                 let (name, version) = (manifest.name.to_string(), manifest.version.to_string());
                 return Err(RebuildError::OtherPackage { name, version });
             }
-            Ok(manifest) => summary(&manifest, &shown.summary.dependencies, registries),
+            Ok(manifest) => {
+                summary(&manifest, &[&*shown.summary.dependencies, &*shown.unreadable].concat(), registries)
+            }
             Err(problem) => Err(problem),
         };
         let (summary, crates_io_here, from_line) = match of_manifest {
@@ -190,7 +192,9 @@ mod tests {
             assert!(!rebuilt.healed.is_empty(), "{text}");
             // From the line of the publish itself, nothing is healed, and nothing changes.
             let own = IndexLine::parse(&expected).unwrap();
-            for registries in [registries(), Registries::Recorded { crates_io_here: Some(false) }] {
+            for registries in
+                [registries(), Registries::Recorded { urls: RegistryUrls::default(), crates_io_here: Some(false) }]
+            {
                 let again = Rebuilt::of(&own, Ok(text), &registries).unwrap();
                 assert_eq!((again.line(), again.healed), (expected.clone(), BTreeMap::new()), "{text}");
             }
@@ -235,7 +239,7 @@ mod tests {
         assert_eq!(of(&imported(CratesIo::CratesIo, true), "null"), (false, false, false));
         assert_eq!(of(&imported(CratesIo::Here, true), "null"), (true, true, false));
         assert_eq!(of(&imported(CratesIo::Here, false), crates_io), (true, true, false));
-        let recorded = |crates_io_here| Registries::Recorded { crates_io_here };
+        let recorded = |crates_io_here| Registries::Recorded { urls: RegistryUrls::default(), crates_io_here };
         assert_eq!(of(&recorded(Some(false)), "null"), (false, false, true));
         assert_eq!(of(&recorded(Some(true)), "null"), (true, true, false));
         assert_eq!(of(&recorded(Some(true)), crates_io), (true, true, true));
@@ -247,13 +251,31 @@ mod tests {
     fn a_registry_url_of_earlier_times_is_no_difference_if_the_line_has_the_dependency_here() {
         let rest =
             "[dependencies]\na = { version = \"1\", registry-index = \"sparse+https://former.example/index/\" }\n";
-        let (text, recorded) = (Sample::new(rest).manifest, Registries::Recorded { crates_io_here: Some(false) });
+        let (text, recorded) = (
+            Sample::new(rest).manifest,
+            Registries::Recorded { urls: RegistryUrls::default(), crates_io_here: Some(false) },
+        );
         let deps =
             |registry: &str| line(&format!(",\"deps\":[{{\"name\":\"a\",\"req\":\"^1\",\"registry\":{registry}}}]"));
         let healed = |line: IndexLine| Rebuilt::of(&line, Ok(&text), &recorded).unwrap().healed;
         assert_eq!(healed(deps("null")), BTreeMap::new());
         assert_eq!(healed(deps("\"sparse+https://former.example/index/\"")), BTreeMap::new());
         assert_eq!(healed(deps("\"https://elsewhere.example/\"")).into_keys().collect::<Vec<_>>(), [Part::Registry]);
+        // Neither is a target that cannot be read.
+        let unreadable = line(",\"deps\":[{\"name\":\"a\",\"req\":\"^1\",\"target\":\"cfg(\"}]");
+        let rebuilt = Rebuilt::of(&unreadable, Ok(&text), &recorded).unwrap();
+        assert_eq!((&rebuilt.entry.deps[0].registry, rebuilt.healed.keys().collect()), (&None, vec![&Part::Target]));
+        // A line without the dependency does not say it. The known URLs do.
+        let known = |url: &str| Registries::Recorded {
+            urls: RegistryUrls::default().with_index(url),
+            crates_io_here: Some(false),
+        };
+        let registry = |url: &str| {
+            let rebuilt = Rebuilt::of(&line(",\"deps\":[]"), Ok(&text), &known(url)).unwrap();
+            rebuilt.entry.deps[0].registry.clone()
+        };
+        assert_eq!(registry("sparse+https://former.example/index/"), None);
+        assert_eq!(registry("https://x/").as_deref(), Some("sparse+https://former.example/index/"));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub enum Registries {
     /// The crates are here. Under which URLs this registry was known when they came is not recorded, so a dependency that
     /// the line has in this registry stays there, if the manifest has it in any registry but crates.io.
     Recorded {
+        /// The URLs of this registry that are known now.
+        urls: RegistryUrls,
         /// Whether dependencies on crates.io count as dependencies on this registry. None: as the line has it.
         crates_io_here: Option<bool>,
     },
@@ -41,14 +43,18 @@ impl Registries {
     /// The URLs with which a manifest is read.
     pub(super) fn urls(&self) -> RegistryUrls {
         match self {
-            Self::Imported { urls, .. } => urls.clone(),
-            Self::Recorded { .. } => RegistryUrls::default(),
+            Self::Imported { urls, .. } | Self::Recorded { urls, .. } => urls.clone(),
         }
     }
 
     /// The registry of a dependency in a line: None is the registry that the line is from.
     pub(super) fn of_line(&self, registry: Option<&str>) -> Result<Option<String>, String> {
-        let resolved = registry.map(|url| self.urls().resolve(url)).transpose()?.flatten();
+        let urls = match self {
+            Self::Imported { urls, .. } => urls.clone(),
+            // cargo takes a registry that names itself by a URL for another one.
+            Self::Recorded { .. } => RegistryUrls::default(),
+        };
+        let resolved = registry.map(|url| urls.resolve(url)).transpose()?.flatten();
         Ok(match self {
             Self::Imported { crates_io: CratesIo::Here, .. } => resolved.filter(|url| !is_crates_io(url)),
             Self::Imported { from_crates_io: true, .. } if registry.is_none() => Some(CRATES_IO_INDEX.to_owned()),
@@ -60,7 +66,7 @@ impl Registries {
     pub fn take_crates_io(&self) -> bool {
         match self {
             Self::Imported { crates_io, .. } => *crates_io == CratesIo::Here,
-            Self::Recorded { crates_io_here } => *crates_io_here == Some(true),
+            Self::Recorded { crates_io_here, .. } => *crates_io_here == Some(true),
         }
     }
 
@@ -86,7 +92,7 @@ impl Registries {
             Self::Imported { .. } => (false, false),
             Self::Recorded { .. } => (false, is_here_in_line),
         };
-        let as_in_line = matches!(self, Self::Recorded { crates_io_here: None }) && is_here_in_line;
+        let as_in_line = matches!(self, Self::Recorded { crates_io_here: None, .. }) && is_here_in_line;
         if stays_here || (is_crates_io && as_in_line) {
             dependency.registry = None;
         }

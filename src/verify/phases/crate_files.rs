@@ -86,7 +86,7 @@ fn is_suspect(
     let Some(read) = read.filter(|read| read.checksum == named.checksum) else { return Ok(true) };
     let line = context.database(|connection| crate_states::line(connection, named.version_id))?;
     let manifest = read.manifest.as_deref().map_err(Clone::clone);
-    Ok(line.is_some_and(|line| manifest_comparison::compare(&line, manifest).is_some()))
+    Ok(line.is_some_and(|line| manifest_comparison::compare(&line, manifest, &context.registry_urls).is_some()))
 }
 
 fn check_orphans(

@@ -67,7 +67,7 @@ fn of_kept(context: &Context<'_>, checksum: Checksum, file: &NamedFile) -> Resul
     }
     let line = context.database(|connection| crate_states::line(connection, file.version_id))?;
     let manifest = read.manifest.as_deref().map_err(Clone::clone);
-    Ok(line.and_then(|line| manifest_comparison::compare(&line, manifest)))
+    Ok(line.and_then(|line| manifest_comparison::compare(&line, manifest, &context.registry_urls)))
 }
 
 /// The difference if the file of a deleted version still exists and no job will remove it.

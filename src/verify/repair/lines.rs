@@ -35,7 +35,7 @@ pub fn restore(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Differ
         Some(_) => Err("its crate file is damaged".to_owned()),
         None => Err("its crate file is missing".to_owned()),
     };
-    let rebuilt = match rebuild(&version, &line, manifest) {
+    let rebuilt = match rebuild(&version, &line, manifest, &context.registry_urls) {
         Ok(rebuilt) => rebuilt,
         Err(error) => {
             let remedy = "yank this one, or delete it with `supercargo admin version delete`";

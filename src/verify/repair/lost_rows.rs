@@ -113,7 +113,7 @@ fn with_file(
         },
     };
     // Its row is lost, and with it whether the dependencies on crates.io are here.
-    let registries = Registries::Recorded { crates_io_here: None };
+    let registries = Registries::Recorded { urls: context.registry_urls.clone(), crates_io_here: None };
     Ok(Restorable::new(line, &stored, &Limits::default(), &registries).map_err(|error| error.to_string()))
 }
 

@@ -18,9 +18,14 @@ fn import(served: &Served, arguments: &[&str]) -> (Option<i32>, Value) {
     let output = served.command("admin import").args(["--json", "--owner", "ann"]).args(arguments).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     let summary = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{} {complaint}", output.status));
+    settle(served);
+    (output.status.code(), summary)
+}
+
+/// Waits until nothing is pending.
+fn settle(served: &Served) {
     let mut connection = served.database.connect();
     wait_until("an empty queue", || supercargo::queue::inspection::count(&mut connection).unwrap() == (0, 0));
-    (output.status.code(), summary)
 }
 
 fn library(name: &str, manifest: &str, code: &str) -> Package {
@@ -109,7 +114,8 @@ fn cargo_builds_from_an_import_of_faulty_lines_and_from_the_repair_of_those_that
     let mut client = cargo(&served, &token);
     assert_builds(&client);
     assert_eq!(verify(&served, &[]).1["by_kind"], json!({}));
-    let built: Vec<Value> = ["base", "renamed", "target"].iter().flat_map(|name| lines(&served, name)).collect();
+    let built: Vec<Value> =
+        ["base", "renamed", "without-dependencies", "target"].iter().flat_map(|name| lines(&served, name)).collect();
 
     // As an older program took them: the lines of the other registry in the rows and in the index.
     take_as_they_are(&served, &other);
@@ -120,10 +126,11 @@ fn cargo_builds_from_an_import_of_faulty_lines_and_from_the_repair_of_those_that
     assert!(refused.contains("index entry is invalid"), "{refused}");
     let (code, found) = verify(&served, &[]);
     assert_eq!((code, &found["by_kind"]), (Some(1), &json!({ "manifest-differs": 6 })), "{found:#}");
-    let (code, repaired) = verify(&served, &["--repair"]);
+    let (code, repaired) = verify(&served, &["--repair", "--index-alias", &other.sparse()]);
     assert_eq!((code, &repaired["repaired"], &repaired["left"]), (Some(0), &json!(6), &json!(0)), "{repaired:#}");
     assert_eq!(verify(&served, &["--repair"]).1["by_kind"], json!({}));
-    let healed: Vec<Value> = ["base", "renamed", "target"].iter().flat_map(|name| lines(&served, name)).collect();
+    let healed: Vec<Value> =
+        ["base", "renamed", "without-dependencies", "target"].iter().flat_map(|name| lines(&served, name)).collect();
     assert_eq!(healed, built);
     client.forget();
     assert_builds(&client);
@@ -205,6 +212,7 @@ fn an_import_with_something_that_was_not_taken_ends_with_1_and_names_it() {
         bad 1.0.0: http://other/dl/bad/1.0.0: cargo can use neither its manifest nor its index line (Cargo.toml in the package cannot be read: line 7: unexpected version requirement, expected a version like "1.32"; `rust_version` is `>=1.60`, which cargo cannot read: unexpected version requirement, expected a version like "1.32"): publish a corrected version
     2 crates read: 1 versions imported (0 MiB, 1 new crates), 0 existed, 2 not imported
     "#);
+    settle(&served);
     assert_eq!(lines(&served, "good").len(), 1);
     let arguments = ["--owner", "ann", "--index-alias", CRATES_IO, &other.sparse(), "x"];
     let refused = failed(served.command("admin import").args(arguments).output().unwrap(), 1);
