@@ -45,7 +45,7 @@ impl Verifier<'_> {
             crate_store: self.crate_store,
             settings: &self.settings,
             watch: self.watch,
-            registry_urls: self.registry_urls()?,
+            registry_urls: self.registry_urls(),
             index_kinds: jobs::registry()?.kinds_of(jobs::QUEUE),
         };
         let (id, position, report) = begin_or_resume(&context)?;
@@ -76,14 +76,14 @@ impl Verifier<'_> {
 }
 
 impl Verifier<'_> {
-    fn registry_urls(&self) -> Result<RegistryUrls, VerifyError> {
+    /// An index that cannot be read fails in its own phase, with a report.
+    fn registry_urls(&self) -> RegistryUrls {
         let urls = self.settings.registry_urls.clone();
-        let file = self.index.read(&self.index.head()?, ConfigJson::PATH)?;
-        let config = file.and_then(|file| ConfigJson::parse(&file.content).ok());
-        Ok(match config {
+        let file = self.index.head().and_then(|head| self.index.read(&head, ConfigJson::PATH)).ok().flatten();
+        match file.and_then(|file| ConfigJson::parse(&file.content).ok()) {
             Some(config) => urls.with_base(&config.api),
             None => urls,
-        })
+        }
     }
 }
 
