@@ -55,6 +55,11 @@ impl Place {
             path: path.to_owned(),
         })
     }
+
+    /// Whether the index is on a host, and not in a directory of this machine.
+    pub(super) fn has_host(&self) -> bool {
+        !self.host.is_empty()
+    }
 }
 
 /// Whether an index URL is one of crates.io.
