@@ -13,10 +13,12 @@ use rand::{Rng, SeedableRng};
 use supercargo::crate_store::CrateStore;
 use supercargo::database::access::audit::{Action, Actor};
 use supercargo::database::{Pool, migrations};
+use supercargo::index::entry::line::IndexLine;
+use supercargo::index::entry::registries::Registries;
 use supercargo::index::{ConfigJson, Index};
-use supercargo::jobs::restoration::{IndexedVersion, restore};
+use supercargo::jobs::restoration::{Restorable, restore};
 use supercargo::jobs::{self, Environment};
-use supercargo::package::{Checksum, Limits};
+use supercargo::package::{Checksum, Limits, RegistryUrls};
 use supercargo::postgres::embedded::{Cluster, Options};
 use supercargo::queue::{Completions, Runner, Wakeups};
 use supercargo::verify::{Depth, Settings, Verifier};
@@ -78,13 +80,15 @@ fn populate(pool: &Pool, index: &Index, crate_store: &CrateStore, crates: usize)
         let letters: String =
             (0..4).map(|place| char::from(b'a' + (number / 26_usize.pow(place) % 26) as u8)).collect();
         let name = format!("{letters}-{number}");
-        let mut content = vec![0; SIZE];
-        random.fill_bytes(&mut content);
+        let mut filling = vec![0; SIZE];
+        random.fill_bytes(&mut filling);
+        let content = crate_file(&name, &filling)?;
         let checksum = Checksum::of(&content);
         let line = format!(
             "{{\"name\":\"{name}\",\"vers\":\"1.0.0\",\"deps\":[],\"cksum\":\"{checksum}\",\"features\":{{}},\"yanked\":false}}"
         );
-        let version = IndexedVersion::parse(&line)?.with_file(&content, &Limits::default())?;
+        let registries = Registries::Recorded { urls: RegistryUrls::default(), crates_io_here: Some(false) };
+        let version = Restorable::new(&IndexLine::parse(&line)?, &content, &Limits::default(), &registries)?;
         crate_store.put(checksum, content.into())?;
         let name = name.parse()?;
         pool.with(|connection| restore(connection, crate_store, &name, &[version], &[], (Action::Import, &actor)))??;
@@ -94,6 +98,20 @@ fn populate(pool: &Pool, index: &Index, crate_store: &CrateStore, crates: usize)
     let drained = Runner::new(jobs::registry()?, environment, pool.clone(), "bench", wakeups, completions).drain()?;
     assert!(drained.failed.is_empty(), "{:?}", drained.failed);
     Ok(())
+}
+
+/// A package of this name with a file of this content.
+fn crate_file(name: &str, filling: &[u8]) -> std::io::Result<Vec<u8>> {
+    let manifest = format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\n");
+    let encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut archive = tar::Builder::new(encoder);
+    for (path, content) in [("Cargo.toml", manifest.as_bytes()), ("src/lib.rs", filling)] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, format!("{name}-1.0.0/{path}"), content)?;
+    }
+    archive.into_inner()?.finish()
 }
 
 /// The most memory that this process had.

@@ -8,13 +8,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
 use crate::admin::output::{print_json, say};
-use crate::config::ImportOptions;
+use crate::config::{CratesIoDependencies, ImportOptions};
 use crate::crate_store::CrateStore;
 use crate::database::catalog::owners::Owner;
-use crate::import::{Downloads, Import, Source, Summary, paths_of};
+use crate::import::{self, Downloads, Import, Selection, Source, Summary};
+use crate::index::ConfigJson;
+use crate::index::entry::registries::{CratesIo, Registries};
 use crate::jobs::{self, Environment};
+use crate::package::RegistryUrls;
+use crate::package::registry_urls::is_crates_io;
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
-use crate::process::operator_command::{operator, read_token, stop_on_signal};
+use crate::process::operator_command::{operator, read_token, stop_on_signal, with_aliases};
 use crate::process::signals::Signals;
 use crate::process::workers::worker_name;
 use crate::process::{CommandError, Storage};
@@ -66,16 +70,18 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
     let mut source = Source::open(&options.index, anonymous.clone(), &options.storage.git)?;
     let config = source.config(token.as_ref())?;
     let upstream = downloads(&config, token, anonymous)?;
-    let paths = paths(options, &source)?;
+    let selection = selection(options, &source)?;
+    let registries = registries(options, storage, &source, &config)?;
     let crate_store = CrateStore::attach(&storage.data_dir.crates())?;
     let pool = storage.pool(&options.storage);
-    let progress = Progress::new(paths.len());
+    let progress = Progress::new(selection.crates.len());
     let import = Import {
         pool: &pool,
         crate_store: &crate_store,
         source: &source,
         upstream: &upstream,
         dl: config.dl,
+        registries,
         owners: &owners,
         actor: &operator(),
         concurrency: usize::from(options.concurrency),
@@ -83,7 +89,7 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
         stopped: &|| stopped.load(Ordering::Relaxed),
         progress: &|summary| progress.show(summary),
     };
-    let summary = import.run(&paths);
+    let summary = import.run(&selection);
     drop(progress);
     // Without `serve` nothing else runs the jobs.
     if storage.is_embedded() && summary.imported > 0 && !options.dry_run {
@@ -108,14 +114,53 @@ fn downloads(config: &Downloads, token: Option<Token>, anonymous: Upstream) -> R
     Ok(anonymous.with_token(token))
 }
 
-fn paths(options: &ImportOptions, source: &Source) -> Result<Vec<String>, CommandError> {
+fn selection(options: &ImportOptions, source: &Source) -> Result<Selection, CommandError> {
     let listed = match &options.crates {
         Some(file) => std::fs::read_to_string(file)
             .map_err(|error| CommandError::while_doing(format!("--crates: cannot read {}", file.display()), error))?,
         None => String::new(),
     };
-    let named = paths_of(options.names.iter().map(String::as_str).chain(listed.lines())).map_err(CommandError::new)?;
-    if named.is_empty() && options.crates.is_none() { Ok(source.list()?) } else { Ok(named) }
+    if options.names.is_empty() && options.crates.is_none() {
+        return Ok(import::all(source)?);
+    }
+    Ok(import::named_crates(source, options.names.iter().map(String::as_str).chain(listed.lines()))?)
+}
+
+/// The registries of dependencies. Those on the other registry become dependencies on this one.
+fn registries(
+    options: &ImportOptions,
+    storage: &Storage,
+    source: &Source,
+    config: &Downloads,
+) -> Result<Registries, CommandError> {
+    let known = source.known_urls(&options.index);
+    let mut urls = own_urls(options, storage)?;
+    for url in &known {
+        urls = urls.with_index(url);
+    }
+    if let Some(api) = &config.api {
+        urls = urls.with_base(api);
+    }
+    let urls = with_aliases(urls, &options.index_aliases)?;
+    Ok(Registries::Imported {
+        urls,
+        crates_io: match options.crates_io_dependencies {
+            CratesIoDependencies::CratesIo => CratesIo::CratesIo,
+            CratesIoDependencies::Here => CratesIo::Here,
+        },
+        from_crates_io: known.iter().any(|url| is_crates_io(url)),
+    })
+}
+
+/// The index URLs of this registry, from its own config.json.
+fn own_urls(options: &ImportOptions, storage: &Storage) -> Result<RegistryUrls, CommandError> {
+    if !storage.data_dir.index().exists() {
+        return Ok(RegistryUrls::default());
+    }
+    let index = storage.index(&options.storage)?;
+    let config = index.read(&index.head()?, ConfigJson::PATH)?;
+    let config = config.and_then(|file| ConfigJson::parse(&file.content).ok());
+    Ok(RegistryUrls::new(config.iter().map(|config| config.api.as_str())))
 }
 
 /// Progress: a bar on a terminal, otherwise lines in the log.

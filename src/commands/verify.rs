@@ -18,8 +18,9 @@ use crate::database::catalog::owners::Owner;
 use crate::database::upkeep::verify_reports;
 use crate::index::Index;
 use crate::jobs::{self, Environment};
+use crate::package::RegistryUrls;
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
-use crate::process::operator_command::{operator, read_token, stop_on_signal};
+use crate::process::operator_command::{operator, read_token, stop_on_signal, with_aliases};
 use crate::process::signals::Signals;
 use crate::process::storage::StoreRole;
 use crate::process::workers::worker_name;
@@ -84,6 +85,7 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         patience: options.patience,
         max_rate: options.max_rate,
         max_crates: options.max_crates,
+        registry_urls: with_aliases(RegistryUrls::default(), &options.index_aliases)?,
         resume: options.resume,
         requested_by: operator().name,
         ..Settings::default()

@@ -53,7 +53,7 @@ pub use cors::{CorsOptions, CorsOrigin};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use generate::{CompletionsOptions, ManOptions};
 pub use http::HttpOptions;
-pub use import::ImportOptions;
+pub use import::{CratesIoDependencies, ImportOptions};
 pub use index::IndexOptions;
 pub use jobs::JobsCommand;
 pub use keys::is_settable;

@@ -33,6 +33,12 @@ pub struct VerifyOptions {
     /// Crates that still have pending jobs after this time are listed but do not count as differences.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub patience: Duration,
+    /// Earlier index URL of this registry, or one of a registry whose crates were imported; repeatable
+    ///
+    /// A dependency whose manifest names this URL is one on this registry. It is needed only for index lines from which
+    /// the dependency is missing, or that have the URL.
+    #[arg(long = "index-alias", hide_short_help = true, value_name = "URL")]
+    pub index_aliases: Vec<String>,
     /// Maximum rate of reading crate files, in bytes per second, such as 50MiB
     #[arg(long, value_name = "BYTES", value_parser = rate)]
     pub max_rate: Option<f64>,

@@ -9,6 +9,7 @@ mod free_space;
 mod listing;
 mod local;
 mod quarantine;
+mod reader;
 mod runtime;
 mod s3;
 mod stored_file;
@@ -35,6 +36,7 @@ use crate::package::Checksum;
 pub use self::error::{CrateStoreError, Failure};
 pub use self::free_space::FreeSpace;
 pub use self::quarantine::{Expired, SetAside};
+pub use self::reader::CrateReader;
 pub use self::s3::{S3Credentials, S3Settings};
 pub use self::stored_file::StoredFile;
 

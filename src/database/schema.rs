@@ -142,6 +142,7 @@ diesel::table! {
         manifest -> Jsonb,
         yank_message -> Nullable<Text>,
         linecounts -> Nullable<Jsonb>,
+        crates_io_here -> Bool,
     }
 }
 

@@ -5,15 +5,17 @@
 //! Existing versions are compared and left unchanged. An import can therefore be interrupted at any point and started
 //! again.
 
+mod selection;
 mod source;
+mod summary;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use serde::Serialize;
 
+pub use selection::{CrateFiles, Selection, all, named_crates};
 pub use source::{Downloads, Source, SourceError};
+pub use summary::Summary;
 
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
@@ -22,10 +24,12 @@ use crate::database::catalog::owners::Owner;
 use crate::database::catalog::versions::VersionStatus;
 use crate::database::catalog::{crates, versions};
 use crate::fault;
-use crate::jobs::restoration::{Fate, IndexedVersion, Restorable, restore};
-use crate::package::characters::plain;
+use crate::index::entry::line::{IndexLine, named};
+use crate::index::entry::registries::Registries;
+use crate::jobs::restoration::{Fate, Restorable, restore};
 use crate::package::excerpt::listed;
 use crate::package::index_path::index_path;
+use crate::package::registry_urls::CRATES_IO_INDEX;
 use crate::package::{CrateName, Limits};
 use crate::redact;
 use crate::upstream::{Upstream, download_url};
@@ -38,6 +42,8 @@ pub struct Import<'a> {
     pub upstream: &'a Upstream,
     /// The download template `dl` of the other registry's config.json.
     pub dl: String,
+    /// The registries of the crates' dependencies.
+    pub registries: Registries,
     pub owners: &'a [Owner],
     pub actor: &'a Actor,
     /// The number of crates that are imported at the same time.
@@ -48,44 +54,23 @@ pub struct Import<'a> {
     pub progress: &'a (dyn Fn(&Summary) + Sync),
 }
 
-/// The result of an import.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Summary {
-    pub crates: u64,
-    pub created_crates: u64,
-    /// Versions that were imported, or would be by a dry run.
-    pub imported: u64,
-    /// Versions that existed with the same checksum.
-    pub existed: u64,
-    /// The size of the fetched crate files, in bytes.
-    pub bytes: u64,
-    /// The reason of each failure, by crate and version.
-    pub failed: BTreeMap<String, String>,
-    /// Versions that were imported without some of their categories, and a description of these.
-    pub without_categories: BTreeMap<String, String>,
-    /// Crates and versions that were imported although a publish would be rejected, and the reason.
-    pub against_rules: BTreeMap<String, String>,
-    /// Existing versions whose yank state differs from the other registry's.
-    pub yanked_otherwise: Vec<String>,
-    /// The import was stopped before its end.
-    pub interrupted: bool,
-    pub dry_run: bool,
-}
-
 impl Import<'_> {
-    /// Imports the crates of these files of the index.
-    pub fn run(&self, paths: &[String]) -> Summary {
-        let summary = Mutex::new(Summary { dry_run: self.dry_run, ..Summary::default() });
+    /// Imports the crates of this selection.
+    pub fn run(&self, selection: &Selection) -> Summary {
+        let crates = &selection.crates;
+        let (dry_run, manifests_read) = (self.dry_run, !self.dry_run);
+        let failed = selection.impossible.clone();
+        let summary = Mutex::new(Summary { dry_run, manifests_read, failed, ..Summary::default() });
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            for _ in 0..self.concurrency.min(paths.len()).max(1) {
+            for _ in 0..self.concurrency.min(crates.len()).max(1) {
                 scope.spawn(|| {
-                    while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    while let Some(krate) = crates.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if (self.stopped)() {
                             summary.lock().interrupted = true;
                             return;
                         }
-                        let of_crate = self.import_crate(path);
+                        let of_crate = self.import_crate(krate);
                         let mut summary = summary.lock();
                         summary.add(of_crate);
                         (self.progress)(&summary);
@@ -96,79 +81,114 @@ impl Import<'_> {
         summary.into_inner()
     }
 
-    fn import_crate(&self, path: &str) -> Summary {
+    fn import_crate(&self, krate: &CrateFiles) -> Summary {
         let mut summary = Summary { crates: 1, ..Summary::default() };
-        if let Err(problem) = self.try_import(path, &mut summary) {
-            let name = path.rsplit('/').next().unwrap_or(path);
-            summary.failed.insert(name.to_owned(), problem);
+        if let Err(problem) = self.try_import(krate, &mut summary) {
+            summary.failed.insert(krate.label.clone(), problem);
         }
         summary
     }
 
-    fn try_import(&self, path: &str, summary: &mut Summary) -> Result<(), String> {
-        let file = self.source.read(path).map_err(|error| error.to_string())?;
-        let file = file.ok_or("the crate is not in the index")?;
-        let text = String::from_utf8(file).map_err(|error| error.to_string())?;
+    fn try_import(&self, krate: &CrateFiles, summary: &mut Summary) -> Result<(), String> {
+        let lines = self.lines(krate, summary)?;
         let mut restorable = Vec::new();
-        let mut name: Option<CrateName> = None;
-        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty()) {
+        for line in &lines {
             if (self.stopped)() {
                 // The versions of a crate are imported together, to keep their order.
                 summary.interrupted = true;
                 return Ok(());
             }
-            let indexed = match IndexedVersion::parse(line) {
-                Ok(indexed) => indexed,
-                Err(error) => {
-                    let what = path.rsplit('/').next().unwrap_or(path);
-                    summary.failed.insert(format!("{what}, line {number}"), error.to_string());
-                    continue;
+            let version = format!("{} {}", line.name, line.version);
+            match self.existing(line)? {
+                Some(existing) => {
+                    compare(line, &existing, &version, summary);
+                    self.record_crates_io_here(line, &existing, summary)?;
                 }
-            };
-            let entry = &indexed.entry;
-            let version = format!("{} {}", entry.name, entry.vers);
-            if index_path(&entry.name) != path || name.as_ref().is_some_and(|name| *name != entry.name) {
-                summary
-                    .failed
-                    .insert(version, format!("its line is in the file {path}, which belongs to another crate"));
-                continue;
-            }
-            name = Some(entry.name.clone());
-            match self.existing(&indexed)? {
-                Some(existing) => compare(&indexed, &existing, &version, summary),
                 None if self.dry_run => summary.imported += 1,
-                None => match self.fetch(indexed, summary) {
+                None => match self.fetch(line, summary) {
                     Ok(one) => restorable.push(one),
                     Err(problem) => drop(summary.failed.insert(version, problem)),
                 },
             }
         }
-        match name {
-            Some(name) if !restorable.is_empty() => self.write(&name, &restorable, summary),
+        match lines.first() {
+            Some(line) if !restorable.is_empty() => self.write(&line.name, &restorable, summary),
             _ => Ok(()),
         }
     }
 
-    fn existing(&self, indexed: &IndexedVersion) -> Result<Option<VersionStatus>, String> {
-        let entry = &indexed.entry;
-        let found = self.pool.with(|connection| match crates::find(connection, &entry.name)? {
-            Some(krate) if krate.name == entry.name => versions::find(connection, krate.id, &entry.vers),
+    /// The lines of a crate, one for each version: the last one, as in cargo.
+    fn lines(&self, krate: &CrateFiles, summary: &mut Summary) -> Result<Vec<IndexLine>, String> {
+        let mut lines: Vec<IndexLine> = Vec::new();
+        let mut is_missing = true;
+        for path in &krate.paths {
+            let Some(file) = self.source.read(path).map_err(|error| error.to_string())? else { continue };
+            is_missing = false;
+            let text = String::from_utf8(file).map_err(|error| format!("its file {path} is not UTF-8: {error}"))?;
+            for (number, text) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+                match self.line(text, path, lines.first()) {
+                    Ok(line) => add_line(&mut lines, line, path, summary),
+                    Err(problem) => {
+                        let named = named(text).map(|(name, version)| format!("{name} {version}"));
+                        let what = named.unwrap_or_else(|| format!("{path}, line {number}"));
+                        // The last line counts, even if nobody can use it.
+                        lines.retain(|line| format!("{} {}", line.name, line.version) != what);
+                        summary.failed.insert(what, problem);
+                    }
+                }
+            }
+        }
+        if is_missing { Err("the crate is not in the index".to_owned()) } else { Ok(lines) }
+    }
+
+    /// Parses a line of a file, whose first line is `first`.
+    fn line(&self, text: &str, path: &str, first: Option<&IndexLine>) -> Result<IndexLine, String> {
+        let line =
+            IndexLine::parse(text).map_err(|error| format!("its index line in {path} cannot be used: {error}"))?;
+        if !selection::file_name(path).eq_ignore_ascii_case(line.name.as_str()) {
+            return Err(format!("its index line is in the file {path}, which belongs to another crate"));
+        }
+        match first.filter(|first| first.name != line.name) {
+            Some(first) => Err(format!("its index line is in the file {path}, where other lines name {}", first.name)),
+            None => Ok(line),
+        }
+    }
+
+    fn existing(&self, line: &IndexLine) -> Result<Option<VersionStatus>, String> {
+        let found = self.pool.with(|connection| match crates::find(connection, &line.name)? {
+            Some(krate) if krate.name == line.name => versions::find(connection, krate.id, &line.version),
             _ => Ok(None),
         });
         found.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
+    /// An older program took lines as they were, and did not record where dependencies on crates.io should lead.
+    fn record_crates_io_here(
+        &self,
+        line: &IndexLine,
+        existing: &VersionStatus,
+        summary: &mut Summary,
+    ) -> Result<(), String> {
+        if self.dry_run || existing.checksum != line.checksum || !self.registries.take_crates_io() {
+            return Ok(());
+        }
+        let record = |connection: &mut _| versions::record_crates_io_here(connection, existing.id, CRATES_IO_INDEX);
+        let recorded = self.pool.with(record).map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        summary.crates_io_here += u64::from(recorded);
+        Ok(())
+    }
+
     /// Fetches and stores the crate file of a version.
-    fn fetch(&self, indexed: IndexedVersion, summary: &mut Summary) -> Result<Restorable, String> {
+    fn fetch(&self, line: &IndexLine, summary: &mut Summary) -> Result<Restorable, String> {
         let limits = Limits::default();
-        let checksum = indexed.entry.cksum;
-        let url = download_url(&self.dl, &indexed.entry.name, &indexed.entry.vers, checksum);
+        let checksum = line.checksum;
+        let url = download_url(&self.dl, &line.name, &line.version, checksum);
         let fetched =
             self.upstream.fetch(&url, limits.max_unpacked, self.stopped).map_err(|error| error.to_string())?;
         let bytes = fetched.ok_or_else(|| format!("{} does not exist", redact::userinfo(&url)))?;
-        let version = format!("{} {}", indexed.entry.name, indexed.entry.vers);
-        let mut restorable =
-            indexed.with_file(&bytes, &limits).map_err(|error| format!("{}: {error}", redact::userinfo(&url)))?;
+        let version = format!("{} {}", line.name, line.version);
+        let mut restorable = Restorable::new(line, &bytes, &limits, &self.registries)
+            .map_err(|error| format!("{}: {error}", redact::userinfo(&url)))?;
         let left_out = restorable.leave_out_categories();
         if !left_out.is_empty() {
             let category = if left_out.len() == 1 { "category" } else { "categories" };
@@ -195,6 +215,7 @@ impl Import<'_> {
             match fate {
                 Fate::Restored | Fate::RestoredAsDeleted => {
                     summary.imported += 1;
+                    summary.note(&version_name, &version.rebuilt);
                     if let Some(refusal) = &version.refusal {
                         summary.against_rules.insert(version_name, refusal.clone());
                     }
@@ -207,103 +228,34 @@ impl Import<'_> {
     }
 }
 
-fn compare(indexed: &IndexedVersion, existing: &VersionStatus, version: &str, summary: &mut Summary) {
-    let entry = &indexed.entry;
-    if existing.num != entry.vers {
+fn add_line(lines: &mut Vec<IndexLine>, line: IndexLine, path: &str, summary: &mut Summary) {
+    let version = format!("{} {}", line.name, line.version);
+    if *path != index_path(&line.name) {
+        summary.misplaced_files.insert(version.clone(), format!("in {path}"));
+    }
+    let before = lines.len();
+    lines.retain(|other| other.version != line.version);
+    if lines.len() < before {
+        *summary.duplicate_lines.entry(version).or_insert(1) += 1;
+    }
+    lines.push(line);
+}
+
+fn compare(line: &IndexLine, existing: &VersionStatus, version: &str, summary: &mut Summary) {
+    if existing.num != line.version {
         let why = format!(
             "it exists as {}, and versions that differ only in build metadata are the same version",
             existing.num
         );
         summary.failed.insert(version.to_owned(), why);
-    } else if existing.checksum != entry.cksum {
+    } else if existing.checksum != line.checksum {
         let why =
-            format!("it exists with the checksum {}, but the other registry has {}", existing.checksum, entry.cksum);
+            format!("it exists with the checksum {}, but the other registry has {}", existing.checksum, line.checksum);
         summary.failed.insert(version.to_owned(), why);
     } else {
         summary.existed += 1;
-        if existing.desired_yanked != entry.yanked && existing.deletion_reason.is_none() {
+        if existing.desired_yanked != line.yanked && existing.deletion_reason.is_none() {
             summary.yanked_otherwise.push(version.to_owned());
         }
-    }
-}
-
-impl Summary {
-    fn add(&mut self, other: Self) {
-        self.crates += other.crates;
-        self.created_crates += other.created_crates;
-        self.imported += other.imported;
-        self.existed += other.existed;
-        self.bytes += other.bytes;
-        self.failed.extend(other.failed);
-        self.without_categories.extend(other.without_categories);
-        self.against_rules.extend(other.against_rules);
-        self.yanked_otherwise.extend(other.yanked_otherwise);
-        self.interrupted |= other.interrupted;
-    }
-
-    /// The summary as readable text.
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        let mut list = |title: &str, of: &BTreeMap<String, String>| {
-            if !of.is_empty() {
-                text.push_str(&format!("{title} ({}):\n", of.len()));
-                of.iter().for_each(|(what, why)| text.push_str(&format!("    {}: {}\n", plain(what), plain(why))));
-            }
-        };
-        list("not imported", &self.failed);
-        list("imported without categories that are not allowed", &self.without_categories);
-        list("imported although a publish would be rejected", &self.against_rules);
-        let yanked = self.yanked_otherwise.iter().map(|what| (what.clone(), "left unchanged".to_owned())).collect();
-        list("the other registry has another yank state", &yanked);
-        let verb = if self.dry_run { "would be imported" } else { "imported" };
-        let how = if self.interrupted { "; interrupted: run the import again to continue" } else { "" };
-        text.push_str(&format!(
-            "{} crates read: {} versions {verb} ({} MiB, {} new crates), {} existed, {} not imported{how}\n",
-            self.crates,
-            self.imported,
-            self.bytes >> 20,
-            self.created_crates,
-            self.existed,
-            self.failed.len()
-        ));
-        text
-    }
-}
-
-/// The index paths of crates from their names, without duplicates, in the order of the names. Empty lines and lines
-/// that begin with `#` are skipped.
-///
-/// # Errors
-///
-/// A name is not valid.
-pub fn paths_of<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, String> {
-    let mut paths = Vec::new();
-    for name in names.map(str::trim).filter(|name| !name.is_empty() && !name.starts_with('#')) {
-        let name: CrateName = name.parse().map_err(|error: crate::package::name::NameError| error.to_string())?;
-        let path = index_path(&name);
-        if !paths.contains(&path) {
-            paths.push(path);
-        }
-    }
-    Ok(paths)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::package::characters::is_hidden;
-
-    #[test]
-    fn a_report_has_one_line_for_each_version_whatever_texts_the_other_registry_sends() {
-        let hostile = || "x\u{1b}[2J\nall is well\u{202e}".to_owned();
-        let summary = Summary {
-            failed: BTreeMap::from([(hostile(), hostile())]),
-            against_rules: BTreeMap::from([(hostile(), hostile())]),
-            yanked_otherwise: vec![hostile()],
-            ..Summary::default()
-        };
-        let text = summary.to_text();
-        assert_eq!(text.lines().count(), 7, "{text}");
-        assert!(!text.contains(|c| is_hidden(c) && c != '\n'), "{text:?}");
     }
 }

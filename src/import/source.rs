@@ -9,7 +9,7 @@ use crate::index::{ConfigJson, ForeignIndex, IndexError, readable_stderr};
 use crate::redact;
 use crate::upstream::{Token, Upstream, UpstreamError};
 
-/// The largest index file, in bytes. A crate with thousands of versions has some MiB.
+/// The largest index file, in bytes, decoded. A crate with thousands of versions has some MiB.
 const MAX_FILE: u64 = 256 * 1024 * 1024;
 const UNAUTHORIZED: u16 = 401;
 
@@ -53,7 +53,7 @@ impl Source {
         if let Some(base) = url.strip_prefix("sparse+") {
             return Ok(Self::Sparse { base: format!("{}/", base.trim_end_matches('/')), upstream });
         }
-        let url = url.strip_prefix("git+").or_else(|| url.strip_prefix("registry+")).unwrap_or(url);
+        let url = without_prefix(url);
         if Path::new(url).is_dir() {
             return Ok(Self::Git(Mutex::new(ForeignIndex::open(Path::new(url))?), None));
         }
@@ -110,29 +110,51 @@ impl Source {
         }
     }
 
-    /// The paths of all its crates' files.
-    pub fn list(&self) -> Result<Vec<String>, SourceError> {
+    /// The paths of all files but config.json; `None` for a sparse index, which cannot be listed.
+    pub fn files(&self) -> Result<Option<Vec<String>>, SourceError> {
         match self {
-            Self::Sparse { .. } => Err(SourceError::NotListed),
-            Self::Git(index, _) => Ok(index.lock().crate_files()?),
+            Self::Sparse { .. } => Ok(None),
+            Self::Git(index, _) => {
+                let mut files = index.lock().files()?;
+                files.retain(|path| path != ConfigJson::PATH);
+                Ok(Some(files))
+            }
         }
+    }
+
+    /// The URLs under which manifests can name the index that was opened as `url`, as far as they are known.
+    pub fn known_urls(&self, url: &str) -> Vec<String> {
+        let url = without_prefix(url);
+        let directory = Path::new(url).canonicalize().ok().and_then(|path| url::Url::from_directory_path(path).ok());
+        let mut urls = vec![directory.map_or_else(|| url.to_owned(), String::from)];
+        if let Self::Git(index, _) = self {
+            // Those of a local clone.
+            urls.extend(index.lock().remote_urls());
+        }
+        urls
     }
 
     /// The content of a file; `None` if it does not exist.
     pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, SourceError> {
         Ok(match self {
-            Self::Sparse { base, upstream } => {
-                upstream.fetch(&format!("{base}{path}"), MAX_FILE, &|| false)?.map(|bytes| bytes.to_vec())
-            }
+            Self::Sparse { base, upstream } => upstream.fetch_decoded(&format!("{base}{path}"), MAX_FILE)?,
             Self::Git(index, _) => index.lock().read(path)?,
         })
     }
+}
+
+/// The URL without the prefixes that cargo writes before that of a git index.
+fn without_prefix(url: &str) -> &str {
+    url.strip_prefix("git+").or_else(|| url.strip_prefix("registry+")).unwrap_or(url)
 }
 
 /// The download settings in another registry's config.json.
 #[derive(serde::Deserialize, Clone, Debug)]
 pub struct Downloads {
     pub dl: String,
+    /// The URL of the web API, from which the URLs of the index follow in most registries.
+    #[serde(default)]
+    pub api: Option<String>,
     /// Downloads need the token as well, whatever their URL.
     #[serde(default, rename = "auth-required")]
     pub auth_required: bool,

@@ -6,7 +6,6 @@ use git2::{ErrorCode, ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 
 use super::error::IndexError;
 use super::initialise;
-use crate::package::index_path::crate_path;
 
 /// A repository with the index of another registry.
 pub struct ForeignIndex {
@@ -25,21 +24,27 @@ impl ForeignIndex {
         Ok(Self { repository, path: path.to_owned() })
     }
 
-    /// The paths of all crates' files, in order.
-    pub fn crate_files(&self) -> Result<Vec<String>, IndexError> {
+    /// The paths of all files, in order.
+    pub fn files(&self) -> Result<Vec<String>, IndexError> {
         let mut paths = Vec::new();
         let mut walk = || {
             let tree = self.repository.head()?.peel_to_tree()?;
             tree.walk(TreeWalkMode::PreOrder, |parent, entry| {
-                let path = format!("{parent}{}", String::from_utf8_lossy(entry.name_bytes()));
-                if entry.kind() == Some(ObjectType::Blob) && crate_path(&path).is_some() {
-                    paths.push(path);
+                if entry.kind() == Some(ObjectType::Blob) {
+                    paths.push(format!("{parent}{}", String::from_utf8_lossy(entry.name_bytes())));
                 }
                 TreeWalkResult::Ok
             })
         };
         walk().map_err(IndexError::git("list the files", &self.path))?;
         Ok(paths)
+    }
+
+    /// The URLs of its remotes: those under which its registry is known elsewhere.
+    pub fn remote_urls(&self) -> Vec<String> {
+        let remotes = self.repository.remotes().ok();
+        let names = remotes.iter().flat_map(|names| names.iter()).flatten().flatten();
+        names.filter_map(|name| self.repository.find_remote(name).ok()?.url().ok().map(str::to_owned)).collect()
     }
 
     /// The content of a file; `None` if it does not exist.

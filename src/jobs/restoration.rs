@@ -15,30 +15,21 @@ use crate::database::catalog::crates::{Crate, Origin};
 use crate::database::catalog::new_version::RestoredVersion;
 use crate::database::catalog::owners::Owner;
 use crate::database::catalog::{crate_files, crates, dependencies, versions};
-use crate::index::entry::{Entry, EntryDependency, EntryError, with_yanked};
+use crate::index::entry::line::IndexLine;
+use crate::index::entry::rebuild::{RebuildError, Rebuilt};
+use crate::index::entry::registries::Registries;
 use crate::package::characters::check_line;
-use crate::package::contents::{self, Contents};
-use crate::package::dependency::{Artifact, Dependency, Unparsed};
+use crate::package::contents::{self, Contents, Opened};
 use crate::package::index_path::index_path;
 use crate::package::policy::{self, labels};
 use crate::package::{Checksum, CrateName, Limits, Version};
 use crate::queue::{EnqueueError, JobId};
 
-/// A line of an index that cargo can read.
-#[derive(Clone, Debug)]
-pub struct IndexedVersion {
-    pub entry: Entry,
-    /// With `yanked` set to false.
-    line: String,
-}
-
 /// Why a version cannot be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    #[error("its line of the index cannot be read: {0}")]
-    Line(#[from] serde_json::Error),
-    #[error("its line of the index cannot be read: {0}")]
-    Yanked(#[from] EntryError),
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
     #[error("its crate file has the checksum {found}, but its line names {expected}")]
     Checksum { found: Checksum, expected: Checksum },
     #[error("the crate is called {original} here, and {given} is another spelling of the same name")]
@@ -58,31 +49,6 @@ pub enum RestoreError {
     Enqueue(#[from] EnqueueError),
 }
 
-impl IndexedVersion {
-    pub fn parse(line: &str) -> Result<Self, RestoreError> {
-        Ok(Self { entry: serde_json::from_str(line)?, line: with_yanked(line, false)? })
-    }
-
-    /// Adds the crate file, which completes what a restoration needs.
-    pub fn with_file(self, crate_file: &[u8], limits: &Limits) -> Result<Restorable, RestoreError> {
-        let (found, expected) = (Checksum::of(crate_file), self.entry.cksum);
-        if found != expected {
-            return Err(RestoreError::Checksum { found, expected });
-        }
-        let (name, num) = (&self.entry.name, &self.entry.vers);
-        let (contents, problem) = match Contents::read(crate_file, name, num, limits) {
-            Ok(contents) => (contents, None),
-            Err(error) => (Contents::default(), Some(error.to_string())),
-        };
-        let refusal = problem
-            .or_else(|| contents::refusal(crate_file, name, num, limits))
-            .or_else(|| policy::check_keywords(&contents.keywords).err().map(|refused| refused.to_string()))
-            .or_else(|| limits.check_index_line(&self.line).err().map(|error| error.to_string()))
-            .or_else(|| hidden_character(&serde_json::from_str(&self.line).ok()?));
-        Ok(Restorable { size: crate_file.len(), contents, refusal, indexed: self })
-    }
-}
-
 /// The refusal of a publish for a text with a character that a terminal would interpret or not show.
 fn hidden_character(value: &Value) -> Option<String> {
     let found =
@@ -98,7 +64,7 @@ fn hidden_character(value: &Value) -> Option<String> {
 /// A version that can be restored.
 #[derive(Clone, Debug)]
 pub struct Restorable {
-    pub indexed: IndexedVersion,
+    pub rebuilt: Rebuilt,
     /// Why a publish of this version would be refused by the rules for all packages.
     pub refusal: Option<String>,
     size: usize,
@@ -158,7 +124,7 @@ pub fn restore(
             if !krate.deletion.is_deleted() {
                 restored.owners = give_owners(connection, &krate, owners)?;
             }
-            if let Some(first) = versions.iter().filter_map(|version| version.indexed.entry.pubtime).min() {
+            if let Some(first) = versions.iter().filter_map(|version| version.rebuilt.entry.pubtime).min() {
                 crates::set_created_at(connection, krate.id, first)?;
             }
         }
@@ -166,11 +132,11 @@ pub fn restore(
             let fate = restore_version(connection, &krate, version, (action, actor))?;
             if fate == Fate::Restored {
                 // From here on the file is not removed: see `unused_files`.
-                let checksum = version.indexed.entry.cksum;
+                let checksum = version.rebuilt.entry.cksum;
                 crate_files::hold(connection, checksum)?;
                 store.size(checksum)?.ok_or(RestoreError::FileRemoved(checksum))?;
             }
-            restored.versions.push((version.indexed.entry.vers.clone(), fate));
+            restored.versions.push((version.rebuilt.entry.vers.clone(), fate));
         }
         if restored.versions.iter().any(|(_, fate)| matches!(fate, Fate::Restored | Fate::RestoredAsDeleted)) {
             restored.job = Some(sync_crate::request(connection, &index_path(&krate.name), &actor.name)?);
@@ -211,7 +177,7 @@ fn restore_version(
     version: &Restorable,
     (action, actor): (Action, &Actor),
 ) -> Result<Fate, RestoreError> {
-    let entry = &version.indexed.entry;
+    let entry = &version.rebuilt.entry;
     if let Some(existing) = versions::find(connection, krate.id, &entry.vers)? {
         return Ok(if existing.num != entry.vers {
             Fate::Contradicts(format!(
@@ -240,7 +206,7 @@ fn restore_version(
         num: &entry.vers,
         checksum: entry.cksum,
         size: i64::try_from(version.size).unwrap_or(i64::MAX),
-        index_line: &version.indexed.line,
+        index_line: &version.rebuilt.line(),
         desired_yanked: entry.yanked,
         yank_message: yank_message.as_deref(),
         metadata: &version.metadata(),
@@ -248,11 +214,11 @@ fn restore_version(
         created_by: audit::publisher(connection, &krate.name, &entry.vers)?,
         published_at: entry.pubtime.filter(|at| *at <= Utc::now()),
         deletion_reason: deletion_reason.as_deref(),
+        crates_io_here: version.rebuilt.crates_io_here,
     };
     // No other transaction adds versions while the crate's row is locked.
     let id = row.insert(connection)?.ok_or(diesel::NotFound)?;
-    let listed: Vec<Dependency> = entry.deps.iter().filter_map(|one| dependency(one).ok()).collect();
-    dependencies::insert(connection, id, &listed)?;
+    dependencies::insert(connection, id, version.rebuilt.dependencies())?;
     Event::new(action)
         .of_crate(&krate.name)
         .of_version(&entry.vers)
@@ -261,28 +227,36 @@ fn restore_version(
     Ok(if deletion_reason.is_some() { Fate::RestoredAsDeleted } else { Fate::Restored })
 }
 
-fn dependency(one: &EntryDependency) -> Result<Dependency, crate::package::dependency::DependencyError> {
-    let requirement = one.req.to_string();
-    Dependency::new(Unparsed {
-        key: &one.name,
-        package: one.package.as_deref(),
-        requirement: &requirement,
-        features: &one.features,
-        optional: one.optional,
-        default_features: one.default_features,
-        target: one.target.as_deref(),
-        kind: one.kind.unwrap_or_default(),
-        registry: one.registry.clone(),
-        public: one.public,
-        artifact: one.artifact.as_ref().map(|kinds| Artifact {
-            kinds: kinds.clone(),
-            target: one.bindep_target.clone(),
-            lib: one.lib,
-        }),
-    })
-}
-
 impl Restorable {
+    /// A version from its line and its crate file.
+    pub fn new(
+        line: &IndexLine,
+        crate_file: &[u8],
+        limits: &Limits,
+        registries: &Registries,
+    ) -> Result<Self, RestoreError> {
+        let (found, expected) = (Checksum::of(crate_file), line.checksum);
+        if found != expected {
+            return Err(RestoreError::Checksum { found, expected });
+        }
+        let package = (&line.name, &line.version);
+        let Opened { manifest, refusal } = contents::open(crate_file, package, limits);
+        let text = manifest.as_deref().map_err(ToString::to_string);
+        let rebuilt = Rebuilt::of(line, text.clone(), registries)?;
+        let contents =
+            text.and_then(|text| Contents::read(text, crate_file, package, limits).map_err(|error| error.to_string()));
+        let (contents, problem) = match contents {
+            Ok(contents) => (contents, None),
+            Err(problem) => (Contents::default(), Some(problem)),
+        };
+        let refusal = problem
+            .or(refusal)
+            .or_else(|| policy::check_keywords(&contents.keywords).err().map(|refused| refused.to_string()))
+            .or_else(|| limits.check_index_line(&rebuilt.line()).err().map(|error| error.to_string()))
+            .or_else(|| hidden_character(&json!(rebuilt.entry)));
+        Ok(Self { size: crate_file.len(), contents, refusal, rebuilt })
+    }
+
     /// Removes the categories that a publish may not have, and returns them.
     ///
     /// Not for repairs: what this registry accepted once stays as it was sent, and invalid categories are not shown.
@@ -295,13 +269,8 @@ impl Restorable {
         left_out
     }
 
-    /// The time of publication in its line.
-    pub fn published_at(&self) -> Option<DateTime<Utc>> {
-        self.indexed.entry.pubtime
-    }
-
     fn features(&self) -> Value {
-        let entry = &self.indexed.entry;
+        let entry = &self.rebuilt.entry;
         let mut features = entry.features.clone();
         features.extend(entry.features2.clone().unwrap_or_default());
         json!(features)
@@ -320,7 +289,7 @@ impl Restorable {
 
     /// The metadata that cargo would have sent, as far as it is known.
     fn metadata(&self) -> Value {
-        let entry = &self.indexed.entry;
+        let entry = &self.rebuilt.entry;
         let mut metadata = json!(self.contents);
         metadata["name"] = json!(entry.name);
         metadata["vers"] = json!(entry.vers);

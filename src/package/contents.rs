@@ -7,6 +7,7 @@ use flate2::read::GzDecoder;
 use serde::Serialize;
 use tar::Archive;
 
+use super::limits::ByteSize;
 use super::{CrateName, Limits, Manifest, RegistryUrls, Version, features, tarball};
 
 /// The names of a README that the manifest does not name.
@@ -42,25 +43,81 @@ pub enum ContentsError {
     /// The file has no manifest.
     #[error("it has no {0}")]
     NoManifest(String),
+    /// The file has several manifests, of which cargo uses the last one and other programs the first one.
+    #[error("it has {0} more than once")]
+    SeveralManifests(String),
+    /// The manifest is too large.
+    #[error("its Cargo.toml has {size}, above the limit of {limit}")]
+    LargeManifest {
+        /// Its size.
+        size: ByteSize,
+        /// The limit.
+        limit: ByteSize,
+    },
+    /// The manifest is not UTF-8.
+    #[error("its Cargo.toml is not UTF-8")]
+    Encoding,
     /// The manifest is not TOML.
     #[error("its Cargo.toml cannot be read: {0}")]
     Toml(String),
 }
 
+/// How far a package is read for its manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// To the first manifest.
+    First,
+    /// To the end, which shows whether it has several.
+    All,
+}
+
+/// The text of the manifest of the package of this name and version. It needs little more memory than that text.
+///
+/// # Errors
+///
+/// A [`ContentsError`] without a manifest, or with one that does not decide what cargo builds.
+pub fn manifest(
+    crate_file: impl Read,
+    (name, version): (&CrateName, &Version),
+    limits: &Limits,
+    extent: Extent,
+) -> Result<String, ContentsError> {
+    let path = format!("{name}-{version}/Cargo.toml");
+    let mut archive = Archive::new(GzDecoder::new(crate_file).take(limits.max_unpacked));
+    let mut found = None;
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if *entry.path_bytes() != *path.as_bytes() || entry.header().entry_type().is_dir() {
+            continue;
+        }
+        if found.is_some() {
+            return Err(ContentsError::SeveralManifests(path));
+        }
+        let (size, limit) = (entry.size(), limits.max_metadata as u64);
+        if size > limit {
+            return Err(ContentsError::LargeManifest { size: ByteSize(size), limit: ByteSize(limit) });
+        }
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content)?;
+        found = Some(String::from_utf8(content).map_err(|_| ContentsError::Encoding)?);
+        if extent == Extent::First {
+            break;
+        }
+    }
+    found.ok_or(ContentsError::NoManifest(path))
+}
+
 impl Contents {
-    /// Reads the manifest and the README of the package of this name and version.
+    /// Reads the description in this manifest and the README of the package of this name and version.
     pub fn read(
+        manifest: &str,
         crate_file: &[u8],
-        name: &CrateName,
-        version: &Version,
+        (name, version): (&CrateName, &Version),
         limits: &Limits,
     ) -> Result<Self, ContentsError> {
         let root = format!("{name}-{version}");
-        let path = format!("{root}/Cargo.toml");
-        let manifest =
-            member(crate_file, std::slice::from_ref(&path), limits)?.ok_or(ContentsError::NoManifest(path))?.1;
-        let manifest: toml::Table = toml::from_str(&String::from_utf8_lossy(&manifest))
-            .map_err(|error| ContentsError::Toml(error.message().to_owned()))?;
+        let manifest: toml::Table =
+            toml::from_str(manifest).map_err(|error| ContentsError::Toml(error.message().to_owned()))?;
         let package = manifest.get("package").or_else(|| manifest.get("project"));
         let field = |name: &str| package.and_then(|package| package.get(name));
         let text = |name: &str| field(name).and_then(toml::Value::as_str).map(storable);
@@ -93,17 +150,35 @@ impl Contents {
     }
 }
 
-/// The reason why the rules for all packages would refuse this package, if they would.
-pub fn refusal(crate_file: &[u8], name: &CrateName, version: &Version, limits: &Limits) -> Option<String> {
-    let checked = || -> Result<(), super::Refusal> {
-        let text = tarball::read(crate_file, name, version, limits)?.manifest;
-        let manifest = Manifest::parse(&text, &RegistryUrls::default())?;
-        manifest.check_texts()?;
-        limits.check(&manifest)?;
-        features::check(&manifest.features, &manifest.dependencies)?;
-        Ok(())
-    };
-    checked().err().map(|refusal| refusal.to_string())
+/// A package that was read with the rules for all packages, and without them where it breaks one.
+#[derive(Debug)]
+pub struct Opened {
+    /// The text of the manifest.
+    pub manifest: Result<String, ContentsError>,
+    /// Why the rules would refuse the package.
+    pub refusal: Option<String>,
+}
+
+/// Opens the package of this name and version.
+pub fn open(crate_file: &[u8], package: (&CrateName, &Version), limits: &Limits) -> Opened {
+    match tarball::read(crate_file, package.0, package.1, limits) {
+        Ok(tarball) => {
+            let refusal = check(&tarball.manifest, limits).err().map(|refusal| refusal.to_string());
+            Opened { manifest: Ok(tarball.manifest), refusal }
+        }
+        Err(refusal) => {
+            Opened { manifest: manifest(crate_file, package, limits, Extent::All), refusal: Some(refusal.to_string()) }
+        }
+    }
+}
+
+/// Applies the rules for all manifests.
+fn check(manifest: &str, limits: &Limits) -> Result<(), super::Refusal> {
+    let manifest = Manifest::parse(manifest, &RegistryUrls::default())?;
+    manifest.check_texts()?;
+    limits.check(&manifest)?;
+    features::check(&manifest.features, &manifest.dependencies)?;
+    Ok(())
 }
 
 /// Removes NULs, which PostgreSQL cannot store in JSON.
@@ -143,12 +218,30 @@ mod tests {
         let manifest = Sample::new("keywords = [\"a\", \"b\"]\nreadme = \"docs/x.md\"\n").manifest;
         let files: [(&str, &[u8]); 2] =
             [("foo-1.2.3/docs/x.md", b"# Text\0"), ("foo-1.2.3/Cargo.toml", manifest.as_bytes())];
-        let (name, version) = ("foo".parse().unwrap(), "1.2.3".parse().unwrap());
+        let package = (&"foo".parse().unwrap(), &"1.2.3".parse().unwrap());
         let file = gzip(&tar(&files));
-        let contents = Contents::read(&file, &name, &version, &Limits::default()).unwrap();
+        let text = super::manifest(&*file, package, &Limits::default(), Extent::All).unwrap();
+        assert_eq!(text, manifest);
+        let contents = Contents::read(&text, &file, package, &Limits::default()).unwrap();
         assert_eq!(contents.keywords, ["a", "b"]);
         assert_eq!((contents.readme_file.as_deref(), contents.readme.as_deref()), (Some("docs/x.md"), Some("# Text")));
-        let error = Contents::read(b"no", &name, &version, &Limits::default()).unwrap_err();
+        let error = super::manifest(&b"no"[..], package, &Limits::default(), Extent::All).unwrap_err();
         assert!(error.to_string().contains("cannot be unpacked"), "{error}");
+    }
+
+    #[test]
+    fn a_second_manifest_is_seen_only_by_reading_to_the_end() {
+        let files: [(&str, &[u8]); 3] =
+            [("foo-1.2.3/Cargo.toml", b"a = 1"), ("foo-1.2.3/x", b""), ("foo-1.2.3/Cargo.toml", b"a = 2")];
+        let (file, package) = (gzip(&tar(&files)), (&"foo".parse().unwrap(), &"1.2.3".parse().unwrap()));
+        let read = |limits: &Limits, extent| {
+            super::manifest(&*file, package, limits, extent).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(&Limits::default(), Extent::First), Ok("a = 1".to_owned()));
+        insta::assert_snapshot!(read(&Limits::default(), Extent::All).unwrap_err(), @"it has foo-1.2.3/Cargo.toml more than once");
+        let small = Limits { max_metadata: 4, ..Limits::default() };
+        insta::assert_snapshot!(read(&small, Extent::All).unwrap_err(), @"its Cargo.toml has 5 bytes, above the limit of 4 bytes");
+        let other = super::manifest(&*file, (package.0, &"9.0.0".parse().unwrap()), &small, Extent::All).unwrap_err();
+        insta::assert_snapshot!(other, @"it has no foo-9.0.0/Cargo.toml");
     }
 }

@@ -144,17 +144,27 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Checks that cargo can load this feature table with these dependencies.
+/// Checks that cargo can load this feature table with these dependencies, and that every feature has a name that cargo
+/// allows in a manifest.
 ///
 /// # Errors
 ///
 /// The first [`FeatureError`], in the order of the features' names.
 pub fn check(features: &Features, dependencies: &[Dependency]) -> Result<(), FeatureError> {
+    if let Some(feature) = features.keys().find(|feature| !is_feature_name(feature)) {
+        return Err(FeatureError::Name { feature: feature.clone() });
+    }
+    check_loadable(features, dependencies)
+}
+
+/// Checks that cargo can load this feature table from an index, where it does not check the names.
+///
+/// # Errors
+///
+/// The first [`FeatureError`], in the order of the features' names.
+pub fn check_loadable(features: &Features, dependencies: &[Dependency]) -> Result<(), FeatureError> {
     let table = Table::new(features, dependencies);
     for (feature, values) in features {
-        if !is_feature_name(feature) {
-            return Err(FeatureError::Name { feature: feature.clone() });
-        }
         for value in values {
             table.check_value(feature, value)?;
         }

@@ -145,7 +145,10 @@ impl Manifest {
     ///
     /// A [`ManifestError`].
     pub fn parse(text: &str, urls: &RegistryUrls) -> Result<Self, ManifestError> {
-        let toml: TomlManifest = toml::from_str(text).map_err(|error| syntax_error(text, &error))?;
+        Self::from_toml(&read(text)?, urls)
+    }
+
+    pub(super) fn from_toml(toml: &TomlManifest, urls: &RegistryUrls) -> Result<Self, ManifestError> {
         if toml.patch.is_some() {
             return Err(ManifestError::Section { section: "patch" });
         }
@@ -162,8 +165,8 @@ impl Manifest {
         Ok(Self {
             name: name.as_ref().parse()?,
             version: version.to_string().parse()?,
-            dependencies: dependencies(&toml, urls)?,
-            features: features(&toml),
+            dependencies: dependencies(toml, urls)?,
+            features: features(toml),
             links: package.links.clone(),
             rust_version: own(&package.rust_version).map(ToString::to_string),
             description: own(&package.description).cloned(),
@@ -245,6 +248,10 @@ impl Manifest {
     }
 }
 
+pub(super) fn read(text: &str) -> Result<TomlManifest, ManifestError> {
+    toml::from_str(text).map_err(|error| syntax_error(text, &error))
+}
+
 /// The parser's error with the line number instead of the quoted line, which may be as long as the manifest.
 fn syntax_error(text: &str, error: &toml::de::Error) -> ManifestError {
     let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
@@ -290,7 +297,7 @@ fn features(toml: &TomlManifest) -> Features {
     features.map(|(name, values)| (name.as_ref().to_owned(), values.clone())).collect()
 }
 
-type Table = BTreeMap<PackageName, InheritableDependency>;
+pub(super) type Table = BTreeMap<PackageName, InheritableDependency>;
 
 fn dependencies(toml: &TomlManifest, urls: &RegistryUrls) -> Result<Vec<Dependency>, ManifestError> {
     let mut tables: Vec<(DependencyKind, Option<&str>, Option<&Table>)> = vec![

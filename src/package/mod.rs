@@ -31,6 +31,7 @@ pub mod refusal;
 pub mod registry_urls;
 pub mod tarball;
 pub mod targets;
+pub mod unpackaged;
 pub mod version;
 
 #[cfg(test)]

@@ -37,8 +37,12 @@ impl Place {
     pub(super) fn of(index_url: &str) -> Option<Self> {
         let (sparse, address) = divided(index_url)?;
         let url = Url::parse(address).ok()?;
-        let host =
-            if is_loopback(&url.host()?) { "localhost".to_owned() } else { url.host_str()?.to_ascii_lowercase() };
+        let host = match url.host() {
+            Some(host) if is_loopback(&host) => "localhost".to_owned(),
+            Some(host) => host.to_string().to_ascii_lowercase(),
+            None if url.scheme() == "file" => String::new(),
+            None => return None,
+        };
         let mut path = url.path().trim_end_matches('/');
         if !sparse {
             path = path.strip_suffix(".git").unwrap_or(path);
@@ -51,6 +55,17 @@ impl Place {
             path: path.to_owned(),
         })
     }
+
+    /// Whether the index is on a host, and not in a directory of this machine.
+    pub(super) fn has_host(&self) -> bool {
+        !self.host.is_empty()
+    }
+}
+
+/// Whether an index URL is one of crates.io.
+pub fn is_crates_io(index_url: &str) -> bool {
+    let place = Place::of(index_url);
+    place.is_some() && [CRATES_IO_INDEX, CRATES_IO_SPARSE_INDEX].iter().any(|known| Place::of(known) == place)
 }
 
 fn is_loopback(host: &url::Host<&str>) -> bool {
@@ -96,6 +111,24 @@ impl RegistryUrls {
         Self { own }
     }
 
+    /// These URLs and that of another index, by either protocol, whose crates count as crates of this registry. The URLs of
+    /// crates.io are never added, and neither is a text that is not a URL.
+    #[must_use]
+    pub fn with_index(mut self, index_url: &str) -> Self {
+        if let Some(place) = Place::of(index_url).filter(|_| !is_crates_io(index_url)) {
+            let protocols = [place.sparse, !place.sparse];
+            self.own.extend(protocols.map(|sparse| Place { sparse, ..place.clone() }));
+        }
+        self
+    }
+
+    /// These URLs and those of another registry, which has the same layout as this one under its base URL.
+    #[must_use]
+    pub fn with_base(mut self, base_url: &str) -> Self {
+        self.own.extend(Self::new([base_url]).own);
+        self
+    }
+
     /// Whether an index URL is one of this registry. The host's case, a trailing slash, `.git` and the name of the loopback
     /// host are ignored; the scheme, the port and the path are not.
     pub fn is_own(&self, index_url: &str) -> bool {
@@ -112,8 +145,7 @@ impl RegistryUrls {
         if self.is_own(index_url) {
             return Ok(None);
         }
-        let place = Place::of(index_url);
-        if [CRATES_IO_INDEX, CRATES_IO_SPARSE_INDEX].iter().any(|known| Place::of(known) == place) {
+        if is_crates_io(index_url) {
             return Ok(Some(CRATES_IO_INDEX.to_owned()));
         }
         let (sparse, address) =
@@ -223,6 +255,32 @@ mod tests {
             ["", "example.com/index", "sparse+https://a.b/c", "sparse+ssh://a/b/", "https://u:p@a.b/", "mailto:x"]
         {
             assert!(urls.resolve(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_index_of_another_registry_can_count_as_this_one_but_crates_io_cannot() {
+        let urls = RegistryUrls::new(["http://localhost:8080"])
+            .with_index("sparse+https://old.example/index/")
+            .with_index("ssh://git@old.example/index.git")
+            .with_index("file:///srv/index")
+            .with_index("sparse+https://index.crates.io/")
+            .with_base("https://old.example/cargo/");
+        for url in [
+            "sparse+https://old.example/index",
+            "https://old.example/index.git",
+            "ssh://other@old.example/index",
+            "file:///srv/index/",
+            "sparse+https://old.example/cargo/index/",
+            "https://old.example/cargo/git/index",
+            "sparse+http://localhost:8080/index/",
+        ] {
+            assert!(urls.is_own(url), "{url}");
+        }
+        for url in
+            ["file:///srv/other", "https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"]
+        {
+            assert!(!urls.is_own(url), "{url}");
         }
     }
 

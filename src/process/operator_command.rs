@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::admin;
 use crate::config::StorageOptions;
 use crate::database::access::audit::Actor;
+use crate::package::RegistryUrls;
+use crate::package::registry_urls::is_crates_io;
 use crate::process::signals::Signals;
 use crate::process::{CommandError, Storage, hardening};
 
@@ -62,4 +64,20 @@ pub fn stop_on_signal(signals: Signals) -> Result<Arc<AtomicBool>, CommandError>
         }
     })?;
     Ok(stopped)
+}
+
+/// Adds the URLs of --index-alias.
+pub fn with_aliases(urls: RegistryUrls, aliases: &[String]) -> Result<RegistryUrls, CommandError> {
+    aliases.iter().try_fold(urls, |urls, url| {
+        let urls = urls.with_index(url);
+        if urls.is_own(url) {
+            return Ok(urls);
+        }
+        let remedy = if is_crates_io(url) {
+            "is crates.io: use --crates-io-dependencies of `supercargo admin import`"
+        } else {
+            "is not the URL of an index: write it as in registry-index of a Cargo.toml"
+        };
+        Err(CommandError::new(format!("--index-alias: {url} {remedy}")))
+    })
 }

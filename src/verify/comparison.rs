@@ -98,7 +98,7 @@ fn is_as_desired(version: &VersionState) -> bool {
     }
 }
 
-/// The contradiction between a row's index line, from which the index is rendered, and the columns that everything else
+/// The first contradiction between a row's index line, from which the index is rendered, and the columns that everything else
 /// uses.
 fn contradiction(krate: &CrateState, version: &VersionState) -> Option<Difference> {
     let unreadable = |found: String| {
@@ -118,7 +118,13 @@ fn contradiction(krate: &CrateState, version: &VersionState) -> Option<Differenc
     }
     let (num, checksum) = (version.num.to_string(), version.checksum.to_string());
     for (field, value) in [("vers", &num), ("cksum", &checksum)] {
-        if fields[field].as_str() != Some(value) {
+        let found = fields[field].as_str();
+        if field == "cksum" && found != Some(value) && found.is_some_and(|text| text.eq_ignore_ascii_case(value)) {
+            // An older import took it from another registry. cargo compares it as text.
+            let difference = Difference::new(Kind::ManifestDiffers, format!("cksum {}", fields[field]), value);
+            return Some(difference.of_crate(&krate.name, krate.id).of_version(&version.num, version.id));
+        }
+        if found != Some(value) {
             return Some(unreadable(format!("index_line has {field} {}, the column has {value}", fields[field])));
         }
     }

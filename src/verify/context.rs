@@ -7,6 +7,7 @@ use super::settings::{Settings, Watch};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::index::Index;
+use crate::package::RegistryUrls;
 use crate::queue::inspection;
 
 pub(super) struct Context<'a> {
@@ -15,6 +16,8 @@ pub(super) struct Context<'a> {
     pub crate_store: &'a CrateStore,
     pub settings: &'a Settings,
     pub watch: &'a dyn Watch,
+    /// The index URLs of this registry.
+    pub registry_urls: RegistryUrls,
     /// The kinds of jobs that write the index.
     pub index_kinds: Vec<&'static str>,
 }

@@ -29,13 +29,16 @@
 //! | `repair` | the repairs |
 //! | `progress` | position and report of the current run |
 //! | `comparison` | comparison of a crate's rows with its index file |
+//! | `crate_file`, `manifest_comparison` | reading a crate file, and comparison of its manifest with the index line |
 //! | `difference`, `report`, `report_text` | what a run finds, and its output |
 //! | `context`, `settings`, `throttle`, `error` | what all of them use |
 
 mod comparison;
 mod context;
+mod crate_file;
 mod difference;
 mod error;
+mod manifest_comparison;
 mod phases;
 mod progress;
 mod recheck;

@@ -13,8 +13,9 @@ use super::throttle::Throttle;
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::upkeep::verify_reports::{self, End};
-use crate::index::Index;
+use crate::index::{ConfigJson, Index};
 use crate::jobs;
+use crate::package::RegistryUrls;
 
 /// A verification of a registry.
 pub struct Verifier<'a> {
@@ -44,6 +45,7 @@ impl Verifier<'_> {
             crate_store: self.crate_store,
             settings: &self.settings,
             watch: self.watch,
+            registry_urls: self.registry_urls(),
             index_kinds: jobs::registry()?.kinds_of(jobs::QUEUE),
         };
         let (id, position, report) = begin_or_resume(&context)?;
@@ -70,6 +72,18 @@ impl Verifier<'_> {
         let flow = done?;
         saved?;
         Ok(Ended { report: progress.report, interrupted: flow == Flow::Stopped })
+    }
+}
+
+impl Verifier<'_> {
+    /// An index that cannot be read fails in its own phase, with a report.
+    fn registry_urls(&self) -> RegistryUrls {
+        let urls = self.settings.registry_urls.clone();
+        let file = self.index.head().and_then(|head| self.index.read(&head, ConfigJson::PATH)).ok().flatten();
+        match file.and_then(|file| ConfigJson::parse(&file.content).ok()) {
+            Some(config) => urls.with_base(&config.api),
+            None => urls,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::report::{Phase, Report};
+use crate::package::RegistryUrls;
 
 /// How much is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,9 @@ pub struct Settings {
     pub max_crates: Option<f64>,
     /// Crates per page.
     pub page: i64,
+    /// Index URLs of this registry, beside those that follow from its config.json: earlier ones, and those of a registry
+    /// whose crates were imported.
+    pub registry_urls: RegistryUrls,
     /// Resumes an interrupted run.
     pub resume: bool,
     /// Who started the run, for the report.
@@ -53,6 +57,7 @@ impl Default for Settings {
             max_rate: None,
             max_crates: None,
             page: 200,
+            registry_urls: RegistryUrls::default(),
             resume: false,
             requested_by: "operator".to_owned(),
         }

@@ -100,7 +100,11 @@ impl World {
     }
 
     fn verify(&self, orphan_age: Duration, repairs: Option<Repairs<'_>>) -> Report {
-        let settings = Settings { orphan_age, patience: Duration::ZERO, page: 2, ..Settings::default() };
+        self.verify_with(Settings { orphan_age, ..Settings::default() }, repairs)
+    }
+
+    fn verify_with(&self, settings: Settings, repairs: Option<Repairs<'_>>) -> Report {
+        let settings = Settings { patience: Duration::ZERO, page: 2, ..settings };
         let verifier = Verifier {
             pool: &self.registry.pool,
             index: &self.registry.index,
@@ -188,6 +192,15 @@ fn bury_the_jobs(world: &World) {
          SELECT id, queue, kind, key, payload, priority, requested_by, created_at, 20, 20, 'it was in vain' FROM jobs;
          DELETE FROM jobs",
     );
+}
+
+/// Changes the line of foo 1.0.0 in the database and in the index.
+fn change_line(world: &World, from: &str, to: &str) {
+    let line = world.one_text(&format!("SELECT index_line AS one FROM versions WHERE {OF_FOO} AND num = '1.0.0'"));
+    let changed = line.replace(from, to);
+    assert_ne!(changed, line);
+    world.sql(&format!("UPDATE versions SET index_line = '{changed}' WHERE {OF_FOO} AND num = '1.0.0'"));
+    world.index(FOO, |file| file.replace(&line, &changed));
 }
 
 fn swap_lines(file: String) -> String {
@@ -320,6 +333,27 @@ fn damages() -> Vec<Damage> {
             |world| world.sql("UPDATE versions SET index_line = '{}' WHERE num = '1.1.0'"),
             &[UnreadableRow],
             &[UnreadableRow],
+        ),
+        damage(
+            "a line lacks a feature of the manifest",
+            |world| change_line(world, "\"features2\":{\"x\":[\"dep:serde\"]},", "\"features2\":{},"),
+            &[ManifestDiffers],
+            &[],
+        ),
+        damage(
+            "a line has an address in place of crates.io",
+            |world| change_line(world, "https://github.com/rust-lang/crates.io-index", "https://x.example/index"),
+            &[ManifestDiffers],
+            &[],
+        ),
+        damage(
+            "a line has its checksum in capitals",
+            |world| {
+                let checksum = world.checksum("foo", "1.0.0").to_string();
+                change_line(world, &checksum, &checksum.to_uppercase());
+            },
+            &[ManifestDiffers],
+            &[],
         ),
         damage("a job is dead", kill_a_job, &[DeadJob], &[DeadJob]),
         Damage { retry_dead: true, ..damage("a job is dead, and may be requeued", kill_a_job, &[DeadJob], &[]) },
@@ -527,6 +561,65 @@ fn a_dead_deletion_of_a_crate_is_one_difference_and_is_retried() {
     let report = world.repair(Duration::ZERO, true);
     assert!(report.agrees(), "{}", report.to_text());
     assert_eq!(world.registry.index_file(FOO), "");
+}
+
+#[test]
+fn a_line_that_an_older_import_took_as_it_was_is_rebuilt_from_the_manifest_with_its_rows() {
+    let world = World::new();
+    let dependencies = || world.registry.user("ann").get("/api/v1/crates/foo/1.0.0/dependencies").good().json();
+    let file = || world.registry.index_file(FOO);
+    let (before, right) = (file(), dependencies()["dependencies"][0]["crate_id"].clone());
+    let line = before.lines().next().unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(line).unwrap();
+    // Without dependencies and features; yanked meanwhile.
+    let poor = serde_json::json!({
+        "name": "foo", "vers": "1.0.0", "deps": [], "cksum": parsed["cksum"], "features": {}, "yanked": false,
+        "pubtime": parsed["pubtime"], "rust_version": ">=1.60",
+    });
+    change_line(&world, line, &poor.to_string());
+    world.sql("DELETE FROM dependencies WHERE version_id = (SELECT id FROM versions WHERE num = '1.0.0' AND index_line LIKE '%>=1.60%')");
+    world.registry.user("ann").yank("foo", "1.0.0").good();
+    world.registry.run_jobs();
+    let light = Settings { depth: supercargo::verify::Depth::Light, ..Settings::default() };
+    assert!(world.verify_with(light, None).agrees(), "a light verification reads no file");
+    let found = world.verify(Duration::ZERO, None);
+    let lines: Vec<_> = found.differences.iter().map(|one| format!("{}\n{}", one.found, one.expected)).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    dependencies: none; features: none; rust-version: `rust_version` is `>=1.60`, which cargo cannot read: unexpected version requirement, expected a version like "1.32"
+    dependencies: serde (normal); features: x = [dep:serde]; rust-version: what Cargo.toml says
+    "#);
+    assert_eq!(kinds(&found), ["manifest-differs"]);
+    let repaired = world.repair(Duration::ZERO, false);
+    assert!(repaired.agrees() && repaired.repaired == 1, "{}", repaired.to_text());
+    assert_eq!(file(), before.replacen("\"yanked\":false", "\"yanked\":true", 1));
+    assert_eq!(dependencies()["dependencies"][0]["crate_id"], right);
+    assert!(world.verify(Duration::ZERO, None).agrees());
+    // The index line is as the publish wrote it, so a second repair finds nothing.
+    assert_eq!(world.repair(Duration::ZERO, false).found(), 0);
+}
+
+#[test]
+fn a_line_that_cargo_cannot_use_and_a_manifest_that_it_cannot_use_either_remain_with_the_remedy() {
+    let world = World::new();
+    // An older program took such packages.
+    let package = Package::new("old", "1.0.0").manifest("rust-version = \">=1.60\"\n");
+    let (file, checksum) = (package.crate_file(), Checksum::of(&package.crate_file()));
+    world.crate_store.put(checksum, file.clone().into()).unwrap();
+    let line = serde_json::json!({
+        "name": "old", "vers": "1.0.0", "deps": [], "cksum": checksum, "features": {}, "yanked": false,
+        "rust_version": ">=1.60",
+    });
+    world.registry.user("ann").publish(&Package::new("old", "1.0.0")).good();
+    world.registry.run_jobs();
+    world.sql(&format!(
+        "UPDATE versions SET index_line = '{line}', checksum = '\\x{checksum}', size = {}
+         WHERE crate_id = (SELECT id FROM crates WHERE name = 'old')",
+        file.len()
+    ));
+    world.index("3/o/old", |_| format!("{line}\n"));
+    let report = world.repair(Duration::from_secs(3600), false);
+    assert_eq!(kinds(&report), ["manifest-differs"], "{}", report.to_text());
+    insta::assert_snapshot!(report.differences[0].left.as_deref().unwrap(), @r#"cargo can use neither its manifest nor its index line (Cargo.toml in the package cannot be read: line 7: unexpected version requirement, expected a version like "1.32"; `rust_version` is `>=1.60`, which cargo cannot read: unexpected version requirement, expected a version like "1.32"): publish a corrected version, and yank this one, or delete it with `supercargo admin version delete`"#);
 }
 
 /// Tests that start several processes or take seconds. The inner loop leaves them out.

@@ -25,6 +25,7 @@ mod fixtures;
 mod fuzzing;
 mod generated_files;
 mod health;
+mod importing;
 mod index_clients;
 mod layers;
 mod listening;

@@ -59,6 +59,11 @@ pub fn insert(connection: &mut PgConnection, version_id: i32, all: &[Dependency]
     Ok(inserted)
 }
 
+/// Removes the dependencies of a version, before others are inserted.
+pub fn remove_all(connection: &mut PgConnection, version_id: i32) -> QueryResult<usize> {
+    diesel::delete(dependencies::table.filter(dependencies::version_id.eq(version_id))).execute(connection)
+}
+
 fn kind(kind: DependencyKind) -> &'static str {
     match kind {
         DependencyKind::Normal => "normal",

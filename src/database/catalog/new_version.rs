@@ -64,6 +64,8 @@ pub struct RestoredVersion<'a> {
     pub published_at: Option<DateTime<Utc>>,
     /// The reason of its deletion, if it was deleted and only its number is restored.
     pub deletion_reason: Option<&'a str>,
+    /// Whether its dependencies on crates.io count as dependencies on this registry.
+    pub crates_io_here: bool,
 }
 
 impl RestoredVersion<'_> {
@@ -87,6 +89,7 @@ impl RestoredVersion<'_> {
                 versions::published_at.eq(self.published_at),
                 versions::deletion_requested_at.eq(self.deletion_reason.map(|_| now)),
                 versions::deletion_reason.eq(self.deletion_reason),
+                versions::crates_io_here.eq(self.crates_io_here),
             ))
             .on_conflict_do_nothing()
             .returning(versions::id)

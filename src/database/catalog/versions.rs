@@ -226,3 +226,33 @@ pub fn set_commit(connection: &mut PgConnection, version_id: i32, commit: &str) 
 pub fn set_size(connection: &mut PgConnection, version_id: i32, size: i64) -> QueryResult<()> {
     diesel::update(versions::table.find(version_id)).set(versions::size.eq(size)).execute(connection).map(drop)
 }
+
+/// Sets the index line of a version, and these fields of the part of its manifest that the API returns.
+pub fn set_index_line(
+    connection: &mut PgConnection,
+    version_id: i32,
+    line: &str,
+    about: &serde_json::Value,
+) -> QueryResult<usize> {
+    use diesel::sql_types::{Integer, Jsonb, Text};
+    statement("UPDATE versions SET index_line = $1, manifest = manifest || $2 WHERE id = $3")
+        .bind::<Text, _>(line)
+        .bind::<Jsonb, _>(about)
+        .bind::<Integer, _>(version_id)
+        .execute(connection)
+}
+
+/// Records that a version's dependencies on crates.io count as dependencies on this registry, if its rows have all of them
+/// there already; true if that was not recorded before.
+pub fn record_crates_io_here(connection: &mut PgConnection, version_id: i32, crates_io: &str) -> QueryResult<bool> {
+    use diesel::sql_types::{Integer, Text};
+    statement(
+        "UPDATE versions SET crates_io_here = true WHERE id = $1 AND NOT crates_io_here
+         AND EXISTS (SELECT FROM dependencies WHERE version_id = $1 AND registry IS NULL)
+         AND NOT EXISTS (SELECT FROM dependencies WHERE version_id = $1 AND registry = $2)",
+    )
+    .bind::<Integer, _>(version_id)
+    .bind::<Text, _>(crates_io)
+    .execute(connection)
+    .map(|changed| changed > 0)
+}

@@ -184,3 +184,33 @@ pub fn files_beginning(connection: &mut PgConnection, first_byte: u8) -> QueryRe
 pub fn naming(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<Vec<NamedFile>> {
     files!().filter(versions::checksum.eq(checksum)).load(connection)
 }
+
+/// A version's index line, and what a comparison with its crate file needs.
+#[derive(Queryable, Clone, Debug, PartialEq)]
+pub struct LineState {
+    pub version_id: i32,
+    pub crate_name: CrateName,
+    pub num: Version,
+    pub checksum: Checksum,
+    pub index_line: String,
+    /// Whether its dependencies on crates.io count as dependencies on this registry.
+    pub crates_io_here: bool,
+}
+
+/// The line of a version, unless its deletion was requested.
+pub fn line(connection: &mut PgConnection, version_id: i32) -> QueryResult<Option<LineState>> {
+    versions::table
+        .inner_join(crates::table)
+        .filter(versions::id.eq(version_id))
+        .filter(versions::deletion_requested_at.is_null())
+        .select((
+            versions::id,
+            crates::name,
+            versions::num,
+            versions::checksum,
+            versions::index_line,
+            versions::crates_io_here,
+        ))
+        .first(connection)
+        .optional()
+}

@@ -14,6 +14,14 @@ use semver::VersionReq;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+pub mod difference;
+pub mod line;
+pub mod rebuild;
+pub mod registries;
+pub mod summary;
+
+use summary::Summary;
+
 use crate::package::characters::is_hidden;
 use crate::package::dependency::{Dependency, DependencyKind};
 use crate::package::features::{self, Features};
@@ -104,10 +112,19 @@ impl Entry {
     /// The entry of a new version, not yanked. `pubtime` is written to the second, because cargo rejects entries with a
     /// fraction.
     pub fn new(package: &Package, pubtime: DateTime<Utc>) -> Self {
-        let manifest = &package.manifest;
-        let mut dependencies: Vec<&Dependency> = manifest.dependencies.iter().collect();
+        Self::of((&package.name, &package.version), package.checksum, Summary::of(&package.manifest), Some(pubtime))
+    }
+
+    /// The entry of a version with this summary, not yanked.
+    pub fn of(
+        (name, version): (&CrateName, &Version),
+        checksum: Checksum,
+        summary: Summary,
+        pubtime: Option<DateTime<Utc>>,
+    ) -> Self {
+        let mut dependencies: Vec<&Dependency> = summary.dependencies.iter().collect();
         dependencies.sort_by_key(|dependency| (dependency.kind, dependency.key(), dependency.target.as_deref()));
-        let (features, features2) = features::split(manifest.features.clone());
+        let (features, features2) = features::split(summary.features);
         let features2 = Some(features2).filter(|features2| !features2.is_empty());
         let v = if dependencies.iter().any(|dependency| dependency.artifact.is_some()) {
             Some(3)
@@ -115,16 +132,16 @@ impl Entry {
             features2.as_ref().map(|_| 2)
         };
         Self {
-            name: package.name.clone(),
-            vers: package.version.clone(),
+            name: name.clone(),
+            vers: version.clone(),
             deps: dependencies.into_iter().map(EntryDependency::new).collect(),
-            cksum: package.checksum,
+            cksum: checksum,
             features,
             features2,
             yanked: false,
-            links: manifest.links.clone(),
-            rust_version: manifest.rust_version.clone(),
-            pubtime: Some(pubtime),
+            links: summary.links,
+            rust_version: summary.rust_version,
+            pubtime,
             v,
         }
     }
@@ -258,7 +275,7 @@ mod pubtime {
     use chrono::{DateTime, NaiveDateTime, Utc};
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    const FORMAT: &str = "%Y-%m-%dT%H:%M:%SZ";
+    pub(super) const FORMAT: &str = "%Y-%m-%dT%H:%M:%SZ";
 
     pub fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
         match time {

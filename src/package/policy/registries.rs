@@ -44,7 +44,7 @@ impl IndexUrl {
         if normal.contains(',') {
             return Err("it contains a comma".to_owned());
         }
-        let place = Place::of(&normal).ok_or("it names no host")?;
+        let place = Place::of(&normal).filter(Place::has_host).ok_or("it names no host")?;
         Ok(Self { url: normal, place })
     }
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::crate_store::StoredFile;
 use crate::database::upkeep::crate_states::{self, NamedFile};
 use crate::package::Checksum;
+use crate::package::contents::Extent;
 use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};
 use crate::verify::error::VerifyError;
@@ -16,6 +17,7 @@ use crate::verify::progress::{Flow, Progress};
 use crate::verify::recheck::crate_files::{recheck, recheck_orphan, size_and_age};
 use crate::verify::report::Phase;
 use crate::verify::settings::Depth;
+use crate::verify::{crate_file, manifest_comparison};
 
 /// Checks the files whose first byte comes after the one of the cursor.
 pub fn check(context: &Context<'_>, progress: &mut Progress<'_>, cursor: &str) -> Result<Flow, VerifyError> {
@@ -78,9 +80,13 @@ fn is_suspect(
         return Ok(false);
     }
     progress.bytes.take(stored.size, &|| context.is_stopped());
-    let digest = context.crate_store.digest(named.checksum)?;
+    let package = (&named.crate_name, &named.num);
+    let read = crate_file::read(context.crate_store, named.checksum, package, Extent::First)?;
     progress.report.counts.bytes += stored.size;
-    Ok(digest.is_none_or(|(checksum, _)| checksum != named.checksum))
+    let Some(read) = read.filter(|read| read.checksum == named.checksum) else { return Ok(true) };
+    let line = context.database(|connection| crate_states::line(connection, named.version_id))?;
+    let manifest = read.manifest.as_deref().map_err(Clone::clone);
+    Ok(line.is_some_and(|line| manifest_comparison::compare(&line, manifest, &context.registry_urls).is_some()))
 }
 
 fn check_orphans(

@@ -6,10 +6,13 @@ use crate::crate_store::{CrateStore, StoredFile};
 use crate::database::upkeep::crate_states::{self, NamedFile};
 use crate::jobs::RemoveCrateFile;
 use crate::package::Checksum;
+use crate::package::contents::Extent;
 use crate::queue::{Job, inspection};
 use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};
 use crate::verify::error::VerifyError;
+use crate::verify::settings::Depth;
+use crate::verify::{crate_file, manifest_comparison};
 
 /// How often a file is checked while its rows are being written.
 const TRIES: usize = 100;
@@ -35,23 +38,36 @@ fn differences(context: &Context<'_>, checksum: Checksum, named: &[NamedFile]) -
     if kept.is_empty() {
         return Ok(of_deleted(context, checksum, &deleted)?.into_iter().collect());
     }
-    let digest = context.crate_store.digest(checksum)?;
-    let of_each = kept.into_iter().filter_map(|file| {
-        let difference = match digest {
-            None => Difference::new(Kind::MissingCrateFile, "no file", format!("{} bytes", file.size)),
-            Some((found, size)) if found != checksum => {
-                let found = format!("{found}, {size} bytes");
-                Difference::new(Kind::DamagedCrateFile, found, format!("{checksum}, {} bytes", file.size))
-            }
-            Some((_, size)) if i64::try_from(size) != Ok(file.size) => {
-                let found = format!("the right content of {size} bytes");
-                Difference::new(Kind::SizeDiffers, found, format!("{} bytes", file.size))
-            }
-            Some(_) => return None,
-        };
-        Some(about(difference, file, checksum))
-    });
-    Ok(of_each.collect())
+    let mut differences = Vec::new();
+    for file in kept {
+        differences.extend(of_kept(context, checksum, file)?.map(|difference| about(difference, file, checksum)));
+    }
+    Ok(differences)
+}
+
+/// The difference of the file of a version that exists. In a full verification it includes the manifest, which is read to
+/// its end here.
+fn of_kept(context: &Context<'_>, checksum: Checksum, file: &NamedFile) -> Result<Option<Difference>, VerifyError> {
+    let package = (&file.crate_name, &file.num);
+    let Some(read) = crate_file::read(context.crate_store, checksum, package, Extent::All)? else {
+        let expected = format!("{} bytes", file.size);
+        return Ok(Some(Difference::new(Kind::MissingCrateFile, "no file", expected)));
+    };
+    if read.checksum != checksum {
+        let found = format!("{}, {} bytes", read.checksum, read.size);
+        let expected = format!("{checksum}, {} bytes", file.size);
+        return Ok(Some(Difference::new(Kind::DamagedCrateFile, found, expected)));
+    }
+    if i64::try_from(read.size) != Ok(file.size) {
+        let found = format!("the right content of {} bytes", read.size);
+        return Ok(Some(Difference::new(Kind::SizeDiffers, found, format!("{} bytes", file.size))));
+    }
+    if context.settings.depth == Depth::Light {
+        return Ok(None);
+    }
+    let line = context.database(|connection| crate_states::line(connection, file.version_id))?;
+    let manifest = read.manifest.as_deref().map_err(Clone::clone);
+    Ok(line.and_then(|line| manifest_comparison::compare(&line, manifest, &context.registry_urls)))
 }
 
 /// The difference if the file of a deleted version still exists and no job will remove it.

@@ -8,7 +8,9 @@ use super::outcome::Outcome;
 use super::repairs::Repairs;
 use crate::database::access::audit::Action;
 use crate::database::catalog::derived;
-use crate::jobs::restoration::{Fate, IndexedVersion, Restorable, RestoreError, Restored, restore};
+use crate::index::entry::line::IndexLine;
+use crate::index::entry::registries::Registries;
+use crate::jobs::restoration::{Fate, Restorable, RestoreError, Restored, restore};
 use crate::package::index_path::index_path;
 use crate::package::{Checksum, CrateName, Limits};
 use crate::queue::JobId;
@@ -70,14 +72,16 @@ fn read_lines(
     let text = String::from_utf8_lossy(&file);
     let mut lines = Lines::default();
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty()) {
-        match IndexedVersion::parse(line) {
-            Err(error) => lines.lost.push((format!("line {number}"), error.to_string())),
-            Ok(indexed) => {
-                let num = indexed.entry.vers.to_string();
+        match IndexLine::parse(line) {
+            Err(error) => {
+                lines.lost.push((format!("line {number}"), format!("its line of the index cannot be read: {error}")));
+            }
+            Ok(line) => {
+                let num = line.version.to_string();
                 if !versions.is_empty() && !versions.contains(&*num) {
                     continue;
                 }
-                match with_file(context, repairs, indexed, path)? {
+                match with_file(context, repairs, &line, path)? {
                     Ok(restorable) => lines.restorable.push(restorable),
                     Err(why) => lines.lost.push((num, why)),
                 }
@@ -90,18 +94,17 @@ fn read_lines(
 fn with_file(
     context: &Context<'_>,
     repairs: &Repairs<'_>,
-    indexed: IndexedVersion,
+    line: &IndexLine,
     path: &str,
 ) -> Result<Result<Restorable, String>, VerifyError> {
-    let entry = &indexed.entry;
-    if index_path(&entry.name) != path {
-        return Ok(Err(format!("its line names the crate {}", entry.name)));
+    if index_path(&line.name) != path {
+        return Ok(Err(format!("its line names the crate {}", line.name)));
     }
-    let (name, num, checksum) = (entry.name.clone(), entry.vers.clone(), entry.cksum);
+    let checksum = line.checksum;
     let stored = context.crate_store.read(checksum)?.filter(|bytes| Checksum::of(bytes) == checksum);
     let stored = match stored {
         Some(bytes) => bytes,
-        None => match fetch(context, repairs, &name, &num, checksum) {
+        None => match fetch(context, repairs, &line.name, &line.version, checksum) {
             Ok((bytes, _)) => {
                 context.crate_store.put(checksum, bytes.clone())?;
                 bytes
@@ -109,7 +112,9 @@ fn with_file(
             Err(problem) => return Ok(Err(format!("its crate file is not in the store, and {problem}"))),
         },
     };
-    Ok(indexed.with_file(&stored, &Limits::default()).map_err(|error| error.to_string()))
+    // Its row is lost, and with it whether the dependencies on crates.io are here.
+    let registries = Registries::Recorded { urls: context.registry_urls.clone(), crates_io_here: None };
+    Ok(Restorable::new(line, &stored, &Limits::default(), &registries).map_err(|error| error.to_string()))
 }
 
 /// Writes the rows. If none can be restored, the file is rendered from the rows that exist, which removes the lines.
@@ -120,7 +125,7 @@ fn restore_lines(
     path: &str,
 ) -> Result<Restoration, VerifyError> {
     let before = context.index.head()?.commit.map_or_else(String::new, |commit| commit.to_string());
-    let name: Option<CrateName> = lines.restorable.first().map(|first| first.indexed.entry.name.clone());
+    let name: Option<CrateName> = lines.restorable.first().map(|first| first.rebuilt.entry.name.clone());
     let (restored, problem) = match name {
         None => (None, None),
         Some(name) => {

@@ -8,6 +8,7 @@
 mod crate_files;
 mod index_files;
 mod jobs;
+mod lines;
 mod lost_rows;
 mod outcome;
 mod remaining;
@@ -66,6 +67,7 @@ fn repair_one(
             Ok(Outcome::Left(difference.kind.remedy().to_owned()))
         }
         Kind::RemoteDiffers => Ok(index_files::follow_remote(context)),
+        Kind::ManifestDiffers => lines::restore(context, repairs, difference),
         Kind::UnknownCommit => rows::set_commit(context, repairs, difference),
         Kind::DerivedDiffers => rows::derive(context, repairs, difference),
         Kind::DeadJob => jobs::retry_dead(context, repairs, difference),

@@ -11,6 +11,7 @@ use supercargo::package::characters::is_hidden;
 
 use crate::support::harness::TestRegistry;
 use crate::support::http;
+use crate::support::other_registry::OtherRegistry;
 use crate::support::package::Package;
 use crate::support::process::{Served, failed};
 
@@ -299,23 +300,18 @@ fn what_was_taken_before_the_rule_is_answered_without_such_characters() {
 
 #[test]
 fn an_import_tells_of_versions_whose_texts_have_such_characters() {
-    let mut from = Served::start(&["--publish-wait", "30s"]);
-    let token = from.token("bob");
-    http::publish(&from.url, &token, &Package::new("foo", "1.0.0")).good();
-    // As a registry without the rule has it. The next yank writes it into the index.
-    let hostile =
-        "UPDATE versions SET index_line = replace(index_line, '\"features\":{}', '\"features\":{\"a\u{202e}\":[]}')";
-    from.database.connect().batch_execute(hostile).unwrap();
-    http::delete_as(&format!("{}/api/v1/crates/foo/1.0.0/yank", from.url), &token).good();
+    // As a registry without the rule has it.
+    let other = OtherRegistry::new();
+    let hostile = "[dependencies]\nbar = { version = \"1\", features = [\"a\\u202e\"] }\n";
+    other.add(&Package::new("foo", "1.0.0").manifest(hostile), |_| {});
     let to = Served::start(&[]);
     to.token("ann");
-    let index = format!("{}/git/index", from.url);
+    let index = other.git_index();
     let summary: Value = serde_json::from_str(&to.run("admin import", &["--json", "--owner", "ann", &index])).unwrap();
     let told = summary["against_rules"]["foo 1.0.0"].as_str().unwrap_or_else(|| panic!("{summary:#}"));
-    assert!(told.contains("its line of the index contains U+202E (an invisible character) at position 2"), "{told}");
-    let version = http::get(&format!("{}/api/v1/crates/foo/1.0.0", to.url)).good().json();
-    assert_eq!(version["version"]["features"], json!({ "a\u{fffd}": [] }));
-    from.stop();
+    assert!(told.contains("the dependency `bar` contains U+202E (an invisible character) at position 2"), "{told}");
+    let told = http::get(&format!("{}/api/v1/crates/foo/1.0.0/dependencies", to.url)).good().json();
+    assert_eq!(told["dependencies"][0]["features"], json!(["a\u{fffd}"]));
 }
 
 /// Every other file says what it prints to `admin/output.rs`.

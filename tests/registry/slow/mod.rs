@@ -3,6 +3,7 @@
 mod crash_matrix;
 mod crashes;
 mod disk_full;
+mod import_healing;
 mod importing;
 mod reporting;
 mod reverse_proxy;

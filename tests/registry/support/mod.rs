@@ -10,6 +10,7 @@
 //! | clients at work while something is killed | [`publishers::Publishers`] |
 //! | a network between worker and database | [`proxy::Proxy`] |
 //! | requests to another process | [`http`] |
+//! | another registry, to import from | [`other_registry::OtherRegistry`] |
 //! | receivers of pages and reports | [`recorder::Recorder`] |
 //! | an S3 server, and a network before it | [`s3::S3Server`] |
 //! | what other programs see in a crate file | [`tar_readers`] |
@@ -32,6 +33,7 @@ pub mod git_ssh;
 pub mod harness;
 pub mod http;
 pub mod nginx;
+pub mod other_registry;
 pub mod other_user;
 pub mod package;
 pub mod process;

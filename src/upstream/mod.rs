@@ -3,12 +3,16 @@
 //! It limits the load on the other registry. If an answer asks for a later request (429, 503), it waits as long as the
 //! answer says, up to a minute. After a temporary failure it retries a few times with increasing pauses.
 
+mod content_coding;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use ureq::config::RedirectAuthHeaders;
 use ureq::http::StatusCode;
-use ureq::http::header::{AUTHORIZATION, RETRY_AFTER};
+use ureq::http::header::{AUTHORIZATION, CONTENT_ENCODING, RETRY_AFTER};
+
+use content_coding::{Coding, DecodeError, codings, decode};
 
 use crate::package::index_path::index_prefix;
 use crate::package::registry_urls::is_readable_on_the_way;
@@ -67,6 +71,13 @@ pub enum UpstreamError {
     Insecure { url: String },
     #[error("{url} is larger than the limit of {limit} bytes")]
     TooLarge { url: String, limit: u64 },
+    #[error(
+        "{url} is sent with the Content-Encoding {coding:?}, which supercargo cannot decode: let the server send it with \
+         gzip, deflate, br or zstd, or with none"
+    )]
+    UnknownCoding { url: String, coding: String },
+    #[error("{url} cannot be decoded as its Content-Encoding {coding:?} says: {problem}")]
+    Undecodable { url: String, coding: String, problem: String },
     #[error("stopped")]
     Stopped,
 }
@@ -90,8 +101,28 @@ impl Upstream {
         Self { token: Some(token), ..self.clone() }
     }
 
-    /// The content at a URL, of at most `limit` bytes; `None` if there is none (404, 410, 451).
+    /// The content at a URL, of at most `limit` bytes; `None` if there is none (404, 410, 451). It is not decoded, whatever
+    /// its `Content-Encoding`.
     pub fn fetch(&self, url: &str, limit: u64, stopped: &dyn Fn() -> bool) -> Result<Option<Bytes>, UpstreamError> {
+        Ok(self.try_often(url, limit, stopped)?.map(|answer| answer.body.into()))
+    }
+
+    /// The decoded content at a URL, of at most `limit` bytes before and after decoding.
+    pub fn fetch_decoded(&self, url: &str, limit: u64) -> Result<Option<Vec<u8>>, UpstreamError> {
+        let Some(Answer { body, coding }) = self.try_often(url, limit, &|| false)? else { return Ok(None) };
+        let url = || redact::userinfo(url);
+        let known: Vec<Coding> =
+            codings(&coding).map_err(|coding| UpstreamError::UnknownCoding { url: url(), coding })?;
+        let decoded = decode(body, &known, limit).map_err(|error| match error {
+            DecodeError::TooLarge => UpstreamError::TooLarge { url: url(), limit },
+            DecodeError::Unreadable(problem) => {
+                UpstreamError::Undecodable { url: url(), coding, problem: problem.to_string() }
+            }
+        })?;
+        Ok(Some(decoded))
+    }
+
+    fn try_often(&self, url: &str, limit: u64, stopped: &dyn Fn() -> bool) -> Result<Option<Answer>, UpstreamError> {
         let mut pause = PAUSE;
         for last in (1..=TRIES).map(|number| number == TRIES) {
             if stopped() {
@@ -113,7 +144,7 @@ impl Upstream {
         Err(UpstreamError::Stopped)
     }
 
-    fn try_once(&self, url: &str, limit: u64) -> Result<Option<Bytes>, Failure> {
+    fn try_once(&self, url: &str, limit: u64) -> Result<Option<Answer>, Failure> {
         let mut request = self.agent.get(url);
         if let Some(token) = &self.token {
             token.check(url).map_err(Failure::Permanent)?;
@@ -141,9 +172,18 @@ impl Upstream {
             _ if status.is_server_error() => return Err(Failure::Temporary(failed, retry_after(&answer))),
             _ => return Err(Failure::Permanent(failed)),
         }
+        let codings = answer.headers().get_all(CONTENT_ENCODING).iter();
+        let coding = codings.map(|value| value.to_str().unwrap_or("?")).collect::<Vec<_>>().join(", ");
         let body = answer.body_mut().with_config().limit(limit).read_to_vec().map_err(unreachable)?;
-        Ok(Some(body.into()))
+        Ok(Some(Answer { body, coding }))
     }
+}
+
+#[derive(Debug)]
+struct Answer {
+    body: Vec<u8>,
+    /// The value of `Content-Encoding`.
+    coding: String,
 }
 
 enum Failure {

@@ -1,0 +1,1 @@
+UPDATE versions SET crates_io_here = true WHERE id = (SELECT min(id) FROM versions);
