@@ -221,8 +221,9 @@ fn log_start(
     (listen, metrics_listen): (String, Option<String>),
     has_new_admin: bool,
 ) {
+    let metrics_listen = metrics_listen.map(tracing::field::display);
     let (data_dir, database) = (storage.data_dir.path().display(), database_name(&options.storage));
-    tracing::info!(version = VERSION, listen, metrics_listen, %data_dir, database, "started supercargo");
+    tracing::info!(version = VERSION, %listen, metrics_listen, %data_dir, database, "started supercargo");
     if has_new_admin {
         let token_file = storage.data_dir.admin_token_file();
         tracing::info!(token_file = %token_file.display(), "created the user admin, whose token is in this file");

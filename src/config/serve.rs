@@ -82,6 +82,7 @@ impl ServeOptions {
     pub fn check(&self) -> Result<(), String> {
         self.index.check()?;
         self.http.check()?;
+        self.cors.check()?;
         self.crate_store.check()
     }
 

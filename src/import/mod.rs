@@ -189,6 +189,10 @@ impl Import<'_> {
         let version = format!("{} {}", line.name, line.version);
         let mut restorable = Restorable::new(line, &bytes, &limits, &self.registries)
             .map_err(|error| format!("{}: {error}", redact::userinfo(&url)))?;
+        if restorable.is_unusable {
+            let why = restorable.refusal.unwrap_or_default();
+            return Err(format!("cargo cannot unpack {}: {why}", redact::userinfo(&url)));
+        }
         let left_out = restorable.leave_out_categories();
         if !left_out.is_empty() {
             let category = if left_out.len() == 1 { "category" } else { "categories" };

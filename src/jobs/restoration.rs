@@ -67,6 +67,8 @@ pub struct Restorable {
     pub rebuilt: Rebuilt,
     /// Why a publish of this version would be refused by the rules for all packages.
     pub refusal: Option<String>,
+    /// Whether cargo cannot unpack its crate file, for that reason.
+    pub is_unusable: bool,
     size: usize,
     contents: Contents,
 }
@@ -240,7 +242,7 @@ impl Restorable {
             return Err(RestoreError::Checksum { found, expected });
         }
         let package = (&line.name, &line.version);
-        let Opened { manifest, refusal } = contents::open(crate_file, package, limits);
+        let Opened { manifest, refusal, is_unusable } = contents::open(crate_file, package, limits);
         let text = manifest.as_deref().map_err(ToString::to_string);
         let rebuilt = Rebuilt::of(line, text.clone(), registries)?;
         let contents =
@@ -254,7 +256,7 @@ impl Restorable {
             .or_else(|| policy::check_keywords(&contents.keywords).err().map(|refused| refused.to_string()))
             .or_else(|| limits.check_index_line(&rebuilt.line()).err().map(|error| error.to_string()))
             .or_else(|| hidden_character(&json!(rebuilt.entry)));
-        Ok(Self { size: crate_file.len(), contents, refusal, rebuilt })
+        Ok(Self { size: crate_file.len(), contents, refusal, is_unusable, rebuilt })
     }
 
     /// Removes the categories that a publish may not have, and returns them.

@@ -157,6 +157,8 @@ pub struct Opened {
     pub manifest: Result<String, ContentsError>,
     /// Why the rules would refuse the package.
     pub refusal: Option<String>,
+    /// Whether cargo cannot unpack it, for that reason.
+    pub is_unusable: bool,
 }
 
 /// Opens the package of this name and version.
@@ -164,11 +166,13 @@ pub fn open(crate_file: &[u8], package: (&CrateName, &Version), limits: &Limits)
     match tarball::read(crate_file, package.0, package.1, limits) {
         Ok(tarball) => {
             let refusal = check(&tarball.manifest, limits).err().map(|refusal| refusal.to_string());
-            Opened { manifest: Ok(tarball.manifest), refusal }
+            Opened { manifest: Ok(tarball.manifest), refusal, is_unusable: false }
         }
-        Err(refusal) => {
-            Opened { manifest: manifest(crate_file, package, limits, Extent::All), refusal: Some(refusal.to_string()) }
-        }
+        Err(refusal) => Opened {
+            manifest: manifest(crate_file, package, limits, Extent::All),
+            refusal: Some(refusal.to_string()),
+            is_unusable: refusal.prevents_unpacking(),
+        },
     }
 }
 

@@ -243,7 +243,8 @@ fn a_version_is_shown_with_the_metadata_of_its_manifest() {
               "login": "ann",
               "name": null,
               "avatar": null,
-              "url": "http://registry.test/api/v1/users/ann"
+              "url": "http://registry.test/api/v1/users/ann",
+              "created_at": "…"
             },
             "time": "…"
           }

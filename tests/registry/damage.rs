@@ -484,11 +484,13 @@ fn a_crate_that_was_lost_comes_back_with_all_that_can_be_known() {
     let world = World::new();
     let about = |path: &str| world.registry.user("ann").get(path).good().json();
     let paths = ["/api/v1/crates/foo/1.0.0", "/api/v1/crates/foo/1.0.0/dependencies", "/api/v1/crates/foo/owners"];
+    world.registry.analyse();
     let mut before = paths.map(about);
     let readme = world.registry.anonymous().get("/api/v1/crates/foo/1.0.0/readme").good().text();
     lose_crate(&world);
     let report = world.repair(Duration::ZERO, false);
     assert!(report.agrees(), "{}", report.to_text());
+    world.registry.analyse();
     let mut after = paths.map(about);
     for versions in [&mut before[0], &mut after[0]] {
         let version = &mut versions["version"];

@@ -266,6 +266,10 @@ fn what_neither_the_manifest_nor_the_line_says_in_a_form_that_cargo_reads_is_nam
     let manifest = "[package]\nname = \"inner\"\nversion = \"2.0.0\"\n";
     let file = tarball([("inner-1.0.0/Cargo.toml".to_owned(), manifest.as_bytes())]);
     other.add_file("inner", "1.0.0", file);
+    // A name that no file system takes.
+    let (manifest, long) = ("[package]\nname = \"long\"\nversion = \"1.0.0\"\n", "a".repeat(256));
+    let files = [("long-1.0.0/Cargo.toml".to_owned(), manifest), (format!("long-1.0.0/{long}"), "")];
+    other.add_file("long", "1.0.0", tarball(files.map(|(path, content)| (path, content.as_bytes()))));
     let summary = import(&registry, &other);
     assert_eq!(summary.imported, 1);
     assert_eq!(summary.from_line.keys().collect::<Vec<_>>(), ["readable 1.0.0"], "{}", summary.to_text());
@@ -277,6 +281,7 @@ fn what_neither_the_manifest_nor_the_line_says_in_a_form_that_cargo_reads_is_nam
     insta::assert_snapshot!(failed.join("\n"), @r#"
     features 1.0.0: http://other/dl/features/1.0.0: cargo can use neither its manifest nor its index line (the feature `a` includes `nothing`, which is neither a feature nor a dependency of this crate: correct the name or add it): publish a corrected version
     inner 1.0.0: http://other/dl/inner/1.0.0: its Cargo.toml is that of inner 2.0.0, which cargo does not accept: publish a corrected version
+    long 1.0.0: cargo cannot unpack http://other/dl/long/1.0.0: the .crate file contains the path `long-1.0.0/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…`, which has a component of more than 255 bytes: rename it or leave it out with `exclude` in Cargo.toml
     optional 1.0.0: http://other/dl/optional/1.0.0: cargo can use neither its manifest nor its index line (in Cargo.toml, the dev-dependency `a` is optional, which cargo does not allow: remove `optional` or move it to `[dependencies]`; the dev-dependency `a` is optional, which cargo does not allow: remove `optional` or move it to `[dependencies]`): publish a corrected version
     target 1.0.0: http://other/dl/target/1.0.0: cargo can use neither its manifest nor its index line (in Cargo.toml, the dependency `libc` is limited to the target `cfg(`, which is neither a target triple nor a cfg expression: invalid target specifier: unexpected `(` character, cfg expressions must start with `cfg(`; the dependency `libc` is limited to the target `cfg(`, which is neither a target triple nor a cfg expression: invalid target specifier: unexpected `(` character, cfg expressions must start with `cfg(`): publish a corrected version
     version 1.0.0: http://other/dl/version/1.0.0: cargo can use neither its manifest nor its index line (Cargo.toml in the package cannot be read: line 7: unexpected version requirement, expected a version like "1.32"; `rust_version` is `>=1.60`, which cargo cannot read: unexpected version requirement, expected a version like "1.32"): publish a corrected version

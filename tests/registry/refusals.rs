@@ -86,7 +86,7 @@ fn texts_of_clients_cannot_forge_a_line_or_reach_a_terminal() {
         // A name that was stored before such names were refused.
         let name = "UPDATE api_tokens SET name = E'a\\u001b[2J\\nINFO forged\\u202e', revoked_at = now()";
         served.database.connect().batch_execute(name).unwrap();
-        assert_eq!(as_client(&served, "192.0.2.3", "/api/v1/crates/%1b%5b2J%0AINFO%20forged/owners", &token), 403);
+        assert_eq!(as_client(&served, "192.0.2.3", "/api/v1/me/tokens/%1b%5b2J%0AINFO%20forged", &token), 403);
         let log = served.log();
         assert!(!log.contains(['\u{1b}', '\u{202e}']) && !log.contains("\nINFO forged"), "{log}");
         assert!(log.lines().any(|line| line.contains("refused a token") && line.contains("[2J")), "{log}");

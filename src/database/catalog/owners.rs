@@ -123,12 +123,12 @@ pub fn list_all(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec
     Ok(users.chain(teams).collect())
 }
 
-/// The ids and names of the crates that a user owns, not as a member of a team, by name.
+/// The ids and names of the crates that a user owns, not as a member of a team, by id.
 pub fn crates_of(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<(i32, CrateName)>> {
     crate_owners::table
         .inner_join(crates::table)
         .filter(crate_owners::user_id.eq(user))
-        .order(crates::name)
+        .order(crates::id)
         .select((crates::id, crates::name))
         .load(connection)
 }

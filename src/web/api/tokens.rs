@@ -212,7 +212,8 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
 pub async fn me(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Json<Me>, ApiError> {
     let user = caller.user;
     let id = user.id;
-    let owned = app.with_connection(move |connection| owners::crates_of(connection, id)).await?;
+    let mut owned = app.with_connection(move |connection| owners::crates_of(connection, id)).await?;
+    owned.sort_by(|(_, one), (_, other)| one.cmp(other));
     let owned_crate = |(id, name): (i32, CrateName)| OwnedCrate { id, name: name.into(), email_notifications: false };
     let owned_crates = owned.into_iter().map(owned_crate).collect();
     Ok(Json(Me { user: MyUser::new(user, &app.settings.base_url), owned_crates }))

@@ -376,8 +376,8 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
         "SELECT crate_name FROM audit_log",
         name::MAX_LENGTH,
     ),
-    ("crate_limits_pkey", "canonical_name", "SELECT canonical_name FROM crate_limits", name::MAX_LENGTH),
     ("crate_categories_pkey", "slug", "SELECT slug FROM crate_categories", about::MAX_LABEL),
+    ("crate_limits_pkey", "canonical_name", "SELECT canonical_name FROM crate_limits", name::MAX_LENGTH),
     (
         "crate_search_document",
         "document",
