@@ -170,7 +170,7 @@ fn split_entry(raw: &[u8]) -> Option<(Entry<'_>, &[u8])> {
 
 /// The order of git's trees: that of the bytes, with a slash at the end of the names of trees.
 fn compare(one: (&[u8], bool), other: (&[u8], bool)) -> Ordering {
-    fn bytes<'a>((name, is_tree): (&'a [u8], bool)) -> impl Iterator<Item = &'a u8> {
+    fn bytes((name, is_tree): (&[u8], bool)) -> impl Iterator<Item = &u8> {
         name.iter().chain(is_tree.then_some(&b'/'))
     }
     bytes(one).cmp(bytes(other))

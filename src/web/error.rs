@@ -50,7 +50,7 @@ pub struct ApiError {
     /// For the log.
     cause: Option<Box<dyn Error + Send + Sync>>,
     /// For the log, if there is more to it than the status and the detail.
-    refusal: Option<RefusedRequest>,
+    refusal: Option<Box<RefusedRequest>>,
     /// The cause is a full disk.
     full_disk: Option<Box<FullDisk>>,
 }
@@ -137,14 +137,14 @@ impl ApiError {
         Self {
             challenges,
             reason,
-            refusal: Some(RefusedRequest::Token(Box::new(refused))),
+            refusal: Some(Box::new(RefusedRequest::Token(Box::new(refused)))),
             ..Self::new(status, detail)
         }
     }
 
     /// A private registry asks a client that sent no token for one.
     pub fn challenge(detail: impl Into<String>, challenges: Vec<String>) -> Self {
-        Self { refusal: Some(RefusedRequest::Challenge), ..Self::unauthorized(detail, challenges) }
+        Self { refusal: Some(Box::new(RefusedRequest::Challenge)), ..Self::unauthorized(detail, challenges) }
     }
 
     pub fn status(&self) -> StatusCode {
@@ -192,7 +192,7 @@ impl IntoResponse for ApiError {
         let other = is_refusal.then(|| RefusedRequest::Other(self.status.as_u16(), detail.clone()));
         let body = Errors { errors: vec![ErrorDetail { detail }] };
         let mut response = (self.status, axum::Json(body)).into_response();
-        if let Some(refusal) = self.refusal.or(other) {
+        if let Some(refusal) = self.refusal.map(|refusal| *refusal).or(other) {
             response.extensions_mut().insert(refusal);
         }
         if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
