@@ -238,10 +238,11 @@ fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<()
         return Ok(());
     }
     say!("\nThe registry is at {base_url}. To use it, add this to .cargo/config.toml:\n");
-    say!("    [registries.supercargo]\n    index = \"sparse+{base_url}/index/\"\n    min-publish-age = \"0\"\n");
+    say!("    [registries.supercargo]\n    index = \"sparse+{base_url}/index/\"");
     if auth_required {
-        say!("    [registry]\n    global-credential-providers = [\"cargo:token\"]\n");
+        say!("    credential-provider = \"cargo:token\"");
     }
+    say!("    # min-publish-age = \"0\"  # for cargo 1.100 and later, with global-min-publish-age\n");
     if base_url.starts_with("https://") {
         say!("If clients do not trust the certificate's CA, also add:\n");
         say!("    [http]\n    cainfo = \"/path/to/ca.pem\"\n");

@@ -12,7 +12,7 @@ pub struct AccessOptions {
     /// Require a token for every request
     ///
     /// This applies to the index, downloads and search as well as to the API. config.json announces it to cargo, which
-    /// then needs a credential provider: set global-credential-providers = ["cargo:token"] under [registry] in cargo's
+    /// then needs a credential provider: set credential-provider = "cargo:token" under [registries.NAME] in cargo's
     /// configuration. Git prompts for a user name and a password: any user name, and the token as the password.
     #[arg(long, env = "SUPERCARGO_AUTH_REQUIRED")]
     pub auth_required: bool,

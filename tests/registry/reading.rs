@@ -147,7 +147,7 @@ fn the_pages_show_how_to_use_the_registry_and_how_to_get_a_token() {
     let me = registry.anonymous().get("/me").good();
     assert!(me.text().contains("supercargo admin token create") && me.text().contains("/api/v1/me/tokens"));
     assert!(me.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
-    assert!(!registry.anonymous().get("/").good().text().contains("global-credential-providers"));
+    assert!(!registry.anonymous().get("/").good().text().contains("credential-provider"));
 }
 
 /// Cargo shows the text of JSON errors, and dumps any other response with all its headers.

@@ -15,15 +15,16 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;mar
 pre{background:#f4f4f4;padding:.8rem;overflow-x:auto}code,pre{font-family:ui-monospace,monospace;font-size:.9em}\
 @media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}pre{background:#2a2a2a}a{color:#8ab4f8}}";
 
-/// The setting of cargo that makes a registry's versions usable at once, whatever age the user requires of others.
-const AGE: &str = "min-publish-age = \"0\"";
+/// The setting of cargo that makes a registry's versions usable at once, whatever age the user requires of others. A
+/// comment, because older versions of cargo warn of a key that they do not know.
+const AGE: &str = "# min-publish-age = \"0\"  # for cargo 1.100 and later";
 
 /// The home page: how to use the registry.
 pub async fn home(State(app): State<App>) -> Response {
     let base = escaped(&app.settings.base_url);
     let (provider, git) = if app.settings.auth_required {
         (
-            "\n\n[registry]\nglobal-credential-providers = [\"cargo:token\"]",
+            "\ncredential-provider = \"cargo:token\"",
             "When git prompts for a user name and a password, enter any name, and the token as the password.",
         )
     } else {
@@ -40,9 +41,10 @@ pub async fn home(State(app): State<App>) -> Response {
         &format!(
             "<p>This is a cargo registry.</p>{private}\
              <h2>Use crates</h2><p>Add this to <code>.cargo/config.toml</code> in your project or home directory:</p>\
-             <pre>[registries.supercargo]\nindex = \"sparse+{base}/index/\"\n{AGE}{provider}</pre>\
-             <p>Cargo can hold back new versions of all registries (<code>global-min-publish-age</code>, cargo 1.100 and \
-             later). The line <code>min-publish-age</code> exempts this registry; an older cargo ignores it.</p>\
+             <pre>[registries.supercargo]\nindex = \"sparse+{base}/index/\"{provider}\n{AGE}</pre>\
+             <p>Cargo 1.100 and later can hold back new versions of all registries \
+             (<code>global-min-publish-age</code>). If you use that, remove the <code>#</code> before \
+             <code>min-publish-age</code>, which exempts this registry.</p>\
              <p>Then run</p><pre>cargo add --registry supercargo NAME\ncargo search --registry supercargo WORDS</pre>\
              <h2>Publish crates</h2><p><a href=\"{base}/me\">Get a token</a>, then run</p>\
              <pre>cargo login --registry supercargo\ncargo publish --registry supercargo</pre>\
