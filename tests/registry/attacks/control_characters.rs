@@ -222,7 +222,8 @@ fn arguments(subcommand: &str) -> Option<Vec<Vec<&'static str>>> {
             both(&[])
         }
         "admin team show" => both(&[]),
-        "admin owner list" | "admin crate limits" => both(&["foo"]),
+        "admin owner list" => both(&["foo"]),
+        "admin crate limits" => Some(vec![vec!["foo"], vec!["foo", "--json"], vec![], vec!["--json"]]),
         "jobs list" => Some(
             ["--failed", "--dead", "--done", "--json"].map(|flag| vec![flag]).into_iter().chain([vec![]]).collect(),
         ),
@@ -245,6 +246,9 @@ fn arguments(subcommand: &str) -> Option<Vec<Vec<&'static str>>> {
         | "admin owner remove"
         | "admin crate reserve"
         | "admin crate release"
+        | "admin crate delete"
+        | "admin version yank"
+        | "admin version unyank"
         | "admin version delete"
         | "admin import"
         | "jobs retry"
