@@ -1,18 +1,24 @@
 //! The commits of one batch, before they are visible.
 //!
-//! Objects are collected in memory and written to the disk as a single pack. That costs six syncs for the whole batch;
+//! Objects are collected in memory and written to the disk as a single pack. That costs seven syncs for the whole batch;
 //! loose objects would cost a dozen for each commit. The pack contains everything the branch will need, whatever
 //! incomplete objects an earlier writer left.
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::{fs, io};
 
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, ObjectType, Oid, Repository, Signature};
 
 use super::change::Change;
 use super::error::{IndexError, optional};
+use super::initialise::sync;
 use crate::fault;
+
+/// Where packs are written, below the repository. libgit2 puts a pack's index in place before the pack; there, `git gc`
+/// beside this process would remove such an index as garbage.
+const NEW_PACKS: &str = "objects/new-packs";
 
 const AUTHOR: (&str, &str) = ("supercargo", "supercargo@localhost");
 
@@ -97,7 +103,15 @@ impl<'repo> Batch<'repo> {
         for (id, name) in &self.written {
             pack.insert_object(*id, name.as_deref()).map_err(failed)?;
         }
-        pack.write(&self.path.join("objects/pack"), PACK_MODE).map_err(failed)
+        // What a killed writer left. Only the holder of the write lock comes here.
+        let new = self.path.join(NEW_PACKS);
+        let unusable = |error| IndexError::file("write a pack in", &new)(error);
+        match fs::remove_dir_all(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
+            _ => fs::create_dir(&new).map_err(unusable)?,
+        }
+        pack.write(&new, PACK_MODE).map_err(failed)?;
+        put_in_place(&new, &self.path.join("objects/pack")).map_err(unusable)
     }
 
     /// The blob at the path. A file in place of a directory, or the reverse, is an error of this change alone.
@@ -156,4 +170,16 @@ impl<'repo> Batch<'repo> {
             self.written.push((id, name.map(str::to_owned)));
         }
     }
+}
+
+/// Moves the pack, and then its index, to the other packs.
+fn put_in_place(new: &Path, packs: &Path) -> io::Result<()> {
+    let files = fs::read_dir(new)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+    for end in ["pack", "idx"] {
+        for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == end)) {
+            fs::rename(file, packs.join(file.file_name().unwrap_or_default()))?;
+        }
+    }
+    sync(packs)?;
+    fs::remove_dir_all(new)
 }

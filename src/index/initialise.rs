@@ -137,6 +137,6 @@ fn sync_tree(directory: &Path) -> io::Result<()> {
     sync(directory)
 }
 
-fn sync(path: &Path) -> io::Result<()> {
+pub(super) fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

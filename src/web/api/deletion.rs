@@ -123,7 +123,7 @@ pub async fn delete_crate(
             })??;
             fault::point("request.committed")?;
             app.wake_workers();
-            tracing::warn!(%name, by = caller.user.login, message, "deleted a crate");
+            tracing::warn!("crate" = %name, reason = message, "deleted a crate");
             Ok(completion)
         })
         .await?;

@@ -73,11 +73,11 @@ fn the_exit_status_is_the_commands() {
 fn the_users_tokens_are_their_own() {
     let said = script(
         &["--user", "bob"],
-        "curl -s -o /dev/null -w '%{http_code} ' -H \"Authorization: $SUPERCARGO_TOKEN_BOB\" $SUPERCARGO_URL/api/v1/crates/x/owners; \
-         curl -s -o /dev/null -w '%{http_code}' -H 'Authorization: sct_no' $SUPERCARGO_URL/api/v1/crates/x/owners",
+        "curl -s -o /dev/null -w '%{http_code} ' -H \"Authorization: $SUPERCARGO_TOKEN_BOB\" $SUPERCARGO_URL/api/v1/me; \
+         curl -s -o /dev/null -w '%{http_code}' -H 'Authorization: sct_no' $SUPERCARGO_URL/api/v1/me",
         0,
     );
-    assert_eq!(said, "404 403");
+    assert_eq!(said, "200 403");
 }
 
 /// A command that says where the registry is and then waits.
@@ -205,6 +205,6 @@ fn the_registry_and_the_command_get_no_configuration_of_another_registry() {
     // The command may use a database, and reads the rules of packages; its registry is the temporary one.
     assert!(said.contains("\nDATABASE_URL=postgresql://nowhere.invalid/x\n"), "{said}");
     assert!(said.contains("\nSUPERCARGO_MAX_FEATURES=7\n"), "{said}");
-    assert!(said.lines().any(|line| line.split_whitespace().eq(["1", "admin", "yes"])), "{said}");
+    assert!(said.lines().any(|line| line.split_whitespace().eq(["1", "admin", "yes", "active"])), "{said}");
     assert!(said.contains("/supercargo.toml\n"), "{said}");
 }
