@@ -16,9 +16,9 @@ use super::error::{IndexError, optional};
 use super::initialise::sync;
 use crate::fault;
 
-/// Where packs are written, below the repository. libgit2 puts a pack's index in place before the pack; there, `git gc`
-/// beside this process would remove such an index as garbage.
-const NEW_PACKS: &str = "objects/new-packs";
+/// The beginning of the name of a directory in which a pack is written, beside the other packs. libgit2 puts a pack's
+/// index in place before the pack, and `git gc` removes an index without a pack as garbage.
+pub(super) const NEW_PACK: &str = "new-pack-";
 
 const AUTHOR: (&str, &str) = ("supercargo", "supercargo@localhost");
 
@@ -103,15 +103,11 @@ impl<'repo> Batch<'repo> {
         for (id, name) in &self.written {
             pack.insert_object(*id, name.as_deref()).map_err(failed)?;
         }
-        // What a killed writer left. Only the holder of the write lock comes here.
-        let new = self.path.join(NEW_PACKS);
-        let unusable = |error| IndexError::file("write a pack in", &new)(error);
-        match fs::remove_dir_all(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
-            _ => fs::create_dir(&new).map_err(unusable)?,
-        }
-        pack.write(&new, PACK_MODE).map_err(failed)?;
-        put_in_place(&new, &self.path.join("objects/pack")).map_err(unusable)
+        let objects = self.path.join("objects");
+        let unusable = |error| IndexError::file("write a pack in", &objects)(error);
+        let new = tempfile::Builder::new().prefix(NEW_PACK).tempdir_in(&objects).map_err(unusable)?;
+        pack.write(new.path(), PACK_MODE).map_err(failed)?;
+        put_in_place(new.path(), &objects.join("pack")).map_err(unusable)
     }
 
     /// The blob at the path. A file in place of a directory, or the reverse, is an error of this change alone.
@@ -180,6 +176,5 @@ fn put_in_place(new: &Path, packs: &Path) -> io::Result<()> {
             fs::rename(file, packs.join(file.file_name().unwrap_or_default()))?;
         }
     }
-    sync(packs)?;
-    fs::remove_dir_all(new)
+    sync(packs)
 }

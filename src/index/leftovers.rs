@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::batch::NEW_PACK;
 use super::error::IndexError;
 use super::writer::Writer;
 
@@ -21,6 +22,7 @@ impl Writer {
         sweep(&root.join("objects/info"), |name| name.ends_with(".lock"), &mut removed)?;
         let packs = root.join("objects/pack");
         sweep(&packs, |name| name.starts_with("pack_git2_"), &mut removed)?;
+        sweep_new_packs(&root.join("objects"), &mut removed)?;
         // The rest may belong to a running repack, which has its own lock and may have outlived the process that
         // started it.
         let Some(_no_repack) = self.index.try_lock_maintenance()? else { return Ok(removed) };
@@ -52,6 +54,16 @@ fn sweep_locks(directory: &Path, removed: &mut Vec<PathBuf>) -> Result<(), Index
         if entry.is_dir() {
             sweep_locks(&entry, removed)?;
         }
+    }
+    Ok(())
+}
+
+fn sweep_new_packs(objects: &Path, removed: &mut Vec<PathBuf>) -> Result<(), IndexError> {
+    let is_new =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(NEW_PACK.as_bytes()));
+    for path in entries(objects)?.into_iter().filter(is_new) {
+        fs::remove_dir_all(&path).map_err(IndexError::file("remove", &path))?;
+        removed.push(path);
     }
     Ok(())
 }
