@@ -2,7 +2,7 @@
 //! with tokei: generated, example and test files do not count, nor do data, documentation and build files.
 //!
 //! Not tokei itself, because it brings sixty further crates with it, some of which `deny.toml` excludes. It is also the
-//! reason that there is a table of languages here: see [`languages`].
+//! reason that there is a table of languages here: see `languages`.
 
 mod counter;
 mod languages;
