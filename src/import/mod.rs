@@ -131,7 +131,7 @@ impl Import<'_> {
                     Err(problem) => {
                         let named = named(text).map(|(name, version)| format!("{name} {version}"));
                         let what = named.unwrap_or_else(|| format!("{path}, line {number}"));
-                        // The last line counts, even if nobody can use it.
+                        // The last line counts, even if cargo cannot use it.
                         lines.retain(|line| format!("{} {}", line.name, line.version) != what);
                         summary.failed.insert(what, problem);
                     }

@@ -139,7 +139,7 @@ pub fn read_to_give(connection: &mut PgConnection, id: i32) -> QueryResult<User>
     users::table.find(id).select(User::as_select()).for_share().first(connection)
 }
 
-/// Reads a user and locks the row, so that nobody gives the user anything until the end of the transaction.
+/// Reads a user and locks the row, so that the user is given nothing until the end of the transaction.
 pub fn read_to_take(connection: &mut PgConnection, id: i32) -> QueryResult<User> {
     users::table.find(id).select(User::as_select()).for_no_key_update().first(connection)
 }

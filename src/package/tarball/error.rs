@@ -100,7 +100,7 @@ pub enum TarballError {
 }
 
 impl TarballError {
-    /// Whether cargo cannot unpack such a package either, so that nobody can build it. A registry that it comes from may
+    /// Whether cargo cannot unpack such a package either, so that it cannot be built. A registry that it comes from may
     /// have it nevertheless.
     pub fn prevents_unpacking(&self) -> bool {
         match self {
