@@ -177,12 +177,23 @@ mod slow {
         server.proxy.stall();
         let asked = server.proxy.accepted();
         std::thread::scope(|scope| {
-            let downloads: Vec<_> =
-                (0..80).map(|_| scope.spawn(|| http::get(&download(&served, "1.0.0")).status)).collect();
+            let refused = AtomicUsize::new(0);
+            let refused = &refused;
+            let downloads: Vec<_> = (0..80)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let status = http::get(&download(&served, "1.0.0")).status;
+                        refused.fetch_add(usize::from(status == 503), Ordering::SeqCst);
+                        status
+                    })
+                })
+                .collect();
             wait_until("many downloads wait", || server.proxy.accepted() >= asked + 39);
             let start = Instant::now();
             assert_eq!(http::get(&format!("{}/api/v1/crates/foo", served.url)).status, 200);
             assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+            // Those beyond the limit are refused while the store is silent.
+            wait_until("one has been refused", || refused.load(Ordering::SeqCst) > 0);
             server.proxy.recover();
             server.proxy.cut();
             let answers: Vec<u16> = downloads.into_iter().map(|one| one.join().unwrap()).collect();
