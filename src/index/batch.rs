@@ -1,53 +1,50 @@
 //! The commits of one batch, before they are visible.
 //!
-//! Objects are collected in memory and written to the disk as a single pack. That costs seven syncs for the whole batch;
-//! loose objects would cost a dozen for each commit. The pack contains everything the branch will need, whatever
-//! incomplete objects an earlier writer left.
+//! Objects are made in memory, hashed once, and written to the disk as a single pack. The pack contains everything the
+//! branch will need, whatever incomplete objects an earlier writer left.
 
-use std::collections::HashSet;
-use std::path::Path;
-use std::{fs, io};
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use git2::build::TreeUpdateBuilder;
-use git2::{FileMode, ObjectType, Oid, Repository, Signature};
+use bytes::Bytes;
+use git2::Oid;
 
 use super::change::Change;
-use super::error::{IndexError, optional};
-use super::initialise::sync;
+use super::error::IndexError;
+use super::object_id;
+use super::packs::{NewPack, ObjectKind, place};
+use super::repository::Index;
+use super::tree::{Kind, Tree};
+use super::trees::Made;
 use crate::fault;
 
-/// The beginning of the name of a directory in which a pack is written, beside the other packs. libgit2 puts a pack's
-/// index in place before the pack, and `git gc` removes an index without a pack as garbage.
-pub(super) const NEW_PACK: &str = "new-pack-";
-
-const AUTHOR: (&str, &str) = ("supercargo", "supercargo@localhost");
-
-/// Packs never change.
-const PACK_MODE: u32 = 0o444;
+const AUTHOR: &str = "supercargo <supercargo@localhost>";
 
 /// A sequence of commits on top of a head.
-pub(super) struct Batch<'repo> {
-    repository: &'repo Repository,
-    path: &'repo Path,
+pub(super) struct Batch<'a> {
+    index: &'a Index,
     tip: Option<Oid>,
-    tree: Oid,
-    written: Vec<(Oid, Option<String>)>,
-    known: HashSet<Oid>,
+    root: Arc<Tree>,
+    pack: NewPack,
+    made: Made,
 }
 
-impl<'repo> Batch<'repo> {
+/// A directory on the way to a changed file.
+struct Level<'p> {
+    tree: Arc<Tree>,
+    /// The name of the next directory, or of the file.
+    name: &'p str,
+}
+
+impl<'a> Batch<'a> {
     /// Starts on top of `base`; `None` starts an empty history.
-    pub(super) fn new(
-        repository: &'repo Repository,
-        path: &'repo Path,
-        base: Option<Oid>,
-    ) -> Result<Batch<'repo>, IndexError> {
-        let failed = |error| IndexError::git("read the head's tree", path)(error);
-        let tree = match base {
-            Some(commit) => repository.find_commit(commit).map_err(failed)?.tree_id(),
-            None => repository.treebuilder(None).and_then(|empty| empty.write()).map_err(failed)?,
+    pub(super) fn new(index: &'a Index, base: Option<Oid>) -> Result<Batch<'a>, IndexError> {
+        let root = match base {
+            Some(commit) => index.trees().root(index, commit)?,
+            None => Arc::new(Tree::empty()),
         };
-        Ok(Batch { repository, path, tip: base, tree, written: Vec::new(), known: HashSet::new() })
+        Ok(Batch { index, tip: base, root, pack: NewPack::default(), made: Made::default() })
     }
 
     /// The last commit.
@@ -57,124 +54,101 @@ impl<'repo> Batch<'repo> {
 
     /// Adds the commit that makes the change; `None` if the tree has the desired content already.
     pub(super) fn apply(&mut self, change: &Change) -> Result<Option<Oid>, IndexError> {
-        let failed = |error| IndexError::git("write a commit", self.path)(error);
-        let present = self.present(&change.path)?;
-        let mut edit = TreeUpdateBuilder::new();
-        match (&change.content, present) {
+        let (levels, present) = self.levels(&change.path)?;
+        let id = match (&change.content, present) {
             (None, None) => return Ok(None),
-            (None, Some(_)) => {
-                edit.remove(change.path.as_str());
-            }
+            (None, Some(_)) => None,
             (Some(content), present) => {
-                let id = Oid::hash_object(ObjectType::Blob, content).map_err(failed)?;
+                let id = object_id::blob(content).map_err(IndexError::git("hash a file", self.index.path()))?;
                 if present == Some(id) {
                     return Ok(None);
                 }
-                self.repository.blob(content).map_err(failed)?;
+                self.pack.add(ObjectKind::Blob, id, content);
+                self.made.blobs.push((id, Bytes::copy_from_slice(content)));
                 fault::point("index.blob")?;
-                self.add(id, Some(&change.path));
-                edit.upsert(change.path.as_str(), id, FileMode::Blob);
+                Some(id)
             }
-        }
-        let baseline = self.repository.find_tree(self.tree).map_err(failed)?;
-        self.tree = edit.create_updated(self.repository, &baseline).map_err(failed)?;
-        self.add_trees(&change.path).map_err(failed)?;
+        };
+        self.edit(levels, id);
         fault::point("index.tree")?;
-        let commit = self.commit(&change.message).map_err(failed)?;
-        self.add(commit, None);
+        let commit = self.commit(&change.message);
         fault::point("index.commit")?;
-        self.tip = Some(commit);
         Ok(Some(commit))
     }
 
     /// Adds a commit that changes nothing.
-    pub(super) fn settle(&mut self, message: &str) -> Result<Oid, IndexError> {
-        let commit = self.commit(message).map_err(IndexError::git("write a commit", self.path))?;
-        self.add(commit, None);
-        self.tip = Some(commit);
-        Ok(commit)
+    pub(super) fn settle(&mut self, message: &str) -> Oid {
+        self.commit(message)
     }
 
-    /// Writes every object of the batch to the disk as one synced pack.
-    pub(super) fn write_pack(&self) -> Result<(), IndexError> {
-        let failed = |error| IndexError::git("write a pack", self.path)(error);
-        let mut pack = self.repository.packbuilder().map_err(failed)?;
-        pack.set_threads(1);
-        for (id, name) in &self.written {
-            pack.insert_object(*id, name.as_deref()).map_err(failed)?;
-        }
-        let objects = self.path.join("objects");
-        let unusable = |error| IndexError::file("write a pack in", &objects)(error);
-        let new = tempfile::Builder::new().prefix(NEW_PACK).tempdir_in(&objects).map_err(unusable)?;
-        pack.write(new.path(), PACK_MODE).map_err(failed)?;
-        put_in_place(new.path(), &objects.join("pack")).map_err(unusable)
+    /// Writes every object of the batch to the disk as one durable pack, and flushes `beside` meanwhile. Returns what
+    /// readers may find in memory from now on.
+    pub(super) fn write_pack(self, beside: Option<&File>) -> Result<Made, IndexError> {
+        let packs = self.index.path().join("objects/pack");
+        place(&packs, &self.pack.finish(), beside).map_err(IndexError::file("write a pack in", &packs))?;
+        self.index.packs().note_new();
+        Ok(self.made)
     }
 
-    /// The blob at the path. A file in place of a directory, or the reverse, is an error of this change alone.
-    fn present(&self, path: &str) -> Result<Option<Oid>, IndexError> {
-        let failed = |error| IndexError::git("read a tree", self.path)(error);
+    /// The directories of a path that exist, and the blob at the path. A file in place of a directory, or the reverse, is
+    /// an error of this change alone.
+    fn levels<'p>(&self, path: &'p str) -> Result<(Vec<Level<'p>>, Option<Oid>), IndexError> {
         let conflict = |end: usize, kind| {
             let (path, obstacle) = (path.to_owned(), path[..end].to_owned());
             Err(IndexError::PathConflict { path, obstacle, kind })
         };
-        let mut tree = self.repository.find_tree(self.tree).map_err(failed)?;
+        let mut levels = Vec::new();
+        let mut tree = Some(Arc::clone(&self.root));
         let mut start = 0;
         loop {
             let end = path[start..].find('/').map_or(path.len(), |length| start + length);
-            let Some((kind, id)) = tree.get_name(&path[start..end]).map(|entry| (entry.kind(), entry.id())) else {
-                return Ok(None);
+            let is_file = end == path.len();
+            let present = tree.as_ref().and_then(|tree| tree.get(path[start..end].as_bytes()));
+            levels.push(Level { tree: tree.unwrap_or_else(|| Arc::new(Tree::empty())), name: &path[start..end] });
+            tree = match (present, is_file) {
+                (None, true) => return Ok((levels, None)),
+                (Some((Kind::Directory, _)), true) => return conflict(end, "a directory"),
+                (Some((_, id)), true) => return Ok((levels, Some(id))),
+                (None, false) => None,
+                (Some((Kind::Directory, id)), false) => Some(self.tree(id)?),
+                (Some(_), false) => return conflict(end, "a file"),
             };
-            match (kind == Some(ObjectType::Tree), end == path.len()) {
-                (false, true) => return Ok(Some(id)),
-                (true, false) => tree = self.repository.find_tree(id).map_err(failed)?,
-                (true, true) => return conflict(end, "a directory"),
-                (false, false) => return conflict(end, "a file"),
-            }
             start = end + 1;
         }
     }
 
-    fn commit(&self, message: &str) -> Result<Oid, git2::Error> {
-        let signature = Signature::now(AUTHOR.0, AUTHOR.1)?;
-        let tree = self.repository.find_tree(self.tree)?;
-        let parent = self.tip.map(|tip| self.repository.find_commit(tip)).transpose()?;
-        let parents: Vec<_> = parent.iter().collect();
-        self.repository.commit(None, &signature, &signature, message, &tree, &parents)
-    }
-
-    /// Adds the root and those directories of the path that exist after the edit.
-    fn add_trees(&mut self, path: &str) -> Result<(), git2::Error> {
-        self.add(self.tree, None);
-        let mut tree = self.repository.find_tree(self.tree)?;
-        for (end, _) in path.match_indices('/') {
-            let name = path[..end].rsplit('/').next().unwrap_or(path);
-            let Some(id) = tree.get_name(name).map(|entry| entry.id()) else {
-                break;
-            };
-            let Some(next) = optional(self.repository.find_tree(id))? else {
-                break;
-            };
-            self.add(id, Some(&path[..end]));
-            tree = next;
-        }
-        Ok(())
-    }
-
-    /// `name` lets the packer compress versions of the same file against each other.
-    fn add(&mut self, id: Oid, name: Option<&str>) {
-        if self.known.insert(id) {
-            self.written.push((id, name.map(str::to_owned)));
+    /// Replaces the file at the end of the levels, and so each directory. Directories that become empty are left out.
+    fn edit(&mut self, levels: Vec<Level<'_>>, file: Option<Oid>) {
+        let (mut id, mut is_tree) = (file, false);
+        for Level { tree: before, name } in levels.into_iter().rev() {
+            let (tree, replaced) = before.with(name.as_bytes(), is_tree, id);
+            let tree = Arc::new(tree);
+            id = (!tree.is_empty()).then_some(tree.id);
+            is_tree = true;
+            self.pack.add_edited(&tree, &before, &replaced);
+            self.made.trees.push(Arc::clone(&tree));
+            self.root = tree;
         }
     }
-}
 
-/// Moves the pack, and then its index, to the other packs.
-fn put_in_place(new: &Path, packs: &Path) -> io::Result<()> {
-    let files = fs::read_dir(new)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
-    for end in ["pack", "idx"] {
-        for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == end)) {
-            fs::rename(file, packs.join(file.file_name().unwrap_or_default()))?;
+    fn tree(&self, id: Oid) -> Result<Arc<Tree>, IndexError> {
+        match self.made.trees.iter().rev().find(|tree| tree.id == id) {
+            Some(made) => Ok(Arc::clone(made)),
+            None => self.index.trees().get(self.index, id),
         }
     }
-    sync(packs)
+
+    fn commit(&mut self, message: &str) -> Oid {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let parent = self.tip.map_or_else(String::new, |tip| format!("parent {tip}\n"));
+        let content = format!(
+            "tree {}\n{parent}author {AUTHOR} {seconds} +0000\ncommitter {AUTHOR} {seconds} +0000\n\n{message}",
+            self.root.id
+        );
+        let id = object_id::commit(content.as_bytes());
+        self.pack.add(ObjectKind::Commit, id, content.as_bytes());
+        self.made.head = Some((id, Arc::clone(&self.root)));
+        self.tip = Some(id);
+        id
+    }
 }

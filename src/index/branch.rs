@@ -2,10 +2,19 @@
 //!
 //! Everything in this program reads and writes the index as `main`. If the operator names another branch
 //! ([`naming`](super::naming)), that one holds the commits, and `main` is a symbolic reference to it.
+//!
+//! Usually the reference is a file of its own, which is read and moved here without opening the repository. Everything
+//! else (a packed reference, a log of references, a first commit) is left to libgit2.
 
-use git2::Repository;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use git2::{Oid, Repository};
+use tempfile::NamedTempFile;
 
 use super::error::optional;
+use super::initialise::sync;
 
 /// The branch as this program names it.
 pub(super) const MAIN: &str = "refs/heads/main";
@@ -15,4 +24,95 @@ pub(super) fn real(repository: &Repository) -> Result<String, git2::Error> {
     let main = optional(repository.find_reference(MAIN))?;
     let target = main.as_ref().and_then(|main| main.symbolic_target_bytes());
     Ok(target.map_or_else(|| MAIN.to_owned(), |target| String::from_utf8_lossy(target).into_owned()))
+}
+
+/// The beginning of the names of files for [`NewHead`]s, in the repository's directory.
+pub(super) const NEW_HEAD: &str = "supercargo-head-";
+
+/// Bytes that a reference's file has at most, if it can be read here.
+const LONGEST: usize = 512;
+
+/// The commit in the branch's file, to which `main` may lead; `None` if there is no such file, or something else in it.
+pub(super) fn read(repository: &Path) -> Option<Oid> {
+    let mut buffer = [0; LONGEST];
+    let mut content = read_reference(&repository.join(MAIN), &mut buffer)?;
+    let mut target = [0; LONGEST];
+    if let Some(branch) = content.strip_prefix("ref: ") {
+        content = read_reference(&repository.join(branch), &mut target)?;
+    }
+    Oid::from_str(content).ok()
+}
+
+/// The line in a reference's file. All of it comes with one call.
+fn read_reference<'a>(path: &Path, buffer: &'a mut [u8]) -> Option<&'a str> {
+    let length = File::open(path).and_then(|mut file| file.read(buffer)).ok()?;
+    std::str::from_utf8(buffer[..length].strip_suffix(b"\n")?).ok()
+}
+
+/// The branch's next value, in a file that is flushed beside the pack and then becomes the branch's.
+pub(super) struct NewHead {
+    file: NamedTempFile,
+    branch: PathBuf,
+}
+
+/// Why the branch was not moved here.
+pub(super) enum Unmoved {
+    /// Another process has the branch's lock, or left it behind.
+    Locked,
+    /// The check failed.
+    Refused,
+    Failed(io::Error),
+}
+
+impl NewHead {
+    /// Writes the value, without a flush; `None` if the move has to be left to libgit2.
+    pub fn write(repository: &Path, tip: Oid) -> io::Result<Option<Self>> {
+        let Some(branch) = file_of_branch(repository) else { return Ok(None) };
+        let logs = branch.strip_prefix(repository).map(|name| repository.join("logs").join(name));
+        if logs.is_ok_and(|logs| logs.exists()) {
+            return Ok(None);
+        }
+        let mut named = tempfile::Builder::new();
+        let mut file =
+            named.prefix(NEW_HEAD).permissions(fs::metadata(&branch)?.permissions()).tempfile_in(repository)?;
+        file.write_all(format!("{tip}\n").as_bytes())?;
+        Ok(Some(Self { file, branch }))
+    }
+
+    /// To be flushed before [`place`](Self::place).
+    pub fn file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    /// The path of the branch's lock.
+    pub fn lock(&self) -> PathBuf {
+        self.branch.with_added_extension("lock")
+    }
+
+    /// Takes the branch's lock, as git does, by giving the file the lock's name. Then moves the branch, durably, if
+    /// `is_expected` says that it may.
+    pub fn place(&self, is_expected: impl FnOnce() -> bool) -> Result<(), Unmoved> {
+        let lock = self.lock();
+        fs::hard_link(self.file.path(), &lock).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Unmoved::Locked,
+            _ => Unmoved::Failed(error),
+        })?;
+        if !is_expected() {
+            fs::remove_file(&lock).map_err(Unmoved::Failed)?;
+            return Err(Unmoved::Refused);
+        }
+        let moved = fs::rename(&lock, &self.branch);
+        let directory = self.branch.parent().unwrap_or(&self.branch);
+        moved.and_then(|()| sync(directory)).map_err(Unmoved::Failed)
+    }
+}
+
+/// The file that holds the branch, if there is one.
+fn file_of_branch(repository: &Path) -> Option<PathBuf> {
+    let main = repository.join(MAIN);
+    let mut buffer = [0; LONGEST];
+    let content = read_reference(&main, &mut buffer)?;
+    let Some(branch) = content.strip_prefix("ref: ") else { return Some(main) };
+    let branch = repository.join(branch);
+    branch.is_file().then_some(branch)
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::batch::NEW_PACK;
+use super::branch::NEW_HEAD;
 use super::error::IndexError;
 use super::writer::Writer;
 
@@ -17,7 +17,7 @@ impl Writer {
     pub fn clean_leftovers(&self) -> Result<Vec<PathBuf>, IndexError> {
         let root = self.index.path();
         let mut removed = Vec::new();
-        sweep(root, |name| LOCKS.contains(&name), &mut removed)?;
+        sweep(root, |name| LOCKS.contains(&name) || name.starts_with(NEW_HEAD), &mut removed)?;
         sweep_locks(&root.join("refs"), &mut removed)?;
         sweep(&root.join("objects/info"), |name| name.ends_with(".lock"), &mut removed)?;
         let packs = root.join("objects/pack");
@@ -34,6 +34,9 @@ impl Writer {
         Ok(removed)
     }
 }
+
+/// The beginning of the names of directories in which earlier versions of this program wrote packs.
+const NEW_PACK: &str = "new-pack-";
 
 const LOCKS: [&str; 4] = ["HEAD.lock", "config.lock", "packed-refs.lock", "packed-refs.new"];
 

@@ -1,13 +1,13 @@
 //! Merging packs.
 //!
 //! Each batch adds a pack, and each pack slows the search for an object: with a thousand packs a commit takes five
-//! times as long. When there are too many small packs, they are merged geometrically: each remaining pack has at least
-//! twice the objects of the next smaller one, so the work for a commit stays logarithmic. The git program does the
-//! merging; it moves objects and drops none.
+//! times as long. When there are too many, the small ones are merged geometrically: each remaining pack is at least
+//! twice as large as the smaller ones together, so the work for a commit stays logarithmic. This program merges small packs
+//! itself, in milliseconds. When many have grown large, the git program merges those and looks for more deltas.
 //!
-//! Packs are merged while the writer works, so no publish waits. That is safe because a geometric repack does not
-//! depend on reachability: it merges every object of the packs that it selected at its start and removes only those
-//! packs. A pack that is written meanwhile, before the branch refers to it, is not among them. `git repack -a -d` would
+//! Packs are merged while the writer works, so no publish waits. That is safe because a merge does not depend on
+//! reachability: it takes every object of the packs that it selected at its start and removes only those packs. A pack that is
+//! written meanwhile, before the branch refers to it, is not among them. `git repack -a -d` would
 //! drop unreachable objects and would have to lock out the writer; interrupted pushes leave too few of them to be worth
 //! that. Readers continue as well: the old packs are removed after the new one is in place, and a reader that misses
 //! one opens the repository again.
@@ -17,9 +17,11 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::error::IndexError;
+use super::packs::{Source, merge, mergeable};
 use super::repository::Index;
 
 /// The file whose lock a repack holds.
@@ -30,6 +32,15 @@ const MAX_PACKS: usize = 50;
 
 /// The most loose objects that are not packed. This program writes none; an operator's git may.
 const MAX_LOOSE: usize = 100;
+
+/// The most bytes that this program merges at once, in memory. Larger packs are left to git.
+const MAX_MERGED: u64 = 32 * 1024 * 1024;
+
+/// The most large packs that are left alone.
+const MAX_LARGE: usize = 16;
+
+/// How many packs are added before a count of them is repeated that found too many. By then they have been merged.
+const PATIENCE: usize = 10;
 
 /// The time limit for merging packs. Measured: 1.5 s for 1,000 small ones.
 pub const REPACK_LIMIT: Duration = Duration::from_secs(50);
@@ -54,19 +65,90 @@ pub struct Maintainer {
     lock: File,
 }
 
-impl Maintainer {
-    /// Merges packs if there are too many; otherwise only counts them.
-    pub fn maintain(&self) -> Result<Maintenance, IndexError> {
-        let (packs, loose) = self.index.count()?;
-        if !too_many(packs, loose) {
-            return Ok(Maintenance { repacked: false, packs_before: packs, packs_after: packs, loose_before: loose });
-        }
-        self.index.repack(&["repack", "-d", "-q", "--geometric=2"], &self.lock, REPACK_LIMIT)
+fn too_many(packs: usize, loose: usize) -> bool {
+    packs > MAX_PACKS || loose > MAX_LOOSE
+}
+
+/// How many packs may be added until they have to be counted. Only the writer's process knows of each new one.
+#[derive(Debug, Default)]
+pub(super) struct PackCount {
+    /// 0 before the first count.
+    left: AtomicUsize,
+}
+
+impl PackCount {
+    /// A pack was added.
+    pub fn note_new(&self) {
+        // Never below zero: there is one writer at a time.
+        let _ = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    }
+
+    fn is_low(&self) -> bool {
+        self.left.load(Ordering::SeqCst) > 0
+    }
+
+    fn allow(&self, packs: usize) {
+        self.left.store(packs, Ordering::SeqCst);
     }
 }
 
-fn too_many(packs: usize, loose: usize) -> bool {
-    packs > MAX_PACKS || loose > MAX_LOOSE
+impl Maintainer {
+    /// Merges packs if there are too many; otherwise only counts them.
+    pub fn maintain(&self) -> Result<Maintenance, IndexError> {
+        let (packs_before, loose_before) = self.index.count()?;
+        let unchanged = Maintenance { repacked: false, packs_before, packs_after: packs_before, loose_before };
+        if !too_many(packs_before, loose_before) {
+            return Ok(unchanged);
+        }
+        let small = self.small_packs()?;
+        if loose_before > MAX_LOOSE || small.len() < 2 || !self.merge(&small) {
+            self.repack()?;
+        }
+        let (packs_after, _) = self.index.count()?;
+        self.index.packs().allow((MAX_PACKS + 1).saturating_sub(packs_after).max(1));
+        Ok(Maintenance { repacked: true, packs_after, ..unchanged })
+    }
+
+    /// The packs that this program merges. None if too many large ones are beside them.
+    fn small_packs(&self) -> Result<Vec<Source>, IndexError> {
+        let packs = self.index.path().join("objects/pack");
+        let sources = mergeable(&packs).map_err(IndexError::file("list", &packs))?;
+        let large = sources.iter().filter(|source| source.size > MAX_MERGED / 2).count();
+        Ok(if large > MAX_LARGE { Vec::new() } else { chosen(sources) })
+    }
+
+    /// Merges packs here; false if one is in a form that only git reads, or is damaged, which git reports.
+    fn merge(&self, sources: &[Source]) -> bool {
+        let packs = self.index.path().join("objects/pack");
+        let merged = merge(&packs, sources);
+        self.index.forget_handles();
+        if let Err(error) = &merged {
+            tracing::debug!(%error, "packs are merged by git");
+        }
+        merged.is_ok()
+    }
+
+    fn repack(&self) -> Result<(), IndexError> {
+        let arguments = ["repack", "-d", "-q", "--geometric=2"];
+        let done = self.index.git().run(self.index.path(), &arguments, &self.lock, REPACK_LIMIT);
+        self.index.forget_handles();
+        done
+    }
+}
+
+/// The packs to merge: the smallest ones, until the next is at least twice as large as all of them. In the order given.
+fn chosen(sources: Vec<Source>) -> Vec<Source> {
+    let mut sizes: Vec<u64> = sources.iter().map(|source| source.size).collect();
+    sizes.sort_unstable();
+    let (mut sum, mut largest) = (0, 0);
+    for (number, size) in sizes.into_iter().enumerate() {
+        if sum + size > MAX_MERGED || (number > 1 && size >= 2 * sum) {
+            break;
+        }
+        sum += size;
+        largest = size;
+    }
+    sources.into_iter().filter(|source| source.size <= largest).collect()
 }
 
 impl Index {
@@ -81,18 +163,15 @@ impl Index {
         Ok(self.try_lock(LOCK)?.map(|lock| Maintainer { index: self.clone(), lock }))
     }
 
-    /// Whether [`Maintainer::maintain`] would repack. Takes microseconds.
+    /// Whether [`Maintainer::maintain`] would merge packs. Usually takes no look at the disk.
     pub fn needs_maintenance(&self) -> Result<bool, IndexError> {
-        self.count().map(|(packs, loose)| too_many(packs, loose))
-    }
-
-    fn repack(&self, arguments: &[&str], lock: &File, limit: Duration) -> Result<Maintenance, IndexError> {
-        let (packs_before, loose_before) = self.count()?;
-        let done = self.git().run(self.path(), arguments, lock, limit);
-        self.forget_handles();
-        done?;
-        let (packs_after, _) = self.count()?;
-        Ok(Maintenance { repacked: true, packs_before, packs_after, loose_before })
+        if self.packs().is_low() {
+            return Ok(false);
+        }
+        let (packs, loose) = self.count()?;
+        let needs = too_many(packs, loose);
+        self.packs().allow(if needs { PATIENCE } else { MAX_PACKS + 1 - packs });
+        Ok(needs)
     }
 
     fn count(&self) -> Result<(usize, usize), IndexError> {

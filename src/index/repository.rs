@@ -1,5 +1,7 @@
 //! Opening and reading the index.
 //!
+//! What was read or written last is in memory ([`trees`](super::trees)). A verification reads [the disk](Index::on_disk).
+//!
 //! A libgit2 repository handle is used by one thread at a time, so an [`Index`] keeps a few open handles and lends one
 //! to each reader. A handle has a list of packs. If no pack has an object, libgit2 lists the packs once more; but a
 //! repack may remove a listed pack before it is opened. A reader that meets an error therefore repeats the read with a
@@ -15,11 +17,13 @@ use bytes::Bytes;
 use git2::{ErrorCode, ObjectType, Oid, Repository, Tree};
 use parking_lot::Mutex;
 
-use super::branch::MAIN;
+use super::branch::{self, MAIN};
 use super::error::{IndexError, optional};
 use super::git_program::GitProgram;
 use super::initialise;
+use super::maintenance::PackCount;
 use super::remote::{Remote, RemoteOptions};
+use super::trees::Trees;
 
 /// The most idle handles that are kept.
 const IDLE_HANDLES: usize = 8;
@@ -31,6 +35,7 @@ const REOPENINGS: usize = 3;
 #[derive(Clone)]
 pub struct Index {
     shared: Arc<Shared>,
+    reads_disk: bool,
 }
 
 struct Shared {
@@ -38,6 +43,8 @@ struct Shared {
     git: GitProgram,
     remote: Option<Remote>,
     idle: Mutex<Vec<Repository>>,
+    trees: Trees,
+    packs: PackCount,
 }
 
 /// A state of the index. Everything that is read with it belongs to that state.
@@ -82,7 +89,13 @@ impl Index {
             _ => IndexError::git("open the repository", &path)(error),
         })?;
         initialise::check(&repository, &path)?;
-        Ok(Index { shared: Arc::new(Shared { path, git, remote, idle: Mutex::new(Vec::new()) }) })
+        let (idle, trees, packs) = (Mutex::default(), Trees::default(), PackCount::default());
+        Ok(Index { shared: Arc::new(Shared { path, git, remote, idle, trees, packs }), reads_disk: false })
+    }
+
+    /// The same index, but every object is read from the disk.
+    pub fn on_disk(&self) -> Index {
+        Index { reads_disk: true, ..self.clone() }
     }
 
     /// The repository's directory, as an absolute path.
@@ -102,6 +115,9 @@ impl Index {
 
     /// The current head. Reads one small file.
     pub fn head(&self) -> Result<Head, IndexError> {
+        if let Some(commit) = branch::read(self.path()) {
+            return Ok(Head { commit: Some(commit) });
+        }
         let commit = self.with_handle("read the branch", |repository| optional(repository.refname_to_id(MAIN)))?;
         Ok(Head { commit })
     }
@@ -111,6 +127,10 @@ impl Index {
         let Some(commit) = head.commit else {
             return Ok(None);
         };
+        if !self.reads_disk {
+            let Some(id) = self.shared.trees.find(self, commit, path)? else { return Ok(None) };
+            return Ok(Some(IndexFile { id, content: self.shared.trees.blob(self, id)? }));
+        }
         self.with_handle("read a file", |repository| {
             let tree = repository.find_commit(commit)?.tree()?;
             let Some(id) = find_blob(repository, tree, path)? else {
@@ -126,6 +146,9 @@ impl Index {
         let Some(commit) = head.commit else {
             return Ok(None);
         };
+        if !self.reads_disk {
+            return self.shared.trees.find(self, commit, path);
+        }
         self.with_handle("find a file", |repository| {
             find_blob(repository, repository.find_commit(commit)?.tree()?, path)
         })
@@ -133,7 +156,17 @@ impl Index {
 
     /// The content of a blob.
     pub fn content(&self, id: Oid) -> Result<Bytes, IndexError> {
-        self.with_handle("read a file", |repository| Ok(Bytes::copy_from_slice(repository.find_blob(id)?.content())))
+        self.shared.trees.blob(self, id)
+    }
+
+    /// What was read or written last.
+    pub(super) fn trees(&self) -> &Trees {
+        &self.shared.trees
+    }
+
+    /// The number of packs, as far as this process knows it.
+    pub(super) fn packs(&self) -> &PackCount {
+        &self.shared.packs
     }
 
     /// Locks a file in the repository's directory; `None` if it is locked already.

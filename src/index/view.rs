@@ -17,7 +17,6 @@ use quick_cache::sync::Cache;
 
 use super::error::IndexError;
 use super::repository::{Index, IndexFile};
-use super::trees::Trees;
 
 /// The size of the cache, in bytes.
 const CACHE_WEIGHT: u64 = 64 * 1024 * 1024;
@@ -32,7 +31,6 @@ const EXPECTED_ENTRIES: usize = 16 * 1024;
 #[derive(Debug, Clone)]
 pub struct View {
     index: Index,
-    trees: Arc<Trees>,
     cache: Arc<Cache<(Oid, Coding), Bytes, ByLength>>,
 }
 
@@ -57,8 +55,7 @@ impl Weighter<(Oid, Coding), Bytes> for ByLength {
 impl View {
     /// A view of the index, with an empty cache.
     pub fn new(index: Index) -> View {
-        let trees = Arc::new(Trees::of(&index));
-        View { index, trees, cache: Arc::new(Cache::with_weighter(EXPECTED_ENTRIES, CACHE_WEIGHT, ByLength)) }
+        View { index, cache: Arc::new(Cache::with_weighter(EXPECTED_ENTRIES, CACHE_WEIGHT, ByLength)) }
     }
 
     /// The index.
@@ -68,12 +65,12 @@ impl View {
 
     /// The blob id of the file at the head; `None` if there is none.
     pub fn find(&self, path: &str) -> Result<Option<Oid>, IndexError> {
-        self.trees.find(&self.index, path)
+        self.index.find(&self.index.head()?, path)
     }
 
     /// The blob id of the file at the head, as [`View::find`] has it, if memory can tell.
     pub fn recall(&self, path: &str) -> Option<Option<Oid>> {
-        self.trees.recall(path)
+        self.index.trees().recall(&self.index, path)
     }
 
     /// The content in a coding, as [`View::coded`] has it, if it is in memory.

@@ -7,15 +7,14 @@
 //! where the lock does not work: on a network disk without locks, or against an operator's `git commit`.
 
 use std::fs::File;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use git2::{ErrorCode, Oid, Repository};
 
 use super::batch::Batch;
-use super::branch::{self, MAIN};
+use super::branch::{self, NewHead, Unmoved};
 use super::change::Change;
-use super::error::{IndexError, optional};
+use super::error::IndexError;
 use super::remote::Remote;
 use super::repository::{Head, Index};
 use crate::fault;
@@ -28,9 +27,6 @@ const LOCK_POLL: Duration = Duration::from_millis(2);
 
 /// The time limit for waiting for a lock file of the branch.
 const BRANCH_LOCK_WAIT: Duration = Duration::from_secs(2);
-
-/// Above the priorities of the backends that write to the disk, which are 1 and 2.
-const MEMPACK_PRIORITY: i32 = 1000;
 
 /// The holder of the write lock, which is released when this is dropped.
 #[derive(Debug)]
@@ -105,47 +101,71 @@ impl Writer {
         for change in changes {
             change.check_path()?;
         }
-        let repository = self.index.open_handle()?;
-        expect_head(&repository, &self.index, base)?;
-        let (tip, commits) = self.in_one_pack(&repository, |repository, path| {
-            let mut batch = Batch::new(repository, path, base.commit)?;
-            let commits = changes.iter().map(|change| batch.apply(change)).collect::<Result<Vec<_>, _>>()?;
-            let tip = batch.tip().filter(|tip| Some(*tip) != base.commit);
-            if tip.is_some() {
-                batch.write_pack()?;
-            }
-            Ok((tip, commits))
-        })?;
-        let Some(tip) = tip else {
+        expect_head(&self.index, base)?;
+        let mut batch = Batch::new(&self.index, base.commit)?;
+        let commits = changes.iter().map(|change| batch.apply(change)).collect::<Result<Vec<_>, _>>()?;
+        let Some(tip) = batch.tip().filter(|tip| Some(*tip) != base.commit) else {
             return Ok(Committed { head: *base, commits });
         };
-        fault::point("index.pack")?;
         match self.index.remote() {
-            Some(remote) => self.land(remote, base, tip, until)?,
-            None => {
-                let count = commits.iter().flatten().count();
-                move_branch(&repository, &self.index, base, tip, &format!("commit: {count} changes"))?;
-                fault::point("index.ref")?;
-            }
+            Some(remote) => self.push_batch(remote, batch, base, tip, until)?,
+            None => self.place_batch(batch, base, tip, commits.iter().flatten().count())?,
         }
         Ok(Committed { head: Head { commit: Some(tip) }, commits })
     }
 
-    /// Calls `write` with a repository that collects new objects in memory, for `write` to store as a pack.
-    pub(super) fn in_one_pack<T>(
+    /// Makes a batch durable at the remote and here.
+    pub(super) fn push_batch(
         &self,
-        repository: &Repository,
-        write: impl FnOnce(&Repository, &Path) -> Result<T, IndexError>,
-    ) -> Result<T, IndexError> {
+        remote: &Remote,
+        batch: Batch<'_>,
+        base: &Head,
+        tip: Oid,
+        until: Instant,
+    ) -> Result<(), IndexError> {
+        let made = batch.write_pack(None)?;
+        fault::point("index.pack")?;
+        self.land(remote, base, tip, until)?;
+        self.index.trees().adopt(made);
+        Ok(())
+    }
+
+    /// Makes a batch durable and moves the branch to it.
+    fn place_batch(&self, batch: Batch<'_>, base: &Head, tip: Oid, count: usize) -> Result<(), IndexError> {
         let path = self.index.path();
-        let database = repository.odb().map_err(IndexError::git("open the objects", path))?;
-        let memory = database
-            .add_new_mempack_backend(MEMPACK_PRIORITY)
-            .map_err(IndexError::git("make a pack in memory", path))?;
-        let written = write(repository, path)?;
-        // From here on, the objects are read from the disk, as by every other process.
-        memory.reset().and_then(|()| database.refresh()).map_err(IndexError::git("read the new pack", path))?;
-        Ok(written)
+        // A first commit makes the branch.
+        let new = base.commit.and_then(|_| NewHead::write(path, tip).transpose()).transpose();
+        let new = new.map_err(IndexError::file("write the branch's next value in", path))?;
+        let made = batch.write_pack(new.as_ref().map(NewHead::file))?;
+        fault::point("index.pack")?;
+        match new {
+            Some(new) => place_branch(&self.index, base, &new)?,
+            None => {
+                let repository = self.index.open_handle()?;
+                move_branch(&repository, &self.index, base, tip, &format!("commit: {count} changes"))?;
+            }
+        }
+        fault::point("index.ref")?;
+        self.index.trees().adopt(made);
+        Ok(())
+    }
+}
+
+/// Moves the branch from `base` to its next value. After an error the branch is unchanged.
+fn place_branch(index: &Index, base: &Head, new: &NewHead) -> Result<(), IndexError> {
+    let start = Instant::now();
+    loop {
+        match new.place(|| expect_head(index, base).is_ok()) {
+            Ok(()) => return Ok(()),
+            Err(Unmoved::Refused) => {
+                expect_head(index, base)?;
+            }
+            Err(Unmoved::Locked) if start.elapsed() < BRANCH_LOCK_WAIT => std::thread::sleep(Duration::from_millis(10)),
+            Err(Unmoved::Locked) => {
+                return Err(IndexError::BranchLocked { path: new.lock(), waited: BRANCH_LOCK_WAIT });
+            }
+            Err(Unmoved::Failed(error)) => return Err(IndexError::file("move the branch", index.path())(error)),
+        }
     }
 }
 
@@ -167,7 +187,7 @@ pub(super) fn move_branch(
         let Err(error) = moved else { return Ok(()) };
         match error.code() {
             ErrorCode::Modified | ErrorCode::Exists | ErrorCode::NotFound => {
-                expect_head(repository, index, base)?;
+                expect_head(index, base)?;
                 return Err(IndexError::git("move the branch", index.path())(error));
             }
             ErrorCode::Locked if start.elapsed() < BRANCH_LOCK_WAIT => std::thread::sleep(Duration::from_millis(10)),
@@ -180,7 +200,7 @@ pub(super) fn move_branch(
     }
 }
 
-pub(super) fn expect_head(repository: &Repository, index: &Index, base: &Head) -> Result<(), IndexError> {
-    let found = optional(repository.refname_to_id(MAIN)).map_err(IndexError::git("read the branch", index.path()))?;
+fn expect_head(index: &Index, base: &Head) -> Result<(), IndexError> {
+    let found = index.head()?.commit;
     if found == base.commit { Ok(()) } else { Err(IndexError::HeadMoved { expected: base.commit, found }) }
 }

@@ -39,9 +39,10 @@ pub struct Ended {
 impl Verifier<'_> {
     /// Checks everything and returns the report.
     pub fn run(&self) -> Result<Ended, VerifyError> {
+        let index = self.index.on_disk();
         let context = Context {
             pool: self.pool,
-            index: self.index,
+            index: &index,
             crate_store: self.crate_store,
             settings: &self.settings,
             watch: self.watch,

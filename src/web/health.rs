@@ -186,7 +186,7 @@ impl Checked {
 
     fn index(&self) -> PartState {
         // Not what memory has.
-        let index = self.view.index();
+        let index = self.view.index().on_disk();
         match index.head().and_then(|head| index.find(&head, ConfigJson::PATH)) {
             Ok(Some(_)) => PartState::Ok,
             Ok(None) => failed("index", "it has no config.json"),

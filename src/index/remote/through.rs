@@ -79,13 +79,9 @@ impl Writer {
         if !settle || base.commit.is_none() {
             return Ok(());
         }
-        let repository = self.index.open_handle()?;
-        let tip = self.in_one_pack(&repository, |repository, path| {
-            let mut batch = Batch::new(repository, path, base.commit)?;
-            let tip = batch.settle("Settle a push of unknown outcome")?;
-            batch.write_pack().map(|()| tip)
-        })?;
-        self.land(remote, base, tip, until)
+        let mut batch = Batch::new(&self.index, base.commit)?;
+        let tip = batch.settle("Settle a push of unknown outcome");
+        self.push_batch(remote, batch, base, tip, until)
     }
 
     fn fetch_within(&self, remote: &Remote, limit: Duration) -> Result<Head, IndexError> {

@@ -25,6 +25,109 @@ fn packs_are_merged_when_there_are_too_many_and_nothing_is_lost() {
     test.fsck();
 }
 
+/// Commits to a handful of crates, with contents and trees that come back.
+fn many_commits(test: &TestIndex, count: usize) {
+    for n in 0..count {
+        let path = ["1/a", "ab/cd/abcd", "ab/cd/abce", "ab/ce/abce", "3/f/foo"][n % 5];
+        let again = format!("{}", (n / 5) % 3);
+        test.commit(&[put(path, &again.repeat(2000)), put(&format!("ma/ny/many{n}"), "x"), remove("ma/ny/many1")]);
+    }
+}
+
+fn log(test: &TestIndex) -> String {
+    test.git(&["log", "--format=%H %T %s", "--raw", "--no-abbrev"])
+}
+
+#[test]
+fn merged_packs_have_the_same_objects_with_short_chains_of_deltas() {
+    let test = TestIndex::new();
+    many_commits(&test, 45);
+    // A pack of git, whose deltas are of all kinds.
+    test.repack_all();
+    test.git(&["-c", "user.name=x", "-c", "user.email=x@localhost", "tag", "-a", "-m", "annotated", "tagged", "main"]);
+    test.git(&["repack", "-d", "-q"]);
+    many_commits(&test, 60);
+    let (before, size) = (log(&test), test.size_of_packs());
+    let done = test.index.lock_maintenance().unwrap().maintain().unwrap();
+    assert!(done.repacked && done.packs_after <= 3, "{done:?}");
+    assert_eq!(log(&test), before);
+    assert_eq!(test.git(&["cat-file", "-t", "tagged"]), "tag\n");
+    test.fsck();
+    assert!(test.size_of_packs() * 2 < size, "{} of {size}", test.size_of_packs());
+    let packs = fs::read_dir(test.index.path().join("objects/pack")).unwrap().map(|file| file.unwrap().path());
+    for pack in packs.filter(|file| file.extension().is_some_and(|end| end == "idx")) {
+        let about = test.git(&["verify-pack", "-v", pack.to_str().unwrap()]);
+        let chains = about.lines().filter_map(|line| line.strip_prefix("chain length = ")?.split_once(':'));
+        let longest = chains.map(|(length, _)| length.parse::<usize>().unwrap()).max().unwrap_or(0);
+        assert!((1..=100).contains(&longest), "{longest}");
+    }
+    // Another reader, and a client.
+    assert_eq!(Index::open_or_init(test.index.path()).unwrap().on_disk().head().unwrap(), test.index.head().unwrap());
+    let clone = test.directory.path().join("clone");
+    test.git(&["clone", "-q", "--no-local", ".", clone.to_str().unwrap()]);
+    assert!(fs::read_to_string(clone.join("ma/ny/many59")).is_ok());
+}
+
+#[test]
+fn a_merge_makes_the_trees_of_a_commit_deltas_of_its_parents() {
+    let test = TestIndex::new();
+    let crates: Vec<_> = (0..500).map(|n| put(&format!("{:02}/cd/{n:03}", n % 100), "x")).collect();
+    test.commit(&crates);
+    for n in 0..50 {
+        test.commit(&[put(&format!("{n:02}/cd/more"), "y")]);
+    }
+    let before = test.size_of_packs();
+    // Each commit has a root of 3,100 bytes.
+    assert!(before > 50 * 3100, "{before}");
+    test.index.lock_maintenance().unwrap().maintain().unwrap();
+    assert_eq!(test.packs(), 1);
+    assert!(test.size_of_packs() < 100_000, "{} of {before}", test.size_of_packs());
+    test.fsck();
+}
+
+#[test]
+fn a_damaged_pack_is_not_merged_and_nothing_is_removed() {
+    let test = TestIndex::new();
+    many_commits(&test, 51);
+    let packs = test.index.path().join("objects/pack");
+    let damaged = fs::read_dir(&packs).unwrap().map(|file| file.unwrap().path());
+    let damaged = damaged.filter(|file| file.extension().is_some_and(|end| end == "pack")).max().unwrap();
+    let mut content = fs::read(&damaged).unwrap();
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    fs::remove_file(&damaged).unwrap();
+    fs::write(&damaged, content).unwrap();
+    let error = test.index.lock_maintenance().unwrap().maintain().unwrap_err();
+    assert!(matches!(error, IndexError::GitFailed { .. }), "{error}");
+    assert_eq!(test.packs(), 51);
+}
+
+#[test]
+fn a_pack_that_is_kept_is_left_alone() {
+    let test = TestIndex::new();
+    many_commits(&test, 51);
+    let packs = test.index.path().join("objects/pack");
+    let names: Vec<_> = fs::read_dir(&packs).unwrap().map(|file| file.unwrap().path()).collect();
+    let kept = names.iter().find(|file| file.extension().is_some_and(|end| end == "pack")).unwrap();
+    fs::write(kept.with_extension("keep"), "").unwrap();
+    assert!(test.index.lock_maintenance().unwrap().maintain().unwrap().repacked);
+    assert!(kept.exists());
+    assert_eq!(test.packs(), 2);
+    test.fsck();
+}
+
+#[test]
+fn the_disk_is_read_and_not_the_memory_where_that_is_asked_for() {
+    let test = TestIndex::new();
+    let head = test.commit(&[put("1/a", "one")]).head;
+    for file in fs::read_dir(test.index.path().join("objects/pack")).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    assert_eq!(test.index.read(&head, "1/a").unwrap().unwrap().content, "one");
+    assert!(test.index.on_disk().read(&head, "1/a").is_err());
+    assert!(test.index.on_disk().find(&head, "1/a").is_err());
+}
+
 #[test]
 fn an_idle_handle_that_knew_only_the_old_packs_still_reads() {
     let test = TestIndex::new();
@@ -126,6 +229,7 @@ fn a_repack_beside_the_writer_loses_nothing() {
             let mut repacks = 0;
             while !written.load(std::sync::atomic::Ordering::SeqCst) {
                 let maintainer = test.index.lock_maintenance().unwrap();
+                maintainer.maintain().unwrap();
                 let arguments = ["repack", "-d", "-q", "--geometric=2"];
                 test.index
                     .git()

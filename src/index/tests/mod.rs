@@ -54,6 +54,11 @@ impl TestIndex {
         assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
     }
 
+    pub fn size_of_packs(&self) -> u64 {
+        let files = std::fs::read_dir(self.index.path().join("objects/pack")).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+    }
+
     pub fn packs(&self) -> usize {
         let files = std::fs::read_dir(self.index.path().join("objects/pack")).unwrap();
         files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "pack")).count()

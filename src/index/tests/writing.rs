@@ -34,6 +34,41 @@ fn a_batch_is_one_commit_a_change_in_one_pack() {
     test.fsck();
 }
 
+/// Trees of the same pack are deltas of each other.
+#[test]
+fn a_large_batch_is_small_on_the_disk() {
+    let test = TestIndex::new();
+    let crates: Vec<_> = (0..500).map(|n| put(&format!("{:02}/cd/{n:03}", n % 100), "x")).collect();
+    test.commit(&crates);
+    let before = test.size_of_packs();
+    let more: Vec<_> = (0..100).map(|n| put(&format!("{n:02}/cd/more"), &n.to_string())).collect();
+    test.commit(&more);
+    // Each commit has a root of 3,100 bytes, of which the delta leaves some dozens.
+    assert!(test.size_of_packs() - before < 100_000, "{} after {before}", test.size_of_packs());
+    assert_eq!(test.git(&["rev-list", "--count", "main"]), "600\n");
+    assert_eq!(test.text("07/cd/more").unwrap(), "7");
+    test.fsck();
+}
+
+/// An operator's git packed the references, or keeps a log of them.
+#[test]
+fn a_branch_that_git_has_packed_or_logs_is_moved() {
+    let test = TestIndex::new();
+    test.commit(&[put("1/a", "one")]);
+    test.git(&["pack-refs", "--all"]);
+    assert!(!test.index.path().join("refs/heads/main").exists());
+    test.commit(&[put("1/a", "two")]);
+    test.commit(&[put("1/a", "three")]);
+    test.git(&["config", "core.logAllRefUpdates", "always"]);
+    test.git(&["reflog", "expire", "--expire=now", "--all"]);
+    fs::create_dir_all(test.index.path().join("logs/refs/heads")).unwrap();
+    fs::write(test.index.path().join("logs/refs/heads/main"), "").unwrap();
+    let head = test.commit(&[put("1/a", "four")]).head;
+    assert_eq!(test.git(&["log", "-g", "--format=%H", "main"]).trim(), head.commit.unwrap().to_string());
+    assert_eq!(test.text("1/a").unwrap(), "four");
+    test.fsck();
+}
+
 #[test]
 fn what_is_already_so_makes_no_commit() {
     let test = TestIndex::new();
@@ -177,10 +212,12 @@ fn every_kind_of_leftover_is_removed_and_nothing_else() {
         "objects/pack/pack-11.idx.lock",
         "objects/pack/pack_git2_aBcDeF",
         "objects/pack/tmp_pack_x",
+        "objects/pack/tmp_supercargo_x",
         "objects/tmp_object_git2_x",
         "packed-refs.lock",
         "packed-refs.new",
         "refs/heads/main.lock",
+        "supercargo-head-x",
     ];
     fs::create_dir(test.index.path().join("objects/aa")).unwrap();
     for leftover in leftovers {

@@ -1,0 +1,20 @@
+//! Packs of the index: written with one batch each, and merged without the git program.
+//!
+//! Formats: gitformat-pack(5). A pack is a header, entries (a header with type and size, for a delta the distance to its
+//! base, and a zlib stream) and the SHA-1 of all that. Its index lists ids with the places and CRC-32s of their entries.
+//!
+//! A pack of a batch has every object that the batch made. Trees, which are mostly ids and so do not compress, are stored
+//! as they are; a tree that was made from another one of the same pack is a delta of a few bytes.
+
+mod ancestry;
+mod delta;
+mod entry;
+mod index_file;
+mod merge;
+mod new_pack;
+mod place;
+
+pub(super) use entry::ObjectKind;
+pub(super) use merge::{Source, merge, mergeable};
+pub(super) use new_pack::NewPack;
+pub(super) use place::place;

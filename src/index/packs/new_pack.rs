@@ -1,0 +1,94 @@
+//! The pack of a batch, while it grows in memory.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use git2::Oid;
+use sha1::{Digest, Sha1};
+
+use super::ancestry::Tip;
+use super::delta::delta;
+use super::entry::{HEADER, ObjectKind, pack_header, push_delta, push_whole};
+use super::index_file::{self, Entry};
+use crate::index::tree::{Replaced, Tree};
+
+/// The longest chain of deltas. git makes chains of this length as well.
+pub(super) const LONGEST_CHAIN: usize = 50;
+
+/// A growing pack. An object that is added again is in it once.
+#[derive(Default)]
+pub struct NewPack {
+    entries: Vec<u8>,
+    index: Vec<Entry>,
+    known: HashMap<Oid, Tip>,
+}
+
+/// The content of a pack and of its index.
+pub struct FinishedPack {
+    pub pack: Vec<u8>,
+    pub index: Vec<u8>,
+    /// The SHA-1 of the content, which names the files.
+    pub checksum: Oid,
+}
+
+impl NewPack {
+    /// Adds an object.
+    pub fn add(&mut self, kind: ObjectKind, id: Oid, content: &[u8]) {
+        self.add_entry(id, 0, |pack, _| {
+            push_whole(pack, kind, content.len());
+            let level = if kind == ObjectKind::Tree { Compression::none() } else { Compression::fast() };
+            push_compressed(pack, content, level);
+        });
+    }
+
+    /// Adds a tree that was made from another one: as a delta if the pack has that one.
+    pub fn add_edited(&mut self, tree: &Tree, before: &Tree, replaced: &Replaced) {
+        let base = self.known.get(&before.id).copied().filter(|base| base.chain < LONGEST_CHAIN);
+        let Some(base) = base else { return self.add(ObjectKind::Tree, tree.id, tree.raw()) };
+        self.add_entry(tree.id, base.chain + 1, |pack, place| {
+            push_delta_entry(pack, place - base.place, &delta(before.raw(), tree.raw(), replaced));
+        });
+    }
+
+    fn add_entry(&mut self, id: Oid, chain: usize, push: impl FnOnce(&mut Vec<u8>, usize)) {
+        let place = HEADER + self.entries.len();
+        if self.known.contains_key(&id) {
+            return;
+        }
+        self.known.insert(id, Tip { place, chain });
+        push(&mut self.entries, place);
+        let crc = crc32fast::hash(&self.entries[place - HEADER..]);
+        self.index.push(Entry { id, crc, place });
+    }
+
+    /// The files' content.
+    pub fn finish(self) -> FinishedPack {
+        finish(self.entries, self.index)
+    }
+}
+
+/// The pack of these entries.
+pub(super) fn finish(entries: Vec<u8>, mut index: Vec<Entry>) -> FinishedPack {
+    let count = u32::try_from(index.len()).unwrap_or(u32::MAX); // the places of entries have 31 bits
+    let mut pack = Vec::with_capacity(entries.len() + 32);
+    pack.extend_from_slice(&pack_header(count));
+    pack.extend_from_slice(&entries);
+    drop(entries);
+    let checksum = Sha1::digest(&pack);
+    pack.extend_from_slice(&checksum);
+    let index = index_file::write(&mut index, &checksum);
+    FinishedPack { pack, index, checksum: Oid::from_bytes(&checksum).expect("SHA-1 has 20 bytes") } // as an id has
+}
+
+/// Appends a delta whose base is `distance` bytes before.
+pub(super) fn push_delta_entry(pack: &mut Vec<u8>, distance: usize, delta: &[u8]) {
+    push_delta(pack, delta.len(), distance);
+    push_compressed(pack, delta, Compression::none());
+}
+
+fn push_compressed(pack: &mut Vec<u8>, content: &[u8], level: Compression) {
+    let mut encoder = ZlibEncoder::new(&mut *pack, level);
+    encoder.write_all(content).and_then(|()| encoder.try_finish()).expect("a Vec takes every byte"); // memory cannot fail
+}

@@ -1,0 +1,53 @@
+//! Putting a pack among the others, durably.
+//!
+//! Both files are written under temporary names and flushed side by side, then renamed, the pack first: git takes an index
+//! without a pack for garbage, and a pack without an index for one that is being written. The flush of the directory makes
+//! the names durable.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use super::new_pack::FinishedPack;
+use crate::index::initialise::sync;
+
+/// The beginning of the names of files that are being written. git removes such files when they are weeks old.
+const NEW_FILE: &str = "tmp_supercargo_";
+
+/// Packs never change.
+const MODE: u32 = 0o444;
+
+/// Writes the pack and its index to the directory of packs, and flushes them together with `beside`.
+pub fn place(packs: &Path, finished: &FinishedPack, beside: Option<&File>) -> io::Result<()> {
+    let pack = write(packs, &finished.pack)?;
+    let index = write(packs, &finished.index)?;
+    flush(&[Some(pack.as_file()), Some(index.as_file()), beside])?;
+    let name = |end: &str| packs.join(format!("pack-{}.{end}", finished.checksum));
+    pack.persist(name("pack"))?;
+    index.persist(name("idx"))?;
+    sync(packs)
+}
+
+fn write(packs: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
+    let mut named = tempfile::Builder::new();
+    let mut file = named.prefix(NEW_FILE).permissions(Permissions::from_mode(MODE)).tempfile_in(packs)?;
+    file.write_all(content)?;
+    Ok(file)
+}
+
+/// Flushes the files at the same time: the disk then needs little more than for one.
+fn flush(files: &[Option<&File>]) -> io::Result<()> {
+    std::thread::scope(|scope| {
+        let mut files = files.iter().flatten();
+        let first = files.next();
+        let others: Vec<_> = files.map(|file| scope.spawn(|| file.sync_all())).collect();
+        let flushed = first.map_or(Ok(()), |file| file.sync_all());
+        for other in others {
+            other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        flushed
+    })
+}
