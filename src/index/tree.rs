@@ -135,20 +135,20 @@ impl Tree {
     }
 }
 
-/// The directories that have different ids in two trees: the ids after and before. `None` if something is no tree.
-pub(super) fn changed_directories(after: &[u8], before: &[u8]) -> Option<Vec<(Oid, Oid)>> {
+/// The files and directories that have different ids in two trees: the ids after and before. `None` if something is no
+/// tree.
+pub(super) fn changed(after: &[u8], before: &[u8]) -> Option<Vec<(Oid, Oid)>> {
     let (mut after, mut before, mut changed) = (after, before, Vec::new());
     while !after.is_empty() && !before.is_empty() {
         let ((one, after_one), (other, after_other)) = (split_entry(after)?, split_entry(before)?);
-        let is_directory = |entry: &Entry<'_>| entry.kind() == Kind::Directory;
-        let order = compare((one.name, is_directory(&one)), (other.name, is_directory(&other)));
+        let order = compare((one.name, one.kind() == Kind::Directory), (other.name, other.kind() == Kind::Directory));
         if order.is_le() {
             after = after_one;
         }
         if order.is_ge() {
             before = after_other;
         }
-        if order.is_eq() && one.id != other.id && is_directory(&one) && is_directory(&other) {
+        if order.is_eq() && one.id != other.id && one.kind() != Kind::Submodule && one.kind() == other.kind() {
             changed.push((Oid::from_bytes(one.id).ok()?, Oid::from_bytes(other.id).ok()?));
         }
     }
@@ -231,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn only_directories_of_both_trees_whose_ids_differ_have_changed() {
+    fn what_both_trees_have_with_different_ids_has_changed() {
         let before = parse(&[("40000", "a"), ("40000", "b"), ("100644", "c"), ("40000", "d")]);
         let (after, _) = before.with(b"a", true, None);
         let (after, _) = after.with(b"b", true, Some(id(9)));
         let (after, _) = after.with(b"c", false, Some(id(9)));
         let (after, _) = after.with(b"e", true, Some(id(9)));
-        assert_eq!(changed_directories(after.raw(), before.raw()).unwrap(), [(id(9), id(2))]);
-        assert!(changed_directories(b"40000 a", before.raw()).is_none());
+        assert_eq!(changed(after.raw(), before.raw()).unwrap(), [(id(9), id(2)), (id(9), id(3))]);
+        assert!(changed(b"40000 a", before.raw()).is_none());
     }
 
     /// Random edits give the trees, and so the ids, that libgit2 makes of the same entries.
@@ -270,7 +270,7 @@ mod tests {
                     Some(id) => drop(expected.insert(&name, id, if is_tree { 0o040_000 } else { 0o100_644 }).unwrap()),
                     None => drop(expected.remove(&name)),
                 }
-                assert_eq!(changed_directories(tree.raw(), before.raw()).unwrap(), []);
+                assert_eq!(changed(tree.raw(), before.raw()).unwrap(), []);
                 assert_eq!(tree.id, expected.write().unwrap());
                 assert_eq!(tree.starts, Tree::parse(tree.id, tree.raw()).unwrap().starts);
             }

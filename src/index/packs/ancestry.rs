@@ -1,5 +1,6 @@
-//! Which tree of a pack was made from which: the trees of a commit from those of its parent.
+//! Which tree and which file of a pack was made from which: those of a commit from those of its parent.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Read;
 
@@ -10,7 +11,7 @@ use super::delta::{apply, delta};
 use super::entry::{self, ObjectKind};
 use super::index_file::Entry;
 use super::new_pack::LONGEST_CHAIN;
-use crate::index::tree::{Replaced, changed_directories};
+use crate::index::tree::{Replaced, changed};
 
 /// The most bytes of trees that are in memory. What is beyond is copied as it is.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -22,16 +23,18 @@ pub(super) struct Tip {
     pub chain: usize,
 }
 
-/// The trees of some packs, and the tree before each.
+/// The trees and files of some packs, and the one before each.
 #[derive(Default)]
-pub(super) struct Ancestry {
+pub(super) struct Ancestry<'a> {
     trees: HashMap<Oid, Vec<u8>>,
+    /// The entries of files.
+    files: HashMap<Oid, &'a [u8]>,
     before: HashMap<Oid, Oid>,
 }
 
-impl Ancestry {
+impl<'a> Ancestry<'a> {
     /// Reads commits and trees; `entries` are those of one pack after the other.
-    pub fn of<'a>(entries: impl Iterator<Item = (Entry, &'a [u8])>) -> Self {
+    pub fn of(entries: impl Iterator<Item = (Entry, &'a [u8])>) -> Self {
         let mut commits: Vec<(Oid, Oid, Option<Oid>)> = Vec::new();
         let mut ancestry = Self::default();
         // The trees of the present pack by place.
@@ -47,6 +50,10 @@ impl Ancestry {
                 (None, Some(ObjectKind::Commit)) => {
                     let commit = inflate(raw, &header).and_then(|content| parse_commit(&content));
                     commits.extend(commit.map(|(tree, parent)| (id, tree, parent)));
+                    continue;
+                }
+                (None, Some(ObjectKind::Blob)) => {
+                    ancestry.files.insert(id, raw);
                     continue;
                 }
                 (None, Some(ObjectKind::Tree)) => inflate(raw, &header),
@@ -73,13 +80,17 @@ impl Ancestry {
         ancestry
     }
 
-    /// Notes a tree and the one before, and the directories that differ in them.
+    /// Notes a tree and the one before, and what differs in them; or a file and the one before.
     fn note(&mut self, id: Oid, before: Oid) {
         if id == before || self.before.contains_key(&id) {
             return;
         }
+        if self.files.contains_key(&id) && self.files.contains_key(&before) {
+            self.before.insert(id, before);
+            return;
+        }
         let changed = match (self.trees.get(&id), self.trees.get(&before)) {
-            (Some(after), Some(earlier)) => changed_directories(after, earlier).unwrap_or_default(),
+            (Some(after), Some(earlier)) => changed(after, earlier).unwrap_or_default(),
             _ => return,
         };
         self.before.insert(id, before);
@@ -88,13 +99,21 @@ impl Ancestry {
         }
     }
 
-    /// The tree as a delta of the one before, if that one is in the pack that is being written; and where it is.
+    /// The object as a delta of the one before, if that one is in the pack that is being written; and where it is.
     pub fn delta(&self, id: Oid, written: &HashMap<Oid, Tip>) -> Option<(Tip, Vec<u8>)> {
         let before = self.before.get(&id)?;
         let base = written.get(before).filter(|base| base.chain < LONGEST_CHAIN)?;
-        let (old, new) = (self.trees.get(before)?, self.trees.get(&id)?);
-        let replaced = difference(old, new);
-        (replaced.new.len() < new.len() / 2).then(|| (*base, delta(old, new, &replaced)))
+        let (old, new) = (self.content(*before)?, self.content(id)?);
+        let replaced = difference(&old, &new);
+        (replaced.new.len() < new.len() / 2).then(|| (*base, delta(&old, &new, &replaced)))
+    }
+
+    fn content(&self, id: Oid) -> Option<Cow<'_, [u8]>> {
+        if let Some(tree) = self.trees.get(&id) {
+            return Some(Cow::Borrowed(tree));
+        }
+        let raw = self.files.get(&id)?;
+        inflate(raw, &entry::read(raw)?).map(Cow::Owned)
     }
 }
 

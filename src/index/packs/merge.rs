@@ -1,7 +1,7 @@
 //! Merging packs. The objects of a merged pack are those of its sources, whether or not a reference leads to them, so it is
 //! safe beside a writer, as a geometric repack of git is. It takes a fraction of the time, because entries are copied as
-//! they are, and nothing is compared except the trees of commits with those of their parents: each tree that a commit
-//! changed becomes a delta of the tree before.
+//! they are, and nothing is compared except commits with their parents: each tree and file that a commit changed becomes a
+//! delta of the one before.
 
 use std::collections::HashMap;
 use std::fs;
@@ -67,7 +67,6 @@ pub fn merge(packs: &Path, sources: &[Source]) -> io::Result<()> {
     for (source, pack) in sources.iter().zip(&read) {
         merged.append(pack).map_err(|why| unusable(source, why))?;
     }
-    drop(read);
     let finished = merged.finish();
     place(packs, &finished, None)?;
     let made = packs.join(format!("pack-{}.pack", finished.checksum));
@@ -116,14 +115,14 @@ impl Pack {
 }
 
 #[derive(Default)]
-struct Merged {
-    ancestry: Ancestry,
+struct Merged<'a> {
+    ancestry: Ancestry<'a>,
     entries: Vec<u8>,
     index: Vec<Entry>,
     known: HashMap<Oid, Tip>,
 }
 
-impl Merged {
+impl Merged<'_> {
     /// Appends the entries that are new.
     fn append(&mut self, pack: &Pack) -> Result<(), &'static str> {
         // From the places in this pack to those in the merged one.
