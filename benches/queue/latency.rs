@@ -8,6 +8,7 @@ use supercargo::queue::{Completions, Enqueue, Job, Wakeups, storage};
 
 use crate::Outcome;
 use crate::kinds::{Single, Source, registry_of_single, runner};
+use crate::scale::amount;
 use crate::stage::Stage;
 
 const SAMPLES: usize = 300;
@@ -86,7 +87,7 @@ fn report_claims(stage: &Stage, label: &str, base: Option<Duration>) -> Outcome<
     connection.batch_execute("SET synchronous_commit = off")?;
     let mut times = Vec::new();
     let begin = Instant::now();
-    while times.len() < SAMPLES && begin.elapsed() < PATIENCE {
+    while times.len() < amount(SAMPLES, 3) && begin.elapsed() < PATIENCE {
         connection.batch_execute("BEGIN")?;
         let begin = Instant::now();
         let due = storage::lock_due(&mut connection, Single::KIND, &[Single::KIND], 1)?;
@@ -105,7 +106,7 @@ fn report_claims(stage: &Stage, label: &str, base: Option<Duration>) -> Outcome<
 fn report_enqueues(stage: &Stage, label: &str) -> Outcome<Duration> {
     let mut connection = stage.connect()?;
     let mut times = Vec::new();
-    for number in 0..SAMPLES {
+    for number in 0..amount(SAMPLES, 3) {
         connection.batch_execute("BEGIN")?;
         let begin = Instant::now();
         let job = Single { number: number as u64 };
@@ -139,7 +140,7 @@ fn start_with(stage: &Stage, label: &str, wakeups: Option<Wakeups>, wake: fn(&Wa
     let running = runner.start()?;
     let mut connection = stage.connect()?;
     let mut times = Vec::new();
-    for number in 0..=SAMPLES {
+    for number in 0..=amount(SAMPLES, 3) {
         std::thread::sleep(PAUSE);
         Enqueue::new(&Single { number: number as u64 }).insert(&mut connection)?;
         let committed = Instant::now();
