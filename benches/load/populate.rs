@@ -93,6 +93,8 @@ fn write_rows(crates: &Crates, connection: &mut PgConnection) -> Outcome<()> {
                FROM versions GROUP BY crate_id) AS newest
          WHERE newest.crate_id = crates.id;
          INSERT INTO crate_categories (slug) SELECT DISTINCT unnest(categories) FROM crates;
+         -- There are no files to analyse.
+         TRUNCATE pending_analyses;
          CREATE INDEX crate_search_document ON crate_search USING gin (document);
          CREATE INDEX crate_search_similar_name ON crate_search USING gin (name gin_trgm_ops)",
     )?;

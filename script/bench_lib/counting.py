@@ -9,83 +9,119 @@ import subprocess
 import time
 from pathlib import Path
 
-from .common import say
-from .processes import running, serve, start, tree
+from .common import fail, say
+from .processes import PATIENCE, running, serve, start, tree
+from .registries import copied
 
-LOGGED = re.compile(r"LOG:  duration: ([\d.]+) ms  (statement|parse|bind|execute)(?: ([^:]+))?: ")
+LOGGED = re.compile(r"^\S+ \S+ UTC \[(\d+)\] LOG:  duration: ([\d.]+) ms  (statement|parse|bind|execute)(?: ([^:]+))?: "
+                    r"(.*?)(?=^\d{4}-\d\d-\d\d |\Z)", re.MULTILINE | re.DOTALL)
+BACKGROUND = re.compile(r"FROM pending_\w+")
+# An idle registry looks for work, with fewer statements than this a second (of which each is logged three times).
+WINDOW, IDLE = 1, 60
 SYNCED = re.compile(r"(?:fsync|fdatasync)\(\d+<([^>]*)>")
 
 
-def statements(bench, programs):
+def statements(bench, programs, empty):
     if not bench.wants("statements, publish of a new crate", "statements, yank"):
         return
     servers = []
     for name, program in programs.items():
-        directory = bench.work / f"statements-{name}"
-        # The cluster's own settings do not name this one, so that of its file applies.
-        serve(name, program, directory)[0].stop()
+        directory = copied(empty, bench.work / f"statements-{name}")
+        # The cluster's command line does not name this setting, so that of its file applies.
         with open(directory / "postgres" / "postgresql.auto.conf", "a") as settings:
             settings.write("log_min_duration_statement = 0\n")
-        server, _ = serve(name, program, directory)
-        servers.append(server)
+        servers.append(serve(name, program, directory)[0])
+    yanked = bench.name_of("z")
+    for server in servers:
         # Each connection prepares a statement once.
         bench.publish(server, bench.name_of("w"), 1, 4 * bench.mode.publishes)
-
-    def publish(server):
-        prefix = bench.name_of("l")
-        return logged(bench, server, lambda: bench.publish(server, prefix, 1, bench.mode.publishes))
-
-    yanked = bench.name_of("z")
-    bench.measure(0, "statements, publish of a new crate", servers, publish, with_cpu=False)
-    for server in servers:
         bench.publish(server, yanked, 1, 1)
         bench.yank(server, f"{yanked}0x0", "1.0.0")
+    bench.measure(0, "statements, publish of a new crate", servers,
+                  lambda server: logged(server, lambda: bench.publish(server, bench.name_of("l"), 1, bench.mode.publishes)))
     bench.measure(0, "statements, yank", servers,
-                  lambda server: logged(bench, server, lambda: bench.yank(server, f"{yanked}0x0", "1.0.0")),
-                  with_cpu=False)
+                  lambda server: logged(server, lambda: bench.yank(server, f"{yanked}0x0", "1.0.0")))
     for server in servers:
         server.stop()
         shutil.rmtree(server.directory)
 
 
-def logged(bench, server, requests):
-    """Statements, round trips and PostgreSQL's milliseconds of each request."""
-    log = server.directory / "postgres.log"
-
-    def of(action):
-        begin, offset = time.monotonic(), log.stat().st_size
-        result = action()
-        took = time.monotonic() - begin
-        with open(log, errors="replace") as file:
-            file.seek(offset)
-            return result, took, counted(file.read())
-
-    _, idle_for, idle = of(lambda: time.sleep(bench.mode.seconds))
-    figures, took, busy = of(requests)
+def logged(server, requests):
+    """Statements, round trips and PostgreSQL's milliseconds of each request, without those of an idle registry."""
+    log = Log(server.directory / "postgres.log")
+    log.settle()
+    begin = time.monotonic()
+    time.sleep(WINDOW)
+    idle, idle_for = counted(log.grown()), time.monotonic() - begin
+    begin = time.monotonic()
+    figures = requests()
+    log.settle(keep=True)
+    busy, took = counted(log.grown()), time.monotonic() - begin
     return {key: max(0.0, busy[key] - idle[key] * took / idle_for) / figures["count"] for key in busy}
 
 
+class Log:
+    """The log of PostgreSQL, as it grows."""
+
+    def __init__(self, path):
+        self.path, self.offset, self.kept = path, path.stat().st_size, ""
+
+    def grown(self):
+        with open(self.path, errors="replace") as file:
+            file.seek(self.offset)
+            text = self.kept + file.read()
+            self.offset, self.kept = file.tell(), ""
+        return text
+
+    def settle(self, keep=False):
+        """Waits until the registry is idle: until the work that follows a publish in the background is done."""
+        seen = self.grown()
+        for _ in range(PATIENCE):
+            time.sleep(WINDOW)
+            more = self.grown()
+            seen += more
+            if len(LOGGED.findall(more)) < IDLE * WINDOW:
+                self.kept = seen if keep else ""
+                return
+        fail(f"the registry still works {PATIENCE * WINDOW} s after its last request: {self.path} shows at what")
+
+
 def counted(log):
-    """What the log says. Binding and executing are one message, and so is the parsing of a statement without a name."""
-    found = LOGGED.findall(log)
-    executed = sum(what in ("statement", "execute") for _, what, _ in found)
-    prepared = sum(what == "parse" and name != "<unnamed>" for _, what, name in found)
-    return {"statements": executed, "round_trips": executed + prepared,
-            "postgres_ms": sum(float(took) for took, _, _ in found)}
+    """What the log says. Binding and executing are one message, and so is the parsing of a statement without a name.
+    A transaction that takes from a list of what is pending runs in the background."""
+    count = collections.Counter(statements=0, round_trips=0, background=0, postgres_ms=0)
+    transactions = collections.defaultdict(list)
+
+    def note(transaction):
+        count["statements"] += len(transaction)
+        count["background"] += len(transaction) if any(BACKGROUND.search(text) for text in transaction) else 0
+
+    for pid, took, what, name, text in LOGGED.findall(log):
+        count["postgres_ms"] += float(took)
+        count["round_trips"] += what in ("statement", "execute") or (what == "parse" and name != "<unnamed>")
+        if what in ("statement", "execute"):
+            transaction = transactions[pid]
+            transaction.append(text)
+            if not transaction[0].startswith("BEGIN") or text.startswith(("COMMIT", "ROLLBACK\n")):
+                note(transactions.pop(pid))
+    for transaction in transactions.values():
+        note(transaction)
+    return count
 
 
-def flushes(bench, programs):
+def flushes(bench, programs, empty):
     row = "flushes, publish of a new crate"
     if not bench.wants(row):
         return
     if not shutil.which("strace"):
         say(f"{row}: left out, because strace was not found: on Debian, `apt-get install strace`")
         return
-    servers = [serve(name, program, bench.work / f"flushes-{name}")[0] for name, program in programs.items()]
+    servers = [serve(name, program, copied(empty, bench.work / f"flushes-{name}"))[0]
+               for name, program in programs.items()]
     try:
         for server in servers:
             bench.publish(server, bench.name_of("w"), 1, bench.mode.publishes)
-        bench.measure(0, row, servers, lambda server: traced(bench, server), with_cpu=False)
+        bench.measure(0, row, servers, lambda server: traced(bench, server))
     except PermissionError as refusal:
         say(f"{row}: left out, because {refusal}")
     for server in servers:
