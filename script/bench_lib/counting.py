@@ -47,7 +47,8 @@ def statements(bench, programs, empty):
 
 
 def logged(server, requests):
-    """Statements, round trips and PostgreSQL's milliseconds of each request, without those of an idle registry."""
+    """Statements, round trips and PostgreSQL's milliseconds of each request up to its answer, without those of an idle
+    registry."""
     log = Log(server.directory / "postgres.log")
     log.settle()
     begin = time.monotonic()
@@ -55,7 +56,6 @@ def logged(server, requests):
     idle, idle_for = counted(log.grown()), time.monotonic() - begin
     begin = time.monotonic()
     figures = requests()
-    log.settle(keep=True)
     busy, took = counted(log.grown()), time.monotonic() - begin
     return {key: max(0.0, busy[key] - idle[key] * took / idle_for) / figures["count"] for key in busy}
 
@@ -64,46 +64,47 @@ class Log:
     """The log of PostgreSQL, as it grows."""
 
     def __init__(self, path):
-        self.path, self.offset, self.kept = path, path.stat().st_size, ""
+        self.path, self.offset = path, path.stat().st_size
 
     def grown(self):
         with open(self.path, errors="replace") as file:
             file.seek(self.offset)
-            text = self.kept + file.read()
-            self.offset, self.kept = file.tell(), ""
+            text = file.read()
+            self.offset = file.tell()
         return text
 
-    def settle(self, keep=False):
-        """Waits until the registry is idle: until the work that follows a publish in the background is done."""
-        seen = self.grown()
+    def settle(self):
+        """Waits until the registry is idle."""
         for _ in range(PATIENCE):
+            self.grown()
             time.sleep(WINDOW)
-            more = self.grown()
-            seen += more
-            if len(LOGGED.findall(more)) < IDLE * WINDOW:
-                self.kept = seen if keep else ""
+            if len(LOGGED.findall(self.grown())) < IDLE * WINDOW:
                 return
         fail(f"the registry still works {PATIENCE * WINDOW} s after its last request: {self.path} shows at what")
 
 
 def counted(log):
     """What the log says. Binding and executing are one message, and so is the parsing of a statement without a name.
-    A transaction that takes from a list of what is pending runs in the background."""
-    count = collections.Counter(statements=0, round_trips=0, background=0, postgres_ms=0)
+    A transaction that takes from a list of what is pending runs in the background, whenever that is."""
+    count = collections.Counter(statements=0, round_trips=0, postgres_ms=0, background=0)
     transactions = collections.defaultdict(list)
 
     def note(transaction):
-        count["statements"] += len(transaction)
-        count["background"] += len(transaction) if any(BACKGROUND.search(text) for text in transaction) else 0
+        executed = sum(what in ("statement", "execute") for _, what, _, _ in transaction)
+        if any(BACKGROUND.search(text) for *_, text in transaction):
+            count["background"] += executed
+            return
+        count["statements"] += executed
+        count["round_trips"] += executed + sum(what == "parse" and name != "<unnamed>" for _, what, name, _ in transaction)
+        count["postgres_ms"] += sum(float(took) for took, *_ in transaction)
 
-    for pid, took, what, name, text in LOGGED.findall(log):
-        count["postgres_ms"] += float(took)
-        count["round_trips"] += what in ("statement", "execute") or (what == "parse" and name != "<unnamed>")
-        if what in ("statement", "execute"):
-            transaction = transactions[pid]
-            transaction.append(text)
-            if not transaction[0].startswith("BEGIN") or text.startswith(("COMMIT", "ROLLBACK\n")):
-                note(transactions.pop(pid))
+    for pid, *entry in LOGGED.findall(log):
+        transaction = transactions[pid]
+        transaction.append(entry)
+        _, what, _, text = entry
+        begun = transaction[0][3].startswith("BEGIN")
+        if text.startswith(("COMMIT", "ROLLBACK\n")) or (what in ("statement", "execute") and not begun):
+            note(transactions.pop(pid))
     for transaction in transactions.values():
         note(transaction)
     return count

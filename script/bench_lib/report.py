@@ -35,8 +35,8 @@ def shown(figure):
     if "statuses" in figure:
         parts.append(" ".join(f"{status}: {number:,}" for status, number in figure["statuses"].items()))
     if "statements" in figure:
-        parts.append(f"{figure['statements']:.1f} statements ({figure['background']:.1f} in the background), "
-                     f"{figure['round_trips']:.1f} round trips, {figure['postgres_ms']:.1f} ms in PostgreSQL")
+        parts.append(f"{figure['statements']:.1f} statements, {figure['round_trips']:.1f} round trips, "
+                     f"{figure['postgres_ms']:.1f} ms in PostgreSQL; {figure['background']:.1f} statements in the background")
     if "flushes" in figure:
         parts.append(f"{sum(figure['flushes'].values()):.1f} flushes: "
                      + ", ".join(f"{name} {number:.1f}" for name, number in figure["flushes"].items()))

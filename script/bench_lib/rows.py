@@ -107,9 +107,9 @@ ROWS = [
     ),
     *section(
         "Statements and flushes",
-        ("statements, publish of a new crate", "As PostgreSQL logs them, without those of an idle registry, until the "
-         "work that follows in the background is done: the analysis and the description of the crate. A round trip is a "
-         "wait for PostgreSQL's answer."),
+        ("statements, publish of a new crate", "As PostgreSQL logs them, without those of an idle registry. A round trip "
+         "is a wait for PostgreSQL's answer. Transactions that take from a table named `pending_…` run in the background "
+         "and are counted apart, as far as they run before the last answer."),
         ("statements, yank", "The same for a yank."),
         ("flushes, publish of a new crate", "Calls of `fsync` and `fdatasync` by all processes, as strace counts them, by "
          "what they flush. Time says nothing under strace."),
