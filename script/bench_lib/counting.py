@@ -115,6 +115,7 @@ def flushes(bench, programs, empty):
     if not bench.wants(row):
         return
     if not shutil.which("strace"):
+        bench.left_out.add(row)
         say(f"{row}: left out, because strace was not found: on Debian, `apt-get install strace`")
         return
     servers = [serve(name, program, copied(empty, bench.work / f"flushes-{name}"))[0]
@@ -124,6 +125,7 @@ def flushes(bench, programs, empty):
             bench.publish(server, bench.name_of("w"), 1, bench.mode.publishes)
         bench.measure(0, row, servers, lambda server: traced(bench, server))
     except PermissionError as refusal:
+        bench.left_out.add(row)
         say(f"{row}: left out, because {refusal}")
     for server in servers:
         server.stop()

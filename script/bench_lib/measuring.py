@@ -36,6 +36,8 @@ class Bench:
         self.rounds = arguments.rounds or mode.rounds
         self.peers = [name for name, *_ in arguments.peer]
         self.figures = []
+        # Rows that this machine cannot measure.
+        self.left_out = set()
         self.script = self.work / "requests.lua"
         self.script.write_text(WRK_SCRIPT)
         self.serial = 0

@@ -8,7 +8,7 @@ from .common import run
 
 
 def index(bench, size, servers, names):
-    some = names[::max(1, len(names) // 5000)][:5000]
+    some = names[::max(1, len(names) // bench.mode.names)][:bench.mode.names]
 
     def wrk(lines, connections, **options):
         return lambda server: bench.wrk(server, lines(server), connections, bench.mode.wrk_seconds, **options)

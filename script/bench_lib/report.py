@@ -104,12 +104,16 @@ def verdict(goal, value, whose, base):
 
 
 def tables(result):
-    """A Markdown table for each section."""
+    """A Markdown table for each section, and how many goals are met."""
     parts = []
     for section in SECTIONS:
         figures = [figure for figure in result["figures"] if BY_NAME[figure["name"]].section == section]
         if figures:
             parts.append(f"### {section}\n\n{table(result, figures)}")
+    texts = [text for figure in result["figures"] for text in verdicts(result, figure)]
+    met, missed = (sum(text.endswith(end) for text in texts) for end in ("met", "**missed**"))
+    if met + missed:
+        parts.append(f"{met} of {met + missed} goals are met.")
     return "\n\n".join(parts)
 
 
@@ -154,7 +158,7 @@ def machine_text(result):
         f"Measured on {of['date']} with {of['supercargo']} ({of['commit']}): {of['cores']} cores of {of['processor']}, "
         f"{of['memory_gib']} GiB of memory, {of['kernel']}, {of['file_system']}. The disk takes {of['flush_ms']} ms to make "
         f"a page durable. PostgreSQL {of['postgres']}, git {of['git']}, nginx {of['nginx']}, wrk {of['wrk']}{peers}. "
-        f"{result['rounds']} rounds; clients and servers share the cores.")
+        f"Rounds: {result['rounds']}. Clients and servers share the cores.")
 
 
 def rows_text():
