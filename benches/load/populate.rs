@@ -22,9 +22,9 @@ const CHUNK: usize = 1_000;
 pub fn populate(data_dir: &Path, count: usize, files: &Path) -> Outcome<()> {
     let crates = Crates::new(count);
     write_files(&crates, files)?;
-    write_index(&crates, data_dir)?;
+    let commit = write_index(&crates, data_dir)?;
     let url = embedded::attach(data_dir)?.ok_or("the database is not running")?;
-    write_rows(&crates, &mut PgConnection::establish(&url)?)
+    write_rows(&crates, &commit, &mut PgConnection::establish(&url)?)
 }
 
 /// The static files, and the list of their paths in `names`, without the crate with many versions.
@@ -41,7 +41,8 @@ fn write_files(crates: &Crates, files: &Path) -> Outcome<()> {
     Ok(names.flush()?)
 }
 
-fn write_index(crates: &Crates, data_dir: &Path) -> Outcome<()> {
+/// One commit with all crates on top of what is there; answers its id.
+fn write_index(crates: &Crates, data_dir: &Path) -> Outcome<String> {
     let index = Index::open_or_init(&data_dir.join("index.git"))?;
     let git_dir = index.path().to_string_lossy().into_owned();
     let git = |arguments: &[&str]| {
@@ -67,15 +68,15 @@ fn write_index(crates: &Crates, data_dir: &Path) -> Outcome<()> {
     if !git(&["repack", "-a", "-d", "-b", "-q"]).status()?.success() {
         return Err("git repack failed".into());
     }
-    Ok(())
+    Ok(index.head()?.commit.ok_or("the index has no commit")?.to_string())
 }
 
 /// The rows as publishes would have left them.
-fn write_rows(crates: &Crates, connection: &mut PgConnection) -> Outcome<()> {
+fn write_rows(crates: &Crates, commit: &str, connection: &mut PgConnection) -> Outcome<()> {
     connection.batch_execute("DROP INDEX crate_search_document; DROP INDEX crate_search_similar_name")?;
     let numbers: Vec<usize> = crates.numbers().collect();
     for chunk in numbers.chunks(CHUNK) {
-        write_chunk(crates, chunk, connection)?;
+        write_chunk(crates, chunk, commit, connection)?;
     }
     diesel::sql_query(
         "INSERT INTO crate_owners (crate_id, user_id) SELECT crates.id, users.id FROM crates, users
@@ -102,7 +103,7 @@ fn write_rows(crates: &Crates, connection: &mut PgConnection) -> Outcome<()> {
     Ok(connection.batch_execute("VACUUM ANALYZE")?)
 }
 
-fn write_chunk(crates: &Crates, numbers: &[usize], connection: &mut PgConnection) -> Outcome<()> {
+fn write_chunk(crates: &Crates, numbers: &[usize], commit: &str, connection: &mut PgConnection) -> Outcome<()> {
     let (mut names, mut ranks) = (Vec::new(), Vec::new());
     let (mut descriptions, mut keywords, mut categories, mut readmes) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -134,7 +135,7 @@ fn write_chunk(crates: &Crates, numbers: &[usize], connection: &mut PgConnection
     diesel::sql_query(
         "INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, state, effective_yanked,
                                commit_id, published_at, metadata, manifest)
-         SELECT crates.id, num, num, decode(line::jsonb->>'cksum', 'hex'), 20000, line, 'published', false, '', now(),
+         SELECT crates.id, num, num, decode(line::jsonb->>'cksum', 'hex'), 20000, line, 'published', false, $6, now(),
                 jsonb_build_object('readme', readme),
                 jsonb_build_object('description', crates.description, 'license', 'MIT',
                                    'keywords', crates.keywords, 'categories', crates.categories)
@@ -146,6 +147,7 @@ fn write_chunk(crates: &Crates, numbers: &[usize], connection: &mut PgConnection
     .bind::<Array<Text>, _>(&lines)
     .bind::<Array<Text>, _>(&names)
     .bind::<Array<Text>, _>(&readmes)
+    .bind::<Text, _>(commit)
     .execute(connection)?;
     // As in src/database/search/document.rs.
     diesel::sql_query(

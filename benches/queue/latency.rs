@@ -21,6 +21,7 @@ const GAP: Duration = Duration::from_secs(3);
 /// The first transaction of a claim, up to its commit: finding the row, locking it, counting the start.
 pub fn claim(stage: &Stage) -> Outcome<()> {
     let rows = |count: usize, run_at: &str, key: &str, turn: &str| {
+        let count = amount(count, count.min(1_000));
         format!(
             "INSERT INTO jobs (queue, kind, key, payload, run_at, turn)
              SELECT 'single', 'single', {key}, '{{\"number\": 1}}', {run_at}, {turn}
