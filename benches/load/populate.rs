@@ -6,9 +6,11 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::Stdio;
 
+use chrono::Utc;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Text};
+use supercargo::database::catalog::downloads::{self, OfDay};
 use supercargo::index::Index;
 use supercargo::postgres::embedded;
 
@@ -71,11 +73,26 @@ fn write_index(crates: &Crates, data_dir: &Path) -> Outcome<String> {
     Ok(index.head()?.commit.ok_or("the index has no commit")?.to_string())
 }
 
+#[derive(QueryableByName)]
+struct Definition {
+    #[diesel(sql_type = Text)]
+    indexdef: String,
+}
+
 /// The rows as publishes would have left them.
 fn write_rows(crates: &Crates, commit: &str, connection: &mut PgConnection) -> Outcome<()> {
+    // Indexes are made faster than they are kept.
+    let indexes: Vec<Definition> = diesel::sql_query(
+        "SELECT indexdef FROM pg_indexes WHERE indexname IN ('crate_search_document', 'crate_search_similar_name')",
+    )
+    .load(connection)?;
     connection.batch_execute("DROP INDEX crate_search_document; DROP INDEX crate_search_similar_name")?;
     let numbers: Vec<usize> = crates.numbers().collect();
-    for chunk in numbers.chunks(CHUNK) {
+    for (place, chunk) in numbers.chunks(CHUNK).enumerate() {
+        if place % 10 == 1 {
+            // Or the statements of the next ones would be planned for empty tables.
+            connection.batch_execute("ANALYZE crates; ANALYZE versions")?;
+        }
         write_chunk(crates, chunk, commit, connection)?;
     }
     diesel::sql_query(
@@ -84,27 +101,15 @@ fn write_rows(crates: &Crates, commit: &str, connection: &mut PgConnection) -> O
     )
     .bind::<Text, _>(MANY)
     .execute(connection)?;
-    connection.batch_execute(
-        "INSERT INTO dependencies (version_id, place, name, req, kind, optional, default_features, features)
-         SELECT versions.id, place - 1, dep->>'name', dep->>'req', 'normal', false, true, '{}'
-         FROM versions, jsonb_array_elements(index_line::jsonb->'deps') WITH ORDINALITY AS deps (dep, place);
-         UPDATE crates SET default_version_id = newest.id, max_version = newest.num, max_stable_version = newest.num,
-                           newest_version = newest.num, version_count = newest.count
-         FROM (SELECT crate_id, max(id) AS id, count(*) AS count, (array_agg(num ORDER BY id DESC))[1] AS num
-               FROM versions GROUP BY crate_id) AS newest
-         WHERE newest.crate_id = crates.id;
-         INSERT INTO crate_categories (slug) SELECT DISTINCT unnest(categories) FROM crates;
-         -- There are no files to analyse.
-         TRUNCATE pending_analyses;
-         CREATE INDEX crate_search_document ON crate_search USING gin (document);
-         CREATE INDEX crate_search_similar_name ON crate_search USING gin (name gin_trgm_ops)",
-    )?;
+    for index in indexes {
+        connection.batch_execute(&index.indexdef)?;
+    }
     // Statistics and visibility as autovacuum would leave them, for every table.
     Ok(connection.batch_execute("VACUUM ANALYZE")?)
 }
 
 fn write_chunk(crates: &Crates, numbers: &[usize], commit: &str, connection: &mut PgConnection) -> Outcome<()> {
-    let (mut names, mut ranks) = (Vec::new(), Vec::new());
+    let mut names = Vec::new();
     let (mut descriptions, mut keywords, mut categories, mut readmes) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut of, mut versions, mut lines) = (Vec::new(), Vec::new(), Vec::new());
@@ -115,7 +120,6 @@ fn write_chunk(crates: &Crates, numbers: &[usize], commit: &str, connection: &mu
             lines.push(line);
         }
         names.push(crates.name(number));
-        ranks.push(i32::try_from(number)?);
         let about = crates.about(number);
         descriptions.push(about.description);
         keywords.push(about.keywords);
@@ -139,8 +143,8 @@ fn write_chunk(crates: &Crates, numbers: &[usize], commit: &str, connection: &mu
                 jsonb_build_object('readme', readme),
                 jsonb_build_object('description', crates.description, 'license', 'MIT',
                                    'keywords', crates.keywords, 'categories', crates.categories)
-         FROM unnest($1, $2, $3) AS new (name, num, line) JOIN crates USING (name)
-         JOIN unnest($4, $5) AS readmes (name, readme) USING (name)",
+         FROM unnest($1, $2, $3) WITH ORDINALITY AS new (name, num, line, place) JOIN crates USING (name)
+         JOIN unnest($4, $5) AS readmes (name, readme) USING (name) ORDER BY place",
     )
     .bind::<Array<Text>, _>(&of)
     .bind::<Array<Text>, _>(&versions)
@@ -149,27 +153,76 @@ fn write_chunk(crates: &Crates, numbers: &[usize], commit: &str, connection: &mu
     .bind::<Array<Text>, _>(&readmes)
     .bind::<Text, _>(commit)
     .execute(connection)?;
-    // As in src/database/search/document.rs.
+    complete_chunk(&names, connection)?;
+    describe_chunk(&names, &readmes, connection)?;
+    count_downloads(numbers, &names, connection)
+}
+
+/// What follows from the versions. Each chunk is a transaction of its own, because triggers may count crates in a row.
+fn complete_chunk(names: &[String], connection: &mut PgConnection) -> Outcome<()> {
+    for statement in [
+        "INSERT INTO dependencies (version_id, place, name, req, kind, optional, default_features, features)
+         SELECT versions.id, place - 1, dep->>'name', dep->>'req', 'normal', false, true, '{}'
+         FROM versions JOIN crates ON crates.id = crate_id,
+              jsonb_array_elements(index_line::jsonb->'deps') WITH ORDINALITY AS deps (dep, place)
+         WHERE crates.name = ANY ($1)",
+        "UPDATE crates SET default_version_id = newest.id, max_version = newest.num, max_stable_version = newest.num,
+                           newest_version = newest.num, version_count = newest.count
+         FROM (SELECT crate_id, max(versions.id) AS id, count(*) AS count, (array_agg(num ORDER BY versions.id DESC))[1] AS num
+               FROM versions JOIN crates ON crates.id = crate_id WHERE crates.name = ANY ($1) GROUP BY crate_id) AS newest
+         WHERE newest.crate_id = crates.id",
+        "INSERT INTO crate_categories (slug) SELECT DISTINCT unnest(categories) FROM crates WHERE name = ANY ($1)
+         ON CONFLICT DO NOTHING",
+        "INSERT INTO crate_downloads (crate_id, downloads, recent, shown)
+         SELECT id, 0, 0, true FROM crates WHERE name = ANY ($1)",
+    ] {
+        diesel::sql_query(statement).bind::<Array<Text>, _>(names).execute(connection)?;
+    }
+    // There are no files to analyse.
+    Ok(connection.batch_execute("TRUNCATE pending_analyses")?)
+}
+
+/// As in src/database/search/document.rs.
+fn describe_chunk(names: &[String], readmes: &[String], connection: &mut PgConnection) -> Outcome<()> {
     diesel::sql_query(
-        "WITH new AS (SELECT crates.id, canonical_name, description, keywords, readme, rank
-                      FROM unnest($1, $2, $3) AS new (name, readme, rank) JOIN crates USING (name)),
-         searched AS (
-             INSERT INTO crate_search (crate_id, name, head, document)
-             SELECT id, canonical_name, head, strip(head || to_tsvector('english', readme))
-                        || array_to_tsvector(ARRAY['=' || canonical_name] || name_words)
-             FROM (SELECT id, canonical_name, readme,
-                          ARRAY(SELECT '@' || word FROM unnest(tsvector_to_array(name_vector)) AS word) AS name_words,
-                          setweight(name_vector, 'A')
-                              || setweight(to_tsvector('english', replace(array_to_string(keywords, ' '), '-', ' ')), 'B')
-                              || setweight(to_tsvector('english', description), 'C') AS head
-                   FROM new, to_tsvector('english', replace(canonical_name, '_', ' ')) AS name_vector) AS described
-         )
-         INSERT INTO crate_downloads (crate_id, downloads, recent, shown)
-         SELECT id, 100000000 / (1 + rank), 10000000 / (1 + rank), true FROM new",
+        "INSERT INTO crate_search (crate_id, name, head, document)
+         SELECT id, canonical_name, head, strip(head || to_tsvector('english', readme))
+                    || array_to_tsvector(ARRAY['=' || canonical_name] || name_words)
+         FROM (SELECT id, canonical_name, readme,
+                      ARRAY(SELECT '@' || word FROM unnest(tsvector_to_array(name_vector)) AS word) AS name_words,
+                      setweight(name_vector, 'A')
+                          || setweight(to_tsvector('english', replace(array_to_string(keywords, ' '), '-', ' ')), 'B')
+                          || setweight(to_tsvector('english', description), 'C') AS head
+               FROM unnest($1, $2) AS new (name, readme) JOIN crates USING (name),
+                    to_tsvector('english', replace(canonical_name, '_', ' ')) AS name_vector) AS described",
     )
-    .bind::<Array<Text>, _>(&names)
-    .bind::<Array<Text>, _>(&readmes)
-    .bind::<Array<Integer>, _>(&ranks)
+    .bind::<Array<Text>, _>(names)
+    .bind::<Array<Text>, _>(readmes)
     .execute(connection)?;
+    Ok(())
+}
+
+/// Downloads of today: the n-th crate has one n-th of those of the first.
+fn count_downloads(numbers: &[usize], names: &[String], connection: &mut PgConnection) -> Outcome<()> {
+    #[derive(QueryableByName)]
+    struct Default {
+        #[diesel(sql_type = Integer)]
+        id: i32,
+    }
+    let defaults: Vec<Default> = diesel::sql_query(
+        "SELECT default_version_id AS id FROM unnest($1) WITH ORDINALITY AS new (name, place) JOIN crates USING (name)
+         ORDER BY place",
+    )
+    .bind::<Array<Text>, _>(names)
+    .load(connection)?;
+    let day = Utc::now().date_naive();
+    let counted: Vec<OfDay> = numbers
+        .iter()
+        .zip(defaults)
+        .map(|(&number, version)| {
+            Ok(OfDay { version_id: version.id, day, downloads: 100_000_000 / i64::try_from(number + 1)? })
+        })
+        .collect::<Outcome<_>>()?;
+    downloads::add(connection, &counted)?;
     Ok(())
 }

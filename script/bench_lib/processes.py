@@ -99,10 +99,10 @@ def stop_all():
         end(child)
 
 
-def serve(name, program, data_dir):
+def serve(name, program, data_dir, log="warn"):
     """Starts `serve`, and tells how long that took in milliseconds."""
     begin = time.monotonic()
-    child = start([program, "serve", "--listen", "127.0.0.1:0", "--log", "warn", "--rate-limit", "none",
+    child = start([program, "serve", "--listen", "127.0.0.1:0", "--log", log, "--rate-limit", "none",
                    "--upload-allowance", "0", "--max-connections", "4096", "--max-connections-per-address", "4096",
                    "--data-dir", data_dir], stdout=subprocess.DEVNULL)
     file = Path(data_dir) / "url"
