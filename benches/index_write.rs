@@ -4,6 +4,8 @@
 //!
 //! `cargo bench --bench index_write`, with sizes as arguments to measure others.
 
+#[path = "support/scale.rs"]
+mod scale;
 mod support;
 
 use std::error::Error;
@@ -11,16 +13,16 @@ use std::time::{Duration, Instant};
 
 use supercargo::index::{Change, Index};
 
+use scale::amount;
 use support::{line, name, path, populate};
 
 const SIZES: [usize; 3] = [1_000, 20_000, 200_000];
 const BATCHES: [usize; 2] = [1, 50];
-const MEASURED: Duration = Duration::from_secs(5);
 
 fn main() -> Result<(), Box<dyn Error>> {
     // cargo passes `--bench` on.
     let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let sizes = if sizes.is_empty() { SIZES.to_vec() } else { sizes };
+    let sizes = if sizes.is_empty() { SIZES[..amount(3, 1)].to_vec() } else { sizes };
     println!("{:>8} {:>6} {:>12} {:>12} {:>12}", "crates", "batch", "publishes/s", "median ms", "slowest ms");
     for size in sizes {
         let directory = tempfile::tempdir()?;
@@ -36,10 +38,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Publishes new versions of crates all over the index for a few seconds.
 fn measure(index: &Index, size: usize, batch: usize) -> Result<(), Box<dyn Error>> {
     let writer = index.lock_writer()?;
+    let measured = Duration::from_millis(amount(5_000, 50) as u64);
     let start = Instant::now();
     let mut times = Vec::new();
     let mut number = 0;
-    while start.elapsed() < MEASURED {
+    while start.elapsed() < measured {
         let begin = Instant::now();
         let head = index.head()?;
         let mut changes = Vec::with_capacity(batch);

@@ -9,6 +9,8 @@
 
 #[path = "support/registry.rs"]
 mod registry;
+#[path = "support/scale.rs"]
+mod scale;
 mod support;
 
 use std::path::Path;
@@ -24,15 +26,14 @@ use supercargo::package::Checksum;
 use supercargo::postgres::embedded;
 
 use registry::{Outcome, Registry, passable, publish, publish_body, report};
+use scale::amount;
 
-const SIZES: [usize; 2] = [0, 50_000];
-const PUBLISHES: usize = 200;
 const CLIENTS: usize = 8;
 
 fn main() -> Outcome<()> {
     // cargo passes `--bench` on.
     let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    for size in if sizes.is_empty() { SIZES.to_vec() } else { sizes } {
+    for size in if sizes.is_empty() { vec![0, amount(50_000, 50)].split_off(amount(0, 1)) } else { sizes } {
         measure(size)?;
     }
     Ok(())
@@ -51,10 +52,11 @@ fn measure(size: usize) -> Outcome<()> {
     if size > 0 {
         populate(&data_dir, size)?;
     }
-    publish("warm-up", &registry, "warm", 20, 1)?;
-    let floor = floor(&data_dir)?;
-    let one = publish("one client", &registry, "one", PUBLISHES, 1)?;
-    let many = publish(&format!("{CLIENTS} clients"), &registry, "many", PUBLISHES, CLIENTS)?;
+    let publishes = amount(200, 16);
+    publish("warm-up", &registry, "warm", amount(20, 2), 1)?;
+    let floor = floor(&data_dir, publishes / 2)?;
+    let one = publish("one client", &registry, "one", publishes, 1)?;
+    let many = publish(&format!("{CLIENTS} clients"), &registry, "many", publishes, CLIENTS)?;
     println!("  one client / floor, medians: {:.2}", one.as_secs_f64() / floor.as_secs_f64());
     println!("  {CLIENTS} clients / one client, medians: {:.2}", many.as_secs_f64() / one.as_secs_f64());
     println!("  memory of the server: {} MiB", registry.resident()? / 1024);
@@ -62,13 +64,13 @@ fn measure(size: usize) -> Outcome<()> {
 }
 
 /// The durable writes of a publish and nothing else, each time a new file, row and index entry.
-fn floor(data_dir: &Path) -> Outcome<Duration> {
+fn floor(data_dir: &Path, count: usize) -> Outcome<Duration> {
     let mut connection = PgConnection::establish(&database_url(data_dir)?)?;
     connection.batch_execute("CREATE TABLE floor (line text)")?;
     let store = CrateStore::local(&data_dir.join("crates"))?;
     let index = Index::open_or_init(&data_dir.join("index.git"))?;
     let mut times = Vec::new();
-    for number in 0..PUBLISHES / 2 {
+    for number in 0..count {
         let name = format!("floor-{number}");
         let content = Bytes::from(publish_body(&name)?);
         let line = support::line(&name, 0);

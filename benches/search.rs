@@ -6,22 +6,29 @@
 //!
 //! `cargo bench --bench search`, with another number of crates as its argument.
 
+#[path = "support/scale.rs"]
+mod scale;
+#[path = "support/words.rs"]
+mod words;
+
 use std::error::Error;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use supercargo::database::catalog::{crate_details, derived};
 use supercargo::database::migrations;
 use supercargo::database::search::query::SearchText;
 use supercargo::database::search::{self, Filter, Page, SearchQuery, Sort, Totals};
 use supercargo::postgres::embedded::{Cluster, Options};
 
+use scale::amount;
+use words::{WORDS, Words};
+
 const CRATES: usize = 200_000;
-const WORDS: usize = 20_000;
 const README_WORDS: usize = 120;
 const RUNS: usize = 200;
 const CHUNK: usize = 2_000;
@@ -30,7 +37,8 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     // cargo passes `--bench` on.
-    let crates = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(CRATES);
+    let crates =
+        std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or_else(|| amount(CRATES, 300));
     let directory = tempfile::tempdir()?;
     // As root, PostgreSQL runs as another user, who has to get through.
     std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
@@ -47,39 +55,6 @@ fn main() -> Outcome<()> {
     drop(connection);
     cluster.stop()?;
     Ok(())
-}
-
-/// Words by their rank; the first is the most frequent.
-struct Words(Vec<String>);
-
-impl Words {
-    fn new() -> Self {
-        const SYLLABLES: [&str; 28] = [
-            "ba", "co", "di", "fu", "ga", "ha", "jo", "ka", "lu", "ma", "no", "pa", "qui", "ro", "sa", "tu", "ve",
-            "wi", "xo", "ya", "zu", "ber", "cal", "dor", "fin", "gor", "lim", "tan",
-        ];
-        // Of the first words there are more short ones.
-        let word = |rank: usize| {
-            let mut rest = rank * 31 + 7;
-            let mut word = String::new();
-            while rest > 0 || word.len() < 4 {
-                word.push_str(SYLLABLES[rest % SYLLABLES.len()]);
-                rest /= SYLLABLES.len();
-            }
-            word
-        };
-        Self((0..WORDS).map(word).collect())
-    }
-
-    /// A word as frequent as words of its rank are.
-    fn any(&self, random: &mut StdRng) -> &str {
-        let rank = (random.random::<f64>() * (WORDS as f64).ln()).exp() as usize - 1;
-        &self.0[rank.min(WORDS - 1)]
-    }
-
-    fn text(&self, random: &mut StdRng, count: usize) -> String {
-        (0..count).map(|_| self.any(random)).collect::<Vec<_>>().join(" ")
-    }
 }
 
 /// Crates as publishes would have left them.
@@ -191,7 +166,7 @@ fn measure(connection: &mut PgConnection, label: &str, text: &str, sort: Sort, p
     let mut times = Vec::new();
     let totals = Totals::default();
     let mut total = 0;
-    for _ in 0..RUNS {
+    for _ in 0..amount(RUNS, 2) {
         let begin = Instant::now();
         let found = search::search(connection, &query, page, &totals)?;
         let rows = crate_details::by_ids(connection, &found.crate_ids)?;
@@ -207,7 +182,7 @@ fn measure(connection: &mut PgConnection, label: &str, text: &str, sort: Sort, p
 fn publishes(connection: &mut PgConnection, words: &Words) -> Outcome<()> {
     let mut random = StdRng::seed_from_u64(2);
     let (mut changed, mut unchanged) = (Vec::new(), Vec::new());
-    for id in 1..=200 {
+    for id in 1..=amount(200, 3) as i64 {
         let readme = words.text(&mut random, 2 * README_WORDS);
         diesel::sql_query("UPDATE versions SET metadata = jsonb_build_object('readme', $1) WHERE crate_id = $2")
             .bind::<Text, _>(&readme)

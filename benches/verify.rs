@@ -4,6 +4,9 @@
 //!
 //! `cargo bench --bench verify`, with another number of crates as its argument.
 
+#[path = "support/scale.rs"]
+mod scale;
+
 use std::error::Error;
 use std::time::{Duration, Instant};
 
@@ -23,6 +26,8 @@ use supercargo::postgres::embedded::{Cluster, Options};
 use supercargo::queue::{Completions, Runner, Wakeups};
 use supercargo::verify::{Depth, Settings, Verifier};
 
+use scale::amount;
+
 const CRATES: usize = 20_000;
 const SIZE: usize = 16 * 1024;
 
@@ -30,7 +35,8 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     // cargo passes `--bench` on.
-    let crates = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(CRATES);
+    let crates =
+        std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or_else(|| amount(CRATES, 20));
     let directory = tempfile::tempdir()?;
     // As root, PostgreSQL runs as another user, who has to get through.
     std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;

@@ -1,39 +1,64 @@
 //! Clients: each sends one request after the other on one connection. What they send is made before the time counts.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use crate::Outcome;
+use crate::package::body;
 
 /// The address of an API, and a token for it.
 type Api<'a> = (&'a str, &'a str);
 
-/// Prints rate, median and 99th percentile as JSON.
-fn print(times: &mut [Duration], took: Duration) {
+/// Rate, median and 99th percentile of times.
+fn figures(times: &mut [Duration], took: Duration) -> Value {
     times.sort();
-    let milliseconds = |place: usize| times[place.min(times.len() - 1)].as_secs_f64() * 1000.0;
-    let rate = times.len() as f64 / took.as_secs_f64();
-    println!(
-        "{{\"count\": {}, \"rate\": {rate:.1}, \"median_ms\": {:.3}, \"p99_ms\": {:.3}, \"max_ms\": {:.3}}}",
-        times.len(),
-        milliseconds(times.len() / 2),
-        milliseconds(times.len() * 99 / 100),
-        milliseconds(times.len() - 1)
-    );
+    let milliseconds = |place: usize| times.get(place.min(times.len().saturating_sub(1))).map(Duration::as_secs_f64);
+    json!({
+        "count": times.len(),
+        "rate": times.len() as f64 / took.as_secs_f64(),
+        "median_ms": milliseconds(times.len() / 2).map(|seconds| seconds * 1000.0),
+        "p99_ms": milliseconds(times.len() * 99 / 100).map(|seconds| seconds * 1000.0),
+    })
 }
 
-/// Publishes `count` new crates by `clients` at once.
-pub fn publish(api: Api<'_>, prefix: &str, clients: usize, count: usize, bytes: usize) -> Outcome<()> {
-    let each = count / clients;
-    let bodies = (0..clients)
-        .map(|client| (0..each).map(|number| body(&format!("{prefix}{client}x{number}"), bytes)).collect())
-        .collect::<Outcome<Vec<Vec<_>>>>()?;
-    let begin = Instant::now();
-    let times = std::thread::scope(|scope| {
-        let running: Vec<_> = bodies.into_iter().map(|bodies| scope.spawn(move || send(api, &bodies))).collect();
-        running.into_iter().map(|client| client.join().map_err(|_| "a client panicked")?).collect::<Outcome<Vec<_>>>()
+/// Runs so many clients at once, and gives the results of all.
+fn at_once<T: Send>(clients: usize, client: impl Fn(usize) -> Outcome<T> + Sync) -> Outcome<Vec<T>> {
+    let client = &client;
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..clients).map(|number| scope.spawn(move || client(number))).collect();
+        running.into_iter().map(|client| client.join().map_err(|_| "a client panicked")?).collect()
+    })
+}
+
+/// Publishes this version of `count` crates by `clients` at once, each with a file of `bytes`.
+pub fn publish(
+    api: Api<'_>,
+    (prefix, version): (&str, &str),
+    clients: usize,
+    count: usize,
+    bytes: usize,
+) -> Outcome<()> {
+    let each = (count / clients).max(1);
+    let bodies: Vec<Vec<Vec<u8>>> = at_once(clients, |client| {
+        (0..each).map(|number| body(&format!("{prefix}{client}x{number}"), version, bytes)).collect()
     })?;
-    let took = begin.elapsed();
-    print(&mut times.concat(), took);
+    let begin = Instant::now();
+    let times = at_once(clients, |client| send(api, &bodies[client]))?;
+    println!("{}", figures(&mut times.concat(), begin.elapsed()));
+    Ok(())
+}
+
+/// Publishes `count` versions of one crate, one after the other.
+pub fn versions(api: Api<'_>, name: &str, first: usize, count: usize) -> Outcome<()> {
+    let bodies: Vec<_> =
+        (first..first + count).map(|patch| body(name, &format!("1.0.{patch}"), 0)).collect::<Outcome<_>>()?;
+    let begin = Instant::now();
+    let mut times = send(api, &bodies)?;
+    println!("{}", figures(&mut times, begin.elapsed()));
     Ok(())
 }
 
@@ -50,32 +75,41 @@ fn send((api, token): Api<'_>, bodies: &[Vec<u8>]) -> Outcome<Vec<Duration>> {
     Ok(times)
 }
 
-/// The body of a publish of a new crate, with a file of this size that does not compress.
-fn body(name: &str, bytes: usize) -> Outcome<Vec<u8>> {
-    let manifest = format!(
-        "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2021\"\ndescription = \"x\"\nlicense = \"MIT\"\n"
-    );
-    let mut noise = vec![0; bytes];
-    rand::fill(&mut noise[..]);
-    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    let files = [("Cargo.toml", manifest.as_bytes()), ("src/lib.rs", &b"//! A crate.\n"[..]), ("noise", &noise)];
-    for (path, content) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        archive.append_data(&mut header, format!("{name}-1.0.0/{path}"), content)?;
+/// Publishes new crates by `clients` at once for some time. Refusals and failures are counted by their status, and the
+/// client goes on with the next crate at once. The figures are those of the accepted publishes.
+pub fn overload((api, token): Api<'_>, prefix: &str, clients: usize, seconds: f64) -> Outcome<()> {
+    let url = format!("{api}/api/v1/crates/new");
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs_f64(seconds);
+    let results = at_once(clients, |client| {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let (mut times, mut statuses) = (Vec::new(), Vec::new());
+        while Instant::now() < end {
+            let body = body(&format!("{prefix}{client}x{}", statuses.len()), "1.0.0", 0)?;
+            let sent = Instant::now();
+            let answer = agent.put(&url).header("authorization", token).send(&body);
+            let status = answer.and_then(|mut answer| {
+                answer.body_mut().read_to_string()?;
+                Ok(answer.status().as_u16().to_string())
+            });
+            let status = status.unwrap_or_else(|_| "no answer".to_owned());
+            if status == "200" {
+                times.push(sent.elapsed());
+            }
+            statuses.push(status);
+        }
+        Ok((times, statuses))
+    })?;
+    let took = begin.elapsed();
+    let (times, statuses): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+    let mut by_status = BTreeMap::new();
+    for status in statuses.concat() {
+        *by_status.entry(status).or_insert(0) += 1;
     }
-    let crate_file = archive.into_inner()?.finish()?;
-    let metadata = format!(
-        "{{\"name\":\"{name}\",\"vers\":\"1.0.0\",\"deps\":[],\"features\":{{}},\"authors\":[],\"description\":\"x\",\
-         \"license\":\"MIT\",\"keywords\":[],\"categories\":[],\"badges\":{{}}}}"
-    );
-    let mut body = Vec::new();
-    for part in [metadata.as_bytes(), &crate_file] {
-        body.extend(u32::try_from(part.len())?.to_le_bytes());
-        body.extend(part);
-    }
-    Ok(body)
+    let mut figures = figures(&mut times.concat(), took);
+    figures["statuses"] = json!(by_status);
+    println!("{figures}");
+    Ok(())
 }
 
 /// Yanks and unyanks a version by turns.
@@ -94,20 +128,25 @@ pub fn yank((api, token): Api<'_>, name: &str, version: &str, count: usize) -> O
         answer.body_mut().read_to_string()?;
         times.push(begin.elapsed());
     }
-    print(&mut times, first.elapsed());
+    println!("{}", figures(&mut times, first.elapsed()));
     Ok(())
 }
 
-/// Reads a URL again and again.
-pub fn get(url: &str, count: usize) -> Outcome<()> {
+/// Reads the paths of a file in turn for some time, each at most as often as the others and one more.
+pub fn get(api: &str, paths: &Path, seconds: f64) -> Outcome<()> {
+    let paths = fs::read_to_string(paths)?;
+    let urls: Vec<String> = paths.lines().map(|path| format!("{api}{path}")).collect();
     let agent = ureq::Agent::new_with_defaults();
     let mut times = Vec::new();
     let first = Instant::now();
-    for _ in 0..count {
+    for url in urls.iter().cycle() {
         let begin = Instant::now();
         agent.get(url).call()?.body_mut().with_config().limit(1 << 30).read_to_vec()?;
         times.push(begin.elapsed());
+        if first.elapsed().as_secs_f64() >= seconds {
+            break;
+        }
     }
-    print(&mut times, first.elapsed());
+    println!("{}", figures(&mut times, first.elapsed()));
     Ok(())
 }

@@ -4,7 +4,11 @@
 //! index shows as static files. The other commands send requests and print their figures as JSON.
 
 mod clients;
+mod package;
+mod populate;
 mod realistic;
+#[path = "../support/words.rs"]
+mod words;
 
 use std::error::Error;
 use std::path::Path;
@@ -12,28 +16,33 @@ use std::path::Path;
 pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const USAGE: &str = "load populate DATA_DIR CRATES STATIC_DIR
-load publish API TOKEN PREFIX CLIENTS COUNT [BYTES]
+load publish API TOKEN PREFIX VERSION CLIENTS COUNT BYTES   (new crates, or new versions of crates with one version)
+load versions API TOKEN CRATE FIRST COUNT                   (1.0.FIRST and those after it, of one crate)
+load overload API TOKEN PREFIX CLIENTS SECONDS              (new crates; refusals are counted)
 load yank API TOKEN CRATE VERSION COUNT
-load get URL COUNT";
+load get API PATHS_FILE SECONDS                             (one path after the other, again and again)";
 
 fn main() -> Outcome<()> {
-    // cargo passes `--bench` on.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    // cargo passes `--bench` on, and script/test `--test`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         // As `cargo bench` runs it.
         [] => smoke(),
         ["populate", data_dir, crates, files] => {
-            realistic::populate(Path::new(data_dir), crates.parse()?, Path::new(files))
+            populate::populate(Path::new(data_dir), crates.parse()?, Path::new(files))
         }
-        ["publish", api, token, prefix, clients, count] => {
-            clients::publish((api, token), prefix, clients.parse()?, count.parse()?, 0)
+        ["publish", api, token, prefix, version, clients, count, bytes] => {
+            clients::publish((api, token), (prefix, version), clients.parse()?, count.parse()?, bytes.parse()?)
         }
-        ["publish", api, token, prefix, clients, count, bytes] => {
-            clients::publish((api, token), prefix, clients.parse()?, count.parse()?, bytes.parse()?)
+        ["versions", api, token, name, first, count] => {
+            clients::versions((api, token), name, first.parse()?, count.parse()?)
+        }
+        ["overload", api, token, prefix, clients, seconds] => {
+            clients::overload((api, token), prefix, clients.parse()?, seconds.parse()?)
         }
         ["yank", api, token, name, version, count] => clients::yank((api, token), name, version, count.parse()?),
-        ["get", url, count] => clients::get(url, count.parse()?),
+        ["get", api, paths, seconds] => clients::get(api, Path::new(paths), seconds.parse()?),
         _ => Err(USAGE.into()),
     }
 }
@@ -41,9 +50,9 @@ fn main() -> Outcome<()> {
 /// Shows that the generator is deterministic and that its lines can be read.
 fn smoke() -> Outcome<()> {
     let (first, second) = (realistic::Crates::new(100), realistic::Crates::new(100));
-    for number in 0..100 {
+    for number in first.numbers() {
         let lines = first.lines(number);
-        if lines != second.lines(number) {
+        if lines != second.lines(number) || first.about(number) != second.about(number) {
             return Err(format!("crate {number} differs from itself").into());
         }
         for line in lines {

@@ -8,6 +8,7 @@ use supercargo::queue::{Completions, Enqueue, Job, Wakeups, storage};
 
 use crate::Outcome;
 use crate::kinds::{Single, Source, registry_of_single, runner};
+use crate::scale::amount;
 use crate::stage::Stage;
 
 const SAMPLES: usize = 300;
@@ -20,6 +21,7 @@ const GAP: Duration = Duration::from_secs(3);
 /// The first transaction of a claim, up to its commit: finding the row, locking it, counting the start.
 pub fn claim(stage: &Stage) -> Outcome<()> {
     let rows = |count: usize, run_at: &str, key: &str, turn: &str| {
+        let count = amount(count, count.min(1_000));
         format!(
             "INSERT INTO jobs (queue, kind, key, payload, run_at, turn)
              SELECT 'single', 'single', {key}, '{{\"number\": 1}}', {run_at}, {turn}
@@ -86,7 +88,7 @@ fn report_claims(stage: &Stage, label: &str, base: Option<Duration>) -> Outcome<
     connection.batch_execute("SET synchronous_commit = off")?;
     let mut times = Vec::new();
     let begin = Instant::now();
-    while times.len() < SAMPLES && begin.elapsed() < PATIENCE {
+    while times.len() < amount(SAMPLES, 3) && begin.elapsed() < PATIENCE {
         connection.batch_execute("BEGIN")?;
         let begin = Instant::now();
         let due = storage::lock_due(&mut connection, Single::KIND, &[Single::KIND], 1)?;
@@ -105,7 +107,7 @@ fn report_claims(stage: &Stage, label: &str, base: Option<Duration>) -> Outcome<
 fn report_enqueues(stage: &Stage, label: &str) -> Outcome<Duration> {
     let mut connection = stage.connect()?;
     let mut times = Vec::new();
-    for number in 0..SAMPLES {
+    for number in 0..amount(SAMPLES, 3) {
         connection.batch_execute("BEGIN")?;
         let begin = Instant::now();
         let job = Single { number: number as u64 };
@@ -139,7 +141,7 @@ fn start_with(stage: &Stage, label: &str, wakeups: Option<Wakeups>, wake: fn(&Wa
     let running = runner.start()?;
     let mut connection = stage.connect()?;
     let mut times = Vec::new();
-    for number in 0..=SAMPLES {
+    for number in 0..=amount(SAMPLES, 3) {
         std::thread::sleep(PAUSE);
         Enqueue::new(&Single { number: number as u64 }).insert(&mut connection)?;
         let committed = Instant::now();

@@ -24,6 +24,8 @@ mod floor;
 mod kinds;
 mod latency;
 mod rates;
+#[path = "../support/scale.rs"]
+mod scale;
 mod stage;
 
 use std::error::Error;

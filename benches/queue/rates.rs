@@ -9,6 +9,7 @@ use supercargo::queue::{self, Enqueue, Job, Registry, Wakeups};
 use crate::Outcome;
 use crate::floor;
 use crate::kinds::{Shared, Single, Source, Starts, registry_of_shared, registry_of_single, runner};
+use crate::scale::amount;
 use crate::stage::{Amount, Commits, Stage};
 
 /// How often both sides are measured.
@@ -17,7 +18,7 @@ pub const ROUNDS: usize = 3;
 pub fn enqueue(stage: &Stage) -> Outcome<()> {
     let script = floor::enqueue(stage)?;
     header("jobs/s", "pgbench");
-    for (clients, count) in [(1, 600), (8, 1_600)] {
+    for (clients, count) in [(1, amount(600, 8)), (8, amount(1_600, 16))] {
         let ours = || enqueue_by(stage, clients, count, Telling::InTheCommit);
         let floor = || enqueue_by_pgbench(stage, &script, clients, count);
         compare(&format!("clients: {clients}"), ours, floor)?;
@@ -76,10 +77,14 @@ fn enqueue_by_pgbench(stage: &Stage, script: &str, clients: usize, count: usize)
 pub fn notify(stage: &Stage) -> Outcome<()> {
     let (loud, silent) = (floor::enqueue(stage)?, floor::enqueue_silently(stage)?);
     header("within", "after");
-    for (clients, count) in [(1, 600), (16, 3_200)] {
+    for (clients, count) in [(1, amount(600, 8)), (16, amount(3_200, 32))] {
         let within = || enqueue_by(stage, clients, count, Telling::InTheCommit);
         let after = || enqueue_by(stage, clients, count, Telling::AfterTheCommit);
         compare(&format!("clients: {clients}"), within, after)?;
+    }
+    // A few jobs say nothing here: there must be more than a worker does in seconds.
+    if amount(1, 0) == 0 {
+        return Ok(());
     }
     header("within", "never");
     compare("a worker beside", || work_beside(stage, &loud), || work_beside(stage, &silent))
@@ -113,7 +118,7 @@ fn work_beside(stage: &Stage, enqueue: &str) -> Outcome<f64> {
 pub fn single(stage: &Stage) -> Outcome<()> {
     let script = floor::perform(&floor::record_of_a_job(stage)?, Single::KIND, 1)?;
     header("jobs/s", "pgbench");
-    for (workers, count) in [(1, 2_000), (8, 4_000)] {
+    for (workers, count) in [(1, amount(2_000, 20)), (8, amount(4_000, 40))] {
         let ours = || perform(stage, Single::KIND, registry_of_single(workers)?, count, 1);
         let floor = || perform_by_pgbench(stage, &script, Single::KIND, workers, count, 1);
         compare(&format!("workers: {workers}"), ours, floor)?;
@@ -124,9 +129,9 @@ pub fn single(stage: &Stage) -> Outcome<()> {
 pub fn batches(stage: &Stage) -> Outcome<()> {
     let recorded = floor::record_of_a_job(stage)?;
     header("jobs/s", "pgbench");
-    batches_of::<10>(stage, &recorded, 8_000)?;
-    batches_of::<50>(stage, &recorded, 20_000)?;
-    batches_of::<500>(stage, &recorded, 40_000)
+    batches_of::<10>(stage, &recorded, amount(8_000, 30))?;
+    batches_of::<50>(stage, &recorded, amount(20_000, 150))?;
+    batches_of::<500>(stage, &recorded, amount(40_000, 1_500))
 }
 
 fn batches_of<const N: usize>(stage: &Stage, recorded: &[String], count: usize) -> Outcome<()>
@@ -174,11 +179,11 @@ fn header(ours: &str, floor: &str) {
 
 /// Measures both in turn and prints the medians and their ratio, above 1 where the floor is faster.
 fn compare(label: &str, ours: impl Fn() -> Outcome<f64>, floor: impl Fn() -> Outcome<f64>) -> Outcome<()> {
-    let rounds = (0..ROUNDS).map(|_| Ok((ours()?, floor()?))).collect::<Outcome<Vec<_>>>()?;
+    let rounds = (0..amount(ROUNDS, 1)).map(|_| Ok((ours()?, floor()?))).collect::<Outcome<Vec<_>>>()?;
     let median = |side: fn(&(f64, f64)) -> f64| {
         let mut values: Vec<_> = rounds.iter().map(side).collect();
         values.sort_by(f64::total_cmp);
-        values[ROUNDS / 2]
+        values[values.len() / 2]
     };
     let (ours, floor) = (median(|round| round.0), median(|round| round.1));
     let each: Vec<_> = rounds.iter().map(|round| format!("{:.2}", round.1 / round.0)).collect();

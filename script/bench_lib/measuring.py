@@ -1,0 +1,129 @@
+"""Rounds in which servers take turns, and the clients that ask them."""
+
+import json
+import os
+import re
+import statistics
+import subprocess
+from pathlib import Path
+
+from .common import fail, run, say
+from .processes import cpu
+from .report import line_of
+from .rows import BY_NAME
+
+# What wrk sends: one of the lines of a file, at random. A line is a path, and perhaps an ETag that the client has.
+WRK_SCRIPT = """
+local lines = {}
+local seed = 0
+function setup(thread) thread:set("seed", seed); seed = seed + 1 end
+function init()
+    math.randomseed(seed + 1)
+    for line in io.lines(os.getenv("BENCH_REQUESTS")) do
+        local path, tag = line:match("^(%S+)%s*(.*)$")
+        lines[#lines + 1] = wrk.format("GET", path, tag ~= "" and {["Host"] = wrk.headers["Host"], ["If-None-Match"] = tag} or nil)
+    end
+end
+function request() return lines[math.random(#lines)] end
+"""
+
+
+class Bench:
+    """What a run measures with, and the figures so far."""
+
+    def __init__(self, arguments, mode, program, load, work):
+        self.arguments, self.mode, self.program, self.load, self.work = arguments, mode, program, load, Path(work)
+        self.rounds = arguments.rounds or mode.rounds
+        self.peers = [name for name, *_ in arguments.peer]
+        self.figures = []
+        # Rows that this machine cannot measure.
+        self.left_out = set()
+        self.script = self.work / "requests.lua"
+        self.script.write_text(WRK_SCRIPT)
+        self.serial = 0
+
+    def wants(self, *names):
+        """Whether one of these rows is measured; an unknown one is a mistake in the script."""
+        return any(self.arguments.only in BY_NAME[name].name for name in names)
+
+    def measure(self, size, name, servers, take, prepare=None, with_cpu=True):
+        """Takes a figure of each server in turn, in rounds. `take` gives a dictionary of numbers; `prepare` runs before
+        the CPU counts."""
+        if not self.wants(name):
+            return
+        taken = {server.name: [] for server in servers}
+        for number in range(self.rounds):
+            # The first of a round has the coldest caches.
+            for server in servers[number % len(servers):] + servers[:number % len(servers)]:
+                if prepare:
+                    prepare(server)
+                before = cpu(server.pid)
+                one = take(server)
+                if with_cpu and one.get("count"):
+                    used = {name: seconds * 1e6 / one["count"] for name, seconds in (cpu(server.pid) - before).items()}
+                    one.update(cpu_us=sum(used.values()), cpu_us_of=used)
+                taken[server.name].append(one)
+        self.figures.append({"crates": size, "name": name,
+                             "servers": {server: median(rounds) for server, rounds in taken.items()}})
+        say(line_of(self.figures[-1]))
+
+    def name_of(self, what):
+        """A prefix for names of crates that nobody has used."""
+        self.serial += 1
+        return f"{what}{os.getpid()}r{self.serial}c"
+
+    # ---- Clients
+
+    def client(self, *arguments):
+        return json.loads(run(self.load, *arguments, stdout=subprocess.PIPE).stdout)
+
+    def publish(self, server, prefix, clients, count, version="1.0.0"):
+        return self.client("publish", server.url, server.token, prefix, version, clients, count, 0)
+
+    def yank(self, server, name, version):
+        return self.client("yank", server.url, server.token, name, version, self.mode.publishes)
+
+    def gets(self, server, paths):
+        """One client reads these paths in turn."""
+        return self.client("get", server.url, self.listed(server, paths), self.mode.seconds)
+
+    def listed(self, server, lines):
+        file = self.work / f"requests-{server.name}"
+        file.write_text("\n".join(lines) + "\n")
+        return file
+
+    def wrk(self, server, lines, connections, seconds, absent=False):
+        """wrk takes some of these requests at random, as fast as it can; `absent` if all are answered 404."""
+        out = run(*self.wrk_command(server, lines, connections, seconds), stdout=subprocess.PIPE,
+                  env=self.wrk_environment(server)).stdout
+        count = int(re.search(r"(\d+) requests in", out)[1])
+        broken = re.search(r"Socket errors: (.*)", out)
+        refused = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+        refused = int(refused[1]) if refused else 0
+        if broken or refused != (count if absent else 0):
+            fail(f"{server.name} answered {lines[0].split()[0]} and its like unexpectedly:\n{out}")
+        p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
+        return {"count": count, "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
+                "p99_ms": float(p99[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]]}
+
+    def wrk_command(self, server, lines, connections, seconds):
+        self.listed(server, lines)
+        return ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", self.script, server.url]
+
+    def wrk_environment(self, server):
+        return {**os.environ, "BENCH_REQUESTS": str(self.work / f"requests-{server.name}")}
+
+
+def median(rounds):
+    """The median of each number. Of groups of numbers too; statuses are counted together."""
+    result = {}
+    for key, value in rounds[0].items():
+        values = [one[key] for one in rounds if key in one]
+        if key == "statuses":
+            result[key] = {status: sum(one.get(status, 0) for one in values) for status in sorted(set().union(*values))}
+        elif isinstance(value, dict):
+            result[key] = {part: statistics.median(one.get(part, 0) for one in values)
+                           for part in sorted(set().union(*values))}
+        else:
+            result[key] = statistics.median(values)
+    return result
