@@ -108,7 +108,7 @@ impl App {
     /// Wakes the workers of this process, or else those of others, after a job was enqueued and committed. A worker that is
     /// not woken finds the job within a second.
     pub fn wake_workers(&self) {
-        self.wakeups.wake();
+        self.wakeups.wake(jobs::QUEUE);
         if self.wakeups.has_only_worker(jobs::QUEUE) {
             return;
         }
