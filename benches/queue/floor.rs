@@ -46,7 +46,8 @@ pub fn record_of_a_job(stage: &Stage) -> Outcome<Vec<String>> {
         // after is the next claim.
         if let Some(finish) = record.iter().position(|statement| statement.starts_with("WITH done")) {
             let end = record[finish..].iter().position(|statement| statement == "COMMIT").ok_or("no end")?;
-            let begin = record.iter().position(|statement| statement == "BEGIN").ok_or("no beginning")?;
+            let is_claim = |statement: &String| statement.starts_with("WITH due");
+            let begin = record.iter().position(is_claim).ok_or("no beginning")?;
             return Ok(record[begin..=finish + end].to_vec());
         }
     }
@@ -64,19 +65,18 @@ pub fn perform(recorded: &[String], kind: &str, size: usize) -> Outcome<String> 
         let starts = |start: &str| statement.starts_with(start);
         script += &if ["BEGIN", "COMMIT", "SAVEPOINT ", "RELEASE "].into_iter().any(starts) {
             format!("{statement};\n")
-        } else if starts("SELECT id, kind, key, payload") {
-            let due = bind(statement, &[&queue, &kinds, &size])?;
+        } else if starts("WITH due") {
+            let (one, sizes) = ("'{1}'::int[]", format!("ARRAY[{size}]"));
+            let values = [&queue, &kinds, &*size, &kinds, one, &sizes, "'{2}'::int[]", "'bench'", "3000"];
+            let claim = bind(statement, &values)?;
+            let (with, _) = claim.split_once(" SELECT id, kind, key, payload").ok_or("a claim without its rows")?;
             let columns = "array_agg(id) AS ids, array_agg(claim_no + 1) AS claim_nos, max(payload::text) AS payload";
-            format!("SELECT {columns} FROM ({due}) AS due \\gset\n")
-        } else if starts("UPDATE jobs SET attempts = attempts + 1") {
-            format!("{};\n", bind(statement, &["'bench'", "3000", ids])?)
+            format!("{with} SELECT {columns} FROM placed JOIN touched ON touched_id = id \\gset\n")
         } else if starts("SELECT coalesce(array_agg(id)") {
             format!("{};\n", bind(statement, &[ids, claim_nos])?)
         } else if starts("WITH done") {
-            let values = [ids, claim_nos, &details, "'bench'", "350::bigint", "'supercargo_finished'"];
+            let values = [ids, claim_nos, &details, "'bench'", &queue, "350::bigint", "'supercargo_finished'"];
             format!("{};\n", bind(statement, &values)?)
-        } else if starts("UPDATE jobs SET run_at = clock_timestamp(), awaits_recovery = false") {
-            format!("{};\n", bind(statement, &[&queue])?)
         } else {
             return Err(format!("the runner sends what the floor does not know: {statement}").into());
         };

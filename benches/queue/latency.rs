@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
+use supercargo::queue::claim::{self, Touched};
 use supercargo::queue::listener::Listener;
-use supercargo::queue::{Completions, Enqueue, Job, Wakeups, storage};
+use supercargo::queue::{Completions, Enqueue, Job, Settings, Wakeups, session};
 
 use crate::Outcome;
 use crate::kinds::{Single, Source, registry_of_single, runner};
@@ -18,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 const GAP: Duration = Duration::from_secs(3);
 
-/// The first transaction of a claim, up to its commit: finding the row, locking it, counting the start.
+/// The first step of a claim, up to its commit: finding the row, locking it, counting the start.
 pub fn claim(stage: &Stage) -> Outcome<()> {
     let rows = |count: usize, run_at: &str, key: &str, turn: &str| {
         let count = amount(count, count.min(1_000));
@@ -36,6 +38,12 @@ pub fn claim(stage: &Stage) -> Outcome<()> {
     stage.run(&due(1))?;
     stage.run(analyze)?;
     let base = report_claims(stage, "1 row", None)?;
+
+    stage.clear()?;
+    let mut planned = worker(stage)?;
+    touch(&mut planned)?;
+    stage.run(&due(1_000_000))?;
+    report_claims_of(&mut planned, "1,000,000 rows, planned for an empty table", Some(base))?;
 
     stage.clear()?;
     stage.run(&due(100_000))?;
@@ -84,23 +92,35 @@ pub fn claim(stage: &Stage) -> Outcome<()> {
 
 /// Claims one row again and again and takes it back each time; answers the median.
 fn report_claims(stage: &Stage, label: &str, base: Option<Duration>) -> Outcome<Duration> {
+    report_claims_of(&mut worker(stage)?, label, base)
+}
+
+/// A session like those of workers, which keep their plans.
+fn worker(stage: &Stage) -> Outcome<PgConnection> {
     let mut connection = stage.connect()?;
-    connection.batch_execute("SET synchronous_commit = off")?;
+    session::prepare(&mut connection, "bench", Single::KIND, &Settings::default())?;
+    Ok(connection)
+}
+
+fn report_claims_of(connection: &mut PgConnection, label: &str, base: Option<Duration>) -> Outcome<Duration> {
     let mut times = Vec::new();
     let begin = Instant::now();
     while times.len() < amount(SAMPLES, 3) && begin.elapsed() < PATIENCE {
         connection.batch_execute("BEGIN")?;
         let begin = Instant::now();
-        let due = storage::lock_due(&mut connection, Single::KIND, &[Single::KIND], 1)?;
-        let [job] = &due[..] else { return Err(format!("{label}: {} rows were claimed", due.len()).into()) };
-        let touched = storage::touch(&mut connection, &[job.id], "bench", GAP)?;
+        let touched = touch(connection)?;
         times.push(begin.elapsed());
         connection.batch_execute("ROLLBACK")?;
-        if touched != 1 || job.key.as_deref() == Some("hot") {
-            return Err(format!("{label}: the wrong row was claimed: {job:?}").into());
+        if touched.jobs.len() != 1 || touched.jobs[0].key.as_deref() == Some("hot") {
+            return Err(format!("{label}: the wrong rows were claimed: {touched:?}").into());
         }
     }
     Ok(report(label, &mut times, base))
+}
+
+fn touch(connection: &mut PgConnection) -> Outcome<Touched> {
+    let kinds = registry_of_single(1)?.claimable_kinds(Single::KIND);
+    Ok(claim::touch_batch(connection, Single::KIND, &kinds, "bench", GAP)?)
 }
 
 /// Adds one row again and again and takes it back each time.
@@ -121,13 +141,13 @@ fn report_enqueues(stage: &Stage, label: &str) -> Outcome<Duration> {
 /// From the end of the commit that enqueues to the first line of the job.
 pub fn start(stage: &Stage) -> Outcome<()> {
     println!("  {:<40} {:>10} {:>10} {:>8}", "", "median ms", "p99 ms", "samples");
-    let woken = |wakeups: &Wakeups| wakeups.wake();
+    let woken = |wakeups: &Wakeups| wakeups.wake(Single::KIND);
     start_with(stage, "woken by the same thread", None, woken)?;
     let wakeups = Wakeups::default();
-    let ticket = wakeups.ticket();
+    let ticket = wakeups.ticket(Single::KIND);
     let listener = Listener::start(&stage.url(), &[Single::KIND], wakeups.clone(), Completions::default())?;
     // It wakes everybody as soon as it listens.
-    wakeups.wait(ticket, PATIENCE);
+    wakeups.wait(&ticket, PATIENCE);
     start_with(stage, "woken by LISTEN", Some(wakeups), |_| {})?;
     drop(listener);
     Ok(())

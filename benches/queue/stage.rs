@@ -143,7 +143,8 @@ impl Stage {
             command.arg(option).arg(number.to_string());
         }
         if commits == Commits::Lazy {
-            command.env("PGOPTIONS", "-c synchronous_commit=off");
+            let worker = "-c synchronous_commit=off -c plan_cache_mode=force_generic_plan";
+            command.env("PGOPTIONS", worker);
         }
         let output = command.arg(self.url()).output()?;
         let said = String::from_utf8_lossy(&output.stdout);

@@ -31,7 +31,7 @@ use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Wakeups};
 use crate::replace_file::replace_file;
 use crate::web::index::{GitService, IndexState};
-use crate::web::{self, AddressRequests, App, Settings, SharedWith, TrustedProxies, Uploads};
+use crate::web::{self, AddressRequests, App, Backlog, Settings, SharedWith, TrustedProxies, Uploads};
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -111,6 +111,7 @@ fn serve_from(
         address_requests: AddressRequests::new(per_address, trusted_proxies.clone()),
         trusted_proxies: trusted_proxies.clone(),
         uploads: Uploads::new(options.http.max_upload_memory, storage.data_dir.path().to_owned()),
+        backlog: Backlog::new(options.max_pending_jobs),
     };
     let Shared { pool, index, crate_store, wakeups, completions } = shared;
     let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };

@@ -64,6 +64,12 @@ pub struct ServeOptions {
     /// visible when the response arrives. After this time the response says that the job is queued.
     #[arg(long, hide = true, env = "SUPERCARGO_PUBLISH_WAIT", value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub publish_wait: Duration,
+    /// Number of pending jobs of the index above which publishes and yanks are refused; 0 for none
+    ///
+    /// They get status 503 before their bodies are read, until some of the jobs are done. Jobs become that many only if
+    /// they cannot be run, as in an outage of the index remote, or if no process runs them.
+    #[arg(long, hide = true, env = "SUPERCARGO_MAX_PENDING_JOBS", value_name = "N", default_value_t = 5000)]
+    pub max_pending_jobs: u32,
     /// How often download counts are written to the database
     ///
     /// Counts are kept in memory until then. A normal stop writes them; a killed process loses them.

@@ -68,7 +68,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 44] = [
+    const NOT_INHERITED: [&str; 45] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -91,6 +91,7 @@ mod tests {
         "SUPERCARGO_LOG",
         "SUPERCARGO_MAX_CONNECTIONS",
         "SUPERCARGO_MAX_CONNECTIONS_PER_ADDRESS",
+        "SUPERCARGO_MAX_PENDING_JOBS",
         "SUPERCARGO_MAX_UPLOAD_MEMORY",
         "SUPERCARGO_METRICS_LISTEN",
         "SUPERCARGO_NO_WORKER",

@@ -6,7 +6,14 @@ use diesel::{PgConnection, QueryResult, sql_query};
 
 /// The channel that wakes the workers of a queue in all processes.
 pub fn wake_channel(queue: &str) -> String {
-    format!("supercargo_wake_{queue}")
+    format!("{WAKE}{queue}")
+}
+
+const WAKE: &str = "supercargo_wake_";
+
+/// The queue whose workers a channel wakes.
+pub(super) fn queue_of(channel: &str) -> Option<&str> {
+    channel.strip_prefix(WAKE)
 }
 
 /// The channel of finished jobs; its payload is their ids, separated by commas.

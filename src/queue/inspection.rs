@@ -7,8 +7,8 @@ use diesel::{PgConnection, QueryResult, sql_query};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::claim::LOST;
 use super::job::JobId;
-use super::storage::LOST;
 
 /// One job in any state.
 #[derive(QueryableByName, Debug, Clone, Serialize)]
@@ -240,6 +240,24 @@ pub fn any_pending(connection: &mut PgConnection, kind: &str) -> QueryResult<boo
         .bind::<Text, _>(kind)
         .get_result::<Any>(connection)
         .map(|row| row.any)
+}
+
+/// The number of pending jobs of a queue, counted up to `most`. Jobs that wait for others of their key do not count.
+pub fn pending_up_to(connection: &mut PgConnection, queue: &str, most: i64) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    // In the order of an index, so that it reads no more rows than it counts.
+    sql_query(
+        "SELECT count(*) AS count FROM (
+            SELECT FROM jobs WHERE queue = $1 AND turn IS NOT FALSE ORDER BY priority DESC, lap, id LIMIT $2) AS pending",
+    )
+    .bind::<Text, _>(queue)
+    .bind::<BigInt, _>(most)
+    .get_result::<Count>(connection)
+    .map(|row| row.count)
 }
 
 /// The numbers of pending and dead jobs.

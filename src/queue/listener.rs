@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::channels::{FINISHED_CHANNEL, wake_channel};
+use super::channels::{FINISHED_CHANNEL, queue_of, wake_channel};
 use super::job::JobId;
 use super::wakeup::{Completions, Wakeups};
 
@@ -124,7 +124,7 @@ struct Receivers {
 impl Receivers {
     /// Wakes everything, since no connection listened until now.
     fn may_have_missed(&self) {
-        self.wakeups.wake();
+        self.wakeups.wake_all();
         if let Some(handler) = &self.handler {
             (handler.handle)("");
         }
@@ -136,7 +136,10 @@ impl Receivers {
                 self.completions.finished(payload.split(',').filter_map(|id| id.parse::<JobId>().ok()));
             }
             Some(handler) if channel == handler.channel => (handler.handle)(payload),
-            _ => self.wakeups.wake(),
+            _ => match queue_of(channel) {
+                Some(queue) => self.wakeups.wake(queue),
+                None => self.wakeups.wake_all(),
+            },
         }
     }
 }

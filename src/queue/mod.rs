@@ -7,11 +7,12 @@
 //! Row locks alone are not enough. A job that kills its process (out of memory, a crash in C code) leaves no trace: the lock
 //! disappears, the row looks untouched, and the next worker dies of it too, without end. So a claim has two steps:
 //!
-//! * **touch** (a transaction of its own): lock due rows and skip locked ones; count the start, increment the row's
-//!   `claim_no`, and move its `run_at` a short *gap* into the future; commit. From here on the attempt is recorded.
+//! * **touch** (a transaction of its own, and for fresh rows one statement): lock due rows and skip locked ones; count the
+//!   start, increment the row's `claim_no`, and move its `run_at` a short *gap* into the future; commit. From here on the
+//!   attempt is recorded.
 //! * **hold** (a second transaction, open while the job runs): lock the same rows again if they still have that `claim_no`,
 //!   waiting for locks instead of skipping. A row with another number belongs to another worker and is dropped. Run the
-//!   job, delete the row or record the failure, and commit.
+//!   job, delete the row and commit. If it fails, undo what it wrote and record the failure (`undo`).
 //!
 //! Between the two steps the row is not locked; the gap keeps other workers away for those microseconds. If the worker dies
 //! there, the row comes due again after the gap. `claim_no` only grows, which makes it a fencing token: a worker that was
@@ -45,22 +46,25 @@
 //! | [`job`], `job_error` | a job: data, kind, policy, result; its error |
 //! | [`registry`] | the kinds, the batches, and the workers of each queue |
 //! | [`enqueue`] | enqueueing: delay, priority, order, deduplication |
-//! | [`storage`] | the statements of a job's life, with the state diagram |
+//! | [`claim`] | the statements of touch and hold |
+//! | [`storage`] | the statements that end an attempt, with the state diagram |
 //! | [`order`] | laps between requesters, turns within a key |
 //! | [`intervention`] | operators' changes: retry, discard |
 //! | [`inspection`] | queries of operators |
 //! | [`trouble`] | queries of the monitor |
 //! | [`runner`] | start and stop; what its threads share is in `inner` |
-//! | `worker`, `cycle`, `record` | a worker thread; one claim; how its jobs ended |
+//! | `worker`, `cycle`, `record` | a worker thread, and when it looks for jobs; one claim; how its jobs ended |
+//! | `undo` | how the writes of a failed batch are undone before its failure is recorded, and why that is safe |
 //! | `worker_pool`, `slot`, `watch` | the threads of a process; the state of one; the time limits |
 //! | [`sweep`] | repairs across the installation |
 //! | [`settings`], [`measures`] | a runner's times; its metrics |
 //! | [`wakeup`], [`listener`], [`channels`] | signals within a process; signals between processes |
-//! | [`connection`], `session` | the source of connections; the sessions of workers |
+//! | [`connection`], [`session`] | the source of connections; the sessions of workers |
 //!
 //! `examples/queue.rs` uses all this with a job of its own.
 
 pub mod channels;
+pub mod claim;
 pub mod connection;
 pub mod enqueue;
 pub mod inspection;
@@ -71,6 +75,7 @@ pub mod measures;
 pub mod order;
 pub mod registry;
 pub mod runner;
+pub mod session;
 pub mod settings;
 pub mod storage;
 pub mod sweep;
@@ -84,8 +89,8 @@ mod job_error;
 mod performing;
 mod record;
 mod runner_error;
-mod session;
 mod slot;
+mod undo;
 mod watch;
 mod worker;
 mod worker_pool;

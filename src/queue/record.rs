@@ -2,6 +2,7 @@
 
 use diesel::PgConnection;
 
+use super::claim::DueJob;
 use super::inner::Inner;
 use super::job::{JobId, Outcome};
 use super::job_error::JobError;
@@ -11,7 +12,7 @@ use super::registry::Verdicts;
 use super::runner_error::RunnerError;
 use super::settings::jittered;
 use super::slot::Claim;
-use super::storage::{self, DueJob};
+use super::storage;
 use crate::error_chain::ErrorChain;
 use crate::full_disk::FullDisk;
 
@@ -24,6 +25,8 @@ pub struct Drained {
     pub done: Vec<JobId>,
     /// Jobs that failed, with the text that was written to their rows.
     pub failed: Vec<(JobId, String)>,
+    /// Jobs that waited for the end of an outage and are due now.
+    pub recovered: i64,
 }
 
 impl<Env: Send + Sync + 'static> Inner<Env> {
@@ -33,13 +36,13 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         connection: &mut PgConnection,
         queue: &'static str,
         held: &[DueJob],
-        verdicts: Verdicts,
+        verdicts: &Verdicts,
     ) -> Result<Drained, RunnerError> {
         let mut done = Vec::new();
         let mut drained = Drained::default();
         for (job, verdict) in held.iter().zip(verdicts) {
             match verdict {
-                Ok(outcome) => done.push((job.id, job.claim_no, outcome.detail)),
+                Ok(outcome) => done.push((job.id, job.claim_no, outcome.detail.clone())),
                 Err(error) => {
                     let end = if error.is_outage() { End::Outage } else { End::Failed };
                     self.record_failure(connection, queue, &Claim::of(job), &error.to_string(), end)?;
@@ -48,14 +51,14 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
             }
         }
         if !done.is_empty() {
-            drained.done = storage::finish(connection, &done, &self.worker)?;
+            let finished = storage::finish(connection, queue, &done, &self.worker)?;
+            (drained.done, drained.recovered) = (finished.ids, finished.recovered);
             for job in held.iter().filter(|job| drained.done.contains(&job.id)) {
                 if let (true, Some(key)) = (job.ordered, &job.key) {
                     order::pass_turn(connection, queue, &job.kind, key)?;
                 }
                 measures::ended(queue, &job.kind, End::Done);
             }
-            storage::recover(connection, queue)?;
         }
         Ok(drained)
     }

@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 use diesel::PgConnection;
 use serde_json::Value;
 
+use super::claim::ClaimableKinds;
 use super::connection::{Lend, LendExt};
 use super::job::{Job, Order, Outcome, Policy};
 use super::job_error::JobError;
+
+/// Jobs that were started this often before are run alone.
+const SUSPECT: u32 = 2;
 
 /// A kind whose jobs run one at a time.
 pub trait Perform<Env>: Job {
@@ -223,13 +227,23 @@ impl<Env: 'static> Registry<Env> {
         self.kinds.get(kind).map(|&group| &*self.groups[group])
     }
 
-    pub(super) fn same_group(&self, one: &str, other: &str) -> bool {
-        self.kinds.get(one) == self.kinds.get(other)
+    /// A job of this kind with as many starts does not run with others.
+    pub(super) fn fresh_below(&self, kind: &str) -> i32 {
+        let limit = self.policy_of(kind).map_or(SUSPECT, |policy| policy.max_attempts);
+        i32::try_from(limit.min(SUSPECT)).unwrap_or(i32::MAX)
     }
 
-    /// The largest batch of a queue.
-    pub(super) fn largest_batch(&self, queue: &str) -> usize {
-        self.groups.iter().filter(|group| group.policy().queue == queue).map(|group| group.size()).max().unwrap_or(1)
+    /// The kinds of a queue, for a claim.
+    pub fn claimable_kinds(&self, queue: &str) -> ClaimableKinds {
+        let as_number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        let mut claimable = ClaimableKinds { kinds: self.kinds_of(queue), ..ClaimableKinds::default() };
+        for kind in &claimable.kinds {
+            let group = self.kinds[kind];
+            claimable.batches.push(as_number(group));
+            claimable.sizes.push(as_number(self.groups[group].size()));
+            claimable.fresh_below.push(self.fresh_below(kind));
+        }
+        claimable
     }
 }
 

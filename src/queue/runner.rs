@@ -79,9 +79,10 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
         let mut drained = Drained::default();
         let unwatched = Slot::default();
         for queue in inner.registry.queues() {
-            while let Cycle::Worked(more) = inner.cycle(&mut *connection, queue, &unwatched)? {
+            while let Cycle::Worked { drained: more, .. } = inner.cycle(&mut *connection, queue, &unwatched)? {
                 drained.done.extend(more.done);
                 drained.failed.extend(more.failed);
+                drained.recovered += more.recovered;
             }
         }
         Ok(drained)
@@ -101,7 +102,7 @@ impl<Env: Send + Sync + 'static> Runner<Env> {
             let inner = Arc::clone(&inner);
             Box::new(move || {
                 inner.pool.stop();
-                inner.wakeups.wake();
+                inner.wakeups.wake_all();
                 inner.pool.wait_for_all(inner.settings.database_timeout);
             })
         };

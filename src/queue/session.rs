@@ -1,4 +1,10 @@
-//! The database sessions of workers: their names, settings and advisory locks.
+//! The database sessions of workers: their names, settings, plans and advisory locks.
+//!
+//! PostgreSQL needs longer to plan a worker's statements than to run them, so a worker keeps its plans. Among few rows any
+//! plan is good. Those that were made then must not be kept for many rows, so all statements are [planned again](Plans) now
+//! and then while there is a backlog; and PostgreSQL itself plans them again after it has analysed a table.
+
+use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
@@ -13,12 +19,7 @@ pub(super) const QUEUE_LOCKS: i64 = 0x7375_7065_7263;
 
 /// Names the session and limits it: the database ends a session that is silent within a transaction, and one whose client
 /// is gone. Gives the session's process id.
-pub(super) fn prepare(
-    connection: &mut PgConnection,
-    worker: &str,
-    queue: &str,
-    settings: &Settings,
-) -> QueryResult<i32> {
+pub fn prepare(connection: &mut PgConnection, worker: &str, queue: &str, settings: &Settings) -> QueryResult<i32> {
     #[derive(QueryableByName)]
     struct Session {
         #[diesel(sql_type = Integer)]
@@ -31,8 +32,7 @@ pub(super) fn prepare(
         ("application_name", name.as_str()),
         // Only a crash of the database loses anything, and then a count or work that is done again.
         ("synchronous_commit", "off"),
-        // A plan made for an empty table would be kept for a full one.
-        ("plan_cache_mode", "force_custom_plan"),
+        ("plan_cache_mode", "force_generic_plan"),
         ("lock_timeout", &hold_timeout),
         ("statement_timeout", &database_timeout),
         ("idle_in_transaction_session_timeout", &database_timeout),
@@ -47,6 +47,26 @@ pub(super) fn prepare(
             .execute(connection)?;
     }
     Ok(sql_query("SELECT pg_backend_pid() AS session").get_result::<Session>(connection)?.session)
+}
+
+/// The plans of a session.
+pub struct Plans {
+    since: Instant,
+}
+
+impl Plans {
+    pub fn fresh() -> Self {
+        Self { since: Instant::now() }
+    }
+
+    /// Has all statements planned again if the plans are older than `age`: the tables may have grown.
+    pub fn renew(&mut self, connection: &mut PgConnection, age: Duration) -> QueryResult<()> {
+        if self.since.elapsed() >= age {
+            sql_query("DISCARD PLANS").execute(connection)?;
+            *self = Self::fresh();
+        }
+        Ok(())
+    }
 }
 
 /// Takes the advisory lock of a name for this session, unless another session has it. The lock ends with the session.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::claim::DueJob;
 use super::job::JobId;
 use super::runner_error::RunnerError;
-use super::storage::DueJob;
 
 /// A job that a worker has claimed.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! The statements of a job's life. The state diagram:
+//! The states of a job's life, and the statements that end an attempt. The state diagram:
 //!
 //! ```text
 //!               enqueue
@@ -21,15 +21,14 @@
 //! `job_history`.
 //!
 //! All times are from the database's clock, by `clock_timestamp()`, because `now()` is constant within a transaction.
-//! The statement that adds a row is in `enqueue.rs`, those of operators in `intervention.rs`, those of the sweep in
-//! `sweep.rs`.
+//! The statement that adds a row is in `enqueue.rs`, those of touch and hold are in `claim.rs`, those of operators in
+//! `intervention.rs`, those of the sweep in `sweep.rs`.
 
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Jsonb, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
-use serde_json::Value;
 
 use super::channels::FINISHED_CHANNEL;
 use super::job::JobId;
@@ -45,191 +44,61 @@ pub(super) struct IdRow {
     pub id: JobId,
 }
 
-/// A row that is due, locked by the current transaction.
-#[derive(QueryableByName, Debug, Clone)]
-pub struct DueJob {
-    #[diesel(sql_type = BigInt)]
-    pub id: JobId,
-    #[diesel(sql_type = Text)]
-    pub kind: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub key: Option<String>,
-    #[diesel(sql_type = Jsonb)]
-    pub payload: Value,
-    /// The request that enqueued it.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub request_id: Option<String>,
-    /// Earlier starts.
-    #[diesel(sql_type = Integer)]
-    pub attempts: i32,
-    #[diesel(sql_type = BigInt)]
-    pub claim_no: i64,
-    /// Whether the kind is ordered; then it is this row's turn.
-    #[diesel(sql_type = Bool)]
-    pub ordered: bool,
-    /// Whether it was started and the end is not recorded: its worker is gone.
-    #[diesel(sql_type = Bool)]
-    pub lost: bool,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub last_error: Option<String>,
-    /// How long it has been due, in seconds.
-    #[diesel(sql_type = Double)]
-    pub waited: f64,
+/// A job whose work is done: its id, its claim number and its result.
+pub type Done = (JobId, i64, Option<String>);
+
+/// What [`finish`] did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// The deleted rows.
+    pub ids: Vec<JobId>,
+    /// Jobs that waited for the end of an outage and are due now.
+    pub recovered: i64,
 }
 
-/// SQL: the row was started and the end of that attempt is not recorded.
-pub(super) const LOST: &str = "(claimed_at IS NOT NULL AND (last_failed_at IS NULL OR last_failed_at < claimed_at))";
-
-/// Locks the first due rows of a queue, except those that another transaction has locked, by priority and then lap by
-/// lap. A lap has one job of each requester. `NO KEY`, because a full `FOR UPDATE` would block inserts that refer to the
-/// row.
-pub fn lock_due(connection: &mut PgConnection, queue: &str, kinds: &[&str], limit: usize) -> QueryResult<Vec<DueJob>> {
-    statement(format!(
-        "SELECT id, kind, key, payload, request_id, attempts, claim_no, turn IS NOT NULL AS ordered, {LOST} AS lost, last_error,
-                extract(epoch FROM clock_timestamp() - run_at)::float8 AS waited
-         FROM jobs
-         WHERE queue = $1 AND kind = ANY($2) AND run_at <= clock_timestamp() AND turn IS NOT FALSE
-         ORDER BY priority DESC, lap, id
-         LIMIT $3
-         FOR NO KEY UPDATE SKIP LOCKED"
-    ))
-    .bind::<Text, _>(queue)
-    .bind::<Array<Text>, _>(kinds)
-    .bind::<BigInt, _>(i64::try_from(limit).unwrap_or(i64::MAX))
-    .get_results(connection)
-}
-
-/// Records in the history that the worker of these rows' last start is gone.
-pub fn note_lost(connection: &mut PgConnection, jobs: &[JobId]) -> QueryResult<usize> {
-    sql_query(
-        "INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, started_at, attempts, finished_by,
-                                  outcome)
-         SELECT id, queue, kind, key, requested_by, request_id, created_at, claimed_at, attempts, claimed_by, 'lost'
-         FROM jobs WHERE id = ANY($1)",
-    )
-    .bind::<Array<BigInt>, _>(jobs)
-    .execute(connection)
-}
-
-/// The first step of a claim: records the start before any work is done.
-pub fn touch(connection: &mut PgConnection, jobs: &[JobId], worker: &str, gap: Duration) -> QueryResult<usize> {
-    statement(
-        "UPDATE jobs
-         SET attempts = attempts + 1, claim_no = claim_no + 1, claimed_at = clock_timestamp(), claimed_by = $1,
-             awaits_recovery = false, run_at = clock_timestamp() + $2 * interval '1 millisecond'
-         WHERE id = ANY($3)",
-    )
-    .bind::<Text, _>(worker)
-    .bind::<BigInt, _>(milliseconds(gap))
-    .bind::<Array<BigInt>, _>(jobs)
-    .execute(connection)
-}
-
-/// The second step of a claim: locks the rows that still have the claim number, waiting for each lock in the order of
-/// ids, and gives their ids. From here on the database limits each statement of the transaction, and each pause between
-/// two, to `limit`.
-pub fn hold(
-    connection: &mut PgConnection,
-    claims: &[(JobId, i64)],
-    limit: Option<Duration>,
-) -> QueryResult<Vec<JobId>> {
-    lock_claims(connection, claims, limit, "")
-}
-
-/// A deliberate mistake for the tests: skipping rows that are locked for a moment loses the claim until its gap is over.
-#[cfg(any(debug_assertions, feature = "fail-points"))]
-pub(super) fn hold_skipping(
-    connection: &mut PgConnection,
-    claims: &[(JobId, i64)],
-    limit: Option<Duration>,
-) -> QueryResult<Vec<JobId>> {
-    lock_claims(connection, claims, limit, "SKIP LOCKED")
-}
-
-fn lock_claims(
-    connection: &mut PgConnection,
-    claims: &[(JobId, i64)],
-    limit: Option<Duration>,
-    waiting: &str,
-) -> QueryResult<Vec<JobId>> {
-    #[derive(QueryableByName)]
-    struct Held {
-        #[diesel(sql_type = Array<BigInt>)]
-        ids: Vec<JobId>,
-    }
-    let (ids, claim_nos): (Vec<_>, Vec<_>) = claims.iter().copied().unzip();
-    // Evaluated after the aggregate, and so after the last lock. The settings end with the transaction.
-    let settings = match limit.map(|limit| limit.as_millis().max(1)) {
-        None => String::new(),
-        Some(limit) => format!(
-            ", set_config('lock_timeout', '0', true), set_config('statement_timeout', '{limit}', true),
-               set_config('idle_in_transaction_session_timeout', '{limit}', true)"
-        ),
-    };
-    let held: Held = statement(format!(
-        "SELECT coalesce(array_agg(id), '{{}}') AS ids {settings} FROM (
-            SELECT jobs.id FROM jobs
-            JOIN unnest($1, $2) AS claim (id, claim_no) ON jobs.id = claim.id AND jobs.claim_no = claim.claim_no
-            ORDER BY jobs.id
-            FOR NO KEY UPDATE OF jobs {waiting}) AS held"
-    ))
-    .bind::<Array<BigInt>, _>(ids)
-    .bind::<Array<BigInt>, _>(claim_nos)
-    .get_result(connection)?;
-    Ok(held.ids)
-}
-
-/// The claims that no other worker has taken over.
-pub fn still_claimed(connection: &mut PgConnection, claims: &[(JobId, i64)]) -> QueryResult<Vec<JobId>> {
-    let (ids, claim_nos): (Vec<_>, Vec<_>) = claims.iter().copied().unzip();
-    let rows: Vec<IdRow> = sql_query(
-        "SELECT jobs.id FROM jobs
-         JOIN unnest($1, $2) AS claim (id, claim_no) ON jobs.id = claim.id AND jobs.claim_no = claim.claim_no",
-    )
-    .bind::<Array<BigInt>, _>(ids)
-    .bind::<Array<BigInt>, _>(claim_nos)
-    .get_results(connection)?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-/// Deletes held rows that are done, writes their receipts, notifies those who wait, and gives the ids of the deleted rows.
-/// A row with another claim number is left alone.
-pub fn finish(
-    connection: &mut PgConnection,
-    jobs: &[(JobId, i64, Option<String>)],
-    worker: &str,
-) -> QueryResult<Vec<JobId>> {
+/// Deletes held rows that are done, writes their receipts and notifies those who wait. A row with another claim number is
+/// left alone. The success also ends an outage: all jobs of the queue become due that wait for that. Locked rows among
+/// them are left alone, because they run already.
+pub fn finish(connection: &mut PgConnection, queue: &str, jobs: &[Done], worker: &str) -> QueryResult<Finished> {
     #[derive(QueryableByName)]
     struct Announced {
         #[diesel(sql_type = Array<BigInt>)]
         ids: Vec<JobId>,
+        #[diesel(sql_type = BigInt)]
+        recovered: i64,
     }
     let ids: Vec<_> = jobs.iter().map(|job| job.0).collect();
     let claim_nos: Vec<_> = jobs.iter().map(|job| job.1).collect();
     let details: Vec<_> = jobs.iter().map(|job| job.2.as_deref()).collect();
     let announced: Vec<Announced> = statement(
         "WITH done AS (
-            DELETE FROM jobs USING unnest($1, $2, $3) AS claim (id, claim_no, detail)
-            WHERE jobs.id = claim.id AND jobs.claim_no = claim.claim_no
-            RETURNING jobs.*, claim.detail),
+            DELETE FROM jobs USING (SELECT $1 AS ids, $2 AS claim_nos, $3 AS details) AS claim
+            WHERE jobs.id = ANY(claim.ids) AND jobs.claim_no = claim.claim_nos[array_position(claim.ids, jobs.id)]
+            RETURNING jobs.*, claim.details[array_position(claim.ids, jobs.id)] AS detail),
          noted AS (
             INSERT INTO job_history (id, queue, kind, key, requested_by, request_id, created_at, started_at, attempts, finished_by,
                                      outcome, detail)
             SELECT id, queue, kind, key, requested_by, request_id, created_at, claimed_at, attempts, $4, 'done', detail FROM done
             RETURNING id),
+         recovered AS (
+            UPDATE jobs SET run_at = clock_timestamp(), awaits_recovery = false
+            WHERE id = ANY(ARRAY(SELECT id FROM jobs WHERE queue = $5 AND awaits_recovery FOR NO KEY UPDATE SKIP LOCKED))
+            RETURNING id),
          announced AS (
             SELECT array_agg(id) AS ids
-            FROM (SELECT id, (row_number() OVER () - 1) / $5 AS part FROM noted) AS numbered GROUP BY part)
-         SELECT ids, pg_notify($6, array_to_string(ids, ',')) FROM announced",
+            FROM (SELECT id, (row_number() OVER () - 1) / $6 AS part FROM noted) AS numbered GROUP BY part)
+         SELECT ids, pg_notify($7, array_to_string(ids, ',')), (SELECT count(*) FROM recovered) AS recovered FROM announced",
     )
     .bind::<Array<BigInt>, _>(&ids)
     .bind::<Array<BigInt>, _>(claim_nos)
     .bind::<Array<Nullable<Text>>, _>(details)
     .bind::<Text, _>(worker)
+    .bind::<Text, _>(queue)
     .bind::<BigInt, _>(IDS_PER_NOTIFICATION)
     .bind::<Text, _>(FINISHED_CHANNEL)
     .get_results(connection)?;
-    Ok(announced.into_iter().flat_map(|row| row.ids).collect())
+    let recovered = announced.first().map_or(0, |row| row.recovered);
+    Ok(Finished { ids: announced.into_iter().flat_map(|row| row.ids).collect(), recovered })
 }
 
 /// Writes a failure of the job to its held row. Backoff counts from now, the end of the attempt.
@@ -289,17 +158,6 @@ pub fn give_back(
     .bind::<BigInt, _>(milliseconds(wait))
     .get_results(connection)?;
     Ok(given.len())
-}
-
-/// Makes all jobs of the queue due that wait for the end of an outage, because one has succeeded. Locked rows are left
-/// alone; they run already.
-pub fn recover(connection: &mut PgConnection, queue: &str) -> QueryResult<usize> {
-    statement(
-        "UPDATE jobs SET run_at = clock_timestamp(), awaits_recovery = false
-         WHERE id IN (SELECT id FROM jobs WHERE queue = $1 AND awaits_recovery FOR NO KEY UPDATE SKIP LOCKED)",
-    )
-    .bind::<Text, _>(queue)
-    .execute(connection)
 }
 
 /// Moves a locked row that has used up its attempts to `dead_jobs`, and passes its turn to the next job of its key.

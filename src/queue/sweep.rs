@@ -11,13 +11,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 
+use super::claim::LOST;
 use super::connection::LendExt;
 use super::inner::Inner;
 use super::job::{JobId, Policy};
 use super::runner_error::RunnerError;
 use super::session::{SESSION_PREFIX, lock_by_name};
 use super::settings::{Settings, jittered};
-use super::storage::{self, LOST, milliseconds};
+use super::storage::{self, milliseconds};
 use super::{measures, order};
 use crate::error_chain::ErrorChain;
 

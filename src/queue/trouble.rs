@@ -5,10 +5,11 @@ use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Nullable, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 use serde::Serialize;
 
+use super::claim::LOST;
 use super::inspection::HELD;
 use super::job::JobId;
 use super::session::{QUEUE_LOCKS, SESSION_PREFIX};
-use super::storage::{LOST, milliseconds};
+use super::storage::milliseconds;
 
 /// Jobs that are listed as examples.
 const EXAMPLES: i64 = 5;

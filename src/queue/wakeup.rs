@@ -9,12 +9,26 @@ use parking_lot::{Condvar, Mutex};
 
 use super::job::JobId;
 
-/// Wakes workers that wait for a job.
+/// Wakes workers that wait for a job, each queue for itself.
 #[derive(Clone, Default)]
 pub struct Wakeups {
-    shared: Arc<(Mutex<u64>, Condvar)>,
+    signals: Arc<Mutex<HashMap<String, Arc<Signal>>>>,
     /// Queues whose only worker in the installation is in this process.
     only_workers: Arc<Mutex<Vec<&'static str>>>,
+}
+
+/// The number of signals to a queue's workers.
+#[derive(Default)]
+struct Signal {
+    count: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Signal {
+    fn send(&self) {
+        *self.count.lock() += 1;
+        self.changed.notify_all();
+    }
 }
 
 /// Held while a worker of this process is the queue's only worker in the installation.
@@ -33,14 +47,24 @@ impl Drop for OnlyWorker {
 }
 
 /// A point in time. Take it before looking for work, so that a signal between that and the wait is not lost.
-#[derive(Clone, Copy)]
-pub struct Ticket(u64);
+#[derive(Clone)]
+pub struct Ticket {
+    signal: Arc<Signal>,
+    count: u64,
+}
 
 impl Wakeups {
-    /// Wakes all waiting workers, because a job was enqueued or for another reason.
-    pub fn wake(&self) {
-        *self.shared.0.lock() += 1;
-        self.shared.1.notify_all();
+    /// Wakes the waiting workers of a queue, because a job was enqueued and committed.
+    pub fn wake(&self, queue: &str) {
+        // A queue without a signal has no worker that took a ticket.
+        if let Some(signal) = self.signals.lock().get(queue) {
+            signal.send();
+        }
+    }
+
+    /// Wakes the waiting workers of all queues.
+    pub fn wake_all(&self) {
+        self.signals.lock().values().for_each(|signal| signal.send());
     }
 
     /// Whether a worker of this process is the queue's only worker in the installation. If so, other processes need no
@@ -54,15 +78,17 @@ impl Wakeups {
         OnlyWorker { queue, wakeups: self.clone() }
     }
 
-    pub fn ticket(&self) -> Ticket {
-        Ticket(*self.shared.0.lock())
+    pub fn ticket(&self, queue: &str) -> Ticket {
+        let signal = Arc::clone(self.signals.lock().entry(queue.to_owned()).or_default());
+        let count = *signal.count.lock();
+        Ticket { signal, count }
     }
 
     /// Waits for a signal since the ticket was taken, but no longer than `at_most`.
-    pub fn wait(&self, ticket: Ticket, at_most: Duration) {
+    pub fn wait(&self, ticket: &Ticket, at_most: Duration) {
         let until = Instant::now() + at_most;
-        let mut signals = self.shared.0.lock();
-        while *signals == ticket.0 && !self.shared.1.wait_until(&mut signals, until).timed_out() {}
+        let mut count = ticket.signal.count.lock();
+        while *count == ticket.count && !ticket.signal.changed.wait_until(&mut count, until).timed_out() {}
     }
 }
 
@@ -117,17 +143,26 @@ mod tests {
     #[test]
     fn a_signal_between_the_look_and_the_wait_is_not_lost() {
         let wakeups = Wakeups::default();
-        let ticket = wakeups.ticket();
-        wakeups.wake();
-        let before = Instant::now();
-        wakeups.wait(ticket, Duration::from_secs(60));
-        assert!(before.elapsed() < Duration::from_secs(30));
+        for wake in [|wakeups: &Wakeups| wakeups.wake("one"), Wakeups::wake_all] {
+            let ticket = wakeups.ticket("one");
+            wake(&wakeups);
+            let before = Instant::now();
+            wakeups.wait(&ticket, Duration::from_secs(60));
+            assert!(before.elapsed() < Duration::from_secs(30));
+        }
     }
 
     #[test]
-    fn a_wait_without_a_signal_ends() {
+    fn a_wait_without_a_signal_ends_and_the_signals_of_another_queue_do_not_count() {
         let wakeups = Wakeups::default();
-        wakeups.wait(wakeups.ticket(), Duration::from_millis(1));
+        let ticket = wakeups.ticket("one");
+        wakeups.wake("other");
+        wakeups.ticket("other");
+        wakeups.wake("other");
+        let wait = Duration::from_millis(1);
+        let before = Instant::now();
+        wakeups.wait(&ticket, wait);
+        assert!(before.elapsed() >= wait);
     }
 
     #[test]

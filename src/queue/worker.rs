@@ -1,4 +1,11 @@
 //! A worker thread: one connection, cycle after cycle, until the pool stops.
+//!
+//! After a cycle that took every due row which its claim saw, the worker does not look again at once, but waits for the next
+//! wake-up or poll. No wake-up can be missed meanwhile: the ticket is older than the claim's snapshot. A job that the claim
+//! did not see was committed after the snapshot, so its wake-up, which follows the commit, is younger than the ticket and
+//! ends the wait at once. What becomes due without a wake-up (a delay, a backoff or a gap that is over) is found by the
+//! poll, as by an idle worker. What the cycle itself made due (other jobs after an outage, the next one of an ordered key),
+//! and rows that it saw and left, make it [look again](Cycle::Worked).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,7 +16,7 @@ use super::cycle::Cycle;
 use super::inner::Inner;
 use super::registry::Workers;
 use super::runner_error::RunnerError;
-use super::session::{self, lock_by_name};
+use super::session::{self, Plans, lock_by_name};
 use super::settings::jittered;
 use super::slot::Slot;
 use crate::error_chain::ErrorChain;
@@ -17,6 +24,8 @@ use crate::full_disk::FullDisk;
 
 /// The longest wait before a worker connects to the database again.
 const RECONNECT_CAP: Duration = Duration::from_secs(5);
+/// How long plans are kept while there is a backlog.
+const PLANS_KEPT: Duration = Duration::from_secs(2);
 
 /// Starts a worker thread for a queue.
 pub(super) fn start<Env: Send + Sync + 'static>(inner: &Arc<Inner<Env>>, queue: &'static str) -> std::io::Result<()> {
@@ -80,8 +89,9 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         slot.session.store(session, Ordering::SeqCst);
         let mut may_claim = self.registry.workers_of(queue) != Workers::OneInAll;
         let mut only_worker = None;
+        let mut plans = Plans::fresh();
         while !self.pool.is_stopping() {
-            let ticket = self.wakeups.ticket();
+            let ticket = self.wakeups.ticket(queue);
             if !may_claim {
                 slot.enter_database()?;
                 may_claim = connection.with(|connection| lock_by_name(connection, queue))?;
@@ -92,9 +102,12 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
             }
             let cycle = if may_claim { self.cycle(&mut *connection, queue, slot)? } else { Cycle::Idle };
             *failures = 0;
-            if let Cycle::Idle = cycle {
+            if cycle.leaves_many() {
+                connection.with(|connection| plans.renew(connection, PLANS_KEPT))?;
+            }
+            if let Cycle::Idle | Cycle::Worked { more: false, .. } = cycle {
                 slot.rest();
-                self.wakeups.wait(ticket, jittered(self.settings.poll));
+                self.wakeups.wait(&ticket, jittered(self.settings.poll));
             }
         }
         Ok(())

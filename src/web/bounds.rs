@@ -32,9 +32,11 @@ pub enum Bound {
     UploadDisk,
     /// All threads that may wait for the database or the disk are in use.
     BlockingCalls,
+    /// Too many jobs of the index are pending.
+    Backlog,
 }
 
-const BOUNDS: usize = Bound::BlockingCalls as usize + 1;
+const BOUNDS: usize = Bound::Backlog as usize + 1;
 
 /// In the order of the enum.
 const ALL: [Bound; BOUNDS] = [
@@ -48,6 +50,7 @@ const ALL: [Bound; BOUNDS] = [
     Bound::UploadMemory,
     Bound::UploadDisk,
     Bound::BlockingCalls,
+    Bound::Backlog,
 ];
 
 static LOGGED: [LogLimit; BOUNDS] = [const { LogLimit::new() }; BOUNDS];
@@ -65,6 +68,7 @@ impl Bound {
             Self::UploadMemory => "upload_memory",
             Self::UploadDisk => "upload_disk",
             Self::BlockingCalls => "blocking_calls",
+            Self::Backlog => "backlog",
         }
     }
 
@@ -86,6 +90,9 @@ impl Bound {
             Self::UploadMemory => "refused publishes because uploads use all their memory: see --max-upload-memory",
             Self::UploadDisk => "refused publishes because uploads use all their disk space: see --max-upload-memory",
             Self::BlockingCalls => "refused requests that waited too long for a thread: the database may be slow",
+            Self::Backlog => {
+                "refused publishes and yanks because too many jobs are pending: see --max-pending-jobs and supercargo jobs list"
+            }
         }
     }
 

@@ -131,6 +131,11 @@ impl ApiError {
         Self { reason, ..self }
     }
 
+    /// Says after how many seconds the client may retry.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
     /// The client presented a token that is not valid.
     pub fn refused_token(status: StatusCode, refused: RefusedToken, challenges: Vec<String>) -> Self {
         let (detail, reason) = (refused.detail.clone(), refused.problem.label());

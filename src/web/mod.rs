@@ -36,6 +36,7 @@ pub use client_address::{AddressBlock, ClientAddress, TrustedProxies};
 pub use cors::SharedWith;
 pub use error::ApiError;
 pub use limits::address_requests::AddressRequests;
+pub use limits::backlog::Backlog;
 pub use limits::uploads::Uploads;
 pub use request_id::RequestId;
 pub use router::{operator_router, router, router_with_metrics};

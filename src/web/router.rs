@@ -15,7 +15,7 @@ use tracing::Span;
 
 use super::extract::unread_body;
 use super::health::Health;
-use super::limits::address_requests;
+use super::limits::{address_requests, reads};
 use super::measures::requests;
 use super::metrics::Metrics;
 use super::request_id::Proxies;
@@ -73,7 +73,8 @@ fn registry(app: App, metrics: Option<Metrics>) -> Router {
     let router = router
         // Outside the guard: a client that looks for the index in the wrong place needs its URL to log in at the right one.
         .layer(from_fn_with_state(Arc::from(&*app.settings.base_url), index::misplaced::explain))
-        .layer(from_fn_with_state(address_requests, address_requests::limit));
+        .layer(from_fn_with_state(address_requests, address_requests::limit))
+        .layer(from_fn(reads::mark));
     let router = match cors::layer(&app.settings.shared_with, app.settings.auth_required) {
         Some(cors) => router.layer(from_fn_with_state(cors, cors::share)),
         None => router,

@@ -11,7 +11,9 @@ use super::bounds::Bound;
 use super::download_counts::DownloadCounts;
 use super::health::Health;
 use super::index::IndexState;
+use super::limits::backlog::Backlog;
 use super::limits::cpu_slots::CpuSlots;
+use super::limits::reads::ReadShare;
 use super::{AddressRequests, ApiError, SharedWith, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
@@ -50,6 +52,7 @@ pub struct Parts {
     /// READMEs that are being sent, in KiB.
     pub(super) readmes: Arc<Semaphore>,
     blocking_calls: Arc<Semaphore>,
+    reads: ReadShare,
 }
 
 /// The operator's settings.
@@ -76,6 +79,8 @@ pub struct Settings {
     pub address_requests: AddressRequests,
     /// How much memory and disk uploads may use.
     pub uploads: Uploads,
+    /// How many jobs of the index may be pending.
+    pub backlog: Backlog,
 }
 
 impl App {
@@ -88,6 +93,7 @@ impl App {
         settings: Settings,
     ) -> Self {
         let blocking_calls = Arc::new(Semaphore::new(BLOCKING_CALLS));
+        let reads = ReadShare::of(&pool);
         let health = Health::new(pool.clone(), index.view.clone(), crate_store.clone());
         Self(Arc::new(Parts {
             pool,
@@ -102,13 +108,14 @@ impl App {
             cpu_slots: CpuSlots::for_processors(),
             readmes: Arc::new(Semaphore::new(READMES)),
             blocking_calls,
+            reads,
         }))
     }
 
     /// Wakes the workers of this process, or else those of others, after a job was enqueued and committed. A worker that is
     /// not woken finds the job within a second.
     pub fn wake_workers(&self) {
-        self.wakeups.wake();
+        self.wakeups.wake(jobs::QUEUE);
         if self.wakeups.has_only_worker(jobs::QUEUE) {
             return;
         }
@@ -125,10 +132,7 @@ impl App {
         f: impl FnOnce(&App) -> Result<R, ApiError> + Send + 'static,
     ) -> Result<R, ApiError> {
         let Ok(permit) = timeout(BLOCKING_WAIT, Arc::clone(&self.blocking_calls).acquire_owned()).await else {
-            Bound::BlockingCalls.met();
-            return Err(ApiError::busy(
-                "too many requests are waiting for the database; nothing was changed: try again shortly",
-            ));
+            return Err(waited_too_long());
         };
         let permit = permit.map_err(ApiError::internal)?;
         let app = self.clone();
@@ -142,13 +146,31 @@ impl App {
         .map_err(|error| if error.is_panic() { ApiError::after_panic() } else { ApiError::internal(error) })?
     }
 
-    /// Runs `f` with a database connection on a thread that may block.
+    /// Runs `f` with a database connection on a thread that may block. Requests that only read use a
+    /// [share](ReadShare) of the connections.
     pub async fn with_connection<R: Send + 'static, E: Into<ApiError>>(
         &self,
         f: impl FnOnce(&mut PgConnection) -> Result<R, E> + Send + 'static,
     ) -> Result<R, ApiError> {
-        self.blocking(move |app| app.pool.with(f)?.map_err(Into::into)).await
+        let Some(permit) = self.reads.acquire(BLOCKING_WAIT).await else { return Err(waited_too_long()) };
+        let answer = self.blocking(move |app| {
+            let answer = app.pool.with(f)?.map_err(Into::into);
+            // Also kept if the request is given up meanwhile.
+            drop(permit);
+            answer
+        });
+        answer.await
     }
+
+    /// Refuses a request that would add a job of the index if too many are pending. Call it before the body is read.
+    pub fn admit_job(&self) -> Result<(), ApiError> {
+        self.settings.backlog.admit(&self.pool)
+    }
+}
+
+fn waited_too_long() -> ApiError {
+    Bound::BlockingCalls.met();
+    ApiError::busy("too many requests are waiting for the database; nothing was changed: try again shortly")
 }
 
 impl std::ops::Deref for App {

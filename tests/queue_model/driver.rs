@@ -37,11 +37,14 @@ pub struct Plan {
     pub scale: u32,
     pub gap: Duration,
     pub hold_skips_locked: bool,
+    /// Each queue has one worker in the installation, and the other processes stand by.
+    pub one_in_all: bool,
 }
 
 impl Plan {
     pub fn of_seed(seed: u64) -> Self {
-        Self { seed, scale: 1, gap: crate::GAP, hold_skips_locked: false }
+        let one_in_all = seed.is_multiple_of(2);
+        Self { seed, scale: 1, gap: crate::GAP, hold_skips_locked: false, one_in_all }
     }
 
     /// The random numbers of one thread of the run.
@@ -186,7 +189,7 @@ impl<'a> Workers<'a> {
             database: self.database.url(),
             directory: self.directory.to_owned(),
             name: format!("worker {}", self.started),
-            workers: QUEUES.map(|_| self.chance.random_range(1..=2)),
+            workers: QUEUES.map(|_| if self.plan.one_in_all { 0 } else { self.chance.random_range(1..=2) }),
             gap: self.plan.gap,
             hold_skips_locked: self.plan.hold_skips_locked,
         };

@@ -25,7 +25,7 @@ pub struct Orders {
     pub database: String,
     pub directory: PathBuf,
     pub name: String,
-    /// The number of workers of each queue.
+    /// The number of workers of each queue; 0: one in the installation.
     pub workers: [usize; QUEUES.len()],
     pub gap: Duration,
     pub hold_skips_locked: bool,
@@ -73,8 +73,8 @@ pub fn work(orders: &str) -> Result<std::convert::Infallible, Box<dyn Error>> {
     };
     let mut registry = kinds::registry()?;
     for (queue, count) in QUEUES.into_iter().zip(orders.workers) {
-        let count = NonZeroUsize::new(count).ok_or("a queue without a worker")?;
-        registry = registry.workers(queue, Workers::PerProcess(count))?;
+        let workers = NonZeroUsize::new(count).map_or(Workers::OneInAll, Workers::PerProcess);
+        registry = registry.workers(queue, workers)?;
     }
     let world = World::open(&orders.directory, &orders.name)?;
     let source = Source(Arc::clone(&orders));

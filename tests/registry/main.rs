@@ -35,6 +35,7 @@ mod migrations;
 mod monitoring;
 mod operating;
 mod options;
+mod overload;
 mod owning;
 mod parameters;
 mod private;

@@ -127,13 +127,13 @@ fn a_process_without_workers_tells_others_of_a_job_after_its_commit() {
     let served = Served::start(&["--no-worker", "--publish-wait", "0s"]);
     let token = served.token("ann");
     let wakeups = Wakeups::default();
-    let before = wakeups.ticket();
+    let before = wakeups.ticket(jobs::QUEUE);
     let queues = [jobs::QUEUE];
     let _listener = Listener::start(&served.database.url(), &queues, wakeups.clone(), Completions::default()).unwrap();
     // It wakes everybody once when it listens.
     assert_woken(&wakeups, before);
     for change in ["publish", "yank", "unyank"] {
-        let before = wakeups.ticket();
+        let before = wakeups.ticket(jobs::QUEUE);
         let version = format!("{}/api/v1/crates/foo/1.0.0", served.url);
         match change {
             "publish" => http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good(),

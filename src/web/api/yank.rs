@@ -113,7 +113,12 @@ pub async fn update(
     request: Request,
 ) -> Result<Json<VersionAnswer>, ApiError> {
     let named = crate_and_version(&name, &num);
-    let may = |caller: &Caller| named.as_ref().map_or(Ok(()), |(name, _)| Ok(caller.may(Scope::Yank, name)?));
+    let may = |caller: &Caller| {
+        if let Ok((name, _)) = &named {
+            caller.may(Scope::Yank, name)?;
+        }
+        app.admit_job()
+    };
     let (caller, requested): (_, VersionUpdateRequest) = callers_json(&app, request, MAX_BODY, may).await?;
     let (name, num) = named?;
     let VersionUpdate { yanked, yank_message } = requested.version;
@@ -130,6 +135,7 @@ async fn change(
     yanked: bool,
 ) -> Result<Json<Accepted>, ApiError> {
     let (name, num) = crate_and_version(&name, &num)?;
+    app.admit_job()?;
     let status = format!("{}/api/v1/crates/{name}/{num}", app.settings.base_url);
     let completion = accept(&app, caller, (name, num), Some(yanked), None).await?;
     let msg = (!is_shown(&app, completion).await).then(|| format!("queued; its status: {status}"));

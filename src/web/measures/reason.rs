@@ -30,6 +30,8 @@ pub const ABORTED: &str = "aborted";
 pub const SCOPE: &str = "scope";
 /// There is no space for a crate file.
 pub const STORAGE_FULL: &str = "storage_full";
+/// Too many jobs are pending.
+pub const BACKLOG: &str = "backlog";
 /// The user is above a rate limit or the upload allowance.
 pub const RATE_LIMIT: &str = "rate_limit";
 

@@ -79,13 +79,14 @@ fn a_holder_whose_claim_was_taken_over_can_write_nothing() {
     let mut queue = Queue::new();
     let job = queue.act("x");
     queue.sql("UPDATE jobs SET claim_no = 2");
-    assert!(storage::hold(&mut queue.connection, &[(job, 1)], None).unwrap().is_empty());
+    assert!(claim::hold(&mut queue.connection, &[(job, 1)], None).unwrap().is_empty());
     assert_eq!(storage::fail(&mut queue.connection, job, 1, "stale", Duration::ZERO).unwrap(), 0);
     assert_eq!(storage::give_back(&mut queue.connection, job, 1, "stale", Duration::ZERO).unwrap(), 0);
     assert_eq!(storage::bury(&mut queue.connection, job, 1, "stale").unwrap(), 0);
-    assert!(storage::finish(&mut queue.connection, &[(job, 1, None)], "stale").unwrap().is_empty());
+    let finished = storage::finish(&mut queue.connection, "test", &[(job, 1, None)], "stale").unwrap();
+    assert_eq!(finished, storage::Finished::default());
     assert_eq!((queue.show(job).state.as_str(), queue.show(job).error), ("waiting", None));
-    assert_eq!(storage::hold(&mut queue.connection, &[(job, 2)], None).unwrap(), [job]);
+    assert_eq!(claim::hold(&mut queue.connection, &[(job, 2)], None).unwrap(), [job]);
 }
 
 #[test]
@@ -159,13 +160,13 @@ fn a_job_is_pending_when_its_transaction_commits_and_not_before() {
 fn the_second_step_of_a_claim_waits_for_a_locked_row() {
     let mut queue = Queue::new();
     let job = queue.act("x");
-    storage::touch(&mut queue.connection, &[job], "w", Duration::from_secs(60)).unwrap();
+    claim::touch(&mut queue.connection, &[job], "w", Duration::from_secs(60)).unwrap();
     let mut passing = queue.database.connect();
     sql_query("BEGIN").execute(&mut passing).unwrap();
     sql_query("SELECT FROM jobs FOR NO KEY UPDATE").execute(&mut passing).unwrap();
     let mut claiming = queue.database.connect();
     std::thread::scope(|scope| {
-        let held = scope.spawn(move || storage::hold(&mut claiming, &[(job, 1)], None).unwrap());
+        let held = scope.spawn(move || claim::hold(&mut claiming, &[(job, 1)], None).unwrap());
         wait_until("the claim to wait", || {
             queue.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0") == 1
         });
@@ -180,11 +181,11 @@ fn a_claim_that_waits_too_long_for_a_lock_fails_and_is_retried() {
     let job = queue.act("x");
     let mut claiming = queue.database.connect();
     sql_query("SET lock_timeout = '100ms'").execute(&mut claiming).unwrap();
-    storage::touch(&mut queue.connection, &[job], "w", Duration::ZERO).unwrap();
+    claim::touch(&mut queue.connection, &[job], "w", Duration::ZERO).unwrap();
     let mut passing = queue.database.connect();
     sql_query("BEGIN").execute(&mut passing).unwrap();
     sql_query("SELECT FROM jobs FOR NO KEY UPDATE").execute(&mut passing).unwrap();
-    let refused = storage::hold(&mut claiming, &[(job, 1)], None).unwrap_err();
+    let refused = claim::hold(&mut claiming, &[(job, 1)], None).unwrap_err();
     assert_eq!(refused.to_string(), "canceling statement due to lock timeout");
     sql_query("COMMIT").execute(&mut passing).unwrap();
     assert_eq!(queue.runner().drain().unwrap().done, [job]);
@@ -202,15 +203,19 @@ fn jobs_that_two_workers_claim_at_once_are_divided_and_not_run_twice() {
             let mut held = Vec::new();
             for _ in 0..10 {
                 barrier.wait();
-                sql_query("BEGIN").execute(&mut connection).unwrap();
-                let due = storage::lock_due(&mut connection, "test", &["one"], 2).unwrap();
-                let ids: Vec<i64> = due.iter().map(|job| job.id).collect();
-                storage::touch(&mut connection, &ids, "w", Duration::from_secs(60)).unwrap();
-                sql_query("COMMIT").execute(&mut connection).unwrap();
+                let kinds = claim::ClaimableKinds {
+                    kinds: vec!["one"],
+                    batches: vec![1],
+                    sizes: vec![2],
+                    fresh_below: vec![2],
+                };
+                let gap = Duration::from_secs(60);
+                let touched = claim::touch_batch(&mut connection, "test", &kinds, "w", gap).unwrap().jobs;
+                let ids: Vec<i64> = touched.iter().map(|job| job.id).collect();
                 barrier.wait();
                 sql_query("BEGIN").execute(&mut connection).unwrap();
-                let claims: Vec<_> = due.iter().map(|job| (job.id, job.claim_no + 1)).collect();
-                assert_eq!(storage::hold(&mut connection, &claims, None).unwrap(), ids);
+                let claims: Vec<_> = touched.iter().map(|job| (job.id, job.claim_no)).collect();
+                assert_eq!(claim::hold(&mut connection, &claims, None).unwrap(), ids);
                 held.extend(ids);
                 sql_query("COMMIT").execute(&mut connection).unwrap();
             }
@@ -228,7 +233,7 @@ fn done_jobs_are_announced_in_parts_that_fit_and_only_if_they_were_held() {
     let mut jobs: Vec<_> = (0..900).map(|_| (queue.one("x"), 0, None)).collect();
     jobs.push((4711, 0, None));
     jobs.push((jobs[0].0, 7, None));
-    let mut done = storage::finish(&mut queue.connection, &jobs, "w").unwrap();
+    let mut done = storage::finish(&mut queue.connection, "test", &jobs, "w").unwrap().ids;
     done.sort_unstable();
     assert_eq!(done, jobs[..900].iter().map(|job| job.0).collect::<Vec<_>>());
     assert_eq!((queue.pending(), queue.count("SELECT count(*) FROM job_history")), (0, 900));
@@ -274,7 +279,7 @@ fn a_thousand_jobs_of_one_requester_delay_anothers_by_at_most_one_batch_at_any_t
         let (bobs, next) = {
             let bobs = one_by(&mut queue, Some("bob"), &format!("b{round}"));
             let mut connection = queue.database.connect();
-            let next = storage::lock_due(&mut connection, "test", &["one"], 3).unwrap();
+            let next = claim::lock_due(&mut connection, "test", &["one"], 3).unwrap();
             (bobs, next.iter().map(|job| job.id).collect::<Vec<_>>())
         };
         assert!(next.contains(&bobs), "{round}: {bobs} is not among {next:?}");

@@ -16,18 +16,22 @@ fn a_failure_is_recorded_with_a_backoff_and_blocks_no_other_job() {
         ("panic in a transaction", "the job panicked: within"),
         ("bad sql", "column \"nonsense\" does not exist"),
     ] {
-        let mut queue = Queue::new();
-        let (job, good) = (queue.act(name), queue.act("good"));
-        let drained = queue.runner().drain().unwrap();
-        assert_eq!(drained.done, [good], "{name}");
-        let failed = queue.show(job);
-        assert_eq!((failed.state.as_str(), failed.attempts, failed.error.as_deref()), ("failing", 1, Some(text)));
-        let wait = (failed.run_at.unwrap() - chrono::Utc::now()).num_minutes();
-        assert!((40..=80).contains(&wait), "an hour, a fifth more or less: {wait}");
-        assert_eq!(queue.outcomes(job), ["failed"]);
-        assert_eq!(queue.receipts(job)[0].error.as_deref(), Some(text));
-        // Its writes are rolled back.
-        assert_eq!(queue.effects(), 1, "{name}");
+        // The only worker of a queue undoes a job in another way.
+        for workers in [workers(1), Workers::OneInAll] {
+            let mut queue = Queue::new();
+            let (job, good) = (queue.act(name), queue.act("good"));
+            let running = queue.runner_with(workers).start().unwrap();
+            wait_until("both to end", || [job, good].map(|job| queue.state(job)) == ["failing", "done"]);
+            running.stop();
+            let failed = queue.show(job);
+            assert_eq!((failed.state.as_str(), failed.attempts, failed.error.as_deref()), ("failing", 1, Some(text)));
+            let wait = (failed.run_at.unwrap() - chrono::Utc::now()).num_minutes();
+            assert!((40..=80).contains(&wait), "an hour, a fifth more or less: {wait}");
+            assert_eq!(queue.outcomes(job), ["failed"]);
+            assert_eq!(queue.receipts(job)[0].error.as_deref(), Some(text));
+            // Its writes are rolled back.
+            assert_eq!(queue.effects(), 1, "{name}");
+        }
     }
 }
 
@@ -171,8 +175,10 @@ fn a_success_elsewhere_does_not_make_a_claimed_row_due() {
     let mut queue = Queue::new();
     let job = queue.act("x");
     queue.sql("UPDATE jobs SET awaits_recovery = true");
-    storage::touch(&mut queue.connection, &[job], "w", Duration::from_secs(60)).unwrap();
-    assert_eq!(storage::recover(&mut queue.connection, "test").unwrap(), 0);
+    claim::touch(&mut queue.connection, &[job], "w", Duration::from_secs(60)).unwrap();
+    let good = queue.act("good");
+    let finished = storage::finish(&mut queue.connection, "test", &[(good, 0, None)], "w").unwrap();
+    assert_eq!((finished.ids, finished.recovered), (vec![good], 0));
     assert_eq!(queue.show(job).state, "delayed");
 }
 
@@ -211,30 +217,33 @@ fn a_panic_within_nested_transactions_leaves_the_shared_transaction_of_a_test_as
         pool.with(|connection| sql_query(statement).execute(connection).unwrap()).unwrap();
     };
     sql("CREATE TEMPORARY TABLE effects (name text)");
-    let world = Arc::new(World::default());
-    let completions = Completions::default();
-    let runner =
-        Runner::new(registry(workers(1)), Arc::clone(&world), pool.clone(), "t", Wakeups::default(), completions);
+    let runner_with = |workers| {
+        let (world, completions) = (Arc::new(World::default()), Completions::default());
+        Runner::new(registry(workers), world, pool.clone(), "t", Wakeups::default(), completions)
+    };
     let enqueue =
         |name: &str| pool.with(|connection| Enqueue::new(&Act(name.to_owned())).insert(connection).unwrap()).unwrap();
     sql("INSERT INTO effects VALUES ('before')");
-    let (bad, silent, good) =
-        (enqueue("panic in a transaction"), enqueue("bad sql, and says nothing"), enqueue("good"));
-    let drained = runner.drain().unwrap();
-    assert_eq!(drained.done, [good]);
-    assert_eq!(drained.failed.iter().map(|one| one.0).collect::<Vec<_>>(), [bad, silent]);
-    assert_eq!(drained.failed[0].1, "the job panicked: within");
-    // The writes of the test and of the good job are there, those of the others are not.
-    pool.with(|connection| {
-        use diesel::connection::{AnsiTransactionManager, TransactionManager, TransactionManagerStatus};
-        let effects = sql_query("SELECT name FROM effects WHERE name IN ('before', 'good')").execute(connection);
-        assert_eq!(effects, Ok(2));
-        assert_eq!(sql_query("SELECT name FROM effects").execute(connection), Ok(2));
-        let status = AnsiTransactionManager::transaction_manager_status_mut(connection);
-        let TransactionManagerStatus::Valid(status) = status else { panic!("the transaction is broken") };
-        assert_eq!(status.transaction_depth().map(u32::from), Some(1));
-    })
-    .unwrap();
-    // A runner's threads would wait for each other here.
-    assert!(runner.start().is_err());
+    for (round, workers) in (0..).zip([workers(1), Workers::OneInAll]) {
+        let runner = runner_with(workers);
+        let (bad, silent, good) =
+            (enqueue("panic in a transaction"), enqueue("bad sql, and says nothing"), enqueue("good"));
+        let drained = runner.drain().unwrap();
+        assert_eq!(drained.done, [good]);
+        assert_eq!(drained.failed.iter().map(|one| one.0).collect::<Vec<_>>(), [bad, silent]);
+        assert_eq!(drained.failed[0].1, "the job panicked: within");
+        // The writes of the test and of the good job are there, those of the others are not.
+        pool.with(|connection| {
+            use diesel::connection::{AnsiTransactionManager, TransactionManager, TransactionManagerStatus};
+            let effects = sql_query("SELECT name FROM effects WHERE name IN ('before', 'good')").execute(connection);
+            assert_eq!(effects, Ok(2 + round));
+            assert_eq!(sql_query("SELECT name FROM effects").execute(connection), Ok(2 + round));
+            let status = AnsiTransactionManager::transaction_manager_status_mut(connection);
+            let TransactionManagerStatus::Valid(status) = status else { panic!("the transaction is broken") };
+            assert_eq!(status.transaction_depth().map(u32::from), Some(1));
+        })
+        .unwrap();
+        // A runner's threads would wait for each other here.
+        assert!(runner.start().is_err());
+    }
 }

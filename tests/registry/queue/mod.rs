@@ -3,7 +3,9 @@
 mod claiming;
 mod failing;
 mod limits;
+mod looking;
 mod ordering;
+mod planning;
 mod registering;
 mod slow;
 mod sweeping;
@@ -25,7 +27,7 @@ use supercargo::queue::{
     Backoff, Batch, Completions, ConnectionSource, Duplicates, Enqueue, EnqueueError, Job, JobError, Lend, Member,
     Order, Outcome, Perform, Policy, Registry, Run, Runner, Settings, Wakeups, Workers,
 };
-use supercargo::queue::{storage, sweep};
+use supercargo::queue::{claim, session, storage, sweep};
 
 use crate::support::cluster::Database;
 use crate::support::event::wait_until;

@@ -65,7 +65,7 @@ fn two_workers_run_two_keys_at_once_and_never_two_of_one() {
     wait_until("the third worker to have found nothing", || {
         queue.count(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle'
-             AND application_name LIKE 'supercargo worker%' AND query = 'COMMIT'",
+             AND application_name LIKE 'supercargo worker%' AND query LIKE 'WITH due%'",
         ) == 1
     });
     assert_eq!(jobs.map(|job| queue.state(job)), ["running", "behind", "running"]);
@@ -169,7 +169,7 @@ fn a_request_while_its_twin_runs_is_a_separate_job() {
 fn a_request_for_a_claimed_row_leaves_it_its_gap() {
     let mut queue = Queue::new();
     let job = queue.enqueue(&Once("x".to_owned()));
-    storage::touch(&mut queue.connection, &[job], "w", Duration::from_secs(3600)).unwrap();
+    claim::touch(&mut queue.connection, &[job], "w", Duration::from_secs(3600)).unwrap();
     assert_eq!(queue.enqueue(&Once("x".to_owned())), job);
     let view = queue.show(job);
     let gap = view.run_at.unwrap() - view.started_at.unwrap();

@@ -76,7 +76,7 @@ fn a_job_in_its_last_attempt_is_left_alone() {
     // Between touch and hold the row is not locked, and the gap keeps the sweep away.
     let job = queue.act("x");
     queue.sql("UPDATE jobs SET attempts = 2");
-    storage::touch(&mut queue.connection, &[job], "w", Duration::from_secs(60)).unwrap();
+    claim::touch(&mut queue.connection, &[job], "w", Duration::from_secs(60)).unwrap();
     assert_eq!(queue.sweep(), Swept { seen: 1, ..Swept::default() });
 }
 

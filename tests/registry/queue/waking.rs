@@ -9,12 +9,12 @@ use super::*;
 fn notifications_reach_another_process_also_after_the_connection_was_lost() {
     let mut queue = Queue::new();
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
-    let listening = wakeups.ticket();
+    let listening = wakeups.ticket("test");
     let _listener = Listener::start(&queue.database.url(), &["test"], wakeups.clone(), completions.clone()).unwrap();
     // It wakes all workers once when it starts to listen.
     assert_woken(&wakeups, listening);
     for round in 0..2 {
-        let before = wakeups.ticket();
+        let before = wakeups.ticket("test");
         let job = queue.act("x");
         assert_woken(&wakeups, before);
         let (tell, told) = channel();
@@ -22,7 +22,7 @@ fn notifications_reach_another_process_also_after_the_connection_was_lost() {
         queue.runner().drain().unwrap();
         told.recv_timeout(Duration::from_secs(60)).unwrap();
         if round == 0 {
-            let before = wakeups.ticket();
+            let before = wakeups.ticket("test");
             let ended = queue.count(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                  WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'",
@@ -36,7 +36,7 @@ fn notifications_reach_another_process_also_after_the_connection_was_lost() {
 /// Fails if the wait ends by its timeout.
 pub fn assert_woken(wakeups: &Wakeups, ticket: Ticket) {
     let begin = std::time::Instant::now();
-    wakeups.wait(ticket, Duration::from_secs(60));
+    wakeups.wait(&ticket, Duration::from_secs(60));
     assert!(begin.elapsed() < Duration::from_secs(60), "nobody was woken");
 }
 
@@ -106,7 +106,7 @@ fn an_idle_worker_finds_jobs_without_a_notification() {
     let running = queue.runner().start().unwrap();
     // It has polled once and found nothing.
     wait_until("an idle worker", || {
-        queue.count("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'supercargo worker tester%' AND state = 'idle' AND query LIKE '%COMMIT%'") > 0
+        queue.count("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'supercargo worker tester%' AND state = 'idle' AND query LIKE 'WITH due%'") > 0
     });
     queue.act("untold");
     wait_until("the job", || queue.pending() == 0);

@@ -3,9 +3,14 @@
 
 use std::process::{Child, Command, Stdio};
 
+use diesel::prelude::*;
 use nix::sys::signal::Signal;
 use supercargo::postgres::embedded;
+use supercargo::queue::inspection::{self, Selection};
 
+use crate::support::event::wait_until;
+use crate::support::http;
+use crate::support::package::Package;
 use crate::support::process::{Served, supercargo, wait_for_url};
 use crate::support::publishers::{CLIENTS, Publishers};
 
@@ -145,4 +150,31 @@ fn the_git_program_can_read_what_was_left_at_any_kill() {
         served.start_again();
         publishers.moved_to(&served.url);
     });
+}
+
+/// The job has failed and is undone, and its failure is not recorded yet. The start counts, as of a worker that is gone.
+#[test]
+fn a_worker_killed_between_undoing_a_job_and_recording_its_failure_leaves_a_job_that_is_done_by_another() {
+    let mut served = Served::start(&["--no-worker", "--publish-wait", "0s"]);
+    http::publish(&served.url, &served.token("ann"), &Package::new("foo", "1.0.0")).good();
+    let mut dying = served.command("worker");
+    dying.env("SUPERCARGO_FAIL_POINTS", "job.effective_noted=error;queue.undone=abort").stdout(Stdio::null());
+    assert!(!dying.spawn().unwrap().wait().unwrap().success());
+    let mut connection = served.database.connect();
+    let left = inspection::list(&mut connection, Selection::Pending, 2).unwrap();
+    let [job] = &left[..] else { panic!("{left:?}") };
+    assert_eq!((job.attempts, job.error.as_deref()), (1, None));
+    assert_eq!(effective_yanked(&mut connection), None, "what it wrote is rolled back");
+    served.start_worker();
+    wait_until("the job to be done", || inspection::count(&mut connection).unwrap() == (0, 0));
+    let outcomes: Vec<_> = inspection::receipts(&mut connection, job.id).unwrap();
+    assert_eq!(outcomes.into_iter().map(|receipt| receipt.outcome).collect::<Vec<_>>(), ["lost", "done"]);
+    assert_eq!(effective_yanked(&mut connection), Some(false));
+    assert_eq!(http::index_lines(&served.url, "3/f/foo").len(), 1);
+    served.stop();
+}
+
+fn effective_yanked(connection: &mut PgConnection) -> Option<bool> {
+    use supercargo::database::schema::versions;
+    versions::table.select(versions::effective_yanked).first(connection).unwrap()
 }

@@ -19,7 +19,7 @@ use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::{AddressRequests, App, Settings, SharedWith, TrustedProxies, Uploads, router};
+use supercargo::web::{AddressRequests, App, Backlog, Settings, SharedWith, TrustedProxies, Uploads, router};
 use tower::ServiceExt;
 
 use super::cluster;
@@ -125,6 +125,7 @@ impl TestRegistry {
             trusted_proxies: TrustedProxies::default(),
             address_requests: AddressRequests::unlimited(),
             uploads: Uploads::new(64 * 1024 * 1024, directory.path().to_owned()),
+            backlog: Backlog::new(0),
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };

@@ -137,6 +137,7 @@ async fn accept_request(app: &App, request: Request, measured: &Arc<Publish>) ->
 /// Receives the body, when there is memory for it. A caller who may not publish anything is refused before.
 async fn receive(app: &App, caller: &Caller, parts: &Parts, body: Body) -> Result<CompleteUpload, ApiError> {
     may_publish(caller)?;
+    app.admit_job()?;
     let max_crate = largest_crate(app, &parts.headers).await?;
     let max_metadata = app.settings.limits.max_metadata;
     let allowed = format!(

@@ -129,15 +129,15 @@ fn a_listener_detects_a_silent_connection_and_wakes_all_workers() {
     let proxy = Proxy::before(&queue.database.url());
     let wakeups = Wakeups::default();
     let (probe, answer) = (Duration::from_millis(200), Duration::from_millis(500));
-    let before = wakeups.ticket();
+    let before = wakeups.ticket("test");
     let listener =
         Listener::start_probing(&proxy.url(), &["test"], wakeups.clone(), Completions::default(), probe, answer)
             .unwrap();
     assert_woken(&wakeups, before);
-    let before = wakeups.ticket();
+    let before = wakeups.ticket("test");
     proxy.half_open();
     assert_woken(&wakeups, before);
-    let before = wakeups.ticket();
+    let before = wakeups.ticket("test");
     queue.act("x");
     assert_woken(&wakeups, before);
     // It can be stopped while the connection transfers nothing.
