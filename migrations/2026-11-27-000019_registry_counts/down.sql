@@ -2,6 +2,7 @@ ALTER INDEX crates_by_category RESET (gin_pending_list_limit);
 ALTER INDEX crates_by_keyword RESET (gin_pending_list_limit);
 ALTER INDEX crate_search_similar_name RESET (gin_pending_list_limit);
 ALTER INDEX crate_search_document RESET (gin_pending_list_limit);
+DROP FUNCTION recount_registry();
 DROP TRIGGER count_removed_downloads ON crate_downloads;
 DROP FUNCTION count_removed_downloads();
 DROP TRIGGER count_dependents_of_removed_crate ON crates;

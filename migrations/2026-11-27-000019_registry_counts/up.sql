@@ -220,17 +220,29 @@ END $$;
 CREATE TRIGGER count_removed_downloads AFTER DELETE ON crate_downloads FOR EACH ROW
     WHEN (OLD.downloads <> 0) EXECUTE FUNCTION count_removed_downloads();
 
-INSERT INTO crate_dependents (canonical_name, crate_id)
-SELECT DISTINCT dependencies.canonical_name, crates.id FROM crates JOIN dependencies ON version_id = default_version_id
-WHERE registry IS NULL;
-INSERT INTO registry_counts (kind, name, count, since)
-SELECT kind, name, count, since FROM registry_counts_expected WHERE kind NOT IN ('keywords', 'categories');
-INSERT INTO registry_counts (kind, name, count)
-SELECT kind, name, count FROM registry_counts_expected WHERE kind IN ('keywords', 'categories');
 CREATE TRIGGER count_topic AFTER INSERT ON registry_counts FOR EACH ROW
     WHEN (NEW.kind IN ('keyword', 'category')) EXECUTE FUNCTION count_topic();
 CREATE TRIGGER count_removed_topic AFTER DELETE ON registry_counts FOR EACH ROW
     WHEN (OLD.kind IN ('keyword', 'category')) EXECUTE FUNCTION count_topic();
+
+-- Counts everything. Who writes many crates at once disables the triggers and calls it at the end.
+CREATE FUNCTION recount_registry() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(126948234064484);
+    DELETE FROM registry_count_changes;
+    DELETE FROM crate_dependents;
+    DELETE FROM registry_counts;
+    INSERT INTO crate_dependents (canonical_name, crate_id)
+    SELECT DISTINCT dependencies.canonical_name, crates.id FROM crates JOIN dependencies ON version_id = default_version_id
+    WHERE registry IS NULL;
+    -- A trigger would count each keyword and category.
+    ALTER TABLE registry_counts DISABLE TRIGGER USER;
+    INSERT INTO registry_counts (kind, name, count, since) SELECT kind, name, count, since FROM registry_counts_expected;
+    INSERT INTO registry_counts (kind, name, count)
+    SELECT kind, name, count FROM registry_counts_expected WHERE kind IN ('keywords', 'categories');
+    ALTER TABLE registry_counts ENABLE TRIGGER USER;
+END $$;
+SELECT recount_registry();
 ANALYZE crate_dependents, registry_counts;
 
 -- Every search reads the pending entries of these indexes one by one, and by default there are up to 4 MB of them.

@@ -267,11 +267,11 @@ mod slow {
     #[test]
     fn no_request_for_a_page_reads_a_whole_table() {
         let database = Database::fresh();
-        let generated = include_str!("support/generated.sql").replace("{crates}", "5000");
+        let generated = include_str!("support/generated.sql").replace("{crates}", "3000");
         database.connect().batch_execute(&generated).unwrap();
         let registry = TestRegistry::on(&database);
         let names = "SELECT (SELECT name FROM crates WHERE id = (SELECT min(id) FROM crates)) AS popular,
-            (SELECT name FROM crates WHERE id = (SELECT min(id) + 3000 FROM crates)) AS rare,
+            (SELECT name FROM crates WHERE id = (SELECT min(id) + 2000 FROM crates)) AS rare,
             (SELECT name FROM registry_counts WHERE kind = 'keyword' ORDER BY count DESC LIMIT 1) AS keyword";
         let Names { popular, rare, keyword } =
             registry.pool.with(|connection| diesel::sql_query(names).get_result(connection).unwrap()).unwrap();

@@ -53,9 +53,7 @@ fn add_all(connection: &mut PgConnection, counted: &[OfDay]) -> QueryResult<usiz
     .bind::<Array<Integer>, _>(counted.iter().map(|one| one.version_id).collect::<Vec<_>>())
     .bind::<Array<Date>, _>(counted.iter().map(|one| one.day).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(counted.iter().map(|one| one.downloads).collect::<Vec<_>>())
-    .execute(connection)?;
-    registry_counts::fold(connection)?;
-    Ok(added)
+    .execute(connection)
 }
 
 /// Removes days that are no longer recent from the counts by day and from the recent downloads. One of several

@@ -1,5 +1,6 @@
 -- A registry of {crates} crates with three versions each. The n-th word, keyword and dependency is in one place of n.
 SELECT setseed(0.5);
+ALTER TABLE crates DISABLE TRIGGER USER;
 CREATE TEMPORARY TABLE words AS
 SELECT rank, string_agg((ARRAY['ba','co','di','fu','ga','ha','jo','ka','lu','ma','no','pa','qui','ro','sa','tu','ve','wi',
     'xo','ya','zu','ber','cal','dor','fin','gor','lim','tan'])[1 + (rank * 31 + 7) / (28 ^ place)::int % 28], '' ORDER BY place) AS word
@@ -45,4 +46,6 @@ INSERT INTO crate_categories (slug) SELECT DISTINCT unnest(categories) FROM crat
 UPDATE crates SET default_version_id = versions.id FROM versions WHERE crate_id = crates.id AND num = max_version;
 INSERT INTO users (login) VALUES ('ann');
 INSERT INTO crate_owners (crate_id, user_id) SELECT crates.id, users.id FROM crates, users WHERE crates.id % 100 = 0;
+ALTER TABLE crates ENABLE TRIGGER USER;
+SELECT recount_registry();
 ANALYZE;
