@@ -24,10 +24,11 @@ CREATE TABLE registry_count_changes (
     since timestamptz
 );
 
--- The numbers as they are.
+-- The numbers as they are. If one has changes, `since` may be wrong; see since_of.
 CREATE VIEW registry_counts_now AS
-SELECT kind, name, sum(count)::bigint AS count
-FROM (SELECT kind, name, count FROM registry_counts UNION ALL SELECT kind, name, change FROM registry_count_changes) AS parts
+SELECT kind, name, sum(count)::bigint AS count, min(since) AS since, bool_or(is_change) AS has_changes
+FROM (SELECT kind, name, count, since, false AS is_change FROM registry_counts
+      UNION ALL SELECT kind, name, change, since, true FROM registry_count_changes) AS parts
 GROUP BY kind, name HAVING sum(count) <> 0;
 
 -- The crates that the default version of a crate depends on, by canonical name.
@@ -119,6 +120,12 @@ DECLARE
     names text[];
     changes bigint[];
 BEGIN
+    -- Mostly a new version depends on the same crates.
+    IF ARRAY(SELECT canonical_name FROM crate_dependents WHERE crate_id = dependent ORDER BY 1)
+        = ARRAY(SELECT DISTINCT canonical_name FROM dependencies
+                WHERE version_id = default_version AND registry IS NULL ORDER BY 1) THEN
+        RETURN;
+    END IF;
     WITH present AS (
         SELECT DISTINCT canonical_name FROM dependencies WHERE version_id = default_version AND registry IS NULL
     ), lost AS (

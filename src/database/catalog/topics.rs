@@ -69,12 +69,12 @@ pub fn list(
     };
     // An index has the numbers in order. The few that have changes are put in between.
     diesel::sql_query(format!(
-        "SELECT name, count AS crates, since_of('{kind}', name) AS created_at FROM (
-             (SELECT name, count FROM registry_counts
+        "SELECT name, count AS crates, since AS created_at FROM (
+             (SELECT name, count, since FROM registry_counts
               WHERE kind = '{kind}' AND name NOT IN (SELECT name FROM registry_count_changes WHERE kind = '{kind}')
               ORDER BY {order} LIMIT {limit} + {offset})
              UNION ALL
-             SELECT name, count FROM registry_counts_now
+             SELECT name, count, since_of(kind, name) FROM registry_counts_now
              WHERE kind = '{kind}' AND name = ANY (ARRAY(SELECT name FROM registry_count_changes WHERE kind = '{kind}'))
              ORDER BY {order} LIMIT {limit} OFFSET {offset}
          ) AS page ORDER BY {order}"
@@ -107,8 +107,8 @@ pub fn find(connection: &mut PgConnection, kind: Kind, names: &[String]) -> Quer
         return Ok(Vec::new());
     }
     statement(
-        "SELECT name, count AS crates, since_of(kind, name) AS created_at FROM registry_counts_now
-         WHERE kind = ANY ($1) AND name = ANY ($2) ORDER BY name",
+        "SELECT name, count AS crates, CASE WHEN has_changes THEN since_of(kind, name) ELSE since END AS created_at
+         FROM registry_counts_now WHERE kind = ANY ($1) AND name = ANY ($2) ORDER BY name",
     )
     .bind::<Array<Text>, _>(kind.all())
     .bind::<Array<Text>, _>(names)
