@@ -151,7 +151,9 @@ fn write_index(crates: &Crates, data_dir: &Path) -> Outcome<()> {
 
 /// The rows as publishes would have left them.
 fn write_rows(crates: &Crates, connection: &mut PgConnection) -> Outcome<()> {
-    connection.batch_execute("DROP INDEX crate_search_document; DROP INDEX crate_search_similar_name")?;
+    connection.batch_execute(
+        "ALTER TABLE crates DISABLE TRIGGER USER; DROP INDEX crate_search_document; DROP INDEX crate_search_similar_name",
+    )?;
     for first in (0..crates.count).step_by(CHUNK) {
         let numbers = first..(first + CHUNK).min(crates.count);
         let (mut names, mut ranks) = (Vec::new(), Vec::new());
@@ -209,9 +211,12 @@ fn write_rows(crates: &Crates, connection: &mut PgConnection) -> Outcome<()> {
                FROM versions GROUP BY crate_id) AS newest
          WHERE newest.crate_id = crates.id;
          CREATE INDEX crate_search_document ON crate_search USING gin (document);
-         CREATE INDEX crate_search_similar_name ON crate_search USING gin (name gin_trgm_ops)",
+         CREATE INDEX crate_search_similar_name ON crate_search USING gin (name gin_trgm_ops);
+         ALTER TABLE crates ENABLE TRIGGER USER; SELECT recount_registry()",
     )?;
-    for table in ["crates", "versions", "dependencies", "crate_search", "crate_downloads"] {
+    for table in
+        ["crates", "versions", "dependencies", "crate_search", "crate_downloads", "crate_dependents", "registry_counts"]
+    {
         connection.batch_execute(&format!("VACUUM ANALYZE {table}"))?;
     }
     Ok(())
