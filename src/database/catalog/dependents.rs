@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
 use super::dependencies::StoredDependency;
-use super::registry_counts;
+use crate::database::registry_counts;
 use crate::database::schema::{crates, dependencies, versions};
 use crate::package::CrateName;
 use crate::statement::statement;
@@ -25,7 +25,7 @@ pub fn of_default_versions(
         #[diesel(sql_type = Nullable<Integer>)]
         id: Option<i32>,
     }
-    let total = registry_counts::of(connection, "dependents", &name.canonical())?;
+    let total = registry_counts::dependents(connection, &name.canonical())?;
     // Of the crates by downloads, a crate with many dependents has some among the first; few dependents are sorted. Which
     // of the two it is, the planner knows from its statistics, so it has to see the name.
     let found: Vec<Found> = diesel::sql_query(

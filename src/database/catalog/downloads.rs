@@ -4,7 +4,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Date, Integer};
 
-use super::registry_counts;
+use crate::database::registry_counts;
 use crate::database::schema::{version_downloads_by_day, versions};
 
 /// The number of days before today whose downloads are recent.

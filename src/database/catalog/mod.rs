@@ -14,7 +14,6 @@ pub mod new_version;
 pub mod owners;
 pub mod ownership;
 pub mod refusal;
-pub mod registry_counts;
 pub mod reserved_names;
 pub mod topics;
 pub mod user_removal;

@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text, Timestamptz};
 
-use super::registry_counts;
 use crate::statement::statement;
 
 /// A keyword or a category, in lower case.
@@ -113,13 +112,4 @@ pub fn find(connection: &mut PgConnection, kind: Kind, names: &[String]) -> Quer
     .bind::<Array<Text>, _>(kind.all())
     .bind::<Array<Text>, _>(names)
     .load(connection)
-}
-
-/// The number of crates that have a topic.
-pub fn crates_with(connection: &mut PgConnection, kind: Kind, name: &str) -> QueryResult<i64> {
-    let kind = match kind {
-        Kind::Categories if name.contains("::") => "subcategory",
-        kind => kind.listed(),
-    };
-    registry_counts::of(connection, kind, name)
 }

@@ -10,8 +10,7 @@ use super::categories::family;
 use super::found::{Found, FoundId};
 use super::query::{After, Filter, Only, Page, SearchQuery, Sort};
 use super::totals::Totals;
-use crate::database::catalog::registry_counts::{self, Count};
-use crate::database::catalog::topics::{self, Kind};
+use crate::database::registry_counts::{self, Count};
 
 type Statement = BoxedSqlQuery<'static, Pg, diesel::query_builder::SqlQuery>;
 
@@ -33,12 +32,12 @@ fn total(connection: &mut PgConnection, filter: &Filter, totals: &Totals) -> Que
             registry_counts::read(connection, [kept]).map(|[total]| total)
         }
         Filter { category: Some(category), only: None, without_yanked: false } => {
-            topics::crates_with(connection, Kind::Categories, category)
+            registry_counts::crates_in_category(connection, category)
         }
         Filter { category: None, only: Some(Only::Keywords(keywords)), without_yanked: false }
             if keywords.len() == 1 =>
         {
-            topics::crates_with(connection, Kind::Keywords, &keywords[0])
+            registry_counts::crates_with_keyword(connection, &keywords[0])
         }
         _ => {
             let counting = "SELECT count(*) AS total FROM crates WHERE version_count > 0";

@@ -6,8 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::database::catalog::crate_details;
-use crate::database::catalog::registry_counts::{self, Count};
 use crate::database::catalog::topics::{self, Kind, Order};
+use crate::database::registry_counts::{self, Count};
 use crate::database::search::{self, Filter, Page, SearchQuery, Sort};
 use crate::web::views::{CategoryView, CrateView, KeywordView};
 use crate::web::{ApiError, App};

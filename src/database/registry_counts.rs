@@ -47,8 +47,22 @@ pub fn read<const N: usize>(connection: &mut PgConnection, counts: [Count; N]) -
     Ok(counts.map(of))
 }
 
-/// Reads a number of crates that have something in common, such as a keyword.
-pub(in crate::database) fn of(connection: &mut PgConnection, kind: &str, name: &str) -> QueryResult<i64> {
+/// The number of crates that have a keyword.
+pub fn crates_with_keyword(connection: &mut PgConnection, keyword: &str) -> QueryResult<i64> {
+    of(connection, "keyword", keyword)
+}
+
+/// The number of crates that have a category or one below it.
+pub fn crates_in_category(connection: &mut PgConnection, slug: &str) -> QueryResult<i64> {
+    of(connection, if slug.contains("::") { "subcategory" } else { "category" }, slug)
+}
+
+/// The number of crates whose default version depends on a crate.
+pub fn dependents(connection: &mut PgConnection, canonical_name: &str) -> QueryResult<i64> {
+    of(connection, "dependents", canonical_name)
+}
+
+fn of(connection: &mut PgConnection, kind: &str, name: &str) -> QueryResult<i64> {
     let found: Option<Counted> = statement("SELECT kind, count FROM registry_counts_now WHERE kind = $1 AND name = $2")
         .bind::<Text, _>(kind)
         .bind::<Text, _>(name)
