@@ -5,6 +5,7 @@ pub mod access;
 pub mod catalog;
 pub mod migrations;
 pub mod pool;
+pub mod registry_counts;
 pub mod schema;
 pub mod search;
 pub mod upkeep;

@@ -195,6 +195,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    registry_counts (kind, name) {
+        kind -> Text,
+        name -> Text,
+        count -> BigInt,
+        since -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    crate_dependents (crate_id, canonical_name) {
+        crate_id -> Integer,
+        canonical_name -> Text,
+    }
+}
+
+diesel::table! {
     verify_reports (id) {
         id -> BigInt,
         started_at -> Timestamptz,

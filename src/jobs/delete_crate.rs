@@ -22,7 +22,7 @@ use crate::database::access::caller::{Authority, Caller};
 use crate::database::catalog::crates::{self, Crate};
 use crate::database::catalog::owners::{self, Rights};
 use crate::database::catalog::refusal::{self, ChangeRefusal};
-use crate::database::catalog::{crate_deletion, dependencies};
+use crate::database::catalog::{crate_deletion, dependents};
 use crate::package::CrateName;
 use crate::package::index_path::index_path;
 use crate::queue::{Completions, Enqueue, Job, JobId, Member, Policy};
@@ -160,7 +160,7 @@ fn check_owner(
 
 /// The first dependents of a crate, and the number of the others.
 fn named_dependents(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<String>> {
-    let (first, total) = dependencies::dependent_crates(connection, name, NAMED)?;
+    let (first, total) = dependents::dependent_crates(connection, name, NAMED)?;
     if first.is_empty() {
         return Ok(None);
     }

@@ -240,6 +240,9 @@ pub(super) fn compare_derived(krate: &CrateState) -> Option<Difference> {
     if krate.is_listed != is_shown {
         differing.push("the list entry");
     }
+    if !krate.is_dependent {
+        differing.push("the crates that it is a dependent of");
+    }
     (!differing.is_empty()).then(|| {
         Difference::new(Kind::DerivedDiffers, differing.join(", "), "values derived from its versions")
             .of_crate(&krate.name, krate.id)

@@ -1,9 +1,12 @@
 //! `GET /api/openapi.json`: the description of the API, generated from the endpoints.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{self, IntoResponse};
 use axum::routing::get;
 use utoipa::ToSchema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -12,7 +15,9 @@ use utoipa::openapi::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
+use super::answers::conditions::{self, Condition};
 use super::{ApiError, App, api};
+use crate::package::Checksum;
 
 /// The groups of endpoints.
 const TAGS: [(&str, &str); 11] = [
@@ -34,16 +39,38 @@ pub(super) fn router(base_url: &str) -> Router<App> {
     let (router, mut description) = described().split_for_parts();
     description.servers = Some(vec![Server::new(base_url)]);
     // Rendered once, since that takes longer than most responses.
-    let rendered = match serde_json::to_vec(&description) {
-        Ok(rendered) => Ok(Bytes::from(rendered)),
-        Err(error) => Err(error.to_string()),
-    };
-    router.route("/api/openapi.json", get(async move || show(&rendered)))
+    let rendered = serde_json::to_vec(&description).map(Rendered::new).map_err(|error| error.to_string());
+    router.route("/api/openapi.json", get(async move |headers: HeaderMap| show(&rendered, &headers)))
 }
 
-fn show(rendered: &Result<Bytes, String>) -> Result<impl IntoResponse + use<>, ApiError> {
-    let rendered = rendered.clone().map_err(ApiError::internal)?;
-    Ok(([(CONTENT_TYPE, "application/json")], rendered))
+/// The description as JSON, and the hash that is its tag.
+#[derive(Clone)]
+struct Rendered {
+    json: Bytes,
+    hash: Arc<str>,
+}
+
+impl Rendered {
+    fn new(json: Vec<u8>) -> Self {
+        let hash = Checksum::of(&json).to_string().into();
+        Self { json: json.into(), hash }
+    }
+}
+
+fn show(rendered: &Result<Rendered, String>, headers: &HeaderMap) -> Result<response::Response, ApiError> {
+    let Rendered { json, hash } = rendered.as_ref().map_err(|error| ApiError::internal(error.clone()))?;
+    let mut response = match conditions::check(headers, conditions::Tag { opaque: hash, is_strong: true }) {
+        Condition::Met => ([(CONTENT_TYPE, "application/json")], json.clone()).into_response(),
+        Condition::NotModified => StatusCode::NOT_MODIFIED.into_response(),
+        Condition::Failed => {
+            let text = "If-Match names another version of the description: send the request without it";
+            return Err(ApiError::new(StatusCode::PRECONDITION_FAILED, text));
+        }
+    };
+    let tag = HeaderValue::try_from(format!("\"{hash}\"")).map_err(ApiError::internal)?;
+    response.headers_mut().insert(ETAG, tag);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
 }
 
 /// The description of the API.

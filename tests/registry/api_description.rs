@@ -2,12 +2,28 @@
 
 use std::path::Path;
 
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::Value;
 
 use crate::support::harness::TestRegistry;
 
 fn description() -> Value {
     TestRegistry::new().anonymous().get("/api/openapi.json").good().json()
+}
+
+#[test]
+fn a_client_that_has_the_description_is_not_sent_it_again() {
+    let registry = TestRegistry::new();
+    let client = registry.anonymous();
+    let known = client.get("/api/openapi.json").good().headers["etag"].clone();
+    let again = |tag: &str| {
+        let request = Request::get("/api/openapi.json").header("if-none-match", tag);
+        let answer = client.send(request.body(Body::empty()).unwrap());
+        (answer.status.as_u16(), answer.body.is_empty(), answer.headers["etag"].clone())
+    };
+    assert_eq!(again(known.to_str().unwrap()), (304, true, known.clone()));
+    assert_eq!(again("\"other\""), (200, false, known));
 }
 
 /// Every endpoint with its method and path.

@@ -328,6 +328,26 @@ fn damages() -> Vec<Damage> {
             &[],
         ),
         damage("a search cannot find a crate", |world| world.sql("DELETE FROM crate_search"), &[DerivedDiffers], &[]),
+        // Beside the numbers, where a transaction adds to them that runs at the same time as another one.
+        damage(
+            "a number of the registry is wrong",
+            |world| {
+                world.sql(
+                    "INSERT INTO registry_count_changes (kind, name, change)
+                     VALUES ('crates', '', 5), ('downloads', '', -3), ('dependents', 'x', 1), ('keywords', '', 1)",
+                );
+            },
+            &[CountDiffers],
+            &[],
+        ),
+        damage(
+            "a crate is a dependent of a crate that it does not depend on",
+            |world| {
+                world.sql("INSERT INTO crate_dependents (canonical_name, crate_id) SELECT 'x', id FROM crates WHERE name = 'foo'");
+            },
+            &[DerivedDiffers, CountDiffers],
+            &[],
+        ),
         damage(
             "a row contradicts itself",
             |world| world.sql("UPDATE versions SET index_line = '{}' WHERE num = '1.1.0'"),

@@ -45,6 +45,7 @@ mod racing;
 mod reading;
 mod readme;
 mod refusals;
+mod registry_counts;
 mod remote_access;
 mod remote_checks;
 mod remote_followers;

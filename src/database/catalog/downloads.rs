@@ -4,6 +4,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Date, Integer};
 
+use crate::database::registry_counts;
 use crate::database::schema::{version_downloads_by_day, versions};
 
 /// The number of days before today whose downloads are recent.
@@ -20,6 +21,14 @@ pub struct OfDay {
 /// Adds downloads to the counts, atomically. Downloads of versions that no longer exist are ignored. Concurrent calls
 /// lock the rows in the same order, so they do not deadlock.
 pub fn add(connection: &mut PgConnection, counted: &[OfDay]) -> QueryResult<usize> {
+    connection.transaction(|connection| {
+        let added = add_all(connection, counted)?;
+        registry_counts::fold(connection)?;
+        Ok(added)
+    })
+}
+
+fn add_all(connection: &mut PgConnection, counted: &[OfDay]) -> QueryResult<usize> {
     diesel::sql_query(
         "WITH counted AS (
              SELECT version_id, versions.crate_id, day, downloads
@@ -28,6 +37,9 @@ pub fn add(connection: &mut PgConnection, counted: &[OfDay]) -> QueryResult<usiz
              INSERT INTO version_downloads_by_day AS old (version_id, day, downloads)
              SELECT version_id, day, sum(downloads) FROM counted GROUP BY version_id, day ORDER BY version_id, day
              ON CONFLICT (version_id, day) DO UPDATE SET downloads = old.downloads + excluded.downloads
+         ), registry AS (
+             INSERT INTO registry_count_changes (kind, name, change)
+             SELECT 'downloads', '', sum(downloads) FROM counted HAVING count(*) > 0
          ), totals AS (
              INSERT INTO version_downloads AS old (version_id, downloads)
              SELECT version_id, sum(downloads) FROM counted GROUP BY version_id ORDER BY version_id
@@ -127,10 +139,4 @@ pub fn of_other_versions(
         .order(version_downloads_by_day::day)
         .select((version_downloads_by_day::day, sql::<BigInt>("sum(version_downloads_by_day.downloads)::bigint")))
         .load(connection)
-}
-
-/// The total of all downloads.
-pub fn total(connection: &mut PgConnection) -> QueryResult<i64> {
-    use crate::database::schema::crate_downloads;
-    crate_downloads::table.select(diesel::dsl::sql::<BigInt>("coalesce(sum(downloads), 0)::bigint")).first(connection)
 }

@@ -7,6 +7,7 @@ pub mod crate_files;
 pub mod crate_limits;
 pub mod crates;
 pub mod dependencies;
+pub mod dependents;
 pub mod derived;
 pub mod downloads;
 pub mod new_version;

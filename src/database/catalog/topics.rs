@@ -1,10 +1,11 @@
-//! Keywords and categories of crates. A crate that has a subcategory has the categories above it as well.
+//! Keywords and categories of crates, with the numbers of the crates that have them, which the database keeps. A crate that
+//! has a subcategory has the categories above it as well.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Text, Timestamptz};
 
-use crate::database::search::categories::family;
+use crate::statement::statement;
 
 /// A keyword or a category, in lower case.
 #[derive(QueryableByName, Clone, Debug)]
@@ -26,6 +27,24 @@ pub enum Kind {
     Categories,
 }
 
+impl Kind {
+    /// The kind of the numbers of those that are listed: of the categories the topmost.
+    fn listed(self) -> &'static str {
+        match self {
+            Self::Keywords => "keyword",
+            Self::Categories => "category",
+        }
+    }
+
+    /// The kinds of the numbers of all.
+    fn all(self) -> &'static [&'static str] {
+        match self {
+            Self::Keywords => &["keyword"],
+            Self::Categories => &["category", "subcategory"],
+        }
+    }
+}
+
 /// The order of a list of topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -34,54 +53,63 @@ pub enum Order {
     Alphabetical,
 }
 
-/// A page of the keywords, or of the topmost categories, and the number of all.
+/// A page of the keywords, or of the topmost categories.
 pub fn list(
     connection: &mut PgConnection,
     kind: Kind,
     order: Order,
     limit: i64,
     offset: i64,
-) -> QueryResult<(Vec<Topic>, i64)> {
+) -> QueryResult<Vec<Topic>> {
+    let kind = kind.listed();
+    let order = match order {
+        Order::Crates => "count DESC, name",
+        Order::Alphabetical => "name",
+    };
+    // An index has the numbers in order. The few that have changes are put in between.
+    diesel::sql_query(format!(
+        "SELECT name, count AS crates, since AS created_at FROM (
+             (SELECT name, count, since FROM registry_counts
+              WHERE kind = '{kind}' AND name NOT IN (SELECT name FROM registry_count_changes WHERE kind = '{kind}')
+              ORDER BY {order} LIMIT {limit} + {offset})
+             UNION ALL
+             SELECT name, count, since_of(kind, name) FROM registry_counts_now
+             WHERE kind = '{kind}' AND name = ANY (ARRAY(SELECT name FROM registry_count_changes WHERE kind = '{kind}'))
+             ORDER BY {order} LIMIT {limit} OFFSET {offset}
+         ) AS page ORDER BY {order}"
+    ))
+    .load(connection)
+}
+
+/// The number of the keywords, or of the topmost categories.
+pub fn total(connection: &mut PgConnection, kind: Kind) -> QueryResult<i64> {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
         total: i64,
     }
-    let all = match kind {
-        Kind::Keywords => {
-            "SELECT word AS name, count(*) AS crates, min(created_at) AS created_at FROM crates, unnest(keywords) AS word
-             WHERE version_count > 0 GROUP BY word"
-        }
-        Kind::Categories => {
-            "SELECT top AS name, count(DISTINCT crates.id) AS crates, min(created_at) AS created_at
-             FROM crates, unnest(categories) AS word, split_part(word, '::', 1) AS top
-             WHERE version_count > 0 GROUP BY top"
-        }
-    };
-    let order = match order {
-        Order::Crates => "crates DESC, name",
-        Order::Alphabetical => "name",
-    };
-    let Count { total } =
-        diesel::sql_query(format!("SELECT count(*) AS total FROM ({all}) AS topics")).get_result(connection)?;
-    let page = diesel::sql_query(format!("{all} ORDER BY {order} LIMIT {limit} OFFSET {offset}")).load(connection)?;
-    Ok((page, total))
+    let (one, all) = (kind.listed(), if kind == Kind::Keywords { "keywords" } else { "categories" });
+    let found: Count = diesel::sql_query(format!(
+        "WITH changed AS (SELECT array_agg(DISTINCT name) AS names FROM registry_count_changes WHERE kind = '{one}')
+         SELECT coalesce((SELECT count FROM registry_counts_now WHERE kind = '{all}' AND name = ''), 0)
+             + (SELECT count(*) FROM registry_counts_now WHERE kind = '{one}' AND name = ANY ((SELECT names FROM changed)::text[]))
+             - (SELECT count(*) FROM registry_counts WHERE kind = '{one}' AND name = ANY ((SELECT names FROM changed)::text[]))
+             AS total"
+    ))
+    .get_result(connection)?;
+    Ok(found.total)
 }
 
 /// The topics with these names that a crate has.
 pub fn find(connection: &mut PgConnection, kind: Kind, names: &[String]) -> QueryResult<Vec<Topic>> {
-    let having = match kind {
-        Kind::Keywords => "crates ON crates.keywords @> ARRAY[word]".to_owned(),
-        Kind::Categories => format!(
-            "LATERAL (SELECT array_agg(slug) AS slugs FROM ({}) AS family) AS family ON true
-             JOIN crates ON crates.categories && family.slugs",
-            family("word")
-        ),
-    };
-    diesel::sql_query(format!(
-        "SELECT word AS name, count(*) AS crates, min(created_at) AS created_at FROM unnest($1) AS word JOIN {having}
-         WHERE version_count > 0 GROUP BY word ORDER BY word"
-    ))
-    .bind::<diesel::sql_types::Array<Text>, _>(names)
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    statement(
+        "SELECT name, count AS crates, CASE WHEN has_changes THEN since_of(kind, name) ELSE since END AS created_at
+         FROM registry_counts_now WHERE kind = ANY ($1) AND name = ANY ($2) ORDER BY name",
+    )
+    .bind::<Array<Text>, _>(kind.all())
+    .bind::<Array<Text>, _>(names)
     .load(connection)
 }

@@ -10,6 +10,7 @@ use super::categories::family;
 use super::found::{Found, FoundId};
 use super::query::{After, Filter, Only, Page, SearchQuery, Sort};
 use super::totals::Totals;
+use crate::database::registry_counts::{self, Count};
 
 type Statement = BoxedSqlQuery<'static, Pg, diesel::query_builder::SqlQuery>;
 
@@ -19,14 +20,34 @@ pub(super) fn list(
     page: Page,
     totals: &Totals,
 ) -> QueryResult<Found> {
-    // The index of downloads contains only crates that are shown. It is the smallest, and the fastest to count.
-    let total = if query.filter.is_empty() {
-        let counting = "SELECT count(*) AS total FROM crate_downloads WHERE shown";
-        totals.of("", || diesel::sql_query(counting).get_result(connection))?
-    } else {
-        let counting = "SELECT count(*) AS total FROM crates WHERE version_count > 0";
-        totals.of(&format!("{:?}", query.filter), || filtered(counting, &query.filter).get_result(connection))?
-    };
+    let total = total(connection, &query.filter, totals)?;
+    Ok(Found { crate_ids: ids(connection, query, page)?, total })
+}
+
+/// The number of crates with one condition, which the database keeps, or with several, which are counted.
+fn total(connection: &mut PgConnection, filter: &Filter, totals: &Totals) -> QueryResult<i64> {
+    match filter {
+        Filter { category: None, only: None, without_yanked } => {
+            let kept = if *without_yanked { Count::Usable } else { Count::Crates };
+            registry_counts::read(connection, [kept]).map(|[total]| total)
+        }
+        Filter { category: Some(category), only: None, without_yanked: false } => {
+            registry_counts::crates_in_category(connection, category)
+        }
+        Filter { category: None, only: Some(Only::Keywords(keywords)), without_yanked: false }
+            if keywords.len() == 1 =>
+        {
+            registry_counts::crates_with_keyword(connection, &keywords[0])
+        }
+        _ => {
+            let counting = "SELECT count(*) AS total FROM crates WHERE version_count > 0";
+            totals.of(&format!("{filter:?}"), || filtered(counting, filter).get_result(connection))
+        }
+    }
+}
+
+/// The crates of a page.
+pub(super) fn ids(connection: &mut PgConnection, query: &SearchQuery, page: Page) -> QueryResult<Vec<i32>> {
     let found: Vec<FoundId> = match (query.sort, query.filter.is_empty()) {
         (Sort::Downloads, true) => paged(by_downloads("downloads", query), page).load(connection)?,
         (Sort::RecentDownloads, true) => paged(by_downloads("recent", query), page).load(connection)?,
@@ -36,7 +57,7 @@ pub(super) fn list(
             paged(with_filter(statement, &query.filter, next).sql(order(sort)), page).load(connection)?
         }
     };
-    Ok(Found { crate_ids: found.into_iter().map(|one| one.id).collect(), total })
+    Ok(found.into_iter().map(|one| one.id).collect())
 }
 
 fn by_downloads(column: &str, query: &SearchQuery) -> Statement {

@@ -37,3 +37,8 @@ pub fn search(connection: &mut PgConnection, query: &SearchQuery, page: Page, to
         Some(text) => ranking::search(connection, text, query, page, totals),
     }
 }
+
+/// The crates of a page of a list, without their number.
+pub fn page(connection: &mut PgConnection, query: &SearchQuery, page: Page) -> QueryResult<Vec<i32>> {
+    list::ids(connection, query, page)
+}

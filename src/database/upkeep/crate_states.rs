@@ -27,6 +27,8 @@ pub struct CrateState {
     pub is_searched: bool,
     /// Whether it is shown in lists by downloads.
     pub is_listed: bool,
+    /// Whether it is a dependent of the crates that its default version depends on, and of no others.
+    pub is_dependent: bool,
     /// Its versions in the order of publication.
     pub versions: Vec<VersionState>,
     stamp: String,
@@ -52,6 +54,11 @@ pub struct VersionState {
     stamp: String,
 }
 
+const FOLLOWS_ITS_DEPENDENCIES: &str = "
+    ARRAY(SELECT canonical_name FROM crate_dependents WHERE crate_id = crates.id ORDER BY 1)
+    = ARRAY(SELECT DISTINCT dependencies.canonical_name FROM dependencies
+            WHERE version_id = crates.default_version_id AND registry IS NULL ORDER BY 1)";
+
 /// The next crates, in the order of their ids.
 pub fn page(connection: &mut PgConnection, after: i32, limit: i64) -> QueryResult<Vec<CrateState>> {
     let ids = crates::table.filter(crates::id.gt(after)).order(crates::id).limit(limit).select(crates::id);
@@ -65,7 +72,7 @@ pub fn one(connection: &mut PgConnection, id: i32) -> QueryResult<Option<CrateSt
 }
 
 fn states(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<CrateState>> {
-    type Row = (i32, CrateName, Derived, bool, bool, String);
+    type Row = (i32, CrateName, Derived, bool, bool, bool, String);
     use diesel::dsl::sql;
     use diesel::sql_types::Bool;
     let rows: Vec<Row> = crates::table
@@ -77,6 +84,7 @@ fn states(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<CrateSt
             Derived::as_select(),
             sql::<Bool>("EXISTS (SELECT FROM crate_search WHERE crate_id = crates.id)"),
             sql::<Bool>("EXISTS (SELECT FROM crate_downloads WHERE crate_id = crates.id AND shown)"),
+            sql::<Bool>(FOLLOWS_ITS_DEPENDENCIES),
             sql::<Text>("crates.xmin::text"),
         ))
         .load(connection)?;
@@ -89,12 +97,12 @@ fn states(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<CrateSt
     let abouts = abouts(connection, &defaults)?;
     Ok(rows
         .into_iter()
-        .map(|(id, name, derived, is_searched, is_listed, stamp)| {
+        .map(|(id, name, derived, is_searched, is_listed, is_dependent, stamp)| {
             let shown = shown.get(&id).map_or(&[][..], Vec::as_slice);
             let about = derived::default_version(shown).and_then(|default| abouts.get(&default.id));
             let following = Derived::of(shown, about.unwrap_or(&About::default()));
             let versions = by_crate.remove(&id).unwrap_or_default();
-            CrateState { id, name, derived, following, is_searched, is_listed, versions, stamp }
+            CrateState { id, name, derived, following, is_searched, is_listed, is_dependent, versions, stamp }
         })
         .collect())
 }

@@ -3,4 +3,5 @@
 pub mod backup;
 pub mod crate_states;
 pub mod index_state;
+pub mod registry_count_states;
 pub mod verify_reports;

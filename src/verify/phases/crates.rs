@@ -6,6 +6,7 @@ use crate::database::upkeep::crate_states;
 use crate::verify::context::Context;
 use crate::verify::error::VerifyError;
 use crate::verify::progress::{Flow, Progress};
+use crate::verify::recheck::counts;
 use crate::verify::recheck::crates::{CrateCheck, differences, recheck};
 use crate::verify::report::{InFlight, Phase};
 
@@ -39,7 +40,11 @@ pub fn check(context: &Context<'_>, progress: &mut Progress<'_>, cursor: &str) -
         progress.record(context, found)?;
         progress.save(context, Phase::Crates, &after.to_string())?;
     }
-    settle(context, progress)
+    if settle(context, progress)? == Flow::Stopped {
+        return Ok(Flow::Stopped);
+    }
+    progress.record(context, counts::check(context)?)?;
+    Ok(Flow::Done)
 }
 
 /// Checks the crates in flight again until none is left or the patience of the settings ends.

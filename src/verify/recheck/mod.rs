@@ -1,5 +1,6 @@
 //! The second checks, in an order that cannot report a false difference.
 
+pub mod counts;
 pub mod crate_files;
 pub mod crates;
 pub mod index_files;

@@ -70,6 +70,7 @@ fn repair_one(
         Kind::ManifestDiffers => lines::restore(context, repairs, difference),
         Kind::UnknownCommit => rows::set_commit(context, repairs, difference),
         Kind::DerivedDiffers => rows::derive(context, repairs, difference),
+        Kind::CountDiffers => rows::count(context, repairs, difference),
         Kind::DeadJob => jobs::retry_dead(context, repairs, difference),
         Kind::MissingCrateFile | Kind::DamagedCrateFile => crate_files::restore(context, repairs, difference),
         Kind::SizeDiffers => rows::set_size(context, repairs, difference),

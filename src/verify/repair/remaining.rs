@@ -10,13 +10,14 @@ use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};
 use crate::verify::error::VerifyError;
 use crate::verify::recheck::crates::{CrateCheck, recheck_until_settled};
-use crate::verify::recheck::{crate_files, index_files, remote};
+use crate::verify::recheck::{counts, crate_files, index_files, remote};
 
 /// Checks everything again that these differences are about.
 pub fn check(context: &Context<'_>, differences: &[Difference]) -> Result<Vec<Difference>, VerifyError> {
     let mut remaining = Vec::new();
     let mut crate_ids: BTreeSet<i32> = BTreeSet::new();
     let mut checksums: BTreeSet<Checksum> = BTreeSet::new();
+    let mut are_counted = false;
     for difference in differences {
         match (difference.kind, &difference.path, difference.subject) {
             (Kind::StagedLeftover | Kind::BrokenRepository | Kind::ConfigJson, _, _) => {}
@@ -28,6 +29,7 @@ pub fn check(context: &Context<'_>, differences: &[Difference]) -> Result<Vec<Di
                     remaining.push(difference.clone());
                 }
             }
+            (Kind::CountDiffers, _, _) => are_counted = true,
             (Kind::OrphanFile, Some(_), subject) => checksums.extend(subject.checksum),
             (_, Some(path), subject) if subject.crate_id.is_none() => {
                 remaining.extend(index_files::recheck(context, path, crate_path(path).as_ref())?);
@@ -36,6 +38,9 @@ pub fn check(context: &Context<'_>, differences: &[Difference]) -> Result<Vec<Di
             (_, _, subject) if subject.checksum.is_some() => checksums.extend(subject.checksum),
             (_, _, subject) => crate_ids.extend(subject.crate_id),
         }
+    }
+    if are_counted {
+        remaining.extend(counts::check(context)?);
     }
     for id in crate_ids {
         if let CrateCheck::Differences(differences) = recheck_until_settled(context, id)? {

@@ -6,11 +6,13 @@ use serde_json::json;
 use super::outcome::Outcome;
 use super::repairs::Repairs;
 use crate::database::access::audit::{Action, Event};
-use crate::database::catalog::{crates, derived, versions};
+use crate::database::catalog::{crates, dependents, derived, versions};
+use crate::database::upkeep::registry_count_states;
 use crate::package::{CrateName, Version};
 use crate::verify::context::Context;
 use crate::verify::difference::Difference;
 use crate::verify::error::VerifyError;
+use crate::verify::recheck::counts;
 
 /// Sets the commit of a version to the head of the index.
 pub fn set_commit(
@@ -29,7 +31,11 @@ pub fn set_commit(
 /// Writes the columns that are derived from a crate's versions.
 pub fn derive(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
     let id = difference.subject.crate_id.unwrap_or_default();
-    match change(context, repairs, difference, |connection| derived::describe(connection, id)) {
+    let derive = |connection: &mut diesel::PgConnection| {
+        derived::describe(connection, id)?;
+        dependents::follow(connection, id)
+    };
+    match change(context, repairs, difference, derive) {
         // A problem of one crate must not prevent the repair of the others.
         Err(VerifyError::Database(error)) if derived::is_refusal(&error) => {
             Ok(Outcome::Left(format!("the database rejects the description of the crate: {error}")))
@@ -50,6 +56,13 @@ pub fn set_size(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Diffe
     let id = difference.subject.version_id.unwrap_or_default();
     change(context, repairs, difference, |connection| versions::set_size(connection, id, size))?;
     Ok(Outcome::Done(format!("the database now has the file's size of {size} bytes")))
+}
+
+/// Corrects the numbers of the registry of one kind.
+pub fn count(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
+    let kind = difference.path.as_deref().and_then(counts::kind_at).unwrap_or_default();
+    change(context, repairs, difference, |connection| registry_count_states::correct(connection, kind))?;
+    Ok(Outcome::Done("counted again".to_owned()))
 }
 
 /// Changes rows of a crate under its lock, with an entry in the audit log.

@@ -8,7 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::database::catalog::crate_details;
-use crate::database::catalog::dependencies;
+use crate::database::catalog::dependencies::StoredDependency;
+use crate::database::catalog::dependents;
 use crate::database::catalog::version_details::{self, Features};
 use crate::database::search::Page;
 use crate::web::extract::path::{ApiPath, CratePath, crate_name};
@@ -56,7 +57,7 @@ pub async fn list(
     app.with_connection(move |connection| {
         let krate = shown_crate(connection, &name)?;
         let Page { limit, offset } = pagination.page();
-        let (found, total) = dependencies::dependents(connection, &krate.row.name, limit, offset)?;
+        let (found, total) = dependents::of_default_versions(connection, &krate.row.name, limit, offset)?;
         let version_ids: Vec<i32> = found.iter().map(|one| one.version_id).collect();
         let versions = version_details::by_ids(connection, &version_ids, Features::LeftOut)?;
         let crate_ids: Vec<i32> = versions.iter().map(|version| version.row.crate_id).collect();
@@ -66,7 +67,7 @@ pub async fn list(
             .iter()
             .map(|version| (version.row.id, downloads.get(&version.row.crate_id).copied().unwrap_or(0)))
             .collect();
-        let view = |mut one: dependencies::StoredDependency| {
+        let view = |mut one: StoredDependency| {
             // The dependent may use another spelling.
             one.name = krate.row.name.to_string();
             let downloads = of_version.get(&one.version_id).copied().unwrap_or(0);

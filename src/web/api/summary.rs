@@ -5,8 +5,9 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::database::catalog::crate_details;
 use crate::database::catalog::topics::{self, Kind, Order};
-use crate::database::catalog::{crate_details, downloads};
+use crate::database::registry_counts::{self, Count};
 use crate::database::search::{self, Filter, Page, SearchQuery, Sort};
 use crate::web::views::{CategoryView, CrateView, KeywordView};
 use crate::web::{ApiError, App};
@@ -39,25 +40,24 @@ pub struct Summary {
     responses((status = 200, body = Summary, description = "The counts, and lists of ten"))
 )]
 pub async fn show(State(app): State<App>) -> Result<Json<Summary>, ApiError> {
-    let (totals, base_url) = (app.totals.clone(), app.settings.base_url.clone());
+    let base_url = app.settings.base_url.clone();
     app.with_connection(move |connection| {
-        let mut num_crates = 0;
+        let [num_crates, num_downloads] = registry_counts::read(connection, [Count::Crates, Count::Downloads])?;
         let mut listed = |sort| {
             let query = SearchQuery { text: None, filter: Filter::default(), sort, after: None };
-            let found = search::search(connection, &query, Page { limit: LENGTH, offset: 0 }, &totals)?;
-            num_crates = found.total;
-            let crates = crate_details::by_ids(connection, &found.crate_ids)?;
+            let ids = search::page(connection, &query, Page { limit: LENGTH, offset: 0 })?;
+            let crates = crate_details::by_ids(connection, &ids)?;
             Ok::<_, diesel::result::Error>(crates.into_iter().map(|one| CrateView::new(one, &base_url)).collect())
         };
         let new_crates = listed(Sort::New)?;
         let most_downloaded = listed(Sort::Downloads)?;
         let most_recently_downloaded = listed(Sort::RecentDownloads)?;
         let just_updated = listed(Sort::RecentUpdates)?;
-        let (keywords, _) = topics::list(connection, Kind::Keywords, Order::Crates, LENGTH, 0)?;
-        let (categories, _) = topics::list(connection, Kind::Categories, Order::Crates, LENGTH, 0)?;
+        let keywords = topics::list(connection, Kind::Keywords, Order::Crates, LENGTH, 0)?;
+        let categories = topics::list(connection, Kind::Categories, Order::Crates, LENGTH, 0)?;
         Ok::<_, ApiError>(Json(Summary {
             num_crates,
-            num_downloads: downloads::total(connection)?,
+            num_downloads,
             new_crates,
             most_downloaded,
             most_recently_downloaded,

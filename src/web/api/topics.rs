@@ -166,7 +166,11 @@ async fn list(app: &App, kind: Kind, query: QueryParameters) -> Result<(Vec<Topi
         None | Some(TopicsSort::Alpha) => Order::Alphabetical,
         Some(TopicsSort::Crates) => Order::Crates,
     };
-    app.with_connection(move |connection| topics::list(connection, kind, order, limit, offset)).await
+    app.with_connection(move |connection| {
+        let total = topics::total(connection, kind)?;
+        Ok::<_, ApiError>((topics::list(connection, kind, order, limit, offset)?, total))
+    })
+    .await
 }
 
 async fn find(app: &App, kind: Kind, name: String) -> Result<Topic, ApiError> {

@@ -87,17 +87,22 @@ impl TestRegistry {
 
     /// With other settings than the usual ones.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::build(change, None)
+        Self::build(change, None, &cluster::shared_url())
     }
 
     /// With an index that is the mirror of a remote.
     pub fn mirroring(remote: RemoteOptions) -> Self {
-        Self::build(|_| {}, Some(remote))
+        Self::build(|_| {}, Some(remote), &cluster::shared_url())
     }
 
-    fn build(change: impl FnOnce(&mut Settings), remote: Option<RemoteOptions>) -> Self {
+    /// On a database that has rows already. It has to outlive the registry.
+    pub fn on(database: &cluster::Database) -> Self {
+        Self::build(|_| {}, None, &database.url())
+    }
+
+    fn build(change: impl FnOnce(&mut Settings), remote: Option<RemoteOptions>, url: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let pool = Pool::test(&cluster::shared_url()).unwrap();
+        let pool = Pool::test(url).unwrap();
         let path = directory.path().join("index.git");
         let index = match remote {
             None => Index::open_or_init(&path).unwrap(),

@@ -1,0 +1,84 @@
+//! The dependents of a crate of this registry.
+//!
+//! `crate_dependents` has, for each crate, the names that its default version depends on. A trigger writes it when the
+//! default version changes.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+
+use super::dependencies::StoredDependency;
+use crate::database::registry_counts;
+use crate::database::schema::{crates, dependencies, versions};
+use crate::package::CrateName;
+use crate::statement::statement;
+
+/// The crates whose default version depends on a crate of this registry, the most downloaded first, and their number. A
+/// dependent that names the crate several times, for example for several targets, is listed once.
+pub fn of_default_versions(
+    connection: &mut PgConnection,
+    name: &CrateName,
+    limit: i64,
+    offset: i64,
+) -> QueryResult<(Vec<StoredDependency>, i64)> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Nullable<Integer>)]
+        id: Option<i32>,
+    }
+    let total = registry_counts::dependents(connection, &name.canonical())?;
+    // Of the crates by downloads, a crate with many dependents has some among the first; few dependents are sorted. Which
+    // of the two it is, the planner knows from its statistics, so it has to see the name.
+    let found: Vec<Found> = diesel::sql_query(
+        "SELECT (SELECT min(dependencies.id) FROM dependencies JOIN crates ON default_version_id = version_id
+                 WHERE crates.id = page.crate_id AND dependencies.canonical_name = $1 AND registry IS NULL) AS id
+         FROM (SELECT crate_id, downloads FROM crate_downloads JOIN crate_dependents USING (crate_id)
+               WHERE canonical_name = $1 AND shown ORDER BY downloads DESC, crate_id LIMIT $2 OFFSET $3) AS page
+         ORDER BY downloads DESC, crate_id",
+    )
+    .bind::<Text, _>(name.canonical())
+    .bind::<BigInt, _>(limit)
+    .bind::<BigInt, _>(offset)
+    .load(connection)?;
+    let ids: Vec<i32> = found.iter().filter_map(|one| one.id).collect();
+    let mut rows: Vec<StoredDependency> = dependencies::table
+        .filter(dependencies::id.eq_any(&ids))
+        .select(StoredDependency::as_select())
+        .load(connection)?;
+    rows.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
+    Ok((rows, total))
+}
+
+/// Writes the dependents anew that a crate is one of, after the dependencies of its default version were replaced. The caller
+/// holds the lock of the crate's row.
+pub fn follow(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {
+    statement("SELECT follow_dependencies(id, default_version_id) FROM crates WHERE id = $1")
+        .bind::<Integer, _>(crate_id)
+        .execute(connection)
+        .map(drop)
+}
+
+/// The other crates of this registry of which a version depends on a crate, by name: the first `limit`, and their number.
+/// Yanked versions count, because lock files may name them; versions that are to be deleted do not.
+pub fn dependent_crates(
+    connection: &mut PgConnection,
+    name: &CrateName,
+    limit: i64,
+) -> QueryResult<(Vec<CrateName>, i64)> {
+    macro_rules! dependents {
+        () => {
+            crates::table.filter(crates::canonical_name.ne(name.canonical())).filter(
+                crates::id.eq_any(
+                    dependencies::table
+                        .inner_join(versions::table)
+                        .filter(dependencies::canonical_name.eq(name.canonical()))
+                        .filter(dependencies::registry.is_null())
+                        .filter(versions::deletion_requested_at.is_null())
+                        .select(versions::crate_id),
+                ),
+            )
+        };
+    }
+    let total: i64 = dependents!().count().get_result(connection)?;
+    let first = dependents!().order(crates::name).select(crates::name).limit(limit).load(connection)?;
+    Ok((first, total))
+}
