@@ -1,5 +1,6 @@
 //! Crate files in S3: all that a directory does, and what a network adds to it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;

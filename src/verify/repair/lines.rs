@@ -6,7 +6,7 @@ use serde_json::json;
 use super::outcome::Outcome;
 use super::repairs::Repairs;
 use crate::database::access::audit::{Action, Event};
-use crate::database::catalog::{crates, dependencies, versions};
+use crate::database::catalog::{crates, dependencies, new_dependencies, versions};
 use crate::database::upkeep::crate_states::{self, LineState};
 use crate::index::entry::rebuild::Rebuilt;
 use crate::jobs::sync_crate;
@@ -67,7 +67,7 @@ fn write(
     let about = json!({ "features": features, "links": entry.links, "rust_version": entry.rust_version });
     versions::set_index_line(connection, version.version_id, &rebuilt.line(), &about)?;
     dependencies::remove_all(connection, version.version_id)?;
-    dependencies::insert(connection, version.version_id, rebuilt.dependencies())?;
+    new_dependencies::insert(connection, version.version_id, rebuilt.dependencies())?;
     Event::new(Action::Repair)
         .of_crate(&version.crate_name)
         .of_version(&version.num)

@@ -1,0 +1,120 @@
+//! How many statements requests send to the database, and that lending a connection sends none.
+
+use std::sync::{Arc, Mutex};
+
+use diesel::connection::InstrumentationEvent;
+use diesel::prelude::*;
+use supercargo::database::Pool;
+use supercargo::database::access::rate_limits::RateLimits;
+use supercargo::database::access::upload_allowance::UploadAllowance;
+
+use crate::support::cluster::Database;
+use crate::support::harness::{Client, TestRegistry};
+use crate::support::package::Package;
+use crate::support::proxy::Proxy;
+
+/// The statements of a connection, each with its first words.
+#[derive(Clone, Default)]
+struct Record(Arc<Mutex<Vec<String>>>);
+
+impl Record {
+    fn of(pool: &Pool) -> Self {
+        let record = Self::default();
+        let statements = Arc::clone(&record.0);
+        let write = move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                let text = query.to_string();
+                let words: Vec<&str> = text.split_whitespace().take(14).collect();
+                statements.lock().unwrap().push(words.join(" "));
+            }
+        };
+        pool.with(|connection| connection.set_instrumentation(write)).unwrap();
+        record
+    }
+
+    /// The statements since the last call.
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+/// A registry with the limits that a server has by default, and a user whose token was used a moment ago.
+fn registry() -> TestRegistry {
+    TestRegistry::with(|settings| {
+        settings.admission.rate_limits = RateLimits::configured([]).unwrap();
+        settings.admission.upload_allowance = Some(UploadAllowance(1 << 32));
+    })
+}
+
+fn publish(registry: &TestRegistry, ann: &Client<'_>, package: &Package) {
+    ann.publish(package).good();
+    registry.run_jobs();
+}
+
+#[track_caller]
+fn assert_count(record: &Record, expected: usize, what: &str) {
+    let statements = record.take();
+    assert_eq!(statements.len(), expected, "{what}: {statements:#?}");
+}
+
+#[test]
+fn a_publish_and_a_yank_send_few_statements() {
+    let registry = registry();
+    let ann = registry.user("ann");
+    publish(&registry, &ann, &Package::new("util", "1.0.0"));
+    let record = Record::of(&registry.pool);
+    let depends = |num: &str| {
+        Package::new("foo", num)
+            .manifest("[dependencies]\nutil = { version = \"1\", registry-index = \"sparse+http://registry.test/index/\" }\nserde = \"1\"\n")
+    };
+    // Authentication, the facts, BEGIN, the locks, the version, the job, COMMIT.
+    for (package, what) in [(depends("1.0.0"), "a new crate"), (depends("1.1.0"), "a new version")] {
+        publish_and_count(&record, &ann, &package, what);
+        registry.run_jobs();
+        record.take();
+    }
+    // Authentication, BEGIN, the locks, the facts, the yank, the job, COMMIT.
+    ann.yank("foo", "1.0.0").good();
+    assert_count(&record, 7, "a yank");
+    ann.unyank("foo", "1.0.0").good();
+    assert_count(&record, 7, "an unyank");
+    registry.run_jobs();
+}
+
+fn publish_and_count(record: &Record, ann: &Client<'_>, package: &Package, what: &str) {
+    ann.publish(package).good();
+    assert_count(record, 7, what);
+}
+
+#[test]
+fn a_refused_publish_sends_two_statements() {
+    let registry = registry();
+    let ann = registry.user("ann");
+    publish(&registry, &ann, &Package::new("foo", "1.0.0"));
+    let record = Record::of(&registry.pool);
+    assert_eq!(ann.publish(&Package::new("foo", "1.0.0")).status, 409);
+    assert_count(&record, 2, "a duplicate");
+}
+
+#[test]
+fn a_connection_is_lent_without_a_statement() {
+    let database = Database::fresh();
+    let pool = Pool::live(&database.url(), 1);
+    let record = Record::of(&pool);
+    pool.with(|_| ()).unwrap();
+    assert_eq!(record.take(), Vec::<String>::new());
+    pool.with(|connection| diesel::sql_query("SELECT 2").execute(connection)).unwrap().unwrap();
+    assert_eq!(record.take().len(), 1);
+}
+
+#[test]
+fn a_connection_that_broke_while_it_was_idle_is_replaced_before_it_is_lent() {
+    let database = Database::fresh();
+    let proxy = Proxy::before(&database.url());
+    let pool = Pool::live(&proxy.url(), 1);
+    for _ in 0..3 {
+        pool.with(|connection| diesel::sql_query("SELECT 2").execute(connection)).unwrap().unwrap();
+        proxy.cut();
+    }
+    assert!(proxy.accepted() >= 3, "{}", proxy.accepted());
+}
