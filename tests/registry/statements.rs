@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use diesel::connection::InstrumentationEvent;
 use diesel::prelude::*;
+use serde_json::json;
 use supercargo::database::Pool;
 use supercargo::database::access::rate_limits::RateLimits;
 use supercargo::database::access::upload_allowance::UploadAllowance;
 
 use crate::support::cluster::Database;
-use crate::support::harness::{Client, TestRegistry};
+use crate::support::harness::{BASE_URL, Client, TestRegistry};
 use crate::support::package::Package;
 use crate::support::proxy::Proxy;
 
@@ -63,9 +64,20 @@ fn a_publish_and_a_yank_send_few_statements() {
     let ann = registry.user("ann");
     publish(&registry, &ann, &Package::new("util", "1.0.0"));
     let record = Record::of(&registry.pool);
+    let dependency = |name: &str, registry: Option<&str>| {
+        json!({
+            "name": name, "version_req": "^1", "features": [], "optional": false, "default_features": true,
+            "target": null, "kind": "normal", "registry": registry, "explicit_name_in_toml": null,
+        })
+    };
+    let dependencies =
+        json!([dependency("util", None), dependency("serde", Some("https://github.com/rust-lang/crates.io-index"))]);
     let depends = |num: &str| {
         Package::new("foo", num)
-            .manifest("[dependencies]\nutil = { version = \"1\", registry-index = \"sparse+http://registry.test/index/\" }\nserde = \"1\"\n")
+            .manifest(&format!(
+                "[dependencies]\nserde = \"1\"\nutil = {{ version = \"1\", registry-index = \"sparse+{BASE_URL}/index/\" }}\n"
+            ))
+            .metadata("deps", dependencies.clone())
     };
     // Authentication, the facts, BEGIN, the locks, the version, the job, COMMIT.
     for (package, what) in [(depends("1.0.0"), "a new crate"), (depends("1.1.0"), "a new version")] {
