@@ -111,14 +111,6 @@ impl CrateStore {
         Ok(found.map(|meta| meta.size))
     }
 
-    /// Whether a file exists.
-    pub fn contains(&self, checksum: Checksum) -> Result<bool, CrateStoreError> {
-        match self.local_path(checksum) {
-            Some(path) => path.try_exists().map_err(local::failed(&file(checksum)())),
-            None => Ok(self.size(checksum)?.is_some()),
-        }
-    }
-
     /// Opens a part of a file, which must be within it; `None` if the file does not exist.
     pub fn get_range(&self, checksum: Checksum, part: Range<u64>) -> Result<Option<CrateFile>, CrateStoreError> {
         let size = part.end - part.start;

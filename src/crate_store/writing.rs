@@ -38,6 +38,14 @@ impl CrateStore {
         }
     }
 
+    /// Whether a file exists.
+    pub fn contains(&self, checksum: Checksum) -> Result<bool, CrateStoreError> {
+        match self.local_path(checksum) {
+            Some(path) => path.try_exists().map_err(failed(&file(checksum)())),
+            None => Ok(self.size(checksum)?.is_some()),
+        }
+    }
+
     /// Begins to store a file, on another thread. It is stored when [`BegunFile::finish`] has returned.
     pub fn begin(&self, checksum: Checksum, content: Bytes) -> BegunFile {
         let writing = self.local_path(checksum).map(|path| {
