@@ -3,9 +3,9 @@
 
 use std::marker::PhantomData;
 
-use diesel::pg::Pg;
+use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryBuilder, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
 
@@ -20,7 +20,25 @@ pub(crate) fn statement<'a>(text: impl Into<String>) -> Statement<'a> {
     Statement { text: text.into(), values: Vec::new() }
 }
 
+/// A statement whose columns are read by their places. `T` has their types.
+pub(crate) struct Typed<'a, T> {
+    statement: Statement<'a>,
+    of: PhantomData<T>,
+}
+
+/// The columns of a struct, as the text of a statement names them: `"crates"."id", "crates"."name"` and so on.
+pub(crate) fn columns<T: Selectable<Pg, SelectExpression: QueryFragment<Pg>>>() -> String {
+    let mut text = PgQueryBuilder::default();
+    T::construct_selection().to_sql(&mut text, &Pg).expect("names of columns are valid SQL"); // nothing is bound
+    text.finish()
+}
+
 impl<'a> Statement<'a> {
+    /// Reads the columns by their places, with these types.
+    pub(crate) fn returning<T>(self) -> Typed<'a, T> {
+        Typed { statement: self, of: PhantomData }
+    }
+
     pub(crate) fn bind<T, V>(mut self, value: V) -> Self
     where
         Pg: HasSqlType<T>,
@@ -57,6 +75,23 @@ impl Query for Statement<'_> {
 }
 
 impl<C> RunQueryDsl<C> for Statement<'_> {}
+
+impl<T> QueryFragment<Pg> for Typed<'_, T> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.statement.walk_ast(out)
+    }
+}
+
+impl<T> QueryId for Typed<'_, T> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<T> Query for Typed<'_, T> {
+    type SqlType = T;
+}
+
+impl<T, C> RunQueryDsl<C> for Typed<'_, T> {}
 
 struct Value<T, V> {
     value: V,

@@ -29,7 +29,7 @@ pub struct AccessOptions {
     pub rate_limits: Vec<String>,
     /// Upload limit per user and day, in bytes
     ///
-    /// It limits the size of crate files, including those of refused publishes; 0 is unlimited. A user may upload that
+    /// It limits the size of the crate files that a user publishes; 0 is unlimited. A user may publish that
     /// much at once and regains it over a day. Further publishes are refused with status 429.
     #[arg(long, env = "SUPERCARGO_UPLOAD_ALLOWANCE", value_name = "BYTES", default_value_t = 4 << 30)]
     pub upload_allowance: u64,

@@ -1,7 +1,7 @@
 //! Unfinished files of interrupted writes to a local store.
 //!
-//! The object store writes a file beside its final name, as `NAME.crate#N`, and renames it when it is complete. It
-//! lists no file of that name, so everything about them is here.
+//! A file is written beside its final name, as `NAME.crate#N` ([`writing`](super::writing)). The object store lists no file
+//! of that name, so everything about those that are left is here.
 
 use std::fs;
 use std::io;
@@ -38,7 +38,7 @@ impl CrateStore {
     }
 }
 
-fn failed(what: &str) -> impl FnOnce(io::Error) -> CrateStoreError {
+pub(super) fn failed(what: &str) -> impl FnOnce(io::Error) -> CrateStoreError {
     move |error| CrateStoreError::Failed { what: what.to_owned(), failure: Failure::Other(error.to_string()) }
 }
 

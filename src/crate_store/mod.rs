@@ -13,6 +13,7 @@ mod reader;
 mod runtime;
 mod s3;
 mod stored_file;
+mod writing;
 
 use std::future::Future;
 use std::io;
@@ -27,7 +28,7 @@ use futures_util::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Location;
 use object_store::prefix::PrefixStore;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 
 use self::runtime::StoreRuntime;
@@ -39,6 +40,7 @@ pub use self::quarantine::{Expired, SetAside};
 pub use self::reader::CrateReader;
 pub use self::s3::{S3Credentials, S3Settings};
 pub use self::stored_file::StoredFile;
+pub use self::writing::BegunFile;
 
 /// How long [`CrateStore::check`] waits for a bucket.
 const CHECK: Duration = Duration::from_secs(8);
@@ -95,12 +97,6 @@ impl CrateStore {
             Arc::new(PrefixStore::new(bucket, settings.prefix.as_str()))
         };
         Ok(Self { store, place: Place::Bucket(Arc::new(settings.clone())), runtime })
-    }
-
-    /// Stores a file under its checksum. A file that is there already is written again, which repairs a damaged one.
-    pub fn put(&self, checksum: Checksum, content: Bytes) -> Result<(), CrateStoreError> {
-        self.wait_for(file(checksum), None, self.store.put(&location(checksum), PutPayload::from_bytes(content)))
-            .map(drop)
     }
 
     /// Opens a file; `None` if it does not exist.

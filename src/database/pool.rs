@@ -91,8 +91,16 @@ impl ManageConnection for Opener {
         Ok(connection)
     }
 
+    /// Called whenever a connection is lent. Sends nothing: it reads what has arrived, which is the end of the session if
+    /// the server has closed it.
     fn is_valid(&self, connection: &mut PgConnection) -> Result<(), Error> {
-        self.manager.is_valid(connection)
+        // The first read may get the server's farewell, the second one the end of the stream behind it.
+        for _ in 0..2 {
+            if let Some(Err(closed)) = connection.notifications_iter().next() {
+                return Err(Error::QueryError(closed));
+            }
+        }
+        Ok(())
     }
 
     fn has_broken(&self, connection: &mut PgConnection) -> bool {

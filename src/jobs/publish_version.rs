@@ -13,16 +13,21 @@ use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::version_change::{INDEX_POLICY, VersionChange};
 use crate::crate_store::CrateStoreError;
+use crate::database::Pool;
 use crate::database::about::About;
 use crate::database::access::audit::{Action, Event};
+use crate::database::access::buckets::Levels;
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
-use crate::database::catalog::crate_limits::{self, CrateLimits};
-use crate::database::catalog::crates::{Crate, Origin};
+use crate::database::access::upload_allowance::UploadAllowance;
+use crate::database::catalog::crate_details::CountedCrate;
+use crate::database::catalog::crate_limits::CrateLimits;
+use crate::database::catalog::crates::{self, Crate, Origin};
+use crate::database::catalog::locked_crate;
 use crate::database::catalog::new_version::NewVersion;
 use crate::database::catalog::owners::Rights;
+use crate::database::catalog::publish_facts::{self, Before, Facts};
 use crate::database::catalog::refusal::{self, ChangeRefusal};
-use crate::database::catalog::{crates, dependencies, owners, reserved_names, versions};
 use crate::package::policy::UnknownDependency;
 use crate::package::{CrateName, Limits, Package, Version};
 use crate::queue::{Completions, Job, Member, Policy};
@@ -48,125 +53,138 @@ impl Member<Environment, SyncIndex> for PublishVersion {
 }
 
 /// What the database has of a crate before a publish of it is read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Known {
     /// The limits of its name.
     pub limits: CrateLimits,
     /// Size of its file in the index.
     pub index_bytes: u64,
+    /// The publisher's upload allowance.
+    pub levels: Levels,
+    /// The crate as clients see it; None if it does not exist.
+    pub details: Option<CountedCrate>,
+    /// The canonical names that were looked up, in order, and the names of the crates that have them.
+    dependencies: (Vec<String>, Vec<CrateName>),
 }
 
 /// Refuses a publish early, before its crate file is read. [`request`] repeats the checks under the crate's lock.
-pub fn check(
+/// `dependencies` are the names of its dependencies, as far as they are known.
+pub fn check<'a>(
     connection: &mut PgConnection,
-    name: &CrateName,
-    num: &Version,
+    (name, num): (&CrateName, &Version),
+    dependencies: impl Iterator<Item = &'a str>,
     caller: &Caller,
     admission: &Admission,
 ) -> Result<Known, RequestError> {
-    let (scope, index_bytes) = match crates::find(connection, name)? {
-        Some(found) if found.deletion.frees_the_name() => {
-            check_revived(connection, &found, (name, num), caller, admission)?;
-            (Scope::PublishNew, 0)
-        }
-        Some(found) => (Scope::PublishUpdate, check_existing(connection, &found, name, num, caller)?),
-        None => {
-            check_new(connection, name, caller, admission)?;
-            (Scope::PublishNew, 0)
-        }
+    let names = dependencies.filter_map(|name| name.parse::<CrateName>().ok());
+    let dependencies: BTreeSet<String> = names.map(|name| name.canonical()).collect();
+    let dependencies: Vec<String> = dependencies.into_iter().collect();
+    let rate_limits = &admission.rate_limits;
+    let scopes = [Scope::PublishNew, Scope::PublishUpdate].into_iter().filter_map(|scope| rate_limits.bucket(scope));
+    let buckets: Vec<_> = scopes.chain(admission.upload_allowance.map(UploadAllowance::bucket)).collect();
+    let Before { krate, facts, details, limits, present } =
+        publish_facts::read(connection, (name, num), caller.user.id, &dependencies, &buckets)?;
+    let origin = match &krate {
+        None => Origin::Created,
+        Some(found) if found.deletion.frees_the_name() => Origin::Revived,
+        Some(_) => Origin::Existing,
     };
-    let limited = admission.rate_limits.peek(connection, caller.user.id, &caller.user.login, scope)?;
-    match limited {
-        Some(limited) => Err(limited.into()),
-        None => Ok(Known { limits: crate_limits::of(connection, name)?, index_bytes }),
-    }
+    let publish = Publish { krate: krate.as_ref(), origin, name, num, caller, admission };
+    publish.judge(connection, &facts)?;
+    rate_limits.check(&facts.levels, &caller.user.login, scope(origin))?;
+    let index_bytes = if origin.is_new() { 0 } else { facts.index_bytes };
+    Ok(Known { limits, index_bytes, levels: facts.levels, details, dependencies: (dependencies, present) })
 }
 
-fn check_new(
-    connection: &mut PgConnection,
-    name: &CrateName,
-    caller: &Caller,
-    admission: &Admission,
-) -> Result<(), RequestError> {
-    caller.may(Scope::PublishNew, name)?;
-    if name.is_reserved() {
-        return Err(ChangeRefusal::Reserved(name.clone()).into());
-    }
-    if admission.new_crates == NewCrates::Admins && !caller.user.is_admin {
-        return Err(ChangeRefusal::OnlyAdmins { name: name.clone() }.into());
-    }
-    match reserved_names::reason(connection, name)? {
-        Some(reason) if !caller.user.is_admin => Err(ChangeRefusal::ReservedHere { name: name.clone(), reason }.into()),
-        _ => Ok(()),
-    }
+/// The scope and the rate limit of a publish.
+fn scope(origin: Origin) -> Scope {
+    if origin.is_new() { Scope::PublishNew } else { Scope::PublishUpdate }
 }
 
-/// Checks a publish of a new crate under the released name of a deleted one. It has the former spelling, as the former
-/// crate's file in the index does, and the former numbers stay taken.
-fn check_revived(
-    connection: &mut PgConnection,
-    found: &Crate,
-    (name, num): (&CrateName, &Version),
-    caller: &Caller,
-    admission: &Admission,
-) -> Result<(), RequestError> {
-    check_new(connection, name, caller, admission)?;
-    check_spelling(found, name)?;
-    check_number(connection, found, name, num).map(drop)
+/// A publish that is judged by the facts.
+struct Publish<'a> {
+    /// None only before a new crate is created.
+    krate: Option<&'a Crate>,
+    origin: Origin,
+    name: &'a CrateName,
+    num: &'a Version,
+    caller: &'a Caller,
+    admission: &'a Admission,
 }
 
-fn check_spelling(found: &Crate, name: &CrateName) -> Result<(), ChangeRefusal> {
-    if found.name == *name {
-        return Ok(());
-    }
-    Err(ChangeRefusal::OtherSpelling { given: name.clone(), original: found.name.clone() })
-}
-
-/// Checks a publish to an existing crate; returns the size of the crate's file in the index.
-fn check_existing(
-    connection: &mut PgConnection,
-    found: &Crate,
-    name: &CrateName,
-    num: &Version,
-    caller: &Caller,
-) -> Result<u64, RequestError> {
-    refusal::check_not_deleted(found)?;
-    caller.may(Scope::PublishUpdate, name)?;
-    check_spelling(found, name)?;
-    if owners::rights(connection, found.id, caller.user.id)? < Rights::Publish {
-        // Its owners go with a crate that is deleted at this moment.
-        crates::find(connection, name)?.as_ref().map_or(Ok(()), refusal::check_not_deleted)?;
-        return Err(refusal::not_an_owner(connection, found, &caller.user)?.into());
-    }
-    check_number(connection, found, name, num)
-}
-
-/// Checks that the crate has no version with this number; returns the size of the crate's file in the index.
-fn check_number(
-    connection: &mut PgConnection,
-    found: &Crate,
-    name: &CrateName,
-    num: &Version,
-) -> Result<u64, RequestError> {
-    let met = versions::meet(connection, found.id, num)?;
-    match met.same {
-        Some(existing) => {
-            let existing = Box::new(existing);
-            Err(ChangeRefusal::Duplicate { name: name.clone(), given: num.clone(), existing }.into())
+impl Publish<'_> {
+    /// Checks a publish; the connection is for the text of a refusal.
+    fn judge(&self, connection: &mut PgConnection, facts: &Facts) -> Result<(), RequestError> {
+        match (self.origin, self.krate) {
+            (Origin::Existing, Some(krate)) => self.check_existing(connection, krate, facts),
+            // It has the former spelling, as the former crate's file in the index does, and the former numbers stay taken.
+            (Origin::Revived, Some(krate)) => {
+                self.check_new(facts)?;
+                self.check_spelling(krate)?;
+                self.check_number(facts)
+            }
+            _ => self.check_new(facts),
         }
-        None => Ok(met.index_bytes),
+    }
+
+    fn check_new(&self, facts: &Facts) -> Result<(), RequestError> {
+        let Self { name, caller, admission, .. } = self;
+        caller.may(Scope::PublishNew, name)?;
+        if name.is_reserved() {
+            return Err(ChangeRefusal::Reserved((*name).clone()).into());
+        }
+        if admission.new_crates == NewCrates::Admins && !caller.user.is_admin {
+            return Err(ChangeRefusal::OnlyAdmins { name: (*name).clone() }.into());
+        }
+        match &facts.reserved {
+            Some(reason) if !caller.user.is_admin => {
+                Err(ChangeRefusal::ReservedHere { name: (*name).clone(), reason: reason.clone() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_existing(&self, connection: &mut PgConnection, krate: &Crate, facts: &Facts) -> Result<(), RequestError> {
+        refusal::check_not_deleted(krate)?;
+        self.caller.may(Scope::PublishUpdate, self.name)?;
+        self.check_spelling(krate)?;
+        if facts.rights < Rights::Publish {
+            // Its owners go with a crate that is deleted at this moment.
+            crates::find(connection, self.name)?.as_ref().map_or(Ok(()), refusal::check_not_deleted)?;
+            return Err(refusal::not_an_owner(connection, krate, &self.caller.user)?.into());
+        }
+        self.check_number(facts)
+    }
+
+    fn check_spelling(&self, krate: &Crate) -> Result<(), RequestError> {
+        if krate.name == *self.name {
+            return Ok(());
+        }
+        Err(ChangeRefusal::OtherSpelling { given: self.name.clone(), original: krate.name.clone() }.into())
+    }
+
+    fn check_number(&self, facts: &Facts) -> Result<(), RequestError> {
+        let Some(existing) = facts.same.clone() else { return Ok(()) };
+        let existing = Box::new(existing);
+        Err(ChangeRefusal::Duplicate { name: self.name.clone(), given: self.num.clone(), existing }.into())
     }
 }
 
 /// The crates among these dependencies that are not in the registry. A crate exists from its first accepted version until
-/// its deletion. A
-/// name in another spelling does not exist, because cargo requests the exact spelling of the dependency.
+/// its deletion. A name in another spelling does not exist, because cargo requests the exact spelling of the dependency.
+/// Only names that [`check`] did not look up are looked up now.
 pub fn unknown_dependencies(
-    connection: &mut PgConnection,
+    pool: &Pool,
     names: &BTreeSet<&CrateName>,
-) -> QueryResult<Vec<UnknownDependency>> {
+    known: &Known,
+) -> Result<Vec<UnknownDependency>, RequestError> {
+    let (asked, present) = &known.dependencies;
     let names: Vec<&CrateName> = names.iter().copied().collect();
-    let found = crates::present_names_like(connection, &names)?;
+    let found = if names.iter().all(|name| asked.binary_search(&name.canonical()).is_ok()) {
+        present.clone()
+    } else {
+        pool.with(|connection| crates::present_names_like(connection, &names))??
+    };
     let unknown = names.into_iter().filter(|name| !found.contains(name));
     Ok(unknown
         .map(|name| UnknownDependency {
@@ -176,67 +194,65 @@ pub fn unknown_dependencies(
         .collect())
 }
 
+/// An accepted version.
+pub struct Requested {
+    pub version_id: i32,
+    /// The row of a crate that is new.
+    pub new_crate: Option<CountedCrate>,
+    pub completion: Completion,
+}
+
 /// Accepts a version: writes the crate, its first owner, the version and the job in one transaction. The crate file must be
 /// stored already; `is_stored` checks that it still is.
 pub fn request(
     connection: &mut PgConnection,
-    package: &Package,
+    (package, about): (&Package, &About),
     (index_line, limits): (&str, &Limits),
     (caller, admission): (&Caller, &Admission),
     is_stored: impl FnOnce() -> Result<bool, CrateStoreError>,
     completions: &Completions,
-) -> Result<Completion, RequestError> {
+) -> Result<Requested, RequestError> {
     connection.transaction(|connection| {
-        let (krate, origin) = crates::ensure_and_lock(connection, &package.name)?;
-        let caller = &caller.confirm(connection)??;
-        let user = &caller.user;
-        let (name, num) = (&package.name, &package.version);
-        let scope = match origin {
-            Origin::Created => {
-                check_new(connection, name, caller, admission)?;
-                Scope::PublishNew
-            }
-            Origin::Revived => {
-                check_revived(connection, &krate, (name, num), caller, admission)?;
-                Scope::PublishNew
-            }
-            Origin::Existing => {
-                let bytes = check_existing(connection, &krate, name, num, caller)?;
-                limits.check_index_file(bytes, index_line)?;
-                Scope::PublishUpdate
-            }
-        };
-        if origin.is_new() {
-            owners::add(connection, krate.id, user.id)?;
-        }
-        if let Some(limited) = admission.rate_limits.draw(connection, user.id, &user.login, scope)? {
-            return Err(limited.into());
-        }
+        let locked = locked_crate::ensure(connection, &package.name, caller)?;
+        let caller = &locked.caller?;
+        let (krate, origin, login) = (&locked.krate, locked.origin, &caller.user.login);
+        let (name, num, size) = (&package.name, &package.version, package.crate_file.len());
+        let rate_limits = &admission.rate_limits;
+        let upload = admission.upload_allowance.map(|allowance| allowance.draw_of(size));
+        let draws: Vec<_> = rate_limits.draw_of(scope(origin)).into_iter().chain(upload).collect();
         let version = NewVersion {
-            crate_id: krate.id,
-            num: &package.version,
+            krate,
+            is_new: origin.is_new(),
+            num,
             checksum: package.checksum,
-            size: i64::try_from(package.crate_file.len()).unwrap_or(i64::MAX),
+            size: i64::try_from(size).unwrap_or(i64::MAX),
             index_line,
             metadata: &package.metadata,
-            about: &About::of(&package.manifest, &package.targets),
-            created_by: user.id,
+            about,
+            dependencies: &package.manifest.dependencies,
+            created_by: caller.user.id,
+            draws: &draws,
         };
+        let event = Event::new(Action::Publish)
+            .of_crate(&krate.name)
+            .of_version(num)
+            .detail(json!({ "checksum": package.checksum, "size": size, "new_crate": origin.is_new() }));
+        let (version_id, facts) = version.insert(connection, event, &caller.actor())?;
+        Publish { krate: Some(krate), origin, name, num, caller, admission }.judge(connection, &facts)?;
+        if !origin.is_new() {
+            limits.check_index_file(facts.index_bytes, index_line)?;
+        }
+        rate_limits.check_drawn(&facts.levels, login, scope(origin))?;
+        admission.upload_allowance.map_or(Ok(()), |allowance| allowance.check_drawn(&facts.levels, login, size))?;
         // No other transaction adds versions while the crate's row is locked, and the check above found none.
-        let version_id = version.insert(connection)?.ok_or(diesel::NotFound)?;
+        let version_id = version_id.ok_or(diesel::NotFound)?;
         // From here on the file is not removed: see `unused_files`.
         if !is_stored()? {
             return Err(RequestError::FileRemoved);
         }
-        dependencies::insert(connection, version_id, &package.manifest.dependencies)?;
-        Event::new(Action::Publish)
-            .of_crate(&krate.name)
-            .of_version(&package.version)
-            .detail(
-                json!({ "checksum": package.checksum, "size": package.crate_file.len(), "new_crate": origin.is_new() }),
-            )
-            .record(connection, &caller.actor())?;
-        let change = VersionChange { crate_id: krate.id, version_id, name: krate.name, num: package.version.clone() };
-        enqueue(connection, &PublishVersion(change), caller, completions)
+        let change = VersionChange { crate_id: krate.id, version_id, name: krate.name.clone(), num: num.clone() };
+        let completion = enqueue(connection, &PublishVersion(change), caller, completions)?;
+        let new_crate = origin.is_new().then(|| CountedCrate::new(krate.id, krate.name.clone(), locked.created_at));
+        Ok(Requested { version_id, new_crate, completion })
     })
 }

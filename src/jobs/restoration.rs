@@ -14,7 +14,7 @@ use crate::database::catalog::crate_deletion::{self, Deletion};
 use crate::database::catalog::crates::{Crate, Origin};
 use crate::database::catalog::new_version::RestoredVersion;
 use crate::database::catalog::owners::Owner;
-use crate::database::catalog::{crate_files, crates, dependencies, versions};
+use crate::database::catalog::{crate_files, crates, new_dependencies, versions};
 use crate::index::entry::line::IndexLine;
 use crate::index::entry::rebuild::{RebuildError, Rebuilt};
 use crate::index::entry::registries::Registries;
@@ -220,7 +220,7 @@ fn restore_version(
     };
     // No other transaction adds versions while the crate's row is locked.
     let id = row.insert(connection)?.ok_or(diesel::NotFound)?;
-    dependencies::insert(connection, id, version.rebuilt.dependencies())?;
+    new_dependencies::insert(connection, id, version.rebuilt.dependencies())?;
     Event::new(action)
         .of_crate(&krate.name)
         .of_version(&entry.vers)

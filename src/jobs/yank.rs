@@ -11,12 +11,15 @@ use super::subject::Subject;
 use super::sync_index::SyncIndex;
 use super::version_change::{INDEX_POLICY, VersionChange};
 use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::buckets::{Draw, Levels};
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
 use crate::database::catalog::crates::Crate;
-use crate::database::catalog::owners::{self, Rights};
+use crate::database::catalog::desired_yank::{self, DesiredYank};
+use crate::database::catalog::locked_crate;
+use crate::database::catalog::owners::Rights;
 use crate::database::catalog::refusal::{self, ChangeRefusal};
-use crate::database::catalog::versions::{self, VersionStatus};
+use crate::database::catalog::versions::VersionStatus;
 use crate::package::{CrateName, Version};
 use crate::queue::{Completions, Enqueue, EnqueueError, Job, JobId, Member, Policy};
 
@@ -87,19 +90,21 @@ pub fn request_as(
 ) -> Result<Completion, RequestError> {
     caller.may(Scope::Yank, name)?;
     connection.transaction(|connection| {
-        let krate = refusal::lock_crate(connection, name)??;
-        let caller = caller.confirm(connection)??;
+        let locked = locked_crate::find(connection, name, caller)?;
+        let (krate, caller) = locked.map(|locked| (locked.krate, locked.caller)).unzip();
+        let krate = refusal::present(name, krate)?;
+        let caller = caller.ok_or(diesel::NotFound)??;
         let user = &caller.user;
         caller.may(Scope::Yank, name)?;
-        let version = refusal::find_version(connection, &krate, num)??;
-        if owners::rights(connection, krate.id, user.id)? < Rights::Publish && !caller.is_admin() {
+        let (found, rights) = desired_yank::facts(connection, krate.id, num, user.id)?;
+        let version = refusal::version(&krate, num, found)?;
+        if rights < Rights::Publish && !caller.is_admin() {
             return Err(refusal::not_an_owner(connection, &krate, user)?.into());
         }
         let wanted = Wanted::of(krate, version, state)?;
-        if let Some(limited) = admission.rate_limits.draw(connection, user.id, &user.login, Scope::Yank)? {
-            return Err(limited.into());
-        }
-        wanted.write(connection, &caller.actor())?;
+        let draw: Vec<_> = admission.rate_limits.draw_of(Scope::Yank).into_iter().collect();
+        let levels = wanted.write(connection, &caller.actor(), (Some(user.id), &draw))?;
+        admission.rate_limits.check_drawn(&levels, &user.login, Scope::Yank)?;
         match wanted.yanked {
             true => enqueue(connection, &YankVersion(wanted.change()), &caller, completions),
             false => enqueue(connection, &UnyankVersion(wanted.change()), &caller, completions),
@@ -121,7 +126,7 @@ pub fn request(
         let krate = refusal::lock_crate(connection, name)??;
         let version = refusal::find_version(connection, &krate, num)??;
         let wanted = Wanted::of(krate, version, state)?;
-        wanted.write(connection, operator)?;
+        wanted.write(connection, operator, (None, &[]))?;
         Ok(match wanted.yanked {
             true => enqueued(connection, &YankVersion(wanted.change()), operator)?,
             false => enqueued(connection, &UnyankVersion(wanted.change()), operator)?,
@@ -150,16 +155,22 @@ impl<'a> Wanted<'a> {
         Ok(Self { krate, version, yanked, message })
     }
 
-    fn write(&self, connection: &mut PgConnection, actor: &Actor) -> QueryResult<()> {
-        versions::request_yank_state(connection, self.version.id, self.yanked, self.message)?;
+    /// Writes the state and the entry in the audit log, and draws from the user's buckets.
+    fn write(
+        &self,
+        connection: &mut PgConnection,
+        actor: &Actor,
+        draws: (Option<i32>, &[Draw]),
+    ) -> QueryResult<Levels> {
         let event = Event::new(if self.yanked { Action::Yank } else { Action::Unyank })
             .of_crate(&self.krate.name)
             .of_version(&self.version.num);
-        match self.message {
+        let event = match self.message {
             Some(message) => event.detail(json!({ "message": message })),
             None => event,
-        }
-        .record(connection, actor)
+        };
+        let state = DesiredYank { version_id: self.version.id, yanked: self.yanked, message: self.message };
+        state.write(connection, event, actor, draws)
     }
 
     fn change(&self) -> VersionChange {

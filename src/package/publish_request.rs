@@ -4,6 +4,8 @@
 //! Cargo book, "Registry web API", publish). Each length is first compared with its limit and then with the body. Nothing
 //! is copied: the two parts are views of the body.
 
+use std::sync::OnceLock;
+
 use bytes::{Buf, Bytes};
 
 use super::framing_error::FramingError;
@@ -20,6 +22,7 @@ pub struct PublishRequest {
     metadata: Metadata,
     json: serde_json::Value,
     crate_file: Bytes,
+    checksum: OnceLock<Checksum>,
 }
 
 /// Reads the framing, the metadata, the name and the version of a publish, but not the tarball.
@@ -56,7 +59,14 @@ pub fn frame(body: Bytes, limits: &Limits) -> Result<PublishRequest, Refusal> {
     }
     let metadata: Metadata = serde_path_to_error::deserialize(&json)
         .map_err(|error| FramingError::Field { field: error.path().to_string(), problem: error.inner().to_string() })?;
-    Ok(PublishRequest { name: metadata.name.parse()?, version: metadata.vers.parse()?, metadata, json, crate_file })
+    Ok(PublishRequest {
+        name: metadata.name.parse()?,
+        version: metadata.vers.parse()?,
+        metadata,
+        json,
+        crate_file,
+        checksum: OnceLock::new(),
+    })
 }
 
 /// The path of a text or key with a NUL, which PostgreSQL cannot store in JSON. The parser has limited the nesting, and so
@@ -114,6 +124,16 @@ impl PublishRequest {
         &self.metadata
     }
 
+    /// The crate file.
+    pub fn crate_file(&self) -> &Bytes {
+        &self.crate_file
+    }
+
+    /// The checksum of the crate file.
+    pub fn checksum(&self) -> Checksum {
+        *self.checksum.get_or_init(|| Checksum::of(&self.crate_file))
+    }
+
     /// Opens the tarball and compares the manifest in it with the metadata. The work is bounded by the limits, and
     /// takes up to a second or two for a tarball that uses them up.
     ///
@@ -131,7 +151,7 @@ impl PublishRequest {
         let (name, version) = (&self.name, &self.version);
         let differences = agreement::check(name, version, &self.metadata, &manifest, (urls, mismatch))?;
         Ok(Package {
-            checksum: Checksum::of(&self.crate_file),
+            checksum: self.checksum(),
             targets: Targets::read(&tarball.manifest, manifest.name.as_str(), &tarball.targets),
             name: self.name,
             version: self.version,

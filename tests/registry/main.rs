@@ -58,6 +58,7 @@ mod rules;
 mod s3_store;
 mod searching;
 mod serving;
+mod statements;
 mod tls;
 mod tokens;
 mod transport;

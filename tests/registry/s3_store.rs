@@ -179,7 +179,6 @@ mod slow {
         let asked = server.proxy.accepted();
         let refused = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            let refused = &refused;
             let downloads: Vec<_> = (0..80)
                 .map(|_| {
                     scope.spawn(|| {

@@ -113,6 +113,23 @@ impl<'a> Event<'a> {
         Self { detail, ..self }
     }
 
+    /// The entry for a statement with [`LOGGED`].
+    pub(in crate::database) fn entry(self, actor: &Actor) -> Value {
+        let (token_id, token_name) = actor.token.as_ref().map(|(id, name)| (*id, name.as_str())).unzip();
+        serde_json::json!({
+            "action": self.action.as_str(),
+            "actor": actor.name,
+            "user_id": actor.user_id,
+            "token_id": token_id,
+            "token_name": token_name,
+            "address": actor.address,
+            "crate_name": self.crate_name.map(CrateName::as_str),
+            "version": self.version.map(ToString::to_string),
+            "subject": self.subject,
+            "detail": self.detail,
+        })
+    }
+
     /// Writes the change to the log.
     pub fn record(self, connection: &mut PgConnection, actor: &Actor) -> QueryResult<()> {
         let (token_id, token_name) = actor.token.as_ref().map(|(id, name)| (*id, name.as_str())).unzip();
@@ -133,6 +150,17 @@ impl<'a> Event<'a> {
             .map(drop)
     }
 }
+
+/// SQL: the common table expression `logged`, which adds [an entry](Event::entry) to the log, in a statement in which
+/// `asked` has it as `audit`.
+pub(in crate::database) const LOGGED: &str = "
+    logged AS (
+        INSERT INTO audit_log
+            (action, actor, user_id, token_id, token_name, address, crate_name, version, subject, detail)
+        SELECT entry.*
+        FROM asked, jsonb_to_record(asked.audit) AS entry (
+            action text, actor text, user_id integer, token_id integer, token_name text, address text, crate_name text,
+            version text, subject text, detail jsonb))";
 
 /// An entry of the log.
 #[derive(Queryable, Selectable, Serialize, Clone, Debug, utoipa::ToSchema)]

@@ -10,6 +10,7 @@
 //! ([`users::lock`](super::users::lock)), the user's row, the token's row. Whatever removes a right from a user (a revocation,
 //! a demotion, the end of a membership in a team) acquires the lock of the rights exclusively, and so waits for changes that
 //! have begun, and is visible to those that begin later. Removing an owner does the same with the crate's row.
+//! [`catalog::locked_crate`](crate::database::catalog::locked_crate) acquires them all in one statement.
 //!
 //! Row locks alone would be correct but not sufficient: PostgreSQL lets a share lock overtake an exclusive one that waits,
 //! so a stolen token that is used by many requests at once could delay its own revocation (measured: by 12 s with 16
@@ -83,7 +84,8 @@ pub enum Denied {
 
 /// A [`Caller`] whose token stays valid, and whose user keeps the rights that are read here, until the transaction ends.
 ///
-/// Only [`Caller::confirm`] and [`Caller::confirm_alone`] create one.
+/// Only [`Caller::confirm`], [`Caller::confirm_alone`] and
+/// [`locked_crate`](crate::database::catalog::locked_crate) create one.
 #[derive(Clone, Debug)]
 pub struct Authority(Caller);
 
@@ -151,7 +153,11 @@ impl Caller {
         Ok(self.confirmed(found))
     }
 
-    fn confirmed(&self, found: Option<(User, Token, DateTime<Utc>)>) -> Result<Authority, Denied> {
+    /// Judges what was read again, and is locked.
+    pub(in crate::database) fn confirmed(
+        &self,
+        found: Option<(User, Token, DateTime<Utc>)>,
+    ) -> Result<Authority, Denied> {
         let revoked = || Denied::Revoked { token: self.token.name.clone() };
         let (user, token, now) = found.ok_or_else(revoked)?;
         match user.state() {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod authentication;
+pub mod buckets;
 pub mod caller;
 pub mod crate_pattern;
 pub mod new_token;

@@ -1,16 +1,11 @@
-//! Rate limits: a token bucket for each user and action, in the database, so that all processes share it. A draw is
-//! part of the transaction of its action: a rejected request costs nothing.
+//! Rate limits: how often a user may do something, by a token bucket for each user and action.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use diesel::prelude::*;
-use diesel::sql_types::{Double, Integer, Text};
-use parking_lot::Mutex;
-
+use super::buckets::{Bucket, Draw, Levels};
 use super::scope::Scope;
 
 /// The size of a bucket, and the period in which an empty one fills.
@@ -31,22 +26,10 @@ const DEFAULTS: [(Scope, RateLimit); 4] = [
     (Scope::ChangeOwners, RateLimit { burst: 1000, period: HOUR }),
 ];
 
-/// The most refusals that are remembered. Above it, expired ones are dropped, and if that is not enough, all.
-const REMEMBERED: usize = 10_000;
-
 /// The limits of a registry. An action without a limit is unlimited.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RateLimits {
     limits: HashMap<Scope, RateLimit>,
-    /// The refused users and actions, and until when: only they are looked up before a draw.
-    refused: Arc<Mutex<HashMap<(i32, Scope), Instant>>>,
-}
-
-/// Compares the limits, without the remembered refusals.
-impl PartialEq for RateLimits {
-    fn eq(&self, other: &Self) -> bool {
-        self.limits == other.limits
-    }
 }
 
 /// A user exceeded a limit. Nothing was changed.
@@ -91,103 +74,41 @@ impl RateLimits {
                 (action, None) => drop(limits.remove(&action)),
             }
         }
-        Ok(Self { limits, ..Self::default() })
+        Ok(Self { limits })
     }
 
     fn of(&self, action: Scope) -> Option<RateLimit> {
         self.limits.get(&action).copied()
     }
 
-    /// Draws one from the user's bucket: `Ok(None)` if it had one, else the time to wait.
-    pub fn draw(
-        &self,
-        connection: &mut PgConnection,
-        user: i32,
-        login: &str,
-        action: Scope,
-    ) -> QueryResult<Option<RateLimited>> {
-        let Some(limit) = self.of(action) else { return Ok(None) };
-        let left = left_after_draw(connection, user, action, limit)?;
-        if left >= 0.0 {
-            return Ok(None);
-        }
-        let refused = refused(login, action, limit, left);
-        self.remember(user, action, refused.wait);
-        Ok(Some(refused))
+    /// The bucket of an action; None if the action is unlimited.
+    pub fn bucket(&self, action: Scope) -> Option<Bucket> {
+        let limit = self.of(action)?;
+        Some(Bucket { action: action.as_str(), size: limit.burst.into(), period: limit.period.as_secs_f64() })
     }
 
-    /// Whether a draw would be refused now. It costs nothing for users whom this process has not refused recently, and
-    /// saves the work before a draw for the others.
-    pub fn peek(
-        &self,
-        connection: &mut PgConnection,
-        user: i32,
-        login: &str,
-        action: Scope,
-    ) -> QueryResult<Option<RateLimited>> {
-        let Some(limit) = self.of(action).filter(|_| self.was_refused(user, action)) else { return Ok(None) };
-        let left: Option<Left> = diesel::sql_query(
-            "SELECT least($3, tokens + extract(epoch FROM clock_timestamp() - filled_at) * $3 / $4) - 1 AS left
-             FROM rate_limit_buckets WHERE user_id = $1 AND action = $2",
-        )
-        .bind::<Integer, _>(user)
-        .bind::<Text, _>(action.as_str())
-        .bind::<Double, _>(f64::from(limit.burst))
-        .bind::<Double, _>(limit.period.as_secs_f64())
-        .get_result(connection)
-        .optional()?;
-        Ok(left.filter(|found| found.left < 0.0).map(|found| refused(login, action, limit, found.left)))
+    /// The draw of an action; None if the action is unlimited.
+    pub fn draw_of(&self, action: Scope) -> Option<Draw> {
+        Some(Draw { bucket: self.bucket(action)?, amount: 1.0 })
     }
 
-    fn remember(&self, user: i32, action: Scope, wait: Duration) {
-        let mut refused = self.refused.lock();
-        let now = Instant::now();
-        if refused.len() >= REMEMBERED {
-            refused.retain(|_, until| *until > now);
-        }
-        if refused.len() >= REMEMBERED {
-            refused.clear();
-        }
-        refused.insert((user, action), now + wait);
+    /// Checks that a draw of the action would be allowed now.
+    pub fn check(&self, levels: &Levels, login: &str, action: Scope) -> Result<(), RateLimited> {
+        self.judge(levels, login, action, 1.0)
     }
 
-    fn was_refused(&self, user: i32, action: Scope) -> bool {
-        let mut refused = self.refused.lock();
-        match refused.get(&(user, action)) {
-            Some(until) if *until > Instant::now() => true,
-            Some(_) => {
-                refused.remove(&(user, action));
-                false
-            }
-            None => false,
+    /// Checks the buckets after the draw of an action: an error if the draw took more than there was.
+    pub fn check_drawn(&self, levels: &Levels, login: &str, action: Scope) -> Result<(), RateLimited> {
+        self.judge(levels, login, action, 0.0)
+    }
+
+    fn judge(&self, levels: &Levels, login: &str, action: Scope, needed: f64) -> Result<(), RateLimited> {
+        let (Some(limit), Some(bucket)) = (self.of(action), self.bucket(action)) else { return Ok(()) };
+        match levels.of(bucket).map(|level| level - needed) {
+            Some(left) if left < 0.0 => Err(refused(login, action, limit, left)),
+            _ => Ok(()),
         }
     }
-}
-
-#[derive(QueryableByName)]
-struct Left {
-    #[diesel(sql_type = Double)]
-    left: f64,
-}
-
-/// The content of the bucket after a draw. It is below zero if the draw is refused: the caller rolls the transaction
-/// back.
-fn left_after_draw(connection: &mut PgConnection, user: i32, action: Scope, limit: RateLimit) -> QueryResult<f64> {
-    let left: Left = diesel::sql_query(
-        "INSERT INTO rate_limit_buckets AS bucket (user_id, action, tokens, filled_at)
-         VALUES ($1, $2, $3 - 1, clock_timestamp())
-         ON CONFLICT (user_id, action) DO UPDATE
-         SET tokens = least($3, bucket.tokens
-                 + extract(epoch FROM clock_timestamp() - bucket.filled_at) * $3 / $4) - 1,
-             filled_at = clock_timestamp()
-         RETURNING tokens AS left",
-    )
-    .bind::<Integer, _>(user)
-    .bind::<Text, _>(action.as_str())
-    .bind::<Double, _>(f64::from(limit.burst))
-    .bind::<Double, _>(limit.period.as_secs_f64())
-    .get_result(connection)?;
-    Ok(left.left)
 }
 
 fn refused(login: &str, action: Scope, limit: RateLimit, left: f64) -> RateLimited {
@@ -242,10 +163,7 @@ mod tests {
             (unlimited.of(Scope::Yank), unlimited.of(Scope::PublishNew).map(|limit| limit.burst)),
             (None, Some(1000))
         );
-        assert_eq!(
-            RateLimits::configured([]).unwrap(),
-            RateLimits { limits: DEFAULTS.into(), ..RateLimits::default() }
-        );
+        assert_eq!(RateLimits::configured([]).unwrap(), RateLimits { limits: DEFAULTS.into() });
         let one = RateLimits::configured(["yank=1/1h", "none", "publish-new=5/10m"]).unwrap();
         let five = RateLimit { burst: 5, period: Duration::from_secs(600) };
         assert_eq!(one.limits, HashMap::from([(Scope::PublishNew, five)]));

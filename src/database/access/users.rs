@@ -112,7 +112,7 @@ pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<Us
 }
 
 /// The first number of the advisory locks of users' rights.
-pub(super) const RIGHTS: i32 = 0x7267_6874;
+pub(in crate::database) const RIGHTS: i32 = 0x7267_6874;
 
 /// Locks a user's rights until the end of the transaction, to remove one of them or to change the user's tokens. Waits
 /// for changes that the user has begun; later ones wait for this transaction and see its result.

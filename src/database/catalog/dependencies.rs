@@ -3,11 +3,6 @@
 use diesel::prelude::*;
 
 use crate::database::schema::dependencies;
-use crate::package::dependency::{Dependency, DependencyKind};
-
-/// The most rows of one statement. PostgreSQL accepts 65,535 parameters, which a manifest with many dependencies
-/// exceeds.
-const CHUNK: usize = 1000;
 
 /// A stored dependency of a version.
 #[derive(Queryable, Selectable, Clone, Debug)]
@@ -30,46 +25,9 @@ pub struct StoredDependency {
     pub registry: Option<String>,
 }
 
-/// Inserts the dependencies of a new version.
-pub fn insert(connection: &mut PgConnection, version_id: i32, all: &[Dependency]) -> QueryResult<usize> {
-    let mut inserted = 0;
-    for (chunk, some) in all.chunks(CHUNK).enumerate() {
-        let rows: Vec<_> = some
-            .iter()
-            .enumerate()
-            .map(|(place, one)| {
-                (
-                    dependencies::version_id.eq(version_id),
-                    dependencies::place.eq(i32::try_from(chunk * CHUNK + place).unwrap_or(i32::MAX)),
-                    dependencies::name.eq(one.name.as_str()),
-                    dependencies::rename.eq(one.rename.as_deref()),
-                    dependencies::req.eq(one.requirement.to_string()),
-                    dependencies::kind.eq(kind(one.kind)),
-                    dependencies::optional.eq(one.optional),
-                    dependencies::default_features.eq(one.default_features),
-                    dependencies::features.eq(&one.features),
-                    dependencies::target.eq(one.target.as_deref()),
-                    dependencies::registry.eq(one.registry.as_deref()),
-                )
-            })
-            .collect();
-        inserted += diesel::insert_into(dependencies::table).values(rows).execute(connection)?;
-    }
-    Ok(inserted)
-}
-
-/// Replaces the dependencies of a version. [`super::dependents::follow`] has to be called for its crate afterwards.
-pub fn replace(connection: &mut PgConnection, version_id: i32, all: &[Dependency]) -> QueryResult<usize> {
-    diesel::delete(dependencies::table.filter(dependencies::version_id.eq(version_id))).execute(connection)?;
-    insert(connection, version_id, all)
-}
-
-fn kind(kind: DependencyKind) -> &'static str {
-    match kind {
-        DependencyKind::Normal => "normal",
-        DependencyKind::Build => "build",
-        DependencyKind::Dev => "dev",
-    }
+/// Removes the dependencies of a version, before others are inserted.
+pub fn remove_all(connection: &mut PgConnection, version_id: i32) -> QueryResult<usize> {
+    diesel::delete(dependencies::table.filter(dependencies::version_id.eq(version_id))).execute(connection)
 }
 
 /// The dependencies of a version, in the order of the manifest.

@@ -2,46 +2,98 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Jsonb, Nullable, Text};
 
 use super::crate_files;
+use super::crates::Crate;
+use super::new_dependencies::{self, COLUMNS, ROWS};
+use super::owners::RIGHTS;
+use super::publish_facts::{FACTS, Facts, FactsColumns, FactsRow};
+use super::versions::VersionStatus;
 use crate::database::about::About;
+use crate::database::access::audit::{Actor, Event, LOGGED};
+use crate::database::access::buckets::{DRAWN, Draw, LEVELS_AFTER, bind_draws};
 use crate::database::schema::versions;
+use crate::package::dependency::Dependency;
 use crate::package::{Checksum, Version};
+use crate::statement::{columns, statement};
 
 /// The version of a publish.
 pub struct NewVersion<'a> {
-    pub crate_id: i32,
+    pub krate: &'a Crate,
+    /// Whether the crate is new, so that the publisher becomes its owner.
+    pub is_new: bool,
     pub num: &'a Version,
     pub checksum: Checksum,
     pub size: i64,
     pub index_line: &'a str,
     pub metadata: &'a serde_json::Value,
     pub about: &'a About,
+    pub dependencies: &'a [Dependency],
     pub created_by: i32,
+    pub draws: &'a [Draw],
 }
 
 impl NewVersion<'_> {
-    /// Inserts the version as queued; None if the crate has this number, ignoring build metadata. The transaction then
-    /// holds the lock that prevents the removal of the crate file.
-    pub fn insert(&self, connection: &mut PgConnection) -> QueryResult<Option<i32>> {
-        let hold = crate_files::pg_advisory_xact_lock_shared(crate_files::CLASS, crate_files::key(self.checksum));
-        let inserted: Option<(i32, Option<String>)> = diesel::insert_into(versions::table)
-            .values((
-                versions::crate_id.eq(self.crate_id),
-                versions::num.eq(self.num),
-                versions::num_without_build.eq(self.num.without_build()),
-                versions::checksum.eq(self.checksum),
-                versions::size.eq(self.size),
-                versions::index_line.eq(self.index_line),
-                versions::metadata.eq(self.metadata),
-                versions::manifest.eq(self.about.to_json()),
-                versions::created_by.eq(self.created_by),
-            ))
-            .on_conflict_do_nothing()
-            .returning((versions::id, hold))
-            .get_result(connection)
-            .optional()?;
-        Ok(inserted.map(|(id, _)| id))
+    /// Inserts the version as queued, with its dependencies, its owner and its entry in the audit log, and draws from the
+    /// user's buckets. Returns the id of the version, and the facts to judge the publish by: they are as they were before,
+    /// except for the levels of the buckets. If they refuse it, the caller rolls the transaction back. The id is None if the crate has this number,
+    /// ignoring build metadata.
+    ///
+    /// The caller has locked the crate's row in an earlier statement, so that the facts stay. The transaction then holds the
+    /// lock that prevents the removal of the crate file.
+    pub fn insert(
+        &self,
+        connection: &mut PgConnection,
+        event: Event<'_>,
+        actor: &Actor,
+    ) -> QueryResult<(Option<i32>, Facts)> {
+        let statement = statement(format!(
+            "WITH asked AS MATERIALIZED (
+                 SELECT $1 AS crate_id, $2 AS is_new, $3 AS canonical_name, $4 AS num_without_build, $5 AS user_id,
+                        $6 AS dependencies, $7 AS audit, $8 AS file_class, $9 AS file_key,
+                        $10 AS bucket_actions, $11 AS bucket_sizes, $12 AS bucket_periods, $13 AS bucket_draws),
+             {DRAWN},
+             owner AS (
+                 INSERT INTO crate_owners (crate_id, user_id) SELECT crate_id, user_id FROM asked WHERE is_new
+                 ON CONFLICT DO NOTHING),
+             version AS (
+                 INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata, manifest,
+                                       created_by)
+                 SELECT crate_id, $14, num_without_build, $15, $16, $17, $18, $19, user_id FROM asked
+                 ON CONFLICT DO NOTHING
+                 RETURNING id, (SELECT pg_advisory_xact_lock_shared(file_class, file_key)::text FROM asked)),
+             dependency AS (
+                 INSERT INTO dependencies (version_id, {COLUMNS})
+                 SELECT version.id, dependency.* FROM version, asked, {ROWS} ORDER BY place),
+             {LOGGED}
+             SELECT version.id, {RIGHTS}, {FACTS}, {LEVELS_AFTER}, {same}
+             FROM asked
+             JOIN crates ON crates.id = asked.crate_id
+             LEFT JOIN version ON true
+             LEFT JOIN versions ON versions.crate_id = crates.id AND versions.num_without_build = asked.num_without_build
+             LEFT JOIN reserved_names ON reserved_names.canonical_name = asked.canonical_name",
+            same = columns::<VersionStatus>(),
+        ))
+        .bind::<Integer, _>(self.krate.id)
+        .bind::<Bool, _>(self.is_new)
+        .bind::<Text, _>(self.krate.name.canonical())
+        .bind::<Text, _>(self.num.without_build())
+        .bind::<Integer, _>(self.created_by)
+        .bind::<Jsonb, _>(new_dependencies::rows(self.dependencies))
+        .bind::<Jsonb, _>(event.entry(actor))
+        .bind::<Integer, _>(crate_files::CLASS)
+        .bind::<Integer, _>(crate_files::key(self.checksum));
+        let (id, facts): (Option<i32>, FactsRow) = bind_draws(statement, self.draws)
+            .bind::<Text, _>(self.num)
+            .bind::<Binary, _>(self.checksum)
+            .bind::<BigInt, _>(self.size)
+            .bind::<Text, _>(self.index_line)
+            .bind::<Jsonb, _>(self.metadata)
+            .bind::<Jsonb, _>(self.about.to_json())
+            .returning::<(Nullable<Integer>, FactsColumns)>()
+            .get_result(connection)?;
+        Ok((id, facts.into()))
     }
 }
 

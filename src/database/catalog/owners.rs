@@ -18,6 +18,23 @@ pub enum Rights {
     Full,
 }
 
+impl Rights {
+    /// The rights of an owner, and of a member of a team that is one.
+    pub(super) fn of(own: bool, by_team: bool) -> Self {
+        match (own, by_team) {
+            (true, _) => Self::Full,
+            (false, true) => Self::Publish,
+            (false, false) => Self::None,
+        }
+    }
+}
+
+/// SQL: two expressions, for [`Rights::of`], in a statement in which `crates.id` is the crate and `asked` has `user_id`.
+pub(super) const RIGHTS: &str = "
+    EXISTS (SELECT FROM crate_owners WHERE crate_id = crates.id AND crate_owners.user_id = asked.user_id),
+    EXISTS (SELECT FROM crate_team_owners JOIN team_members USING (team_id)
+            WHERE crate_id = crates.id AND team_members.user_id = asked.user_id)";
+
 /// The rights of a user on a crate.
 pub fn rights(connection: &mut PgConnection, crate_id: i32, user: i32) -> QueryResult<Rights> {
     use diesel::dsl::exists;
@@ -29,11 +46,7 @@ pub fn rights(connection: &mut PgConnection, crate_id: i32, user: i32) -> QueryR
             .filter(team_members::user_id.eq(user)),
     );
     let (own, by_team): (bool, bool) = diesel::select((own, by_team)).get_result(connection)?;
-    Ok(match (own, by_team) {
-        (true, _) => Rights::Full,
-        (false, true) => Rights::Publish,
-        (false, false) => Rights::None,
-    })
+    Ok(Rights::of(own, by_team))
 }
 
 /// The users who own a crate, in the order in which they became owners.

@@ -6,6 +6,7 @@ use super::crates::Crate;
 use super::owners::{self, Owner, Removed, Rights};
 use super::refusal::{ChangeRefusal, MAX_NAMED, lock_crate};
 use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::buckets;
 use crate::database::access::caller::Caller;
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::scope::Scope;
@@ -57,9 +58,9 @@ pub fn change_as(
                 _ => ChangeRefusal::NotOwner { login, name, owners }.into(),
             });
         }
-        if let Some(limited) = rate_limits.draw(connection, user.id, &user.login, Scope::ChangeOwners)? {
-            return Err(limited.into());
-        }
+        let draw: Vec<_> = rate_limits.draw_of(Scope::ChangeOwners).into_iter().collect();
+        let levels = buckets::draw(connection, user.id, &draw)?;
+        rate_limits.check_drawn(&levels, &user.login, Scope::ChangeOwners)?;
         let done = change_all(connection, &krate, logins, change, &caller.actor())?;
         caller.connection.check()?;
         Ok(done)

@@ -148,7 +148,8 @@ pub fn find_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResul
     Ok(present(name, crates::find(connection, name)?))
 }
 
-fn present(name: &CrateName, found: Option<Crate>) -> Result<Crate, ChangeRefusal> {
+/// The crate that was found, if it is not deleted.
+pub fn present(name: &CrateName, found: Option<Crate>) -> Result<Crate, ChangeRefusal> {
     let found = found.ok_or_else(|| ChangeRefusal::UnknownCrate(name.to_string()))?;
     match deletion(&found) {
         Some((at, reason)) => Err(ChangeRefusal::DeletedCrate { name: found.name, at, reason }),
@@ -190,8 +191,13 @@ pub fn find_version(
     krate: &Crate,
     num: &Version,
 ) -> QueryResult<Result<VersionStatus, ChangeRefusal>> {
-    let found = versions::find(connection, krate.id, num)?.filter(|found| found.num == *num);
-    Ok(found.ok_or_else(|| ChangeRefusal::UnknownVersion { name: krate.name.clone(), num: num.to_string() }))
+    Ok(version(krate, num, versions::find(connection, krate.id, num)?))
+}
+
+/// The version that was found, if it has this number, which includes the build metadata.
+pub fn version(krate: &Crate, num: &Version, found: Option<VersionStatus>) -> Result<VersionStatus, ChangeRefusal> {
+    let found = found.filter(|found| found.num == *num);
+    found.ok_or_else(|| ChangeRefusal::UnknownVersion { name: krate.name.clone(), num: num.to_string() })
 }
 
 /// The refusal for a user who neither owns the crate nor is a member of a team that does.

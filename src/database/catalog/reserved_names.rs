@@ -5,11 +5,6 @@ use diesel::prelude::*;
 use crate::database::schema::reserved_names;
 use crate::package::CrateName;
 
-/// The reason of a name's reservation; None if it is not reserved.
-pub fn reason(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<String>> {
-    reserved_names::table.find(name.canonical()).select(reserved_names::reason).first(connection).optional()
-}
-
 /// Reserves a name, or changes the reason of its reservation.
 pub fn reserve(connection: &mut PgConnection, name: &CrateName, reason: &str) -> QueryResult<usize> {
     diesel::insert_into(reserved_names::table)

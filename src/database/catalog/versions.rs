@@ -47,39 +47,6 @@ pub fn find(connection: &mut PgConnection, crate_id: i32, num: &Version) -> Quer
         .optional()
 }
 
-/// The state of a crate's versions that a publish depends on.
-#[derive(Clone, Debug)]
-pub struct Met {
-    /// The version with the published number, ignoring build metadata.
-    pub same: Option<VersionStatus>,
-    /// The size in bytes of the crate's index file with all desired lines.
-    pub index_bytes: u64,
-}
-
-/// Reads, in one statement, the version with this number and the size of the crate's index file.
-pub fn meet(connection: &mut PgConnection, crate_id: i32, num: &Version) -> QueryResult<Met> {
-    use diesel::dsl::{count_star, sum};
-    diesel::define_sql_function!(fn octet_length(text: diesel::sql_types::Text) -> diesel::sql_types::Integer);
-    let lines = diesel::alias!(versions as lines);
-    let of_crate = lines
-        .filter(lines.field(versions::crate_id).eq(crate_id))
-        .filter(lines.field(versions::deletion_requested_at).is_null());
-    let (same, bytes, breaks): (Option<VersionStatus>, Option<i64>, Option<i64>) = crates::table
-        .find(crate_id)
-        .left_join(
-            versions::table
-                .on(versions::crate_id.eq(crates::id).and(versions::num_without_build.eq(num.without_build()))),
-        )
-        .select((
-            Option::<VersionStatus>::as_select(),
-            of_crate.select(sum(octet_length(lines.field(versions::index_line)))).single_value(),
-            of_crate.select(count_star()).single_value(),
-        ))
-        .first(connection)?;
-    let size = bytes.unwrap_or(0) + breaks.unwrap_or(0);
-    Ok(Met { same, index_bytes: u64::try_from(size).unwrap_or(0) })
-}
-
 /// The id and the crate file of the version with exactly this name and number, unless its deletion was requested.
 pub fn crate_file(
     connection: &mut PgConnection,
@@ -95,18 +62,6 @@ pub fn crate_file(
         .first::<(Version, (i32, Checksum))>(connection)
         .optional()
         .map(|found| found.filter(|(stored, _)| stored == num).map(|(_, file)| file))
-}
-
-/// Sets the desired yank state of a version, and why it is yanked.
-pub fn request_yank_state(
-    connection: &mut PgConnection,
-    id: i32,
-    yanked: bool,
-    message: Option<&str>,
-) -> QueryResult<usize> {
-    diesel::update(versions::table.find(id))
-        .set((versions::desired_yanked.eq(yanked), versions::yank_message.eq(message)))
-        .execute(connection)
 }
 
 /// A line of a crate's index file in its desired state.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::outcome::Outcome;
 use super::repairs::Repairs;
 use crate::database::access::audit::{Action, Event};
-use crate::database::catalog::{crates, dependencies, dependents, versions};
+use crate::database::catalog::{crates, dependencies, dependents, new_dependencies, versions};
 use crate::database::upkeep::crate_states::{self, LineState};
 use crate::index::entry::rebuild::Rebuilt;
 use crate::jobs::sync_crate;
@@ -66,7 +66,8 @@ fn write(
     features.extend(entry.features2.clone().unwrap_or_default());
     let about = json!({ "features": features, "links": entry.links, "rust_version": entry.rust_version });
     versions::set_index_line(connection, version.version_id, &rebuilt.line(), &about)?;
-    dependencies::replace(connection, version.version_id, rebuilt.dependencies())?;
+    dependencies::remove_all(connection, version.version_id)?;
+    new_dependencies::insert(connection, version.version_id, rebuilt.dependencies())?;
     dependents::follow(connection, difference.subject.crate_id.unwrap_or_default())?;
     Event::new(Action::Repair)
         .of_crate(&version.crate_name)

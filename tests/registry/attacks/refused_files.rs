@@ -134,16 +134,20 @@ fn a_client_that_hung_up_before_the_file_was_stored_has_none_stored() {
 }
 
 #[test]
-fn a_user_uploads_no_more_in_a_day_than_allowed_refused_publishes_included() {
-    let size = u64::try_from(Package::new("crate-0", "1.0.0").crate_file().len()).unwrap();
+fn a_user_uploads_no_more_in_a_day_than_allowed_and_refused_publishes_do_not_count() {
+    let package = |number: usize| Package::new(&format!("crate-{number}"), "1.0.0");
+    let size = u64::try_from(package(0).crate_file().len()).unwrap();
     let served = Served::start_with_fail_points("error", &["--upload-allowance", &(3 * size).to_string()]);
     let (ann, bob) = (served.token("ann"), served.token("bob"));
     for number in 0..3 {
         served.arm("request.before_commit=error");
-        let refused = http::publish(&served.url, &ann, &Package::new(&format!("crate-{number}"), "1.0.0"));
+        let refused = http::publish(&served.url, &ann, &package(number));
         assert_eq!(refused.status, 503, "{}", refused.text());
     }
-    let limited = http::publish(&served.url, &ann, &Package::new("crate-3", "1.0.0"));
+    for number in 0..3 {
+        http::publish(&served.url, &ann, &package(number)).good();
+    }
+    let limited = http::publish(&served.url, &ann, &package(3));
     assert_eq!(limited.status, 429, "{}", limited.text());
     assert!(
         limited.retry_after.is_some_and(|seconds| (28_000..=28_801).contains(&seconds)),
@@ -152,12 +156,37 @@ fn a_user_uploads_no_more_in_a_day_than_allowed_refused_publishes_included() {
     );
     let said = limited.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
     let begin = format!(
-        "rate limit exceeded (`ann` may upload {} of crate files a day, including those of rejected publishes): try again in ",
+        "rate limit exceeded (`ann` may upload {} of crate files a day): try again in ",
         supercargo::package::limits::ByteSize(3 * size)
     );
     assert!(said.starts_with(&begin), "{said}");
-    assert_eq!(files_in(&crates_of(&served)), Vec::<PathBuf>::new());
-    http::publish(&served.url, &bob, &Package::new("crate-4", "1.0.0")).good();
+    assert_eq!(files_in(&crates_of(&served)).len(), 3);
+    http::publish(&served.url, &bob, &package(4)).good();
+}
+
+#[test]
+fn uploads_at_the_same_time_are_no_more_than_allowed_together() {
+    let package = |number: usize| Package::new(&format!("crate-{number}"), "1.0.0");
+    let size = u64::try_from(package(0).crate_file().len()).unwrap();
+    let served = Served::start_with_fail_points("error", &["--upload-allowance", &(3 * size).to_string()]);
+    let token = served.token("ann");
+    // Their files are stored before the first one draws from the allowance.
+    let barrier = Barrier::new(6);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let publishes: Vec<_> = (0..6)
+            .map(|number| {
+                let (barrier, served, token) = (&barrier, &served, &token);
+                scope.spawn(move || {
+                    barrier.wait();
+                    http::publish(&served.url, token, &package(number)).status
+                })
+            })
+            .collect();
+        publishes.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
+    assert_eq!((count(200), count(429)), (3, 3), "{statuses:?}");
+    assert_eq!(files_in(&crates_of(&served)).len(), 3);
 }
 
 /// As if the process that stored it had been killed at that time.

@@ -15,14 +15,17 @@ use chrono::Utc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::database::about::About;
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
+use crate::database::catalog::crate_details::CountedCrate;
 use crate::database::catalog::refusal::ChangeRefusal;
-use crate::database::catalog::{crate_details, crate_limits, versions};
+use crate::database::catalog::{crate_limits, versions};
 use crate::fault;
 use crate::full_disk;
 use crate::index::entry::Entry;
-use crate::jobs::{Completion, RequestError, publish_version};
+use crate::jobs::publish_version::{self, Known, Requested};
+use crate::jobs::{Completion, RequestError};
 use crate::package::characters::plain;
 use crate::package::policy::Advice;
 use crate::package::{self, CrateName, Limits, Package, Refusal, Version};
@@ -39,16 +42,13 @@ use crate::web::{ApiError, App};
 /// Bytes of the two lengths in a body.
 const FRAMING: usize = 8;
 
-/// How long the answer waits for the database to show the crate.
-const SHOW_WITHIN: Duration = Duration::from_secs(1);
-
 /// The time after which an answer has been sent, for fail points.
 pub(super) const AFTER: Duration = Duration::from_millis(30);
 
 /// The crate of a publish, and the warnings that cargo prints.
 #[derive(Serialize, ToSchema)]
 pub struct Published {
-    /// The crate as the index shows it now; null if the database does not respond any more.
+    /// The crate with this version. Without it, if the index does not show the version yet; null if nothing is known then.
     #[serde(rename = "crate")]
     krate: Option<CrateView>,
     warnings: Warnings,
@@ -112,17 +112,13 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
             base = app.settings.base_url,
         ));
     }
-    let krate = show(&app, accepted.name).await;
+    let krate = accepted.krate.map(|krate| match accepted.version_id {
+        Some(id) if shown => krate.with_version(id, &accepted.num, &accepted.about, Utc::now()),
+        _ => krate,
+    });
+    let krate = krate.map(|krate| CrateView::new(krate, &app.settings.base_url));
     fault::point_after(AFTER, "request.answered");
     Ok(Json(Published { krate, warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
-}
-
-/// The crate for the answer. The version is accepted whatever happens now, so the answer does not wait for it, and an error
-/// is no reason to refuse.
-async fn show(app: &App, name: CrateName) -> Option<CrateView> {
-    let found = app.with_connection(move |connection| crate_details::find_queued(connection, &name));
-    let found = tokio::time::timeout(SHOW_WITHIN, found).await.ok()?.ok()?;
-    found.map(|krate| CrateView::new(krate, &app.settings.base_url))
 }
 
 async fn accept_request(app: &App, request: Request, measured: &Arc<Publish>) -> Result<Accepted, ApiError> {
@@ -185,7 +181,11 @@ struct Accepted {
     advice: Vec<Advice>,
     /// Bytes of the crate file.
     size: usize,
-    /// None if the job's id is unknown.
+    about: About,
+    /// The crate before this publish, if it is known.
+    krate: Option<CountedCrate>,
+    /// None if it is unknown, as the job then is.
+    version_id: Option<i32>,
     completion: Option<Completion>,
 }
 
@@ -196,26 +196,44 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
     let max_crate = settings.limits.max_crate.max(body.len());
     let request = package::frame(body, &Limits { max_crate, ..settings.limits.clone() })?;
     let (name, num) = (request.name(), request.version());
-    let known =
-        app.pool.with(|connection| publish_version::check(connection, name, num, caller, &settings.admission))??;
+    let dependencies = request.metadata().deps.iter().map(|dependency| &*dependency.name);
+    let known = app.pool.with(|connection| {
+        publish_version::check(connection, (name, num), dependencies, caller, &settings.admission)
+    })??;
     fault::point("request.read")?;
     let limits = known.limits.over(&settings.limits);
+    let begun = storing::begin(app, caller, &request, &known);
     let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits, settings.policy.manifest_mismatch))?;
-    let advice = judge(app, &package)?;
+    let advice = judge(app, &package, &known)?;
     let line = Entry::new(&package, Utc::now()).to_line();
     limits.check_index_line(&line).map_err(Refusal::from)?;
     // Repeated under the crate's lock, because others publish as well.
     limits.check_index_file(known.index_bytes, &line).map_err(Refusal::from)?;
-    storing::admit(app, caller, &package)?;
-    let completion = storing::stored(app, &package, || enqueue_surely(app, &package, (&line, &limits), caller))?;
+    storing::admit(app, caller, package.crate_file.len(), &known)?;
+    let about = About::of(&package.manifest, &package.targets);
+    let described = (&package, &about);
+    let requested = storing::stored(app, &package, begun, || enqueue_surely(app, described, (&line, &limits), caller))?;
     fault::point("request.committed")?;
     app.wake_workers();
     tracing::info!("crate" = %package.name, version = %package.version, "accepted a publish");
-    Ok(Accepted { name: package.name, num: package.version, advice, size: package.crate_file.len(), completion })
+    let (version_id, new_crate, completion) = match requested {
+        Some(Requested { version_id, new_crate, completion }) => (Some(version_id), new_crate, Some(completion)),
+        None => (None, None, None),
+    };
+    Ok(Accepted {
+        name: package.name,
+        num: package.version,
+        advice,
+        size: package.crate_file.len(),
+        about,
+        krate: new_crate.or(known.details),
+        version_id,
+        completion,
+    })
 }
 
 /// Applies the operator's policy for packages.
-fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
+fn judge(app: &App, package: &Package, known: &Known) -> Result<Vec<Advice>, ApiError> {
     let policy = &app.settings.policy;
     let mut advice = policy.check(&package.manifest)?;
     if !package.differences.is_empty() {
@@ -224,8 +242,7 @@ fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
     advice.extend(policy.check_paths(&package.unportable)?);
     let dependencies = package.dependencies_here();
     if !dependencies.is_empty() {
-        let unknown =
-            app.pool.with(|connection| publish_version::unknown_dependencies(connection, &dependencies))??;
+        let unknown = publish_version::unknown_dependencies(&app.pool, &dependencies, known)?;
         advice.extend(policy.check_unknown(unknown)?);
     }
     Ok(advice)
@@ -234,10 +251,10 @@ fn judge(app: &App, package: &Package) -> Result<Vec<Advice>, ApiError> {
 /// Accepts the version, even if the connection to the database breaks.
 fn enqueue_surely(
     app: &App,
-    package: &Package,
+    package: (&Package, &About),
     line: (&str, &Limits),
     caller: &Caller,
-) -> Result<Option<Completion>, RequestError> {
+) -> Result<Option<Requested>, RequestError> {
     match enqueue(app, package, line, caller) {
         Err(lost) if is_lost(&lost) => after_lost_connection(app, package, line, caller, lost),
         enqueued => enqueued.map(Some),
@@ -252,8 +269,13 @@ fn is_lost(error: &RequestError) -> bool {
     }
 }
 
-fn enqueue(app: &App, package: &Package, line: (&str, &Limits), caller: &Caller) -> Result<Completion, RequestError> {
-    let is_stored = || Ok(app.crate_store.size(package.checksum)?.is_some());
+fn enqueue(
+    app: &App,
+    package: (&Package, &About),
+    line: (&str, &Limits),
+    caller: &Caller,
+) -> Result<Requested, RequestError> {
+    let is_stored = || app.crate_store.contains(package.0.checksum);
     let admission = &app.settings.admission;
     let completions = &app.completions;
     app.pool.with(|connection| {
@@ -266,14 +288,14 @@ fn enqueue(app: &App, package: &Package, line: (&str, &Limits), caller: &Caller)
 /// acknowledged.
 fn after_lost_connection(
     app: &App,
-    package: &Package,
+    (package, about): (&Package, &About),
     line: (&str, &Limits),
     caller: &Caller,
     lost: RequestError,
-) -> Result<Option<Completion>, RequestError> {
+) -> Result<Option<Requested>, RequestError> {
     tracing::warn!(error = %lost, name = %package.name, "the connection to the database broke while a publish was accepted; repeating it");
-    match enqueue(app, package, line, caller) {
-        Ok(waiter) => Ok(Some(waiter)),
+    match enqueue(app, (package, about), line, caller) {
+        Ok(requested) => Ok(Some(requested)),
         Err(RequestError::Refused(ChangeRefusal::Duplicate { existing, .. }))
             if existing.checksum == package.checksum =>
         {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::crate_store::BegunFile;
 use crate::database::access::caller::Caller;
 use crate::error_chain::ErrorChain;
 use crate::fault;
+use crate::jobs::publish_version::Known;
 use crate::jobs::{RequestError, unused_files};
-use crate::package::{Checksum, Package};
+use crate::package::{Checksum, Package, PublishRequest};
 use crate::web::{ApiError, App};
 
 /// How often a file is stored again that others remove meanwhile: refused publishes of the same bytes, one each time.
@@ -16,18 +18,24 @@ const TRIES: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Refuses a file that need not be stored: the client has disconnected, the disk is nearly full, or its user has reached the
-/// upload allowance. A file that is not refused here counts as uploaded, even if its version is refused later.
-pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(), ApiError> {
+/// upload allowance. Uploads at the same time are all admitted; the transaction draws from the allowance and refuses those
+/// that are too much.
+pub(super) fn admit(app: &App, caller: &Caller, size: usize, known: &Known) -> Result<(), ApiError> {
     let is_connected = caller.connection.check();
     is_connected.inspect_err(|_| tracing::debug!("the client disconnected before its crate file was stored"))?;
-    let size = package.crate_file.len();
     app.crate_store.check_free_space(size as u64)?;
-    let Some(allowance) = app.settings.admission.upload_allowance else { return Ok(()) };
-    let (user, login) = (caller.user.id, &caller.user.login);
-    match app.pool.with(|connection| allowance.draw(connection, user, login, size))?? {
-        Some(limited) => Err(limited.into()),
+    match app.settings.admission.upload_allowance {
+        Some(allowance) => Ok(allowance.check(&known.levels, &caller.user.login, size)?),
         None => Ok(()),
     }
+}
+
+/// Begins to store the file while its package is examined, unless it would be refused anyhow: the refusal comes later, from
+/// [`admit`], so that it does not hide what is wrong with the package.
+pub(super) fn begin(app: &App, caller: &Caller, request: &PublishRequest, known: &Known) -> Option<BegunFile> {
+    let file = request.crate_file();
+    admit(app, caller, file.len(), known).ok()?;
+    Some(app.crate_store.begin(request.checksum(), file.clone()))
 }
 
 /// Stores the file and accepts its version. If the version is refused or fails, the file is removed, unless another version
@@ -35,10 +43,14 @@ pub(super) fn admit(app: &App, caller: &Caller, package: &Package) -> Result<(),
 pub(super) fn stored<T>(
     app: &App,
     package: &Package,
+    mut begun: Option<BegunFile>,
     accept: impl Fn() -> Result<T, RequestError>,
 ) -> Result<T, ApiError> {
     for _ in 0..TRIES {
-        app.crate_store.put(package.checksum, package.crate_file.clone())?;
+        match begun.take() {
+            Some(begun) => begun.finish()?,
+            None => app.crate_store.put(package.checksum, package.crate_file.clone())?,
+        }
         let accepted = match fault::point("request.file_stored") {
             Ok(()) => accept(),
             Err(fault) => {

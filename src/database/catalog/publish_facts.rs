@@ -1,0 +1,127 @@
+//! What the database has that a publish depends on: read in one statement before the crate file is, and again in the
+//! transaction that accepts the version.
+
+use diesel::dsl::AsSelect;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text};
+use serde_json::Value;
+
+use super::crate_deletion::Deletion;
+use super::crate_details::{CountedCrate, CrateRow};
+use super::crate_limits::CrateLimits;
+use super::crates::Crate;
+use super::owners::{RIGHTS, Rights};
+use super::versions::VersionStatus;
+use crate::database::access::buckets::{Bucket, LEVELS, Levels, bind_buckets};
+use crate::database::types::TextArray;
+use crate::package::{CrateName, Version};
+use crate::statement::{columns, statement};
+
+/// The facts about a crate, a version and a user.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub rights: Rights,
+    /// The version with the published number, ignoring build metadata.
+    pub same: Option<VersionStatus>,
+    /// The size in bytes of the crate's index file with all desired lines.
+    pub index_bytes: u64,
+    /// Why the name is reserved.
+    pub reserved: Option<String>,
+    /// The user's rate limits and upload allowance: before the publish, or after its draws.
+    pub levels: Levels,
+}
+
+/// The facts before a publish.
+#[derive(Clone, Debug)]
+pub struct Before {
+    pub krate: Option<Crate>,
+    pub facts: Facts,
+    /// The crate as clients see it, without what a deletion left.
+    pub details: Option<CountedCrate>,
+    /// The limits of the name.
+    pub limits: CrateLimits,
+    /// The names of crates that are not deleted, among those that have one of the names asked for in any spelling.
+    pub present: Vec<CrateName>,
+}
+
+/// SQL: expressions with the facts behind the [rights](RIGHTS), in a statement in which `crates.id` is the crate and
+/// `reserved_names` is joined.
+pub(super) const FACTS: &str = "
+    (SELECT coalesce(sum(octet_length(index_line) + 1), 0)::bigint FROM versions AS line
+     WHERE line.crate_id = crates.id AND line.deletion_requested_at IS NULL),
+    reserved_names.reason";
+
+/// The types of [`RIGHTS`] and [`FACTS`], and of the levels and the version with the same number behind them.
+pub(super) type FactsColumns =
+    (Bool, Bool, BigInt, Nullable<Text>, Nullable<Jsonb>, AsSelect<Option<VersionStatus>, Pg>);
+
+pub(super) type FactsRow = (bool, bool, i64, Option<String>, Option<Value>, Option<VersionStatus>);
+
+impl From<FactsRow> for Facts {
+    fn from((own, by_team, index_bytes, reserved, levels, same): FactsRow) -> Self {
+        Self {
+            rights: Rights::of(own, by_team),
+            same,
+            index_bytes: u64::try_from(index_bytes).unwrap_or(0),
+            reserved,
+            levels: levels.into(),
+        }
+    }
+}
+
+/// Reads the facts for a publish by a user. `dependencies` are the names that are looked up.
+pub fn read(
+    connection: &mut PgConnection,
+    (name, num): (&CrateName, &Version),
+    user: i32,
+    dependencies: &[String],
+    buckets: &[Bucket],
+) -> QueryResult<Before> {
+    type Columns = (
+        AsSelect<Option<Deletion>, Pg>,
+        AsSelect<Option<CrateRow>, Pg>,
+        (Nullable<BigInt>, Nullable<BigInt>, Nullable<Text>),
+        AsSelect<CrateLimits, Pg>,
+        Array<Text>,
+        FactsColumns,
+    );
+    type Counts = (Option<i64>, Option<i64>, Option<Version>);
+    type Row = (Option<Deletion>, Option<CrateRow>, Counts, CrateLimits, TextArray<CrateName>, FactsRow);
+    let statement = statement(format!(
+        "WITH asked AS MATERIALIZED (
+             SELECT $1 AS canonical_name, $2 AS num, $3 AS user_id, $4 AS dependencies,
+                    $5 AS bucket_actions, $6 AS bucket_sizes, $7 AS bucket_periods)
+         SELECT {deletion}, {row}, crate_downloads.downloads, crate_downloads.recent, shown.num, {limits},
+                ARRAY(SELECT present.name FROM unnest(asked.dependencies) AS wanted
+                      JOIN crates AS present ON present.canonical_name = wanted AND present.deleted_at IS NULL),
+                {RIGHTS}, {FACTS}, {LEVELS}, {same}
+         FROM asked
+         LEFT JOIN crates ON crates.canonical_name = asked.canonical_name
+         LEFT JOIN versions ON versions.crate_id = crates.id AND versions.num_without_build = asked.num
+         LEFT JOIN crate_downloads ON crate_downloads.crate_id = crates.id
+         LEFT JOIN versions AS shown ON shown.id = crates.default_version_id
+         LEFT JOIN crate_limits ON crate_limits.canonical_name = asked.canonical_name
+         LEFT JOIN reserved_names ON reserved_names.canonical_name = asked.canonical_name",
+        same = columns::<VersionStatus>(),
+        deletion = columns::<Deletion>(),
+        row = columns::<CrateRow>(),
+        limits = columns::<CrateLimits>(),
+    ))
+    .bind::<Text, _>(name.canonical())
+    .bind::<Text, _>(num.without_build())
+    .bind::<Integer, _>(user)
+    .bind::<Array<Text>, _>(dependencies);
+    let (deletion, row, (downloads, recent, default_version), limits, present, facts): Row =
+        bind_buckets(statement, buckets).returning::<Columns>().get_result(connection)?;
+    let krate =
+        row.as_ref().map(|row| Crate { id: row.id, name: row.name.clone(), deletion: deletion.unwrap_or_default() });
+    let is_present = krate.as_ref().is_some_and(|krate| !krate.deletion.is_deleted());
+    let details = row.filter(|_| is_present).map(|row| CountedCrate {
+        row,
+        default_version,
+        downloads: downloads.unwrap_or(0),
+        recent_downloads: recent.unwrap_or(0),
+    });
+    Ok(Before { krate, facts: facts.into(), details, limits, present: present.0 })
+}
