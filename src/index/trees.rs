@@ -1,13 +1,9 @@
 //! The trees of the head in memory: from a path to its blob without opening the repository.
 //!
 //! The id of a tree identifies its content, so a tree in memory is never out of date, and heads share the trees that did not
-//! change. Each look-up reads the branch's file, 41 bytes: its content shows whether the branch moved, while its time would
-//! not if it moved twice within one tick of the clock. So every process sees a move at its next look-up.
+//! change. Each look-up asks for the branch's file ([`BranchFile`]), so every process sees a move at its next look-up.
 
 use std::cmp::Ordering;
-use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use git2::{ObjectType, Oid};
@@ -15,7 +11,7 @@ use parking_lot::RwLock;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::branch::MAIN;
+use super::branch_file::BranchFile;
 use super::error::IndexError;
 use super::repository::{Head, Index};
 
@@ -34,7 +30,7 @@ const ID: usize = 20;
 /// Trees that were read. The root of the head is kept apart, so that no other tree displaces it.
 #[derive(Debug)]
 pub(super) struct Trees {
-    directory: PathBuf,
+    branch: BranchFile,
     head: RwLock<Option<(Oid, Arc<Tree>)>>,
     read: Cache<Oid, Arc<Tree>, BySize>,
 }
@@ -51,7 +47,7 @@ impl Weighter<Oid, Arc<Tree>> for BySize {
 impl Trees {
     pub fn of(index: &Index) -> Self {
         Self {
-            directory: index.path().to_owned(),
+            branch: BranchFile::of(index.path()),
             head: RwLock::default(),
             read: Cache::with_weighter(EXPECTED_TREES, CACHE_WEIGHT, BySize),
         }
@@ -59,7 +55,7 @@ impl Trees {
 
     /// The blob of the path at the head, if memory has what is needed to tell: `Some(None)` if there is no such file.
     pub fn recall(&self, path: &str) -> Option<Option<Oid>> {
-        let commit = self.read_branch()?;
+        let commit = self.branch.commit()?;
         let (known, root) = self.head.read().clone()?;
         if known != commit {
             return None;
@@ -82,23 +78,6 @@ impl Trees {
             }
         };
         walk(root, path, |id| self.read.get_or_insert_with(&id, || read(index, id)))
-    }
-
-    /// The commit in the branch's file, which `main` may lead to; None if there is no such file, or something else in it.
-    fn read_branch(&self) -> Option<Oid> {
-        let mut buffer = [0; 512];
-        let mut content = self.read_reference(MAIN, &mut buffer)?;
-        let mut target = [0; 512];
-        if let Some(branch) = content.strip_prefix("ref: ") {
-            content = self.read_reference(branch, &mut target)?;
-        }
-        Oid::from_str(content).ok()
-    }
-
-    /// The line in a reference's file. All of it comes with one call.
-    fn read_reference<'a>(&self, name: &str, buffer: &'a mut [u8]) -> Option<&'a str> {
-        let length = File::open(self.directory.join(name)).and_then(|mut file| file.read(buffer)).ok()?;
-        std::str::from_utf8(buffer[..length].strip_suffix(b"\n")?).ok()
     }
 }
 

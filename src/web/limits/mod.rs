@@ -4,5 +4,5 @@ pub mod address_requests;
 pub(crate) mod client_log_limit;
 pub(crate) mod cpu_slots;
 pub(crate) mod log_limit;
-mod permits;
+pub mod permits;
 pub mod uploads;
