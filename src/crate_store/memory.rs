@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
@@ -30,6 +31,8 @@ const AMPLE: usize = 64 * 1024 * 1024;
 /// The size of a piece of a file, in bytes, and its size when memory is short.
 const PIECE: usize = 256 * 1024;
 const SMALL_PIECE: usize = 16 * 1024;
+/// The number of buffers that are used again.
+const SPARE: usize = 8;
 
 /// The files in memory, and the size of everything that is read. Clones share both.
 #[derive(Clone)]
@@ -49,7 +52,14 @@ impl Weighter<Checksum, Bytes> for ByLength {
 
 /// The size of everything that is kept or being sent.
 #[derive(Clone, Default)]
-pub(super) struct Used(Arc<AtomicUsize>);
+pub(super) struct Used(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    bytes: AtomicUsize,
+    /// Buffers of pieces that were sent. The allocator would return them to the kernel, which clears them each time.
+    spare: Mutex<Vec<Vec<u8>>>,
+}
 
 /// Room for bytes that are to be read, and then for what was read until it is dropped.
 pub(super) struct Room {
@@ -59,7 +69,7 @@ pub(super) struct Room {
 
 struct Counted {
     content: Vec<u8>,
-    _room: Room,
+    room: Room,
 }
 
 impl Memory {
@@ -96,7 +106,7 @@ impl Memory {
 impl Used {
     /// Room for a whole file; `None` if memory is short.
     pub fn whole(&self, bytes: usize) -> Option<Room> {
-        let before = self.0.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
         let room = Room { bytes, used: self.clone() };
         (before.saturating_add(bytes) <= AMPLE).then_some(room)
     }
@@ -106,22 +116,37 @@ impl Used {
         let at_most = |piece: usize| usize::try_from(left).map_or(piece, |left| left.min(piece));
         self.whole(at_most(PIECE)).unwrap_or_else(|| {
             let bytes = at_most(SMALL_PIECE);
-            self.0.fetch_add(bytes, Ordering::Relaxed);
+            self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
             Room { bytes, used: self.clone() }
         })
     }
 }
 
 impl Room {
+    /// A buffer of the size of the room.
+    pub fn buffer(&self) -> Vec<u8> {
+        let spare = if self.bytes == PIECE { self.used.0.spare.lock().pop() } else { None };
+        spare.unwrap_or_else(|| vec![0; self.bytes])
+    }
+
     /// The content that the room is for.
     pub fn filled(self, content: Vec<u8>) -> Bytes {
-        Bytes::from_owner(Counted { content, _room: self })
+        Bytes::from_owner(Counted { content, room: self })
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.used.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.used.0.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut spare = self.room.used.0.spare.lock();
+        if self.content.len() == PIECE && spare.len() < SPARE {
+            spare.push(std::mem::take(&mut self.content));
+        }
     }
 }
 
@@ -150,14 +175,16 @@ mod tests {
     #[test]
     fn what_was_read_counts_until_it_is_dropped_and_pieces_are_small_while_there_is_much() {
         let used = Used::default();
-        let counted = || used.0.load(Ordering::Relaxed);
+        let counted = || used.0.bytes.load(Ordering::Relaxed);
         let piece = || used.piece(u64::MAX);
         let many: Vec<Bytes> = (0..AMPLE / PIECE).map(|_| piece().filled(vec![0; PIECE])).collect();
-        assert_eq!((piece().bytes, used.piece(9).bytes, counted()), (SMALL_PIECE, 9, AMPLE));
-        assert!(used.whole(1).is_none());
+        let sizes = [used.piece(u64::MAX), used.piece(9)].map(|room| room.bytes);
+        assert_eq!((sizes, counted(), used.whole(1).is_none()), ([SMALL_PIECE, 9], AMPLE, true));
         let part = many[0].slice(5..6);
         drop(many);
-        assert_eq!((piece().bytes, counted()), (PIECE, PIECE));
+        assert_eq!(counted(), PIECE);
+        assert_eq!((piece().bytes, used.0.spare.lock().len()), (PIECE, SPARE));
+        assert_eq!(piece().buffer().len(), PIECE);
         drop(part);
         assert_eq!(counted(), 0);
     }

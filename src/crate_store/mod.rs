@@ -105,15 +105,6 @@ impl CrateStore {
         self.find(file(checksum), self.store.get(&location(checksum)))
     }
 
-    /// The size of a file, in bytes; `None` if it does not exist.
-    pub fn size(&self, checksum: Checksum) -> Result<Option<u64>, CrateStoreError> {
-        if let Some(path) = self.local_path(checksum) {
-            return self::sending::size(&path, checksum);
-        }
-        let found = self.find(file(checksum), self.store.head(&location(checksum)))?;
-        Ok(found.map(|meta| meta.size))
-    }
-
     /// Reads a whole file and passes each piece to `write`. The result is the checksum of the content and its size in
     /// bytes; `None` if the file does not exist.
     pub fn copy(

@@ -2,10 +2,9 @@
 //! pieces, each while the one before is being sent.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,6 +13,7 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream};
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{GetOptions, GetResult, ObjectStoreExt};
+use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::memory::{LARGEST_KEPT, Room, Used};
@@ -68,6 +68,15 @@ impl CrateStore {
         Ok(Some(sent))
     }
 
+    /// The size of a file, in bytes; `None` if it does not exist.
+    pub fn size(&self, checksum: Checksum) -> Result<Option<u64>, CrateStoreError> {
+        if let Some(path) = self.local_path(checksum) {
+            return present(std::fs::metadata(path).map(|found| found.len()), checksum);
+        }
+        let found = self.find(file(checksum), self.store.head(&location(checksum)))?;
+        Ok(found.map(|meta| meta.size))
+    }
+
     /// Opens a part of a file, which must be within it; `None` if the file does not exist.
     pub fn get_range(&self, checksum: Checksum, part: Range<u64>) -> Result<Option<CrateFile>, CrateStoreError> {
         let Some(memory) = &self.memory else {
@@ -88,11 +97,6 @@ impl CrateStore {
     }
 }
 
-/// The size of a file of a local store; `None` if it does not exist.
-pub(super) fn size(path: &Path, checksum: Checksum) -> Result<Option<u64>, CrateStoreError> {
-    present(std::fs::metadata(path).map(|found| found.len()), checksum)
-}
-
 fn present<T>(found: io::Result<T>, checksum: Checksum) -> Result<Option<T>, CrateStoreError> {
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -111,34 +115,50 @@ fn local(open: File, part: Range<u64>, used: &Used) -> io::Result<CrateFile> {
     if let Some(room) = small.and_then(|size| used.whole(size)) {
         return Ok(CrateFile::in_memory(read(&open, part.start, room)?));
     }
-    let pieces = Pieces { open: Arc::new(open), left: part, used: used.clone(), reading: None };
+    let pieces = Pieces { open: Arc::new(open), left: part, used: used.clone(), reading: None, asks_the_kernel: true };
     Ok(CrateFile { size, content: Content::Pieces(pieces.boxed()) })
 }
 
 fn read(open: &File, start: u64, room: Room) -> io::Result<Bytes> {
-    let mut content = vec![0; room.bytes];
+    let mut content = room.buffer();
     open.read_exact_at(&mut content, start)?;
     Ok(room.filled(content))
 }
 
-/// A part of a file, piece by piece.
+/// What the kernel has in memory, without waiting for the disk; the room again if it lacks any of it.
+fn read_cached(open: &File, start: u64, room: Room) -> Result<Bytes, Room> {
+    let mut content = room.buffer();
+    match preadv2(open, &mut [IoSliceMut::new(&mut content)], start, ReadWriteFlags::NOWAIT) {
+        Ok(length) if length == content.len() => Ok(room.filled(content)),
+        _ => Err(room),
+    }
+}
+
+/// A part of a file, piece by piece. Pieces that the kernel has in memory are read at once. When one has to come from the
+/// disk, other threads read it and all that follow, each while the one before is being sent.
 struct Pieces {
     open: Arc<File>,
     left: Range<u64>,
     used: Used,
+    asks_the_kernel: bool,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl Pieces {
-    /// Begins to read the next piece; `None` at the end.
-    fn begin(&mut self) -> Option<JoinHandle<io::Result<Bytes>>> {
+    /// The room for the next piece, and its place; `None` at the end.
+    fn next(&mut self) -> Option<(u64, Room)> {
         if self.left.is_empty() {
             return None;
         }
-        let room = self.used.piece(self.left.end - self.left.start);
-        let (open, start) = (Arc::clone(&self.open), self.left.start);
+        let (start, room) = (self.left.start, self.used.piece(self.left.end - self.left.start));
         self.left.start += room.bytes as u64;
-        Some(spawn_blocking(move || read(&open, start, room)))
+        Some((start, room))
+    }
+
+    /// Lets another thread read a piece.
+    fn begin(&mut self, piece: Option<(u64, Room)>) {
+        let open = Arc::clone(&self.open);
+        self.reading = piece.map(|(start, room)| spawn_blocking(move || read(&open, start, room)));
     }
 }
 
@@ -148,14 +168,20 @@ impl Stream for Pieces {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let this = &mut *self;
         if this.reading.is_none() {
-            this.reading = this.begin();
+            let Some((start, room)) = this.next() else { return Poll::Ready(None) };
+            let asked = if this.asks_the_kernel { read_cached(&this.open, start, room) } else { Err(room) };
+            match asked {
+                Ok(piece) => return Poll::Ready(Some(Ok(piece))),
+                Err(room) => this.begin(Some((start, room))),
+            }
         }
         let Some(reading) = &mut this.reading else { return Poll::Ready(None) };
         let piece = ready!(Pin::new(reading).poll(context)).unwrap_or_else(|error| Err(io::Error::other(error)));
         if piece.is_err() {
             this.left.start = this.left.end;
         }
-        this.reading = this.begin();
+        let next = this.next();
+        this.begin(next);
         Poll::Ready(Some(piece))
     }
 }
@@ -216,6 +242,16 @@ mod tests {
         assert!(occupied.is_some());
         let (pieces, whole) = sent(store.get(checksum).unwrap().unwrap().content);
         assert_eq!((pieces, whole == content), (384, true));
+    }
+
+    #[test]
+    fn pieces_that_are_on_the_disk_are_read_by_another_thread() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, large()).unwrap();
+        let (open, left) = (Arc::new(File::open(path).unwrap()), 1..large().len() as u64);
+        let pieces = Pieces { open, left, used: Used::default(), reading: None, asks_the_kernel: false };
+        assert!(sent(Content::Pieces(pieces.boxed())) == (24, large()[1..].to_vec()));
     }
 
     #[test]

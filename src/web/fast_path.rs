@@ -19,6 +19,9 @@ use super::measures::requests;
 use super::request_id::Proxies;
 use super::{AddressBlock, App, base_path, cors, request_form};
 
+/// For answers without Cache-Control.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
 /// Answers from memory. Cheap to clone.
 #[derive(Clone)]
 pub struct FastPath(Arc<Parts>);
@@ -118,8 +121,9 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// What a route does with the answer of its handler.
+/// What the router does with the answer of a handler.
 fn finish(response: &mut Response<Body>, method: &Method) {
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(NO_STORE);
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
     }

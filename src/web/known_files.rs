@@ -2,7 +2,7 @@
 //!
 //! A version is known together with the file of its crate in the index, which has its line, and only while the index shows that
 //! file: the line of a deleted version leaves the index, and its number stays taken. Between the request of a deletion and that
-//! moment nothing is recalled. The query of a download tells whether any deletion is pending, and what it told holds for a
+//! moment nothing is recalled. The query of a download also returns whether any deletion is pending. That none is holds for a
 //! tenth of a second; a deletion that this process accepts ends it at once.
 
 use std::hash::{Hash, Hasher};
@@ -54,7 +54,7 @@ struct Deletions {
 pub enum IfDue {
     /// It sends the query.
     Asks,
-    /// It leaves that to whoever can wait for it.
+    /// It leaves that to a request that can wait for it.
     Passes,
 }
 
@@ -90,7 +90,7 @@ impl KnownFiles {
         Question { at: Instant::now(), accepted: self.deletions.lock().accepted }
     }
 
-    /// Notes what the query has told.
+    /// Notes what the query has returned.
     pub fn learn(&self, question: Question, deletion_pending: bool) {
         let mut deletions = self.deletions.lock();
         if deletion_pending {
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_query_told_of_deletions_holds_for_a_while_and_one_request_asks_again() {
+    fn what_a_query_says_of_deletions_holds_for_a_while_and_one_request_asks_again() {
         let mut deletions = Deletions::default();
         let start = Instant::now();
         let after = |milliseconds| start + Duration::from_millis(milliseconds);

@@ -32,9 +32,8 @@ impl RequestId {
     fn random() -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let number = rand::random::<u64>();
-        let digits: String =
-            (0..16).rev().map(|place| char::from(DIGITS[(number >> (4 * place)) as usize % 16])).collect();
-        Self(digits.into())
+        let digits: [u8; 16] = std::array::from_fn(|place| DIGITS[(number >> (60 - 4 * place)) as usize % 16]);
+        Self(std::str::from_utf8(&digits).unwrap_or_default().into())
     }
 
     /// The id that a proxy sent, if it is a plain word.

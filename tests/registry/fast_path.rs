@@ -65,7 +65,7 @@ fn recalled(registry: &TestRegistry, method: &Method, path: &str, headers: &[(&s
     registry.recall(Some(peer()), &request(method, path, headers))
 }
 
-/// The answer before the router, once a request through the router has read what it needs. What the database told of pending
+/// The answer before the router, once a request through the router has read what it needs. What the database says of pending
 /// deletions holds for a moment only, so a slow machine may need several requests.
 fn recalled_at_last(registry: &TestRegistry, method: &Method, path: &str, headers: &[(&str, &str)]) -> Answer {
     wait_for("an answer before the router", || {

@@ -93,9 +93,9 @@ fn look_up(app: &App, name: CrateName, num: Version) -> Result<Arc<VersionFile>,
     let place = KnownFiles::place(&app.index.view, &name, &num);
     let question = app.known_files.ask();
     let found = app.pool.with(|connection| version_file::find(connection, &name, &num))??;
-    let found = found.ok_or_else(|| no_such_version(&name, &num.to_string()))?;
     app.known_files.learn(question, found.deletion_pending);
-    let file = Arc::new(VersionFile::new(found.version_id, name, num, found.checksum));
+    let (version_id, checksum) = found.file.ok_or_else(|| no_such_version(&name, &num.to_string()))?;
+    let file = Arc::new(VersionFile::new(version_id, name, num, checksum));
     if let Some(place) = place {
         app.known_files.know(place, Arc::clone(&file));
     }
@@ -124,7 +124,7 @@ async fn location(app: &App, name: &CrateName, num: &Version) -> Result<impl Int
     let url = format!("{}/api/v1/crates/{name}/{num}/download", app.settings.base_url);
     let (name, num) = (name.clone(), num.clone());
     app.with_connection(move |connection| {
-        version_file::find(connection, &name, &num)?.ok_or_else(|| no_such_version(&name, &num.to_string()))
+        version_file::find(connection, &name, &num)?.file.ok_or_else(|| no_such_version(&name, &num.to_string()))
     })
     .await?;
     Ok(([(header::VARY, "accept")], Json(Location { url })))
