@@ -15,6 +15,9 @@ use crate::support::event::wait_for;
 use crate::support::harness::{Answer, TestRegistry};
 use crate::support::package::Package;
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+type Change = fn(&mut Settings);
+
 const PEER: &str = "192.0.2.1";
 const FOO: &str = "/index/3/f/foo";
 const FILE: &str = "/api/v1/crates/foo/1.0.0/download";
@@ -113,7 +116,7 @@ fn both_ways_answer_the_same() {
     let (index, file) = (tag(&registry, FOO), tag(&registry, FILE));
     let weak = format!("W/{index}");
     let several = format!("\"x\", {file}");
-    let requests: &[(&str, &[(&str, &str)], u16)] = &[
+    let requests: &[(&str, Headers<'_>, u16)] = &[
         (FOO, &[], 200),
         (FOO, &[("accept-encoding", "gzip")], 200),
         (FOO, &[("accept-encoding", "gzip, deflate, br, zstd")], 200),
@@ -207,7 +210,7 @@ fn what_memory_does_not_answer_is_left_to_the_router() {
 
 #[test]
 fn settings_change_both_ways_alike_or_rule_out_the_fast_one() {
-    let settings: [(&str, fn(&mut Settings)); 4] = [
+    let settings: [(&str, Change); 4] = [
         ("/crates", |settings| settings.base_url = "https://registry.test/crates".to_owned()),
         ("/index", |settings| settings.base_url = "http://registry.test/index".to_owned()),
         ("", |settings| settings.shared_with = SharedWith::Nobody),
@@ -222,7 +225,7 @@ fn settings_change_both_ways_alike_or_rule_out_the_fast_one() {
             assert!(recalled(&registry, &Method::GET, &format!("/other{path}"), &headers).is_none());
         }
     }
-    let excluded: [fn(&mut Settings); 2] = [
+    let excluded: [Change; 2] = [
         |settings| settings.auth_required = true,
         |settings| settings.shared_with = SharedWith::Origins(vec![HeaderValue::from_static("https://docs.example")]),
     ];
