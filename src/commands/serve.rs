@@ -121,13 +121,15 @@ fn serve_from(
     }
     let health = app.health.clone();
     let counting = Counting::start(app.download_counts.clone(), pool.clone(), options.download_flush_interval)?;
-    let (router, metrics_server) = match listeners.metrics {
-        Some(listener) => (web::router(app), Some(metrics::serve(listener, metrics, health.clone())?)),
-        None => (web::router_with_metrics(app, metrics), None),
+    let (registry, metrics_server) = match listeners.metrics {
+        Some(listener) => (web::registry(app, None), Some(metrics::serve(listener, metrics, health.clone())?)),
+        None => (web::registry(app, Some(metrics)), None),
     };
+    let web::Registry { router, fast_path } = registry;
     let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
     let tls = tls.map(|config| (config, web::https_only::router(base_url.clone())));
-    let site = Site { name: "registry", router, tls, max_connections, per_address, trusted_proxies, threads: None };
+    let site =
+        Site { name: "registry", router, fast_path, tls, max_connections, per_address, trusted_proxies, threads: None };
     let server = Server::start(site, listeners.requests)?;
     log_start(options, storage, listen, has_new_admin);
     announce(storage, &base_url, options.access.auth_required)?;

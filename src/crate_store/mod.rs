@@ -8,29 +8,30 @@ mod error;
 mod free_space;
 mod listing;
 mod local;
+mod memory;
 mod quarantine;
 mod reader;
 mod runtime;
 mod s3;
+mod sending;
 mod stored_file;
 mod writing;
 
 use std::future::Future;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Location;
 use object_store::prefix::PrefixStore;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
+use object_store::{GetResult, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 
+use self::memory::Memory;
 use self::runtime::StoreRuntime;
 use crate::package::Checksum;
 
@@ -39,6 +40,7 @@ pub use self::free_space::FreeSpace;
 pub use self::quarantine::{Expired, SetAside};
 pub use self::reader::CrateReader;
 pub use self::s3::{S3Credentials, S3Settings};
+pub use self::sending::{Content, CrateFile};
 pub use self::stored_file::StoredFile;
 pub use self::writing::BegunFile;
 
@@ -51,19 +53,14 @@ pub struct CrateStore {
     store: Arc<dyn ObjectStore>,
     place: Place,
     runtime: Arc<StoreRuntime>,
+    /// `None` for a bucket, whose files are sent as they come.
+    memory: Option<Memory>,
 }
 
 #[derive(Clone)]
 enum Place {
     Directory(Arc<Path>),
     Bucket(Arc<S3Settings>),
-}
-
-/// A crate file, or a part of one, that is being read.
-pub struct CrateFile {
-    /// In bytes.
-    pub size: u64,
-    pub content: BoxStream<'static, object_store::Result<Bytes>>,
 }
 
 impl CrateStore {
@@ -84,7 +81,7 @@ impl CrateStore {
         };
         let store = LocalFileSystem::new_with_prefix(path).map_err(unusable)?.with_fsync(true);
         let (place, runtime) = (Place::Directory(path.into()), StoreRuntime::unbounded()?);
-        Ok(Self { store: Arc::new(store), place, runtime })
+        Ok(Self { store: Arc::new(store), place, runtime, memory: Some(Memory::new()) })
     }
 
     /// Opens a bucket without sending it a request. When `put` returns, the file is as safe as the bucket is.
@@ -96,27 +93,12 @@ impl CrateStore {
         } else {
             Arc::new(PrefixStore::new(bucket, settings.prefix.as_str()))
         };
-        Ok(Self { store, place: Place::Bucket(Arc::new(settings.clone())), runtime })
+        Ok(Self { store, place: Place::Bucket(Arc::new(settings.clone())), runtime, memory: None })
     }
 
-    /// Opens a file; `None` if it does not exist.
-    pub fn get(&self, checksum: Checksum) -> Result<Option<CrateFile>, CrateStoreError> {
-        let found = self.find(file(checksum), self.store.get(&location(checksum)))?;
-        Ok(found.map(|found| CrateFile { size: found.meta.size, content: found.into_stream() }))
-    }
-
-    /// The size of a file, in bytes; `None` if it does not exist.
-    pub fn size(&self, checksum: Checksum) -> Result<Option<u64>, CrateStoreError> {
-        let found = self.find(file(checksum), self.store.head(&location(checksum)))?;
-        Ok(found.map(|meta| meta.size))
-    }
-
-    /// Opens a part of a file, which must be within it; `None` if the file does not exist.
-    pub fn get_range(&self, checksum: Checksum, part: Range<u64>) -> Result<Option<CrateFile>, CrateStoreError> {
-        let size = part.end - part.start;
-        let options = GetOptions::new().with_range(Some(part));
-        let found = self.find(file(checksum), self.store.get_opts(&location(checksum), options))?;
-        Ok(found.map(|found| CrateFile { size, content: found.into_stream() }))
+    /// Opens a file for reading it as it is stored; `None` if it does not exist.
+    fn stored(&self, checksum: Checksum) -> Result<Option<GetResult>, CrateStoreError> {
+        self.find(file(checksum), self.store.get(&location(checksum)))
     }
 
     /// Reads a whole file and passes each piece to `write`. The result is the checksum of the content and its size in
@@ -126,10 +108,11 @@ impl CrateStore {
         checksum: Checksum,
         mut write: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<Option<(Checksum, u64)>, CrateStoreError> {
-        let Some(mut opened) = self.get(checksum)? else { return Ok(None) };
+        let Some(opened) = self.stored(checksum)? else { return Ok(None) };
+        let mut content = opened.into_stream();
         let (mut hash, mut size) = (Sha256::new(), 0);
         loop {
-            let piece = async { opened.content.next().await.transpose() };
+            let piece = async { content.next().await.transpose() };
             let Some(piece) = self.wait_for(file(checksum), None, piece)? else { break };
             hash.update(&piece);
             size += piece.len() as u64;
@@ -140,6 +123,7 @@ impl CrateStore {
 
     /// Removes a file, if it exists.
     pub fn delete(&self, checksum: Checksum) -> Result<(), CrateStoreError> {
+        self.memory.iter().for_each(|memory| memory.forget(checksum));
         self.find(file(checksum), self.store.delete(&location(checksum))).map(drop)
     }
 
@@ -216,7 +200,6 @@ fn location(checksum: Checksum) -> Location {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::TryStreamExt;
 
     fn content(store: &CrateStore, checksum: Checksum) -> Option<Vec<u8>> {
         let mut content = Vec::new();
@@ -251,8 +234,8 @@ mod tests {
         store.put(checksum, Bytes::from_static(b"content")).unwrap();
         assert_eq!(store.size(checksum).unwrap(), Some(7));
         let part = store.get_range(checksum, 3..5).unwrap().unwrap();
-        let pieces: Vec<Bytes> = store.wait_for(String::new, None, part.content.try_collect()).unwrap();
-        assert_eq!((part.size, &pieces.concat()[..]), (2, &b"te"[..]));
+        let Content::InMemory(content) = part.content else { panic!("not in memory") };
+        assert_eq!((part.size, &content[..]), (2, &b"te"[..]));
     }
 
     #[test]

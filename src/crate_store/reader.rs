@@ -21,11 +21,11 @@ pub struct CrateReader<'a> {
 impl CrateStore {
     /// Opens a file for reading; `None` if it does not exist.
     pub fn reader(&self, checksum: Checksum) -> Result<Option<CrateReader<'_>>, CrateStoreError> {
-        let opened = self.get(checksum)?;
+        let opened = self.stored(checksum)?;
         Ok(opened.map(|opened| CrateReader {
             store: self,
             checksum,
-            content: opened.content,
+            content: opened.into_stream(),
             piece: Bytes::new(),
             failure: None,
         }))

@@ -103,7 +103,7 @@ impl<'a> Batch<'a> {
         loop {
             let end = path[start..].find('/').map_or(path.len(), |length| start + length);
             let is_file = end == path.len();
-            let present = tree.as_ref().and_then(|tree| tree.get(path[start..end].as_bytes()));
+            let present = tree.as_ref().and_then(|tree| tree.get(&path.as_bytes()[start..end]));
             levels.push(Level { tree: tree.unwrap_or_else(|| Arc::new(Tree::empty())), name: &path[start..end] });
             tree = match (present, is_file) {
                 (None, true) => return Ok((levels, None)),

@@ -3,7 +3,7 @@
 //! Everything in this program reads and writes the index as `main`. If the operator names another branch
 //! ([`naming`](super::naming)), that one holds the commits, and `main` is a symbolic reference to it.
 //!
-//! Usually the reference is a file of its own, which is read and moved here without opening the repository. Everything
+//! Usually the reference is a file of its own, which is moved here without opening the repository. Everything
 //! else (a packed reference, a log of references, a first commit) is left to libgit2.
 
 use std::fs::{self, File};
@@ -31,17 +31,6 @@ pub(super) const NEW_HEAD: &str = "supercargo-head-";
 
 /// Bytes that a reference's file has at most, if it can be read here.
 const LONGEST: usize = 512;
-
-/// The commit in the branch's file, to which `main` may lead; `None` if there is no such file, or something else in it.
-pub(super) fn read(repository: &Path) -> Option<Oid> {
-    let mut buffer = [0; LONGEST];
-    let mut content = read_reference(&repository.join(MAIN), &mut buffer)?;
-    let mut target = [0; LONGEST];
-    if let Some(branch) = content.strip_prefix("ref: ") {
-        content = read_reference(&repository.join(branch), &mut target)?;
-    }
-    Oid::from_str(content).ok()
-}
 
 /// The line in a reference's file. All of it comes with one call.
 fn read_reference<'a>(path: &Path, buffer: &'a mut [u8]) -> Option<&'a str> {

@@ -11,6 +11,7 @@
 
 mod batch;
 mod branch;
+mod branch_file;
 mod bundle;
 mod change;
 mod checking;

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use git2::{ErrorCode, ObjectType, Oid, Repository, Tree};
 use parking_lot::Mutex;
 
-use super::branch::{self, MAIN};
+use super::branch::MAIN;
 use super::error::{IndexError, optional};
 use super::git_program::GitProgram;
 use super::initialise;
@@ -89,7 +89,7 @@ impl Index {
             _ => IndexError::git("open the repository", &path)(error),
         })?;
         initialise::check(&repository, &path)?;
-        let (idle, trees, packs) = (Mutex::default(), Trees::default(), PackCount::default());
+        let (idle, trees, packs) = (Mutex::default(), Trees::of(&path), PackCount::default());
         Ok(Index { shared: Arc::new(Shared { path, git, remote, idle, trees, packs }), reads_disk: false })
     }
 
@@ -115,7 +115,7 @@ impl Index {
 
     /// The current head. Reads one small file.
     pub fn head(&self) -> Result<Head, IndexError> {
-        if let Some(commit) = branch::read(self.path()) {
+        if let Some(commit) = self.shared.trees.head() {
             return Ok(Head { commit: Some(commit) });
         }
         let commit = self.with_handle("read the branch", |repository| optional(repository.refname_to_id(MAIN)))?;

@@ -1,10 +1,10 @@
 //! The head in memory: from a path to its blob without opening the repository, and the files that were read or written last.
 //!
 //! An id identifies the content of an object, so an object in memory is never out of date, and heads share the trees that
-//! did not change. The writer of this process adds what it made. Each look-up reads the branch's file, 41 bytes: its content shows
-//! whether the branch moved, while its time would not if it moved twice within one tick of the clock. So every process sees a
-//! move at its next look-up.
+//! did not change. The writer of this process adds what it made. Each look-up asks for the branch's file ([`BranchFile`]), so
+//! every process sees a move at its next look-up.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::branch;
+use super::branch_file::BranchFile;
 use super::error::IndexError;
 use super::repository::Index;
 use super::tree::{Kind, Tree};
@@ -32,6 +32,7 @@ const HEADS: usize = 2;
 /// Objects that were read or made. The roots of the last heads are kept apart, so that no other tree displaces them.
 #[derive(Debug)]
 pub(super) struct Trees {
+    branch: BranchFile,
     heads: RwLock<Vec<(Oid, Arc<Tree>)>>,
     trees: Cache<Oid, Arc<Tree>, BySize>,
     blobs: Cache<Oid, Bytes, BySize>,
@@ -61,20 +62,25 @@ impl Weighter<Oid, Bytes> for BySize {
     }
 }
 
-impl Default for Trees {
-    fn default() -> Self {
+impl Trees {
+    /// Of the repository in this directory.
+    pub fn of(repository: &Path) -> Self {
         Self {
+            branch: BranchFile::of(repository),
             heads: RwLock::default(),
             trees: Cache::with_weighter(EXPECTED, TREES, BySize),
             blobs: Cache::with_weighter(EXPECTED, BLOBS, BySize),
         }
     }
-}
 
-impl Trees {
+    /// The commit of the branch; `None` if libgit2 has to be asked.
+    pub fn head(&self) -> Option<Oid> {
+        self.branch.commit()
+    }
+
     /// The blob of the path at the head, if memory has what is needed to tell: `Some(None)` if there is no such file.
-    pub fn recall(&self, index: &Index, path: &str) -> Option<Option<Oid>> {
-        let root = self.known_root(branch::read(index.path())?)?;
+    pub fn recall(&self, path: &str) -> Option<Option<Oid>> {
+        let root = self.known_root(self.head()?)?;
         walk(root, path, |id| self.trees.get(&id).ok_or(())).ok()
     }
 

@@ -70,7 +70,7 @@ impl View {
 
     /// The blob id of the file at the head, as [`View::find`] has it, if memory can tell.
     pub fn recall(&self, path: &str) -> Option<Option<Oid>> {
-        self.index.trees().recall(&self.index, path)
+        self.index.trees().recall(path)
     }
 
     /// The content in a coding, as [`View::coded`] has it, if it is in memory.

@@ -63,6 +63,7 @@ pub fn serve(listener: Listener, metrics: Metrics, health: Health) -> Result<Ser
     let site = Site {
         name: "metrics",
         router: web::operator_router(metrics, health),
+        fast_path: None,
         tls: None,
         max_connections: READERS,
         per_address: READERS,

@@ -37,6 +37,12 @@ fn without(prefix: &str, mut request: Request) -> Request {
     request
 }
 
+/// The path below the prefix, if it is for something that is served under it. For paths without doubled slashes.
+pub(super) fn below<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
+    let below = path.strip_prefix(prefix).filter(|below| below.starts_with('/'))?;
+    SERVED.contains(&below[1..].split('/').next().unwrap_or_default()).then_some(below)
+}
+
 fn shortened(prefix: &str, uri: &Uri) -> Option<Uri> {
     // Doubled slashes, also in front, are left to what follows.
     let path = uri.path().trim_start_matches('/').strip_prefix(prefix.trim_start_matches('/'))?;

@@ -91,14 +91,14 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether one of them sent a request.
-    pub fn sent(&self, request: &Extensions) -> bool {
-        peer(request).is_some_and(|peer| self.contains(peer))
+    /// Whether one of them sent a request that came from this peer.
+    pub fn sent(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_some_and(|peer| self.contains(peer))
     }
 
-    /// The client of a request.
-    pub fn client_of(&self, request: &Extensions, headers: &HeaderMap) -> ClientAddress {
-        let Some(peer) = peer(request) else { return ClientAddress(None) };
+    /// The client of a request that came from this peer.
+    pub fn client_of(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> ClientAddress {
+        let Some(peer) = peer else { return ClientAddress(None) };
         if !self.contains(peer) {
             return ClientAddress(Some(peer));
         }
@@ -163,13 +163,12 @@ mod tests {
 
     fn client(peer: &str, headers: &[(HeaderName, &str)]) -> String {
         let trusted = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap());
-        let mut request = Extensions::new();
-        request.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1234)));
+        let peer: IpAddr = peer.parse().unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.clone(), axum::http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        TrustedProxies::new(&trusted).client_of(&request, &map).to_string()
+        TrustedProxies::new(&trusted).client_of(Some(peer.to_canonical()), &map).to_string()
     }
 
     fn forwarded(list: &str) -> String {
@@ -237,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_request_without_a_connection_has_no_address() {
-        let address = TrustedProxies::default().client_of(&Extensions::new(), &HeaderMap::new());
+        let address = TrustedProxies::default().client_of(None, &HeaderMap::new());
         assert_eq!((address.ip(), address.to_string().as_str()), (None, "unknown"));
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tower::{Layer, ServiceExt};
@@ -39,6 +39,21 @@ pub enum SharedWith {
     Everyone,
     /// Origins as browsers send them, such as `https://docs.example`.
     Origins(Vec<HeaderValue>),
+}
+
+/// The headers of every answer to a reading request, if they do not depend on its origin.
+pub(super) fn constant(with: &SharedWith) -> Option<HeaderMap> {
+    match with {
+        SharedWith::Nobody => Some(HeaderMap::new()),
+        SharedWith::Everyone => {
+            let names = EXPOSED.each_ref().map(HeaderName::as_str).join(",");
+            Some(HeaderMap::from_iter([
+                (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+                (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::try_from(names).ok()?),
+            ]))
+        }
+        SharedWith::Origins(_) => None,
+    }
 }
 
 /// The headers for these origins; None if nothing is shared.

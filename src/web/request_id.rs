@@ -3,13 +3,15 @@
 //! The id of a trusted proxy is kept, so that its log and this one can be read together. Other clients cannot choose ids.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::client_address::peer;
 use super::shortened::shortened;
 use super::unnamed_proxies::UnnamedProxies;
 use super::{ClientAddress, TrustedProxies};
@@ -28,14 +30,26 @@ pub struct RequestId(Arc<str>);
 
 impl RequestId {
     fn random() -> Self {
-        Self(format!("{:016x}", rand::random::<u64>()).into())
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let number = rand::random::<u64>();
+        let digits: [u8; 16] = std::array::from_fn(|place| DIGITS[(number >> (60 - 4 * place)) as usize % 16]);
+        Self(std::str::from_utf8(&digits).unwrap_or_default().into())
     }
 
     /// The id that a proxy sent, if it is a plain word.
-    fn sent(request: &Request) -> Option<Self> {
-        let value = request.headers().get(X_REQUEST_ID)?.to_str().ok()?;
+    fn sent(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(X_REQUEST_ID)?.to_str().ok()?;
         let is_plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/=@".contains(&byte));
         ((1..=MAX_LENGTH).contains(&value.len()) && is_plain).then(|| Self(value.into()))
+    }
+}
+
+impl RequestId {
+    /// Adds the id to a response.
+    pub(super) fn write(&self, response: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::from_str(&self.0) {
+            response.insert(X_REQUEST_ID, value);
+        }
     }
 }
 
@@ -53,21 +67,24 @@ pub(super) struct Proxies {
     pub unnamed: Option<UnnamedProxies>,
 }
 
+impl Proxies {
+    /// The client of a request that came from this peer, and the request's id.
+    pub fn identified(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> (ClientAddress, RequestId) {
+        if let Some(unnamed) = &self.unnamed {
+            unnamed.notice(&self.trusted, peer, headers);
+        }
+        let by_proxy = if self.trusted.sent(peer) { RequestId::sent(headers) } else { None };
+        (self.trusted.client_of(peer, headers), by_proxy.unwrap_or_else(RequestId::random))
+    }
+}
+
 /// Adds the client's address and the id to the request, and the id to the response.
 pub(super) async fn identify(State(proxies): State<Proxies>, mut request: Request, next: Next) -> Response {
-    let Proxies { trusted, unnamed } = proxies;
-    if let Some(unnamed) = unnamed {
-        unnamed.notice(&trusted, request.extensions(), request.headers());
-    }
-    let client = trusted.client_of(request.extensions(), request.headers());
-    let by_proxy = if trusted.sent(request.extensions()) { RequestId::sent(&request) } else { None };
-    let id = by_proxy.unwrap_or_else(RequestId::random);
+    let (client, id) = proxies.identified(peer(request.extensions()), request.headers());
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::from_str(&id.0) {
-        response.headers_mut().insert(X_REQUEST_ID, value);
-    }
+    id.write(response.headers_mut());
     response
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -14,6 +14,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use super::extract::unread_body;
+use super::fast_path::FastPath;
 use super::health::Health;
 use super::limits::{address_requests, reads};
 use super::measures::requests;
@@ -34,13 +35,15 @@ const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// The registry.
-pub fn router(app: App) -> Router {
-    registry(app, None)
+pub struct Registry {
+    pub router: Router,
+    /// Answers in front of the router; `None` if the settings rule it out.
+    pub fast_path: Option<FastPath>,
 }
 
-/// The registry with `/metrics`.
-pub fn router_with_metrics(app: App, metrics: Metrics) -> Router {
-    registry(app, Some(metrics))
+/// The registry's router alone.
+pub fn router(app: App) -> Router {
+    registry(app, None).router
 }
 
 /// `/metrics` and the health checks, for a listener of their own.
@@ -55,10 +58,13 @@ pub fn operator_router(metrics: Metrics, health: Health) -> Router {
     with_layers(router, Proxies::default(), false)
 }
 
-fn registry(app: App, metrics: Option<Metrics>) -> Router {
+/// The registry, with `/metrics` or without.
+pub fn registry(app: App, metrics: Option<Metrics>) -> Registry {
     let index = index::router(app.index.clone(), &app.settings.base_url);
     let base_url = app.settings.base_url.clone();
     let proxies = Proxies { trusted: app.settings.trusted_proxies.clone(), unnamed: Some(UnnamedProxies::default()) };
+    let is_https = base_url.starts_with("https://");
+    let fast_path = FastPath::new(&app, &proxies, constant_headers(is_https));
     let router = Router::new()
         .route("/", get(pages::home))
         .route("/me", get(pages::me))
@@ -84,7 +90,13 @@ fn registry(app: App, metrics: Option<Metrics>) -> Router {
         router = router.merge(metrics::router(metrics));
     }
     let base_url = &app.settings.base_url;
-    base_path::serve_under(base_url, with_layers(router, proxies, base_url.starts_with("https://")))
+    Registry { router: base_path::serve_under(base_url, with_layers(router, proxies, is_https)), fast_path }
+}
+
+/// The headers of every answer.
+fn constant_headers(is_https: bool) -> HeaderMap {
+    let https_only = is_https.then_some((header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY));
+    [(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING)].into_iter().chain(https_only).collect()
 }
 
 /// Adds the layers that every route has.

@@ -11,6 +11,7 @@ use super::bounds::Bound;
 use super::download_counts::DownloadCounts;
 use super::health::Health;
 use super::index::IndexState;
+use super::known_files::KnownFiles;
 use super::limits::backlog::Backlog;
 use super::limits::cpu_slots::CpuSlots;
 use super::limits::reads::ReadShare;
@@ -44,6 +45,8 @@ pub struct Parts {
     pub completions: Completions,
     pub settings: Settings,
     pub download_counts: DownloadCounts,
+    /// The versions that were downloaded recently.
+    pub(super) known_files: KnownFiles,
     /// The recently counted totals of searches.
     pub totals: Totals,
     pub health: Health,
@@ -103,6 +106,7 @@ impl App {
             completions,
             settings,
             download_counts: DownloadCounts::default(),
+            known_files: KnownFiles::default(),
             totals: Totals::default(),
             health,
             cpu_slots: CpuSlots::for_processors(),

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::http::{Extensions, HeaderMap, header};
+use axum::http::{HeaderMap, header};
 use parking_lot::Mutex;
 
-use super::client_address::{TrustedProxies, X_FORWARDED_FOR, peer};
+use super::client_address::{TrustedProxies, X_FORWARDED_FOR};
 
 /// Addresses that are reported, each once. Anyone can send these headers, so further ones are not.
 const MOST: usize = 5;
@@ -26,8 +26,8 @@ struct Reported {
 
 impl UnnamedProxies {
     /// Reports the sender of a request, if it is due.
-    pub fn notice(&self, trusted: &TrustedProxies, request: &Extensions, headers: &HeaderMap) {
-        let Some((address, header)) = self.due(trusted, request, headers) else { return };
+    pub fn notice(&self, trusted: &TrustedProxies, peer: Option<IpAddr>, headers: &HeaderMap) {
+        let Some((address, header)) = self.due(trusted, peer, headers) else { return };
         tracing::info!(
             "{address} sends {header}, which is ignored: if {address} is your reverse proxy, name it in --trusted-proxies; \
              otherwise all of its clients count as one client with its address"
@@ -38,7 +38,7 @@ impl UnnamedProxies {
     fn due(
         &self,
         trusted: &TrustedProxies,
-        request: &Extensions,
+        peer: Option<IpAddr>,
         headers: &HeaderMap,
     ) -> Option<(IpAddr, &'static str)> {
         if self.0.is_full.load(Ordering::Relaxed) {
@@ -49,7 +49,7 @@ impl UnnamedProxies {
             () if headers.contains_key(header::FORWARDED) => "Forwarded",
             () => return None,
         };
-        let address = peer(request).filter(|peer| !trusted.contains(*peer))?;
+        let address = peer.filter(|peer| !trusted.contains(*peer))?;
         let mut reported = self.0.addresses.lock();
         if reported.len() >= MOST || reported.contains(&address) {
             return None;
@@ -62,9 +62,6 @@ impl UnnamedProxies {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
-    use axum::extract::ConnectInfo;
     use axum::http::HeaderName;
 
     use super::*;
@@ -74,10 +71,11 @@ mod tests {
         let unnamed = UnnamedProxies::default();
         let trusted = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
         let due = |peer: &str, header: Option<HeaderName>| {
-            let mut request = Extensions::new();
-            request.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
+            let peer: IpAddr = peer.parse().unwrap();
             let headers = header.map(|name| (name, "1.1.1.1".parse().unwrap())).into_iter().collect();
-            unnamed.due(&trusted, &request, &headers).map(|(address, header)| format!("{address} {header}"))
+            unnamed
+                .due(&trusted, Some(peer.to_canonical()), &headers)
+                .map(|(address, header)| format!("{address} {header}"))
         };
         assert_eq!(due("192.0.2.1", None), None);
         assert_eq!(due("10.1.2.3", Some(X_FORWARDED_FOR)), None);

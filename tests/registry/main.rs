@@ -21,6 +21,7 @@ mod damage;
 mod deleting;
 mod deleting_crates;
 mod download_counting;
+mod fast_path;
 mod fixtures;
 mod fuzzing;
 mod generated_files;

@@ -24,4 +24,5 @@ pub mod topics;
 pub mod user_removal;
 pub mod version_actions;
 pub mod version_details;
+pub mod version_file;
 pub mod versions;

@@ -47,21 +47,6 @@ pub fn find(connection: &mut PgConnection, crate_id: i32, num: &Version) -> Quer
         .optional()
 }
 
-/// The id and the crate file of the version with exactly this name and number, unless its deletion was requested.
-pub fn crate_file(
-    connection: &mut PgConnection,
-    name: &CrateName,
-    num: &Version,
-) -> QueryResult<Option<(i32, Checksum)>> {
-    versions::table
-        .inner_join(crates::table)
-        .filter(crates::canonical_name.eq(name.canonical()))
-        .filter(versions::num_without_build.eq(num.without_build()))
-        .filter(versions::deletion_requested_at.is_null())
-        .select((versions::num, (versions::id, versions::checksum)))
-        .first::<(Version, (i32, Checksum))>(connection)
-        .optional()
-        .map(|found| found.filter(|(stored, _)| stored == num).map(|(_, file)| file))
 }
 
 /// A line of a crate's index file in its desired state.

@@ -16,10 +16,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
@@ -27,7 +25,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::conversation::{Client, builders, serve};
+use super::conversation::{Client, Services, builders, serve};
 use super::places::{Place, Places};
 use super::site::Site;
 
@@ -44,7 +42,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// All connections of one server.
 pub(super) struct Connections {
-    service: TowerToHyperService<Router>,
+    services: Services,
     tls: Option<Tls>,
     http1: Builder<TokioExecutor>,
     http2: Builder<TokioExecutor>,
@@ -54,7 +52,7 @@ pub(super) struct Connections {
 struct Tls {
     acceptor: TlsAcceptor,
     /// The response for clients that send plain HTTP.
-    refusal: TowerToHyperService<Router>,
+    refusal: Services,
 }
 
 impl Connections {
@@ -62,10 +60,10 @@ impl Connections {
         let (http1, http2) = builders();
         let tls = site.tls.map(|(config, refusal)| Tls {
             acceptor: TlsAcceptor::from(config),
-            refusal: TowerToHyperService::new(refusal),
+            refusal: Services::new(refusal, None),
         });
         Self {
-            service: TowerToHyperService::new(site.router),
+            services: Services::new(site.router, site.fast_path),
             tls,
             http1,
             http2,
@@ -136,14 +134,14 @@ impl Connections {
     /// Serves one connection until it ends.
     async fn hold(&self, Tuned(stream): Tuned, client: Client<'_>, stopping: watch::Receiver<bool>) {
         let Some(tls) = &self.tls else {
-            return serve(&self.http1, stream, &self.service, client, stopping).await;
+            return serve(&self.http1, stream, &self.services, client, stopping).await;
         };
         let peer = client.peer;
         match timeout(HANDSHAKE, handshake(&tls.acceptor, stream)).await {
             Ok(Ok(Handshake::Done(stream))) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let builder = if is_http2 { &self.http2 } else { &self.http1 };
-                serve(builder, *stream, &self.service, client, stopping).await;
+                serve(builder, *stream, &self.services, client, stopping).await;
             }
             Ok(Ok(Handshake::NoTls(stream))) => serve(&self.http1, stream, &tls.refusal, client, stopping).await,
             Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),

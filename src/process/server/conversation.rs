@@ -1,5 +1,7 @@
 //! HTTP/1 and HTTP/2 on one connection, within limits, until it ends or the server stops.
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,6 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use futures_util::future::Either;
+use hyper::Version;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,9 +20,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::places::Activity;
+use super::places::{Activity, Request};
 use super::watched::Watched;
 use crate::web::answers::held_body::HeldBody;
+use crate::web::fast_path::Answer;
+use crate::web::limits::permits::Permit;
+use crate::web::{AddressBlock, FastPath};
 
 /// Time limit of a request head, and of the pause between two requests on an HTTP/1 connection.
 const REQUEST_HEAD: Duration = Duration::from_secs(30);
@@ -47,6 +54,44 @@ pub(super) struct Client<'a> {
     pub(super) activity: &'a Arc<Activity>,
 }
 
+/// What answers requests.
+pub(super) struct Services {
+    router: TowerToHyperService<Router>,
+    fast_path: Option<FastPath>,
+}
+
+impl Services {
+    pub(super) fn new(router: Router, fast_path: Option<FastPath>) -> Self {
+        Self { router: TowerToHyperService::new(router), fast_path }
+    }
+
+    fn answer(
+        &self,
+        mut request: hyper::Request<Incoming>,
+        client: Client<'_>,
+    ) -> impl Future<Output = Result<hyper::Response<HeldBody<Held>>, Infallible>> + use<> {
+        let (working, is_http2) = (client.activity.begin(), request.version() == Version::HTTP_2);
+        let recalled = self
+            .fast_path
+            .as_ref()
+            .and_then(|fast_path| fast_path.answer(Some(client.peer.ip().to_canonical()), &request));
+        let held = move |body, counted| {
+            let held = (working, counted);
+            // An HTTP/1 connection is watched as a whole.
+            if is_http2 { HeldBody::watched(body, held) } else { HeldBody::new(body, held) }
+        };
+        if let Some(Answer { response, counted }) = recalled {
+            return Either::Left(ready(Ok(response.map(|body| held(body, counted)))));
+        }
+        request.extensions_mut().insert(ConnectInfo(client.peer));
+        let answer = self.router.call(request);
+        Either::Right(async move { answer.await.map(|response| response.map(|body| held(body, None))) })
+    }
+}
+
+/// What ends with an answer: its request, and its share of its client's limit if the router does not count it.
+type Held = (Request, Option<Permit<AddressBlock>>);
+
 /// The builders of HTTP/1 and HTTP/2 connections. ALPN selects one; without TLS it is HTTP/1.
 pub(super) fn builders() -> (Builder<TokioExecutor>, Builder<TokioExecutor>) {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -68,17 +113,13 @@ pub(super) fn builders() -> (Builder<TokioExecutor>, Builder<TokioExecutor>) {
 pub(super) async fn serve(
     builder: &Builder<TokioExecutor>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    service: &TowerToHyperService<Router>,
+    services: &Services,
     client: Client<'_>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let peer = client.peer;
     let (stream, mut first_byte) = Watched::new(stream, peer);
-    let service = hyper::service::service_fn(|mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let (working, answer) = (client.activity.begin(), service.call(request));
-        async move { answer.await.map(|answer| answer.map(|body| HeldBody::watched(body, working))) }
-    });
+    let service = hyper::service::service_fn(|request| services.answer(request, client));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         biased;

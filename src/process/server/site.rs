@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::Router;
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::web::TrustedProxies;
+use crate::web::{FastPath, TrustedProxies};
 
 /// What to serve, and with which limits.
 pub struct Site {
     /// The listener's name in metrics.
     pub name: &'static str,
     pub router: Router,
+    /// Answers in front of the router.
+    pub fast_path: Option<FastPath>,
     /// HTTPS, and the response for clients that send plain HTTP.
     pub tls: Option<(Arc<ServerConfig>, Router)>,
     /// Concurrent connections.

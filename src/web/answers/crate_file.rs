@@ -9,79 +9,136 @@ use std::ops::Range;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http_range_header::{EndPosition, RangeUnsatisfiableError, StartPosition, parse_range_header};
 
 use super::conditions::{self, Condition, Tag};
-use crate::crate_store::CrateStore;
+use crate::crate_store::{Content, CrateFile, CrateStore};
 use crate::package::{Checksum, CrateName, Version};
-use crate::web::{ApiError, App};
+use crate::web::ApiError;
 
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// A client that accepts JSON gets the file's URL instead.
+const BY_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
+const GZIP: HeaderValue = HeaderValue::from_static("application/gzip");
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+/// The number of headers for which a response has room.
+const HEADERS: usize = 14;
 
-/// A request for a crate file.
-pub struct FileRequest<'a> {
-    pub name: &'a CrateName,
-    pub num: &'a Version,
+/// The crate file of a version, as a request names it, and the headers that say so.
+#[derive(Debug)]
+pub struct VersionFile {
+    pub version_id: i32,
+    pub name: CrateName,
+    pub num: Version,
     pub checksum: Checksum,
+    /// The checksum as text.
+    tag: String,
+    etag: HeaderValue,
+    disposition: HeaderValue,
+}
+
+/// Where a file is read.
+#[derive(Clone, Copy)]
+pub enum Source<'a> {
+    /// Reading it blocks.
+    Store(&'a CrateStore),
+    Memory(&'a Bytes),
+}
+
+/// What a client asks about a file.
+pub struct FileRequest<'a> {
+    pub file: &'a VersionFile,
     pub method: &'a Method,
     pub headers: &'a HeaderMap,
 }
 
-/// The response, and whether it sends the file from its first byte on. Reads the disk, so it must run on a thread that may
-/// block.
-pub fn respond(app: &App, request: &FileRequest<'_>) -> Result<(Response, bool), ApiError> {
-    let checksum = request.checksum.to_string();
-    let tag = Tag { opaque: &checksum, is_strong: true };
+impl VersionFile {
+    pub fn new(version_id: i32, name: CrateName, num: Version, checksum: Checksum) -> Self {
+        let tag = checksum.to_string();
+        let value = |text: String| HeaderValue::try_from(text).expect("hexadecimal digits, a name and a version"); // plain
+        let (etag, disposition) =
+            (value(format!("\"{tag}\"")), value(format!("attachment; filename=\"{name}-{num}.crate\"")));
+        Self { version_id, name, num, checksum, tag, etag, disposition }
+    }
+}
+
+impl Source<'_> {
+    fn size(self, checksum: Checksum) -> Result<Option<u64>, ApiError> {
+        Ok(match self {
+            Self::Store(store) => store.size(checksum)?,
+            Self::Memory(content) => Some(content.len() as u64),
+        })
+    }
+
+    fn whole(self, checksum: Checksum) -> Result<Option<CrateFile>, ApiError> {
+        Ok(match self {
+            Self::Store(store) => store.get(checksum)?,
+            Self::Memory(content) => Some(CrateFile::in_memory(content.clone())),
+        })
+    }
+
+    fn part(self, checksum: Checksum, part: &Range<u64>) -> Result<Option<CrateFile>, ApiError> {
+        Ok(match self {
+            Self::Store(store) => store.get_range(checksum, part.clone())?,
+            Self::Memory(content) => {
+                let at = |place: u64| usize::try_from(place).map_err(ApiError::internal);
+                Some(CrateFile::in_memory(content.slice(at(part.start)?..at(part.end)?)))
+            }
+        })
+    }
+}
+
+/// The response, and whether it sends the file from its first byte on.
+pub fn respond(source: Source<'_>, request: &FileRequest<'_>) -> Result<(Response, bool), ApiError> {
+    let file = request.file;
+    let tag = Tag { opaque: &file.tag, is_strong: true };
     let condition = conditions::check(request.headers, tag);
     if condition == Condition::Failed {
-        let detail = format!(
-            "If-Match does not name the crate file of {}@{}: its tag is \"{checksum}\"",
-            request.name, request.num
-        );
+        let detail =
+            format!("If-Match does not name the crate file of {}@{}: its tag is \"{}\"", file.name, file.num, file.tag);
         return Err(ApiError::new(StatusCode::PRECONDITION_FAILED, detail));
     }
-    let mut headers = HeaderMap::from_iter([
-        (header::CACHE_CONTROL, FOREVER),
-        // A client that accepts JSON gets the file's URL instead.
-        (header::VARY, HeaderValue::from_static("accept")),
-    ]);
-    headers.extend(HeaderValue::try_from(format!("\"{checksum}\"")).ok().map(|etag| (header::ETAG, etag)));
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(header::CACHE_CONTROL, FOREVER);
+    headers.insert(header::VARY, BY_ACCEPT);
+    headers.insert(header::ETAG, file.etag.clone());
     if condition == Condition::NotModified {
-        return Ok(((StatusCode::NOT_MODIFIED, headers).into_response(), false));
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok((response, false));
     }
-    let file_name = format!("attachment; filename=\"{}-{}.crate\"", request.name, request.num);
-    headers.extend(HeaderValue::try_from(file_name).ok().map(|name| (header::CONTENT_DISPOSITION, name)));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/gzip"));
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    content(&app.crate_store, request, conditions::admits_range(request.headers, tag), headers)
+    headers.insert(header::CONTENT_DISPOSITION, file.disposition.clone());
+    headers.insert(header::CONTENT_TYPE, GZIP);
+    headers.insert(header::ACCEPT_RANGES, BYTES);
+    content(source, request, conditions::admits_range(request.headers, tag), response)
 }
 
 fn content(
-    store: &CrateStore,
+    source: Source<'_>,
     request: &FileRequest<'_>,
     may_be_part: bool,
-    mut headers: HeaderMap,
+    mut response: Response,
 ) -> Result<(Response, bool), ApiError> {
-    let lost = || {
-        let FileRequest { checksum, name, num, .. } = request;
-        ApiError::internal(format!("the crate file {checksum} of {name}@{num} is missing in the crate store"))
-    };
+    let VersionFile { checksum, name, num, .. } = request.file;
+    let checksum = *checksum;
+    let lost =
+        || ApiError::internal(format!("the crate file {checksum} of {name}@{num} is missing in the crate store"));
     if request.method == Method::HEAD {
-        let size = store.size(request.checksum)?.ok_or_else(lost)?;
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-        return Ok((headers.into_response(), false));
+        let size = source.size(checksum)?.ok_or_else(lost)?;
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+        return Ok((response, false));
     }
     let range = request.headers.get(header::RANGE).filter(|_| may_be_part).and_then(|range| range.to_str().ok());
     if let Some(range) = range {
-        let size = store.size(request.checksum)?.ok_or_else(lost)?;
+        let size = source.size(checksum)?.ok_or_else(lost)?;
         match part(range, size) {
             Part::Of(bytes) => {
-                let file = store.get_range(request.checksum, bytes.clone())?.ok_or_else(lost)?;
-                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.size));
-                insert_content_range(&mut headers, &format!("{}-{}/{size}", bytes.start, bytes.end - 1));
-                let content = Body::from_stream(file.content);
-                let response = (StatusCode::PARTIAL_CONTENT, headers, content).into_response();
-                return Ok((response, bytes.start == 0));
+                let file = source.part(checksum, &bytes)?.ok_or_else(lost)?;
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                insert_content_range(response.headers_mut(), &format!("{}-{}/{size}", bytes.start, bytes.end - 1));
+                return Ok((with_content(response, file), bytes.start == 0));
             }
             Part::Beyond => {
                 let detail = format!(
@@ -95,9 +152,17 @@ fn content(
             Part::Whole => {}
         }
     }
-    let file = store.get(request.checksum)?.ok_or_else(lost)?;
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.size));
-    Ok(((headers, Body::from_stream(file.content)).into_response(), true))
+    let file = source.whole(checksum)?.ok_or_else(lost)?;
+    Ok((with_content(response, file), true))
+}
+
+fn with_content(mut response: Response, file: CrateFile) -> Response {
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(file.size));
+    *response.body_mut() = match file.content {
+        Content::InMemory(content) => Body::from(content),
+        Content::Pieces(pieces) => Body::from_stream(pieces),
+    };
+    response
 }
 
 fn insert_content_range(headers: &mut HeaderMap, place: &str) {

@@ -65,6 +65,7 @@ pub async fn delete(
             let completion = app.pool.with(|connection| {
                 delete_version::request_as(connection, (&name, &num), reason, &caller, &app.completions)
             })??;
+            app.known_files.doubt();
             fault::point("request.committed")?;
             app.wake_workers();
             tracing::warn!("crate" = %name, version = %num, reason, "deleted a version");
@@ -121,6 +122,7 @@ pub async fn delete_crate(
             let completion = app.pool.with(|connection| {
                 delete_crate::request_as(connection, &name, message, (&caller, window), &app.completions)
             })??;
+            app.known_files.doubt();
             fault::point("request.committed")?;
             app.wake_workers();
             tracing::warn!("crate" = %name, reason = message, "deleted a crate");

@@ -1,5 +1,7 @@
 //! `GET /api/v1/crates/{crate}/{version}/download`: sends a crate file.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, header};
@@ -7,10 +9,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::database::catalog::versions;
+use crate::database::catalog::version_file;
+use crate::package::index_path::index_path;
 use crate::package::{CrateName, Version};
-use crate::web::answers::crate_file::{self, FileRequest};
+use crate::web::answers::crate_file::{self, FileRequest, Source, VersionFile};
 use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
+use crate::web::known_files::{IfDue, KnownFiles};
 use crate::web::lookup::no_such_version;
 use crate::web::measures::downloads;
 use crate::web::views::Errors;
@@ -48,19 +52,54 @@ pub async fn download(
     if wants_json(&headers) {
         return Ok(location(&app, &name, &num).await?.into_response());
     }
+    let known =
+        app.known_files.recall(&app.index.view, &index_path(&name), (name.as_str(), &num.to_string()), IfDue::Asks);
+    if let Some(file) = &known
+        && let Some(content) = app.crate_store.recall(file.checksum)
+    {
+        return send(&app, Source::Memory(&content), &FileRequest { file, method: &method, headers: &headers });
+    }
     app.blocking(move |app| {
-        let missing = || no_such_version(&name, &num.to_string());
-        let (version_id, checksum) =
-            app.pool.with(|connection| versions::crate_file(connection, &name, &num))??.ok_or_else(missing)?;
-        let request = FileRequest { name: &name, num: &num, checksum, method: &method, headers: &headers };
-        let (response, sends_file) = crate_file::respond(app, &request)?;
-        downloads::began(&method, &response);
-        if sends_file {
-            app.download_counts.add(version_id);
-        }
-        Ok(response)
+        let file = known.map_or_else(|| look_up(app, name, num), Ok)?;
+        send(app, Source::Store(&app.crate_store), &FileRequest { file: &file, method: &method, headers: &headers })
     })
     .await
+}
+
+/// The answer to a request for `/api/v1/crates/{crate}/{version}/download`, if it can be given without blocking.
+pub fn recall(app: &App, (name, num): (&str, &str), method: &Method, headers: &HeaderMap) -> Option<Response> {
+    if wants_json(headers) {
+        return None;
+    }
+    let file = app.known_files.recall(&app.index.view, &index_path(&name.parse().ok()?), (name, num), IfDue::Passes)?;
+    let content = app.crate_store.recall(file.checksum)?;
+    let sent = send(app, Source::Memory(&content), &FileRequest { file: &file, method, headers });
+    Some(sent.unwrap_or_else(IntoResponse::into_response))
+}
+
+/// Sends a file, and counts that.
+fn send(app: &App, source: Source<'_>, request: &FileRequest<'_>) -> Result<Response, ApiError> {
+    let (response, sends_file) = crate_file::respond(source, request)?;
+    downloads::began(request.method, &response);
+    if sends_file {
+        app.download_counts.add(request.file.version_id);
+    }
+    Ok(response)
+}
+
+/// Asks the database for the file of a version, and remembers it.
+fn look_up(app: &App, name: CrateName, num: Version) -> Result<Arc<VersionFile>, ApiError> {
+    // Read before the query: see `KnownFiles`.
+    let place = KnownFiles::place(&app.index.view, &name, &num);
+    let question = app.known_files.ask();
+    let found = app.pool.with(|connection| version_file::find(connection, &name, &num))??;
+    app.known_files.learn(question, found.deletion_pending);
+    let (version_id, checksum) = found.file.ok_or_else(|| no_such_version(&name, &num.to_string()))?;
+    let file = Arc::new(VersionFile::new(version_id, name, num, checksum));
+    if let Some(place) = place {
+        app.known_files.know(place, Arc::clone(&file));
+    }
+    Ok(file)
 }
 
 /// A gzipped tar archive. It has no `Content-Encoding`: clients would unpack it and get another checksum.
@@ -85,7 +124,7 @@ async fn location(app: &App, name: &CrateName, num: &Version) -> Result<impl Int
     let url = format!("{}/api/v1/crates/{name}/{num}/download", app.settings.base_url);
     let (name, num) = (name.clone(), num.clone());
     app.with_connection(move |connection| {
-        versions::crate_file(connection, &name, &num)?.ok_or_else(|| no_such_version(&name, &num.to_string()))
+        version_file::find(connection, &name, &num)?.file.ok_or_else(|| no_such_version(&name, &num.to_string()))
     })
     .await?;
     Ok(([(header::VARY, "accept")], Json(Location { url })))

@@ -5,7 +5,7 @@ mod blocking;
 pub mod git;
 pub mod misplaced;
 mod plain_text;
-mod sparse;
+pub(super) mod sparse;
 mod state;
 
 #[cfg(test)]

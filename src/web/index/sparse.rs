@@ -26,6 +26,13 @@ use crate::web::answers::conditions::{self, Condition, Tag};
 /// The smallest file that is compressed, in bytes: for a smaller one compression saves no network packet.
 const MIN_COMPRESSED: usize = 512;
 
+/// The number of headers for which a response has room.
+const HEADERS: usize = 14;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const BY_CODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
+const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");
+
 /// The result of looking up a file.
 enum Found {
     Absent,
@@ -54,7 +61,7 @@ pub async fn about(State(served): State<Served>) -> impl IntoResponse {
 
 /// `GET /index/config.json`.
 pub async fn config(State(served): State<Served>, headers: HeaderMap) -> Response<Body> {
-    answer(served.index.view, ConfigJson::PATH.to_owned(), &headers, "application/json").await
+    answer(served.index.view, ConfigJson::PATH.to_owned(), &headers, JSON).await
 }
 
 /// `GET /index/{path}`: the file of a crate, also under another spelling of its path.
@@ -71,7 +78,7 @@ pub async fn file(
         Some(Cow::Borrowed(_)) => None,
         Some(Cow::Owned(other)) => Some(other),
     };
-    answer(served.index.view, other.unwrap_or(path), &headers, "text/plain; charset=utf-8").await
+    answer(served.index.view, other.unwrap_or(path), &headers, TEXT).await
 }
 
 /// The answer for a path of no file. A name alone is a link for people, as update bots put it into their texts.
@@ -91,7 +98,7 @@ fn no_file(path: &str, base_url: &str) -> Response<Body> {
     )
 }
 
-async fn answer(view: View, path: String, headers: &HeaderMap, content_type: &'static str) -> Response<Body> {
+async fn answer(view: View, path: String, headers: &HeaderMap, content_type: HeaderValue) -> Response<Body> {
     if let Some(found) = recall(&view, &path, headers) {
         return match found {
             Found::Present(form) => respond(form, content_type),
@@ -115,6 +122,19 @@ fn absent(path: &str) -> Response<Body> {
     plain(StatusCode::NOT_FOUND, format!("no such file in the index: {path}"))
 }
 
+/// The answer to a request for `/index/{path}`, if memory has it and the path is spelled right.
+pub fn recalled(view: &View, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+    let content_type = match path {
+        ConfigJson::PATH => JSON,
+        _ if matches!(requested_path(path), Some(Cow::Borrowed(_))) => TEXT,
+        _ => return None,
+    };
+    Some(match recall(view, path, headers)? {
+        Found::Present(form) => respond(form, content_type),
+        Found::Absent | Found::BeingFetched => absent(path),
+    })
+}
+
 /// Finds a file in memory; `None` if memory lacks something, or if the index may still be being fetched.
 fn recall(view: &View, path: &str, headers: &HeaderMap) -> Option<Found> {
     let Some(id) = view.recall(path)? else {
@@ -129,8 +149,9 @@ fn recall(view: &View, path: &str, headers: &HeaderMap) -> Option<Found> {
 /// own tag and a 304 has the tag of the file that would have been sent.
 fn choose(id: Oid, content: &Bytes, headers: &HeaderMap) -> (Coding, Condition) {
     let coding = if content.len() < MIN_COMPRESSED { Coding::Identity } else { preferred(headers) };
-    let opaque = id.to_string();
-    (coding, conditions::check(headers, Tag { opaque: &opaque, is_strong: coding == Coding::Identity }))
+    let opaque = digits(id);
+    let opaque = std::str::from_utf8(&opaque).unwrap_or_default();
+    (coding, conditions::check(headers, Tag { opaque, is_strong: coding == Coding::Identity }))
 }
 
 /// Finds a file, with what has to be read.
@@ -143,7 +164,7 @@ fn look_up(view: &View, path: &str, headers: &HeaderMap) -> Result<Found, IndexE
     Ok(Found::Present(Form { id, coding, condition, content }))
 }
 
-fn respond(form: Form, content_type: &'static str) -> Response<Body> {
+fn respond(form: Form, content_type: HeaderValue) -> Response<Body> {
     let mut response = match form.condition {
         Condition::Met => Response::new(Body::from(form.content)),
         Condition::NotModified => StatusCode::NOT_MODIFIED.into_response(),
@@ -154,11 +175,12 @@ fn respond(form: Form, content_type: &'static str) -> Response<Body> {
     };
     let is_whole = response.status() == StatusCode::OK;
     let headers = response.headers_mut();
+    headers.reserve(HEADERS);
     headers.insert(header::ETAG, entity_tag(form.id, form.coding));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::VARY, BY_CODING);
+    headers.insert(header::CACHE_CONTROL, REVALIDATED);
     if is_whole {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::CONTENT_TYPE, content_type);
         let coding = match form.coding {
             Coding::Identity => None,
             Coding::Gzip => Some("gzip"),
@@ -175,6 +197,19 @@ fn respond(form: Form, content_type: &'static str) -> Response<Body> {
 /// its tag is weak. `If-None-Match` compares weakly, so a 304 is correct even if the client keeps another encoding;
 /// proxies that compress weaken tags, too.
 fn entity_tag(id: Oid, coding: Coding) -> HeaderValue {
-    let tag = if coding == Coding::Identity { format!("\"{id}\"") } else { format!("W/\"{id}\"") };
-    HeaderValue::try_from(tag).expect("hexadecimal digits and quotes") // all of them allowed in a header
+    let mut tag = [b'"'; 44];
+    tag[..2].copy_from_slice(b"W/");
+    tag[3..43].copy_from_slice(&digits(id));
+    let tag = if coding == Coding::Identity { &tag[2..] } else { &tag };
+    HeaderValue::from_bytes(tag).expect("hexadecimal digits and quotes") // all of them allowed in a header
+}
+
+/// The hexadecimal digits of an id.
+fn digits(id: Oid) -> [u8; 40] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 40];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(id.as_bytes()) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    digits
 }

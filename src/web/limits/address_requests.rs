@@ -35,7 +35,7 @@ impl AddressRequests {
     }
 
     /// Counts a request until its permit is dropped; the error is the client that is at its limit.
-    fn begin(&self, client: ClientAddress) -> Result<Option<Permit<AddressBlock>>, AddressBlock> {
+    pub fn begin(&self, client: ClientAddress) -> Result<Option<Permit<AddressBlock>>, AddressBlock> {
         let Some(address) = client.ip().filter(|&ip| !self.trusted.contains(ip)) else { return Ok(None) };
         let address = AddressBlock::from(address);
         self.permits.acquire(address).map(Some).ok_or(address)

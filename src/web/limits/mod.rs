@@ -5,6 +5,6 @@ pub mod backlog;
 pub(crate) mod client_log_limit;
 pub(crate) mod cpu_slots;
 pub(crate) mod log_limit;
-mod permits;
+pub mod permits;
 pub(crate) mod reads;
 pub mod uploads;

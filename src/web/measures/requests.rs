@@ -116,6 +116,12 @@ impl Drop for Measured {
     }
 }
 
+/// Counts a request that was answered at once.
+pub fn answered(pattern: &'static str, method: &Method, status: StatusCode, began: Instant) {
+    let seconds = began.elapsed().as_secs_f64();
+    HANDLES.with_borrow_mut(|handles| handles.record(pattern, label(method), Some(status), seconds));
+}
+
 /// Measures a request.
 pub async fn measure(request: Request, next: Next) -> Response {
     HANDLES.with_borrow_mut(|handles| handles.in_progress().increment(1.0));

@@ -2,6 +2,7 @@
 //! and everything in the database is rolled back at the end. A test that leaves a job behind fails, and so does one in
 //! which a job failed without the test having asked about it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -19,7 +20,9 @@ use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::{AddressRequests, App, Backlog, Settings, SharedWith, TrustedProxies, Uploads, router};
+use supercargo::web::{
+    AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, TrustedProxies, Uploads, registry,
+};
 use tower::ServiceExt;
 
 use super::cluster;
@@ -33,6 +36,7 @@ pub struct TestRegistry {
     pub index: Index,
     pub download_counts: DownloadCounts,
     router: axum::Router,
+    fast_path: Option<FastPath>,
     runner: Runner<Environment>,
     runtime: tokio::runtime::Runtime,
     pub directory: tempfile::TempDir,
@@ -136,9 +140,9 @@ impl TestRegistry {
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };
         let app = App::new(pool.clone(), crate_store, state, wakeups, completions, settings);
         let download_counts = app.download_counts.clone();
-        let router = router(app);
+        let Registry { router, fast_path } = registry(app, None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { pool, index, download_counts, router, runner, runtime, directory }
+        Self { pool, index, download_counts, router, fast_path, runner, runtime, directory }
     }
 
     /// A user with a token.
@@ -205,6 +209,17 @@ impl TestRegistry {
         self.pool.with(|connection| inspection::count(connection).unwrap().0).unwrap()
     }
 
+    /// The answer that is given before the router, unsent.
+    pub fn unsent(&self, peer: IpAddr, request: &Request<Body>) -> Option<supercargo::web::fast_path::Answer> {
+        self.fast_path.as_ref()?.answer(Some(peer), request)
+    }
+
+    /// The answer that is given before the router, if there is one.
+    pub fn recall(&self, peer: Option<IpAddr>, request: &Request<Body>) -> Option<Answer> {
+        let answer = self.fast_path.as_ref()?.answer(peer, request)?;
+        Some(self.runtime.block_on(read(answer.response)))
+    }
+
     /// Counts so many downloads of versions, today.
     pub fn count_downloads(&self, downloads: &[(&str, &str, usize)]) {
         for &(name, version, count) in downloads {
@@ -249,6 +264,12 @@ impl Drop for TestRegistry {
     }
 }
 
+async fn read(response: axum::response::Response) -> Answer {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes().to_vec();
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
 /// Somebody who sends requests.
 pub struct Client<'a> {
     registry: &'a TestRegistry,
@@ -257,12 +278,9 @@ pub struct Client<'a> {
 
 impl Client<'_> {
     pub fn send(&self, request: Request<Body>) -> Answer {
-        self.registry.runtime.block_on(async {
-            let response = self.registry.router.clone().oneshot(request).await.unwrap();
-            let (parts, body) = response.into_parts();
-            let body = body.collect().await.unwrap().to_bytes().to_vec();
-            Answer { status: parts.status, headers: parts.headers, body }
-        })
+        self.registry
+            .runtime
+            .block_on(async { read(self.registry.router.clone().oneshot(request).await.unwrap()).await })
     }
 
     pub fn request(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
