@@ -1,5 +1,6 @@
 //! Crate files in S3: all that a directory does, and what a network adds to it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -176,9 +177,8 @@ mod slow {
         http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
         server.proxy.stall();
         let asked = server.proxy.accepted();
+        let refused = &AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            let refused = AtomicUsize::new(0);
-            let refused = &refused;
             let downloads: Vec<_> = (0..80)
                 .map(|_| {
                     scope.spawn(|| {
