@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz};
 
+use super::index_files;
 use crate::database::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
 use crate::statement::statement;
@@ -56,28 +58,74 @@ pub struct Met {
     pub index_bytes: u64,
 }
 
-/// Reads, in one statement, the version with this number and the size of the crate's index file.
+#[derive(QueryableByName)]
+struct MetRow {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    index_bytes: Option<i64>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    id: Option<i32>,
+    #[diesel(sql_type = Nullable<Text>)]
+    num: Option<Version>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    checksum: Option<Checksum>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    size: Option<i64>,
+    #[diesel(sql_type = Nullable<Bool>)]
+    desired_yanked: Option<bool>,
+    #[diesel(sql_type = Nullable<Bool>)]
+    effective_yanked: Option<bool>,
+    #[diesel(sql_type = Nullable<Text>)]
+    commit_id: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    created_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    published_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    deletion_reason: Option<String>,
+}
+
+impl MetRow {
+    /// None if there is no such version.
+    fn status(self) -> Option<VersionStatus> {
+        Some(VersionStatus {
+            id: self.id?,
+            num: self.num?,
+            checksum: self.checksum?,
+            size: self.size?,
+            desired_yanked: self.desired_yanked?,
+            effective_yanked: self.effective_yanked,
+            commit_id: self.commit_id,
+            created_at: self.created_at?,
+            published_at: self.published_at,
+            deletion_reason: self.deletion_reason,
+        })
+    }
+}
+
+/// Reads, in one statement, the version with this number and the size of the crate's index file: of the noted file and of
+/// the lines that are not in it yet, or of all lines if no file is noted.
 pub fn meet(connection: &mut PgConnection, crate_id: i32, num: &Version) -> QueryResult<Met> {
-    use diesel::dsl::{count_star, sum};
-    diesel::define_sql_function!(fn octet_length(text: diesel::sql_types::Text) -> diesel::sql_types::Integer);
-    let lines = diesel::alias!(versions as lines);
-    let of_crate = lines
-        .filter(lines.field(versions::crate_id).eq(crate_id))
-        .filter(lines.field(versions::deletion_requested_at).is_null());
-    let (same, bytes, breaks): (Option<VersionStatus>, Option<i64>, Option<i64>) = crates::table
-        .find(crate_id)
-        .left_join(
-            versions::table
-                .on(versions::crate_id.eq(crates::id).and(versions::num_without_build.eq(num.without_build()))),
-        )
-        .select((
-            Option::<VersionStatus>::as_select(),
-            of_crate.select(sum(octet_length(lines.field(versions::index_line)))).single_value(),
-            of_crate.select(count_star()).single_value(),
-        ))
-        .first(connection)?;
-    let size = bytes.unwrap_or(0) + breaks.unwrap_or(0);
-    Ok(Met { same, index_bytes: u64::try_from(size).unwrap_or(0) })
+    // The first sum has the condition of the index `versions_not_as_desired`.
+    let row: MetRow = statement(
+        "SELECT CASE WHEN index_bytes IS NOT NULL THEN index_bytes + coalesce((
+                    SELECT sum(octet_length(index_line) + 1) FROM versions
+                    WHERE crate_id = crates.id AND state <> 'deleted'
+                        AND (effective_yanked IS DISTINCT FROM desired_yanked OR deletion_requested_at IS NOT NULL)
+                        AND effective_yanked IS NULL AND deletion_requested_at IS NULL), 0)
+                ELSE (
+                    SELECT sum(octet_length(index_line) + 1) FROM versions
+                    WHERE crate_id = crates.id AND deletion_requested_at IS NULL)
+                END AS index_bytes,
+                same.id, num, checksum, size, desired_yanked, effective_yanked, commit_id, same.created_at, published_at,
+                same.deletion_reason
+         FROM crates LEFT JOIN versions AS same ON crate_id = crates.id AND num_without_build = $1
+         WHERE crates.id = $2",
+    )
+    .bind::<Text, _>(num.without_build())
+    .bind::<Integer, _>(crate_id)
+    .get_result(connection)?;
+    let index_bytes = row.index_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+    Ok(Met { same: row.status(), index_bytes })
 }
 
 /// The id and the crate file of the version with exactly this name and number, unless its deletion was requested.
@@ -122,7 +170,7 @@ pub struct DesiredLine {
     pub deleted: bool,
 }
 
-/// The desired lines of these crates in one snapshot, those of each crate in the order of publication.
+/// All desired lines of these crates in one snapshot, those of each crate in the order of publication.
 pub fn desired_lines(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<Vec<DesiredLine>> {
     versions::table
         .inner_join(crates::table)
@@ -138,32 +186,6 @@ pub fn desired_lines(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryR
             versions::deletion_requested_at.is_not_null(),
         ))
         .load(connection)
-}
-
-/// The state of a version in the index.
-#[derive(Clone, Debug)]
-pub struct Shown<'a> {
-    pub version_id: i32,
-    pub yanked: bool,
-    /// A commit of the index with this state.
-    pub commit_id: &'a str,
-}
-
-/// Stores the state of versions in the index. Rows that already have it are not written.
-pub fn note_shown(connection: &mut PgConnection, shown: &[Shown<'_>]) -> QueryResult<usize> {
-    use diesel::sql_types::{Array, Bool, Integer, Text};
-    statement(
-        "UPDATE versions
-         SET state = 'published', effective_yanked = shown.yanked,
-             commit_id = CASE WHEN versions.state = 'published' THEN versions.commit_id ELSE shown.commit_id END,
-             published_at = coalesce(versions.published_at, clock_timestamp())
-         FROM unnest($1, $2, $3) AS shown (id, yanked, commit_id)
-         WHERE versions.id = shown.id AND versions.effective_yanked IS DISTINCT FROM shown.yanked",
-    )
-    .bind::<Array<Integer>, _>(shown.iter().map(|one| one.version_id).collect::<Vec<_>>())
-    .bind::<Array<Bool>, _>(shown.iter().map(|one| one.yanked).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(shown.iter().map(|one| one.commit_id).collect::<Vec<_>>())
-    .execute(connection)
 }
 
 /// Requests the deletion of a version; false if it was already requested.
@@ -227,17 +249,18 @@ pub fn set_size(connection: &mut PgConnection, version_id: i32, size: i64) -> Qu
     diesel::update(versions::table.find(version_id)).set(versions::size.eq(size)).execute(connection).map(drop)
 }
 
-/// Sets the index line of a version, and these fields of the part of its manifest that the API returns.
+/// Sets the index line of a version, and these fields of the part of its manifest that the API returns. The
+/// caller holds the lock of the crate's row.
 pub fn set_index_line(
     connection: &mut PgConnection,
     version_id: i32,
     line: &str,
     about: &serde_json::Value,
 ) -> QueryResult<usize> {
-    use diesel::sql_types::{Integer, Jsonb, Text};
+    index_files::forget_of_version(connection, version_id)?;
     statement("UPDATE versions SET index_line = $1, manifest = manifest || $2 WHERE id = $3")
         .bind::<Text, _>(line)
-        .bind::<Jsonb, _>(about)
+        .bind::<diesel::sql_types::Jsonb, _>(about)
         .bind::<Integer, _>(version_id)
         .execute(connection)
 }
@@ -245,7 +268,6 @@ pub fn set_index_line(
 /// Records that a version's dependencies on crates.io count as dependencies on this registry, if its rows have all of them
 /// there already; true if that was not recorded before.
 pub fn record_crates_io_here(connection: &mut PgConnection, version_id: i32, crates_io: &str) -> QueryResult<bool> {
-    use diesel::sql_types::{Integer, Text};
     statement(
         "UPDATE versions SET crates_io_here = true WHERE id = $1 AND NOT crates_io_here
          AND EXISTS (SELECT FROM dependencies WHERE version_id = $1 AND registry IS NULL)
