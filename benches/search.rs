@@ -19,7 +19,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Text};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use supercargo::database::catalog::{crate_details, derived};
+use supercargo::database::catalog::{crate_details, descriptions};
 use supercargo::database::migrations;
 use supercargo::database::search::query::SearchText;
 use supercargo::database::search::{self, Filter, Page, SearchQuery, Sort, Totals};
@@ -193,7 +193,8 @@ fn publishes(connection: &mut PgConnection, words: &Words) -> Outcome<()> {
             .execute(connection)?;
         for times in [&mut changed, &mut unchanged] {
             let begin = Instant::now();
-            derived::describe(connection, i32::try_from(id)?)?;
+            descriptions::request(connection, &[i32::try_from(id)?])?;
+            descriptions::describe_next(connection)?;
             times.push(begin.elapsed());
         }
     }

@@ -14,7 +14,7 @@ use crate::database::catalog::owners::Owner;
 use crate::import::{self, Downloads, Import, Selection, Source, Summary};
 use crate::index::ConfigJson;
 use crate::index::entry::registries::{CratesIo, Registries};
-use crate::jobs::{self, Environment};
+use crate::jobs::{self, Environment, describing};
 use crate::package::RegistryUrls;
 use crate::package::registry_urls::is_crates_io;
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
@@ -96,7 +96,8 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
         let index = storage.index(&options.storage)?;
         let environment = Environment { index, crate_store };
         let (wakeups, completions) = (Wakeups::default(), Completions::default());
-        Runner::new(jobs::registry()?, environment, pool, worker_name(), wakeups, completions).drain()?;
+        Runner::new(jobs::registry()?, environment, pool.clone(), worker_name(), wakeups, completions).drain()?;
+        pool.with(|connection| describing::run(connection, &|| false))??;
     }
     Ok(summary)
 }

@@ -17,7 +17,7 @@ use crate::config::VerifyOptions;
 use crate::database::catalog::owners::Owner;
 use crate::database::upkeep::verify_reports;
 use crate::index::Index;
-use crate::jobs::{self, Environment};
+use crate::jobs::{self, Environment, describing};
 use crate::package::RegistryUrls;
 use crate::process::data_dir::permissions::refuse_root_in_a_directory_of_others;
 use crate::process::operator_command::{operator, read_token, stop_on_signal, with_aliases};
@@ -98,7 +98,11 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
         Wakeups::default(),
         Completions::default(),
     );
-    let perform = || runner.drain().map(drop).map_err(|error| error.to_string());
+    let perform = || {
+        runner.drain().map_err(|error| error.to_string())?;
+        let described = pool.with(|connection| describing::run(connection, &|| false));
+        described.map_err(|error| error.to_string())?.map(drop).map_err(|error| error.to_string())
+    };
     // Held until the run is over.
     let mut session = storage.connect()?;
     let repairs = if options.repair.repair {

@@ -66,6 +66,9 @@ diesel::table! {
         deleted_at -> Nullable<Timestamptz>,
         deletion_reason -> Nullable<Text>,
         name_released -> Bool,
+        index_blob -> Nullable<Text>,
+        index_bytes -> Nullable<BigInt>,
+        index_last_id -> Nullable<Integer>,
     }
 }
 
@@ -149,6 +152,14 @@ diesel::table! {
 diesel::table! {
     pending_analyses (version_id) {
         version_id -> Integer,
+    }
+}
+
+diesel::table! {
+    pending_descriptions (crate_id) {
+        crate_id -> Integer,
+        generation -> BigInt,
+        is_counted -> Bool,
     }
 }
 
@@ -251,6 +262,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     crate_team_owners,
     versions,
     pending_analyses,
+    pending_descriptions,
     dependencies,
     version_downloads_by_day,
     version_downloads,

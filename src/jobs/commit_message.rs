@@ -14,8 +14,12 @@ pub(super) fn commit_message(name: &CrateName, before: Option<&[u8]>, after: &[u
     let (Ok(before), Ok(after)) = (shown_versions(before.unwrap_or_default()), shown_versions(after)) else {
         return format!("Repair {name}");
     };
-    let changes = changes(&before, &after);
-    match changes.as_slice() {
+    of_changes(name, &changes(&before, &after))
+}
+
+/// Names these changes, each with its verb.
+pub(super) fn of_changes(name: &CrateName, changes: &[(&str, &str)]) -> String {
+    match changes {
         [] => format!("Rewrite {name}"),
         [(verb, num)] => format!("{verb} {name} {num}"),
         several => {

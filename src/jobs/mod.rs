@@ -9,6 +9,7 @@ pub mod admission;
 pub mod analysis;
 pub mod delete_crate;
 pub mod delete_version;
+pub mod describing;
 pub mod environment;
 pub mod follow;
 pub mod kinds;
@@ -23,6 +24,8 @@ pub mod version_change;
 pub mod yank;
 
 mod commit_message;
+mod desired;
+mod edited_file;
 mod effective;
 mod index_error;
 mod subject;

@@ -5,11 +5,23 @@
 //! 1. read the index's head;
 //! 2. read the desired rows, in one statement and therefore one snapshot. *After* the head: if the head is still the same
 //!    when the ref is moved, no writer has written the index from newer rows in between;
-//! 3. render each crate's file from its rows alone, one commit for each file that differs, and one compare-and-swap of
-//!    the ref for all. If the head has moved, start over;
-//! 4. lock the crates' rows, read from the index what it shows *now*, and write that to the database. Another writer may
+//! 3. make each crate's desired file, one commit for each file that differs, and one compare-and-swap of the ref for all. If
+//!    the head has moved, start over;
+//! 4. lock the crates' rows, find out what the index shows *now*, and write that to the database. Another writer may
 //!    have moved the index since step 3; the last one to take the lock reads the newest state, so the database cannot be
 //!    left with an older one.
+//!
+//! A crate's desired file is a pure function of its rows, but not all of them are read. Step 4 notes which file has exactly
+//! the effective state of the crate's rows, in the same transaction
+//! ([`index_files`](crate::database::catalog::index_files)). Step 2 reads the note and the rows that are not as desired,
+//! in one snapshot. If the noted file is the one at the head, it is the rendering of the effective state in that snapshot,
+//! and the rendering of the desired state is this file with those rows applied (`edited_file`). The head was read before,
+//! so the argument of step 2 holds as if all rows had been read. In step 4 the same rows are all that differs if, under
+//! the lock, the note is still the one of step 2 and the index still has the file of step 3 (`effective`). If another
+//! writer came in between, one of the two is another one, or both are as they were, and then so is the effective state.
+//! Without a note, with another file at the head, after a deletion, and whenever a line is not what its row says, all rows
+//! are read and the file is rendered from them, which is what a verification compares with. So it is always safe to
+//! remove a note, and rows that change a line must.
 //!
 //! With a remote, where each machine has its own mirror, "now" is not enough; `sync_remote` has the steps for that.
 //!
@@ -18,14 +30,14 @@
 
 use diesel::{Connection, PgConnection, QueryResult};
 
-use super::effective::{Disagreement, log_undescribed, note_what_is_shown};
+use super::desired::{self, Desired, Session};
+use super::effective::{Disagreement, note_what_is_shown};
 use super::environment::Environment;
 use super::index_error::{TRIES, index_failed};
-use super::subject::{self, Subject};
+use super::subject::Subject;
 use super::written::Written;
-use super::{maintain_index, sync_remote};
-use crate::database::catalog::versions::DesiredLine;
-use crate::database::catalog::{crates, versions};
+use super::{describing, maintain_index, sync_remote};
+use crate::database::catalog::{crates, descriptions};
 use crate::fault;
 use crate::index::{Index, IndexError, Writer};
 use crate::queue::{Batch, JobError, Outcome, Run};
@@ -47,10 +59,9 @@ impl Batch<Environment> for SyncIndex {
             Some(remote) => sync_remote::write_and_note(index, remote, &subjects, run)?,
             None => {
                 let writer = index.lock_writer().map_err(index_failed)?;
-                let mut desired = || run.with_connection(|connection| subject::desired_lines(connection, &subjects));
-                let written = write_index(index, &writer, &subjects, &mut desired)?;
-                let undescribed = run.with_connection(|connection| note_what_is_shown(connection, index, &written))?;
-                log_undescribed(&undescribed);
+                let desired = |session: &mut Session<'_, '_>| desired::of_subjects(session, &subjects);
+                let written = write_index(index, &writer, &subjects, &desired, &mut Session::Job(run))?;
+                run.with_connection(|connection| note_what_is_shown(connection, index, &written))?;
                 written
             }
         };
@@ -103,14 +114,21 @@ pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) ->
 
 fn agree_together(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) -> Result<Agreement, JobError> {
     let writer = index.lock_writer().map_err(index_failed)?;
-    let written = write_index(index, &writer, &[], &mut || versions::desired_lines(connection, crate_ids))?;
+    let desired =
+        |session: &mut Session<'_, '_>| Ok(Desired { lines: session.lines(crate_ids)?, ..Desired::default() });
+    let written = write_index(index, &writer, &[], &desired, &mut Session::Command(connection))?;
     let differed = written.crates.values().filter(|krate| matches!(krate.outcome, Ok(Some(_)))).count();
     let unwritten = written.crates.values().filter_map(|krate| {
         let problem = krate.outcome.as_ref().err()?.text.clone();
         Some(Disagreement { crate_name: krate.name.clone(), problem })
     });
     let mut failed: Vec<Disagreement> = unwritten.collect();
-    failed.extend(connection.transaction(|connection| note_what_is_shown(connection, index, &written))?);
+    connection.transaction(|connection| note_what_is_shown(connection, index, &written))?;
+    for one in describing::run(connection, &|| false)? {
+        let descriptions::Undescribed { crate_id, problem, .. } = one;
+        let crate_name = crates::name_of(connection, crate_id)?;
+        failed.push(Disagreement { crate_name, problem: format!("its description could not be written: {problem}") });
+    }
     Ok(Agreement { differed, failed })
 }
 
@@ -118,17 +136,19 @@ fn write_index(
     index: &Index,
     writer: &Writer,
     subjects: &[Subject],
-    desired: &mut dyn FnMut() -> QueryResult<Vec<DesiredLine>>,
+    desired: &dyn Fn(&mut Session<'_, '_>) -> QueryResult<Desired>,
+    session: &mut Session<'_, '_>,
 ) -> Result<Written, JobError> {
     let mut tries = 0;
     loop {
         let head = index.head().map_err(index_failed)?;
         fault::point("job.head_read")?;
-        let lines = desired()?;
+        let desired = desired(session)?;
         fault::point("job.desired_read")?;
-        let (mut written, changes) = Written::render(index, &head, lines, subjects)?;
+        let (mut written, changes) = Written::render(index, &head, desired, session, subjects)?;
         match writer.commit(&head, &changes) {
             Ok(committed) => {
+                written.head = committed.head;
                 for (change, commit) in changes.iter().zip(committed.commits) {
                     written.note(&change.path, Ok(commit.map(|commit| commit.to_string())));
                 }

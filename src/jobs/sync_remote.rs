@@ -19,6 +19,10 @@
 //! its lock came after the commit of s2's note, and its fence was read before s1 was the remote's state, hence before
 //! s2's note: it reads another number, and starts over from a head that is s2 or newer.
 //!
+//! The note of a crate's file, from which the next one is edited, changes with the effective state and so under the fence,
+//! too. A mirror that is behind does not have the noted file at its head: there the files are rendered from all rows, as
+//! they are wherever the two differ.
+//!
 //! A push whose result is unknown may land at any later time, as long as the remote's head is unchanged. The next commit
 //! makes that impossible. If the next batch has nothing to commit, because the change was undone meanwhile, it commits
 //! an empty change ([`Writer::confirm`] with `settle`). It always does so after a batch of another process, whose pushes are
@@ -30,9 +34,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::effective::{log_undescribed, note_what_is_shown};
+use super::desired::{self, Session};
+use super::effective::note_what_is_shown;
 use super::index_error::{TRIES, index_failed};
-use super::subject::{self, Subject};
+use super::subject::Subject;
 use super::written::{Unwritten, Written};
 use crate::database::upkeep::index_state::{self, IndexState};
 use crate::fault;
@@ -89,9 +94,10 @@ fn attempt(
     }
     let head = index.head().map_err(index_failed)?;
     fault::point("job.head_read")?;
-    let lines = run.with_connection(|connection| subject::desired_lines(connection, subjects))?;
+    let session = &mut Session::Job(run);
+    let desired = desired::of_subjects(session, subjects)?;
     fault::point("job.desired_read")?;
-    let (mut written, changes) = Written::render(index, &head, lines, subjects)?;
+    let (mut written, changes) = Written::render(index, &head, desired, session, subjects)?;
     let mut landing = Landing { writer, until, head, refusals: 0, landed: false };
     let mut outcomes = Vec::new();
     match landing.land(&changes, &mut |path, outcome| outcomes.push((path.to_owned(), outcome))) {
@@ -116,19 +122,19 @@ fn attempt(
             Err(error) => return Err(index_failed(error)),
         }
     }
+    written.head = landing.head;
     fault::point("job.remote_written")?;
     let now = run.with_connection(index_state::lock).map_err(JobError::outage)?;
     let head = index.head().map_err(index_failed)?;
     if now != state.fence {
         return Ok(Attempt::Moved(IndexError::HeadMoved { expected: landing.head.commit, found: head.commit }));
     }
-    let undescribed = run.with_connection(|connection| {
-        let undescribed = note_what_is_shown(connection, index, &written)?;
+    run.with_connection(|connection| {
+        note_what_is_shown(connection, index, &written)?;
         let commit = head.commit.map(|commit| commit.to_string()).unwrap_or_default();
         index_state::note(connection, &commit, remote.writer())?;
-        Ok::<_, JobError>(undescribed)
+        Ok::<_, JobError>(())
     })?;
-    log_undescribed(&undescribed);
     Ok(Attempt::Noted(written))
 }
 

@@ -1,14 +1,17 @@
-//! The index files of a batch: rendering them, and the result of each.
+//! The index files of a batch: editing or rendering them, and the result of each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::commit_message::commit_message;
+use super::commit_message::{commit_message, of_changes};
+use super::desired::{Desired, Session};
+use super::edited_file::{EditedFile, edit};
 use super::index_error::index_failed;
 use super::subject::Subject;
+use crate::database::catalog::index_files::PendingCrate;
 use crate::database::catalog::versions::DesiredLine;
 use crate::error_chain::ErrorChain;
 use crate::index::entry::{EntryError, render};
-use crate::index::{Change, Head, Index};
+use crate::index::{Change, Head, Index, IndexError};
 use crate::package::CrateName;
 use crate::package::index_path::index_path;
 use crate::queue::{JobError, Outcome};
@@ -16,6 +19,8 @@ use crate::queue::{JobError, Outcome};
 /// The crates of a batch, with the results of writing them.
 pub(super) struct Written {
     pub crates: BTreeMap<i32, CrateWritten>,
+    /// The head that has what was written.
+    pub head: Head,
     /// Files that jobs name and no crate has.
     removed: BTreeMap<String, WriteResult>,
     /// The crates by their files.
@@ -24,8 +29,20 @@ pub(super) struct Written {
 
 pub(super) struct CrateWritten {
     pub name: CrateName,
-    pub lines: Vec<DesiredLine>,
+    pub file: File,
     pub outcome: WriteResult,
+}
+
+/// Where the content of a crate's file comes from.
+pub(super) enum File {
+    /// The noted file and the pending versions.
+    Edited(EditedFile),
+    /// All versions.
+    Rendered {
+        lines: Vec<DesiredLine>,
+        /// The size in bytes.
+        size: usize,
+    },
 }
 
 /// The commit that changed a file, or None if it was already as desired; or why it was not written.
@@ -40,38 +57,43 @@ pub(super) struct Unwritten {
 }
 
 impl Written {
-    /// Renders each crate's file from its rows alone, and returns the changes to write to the index.
+    /// Edits or renders each crate's file, and returns the changes to write to the index. The rows of crates whose files
+    /// cannot be edited are read here, and so after the head, too.
     pub fn render(
         index: &Index,
         head: &Head,
-        lines: Vec<DesiredLine>,
+        desired: Desired,
+        session: &mut Session<'_, '_>,
         subjects: &[Subject],
     ) -> Result<(Self, Vec<Change>), JobError> {
-        let mut crates: BTreeMap<i32, CrateWritten> = BTreeMap::new();
-        for line in lines {
-            let fresh = || CrateWritten { name: line.crate_name.clone(), lines: Vec::new(), outcome: Ok(None) };
-            crates.entry(line.crate_id).or_insert_with(fresh).lines.push(line);
-        }
-        let mut changes = Vec::new();
-        for krate in crates.values_mut() {
-            match krate.render() {
-                Ok(content) => {
-                    let path = index_path(&krate.name);
-                    let before = index.read(head, &path).map_err(index_failed)?;
-                    let before = before.as_ref().map(|file| &file.content[..]);
-                    let message = commit_message(&krate.name, before, content.as_bytes());
-                    // Cargo takes an empty file for a crate without versions, and requests it again and again.
-                    let content = (!content.is_empty()).then(|| content.into_bytes());
-                    changes.push(Change { path, content, message });
+        let Desired { pending, mut lines } = desired;
+        let (mut crates, mut changes, mut doubtful) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for krate in pending {
+            let (id, name, path) = (krate.id, krate.name.clone(), index_path(&krate.name));
+            match edited(index, head, krate, &path).map_err(index_failed)? {
+                Some(mut file) => {
+                    changes.extend(file.change(&name, path));
+                    crates.insert(id, CrateWritten { name, file: File::Edited(file), outcome: Ok(None) });
                 }
-                // Left out, so that it fails alone.
-                Err(error) => {
-                    krate.outcome = Err(Unwritten { text: ErrorChain::of(&error).to_string(), is_outage: false });
-                }
+                None => doubtful.push(id),
             }
         }
+        lines.extend(session.lines(&doubtful)?);
+        let mut rendered: BTreeMap<i32, CrateWritten> = BTreeMap::new();
+        for line in lines {
+            let name = line.crate_name.clone();
+            let fresh =
+                || CrateWritten { name, file: File::Rendered { lines: Vec::new(), size: 0 }, outcome: Ok(None) };
+            if let File::Rendered { lines, .. } = &mut rendered.entry(line.crate_id).or_insert_with(fresh).file {
+                lines.push(line);
+            }
+        }
+        for krate in rendered.values_mut() {
+            changes.extend(krate.render(index, head)?);
+        }
+        crates.append(&mut rendered);
         let by_path = crates.iter().map(|(&id, krate)| (index_path(&krate.name), id)).collect();
-        let written = Self { crates, removed: BTreeMap::new(), by_path };
+        let written = Self { crates, head: *head, removed: BTreeMap::new(), by_path };
         changes.extend(written.removals(subjects));
         Ok((written, changes))
     }
@@ -125,9 +147,54 @@ impl Written {
     }
 }
 
-impl CrateWritten {
-    fn render(&self) -> Result<String, EntryError> {
-        let desired = self.lines.iter().filter(|line| !line.deleted);
-        render(desired.map(|line| (line.index_line.as_str(), line.yanked)))
+/// The edited file of a crate; None if it is not the noted one at the head, or cannot be edited.
+fn edited(index: &Index, head: &Head, krate: PendingCrate, path: &str) -> Result<Option<EditedFile>, IndexError> {
+    let is_noted = match (&krate.noted, index.find(head, path)?) {
+        (Some(noted), Some(blob)) => noted.index_blob == blob.to_string(),
+        // A new crate.
+        (None, None) => krate.version_count == 0 && !krate.pending.is_empty(),
+        _ => false,
+    };
+    if !is_noted || krate.pending.iter().any(|version| version.is_deleted) {
+        return Ok(None);
     }
+    let file = if krate.pending.is_empty() || krate.noted.is_none() { None } else { index.read(head, path)? };
+    Ok(edit(krate, file.as_ref().map_or(&[], |file| &file.content[..])))
+}
+
+impl EditedFile {
+    /// The change that writes the file; None if nothing is pending.
+    fn change(&mut self, name: &CrateName, path: String) -> Option<Change> {
+        let content = self.content.take()?;
+        let changes = self.changes();
+        let changes: Vec<(&str, &str)> = changes.iter().map(|(verb, num)| (*verb, num.as_str())).collect();
+        Some(Change { path, content: Some(content.into_bytes()), message: of_changes(name, &changes) })
+    }
+}
+
+impl CrateWritten {
+    /// Renders the file from its rows alone. One that cannot be rendered is left out, so that it fails alone.
+    fn render(&mut self, index: &Index, head: &Head) -> Result<Option<Change>, JobError> {
+        let File::Rendered { lines, size } = &mut self.file else { return Ok(None) };
+        let content = match rendered(lines) {
+            Ok(content) => content,
+            Err(error) => {
+                self.outcome = Err(Unwritten { text: ErrorChain::of(&error).to_string(), is_outage: false });
+                return Ok(None);
+            }
+        };
+        *size = content.len();
+        let path = index_path(&self.name);
+        let before = index.read(head, &path).map_err(index_failed)?;
+        let before = before.as_ref().map(|file| &file.content[..]);
+        let message = commit_message(&self.name, before, content.as_bytes());
+        // Cargo takes an empty file for a crate without versions, and requests it again and again.
+        let content = (!content.is_empty()).then(|| content.into_bytes());
+        Ok(Some(Change { path, content, message }))
+    }
+}
+
+fn rendered(lines: &[DesiredLine]) -> Result<String, EntryError> {
+    let desired = lines.iter().filter(|line| !line.deleted);
+    render(desired.map(|line| (line.index_line.as_str(), line.yanked)))
 }

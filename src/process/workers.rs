@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::schedule::{Scheduled, analysing, tidying, verifying};
+use super::schedule::{Scheduled, analysing, describing, tidying, verifying};
 use super::setup::prepare_mirror;
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
@@ -58,7 +58,7 @@ impl Workers {
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
         // One more for the listener, and one for each schedule.
-        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 3) + 1;
+        let for_jobs = takes_jobs.map_or(0, |_| runner.connections() + 4) + 1;
         storage.check_connections(requests, for_jobs)?;
         let running = match takes_jobs {
             Some(options) => {
@@ -92,6 +92,7 @@ impl Workers {
             schedules.extend(verifying::start(storage, (pool, index, crate_store), options.verify_interval)?);
             schedules.push(tidying::start(storage, (pool, crate_store), options.quarantine_retention)?);
             schedules.push(analysing::start(storage, pool, crate_store)?);
+            schedules.push(describing::start(storage, &shared.completions)?);
         }
         Ok(Self { running, listener: Some(listener), schedules, follower })
     }

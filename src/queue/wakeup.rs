@@ -93,11 +93,13 @@ impl Wakeups {
 }
 
 type Callback = Box<dyn FnOnce() + Send>;
+type Watcher = Box<dyn Fn() + Send>;
 
 /// Calls back when certain jobs are done.
 #[derive(Clone, Default)]
 pub struct Completions {
     waiting: Arc<Mutex<HashMap<JobId, Vec<Callback>>>>,
+    watchers: Arc<Mutex<Vec<Watcher>>>,
 }
 
 impl Completions {
@@ -108,6 +110,11 @@ impl Completions {
         Registration { job, completions: self.clone() }
     }
 
+    /// Calls `then` after each commit that ends jobs of this process, and whenever another one notifies of ended jobs.
+    pub fn watch(&self, then: impl Fn() + Send + 'static) {
+        self.watchers.lock().push(Box::new(then));
+    }
+
     /// Makes the calls of jobs that are done and committed.
     pub fn finished(&self, jobs: impl IntoIterator<Item = JobId>) {
         let callbacks: Vec<Callback> = {
@@ -115,6 +122,7 @@ impl Completions {
             jobs.into_iter().filter_map(|job| waiting.remove(&job)).flatten().collect()
         };
         callbacks.into_iter().for_each(|callback| callback());
+        self.watchers.lock().iter().for_each(|watcher| watcher());
     }
 
     /// The number of jobs with a registration.
@@ -172,8 +180,10 @@ mod tests {
         let (one, two) = (sender.clone(), sender);
         let _first = completions.register(1, move || one.send(1).unwrap());
         let second = completions.register(2, move || two.send(2).unwrap());
+        let (watcher, watched) = mpsc::channel();
+        completions.watch(move || watcher.send(()).unwrap());
         completions.finished([1, 3]);
-        assert_eq!(finished.try_recv(), Ok(1));
+        assert_eq!((finished.try_recv(), watched.try_recv()), (Ok(1), Ok(())));
         drop(second);
         completions.finished([2]);
         assert!(finished.try_recv().is_err());

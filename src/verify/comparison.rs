@@ -4,11 +4,13 @@
 //! as a missing line.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use serde_json::Value;
 
 use super::difference::{Difference, Kind};
 use crate::database::upkeep::crate_states::{CrateState, VersionState};
+use crate::index::IndexFile;
 use crate::index::entry::{render, with_yanked};
 use crate::package::index_path::index_path;
 
@@ -230,8 +232,37 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The difference between a crate's derived columns and its versions.
+/// The difference between the file that is noted of a crate and that at the head, which is as desired.
+pub(super) fn compare_noted(krate: &CrateState, file: Option<&IndexFile>) -> Option<Difference> {
+    let noted = krate.noted.as_ref()?;
+    let last_id = krate.versions.iter().filter(|one| one.effective_yanked.is_some()).map(|one| one.id).max();
+    let found = file.map(|file| (file.id.to_string(), file.content.len()));
+    let is_right = found.as_ref().is_some_and(|(blob, size)| {
+        *blob == noted.index_blob
+            && i64::try_from(*size) == Ok(noted.index_bytes)
+            && last_id <= Some(noted.index_last_id)
+    });
+    if is_right {
+        return None;
+    }
+    let shown = |blob: &str, size: &dyn Display, last_id: &dyn Display| {
+        format!("blob {blob} of {size} bytes, up to version id {last_id}")
+    };
+    let expected = match &found {
+        Some((blob, size)) => shown(blob, size, &last_id.unwrap_or_default()),
+        None => "no file".to_owned(),
+    };
+    let noted = shown(&noted.index_blob, &noted.index_bytes, &noted.index_last_id);
+    let difference = Difference::new(Kind::NotedFileDiffers, noted, expected);
+    Some(difference.of_crate(&krate.name, krate.id).at(index_path(&krate.name)))
+}
+
+/// The difference between a crate's derived columns and its versions. A crate that is to be described has none: its columns
+/// may be older, and follow soon.
 pub(super) fn compare_derived(krate: &CrateState) -> Option<Difference> {
+    if krate.is_to_be_described {
+        return None;
+    }
     let mut differing = krate.derived.differing(&krate.following);
     let is_shown = krate.following.version_count > 0;
     if krate.is_searched != is_shown {

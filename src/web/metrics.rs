@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::database::Pool;
+use crate::database::catalog::descriptions;
 use crate::database::pool::Dedicated;
 use crate::database::upkeep::verify_reports::{self, VerifyReport};
 use crate::queue::inspection::{self, Gauges};
@@ -35,6 +36,8 @@ const FAILING: &str = "supercargo_jobs_failing";
 const DEAD: &str = "supercargo_jobs_dead";
 const OLDEST: &str = "supercargo_jobs_oldest_seconds";
 const DATABASE_UP: &str = "supercargo_database_up";
+
+const DESCRIPTIONS: &str = "supercargo_descriptions_pending";
 
 const DIFFERENCES: &str = "supercargo_verify_differences";
 const VERIFIED_AT: &str = "supercargo_verify_finished_timestamp_seconds";
@@ -77,6 +80,7 @@ type Found = Option<QueueState>;
 
 struct QueueState {
     gauges: Vec<Gauges>,
+    descriptions: i64,
     verified: Option<VerifyReport>,
 }
 
@@ -105,6 +109,7 @@ impl Metrics {
             DATABASE_UP,
             "1 if the state of the queues could be read from the database; 0 if not, and their values are NaN"
         );
+        metrics::describe_gauge!(DESCRIPTIONS, "Crates whose description is to be written after a publish or a yank");
         metrics::describe_gauge!(
             DIFFERENCES,
             "Differences that the last finished verification found and did not repair"
@@ -221,16 +226,18 @@ fn read(pool: &Pool, connection: &mut Option<Dedicated>, known: &KnownKinds) -> 
     let names: Vec<_> = known.iter().map(|(kind, queue)| (kind.as_str(), queue.as_str())).collect();
     let read = connection.with(|connection| {
         let gauges = inspection::gauges(connection, &names)?;
-        Ok::<_, diesel::result::Error>((gauges, verify_reports::newest_finished(connection).unwrap_or(None)))
+        let descriptions = descriptions::count_pending(connection)?;
+        let verified = verify_reports::newest_finished(connection).unwrap_or(None);
+        Ok::<_, diesel::result::Error>(QueueState { gauges, descriptions, verified })
     });
-    let (gauges, verified) = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-    Ok(Some(QueueState { gauges, verified }))
+    Ok(Some(read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?))
 }
 
 fn set_found(found: Option<&QueueState>, known: &KnownKinds) {
     match found {
-        Some(QueueState { gauges, verified }) => {
+        Some(QueueState { gauges, descriptions, verified }) => {
             metrics::gauge!(DATABASE_UP).set(1.0);
+            set_descriptions(*descriptions);
             gauges.iter().for_each(set);
             if let Some(report) = verified {
                 set_verified(report);
@@ -238,11 +245,17 @@ fn set_found(found: Option<&QueueState>, known: &KnownKinds) {
         }
         None => {
             metrics::gauge!(DATABASE_UP).set(0.0);
+            metrics::gauge!(DESCRIPTIONS).set(f64::NAN);
             for (kind, queue) in known {
                 set_all(queue, kind, [f64::NAN; 5]);
             }
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 crates")]
+fn set_descriptions(pending: i64) {
+    metrics::gauge!(DESCRIPTIONS).set(pending as f64);
 }
 
 /// Sets the metrics of the last finished verification of any process. There are none before the first.

@@ -88,6 +88,7 @@ fn the_other_commands_find_what_they_ask_for() {
     cargo.publish("tool");
     cargo.library("lib-one", "1.0.0", "", "");
     cargo.publish("lib-one");
+    served.wait_until_described();
     let info = cargo.good(".", &["info", "--registry", "supercargo", "lib-one"]);
     assert!(info.contains("lib-one") && info.contains("license: MIT"), "{info}");
     let search = |arguments: &[&str]| cargo.good(".", &[&["search", "--registry", "supercargo"], arguments].concat());

@@ -194,13 +194,14 @@ fn bury_the_jobs(world: &World) {
     );
 }
 
-/// Changes the line of foo 1.0.0 in the database and in the index.
+/// Changes the line of foo 1.0.0 in the database and in the index, as if it had been published with it.
 fn change_line(world: &World, from: &str, to: &str) {
     let line = world.one_text(&format!("SELECT index_line AS one FROM versions WHERE {OF_FOO} AND num = '1.0.0'"));
     let changed = line.replace(from, to);
     assert_ne!(changed, line);
     world.sql(&format!("UPDATE versions SET index_line = '{changed}' WHERE {OF_FOO} AND num = '1.0.0'"));
     world.index(FOO, |file| file.replace(&line, &changed));
+    world.sql("UPDATE crates SET index_blob = NULL, index_bytes = NULL, index_last_id = NULL WHERE name = 'foo'");
 }
 
 fn swap_lines(file: String) -> String {
@@ -313,6 +314,24 @@ fn damages() -> Vec<Damage> {
             "the database says yanked, the index does not",
             |world| world.sql("UPDATE versions SET effective_yanked = true WHERE num = '1.0.0'"),
             &[EffectiveDiffers, DerivedDiffers],
+            &[],
+        ),
+        damage(
+            "the database names another index file",
+            |world| world.sql("UPDATE crates SET index_blob = repeat('a', 40) WHERE name = 'foo'"),
+            &[NotedFileDiffers],
+            &[],
+        ),
+        damage(
+            "the database has another size of an index file",
+            |world| world.sql("UPDATE crates SET index_bytes = index_bytes + 1 WHERE name = 'foo'"),
+            &[NotedFileDiffers],
+            &[],
+        ),
+        damage(
+            "the database knows a newer version than the last one of an index file",
+            |world| world.sql("UPDATE crates SET index_last_id = index_last_id - 1 WHERE name = 'foo'"),
+            &[NotedFileDiffers],
             &[],
         ),
         damage(
@@ -639,6 +658,7 @@ fn a_line_that_cargo_cannot_use_and_a_manifest_that_it_cannot_use_either_remain_
         file.len()
     ));
     world.index("3/o/old", |_| format!("{line}\n"));
+    world.sql("UPDATE crates SET index_blob = NULL, index_bytes = NULL, index_last_id = NULL WHERE name = 'old'");
     let report = world.repair(Duration::from_secs(3600), false);
     assert_eq!(kinds(&report), ["manifest-differs"], "{}", report.to_text());
     insta::assert_snapshot!(report.differences[0].left.as_deref().unwrap(), @r#"cargo can use neither its manifest nor its index line (Cargo.toml in the package cannot be read: line 7: unexpected version requirement, expected a version like "1.32"; `rust_version` is `>=1.60`, which cargo cannot read: unexpected version requirement, expected a version like "1.32"): publish a corrected version, and yank this one, or delete it with `supercargo admin version delete`"#);

@@ -6,6 +6,7 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel_migrations::MigrationHarness;
+use supercargo::database::catalog::descriptions;
 use supercargo::database::migrations::{MIGRATIONS, MigrationError, check, migrate};
 
 use crate::support::cluster::Database;
@@ -153,9 +154,8 @@ fn what_the_migration_fills_in_is_what_the_job_would_have_written() {
     migrate(connection).unwrap();
     let filled_in = told(connection);
     assert_eq!(filled_in.len(), 3);
-    for id in 1..=3 {
-        supercargo::database::catalog::derived::describe(connection, id).unwrap();
-    }
+    descriptions::request(connection, &[1, 2, 3]).unwrap();
+    assert_eq!(descriptions::describe_next(connection).unwrap().crates, 3);
     assert_eq!(told(connection), filled_in);
 }
 

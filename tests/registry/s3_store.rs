@@ -177,7 +177,7 @@ mod slow {
         http::publish(&served.url, &token, &Package::new("foo", "1.0.0")).good();
         server.proxy.stall();
         let asked = server.proxy.accepted();
-        let refused = AtomicUsize::new(0);
+        let refused = &AtomicUsize::new(0);
         std::thread::scope(|scope| {
             let downloads: Vec<_> = (0..80)
                 .map(|_| {

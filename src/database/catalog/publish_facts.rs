@@ -46,10 +46,18 @@ pub struct Before {
 }
 
 /// SQL: expressions with the facts behind the [rights](RIGHTS), in a statement in which `crates.id` is the crate and
-/// `reserved_names` is joined.
+/// `reserved_names` is joined. The size of the index file is that of the noted file and of the lines that are not in it yet,
+/// which the index `versions_not_as_desired` finds; without a noted file, that of all lines.
 pub(super) const FACTS: &str = "
-    (SELECT coalesce(sum(octet_length(index_line) + 1), 0)::bigint FROM versions AS line
-     WHERE line.crate_id = crates.id AND line.deletion_requested_at IS NULL),
+    (CASE WHEN crates.index_bytes IS NOT NULL THEN crates.index_bytes + coalesce((
+             SELECT sum(octet_length(line.index_line) + 1) FROM versions AS line
+             WHERE line.crate_id = crates.id AND line.state <> 'deleted'
+                 AND (line.effective_yanked IS DISTINCT FROM line.desired_yanked OR line.deletion_requested_at IS NOT NULL)
+                 AND line.effective_yanked IS NULL AND line.deletion_requested_at IS NULL), 0)
+         ELSE coalesce((
+             SELECT sum(octet_length(line.index_line) + 1) FROM versions AS line
+             WHERE line.crate_id = crates.id AND line.deletion_requested_at IS NULL), 0)
+         END)::bigint,
     reserved_names.reason";
 
 /// The types of [`RIGHTS`] and [`FACTS`], and of the levels and the version with the same number behind them.

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz};
 
+use super::index_files;
 use crate::database::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
 use crate::statement::statement;
@@ -62,7 +64,7 @@ pub struct DesiredLine {
     pub deleted: bool,
 }
 
-/// The desired lines of these crates in one snapshot, those of each crate in the order of publication.
+/// All desired lines of these crates in one snapshot, those of each crate in the order of publication.
 pub fn desired_lines(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<Vec<DesiredLine>> {
     versions::table
         .inner_join(crates::table)
@@ -78,32 +80,6 @@ pub fn desired_lines(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryR
             versions::deletion_requested_at.is_not_null(),
         ))
         .load(connection)
-}
-
-/// The state of a version in the index.
-#[derive(Clone, Debug)]
-pub struct Shown<'a> {
-    pub version_id: i32,
-    pub yanked: bool,
-    /// A commit of the index with this state.
-    pub commit_id: &'a str,
-}
-
-/// Stores the state of versions in the index. Rows that already have it are not written.
-pub fn note_shown(connection: &mut PgConnection, shown: &[Shown<'_>]) -> QueryResult<usize> {
-    use diesel::sql_types::{Array, Bool, Integer, Text};
-    statement(
-        "UPDATE versions
-         SET state = 'published', effective_yanked = shown.yanked,
-             commit_id = CASE WHEN versions.state = 'published' THEN versions.commit_id ELSE shown.commit_id END,
-             published_at = coalesce(versions.published_at, clock_timestamp())
-         FROM unnest($1, $2, $3) AS shown (id, yanked, commit_id)
-         WHERE versions.id = shown.id AND versions.effective_yanked IS DISTINCT FROM shown.yanked",
-    )
-    .bind::<Array<Integer>, _>(shown.iter().map(|one| one.version_id).collect::<Vec<_>>())
-    .bind::<Array<Bool>, _>(shown.iter().map(|one| one.yanked).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(shown.iter().map(|one| one.commit_id).collect::<Vec<_>>())
-    .execute(connection)
 }
 
 /// Requests the deletion of a version; false if it was already requested.
@@ -167,17 +143,18 @@ pub fn set_size(connection: &mut PgConnection, version_id: i32, size: i64) -> Qu
     diesel::update(versions::table.find(version_id)).set(versions::size.eq(size)).execute(connection).map(drop)
 }
 
-/// Sets the index line of a version, and these fields of the part of its manifest that the API returns.
+/// Sets the index line of a version, and these fields of the part of its manifest that the API returns. The
+/// caller holds the lock of the crate's row.
 pub fn set_index_line(
     connection: &mut PgConnection,
     version_id: i32,
     line: &str,
     about: &serde_json::Value,
 ) -> QueryResult<usize> {
-    use diesel::sql_types::{Integer, Jsonb, Text};
+    index_files::forget_of_version(connection, version_id)?;
     statement("UPDATE versions SET index_line = $1, manifest = manifest || $2 WHERE id = $3")
         .bind::<Text, _>(line)
-        .bind::<Jsonb, _>(about)
+        .bind::<diesel::sql_types::Jsonb, _>(about)
         .bind::<Integer, _>(version_id)
         .execute(connection)
 }
@@ -185,7 +162,6 @@ pub fn set_index_line(
 /// Records that a version's dependencies on crates.io count as dependencies on this registry, if its rows have all of them
 /// there already; true if that was not recorded before.
 pub fn record_crates_io_here(connection: &mut PgConnection, version_id: i32, crates_io: &str) -> QueryResult<bool> {
-    use diesel::sql_types::{Integer, Text};
     statement(
         "UPDATE versions SET crates_io_here = true WHERE id = $1 AND NOT crates_io_here
          AND EXISTS (SELECT FROM dependencies WHERE version_id = $1 AND registry IS NULL)

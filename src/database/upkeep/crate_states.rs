@@ -10,7 +10,9 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use crate::database::about::About;
-use crate::database::catalog::derived::{self, Derived};
+use crate::database::catalog::derived::Derived;
+use crate::database::catalog::index_files::{Columns, NotedFile};
+use crate::database::catalog::version_summary::{Shown, VersionSummary, default_version};
 use crate::database::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
 
@@ -29,6 +31,10 @@ pub struct CrateState {
     pub is_listed: bool,
     /// Whether it is a dependent of the crates that its default version depends on, and of no others.
     pub is_dependent: bool,
+    /// Whether it is to be described, so that its derived columns may be older.
+    pub is_to_be_described: bool,
+    /// The index file that has the effective state of its versions, if it is known.
+    pub noted: Option<NotedFile>,
     /// Its versions in the order of publication.
     pub versions: Vec<VersionState>,
     stamp: String,
@@ -72,7 +78,7 @@ pub fn one(connection: &mut PgConnection, id: i32) -> QueryResult<Option<CrateSt
 }
 
 fn states(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<CrateState>> {
-    type Row = (i32, CrateName, Derived, bool, bool, bool, String);
+    type Row = (i32, CrateName, Derived, (bool, bool, bool, bool), Columns, String);
     use diesel::dsl::sql;
     use diesel::sql_types::Bool;
     let rows: Vec<Row> = crates::table
@@ -82,9 +88,13 @@ fn states(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<CrateSt
             crates::id,
             crates::name,
             Derived::as_select(),
-            sql::<Bool>("EXISTS (SELECT FROM crate_search WHERE crate_id = crates.id)"),
-            sql::<Bool>("EXISTS (SELECT FROM crate_downloads WHERE crate_id = crates.id AND shown)"),
-            sql::<Bool>(FOLLOWS_ITS_DEPENDENCIES),
+            (
+                sql::<Bool>("EXISTS (SELECT FROM crate_search WHERE crate_id = crates.id)"),
+                sql::<Bool>("EXISTS (SELECT FROM crate_downloads WHERE crate_id = crates.id AND shown)"),
+                sql::<Bool>(FOLLOWS_ITS_DEPENDENCIES),
+                sql::<Bool>("EXISTS (SELECT FROM pending_descriptions WHERE crate_id = crates.id)"),
+            ),
+            (crates::index_blob, crates::index_bytes, crates::index_last_id),
             sql::<Text>("crates.xmin::text"),
         ))
         .load(connection)?;
@@ -92,17 +102,30 @@ fn states(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<CrateSt
     for version in versions_of(connection, ids)? {
         by_crate.entry(version.crate_id).or_default().push(version);
     }
-    let shown: HashMap<i32, Vec<derived::Shown>> = by_crate.iter().map(|(id, all)| (*id, shown(all))).collect();
-    let defaults: Vec<i32> = shown.values().filter_map(|shown| Some(derived::default_version(shown)?.id)).collect();
+    let shown: HashMap<i32, Vec<Shown>> = by_crate.iter().map(|(id, all)| (*id, shown(all))).collect();
+    let defaults: Vec<i32> = shown.values().filter_map(|shown| Some(default_version(shown)?.id)).collect();
     let abouts = abouts(connection, &defaults)?;
     Ok(rows
         .into_iter()
-        .map(|(id, name, derived, is_searched, is_listed, is_dependent, stamp)| {
+        .map(|(id, name, derived, (is_searched, is_listed, is_dependent, is_to_be_described), columns, stamp)| {
             let shown = shown.get(&id).map_or(&[][..], Vec::as_slice);
-            let about = derived::default_version(shown).and_then(|default| abouts.get(&default.id));
-            let following = Derived::of(shown, about.unwrap_or(&About::default()));
+            let about = default_version(shown).and_then(|default| abouts.get(&default.id));
+            let following = Derived::of(VersionSummary::of(shown), about.unwrap_or(&About::default()));
             let versions = by_crate.remove(&id).unwrap_or_default();
-            CrateState { id, name, derived, following, is_searched, is_listed, is_dependent, versions, stamp }
+            let noted = NotedFile::of(columns);
+            CrateState {
+                id,
+                name,
+                derived,
+                following,
+                is_searched,
+                is_listed,
+                is_dependent,
+                is_to_be_described,
+                noted,
+                versions,
+                stamp,
+            }
         })
         .collect())
 }
@@ -128,11 +151,9 @@ fn versions_of(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<
         .load(connection)
 }
 
-fn shown(versions: &[VersionState]) -> Vec<derived::Shown> {
+fn shown(versions: &[VersionState]) -> Vec<Shown> {
     let shown = versions.iter().filter(|version| version.effective_yanked.is_some());
-    shown
-        .map(|version| derived::Shown { id: version.id, num: version.num.clone(), yanked: version.effective_yanked })
-        .collect()
+    shown.map(|version| Shown { id: version.id, num: version.num.clone(), yanked: version.effective_yanked }).collect()
 }
 
 fn abouts(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<HashMap<i32, About>> {

@@ -1,6 +1,7 @@
 //! Work at intervals on threads of their own.
 
 pub mod analysing;
+pub mod describing;
 pub mod tidying;
 pub mod verifying;
 
@@ -14,8 +15,8 @@ use crate::process::CommandError;
 
 /// A thread that repeats a task until it is stopped.
 pub struct Scheduled {
-    /// Dropped to end the wait between two runs.
-    stop: mpsc::Sender<()>,
+    /// Ends the wait between two runs.
+    wake: mpsc::SyncSender<()>,
     stopped: Stopped,
     thread: JoinHandle<()>,
 }
@@ -48,12 +49,12 @@ impl Scheduled {
         mut task: impl FnMut(&Stopped) -> Result<(), CommandError> + Send + 'static,
     ) -> Result<Self, CommandError> {
         let stopped = Stopped::default();
-        let (stop, waiting) = mpsc::channel::<()>();
+        let (wake, waiting) = mpsc::sync_channel::<()>(1);
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn({
             let stopped = stopped.clone();
             move || {
                 let mut wait = intervals.first;
-                while waiting.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) && !stopped.is_set() {
+                while waiting.recv_timeout(wait) != Err(RecvTimeoutError::Disconnected) && !stopped.is_set() {
                     wait = intervals.then;
                     if let Err(error) = task(&stopped) {
                         tracing::warn!(%error, "cannot {purpose}; next attempt in {wait:?}");
@@ -61,13 +62,23 @@ impl Scheduled {
                 }
             }
         })?;
-        Ok(Self { stop, stopped, thread })
+        Ok(Self { wake, stopped, thread })
+    }
+
+    /// Starts the next run at once, or once more after the current one.
+    pub fn waker(&self) -> impl Fn() + Send + use<> {
+        let wake = self.wake.clone();
+        // The channel is full if a run is requested already.
+        move || {
+            let _ = wake.try_send(());
+        }
     }
 
     /// Ends the task where it can be resumed, and waits for that.
     pub fn stop(self) {
         self.stopped.0.store(true, Ordering::Relaxed);
-        drop(self.stop);
+        self.waker()();
+        drop(self.wake);
         // The panic hook has logged a panic of the thread.
         let _ = self.thread.join();
     }
@@ -76,6 +87,27 @@ impl Scheduled {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wake_up_ends_the_wait_and_one_during_a_run_is_not_lost() {
+        let (started, runs) = mpsc::channel();
+        let (go_on, waiting) = mpsc::channel::<()>();
+        let intervals = Intervals { first: Duration::MAX, then: Duration::MAX };
+        let scheduled = Scheduled::start("test", "pass the test", intervals, move |_| {
+            started.send(())?;
+            Ok(waiting.recv()?)
+        })
+        .unwrap();
+        let wake = scheduled.waker();
+        wake();
+        runs.recv().unwrap();
+        wake();
+        go_on.send(()).unwrap();
+        runs.recv().unwrap();
+        go_on.send(()).unwrap();
+        scheduled.stop();
+        assert!(runs.recv().is_err());
+    }
 
     #[test]
     fn a_task_is_repeated_after_a_failure_and_a_stop_reaches_a_run() {

@@ -7,7 +7,7 @@ use crate::index::{Head, Index};
 use crate::jobs::DeleteCrate;
 use crate::package::index_path::index_path;
 use crate::queue::{Job, inspection};
-use crate::verify::comparison::{compare, compare_derived};
+use crate::verify::comparison::{compare, compare_derived, compare_noted};
 use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};
 use crate::verify::error::VerifyError;
@@ -62,6 +62,9 @@ pub fn differences(
 ) -> Result<Vec<Difference>, VerifyError> {
     let file = index.read(head, &index_path(&krate.name))?;
     let mut differences = compare(krate, file.as_ref().map(|file| &file.content[..]), dead);
+    if differences.is_empty() {
+        differences.extend(compare_noted(krate, file.as_ref()));
+    }
     differences.extend(compare_derived(krate));
     differences.extend(unknown_commits(index, krate)?);
     Ok(differences)

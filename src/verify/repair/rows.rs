@@ -6,8 +6,9 @@ use serde_json::json;
 use super::outcome::Outcome;
 use super::repairs::Repairs;
 use crate::database::access::audit::{Action, Event};
-use crate::database::catalog::{crates, dependents, derived, versions};
+use crate::database::catalog::{crates, dependents, descriptions, versions};
 use crate::database::upkeep::registry_count_states;
+use crate::jobs::describing;
 use crate::package::{CrateName, Version};
 use crate::verify::context::Context;
 use crate::verify::difference::Difference;
@@ -31,17 +32,16 @@ pub fn set_commit(
 /// Writes the columns that are derived from a crate's versions.
 pub fn derive(context: &Context<'_>, repairs: &Repairs<'_>, difference: &Difference) -> Result<Outcome, VerifyError> {
     let id = difference.subject.crate_id.unwrap_or_default();
-    let derive = |connection: &mut diesel::PgConnection| {
-        derived::describe(connection, id)?;
+    change(context, repairs, difference, |connection| {
+        descriptions::request(connection, &[id])?;
         dependents::follow(connection, id)
-    };
-    match change(context, repairs, difference, derive) {
-        // A problem of one crate must not prevent the repair of the others.
-        Err(VerifyError::Database(error)) if derived::is_refusal(&error) => {
-            Ok(Outcome::Left(format!("the database rejects the description of the crate: {error}")))
-        }
-        done => done.map(|()| Outcome::Done("derived again from the crate's versions".to_owned())),
-    }
+    })?;
+    let undescribed = context.database(|connection| describing::run(connection, &|| false))?;
+    // A problem of one crate must not prevent the repair of the others.
+    Ok(match undescribed.into_iter().find(|one| one.crate_id == id) {
+        Some(one) => Outcome::Left(format!("the database rejects the description of the crate: {}", one.problem)),
+        None => Outcome::Done("derived again from the crate's versions".to_owned()),
+    })
 }
 
 /// Sets the size of a version to that of its file.

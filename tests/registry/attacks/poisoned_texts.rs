@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use supercargo::database::about;
 use supercargo::database::access::audit::{Action, Actor, Event, MAX_OPERATOR};
 use supercargo::database::access::{audit, teams, users};
-use supercargo::database::catalog::{crate_limits, derived, reserved_names};
+use supercargo::database::catalog::{crate_limits, descriptions, reserved_names};
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use supercargo::package::{CrateName, name, version};
 use supercargo::queue::{Enqueue, EnqueueError, Job, MAX_KEY, Policy, inspection};
@@ -248,6 +248,7 @@ fn an_import_takes_versions_without_the_categories_that_no_publish_may_have() {
     assert_eq!(summary["without_categories"], json!({ "foo 1.0.0": left_out }), "{summary:#}");
     assert_eq!((&summary["imported"], &summary["failed"]), (&json!(1), &json!({})), "{summary:#}");
     wait_until("it is shown", || http::get(&format!("{}/api/v1/crates/foo", served.url)).status == 200);
+    served.wait_until_described();
     assert_eq!(crate_of(&served, "foo")["categories"], json!(["parsing"]));
     let stored: Value = one(&mut served.database.connect(), "SELECT manifest->'categories' AS one FROM versions");
     assert_eq!(stored, json!(["parsing"]));
@@ -333,8 +334,9 @@ fn no_text_keeps_a_crate_from_being_described() {
                     .unwrap();
                 let id: i32 =
                     one(connection, "SELECT to_jsonb(id) AS one FROM crates").as_i64().unwrap().try_into().unwrap();
-                let described = connection.transaction(|connection| derived::describe(connection, id));
-                described.unwrap_or_else(|error| panic!("round {round}: {error}"));
+                descriptions::request(connection, &[id]).unwrap();
+                let described = descriptions::describe_next(connection).unwrap();
+                assert_eq!(described.undescribed, [], "round {round}");
             }
         })
         .unwrap();
@@ -559,6 +561,7 @@ mod slow {
         let reply = http::publish(&served.url, &token, &Package::new("evil", "1.0.0").described("evil")).good();
         assert_eq!(reply.advice(), [""; 0], "published at once");
         http::publish(&served.url, &token, &Package::new("good", "1.0.0").described("good")).good();
+        served.wait_until_described();
         let evil = crate_of(&served, "evil");
         assert_eq!((&evil["max_version"], &evil["description"]), (&json!("1.0.0"), &Value::Null));
         assert_eq!(crate_of(&served, "good")["description"], "good");

@@ -31,6 +31,7 @@ fn assert_agrees(served: &Served) {
 fn settle(served: &Served) {
     let mut connection = served.database.connect();
     wait_until("an empty queue", || supercargo::queue::inspection::count(&mut connection).unwrap() == (0, 0));
+    served.wait_until_described();
 }
 
 fn lines(served: &Served, name: &str) -> Vec<Value> {

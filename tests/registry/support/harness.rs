@@ -187,9 +187,21 @@ impl TestRegistry {
         drained.done.len()
     }
 
-    /// Runs every due job. The caller looks at what failed.
+    /// Runs every due job, and describes the crates. The caller looks at what failed.
     pub fn drain(&self) -> Drained {
+        let drained = self.drain_jobs();
+        self.describe();
+        drained
+    }
+
+    /// Runs every due job. What the jobs changed is described when the test says so.
+    pub fn drain_jobs(&self) -> Drained {
         self.runner.drain().unwrap()
+    }
+
+    /// Describes the crates that jobs have changed.
+    pub fn describe(&self) {
+        self.pool.with(|connection| jobs::describing::run(connection, &|| false).unwrap()).unwrap();
     }
 
     /// Analyses the crate files of all pending versions, and returns their number.

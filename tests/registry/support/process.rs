@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use supercargo::database::catalog::descriptions;
 
 use super::cluster::Database;
 use super::event::wait_until;
@@ -209,6 +210,12 @@ impl Served {
     pub fn run(&self, subcommand: &str, arguments: &[&str]) -> String {
         let output = self.command(subcommand).args(arguments).output().unwrap();
         succeeded(output)
+    }
+
+    /// Waits until the crates are described that jobs have changed so far.
+    pub fn wait_until_described(&self) {
+        let mut connection = self.database.connect();
+        wait_until("the descriptions", || descriptions::count_pending(&mut connection).unwrap() == 0);
     }
 
     /// A token of a user, who is created if need be.

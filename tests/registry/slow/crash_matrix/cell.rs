@@ -170,10 +170,14 @@ impl Bench {
         let until = Instant::now() + PATIENCE;
         loop {
             let (pending, dead) = supercargo::queue::inspection::count(&mut connection).unwrap();
-            match (pending, dead) {
+            let descriptions = supercargo::database::catalog::descriptions::count_pending(&mut connection).unwrap();
+            match (pending + descriptions, dead) {
                 (0, 0) => return Ok(()),
                 (_, 0) if Instant::now() < until => std::thread::park_timeout(Duration::from_millis(10)),
-                _ => return Err(format!("{pending} jobs are pending and {dead} are dead")),
+                _ => {
+                    let found = format!("{pending} jobs and {descriptions} descriptions are pending");
+                    return Err(format!("{found}, and {dead} jobs are dead"));
+                }
             }
             if self.served.has_ended() {
                 return Err("serve ended without being told to".to_owned());

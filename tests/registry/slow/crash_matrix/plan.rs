@@ -88,6 +88,7 @@ pub const POINTS: &[Point] = &[
     point("job.effective_noted", "the effective state is written"),
     point("queue.recorded", "all is written, not committed"),
     point("queue.committed", "all is committed, nobody told"),
+    point("description.search_written", "the search document is written, not committed"),
 ];
 
 impl Point {

@@ -1,0 +1,46 @@
+//! The descriptions of crates, soon after the jobs that changed what the index shows of them.
+
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+
+use super::{Intervals, Scheduled, Stopped};
+use crate::jobs::describing;
+use crate::process::{CommandError, Storage};
+use crate::queue::Completions;
+
+/// When to look for pending descriptions without a wake-up: those of a process that was killed, for example.
+const INTERVALS: Intervals = Intervals { first: Duration::ZERO, then: Duration::from_secs(5) };
+/// The time between two runs. What is published meanwhile is described together.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Starts the schedule, which `completions` wake after each commit of a job. A stop takes effect after the current portion;
+/// the others stay pending.
+pub fn start(storage: &Storage, completions: &Completions) -> Result<Scheduled, CommandError> {
+    let database_url = storage.database_url.clone();
+    let mut session = None;
+    let scheduled = Scheduled::start("describe", "describe crates", INTERVALS, move |stopped: &Stopped| {
+        // After an error the next run opens another session.
+        let mut connection = match session.take() {
+            Some(connection) => connection,
+            None => open(&database_url)?,
+        };
+        describing::run(&mut connection, &|| stopped.is_set())?;
+        session = Some(connection);
+        std::thread::sleep(PAUSE);
+        Ok(())
+    })?;
+    completions.watch(scheduled.waker());
+    Ok(scheduled)
+}
+
+/// Opens a session whose commits do not wait for the disk: a description that is lost is pending again.
+fn open(database_url: &str) -> Result<PgConnection, CommandError> {
+    let mut connection = PgConnection::establish(database_url)?;
+    connection.batch_execute(
+        "SET application_name = 'supercargo descriptions'; SET synchronous_commit = off; SET lock_timeout = '5s';
+         SET statement_timeout = '60s'",
+    )?;
+    Ok(connection)
+}
