@@ -23,7 +23,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Location;
@@ -200,6 +199,7 @@ fn location(checksum: Checksum) -> Location {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     fn content(store: &CrateStore, checksum: Checksum) -> Option<Vec<u8>> {
         let mut content = Vec::new();

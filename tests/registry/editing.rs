@@ -7,7 +7,7 @@ use axum::http::Method;
 use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use supercargo::database::catalog::versions;
+use supercargo::database::catalog::{publish_facts, versions};
 use supercargo::database::upkeep::crate_states::{self, CrateState};
 use supercargo::index::Change;
 use supercargo::index::entry::render;
@@ -232,12 +232,9 @@ fn a_request_reads_few_rows_however_many_versions_there_are() {
 #[test]
 fn the_limit_of_an_index_file_counts_what_is_in_it_and_what_will_be() {
     let met = |registry: &TestRegistry| {
-        let met = registry.pool.with(|connection| {
-            let id =
-                supercargo::database::catalog::crates::find(connection, &"foo".parse().unwrap()).unwrap().unwrap().id;
-            versions::meet(connection, id, &"9.0.0".parse().unwrap()).unwrap()
-        });
-        usize::try_from(met.unwrap().index_bytes).unwrap()
+        let (name, num) = ("foo".parse().unwrap(), "9.0.0".parse().unwrap());
+        let met = registry.pool.with(|connection| publish_facts::read(connection, (&name, &num), 1, &[], &[]).unwrap());
+        usize::try_from(met.unwrap().facts.index_bytes).unwrap()
     };
     let registry = TestRegistry::new();
     let ann = registry.user("ann");

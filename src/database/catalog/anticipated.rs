@@ -61,7 +61,8 @@ impl CountedCrate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::catalog::derived::{Derived, Shown, default_version};
+    use crate::database::catalog::derived::Derived;
+    use crate::database::catalog::version_summary::{Shown, VersionSummary, default_version};
 
     fn about(num: &str) -> About {
         About { description: Some(num.to_owned()), keywords: Some(vec!["Web".to_owned()]), ..About::default() }
@@ -75,7 +76,7 @@ mod tests {
             .map(|((num, yanked), id)| Shown { id, num: num.parse().unwrap(), yanked: Some(*yanked) })
             .collect();
         let default = default_version(&shown).map(|default| about(&default.num.to_string()));
-        Derived::of(&shown, &default.unwrap_or_default())
+        Derived::of(VersionSummary::of(&shown), &default.unwrap_or_default())
     }
 
     fn row_of(derived: &Derived, versions: &[(&str, bool)]) -> CountedCrate {

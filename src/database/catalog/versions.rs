@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Integer, Text};
 
 use super::index_files;
 use crate::database::schema::{crates, versions};
@@ -47,8 +47,6 @@ pub fn find(connection: &mut PgConnection, crate_id: i32, num: &Version) -> Quer
         .select(VersionStatus::as_select())
         .first(connection)
         .optional()
-}
-
 }
 
 /// A line of a crate's index file in its desired state.
