@@ -41,7 +41,7 @@ impl<'a> Batch<'a> {
     /// Starts on top of `base`; `None` starts an empty history.
     pub(super) fn new(index: &'a Index, base: Option<Oid>) -> Result<Batch<'a>, IndexError> {
         let root = match base {
-            Some(commit) => index.trees().root(index, commit)?,
+            Some(commit) => index.root(commit)?,
             None => Arc::new(Tree::empty()),
         };
         Ok(Batch { index, tip: base, root, pack: NewPack::default(), made: Made::default() })
@@ -134,7 +134,7 @@ impl<'a> Batch<'a> {
     fn tree(&self, id: Oid) -> Result<Arc<Tree>, IndexError> {
         match self.made.trees.iter().rev().find(|tree| tree.id == id) {
             Some(made) => Ok(Arc::clone(made)),
-            None => self.index.trees().get(self.index, id),
+            None => self.index.tree(id),
         }
     }
 

@@ -14,7 +14,7 @@ use git2::{Oid, Repository};
 use tempfile::NamedTempFile;
 
 use super::error::optional;
-use super::initialise::sync;
+use super::sync::sync;
 
 /// The branch as this program names it.
 pub(super) const MAIN: &str = "refs/heads/main";

@@ -8,7 +8,7 @@
 //! (in a container, the volume often belongs to another user).
 
 use std::ffi::c_int;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -19,6 +19,7 @@ use libgit2_sys::{GIT_OPT_ENABLE_FSYNC_GITDIR, git_libgit2_opts};
 
 use super::branch::{self, MAIN};
 use super::error::{IndexError, optional};
+use super::sync::sync;
 
 /// The settings of the repository, for libgit2 and for the git program.
 const SETTINGS: [(&str, &str); 10] = [
@@ -135,8 +136,4 @@ fn sync_tree(directory: &Path) -> io::Result<()> {
         }
     }
     sync(directory)
-}
-
-pub(super) fn sync(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }

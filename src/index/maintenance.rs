@@ -17,7 +17,6 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::error::IndexError;
@@ -67,29 +66,6 @@ pub struct Maintainer {
 
 fn too_many(packs: usize, loose: usize) -> bool {
     packs > MAX_PACKS || loose > MAX_LOOSE
-}
-
-/// How many packs may be added until they have to be counted. Only the writer's process knows of each new one.
-#[derive(Debug, Default)]
-pub(super) struct PackCount {
-    /// 0 before the first count.
-    left: AtomicUsize,
-}
-
-impl PackCount {
-    /// A pack was added.
-    pub fn note_new(&self) {
-        // Never below zero: there is one writer at a time.
-        let _ = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-    }
-
-    fn is_low(&self) -> bool {
-        self.left.load(Ordering::SeqCst) > 0
-    }
-
-    fn allow(&self, packs: usize) {
-        self.left.store(packs, Ordering::SeqCst);
-    }
 }
 
 impl Maintainer {

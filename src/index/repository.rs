@@ -21,7 +21,7 @@ use super::branch::MAIN;
 use super::error::{IndexError, optional};
 use super::git_program::GitProgram;
 use super::initialise;
-use super::maintenance::PackCount;
+use super::pack_count::PackCount;
 use super::remote::{Remote, RemoteOptions};
 use super::trees::Trees;
 
@@ -128,8 +128,8 @@ impl Index {
             return Ok(None);
         };
         if !self.reads_disk {
-            let Some(id) = self.shared.trees.find(self, commit, path)? else { return Ok(None) };
-            return Ok(Some(IndexFile { id, content: self.shared.trees.blob(self, id)? }));
+            let Some(id) = self.blob_at(commit, path)? else { return Ok(None) };
+            return Ok(Some(IndexFile { id, content: self.content(id)? }));
         }
         self.with_handle("read a file", |repository| {
             let tree = repository.find_commit(commit)?.tree()?;
@@ -147,16 +147,11 @@ impl Index {
             return Ok(None);
         };
         if !self.reads_disk {
-            return self.shared.trees.find(self, commit, path);
+            return self.blob_at(commit, path);
         }
         self.with_handle("find a file", |repository| {
             find_blob(repository, repository.find_commit(commit)?.tree()?, path)
         })
-    }
-
-    /// The content of a blob.
-    pub fn content(&self, id: Oid) -> Result<Bytes, IndexError> {
-        self.shared.trees.blob(self, id)
     }
 
     /// What was read or written last.

@@ -8,14 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use git2::{ObjectType, Oid};
+use git2::Oid;
 use parking_lot::RwLock;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::branch_file::BranchFile;
-use super::error::IndexError;
-use super::repository::Index;
 use super::tree::{Kind, Tree};
 
 /// The size of the trees that are kept, in bytes. Those of 200,000 crates have about 15 MB.
@@ -84,34 +82,14 @@ impl Trees {
         walk(root, path, |id| self.trees.get(&id).ok_or(())).ok()
     }
 
-    /// The blob of the path at a commit, with trees that are read if necessary.
-    pub fn find(&self, index: &Index, commit: Oid, path: &str) -> Result<Option<Oid>, IndexError> {
-        walk(self.root(index, commit)?, path, |id| self.get(index, id))
+    /// The content of a blob, which `read` reads if memory lacks it.
+    pub fn blob<E>(&self, id: Oid, read: impl FnOnce() -> Result<Bytes, E>) -> Result<Bytes, E> {
+        self.blobs.get_or_insert_with(&id, read)
     }
 
-    /// The content of a blob, which is read if necessary.
-    pub fn blob(&self, index: &Index, id: Oid) -> Result<Bytes, IndexError> {
-        self.blobs.get_or_insert_with(&id, || {
-            index.with_handle("read a file", |repository| {
-                Ok(Bytes::copy_from_slice(repository.find_blob(id)?.content()))
-            })
-        })
-    }
-
-    /// The root of a commit.
-    pub fn root(&self, index: &Index, commit: Oid) -> Result<Arc<Tree>, IndexError> {
-        if let Some(root) = self.known_root(commit) {
-            return Ok(root);
-        }
-        let id = index.with_handle("read a commit", |repository| Ok(repository.find_commit(commit)?.tree_id()))?;
-        let root = read(index, id)?;
-        self.remember((commit, Arc::clone(&root)));
-        Ok(root)
-    }
-
-    /// A tree, which is read if necessary.
-    pub fn get(&self, index: &Index, id: Oid) -> Result<Arc<Tree>, IndexError> {
-        self.trees.get_or_insert_with(&id, || read(index, id))
+    /// A tree, which `read` reads if memory lacks it.
+    pub fn tree<E>(&self, id: Oid, read: impl FnOnce() -> Result<Arc<Tree>, E>) -> Result<Arc<Tree>, E> {
+        self.trees.get_or_insert_with(&id, read)
     }
 
     /// Remembers what is durable now.
@@ -127,11 +105,13 @@ impl Trees {
         }
     }
 
-    fn known_root(&self, commit: Oid) -> Option<Arc<Tree>> {
+    /// The root of a commit that was read or made last.
+    pub fn known_root(&self, commit: Oid) -> Option<Arc<Tree>> {
         self.heads.read().iter().find(|(known, _)| *known == commit).map(|(_, root)| Arc::clone(root))
     }
 
-    fn remember(&self, head: (Oid, Arc<Tree>)) {
+    /// Keeps the root of a commit.
+    pub fn remember(&self, head: (Oid, Arc<Tree>)) {
         let mut heads = self.heads.write();
         heads.retain(|(known, _)| *known != head.0);
         heads.insert(0, head);
@@ -139,18 +119,12 @@ impl Trees {
     }
 }
 
-fn read(index: &Index, id: Oid) -> Result<Arc<Tree>, IndexError> {
-    index.with_handle("read a tree", |repository| {
-        let objects = repository.odb()?;
-        let object = objects.read(id)?;
-        let is_tree = object.kind() == ObjectType::Tree;
-        let tree = if is_tree { Tree::parse(id, object.data()) } else { None };
-        tree.map(Arc::new).ok_or_else(|| git2::Error::from_str(&format!("{id} is not a tree")))
-    })
-}
-
 /// Follows a path. `None` if there is no such file, or if a directory of the path is something else.
-fn walk<E>(root: Arc<Tree>, path: &str, open: impl Fn(Oid) -> Result<Arc<Tree>, E>) -> Result<Option<Oid>, E> {
+pub(super) fn walk<E>(
+    root: Arc<Tree>,
+    path: &str,
+    open: impl Fn(Oid) -> Result<Arc<Tree>, E>,
+) -> Result<Option<Oid>, E> {
     let mut tree = root;
     let mut names = path.split('/').peekable();
     while let Some(name) = names.next() {

@@ -25,7 +25,7 @@ pub fn facts(
          SELECT {version}, {rights}
          FROM asked
          JOIN crates ON crates.id = asked.crate_id
-         LEFT JOIN versions ON versions.crate_id = crates.id AND versions.num_without_build = asked.num",
+         LEFT JOIN versions ON versions.crate_id = crates.id AND versions.num_without_build = (SELECT num FROM asked)",
         version = columns::<VersionStatus>(),
         rights = owners::RIGHTS,
     ))

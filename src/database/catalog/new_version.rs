@@ -71,7 +71,8 @@ impl NewVersion<'_> {
              FROM asked
              JOIN crates ON crates.id = asked.crate_id
              LEFT JOIN version ON true
-             LEFT JOIN versions ON versions.crate_id = crates.id AND versions.num_without_build = asked.num_without_build
+             LEFT JOIN versions ON versions.crate_id = crates.id
+                 AND versions.num_without_build = (SELECT num_without_build FROM asked)
              LEFT JOIN reserved_names ON reserved_names.canonical_name = asked.canonical_name",
             same = columns::<VersionStatus>(),
         ))

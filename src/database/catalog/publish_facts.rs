@@ -96,6 +96,7 @@ pub fn read(
     );
     type Counts = (Option<i64>, Option<i64>, Option<Version>);
     type Row = (Option<Deletion>, Option<CrateRow>, Counts, CrateLimits, TextArray<CrateName>, FactsRow);
+    // The number is a subquery, so that the index finds the one version; `asked.num` would be compared with each.
     let statement = statement(format!(
         "WITH asked AS MATERIALIZED (
              SELECT $1 AS canonical_name, $2 AS num, $3 AS user_id, $4 AS dependencies,
@@ -106,7 +107,7 @@ pub fn read(
                 {RIGHTS}, {FACTS}, {LEVELS}, {same}
          FROM asked
          LEFT JOIN crates ON crates.canonical_name = asked.canonical_name
-         LEFT JOIN versions ON versions.crate_id = crates.id AND versions.num_without_build = asked.num
+         LEFT JOIN versions ON versions.crate_id = crates.id AND versions.num_without_build = (SELECT num FROM asked)
          LEFT JOIN crate_downloads ON crate_downloads.crate_id = crates.id
          LEFT JOIN versions AS shown ON shown.id = crates.default_version_id
          LEFT JOIN crate_limits ON crate_limits.canonical_name = asked.canonical_name

@@ -10,18 +10,11 @@ use git2::Oid;
 use super::delta::{apply, delta};
 use super::entry::{self, ObjectKind};
 use super::index_file::Entry;
-use super::new_pack::LONGEST_CHAIN;
+use super::tip::{LONGEST_CHAIN, Tip};
 use crate::index::tree::{Replaced, changed};
 
 /// The most bytes of trees that are in memory. What is beyond is copied as it is.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
-
-/// Where an object is in a pack that is being written, and how many deltas lead to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tip {
-    pub place: usize,
-    pub chain: usize,
-}
 
 /// The trees and files of some packs, and the one before each.
 #[derive(Default)]

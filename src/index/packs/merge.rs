@@ -11,11 +11,12 @@ use std::time::SystemTime;
 
 use git2::Oid;
 
-use super::ancestry::{Ancestry, Tip};
+use super::ancestry::Ancestry;
 use super::entry::{self, HEADER, TRAILER};
 use super::index_file::{self, Entry};
 use super::new_pack::{self, FinishedPack};
 use super::place::place;
+use super::tip::Tip;
 
 /// Files beside a pack that forbid its removal or lose their meaning without it.
 const BOUND: [&str; 4] = ["keep", "bitmap", "promisor", "mtimes"];

@@ -13,6 +13,7 @@ mod index_file;
 mod merge;
 mod new_pack;
 mod place;
+mod tip;
 
 pub(super) use entry::ObjectKind;
 pub(super) use merge::{Source, merge, mergeable};

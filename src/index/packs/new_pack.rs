@@ -8,14 +8,11 @@ use flate2::write::ZlibEncoder;
 use git2::Oid;
 use sha1::{Digest, Sha1};
 
-use super::ancestry::Tip;
 use super::delta::delta;
 use super::entry::{HEADER, ObjectKind, pack_header, push_delta, push_whole};
 use super::index_file::{self, Entry};
+use super::tip::{LONGEST_CHAIN, Tip};
 use crate::index::tree::{Replaced, Tree};
-
-/// The longest chain of deltas. git makes chains of this length as well.
-pub(super) const LONGEST_CHAIN: usize = 50;
 
 /// A growing pack. An object that is added again is in it once.
 #[derive(Default)]

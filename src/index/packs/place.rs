@@ -12,7 +12,7 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 use super::new_pack::FinishedPack;
-use crate::index::initialise::sync;
+use crate::index::sync::sync;
 
 /// The beginning of the names of files that are being written. git removes such files when they are weeks old.
 const NEW_FILE: &str = "tmp_supercargo_";

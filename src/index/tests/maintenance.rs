@@ -85,7 +85,7 @@ fn a_merge_makes_the_trees_of_a_commit_deltas_of_its_parents() {
     assert!(added > 50 * 3100, "{added}");
     test.index.lock_maintenance().unwrap().maintain().unwrap();
     assert_eq!(test.packs(), 1);
-    assert!(test.size_of_packs() - base < added / 6, "{} of {added}", test.size_of_packs() - base);
+    assert!(test.size_of_packs() - base < added / 3, "{} of {added}", test.size_of_packs() - base);
     test.fsck();
 }
 

@@ -204,6 +204,7 @@ fn a_poisoned_database_heals_at_the_upgrade() {
     served.start_again();
     for name in ["evil", "waits", "foul"] {
         wait_until("the crate is shown", || http::get(&format!("{}/api/v1/crates/{name}", served.url)).status == 200);
+        served.wait_until_described();
         let told = crate_of(&served, name);
         assert_eq!((&told["max_version"], &told["categories"]), (&json!("1.0.0"), &json!(["parsing"])), "{name}");
     }
