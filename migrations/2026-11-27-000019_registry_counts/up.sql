@@ -237,6 +237,8 @@ CREATE TRIGGER count_removed_topic AFTER DELETE ON registry_counts FOR EACH ROW
 -- Counts everything. Who writes many crates at once disables the triggers and calls it at the end.
 CREATE FUNCTION recount_registry() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    -- Each of the statements below has a snapshot of its own.
+    LOCK TABLE crates, crate_downloads IN SHARE ROW EXCLUSIVE MODE;
     PERFORM pg_advisory_xact_lock(126948234064484);
     DELETE FROM registry_count_changes;
     DELETE FROM crate_dependents;

@@ -22,3 +22,6 @@ CREATE TABLE pending_descriptions (
     -- Whether the columns that follow from the crate's versions are right already, so that not all of them are read.
     is_counted boolean NOT NULL DEFAULT false
 );
+
+-- Older programs would neither note the files that they write nor count downloads.
+UPDATE schema_compatibility SET oldest = '20261127000020';

@@ -120,14 +120,20 @@ impl<'a> Batch<'a> {
     /// Replaces the file at the end of the levels, and so each directory. Directories that become empty are left out.
     fn edit(&mut self, levels: Vec<Level<'_>>, file: Option<Oid>) {
         let (mut id, mut is_tree) = (file, false);
-        for Level { tree: before, name } in levels.into_iter().rev() {
+        for (number, Level { tree: before, name }) in levels.into_iter().enumerate().rev() {
             let (tree, replaced) = before.with(name.as_bytes(), is_tree, id);
             let tree = Arc::new(tree);
             id = (!tree.is_empty()).then_some(tree.id);
             is_tree = true;
-            self.pack.add_edited(&tree, &before, &replaced);
-            self.made.trees.push(Arc::clone(&tree));
-            self.root = tree;
+            let is_root = number == 0;
+            if is_root || !tree.is_empty() {
+                self.pack.add_edited(&tree, &before, &replaced);
+            }
+            if is_root {
+                self.root = tree;
+            } else {
+                self.made.trees.push(tree);
+            }
         }
     }
 

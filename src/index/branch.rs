@@ -32,6 +32,19 @@ pub(super) const NEW_HEAD: &str = "supercargo-head-";
 /// Bytes that a reference's file has at most, if it can be read here.
 const LONGEST: usize = 512;
 
+/// The commit in the branch's file, to which `main` may lead; `None` if there is no such file, or something else in it. Opens
+/// the file, which a network disk answers with what it has now.
+pub(super) fn read(repository: &Path) -> Option<Oid> {
+    let mut buffer = [0; LONGEST];
+    Oid::from_str(read_reference(&file_of_branch(repository)?, &mut buffer)?).ok()
+}
+
+/// Flushes the directory of the branch's file: a process that was killed may have moved the branch without.
+pub(super) fn flush(repository: &Path) -> io::Result<()> {
+    let branch = file_of_branch(repository);
+    branch.as_deref().and_then(Path::parent).map_or(Ok(()), sync)
+}
+
 /// The line in a reference's file. All of it comes with one call.
 fn read_reference<'a>(path: &Path, buffer: &'a mut [u8]) -> Option<&'a str> {
     let length = File::open(path).and_then(|mut file| file.read(buffer)).ok()?;
@@ -48,6 +61,8 @@ pub(super) struct NewHead {
 pub(super) enum Unmoved {
     /// Another process has the branch's lock, or left it behind.
     Locked,
+    /// The disk has no hard links.
+    NoLinks,
     /// The check failed.
     Refused,
     Failed(io::Error),
@@ -84,15 +99,18 @@ impl NewHead {
         let lock = self.lock();
         fs::hard_link(self.file.path(), &lock).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Unmoved::Locked,
-            _ => Unmoved::Failed(error),
+            _ => Unmoved::NoLinks,
         })?;
         if !is_expected() {
             fs::remove_file(&lock).map_err(Unmoved::Failed)?;
             return Err(Unmoved::Refused);
         }
-        let moved = fs::rename(&lock, &self.branch);
-        let directory = self.branch.parent().unwrap_or(&self.branch);
-        moved.and_then(|()| sync(directory)).map_err(Unmoved::Failed)
+        if let Err(error) = fs::rename(&lock, &self.branch) {
+            // The first error says more than one of this.
+            let _ = fs::remove_file(&lock);
+            return Err(Unmoved::Failed(error));
+        }
+        sync(self.branch.parent().unwrap_or(&self.branch)).map_err(Unmoved::Failed)
     }
 }
 

@@ -114,17 +114,18 @@ impl Maintainer {
 
 /// The packs to merge: the smallest ones, until the next is at least twice as large as all of them. In the order given.
 fn chosen(sources: Vec<Source>) -> Vec<Source> {
-    let mut sizes: Vec<u64> = sources.iter().map(|source| source.size).collect();
-    sizes.sort_unstable();
-    let (mut sum, mut largest) = (0, 0);
-    for (number, size) in sizes.into_iter().enumerate() {
-        if sum + size > MAX_MERGED || (number > 1 && size >= 2 * sum) {
-            break;
-        }
+    let mut by_size: Vec<usize> = (0..sources.len()).collect();
+    by_size.sort_by_key(|&place| sources[place].size);
+    let mut sum = 0;
+    let few = by_size.iter().enumerate().take_while(|&(number, &place)| {
+        let size = sources[place].size;
+        let is_small = sum + size <= MAX_MERGED && (number < 2 || size < 2 * sum);
         sum += size;
-        largest = size;
-    }
-    sources.into_iter().filter(|source| source.size <= largest).collect()
+        is_small
+    });
+    let mut few: Vec<usize> = few.map(|(_, &place)| place).collect();
+    few.sort_unstable();
+    few.into_iter().map(|place| sources[place].clone()).collect()
 }
 
 impl Index {

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use git2::{ErrorCode, ObjectType, Oid, Repository, Tree};
 use parking_lot::Mutex;
 
-use super::branch::MAIN;
+use super::branch::{self, MAIN};
 use super::error::{IndexError, optional};
 use super::git_program::GitProgram;
 use super::initialise;
@@ -115,7 +115,7 @@ impl Index {
 
     /// The current head. Reads one small file.
     pub fn head(&self) -> Result<Head, IndexError> {
-        if let Some(commit) = self.shared.trees.head() {
+        if let Some(commit) = branch::read(self.path()) {
             return Ok(Head { commit: Some(commit) });
         }
         let commit = self.with_handle("read the branch", |repository| optional(repository.refname_to_id(MAIN)))?;

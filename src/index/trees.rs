@@ -71,14 +71,9 @@ impl Trees {
         }
     }
 
-    /// The commit of the branch; `None` if libgit2 has to be asked.
-    pub fn head(&self) -> Option<Oid> {
-        self.branch.commit()
-    }
-
     /// The blob of the path at the head, if memory has what is needed to tell: `Some(None)` if there is no such file.
     pub fn recall(&self, path: &str) -> Option<Option<Oid>> {
-        let root = self.known_root(self.head()?)?;
+        let root = self.known_root(self.branch.commit()?)?;
         walk(root, path, |id| self.trees.get(&id).ok_or(())).ok()
     }
 

@@ -105,6 +105,7 @@ impl Writer {
         let mut batch = Batch::new(&self.index, base.commit)?;
         let commits = changes.iter().map(|change| batch.apply(change)).collect::<Result<Vec<_>, _>>()?;
         let Some(tip) = batch.tip().filter(|tip| Some(*tip) != base.commit) else {
+            branch::flush(self.index.path()).map_err(IndexError::file("flush the branch in", self.index.path()))?;
             return Ok(Committed { head: *base, commits });
         };
         match self.index.remote() {
@@ -139,8 +140,8 @@ impl Writer {
         let made = batch.write_pack(new.as_ref().map(NewHead::file))?;
         fault::point("index.pack")?;
         match new {
-            Some(new) => place_branch(&self.index, base, &new)?,
-            None => {
+            Some(new) if place_branch(&self.index, base, &new)? => {}
+            _ => {
                 let repository = self.index.open_handle()?;
                 move_branch(&repository, &self.index, base, tip, &format!("commit: {count} changes"))?;
             }
@@ -151,12 +152,14 @@ impl Writer {
     }
 }
 
-/// Moves the branch from `base` to its next value. After an error the branch is unchanged.
-fn place_branch(index: &Index, base: &Head, new: &NewHead) -> Result<(), IndexError> {
+/// Moves the branch from `base` to its next value; false if the disk does not support that. After an error the branch is
+/// unchanged, unless the error is that of the last flush.
+fn place_branch(index: &Index, base: &Head, new: &NewHead) -> Result<bool, IndexError> {
     let start = Instant::now();
     loop {
         match new.place(|| expect_head(index, base).is_ok()) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(true),
+            Err(Unmoved::NoLinks) => return Ok(false),
             Err(Unmoved::Refused) => {
                 expect_head(index, base)?;
             }

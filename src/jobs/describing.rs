@@ -5,7 +5,8 @@ use diesel::{PgConnection, QueryResult};
 
 use crate::database::catalog::descriptions::{self, Undescribed};
 
-/// Describes pending crates until none is left or `is_stopped`. Returns those whose description the database rejects,
+/// Describes pending crates until less than a portion is left or `is_stopped`. What jobs change meanwhile is left for the next
+/// run, which their commits cause. Returns those whose description the database rejects,
 /// which are logged. The connection holds no lock of a crate's row.
 pub fn run(connection: &mut PgConnection, is_stopped: &dyn Fn() -> bool) -> QueryResult<Vec<Undescribed>> {
     let mut undescribed = Vec::new();
@@ -26,9 +27,6 @@ fn describe_all(
 ) -> QueryResult<()> {
     while !is_stopped() {
         let portion = descriptions::describe_next(connection)?;
-        if portion.crates == 0 {
-            break;
-        }
         for Undescribed { crate_name, problem, .. } in &portion.undescribed {
             tracing::error!(
                 name = crate_name,
@@ -36,7 +34,11 @@ fn describe_all(
                 "a crate is published, but its description could not be written: run `supercargo verify --repair`"
             );
         }
+        let is_last = portion.crates < descriptions::PORTION.unsigned_abs() as usize;
         undescribed.extend(portion.undescribed);
+        if is_last {
+            break;
+        }
     }
     Ok(())
 }

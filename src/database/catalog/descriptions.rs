@@ -30,7 +30,7 @@ use crate::package::Version;
 use crate::statement::statement;
 
 /// Crates that are described together.
-const PORTION: i32 = 100;
+pub const PORTION: i32 = 100;
 /// The number of the advisory lock.
 const LOCK: i64 = 0x7375_7065_7265;
 

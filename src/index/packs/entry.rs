@@ -31,6 +31,8 @@ impl ObjectKind {
 
 /// The number of deltas to a base in the same pack, named by its distance.
 const DISTANT_DELTA: u8 = 6;
+/// The number of deltas to a base that is named by its id. It may stand behind them: git puts it there after a fetch.
+const DELTA_BY_ID: u8 = 7;
 
 /// The header of a pack.
 pub(super) fn pack_header(objects: u32) -> [u8; HEADER] {
@@ -92,6 +94,8 @@ pub(super) fn low(number: usize, bits: u32) -> u8 {
 pub(super) struct Header {
     /// `None` for deltas and tags.
     pub kind: Option<ObjectKind>,
+    /// Whether it is a delta whose base is named by its id.
+    pub is_by_id: bool,
     /// Bytes of type and size.
     pub size_bytes: usize,
     /// For a delta with a distance: the distance, and its bytes.
@@ -116,7 +120,7 @@ pub(super) fn read(entry: &[u8]) -> Option<Header> {
     }
     let number = (first >> 4) & 7;
     let distance = if number == DISTANT_DELTA { Some(read_distance(&entry[size_bytes..])?) } else { None };
-    Some(Header { kind: ObjectKind::of_number(number), size_bytes, distance })
+    Some(Header { kind: ObjectKind::of_number(number), is_by_id: number == DELTA_BY_ID, size_bytes, distance })
 }
 
 fn read_distance(bytes: &[u8]) -> Option<(usize, usize)> {

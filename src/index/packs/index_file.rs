@@ -43,8 +43,12 @@ fn number(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// The entries, in the order of their places; `None` if the bytes are not such an index, or one with larger places.
-pub(super) fn read(index: &[u8]) -> Option<Vec<Entry>> {
+/// The entries, in the order of their places; `None` if the bytes are not the index of this pack, or one with larger places.
+pub(super) fn read(index: &[u8], pack: &[u8]) -> Option<Vec<Entry>> {
+    let (content, checksum) = index.split_at_checked(index.len().checked_sub(TRAILER)?)?;
+    if Sha1::digest(content)[..] != *checksum || !content.ends_with(pack.get(pack.len().checked_sub(TRAILER)?..)?) {
+        return None;
+    }
     let rest = index.strip_prefix(MAGIC)?;
     let count = usize::try_from(word(rest, FAN_OUT - 1)?).ok()?;
     let tables = rest.get(FAN_OUT * 4..)?;
@@ -81,8 +85,15 @@ mod tests {
             })
             .collect();
         let written = write(&mut entries, &[7; TRAILER]);
-        assert_eq!(read(&written).unwrap(), entries);
-        assert!(read(&written[..written.len() - 1]).is_none());
-        assert!(read(b"").is_none());
+        let pack = [7; TRAILER];
+        assert_eq!(read(&written, &pack).unwrap(), entries);
+        assert!(read(&written, &[8; TRAILER]).is_none());
+        assert!(read(&written[..written.len() - 1], &pack).is_none());
+        assert!(read(b"", &pack).is_none());
+        for place in 0..written.len() {
+            let mut damaged = written.clone();
+            damaged[place] ^= 1;
+            assert!(read(&damaged, &pack).is_none(), "{place}");
+        }
     }
 }

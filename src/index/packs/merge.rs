@@ -92,7 +92,7 @@ struct Pack {
 
 impl Pack {
     fn parse(content: Vec<u8>, index: &[u8]) -> Result<Self, &'static str> {
-        let entries = index_file::read(index).ok_or("its index is damaged, or of another version")?;
+        let entries = index_file::read(index, &content).ok_or("its index is damaged, or of another version or pack")?;
         let count = entry::objects_of(&content).ok_or("it is no pack of version 2")?;
         if usize::try_from(count) != Ok(entries.len()) {
             return Err("it and its index have different numbers of objects");
@@ -134,6 +134,10 @@ impl Merged<'_> {
                 continue;
             }
             let header = entry::read(raw).ok_or("the header of an entry is damaged")?;
+            if header.is_by_id {
+                // Copied as it is, it could become the base of its own base.
+                return Err("it has deltas whose base is named by its id, as a fetch leaves them");
+            }
             let place = HEADER + self.entries.len();
             let mut chain = 0;
             match header.distance {

@@ -43,6 +43,8 @@ impl NewPack {
     /// Adds a tree that was made from another one: as a delta if the pack has that one.
     pub fn add_edited(&mut self, tree: &Tree, before: &Tree, replaced: &Replaced) {
         let base = self.known.get(&before.id).copied().filter(|base| base.chain < LONGEST_CHAIN);
+        // git refuses the delta of something empty.
+        let base = base.filter(|_| !tree.is_empty() && !before.is_empty());
         let Some(base) = base else { return self.add(ObjectKind::Tree, tree.id, tree.raw()) };
         self.add_entry(tree.id, base.chain + 1, |pack, place| {
             push_delta_entry(pack, place - base.place, &delta(before.raw(), tree.raw(), replaced));

@@ -89,6 +89,9 @@ impl Writer {
         let repository = self.index.open_handle()?;
         let here = self.index.head()?;
         let there = self.fetch_past_locks(remote, &repository, limit)?;
+        if there != here.commit {
+            self.index.packs().note_new();
+        }
         match (here.commit, there) {
             (None, None) => return Ok(here),
             // The remote is new or was created again.

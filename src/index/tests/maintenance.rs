@@ -89,6 +89,35 @@ fn a_merge_makes_the_trees_of_a_commit_deltas_of_its_parents() {
     test.fsck();
 }
 
+/// A fetch leaves deltas of bases that are named by their ids, and appends those bases. So one fetch may bring a file as a
+/// delta of another, and the next one the other as a delta of the first.
+#[test]
+fn packs_of_fetches_are_merged_without_circles_of_deltas() {
+    let (from, test) = (TestIndex::new(), TestIndex::new());
+    let lines: String = (0..60).map(|_| format!("{:032x}\n", rand::random::<u128>())).collect();
+    let states = ["false", "true"].map(|yanked| format!("{lines}{yanked}\n"));
+    let source = from.index.path().to_str().unwrap();
+    let packs = test.index.path().join("objects/pack");
+    for (round, state) in [0, 1, 0].into_iter().enumerate() {
+        from.commit(&[put("ab/cd/abcd", &states[state])]);
+        test.git(&["-c", "fetch.unpackLimit=1", "fetch", "-q", source, "+main:main"]);
+        if round == 0 {
+            // As if it were too large to be merged.
+            for file in fs::read_dir(&packs).unwrap().map(|file| file.unwrap().path()) {
+                fs::write(file.with_extension("keep"), "").unwrap();
+            }
+        }
+    }
+    for n in 0..50 {
+        test.commit(&[put("1/a", &n.to_string())]);
+    }
+    assert!(test.index.lock_maintenance().unwrap().maintain().unwrap().repacked);
+    assert!(test.packs() < 10, "{}", test.packs());
+    test.fsck();
+    assert_eq!(test.text("ab/cd/abcd").unwrap(), states[0]);
+    assert_eq!(test.git(&["show", "main~51:ab/cd/abcd"]), states[1]);
+}
+
 #[test]
 fn a_damaged_pack_is_not_merged_and_nothing_is_removed() {
     let test = TestIndex::new();

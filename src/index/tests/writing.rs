@@ -94,6 +94,19 @@ fn a_removed_file_takes_its_empty_directories_along() {
     test.fsck();
 }
 
+/// git refuses a delta whose result is empty.
+#[test]
+fn a_directory_may_become_empty_by_several_changes_of_a_batch() {
+    let test = TestIndex::new();
+    test.commit(&[put("config.json", "{}"), put("3/f/fow", "x"), put("3/f/fox", "y")]);
+    test.commit(&[remove("3/f/fow"), remove("3/f/fox")]);
+    assert_eq!(test.git(&["ls-tree", "-r", "-t", "--name-only", "main"]), "config.json\n");
+    test.fsck();
+    test.commit(&[put("1/a", "a"), remove("config.json"), remove("1/a"), put("1/b", "b")]);
+    test.fsck();
+    assert_eq!(test.text("1/b").unwrap(), "b");
+}
+
 #[test]
 fn a_change_that_undoes_another_of_its_batch_is_kept_in_the_history() {
     let test = TestIndex::new();

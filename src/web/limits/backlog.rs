@@ -41,6 +41,16 @@ struct Count {
     is_running: bool,
 }
 
+impl Count {
+    /// Keeps the last number. In an overload no connection may be left for a count.
+    fn keep(&mut self, error: &dyn std::fmt::Display) {
+        tracing::debug!(%error, "the pending jobs could not be counted");
+        if let Some((at, _)) = &mut self.last {
+            *at = Instant::now();
+        }
+    }
+}
+
 impl Backlog {
     /// Allows `bound` pending jobs; 0: any number.
     pub fn new(bound: u32) -> Self {
@@ -74,8 +84,8 @@ impl Backlog {
         match counted {
             Ok(Ok(pending)) => count.last = Some((Instant::now(), pending)),
             // The request itself says what is wrong with the database.
-            Ok(Err(error)) => tracing::debug!(%error, "the pending jobs could not be counted"),
-            Err(error) => tracing::debug!(%error, "the pending jobs could not be counted"),
+            Ok(Err(error)) => count.keep(&error),
+            Err(error) => count.keep(&error),
         }
     }
 
