@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::Read;
 
-use flate2::read::ZlibDecoder;
 use git2::Oid;
 
 use super::delta::{apply, delta};
 use super::entry::{self, ObjectKind};
 use super::index_file::Entry;
+use super::stream;
 use super::tip::{LONGEST_CHAIN, Tip};
 use crate::index::tree::{Replaced, changed};
 
@@ -127,8 +126,5 @@ fn parse_commit(content: &[u8]) -> Option<(Oid, Option<Oid>)> {
 }
 
 fn inflate(raw: &[u8], header: &entry::Header) -> Option<Vec<u8>> {
-    let stream = raw.get(header.length()..)?;
-    let mut content = Vec::new();
-    ZlibDecoder::new(stream).read_to_end(&mut content).ok()?;
-    Some(content)
+    stream::read(raw.get(header.length()..)?)
 }

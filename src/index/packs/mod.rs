@@ -13,6 +13,7 @@ mod index_file;
 mod merge;
 mod new_pack;
 mod place;
+mod stream;
 mod tip;
 
 pub(super) use entry::ObjectKind;

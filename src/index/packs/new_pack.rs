@@ -1,16 +1,14 @@
 //! The pack of a batch, while it grows in memory.
 
 use std::collections::HashMap;
-use std::io::Write;
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use git2::Oid;
 use sha1::{Digest, Sha1};
 
 use super::delta::delta;
 use super::entry::{HEADER, ObjectKind, pack_header, push_delta, push_whole};
 use super::index_file::{self, Entry};
+use super::stream::{push_compressed, push_stored};
 use super::tip::{LONGEST_CHAIN, Tip};
 use crate::index::tree::{Replaced, Tree};
 
@@ -35,8 +33,10 @@ impl NewPack {
     pub fn add(&mut self, kind: ObjectKind, id: Oid, content: &[u8]) {
         self.add_entry(id, 0, |pack, _| {
             push_whole(pack, kind, content.len());
-            let level = if kind == ObjectKind::Tree { Compression::none() } else { Compression::fast() };
-            push_compressed(pack, content, level);
+            match kind {
+                ObjectKind::Tree => push_stored(pack, content),
+                ObjectKind::Blob | ObjectKind::Commit => push_compressed(pack, content),
+            }
         });
     }
 
@@ -84,10 +84,5 @@ pub(super) fn finish(entries: Vec<u8>, mut index: Vec<Entry>) -> FinishedPack {
 /// Appends a delta whose base is `distance` bytes before.
 pub(super) fn push_delta_entry(pack: &mut Vec<u8>, distance: usize, delta: &[u8]) {
     push_delta(pack, delta.len(), distance);
-    push_compressed(pack, delta, Compression::none());
-}
-
-fn push_compressed(pack: &mut Vec<u8>, content: &[u8], level: Compression) {
-    let mut encoder = ZlibEncoder::new(&mut *pack, level);
-    encoder.write_all(content).and_then(|()| encoder.try_finish()).expect("a Vec takes every byte"); // memory cannot fail
+    push_stored(pack, delta);
 }
