@@ -1,5 +1,5 @@
 //! Describing crates after the jobs that changed what the index shows of them: see
-//! [`descriptions`](crate::database::catalog::descriptions). No client waits for it.
+//! [`descriptions`]. No client waits for it.
 
 use diesel::{PgConnection, QueryResult};
 

@@ -151,7 +151,7 @@ impl App {
     }
 
     /// Runs `f` with a database connection on a thread that may block. Requests that only read use a
-    /// [share](ReadShare) of the connections.
+    /// share of the connections.
     pub async fn with_connection<R: Send + 'static, E: Into<ApiError>>(
         &self,
         f: impl FnOnce(&mut PgConnection) -> Result<R, E> + Send + 'static,
