@@ -166,6 +166,8 @@ fn a_poisoned_database_heals_at_the_upgrade() {
     for name in ["evil", "waits", "foul", "good"] {
         http::publish(&served.url, &token, &Package::new(name, "1.0.0")).good();
     }
+    // A description that is pending at the stop would replace what is written below.
+    served.wait_until_described();
     served.stop();
     let mut random = Random(4);
     let labels = |random: &mut Random| json!({ "categories": [random.slug(POISON), "parsing"], "keywords": ["a"] });
