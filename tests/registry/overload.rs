@@ -31,7 +31,7 @@ fn above_the_bound_of_pending_jobs_publishes_and_yanks_are_refused_before_their_
         assert_eq!((reply.status, reply.retry_after), (503, Some(10)), "{}", reply.text());
         let detail = reply.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
         insta::allow_duplicates! {
-            insta::assert_snapshot!(detail, @"the registry has 3 or more changes that wait to be written to the index, and accepts no more until some of them are done; nothing was changed: try again in a few minutes");
+            insta::assert_snapshot!(detail, @"the registry has 3 or more changes that wait to be written to the index, and accepts no more until some of them are done; nothing was changed: try again shortly");
         }
     };
     assert_refused(&refused);

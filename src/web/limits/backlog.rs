@@ -95,7 +95,7 @@ impl Backlog {
             StatusCode::SERVICE_UNAVAILABLE,
             format!(
                 "the registry has {} or more changes that wait to be written to the index, and accepts no more until some \
-                 of them are done; nothing was changed: try again in a few minutes",
+                 of them are done; nothing was changed: try again shortly",
                 self.bound
             ),
         )
