@@ -35,8 +35,7 @@ const LONGEST: usize = 512;
 /// The commit in the branch's file, to which `main` may lead; `None` if there is no such file, or something else in it. Opens
 /// the file, which a network disk answers with what it has now.
 pub(super) fn read(repository: &Path) -> Option<Oid> {
-    let mut buffer = [0; LONGEST];
-    Oid::from_str(read_reference(&file_of_branch(repository)?, &mut buffer)?).ok()
+    Oid::from_str(&line(&mut File::open(file_of_branch(repository)?).ok()?)?).ok()
 }
 
 /// Flushes the directory of the branch's file: a process that was killed may have moved the branch without.
@@ -46,9 +45,10 @@ pub(super) fn flush(repository: &Path) -> io::Result<()> {
 }
 
 /// The line in a reference's file. All of it comes with one call.
-fn read_reference<'a>(path: &Path, buffer: &'a mut [u8]) -> Option<&'a str> {
-    let length = File::open(path).and_then(|mut file| file.read(buffer)).ok()?;
-    std::str::from_utf8(buffer[..length].strip_suffix(b"\n")?).ok()
+pub(super) fn line(file: &mut File) -> Option<String> {
+    let mut buffer = [0; LONGEST];
+    let length = file.read(&mut buffer).ok()?;
+    std::str::from_utf8(buffer[..length].strip_suffix(b"\n")?).ok().map(str::to_owned)
 }
 
 /// The branch's next value, in a file that is flushed beside the pack and then becomes the branch's.
@@ -117,8 +117,7 @@ impl NewHead {
 /// The file that holds the branch, if there is one.
 fn file_of_branch(repository: &Path) -> Option<PathBuf> {
     let main = repository.join(MAIN);
-    let mut buffer = [0; LONGEST];
-    let content = read_reference(&main, &mut buffer)?;
+    let content = line(&mut File::open(&main).ok()?)?;
     let Some(branch) = content.strip_prefix("ref: ") else { return Some(main) };
     let branch = repository.join(branch);
     branch.is_file().then_some(branch)

@@ -5,14 +5,13 @@
 //! times show most changes of the file itself.
 
 use std::fs::{File, Metadata};
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use git2::Oid;
 use parking_lot::RwLock;
 
-use super::branch::MAIN;
+use super::branch::{self, MAIN};
 
 /// The file of `main`, and that of the branch to which `main` is a symbolic reference.
 #[derive(Debug)]
@@ -74,13 +73,11 @@ impl BranchFile {
 }
 
 impl Reference {
-    /// The file, and the line in it. All of it comes with one call.
+    /// The file, and the line in it.
     fn read(path: PathBuf) -> Option<(Self, String)> {
         let mut open = File::open(&path).ok()?;
         let identity = Identity::of(&open.metadata().ok()?);
-        let mut buffer = [0; 512];
-        let length = open.read(&mut buffer).ok()?;
-        let line = std::str::from_utf8(buffer[..length].strip_suffix(b"\n")?).ok()?.to_owned();
+        let line = branch::line(&mut open)?;
         Some((Self { path, identity, _open: open }, line))
     }
 

@@ -19,7 +19,7 @@ use super::tree::{Kind, Tree};
 /// The size of the trees that are kept, in bytes. Those of 200,000 crates have about 15 MB.
 const TREES: u64 = 64 * 1024 * 1024;
 /// The size of the files that are kept, in bytes.
-const BLOBS: u64 = 32 * 1024 * 1024;
+const BLOBS: u64 = 64 * 1024 * 1024;
 /// The approximate size of an object beside its content, in bytes.
 const OVERHEAD: usize = 128;
 /// The approximate number of objects of each kind.
@@ -75,6 +75,11 @@ impl Trees {
     pub fn recall(&self, path: &str) -> Option<Option<Oid>> {
         let root = self.known_root(self.branch.commit()?)?;
         walk(root, path, |id| self.trees.get(&id).ok_or(())).ok()
+    }
+
+    /// The content of a blob, if memory has it.
+    pub fn known_blob(&self, id: Oid) -> Option<Bytes> {
+        self.blobs.get(&id)
     }
 
     /// The content of a blob, which `read` reads if memory lacks it.

@@ -18,8 +18,8 @@ use quick_cache::sync::Cache;
 use super::error::IndexError;
 use super::repository::{Index, IndexFile};
 
-/// The size of the cache, in bytes.
-const CACHE_WEIGHT: u64 = 64 * 1024 * 1024;
+/// The size of the cache of compressed files, in bytes.
+const CACHE_WEIGHT: u64 = 32 * 1024 * 1024;
 
 /// The approximate overhead of an entry, in bytes.
 const ENTRY_OVERHEAD: u64 = 128;
@@ -27,7 +27,7 @@ const ENTRY_OVERHEAD: u64 = 128;
 /// The approximate number of entries: a crate's file has some kilobytes.
 const EXPECTED_ENTRIES: usize = 16 * 1024;
 
-/// A reader of the index at its head. Clones share their cache.
+/// A reader of the index at its head. Clones share their cache of compressed files; plain ones are in that of the index.
 #[derive(Debug, Clone)]
 pub struct View {
     index: Index,
@@ -75,7 +75,10 @@ impl View {
 
     /// The content in a coding, as [`View::coded`] has it, if it is in memory.
     pub fn recall_coded(&self, id: Oid, coding: Coding) -> Option<Bytes> {
-        self.cache.get(&(id, coding))
+        match coding {
+            Coding::Identity => self.index.trees().known_blob(id),
+            Coding::Gzip | Coding::Zstd => self.cache.get(&(id, coding)),
+        }
     }
 
     /// The file at the head; `None` if there is none.
@@ -88,7 +91,7 @@ impl View {
 
     /// The content of a blob that [`View::find`] returned.
     pub fn content(&self, id: Oid) -> Result<Bytes, IndexError> {
-        self.cache.get_or_insert_with(&(id, Coding::Identity), || self.index.content(id))
+        self.index.content(id)
     }
 
     /// The content in a coding.

@@ -200,7 +200,7 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
         claim::hold(connection, claims, limit)
     }
 
-    /// Whether nobody else claims rows of the queue: this worker has its lock, or all of this is within a test's transaction.
+    /// Whether no other worker claims rows of the queue: this worker has its lock, or all of this is within a test's transaction.
     fn is_alone(&self, queue: &str, outside: u32, slot: &Slot) -> bool {
         self.registry.workers_of(queue) == Workers::OneInAll && (slot.is_watched() || outside > 0)
     }

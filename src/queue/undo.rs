@@ -11,7 +11,7 @@
 //!   failure, even for an outage, which must cost no attempt.
 //!
 //! So only the worker of a queue with one worker in the installation ([`OneInAll`](super::Workers::OneInAll)) uses the whole transaction.
-//! Nobody else claims its rows: it holds the queue's advisory lock, which belongs to the session and not to the transaction,
+//! No other worker claims its rows: it holds the queue's advisory lock, which belongs to the session and not to the transaction,
 //! so it is kept over the rollback. If the session ends, it can record nothing more, and the rows come due as after any
 //! death of a worker. What else may happen between the two transactions:
 //!
@@ -22,11 +22,11 @@
 //!   it as its twin: it gets its backoff, as if that had been a moment before the failure.
 //! * The sweep finds the job due, with all its starts used up, and buries it: its last failure is then recorded as a death
 //!   of its process.
-//! * Somebody without the lock claims the row after all, if its gap is over: an operator's command that
+//! * A worker without the lock claims the row after all, if its gap is over: an operator's command that
 //!   [drains](super::Runner::drain) the queue beside a worker. The claim number is another one, and the record changes
 //!   nothing; the log has the error.
 //!
-//! In a test's transaction, which nobody else sees, all transactions are savepoints; then "the whole transaction" is the
+//! In a test's transaction, which no other session sees, all transactions are savepoints; then "the whole transaction" is the
 //! savepoint that the claim opened.
 
 use diesel::{PgConnection, QueryResult};
@@ -42,8 +42,8 @@ pub(super) struct Undo {
 }
 
 impl Undo {
-    /// Prepares it, in the transaction that holds the rows, before the batch runs. `alone`: nobody else claims rows of the
-    /// queue.
+    /// Prepares it, in the transaction that holds the rows, before the batch runs. `alone`: no other worker claims rows of
+    /// the queue.
     pub fn prepare(connection: &mut PgConnection, outside: u32, alone: bool) -> QueryResult<Self> {
         let savepoint = !alone;
         if savepoint {

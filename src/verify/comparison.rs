@@ -264,7 +264,7 @@ pub(super) fn compare_derived(krate: &CrateState) -> Option<Difference> {
         return None;
     }
     let mut differing = krate.derived.differing(&krate.following);
-    let is_shown = krate.following.version_count > 0;
+    let is_shown = krate.following.versions.version_count > 0;
     if krate.is_searched != is_shown {
         differing.push("the search entry");
     }

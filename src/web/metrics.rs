@@ -253,20 +253,20 @@ fn set_found(found: Option<&QueueState>, known: &KnownKinds) {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 crates")]
+#[expect(clippy::cast_precision_loss, reason = "no registry has 2^52 crates")]
 fn set_descriptions(pending: i64) {
     metrics::gauge!(DESCRIPTIONS).set(pending as f64);
 }
 
 /// Sets the metrics of the last finished verification of any process. There are none before the first.
-#[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 differences")]
+#[expect(clippy::cast_precision_loss, reason = "no registry has 2^52 differences")]
 fn set_verified(report: &VerifyReport) {
     metrics::gauge!(DIFFERENCES).set(report.differences as f64);
     let at = report.finished_at.unwrap_or(report.started_at).timestamp();
     metrics::gauge!(VERIFIED_AT).set(at as f64);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 jobs")]
+#[expect(clippy::cast_precision_loss, reason = "no registry has 2^52 jobs")]
 fn set(gauge: &Gauges) {
     let counts = [gauge.pending, gauge.running, gauge.failing, gauge.dead].map(|count| count as f64);
     set_all(&gauge.queue, &gauge.kind, [counts[0], counts[1], counts[2], counts[3], gauge.oldest_seconds]);

@@ -81,7 +81,14 @@ mod tests {
 
     fn row_of(derived: &Derived, versions: &[(&str, bool)]) -> CountedCrate {
         let mut krate = CountedCrate::new(1, "foo".parse().unwrap(), DateTime::UNIX_EPOCH);
-        let Derived { max_version, max_stable_version, newest_version, default_version_id, .. } = derived.clone();
+        let VersionSummary {
+            max_version,
+            max_stable_version,
+            newest_version,
+            default_version_id,
+            version_count,
+            yanked,
+        } = derived.versions.clone();
         let default = default_version_id.and_then(|id| versions.get(usize::try_from(id).unwrap() - 1));
         krate.default_version = default.map(|(num, _)| num.parse().unwrap());
         krate.row = CrateRow {
@@ -89,8 +96,8 @@ mod tests {
             max_stable_version,
             newest_version,
             default_version_id,
-            version_count: derived.version_count,
-            yanked: derived.yanked,
+            version_count,
+            yanked,
             description: derived.description.clone(),
             keywords: derived.keywords.clone(),
             ..krate.row

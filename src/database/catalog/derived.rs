@@ -9,21 +9,14 @@ use super::version_summary::VersionSummary;
 use crate::database::about::{About, short_url};
 use crate::database::schema::crates;
 use crate::full_disk;
-use crate::package::Version;
 
 /// The derived columns.
 #[derive(Queryable, Selectable, Serialize, Clone, Debug, Default, PartialEq, Eq)]
 #[diesel(table_name = crates)]
 pub struct Derived {
-    /// The highest version that is not yanked, or the highest of all.
-    pub max_version: Option<Version>,
-    pub max_stable_version: Option<Version>,
-    /// The version that was published last.
-    pub newest_version: Option<Version>,
-    pub default_version_id: Option<i32>,
-    pub version_count: i32,
-    /// Whether every version is yanked.
-    pub yanked: bool,
+    #[diesel(embed)]
+    #[serde(flatten)]
+    pub versions: VersionSummary,
     pub description: Option<String>,
     pub homepage: Option<String>,
     pub documentation: Option<String>,
@@ -35,21 +28,8 @@ pub struct Derived {
 impl Derived {
     /// Derives the columns from the versions in the index and the manifest of the default version.
     pub fn of(versions: VersionSummary, about: &About) -> Self {
-        let VersionSummary {
-            max_version,
-            max_stable_version,
-            newest_version,
-            default_version_id,
-            version_count,
-            yanked,
-        } = versions;
         Self {
-            max_version,
-            max_stable_version,
-            newest_version,
-            default_version_id,
-            version_count,
-            yanked,
+            versions,
             description: about.short_description(),
             homepage: short_url(about.homepage.as_ref()),
             documentation: short_url(about.documentation.as_ref()),
@@ -61,13 +41,14 @@ impl Derived {
 
     /// The names of the columns that differ.
     pub fn differing(&self, other: &Self) -> Vec<&'static str> {
+        let (ours, theirs) = (&self.versions, &other.versions);
         [
-            ("max_version", self.max_version == other.max_version),
-            ("max_stable_version", self.max_stable_version == other.max_stable_version),
-            ("newest_version", self.newest_version == other.newest_version),
-            ("default_version_id", self.default_version_id == other.default_version_id),
-            ("version_count", self.version_count == other.version_count),
-            ("yanked", self.yanked == other.yanked),
+            ("max_version", ours.max_version == theirs.max_version),
+            ("max_stable_version", ours.max_stable_version == theirs.max_stable_version),
+            ("newest_version", ours.newest_version == theirs.newest_version),
+            ("default_version_id", ours.default_version_id == theirs.default_version_id),
+            ("version_count", ours.version_count == theirs.version_count),
+            ("yanked", ours.yanked == theirs.yanked),
             ("description", self.description == other.description),
             ("homepage", self.homepage == other.homepage),
             ("documentation", self.documentation == other.documentation),

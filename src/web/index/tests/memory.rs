@@ -24,9 +24,14 @@ impl Occupiable {
     }
 
     fn commit(&self, path: &str, content: &str) {
-        let change =
-            Change { path: path.to_owned(), content: Some(content.as_bytes().to_vec()), message: "Publish".to_owned() };
-        self.index.lock_writer().unwrap().commit(&self.index.head().unwrap(), &[change]).unwrap();
+        commit(&self.index, path, content);
+    }
+
+    /// The answer, while the only thread for blocking work may be occupied.
+    fn answer(&self, path: &str, coding: &str) -> Option<(u16, Vec<u8>)> {
+        let answer = self.request(path, coding);
+        // The limit only ends a test that has failed already.
+        self.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), answer).await }).ok()
     }
 
     /// Occupies the thread until the sender is dropped.
@@ -45,6 +50,12 @@ impl Occupiable {
             (status, axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec())
         }
     }
+}
+
+fn commit(index: &Index, path: &str, content: &str) {
+    let change =
+        Change { path: path.to_owned(), content: Some(content.as_bytes().to_vec()), message: "Publish".to_owned() };
+    index.lock_writer().unwrap().commit(&index.head().unwrap(), &[change]).unwrap();
 }
 
 #[test]
@@ -75,15 +86,17 @@ fn answers_from_memory(branch: &str) {
     assert_eq!(answers.each_ref().map(|(status, _)| *status), [200, 200, 200, 200, 404, 404]);
     let release = registry.occupy();
     for ((path, coding), expected) in requests.into_iter().zip(&answers) {
-        let answer = registry.request(path, coding);
-        // The limit only ends a test that has failed already.
-        let answer = registry.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), answer).await });
-        assert_eq!(answer.as_ref(), Ok(expected), "{path} {coding}");
+        assert_eq!(registry.answer(path, coding).as_ref(), Some(expected), "{path} {coding}");
     }
 
-    // A branch that has moved is seen at once: the file is read anew, when the thread is free.
-    registry.commit("ab/cd/abcd", "changed");
-    registry.commit("ab/ce/abce", "new");
+    // What the writer of this process has written is in memory.
+    registry.commit("ab/cd/abcd", "written");
+    assert_eq!(registry.answer("/index/ab/cd/abcd", "gzip"), Some((200, b"written".to_vec())));
+
+    // A branch that another process has moved is seen at once: the file is read anew, when the thread is free.
+    let other = Index::open_or_init(registry.index.path()).unwrap();
+    commit(&other, "ab/cd/abcd", "changed");
+    commit(&other, "ab/ce/abce", "new");
     let requests =
         ["/index/ab/cd/abcd", "/index/ab/ce/abce"].map(|path| registry.runtime.spawn(registry.request(path, "gzip")));
     drop(release);
