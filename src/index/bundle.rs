@@ -1,10 +1,11 @@
 //! The whole index as one bundle file, written and read by git.
 //!
-//! A bundle is written while the index may change: git reads the branch once, at its start. If a repack removes a pack
-//! meanwhile, git fails, and the bundle is written again.
+//! A bundle is written while the index may change. git reads a branch twice and leaves it out if it has moved in between, so
+//! the bundle is that of a repository of its own, which has the objects of the index and a branch that stays. If a merge
+//! removes a pack meanwhile, git fails, and the bundle is written again.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,16 +26,16 @@ impl Index {
     /// Writes the branch with its whole history to `file`, which must not exist, and returns its commit. If the index
     /// is empty, writes no file and returns `None`.
     pub fn write_bundle(&self, file: &Path) -> Result<Option<Oid>, IndexError> {
-        if self.head()?.commit.is_none() {
-            return Ok(None);
-        }
+        let Some(commit) = self.head()?.commit else { return Ok(None) };
+        let still = tempfile::tempdir().map_err(IndexError::file("create a directory for", file))?;
+        stand_still(still.path(), self.path(), commit).map_err(IndexError::file("write in", still.path()))?;
         let name = file.to_string_lossy();
         let input = File::open("/dev/null").map_err(IndexError::file("open", Path::new("/dev/null")))?;
         let mut tries = 0;
         loop {
-            match self.git().run(self.path(), &["bundle", "create", "-q", &name, MAIN], &input, LIMIT) {
+            match self.git().run(still.path(), &["bundle", "create", "-q", &name, MAIN], &input, LIMIT) {
                 Err(IndexError::GitFailed { .. }) if tries + 1 < TRIES => tries += 1,
-                done => break done?,
+                done => break done.map_err(|error| error.of_repository(self.path()))?,
             }
         }
         bundled(file).map(Some)
@@ -65,6 +66,23 @@ impl Index {
             paths.retain(|path| path != ConfigJson::PATH);
             Ok(paths)
         })
+    }
+}
+
+/// Makes an empty directory a repository with the objects of another one, whose branch is at a commit.
+fn stand_still(still: &Path, repository: &Path, commit: Oid) -> io::Result<()> {
+    for directory in ["objects/info", "objects/pack", "refs/heads"] {
+        fs::create_dir_all(still.join(directory))?;
+    }
+    fs::write(still.join("HEAD"), format!("ref: {MAIN}\n"))?;
+    fs::write(still.join("config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")?;
+    fs::write(still.join(MAIN), format!("{commit}\n"))?;
+    let objects = [repository.join("objects").as_os_str().as_encoded_bytes(), b"\n"].concat();
+    fs::write(still.join("objects/info/alternates"), objects)?;
+    // An operator may have cut off the history.
+    match fs::copy(repository.join("shallow"), still.join("shallow")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

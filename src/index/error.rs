@@ -253,6 +253,14 @@ impl IndexError {
         !matches!(self, IndexError::InvalidPath { .. } | IndexError::PathConflict { .. })
     }
 
+    /// The error of a git that worked for this repository in another one.
+    pub(super) fn of_repository(mut self, repository: &Path) -> IndexError {
+        if let IndexError::GitFailed { path, .. } | IndexError::GitTimedOut { path, .. } = &mut self {
+            repository.clone_into(path);
+        }
+        self
+    }
+
     pub(super) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IndexError {
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
