@@ -50,11 +50,13 @@ CREATE FUNCTION topics_of(keywords text[], categories text[]) RETURNS TABLE (kin
 $$;
 
 -- What a crate counts for.
-CREATE FUNCTION counted_for(one crates) RETURNS TABLE (kind text, name text, since timestamptz) LANGUAGE sql STABLE AS $$
-    SELECT 'crates', '', NULL::timestamptz WHERE one.version_count > 0
-    UNION ALL SELECT 'usable', '', NULL WHERE one.version_count > 0 AND NOT one.yanked
-    UNION ALL SELECT topics.kind, topics.name, one.created_at FROM topics_of(one.keywords, one.categories) AS topics
-    WHERE one.version_count > 0
+CREATE FUNCTION counted_for(
+    version_count integer, yanked boolean, created_at timestamptz, keywords text[], categories text[]
+) RETURNS TABLE (kind text, name text, since timestamptz) LANGUAGE sql STABLE AS $$
+    SELECT 'crates', '', NULL::timestamptz WHERE version_count > 0
+    UNION ALL SELECT 'usable', '', NULL WHERE version_count > 0 AND NOT yanked
+    UNION ALL SELECT topics.kind, topics.name, created_at FROM topics_of(keywords, categories) AS topics
+    WHERE version_count > 0
 $$;
 
 -- When the first crate with a keyword or a category was created, from the crates.
@@ -185,26 +187,43 @@ SELECT 'dependents', canonical_name, count(*), NULL FROM crate_dependents GROUP 
 UNION ALL
 SELECT 'downloads', '', sum(downloads)::bigint, NULL FROM crate_downloads HAVING sum(downloads) <> 0;
 
--- Triggers, so that no program that writes crates can forget the numbers. A new version of a crate that stays as it is does
--- not call the first one.
-CREATE FUNCTION count_crate() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Triggers, so that no program that writes crates can forget the numbers. One statement changes many crates: what it adds is
+-- summed before it is added. Crates that stay as they are, but for a new version, are left out.
+CREATE FUNCTION count_changed_crates() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM change_registry_counts(array_agg(kind), array_agg(name), array_agg(change), array_agg(since))
     FROM (
         SELECT kind, name, sum(change)::bigint AS change, since
-        FROM (SELECT kind, name, -1 AS change, since FROM counted_for(OLD)
-              UNION ALL SELECT kind, name, 1, since FROM counted_for(NEW)) AS every
+        FROM (
+            SELECT kind, name, -1 AS change, since FROM (
+                SELECT id, least(version_count, 1) AS shown, yanked, created_at, keywords, categories FROM former
+                EXCEPT SELECT id, least(version_count, 1), yanked, created_at, keywords, categories FROM present
+            ) AS lost, counted_for(shown, yanked, created_at, keywords, categories)
+            UNION ALL
+            SELECT kind, name, 1, since FROM (
+                SELECT id, least(version_count, 1) AS shown, yanked, created_at, keywords, categories FROM present
+                EXCEPT SELECT id, least(version_count, 1), yanked, created_at, keywords, categories FROM former
+            ) AS gained, counted_for(shown, yanked, created_at, keywords, categories)
+        ) AS every
         GROUP BY kind, name, since HAVING sum(change) <> 0
     ) AS changed HAVING count(*) > 0;
     RETURN NULL;
 END $$;
+CREATE TRIGGER count_changed_crates AFTER UPDATE ON crates REFERENCING OLD TABLE AS former NEW TABLE AS present
+    FOR EACH STATEMENT EXECUTE FUNCTION count_changed_crates();
+
+-- Crates are inserted without versions, and seldom deleted.
+CREATE FUNCTION count_crate() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    one crates := coalesce(NEW, OLD);
+BEGIN
+    PERFORM change_registry_counts(
+        array_agg(kind), array_agg(name), array_agg(CASE TG_OP WHEN 'INSERT' THEN 1::bigint ELSE -1 END), array_agg(since))
+    FROM counted_for(one.version_count, one.yanked, one.created_at, one.keywords, one.categories);
+    RETURN NULL;
+END $$;
 CREATE TRIGGER count_new_crate AFTER INSERT ON crates FOR EACH ROW
     WHEN (NEW.version_count > 0) EXECUTE FUNCTION count_crate();
-CREATE TRIGGER count_crate AFTER UPDATE ON crates FOR EACH ROW
-    WHEN ((OLD.version_count > 0) <> (NEW.version_count > 0)
-        OR (NEW.version_count > 0 AND (OLD.yanked, OLD.keywords, OLD.categories, OLD.created_at)
-            IS DISTINCT FROM (NEW.yanked, NEW.keywords, NEW.categories, NEW.created_at)))
-    EXECUTE FUNCTION count_crate();
 CREATE TRIGGER count_removed_crate AFTER DELETE ON crates FOR EACH ROW
     WHEN (OLD.version_count > 0) EXECUTE FUNCTION count_crate();
 

@@ -1,8 +1,9 @@
 //! The database sessions of workers: their names, settings, plans and advisory locks.
 //!
-//! PostgreSQL needs longer to plan a worker's statements than to run them, so a worker keeps its plans. Among few rows any
-//! plan is good. Those that were made then must not be kept for many rows, so all statements are [planned again](Plans) now
-//! and then while there is a backlog; and PostgreSQL itself plans them again after it has analysed a table.
+//! PostgreSQL needs longer to plan a worker's statements than to run them, so a worker keeps its plans. A plan that was made
+//! for few rows must not be bad for many: each statement of a worker finds its rows by an index, so plans that read a whole
+//! table are discouraged, however small the table is. All statements are [planned again](Plans) now and then while there is
+//! a backlog, and PostgreSQL itself plans them again after it has analysed a table.
 
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,9 @@ pub fn prepare(connection: &mut PgConnection, worker: &str, queue: &str, setting
         // Only a crash of the database loses anything, and then a count or work that is done again.
         ("synchronous_commit", "off"),
         ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        // A sequential scan without an alternative counts as dear, and what is dear would be compiled.
+        ("jit", "off"),
         ("lock_timeout", &hold_timeout),
         ("statement_timeout", &database_timeout),
         ("idle_in_transaction_session_timeout", &database_timeout),
