@@ -9,6 +9,17 @@ use diesel::query_builder::{AstPass, Query, QueryBuilder, QueryFragment, QueryId
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
 
+/// Settings of a session that keeps the plans of its statements, each of which finds few rows by an index. A plan is made
+/// when a table is small and used when it is large, so nothing that reads a whole table or a whole index may look cheap.
+pub(crate) const KEPT_PLANS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // What cannot be avoided counts as dear, and what is dear would be compiled.
+    ("jit", "off"),
+];
+
 /// A statement with `$1`, `$2` and so on, each once and in this order.
 pub(crate) struct Statement<'a> {
     text: String,

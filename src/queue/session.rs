@@ -1,9 +1,8 @@
 //! The database sessions of workers: their names, settings, plans and advisory locks.
 //!
 //! PostgreSQL needs longer to plan a worker's statements than to run them, so a worker keeps its plans. A plan that was made
-//! for few rows must not be bad for many: each statement of a worker finds its rows by an index, so plans that read a whole
-//! table are discouraged, however small the table is. All statements are [planned again](Plans) now and then while there is
-//! a backlog, and PostgreSQL itself plans them again after it has analysed a table.
+//! for few rows must not be bad for many ([`KEPT_PLANS`]). All statements are [planned again](Plans) now and then while
+//! there is a backlog, and PostgreSQL itself plans them again after it has analysed a table.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 
 use super::settings::Settings;
+use crate::statement::KEPT_PLANS;
 
 /// The names of workers' sessions begin with this.
 pub(super) const SESSION_PREFIX: &str = "supercargo worker ";
@@ -29,14 +29,10 @@ pub fn prepare(connection: &mut PgConnection, worker: &str, queue: &str, setting
     let database_timeout = settings.database_timeout.as_millis().to_string();
     let hold_timeout = settings.hold_timeout.as_millis().to_string();
     let name = format!("{SESSION_PREFIX}{worker} {queue}");
-    for (setting, value) in [
+    let own = [
         ("application_name", name.as_str()),
         // Only a crash of the database loses anything, and then a count or work that is done again.
         ("synchronous_commit", "off"),
-        ("plan_cache_mode", "force_generic_plan"),
-        ("enable_seqscan", "off"),
-        // A sequential scan without an alternative counts as dear, and what is dear would be compiled.
-        ("jit", "off"),
         ("lock_timeout", &hold_timeout),
         ("statement_timeout", &database_timeout),
         ("idle_in_transaction_session_timeout", &database_timeout),
@@ -44,7 +40,8 @@ pub fn prepare(connection: &mut PgConnection, worker: &str, queue: &str, setting
         ("tcp_keepalives_interval", "2"),
         ("tcp_keepalives_count", "3"),
         ("tcp_user_timeout", "10000"),
-    ] {
+    ];
+    for (setting, value) in own.into_iter().chain(KEPT_PLANS) {
         sql_query("SELECT set_config($1, $2, false)")
             .bind::<Text, _>(setting)
             .bind::<Text, _>(value)

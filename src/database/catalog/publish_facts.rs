@@ -102,8 +102,10 @@ pub fn read(
              SELECT $1 AS canonical_name, $2 AS num, $3 AS user_id, $4 AS dependencies,
                     $5 AS bucket_actions, $6 AS bucket_sizes, $7 AS bucket_periods)
          SELECT {deletion}, {row}, crate_downloads.downloads, crate_downloads.recent, shown.num, {limits},
-                ARRAY(SELECT present.name FROM unnest(asked.dependencies) AS wanted
-                      JOIN crates AS present ON present.canonical_name = wanted AND present.deleted_at IS NULL),
+                -- A row at a time: a join would read all crates while there are few.
+                ARRAY(SELECT present.name FROM unnest(asked.dependencies) AS wanted, LATERAL (
+                          SELECT name FROM crates WHERE canonical_name = wanted AND deleted_at IS NULL LIMIT 1
+                      ) AS present),
                 {RIGHTS}, {FACTS}, {LEVELS}, {same}
          FROM asked
          LEFT JOIN crates ON crates.canonical_name = asked.canonical_name

@@ -9,6 +9,7 @@ use super::{Intervals, Scheduled, Stopped};
 use crate::jobs::describing;
 use crate::process::{CommandError, Storage};
 use crate::queue::Completions;
+use crate::statement::KEPT_PLANS;
 
 /// When to look for pending descriptions without a wake-up: those of a process that was killed, for example.
 const INTERVALS: Intervals = Intervals { first: Duration::ZERO, then: Duration::from_secs(5) };
@@ -38,9 +39,12 @@ pub fn start(storage: &Storage, completions: &Completions) -> Result<Scheduled, 
 /// Opens a session whose commits do not wait for the disk: a description that is lost is pending again.
 fn open(database_url: &str) -> Result<PgConnection, CommandError> {
     let mut connection = PgConnection::establish(database_url)?;
-    connection.batch_execute(
-        "SET application_name = 'supercargo descriptions'; SET synchronous_commit = off; SET lock_timeout = '5s';
-         SET statement_timeout = '60s'",
-    )?;
+    let mut settings = "SET application_name = 'supercargo descriptions'; SET synchronous_commit = off;
+         SET lock_timeout = '5s'; SET statement_timeout = '60s'"
+        .to_owned();
+    for (setting, value) in KEPT_PLANS {
+        settings.push_str(&format!("; SET {setting} = {value}"));
+    }
+    connection.batch_execute(&settings)?;
     Ok(connection)
 }
