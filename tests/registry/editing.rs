@@ -146,6 +146,10 @@ fn an_edited_file_is_the_one_that_all_rows_give() {
 /// A registry in which `foo` has so many versions.
 fn with_versions(count: usize) -> TestRegistry {
     let registry = TestRegistry::new();
+    // Of small tables PostgreSQL would rather read all rows than use an index.
+    for kind in ["seqscan", "hashjoin", "mergejoin"] {
+        execute(&registry, &format!("SET LOCAL enable_{kind} = off"));
+    }
     registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
     registry.run_jobs();
     execute(
@@ -157,11 +161,11 @@ fn with_versions(count: usize) -> TestRegistry {
              FROM versions, generate_series(1, {count} - 1) AS n"
         ),
     );
-    // Autovacuum may have found the table empty, because nothing is committed: then PostgreSQL prefers to read all of it.
-    execute(&registry, "ANALYZE versions");
     registry.pool.with(|connection| sync_crate::request(connection, FOO, "test").unwrap()).unwrap();
     registry.run_jobs();
     assert_eq!(registry.index_file(FOO).lines().count(), count);
+    // Nothing is committed, so autovacuum may have found an empty table, of which all indexes are equally good.
+    execute(&registry, "ANALYZE versions");
     registry
 }
 
