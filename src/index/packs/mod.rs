@@ -21,4 +21,4 @@ pub(super) use entry::ObjectKind;
 pub(super) use keep::{Keep, is_ours as is_our_keep};
 pub(super) use merge::{Source, merge, mergeable};
 pub(super) use new_pack::NewPack;
-pub(super) use place::{place, place_kept};
+pub(super) use place::place_kept;
