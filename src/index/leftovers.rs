@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::bitmap;
 use super::branch::NEW_HEAD;
 use super::error::IndexError;
 use super::packs::is_our_keep;
@@ -20,6 +21,13 @@ impl Writer {
         let mut removed = self.clean_beside_batch()?;
         let packs = self.index.path().join("objects/pack");
         sweep(&packs, |name| name.ends_with(".keep") && is_our_keep(&packs.join(name)), &mut removed)?;
+        let workplace = self.index.path().join(bitmap::WORKPLACE);
+        if workplace.exists()
+            && let Some(_no_builder) = self.index.try_lock(bitmap::LOCK)?
+        {
+            bitmap::remove(&workplace).map_err(IndexError::file("remove", &workplace))?;
+            removed.push(workplace);
+        }
         Ok(removed)
     }
 

@@ -18,6 +18,7 @@ mod stream;
 mod tip;
 
 pub(super) use entry::ObjectKind;
+pub(super) use index_file::ids as ids_of;
 pub(super) use keep::{Keep, is_ours as is_our_keep};
 pub(super) use merge::{Source, merge, mergeable};
 pub(super) use new_pack::NewPack;
