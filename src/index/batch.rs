@@ -98,7 +98,8 @@ impl<'a> Batch<'a> {
     /// Writes every object of the batch to the disk as one durable pack, and flushes `beside` meanwhile.
     pub(super) fn write_pack(self, beside: Option<&File>) -> Result<Placed, IndexError> {
         let packs = self.index.path().join("objects/pack");
-        let keep = place_kept(&packs, &self.pack.finish(), beside).map_err(IndexError::file("write a pack in", &packs))?;
+        let keep =
+            place_kept(&packs, &self.pack.finish(), beside).map_err(IndexError::file("write a pack in", &packs))?;
         self.index.packs().note_new();
         Ok(Placed { made: self.made, keep })
     }

@@ -192,7 +192,9 @@ fn copied(index: &Path, workplace: &Path, head: &Head) -> io::Result<Vec<PathBuf
 /// Puts the new pack into its place and removes the old ones.
 fn replace(packs: &Path, workplace: &Path, old: &[PathBuf]) -> io::Result<Bitmap> {
     let made = packs_in(&workplace.join("new"))?;
-    let [made] = &made[..] else { return Err(io::Error::other(format!("git made {} packs instead of one", made.len()))) };
+    let [made] = &made[..] else {
+        return Err(io::Error::other(format!("git made {} packs instead of one", made.len())));
+    };
     let has = ids(made)?;
     for name in old {
         let missing = ids(&workplace.join("objects/pack").join(name))?.into_iter().find(|id| !has.contains(id));
@@ -235,7 +237,10 @@ fn sweep_unfinished(packs: &Path) -> io::Result<()> {
             && !path.with_extension("idx").exists()
             && fs::metadata(&path)?.ctime() + LEFT_OVER < now;
         if is_unfinished {
-            NEW.iter().rev().filter(|end| **end != "idx").try_for_each(|end| fs::remove_file(path.with_extension(end)))?;
+            NEW.iter()
+                .rev()
+                .filter(|end| **end != "idx")
+                .try_for_each(|end| fs::remove_file(path.with_extension(end)))?;
         }
     }
     Ok(())

@@ -7,8 +7,7 @@ use crate::index::{Bitmap, Index};
 use crate::process::CommandError;
 
 /// When to look whether the index needs one.
-const INTERVALS: Intervals =
-    Intervals { first: Duration::from_secs(10 * 60), then: Duration::from_secs(60 * 60) };
+const INTERVALS: Intervals = Intervals { first: Duration::from_secs(10 * 60), then: Duration::from_secs(60 * 60) };
 
 /// Starts the schedule, in each process that has an index: one process builds. A stop ends git, and nothing has changed.
 pub fn start(index: &Index) -> Result<Scheduled, CommandError> {

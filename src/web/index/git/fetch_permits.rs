@@ -31,7 +31,8 @@ pub struct FetchPermits {
 #[derive(Debug)]
 struct Counts {
     requests: Arc<Semaphore>,
-    answers: Arc<Semaphore>,
+    clone_answers: Arc<Semaphore>,
+    other_answers: Arc<Semaphore>,
     processes: Arc<Semaphore>,
     clones: Arc<Semaphore>,
 }
@@ -99,9 +100,9 @@ impl Full {
 
 impl Counts {
     fn new([requests, answers, processes, clones]: [usize; 4]) -> Self {
-        let [requests, answers, processes, clones] =
-            [requests, answers, processes, clones].map(|count| Arc::new(Semaphore::new(count)));
-        Self { requests, answers, processes, clones }
+        let [requests, clone_answers, other_answers, processes, clones] =
+            [requests, answers, answers, processes, clones].map(|count| Arc::new(Semaphore::new(count)));
+        Self { requests, clone_answers, other_answers, processes, clones }
     }
 }
 
@@ -152,9 +153,15 @@ impl Client {
         Ok(RequestPermit { _permit: permit, client: self })
     }
 
-    /// Waits for a permit for an answer with objects.
-    pub async fn answer(self: Arc<Self>) -> Result<AnswerPermit, Full> {
-        let permit = self.permit(|counts| &counts.answers, self.all.limits.wait).await.map_err(Full::counted)?;
+    /// Waits for a permit for an answer with objects. Those of clones are apart from others.
+    pub async fn answer(self: Arc<Self>, is_clone: bool) -> Result<AnswerPermit, Full> {
+        let wait = self.all.limits.wait;
+        let permit = if is_clone {
+            self.permit(|counts| &counts.clone_answers, wait).await
+        } else {
+            self.permit(|counts| &counts.other_answers, wait).await
+        };
+        let permit = permit.map_err(Full::counted)?;
         Ok(AnswerPermit { _permit: permit, _counted: Counted::one(ANSWERS), client: self })
     }
 
@@ -213,20 +220,62 @@ mod tests {
     async fn each_client_has_its_own_limit_and_all_have_one_together() {
         let limits = Limits { answers: 5, answers_by_address: 2, wait: Duration::ZERO, ..Limits::default() };
         let permits = FetchPermits::new(limits);
-        let one = || permits.client(address("192.0.2.1")).answer();
+        let one = || permits.client(address("192.0.2.1")).answer(true);
         let (first, second) = (one().await.unwrap(), one().await.unwrap());
         assert_eq!(one().await.unwrap_err(), Full::Client);
         let others = [permits.client(address("192.0.2.2")), permits.client(address("127.0.0.1"))];
         let mut held = Vec::new();
         for other in others {
-            held.push(other.answer().await.unwrap());
+            held.push(other.answer(true).await.unwrap());
         }
         drop(first);
         held.push(one().await.unwrap());
-        held.push(permits.client(ClientAddress::default()).answer().await.unwrap());
-        assert_eq!(permits.client(address("::1")).answer().await.unwrap_err(), Full::All);
+        held.push(permits.client(ClientAddress::default()).answer(true).await.unwrap());
+        assert_eq!(permits.client(address("::1")).answer(true).await.unwrap_err(), Full::All);
         drop((held, second));
         assert!(permits.clients.lock().is_empty(), "a client without permits takes no memory");
+    }
+
+    #[tokio::test]
+    async fn clones_get_their_permits_in_order_and_leave_processes_for_others() {
+        let limits = Limits { clones: 1, processes: 2, clone_wait: Duration::from_secs(60), ..Limits::default() };
+        let permits = FetchPermits::new(limits);
+        let client = permits.client(address("127.0.0.1"));
+        let first = client.process(true).await.unwrap();
+        let (done, mut order) = tokio::sync::mpsc::unbounded_channel();
+        let mut waiting = Vec::new();
+        for number in 0..4 {
+            let (client, done) = (Arc::clone(&client), done.clone());
+            waiting.push(tokio::spawn(async move {
+                let permit = client.process(true).await.unwrap();
+                done.send(number).unwrap();
+                drop(permit);
+            }));
+            tokio::task::yield_now().await;
+        }
+        let other = client.process(false).await.unwrap();
+        waiting[1].abort();
+        tokio::task::yield_now().await;
+        assert!(order.try_recv().is_err());
+        drop((first, other, done));
+        let mut seen = Vec::new();
+        while let Some(number) = order.recv().await {
+            seen.push(number);
+        }
+        assert_eq!(seen, [0, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn one_address_cannot_have_all_clones() {
+        let limits = Limits { clone_wait: Duration::ZERO, wait: Duration::ZERO, ..Limits::with_clones(2) };
+        let permits = FetchPermits::new(limits);
+        let (one, other) = (permits.client(address("192.0.2.1")), permits.client(address("192.0.2.2")));
+        let _first = one.process(true).await.unwrap();
+        assert_eq!(one.process(true).await.unwrap_err(), Full::Client);
+        let _second = other.process(true).await.unwrap();
+        let third = permits.client(address("192.0.2.3"));
+        assert_eq!(third.process(true).await.unwrap_err(), Full::Clones);
+        let _no_clone = one.process(false).await.unwrap();
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct Limits {
     pub requests: usize,
     /// Requests of one client address that are being read or wait for an answer.
     pub requests_by_address: usize,
-    /// Answers with objects at the same time, from the wait for git to the last byte.
+    /// Answers to clones at the same time, from the wait for git to the last byte; and as many answers to other fetches.
     pub answers: usize,
     /// Answers at the same time for one client address.
     pub answers_by_address: usize,

@@ -96,7 +96,7 @@ impl GitService {
             }
             Request::Objects(fetch) => {
                 // Not the permit of the request, so that lists of references do not wait behind clones.
-                let permit = Arc::clone(&request.client).answer().await.map_err(responses::full)?;
+                let permit = Arc::clone(&request.client).answer(fetch.is_clone).await.map_err(responses::full)?;
                 drop(request);
                 let client = &permit.client;
                 let length = fetch.length;
