@@ -30,7 +30,7 @@ use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Wakeups};
 use crate::replace_file::replace_file;
-use crate::web::index::{GitService, IndexState};
+use crate::web::index::{GitService, IndexState, Limits};
 use crate::web::{self, AddressRequests, App, Backlog, Settings, SharedWith, TrustedProxies, Uploads};
 
 /// The version of this program.
@@ -114,7 +114,9 @@ fn serve_from(
         backlog: Backlog::new(options.max_pending_jobs),
     };
     let Shared { pool, index, crate_store, wakeups, completions } = shared;
-    let index_state = IndexState { git: GitService::new(&index), view: View::new(index) };
+    let clones = options.http.max_clones.map(|clones| Limits::with_clones(clones.into()));
+    let git = GitService::with_limits(&index, clones.unwrap_or_default());
+    let index_state = IndexState { git, view: View::new(index) };
     let app = App::new(pool.clone(), crate_store, index_state, wakeups, completions, settings);
     if let Some(workers) = working.view() {
         app.health.attend(workers);

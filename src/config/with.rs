@@ -68,7 +68,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 45] = [
+    const NOT_INHERITED: [&str; 46] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -89,6 +89,7 @@ mod tests {
         "SUPERCARGO_JOB_TIME_LIMIT",
         "SUPERCARGO_LISTEN",
         "SUPERCARGO_LOG",
+        "SUPERCARGO_MAX_CLONES",
         "SUPERCARGO_MAX_CONNECTIONS",
         "SUPERCARGO_MAX_CONNECTIONS_PER_ADDRESS",
         "SUPERCARGO_MAX_PENDING_JOBS",

@@ -13,7 +13,7 @@ use git2::Oid;
 use super::change::Change;
 use super::error::IndexError;
 use super::object_id;
-use super::packs::{NewPack, ObjectKind, place};
+use super::packs::{Keep, NewPack, ObjectKind, place_kept};
 use super::repository::Index;
 use super::tree::{Kind, Tree};
 use super::trees::Made;
@@ -28,6 +28,20 @@ pub(super) struct Batch<'a> {
     root: Arc<Tree>,
     pack: NewPack,
     made: Made,
+}
+
+/// A batch whose pack is on the disk, but not in the branch. No repack removes the pack before this is dropped.
+pub(super) struct Placed {
+    made: Made,
+    keep: Option<Keep>,
+}
+
+impl Placed {
+    /// The branch has moved. What the batch made is for readers to find in memory.
+    pub(super) fn moved(self) -> Made {
+        drop(self.keep);
+        self.made
+    }
 }
 
 /// A directory on the way to a changed file.
@@ -81,13 +95,13 @@ impl<'a> Batch<'a> {
         self.commit(message)
     }
 
-    /// Writes every object of the batch to the disk as one durable pack, and flushes `beside` meanwhile. Returns what
-    /// readers may find in memory from now on.
-    pub(super) fn write_pack(self, beside: Option<&File>) -> Result<Made, IndexError> {
+    /// Writes every object of the batch to the disk as one durable pack, and flushes `beside` meanwhile.
+    pub(super) fn write_pack(self, beside: Option<&File>) -> Result<Placed, IndexError> {
         let packs = self.index.path().join("objects/pack");
-        place(&packs, &self.pack.finish(), beside).map_err(IndexError::file("write a pack in", &packs))?;
+        let keep =
+            place_kept(&packs, &self.pack.finish(), beside).map_err(IndexError::file("write a pack in", &packs))?;
         self.index.packs().note_new();
-        Ok(self.made)
+        Ok(Placed { made: self.made, keep })
     }
 
     /// The directories of a path that exist, and the blob at the path. A file in place of a directory, or the reverse, is

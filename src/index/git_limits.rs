@@ -38,6 +38,9 @@ impl GitLimits {
     pub(super) const BACKGROUND: GitLimits =
         GitLimits { data: None, address_space: None, processor_seconds: None, file_size: None, niceness: 5 };
 
+    /// For work that may take as long as it needs.
+    pub(super) const IDLE: GitLimits = GitLimits { niceness: 19, ..GitLimits::BACKGROUND };
+
     /// For work on data of another host. Packs go to the disk, so only memory is limited; 4 GiB is enough for objects
     /// of any size that an index has.
     pub(super) const REMOTE: GitLimits = GitLimits { data: Some(4 << 30), niceness: 0, ..GitLimits::BACKGROUND };

@@ -96,32 +96,60 @@ impl GitProgram {
         lock: &File,
         limit: Duration,
     ) -> Result<(), IndexError> {
+        // If this process dies, the command finishes its work and holds the lock until then.
+        let limits = (GitLimits::BACKGROUND, Dies::Later);
+        self.run_under(limits, (repository, arguments), lock, limit, &|| false).map(|_not_stopped| ())
+    }
+
+    /// Runs a command that takes long, with the lowest priority. It is killed if this process dies, and when it
+    /// `is_stopped`; the result is then false.
+    pub(super) fn run_idly(
+        &self,
+        repository: &Path,
+        arguments: &[&str],
+        limit: Duration,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<bool, IndexError> {
+        let nothing = File::open("/dev/null").map_err(IndexError::file("open", Path::new("/dev/null")))?;
+        let limits = (GitLimits::IDLE, Dies::WithItsStarter);
+        self.run_under(limits, (repository, arguments), &nothing, limit, is_stopped)
+    }
+
+    /// Runs a command to its end; false if it was stopped.
+    fn run_under(
+        &self,
+        (limits, dies): (GitLimits, Dies),
+        (repository, arguments): (&Path, &[&str]),
+        input: &File,
+        limit: Duration,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<bool, IndexError> {
         let mut stderr = tempfile::tempfile().map_err(IndexError::file("make a temporary file for", repository))?;
         let shared = |file: &File| file.try_clone().map_err(IndexError::file("open", repository));
         let mut command = self.command();
-        // If this process dies, the command finishes its work and holds the lock until then.
-        GitLimits::BACKGROUND.apply(&mut command, Dies::Later);
+        limits.apply(&mut command, dies);
         let mut child = command
             .arg("--git-dir")
             .arg(repository)
             .args(arguments)
-            .stdin(Stdio::from(shared(lock)?))
+            .stdin(Stdio::from(shared(input)?))
             .stdout(Stdio::null())
             .stderr(Stdio::from(shared(&stderr)?))
             .process_group(0)
             .spawn()
             .map_err(|source| IndexError::GitMissing { executable: self.executable.clone(), source })?;
-        let status = wait(&mut child, limit).map_err(IndexError::file("wait for git in", repository))?;
+        let waited = wait(&mut child, limit, is_stopped).map_err(IndexError::file("wait for git in", repository))?;
         let command = arguments.join(" ");
         let path = repository.to_owned();
-        match status {
-            Some(status) if status.success() => Ok(()),
+        match waited {
+            Some(status) if status.success() => Ok(true),
             Some(status) => Err(IndexError::GitFailed {
                 command,
                 path,
                 status: status.to_string(),
                 stderr: error_output(&mut stderr),
             }),
+            None if is_stopped() => Ok(false),
             None => Err(IndexError::GitTimedOut { command, path, limit, stderr: error_output(&mut stderr) }),
         }
     }
@@ -147,7 +175,7 @@ pub(super) fn run_to_its_end(mut command: Command, limit: Duration) -> std::io::
         .stderr(Stdio::from(stderr.try_clone()?))
         .process_group(0)
         .spawn()?;
-    let status = wait(&mut child, limit)?;
+    let status = wait(&mut child, limit, &|| false)?;
     let mut bytes = Vec::new();
     stdout.rewind()?;
     stdout.take(MAX_STDOUT).read_to_end(&mut bytes)?;
@@ -161,14 +189,14 @@ pub fn readable_stderr(bytes: &[u8]) -> String {
     if lines.is_empty() { "no output".to_owned() } else { PlainLines(&lines.join("\n")).to_string() }
 }
 
-/// Waits for the command; `None` if it exceeded the time limit and was killed.
-fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+/// Waits for the command; `None` if it was killed because it exceeded the time limit or is to stop.
+fn wait(child: &mut Child, limit: Duration, is_stopped: &dyn Fn() -> bool) -> std::io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if Instant::now() >= deadline {
+        if Instant::now() >= deadline || is_stopped() {
             // The group has the id of its first process, which cannot be reused before the wait below.
             let _gone_already = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
             child.wait()?;

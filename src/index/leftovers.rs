@@ -1,6 +1,6 @@
 //! Removing the files that a killed writer left.
 //!
-//! Lock files block every later writer, and incomplete packs and objects waste space; nothing else is left. They are
+//! Lock files block every later writer, a `.keep` file a merge, and incomplete packs and objects waste space. They are
 //! recognised by their names and removed only by the holder of the write lock: otherwise a file could belong to a
 //! running writer. Readers have no such files.
 
@@ -8,13 +8,31 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::bitmap;
 use super::branch::NEW_HEAD;
 use super::error::IndexError;
+use super::packs::is_our_keep;
 use super::writer::Writer;
 
 impl Writer {
-    /// Removes the lock files and temporary files of a killed writer or repack and returns their paths.
+    /// Removes the lock files and temporary files of a killed writer or repack and returns their paths. To be called while
+    /// no batch is being written.
     pub fn clean_leftovers(&self) -> Result<Vec<PathBuf>, IndexError> {
+        let mut removed = self.clean_beside_batch()?;
+        let packs = self.index.path().join("objects/pack");
+        sweep(&packs, |name| name.ends_with(".keep") && is_our_keep(&packs.join(name)), &mut removed)?;
+        let workplace = self.index.path().join(bitmap::WORKPLACE);
+        if workplace.exists()
+            && let Some(_no_builder) = self.index.try_lock(bitmap::LOCK)?
+        {
+            bitmap::remove(&workplace).map_err(IndexError::file("remove", &workplace))?;
+            removed.push(workplace);
+        }
+        Ok(removed)
+    }
+
+    /// Like [`Writer::clean_leftovers`], but keeps what belongs to a pack to which no reference leads yet.
+    pub(super) fn clean_beside_batch(&self) -> Result<Vec<PathBuf>, IndexError> {
         let root = self.index.path();
         let mut removed = Vec::new();
         sweep(root, |name| LOCKS.contains(&name) || name.starts_with(NEW_HEAD), &mut removed)?;

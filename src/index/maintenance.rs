@@ -6,11 +6,10 @@
 //! itself, in milliseconds. When many have grown large, the git program merges those and looks for more deltas.
 //!
 //! Packs are merged while the writer works, so no publish waits. That is safe because a merge does not depend on
-//! reachability: it takes every object of the packs that it selected at its start and removes only those packs. A pack that is
-//! written meanwhile, before the branch refers to it, is not among them. `git repack -a -d` would
-//! drop unreachable objects and would have to lock out the writer; interrupted pushes leave too few of them to be worth
-//! that. Readers continue as well: the old packs are removed after the new one is in place, and a reader that misses
-//! one opens the repository again.
+//! reachability: it takes every object of the packs that it selected at its start and removes only those packs. A pack
+//! that is written meanwhile is not among them, nor one with a `.keep` file, which a pack has until the branch refers to it.
+//! Readers continue as well: the old packs are removed after the new one is in place, and a reader that misses one opens
+//! the repository again.
 //!
 //! No multi-pack-index is written: it would name packs that the next repack removes, and the few remaining packs do not
 //! need one.

@@ -10,6 +10,7 @@
 //! An index may be the mirror of a [`remote`], which is then authoritative.
 
 mod batch;
+mod bitmap;
 mod branch;
 mod branch_file;
 mod bundle;
@@ -41,6 +42,7 @@ mod trees;
 mod view;
 mod writer;
 
+pub use bitmap::Bitmap;
 pub use change::Change;
 pub use checking::Condition;
 pub use config_json::ConfigJson;

@@ -124,10 +124,10 @@ impl Writer {
         tip: Oid,
         until: Instant,
     ) -> Result<(), IndexError> {
-        let made = batch.write_pack(None)?;
+        let placed = batch.write_pack(None)?;
         fault::point("index.pack")?;
         self.land(remote, base, tip, until)?;
-        self.index.trees().adopt(made);
+        self.index.trees().adopt(placed.moved());
         Ok(())
     }
 
@@ -137,7 +137,7 @@ impl Writer {
         // A first commit makes the branch.
         let new = base.commit.and_then(|_| NewHead::write(path, tip).transpose()).transpose();
         let new = new.map_err(IndexError::file("write the branch's next value in", path))?;
-        let made = batch.write_pack(new.as_ref().map(NewHead::file))?;
+        let placed = batch.write_pack(new.as_ref().map(NewHead::file))?;
         fault::point("index.pack")?;
         match new {
             Some(new) if place_branch(&self.index, base, &new)? => {}
@@ -147,7 +147,7 @@ impl Writer {
             }
         }
         fault::point("index.ref")?;
-        self.index.trees().adopt(made);
+        self.index.trees().adopt(placed.moved());
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use crate::process::CommandError;
 use crate::queue::measures;
 use crate::web::bounds;
 use crate::web::health::Health;
-use crate::web::index::git::fetch_permits;
+use crate::web::index::git::fetch_metrics;
 use crate::web::metrics::Metrics;
 use crate::web::{self, TrustedProxies};
 
@@ -42,7 +42,7 @@ pub fn install(pool: &Pool, resources: Resources) -> Result<Metrics, CommandErro
     measures::describe();
     bounds::describe();
     web::measures::describe();
-    fetch_permits::describe();
+    fetch_metrics::describe();
     resources::describe();
     std::thread::Builder::new().name("metrics".to_owned()).spawn({
         let handle = handle.clone();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::schedule::{Scheduled, analysing, describing, tidying, verifying};
+use super::schedule::{Scheduled, analysing, bitmaps, describing, tidying, verifying};
 use super::setup::prepare_mirror;
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
@@ -87,7 +87,7 @@ impl Workers {
                 (Listener::start_with(url, &queues, wakeups, completions, handler)?, Some(follower))
             }
         };
-        let mut schedules = Vec::new();
+        let mut schedules = vec![bitmaps::start(index)?];
         if let Some(options) = takes_jobs {
             schedules.extend(verifying::start(storage, (pool, index, crate_store), options.verify_interval)?);
             schedules.push(tidying::start(storage, (pool, crate_store), options.quarantine_retention)?);

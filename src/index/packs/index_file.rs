@@ -66,6 +66,14 @@ pub(super) fn read(index: &[u8], pack: &[u8]) -> Option<Vec<Entry>> {
     Some(entries)
 }
 
+/// The ids, in order; `None` if the bytes are not an index of this version.
+pub fn ids(index: &[u8]) -> Option<Vec<Oid>> {
+    let rest = index.strip_prefix(MAGIC)?;
+    let count = usize::try_from(word(rest, FAN_OUT - 1)?).ok()?;
+    let ids = rest.get(FAN_OUT * 4..)?.get(..count.checked_mul(20)?)?;
+    ids.chunks_exact(20).map(|id| Oid::from_bytes(id).ok()).collect()
+}
+
 fn word(table: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(table.get(at * 4..at * 4 + 4)?.try_into().ok()?))
 }
@@ -87,6 +95,8 @@ mod tests {
         let written = write(&mut entries, &[7; TRAILER]);
         let pack = [7; TRAILER];
         assert_eq!(read(&written, &pack).unwrap(), entries);
+        assert_eq!(ids(&written).unwrap(), entries.iter().map(|entry| entry.id).collect::<Vec<_>>());
+        assert_eq!(ids(&written[..1100]), None);
         assert!(read(&written, &[8; TRAILER]).is_none());
         assert!(read(&written[..written.len() - 1], &pack).is_none());
         assert!(read(b"", &pack).is_none());

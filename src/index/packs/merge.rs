@@ -1,7 +1,7 @@
 //! Merging packs. The objects of a merged pack are those of its sources, whether or not a reference leads to them, so it is
 //! safe beside a writer, as a geometric repack of git is. It takes a fraction of the time, because entries are copied as
 //! they are, and nothing is compared except commits with their parents: each tree and file that a commit changed becomes a
-//! delta of the one before.
+//! delta of the one before. Where a chain of deltas would become too long for fast reading, the object is stored whole.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,11 +12,13 @@ use std::time::SystemTime;
 use git2::Oid;
 
 use super::ancestry::Ancestry;
-use super::entry::{self, HEADER, TRAILER};
+use super::delta::apply;
+use super::entry::{self, HEADER, ObjectKind, TRAILER};
 use super::index_file::{self, Entry};
 use super::new_pack::{self, FinishedPack};
 use super::place::place;
-use super::tip::Tip;
+use super::stream;
+use super::tip::{LONGEST_CHAIN, Tip};
 
 /// Files beside a pack that forbid its removal or lose their meaning without it.
 const BOUND: [&str; 4] = ["keep", "bitmap", "promisor", "mtimes"];
@@ -69,7 +71,7 @@ pub fn merge(packs: &Path, sources: &[Source]) -> io::Result<()> {
         merged.append(pack).map_err(|why| unusable(source, why))?;
     }
     let finished = merged.finish();
-    place(packs, &finished, None)?;
+    place(packs, &finished)?;
     let made = packs.join(format!("pack-{}.pack", finished.checksum));
     for source in sources.iter().filter(|source| source.path != made) {
         // The pack first: an index without a pack is removed as a leftover, should this process be killed between the two.
@@ -113,6 +115,27 @@ impl Pack {
         let ends = self.entries.iter().skip(1).map(|next| next.place).chain([end]);
         self.entries.iter().zip(ends).map_while(|(entry, end)| Some((*entry, self.content.get(entry.place..end)?)))
     }
+
+    /// The type and the content of the object at this place, made from the deltas that lead to it. `None` if one is
+    /// damaged, or if the object is of a type that this program does not write.
+    fn object(&self, mut place: usize) -> Option<(ObjectKind, Vec<u8>)> {
+        let mut deltas = Vec::new();
+        loop {
+            let raw = self.content.get(place..)?;
+            let header = entry::read(raw)?;
+            let content = stream::read(raw.get(header.length()..)?)?;
+            match (header.distance, header.kind) {
+                (Some((distance, _)), _) => {
+                    deltas.push(content);
+                    place = place.checked_sub(distance.max(1))?;
+                }
+                (None, kind) => {
+                    let whole = deltas.iter().rev().try_fold(content, |base, delta| apply(&base, delta))?;
+                    return Some((kind?, whole));
+                }
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -151,8 +174,13 @@ impl Merged<'_> {
                 Some((distance, _)) => {
                     let base = old.place.checked_sub(distance).and_then(|base| moved.get(&base));
                     let base = base.ok_or("the base of a delta is not in front of it")?;
-                    self.entries.extend_from_slice(&entry::with_distance(raw, &header, place - base.place));
-                    chain = base.chain + 1;
+                    if base.chain < LONGEST_CHAIN {
+                        self.entries.extend_from_slice(&entry::with_distance(raw, &header, place - base.place));
+                        chain = base.chain + 1;
+                    } else {
+                        let (kind, content) = pack.object(old.place).ok_or("a delta or its base is damaged")?;
+                        new_pack::push_whole_entry(&mut self.entries, kind, &content);
+                    }
                 }
             }
             let crc = crc32fast::hash(&self.entries[place - HEADER..]);

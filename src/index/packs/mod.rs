@@ -10,6 +10,7 @@ mod ancestry;
 mod delta;
 mod entry;
 mod index_file;
+mod keep;
 mod merge;
 mod new_pack;
 mod place;
@@ -17,6 +18,8 @@ mod stream;
 mod tip;
 
 pub(super) use entry::ObjectKind;
+pub(super) use index_file::ids as ids_of;
+pub(super) use keep::{Keep, is_ours as is_our_keep};
 pub(super) use merge::{Source, merge, mergeable};
 pub(super) use new_pack::NewPack;
-pub(super) use place::place;
+pub(super) use place::place_kept;

@@ -31,13 +31,7 @@ pub struct FinishedPack {
 impl NewPack {
     /// Adds an object.
     pub fn add(&mut self, kind: ObjectKind, id: Oid, content: &[u8]) {
-        self.add_entry(id, 0, |pack, _| {
-            push_whole(pack, kind, content.len());
-            match kind {
-                ObjectKind::Tree => push_stored(pack, content),
-                ObjectKind::Blob | ObjectKind::Commit => push_compressed(pack, content),
-            }
-        });
+        self.add_entry(id, 0, |pack, _| push_whole_entry(pack, kind, content));
     }
 
     /// Adds a tree that was made from another one: as a delta if the pack has that one.
@@ -79,6 +73,15 @@ pub(super) fn finish(entries: Vec<u8>, mut index: Vec<Entry>) -> FinishedPack {
     pack.extend_from_slice(&checksum);
     let index = index_file::write(&mut index, &checksum);
     FinishedPack { pack, index, checksum: Oid::from_bytes(&checksum).expect("SHA-1 has 20 bytes") } // as an id has
+}
+
+/// Appends an object as it is. Trees are mostly ids, which do not compress.
+pub(super) fn push_whole_entry(pack: &mut Vec<u8>, kind: ObjectKind, content: &[u8]) {
+    push_whole(pack, kind, content.len());
+    match kind {
+        ObjectKind::Tree => push_stored(pack, content),
+        ObjectKind::Blob | ObjectKind::Commit => push_compressed(pack, content),
+    }
 }
 
 /// Appends a delta whose base is `distance` bytes before.

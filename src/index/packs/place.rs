@@ -9,8 +9,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use git2::Oid;
 use tempfile::NamedTempFile;
 
+use super::keep::Keep;
 use super::new_pack::FinishedPack;
 use crate::index::sync::sync;
 
@@ -20,15 +22,43 @@ const NEW_FILE: &str = "tmp_supercargo_";
 /// Packs never change.
 const MODE: u32 = 0o444;
 
-/// Writes the pack and its index to the directory of packs, and flushes them together with `beside`.
-pub fn place(packs: &Path, finished: &FinishedPack, beside: Option<&File>) -> io::Result<()> {
-    let pack = write(packs, &finished.pack)?;
-    let index = write(packs, &finished.index)?;
-    flush(&[Some(pack.as_file()), Some(index.as_file()), beside])?;
-    let name = |end: &str| packs.join(format!("pack-{}.{end}", finished.checksum));
-    pack.persist(name("pack"))?;
-    index.persist(name("idx"))?;
-    sync(packs)
+/// Writes the pack and its index to the directory of packs, durably.
+pub fn place(packs: &Path, finished: &FinishedPack) -> io::Result<()> {
+    Written::write(packs, finished, None)?.place(packs)
+}
+
+/// Like [`place`], for a pack to whose objects no reference leads yet: no repack removes it before the result is dropped.
+/// `beside` is flushed at the same time.
+pub fn place_kept(packs: &Path, finished: &FinishedPack, beside: Option<&File>) -> io::Result<Option<Keep>> {
+    let written = Written::write(packs, finished, beside)?;
+    let keep = Keep::of(packs, finished.checksum, written.pack.path())?;
+    written.place(packs)?;
+    Ok(keep)
+}
+
+/// A pack and its index under temporary names.
+struct Written {
+    pack: NamedTempFile,
+    index: NamedTempFile,
+    checksum: Oid,
+}
+
+impl Written {
+    /// Writes and flushes them.
+    fn write(packs: &Path, finished: &FinishedPack, beside: Option<&File>) -> io::Result<Self> {
+        let pack = write(packs, &finished.pack)?;
+        let index = write(packs, &finished.index)?;
+        flush(&[Some(pack.as_file()), Some(index.as_file()), beside])?;
+        Ok(Self { pack, index, checksum: finished.checksum })
+    }
+
+    /// Gives them their names.
+    fn place(self, packs: &Path) -> io::Result<()> {
+        let name = |end: &str| packs.join(format!("pack-{}.{end}", self.checksum));
+        self.pack.persist(name("pack"))?;
+        self.index.persist(name("idx"))?;
+        sync(packs)
+    }
 }
 
 fn write(packs: &Path, content: &[u8]) -> io::Result<NamedTempFile> {

@@ -125,7 +125,7 @@ impl Writer {
     ) -> Result<Option<Oid>, IndexError> {
         let path = self.index.path();
         remote.fetch(path, repository, limit).or_else(|error| {
-            let removed = self.clean_leftovers()?;
+            let removed = self.clean_beside_batch()?;
             let locks: Vec<_> =
                 removed.iter().filter(|path| path.extension().is_some_and(|end| end == "lock")).collect();
             if locks.is_empty() {
@@ -141,7 +141,7 @@ impl Writer {
     fn move_mirror(&self, repository: &Repository, base: &Head, tip: Oid, log: &str) -> Result<(), IndexError> {
         match move_branch(repository, &self.index, base, tip, log) {
             Err(IndexError::BranchLocked { path, .. }) => {
-                self.clean_leftovers()?;
+                self.clean_beside_batch()?;
                 tracing::warn!(path = %path.display(), "removed a lock that a killed writer left in the index");
                 move_branch(repository, &self.index, base, tip, log)
             }

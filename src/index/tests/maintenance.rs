@@ -38,6 +38,37 @@ fn log(test: &TestIndex) -> String {
     test.git(&["log", "--format=%H %T %s", "--raw", "--no-abbrev"])
 }
 
+/// The most deltas that lead to an object.
+fn longest_chain(test: &TestIndex) -> usize {
+    let packs = fs::read_dir(test.index.path().join("objects/pack")).unwrap().map(|file| file.unwrap().path());
+    let chains = packs.filter(|file| file.extension().is_some_and(|end| end == "idx")).flat_map(|pack| {
+        let about = test.git(&["verify-pack", "-v", pack.to_str().unwrap()]);
+        let lengths = about.lines().filter_map(|line| line.strip_prefix("chain length = ")?.split_once(':'));
+        lengths.map(|(length, _)| length.parse().unwrap()).collect::<Vec<usize>>()
+    });
+    chains.max().unwrap_or(0)
+}
+
+#[test]
+fn chains_of_deltas_do_not_grow_with_merges() {
+    let test = TestIndex::new();
+    test.commit(&(0..300).map(|n| put(&format!("{:02}/cd/{n:03}", n % 100), "x")).collect::<Vec<_>>());
+    for merge in 0..2 {
+        for n in 0..55 {
+            // Each batch is a chain of its own, which continues that of the batch before.
+            let batch = (0..20).map(|change| put(&format!("{change:02}/cd/more"), &format!("{merge} {n} {change}")));
+            test.commit(&batch.collect::<Vec<_>>());
+        }
+        let (before, size) = (log(&test), test.size_of_packs());
+        assert!(test.index.lock_maintenance().unwrap().maintain().unwrap().repacked);
+        assert_eq!(test.packs(), 1);
+        assert!((40..=50).contains(&longest_chain(&test)), "{}", longest_chain(&test));
+        assert!(test.size_of_packs() < size, "{} of {size}", test.size_of_packs());
+        assert_eq!(log(&test), before);
+        test.fsck();
+    }
+}
+
 #[test]
 fn merged_packs_have_the_same_objects_with_short_chains_of_deltas() {
     let test = TestIndex::new();
@@ -54,13 +85,7 @@ fn merged_packs_have_the_same_objects_with_short_chains_of_deltas() {
     assert_eq!(test.git(&["cat-file", "-t", "tagged"]), "tag\n");
     test.fsck();
     assert!(test.size_of_packs() * 2 < size, "{} of {size}", test.size_of_packs());
-    let packs = fs::read_dir(test.index.path().join("objects/pack")).unwrap().map(|file| file.unwrap().path());
-    for pack in packs.filter(|file| file.extension().is_some_and(|end| end == "idx")) {
-        let about = test.git(&["verify-pack", "-v", pack.to_str().unwrap()]);
-        let chains = about.lines().filter_map(|line| line.strip_prefix("chain length = ")?.split_once(':'));
-        let longest = chains.map(|(length, _)| length.parse::<usize>().unwrap()).max().unwrap_or(0);
-        assert!((1..=100).contains(&longest), "{longest}");
-    }
+    assert!((1..=50).contains(&longest_chain(&test)), "{}", longest_chain(&test));
     // Another reader, and a client.
     assert_eq!(Index::open_or_init(test.index.path()).unwrap().on_disk().head().unwrap(), test.index.head().unwrap());
     let clone = test.directory.path().join("clone");

@@ -1,5 +1,6 @@
 //! Tests of the index as a whole: commits, readers, the git program, crashes.
 
+mod bitmap;
 mod branch;
 mod maintenance;
 mod opening;

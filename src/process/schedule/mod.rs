@@ -1,6 +1,7 @@
 //! Work at intervals on threads of their own.
 
 pub mod analysing;
+pub mod bitmaps;
 pub mod describing;
 pub mod tidying;
 pub mod verifying;

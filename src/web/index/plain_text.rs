@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// Seconds after which a client may try again.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+const RETRY_AFTER: &str = "5";
 
 /// The index is not on this machine yet.
 pub const BEING_FETCHED: &str = "the index is being fetched from its remote: try again in a few seconds";
@@ -28,16 +28,21 @@ pub fn plain(status: StatusCode, text: impl Into<String>) -> Response {
 
 /// 503: the server cannot answer for the moment.
 pub fn unavailable(text: &str) -> Response {
-    retry(StatusCode::SERVICE_UNAVAILABLE, text)
+    unavailable_for(RETRY_AFTER, text)
+}
+
+/// 503: the server cannot answer for this number of seconds.
+pub fn unavailable_for(seconds: &'static str, text: &str) -> Response {
+    retry(StatusCode::SERVICE_UNAVAILABLE, seconds, text)
 }
 
 /// 429: the client has reached a limit.
 pub fn too_many(text: &str) -> Response {
-    retry(StatusCode::TOO_MANY_REQUESTS, text)
+    retry(StatusCode::TOO_MANY_REQUESTS, RETRY_AFTER, text)
 }
 
-fn retry(status: StatusCode, text: &str) -> Response {
+fn retry(status: StatusCode, seconds: &'static str, text: &str) -> Response {
     let mut response = plain(status, text);
-    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
     response
 }

@@ -6,11 +6,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
+use super::fetch_metrics::{ANSWERS, CLONES, Counted, WAITING_CLONES, count_refusal};
 use super::limits::Limits;
 use crate::web::client_address::{AddressBlock, ClientAddress};
 
@@ -18,18 +20,21 @@ use crate::web::client_address::{AddressBlock, ClientAddress};
 #[derive(Debug)]
 pub struct FetchPermits {
     limits: Limits,
-    processes: Arc<Semaphore>,
-    answers: Arc<Semaphore>,
+    of_all: Counts,
     /// Memory for requests, in KiB.
     pub request_kib: Arc<Semaphore>,
-    clients: Mutex<HashMap<AddressBlock, Arc<ClientPermits>>>,
+    clients: Mutex<HashMap<AddressBlock, Arc<Counts>>>,
 }
 
-/// The permits of one client address.
+/// What can be acquired. Each semaphore gives its permits in the order of the requests, and a request that is dropped leaves
+/// the queue.
 #[derive(Debug)]
-struct ClientPermits {
+struct Counts {
+    requests: Arc<Semaphore>,
+    clone_answers: Arc<Semaphore>,
+    other_answers: Arc<Semaphore>,
     processes: Arc<Semaphore>,
-    answers: Arc<Semaphore>,
+    clones: Arc<Semaphore>,
 }
 
 /// A client that acquires permits.
@@ -37,7 +42,7 @@ struct ClientPermits {
 pub struct Client {
     all: Arc<FetchPermits>,
     /// `None` for a client without a limit of its own.
-    own: Option<(AddressBlock, Arc<ClientPermits>)>,
+    own: Option<(AddressBlock, Arc<Counts>)>,
 }
 
 /// Why there is no permit.
@@ -47,76 +52,66 @@ pub enum Full {
     Client,
     /// The limit of all clients is reached.
     All,
+    /// A clone has waited for those before it for too long.
+    Clones,
+}
+
+/// A permit of all clients together, and that of one client.
+#[derive(Debug)]
+struct Permit {
+    _of_all: OwnedSemaphorePermit,
+    _of_client: Option<OwnedSemaphorePermit>,
 }
 
 /// A permit for a git process.
-pub type ProcessPermit = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
-
-/// A permit for a fetch.
 #[derive(Debug)]
-pub struct AnswerPermit {
-    _of_all: OwnedSemaphorePermit,
-    _of_client: Option<OwnedSemaphorePermit>,
-    _counted: Running,
-    /// Dropped after the permits, because its `Drop` removes the limits of a client without permits.
+pub struct ProcessPermit {
+    _process: Permit,
+    _clone: Option<(Permit, Counted)>,
+}
+
+/// A permit to send a request.
+#[derive(Debug)]
+pub struct RequestPermit {
+    _permit: Permit,
+    /// Dropped after the permit, because its `Drop` removes the limits of a client without permits.
     pub client: Arc<Client>,
 }
 
-/// Fetches of the git index that are being answered.
-const RUNNING: &str = "supercargo_git_fetches_in_progress";
-/// Fetches of the git index that were refused, by whose limit was reached.
-const REFUSED: &str = "supercargo_git_fetches_refused_total";
-
-/// Registers the help texts.
-pub fn describe() {
-    metrics::describe_gauge!(RUNNING, "Fetches of the git index that are being answered");
-    metrics::describe_counter!(
-        REFUSED,
-        "Fetches of the git index that were refused, by limit: client (of its address) or all"
-    );
-    metrics::gauge!(RUNNING).set(0.0);
-    for full in [Full::Client, Full::All] {
-        metrics::counter!(REFUSED, "limit" => full.label()).absolute(0);
-    }
-}
-
-/// A fetch that is being answered, as a metric.
+/// A permit for an answer with objects.
 #[derive(Debug)]
-struct Running;
-
-impl Running {
-    fn begin() -> Self {
-        metrics::gauge!(RUNNING).increment(1.0);
-        Self
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        metrics::gauge!(RUNNING).decrement(1.0);
-    }
+pub struct AnswerPermit {
+    _permit: Permit,
+    _counted: Counted,
+    /// Dropped after the permit, as above.
+    pub client: Arc<Client>,
 }
 
 impl Full {
-    fn label(self) -> &'static str {
-        match self {
+    fn counted(self) -> Self {
+        count_refusal(match self {
             Self::Client => "client",
             Self::All => "all",
-        }
-    }
-
-    fn counted(self) -> Self {
-        metrics::counter!(REFUSED, "limit" => self.label()).increment(1);
+            Self::Clones => "clones",
+        });
         self
+    }
+}
+
+impl Counts {
+    fn new([requests, answers, processes, clones]: [usize; 4]) -> Self {
+        let [requests, clone_answers, other_answers, processes, clones] =
+            [requests, answers, answers, processes, clones].map(|count| Arc::new(Semaphore::new(count)));
+        Self { requests, clone_answers, other_answers, processes, clones }
     }
 }
 
 impl FetchPermits {
     pub fn new(limits: Limits) -> Arc<Self> {
+        let Limits { requests, answers, processes, clones, .. } = limits;
         Arc::new(Self {
             limits,
-            processes: Arc::new(Semaphore::new(limits.processes)),
-            answers: Arc::new(Semaphore::new(limits.answers)),
+            of_all: Counts::new([requests, answers, processes, clones]),
             request_kib: Arc::new(Semaphore::new(limits.request_kib)),
             clients: Mutex::default(),
         })
@@ -126,13 +121,16 @@ impl FetchPermits {
     pub fn client(self: &Arc<Self>, address: ClientAddress) -> Arc<Client> {
         let own = address.ip().and_then(limited).map(|key| {
             let mut clients = self.clients.lock();
-            let permits = clients.entry(key).or_insert_with(|| {
-                Arc::new(ClientPermits {
-                    processes: Arc::new(Semaphore::new(self.limits.processes_by_address)),
-                    answers: Arc::new(Semaphore::new(self.limits.answers_by_address)),
-                })
+            let counts = clients.entry(key).or_insert_with(|| {
+                let limits = &self.limits;
+                Arc::new(Counts::new([
+                    limits.requests_by_address,
+                    limits.answers_by_address,
+                    limits.processes_by_address,
+                    limits.clones_by_address,
+                ]))
             });
-            (key, Arc::clone(permits))
+            (key, Arc::clone(counts))
         });
         Arc::new(Client { all: Arc::clone(self), own })
     }
@@ -149,32 +147,51 @@ impl Client {
         self.own.as_ref().map(|(address, _)| *address)
     }
 
-    /// Waits for a permit for a fetch.
-    pub async fn answer(self: Arc<Self>) -> Result<AnswerPermit, Full> {
-        let of_client = self.of_client(|own| &own.answers).await.map_err(Full::counted)?;
-        let of_all = self.of_all(&self.all.answers).await.map_err(Full::counted)?;
-        Ok(AnswerPermit { _of_all: of_all, _of_client: of_client, _counted: Running::begin(), client: self })
+    /// Waits for a permit to send a request.
+    pub async fn request(self: Arc<Self>) -> Result<RequestPermit, Full> {
+        let permit = self.permit(|counts| &counts.requests, self.all.limits.wait).await.map_err(Full::counted)?;
+        Ok(RequestPermit { _permit: permit, client: self })
     }
 
-    /// Waits for a permit for a process. The client's own limit is checked first, so that no client fills the queue.
-    pub async fn process(&self) -> Result<ProcessPermit, Full> {
-        let of_client = self.of_client(|own| &own.processes).await.map_err(Full::counted)?;
-        let of_all = self.of_all(&self.all.processes).await.map_err(Full::counted)?;
-        Ok((of_all, of_client))
+    /// Waits for a permit for an answer with objects. Those of clones are apart from others.
+    pub async fn answer(self: Arc<Self>, is_clone: bool) -> Result<AnswerPermit, Full> {
+        let wait = self.all.limits.wait;
+        let permit = if is_clone {
+            self.permit(|counts| &counts.clone_answers, wait).await
+        } else {
+            self.permit(|counts| &counts.other_answers, wait).await
+        };
+        let permit = permit.map_err(Full::counted)?;
+        Ok(AnswerPermit { _permit: permit, _counted: Counted::one(ANSWERS), client: self })
     }
 
-    async fn of_client(
-        &self,
-        which: impl Fn(&ClientPermits) -> &Arc<Semaphore>,
-    ) -> Result<Option<OwnedSemaphorePermit>, Full> {
-        let Some((_, own)) = &self.own else { return Ok(None) };
-        let permit = timeout(self.all.limits.wait, Arc::clone(which(own)).acquire_owned()).await;
-        permit.ok().and_then(Result::ok).map(Some).ok_or(Full::Client)
+    /// Waits for a permit for a process. A clone first waits for those before it, so that they never have all processes.
+    pub async fn process(&self, is_clone: bool) -> Result<ProcessPermit, Full> {
+        let clone = if is_clone { Some(self.clone_permit().await.map_err(Full::counted)?) } else { None };
+        let process = self.permit(|counts| &counts.processes, self.all.limits.wait).await.map_err(Full::counted)?;
+        Ok(ProcessPermit { _process: process, _clone: clone })
     }
 
-    async fn of_all(&self, which: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Full> {
-        let permit = timeout(self.all.limits.wait, Arc::clone(which).acquire_owned()).await;
-        permit.ok().and_then(Result::ok).ok_or(Full::All)
+    async fn clone_permit(&self) -> Result<(Permit, Counted), Full> {
+        let waiting = Counted::one(WAITING_CLONES);
+        let permit = self.permit(|counts| &counts.clones, self.all.limits.clone_wait).await;
+        drop(waiting);
+        let permit = permit.map_err(|full| if full == Full::All { Full::Clones } else { full })?;
+        Ok((permit, Counted::one(CLONES)))
+    }
+
+    /// Waits for one of the permits. The client's own limit is checked first, so that no client fills the queue.
+    async fn permit(&self, which: impl Fn(&Counts) -> &Arc<Semaphore>, wait: Duration) -> Result<Permit, Full> {
+        let until = Instant::now() + wait;
+        let acquire = async |counts: &Counts, full| {
+            let permit = timeout_at(until, Arc::clone(which(counts)).acquire_owned()).await;
+            permit.ok().and_then(Result::ok).ok_or(full)
+        };
+        let of_client = match &self.own {
+            Some((_, own)) => Some(acquire(own, Full::Client).await?),
+            None => None,
+        };
+        Ok(Permit { _of_all: acquire(&self.all.of_all, Full::All).await?, _of_client: of_client })
     }
 }
 
@@ -203,20 +220,62 @@ mod tests {
     async fn each_client_has_its_own_limit_and_all_have_one_together() {
         let limits = Limits { answers: 5, answers_by_address: 2, wait: Duration::ZERO, ..Limits::default() };
         let permits = FetchPermits::new(limits);
-        let one = || permits.client(address("192.0.2.1")).answer();
+        let one = || permits.client(address("192.0.2.1")).answer(true);
         let (first, second) = (one().await.unwrap(), one().await.unwrap());
         assert_eq!(one().await.unwrap_err(), Full::Client);
         let others = [permits.client(address("192.0.2.2")), permits.client(address("127.0.0.1"))];
         let mut held = Vec::new();
         for other in others {
-            held.push(other.answer().await.unwrap());
+            held.push(other.answer(true).await.unwrap());
         }
         drop(first);
         held.push(one().await.unwrap());
-        held.push(permits.client(ClientAddress::default()).answer().await.unwrap());
-        assert_eq!(permits.client(address("::1")).answer().await.unwrap_err(), Full::All);
+        held.push(permits.client(ClientAddress::default()).answer(true).await.unwrap());
+        assert_eq!(permits.client(address("::1")).answer(true).await.unwrap_err(), Full::All);
         drop((held, second));
         assert!(permits.clients.lock().is_empty(), "a client without permits takes no memory");
+    }
+
+    #[tokio::test]
+    async fn clones_get_their_permits_in_order_and_leave_processes_for_others() {
+        let limits = Limits { clones: 1, processes: 2, clone_wait: Duration::from_secs(60), ..Limits::default() };
+        let permits = FetchPermits::new(limits);
+        let client = permits.client(address("127.0.0.1"));
+        let first = client.process(true).await.unwrap();
+        let (done, mut order) = tokio::sync::mpsc::unbounded_channel();
+        let mut waiting = Vec::new();
+        for number in 0..4 {
+            let (client, done) = (Arc::clone(&client), done.clone());
+            waiting.push(tokio::spawn(async move {
+                let permit = client.process(true).await.unwrap();
+                done.send(number).unwrap();
+                drop(permit);
+            }));
+            tokio::task::yield_now().await;
+        }
+        let other = client.process(false).await.unwrap();
+        waiting[1].abort();
+        tokio::task::yield_now().await;
+        assert!(order.try_recv().is_err());
+        drop((first, other, done));
+        let mut seen = Vec::new();
+        while let Some(number) = order.recv().await {
+            seen.push(number);
+        }
+        assert_eq!(seen, [0, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn one_address_cannot_have_all_clones() {
+        let limits = Limits { clone_wait: Duration::ZERO, wait: Duration::ZERO, ..Limits::with_clones(2) };
+        let permits = FetchPermits::new(limits);
+        let (one, other) = (permits.client(address("192.0.2.1")), permits.client(address("192.0.2.2")));
+        let _first = one.process(true).await.unwrap();
+        assert_eq!(one.process(true).await.unwrap_err(), Full::Client);
+        let _second = other.process(true).await.unwrap();
+        let third = permits.client(address("192.0.2.3"));
+        assert_eq!(third.process(true).await.unwrap_err(), Full::Clones);
+        let _no_clone = one.process(false).await.unwrap();
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! The cost of a request is bounded before git starts:
 //!
 //! 1. Lists of references come from memory (`references`, `capabilities`).
-//! 2. A fetch is read completely (`body`), parsed (`request`) and waits for a permit (`fetch_permits`).
+//! 2. A fetch is read completely (`body`), parsed (`request`) and waits for a permit (`fetch_permits`): a clone for the
+//!    clones before it, which do not delay fetches of what is new.
 //! 3. One of a few git processes (`git_process`) writes the answer to the disk at its own pace (`spool`).
 //! 4. Clients read it at their own pace (`response_body`), several of them the same answer (`answer_cache`).
 
@@ -16,7 +17,8 @@ mod capabilities;
 mod context;
 mod disk_budget;
 pub mod endpoints;
-pub mod fetch_permits;
+pub mod fetch_metrics;
+mod fetch_permits;
 mod git_process;
 mod limits;
 mod packets;

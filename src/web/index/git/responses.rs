@@ -13,7 +13,7 @@ use super::request::Refusal;
 use super::version::Version;
 use crate::index::IndexError;
 use crate::package::characters::is_hidden;
-use crate::web::index::plain_text::{plain, too_many, unavailable};
+use crate::web::index::plain_text::{plain, too_many, unavailable, unavailable_for};
 
 /// The content type of an answer to `info/refs`.
 pub const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
@@ -25,6 +25,8 @@ pub const TOO_LARGE: &str =
     "the fetch request is above the limit of 2 MiB: clone again if your copy has a long history of its own";
 /// The answer when all clients together are at a limit.
 pub const TOO_MANY: &str = "too many fetches in progress: try again in a few seconds";
+/// The answer to a clone that has waited for others for too long.
+const TOO_MANY_CLONES: &str = "too many clones in progress: try again in a minute, or use the sparse index";
 const GIT_FAILED: &str = "git failed on the server: see the server log";
 
 /// Characters of git's error message that are sent to the client.
@@ -53,6 +55,7 @@ pub fn full(full: Full) -> Response<Body> {
     match full {
         Full::Client => too_many("too many fetches in progress from your address: try again in a few seconds"),
         Full::All => unavailable(TOO_MANY),
+        Full::Clones => unavailable_for("30", TOO_MANY_CLONES),
     }
 }
 

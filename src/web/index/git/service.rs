@@ -85,7 +85,7 @@ impl GitService {
     ) -> Result<Response<Body>, Response<Body>> {
         let Context { index, permits, capabilities: git, .. } = &*self.0;
         let version = Version::of(headers);
-        let permit = permits.client(address).answer().await.map_err(responses::full)?;
+        let request = permits.client(address).request().await.map_err(responses::full)?;
         let body = body::read(headers, body, &permits.request_kib).await?;
         let advertised = git.v2(index).await.map_err(responses::without_capabilities)?;
         match self.parse(body.decoded(), version, advertised).await? {
@@ -95,13 +95,16 @@ impl GitService {
                 Ok(responses::success(responses::RESULT, listed.into()))
             }
             Request::Objects(fetch) => {
+                // Not the permit of the request, so that lists of references do not wait behind clones.
+                let permit = Arc::clone(&request.client).answer(fetch.is_clone).await.map_err(responses::full)?;
+                drop(request);
                 let client = &permit.client;
                 let length = fetch.length;
                 let job = |process| Job { body, length, version, process };
                 let reader = match fetch.cache_key {
                     Some(key) => self.shared_reader(key, client, job).await?,
                     None => {
-                        let process = client.process().await.map_err(responses::full)?;
+                        let process = client.process(fetch.is_clone).await.map_err(responses::full)?;
                         let (spool, reader) = self.0.spool();
                         tokio::spawn(git_process::write(Arc::clone(&self.0), Writer(spool), job(process)));
                         reader
@@ -128,7 +131,7 @@ impl GitService {
     }
 
     /// A reader of an answer that clients share. It reads the cached answer as soon as there is one, or a new answer as
-    /// soon as this client has the permit for a process.
+    /// soon as this client has the permit for a process. Such an answer is that to a clone.
     async fn shared_reader(
         &self,
         key: CacheKey,
@@ -137,7 +140,7 @@ impl GitService {
     ) -> Result<Reader, Response<Body>> {
         let cache = &self.0.cache;
         cache.sweep(&tips(&self.read_references().await?));
-        let mut permit = pin!(client.process());
+        let mut permit = pin!(client.process(true));
         let process = loop {
             // Enabled before the look into the cache, so that no answer is missed.
             let mut added = pin!(cache.added());

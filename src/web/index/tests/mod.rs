@@ -3,6 +3,7 @@
 mod fetching;
 mod listing;
 mod memory;
+mod queueing;
 mod sharing;
 mod sparse_files;
 
@@ -35,6 +36,20 @@ impl Server {
     fn start_as(client: ClientAddress, program: GitProgram, git: impl FnOnce(&Index) -> GitService) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let index = Index::open_or_init_with(&directory.path().join("index"), program).unwrap();
+        Server::listen(client, directory, index, git)
+    }
+
+    /// Another server of the same index.
+    fn start_on(other: &Server, git: impl FnOnce(&Index) -> GitService) -> Server {
+        Server::listen(ClientAddress::default(), tempfile::tempdir().unwrap(), other.index.clone(), git)
+    }
+
+    fn listen(
+        client: ClientAddress,
+        directory: tempfile::TempDir,
+        index: Index,
+        git: impl FnOnce(&Index) -> GitService,
+    ) -> Server {
         let state = IndexState { view: View::new(index.clone()), git: git(&index) };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();

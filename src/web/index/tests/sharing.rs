@@ -8,16 +8,22 @@ use std::path::PathBuf;
 use super::*;
 
 /// A git that writes each start of `upload-pack` to a file.
-struct CountedGit {
+pub(super) struct CountedGit {
     directory: tempfile::TempDir,
 }
 
 impl CountedGit {
     fn new() -> Self {
+        Self::that_first("true")
+    }
+
+    /// One that runs a command of the shell after its note.
+    pub(super) fn that_first(command: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let counted = Self { directory };
         let script = format!(
-            "#!/bin/sh\ncase \" $* \" in *' upload-pack '*) echo \"$*\" >> '{}' ;; esac\nexec git \"$@\"\n",
+            "#!/bin/sh\ncase \" $* \" in\n*' --advertise-refs '*) echo \"$*\" >> '{0}' ;;\n\
+             *' upload-pack '*) echo \"$*\" >> '{0}'; {command} ;;\nesac\nexec git \"$@\"\n",
             counted.notes().display()
         );
         let program = counted.directory.path().join("git");
@@ -35,13 +41,13 @@ impl CountedGit {
     }
 
     /// Starts for objects, and starts for the capabilities.
-    fn starts(&self) -> (usize, usize) {
+    pub(super) fn starts(&self) -> (usize, usize) {
         let notes = std::fs::read_to_string(self.notes()).unwrap_or_default();
         let for_capabilities = notes.lines().filter(|line| line.contains("--advertise-refs")).count();
         (notes.lines().count() - for_capabilities, for_capabilities)
     }
 
-    fn server(&self, limits: Limits) -> Server {
+    pub(super) fn server(&self, limits: Limits) -> Server {
         self.server_for(ClientAddress::default(), limits)
     }
 
@@ -63,6 +69,15 @@ impl Server {
 
     /// Sends a request for the objects of a commit with this depth, and reads the status of the answer.
     fn begin_to_clone(&self, commit: &str, depth: usize) -> TcpStream {
+        let mut stream = self.ask_for_clone(commit, depth);
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+        stream
+    }
+
+    /// Sends a request for the objects of a commit with this depth.
+    pub(super) fn ask_for_clone(&self, commit: &str, depth: usize) -> TcpStream {
         let depth = format!("deepen {depth}\n");
         let body = format!("0032want {commit}\n{:04x}{depth}00000009done\n", depth.len() + 4);
         let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
@@ -72,9 +87,6 @@ impl Server {
             body.len()
         );
         stream.write_all(head.as_bytes()).unwrap();
-        let mut status = [0; 12];
-        stream.read_exact(&mut status).unwrap();
-        assert_eq!(&status, b"HTTP/1.1 200");
         stream
     }
 }

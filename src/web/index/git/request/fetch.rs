@@ -45,6 +45,7 @@ pub struct FetchLines {
     length: usize,
     is_empty: bool,
     pub is_done: bool,
+    has_haves: bool,
     /// The answer is for this client only.
     pub is_unusual: bool,
     may_filter: bool,
@@ -63,6 +64,7 @@ impl FetchLines {
             length: 0,
             is_empty: true,
             is_done: false,
+            has_haves: false,
             is_unusual: false,
             may_filter: version == Version::V2,
             has_filter: false,
@@ -88,7 +90,10 @@ impl FetchLines {
         let is_v2 = self.version == Version::V2;
         match name {
             b"want" => return self.want(value),
-            b"shallow" => self.have(value)?,
+            b"shallow" => {
+                self.is_unusual = true;
+                check_object_id(value)?;
+            }
             b"have" if is_v2 => self.have(value)?,
             b"done" if is_v2 && line == b"done" => self.is_done = true,
             b"deepen" => {
@@ -128,6 +133,7 @@ impl FetchLines {
 
     /// Adds a commit that the client has.
     pub fn have(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        self.has_haves = true;
         self.is_unusual = true;
         check_object_id(value)
     }
@@ -200,15 +206,16 @@ impl FetchLines {
 
     /// The fetch, whose request has this length in bytes.
     pub fn finish(self, length: u64) -> Fetch {
+        let is_clone = !self.has_haves;
         if self.is_unusual || !self.is_done || self.wants.is_empty() {
-            return Fetch { length, cache_key: None };
+            return Fetch { length, is_clone, cache_key: None };
         }
         let mut bytes = vec![if self.version == Version::V2 { b'2' } else { b'0' }];
         for word in self.words.iter().chain(&self.wants) {
             bytes.push(b'\n');
             bytes.extend_from_slice(word);
         }
-        Fetch { length, cache_key: Some(CacheKey { bytes, wants: self.wants.into_iter().collect() }) }
+        Fetch { length, is_clone, cache_key: Some(CacheKey { bytes, wants: self.wants.into_iter().collect() }) }
     }
 }
 

@@ -28,6 +28,8 @@ pub struct LsRefs {
 pub struct Fetch {
     /// The length of the request in the body, in bytes.
     pub length: u64,
+    /// Whether the client names nothing that it has, so that git sends it everything.
+    pub is_clone: bool,
     /// The key of the answer in the cache. `None` for an answer that is for this client only, because it depends on
     /// what the client has or because the request is unusual.
     pub cache_key: Option<CacheKey>,

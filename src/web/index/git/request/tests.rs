@@ -161,3 +161,23 @@ fn repeated_and_unannounced_filters_are_refused() {
     assert!(matches!(old(""), Err(Refusal::Invalid(_))));
     assert!(old(" filter").unwrap().is_some());
 }
+
+#[test]
+fn a_fetch_is_a_clone_if_its_client_has_nothing() {
+    let advertised = ["version 2", "agent=x", "fetch=shallow filter"].map(line).concat();
+    let is_clone =
+        |version, body: &str| match read(body.as_bytes(), version, &Advertised::of(advertised.clone().into())).unwrap()
+        {
+            Request::Objects(fetch) => fetch.is_clone,
+            other => panic!("{other:?}"),
+        };
+    let (want, have) = (line(&format!("want {ID}\n")), line(&format!("have {OTHER}\n")));
+    let shallow = line(&format!("shallow {OTHER}\n"));
+    assert!(is_clone(Version::V0, &format!("{want}00000009done\n")));
+    assert!(is_clone(Version::V0, &format!("{want}{shallow}00000009done\n")));
+    assert!(!is_clone(Version::V0, &format!("{want}0000{have}0009done\n")));
+    let v2 = |rest: &str| format!("{}0001{rest}0000", line("command=fetch"));
+    assert!(is_clone(Version::V2, &v2(&format!("{want}0009done\n"))));
+    assert!(is_clone(Version::V2, &v2(&want)), "git answers this with everything, too");
+    assert!(!is_clone(Version::V2, &v2(&format!("{want}{have}"))));
+}
