@@ -15,7 +15,7 @@ use super::ancestry::Ancestry;
 use super::entry::{self, HEADER, TRAILER};
 use super::index_file::{self, Entry};
 use super::new_pack::{self, FinishedPack};
-use super::place::place;
+use super::place::write;
 use super::tip::Tip;
 
 /// Files beside a pack that forbid its removal or lose their meaning without it.
@@ -69,7 +69,7 @@ pub fn merge(packs: &Path, sources: &[Source]) -> io::Result<()> {
         merged.append(pack).map_err(|why| unusable(source, why))?;
     }
     let finished = merged.finish();
-    place(packs, &finished, None)?;
+    write(packs, &finished, None)?.place()?;
     let made = packs.join(format!("pack-{}.pack", finished.checksum));
     for source in sources.iter().filter(|source| source.path != made) {
         // The pack first: an index without a pack is removed as a leftover, should this process be killed between the two.

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use git2::Oid;
 use tempfile::NamedTempFile;
 
 use super::new_pack::FinishedPack;
@@ -20,18 +21,33 @@ const NEW_FILE: &str = "tmp_supercargo_";
 /// Packs never change.
 const MODE: u32 = 0o444;
 
-/// Writes the pack and its index to the directory of packs, and flushes them together with `beside`.
-pub fn place(packs: &Path, finished: &FinishedPack, beside: Option<&File>) -> io::Result<()> {
-    let pack = write(packs, &finished.pack)?;
-    let index = write(packs, &finished.index)?;
-    flush(&[Some(pack.as_file()), Some(index.as_file()), beside])?;
-    let name = |end: &str| packs.join(format!("pack-{}.{end}", finished.checksum));
-    pack.persist(name("pack"))?;
-    index.persist(name("idx"))?;
-    sync(packs)
+/// A pack and its index that are on the disk, but under names that git does not read. They are removed if this is dropped.
+pub struct Unplaced<'a> {
+    packs: &'a Path,
+    pack: NamedTempFile,
+    index: NamedTempFile,
+    checksum: Oid,
 }
 
-fn write(packs: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
+/// Writes the pack and its index to the directory of packs, and flushes them together with `beside`.
+pub fn write<'a>(packs: &'a Path, finished: &FinishedPack, beside: Option<&File>) -> io::Result<Unplaced<'a>> {
+    let pack = write_file(packs, &finished.pack)?;
+    let index = write_file(packs, &finished.index)?;
+    flush(&[Some(pack.as_file()), Some(index.as_file()), beside])?;
+    Ok(Unplaced { packs, pack, index, checksum: finished.checksum })
+}
+
+impl Unplaced<'_> {
+    /// Gives them their names, durably.
+    pub fn place(self) -> io::Result<()> {
+        let name = |end: &str| self.packs.join(format!("pack-{}.{end}", self.checksum));
+        self.pack.persist(name("pack"))?;
+        self.index.persist(name("idx"))?;
+        sync(self.packs)
+    }
+}
+
+fn write_file(packs: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
     let mut named = tempfile::Builder::new();
     let mut file = named.prefix(NEW_FILE).permissions(Permissions::from_mode(MODE)).tempfile_in(packs)?;
     file.write_all(content)?;

@@ -1,6 +1,7 @@
 //! Tests of the index as a whole: commits, readers, the git program, crashes.
 
 mod branch;
+mod large_files;
 mod maintenance;
 mod opening;
 mod reading;
@@ -10,6 +11,8 @@ mod writing;
 
 use std::path::Path;
 use std::process::Output;
+
+use bytes::Bytes;
 
 use super::{Change, GitProgram, Index};
 
@@ -76,7 +79,7 @@ pub(super) fn git(repository: &Path, arguments: &[&str]) -> Output {
 
 pub(super) fn put(path: &str, content: &str) -> Change {
     let message = format!("Publish {content}");
-    Change { path: path.to_owned(), content: Some(content.as_bytes().to_vec()), message }
+    Change { path: path.to_owned(), content: Some(Bytes::copy_from_slice(content.as_bytes())), message }
 }
 
 pub(super) fn remove(path: &str) -> Change {
