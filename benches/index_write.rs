@@ -52,7 +52,11 @@ fn measure(index: &Index, size: usize, batch: usize) -> Result<(), Box<dyn Error
             let path = path(&name);
             let mut content = index.read(&head, &path)?.map_or(Vec::new(), |file| file.content.to_vec());
             content.extend(line(&name, number + 1).into_bytes());
-            changes.push(Change { path, content: Some(content), message: format!("Publish {name} 1.0.{number}") });
+            changes.push(Change {
+                path,
+                content: Some(content.into()),
+                message: format!("Publish {name} 1.0.{number}"),
+            });
         }
         writer.commit(&head, &changes)?;
         index.lock_maintenance()?.maintain()?;

@@ -78,7 +78,7 @@ fn floor(data_dir: &Path, count: usize) -> Outcome<Duration> {
         store.put(Checksum::of(&content), content)?;
         diesel::sql_query("INSERT INTO floor VALUES ($1)").bind::<Text, _>(&line).execute(&mut connection)?;
         let message = format!("Publish {name} 1.0.0");
-        let change = Change { path: support::path(&name), content: Some(line.into_bytes()), message };
+        let change = Change { path: support::path(&name), content: Some(line.into()), message };
         index.lock_writer()?.commit(&index.head()?, &[change])?;
         times.push(begin.elapsed());
     }

@@ -7,18 +7,19 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use git2::Oid;
 
 use super::change::Change;
 use super::error::IndexError;
+use super::file_ids::FileIds;
 use super::object_id;
-use super::packs::{Keep, NewPack, ObjectKind, place_kept};
+use super::packs::{self, Keep, NewPack, ObjectKind};
 use super::repository::Index;
 use super::tree::{Kind, Tree};
 use super::trees::Made;
 use crate::fault;
 
+const HASHING: &str = "hash a file";
 const AUTHOR: &str = "supercargo <supercargo@localhost>";
 
 /// A sequence of commits on top of a head.
@@ -27,6 +28,7 @@ pub(super) struct Batch<'a> {
     tip: Option<Oid>,
     root: Arc<Tree>,
     pack: NewPack,
+    file_ids: FileIds,
     made: Made,
 }
 
@@ -58,7 +60,8 @@ impl<'a> Batch<'a> {
             Some(commit) => index.root(commit)?,
             None => Arc::new(Tree::empty()),
         };
-        Ok(Batch { index, tip: base, root, pack: NewPack::default(), made: Made::default() })
+        let (pack, file_ids, made) = (NewPack::default(), FileIds::default(), Made::default());
+        Ok(Batch { index, tip: base, root, pack, file_ids, made })
     }
 
     /// The last commit.
@@ -73,12 +76,13 @@ impl<'a> Batch<'a> {
             (None, None) => return Ok(None),
             (None, Some(_)) => None,
             (Some(content), present) => {
-                let id = object_id::blob(content).map_err(IndexError::git("hash a file", self.index.path()))?;
+                let id = self.file_ids.of(content).map_err(IndexError::git(HASHING, self.index.path()))?;
                 if present == Some(id) {
                     return Ok(None);
                 }
-                self.pack.add(ObjectKind::Blob, id, content);
-                self.made.blobs.push((id, Bytes::copy_from_slice(content)));
+                self.pack.add_file(&change.path, id, content, self.index.bases());
+                self.made.blobs.push((id, content.clone()));
+                self.made.replaced.extend(present);
                 fault::point("index.blob")?;
                 Some(id)
             }
@@ -95,11 +99,14 @@ impl<'a> Batch<'a> {
         self.commit(message)
     }
 
-    /// Writes every object of the batch to the disk as one durable pack, and flushes `beside` meanwhile.
+    /// Writes every object of the batch to the disk as one durable pack, and flushes `beside` meanwhile. git reads the pack
+    /// only after each file is known to be no attack on SHA-1.
     pub(super) fn write_pack(self, beside: Option<&File>) -> Result<Placed, IndexError> {
-        let packs = self.index.path().join("objects/pack");
-        let keep =
-            place_kept(&packs, &self.pack.finish(), beside).map_err(IndexError::file("write a pack in", &packs))?;
+        let directory = self.index.path().join("objects/pack");
+        let failed = IndexError::file("write a pack in", &directory);
+        let written = packs::write(&directory, &self.pack.finish(), beside);
+        self.file_ids.confirm().map_err(IndexError::git(HASHING, self.index.path()))?;
+        let keep = written.and_then(|unplaced| unplaced.place_kept()).map_err(failed)?;
         self.index.packs().note_new();
         Ok(Placed { made: self.made, keep })
     }

@@ -1,5 +1,7 @@
 //! A change of one file of the index.
 
+use bytes::Bytes;
+
 use super::error::IndexError;
 
 /// The longest path, in bytes. A crate's path has at most 70: `ab/cd/` and 64 characters.
@@ -13,7 +15,7 @@ pub struct Change {
     /// The file's path from the root of the index, its parts separated by `/`.
     pub path: String,
     /// The whole file; `None` removes it.
-    pub content: Option<Vec<u8>>,
+    pub content: Option<Bytes>,
     /// The commit message.
     pub message: String,
 }

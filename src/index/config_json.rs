@@ -3,6 +3,7 @@
 //! Source: the Cargo book, "Registry Index", and cargo's `RegistryConfig`. Cargo reads only the three keys written
 //! here.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -46,11 +47,11 @@ impl ConfigJson {
             merged.shift_remove("auth-required");
         }
         if merged == before {
-            return Change { content: present.map(<[u8]>::to_vec), ..change };
+            return Change { content: present.map(Bytes::copy_from_slice), ..change };
         }
         let mut bytes = serde_json::to_vec_pretty(&merged).expect("it was JSON"); // it was parsed from JSON
         bytes.push(b'\n');
-        Change { content: Some(bytes), ..change }
+        Change { content: Some(bytes.into()), ..change }
     }
 
     /// Parses a file. Unknown keys are ignored, as in cargo.
@@ -64,7 +65,7 @@ impl ConfigJson {
             None => "Initialise the index",
             Some(_) => "Update config.json",
         };
-        Change { path: Self::PATH.to_owned(), content: Some(self.to_bytes()), message: message.to_owned() }
+        Change { path: Self::PATH.to_owned(), content: Some(self.to_bytes().into()), message: message.to_owned() }
     }
 }
 
@@ -108,9 +109,9 @@ mod tests {
     fn unknown_keys_are_kept() {
         let desired = config(false);
         let ours = br#"{"api":"https://cargo.example","dl":"https://cargo.example/api/v1/crates","x":1}"#;
-        assert_eq!(desired.change_merged(Some(ours)).content.unwrap(), ours);
+        assert_eq!(desired.change_merged(Some(ours)).content.unwrap(), ours.as_slice());
         let other = br#"{"dl":"https://old.example","x":{"y":2},"auth-required":true}"#;
-        let text = String::from_utf8(desired.change_merged(Some(other)).content.unwrap()).unwrap();
+        let text = String::from_utf8(desired.change_merged(Some(other)).content.unwrap().to_vec()).unwrap();
         insta::assert_snapshot!(text, @r#"
         {
           "dl": "https://cargo.example/api/v1/crates",

@@ -22,6 +22,7 @@ use super::error::{IndexError, optional};
 use super::git_program::GitProgram;
 use super::initialise;
 use super::pack_count::PackCount;
+use super::packs::Bases;
 use super::remote::{Remote, RemoteOptions};
 use super::trees::Trees;
 
@@ -45,6 +46,7 @@ struct Shared {
     idle: Mutex<Vec<Repository>>,
     trees: Trees,
     packs: PackCount,
+    bases: Bases,
 }
 
 /// A state of the index. Everything that is read with it belongs to that state.
@@ -89,8 +91,8 @@ impl Index {
             _ => IndexError::git("open the repository", &path)(error),
         })?;
         initialise::check(&repository, &path)?;
-        let (idle, trees, packs) = (Mutex::default(), Trees::of(&path), PackCount::default());
-        Ok(Index { shared: Arc::new(Shared { path, git, remote, idle, trees, packs }), reads_disk: false })
+        let (idle, trees, packs, bases) = (Mutex::default(), Trees::of(&path), PackCount::default(), Bases::default());
+        Ok(Index { shared: Arc::new(Shared { path, git, remote, idle, trees, packs, bases }), reads_disk: false })
     }
 
     /// The same index, but every object is read from the disk.
@@ -162,6 +164,11 @@ impl Index {
     /// The number of packs, as far as this process knows it.
     pub(super) fn packs(&self) -> &PackCount {
         &self.shared.packs
+    }
+
+    /// What the next versions of large files are written as deltas of.
+    pub(super) fn bases(&self) -> &Bases {
+        &self.shared.bases
     }
 
     /// Locks a file in the repository's directory; `None` if it is locked already.

@@ -14,6 +14,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::branch_file::BranchFile;
+use super::cache;
 use super::tree::{Kind, Tree};
 
 /// The size of the trees that are kept, in bytes. Those of 200,000 crates have about 15 MB.
@@ -43,6 +44,8 @@ pub(super) struct Made {
     pub head: Option<(Oid, Arc<Tree>)>,
     pub trees: Vec<Arc<Tree>>,
     pub blobs: Vec<(Oid, Bytes)>,
+    /// Blobs that another one has replaced.
+    pub replaced: Vec<Oid>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,8 +69,8 @@ impl Trees {
         Self {
             branch: BranchFile::of(repository),
             heads: RwLock::default(),
-            trees: Cache::with_weighter(EXPECTED, TREES, BySize),
-            blobs: Cache::with_weighter(EXPECTED, BLOBS, BySize),
+            trees: cache::of_bytes(TREES, EXPECTED, BySize),
+            blobs: cache::of_bytes(BLOBS, EXPECTED, BySize),
         }
     }
 
@@ -92,8 +95,12 @@ impl Trees {
         self.trees.get_or_insert_with(&id, read)
     }
 
-    /// Remembers what is durable now.
+    /// Remembers what is durable now, and forgets files that it has replaced: of one that is large and changes often, there
+    /// would be dozens of versions.
     pub fn adopt(&self, made: Made) {
+        for id in made.replaced {
+            self.blobs.remove(&id);
+        }
         for tree in made.trees {
             self.trees.insert(tree.id, tree);
         }

@@ -5,17 +5,16 @@
 //! What memory has already is recalled without blocking, apart from reading the branch; what it lacks is read by callers
 //! that may block.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use git2::Oid;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::cache;
 use super::error::IndexError;
+use super::gzip::Compressed;
 use super::repository::{Index, IndexFile};
 
 /// The size of the cache of compressed files, in bytes.
@@ -27,11 +26,15 @@ const ENTRY_OVERHEAD: u64 = 128;
 /// The approximate number of entries: a crate's file has some kilobytes.
 const EXPECTED_ENTRIES: usize = 16 * 1024;
 
+/// The size in bytes from which zstd takes half the time, for files that are hardly larger.
+const LARGE: usize = 64 * 1024;
+
 /// A reader of the index at its head. Clones share their cache of compressed files; plain ones are in that of the index.
 #[derive(Debug, Clone)]
 pub struct View {
     index: Index,
     cache: Arc<Cache<(Oid, Coding), Bytes, ByLength>>,
+    large: Arc<Compressed>,
 }
 
 /// A content coding of HTTP. Source: IANA's HTTP Content Coding Registry.
@@ -55,7 +58,8 @@ impl Weighter<(Oid, Coding), Bytes> for ByLength {
 impl View {
     /// A view of the index, with an empty cache.
     pub fn new(index: Index) -> View {
-        View { index, cache: Arc::new(Cache::with_weighter(EXPECTED_ENTRIES, CACHE_WEIGHT, ByLength)) }
+        let cache = Arc::new(cache::of_bytes(CACHE_WEIGHT, EXPECTED_ENTRIES, ByLength));
+        View { index, cache, large: Arc::default() }
     }
 
     /// The index.
@@ -94,24 +98,25 @@ impl View {
         self.index.content(id)
     }
 
-    /// The content in a coding.
-    pub fn coded(&self, id: Oid, coding: Coding) -> Result<Bytes, IndexError> {
-        let compress = match coding {
-            Coding::Identity => return self.content(id),
-            Coding::Gzip => gzip,
-            Coding::Zstd => zstd,
+    /// The content of the file at this path in a coding.
+    pub fn coded(&self, path: &str, id: Oid, coding: Coding) -> Result<Bytes, IndexError> {
+        let compressed = || {
+            let content = self.content(id)?;
+            Ok(match coding {
+                Coding::Identity => content,
+                Coding::Gzip => self.large.gzip(path, &content),
+                Coding::Zstd => zstd(&content),
+            })
         };
-        self.cache.get_or_insert_with(&(id, coding), || Ok(compress(&self.content(id)?)))
+        match coding {
+            Coding::Identity => self.content(id),
+            Coding::Gzip | Coding::Zstd => self.cache.get_or_insert_with(&(id, coding), compressed),
+        }
     }
 }
 
-fn gzip(content: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let compressed = encoder.write_all(content).and_then(|()| encoder.finish());
-    Bytes::from(compressed.expect("a Vec takes every byte")) // writing to memory cannot fail
-}
-
 fn zstd(content: &[u8]) -> Bytes {
-    let compressed = zstd::bulk::compress(content, zstd::DEFAULT_COMPRESSION_LEVEL);
+    let level = if content.len() < LARGE { zstd::DEFAULT_COMPRESSION_LEVEL } else { 1 };
+    let compressed = zstd::bulk::compress(content, level);
     Bytes::from(compressed.expect("the buffer is as large as it may get")) // the bound is the library's own
 }

@@ -7,12 +7,16 @@
 //! ids. Whatever contradicts that makes an edit impossible, and the file is rendered.
 
 use std::collections::HashMap;
+use std::ops::Range;
+
+use bytes::Bytes;
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 
 use crate::database::catalog::index_files::{NotedFile, PendingCrate, PendingVersion};
 use crate::index::entry::with_yanked;
 
 /// How a line begins that this program has written: its name is followed by its version.
-const VERS: &str = "\"vers\":\"";
+const VERS: &[u8] = b"\"vers\":\"";
 
 /// A crate's file after an edit.
 pub(super) struct EditedFile {
@@ -21,7 +25,7 @@ pub(super) struct EditedFile {
     /// What it applies.
     pub pending: Vec<PendingVersion>,
     /// None: nothing is pending, or it was taken.
-    pub content: Option<String>,
+    pub content: Option<Bytes>,
     /// The size in bytes, if something is pending.
     pub size: usize,
     /// The highest id of a version in it.
@@ -31,55 +35,63 @@ pub(super) struct EditedFile {
 /// Applies the pending versions to the noted file; None if that is not possible, and the file is to be rendered.
 /// `content` is the file at the head.
 pub(super) fn edit(krate: PendingCrate, content: &[u8]) -> Option<EditedFile> {
-    let PendingCrate { noted: before, pending, .. } = krate;
+    let PendingCrate { noted: before, pending, version_count, .. } = krate;
     let mut last_id = before.as_ref().map_or(0, |noted| noted.index_last_id);
     if pending.is_empty() {
         return Some(EditedFile { before, pending, content: None, size: 0, last_id });
     }
-    let text = str::from_utf8(content).ok()?;
-    let places = places(text)?;
-    let (mut edited, mut copied) = (String::with_capacity(text.len() + added(&pending)), 0);
+    let lines = lines_of(&pending, content, usize::try_from(version_count).ok()?)?;
+    let (mut edited, mut copied) = (Vec::with_capacity(content.len() + added(&pending)), 0);
     let mut flips = Vec::new();
-    for version in pending.iter().filter(|version| version.effective_yanked.is_some()) {
-        flips.push((*places.get(&*version.num.to_string())?, version));
+    for (version, line) in pending.iter().zip(&lines).filter(|(version, _)| version.effective_yanked.is_some()) {
+        flips.push((line.clone()?, version));
     }
-    flips.sort_by_key(|((start, _), _)| *start);
-    for ((start, end), version) in flips {
-        if text[start..end] != with_yanked(&version.index_line, version.effective_yanked?).ok()? {
+    flips.sort_by_key(|(line, _)| line.start);
+    for (line, version) in flips {
+        if content[line.clone()] != *with_yanked(&version.index_line, version.effective_yanked?).ok()?.as_bytes() {
             return None;
         }
-        edited.push_str(&text[copied..start]);
-        edited.push_str(&with_yanked(&version.index_line, version.desired_yanked).ok()?);
-        copied = end;
+        edited.extend_from_slice(&content[copied..line.start]);
+        edited.extend_from_slice(with_yanked(&version.index_line, version.desired_yanked).ok()?.as_bytes());
+        copied = line.end;
     }
-    edited.push_str(&text[copied..]);
-    for version in pending.iter().filter(|version| version.effective_yanked.is_none()) {
-        if version.id <= last_id || places.contains_key(&*version.num.to_string()) {
+    edited.extend_from_slice(&content[copied..]);
+    for (version, line) in pending.iter().zip(&lines).filter(|(version, _)| version.effective_yanked.is_none()) {
+        if version.id <= last_id || line.is_some() {
             return None;
         }
-        edited.push_str(&with_yanked(&version.index_line, version.desired_yanked).ok()?);
-        edited.push('\n');
+        edited.extend_from_slice(with_yanked(&version.index_line, version.desired_yanked).ok()?.as_bytes());
+        edited.push(b'\n');
         last_id = version.id;
     }
-    Some(EditedFile { before, pending, size: edited.len(), content: Some(edited), last_id })
+    Some(EditedFile { before, pending, size: edited.len(), content: Some(edited.into()), last_id })
 }
 
-/// The lines of a file by their versions: their beginnings and ends. None if a line has no version where this program writes
-/// it, or if two lines have the same.
-fn places(text: &str) -> Option<HashMap<&str, (usize, usize)>> {
-    let mut places = HashMap::new();
-    let mut start = 0;
-    while start < text.len() {
-        let end = start + text[start..].find('\n')?;
-        let line = &text[start..end];
-        let (_, rest) = line.split_once(VERS)?;
-        let (vers, _) = rest.split_once('"')?;
-        if places.insert(vers, (start, end)).is_some() {
+/// Where the lines of the pending versions are, if the file has them. None if one has two, or if the file does not consist of
+/// as many lines as the crate has versions, each with a version where this program writes it. The lines are not parsed.
+fn lines_of(pending: &[PendingVersion], content: &[u8], count: usize) -> Option<Vec<Option<Range<usize>>>> {
+    if content.last().is_some_and(|last| *last != b'\n') || memchr_iter(b'\n', content).count() != count {
+        return None;
+    }
+    let nums: Vec<String> = pending.iter().map(|version| version.num.to_string()).collect();
+    let wanted: HashMap<&[u8], usize> = nums.iter().enumerate().map(|(place, num)| (num.as_bytes(), place)).collect();
+    let (mut lines, mut found, mut before) = (vec![None; pending.len()], 0, 0);
+    for place in memmem::find_iter(content, VERS) {
+        let start = memrchr(b'\n', &content[..place]).map_or(0, |before| before + 1);
+        // Two versions in a line.
+        if found > 0 && start <= before {
             return None;
         }
-        start = end + 1;
+        (found, before) = (found + 1, place);
+        let vers = &content[place + VERS.len()..];
+        let vers = &vers[..memchr(b'"', vers)?];
+        let Some(version) = wanted.get(vers) else { continue };
+        let end = place + memchr(b'\n', &content[place..])?;
+        if lines[*version].replace(start..end).is_some() {
+            return None;
+        }
     }
-    Some(places)
+    (found == count).then_some(lines)
 }
 
 fn added(pending: &[PendingVersion]) -> usize {
@@ -125,10 +137,18 @@ mod tests {
         render(lines.iter().map(|(line, yanked)| (line.as_str(), *yanked))).unwrap()
     }
 
-    fn edited(content: &str, last_id: i32, pending: Vec<PendingVersion>) -> Option<String> {
+    /// The edited file of a crate with versions of the ids from 1 to `last_id`, of which `version_count` are left.
+    fn edited_of(content: &str, (last_id, version_count): (i32, i32), pending: Vec<PendingVersion>) -> Option<String> {
         let noted = NotedFile { index_blob: String::new(), index_bytes: 0, index_last_id: last_id };
-        let krate = PendingCrate { id: 1, name: "foo".parse().unwrap(), noted: Some(noted), version_count: 1, pending };
-        edit(krate, content.as_bytes())?.content
+        let krate = PendingCrate { id: 1, name: "foo".parse().unwrap(), noted: Some(noted), version_count, pending };
+        let edited = edit(krate, content.as_bytes())?;
+        let content = String::from_utf8(edited.content?.to_vec()).unwrap();
+        assert_eq!(edited.size, content.len());
+        Some(content)
+    }
+
+    fn edited(content: &str, last_id: i32, pending: Vec<PendingVersion>) -> Option<String> {
+        edited_of(content, (last_id, last_id), pending)
     }
 
     #[test]
@@ -152,19 +172,29 @@ mod tests {
         let published = || vec![version(3, "3.0.0", None, false)];
         assert!(edited(&before, 2, published()).is_some());
         // A version that is older than one in the file, and one that is in the file.
-        assert_eq!(edited(&before, 3, published()), None);
+        assert_eq!(edited_of(&before, (3, 2), published()), None);
+        assert!(edited_of(&before, (3, 2), vec![version(4, "3.0.0", None, false)]).is_some());
         assert_eq!(edited(&before, 2, vec![version(3, "1.0.0", None, false)]), None);
+        // More lines than versions, and fewer.
+        assert_eq!(edited_of(&before, (2, 1), published()), None);
+        assert_eq!(edited_of(&before, (2, 3), published()), None);
         // A line that is missing, and one with another yank state.
         assert_eq!(edited(&before, 2, vec![version(1, "1.1.0", Some(false), true)]), None);
         assert_eq!(edited(&before, 2, vec![version(2, "2.0.0", Some(false), true)]), None);
         for file in [
             before.trim_end().to_owned(),
             format!("{before}\n"),
+            format!("{before}x"),
             format!("{before}{before}"),
             before.replace("\"vers\":", "\"vers\": "),
+            // Two versions in a line, and so none in another one.
+            before.replacen("\"deps\"", "\"vers\":\"9.0.0\",\"deps\"", 1).replace("\"vers\":\"2", "\"vers\": \"2"),
         ] {
             assert_eq!(edited(&file, 2, published()), None, "{file}");
         }
+        // The same line twice.
+        let twice = rendered(&[("1.0.0", false), ("1.0.0", false)]);
+        assert_eq!(edited(&twice, 2, vec![version(1, "1.0.0", Some(false), true)]), None);
         let mut broken = published();
         broken[0].index_line.push('\n');
         assert_eq!(edited(&before, 2, broken), None);

@@ -168,7 +168,7 @@ impl EditedFile {
         let content = self.content.take()?;
         let changes = self.changes();
         let changes: Vec<(&str, &str)> = changes.iter().map(|(verb, num)| (*verb, num.as_str())).collect();
-        Some(Change { path, content: Some(content.into_bytes()), message: of_changes(name, &changes) })
+        Some(Change { path, content: Some(content), message: of_changes(name, &changes) })
     }
 }
 
@@ -189,7 +189,7 @@ impl CrateWritten {
         let before = before.as_ref().map(|file| &file.content[..]);
         let message = commit_message(&self.name, before, content.as_bytes());
         // Cargo takes an empty file for a crate without versions, and requests it again and again.
-        let content = (!content.is_empty()).then(|| content.into_bytes());
+        let content = (!content.is_empty()).then(|| content.into());
         Ok(Some(Change { path, content, message }))
     }
 }

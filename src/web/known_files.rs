@@ -115,8 +115,7 @@ impl KnownFiles {
         }
         let found = view.file(&index_path(name)).ok()??;
         let vers = format!("\"vers\":\"{num}\"");
-        let shows = std::str::from_utf8(&found.content).is_ok_and(|lines| lines.contains(&vers));
-        shows.then_some(Place(found.id))
+        memchr::memmem::find(&found.content, vers.as_bytes()).map(|_| Place(found.id))
     }
 
     /// Knows a version that the query has found.

@@ -74,7 +74,7 @@ impl World {
     /// Rewrites a file of the index; an empty one is removed.
     fn index(&self, path: &str, change: impl FnOnce(String) -> String) {
         let content = change(self.registry.index_file(path));
-        let content = (!content.is_empty()).then(|| content.into_bytes());
+        let content = (!content.is_empty()).then(|| content.into());
         write(&self.registry, Change { path: path.to_owned(), content, message: "Damage".to_owned() });
     }
 

@@ -87,7 +87,7 @@ fn check(registry: &TestRegistry, context: &str) -> bool {
 /// Somebody else writes the file.
 fn write_by_another_hand(registry: &TestRegistry, change: impl FnOnce(&str) -> String) {
     let content = change(&registry.index_file(FOO));
-    let content = (!content.is_empty()).then(|| content.into_bytes());
+    let content = (!content.is_empty()).then(|| content.into());
     let change = Change { path: FOO.to_owned(), content, message: "by another hand".to_owned() };
     let writer = registry.index.lock_writer().unwrap();
     writer.commit(&registry.index.head().unwrap(), &[change]).unwrap();

@@ -41,7 +41,7 @@ fn with_foo(change: impl FnOnce(&mut Settings)) -> TestRegistry {
 fn write_config(registry: &TestRegistry) {
     let change = supercargo::index::Change {
         path: "config.json".to_owned(),
-        content: Some(b"{}".to_vec()),
+        content: Some(b"{}".as_slice().into()),
         message: "Configure".to_owned(),
     };
     registry.index.lock_writer().unwrap().commit(&registry.index.head().unwrap(), &[change]).unwrap();

@@ -84,8 +84,7 @@ fn set_up(registry: &TestRegistry, before: &Files) {
     let ann = registry.user("ann");
     drop(ann);
     for (path, content) in before {
-        let change =
-            Change { path: path.clone(), content: Some(content.clone().into_bytes()), message: "before".to_owned() };
+        let change = Change { path: path.clone(), content: Some(content.clone().into()), message: "before".to_owned() };
         registry.index.lock_writer().unwrap().commit(&registry.index.head().unwrap(), &[change]).unwrap();
         for line in content.lines().filter(|_| path != "config.json") {
             add_version(registry, line);

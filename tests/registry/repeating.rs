@@ -64,7 +64,7 @@ fn what_somebody_else_wrote_into_a_crates_file_is_put_right() {
     let good = registry.index_file("3/f/foo");
     let spoil = Change {
         path: "3/f/foo".to_owned(),
-        content: Some(b"{\"name\":\"foo\",\"vers\":\"9.9.9\",\"yanked\":false}\n".to_vec()),
+        content: Some(b"{\"name\":\"foo\",\"vers\":\"9.9.9\",\"yanked\":false}\n".as_slice().into()),
         message: "Spoil foo".to_owned(),
     };
     registry.index.lock_writer().unwrap().commit(&registry.index.head().unwrap(), &[spoil]).unwrap();

@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use git2::Oid;
 
 use super::delta::{apply, delta};
+use super::difference::difference;
 use super::entry::{self, ObjectKind};
 use super::index_file::Entry;
 use super::stream;
 use super::tip::{LONGEST_CHAIN, Tip};
-use crate::index::tree::{Replaced, changed};
+use crate::index::tree::changed;
 
 /// The most bytes of trees that are in memory. What is beyond is copied as it is.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -97,7 +98,7 @@ impl<'a> Ancestry<'a> {
         let base = written.get(before).filter(|base| base.chain < LONGEST_CHAIN)?;
         let (old, new) = (self.content(*before)?, self.content(id)?);
         let replaced = difference(&old, &new);
-        (replaced.new.len() < new.len() / 2).then(|| (*base, delta(&old, &new, &replaced)))
+        (replaced.new.len() < new.len() / 2).then(|| (*base, delta(&old, &new, &[replaced])))
     }
 
     fn content(&self, id: Oid) -> Option<Cow<'_, [u8]>> {
@@ -107,14 +108,6 @@ impl<'a> Ancestry<'a> {
         let raw = self.files.get(&id)?;
         inflate(raw, &entry::read(raw)?).map(Cow::Owned)
     }
-}
-
-/// The bytes between the common beginning and the common end.
-fn difference(old: &[u8], new: &[u8]) -> Replaced {
-    let start = old.iter().zip(new).take_while(|(one, other)| one == other).count();
-    let both_left = old.len().min(new.len()) - start;
-    let end = old.iter().rev().zip(new.iter().rev()).take(both_left).take_while(|(one, other)| one == other).count();
-    Replaced { old: start..old.len() - end, new: start..new.len() - end }
 }
 
 /// The tree and the first parent of a commit.

@@ -8,17 +8,22 @@ const MOST_INSERTED: usize = 127;
 /// The most bytes that one instruction copies.
 const MOST_COPIED: usize = 0x00ff_ffff;
 
-/// The delta from `base` to `result`, which differ in what was replaced.
-pub(super) fn delta(base: &[u8], result: &[u8], replaced: &Replaced) -> Vec<u8> {
-    let mut delta = Vec::with_capacity(replaced.new.len() + 32);
+/// The delta from `base` to `result`, which differ in what was replaced, in this order.
+pub(super) fn delta(base: &[u8], result: &[u8], replaced: &[Replaced]) -> Vec<u8> {
+    let inserted: usize = replaced.iter().map(|one| one.new.len() + 16).sum();
+    let mut delta = Vec::with_capacity(inserted + inserted / MOST_INSERTED + 16);
     push_number(&mut delta, base.len());
     push_number(&mut delta, result.len());
-    copy(&mut delta, 0, replaced.old.start);
-    for piece in result[replaced.new.clone()].chunks(MOST_INSERTED) {
-        delta.push(low(piece.len(), 7));
-        delta.extend_from_slice(piece);
+    let mut copied = 0;
+    for Replaced { old, new } in replaced {
+        copy(&mut delta, copied, old.start - copied);
+        for piece in result[new.clone()].chunks(MOST_INSERTED) {
+            delta.push(low(piece.len(), 7));
+            delta.extend_from_slice(piece);
+        }
+        copied = old.end;
     }
-    copy(&mut delta, replaced.old.end, base.len() - replaced.old.end);
+    copy(&mut delta, copied, base.len() - copied);
     delta
 }
 
@@ -103,7 +108,7 @@ mod tests {
         let base = vec![b'a'; 0x1_0000 + 5];
         let mut result = base.clone();
         result.splice(3..5, *b"xyz");
-        let made = delta(&base, &result, &Replaced { old: 3..5, new: 3..6 });
+        let made = delta(&base, &result, &[Replaced { old: 3..5, new: 3..6 }]);
         let sizes = [0x85, 0x80, 0x04, 0x86, 0x80, 0x04];
         let expected = [&sizes[..], &[0x90, 3], &[3, b'x', b'y', b'z'], &[0x80 | 1 | 0x40, 5, 1]].concat();
         assert_eq!(made, expected);

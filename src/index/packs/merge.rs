@@ -16,7 +16,7 @@ use super::delta::apply;
 use super::entry::{self, HEADER, ObjectKind, TRAILER};
 use super::index_file::{self, Entry};
 use super::new_pack::{self, FinishedPack};
-use super::place::place;
+use super::place::write;
 use super::stream;
 use super::tip::{LONGEST_CHAIN, Tip};
 
@@ -71,7 +71,7 @@ pub fn merge(packs: &Path, sources: &[Source]) -> io::Result<()> {
         merged.append(pack).map_err(|why| unusable(source, why))?;
     }
     let finished = merged.finish();
-    place(packs, &finished)?;
+    write(packs, &finished, None)?.place()?;
     let made = packs.join(format!("pack-{}.pack", finished.checksum));
     for source in sources.iter().filter(|source| source.path != made) {
         // The pack first: an index without a pack is removed as a leftover, should this process be killed between the two.

@@ -2,15 +2,20 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use git2::Oid;
 use sha1::{Digest, Sha1};
 
+use super::bases::{Base, Bases, LARGE};
 use super::delta::delta;
 use super::entry::{HEADER, ObjectKind, pack_header, push_delta, push_whole};
 use super::index_file::{self, Entry};
 use super::stream::{push_compressed, push_stored};
 use super::tip::{LONGEST_CHAIN, Tip};
 use crate::index::tree::{Replaced, Tree};
+
+/// The size in bytes from which a delta is compressed. Those of trees are smaller, and mostly ids.
+const COMPRESSED: usize = 512;
 
 /// A growing pack. An object that is added again is in it once.
 #[derive(Default)]
@@ -34,6 +39,26 @@ impl NewPack {
         self.add_entry(id, 0, |pack, _| push_whole_entry(pack, kind, content));
     }
 
+    /// Adds a version of a file. A large one is a delta of its base, if it has one, and else the base of the next ones.
+    pub fn add_file(&mut self, path: &str, id: Oid, content: &Bytes, bases: &Bases) {
+        if content.len() < LARGE {
+            return self.add(ObjectKind::Blob, id, content);
+        }
+        if let Some((base, changed)) = bases.base_of(path, content) {
+            self.add_entry(base.id, 0, |pack, _| pack.extend_from_slice(&base.entry));
+            let Some(tip) = self.known.get(&base.id).copied() else { return };
+            return self.add_entry(id, tip.chain + 1, |pack, place| {
+                push_delta_entry(pack, place - tip.place, &delta(&base.content, content, &changed));
+            });
+        }
+        let start = self.entries.len();
+        self.add(ObjectKind::Blob, id, content);
+        let entry: Box<[u8]> = self.entries[start..].into();
+        if !entry.is_empty() {
+            bases.keep(path, Base { id, content: content.clone(), entry });
+        }
+    }
+
     /// Adds a tree that was made from another one: as a delta if the pack has that one.
     pub fn add_edited(&mut self, tree: &Tree, before: &Tree, replaced: &Replaced) {
         let base = self.known.get(&before.id).copied().filter(|base| base.chain < LONGEST_CHAIN);
@@ -41,7 +66,11 @@ impl NewPack {
         let base = base.filter(|_| !tree.is_empty() && !before.is_empty());
         let Some(base) = base else { return self.add(ObjectKind::Tree, tree.id, tree.raw()) };
         self.add_entry(tree.id, base.chain + 1, |pack, place| {
-            push_delta_entry(pack, place - base.place, &delta(before.raw(), tree.raw(), replaced));
+            push_delta_entry(
+                pack,
+                place - base.place,
+                &delta(before.raw(), tree.raw(), std::slice::from_ref(replaced)),
+            );
         });
     }
 
@@ -87,5 +116,5 @@ pub(super) fn push_whole_entry(pack: &mut Vec<u8>, kind: ObjectKind, content: &[
 /// Appends a delta whose base is `distance` bytes before.
 pub(super) fn push_delta_entry(pack: &mut Vec<u8>, distance: usize, delta: &[u8]) {
     push_delta(pack, delta.len(), distance);
-    push_stored(pack, delta);
+    if delta.len() < COMPRESSED { push_stored(pack, delta) } else { push_compressed(pack, delta) }
 }

@@ -22,46 +22,41 @@ const NEW_FILE: &str = "tmp_supercargo_";
 /// Packs never change.
 const MODE: u32 = 0o444;
 
-/// Writes the pack and its index to the directory of packs, durably.
-pub fn place(packs: &Path, finished: &FinishedPack) -> io::Result<()> {
-    Written::write(packs, finished, None)?.place(packs)
-}
-
-/// Like [`place`], for a pack to whose objects no reference leads yet: no repack removes it before the result is dropped.
-/// `beside` is flushed at the same time.
-pub fn place_kept(packs: &Path, finished: &FinishedPack, beside: Option<&File>) -> io::Result<Option<Keep>> {
-    let written = Written::write(packs, finished, beside)?;
-    let keep = Keep::of(packs, finished.checksum, written.pack.path())?;
-    written.place(packs)?;
-    Ok(keep)
-}
-
-/// A pack and its index under temporary names.
-struct Written {
+/// A pack and its index that are on the disk, but under names that git does not read. They are removed if this is dropped.
+pub struct Unplaced<'a> {
+    packs: &'a Path,
     pack: NamedTempFile,
     index: NamedTempFile,
     checksum: Oid,
 }
 
-impl Written {
-    /// Writes and flushes them.
-    fn write(packs: &Path, finished: &FinishedPack, beside: Option<&File>) -> io::Result<Self> {
-        let pack = write(packs, &finished.pack)?;
-        let index = write(packs, &finished.index)?;
-        flush(&[Some(pack.as_file()), Some(index.as_file()), beside])?;
-        Ok(Self { pack, index, checksum: finished.checksum })
+/// Writes the pack and its index to the directory of packs, and flushes them together with `beside`.
+pub fn write<'a>(packs: &'a Path, finished: &FinishedPack, beside: Option<&File>) -> io::Result<Unplaced<'a>> {
+    let pack = write_file(packs, &finished.pack)?;
+    let index = write_file(packs, &finished.index)?;
+    flush(&[Some(pack.as_file()), Some(index.as_file()), beside])?;
+    Ok(Unplaced { packs, pack, index, checksum: finished.checksum })
+}
+
+impl Unplaced<'_> {
+    /// Like [`place`](Self::place), for a pack to whose objects no reference leads yet: no repack removes it before the
+    /// result is dropped.
+    pub fn place_kept(self) -> io::Result<Option<Keep>> {
+        let keep = Keep::of(self.packs, self.checksum, self.pack.path())?;
+        self.place()?;
+        Ok(keep)
     }
 
-    /// Gives them their names.
-    fn place(self, packs: &Path) -> io::Result<()> {
-        let name = |end: &str| packs.join(format!("pack-{}.{end}", self.checksum));
+    /// Gives them their names, durably.
+    pub fn place(self) -> io::Result<()> {
+        let name = |end: &str| self.packs.join(format!("pack-{}.{end}", self.checksum));
         self.pack.persist(name("pack"))?;
         self.index.persist(name("idx"))?;
-        sync(packs)
+        sync(self.packs)
     }
 }
 
-fn write(packs: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
+fn write_file(packs: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
     let mut named = tempfile::Builder::new();
     let mut file = named.prefix(NEW_FILE).permissions(Permissions::from_mode(MODE)).tempfile_in(packs)?;
     file.write_all(content)?;

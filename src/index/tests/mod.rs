@@ -2,6 +2,7 @@
 
 mod bitmap;
 mod branch;
+mod large_files;
 mod maintenance;
 mod opening;
 mod reading;
@@ -11,6 +12,8 @@ mod writing;
 
 use std::path::Path;
 use std::process::Output;
+
+use bytes::Bytes;
 
 use super::{Change, GitProgram, Index};
 
@@ -77,7 +80,7 @@ pub(super) fn git(repository: &Path, arguments: &[&str]) -> Output {
 
 pub(super) fn put(path: &str, content: &str) -> Change {
     let message = format!("Publish {content}");
-    Change { path: path.to_owned(), content: Some(content.as_bytes().to_vec()), message }
+    Change { path: path.to_owned(), content: Some(Bytes::copy_from_slice(content.as_bytes())), message }
 }
 
 pub(super) fn remove(path: &str) -> Change {

@@ -52,7 +52,7 @@ fn a_view_follows_the_head_and_compresses_what_it_shows() {
         let file = view.file("1/a").unwrap().unwrap();
         assert_eq!(file.content, content);
         let mut text = String::new();
-        let gzipped = view.coded(file.id, Coding::Gzip).unwrap();
+        let gzipped = view.coded("1/a", file.id, Coding::Gzip).unwrap();
         flate2::read::GzDecoder::new(&gzipped[..]).read_to_string(&mut text).unwrap();
         assert_eq!(text, content);
     }

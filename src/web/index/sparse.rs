@@ -160,7 +160,7 @@ fn look_up(view: &View, path: &str, headers: &HeaderMap) -> Result<Found, IndexE
         return Ok(if view.index().is_being_fetched()? { Found::BeingFetched } else { Found::Absent });
     };
     let (coding, condition) = choose(id, &view.content(id)?, headers);
-    let content = if condition == Condition::Met { view.coded(id, coding)? } else { Bytes::new() };
+    let content = if condition == Condition::Met { view.coded(path, id, coding)? } else { Bytes::new() };
     Ok(Found::Present(Form { id, coding, condition, content }))
 }
 

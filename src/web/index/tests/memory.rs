@@ -53,8 +53,11 @@ impl Occupiable {
 }
 
 fn commit(index: &Index, path: &str, content: &str) {
-    let change =
-        Change { path: path.to_owned(), content: Some(content.as_bytes().to_vec()), message: "Publish".to_owned() };
+    let change = Change {
+        path: path.to_owned(),
+        content: Some(content.as_bytes().to_vec().into()),
+        message: "Publish".to_owned(),
+    };
     index.lock_writer().unwrap().commit(&index.head().unwrap(), &[change]).unwrap();
 }
 

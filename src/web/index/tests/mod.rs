@@ -64,7 +64,7 @@ impl Server {
             .iter()
             .map(|(path, content)| Change {
                 path: (*path).to_owned(),
-                content: Some(content.as_bytes().to_vec()),
+                content: Some(content.as_bytes().to_vec().into()),
                 message: format!("Publish {path}"),
             })
             .collect();

@@ -61,7 +61,8 @@ impl Server {
     fn commit_noise(&self, length: usize) -> String {
         let mut noise = vec![0; length];
         rand::fill(&mut noise[..]);
-        let change = Change { path: "no/is/noise".to_owned(), content: Some(noise), message: "Noise".to_owned() };
+        let change =
+            Change { path: "no/is/noise".to_owned(), content: Some(noise.into()), message: "Noise".to_owned() };
         let writer = self.index.lock_writer().unwrap();
         let committed = writer.commit(&self.index.head().unwrap(), &[change]).unwrap();
         committed.head.commit.unwrap().to_string()

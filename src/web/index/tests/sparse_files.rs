@@ -227,7 +227,8 @@ fn a_damaged_index_is_503_and_not_404() {
     let server = Server::start();
     // Another process writes the index, so this one has nothing of it in memory.
     let other = Index::open_or_init(server.index.path()).unwrap();
-    let change = Change { path: "1/a".to_owned(), content: Some(b"x".to_vec()), message: "Publish a".to_owned() };
+    let change =
+        Change { path: "1/a".to_owned(), content: Some(b"x".as_slice().into()), message: "Publish a".to_owned() };
     other.lock_writer().unwrap().commit(&other.head().unwrap(), &[change]).unwrap();
     std::fs::remove_dir_all(server.index.path().join("objects/pack")).unwrap();
     let answer = server.get("/index/1/a", &[]);
