@@ -4,6 +4,8 @@
 //! index shows as static files. The other commands send requests and print their figures as JSON.
 
 mod clients;
+#[path = "../support/floor.rs"]
+mod floor;
 mod package;
 mod populate;
 mod realistic;
@@ -20,6 +22,7 @@ load publish API TOKEN PREFIX VERSION CLIENTS COUNT BYTES   (new crates, or new 
 load versions API TOKEN CRATE FIRST COUNT                   (1.0.FIRST and those after it, of one crate)
 load overload API TOKEN PREFIX CLIENTS SECONDS              (new crates; refusals are counted)
 load yank API TOKEN CRATE VERSION COUNT
+load floor DATA_DIR PREFIX COUNT                            (the durable writes of new crates alone)
 load get API PATHS_FILE SECONDS                             (one path after the other, again and again)";
 
 fn main() -> Outcome<()> {
@@ -42,6 +45,7 @@ fn main() -> Outcome<()> {
             clients::overload((api, token), prefix, clients.parse()?, seconds.parse()?)
         }
         ["yank", api, token, name, version, count] => clients::yank((api, token), name, version, count.parse()?),
+        ["floor", data_dir, prefix, count] => clients::floor(Path::new(data_dir), prefix, count.parse()?),
         ["get", api, paths, seconds] => clients::get(api, Path::new(paths), seconds.parse()?),
         _ => Err(USAGE.into()),
     }

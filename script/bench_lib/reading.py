@@ -17,6 +17,9 @@ def index(bench, size, servers, names):
         bench.measure(size, f"GET index, one name, {connections} connections", servers,
                       wrk(lambda server: some[:1], connections))
     bench.measure(size, "GET index, up to 5,000 names", servers, wrk(lambda server: some, 64))
+    if not bench.mode.is_subset:
+        bench.measure(size, "GET index, 1,000 connections", servers,
+                      wrk(lambda server: some, bench.mode.readers, counts_errors=True))
     if len(names) > len(some):
         bench.measure(size, "GET index, all names", servers, wrk(lambda server: names, 64))
     if bench.wants("GET index, 304"):
