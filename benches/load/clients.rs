@@ -79,12 +79,15 @@ fn send((api, token): Api<'_>, bodies: &[Vec<u8>]) -> Outcome<Vec<Duration>> {
 }
 
 /// Publishes new crates by `clients` at once for some time. Refusals and failures are counted by their status, and the
-/// client goes on with the next crate at once. The figures are those of the accepted publishes.
-pub fn overload((api, token): Api<'_>, prefix: &str, clients: usize, seconds: f64) -> Outcome<()> {
+/// client goes on with the next crate at once. The figures are those of the accepted publishes. `tokens` are of users who
+/// share the clients, separated by commas.
+pub fn overload((api, tokens): Api<'_>, prefix: &str, clients: usize, seconds: f64) -> Outcome<()> {
     let url = format!("{api}/api/v1/crates/new");
     let begin = Instant::now();
     let end = begin + Duration::from_secs_f64(seconds);
+    let tokens: Vec<&str> = tokens.split(',').collect();
     let results = at_once(clients, |client| {
+        let token = tokens[client % tokens.len()];
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
         let (mut times, mut statuses) = (Vec::new(), Vec::new());
         while Instant::now() < end {

@@ -9,7 +9,7 @@ from pathlib import Path
 from .common import ROOT, fail, run, say
 from .processes import end, running, start, tree
 
-INFERNO = "0.12"
+INFERNO = "0.12.8"
 # Samples a second. The stack that is kept for each is unwound later.
 FREQUENCY, STACK = 499, 16_384
 # Of the width; narrower frames are left out.

@@ -46,7 +46,7 @@ class Bench:
 
     def wants(self, *names):
         """Whether one of these rows is measured; an unknown one is a mistake in the script."""
-        return any(self.arguments.only in BY_NAME[name].name for name in names)
+        return any(words in name or words == BY_NAME[name].section for name in names for words in self.arguments.only or [""])
 
     def measure(self, size, name, servers, take, prepare=None, with_cpu=True):
         """Takes a figure of each server in turn, in rounds. `take` gives a dictionary of numbers; `prepare` runs before
