@@ -49,7 +49,8 @@ def tools():
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "inferno"
     if not (target / "bin" / "inferno-flamegraph").exists():
         say(f"installing inferno into {target}, once")
-        run("cargo", "install", "--quiet", "--locked", "--version", INFERNO, "--root", target, "inferno")
+        run("cargo", "install", "--quiet", "--locked", "--version", INFERNO, "--target-dir", target / "build", "--root",
+            target, "inferno")
     return target / "bin"
 
 
