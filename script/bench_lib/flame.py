@@ -23,9 +23,11 @@ def draw(bench, server, names, directory):
         fail("perf was not found: install it, on Debian with `apt-get install linux-perf`")
     inferno = tools()
     directory.mkdir(parents=True, exist_ok=True)
-    bench.warm_up(server)
     seconds = max(1, round(2 * bench.mode.seconds))
     some = names[::max(1, len(names) // bench.mode.names)][:bench.mode.names]
+    bench.warm_up(server)
+    # Files are read from the repository once.
+    bench.wrk(server, some, CONNECTIONS, seconds)
 
     def publishes(stop):
         while not stop.is_set():
