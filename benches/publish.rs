@@ -7,6 +7,8 @@
 //!
 //! `cargo bench --bench publish`, with other numbers of crates as arguments.
 
+#[path = "support/floor.rs"]
+mod floor;
 #[path = "support/registry.rs"]
 mod registry;
 #[path = "support/scale.rs"]
@@ -14,15 +16,12 @@ mod scale;
 mod support;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::Bytes;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Text};
-use supercargo::crate_store::CrateStore;
-use supercargo::index::{Change, Index};
-use supercargo::package::Checksum;
+use supercargo::index::Index;
 use supercargo::postgres::embedded;
 
 use registry::{Outcome, Registry, passable, publish, publish_body, report};
@@ -63,25 +62,14 @@ fn measure(size: usize) -> Outcome<()> {
     registry.stop()
 }
 
-/// The durable writes of a publish and nothing else, each time a new file, row and index entry.
+/// The floor's median.
 fn floor(data_dir: &Path, count: usize) -> Outcome<Duration> {
-    let mut connection = PgConnection::establish(&database_url(data_dir)?)?;
-    connection.batch_execute("CREATE TABLE floor (line text)")?;
-    let store = CrateStore::local(&data_dir.join("crates"))?;
-    let index = Index::open_or_init(&data_dir.join("index.git"))?;
-    let mut times = Vec::new();
-    for number in 0..count {
+    let made = |number| {
         let name = format!("floor-{number}");
-        let content = Bytes::from(publish_body(&name)?);
-        let line = support::line(&name, 0);
-        let begin = Instant::now();
-        store.put(Checksum::of(&content), content)?;
-        diesel::sql_query("INSERT INTO floor VALUES ($1)").bind::<Text, _>(&line).execute(&mut connection)?;
-        let message = format!("Publish {name} 1.0.0");
-        let change = Change { path: support::path(&name), content: Some(line.into()), message };
-        index.lock_writer()?.commit(&index.head()?, &[change])?;
-        times.push(begin.elapsed());
-    }
+        Ok((name.clone(), publish_body(&name)?, support::line(&name, 0)))
+    };
+    let crates: Vec<_> = (0..count).map(made).collect::<Outcome<_>>()?;
+    let mut times = floor::floor(data_dir, crates)?;
     report("floor", &mut times);
     Ok(times[times.len() / 2])
 }

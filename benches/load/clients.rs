@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::package::body;
 
+/// How a refusal that does not say when to come back is counted.
+const NO_RETRY_AFTER: &str = "503 without Retry-After";
+
 /// The address of an API, and a token for it.
 type Api<'a> = (&'a str, &'a str);
 
@@ -76,12 +79,15 @@ fn send((api, token): Api<'_>, bodies: &[Vec<u8>]) -> Outcome<Vec<Duration>> {
 }
 
 /// Publishes new crates by `clients` at once for some time. Refusals and failures are counted by their status, and the
-/// client goes on with the next crate at once. The figures are those of the accepted publishes.
-pub fn overload((api, token): Api<'_>, prefix: &str, clients: usize, seconds: f64) -> Outcome<()> {
+/// client goes on with the next crate at once. The figures are those of the accepted publishes. `tokens` are of users who
+/// share the clients, separated by commas.
+pub fn overload((api, tokens): Api<'_>, prefix: &str, clients: usize, seconds: f64) -> Outcome<()> {
     let url = format!("{api}/api/v1/crates/new");
     let begin = Instant::now();
     let end = begin + Duration::from_secs_f64(seconds);
+    let tokens: Vec<&str> = tokens.split(',').collect();
     let results = at_once(clients, |client| {
+        let token = tokens[client % tokens.len()];
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
         let (mut times, mut statuses) = (Vec::new(), Vec::new());
         while Instant::now() < end {
@@ -90,7 +96,9 @@ pub fn overload((api, token): Api<'_>, prefix: &str, clients: usize, seconds: f6
             let answer = agent.put(&url).header("authorization", token).send(&body);
             let status = answer.and_then(|mut answer| {
                 answer.body_mut().read_to_string()?;
-                Ok(answer.status().as_u16().to_string())
+                let says_when = answer.headers().contains_key("retry-after");
+                let status = answer.status().as_u16();
+                Ok(if status == 503 && !says_when { NO_RETRY_AFTER.to_owned() } else { status.to_string() })
             });
             let status = status.unwrap_or_else(|_| "no answer".to_owned());
             if status == "200" {
@@ -109,6 +117,22 @@ pub fn overload((api, token): Api<'_>, prefix: &str, clients: usize, seconds: f6
     let mut figures = figures(&mut times.concat(), took);
     figures["statuses"] = json!(by_status);
     println!("{figures}");
+    Ok(())
+}
+
+/// The durable writes of `count` new crates alone, with the same files and lines as publishes of the smallest have.
+pub fn floor(data_dir: &Path, prefix: &str, count: usize) -> Outcome<()> {
+    let made = |number: usize| {
+        let name = format!("{prefix}0x{number}");
+        let line = format!(
+            "{{\"name\":\"{name}\",\"vers\":\"1.0.0\",\"deps\":[],\"cksum\":\"{number:064x}\",\"features\":{{}},\"yanked\":false}}\n"
+        );
+        Ok((name.clone(), body(&name, "1.0.0", 0)?, line))
+    };
+    let crates: Vec<_> = (0..count).map(made).collect::<Outcome<_>>()?;
+    let begin = Instant::now();
+    let mut times = crate::floor::floor(data_dir, crates)?;
+    println!("{}", figures(&mut times, begin.elapsed()));
     Ok(())
 }
 

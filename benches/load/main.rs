@@ -4,6 +4,8 @@
 //! index shows as static files. The other commands send requests and print their figures as JSON.
 
 mod clients;
+#[path = "../support/floor.rs"]
+mod floor;
 mod package;
 mod populate;
 mod realistic;
@@ -18,8 +20,9 @@ pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 const USAGE: &str = "load populate DATA_DIR CRATES STATIC_DIR
 load publish API TOKEN PREFIX VERSION CLIENTS COUNT BYTES   (new crates, or new versions of crates with one version)
 load versions API TOKEN CRATE FIRST COUNT                   (1.0.FIRST and those after it, of one crate)
-load overload API TOKEN PREFIX CLIENTS SECONDS              (new crates; refusals are counted)
+load overload API TOKENS PREFIX CLIENTS SECONDS             (new crates of several users; refusals are counted)
 load yank API TOKEN CRATE VERSION COUNT
+load floor DATA_DIR PREFIX COUNT                            (the durable writes of new crates alone)
 load get API PATHS_FILE SECONDS                             (one path after the other, again and again)";
 
 fn main() -> Outcome<()> {
@@ -38,10 +41,11 @@ fn main() -> Outcome<()> {
         ["versions", api, token, name, first, count] => {
             clients::versions((api, token), name, first.parse()?, count.parse()?)
         }
-        ["overload", api, token, prefix, clients, seconds] => {
-            clients::overload((api, token), prefix, clients.parse()?, seconds.parse()?)
+        ["overload", api, tokens, prefix, clients, seconds] => {
+            clients::overload((api, tokens), prefix, clients.parse()?, seconds.parse()?)
         }
         ["yank", api, token, name, version, count] => clients::yank((api, token), name, version, count.parse()?),
+        ["floor", data_dir, prefix, count] => clients::floor(Path::new(data_dir), prefix, count.parse()?),
         ["get", api, paths, seconds] => clients::get(api, Path::new(paths), seconds.parse()?),
         _ => Err(USAGE.into()),
     }

@@ -36,6 +36,8 @@ class Bench:
         self.rounds = arguments.rounds or mode.rounds
         self.peers = [name for name, *_ in arguments.peer]
         self.figures = []
+        # Why rows have no figures.
+        self.failures = {}
         # Rows that this machine cannot measure.
         self.left_out = set()
         self.script = self.work / "requests.lua"
@@ -44,13 +46,27 @@ class Bench:
 
     def wants(self, *names):
         """Whether one of these rows is measured; an unknown one is a mistake in the script."""
-        return any(self.arguments.only in BY_NAME[name].name for name in names)
+        return any(words in name or words == BY_NAME[name].section for name in names for words in self.arguments.only or [""])
 
     def measure(self, size, name, servers, take, prepare=None, with_cpu=True):
         """Takes a figure of each server in turn, in rounds. `take` gives a dictionary of numbers; `prepare` runs before
         the CPU counts."""
         if not self.wants(name):
             return
+        try:
+            taken = self.taken(servers, take, prepare, with_cpu)
+        except SystemExit as failure:
+            # A row that fails does not cost the others their figures. A signal does.
+            if not isinstance(failure.code, str):
+                raise
+            self.failures[f"{name}, {size:,} crates"] = failure.code
+            return say(f"{name}, {size:,} crates: {failure.code}")
+        self.figures.append({"crates": size, "name": name,
+                             "servers": {server: median(rounds) for server, rounds in taken.items()}})
+        say(line_of(self.figures[-1]))
+
+    def taken(self, servers, take, prepare, with_cpu):
+        """What `take` gives, of each server and round."""
         taken = {server.name: [] for server in servers}
         for number in range(self.rounds):
             # The first of a round has the coldest caches.
@@ -63,9 +79,7 @@ class Bench:
                     used = {name: seconds * 1e6 / one["count"] for name, seconds in (cpu(server.pid) - before).items()}
                     one.update(cpu_us=sum(used.values()), cpu_us_of=used)
                 taken[server.name].append(one)
-        self.figures.append({"crates": size, "name": name,
-                             "servers": {server: median(rounds) for server, rounds in taken.items()}})
-        say(line_of(self.figures[-1]))
+        return taken
 
     def name_of(self, what):
         """A prefix for names of crates that nobody has used."""
@@ -80,6 +94,18 @@ class Bench:
     def publish(self, server, prefix, clients, count, version="1.0.0"):
         return self.client("publish", server.url, server.token, prefix, version, clients, count, 0)
 
+    def floor(self, server):
+        """The durable writes of publishes alone, without a server: its CPU would not count."""
+        figures = self.client("floor", server.directory, self.name_of("f"), self.mode.publishes)
+        return {metric: value for metric, value in figures.items() if metric != "count"}
+
+    def warm_up(self, server):
+        """Each connection to PostgreSQL prepares statements and reads catalogs once, and its first plans are others."""
+        name = self.name_of("w")
+        for clients in (32, 1):
+            self.publish(server, f"{name}{clients}x", clients, 4 * self.mode.publishes)
+        self.yank(server, f"{name}1x0x0", "1.0.0")
+
     def yank(self, server, name, version):
         return self.client("yank", server.url, server.token, name, version, self.mode.publishes)
 
@@ -92,19 +118,22 @@ class Bench:
         file.write_text("\n".join(lines) + "\n")
         return file
 
-    def wrk(self, server, lines, connections, seconds, absent=False):
-        """wrk takes some of these requests at random, as fast as it can; `absent` if all are answered 404."""
+    def wrk(self, server, lines, connections, seconds, absent=False, counts_errors=False):
+        """wrk takes some of these requests at random, as fast as it can; `absent` if all are answered 404. Errors are
+        counted, or end the row."""
         out = run(*self.wrk_command(server, lines, connections, seconds), stdout=subprocess.PIPE,
                   env=self.wrk_environment(server)).stdout
         count = int(re.search(r"(\d+) requests in", out)[1])
         broken = re.search(r"Socket errors: (.*)", out)
         refused = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
         refused = int(refused[1]) if refused else 0
-        if broken or refused != (count if absent else 0):
+        errors = sum(map(int, re.findall(r"\d+", broken[1] if broken else ""))) + refused - (count if absent else 0)
+        if errors and not counts_errors:
             fail(f"{server.name} answered {lines[0].split()[0]} and its like unexpectedly:\n{out}")
         p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
         return {"count": count, "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
-                "p99_ms": float(p99[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]]}
+                "p99_ms": float(p99[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]],
+                **({"errors": errors} if counts_errors else {})}
 
     def wrk_command(self, server, lines, connections, seconds):
         self.listed(server, lines)

@@ -6,15 +6,19 @@ import threading
 
 from .common import fail
 from .processes import end, established, start, wait
+from .rows import FLOOR, ROWS
 
 
-def measure(bench, size, servers, peers):
+def measure(bench, size, servers, peers, floors):
+    """`floors` are registries that do nothing else, for the durable writes alone."""
+    rows = [row.name for row in ROWS if row.section == "Publishing"]
+    if not bench.wants(*rows):
+        return
     all_servers = servers + peers
-    count = bench.mode.publishes
+    for server in all_servers:
+        bench.warm_up(server)
     for clients, share in ((1, 1), (8, 4), (32, 8)):
-        bench.measure(size, f"publish, {clients} client{'s' if clients > 1 else ''}", all_servers,
-                      lambda server, clients=clients, share=share:
-                      bench.publish(server, bench.name_of("p"), clients, max(count * share, clients)))
+        publish_new(bench, size, all_servers + (floors if clients == 1 else []), clients, share)
     second_versions(bench, size, all_servers)
     name = bench.name_of("y")
     bench.measure(size, "yank, 1 client", all_servers, lambda server: bench.yank(server, f"{name}0x0", "1.0.0"),
@@ -22,6 +26,15 @@ def measure(bench, size, servers, peers):
     if size:
         # Only generated registries have the crate, and peers are not generated.
         many_versions(bench, size, servers)
+
+
+def publish_new(bench, size, servers, clients, share):
+    count = max(bench.mode.publishes * share, clients)
+
+    def take(server):
+        return bench.floor(server) if server.name == FLOOR else bench.publish(server, bench.name_of("p"), clients, count)
+
+    bench.measure(size, f"publish, {clients} client{'s' if clients > 1 else ''}", servers, take)
 
 
 def second_versions(bench, size, servers):

@@ -17,6 +17,9 @@ def index(bench, size, servers, names):
         bench.measure(size, f"GET index, one name, {connections} connections", servers,
                       wrk(lambda server: some[:1], connections))
     bench.measure(size, "GET index, up to 5,000 names", servers, wrk(lambda server: some, 64))
+    if not bench.mode.is_subset:
+        bench.measure(size, "GET index, 1,000 connections", servers,
+                      wrk(lambda server: some, bench.mode.readers, counts_errors=True))
     if len(names) > len(some):
         bench.measure(size, "GET index, all names", servers, wrk(lambda server: names, 64))
     if bench.wants("GET index, 304"):
@@ -51,6 +54,11 @@ def api(bench, size, servers, names):
     for row, paths in (
         ("crate page", [f"/api/v1/crates/{name}" for name in some]),
         ("reverse dependencies", [f"/api/v1/crates/{popular}/reverse_dependencies"]),
+        ("reverse dependencies, a page of 100", [f"/api/v1/crates/{popular}/reverse_dependencies?per_page=100"]),
+        ("keywords", ["/api/v1/keywords?per_page=100"]),
+        ("categories", ["/api/v1/categories?per_page=100"]),
+        ("crates with a keyword", ["/api/v1/crates?keyword=serde&per_page=100"]),
+        ("crates in a category", ["/api/v1/crates?category=algorithms&per_page=100"]),
         ("summary", ["/api/v1/summary"]),
         ("openapi.json", ["/api/openapi.json"]),
         ("search, exact", [f"/api/v1/crates?q={name}" for name in some]),

@@ -5,14 +5,16 @@ import textwrap
 from pathlib import Path
 
 from .common import fail
-from .rows import BY_NAME, EMPTY, PEER, ROWS, SECTIONS
+from .rows import BY_NAME, EMPTY, PEER, ROWS, SECTIONS, STAGES, STAGES_SECTION
 
-METRICS = {"median_ms": "median", "p99_ms": "p99", "rate": "rate", "cpu_us": "CPU"}
+METRICS = {"median_ms": "median", "p99_ms": "p99", "rate": "rate", "cpu_us": "CPU", "errors": "errors",
+           "in_a_row": "flushes in a row", "resident_mib": "memory"}
 
 
 def amount(metric, value):
     return {"median_ms": f"{value:,.1f} ms", "p99_ms": f"{value:,.1f} ms", "rate": f"{value:,.0f}/s",
-            "cpu_us": f"{value:,.0f} µs"}[metric]
+            "cpu_us": f"{value:,.0f} µs", "errors": f"{value:,.0f}", "in_a_row": f"{value:,.0f}",
+            "resident_mib": f"{value:,.0f} MiB"}[metric]
 
 
 def shown(figure):
@@ -30,8 +32,10 @@ def shown(figure):
         of = sorted(((used, name) for name, used in figure["cpu_us_of"].items() if used >= 0.5), reverse=True)
         split = ", ".join(f"{name} {used:,.0f}" for used, name in of) if len(of) > 1 else ""
         parts.append(f"{amount('cpu_us', figure['cpu_us'])} CPU" + (f" ({split})" if split else ""))
+    if "in_a_row" in figure:
+        parts.append(f"{amount('in_a_row', figure['in_a_row'])} flushes in a row")
     if "resident_mib" in figure:
-        parts.append(f"{figure['resident_mib']:,.0f} MiB")
+        parts.append(amount("resident_mib", figure["resident_mib"]))
     if "statuses" in figure:
         parts.append(" ".join(f"{status}: {number:,}" for status, number in figure["statuses"].items()))
     if "statements" in figure:
@@ -40,6 +44,10 @@ def shown(figure):
     if "flushes" in figure:
         parts.append(f"{sum(figure['flushes'].values()):.1f} flushes: "
                      + ", ".join(f"{name} {number:.1f}" for name, number in figure["flushes"].items()))
+    if figure.get("errors"):
+        parts.append(f"**{amount('errors', figure['errors'])} errors**")
+    if "stages" in figure:
+        parts += [f"{stage} {figure['stages'][f'{stage}/all']:.1f} ms" for stage in STAGES]
     return ", ".join(parts)
 
 
@@ -109,7 +117,8 @@ def tables(result):
     for section in SECTIONS:
         figures = [figure for figure in result["figures"] if BY_NAME[figure["name"]].section == section]
         if figures:
-            parts.append(f"### {section}\n\n{table(result, figures)}")
+            shown_as = stage_table(figures[0]) if section == STAGES_SECTION else table(result, figures)
+            parts.append(f"### {section}\n\n{shown_as}")
     texts = [text for figure in result["figures"] for text in verdicts(result, figure)]
     met, missed = (sum(text.endswith(end) for text in texts) for end in ("met", "**missed**"))
     if met + missed:
@@ -130,6 +139,31 @@ def table(result, figures):
                  *[f"{ratio:.2f} ×" if ratio else "" for ratio in ratios], "; ".join(verdicts(result, figure))]
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)
+
+
+def stage_table(figure):
+    """The stages of a publish, of each server."""
+    servers = figure["servers"]
+    rows = ["| stage | " + " | ".join(servers) + " |", "|" + "---|" * (len(servers) + 1)]
+    for stage, until in STAGES.items():
+        cells = [stage_cell({what: one["stages"][f"{stage}/{what}"] for what in WHAT}) for one in servers.values()]
+        rows.append(f"| {stage}: {until} | " + " | ".join(cells) + " |")
+    whole = [stage_cell({what: sum(one["stages"][f"{stage}/{what}"] for stage in STAGES) for what in WHAT})
+             for one in servers.values()]
+    return "\n".join([*rows, "| all | " + " | ".join(whole) + " |"])
+
+
+WHAT = ("all", "disk", "postgres", "flushes", "trips")
+
+
+def stage_cell(of):
+    parts = []
+    if of["flushes"]:
+        parts.append(f"disk {of['disk']:.2f} ({of['flushes']:.1f} flushes)")
+    if of["trips"]:
+        parts.append(f"PostgreSQL {of['postgres']:.2f} ({of['trips']:.1f} round trips)")
+    parts.append(f"rest {of['all'] - of['disk'] - of['postgres']:.2f}")
+    return f"{of['all']:.2f} ms: " + ", ".join(parts)
 
 
 # ---- The page
@@ -158,7 +192,8 @@ def machine_text(result):
         f"Measured on {of['date']} with {of['supercargo']} ({of['commit']}): {of['cores']} cores of {of['processor']}, "
         f"{of['memory_gib']} GiB of memory, {of['kernel']}, {of['file_system']}. The disk takes {of['flush_ms']} ms to make "
         f"a page durable. PostgreSQL {of['postgres']}, git {of['git']}, nginx {of['nginx']}, wrk {of['wrk']}{peers}. "
-        f"Rounds: {result['rounds']}. Clients and servers share the cores.")
+        f"Rounds: {result['rounds']}. Clients and servers share the cores."
+        + (f" **The machine was busy before**: its load was {of['load']:.1f}." if of.get("load", 0) >= 0.5 else ""))
 
 
 def rows_text():

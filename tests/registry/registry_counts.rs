@@ -307,6 +307,8 @@ mod slow {
             format!("crates?keyword={keyword}"),
             // A page of a category or of an owner with a large part of all crates does read the table.
             "crates?category=category-40&sort=new".to_owned(),
+            "crates?category=category-40&per_page=100".to_owned(),
+            "crates?category=category-40&sort=downloads&per_page=100".to_owned(),
             "crates?letter=b".to_owned(),
             format!("crates?ids[]={popular}&ids[]={rare}"),
             // From the first search on, the rest of the transaction has the settings of searches.

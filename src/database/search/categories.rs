@@ -6,12 +6,15 @@ use diesel::sql_types::{Array, Text};
 
 use crate::statement::statement;
 
-/// SQL for the slugs of a family: of the category that the expression is, and of its subcategories.
-pub fn family(slug: &str) -> String {
+/// The slugs of a family: of the category and of its subcategories, as far as crates have named them.
+pub fn family(connection: &mut PgConnection, slug: &str) -> QueryResult<Vec<String>> {
     // In byte order, a semicolon follows a colon.
-    format!(
-        "SELECT slug FROM crate_categories WHERE slug = {slug} OR (slug >= {slug} || '::' AND slug < {slug} || ':;')"
+    let found: Vec<Slug> = diesel::sql_query(
+        "SELECT slug FROM crate_categories WHERE slug = $1 OR (slug >= $1 || '::' AND slug < $1 || ':;')",
     )
+    .bind::<Text, _>(slug)
+    .load(connection)?;
+    Ok(found.into_iter().map(|one| one.slug).collect())
 }
 
 /// Notes the categories of a crate.

@@ -16,7 +16,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Text};
 
 use super::found::{Found, FoundId};
-use super::list::{join, order, paged, with_filter};
+use super::list::{family_of, join, order, paged, with_filter};
 use super::query::{Page, SearchQuery, SearchText, Sort};
 use super::totals::Totals;
 
@@ -137,15 +137,16 @@ impl Search<'_> {
                  ) AS s ON true WHERE version_count > 0"
             )
         };
+        let family = family_of(connection, &query.filter)?;
         let total = if query.filter.is_empty() {
             matching
         } else {
             let counting = || self.bound(&format!("SELECT count(*) AS total {tables}"));
             totals.of(&format!("{}\0{:?}", self.key(), query.filter), || {
-                with_filter(counting(), &query.filter, 5).get_result(connection)
+                with_filter(counting(), &query.filter, &family, 5).get_result(connection)
             })?
         };
-        let finding = with_filter(self.bound(&format!("SELECT crates.id {tables}")), &query.filter, 5);
+        let finding = with_filter(self.bound(&format!("SELECT crates.id {tables}")), &query.filter, &family, 5);
         let ordered = match query.sort {
             Sort::Relevance => finding.sql(format!(" ORDER BY s.name = $2 DESC, {SCORE} DESC, s.name")),
             sort => finding.sql(order(sort)),

@@ -145,7 +145,11 @@ fn a_bitmap_is_due_when_much_is_new_and_the_last_one_is_old() {
     let mut noise = vec![0; 2 << 20];
     let more = |noise: &mut Vec<u8>| {
         rand::fill(&mut noise[..]);
-        test.commit(&[Change { path: "1/a".to_owned(), content: Some(noise.clone()), message: "Noise".to_owned() }]);
+        test.commit(&[Change {
+            path: "1/a".to_owned(),
+            content: Some(noise.clone().into()),
+            message: "Noise".to_owned(),
+        }]);
     };
     test.commit(&[put("1/a", "small")]);
     assert!(!test.index.bitmap_is_due().unwrap());
@@ -183,7 +187,7 @@ fn no_repack_removes_a_pack_to_which_the_branch_is_about_to_move() {
         assert_eq!(test.packs(), 2, "{repack:?}");
         test.git(&["update-ref", "refs/heads/main", &tip.to_string()]);
         let _made = placed.moved();
-        assert_eq!(files(&test, "keep"), [PathBuf::new(); 0]);
+        assert_eq!(files(&test, "keep"), Vec::<PathBuf>::new());
         test.fsck();
         test.git(repack);
         assert_eq!(test.packs(), 1, "{repack:?}");
