@@ -67,7 +67,15 @@ struct Permit {
 #[derive(Debug)]
 pub struct ProcessPermit {
     _process: Permit,
-    _clone: Option<(Permit, Counted)>,
+    /// For a clone.
+    pub clone: Option<ClonePermit>,
+}
+
+/// A permit for a clone, while git works at its own pace.
+#[derive(Debug)]
+pub struct ClonePermit {
+    _permit: Permit,
+    _counted: Counted,
 }
 
 /// A permit to send a request.
@@ -167,32 +175,51 @@ impl Client {
 
     /// Waits for a permit for a process. A clone first waits for those before it, so that they never have all processes.
     pub async fn process(&self, is_clone: bool) -> Result<ProcessPermit, Full> {
-        let clone = if is_clone { Some(self.clone_permit().await.map_err(Full::counted)?) } else { None };
+        if is_clone {
+            return self.process_of_clone().await.map_err(Full::counted);
+        }
         let process = self.permit(|counts| &counts.processes, self.all.limits.wait).await.map_err(Full::counted)?;
-        Ok(ProcessPermit { _process: process, _clone: clone })
+        Ok(ProcessPermit { _process: process, clone: None })
     }
 
-    async fn clone_permit(&self) -> Result<(Permit, Counted), Full> {
+    /// The permits of the client come first, so that it keeps no other waiting while it waits for its own.
+    async fn process_of_clone(&self) -> Result<ProcessPermit, Full> {
         let waiting = Counted::one(WAITING_CLONES);
-        let permit = self.permit(|counts| &counts.clones, self.all.limits.clone_wait).await;
+        let until = Instant::now() + self.all.limits.clone_wait;
+        let own_clone = self.of_client(|counts| &counts.clones, until).await?;
+        let own_process = self.of_client(|counts| &counts.processes, until).await?;
+        let clone = acquire(&self.all.of_all.clones, until).await.ok_or(Full::Clones)?;
+        let until = until.min(Instant::now() + self.all.limits.wait);
+        let process = acquire(&self.all.of_all.processes, until).await.ok_or(Full::All)?;
         drop(waiting);
-        let permit = permit.map_err(|full| if full == Full::All { Full::Clones } else { full })?;
-        Ok((permit, Counted::one(CLONES)))
+        let permit = Permit { _of_all: clone, _of_client: own_clone };
+        Ok(ProcessPermit {
+            _process: Permit { _of_all: process, _of_client: own_process },
+            clone: Some(ClonePermit { _permit: permit, _counted: Counted::one(CLONES) }),
+        })
     }
 
     /// Waits for one of the permits. The client's own limit is checked first, so that no client fills the queue.
     async fn permit(&self, which: impl Fn(&Counts) -> &Arc<Semaphore>, wait: Duration) -> Result<Permit, Full> {
         let until = Instant::now() + wait;
-        let acquire = async |counts: &Counts, full| {
-            let permit = timeout_at(until, Arc::clone(which(counts)).acquire_owned()).await;
-            permit.ok().and_then(Result::ok).ok_or(full)
-        };
-        let of_client = match &self.own {
-            Some((_, own)) => Some(acquire(own, Full::Client).await?),
-            None => None,
-        };
-        Ok(Permit { _of_all: acquire(&self.all.of_all, Full::All).await?, _of_client: of_client })
+        let of_client = self.of_client(&which, until).await?;
+        let of_all = acquire(which(&self.all.of_all), until).await.ok_or(Full::All)?;
+        Ok(Permit { _of_all: of_all, _of_client: of_client })
     }
+
+    async fn of_client(
+        &self,
+        which: impl Fn(&Counts) -> &Arc<Semaphore>,
+        until: Instant,
+    ) -> Result<Option<OwnedSemaphorePermit>, Full> {
+        let Some((_, own)) = &self.own else { return Ok(None) };
+        acquire(which(own), until).await.map(Some).ok_or(Full::Client)
+    }
+}
+
+/// Waits for a permit; `None` if there is none in time.
+async fn acquire(permits: &Arc<Semaphore>, until: Instant) -> Option<OwnedSemaphorePermit> {
+    timeout_at(until, Arc::clone(permits).acquire_owned()).await.ok()?.ok()
 }
 
 impl Drop for Client {

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::disk_budget::DiskBudget;
+use super::fetch_permits::ClonePermit;
 use crate::web::index::blocking::blocking;
 
 /// The size of a read, in bytes. Each client needs this much memory.
@@ -63,6 +64,8 @@ pub struct Spool {
     /// Notified when a reader has read a piece or is dropped.
     moved: Notify,
     overflowed: AtomicBool,
+    /// Held while git works at its own pace: until the end, or until the rest goes from git to the readers.
+    clone: Mutex<Option<ClonePermit>>,
 }
 
 impl Spool {
@@ -79,7 +82,8 @@ impl Spool {
         let overflowed = AtomicBool::new(file.is_none());
         let (state, receiver) = watch::channel(State::default());
         let readers = Mutex::default();
-        let spool = Arc::new(Self { file, disk, state, readers, moved: Notify::new(), overflowed });
+        let spool =
+            Arc::new(Self { file, disk, state, readers, moved: Notify::new(), overflowed, clone: Mutex::default() });
         let reader = spool.reader(receiver);
         (spool, reader)
     }
@@ -125,6 +129,7 @@ impl Spool {
     }
 
     fn end_with(&self, end: End) {
+        drop(self.clone.lock().take());
         self.state.send_if_modified(|state| {
             let is_first = state.end.is_none();
             if is_first {
@@ -153,6 +158,11 @@ impl Drop for Spool {
 pub struct Writer(pub Arc<Spool>);
 
 impl Writer {
+    /// Holds the permit of a clone for as long as git works at its own pace.
+    pub fn hold(&self, clone: Option<ClonePermit>) {
+        *self.0.clone.lock() = clone;
+    }
+
     /// Adds a piece. If it does not fit into the disk budget, waits until all readers have read what precedes it.
     pub async fn append(&self, piece: Bytes) {
         let spool = &self.0;
@@ -162,6 +172,7 @@ impl Writer {
             }
             spool.overflowed.store(true, Ordering::SeqCst);
         }
+        drop(spool.clone.lock().take());
         loop {
             let length = spool.length();
             if spool.all_have_read(length) {

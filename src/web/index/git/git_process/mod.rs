@@ -74,7 +74,9 @@ async fn carry_out(context: &Context, writer: &Writer, job: Job) -> (End, bool) 
 }
 
 async fn run(context: &Context, writer: &Writer, job: Job, start: &mut OutputStart) -> End {
-    let Job { body, length, version, process: permit } = job;
+    let Job { body, length, version, process: mut permit } = job;
+    // A slow client that git has to wait for keeps no other clone waiting.
+    writer.hold(permit.clone.take());
     let index = context.index.clone();
     let sizes = match blocking(move || index.pack_sizes()).await {
         Some(Ok(sizes)) => sizes,
