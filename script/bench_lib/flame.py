@@ -1,6 +1,7 @@
 """Flame graphs: where the CPU goes while a registry takes publishes or answers reads."""
 
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -87,4 +88,13 @@ def graph(inferno, recorded, svg, title):
             stdin=collapse.stdout, stdout=file)
     if script.wait() != 0 or collapse.wait() != 0:
         fail("perf's record could not be read: see its messages above")
+    svg.write_text(still(svg.read_text()))
     say(f"{svg}: {svg.stat().st_size / 1000:.0f} kB")
+
+
+def still(svg):
+    """The picture without inferno's program, which pages that show it do not run, and without the program's buttons."""
+    svg = re.sub(r"<script.*?</script>", "", svg, flags=re.DOTALL).replace(' onload="init(evt)"', "")
+    svg = re.sub(r'<text id="(details|unzoom|search|matched)".*?</text>', "", svg)
+    # Without the program nothing shortens the names that do not fit.
+    return re.sub(r' fg:[xw]="\d+"', "", svg)
