@@ -1,7 +1,7 @@
 // Loaded into a server and its children by LD_PRELOAD, this makes each flush take as long as on a slower disk, and notes
-// when the server flushes, hears from its client or from PostgreSQL, and sends to them. It adds a few microseconds to a
-// flush, and less than one to a message. Calls that do not go through libc are not seen; strace, which sees all, counts
-// as many flushes (the row `flushes, publish of a new crate`).
+// when the server flushes, and when it receives from its client and from PostgreSQL or sends to them. It adds a few
+// microseconds to a flush, and less than one to a message. Calls that do not go through libc are not seen; strace, which
+// sees all, counts as many flushes (the row `flushes, publish of a new crate`).
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -23,7 +23,7 @@
 extern char **environ;
 
 // As interposed.py reads it.
-enum { FLUSHED = 1, HEARD_CLIENT, ANSWERED_CLIENT, ASKED_DATABASE, HEARD_DATABASE };
+enum { FLUSHED = 1, FROM_CLIENT, TO_CLIENT, TO_DATABASE, FROM_DATABASE };
 struct note {
     uint64_t begin, end;
     int32_t pid, thread, what, descriptor;
@@ -125,25 +125,25 @@ static ssize_t moved(ssize_t result, int descriptor, uint64_t begin, int of_clie
 ssize_t recv(int descriptor, void *buffer, size_t size, int flags) {
     NEXT(recv);
     uint64_t begin = now();
-    return moved(next(descriptor, buffer, size, flags), descriptor, begin, HEARD_CLIENT, HEARD_DATABASE);
+    return moved(next(descriptor, buffer, size, flags), descriptor, begin, FROM_CLIENT, FROM_DATABASE);
 }
 
 ssize_t send(int descriptor, const void *buffer, size_t size, int flags) {
     NEXT(send);
     uint64_t begin = now();
-    return moved(next(descriptor, buffer, size, flags), descriptor, begin, ANSWERED_CLIENT, ASKED_DATABASE);
+    return moved(next(descriptor, buffer, size, flags), descriptor, begin, TO_CLIENT, TO_DATABASE);
 }
 
 ssize_t sendmsg(int descriptor, const struct msghdr *message, int flags) {
     NEXT(sendmsg);
     uint64_t begin = now();
-    return moved(next(descriptor, message, flags), descriptor, begin, ANSWERED_CLIENT, ASKED_DATABASE);
+    return moved(next(descriptor, message, flags), descriptor, begin, TO_CLIENT, TO_DATABASE);
 }
 
 ssize_t writev(int descriptor, const struct iovec *parts, int count) {
     NEXT(writev);
     uint64_t begin = now();
-    return moved(next(descriptor, parts, count), descriptor, begin, ANSWERED_CLIENT, ASKED_DATABASE);
+    return moved(next(descriptor, parts, count), descriptor, begin, TO_CLIENT, TO_DATABASE);
 }
 
 // ---- Children, whose environment may be another

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .common import run
 
-FLUSHED, HEARD_CLIENT, ANSWERED_CLIENT, ASKED_DATABASE, HEARD_DATABASE = range(1, 6)
+FLUSHED, FROM_CLIENT, TO_CLIENT, TO_DATABASE, FROM_DATABASE = range(1, 6)
 # As in interposed.c. Times are nanoseconds.
 HEAD, NOTE = struct.Struct("4Q"), struct.Struct("2Q4i96s")
 CAPACITY = 200_000

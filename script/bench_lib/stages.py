@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 
 from .common import fail, say
-from .interposed import ANSWERED_CLIENT, ASKED_DATABASE, FLUSHED, HEARD_CLIENT, HEARD_DATABASE, Interposed, is_possible
+from .interposed import TO_CLIENT, TO_DATABASE, FLUSHED, FROM_CLIENT, FROM_DATABASE, Interposed, is_possible
 from .processes import serve
 from .registries import copied
 from .rows import FLUSH_MS, SLOW_FLUSH, STAGES, STAGES_ROW
@@ -142,13 +142,13 @@ def publishes(server, notes):
     ours = [note for note in notes if note.pid == server.pid and names[note.pid, note.thread] in FOREGROUND]
     flushes = [note for note in notes if note.what == FLUSHED and (note.pid != server.pid or note in set(ours))]
     trips = round_trips(ours)
-    found, heard = [], None
+    found, begin = [], None
     for note in ours:
-        if note.what == HEARD_CLIENT and heard is None:
-            heard = note.begin
-        elif note.what == ANSWERED_CLIENT and heard is not None:
-            found.append(Publish(heard, note.end, flushes, trips))
-            heard = None
+        if note.what == FROM_CLIENT and begin is None:
+            begin = note.begin
+        elif note.what == TO_CLIENT and begin is not None:
+            found.append(Publish(begin, note.end, flushes, trips))
+            begin = None
     return [publish for publish in found if publish.bounds()]
 
 
@@ -156,15 +156,15 @@ def round_trips(notes):
     """From a message to PostgreSQL to the last of what comes back."""
     trips, open_trips = [], {}
     for note in notes:
-        asked, heard = open_trips.get(note.descriptor, (None, None))
-        if note.what == ASKED_DATABASE and heard:
-            trips.append(Interval(asked, heard))
+        sent, received = open_trips.get(note.descriptor, (None, None))
+        if note.what == TO_DATABASE and received:
+            trips.append(Interval(sent, received))
             open_trips[note.descriptor] = (note.begin, None)
-        elif note.what == ASKED_DATABASE:
-            open_trips[note.descriptor] = (asked or note.begin, None)
-        elif note.what == HEARD_DATABASE and asked:
-            open_trips[note.descriptor] = (asked, note.end)
-    trips += [Interval(asked, heard) for asked, heard in open_trips.values() if heard]
+        elif note.what == TO_DATABASE:
+            open_trips[note.descriptor] = (sent or note.begin, None)
+        elif note.what == FROM_DATABASE and sent:
+            open_trips[note.descriptor] = (sent, note.end)
+    trips += [Interval(sent, received) for sent, received in open_trips.values() if received]
     return trips
 
 

@@ -45,6 +45,8 @@ fn texts(path: PathBuf, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(path).unwrap() {
             texts(entry.unwrap().path(), found);
         }
+    } else if path.extension().is_some_and(|extension| extension == "svg") {
+        // Drawings have the code of the program that drew them.
     } else if let Ok(text) = std::fs::read_to_string(&path) {
         found.push((path, text));
     }
