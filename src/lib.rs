@@ -19,6 +19,7 @@ pub mod config;
 pub mod crate_store;
 pub mod database;
 pub mod index;
+pub mod markdown;
 pub mod postgres;
 pub mod queue;
 pub mod upstream;

@@ -13,14 +13,8 @@ use axum::response::IntoResponse;
 use super::extract::auth::{cargo_challenge, look_up, token};
 use super::{ApiError, App};
 
-/// Pages that explain how to get a token, so they cannot need one.
-const PUBLIC: [&str; 2] = ["/", "/me"];
-
-/// Refuses requests without a valid token, except those for public pages.
+/// Refuses requests without a valid token. Pages have a guard of their own.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
-    if PUBLIC.contains(&request.uri().path()) {
-        return next.run(request).await;
-    }
     let (mut parts, content) = request.into_parts();
     let token = match token(&parts.headers) {
         Ok(token) => token,

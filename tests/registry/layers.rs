@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 6] = [
         "subprocess",
     ],
     // Options name limits of packages.
-    &["config", "crate_store", "database", "index", "postgres", "queue", "upstream"],
+    &["config", "crate_store", "database", "index", "markdown", "postgres", "queue", "upstream"],
     &["jobs", "source"],
     &["admin", "backup", "import", "monitor", "verify", "web"],
     &["process"],

@@ -131,3 +131,28 @@ pub fn readme(connection: &mut PgConnection, version_id: i32) -> QueryResult<Opt
     use diesel::sql_types::{Nullable, Text};
     versions::table.find(version_id).select(diesel::dsl::sql::<Nullable<Text>>("metadata->>'readme'")).first(connection)
 }
+
+/// The README of a version, if it has one, and its path in the package, if that is known.
+pub fn readme_and_path(
+    connection: &mut PgConnection,
+    version_id: i32,
+) -> QueryResult<Option<(String, Option<String>)>> {
+    use diesel::dsl::sql;
+    use diesel::sql_types::{Nullable, Text};
+    let found: (Option<String>, Option<String>) = versions::table
+        .find(version_id)
+        .select((sql::<Nullable<Text>>("metadata->>'readme'"), sql::<Nullable<Text>>("metadata->>'readme_file'")))
+        .first(connection)?;
+    Ok(found.0.filter(|readme| !readme.is_empty()).map(|readme| (readme, found.1)))
+}
+
+/// The newest accepted version of a crate that is not to be deleted, whether or not the index shows it.
+pub fn newest_accepted(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Option<i32>> {
+    versions::table
+        .filter(versions::crate_id.eq(crate_id))
+        .filter(versions::deletion_requested_at.is_null())
+        .order(versions::id.desc())
+        .select(versions::id)
+        .first(connection)
+        .optional()
+}

@@ -1,0 +1,8 @@
+//! What several pages have.
+
+pub mod copy;
+pub mod crate_head;
+pub mod crate_list;
+pub mod found;
+pub mod text;
+pub mod time;
