@@ -43,8 +43,15 @@ pub struct HttpOptions {
     /// Further publishes wait. Larger uploads are buffered in the data directory, up to four times as many bytes.
     #[arg(long, hide = true, env = "SUPERCARGO_MAX_UPLOAD_MEMORY", value_name = "BYTES", default_value_t = DEFAULT_UPLOAD_MEMORY, value_parser = clap::value_parser!(u64).range(MIN_UPLOAD_MEMORY..))]
     pub max_upload_memory: u64,
+    /// Disk space for the files of packages that pages show, in bytes
+    ///
+    /// The pages with sources and differences read a package from a copy that is made for them, in the data directory.
+    /// The copies that were not used for the longest time are removed. With 0 none is kept.
+    #[arg(long, hide = true, env = "SUPERCARGO_SOURCE_CACHE_SIZE", value_name = "BYTES", default_value_t = DEFAULT_SOURCE_CACHE)]
+    pub source_cache_size: u64,
 }
 
+const DEFAULT_SOURCE_CACHE: u64 = 1024 * 1024 * 1024;
 const DEFAULT_UPLOAD_MEMORY: u64 = 256 * 1024 * 1024;
 /// With less, a few publishes of the usual size would wait for each other.
 const MIN_UPLOAD_MEMORY: u64 = 16 * 1024 * 1024;

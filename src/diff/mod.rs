@@ -155,14 +155,48 @@ mod tests {
             .replace("line 2\n", "line two\n")
             .replace("line 9\n", "")
             .replace("line 25\n", "line 25\nmore\nand more\n");
-        insta::assert_snapshot!(unified(&before, &after), @"");
+        insta::assert_snapshot!(unified(&before, &after), @"
+        +3 -2
+        @@ -1,12 +1,11 @@
+         line 1
+        -line 2
+        +line two
+         line 3
+         line 4
+         line 5
+         line 6
+         line 7
+         line 8
+        -line 9
+         line 10
+         line 11
+         line 12
+        @@ -23,6 +22,8 @@
+         line 23
+         line 24
+         line 25
+        +more
+        +and more
+         line 26
+         line 27
+         line 28
+        ");
     }
 
     #[test]
     fn equal_texts_do_not_differ_and_an_empty_one_is_all_changed() {
         assert_eq!(differences("a\nb\n", "a\nb\n"), Differences::default());
-        insta::assert_snapshot!(unified("", "a\nb"), @"");
-        insta::assert_snapshot!(unified("a\n", ""), @"");
+        insta::assert_snapshot!(unified("", "a\nb"), @"
+        +2 -0
+        @@ -1,0 +1,2 @@
+        +a
+        +b
+        ");
+        insta::assert_snapshot!(unified("a\n", ""), @"
+        +0 -1
+        @@ -1,1 +1,0 @@
+        -a
+        ");
         assert_eq!((differences("a", "a\n").added, differences("a\r\n", "a\n").removed), (1, 1));
     }
 

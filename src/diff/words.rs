@@ -20,9 +20,11 @@ pub fn changed_words(before: &str, after: &str) -> (Marks, Marks) {
     let diff = Diff::compute(Algorithm::Myers, &input);
     let removed = marks(Words(before), |place| diff.is_removed(place));
     let added = marks(Words(after), |place| diff.is_added(place));
-    let left = |text: &str, marks: &Marks| text.trim().len().saturating_sub(marks.iter().map(Range::len).sum());
+    let seen = |text: &str| text.chars().filter(|one| !one.is_whitespace()).count();
+    let marked = |text: &str, marks: &Marks| marks.iter().map(|part| seen(&text[part.clone()])).sum::<usize>();
     // Less than a third of a line says nothing about it.
-    let is_related = left(before, &removed) * 3 >= before.trim().len() && left(after, &added) * 3 >= after.trim().len();
+    let is_related = |text: &str, marks: &Marks| marked(text, marks) * 3 <= seen(text) * 2;
+    let is_related = is_related(before, &removed) && is_related(after, &added);
     if is_related { (removed, added) } else { (Vec::new(), Vec::new()) }
 }
 

@@ -124,13 +124,13 @@ impl<'a> Highlighted<'a> {
 
     /// The text of a line, counted from 0, without its line feed.
     pub fn text(&self, line: usize) -> &'a str {
-        let text = &self.text[self.range(line)];
+        let text = &self.text[self.starts[line]..self.starts[line + 1]];
         text.strip_suffix('\n').unwrap_or(text)
     }
 
-    /// Where a line is in the text, with its line feed.
-    pub fn range(&self, line: usize) -> Range<usize> {
-        self.starts[line]..self.starts[line + 1]
+    /// Whether the last line ends in a line feed.
+    pub fn ends_with_line_feed(&self) -> bool {
+        self.text.ends_with('\n')
     }
 
     /// Writes the HTML of a line, counted from 0, without its line feed. The parts of `marks`, which are in the order of the

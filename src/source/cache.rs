@@ -96,9 +96,9 @@ impl SourceCache {
         }
     }
 
-    /// Whether the package can be read without making its pack.
-    pub fn has(&self, id: &PackageId) -> bool {
-        self.0.open.contains_key(&id.checksum) || self.0.path(id).exists()
+    /// The package, if it is open already.
+    pub fn recall(&self, id: &PackageId) -> Option<Arc<SourcePackage>> {
+        self.0.open.get(&id.checksum)
     }
 
     /// The open package, as long as the caller keeps it.

@@ -286,7 +286,7 @@ mod tests {
         }
         let mut cut_character = bytes.clone();
         let path_end = 8 + RECORD - 4;
-        cut_character[path_end + RECORD..path_end + RECORD + 4].copy_from_slice(&4_u32.to_le_bytes());
+        cut_character[path_end + RECORD..path_end + RECORD + 4].copy_from_slice(&5_u32.to_le_bytes());
         assert!(Listing::from_bytes(&cut_character, 3).is_err());
         let mut unknown_form = bytes;
         unknown_form[8 + RECORD - 5] = 9;

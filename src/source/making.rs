@@ -81,7 +81,7 @@ fn kind(of: EntryType) -> Option<Kind> {
 
 /// The path below the root; None for one that is outside, that has components which are no names, or that is no text.
 fn inner_path(path: &[u8], prefix: &str, max: usize) -> Option<String> {
-    let path = str::from_utf8(path).ok().filter(|path| path.len() <= max)?.strip_prefix(prefix)?;
+    let path = str::from_utf8(path).ok()?.strip_prefix(prefix).filter(|path| path.len() <= max)?;
     let is_name = |component: &str| !matches!(component, "" | "." | "..") && !component.contains('\0');
     path.split('/').all(is_name).then(|| path.to_owned())
 }

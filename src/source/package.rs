@@ -4,21 +4,34 @@ use std::fs::File;
 use std::ops::Range;
 
 use super::error::SourceError;
+use super::form::Form;
 use super::listing::{FileFacts, Listing};
 use super::pack::{self, Blocks};
+use crate::package::vcs_info::{self, VcsInfo};
 
 /// The files of a package. Reading one needs no more memory than what is read, and one block.
 #[derive(Debug)]
 pub struct SourcePackage {
     listing: Listing,
     blocks: Blocks,
+    vcs_info: Option<VcsInfo>,
 }
 
 impl SourcePackage {
     /// Opens the pack in this file.
     pub(super) fn open(file: File) -> Result<Self, SourceError> {
         let (blocks, listing) = pack::open(file)?;
-        Ok(Self { listing, blocks })
+        let mut package = Self { listing, blocks, vcs_info: None };
+        let file = package.listing.find(vcs_info::PATH);
+        if let Some(file) = file.filter(|file| file.form == Form::Text && file.size <= vcs_info::MAX_SIZE) {
+            package.vcs_info = VcsInfo::read(&package.read_text(file)?);
+        }
+        Ok(package)
+    }
+
+    /// The commit that it was made from, as its publisher says.
+    pub fn vcs_info(&self) -> Option<&VcsInfo> {
+        self.vcs_info.as_ref()
     }
 
     /// Its files.

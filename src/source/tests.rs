@@ -115,11 +115,11 @@ fn every_file_is_read_as_it_was_packaged_and_in_parts() {
     ];
     let id = place.store(package(&files));
     let cache = place.cache();
-    assert!(!cache.has(&id));
+    assert!(cache.recall(&id).is_none());
     for (path, content) in files {
         assert_eq!(read(&cache, &id, path).as_deref(), Some(content), "{path}");
     }
-    assert!(cache.has(&id));
+    assert!(cache.recall(&id).is_some());
     assert_eq!(read(&cache, &id, "a"), None);
     let opened = cache.package(&id).unwrap();
     let facts = |path: &str| opened.listing().find(path).unwrap();
@@ -301,8 +301,8 @@ fn a_file_that_is_no_package_or_beyond_the_bounds_says_why() {
     };
     let bounds = making::Bounds { unpacked: 10_000, entries: 2, paths: 2, path: 1 };
     assert_eq!(bounded(bounds), Ok(()));
-    insta::assert_snapshot!(bounded(making::Bounds { unpacked: 1500, ..bounds }).unwrap_err(), @"");
-    insta::assert_snapshot!(bounded(making::Bounds { entries: 1, ..bounds }).unwrap_err(), @"");
+    insta::assert_snapshot!(bounded(making::Bounds { unpacked: 1500, ..bounds }).unwrap_err(), @"the package has more than 1500 bytes, which is too much to be shown");
+    insta::assert_snapshot!(bounded(making::Bounds { entries: 1, ..bounds }).unwrap_err(), @"the package has more than 1 files, which is too much to be shown");
     insta::assert_snapshot!(bounded(making::Bounds { paths: 1, ..bounds }).unwrap_err(), @"");
 }
 

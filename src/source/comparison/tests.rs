@@ -60,7 +60,15 @@ fn files_are_added_removed_changed_and_renamed() {
             ("also-empty", ""),
         ],
     );
-    insta::assert_snapshot!(files(&comparison), @"");
+    insta::assert_snapshot!(files(&comparison), @"
+    also-empty added +0 -0
+    changed changed +2 -1
+    come added +3 -0
+    empty removed +0 -0
+    gone removed +0 -2
+    new/edited.rs renamed from old/edited.rs (89 %) +1 -1
+    new/moved.rs renamed from old/moved.rs (100 %) +0 -0
+    ");
     assert_eq!((comparison.unchanged, comparison.lines()), (1, (6, 4)));
     assert_eq!(comparison.file("new/edited.rs"), comparison.file("old/edited.rs"));
     assert!(comparison.file("same").is_none());
@@ -77,9 +85,16 @@ fn of_several_renames_the_most_similar_is_found_and_none_below_a_half() {
             ("z", "one\ntwo\nelse\nwhatever\nmore\n"),
         ],
     );
-    insta::assert_snapshot!(files(&comparison), @"");
+    insta::assert_snapshot!(files(&comparison), @"
+    x renamed from b (90 %) +1 -1
+    y renamed from a (91 %) +1 -1
+    z added +5 -0
+    ");
     let twice = compared(&[("a/mod.rs", LONG)], &[("b/lib.rs", LONG), ("c/mod.rs", LONG)]);
-    insta::assert_snapshot!(files(&twice), @"");
+    insta::assert_snapshot!(files(&twice), @"
+    b/lib.rs renamed from a/mod.rs (100 %) +0 -0
+    c/mod.rs added +10 -0
+    ");
 }
 
 #[test]
@@ -88,7 +103,12 @@ fn what_is_beyond_a_bound_is_left_out_and_not_guessed() {
     let after: &[(&str, &str)] = &[("a.rs", "unsafe {}"), ("b", "x\n"), ("come", &LONG.replace("two", "2"))];
     let tight = Bounds { counted: 60, pairs: 0, searched: 10, ..BOUNDS };
     let comparison = compared_within(before, after, tight);
-    insta::assert_snapshot!(files(&comparison), @"");
+    insta::assert_snapshot!(files(&comparison), @"
+    a.rs changed +1 -10
+    b changed not counted
+    come added +10 -0
+    gone removed +0 -10
+    ");
     assert_eq!((comparison.summary.not_searched, comparison.summary.unsafe_counts.len()), (1, 0));
 }
 
@@ -114,7 +134,181 @@ fn a_reviewer_is_shown_what_can_do_harm() {
             ("run.sh", "#!/bin/sh\n"),
         ],
     );
-    insta::assert_debug_snapshot!(comparison.summary, @"");
+    insta::assert_debug_snapshot!(comparison.summary, @r#"
+    Summary {
+        manifest: Ok(
+            ManifestChanges {
+                added: [
+                    Stated {
+                        kind: Normal,
+                        target: Some(
+                            "cfg(unix)",
+                        ),
+                        key: "libc",
+                        package: None,
+                        requirement: "^0.2",
+                        registry: Some(
+                            "https://github.com/rust-lang/crates.io-index",
+                        ),
+                        optional: false,
+                    },
+                ],
+                removed: [
+                    Stated {
+                        kind: Normal,
+                        target: None,
+                        key: "dropped",
+                        package: None,
+                        requirement: "^1",
+                        registry: Some(
+                            "https://github.com/rust-lang/crates.io-index",
+                        ),
+                        optional: false,
+                    },
+                ],
+                changed: [
+                    ChangedDependency {
+                        dependency: Stated {
+                            kind: Normal,
+                            target: None,
+                            key: "kept",
+                            package: None,
+                            requirement: "^2",
+                            registry: Some(
+                                "https://github.com/rust-lang/crates.io-index",
+                            ),
+                            optional: true,
+                        },
+                        changes: [
+                            FieldChange {
+                                field: "requirement",
+                                before: Some(
+                                    "^1",
+                                ),
+                                after: Some(
+                                    "^2",
+                                ),
+                            },
+                            FieldChange {
+                                field: "features",
+                                before: None,
+                                after: Some(
+                                    "x",
+                                ),
+                            },
+                            FieldChange {
+                                field: "optional",
+                                before: Some(
+                                    "false",
+                                ),
+                                after: Some(
+                                    "true",
+                                ),
+                            },
+                        ],
+                    },
+                    ChangedDependency {
+                        dependency: Stated {
+                            kind: Normal,
+                            target: None,
+                            key: "other",
+                            package: Some(
+                                "fake",
+                            ),
+                            requirement: "^1",
+                            registry: Some(
+                                "https://github.com/rust-lang/crates.io-index",
+                            ),
+                            optional: false,
+                        },
+                        changes: [
+                            FieldChange {
+                                field: "package",
+                                before: Some(
+                                    "real",
+                                ),
+                                after: Some(
+                                    "fake",
+                                ),
+                            },
+                        ],
+                    },
+                ],
+                features: [
+                    ChangedFeature {
+                        name: "a",
+                        before: Some(
+                            [],
+                        ),
+                        after: None,
+                    },
+                    ChangedFeature {
+                        name: "b",
+                        before: None,
+                        after: Some(
+                            [
+                                "dep:kept",
+                            ],
+                        ),
+                    },
+                    ChangedFeature {
+                        name: "default",
+                        before: Some(
+                            [
+                                "a",
+                            ],
+                        ),
+                        after: Some(
+                            [],
+                        ),
+                    },
+                ],
+                fields: [
+                    FieldChange {
+                        field: "links",
+                        before: None,
+                        after: Some(
+                            "z",
+                        ),
+                    },
+                ],
+            },
+        ),
+        build_script: Script {
+            before: None,
+            after: Some(
+                "build.rs",
+            ),
+            is_changed: false,
+        },
+        proc_macro: (
+            false,
+            true,
+        ),
+        unsafe_counts: [
+            UnsafeCount {
+                path: "build.rs",
+                before: 0,
+                after: 1,
+            },
+            UnsafeCount {
+                path: "src/lib.rs",
+                before: 0,
+                after: 2,
+            },
+        ],
+        not_searched: 0,
+        new_binaries: [
+            NewBinary {
+                path: "logo.png",
+                size: 6,
+            },
+        ],
+        new_executables: [
+            "run.sh",
+        ],
+    }
+    "#);
 }
 
 #[test]
@@ -135,5 +329,5 @@ fn manifests_that_cannot_be_read_do_not_fail_the_comparison() {
     let bad = compared(&[("Cargo.toml", &good)], &[("Cargo.toml", "not toml [")]);
     assert!(bad.summary.manifest.unwrap_err().starts_with("of the later version, "));
     let missing = compared(&[("a", "1")], &[("Cargo.toml", &good)]);
-    insta::assert_snapshot!(missing.summary.manifest.unwrap_err(), @"");
+    insta::assert_snapshot!(missing.summary.manifest.unwrap_err(), @"one of the versions has no Cargo.toml that can be read");
 }

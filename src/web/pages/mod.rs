@@ -20,10 +20,12 @@ pub mod problem;
 pub mod visit;
 
 mod cookies;
+mod diff;
 mod entrance;
 mod home;
 mod me;
 mod sign_in;
+mod source;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
@@ -44,6 +46,8 @@ pub(super) fn router(app: App) -> Router {
         .route("/me", get(me::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
+        .merge(source::router())
+        .merge(diff::router())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), entrance::enter))
         .with_state(app);
