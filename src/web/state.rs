@@ -15,6 +15,7 @@ use super::known_files::KnownFiles;
 use super::limits::backlog::Backlog;
 use super::limits::cpu_slots::CpuSlots;
 use super::limits::reads::ReadShare;
+use super::pages::readme_cache::ReadmePages;
 use super::{AddressRequests, ApiError, SharedWith, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
@@ -54,6 +55,8 @@ pub struct Parts {
     pub(super) cpu_slots: CpuSlots,
     /// READMEs that are being sent, in KiB.
     pub(super) readmes: Arc<Semaphore>,
+    /// READMEs that were rendered for pages.
+    pub(super) readme_pages: ReadmePages,
     blocking_calls: Arc<Semaphore>,
     reads: ReadShare,
 }
@@ -111,6 +114,7 @@ impl App {
             health,
             cpu_slots: CpuSlots::for_processors(),
             readmes: Arc::new(Semaphore::new(READMES)),
+            readme_pages: ReadmePages::default(),
             blocking_calls,
             reads,
         }))
