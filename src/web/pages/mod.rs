@@ -42,7 +42,7 @@ use self::links::Links;
 use self::visit::Visit;
 use super::{ApiError, App};
 
-pub(super) use entrance::wants_html;
+pub(super) use visit::wants_html;
 
 /// All pages.
 pub(super) fn router(app: App) -> Router {

@@ -67,6 +67,18 @@ fn the_answer_without_a_session_is_the_same_for_what_is_there_and_what_is_not() 
     assert_eq!(seen(&mut browser, "/badges/secret-name.svg"), seen(&mut browser, "/badges/nothing-12.svg"));
 }
 
+/// A browser does not send the cookie with a link of another site, such as a chat, but with one of this site.
+#[test]
+fn a_link_of_another_site_is_followed_once_more_from_here() {
+    let registry = private();
+    for path in ["/crates/secret-name?a=%22b", "/crates/nothing?a=%22b"] {
+        let request = Request::get(path).header("accept", "text/html").header("sec-fetch-site", "cross-site");
+        let answer = registry.anonymous().send(request.body(Body::empty()).unwrap()).good();
+        assert!(answer.text().contains(&format!("content=\"0;url={path}\"")), "{}", answer.text());
+        assert_eq!(answer.headers["cache-control"], "no-store");
+    }
+}
+
 #[test]
 fn a_token_in_the_form_begins_a_session_which_ends_when_it_is_told_to() {
     let registry = private();

@@ -105,7 +105,7 @@ fn content(app: &App, links: &Links, reading: &Reading, readme: Option<&str>, ca
                 (plot::section(reading))
                 @if let Some(entries) = &reading.audit { (audit::section(entries)) }
             }
-            aside class="side" aria-label="About this version" {
+            div class="side" {
                 (use_it::section(links, reading))
                 (facts::section(links, reading, caller))
             }
