@@ -16,7 +16,8 @@ pub struct Folder(Vec<String>);
 impl Folder {
     /// The directory that a file is in.
     pub fn of(file: &str) -> Self {
-        let mut parts: Vec<String> = file.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect();
+        let mut parts: Vec<String> =
+            file.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect();
         parts.pop();
         Self(parts)
     }

@@ -13,16 +13,76 @@ use super::places::{Folder, Places};
 pub const PREFIX: &str = "readme-";
 
 const TAGS: [&str; 64] = [
-    "a", "abbr", "b", "blockquote", "br", "caption", "cite", "code", "dd", "del", "details", "dfn", "div", "dl", "dt", "em",
-    "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "input", "ins", "kbd", "li", "mark", "ol",
-    "p", "pre", "q", "rp", "rt", "ruby", "s", "samp", "section", "small", "span", "strike", "strong", "sub", "summary",
-    "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "bdi", "col", "colgroup",
+    "a",
+    "abbr",
+    "b",
+    "blockquote",
+    "br",
+    "caption",
+    "cite",
+    "code",
+    "dd",
+    "del",
+    "details",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "figcaption",
+    "figure",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "input",
+    "ins",
+    "kbd",
+    "li",
+    "mark",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "rp",
+    "rt",
+    "ruby",
+    "s",
+    "samp",
+    "section",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "time",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "var",
+    "bdi",
+    "col",
+    "colgroup",
 ];
 
 /// Elements that are removed with what is in them.
 const REMOVED: [&str; 16] = [
-    "applet", "audio", "canvas", "embed", "iframe", "math", "noembed", "noscript", "object", "script", "select", "style",
-    "svg", "template", "textarea", "video",
+    "applet", "audio", "canvas", "embed", "iframe", "math", "noembed", "noscript", "object", "script", "select",
+    "style", "svg", "template", "textarea", "video",
 ];
 
 /// The classes of highlighted code.
@@ -45,11 +105,8 @@ pub fn clean(html: &str, folder: Folder, places: Arc<dyn Places>) -> String {
         ("h2", set(&["align"])),
         ("h3", set(&["align"])),
     ]);
-    let classes: HashMap<&str, HashSet<&str>> = HashMap::from([
-        ("span", set(&CODE)),
-        ("li", set(&["task-list-item"])),
-        ("section", set(&["footnotes"])),
-    ]);
+    let classes: HashMap<&str, HashSet<&str>> =
+        HashMap::from([("span", set(&CODE)), ("li", set(&["task-list-item"])), ("section", set(&["footnotes"]))]);
     Builder::empty()
         .tags(set(&TAGS))
         .clean_content_tags(set(&REMOVED))

@@ -43,7 +43,12 @@ fn invisible_characters_are_shown_by_their_number() {
 
 #[test]
 fn a_document_that_is_too_large_or_too_deep_is_shown_as_it_is_written() {
-    for text in ["<div>".repeat(1000), "> ".repeat(1000) + "x", format!("{}\n{}", "<font a=1>".repeat(150), "<p>x\n\n".repeat(30_000)), "*a ".repeat(200_000)] {
+    for text in [
+        "<div>".repeat(1000),
+        "> ".repeat(1000) + "x",
+        format!("{}\n{}", "<font a=1>".repeat(150), "<p>x\n\n".repeat(30_000)),
+        "*a ".repeat(200_000),
+    ] {
         match render(&text, Folder::default(), Arc::new(Package)) {
             Rendered::Plain(html) => assert!(html.starts_with("<pre class=\"plain\">") && html.len() < 3 * MAX_LENGTH),
             Rendered::Html(html) => panic!("{}", &html[..200]),

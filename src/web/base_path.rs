@@ -100,6 +100,8 @@ mod tests {
             ("/crates/", Some("/")),
             ("/crates?a=b", Some("/?a=b")),
             ("/crates/me", Some("/me")),
+            ("/crates/crates/foo", Some("/crates/foo")),
+            ("/crates/search?q=a", Some("/search?q=a")),
             ("/crates/index/", Some("/index/")),
             ("/crates/index/3/f/foo", Some("/index/3/f/foo")),
             (

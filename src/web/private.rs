@@ -11,10 +11,17 @@ use axum::middleware::Next;
 use axum::response::IntoResponse;
 
 use super::extract::auth::{cargo_challenge, look_up, token};
-use super::{ApiError, App};
+use super::{ApiError, App, pages};
+
+/// What programs request. A browser that asks for something else is shown that there is no such page.
+const FOR_PROGRAMS: [&str; 3] = ["/api/", "/index", "/git/"];
 
 /// Refuses requests without a valid token. Pages have a guard of their own.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
+    let path = request.uri().path();
+    if !FOR_PROGRAMS.iter().any(|beginning| path.starts_with(beginning)) && pages::wants_html(request.headers()) {
+        return next.run(request).await;
+    }
     let (mut parts, content) = request.into_parts();
     let token = match token(&parts.headers) {
         Ok(token) => token,

@@ -17,6 +17,7 @@ use super::limits::backlog::Backlog;
 use super::limits::cpu_slots::CpuSlots;
 use super::limits::reads::ReadShare;
 use super::limits::source_work::SourceWork;
+use super::pages::readme_cache::ReadmePages;
 use super::sources::Sources;
 use super::{AddressRequests, ApiError, SharedWith, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub(super) sources: Sources,
     /// READMEs that are being sent, in KiB.
     pub(super) readmes: Arc<Semaphore>,
+    /// READMEs that were rendered for pages.
+    pub(super) readme_pages: ReadmePages,
     blocking_calls: Arc<Semaphore>,
     reads: ReadShare,
 }
@@ -125,6 +128,7 @@ impl App {
             cpu_slots: CpuSlots::for_processors(),
             sources,
             readmes: Arc::new(Semaphore::new(READMES)),
+            readme_pages: ReadmePages::default(),
             blocking_calls,
             reads,
         }))

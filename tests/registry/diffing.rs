@@ -43,11 +43,15 @@ fn the_json_has_the_summary_and_the_files() {
     let answer = registry.anonymous().get("/api/v1/crates/FOO/diff/1.0.0...1.1.0").good();
     insta::assert_snapshot!(serde_json::to_string_pretty(&answer.json()).unwrap(), @"");
     assert_eq!(answer.headers["x-robots-tag"], "noindex, nofollow");
-    let request = Request::get("/api/v1/crates/foo/diff/1.0.0...1.1.0").header("if-none-match", &answer.headers["etag"]);
+    let request =
+        Request::get("/api/v1/crates/foo/diff/1.0.0...1.1.0").header("if-none-match", &answer.headers["etag"]);
     let again = registry.anonymous().send(request.body(Body::empty()).unwrap());
     assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
     let back = registry.anonymous().get("/api/v1/crates/foo/diff/1.1.0...1.0.0").good();
-    assert_eq!(back.json()["diff"]["summary"]["unsafe"], json!([{ "path": "src/old_name.rs", "before": 1, "after": 0 }]));
+    assert_eq!(
+        back.json()["diff"]["summary"]["unsafe"],
+        json!([{ "path": "src/old_name.rs", "before": 1, "after": 0 }])
+    );
     assert_ne!(back.headers["etag"], answer.headers["etag"]);
 }
 
@@ -91,7 +95,16 @@ fn one_file_is_a_page_and_a_fragment() {
 #[test]
 fn versions_that_do_not_exist_are_named() {
     let registry = registry();
-    for versions in ["1.0.0", "1.0.0...", "...1.0.0", "1.0.0..1.1.0", "1.0.0...9.0.0", "x...y", "1.0.0...1.1.0...1.1.0", "%00...%ff"] {
+    for versions in [
+        "1.0.0",
+        "1.0.0...",
+        "...1.0.0",
+        "1.0.0..1.1.0",
+        "1.0.0...9.0.0",
+        "x...y",
+        "1.0.0...1.1.0...1.1.0",
+        "%00...%ff",
+    ] {
         for base in ["/crates/foo/diff/", "/api/v1/crates/foo/diff/"] {
             let answer = registry.anonymous().get(&format!("{base}{versions}"));
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{base}{versions}: {}", answer.text());
@@ -107,7 +120,10 @@ fn what_is_too_long_for_the_page_is_a_link_to_a_page_of_its_own() {
     let numbers = |from: u32| (from..from + 3000).map(|line| format!("{line}\n")).collect::<String>();
     let (one, other) = (numbers(0), numbers(10_000));
     let large = "x\n".repeat(800_000);
-    registry.user("ann").publish(&Package::new("foo", "1.0.0").file("long", one.as_bytes()).file("large", b"y\n")).good();
+    registry
+        .user("ann")
+        .publish(&Package::new("foo", "1.0.0").file("long", one.as_bytes()).file("large", b"y\n"))
+        .good();
     let after = Package::new("foo", "1.1.0").file("long", other.as_bytes()).file("large", large.as_bytes());
     registry.user("ann").publish(&after).good();
     registry.run_jobs();

@@ -41,6 +41,7 @@ mod operating;
 mod options;
 mod overload;
 mod owning;
+mod pages;
 mod parameters;
 mod private;
 mod publishing;

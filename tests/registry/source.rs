@@ -94,7 +94,9 @@ fn files_of_every_kind_are_shown_harmless() {
     assert!(get("page.html").contains("&lt;script&gt;") && !get("page.html").contains("<script>alert"));
     assert!(get("image.svg").contains("src=\"/crates/foo/1.0.0/raw/image.svg\""));
     assert!(!get("image.svg").contains("<script>alert"));
-    assert!(get("logo.png").contains("src=\"/crates/foo/1.0.0/raw/logo.png\"") && get("logo.png").contains("89 50 4e 47"));
+    assert!(
+        get("logo.png").contains("src=\"/crates/foo/1.0.0/raw/logo.png\"") && get("logo.png").contains("89 50 4e 47")
+    );
     let fake = get("fake.png");
     assert!(!fake.contains("<img src=\"/crates/foo") && fake.contains("binary file of an unknown kind"), "{fake}");
     assert!(get("latin.txt").contains("not UTF-8") && get("latin.txt").contains("gr\u{fffd}\u{fffd}e"));
@@ -247,5 +249,9 @@ fn a_large_directory_has_pages() {
     assert!(last.contains("f02499") && !last.contains("?page=4"), "{last}");
     assert!(get("data?page=99999999").contains("?page="));
     let file = get("data/f02000");
-    assert!(file.len() < 100_000 && file.contains("… all entries") && file.contains("aria-current=\"page\""), "{}", file.len());
+    assert!(
+        file.len() < 100_000 && file.contains("… all entries") && file.contains("aria-current=\"page\""),
+        "{}",
+        file.len()
+    );
 }

@@ -122,6 +122,11 @@ impl QueryParameters {
         Ok(Pagination { per_page, page })
     }
 
+    /// The same query without a parameter.
+    pub fn without(&self, name: &str) -> Self {
+        Self(self.0.iter().filter(|(given, _)| given != name).cloned().collect())
+    }
+
     /// The same query for another page: with this value of `page` or `seek`.
     pub fn with_page(&self, name: &str, value: &str) -> String {
         let mut query = url::form_urlencoded::Serializer::new("?".to_owned());

@@ -4,13 +4,14 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, html};
 
 use super::cookies;
 use super::layout;
 use super::links::Links;
 use super::problem;
-use super::visit::Visit;
+use super::visit::{Visit, wants_html};
 use crate::client_connection::ClientConnection;
 use crate::database::access::caller::Caller;
 use crate::database::access::sessions::{self, SessionSecret};
@@ -88,7 +89,12 @@ async fn identify(app: &App, parts: &Parts) -> Result<(Option<Caller>, Option<Se
 fn locked_out(app: &App, visit: &Visit, parts: &Parts) -> Response {
     if wants_html(&parts.headers) && [Method::GET, Method::HEAD].contains(&parts.method) {
         let there = parts.uri.path_and_query().map(|there| there.as_str()).unwrap_or_default();
-        return to_sign_in(visit.links(), there);
+        // A browser that follows a link of another site keeps the session's cookie back. It sends the cookie if the same is
+        // asked for by a page of this site.
+        return match parts.headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
+            Some(b"cross-site" | b"same-site") => once_more(visit.links(), there),
+            _ => to_sign_in(visit.links(), there),
+        };
     }
     let detail = format!(
         "this registry is private: sign in at {base}/sign-in, or send a token as the password of HTTP Basic. See {base}/me \
@@ -96,6 +102,24 @@ fn locked_out(app: &App, visit: &Visit, parts: &Parts) -> Response {
         base = app.settings.base_url
     );
     ApiError::challenge(detail, challenges(app)).into_response()
+}
+
+/// A page that asks for a path of this registry at once.
+fn once_more(links: &Links, there: &str) -> Response {
+    let place = links.to(there);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="refresh" content=(format!("0;url={place}"));
+                title { "supercargo" }
+            }
+            body { p { a href=(place) { "Continue" } } }
+        }
+    };
+    let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (headers, Html(page.into_string())).into_response()
 }
 
 /// Leads to the sign-in, and from there to a path below the registry's.
@@ -107,12 +131,6 @@ pub fn to_sign_in(links: &Links, there: &str) -> Response {
 
 fn challenges(app: &App) -> Vec<String> {
     vec![auth::cargo_challenge(app), "Basic realm=\"supercargo\", charset=\"UTF-8\"".to_owned()]
-}
-
-/// Whether the client is a browser that shows what it asked for.
-pub fn wants_html(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accepted.split(',').any(|one| one.trim().starts_with("text/html"))
 }
 
 /// Keeps an answer of a private registry out of shared caches.

@@ -2,7 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | [`entrance`] | the layer around all pages: sessions, private registries, errors, headers |
+//! | `entrance` | the layer around all pages: sessions, private registries, errors, headers |
 //! | [`visit`] | a request for a page: who sends it; shows a page in its frame |
 //! | [`layout`] | the frame of a page |
 //! | [`links`] | all paths of pages |
@@ -17,15 +17,22 @@ pub mod layout;
 pub mod links;
 pub mod parts;
 pub mod problem;
+pub mod readme_cache;
 pub mod visit;
 
+mod badge;
 mod cookies;
 mod diff;
 mod entrance;
+mod feeds;
 mod home;
+mod krate;
+mod machines;
 mod me;
+mod search;
 mod sign_in;
 mod source;
+mod topics;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
@@ -37,13 +44,30 @@ use self::links::Links;
 use self::visit::Visit;
 use super::{ApiError, App};
 
-pub(super) use entrance::wants_html;
+pub(super) use visit::wants_html;
 
 /// All pages.
 pub(super) fn router(app: App) -> Router {
     let pages = Router::new()
         .route("/", get(home::show))
         .route("/me", get(me::show))
+        .route("/search", get(search::show))
+        .route("/keywords", get(topics::keywords))
+        .route("/categories", get(topics::categories))
+        .route("/crates/{name}", get(krate::show))
+        .route("/crates/{name}/versions", get(krate::versions::show))
+        .route("/crates/{name}/dependents", get(krate::dependents::show))
+        .route("/crates/{name}/diff", get(krate::versions::compare))
+        .route("/crates/{name}/feed.atom", get(feeds::of_crate))
+        .route("/crates/{name}/{version}", get(krate::show_version))
+        .route("/crates/{name}/{version}/dependencies", get(krate::dependencies::show))
+        .route("/crates/{name}/{version}/features", get(krate::features::show))
+        .route("/feeds/crates.atom", get(feeds::crates))
+        .route("/feeds/versions.atom", get(feeds::versions))
+        .route("/badges/{file}", get(badge::show))
+        .route("/opensearch.xml", get(machines::open_search))
+        .route("/robots.txt", get(machines::robots))
+        .route("/sitemap.xml", get(machines::sitemap))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .merge(source::router())

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::layout::Page;
 use super::links::Links;
-use super::visit::Visit;
+use super::visit::{Visit, wants_html};
 use crate::database::catalog::{crate_details, version_details};
 use crate::database::search::query::SearchText;
 use crate::database::search::{self, Filter, Page as Part, SearchQuery, Sort};
@@ -43,9 +43,13 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Turns the answer of a handler into a page, if it is an error. `may_look` permits to look for what was probably meant.
+/// Turns the answer of a handler into a page, if it is an error and a browser asked for it. `may_look` permits to look for what
+/// was probably meant.
 pub async fn explain(app: &App, visit: &Visit, path: &str, may_look: bool, response: Response) -> Response {
     let Some(ErrorText(detail)) = response.extensions().get::<ErrorText>().cloned() else { return response };
+    if !wants_html(visit.headers()) {
+        return response;
+    }
     let status = response.status();
     let mut nearest = response.extensions().get::<Nearest>().cloned().unwrap_or_default();
     if status == StatusCode::NOT_FOUND && nearest.0.is_empty() && may_look {

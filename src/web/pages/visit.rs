@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use subtle::ConstantTimeEq;
 
@@ -88,6 +88,12 @@ impl Visit {
             Some(_) => Err(foreign_form()),
         }
     }
+}
+
+/// Whether the client is a browser that shows what it asked for.
+pub fn wants_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|one| one.trim().starts_with("text/html"))
 }
 
 /// Compares two values in constant time.

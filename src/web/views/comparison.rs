@@ -6,7 +6,9 @@ use utoipa::ToSchema;
 use crate::package::characters::harmless;
 use crate::package::{CrateName, DependencyKind, Version};
 use crate::source::Form;
-use crate::source::comparison::{ChangedDependency, ChangedFeature, Comparison, FieldChange, FileChange, How, ManifestChanges, Stated, Summary};
+use crate::source::comparison::{
+    ChangedDependency, ChangedFeature, Comparison, FieldChange, FileChange, How, ManifestChanges, Stated, Summary,
+};
 
 /// The most files that are listed.
 const MAX_FILES: usize = 10_000;
@@ -248,10 +250,7 @@ impl StatedView {
 
 impl ChangedDependencyView {
     fn new(one: &ChangedDependency) -> Self {
-        Self {
-            dependency: StatedView::new(&one.dependency),
-            changes: one.changes.iter().map(FieldView::new).collect(),
-        }
+        Self { dependency: StatedView::new(&one.dependency), changes: one.changes.iter().map(FieldView::new).collect() }
     }
 }
 
@@ -264,9 +263,8 @@ impl FieldView {
 
 impl FeatureView {
     fn new(one: &ChangedFeature) -> Self {
-        let values = |values: &Option<Vec<String>>| {
-            values.clone().map(|values| values.into_iter().map(harmless).collect())
-        };
+        let values =
+            |values: &Option<Vec<String>>| values.clone().map(|values| values.into_iter().map(harmless).collect());
         Self { name: harmless(one.name.clone()), before: values(&one.before), after: values(&one.after) }
     }
 }

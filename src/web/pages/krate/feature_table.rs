@@ -28,7 +28,8 @@ pub fn rows(reading: &Reading) -> Vec<Row> {
     features_of(&features, &reading.dependencies)
 }
 
-fn features_of(features: &BTreeMap<String, Vec<String>>, dependencies: &[StoredDependency]) -> Vec<Row> {
+/// The features of this table, and those of optional dependencies.
+pub fn features_of(features: &BTreeMap<String, Vec<String>>, dependencies: &[StoredDependency]) -> Vec<Row> {
     let mut rows: Vec<Row> = features
         .iter()
         .map(|(feature, enables)| Row {
@@ -52,7 +53,9 @@ fn features_of(features: &BTreeMap<String, Vec<String>>, dependencies: &[StoredD
     for row in &mut rows {
         row.is_default = default.contains(row.feature.as_str());
     }
-    rows.sort_by(|one, other| (one.feature != "default", &one.feature).cmp(&(other.feature != "default", &other.feature)));
+    rows.sort_by(|one, other| {
+        (one.feature != "default", &one.feature).cmp(&(other.feature != "default", &other.feature))
+    });
     rows
 }
 
@@ -119,8 +122,10 @@ mod tests {
             registry: None,
         };
         let features = [("default", vec!["std"]), ("std", vec!["dep:named", "x"]), ("x", vec![]), ("y", vec![])];
-        let features =
-            features.into_iter().map(|(name, on)| (name.to_owned(), on.into_iter().map(str::to_owned).collect())).collect();
+        let features = features
+            .into_iter()
+            .map(|(name, on)| (name.to_owned(), on.into_iter().map(str::to_owned).collect()))
+            .collect();
         let rows = features_of(&features, &[optional("named"), optional("serde")]);
         let shown: Vec<_> = rows.iter().map(|row| (row.feature.as_str(), row.is_default, row.is_implied)).collect();
         let expected = [

@@ -7,12 +7,12 @@ mod feature_table;
 mod packaged;
 mod plot;
 mod reading;
+mod readmes;
 mod use_it;
 
 pub mod dependencies;
 pub mod dependents;
 pub mod features;
-pub mod readmes;
 pub mod versions;
 
 use axum::extract::State;
@@ -34,11 +34,7 @@ use crate::web::{ApiError, App};
 const SHOWN: usize = 40;
 
 /// `GET /crates/{name}`.
-pub async fn show(
-    State(app): State<App>,
-    visit: Visit,
-    ApiPath(name): ApiPath<String>,
-) -> Result<Response, ApiError> {
+pub async fn show(State(app): State<App>, visit: Visit, ApiPath(name): ApiPath<String>) -> Result<Response, ApiError> {
     page(&app, &visit, name, None).await
 }
 
@@ -61,7 +57,7 @@ async fn page(app: &App, visit: &Visit, name: String, num: Option<String>) -> Re
     let (readmes, caller) = (app.readme_pages.clone(), visit.caller().cloned());
     let (wanted, given) = (num.clone(), name.clone());
     let reading = app
-        .with_connection(move |connection| Reading::of(connection, (&wanted_name(&name), num.as_deref()), caller.as_ref(), &readmes))
+        .with_connection(move |connection| Reading::of(connection, (&name, num.as_deref()), caller.as_ref(), &readmes))
         .await?;
     let links = visit.links();
     let (krate, version) = (&reading.found.krate.row, &reading.found.version);
@@ -87,17 +83,7 @@ async fn page(app: &App, visit: &Visit, name: String, num: Option<String>) -> Re
     Ok(visit.show(page))
 }
 
-fn wanted_name(name: &str) -> String {
-    name.to_owned()
-}
-
-fn content(
-    app: &App,
-    links: &Links,
-    reading: &Reading,
-    readme: Option<&str>,
-    caller: Option<&Caller>,
-) -> Markup {
+fn content(app: &App, links: &Links, reading: &Reading, readme: Option<&str>, caller: Option<&Caller>) -> Markup {
     let (krate, version) = (&reading.found.krate, &reading.found.version);
     let name = &krate.row.name;
     let head = CrateHead {
@@ -119,7 +105,7 @@ fn content(
                 (plot::section(reading))
                 @if let Some(entries) = &reading.audit { (audit::section(entries)) }
             }
-            aside class="side" aria-label="About this version" {
+            div class="side" {
                 (use_it::section(links, reading))
                 (facts::section(links, reading, caller))
             }

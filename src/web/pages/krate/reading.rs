@@ -5,17 +5,17 @@ use std::sync::Arc;
 use chrono::Utc;
 use diesel::PgConnection;
 
-use super::readmes::ReadmePages;
 use crate::database::access::audit::{self, Record};
 use crate::database::access::caller::Caller;
 use crate::database::catalog::dependencies::{self, StoredDependency};
+use crate::database::catalog::dependents;
 use crate::database::catalog::downloads::{self, OfDay};
 use crate::database::catalog::owners::{self, Owner, Rights};
 use crate::database::catalog::version_details::{self, Listed};
-use crate::database::catalog::dependents;
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
 use crate::web::pages::parts::found::{self, Found};
+use crate::web::pages::readme_cache::ReadmePages;
 
 /// Dependents on the crate's page.
 const DEPENDENTS: i64 = 8;

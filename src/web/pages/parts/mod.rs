@@ -4,5 +4,7 @@ pub mod copy;
 pub mod crate_head;
 pub mod crate_list;
 pub mod found;
+pub mod pager;
 pub mod text;
 pub mod time;
+pub mod xml;
