@@ -20,6 +20,7 @@ mod rust;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::ops::Range;
 

@@ -112,11 +112,11 @@ impl Scanner<'_> {
     }
 
     fn of_word(&self, word: &str, rest: &str) -> Class {
-        if self.syntax.keywords.contains(&word) {
+        if self.syntax.keywords.contain(word) {
             Class::Keyword
-        } else if self.syntax.constants.contains(&word) {
+        } else if self.syntax.constants.contain(word) {
             Class::Constant
-        } else if self.syntax.types.contains(&word) {
+        } else if self.syntax.types.contain(word) {
             Class::Type
         } else if self.syntax.has_calls && rest.starts_with('(') {
             Class::Function
