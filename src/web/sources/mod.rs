@@ -144,7 +144,10 @@ fn both<T>(
     mut read: impl FnMut(&SourcePackage, &SourcePackage) -> Result<T, SourceError>,
 ) -> Result<T, ApiError> {
     let cache = &app.sources.cache;
-    // If one of them is damaged, it is not known which; making the other one again does no harm.
+    // Opened before, so that an error is that of the package that cannot be read.
+    for package in [before, after] {
+        cache.package(&package.id).map_err(|error| package.failed(error))?;
+    }
     let read = cache.with(&after.id, |after| cache.with(&before.id, |before| read(before, after)));
     read.map_err(|error| after.failed(error))
 }

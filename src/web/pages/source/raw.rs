@@ -4,6 +4,7 @@
 //! show; a text is always plain, whatever it is; no other type is guessed (`nosniff`); and what is shown is in a sandbox,
 //! where nothing runs and nothing is loaded, which matters for SVG. Everything else is a download.
 
+use std::io;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -15,7 +16,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::binary::{self, LOOKED_AT};
 use super::{Opened, left_out, missing, open};
-use crate::source::{FileFacts, Form, SourceError, SourcePackage};
+use crate::source::{FileFacts, Form, PackageId, SourceError, SourcePackage};
 use crate::web::answers::conditions::{self, Condition, Tag};
 use crate::web::answers::held_body::HeldBody;
 use crate::web::extract::path::ApiPath;
@@ -76,7 +77,8 @@ async fn answer(
     add(header::CONTENT_DISPOSITION, &format!("{disposition}; filename*=UTF-8''{name}")).map_err(ApiError::internal)?;
     add(header::CONTENT_TYPE, kind).map_err(ApiError::internal)?;
     add(header::CONTENT_LENGTH, &file.size.to_string()).map_err(ApiError::internal)?;
-    Ok((headers, HeldBody::watched(content(Arc::clone(&opened.source), file), ())).into_response())
+    let content = content(app, opened, file);
+    Ok((headers, Body::new(HeldBody::watched(content, ()))).into_response())
 }
 
 /// The content type, and whether browsers may show it.
@@ -94,29 +96,42 @@ fn content_type(package: &SourcePackage, path: &str, file: &FileFacts) -> Result
     })
 }
 
+/// A file that is being sent.
+struct Sending {
+    app: App,
+    id: PackageId,
+    package: Arc<SourcePackage>,
+    file: FileFacts,
+    /// How far it was read.
+    place: u64,
+}
+
 /// The content piece by piece, each read when the one before was sent.
-fn content(package: Arc<SourcePackage>, file: FileFacts) -> Body {
-    let pieces = stream::unfold((package, file, 0), async |(package, file, place)| {
-        if place >= file.size {
-            return None;
+fn content(app: &App, opened: &Opened, file: FileFacts) -> Body {
+    let (id, package) = (opened.package.id.clone(), Arc::clone(&opened.source));
+    let sending = Sending { app: app.clone(), id, package, file, place: 0 };
+    Body::from_stream(stream::try_unfold(sending, async |sending| {
+        if sending.place >= sending.file.size {
+            return Ok(None);
         }
-        let read = tokio::task::spawn_blocking(move || {
-            let mut content = Vec::new();
-            let read = package.read_part(&file, place..place + PIECE, |piece| {
-                content.extend_from_slice(piece);
-                Ok::<_, SourceError>(())
-            });
-            (read.map(|()| Bytes::from(content)), package, file)
+        tokio::task::spawn_blocking(|| sending.next()).await.map_err(io::Error::other)?.map(Some)
+    }))
+}
+
+impl Sending {
+    fn next(mut self) -> io::Result<(Bytes, Self)> {
+        let mut content = Vec::new();
+        let read = self.package.read_part(&self.file, self.place..self.place + PIECE, |piece| {
+            content.extend_from_slice(piece);
+            Ok::<_, SourceError>(())
         });
-        match read.await {
-            Ok((Ok(piece), package, file)) => Some((Ok(piece), (package, file, place + PIECE))),
-            Ok((Err(error), package, file)) => {
-                tracing::error!(%error, "a source could not be sent to its end");
-                let size = file.size;
-                Some((Err(std::io::Error::other(error)), (package, file, size)))
-            }
-            Err(_) => None,
+        if let Err(error) = read {
+            tracing::warn!(%error, "a file of a package could not be sent to its end");
+            // The client asks again, and then the pack is made anew.
+            self.app.sources.cache.discard(&self.id);
+            return Err(io::Error::other(error));
         }
-    });
-    Body::from_stream(pieces)
+        self.place += PIECE;
+        Ok((content.into(), self))
+    }
 }
