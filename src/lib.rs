@@ -3,9 +3,11 @@
 
 // L0: values and tools without state
 pub mod client_connection;
+pub mod diff;
 pub mod error_chain;
 pub mod fault;
 mod full_disk;
+pub mod highlight;
 pub mod package;
 mod redact;
 mod replace_file;
@@ -22,8 +24,9 @@ pub mod postgres;
 pub mod queue;
 pub mod upstream;
 
-// L2: the only place where queue, index and database meet
+// L2: jobs are the only place where queue, index and database meet; sources are the files in what the crate store has
 pub mod jobs;
+pub mod source;
 
 // L3: what requests work and what inspects it
 pub mod admin;

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 6] = [
     &[
         "client_connection",
+        "diff",
         "error_chain",
         "fault",
         "full_disk",
+        "highlight",
         "package",
         "redact",
         "replace_file",
@@ -20,7 +22,7 @@ const LAYERS: [&[&str]; 6] = [
     ],
     // Options name limits of packages.
     &["config", "crate_store", "database", "index", "markdown", "postgres", "queue", "upstream"],
-    &["jobs"],
+    &["jobs", "source"],
     &["admin", "backup", "import", "monitor", "verify", "web"],
     &["process"],
     &["commands"],
