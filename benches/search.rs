@@ -26,8 +26,8 @@ use supercargo::database::search::query::SearchText;
 use supercargo::database::search::{self, Filter, Page, SearchQuery, Sort, Totals};
 use supercargo::postgres::embedded::{Cluster, Options};
 
-use scale::amount;
 use catalog::README_WORDS;
+use scale::amount;
 use words::Words;
 
 const CRATES: usize = 200_000;

@@ -1,11 +1,13 @@
 //! From Markdown to HTML that is not trusted yet.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use comrak::nodes::{Node, NodeHtmlBlock, NodeValue};
 use comrak::{Arena, Options, format_html, try_parse_document};
 
 use super::escaped;
+use crate::highlight::{self, Language, shown_example};
 
 /// How long a document may take to parse.
 const TIME: Duration = Duration::from_secs(2);
@@ -14,9 +16,6 @@ const TIME: Duration = Duration::from_secs(2);
 const MAX_TAG: usize = 8 * 1024;
 /// The most words after one `<` in a block of HTML, which may all be attributes.
 const MAX_WORDS: usize = 1000;
-
-/// The attributes of Rust code that rustdoc knows.
-const RUST: [&str; 7] = ["rust", "rs", "should_panic", "no_run", "compile_fail", "ignore", "standalone_crate"];
 
 /// The HTML of a document; None if it takes too long.
 pub fn to_html(text: &str) -> Option<String> {
@@ -66,38 +65,13 @@ fn is_bearable(block: &str) -> bool {
     block.split('<').all(|tag| tag.split([' ', '\t', '\n', '\r', '\x0c', '/', '"', '\'']).nth(MAX_WORDS).is_none())
 }
 
-/// A code block: its lines as rustdoc shows them.
+/// A code block with the colours of its language, and without the lines that rustdoc hides. A block that does not say that it
+/// is Rust is none: READMEs have the commands of shells in such blocks.
 fn code(info: &str, literal: &str) -> String {
-    let mut words = info.split([',', ' ', '\t', '{', '}']).filter(|word| !word.is_empty());
-    let is_rust = words.any(|word| RUST.contains(&word) || word.starts_with("edition20"));
-    let code = if is_rust { without_hidden_lines(literal) } else { literal.to_owned() };
-    format!("<pre><code>{}</code></pre>\n", escaped(&code))
-}
-
-/// Rust code without the lines that rustdoc compiles and does not show. Source: the rustdoc book, "Hiding portions of the
-/// example".
-fn without_hidden_lines(code: &str) -> String {
-    let mut shown = String::with_capacity(code.len());
-    for line in code.split_inclusive('\n') {
-        let trimmed = line.trim();
-        if trimmed == "#" || trimmed.starts_with("# ") {
-            continue;
-        }
-        match trimmed.strip_prefix("##") {
-            Some(_) => shown.push_str(&line.replacen("##", "#", 1)),
-            None => shown.push_str(line),
-        }
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hidden_lines_of_rust_are_left_out() {
-        let code = "# use a::b;\n#\nlet a = 1;\n  # hidden\n## shown\n#[derive(A)]\n#![allow(b)]\nlast";
-        assert_eq!(without_hidden_lines(code), "let a = 1;\n# shown\n#[derive(A)]\n#![allow(b)]\nlast");
-    }
+    let language = Language::of_fence(info, false);
+    let shown = match language {
+        Language::Rust => Cow::Owned(shown_example(literal)),
+        _ => Cow::Borrowed(literal),
+    };
+    format!("<pre><code>{}</code></pre>\n", highlight::html(&shown, language))
 }
