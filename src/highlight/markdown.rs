@@ -1,6 +1,8 @@
 //! Markdown as source text, divided by its lines. Fenced code has the colours of its language.
 
-use super::{Class, Language, Pieces, pieces};
+use super::code;
+use super::language::Language;
+use super::pieces::{Class, Pieces};
 
 /// Divides a text into the pieces of Markdown.
 pub(super) fn divide(text: &str, into: &mut Pieces) {
@@ -54,14 +56,7 @@ impl<'a> Fence<'a> {
 
     /// Adds the code up to `end`.
     fn add(&self, text: &str, end: usize, into: &mut Pieces) {
-        // Markdown in Markdown would be the only recursion.
-        let language = match Language::of_fence(self.info, false) {
-            Language::Markdown => Language::Plain,
-            other => other,
-        };
-        for piece in pieces(&text[self.start..end], language) {
-            into.add(self.start + piece.end, piece.class);
-        }
+        code::divide(&text[self.start..end], self.start, Language::of_fence(self.info, false), into);
         into.add(end, Class::Plain);
     }
 }

@@ -12,9 +12,12 @@
 //! Characters that are not seen, such as those that change the direction of the text, are shown by their numbers, so that a
 //! reader sees what the compiler sees.
 
+mod code;
+mod divide;
 mod escape;
 mod language;
 mod markdown;
+mod pieces;
 mod plain;
 mod rust;
 mod tables;
@@ -24,72 +27,16 @@ mod words;
 
 use std::ops::Range;
 
+use divide::pieces;
 pub use escape::escape;
 pub use language::{Language, shown_example};
+pub use pieces::{Class, Piece};
 pub use rust::unsafe_count;
 
 /// The longest text that is highlighted, in bytes. Longer ones are shown without colours.
 pub const MAX_TEXT: usize = 512 * 1024;
 /// The longest line of a text that is highlighted, in bytes. Longer lines are usually generated.
 const MAX_LINE: usize = 4096;
-
-/// What a piece of text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Nothing that is marked.
-    Plain,
-    Comment,
-    /// A comment that is documentation.
-    Documentation,
-    Keyword,
-    /// A name of a type.
-    Type,
-    /// A constant or a boolean.
-    Constant,
-    Number,
-    String,
-    /// A name of a function, where it is defined or called.
-    Function,
-    Macro,
-    /// An attribute or a directive of a preprocessor.
-    Attribute,
-    Lifetime,
-    /// A key of a table or a variable.
-    Key,
-    /// A heading or the name of a section.
-    Heading,
-}
-
-impl Class {
-    /// Its class in the style sheet; None for plain text.
-    pub fn name(self) -> Option<&'static str> {
-        Some(match self {
-            Self::Plain => return None,
-            Self::Comment => "c",
-            Self::Documentation => "d",
-            Self::Keyword => "k",
-            Self::Type => "t",
-            Self::Constant => "b",
-            Self::Number => "n",
-            Self::String => "s",
-            Self::Function => "f",
-            Self::Macro => "m",
-            Self::Attribute => "a",
-            Self::Lifetime => "l",
-            Self::Key => "p",
-            Self::Heading => "h",
-        })
-    }
-}
-
-/// A part of a text, which begins where the one before ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Where it ends, in bytes.
-    pub end: usize,
-    /// What it is.
-    pub class: Class,
-}
 
 /// A text that was divided into pieces and lines.
 #[derive(Clone, Debug)]
@@ -191,33 +138,5 @@ fn write_piece(html: &mut String, text: &str, class: Class, is_marked: bool) {
     }
     if is_marked {
         html.push_str("</mark>");
-    }
-}
-
-/// The pieces of a text, which cover all of it.
-fn pieces(text: &str, language: Language) -> Vec<Piece> {
-    let mut pieces = Pieces(Vec::new());
-    match language {
-        Language::Plain => pieces.add(text.len(), Class::Plain),
-        Language::Rust => rust::divide(text, &mut pieces),
-        Language::Markdown => markdown::divide(text, &mut pieces),
-        Language::Other(syntax) => plain::divide(text, 0, syntax, &mut pieces),
-    }
-    debug_assert_eq!(pieces.0.last().map_or(0, |last| last.end), text.len(), "the pieces do not cover the text");
-    pieces.0
-}
-
-/// The pieces so far.
-struct Pieces(Vec<Piece>);
-
-impl Pieces {
-    /// Adds a piece up to `end`, or extends the last one if that is of the same class.
-    fn add(&mut self, end: usize, class: Class) {
-        match self.0.last_mut() {
-            Some(last) if last.end >= end => {}
-            Some(last) if last.class == class => last.end = end,
-            _ if end > 0 => self.0.push(Piece { end, class }),
-            _ => {}
-        }
     }
 }

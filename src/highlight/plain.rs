@@ -1,7 +1,7 @@
 //! Languages that are described by a table: comments, strings, numbers, words.
 
+use super::pieces::{Class, Pieces};
 use super::tables::{Keys, Quotes, Syntax};
-use super::{Class, Pieces};
 
 /// Divides a text, whose first byte is at `base`, into the pieces of a language.
 pub(super) fn divide(text: &str, base: usize, syntax: &Syntax, into: &mut Pieces) {

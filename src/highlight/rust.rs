@@ -2,7 +2,7 @@
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, strip_shebang, tokenize};
 
-use super::{Class, Pieces};
+use super::pieces::{Class, Pieces};
 
 const KEYWORDS: [&str; 45] = [
     "Self", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn",
@@ -16,10 +16,12 @@ const TYPES: [&str; 19] = [
     "u16", "u32", "u64", "u8",
 ];
 
-/// Divides a text into the pieces of Rust.
-pub(super) fn divide(text: &str, pieces: &mut Pieces) {
+/// Divides a text, whose first byte is at `base`, into the pieces of Rust.
+pub(super) fn divide(text: &str, base: usize, pieces: &mut Pieces) {
     let start = strip_shebang(text).unwrap_or(0);
-    pieces.add(start, Class::Comment);
+    if start > 0 {
+        pieces.add(base + start, Class::Comment);
+    }
     let (mut place, mut attribute) = (start, Attribute::default());
     let mut tokens = tokenize(&text[start..], FrontmatterAllowed::Yes).peekable();
     while let Some(token) = tokens.next() {
@@ -30,10 +32,10 @@ pub(super) fn divide(text: &str, pieces: &mut Pieces) {
             kind => of_token(kind),
         };
         let class = if inside && !matches!(class, Class::Comment | Class::String) { Class::Attribute } else { class };
-        pieces.add(end, class);
+        pieces.add(base + end, class);
         place = end;
     }
-    pieces.add(text.len(), Class::Plain);
+    pieces.add(base + text.len(), Class::Plain);
 }
 
 /// The number of `unsafe` in a text of Rust: the keyword, in code and in attributes, not in comments, strings and names.

@@ -67,7 +67,7 @@ fn the_page_shows_the_summary_and_each_file_in_both_views() {
         "<bdi>src/old_name.rs</bdi> → <bdi>src/new_name.rs</bdi>",
         "0 → 1 in 1 file",
         "<tr class=\"del\">",
-        "# Foo &lt;b&gt;",
+        "&lt;b&gt;",
         "<mark>",
     ] {
         assert!(page.contains(expected), "{expected}: {page}");

@@ -3,6 +3,7 @@
 //! Everything here is bounded by sizes and not by a clock, so that a comparison says the same on every machine and at any
 //! load. What is beyond a bound is named and left out, never guessed.
 
+mod bounds;
 mod files;
 mod manifests;
 mod renames;
@@ -14,25 +15,11 @@ pub use files::{FileChange, How};
 pub use manifests::{ChangedDependency, ChangedFeature, FieldChange, ManifestChanges, Stated};
 pub use summary::{NewBinary, Script, Summary, UnsafeCount};
 
+use bounds::{BOUNDS, Bounds};
+
 use super::error::SourceError;
 use super::package::SourcePackage;
 use crate::package::RegistryUrls;
-
-/// The bounds of a comparison.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Bytes of the texts whose lines are counted. Those of later files are not.
-    pub counted: u64,
-    /// Bytes of the texts that are searched for renames.
-    pub renames: u64,
-    /// Pairs of files that are compared for renames.
-    pub pairs: usize,
-    /// Bytes of the source files in which `unsafe` is counted.
-    pub searched: u64,
-}
-
-const MIB: u64 = 1024 * 1024;
-const BOUNDS: Bounds = Bounds { counted: 16 * MIB, renames: 8 * MIB, pairs: 10_000, searched: 16 * MIB };
 
 /// What changed from one package to another.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use super::Bounds;
+use super::bounds::Bounds;
 use super::files::{FileChange, How, is_text};
 use crate::source::error::SourceError;
 use crate::source::listing::FileFacts;

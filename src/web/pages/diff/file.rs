@@ -5,7 +5,8 @@ use std::sync::Arc;
 use maud::{Markup, PreEscaped, html};
 
 use super::files::{count, how};
-use super::{Request, table};
+use super::request::Request;
+use super::table;
 use crate::highlight::Language;
 use crate::source::comparison::{FileChange, How};
 use crate::source::{FileFacts, Form};

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::Request;
+use super::request::Request;
 use crate::source::comparison::{FileChange, How};
 use crate::web::ApiError;
 use crate::web::pages::parts::text::{counted, name};
@@ -128,12 +128,16 @@ pub fn count(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }
 
+/// The lines that would be shown.
 fn changed_lines(file: &FileChange) -> u64 {
+    if !file.is_shown_by_lines() {
+        return 0;
+    }
     // Lines that were not counted are many.
-    if !file.is_text() { 0 } else { file.lines.map_or(LINES, |(added, removed)| u64::from(added) + u64::from(removed)) }
+    file.lines.map_or(LINES, |(added, removed)| u64::from(added) + u64::from(removed))
 }
 
 fn size(file: &FileChange) -> u64 {
     let sides = file.before.iter().chain(&file.after);
-    if file.is_text() { sides.map(|side| side.size).sum() } else { 0 }
+    if file.is_shown_by_lines() { sides.map(|side| side.size).sum() } else { 0 }
 }

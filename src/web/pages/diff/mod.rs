@@ -3,6 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | [`summary`] | what a reviewer asks first |
+//! | [`request`] | what a request is about |
 //! | [`files`] | the list of files, and which are shown at once |
 //! | [`file`] | what changed in one file |
 //! | [`table`] | its lines, one below the other or side by side |
@@ -12,10 +13,9 @@
 
 mod file;
 mod files;
+mod request;
 mod summary;
 mod table;
-
-use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
@@ -23,13 +23,12 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 
+use self::request::Request;
 use super::layout::Page;
-use super::links::Links;
 use super::parts::crate_head::{CrateHead, Tab, notices};
 use super::parts::found::{self, Found};
 use super::source::left_out;
 use super::visit::Visit;
-use crate::source::comparison::Comparison;
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::sources::{self, Package, two_versions};
@@ -37,42 +36,6 @@ use crate::web::{ApiError, App, ClientAddress};
 
 pub fn router() -> Router<App> {
     Router::new().route("/crates/{name}/diff/{versions}", get(show))
-}
-
-/// A request for differences, with everything that it is about.
-struct Request {
-    app: App,
-    visit: Visit,
-    client: ClientAddress,
-    query: QueryParameters,
-    before: Package,
-    after: Package,
-    comparison: Arc<Comparison>,
-}
-
-impl Request {
-    fn links(&self) -> &Links {
-        self.visit.links()
-    }
-
-    /// Whether both versions stand beside each other.
-    fn is_split(&self) -> bool {
-        self.query.get("view") == Some("split")
-    }
-
-    /// The page with other parameters.
-    fn path(&self, parameters: &[(&str, &str)]) -> String {
-        let path = self.links().diff(&self.after.name, &self.before.num, &self.after.num);
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(parameters.iter().filter(|(_, value)| !value.is_empty()));
-        let query = query.finish();
-        if query.is_empty() { path } else { format!("{path}?{query}") }
-    }
-
-    /// The value of the parameter that keeps the view.
-    fn view(&self) -> &'static str {
-        if self.is_split() { "split" } else { "" }
-    }
 }
 
 async fn show(

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::Request;
 use super::files::count;
+use super::request::Request;
 use crate::package::DependencyKind;
 use crate::source::comparison::{
     ChangedDependency, ChangedFeature, FieldChange, ManifestChanges, Script, Stated, Summary,

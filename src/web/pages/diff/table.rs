@@ -75,7 +75,7 @@ fn write_group(html: &mut String, group: &Group, texts: &Texts<'_>, is_split: bo
 /// Removed lines above the added ones.
 fn write_unified(html: &mut String, group: &Group, texts: &Texts<'_>) {
     let (mut before, mut after) = (group.before.start, group.after.start);
-    let mut same = |html: &mut String, end: u32, before: &mut u32, after: &mut u32| {
+    let same = |html: &mut String, end: u32, before: &mut u32, after: &mut u32| {
         while *before < end {
             html.push_str("<tr>");
             number(html, Some(*before));

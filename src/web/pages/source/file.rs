@@ -6,9 +6,9 @@ use maud::{Markup, PreEscaped, html};
 
 use super::binary::{self, LOOKED_AT};
 use super::lines::{self, MAX_SHOWN};
+use super::opened::{Opened, Request, breadcrumbs};
 use super::origin::{self, Origin};
 use super::tree::{self, number};
-use super::{Opened, Request, breadcrumbs};
 use crate::highlight::Language;
 use crate::package::vcs_info;
 use crate::source::{FileFacts, Form, SourceError};

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::Opened;
+use super::opened::Opened;
 use crate::package::vcs_info::{HostedRepository, PATH, VcsInfo};
 
 /// The commit, with the repository if its host shows commits.

@@ -15,7 +15,7 @@ use futures_util::stream;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::binary::{self, LOOKED_AT};
-use super::{Opened, left_out, missing, open};
+use super::opened::{Opened, left_out, missing, open};
 use crate::source::{FileFacts, Form, PackageId, SourceError, SourcePackage};
 use crate::web::answers::conditions::{self, Condition, Tag};
 use crate::web::answers::held_body::HeldBody;

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{Opened, Request, breadcrumbs, origin};
+use super::opened::{Opened, Request, breadcrumbs};
+use super::origin;
 use crate::source::{Child, FileFacts, Form, Listing};
 use crate::web::ApiError;
 use crate::web::pages::links::Links;
