@@ -7,7 +7,6 @@ pub mod diff;
 pub mod error_chain;
 pub mod fault;
 mod full_disk;
-pub mod highlight;
 pub mod package;
 mod redact;
 mod replace_file;
@@ -18,14 +17,15 @@ mod subprocess;
 pub mod config;
 pub mod crate_store;
 pub mod database;
+pub mod highlight;
 pub mod index;
-pub mod markdown;
 pub mod postgres;
 pub mod queue;
 pub mod upstream;
 
 // L2: jobs are the only place where queue, index and database meet; sources are the files in what the crate store has
 pub mod jobs;
+pub mod markdown;
 pub mod source;
 
 // L3: what requests work and what inspects it

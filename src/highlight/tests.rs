@@ -31,26 +31,26 @@ fn text_of(html: &str) -> String {
 fn rust_is_divided_as_its_compiler_does() {
     insta::assert_snapshot!(
         classified("#[derive(Debug)] // a\n/// b\npub fn f<'a>(x: &'a str) -> Option<u8> { println!(\"{x}\\\"\"); g(1.5e3, MAX, true) }", "rs"),
-        @""
+        @r#"a:#[derive(Debug)] c:// a d:/// b k:pub k:fn l:\'a l:\'a t:str t:Option t:u8 m:println s:\"{x}\\\"\" f:g n:1.5e3 b:MAX b:true"#
     );
-    insta::assert_snapshot!(classified("r#\"a \" b\"# /* a /* b */ c */ r#fn a != b 'x' \"open", "rs"), @"");
+    insta::assert_snapshot!(classified("r#\"a \" b\"# /* a /* b */ c */ r#fn a != b 'x' \"open", "rs"), @r##"s:r#\"a \" b\"# c:/* a /* b */ c */ s:\'x\' s:\"open"##);
 }
 
 #[test]
 fn other_languages_are_divided_by_their_tables() {
-    insta::assert_snapshot!(classified("# a\n[package.metadata]\nrust-version = \"1.0 # no\" # b\nx = [1, true]\n", "toml"), @"");
-    insta::assert_snapshot!(classified("{\"a\": [\"b\\\"\", 1, null]}", "json"), @"");
-    insta::assert_snapshot!(classified("#include <a.h>\n/* a\n b */ static int f(char c) { return c == '\"'; } // x\n", "c"), @"");
-    insta::assert_snapshot!(classified("# a\nif [ \"$x\" = 'a b' ]; then echo $1 ${HOME} a#b; fi\n", "sh"), @"");
-    insta::assert_snapshot!(classified("- name: a # b\n  on: [push]\n  url: http://x\n", "yml"), @"");
-    insta::assert_snapshot!(classified("def f(x):\n    \"\"\"a\n    b\"\"\"\n    return None # c\n", "py"), @"");
+    insta::assert_snapshot!(classified("# a\n[package.metadata]\nrust-version = \"1.0 # no\" # b\nx = [1, true]\n", "toml"), @r#"c:# a h:[package.metadata] p:rust-version s:\"1.0 # no\" c:# b p:x n:1 b:true"#);
+    insta::assert_snapshot!(classified("{\"a\": [\"b\\\"\", 1, null]}", "json"), @r#"p:\"a\" s:\"b\\\"\" n:1 b:null"#);
+    insta::assert_snapshot!(classified("#include <a.h>\n/* a\n b */ static int f(char c) { return c == '\"'; } // x\n", "c"), @r#"a:#include c:/* a\n b */ k:static t:int f:f t:char k:return s:\'\"\' c:// x"#);
+    insta::assert_snapshot!(classified("# a\nif [ \"$x\" = 'a b' ]; then echo $1 ${HOME} a#b; fi\n", "sh"), @r#"c:# a k:if s:\"$x\" s:\'a b\' k:then p:$1 p:${HOME} k:fi"#);
+    insta::assert_snapshot!(classified("- name: a # b\n  on: [push]\n  url: http://x\n", "yml"), @"p:- name c:# b p:on p:url");
+    insta::assert_snapshot!(classified("def f(x):\n    \"\"\"a\n    b\"\"\"\n    return None # c\n", "py"), @r#"k:def f:f s:\"\"\"a\n    b\"\"\" k:return b:None c:# c"#);
 }
 
 #[test]
 fn markdown_has_the_colours_of_the_languages_in_it() {
     insta::assert_snapshot!(
         classified("# A\n\n> b `c` [d](e)\n\n- f\n\n```rust\nfn g() {}\n```\n~~~\nfn h() {}\n~~~\n```toml\n[i]\n", "md"),
-        @""
+        @r#"h:# A\n c:> s:`c` p:(e) k:- a:```rust\n k:fn f:g a:```\n~~~\n a:~~~\n```toml\n h:[i]"#
     );
 }
 
@@ -111,7 +111,7 @@ fn marks_lie_across_the_pieces_of_a_line() {
     let highlighted = Highlighted::new("x\nfn ab(c)\n", Language::Rust);
     let mut html = String::new();
     highlighted.write_line(&mut html, 1, &[1..4, 7..8]);
-    insta::assert_snapshot!(html, @"");
+    insta::assert_snapshot!(html, @r#"<span class="k">f</span><mark><span class="k">n</span></mark><mark> </mark><mark><span class="f">a</span></mark><span class="f">b</span>(c<mark>)</mark>"#);
 }
 
 #[test]

@@ -32,15 +32,15 @@ pub(super) const CPP_KEYWORDS: Words = Words(
 );
 
 pub(super) const JS_KEYWORDS: Words = Words(
-    "as async await break case catch class const continue debugger declare default delete do else enum export \
+    "as await break case catch class const continue debugger declare default delete do else enum export \
      extends finally for from function get if implements import in instanceof interface let namespace new of \
      private protected public readonly return set static super switch this throw try type typeof var void \
-     while with yield",
+     while with yield async",
 );
 
 pub(super) const PYTHON_KEYWORDS: Words = Words(
-    "and as assert async await break class continue def del elif else except finally for from global if \
-     import in is lambda nonlocal not or pass raise return try while with yield",
+    "and as assert await break class continue def del elif else except finally for from global if \
+     import in is lambda nonlocal not or pass raise return try while with yield async",
 );
 
 pub(super) const SHELL_KEYWORDS: Words = Words(

@@ -96,7 +96,7 @@ impl HostedRepository {
     }
 
     /// The page of the commit.
-    pub fn commit(&self, info: &VcsInfo) -> String {
+    pub fn commit_page(&self, info: &VcsInfo) -> String {
         match self.software {
             Software::GitLab => self.below(&["-", "commit", &info.commit]),
             Software::GitHub | Software::Gitea | Software::Sourcehut => self.below(&["commit", &info.commit]),
@@ -191,9 +191,9 @@ mod tests {
             assert_eq!(file(repository), format!("{root}/{path}"));
         }
         let gitlab = HostedRepository::of("https://gitlab.com/o/r").unwrap();
-        assert_eq!(gitlab.commit(&info("")), format!("https://gitlab.com/o/r/-/commit/{COMMIT}"));
+        assert_eq!(gitlab.commit_page(&info("")), format!("https://gitlab.com/o/r/-/commit/{COMMIT}"));
         let github = HostedRepository::of("https://github.com/o/r").unwrap();
-        assert_eq!(github.commit(&info("")), format!("https://github.com/o/r/commit/{COMMIT}"));
+        assert_eq!(github.commit_page(&info("")), format!("https://github.com/o/r/commit/{COMMIT}"));
         assert!(github.file(&info(""), "Cargo.toml.orig").ends_with("/Cargo.toml"));
         assert!(github.file(&info(""), "a?b#c").ends_with("/a%3Fb%23c"));
     }

@@ -303,7 +303,7 @@ fn a_file_that_is_no_package_or_beyond_the_bounds_says_why() {
     assert_eq!(bounded(bounds), Ok(()));
     insta::assert_snapshot!(bounded(making::Bounds { unpacked: 1500, ..bounds }).unwrap_err(), @"the package has more than 1500 bytes, which is too much to be shown");
     insta::assert_snapshot!(bounded(making::Bounds { entries: 1, ..bounds }).unwrap_err(), @"the package has more than 1 files, which is too much to be shown");
-    insta::assert_snapshot!(bounded(making::Bounds { paths: 1, ..bounds }).unwrap_err(), @"");
+    insta::assert_snapshot!(bounded(making::Bounds { paths: 1, ..bounds }).unwrap_err(), @"the package has more than 1 bytes of paths, which is too much to be shown");
 }
 
 #[test]

@@ -41,7 +41,127 @@ const PAGE: &str = "/crates/foo/diff/1.0.0...1.1.0";
 fn the_json_has_the_summary_and_the_files() {
     let registry = registry();
     let answer = registry.anonymous().get("/api/v1/crates/FOO/diff/1.0.0...1.1.0").good();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&answer.json()).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&answer.json()).unwrap(), @r#"
+    {
+      "diff": {
+        "crate": "foo",
+        "from": "1.0.0",
+        "to": "1.1.0",
+        "summary": {
+          "manifest": {
+            "dependencies_added": [],
+            "dependencies_removed": [],
+            "dependencies_changed": [],
+            "features": [
+              {
+                "name": "extra",
+                "before": null,
+                "after": []
+              }
+            ],
+            "fields": []
+          },
+          "manifest_error": null,
+          "build_script": {
+            "before": null,
+            "after": "build.rs",
+            "changed": false
+          },
+          "proc_macro": {
+            "before": false,
+            "after": false
+          },
+          "unsafe": [
+            {
+              "path": "src/new_name.rs",
+              "before": 0,
+              "after": 1
+            }
+          ],
+          "files_not_searched": 0,
+          "new_binary_files": [
+            {
+              "path": "tool.bin",
+              "size": 5
+            }
+          ],
+          "new_executable_files": []
+        },
+        "files": [
+          {
+            "path": "Cargo.toml",
+            "status": "changed",
+            "renamed_from": null,
+            "similarity": null,
+            "lines_added": 4,
+            "lines_removed": 1,
+            "size_before": 98,
+            "size_after": 139,
+            "binary": false
+          },
+          {
+            "path": "README.md",
+            "status": "changed",
+            "renamed_from": null,
+            "similarity": null,
+            "lines_added": 1,
+            "lines_removed": 1,
+            "size_before": 6,
+            "size_after": 10,
+            "binary": false
+          },
+          {
+            "path": "build.rs",
+            "status": "added",
+            "renamed_from": null,
+            "similarity": null,
+            "lines_added": 1,
+            "lines_removed": 0,
+            "size_before": null,
+            "size_after": 13,
+            "binary": false
+          },
+          {
+            "path": "gone.txt",
+            "status": "removed",
+            "renamed_from": null,
+            "similarity": null,
+            "lines_added": 0,
+            "lines_removed": 2,
+            "size_before": 4,
+            "size_after": null,
+            "binary": false
+          },
+          {
+            "path": "src/new_name.rs",
+            "status": "renamed",
+            "renamed_from": "src/old_name.rs",
+            "similarity": 73,
+            "lines_added": 1,
+            "lines_removed": 1,
+            "size_before": 71,
+            "size_after": 89,
+            "binary": false
+          },
+          {
+            "path": "tool.bin",
+            "status": "added",
+            "renamed_from": null,
+            "similarity": null,
+            "lines_added": null,
+            "lines_removed": null,
+            "size_before": null,
+            "size_after": 5,
+            "binary": true
+          }
+        ],
+        "changed_files": 6,
+        "unchanged_files": 1,
+        "lines_added": 7,
+        "lines_removed": 5
+      }
+    }
+    "#);
     assert_eq!(answer.headers["x-robots-tag"], "noindex, nofollow");
     let request =
         Request::get("/api/v1/crates/foo/diff/1.0.0...1.1.0").header("if-none-match", &answer.headers["etag"]);

@@ -13,7 +13,6 @@ const LAYERS: [&[&str]; 6] = [
         "error_chain",
         "fault",
         "full_disk",
-        "highlight",
         "package",
         "redact",
         "replace_file",
@@ -21,8 +20,8 @@ const LAYERS: [&[&str]; 6] = [
         "subprocess",
     ],
     // Options name limits of packages.
-    &["config", "crate_store", "database", "index", "markdown", "postgres", "queue", "upstream"],
-    &["jobs", "source"],
+    &["config", "crate_store", "database", "highlight", "index", "postgres", "queue", "upstream"],
+    &["jobs", "markdown", "source"],
     &["admin", "backup", "import", "monitor", "verify", "web"],
     &["process"],
     &["commands"],

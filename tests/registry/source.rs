@@ -49,7 +49,7 @@ fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
 
 /// A request from a client behind no proxy.
 fn from(client: &Client<'_>, address: &str, path: &str) -> Answer {
-    let mut request = Request::get(path).body(Body::empty()).unwrap();
+    let mut request = Request::get(path).header("host", "registry.test").body(Body::empty()).unwrap();
     let peer: IpAddr = address.parse().unwrap();
     request.extensions_mut().insert(ConnectInfo(SocketAddr::from((peer, 1))));
     client.send(request)
@@ -150,7 +150,8 @@ fn raw_content_is_what_was_packaged_and_runs_nowhere() {
 #[test]
 fn a_path_that_the_package_does_not_have_is_a_404_with_those_that_are_like_it() {
     let registry = registry_with(&[package()]);
-    let missing = registry.anonymous().get("/crates/foo/1.0.0/source/src/bin/A.rs");
+    let request = Request::get("/crates/foo/1.0.0/source/src/bin/A.rs").header("accept", "text/html");
+    let missing = registry.anonymous().send(request.body(Body::empty()).unwrap());
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
     assert!(missing.text().contains("href=\"/crates/foo/1.0.0/source/src/bin/a.rs\""), "{}", missing.text());
     for path in [

@@ -217,12 +217,27 @@ mod tests {
 
     #[test]
     fn lines_are_below_each_other() {
-        insta::assert_snapshot!(shown(false), @"");
+        insta::assert_snapshot!(shown(false), @r#"
+        <div class="scroll" tabindex="0" role="group" aria-label="Changed lines"><table class="diff"><tbody>
+        <tr class="hunk"><td colspan="3">Lines 1–3 before, 1–4 after</td></tr>
+        <tr><td class="n">1</td><td class="n">1</td><td><code><span class="sign"> </span><span class="k">fn</span> <span class="f">a</span>() {}</code></td></tr>
+        <tr class="del"><td class="n">2</td><td class="n"></td><td><code><span class="sign">-</span><span class="k">fn</span> <span class="f">b</span>() {}</code></td></tr>
+        <tr class="add"><td class="n"></td><td class="n">2</td><td><code><span class="sign">+</span><span class="k">fn</span> <span class="f">b</span>(<mark>x: </mark><mark><span class="t">u8</span></mark>) {}</code></td></tr>
+        <tr><td class="n">3</td><td class="n">3</td><td><code><span class="sign"> </span><span class="c">// c</span></code></td></tr>
+        <tr class="add"><td class="n"></td><td class="n">4</td><td><code><span class="sign">+</span><span class="c">// &lt;d&gt;</span><span class="odd">no line feed at the end</span></code></td></tr></tbody></table></div>
+        "#);
     }
 
     #[test]
     fn lines_are_beside_each_other() {
-        insta::assert_snapshot!(shown(true), @"");
+        insta::assert_snapshot!(shown(true), @r#"
+        <div class="scroll" tabindex="0" role="group" aria-label="Changed lines"><table class="diff split"><tbody>
+        <tr class="hunk"><td colspan="4">Lines 1–3 before, 1–4 after</td></tr>
+        <tr><td class="n">1</td><td><code><span class="sign"> </span><span class="k">fn</span> <span class="f">a</span>() {}</code></td><td class="n">1</td><td><code><span class="sign"> </span><span class="k">fn</span> <span class="f">a</span>() {}</code></td></tr>
+        <tr><td class="n del">2</td><td class="del"><code><span class="sign">-</span><span class="k">fn</span> <span class="f">b</span>() {}</code></td><td class="n add">2</td><td class="add"><code><span class="sign">+</span><span class="k">fn</span> <span class="f">b</span>(<mark>x: </mark><mark><span class="t">u8</span></mark>) {}</code></td></tr>
+        <tr><td class="n">3</td><td><code><span class="sign"> </span><span class="c">// c</span></code></td><td class="n">3</td><td><code><span class="sign"> </span><span class="c">// c</span></code></td></tr>
+        <tr><td class="n"></td><td class="none"></td><td class="n add">4</td><td class="add"><code><span class="sign">+</span><span class="c">// &lt;d&gt;</span><span class="odd">no line feed at the end</span></code></td></tr></tbody></table></div>
+        "#);
     }
 
     #[test]

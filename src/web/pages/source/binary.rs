@@ -119,7 +119,10 @@ mod tests {
     fn other_files_are_named_and_their_beginning_is_shown() {
         assert_eq!(kind("a", b"\x7fELF\x02"), "program or library for Linux (ELF)");
         assert_eq!(kind("a", b"\x01\x02"), "binary file of an unknown kind");
-        insta::assert_snapshot!(dump(b"\x7fELF\x02\x01\x01\0<script>&\0 x"), @"");
+        insta::assert_snapshot!(dump(b"\x7fELF\x02\x01\x01\0<script>&\0 x"), @"
+        0000  7f 45 4c 46 02 01 01 00 3c 73 63 72 69 70 74 3e  .ELF....<script>
+        0010  26 00 20 78                                      &. x
+        ");
         assert_eq!(dump(&[0; 500]).lines().count(), 4);
     }
 }

@@ -33,7 +33,11 @@ mod tests {
 
     #[test]
     fn every_line_has_a_place_of_its_own() {
-        insta::assert_snapshot!(code("fn a() {}\n<b>\n", Language::Rust, "L"), @"");
+        insta::assert_snapshot!(code("fn a() {}\n<b>\n", Language::Rust, "L"), @r##"
+        <pre class="source w1" tabindex="0" aria-label="Content"><code><span id="L1"><a href="#L1" tabindex="-1">1</a><span class="k">fn</span> <span class="f">a</span>() {}
+        </span><span id="L2"><a href="#L2" tabindex="-1">2</a>&lt;b&gt;
+        </span></code></pre>
+        "##);
         assert!(code(&"x\n".repeat(1000), Language::Plain, "O").contains("id=\"O1000\""));
     }
 }

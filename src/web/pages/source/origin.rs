@@ -41,7 +41,7 @@ pub fn notice(opened: &Opened) -> Markup {
             "Its publisher says that it was made from the commit "
             @match &origin.repository {
                 Some(repository) => {
-                    a href=(repository.commit(info)) rel="nofollow noopener" { code { (short) } } " at " (repository.host())
+                    a href=(repository.commit_page(info)) rel="nofollow noopener" { code { (short) } } " at " (repository.host())
                 }
                 None => { code { (short) } }
             }
