@@ -3,6 +3,7 @@
 
 // L0: values and tools without state
 pub mod client_connection;
+pub mod diff;
 pub mod error_chain;
 pub mod fault;
 mod full_disk;
@@ -16,13 +17,16 @@ mod subprocess;
 pub mod config;
 pub mod crate_store;
 pub mod database;
+pub mod highlight;
 pub mod index;
 pub mod postgres;
 pub mod queue;
 pub mod upstream;
 
-// L2: the only place where queue, index and database meet
+// L2: jobs are the only place where queue, index and database meet; sources are the files in what the crate store has
 pub mod jobs;
+pub mod markdown;
+pub mod source;
 
 // L3: what requests work and what inspects it
 pub mod admin;

@@ -31,7 +31,7 @@ use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Wakeups};
 use crate::replace_file::replace_file;
 use crate::web::index::{GitService, IndexState, Limits};
-use crate::web::{self, AddressRequests, App, Backlog, Settings, SharedWith, TrustedProxies, Uploads};
+use crate::web::{self, AddressRequests, App, Backlog, Settings, SharedWith, SourceWork, TrustedProxies, Uploads};
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -112,6 +112,8 @@ fn serve_from(
         trusted_proxies: trusted_proxies.clone(),
         uploads: Uploads::new(options.http.max_upload_memory, storage.data_dir.path().to_owned()),
         backlog: Backlog::new(options.max_pending_jobs),
+        source_cache: (storage.data_dir.source_cache(), options.http.source_cache_size),
+        source_work: SourceWork::usual(trusted_proxies.clone()),
     };
     let Shared { pool, index, crate_store, wakeups, completions } = shared;
     let clones = options.http.max_clones.map(|clones| Limits::with_clones(clones.into()));

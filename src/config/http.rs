@@ -49,8 +49,15 @@ pub struct HttpOptions {
     /// Clones of the same state count as one; fetches of what is new do not count.
     #[arg(long, hide = true, env = "SUPERCARGO_MAX_CLONES", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub max_clones: Option<u8>,
+    /// Disk space for the files of packages that pages show, in bytes
+    ///
+    /// The pages with sources and differences read a package from a copy that is made for them, in the data directory.
+    /// The copies that were not used for the longest time are removed. With 0 none is kept.
+    #[arg(long, hide = true, env = "SUPERCARGO_SOURCE_CACHE_SIZE", value_name = "BYTES", default_value_t = DEFAULT_SOURCE_CACHE)]
+    pub source_cache_size: u64,
 }
 
+const DEFAULT_SOURCE_CACHE: u64 = 1024 * 1024 * 1024;
 const DEFAULT_UPLOAD_MEMORY: u64 = 256 * 1024 * 1024;
 /// With less, a few publishes of the usual size would wait for each other.
 const MIN_UPLOAD_MEMORY: u64 = 16 * 1024 * 1024;

@@ -89,6 +89,11 @@ impl DataDir {
         self.0.join("restoring")
     }
 
+    /// The cache of the files of packages, for the pages that show them.
+    pub fn source_cache(&self) -> PathBuf {
+        self.0.join("source-cache")
+    }
+
     /// The monitor's state file.
     pub fn monitor_state(&self) -> PathBuf {
         self.0.join("monitor.json")

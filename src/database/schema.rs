@@ -29,6 +29,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    web_sessions (secret_sha256) {
+        secret_sha256 -> Binary,
+        token_id -> Integer,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     teams (id) {
         id -> Integer,
         name -> Text,
@@ -238,6 +247,7 @@ diesel::table! {
 }
 
 diesel::joinable!(api_tokens -> users (user_id));
+diesel::joinable!(web_sessions -> api_tokens (token_id));
 diesel::joinable!(team_members -> teams (team_id));
 diesel::joinable!(team_members -> users (user_id));
 diesel::joinable!(crate_owners -> users (user_id));
@@ -255,6 +265,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     users,
     audit_log,
     api_tokens,
+    web_sessions,
     teams,
     team_members,
     crates,

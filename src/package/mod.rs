@@ -32,6 +32,7 @@ pub mod registry_urls;
 pub mod tarball;
 pub mod targets;
 pub mod unpackaged;
+pub mod vcs_info;
 pub mod version;
 
 #[cfg(test)]

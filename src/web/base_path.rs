@@ -12,7 +12,26 @@ use tower::ServiceExt;
 
 /// First components of what is served under the path. `/metrics` is not, so that a proxy which passes the path on does not
 /// publish it. A path that is not one of them keeps the prefix: the prefix may have the name of a route.
-const SERVED: [&str; 6] = ["", "api", "git", "health", "index", "me"];
+const SERVED: [&str; 18] = [
+    "",
+    "api",
+    "assets",
+    "badges",
+    "categories",
+    "crates",
+    "feeds",
+    "git",
+    "health",
+    "index",
+    "keywords",
+    "me",
+    "opensearch.xml",
+    "queue",
+    "search",
+    "sign-in",
+    "sign-out",
+    "sitemap.xml",
+];
 
 /// The path of a base URL, without a slash at its end; empty if it has none.
 pub(super) fn of(base_url: &str) -> &str {
@@ -81,6 +100,8 @@ mod tests {
             ("/crates/", Some("/")),
             ("/crates?a=b", Some("/?a=b")),
             ("/crates/me", Some("/me")),
+            ("/crates/crates/foo", Some("/crates/foo")),
+            ("/crates/search?q=a", Some("/search?q=a")),
             ("/crates/index/", Some("/index/")),
             ("/crates/index/3/f/foo", Some("/index/3/f/foo")),
             (

@@ -34,9 +34,11 @@ pub enum Bound {
     BlockingCalls,
     /// Too many jobs of the index are pending.
     Backlog,
+    /// A client, or all of them together, asks for too many sources and differences.
+    SourceWork,
 }
 
-const BOUNDS: usize = Bound::Backlog as usize + 1;
+const BOUNDS: usize = Bound::SourceWork as usize + 1;
 
 /// In the order of the enum.
 const ALL: [Bound; BOUNDS] = [
@@ -51,6 +53,7 @@ const ALL: [Bound; BOUNDS] = [
     Bound::UploadDisk,
     Bound::BlockingCalls,
     Bound::Backlog,
+    Bound::SourceWork,
 ];
 
 static LOGGED: [LogLimit; BOUNDS] = [const { LogLimit::new() }; BOUNDS];
@@ -69,6 +72,7 @@ impl Bound {
             Self::UploadDisk => "upload_disk",
             Self::BlockingCalls => "blocking_calls",
             Self::Backlog => "backlog",
+            Self::SourceWork => "source_work",
         }
     }
 
@@ -90,6 +94,7 @@ impl Bound {
             Self::UploadMemory => "refused publishes because uploads use all their memory: see --max-upload-memory",
             Self::UploadDisk => "refused publishes because uploads use all their disk space: see --max-upload-memory",
             Self::BlockingCalls => "refused requests that waited too long for a thread: the database may be slow",
+            Self::SourceWork => "refused requests for sources and differences that would take too long",
             Self::Backlog => {
                 "refused publishes and yanks because too many jobs are pending: see --max-pending-jobs and supercargo jobs list"
             }

@@ -35,6 +35,10 @@ const RETRY_AFTER_FULL: u64 = 60;
 /// request; hidden characters, which could control a terminal, are escaped.
 const MAX_DETAIL: usize = 4096;
 
+/// The detail of an error, as an extension of its response, from which a page is made.
+#[derive(Clone, Debug)]
+pub struct ErrorText(pub String);
+
 /// An error response.
 #[derive(Debug)]
 pub struct ApiError {
@@ -195,8 +199,9 @@ impl IntoResponse for ApiError {
         let detail = shown(&self.detail);
         let is_refusal = matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         let other = is_refusal.then(|| RefusedRequest::Other(self.status.as_u16(), detail.clone()));
-        let body = Errors { errors: vec![ErrorDetail { detail }] };
+        let body = Errors { errors: vec![ErrorDetail { detail: detail.clone() }] };
         let mut response = (self.status, axum::Json(body)).into_response();
+        response.extensions_mut().insert(ErrorText(detail));
         if let Some(refusal) = self.refusal.map(|refusal| *refusal).or(other) {
             response.extensions_mut().insert(refusal);
         }

@@ -6,7 +6,7 @@ use super::ApiError;
 use super::shortened::shortened;
 use crate::database::catalog::crate_details::{self, CountedCrate};
 use crate::database::catalog::refusal::{self, ChangeRefusal};
-use crate::database::catalog::versions;
+use crate::database::catalog::versions::{self, VersionStatus};
 use crate::package::{CrateName, Version};
 
 /// A crate of which the index shows at least one version.
@@ -20,14 +20,23 @@ pub fn shown_crate(connection: &mut PgConnection, name: &CrateName) -> Result<Co
 
 /// The id of a version. Its build metadata must match as well.
 pub fn version_id(connection: &mut PgConnection, name: &CrateName, num: &Version) -> Result<i32, ApiError> {
+    version(connection, name, num).map(|(_, found)| found.id)
+}
+
+/// A version, and its crate's name in its own spelling. Its build metadata must match as well.
+pub fn version(
+    connection: &mut PgConnection,
+    name: &CrateName,
+    num: &Version,
+) -> Result<(CrateName, VersionStatus), ApiError> {
     let krate = refusal::find_crate(connection, name)??;
     let found = versions::find(connection, krate.id, num)?.filter(|found| found.num == *num);
     let found = found.ok_or_else(|| no_such_version(&krate.name, &num.to_string()))?;
-    match found.deletion_reason {
+    match &found.deletion_reason {
         Some(reason) => {
             Err(ApiError::not_found(format!("`{}@{num}` was deleted from this registry: {reason}", krate.name)))
         }
-        None => Ok(found.id),
+        None => Ok((krate.name, found)),
     }
 }
 

@@ -31,6 +31,7 @@ mod private;
 mod refusals;
 mod request_form;
 mod shortened;
+mod sources;
 mod unnamed_proxies;
 mod views;
 
@@ -40,6 +41,7 @@ pub use error::ApiError;
 pub use fast_path::FastPath;
 pub use limits::address_requests::AddressRequests;
 pub use limits::backlog::Backlog;
+pub use limits::source_work::SourceWork;
 pub use limits::uploads::Uploads;
 pub use request_id::RequestId;
 pub use router::{Registry, operator_router, registry, router};

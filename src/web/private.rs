@@ -11,14 +11,15 @@ use axum::middleware::Next;
 use axum::response::IntoResponse;
 
 use super::extract::auth::{cargo_challenge, look_up, token};
-use super::{ApiError, App};
+use super::{ApiError, App, pages};
 
-/// Pages that explain how to get a token, so they cannot need one.
-const PUBLIC: [&str; 2] = ["/", "/me"];
+/// What programs request. A browser that asks for something else is shown that there is no such page.
+const FOR_PROGRAMS: [&str; 3] = ["/api/", "/index", "/git/"];
 
-/// Refuses requests without a valid token, except those for public pages.
+/// Refuses requests without a valid token. Pages have a guard of their own.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
-    if PUBLIC.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if !FOR_PROGRAMS.iter().any(|beginning| path.starts_with(beginning)) && pages::wants_html(request.headers()) {
         return next.run(request).await;
     }
     let (mut parts, content) = request.into_parts();

@@ -7,7 +7,6 @@ use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
@@ -61,20 +60,19 @@ pub fn operator_router(metrics: Metrics, health: Health) -> Router {
 /// The registry, with `/metrics` or without.
 pub fn registry(app: App, metrics: Option<Metrics>) -> Registry {
     let index = index::router(app.index.clone(), &app.settings.base_url);
-    let base_url = app.settings.base_url.clone();
+    let nowhere = app.clone();
     let proxies = Proxies { trusted: app.settings.trusted_proxies.clone(), unnamed: Some(UnnamedProxies::default()) };
-    let is_https = base_url.starts_with("https://");
+    let is_https = app.settings.base_url.starts_with("https://");
     let fast_path = FastPath::new(&app, &proxies, constant_headers(is_https));
     let router = Router::new()
-        .route("/", get(pages::home))
-        .route("/me", get(pages::me))
         .merge(openapi::router(&app.settings.base_url))
         .with_state(app.clone())
         .merge(index)
         .method_not_allowed_fallback(method_not_allowed)
-        .fallback(async move |uri: Uri| not_found(&base_url, &uri));
+        .fallback(async move |headers: HeaderMap, uri: Uri| nothing_there(&nowhere, &headers, &uri).await);
     let router =
         if app.settings.auth_required { router.layer(from_fn_with_state(app.clone(), private::guard)) } else { router };
+    let router = router.merge(pages::router(app.clone()));
     let address_requests = app.settings.address_requests.clone();
     let router = router
         // Outside the guard: a client that looks for the index in the wrong place needs its URL to log in at the right one.
@@ -115,6 +113,15 @@ fn with_layers(router: Router, proxies: Proxies, is_https: bool) -> Router {
         .layer(from_fn(requests::measure));
     // The layers above run when the route is chosen already. To change the path before that takes a router around it.
     Router::new().fallback_service(router).layer(map_request(doubled_slashes::fold))
+}
+
+/// The answer to a path that is no route: a page for a browser.
+async fn nothing_there(app: &App, headers: &HeaderMap, uri: &Uri) -> Response {
+    if pages::wants_html(headers) {
+        let detail = format!("there is no page at {}", shortened(uri.path()));
+        return pages::error(app, headers, ApiError::not_found(detail)).await;
+    }
+    not_found(&app.settings.base_url, uri).into_response()
 }
 
 fn not_found(base_url: &str, uri: &Uri) -> ApiError {

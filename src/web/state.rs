@@ -1,5 +1,6 @@
 //! The state that handlers share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use super::known_files::KnownFiles;
 use super::limits::backlog::Backlog;
 use super::limits::cpu_slots::CpuSlots;
 use super::limits::reads::ReadShare;
+use super::limits::source_work::SourceWork;
+use super::pages::readme_cache::ReadmePages;
+use super::sources::Sources;
 use super::{AddressRequests, ApiError, SharedWith, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
@@ -22,6 +26,7 @@ use crate::database::search::Totals;
 use crate::jobs::Admission;
 use crate::package::{Limits, Policy, RegistryUrls};
 use crate::queue::{Completions, Wakeups};
+use crate::source::SourceCache;
 use crate::{jobs, queue};
 
 /// Requests that run blocking code at the same time. Further ones wait, and hold nothing meanwhile. Reads of the index do
@@ -52,8 +57,12 @@ pub struct Parts {
     pub health: Health,
     /// For opening tarballs.
     pub(super) cpu_slots: CpuSlots,
+    /// The files of packages.
+    pub(super) sources: Sources,
     /// READMEs that are being sent, in KiB.
     pub(super) readmes: Arc<Semaphore>,
+    /// READMEs that were rendered for pages.
+    pub(super) readme_pages: ReadmePages,
     blocking_calls: Arc<Semaphore>,
     reads: ReadShare,
 }
@@ -84,6 +93,10 @@ pub struct Settings {
     pub uploads: Uploads,
     /// How many jobs of the index may be pending.
     pub backlog: Backlog,
+    /// The directory of the cache for the files of packages, and its size in bytes.
+    pub source_cache: (PathBuf, u64),
+    /// How much of the pages that are dear a client may have.
+    pub source_work: SourceWork,
 }
 
 impl App {
@@ -97,6 +110,9 @@ impl App {
     ) -> Self {
         let blocking_calls = Arc::new(Semaphore::new(BLOCKING_CALLS));
         let reads = ReadShare::of(&pool);
+        let (directory, max_bytes) = settings.source_cache.clone();
+        let source_cache = SourceCache::new(crate_store.clone(), directory, max_bytes);
+        let sources = Sources::new(source_cache, settings.source_work.clone());
         let health = Health::new(pool.clone(), index.view.clone(), crate_store.clone());
         Self(Arc::new(Parts {
             pool,
@@ -110,7 +126,9 @@ impl App {
             totals: Totals::default(),
             health,
             cpu_slots: CpuSlots::for_processors(),
+            sources,
             readmes: Arc::new(Semaphore::new(READMES)),
+            readme_pages: ReadmePages::default(),
             blocking_calls,
             reads,
         }))

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 6] = [
     &[
         "client_connection",
+        "diff",
         "error_chain",
         "fault",
         "full_disk",
@@ -19,8 +20,8 @@ const LAYERS: [&[&str]; 6] = [
         "subprocess",
     ],
     // Options name limits of packages.
-    &["config", "crate_store", "database", "index", "postgres", "queue", "upstream"],
-    &["jobs"],
+    &["config", "crate_store", "database", "highlight", "index", "postgres", "queue", "upstream"],
+    &["jobs", "markdown", "source"],
     &["admin", "backup", "import", "monitor", "verify", "web"],
     &["process"],
     &["commands"],

@@ -53,7 +53,7 @@ fn a_missing_or_invalid_token_is_refused_everywhere() {
     }
     registry.anonymous().get("/me").good();
     // protocol 74: without a provider cargo does not even ask.
-    assert!(registry.anonymous().get("/").good().text().contains("credential-provider = \"cargo:token\""));
+    assert!(registry.anonymous().get("/").good().text().contains("credential-provider = &quot;cargo:token&quot;"));
 }
 
 #[test]

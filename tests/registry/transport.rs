@@ -180,8 +180,8 @@ fn every_answer_forbids_to_guess_what_it_is_and_says_how_long_it_may_be_kept() {
     ann.publish(&Package::new("foo", "1.0.0")).good();
     registry.run_jobs();
     for (path, kept) in [
-        ("/", "no-store"),
-        ("/me", "no-store"),
+        ("/", "no-cache"),
+        ("/me", "no-cache"),
         ("/index/3/f/foo", "no-cache"),
         ("/index/3/b/bar", "no-store"),
         ("/git/index", "no-store"),
@@ -210,8 +210,8 @@ fn behind_a_proxy_with_a_path_every_address_is_the_public_one() {
     assert_eq!((&config["api"], &config["dl"]), (&public.into(), &format!("{public}/api/v1/crates").into()));
     for (path, address) in [
         ("/", format!("sparse+{public}/index/")),
-        ("/", format!("href=\"{public}/me\"")),
-        ("/me", format!("href=\"{public}/\"")),
+        ("/", "href=\"/crates/me\"".to_owned()),
+        ("/me", "href=\"/crates/\"".to_owned()),
         ("/index", format!("sparse+{public}/index/")),
         ("/index/", format!("sparse+{public}/index/")),
         ("/index/info/refs?service=git-upload-pack", format!("{public}/git/index")),

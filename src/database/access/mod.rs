@@ -1,4 +1,4 @@
-//! Users and their rights: tokens, scopes, teams, rate limits, and the audit log.
+//! Users and their rights: tokens, sessions, scopes, teams, rate limits, and the audit log.
 
 pub mod audit;
 pub mod authentication;
@@ -9,6 +9,7 @@ pub mod new_token;
 pub mod rate_limits;
 pub mod revocation;
 pub mod scope;
+pub mod sessions;
 pub mod teams;
 pub mod tokens;
 pub mod upload_allowance;

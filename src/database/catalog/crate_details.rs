@@ -85,3 +85,18 @@ pub fn find_queued(connection: &mut PgConnection, name: &CrateName) -> QueryResu
         .optional()?;
     Ok(found.map(counted))
 }
+
+/// The names of the crates in the index, and when each last changed, the oldest crate first.
+pub fn all_names(
+    connection: &mut PgConnection,
+    limit: i64,
+    offset: i64,
+) -> QueryResult<Vec<(CrateName, DateTime<Utc>)>> {
+    crates::table
+        .filter(crates::version_count.gt(0))
+        .order(crates::id)
+        .select((crates::name, crates::updated_at))
+        .limit(limit)
+        .offset(offset)
+        .load(connection)
+}

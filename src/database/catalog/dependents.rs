@@ -48,6 +48,18 @@ pub fn of_default_versions(
     Ok((rows, total))
 }
 
+/// The crates of which these are the default versions, with their descriptions, by the versions' ids.
+pub fn crates_of_defaults(
+    connection: &mut PgConnection,
+    version_ids: &[i32],
+) -> QueryResult<Vec<(i32, CrateName, Option<String>)>> {
+    let found: Vec<(Option<i32>, CrateName, Option<String>)> = crates::table
+        .filter(crates::default_version_id.eq_any(version_ids))
+        .select((crates::default_version_id, crates::name, crates::description))
+        .load(connection)?;
+    Ok(found.into_iter().filter_map(|(id, name, description)| Some((id?, name, description))).collect())
+}
+
 /// Writes the dependents anew that a crate is one of, after the dependencies of its default version were replaced. The caller
 /// holds the lock of the crate's row.
 pub fn follow(connection: &mut PgConnection, crate_id: i32) -> QueryResult<()> {

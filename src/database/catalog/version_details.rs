@@ -1,15 +1,18 @@
 //! Versions as clients see them.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Integer, Text};
 
 use super::version_actions::{self, VersionAction};
 use crate::database::about::About;
 use crate::database::access::users::User;
 use crate::database::schema::{crates, users, version_downloads, versions};
 use crate::package::{Checksum, CrateName, Version};
+use crate::statement::statement;
 
 /// A version, queued or published.
 #[derive(Queryable, Selectable, Clone, Debug)]
@@ -130,4 +133,60 @@ fn add_actions(connection: &mut PgConnection, versions: &mut [CountedVersion]) -
 pub fn readme(connection: &mut PgConnection, version_id: i32) -> QueryResult<Option<String>> {
     use diesel::sql_types::{Nullable, Text};
     versions::table.find(version_id).select(diesel::dsl::sql::<Nullable<Text>>("metadata->>'readme'")).first(connection)
+}
+
+/// The README of a version, if it has one, and its path in the package, if that is known.
+pub fn readme_and_path(
+    connection: &mut PgConnection,
+    version_id: i32,
+) -> QueryResult<Option<(String, Option<String>)>> {
+    use diesel::dsl::sql;
+    use diesel::sql_types::Nullable;
+    let found: (Option<String>, Option<String>) = versions::table
+        .find(version_id)
+        .select((sql::<Nullable<Text>>("metadata->>'readme'"), sql::<Nullable<Text>>("metadata->>'readme_file'")))
+        .first(connection)?;
+    Ok(found.0.filter(|readme| !readme.is_empty()).map(|readme| (readme, found.1)))
+}
+
+/// The newest accepted version of a crate that is not to be deleted, whether or not the index shows it.
+pub fn newest_accepted(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Option<i32>> {
+    versions::table
+        .filter(versions::crate_id.eq(crate_id))
+        .filter(versions::deletion_requested_at.is_null())
+        .order(versions::id.desc())
+        .select(versions::id)
+        .first(connection)
+        .optional()
+}
+
+/// The names of the features of versions, in order.
+pub fn feature_names(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<HashMap<i32, Vec<String>>> {
+    #[derive(QueryableByName)]
+    struct Names {
+        #[diesel(sql_type = Integer)]
+        id: i32,
+        #[diesel(sql_type = Array<Text>)]
+        names: Vec<String>,
+    }
+    let found: Vec<Names> = statement(
+        "SELECT id, ARRAY(
+             SELECT name FROM jsonb_object_keys(
+                 CASE jsonb_typeof(manifest->'features') WHEN 'object' THEN manifest->'features' ELSE '{}' END) AS name
+             ORDER BY name) AS names
+         FROM versions WHERE id = ANY ($1)",
+    )
+    .bind::<Array<Integer>, _>(ids)
+    .load(connection)?;
+    Ok(found.into_iter().map(|one| (one.id, one.names)).collect())
+}
+
+/// The ids of the versions that were accepted last and are in the index, the newest first.
+pub fn newest_of_all(connection: &mut PgConnection, limit: i64) -> QueryResult<Vec<i32>> {
+    versions::table
+        .filter(versions::effective_yanked.is_not_null())
+        .order(versions::id.desc())
+        .select(versions::id)
+        .limit(limit)
+        .load(connection)
 }

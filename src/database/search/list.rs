@@ -26,17 +26,15 @@ pub(super) fn list(
 
 /// The number of crates with one condition, which the database keeps, or with several, which are counted.
 fn total(connection: &mut PgConnection, filter: &Filter, totals: &Totals) -> QueryResult<i64> {
-    match filter {
-        Filter { category: None, only: None, without_yanked } => {
+    match (filter, filter.only.as_slice()) {
+        (Filter { category: None, without_yanked, .. }, []) => {
             let kept = if *without_yanked { Count::Usable } else { Count::Crates };
             registry_counts::read(connection, [kept]).map(|[total]| total)
         }
-        Filter { category: Some(category), only: None, without_yanked: false } => {
+        (Filter { category: Some(category), without_yanked: false, .. }, []) => {
             registry_counts::crates_in_category(connection, category)
         }
-        Filter { category: None, only: Some(Only::Keywords(keywords)), without_yanked: false }
-            if keywords.len() == 1 =>
-        {
+        (Filter { category: None, without_yanked: false, .. }, [Only::Keywords(keywords)]) if keywords.len() == 1 => {
             registry_counts::crates_with_keyword(connection, &keywords[0])
         }
         _ => {
@@ -134,25 +132,31 @@ pub(super) fn with_filter(mut statement: Statement, filter: &Filter, family: &[S
     if filter.without_yanked {
         statement = statement.sql(" AND NOT crates.yanked");
     }
-    let place = format!("${}", number());
-    match &filter.only {
-        None => statement,
-        Some(Only::Keywords(keywords)) => {
+    for only in &filter.only {
+        statement = with_condition(statement, only, &format!("${}", number()));
+    }
+    statement
+}
+
+/// Adds a condition, whose value is the parameter at this place.
+fn with_condition(statement: Statement, only: &Only, place: &str) -> Statement {
+    match only {
+        Only::Keywords(keywords) => {
             statement.sql(format!(" AND keywords @> {place}")).bind::<Array<Text>, _>(keywords.clone())
         }
-        Some(Only::Beginning(beginning)) => statement
+        Only::Beginning(beginning) => statement
             // No name has a character after `z`.
             .sql(format!(
                 " AND canonical_name COLLATE \"C\" >= {place} AND canonical_name COLLATE \"C\" < {place} || '{{'"
             ))
             .bind::<Text, _>(beginning.clone()),
-        Some(Only::Owner(user)) => statement
+        Only::Owner(user) => statement
             .sql(format!(" AND crates.id IN (SELECT crate_id FROM crate_owners WHERE user_id = {place})"))
             .bind::<Integer, _>(*user),
-        Some(Only::Team(team)) => statement
+        Only::Team(team) => statement
             .sql(format!(" AND crates.id IN (SELECT crate_id FROM crate_team_owners WHERE team_id = {place})"))
             .bind::<Integer, _>(*team),
-        Some(Only::Names(names)) => statement
+        Only::Names(names) => statement
             .sql(format!(
                 " AND canonical_name = ANY (SELECT replace(lower(name), '-', '_') FROM unnest({place}) AS name)"
             ))

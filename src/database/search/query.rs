@@ -25,12 +25,13 @@ pub enum Sort {
 pub struct Filter {
     /// The slug of a category, in lower case. Its subcategories count as well.
     pub category: Option<String>,
-    pub only: Option<Only>,
+    /// All of them hold.
+    pub only: Vec<Only>,
     /// Without crates of which all versions are yanked.
     pub without_yanked: bool,
 }
 
-/// One of several conditions.
+/// A condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Only {
     /// Crates with all of these keywords, in lower case.

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod crates;
 pub mod deletion;
+pub mod diff;
 pub mod download;
 pub mod downloads;
 pub mod krate;
@@ -41,6 +42,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(version::dependencies))
         .routes(routes!(version::authors))
         .routes(routes!(readme::show))
+        .routes(routes!(diff::show))
         .routes(routes!(downloads::of_version))
         .routes(routes!(download::download))
         .routes(routes!(yank::yank))

@@ -35,7 +35,8 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryParameters {
 }
 
 impl QueryParameters {
-    pub(super) fn parse(query: &str) -> Self {
+    /// The parameters of a query, or the fields of a form.
+    pub fn parse(query: &str) -> Self {
         let pairs = url::form_urlencoded::parse(query.as_bytes());
         Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
@@ -121,8 +122,13 @@ impl QueryParameters {
         Ok(Pagination { per_page, page })
     }
 
+    /// The same query without a parameter.
+    pub fn without(&self, name: &str) -> Self {
+        Self(self.0.iter().filter(|(given, _)| given != name).cloned().collect())
+    }
+
     /// The same query for another page: with this value of `page` or `seek`.
-    pub(super) fn with_page(&self, name: &str, value: &str) -> String {
+    pub fn with_page(&self, name: &str, value: &str) -> String {
         let mut query = url::form_urlencoded::Serializer::new("?".to_owned());
         query.extend_pairs(self.0.iter().filter(|(name, _)| name != "page" && name != "seek"));
         query.append_pair(name, value);

@@ -31,7 +31,9 @@ enum Index {
 
 /// Answers a client that looks for the index in the wrong place.
 pub async fn explain(State(base_url): State<Arc<str>>, request: Request, next: Next) -> Response {
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
+    // A crate may have files of these names, which pages show.
+    let is_packaged = request.uri().path().starts_with("/crates/");
+    if is_packaged || ![Method::GET, Method::HEAD].contains(request.method()) {
         return next.run(request).await;
     }
     match wrong_place(request.uri()) {

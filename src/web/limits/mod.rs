@@ -7,4 +7,5 @@ pub(crate) mod cpu_slots;
 pub(crate) mod log_limit;
 pub mod permits;
 pub(crate) mod reads;
+pub mod source_work;
 pub mod uploads;

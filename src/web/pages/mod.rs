@@ -1,101 +1,93 @@
-//! The pages for browsers: how to use the registry and how to get a token.
+//! The pages for people. They read the database by the functions that the API uses, and use nothing of the API's handlers.
+//!
+//! | file | content |
+//! |---|---|
+//! | `entrance` | the layer around all pages: sessions, private registries, errors, headers |
+//! | [`visit`] | a request for a page: who sends it; shows a page in its frame |
+//! | [`layout`] | the frame of a page |
+//! | [`links`] | all paths of pages |
+//! | [`problem`] | pages in place of errors |
+//! | [`assets`] | style, script and icon |
+//! | `parts/` | what several pages have |
+//!
+//! Every other file is a page. Markup is written with maud, which escapes every value.
 
-use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::response::{Html, IntoResponse, Response};
+pub mod assets;
+pub mod layout;
+pub mod links;
+pub mod parts;
+pub mod problem;
+pub mod readme_cache;
+pub mod visit;
 
-use super::App;
+mod badge;
+mod cookies;
+mod diff;
+mod entrance;
+mod feeds;
+mod home;
+mod krate;
+mod machines;
+mod me;
+mod search;
+mod sign_in;
+mod source;
+mod topics;
 
-/// The pages load nothing and cannot be framed.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-);
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}\
-pre{background:#f4f4f4;padding:.8rem;overflow-x:auto}code,pre{font-family:ui-monospace,monospace;font-size:.9em}\
-@media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}pre{background:#2a2a2a}a{color:#8ab4f8}}";
+use self::links::Links;
+use self::visit::Visit;
+use super::{ApiError, App};
 
-/// The setting of cargo that makes a registry's versions usable at once, whatever age the user requires of others. A
-/// comment, because older versions of cargo warn of a key that they do not know.
-const AGE: &str = "# min-publish-age = \"0\"  # for cargo 1.100 and later";
+pub(super) use visit::wants_html;
 
-/// The home page: how to use the registry.
-pub async fn home(State(app): State<App>) -> Response {
-    let base = escaped(&app.settings.base_url);
-    let (provider, git) = if app.settings.auth_required {
-        (
-            "\ncredential-provider = \"cargo:token\"",
-            "When git prompts for a user name and a password, enter any name, and the token as the password.",
-        )
-    } else {
-        ("", "")
-    };
-    let private = match app.settings.auth_required {
-        true => {
-            format!("<p>It is private: every request needs a token. <a href=\"{base}/me\">How to get a token</a>.</p>")
-        }
-        false => String::new(),
-    };
-    page(
-        "supercargo",
-        &format!(
-            "<p>This is a cargo registry.</p>{private}\
-             <h2>Use crates</h2><p>Add this to <code>.cargo/config.toml</code> in your project or home directory:</p>\
-             <pre>[registries.supercargo]\nindex = \"sparse+{base}/index/\"{provider}\n{AGE}</pre>\
-             <p>Cargo 1.100 and later can hold back new versions of all registries \
-             (<code>global-min-publish-age</code>). If you use that, remove the <code>#</code> before \
-             <code>min-publish-age</code>, which exempts this registry.</p>\
-             <p>Then run</p><pre>cargo add --registry supercargo NAME\ncargo search --registry supercargo WORDS</pre>\
-             <h2>Publish crates</h2><p><a href=\"{base}/me\">Get a token</a>, then run</p>\
-             <pre>cargo login --registry supercargo\ncargo publish --registry supercargo</pre>\
-             <p>To allow a crate to be published only here, add <code>publish = [\"supercargo\"]</code> to its \
-             <code>[package]</code>.</p>\
-             <h2>Git index</h2><p>The index is also a git repository:</p><pre>[registries.supercargo]\nindex = \"{base}/git/index\"\n{AGE}</pre>\
-             <p>Choose one of the two and keep it: every <code>Cargo.lock</code> has its URL. {git}</p>\
-             <h2>API</h2><p>The OpenAPI description is at <a href=\"{base}/api/openapi.json\">/api/openapi.json</a>.</p>"
-        ),
-    )
+/// All pages.
+pub(super) fn router(app: App) -> Router {
+    let pages = Router::new()
+        .route("/", get(home::show))
+        .route("/me", get(me::show))
+        .route("/search", get(search::show))
+        .route("/keywords", get(topics::keywords))
+        .route("/categories", get(topics::categories))
+        .route("/crates/{name}", get(krate::show))
+        .route("/crates/{name}/versions", get(krate::versions::show))
+        .route("/crates/{name}/dependents", get(krate::dependents::show))
+        .route("/crates/{name}/diff", get(krate::versions::compare))
+        .route("/crates/{name}/feed.atom", get(feeds::of_crate))
+        .route("/crates/{name}/{version}", get(krate::show_version))
+        .route("/crates/{name}/{version}/dependencies", get(krate::dependencies::show))
+        .route("/crates/{name}/{version}/features", get(krate::features::show))
+        .route("/feeds/crates.atom", get(feeds::crates))
+        .route("/feeds/versions.atom", get(feeds::versions))
+        .route("/badges/{file}", get(badge::show))
+        .route("/opensearch.xml", get(machines::open_search))
+        .route("/robots.txt", get(machines::robots))
+        .route("/sitemap.xml", get(machines::sitemap))
+        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .merge(source::router())
+        .merge(diff::router())
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), entrance::enter))
+        .with_state(app);
+    // These have nothing of the registry's, and a browser asks for them with every page.
+    pages.merge(Router::new().route("/assets/{name}", get(assets::show)))
 }
 
-/// The page about tokens. `cargo login` names its URL.
-pub async fn me(State(app): State<App>) -> Response {
-    let base = escaped(&app.settings.base_url);
-    page(
-        "Tokens",
-        &format!(
-            "<h2>Your first token</h2><p>The operator of this registry creates it, on the server:</p>\
-             <pre>supercargo admin user create NAME --token     # a new user\nsupercargo admin token create --user NAME     # a user who exists</pre>\
-             <p>The token of the user <code>admin</code> is in the file <code>admin-token</code> of the data directory, where \
-             the first start wrote it. Log in with your token:</p><pre>cargo login --registry supercargo</pre>\
-             <p>The <a href=\"{base}/\">home page</a> has the configuration of the registry.</p>\
-             <h2>More tokens</h2><p>With a token you can create others. For example, a token for a CI job that may only \
-             publish new versions of one crate:</p>\
-             <pre>curl -X PUT {base}/api/v1/me/tokens \\\n  -H \"Authorization: $TOKEN\" -d '{{\"api_token\": {{\n    \
-             \"name\": \"ci\",\n    \"endpoint_scopes\": [\"publish-update\"],\n    \"crate_scopes\": [\"my-crate\"],\n    \
-             \"expired_at\": \"2030-01-01T00:00:00Z\"\n  }}}}'</pre>\
-             <p>Scopes are <code>publish-new</code>, <code>publish-update</code>, <code>yank</code>, \
-             <code>change-owners</code> and <code>read</code>; every token may read. A crate name may end in \
-             <code>*</code>. A field that is omitted does not restrict the token.</p>\
-             <p><code>GET {base}/api/v1/me/tokens</code> lists them, <code>DELETE {base}/api/v1/me/tokens/ID</code> revokes \
-             one at once.</p><p>After a leak, revoke the token and all tokens that were created with it: \
-             <code>DELETE {base}/api/v1/me/tokens/ID?descendants=true</code>, with another token. \
-             <code>DELETE {base}/api/v1/tokens/current</code> revokes only the token of the request.</p>"
-        ),
-    )
+/// The page in place of an error at a path that is no page.
+pub(super) async fn error(app: &App, headers: &HeaderMap, error: ApiError) -> Response {
+    let links = Links::new(&app.settings.base_url);
+    let visit = Visit::new(links, headers.clone(), (None, None), app.settings.auth_required);
+    let mut response = problem::explain(app, &visit, "", false, error.into_response()).await;
+    layout::protect(response.headers_mut());
+    response
 }
 
-fn page(title: &str, content: &str) -> Response {
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
-         <style>{STYLE}</style></head><body><h1>{title}</h1>{content}</body></html>"
-    );
-    let headers: [(HeaderName, HeaderValue); 2] =
-        [(header::CONTENT_SECURITY_POLICY, POLICY), (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"))];
-    (headers, Html(html)).into_response()
-}
-
-/// Escapes text for HTML. The base URL comes from the operator, but is not HTML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+async fn method_not_allowed() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this page is only read: open it with GET")
 }

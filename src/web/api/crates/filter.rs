@@ -10,7 +10,7 @@ pub(super) fn filter(query: &QueryParameters) -> Result<Filter, ApiError> {
         .refuse_unsupported("following", "this registry does not record who follows what, so list crates by `ids[]`")?;
     Ok(Filter {
         category: query.text("category").map(|slug| slug.to_lowercase()),
-        only: only(query)?,
+        only: only(query)?.into_iter().collect(),
         without_yanked: query.get("include_yanked").is_some_and(|value| value != "yes"),
     })
 }

@@ -1,0 +1,46 @@
+//! A request for differences, with everything that it is about.
+
+use std::sync::Arc;
+
+use crate::source::comparison::Comparison;
+use crate::web::extract::query::QueryParameters;
+use crate::web::pages::links::Links;
+use crate::web::pages::visit::Visit;
+use crate::web::sources::Package;
+use crate::web::{App, ClientAddress};
+
+/// A request for differences.
+pub struct Request {
+    pub app: App,
+    pub visit: Visit,
+    pub client: ClientAddress,
+    pub query: QueryParameters,
+    pub before: Package,
+    pub after: Package,
+    pub comparison: Arc<Comparison>,
+}
+
+impl Request {
+    pub fn links(&self) -> &Links {
+        self.visit.links()
+    }
+
+    /// Whether both versions stand beside each other.
+    pub fn is_split(&self) -> bool {
+        self.query.get("view") == Some("split")
+    }
+
+    /// The page with other parameters.
+    pub fn path(&self, parameters: &[(&str, &str)]) -> String {
+        let path = self.links().diff(&self.after.name, &self.before.num, &self.after.num);
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(parameters.iter().filter(|(_, value)| !value.is_empty()));
+        let query = query.finish();
+        if query.is_empty() { path } else { format!("{path}?{query}") }
+    }
+
+    /// The value of the parameter that keeps the view.
+    pub fn view(&self) -> &'static str {
+        if self.is_split() { "split" } else { "" }
+    }
+}

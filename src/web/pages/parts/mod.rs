@@ -1,0 +1,10 @@
+//! What several pages have.
+
+pub mod copy;
+pub mod crate_head;
+pub mod crate_list;
+pub mod found;
+pub mod pager;
+pub mod text;
+pub mod time;
+pub mod xml;

@@ -1,0 +1,164 @@
+//! Pages in place of errors: what is wrong, the nearest names, and what works all the same.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use diesel::PgConnection;
+use maud::{Markup, html};
+
+use super::layout::Page;
+use super::links::Links;
+use super::visit::{Visit, wants_html};
+use crate::database::catalog::{crate_details, version_details};
+use crate::database::search::query::SearchText;
+use crate::database::search::{self, Filter, Page as Part, SearchQuery, Sort};
+use crate::package::CrateName;
+use crate::web::error::ErrorText;
+use crate::web::{ApiError, App};
+
+/// Names that are shown at most.
+const NEAREST: i64 = 8;
+
+/// What was probably meant: texts and paths.
+#[derive(Clone, Debug, Default)]
+pub struct Nearest(pub Vec<(String, String)>);
+
+/// An error with what was probably meant.
+#[derive(Debug)]
+pub struct Problem {
+    pub error: ApiError,
+    pub nearest: Nearest,
+}
+
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        Self { error, nearest: Nearest::default() }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.error.into_response();
+        response.extensions_mut().insert(self.nearest);
+        response
+    }
+}
+
+/// Turns the answer of a handler into a page, if it is an error and a browser asked for it. `may_look` permits to look for what
+/// was probably meant.
+pub async fn explain(app: &App, visit: &Visit, path: &str, may_look: bool, response: Response) -> Response {
+    let Some(ErrorText(detail)) = response.extensions().get::<ErrorText>().cloned() else { return response };
+    if !wants_html(visit.headers()) {
+        return response;
+    }
+    let status = response.status();
+    let mut nearest = response.extensions().get::<Nearest>().cloned().unwrap_or_default();
+    if status == StatusCode::NOT_FOUND && nearest.0.is_empty() && may_look {
+        nearest = look_around(app, visit.links(), path).await;
+    }
+    let (mut parts, _) = response.into_parts();
+    let page = Page::new(title(status), content(visit.links(), status, &detail, &nearest)).unlisted();
+    let shown = visit.show(page.with_status(status));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    Response::from_parts(parts, shown.into_body())
+}
+
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::UNAUTHORIZED => "Sign in first",
+        StatusCode::FORBIDDEN => "Not allowed",
+        StatusCode::SERVICE_UNAVAILABLE => "Unavailable for the moment",
+        StatusCode::TOO_MANY_REQUESTS => "Too many requests",
+        status if status.is_server_error() => "Something went wrong",
+        _ => "This request cannot be answered",
+    }
+}
+
+fn content(links: &Links, status: StatusCode, detail: &str, Nearest(nearest): &Nearest) -> Markup {
+    html! {
+        h1 { (title(status)) }
+        p class="lead" { (sentence(detail)) }
+        @if !nearest.is_empty() {
+            h2 { "Did you mean…" }
+            ul class="names" {
+                @for (text, path) in nearest { li { a href=(path) { (text) } } }
+            }
+        }
+        @match status {
+            StatusCode::NOT_FOUND => {
+                p { a href=(links.search(&[])) { "All crates" } " · " a href=(links.home()) { "How to publish here" } }
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                p {
+                    "The registry cannot reach its database or its storage. Builds go on: cargo still reads the index and, \
+                     as long as the storage is there, downloads crates. Nothing was lost. Try again in a moment."
+                }
+            }
+            StatusCode::UNAUTHORIZED => { p { a href=(links.sign_in()) { "Sign in" } " · " a href=(links.me()) { "How to get a token" } } }
+            _ => { p { a href=(links.home()) { "Home" } } }
+        }
+    }
+}
+
+/// A message as a sentence.
+fn sentence(detail: &str) -> String {
+    let mut characters = detail.chars();
+    let first = characters.next().map(char::to_uppercase);
+    let mut sentence: String = first.into_iter().flatten().chain(characters).collect();
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+/// The names that are most like those of a path that leads nowhere. Errors do not matter: the page has its own already.
+async fn look_around(app: &App, links: &Links, path: &str) -> Nearest {
+    let mut parts = path.trim_start_matches('/').split('/');
+    if parts.next() != Some("crates") {
+        return Nearest::default();
+    }
+    let Some(name) = parts.next().map(decoded) else { return Nearest::default() };
+    let rest = parts.next().map(decoded);
+    let (totals, links) = (app.totals.clone(), links.clone());
+    let found = app.with_connection(move |connection| {
+        let known = name.parse::<CrateName>().ok();
+        let known = known.map(|name| crate_details::find(connection, &name)).transpose()?.flatten();
+        match (known, rest) {
+            (Some(krate), Some(num)) => versions_like(connection, krate.row.id, &num).map(|nums| {
+                let name = &krate.row.name;
+                let one = |num: String| (format!("{name} {num}"), links.version(name, &num));
+                nums.into_iter().map(one).collect()
+            }),
+            _ => crates_like(connection, &name, &totals)
+                .map(|names| names.into_iter().map(|name| (name.to_string(), links.krate(&name))).collect()),
+        }
+    });
+    Nearest(found.await.unwrap_or_default())
+}
+
+fn decoded(part: &str) -> String {
+    percent_encoding::percent_decode_str(part).decode_utf8_lossy().replace('\0', "")
+}
+
+fn crates_like(
+    connection: &mut PgConnection,
+    name: &str,
+    totals: &search::Totals,
+) -> diesel::QueryResult<Vec<CrateName>> {
+    let Some(text) = SearchText::parse(name) else { return Ok(Vec::new()) };
+    let query = SearchQuery { text: Some(text), filter: Filter::default(), sort: Sort::Relevance, after: None };
+    let found = search::search(connection, &query, Part { limit: NEAREST, offset: 0 }, totals)?;
+    Ok(crate_details::by_ids(connection, &found.crate_ids)?.into_iter().map(|one| one.row.name).collect())
+}
+
+/// The versions that begin like this one, or else the highest.
+fn versions_like(connection: &mut PgConnection, crate_id: i32, num: &str) -> diesel::QueryResult<Vec<String>> {
+    let all = version_details::highest_first(connection, crate_id)?;
+    let all: Vec<String> = all.into_iter().map(|one| one.num.to_string()).collect();
+    let major = num.split('.').next().unwrap_or_default();
+    let alike = |one: &&String| !major.is_empty() && one.split('.').next() == Some(major);
+    let (near, far): (Vec<&String>, Vec<&String>) = all.iter().partition(alike);
+    let most = usize::try_from(NEAREST).unwrap_or(usize::MAX);
+    Ok(near.into_iter().chain(far).take(most).cloned().collect())
+}
