@@ -24,6 +24,8 @@ fn an_unknown_crate_or_version_is_a_404_with_the_nearest_names() {
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert!(unknown.text().contains("There is no crate `serdelkie`"), "{}", unknown.text());
     assert!(unknown.text().contains("href=\"/crates/serdelike\""), "{}", unknown.text());
+    // Two letters are others: too many for the search.
+    assert!(browser.get("/crates/serbelyke").text().contains("href=\"/crates/serdelike\""));
     let version = browser.get("/crates/serdelike/1.9.9");
     assert_eq!(version.status, StatusCode::NOT_FOUND);
     let text = version.text();
