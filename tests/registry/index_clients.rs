@@ -130,8 +130,8 @@ fn who_looks_for_the_index_in_a_wrong_place_gets_the_line_to_use_and_nothing_els
 #[test]
 fn the_pages_exempt_the_registry_from_the_age_that_a_user_requires_of_versions() {
     let registry = TestRegistry::new();
-    let home = registry.anonymous().get("/").good().text();
-    let snippet = "[registries.supercargo]\nindex = \"sparse+http://registry.test/index/\"\n# min-publish-age = \"0\"  # for cargo 1.100 and later</pre>";
+    let home = registry.anonymous().get("/").good().text().replace("&quot;", "\"");
+    let snippet = "[registries.supercargo]\nindex = \"sparse+http://registry.test/index/\"\n# min-publish-age = \"0\"  # for cargo 1.100 and later</code></pre>";
     assert!(home.contains(snippet), "{home}");
     assert_eq!(home.matches("min-publish-age = \"0\"").count(), 2, "{home}");
 }
