@@ -204,3 +204,18 @@ mod slow {
         assert!(refused.contains("certificate"), "{refused}");
     }
 }
+
+#[test]
+fn crates_are_imported_from_a_registry_behind_https() {
+    let authority = Authority::new();
+    let other = serve(&authority);
+    let served = Served::start(&[]);
+    let _ann = served.token("ann");
+    let index = format!("sparse+{}/index/", other.url);
+    let mut command = served.command("admin import");
+    command.args([&index, "--owner", "ann", "absent"]).env("SSL_CERT_FILE", authority.certificate());
+    // The other registry has no crate, and says so.
+    let told = failed(command.output().unwrap(), 1);
+    assert!(told.contains("absent"), "{told}");
+    assert!(!told.contains("certificate") && !told.contains("panicked"), "{told}");
+}
