@@ -43,9 +43,9 @@ pub struct HttpOptions {
     /// Further publishes wait. Larger uploads are buffered in the data directory, up to four times as many bytes.
     #[arg(long, hide = true, env = "SUPERCARGO_MAX_UPLOAD_MEMORY", value_name = "BYTES", default_value_t = DEFAULT_UPLOAD_MEMORY, value_parser = clap::value_parser!(u64).range(MIN_UPLOAD_MEMORY..))]
     pub max_upload_memory: u64,
-    /// Number of clones of the git index at the same time [default: half of the processors]
+    /// Number of clones of the git index at the same time [default: see --help]
     ///
-    /// By default at most 4. It is the number of clones for which git runs; further clones wait in order, up to 50 seconds.
+    /// The default is half of the processors, from 1 to 4. git runs for so many clones; others wait in order, up to 50 seconds.
     /// Clones of the same state count as one; fetches of what is new do not count.
     #[arg(long, hide = true, env = "SUPERCARGO_MAX_CLONES", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub max_clones: Option<u8>,

@@ -1,11 +1,10 @@
-//! Requests with time limits, by rustls with ring and the system's certificate authorities.
+//! Requests with time limits.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_rustls::rustls::crypto::ring;
 use ureq::Agent;
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+
+use crate::upstream;
 
 /// Bytes of a response body that are kept.
 const KEPT: u64 = 2048;
@@ -25,13 +24,8 @@ pub struct Answer {
 /// A client with a time limit for each request, including connection and response. It follows no redirects: a page must not
 /// go to another server than the one that the operator named.
 pub fn agent(time_limit: Duration) -> Agent {
-    let tls = TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::PlatformVerifier)
-        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-        .build();
     Agent::config_builder()
-        .tls_config(tls)
+        .tls_config(upstream::tls())
         .timeout_global(Some(time_limit))
         .http_status_as_error(false)
         .max_redirects(0)

@@ -5,12 +5,15 @@
 
 mod content_coding;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio_rustls::rustls::crypto::ring;
 use ureq::config::RedirectAuthHeaders;
 use ureq::http::StatusCode;
 use ureq::http::header::{AUTHORIZATION, CONTENT_ENCODING, RETRY_AFTER};
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use content_coding::{Coding, DecodeError, codings, decode};
 
@@ -82,10 +85,20 @@ pub enum UpstreamError {
     Stopped,
 }
 
+/// TLS by rustls with ring and the system's certificate authorities.
+pub fn tls() -> TlsConfig {
+    TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .build()
+}
+
 impl Upstream {
     /// A client without a token.
     pub fn anonymous() -> Self {
         let config = ureq::Agent::config_builder()
+            .tls_config(tls())
             .http_status_as_error(false)
             .user_agent(concat!("supercargo/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(Duration::from_secs(10)))

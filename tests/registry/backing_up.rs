@@ -5,7 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use diesel::RunQueryDsl;
+use diesel::sql_types::Text;
+use diesel::{QueryableByName, RunQueryDsl};
 use serde_json::Value;
 use supercargo::database::upkeep::backup;
 
@@ -92,17 +93,39 @@ fn assert_in_agreement(served: &Served) {
     assert_eq!(shown, wanted);
 }
 
-/// A wrapper of git that blocks at a bundle until it is released.
-fn git_that_waits(directory: &Path) -> PathBuf {
-    let path = directory.join("git-that-waits");
+/// Whether a job of this kind is done.
+fn has_done(served: &Served, kind: &str) -> bool {
+    let done: Vec<Value> = serde_json::from_str(&served.run("jobs list", &["--json", "--done"])).unwrap();
+    done.iter().any(|job| job["kind"] == kind)
+}
+
+/// PostgreSQL's programs, of which `pg_dump` ends only when the file `go` exists. After the dump it makes the file `waits`.
+fn programs_that_wait(served: &Served, directory: &Path) -> PathBuf {
+    #[derive(QueryableByName)]
+    struct Installed {
+        #[diesel(sql_type = Text)]
+        setting: String,
+    }
+    let installed: Installed = diesel::sql_query("SELECT setting FROM pg_config WHERE name = 'BINDIR'")
+        .get_result(&mut served.database.connect())
+        .unwrap();
+    let installed = Path::new(&installed.setting);
+    let programs = directory.join("programs");
+    std::fs::create_dir(&programs).unwrap();
+    for program in std::fs::read_dir(installed).unwrap().map(|program| program.unwrap().path()) {
+        std::os::unix::fs::symlink(&program, programs.join(program.file_name().unwrap())).unwrap();
+    }
+    let pg_dump = programs.join("pg_dump");
+    std::fs::remove_file(&pg_dump).unwrap();
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *' bundle '*) touch {0}/waits; while [ ! -e {0}/go ]; do sleep 0.02; done;; esac\n\
-         exec git \"$@\"\n",
-        directory.display()
+        "#!/bin/sh\n{1}/pg_dump \"$@\" || exit\n\
+         case \"$*\" in *--snapshot*) touch {0}/waits; while [ ! -e {0}/go ]; do sleep 0.02; done;; esac\n",
+        directory.display(),
+        installed.display()
     );
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    path
+    std::fs::write(&pg_dump, script).unwrap();
+    std::fs::set_permissions(&pg_dump, PermissionsExt::from_mode(0o755)).unwrap();
+    programs
 }
 
 #[test]
@@ -218,7 +241,8 @@ mod slow {
         let directory = tempfile::tempdir().unwrap();
         let backups = directory.path().join("backups");
         let mut making = served.command("backup");
-        making.arg(&backups).arg("--git").arg(git_that_waits(directory.path())).stdout(Stdio::null());
+        let programs = programs_that_wait(&served, directory.path());
+        making.arg(&backups).arg("--postgres-bin-dir").arg(programs).stdout(Stdio::null());
         let mut making = making.spawn().unwrap();
         wait_until("the database is dumped", || directory.path().join("waits").exists());
         publish(&served, &token, "foo", "1.1.0");
@@ -403,14 +427,12 @@ mod slow {
         let directory = tempfile::tempdir().unwrap();
         let backups = directory.path().join("backups");
         let mut making = served.command("backup");
-        making.arg(&backups).arg("--git").arg(git_that_waits(directory.path())).stdout(Stdio::null());
+        let programs = programs_that_wait(&served, directory.path());
+        making.arg(&backups).arg("--postgres-bin-dir").arg(programs).stdout(Stdio::null());
         let mut making = making.spawn().unwrap();
         wait_until("the database is dumped", || directory.path().join("waits").exists());
         served.run("admin version delete", &["foo", "1.0.0", "--reason", "a secret leaked"]);
-        wait_until("the removal is looked at", || {
-            let done: Vec<Value> = serde_json::from_str(&served.run("jobs list", &["--json", "--done"])).unwrap();
-            done.iter().any(|job| job["kind"] == "remove_crate_file")
-        });
+        wait_until("the removal is looked at", || has_done(&served, "remove_crate_file"));
         std::fs::write(directory.path().join("go"), "").unwrap();
         assert!(making.wait().unwrap().success());
         assert_eq!(crate_files(&backups).len(), 1);
@@ -425,7 +447,8 @@ mod slow {
         let backups = tempfile::tempdir().unwrap();
         let first = make(&served, backups.path(), &["--keep", "2"]);
         served.run("admin version delete", &["foo", "1.0.0", "--reason", "a secret leaked"]);
-        wait_until("it is deleted", || http::index_lines(&served.url, "3/f/foo").is_empty());
+        // The index shows it before the database does, from which a backup reads the files that it needs.
+        wait_until("it is deleted", || has_done(&served, "delete_version"));
         let second = make(&served, backups.path(), &["--keep", "2"]);
         assert_eq!((second["removed"].as_array().unwrap().len(), crate_files(backups.path()).len()), (0, 2));
         let third = make(&served, backups.path(), &["--keep", "2"]);

@@ -204,3 +204,19 @@ mod slow {
         assert!(refused.contains("certificate"), "{refused}");
     }
 }
+
+#[test]
+fn crates_are_imported_from_a_registry_behind_https() {
+    let authority = Authority::new();
+    let other = serve(&authority);
+    let served = Served::start(&[]);
+    let _ann = served.token("ann");
+    let index = format!("sparse+{}/index/", other.url);
+    let mut command = served.command("admin import");
+    command.args([&index, "--owner", "ann", "absent"]).env("SSL_CERT_FILE", authority.certificate());
+    let output = command.output().unwrap();
+    // The other registry answers that it has no such crate.
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(listed.contains("absent"), "{listed}");
+    assert!(failed(output, 1).contains("1 crates or versions were not imported"));
+}

@@ -84,6 +84,9 @@ mod slow {
             );
         };
         publish(&served, "1.0.0");
+        // ADDED locks many tables in one transaction: what runs in the background would lock them in another order.
+        served.wait_until_described();
+        served.wait_until_analysed();
         served.database.connect().batch_execute(ADDED).unwrap();
         publish(&served, "1.1.0");
         http::delete_as(&format!("{}/api/v1/crates/steady/1.0.0/yank", served.url), &token).good();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use supercargo::database::catalog::descriptions;
+use supercargo::database::catalog::{analyses, descriptions};
 
 use super::cluster::Database;
 use super::event::wait_until;
@@ -216,6 +216,12 @@ impl Served {
     pub fn wait_until_described(&self) {
         let mut connection = self.database.connect();
         wait_until("the descriptions", || descriptions::count_pending(&mut connection).unwrap() == 0);
+    }
+
+    /// Waits until the crate files are analysed that were published so far.
+    pub fn wait_until_analysed(&self) {
+        let mut connection = self.database.connect();
+        wait_until("the analyses", || !analyses::any_left(&mut connection).unwrap());
     }
 
     /// A token of a user, who is created if need be.
