@@ -192,12 +192,9 @@ mod slow {
     fn every_cargo_takes_the_configuration_of_the_page_without_a_warning() {
         let served = Served::start(&[]);
         http::publish(&served.url, &served.token("ann"), &Package::new("foo", "1.0.0")).good();
-        let home = http::get(&served.url).good().text();
-        let snippets: Vec<&str> = home
-            .split("<pre>")
-            .filter_map(|part| part.split("</pre>").next())
-            .filter(|text| text.starts_with("[reg"))
-            .collect();
+        let home = http::get(&served.url).good().text().replace("&quot;", "\"");
+        let blocks = home.split("<code id=\"").filter_map(|part| part.split_once('>')?.1.split("</code>").next());
+        let snippets: Vec<&str> = blocks.filter(|text| text.starts_with("[reg")).collect();
         assert_eq!(snippets.len(), 2, "{home}");
         for toolchain in toolchains() {
             for snippet in &snippets {
