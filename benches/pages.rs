@@ -88,8 +88,8 @@ fn complete(connection: &mut PgConnection) -> Outcome<()> {
         "INSERT INTO users (login) SELECT 'user' || n FROM generate_series(1, 500) AS n;
          INSERT INTO crate_owners (crate_id, user_id) SELECT id, 1 + id % (SELECT count(*) FROM users) FROM crates
              WHERE 1 + id % (SELECT count(*) FROM users) IN (SELECT id FROM users);
-         INSERT INTO dependencies (version_id, place, name, canonical_name, req, kind, optional, default_features, features)
-             SELECT default_version_id, place, other.name, other.canonical_name, '^1', 'normal', false, true, '{}'
+         INSERT INTO dependencies (version_id, place, name, req, kind, optional, default_features, features)
+             SELECT default_version_id, place, other.name, '^1', 'normal', false, true, '{}'
              FROM crates CROSS JOIN generate_series(1, 6) AS place
                  JOIN crates AS other ON other.id = 1 + (crates.id * place * place) % 2000
              WHERE crates.default_version_id IS NOT NULL;

@@ -15,6 +15,7 @@
 pub mod places;
 
 mod bounds;
+mod escape;
 mod parse;
 mod safe;
 mod tidy;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use places::{Folder, Places};
 
+use self::escape::escaped;
 use crate::package::characters::is_hidden;
 
 /// The longest document that is rendered, in bytes. The beginning of a longer one is shown as it is written.
@@ -81,11 +83,6 @@ fn plain(text: &str) -> String {
     }
     let more = if end < text.len() { "\n…" } else { "" };
     format!("<pre class=\"plain\">{}{more}</pre>", escaped(&text[..end]))
-}
-
-/// Escapes text for HTML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use comrak::nodes::{Node, NodeHtmlBlock, NodeValue};
 use comrak::{Arena, Options, format_html, try_parse_document};
 
-use super::escaped;
+use super::escape::escaped;
 use crate::highlight::{self, Language, shown_example};
 
 /// How long a document may take to parse.

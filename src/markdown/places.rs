@@ -1,6 +1,6 @@
 //! Where the relative links of a document lead.
 
-/// Knows the files of a package.
+/// The files of a package.
 pub trait Places: Send + Sync {
     /// The address of a file or directory, by its path in the package; None if it is nowhere.
     fn link(&self, path: &str) -> Option<String>;

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::escaped;
+use super::escape::escaped;
 
 /// Tidies cleaned HTML.
 pub fn tidy(html: &str) -> String {

@@ -130,8 +130,8 @@ fn who_looks_for_the_index_in_a_wrong_place_gets_the_line_to_use_and_nothing_els
 #[test]
 fn the_pages_exempt_the_registry_from_the_age_that_a_user_requires_of_versions() {
     let registry = TestRegistry::new();
-    let home = registry.anonymous().get("/").good().text();
-    let snippet = "[registries.supercargo]\nindex = \"sparse+http://registry.test/index/\"\n# min-publish-age = \"0\"  # for cargo 1.100 and later</pre>";
+    let home = registry.anonymous().get("/").good().text().replace("&quot;", "\"");
+    let snippet = "[registries.supercargo]\nindex = \"sparse+http://registry.test/index/\"\n# min-publish-age = \"0\"  # for cargo 1.100 and later</code></pre>";
     assert!(home.contains(snippet), "{home}");
     assert_eq!(home.matches("min-publish-age = \"0\"").count(), 2, "{home}");
 }
@@ -192,12 +192,9 @@ mod slow {
     fn every_cargo_takes_the_configuration_of_the_page_without_a_warning() {
         let served = Served::start(&[]);
         http::publish(&served.url, &served.token("ann"), &Package::new("foo", "1.0.0")).good();
-        let home = http::get(&served.url).good().text();
-        let snippets: Vec<&str> = home
-            .split("<pre>")
-            .filter_map(|part| part.split("</pre>").next())
-            .filter(|text| text.starts_with("[reg"))
-            .collect();
+        let home = http::get(&served.url).good().text().replace("&quot;", "\"");
+        let blocks = home.split("<code id=\"").filter_map(|part| part.split_once('>')?.1.split("</code>").next());
+        let snippets: Vec<&str> = blocks.filter(|text| text.starts_with("[reg")).collect();
         assert_eq!(snippets.len(), 2, "{home}");
         for toolchain in toolchains() {
             for snippet in &snippets {

@@ -1,5 +1,5 @@
 //! Style, script and icon of the pages. They are parts of the program and have their content's hash in their names, so that
-//! browsers keep them for good.
+//! browsers keep them permanently.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 /// How long an asset may be kept.
-const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+const PERMANENTLY: &str = "public, max-age=31536000, immutable";
 
 /// Digits of the hash in a name.
 const DIGITS: usize = 16;
@@ -63,7 +63,7 @@ pub async fn show(Path(name): Path<String>, headers: HeaderMap) -> Response {
         return (StatusCode::NOT_FOUND, "there is no such file: reload the page that named it\n").into_response();
     };
     let entity = format!("\"{name}\"");
-    let described = [(header::CACHE_CONTROL, FOR_GOOD), (header::CONTENT_TYPE, asset.content_type)];
+    let described = [(header::CACHE_CONTROL, PERMANENTLY), (header::CONTENT_TYPE, asset.content_type)];
     let tag = [(header::ETAG, entity.clone())];
     if headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == entity.as_bytes()) {
         return (StatusCode::NOT_MODIFIED, described, tag).into_response();

@@ -42,8 +42,8 @@ pub async fn enter(State(app): State<App>, request: Request, next: Next) -> Resp
             }
         }
         Err(failed) => {
-            let nobody = Visit::new(links, parts.headers.clone(), (None, None), app.settings.auth_required);
-            problem::explain(&app, &nobody, parts.uri.path(), false, failed.into_response()).await
+            let unknown = Visit::new(links, parts.headers.clone(), (None, None), app.settings.auth_required);
+            problem::explain(&app, &unknown, parts.uri.path(), false, failed.into_response()).await
         }
     };
     layout::protect(response.headers_mut());

@@ -147,7 +147,7 @@ mod tests {
             links.source(&"a", &"1.0.0", "src//größe #1.rs"),
             "/crates/crates/a/1.0.0/source/src/gr%C3%B6%C3%9Fe%20%231.rs"
         );
-        assert_eq!(links.source(&"a", &"1.0.0", "../../x"), "/crates/crates/a/1.0.0/source////x");
+        assert_eq!(links.source(&"a", &"1.0.0", "../../x"), "/crates/crates/a/1.0.0/source///x");
         assert_eq!(links.diff(&"a", &"1.0.0", &"2.0.0"), "/crates/crates/a/diff/1.0.0...2.0.0");
         assert_eq!(links.search(&[("q", "a&b"), ("sort", "")]), "/crates/search?q=a%26b");
         assert_eq!(links.whole(&links.krate(&"a")), "https://host.example/crates/crates/a");

@@ -10,13 +10,15 @@ use super::links::Links;
 use super::visit::{Visit, wants_html};
 use crate::database::catalog::{crate_details, version_details};
 use crate::database::search::query::SearchText;
-use crate::database::search::{self, Filter, Page as Part, SearchQuery, Sort};
+use crate::database::search::{self, Filter, Only, Page as Part, SearchQuery, Sort};
 use crate::package::CrateName;
 use crate::web::error::ErrorText;
 use crate::web::{ApiError, App};
 
 /// Names that are shown at most.
 const NEAREST: i64 = 8;
+/// Names with the same beginning that are compared.
+const COMPARED: i64 = 200;
 
 /// What was probably meant: texts and paths.
 #[derive(Clone, Debug, Default)]
@@ -141,15 +143,34 @@ fn decoded(part: &str) -> String {
     percent_encoding::percent_decode_str(part).decode_utf8_lossy().replace('\0', "")
 }
 
+/// The crates that a search for the name finds, and then those whose names differ in one or two characters.
 fn crates_like(
     connection: &mut PgConnection,
     name: &str,
     totals: &search::Totals,
 ) -> diesel::QueryResult<Vec<CrateName>> {
     let Some(text) = SearchText::parse(name) else { return Ok(Vec::new()) };
+    let canonical = text.name.clone();
     let query = SearchQuery { text: Some(text), filter: Filter::default(), sort: Sort::Relevance, after: None };
     let found = search::search(connection, &query, Part { limit: NEAREST, offset: 0 }, totals)?;
-    Ok(crate_details::by_ids(connection, &found.crate_ids)?.into_iter().map(|one| one.row.name).collect())
+    let mut names = names_of(connection, &found.crate_ids)?;
+    if let Some(canonical) = canonical.filter(|canonical| canonical.is_ascii() && canonical.len() > 2) {
+        let only = vec![Only::Beginning(canonical[..2].to_owned())];
+        let filter = Filter { only, ..Filter::default() };
+        let query = SearchQuery { text: None, filter, sort: Sort::Downloads, after: None };
+        let ids = search::page(connection, &query, Part { limit: COMPARED, offset: 0 })?;
+        let distance = |name: &CrateName| strsim::osa_distance(&name.canonical(), &canonical);
+        let mut near: Vec<CrateName> = names_of(connection, &ids)?;
+        near.retain(|name| distance(name) <= 2 && !names.contains(name));
+        near.sort_by_key(distance);
+        names.extend(near);
+    }
+    names.truncate(usize::try_from(NEAREST).unwrap_or(usize::MAX));
+    Ok(names)
+}
+
+fn names_of(connection: &mut PgConnection, ids: &[i32]) -> diesel::QueryResult<Vec<CrateName>> {
+    Ok(crate_details::by_ids(connection, ids)?.into_iter().map(|one| one.row.name).collect())
 }
 
 /// The versions that begin like this one, or else the highest.

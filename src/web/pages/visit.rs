@@ -47,7 +47,7 @@ impl Visit {
         &self.0.headers
     }
 
-    /// Whoever has signed in, or sent a token with the request.
+    /// The user who has signed in, or who sent a token with the request.
     pub fn caller(&self) -> Option<&Caller> {
         self.0.caller.as_ref()
     }

@@ -24,6 +24,8 @@ fn an_unknown_crate_or_version_is_a_404_with_the_nearest_names() {
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert!(unknown.text().contains("There is no crate `serdelkie`"), "{}", unknown.text());
     assert!(unknown.text().contains("href=\"/crates/serdelike\""), "{}", unknown.text());
+    // Two letters are others: too many for the search.
+    assert!(browser.get("/crates/serbelyke").text().contains("href=\"/crates/serdelike\""));
     let version = browser.get("/crates/serdelike/1.9.9");
     assert_eq!(version.status, StatusCode::NOT_FOUND);
     let text = version.text();
@@ -89,5 +91,38 @@ fn no_path_makes_a_page_fail() {
     ] {
         let answer = browser.get(path);
         assert!(!answer.status.is_server_error(), "{path}: {} {}", answer.status, answer.text());
+    }
+}
+
+/// Tests that start a server.
+mod slow {
+    use diesel::connection::SimpleConnection;
+
+    use crate::support::event::wait_for;
+    use crate::support::http;
+    use crate::support::package::Package;
+    use crate::support::process::Served;
+
+    #[test]
+    fn without_its_database_the_registry_says_what_still_works() {
+        let served = Served::start(&["--database-pool-size", "2"]);
+        http::publish(&served.url, &served.token("ann"), &Package::new("foo", "1.0.0")).good();
+        http::get_page(&format!("{}/crates/foo", served.url)).good();
+        let name = served.database.name().to_owned();
+        let mut administrator = crate::support::cluster::administrator();
+        administrator
+            .batch_execute(&format!(
+                "ALTER DATABASE {name} ALLOW_CONNECTIONS false;
+                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            ))
+            .unwrap();
+        let page = wait_for("the outage", || {
+            Some(http::get_page(&format!("{}/crates/foo", served.url))).filter(|page| page.status == 503)
+        });
+        assert!(page.text().contains("cargo still reads the index"), "{}", page.text());
+        assert_eq!(page.retry_after, Some(2));
+        http::get_page(&format!("{}/me", served.url)).good();
+        http::get(&format!("{}/index/config.json", served.url)).good();
+        administrator.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
     }
 }

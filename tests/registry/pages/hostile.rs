@@ -224,10 +224,9 @@ fn metadata_that_is_markup_is_shown_as_text_on_every_page() {
                 .bind::<Jsonb, _>(hostile_manifest())
                 .execute(connection)
                 .unwrap();
-            let dependency =
-                "INSERT INTO dependencies (version_id, place, name, canonical_name, rename, req, kind, optional,
+            let dependency = "INSERT INTO dependencies (version_id, place, name, rename, req, kind, optional,
             default_features, features, target, registry)
-            SELECT id, 1, 'bar', 'bar', $1, $1, 'normal', true, false, ARRAY[$1], $1, $1 FROM versions";
+            SELECT id, 1, 'bar', $1, $1, 'normal', true, false, ARRAY[$1], $1, $1 FROM versions";
             diesel::sql_query(dependency).bind::<Text, _>("\"><script>alert(1)</script>").execute(connection).unwrap();
             diesel::sql_query("INSERT INTO pending_descriptions (crate_id) SELECT id FROM crates")
                 .execute(connection)

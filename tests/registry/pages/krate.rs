@@ -25,8 +25,7 @@ fn it_shows_the_readme_the_facts_and_how_to_use_the_crate() {
     registry.count_downloads(&[("foo", "1.0.0", 3)]);
     let html = page(&registry, "/crates/foo");
     for shown in [
-        "<h2>",
-        "Hello",
+        "<h2 id=\"readme-hello\">Hello</h2>",
         "href=\"/crates/foo/1.0.0/source/src/lib.rs\"",
         "src=\"/crates/foo/1.0.0/raw/logo.png\"",
         "href=\"https://b.example/c.png\"",

@@ -49,6 +49,11 @@ pub fn get(url: &str) -> Reply {
     read(agent().get(url).call())
 }
 
+/// A page, as a browser asks for it.
+pub fn get_page(url: &str) -> Reply {
+    read(agent().get(url).header("accept", "text/html").call())
+}
+
 /// A part of something, as in `bytes=0-9`.
 pub fn get_part(url: &str, range: &str) -> Reply {
     read(agent().get(url).header("range", range).call())

@@ -53,7 +53,7 @@ fn row(app: &App, links: &Links, one: &StoredDependency) -> Markup {
                 @if let Some(rename) = &one.rename { span class="muted" { " as " (name(rename)) } }
                 @if one.optional { " " span class="tag" { "optional" } }
             }
-            td { code { (text(&one.req)) } }
+            td class="req" { code { (text(&one.req)) } }
             td class="wrap" {
                 @if !one.default_features { span class="muted" { "without default" } @if !one.features.is_empty() { ", " } }
                 @for (place, feature) in one.features.iter().enumerate() { @if place > 0 { ", " } code { (name(feature)) } }

@@ -132,7 +132,7 @@ fn feature_section(links: &Links, reading: &Reading) -> Markup {
             section aria-labelledby="features" {
                 h2 id="features" { "Features" }
                 (feature_table::table(&rows[..rows.len().min(SHOWN)]))
-                (rest(SHOWN, rows.len(), "feature", &path))
+                (rest(SHOWN, rows.len(), "features", &path))
             }
         }
     }
@@ -146,7 +146,7 @@ fn dependency_section(app: &App, links: &Links, reading: &Reading) -> Markup {
             h2 id="dependencies" { "Dependencies" }
             @if all.is_empty() { p class="muted" { "None." } } @else {
                 (dependency_table::tables(app, links, &all[..all.len().min(SHOWN)]))
-                (rest(SHOWN, all.len(), "dependency entry", &path))
+                (rest(SHOWN, all.len(), "dependencies", &path))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::text::{counted, text};
+use super::text::{number, text};
 use crate::database::catalog::version_details::VersionRow;
 use crate::package::{CrateName, Version};
 use crate::web::pages::links::Links;
@@ -118,11 +118,11 @@ pub fn tags(row: &VersionRow) -> Markup {
     }
 }
 
-/// The number of items of a list that is cut, and the rest of it.
-pub fn rest(shown: usize, total: usize, noun: &str, path: &str) -> Markup {
+/// The link from a list that is cut to the whole list.
+pub fn rest(shown: usize, total: usize, nouns: &str, path: &str) -> Markup {
     html! {
         @if shown < total {
-            p { a href=(path) { "All " (counted(i64::try_from(total).unwrap_or(i64::MAX), noun)) } }
+            p { a href=(path) { "All " (number(i64::try_from(total).unwrap_or(i64::MAX))) " " (nouns) } }
         }
     }
 }
