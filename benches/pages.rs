@@ -27,7 +27,7 @@ use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::postgres::embedded::{Cluster, Options};
 use supercargo::queue::{Completions, Wakeups};
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::{AddressRequests, App, Backlog, Settings, SharedWith, TrustedProxies, Uploads, router};
+use supercargo::web::{AddressRequests, App, Backlog, Settings, SharedWith, SourceWork, TrustedProxies, Uploads, router};
 use tower::ServiceExt;
 
 use scale::amount;
@@ -134,6 +134,8 @@ fn app(directory: &Path, url: &str) -> Outcome<App> {
         address_requests: AddressRequests::unlimited(),
         uploads: Uploads::new(64 * 1024 * 1024, directory.to_owned()),
         backlog: Backlog::new(0),
+        source_cache: (directory.join("source-cache"), 64 * 1024 * 1024),
+        source_work: SourceWork::usual(TrustedProxies::default()),
     };
     let state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let crate_store = CrateStore::local(&directory.join("crates"))?;
