@@ -90,7 +90,8 @@ impl HostedRepository {
         let path = parts.join("/");
         let path = path.strip_suffix(".git").unwrap_or(&path).to_owned();
         let mut root = url;
-        (root.set_query(None), root.set_fragment(None));
+        root.set_query(None);
+        root.set_fragment(None);
         root.set_path(&path);
         Some(Self { root, software })
     }
