@@ -27,7 +27,9 @@ use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::postgres::embedded::{Cluster, Options};
 use supercargo::queue::{Completions, Wakeups};
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::{AddressRequests, App, Backlog, Settings, SharedWith, SourceWork, TrustedProxies, Uploads, router};
+use supercargo::web::{
+    AddressRequests, App, Backlog, Settings, SharedWith, SourceWork, TrustedProxies, Uploads, router,
+};
 use tower::ServiceExt;
 
 use scale::amount;

@@ -68,7 +68,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 46] = [
+    const NOT_INHERITED: [&str; 47] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -110,6 +110,7 @@ mod tests {
         "SUPERCARGO_SENTRY_ENVIRONMENT",
         "SUPERCARGO_SENTRY_TRACES_SAMPLE_RATE",
         "SUPERCARGO_SHUTDOWN_GRACE",
+        "SUPERCARGO_SOURCE_CACHE_SIZE",
         "SUPERCARGO_TLS_CERT",
         "SUPERCARGO_TLS_KEY",
         "SUPERCARGO_TRUSTED_PROXIES",

@@ -427,6 +427,7 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
         "SELECT num_without_build FROM versions",
         version::MAX_LENGTH,
     ),
+    ("web_sessions_pkey", "secret_sha256", "SELECT secret_sha256 FROM web_sessions", 32),
 ];
 
 /// What PostgreSQL takes: a third of a page for a row of a btree, a little more for an entry of a GIN index.
