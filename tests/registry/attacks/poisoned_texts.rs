@@ -10,6 +10,7 @@ use diesel::sql_types::{BigInt, Jsonb, Text};
 use serde_json::{Value, json};
 use supercargo::database::about;
 use supercargo::database::access::audit::{Action, Actor, Event, MAX_OPERATOR};
+use supercargo::database::access::sessions::{self, SessionSecret};
 use supercargo::database::access::{audit, teams, users};
 use supercargo::database::catalog::{crate_limits, descriptions, reserved_names};
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
@@ -535,6 +536,13 @@ fn store_the_longest(registry: &TestRegistry) {
     registry
         .pool
         .with(|connection| {
+            #[derive(QueryableByName)]
+            struct OfUser {
+                #[diesel(sql_type = diesel::sql_types::Integer)]
+                token: i32,
+            }
+            let of_user: OfUser = diesel::sql_query("SELECT max(id) AS token FROM api_tokens").get_result(connection).unwrap();
+            sessions::begin(connection, &SessionSecret::random().unwrap(), of_user.token).unwrap();
             teams::create(connection, &team).unwrap();
             assert!(teams::create(connection, &format!("{team}x")).is_err());
             assert!(users::create(connection, &format!("{login}x"), None).is_err());
