@@ -1,7 +1,7 @@
 //! The database sessions of workers: their names, settings, plans and advisory locks.
 //!
 //! PostgreSQL needs longer to plan a worker's statements than to run them, so a worker keeps its plans. A plan that was made
-//! for few rows must not be bad for many ([`KEPT_PLANS`]). All statements are [planned again](Plans) now and then while
+//! for few rows must not be bad for many (`KEPT_PLANS`). All statements are [planned again](Plans) now and then while
 //! there is a backlog, and PostgreSQL itself plans them again after it has analysed a table.
 
 use std::time::{Duration, Instant};
