@@ -85,7 +85,7 @@ impl Links {
         format!("{}/{page}", self.krate(name))
     }
 
-    /// A page of a version: `dependencies`, `features`, `source`, `status`.
+    /// A page of a version: `dependencies`, `features`, `source`.
     pub fn of_version(&self, name: &impl Display, num: &impl Display, page: &str) -> String {
         format!("{}/{page}", self.version(name, num))
     }

@@ -68,14 +68,13 @@ impl CrateHead<'_> {
 
 /// What is to be known of a version before it is used: that it is queued, yanked, a pre-release, or not the newest.
 pub fn notices(links: &Links, name: &CrateName, row: &VersionRow, default: Option<&Version>) -> Markup {
-    let status = links.of_version(name, &row.num, "status");
     let yanked = row.effective_yanked.unwrap_or(false);
     let message = row.yank_message.as_ref().filter(|_| row.desired_yanked);
     html! {
         @if row.effective_yanked.is_none() {
             p class="notice warn" {
-                strong { "Queued." } " This version was accepted, and cargo does not see it yet. "
-                a href=(status) { "Follow its publication" } "."
+                strong { "Queued." } " This version was accepted, and cargo does not see it yet: \
+                load this page again in a moment."
             }
         }
         @if yanked {
@@ -90,7 +89,7 @@ pub fn notices(links: &Links, name: &CrateName, row: &VersionRow, default: Optio
                     "It is to be yanked soon. "
                     @if let Some(message) = message { "The reason: " (text(message)) " " }
                 }
-                a href=(status) { "Follow the change" } "."
+                "Load this page again in a moment."
             }
         }
         @if let Some(default) = default.filter(|default| **default != row.num) {
