@@ -129,7 +129,6 @@ mod tests {
             desired_yanked: desired,
             effective_yanked: effective,
             is_deleted: false,
-            newest_id: None,
         }
     }
 

@@ -116,11 +116,17 @@ impl<'a> Notes<'a> {
         let (Some(blob), false) = (blob, edited.pending.is_empty()) else { return };
         let shown = |yanked| move |id| ShownVersion { id, yanked, commit_id };
         self.shown.extend(edited.pending.iter().map(|version| shown(version.desired_yanked)(version.id)));
-        let added = edited.pending.iter().filter(|version| version.effective_yanked.is_none());
-        let added: Vec<Shown> =
-            added.map(|one| Shown { id: one.id, num: one.num.clone(), yanked: Some(one.desired_yanked) }).collect();
+        let (flipped, added): (Vec<_>, Vec<_>) =
+            edited.pending.iter().partition(|version| version.effective_yanked.is_some());
+        let added: Vec<Shown> = added
+            .into_iter()
+            .map(|one| Shown { id: one.id, num: one.num.clone(), yanked: Some(one.desired_yanked) })
+            .collect();
+        let survives = flipped
+            .iter()
+            .all(|version| version.desired_yanked && krate.summary.survives_the_yank_of(version.id, &version.num));
         // What does not follow from the old summary is left to the description, which reads all versions.
-        let known = with_flipped(&krate.summary, edited).and_then(|summary| summary.with_added(&added));
+        let known = krate.summary.with_added(&added).filter(|_| survives);
         let is_known = known.is_some();
         let summary = known.unwrap_or_else(|| {
             let added = i32::try_from(added.len()).unwrap_or(i32::MAX);
@@ -185,23 +191,6 @@ impl<'a> Notes<'a> {
         });
         Ok(())
     }
-}
-
-/// The summary after the yanks and unyanks of an edit, if it follows from the one before.
-fn with_flipped(before: &VersionSummary, edited: &EditedFile) -> Option<VersionSummary> {
-    let (mut summary, mut newest) = (before.clone(), None);
-    for version in edited.pending.iter().filter(|version| version.effective_yanked.is_some()) {
-        if version.desired_yanked {
-            if !summary.survives_the_yank_of(version.id, &version.num) {
-                return None;
-            }
-            continue;
-        }
-        let newest_id = newest.max(version.newest_id)?;
-        summary = summary.with_unyanked(version.id, &version.num, newest_id < version.id);
-        newest = Some(newest_id.max(version.id));
-    }
-    Some(summary)
 }
 
 impl CrateWritten {

@@ -57,8 +57,6 @@ pub struct PendingVersion {
     pub effective_yanked: Option<bool>,
     /// Whether its line is to be removed.
     pub is_deleted: bool,
-    /// If it is to be unyanked: the id of its crate's newest version.
-    pub newest_id: Option<i32>,
 }
 
 #[derive(QueryableByName)]
@@ -87,8 +85,6 @@ struct Row {
     effective_yanked: Option<bool>,
     #[diesel(sql_type = Bool)]
     is_deleted: bool,
-    #[diesel(sql_type = Nullable<Integer>)]
-    newest_id: Option<i32>,
 }
 
 /// These crates with the versions that are not as desired, in one snapshot. Crates that do not exist are left out.
@@ -97,11 +93,7 @@ pub fn pending(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<
     let rows: Vec<Row> = statement(
         "SELECT crates.id AS crate_id, crates.name, index_blob, index_bytes, index_last_id, version_count,
                 versions.id, num, index_line, desired_yanked, effective_yanked,
-                deletion_requested_at IS NOT NULL AS is_deleted,
-                CASE WHEN effective_yanked AND NOT desired_yanked THEN (
-                    SELECT newest.id FROM versions AS newest
-                    WHERE newest.crate_id = crates.id AND newest.num_without_build = split_part(newest_version, '+', 1))
-                END AS newest_id
+                deletion_requested_at IS NOT NULL AS is_deleted
          FROM crates LEFT JOIN versions ON crate_id = crates.id AND state <> 'deleted'
              AND (effective_yanked IS DISTINCT FROM desired_yanked OR deletion_requested_at IS NOT NULL)
          WHERE crates.id = ANY($1)
@@ -132,7 +124,6 @@ impl Row {
             desired_yanked: self.desired_yanked?,
             effective_yanked: self.effective_yanked,
             is_deleted: self.is_deleted,
-            newest_id: self.newest_id,
         })
     }
 

@@ -91,30 +91,6 @@ impl VersionSummary {
         }
     }
 
-    /// The summary after this version was unyanked, which is the newest of those that are not yanked or not.
-    pub fn with_unyanked(&self, id: i32, num: &Version, is_newest: bool) -> Self {
-        let stable = (!num.is_prerelease()).then_some(num);
-        if self.yanked {
-            return Self {
-                max_version: Some(num.clone()),
-                max_stable_version: stable.cloned(),
-                newest_version: Some(num.clone()),
-                default_version_id: Some(id),
-                version_count: self.version_count,
-                yanked: false,
-            };
-        }
-        let default = self.max_stable_version.as_ref().or(self.max_version.as_ref());
-        let is_default = (stable.is_some(), Some(num)) > (self.max_stable_version.is_some(), default);
-        Self {
-            max_version: self.max_version.clone().max(Some(num.clone())),
-            max_stable_version: self.max_stable_version.clone().max(stable.cloned()),
-            newest_version: if is_newest { Some(num.clone()) } else { self.newest_version.clone() },
-            default_version_id: if is_default { Some(id) } else { self.default_version_id },
-            ..self.clone()
-        }
-    }
-
     /// Whether the summary stays as it is when this version is yanked, which was not yanked.
     pub fn survives_the_yank_of(&self, id: i32, num: &Version) -> bool {
         let named = [&self.max_version, &self.max_stable_version, &self.newest_version];
@@ -177,24 +153,6 @@ mod tests {
             }
         }
         assert!(known > 1000, "{known}");
-    }
-
-    #[test]
-    fn what_is_unyanked_gives_the_summary_of_all() {
-        let mut unyanked = 0;
-        for list in lists() {
-            let before = shown(&list);
-            let newest = before.iter().filter(|one| one.is_usable()).map(|one| one.id).max();
-            for place in (0..before.len()).filter(|place| !before[*place].is_usable()) {
-                let mut after = before.clone();
-                after[place].yanked = Some(false);
-                let Shown { id, num, .. } = &before[place];
-                let summary = VersionSummary::of(&before).with_unyanked(*id, num, newest < Some(*id));
-                assert_eq!(summary, VersionSummary::of(&after), "{place} of {before:?}");
-                unyanked += 1;
-            }
-        }
-        assert!(unyanked > 500, "{unyanked}");
     }
 
     #[test]
