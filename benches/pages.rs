@@ -91,7 +91,7 @@ fn complete(connection: &mut PgConnection) -> Outcome<()> {
          INSERT INTO crate_owners (crate_id, user_id) SELECT id, 1 + id % (SELECT count(*) FROM users) FROM crates
              WHERE 1 + id % (SELECT count(*) FROM users) IN (SELECT id FROM users);
          INSERT INTO dependencies (version_id, place, name, req, kind, optional, default_features, features)
-             SELECT default_version_id, place, other.name, '^1', 'normal', false, true, '{}'
+             SELECT crates.default_version_id, place, other.name, '^1', 'normal', false, true, '{}'
              FROM crates CROSS JOIN generate_series(1, 6) AS place
                  JOIN crates AS other ON other.id = 1 + (crates.id * place * place) % 2000
              WHERE crates.default_version_id IS NOT NULL;
@@ -100,10 +100,12 @@ fn complete(connection: &mut PgConnection) -> Outcome<()> {
              SELECT versions.id, current_date - days, 1 + (versions.id * days) % 1000
              FROM (SELECT crate_id FROM crate_downloads ORDER BY downloads DESC LIMIT 500) AS popular
                  JOIN versions USING (crate_id) CROSS JOIN generate_series(0, 89) AS days;
-         SELECT recount_registry();
-         VACUUM ANALYZE dependencies; VACUUM ANALYZE crate_dependents; VACUUM ANALYZE version_downloads_by_day;
-         VACUUM ANALYZE crate_owners; VACUUM ANALYZE crates",
+         SELECT recount_registry()",
     )?;
+    // Each is a transaction of its own.
+    for table in ["dependencies", "crate_dependents", "version_downloads_by_day", "crate_owners", "crates"] {
+        connection.batch_execute(&format!("VACUUM ANALYZE {table}"))?;
+    }
     Ok(())
 }
 

@@ -259,14 +259,14 @@ BEGIN
     -- Each of the statements below has a snapshot of its own.
     LOCK TABLE crates, crate_downloads IN SHARE ROW EXCLUSIVE MODE;
     PERFORM pg_advisory_xact_lock(126948234064484);
+    -- A trigger would count each keyword and category.
+    ALTER TABLE registry_counts DISABLE TRIGGER USER;
     DELETE FROM registry_count_changes;
     DELETE FROM crate_dependents;
     DELETE FROM registry_counts;
     INSERT INTO crate_dependents (canonical_name, crate_id)
     SELECT DISTINCT dependencies.canonical_name, crates.id FROM crates JOIN dependencies ON version_id = default_version_id
     WHERE registry IS NULL;
-    -- A trigger would count each keyword and category.
-    ALTER TABLE registry_counts DISABLE TRIGGER USER;
     INSERT INTO registry_counts (kind, name, count, since) SELECT kind, name, count, since FROM registry_counts_expected;
     INSERT INTO registry_counts (kind, name, count)
     SELECT kind, name, count FROM registry_counts_expected WHERE kind IN ('keywords', 'categories');

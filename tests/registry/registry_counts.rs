@@ -231,6 +231,9 @@ fn the_time_of_the_first_crate_with_a_keyword_is_corrected() {
     assert_eq!(registry_count_states::wrong(connection).unwrap()[0].wrong, 2);
     registry_count_states::correct(connection, "keyword").unwrap();
     is_exact(connection);
+    // So it is by counting everything again.
+    connection.batch_execute("SELECT recount_registry()").unwrap();
+    is_exact(connection);
     assert_eq!(
         (keyword(connection, "a"), keyword(connection, "b")),
         (Some((2, "2001".to_owned())), Some((1, "2001".to_owned())))
