@@ -111,7 +111,8 @@ impl Site {
         cargo.good(".", &["--config", &trust, "yank", "--registry", "supercargo", "large@1.0.0+build.5"]);
         assert!(self.get(&format!("{path}/index/la/rg/large")).contains("\"yanked\":true"));
         // What is not cargo's.
-        assert!(self.get(&format!("{path}/")).contains(&format!("sparse+{}/index/", self.url)));
+        let home = self.get(&format!("{path}/"));
+        assert!(home.contains(&format!("sparse+{}/index/", self.url)), "{home}");
         assert!(self.get(&format!("{path}/health/ready")).starts_with("HTTP/1.1 200 OK\r\n"));
         for metrics in ["/metrics", &format!("{path}/metrics")] {
             assert!(self.get(metrics).starts_with("HTTP/1.1 404 "), "{metrics}: {}", self.get(metrics));

@@ -102,9 +102,22 @@ impl Tls {
     /// Sends a request of HTTP/1.1 and reads its answer's head and first bytes.
     pub fn get(&mut self, path: &str) -> String {
         write!(self.0, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
-        let mut answer = vec![0; 4096];
-        let length = self.0.read(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer[..length]).into_owned()
+        let mut answer = Vec::new();
+        loop {
+            let mut more = [0; 4096];
+            let length = self.0.read(&mut more).unwrap();
+            answer.extend_from_slice(&more[..length]);
+            let text = String::from_utf8_lossy(&answer).into_owned();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                assert!(length > 0, "{text}");
+                continue;
+            };
+            let head = head.to_ascii_lowercase();
+            let announced = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+            if length == 0 || announced.is_none_or(|announced| body.len() >= announced.parse().unwrap()) {
+                return text;
+            }
+        }
     }
 }
 
