@@ -1,9 +1,9 @@
 //! Large files that were written whole, so that their next versions are small deltas of them.
 //!
-//! git wants the base of a delta in the same pack. So each pack that has such a delta has the base once more, as the bytes
-//! that were compressed once: to copy 130 kB takes a fraction of a millisecond, to compress the 700 kB of 3,000 versions
-//! takes several. A merge of packs keeps one of the copies. As each pack is complete by itself, what is kept here is never
-//! out of date, and a program that has just started loses nothing but the time for one compression.
+//! git requires the base of a delta in the same pack. So each pack with such a delta repeats the base, as the bytes that
+//! were compressed once: copying 130 kB takes a fraction of a millisecond, compressing the 700 kB of 3,000 versions several
+//! milliseconds. A merge of packs keeps one copy. Each pack is complete by itself, so a base in memory cannot be out of
+//! date, and after a start only the first compression is repeated.
 
 use std::sync::Arc;
 
