@@ -66,8 +66,9 @@ impl ServerLog {
     }
 }
 
+/// Lines with a tab continue the one before: those of a statement would leave no space for the reason.
 fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('\t')).collect();
     if lines.is_empty() {
         return "(nothing)".to_owned();
     }
@@ -92,6 +93,8 @@ mod tests {
         }
         let tail = log.tail(open.begins_at);
         assert!(tail.starts_with("line 8\n") && tail.ends_with("line 19"), "{tail}");
+        writeln!(&open.file, "STATEMENT:  SELECT 1\n\tFROM jobs\n\tORDER BY place\nLOG:  shutting down")?;
+        assert!(log.tail(open.begins_at).ends_with("line 19\nSTATEMENT:  SELECT 1\nLOG:  shutting down"));
         Ok(())
     }
 }
