@@ -28,6 +28,7 @@ fn every_copy_button_copies_what_it_stands_beside() {
         ("/me", 3, "cargo login"),
     ] {
         browser.open(path);
+        browser.script("document.querySelectorAll('details').forEach((one) => { one.open = true })", []);
         let ids =
             browser.script("return [...document.querySelectorAll('button.copy')].map((one) => one.dataset.copy)", []);
         let ids: Vec<String> = serde_json::from_value(ids).unwrap();
@@ -68,7 +69,7 @@ fn the_readme_shows_packaged_images_and_links_to_others() {
     let browser = Browser::start(&site.served.url);
     browser.open("/crates/harbor");
     browser.wait_until_holds("document.querySelector('.readme img[src*=\"/raw/assets/harbor.svg\"]').naturalWidth > 0");
-    assert!(browser.has(".readme a[href='https://badges.example/harbor.svg']"));
+    assert!(browser.has(".readme a[href='https://badges.example/coverage.svg']"));
     assert!(!browser.has("img[src^='http']"));
     // Hidden lines of examples stay hidden, and code has its colours.
     assert!(!browser.text(".readme pre").contains("fn main"));

@@ -20,8 +20,13 @@ const INTERACTIVE: &str = "
         const isSeen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
         window.reached.push([window.interactive.indexOf(event.target), isSeen, event.target.outerHTML.slice(0, 120)]);
     });
-    getSelection().removeAllRanges();
-    document.activeElement.blur();
+    // The next stop is the first one of the page.
+    const start = document.createElement('span');
+    start.tabIndex = -1;
+    document.body.prepend(start);
+    start.focus();
+    start.remove();
+    window.reached = [];
     return window.interactive.length;";
 
 #[test]
@@ -30,9 +35,6 @@ fn the_tab_key_reaches_everything_in_its_order_and_shows_where_it_is() {
     let browser = Browser::start(&site.served.url);
     let mut found = Vec::new();
     visit_all(&site, &browser, |place| {
-        if browser.holds("document.querySelector('[autofocus]')") {
-            browser.script("document.querySelector('[autofocus]').removeAttribute('autofocus')", []);
-        }
         let count = usize::try_from(browser.script(INTERACTIVE, []).as_u64().unwrap()).unwrap();
         assert!(count > 8, "{}: {count}", place.path);
         browser.press(String::from(Key::Tab.value()).repeat(count));

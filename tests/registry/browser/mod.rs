@@ -68,9 +68,7 @@ pub struct Browser {
 impl Browser {
     /// Opens one. Pages are wide and light.
     pub fn start(url: &str) -> Self {
-        let browser = Self::open_one(url, true);
-        browser.look(Look { width: WIDE, is_dark: false });
-        browser
+        Self::open_one(url, true)
     }
 
     /// One whose user has switched JavaScript off.
@@ -88,7 +86,9 @@ impl Browser {
         let session = runtime.block_on(driver.browser(home.path(), has_script));
         let session = session
             .unwrap_or_else(|error| panic!("chromium does not start ({error}): install it with script/setup --test"));
-        Self { session: Some(session), runtime, url: url.to_owned(), _driver: driver, _home: home }
+        let browser = Self { session: Some(session), runtime, url: url.to_owned(), _driver: driver, _home: home };
+        browser.look(Look { width: WIDE, is_dark: false });
+        browser
     }
 
     fn session(&self) -> &WebDriver {

@@ -31,6 +31,8 @@ pub const SMALL: [(&str, &str, &str, &str); 24] = [
 pub const README: &str = r#"# harbor
 
 [![version](https://badges.example/harbor.svg)](https://crates.example/harbor)
+![coverage](https://badges.example/coverage.svg)
+
 ![The sign of harbor](assets/harbor.svg)
 
 An HTTP client for services that have to answer: it **retries** what may be retried, gives up in time, and keeps

@@ -36,6 +36,10 @@ pub fn html((before, after): (&str, &str), languages: (Language, Language), is_s
         html,
         "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Changed lines\"><table class=\"{view}\">"
     );
+    if is_split {
+        // The first row is one cell, which says nothing of the widths.
+        html.push_str("<colgroup><col class=\"n\"><col><col class=\"n\"><col></colgroup>");
+    }
     let mut rows = 0;
     for group in &groups {
         rows += group.before.len().max(group.after.len());
