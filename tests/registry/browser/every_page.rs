@@ -1,10 +1,10 @@
 //! What holds on every page. Each page is also photographed: into `target/browser/screenshots`, or where the variable
-//! `SUPERCARGO_SCREENSHOTS` leads.
+//! `BROWSER_SCREENSHOTS` leads.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::places::{Place, visit_all};
 use super::site::Site;
@@ -29,7 +29,7 @@ fn target() -> &'static Path {
 /// Where screenshots go.
 fn screenshots() -> PathBuf {
     static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
-        let asked = std::env::var_os("SUPERCARGO_SCREENSHOTS").map(PathBuf::from);
+        let asked = std::env::var_os("BROWSER_SCREENSHOTS").map(PathBuf::from);
         let directory = asked.unwrap_or_else(|| target().join("browser/screenshots"));
         std::fs::create_dir_all(&directory).unwrap();
         println!("screenshots: {}", directory.display());
@@ -38,11 +38,17 @@ fn screenshots() -> PathBuf {
     DIRECTORY.clone()
 }
 
-/// The violations on the page as it looks now, one line for each element.
-fn violations(browser: &Browser) -> Vec<String> {
+/// The violations on the page as it looks now, one line for each element. With `colours`, only those of colours.
+fn violations(browser: &Browser, colours: bool) -> Vec<String> {
     // Styles are read as the browser has them: axe would load them once more.
-    let found = browser.script("return axe.run(document, {resultTypes: ['violations'], preload: false})", []);
-    assert!(found["passes"].as_array().is_some_and(|passes| passes.len() > 5), "axe looked at nothing: {found}");
+    let mut options = json!({"resultTypes": ["violations"], "preload": false});
+    if colours {
+        options["runOnly"] = json!(["color-contrast", "link-in-text-block"]);
+    }
+    let found = browser.script("return axe.run(document, arguments[0])", [options]);
+    let least = if colours { 1 } else { 10 };
+    let passes = found["passes"].as_array().map_or(0, Vec::len);
+    assert!(passes >= least, "axe looked at nothing: {found}");
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut lines = Vec::new();
     for violation in found["violations"].as_array().unwrap() {
@@ -59,6 +65,7 @@ fn looked_at(width: u32) -> Vec<String> {
     let site = Site::public();
     let browser = Browser::start(&site.served.url);
     let (axe, directory) = (axe(), screenshots());
+    let write = |name: String, picture: &[u8]| std::fs::write(directory.join(name), picture).unwrap();
     let mut found = Vec::new();
     visit_all(&site, &browser, |place| {
         browser.script(&axe, []);
@@ -66,11 +73,16 @@ fn looked_at(width: u32) -> Vec<String> {
             browser.look(Look { width, is_dark });
             let (size, colours) =
                 (if width == WIDE { "wide" } else { "narrow" }, if is_dark { "dark" } else { "light" });
-            for line in violations(&browser) {
+            // The other rules do not depend on colours.
+            for line in violations(&browser, is_dark) {
                 found.push(format!("{} {size} {colours}: {line}", place.path));
             }
-            std::fs::write(directory.join(format!("{}-{size}-{colours}.png", place.name)), browser.screenshot())
-                .unwrap();
+            write(format!("{}-{size}-{colours}.png", place.name), &browser.screenshot());
+            // What README shows: the upper part.
+            if (width, is_dark) == (WIDE, false) && matches!(place.name, "crate" | "diff") {
+                let clip = json!({"x": 0, "y": 0, "width": WIDE, "height": 900, "scale": 1});
+                write(format!("readme-{}.png", place.name), &browser.screenshot_of(clip));
+            }
         }
     });
     found

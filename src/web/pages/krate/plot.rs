@@ -31,7 +31,7 @@ pub fn section(reading: &Reading) -> Markup {
         section aria-labelledby="downloads" {
             h2 id="downloads" { "Downloads" }
             @if total == 0 { p class="muted" { "None in the last ninety days." } } @else {
-                div class="scroll" tabindex="0" role="group" aria-label="Plot of the downloads" { (plot(&all, first, total)) }
+                div class="scroll from-end" tabindex="0" role="group" aria-label="Plot of the downloads" { (plot(&all, first, total)) }
                 ul class="legend" {
                     @for (place, one) in all.iter().enumerate() {
                         li { svg viewBox="0 0 8 8" aria-hidden="true" { rect class=(colour(place)) width="8" height="8" {} } (one.label) }
