@@ -92,7 +92,7 @@ fn downloads_on(name: &str, num: &str, ago: u64) -> i64 {
 }
 
 fn packages(url: &str) -> Vec<Package> {
-    let mut packages: Vec<Package> = SMALL.iter().map(|small| small_package(small)).collect();
+    let mut packages: Vec<Package> = SMALL.iter().map(small_package).collect();
     packages
         .push(Package::new(LONG_NAME, "123456.123456.123456-alpha.with.a.long.name+and.build.metadata.that.is.long"));
     packages.push(macros());
