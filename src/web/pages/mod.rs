@@ -32,6 +32,7 @@ mod me;
 mod search;
 mod sign_in;
 mod source;
+mod status;
 mod topics;
 
 use axum::Router;
@@ -72,6 +73,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .merge(source::router())
         .merge(diff::router())
+        .merge(status::router())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), entrance::enter))
         .with_state(app);

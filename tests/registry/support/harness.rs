@@ -21,8 +21,8 @@ use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::{
-    AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SourceWork, TrustedProxies, Uploads,
-    registry,
+    AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SourceWork, StatusStreams, TrustedProxies,
+    Uploads, registry,
 };
 use tower::ServiceExt;
 
@@ -138,6 +138,7 @@ impl TestRegistry {
             backlog: Backlog::new(0),
             source_cache: (directory.path().join("source-cache"), 64 * 1024 * 1024),
             source_work: SourceWork::usual(TrustedProxies::default()),
+            status_streams: StatusStreams::new(8, 8, TrustedProxies::default()),
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };
