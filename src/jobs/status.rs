@@ -174,7 +174,8 @@ pub fn read(
         let requested = requested(connection, (&krate.name, num), &published_by, jobs)?;
         let (name, ahead, usual_seconds) = (krate.name, None, None);
         let mut status = Status { name, version, published_by, requested, ahead, usual_seconds, shows_errors };
-        if let Some(job) = status.next().map(|next| next.job.clone()).filter(|job| job.state() == AwaitedState::Waiting) {
+        if let Some(job) = status.next().map(|next| next.job.clone()).filter(|job| job.state() == AwaitedState::Waiting)
+        {
             status.ahead = Some(awaited::ahead(connection, &job, COUNTED)?);
         }
         if let Some(change) = status.awaited() {
@@ -185,11 +186,7 @@ pub fn read(
 }
 
 /// The jobs that write the desired state: the pending ones, or else the dead ones.
-fn jobs_of(
-    connection: &mut PgConnection,
-    krate: &Crate,
-    version: &VersionProgress,
-) -> QueryResult<Vec<AwaitedJob>> {
+fn jobs_of(connection: &mut PgConnection, krate: &Crate, version: &VersionProgress) -> QueryResult<Vec<AwaitedJob>> {
     let of_version = |kind| (kind, "version_id", version.id);
     let fields = [
         of_version(PublishVersion::KIND),

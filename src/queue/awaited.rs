@@ -142,7 +142,9 @@ pub fn ahead(connection: &mut PgConnection, job: &AwaitedJob, most: i64) -> Quer
         read: i64,
     }
     // Two ranges of the index, because one condition for both would read on to the end of the queue.
-    let due = format!("SELECT (run_at <= clock_timestamp() OR {LOST}) AS is_due FROM jobs WHERE queue = $1 AND turn IS NOT FALSE");
+    let due = format!(
+        "SELECT (run_at <= clock_timestamp() OR {LOST}) AS is_due FROM jobs WHERE queue = $1 AND turn IS NOT FALSE"
+    );
     let counts: Counts = sql_query(format!(
         "SELECT count(*) FILTER (WHERE is_due) AS due, count(*) AS read FROM (
             ({due} AND priority > $2 ORDER BY priority DESC, lap, id LIMIT $5)

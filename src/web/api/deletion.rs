@@ -73,9 +73,8 @@ pub async fn delete(
             Ok(completion)
         })
         .await?;
-    let msg = (!is_shown(&app, completion).await).then(|| {
-        format!("the version is no longer served; the index will show that shortly. Its status: {status}")
-    });
+    let msg = (!is_shown(&app, completion).await)
+        .then(|| format!("the version is no longer served; the index will show that shortly. Its status: {status}"));
     fault::point_after(AFTER, "request.answered");
     Ok(Json(Deleted { ok: true, msg }))
 }

@@ -72,7 +72,9 @@ impl StatusStreams {
     pub(crate) fn begin(&self, client: ClientAddress) -> Result<OpenStream, ApiError> {
         let Parts { slots, of_clients, trusted, stopping, open } = &*self.0;
         if *stopping.borrow() {
-            return Err(ApiError::busy("the registry is being stopped: ask for the page again").retry_after(RETRY_AFTER));
+            return Err(
+                ApiError::busy("the registry is being stopped: ask for the page again").retry_after(RETRY_AFTER)
+            );
         }
         let client = client.ip().filter(|&ip| !trusted.contains(ip)).map(AddressBlock::from);
         let of_client = match client.map(|client| of_clients.acquire(client).ok_or(client)).transpose() {
@@ -80,7 +82,9 @@ impl StatusStreams {
             Err(client) => {
                 Bound::StatusStreams.met_by(client);
                 let most = of_clients.limit();
-                let detail = format!("{client} follows {most} versions already: close some, or ask for the page again and again");
+                let detail = format!(
+                    "{client} follows {most} versions already: close some, or ask for the page again and again"
+                );
                 return Err(ApiError::busy(detail).retry_after(RETRY_AFTER));
             }
         };
