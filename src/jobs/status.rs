@@ -106,7 +106,7 @@ pub struct Status {
 
 impl Status {
     /// What the index is to show and does not show yet.
-    pub fn awaited(&self) -> Option<Change> {
+    pub fn outstanding(&self) -> Option<Change> {
         let version = &self.version;
         match (version.is_as_desired(), version.effective_yanked, version.desired_yanked) {
             (true, ..) => None,
@@ -178,7 +178,7 @@ pub fn read(
         {
             status.ahead = Some(awaited::ahead(connection, &job, COUNTED)?);
         }
-        if let Some(change) = status.awaited() {
+        if let Some(change) = status.outstanding() {
             status.usual_seconds = awaited::usual_seconds(connection, change.kind(), RECEIPTS)?;
         }
         return Ok(Ok(status));

@@ -63,10 +63,11 @@ mod slow {
         served.stop();
     }
 
-    /// The time that requests have to finish is longer than a test may take.
+    /// A request that is still in progress at the end of the grace period would be in the log.
     #[test]
     fn a_shutdown_ends_open_streams_at_once() {
-        let mut served = Served::start(&["--no-worker", "--publish-wait", "0s", "--shutdown-grace", "1h"]);
+        let grace = ["--no-worker", "--publish-wait", "0s", "--shutdown-grace", "20s"];
+        let mut served = Served::start_with_log("warn", &grace);
         let token = served.token("ann");
         publish(&served, &token, "foo");
         let mut events = SentEvents::open(&served.address(), EVENTS);
@@ -74,6 +75,7 @@ mod slow {
         served.signal(Signal::SIGTERM);
         assert!(!events.rest().contains("event: end"), "nothing has ended but the stream");
         served.wait();
+        assert!(!served.log().contains("some requests did not finish"), "{}", served.log());
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub struct RequestView {
 
 impl StatusView {
     pub fn new(status: Status) -> Self {
-        let (progress, awaited) = (status.progress(), status.awaited());
+        let (progress, awaited) = (status.progress(), status.outstanding());
         let version = &status.version;
         let state = match version.effective_yanked {
             _ if version.is_deleted() => "deleted",

@@ -20,8 +20,9 @@ use futures_util::stream;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::{Asked, progress};
-use crate::jobs::status::{self, Status};
+use super::asked::Asked;
+use super::progress;
+use crate::jobs::status::Status;
 use crate::queue::JobId;
 use crate::queue::wakeup::Registration;
 use crate::web::answers::waiting::mirror_is_current;
@@ -146,10 +147,7 @@ impl Follower {
 
     async fn read(&mut self) -> Result<StatusView, ApiError> {
         let asked = self.asked.clone();
-        let read = self.app.with_connection(move |connection| {
-            Ok::<_, ApiError>(status::read(connection, &asked.name, &asked.num, asked.caller.as_ref())??)
-        });
-        let status = reads::only(read).await?;
+        let status = reads::only(self.app.with_connection(move |connection| asked.read(connection))).await?;
         self.register(&status);
         Ok(StatusView::new(status))
     }

@@ -2,6 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
+//! | [`asked`] | which version is asked for, and by whom |
 //! | [`progress`] | the part of the page that changes |
 //! | [`events`] | the stream of events that carries this part whenever it changes |
 //!
@@ -9,6 +10,7 @@
 //! Without JavaScript there is a link that loads the page again. It does not load itself again: that would interrupt screen
 //! readers, and nothing could stop it.
 
+mod asked;
 mod events;
 mod progress;
 
@@ -17,18 +19,16 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use diesel::PgConnection;
 use maud::{Markup, html};
 
+use self::asked::Asked;
 use super::krate::elsewhere;
 use super::layout::Page;
 use super::links::Links;
 use super::parts::crate_head::{CrateHead, Tab};
 use super::visit::Visit;
-use crate::database::access::caller::Caller;
-use crate::jobs::status;
 use crate::package::{CrateName, Version};
-use crate::web::extract::path::{ApiPath, crate_and_version};
+use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::views::StatusView;
 use crate::web::{ApiError, App};
@@ -37,25 +37,6 @@ pub fn router() -> Router<App> {
     Router::new()
         .route("/crates/{name}/{version}/status", get(show))
         .route("/crates/{name}/{version}/status/events", get(events::follow))
-}
-
-/// A version whose status is read, and for whom.
-#[derive(Clone)]
-struct Asked {
-    name: CrateName,
-    num: Version,
-    caller: Option<Caller>,
-}
-
-impl Asked {
-    fn new(name: &str, num: &str, visit: &Visit) -> Result<Self, ApiError> {
-        let (name, num) = crate_and_version(name, num)?;
-        Ok(Self { name, num, caller: visit.caller().cloned() })
-    }
-
-    fn read(&self, connection: &mut PgConnection) -> Result<StatusView, ApiError> {
-        Ok(StatusView::new(status::read(connection, &self.name, &self.num, self.caller.as_ref())??))
-    }
 }
 
 /// Shows the page, or the part of it that changes.
@@ -67,7 +48,7 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let asked = Asked::new(&given, &num, &visit)?;
     let num = asked.num.clone();
-    let view = app.with_connection(move |connection| asked.read(connection)).await?;
+    let view = app.with_connection(move |connection| asked.read(connection)).await.map(StatusView::new)?;
     let links = visit.links();
     if query.get("fragment") == Some("1") {
         let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
