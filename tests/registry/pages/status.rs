@@ -42,7 +42,7 @@ fn job(registry: &TestRegistry) -> i64 {
     job.id
 }
 
-fn follow<'a>(client: &'a Client<'_>) -> Result<Follower<'a>, Answer> {
+fn follow<'a>(client: &'a Client<'_>) -> Result<Follower<'a>, Box<Answer>> {
     let request = Request::get(format!("{STATUS}/events")).header("last-event-id", "9999999999999999999999\"<");
     client.follow(request.body(Body::empty()).unwrap())
 }

@@ -324,12 +324,12 @@ impl Client<'_> {
     }
 
     /// Begins a stream of events, or gives the answer in its place.
-    pub fn follow(&self, request: Request<Body>) -> Result<Follower<'_>, Answer> {
+    pub fn follow(&self, request: Request<Body>) -> Result<Follower<'_>, Box<Answer>> {
         let registry = self.registry;
         registry.runtime.block_on(async {
             let response = registry.router.clone().oneshot(request).await.unwrap();
             if response.status() != StatusCode::OK {
-                return Err(read(response).await);
+                return Err(Box::new(read(response).await));
             }
             let (parts, body) = response.into_parts();
             Ok(Follower { registry, headers: parts.headers, body, arrived: String::new() })

@@ -158,7 +158,7 @@ fn duration(seconds: f64) -> String {
     let whole = seconds.round().max(0.0) as i64;
     match whole {
         0 => "less than a second".to_owned(),
-        0..120 => counted(whole, "second"),
+        1..120 => counted(whole, "second"),
         120..7200 => counted(whole / 60, "minute"),
         _ => counted(whole / 3600, "hour"),
     }
