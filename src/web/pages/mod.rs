@@ -71,9 +71,9 @@ pub(super) fn router(app: App) -> Router {
         .route("/sitemap.xml", get(machines::sitemap))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
+        .merge(status::router())
         .merge(source::router())
         .merge(diff::router())
-        .merge(status::router())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), entrance::enter))
         .with_state(app);

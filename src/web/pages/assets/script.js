@@ -114,64 +114,6 @@
     check();
   }
 
-  // Lines of a source: `#L3-L9` names several, and Shift with a click on a number chooses them.
-  const chosenLines = () => /^#([LO])(\d+)(?:-\1(\d+))?$/.exec(location.hash);
-  const showLines = (scroll) => {
-    for (const line of all(".chosen")) line.classList.remove("chosen");
-    const chosen = chosenLines();
-    if (!chosen) return;
-    const [, prefix, from, to = from] = chosen;
-    const [low, high] = [Number(from), Number(to)].sort((one, other) => one - other);
-    for (let number = low; number <= high; number++) {
-      const line = document.getElementById(prefix + number);
-      if (!line) break;
-      line.classList.add("chosen");
-      if (scroll && number === low) line.scrollIntoView({ block: "center" });
-    }
-  };
-  if (document.querySelector("pre.source")) {
-    showLines(location.hash.includes("-"));
-    addEventListener("hashchange", () => showLines(location.hash.includes("-")));
-    document.addEventListener("click", (event) => {
-      const number = event.target.closest("pre.source span[id] > a");
-      const chosen = number && event.shiftKey && chosenLines();
-      const end = number && number.parentElement.id;
-      if (!chosen || chosen[1] !== end[0]) return;
-      event.preventDefault();
-      const [low, high] = [Number(chosen[2]), Number(end.slice(1))].sort((one, other) => one - other);
-      history.replaceState(null, "", `#${chosen[1]}${low}-${chosen[1]}${high}`);
-      getSelection().removeAllRanges();
-      showLines(false);
-    });
-  }
-
-  // The differences of a file that was too long for the page take the place of the link to them.
-  document.addEventListener("click", async (event) => {
-    const link = event.target.closest("a.load");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    const asked = new URL(link.href);
-    asked.searchParams.set("fragment", "1");
-    link.setAttribute("aria-busy", "true");
-    try {
-      const answer = await fetch(asked, { headers: { accept: "text/html" } });
-      if (!answer.ok || answer.redirected) throw new Error(answer.status);
-      const section = link.closest("section");
-      const held = document.createElement("template");
-      // The server wrote this HTML, as it writes whole pages.
-      held.innerHTML = await answer.text();
-      const loaded = held.content.firstElementChild;
-      const title = loaded.querySelector("h3");
-      title.id = section.querySelector("h3").id;
-      title.tabIndex = -1;
-      loaded.setAttribute("aria-labelledby", title.id);
-      section.replaceWith(loaded);
-      title.focus();
-    } catch {
-      location.assign(link.href);
-    }
-  });
-
   // The status of a version follows the server's events, and asks for it again and again where there are none. A hidden
   // page does neither, because browsers have few connections to a host.
   const status = document.getElementById("status");
@@ -229,6 +171,64 @@
     addEventListener("pageshow", follow);
     follow();
   }
+
+  // Lines of a source: `#L3-L9` names several, and Shift with a click on a number chooses them.
+  const chosenLines = () => /^#([LO])(\d+)(?:-\1(\d+))?$/.exec(location.hash);
+  const showLines = (scroll) => {
+    for (const line of all(".chosen")) line.classList.remove("chosen");
+    const chosen = chosenLines();
+    if (!chosen) return;
+    const [, prefix, from, to = from] = chosen;
+    const [low, high] = [Number(from), Number(to)].sort((one, other) => one - other);
+    for (let number = low; number <= high; number++) {
+      const line = document.getElementById(prefix + number);
+      if (!line) break;
+      line.classList.add("chosen");
+      if (scroll && number === low) line.scrollIntoView({ block: "center" });
+    }
+  };
+  if (document.querySelector("pre.source")) {
+    showLines(location.hash.includes("-"));
+    addEventListener("hashchange", () => showLines(location.hash.includes("-")));
+    document.addEventListener("click", (event) => {
+      const number = event.target.closest("pre.source span[id] > a");
+      const chosen = number && event.shiftKey && chosenLines();
+      const end = number && number.parentElement.id;
+      if (!chosen || chosen[1] !== end[0]) return;
+      event.preventDefault();
+      const [low, high] = [Number(chosen[2]), Number(end.slice(1))].sort((one, other) => one - other);
+      history.replaceState(null, "", `#${chosen[1]}${low}-${chosen[1]}${high}`);
+      getSelection().removeAllRanges();
+      showLines(false);
+    });
+  }
+
+  // The differences of a file that was too long for the page take the place of the link to them.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a.load");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const asked = new URL(link.href);
+    asked.searchParams.set("fragment", "1");
+    link.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(asked, { headers: { accept: "text/html" } });
+      if (!answer.ok || answer.redirected) throw new Error(answer.status);
+      const section = link.closest("section");
+      const held = document.createElement("template");
+      // The server wrote this HTML, as it writes whole pages.
+      held.innerHTML = await answer.text();
+      const loaded = held.content.firstElementChild;
+      const title = loaded.querySelector("h3");
+      title.id = section.querySelector("h3").id;
+      title.tabIndex = -1;
+      loaded.setAttribute("aria-labelledby", title.id);
+      section.replaceWith(loaded);
+      title.focus();
+    } catch {
+      location.assign(link.href);
+    }
+  });
 
   showCopyButtons(document);
 })();
