@@ -31,7 +31,9 @@ use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Wakeups};
 use crate::replace_file::replace_file;
 use crate::web::index::{GitService, IndexState, Limits};
-use crate::web::{self, AddressRequests, App, Backlog, Settings, SharedWith, SourceWork, TrustedProxies, Uploads};
+use crate::web::{
+    self, AddressRequests, App, Backlog, Settings, SharedWith, SourceWork, StatusStreams, TrustedProxies, Uploads,
+};
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -99,6 +101,7 @@ fn serve_from(
     let max_connections = options.http.max_connections.map_or(by_limit, std::num::NonZeroU32::get);
     let per_address = options.http.per_address(max_connections);
     let trusted_proxies = TrustedProxies::new(&options.http.trusted_proxies);
+    let status_streams = StatusStreams::beside(max_connections, per_address, trusted_proxies.clone());
     let settings = Settings {
         urls: registry_urls(options, &base_url, scheme, &listeners.requests),
         base_url: base_url.clone(),
@@ -114,6 +117,7 @@ fn serve_from(
         backlog: Backlog::new(options.max_pending_jobs),
         source_cache: (storage.data_dir.source_cache(), options.http.source_cache_size),
         source_work: SourceWork::usual(trusted_proxies.clone()),
+        status_streams: status_streams.clone(),
     };
     let Shared { pool, index, crate_store, wakeups, completions } = shared;
     let clones = options.http.max_clones.map(|clones| Limits::with_clones(clones.into()));
@@ -145,6 +149,7 @@ fn serve_from(
     }
     health.stop();
     let said = retract(storage);
+    status_streams.stop();
     let served = server.stop(options.shutdown_grace);
     counting.stop();
     working.stop();

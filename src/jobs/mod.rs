@@ -18,6 +18,7 @@ pub mod publish_version;
 pub mod remove_crate_file;
 pub mod request;
 pub mod restoration;
+pub mod status;
 pub mod sync_crate;
 pub mod unused_files;
 pub mod version_change;

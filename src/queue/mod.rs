@@ -52,6 +52,7 @@
 //! | [`intervention`] | operators' changes: retry, discard |
 //! | [`inspection`] | queries of operators |
 //! | [`trouble`] | queries of the monitor |
+//! | [`awaited`] | queries of those who wait for a job |
 //! | [`runner`] | start and stop; what its threads share is in `inner` |
 //! | `worker`, `cycle`, `record` | a worker thread, and when it looks for jobs; one claim; how its jobs ended |
 //! | `undo` | how the writes of a failed batch are undone before its failure is recorded, and why that is safe |
@@ -63,6 +64,7 @@
 //!
 //! `examples/queue.rs` uses all this with a job of its own.
 
+pub mod awaited;
 pub mod channels;
 pub mod claim;
 pub mod connection;

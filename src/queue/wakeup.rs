@@ -98,16 +98,26 @@ type Watcher = Box<dyn Fn() + Send>;
 /// Calls back when certain jobs are done.
 #[derive(Clone, Default)]
 pub struct Completions {
-    waiting: Arc<Mutex<HashMap<JobId, Vec<Callback>>>>,
+    waiting: Arc<Mutex<Waiting>>,
     watchers: Arc<Mutex<Vec<Watcher>>>,
 }
 
+#[derive(Default)]
+struct Waiting {
+    by_job: HashMap<JobId, Vec<(u64, Callback)>>,
+    /// The number of the next registration.
+    next: u64,
+}
+
 impl Completions {
-    /// Calls `then` when the job is done. Register before the transaction that enqueues the job commits, or the call may
-    /// be missed. Dropping the registration cancels it.
+    /// Calls `then` when the job is done. Register before the transaction that enqueues the job commits, or read
+    /// the job's state once more afterwards, or the call may be missed. Dropping the registration cancels it.
     pub fn register(&self, job: JobId, then: impl FnOnce() + Send + 'static) -> Registration {
-        self.waiting.lock().entry(job).or_default().push(Box::new(then));
-        Registration { job, completions: self.clone() }
+        let mut waiting = self.waiting.lock();
+        let number = waiting.next;
+        waiting.next += 1;
+        waiting.by_job.entry(job).or_default().push((number, Box::new(then)));
+        Registration { job, number, completions: self.clone() }
     }
 
     /// Calls `then` after each commit that ends jobs of this process, and whenever another one notifies of ended jobs.
@@ -117,29 +127,36 @@ impl Completions {
 
     /// Makes the calls of jobs that are done and committed.
     pub fn finished(&self, jobs: impl IntoIterator<Item = JobId>) {
-        let callbacks: Vec<Callback> = {
+        let callbacks: Vec<(u64, Callback)> = {
             let mut waiting = self.waiting.lock();
-            jobs.into_iter().filter_map(|job| waiting.remove(&job)).flatten().collect()
+            jobs.into_iter().filter_map(|job| waiting.by_job.remove(&job)).flatten().collect()
         };
-        callbacks.into_iter().for_each(|callback| callback());
+        callbacks.into_iter().for_each(|(_, callback)| callback());
         self.watchers.lock().iter().for_each(|watcher| watcher());
     }
 
     /// The number of jobs with a registration.
     pub fn awaited(&self) -> usize {
-        self.waiting.lock().len()
+        self.waiting.lock().by_job.len()
     }
 }
 
-/// A wait for a job. In practice a job has one: that of the request that enqueued it.
+/// A wait for a job: that of the request that enqueued it, or of somebody who follows its progress.
 pub struct Registration {
     job: JobId,
+    number: u64,
     completions: Completions,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.completions.waiting.lock().remove(&self.job);
+        let mut waiting = self.completions.waiting.lock();
+        if let Some(of_job) = waiting.by_job.get_mut(&self.job) {
+            of_job.retain(|(number, _)| *number != self.number);
+            if of_job.is_empty() {
+                waiting.by_job.remove(&self.job);
+            }
+        }
     }
 }
 
@@ -187,6 +204,19 @@ mod tests {
         drop(second);
         completions.finished([2]);
         assert!(finished.try_recv().is_err());
+        assert_eq!(completions.awaited(), 0);
+    }
+
+    #[test]
+    fn those_who_wait_for_the_same_job_do_not_cancel_each_other() {
+        let completions = Completions::default();
+        let (sender, finished) = mpsc::channel();
+        let (one, two) = (sender.clone(), sender);
+        let first = completions.register(1, move || one.send(1).unwrap());
+        let _second = completions.register(1, move || two.send(2).unwrap());
+        drop(first);
+        completions.finished([1]);
+        assert_eq!(finished.try_iter().collect::<Vec<_>>(), [2]);
         assert_eq!(completions.awaited(), 0);
     }
 }

@@ -36,9 +36,11 @@ pub enum Bound {
     Backlog,
     /// A client, or all of them together, asks for too many sources and differences.
     SourceWork,
+    /// A client, or all of them together, follows too many versions.
+    StatusStreams,
 }
 
-const BOUNDS: usize = Bound::SourceWork as usize + 1;
+const BOUNDS: usize = Bound::StatusStreams as usize + 1;
 
 /// In the order of the enum.
 const ALL: [Bound; BOUNDS] = [
@@ -54,6 +56,7 @@ const ALL: [Bound; BOUNDS] = [
     Bound::BlockingCalls,
     Bound::Backlog,
     Bound::SourceWork,
+    Bound::StatusStreams,
 ];
 
 static LOGGED: [LogLimit; BOUNDS] = [const { LogLimit::new() }; BOUNDS];
@@ -73,6 +76,7 @@ impl Bound {
             Self::BlockingCalls => "blocking_calls",
             Self::Backlog => "backlog",
             Self::SourceWork => "source_work",
+            Self::StatusStreams => "status_streams",
         }
     }
 
@@ -95,6 +99,7 @@ impl Bound {
             Self::UploadDisk => "refused publishes because uploads use all their disk space: see --max-upload-memory",
             Self::BlockingCalls => "refused requests that waited too long for a thread: the database may be slow",
             Self::SourceWork => "refused requests for sources and differences that would take too long",
+            Self::StatusStreams => "refused streams of clients that follow the status of versions; their pages poll",
             Self::Backlog => {
                 "refused publishes and yanks because too many jobs are pending: see --max-pending-jobs and supercargo jobs list"
             }

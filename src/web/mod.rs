@@ -42,6 +42,7 @@ pub use fast_path::FastPath;
 pub use limits::address_requests::AddressRequests;
 pub use limits::backlog::Backlog;
 pub use limits::source_work::SourceWork;
+pub use limits::status_streams::StatusStreams;
 pub use limits::uploads::Uploads;
 pub use request_id::RequestId;
 pub use router::{Registry, operator_router, registry, router};

@@ -19,7 +19,7 @@ use super::limits::reads::ReadShare;
 use super::limits::source_work::SourceWork;
 use super::pages::readme_cache::ReadmePages;
 use super::sources::Sources;
-use super::{AddressRequests, ApiError, SharedWith, TrustedProxies, Uploads};
+use super::{AddressRequests, ApiError, SharedWith, StatusStreams, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::search::Totals;
@@ -97,6 +97,8 @@ pub struct Settings {
     pub source_cache: (PathBuf, u64),
     /// How much of the pages that are dear a client may have.
     pub source_work: SourceWork,
+    /// How many clients may follow the status of versions.
+    pub status_streams: StatusStreams,
 }
 
 impl App {

@@ -544,7 +544,7 @@ fn no_successful_response_has_errors() {
         ["", "/versions", "/downloads", "/reverse_dependencies", "/owners", "/owner_user", "/owner_team", "/2.0.0"]
             .map(|path| format!("crates/app{path}")),
     );
-    paths.extend(["/dependencies", "/authors", "/downloads"].map(|path| format!("crates/app/2.0.0{path}")));
+    paths.extend(["/dependencies", "/authors", "/downloads", "/status"].map(|path| format!("crates/app/2.0.0{path}")));
     for path in paths {
         let answer = get(&registry, &path);
         assert!(answer.is_object() && answer.get("errors").is_none(), "{path}: {answer}");

@@ -169,7 +169,7 @@ fn without_a_worker_cargo_is_told_that_the_publish_is_queued() {
     let warning = lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("warning"))).unwrap().unwrap();
     publishing.kill().unwrap();
     publishing.wait().unwrap();
-    let status = format!("{}/api/v1/crates/foo/1.0.0", served.url);
+    let status = format!("{}/crates/foo/1.0.0/status", served.url);
     assert!(warning.contains("`foo@1.0.0` is accepted and queued") && warning.ends_with(&status), "{warning}");
 }
 

@@ -27,6 +27,7 @@ mod download_counting;
 mod editing;
 mod fast_path;
 mod fixtures;
+mod following;
 mod fuzzing;
 mod generated_files;
 mod health;

@@ -17,7 +17,7 @@ fn a_publish_reaches_the_index_and_then_the_database() {
     assert_eq!(
         answer.json()["warnings"]["other"][0],
         "`foo@1.2.3` is accepted and queued; the index will show it shortly. Its status: \
-         http://registry.test/api/v1/crates/foo/1.2.3"
+         http://registry.test/crates/foo/1.2.3/status"
     );
     assert_eq!(registry.index_file("3/f/foo"), "");
     assert_eq!(ann.get("/api/v1/crates/foo/1.2.3").json()["version"]["state"], "queued");

@@ -158,8 +158,16 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
     let ann = registry.user("ann");
     let odd = ["%ff", "%c3%28", "%00", "%2e%2e", "%2f", "%20", "a%2Fb", "%F0%9F%A6%80", &"a".repeat(5000)];
     for part in odd {
-        let read =
-            ["", "/versions", "/downloads", "/reverse_dependencies", "/owner_user", "/owner_team", "/1.0.0/readme"];
+        let read = [
+            "",
+            "/versions",
+            "/downloads",
+            "/reverse_dependencies",
+            "/owner_user",
+            "/owner_team",
+            "/1.0.0/readme",
+            "/1.0.0/status",
+        ];
         let read = read.map(|rest| (Method::GET, format!("/api/v1/crates/{part}{rest}")));
         let named = ["keywords", "categories", "users", "teams", "me/tokens"];
         let named = named.map(|kind| (Method::GET, format!("/api/v1/{kind}/{part}")));
@@ -169,6 +177,7 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
             (Method::GET, format!("/api/v1/crates/{part}/owners")),
             (Method::GET, format!("/api/v1/crates/{part}/1.0.0/download")),
             (Method::GET, format!("/api/v1/crates/foo/{part}/download")),
+            (Method::GET, format!("/api/v1/crates/foo/{part}/status")),
             (Method::DELETE, format!("/api/v1/crates/{part}/1.0.0/yank")),
             (Method::DELETE, format!("/api/v1/crates/foo/{part}/yank")),
             (Method::PUT, format!("/api/v1/crates/foo/{part}/unyank")),

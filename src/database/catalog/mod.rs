@@ -28,5 +28,6 @@ pub mod user_removal;
 pub mod version_actions;
 pub mod version_details;
 pub mod version_file;
+pub mod version_progress;
 pub mod version_summary;
 pub mod versions;

@@ -3,6 +3,7 @@
 
 use diesel::prelude::*;
 
+use crate::database::access::caller::Caller;
 use crate::database::access::teams::Team;
 use crate::database::access::users::{Inactive, User, UserState};
 use crate::database::schema::{crate_owners, crate_team_owners, crates, team_members, teams, users};
@@ -47,6 +48,13 @@ pub fn rights(connection: &mut PgConnection, crate_id: i32, user: i32) -> QueryR
     );
     let (own, by_team): (bool, bool) = diesel::select((own, by_team)).get_result(connection)?;
     Ok(Rights::of(own, by_team))
+}
+
+/// Whether a caller may see what the log says of a crate: admins may, and those who may publish it, with a token without
+/// restrictions.
+pub fn may_see_log(connection: &mut PgConnection, crate_id: i32, caller: &Caller) -> QueryResult<bool> {
+    Ok(caller.is_admin()
+        || (caller.unrestricted().is_ok() && rights(connection, crate_id, caller.user.id)? != Rights::None))
 }
 
 /// The users who own a crate, in the order in which they became owners.

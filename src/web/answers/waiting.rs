@@ -10,17 +10,18 @@ use crate::web::App;
 pub async fn is_shown(app: &App, mut completion: Completion) -> bool {
     let shown = async {
         completion.done().await?;
-        match app.index.view.index().remote() {
-            None => Ok(()),
-            Some(remote) => {
-                let (sender, fetched) = oneshot::channel();
-                remote.fetch_requests().request_and_notify(move || {
-                    // The receiver is gone if the answer has stopped waiting.
-                    let _ = sender.send(());
-                });
-                fetched.await
-            }
-        }
+        mirror_is_current(app).await
     };
     matches!(tokio::time::timeout(app.settings.publish_wait, shown).await, Ok(Ok(())))
+}
+
+/// Waits until this machine has fetched what the index's remote has now; at once without a remote.
+pub async fn mirror_is_current(app: &App) -> Result<(), oneshot::error::RecvError> {
+    let Some(remote) = app.index.view.index().remote() else { return Ok(()) };
+    let (sender, fetched) = oneshot::channel();
+    remote.fetch_requests().request_and_notify(move || {
+        // The receiver is gone if the answer has stopped waiting.
+        let _ = sender.send(());
+    });
+    fetched.await
 }

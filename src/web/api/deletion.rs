@@ -58,6 +58,7 @@ pub async fn delete(
     caller.admin()?;
     let name = crate_name(&name)?;
     let num = version(&name, &num)?;
+    let status = format!("{}/crates/{name}/{num}/status", app.settings.base_url);
     let completion = app
         .blocking(move |app| {
             fault::point("request.read")?;
@@ -73,7 +74,7 @@ pub async fn delete(
         })
         .await?;
     let msg = (!is_shown(&app, completion).await)
-        .then(|| "the version is no longer served; the index will show that shortly".to_owned());
+        .then(|| format!("the version is no longer served; the index will show that shortly. Its status: {status}"));
     fault::point_after(AFTER, "request.answered");
     Ok(Json(Deleted { ok: true, msg }))
 }

@@ -12,6 +12,7 @@ pub mod publish;
 pub mod readme;
 pub mod reverse_dependencies;
 pub mod site_metadata;
+pub mod status;
 pub mod summary;
 pub mod teams;
 pub mod tokens;
@@ -43,6 +44,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(version::authors))
         .routes(routes!(readme::show))
         .routes(routes!(diff::show))
+        .routes(routes!(status::show))
         .routes(routes!(downloads::of_version))
         .routes(routes!(download::download))
         .routes(routes!(yank::yank))

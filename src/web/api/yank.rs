@@ -28,7 +28,7 @@ const MAX_BODY: usize = 64 * 1024;
 pub struct Accepted {
     /// Always true.
     ok: bool,
-    /// The URL of the version's status, if the index does not show the change yet.
+    /// The page of the version's status, if the index does not show the change yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     msg: Option<String>,
 }
@@ -136,7 +136,7 @@ async fn change(
 ) -> Result<Json<Accepted>, ApiError> {
     let (name, num) = crate_and_version(&name, &num)?;
     app.admit_job()?;
-    let status = format!("{}/api/v1/crates/{name}/{num}", app.settings.base_url);
+    let status = format!("{}/crates/{name}/{num}/status", app.settings.base_url);
     let completion = accept(&app, caller, (name, num), Some(yanked), None).await?;
     let msg = (!is_shown(&app, completion).await).then(|| format!("queued; its status: {status}"));
     fault::point_after(AFTER, "request.answered");

@@ -177,6 +177,21 @@ impl FromRequestParts<App> for Authenticated {
     }
 }
 
+/// Extracts the caller of a request that needs none: without a valid token there is none.
+pub struct PerhapsAuthenticated(pub Option<Caller>);
+
+impl FromRequestParts<App> for PerhapsAuthenticated {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            return Ok(Self(Some(caller.clone())));
+        }
+        let Ok(token) = token(&parts.headers) else { return Ok(Self(None)) };
+        Ok(Self(look_up(app, parts, token).await?.ok()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,4 +8,5 @@ pub(crate) mod log_limit;
 pub mod permits;
 pub(crate) mod reads;
 pub mod source_work;
+pub mod status_streams;
 pub mod uploads;

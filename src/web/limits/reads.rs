@@ -21,7 +21,12 @@ tokio::task_local! {
 
 /// Marks requests that only read.
 pub(crate) async fn mark(request: Request, next: Next) -> Response {
-    if request.method().is_safe() { READS.scope((), next.run(request)).await } else { next.run(request).await }
+    if request.method().is_safe() { only(next.run(request)).await } else { next.run(request).await }
+}
+
+/// Marks what only reads, and runs when the answer to its request has begun.
+pub(crate) async fn only<T>(reading: impl Future<Output = T>) -> T {
+    READS.scope((), reading).await
 }
 
 /// The connections that reads may use at the same time.

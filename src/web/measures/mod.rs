@@ -2,6 +2,8 @@
 //!
 //! Labels have few values, whatever clients send: the pattern of the route, known methods and reasons that the code names.
 
+use super::limits::status_streams;
+
 pub(super) mod denials;
 pub(super) mod downloads;
 pub(super) mod publishes;
@@ -14,4 +16,5 @@ pub fn describe() {
     publishes::describe();
     denials::describe();
     downloads::describe();
+    status_streams::describe();
 }

@@ -32,6 +32,7 @@ mod me;
 mod search;
 mod sign_in;
 mod source;
+mod status;
 mod topics;
 
 use axum::Router;
@@ -70,6 +71,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/sitemap.xml", get(machines::sitemap))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
+        .merge(status::router())
         .merge(source::router())
         .merge(diff::router())
         .method_not_allowed_fallback(method_not_allowed)

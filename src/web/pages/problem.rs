@@ -8,10 +8,10 @@ use maud::{Markup, html};
 use super::layout::Page;
 use super::links::Links;
 use super::visit::{Visit, wants_html};
-use crate::database::catalog::{crate_details, version_details};
+use crate::database::catalog::{crate_details, crates, version_details, versions};
 use crate::database::search::query::SearchText;
 use crate::database::search::{self, Filter, Only, Page as Part, SearchQuery, Sort};
-use crate::package::CrateName;
+use crate::package::{CrateName, Version};
 use crate::web::error::ErrorText;
 use crate::web::{ApiError, App};
 
@@ -22,7 +22,11 @@ const COMPARED: i64 = 200;
 
 /// What was probably meant: texts and paths.
 #[derive(Clone, Debug, Default)]
-pub struct Nearest(pub Vec<(String, String)>);
+pub struct Nearest {
+    pub names: Vec<(String, String)>,
+    /// The page that says what became of a deleted version.
+    pub status: Option<String>,
+}
 
 /// An error with what was probably meant.
 #[derive(Debug)]
@@ -54,7 +58,7 @@ pub async fn explain(app: &App, visit: &Visit, path: &str, may_look: bool, respo
     }
     let status = response.status();
     let mut nearest = response.extensions().get::<Nearest>().cloned().unwrap_or_default();
-    if status == StatusCode::NOT_FOUND && nearest.0.is_empty() && may_look {
+    if status == StatusCode::NOT_FOUND && nearest.names.is_empty() && may_look {
         nearest = look_around(app, visit.links(), path).await;
     }
     let (mut parts, _) = response.into_parts();
@@ -77,14 +81,15 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-fn content(links: &Links, status: StatusCode, detail: &str, Nearest(nearest): &Nearest) -> Markup {
+fn content(links: &Links, status: StatusCode, detail: &str, nearest: &Nearest) -> Markup {
     html! {
         h1 { (title(status)) }
         p class="lead" { (sentence(detail)) }
-        @if !nearest.is_empty() {
+        @if let Some(path) = &nearest.status { p { a href=(path) { "What became of this version" } } }
+        @if !nearest.names.is_empty() {
             h2 { "Did you mean…" }
             ul class="names" {
-                @for (text, path) in nearest { li { a href=(path) { (text) } } }
+                @for (text, path) in &nearest.names { li { a href=(path) { (text) } } }
             }
         }
         @match status {
@@ -125,8 +130,12 @@ async fn look_around(app: &App, links: &Links, path: &str) -> Nearest {
     let (totals, links) = (app.totals.clone(), links.clone());
     let found = app.with_connection(move |connection| {
         let known = name.parse::<CrateName>().ok();
+        let status = match (&known, rest.as_deref().and_then(|num| num.parse::<Version>().ok())) {
+            (Some(name), Some(num)) => status_of_deleted(connection, &links, name, &num)?,
+            _ => None,
+        };
         let known = known.map(|name| crate_details::find(connection, &name)).transpose()?.flatten();
-        match (known, rest) {
+        let names = match (known, rest) {
             (Some(krate), Some(num)) => versions_like(connection, krate.row.id, &num).map(|nums| {
                 let name = &krate.row.name;
                 let one = |num: String| (format!("{name} {num}"), links.version(name, &num));
@@ -134,9 +143,23 @@ async fn look_around(app: &App, links: &Links, path: &str) -> Nearest {
             }),
             _ => crates_like(connection, &name, &totals)
                 .map(|names| names.into_iter().map(|name| (name.to_string(), links.krate(&name))).collect()),
-        }
+        };
+        names.map(|names| Nearest { names, status })
     });
-    Nearest(found.await.unwrap_or_default())
+    found.await.unwrap_or_default()
+}
+
+/// The path of the status of a version that was deleted, or is to be deleted.
+fn status_of_deleted(
+    connection: &mut PgConnection,
+    links: &Links,
+    name: &CrateName,
+    num: &Version,
+) -> diesel::QueryResult<Option<String>> {
+    let Some(krate) = crates::find(connection, name)? else { return Ok(None) };
+    let found = versions::find(connection, krate.id, num)?;
+    let deleted = found.filter(|found| found.num == *num && found.deletion_reason.is_some());
+    Ok(deleted.map(|found| links.of_version(&krate.name, &found.num, "status")))
 }
 
 fn decoded(part: &str) -> String {

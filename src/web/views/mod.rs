@@ -8,6 +8,7 @@ pub mod krate;
 pub mod owner;
 pub mod page;
 pub mod release_tracks;
+pub mod status;
 pub mod topic;
 pub mod version;
 
@@ -21,5 +22,6 @@ pub use krate::CrateView;
 pub use owner::{OwnerView, TeamView, UserView, user_url};
 pub use page::{PageMeta, Total, count};
 pub use release_tracks::{ReleaseTrack, release_tracks};
+pub use status::StatusView;
 pub use topic::{CategoryView, KeywordView};
 pub use version::VersionView;

@@ -70,6 +70,9 @@ fn no_path_makes_a_page_fail() {
         "/feed.atom",
         "/x/features",
         "/1.0.0/dependencies?x=%ff",
+        "/1.0.0/status",
+        "/x/status?fragment=1",
+        "/1.0.0/status/events",
     ];
     for name in names {
         for end in ends {

@@ -74,7 +74,11 @@ fn a_yanked_a_queued_a_prerelease_and_an_older_version_say_so() {
     assert!(yanked.contains("<strong>Yanked.</strong>") && yanked.contains("Broken &lt;b&gt;"), "{yanked}");
     ann.publish(&Package::new("bar", "0.1.0")).good();
     let queued = page(&registry, "/crates/bar");
-    assert!(queued.contains("<strong>Queued.</strong>") && queued.contains("load this page again"), "{queued}");
+    assert!(
+        queued.contains("<strong>Queued.</strong>")
+            && queued.contains("/crates/bar/0.1.0/status\">Follow its status</a>"),
+        "{queued}"
+    );
     registry.run_jobs();
     assert!(!page(&registry, "/crates/bar").contains("Queued."));
 }

@@ -8,6 +8,7 @@ mod krate;
 mod markup;
 mod searching;
 mod sessions;
+mod status;
 mod versions;
 
 use axum::body::Body;

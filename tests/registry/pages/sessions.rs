@@ -15,7 +15,7 @@ fn private() -> TestRegistry {
     registry
 }
 
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 18] = [
     "/search",
     "/search?q=secret&fragment=1",
     "/keywords",
@@ -24,6 +24,10 @@ const PAGES: [&str; 14] = [
     "/crates/nothing",
     "/crates/secret-name/1.0.0",
     "/crates/secret-name/versions",
+    "/crates/secret-name/1.0.0/status",
+    "/crates/secret-name/1.0.0/status/events",
+    "/crates/nothing/1.0.0/status",
+    "/crates/nothing/1.0.0/status/events",
     "/crates/secret-name/dependents",
     "/crates/secret-name/feed.atom",
     "/feeds/versions.atom",

@@ -21,13 +21,14 @@ use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::{
-    AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SourceWork, TrustedProxies, Uploads,
-    registry,
+    AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SourceWork, StatusStreams, TrustedProxies,
+    Uploads, registry,
 };
 use tower::ServiceExt;
 
 use super::cluster;
 use super::package::Package;
+use super::server_sent::{SentEvent, take_event};
 
 pub const BASE_URL: &str = "http://registry.test";
 
@@ -36,6 +37,7 @@ pub struct TestRegistry {
     pub pool: Pool,
     pub index: Index,
     pub download_counts: DownloadCounts,
+    pub completions: Completions,
     router: axum::Router,
     fast_path: Option<FastPath>,
     runner: Runner<Environment>,
@@ -123,6 +125,7 @@ impl TestRegistry {
             wakeups.clone(),
             completions.clone(),
         );
+        let waits = completions.clone();
         let mut settings = Settings {
             base_url: BASE_URL.to_owned(),
             urls: RegistryUrls::new([BASE_URL]),
@@ -138,6 +141,7 @@ impl TestRegistry {
             backlog: Backlog::new(0),
             source_cache: (directory.path().join("source-cache"), 64 * 1024 * 1024),
             source_work: SourceWork::usual(TrustedProxies::default()),
+            status_streams: StatusStreams::new(8, 8, TrustedProxies::default()),
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };
@@ -145,7 +149,7 @@ impl TestRegistry {
         let download_counts = app.download_counts.clone();
         let Registry { router, fast_path } = registry(app, None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { pool, index, download_counts, router, fast_path, runner, runtime, directory }
+        Self { pool, index, download_counts, completions: waits, router, fast_path, runner, runtime, directory }
     }
 
     /// A user with a token.
@@ -263,6 +267,27 @@ impl TestRegistry {
     }
 }
 
+/// A stream of events, which is read while the test does other things.
+pub struct Follower<'a> {
+    registry: &'a TestRegistry,
+    pub headers: HeaderMap,
+    body: Body,
+    arrived: String,
+}
+
+impl Follower<'_> {
+    /// The next event, or None at the end of the stream.
+    pub fn next(&mut self) -> Option<SentEvent> {
+        loop {
+            if let Some(event) = take_event(&mut self.arrived) {
+                return Some(event);
+            }
+            let frame = self.registry.runtime.block_on(self.body.frame())?;
+            self.arrived.push_str(std::str::from_utf8(frame.unwrap().data_ref().unwrap()).unwrap());
+        }
+    }
+}
+
 impl Drop for TestRegistry {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -296,6 +321,19 @@ impl Client<'_> {
         self.registry
             .runtime
             .block_on(async { read(self.registry.router.clone().oneshot(request).await.unwrap()).await })
+    }
+
+    /// Begins a stream of events, or gives the answer in its place.
+    pub fn follow(&self, request: Request<Body>) -> Result<Follower<'_>, Box<Answer>> {
+        let registry = self.registry;
+        registry.runtime.block_on(async {
+            let response = registry.router.clone().oneshot(request).await.unwrap();
+            if response.status() != StatusCode::OK {
+                return Err(Box::new(read(response).await));
+            }
+            let (parts, body) = response.into_parts();
+            Ok(Follower { registry, headers: parts.headers, body, arrived: String::new() })
+        })
     }
 
     pub fn request(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {

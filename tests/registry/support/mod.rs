@@ -14,6 +14,7 @@
 //! | receivers of pages and reports | [`recorder::Recorder`] |
 //! | an S3 server, and a network before it | [`s3::S3Server`] |
 //! | what other programs see in a crate file | [`tar_readers`] |
+//! | streams of events | [`server_sent`] |
 //! | certificates | [`tls::Authority`] |
 //! | a reverse proxy | [`nginx::Nginx`] |
 //! | remotes of the index: by path, by http, by ssh | [`git_remote`], [`git_http`], [`git_ssh`] |
@@ -41,6 +42,7 @@ pub mod proxy;
 pub mod publishers;
 pub mod recorder;
 pub mod s3;
+pub mod server_sent;
 pub mod small_disk;
 pub mod tar_readers;
 pub mod tls;

@@ -106,7 +106,7 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     let mut advice: Vec<_> = accepted.advice.iter().map(|advice| plain(&advice.to_string()).into_owned()).collect();
     if !shown {
         advice.push(format!(
-            "`{name}@{num}` is accepted and queued; the index will show it shortly. Its status: {base}/api/v1/crates/{name}/{num}",
+            "`{name}@{num}` is accepted and queued; the index will show it shortly. Its status: {base}/crates/{name}/{num}/status",
             name = accepted.name,
             num = accepted.num,
             base = app.settings.base_url,

@@ -7,10 +7,10 @@
     if (!navigator.clipboard) return;
     for (const button of all("button.copy", root)) button.hidden = false;
   };
-  const status = document.createElement("div");
-  status.className = "aside";
-  status.setAttribute("role", "status");
-  document.body.append(status);
+  const said = document.createElement("div");
+  said.className = "aside";
+  said.setAttribute("role", "status");
+  document.body.append(said);
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("button.copy");
     if (!button) return;
@@ -24,8 +24,8 @@
       getSelection().selectAllChildren(source);
       button.textContent = "Press Ctrl+C";
     }
-    status.textContent = button.textContent;
-    setTimeout(() => { button.textContent = label; status.textContent = ""; }, 2000);
+    said.textContent = button.textContent;
+    setTimeout(() => { button.textContent = label; said.textContent = ""; }, 2000);
   });
 
   // `/` moves to the search field.
@@ -112,6 +112,64 @@
       check();
     });
     check();
+  }
+
+  // The status of a version follows the server's events, and asks for it again and again where there are none. A hidden
+  // page does neither, because browsers have few connections to a host.
+  const status = document.getElementById("status");
+  if (status && status.dataset.events) {
+    let events = null;
+    let timer = 0;
+    let isOver = false;
+    const show = (html) => {
+      const held = document.createElement("template");
+      // The server wrote this HTML, as it writes whole pages.
+      held.innerHTML = html;
+      for (const part of held.content.children) {
+        const shown = document.getElementById(part.id);
+        if (!shown || shown.innerHTML === part.innerHTML) continue;
+        const open = all("details", shown).map((one) => one.open);
+        shown.innerHTML = part.innerHTML;
+        all("details", shown).forEach((one, place) => { one.open = Boolean(open[place]); });
+      }
+      const more = held.content.querySelector("[data-title]");
+      document.title = `${more.dataset.title} · supercargo`;
+      isOver = "done" in more.dataset;
+    };
+    const stop = () => {
+      if (events) events.close();
+      events = null;
+      clearTimeout(timer);
+      timer = 0;
+    };
+    const ask = async () => {
+      let pause = 5;
+      try {
+        const answer = await fetch(status.dataset.part, { headers: { accept: "text/html" } });
+        if (answer.redirected) { location.reload(); return; }
+        if (answer.ok) show(await answer.text());
+        else pause = Number(answer.headers.get("retry-after")) || pause;
+      } catch {
+        // The server is away; it may come back.
+      }
+      if (!isOver && !events && !document.hidden) timer = setTimeout(ask, pause * 1000);
+    };
+    const follow = () => {
+      if (isOver || events || timer || document.hidden) return;
+      events = new EventSource(status.dataset.events);
+      events.addEventListener("status", (event) => show(event.data));
+      events.addEventListener("end", (event) => { stop(); show(event.data); });
+      // After a lost connection the browser begins another stream by itself; after a refusal it does not.
+      events.addEventListener("error", () => {
+        if (!events || events.readyState !== EventSource.CLOSED) return;
+        stop();
+        ask();
+      });
+    };
+    document.addEventListener("visibilitychange", () => { stop(); follow(); });
+    addEventListener("pagehide", stop);
+    addEventListener("pageshow", follow);
+    follow();
   }
 
   // Lines of a source: `#L3-L9` names several, and Shift with a click on a number chooses them.

@@ -10,7 +10,7 @@ use crate::database::access::caller::Caller;
 use crate::database::catalog::dependencies::{self, StoredDependency};
 use crate::database::catalog::dependents;
 use crate::database::catalog::downloads::{self, OfDay};
-use crate::database::catalog::owners::{self, Owner, Rights};
+use crate::database::catalog::owners::{self, Owner};
 use crate::database::catalog::version_details::{self, Listed};
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
@@ -144,10 +144,7 @@ fn audit_of(
     caller: Option<&Caller>,
 ) -> Result<Option<Vec<Record>>, ApiError> {
     let Some(caller) = caller else { return Ok(None) };
-    let may_see = caller.is_admin()
-        || (caller.unrestricted().is_ok()
-            && owners::rights(connection, found.krate.row.id, caller.user.id)? != Rights::None);
-    if !may_see {
+    if !owners::may_see_log(connection, found.krate.row.id, caller)? {
         return Ok(None);
     }
     let filter = audit::Filter { crate_name: Some(found.krate.row.name.clone()), ..audit::Filter::default() };

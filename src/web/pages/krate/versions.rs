@@ -14,7 +14,7 @@ use crate::web::extract::path::{ApiPath, version as version_of};
 use crate::web::extract::query::{Pagination, QueryParameters};
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
-use crate::web::pages::parts::crate_head::{CrateHead, Tab, tags};
+use crate::web::pages::parts::crate_head::{CrateHead, Tab, is_pending, status_link, tags};
 use crate::web::pages::parts::found::{self, Found};
 use crate::web::pages::parts::text::{counted, name, number, size, text};
 use crate::web::pages::parts::{pager, time};
@@ -121,6 +121,7 @@ fn row(links: &Links, reading: &Reading, version: &CountedVersion, before: Optio
             th scope="row" class="wrap" {
                 a href=(links.version(name_of, &row.num)) { (row.num) }
                 (tags(row))
+                @if is_pending(row) { " " (status_link(links, name_of, row)) }
                 @if let Some(message) = row.yank_message.as_ref().filter(|_| row.desired_yanked) {
                     div class="muted" { (text(message)) }
                 }

@@ -73,8 +73,8 @@ pub fn notices(links: &Links, name: &CrateName, row: &VersionRow, default: Optio
     html! {
         @if row.effective_yanked.is_none() {
             p class="notice warn" {
-                strong { "Queued." } " This version was accepted, and cargo does not see it yet: \
-                load this page again in a moment."
+                strong { "Queued." } " This version was accepted, and cargo does not see it yet. "
+                (status_link(links, name, row))
             }
         }
         @if yanked {
@@ -89,7 +89,7 @@ pub fn notices(links: &Links, name: &CrateName, row: &VersionRow, default: Optio
                     "It is to be yanked soon. "
                     @if let Some(message) = message { "The reason: " (text(message)) " " }
                 }
-                "Load this page again in a moment."
+                (status_link(links, name, row))
             }
         }
         @if let Some(default) = default.filter(|default| **default != row.num) {
@@ -102,6 +102,16 @@ pub fn notices(links: &Links, name: &CrateName, row: &VersionRow, default: Optio
             p class="notice" { "This is a pre-release: cargo uses it only if a requirement names a pre-release." }
         }
     }
+}
+
+/// Whether the index does not show yet what was requested.
+pub fn is_pending(row: &VersionRow) -> bool {
+    row.effective_yanked != Some(row.desired_yanked)
+}
+
+/// The link to the page that says how far a version is.
+pub fn status_link(links: &Links, name: &CrateName, row: &VersionRow) -> Markup {
+    html! { a href=(links.of_version(name, &row.num, "status")) { "Follow its status" } }
 }
 
 /// The marks of a version in a list.

@@ -70,7 +70,7 @@ pub fn missing(links: &Links, opened: &Opened, path: &str) -> Problem {
     alike.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     alike.truncate(NEAREST);
     let nearest = alike.into_iter().map(|(_, path)| (path.to_owned(), links.source(name, num, path))).collect();
-    Problem { error, nearest: Nearest(nearest) }
+    Problem { error, nearest: Nearest { names: nearest, status: None } }
 }
 
 /// The path with a link for each of its directories.
