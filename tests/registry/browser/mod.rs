@@ -14,6 +14,7 @@ mod diff;
 mod driver;
 mod every_page;
 mod keyboard;
+mod live;
 mod places;
 mod search;
 mod sessions;

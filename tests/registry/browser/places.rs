@@ -1,7 +1,7 @@
 //! Every page, as somebody may come to it.
 
 use super::Browser;
-use super::site::{LONG_NAME, Site};
+use super::site::{LATE, LONG_NAME, LOST, Site};
 
 /// A page.
 #[derive(Clone, Debug)]
@@ -36,6 +36,11 @@ pub fn open_to_all() -> Vec<Place> {
         place("dependencies", "/crates/harbor/1.2.0/dependencies"),
         place("features", "/crates/harbor/1.2.0/features"),
         place("dependents", "/crates/harbor-macros/dependents"),
+        place("crate-queued", format!("/crates/{LATE}")),
+        place("status", "/crates/harbor/1.2.0/status"),
+        place("status-yanked", "/crates/harbor/1.1.0/status"),
+        place("status-queued", format!("/crates/{LATE}/1.0.0/status")),
+        place("status-stopped", format!("/crates/{LOST}/1.0.0/status")),
         place("source", "/crates/harbor/1.2.0/source"),
         place("source-file", "/crates/harbor/1.2.0/source/src/client.rs"),
         place("source-manifest", "/crates/harbor/1.2.0/source/Cargo.toml"),
@@ -54,7 +59,11 @@ pub fn open_to_all() -> Vec<Place> {
 
 /// The pages that look otherwise to somebody who is signed in.
 pub fn signed_in() -> Vec<Place> {
-    vec![place("signed-in-crate", "/crates/harbor"), place("signed-in-again", "/sign-in")]
+    vec![
+        place("signed-in-crate", "/crates/harbor"),
+        place("signed-in-status", format!("/crates/{LOST}/1.0.0/status")),
+        place("signed-in-again", "/sign-in"),
+    ]
 }
 
 /// Goes to every page, first as a stranger and then as the owner of the crates.

@@ -6,8 +6,10 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 use supercargo::database::catalog::downloads::{self, OfDay};
 use supercargo::database::schema::{crates, versions};
+use supercargo::queue::inspection;
 
 use super::site_text::{CHANGED_CLIENT, CLIENT, ICON, LIB, README, SMALL};
+use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
 use crate::support::process::Served;
@@ -22,6 +24,10 @@ pub struct Site {
 /// The longest name that a crate may have.
 pub const LONG_NAME: &str = "a-crate-with-the-longest-name-that-a-registry-lets-people-choose";
 
+/// Crates whose only version is not in the index: its job waits, or is dead.
+pub const LATE: &str = "late-riser";
+pub const LOST: &str = "castaway";
+
 impl Site {
     pub fn public() -> Self {
         Self::start(&[])
@@ -29,18 +35,43 @@ impl Site {
 
     /// Starts `serve` with these arguments and fills the registry.
     pub fn start(arguments: &[&str]) -> Self {
-        let served = Served::start(arguments);
+        let served = Served::start(&[arguments, &["--publish-wait", "0s"]].concat());
         let ann = served.token("ann");
         let site = Self { served, ann };
+        site.hold_up_jobs();
         for package in packages(&site.served.url) {
             site.publish(&package);
         }
+        let mut connection = site.served.database.connect();
+        wait_until("a job that waits and one that is dead", || inspection::count(&mut connection).unwrap() == (1, 1));
         let yank = json!({"version": {"yanked": true, "yank_message": "Drops requests that time out: use 1.1.1"}});
         http::patch_json_as(&format!("{}/api/v1/crates/harbor/1.1.0", site.served.url), &site.ann, &yank).good();
         site.served.wait_until_described();
         site.served.wait_until_analysed();
         site.let_time_pass();
         site
+    }
+
+    /// Makes the job of one crate wait, and that of another fail permanently.
+    fn hold_up_jobs(&self) {
+        let trigger = format!(
+            "CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF NEW.key LIKE '%{LATE}' THEN NEW.run_at := now() + interval '1 day'; END IF;
+                 IF NEW.key LIKE '%{LOST}' THEN
+                     NEW.payload := NEW.payload || '{{\"num\": 5}}';
+                     NEW.attempts := 19;
+                 END IF;
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER hold_up BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION hold_up()"
+        );
+        self.served.database.connect().batch_execute(&trigger).unwrap();
+    }
+
+    /// Lets a retry of the dead job succeed.
+    pub fn heal_the_dead_job(&self) {
+        let healed = "UPDATE dead_jobs SET payload = payload || '{\"num\": \"1.0.0\"}'";
+        self.served.database.connect().batch_execute(healed).unwrap();
     }
 
     pub fn publish(&self, package: &Package) {
@@ -100,6 +131,7 @@ fn packages(url: &str) -> Vec<Package> {
         packages.push(harbor(url, place, num));
     }
     packages.push(cli(url));
+    packages.extend([LATE, LOST].map(|name| Package::new(name, "1.0.0")));
     packages
 }
 
