@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::event::{Action, Event};
-use super::finding::{Finding, Severity};
+use crate::checks::finding::{Finding, Severity};
 use super::state::{CheckState, Incident, State};
 use crate::config::PageFrom;
 

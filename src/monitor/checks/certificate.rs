@@ -9,7 +9,7 @@ use openssl::x509::X509;
 use serde_json::json;
 
 use crate::config::Limit;
-use crate::monitor::finding::{Finding, Severity, span};
+use crate::checks::finding::{Finding, Severity, span};
 
 const CERTIFICATE: &str = "certificate";
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::config::StorageOptions;
 use crate::config::storage::DataDir;
 use crate::monitor::error::MonitorError;
-use crate::monitor::finding::{Finding, Severity};
+use crate::checks::finding::{Finding, Severity};
 use crate::postgres::embedded;
 
 const DATABASE: &str = "database";

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::index::{Index, IndexError, Oid, Remote};
-use crate::monitor::finding::{Finding, Severity};
+use crate::checks::finding::{Finding, Severity};
 
 const INDEX_REMOTE: &str = "index_remote";
 

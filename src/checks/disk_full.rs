@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::config::CrateStorePlace;
 use crate::crate_store::FreeSpace;
 use crate::full_disk::Space;
-use crate::monitor::finding::{Finding, Severity};
+use super::finding::{Finding, Severity};
 
 const DISK_FULL: &str = "disk_full";
 

@@ -8,7 +8,7 @@ use nix::sys::statvfs::statvfs;
 use serde_json::json;
 
 use crate::config::Limit;
-use crate::monitor::finding::{Finding, Severity};
+use super::finding::{Finding, Severity};
 
 const BYTES: &str = "disk_bytes";
 const INODES: &str = "disk_inodes";
