@@ -7,8 +7,8 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 use serde_json::json;
 
-use crate::config::Limit;
 use super::finding::{Finding, Severity};
+use crate::config::Limit;
 
 const BYTES: &str = "disk_bytes";
 const INODES: &str = "disk_inodes";

@@ -5,8 +5,8 @@ use std::time::Duration;
 use diesel::{PgConnection, QueryResult};
 use serde_json::json;
 
-use super::judged::Judged;
 use super::finding::{Finding, Measure, Severity, span};
+use super::judged::Judged;
 use crate::queue::trouble::{self, TroubledJob};
 
 pub const OLDEST_JOB: &str = "oldest_job";

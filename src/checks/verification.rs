@@ -4,9 +4,9 @@ use chrono::Utc;
 use diesel::{PgConnection, QueryResult};
 use serde_json::json;
 
+use super::finding::{Finding, Severity, span};
 use super::judged::Judged;
 use crate::database::upkeep::verify_reports::{self, VerifyReport};
-use super::finding::{Finding, Severity, span};
 
 pub const VERIFICATION: &str = "verification";
 

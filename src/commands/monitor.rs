@@ -9,14 +9,14 @@ use chrono::Utc;
 use serde_json::Value;
 
 use crate::admin::output::{flush, print_json_line, say};
+use crate::checks::finding::{Finding, Severity};
+use crate::checks::worst;
 use crate::config::MonitorOptions;
 use crate::error_chain::ErrorChain;
 use crate::index::Remote;
 use crate::monitor::checks::{self, Watched};
 use crate::monitor::delivery::{self, Receivers};
 use crate::monitor::event::{Action, Event};
-use crate::checks::finding::{Finding, Severity};
-use crate::checks::worst;
 use crate::monitor::http::Http;
 use crate::monitor::incidents::Rules;
 use crate::monitor::state::StateFile;

@@ -91,10 +91,12 @@ pub(super) fn pending() -> String {
     )
 }
 
-pub(super) const DEAD: &str = "SELECT id, 'dead' AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
+pub(super) const DEAD: &str =
+    "SELECT id, 'dead' AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
     NULL::timestamptz AS run_at, NULL::timestamptz AS started_at, died_at AS ended_at, NULL AS worker,
     last_error AS error, NULL AS detail, payload FROM dead_jobs";
-pub(super) const DONE: &str = "SELECT id, outcome AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
+pub(super) const DONE: &str =
+    "SELECT id, outcome AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
     NULL::timestamptz AS run_at, started_at, finished_at AS ended_at, finished_by AS worker, error, detail,
     NULL::jsonb AS payload FROM job_history WHERE outcome IN ('done', 'discarded')";
 

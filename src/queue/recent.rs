@@ -135,7 +135,7 @@ fn since(connection: &mut PgConnection, from: i64) -> QueryResult<Vec<Part>> {
     let time = DateTime::from_timestamp(from, 0).unwrap_or(DateTime::UNIX_EPOCH);
     let first = first_receipt(connection, time - TimeDelta::seconds(OUT_OF_ORDER))?;
     sql_query(
-        "SELECT floor(extract(epoch FROM finished_at) / $3)::bigint * $3 AS start,
+        "SELECT floor(extract(epoch FROM finished_at)::float8 / $3)::bigint * $3 AS start,
                 count(*) FILTER (WHERE outcome = 'done') AS done,
                 count(*) FILTER (WHERE outcome IN ('failed', 'lost', 'dead')) AS failed,
                 percentile_disc(0.5) WITHIN GROUP (ORDER BY waited) FILTER (WHERE outcome = 'done') AS median,

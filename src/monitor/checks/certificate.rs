@@ -8,8 +8,8 @@ use openssl::error::ErrorStack;
 use openssl::x509::X509;
 use serde_json::json;
 
-use crate::config::Limit;
 use crate::checks::finding::{Finding, Severity, span};
+use crate::config::Limit;
 
 const CERTIFICATE: &str = "certificate";
 
