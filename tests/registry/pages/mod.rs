@@ -6,6 +6,7 @@ mod home;
 mod hostile;
 mod krate;
 mod markup;
+mod queue;
 mod searching;
 mod sessions;
 mod versions;
