@@ -69,7 +69,7 @@ pub fn page(
     limit: usize,
 ) -> QueryResult<JobPage> {
     match filter.state {
-        Listed::Done => return finished(connection, filter, from, limit),
+        Listed::Done => finished(connection, filter, from, limit),
         Listed::Dead => {
             let query = format!("{DEAD} WHERE {CONDITIONS} AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5");
             one(connection, &query, filter, from, limit)

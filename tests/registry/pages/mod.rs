@@ -7,6 +7,7 @@ mod hostile;
 mod krate;
 mod markup;
 mod queue;
+mod queue_changes;
 mod searching;
 mod sessions;
 mod versions;
