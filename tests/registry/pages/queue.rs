@@ -78,7 +78,7 @@ fn the_counts_are_those_of_the_lists() {
     let registry = TestRegistry::new();
     published(&registry, &["dead-one"]);
     kill_jobs(&registry);
-    published(&registry, &["due", "failed", "later"]);
+    published(&registry, &["due", "due-too", "failed", "later"]);
     sql(&registry, "UPDATE jobs SET last_error = 'e', last_failed_at = now(), attempts = 1 WHERE key = 'failed'");
     sql(&registry, "UPDATE jobs SET run_at = clock_timestamp() + interval '1 hour' WHERE key = 'later'");
     let html = admin(&registry, "root").get("/queue").good().text();
@@ -91,7 +91,7 @@ fn the_counts_are_those_of_the_lists() {
         of("delayed"),
         listed(&registry, Selection::Dead).len(),
     ];
-    assert_eq!(expected, [3, 0, 1, 1, 1]);
+    assert_eq!(expected, [4, 0, 1, 1, 1]);
     assert_eq!(counts(&html, "publish_version"), expected);
     assert_eq!(counts(&html, "all"), expected);
     assert_eq!(counts(&html, "maintain_index"), [0; 5]);

@@ -10,7 +10,6 @@ use supercargo::queue::inspection::{self, Selection};
 use super::queue::{admin, cells, counts, heal_dead_jobs, kill_jobs, listed, published, sql, text};
 use super::{Browser, field};
 use crate::support::harness::TestRegistry;
-use crate::support::package::Package;
 
 const PATHS: [&str; 6] = [
     "/queue",

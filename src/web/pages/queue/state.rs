@@ -9,7 +9,7 @@ use crate::checks::worst;
 use crate::queue::QueueWorkers;
 use crate::queue::inspection::Gauges;
 use crate::web::pages::links::Links;
-use crate::web::pages::parts::text::{counted, name, number, text};
+use crate::web::pages::parts::text::{name, number, text};
 
 /// The findings of the checks, as a line and as a table.
 pub fn health(findings: &[Finding]) -> Markup {
@@ -158,7 +158,8 @@ pub fn workers(here: Option<&[QueueWorkers]>, findings: &[Finding]) -> Markup {
                 p { "No process with workers is connected to the database: jobs wait until one is started." }
             } @else {
                 p {
-                    (counted(i64::try_from(processes.len()).unwrap_or(i64::MAX), "connected worker process").replace("processs", "processes"))
+                    @if processes.len() == 1 { "One process with workers is" } @else { (processes.len()) " processes with workers are" }
+                    " connected"
                     ": " @for (place, process) in processes.iter().enumerate() { @if place > 0 { ", " } (name(process)) } "."
                 }
             }
