@@ -23,7 +23,9 @@ pub mod postgres;
 pub mod queue;
 pub mod upstream;
 
-// L2: jobs are the only place where queue, index and database meet; sources are the files in what the crate store has
+// L2: jobs are the only place where queue, index and database meet; sources are the files in what the crate store has; checks
+// judge the health of a registry
+pub mod checks;
 pub mod jobs;
 pub mod markdown;
 pub mod source;

@@ -125,6 +125,7 @@ mod tests {
             pending: 2,
             running: 1,
             failing: 1,
+            delayed: 0,
             dead: 0,
             oldest_seconds: 61.4,
         };

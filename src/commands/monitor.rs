@@ -9,13 +9,14 @@ use chrono::Utc;
 use serde_json::Value;
 
 use crate::admin::output::{flush, print_json_line, say};
+use crate::checks::finding::{Finding, Severity};
+use crate::checks::worst;
 use crate::config::MonitorOptions;
 use crate::error_chain::ErrorChain;
 use crate::index::Remote;
 use crate::monitor::checks::{self, Watched};
 use crate::monitor::delivery::{self, Receivers};
 use crate::monitor::event::{Action, Event};
-use crate::monitor::finding::{Finding, Severity};
 use crate::monitor::http::Http;
 use crate::monitor::incidents::Rules;
 use crate::monitor::state::StateFile;
@@ -47,7 +48,7 @@ fn run(options: &MonitorOptions) -> Result<Severity, CommandError> {
     if !options.watch {
         let findings = monitor.round();
         monitor.print(&findings)?;
-        return Ok(report::worst(&findings));
+        return Ok(worst(&findings));
     }
     let signals = Signals::block()?;
     let (notify, stop) = mpsc::channel();

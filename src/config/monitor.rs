@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, FromArgMatches, ValueEnum};
 
 use super::crate_store::{CrateStorePlace, place};
 use super::durations::{duration, pause};
@@ -94,6 +94,16 @@ pub struct LimitOptions {
     /// URL of the registry, to check /health/ready
     #[arg(long, env = "SUPERCARGO_URL", value_name = "URL", value_parser = base_url)]
     pub url: Option<String>,
+}
+
+impl LimitOptions {
+    /// The limits that hold if nothing else is chosen.
+    pub fn usual() -> Self {
+        let command = Self::augment_args(clap::Command::new("monitor")).mut_args(|argument| argument.env(None::<&str>));
+        let matched = command.try_get_matches_from(["monitor"]);
+        let limits = matched.and_then(|found| Self::from_arg_matches(&found));
+        limits.expect("every limit has a default") // a test reads them
+    }
 }
 
 /// The receivers of pages, and when to page.
@@ -221,6 +231,14 @@ mod tests {
         }
         assert!(percents("101").is_err() && percents("-1").is_err() && percents("95,90").is_err());
         assert!(falling_durations("1day,2days").is_err());
+    }
+
+    #[test]
+    fn the_usual_limits_are_the_defaults() {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let usual = LimitOptions::usual();
+        assert_eq!(usual.max_job_age, Limit { warning: minutes(5), critical: minutes(15) });
+        assert_eq!((usual.min_workers, usual.max_verify_age, usual.url), (1, None, None));
     }
 
     #[test]

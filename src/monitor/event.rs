@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::finding::Severity;
+use crate::checks::finding::Severity;
 
 /// The start or the end of an incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::event::{Action, Event};
-use super::finding::{Finding, Severity};
 use super::state::{CheckState, Incident, State};
+use crate::checks::finding::{Finding, Severity};
 use crate::config::PageFrom;
 
 /// When an incident starts and ends.

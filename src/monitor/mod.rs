@@ -1,6 +1,6 @@
 //! Health checks of a registry, and pages when it is unhealthy.
 //!
-//! A **round** runs every check once; each check returns a [`Finding`](finding::Finding). A check is *skipped* if it depends
+//! A **round** runs every check once; each check returns a [`Finding`](crate::checks::finding::Finding). A check is *skipped* if it depends
 //! on something that has a check of its own and is unreachable. A skipped check neither opens nor ends an incident. So an
 //! outage of the database is one page and not one for each check.
 //!
@@ -13,8 +13,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`checks`] | the checks |
-//! | [`finding`] | the result of a check |
+//! | [`checks`] | a round of all checks, and the checks that only the monitor has; the others are in [`crate::checks`] |
 //! | [`report`] | the output of a round |
 //! | [`incidents`] | the rules that turn findings into events |
 //! | [`event`] | what is sent to receivers |
@@ -26,7 +25,6 @@ pub mod checks;
 pub mod delivery;
 mod error;
 pub mod event;
-pub mod finding;
 pub mod http;
 pub mod incidents;
 pub mod report;

@@ -3,13 +3,9 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::finding::{Finding, Measure, Severity};
+use crate::checks::finding::{Finding, Measure, Severity};
+use crate::checks::worst;
 use crate::package::characters::plain;
-
-/// The highest severity of all findings.
-pub fn worst(findings: &[Finding]) -> Severity {
-    findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Unknown).max(Severity::Ok)
-}
 
 /// `SUPERCARGO STATUS - problems | measures`, worst problem first, in the format of monitoring plug-ins. Source: the
 /// Monitoring Plugins Development Guidelines, "Plugin Output" and "Performance data".

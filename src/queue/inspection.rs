@@ -71,24 +71,32 @@ pub(super) const HELD: &str =
     "EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = jobs.xmax
     AND mode = 'ExclusiveLock' AND granted)";
 
-/// SQL: the columns of [`JobView`] for pending jobs.
-fn pending() -> String {
+/// SQL: the state of a pending job.
+fn state() -> String {
     format!(
-        "SELECT id,
-            CASE WHEN {LOST} AND {HELD} THEN 'running'
-                 WHEN turn = false THEN 'behind'
-                 WHEN last_error IS NOT NULL THEN 'failing'
-                 WHEN run_at > clock_timestamp() THEN 'delayed'
-                 ELSE 'waiting' END AS state,
-            queue, kind, key, requested_by, request_id, attempts, created_at, run_at, claimed_at AS started_at,
-            NULL::timestamptz AS ended_at, claimed_by AS worker, last_error AS error, NULL AS detail, payload FROM jobs"
+        "CASE WHEN {LOST} AND {HELD} THEN 'running'
+              WHEN turn = false THEN 'behind'
+              WHEN last_error IS NOT NULL THEN 'failing'
+              WHEN run_at > clock_timestamp() THEN 'delayed'
+              ELSE 'waiting' END"
     )
 }
 
-const DEAD: &str = "SELECT id, 'dead' AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
+/// SQL: the columns of [`JobView`] for pending jobs.
+pub(super) fn pending() -> String {
+    format!(
+        "SELECT id, {state} AS state, queue, kind, key, requested_by, request_id, attempts, created_at, run_at, claimed_at AS started_at,
+            NULL::timestamptz AS ended_at, claimed_by AS worker, last_error AS error, NULL AS detail, payload FROM jobs",
+        state = state()
+    )
+}
+
+pub(super) const DEAD: &str =
+    "SELECT id, 'dead' AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
     NULL::timestamptz AS run_at, NULL::timestamptz AS started_at, died_at AS ended_at, NULL AS worker,
     last_error AS error, NULL AS detail, payload FROM dead_jobs";
-const DONE: &str = "SELECT id, outcome AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
+pub(super) const DONE: &str =
+    "SELECT id, outcome AS state, queue, kind, key, requested_by, request_id, attempts, created_at,
     NULL::timestamptz AS run_at, started_at, finished_at AS ended_at, finished_by AS worker, error, detail,
     NULL::jsonb AS payload FROM job_history WHERE outcome IN ('done', 'discarded')";
 
@@ -179,7 +187,7 @@ pub fn receipts_after(connection: &mut PgConnection, seq: i64) -> QueryResult<Ve
 }
 
 /// The number of jobs of one kind.
-#[derive(QueryableByName, Debug, Clone, PartialEq, Serialize)]
+#[derive(QueryableByName, Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Gauges {
     #[diesel(sql_type = Text)]
     pub queue: String,
@@ -194,6 +202,9 @@ pub struct Gauges {
     /// Pending, and the last attempt failed.
     #[diesel(sql_type = BigInt)]
     pub failing: i64,
+    /// Pending, and due later: the first start is delayed.
+    #[diesel(sql_type = BigInt)]
+    pub delayed: i64,
     #[diesel(sql_type = BigInt)]
     pub dead: i64,
     /// Seconds since the oldest pending job was enqueued, without jobs whose first start is delayed; 0 if there is none.
@@ -206,23 +217,25 @@ pub struct Gauges {
 pub fn gauges(connection: &mut PgConnection, known: &[(&str, &str)]) -> QueryResult<Vec<Gauges>> {
     let mut gauges: Vec<Gauges> = sql_query(format!(
         "SELECT queue, kind, sum(pending)::bigint AS pending, sum(running)::bigint AS running,
-                sum(failing)::bigint AS failing, sum(dead)::bigint AS dead,
+                sum(failing)::bigint AS failing, sum(delayed)::bigint AS delayed, sum(dead)::bigint AS dead,
                 greatest(max(oldest_seconds), 0)::float8 AS oldest_seconds
          FROM (
             SELECT queue, kind, count(*) AS pending, count(*) FILTER (WHERE {LOST} AND {HELD}) AS running,
-                   count(*) FILTER (WHERE last_error IS NOT NULL) AS failing, 0 AS dead,
+                   count(*) FILTER (WHERE last_error IS NOT NULL) AS failing,
+                   count(*) FILTER (WHERE {state} = 'delayed') AS delayed, 0 AS dead,
                    extract(epoch FROM clock_timestamp() - min(created_at)
                        FILTER (WHERE attempts > 0 OR run_at <= clock_timestamp())) AS oldest_seconds
             FROM jobs GROUP BY queue, kind
             UNION ALL
-            SELECT queue, kind, 0, 0, 0, count(*), 0 FROM dead_jobs GROUP BY queue, kind) AS both_tables
-         GROUP BY queue, kind"
+            SELECT queue, kind, 0, 0, 0, 0, count(*), 0 FROM dead_jobs GROUP BY queue, kind) AS both_tables
+         GROUP BY queue, kind",
+        state = state()
     ))
     .get_results(connection)?;
     for &(kind, queue) in known {
         if !gauges.iter().any(|gauge| gauge.kind == kind && gauge.queue == queue) {
             let (queue, kind) = (queue.to_owned(), kind.to_owned());
-            gauges.push(Gauges { queue, kind, pending: 0, running: 0, failing: 0, dead: 0, oldest_seconds: 0.0 });
+            gauges.push(Gauges { queue, kind, ..Gauges::default() });
         }
     }
     gauges.sort_by(|one, other| (&one.queue, &one.kind).cmp(&(&other.queue, &other.kind)));

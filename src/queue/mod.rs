@@ -44,13 +44,14 @@
 //! | file | content |
 //! |---|---|
 //! | [`job`], `job_error` | a job: data, kind, policy, result; its error |
-//! | [`registry`] | the kinds, the batches, and the workers of each queue |
+//! | [`registry`], `known_kinds` | the kinds, the batches, and the workers of each queue; the kinds without their code |
 //! | [`enqueue`] | enqueueing: delay, priority, order, deduplication |
 //! | [`claim`] | the statements of touch and hold |
 //! | [`storage`] | the statements that end an attempt, with the state diagram |
 //! | [`order`] | laps between requesters, turns within a key |
 //! | [`intervention`] | operators' changes: retry, discard |
-//! | [`inspection`] | queries of operators |
+//! | [`inspection`], [`listing`] | queries of operators; lists of jobs that are filtered and followed |
+//! | [`recent`] | what jobs did in the last day |
 //! | [`trouble`] | queries of the monitor |
 //! | [`awaited`] | queries of those who wait for a job |
 //! | [`runner`] | start and stop; what its threads share is in `inner` |
@@ -73,8 +74,10 @@ pub mod inspection;
 pub mod intervention;
 pub mod job;
 pub mod listener;
+pub mod listing;
 pub mod measures;
 pub mod order;
+pub mod recent;
 pub mod registry;
 pub mod runner;
 pub mod session;
@@ -88,6 +91,7 @@ mod cycle;
 mod helper;
 mod inner;
 mod job_error;
+mod known_kinds;
 mod performing;
 mod record;
 mod runner_error;
@@ -102,6 +106,7 @@ pub use connection::{ConnectionSource, Lend, LendExt};
 pub use enqueue::{Enqueue, EnqueueError, MAX_KEY, announce};
 pub use job::{Backoff, Duplicates, Job, JobId, Order, Outcome, Policy};
 pub use job_error::JobError;
+pub use known_kinds::KnownKinds;
 pub use record::Drained;
 pub use registry::{Batch, Member, Perform, Registry, Run, Workers};
 pub use runner::{Runner, Running};

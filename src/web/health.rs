@@ -25,7 +25,7 @@ use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::error_chain::ErrorChain;
 use crate::index::{ConfigJson, View};
-use crate::queue::WorkersView;
+use crate::queue::{QueueWorkers, WorkersView};
 
 /// How long a check is reused.
 const FRESH: Duration = Duration::from_secs(1);
@@ -107,6 +107,11 @@ impl Health {
     pub fn attend(&self, workers: WorkersView) {
         // Set once, at the start.
         let _ = self.0.workers.set(workers);
+    }
+
+    /// The workers of this process; None if it has none.
+    pub fn workers(&self) -> Option<Vec<QueueWorkers>> {
+        self.0.workers.get().map(WorkersView::look)
     }
 
     /// Reports `stopping` from now on: the process is about to end.

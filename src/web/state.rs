@@ -25,6 +25,7 @@ use crate::database::Pool;
 use crate::database::search::Totals;
 use crate::jobs::Admission;
 use crate::package::{Limits, Policy, RegistryUrls};
+use crate::queue::recent::RecentHistory;
 use crate::queue::{Completions, Wakeups};
 use crate::source::SourceCache;
 use crate::{jobs, queue};
@@ -55,6 +56,8 @@ pub struct Parts {
     /// The recently counted totals of searches.
     pub totals: Totals,
     pub health: Health,
+    /// What jobs did in the last day.
+    pub recent_history: RecentHistory,
     /// For opening tarballs.
     pub(super) cpu_slots: CpuSlots,
     /// The files of packages.
@@ -127,6 +130,7 @@ impl App {
             known_files: KnownFiles::default(),
             totals: Totals::default(),
             health,
+            recent_history: RecentHistory::default(),
             cpu_slots: CpuSlots::for_processors(),
             sources,
             readmes: Arc::new(Semaphore::new(READMES)),

@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 6] = [
     ],
     // Options name limits of packages.
     &["config", "crate_store", "database", "highlight", "index", "postgres", "queue", "upstream"],
-    &["jobs", "markdown", "source"],
+    &["checks", "jobs", "markdown", "source"],
     &["admin", "backup", "import", "monitor", "verify", "web"],
     &["process"],
     &["commands"],

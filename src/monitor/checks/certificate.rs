@@ -8,8 +8,8 @@ use openssl::error::ErrorStack;
 use openssl::x509::X509;
 use serde_json::json;
 
+use crate::checks::finding::{Finding, Severity, span};
 use crate::config::Limit;
-use crate::monitor::finding::{Finding, Severity, span};
 
 const CERTIFICATE: &str = "certificate";
 

@@ -7,10 +7,10 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 
+use crate::checks::finding::{Finding, Severity};
 use crate::config::StorageOptions;
 use crate::config::storage::DataDir;
 use crate::monitor::error::MonitorError;
-use crate::monitor::finding::{Finding, Severity};
 use crate::postgres::embedded;
 
 const DATABASE: &str = "database";

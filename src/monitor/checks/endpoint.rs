@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::monitor::finding::{Finding, Severity};
+use crate::checks::finding::{Finding, Severity};
 use crate::monitor::http::Http;
 use crate::redact;
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::checks::finding::{Finding, Severity};
 use crate::index::{Index, IndexError, Oid, Remote};
-use crate::monitor::finding::{Finding, Severity};
 
 const INDEX_REMOTE: &str = "index_remote";
 

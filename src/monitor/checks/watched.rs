@@ -1,13 +1,14 @@
 //! The registry that the checks watch, and the limits.
 
 use super::database::Source;
+use crate::checks::Judged;
 use crate::config::{LimitOptions, MonitorOptions};
 use crate::index::Remote;
 use crate::jobs;
 use crate::monitor::CHECK_TIMEOUT;
 use crate::monitor::error::MonitorError;
 use crate::monitor::http::Http;
-use crate::queue::Registry;
+use crate::queue::KnownKinds;
 
 pub struct Watched {
     pub(super) source: Source,
@@ -15,7 +16,7 @@ pub struct Watched {
     pub(super) http: Http,
     /// The index's remote, if it has one.
     pub(super) remote: Option<Remote>,
-    pub(super) registry: Registry<jobs::Environment>,
+    kinds: KnownKinds,
 }
 
 impl Watched {
@@ -25,7 +26,12 @@ impl Watched {
             limits: options.limits.clone(),
             http,
             remote,
-            registry: jobs::registry()?,
+            kinds: KnownKinds::of(&jobs::registry()?),
         })
+    }
+
+    /// By what the database's state is judged.
+    pub(super) fn judged(&self) -> Judged<'_> {
+        Judged { limits: &self.limits, kinds: &self.kinds }
     }
 }

@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 
 use super::receiver::{DeliveryError, Receiver, check_status};
+use crate::checks::finding::Severity;
 use crate::monitor::event::{Action, Event};
-use crate::monitor::finding::Severity;
 use crate::monitor::http::Http;
 
 /// The longest summary, in characters.

@@ -88,13 +88,7 @@ async fn identify(app: &App, parts: &Parts) -> Result<(Option<Caller>, Option<Se
 /// Leads people to the sign-in, and asks programs for a token. The answer is the same whether or not there is such a page.
 fn locked_out(app: &App, visit: &Visit, parts: &Parts) -> Response {
     if wants_html(&parts.headers) && [Method::GET, Method::HEAD].contains(&parts.method) {
-        let there = parts.uri.path_and_query().map(|there| there.as_str()).unwrap_or_default();
-        // A browser that follows a link of another site keeps the session's cookie back. It sends the cookie if the same is
-        // asked for by a page of this site.
-        return match parts.headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
-            Some(b"cross-site" | b"same-site") => once_more(visit.links(), there),
-            _ => to_sign_in(visit.links(), there),
-        };
+        return sign_in_first(visit.links(), parts);
     }
     let detail = format!(
         "this registry is private: sign in at {base}/sign-in, or send a token as the password of HTTP Basic. See {base}/me \
@@ -102,6 +96,17 @@ fn locked_out(app: &App, visit: &Visit, parts: &Parts) -> Response {
         base = app.settings.base_url
     );
     ApiError::challenge(detail, challenges(app)).into_response()
+}
+
+/// Leads a browser to the sign-in, and from there back.
+pub fn sign_in_first(links: &Links, parts: &Parts) -> Response {
+    let there = parts.uri.path_and_query().map(|there| there.as_str()).unwrap_or_default();
+    // A browser that follows a link of another site keeps the session's cookie back. It sends the cookie if the same is
+    // asked for by a page of this site.
+    match parts.headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
+        Some(b"cross-site" | b"same-site") => once_more(links, there),
+        _ => to_sign_in(links, there),
+    }
 }
 
 /// A page that asks for a path of this registry at once.
@@ -129,7 +134,7 @@ pub fn to_sign_in(links: &Links, there: &str) -> Response {
     (StatusCode::SEE_OTHER, headers).into_response()
 }
 
-fn challenges(app: &App) -> Vec<String> {
+pub fn challenges(app: &App) -> Vec<String> {
     vec![auth::cargo_challenge(app), "Basic realm=\"supercargo\", charset=\"UTF-8\"".to_owned()]
 }
 

@@ -35,6 +35,8 @@ pub struct Viewer<'a> {
     pub signed_in: Option<(&'a str, &'a str)>,
     /// Everything needs a session, and there is none.
     pub is_locked_out: bool,
+    /// The queue may be shown to them.
+    pub sees_queue: bool,
 }
 
 impl Page {
@@ -173,6 +175,7 @@ fn header(viewer: Viewer<'_>, search: &str) -> Markup {
                         a href=(links.search(&[])) { "Crates" }
                         a href=(links.categories()) { "Categories" }
                     }
+                    @if viewer.sees_queue { a href=(links.queue(&[])) { "Queue" } }
                     a href=(links.me()) { "Tokens" }
                     @match viewer.signed_in {
                         Some((login, form_token)) => {

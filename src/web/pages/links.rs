@@ -58,6 +58,26 @@ impl Links {
         self.to("/sign-out")
     }
 
+    /// The queue, with its list narrowed by these parameters.
+    pub fn queue(&self, parameters: &[(&str, &str)]) -> String {
+        self.with_query("/queue", parameters)
+    }
+
+    /// The page of a job.
+    pub fn job(&self, id: i64) -> String {
+        self.to(&format!("/queue/jobs/{id}"))
+    }
+
+    /// The page that asks before a job is changed: `retry`, `discard`.
+    pub fn job_change(&self, id: i64, change: &str) -> String {
+        format!("{}/{change}", self.job(id))
+    }
+
+    /// The page that asks before all dead jobs of a kind are retried.
+    pub fn retry_dead(&self, kind: &str) -> String {
+        self.with_query("/queue/retry-dead", &[("kind", kind)])
+    }
+
     /// All crates, or a search with these parameters.
     pub fn search(&self, parameters: &[(&str, &str)]) -> String {
         self.with_query("/search", parameters)

@@ -29,6 +29,7 @@ mod home;
 mod krate;
 mod machines;
 mod me;
+mod queue;
 mod search;
 mod sign_in;
 mod source;
@@ -74,6 +75,7 @@ pub(super) fn router(app: App) -> Router {
         .merge(status::router())
         .merge(source::router())
         .merge(diff::router())
+        .merge(queue::router())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), entrance::enter))
         .with_state(app);

@@ -65,7 +65,12 @@ impl Visit {
     pub fn show(&self, page: Page) -> Response {
         let form_token = self.form_token();
         let signed_in = self.caller().zip(form_token.as_deref()).map(|(caller, token)| (&*caller.user.login, token));
-        let viewer = Viewer { links: self.links(), signed_in, is_locked_out: self.is_locked_out() };
+        let viewer = Viewer {
+            links: self.links(),
+            signed_in,
+            is_locked_out: self.is_locked_out(),
+            sees_queue: self.caller().is_some_and(Caller::is_admin),
+        };
         page.show(viewer, self.headers())
     }
 

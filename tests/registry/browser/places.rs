@@ -66,16 +66,32 @@ pub fn signed_in() -> Vec<Place> {
     ]
 }
 
-/// Goes to every page, first as a stranger and then as the owner of the crates.
+/// The pages that admins see.
+fn for_admins(site: &Site) -> Vec<Place> {
+    let job = format!("/queue/jobs/{}", site.dead_job());
+    vec![
+        place("queue", "/queue"),
+        place("queue-dead", "/queue?state=dead"),
+        place("queue-nothing", "/queue?by=nobody"),
+        place("job-retry", format!("{job}/retry")),
+        place("job-discard", format!("{job}/discard")),
+        place("job", job),
+        place("queue-retry-dead", "/queue/retry-dead?kind=publish_version"),
+    ]
+}
+
+/// Goes to every page: as a stranger, as the owner of the crates, and as an admin.
 pub fn visit_all(site: &Site, browser: &Browser, mut at: impl FnMut(&Place)) {
     for place in open_to_all() {
         browser.open(&place.path);
         at(&place);
     }
-    browser.open("/sign-in");
-    browser.sign_in(&site.ann);
-    for place in signed_in() {
-        browser.open(&place.path);
-        at(&place);
+    for (token, places) in [(&site.ann, signed_in()), (&site.root, for_admins(site))] {
+        browser.open("/sign-in");
+        browser.sign_in(token);
+        for place in places {
+            browser.open(&place.path);
+            at(&place);
+        }
     }
 }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 use supercargo::database::catalog::downloads::{self, OfDay};
 use supercargo::database::schema::{crates, versions};
-use supercargo::queue::inspection;
+use supercargo::queue::inspection::{self, Selection};
 
 use super::site_text::{CHANGED_CLIENT, CLIENT, ICON, LIB, README, SMALL};
 use crate::support::event::wait_until;
@@ -19,6 +19,8 @@ pub struct Site {
     pub served: Served,
     /// Owns the crates.
     pub ann: String,
+    /// An admin.
+    pub root: String,
 }
 
 /// The longest name that a crate may have.
@@ -37,7 +39,9 @@ impl Site {
     pub fn start(arguments: &[&str]) -> Self {
         let served = Served::start(&[arguments, &["--publish-wait", "0s"]].concat());
         let ann = served.token("ann");
-        let site = Self { served, ann };
+        served.run("admin user create", &["root", "--admin"]);
+        let root = served.token("root");
+        let site = Self { served, ann, root };
         site.hold_up_jobs();
         for package in packages(&site.served.url) {
             site.publish(&package);
@@ -68,9 +72,16 @@ impl Site {
         self.served.database.connect().batch_execute(&trigger).unwrap();
     }
 
+    pub fn dead_job(&self) -> i64 {
+        let dead = inspection::list(&mut self.served.database.connect(), Selection::Dead, 10).unwrap();
+        dead[0].id
+    }
+
     /// Lets a retry of the dead job succeed.
     pub fn heal_the_dead_job(&self) {
-        let healed = "UPDATE dead_jobs SET payload = payload || '{\"num\": \"1.0.0\"}'";
+        // The trigger would spoil the job once more.
+        let healed = "DROP TRIGGER hold_up ON jobs;
+                      UPDATE dead_jobs SET payload = payload || '{\"num\": \"1.0.0\"}'";
         self.served.database.connect().batch_execute(healed).unwrap();
     }
 

@@ -46,6 +46,40 @@ fn it_shows_the_readme_the_facts_and_how_to_use_the_crate() {
     assert_eq!(page(&registry, "/crates/foo"), html);
 }
 
+/// A package whose README links to a file that it has and to what only the repository has.
+fn linking(version: &str, with_commit: bool) -> Package {
+    let readme = "[lib](src/lib.rs) [all](src) [guide](docs/guide.md#x) ![logo](logo.png) [none](../../x)";
+    let package = with_readme("foo", version, readme)
+        .manifest("repository = \"https://github.com/o/r\"\n")
+        .metadata("repository", "https://github.com/o/r".into());
+    let vcs = json!({ "git": { "sha1": "0123456789abcdef0123456789abcdef01234567" }, "path_in_vcs": "crates/foo" });
+    if with_commit { package.file(".cargo_vcs_info.json", vcs.to_string().as_bytes()) } else { package }
+}
+
+#[test]
+fn links_of_a_readme_lead_to_the_repository_where_the_package_lacks_the_file() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    ann.publish(&linking("1.0.0", true)).good();
+    ann.publish(&linking("2.0.0", false)).good();
+    registry.run_jobs();
+    let html = page(&registry, "/crates/foo/1.0.0");
+    let there = "https://github.com/o/r/blob/0123456789abcdef0123456789abcdef01234567/crates/foo";
+    for shown in [
+        "href=\"/crates/foo/1.0.0/source/src/lib.rs\"",
+        "href=\"/crates/foo/1.0.0/source/src\"",
+        &format!("href=\"{there}/docs/guide.md#x\""),
+        &format!("class=\"image\" href=\"{there}/logo.png\""),
+    ] {
+        assert!(html.contains(shown), "{shown}: {html}");
+    }
+    assert!(!html.contains("src=\"https://"), "{html}");
+    assert_eq!(page(&registry, "/crates/foo/1.0.0"), html);
+    // Without a commit nothing says where the repository has the file.
+    let html = page(&registry, "/crates/foo/2.0.0");
+    assert!(html.contains("href=\"/crates/foo/2.0.0/source/docs/guide.md#x\""), "{html}");
+}
+
 #[test]
 fn a_yanked_a_queued_a_prerelease_and_an_older_version_say_so() {
     let registry = TestRegistry::new();

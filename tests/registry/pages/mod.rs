@@ -6,6 +6,8 @@ mod home;
 mod hostile;
 mod krate;
 mod markup;
+mod queue;
+mod queue_changes;
 mod searching;
 mod sessions;
 mod status;

@@ -230,5 +230,51 @@
     }
   });
 
+  // Parts of a page that are refreshed every few seconds while somebody sees them.
+  if (document.querySelector("[data-live]")) {
+    const stale = document.getElementById("stale");
+    let timer = 0;
+    const plan = (seconds) => {
+      clearTimeout(timer);
+      if (!document.hidden) timer = setTimeout(refresh, seconds * 1000);
+    };
+    const put = (part) => {
+      const old = document.getElementById(part.id);
+      const isSelected = !getSelection().isCollapsed && getSelection().containsNode(old, true);
+      if (!old || isSelected) return;
+      const open = all("details[open]", old).map((one) => one.id);
+      for (const one of all("details", part)) one.open = open.includes(one.id);
+      if (old.innerHTML === part.innerHTML) return;
+      const focused = old.contains(document.activeElement) && document.activeElement;
+      const scrolled = all(".scroll", old).map((one) => one.scrollLeft);
+      old.replaceChildren(...part.childNodes);
+      all(".scroll", old).forEach((one, place) => { one.scrollLeft = scrolled[place] || 0; });
+      const name = (one) => one.ariaLabel || one.textContent;
+      const same = (one) => one.tagName === focused.tagName && one.href === focused.href && name(one) === name(focused);
+      const found = focused && all("a, summary, button, [tabindex]", old).find(same);
+      if (found) found.focus({ preventScroll: true });
+    };
+    const refresh = async () => {
+      const asked = new URL(location.href);
+      asked.searchParams.set("fragment", "1");
+      try {
+        const answer = await fetch(asked, { headers: { accept: "text/html" } });
+        if (answer.redirected || (answer.status >= 400 && answer.status < 500)) { stale.hidden = false; return; }
+        if (!answer.ok) throw new Error(answer.status);
+        const held = document.createElement("template");
+        // The server wrote this HTML, as it writes whole pages.
+        held.innerHTML = await answer.text();
+        for (const part of all("[data-live]", held.content)) put(part);
+        stale.hidden = true;
+        plan(5);
+      } catch {
+        stale.hidden = false;
+        plan(20);
+      }
+    };
+    document.addEventListener("visibilitychange", () => plan(0.2));
+    plan(5);
+  }
+
   showCopyButtons(document);
 })();

@@ -28,23 +28,29 @@ use super::parts::text::{beginning, counted};
 use super::visit::Visit;
 use crate::database::access::caller::Caller;
 use crate::web::extract::path::ApiPath;
-use crate::web::{ApiError, App};
+use crate::web::{ApiError, App, ClientAddress};
 
 /// Features and dependencies that are shown on the crate's page; their own pages have all.
 const SHOWN: usize = 40;
 
 /// `GET /crates/{name}`.
-pub async fn show(State(app): State<App>, visit: Visit, ApiPath(name): ApiPath<String>) -> Result<Response, ApiError> {
-    page(&app, &visit, name, None).await
+pub async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    client: ClientAddress,
+    ApiPath(name): ApiPath<String>,
+) -> Result<Response, ApiError> {
+    page(&app, &visit, client, (name, None)).await
 }
 
 /// `GET /crates/{name}/{version}`.
 pub async fn show_version(
     State(app): State<App>,
     visit: Visit,
+    client: ClientAddress,
     ApiPath((name, num)): ApiPath<(String, String)>,
 ) -> Result<Response, ApiError> {
-    page(&app, &visit, name, Some(num)).await
+    page(&app, &visit, client, (name, Some(num))).await
 }
 
 /// Leads to the path with the crate's own spelling; None if the path has it.
@@ -53,7 +59,12 @@ pub fn elsewhere(given: &str, name: &crate::package::CrateName, path: &str) -> O
     (given != name.as_str()).then(|| (StatusCode::MOVED_PERMANENTLY, headers).into_response())
 }
 
-async fn page(app: &App, visit: &Visit, name: String, num: Option<String>) -> Result<Response, ApiError> {
+async fn page(
+    app: &App,
+    visit: &Visit,
+    client: ClientAddress,
+    (name, num): (String, Option<String>),
+) -> Result<Response, ApiError> {
     let (readmes, caller) = (app.readme_pages.clone(), visit.caller().cloned());
     let (wanted, given) = (num.clone(), name.clone());
     let reading = app
@@ -68,7 +79,7 @@ async fn page(app: &App, visit: &Visit, name: String, num: Option<String>) -> Re
     if let Some(response) = elsewhere(&given, &krate.name, &path) {
         return Ok(response);
     }
-    let readme = readmes::html(app, links, &reading).await?;
+    let readme = readmes::html(app, links, client, &reading).await?;
     let content = content(app, links, &reading, readme.as_deref(), visit.caller());
     let title = match &wanted {
         Some(_) => format!("{} {}", krate.name, version.row.num),

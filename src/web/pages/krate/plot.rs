@@ -5,13 +5,8 @@ use maud::{Markup, html};
 
 use super::reading::{Downloads, Reading};
 use crate::database::catalog::downloads::{RECENT_DAYS, first_recent_day};
+use crate::web::pages::parts::plot::{Frame, HEIGHT, WIDTH, colour, count_label, float, legend, rounded_up};
 use crate::web::pages::parts::text::number;
-
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 160.0;
-/// Room for the labels.
-const LEFT: f64 = 44.0;
-const BELOW: f64 = 18.0;
 
 /// Days of one row of the table.
 const ROW_DAYS: usize = 7;
@@ -32,11 +27,7 @@ pub fn section(reading: &Reading) -> Markup {
             h2 id="downloads" { "Downloads" }
             @if total == 0 { p class="muted" { "None in the last ninety days." } } @else {
                 div class="scroll from-end" tabindex="0" role="group" aria-label="Plot of the downloads" { (plot(&all, first, total)) }
-                ul class="legend" {
-                    @for (place, one) in all.iter().enumerate() {
-                        li { svg viewBox="0 0 8 8" aria-hidden="true" { rect class=(colour(place)) width="8" height="8" {} } (one.label) }
-                    }
-                }
+                (legend(all.iter().map(|one| one.label.as_str())))
                 details {
                     summary { "The numbers by week" }
                     (table(&all, first))
@@ -73,25 +64,18 @@ fn series(downloads: &Downloads, first: NaiveDate) -> Vec<Series> {
     all
 }
 
-fn colour(place: usize) -> String {
-    format!("s{}", place.min(5))
-}
-
 /// The plot: for each series one path of a bar a day, on top of those below it.
 fn plot(all: &[Series], first: NaiveDate, total: i64) -> Markup {
     let length = all.first().map_or(0, |one| one.days.len());
     let most = (0..length).map(|day| all.iter().map(|one| one.days[day]).sum::<i64>()).max().unwrap_or(1).max(1);
-    let top = rounded_up(most);
-    let (height, step) = (HEIGHT - BELOW, (WIDTH - LEFT) / to_float(length));
-    let y = |count: i64| 8.0 + (height - 8.0) * (1.0 - float(count) / float(top));
+    let frame = Frame { places: length, top: float(rounded_up(most)) };
     let mut below = vec![0; length];
     let paths: Vec<String> = all
         .iter()
         .map(|one| {
             let mut path = String::new();
             for (day, count) in one.days.iter().enumerate().filter(|(_, count)| **count > 0) {
-                let (from, to) = (y(below[day]), y(below[day] + count));
-                path += &format!("M{:.1} {from:.1}V{to:.1}h{:.1}V{from:.1}z", LEFT + step * to_float(day), step * 0.8);
+                path += &frame.bar(day, float(below[day]), float(below[day] + count));
                 below[day] += count;
             }
             path
@@ -99,44 +83,17 @@ fn plot(all: &[Series], first: NaiveDate, total: i64) -> Markup {
         .collect();
     let months = (0..length).filter_map(|day| {
         let date = first.checked_add_days(Days::new(u64::try_from(day).ok()?))?;
-        (date.format("%-d").to_string() == "1").then(|| (LEFT + step * to_float(day), date.format("%b").to_string()))
+        (date.format("%-d").to_string() == "1").then(|| (day, date.format("%b").to_string()))
     });
     let label =
         format!("Downloads a day in the last ninety days: {} in all, at most {} a day", number(total), number(most));
     html! {
         svg class="plot" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(label) {
-            @for count in [0, top / 2, top] {
-                line class="grid" x1=(LEFT) x2=(WIDTH) y1=(format!("{:.1}", y(count))) y2=(format!("{:.1}", y(count))) {}
-                text x=(LEFT - 6.0) y=(format!("{:.1}", y(count) + 4.0)) text-anchor="end" { (number(count)) }
-            }
-            @for (x, month) in months { text x=(format!("{x:.1}")) y=(HEIGHT - 4.0) { (month) } }
+            (frame.grid(count_label))
+            @for (day, month) in months { (frame.below(day, &month)) }
             @for (place, path) in paths.iter().enumerate() { path class=(colour(place)) d=(path) {} }
         }
     }
-}
-
-/// The next number with one digit that is even or 1, and zeros.
-fn rounded_up(most: i64) -> i64 {
-    let mut unit: i64 = 1;
-    while unit.saturating_mul(10) < most {
-        unit *= 10;
-    }
-    [1, 2, 4, 6, 8, 10]
-        .into_iter()
-        .map(|digit| unit.saturating_mul(digit))
-        .find(|top| *top >= most)
-        .unwrap_or(most)
-        .max(2)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a plot needs three digits")]
-fn float(count: i64) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "there are ninety-one days")]
-fn to_float(place: usize) -> f64 {
-    place as f64
 }
 
 /// The numbers by week, the newest first.
@@ -169,11 +126,6 @@ fn day_before(first: NaiveDate, days: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_scale_ends_at_a_round_number() {
-        assert_eq!([0, 1, 2, 3, 9, 10, 11, 99, 101, 450].map(rounded_up), [2, 2, 2, 4, 10, 10, 20, 100, 200, 600]);
-    }
 
     #[test]
     fn every_download_of_the_ninety_days_is_plotted() {

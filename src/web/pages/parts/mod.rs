@@ -5,6 +5,7 @@ pub mod crate_head;
 pub mod crate_list;
 pub mod found;
 pub mod pager;
+pub mod plot;
 pub mod text;
 pub mod time;
 pub mod xml;

@@ -5,9 +5,8 @@ use std::time::Duration;
 use diesel::{PgConnection, QueryResult};
 use serde_json::json;
 
-use super::watched::Watched;
-use crate::monitor::finding::{Finding, Measure, Severity, span};
-use crate::queue::Workers;
+use super::finding::{Finding, Measure, Severity, span};
+use super::judged::Judged;
 use crate::queue::trouble::{self, TroubledJob};
 
 pub const OLDEST_JOB: &str = "oldest_job";
@@ -26,8 +25,8 @@ const NAMED: usize = 5;
 /// The time limit of unknown kinds.
 const USUAL_LIMIT: Duration = Duration::from_secs(60);
 
-pub fn oldest_job(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
-    let limit = watched.limits.max_job_age;
+pub fn oldest_job(connection: &mut PgConnection, judged: &Judged<'_>) -> QueryResult<Finding> {
+    let limit = judged.limits.max_job_age;
     let oldest = trouble::oldest(connection)?;
     let age = oldest.as_ref().map_or(0.0, |job| job.seconds);
     let (warning, critical) = (limit.warning.as_secs_f64(), limit.critical.as_secs_f64());
@@ -45,24 +44,24 @@ pub fn oldest_job(connection: &mut PgConnection, watched: &Watched) -> QueryResu
         .with(oldest))
 }
 
-pub fn dead_jobs(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
-    let limit = watched.limits.max_dead_jobs;
+pub fn dead_jobs(connection: &mut PgConnection, judged: &Judged<'_>) -> QueryResult<Finding> {
+    let limit = judged.limits.max_dead_jobs;
     let dead = trouble::dead(connection)?;
     let severity = if total(&dead) > i64::from(limit) { Severity::Critical } else { Severity::Ok };
     Ok(counted(DEAD_JOBS, severity, "dead", Some(f64::from(limit)), dead))
 }
 
-pub fn failing_jobs(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
-    let limits = &watched.limits;
+pub fn failing_jobs(connection: &mut PgConnection, judged: &Judged<'_>) -> QueryResult<Finding> {
+    let limits = &judged.limits;
     let failing = trouble::failing(connection, FAILING_ATTEMPTS, limits.max_outage)?;
     let severity = if failing.is_empty() { Severity::Ok } else { Severity::Critical };
     Ok(counted(FAILING_JOBS, severity, "failing", Some(0.0), failing))
 }
 
-pub fn hung_jobs(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
+pub fn hung_jobs(connection: &mut PgConnection, judged: &Judged<'_>) -> QueryResult<Finding> {
     let too_long = |job: &TroubledJob| {
-        let of_kind = || watched.registry.policy_of(&job.kind).map_or(USUAL_LIMIT, |policy| policy.time_limit);
-        let limit = watched.limits.max_job_run.unwrap_or_else(|| of_kind() + AFTER_ITS_LIMIT);
+        let of_kind = || judged.kinds.policy_of(&job.kind).map_or(USUAL_LIMIT, |policy| policy.time_limit);
+        let limit = judged.limits.max_job_run.unwrap_or_else(|| of_kind() + AFTER_ITS_LIMIT);
         job.seconds > limit.as_secs_f64()
     };
     let mut hung: Vec<_> = trouble::running(connection)?.into_iter().filter(too_long).collect();
@@ -78,22 +77,18 @@ pub fn hung_jobs(connection: &mut PgConnection, watched: &Watched) -> QueryResul
         .with(json!({ "jobs": hung })))
 }
 
-pub fn unknown_jobs(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
-    let known: Vec<&str> = watched.registry.kinds().into_iter().map(|(kind, _)| kind).collect();
-    let unknown = trouble::unknown(connection, &known)?;
+pub fn unknown_jobs(connection: &mut PgConnection, judged: &Judged<'_>) -> QueryResult<Finding> {
+    let unknown = trouble::unknown(connection, &judged.kinds.names())?;
     let severity = if unknown.is_empty() { Severity::Ok } else { Severity::Warning };
     let mut finding = counted(UNKNOWN_JOBS, severity, "of an unknown kind", None, unknown);
     finding.measure = finding.measure.map(|measure| Measure { warning: Some(0.0), ..measure });
     Ok(finding)
 }
 
-pub fn workers(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
-    let registry = &watched.registry;
-    let required = watched.limits.min_workers;
-    let in_all: Vec<&str> =
-        registry.queues().into_iter().filter(|queue| registry.workers_of(queue) == Workers::OneInAll).collect();
+pub fn workers(connection: &mut PgConnection, judged: &Judged<'_>) -> QueryResult<Finding> {
+    let required = judged.limits.min_workers;
     let processes = trouble::workers(connection)?;
-    let queues = trouble::attendance(connection, &in_all)?;
+    let queues = trouble::attendance(connection, judged.kinds.queues_with_one_worker())?;
     let without: Vec<&str> = queues.iter().filter(|queue| !queue.taken).map(|queue| queue.queue.as_str()).collect();
     let count = processes.len();
     let (severity, summary) = if count == 0 && required > 0 {

@@ -4,14 +4,14 @@ use chrono::Utc;
 use diesel::{PgConnection, QueryResult};
 use serde_json::json;
 
-use super::watched::Watched;
+use super::finding::{Finding, Severity, span};
+use super::judged::Judged;
 use crate::database::upkeep::verify_reports::{self, VerifyReport};
-use crate::monitor::finding::{Finding, Severity, span};
 
 pub const VERIFICATION: &str = "verification";
 
-pub fn check(connection: &mut PgConnection, watched: &Watched) -> QueryResult<Finding> {
-    let limit = watched.limits.max_verify_age;
+pub fn check(connection: &mut PgConnection, judged: &Judged<'_>) -> QueryResult<Finding> {
+    let limit = judged.limits.max_verify_age;
     let Some(report) = verify_reports::newest_finished(connection)? else {
         let severity = if limit.is_some() { Severity::Warning } else { Severity::Ok };
         return Ok(Finding::new(VERIFICATION, severity, "no verification has finished yet: run `supercargo verify`"));

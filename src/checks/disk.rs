@@ -7,8 +7,8 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 use serde_json::json;
 
+use super::finding::{Finding, Severity};
 use crate::config::Limit;
-use crate::monitor::finding::{Finding, Severity};
 
 const BYTES: &str = "disk_bytes";
 const INODES: &str = "disk_inodes";

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::finding::{Finding, Severity};
 use crate::config::CrateStorePlace;
 use crate::crate_store::FreeSpace;
 use crate::full_disk::Space;
-use crate::monitor::finding::{Finding, Severity};
 
 const DISK_FULL: &str = "disk_full";
 

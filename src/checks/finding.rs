@@ -80,7 +80,7 @@ impl Finding {
 }
 
 /// A duration for people, in its two largest units.
-pub(super) fn span(seconds: f64) -> String {
+pub fn span(seconds: f64) -> String {
     let whole = std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e10).floor());
     humantime::format_duration(whole).to_string().split(' ').take(2).collect::<Vec<_>>().join(" ")
 }

@@ -1,0 +1,249 @@
+//! What admins change on the pages of the queue, and who may see and change it.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use supercargo::database::access::new_token::NewToken;
+use supercargo::database::access::scope::Scope;
+use supercargo::database::access::{revocation, tokens, users};
+use supercargo::queue::inspection::{self, Selection};
+
+use super::queue::{admin, cells, counts, heal_dead_jobs, kill_jobs, listed, published, sql, text};
+use super::{Browser, field};
+use crate::support::harness::TestRegistry;
+
+const PATHS: [&str; 6] = [
+    "/queue",
+    "/queue?fragment=1",
+    "/queue/jobs/1",
+    "/queue/jobs/x",
+    "/queue/jobs/1/discard",
+    "/queue/retry-dead?kind=publish_version",
+];
+
+#[test]
+fn a_dead_job_is_retried_after_a_page_that_asks_and_is_done() {
+    let registry = TestRegistry::new();
+    published(&registry, &["demo"]);
+    let id = kill_jobs(&registry)[0].id;
+    let mut root = admin(&registry, "root");
+    let shown = root.get(&format!("/queue/jobs/{id}")).good().text();
+    for said in ["Nothing, until an admin", "href=\"/crates/demo\"", ">dead<", "Retry…", "ann"] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+    let path = format!("/queue/jobs/{id}/retry");
+    let asked = root.get(&path).good().text();
+    assert!(asked.contains("with its attempts reset"), "{asked}");
+    assert_eq!(listed(&registry, Selection::Dead).len(), 1, "a page that asks has changed something");
+    heal_dead_jobs(&registry);
+    let done = root.post(&path, &[("form_token", &field(&asked, "form_token"))]);
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let place = done.headers["location"].to_str().unwrap().to_owned();
+    assert_eq!(place, format!("/queue/jobs/{id}?notice=retried"));
+    let shown = root.get(&place).good().text();
+    assert!(shown.contains("You retried this job") && shown.contains("Attempt 1 of 20 starts"), "{shown}");
+    assert_eq!(registry.run_jobs(), 1);
+    let shown = root.get(&format!("/queue/jobs/{id}")).good().text();
+    let outcomes: Vec<String> = cells(&shown, "receipts").into_iter().map(|row| row[1].clone()).collect();
+    assert_eq!(outcomes, ["dead", "retried", "done"]);
+    assert!(cells(&shown, "receipts")[1][4] == "admin root on a page" && shown.contains("Nothing: it is done."));
+    assert!(registry.index_file("de/mo/demo").contains("1.0.0"));
+    // A notice cannot be made up by a link.
+    let shown = root.get(&format!("/queue/jobs/{id}?notice=discarded")).good().text();
+    assert!(!shown.contains("You discarded"), "{shown}");
+}
+
+#[test]
+fn a_waiting_job_is_made_due_and_a_discarded_one_keeps_its_reason() {
+    let registry = TestRegistry::new();
+    published(&registry, &["demo"]);
+    let id = listed(&registry, Selection::Pending)[0].id;
+    sql(&registry, "UPDATE jobs SET run_at = clock_timestamp() + interval '1 hour'");
+    let mut root = admin(&registry, "root");
+    let asked = root.get(&format!("/queue/jobs/{id}/retry")).good().text();
+    let form_token = field(&asked, "form_token");
+    let done = root.post(&format!("/queue/jobs/{id}/retry"), &[("form_token", &form_token)]);
+    assert_eq!(done.headers["location"], format!("/queue/jobs/{id}?notice=due"));
+    assert_eq!(listed(&registry, Selection::Pending)[0].state, "waiting");
+    let path = format!("/queue/jobs/{id}/discard");
+    let asked = root.get(&path).good().text();
+    assert!(asked.contains("This cannot be undone. The version stays queued"), "{asked}");
+    for (reason, said) in [("a\u{202e}b".to_owned(), "The reason has"), ("x".repeat(501), "more than 500 characters")] {
+        let refused = root.post(&path, &[("form_token", &form_token), ("reason", &reason)]);
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert!(refused.text().contains(said), "{}", refused.text());
+    }
+    assert_eq!(registry.pending(), 1);
+    let done = root.post(&path, &[("form_token", &form_token), ("reason", "no longer needed")]);
+    let shown = root.get(done.headers["location"].to_str().unwrap()).good().text();
+    assert!(shown.contains("You discarded this job"), "{shown}");
+    let last = cells(&shown, "receipts").pop().unwrap();
+    assert_eq!((&*last[1], &*last[4], &*last[5]), ("discarded", "admin root on a page", "no longer needed"));
+    assert_eq!(registry.pending(), 0);
+}
+
+#[test]
+fn all_dead_jobs_of_a_kind_are_retried_at_once_but_none_that_died_later() {
+    let registry = TestRegistry::new();
+    published(&registry, &["one", "two", "three"]);
+    assert_eq!(kill_jobs(&registry).len(), 3);
+    let mut root = admin(&registry, "root");
+    let asked = root.get("/queue/retry-dead?kind=publish_version").good().text();
+    assert!(asked.contains("3 jobs of this kind are dead"), "{asked}");
+    let fields = [("form_token", field(&asked, "form_token")), ("until", field(&asked, "until"))];
+    let mut fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
+    fields.push(("kind", "publish_version"));
+    published(&registry, &["four"]);
+    assert_eq!(kill_jobs(&registry).len(), 4);
+    heal_dead_jobs(&registry);
+    let done = root.post("/queue/retry-dead", &fields);
+    let place = done.headers["location"].to_str().unwrap().to_owned();
+    let shown = root.get(&place).good().text();
+    assert!(text(&shown).contains("3 dead jobs of publish_version were retried"), "{shown}");
+    assert_eq!(counts(&shown, "publish_version"), [3, 0, 3, 0, 1]);
+    assert_eq!(registry.run_jobs(), 3);
+    let done = root.post("/queue/retry-dead", &fields);
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    assert_eq!(listed(&registry, Selection::Dead).len(), 1);
+    assert_eq!(root.get("/queue/retry-dead").status, StatusCode::BAD_REQUEST);
+    assert!(root.get("/queue/retry-dead?kind=nothing").good().text().contains("No job of this kind is dead"));
+    sql(&registry, "DELETE FROM dead_jobs");
+}
+
+#[test]
+fn what_changed_between_the_question_and_the_answer_is_reported() {
+    let registry = TestRegistry::new();
+    published(&registry, &["demo"]);
+    let id = listed(&registry, Selection::Pending)[0].id;
+    let mut root = admin(&registry, "root");
+    for change in ["retry", "discard"] {
+        let path = format!("/queue/jobs/{id}/{change}");
+        let asked = root.get(&path).good().text();
+        if change == "retry" {
+            registry.run_jobs();
+        }
+        let form = if asked.contains("name=\"form_token\"") { asked } else { root.get("/queue").good().text() };
+        let answer = root.post(&path, &[("form_token", &field(&form, "form_token"))]);
+        let place = answer.headers["location"].to_str().unwrap().to_owned();
+        assert_eq!(place, format!("/queue/jobs/{id}?notice=unchanged"));
+        let shown = root.get(&place).good().text();
+        assert!(text(&shown).contains("Nothing was changed: meanwhile the job is done."), "{shown}");
+        assert!(root.get(&path).good().text().contains("so there is nothing to"), "{change}");
+    }
+    let token = field(&root.get("/queue").good().text(), "form_token");
+    sql(&registry, "DELETE FROM job_history");
+    let answer = root.post(&format!("/queue/jobs/{id}/retry"), &[("form_token", &token)]);
+    let place = answer.headers["location"].to_str().unwrap().to_owned();
+    assert!(root.get(&place).good().text().contains(&format!("there is no job {id} any longer")), "{place}");
+    for path in [format!("/queue/jobs/{id}"), format!("/queue/jobs/{id}/retry"), "/queue/jobs/x".to_owned()] {
+        assert_eq!(root.get(&path).status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[test]
+fn only_a_form_of_this_session_changes_something() {
+    let registry = TestRegistry::new();
+    published(&registry, &["demo"]);
+    let id = listed(&registry, Selection::Pending)[0].id;
+    let (mut root, mut other) = (admin(&registry, "root"), admin(&registry, "other"));
+    let own = field(&root.get("/queue").good().text(), "form_token");
+    let foreign = field(&other.get("/queue").good().text(), "form_token");
+    let paths =
+        [format!("/queue/jobs/{id}/discard"), format!("/queue/jobs/{id}/retry"), "/queue/retry-dead".to_owned()];
+    for path in &paths {
+        for fields in [vec![], vec![("form_token", "")], vec![("form_token", &*foreign)]] {
+            assert_eq!(root.post(path, &fields).status, StatusCode::FORBIDDEN, "{path} {fields:?}");
+        }
+        let pairs: Vec<_> = root.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        for site in ["cross-site", "same-site"] {
+            let request = Request::post(path).header("cookie", pairs.join("; ")).header("sec-fetch-site", site);
+            let body = format!("form_token={own}&kind=publish_version");
+            let refused = registry.anonymous().send(request.body(Body::from(body)).unwrap());
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path} {site}");
+        }
+        // A token alone is no session.
+        let refused = registry.admin("third").request(axum::http::Method::POST, path, format!("form_token={own}"));
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let history = registry.pool.with(|connection| inspection::receipts(connection, id).unwrap()).unwrap();
+    assert!(history.is_empty(), "{history:?}");
+    assert_eq!(registry.run_jobs(), 1);
+}
+
+#[test]
+fn only_admins_see_the_queue_and_others_learn_nothing() {
+    let registry = TestRegistry::new();
+    published(&registry, &["secret-name"]);
+    registry.run_jobs();
+    let mut anonymous = Browser::new(&registry);
+    for path in PATHS {
+        let refused = anonymous.get(path);
+        assert_eq!(refused.status, StatusCode::SEE_OTHER, "{path}");
+        assert!(refused.headers["location"].to_str().unwrap().starts_with("/sign-in?to=%2Fqueue"), "{path}");
+        assert_eq!(registry.anonymous().get(path).status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    assert_eq!(anonymous.post("/queue/jobs/1/retry", &[]).status, StatusCode::UNAUTHORIZED);
+    let mut user = Browser::new(&registry);
+    user.sign_in(&registry.user("bob").token.unwrap());
+    let restricted = NewToken { scopes: Some(vec![Scope::Read]), ..NewToken::named("ci") };
+    registry.admin("root");
+    let restricted = registry.user_with("root", restricted).token.unwrap();
+    let mut ci = Browser::new(&registry);
+    ci.sign_in(&restricted);
+    for (browser, said) in [(&mut user, "is not an admin of this registry"), (&mut ci, "is restricted to read")] {
+        let seen: Vec<String> = PATHS
+            .iter()
+            .map(|path| {
+                let refused = browser.get(path);
+                assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+                refused.text()
+            })
+            .collect();
+        assert!(seen[0].contains(said) && !seen[0].contains("secret-name"), "{}", seen[0]);
+        assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
+        assert!(!browser.get("/").good().text().contains("href=\"/queue\""));
+        let form_token = field(&browser.get("/").good().text(), "form_token");
+        for path in ["/queue/jobs/1/retry", "/queue/jobs/1/discard", "/queue/retry-dead"] {
+            assert_eq!(browser.post(path, &[("form_token", &form_token)]).status, StatusCode::FORBIDDEN, "{path}");
+        }
+    }
+    let mut root = admin(&registry, "root");
+    assert!(root.get("/").good().text().contains("href=\"/queue\""));
+    // A token reads, as it reads the audit log.
+    registry.admin("root").get("/queue").good();
+}
+
+#[test]
+fn a_demoted_admin_and_a_revoked_token_change_nothing_any_longer() {
+    let registry = TestRegistry::new();
+    published(&registry, &["demo"]);
+    let id = listed(&registry, Selection::Pending)[0].id;
+    let mut root = admin(&registry, "root");
+    let path = format!("/queue/jobs/{id}/discard");
+    let form_token = field(&root.get(&path).good().text(), "form_token");
+    let set = |is_admin: bool| {
+        registry
+            .pool
+            .with(|connection| {
+                let user = users::find(connection, "root").unwrap().unwrap();
+                users::set_admin(connection, user.id, is_admin).unwrap();
+            })
+            .unwrap();
+    };
+    set(false);
+    assert_eq!(root.post(&path, &[("form_token", &form_token)]).status, StatusCode::FORBIDDEN);
+    assert_eq!(root.get("/queue").status, StatusCode::FORBIDDEN);
+    set(true);
+    root.get("/queue").good();
+    registry
+        .pool
+        .with(|connection| {
+            let user = users::find(connection, "root").unwrap().unwrap();
+            for (token, _) in tokens::list(connection, Some(user.id)).unwrap() {
+                revocation::revoke(connection, token.id, None).unwrap();
+            }
+        })
+        .unwrap();
+    assert_eq!(root.post(&path, &[("form_token", &form_token)]).status, StatusCode::UNAUTHORIZED);
+    assert_eq!(root.get("/queue").status, StatusCode::SEE_OTHER);
+    assert_eq!(registry.run_jobs(), 1);
+}
