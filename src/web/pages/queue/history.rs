@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::checks::finding::span;
 use crate::queue::recent::{FRESH, LastDay, Part};
 use crate::web::pages::parts::plot::{Frame, HEIGHT, WIDTH, colour, count_label, float, legend, rounded_up};
-use crate::web::pages::parts::text::number;
+use crate::web::pages::parts::text::{counted, number};
 
 /// The names of what is shown.
 const ENDED: [&str; 2] = ["finished", "failed attempts"];
@@ -25,7 +25,7 @@ pub fn section(day: &LastDay) -> Markup {
             @if done + failed == 0 {
                 p class="muted" { "No job has ended." }
             } @else {
-                p { (number(done)) " finished, " (number(failed)) " attempts failed." }
+                p { (number(done)) " finished, " (counted(failed, "attempt")) " failed." }
                 h3 { "Jobs in each half hour" }
                 div class="scroll from-end" tabindex="0" role="group" aria-label="Plot of the jobs" { (ended(parts, done, failed)) }
                 (legend(ENDED))
