@@ -95,7 +95,9 @@ fn lines(reading: &Reading) -> Option<Markup> {
     let lines = |count: u64| number(i64::try_from(count).unwrap_or(i64::MAX));
     let languages: Vec<String> =
         counts.languages.iter().map(|(language, of)| format!("{language} {}", lines(of.code_lines))).collect();
-    Some(html! { span title=(languages.join(", ")) { (lines(counts.total_code_lines)) " lines" } })
+    Some(
+        html! { span title=(languages.join(", ")) { (counted(i64::try_from(counts.total_code_lines).unwrap_or(i64::MAX), "line")) } },
+    )
 }
 
 /// The package URL of the version. Source: the purl specification, type cargo.
