@@ -3,7 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | [`driver`] | starts chromedriver and the browser |
-//! | [`site`] | a registry with crates of all kinds, served by a process of its own |
+//! | [`site`], [`site_text`] | a registry with crates of all kinds, served by a process of its own; what they say |
 //! | [`places`] | every page, as a list |
 //! | [`every_page`] | what holds on every page: accessibility, width, console, requests; takes the screenshots |
 //!
