@@ -111,6 +111,11 @@ pub fn clean(html: &str, folder: Folder, places: Arc<dyn Places>) -> String {
         .tags(set(&TAGS))
         .clean_content_tags(set(&REMOVED))
         .tag_attributes(attributes)
+        // Both scroll if they are wide, and the keyboard has to get there.
+        .set_tag_attribute_values(HashMap::from([
+            ("pre", HashMap::from([("tabindex", "0")])),
+            ("table", HashMap::from([("tabindex", "0")])),
+        ]))
         .generic_attributes(set(&["id", "title"]))
         .allowed_classes(classes)
         .url_schemes(set(&["https", "http", "mailto"]))

@@ -24,7 +24,7 @@ fn html(text: &str) -> String {
 fn github_s_markdown_is_rendered() {
     insta::assert_snapshot!(html("# A *b*\n\n| a | b |\n|---|:-:|\n| 1 | ~~2~~ |\n\n- [x] done\n- [ ] not\n\nSee[^1] https://a.example\n\n[^1]: Note"), @r##"
     <h2 id="readme-a-b">A <em>b</em></h2>
-    <table>
+    <table tabindex="0">
     <thead>
     <tr>
     <th>a</th>
@@ -62,9 +62,9 @@ fn links_lead_to_packaged_files_and_out_of_the_page() {
 #[test]
 fn code_is_shown_as_rustdoc_shows_it() {
     insta::assert_snapshot!(html("```rust,no_run\n# use a::b;\nlet c = \"<d>\";\n```\n\n```mermaid\ngraph TD; A-->B\n```\n"), @r##"
-    <pre><code><span class="k">let</span> c = <span class="s">"&lt;d&gt;"</span>;
+    <pre tabindex="0"><code><span class="k">let</span> c = <span class="s">"&lt;d&gt;"</span>;
     </code></pre>
-    <pre><code>graph TD; A--&gt;B
+    <pre tabindex="0"><code>graph TD; A--&gt;B
     </code></pre>
     "##);
 }

@@ -11,6 +11,7 @@ mod attacks;
 mod auditing;
 mod backing_up;
 mod base_path;
+mod browser;
 mod caching;
 mod cargo_client;
 mod circles;

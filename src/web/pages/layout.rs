@@ -87,7 +87,8 @@ impl Page {
     pub fn show(self, viewer: Viewer<'_>, asked: &HeaderMap) -> Response {
         let html = self.framed(viewer).into_string();
         let cached = match viewer.signed_in {
-            Some(_) => HeaderValue::from_static("private, no-cache"),
+            // Not even the browser keeps it: after the sign-out, Back would show it again.
+            Some(_) => HeaderValue::from_static("private, no-store"),
             None => HeaderValue::from_static("no-cache"),
         };
         if self.status != StatusCode::OK {

@@ -410,8 +410,7 @@ mod slow {
                             .collect(),
                     };
                     for output in outputs {
-                        let said =
-                            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+                        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
                         assert!(output.status.success(), "{subcommand} {arguments:?}: {said}");
                         assert_plain(&said, &format!("{subcommand} {arguments:?}"));
                         // Nothing is lost: scripts read what is stored.

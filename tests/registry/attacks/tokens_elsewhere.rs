@@ -194,7 +194,7 @@ fn no_secret_is_sent_to_another_machine_over_plain_http() {
         let output = importer.served.command(subcommand).args(arguments).output().unwrap();
         // A monitoring plug-in says everything on standard output.
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        let said = told + &failed(output, code);
+        let said = format!("{told}{}", failed(output, code));
         assert!(said.contains("plain HTTP") && said.contains("--allow-insecure-token"), "{subcommand}: {said}");
         assert!(!said.contains(SECRET), "{said}");
     }

@@ -112,7 +112,7 @@ const ELEMENTS: [&str; 57] = [
     "var",
     "wbr",
 ];
-const ATTRIBUTES: [&str; 17] = [
+const ATTRIBUTES: [&str; 18] = [
     "align",
     "alt",
     "aria-label",
@@ -128,6 +128,7 @@ const ATTRIBUTES: [&str; 17] = [
     "rowspan",
     "src",
     "start",
+    "tabindex",
     "title",
     "width",
 ];
@@ -149,6 +150,7 @@ pub fn assert_harmless(html: &str, case: &str) {
             match attribute.as_str() {
                 "href" => assert_leads_well(value, case),
                 "src" => assert!(value.starts_with('/') && !value.starts_with("//"), "{case}: loads {value}"),
+                "tabindex" => assert!(value == "0" && matches!(name, "pre" | "table"), "{case}: tabindex {value}"),
                 "id" => assert!(value.starts_with("readme-"), "{case}: id {value}"),
                 _ => {}
             }

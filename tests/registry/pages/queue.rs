@@ -307,7 +307,7 @@ fn a_private_registry_shows_the_queue_to_its_admins_alone() {
     assert_eq!(seen(&mut anonymous, "/queue"), seen(&mut anonymous, "/search"));
     let mut root = admin(&registry, "root");
     let shown = root.get("/queue").good();
-    assert_eq!(shown.headers["cache-control"], "private, no-cache");
+    assert_eq!(shown.headers["cache-control"], "private, no-store");
     let mut bob = Browser::new(&registry);
     bob.sign_in(&registry.user("bob").token.unwrap());
     assert_eq!(bob.get("/queue").status, StatusCode::FORBIDDEN);

@@ -95,7 +95,7 @@ fn a_token_in_the_form_begins_a_session_which_ends_when_it_is_told_to() {
     assert!(cookie.ends_with("; Path=/; Max-Age=604800; HttpOnly; SameSite=Strict"), "{cookie}");
     assert!(!cookie.contains(&token));
     let shown = browser.get("/crates/secret-name").good();
-    assert_eq!(shown.headers["cache-control"], "private, no-cache");
+    assert_eq!(shown.headers["cache-control"], "private, no-store");
     let html = shown.text();
     assert!(html.contains("Signed in as bob"), "{html}");
     // A form of another page does not sign out.

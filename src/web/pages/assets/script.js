@@ -246,9 +246,12 @@
       for (const one of all("details", part)) one.open = open.includes(one.id);
       if (old.innerHTML === part.innerHTML) return;
       const focused = old.contains(document.activeElement) && document.activeElement;
+      const scrolled = all(".scroll", old).map((one) => one.scrollLeft);
       old.replaceChildren(...part.childNodes);
-      const same = (one) => one.tagName === focused.tagName && one.href === focused.href && one.textContent === focused.textContent;
-      const found = focused && all("a, summary, button", old).find(same);
+      all(".scroll", old).forEach((one, place) => { one.scrollLeft = scrolled[place] || 0; });
+      const name = (one) => one.ariaLabel || one.textContent;
+      const same = (one) => one.tagName === focused.tagName && one.href === focused.href && name(one) === name(focused);
+      const found = focused && all("a, summary, button, [tabindex]", old).find(same);
       if (found) found.focus({ preventScroll: true });
     };
     const refresh = async () => {

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::files::count;
 use super::request::Request;
 use crate::package::DependencyKind;
+use crate::package::registry_urls::is_crates_io;
 use crate::source::comparison::{
     ChangedDependency, ChangedFeature, FieldChange, ManifestChanges, Script, Stated, Summary,
 };
@@ -62,7 +63,7 @@ fn stated(one: &Stated) -> Markup {
         }
         @if let Some(target) = &one.target { ", for " code { (text(target)) } }
         @if one.optional { ", optional" }
-        @if let Some(registry) = &one.registry { ", from " (text(registry)) }
+        @if let Some(registry) = &one.registry { ", from " @if is_crates_io(registry) { "crates.io" } @else { (text(registry)) } }
     }
 }
 

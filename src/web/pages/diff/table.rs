@@ -36,6 +36,10 @@ pub fn html((before, after): (&str, &str), languages: (Language, Language), is_s
         html,
         "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Changed lines\"><table class=\"{view}\">"
     );
+    if is_split {
+        // The first row is one cell, which says nothing of the widths.
+        html.push_str("<colgroup><col class=\"n\"><col><col class=\"n\"><col></colgroup>");
+    }
     let mut rows = 0;
     for group in &groups {
         rows += group.before.len().max(group.after.len());
@@ -231,7 +235,7 @@ mod tests {
     #[test]
     fn lines_are_beside_each_other() {
         insta::assert_snapshot!(shown(true), @r#"
-        <div class="scroll" tabindex="0" role="group" aria-label="Changed lines"><table class="diff split"><tbody>
+        <div class="scroll" tabindex="0" role="group" aria-label="Changed lines"><table class="diff split"><colgroup><col class="n"><col><col class="n"><col></colgroup><tbody>
         <tr class="hunk"><td colspan="4">Lines 1–3 before, 1–4 after</td></tr>
         <tr><td class="n">1</td><td><code><span class="sign"> </span><span class="k">fn</span> <span class="f">a</span>() {}</code></td><td class="n">1</td><td><code><span class="sign"> </span><span class="k">fn</span> <span class="f">a</span>() {}</code></td></tr>
         <tr><td class="n del">2</td><td class="del"><code><span class="sign">-</span><span class="k">fn</span> <span class="f">b</span>() {}</code></td><td class="n add">2</td><td class="add"><code><span class="sign">+</span><span class="k">fn</span> <span class="f">b</span>(<mark>x: </mark><mark><span class="t">u8</span></mark>) {}</code></td></tr>

@@ -11,7 +11,7 @@ pub fn section(entries: &[Record]) -> Markup {
     html! {
         section aria-labelledby="changes" {
             h2 id="changes" { "Log of changes" }
-            div class="scroll" {
+            div class="scroll" tabindex="0" role="group" aria-label="Log of changes" {
                 table {
                     caption { "The latest changes. Owners and admins see this list." }
                     thead {

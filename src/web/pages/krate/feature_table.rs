@@ -74,7 +74,7 @@ fn enabled_by_default(features: &BTreeMap<String, Vec<String>>) -> BTreeSet<&str
 /// The table of these features.
 pub fn table(rows: &[Row]) -> Markup {
     html! {
-        div class="scroll" {
+        div class="scroll" tabindex="0" role="group" aria-label="Features" {
             table {
                 caption { "What each feature enables" }
                 thead { tr { th scope="col" { "Feature" } th scope="col" { "Enables" } } }

@@ -170,7 +170,9 @@ fn dependent_section(links: &Links, reading: &Reading) -> Markup {
             h2 id="dependents" { "Dependents" }
             @if shown.is_empty() { p class="muted" { "No crate of this registry depends on it." } } @else {
                 (dependents::list(links, shown))
-                p { a href=(links.of_crate(&reading.found.krate.row.name, "dependents")) { "All " (counted(total, "dependent")) } }
+                @if usize::try_from(total).is_ok_and(|total| total > shown.len()) {
+                    p { a href=(links.of_crate(&reading.found.krate.row.name, "dependents")) { "All " (counted(total, "dependent")) } }
+                }
             }
         }
     }

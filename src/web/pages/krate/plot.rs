@@ -26,7 +26,7 @@ pub fn section(reading: &Reading) -> Markup {
         section aria-labelledby="downloads" {
             h2 id="downloads" { "Downloads" }
             @if total == 0 { p class="muted" { "None in the last ninety days." } } @else {
-                div class="scroll" { (plot(&all, first, total)) }
+                div class="scroll from-end" tabindex="0" role="group" aria-label="Plot of the downloads" { (plot(&all, first, total)) }
                 (legend(all.iter().map(|one| one.label.as_str())))
                 details {
                     summary { "The numbers by week" }
@@ -101,7 +101,7 @@ fn table(all: &[Series], first: NaiveDate) -> Markup {
     let length = all.first().map_or(0, |one| one.days.len());
     let ends: Vec<usize> = (1..=length).rev().step_by(ROW_DAYS).collect();
     html! {
-        div class="scroll" {
+        div class="scroll" tabindex="0" role="group" aria-label="Downloads by week" {
             table {
                 caption { "Downloads by version, for the seven days to each day" }
                 thead { tr { th scope="col" { "To" } @for one in all { th scope="col" class="n" { (one.label) } } } }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::checks::finding::span;
 use crate::queue::recent::{FRESH, LastDay, Part};
 use crate::web::pages::parts::plot::{Frame, HEIGHT, WIDTH, colour, count_label, float, legend, rounded_up};
-use crate::web::pages::parts::text::number;
+use crate::web::pages::parts::text::{counted, number};
 
 /// The names of what is shown.
 const ENDED: [&str; 2] = ["finished", "failed attempts"];
@@ -25,13 +25,13 @@ pub fn section(day: &LastDay) -> Markup {
             @if done + failed == 0 {
                 p class="muted" { "No job has ended." }
             } @else {
-                p { (number(done)) " finished, " (number(failed)) " attempts failed." }
+                p { (number(done)) " finished, " (counted(failed, "attempt")) " failed." }
                 h3 { "Jobs in each half hour" }
-                div class="scroll" { (ended(parts, done, failed)) }
+                div class="scroll from-end" tabindex="0" role="group" aria-label="Plot of the jobs" { (ended(parts, done, failed)) }
                 (legend(ENDED))
                 h3 { "Waiting time" }
                 p class="muted" { "From the request to the start of the attempt that finished the job." }
-                div class="scroll" { (waited(parts)) }
+                div class="scroll from-end" tabindex="0" role="group" aria-label="Plot of the waiting time" { (waited(parts)) }
                 (legend(WAITED))
                 details id="day-numbers" {
                     summary { "The numbers by half hour" }
@@ -100,7 +100,7 @@ fn plot(frame: Frame, parts: &[Part], label: &str, paths: [String; 2], scale: &d
 /// The numbers of each half hour in which a job ended, the newest first.
 fn table(parts: &[Part]) -> Markup {
     html! {
-        div class="scroll" {
+        div class="scroll" tabindex="0" role="group" aria-label="Numbers by half hour" {
             table class="day" {
                 caption { "Half hours in which a job ended or failed, the newest first" }
                 thead {

@@ -184,7 +184,7 @@ fn history(receipts: &[Receipt]) -> Markup {
     html! {
         h2 { "History" }
         @if receipts.is_empty() { p class="muted" { "No attempt has ended yet." } } @else {
-            div class="scroll" {
+            div class="scroll" tabindex="0" role="group" aria-label="History" {
                 table class="receipts" {
                     caption { "Each attempt that ended, and what was changed by hand, the oldest first" }
                     thead {

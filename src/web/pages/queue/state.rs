@@ -32,7 +32,7 @@ pub fn health(findings: &[Finding]) -> Markup {
             (verification(findings))
             details id="checks" {
                 summary { "All checks" }
-                div class="scroll" {
+                div class="scroll" tabindex="0" role="group" aria-label="Checks" {
                     table {
                         caption { "What this process found just now" }
                         thead { tr { th scope="col" { "Check" } th scope="col" { "State" } th scope="col" { "Finding" } } }
@@ -86,7 +86,7 @@ pub fn counts(links: &Links, gauges: &[Gauges], known: &Known) -> Markup {
     html! {
         section aria-labelledby="counts" {
             h2 id="counts" { "Jobs" }
-            div class="scroll" {
+            div class="scroll" tabindex="0" role="group" aria-label="Jobs by kind" {
                 table class="counts" {
                     caption { "Jobs by kind; running, failing and delayed ones are pending as well" }
                     thead {
@@ -166,7 +166,7 @@ pub fn workers(here: Option<&[QueueWorkers]>, findings: &[Finding]) -> Markup {
             @match here {
                 None => { p class="muted" { "This process runs no jobs." } }
                 Some(queues) => {
-                    div class="scroll" {
+                    div class="scroll" tabindex="0" role="group" aria-label="Workers" {
                         table {
                             caption { "Threads of this process" }
                             thead {
