@@ -76,9 +76,14 @@ impl NewHead {
         if logs.is_ok_and(|logs| logs.exists()) {
             return Ok(None);
         }
+        let permissions = match fs::metadata(&branch) {
+            Ok(found) => found.permissions(),
+            // `git pack-refs`, a part of `git gc`, has just packed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let mut named = tempfile::Builder::new();
-        let mut file =
-            named.prefix(NEW_HEAD).permissions(fs::metadata(&branch)?.permissions()).tempfile_in(repository)?;
+        let mut file = named.prefix(NEW_HEAD).permissions(permissions).tempfile_in(repository)?;
         file.write_all(format!("{tip}\n").as_bytes())?;
         Ok(Some(Self { file, branch }))
     }

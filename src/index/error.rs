@@ -266,7 +266,7 @@ impl IndexError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 IndexError::DiskFull { path: path.to_owned(), source }
             }
-            _ => IndexError::File { action, path: path.to_owned(), source },
+            _ => IndexError::File { action, path: path.to_owned(), source: without_random_name(source) },
         }
     }
 
@@ -299,5 +299,14 @@ impl std::fmt::Display for Commit<'_> {
             Some(id) => write!(f, "commit {id}"),
             None => f.write_str("its empty state"),
         }
+    }
+}
+
+/// The error of a temporary file without the file's name, which is random: an outage is recognised by the text of its error.
+fn without_random_name(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.split_once(" at path \"") {
+        Some((system, _)) if error.get_ref().is_some() => io::Error::new(error.kind(), system.to_owned()),
+        _ => error,
     }
 }

@@ -224,7 +224,7 @@ pub fn gauges(connection: &mut PgConnection, known: &[(&str, &str)]) -> QueryRes
                    count(*) FILTER (WHERE last_error IS NOT NULL) AS failing,
                    count(*) FILTER (WHERE {state} = 'delayed') AS delayed, 0 AS dead,
                    extract(epoch FROM clock_timestamp() - min(created_at)
-                       FILTER (WHERE attempts > 0 OR run_at <= clock_timestamp())) AS oldest_seconds
+                       FILTER (WHERE attempts > 0 OR last_error IS NOT NULL OR run_at <= clock_timestamp())) AS oldest_seconds
             FROM jobs GROUP BY queue, kind
             UNION ALL
             SELECT queue, kind, 0, 0, 0, 0, count(*), 0 FROM dead_jobs GROUP BY queue, kind) AS both_tables

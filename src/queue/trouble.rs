@@ -59,10 +59,12 @@ fn troubled(
     .get_results(connection)
 }
 
-/// The oldest pending job. Delayed jobs do not count before their due time.
+/// The oldest pending job. Delayed jobs do not count before their due time, except those that have failed: an outage takes no
+/// attempt, and delays its jobs.
 pub fn oldest(connection: &mut PgConnection) -> QueryResult<Option<TroubledJob>> {
     let age = "extract(epoch FROM clock_timestamp() - created_at)";
-    let from = "jobs WHERE attempts > 0 OR run_at <= clock_timestamp() ORDER BY created_at, id";
+    let from =
+        "jobs WHERE attempts > 0 OR last_error IS NOT NULL OR run_at <= clock_timestamp() ORDER BY created_at, id";
     Ok(troubled(connection, age, "last_error", "NULL::text", from, 1)?.into_iter().next())
 }
 

@@ -250,6 +250,9 @@ fn a_warning_is_exit_code_1_and_json_has_every_check() {
     assert!(!monitor(&[]).1.contains("is failing"));
     connection.batch_execute(&format!("{shared} '4 minutes'")).unwrap();
     assert!(monitor(&[]).1.contains("1 job is failing"));
+    // Its next attempt is ahead, and the job is as old as it was.
+    connection.batch_execute("UPDATE jobs SET run_at = now() + interval '1 minute'").unwrap();
+    assert!(!monitor(&[]).1.contains("oldest_job=0"), "{}", monitor(&[]).1);
     // A missing table does not affect the other checks.
     connection.batch_execute("ALTER TABLE dead_jobs RENAME TO hidden").unwrap();
     connection.batch_execute("DELETE FROM verify_reports").unwrap();

@@ -248,3 +248,21 @@ fn every_kind_of_leftover_is_removed_and_nothing_else() {
     assert!(writer.clean_leftovers().unwrap().is_empty());
     test.fsck();
 }
+
+/// The queue recognises an outage by the text of its error.
+#[test]
+fn a_directory_that_cannot_be_written_is_reported_in_the_same_words_each_time() {
+    let test = TestIndex::new();
+    test.commit(&[put("fo/oo/fooo", "1\n")]);
+    let packs = test.index.path().join("objects/pack");
+    std::fs::rename(&packs, packs.with_extension("away")).unwrap();
+    std::fs::write(&packs, "").unwrap();
+    let failed = || {
+        let writer = test.index.lock_writer().unwrap();
+        let error = writer.commit(&test.index.head().unwrap(), &[put("fo/oo/fooo", "2\n")]).unwrap_err();
+        crate::error_chain::ErrorChain::of(&error).to_string()
+    };
+    let first = failed();
+    assert_eq!(failed(), first);
+    assert!(first.contains("Not a directory"), "{first}");
+}
