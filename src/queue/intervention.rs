@@ -25,9 +25,13 @@ pub enum Handled {
 /// Requeues a dead job with its attempts reset, or makes a waiting job due now.
 pub fn retry(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<Handled> {
     connection.transaction(|connection| {
-        if let Some(queue) = revive(connection, job, by)? {
-            wake(connection, &queue)?;
-            return Ok(Handled::Dead);
+        match revive(connection, job, by)? {
+            Revival::Done { queue } => {
+                wake(connection, &queue)?;
+                return Ok(Handled::Dead);
+            }
+            Revival::TooLate => return pending_or_unknown(connection, job),
+            Revival::NotDead => {}
         }
         let due: Vec<RemovedRow> = sql_query(
             "WITH due AS (
@@ -50,9 +54,18 @@ pub fn retry(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult
     })
 }
 
-/// Moves a dead job back to the pending ones and gives its queue. In an ordered key its place is before all jobs that
+enum Revival {
+    Done {
+        queue: String,
+    },
+    /// It was dead, and somebody else has retried or discarded it at this moment.
+    TooLate,
+    NotDead,
+}
+
+/// Moves a dead job back to the pending ones. In an ordered key its place is before all jobs that
 /// arrived later, except the one that has the turn.
-fn revive(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<Option<String>> {
+fn revive(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<Revival> {
     let dead: Vec<RemovedRow> = sql_query("SELECT queue, kind, key, ordered AS turn FROM dead_jobs WHERE id = $1")
         .bind::<BigInt, _>(job)
         .get_results(connection)?;
@@ -75,7 +88,11 @@ fn revive(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<Op
     .bind::<BigInt, _>(job)
     .bind::<Text, _>(by)
     .get_results(connection)?;
-    Ok(revived.into_iter().next().map(|row| row.queue))
+    Ok(match revived.into_iter().next() {
+        Some(RemovedRow { queue, .. }) => Revival::Done { queue },
+        None if dead.is_empty() => Revival::NotDead,
+        None => Revival::TooLate,
+    })
 }
 
 /// Discards a dead or waiting job without running it. The receipt holds the operator and the reason.
@@ -111,7 +128,15 @@ pub fn discard(connection: &mut PgConnection, job: JobId, by: &str, reason: &str
 }
 
 fn absent_or_running(connection: &mut PgConnection, job: JobId) -> QueryResult<Handled> {
+    Ok(if is_pending(connection, job)? { Handled::Running } else { Handled::Unknown })
+}
+
+fn pending_or_unknown(connection: &mut PgConnection, job: JobId) -> QueryResult<Handled> {
+    Ok(if is_pending(connection, job)? { Handled::Waiting } else { Handled::Unknown })
+}
+
+fn is_pending(connection: &mut PgConnection, job: JobId) -> QueryResult<bool> {
     let rows: Vec<IdRow> =
         sql_query("SELECT id FROM jobs WHERE id = $1").bind::<BigInt, _>(job).get_results(connection)?;
-    Ok(if rows.is_empty() { Handled::Unknown } else { Handled::Running })
+    Ok(!rows.is_empty())
 }

@@ -421,6 +421,30 @@ fn a_stream_shows_failed_attempts_as_well() {
     assert_eq!(followed.next().unwrap().name, "end");
 }
 
+/// Its rights are those of each moment, and not those with which it began.
+#[test]
+fn a_stream_ends_with_the_token_or_the_session_that_began_it() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    let token = ann.token.clone().unwrap();
+    let mut browser = Browser::new(&registry);
+    browser.sign_in(&token);
+    let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let reader = registry.anonymous();
+    for (header, value, ended) in [
+        ("cookie", cookies.join("; "), "DELETE FROM web_sessions"),
+        ("authorization", token, "UPDATE api_tokens SET revoked_at = now()"),
+    ] {
+        let request = Request::get(format!("{STATUS}/events")).header(header, value);
+        let mut followed = reader.follow(request.body(Body::empty()).unwrap()).unwrap();
+        assert_eq!(followed.next().unwrap().name, "status");
+        assert_eq!(sql(&registry, ended), 1);
+        assert_eq!(followed.next(), None);
+    }
+    registry.run_jobs();
+}
+
 #[test]
 fn streams_beyond_the_bound_are_refused_until_one_ends() {
     let registry = TestRegistry::with(|settings| {

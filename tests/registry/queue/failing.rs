@@ -49,6 +49,30 @@ fn a_failure_with_any_text_is_recorded() {
     assert_eq!(queue.outcomes(job), ["failed"]);
 }
 
+/// The second one waits for the row, and finds a job that is pending again.
+#[test]
+fn a_dead_job_that_is_retried_twice_at_once_is_retried_once() {
+    let mut queue = Queue::new();
+    let job = queue.act("fail");
+    for _ in 0..3 {
+        queue.make_due();
+        queue.runner().drain().unwrap();
+    }
+    let (mut first, mut second) = (queue.database.connect(), queue.database.connect());
+    std::thread::scope(|scope| {
+        let retried = first.transaction::<_, diesel::result::Error, _>(|connection| {
+            assert_eq!(intervention::retry(connection, job, "one")?, Handled::Dead);
+            let retried = scope.spawn(move || intervention::retry(&mut second, job, "other").unwrap());
+            wait_until("the second retry to wait", || {
+                queue.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0") == 1
+            });
+            Ok(retried)
+        });
+        assert_eq!(retried.unwrap().join().unwrap(), Handled::Waiting);
+    });
+    assert_eq!(queue.count("SELECT count(*) FROM job_history WHERE outcome = 'retried'"), 1);
+}
+
 #[test]
 fn a_job_at_its_limit_is_dead_and_can_be_retried_or_discarded() {
     let mut queue = Queue::new();

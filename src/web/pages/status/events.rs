@@ -5,6 +5,8 @@
 //! this process and notifications of others. Everything else, such as a failed attempt, is found by reading the state now and
 //! then. While it waits, the stream holds no connection to the database and no thread.
 //!
+//! Each reading has the rights that the caller has then. A stream ends with the session or token that began it.
+//!
 //! Events have no ids, because each carries the whole state: `Last-Event-ID` means nothing here.
 
 use std::collections::HashMap;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -87,7 +89,7 @@ impl Stream {
         let (html, is_done) = tokio::select! {
             biased;
             () = self.open.ends() => return None,
-            changed = self.follower.changed(first) => changed,
+            changed = self.follower.changed(first) => changed?,
         };
         self.is_over = is_done;
         let event = Event::default().event(if is_done { "end" } else { "status" }).data(html);
@@ -112,8 +114,8 @@ struct Follower {
 
 impl Follower {
     /// Waits until the part of the page is another one than the one that was sent last, and gives it, and whether it is the
-    /// last one. `known` is a state that was read already.
-    async fn changed(&mut self, mut known: Option<StatusView>) -> (String, bool) {
+    /// last one; None if the caller has lost the right to read it. `known` is a state that was read already.
+    async fn changed(&mut self, mut known: Option<StatusView>) -> Option<(String, bool)> {
         loop {
             let view = match known.take() {
                 Some(view) => view,
@@ -121,15 +123,20 @@ impl Follower {
                     if !std::mem::take(&mut self.is_due) {
                         self.wait().await;
                     }
-                    // The log has the cause. The next reading may succeed.
-                    let Ok(view) = self.read().await else { continue };
-                    view
+                    match self.read().await {
+                        Ok(view) => view,
+                        Err(lost) if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&lost.status()) => {
+                            return None;
+                        }
+                        // The log has the cause. The next reading may succeed.
+                        Err(_) => continue,
+                    }
                 }
             };
             let html = progress::part(&self.links, &view).into_string();
             if view.is_done() || self.last.as_ref() != Some(&html) {
                 self.last = Some(html.clone());
-                return (html, view.is_done());
+                return Some((html, view.is_done()));
             }
         }
     }
