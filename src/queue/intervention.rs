@@ -54,6 +54,14 @@ pub fn retry(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult
     })
 }
 
+/// Requeues a job with its attempts reset if it is still dead; false if it is not.
+pub fn retry_dead(connection: &mut PgConnection, job: JobId, by: &str) -> QueryResult<bool> {
+    connection.transaction(|connection| match revive(connection, job, by)? {
+        Revival::Done { queue } => wake(connection, &queue).map(|()| true),
+        Revival::TooLate | Revival::NotDead => Ok(false),
+    })
+}
+
 enum Revival {
     Done {
         queue: String,

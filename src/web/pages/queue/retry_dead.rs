@@ -9,7 +9,7 @@ use maud::html;
 use super::admin::{Admin, confirmed};
 use super::change::{checked, leading_to};
 use crate::queue::inspection;
-use crate::queue::intervention::{self, Handled};
+use crate::queue::intervention;
 use crate::queue::listing::{self, JobFilter, Listed};
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::layout::Page;
@@ -92,7 +92,7 @@ pub async fn retry(
             let by = confirmed(connection, &caller)?;
             let mut retried = 0;
             for id in listing::dead_of_kind(connection, &of, until, AT_ONCE)? {
-                retried += i64::from(intervention::retry(connection, id, &by)? == Handled::Dead);
+                retried += i64::from(intervention::retry_dead(connection, id, &by)?);
             }
             Ok::<_, ApiError>(retried)
         })
