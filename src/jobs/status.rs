@@ -1,6 +1,7 @@
 //! The way of a version into the index, for those who wait for it: what was accepted, which jobs are to write it, and what
 //! the index shows.
 
+use chrono::TimeDelta;
 use diesel::{PgConnection, QueryResult};
 
 use super::delete_crate::DeleteCrate;
@@ -21,6 +22,8 @@ use crate::queue::{Job, JobId};
 const COUNTED: i64 = 1000;
 /// Receipts of the history among which those of a kind are looked for.
 const RECEIPTS: i64 = 1000;
+/// How long a job is due before the lack of a worker is told.
+const UNATTENDED_AFTER: TimeDelta = TimeDelta::seconds(10);
 /// How often the state is read again that changed while it was read.
 const READINGS: usize = 3;
 
@@ -96,12 +99,18 @@ pub struct Status {
     /// In the order of the requests; empty if the index shows the desired state. The first job that runs writes the desired
     /// state, which is the result of all of them.
     pub requested: Vec<Requested>,
+    /// No job was found, but not all pending jobs of the crate were looked through: the version's may be among the others.
+    pub may_have_more: bool,
+    /// No worker takes the one that is next.
+    pub is_unattended: bool,
     /// The jobs before the one that is next.
     pub ahead: Option<Ahead>,
     /// The median time in seconds from an accepted request of this kind to the index.
     pub usual_seconds: Option<f64>,
     /// Whether errors may be shown as they were recorded.
     pub shows_errors: bool,
+    /// Whether the caller may look at the queue.
+    pub shows_queue: bool,
 }
 
 impl Status {
@@ -123,6 +132,7 @@ impl Status {
             (false, Some(AwaitedState::Running)) => Progress::Running,
             (false, Some(AwaitedState::Waiting)) => Progress::Queued,
             (false, Some(AwaitedState::Failing)) => Progress::Failing,
+            (false, None) if self.may_have_more => Progress::Queued,
             (false, Some(AwaitedState::Dead) | None) => Progress::Stopped,
         }
     }
@@ -137,6 +147,20 @@ impl Status {
             AwaitedState::Dead => (3, -one.job.id),
         };
         self.requested.iter().min_by_key(urgency)
+    }
+
+    /// Reads what is before the next job, whether a worker takes it, and how long such jobs usually take.
+    fn look_ahead(&mut self, connection: &mut PgConnection) -> QueryResult<()> {
+        if let Some(job) = self.next().map(|next| next.job.clone()) {
+            self.is_unattended = awaited::lacks_a_worker(connection, &job, UNATTENDED_AFTER)?;
+            if job.state() == AwaitedState::Waiting {
+                self.ahead = Some(awaited::ahead(connection, &job, COUNTED)?);
+            }
+        }
+        if let Some(change) = self.outstanding() {
+            self.usual_seconds = awaited::usual_seconds(connection, change.kind(), RECEIPTS)?;
+        }
+        Ok(())
     }
 
     /// The jobs whose end changes this state.
@@ -162,7 +186,10 @@ pub fn read(
             return Ok(refusal::present(name, Some(krate))
                 .and_then(|krate| Err(ChangeRefusal::UnknownVersion { name: krate.name, num: num.to_string() })));
         };
-        let jobs = if version.is_as_desired() { Vec::new() } else { jobs_of(connection, &krate, &version)? };
+        let (jobs, may_have_more) = match version.is_as_desired() {
+            true => (Vec::new(), false),
+            false => jobs_of(connection, &krate, &version)?,
+        };
         // A job may have ended after its version was read, or have been enqueued after the others were.
         if jobs.is_empty() && !version.is_as_desired() && readings < READINGS {
             continue;
@@ -172,21 +199,29 @@ pub fn read(
             None => false,
         };
         let requested = requested(connection, (&krate.name, num), &published_by, jobs)?;
-        let (name, ahead, usual_seconds) = (krate.name, None, None);
-        let mut status = Status { name, version, published_by, requested, ahead, usual_seconds, shows_errors };
-        if let Some(job) = status.next().map(|next| next.job.clone()).filter(|job| job.state() == AwaitedState::Waiting)
-        {
-            status.ahead = Some(awaited::ahead(connection, &job, COUNTED)?);
-        }
-        if let Some(change) = status.outstanding() {
-            status.usual_seconds = awaited::usual_seconds(connection, change.kind(), RECEIPTS)?;
-        }
+        let mut status = Status {
+            name: krate.name,
+            version,
+            published_by,
+            requested,
+            may_have_more,
+            is_unattended: false,
+            ahead: None,
+            usual_seconds: None,
+            shows_errors,
+            shows_queue: caller.is_some_and(|caller| caller.admin().is_ok()),
+        };
+        status.look_ahead(connection)?;
         return Ok(Ok(status));
     }
 }
 
-/// The jobs that write the desired state: the pending ones, or else the dead ones.
-fn jobs_of(connection: &mut PgConnection, krate: &Crate, version: &VersionProgress) -> QueryResult<Vec<AwaitedJob>> {
+/// The jobs that write the desired state: the pending ones, or else the dead ones; and whether there may be more.
+fn jobs_of(
+    connection: &mut PgConnection,
+    krate: &Crate,
+    version: &VersionProgress,
+) -> QueryResult<(Vec<AwaitedJob>, bool)> {
     let of_version = |kind| (kind, "version_id", version.id);
     let fields = [
         of_version(PublishVersion::KIND),
@@ -197,7 +232,10 @@ fn jobs_of(connection: &mut PgConnection, krate: &Crate, version: &VersionProgre
     ];
     let subject = Subject { key: krate.name.as_str(), fields: &fields };
     let pending = subject.pending(connection)?;
-    if pending.is_empty() { subject.dead(connection) } else { Ok(pending) }
+    match pending.jobs.is_empty() {
+        true => Ok((subject.dead(connection)?, pending.may_have_more)),
+        false => Ok((pending.jobs, false)),
+    }
 }
 
 /// The requests of these jobs. Only users are named who are named as those who published or yanked the version.

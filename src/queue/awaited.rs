@@ -1,7 +1,7 @@
 //! Queries of those who wait for certain jobs: where these are, what is before them, and how long such jobs usually take.
 //! Each reads a bounded number of rows, however long the queue and its history are.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Nullable, SmallInt, Text, Timestamptz};
 use diesel::{PgConnection, QueryResult, sql_query};
@@ -9,6 +9,7 @@ use diesel::{PgConnection, QueryResult, sql_query};
 use super::claim::LOST;
 use super::inspection::HELD;
 use super::job::JobId;
+use super::trouble;
 
 /// Jobs of one kind and key that are looked through: the newest.
 const LOOKED_THROUGH: i64 = 1000;
@@ -69,6 +70,14 @@ impl AwaitedJob {
     }
 }
 
+/// Pending jobs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    pub jobs: Vec<AwaitedJob>,
+    /// None was found, and not all were looked through.
+    pub may_have_more: bool,
+}
+
 /// The jobs of a key that have a number in a field of their payload, such as the id of a row. The field depends on the kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
@@ -79,12 +88,14 @@ pub struct Subject<'a> {
 
 impl Subject<'_> {
     /// The pending ones, the oldest first. Of a key with thousands of pending jobs only the newest are looked through.
-    pub fn pending(&self, connection: &mut PgConnection) -> QueryResult<Vec<AwaitedJob>> {
-        self.load(
+    pub fn pending(&self, connection: &mut PgConnection) -> QueryResult<Pending> {
+        let jobs = self.load(
             connection,
             &format!(
                 "SELECT id, queue, jobs.kind,
-                    CASE WHEN {LOST} AND {HELD} THEN 'running' WHEN last_error IS NOT NULL THEN 'failing' ELSE 'waiting' END AS state,
+                    CASE WHEN {LOST} AND {HELD} THEN 'running'
+                         WHEN last_error IS NOT NULL AND (attempts > 0 OR awaits_recovery) THEN 'failing'
+                         ELSE 'waiting' END AS state,
                     priority, lap, requested_by, attempts, created_at, run_at AS at, last_error AS error, awaits_recovery
                  FROM unnest($1, $2, $3) AS wanted (kind, field, number)
                  CROSS JOIN LATERAL (
@@ -92,10 +103,34 @@ impl Subject<'_> {
                     ORDER BY jobs.id DESC LIMIT {LOOKED_THROUGH}) AS jobs
                  WHERE jobs.payload->>wanted.field = wanted.number ORDER BY id LIMIT {GIVEN}"
             ),
-        )
+        )?;
+        // Only those who find nothing need to know whether there was more to look through.
+        let may_have_more = jobs.is_empty() && self.has_more(connection)?;
+        Ok(Pending { jobs, may_have_more })
     }
 
-    /// The dead ones, the oldest first. This reads all dead jobs, of which a healthy registry has none.
+    /// Whether there are more pending jobs of a kind than are looked through.
+    fn has_more(&self, connection: &mut PgConnection) -> QueryResult<bool> {
+        #[derive(QueryableByName)]
+        struct More {
+            #[diesel(sql_type = Bool)]
+            has_more: bool,
+        }
+        let kinds: Vec<_> = self.fields.iter().map(|(kind, ..)| *kind).collect();
+        sql_query(format!(
+            "SELECT EXISTS (
+                 SELECT FROM unnest($1) AS wanted (kind)
+                 CROSS JOIN LATERAL (
+                    SELECT FROM jobs WHERE jobs.kind = wanted.kind AND jobs.key = $2 LIMIT 1 OFFSET {LOOKED_THROUGH}) AS more
+             ) AS has_more"
+        ))
+        .bind::<Array<Text>, _>(kinds)
+        .bind::<Text, _>(self.key)
+        .get_result::<More>(connection)
+        .map(|row| row.has_more)
+    }
+
+    /// The dead ones, the oldest first.
     pub fn dead(&self, connection: &mut PgConnection) -> QueryResult<Vec<AwaitedJob>> {
         self.load(
             connection,
@@ -121,6 +156,14 @@ impl Subject<'_> {
             .bind::<Text, _>(self.key)
             .load(connection)
     }
+}
+
+/// Whether this job has been due for this long without a worker for its queue. Queues with one worker in the installation
+/// have none for a moment when one process takes over from another.
+pub fn lacks_a_worker(connection: &mut PgConnection, job: &AwaitedJob, due_for: TimeDelta) -> QueryResult<bool> {
+    let state = job.state();
+    let is_overdue = matches!(state, AwaitedState::Waiting | AwaitedState::Failing) && Utc::now() - job.at > due_for;
+    Ok(is_overdue && !trouble::attendance(connection, &[&job.queue])?.iter().any(|queue| queue.taken))
 }
 
 /// How many jobs are before one.

@@ -83,8 +83,24 @@ pub fn begin(connection: &mut PgConnection, secret: &SessionSecret, token: i32) 
     })
 }
 
-/// The user and the token of a session; None if it has ended.
+/// The user and the token of a session, which this request uses; None if it has ended.
 pub fn find(connection: &mut PgConnection, secret: &SessionSecret) -> QueryResult<Option<(User, Token)>> {
+    let Some((user, token, last_used_at)) = valid(connection, secret)? else { return Ok(None) };
+    if Utc::now() - last_used_at > NOTE_USE_EVERY {
+        diesel::update(web_sessions::table.find(digest(secret.reveal()).as_slice()))
+            .set(web_sessions::last_used_at.eq(now))
+            .execute(connection)?;
+    }
+    Ok(Some((user, token)))
+}
+
+/// The same for a request that began earlier and goes on: the session does not last longer for it.
+pub fn confirm(connection: &mut PgConnection, secret: &SessionSecret) -> QueryResult<Option<(User, Token)>> {
+    Ok(valid(connection, secret)?.map(|(user, token, _)| (user, token)))
+}
+
+/// The user, the token, and the last use of a session that has not ended.
+fn valid(connection: &mut PgConnection, secret: &SessionSecret) -> QueryResult<Option<(User, Token, DateTime<Utc>)>> {
     let digest = digest(secret.reveal());
     let found: Option<(User, Token, DateTime<Utc>, DateTime<Utc>)> = web_sessions::table
         .inner_join(api_tokens::table.on(api_tokens::id.eq(web_sessions::token_id)))
@@ -96,15 +112,8 @@ pub fn find(connection: &mut PgConnection, secret: &SessionSecret) -> QueryResul
     let Some((user, token, created_at, last_used_at)) = found else { return Ok(None) };
     let at = Utc::now();
     let has_ended = at - last_used_at > IDLE || at - created_at > LONGEST;
-    if has_ended || user.state() != UserState::Active || token.state() != TokenState::Valid {
-        return Ok(None);
-    }
-    if at - last_used_at > NOTE_USE_EVERY {
-        diesel::update(web_sessions::table.find(digest.as_slice()))
-            .set(web_sessions::last_used_at.eq(now))
-            .execute(connection)?;
-    }
-    Ok(Some((user, token)))
+    let is_valid = !has_ended && user.state() == UserState::Active && token.state() == TokenState::Valid;
+    Ok(is_valid.then_some((user, token, last_used_at)))
 }
 
 /// Ends a session.

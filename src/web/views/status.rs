@@ -54,8 +54,13 @@ pub struct StatusView {
     pub jobs_ahead: Option<i64>,
     /// Whether there may be more of them: not all are counted.
     pub jobs_ahead_at_least: bool,
+    /// Whether the next job has been due for ten seconds and no worker is there to take it.
+    pub without_worker: bool,
     /// The median time in seconds that such requests took lately, from the request to the index.
     pub usual_seconds: Option<f64>,
+    /// Whether the caller may look at the jobs.
+    #[serde(skip)]
+    pub shows_queue: bool,
 }
 
 /// A step on the way into the index.
@@ -126,7 +131,9 @@ impl StatusView {
             requests: status.requested.iter().map(|one| RequestView::new(one, status.shows_errors)).collect(),
             jobs_ahead: status.ahead.map(|ahead| ahead.jobs),
             jobs_ahead_at_least: status.ahead.is_some_and(|ahead| ahead.at_least),
+            without_worker: status.is_unattended,
             usual_seconds: status.usual_seconds,
+            shows_queue: status.shows_queue,
             published_by: status.published_by,
             krate: status.name.into(),
         }
@@ -157,7 +164,7 @@ impl RequestView {
             max_attempts: MAX_ATTEMPTS,
             next_attempt_at,
             problem: problem(requested),
-            error: job.error.clone().filter(|_| shows_errors).map(harmless),
+            error: job.error.clone().filter(|_| shows_errors && job.state() != AwaitedState::Waiting).map(harmless),
         }
     }
 }
@@ -177,6 +184,8 @@ fn problem(requested: &Requested) -> Option<&'static str> {
     let job = &requested.job;
     let error = job.error.as_deref()?;
     Some(match job.state() {
+        // An admin has retried it, and the error is from before.
+        AwaitedState::Waiting => return None,
         _ if full_disk::is_named_in(error) => "storage is full on the server: its operator has to free some space",
         AwaitedState::Dead => "every attempt to write it to the index failed",
         _ if job.awaits_recovery => "the registry cannot reach its index or its storage at the moment",
@@ -197,13 +206,19 @@ fn message(status: &Status, progress: Progress, awaited: Option<Change>) -> Stri
         Change::Delete => "The deletion is accepted and the version is no longer served, but the index still has it",
     };
     let then = match progress {
+        _ if status.is_unattended => {
+            "no worker is running, so it waits until an operator of this registry starts one; nothing is lost".to_owned()
+        }
+        Progress::Queued if status.may_have_more => {
+            "it waits behind more than a thousand other requests for this crate".to_owned()
+        }
         Progress::Done | Progress::Queued => "nothing more has to be done".to_owned(),
         Progress::Running => "the index is being written now".to_owned(),
         Progress::Failing => {
             let why = status.next().and_then(problem).unwrap_or("the last attempt failed");
-            format!("{why}; nothing is lost, and the registry tries again by itself")
+            format!("{why}; nothing is lost, and another attempt follows")
         }
-        Progress::Stopped => stopped(status),
+        Progress::Stopped => stopped(status, awaited),
     };
     format!("{accepted}: {then}.")
 }
@@ -218,17 +233,22 @@ fn settled(status: &Status) -> String {
 }
 
 /// What is left to do if no attempt follows.
-fn stopped(status: &Status) -> String {
-    match status.next() {
-        Some(next) => format!(
-            "{}, and no further attempt follows; nothing is lost: ask an admin of this registry to retry the job {}",
-            problem(next).unwrap_or("every attempt to write it to the index failed"),
-            next.job.id
-        ),
-        None => "its job was discarded by an operator; nothing is lost: ask an admin of this registry to run \
-                 `supercargo verify --repair`"
-            .to_owned(),
-    }
+fn stopped(status: &Status, awaited: Change) -> String {
+    let Some(next) = status.next() else {
+        // A request for a yank enqueues a job in any case; a publish of an accepted version is refused.
+        let remedy = match awaited {
+            Change::Yank => "yank the version again, or ask",
+            Change::Unyank => "unyank the version again, or ask",
+            Change::Publish | Change::Delete => "ask",
+        };
+        return format!(
+            "no job is left to write it to the index, as when an admin has discarded it; nothing is lost: {remedy} an \
+             operator of this registry to run `supercargo verify --repair`"
+        );
+    };
+    let why = problem(next).unwrap_or("every attempt to write it to the index failed");
+    let id = next.job.id;
+    format!("{why}, and no further attempt follows; nothing is lost: ask an admin of this registry to retry job {id}")
 }
 
 fn stages(status: &Status, progress: Progress, awaited: Option<Change>) -> Vec<StageView> {

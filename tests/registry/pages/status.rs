@@ -170,9 +170,8 @@ fn a_failure_is_explained_to_everyone_and_its_error_shown_to_those_who_may_see_t
     let registry = failing();
     sql(&registry, "UPDATE jobs SET last_error = last_error || E'; <script>alert(1)</script>\r\n\u{202e}'");
     let html = page(&registry, STATUS);
-    let problem =
-        "the last attempt to write it to the index failed; nothing is lost, and the registry tries again by itself";
-    for text in ["<strong>Delayed.</strong>", problem, "attempt 1 of 20, the next one <time"] {
+    let problem = "the last attempt to write it to the index failed; nothing is lost, and another attempt follows";
+    for text in ["<strong>Delayed.</strong>", problem, "attempt 1 of 20; next attempt <time"] {
         assert!(html.contains(text), "{text}: {html}");
     }
     let ann = registry.user("ann");
@@ -189,7 +188,7 @@ fn a_failure_is_explained_to_everyone_and_its_error_shown_to_those_who_may_see_t
     for client in [registry.user_with("ann", narrow), registry.user("bob"), registry.anonymous(), nobody] {
         let text = status(&client).to_string();
         assert!(
-            text.contains("tries again by itself") && !text.contains("script") && !text.contains("\"error\""),
+            text.contains("another attempt follows") && !text.contains("script") && !text.contains("\"error\""),
             "{text}"
         );
     }
@@ -208,7 +207,7 @@ fn a_dead_job_names_what_an_admin_can_do_and_goes_on_when_it_was_done() {
     sql(&registry, "UPDATE jobs SET attempts = 19, run_at = now()");
     assert_eq!(registry.drain().failed.len(), 1);
     let html = page(&registry, STATUS);
-    let remedy = format!("ask an admin of this registry to retry the job {}.", job(&registry));
+    let remedy = format!("ask an admin of this registry to retry job {}.", job(&registry));
     for text in
         ["<strong>Stopped.</strong>", "every attempt to write it to the index failed", &remedy, "attempt 20 of 20"]
     {
@@ -218,7 +217,11 @@ fn a_dead_job_names_what_an_admin_can_do_and_goes_on_when_it_was_done() {
     assert_eq!((&stopped["progress"], &stopped["requests"][0]["state"]), (&json!("stopped"), &json!("dead")));
     let dead = job(&registry);
     registry.pool.with(|connection| intervention::retry(connection, dead, "op@host").unwrap()).unwrap();
-    assert_eq!(status(&registry.anonymous())["progress"], "failing");
+    // The error of before is not one of what is queued now.
+    let queued = status(&registry.admin("root"));
+    let request = &queued["requests"][0];
+    assert_eq!((&queued["progress"], &request["state"]), (&json!("queued"), &json!("queued")));
+    assert_eq!((&request["problem"], request.get("error")), (&Value::Null, None));
     mend(&registry);
     assert_eq!(status(&registry.anonymous())["progress"], "done");
 }
@@ -232,10 +235,86 @@ fn a_discarded_job_names_the_remedy() {
     let stopped = status(&registry.anonymous());
     assert_eq!((&stopped["progress"], &stopped["requests"]), (&json!("stopped"), &json!([])));
     let html = page(&registry, STATUS);
-    assert!(
-        html.contains("its job was discarded by an operator") && html.contains("supercargo verify --repair"),
-        "{html}"
-    );
+    assert!(html.contains("no job is left to write it to the index") && html.contains(": ask an operator"), "{html}");
+    assert!(html.contains("supercargo verify --repair"), "{html}");
+}
+
+#[test]
+fn a_discarded_yank_can_be_requested_again() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+    for (yank, remedy, notice) in [
+        (true, "yank the version again, or ask", "A yank was requested, and cargo does not see it yet."),
+        (false, "unyank the version again, or ask", "An unyank was requested, and cargo does not see it yet."),
+    ] {
+        let request = || if yank { ann.yank("foo", "1.0.0") } else { ann.unyank("foo", "1.0.0") };
+        request().good();
+        let queued = job(&registry);
+        registry.pool.with(|connection| intervention::discard(connection, queued, "op@host", "x").unwrap()).unwrap();
+        let html = page(&registry, STATUS);
+        assert!(html.contains("<strong>Stopped.</strong>") && html.contains(remedy), "{html}");
+        assert!(page(&registry, "/crates/foo/1.0.0").contains(notice));
+        request().good();
+        registry.run_jobs();
+        assert_eq!(status(&ann)["progress"], "done");
+    }
+}
+
+#[test]
+fn a_due_job_that_no_worker_takes_says_so() {
+    let registry = TestRegistry::new();
+    registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    let without = |seconds: u32| {
+        sql(&registry, &format!("UPDATE jobs SET run_at = now() - interval '{seconds} seconds'"));
+        status(&registry.anonymous())["without_worker"].as_bool().unwrap()
+    };
+    assert!(!without(0), "a worker may have it in a moment");
+    assert!(without(60));
+    let html = page(&registry, STATUS);
+    for text in ["<strong>Waiting for a worker.</strong>", "no worker is running, so it waits until an operator"] {
+        assert!(html.contains(text), "{text}: {html}");
+    }
+    assert!(!html.contains("next in the queue") && !html.contains("nothing more has to be done"), "{html}");
+    // The lock that the queue's worker has as long as it is connected.
+    sql(&registry, "SELECT pg_advisory_xact_lock_shared(hashtextextended('index', 126948234064483))");
+    assert!(!without(60));
+    assert!(page(&registry, STATUS).contains("It is next in the queue."));
+    registry.run_jobs();
+}
+
+#[test]
+fn a_job_among_more_than_are_looked_through_is_not_taken_for_lost() {
+    let registry = TestRegistry::new();
+    registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    let insert = "INSERT INTO jobs (queue, kind, key, payload) SELECT queue, kind, key, payload || '{\"version_id\": 0}'";
+    for (more, requests) in [(999, 1), (1, 0)] {
+        sql(&registry, &format!("{insert} FROM jobs, generate_series(1, {more}) WHERE payload->>'version_id' <> '0'"));
+        let queued = status(&registry.anonymous());
+        assert_eq!(queued["progress"], "queued");
+        assert_eq!(queued["requests"].as_array().unwrap().len(), requests, "{more}");
+    }
+    let message = status(&registry.anonymous())["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("more than a thousand other requests for this crate"), "{message}");
+    // When the others are done, it is found again.
+    sql(&registry, "DELETE FROM jobs WHERE payload->>'version_id' = '0'");
+    assert_eq!(status(&registry.anonymous())["requests"].as_array().unwrap().len(), 1);
+    registry.run_jobs();
+}
+
+#[test]
+fn the_job_leads_admins_to_the_queue() {
+    let registry = TestRegistry::new();
+    let (ann, root) = (registry.user("ann"), registry.admin("root"));
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    let link = format!("(<a href=\"/queue/jobs/{}\">job", job(&registry));
+    for (client, sees) in [(&root, true), (&ann, false)] {
+        let mut browser = Browser::new(&registry);
+        browser.sign_in(client.token.as_ref().unwrap());
+        assert_eq!(browser.get(STATUS).good().text().contains(&link), sees);
+    }
+    registry.run_jobs();
 }
 
 #[test]
@@ -274,7 +353,7 @@ fn a_yank_and_an_unyank_show_what_was_asked_for_beside_what_cargo_sees() {
         let html = page(&registry, STATUS);
         for text in [
             &format!("<strong>{headline}.</strong>"),
-            &format!("<dt>Accepted</dt><dd>{accepted}</dd><dt>Cargo sees</dt><dd>{sees}</dd>"),
+            &format!("<dt>Requested</dt><dd>{accepted}</dd><dt>Cargo sees</dt><dd>{sees}</dd>"),
             message,
             " by ann",
         ] {
@@ -432,17 +511,44 @@ fn a_stream_ends_with_the_token_or_the_session_that_began_it() {
     browser.sign_in(&token);
     let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let reader = registry.anonymous();
-    for (header, value, ended) in [
-        ("cookie", cookies.join("; "), "DELETE FROM web_sessions"),
-        ("authorization", token, "UPDATE api_tokens SET revoked_at = now()"),
+    let disabled = |at| format!("UPDATE users SET disabled_at = {at}");
+    for (header, value, ended, undone) in [
+        ("cookie", cookies.join("; "), disabled("now()"), disabled("NULL")),
+        ("authorization", token.clone(), disabled("now()"), disabled("NULL")),
+        ("cookie", cookies.join("; "), "DELETE FROM web_sessions".to_owned(), disabled("NULL")),
+        ("authorization", token, "UPDATE api_tokens SET revoked_at = now()".to_owned(), disabled("NULL")),
     ] {
         let request = Request::get(format!("{STATUS}/events")).header(header, value);
         let mut followed = reader.follow(request.body(Body::empty()).unwrap()).unwrap();
         assert_eq!(followed.next().unwrap().name, "status");
-        assert_eq!(sql(&registry, ended), 1);
+        assert_eq!(sql(&registry, &ended), 1);
         assert_eq!(followed.next(), None);
+        sql(&registry, &undone);
     }
     registry.run_jobs();
+}
+
+#[test]
+fn a_stream_neither_keeps_the_rights_of_an_admin_nor_prolongs_the_session() {
+    let registry = failing();
+    let root = registry.admin("root");
+    let mut browser = Browser::new(&registry);
+    browser.sign_in(root.token.as_ref().unwrap());
+    let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let request = Request::get(format!("{STATUS}/events")).header("cookie", cookies.join("; "));
+    let reader = registry.anonymous();
+    let mut followed = reader.follow(request.body(Body::empty()).unwrap()).unwrap();
+    let seen = followed.next().unwrap().data;
+    assert!(seen.contains("The recorded error") && seen.contains("/queue/jobs/"), "{seen}");
+    sql(&registry, "UPDATE web_sessions SET last_used_at = now() - interval '1 hour'");
+    sql(&registry, "UPDATE users SET is_admin = false");
+    let seen = followed.next().unwrap();
+    assert_eq!(seen.name, "status");
+    assert!(!seen.data.contains("The recorded error") && !seen.data.contains("/queue/jobs/"), "{}", seen.data);
+    let idle = "UPDATE web_sessions SET last_used_at = now() WHERE last_used_at < now() - interval '59 minutes'";
+    assert_eq!(sql(&registry, idle), 1, "a reading of the stream is no use of the session");
+    mend(&registry);
+    assert_eq!(followed.next().unwrap().name, "end");
 }
 
 #[test]

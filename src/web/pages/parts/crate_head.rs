@@ -85,8 +85,8 @@ pub fn notices(links: &Links, name: &CrateName, row: &VersionRow, default: Optio
         }
         @if row.effective_yanked.is_some() && yanked != row.desired_yanked {
             p class="notice warn" {
-                @if yanked { "It is to be unyanked soon. " } @else {
-                    "It is to be yanked soon. "
+                @if yanked { "An unyank was requested, and cargo does not see it yet. " } @else {
+                    "A yank was requested, and cargo does not see it yet. "
                     @if let Some(message) = message { "The reason: " (text(message)) " " }
                 }
                 (status_link(links, name, row))

@@ -39,7 +39,7 @@ impl Asked {
     fn caller_now(&self, connection: &mut PgConnection) -> Result<Option<Caller>, ApiError> {
         let Some(caller) = &self.caller else { return Ok(None) };
         match &self.session {
-            Some(secret) => match sessions::find(connection, secret)? {
+            Some(secret) => match sessions::confirm(connection, secret)? {
                 Some((user, token)) => Ok(Some(Caller { user, token, ..caller.clone() })),
                 None => Err(ApiError::new(StatusCode::UNAUTHORIZED, "the session has ended: sign in again")),
             },

@@ -27,7 +27,7 @@ pub fn part(links: &Links, view: &StatusView) -> Markup {
             (states(view))
             (steps(view))
             (prospects(view))
-            (requests(view))
+            (requests(links, view))
             @if !view.is_done() {
                 p { a href=(links.of_version(&view.krate, &view.num, "status")) { "Look again" } }
             }
@@ -40,6 +40,7 @@ fn headline(view: &StatusView) -> &'static str {
         ("done", _) if view.state == "deleted" => "Deleted",
         ("done", _) if view.yanked => "Yanked",
         ("done", _) => "Published",
+        _ if view.without_worker => "Waiting for a worker",
         ("running", _) => "Being written",
         ("failing", _) => "Delayed",
         ("stopped", _) => "Stopped",
@@ -73,7 +74,7 @@ fn states(view: &StatusView) -> Markup {
     };
     html! {
         dl class="review-facts" {
-            dt { "Accepted" } dd { (wanted) }
+            dt { "Requested" } dd { (wanted) }
             dt { "Cargo sees" } dd { (seen) }
         }
     }
@@ -106,9 +107,11 @@ fn step(view: &StatusView, stage: &StageView) -> Markup {
             }
             "queued" => { "Queued" }
             "index" => {
-                @if is_deletion { "Removed from the index" } @else { "In the index" }
+                @if is_deletion { "Removed from the index" } @else { "Written to the index" }
+                // It is the commit of the publish.
                 @if let Some(commit) = view.index_commit.as_ref().filter(|_| view.is_done() && !is_deletion) {
-                    ": commit " code { (commit) }
+                    @if view.yanked { ", published in commit " } @else { ": commit " }
+                    code { (commit) }
                 }
             }
             _ => {
@@ -138,7 +141,7 @@ fn accepted_by(view: &StatusView) -> Option<&str> {
 /// What is before the job, and how long it usually takes.
 fn prospects(view: &StatusView) -> Markup {
     html! {
-        @if let Some(ahead) = view.jobs_ahead {
+        @if let Some(ahead) = view.jobs_ahead.filter(|_| !view.without_worker) {
             p {
                 @match (ahead, view.jobs_ahead_at_least) {
                     (0, false) => { "It is next in the queue." }
@@ -147,7 +150,7 @@ fn prospects(view: &StatusView) -> Markup {
                 }
             }
         }
-        @if let Some(seconds) = view.usual_seconds.filter(|_| matches!(view.progress, "queued" | "running")) {
+        @if let Some(seconds) = view.usual_seconds.filter(|_| matches!(view.progress, "queued" | "running") && !view.without_worker) {
             p class="muted" { "Lately this took " (duration(seconds)) " from the request to the index." }
         }
     }
@@ -164,19 +167,20 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-fn requests(view: &StatusView) -> Markup {
+fn requests(links: &Links, view: &StatusView) -> Markup {
     html! {
         @if !view.requests.is_empty() {
             h3 { "Requests that are not done" }
             ol {
-                @for request in &view.requests { li { (request_line(request)) } }
+                @for request in &view.requests { li { (request_line(view.shows_queue.then_some(links), request)) } }
             }
             @if view.requests.len() > 1 { p class="muted" { "The first job that runs writes the result of all of them." } }
         }
     }
 }
 
-fn request_line(request: &RequestView) -> Markup {
+/// A request; with links, its job leads to the queue's page.
+fn request_line(links: Option<&Links>, request: &RequestView) -> Markup {
     let change = match request.change {
         "publish" => "Publish",
         "yank" => "Yank",
@@ -185,18 +189,23 @@ fn request_line(request: &RequestView) -> Markup {
     };
     let state = match request.state {
         "running" => "running",
-        "failing" => "failed, to be tried again",
+        "failing" => "failed",
         "dead" => "given up",
         _ => "queued",
     };
     html! {
         (change) ", accepted " (time::ago(request.accepted_at))
         @if let Some(by) = &request.requested_by { " by " (by) }
-        ": " (state) " (job " (request.job) ")"
+        ": " (state) " ("
+        @match links {
+            Some(links) => { a href=(links.job(request.job)) { "job " (request.job) } }
+            None => { "job " (request.job) }
+        }
+        ")"
         @if request.attempts > 0 && request.state != "queued" {
             ", attempt " (request.attempts) " of " (request.max_attempts)
         }
-        @if let Some(at) = request.next_attempt_at { ", the next one " (clock(at)) }
+        @if let Some(at) = request.next_attempt_at { "; next attempt " (clock(at)) }
         "."
         @if let Some(problem) = request.problem { div class="muted" { "The problem: " (problem) "." } }
         @if let Some(error) = &request.error {

@@ -1,0 +1,1 @@
+DROP INDEX dead_jobs_kind_key;
