@@ -194,7 +194,7 @@ fn numbers(links: &Links, reading: &Reading) -> Markup {
             dl {
                 (fact("Downloads", &html! { (number(krate.downloads)) ", in 90 days " (number(krate.recent_downloads)) }))
                 (fact("This version", &html! { (number(version.downloads)) }))
-                (fact("Versions", &html! { a href=(links.of_crate(name_of, "versions")) { (counted(i64::from(krate.row.version_count), "version")) } }))
+                (fact("Versions", &html! { a href=(links.of_crate(name_of, "versions")) { (number(i64::from(krate.row.version_count))) } }))
                 (fact("Created", &time::ago(krate.row.created_at)))
             }
             ul {

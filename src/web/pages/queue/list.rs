@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use strum::VariantNames;
 
+use super::subject::Subjects;
 use super::words::tag;
 use crate::queue::inspection::{Gauges, JobView};
 use crate::queue::listing::{JobFilter, JobPage, LOOKED_THROUGH, Listed};
@@ -101,7 +102,7 @@ fn field(id: &str, label: &str, value: &str) -> Markup {
 }
 
 /// The jobs.
-pub fn jobs(links: &Links, asked: &Asked, page: &JobPage) -> Markup {
+pub fn jobs(links: &Links, asked: &Asked, page: &JobPage, subjects: &Subjects) -> Markup {
     let state = asked.filter.state;
     html! {
         @if page.jobs.is_empty() {
@@ -121,7 +122,7 @@ pub fn jobs(links: &Links, asked: &Asked, page: &JobPage) -> Markup {
                             th scope="col" { "Requested" } th scope="col" class="n" { "Attempts" } th scope="col" { "Error or result" }
                         }
                     }
-                    tbody { @for job in &page.jobs { (row(links, job)) } }
+                    tbody { @for job in &page.jobs { (row(links, job, subjects)) } }
                 }
             }
         }
@@ -145,14 +146,17 @@ fn caption(state: Listed) -> &'static str {
     }
 }
 
-fn row(links: &Links, job: &JobView) -> Markup {
+fn row(links: &Links, job: &JobView, subjects: &Subjects) -> Markup {
     let said = job.error.as_deref().or(job.detail.as_deref()).unwrap_or_default();
     html! {
         tr {
             th scope="row" { a href=(links.job(job.id)) { (job.id) } }
             td { span class=(tag(&job.state)) { (text(&job.state)) } }
             td { (name(&job.kind)) }
-            td class="wrap" { @if let Some(key) = &job.key { (name(key)) } @else { "–" } }
+            td class="wrap" {
+                @if let Some(key) = &job.key { (name(key)) } @else { "–" }
+                @if let Some(num) = subjects.get(&job.id) { " " (name(num)) }
+            }
             td { (ago(job.created_at)) @if let Some(by) = &job.requested_by { " by " (name(by)) } }
             td class="n" { (job.attempts) }
             td class="wrap" { (text(&beginning(said, ERROR))) }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::checks::finding::span;
+use crate::database::catalog::version_progress::VersionProgress;
 use crate::jobs::{
     DeleteCrate, DeleteVersion, MaintainIndex, PublishVersion, RemoveCrateFile, SyncCrate, UnyankVersion, YankVersion,
 };
@@ -51,35 +52,43 @@ pub fn next(job: &JobView, kinds: &KnownKinds, now: DateTime<Utc>) -> String {
                 job.attempts.saturating_add(1)
             )
         }
-        "dead" => "Nothing, until an admin or an operator retries or discards it.".to_owned(),
-        "discarded" => "Nothing: it was discarded.".to_owned(),
-        _ => "Nothing: it is done.".to_owned(),
+        "dead" => "It is not started again unless it is retried. If it must not run, discard it.".to_owned(),
+        "discarded" => "It was discarded, and is not started again.".to_owned(),
+        _ => "It has finished, and nothing is left to do.".to_owned(),
     }
 }
 
-/// What is not done if a job of this kind is discarded.
-pub fn lost_without(kind: &str) -> &'static str {
+/// By what else the index is written.
+const UNTIL: &str = "until another job of its crate writes the index, or `supercargo verify --repair` does.";
+
+/// What is not done if a job of this kind is discarded. `version` is the one that it is about.
+pub fn lost_without(kind: &str, version: Option<&VersionProgress>) -> String {
     match kind {
-        PublishVersion::KIND => {
-            "The version stays queued: cargo cannot use it until another job of its crate writes the index, or until \
-             `supercargo verify --repair` does."
-        }
-        YankVersion::KIND | UnyankVersion::KIND => {
-            "The index keeps showing the version as it is now, against what was requested, until another job of its crate \
-             writes the index, or until `supercargo verify --repair` does."
-        }
-        DeleteVersion::KIND | DeleteCrate::KIND => {
-            "What was to be deleted stays in the index until another job of the crate writes it, or until `supercargo verify \
-             --repair` does."
-        }
-        SyncCrate::KIND => {
-            "The crate's file in the index stays as it is until another job of the crate writes it, or until `supercargo \
-             verify --repair` does."
-        }
+        PublishVersion::KIND | YankVersion::KIND | UnyankVersion::KIND | DeleteVersion::KIND => without_writing(version),
+        DeleteCrate::KIND => format!("What the index still has of the crate stays there {UNTIL}"),
+        SyncCrate::KIND => format!("The crate's file in the index stays as it is {UNTIL}"),
         RemoveCrateFile::KIND => {
-            "The crate file of a deleted version stays in the store until unused files are removed."
+            "If the store still has the crate file of the deleted version, it stays there until unused files are removed.".to_owned()
         }
-        MaintainIndex::KIND => "Nothing is lost: the maintenance is requested again when the index needs it.",
-        _ => "What the job was to do is not done.",
+        MaintainIndex::KIND => {
+            "Nothing is lost: the maintenance is requested again when the index needs it.".to_owned()
+        }
+        _ => "What the job was to do is not done.".to_owned(),
     }
+}
+
+/// What the index does not show of a version without a job. Every job of a crate writes all that was requested, so this does
+/// not depend on the kind.
+fn without_writing(version: Option<&VersionProgress>) -> String {
+    let lost = match version {
+        Some(version) if version.is_as_desired() => {
+            return "Nothing is lost: the index already shows what was last requested for this version.".to_owned();
+        }
+        Some(version) if version.deletion_requested_at.is_some() => "The version is not removed from the index",
+        Some(version) if version.effective_yanked.is_none() => "The version stays queued, and cargo cannot use it,",
+        Some(version) if version.desired_yanked => "The index does not show that the version is yanked",
+        Some(_) => "The index keeps showing the version as yanked",
+        None => "What the index shows of the version stays as it is",
+    };
+    format!("{lost} {UNTIL}")
 }
