@@ -46,6 +46,18 @@ fn it_shows_the_readme_the_facts_and_how_to_use_the_crate() {
     assert_eq!(page(&registry, "/crates/foo"), html);
 }
 
+#[test]
+fn one_of_something_is_in_the_singular() {
+    let registry = TestRegistry::new();
+    registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+    registry.count_downloads(&[("foo", "1.0.0", 1)]);
+    let html = page(&registry, "/search?q=foo");
+    assert!(html.contains("1 download<"), "{html}");
+    let html = page(&registry, "/crates/foo");
+    assert!(html.contains("<dt>Versions</dt><dd><a href=\"/crates/foo/versions\">1</a></dd>"), "{html}");
+}
+
 /// A package whose README links to a file that it has and to what only the repository has.
 fn linking(version: &str, with_commit: bool) -> Package {
     let readme = "[lib](src/lib.rs) [all](src) [guide](docs/guide.md#x) ![logo](logo.png) [none](../../x)";
