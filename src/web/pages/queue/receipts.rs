@@ -39,7 +39,7 @@ fn item(receipt: &Receipt) -> Markup {
                 span class=(tag(&receipt.outcome)) { (text(&receipt.outcome)) }
                 @if !is_by_hand { " attempt " (receipt.attempts) }
                 @if let Some(took) = took { ", took " (seconds(took)) }
-                @if let Some(by) = &receipt.finished_by { " by " span class="by" { (name(by)) } }
+                @if let Some(by) = &receipt.finished_by { (if is_by_hand { " by " } else { ", by " }) span class="by" { (name(by)) } }
             }
             @if let Some(detail) = &receipt.detail { p class="detail" { (text(detail)) } }
             @if let Some(error) = &receipt.error { (causes(error)) }
