@@ -110,6 +110,7 @@ fn the_counts_are_those_of_the_lists() {
     let ids: Vec<String> = cells(&html, "jobs").into_iter().map(|row| row[0].clone()).collect();
     assert_eq!(ids, pending.iter().map(|job| job.id.to_string()).collect::<Vec<_>>());
     assert!(html.contains("1 job is dead") && html.contains("CRITICAL"), "{html}");
+    assert!(html.contains("<a href=\"/queue?state=dead#jobs\">Show dead jobs</a>"), "{html}");
     sql(&registry, "DELETE FROM dead_jobs");
     registry.make_due();
     registry.run_jobs();
@@ -131,6 +132,7 @@ fn an_empty_queue_and_an_empty_history_say_so() {
         assert!(html.contains(said), "{said}: {html}");
     }
     assert_eq!(counts(&html, "all"), [0; 5]);
+    assert!(!html.contains("Show dead jobs"), "{html}");
     assert!(!html.contains("<svg class=\"plot\""));
     let html = admin(&registry, "root").get("/queue?state=done").good().text();
     assert!(html.contains("No job is done."), "{html}");

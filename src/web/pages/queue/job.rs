@@ -81,7 +81,7 @@ pub fn job_id(id: &str) -> Result<JobId, ApiError> {
 /// The error for a job that is not there.
 pub fn no_job(id: JobId) -> ApiError {
     ApiError::not_found(format!(
-        "there is no job {id}: it was never enqueued, or its receipts are older than the history is kept"
+        "there is no job {id}: it was never enqueued, or ended longer ago than the history is kept"
     ))
 }
 

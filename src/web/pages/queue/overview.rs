@@ -55,7 +55,7 @@ pub async fn show(admin: Admin, query: QueryParameters) -> Result<Response, ApiE
     let workers = admin.app.health.workers();
     let upper = html! {
         (live::read_at(Utc::now(), &asked.path(links, asked.from)))
-        (state::health(&seen.findings))
+        (state::health(links, &seen.findings))
         (state::counts(links, &seen.gauges, known))
         (state::workers(workers.as_deref(), &seen.findings))
         (history::section(&seen.day))

@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::known::Known;
 use crate::checks::finding::{Finding, Severity, span};
-use crate::checks::{VERIFICATION, worst};
+use crate::checks::{DEAD_JOBS, VERIFICATION, worst};
 use crate::queue::QueueWorkers;
 use crate::queue::inspection::Gauges;
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::text::{name, number, text, with_code};
 
 /// The findings of the checks, as a line and as a table.
-pub fn health(findings: &[Finding]) -> Markup {
+pub fn health(links: &Links, findings: &[Finding]) -> Markup {
     let severity = worst(findings);
     let mut wrong: Vec<&Finding> = findings.iter().filter(|finding| finding.severity > Severity::Ok).collect();
     wrong.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -28,6 +28,9 @@ pub fn health(findings: &[Finding]) -> Markup {
                 strong { (severity.word()) } " "
                 @if wrong.is_empty() { "No check found a problem." }
                 @for (place, finding) in wrong.iter().enumerate() { @if place > 0 { "; " } (with_code(&finding.summary)) }
+                @if wrong.iter().any(|finding| finding.check == DEAD_JOBS) {
+                    " " a href=(format!("{}#jobs", links.queue(&[("state", "dead")]))) { "Show dead jobs" }
+                }
             }
             (verification(findings))
             details id="checks" {
@@ -52,8 +55,8 @@ pub fn health(findings: &[Finding]) -> Markup {
                 }
                 p class="muted" {
                     "These are the checks of " code { "supercargo monitor" } " that need the database or the disk, with its \
-                     usual limits. Only the monitor applies other limits that it was given, checks the certificate, the index's \
-                     remote, a crate store elsewhere and the answer of " code { "/health/ready" } ", and sends pages."
+                     default limits. Only the monitor itself applies the limits that you gave it, checks the certificate, the \
+                     index's remote, a crate store elsewhere and the answer of " code { "/health/ready" } ", and sends alerts."
                 }
             }
         }

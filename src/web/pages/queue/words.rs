@@ -26,7 +26,8 @@ pub fn next(job: &JobView, kinds: &KnownKinds, now: DateTime<Utc>) -> String {
     let policy = kinds.policy_of(&job.kind);
     let is_pending = job.run_at.is_some();
     if is_pending && policy.is_none() {
-        return "This program does not have the kind of this job, and leaves it to one that does.".to_owned();
+        return "Jobs of this kind are not run by this version of supercargo, only by one that has the kind."
+            .to_owned();
     }
     let due = match job.run_at {
         Some(at) if at > now => format!("at {}", exact(at)),
@@ -36,7 +37,7 @@ pub fn next(job: &JobView, kinds: &KnownKinds, now: DateTime<Utc>) -> String {
         "running" => {
             let limit = policy.map_or(String::new(), |policy| {
                 let limit = span(policy.time_limit.as_secs_f64());
-                format!(" If it takes longer than {limit}, it is cut off, and that counts as a failure.")
+                format!(" An attempt that takes longer than {limit} is ended and counts as failed.")
             });
             format!("A worker runs it now.{limit}")
         }
@@ -47,10 +48,11 @@ pub fn next(job: &JobView, kinds: &KnownKinds, now: DateTime<Utc>) -> String {
         "behind" => "It waits for another job of its kind and key, which comes first.".to_owned(),
         "failing" => {
             let most = policy.map_or(String::new(), |policy| format!(" of {}", policy.max_attempts));
-            format!(
-                "Attempt {}{most} starts {due}, or earlier if its failure was an outage that has ended.",
-                job.attempts.saturating_add(1)
-            )
+            let sooner = match job.run_at {
+                Some(at) if at > now => ", or as soon as the outage is over if one caused the failure",
+                _ => "",
+            };
+            format!("Attempt {}{most} starts {due}{sooner}.", job.attempts.saturating_add(1))
         }
         "dead" => "It is not started again unless it is retried. If it must not run, discard it.".to_owned(),
         "discarded" => "It was discarded, and is not started again.".to_owned(),
