@@ -21,6 +21,7 @@ pub mod features;
 pub mod framing_error;
 pub mod index_path;
 pub mod limits;
+pub(crate) mod link_segment;
 pub mod line_counts;
 pub mod manifest;
 pub mod metadata;

@@ -43,7 +43,8 @@ fn about(links: &Links, reading: &Reading) -> Markup {
         section aria-labelledby="version" {
             h2 id="version" { "Version " (version.row.num) }
             dl {
-                (fact("Published", &published(links, reading)))
+                @if version.row.effective_yanked.is_some() { (fact("Published", &published(links, reading))) }
+                @else { (fact("Accepted", &html! { (published(links, reading)) ", not in the index yet" })) }
                 (fact("Licence", &licence(links, reading)))
                 @if let Some(rust) = &about.rust_version { (fact("Rust", &html! { (text(rust)) " and later" })) }
                 @if let Some(edition) = &about.edition { (fact("Edition", &text(edition))) }
