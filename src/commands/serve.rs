@@ -165,8 +165,7 @@ impl Serving {
         let connections = Connections::of(options);
         let settings = settings(options, storage, &place, &connections, &listeners.requests)?;
         let takes_jobs = (!options.no_worker).then_some(&options.work);
-        let following =
-            Following { poll: options.index.index_poll_interval, config_json: Some(place.config_json) };
+        let following = Following { poll: options.index.index_poll_interval, config_json: Some(place.config_json) };
         let requests = options.storage.database_pool_size + metrics::CONNECTIONS;
         let working = Workers::start(storage, &shared, takes_jobs, requests, following)?;
         let Shared { pool, index, crate_store, wakeups, completions } = shared;

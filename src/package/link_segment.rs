@@ -11,7 +11,8 @@ const MAX_ENCODINGS: usize = 4;
 pub fn is_plain(segment: &str) -> bool {
     let mut segment = segment.to_owned();
     for _ in 0..=MAX_ENCODINGS {
-        if segment.contains(char::is_control) || segment.split(['/', '\\']).any(|part| matches!(part, "" | "." | "..")) {
+        if segment.contains(char::is_control) || segment.split(['/', '\\']).any(|part| matches!(part, "" | "." | ".."))
+        {
             return false;
         }
         let Ok(decoded) = percent_decode_str(&segment).decode_utf8() else { return false };
@@ -33,8 +34,24 @@ mod tests {
             assert!(is_plain(plain), "{plain}");
         }
         for other in [
-            "", ".", "..", "%2e", "%2E%2e", ".%2e", "%252e%252e", "a\r\nb", "%0d%0a", "a%00", "%250a", "a%2f..%2fb", "a\\..",
-            "%ff", "a/b//c", "\u{85}", "%c2%85", "%2525252525252e",
+            "",
+            ".",
+            "..",
+            "%2e",
+            "%2E%2e",
+            ".%2e",
+            "%252e%252e",
+            "a\r\nb",
+            "%0d%0a",
+            "a%00",
+            "%250a",
+            "a%2f..%2fb",
+            "a\\..",
+            "%ff",
+            "a/b//c",
+            "\u{85}",
+            "%c2%85",
+            "%2525252525252e",
         ] {
             assert!(!is_plain(other), "{other:?}");
         }

@@ -256,7 +256,9 @@ mod tests {
 
     #[test]
     fn every_known_host_shows_the_commit_and_the_file_in_its_own_way() {
-        let file = |repository: &str| HostedRepository::of(repository).unwrap().file(&info("crates/a"), "src/größe.rs").unwrap();
+        let file = |repository: &str| {
+            HostedRepository::of(repository).unwrap().file(&info("crates/a"), "src/größe.rs").unwrap()
+        };
         let path = "crates/a/src/gr%C3%B6%C3%9Fe.rs";
         for (repository, root) in [
             ("https://github.com/o/r", format!("https://github.com/o/r/blob/{COMMIT}")),

@@ -109,7 +109,8 @@ impl Report {
 
     /// The parts that are not good, as in the answer.
     fn troubles(&self) -> String {
-        let parts = [("database", self.database), ("index", self.index), ("store", self.store), ("worker", self.worker)];
+        let parts =
+            [("database", self.database), ("index", self.index), ("store", self.store), ("worker", self.worker)];
         let troubled = parts.into_iter().filter(|(_, state)| !state.is_good());
         troubled.map(|(part, state)| format!("{part}: {}", state.as_str())).collect::<Vec<_>>().join(", ")
     }

@@ -48,10 +48,9 @@ fn a_deleted_version_is_nowhere_and_cannot_come_back() {
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
     insta::assert_snapshot!(gone.detail(), @"`foo@1.0.0` was deleted from this registry: held a key");
     let located = Request::get("/api/v1/crates/foo/1.0.0/download").header("accept", "application/json");
-    for download in [
-        ann.get("/api/v1/crates/foo/1.0.0/download"),
-        registry.anonymous().send(located.body(Body::empty()).unwrap()),
-    ] {
+    for download in
+        [ann.get("/api/v1/crates/foo/1.0.0/download"), registry.anonymous().send(located.body(Body::empty()).unwrap())]
+    {
         assert_eq!((download.status, download.detail()), (StatusCode::NOT_FOUND, gone.detail()));
     }
     for refused in [ann.yank("foo", "1.0.0"), ann.unyank("foo", "1.0.0")] {

@@ -94,9 +94,16 @@ fn a_deleted_crate_is_nowhere_and_its_name_stays_taken() {
         "{}",
         gone.detail()
     );
-    for path in
-        ["/versions", "/downloads", "/owners", "/owner_user", "/reverse_dependencies", "/1.0.0", "/1.0.0/readme", "/1.0.0/download"]
-    {
+    for path in [
+        "/versions",
+        "/downloads",
+        "/owners",
+        "/owner_user",
+        "/reverse_dependencies",
+        "/1.0.0",
+        "/1.0.0/readme",
+        "/1.0.0/download",
+    ] {
         assert_eq!(ann.get(&format!("/api/v1/crates/foo{path}")).detail(), gone.detail(), "{path}");
     }
     assert_eq!(registry.index_file("3/f/foo").lines().count(), 2);

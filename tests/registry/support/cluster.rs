@@ -188,3 +188,10 @@ fn prepare(url: &str) {
     let url = url.replacen(":///supercargo?", ":///test_template?", 1);
     migrations::migrate(&mut PgConnection::establish(&url).unwrap()).unwrap();
 }
+
+/// Otherwise two transactions that insert the same two names in another order would deadlock.
+#[test]
+fn two_registries_at_a_time_have_two_databases() {
+    let (one, other) = (Lent::free(), Lent::free());
+    assert_ne!(one.url(), other.url());
+}

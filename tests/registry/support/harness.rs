@@ -186,13 +186,18 @@ impl TestRegistry {
         let token = self
             .pool
             .with(|connection| {
-                let user = users::find(connection, login).unwrap_or_else(|error| panic!("cannot read {login}: {error}"));
+                let user =
+                    users::find(connection, login).unwrap_or_else(|error| panic!("cannot read {login}: {error}"));
                 let user = user.unwrap_or_else(|| {
                     users::create(connection, login, None)
                         .unwrap_or_else(|error| panic!("cannot create the user {login}: {error}"))
                 });
                 let created = token.create(connection, user.id);
-                created.unwrap_or_else(|error| panic!("cannot create a token of {login}: {error}")).1.reveal().to_owned()
+                created
+                    .unwrap_or_else(|error| panic!("cannot create a token of {login}: {error}"))
+                    .1
+                    .reveal()
+                    .to_owned()
             })
             .unwrap();
         Client { registry: self, token: Some(token) }

@@ -29,8 +29,7 @@ impl Part {
     /// The page. Without content it says that the version has none.
     pub fn show(&self, visit: &Visit, (tab, title): (Tab, &str), content: Option<Markup>) -> Response {
         let (links, name, row) = (visit.links(), &self.found.krate.row.name, &self.found.version.row);
-        let head =
-            CrateHead { links, name, num: &row.num, is_default: self.found.is_default, description: None, tab };
+        let head = CrateHead { links, name, num: &row.num, is_default: self.found.is_default, description: None, tab };
         let content = html! {
             (head.show(&notices(links, name, row, self.found.krate.default_version.as_ref())))
             h2 { (title) }
