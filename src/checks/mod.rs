@@ -16,6 +16,8 @@ use self::finding::{Finding, Severity};
 use crate::queue::JobError;
 
 pub use judged::Judged;
+pub use queue::DEAD_JOBS;
+pub use verification::VERIFICATION;
 
 /// A check that queries the database. Its name is needed when the database is unreachable.
 type DatabaseCheck = (&'static str, fn(&mut PgConnection, &Judged<'_>) -> QueryResult<Finding>);

@@ -4,15 +4,18 @@
 //! Shutdown order: requests, the current batch of jobs, the database.
 
 use std::io::IsTerminal;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
 use axum::http::HeaderValue;
 use nix::sys::signal::Signal;
 
 use crate::admin::output::say;
 use crate::config::{AccessOptions, CorsOrigin, ServeOptions, WhoMayCreate};
+use crate::database::Pool;
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::upload_allowance::UploadAllowance;
-use crate::index::View;
+use crate::index::{ConfigJson, View};
 use crate::jobs::{Admission, NewCrates};
 use crate::package::RegistryUrls;
 use crate::process::data_dir::{self, permissions};
@@ -30,6 +33,7 @@ use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Wakeups};
 use crate::replace_file::replace_file;
+use crate::web::health::Health;
 use crate::web::index::{GitService, IndexState, Limits};
 use crate::web::{
     self, AddressRequests, App, Backlog, Settings, SharedWith, SourceWork, StatusStreams, TrustedProxies, Uploads,
@@ -37,6 +41,8 @@ use crate::web::{
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What a request for the metrics may still take when nothing is left of the grace period.
+const LAST_SCRAPE: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(options: &ServeOptions) -> Result<(), CommandError> {
     run(options).map_err(|error| data_dir::name_full_disk(&options.storage, error))
@@ -83,62 +89,10 @@ fn serve_from(
     let has_new_admin =
         storage.is_embedded() && ensure_admin(&mut storage.connect()?, &storage.data_dir.admin_token_file())?;
     let listen = (listeners.requests.shown(), listeners.metrics.as_ref().map(Listener::shown));
-    let index = storage.index_or_mirror(&options.storage, &options.index)?;
     let config_json = config_json(&base_url, options.access.auth_required);
-    if index.remote().is_none() {
-        refuse_lost_index(&index, &mut storage.connect()?)?;
-        ensure_config_json(&index, &options.index.index_branch, &config_json)?;
-    }
-    let crate_store = storage.crate_store(&options.crate_store, StoreRole::Stores)?;
-    let pool = storage.pool(&options.storage);
-    let metrics = metrics::install(&pool, Resources::of(storage, &crate_store, certificate.as_ref()))?;
-    let shared = Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() };
-    let takes_jobs = (!options.no_worker).then_some(&options.work);
-    let following = Following { poll: options.index.index_poll_interval, config_json: Some(config_json) };
-    let requests = options.storage.database_pool_size + metrics::CONNECTIONS;
-    let working = Workers::start(storage, &shared, takes_jobs, requests, following)?;
-    let by_limit = open_files::connections_by_limit();
-    let max_connections = options.http.max_connections.map_or(by_limit, std::num::NonZeroU32::get);
-    let per_address = options.http.per_address(max_connections);
-    let trusted_proxies = TrustedProxies::new(&options.http.trusted_proxies);
-    let status_streams = StatusStreams::beside(max_connections, per_address, trusted_proxies.clone());
-    let settings = Settings {
-        urls: registry_urls(options, &base_url, scheme, &listeners.requests),
-        base_url: base_url.clone(),
-        limits: options.limits(),
-        admission: admission(&options.access, options.throwaway)?,
-        auth_required: options.access.auth_required,
-        shared_with: shared_with(options)?,
-        policy: options.policy.policy(options.access.auth_required),
-        publish_wait: options.publish_wait,
-        address_requests: AddressRequests::new(per_address, trusted_proxies.clone()),
-        trusted_proxies: trusted_proxies.clone(),
-        uploads: Uploads::new(options.http.max_upload_memory, storage.data_dir.path().to_owned()),
-        backlog: Backlog::new(options.max_pending_jobs),
-        source_cache: (storage.data_dir.source_cache(), options.http.source_cache_size),
-        source_work: SourceWork::usual(trusted_proxies.clone()),
-        status_streams: status_streams.clone(),
-    };
-    let Shared { pool, index, crate_store, wakeups, completions } = shared;
-    let clones = options.http.max_clones.map(|clones| Limits::with_clones(clones.into()));
-    let git = GitService::with_limits(&index, clones.unwrap_or_default());
-    let index_state = IndexState { git, view: View::new(index) };
-    let app = App::new(pool.clone(), crate_store, index_state, wakeups, completions, settings);
-    if let Some(workers) = working.view() {
-        app.health.attend(workers);
-    }
-    let health = app.health.clone();
-    let counting = Counting::start(app.download_counts.clone(), pool.clone(), options.download_flush_interval)?;
-    let (registry, metrics_server) = match listeners.metrics {
-        Some(listener) => (web::registry(app, None), Some(metrics::serve(listener, metrics, health.clone())?)),
-        None => (web::registry(app, Some(metrics)), None),
-    };
-    let web::Registry { router, fast_path } = registry;
-    let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
-    let tls = tls.map(|config| (config, web::https_only::router(base_url.clone())));
-    let site =
-        Site { name: "registry", router, fast_path, tls, max_connections, per_address, trusted_proxies, threads: None };
-    let server = Server::start(site, listeners.requests)?;
+    let shared = shared(options, storage, &config_json)?;
+    let place = Place { base_url: &base_url, scheme, config_json };
+    let serving = Serving::start(options, storage, place, shared, listeners, certificate.as_ref())?;
     log_start(options, storage, listen, has_new_admin);
     announce(storage, &base_url, options.access.auth_required)?;
     let signal = wait_for_shutdown(&signals, certificate.as_ref())?;
@@ -147,15 +101,143 @@ fn serve_from(
     if !options.throwaway {
         signals.exit_at_the_next()?;
     }
-    health.stop();
-    let said = retract(storage);
-    status_streams.stop();
-    let served = server.stop(options.shutdown_grace);
-    counting.stop();
-    working.stop();
-    let measured = metrics_server.map_or(Ok(()), |server| server.stop(options.shutdown_grace));
-    pool.close();
-    served.and(said).and(measured)
+    serving.stop(storage, options.shutdown_grace)
+}
+
+/// Where clients find the registry.
+struct Place<'a> {
+    base_url: &'a str,
+    scheme: &'static str,
+    config_json: ConfigJson,
+}
+
+/// Opens what requests and jobs share.
+fn shared(options: &ServeOptions, storage: &Storage, config_json: &ConfigJson) -> Result<Shared, CommandError> {
+    let index = storage.index_or_mirror(&options.storage, &options.index)?;
+    if index.remote().is_none() {
+        refuse_lost_index(&index, &mut storage.connect()?)?;
+        ensure_config_json(&index, &options.index.index_branch, config_json)?;
+    }
+    let crate_store = storage.crate_store(&options.crate_store, StoreRole::Stores)?;
+    let pool = storage.pool(&options.storage);
+    Ok(Shared { pool, index, crate_store, wakeups: Wakeups::default(), completions: Completions::default() })
+}
+
+/// The connections that there may be.
+struct Connections {
+    max: u32,
+    per_address: u32,
+    trusted_proxies: TrustedProxies,
+    status_streams: StatusStreams,
+}
+
+impl Connections {
+    fn of(options: &ServeOptions) -> Self {
+        let max = options.http.max_connections.map_or_else(open_files::connections_by_limit, NonZeroU32::get);
+        let per_address = options.http.per_address(max);
+        let trusted_proxies = TrustedProxies::new(&options.http.trusted_proxies);
+        let status_streams = StatusStreams::beside(max, per_address, trusted_proxies.clone());
+        Self { max, per_address, trusted_proxies, status_streams }
+    }
+}
+
+/// What runs until the registry is stopped.
+struct Serving {
+    server: Server,
+    metrics: Option<Server>,
+    status_streams: StatusStreams,
+    health: Health,
+    counting: Counting,
+    working: Workers,
+    pool: Pool,
+}
+
+impl Serving {
+    fn start(
+        options: &ServeOptions,
+        storage: &Storage,
+        place: Place<'_>,
+        shared: Shared,
+        listeners: Listeners,
+        certificate: Option<&Certificate>,
+    ) -> Result<Self, CommandError> {
+        let metrics = metrics::install(&shared.pool, Resources::of(storage, &shared.crate_store, certificate))?;
+        let connections = Connections::of(options);
+        let settings = settings(options, storage, &place, &connections, &listeners.requests)?;
+        let takes_jobs = (!options.no_worker).then_some(&options.work);
+        let following = Following { poll: options.index.index_poll_interval, config_json: Some(place.config_json) };
+        let requests = options.storage.database_pool_size + metrics::CONNECTIONS;
+        let working = Workers::start(storage, &shared, takes_jobs, requests, following)?;
+        let Shared { pool, index, crate_store, wakeups, completions } = shared;
+        let clones = options.http.max_clones.map(|clones| Limits::with_clones(clones.into()));
+        let git = GitService::with_limits(&index, clones.unwrap_or_default());
+        let index_state = IndexState { git, view: View::new(index) };
+        let app = App::new(pool.clone(), crate_store, index_state, wakeups, completions, settings);
+        if let Some(workers) = working.view() {
+            app.health.attend(workers);
+        }
+        let health = app.health.clone();
+        let counting = Counting::start(app.download_counts.clone(), pool.clone(), options.download_flush_interval)?;
+        let (registry, metrics) = match listeners.metrics {
+            Some(listener) => (web::registry(app, None), Some(metrics::serve(listener, metrics, health.clone())?)),
+            None => (web::registry(app, Some(metrics)), None),
+        };
+        let tls = certificate.map(Certificate::server_config).transpose()?;
+        let site = Site {
+            name: "registry",
+            router: registry.router,
+            fast_path: registry.fast_path,
+            tls: tls.map(|config| (config, web::https_only::router(place.base_url.to_owned()))),
+            max_connections: connections.max,
+            per_address: connections.per_address,
+            trusted_proxies: connections.trusted_proxies,
+            threads: None,
+        };
+        let server = Server::start(site, listeners.requests)?;
+        Ok(Self { server, metrics, status_streams: connections.status_streams, health, counting, working, pool })
+    }
+
+    /// Ends requests, then jobs, then the metrics. Requests to both servers have the grace period together.
+    fn stop(self, storage: &Storage, grace: Duration) -> Result<(), CommandError> {
+        let until = Instant::now() + grace;
+        self.health.stop();
+        let said = retract(storage);
+        self.status_streams.stop();
+        let served = self.server.stop(grace);
+        self.counting.stop();
+        self.working.stop();
+        let left = until.saturating_duration_since(Instant::now()).max(LAST_SCRAPE.min(grace));
+        let measured = self.metrics.map_or(Ok(()), |server| server.stop(left));
+        self.pool.close();
+        served.and(said).and(measured)
+    }
+}
+
+fn settings(
+    options: &ServeOptions,
+    storage: &Storage,
+    place: &Place<'_>,
+    connections: &Connections,
+    listener: &Listener,
+) -> Result<Settings, CommandError> {
+    let trusted_proxies = connections.trusted_proxies.clone();
+    Ok(Settings {
+        urls: registry_urls(options, place.base_url, place.scheme, listener),
+        base_url: place.base_url.to_owned(),
+        limits: options.limits(),
+        admission: admission(&options.access, options.throwaway)?,
+        auth_required: options.access.auth_required,
+        shared_with: shared_with(options)?,
+        policy: options.policy.policy(options.access.auth_required),
+        publish_wait: options.publish_wait,
+        address_requests: AddressRequests::new(connections.per_address, trusted_proxies.clone()),
+        uploads: Uploads::new(options.http.max_upload_memory, storage.data_dir.path().to_owned()),
+        backlog: Backlog::new(options.max_pending_jobs),
+        source_cache: (storage.data_dir.source_cache(), options.http.source_cache_size),
+        source_work: SourceWork::usual(trusted_proxies.clone()),
+        status_streams: connections.status_streams.clone(),
+        trusted_proxies,
+    })
 }
 
 /// The listening sockets.

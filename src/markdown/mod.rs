@@ -22,7 +22,7 @@ mod tidy;
 
 use std::sync::Arc;
 
-pub use places::{Folder, Places};
+pub use places::{Folder, NamedPath, Places};
 
 use self::escape::escaped;
 use crate::package::characters::is_hidden;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ammonia::{Builder, UrlRelative};
 use url::Url;
 
-use super::places::{Folder, Places};
+use super::places::{Folder, NamedPath, Places};
 
 /// In front of every id of a document, so that none is that of something else on the page.
 pub const PREFIX: &str = "readme-";
@@ -142,7 +142,7 @@ fn allowed<'v>(name: &str, value: &'v str, folder: &Folder, places: &dyn Places)
 }
 
 /// Where a link leads: to another host, to a place in the document, or to a file of the package.
-fn target(value: &str, folder: &Folder, file: impl Fn(&str) -> Option<String>) -> Option<String> {
+fn target(value: &str, folder: &Folder, file: impl Fn(&NamedPath) -> Option<String>) -> Option<String> {
     // Browsers remove these characters before they read a URL.
     let value: String = value.trim().chars().filter(|c| !c.is_ascii_control()).collect();
     if let Some(anchor) = value.strip_prefix('#') {

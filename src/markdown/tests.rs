@@ -4,12 +4,13 @@ use super::*;
 struct Package;
 
 impl Places for Package {
-    fn link(&self, path: &str) -> Option<String> {
-        Some(format!("/crates/a/1.0.0/source/{path}"))
+    fn link(&self, named: &NamedPath) -> Option<String> {
+        (named.above == 0).then(|| format!("/crates/a/1.0.0/source/{}", named.path))
     }
 
-    fn image(&self, path: &str) -> Option<String> {
-        path.ends_with(".png").then(|| format!("/crates/a/1.0.0/raw/{path}"))
+    fn image(&self, named: &NamedPath) -> Option<String> {
+        let is_here = named.above == 0 && named.path.ends_with(".png");
+        is_here.then(|| format!("/crates/a/1.0.0/raw/{}", named.path))
     }
 }
 

@@ -22,6 +22,7 @@ pub mod framing_error;
 pub mod index_path;
 pub mod limits;
 pub mod line_counts;
+pub(crate) mod link_segment;
 pub mod manifest;
 pub mod metadata;
 pub mod name;

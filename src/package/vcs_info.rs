@@ -6,6 +6,8 @@
 use serde::Deserialize;
 use url::Url;
 
+use super::link_segment::is_plain;
+
 /// The path of the file in a package.
 pub const PATH: &str = ".cargo_vcs_info.json";
 /// The longest such file that is read, in bytes.
@@ -43,16 +45,37 @@ impl VcsInfo {
         let commit = written.git.sha1.to_ascii_lowercase();
         let is_id = matches!(commit.len(), 40 | 64) && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
         let directory = written.path_in_vcs.trim_matches('/').to_owned();
-        let is_path = directory.split('/').all(|part| !matches!(part, "." | ".."));
+        let is_path = directory.is_empty() || directory.split('/').all(is_plain);
         (is_id && is_path).then_some(Self { commit, directory, is_dirty: written.git.dirty })
     }
 
-    /// The path of a packaged file in the repository.
-    fn path(&self, file: &str) -> String {
-        // cargo packages the manifest as it was under another name.
-        let file = if file == "Cargo.toml.orig" { "Cargo.toml" } else { file };
-        if self.directory.is_empty() { file.to_owned() } else { format!("{}/{file}", self.directory) }
+    /// The path in the repository of what is at this path from the directory that is so many levels above the package. None
+    /// above the repository's root.
+    pub fn from_above(&self, levels: usize, path: &str) -> Option<String> {
+        let directory: Vec<&str> = parts(&self.directory).collect();
+        let kept = &directory[..directory.len().checked_sub(levels)?];
+        Some(kept.iter().copied().chain(parts(path)).collect::<Vec<_>>().join("/"))
     }
+
+    /// The path in the package of what is at this path in the repository. None if it is not below the package's directory.
+    pub fn in_package<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if self.directory.is_empty() {
+            return Some(path);
+        }
+        let rest = path.strip_prefix(&*self.directory)?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+    }
+
+    /// The path of a packaged file in the repository.
+    fn path(&self, file: &str) -> Option<String> {
+        // cargo packages the manifest as it was under another name.
+        self.from_above(0, if file == "Cargo.toml.orig" { "Cargo.toml" } else { file })
+    }
+}
+
+/// The parts of a path, without empty ones.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty())
 }
 
 /// A repository at a host that shows commits and files.
@@ -74,7 +97,10 @@ enum Software {
 impl HostedRepository {
     /// The repository of a manifest; None for a host that is not known by its name.
     pub fn of(repository: &str) -> Option<Self> {
-        let url = Url::parse(repository).ok().filter(|url| url.scheme() == "https" && url.username().is_empty())?;
+        let url = Url::parse(repository).ok().filter(|url| url.scheme() == "https")?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return None;
+        }
         let host = url.host_str()?;
         let software = software(host)?;
         let mut parts: Vec<&str> = url.path_segments()?.filter(|part| !part.is_empty()).collect();
@@ -87,8 +113,13 @@ impl HostedRepository {
         if parts.len() < 2 || software == Software::Sourcehut && !parts[0].starts_with('~') {
             return None;
         }
+        if let Some(last) = parts.last_mut() {
+            *last = last.strip_suffix(".git").unwrap_or(last);
+        }
+        if !parts.iter().all(|part| is_plain(part)) {
+            return None;
+        }
         let path = parts.join("/");
-        let path = path.strip_suffix(".git").unwrap_or(&path).to_owned();
         let mut root = url;
         root.set_query(None);
         root.set_fragment(None);
@@ -104,17 +135,25 @@ impl HostedRepository {
         }
     }
 
-    /// The page of a packaged file as it was in the commit.
-    pub fn file(&self, info: &VcsInfo, file: &str) -> String {
-        let path = info.path(file);
-        let mut parts: Vec<&str> = match self.software {
-            Software::GitHub => vec!["blob", &info.commit],
-            Software::GitLab => vec!["-", "blob", &info.commit],
-            Software::Gitea => vec!["src", "commit", &info.commit],
-            Software::Sourcehut => vec!["tree", &info.commit, "item"],
+    /// The page of a packaged file as it was in the commit. None if the path could lead elsewhere.
+    pub fn file(&self, info: &VcsInfo, file: &str) -> Option<String> {
+        self.at(info, &info.path(file)?)
+    }
+
+    /// The page of a file or directory of the repository as it was in the commit; the empty path is the root. None if the path
+    /// could lead elsewhere.
+    pub fn at(&self, info: &VcsInfo, path: &str) -> Option<String> {
+        let commit = info.commit.as_str();
+        let mut page = match (self.software, path) {
+            (Software::GitHub | Software::Sourcehut, "") => vec!["tree", commit],
+            (Software::GitLab, "") => vec!["-", "tree", commit],
+            (Software::GitHub, _) => vec!["blob", commit],
+            (Software::GitLab, _) => vec!["-", "blob", commit],
+            (Software::Gitea, _) => vec!["src", "commit", commit],
+            (Software::Sourcehut, _) => vec!["tree", commit, "item"],
         };
-        parts.extend(path.split('/'));
-        self.below(&parts)
+        page.extend(parts(path));
+        page.iter().all(|part| is_plain(part)).then(|| self.below(&page))
     }
 
     /// The host, for people.
@@ -170,14 +209,56 @@ mod tests {
             "{\"git\":{\"sha1\":\"0123\"}}",
             "{\"git\":{\"sha1\":\"../../../../../../../../../../../evil/evil12\"}}",
             "{\"git\":{\"sha1\":\"0123456789abcdef0123456789abcdef01234567\"},\"path_in_vcs\":\"../x\"}",
+            "{\"git\":{\"sha1\":\"0123456789abcdef0123456789abcdef01234567\"},\"path_in_vcs\":\"a/%2e%2E/x\"}",
+            "{\"git\":{\"sha1\":\"0123456789abcdef0123456789abcdef01234567\"},\"path_in_vcs\":\"a\\nb\"}",
+            "{\"git\":{\"sha1\":\"0123456789abcdef0123456789abcdef01234567\"},\"path_in_vcs\":\"a//b\"}",
         ] {
             assert_eq!(VcsInfo::read(wrong), None, "{wrong}");
         }
     }
 
     #[test]
+    fn a_path_above_the_package_stays_in_the_repository() {
+        let info = info("crates/a");
+        for (levels, path, expected) in [
+            (0, "src/lib.rs", Some("crates/a/src/lib.rs")),
+            (1, "b/README.md", Some("crates/b/README.md")),
+            (2, "LICENSE", Some("LICENSE")),
+            (2, "", Some("")),
+            (3, "LICENSE", None),
+        ] {
+            assert_eq!(info.from_above(levels, path).as_deref(), expected, "{levels} {path}");
+        }
+        assert_eq!(info.in_package("crates/a/src/lib.rs"), Some("src/lib.rs"));
+        assert_eq!(info.in_package("crates/a"), Some(""));
+        assert_eq!((info.in_package("crates/abc"), info.in_package("LICENSE")), (None, None));
+    }
+
+    #[test]
+    fn the_root_of_a_repository_has_a_page() {
+        for (repository, page) in [
+            ("https://github.com/o/r", format!("https://github.com/o/r/tree/{COMMIT}")),
+            ("https://gitlab.com/o/r", format!("https://gitlab.com/o/r/-/tree/{COMMIT}")),
+            ("https://codeberg.org/o/r", format!("https://codeberg.org/o/r/src/commit/{COMMIT}")),
+            ("https://git.sr.ht/~o/r", format!("https://git.sr.ht/~o/r/tree/{COMMIT}")),
+        ] {
+            assert_eq!(HostedRepository::of(repository).unwrap().at(&info("a"), ""), Some(page));
+        }
+    }
+
+    #[test]
+    fn a_path_that_could_lead_elsewhere_has_no_page() {
+        let github = HostedRepository::of("https://github.com/o/r").unwrap();
+        for path in ["../x", "a/./b", "%2e%2e/x", "a/%252E%252e", "a\r\nb", "a%0d%0ab", ".\t./x", "a\\..\\b", "\0"] {
+            assert_eq!((github.file(&info("a"), path), github.at(&info("a"), path)), (None, None), "{path:?}");
+        }
+    }
+
+    #[test]
     fn every_known_host_shows_the_commit_and_the_file_in_its_own_way() {
-        let file = |repository: &str| HostedRepository::of(repository).unwrap().file(&info("crates/a"), "src/größe.rs");
+        let file = |repository: &str| {
+            HostedRepository::of(repository).unwrap().file(&info("crates/a"), "src/größe.rs").unwrap()
+        };
         let path = "crates/a/src/gr%C3%B6%C3%9Fe.rs";
         for (repository, root) in [
             ("https://github.com/o/r", format!("https://github.com/o/r/blob/{COMMIT}")),
@@ -195,8 +276,9 @@ mod tests {
         assert_eq!(gitlab.commit_page(&info("")), format!("https://gitlab.com/o/r/-/commit/{COMMIT}"));
         let github = HostedRepository::of("https://github.com/o/r").unwrap();
         assert_eq!(github.commit_page(&info("")), format!("https://github.com/o/r/commit/{COMMIT}"));
-        assert!(github.file(&info(""), "Cargo.toml.orig").ends_with("/Cargo.toml"));
-        assert!(github.file(&info(""), "a?b#c").ends_with("/a%3Fb%23c"));
+        let file = |path: &str| github.file(&info(""), path).unwrap();
+        assert!(file("Cargo.toml.orig").ends_with("/Cargo.toml"));
+        assert!(file("a?b#c").ends_with("/a%3Fb%23c") && file("100%.md").ends_with("/100%25.md"));
     }
 
     #[test]
@@ -206,6 +288,16 @@ mod tests {
             "https://github.com/o",
             "https://github.com",
             "https://user@github.com/o/r",
+            "https://:password@github.com/o/r",
+            "https://github.com/o/...git",
+            "https://github.com/o/..git",
+            "https://github.com/o/.git",
+            "https://github.com/o/%2e.git",
+            "https://github.com/%252e%252e/r",
+            "https://github.com/o/r%0d%0aSet-Cookie:a",
+            "https://github.com/o/r%00",
+            "https://github.com/o%2f..%2f/r",
+            "https://gitlab.com/g/%252e%252e/r",
             "https://example.org/o/r",
             "https://notgithub.com/o/r",
             "https://git.sr.ht/o/r",

@@ -25,7 +25,7 @@ use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::error_chain::ErrorChain;
 use crate::index::{ConfigJson, View};
-use crate::queue::{QueueWorkers, WorkersView};
+use crate::queue::{QueueWorkers, WorkersView, trouble};
 
 /// How long a check is reused.
 const FRESH: Duration = Duration::from_secs(1);
@@ -65,8 +65,9 @@ struct Report {
 }
 
 /// The state of a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 enum PartState {
     Ok,
     Failed,
@@ -76,11 +77,18 @@ enum PartState {
     Working,
     /// Other processes (`supercargo worker`) run the jobs.
     Elsewhere,
+    /// No process runs jobs, and this one is not to. Reads are answered and publishes are accepted all the same, so it does
+    /// not take this process out of a load balancer: `supercargo monitor` reports it.
+    None,
 }
 
 impl PartState {
     fn is_good(self) -> bool {
         !matches!(self, Self::Failed | Self::NoAnswer)
+    }
+
+    fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -89,6 +97,22 @@ impl Report {
         let [database, index, store, worker] = parts;
         let status = if parts.into_iter().all(PartState::is_good) { "ready" } else { "not ready" };
         Self { status, database, index, store, worker }
+    }
+
+    /// Logs a change. A registry that starts becomes ready a moment after its first answer, so that is no warning.
+    fn log(&self) {
+        match self.troubles() {
+            none if none.is_empty() => tracing::info!("the registry is ready"),
+            troubles => tracing::warn!("the registry is not ready: {troubles}"),
+        }
+    }
+
+    /// The parts that are not good, as in the answer.
+    fn troubles(&self) -> String {
+        let parts =
+            [("database", self.database), ("index", self.index), ("store", self.store), ("worker", self.worker)];
+        let troubled = parts.into_iter().filter(|(_, state)| !state.is_good());
+        troubled.map(|(part, state)| format!("{part}: {}", state.as_str())).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -126,7 +150,7 @@ impl Health {
             before => {
                 let report = self.check().await;
                 if before.as_ref().is_some_and(|(_, before)| before.status != report.status) {
-                    tracing::warn!(?report, "the registry is {}", report.status);
+                    report.log();
                 }
                 *last = Some((Instant::now(), report.clone()));
                 report
@@ -137,7 +161,8 @@ impl Health {
 
     async fn check(&self) -> Report {
         let worker = self.worker();
-        let hung = Report::of([PartState::NoAnswer, PartState::NoAnswer, PartState::NoAnswer, worker]);
+        let silent = PartState::NoAnswer;
+        let hung = Report::of([silent, silent, silent, worker.unwrap_or(silent)]);
         if self.0.checking.swap(true, Ordering::AcqRel) {
             return hung;
         }
@@ -146,7 +171,8 @@ impl Health {
         let (sender, receiver) = oneshot::channel();
         let thread = std::thread::Builder::new().name("health".to_owned());
         let started = thread.spawn(move || {
-            let report = Report::of([checked.database(), checked.index(), checked.store(), worker]);
+            let (database, others) = checked.database(worker.is_none());
+            let report = Report::of([database, checked.index(), checked.store(), worker.unwrap_or(others)]);
             drop(guard);
             // The receiver is gone when the request has timed out.
             let _ = sender.send(report);
@@ -159,13 +185,11 @@ impl Health {
         tokio::time::timeout(PATIENCE, receiver).await.ok().and_then(Result::ok).unwrap_or(hung)
     }
 
-    /// Failed if a queue has no thread with a database connection.
-    fn worker(&self) -> PartState {
-        match self.0.workers.get() {
-            None => PartState::Elsewhere,
-            Some(workers) if workers.look().iter().all(|queue| queue.connected > 0) => PartState::Working,
-            Some(_) => PartState::Failed,
-        }
+    /// The workers of this process; None if it has none. Failed if a queue has no thread with a database connection.
+    fn worker(&self) -> Option<PartState> {
+        let queues = self.0.workers.get()?.look();
+        let works = queues.iter().all(|queue| queue.connected > 0);
+        Some(if works { PartState::Working } else { PartState::Failed })
     }
 }
 
@@ -179,14 +203,19 @@ impl Drop for Checking {
 }
 
 impl Checked {
-    fn database(&self) -> PartState {
-        let selected =
-            self.pool.with_within(PATIENCE / 2, |connection| diesel::sql_query("SELECT 1").execute(connection));
-        match selected {
-            Ok(Ok(_)) => PartState::Ok,
-            Ok(Err(error)) => failed("database", ErrorChain::of(&error)),
-            Err(error) => failed("database", ErrorChain::of(&error)),
-        }
+    /// The database, and the workers of other processes, for which it is asked if this process has none.
+    fn database(&self, asks_for_workers: bool) -> (PartState, PartState) {
+        let selected = self.pool.with_within(PATIENCE / 2, |connection| {
+            diesel::sql_query("SELECT 1").execute(connection)?;
+            if asks_for_workers { trouble::workers(connection) } else { Ok(Vec::new()) }
+        });
+        let error = match &selected {
+            Ok(Ok(workers)) if workers.is_empty() => return (PartState::Ok, PartState::None),
+            Ok(Ok(_)) => return (PartState::Ok, PartState::Elsewhere),
+            Ok(Err(error)) => failed("database", ErrorChain::of(error)),
+            Err(error) => failed("database", ErrorChain::of(error)),
+        };
+        (error, error)
     }
 
     fn index(&self) -> PartState {

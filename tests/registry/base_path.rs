@@ -6,6 +6,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::Value;
 use supercargo::web::openapi;
 
+use crate::pages::Browser;
 use crate::support::harness::TestRegistry;
 use crate::support::package::Package;
 
@@ -42,7 +43,15 @@ fn every_route_answers_under_the_path_as_at_the_root() {
         "/categories",
         "/crates/foo",
         "/crates/foo/1.0.0",
+        "/crates/foo/1.0.0/dependencies",
+        "/crates/foo/1.0.0/features",
+        "/crates/foo/1.0.0/status",
+        "/crates/foo/1.0.0/source",
         "/crates/foo/versions",
+        "/crates/foo/dependents",
+        "/crates/foo/diff/1.0.0...1.0.0",
+        "/feeds/crates.atom",
+        "/crates/foo/feed.atom",
         "/feeds/versions.atom",
         "/badges/foo.svg",
         "/sitemap.xml",
@@ -73,6 +82,54 @@ fn every_route_answers_under_the_path_as_at_the_root() {
         assert_eq!(refused.status, StatusCode::NOT_FOUND, "{nothing}");
         assert!(refused.detail().contains(&format!("sparse+{URL}/index/")), "{}", refused.detail());
     }
+}
+
+/// The paths that a page leads to or loads, and to which it sends forms.
+fn paths_of(html: &str) -> Vec<String> {
+    let attributes = ["href", "src", "action", "data-events", "data-part"];
+    let mut found = Vec::new();
+    for attribute in attributes {
+        let start = format!(" {attribute}=\"");
+        let values = html.split(&start).skip(1).filter_map(|rest| rest.split('"').next());
+        found.extend(values.filter(|value| value.starts_with('/')).map(str::to_owned));
+    }
+    found
+}
+
+#[test]
+fn the_pages_of_the_queue_and_of_a_status_lead_back_through_the_proxy() {
+    let registry = with_foo(false);
+    registry.user("ann").publish(&Package::new("queued", "1.0.0"));
+    let mut browser = Browser::new(&registry);
+    let token = registry.admin("root").token.unwrap();
+    assert_eq!(browser.sign_in(&token).status, StatusCode::SEE_OTHER);
+    let list = browser.get("/queue").good().text();
+    let job = list.split_once("href=\"/crates/queue/jobs/").unwrap().1.split('"').next().unwrap();
+    for page in [
+        "/queue",
+        "/queue?state=done",
+        "/queue?fragment=1",
+        &format!("/queue/jobs/{job}"),
+        &format!("/queue/jobs/{job}/retry"),
+        "/crates/queued",
+        "/crates/queued/1.0.0/status",
+        "/crates/foo/1.0.0/status",
+    ] {
+        let (at_root, under) = (browser.get(page).good().text(), browser.get(&format!("/crates{page}")).good().text());
+        let paths = paths_of(&under);
+        assert!(!paths.is_empty() && paths.iter().all(|path| path.starts_with("/crates/")), "{page}: {paths:?}");
+        assert_eq!(paths, paths_of(&at_root), "{page}");
+        for path in paths.iter().filter(|path| !path.contains("/events")) {
+            assert_ne!(browser.get(path).status, StatusCode::NOT_FOUND, "{page}: {path}");
+        }
+    }
+    // Without a session both lead to the sign-in under the path.
+    for page in ["/queue", "/crates/queue"] {
+        let refused = Browser::new(&registry).get(page);
+        let to = refused.headers["location"].to_str().unwrap();
+        assert!(refused.status == StatusCode::SEE_OTHER && to.starts_with("/crates/sign-in"), "{page}: {to}");
+    }
+    registry.run_jobs();
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use axum::http::{Method, StatusCode};
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
 use diesel::prelude::*;
 use serde_json::json;
 use supercargo::package::Checksum;
@@ -32,7 +33,9 @@ fn a_deleted_version_is_nowhere_and_cannot_come_back() {
     registry.run_jobs();
     delete(&root, "foo/1.0.0?reason=held%20a%20key").good();
     // From the moment it was asked for.
-    assert_eq!(ann.get("/api/v1/crates/foo/1.0.0/download").status, StatusCode::NOT_FOUND);
+    let gone = ann.get("/api/v1/crates/foo/1.0.0/download");
+    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    insta::assert_snapshot!(gone.detail(), @"`foo@1.0.0` was deleted from this registry: held a key");
     assert!(file_of(&registry, &leaked).exists());
     // The line first; then the file has a job of its own.
     assert_eq!(registry.run_jobs(), 2);
@@ -44,6 +47,12 @@ fn a_deleted_version_is_nowhere_and_cannot_come_back() {
     let gone = ann.get("/api/v1/crates/foo/1.0.0");
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
     insta::assert_snapshot!(gone.detail(), @"`foo@1.0.0` was deleted from this registry: held a key");
+    let located = Request::get("/api/v1/crates/foo/1.0.0/download").header("accept", "application/json");
+    for download in
+        [ann.get("/api/v1/crates/foo/1.0.0/download"), registry.anonymous().send(located.body(Body::empty()).unwrap())]
+    {
+        assert_eq!((download.status, download.detail()), (StatusCode::NOT_FOUND, gone.detail()));
+    }
     for refused in [ann.yank("foo", "1.0.0"), ann.unyank("foo", "1.0.0")] {
         assert_eq!(refused.status, StatusCode::NOT_FOUND);
         assert!(refused.detail().contains("was deleted from this registry (held a key)"), "{}", refused.detail());

@@ -26,16 +26,18 @@ fn health_needs_no_token_and_shows_states_only() {
     // The index of this registry has no config.json, which only a start writes.
     let answer = anyone.get("/health/ready");
     assert_eq!((answer.status.as_u16(), &answer.headers["cache-control"]), (503, &"no-store".parse().unwrap()));
-    insta::assert_snapshot!(answer.text(), @r#"{"status":"not ready","database":"ok","index":"failed","store":"ok","worker":"elsewhere"}"#);
+    insta::assert_snapshot!(answer.text(), @r#"{"status":"not ready","database":"ok","index":"failed","store":"ok","worker":"none"}"#);
 }
 
 #[test]
 fn jobs_that_are_left_to_others_do_not_count() {
-    let served = Served::start(&["--no-worker"]);
-    assert_eq!(
-        ready(&served),
-        (200, r#"{"status":"ready","database":"ok","index":"ok","store":"ok","worker":"elsewhere"}"#.to_owned())
-    );
+    let mut served = Served::start(&["--no-worker"]);
+    let with = |worker: &str| {
+        (200, format!(r#"{{"status":"ready","database":"ok","index":"ok","store":"ok","worker":"{worker}"}}"#))
+    };
+    assert_eq!(ready(&served), with("none"));
+    served.start_worker();
+    wait_until("the worker", || ready(&served) == with("elsewhere"));
 }
 
 /// A client that is already connected can send one more request.
@@ -60,7 +62,7 @@ mod slow {
 
     #[test]
     fn a_registry_is_ready_while_database_store_and_workers_are() {
-        let served = Served::start(&["--database-pool-size", "2"]);
+        let served = Served::start_with_log("info", &["--database-pool-size", "2"]);
         let all_good = r#"{"status":"ready","database":"ok","index":"ok","store":"ok","worker":"working"}"#;
         wait_until("readiness", || ready(&served) == (200, all_good.to_owned()));
 
@@ -70,9 +72,14 @@ mod slow {
         std::fs::write(&crates, "no directory").unwrap();
         let (_, said) = wait_for("the store", || Some(ready(&served)).filter(|(status, _)| *status == 503));
         assert!(said.contains(r#""store":"failed""#) && said.contains(r#""database":"ok""#), "{said}");
+        let logged = |level: &str, text: &str| {
+            served.log().lines().any(|line| line.contains(&format!(" {level} ")) && line.ends_with(text))
+        };
+        assert!(logged("WARN", ": the registry is not ready: store: failed"), "{}", served.log());
         std::fs::remove_file(&crates).unwrap();
         std::fs::rename(&aside, &crates).unwrap();
         wait_until("the store again", || ready(&served).0 == 200);
+        assert!(logged("INFO", ": the registry is ready"), "{}", served.log());
 
         // Rejects new connections and closes existing ones.
         let name = served.database.name().to_owned();

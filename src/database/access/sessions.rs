@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Integer};
+use hmac::{Hmac, KeyInit, Mac};
 use rand::TryRng;
 use sha2::{Digest, Sha256};
 
@@ -54,8 +55,20 @@ impl SessionSecret {
     /// The token of forms that this session is sent. Knowing it does not give the secret.
     pub fn form_token(&self) -> String {
         let digest = Sha256::new().chain_update("form of ").chain_update(&self.0).finalize();
-        digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest[..16])
     }
+
+    /// The seal of a statement that this session is shown again, by a link. Who does not know the secret cannot make it, and
+    /// it is no seal in another session.
+    pub fn seal(&self, statement: &str) -> String {
+        // HMAC takes keys of every length.
+        let keyed = Hmac::<Sha256>::new_from_slice(self.0.as_bytes());
+        keyed.map(|hmac| hex(&hmac.chain_update(statement).finalize().into_bytes())).unwrap_or_default()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Begins a session with the rights of a token. Removes sessions that have ended.
@@ -132,6 +145,16 @@ mod tests {
         assert!(!secret.reveal().contains(&secret.form_token()));
         for wrong in ["", "scs_", "sct_00", &secret.reveal()[1..], &format!("{}0", secret.reveal())] {
             assert!(SessionSecret::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_seal_is_of_one_statement_in_one_session() {
+        let [secret, other] = [(); 2].map(|()| SessionSecret::random().unwrap());
+        assert_eq!(secret.seal("a"), secret.seal("a"));
+        assert_eq!(secret.seal("a").len(), 64);
+        for foreign in [secret.seal("b"), secret.seal(""), other.seal("a"), secret.form_token()] {
+            assert_ne!(secret.seal("a"), foreign);
         }
     }
 }

@@ -41,6 +41,11 @@ impl VersionProgress {
     }
 }
 
+/// The version with this id.
+pub fn find_by_id(connection: &mut PgConnection, id: i32) -> QueryResult<Option<VersionProgress>> {
+    versions::table.find(id).select(VersionProgress::as_select()).first(connection).optional()
+}
+
 /// The version with this number, and the login of the user who published it. Its build metadata must match as well.
 pub fn find(
     connection: &mut PgConnection,

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
+use diesel::PgConnection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,7 +16,7 @@ use crate::package::{CrateName, Version};
 use crate::web::answers::crate_file::{self, FileRequest, Source, VersionFile};
 use crate::web::extract::path::{ApiPath, VersionPath, crate_and_version};
 use crate::web::known_files::{IfDue, KnownFiles};
-use crate::web::lookup::no_such_version;
+use crate::web::lookup::{self, no_such_version};
 use crate::web::measures::downloads;
 use crate::web::views::Errors;
 use crate::web::{ApiError, App};
@@ -39,7 +40,7 @@ use crate::web::{ApiError, App};
         (status = 304, description = "The client already has the file"),
         (status = 412, body = Errors, description = "If-Match does not name the file"),
         (status = 416, body = Errors, description = "The range is outside the file"),
-        (status = 404, body = Errors, description = "There is no such version"),
+        (status = 404, body = Errors, description = "There is no such version, or it was deleted for the reason that the error has"),
     )
 )]
 pub async fn download(
@@ -94,12 +95,23 @@ fn look_up(app: &App, name: CrateName, num: Version) -> Result<Arc<VersionFile>,
     let question = app.known_files.ask();
     let found = app.pool.with(|connection| version_file::find(connection, &name, &num))??;
     app.known_files.learn(question, found.deletion_pending);
-    let (version_id, checksum) = found.file.ok_or_else(|| no_such_version(&name, &num.to_string()))?;
+    let Some((version_id, checksum)) = found.file else {
+        return Err(app.pool.with(|connection| absent(connection, &name, &num))?);
+    };
     let file = Arc::new(VersionFile::new(version_id, name, num, checksum));
     if let Some(place) = place {
         app.known_files.know(place, Arc::clone(&file));
     }
     Ok(file)
+}
+
+/// Why a version has no file: it was deleted, with its crate or alone, or was never there.
+fn absent(connection: &mut PgConnection, name: &CrateName, num: &Version) -> ApiError {
+    match lookup::version(connection, name, num) {
+        Err(error) => error,
+        // It was published in the meantime.
+        Ok((name, _)) => no_such_version(&name, &num.to_string()),
+    }
 }
 
 /// A gzipped tar archive. It has no `Content-Encoding`: clients would unpack it and get another checksum.
@@ -124,7 +136,7 @@ async fn location(app: &App, name: &CrateName, num: &Version) -> Result<impl Int
     let url = format!("{}/api/v1/crates/{name}/{num}/download", app.settings.base_url);
     let (name, num) = (name.clone(), num.clone());
     app.with_connection(move |connection| {
-        version_file::find(connection, &name, &num)?.file.ok_or_else(|| no_such_version(&name, &num.to_string()))
+        version_file::find(connection, &name, &num)?.file.ok_or_else(|| absent(connection, &name, &num))
     })
     .await?;
     Ok(([(header::VARY, "accept")], Json(Location { url })))

@@ -3,9 +3,11 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
+use crate::package::characters::is_hidden_in_path;
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
 use crate::web::lookup::{no_such_crate, no_such_version};
@@ -47,12 +49,25 @@ pub struct VersionPath {
 
 /// Parses a crate name of a path. Text that is no crate name names no crate: 404.
 pub fn crate_name(text: &str) -> Result<CrateName, ApiError> {
-    text.parse().map_err(|_| no_such_crate(text))
+    text.parse().map_err(|_| no_such_crate(&as_in_a_url(text)))
 }
 
 /// Parses a version of a path. Text that is no version names no version: 404.
 pub fn version(name: &CrateName, text: &str) -> Result<Version, ApiError> {
-    text.parse().map_err(|_| no_such_version(name, text))
+    text.parse().map_err(|_| no_such_version(name, &as_in_a_url(text)))
+}
+
+/// The text with what cannot be seen in a message percent-encoded, as the client wrote it.
+fn as_in_a_url(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '%' || character.is_whitespace() || is_hidden_in_path(character) {
+            shown.extend(utf8_percent_encode(character.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// Parses a crate name and a version of a path.
@@ -67,5 +82,28 @@ fn refused(rejection: PathRejection) -> ApiError {
         ApiError::not_found("there is nothing at this path: its percent-encoding is not UTF-8")
     } else {
         ApiError::internal(rejection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_message_can_show_is_named_as_in_the_url() {
+        let name: CrateName = "demo".parse().unwrap();
+        for (text, shown) in [
+            ("1.0.0\0", "1.0.0%00"),
+            ("\0", "%00"),
+            (" 1.0.0\n", "%201.0.0%0A"),
+            ("%00", "%2500"),
+            ("1.\u{200d}0", "1.%E2%80%8D0"),
+            ("größe", "größe"),
+        ] {
+            let refused = version(&name, text).unwrap_err().to_string();
+            assert_eq!(refused, format!("the crate `demo` has no version {shown}: check its number"));
+            let refused = crate_name(&format!("a!{text}")).unwrap_err().to_string();
+            assert_eq!(refused, format!("there is no crate `a!{shown}` in this registry: check its name"));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The query of a URL. Unknown parameters are ignored, as the Cargo book requires; a known one that cannot be read is
+//! The query of a URL, and the fields of a form, which are written alike. Unknown parameters are ignored, as the Cargo book requires; a known one that cannot be read is
 //! refused with its value.
 
 use std::convert::Infallible;
@@ -24,7 +24,14 @@ pub(super) const MAX_PAGE: u32 = 1_000_000;
 
 /// The parameters, in their order.
 #[derive(Clone, Debug)]
-pub struct QueryParameters(Vec<(String, String)>);
+pub struct QueryParameters {
+    pairs: Vec<(String, String)>,
+    /// What errors call one of them.
+    called: &'static str,
+}
+
+/// What errors call a parameter of a query.
+const PARAMETER: &str = "query parameter";
 
 impl<S: Send + Sync> FromRequestParts<S> for QueryParameters {
     type Rejection = Infallible;
@@ -35,15 +42,25 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryParameters {
 }
 
 impl QueryParameters {
-    /// The parameters of a query, or the fields of a form.
+    /// The parameters of a query.
     pub fn parse(query: &str) -> Self {
-        let pairs = url::form_urlencoded::parse(query.as_bytes());
-        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+        Self::read(query, PARAMETER)
+    }
+
+    /// The fields of a form.
+    pub fn form(content: &str) -> Self {
+        Self::read(content, "field")
+    }
+
+    fn read(text: &str, called: &'static str) -> Self {
+        let pairs = url::form_urlencoded::parse(text.as_bytes());
+        let pairs = pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        Self { pairs, called }
     }
 
     /// The value of a parameter; the last one if the parameter is repeated.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of a parameter that the database is searched for.
@@ -53,13 +70,13 @@ impl QueryParameters {
 
     /// All values of a parameter that the database is searched for.
     pub fn texts(&self, name: &str) -> Vec<String> {
-        self.0.iter().filter(|(given, _)| given == name).map(|(_, value)| without_nul(value)).collect()
+        self.pairs.iter().filter(|(given, _)| given == name).map(|(_, value)| without_nul(value)).collect()
     }
 
     /// The value of a parameter as another type; the error describes the type as `what`.
     pub fn parsed<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| refused(name, text, what))
+        text.parse().map(Some).map_err(|_| self.refused(name, text, what))
     }
 
     /// `true` or `false`.
@@ -83,7 +100,9 @@ impl QueryParameters {
         let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
         let known = words.map(|word| {
             let known = allowed.iter().find(|known| **known == word).copied();
-            known.ok_or_else(|| refused(name, word, &format!("a list, separated by commas, of {}", allowed.join(", "))))
+            known.ok_or_else(|| {
+                self.refused(name, word, &format!("a list, separated by commas, of {}", allowed.join(", ")))
+            })
         });
         known.collect::<Result<_, _>>().map(Some)
     }
@@ -93,7 +112,7 @@ impl QueryParameters {
         match self.get(name) {
             Some(_) => Err(ApiError::new(
                 StatusCode::BAD_REQUEST,
-                format!("the query parameter `{name}` is not supported here: {instead}"),
+                format!("the {} `{name}` is not supported here: {instead}", self.called),
             )),
             None => Ok(()),
         }
@@ -113,27 +132,32 @@ impl QueryParameters {
     pub(super) fn numbered(&self, default_per_page: u32) -> Result<Pagination, ApiError> {
         let per_page = self.parsed("per_page", PER_PAGE_IS)?.unwrap_or(default_per_page);
         if !(1..=MAX_PER_PAGE).contains(&per_page) {
-            return Err(refused("per_page", &per_page.to_string(), PER_PAGE_IS));
+            return Err(self.refused("per_page", &per_page.to_string(), PER_PAGE_IS));
         }
         let page = self.parsed("page", PAGE_IS)?.unwrap_or(1);
         if !(1..=MAX_PAGE).contains(&page) {
-            return Err(refused("page", &page.to_string(), PAGE_IS));
+            return Err(self.refused("page", &page.to_string(), PAGE_IS));
         }
         Ok(Pagination { per_page, page })
     }
 
     /// The same query without a parameter.
     pub fn without(&self, name: &str) -> Self {
-        Self(self.0.iter().filter(|(given, _)| given != name).cloned().collect())
+        let pairs = self.pairs.iter().filter(|(given, _)| given != name).cloned().collect();
+        Self { pairs, called: self.called }
     }
 
     /// The same query for another page: with this value of `page` or `seek`.
     pub fn with_page(&self, name: &str, value: &str) -> String {
         let mut query = url::form_urlencoded::Serializer::new("?".to_owned());
-        query.extend_pairs(self.0.iter().filter(|(name, _)| name != "page" && name != "seek"));
+        query.extend_pairs(self.pairs.iter().filter(|(name, _)| name != "page" && name != "seek"));
         query.append_pair(name, value);
         // The serializer takes the `?` for a parameter.
         query.finish().replacen("?&", "?", 1)
+    }
+
+    fn refused(&self, name: &str, value: &str, what: &str) -> ApiError {
+        unreadable(self.called, name, value, what)
     }
 }
 
@@ -145,11 +169,15 @@ fn without_nul(value: &str) -> String {
     value.replace('\0', "\u{fffd}")
 }
 
-/// The error for a parameter that cannot be read.
+/// The error for a parameter of a query that cannot be read.
 pub fn refused(name: &str, value: &str, what: &str) -> ApiError {
+    unreadable(PARAMETER, name, value, what)
+}
+
+fn unreadable(called: &str, name: &str, value: &str, what: &str) -> ApiError {
     let value = without_nul(value);
     let value = shortened(&value);
-    ApiError::new(StatusCode::BAD_REQUEST, format!("the query parameter `{name}` is `{value}`: it must be {what}"))
+    ApiError::new(StatusCode::BAD_REQUEST, format!("the {called} `{name}` is `{value}`: it must be {what}"))
 }
 
 /// The page that a query selects.
@@ -200,6 +228,15 @@ mod tests {
         for wrong in ["per_page=0", "per_page=", "page=0", "page=-1", "page=1000001", "page=4294967296"] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_error_says_whether_a_query_or_a_form_is_wrong() {
+        let refused = |sent: QueryParameters| sent.parsed::<u8>("n", "a byte").unwrap_err().to_string();
+        insta::assert_snapshot!(refused(QueryParameters::parse("n=256")), @"the query parameter `n` is `256`: it must be a byte");
+        insta::assert_snapshot!(refused(QueryParameters::form("n=256")), @"the field `n` is `256`: it must be a byte");
+        let without = QueryParameters::form("n=256&x=y").without("x");
+        insta::assert_snapshot!(refused(without), @"the field `n` is `256`: it must be a byte");
     }
 
     #[test]

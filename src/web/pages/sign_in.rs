@@ -124,7 +124,7 @@ pub async fn read_form(parts: &Parts, content: Body) -> Result<QueryParameters, 
     let text = std::str::from_utf8(&content).map_err(|_| {
         ApiError::new(StatusCode::BAD_REQUEST, "the form is not UTF-8: send it from a page of this registry")
     })?;
-    Ok(QueryParameters::parse(text))
+    Ok(QueryParameters::form(text))
 }
 
 /// Leads to a path below the registry's. Anything else leads home, so that the form cannot lead to another site.

@@ -86,6 +86,16 @@ impl Visit {
         if matches { Ok(()) } else { Err(foreign_form()) }
     }
 
+    /// The seal of a statement that a link has for this session; empty without a session.
+    pub fn seal(&self, statement: &str) -> String {
+        self.session().map(|session| session.seal(statement)).unwrap_or_default()
+    }
+
+    /// Whether a link with this statement and this seal was made for this session.
+    pub fn has_sealed(&self, statement: &str, seal: &str) -> bool {
+        !seal.is_empty() && same(&self.seal(statement), seal)
+    }
+
     /// Refuses what a browser says that a page of another site has sent. Source: Fetch Metadata Request Headers, section 2.3.
     pub fn refuse_other_sites(&self) -> Result<(), ApiError> {
         match self.headers().get("sec-fetch-site").map(|value| value.as_bytes()) {

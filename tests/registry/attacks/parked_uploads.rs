@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::http_forms::{connect, status};
 use crate::support::event::wait_until;
 use crate::support::package::Package;
@@ -126,6 +128,20 @@ fn an_http_2_connection_has_32_streams_with_small_windows() {
 /// Tests that start several processes or take seconds. The inner loop leaves them out.
 mod slow {
     use super::*;
+
+    /// The form has ten seconds to arrive. A shutdown whose grace period is shorter does not wait for that: it says so.
+    #[test]
+    fn a_form_that_is_sent_by_half_holds_a_shutdown_no_longer_than_its_grace_period() {
+        let mut served = Served::start_with_log("warn", &["--shutdown-grace", "100ms"]);
+        let mut stream = connect(&served);
+        let head = "POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        assert_eq!(status(&mut stream), 100);
+        stream.write_all(b"form_token=").unwrap();
+        served.signal(Signal::SIGTERM);
+        served.wait();
+        assert!(served.log().contains("some requests did not finish within 100ms"), "{}", served.log());
+    }
 
     /// An array of zeros takes twenty times its text when it is parsed.
     #[test]

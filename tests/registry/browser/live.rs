@@ -72,7 +72,7 @@ fn a_dead_job_is_retried_after_a_question_and_its_page_shows_how_that_ends() {
     browser.script("window.isTheSamePage = true", []);
     browser.wait_for_text(".lead .tag", "done");
     assert!(browser.holds("window.isTheSamePage"), "the page was loaded again");
-    assert!(browser.text("table.receipts").contains("admin root on a page"), "{}", browser.text("table.receipts"));
+    assert!(browser.text("ol.receipts").contains("admin root on a page"), "{}", browser.text("ol.receipts"));
     browser.open(&format!("/crates/{LOST}/1.0.0/status"));
     assert!(browser.text("#status-now").contains("Published."));
 }

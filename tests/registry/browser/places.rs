@@ -72,6 +72,7 @@ fn for_admins(site: &Site) -> Vec<Place> {
     vec![
         place("queue", "/queue"),
         place("queue-dead", "/queue?state=dead"),
+        place("queue-done", "/queue?state=done"),
         place("queue-nothing", "/queue?by=nobody"),
         place("job-retry", format!("{job}/retry")),
         place("job-discard", format!("{job}/discard")),

@@ -8,7 +8,7 @@ use supercargo::database::catalog::downloads::{self, OfDay};
 use supercargo::database::schema::{crates, versions};
 use supercargo::queue::inspection::{self, Selection};
 
-use super::site_text::{CHANGED_CLIENT, CLIENT, ICON, LIB, README, SMALL};
+use super::site_text::{CLIENT, ICON, LIB, README, SMALL, changed_client};
 use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
@@ -205,7 +205,7 @@ fn harbor(url: &str, place: usize, num: &str) -> Package {
         manifest.push_str(&format!("{name} = {enables}\n"));
     }
     dependencies.iter().for_each(|(lines, _)| manifest.push_str(lines));
-    let client = if place >= 3 { CHANGED_CLIENT } else { CLIENT };
+    let client = if place >= 3 { changed_client() } else { CLIENT.to_owned() };
     let mut package = Package::new("harbor", num)
         .described(description)
         .manifest(&manifest)

@@ -138,51 +138,39 @@ impl Client {
 }
 "#;
 
-pub const CHANGED_CLIENT: &str = r#"use std::time::Duration;
-
-use tracing::debug;
-
-/// How often a request is sent again.
-#[derive(Clone, Copy, Debug)]
-pub struct Retry {
-    left: u32,
-}
-
-impl Retry {
-    pub const fn idempotent(times: u32) -> Self {
-        Self { left: times }
-    }
-
-    pub fn left(&self) -> u32 {
-        self.left
-    }
-}
-
-/// Sends requests.
-pub struct Client {
-    retry: Retry,
-    timeout: Duration,
-    compression: bool,
-}
-
-impl Client {
-    /// Whether a status may be answered by sending the request again.
-    pub fn may_retry(&self, status: u16) -> bool {
-        let may = self.retry.left > 0 && (status >= 500 || status == 429);
+/// What later versions change in the client, for a difference to show.
+const CLIENT_CHANGES: [(&str, &str); 6] = [
+    ("use std::time::Duration;\n", "use std::time::Duration;\n\nuse tracing::debug;\n"),
+    ("#[derive(Clone, Copy)]", "#[derive(Clone, Copy, Debug)]"),
+    ("pub fn idempotent", "pub const fn idempotent"),
+    ("    timeout: Duration,\n}", "    timeout: Duration,\n    compression: bool,\n}"),
+    (
+        "        self.retry.left > 0 && status >= 500\n",
+        r#"        let may = self.retry.left > 0 && (status >= 500 || status == 429);
         debug!(status, may, "asked whether to retry, after an answer that a proxy between the client and the service may have sent");
         may
-    }
-
-    pub fn timeout(&self) -> Duration {
-        self.timeout
+"#,
+    ),
+    (
+        "        self.timeout\n    }\n",
+        r#"        self.timeout
     }
 
     fn first_byte(buffer: &[u8]) -> u8 {
         // SAFETY: the caller has read at least one byte.
         unsafe { *buffer.get_unchecked(0) }
     }
+"#,
+    ),
+];
+
+/// The client of later versions.
+pub fn changed_client() -> String {
+    CLIENT_CHANGES.iter().fold(CLIENT.to_owned(), |text, (before, after)| {
+        assert_eq!(text.matches(before).count(), 1, "{before}");
+        text.replace(before, after)
+    })
 }
-"#;
 
 pub const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64" viewBox="0 0 64 64">
 <path fill="#1d5fa8" d="M32 4a8 8 0 0 1 4 15v5h12v6H36v22c9-1 15-7 16-16h6c-1 14-12 23-26 23S7 50 6 36h6c1 9 7 15 16 16V30H16v-6h12v-5a8 8 0 0 1 4-15z"/>

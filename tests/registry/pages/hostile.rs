@@ -6,23 +6,23 @@ use std::sync::Arc;
 use diesel::RunQueryDsl;
 use diesel::sql_types::{Jsonb, Text};
 use serde_json::{Value, json};
-use supercargo::markdown::{self, Folder, Places, Rendered};
+use supercargo::markdown::{self, Folder, NamedPath, Places, Rendered};
 
 use super::markup::{Tag, assert_harmless, tags};
 use super::{page, with_readme};
 use crate::support::harness::TestRegistry;
 use crate::support::package::Package;
 
-/// A package that has every file.
+/// A package that has every file, at no repository.
 struct Files;
 
 impl Places for Files {
-    fn link(&self, path: &str) -> Option<String> {
-        Some(format!("/crates/a/1.0.0/source/{path}"))
+    fn link(&self, named: &NamedPath) -> Option<String> {
+        (named.above == 0).then(|| format!("/crates/a/1.0.0/source/{}", named.path))
     }
 
-    fn image(&self, path: &str) -> Option<String> {
-        Some(format!("/crates/a/1.0.0/raw/{path}"))
+    fn image(&self, named: &NamedPath) -> Option<String> {
+        (named.above == 0).then(|| format!("/crates/a/1.0.0/raw/{}", named.path))
     }
 }
 

@@ -46,9 +46,22 @@ fn it_shows_the_readme_the_facts_and_how_to_use_the_crate() {
     assert_eq!(page(&registry, "/crates/foo"), html);
 }
 
+#[test]
+fn one_of_something_is_in_the_singular() {
+    let registry = TestRegistry::new();
+    registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+    registry.count_downloads(&[("foo", "1.0.0", 1)]);
+    let html = page(&registry, "/search?q=foo");
+    assert!(html.contains("1 download<"), "{html}");
+    let html = page(&registry, "/crates/foo");
+    assert!(html.contains("<dt>Versions</dt><dd><a href=\"/crates/foo/versions\">1</a></dd>"), "{html}");
+}
+
 /// A package whose README links to a file that it has and to what only the repository has.
 fn linking(version: &str, with_commit: bool) -> Package {
-    let readme = "[lib](src/lib.rs) [all](src) [guide](docs/guide.md#x) ![logo](logo.png) [none](../../x)";
+    let readme = "[lib](src/lib.rs) [all](src) [guide](docs/guide.md#x) ![logo](logo.png) [licence](../../LICENSE) \
+                  ![picture](../../a.png) [back](../foo/src/lib.rs) [root](../..) [none](../../../x) [odd](a%0d%0ab)";
     let package = with_readme("foo", version, readme)
         .manifest("repository = \"https://github.com/o/r\"\n")
         .metadata("repository", "https://github.com/o/r".into());
@@ -64,12 +77,19 @@ fn links_of_a_readme_lead_to_the_repository_where_the_package_lacks_the_file() {
     ann.publish(&linking("2.0.0", false)).good();
     registry.run_jobs();
     let html = page(&registry, "/crates/foo/1.0.0");
-    let there = "https://github.com/o/r/blob/0123456789abcdef0123456789abcdef01234567/crates/foo";
+    let root = "https://github.com/o/r/blob/0123456789abcdef0123456789abcdef01234567";
+    let there = format!("{root}/crates/foo");
     for shown in [
         "href=\"/crates/foo/1.0.0/source/src/lib.rs\"",
         "href=\"/crates/foo/1.0.0/source/src\"",
         &format!("href=\"{there}/docs/guide.md#x\""),
         &format!("class=\"image\" href=\"{there}/logo.png\""),
+        &format!("href=\"{root}/LICENSE\""),
+        &format!("class=\"image\" href=\"{root}/a.png\""),
+        "href=\"/crates/foo/1.0.0/source/src/lib.rs\" rel=\"nofollow noopener\">back</a>",
+        "href=\"https://github.com/o/r/tree/0123456789abcdef0123456789abcdef01234567\"",
+        "<a rel=\"nofollow noopener\">none</a>",
+        "<a rel=\"nofollow noopener\">odd</a>",
     ] {
         assert!(html.contains(shown), "{shown}: {html}");
     }
@@ -78,6 +98,7 @@ fn links_of_a_readme_lead_to_the_repository_where_the_package_lacks_the_file() {
     // Without a commit nothing says where the repository has the file.
     let html = page(&registry, "/crates/foo/2.0.0");
     assert!(html.contains("href=\"/crates/foo/2.0.0/source/docs/guide.md#x\""), "{html}");
+    assert!(html.contains("<a rel=\"nofollow noopener\">licence</a>"), "{html}");
 }
 
 #[test]
@@ -106,6 +127,7 @@ fn a_yanked_a_queued_a_prerelease_and_an_older_version_say_so() {
     registry.run_jobs();
     let yanked = page(&registry, "/crates/foo/1.0.0");
     assert!(yanked.contains("<strong>Yanked.</strong>") && yanked.contains("Broken &lt;b&gt;"), "{yanked}");
+    assert!(yanked.contains("<dt>Published</dt>") && !yanked.contains("cargo add --registry"), "{yanked}");
     ann.publish(&Package::new("bar", "0.1.0")).good();
     let queued = page(&registry, "/crates/bar");
     assert!(
@@ -113,8 +135,13 @@ fn a_yanked_a_queued_a_prerelease_and_an_older_version_say_so() {
             && queued.contains("/crates/bar/0.1.0/status\">Follow its status</a>"),
         "{queued}"
     );
+    assert!(queued.contains("<dt>Accepted</dt>") && queued.contains(", not in the index yet"), "{queued}");
+    assert!(!queued.contains("Published") && !queued.contains("cargo add --registry"), "{queued}");
+    assert!(queued.contains("cargo finds this version as soon as it is in the index"), "{queued}");
     registry.run_jobs();
-    assert!(!page(&registry, "/crates/bar").contains("Queued."));
+    let shown = page(&registry, "/crates/bar");
+    assert!(!shown.contains("Queued.") && !shown.contains("not in the index yet"), "{shown}");
+    assert!(shown.contains("<dt>Published</dt>") && shown.contains("cargo add --registry supercargo bar"), "{shown}");
 }
 
 #[test]

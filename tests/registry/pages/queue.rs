@@ -43,13 +43,25 @@ pub fn heal_dead_jobs(registry: &TestRegistry) {
 
 /// The text of each cell of the table with this class, by rows.
 pub fn cells(html: &str, class: &str) -> Vec<Vec<String>> {
-    let table =
-        html.split_once(&format!("<table class=\"{class}\">")).unwrap_or_else(|| panic!("no {class}: {html}")).1;
+    let table = html.split_once(&format!("<table class=\"{class}\"")).unwrap_or_else(|| panic!("no {class}: {html}")).1;
     let table = table.split_once("</table>").unwrap().0;
-    let body = table.split_once("<tbody>").unwrap().1;
+    let body = table.split_once("<tbody").unwrap().1;
     let cells =
         |row: &str| row.replace("<th", "<td").split("<td").skip(1).map(|cell| text(&format!("<td{cell}"))).collect();
-    body.split("<tr>").skip(1).map(cells).collect()
+    body.split("<tr").skip(1).map(cells).collect()
+}
+
+/// The receipts of a job on its page: each one's outcome, by whom it is, and its text.
+pub fn receipts(html: &str) -> Vec<[String; 3]> {
+    let list = html.split_once("<ol class=\"receipts\"").unwrap_or_else(|| panic!("no receipts: {html}")).1;
+    let part = |item: &str, start: &str| {
+        let found = item.split_once(start).map(|(_, rest)| rest.split_once('>').unwrap().1);
+        found.map(|rest| text(rest.split("</p>").next().unwrap().split("</span>").next().unwrap())).unwrap_or_default()
+    };
+    let items = list.split("<li><p><time").skip(1);
+    items
+        .map(|item| ["<span class=\"tag", "<span class=\"by", "<p class=\"detail"].map(|start| part(item, start)))
+        .collect()
 }
 
 pub fn text(html: &str) -> String {
@@ -98,6 +110,7 @@ fn the_counts_are_those_of_the_lists() {
     let ids: Vec<String> = cells(&html, "jobs").into_iter().map(|row| row[0].clone()).collect();
     assert_eq!(ids, pending.iter().map(|job| job.id.to_string()).collect::<Vec<_>>());
     assert!(html.contains("1 job is dead") && html.contains("CRITICAL"), "{html}");
+    assert!(html.contains("<a href=\"/queue?state=dead#jobs\">Show dead jobs</a>"), "{html}");
     sql(&registry, "DELETE FROM dead_jobs");
     registry.make_due();
     registry.run_jobs();
@@ -110,13 +123,16 @@ fn an_empty_queue_and_an_empty_history_say_so() {
     for said in [
         "No job is pending.",
         "No job has ended.",
-        "no verification has finished yet",
+        "Never verified: run <code>supercargo verify</code>",
+        "<span class=\"tag\">NEVER RUN</span>",
+        "no verification has finished yet: run </bdi><code>",
         "This process runs no jobs.",
         "No process with workers",
     ] {
         assert!(html.contains(said), "{said}: {html}");
     }
     assert_eq!(counts(&html, "all"), [0; 5]);
+    assert!(!html.contains("Show dead jobs"), "{html}");
     assert!(!html.contains("<svg class=\"plot\""));
     let html = admin(&registry, "root").get("/queue?state=done").good().text();
     assert!(html.contains("No job is done."), "{html}");
@@ -180,8 +196,8 @@ fn the_list_is_narrowed_and_followed() {
     let mut root = admin(&registry, "root");
     let mut keys = |query: &str| -> Vec<String> {
         let html = root.get(&format!("/queue?{query}")).good().text();
-        if html.contains("<table class=\"jobs\">") {
-            cells(&html, "jobs").into_iter().map(|row| row[3].clone()).collect()
+        if html.contains("<table class=\"jobs\"") {
+            cells(&html, "jobs").into_iter().map(|row| row[3].split(' ').next().unwrap().to_owned()).collect()
         } else {
             assert!(html.contains("No such job is"), "{html}");
             Vec::new()
@@ -231,6 +247,51 @@ fn the_list_is_narrowed_and_followed() {
 }
 
 #[test]
+fn ended_jobs_are_listed_with_their_versions() {
+    let registry = TestRegistry::new();
+    let (ann, bob) = (registry.user("ann"), registry.user("bob"));
+    for version in ["1.0.0", "1.1.0"] {
+        ann.publish(&Package::new("foo-bar", version)).good();
+    }
+    bob.publish(&Package::new("other", "3.0.0")).good();
+    ann.yank("foo-bar", "1.1.0").good();
+    ann.yank("foo-bar", "1.0.0").good();
+    ann.unyank("foo-bar", "1.1.0").good();
+    let mut root = admin(&registry, "root");
+    let mut about = |state: &str| -> Vec<String> {
+        let html = root.get(&format!("/queue?state={state}")).good().text();
+        let mut jobs: Vec<(i64, String)> = cells(&html, "jobs")
+            .into_iter()
+            .map(|row| (row[0].parse().unwrap(), format!("{} {}", row[2], row[3])))
+            .collect();
+        jobs.sort();
+        jobs.into_iter().map(|(_, about)| about).collect()
+    };
+    let pending = about("pending");
+    let expected = [
+        "publish_version foo-bar 1.0.0",
+        "publish_version foo-bar 1.1.0",
+        "publish_version other 3.0.0",
+        "yank_version foo-bar 1.1.0",
+        "yank_version foo-bar 1.0.0",
+        "unyank_version foo-bar 1.1.0",
+    ];
+    assert_eq!(pending, expected);
+    registry.run_jobs();
+    assert_eq!(about("done"), expected);
+    // The page of a job has it as well, with a link.
+    let job = listed(&registry, Selection::Done).into_iter().find(|job| job.kind == "unyank_version").unwrap().id;
+    let html = root.get(&format!("/queue/jobs/{job}")).good().text();
+    assert!(html.contains("href=\"/crates/foo-bar/1.1.0\""), "{html}");
+    // An entry of somebody else, or of another time, is not taken for that of the job.
+    sql(&registry, "UPDATE audit_log SET actor = 'eve' WHERE crate_name = 'other'");
+    sql(&registry, "UPDATE audit_log SET at = at - interval '2 minutes' WHERE action = 'unyank'");
+    let mut about = |state: &str| root.get(&format!("/queue?state={state}")).good().text();
+    let html = about("done");
+    assert!(!html.contains("3.0.0") && html.matches("1.1.0").count() == 2, "{html}");
+}
+
+#[test]
 fn a_search_of_a_long_history_is_bounded_and_continues() {
     let registry = TestRegistry::new();
     let history = "INSERT INTO job_history (id, queue, kind, key, created_at, attempts, outcome)
@@ -275,7 +336,10 @@ fn the_table_of_the_plots_has_what_happened() {
         let path = plot.split_once(&format!("<path class=\"{class}\" d=\"")).unwrap().1.split('"').next().unwrap();
         path.matches('z').count()
     };
-    assert_eq!([bars(plots[0], "s0"), bars(plots[0], "s1"), bars(plots[1], "s0"), bars(plots[1], "s1")], [2, 2, 2, 2]);
+    assert_eq!(
+        [bars(plots[0], "finished"), bars(plots[0], "failed"), bars(plots[1], "median"), bars(plots[1], "most")],
+        [2, 2, 2, 2]
+    );
 }
 
 #[test]
@@ -299,6 +363,8 @@ fn the_parts_that_are_refreshed_are_those_of_the_page() {
 #[test]
 fn a_private_registry_shows_the_queue_to_its_admins_alone() {
     let registry = TestRegistry::with(|settings| settings.auth_required = true);
+    // Tests run in transactions of one database: they create their users in the same order.
+    let token = registry.user("bob").token.unwrap();
     let mut anonymous = Browser::new(&registry);
     let seen = |browser: &mut Browser<'_>, path: &str| {
         let answer = browser.get(path);
@@ -309,6 +375,6 @@ fn a_private_registry_shows_the_queue_to_its_admins_alone() {
     let shown = root.get("/queue").good();
     assert_eq!(shown.headers["cache-control"], "private, no-store");
     let mut bob = Browser::new(&registry);
-    bob.sign_in(&registry.user("bob").token.unwrap());
+    bob.sign_in(&token);
     assert_eq!(bob.get("/queue").status, StatusCode::FORBIDDEN);
 }

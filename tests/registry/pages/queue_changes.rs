@@ -7,9 +7,10 @@ use supercargo::database::access::scope::Scope;
 use supercargo::database::access::{revocation, tokens, users};
 use supercargo::queue::inspection::{self, Selection};
 
-use super::queue::{admin, cells, counts, heal_dead_jobs, kill_jobs, listed, published, sql, text};
+use super::queue::{admin, counts, heal_dead_jobs, kill_jobs, listed, published, receipts, sql, text};
 use super::{Browser, field};
 use crate::support::harness::TestRegistry;
+use crate::support::package::Package;
 
 const PATHS: [&str; 6] = [
     "/queue",
@@ -27,7 +28,7 @@ fn a_dead_job_is_retried_after_a_page_that_asks_and_is_done() {
     let id = kill_jobs(&registry)[0].id;
     let mut root = admin(&registry, "root");
     let shown = root.get(&format!("/queue/jobs/{id}")).good().text();
-    for said in ["Nothing, until an admin", "href=\"/crates/demo\"", ">dead<", "Retry…", "ann"] {
+    for said in ["It is not started again unless it is retried", "href=\"/crates/demo\"", ">dead<", "Retry…", "ann"] {
         assert!(shown.contains(said), "{said}: {shown}");
     }
     let path = format!("/queue/jobs/{id}/retry");
@@ -43,9 +44,11 @@ fn a_dead_job_is_retried_after_a_page_that_asks_and_is_done() {
     assert!(shown.contains("You retried this job") && shown.contains("Attempt 1 of 20 starts"), "{shown}");
     assert_eq!(registry.run_jobs(), 1);
     let shown = root.get(&format!("/queue/jobs/{id}")).good().text();
-    let outcomes: Vec<String> = cells(&shown, "receipts").into_iter().map(|row| row[1].clone()).collect();
+    let outcomes: Vec<String> = receipts(&shown).into_iter().map(|[outcome, ..]| outcome).collect();
     assert_eq!(outcomes, ["dead", "retried", "done"]);
-    assert!(cells(&shown, "receipts")[1][4] == "admin root on a page" && shown.contains("Nothing: it is done."));
+    assert_eq!(receipts(&shown)[1][1], "admin root on a page");
+    assert!(shown.contains("It has finished, and nothing is left to do."), "{shown}");
+    assert!(shown.contains("<dt>Worker</dt>") && shown.contains("<dt>Result</dt>"), "{shown}");
     assert!(registry.index_file("de/mo/demo").contains("1.0.0"));
     // A notice cannot be made up by a link.
     let shown = root.get(&format!("/queue/jobs/{id}?notice=discarded")).good().text();
@@ -66,8 +69,10 @@ fn a_waiting_job_is_made_due_and_a_discarded_one_keeps_its_reason() {
     assert_eq!(listed(&registry, Selection::Pending)[0].state, "waiting");
     let path = format!("/queue/jobs/{id}/discard");
     let asked = root.get(&path).good().text();
-    assert!(asked.contains("This cannot be undone. The version stays queued"), "{asked}");
-    for (reason, said) in [("a\u{202e}b".to_owned(), "The reason has"), ("x".repeat(501), "more than 500 characters")] {
+    assert!(text(&asked).contains("This cannot be undone. The version stays queued"), "{asked}");
+    for (reason, said) in
+        [("a\u{202e}b".to_owned(), "The reason has"), ("x".repeat(501), "has 501 characters, above the limit of 500")]
+    {
         let refused = root.post(&path, &[("form_token", &form_token), ("reason", &reason)]);
         assert_eq!(refused.status, StatusCode::BAD_REQUEST);
         assert!(refused.text().contains(said), "{}", refused.text());
@@ -76,8 +81,9 @@ fn a_waiting_job_is_made_due_and_a_discarded_one_keeps_its_reason() {
     let done = root.post(&path, &[("form_token", &form_token), ("reason", "no longer needed")]);
     let shown = root.get(done.headers["location"].to_str().unwrap()).good().text();
     assert!(shown.contains("You discarded this job"), "{shown}");
-    let last = cells(&shown, "receipts").pop().unwrap();
-    assert_eq!((&*last[1], &*last[4], &*last[5]), ("discarded", "admin root on a page", "no longer needed"));
+    assert_eq!(receipts(&shown).pop().unwrap(), ["discarded", "admin root on a page", "no longer needed"]);
+    assert!(shown.contains("<dt>Discarded by</dt>") && shown.contains("<dt>Reason</dt>"), "{shown}");
+    assert!(!shown.contains("Worker") && !shown.contains("Result"), "{shown}");
     assert_eq!(registry.pending(), 0);
 }
 
@@ -98,15 +104,131 @@ fn all_dead_jobs_of_a_kind_are_retried_at_once_but_none_that_died_later() {
     let done = root.post("/queue/retry-dead", &fields);
     let place = done.headers["location"].to_str().unwrap().to_owned();
     let shown = root.get(&place).good().text();
-    assert!(text(&shown).contains("3 dead jobs of publish_version were retried"), "{shown}");
+    let said = "You retried 3 dead jobs of publish_version just now, with their attempts reset. 1 job of this kind is dead now";
+    assert!(text(&shown).contains(said), "{shown}");
     assert_eq!(counts(&shown, "publish_version"), [3, 0, 3, 0, 1]);
     assert_eq!(registry.run_jobs(), 3);
     let done = root.post("/queue/retry-dead", &fields);
-    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    let none = done.headers["location"].to_str().unwrap().to_owned();
     assert_eq!(listed(&registry, Selection::Dead).len(), 1);
+    let said_none = "Your retry just now changed nothing: none of the jobs of publish_version";
+    assert!(text(&root.get(&none).good().text()).contains(said_none));
+    // What this admin does later, or did long ago, is not what these requests did.
+    let asked = root.get("/queue/retry-dead?kind=publish_version").good().text();
+    assert!(
+        text(&asked).contains("Retry the dead job of publish_version?") && text(&asked).contains("Retry 1 job"),
+        "{asked}"
+    );
+    let until = field(&asked, "until");
+    let more = [fields[0], ("until", &*until), ("kind", "publish_version")];
+    let done = root.post("/queue/retry-dead", &more);
+    let shown = root.get(done.headers["location"].to_str().unwrap()).good().text();
+    let one = "You retried 1 dead job of publish_version just now, with its attempts reset. Show all";
+    assert!(text(&shown).contains(one), "{shown}");
+    sql(&registry, "UPDATE job_history SET finished_at = finished_at - interval '1 hour'");
+    assert!(text(&root.get(&place).good().text()).contains("You retried 3 dead jobs of publish_version"));
+    assert!(text(&root.get(&none).good().text()).contains(said_none));
+    // A notice cannot be made up by a link, and is for one session.
+    let changed = place.replace("count=3", "count=4");
+    assert_ne!(changed, place);
+    let others = "/queue?kind=publish_version&notice=retried-dead";
+    for path in [changed.as_str(), others, "/queue?notice=no-job&count=1&at=1&seal="] {
+        let shown = root.get(path).good().text();
+        assert!(
+            !shown.contains("class=\"notice good\" role=\"status\"") && !shown.contains("changed nothing"),
+            "{path}: {shown}"
+        );
+        assert!(!shown.contains("Nothing was changed"), "{path}: {shown}");
+    }
+    assert!(!admin(&registry, "other").get(&place).good().text().contains("You retried"));
+    assert_eq!(registry.run_jobs(), 1);
     assert_eq!(root.get("/queue/retry-dead").status, StatusCode::BAD_REQUEST);
     assert!(root.get("/queue/retry-dead?kind=nothing").good().text().contains("No job of this kind is dead"));
-    sql(&registry, "DELETE FROM dead_jobs");
+    let wrong = [fields[0], ("until", "99999999999999999999"), ("kind", "publish_version")];
+    let refused = root.post("/queue/retry-dead", &wrong);
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let said = "he field `until` is `99999999999999999999`: it must be the number of a job: open the page again";
+    assert!(refused.text().contains(said), "{}", refused.text());
+}
+
+/// Discards a job, and answers what the page said before that is lost.
+fn lost(registry: &TestRegistry, kind: &str) -> String {
+    let jobs = [Selection::Pending, Selection::Dead].map(|selection| listed(registry, selection));
+    let job = jobs.concat().into_iter().find(|job| job.kind == kind).unwrap_or_else(|| panic!("no {kind}"));
+    let path = format!("/queue/jobs/{}/discard", job.id);
+    let mut root = admin(registry, "root");
+    let asked = root.get(&path).good().text();
+    assert!(!asked.contains('`'), "{asked}");
+    root.post(&path, &[("form_token", &field(&asked, "form_token"))]);
+    let shown = text(&asked);
+    shown.split_once("This cannot be undone. ").unwrap().1.split_once("Reason").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_page_of_a_discard_says_what_is_lost_of_this_version() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    published(&registry, &["demo", "queued"]);
+    let copy = "INSERT INTO dead_jobs (id, queue, kind, key, payload, priority, created_at, attempts, claim_no)
+                SELECT 7000, queue, kind, key, payload, priority, now(), 20, 20 FROM jobs WHERE key = 'demo'";
+    sql(&registry, copy);
+    sql(&registry, "UPDATE jobs SET run_at = clock_timestamp() + interval '1 hour' WHERE key = 'queued'");
+    assert_eq!(registry.run_jobs(), 1);
+    assert!(
+        lost(&registry, "publish_version")
+            .starts_with("The version stays queued, and cargo cannot use it, until another")
+    );
+    // The other one is published.
+    let said = "Nothing is lost: the index already shows what was last requested for this version.";
+    assert_eq!(lost(&registry, "publish_version"), said);
+    ann.yank("demo", "1.0.0").good();
+    let said = lost(&registry, "yank_version");
+    assert!(said.starts_with("The index does not show that the version is yanked until another job"), "{said}");
+    ann.yank("demo", "1.0.0").good();
+    assert_eq!(registry.run_jobs(), 1);
+    ann.unyank("demo", "1.0.0").good();
+    let said = lost(&registry, "unyank_version");
+    assert!(said.starts_with("The index keeps showing the version as yanked until another job"), "{said}");
+    sql(&registry, "UPDATE versions SET deletion_requested_at = now(), deletion_reason = 'x' WHERE effective_yanked");
+    ann.publish(&Package::new("demo", "2.0.0")).good();
+    sql(
+        &registry,
+        "UPDATE jobs SET payload = payload || jsonb_build_object('version_id', (SELECT id FROM versions WHERE effective_yanked))",
+    );
+    let said = lost(&registry, "publish_version");
+    assert!(said.starts_with("The version is not removed from the index until another job"), "{said}");
+    ann.publish(&Package::new("demo", "3.0.0")).good();
+    sql(&registry, "UPDATE jobs SET payload = payload || '{\"version_id\": 99999999999}'");
+    let said = lost(&registry, "publish_version");
+    assert!(said.starts_with("What the index shows of the version stays as it is until another job"), "{said}");
+    assert_eq!(registry.pending(), 0);
+}
+
+#[test]
+fn a_job_has_one_path() {
+    let registry = TestRegistry::new();
+    published(&registry, &["demo"]);
+    let id = listed(&registry, Selection::Pending)[0].id;
+    let mut root = admin(&registry, "root");
+    root.get(&format!("/queue/jobs/{id}")).good();
+    for (written, said) in [
+        (format!("0{id}"), format!("here is no job `0{id}`: its number is written as {id}")),
+        (format!("+{id}"), format!("here is no job `+{id}`: its number is written as {id}")),
+        ("-0".to_owned(), "here is no job `-0`: its number is written as 0".to_owned()),
+        (
+            "9223372036854775808".to_owned(),
+            "here is no job `9223372036854775808`: the highest number is 9223372036854775807".to_owned(),
+        ),
+        ("x".to_owned(), "here is no job `x`: jobs have numbers, so look for the job in the list".to_owned()),
+    ] {
+        for change in ["", "/retry", "/discard"] {
+            let path = format!("/queue/jobs/{written}{change}");
+            let refused = root.get(&path);
+            assert_eq!(refused.status, StatusCode::NOT_FOUND, "{path}");
+            assert!(refused.text().contains(&said), "{path}: {}", refused.text());
+        }
+    }
+    registry.run_jobs();
 }
 
 #[test]
@@ -133,7 +255,7 @@ fn what_changed_between_the_question_and_the_answer_is_reported() {
     sql(&registry, "DELETE FROM job_history");
     let answer = root.post(&format!("/queue/jobs/{id}/retry"), &[("form_token", &token)]);
     let place = answer.headers["location"].to_str().unwrap().to_owned();
-    assert!(root.get(&place).good().text().contains(&format!("there is no job {id} any longer")), "{place}");
+    assert!(root.get(&place).good().text().contains(&format!("job {id} is neither pending nor dead")), "{place}");
     for path in [format!("/queue/jobs/{id}"), format!("/queue/jobs/{id}/retry"), "/queue/jobs/x".to_owned()] {
         assert_eq!(root.get(&path).status, StatusCode::NOT_FOUND, "{path}");
     }

@@ -238,7 +238,8 @@ fn the_history_names_the_operator_of_a_retry_and_of_a_discard() {
 /// Request, runner and job share one transaction in tests, so a job must not leave nested transactions open.
 #[test]
 fn a_panic_within_nested_transactions_leaves_the_shared_transaction_of_a_test_as_it_was() {
-    let pool = supercargo::database::Pool::test(&crate::support::cluster::shared_url()).unwrap();
+    let database = crate::support::cluster::Lent::free();
+    let pool = supercargo::database::Pool::test(&database.url()).unwrap();
     let sql = |statement: &str| {
         pool.with(|connection| sql_query(statement).execute(connection).unwrap()).unwrap();
     };

@@ -3,7 +3,8 @@
 //! A test runner may start every test in a process of its own, so the cluster has to outlive them. It belongs to a
 //! throw-away registry, run by `supercargo with` around a command that watches the test run and ends with it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use supercargo::database::migrations;
 use supercargo::postgres::embedded;
@@ -66,9 +68,43 @@ pub fn administrator() -> PgConnection {
     PgConnection::establish(&url_of("postgres")).unwrap()
 }
 
-/// A migrated database for tests that roll back what they do.
-pub fn shared_url() -> String {
-    url_of("test_shared")
+/// A migrated database with nothing in it, for a test that rolls back what it does. Other tests of the run had it before,
+/// none has it at the same time: two transactions of one database wait for each other when both insert a user, a crate or
+/// a team of the same name, and deadlock when they insert two of them in another order.
+pub struct Lent {
+    name: String,
+    _lock: Flock<File>,
+}
+
+impl Lent {
+    /// The first database that is free; a new one if all are lent.
+    pub fn free() -> Self {
+        let run = RunDirectory::of_this_run();
+        ensure_running(&run);
+        (0..).find_map(|number| Self::numbered(number, &run)).unwrap_or_else(|| panic!("every database is lent"))
+    }
+
+    /// The database with this number, created if it is not there; None while another test has it.
+    fn numbered(number: u32, run: &RunDirectory) -> Option<Self> {
+        let name = format!("test_lent_{number}");
+        let file = OpenOptions::new().create(true).append(true).open(run.path.join(&name)).unwrap();
+        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => lock,
+            Err((_, Errno::EWOULDBLOCK)) => return None,
+            Err((_, error)) => panic!("cannot lock the file of {name}: {error}"),
+        };
+        // The file says that the database is complete.
+        if lock.metadata().unwrap().len() == 0 {
+            administrate(&format!("DROP DATABASE IF EXISTS {name}"));
+            administrate(&format!("CREATE DATABASE {name} TEMPLATE test_template"));
+            lock.write_all(b"created").unwrap();
+        }
+        Some(Self { name, _lock: lock })
+    }
+
+    pub fn url(&self) -> String {
+        url_of(&self.name)
+    }
 }
 
 fn administrate(statement: &str) {
@@ -148,9 +184,14 @@ fn start(run: &RunDirectory) -> String {
 }
 
 fn prepare(url: &str) {
-    for database in ["test_template", "test_shared"] {
-        PgConnection::establish(url).unwrap().batch_execute(&format!("CREATE DATABASE {database}")).unwrap();
-        let url = url.replacen(":///supercargo?", &format!(":///{database}?"), 1);
-        migrations::migrate(&mut PgConnection::establish(&url).unwrap()).unwrap();
-    }
+    PgConnection::establish(url).unwrap().batch_execute("CREATE DATABASE test_template").unwrap();
+    let url = url.replacen(":///supercargo?", ":///test_template?", 1);
+    migrations::migrate(&mut PgConnection::establish(&url).unwrap()).unwrap();
+}
+
+/// Otherwise two transactions that insert the same two names in another order would deadlock.
+#[test]
+fn two_registries_at_a_time_have_two_databases() {
+    let (one, other) = (Lent::free(), Lent::free());
+    assert_ne!(one.url(), other.url());
 }

@@ -43,6 +43,8 @@ pub struct TestRegistry {
     runner: Runner<Environment>,
     runtime: tokio::runtime::Runtime,
     pub directory: tempfile::TempDir,
+    /// Returned after the transaction has ended; None for a database of the test's own.
+    _database: Option<cluster::Lent>,
 }
 
 /// An answer, read to its end.
@@ -94,20 +96,31 @@ impl TestRegistry {
 
     /// With other settings than the usual ones.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::build(change, None, &cluster::shared_url())
+        Self::lent(change, None)
     }
 
     /// With an index that is the mirror of a remote.
     pub fn mirroring(remote: RemoteOptions) -> Self {
-        Self::build(|_| {}, Some(remote), &cluster::shared_url())
+        Self::lent(|_| {}, Some(remote))
     }
 
     /// On a database that has rows already. It has to outlive the registry.
     pub fn on(database: &cluster::Database) -> Self {
-        Self::build(|_| {}, None, &database.url())
+        Self::build(|_| {}, None, &database.url(), None)
     }
 
-    fn build(change: impl FnOnce(&mut Settings), remote: Option<RemoteOptions>, url: &str) -> Self {
+    fn lent(change: impl FnOnce(&mut Settings), remote: Option<RemoteOptions>) -> Self {
+        let database = cluster::Lent::free();
+        let url = database.url();
+        Self::build(change, remote, &url, Some(database))
+    }
+
+    fn build(
+        change: impl FnOnce(&mut Settings),
+        remote: Option<RemoteOptions>,
+        url: &str,
+        database: Option<cluster::Lent>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let pool = Pool::test(url).unwrap();
         let path = directory.path().join("index.git");
@@ -149,7 +162,18 @@ impl TestRegistry {
         let download_counts = app.download_counts.clone();
         let Registry { router, fast_path } = registry(app, None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { pool, index, download_counts, completions: waits, router, fast_path, runner, runtime, directory }
+        Self {
+            pool,
+            index,
+            download_counts,
+            completions: waits,
+            router,
+            fast_path,
+            runner,
+            runtime,
+            directory,
+            _database: database,
+        }
     }
 
     /// A user with a token.
@@ -162,9 +186,18 @@ impl TestRegistry {
         let token = self
             .pool
             .with(|connection| {
-                let user = users::find(connection, login).unwrap();
-                let user = user.unwrap_or_else(|| users::create(connection, login, None).unwrap());
-                token.create(connection, user.id).unwrap().1.reveal().to_owned()
+                let user =
+                    users::find(connection, login).unwrap_or_else(|error| panic!("cannot read {login}: {error}"));
+                let user = user.unwrap_or_else(|| {
+                    users::create(connection, login, None)
+                        .unwrap_or_else(|error| panic!("cannot create the user {login}: {error}"))
+                });
+                let created = token.create(connection, user.id);
+                created
+                    .unwrap_or_else(|error| panic!("cannot create a token of {login}: {error}"))
+                    .1
+                    .reveal()
+                    .to_owned()
             })
             .unwrap();
         Client { registry: self, token: Some(token) }

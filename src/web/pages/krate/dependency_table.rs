@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use url::Url;
 
 use crate::database::catalog::dependencies::StoredDependency;
+use crate::package::CrateName;
 use crate::package::registry_urls::is_crates_io;
 use crate::web::App;
 use crate::web::pages::links::Links;
@@ -70,11 +71,10 @@ fn place(app: &App, links: &Links, one: &StoredDependency) -> Place {
         return Place::At(links.krate(&one.name), None);
     }
     if is_crates_io(registry) {
-        let page = Url::parse("https://crates.io/crates/").and_then(|base| base.join(&one.name));
-        return page.map_or_else(
-            |_| Place::Unknown("crates.io".to_owned()),
-            |url| Place::At(url.to_string(), Some("crates.io".to_owned())),
-        );
+        return match one.name.parse::<CrateName>() {
+            Ok(name) => Place::At(format!("https://crates.io/crates/{name}"), Some("crates.io".to_owned())),
+            Err(_) => Place::Unknown("crates.io".to_owned()),
+        };
     }
     let url = Url::parse(registry.strip_prefix("sparse+").unwrap_or(registry)).ok();
     match url.filter(|url| url.scheme() == "https").and_then(|url| Some((url.host_str()?.to_owned(), url))) {

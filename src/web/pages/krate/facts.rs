@@ -43,7 +43,8 @@ fn about(links: &Links, reading: &Reading) -> Markup {
         section aria-labelledby="version" {
             h2 id="version" { "Version " (version.row.num) }
             dl {
-                (fact("Published", &published(links, reading)))
+                @if version.row.effective_yanked.is_some() { (fact("Published", &published(links, reading))) }
+                @else { (fact("Accepted", &html! { (published(links, reading)) ", not in the index yet" })) }
                 (fact("Licence", &licence(links, reading)))
                 @if let Some(rust) = &about.rust_version { (fact("Rust", &html! { (text(rust)) " and later" })) }
                 @if let Some(edition) = &about.edition { (fact("Edition", &text(edition))) }
@@ -194,7 +195,7 @@ fn numbers(links: &Links, reading: &Reading) -> Markup {
             dl {
                 (fact("Downloads", &html! { (number(krate.downloads)) ", in 90 days " (number(krate.recent_downloads)) }))
                 (fact("This version", &html! { (number(version.downloads)) }))
-                (fact("Versions", &html! { a href=(links.of_crate(name_of, "versions")) { (counted(i64::from(krate.row.version_count), "version")) } }))
+                (fact("Versions", &html! { a href=(links.of_crate(name_of, "versions")) { (number(i64::from(krate.row.version_count))) } }))
                 (fact("Created", &time::ago(krate.row.created_at)))
             }
             ul {

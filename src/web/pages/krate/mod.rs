@@ -5,6 +5,7 @@ mod dependency_table;
 mod facts;
 mod feature_table;
 mod packaged;
+mod part;
 mod plot;
 mod reading;
 mod readmes;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::markdown::Places;
+use crate::markdown::{NamedPath, Places};
 use crate::package::vcs_info::HostedRepository;
 use crate::package::{CrateName, Version};
 use crate::source::SourcePackage;
@@ -53,24 +53,47 @@ impl Packaged {
         self.source.is_none() && self.repository.is_some() && self.was_asked.load(Ordering::Relaxed)
     }
 
-    /// The page of a file at its repository, if the package does not have it.
-    fn elsewhere(&self, path: &str) -> Option<String> {
+    /// Where a path is: in the package, or else in the repository as it was in the package's commit. A path above the package
+    /// is resolved from the package's directory in the repository, and may lead back into the package.
+    fn place(&self, named: &NamedPath) -> Option<Place> {
         self.was_asked.store(true, Ordering::Relaxed);
-        let (source, repository) = (self.source.as_ref()?, self.repository.as_ref()?);
+        let unresolved = || (named.above == 0).then(|| Place::Packaged(named.path.clone()));
+        let (Some(source), Some(repository)) = (&self.source, &self.repository) else { return unresolved() };
+        let Some(info) = source.vcs_info() else { return unresolved() };
         let listing = source.listing();
-        let is_packaged = listing.find(path).is_some() || listing.children(path).is_some();
-        if is_packaged { None } else { Some(repository.file(source.vcs_info()?, path)) }
+        let is_packaged = |path: &str| listing.find(path).is_some() || listing.children(path).is_some();
+        let path = info.from_above(named.above, &named.path)?;
+        match info.in_package(&path).filter(|path| is_packaged(path)) {
+            Some(path) => Some(Place::Packaged(path.to_owned())),
+            None => repository.at(info, &path).map(Place::AtRepository),
+        }
     }
 }
 
+/// Where a path of a document is.
+enum Place {
+    /// The path in the package.
+    Packaged(String),
+    /// The page of the repository.
+    AtRepository(String),
+}
+
 impl Places for Packaged {
-    fn link(&self, path: &str) -> Option<String> {
-        self.elsewhere(path).or_else(|| Some(self.links.source(&self.name, &self.num, path)))
+    fn link(&self, named: &NamedPath) -> Option<String> {
+        Some(match self.place(named)? {
+            Place::Packaged(path) => self.links.source(&self.name, &self.num, &path),
+            Place::AtRepository(page) => page,
+        })
     }
 
-    fn image(&self, path: &str) -> Option<String> {
-        let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase())?;
-        let is_image = IMAGES.contains(&&*ending);
-        is_image.then(|| self.elsewhere(path).unwrap_or_else(|| self.links.raw(&self.name, &self.num, path)))
+    fn image(&self, named: &NamedPath) -> Option<String> {
+        let ending = named.path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase())?;
+        if !IMAGES.contains(&&*ending) {
+            return None;
+        }
+        Some(match self.place(named)? {
+            Place::Packaged(path) => self.links.raw(&self.name, &self.num, &path),
+            Place::AtRepository(page) => page,
+        })
     }
 }

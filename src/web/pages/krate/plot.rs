@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::reading::{Downloads, Reading};
 use crate::database::catalog::downloads::{RECENT_DAYS, first_recent_day};
-use crate::web::pages::parts::plot::{Frame, HEIGHT, WIDTH, colour, count_label, float, legend, rounded_up};
+use crate::web::pages::parts::plot::{Frame, HEIGHT, Scale, WIDTH, colour, count_label, float, legend, rounded_up};
 use crate::web::pages::parts::text::number;
 
 /// Days of one row of the table.
@@ -27,7 +27,7 @@ pub fn section(reading: &Reading) -> Markup {
             h2 id="downloads" { "Downloads" }
             @if total == 0 { p class="muted" { "None in the last ninety days." } } @else {
                 div class="scroll from-end" tabindex="0" role="group" aria-label="Plot of the downloads" { (plot(&all, first, total)) }
-                (legend(all.iter().map(|one| one.label.as_str())))
+                (legend(all.iter().enumerate().map(|(place, one)| (colour(place), one.label.as_str()))))
                 details {
                     summary { "The numbers by week" }
                     (table(&all, first))
@@ -68,7 +68,7 @@ fn series(downloads: &Downloads, first: NaiveDate) -> Vec<Series> {
 fn plot(all: &[Series], first: NaiveDate, total: i64) -> Markup {
     let length = all.first().map_or(0, |one| one.days.len());
     let most = (0..length).map(|day| all.iter().map(|one| one.days[day]).sum::<i64>()).max().unwrap_or(1).max(1);
-    let frame = Frame { places: length, top: float(rounded_up(most)) };
+    let frame = Frame::new(length, Scale::new(float(rounded_up(most)), count_label));
     let mut below = vec![0; length];
     let paths: Vec<String> = all
         .iter()
@@ -89,7 +89,7 @@ fn plot(all: &[Series], first: NaiveDate, total: i64) -> Markup {
         format!("Downloads a day in the last ninety days: {} in all, at most {} a day", number(total), number(most));
     html! {
         svg class="plot" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(label) {
-            (frame.grid(count_label))
+            (frame.grid())
             @for (day, month) in months { (frame.below(day, &month)) }
             @for (place, path) in paths.iter().enumerate() { path class=(colour(place)) d=(path) {} }
         }
@@ -141,6 +141,6 @@ mod tests {
         let sums: Vec<_> = all.iter().map(|one| (one.label.as_str(), one.days.iter().sum::<i64>())).collect();
         assert_eq!(sums, [("1.0.0", 7), ("older versions", 6)]);
         let shown = plot(&all, first, 13).into_string();
-        assert_eq!(shown.matches("M44").count(), 1, "{shown}");
+        assert_eq!(shown.matches("M30.0").count(), 1, "{shown}");
     }
 }

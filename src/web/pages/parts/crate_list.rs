@@ -23,7 +23,7 @@ pub fn item(links: &Links, krate: &CountedCrate) -> Markup {
                 @for keyword in &row.keywords {
                     a class="keyword" href=(links.search(&[("keyword", keyword)])) { "#" (text(keyword)) }
                 }
-                span { (short_number(krate.downloads)) " downloads" }
+                span { (short_number(krate.downloads)) @if krate.downloads == 1 { " download" } @else { " downloads" } }
                 span { "updated " (ago(row.updated_at)) }
             }
         }

@@ -6,53 +6,103 @@ use super::text::number;
 
 pub const WIDTH: f64 = 720.0;
 pub const HEIGHT: f64 = 160.0;
-/// Room for the labels.
-const LEFT: f64 = 44.0;
 const ABOVE: f64 = 8.0;
 const BELOW: f64 = 18.0;
+/// The bottom of the bars.
+const BOTTOM: f64 = HEIGHT - BELOW;
+/// The most width of a character of a label: in fonts that browsers use for the page, digits are up to 0.64 and most letters
+/// up to 0.68 of the font's size, which is 11.
+const CHARACTER: f64 = 7.5;
+/// Between a label and the grid.
+const GAP: f64 = 6.0;
+/// Room for the labels, at least.
+const LEAST_ROOM: f64 = 30.0;
 
-/// A plot of so many places, from 0 to a top.
-#[derive(Clone, Copy, Debug)]
+/// The numbers beside the grid, at the bottom, in the middle and at the top.
+#[derive(Clone, Debug)]
+pub struct Scale {
+    top: f64,
+    labels: [String; 3],
+}
+
+impl Scale {
+    pub fn new(top: f64, label: impl Fn(f64) -> String) -> Self {
+        Self { top, labels: [0.0, top / 2.0, top].map(label) }
+    }
+
+    /// The room that the labels need.
+    pub fn room(&self) -> f64 {
+        self.labels.iter().map(|label| width_of(label) + GAP).fold(LEAST_ROOM, f64::max)
+    }
+}
+
+/// A plot of so many places.
+#[derive(Clone, Debug)]
 pub struct Frame {
-    pub places: usize,
-    pub top: f64,
+    places: usize,
+    scale: Scale,
+    left: f64,
 }
 
 impl Frame {
-    fn step(self) -> f64 {
-        (WIDTH - LEFT) / to_float(self.places.max(1))
+    pub fn new(places: usize, scale: Scale) -> Self {
+        let left = scale.room();
+        Self { places, scale, left }
+    }
+
+    /// The same plot with at least this room for labels, so that plots below each other have the same places.
+    pub fn with_room(self, room: f64) -> Self {
+        Self { left: self.left.max(room), ..self }
+    }
+
+    fn step(&self) -> f64 {
+        (WIDTH - self.left) / to_float(self.places.max(1))
     }
 
     /// The left side of a place.
-    pub fn x(self, place: usize) -> f64 {
-        LEFT + self.step() * to_float(place)
+    fn x(&self, place: usize) -> f64 {
+        self.left + self.step() * to_float(place)
     }
 
-    fn y(self, value: f64) -> f64 {
-        ABOVE + (HEIGHT - BELOW - ABOVE) * (1.0 - value / self.top)
+    fn y(&self, value: f64) -> f64 {
+        ABOVE + (BOTTOM - ABOVE) * (1.0 - value / self.scale.top)
     }
 
     /// The bar of a place between two values, as a part of a path.
-    pub fn bar(self, place: usize, from: f64, to: f64) -> String {
+    pub fn bar(&self, place: usize, from: f64, to: f64) -> String {
         let (from, to) = (self.y(from), self.y(to));
         format!("M{:.1} {from:.1}V{to:.1}h{:.1}V{from:.1}z", self.x(place), self.step() * 0.8)
     }
 
     /// Lines at the bottom, in the middle and at the top.
-    pub fn grid(self, label: impl Fn(f64) -> String) -> Markup {
+    pub fn grid(&self) -> Markup {
+        let values = [0.0, self.scale.top / 2.0, self.scale.top];
         html! {
-            @for value in [0.0, self.top / 2.0, self.top] {
+            @for (value, label) in values.into_iter().zip(&self.scale.labels) {
                 @let y = self.y(value);
-                line class="grid" x1=(LEFT) x2=(WIDTH) y1=(format!("{y:.1}")) y2=(format!("{y:.1}")) {}
-                text x=(LEFT - 6.0) y=(format!("{:.1}", y + 4.0)) text-anchor="end" { (label(value)) }
+                line class="grid" x1=(format!("{:.1}", self.left)) x2=(WIDTH) y1=(format!("{y:.1}")) y2=(format!("{y:.1}")) {}
+                text x=(format!("{:.1}", self.left - GAP)) y=(format!("{:.1}", y + 4.0)) text-anchor="end" { (label) }
             }
         }
     }
 
-    /// A label below a place.
-    pub fn below(self, place: usize, label: &str) -> Markup {
-        html! { text x=(format!("{:.1}", self.x(place))) y=(HEIGHT - 4.0) { (label) } }
+    /// A label below a place, from its left side on, with a line that marks it. Near the right side it ends there.
+    pub fn below(&self, place: usize, label: &str) -> Markup {
+        let x = self.x(place);
+        html! {
+            line class="grid" x1=(format!("{x:.1}")) x2=(format!("{x:.1}")) y1=(BOTTOM) y2=(BOTTOM + 5.0) {}
+            @if x + 3.0 + width_of(label) > WIDTH {
+                text x=(WIDTH) y=(HEIGHT - 4.0) text-anchor="end" { (label) }
+            } @else {
+                text x=(format!("{:.1}", x + 3.0)) y=(HEIGHT - 4.0) { (label) }
+            }
+        }
     }
+}
+
+/// The width of a label, at most.
+fn width_of(label: &str) -> f64 {
+    to_float(label.chars().count()) * CHARACTER
 }
 
 /// A whole number beside the grid, with its thousands apart.
@@ -66,12 +116,12 @@ pub fn colour(place: usize) -> String {
     format!("s{}", place.min(5))
 }
 
-/// The names of the series, each with its colour.
-pub fn legend<'a>(labels: impl IntoIterator<Item = &'a str>) -> Markup {
+/// The names of the series, each with the class of its colour.
+pub fn legend<'a, C: AsRef<str>>(series: impl IntoIterator<Item = (C, &'a str)>) -> Markup {
     html! {
         ul class="legend" {
-            @for (place, label) in labels.into_iter().enumerate() {
-                li { svg viewBox="0 0 8 8" aria-hidden="true" { rect class=(colour(place)) width="8" height="8" {} } (label) }
+            @for (class, label) in series {
+                li { svg viewBox="0 0 8 8" aria-hidden="true" { rect class=(class.as_ref()) width="8" height="8" {} } (label) }
             }
         }
     }
@@ -112,8 +162,21 @@ mod tests {
 
     #[test]
     fn a_bar_begins_at_its_place_and_ends_at_its_value() {
-        let frame = Frame { places: 2, top: 10.0 };
-        assert_eq!(frame.bar(0, 0.0, 10.0), "M44.0 142.0V8.0h270.4V142.0z");
-        assert_eq!(frame.bar(1, 5.0, 10.0), "M382.0 75.0V8.0h270.4V75.0z");
+        let frame = Frame::new(2, Scale::new(10.0, count_label));
+        assert_eq!(frame.bar(0, 0.0, 10.0), "M30.0 142.0V8.0h276.0V142.0z");
+        assert_eq!(frame.bar(1, 5.0, 10.0), "M375.0 75.0V8.0h276.0V75.0z");
+    }
+
+    #[test]
+    fn labels_have_the_room_that_they_need() {
+        let left = |top| Frame::new(2, Scale::new(top, count_label)).x(0);
+        assert_eq!([left(10.0), left(1_000.0), left(2_000_000.0)], [30.0, 43.5, 73.5]);
+        assert_eq!(Frame::new(2, Scale::new(10.0, count_label)).with_room(73.5).x(0), 73.5);
+        // No label reaches beyond the right side.
+        let frame = Frame::new(48, Scale::new(10.0, count_label));
+        let shown = |place| frame.below(place, "18:00").into_string();
+        assert!(
+            !shown(40).contains("text-anchor") && shown(47).contains("<text x=\"720\" y=\"156\" text-anchor=\"end\">")
+        );
     }
 }

@@ -59,6 +59,20 @@ pub fn beginning(text: &str, length: usize) -> String {
     format!("{}…", &text[..end])
 }
 
+/// A running text in which commands are between backticks.
+pub fn with_code(said: &str) -> Markup {
+    let parts: Vec<&str> = said.split('`').collect();
+    // An odd number of backticks: the last one stands for itself.
+    let alone = parts.len().is_multiple_of(2).then_some(parts.len() - 1);
+    html! {
+        @for (place, part) in parts.iter().enumerate() {
+            @if alone == Some(place) { "`" (text(part)) }
+            @else if place % 2 == 1 { code { (text(part)) } }
+            @else if !part.is_empty() { (text(part)) }
+        }
+    }
+}
+
 /// A number with its thousands apart.
 pub fn number(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
@@ -111,6 +125,19 @@ mod tests {
         assert_eq!(text("größe").into_string(), "<bdi>größe</bdi>");
         assert!(name("sеrde").into_string().contains("title=\"not ASCII: U+0435\""));
         assert!(text(&"x".repeat(10_000)).into_string().len() < 2_100);
+    }
+
+    #[test]
+    fn commands_in_a_text_are_code() {
+        for (said, shown) in [
+            ("run `a <b>`.", "<bdi>run </bdi><code><bdi>a &lt;b&gt;</bdi></code><bdi>.</bdi>"),
+            ("`a`", "<code><bdi>a</bdi></code>"),
+            ("a `b", "<bdi>a </bdi>`<bdi>b</bdi>"),
+            ("`", "`<bdi></bdi>"),
+            ("a", "<bdi>a</bdi>"),
+        ] {
+            assert_eq!(with_code(said).into_string(), shown, "{said}");
+        }
     }
 
     #[test]

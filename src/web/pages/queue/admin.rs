@@ -3,19 +3,26 @@
 //!
 //! Everybody else gets the same answer at every path below `/queue`, before anything is looked up.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use diesel::PgConnection;
+use diesel::{Connection, PgConnection};
 
 use crate::database::access::caller::{Caller, Denied};
+use crate::web::extract::query::QueryParameters;
 use crate::web::pages::entrance::{challenges, sign_in_first};
+use crate::web::pages::links::Links;
+use crate::web::pages::sign_in::read_form;
 use crate::web::pages::visit::{Visit, wants_html};
 use crate::web::{ApiError, App};
 
-/// An admin who looks at the queue.
-pub struct Admin(pub Caller);
+/// The request of an admin. Every handler of the queue takes it.
+pub struct Admin {
+    pub app: App,
+    pub visit: Visit,
+    pub caller: Caller,
+}
 
 impl FromRequestParts<App> for Admin {
     type Rejection = Response;
@@ -30,20 +37,49 @@ impl FromRequestParts<App> for Admin {
             return Err(ApiError::challenge(detail, challenges(app)).into_response());
         };
         match caller.admin() {
-            Ok(()) => Ok(Self(caller)),
+            Ok(()) => Ok(Self { app: app.clone(), visit, caller }),
             Err(denied) => Err(ApiError::from(denied).into_response()),
         }
     }
 }
 
-/// Confirms within a transaction that somebody is still an admin, and returns the name for the receipts of jobs.
-pub fn confirmed(connection: &mut PgConnection, caller: &Caller) -> Result<String, ApiError> {
-    let authority = caller.confirm(connection)?.map_err(ApiError::from)?;
-    authority.admin().map_err(|denied: Denied| ApiError::from(denied))?;
-    Ok(signature(&authority))
+impl Admin {
+    pub fn links(&self) -> &Links {
+        self.visit.links()
+    }
+
+    /// The name in the receipts of what this admin changes.
+    pub fn signature(&self) -> String {
+        signature(&self.caller)
+    }
+
+    /// Reads a form that a page of this session has sent.
+    pub async fn sent(&self, request: Request) -> Result<QueryParameters, ApiError> {
+        let (parts, content) = request.into_parts();
+        let sent = read_form(&parts, content).await?;
+        self.visit.check_form(sent.get("form_token"))?;
+        Ok(sent)
+    }
+
+    /// Changes something in one transaction, if the caller is still an admin when it happens. The change gets the name for
+    /// the receipts.
+    pub async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut PgConnection, &str) -> diesel::QueryResult<T> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let caller = self.caller.clone();
+        let changed = self.app.with_connection(move |connection| {
+            connection.transaction(|connection| {
+                let authority = caller.confirm(connection)?.map_err(ApiError::from)?;
+                authority.admin().map_err(|denied: Denied| ApiError::from(denied))?;
+                Ok::<_, ApiError>(change(connection, &signature(&authority))?)
+            })
+        });
+        changed.await
+    }
 }
 
 /// The name in the receipts of what an admin changes on a page. An operator's is `account@host`.
-pub fn signature(caller: &Caller) -> String {
+fn signature(caller: &Caller) -> String {
     format!("admin {} on a page", caller.user.login)
 }

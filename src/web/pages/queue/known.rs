@@ -19,7 +19,7 @@ pub struct Known {
 static KNOWN: LazyLock<Result<Known, RegistryError>> =
     LazyLock::new(|| Ok(Known { kinds: KnownKinds::of(&jobs::registry()?), limits: LimitOptions::usual() }));
 
-/// What is known, which is the same for all requests.
+/// The kinds and the limits.
 pub fn known() -> Result<&'static Known, ApiError> {
     KNOWN.as_ref().map_err(|error| ApiError::internal(error.to_string()))
 }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use strum::VariantNames;
 
+use super::subject::Subjects;
 use super::words::tag;
 use crate::queue::inspection::{Gauges, JobView};
 use crate::queue::listing::{JobFilter, JobPage, LOOKED_THROUGH, Listed};
@@ -101,7 +102,7 @@ fn field(id: &str, label: &str, value: &str) -> Markup {
 }
 
 /// The jobs.
-pub fn jobs(links: &Links, asked: &Asked, page: &JobPage) -> Markup {
+pub fn jobs(links: &Links, asked: &Asked, page: &JobPage, subjects: &Subjects) -> Markup {
     let state = asked.filter.state;
     html! {
         @if page.jobs.is_empty() {
@@ -112,18 +113,7 @@ pub fn jobs(links: &Links, asked: &Asked, page: &JobPage) -> Markup {
                 "."
             }
         } @else {
-            div class="scroll" {
-                table class="jobs" {
-                    caption { (caption(state)) }
-                    thead {
-                        tr {
-                            th scope="col" { "Job" } th scope="col" { "State" } th scope="col" { "Kind" } th scope="col" { "About" }
-                            th scope="col" { "Requested" } th scope="col" class="n" { "Attempts" } th scope="col" { "Error or result" }
-                        }
-                    }
-                    tbody { @for job in &page.jobs { (row(links, job)) } }
-                }
-            }
+            div class="scroll" { (table(links, state, page, subjects)) }
         }
         @if page.is_cut {
             p class="muted" { "For this page " (number(LOOKED_THROUGH)) " receipts were looked through. There are older ones." }
@@ -145,17 +135,38 @@ fn caption(state: Listed) -> &'static str {
     }
 }
 
-fn row(links: &Links, job: &JobView) -> Markup {
+/// The roles stay when a narrow screen shows the cells below each other, which takes them from the elements.
+fn table(links: &Links, state: Listed, page: &JobPage, subjects: &Subjects) -> Markup {
+    const COLUMNS: [&str; 7] = ["Job", "State", "Kind", "About", "Requested", "Attempts", "Error or result"];
+    html! {
+        table class="jobs" role="table" {
+            caption { (caption(state)) }
+            thead role="rowgroup" {
+                tr role="row" {
+                    @for column in COLUMNS {
+                        th scope="col" role="columnheader" class=[(column == "Attempts").then_some("n")] { (column) }
+                    }
+                }
+            }
+            tbody role="rowgroup" { @for job in &page.jobs { (row(links, job, subjects)) } }
+        }
+    }
+}
+
+fn row(links: &Links, job: &JobView, subjects: &Subjects) -> Markup {
     let said = job.error.as_deref().or(job.detail.as_deref()).unwrap_or_default();
     html! {
-        tr {
-            th scope="row" { a href=(links.job(job.id)) { (job.id) } }
-            td { span class=(tag(&job.state)) { (text(&job.state)) } }
-            td { (name(&job.kind)) }
-            td class="wrap" { @if let Some(key) = &job.key { (name(key)) } @else { "–" } }
-            td { (ago(job.created_at)) @if let Some(by) = &job.requested_by { " by " (name(by)) } }
-            td class="n" { (job.attempts) }
-            td class="wrap" { (text(&beginning(said, ERROR))) }
+        tr role="row" {
+            th scope="row" role="rowheader" { a href=(links.job(job.id)) { (job.id) } }
+            td role="cell" { span class=(tag(&job.state)) { (text(&job.state)) } }
+            td role="cell" { (name(&job.kind)) }
+            td role="cell" class="wrap" {
+                @if let Some(key) = &job.key { (name(key)) } @else { "–" }
+                @if let Some(num) = subjects.get(&job.id) { " " (name(num)) }
+            }
+            td role="cell" { (ago(job.created_at)) @if let Some(by) = &job.requested_by { " by " (name(by)) } }
+            td role="cell" class="n" { (job.attempts) }
+            td role="cell" class="wrap" { (text(&beginning(said, ERROR))) }
         }
     }
 }

@@ -7,9 +7,12 @@
 //! | [`state`] | of it: health, counts, workers |
 //! | [`history`] | of it: the last day, as plots and as a table |
 //! | [`list`] | of it: jobs, filtered |
+//! | [`subject`] | the versions that jobs are about |
 //! | [`job`] | `/queue/jobs/ID` |
+//! | [`receipts`] | of it: what became of the job |
 //! | [`change`] | retry and discard, each behind a page that asks |
-//! | [`retry_dead`] | the same for all dead jobs of a kind |
+//! | [`retry_dead`] | retry of all dead jobs of a kind |
+//! | [`notice`] | what a change did, on the page that it leads to |
 //! | [`words`] | what will happen to a job, and what is lost without it |
 //! | [`known`] | the kinds of jobs of this program, and by what the queue's health is judged |
 //! | [`live`] | parts that the script refreshes |
@@ -21,9 +24,12 @@ mod job;
 mod known;
 mod list;
 mod live;
+mod notice;
 mod overview;
+mod receipts;
 mod retry_dead;
 mod state;
+mod subject;
 mod words;
 
 use axum::Router;

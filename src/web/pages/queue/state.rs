@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::known::Known;
 use crate::checks::finding::{Finding, Severity, span};
-use crate::checks::worst;
+use crate::checks::{DEAD_JOBS, VERIFICATION, worst};
 use crate::queue::QueueWorkers;
 use crate::queue::inspection::Gauges;
 use crate::web::pages::links::Links;
-use crate::web::pages::parts::text::{name, number, text};
+use crate::web::pages::parts::text::{name, number, text, with_code};
 
 /// The findings of the checks, as a line and as a table.
-pub fn health(findings: &[Finding]) -> Markup {
+pub fn health(links: &Links, findings: &[Finding]) -> Markup {
     let severity = worst(findings);
     let mut wrong: Vec<&Finding> = findings.iter().filter(|finding| finding.severity > Severity::Ok).collect();
     wrong.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -26,8 +26,11 @@ pub fn health(findings: &[Finding]) -> Markup {
             h2 id="health" { "Health" }
             p class=(look) {
                 strong { (severity.word()) } " "
-                @if wrong.is_empty() { "All checks pass." }
-                @for (place, finding) in wrong.iter().enumerate() { @if place > 0 { "; " } (text(&finding.summary)) }
+                @if wrong.is_empty() { "No check found a problem." }
+                @for (place, finding) in wrong.iter().enumerate() { @if place > 0 { "; " } (with_code(&finding.summary)) }
+                @if wrong.iter().any(|finding| finding.check == DEAD_JOBS) {
+                    " " a href=(format!("{}#jobs", links.queue(&[("state", "dead")]))) { "Show dead jobs" }
+                }
             }
             (verification(findings))
             details id="checks" {
@@ -40,8 +43,11 @@ pub fn health(findings: &[Finding]) -> Markup {
                             @for finding in findings {
                                 tr {
                                     th scope="row" { (finding.check) }
-                                    td { span class=(tag(finding.severity)) { (finding.severity.word()) } }
-                                    td class="wrap" { (text(&finding.summary)) }
+                                    td {
+                                        @if is_never_verified(finding) { span class="tag" { "NEVER RUN" } }
+                                        @else { span class=(tag(finding.severity)) { (finding.severity.word()) } }
+                                    }
+                                    td class="wrap" { (with_code(&finding.summary)) }
                                 }
                             }
                         }
@@ -49,8 +55,8 @@ pub fn health(findings: &[Finding]) -> Markup {
                 }
                 p class="muted" {
                     "These are the checks of " code { "supercargo monitor" } " that need the database or the disk, with its \
-                     usual limits. Only the monitor applies other limits that it was given, checks the certificate, the index's \
-                     remote, a crate store elsewhere and the answer of " code { "/health/ready" } ", and sends pages."
+                     default limits. Only the monitor itself applies the limits that you gave it, checks the certificate, the \
+                     index's remote, a crate store elsewhere and the answer of " code { "/health/ready" } ", and sends alerts."
                 }
             }
         }
@@ -66,15 +72,27 @@ fn tag(severity: Severity) -> &'static str {
     }
 }
 
+/// Whether this is the check of the verification, and there was none. Without a limit for its age that is no problem, but it
+/// does not show that all is well either.
+fn is_never_verified(finding: &Finding) -> bool {
+    finding.check == VERIFICATION && finding.severity <= Severity::Ok && finding.details.is_null()
+}
+
 /// The last verification, as the check has found it.
 fn verification(findings: &[Finding]) -> Markup {
-    let Some(found) = findings.iter().find(|finding| finding.check == "verification") else { return html! {} };
+    let Some(found) = findings.iter().find(|finding| finding.check == VERIFICATION) else { return html! {} };
     let of = |field: &str| found.details.get(field).and_then(Value::as_str).unwrap_or_default();
     html! {
-        p {
-            "Verification: " (text(&found.summary))
-            @if !of("mode").is_empty() { " (" (text(of("mode"))) ", requested by " (text(of("requested_by"))) ")" }
-            "."
+        @if is_never_verified(found) {
+            p {
+                "Never verified: run " code { "supercargo verify" } ", which compares the index, the database and the crate files."
+            }
+        } @else {
+            p {
+                "Verification: " (with_code(&found.summary))
+                @if !of("mode").is_empty() { " (" (text(of("mode"))) ", requested by " (text(of("requested_by"))) ")" }
+                "."
+            }
         }
     }
 }

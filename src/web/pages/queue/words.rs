@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::checks::finding::span;
+use crate::database::catalog::version_progress::VersionProgress;
 use crate::jobs::{
     DeleteCrate, DeleteVersion, MaintainIndex, PublishVersion, RemoveCrateFile, SyncCrate, UnyankVersion, YankVersion,
 };
@@ -25,7 +26,8 @@ pub fn next(job: &JobView, kinds: &KnownKinds, now: DateTime<Utc>) -> String {
     let policy = kinds.policy_of(&job.kind);
     let is_pending = job.run_at.is_some();
     if is_pending && policy.is_none() {
-        return "This program does not have the kind of this job, and leaves it to one that does.".to_owned();
+        return "Jobs of this kind are not run by this version of supercargo, only by one that has the kind."
+            .to_owned();
     }
     let due = match job.run_at {
         Some(at) if at > now => format!("at {}", exact(at)),
@@ -35,7 +37,7 @@ pub fn next(job: &JobView, kinds: &KnownKinds, now: DateTime<Utc>) -> String {
         "running" => {
             let limit = policy.map_or(String::new(), |policy| {
                 let limit = span(policy.time_limit.as_secs_f64());
-                format!(" If it takes longer than {limit}, it is cut off, and that counts as a failure.")
+                format!(" An attempt that takes longer than {limit} is ended and counts as failed.")
             });
             format!("A worker runs it now.{limit}")
         }
@@ -46,40 +48,49 @@ pub fn next(job: &JobView, kinds: &KnownKinds, now: DateTime<Utc>) -> String {
         "behind" => "It waits for another job of its kind and key, which comes first.".to_owned(),
         "failing" => {
             let most = policy.map_or(String::new(), |policy| format!(" of {}", policy.max_attempts));
-            format!(
-                "Attempt {}{most} starts {due}, or earlier if its failure was an outage that has ended.",
-                job.attempts.saturating_add(1)
-            )
+            let sooner = match job.run_at {
+                Some(at) if at > now => ", or as soon as the outage is over if one caused the failure",
+                _ => "",
+            };
+            format!("Attempt {}{most} starts {due}{sooner}.", job.attempts.saturating_add(1))
         }
-        "dead" => "Nothing, until an admin or an operator retries or discards it.".to_owned(),
-        "discarded" => "Nothing: it was discarded.".to_owned(),
-        _ => "Nothing: it is done.".to_owned(),
+        "dead" => "It is not started again unless it is retried. If it must not run, discard it.".to_owned(),
+        "discarded" => "It was discarded, and is not started again.".to_owned(),
+        _ => "It has finished, and nothing is left to do.".to_owned(),
     }
 }
 
-/// What is not done if a job of this kind is discarded.
-pub fn lost_without(kind: &str) -> &'static str {
+/// By what else the index is written.
+const UNTIL: &str = "until another job of its crate writes the index, or `supercargo verify --repair` does.";
+
+/// What is not done if a job of this kind is discarded. `version` is the one that it is about.
+pub fn lost_without(kind: &str, version: Option<&VersionProgress>) -> String {
     match kind {
-        PublishVersion::KIND => {
-            "The version stays queued: cargo cannot use it until another job of its crate writes the index, or until \
-             `supercargo verify --repair` does."
-        }
-        YankVersion::KIND | UnyankVersion::KIND => {
-            "The index keeps showing the version as it is now, against what was requested, until another job of its crate \
-             writes the index, or until `supercargo verify --repair` does."
-        }
-        DeleteVersion::KIND | DeleteCrate::KIND => {
-            "What was to be deleted stays in the index until another job of the crate writes it, or until `supercargo verify \
-             --repair` does."
-        }
-        SyncCrate::KIND => {
-            "The crate's file in the index stays as it is until another job of the crate writes it, or until `supercargo \
-             verify --repair` does."
-        }
+        PublishVersion::KIND | YankVersion::KIND | UnyankVersion::KIND | DeleteVersion::KIND => without_writing(version),
+        DeleteCrate::KIND => format!("What the index still has of the crate stays there {UNTIL}"),
+        SyncCrate::KIND => format!("The crate's file in the index stays as it is {UNTIL}"),
         RemoveCrateFile::KIND => {
-            "The crate file of a deleted version stays in the store until unused files are removed."
+            "If the store still has the crate file of the deleted version, it stays there until unused files are removed.".to_owned()
         }
-        MaintainIndex::KIND => "Nothing is lost: the maintenance is requested again when the index needs it.",
-        _ => "What the job was to do is not done.",
+        MaintainIndex::KIND => {
+            "Nothing is lost: the maintenance is requested again when the index needs it.".to_owned()
+        }
+        _ => "What the job was to do is not done.".to_owned(),
     }
+}
+
+/// What the index does not show of a version without a job. Every job of a crate writes all that was requested, so this does
+/// not depend on the kind.
+fn without_writing(version: Option<&VersionProgress>) -> String {
+    let lost = match version {
+        Some(version) if version.is_as_desired() => {
+            return "Nothing is lost: the index already shows what was last requested for this version.".to_owned();
+        }
+        Some(version) if version.deletion_requested_at.is_some() => "The version is not removed from the index",
+        Some(version) if version.effective_yanked.is_none() => "The version stays queued, and cargo cannot use it,",
+        Some(version) if version.desired_yanked => "The index does not show that the version is yanked",
+        Some(_) => "The index keeps showing the version as yanked",
+        None => "What the index shows of the version stays as it is",
+    };
+    format!("{lost} {UNTIL}")
 }

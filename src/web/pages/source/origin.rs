@@ -26,9 +26,8 @@ impl<'a> Origin<'a> {
             return None;
         }
         let repository = self.repository.as_ref()?;
-        Some(html! {
-            a href=(repository.file(self.info, path)) rel="nofollow noopener" { "At " (repository.host()) }
-        })
+        let page = repository.file(self.info, path)?;
+        Some(html! { a href=(page) rel="nofollow noopener" { "At " (repository.host()) } })
     }
 }
 
