@@ -53,11 +53,13 @@ pub fn crates_of_defaults(
     connection: &mut PgConnection,
     version_ids: &[i32],
 ) -> QueryResult<Vec<(i32, CrateName, Option<String>)>> {
-    let found: Vec<(Option<i32>, CrateName, Option<String>)> = crates::table
-        .filter(crates::default_version_id.eq_any(version_ids))
-        .select((crates::default_version_id, crates::name, crates::description))
-        .load(connection)?;
-    Ok(found.into_iter().filter_map(|(id, name, description)| Some((id?, name, description))).collect())
+    // By the versions' crates: there is no index on the default versions.
+    crates::table
+        .inner_join(versions::table)
+        .filter(versions::id.eq_any(version_ids))
+        .filter(crates::default_version_id.eq(versions::id.nullable()))
+        .select((versions::id, crates::name, crates::description))
+        .load(connection)
 }
 
 /// Writes the dependents anew that a crate is one of, after the dependencies of its default version were replaced. The caller

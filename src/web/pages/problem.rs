@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::layout::Page;
 use super::links::Links;
+use super::parts::text::with_code;
 use super::visit::{Visit, wants_html};
 use crate::database::catalog::{crate_details, crates, version_details, versions};
 use crate::database::search::query::SearchText;
@@ -84,7 +85,7 @@ fn title(status: StatusCode) -> &'static str {
 fn content(links: &Links, status: StatusCode, detail: &str, nearest: &Nearest) -> Markup {
     html! {
         h1 { (title(status)) }
-        p class="lead" { (sentence(detail)) }
+        p class="lead" { (with_code(&sentence(detail))) }
         @if let Some(path) = &nearest.status { p { a href=(path) { "What became of this version" } } }
         @if !nearest.names.is_empty() {
             h2 { "Did you mean…" }

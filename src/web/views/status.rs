@@ -207,7 +207,8 @@ fn message(status: &Status, progress: Progress, awaited: Option<Change>) -> Stri
     };
     let then = match progress {
         _ if status.is_unattended => {
-            "no worker is running, so it waits until an operator of this registry starts one; nothing is lost".to_owned()
+            "no worker is running, so it waits until an operator of this registry starts one; nothing is lost"
+                .to_owned()
         }
         Progress::Queued if status.may_have_more => {
             "it waits behind more than a thousand other requests for this crate".to_owned()

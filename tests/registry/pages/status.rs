@@ -288,7 +288,8 @@ fn a_due_job_that_no_worker_takes_says_so() {
 fn a_job_among_more_than_are_looked_through_is_not_taken_for_lost() {
     let registry = TestRegistry::new();
     registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
-    let insert = "INSERT INTO jobs (queue, kind, key, payload) SELECT queue, kind, key, payload || '{\"version_id\": 0}'";
+    let insert =
+        "INSERT INTO jobs (queue, kind, key, payload) SELECT queue, kind, key, payload || '{\"version_id\": 0}'";
     for (more, requests) in [(999, 1), (1, 0)] {
         sql(&registry, &format!("{insert} FROM jobs, generate_series(1, {more}) WHERE payload->>'version_id' <> '0'"));
         let queued = status(&registry.anonymous());

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
 use crate::web::pages::links::Links;
-use crate::web::pages::parts::text::{counted, text};
+use crate::web::pages::parts::text::{counted, text, with_code};
 use crate::web::pages::parts::time;
 use crate::web::views::StatusView;
 use crate::web::views::status::{RequestView, StageView};
@@ -19,7 +19,7 @@ pub fn title(view: &StatusView) -> String {
 pub fn part(links: &Links, view: &StatusView) -> Markup {
     html! {
         div id="status-now" role="status" {
-            p class={ "notice " (class(view)) } { strong { (headline(view)) "." } " " (view.message) }
+            p class={ "notice " (class(view)) } { strong { (headline(view)) "." } " " (with_code(&view.message)) }
         }
         div id="status-more" data-title=(title(view)) data-done=[view.is_done().then_some("")] {
             @if let Some(reason) = &view.deletion_reason { p { "Reason of the deletion: " (text(reason)) } }
