@@ -22,7 +22,7 @@ use crate::queue::{Job, JobId};
 const COUNTED: i64 = 1000;
 /// Receipts of the history among which those of a kind are looked for.
 const RECEIPTS: i64 = 1000;
-/// How long a job is due before the lack of a worker is told.
+/// How long a job is due before the lack of a worker is shown.
 const UNATTENDED_AFTER: TimeDelta = TimeDelta::seconds(10);
 /// How often the state is read again that changed while it was read.
 const READINGS: usize = 3;

@@ -109,7 +109,7 @@ fn what_is_not_there_cannot_be_yanked() {
         ("foo", "2.0.0", "the crate `foo` has no version 2.0.0: check its number"),
         ("foo", "1.0.0+build", "the crate `foo` has no version 1.0.0+build: check its number"),
         ("foo", "nonsense", "the crate `foo` has no version nonsense: check its number"),
-        ("%00", "1.0.0", "there is no crate `` in this registry: check its name"),
+        ("%00", "1.0.0", "there is no crate `%00` in this registry: check its name"),
     ] {
         for answer in [ann.yank(name, version), ann.unyank(name, version)] {
             assert_eq!(answer.status, StatusCode::NOT_FOUND);

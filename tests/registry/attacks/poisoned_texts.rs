@@ -398,6 +398,8 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("crates_by_keyword", "keywords", "SELECT unnest(keywords) FROM crates", about::MAX_LABEL),
     ("crates_by_name", "canonical_name", "SELECT canonical_name FROM crates", name::MAX_LENGTH),
     ("crates_canonical_name_key", "canonical_name", "SELECT canonical_name FROM crates", name::MAX_LENGTH),
+    ("dead_jobs_kind_key", "key", "SELECT key FROM dead_jobs", MAX_KEY),
+    ("dead_jobs_kind_key", "kind", "SELECT kind FROM dead_jobs", LITERAL),
     ("dependencies_on", "canonical_name", "SELECT canonical_name FROM dependencies", name::MAX_LENGTH),
     ("jobs_awaiting_recovery", "queue", "SELECT queue FROM jobs", LITERAL),
     ("jobs_by_key", "key", "SELECT key FROM jobs", MAX_KEY),

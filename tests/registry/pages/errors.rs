@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::{Browser, page};
+use super::{Browser, page, said};
 use crate::support::harness::TestRegistry;
 use crate::support::package::Package;
 
@@ -22,7 +22,7 @@ fn an_unknown_crate_or_version_is_a_404_with_the_nearest_names() {
     let mut browser = Browser::new(&registry);
     let unknown = browser.get("/crates/serdelkie");
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
-    assert!(unknown.text().contains("There is no crate `serdelkie`"), "{}", unknown.text());
+    assert!(said(&unknown.text()).contains("There is no crate `serdelkie`"), "{}", unknown.text());
     assert!(unknown.text().contains("href=\"/crates/serdelike\""), "{}", unknown.text());
     // Two letters are others: too many for the search.
     assert!(browser.get("/crates/serbelyke").text().contains("href=\"/crates/serdelike\""));

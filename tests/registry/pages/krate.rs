@@ -123,7 +123,11 @@ fn a_yanked_a_queued_a_prerelease_and_an_older_version_say_so() {
     )
     .good();
     let pending = page(&registry, "/crates/foo/1.0.0");
-    assert!(pending.contains("It is to be yanked soon") && pending.contains("Broken &lt;b&gt;"), "{pending}");
+    assert!(
+        pending.contains("A yank was requested, and cargo does not see it yet.")
+            && pending.contains("Broken &lt;b&gt;"),
+        "{pending}"
+    );
     registry.run_jobs();
     let yanked = page(&registry, "/crates/foo/1.0.0");
     assert!(yanked.contains("<strong>Yanked.</strong>") && yanked.contains("Broken &lt;b&gt;"), "{yanked}");

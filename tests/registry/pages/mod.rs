@@ -11,6 +11,7 @@ mod queue_changes;
 mod searching;
 mod sessions;
 mod status;
+mod status_live;
 mod versions;
 
 use axum::body::Body;
@@ -72,6 +73,11 @@ pub fn field(html: &str, name: &str) -> String {
 /// A page, which has to be there.
 pub fn page(registry: &TestRegistry, path: &str) -> String {
     Browser::new(registry).get(path).good().text()
+}
+
+/// A page with the marks of code and of names as people read them.
+pub fn said(html: &str) -> String {
+    html.replace("<bdi>", "").replace("</bdi>", "").replace("<code>", "`").replace("</code>", "`")
 }
 
 /// A package with a README.

@@ -8,7 +8,7 @@ use supercargo::database::access::{revocation, tokens, users};
 use supercargo::queue::inspection::{self, Selection};
 
 use super::queue::{admin, counts, heal_dead_jobs, kill_jobs, listed, published, receipts, sql, text};
-use super::{Browser, field};
+use super::{Browser, field, said};
 use crate::support::harness::TestRegistry;
 use crate::support::package::Package;
 
@@ -147,8 +147,8 @@ fn all_dead_jobs_of_a_kind_are_retried_at_once_but_none_that_died_later() {
     let wrong = [fields[0], ("until", "99999999999999999999"), ("kind", "publish_version")];
     let refused = root.post("/queue/retry-dead", &wrong);
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
-    let said = "he field `until` is `99999999999999999999`: it must be the number of a job: open the page again";
-    assert!(refused.text().contains(said), "{}", refused.text());
+    let message = "he field `until` is `99999999999999999999`: it must be the number of a job: open the page again";
+    assert!(super::said(&refused.text()).contains(message), "{}", refused.text());
 }
 
 /// Discards a job, and answers what the page said before that is lost.
@@ -211,7 +211,7 @@ fn a_job_has_one_path() {
     let id = listed(&registry, Selection::Pending)[0].id;
     let mut root = admin(&registry, "root");
     root.get(&format!("/queue/jobs/{id}")).good();
-    for (written, said) in [
+    for (written, message) in [
         (format!("0{id}"), format!("here is no job `0{id}`: its number is written as {id}")),
         (format!("+{id}"), format!("here is no job `+{id}`: its number is written as {id}")),
         ("-0".to_owned(), "here is no job `-0`: its number is written as 0".to_owned()),
@@ -225,7 +225,7 @@ fn a_job_has_one_path() {
             let path = format!("/queue/jobs/{written}{change}");
             let refused = root.get(&path);
             assert_eq!(refused.status, StatusCode::NOT_FOUND, "{path}");
-            assert!(refused.text().contains(&said), "{path}: {}", refused.text());
+            assert!(said(&refused.text()).contains(&message), "{path}: {}", refused.text());
         }
     }
     registry.run_jobs();

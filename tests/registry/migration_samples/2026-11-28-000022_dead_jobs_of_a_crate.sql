@@ -1,0 +1,1 @@
+UPDATE dead_jobs SET key = 'of-a-crate' WHERE key IS NULL;
