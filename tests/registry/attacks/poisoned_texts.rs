@@ -509,6 +509,7 @@ fn every_text_in_an_index_of_the_database_has_a_bound_that_fits() {
                 assert!(!exact || longest == *bound, "{index}, {what}: no text of {bound} bytes was tried: {longest}");
             }
             diesel::sql_query("DELETE FROM jobs").execute(connection).unwrap();
+            diesel::sql_query("DELETE FROM dead_jobs").execute(connection).unwrap();
         })
         .unwrap();
 }
@@ -555,6 +556,10 @@ fn store_the_longest(registry: &TestRegistry) {
             Event::new(Action::NameReserve).of_crate(&reserved).record(connection, &actor).unwrap();
             let job = LongKey(key);
             Enqueue::new(&job).requested_by(&actor.name).insert(connection).unwrap();
+            // A dead job keeps its key.
+            let dead = "INSERT INTO dead_jobs (id, queue, kind, key, payload, priority, created_at, attempts, claim_no)
+                        SELECT id, queue, kind, key, payload, priority, created_at, attempts, claim_no FROM jobs WHERE kind = $1";
+            diesel::sql_query(dead).bind::<diesel::sql_types::Text, _>(LongKey::KIND).execute(connection).unwrap();
             let longer = LongKey(format!("{}x", job.0));
             assert!(matches!(Enqueue::new(&longer).insert(connection), Err(EnqueueError::LongKey { length, .. }) if length == MAX_KEY + 1));
             assert!(audit::list(connection, &audit::Filter::default(), 1).unwrap()[0].actor.chars().count() == MAX_OPERATOR);
