@@ -4,7 +4,7 @@
 //! default version changes.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+use diesel::sql_types::{BigInt, Integer, Text};
 
 use super::dependencies::StoredDependency;
 use crate::database::registry_counts;
@@ -22,30 +22,33 @@ pub fn of_default_versions(
 ) -> QueryResult<(Vec<StoredDependency>, i64)> {
     #[derive(QueryableByName)]
     struct Found {
-        #[diesel(sql_type = Nullable<Integer>)]
-        id: Option<i32>,
+        #[diesel(sql_type = Integer)]
+        crate_id: i32,
     }
     let total = registry_counts::dependents(connection, &name.canonical())?;
     // Of the crates by downloads, a crate with many dependents has some among the first; few dependents are sorted. Which
-    // of the two it is, the planner knows from its statistics, so it has to see the name.
+    // of the two it is, the planner knows from its statistics, so it has to see the name: the statement is planned each time,
+    // and has no more tables than that needs.
     let found: Vec<Found> = diesel::sql_query(
-        "SELECT (SELECT min(dependencies.id) FROM dependencies JOIN crates ON default_version_id = version_id
-                 WHERE crates.id = page.crate_id AND dependencies.canonical_name = $1 AND registry IS NULL) AS id
-         FROM (SELECT crate_id, downloads FROM crate_downloads JOIN crate_dependents USING (crate_id)
-               WHERE canonical_name = $1 AND shown ORDER BY downloads DESC, crate_id LIMIT $2 OFFSET $3) AS page
-         ORDER BY downloads DESC, crate_id",
+        "SELECT crate_id FROM crate_downloads JOIN crate_dependents USING (crate_id)
+         WHERE canonical_name = $1 AND shown ORDER BY downloads DESC, crate_id LIMIT $2 OFFSET $3",
     )
     .bind::<Text, _>(name.canonical())
     .bind::<BigInt, _>(limit)
     .bind::<BigInt, _>(offset)
     .load(connection)?;
-    let ids: Vec<i32> = found.iter().filter_map(|one| one.id).collect();
-    let mut rows: Vec<StoredDependency> = dependencies::table
-        .filter(dependencies::id.eq_any(&ids))
-        .select(StoredDependency::as_select())
+    let ids: Vec<i32> = found.iter().map(|one| one.crate_id).collect();
+    let mut rows: Vec<(i32, StoredDependency)> = dependencies::table
+        .inner_join(crates::table.on(crates::default_version_id.eq(dependencies::version_id.nullable())))
+        .filter(crates::id.eq_any(&ids))
+        .filter(dependencies::canonical_name.eq(name.canonical()))
+        .filter(dependencies::registry.is_null())
+        .order((crates::id, dependencies::id))
+        .distinct_on(crates::id)
+        .select((crates::id, StoredDependency::as_select()))
         .load(connection)?;
-    rows.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
-    Ok((rows, total))
+    rows.sort_by_key(|(crate_id, _)| ids.iter().position(|id| id == crate_id));
+    Ok((rows.into_iter().map(|(_, row)| row).collect(), total))
 }
 
 /// The crates of which these are the default versions, with their descriptions, by the versions' ids.
