@@ -5,6 +5,8 @@
 
 #[path = "support/catalog.rs"]
 mod catalog;
+#[path = "support/package.rs"]
+mod package;
 #[path = "support/scale.rs"]
 mod scale;
 #[path = "support/words.rs"]
@@ -59,7 +61,9 @@ fn main() -> Outcome<()> {
     complete(&mut connection)?;
     let name = name(&mut connection)?;
     println!("{crates} crates with {VERSIONS} versions each");
-    let router = router(app(directory.path(), &cluster.url())?);
+    let app = app(directory.path(), &cluster.url())?;
+    let files = package::own_source(&app.crate_store, &mut connection, &name, &format!("1.{}.0", VERSIONS - 1))?;
+    let router = router(app);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     println!("  {:<28}{:>9}{:>10}{:>10}{:>10}", "", "bytes", "p50", "p99", "max");
     for (label, path) in [
@@ -76,8 +80,14 @@ fn main() -> Outcome<()> {
         ("keyword", format!("/search?keyword={}", words.0[250])),
         ("feed", "/feeds/versions.atom".to_owned()),
     ] {
-        measure(&runtime, &router, label, &path)?;
+        measure(&runtime, &router, label, &[path])?;
     }
+    let of_files: Vec<String> =
+        files.iter().map(|file| format!("/crates/{name}/1.{}.0/source/{file}", VERSIONS - 1)).collect();
+    // The first answer makes the index of the package.
+    measure(&runtime, &router, "files of a package", &of_files[..1])?;
+    measure(&runtime, &router, "source file, first view", &of_files)?;
+    measure(&runtime, &router, "source file, again", &of_files)?;
     drop(router);
     drop(connection);
     cluster.stop()?;
@@ -147,11 +157,14 @@ fn app(directory: &Path, url: &str) -> Outcome<App> {
     Ok(App::new(Pool::live(url, 4), crate_store, state, Wakeups::default(), Completions::default(), settings))
 }
 
-fn measure(runtime: &tokio::runtime::Runtime, router: &axum::Router, label: &str, path: &str) -> Outcome<()> {
+/// Times requests for these paths, one after the other: of a single one many, of several one each.
+fn measure(runtime: &tokio::runtime::Runtime, router: &axum::Router, label: &str, paths: &[String]) -> Outcome<()> {
     let mut times = Vec::new();
     let mut bytes = 0;
+    let runs = if paths.len() == 1 { amount(RUNS, 2) } else { paths.len() };
     // The first answer renders the README.
-    for run in 0..=amount(RUNS, 2) {
+    for run in 0..=runs {
+        let path = paths[run % paths.len()].as_str();
         let begin = Instant::now();
         let (status, length) = runtime.block_on(async {
             let response = router.clone().oneshot(Request::get(path).body(Body::empty())?).await?;

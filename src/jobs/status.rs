@@ -1,7 +1,8 @@
 //! The way of a version into the index, for those who wait for it: what was accepted, which jobs are to write it, and what
 //! the index shows.
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
 use diesel::{PgConnection, QueryResult};
 
 use super::delete_crate::DeleteCrate;
@@ -23,7 +24,7 @@ const COUNTED: i64 = 1000;
 /// Receipts of the history among which those of a kind are looked for.
 const RECEIPTS: i64 = 1000;
 /// How long a job is due before the lack of a worker is shown.
-const UNATTENDED_AFTER: TimeDelta = TimeDelta::seconds(10);
+const UNATTENDED_AFTER: Duration = Duration::from_secs(10);
 /// How often the state is read again that changed while it was read.
 const READINGS: usize = 3;
 
@@ -99,8 +100,8 @@ pub struct Status {
     /// In the order of the requests; empty if the index shows the desired state. The first job that runs writes the desired
     /// state, which is the result of all of them.
     pub requested: Vec<Requested>,
-    /// No job was found, but not all pending jobs of the crate were looked through: the version's may be among the others.
-    pub may_have_more: bool,
+    /// No pending job of the version was found, but others of its crate. Each job of a crate writes all that was requested.
+    pub others_pending: bool,
     /// No worker takes the one that is next.
     pub is_unattended: bool,
     /// The jobs before the one that is next.
@@ -132,7 +133,7 @@ impl Status {
             (false, Some(AwaitedState::Running)) => Progress::Running,
             (false, Some(AwaitedState::Waiting)) => Progress::Queued,
             (false, Some(AwaitedState::Failing)) => Progress::Failing,
-            (false, None) if self.may_have_more => Progress::Queued,
+            (false, Some(AwaitedState::Dead) | None) if self.others_pending => Progress::Queued,
             (false, Some(AwaitedState::Dead) | None) => Progress::Stopped,
         }
     }
@@ -186,7 +187,7 @@ pub fn read(
             return Ok(refusal::present(name, Some(krate))
                 .and_then(|krate| Err(ChangeRefusal::UnknownVersion { name: krate.name, num: num.to_string() })));
         };
-        let (jobs, may_have_more) = match version.is_as_desired() {
+        let (jobs, others_pending) = match version.is_as_desired() {
             true => (Vec::new(), false),
             false => jobs_of(connection, &krate, &version)?,
         };
@@ -204,7 +205,7 @@ pub fn read(
             version,
             published_by,
             requested,
-            may_have_more,
+            others_pending,
             is_unattended: false,
             ahead: None,
             usual_seconds: None,
@@ -216,7 +217,8 @@ pub fn read(
     }
 }
 
-/// The jobs that write the desired state: the pending ones, or else the dead ones; and whether there may be more.
+/// The jobs that write the desired state: the pending ones, or else the dead ones; and whether the crate has other pending
+/// ones.
 fn jobs_of(
     connection: &mut PgConnection,
     krate: &Crate,
@@ -233,7 +235,7 @@ fn jobs_of(
     let subject = Subject { key: krate.name.as_str(), fields: &fields };
     let pending = subject.pending(connection)?;
     match pending.jobs.is_empty() {
-        true => Ok((subject.dead(connection)?, pending.may_have_more)),
+        true => Ok((subject.dead(connection)?, pending.has_others)),
         false => Ok((pending.jobs, false)),
     }
 }

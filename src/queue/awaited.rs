@@ -1,14 +1,17 @@
 //! Queries of those who wait for certain jobs: where these are, what is before them, and how long such jobs usually take.
 //! Each reads a bounded number of rows, however long the queue and its history are.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Nullable, SmallInt, Text, Timestamptz};
 use diesel::{PgConnection, QueryResult, sql_query};
 
 use super::claim::LOST;
-use super::inspection::HELD;
+use super::inspection::{FAILING, HELD};
 use super::job::JobId;
+use super::storage::milliseconds;
 use super::trouble;
 
 /// Jobs of one kind and key that are looked through: the newest.
@@ -74,8 +77,8 @@ impl AwaitedJob {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pending {
     pub jobs: Vec<AwaitedJob>,
-    /// None was found, and not all were looked through.
-    pub may_have_more: bool,
+    /// None was found, but the key has others of these kinds. Not all are looked through if there are thousands.
+    pub has_others: bool,
 }
 
 /// The jobs of a key that have a number in a field of their payload, such as the id of a row. The field depends on the kind.
@@ -94,7 +97,7 @@ impl Subject<'_> {
             &format!(
                 "SELECT id, queue, jobs.kind,
                     CASE WHEN {LOST} AND {HELD} THEN 'running'
-                         WHEN last_error IS NOT NULL AND (attempts > 0 OR awaits_recovery) THEN 'failing'
+                         WHEN {FAILING} THEN 'failing'
                          ELSE 'waiting' END AS state,
                     priority, lap, requested_by, attempts, created_at, run_at AS at, last_error AS error, awaits_recovery
                  FROM unnest($1, $2, $3) AS wanted (kind, field, number)
@@ -104,30 +107,24 @@ impl Subject<'_> {
                  WHERE jobs.payload->>wanted.field = wanted.number ORDER BY id LIMIT {GIVEN}"
             ),
         )?;
-        // Only those who find nothing need to know whether there was more to look through.
-        let may_have_more = jobs.is_empty() && self.has_more(connection)?;
-        Ok(Pending { jobs, may_have_more })
+        // Only those who find nothing need to know of others.
+        let has_others = jobs.is_empty() && self.has_any(connection)?;
+        Ok(Pending { jobs, has_others })
     }
 
-    /// Whether there are more pending jobs of a kind than are looked through.
-    fn has_more(&self, connection: &mut PgConnection) -> QueryResult<bool> {
+    /// Whether there is a pending job of the key and one of the kinds.
+    fn has_any(&self, connection: &mut PgConnection) -> QueryResult<bool> {
         #[derive(QueryableByName)]
-        struct More {
+        struct Any {
             #[diesel(sql_type = Bool)]
-            has_more: bool,
+            has_any: bool,
         }
         let kinds: Vec<_> = self.fields.iter().map(|(kind, ..)| *kind).collect();
-        sql_query(format!(
-            "SELECT EXISTS (
-                 SELECT FROM unnest($1) AS wanted (kind)
-                 CROSS JOIN LATERAL (
-                    SELECT FROM jobs WHERE jobs.kind = wanted.kind AND jobs.key = $2 LIMIT 1 OFFSET {LOOKED_THROUGH}) AS more
-             ) AS has_more"
-        ))
-        .bind::<Array<Text>, _>(kinds)
-        .bind::<Text, _>(self.key)
-        .get_result::<More>(connection)
-        .map(|row| row.has_more)
+        sql_query("SELECT EXISTS (SELECT FROM jobs WHERE kind = ANY($1) AND key = $2) AS has_any")
+            .bind::<Array<Text>, _>(kinds)
+            .bind::<Text, _>(self.key)
+            .get_result::<Any>(connection)
+            .map(|row| row.has_any)
     }
 
     /// The dead ones, the oldest first.
@@ -160,10 +157,23 @@ impl Subject<'_> {
 
 /// Whether this job has been due for this long without a worker for its queue. Queues with one worker in the installation
 /// have none for a moment when one process takes over from another.
-pub fn lacks_a_worker(connection: &mut PgConnection, job: &AwaitedJob, due_for: TimeDelta) -> QueryResult<bool> {
-    let state = job.state();
-    let is_overdue = matches!(state, AwaitedState::Waiting | AwaitedState::Failing) && Utc::now() - job.at > due_for;
-    Ok(is_overdue && !trouble::attendance(connection, &[&job.queue])?.iter().any(|queue| queue.taken))
+pub fn lacks_a_worker(connection: &mut PgConnection, job: &AwaitedJob, due_for: Duration) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Overdue {
+        #[diesel(sql_type = Bool)]
+        is_overdue: bool,
+    }
+    if !matches!(job.state(), AwaitedState::Waiting | AwaitedState::Failing) {
+        return Ok(false);
+    }
+    let overdue: Overdue = sql_query(
+        "SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND run_at < clock_timestamp() - $2 * interval '1 millisecond')
+             AS is_overdue",
+    )
+    .bind::<BigInt, _>(job.id)
+    .bind::<BigInt, _>(milliseconds(due_for))
+    .get_result(connection)?;
+    Ok(overdue.is_overdue && !trouble::attendance(connection, &[&job.queue])?.iter().any(|queue| queue.taken))
 }
 
 /// How many jobs are before one.

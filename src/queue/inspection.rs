@@ -71,12 +71,15 @@ pub(super) const HELD: &str =
     "EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = jobs.xmax
     AND mode = 'ExclusiveLock' AND granted)";
 
+/// SQL: the last attempt of the pending job failed. A dead job that was retried keeps its last error, and has no attempts.
+pub(super) const FAILING: &str = "last_error IS NOT NULL AND (attempts > 0 OR awaits_recovery)";
+
 /// SQL: the state of a pending job.
 fn state() -> String {
     format!(
         "CASE WHEN {LOST} AND {HELD} THEN 'running'
               WHEN turn = false THEN 'behind'
-              WHEN last_error IS NOT NULL THEN 'failing'
+              WHEN {FAILING} THEN 'failing'
               WHEN run_at > clock_timestamp() THEN 'delayed'
               ELSE 'waiting' END"
     )
@@ -105,7 +108,7 @@ pub fn list(connection: &mut PgConnection, selection: Selection, limit: i64) -> 
     let pending = pending();
     let query = match selection {
         Selection::Pending => format!("{pending} ORDER BY queue, priority DESC, lap, id"),
-        Selection::Failing => format!("{pending} WHERE last_error IS NOT NULL ORDER BY queue, priority DESC, lap, id"),
+        Selection::Failing => format!("{pending} WHERE {FAILING} ORDER BY queue, priority DESC, lap, id"),
         Selection::Dead => format!("{DEAD} ORDER BY died_at DESC, id DESC"),
         Selection::Done => format!("{DONE} ORDER BY seq DESC"),
     };
@@ -221,7 +224,7 @@ pub fn gauges(connection: &mut PgConnection, known: &[(&str, &str)]) -> QueryRes
                 greatest(max(oldest_seconds), 0)::float8 AS oldest_seconds
          FROM (
             SELECT queue, kind, count(*) AS pending, count(*) FILTER (WHERE {LOST} AND {HELD}) AS running,
-                   count(*) FILTER (WHERE last_error IS NOT NULL) AS failing,
+                   count(*) FILTER (WHERE {FAILING}) AS failing,
                    count(*) FILTER (WHERE {state} = 'delayed') AS delayed, 0 AS dead,
                    extract(epoch FROM clock_timestamp() - min(created_at)
                        FILTER (WHERE attempts > 0 OR last_error IS NOT NULL OR run_at <= clock_timestamp())) AS oldest_seconds

@@ -32,6 +32,7 @@ pub struct VersionRow {
     pub yank_message: Option<String>,
     pub created_at: DateTime<Utc>,
     pub published_at: Option<DateTime<Utc>>,
+    pub deletion_requested_at: Option<DateTime<Utc>>,
     /// None until the crate file was analysed.
     pub linecounts: Option<serde_json::Value>,
 }
@@ -81,6 +82,8 @@ fn shown(connection: &mut PgConnection, crate_id: i32) -> QueryResult<Vec<Listed
     versions::table
         .filter(versions::crate_id.eq(crate_id))
         .filter(versions::effective_yanked.is_not_null())
+        // The index may still have it, but it is no longer served.
+        .filter(versions::deletion_requested_at.is_null())
         .select((versions::id, versions::num, versions::effective_yanked, versions::created_at))
         .load(connection)
 }

@@ -58,7 +58,7 @@ pub fn version(name: &CrateName, text: &str) -> Result<Version, ApiError> {
 }
 
 /// The text with what cannot be seen in a message percent-encoded, as the client wrote it.
-fn as_in_a_url(text: &str) -> String {
+pub fn as_in_a_url(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if character == '%' || character.is_whitespace() || is_hidden_in_path(character) {

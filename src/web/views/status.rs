@@ -198,11 +198,14 @@ fn message(status: &Status, progress: Progress, awaited: Option<Change>) -> Stri
     let Some(awaited) = awaited else { return settled(status) };
     let accepted = match awaited {
         Change::Publish if status.version.desired_yanked => {
-            "The version is accepted, and cargo does not see it yet; it will be yanked at once"
+            "The version is accepted and to be published as yanked, and cargo does not see it yet"
         }
         Change::Publish => "The version is accepted, and cargo does not see it yet",
         Change::Yank => "The yank is accepted, and cargo still sees the version as not yanked",
         Change::Unyank => "The unyank is accepted, and cargo still sees the version as yanked",
+        Change::Delete if status.version.effective_yanked.is_none() => {
+            "The deletion is accepted, and the version is no longer served"
+        }
         Change::Delete => "The deletion is accepted and the version is no longer served, but the index still has it",
     };
     let then = match progress {
@@ -210,8 +213,8 @@ fn message(status: &Status, progress: Progress, awaited: Option<Change>) -> Stri
             "no worker is running, so it waits until an operator of this registry starts one; nothing is lost"
                 .to_owned()
         }
-        Progress::Queued if status.may_have_more => {
-            "it waits behind more than a thousand other requests for this crate".to_owned()
+        Progress::Queued if status.others_pending => {
+            "another job of this crate is pending, and it writes this as well".to_owned()
         }
         Progress::Done | Progress::Queued => "nothing more has to be done".to_owned(),
         Progress::Running => "the index is being written now".to_owned(),
@@ -235,6 +238,10 @@ fn settled(status: &Status) -> String {
 
 /// What is left to do if no attempt follows.
 fn stopped(status: &Status, awaited: Change) -> String {
+    let (what, fate) = match awaited {
+        Change::Delete => ("remove it from the index", "the version stays in the index until then"),
+        _ => ("write it to the index", "nothing is lost"),
+    };
     let Some(next) = status.next() else {
         // A request for a yank enqueues a job in any case; a publish of an accepted version is refused.
         let remedy = match awaited {
@@ -243,13 +250,13 @@ fn stopped(status: &Status, awaited: Change) -> String {
             Change::Publish | Change::Delete => "ask",
         };
         return format!(
-            "no job is left to write it to the index, as when an admin has discarded it; nothing is lost: {remedy} an \
-             operator of this registry to run `supercargo verify --repair`"
+            "no job is left to {what}, as when an admin has discarded it; {fate}: {remedy} an operator of this registry to \
+             run `supercargo verify --repair`"
         );
     };
     let why = problem(next).unwrap_or("every attempt to write it to the index failed");
     let id = next.job.id;
-    format!("{why}, and no further attempt follows; nothing is lost: ask an admin of this registry to retry job {id}")
+    format!("{why}, and no further attempt follows; {fate}: ask an admin of this registry to retry job {id}")
 }
 
 fn stages(status: &Status, progress: Progress, awaited: Option<Change>) -> Vec<StageView> {

@@ -290,7 +290,7 @@ fn a_job_among_more_than_are_looked_through_is_not_taken_for_lost() {
         assert_eq!(queued["requests"].as_array().unwrap().len(), requests, "{more}");
     }
     let message = status(&registry.anonymous())["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("more than a thousand other requests for this crate"), "{message}");
+    assert!(message.contains("another job of this crate is pending, and it writes this as well"), "{message}");
     // When the others are done, it is found again.
     sql(&registry, "DELETE FROM jobs WHERE payload->>'version_id' = '0'");
     assert_eq!(status(&registry.anonymous())["requests"].as_array().unwrap().len(), 1);
@@ -383,12 +383,47 @@ fn several_requests_are_shown_in_their_order_with_what_the_index_will_show() {
     let pending = status(&registry.anonymous());
     let changes: Vec<_> = pending["requests"].as_array().unwrap().iter().map(|one| one["change"].clone()).collect();
     assert_eq!((changes, &pending["awaited"]), (vec![json!("publish"), json!("yank")], &json!("publish")));
-    assert!(pending["message"].as_str().unwrap().contains("it will be yanked at once"), "{pending}");
+    assert!(pending["message"].as_str().unwrap().contains("to be published as yanked"), "{pending}");
     let html = page(&registry, STATUS);
     assert!(html.find("Publish, accepted").unwrap() < html.find("Yank, accepted").unwrap(), "{html}");
     assert!(html.contains("The first job that runs writes the result of all of them."), "{html}");
     registry.run_jobs();
     assert!(page(&registry, STATUS).contains("<strong>Yanked.</strong>"));
+}
+
+/// Each job of a crate writes all that was requested for it.
+#[test]
+fn another_job_of_the_crate_writes_what_a_discarded_one_was_to_write() {
+    let registry = TestRegistry::new();
+    let ann = registry.user("ann");
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    let first = job(&registry);
+    ann.publish(&Package::new("foo", "1.1.0")).good();
+    registry.pool.with(|connection| intervention::discard(connection, first, "op@host", "x").unwrap()).unwrap();
+    let queued = status(&ann);
+    assert_eq!((&queued["progress"], &queued["requests"]), (&json!("queued"), &json!([])));
+    registry.run_jobs();
+    assert_eq!(status(&ann)["progress"], "done");
+}
+
+#[test]
+fn a_deletion_that_no_job_does_leaves_the_version_in_the_index() {
+    let registry = TestRegistry::new();
+    let (ann, root) = (registry.user("ann"), registry.admin("root"));
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+    ann.yank("foo", "1.0.0").good();
+    root.request(Method::DELETE, "/api/v1/crates/foo/1.0.0?reason=leaked", "").good();
+    let krate = page(&registry, "/crates/foo");
+    assert!(krate.contains("<strong>Deleted.</strong>") && krate.contains("cannot be downloaded"), "{krate}");
+    assert!(!krate.contains("A yank was requested") && !krate.contains("cargo add --registry"), "{krate}");
+    assert!(!page(&registry, "/crates/foo/versions").contains("/crates/foo/1.0.0\""));
+    let gone = Browser::new(&registry).get("/crates/foo/1.0.0");
+    assert!(gone.status == StatusCode::NOT_FOUND && !gone.text().contains("Did you mean"), "{}", gone.text());
+    sql(&registry, "DELETE FROM jobs");
+    let message = status(&ann)["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("but the index still has it: no job is left to remove it from the index"), "{message}");
+    assert!(message.contains("the version stays in the index until then: ask an operator"), "{message}");
 }
 
 #[test]

@@ -128,15 +128,18 @@ fn places(reading: &Reading) -> Markup {
 }
 
 fn link(title: &str, place: &str) -> Markup {
-    let url = Url::parse(place).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
+    // What is before an `@` reads like the host.
+    let is_plain =
+        |url: &Url| matches!(url.scheme(), "https" | "http") && url.username().is_empty() && url.password().is_none();
+    let url = Url::parse(place).ok().filter(is_plain);
     html! {
         @match url {
             Some(url) => {
                 (title) ": "
-                a href=(url) rel="nofollow noopener" { (text(shown_url(place))) }
+                a href=(url) rel="nofollow noopener" { (text(shown_url(url.as_str()))) }
                 @if url.scheme() == "http" { " " span class="tag warn" { "not encrypted" } }
             }
-            None => { (title) ": " (text(place)) " " span class="tag warn" { "no web address" } }
+            None => { (title) ": " (text(place)) " " span class="tag warn" { "no plain web address" } }
         }
     }
 }

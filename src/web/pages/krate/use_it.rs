@@ -22,6 +22,7 @@ pub fn section(links: &Links, reading: &Reading) -> Markup {
                         (status_link(links, name, &version.row)) "."
                     }
                 }
+                _ if version.row.deletion_requested_at.is_some() => { p { "This version was deleted, and cannot be downloaded." } }
                 Some(true) => { p { "This version is yanked, and cargo does not select it for anything new." } }
                 Some(false) => { (lines(reading, has_library, has_binaries)) }
             }

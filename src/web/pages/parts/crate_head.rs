@@ -70,6 +70,14 @@ impl CrateHead<'_> {
 pub fn notices(links: &Links, name: &CrateName, row: &VersionRow, default: Option<&Version>) -> Markup {
     let yanked = row.effective_yanked.unwrap_or(false);
     let message = row.yank_message.as_ref().filter(|_| row.desired_yanked);
+    if row.deletion_requested_at.is_some() {
+        return html! {
+            p class="notice bad" {
+                strong { "Deleted." } " This version is no longer served, and it is still to be removed from the index. "
+                (status_link(links, name, row))
+            }
+        };
+    }
     html! {
         @if row.effective_yanked.is_none() {
             p class="notice warn" {

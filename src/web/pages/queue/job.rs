@@ -16,7 +16,7 @@ use crate::package::CrateName;
 use crate::queue::JobId;
 use crate::queue::inspection::{self, JobView, Receipt};
 use crate::web::ApiError;
-use crate::web::extract::path::ApiPath;
+use crate::web::extract::path::{ApiPath, as_in_a_url};
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
@@ -75,7 +75,7 @@ pub fn job_id(id: &str) -> Result<JobId, ApiError> {
         }
         Err(_) => "jobs have numbers, so look for the job in the list of the queue".to_owned(),
     };
-    Err(ApiError::not_found(format!("there is no job `{}`: {why}", shortened(id))))
+    Err(ApiError::not_found(format!("there is no job `{}`: {why}", shortened(&as_in_a_url(id)))))
 }
 
 /// The error for a job that is not there.
