@@ -41,7 +41,10 @@ fn a_dead_job_is_retried_after_a_page_that_asks_and_is_done() {
     let place = done.headers["location"].to_str().unwrap().to_owned();
     assert_eq!(place, format!("/queue/jobs/{id}?notice=retried"));
     let shown = root.get(&place).good().text();
-    assert!(shown.contains("You retried this job") && shown.contains("It starts as soon as a worker is free."), "{shown}");
+    assert!(
+        shown.contains("You retried this job") && shown.contains("It starts as soon as a worker is free."),
+        "{shown}"
+    );
     assert_eq!(registry.run_jobs(), 1);
     let shown = root.get(&format!("/queue/jobs/{id}")).good().text();
     let outcomes: Vec<String> = receipts(&shown).into_iter().map(|[outcome, ..]| outcome).collect();
