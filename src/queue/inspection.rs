@@ -60,7 +60,7 @@ pub struct JobView {
 pub enum Selection {
     /// Not done, dead or discarded: the default.
     Pending,
-    /// Pending with an error.
+    /// Pending, and the last attempt failed.
     Failing,
     Dead,
     Done,

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::{PgConnection, QueryResult, sql_query};
 
-use super::inspection::{DEAD, DONE, JobView, pending};
+use super::inspection::{DEAD, DONE, FAILING, JobView, pending};
 
 /// Receipts that are looked through for a page of finished jobs.
 pub const LOOKED_THROUGH: i64 = 50_000;
@@ -20,7 +20,7 @@ pub enum Listed {
     Waiting,
     Delayed,
     Behind,
-    /// Pending with an error, including those that run again.
+    /// Pending, and the last attempt failed, including those that run again.
     Failing,
     Dead,
     /// Finished or discarded.
@@ -75,16 +75,15 @@ pub fn page(
             one(connection, &query, filter, from, limit)
         }
         state => {
-            let narrowed = match state {
-                Listed::Pending => "true".to_owned(),
-                // As `jobs list --failed` has them.
-                Listed::Failing => "error IS NOT NULL".to_owned(),
-                state => format!("state = '{}'", state.as_str()),
+            let pending = pending();
+            let jobs = match state {
+                Listed::Pending => pending,
+                // As `jobs list --failed` has them, and as they are counted.
+                Listed::Failing => format!("{pending} WHERE {FAILING}"),
+                state => format!("SELECT * FROM ({pending}) AS of_all WHERE state = '{}'", state.as_str()),
             };
             let query = format!(
-                "SELECT * FROM ({}) AS pending WHERE {narrowed} AND {CONDITIONS} AND ($4 IS NULL OR id > $4)
-                 ORDER BY id LIMIT $5",
-                pending()
+                "SELECT * FROM ({jobs}) AS pending WHERE {CONDITIONS} AND ($4 IS NULL OR id > $4) ORDER BY id LIMIT $5"
             );
             one(connection, &query, filter, from, limit)
         }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Integer, Nullable, Timestamptz};
 use subtle::ConstantTimeEq;
 
-use super::tokens::{Token, TokenState, digest};
+use super::tokens::{Token, TokenState, digest, hex};
 use super::users::{User, UserState};
 use crate::database::schema::{api_tokens, users};
 
@@ -51,7 +51,7 @@ pub fn authenticate(connection: &mut PgConnection, plain: &str) -> QueryResult<A
 
 /// The first eight digits of a digest: enough to recognise a token in the log, and useless to guess it.
 fn fingerprint(digest: [u8; 32]) -> String {
-    digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..4])
 }
 
 /// Updates the time of the token's last use. Of concurrent requests with one token one writes, and none waits for a

@@ -7,7 +7,7 @@ use rand::TryRng;
 use super::caller::Authority;
 use super::crate_pattern::CratePattern;
 use super::scope::Scope;
-use super::tokens::{self, Token, digest};
+use super::tokens::{self, Token, digest, hex};
 use super::users::{self, Inactive};
 use crate::database::schema::api_tokens;
 use crate::database::types::TextArray;
@@ -32,7 +32,7 @@ impl PlainToken {
     fn random() -> Result<Self, rand::rngs::SysError> {
         let mut bytes = [0; ENTROPY];
         rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
-        Ok(Self(bytes.iter().fold(PREFIX.to_owned(), |token, byte| token + &format!("{byte:02x}"))))
+        Ok(Self(PREFIX.to_owned() + &hex(&bytes)))
     }
 
     /// The text, which is shown to its user once.

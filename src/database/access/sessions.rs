@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use rand::TryRng;
 use sha2::{Digest, Sha256};
 
-use super::tokens::{Token, TokenState, digest};
+use super::tokens::{Token, TokenState, digest, hex};
 use super::users::{User, UserState};
 use crate::database::schema::{api_tokens, users, web_sessions};
 
@@ -37,7 +37,7 @@ impl SessionSecret {
     pub fn random() -> Result<Self, rand::rngs::SysError> {
         let mut bytes = [0; ENTROPY];
         rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
-        Ok(Self(bytes.iter().fold(PREFIX.to_owned(), |secret, byte| secret + &format!("{byte:02x}"))))
+        Ok(Self(PREFIX.to_owned() + &hex(&bytes)))
     }
 
     /// Reads one from a cookie; None if it cannot be one.
@@ -58,17 +58,13 @@ impl SessionSecret {
         hex(&digest[..16])
     }
 
-    /// The seal of a statement that this session is shown again, by a link. Who does not know the secret cannot make it, and
-    /// it is no seal in another session.
+    /// The seal of a statement in a link that this session is redirected to. It cannot be produced without the secret, and
+    /// does not match in another session.
     pub fn seal(&self, statement: &str) -> String {
         // HMAC takes keys of every length.
         let keyed = Hmac::<Sha256>::new_from_slice(self.0.as_bytes());
         keyed.map(|hmac| hex(&hmac.chain_update(statement).finalize().into_bytes())).unwrap_or_default()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Begins a session with the rights of a token. Removes sessions that have ended.
@@ -96,7 +92,7 @@ pub fn begin(connection: &mut PgConnection, secret: &SessionSecret, token: i32) 
     })
 }
 
-/// The user and the token of a session, which this request uses; None if it has ended.
+/// The user and the token of a session, whose last use this request becomes; None if it has ended.
 pub fn find(connection: &mut PgConnection, secret: &SessionSecret) -> QueryResult<Option<(User, Token)>> {
     let Some((user, token, last_used_at)) = valid(connection, secret)? else { return Ok(None) };
     if Utc::now() - last_used_at > NOTE_USE_EVERY {
@@ -107,7 +103,7 @@ pub fn find(connection: &mut PgConnection, secret: &SessionSecret) -> QueryResul
     Ok(Some((user, token)))
 }
 
-/// The same for a request that began earlier and goes on: the session does not last longer for it.
+/// Checks a session again for a request that is still open, such as a stream. This does not extend the session.
 pub fn confirm(connection: &mut PgConnection, secret: &SessionSecret) -> QueryResult<Option<(User, Token)>> {
     Ok(valid(connection, secret)?.map(|(user, token, _)| (user, token)))
 }

@@ -1,5 +1,5 @@
-//! The query of a URL, and the fields of a form, which are written alike. Unknown parameters are ignored, as the Cargo book requires; a known one that cannot be read is
-//! refused with its value.
+//! The query of a URL, and the fields of a form, which have the same syntax. Unknown parameters are ignored, as the Cargo
+//! book requires; a known one that cannot be read is refused with its value.
 
 use std::convert::Infallible;
 use std::str::FromStr;

@@ -110,6 +110,11 @@ fn all_dead_jobs_of_a_kind_are_retried_at_once_but_none_that_died_later() {
     let said = "You retried 3 dead jobs of publish_version just now, with their attempts reset. 1 job of this kind is dead now";
     assert!(text(&shown).contains(said), "{shown}");
     assert_eq!(counts(&shown, "publish_version"), [3, 0, 0, 0, 1]);
+    // The list has what is counted.
+    for (state, jobs) in [("failing", 0), ("waiting", 3)] {
+        let list = root.get(&format!("/queue?kind=publish_version&state={state}")).good().text();
+        assert_eq!(list.matches("href=\"/queue/jobs/").count(), jobs, "{state}: {list}");
+    }
     assert_eq!(registry.run_jobs(), 3);
     let done = root.post("/queue/retry-dead", &fields);
     let none = done.headers["location"].to_str().unwrap().to_owned();

@@ -16,13 +16,13 @@ pub fn section(links: &Links, reading: &Reading) -> Markup {
         section aria-labelledby="use" {
             h2 id="use" { @if has_library { "Use it" } @else { "Install it" } }
             @match version.row.effective_yanked {
+                _ if version.row.deletion_requested_at.is_some() => { p { "This version was deleted, and cannot be downloaded." } }
                 None => {
                     p {
                         "Not yet: cargo finds this version as soon as it is in the index. "
                         (status_link(links, name, &version.row)) "."
                     }
                 }
-                _ if version.row.deletion_requested_at.is_some() => { p { "This version was deleted, and cannot be downloaded." } }
                 Some(true) => { p { "This version is yanked, and cargo does not select it for anything new." } }
                 Some(false) => { (lines(reading, has_library, has_binaries)) }
             }
