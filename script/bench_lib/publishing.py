@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 
 from .common import fail
 from .processes import end, established, start, wait
@@ -53,6 +55,8 @@ def many_versions(bench, size, servers):
     following = {}
 
     def publish(server, count):
+        if server.name not in following:
+            expect_many_versions(server)
         first = following.setdefault(server.name, 3_000)
         following[server.name] += count
         return bench.client("versions", server.url, server.token, "many-versions", first, count)
@@ -61,6 +65,16 @@ def many_versions(bench, size, servers):
     bench.measure(size, "publish, version 3,001", servers, lambda server: publish(server, bench.mode.publishes // 2),
                   prepare=lambda server: publish(server, 1))
     bench.measure(size, "yank, 3,000 versions", servers, lambda server: bench.yank(server, "many-versions", "1.0.7"))
+
+
+def expect_many_versions(server):
+    """The client of an older build generates no such crate."""
+    url = f"{server.url}/api/v1/crates/many-versions/1.0.7"
+    try:
+        urllib.request.urlopen(url).close()
+    except urllib.error.HTTPError as error:
+        fail(f"{url} is answered with {error.code}: this registry was generated without a crate of 3,000 versions; leave out "
+             "--baseline, or give a newer --baseline-load")
 
 
 def once(prepare):
