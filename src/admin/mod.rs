@@ -5,6 +5,8 @@ pub mod crates;
 pub mod jobs;
 pub mod output;
 pub mod owners;
+pub mod set_rules;
+pub mod sets;
 pub mod teams;
 pub mod tokens;
 pub mod users;
@@ -19,6 +21,7 @@ use crate::database::access::teams::CreateTeamError;
 use crate::database::access::users::{CreateUserError, Inactive};
 use crate::database::catalog::ownership::OwnersError;
 use crate::database::catalog::refusal::ChangeRefusal;
+use crate::database::catalog::set_name::InvalidSetName;
 use crate::database::catalog::user_removal::RemovalError;
 use crate::jobs::RequestError;
 use crate::package::CrateName;
@@ -52,6 +55,10 @@ pub enum AdminError {
         "the team {team:?} owns {crates}: remove it as their owner first, with `supercargo admin owner remove CRATE team:{team}`"
     )]
     TeamOwns { team: String, crates: String },
+    #[error(
+        "rules of approvals name the team {team:?} ({rules}): remove them first, with `supercargo set rule remove`"
+    )]
+    TeamHasRules { team: String, rules: String },
     #[error("{login} is not a member of {team}: see `supercargo admin team show {team}`")]
     NoMember { team: String, login: String },
     #[error("the name {0} is neither reserved nor that of a deleted crate: see `supercargo admin crate reserved`")]
@@ -64,6 +71,12 @@ pub enum AdminError {
     Name(#[from] NameError),
     #[error(transparent)]
     Version(#[from] VersionError),
+    #[error(transparent)]
+    Set(#[from] InvalidSetName),
+    #[error("there is a rule for {0:?} already: remove it first, with `supercargo set rule remove`")]
+    RuleExists(String),
+    #[error("there is no rule {0}: see `supercargo set rule list`")]
+    NoRule(i32),
     #[error(transparent)]
     Scope(#[from] UnknownScope),
     #[error(transparent)]

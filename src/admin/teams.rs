@@ -8,6 +8,7 @@ use super::{AdminError, users};
 use crate::database::access;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::teams::{self, Team};
+use crate::database::staging::rules;
 
 pub fn create(connection: &mut PgConnection, operator: &Actor, name: &str) -> Result<(), AdminError> {
     let team = connection.transaction(|connection| create_logged(connection, operator, name))?;
@@ -28,6 +29,10 @@ pub fn delete(connection: &mut PgConnection, operator: &Actor, name: &str) -> Re
         let crates = teams::crates_of(connection, team.id)?;
         if !crates.is_empty() {
             return Err(AdminError::TeamOwns { team: team.name, crates: crates.join(", ") });
+        }
+        let rules = rules::naming_team(connection, team.id)?;
+        if !rules.is_empty() {
+            return Err(AdminError::TeamHasRules { team: team.name, rules: rules.join(", ") });
         }
         teams::delete(connection, team.id)?;
         Event::new(Action::TeamDelete).about(&team.name).record(connection, operator)?;

@@ -15,6 +15,8 @@ use crate::database::upkeep::backup::NeededFile;
 use crate::fault;
 use crate::package::Checksum;
 
+const MISSING: &str = "it is missing in the crate store";
+
 /// The extension of a file that is being copied.
 const COPYING: &str = "copying";
 
@@ -46,6 +48,8 @@ pub(super) fn gather(
         let parent = path.parent().unwrap_or(directory.path()).to_owned();
         create_directory(&parent)?;
         match add(store, file.checksum, &path)? {
+            // Its set has ended, or has another file, since the backup began.
+            Added::Problem(problem) if file.is_staged && problem == MISSING => {}
             Added::Problem(problem) => gathered.problems.push(Problem {
                 checksum: file.checksum,
                 version: format!("{}@{}", file.name, file.num),
@@ -114,7 +118,7 @@ fn add(store: &CrateStore, checksum: Checksum, path: &Path) -> Result<Added, Bac
 }
 
 fn missing() -> Added {
-    Added::Problem("it is missing in the crate store".to_owned())
+    Added::Problem(MISSING.to_owned())
 }
 
 fn damaged(found: Checksum) -> Added {

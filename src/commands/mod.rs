@@ -11,6 +11,7 @@ mod migrate;
 mod monitor;
 mod restore;
 mod serve;
+mod set;
 mod verify;
 mod with;
 mod worker;
@@ -66,6 +67,7 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         }
         Command::Man(options) => end_with_the_pipe().and_then(|()| man::man(&options)).map(|()| ExitCode::SUCCESS),
         Command::Admin(command) => end_with_the_pipe().and_then(|()| admin::admin(command)).map(|()| ExitCode::SUCCESS),
+        Command::Set(command) => end_with_the_pipe().and_then(|()| set::set(command)).map(|()| ExitCode::SUCCESS),
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),
     });
     if let Some(reporting) = reporting {

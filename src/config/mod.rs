@@ -25,6 +25,7 @@ pub mod package_limits;
 pub mod policy;
 pub mod sentry;
 pub mod serve;
+pub mod set;
 pub mod settings;
 pub mod storage;
 pub mod users;
@@ -64,6 +65,7 @@ pub use package_limits::PackageLimitOptions;
 pub use policy::PolicyOptions;
 pub use sentry::SentryOptions;
 pub use serve::ServeOptions;
+pub use set::{ApproveOptions, RuleCommand, SetCommand, SetFilesOptions};
 pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
 pub use users::{NewUsersOptions, UserCommand};
@@ -171,6 +173,9 @@ pub enum Command {
     /// Manage users, tokens, teams, owners, crates and versions, and read the audit log
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Create, show and end release sets: versions that are published together
+    #[command(subcommand)]
+    Set(SetCommand),
     /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),

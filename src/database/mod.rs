@@ -8,6 +8,7 @@ pub mod pool;
 pub mod registry_counts;
 pub mod schema;
 pub mod search;
+pub mod staging;
 pub mod upkeep;
 
 mod types;

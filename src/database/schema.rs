@@ -155,6 +155,80 @@ diesel::table! {
         yank_message -> Nullable<Text>,
         linecounts -> Nullable<Jsonb>,
         crates_io_here -> Bool,
+        release_set_id -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    release_sets (id) {
+        id -> Integer,
+        name -> Text,
+        title -> Nullable<Text>,
+        is_preview -> Bool,
+        state -> Text,
+        is_of_publish -> Bool,
+        revision -> BigInt,
+        created_by -> Nullable<Integer>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        ended_by -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        contents -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
+    staged_versions (id) {
+        id -> Integer,
+        set_id -> Integer,
+        name -> Text,
+        canonical_name -> Text,
+        num -> Text,
+        num_without_build -> Text,
+        is_new_crate -> Bool,
+        checksum -> Binary,
+        size -> BigInt,
+        index_line -> Text,
+        metadata -> Jsonb,
+        staged_by -> Integer,
+        token_name -> Nullable<Text>,
+        address -> Nullable<Text>,
+        staged_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    staging_rules (id) {
+        id -> Integer,
+        subject -> Text,
+        canonical -> Nullable<Text>,
+        is_prefix -> Bool,
+        owned_by -> Nullable<Integer>,
+        approvals -> Integer,
+        by_another -> Bool,
+        approved_by -> Nullable<Integer>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    set_approvals (set_id, user_id) {
+        set_id -> Integer,
+        user_id -> Integer,
+        revision -> BigInt,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    staged_changes (set_id, version_id) {
+        set_id -> Integer,
+        version_id -> Integer,
+        change -> Text,
+        message -> Nullable<Text>,
+        staged_by -> Integer,
+        staged_at -> Timestamptz,
     }
 }
 
@@ -261,6 +335,11 @@ diesel::joinable!(pending_analyses -> versions (version_id));
 diesel::joinable!(version_downloads -> versions (version_id));
 diesel::joinable!(version_downloads_by_day -> versions (version_id));
 diesel::joinable!(crate_downloads -> crates (crate_id));
+diesel::joinable!(staged_versions -> release_sets (set_id));
+diesel::joinable!(set_approvals -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(staging_rules, teams);
+diesel::joinable!(staged_versions -> users (staged_by));
+diesel::joinable!(staged_changes -> versions (version_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     audit_log,
@@ -279,4 +358,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     version_downloads,
     crate_downloads,
     crate_limits,
+    release_sets,
+    staged_versions,
+    staged_changes,
+    set_approvals,
 );

@@ -59,7 +59,7 @@ pub use references::{Reference, References};
 pub use remote::{Credentials, Remote, RemoteOptions};
 pub use repository::{Head, Index, IndexFile};
 pub use serving::PackSizes;
-pub use view::{Coding, View};
+pub use view::{Coding, View, blob_id};
 pub use writer::{Committed, Writer};
 
 #[cfg(test)]

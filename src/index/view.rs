@@ -15,6 +15,7 @@ use quick_cache::sync::Cache;
 use super::cache;
 use super::error::IndexError;
 use super::gzip::Compressed;
+use super::object_id;
 use super::repository::{Index, IndexFile};
 
 /// The size of the cache of compressed files, in bytes.
@@ -100,19 +101,37 @@ impl View {
 
     /// The content of the file at this path in a coding.
     pub fn coded(&self, path: &str, id: Oid, coding: Coding) -> Result<Bytes, IndexError> {
-        let compressed = || {
-            let content = self.content(id)?;
-            Ok(match coding {
-                Coding::Identity => content,
-                Coding::Gzip => self.large.gzip(path, &content),
-                Coding::Zstd => zstd(&content),
-            })
-        };
         match coding {
             Coding::Identity => self.content(id),
-            Coding::Gzip | Coding::Zstd => self.cache.get_or_insert_with(&(id, coding), compressed),
+            Coding::Gzip | Coding::Zstd => {
+                self.cache.get_or_insert_with(&(id, coding), || Ok(self.compress(path, &self.content(id)?, coding)))
+            }
         }
     }
+
+    /// A content that is not in the repository, in a coding. `id` is its [`blob_id`].
+    pub fn coded_content(&self, path: &str, (id, content): (Oid, &Bytes), coding: Coding) -> Bytes {
+        let compressed = || Ok::<_, std::convert::Infallible>(self.compress(path, content, coding));
+        match coding {
+            Coding::Identity => content.clone(),
+            Coding::Gzip | Coding::Zstd => {
+                self.cache.get_or_insert_with(&(id, coding), compressed).unwrap_or_else(|never| match never {})
+            }
+        }
+    }
+
+    fn compress(&self, path: &str, content: &Bytes, coding: Coding) -> Bytes {
+        match coding {
+            Coding::Identity => content.clone(),
+            Coding::Gzip => self.large.gzip(path, content),
+            Coding::Zstd => zstd(content),
+        }
+    }
+}
+
+/// The id that a content would have in the repository.
+pub fn blob_id(content: &[u8]) -> Result<Oid, IndexError> {
+    object_id::blob(content).map_err(IndexError::git("hash a file", std::path::Path::new("")))
 }
 
 fn zstd(content: &[u8]) -> Bytes {

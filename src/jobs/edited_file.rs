@@ -129,6 +129,7 @@ mod tests {
             desired_yanked: desired,
             effective_yanked: effective,
             is_deleted: false,
+            release_set: None,
         }
     }
 

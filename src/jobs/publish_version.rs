@@ -6,8 +6,9 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::admission::{Admission, NewCrates};
+use super::admission::Admission;
 use super::environment::Environment;
+use super::publish_judgement::{Destination, Publish, scope};
 use super::request::{Completion, RequestError, enqueue};
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
@@ -22,12 +23,10 @@ use crate::database::access::scope::Scope;
 use crate::database::access::upload_allowance::UploadAllowance;
 use crate::database::catalog::crate_details::CountedCrate;
 use crate::database::catalog::crate_limits::CrateLimits;
-use crate::database::catalog::crates::{self, Crate, Origin};
+use crate::database::catalog::crates::{self, Origin};
 use crate::database::catalog::locked_crate;
 use crate::database::catalog::new_version::NewVersion;
-use crate::database::catalog::owners::Rights;
-use crate::database::catalog::publish_facts::{self, Before, Facts};
-use crate::database::catalog::refusal::{self, ChangeRefusal};
+use crate::database::catalog::publish_facts::{self, Before};
 use crate::package::policy::UnknownDependency;
 use crate::package::{CrateName, Limits, Package, Version};
 use crate::queue::{Completions, Job, Member, Policy};
@@ -65,6 +64,8 @@ pub struct Known {
     pub details: Option<CountedCrate>,
     /// The canonical names that were looked up, in order, and the names of the crates that have them.
     dependencies: (Vec<String>, Vec<CrateName>),
+    /// Whether there was no such crate.
+    pub is_new: bool,
 }
 
 /// Refuses a publish early, before its crate file is read. [`request`] repeats the checks under the crate's lock.
@@ -73,8 +74,8 @@ pub fn check<'a>(
     connection: &mut PgConnection,
     (name, num): (&CrateName, &Version),
     dependencies: impl Iterator<Item = &'a str>,
-    caller: &Caller,
-    admission: &Admission,
+    (caller, admission): (&Caller, &Admission),
+    destination: Destination,
 ) -> Result<Known, RequestError> {
     let names = dependencies.filter_map(|name| name.parse::<CrateName>().ok());
     let dependencies: BTreeSet<String> = names.map(|name| name.canonical()).collect();
@@ -89,94 +90,23 @@ pub fn check<'a>(
         Some(found) if found.deletion.frees_the_name() => Origin::Revived,
         Some(_) => Origin::Existing,
     };
-    let publish = Publish { krate: krate.as_ref(), origin, name, num, caller, admission };
+    let publish = Publish { krate: krate.as_ref(), origin, name, num, caller, admission, destination };
     publish.judge(connection, &facts)?;
     rate_limits.check(&facts.levels, &caller.user.login, scope(origin))?;
     let index_bytes = if origin.is_new() { 0 } else { facts.index_bytes };
-    Ok(Known { limits, index_bytes, levels: facts.levels, details, dependencies: (dependencies, present) })
-}
-
-/// The scope and the rate limit of a publish.
-fn scope(origin: Origin) -> Scope {
-    if origin.is_new() { Scope::PublishNew } else { Scope::PublishUpdate }
-}
-
-/// A publish that is judged by the facts.
-struct Publish<'a> {
-    /// None only before a new crate is created.
-    krate: Option<&'a Crate>,
-    origin: Origin,
-    name: &'a CrateName,
-    num: &'a Version,
-    caller: &'a Caller,
-    admission: &'a Admission,
-}
-
-impl Publish<'_> {
-    /// Checks a publish; the connection is for the text of a refusal.
-    fn judge(&self, connection: &mut PgConnection, facts: &Facts) -> Result<(), RequestError> {
-        match (self.origin, self.krate) {
-            (Origin::Existing, Some(krate)) => self.check_existing(connection, krate, facts),
-            // It has the former spelling, as the former crate's file in the index does, and the former numbers stay taken.
-            (Origin::Revived, Some(krate)) => {
-                self.check_new(facts)?;
-                self.check_spelling(krate)?;
-                self.check_number(facts)
-            }
-            _ => self.check_new(facts),
-        }
-    }
-
-    fn check_new(&self, facts: &Facts) -> Result<(), RequestError> {
-        let Self { name, caller, admission, .. } = self;
-        caller.may(Scope::PublishNew, name)?;
-        if name.is_reserved() {
-            return Err(ChangeRefusal::Reserved((*name).clone()).into());
-        }
-        if admission.new_crates == NewCrates::Admins && !caller.user.is_admin {
-            return Err(ChangeRefusal::OnlyAdmins { name: (*name).clone() }.into());
-        }
-        match &facts.reserved {
-            Some(reason) if !caller.user.is_admin => {
-                Err(ChangeRefusal::ReservedHere { name: (*name).clone(), reason: reason.clone() }.into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_existing(&self, connection: &mut PgConnection, krate: &Crate, facts: &Facts) -> Result<(), RequestError> {
-        refusal::check_not_deleted(krate)?;
-        self.caller.may(Scope::PublishUpdate, self.name)?;
-        self.check_spelling(krate)?;
-        if facts.rights < Rights::Publish {
-            // Its owners go with a crate that is deleted at this moment.
-            crates::find(connection, self.name)?.as_ref().map_or(Ok(()), refusal::check_not_deleted)?;
-            return Err(refusal::not_an_owner(connection, krate, &self.caller.user)?.into());
-        }
-        self.check_number(facts)
-    }
-
-    fn check_spelling(&self, krate: &Crate) -> Result<(), RequestError> {
-        if krate.name == *self.name {
-            return Ok(());
-        }
-        Err(ChangeRefusal::OtherSpelling { given: self.name.clone(), original: krate.name.clone() }.into())
-    }
-
-    fn check_number(&self, facts: &Facts) -> Result<(), RequestError> {
-        let Some(existing) = facts.same.clone() else { return Ok(()) };
-        let existing = Box::new(existing);
-        Err(ChangeRefusal::Duplicate { name: self.name.clone(), given: self.num.clone(), existing }.into())
-    }
+    let (levels, is_new) = (facts.levels, origin.is_new());
+    Ok(Known { limits, index_bytes, levels, details, dependencies: (dependencies, present), is_new })
 }
 
 /// The crates among these dependencies that are not in the registry. A crate exists from its first accepted version until
 /// its deletion. A name in another spelling does not exist, because cargo requests the exact spelling of the dependency.
-/// Only names that [`check`] did not look up are looked up now.
+/// Only names that [`check`] did not look up are looked up now. `staged` are crates of the release set that the package goes
+/// to.
 pub fn unknown_dependencies(
     pool: &Pool,
     names: &BTreeSet<&CrateName>,
     known: &Known,
+    staged: &[CrateName],
 ) -> Result<Vec<UnknownDependency>, RequestError> {
     let (asked, present) = &known.dependencies;
     let names: Vec<&CrateName> = names.iter().copied().collect();
@@ -185,7 +115,7 @@ pub fn unknown_dependencies(
     } else {
         pool.with(|connection| crates::present_names_like(connection, &names))??
     };
-    let unknown = names.into_iter().filter(|name| !found.contains(name));
+    let unknown = names.into_iter().filter(|name| !found.contains(name) && !staged.contains(name));
     Ok(unknown
         .map(|name| UnknownDependency {
             name: name.clone(),
@@ -232,13 +162,15 @@ pub fn request(
             dependencies: &package.manifest.dependencies,
             created_by: caller.user.id,
             draws: &draws,
+            release_set: None,
         };
         let event = Event::new(Action::Publish)
             .of_crate(&krate.name)
             .of_version(num)
             .detail(json!({ "checksum": package.checksum, "size": size, "new_crate": origin.is_new() }));
         let (version_id, facts) = version.insert(connection, event, &caller.actor())?;
-        Publish { krate: Some(krate), origin, name, num, caller, admission }.judge(connection, &facts)?;
+        let destination = Destination::Index;
+        Publish { krate: Some(krate), origin, name, num, caller, admission, destination }.judge(connection, &facts)?;
         if !origin.is_new() {
             limits.check_index_file(facts.index_bytes, index_line)?;
         }

@@ -18,6 +18,8 @@ pub enum RequestError {
     Refused(ChangeRefusal),
     #[error("the crate file was removed while the version was being accepted: store it again")]
     FileRemoved,
+    #[error("the system returned no random numbers")]
+    Randomness(#[source] rand::rngs::SysError),
     #[error(transparent)]
     CrateStore(#[from] CrateStoreError),
     #[error(transparent)]
@@ -57,6 +59,22 @@ impl Completion {
     pub fn done(&mut self) -> &mut oneshot::Receiver<()> {
         &mut self.done
     }
+}
+
+/// The last steps of the transaction of several changes that one batch writes: enqueues the jobs, and registers for the end
+/// of the first, which is that of all.
+pub(super) fn enqueue_together(
+    connection: &mut PgConnection,
+    enqueue: impl FnOnce(&mut PgConnection, &mut dyn FnMut(JobId)) -> Result<(), EnqueueError>,
+    completions: &Completions,
+) -> Result<Option<Completion>, RequestError> {
+    let mut first = None;
+    enqueue(connection, &mut |id| {
+        first.get_or_insert(id);
+    })?;
+    let completion = first.map(|id| Completion::register(completions, id));
+    fault::point("request.before_commit")?;
+    Ok(completion)
 }
 
 /// The last steps of a request's transaction: enqueues the job, registers for its end, and checks that the client is still

@@ -23,10 +23,15 @@
 //! are read and the file is rendered from them, which is what a verification compares with. So it is always safe to
 //! remove a note, and rows that change a line must.
 //!
+//! A release set is written as a whole: a batch that reads one of its versions adds its other crates (`desired`), and leaves
+//! all of them as they are if one cannot be written (`written`).
+//!
 //! With a remote, where each machine has its own mirror, "now" is not enough; `sync_remote` has the steps for that.
 //!
 //! Step 4 commits together with the deletion of the jobs' rows, which the runner does. If the process is killed before, the
 //! batch runs again, finds the index as desired, and does the rest.
+
+use std::collections::BTreeSet;
 
 use diesel::{Connection, PgConnection, QueryResult};
 
@@ -35,6 +40,7 @@ use super::effective::{Disagreement, note_what_is_shown};
 use super::environment::Environment;
 use super::index_error::{TRIES, index_failed};
 use super::subject::Subject;
+use super::written::Rendered;
 use super::written::Written;
 use super::{describing, maintain_index, sync_remote};
 use crate::database::catalog::{crates, descriptions};
@@ -114,8 +120,8 @@ pub fn agree(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) ->
 
 fn agree_together(connection: &mut PgConnection, index: &Index, crate_ids: &[i32]) -> Result<Agreement, JobError> {
     let writer = index.lock_writer().map_err(index_failed)?;
-    let desired =
-        |session: &mut Session<'_, '_>| Ok(Desired { lines: session.lines(crate_ids)?, ..Desired::default() });
+    let whole = crate_ids.iter().copied().collect();
+    let desired = |session: &mut Session<'_, '_>| desired::of_crates(session, BTreeSet::new(), &whole);
     let written = write_index(index, &writer, &[], &desired, &mut Session::Command(connection))?;
     let differed = written.crates.values().filter(|krate| matches!(krate.outcome, Ok(Some(_)))).count();
     let unwritten = written.crates.values().filter_map(|krate| {
@@ -145,7 +151,9 @@ fn write_index(
         fault::point("job.head_read")?;
         let desired = desired(session)?;
         fault::point("job.desired_read")?;
-        let (mut written, changes) = Written::render(index, &head, desired, session, subjects)?;
+        let Rendered::Whole(mut written, changes) = Written::render(index, &head, desired, session, subjects)? else {
+            continue;
+        };
         match writer.commit(&head, &changes) {
             Ok(committed) => {
                 written.head = committed.head;

@@ -29,7 +29,8 @@
 //! unknown.
 //!
 //! A remote that refuses a push refuses all of it, although perhaps because of one file. So a refused batch is halved until
-//! the refused files are alone; their jobs fail, and the others continue. If everything is refused, the cause is the remote,
+//! the refused files are alone, or the files of a release set, which are never separated; their jobs fail, and the others
+//! continue. If everything is refused, the cause is the remote,
 //! and it counts as an outage.
 
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ use super::desired::{self, Session};
 use super::effective::note_what_is_shown;
 use super::index_error::{TRIES, index_failed};
 use super::subject::Subject;
-use super::written::{Unwritten, Written};
+use super::written::{Rendered, Unwritten, Written};
 use crate::database::upkeep::index_state::{self, IndexState};
 use crate::fault;
 use crate::index::{Change, Head, Index, IndexError, Oid, Remote, Writer};
@@ -97,7 +98,10 @@ fn attempt(
     let session = &mut Session::Job(run);
     let desired = desired::of_subjects(session, subjects)?;
     fault::point("job.desired_read")?;
-    let (mut written, changes) = Written::render(index, &head, desired, session, subjects)?;
+    let Rendered::Whole(mut written, changes) = Written::render(index, &head, desired, session, subjects)? else {
+        return Ok(Attempt::Moved(IndexError::HeadMoved { expected: head.commit, found: head.commit }));
+    };
+    let changes = written.together(changes);
     let mut landing = Landing { writer, until, head, refusals: 0, landed: false };
     let mut outcomes = Vec::new();
     match landing.land(&changes, &mut |path, outcome| outcomes.push((path.to_owned(), outcome))) {
@@ -157,13 +161,15 @@ struct Landing<'a> {
 }
 
 impl Landing<'_> {
-    /// Pushes the changes, all at once or, if the remote refuses that, by halves. Calls `report` with the result of each.
+    /// Pushes the groups of changes, all at once or, if the remote refuses that, by halves, but each group as a whole. Calls
+    /// `report` with the result of each change.
     fn land(
         &mut self,
-        changes: &[Change],
+        groups: &[Vec<Change>],
         report: &mut impl FnMut(&str, Result<Option<String>, String>),
     ) -> Result<(), IndexError> {
-        let refused = match self.writer.commit_before(&self.head, changes, self.until) {
+        let changes = groups.concat();
+        let refused = match self.writer.commit_before(&self.head, &changes, self.until) {
             Ok(committed) => {
                 self.landed |= committed.head != self.head;
                 self.head = committed.head;
@@ -179,10 +185,14 @@ impl Landing<'_> {
         if !self.landed && self.refusals >= REFUSALS {
             return Err(refused);
         }
-        match changes {
-            [change] => report(&change.path, Err(refused.to_string())),
+        match groups {
+            [together] => {
+                for change in together {
+                    report(&change.path, Err(refused.to_string()));
+                }
+            }
             _ => {
-                let (first, second) = changes.split_at(changes.len() / 2);
+                let (first, second) = groups.split_at(groups.len() / 2);
                 self.land(first, report)?;
                 self.land(second, report)?;
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::commit_message::{commit_message, of_changes};
-use super::desired::{Desired, Session};
+use super::desired::{self, BySet, Desired, Session};
 use super::edited_file::{EditedFile, edit};
 use super::index_error::index_failed;
 use super::subject::Subject;
@@ -48,6 +48,13 @@ pub(super) enum File {
 /// The commit that changed a file, or None if it was already as desired; or why it was not written.
 pub(super) type WriteResult = Result<Option<String>, Unwritten>;
 
+/// The result of [`Written::render`].
+pub(super) enum Rendered {
+    Whole(Written, Vec<Change>),
+    /// A release set was approved while its crates were read, so only some of them have it: read again.
+    Torn,
+}
+
 /// Why one file was not written: it cannot be rendered, or the remote refuses it.
 #[derive(Clone)]
 pub(super) struct Unwritten {
@@ -65,7 +72,7 @@ impl Written {
         desired: Desired,
         session: &mut Session<'_, '_>,
         subjects: &[Subject],
-    ) -> Result<(Self, Vec<Change>), JobError> {
+    ) -> Result<Rendered, JobError> {
         let Desired { pending, mut lines } = desired;
         let (mut crates, mut changes, mut doubtful) = (BTreeMap::new(), Vec::new(), Vec::new());
         for krate in pending {
@@ -78,6 +85,7 @@ impl Written {
                 None => doubtful.push(id),
             }
         }
+        let is_torn = !doubtful.is_empty();
         lines.extend(session.lines(&doubtful)?);
         let mut rendered: BTreeMap<i32, CrateWritten> = BTreeMap::new();
         for line in lines {
@@ -93,9 +101,60 @@ impl Written {
         }
         crates.append(&mut rendered);
         let by_path = crates.iter().map(|(&id, krate)| (index_path(&krate.name), id)).collect();
-        let written = Self { crates, head: *head, removed: BTreeMap::new(), by_path };
+        let mut written = Self { crates, head: *head, removed: BTreeMap::new(), by_path };
+        if is_torn && !desired::left_out(session, &written.by_set())?.is_empty() {
+            return Ok(Rendered::Torn);
+        }
+        written.hold_back(&mut changes);
         changes.extend(written.removals(subjects));
-        Ok((written, changes))
+        Ok(Rendered::Whole(written, changes))
+    }
+
+    fn by_set(&self) -> BySet {
+        desired::by_set(self.crates.iter().flat_map(|(&id, krate)| krate.release_sets().map(move |set| (set, id))))
+    }
+
+    /// Leaves out the other crates of a release set of which one cannot be rendered.
+    fn hold_back(&mut self, changes: &mut Vec<Change>) {
+        let by_set = self.by_set();
+        while let Some((text, held_back)) = by_set.values().find_map(|crates| self.incomplete(crates)) {
+            for id in held_back {
+                let Some(krate) = self.crates.get_mut(&id) else { continue };
+                let path = index_path(&krate.name);
+                changes.retain(|change| change.path != path);
+                krate.outcome = Err(Unwritten { text: text.clone(), is_outage: false });
+            }
+        }
+    }
+
+    /// The crates of a set that could be written although another one cannot, and why they are not.
+    fn incomplete(&self, crates: &BTreeSet<i32>) -> Option<(String, Vec<i32>)> {
+        let is_failed = |id: &&i32| self.crates.get(*id).is_some_and(|krate| krate.outcome.is_err());
+        let (failed, others): (Vec<&i32>, Vec<&i32>) = crates.iter().partition(is_failed);
+        let first = self.crates.get(failed.first()?)?;
+        let Err(why) = &first.outcome else { return None };
+        let text =
+            format!("its release set is written as a whole, and `{}` cannot be written: {}", first.name, why.text);
+        (!others.is_empty()).then(|| (text, others.into_iter().copied().collect()))
+    }
+
+    /// The changes in groups that are written together or not at all: those of one release set, and each other alone.
+    pub fn together(&self, changes: Vec<Change>) -> Vec<Vec<Change>> {
+        let mut groups: Vec<(BTreeSet<i32>, Vec<Change>)> = Vec::new();
+        for change in changes {
+            let krate = self.by_path.get(&change.path).and_then(|id| self.crates.get(id));
+            let mut sets: BTreeSet<i32> = krate.into_iter().flat_map(CrateWritten::release_sets).flatten().collect();
+            let (joined, others) = groups.into_iter().partition::<Vec<_>, _>(|(of, _)| !of.is_disjoint(&sets));
+            let mut group = Vec::new();
+            for (of, changes) in joined {
+                sets.extend(of);
+                group.extend(changes);
+            }
+            group.push(change);
+            groups = others;
+            groups.push((sets, group));
+        }
+        groups.into_iter().map(|(_, changes)| changes).collect()
     }
 
     /// The changes that remove files that jobs name and no crate has.
@@ -173,6 +232,15 @@ impl EditedFile {
 }
 
 impl CrateWritten {
+    /// The release sets of its versions that are not as desired.
+    fn release_sets(&self) -> impl Iterator<Item = Option<i32>> {
+        let (pending, lines) = match &self.file {
+            File::Edited(edited) => (&edited.pending[..], &[][..]),
+            File::Rendered { lines, .. } => (&[][..], &lines[..]),
+        };
+        pending.iter().map(|one| one.release_set).chain(lines.iter().map(|line| line.release_set))
+    }
+
     /// Renders the file from its rows alone. One that cannot be rendered is left out, so that it fails alone.
     fn render(&mut self, index: &Index, head: &Head) -> Result<Option<Change>, JobError> {
         let File::Rendered { lines, size } = &mut self.file else { return Ok(None) };

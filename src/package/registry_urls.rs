@@ -56,6 +56,13 @@ impl Place {
         })
     }
 
+    /// For the index of a release set, the main index of the same registry.
+    fn unstaged(&self) -> Option<Self> {
+        let (before, set) = self.path.strip_suffix("/index").filter(|_| self.sparse)?.rsplit_once('/')?;
+        let base = before.strip_suffix("/stage").filter(|_| !set.is_empty())?;
+        Some(Self { path: format!("{base}/index"), ..self.clone() })
+    }
+
     /// Whether the index is on a host, and not in a directory of this machine.
     pub(super) fn has_host(&self) -> bool {
         !self.host.is_empty()
@@ -129,10 +136,12 @@ impl RegistryUrls {
         self
     }
 
-    /// Whether an index URL is one of this registry. The host's case, a trailing slash, `.git` and the name of the loopback
-    /// host are ignored; the scheme, the port and the path are not.
+    /// Whether an index URL is one of this registry, or that of one of its release sets. The host's case, a trailing slash,
+    /// `.git` and the name of the loopback host are ignored; the scheme, the port and the path are not.
     pub fn is_own(&self, index_url: &str) -> bool {
-        Place::of(index_url).is_some_and(|place| self.own.contains(&place))
+        let place = Place::of(index_url);
+        let is_own = |place: &Place| self.own.contains(place);
+        place.is_some_and(|place| is_own(&place) || place.unstaged().as_ref().is_some_and(is_own))
     }
 
     /// The registry of an index URL in the form of an index entry: None for this registry, [`CRATES_IO_INDEX`] for both
@@ -171,6 +180,18 @@ impl RegistryUrls {
 #[cfg(test)]
 mod tests {
     use super::{RegistryUrls, is_readable_on_the_way};
+
+    #[test]
+    fn the_index_of_a_release_set_is_that_of_its_registry() {
+        let urls = RegistryUrls::new(["https://cargo.example/base"]);
+        let is_own = |path: &str| urls.is_own(&format!("sparse+https://cargo.example/base/{path}"));
+        assert!(is_own("index/") && is_own("stage/acme-2.4/index/") && is_own("stage/acme-2.4/index"));
+        for other in ["stage/index/", "stage//index/", "stage/a/b/index/", "x/a/index/", "stage/a/index/index/"] {
+            assert!(!is_own(other), "{other}");
+        }
+        assert!(!urls.is_own("https://cargo.example/base/stage/a/index"));
+        assert!(!urls.is_own("sparse+https://cargo.example/stage/a/index/"));
+    }
 
     #[test]
     fn plain_http_is_readable_on_the_way_unless_it_stays_on_this_machine() {

@@ -12,6 +12,16 @@ use crate::process::storage::git_program;
 /// `serve` wrote. Whether the registry is private is in config.json; without it, the answer is yes, because what private
 /// registries need is right for public ones too.
 pub fn registry_address(options: &StorageOptions, public_url: Option<&str>) -> Result<RegistryAddress, CommandError> {
+    let address = known_address(options, public_url)?;
+    if is_local(&address.url) {
+        let url = &address.url;
+        tracing::warn!("only this machine reaches {url}: set --public-url, for `serve` as well, if others need it");
+    }
+    Ok(address)
+}
+
+/// The same, for commands whose output is for this machine.
+pub fn known_address(options: &StorageOptions, public_url: Option<&str>) -> Result<RegistryAddress, CommandError> {
     let config = config_json(options)?;
     let is_private = config.as_ref().is_none_or(|config| config.auth_required);
     let url = public_url.map(str::to_owned).or_else(|| config.map(|config| config.api)).ok_or_else(|| {
@@ -20,9 +30,6 @@ pub fn registry_address(options: &StorageOptions, public_url: Option<&str>) -> R
              it once, or set --public-url",
         )
     })?;
-    if is_local(&url) {
-        tracing::warn!("only this machine reaches {url}: set --public-url, for `serve` as well, if others need it");
-    }
     Ok(RegistryAddress { url, is_private })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::schedule::{Scheduled, analysing, bitmaps, describing, tidying, verifying};
+use super::schedule::{Scheduled, analysing, bitmaps, describing, release_sets, tidying, verifying};
 use super::setup::prepare_mirror;
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
@@ -93,6 +93,7 @@ impl Workers {
             schedules.push(tidying::start(storage, (pool, crate_store), options.quarantine_retention)?);
             schedules.push(analysing::start(storage, pool, crate_store)?);
             schedules.push(describing::start(storage, &shared.completions)?);
+            schedules.push(release_sets::start(pool, crate_store)?);
         }
         Ok(Self { running, listener: Some(listener), schedules, follower })
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::change_status;
 use super::measures::{denials, reason};
 use super::refusals::{RefusedRequest, RefusedToken};
 use super::views::{ErrorDetail, Errors};
@@ -298,43 +299,12 @@ impl From<EnqueueError> for ApiError {
 
 impl From<ChangeRefusal> for ApiError {
     fn from(refusal: ChangeRefusal) -> Self {
-        use ChangeRefusal as Refused;
-        let status = match refusal {
-            Refused::Denied(denied) => return denied.into(),
-            Refused::RateLimited(limited) => return (*limited).into(),
-            Refused::Disconnected(disconnected) => return disconnected.into(),
-            Refused::UnknownCrate(_)
-            | Refused::UnknownVersion { .. }
-            | Refused::Deleted { .. }
-            | Refused::DeletedCrate { .. }
-            | Refused::UnknownUser(_)
-            | Refused::UnknownTeam(_) => StatusCode::NOT_FOUND,
-            Refused::NotOwner { .. }
-            | Refused::TeamMember { .. }
-            | Refused::TeamCannotDelete { .. }
-            | Refused::OwnersCannotDelete { .. }
-            | Refused::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
-            Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } | Refused::NameOfDeleted { .. } => {
-                StatusCode::CONFLICT
-            }
-            // As crates.io answers.
-            Refused::DeletionTooLate { .. } | Refused::HasDependents { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Refused::DeletionReason
-            | Refused::HiddenInReason(_)
-            | Refused::LongMessage { .. }
-            | Refused::HiddenInMessage { .. }
-            | Refused::MessageWithoutYank { .. }
-            | Refused::NoSuchOwner { .. }
-            | Refused::Inactive(_)
-            | Refused::LastOwner { .. }
-            | Refused::NoOwnerNamed
-            | Refused::TooManyOwners(_)
-            | Refused::OtherSpelling { .. }
-            | Refused::Reserved(_)
-            | Refused::ReservedHere { .. }
-            | Refused::Limit(_) => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, refusal.to_string()).because(reason::of_change(&refusal))
+        match refusal {
+            ChangeRefusal::Denied(denied) => denied.into(),
+            ChangeRefusal::RateLimited(limited) => (*limited).into(),
+            ChangeRefusal::Disconnected(disconnected) => disconnected.into(),
+            refusal => Self::new(change_status::of(&refusal), refusal.to_string()).because(reason::of_change(&refusal)),
+        }
     }
 }
 
@@ -356,6 +326,7 @@ impl From<RequestError> for ApiError {
             RequestError::Enqueue(error) => error.into(),
             RequestError::CrateStore(error) => error.into(),
             RequestError::Fault(fault) => fault.into(),
+            RequestError::Randomness(error) => Self::internal(error),
             RequestError::FileRemoved => Self::unavailable(error),
         }
     }

@@ -17,7 +17,7 @@ use super::index::sparse;
 use super::limits::permits::Permit;
 use super::measures::requests;
 use super::request_id::Proxies;
-use super::{AddressBlock, App, base_path, cors, request_form};
+use super::{AddressBlock, App, base_path, cors, request_form, stage};
 
 /// For answers without Cache-Control.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -90,6 +90,8 @@ fn are_logged() -> bool {
 enum Resource<'a> {
     /// A file of the index, by its path.
     Index(&'a str),
+    /// A file of the index of a release set, by the set's name and its path.
+    Staged(&'a str, &'a str),
     /// The crate file of a version, by name and number.
     CrateFile(&'a str, &'a str),
 }
@@ -98,6 +100,10 @@ impl<'a> Resource<'a> {
     fn at(path: &'a str) -> Option<Self> {
         if let Some(path) = path.strip_prefix("/index/") {
             return Some(Self::Index(path));
+        }
+        if let Some(path) = path.strip_prefix("/stage/") {
+            let (set, path) = path.split_once('/')?;
+            return Some(Self::Staged(set, path.strip_prefix("index/")?));
         }
         let version = path.strip_prefix("/api/v1/crates/")?.strip_suffix("/download")?;
         let (name, num) = version.split_once('/').filter(|(_, num)| !num.contains('/'))?;
@@ -109,6 +115,7 @@ impl<'a> Resource<'a> {
         match self {
             Self::Index("config.json") => "/index/config.json",
             Self::Index(_) => "/index/{*path}",
+            Self::Staged(..) => "/stage/{set}/index/{*path}",
             Self::CrateFile(..) => "/api/v1/crates/{crate}/{version}/download",
         }
     }
@@ -116,6 +123,7 @@ impl<'a> Resource<'a> {
     fn recall(self, app: &App, method: &Method, headers: &HeaderMap) -> Option<Response<Body>> {
         match self {
             Self::Index(path) => sparse::recalled(&app.index.view, path, headers),
+            Self::Staged(set, path) => stage::recall(app, (set, path), headers),
             Self::CrateFile(name, num) => download::recall(app, (name, num), method, headers),
         }
     }

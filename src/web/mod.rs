@@ -23,6 +23,7 @@ pub mod router;
 pub mod state;
 
 mod base_path;
+mod change_status;
 mod disconnection;
 mod doubled_slashes;
 mod known_files;
@@ -32,6 +33,7 @@ mod refusals;
 mod request_form;
 mod shortened;
 mod sources;
+mod stage;
 mod unnamed_proxies;
 mod views;
 

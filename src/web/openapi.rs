@@ -20,11 +20,12 @@ use super::{ApiError, App, api};
 use crate::package::Checksum;
 
 /// The groups of endpoints.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("crates", "Search, list and show crates"),
     ("versions", "List and show versions of crates"),
     ("downloads", "Crate files and download counts"),
     ("publish", "Publish, yank and unyank versions"),
+    ("release sets", "Versions that are staged, and published together or not at all"),
     ("owners", "Owners of crates: the users and teams who may publish versions"),
     ("users", "Users of the registry"),
     ("tokens", "The tokens of the authenticated user"),
@@ -108,7 +109,8 @@ fn described() -> OpenApiRouter<App> {
     let openapi = OpenApiBuilder::new().info(info).components(Some(components)).tags(Some(tags)).build();
     let mut router = OpenApiRouter::with_openapi(openapi).merge(api::router());
     for path in router.get_openapi_mut().paths.paths.values_mut() {
-        let operations = [&mut path.get, &mut path.put, &mut path.patch, &mut path.delete].into_iter().flatten();
+        let operations =
+            [&mut path.get, &mut path.put, &mut path.post, &mut path.patch, &mut path.delete].into_iter().flatten();
         for operation in operations {
             for (status, meaning) in FAILURES {
                 let responses = &mut operation.responses.responses;

@@ -23,7 +23,7 @@ use super::shortened::shortened;
 use super::unnamed_proxies::UnnamedProxies;
 use super::{
     ApiError, App, base_path, cors, disconnection, doubled_slashes, health, index, metrics, openapi, pages, private,
-    refusals, request_form, request_id,
+    refusals, request_form, request_id, stage,
 };
 
 /// For responses that do not set Cache-Control: the next publish outdates a response about a crate.
@@ -66,6 +66,7 @@ pub fn registry(app: App, metrics: Option<Metrics>) -> Registry {
     let fast_path = FastPath::new(&app, &proxies, constant_headers(is_https));
     let router = Router::new()
         .merge(openapi::router(&app.settings.base_url))
+        .merge(stage::router())
         .with_state(app.clone())
         .merge(index)
         .method_not_allowed_fallback(method_not_allowed)

@@ -19,6 +19,7 @@ use super::limits::reads::ReadShare;
 use super::limits::source_work::SourceWork;
 use super::pages::readme_cache::ReadmePages;
 use super::sources::Sources;
+use super::stage::overlays::Overlays;
 use super::{AddressRequests, ApiError, SharedWith, StatusStreams, TrustedProxies, Uploads};
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub download_counts: DownloadCounts,
     /// The versions that were downloaded recently.
     pub(super) known_files: KnownFiles,
+    /// The release sets that were read recently.
+    pub(super) overlays: Overlays,
     /// The recently counted totals of searches.
     pub totals: Totals,
     pub health: Health,
@@ -128,6 +131,7 @@ impl App {
             settings,
             download_counts: DownloadCounts::default(),
             known_files: KnownFiles::default(),
+            overlays: Overlays::default(),
             totals: Totals::default(),
             health,
             recent_history: RecentHistory::default(),

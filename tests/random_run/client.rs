@@ -50,7 +50,8 @@ pub fn work(plan: &Plan, number: u64, world: &World, model: &Model, ends: &Atomi
             0..40 => client.publish(),
             40..60 => client.yank(),
             60..72 => client.yank_and_unyank(),
-            72..82 => client.change_owners(),
+            72..80 => client.change_owners(),
+            80..90 => client.release(),
             _ => client.download(),
         }
     }
@@ -74,6 +75,63 @@ impl Client<'_> {
         });
         self.model.published(&name, &num);
         self.mine.push((name, num, false));
+    }
+
+    /// Stages some versions in a set, perhaps one of them twice, and has them published together or not at all.
+    fn release(&mut self) {
+        self.versions += 1;
+        let set = format!("set-{}-{}", self.number, self.versions);
+        let count = self.chance.random_range(1..=4);
+        let mut staged: Vec<(String, String)> = Vec::new();
+        for place in 0..count {
+            let chosen = self.chance.random_range(0..SHARED + 3);
+            let shared = format!("shared{chosen}");
+            // The name of a new crate would be taken as long as the set is open.
+            let name = match self.model.crates.lock().unwrap().contains_key(&shared) {
+                true => shared,
+                false => format!("own{}-{}-{chosen}-{place}", self.number, self.versions),
+            };
+            let num = format!("2.{}.{}{place}", self.number, self.versions);
+            if self.chance.random_bool(0.3) {
+                let other = Package::new(&name, &num).file("src/other.rs", b"// replaced\n").body();
+                self.stage(&set, &other);
+            }
+            self.stage(&set, &Package::new(&name, &num).body());
+            staged.push((name, num));
+        }
+        if self.chance.random_bool(0.3) {
+            self.decide("reject", &set, "{\"reason\":\"not this one\"}");
+            // What was given back can be taken.
+            let (name, num) = staged.swap_remove(0);
+            let body = Package::new(&name, &num).body();
+            self.insist("publish", |client| {
+                let url = format!("{}/api/v1/crates/new", client.world.url());
+                read(client.agent.put(url).header("authorization", client.world.token()).send(&body))
+            });
+            self.model.published(&name, &num);
+            self.mine.push((name, num, false));
+            return;
+        }
+        self.model.sets.lock().unwrap().push(staged.clone());
+        self.decide("approve", &set, "");
+        for (name, num) in staged {
+            self.model.published(&name, &num);
+            self.mine.push((name, num, false));
+        }
+    }
+
+    fn stage(&mut self, set: &str, body: &[u8]) {
+        self.insist("stage", |client| {
+            let url = format!("{}/stage/{set}/api/v1/crates/new", client.world.url());
+            read(client.agent.put(url).header("authorization", client.world.token()).send(body))
+        });
+    }
+
+    fn decide(&mut self, decision: &'static str, set: &str, body: &str) {
+        self.insist(decision, |client| {
+            let url = format!("{}/api/v1/release-sets/{set}/{decision}", client.world.url());
+            read(client.agent.put(url).header("authorization", client.world.token()).send(body))
+        });
     }
 
     fn yank(&mut self) {
@@ -150,9 +208,11 @@ impl Client<'_> {
             let answer = send(self);
             if let Some((status, body)) = answer {
                 let text = String::from_utf8_lossy(&body);
+                let says = |status_of: u16, words: &str| status == status_of && text.contains(words);
                 let had_been_accepted = tries > 1
-                    && ((status == 409 && text.contains("is already uploaded: it is "))
-                        || (status == 400 && text.contains("is not an owner of")));
+                    && (says(409, "is already uploaded: it is ")
+                        || says(409, "was rejected on ")
+                        || says(400, "is not an owner of"));
                 if status == 200 || had_been_accepted {
                     self.tally.did(operation);
                     self.tally.sent_again += usize::from(tries > 1);

@@ -1,4 +1,5 @@
-//! Random runs: eight clients publish, yank, unyank, change owners and download, while serve, workers and PostgreSQL are
+//! Random runs: eight clients publish, yank, unyank, change owners, download, and stage, approve and reject release sets, while
+//! serve, workers and PostgreSQL are
 //! killed and started again, connections are cut, the index's remote refuses, processes are stopped and fail points fire.
 //! Then everything is made good, and what was answered is held against what the registry shows.
 //!
@@ -15,6 +16,7 @@
 //! | [`world`] | the processes, and how they are started |
 //! | [`model`] | what was asked and answered |
 //! | [`client`] | somebody who asks |
+//! | [`reader`] | somebody who must never see a part of a release set |
 //! | [`disturbance`] | what goes wrong meanwhile |
 //! | [`verdict`] | what must hold in the end |
 
@@ -25,6 +27,7 @@ mod client;
 mod disturbance;
 mod model;
 mod plan;
+mod reader;
 mod tally;
 mod verdict;
 mod world;
@@ -106,10 +109,14 @@ fn run(plan: &Plan) -> Tally {
                 })
             })
             .collect();
+        let reader = scope.spawn({
+            let (world, model, ends) = (&world, &model, &ends);
+            move || reader::read(plan, world, model, ends)
+        });
         let mut tally = disturbance::disturb(plan, &world);
         ends.store(true, Ordering::SeqCst);
         world.make_good();
-        for client in clients {
+        for client in clients.into_iter().chain([reader]) {
             match client.join() {
                 Ok(done) => tally.add(done),
                 Err(panic) => tally.violations.push(text_of(&*panic)),

@@ -7,6 +7,8 @@ use std::sync::Mutex;
 #[derive(Default)]
 pub struct Model {
     pub crates: Mutex<BTreeMap<String, Crate>>,
+    /// Names and numbers of the sets that are being approved, or were.
+    pub sets: Mutex<Vec<Vec<(String, String)>>>,
 }
 
 #[derive(Default, Clone)]

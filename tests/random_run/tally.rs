@@ -13,6 +13,8 @@ pub struct Tally {
     pub blows: BTreeMap<&'static str, usize>,
     /// Processes that were started after the first start.
     pub restarts: usize,
+    /// How often a release set was read.
+    pub readings: usize,
     pub lost: usize,
     pub stuck: usize,
     pub diverged: usize,
@@ -30,6 +32,7 @@ impl Tally {
         }
         self.sent_again += other.sent_again;
         self.restarts += other.restarts;
+        self.readings += other.readings;
         self.lost += other.lost;
         self.stuck += other.stuck;
         self.diverged += other.diverged;
@@ -56,11 +59,12 @@ impl fmt::Display for Tally {
         let blows: usize = self.blows.values().sum();
         write!(
             f,
-            "{operations} operations ({}), {} sent again; {blows} blows ({}); {} restarts; lost {}, stuck {}, diverged {}",
+            "{operations} operations ({}), {} sent again; {blows} blows ({}); {} restarts; sets read {} times; lost {}, stuck {}, diverged {}",
             listed(&self.operations),
             self.sent_again,
             listed(&self.blows),
             self.restarts,
+            self.readings,
             self.lost,
             self.stuck,
             self.diverged

@@ -66,6 +66,7 @@ mod s3_store;
 mod searching;
 mod serving;
 mod source;
+mod staging;
 mod statements;
 mod tls;
 mod tokens;

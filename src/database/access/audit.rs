@@ -40,6 +40,17 @@ pub enum Action {
     NameRelease,
     Repair,
     Import,
+    SetCreate,
+    SetUpdate,
+    Stage,
+    Unstage,
+    SetApproval,
+    SetOverride,
+    SetApprove,
+    SetRuleAdd,
+    SetRuleRemove,
+    SetReject,
+    SetExpire,
 }
 
 impl Action {

@@ -110,6 +110,17 @@ impl Authority {
     }
 }
 
+/// The author of a version that another user approves: the user who staged it.
+pub fn stager(user: i32, login: &str, address: Option<&str>, approval: &Actor) -> Actor {
+    Actor {
+        name: login.to_owned(),
+        user_id: Some(user),
+        token: None,
+        address: address.map(str::to_owned),
+        request_id: approval.request_id.clone(),
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Locks {
     Shared,
@@ -181,6 +192,12 @@ impl Caller {
         if let Some(scopes) = token.scopes.as_ref().filter(|scopes| !scopes.0.contains(&scope)) {
             return Err(Denied::Scope { token: token.name.clone(), needed: scope, given: scopes.to_string() });
         }
+        self.covers(name)
+    }
+
+    /// Checks that the token is not restricted to other crates.
+    pub fn covers(&self, name: &CrateName) -> Result<(), Denied> {
+        let token = &self.token;
         match &token.crate_patterns {
             Some(patterns) if !patterns.0.iter().any(|pattern| pattern.matches(name)) => {
                 Err(Denied::Crate { token: token.name.clone(), name: name.clone(), patterns: patterns.to_string() })

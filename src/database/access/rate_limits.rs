@@ -122,6 +122,9 @@ fn refused(login: &str, action: Scope, limit: RateLimit, left: f64) -> RateLimit
             Scope::PublishUpdate => "publish versions",
             Scope::Yank => "yank and unyank",
             Scope::ChangeOwners => "change owners",
+            // These have no limit of their own: a staging counts as a publish.
+            Scope::StageNew | Scope::StageUpdate => "stage versions",
+            Scope::Approve => "approve release sets",
             Scope::Read => "read",
         },
         allowed: limit.to_string(),
@@ -134,7 +137,9 @@ fn refused(login: &str, action: Scope, limit: RateLimit, left: f64) -> RateLimit
 fn parse(text: &str) -> Result<(Scope, Option<RateLimit>), InvalidRateLimit> {
     let invalid = || InvalidRateLimit(text.to_owned());
     let (action, limit) = text.split_once('=').ok_or_else(invalid)?;
-    let limited = Scope::from_str(action.trim()).ok().filter(|action| *action != Scope::Read);
+    let is_limited =
+        |action: &Scope| !matches!(action, Scope::Read | Scope::StageNew | Scope::StageUpdate | Scope::Approve);
+    let limited = Scope::from_str(action.trim()).ok().filter(is_limited);
     if let (Some(action), "unlimited") = (limited, limit.trim()) {
         return Ok((action, None));
     }

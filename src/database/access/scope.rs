@@ -15,6 +15,12 @@ pub enum Scope {
     Yank,
     /// Add and remove owners.
     ChangeOwners,
+    /// Stage the first version of a new crate in a release set.
+    StageNew,
+    /// Stage a further version of a crate in a release set.
+    StageUpdate,
+    /// Approve and reject release sets.
+    Approve,
     /// Only read.
     Read,
 }
@@ -22,6 +28,15 @@ pub enum Scope {
 impl Scope {
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// The scope that suffices to stage what this one publishes.
+    pub fn of_staging(self) -> Self {
+        match self {
+            Self::PublishNew => Self::StageNew,
+            Self::PublishUpdate => Self::StageUpdate,
+            other => other,
+        }
     }
 }
 

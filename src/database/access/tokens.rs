@@ -105,6 +105,6 @@ pub(super) fn digest(token: &str) -> [u8; 32] {
 }
 
 /// Bytes as lower-case digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::database) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

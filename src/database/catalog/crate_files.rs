@@ -7,7 +7,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer};
 
-use crate::database::schema::versions;
+use crate::database::schema::{staged_versions, versions};
 use crate::package::Checksum;
 use crate::statement::statement;
 
@@ -44,17 +44,19 @@ pub fn lock_for_removal(connection: &mut PgConnection, checksum: Checksum) -> Qu
         .map(drop)
 }
 
-/// Whether a version has this file whose deletion is not complete.
+/// Whether a version has this file whose deletion is not complete, or an open release set.
 pub fn is_needed(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
     let with_it = versions::table.filter(versions::checksum.eq(checksum)).filter(versions::state.ne("deleted"));
-    diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
+    let staged = staged_versions::table.filter(staged_versions::checksum.eq(checksum));
+    diesel::select(diesel::dsl::exists(with_it).or(diesel::dsl::exists(staged))).get_result(connection)
 }
 
-/// Whether a version has this file whose deletion was not requested.
+/// Whether a version has this file whose deletion was not requested, or an open release set.
 pub fn is_desired(connection: &mut PgConnection, checksum: Checksum) -> QueryResult<bool> {
     let with_it =
         versions::table.filter(versions::checksum.eq(checksum)).filter(versions::deletion_requested_at.is_null());
-    diesel::select(diesel::dsl::exists(with_it)).get_result(connection)
+    let staged = staged_versions::table.filter(staged_versions::checksum.eq(checksum));
+    diesel::select(diesel::dsl::exists(with_it).or(diesel::dsl::exists(staged))).get_result(connection)
 }
 
 /// The number of the advisory lock below.

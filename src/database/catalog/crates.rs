@@ -65,6 +65,12 @@ pub fn present_names_like(connection: &mut PgConnection, names: &[&CrateName]) -
         .load(connection)
 }
 
+/// The ids of the crates, including deleted ones, that have one of these names in any spelling.
+pub fn ids_like(connection: &mut PgConnection, names: &[&CrateName]) -> QueryResult<Vec<i32>> {
+    let canonical: Vec<_> = names.iter().map(|name| name.canonical()).collect();
+    crates::table.filter(crates::canonical_name.eq_any(canonical)).select(crates::id).load(connection)
+}
+
 /// Finds a crate and locks its row until the transaction ends. Every transaction that writes a crate's versions or
 /// owners takes this lock first, so that they have an order, which is also the order of the ids of versions and jobs.
 pub fn find_and_lock(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Option<Crate>> {

@@ -37,6 +37,15 @@ pub fn facts(
     Ok((found, Rights::of(own, by_team)))
 }
 
+/// Writes a version to the index together with the others of a release set.
+pub fn set_release_set(connection: &mut PgConnection, version_id: i32, set: i32) -> QueryResult<()> {
+    statement("UPDATE versions SET release_set_id = $1 WHERE id = $2")
+        .bind::<Integer, _>(set)
+        .bind::<Integer, _>(version_id)
+        .execute(connection)
+        .map(drop)
+}
+
 /// A desired yank state.
 #[derive(Clone, Copy, Debug)]
 pub struct DesiredYank<'a> {

@@ -46,6 +46,10 @@ pub struct PendingCrate {
     pub pending: Vec<PendingVersion>,
 }
 
+/// SQL: whether a version is not as desired, in the words of the index `versions_not_as_desired`.
+pub const NOT_AS_DESIRED: &str = "versions.state <> 'deleted' AND
+    (versions.effective_yanked IS DISTINCT FROM versions.desired_yanked OR versions.deletion_requested_at IS NOT NULL)";
+
 /// A version that is not as desired in the index.
 #[derive(Clone, Debug)]
 pub struct PendingVersion {
@@ -57,6 +61,8 @@ pub struct PendingVersion {
     pub effective_yanked: Option<bool>,
     /// Whether its line is to be removed.
     pub is_deleted: bool,
+    /// The release set with which it is written.
+    pub release_set: Option<i32>,
 }
 
 #[derive(QueryableByName)]
@@ -85,20 +91,20 @@ struct Row {
     effective_yanked: Option<bool>,
     #[diesel(sql_type = Bool)]
     is_deleted: bool,
+    #[diesel(sql_type = Nullable<Integer>)]
+    release_set_id: Option<i32>,
 }
 
 /// These crates with the versions that are not as desired, in one snapshot. Crates that do not exist are left out.
 pub fn pending(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryResult<Vec<PendingCrate>> {
-    // The condition of the index `versions_not_as_desired`.
-    let rows: Vec<Row> = statement(
+    let rows: Vec<Row> = statement(format!(
         "SELECT crates.id AS crate_id, crates.name, index_blob, index_bytes, index_last_id, version_count,
                 versions.id, num, index_line, desired_yanked, effective_yanked,
-                deletion_requested_at IS NOT NULL AS is_deleted
-         FROM crates LEFT JOIN versions ON crate_id = crates.id AND state <> 'deleted'
-             AND (effective_yanked IS DISTINCT FROM desired_yanked OR deletion_requested_at IS NOT NULL)
+                deletion_requested_at IS NOT NULL AS is_deleted, release_set_id
+         FROM crates LEFT JOIN versions ON crate_id = crates.id AND {NOT_AS_DESIRED}
          WHERE crates.id = ANY($1)
-         ORDER BY crates.id, versions.id",
-    )
+         ORDER BY crates.id, versions.id"
+    ))
     .bind::<Array<Integer>, _>(crate_ids)
     .load(connection)?;
     let mut found: Vec<PendingCrate> = Vec::new();
@@ -124,6 +130,7 @@ impl Row {
             desired_yanked: self.desired_yanked?,
             effective_yanked: self.effective_yanked,
             is_deleted: self.is_deleted,
+            release_set: self.release_set_id,
         })
     }
 
@@ -137,6 +144,16 @@ impl Row {
             pending: Vec::new(),
         }
     }
+}
+
+/// The crates that have versions of these release sets which are not as desired: each set with each of its crates.
+pub fn waiting_for_sets(connection: &mut PgConnection, sets: &[i32]) -> QueryResult<Vec<(i32, i32)>> {
+    statement(format!(
+        "SELECT DISTINCT release_set_id, crate_id FROM versions WHERE release_set_id = ANY($1) AND {NOT_AS_DESIRED}"
+    ))
+    .bind::<Array<Integer>, _>(sets)
+    .returning::<(Integer, Integer)>()
+    .get_results(connection)
 }
 
 /// Forgets which file has the effective state of a version's crate, because a line of it changes.

@@ -8,7 +8,7 @@ use super::crate_files;
 use super::crates::Crate;
 use super::new_dependencies::{self, COLUMNS, ROWS};
 use super::owners::RIGHTS;
-use super::publish_facts::{FACTS, Facts, FactsColumns, FactsRow};
+use super::publish_facts::{FACTS, Facts, FactsColumns, FactsRow, IS_REQUIRED};
 use super::versions::VersionStatus;
 use crate::database::about::About;
 use crate::database::access::audit::{Actor, Event, LOGGED};
@@ -32,6 +32,8 @@ pub struct NewVersion<'a> {
     pub dependencies: &'a [Dependency],
     pub created_by: i32,
     pub draws: &'a [Draw],
+    /// The release set with which it is written to the index.
+    pub release_set: Option<i32>,
 }
 
 impl NewVersion<'_> {
@@ -59,15 +61,15 @@ impl NewVersion<'_> {
                  ON CONFLICT DO NOTHING),
              version AS (
                  INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata, manifest,
-                                       created_by)
-                 SELECT crate_id, $14, num_without_build, $15, $16, $17, $18, $19, user_id FROM asked
+                                       created_by, release_set_id)
+                 SELECT crate_id, $14, num_without_build, $15, $16, $17, $18, $19, user_id, $20 FROM asked
                  ON CONFLICT DO NOTHING
                  RETURNING id, (SELECT pg_advisory_xact_lock_shared(file_class, file_key)::text FROM asked)),
              dependency AS (
                  INSERT INTO dependencies (version_id, {COLUMNS})
                  SELECT version.id, dependency.* FROM version, asked, {ROWS} ORDER BY place),
              {LOGGED}
-             SELECT version.id, {RIGHTS}, {FACTS}, {LEVELS_AFTER}, {same}
+             SELECT version.id, {RIGHTS}, {FACTS}, {IS_REQUIRED}, {LEVELS_AFTER}, {same}
              FROM asked
              JOIN crates ON crates.id = asked.crate_id
              LEFT JOIN version ON true
@@ -92,6 +94,7 @@ impl NewVersion<'_> {
             .bind::<Text, _>(self.index_line)
             .bind::<Jsonb, _>(self.metadata)
             .bind::<Jsonb, _>(self.about.to_json())
+            .bind::<Nullable<Integer>, _>(self.release_set)
             .returning::<(Nullable<Integer>, FactsColumns)>()
             .get_result(connection)?;
         Ok((id, facts.into()))

@@ -12,6 +12,7 @@ use super::crate_details::{CountedCrate, CrateRow};
 use super::crate_limits::CrateLimits;
 use super::crates::Crate;
 use super::owners::{RIGHTS, Rights};
+use super::set_refusal::Reservation;
 use super::versions::VersionStatus;
 use crate::database::access::buckets::{Bucket, LEVELS, Levels, bind_buckets};
 use crate::database::types::TextArray;
@@ -28,6 +29,10 @@ pub struct Facts {
     pub index_bytes: u64,
     /// Why the name is reserved.
     pub reserved: Option<String>,
+    /// The open release set that has the number, or the name of a new crate.
+    pub staged: Option<Reservation>,
+    /// Whether the crate is published by approvals only.
+    pub needs_approval: bool,
     /// The user's rate limits and upload allowance: before the publish, or after its draws.
     pub levels: Levels,
 }
@@ -46,7 +51,7 @@ pub struct Before {
 }
 
 /// SQL: expressions with the facts behind the [rights](RIGHTS), in a statement in which `crates.id` is the crate and
-/// `reserved_names` is joined. The size of the index file is that of the noted file and of the lines that are not in it yet,
+/// `reserved_names` is joined; `asked` has `canonical_name` and `num_without_build`. The size of the index file is that of the noted file and of the lines that are not in it yet,
 /// which the index `versions_not_as_desired` finds; without a noted file, that of all lines.
 pub(super) const FACTS: &str = "
     (CASE WHEN crates.index_bytes IS NOT NULL THEN crates.index_bytes + coalesce((
@@ -58,21 +63,39 @@ pub(super) const FACTS: &str = "
              SELECT sum(octet_length(line.index_line) + 1) FROM versions AS line
              WHERE line.crate_id = crates.id AND line.deletion_requested_at IS NULL), 0)
          END)::bigint,
-    reserved_names.reason";
+    reserved_names.reason,
+    (SELECT jsonb_build_object('set_id', set_id, 'set', release_sets.name, 'name', staged.name, 'num', staged.num,
+                               'is_new_crate', is_new_crate, 'staged_by', staged_by, 'login', login)
+     FROM staged_versions AS staged JOIN release_sets ON release_sets.id = set_id JOIN users ON users.id = staged_by
+     WHERE staged.canonical_name = asked.canonical_name
+         AND (is_new_crate OR staged.num_without_build = asked.num_without_build)
+     ORDER BY staged.num_without_build = asked.num_without_build DESC LIMIT 1)";
 
-/// The types of [`RIGHTS`] and [`FACTS`], and of the levels and the version with the same number behind them.
+/// SQL: whether a crate may be published by an approval only, in a statement in which `asked` has `canonical_name` and
+/// `crates` is joined.
+pub(super) const IS_REQUIRED: &str = "
+    EXISTS (SELECT FROM staging_rules
+            WHERE CASE WHEN owned_by IS NOT NULL
+                       THEN EXISTS (SELECT FROM crate_team_owners WHERE crate_id = crates.id AND team_id = owned_by)
+                       WHEN is_prefix THEN starts_with(asked.canonical_name, canonical)
+                       ELSE asked.canonical_name = canonical END)";
+
+/// The types of [`RIGHTS`], [`FACTS`] and [`IS_REQUIRED`], and of the levels and the version with the same number behind them.
 pub(super) type FactsColumns =
-    (Bool, Bool, BigInt, Nullable<Text>, Nullable<Jsonb>, AsSelect<Option<VersionStatus>, Pg>);
+    (Bool, Bool, BigInt, Nullable<Text>, Nullable<Jsonb>, Bool, Nullable<Jsonb>, AsSelect<Option<VersionStatus>, Pg>);
 
-pub(super) type FactsRow = (bool, bool, i64, Option<String>, Option<Value>, Option<VersionStatus>);
+pub(super) type FactsRow = (bool, bool, i64, Option<String>, Option<Value>, bool, Option<Value>, Option<VersionStatus>);
 
 impl From<FactsRow> for Facts {
-    fn from((own, by_team, index_bytes, reserved, levels, same): FactsRow) -> Self {
+    fn from((own, by_team, index_bytes, reserved, staged, needs_approval, levels, same): FactsRow) -> Self {
         Self {
             rights: Rights::of(own, by_team),
             same,
             index_bytes: u64::try_from(index_bytes).unwrap_or(0),
             reserved,
+            // The statement makes it of columns that are checked.
+            staged: staged.and_then(|staged| serde_json::from_value(staged).ok()),
+            needs_approval,
             levels: levels.into(),
         }
     }
@@ -96,20 +119,21 @@ pub fn read(
     );
     type Counts = (Option<i64>, Option<i64>, Option<Version>);
     type Row = (Option<Deletion>, Option<CrateRow>, Counts, CrateLimits, TextArray<CrateName>, FactsRow);
-    // The number is a subquery, so that the index finds the one version; `asked.num` would be compared with each.
+    // The number is a subquery, so that the index finds the one version; a column would be compared with each.
     let statement = statement(format!(
         "WITH asked AS MATERIALIZED (
-             SELECT $1 AS canonical_name, $2 AS num, $3 AS user_id, $4 AS dependencies,
+             SELECT $1 AS canonical_name, $2 AS num_without_build, $3 AS user_id, $4 AS dependencies,
                     $5 AS bucket_actions, $6 AS bucket_sizes, $7 AS bucket_periods)
          SELECT {deletion}, {row}, crate_downloads.downloads, crate_downloads.recent, shown.num, {limits},
                 -- A row at a time: a join would read all crates while there are few.
                 ARRAY(SELECT present.name FROM unnest(asked.dependencies) AS wanted, LATERAL (
                           SELECT name FROM crates WHERE canonical_name = wanted AND deleted_at IS NULL LIMIT 1
                       ) AS present),
-                {RIGHTS}, {FACTS}, {LEVELS}, {same}
+                {RIGHTS}, {FACTS}, {IS_REQUIRED}, {LEVELS}, {same}
          FROM asked
          LEFT JOIN crates ON crates.canonical_name = asked.canonical_name
-         LEFT JOIN versions ON versions.crate_id = crates.id AND versions.num_without_build = (SELECT num FROM asked)
+         LEFT JOIN versions ON versions.crate_id = crates.id
+             AND versions.num_without_build = (SELECT num_without_build FROM asked)
          LEFT JOIN crate_downloads ON crate_downloads.crate_id = crates.id
          LEFT JOIN versions AS shown ON shown.id = crates.default_version_id
          LEFT JOIN crate_limits ON crate_limits.canonical_name = asked.canonical_name

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::crates::{self, Crate};
 use super::owners;
+use super::set_refusal::{Reservation, SetRefusal};
 use super::versions::{self, VersionStatus};
 use crate::client_connection::Disconnected;
 use crate::database::access::caller::Denied;
@@ -120,6 +121,25 @@ pub enum ChangeRefusal {
     OnlyAdmins { name: CrateName },
     #[error("{}", duplicate(.name, .given, .existing))]
     Duplicate { name: CrateName, given: Version, existing: Box<VersionStatus> },
+    #[error(
+        "`{name}@{num}` is staged in the release set `{set}`, and its number is taken until that set ends: publish another \
+         number, stage it there, or reject that set",
+        set = .staged.set
+    )]
+    Staged { name: CrateName, num: Version, staged: Box<Reservation> },
+    #[error(
+        "the new crate `{name}` is staged in the release set `{set}` (as `{first}@{num}`), and its name is taken until that \
+         set ends: publish under another name, or stage it there",
+        set = .staged.set, first = .staged.name, num = .staged.num
+    )]
+    NameStaged { name: CrateName, staged: Box<Reservation> },
+    #[error(
+        "versions of `{name}` are published by an approval only in this registry: publish into a release set, with the index \
+         sparse+…/stage/SET/index/"
+    )]
+    NeedsApproval { name: CrateName },
+    #[error(transparent)]
+    Set(#[from] SetRefusal),
     #[error(transparent)]
     Inactive(#[from] Inactive),
     #[error(transparent)]

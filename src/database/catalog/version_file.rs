@@ -29,7 +29,7 @@ struct Row {
 
 /// Finds the file of the version with exactly this name and number.
 pub fn find(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Found> {
-    // The state is written out because a planner that does not know it cannot use the index `versions_not_as_desired`.
+    // The condition is that of the index `versions_being_deleted`.
     let found = statement(
         "SELECT version_id, num, checksum, EXISTS (
              SELECT FROM versions WHERE state <> 'deleted' AND deletion_requested_at IS NOT NULL) AS deletion_pending

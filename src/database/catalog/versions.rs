@@ -1,10 +1,11 @@
 //! Versions: their desired state, which requests write, and their state in the index, which jobs write.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, Text};
+use diesel::sql_types::{Integer, Nullable, Text};
 
-use super::index_files;
+use super::index_files::{self, NOT_AS_DESIRED};
 use crate::database::schema::{crates, versions};
 use crate::package::{Checksum, CrateName, Version};
 use crate::statement::statement;
@@ -60,6 +61,8 @@ pub struct DesiredLine {
     pub yanked: bool,
     /// Whether the line is to be removed.
     pub deleted: bool,
+    /// The release set with which it is written, if the version is not as desired.
+    pub release_set: Option<i32>,
 }
 
 /// All desired lines of these crates in one snapshot, those of each crate in the order of publication.
@@ -76,6 +79,7 @@ pub fn desired_lines(connection: &mut PgConnection, crate_ids: &[i32]) -> QueryR
             versions::index_line,
             versions::desired_yanked,
             versions::deletion_requested_at.is_not_null(),
+            sql::<Nullable<Integer>>(&format!("CASE WHEN {NOT_AS_DESIRED} THEN versions.release_set_id END")),
         ))
         .load(connection)
 }
@@ -86,6 +90,11 @@ pub fn request_deletion(connection: &mut PgConnection, id: i32, reason: &str) ->
         .set((versions::deletion_requested_at.eq(diesel::dsl::now), versions::deletion_reason.eq(reason)))
         .execute(connection)
         .map(|changed| changed > 0)
+}
+
+/// Whether the deletion of a version was requested.
+pub fn is_deleted(connection: &mut PgConnection, id: i32) -> QueryResult<bool> {
+    versions::table.find(id).select(versions::deletion_requested_at.is_not_null()).first(connection)
 }
 
 /// Marks versions as deleted from the index, and removes their metadata: README, description, authors and the rest of

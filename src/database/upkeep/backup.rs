@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
 
-use crate::database::schema::{crates, versions};
+use crate::database::schema::{crates, staged_versions, versions};
 use crate::package::{Checksum, CrateName, Version};
 
 /// The advisory lock that a backup holds exclusively, and that removals of crate files hold shared.
@@ -74,24 +74,34 @@ pub fn end_snapshot(connection: &mut PgConnection) -> QueryResult<()> {
     connection.batch_execute("COMMIT")
 }
 
-/// A crate file that a version needs.
-#[derive(Queryable, Debug, Clone)]
+/// A crate file that a version needs, or one that is staged in a release set.
+#[derive(Debug, Clone)]
 pub struct NeededFile {
     pub checksum: Checksum,
     /// In bytes.
     pub size: i64,
     pub name: CrateName,
     pub num: Version,
+    /// Whether it may be removed at any time, because its set ends or has another file.
+    pub is_staged: bool,
 }
 
-/// The files of all versions that are not deleted, in the order of their checksums.
+/// The files of all versions that are not deleted, and of all staged ones, in the order of their checksums.
 pub fn needed_files(connection: &mut PgConnection) -> QueryResult<Vec<NeededFile>> {
-    versions::table
+    type Row = (Checksum, i64, CrateName, Version);
+    let published: Vec<Row> = versions::table
         .inner_join(crates::table)
         .filter(versions::state.ne("deleted"))
-        .order(versions::checksum)
         .select((versions::checksum, versions::size, crates::name, versions::num))
-        .load(connection)
+        .load(connection)?;
+    let staged: Vec<Row> = staged_versions::table
+        .select((staged_versions::checksum, staged_versions::size, staged_versions::name, staged_versions::num))
+        .load(connection)?;
+    let file = |is_staged| move |(checksum, size, name, num): Row| NeededFile { checksum, size, name, num, is_staged };
+    let mut needed: Vec<NeededFile> =
+        published.into_iter().map(file(false)).chain(staged.into_iter().map(file(true))).collect();
+    needed.sort_by_key(|file| file.checksum);
+    Ok(needed)
 }
 
 /// Whether the database has no tables, views and sequences.

@@ -3,6 +3,7 @@
 pub mod analysing;
 pub mod bitmaps;
 pub mod describing;
+pub mod release_sets;
 pub mod tidying;
 pub mod verifying;
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::crate_store::StoredFile;
+use crate::database::staging::staged;
 use crate::database::upkeep::crate_states::{self, NamedFile};
 use crate::package::Checksum;
 use crate::package::contents::Extent;
@@ -14,7 +15,7 @@ use crate::verify::context::Context;
 use crate::verify::difference::{Difference, Kind};
 use crate::verify::error::VerifyError;
 use crate::verify::progress::{Flow, Progress};
-use crate::verify::recheck::crate_files::{recheck, recheck_orphan, size_and_age};
+use crate::verify::recheck::crate_files::{recheck, recheck_orphan, recheck_staged, size_and_age};
 use crate::verify::report::Phase;
 use crate::verify::settings::Depth;
 use crate::verify::{crate_file, manifest_comparison};
@@ -29,6 +30,7 @@ pub fn check(context: &Context<'_>, progress: &mut Progress<'_>, cursor: &str) -
         if check_named(context, progress, &stored, &named)? == Flow::Stopped {
             return Ok(Flow::Stopped);
         }
+        check_staged(context, progress, &stored, byte)?;
         check_orphans(context, progress, &stored, &named)?;
         check_unfinished(context, progress, byte)?;
         progress.save(context, Phase::CrateFiles, &byte.to_string())?;
@@ -87,6 +89,21 @@ fn is_suspect(
     let line = context.database(|connection| crate_states::line(connection, named.version_id))?;
     let manifest = read.manifest.as_deref().map_err(Clone::clone);
     Ok(line.is_some_and(|line| manifest_comparison::compare(&line, manifest, &context.registry_urls).is_some()))
+}
+
+/// Checks that the files of staged versions are there.
+fn check_staged(
+    context: &Context<'_>,
+    progress: &mut Progress<'_>,
+    stored: &[StoredFile],
+    first_byte: u8,
+) -> Result<(), VerifyError> {
+    let is_stored = |checksum: &Checksum| stored.iter().any(|file| file.checksum == Some(*checksum));
+    let staged = context.database(|connection| staged::files_beginning(connection, first_byte))?;
+    for checksum in staged.into_iter().filter(|checksum| !is_stored(checksum)) {
+        progress.record(context, recheck_staged(context, checksum)?.into_iter().collect())?;
+    }
+    Ok(())
 }
 
 fn check_orphans(

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::crate_store::{CrateStore, StoredFile};
+use crate::database::staging::staged;
 use crate::database::upkeep::crate_states::{self, NamedFile};
 use crate::jobs::RemoveCrateFile;
 use crate::package::Checksum;
@@ -92,12 +93,24 @@ fn about(difference: Difference, file: &NamedFile, checksum: Checksum) -> Differ
     difference.at(CrateStore::place(checksum)).about_file(checksum)
 }
 
+/// Checks the file of a staged version that was missing in the first check.
+pub fn recheck_staged(context: &Context<'_>, checksum: Checksum) -> Result<Option<Difference>, VerifyError> {
+    let is_missing = context.crate_store.size(checksum)?.is_none();
+    if !is_missing || !context.database(|connection| staged::has_file(connection, checksum))? {
+        return Ok(None);
+    }
+    let expected = "the file of a version that is staged in a release set";
+    let difference = Difference::new(Kind::MissingCrateFile, "no file", expected);
+    Ok(Some(difference.at(CrateStore::place(checksum)).about_file(checksum)))
+}
+
 /// Checks a file that no version named in the first check.
 pub fn recheck_orphan(context: &Context<'_>, file: &StoredFile) -> Result<Option<Difference>, VerifyError> {
     if let Some(checksum) = file.checksum {
         let exists = context.crate_store.size(checksum)?.is_some();
         let named = context.database(|connection| crate_states::naming(connection, checksum))?;
-        if !exists || !named.is_empty() {
+        let is_staged = context.database(|connection| staged::has_file(connection, checksum))?;
+        if !exists || is_staged || !named.is_empty() {
             return Ok(None);
         }
     }

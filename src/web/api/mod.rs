@@ -10,6 +10,7 @@ pub mod krate;
 pub mod owners;
 pub mod publish;
 pub mod readme;
+pub mod release_sets;
 pub mod reverse_dependencies;
 pub mod site_metadata;
 pub mod status;
@@ -63,4 +64,10 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(tokens::show, tokens::revoke))
         .routes(routes!(tokens::revoke_current))
         .routes(routes!(audit::list))
+        .routes(routes!(release_sets::list, release_sets::create))
+        .routes(routes!(release_sets::show, release_sets::update))
+        .routes(routes!(release_sets::empty))
+        .routes(routes!(release_sets::diff::show, release_sets::remove))
+        .routes(routes!(release_sets::decisions::approve))
+        .routes(routes!(release_sets::decisions::reject))
 }

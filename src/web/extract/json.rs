@@ -29,6 +29,13 @@ pub async fn callers_json<T: DeserializeOwned>(
 async fn json_body<T: DeserializeOwned>(parts: &Parts, body: Body, limit: usize) -> Result<T, ApiError> {
     let allowed = format!("{limit}: shorten it");
     let body = body::read(parts, body, limit, &allowed).await?;
+    // serde would accept an array with the fields in order.
+    if body.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "the request's JSON cannot be read: it is an array; send an object",
+        ));
+    }
     let mut reader = serde_json::Deserializer::from_slice(&body);
     let read =
         serde_path_to_error::deserialize(&mut reader).map_err(|error| (error.path().to_string(), error.into_inner()));

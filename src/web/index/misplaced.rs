@@ -31,8 +31,8 @@ enum Index {
 
 /// Answers a client that looks for the index in the wrong place.
 pub async fn explain(State(base_url): State<Arc<str>>, request: Request, next: Next) -> Response {
-    // A crate may have files of these names, which pages show.
-    let is_packaged = request.uri().path().starts_with("/crates/");
+    // A crate may have files of these names, which pages show; and each release set has an index.
+    let is_packaged = request.uri().path().starts_with("/crates/") || is_of_set(request.uri().path());
     if is_packaged || ![Method::GET, Method::HEAD].contains(request.method()) {
         return next.run(request).await;
     }
@@ -42,6 +42,10 @@ pub async fn explain(State(base_url): State<Arc<str>>, request: Request, next: N
             let text = format!("there is no sparse index at {place}: in .cargo/config.toml, use {}", sparse(&base_url));
             plain(StatusCode::BAD_REQUEST, text)
         }
+        Some((Index::Git, place)) if place.starts_with("/stage/") => error_advertisement(&format!(
+            "a release set has no git index: in .cargo/config.toml, use index = \"sparse+{base_url}{}/index/\"",
+            place.split('/').take(3).collect::<Vec<_>>().join("/")
+        )),
         Some((Index::Git, place)) => error_advertisement(&format!(
             "there is no git index at {place}: in .cargo/config.toml, use {}, or index = \"{base_url}/git/index\" for the \
              git index",
@@ -52,6 +56,13 @@ pub async fn explain(State(base_url): State<Arc<str>>, request: Request, next: N
 
 fn sparse(base_url: &str) -> String {
     format!("index = \"sparse+{base_url}/index/\"")
+}
+
+/// Whether a path is that of a release set's index.
+fn is_of_set(path: &str) -> bool {
+    path.strip_prefix("/stage/")
+        .and_then(|rest| rest.strip_suffix(CONFIG.1))
+        .is_some_and(|set| !set.is_empty() && !set.contains('/'))
 }
 
 /// The place of a wrong URL, and what the client takes it for.
@@ -87,6 +98,7 @@ mod tests {
             "/api/v1/crates?q=/config.json",
             "/xconfig.json",
         ] {
+            assert!(!is_of_set(other), "{other}");
             assert_eq!(place(other), None, "{other}");
         }
     }

@@ -73,12 +73,26 @@ pub async fn file(
     let Ok(Path(path)) = path else {
         return plain(StatusCode::NOT_FOUND, "no such file in the index: the path is not UTF-8");
     };
+    of_crate((served.index.view, &served.base_url), path, &headers).await
+}
+
+/// The answer to a request for the file of a crate.
+pub async fn of_crate((view, base_url): (View, &str), path: String, headers: &HeaderMap) -> Response<Body> {
     let other = match requested_path(&path) {
-        None => return no_file(&path, &served.base_url),
+        None => return no_file(&path, base_url),
         Some(Cow::Borrowed(_)) => None,
         Some(Cow::Owned(other)) => Some(other),
     };
-    answer(served.index.view, other.unwrap_or(path), &headers, TEXT).await
+    answer(view, other.unwrap_or(path), headers, TEXT).await
+}
+
+/// The answer with a file that the repository does not have: that of a crate, or config.json.
+pub fn made(view: &View, path: &str, file: (Oid, &Bytes), headers: &HeaderMap) -> Response<Body> {
+    let (id, content) = file;
+    let (coding, condition) = choose(id, content, headers);
+    let content = if condition == Condition::Met { view.coded_content(path, file, coding) } else { Bytes::new() };
+    let content_type = if path == ConfigJson::PATH { JSON } else { TEXT };
+    respond(Form { id, coding, condition, content }, content_type)
 }
 
 /// The answer for a path of no file. A name alone is a link for people, as update bots put it into their texts.
@@ -118,7 +132,7 @@ async fn answer(view: View, path: String, headers: &HeaderMap, content_type: Hea
     }
 }
 
-fn absent(path: &str) -> Response<Body> {
+pub fn absent(path: &str) -> Response<Body> {
     plain(StatusCode::NOT_FOUND, format!("no such file in the index: {path}"))
 }
 

@@ -84,11 +84,13 @@ pub fn of_change(refusal: &ChangeRefusal) -> &'static str {
         | Refused::OwnersCannotDelete { .. } => "not_owner",
         Refused::DeletionTooLate { .. } | Refused::HasDependents { .. } => "conflict",
         Refused::OnlyAdmins { .. } => "only_admins",
-        Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } => "duplicate",
+        Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } | Refused::Staged { .. } => "duplicate",
         Refused::OtherSpelling { .. }
         | Refused::Reserved(_)
         | Refused::ReservedHere { .. }
+        | Refused::NameStaged { .. }
         | Refused::NameOfDeleted { .. } => "name",
+        Refused::Set(_) | Refused::NeedsApproval { .. } => "release_set",
         Refused::Limit(_) => "limit",
         Refused::DeletionReason
         | Refused::HiddenInReason(_)

@@ -40,7 +40,8 @@ pub async fn show(visit: Visit) -> Response {
         (copy::block("more", &more))
         p {
             "Scopes are " code { "publish-new" } ", " code { "publish-update" } ", " code { "yank" } ", "
-            code { "change-owners" } " and " code { "read" } "; every token may read. A crate name may end in "
+            code { "change-owners" } ", " code { "stage-new" } ", " code { "stage-update" } ", " code { "approve" } " and "
+            code { "read" } "; every token may read. A crate name may end in "
             code { "*" } ". A field that is omitted does not restrict the token."
         }
         p {

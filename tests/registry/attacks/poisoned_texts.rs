@@ -12,7 +12,9 @@ use supercargo::database::about;
 use supercargo::database::access::audit::{Action, Actor, Event, MAX_OPERATOR};
 use supercargo::database::access::sessions::{self, SessionSecret};
 use supercargo::database::access::{audit, teams, users};
+use supercargo::database::catalog::set_name::MAX_SET_NAME;
 use supercargo::database::catalog::{crate_limits, descriptions, reserved_names};
+use supercargo::database::staging::rules;
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use supercargo::package::{CrateName, name, version};
 use supercargo::queue::{Enqueue, EnqueueError, Job, MAX_KEY, Policy, inspection};
@@ -420,7 +422,23 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("registry_counts_order", "name", "SELECT name FROM registry_counts", about::MAX_LABEL),
     ("registry_counts_pkey", "kind", "SELECT kind FROM registry_counts", LITERAL),
     ("registry_counts_pkey", "name", "SELECT name FROM registry_counts", about::MAX_LABEL),
+    ("release_sets_name_key", "name", "SELECT name FROM release_sets", MAX_SET_NAME),
     ("reserved_names_pkey", "canonical_name", "SELECT canonical_name FROM reserved_names", name::MAX_LENGTH),
+    (
+        "staged_versions_canonical_name_num_without_build_key",
+        "canonical_name",
+        "SELECT canonical_name FROM staged_versions",
+        name::MAX_LENGTH,
+    ),
+    (
+        "staged_versions_canonical_name_num_without_build_key",
+        "num_without_build",
+        "SELECT num_without_build FROM staged_versions",
+        version::MAX_LENGTH,
+    ),
+    ("staged_versions_checksum", "checksum", "SELECT checksum FROM staged_versions", 32),
+    // `team:` and the name of a team.
+    ("staging_rules_subject_key", "subject", "SELECT subject FROM staging_rules", 69),
     ("teams_name", "lower(name)", "SELECT name FROM teams", 64),
     ("users_login", "lower(login)", "SELECT login FROM users", 64),
     ("versions_checksum", "checksum", "SELECT checksum FROM versions", 32),
@@ -529,6 +547,8 @@ fn store_the_longest(registry: &TestRegistry) {
         .metadata("keywords", json!([keyword]))
         .metadata("deps", json!([{ "name": dependency, "version_req": "^1" }]));
     client.publish(&package).good();
+    let stage = format!("/stage/{}/api/v1/crates/new", slug(MAX_SET_NAME));
+    client.request(axum::http::Method::PUT, &stage, Package::new(&slug(64), &number).body()).good();
     // What is no keyword for a publish, and is for an import; and what is for none.
     let labels = json!({ "keywords": [slug(about::MAX_LABEL), slug(about::MAX_LABEL + 1)] });
     registry.pool.with(|connection| connection.batch_execute(&poison(&crate_name, &labels)).unwrap()).unwrap();
@@ -546,7 +566,10 @@ fn store_the_longest(registry: &TestRegistry) {
             }
             let of_user: OfUser = diesel::sql_query("SELECT max(id) AS token FROM api_tokens").get_result(connection).unwrap();
             sessions::begin(connection, &SessionSecret::random().unwrap(), of_user.token).unwrap();
-            teams::create(connection, &team).unwrap();
+            let made = teams::create(connection, &team).unwrap();
+            let subject = rules::Subject::OfTeam(made.id, made.name);
+            let rule = rules::NewRule { subject, approvals: 1, by_another: false, approved_by: None };
+            rules::add(connection, &rule).unwrap();
             assert!(teams::create(connection, &format!("{team}x")).is_err());
             assert!(users::create(connection, &format!("{login}x"), None).is_err());
             let reserved: CrateName = reserved.parse().unwrap();

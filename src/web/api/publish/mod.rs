@@ -1,5 +1,7 @@
 //! `PUT /api/v1/crates/new`: publishes a version.
 
+mod judging;
+mod staging;
 mod storing;
 
 use std::sync::Arc;
@@ -21,10 +23,13 @@ use crate::database::access::scope::Scope;
 use crate::database::catalog::crate_details::CountedCrate;
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::{crate_limits, versions};
+use crate::database::staging::SetName;
 use crate::fault;
 use crate::full_disk;
 use crate::index::entry::Entry;
-use crate::jobs::publish_version::{self, Known, Requested};
+use crate::jobs::publish_judgement::Destination;
+use crate::jobs::publish_version::{self, Requested};
+use crate::jobs::staging::create;
 use crate::jobs::{Completion, RequestError};
 use crate::package::characters::plain;
 use crate::package::policy::Advice;
@@ -98,6 +103,13 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     let measured = Arc::new(Publish::begin());
     let accepted =
         accept_request(&app, request, &measured).await.inspect_err(|error| measured.refused(error.reason()))?;
+    let accepted = match accepted {
+        Ok(accepted) => accepted,
+        Err(staged) => {
+            measured.answered(true);
+            return Ok(Json(Published::staged(staged)));
+        }
+    };
     let shown = match accepted.completion {
         Some(completion) => is_shown(&app, completion).await,
         None => false,
@@ -121,18 +133,65 @@ pub async fn publish(State(app): State<App>, request: Request) -> Result<Json<Pu
     Ok(Json(Published { krate, warnings: Warnings { invalid_categories: [], invalid_badges: [], other: advice } }))
 }
 
-async fn accept_request(app: &App, request: Request, measured: &Arc<Publish>) -> Result<Accepted, ApiError> {
-    let (parts, body) = request.into_parts();
-    let caller = auth::authenticate(app, &parts).await?;
-    let mut upload = receive(app, &caller, &parts, body).await?;
-    let measured = Arc::clone(measured);
-    app.blocking(move |app| accept(app, &caller, upload.load()?).inspect(|accepted| measured.accepted(accepted.size)))
-        .await
+/// Stages a version in a release set.
+pub async fn stage(app: &App, set: SetName, request: Request) -> Result<Json<Published>, ApiError> {
+    let measured = Arc::new(Publish::begin());
+    let staged =
+        stage_request(app, set, request, &measured).await.inspect_err(|error| measured.refused(error.reason()))?;
+    measured.answered(true);
+    Ok(Json(Published::staged(staged)))
 }
 
-/// Receives the body, when there is memory for it. A caller who may not publish anything is refused before.
+impl Published {
+    /// The answer to a publish whose version is staged; `other` says so.
+    fn staged(other: Vec<String>) -> Self {
+        Self { krate: None, warnings: Warnings { invalid_categories: [], invalid_badges: [], other } }
+    }
+}
+
+async fn stage_request(
+    app: &App,
+    set: SetName,
+    request: Request,
+    measured: &Arc<Publish>,
+) -> Result<Vec<String>, ApiError> {
+    let (parts, body) = request.into_parts();
+    let caller = auth::authenticate(app, &parts).await?;
+    create::check_may_stage(&caller)?;
+    let mut upload = receive(app, &caller, &parts, body).await?;
+    let measured = Arc::clone(measured);
+    app.blocking(move |app| {
+        staging::accept(app, (&caller, Some(&set)), upload.load()?).map(|(size, said)| {
+            measured.accepted(size);
+            said
+        })
+    })
+    .await
+}
+
+/// What a publish has become: an accepted version, or one that is staged, with what the publisher reads of that.
+type Outcome = Result<Accepted, Vec<String>>;
+
+async fn accept_request(app: &App, request: Request, measured: &Arc<Publish>) -> Result<Outcome, ApiError> {
+    let (parts, body) = request.into_parts();
+    let caller = auth::authenticate(app, &parts).await?;
+    may_publish(&caller)?;
+    let mut upload = receive(app, &caller, &parts, body).await?;
+    let measured = Arc::clone(measured);
+    app.blocking(move |app| {
+        let body = upload.load()?;
+        let (size, outcome) = match accept(app, &caller, body.clone())? {
+            Some(accepted) => (accepted.size, Ok(accepted)),
+            None => staging::accept(app, (&caller, None), body).map(|(size, said)| (size, Err(said)))?,
+        };
+        measured.accepted(size);
+        Ok(outcome)
+    })
+    .await
+}
+
+/// Receives the body, when there is memory for it.
 async fn receive(app: &App, caller: &Caller, parts: &Parts, body: Body) -> Result<CompleteUpload, ApiError> {
-    may_publish(caller)?;
     app.admit_job()?;
     let max_crate = largest_crate(app, &parts.headers).await?;
     let max_metadata = app.settings.limits.max_metadata;
@@ -189,22 +248,27 @@ struct Accepted {
     completion: Option<Completion>,
 }
 
-/// Checks the publish, cheapest checks first; stores the file; accepts the version.
-fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError> {
+/// Checks the publish, cheapest checks first; stores the file; accepts the version. None if the crate is published by approvals
+/// only.
+fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Option<Accepted>, ApiError> {
     let settings = &app.settings;
     // The crate's own limit is applied when its name is known; until then any file that fits into the body is allowed.
     let max_crate = settings.limits.max_crate.max(body.len());
     let request = package::frame(body, &Limits { max_crate, ..settings.limits.clone() })?;
     let (name, num) = (request.name(), request.version());
     let dependencies = request.metadata().deps.iter().map(|dependency| &*dependency.name);
-    let known = app.pool.with(|connection| {
-        publish_version::check(connection, (name, num), dependencies, caller, &settings.admission)
-    })??;
+    let checked = app.pool.with(|connection| {
+        publish_version::check(connection, (name, num), dependencies, (caller, &settings.admission), Destination::Index)
+    })?;
+    let known = match checked {
+        Err(RequestError::Refused(ChangeRefusal::NeedsApproval { .. })) => return Ok(None),
+        checked => checked?,
+    };
     fault::point("request.read")?;
     let limits = known.limits.over(&settings.limits);
     let begun = storing::begin(app, caller, &request, &known);
     let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits, settings.policy.manifest_mismatch))?;
-    let advice = judge(app, &package, &known)?;
+    let advice = judging::judge(app, &package, &known, &[])?;
     let line = Entry::new(&package, Utc::now()).to_line();
     limits.check_index_line(&line).map_err(Refusal::from)?;
     // Repeated under the crate's lock, because others publish as well.
@@ -220,7 +284,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
         Some(Requested { version_id, new_crate, completion }) => (Some(version_id), new_crate, Some(completion)),
         None => (None, None, None),
     };
-    Ok(Accepted {
+    Ok(Some(Accepted {
         name: package.name,
         num: package.version,
         advice,
@@ -229,23 +293,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Accepted, ApiError>
         krate: new_crate.or(known.details),
         version_id,
         completion,
-    })
-}
-
-/// Applies the operator's policy for packages.
-fn judge(app: &App, package: &Package, known: &Known) -> Result<Vec<Advice>, ApiError> {
-    let policy = &app.settings.policy;
-    let mut advice = policy.check(&package.manifest)?;
-    if !package.differences.is_empty() {
-        advice.push(Advice::Differences(package.differences.clone()));
-    }
-    advice.extend(policy.check_paths(&package.unportable)?);
-    let dependencies = package.dependencies_here();
-    if !dependencies.is_empty() {
-        let unknown = publish_version::unknown_dependencies(&app.pool, &dependencies, known)?;
-        advice.extend(policy.check_unknown(unknown)?);
-    }
-    Ok(advice)
+    }))
 }
 
 /// Accepts the version, even if the connection to the database breaks.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::checks::{self, VersionChanges};
 use super::client::{Heard, Request, send};
 use super::plan::{CLIENT_PATIENCE, Kind, Operation, Point};
+use super::reader::Reader;
 use crate::support::package::Package;
 use crate::support::process::Served;
 
@@ -55,6 +56,7 @@ impl Bench {
         if operation != Operation::NewCrate {
             self.prepare(&name, operation, &mut changes)?;
         }
+        let reader = (operation == Operation::Approve).then(|| Reader::start(&self.served, [&name, &sibling(&name)]));
         let deaths = self.deaths;
         self.arm(kind);
         let stalls = self.count_in_log("continues");
@@ -84,7 +86,15 @@ impl Bench {
             }
         }
         self.come_to_rest()?;
-        checks::check_crate(&self.served, &name, &changes)
+        checks::check_crate(&self.served, &name, &changes)?;
+        if operation == Operation::Stage {
+            return checks::check_staged(&self.served, &name, &self.token);
+        }
+        if let Some(reader) = reader {
+            checks::check_crate(&self.served, &sibling(&name), &changes)?;
+            reader.stop()?;
+        }
+        Ok(())
     }
 
     /// Has `supercargo verify` prove at the end that everything agrees.
@@ -105,6 +115,12 @@ impl Bench {
         let mut requests = vec![Request::Publish(Package::new(name, "1.0.0"))];
         if operation == Operation::DeleteCrate {
             requests.push(Request::Publish(Package::new(name, "1.1.0")));
+        }
+        if operation == Operation::Approve {
+            requests.push(Request::Publish(Package::new(&sibling(name), "1.0.0")));
+            for name in [name.to_owned(), sibling(name)] {
+                requests.push(Request::Stage { set: set_of(&name), package: Package::new(&name, "1.1.0") });
+            }
         }
         if operation == Operation::Unyank {
             requests.push(Request::Yank { name: name.to_owned(), num: "1.0.0".to_owned(), yanked: true });
@@ -207,6 +223,15 @@ impl Bench {
     }
 }
 
+/// The other crate of a set.
+fn sibling(name: &str) -> String {
+    format!("{name}-sibling")
+}
+
+fn set_of(name: &str) -> String {
+    format!("set-of-{}", name.trim_end_matches("-sibling"))
+}
+
 fn requests(name: &str, operation: Operation) -> Vec<Request> {
     let publish = |num| Request::Publish(Package::new(name, num));
     let yank = |yanked| Request::Yank { name: name.to_owned(), num: "1.0.0".to_owned(), yanked };
@@ -217,6 +242,8 @@ fn requests(name: &str, operation: Operation) -> Vec<Request> {
         Operation::Unyank => vec![yank(false)],
         Operation::YankAndUnyank => vec![yank(true), yank(false)],
         Operation::DeleteCrate => vec![Request::DeleteCrate(name.to_owned())],
+        Operation::Stage => vec![Request::Stage { set: set_of(name), package: Package::new(name, "1.1.0") }],
+        Operation::Approve => vec![Request::Approve(set_of(name))],
     }
 }
 
@@ -225,5 +252,7 @@ fn note(changes: &mut VersionChanges, request: &Request) {
         Request::Publish(package) => drop(changes.insert(package.version.clone(), false)),
         Request::Yank { num, yanked, .. } => drop(changes.insert(num.clone(), *yanked)),
         Request::DeleteCrate(_) => changes.clear(),
+        Request::Stage { .. } => {}
+        Request::Approve(_) => drop(changes.insert("1.1.0".to_owned(), false)),
     }
 }

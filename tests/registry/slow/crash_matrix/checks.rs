@@ -41,6 +41,17 @@ pub fn check_crate(served: &Served, name: &str, changes: &VersionChanges) -> Res
     Ok(())
 }
 
+/// Holds a staged version against what was answered: the index of its set has it, nothing else does.
+pub fn check_staged(served: &Served, name: &str, token: &str) -> Result<(), String> {
+    let path = index_path(&name.parse().unwrap());
+    let base = format!("{}/stage/set-of-{name}", served.url);
+    let lines = lines_of(&http::get_as(&format!("{base}/index/{path}"), token).text())?;
+    let shown: Vec<String> = lines.iter().map(|line| field(line, "vers")).collect();
+    equal("the index of the set", &shown, &["1.0.0", "1.1.0"].map(str::to_owned).to_vec())?;
+    let file = http::get_as(&format!("{base}/api/v1/crates/{name}/1.1.0/download"), token).body;
+    equal("the checksum", &Checksum::of(&file).to_string(), &field(&lines[1], "cksum"))
+}
+
 fn check_deleted(served: &Served, name: &str, path: &str) -> Result<(), String> {
     let status = |path: String| http::get(&format!("{}/{path}", served.url)).status;
     equal("the sparse index", &status(format!("index/{path}")), &404)?;

@@ -10,6 +10,8 @@ pub enum Request {
     Publish(Package),
     Yank { name: String, num: String, yanked: bool },
     DeleteCrate(String),
+    Stage { set: String, package: Package },
+    Approve(String),
 }
 
 /// What a client heard.
@@ -37,6 +39,14 @@ pub fn send(base_url: &str, token: &str, request: &Request, patience: Duration) 
         }
         Request::Yank { name, num, yanked: false } => {
             agent.put(format!("{api}/{name}/{num}/unyank")).header("authorization", token).send_empty()
+        }
+        Request::Stage { set, package } => {
+            let stage = format!("{base_url}/stage/{set}/api/v1/crates/new");
+            agent.put(stage).header("authorization", token).send(&package.body())
+        }
+        Request::Approve(set) => {
+            let approve = format!("{base_url}/api/v1/release-sets/{set}/approve");
+            agent.put(approve).header("authorization", token).send_empty()
         }
         Request::DeleteCrate(name) => agent.delete(format!("{api}/{name}")).header("authorization", token).call(),
     };

@@ -1,5 +1,5 @@
-//! The crash matrix: at every step of a publish, a yank and the deletion of a crate the process dies, an error comes back, or the thread stalls for
-//! longer than it may; and then what was answered holds, what was not can be sent again, nothing is there twice, nothing
+//! The crash matrix: at every step of a publish, a yank, the deletion of a crate and the approval of a release set the process
+//! dies, an error comes back, or the thread stalls for longer than it may; and then what was answered holds, what was not can be sent again, nothing is there twice, nothing
 //! is pending, and index, database and files agree.
 //!
 //! A registry of its own for each point, which goes through all operations and kinds of fault; several at once. All of it:
@@ -15,12 +15,14 @@
 //! | [`client`] | requests that are sent until they are answered |
 //! | [`cell`] | one operation with one fault at one point |
 //! | [`checks`] | what must hold afterwards |
+//! | [`reader`] | a reader who must never see a part of a release set |
 //! | [`table`] | the outcome, for people |
 
 mod cell;
 mod checks;
 mod client;
 mod plan;
+mod reader;
 mod table;
 
 use std::sync::Mutex;

@@ -15,10 +15,16 @@ pub struct Point {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// Every operation passes it.
+    /// Every operation with jobs passes it.
     All,
-    /// Only a publish does.
+    /// A staging does, too.
+    Requests,
+    /// Only a publish and a staging do.
     PublishOnly,
+    /// Only a staging does.
+    StageOnly,
+    /// Only an approval does.
+    ApproveOnly,
     /// A deletion does not: it writes no file.
     NotDeletion,
     /// There is nothing left that could fail or stall there.
@@ -34,15 +40,21 @@ pub enum Operation {
     Unyank,
     YankAndUnyank,
     DeleteCrate,
+    /// A version of a crate, in a release set.
+    Stage,
+    /// A release set with versions of two crates.
+    Approve,
 }
 
-pub const OPERATIONS: [Operation; 6] = [
+pub const OPERATIONS: [Operation; 8] = [
     Operation::NewCrate,
     Operation::NewVersion,
     Operation::Yank,
     Operation::Unyank,
     Operation::YankAndUnyank,
     Operation::DeleteCrate,
+    Operation::Stage,
+    Operation::Approve,
 ];
 
 /// What goes wrong.
@@ -67,8 +79,12 @@ const fn point(name: &'static str, when: &'static str) -> Point {
 
 /// In the order in which a request and its job pass them.
 pub const POINTS: &[Point] = &[
-    point("request.read", "the request is read"),
+    Point { scope: Scope::Requests, ..point("request.read", "the request is read") },
     Point { scope: Scope::PublishOnly, ..point("request.file_stored", "the crate file is stored") },
+    Point { scope: Scope::StageOnly, ..point("stage.before_commit", "the version is staged, not committed") },
+    Point { scope: Scope::StageOnly, ..point("stage.committed", "the staged version is committed") },
+    Point { scope: Scope::ApproveOnly, ..point("approve.examined", "the set's files are examined") },
+    Point { scope: Scope::ApproveOnly, ..point("approve.crates_locked", "the set's crates are locked") },
     point("request.before_commit", "row and job are written, not committed"),
     point("request.committed", "row and job are committed"),
     Point { scope: Scope::AbortOnly, ..point("request.answered", "the answer has left") },
@@ -114,10 +130,15 @@ impl Point {
     /// Whether the operation passes the point, and the kind of fault means something there.
     pub fn meets(&self, operation: Operation, kind: Kind) -> bool {
         match self.scope {
-            Scope::All => true,
-            Scope::PublishOnly => matches!(operation, Operation::NewCrate | Operation::NewVersion),
-            Scope::NotDeletion => operation != Operation::DeleteCrate,
-            Scope::AbortOnly => kind == Kind::Abort,
+            Scope::All => operation != Operation::Stage,
+            Scope::Requests => true,
+            Scope::PublishOnly => {
+                matches!(operation, Operation::NewCrate | Operation::NewVersion | Operation::Stage)
+            }
+            Scope::StageOnly => operation == Operation::Stage,
+            Scope::ApproveOnly => operation == Operation::Approve,
+            Scope::NotDeletion => !matches!(operation, Operation::DeleteCrate | Operation::Stage),
+            Scope::AbortOnly => kind == Kind::Abort && operation != Operation::Stage,
         }
     }
 }

@@ -1,0 +1,100 @@
+//! Why a change of a release set is refused.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::set_name::SetName;
+use super::set_state::SetState;
+use crate::package::{CrateName, Version};
+
+/// The most versions and changes of a set: they are written to the index in one move.
+pub const MAX_STAGED: i64 = 500;
+/// The most open sets that a user may have created.
+pub const MAX_OPEN: i64 = 100;
+
+/// The reason for which a change of a set is refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetRefusal {
+    #[error("there is no release set `{0}`: see GET /api/v1/release-sets, or `supercargo set list`")]
+    Unknown(SetName),
+    #[error("there is or was a release set `{0}`, and a name is never used again: choose another one")]
+    NameTaken(SetName),
+    #[error(
+        "the release set `{name}` {how} on {date}: create another set",
+        how = match state {
+            SetState::Expired => "expired",
+            SetState::Rejected => "was rejected",
+            _ => "was approved",
+        },
+        date = ended.format("%Y-%m-%d")
+    )]
+    Ended { name: SetName, state: SetState, ended: DateTime<Utc> },
+    #[error(
+        "`{login}` does not belong to the release set `{name}`: its members are the users who created it, have staged something \
+         in it, or may publish or have to approve one of its crates"
+    )]
+    NotMember { name: SetName, login: String },
+    #[error(
+        "the release set `{0}` is empty: publish into it first, with the index that `supercargo set show {0}` names"
+    )]
+    Empty(SetName),
+    #[error(
+        "the release set `{name}` has {MAX_STAGED} versions and changes already, the most that are published at once: \
+         approve it, or divide the release"
+    )]
+    Full { name: SetName },
+    #[error(
+        "`{login}` has {MAX_OPEN} open release sets, the most that a user may have: approve or reject some of them"
+    )]
+    TooManyOpen { login: String },
+    #[error(
+        "the release set `{name}` was changed while it was being approved, or since you looked at it: look again (its \
+         revision is {revision}), and approve that"
+    )]
+    Changed { name: SetName, revision: i64 },
+    #[error("the rejection needs a reason of 1 to 1000 characters: the users who staged the versions read it")]
+    NoReason,
+    #[error(
+        "the override needs a reason of 1 to 1000 characters, such as `?override=the+fix+cannot+wait`: it is in the audit log"
+    )]
+    NoOverrideReason,
+    #[error(
+        "`{login}` cannot decide over the whole release set `{name}`: that takes its creator, an admin, or a user who has staged or \
+         may publish everything in it"
+    )]
+    NotManager { name: SetName, login: String },
+    #[error(
+        "the new crate `{krate}` was staged by `{stager}` in the release set `{name}`, and will belong to `{stager}`: ask for it to \
+         be staged again, or choose another name"
+    )]
+    NotStager { name: SetName, krate: CrateName, stager: String },
+    #[error("`{version}` is not staged in the release set `{set}`: see `supercargo set show {set}`")]
+    NotStaged { set: SetName, version: String },
+    #[error(
+        "`{name}@{num}` depends on {missing}, which this registry does not have yet, and versions of `{name}` are published by an \
+         approval only: publish all of them into one release set instead, with `CARGO_REGISTRIES_NAME_INDEX={index} cargo publish \
+         --workspace`, where NAME is what .cargo/config.toml calls this registry, in capitals"
+    )]
+    SiblingsMissing { name: CrateName, num: Version, missing: String, index: String },
+    #[error("the end of a release set must be between now and {latest} from now: give another duration")]
+    End { latest: &'static str },
+    #[error(
+        "the release set `{name}` cannot be approved, and nothing was published: {problems}",
+        problems = problems.join("; ")
+    )]
+    NotApproved { name: SetName, problems: Vec<String> },
+}
+
+/// The number of a staged version, which nobody else can publish while its set is open.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    pub set_id: i32,
+    pub set: SetName,
+    pub name: CrateName,
+    pub num: Version,
+    /// Whether the name is taken, too.
+    pub is_new_crate: bool,
+    /// The user who staged it.
+    pub staged_by: i32,
+    pub login: String,
+}

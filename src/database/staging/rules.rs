@@ -1,0 +1,201 @@
+//! Which crates are published by approvals only, and who has to approve.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
+use serde::Serialize;
+
+use crate::database::access::crate_pattern::CratePattern;
+use crate::database::schema::{set_approvals, staging_rules, teams};
+use crate::package::CrateName;
+use crate::statement::statement;
+
+/// What a rule is about.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    Crates(CratePattern),
+    /// The crates that a team owns, by its id and name.
+    OfTeam(i32, String),
+}
+
+/// A rule to add.
+#[derive(Clone, Debug)]
+pub struct NewRule {
+    pub subject: Subject,
+    pub approvals: i32,
+    pub by_another: bool,
+    /// The team whose members approve.
+    pub approved_by: Option<i32>,
+}
+
+/// A rule.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub id: i32,
+    /// A crate, a prefix with `*`, or `team:NAME` for the crates of a team.
+    pub subject: String,
+    /// How many users have to approve.
+    pub approvals: i32,
+    /// Whether the approval of a user who staged a version does not count for it.
+    pub by_another: bool,
+    /// The team whose members approve; None: the users who may publish the crate.
+    pub approved_by: Option<String>,
+}
+
+/// Adds a rule; None if there is one with this subject.
+pub fn add(connection: &mut PgConnection, rule: &NewRule) -> QueryResult<Option<i32>> {
+    let (subject, canonical, is_prefix, owned_by) = match &rule.subject {
+        Subject::Crates(pattern) => {
+            let text = pattern.to_string();
+            let canonical = text.trim_end_matches('*').to_ascii_lowercase().replace('-', "_");
+            let is_prefix = text.ends_with('*');
+            (text, Some(canonical), is_prefix, None)
+        }
+        Subject::OfTeam(id, name) => (format!("team:{name}"), None, false, Some(*id)),
+    };
+    diesel::insert_into(staging_rules::table)
+        .values((
+            staging_rules::subject.eq(subject),
+            staging_rules::canonical.eq(canonical),
+            staging_rules::is_prefix.eq(is_prefix),
+            staging_rules::owned_by.eq(owned_by),
+            staging_rules::approvals.eq(rule.approvals),
+            staging_rules::by_another.eq(rule.by_another),
+            staging_rules::approved_by.eq(rule.approved_by),
+        ))
+        .on_conflict_do_nothing()
+        .returning(staging_rules::id)
+        .get_result(connection)
+        .optional()
+}
+
+/// Removes a rule; its subject, if there was one.
+pub fn remove(connection: &mut PgConnection, id: i32) -> QueryResult<Option<String>> {
+    diesel::delete(staging_rules::table.find(id)).returning(staging_rules::subject).get_result(connection).optional()
+}
+
+/// All rules, in the order of their ids.
+pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<Rule>> {
+    let rows: Vec<(i32, String, i32, bool, Option<String>)> = staging_rules::table
+        .left_join(teams::table.on(staging_rules::approved_by.eq(teams::id.nullable())))
+        .order(staging_rules::id)
+        .select((
+            staging_rules::id,
+            staging_rules::subject,
+            staging_rules::approvals,
+            staging_rules::by_another,
+            teams::name.nullable(),
+        ))
+        .load(connection)?;
+    let rule =
+        |(id, subject, approvals, by_another, approved_by)| Rule { id, subject, approvals, by_another, approved_by };
+    Ok(rows.into_iter().map(rule).collect())
+}
+
+/// The rules that name a team, each as its number and subject.
+pub fn naming_team(connection: &mut PgConnection, team: i32) -> QueryResult<Vec<String>> {
+    let rows: Vec<(i32, String)> = staging_rules::table
+        .filter(staging_rules::owned_by.eq(team).or(staging_rules::approved_by.eq(team)).assume_not_null())
+        .order(staging_rules::id)
+        .select((staging_rules::id, staging_rules::subject))
+        .load(connection)?;
+    Ok(rows.into_iter().map(|(id, subject)| format!("{id}: {subject}")).collect())
+}
+
+/// Notes that a user approves a revision of a set.
+pub fn approve(connection: &mut PgConnection, set_id: i32, user: i32, revision: i64) -> QueryResult<()> {
+    diesel::insert_into(set_approvals::table)
+        .values((
+            set_approvals::set_id.eq(set_id),
+            set_approvals::user_id.eq(user),
+            set_approvals::revision.eq(revision),
+        ))
+        .on_conflict((set_approvals::set_id, set_approvals::user_id))
+        .do_update()
+        .set((set_approvals::revision.eq(revision), set_approvals::at.eq(diesel::dsl::now)))
+        .execute(connection)
+        .map(drop)
+}
+
+/// The logins of the active users who have approved a revision of a set, in the order of their approvals.
+pub fn approvers(connection: &mut PgConnection, set_id: i32, revision: i64) -> QueryResult<Vec<(i32, String)>> {
+    statement(
+        "SELECT users.id, login FROM set_approvals JOIN users ON users.id = user_id
+         WHERE set_id = $1 AND revision = $2 AND disabled_at IS NULL AND removed_at IS NULL ORDER BY at, users.id",
+    )
+    .bind::<Integer, _>(set_id)
+    .bind::<BigInt, _>(revision)
+    .returning::<(Integer, Text)>()
+    .get_results(connection)
+}
+
+/// A rule that a crate does not fulfil yet.
+#[derive(QueryableByName, Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    #[diesel(sql_type = Text)]
+    pub name: CrateName,
+    /// None: no rule is about the crate.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub subject: Option<String>,
+    #[diesel(sql_type = Integer)]
+    pub approvals: i32,
+    /// The approvals that count.
+    #[diesel(sql_type = BigInt)]
+    pub given: i64,
+    #[diesel(sql_type = Bool)]
+    pub by_another: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub approved_by: Option<String>,
+}
+
+/// The rules of these crates that the approvals of a set do not fulfil. A crate without a rule needs one approval of a user who
+/// may publish it. An approval counts if its user belongs to the team
+/// that the rule names, or else may publish the crate, has staged it if it is new, has created
+/// the set with it, or is an admin; and, if another one has to approve, has staged no
+/// version of the crate in the set.
+pub fn missing(
+    connection: &mut PgConnection,
+    (set_id, revision): (i32, i64),
+    names: &[CrateName],
+) -> QueryResult<Vec<Missing>> {
+    let canonical: Vec<String> = names.iter().map(CrateName::canonical).collect();
+    let texts: Vec<String> = names.iter().map(ToString::to_string).collect();
+    statement(
+        "WITH given AS (SELECT $1 AS set_id, $2 AS revision),
+         asked AS (SELECT * FROM unnest($3, $4) AS named (canonical_name, name)),
+         counted AS (
+             SELECT asked.name, subject, coalesce(approvals, 1) AS approvals, coalesce(by_another, false) AS by_another,
+                    teams.name AS approved_by, (
+                 SELECT count(*) FROM given JOIN set_approvals USING (set_id, revision) JOIN users ON users.id = user_id
+                 WHERE disabled_at IS NULL AND removed_at IS NULL
+                     AND CASE WHEN rule.approved_by IS NOT NULL
+                              THEN EXISTS (SELECT FROM team_members AS member
+                                           WHERE member.team_id = rule.approved_by AND member.user_id = users.id)
+                              ELSE users.is_admin
+                                   OR EXISTS (SELECT FROM crate_owners AS own
+                                              WHERE own.crate_id = crates.id AND own.user_id = users.id)
+                                   OR EXISTS (SELECT FROM crate_team_owners AS own JOIN team_members USING (team_id)
+                                              WHERE own.crate_id = crates.id AND team_members.user_id = users.id)
+                                   -- A new crate has no owner yet.
+                                   OR EXISTS (SELECT FROM staged_versions AS new JOIN release_sets ON release_sets.id = new.set_id
+                                              WHERE new.set_id = given.set_id AND is_new_crate
+                                                  AND new.canonical_name = asked.canonical_name
+                                                  AND users.id IN (new.staged_by, release_sets.created_by)) END
+                     AND NOT (coalesce(rule.by_another, false) AND EXISTS (
+                             SELECT FROM staged_versions AS staged
+                             WHERE staged.set_id = given.set_id AND staged.canonical_name = asked.canonical_name
+                                 AND staged.staged_by = users.id))) AS given
+             FROM asked LEFT JOIN crates USING (canonical_name)
+             LEFT JOIN staging_rules AS rule ON CASE
+                 WHEN owned_by IS NOT NULL
+                 THEN EXISTS (SELECT FROM crate_team_owners WHERE crate_id = crates.id AND team_id = owned_by)
+                 WHEN is_prefix THEN starts_with(asked.canonical_name, canonical)
+                 ELSE asked.canonical_name = canonical END
+             LEFT JOIN teams ON teams.id = rule.approved_by)
+         SELECT * FROM counted WHERE given < approvals ORDER BY name, subject",
+    )
+    .bind::<Integer, _>(set_id)
+    .bind::<BigInt, _>(revision)
+    .bind::<Array<Text>, _>(canonical)
+    .bind::<Array<Text>, _>(texts)
+    .load(connection)
+}

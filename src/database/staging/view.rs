@@ -1,0 +1,162 @@
+//! A release set with what is staged in it, as clients and operators see it.
+
+use chrono::{DateTime, Utc};
+use diesel::{PgConnection, QueryResult};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::rules;
+use super::sets::{self, ReleaseSet, SetState};
+use super::staged::{self, StagedChange, StagedVersion};
+
+/// A release set.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+#[schema(as = ReleaseSet)]
+pub struct ReleaseSetView {
+    #[schema(example = "acme-2.4")]
+    pub name: String,
+    pub title: Option<String>,
+    /// `open`, `approved`, `rejected` or `expired`.
+    #[schema(example = "open")]
+    pub state: String,
+    /// Whether everyone who may read the registry may read the set while it is open.
+    pub preview: bool,
+    /// The index to publish into the set, and to build with it.
+    #[schema(example = "sparse+https://cargo.example/stage/acme-2.4/index/")]
+    pub index: String,
+    /// Changes with what is staged.
+    pub revision: i64,
+    /// The login of its creator; null: an operator.
+    pub created_by: Option<String>,
+    pub created_at: DateTime<Utc>,
+    /// When it ends, or would have ended.
+    pub expires_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Who approved or rejected it.
+    pub ended_by: Option<String>,
+    /// Why it was rejected.
+    pub reason: Option<String>,
+    /// The logins of users who have approved the present revision.
+    pub approved_by: Vec<String>,
+    /// The staged versions, or those that were staged when the set ended.
+    pub versions: Vec<StagedVersionView>,
+    /// The staged changes of published versions, or those that were staged when the set ended.
+    pub changes: Vec<StagedChangeView>,
+}
+
+/// A version in a release set.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+#[schema(as = StagedVersion)]
+pub struct StagedVersionView {
+    #[serde(rename = "crate")]
+    pub krate: String,
+    pub version: String,
+    /// SHA-256 of the crate file.
+    pub checksum: String,
+    /// The size of the crate file in bytes.
+    pub size: i64,
+    pub staged_by: String,
+    /// The name of the token; null when the set has ended.
+    pub token: Option<String>,
+    /// Null when the set has ended.
+    pub staged_at: Option<DateTime<Utc>>,
+}
+
+/// A change of a published version in a release set.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+#[schema(as = StagedChange)]
+pub struct StagedChangeView {
+    #[serde(rename = "crate")]
+    pub krate: String,
+    pub version: String,
+    /// `yank`, `unyank` or `delete`.
+    pub change: String,
+    /// Of a yank; the reason of a deletion.
+    pub message: Option<String>,
+    /// Null when the set has ended.
+    pub staged_by: Option<String>,
+}
+
+impl From<&StagedVersion> for StagedVersionView {
+    fn from(staged: &StagedVersion) -> Self {
+        Self {
+            krate: staged.name.to_string(),
+            version: staged.num.to_string(),
+            checksum: staged.checksum.to_string(),
+            size: staged.size,
+            staged_by: staged.login.clone(),
+            token: staged.token_name.clone(),
+            staged_at: Some(staged.staged_at),
+        }
+    }
+}
+
+impl From<&StagedChange> for StagedChangeView {
+    fn from(staged: &StagedChange) -> Self {
+        Self {
+            krate: staged.name.to_string(),
+            version: staged.num.to_string(),
+            change: staged.change.to_string(),
+            message: staged.message.clone(),
+            staged_by: Some(staged.login.clone()),
+        }
+    }
+}
+
+impl ReleaseSetView {
+    /// The view of a set with what is staged in it.
+    pub fn read(connection: &mut PgConnection, set: ReleaseSet, base_url: &str) -> QueryResult<Self> {
+        let state = set.state(Utc::now());
+        let (versions, changes) = match &set.contents {
+            Some(contents) => past(contents),
+            None if state == SetState::Open => (
+                staged::of_set(connection, set.id)?.iter().map(Into::into).collect(),
+                staged::changes_of(connection, set.id)?.iter().map(Into::into).collect(),
+            ),
+            None => (Vec::new(), Vec::new()),
+        };
+        let created_by = sets::creator(connection, &set)?;
+        let approvers = rules::approvers(connection, set.id, set.revision)?;
+        let index = format!("sparse+{base_url}/stage/{}/index/", set.name);
+        Ok(Self {
+            name: set.name.to_string(),
+            title: set.title,
+            state: state.to_string(),
+            preview: set.is_preview,
+            index,
+            revision: set.revision,
+            created_by,
+            created_at: set.created_at,
+            expires_at: set.expires_at,
+            ended_at: set.ended_at,
+            ended_by: set.ended_by,
+            reason: set.reason,
+            approved_by: approvers.into_iter().map(|(_, login)| login).collect(),
+            versions,
+            changes,
+        })
+    }
+}
+
+/// What an ended set had, as it was noted then.
+fn past(contents: &serde_json::Value) -> (Vec<StagedVersionView>, Vec<StagedChangeView>) {
+    let text = |one: &serde_json::Value, field: &str| one[field].as_str().map(str::to_owned);
+    let list = |field: &str| contents[field].as_array().cloned().unwrap_or_default();
+    let versions = list("versions").into_iter().map(|one| StagedVersionView {
+        krate: text(&one, "crate").unwrap_or_default(),
+        version: text(&one, "version").unwrap_or_default(),
+        checksum: text(&one, "checksum").unwrap_or_default(),
+        size: one["size"].as_i64().unwrap_or_default(),
+        staged_by: text(&one, "staged_by").unwrap_or_default(),
+        token: None,
+        staged_at: None,
+    });
+    let changes = list("changes").into_iter().map(|one| StagedChangeView {
+        krate: text(&one, "crate").unwrap_or_default(),
+        version: text(&one, "version").unwrap_or_default(),
+        change: text(&one, "change").unwrap_or_default(),
+        message: text(&one, "message"),
+        staged_by: None,
+    });
+    (versions.collect(), changes.collect())
+}

@@ -1,0 +1,137 @@
+//! The judgement of a publish, or of a staging, by the facts that the database has.
+
+use diesel::PgConnection;
+
+use super::admission::{Admission, NewCrates};
+use super::request::RequestError;
+use crate::database::access::caller::{Caller, Denied};
+use crate::database::access::scope::Scope;
+use crate::database::catalog::crates::{self, Crate, Origin};
+use crate::database::catalog::owners::Rights;
+use crate::database::catalog::publish_facts::Facts;
+use crate::database::catalog::refusal::{self, ChangeRefusal};
+use crate::database::catalog::set_refusal::SetRefusal;
+use crate::package::{CrateName, Version};
+
+/// The scope and the rate limit of a publish.
+pub(in crate::jobs) fn scope(origin: Origin) -> Scope {
+    if origin.is_new() { Scope::PublishNew } else { Scope::PublishUpdate }
+}
+
+/// A publish that is judged by the facts.
+pub(in crate::jobs) struct Publish<'a> {
+    /// None only before a new crate is created.
+    pub krate: Option<&'a Crate>,
+    pub origin: Origin,
+    pub name: &'a CrateName,
+    pub num: &'a Version,
+    pub caller: &'a Caller,
+    pub admission: &'a Admission,
+    pub destination: Destination,
+}
+
+/// Where a version goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    Index,
+    /// A release set; None: one that is created with it.
+    Set(Option<i32>),
+}
+
+impl Publish<'_> {
+    /// Checks a publish; the connection is for the text of a refusal.
+    pub fn judge(&self, connection: &mut PgConnection, facts: &Facts) -> Result<(), RequestError> {
+        self.judge_crate(connection, facts)?;
+        if facts.needs_approval && self.destination == Destination::Index {
+            return Err(ChangeRefusal::NeedsApproval { name: self.name.clone() }.into());
+        }
+        self.check_reservation(facts)
+    }
+
+    fn judge_crate(&self, connection: &mut PgConnection, facts: &Facts) -> Result<(), RequestError> {
+        match (self.origin, self.krate) {
+            (Origin::Existing, Some(krate)) => self.check_existing(connection, krate, facts),
+            // It has the former spelling, as the former crate's file in the index does, and the former numbers stay taken.
+            (Origin::Revived, Some(krate)) => {
+                self.check_new(facts)?;
+                self.check_spelling(krate)?;
+                self.check_number(facts)
+            }
+            _ => self.check_new(facts),
+        }
+    }
+
+    /// A token that may publish may stage as well.
+    fn may(&self, scope: Scope) -> Result<(), Denied> {
+        match (self.destination, self.caller.may(scope, self.name)) {
+            (Destination::Set(_), Err(_)) => self.caller.may(scope.of_staging(), self.name),
+            (_, checked) => checked,
+        }
+    }
+
+    fn check_new(&self, facts: &Facts) -> Result<(), RequestError> {
+        let Self { name, caller, admission, .. } = self;
+        self.may(Scope::PublishNew)?;
+        if name.is_reserved() {
+            return Err(ChangeRefusal::Reserved((*name).clone()).into());
+        }
+        if admission.new_crates == NewCrates::Admins && !caller.user.is_admin {
+            return Err(ChangeRefusal::OnlyAdmins { name: (*name).clone() }.into());
+        }
+        match &facts.reserved {
+            Some(reason) if !caller.user.is_admin => {
+                Err(ChangeRefusal::ReservedHere { name: (*name).clone(), reason: reason.clone() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_existing(&self, connection: &mut PgConnection, krate: &Crate, facts: &Facts) -> Result<(), RequestError> {
+        refusal::check_not_deleted(krate)?;
+        self.may(Scope::PublishUpdate)?;
+        self.check_spelling(krate)?;
+        if facts.rights < Rights::Publish {
+            // Its owners go with a crate that is deleted at this moment.
+            crates::find(connection, self.name)?.as_ref().map_or(Ok(()), refusal::check_not_deleted)?;
+            return Err(refusal::not_an_owner(connection, krate, &self.caller.user)?.into());
+        }
+        self.check_number(facts)
+    }
+
+    fn check_spelling(&self, krate: &Crate) -> Result<(), RequestError> {
+        if krate.name == *self.name {
+            return Ok(());
+        }
+        Err(ChangeRefusal::OtherSpelling { given: self.name.clone(), original: krate.name.clone() }.into())
+    }
+
+    fn check_number(&self, facts: &Facts) -> Result<(), RequestError> {
+        let Some(existing) = facts.same.clone() else { return Ok(()) };
+        let existing = Box::new(existing);
+        Err(ChangeRefusal::Duplicate { name: self.name.clone(), given: self.num.clone(), existing }.into())
+    }
+
+    /// An open release set keeps its numbers, and the names of its new crates.
+    fn check_reservation(&self, facts: &Facts) -> Result<(), RequestError> {
+        let Some(staged) = &facts.staged else { return Ok(()) };
+        let (name, num) = (self.name.clone(), self.num.clone());
+        if self.destination == Destination::Set(Some(staged.set_id)) {
+            let (caller, stager) = (&self.caller.user, staged.staged_by);
+            if staged.is_new_crate && self.origin.is_new() && stager != caller.id && !self.caller.is_admin() {
+                let (name, stager) = (staged.set.clone(), staged.login.clone());
+                return Err(SetRefusal::NotStager { name, krate: self.name.clone(), stager }.into());
+            }
+            if staged.name == name {
+                return Ok(());
+            }
+            return Err(ChangeRefusal::OtherSpelling { given: name, original: staged.name.clone() }.into());
+        }
+        let staged = Box::new(staged.clone());
+        Err(if staged.num.without_build() == num.without_build() {
+            ChangeRefusal::Staged { name, num, staged }
+        } else {
+            ChangeRefusal::NameStaged { name, staged }
+        }
+        .into())
+    }
+}

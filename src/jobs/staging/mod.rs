@@ -1,0 +1,95 @@
+//! Release sets: creating them, staging versions and changes, and the end of a set.
+//!
+//! A staged version is a row of its own table, not a version. So nothing that reads versions, jobs or the index can show it
+//! by mistake, and replacing it is an update. While the set is open, a unique key keeps its number from other sets; publishes
+//! look for it in the statement that inserts their version, under the lock of the crate's row, which a staging takes, too. The
+//! name of a new crate has no row: a staging inserts one and deletes it again, so that a transaction that creates the crate
+//! meanwhile waits at the unique index.
+//!
+//! An approval inserts all versions and their jobs in one transaction. From then on they are written in one move of the
+//! index, by the batch that runs the first of these jobs (`desired`).
+//!
+//! Locks are taken in the order: the set's row, the crates' rows by id, new crates by name, and then those of rights
+//! ([`caller`](crate::database::access::caller)).
+
+pub mod approve;
+pub mod change;
+pub mod create;
+pub mod end;
+pub mod examine;
+pub mod stage;
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+
+use super::request::RequestError;
+use crate::database::access::caller::Caller;
+use crate::database::catalog::crates;
+use crate::database::catalog::owners::{self, Rights};
+use crate::database::catalog::set_refusal::SetRefusal;
+use crate::database::staging::SetName;
+use crate::database::staging::sets::{self, ReleaseSet, SetState};
+use crate::database::staging::staged;
+use crate::package::CrateName;
+
+/// Finds a set that is open, and locks its row.
+pub(in crate::jobs) fn lock_open(
+    connection: &mut PgConnection,
+    name: &SetName,
+) -> Result<(ReleaseSet, DateTime<Utc>), RequestError> {
+    let (set, now) = sets::find_and_lock(connection, name)?.ok_or_else(|| SetRefusal::Unknown(name.clone()))?;
+    match set.state(now) {
+        SetState::Open => Ok((set, now)),
+        state => Err(SetRefusal::Ended { name: set.name, state, ended: set.ended_at.unwrap_or(set.expires_at) }.into()),
+    }
+}
+
+/// Checks that a caller may decide over everything in a set, with a token for all its crates.
+pub(in crate::jobs) fn check_manager(
+    connection: &mut PgConnection,
+    set: &ReleaseSet,
+    caller: &Caller,
+) -> Result<(), RequestError> {
+    for name in staged::names(connection, set.id)? {
+        caller.covers(&name)?;
+    }
+    for change in staged::changes_of(connection, set.id)? {
+        caller.covers(&change.name)?;
+    }
+    if caller.is_admin() || sets::is_manager(connection, set, caller.user.id)? {
+        return Ok(());
+    }
+    Err(SetRefusal::NotManager { name: set.name.clone(), login: caller.user.login.clone() }.into())
+}
+
+/// Checks that a caller may stage more in a set, or take this crate out of it.
+pub(in crate::jobs) fn check_contributor(
+    connection: &mut PgConnection,
+    set: &ReleaseSet,
+    (caller, krate): (&Caller, Option<&CrateName>),
+) -> Result<(), RequestError> {
+    if let Some(name) = krate {
+        caller.covers(name)?;
+        if let Some(found) = crates::find(connection, name)?
+            && owners::rights(connection, found.id, caller.user.id)? >= Rights::Publish
+        {
+            return Ok(());
+        }
+    }
+    if caller.is_admin() || sets::is_contributor(connection, set, (caller.user.id, krate))? {
+        return Ok(());
+    }
+    Err(SetRefusal::NotMember { name: set.name.clone(), login: caller.user.login.clone() }.into())
+}
+
+/// Checks that a caller belongs to a set, or is an admin.
+pub(in crate::jobs) fn check_member(
+    connection: &mut PgConnection,
+    set: &ReleaseSet,
+    caller: &Caller,
+) -> Result<(), RequestError> {
+    if caller.is_admin() || sets::is_member(connection, set, caller.user.id)? {
+        return Ok(());
+    }
+    Err(SetRefusal::NotMember { name: set.name.clone(), login: caller.user.login.clone() }.into())
+}

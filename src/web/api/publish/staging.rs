@@ -1,0 +1,138 @@
+//! A publish into a release set: the same checks, and another end.
+
+use bytes::Bytes;
+use chrono::Utc;
+
+use super::{judging, storing};
+use crate::database::access::caller::Caller;
+use crate::database::catalog::refusal::ChangeRefusal;
+use crate::database::catalog::set_refusal::SetRefusal;
+use crate::database::staging::sets::{self, SetState};
+use crate::database::staging::{SetName, staged};
+use crate::fault;
+use crate::index::entry::Entry;
+use crate::jobs::publish_judgement::Destination;
+use crate::jobs::staging::end::remove_files;
+use crate::jobs::staging::stage::{self, Into, Staged};
+use crate::jobs::{RequestError, publish_version};
+use crate::package::characters::plain;
+use crate::package::dependency::Dependency;
+use crate::package::{self, CrateName, Limits, Package, Refusal, Version};
+use crate::web::{ApiError, App};
+
+/// Checks the publish, stores its file and stages its version; returns the size of the file and what the publisher reads.
+/// Without a set, the client has published a crate plainly that is published by approvals only: it gets a set of its own.
+pub(super) fn accept(
+    app: &App,
+    (caller, set): (&Caller, Option<&SetName>),
+    body: Bytes,
+) -> Result<(usize, Vec<String>), ApiError> {
+    let settings = &app.settings;
+    let max_crate = settings.limits.max_crate.max(body.len());
+    let request = package::frame(body, &Limits { max_crate, ..settings.limits.clone() })?;
+    let (name, num) = (request.name(), request.version());
+    let dependencies = request.metadata().deps.iter().map(|dependency| &*dependency.name);
+    let is_of_publish = set.is_none();
+    let set = &match set {
+        Some(set) => set.clone(),
+        None => own_set(app, (name, num), caller)?,
+    };
+    let (known, siblings) = app.pool.with(|connection| {
+        let (id, siblings) = open_set(connection, set)?;
+        let destination = Destination::Set(id);
+        let requester = (caller, &settings.admission);
+        let known = publish_version::check(connection, (name, num), dependencies, requester, destination)?;
+        Ok::<_, RequestError>((known, siblings))
+    })??;
+    fault::point("request.read")?;
+    let limits = known.limits.over(&settings.limits);
+    let begun = storing::begin(app, caller, &request, &known);
+    let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits, settings.policy.manifest_mismatch))?;
+    let advice = judging::judge(app, &package, &known, &siblings)?;
+    if is_of_publish {
+        check_siblings(app, &package, set)?;
+    }
+    let line = Entry::new(&package, Utc::now()).to_line();
+    limits.check_index_line(&line).map_err(Refusal::from)?;
+    limits.check_index_file(known.index_bytes, &line).map_err(Refusal::from)?;
+    storing::admit(app, caller, package.crate_file.len(), &known)?;
+    let staged = storing::stored(app, &package, begun, || {
+        let is_stored = || app.crate_store.contains(package.checksum);
+        let requester = (caller, &settings.admission);
+        let into = Into { set, is_of_publish, is_preview: !settings.auth_required };
+        app.pool
+            .with(|connection| stage::request(connection, into, &package, (&line, &limits), requester, is_stored))?
+    })?;
+    app.overlays.forget(set);
+    fault::point("stage.committed")?;
+    tracing::info!("crate" = %package.name, version = %package.version, %set, "staged a version");
+    if let Some(replaced) = staged.replaced
+        && let Err(error) = app.pool.with(|connection| remove_files(connection, &app.crate_store, &[replaced]))
+    {
+        tracing::warn!(%error, "the file of a replaced version stays until the store is tidied");
+    }
+    let mut said: Vec<String> = advice.iter().map(|advice| plain(&advice.to_string()).into_owned()).collect();
+    said.push(words(app, &staged, &format!("`{}@{}`", package.name, package.version)));
+    Ok((package.crate_file.len(), said))
+}
+
+/// The set of a plain publish: that of an earlier one of the same version, or a new one.
+fn own_set(app: &App, version: (&CrateName, &Version), caller: &Caller) -> Result<SetName, ApiError> {
+    let earlier = app.pool.with(|connection| sets::of_publish(connection, version, caller.user.id))??;
+    match earlier {
+        Some(set) => Ok(set),
+        None => SetName::generate().map_err(ApiError::internal),
+    }
+}
+
+/// Refuses a plain publish of a crate whose dependencies are not published: cargo would go on with the others of the workspace,
+/// and wait in vain for each.
+fn check_siblings(app: &App, package: &Package, set: &SetName) -> Result<(), ApiError> {
+    let here = package.manifest.dependencies.iter().filter(|dependency| dependency.registry.is_none());
+    let wanted: Vec<_> = here.filter(|dependency| dependency.name != package.name).collect();
+    let names: Vec<CrateName> = wanted.iter().map(|dependency| dependency.name.clone()).collect();
+    let published = app.pool.with(|connection| staged::published_numbers(connection, &names))??;
+    let is_missing = |dependency: &&&Dependency| {
+        let canonical = dependency.name.canonical();
+        !published.iter().any(|(name, num)| *name == canonical && dependency.requirement.matches(num.as_semver()))
+    };
+    let missing: Vec<String> = wanted
+        .iter()
+        .filter(is_missing)
+        .map(|dependency| format!("`{} {}`", dependency.name, dependency.requirement))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let refused = SetRefusal::SiblingsMissing {
+        name: package.name.clone(),
+        num: package.version.clone(),
+        missing: missing.join(", "),
+        index: format!("sparse+{}/stage/{set}/index/", app.settings.base_url),
+    };
+    Err(ChangeRefusal::from(refused).into())
+}
+
+/// The id of a set that is open, and its crates; none for a set that the publish creates.
+fn open_set(
+    connection: &mut diesel::PgConnection,
+    name: &SetName,
+) -> Result<(Option<i32>, Vec<CrateName>), RequestError> {
+    let Some(set) = sets::find(connection, name)? else { return Ok((None, Vec::new())) };
+    match set.state(Utc::now()) {
+        SetState::Open => Ok((Some(set.id), staged::names(connection, set.id)?)),
+        state => Err(SetRefusal::Ended { name: set.name, state, ended: set.ended_at.unwrap_or(set.expires_at) }.into()),
+    }
+}
+
+fn words(app: &App, staged: &Staged, version: &str) -> String {
+    let Staged { set, .. } = staged;
+    let done = if staged.replaced.is_some() { "is staged in place of the one before" } else { "is staged" };
+    format!(
+        "{version} {done} in the release set `{name}`, and not published yet. Approve the set until {end}, with PUT \
+         {base}/api/v1/release-sets/{name}/approve",
+        name = set.name,
+        end = set.expires_at.format("%Y-%m-%d"),
+        base = app.settings.base_url,
+    )
+}

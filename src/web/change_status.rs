@@ -1,0 +1,68 @@
+//! The HTTP status of a change that is refused.
+
+use axum::http::StatusCode;
+
+use crate::database::catalog::refusal::ChangeRefusal;
+use crate::database::catalog::set_refusal::SetRefusal;
+
+/// The status, apart from what has an answer of its own: a token that does not permit the change, a rate limit, and a client
+/// that is gone.
+pub fn of(refusal: &ChangeRefusal) -> StatusCode {
+    use ChangeRefusal as Refused;
+    match refusal {
+        Refused::Denied(_) => StatusCode::FORBIDDEN,
+        Refused::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+        Refused::UnknownCrate(_)
+        | Refused::UnknownVersion { .. }
+        | Refused::Deleted { .. }
+        | Refused::DeletedCrate { .. }
+        | Refused::UnknownUser(_)
+        | Refused::UnknownTeam(_) => StatusCode::NOT_FOUND,
+        Refused::NotOwner { .. }
+        | Refused::TeamMember { .. }
+        | Refused::TeamCannotDelete { .. }
+        | Refused::OwnersCannotDelete { .. }
+        | Refused::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
+        Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } | Refused::NameOfDeleted { .. } => {
+            StatusCode::CONFLICT
+        }
+        // As crates.io answers.
+        Refused::DeletionTooLate { .. } | Refused::HasDependents { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Refused::Staged { .. } | Refused::NameStaged { .. } | Refused::NeedsApproval { .. } => StatusCode::CONFLICT,
+        Refused::Set(refused) => of_set(refused),
+        Refused::DeletionReason
+        | Refused::HiddenInReason(_)
+        | Refused::LongMessage { .. }
+        | Refused::HiddenInMessage { .. }
+        | Refused::MessageWithoutYank { .. }
+        | Refused::NoSuchOwner { .. }
+        | Refused::Inactive(_)
+        | Refused::LastOwner { .. }
+        | Refused::NoOwnerNamed
+        | Refused::TooManyOwners(_)
+        | Refused::OtherSpelling { .. }
+        | Refused::Reserved(_)
+        | Refused::ReservedHere { .. }
+        | Refused::Disconnected(_)
+        | Refused::Limit(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn of_set(refused: &SetRefusal) -> StatusCode {
+    match refused {
+        SetRefusal::Unknown(_) | SetRefusal::NotStaged { .. } => StatusCode::NOT_FOUND,
+        SetRefusal::NotMember { .. } | SetRefusal::NotManager { .. } | SetRefusal::NotStager { .. } => {
+            StatusCode::FORBIDDEN
+        }
+        SetRefusal::NameTaken(_)
+        | SetRefusal::Empty(_)
+        | SetRefusal::Ended { .. }
+        | SetRefusal::Changed { .. }
+        | SetRefusal::NotApproved { .. } => StatusCode::CONFLICT,
+        SetRefusal::Full { .. } | SetRefusal::TooManyOpen { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        SetRefusal::NoReason
+        | SetRefusal::NoOverrideReason
+        | SetRefusal::End { .. }
+        | SetRefusal::SiblingsMissing { .. } => StatusCode::BAD_REQUEST,
+    }
+}
