@@ -39,8 +39,7 @@ pub struct Into<'a> {
     pub is_preview: bool,
 }
 
-/// Stages a version in a set, which is created if there never was one with this name. `is_of_publish`: the client has published
-/// plainly. The crate file must be stored already;
+/// Stages a version in a set, which is created if there never was one with this name. The crate file must be stored already;
 /// `is_stored` checks that it still is.
 pub fn request(
     connection: &mut PgConnection,
