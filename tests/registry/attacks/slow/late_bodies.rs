@@ -110,8 +110,26 @@ impl Attacker {
             }
             "DELETE /api/v1/me/tokens/{id}" => call(format!("/me/tokens/{other}"), None, &of_user, None),
             "DELETE /api/v1/tokens/current" => call("/tokens/current".to_owned(), None, &of_user, None),
-            other => panic!("{other} changes something and has no entry here: say how it is attacked"),
+            "POST /api/v1/release-sets" => call("/release-sets".to_owned(), Some(b"{}".to_vec()), "", None),
+            _ => self.call_of_set(route, call),
         }
+    }
+
+    /// One entry for each route that changes a release set.
+    fn call_of_set(&self, route: &str, call: impl Fn(String, Option<Vec<u8>>, &str, Option<&String>) -> Call) -> Call {
+        let Self { user, krate, .. } = self;
+        let of_set = format!("release_sets WHERE name = 'set-{krate}'");
+        let admin = format!("UPDATE users SET is_admin = false WHERE id = {user}");
+        let (path, body) = match route {
+            "PATCH /api/v1/release-sets/{set}" => ("", Some(json!({ "title": "x" }))),
+            "PUT /api/v1/release-sets/{set}/approve" => ("/approve", None),
+            "PUT /api/v1/release-sets/{set}/reject" => ("/reject", Some(json!({ "reason": "x" }))),
+            "DELETE /api/v1/release-sets/{set}/crates" => ("/crates", None),
+            "DELETE /api/v1/release-sets/{set}/crates/{crate}/{version}" => ("/crates/{crate}/1.0.0", None),
+            other => panic!("{other} changes something and has no entry here: say how it is attacked"),
+        };
+        let path = format!("/release-sets/set-{krate}{}", path.replace("{crate}", krate));
+        call(path, body.map(|body| body.to_string().into_bytes()), &of_set, Some(&admin))
     }
 
     /// What the user may do when the request begins, and no more than the route needs.
@@ -131,6 +149,16 @@ impl Attacker {
                 "WITH team AS (INSERT INTO teams (name) VALUES ('team-of-{krate}') RETURNING id),
                       member AS (INSERT INTO team_members (team_id, user_id) SELECT id, {user} FROM team)
                  INSERT INTO crate_team_owners (crate_id, team_id) SELECT crates.id, team.id FROM team, crates WHERE crates.name = '{krate}'"
+            ),
+            // A set that somebody else created and filled.
+            _ if route.contains("/release-sets/{set}") => format!(
+                "UPDATE users SET is_admin = true WHERE id = {user};
+                 INSERT INTO release_sets (name, is_preview, revision, created_by, expires_at)
+                 SELECT 'set-{krate}', true, 1, id, now() + interval '1 day' FROM users WHERE login = 'second';
+                 INSERT INTO staged_changes (set_id, version_id, change, staged_by)
+                 SELECT release_sets.id, versions.id, 'yank', release_sets.created_by
+                 FROM release_sets, versions JOIN crates ON crates.id = crate_id
+                 WHERE release_sets.name = 'set-{krate}' AND crates.name = '{krate}'"
             ),
             _ => format!("UPDATE users SET is_admin = true WHERE id = {user}"),
         }
@@ -221,11 +249,22 @@ impl Bench {
 
     /// Everything that a request may change.
     fn state(&mut self) -> String {
-        let rows = ["versions", "crates", "crate_owners", "crate_team_owners", "api_tokens", "jobs", "audit_log"].map(
-            |table| {
-                format!("(SELECT jsonb_agg(to_jsonb(one) - 'last_used_at' ORDER BY to_jsonb(one)) FROM {table} AS one)")
-            },
-        );
+        let tables = [
+            "versions",
+            "crates",
+            "crate_owners",
+            "crate_team_owners",
+            "api_tokens",
+            "release_sets",
+            "staged_versions",
+            "staged_changes",
+            "set_approvals",
+            "jobs",
+            "audit_log",
+        ];
+        let rows = tables.map(|table| {
+            format!("(SELECT jsonb_agg(to_jsonb(one) - 'last_used_at' ORDER BY to_jsonb(one)) FROM {table} AS one)")
+        });
         let query = format!("SELECT jsonb_build_array({})::text AS text", rows.join(", "));
         sql_query(query).get_result::<Found>(&mut self.connection).unwrap().text.unwrap()
     }
@@ -332,7 +371,7 @@ fn changing_routes() -> Vec<String> {
 fn a_change_is_refused_if_its_token_or_its_right_is_lost_before_the_last_byte() {
     let mut bench = Bench::start();
     let routes = changing_routes();
-    assert!(routes.len() >= 12, "{routes:?}");
+    assert!(routes.len() >= 18, "{routes:?}");
     let mut attacks = 0;
     for route in &routes {
         let (status, changed) = bench.attack(route, Loss::Nothing).unwrap();
@@ -343,7 +382,7 @@ fn a_change_is_refused_if_its_token_or_its_right_is_lost_before_the_last_byte() 
             attacks += 1;
         }
     }
-    assert!(attacks >= 33, "{attacks}");
+    assert!(attacks >= 56, "{attacks}");
 }
 
 /// The other half: a change that was begun with a right ends before the right is gone, and one that begins afterwards does
