@@ -151,7 +151,7 @@ pub fn approve(
         Decision::Waits(_) => (0, 0),
     };
     say!(
-        "approved the release set {name}: {versions} versions and {changes} changes are published in one move of the index"
+        "approved the release set {name}, in one move of the index: versions published: {versions}, other changes made: {changes}"
     );
     Ok(())
 }

@@ -76,8 +76,8 @@ pub enum SetRefusal {
          --workspace`, where NAME is what .cargo/config.toml calls this registry, in capitals"
     )]
     SiblingsMissing { name: CrateName, num: Version, missing: String, index: String },
-    #[error("the end of a release set must be between now and {latest} from now: give another duration")]
-    End { latest: &'static str },
+    #[error("a release set cannot end {} s from now: give a time from 1 s to 90 days (7776000 s)", .given.as_secs())]
+    End { given: std::time::Duration },
     #[error(
         "the release set `{name}` cannot be approved, and nothing was published: {problems}",
         problems = problems.join("; ")

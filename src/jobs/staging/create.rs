@@ -97,7 +97,7 @@ fn insert(
 /// The end of a set that is open for this long from now.
 fn end_after(time: Duration) -> Result<DateTime<Utc>, RequestError> {
     if time.is_zero() || time > LONGEST_TIME {
-        return Err(SetRefusal::End { latest: "90 days" }.into());
+        return Err(SetRefusal::End { given: time }.into());
     }
     Ok(Utc::now() + TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX))
 }

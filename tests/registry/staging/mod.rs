@@ -1,6 +1,7 @@
 //! Release sets: versions that are staged, and published together or not at all.
 
 mod approving;
+mod commands;
 mod policy;
 mod races;
 mod rights;
