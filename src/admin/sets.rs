@@ -10,15 +10,14 @@ use super::output::{print_json, print_table, say, time};
 use crate::crate_store::CrateStore;
 use crate::database::access::audit::Actor;
 use crate::database::catalog::dependents;
-use crate::database::catalog::set_refusal::SetRefusal;
 use crate::database::staging::sets::{self, Filter, ReleaseSet, SetState};
 use crate::database::staging::view::ReleaseSetView;
 use crate::database::staging::{SetName, staged};
-use crate::jobs;
 use crate::jobs::staging::approve::{self, Approval, Approver, Decision};
 use crate::jobs::staging::create::{self, Update, Wanted};
 use crate::jobs::staging::end;
 use crate::jobs::staging::examine::{self, Rules};
+use crate::jobs::{self, staging};
 use crate::package::RegistryUrls;
 use crate::queue::{self, Completions};
 use crate::source::comparison::{Comparison, FieldChange, How, Stated};
@@ -33,9 +32,7 @@ pub fn set_name(text: &str) -> Result<SetName, AdminError> {
 }
 
 fn find(connection: &mut PgConnection, name: &str) -> Result<ReleaseSet, AdminError> {
-    let name = set_name(name)?;
-    let found = sets::find(connection, &name)?;
-    found.ok_or_else(|| AdminError::Refused(SetRefusal::Unknown(name).into()))
+    Ok(staging::find(connection, &set_name(name)?)?)
 }
 
 pub fn create(

@@ -10,17 +10,19 @@ use super::{CrateStoreOptions, PackageLimitOptions, PolicyOptions, StorageOption
 
 #[derive(Subcommand, Debug)]
 pub enum SetCommand {
-    /// Create a release set, which every user may publish into
+    /// Create a release set
+    ///
+    /// With --preview, every user may publish into it, each the crates that they may publish.
     Create {
         /// Name, a part of URLs; generated without one
         name: Option<String>,
         /// A line for people
         #[arg(long, value_name = "TEXT")]
         title: Option<String>,
-        /// Let everyone who may read the registry build with the set
+        /// Let everyone who may read the registry read the set; otherwise only its members and admins may
         #[arg(long)]
         preview: bool,
-        /// Time until the set ends by itself (at most 90 days)
+        /// Time until the set expires (at most 90 days)
         #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = pause)]
         expires_in: Duration,
         #[command(flatten)]
@@ -74,7 +76,7 @@ pub enum SetCommand {
     /// Move the end of an open release set
     Extend {
         name: String,
-        /// Time from now until the set ends by itself (at most 90 days)
+        /// Time from now until the set expires (at most 90 days)
         #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = pause)]
         expires_in: Duration,
         #[command(flatten)]

@@ -8,7 +8,7 @@ use super::crate_files;
 use super::crates::Crate;
 use super::new_dependencies::{self, COLUMNS, ROWS};
 use super::owners::RIGHTS;
-use super::publish_facts::{FACTS, Facts, FactsColumns, FactsRow, IS_REQUIRED};
+use super::publish_facts::{FACTS, Facts, FactsColumns, FactsRow, needs_approval};
 use super::versions::VersionStatus;
 use crate::database::about::About;
 use crate::database::access::audit::{Actor, Event, LOGGED};
@@ -50,6 +50,7 @@ impl NewVersion<'_> {
         event: Event<'_>,
         actor: &Actor,
     ) -> QueryResult<(Option<i32>, Facts)> {
+        let needs_approval = needs_approval();
         let statement = statement(format!(
             "WITH asked AS MATERIALIZED (
                  SELECT $1 AS crate_id, $2 AS is_new, $3 AS canonical_name, $4 AS num_without_build, $5 AS user_id,
@@ -69,7 +70,7 @@ impl NewVersion<'_> {
                  INSERT INTO dependencies (version_id, {COLUMNS})
                  SELECT version.id, dependency.* FROM version, asked, {ROWS} ORDER BY place),
              {LOGGED}
-             SELECT version.id, {RIGHTS}, {FACTS}, {IS_REQUIRED}, {LEVELS_AFTER}, {same}
+             SELECT version.id, {RIGHTS}, {FACTS}, {needs_approval}, {LEVELS_AFTER}, {same}
              FROM asked
              JOIN crates ON crates.id = asked.crate_id
              LEFT JOIN version ON true

@@ -73,14 +73,21 @@ pub(super) const FACTS: &str = "
 
 /// SQL: whether a crate may be published by an approval only, in a statement in which `asked` has `canonical_name` and
 /// `crates` is joined.
-pub(super) const IS_REQUIRED: &str = "
-    EXISTS (SELECT FROM staging_rules
-            WHERE CASE WHEN owned_by IS NOT NULL
-                       THEN EXISTS (SELECT FROM crate_team_owners WHERE crate_id = crates.id AND team_id = owned_by)
-                       WHEN is_prefix THEN starts_with(asked.canonical_name, canonical)
-                       ELSE asked.canonical_name = canonical END)";
+pub(super) fn needs_approval() -> String {
+    format!("EXISTS (SELECT FROM staging_rules AS rule WHERE {})", rule_covers("asked.canonical_name", "crates.id"))
+}
 
-/// The types of [`RIGHTS`], [`FACTS`] and [`IS_REQUIRED`], and of the levels and the version with the same number behind them.
+/// SQL: whether the staging rule `rule` is about the crate with this canonical name and id.
+pub(in crate::database) fn rule_covers(canonical_name: &str, crate_id: &str) -> String {
+    format!(
+        "CASE WHEN rule.owned_by IS NOT NULL
+              THEN EXISTS (SELECT FROM crate_team_owners WHERE crate_id = {crate_id} AND team_id = rule.owned_by)
+              WHEN rule.is_prefix THEN starts_with({canonical_name}, rule.canonical)
+              ELSE {canonical_name} = rule.canonical END"
+    )
+}
+
+/// The types of [`RIGHTS`], [`FACTS`] and [`needs_approval`], and of the levels and the version with the same number behind them.
 pub(super) type FactsColumns =
     (Bool, Bool, BigInt, Nullable<Text>, Nullable<Jsonb>, Bool, Nullable<Jsonb>, AsSelect<Option<VersionStatus>, Pg>);
 
@@ -120,6 +127,7 @@ pub fn read(
     type Counts = (Option<i64>, Option<i64>, Option<Version>);
     type Row = (Option<Deletion>, Option<CrateRow>, Counts, CrateLimits, TextArray<CrateName>, FactsRow);
     // The number is a subquery, so that the index finds the one version; a column would be compared with each.
+    let needs_approval = needs_approval();
     let statement = statement(format!(
         "WITH asked AS MATERIALIZED (
              SELECT $1 AS canonical_name, $2 AS num_without_build, $3 AS user_id, $4 AS dependencies,
@@ -129,7 +137,7 @@ pub fn read(
                 ARRAY(SELECT present.name FROM unnest(asked.dependencies) AS wanted, LATERAL (
                           SELECT name FROM crates WHERE canonical_name = wanted AND deleted_at IS NULL LIMIT 1
                       ) AS present),
-                {RIGHTS}, {FACTS}, {IS_REQUIRED}, {LEVELS}, {same}
+                {RIGHTS}, {FACTS}, {needs_approval}, {LEVELS}, {same}
          FROM asked
          LEFT JOIN crates ON crates.canonical_name = asked.canonical_name
          LEFT JOIN versions ON versions.crate_id = crates.id

@@ -15,7 +15,7 @@ use crate::database::access::tokens::hex;
 
 /// The longest name, in bytes.
 pub const MAX_SET_NAME: usize = 64;
-/// Random bytes of a generated name: nobody guesses it.
+/// Random bytes of a generated name, which cannot be guessed.
 const ENTROPY: usize = 10;
 
 /// A valid name: lowercase letters, digits, `-`, `_` and `.`, beginning with a letter or a digit.
@@ -33,7 +33,7 @@ pub struct SetName(String);
 pub struct InvalidSetName(pub String);
 
 impl SetName {
-    /// A name that nobody guesses.
+    /// A name that cannot be guessed.
     pub fn generate() -> Result<Self, rand::rngs::SysError> {
         let mut bytes = [0; ENTROPY];
         rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;

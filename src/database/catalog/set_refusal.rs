@@ -85,7 +85,7 @@ pub enum SetRefusal {
     NotApproved { name: SetName, problems: Vec<String> },
 }
 
-/// The number of a staged version, which nobody else can publish while its set is open.
+/// The number of a staged version, which cannot be published elsewhere while its set is open.
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
     pub set_id: i32,

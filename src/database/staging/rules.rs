@@ -5,6 +5,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use serde::Serialize;
 
 use crate::database::access::crate_pattern::CratePattern;
+use crate::database::catalog::publish_facts::rule_covers;
 use crate::database::schema::{set_approvals, staging_rules, teams};
 use crate::package::CrateName;
 use crate::statement::statement;
@@ -148,9 +149,8 @@ pub struct Missing {
 }
 
 /// The rules of these crates that the approvals of a set do not fulfil. A crate without a rule needs one approval of a user who
-/// may publish it. An approval counts if its user belongs to the team
-/// that the rule names, or else may publish the crate, has staged it if it is new, has created
-/// the set with it, or is an admin; and, if another one has to approve, has staged no
+/// may publish it. An approval counts if its user belongs to the team that the rule names, or else may publish the crate, has
+/// staged it if it is new, has created the set with it, or is an admin; and, if another one has to approve, has staged no
 /// version of the crate in the set.
 pub fn missing(
     connection: &mut PgConnection,
@@ -159,7 +159,8 @@ pub fn missing(
 ) -> QueryResult<Vec<Missing>> {
     let canonical: Vec<String> = names.iter().map(CrateName::canonical).collect();
     let texts: Vec<String> = names.iter().map(ToString::to_string).collect();
-    statement(
+    let covers = rule_covers("asked.canonical_name", "crates.id");
+    statement(format!(
         "WITH given AS (SELECT $1 AS set_id, $2 AS revision),
          asked AS (SELECT * FROM unnest($3, $4) AS named (canonical_name, name)),
          counted AS (
@@ -185,14 +186,10 @@ pub fn missing(
                              WHERE staged.set_id = given.set_id AND staged.canonical_name = asked.canonical_name
                                  AND staged.staged_by = users.id))) AS given
              FROM asked LEFT JOIN crates USING (canonical_name)
-             LEFT JOIN staging_rules AS rule ON CASE
-                 WHEN owned_by IS NOT NULL
-                 THEN EXISTS (SELECT FROM crate_team_owners WHERE crate_id = crates.id AND team_id = owned_by)
-                 WHEN is_prefix THEN starts_with(asked.canonical_name, canonical)
-                 ELSE asked.canonical_name = canonical END
+             LEFT JOIN staging_rules AS rule ON {covers}
              LEFT JOIN teams ON teams.id = rule.approved_by)
-         SELECT * FROM counted WHERE given < approvals ORDER BY name, subject",
-    )
+         SELECT * FROM counted WHERE given < approvals ORDER BY name, subject"
+    ))
     .bind::<Integer, _>(set_id)
     .bind::<BigInt, _>(revision)
     .bind::<Array<Text>, _>(canonical)

@@ -6,7 +6,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 use serde_json::Value;
 
+use crate::database::catalog::publish_facts::rule_covers;
 use crate::database::catalog::set_name::SetName;
+use crate::database::catalog::set_refusal::SetRefusal;
 pub use crate::database::catalog::set_state::SetState;
 use crate::database::schema::{release_sets, staged_versions, users};
 use crate::package::{CrateName, Version};
@@ -44,6 +46,17 @@ impl ReleaseSet {
             Ok(SetState::Open) | Err(_) if self.expires_at <= now => SetState::Expired,
             Ok(state) => state,
             Err(_) => SetState::Open,
+        }
+    }
+
+    /// Refuses a change of a set that has ended.
+    pub fn check_open(&self, now: DateTime<Utc>) -> Result<(), SetRefusal> {
+        match self.state(now) {
+            SetState::Open => Ok(()),
+            state => {
+                let ended = self.ended_at.unwrap_or(self.expires_at);
+                Err(SetRefusal::Ended { name: self.name.clone(), state, ended })
+            }
         }
     }
 }
@@ -158,18 +171,11 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
     }
     if let Some(user) = filter.seen_by {
         query = query.filter(
-            sql::<Bool>("(release_sets.is_preview OR release_sets.created_by = ")
+            sql::<Bool>("(is_preview OR EXISTS (WITH asked AS (SELECT release_sets.id AS set_id, ")
                 .bind::<Integer, _>(user)
-                .sql(" OR ")
-                .sql(IS_MEMBER[0])
+                .sql(&format!(" AS user_id) {})", membership()))
+                .sql(" OR created_by = ")
                 .bind::<Integer, _>(user)
-                .sql(IS_MEMBER[1])
-                .bind::<Integer, _>(user)
-                .sql(IS_MEMBER[2])
-                .bind::<Integer, _>(user)
-                .sql(IS_MEMBER[3])
-                .bind::<Integer, _>(user)
-                .sql(IS_MEMBER[4])
                 .sql(")"),
         );
     }
@@ -179,25 +185,34 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
     query.load(connection)
 }
 
-/// SQL: whether a user has staged something in a set, may publish one of its crates, or belongs to a team that has to approve one
-/// of them. The user's id stands between the parts.
-const IS_MEMBER: [&str; 5] = [
-    "EXISTS (SELECT FROM staged_versions AS member WHERE member.set_id = release_sets.id AND (member.staged_by = ",
-    " OR EXISTS (SELECT FROM crates JOIN crate_owners ON crate_owners.crate_id = crates.id
-                 WHERE crates.canonical_name = member.canonical_name AND crate_owners.user_id = ",
-    ") OR EXISTS (SELECT FROM crates JOIN crate_team_owners ON crate_team_owners.crate_id = crates.id
-                  JOIN team_members USING (team_id)
-                  WHERE crates.canonical_name = member.canonical_name AND team_members.user_id = ",
-    ") OR EXISTS (SELECT FROM staging_rules AS rule JOIN team_members ON team_members.team_id = rule.approved_by
-                  WHERE CASE WHEN rule.owned_by IS NOT NULL
-                             THEN EXISTS (SELECT FROM crates JOIN crate_team_owners ON crate_id = crates.id
-                                          WHERE crates.canonical_name = member.canonical_name
-                                              AND crate_team_owners.team_id = rule.owned_by)
-                             WHEN rule.is_prefix THEN starts_with(member.canonical_name, rule.canonical)
-                             ELSE member.canonical_name = rule.canonical END
-                      AND team_members.user_id = ",
-    ")))",
-];
+/// SQL: the crates that are in sets, with who has put them there.
+const STAGED: &str = "
+    (SELECT set_id, canonical_name, staged_by FROM staged_versions
+     UNION ALL
+     SELECT set_id, canonical_name, staged_by
+     FROM staged_changes JOIN versions ON versions.id = version_id JOIN crates ON crates.id = crate_id) AS staged";
+
+/// SQL: rows if `asked.user_id` may publish the existing crate `staged.canonical_name`.
+const PUBLISHES: &str = "
+    SELECT FROM crates AS own JOIN crate_owners ON crate_owners.crate_id = own.id
+    WHERE own.canonical_name = staged.canonical_name AND crate_owners.user_id = asked.user_id
+    UNION ALL
+    SELECT FROM crates AS own JOIN crate_team_owners ON crate_team_owners.crate_id = own.id
+    JOIN team_members USING (team_id)
+    WHERE own.canonical_name = staged.canonical_name AND team_members.user_id = asked.user_id";
+
+/// SQL: rows if `asked.user_id` has staged something in `asked.set_id`, may publish one of its crates, or belongs to a team that
+/// has to approve one of them.
+fn membership() -> String {
+    let covers =
+        rule_covers("staged.canonical_name", "(SELECT id FROM crates WHERE canonical_name = staged.canonical_name)");
+    format!(
+        "SELECT FROM asked JOIN {STAGED} USING (set_id)
+         WHERE staged_by = asked.user_id OR EXISTS ({PUBLISHES})
+             OR EXISTS (SELECT FROM staging_rules AS rule JOIN team_members ON team_members.team_id = rule.approved_by
+                        WHERE team_members.user_id = asked.user_id AND {covers})"
+    )
+}
 
 /// Whether a user belongs to a set: by having created it, by having staged something in it, by the right to publish one of its
 /// crates, or as one of those who have to approve them.
@@ -205,16 +220,11 @@ pub fn is_member(connection: &mut PgConnection, set: &ReleaseSet, user: i32) -> 
     if set.created_by == Some(user) {
         return Ok(true);
     }
-    let [begin, own, team, approver, end] = IS_MEMBER;
-    statement(format!(
-        "WITH asked AS (SELECT $1 AS set_id, $2 AS user_id)
-         SELECT {begin}asked.user_id{own}asked.user_id{team}asked.user_id{approver}asked.user_id{end}
-         FROM asked JOIN release_sets ON release_sets.id = asked.set_id"
-    ))
-    .bind::<Integer, _>(set.id)
-    .bind::<Integer, _>(user)
-    .returning::<Bool>()
-    .get_result(connection)
+    statement(format!("WITH asked AS (SELECT $1 AS set_id, $2 AS user_id) SELECT EXISTS ({})", membership()))
+        .bind::<Integer, _>(set.id)
+        .bind::<Integer, _>(user)
+        .returning::<Bool>()
+        .get_result(connection)
 }
 
 /// Whether a user has created a set, or has staged or may publish everything in it.
@@ -224,13 +234,9 @@ pub fn is_manager(connection: &mut PgConnection, set: &ReleaseSet, user: i32) ->
     }
     statement(format!(
         "WITH asked AS (SELECT $1 AS set_id, $2 AS user_id),
-         staged AS (
-             SELECT canonical_name, staged_by FROM staged_versions JOIN asked USING (set_id)
-             UNION ALL
-             SELECT canonical_name, staged_by FROM staged_changes JOIN asked USING (set_id)
-             JOIN versions ON versions.id = version_id JOIN crates ON crates.id = crate_id),
          judged AS (
-             SELECT staged_by = asked.user_id OR EXISTS ({PUBLISHES}) AS is_theirs FROM staged, asked)
+             SELECT staged_by = asked.user_id OR EXISTS ({PUBLISHES}) AS is_theirs
+             FROM asked JOIN {STAGED} USING (set_id))
          SELECT coalesce(bool_and(is_theirs), false) FROM judged"
     ))
     .bind::<Integer, _>(set.id)
@@ -239,7 +245,7 @@ pub fn is_manager(connection: &mut PgConnection, set: &ReleaseSet, user: i32) ->
     .get_result(connection)
 }
 
-/// Whether a user may stage more in a set, or take a version of this crate out of it: its creator, and those who have staged
+/// Whether a user may stage more in a set, or take this crate out of it: its creator, and those who have staged
 /// something in it or may publish one of its crates.
 pub fn is_contributor(
     connection: &mut PgConnection,
@@ -252,7 +258,7 @@ pub fn is_contributor(
     statement(format!(
         "WITH asked AS (SELECT $1 AS set_id, $2 AS user_id, $3 AS only_of)
          SELECT EXISTS (
-             SELECT FROM asked JOIN staged_versions AS staged USING (set_id)
+             SELECT FROM asked JOIN {STAGED} USING (set_id)
              WHERE (only_of IS NULL OR staged.canonical_name = only_of)
                  AND (staged.staged_by = asked.user_id OR EXISTS ({PUBLISHES})))"
     ))
@@ -262,15 +268,6 @@ pub fn is_contributor(
     .returning::<Bool>()
     .get_result(connection)
 }
-
-/// SQL: rows if `asked.user_id` may publish the existing crate `staged.canonical_name`.
-const PUBLISHES: &str = "
-    SELECT FROM crates AS own JOIN crate_owners ON crate_owners.crate_id = own.id
-    WHERE own.canonical_name = staged.canonical_name AND crate_owners.user_id = asked.user_id
-    UNION ALL
-    SELECT FROM crates AS own JOIN crate_team_owners ON crate_team_owners.crate_id = own.id
-    JOIN team_members USING (team_id)
-    WHERE own.canonical_name = staged.canonical_name AND team_members.user_id = asked.user_id";
 
 /// Notes that something else is staged now. The caller holds the set's lock.
 pub fn raise_revision(connection: &mut PgConnection, id: i32) -> QueryResult<i64> {

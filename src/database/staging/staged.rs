@@ -145,7 +145,7 @@ pub fn file(
         .optional()
 }
 
-/// The names of the crates with staged versions in a set, in any of the canonical names.
+/// The names of the crates with staged versions in a set.
 pub fn names(connection: &mut PgConnection, set_id: i32) -> QueryResult<Vec<CrateName>> {
     staged_versions::table
         .filter(staged_versions::set_id.eq(set_id))

@@ -31,7 +31,7 @@ pub fn request(
         Change::Unyank => None,
     };
     connection.transaction(|connection| {
-        let (set, _) = lock_open(connection, set)?;
+        let set = lock_open(connection, set)?;
         let krate = refusal::lock_crate(connection, name)??;
         let caller = caller.confirm(connection)??;
         caller.may(Scope::Yank, name)?;
@@ -74,7 +74,7 @@ pub fn request(
 pub fn empty(connection: &mut PgConnection, set: &SetName, caller: &Caller) -> Result<Vec<Checksum>, RequestError> {
     super::create::check_may_stage(caller)?;
     connection.transaction(|connection| {
-        let (set, _) = lock_open(connection, set)?;
+        let set = lock_open(connection, set)?;
         let caller = caller.confirm(connection)??;
         check_manager(connection, &set, &caller)?;
         let (versions, changes) = (staged::of_set(connection, set.id)?, staged::changes_of(connection, set.id)?);
@@ -104,7 +104,7 @@ pub fn remove(
 ) -> Result<Removed, RequestError> {
     super::create::check_may_stage(caller)?;
     connection.transaction(|connection| {
-        let (set, _) = lock_open(connection, set)?;
+        let set = lock_open(connection, set)?;
         let krate = crate::database::catalog::crates::find_and_lock(connection, name)?;
         let caller = caller.confirm(connection)??;
         check_contributor(connection, &set, (&caller, Some(name)))?;

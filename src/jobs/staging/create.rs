@@ -24,7 +24,7 @@ pub const LONGEST_TIME: Duration = Duration::from_secs(90 * 24 * 3600);
 /// What a set is created with.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted<'a> {
-    /// None: a name that nobody guesses.
+    /// None: a generated name, which cannot be guessed.
     pub name: Option<&'a SetName>,
     pub title: Option<&'a str>,
     pub is_preview: bool,
@@ -132,7 +132,7 @@ pub fn update_as(
 ) -> Result<ReleaseSet, RequestError> {
     check_may_stage(caller)?;
     connection.transaction(|connection| {
-        let (set, _) = lock_open(connection, name)?;
+        let set = lock_open(connection, name)?;
         let caller = caller.confirm(connection)??;
         check_may_stage(&caller)?;
         check_manager(connection, &set, &caller)?;
@@ -147,7 +147,7 @@ pub fn update(
     operator: &Actor,
 ) -> Result<ReleaseSet, RequestError> {
     connection.transaction(|connection| {
-        let (set, _) = lock_open(connection, name)?;
+        let set = lock_open(connection, name)?;
         write(connection, set, update, operator)
     })
 }

@@ -54,7 +54,7 @@ pub fn reject_as(
 ) -> Result<Vec<Checksum>, RequestError> {
     check_may_end(caller)?;
     connection.transaction(|connection| {
-        let (set, _) = lock_open(connection, name)?;
+        let set = lock_open(connection, name)?;
         let caller = caller.confirm(connection)??;
         check_may_end(&caller)?;
         super::check_manager(connection, &set, &caller)?;
@@ -70,7 +70,7 @@ pub fn reject(
     operator: &Actor,
 ) -> Result<Vec<Checksum>, RequestError> {
     connection.transaction(|connection| {
-        let (set, _) = lock_open(connection, name)?;
+        let set = lock_open(connection, name)?;
         reject_locked(connection, &set, reason, operator)
     })
 }

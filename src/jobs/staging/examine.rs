@@ -11,8 +11,7 @@ use crate::crate_store::CrateStore;
 use crate::database::about::About;
 use crate::database::catalog::set_refusal::SetRefusal;
 use crate::database::catalog::{crate_limits, crates};
-use crate::database::staging::SetName;
-use crate::database::staging::sets::{ReleaseSet, SetState};
+use crate::database::staging::sets::ReleaseSet;
 use crate::database::staging::staged::{self, StagedChange, StagedVersion};
 use crate::index::entry::Entry;
 use crate::jobs::request::RequestError;
@@ -55,13 +54,7 @@ pub fn examine(
     rules: Rules<'_>,
     time: DateTime<Utc>,
 ) -> Result<Examined, RequestError> {
-    match set.state(Utc::now()) {
-        SetState::Open => {}
-        state => {
-            let ended = set.ended_at.unwrap_or(set.expires_at);
-            return Err(SetRefusal::Ended { name: set.name, state, ended }.into());
-        }
-    }
+    set.check_open(Utc::now())?;
     let staged = staged::of_set(connection, set.id)?;
     let changes = staged::changes_of(connection, set.id)?;
     if staged.is_empty() && changes.is_empty() {
@@ -140,10 +133,4 @@ fn unknown(
         spelling: found.iter().find(|found| found.canonical() == name.canonical()).cloned(),
     };
     Ok(asked.iter().filter(is_unknown).map(|name| of(name)).collect())
-}
-
-/// Finds the set that is to be examined.
-pub fn find(connection: &mut PgConnection, name: &SetName) -> Result<ReleaseSet, RequestError> {
-    use crate::database::staging::sets;
-    Ok(sets::find(connection, name)?.ok_or_else(|| SetRefusal::Unknown(name.clone()))?)
 }

@@ -19,7 +19,6 @@ pub mod end;
 pub mod examine;
 pub mod stage;
 
-use chrono::{DateTime, Utc};
 use diesel::PgConnection;
 
 use super::request::RequestError;
@@ -28,28 +27,24 @@ use crate::database::catalog::crates;
 use crate::database::catalog::owners::{self, Rights};
 use crate::database::catalog::set_refusal::SetRefusal;
 use crate::database::staging::SetName;
-use crate::database::staging::sets::{self, ReleaseSet, SetState};
+use crate::database::staging::sets::{self, ReleaseSet};
 use crate::database::staging::staged;
 use crate::package::CrateName;
 
+/// Finds a set, whatever its state.
+pub fn find(connection: &mut PgConnection, name: &SetName) -> Result<ReleaseSet, RequestError> {
+    Ok(sets::find(connection, name)?.ok_or_else(|| SetRefusal::Unknown(name.clone()))?)
+}
+
 /// Finds a set that is open, and locks its row.
-pub(in crate::jobs) fn lock_open(
-    connection: &mut PgConnection,
-    name: &SetName,
-) -> Result<(ReleaseSet, DateTime<Utc>), RequestError> {
+fn lock_open(connection: &mut PgConnection, name: &SetName) -> Result<ReleaseSet, RequestError> {
     let (set, now) = sets::find_and_lock(connection, name)?.ok_or_else(|| SetRefusal::Unknown(name.clone()))?;
-    match set.state(now) {
-        SetState::Open => Ok((set, now)),
-        state => Err(SetRefusal::Ended { name: set.name, state, ended: set.ended_at.unwrap_or(set.expires_at) }.into()),
-    }
+    set.check_open(now)?;
+    Ok(set)
 }
 
 /// Checks that a caller may decide over everything in a set, with a token for all its crates.
-pub(in crate::jobs) fn check_manager(
-    connection: &mut PgConnection,
-    set: &ReleaseSet,
-    caller: &Caller,
-) -> Result<(), RequestError> {
+fn check_manager(connection: &mut PgConnection, set: &ReleaseSet, caller: &Caller) -> Result<(), RequestError> {
     for name in staged::names(connection, set.id)? {
         caller.covers(&name)?;
     }
@@ -63,7 +58,7 @@ pub(in crate::jobs) fn check_manager(
 }
 
 /// Checks that a caller may stage more in a set, or take this crate out of it.
-pub(in crate::jobs) fn check_contributor(
+fn check_contributor(
     connection: &mut PgConnection,
     set: &ReleaseSet,
     (caller, krate): (&Caller, Option<&CrateName>),
@@ -83,11 +78,7 @@ pub(in crate::jobs) fn check_contributor(
 }
 
 /// Checks that a caller belongs to a set, or is an admin.
-pub(in crate::jobs) fn check_member(
-    connection: &mut PgConnection,
-    set: &ReleaseSet,
-    caller: &Caller,
-) -> Result<(), RequestError> {
+fn check_member(connection: &mut PgConnection, set: &ReleaseSet, caller: &Caller) -> Result<(), RequestError> {
     if caller.is_admin() || sets::is_member(connection, set, caller.user.id)? {
         return Ok(());
     }

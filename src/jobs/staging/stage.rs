@@ -1,6 +1,5 @@
 //! Staging a version: a publish into a release set.
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::json;
 
@@ -15,7 +14,7 @@ use crate::database::catalog::publish_facts;
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::set_refusal::{MAX_STAGED, SetRefusal};
 use crate::database::staging::SetName;
-use crate::database::staging::sets::{self, ReleaseSet, SetState};
+use crate::database::staging::sets::{self, ReleaseSet};
 use crate::database::staging::staged::{self, NewStaged, Put};
 use crate::fault;
 use crate::jobs::admission::Admission;
@@ -56,7 +55,10 @@ pub fn request(
         let caller = &caller.confirm(connection)??;
         let mut set = match found {
             None => created(connection, into, caller)?,
-            Some((set, now)) => open(set, now)?,
+            Some((set, now)) => {
+                set.check_open(now)?;
+                set
+            }
         };
         // A set of an operator is for everyone: each stages what they may publish.
         if set.created_by.is_some() {
@@ -123,20 +125,10 @@ fn created(
     match create::create(connection, &wanted, caller) {
         Err(RequestError::Refused(ChangeRefusal::Set(taken @ SetRefusal::NameTaken(_)))) => {
             let (set, now) = sets::find_and_lock(connection, name)?.ok_or(taken)?;
-            open(set, now)
+            set.check_open(now)?;
+            Ok(set)
         }
         created => created,
-    }
-}
-
-/// The set, if it is open.
-fn open(set: ReleaseSet, now: DateTime<Utc>) -> Result<ReleaseSet, RequestError> {
-    match set.state(now) {
-        SetState::Open => Ok(set),
-        state => {
-            let ended = set.ended_at.unwrap_or(set.expires_at);
-            Err(SetRefusal::Ended { name: set.name, state, ended }.into())
-        }
     }
 }
 

@@ -91,10 +91,12 @@ fn an_operator_adds_lists_and_removes_rules() {
     assert!(line.contains("fo*") && line.contains(" 2 ") && line.ends_with("not who staged it"), "{line}");
     http::publish(&served.url, &token, &Package::new("foo", "1.1.0")).good();
     assert_eq!(versions(&served), ["1.0.0"]);
-    assert!(refused(&served, "set rule add", &["team:none"]).contains("none"));
+    let unknown = refused(&served, "set rule add", &["team:none"]);
+    assert!(unknown.contains("there is no team \"none\""), "{unknown}");
     served.run("set rule remove", &["1"]);
     assert!(!served.run("set rule list", &[]).contains("fo*"));
-    assert!(refused(&served, "set rule remove", &["1"]).contains('1'));
+    let removed = refused(&served, "set rule remove", &["1"]);
+    assert!(removed.contains("there is no rule 1: see `supercargo set rule list`"), "{removed}");
     http::publish(&served.url, &token, &Package::new("foo", "1.2.0")).good();
     assert_eq!(versions(&served), ["1.0.0", "1.2.0"]);
 }

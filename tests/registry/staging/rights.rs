@@ -133,6 +133,25 @@ fn an_operators_set_is_for_everyone_who_may_publish() {
 }
 
 #[test]
+fn a_user_who_has_staged_only_a_change_belongs_to_the_set() {
+    let registry = with_two();
+    let (ann, bob) = (registry.user("ann"), registry.user("bob"));
+    let set = "INSERT INTO release_sets (name, is_preview, expires_at) VALUES ('all', false, now() + interval '1 day')";
+    registry.pool.with(|connection| diesel::RunQueryDsl::execute(diesel::sql_query(set), connection).unwrap()).unwrap();
+    ann.request(Method::DELETE, "/stage/all/api/v1/crates/foo/1.0.0/yank", "").good();
+    let listed = |client: &crate::support::harness::Client<'_>| {
+        client.get("/api/v1/release-sets").good().json()["release_sets"].as_array().unwrap().len()
+    };
+    assert_eq!((listed(&ann), listed(&bob)), (1, 0));
+    assert_eq!(numbers(&ann, "/stage/all/index", "3/f/foo"), ["1.0.0!"]);
+    assert_eq!(bob.get("/stage/all/index/3/f/foo").status, StatusCode::FORBIDDEN);
+    assert_eq!(approve(&bob, "all").status, StatusCode::FORBIDDEN);
+    approve(&ann, "all").good();
+    registry.run_jobs();
+    assert_eq!(numbers(&ann, "/index", "3/f/foo"), ["1.0.0!"]);
+}
+
+#[test]
 fn a_new_crate_in_a_set_belongs_to_the_user_who_staged_it() {
     let registry = with_two();
     let (ann, bob) = (registry.user("ann"), registry.user("bob"));

@@ -107,7 +107,7 @@ fn publish(
     completions: &Completions,
 ) -> Result<Approved, Halt> {
     let Approval { examined, revision, .. } = *approval;
-    let (set, _) = lock_open(connection, &examined.set.name)?;
+    let set = lock_open(connection, &examined.set.name)?;
     if set.revision != examined.set.revision || revision.is_some_and(|seen| seen != set.revision) {
         return Err(SetRefusal::Changed { name: set.name, revision: set.revision }.into());
     }

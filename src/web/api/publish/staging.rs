@@ -7,7 +7,7 @@ use super::{judging, storing};
 use crate::database::access::caller::Caller;
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::set_refusal::SetRefusal;
-use crate::database::staging::sets::{self, SetState};
+use crate::database::staging::sets;
 use crate::database::staging::{SetName, staged};
 use crate::fault;
 use crate::index::entry::Entry;
@@ -85,8 +85,8 @@ fn own_set(app: &App, version: (&CrateName, &Version), caller: &Caller) -> Resul
     }
 }
 
-/// Refuses a plain publish of a crate whose dependencies are not published: cargo would go on with the others of the workspace,
-/// and wait in vain for each.
+/// Refuses a plain publish of a crate whose dependencies are not published: cargo would upload the other
+/// crates of the workspace, and wait for each until it gives up.
 fn check_siblings(app: &App, package: &Package, set: &SetName) -> Result<(), ApiError> {
     let here = package.manifest.dependencies.iter().filter(|dependency| dependency.registry.is_none());
     let wanted: Vec<_> = here.filter(|dependency| dependency.name != package.name).collect();
@@ -119,12 +119,11 @@ fn open_set(
     name: &SetName,
 ) -> Result<(Option<i32>, Vec<CrateName>), RequestError> {
     let Some(set) = sets::find(connection, name)? else { return Ok((None, Vec::new())) };
-    match set.state(Utc::now()) {
-        SetState::Open => Ok((Some(set.id), staged::names(connection, set.id)?)),
-        state => Err(SetRefusal::Ended { name: set.name, state, ended: set.ended_at.unwrap_or(set.expires_at) }.into()),
-    }
+    set.check_open(Utc::now())?;
+    Ok((Some(set.id), staged::names(connection, set.id)?))
 }
 
+/// What the publisher reads about the staging.
 fn words(app: &App, staged: &Staged, version: &str) -> String {
     let Staged { set, .. } = staged;
     let done = if staged.replaced.is_some() { "is staged in place of the one before" } else { "is staged" };

@@ -15,6 +15,7 @@ use crate::database::staging::rules::Missing;
 use crate::database::staging::sets::SetState;
 use crate::database::staging::view::ReleaseSetView;
 use crate::fault;
+use crate::jobs::staging;
 use crate::jobs::staging::approve::{self, Approval, Approved, Approver, Decision};
 use crate::jobs::staging::end::{self, remove_files};
 use crate::jobs::staging::examine::{self, Rules};
@@ -97,7 +98,7 @@ pub async fn approve(
         Decision::Published(approved) => approved.completion,
         Decision::Waits(missing) => {
             let missing = missing.iter().map(sentence).collect();
-            return Ok((StatusCode::ACCEPTED, decided(&app, name, caller, (false, missing)).await?));
+            return Ok((StatusCode::ACCEPTED, decided(&app, name, (false, missing)).await?));
         }
     };
     let shown = match completion {
@@ -105,7 +106,7 @@ pub async fn approve(
         None => true,
     };
     fault::point_after(AFTER, "request.answered");
-    Ok((StatusCode::OK, decided(&app, name, caller, (shown, Vec::new())).await?))
+    Ok((StatusCode::OK, decided(&app, name, (shown, Vec::new())).await?))
 }
 
 /// What a rule needs.
@@ -186,22 +187,14 @@ pub async fn reject(
         Ok(())
     })
     .await?;
-    decided(&app, name, caller, (true, Vec::new())).await
+    decided(&app, name, (true, Vec::new())).await
 }
 
-async fn decided(
-    app: &App,
-    name: SetName,
-    caller: Caller,
-    (shown, missing): (bool, Vec<String>),
-) -> Result<Json<Decided>, ApiError> {
+/// The answer to a caller who has decided.
+async fn decided(app: &App, name: SetName, (shown, missing): (bool, Vec<String>)) -> Result<Json<Decided>, ApiError> {
     let base_url = app.settings.base_url.clone();
     let view = app.with_connection(move |connection| {
-        let set = match crate::database::staging::sets::find(connection, &name)? {
-            // A caller who may decide may see what became of it.
-            Some(set) => set,
-            None => visible(connection, &name, &caller)?,
-        };
+        let set = staging::find(connection, &name)?;
         Ok::<_, crate::jobs::RequestError>(ReleaseSetView::read(connection, set, &base_url)?)
     });
     Ok(Json(Decided { release_set: view.await?, shown, missing }))

@@ -17,10 +17,9 @@ use crate::database::staging::SetName;
 use crate::database::staging::sets::{self, Filter, ReleaseSet, SetState};
 use crate::database::staging::view::ReleaseSetView;
 use crate::jobs::RequestError;
-use crate::jobs::staging::change;
 use crate::jobs::staging::create::{self, Update, Wanted};
 use crate::jobs::staging::end::remove_files;
-use crate::jobs::staging::examine;
+use crate::jobs::staging::{self, change};
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::{ApiPath, crate_and_version};
@@ -72,7 +71,7 @@ pub struct NewReleaseSet {
     /// Whether everyone who may read the registry may read the set while it is open; otherwise only its members may. By
     /// default true, unless the registry is private: cargo needs a credential provider for a private set.
     preview: Option<bool>,
-    /// The time until it ends by itself, in seconds: 14 days by default, and at most 90.
+    /// The time until it expires, in seconds: 14 days by default, and at most 90.
     #[schema(minimum = 1, maximum = 7_776_000)]
     expires_in: Option<u64>,
 }
@@ -84,7 +83,7 @@ pub struct ReleaseSetUpdate {
     #[schema(max_length = 1000)]
     title: Option<String>,
     preview: Option<bool>,
-    /// The time from now until it ends by itself, in seconds.
+    /// The time from now until it expires, in seconds.
     #[schema(minimum = 1, maximum = 7_776_000)]
     expires_in: Option<u64>,
 }
@@ -125,7 +124,7 @@ fn set_name(text: &str) -> Result<SetName, ApiError> {
 
 /// The set, if the caller may see it.
 fn visible(connection: &mut PgConnection, name: &SetName, caller: &Caller) -> Result<ReleaseSet, RequestError> {
-    let set = sets::find(connection, name)?.ok_or_else(|| SetRefusal::Unknown(name.clone()))?;
+    let set = staging::find(connection, name)?;
     if set.is_preview || caller.is_admin() || sets::is_member(connection, &set, caller.user.id)? {
         return Ok(set);
     }
@@ -296,7 +295,7 @@ pub async fn empty(
             app.overlays.forget(&set);
             app.pool.with(|connection| remove_files(connection, &app.crate_store, &files))?;
             // The caller may no longer belong to it.
-            Ok(app.pool.with(|connection| examine::find(connection, &set))??)
+            Ok(app.pool.with(|connection| staging::find(connection, &set))??)
         })
         .await?;
     answer(&app, set).await
@@ -326,7 +325,7 @@ pub async fn remove(
                 app.pool.with(|connection| remove_files(connection, &app.crate_store, &[checksum]))?;
             }
             // The caller may no longer belong to it.
-            Ok(app.pool.with(|connection| examine::find(connection, &set))??)
+            Ok(app.pool.with(|connection| staging::find(connection, &set))??)
         })
         .await?;
     answer(&app, set).await
