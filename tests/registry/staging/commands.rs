@@ -84,17 +84,17 @@ fn an_operator_rejects_a_set_and_its_numbers_are_free() {
 #[test]
 fn an_operator_adds_lists_and_removes_rules() {
     let (served, token) = with_foo();
-    let added = served.run("set rule add", &["fo*", "--approvals", "2", "--by-another"]);
-    assert!(added.contains("rule 1: versions of fo* are published by approvals only"), "{added}");
+    let added = served.run("set rule add", &["foo*", "--approvals", "2", "--by-another"]);
+    assert!(added.contains("rule 1: versions of foo* are published by approvals only"), "{added}");
     let list = served.run("set rule list", &[]);
     let line = list.lines().find(|line| line.starts_with("1 ")).unwrap_or_else(|| panic!("{list}"));
-    assert!(line.contains("fo*") && line.contains(" 2 ") && line.ends_with("not who staged it"), "{line}");
+    assert!(line.contains("foo*") && line.contains(" 2 ") && line.ends_with("not who staged it"), "{line}");
     http::publish(&served.url, &token, &Package::new("foo", "1.1.0")).good();
     assert_eq!(versions(&served), ["1.0.0"]);
     let unknown = refused(&served, "set rule add", &["team:none"]);
     assert!(unknown.contains("there is no team \"none\""), "{unknown}");
     served.run("set rule remove", &["1"]);
-    assert!(!served.run("set rule list", &[]).contains("fo*"));
+    assert!(!served.run("set rule list", &[]).contains("foo*"));
     let removed = refused(&served, "set rule remove", &["1"]);
     assert!(removed.contains("there is no rule 1: see `supercargo set rule list`"), "{removed}");
     http::publish(&served.url, &token, &Package::new("foo", "1.2.0")).good();
