@@ -92,7 +92,11 @@ pub fn show(connection: &mut PgConnection, name: &str, (base_url, as_json): (&st
     if as_json {
         return Ok(print_json(&view)?);
     }
-    let visible = if view.preview { "to everyone who may read the registry" } else { "to its members" };
+    let visible = match (view.preview, &view.created_by) {
+        (true, _) => "to everyone who may read the registry",
+        (false, None) => "to every user",
+        (false, Some(_)) => "to its members",
+    };
     let is_open = view.state == "open";
     let lines = [
         ("set", Some(view.name)),
@@ -100,6 +104,7 @@ pub fn show(connection: &mut PgConnection, name: &str, (base_url, as_json): (&st
         ("state", Some(view.state)),
         ("visible", is_open.then(|| visible.to_owned())),
         ("index", Some(view.index)),
+        ("page", Some(view.page)),
         ("revision", Some(view.revision.to_string())),
         ("created", Some(time(Some(view.created_at)))),
         ("by", Some(view.created_by.unwrap_or_else(|| "an operator".to_owned()))),
@@ -114,6 +119,9 @@ pub fn show(connection: &mut PgConnection, name: &str, (base_url, as_json): (&st
             say!("{label:<10}{text}");
         }
     }
+    for missing in &view.missing {
+        say!("{:<10}{missing}", "missing");
+    }
     say!("");
     print_table(
         ["CRATE", "VERSION", "CHANGE", "BYTES", "STAGED BY", "STAGED"],
@@ -124,7 +132,7 @@ pub fn show(connection: &mut PgConnection, name: &str, (base_url, as_json): (&st
             })
             .chain(view.changes.into_iter().map(|one| {
                 let by = one.staged_by.unwrap_or_else(|| "-".to_owned());
-                [one.krate, one.version, one.change, "-".to_owned(), by, "-".to_owned()]
+                [one.krate, one.version, one.change, "-".to_owned(), by, time(one.staged_at)]
             })),
     );
     Ok(())
@@ -170,10 +178,11 @@ pub fn diff(
         if total > 0 {
             say!("    crates that depend on it: {total} ({depending}{})", if total > NAMED { ", …" } else { "" });
         }
-        let Some(previous) = previous else { continue };
         let id = |num, checksum| PackageId::new(&staged.name, num, checksum);
+        // All of a new crate is added.
+        let before = previous.as_ref().map_or_else(PackageId::nothing, |previous| id(&previous.num, previous.checksum));
         let compared = cache
-            .package(&id(&previous.num, previous.checksum))
+            .package(&before)
             .and_then(|one| Ok((one, cache.package(&id(&staged.num, staged.checksum))?)))
             .and_then(|(one, other)| Comparison::new(&one, &other, urls));
         match compared {

@@ -12,14 +12,14 @@ use super::{CrateStoreOptions, PackageLimitOptions, PolicyOptions, StorageOption
 pub enum SetCommand {
     /// Create a release set
     ///
-    /// With --preview, every user may publish into it, each the crates that they may publish.
+    /// Every user may read it and publish into it, each the crates that they may publish.
     Create {
         /// Name, a part of URLs; generated without one
         name: Option<String>,
         /// A line for people
         #[arg(long, value_name = "TEXT")]
         title: Option<String>,
-        /// Let everyone who may read the registry read the set; otherwise only its members and admins may
+        /// Let everyone who may read the registry read the set, also without a token
         #[arg(long)]
         preview: bool,
         /// Time until the set expires (at most 90 days)

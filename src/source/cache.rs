@@ -52,6 +52,15 @@ impl PackageId {
     pub fn new(name: &CrateName, version: &Version, checksum: Checksum) -> Self {
         Self { checksum, root: format!("{name}-{version}") }
     }
+
+    /// A package without files: what a new crate is compared with.
+    pub fn nothing() -> Self {
+        Self { checksum: Checksum::from_bytes([0; 32]), root: String::new() }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.root.is_empty()
+    }
 }
 
 #[derive(Clone)]
@@ -123,6 +132,9 @@ impl Parts {
     }
 
     fn open_or_make(&self, id: &PackageId) -> Result<SourcePackage, SourceError> {
+        if id.is_nothing() {
+            return SourcePackage::without_files();
+        }
         let path = self.path(id);
         match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

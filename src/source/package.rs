@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::error::SourceError;
 use super::form::Form;
 use super::listing::{FileFacts, Listing};
-use super::pack::{self, Blocks};
+use super::pack::{self, Blocks, PackWriter};
 use crate::package::vcs_info::{self, VcsInfo};
 
 /// The files of a package. Reading one needs no more memory than what is read, and one block.
@@ -27,6 +27,13 @@ impl SourcePackage {
             package.vcs_info = VcsInfo::read(&package.read_text(file)?);
         }
         Ok(package)
+    }
+
+    /// A package without files.
+    pub(super) fn without_files() -> Result<Self, SourceError> {
+        let file = tempfile::tempfile()?;
+        PackWriter::new(&file)?.finish(&Listing::default())?;
+        Self::open(file)
     }
 
     /// The commit that it was made from, as its publisher says.

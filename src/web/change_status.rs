@@ -62,6 +62,7 @@ fn of_set(refused: &SetRefusal) -> StatusCode {
         SetRefusal::Full { .. } | SetRefusal::TooManyOpen { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         SetRefusal::NoReason
         | SetRefusal::NoOverrideReason
+        | SetRefusal::NoDeletionReason
         | SetRefusal::End { .. }
         | SetRefusal::SiblingsMissing { .. } => StatusCode::BAD_REQUEST,
     }

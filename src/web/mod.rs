@@ -30,6 +30,7 @@ mod known_files;
 mod lookup;
 mod private;
 mod refusals;
+mod release_sets;
 mod request_form;
 mod shortened;
 mod sources;

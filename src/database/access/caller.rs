@@ -51,7 +51,7 @@ pub enum Denied {
         "the token `{token}` needs the scope {needed}, and has {given}: create a token with that scope, or one without \
          restrictions"
     )]
-    Scope { token: String, needed: Scope, given: String },
+    Scope { token: String, needed: String, given: String },
     #[error(
         "the token `{token}` is restricted to {patterns} and not valid for the crate `{name}`: create a token for this \
          crate, or one without restrictions"
@@ -188,11 +188,19 @@ impl Caller {
 impl Caller {
     /// Checks that the token permits an action on a crate.
     pub fn may(&self, scope: Scope, name: &CrateName) -> Result<(), Denied> {
-        let token = &self.token;
-        if let Some(scopes) = token.scopes.as_ref().filter(|scopes| !scopes.0.contains(&scope)) {
-            return Err(Denied::Scope { token: token.name.clone(), needed: scope, given: scopes.to_string() });
-        }
+        self.has_one_of(&[scope], scope.as_str())?;
         self.covers(name)
+    }
+
+    /// Checks that the token has one of these scopes. `needed` names those that suffice.
+    pub fn has_one_of(&self, scopes: &[Scope], needed: &str) -> Result<(), Denied> {
+        let token = &self.token;
+        match &token.scopes {
+            Some(given) if !given.0.iter().any(|scope| scopes.contains(scope)) => {
+                Err(Denied::Scope { token: token.name.clone(), needed: needed.to_owned(), given: given.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks that the token is not restricted to other crates.

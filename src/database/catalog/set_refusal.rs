@@ -59,6 +59,10 @@ pub enum SetRefusal {
     )]
     NoOverrideReason,
     #[error(
+        "the deletion needs a reason of 1 to 1000 characters, such as `?reason=it+leaks+a+key`: it is shown in place of the version"
+    )]
+    NoDeletionReason,
+    #[error(
         "`{login}` cannot decide over the whole release set `{name}`: that takes its creator, an admin, or a user who has staged or \
          may publish everything in it"
     )]

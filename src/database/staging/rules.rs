@@ -1,5 +1,7 @@
 //! Which crates are published by approvals only, and who has to approve.
 
+use std::fmt;
+
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use serde::Serialize;
@@ -146,6 +148,20 @@ pub struct Missing {
     pub by_another: bool,
     #[diesel(sql_type = Nullable<Text>)]
     pub approved_by: Option<String>,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, subject, approvals, given, by_another, approved_by } = self;
+        let who = match approved_by {
+            Some(team) => format!("members of the team {team}"),
+            None => format!("users who may publish `{name}`"),
+        };
+        let other = if *by_another { " who have not staged it" } else { "" };
+        let rule = subject.as_ref().map_or_else(String::new, |subject| format!(" (rule {subject})"));
+        let noun = if *approvals == 1 { "approval" } else { "approvals" };
+        write!(f, "`{name}`{rule} needs {approvals} {noun} of {who}{other}, and has {given}")
+    }
 }
 
 /// The rules of these crates that the approvals of a set do not fulfil. A crate without a rule needs one approval of a user who

@@ -174,7 +174,8 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
             sql::<Bool>("(is_preview OR EXISTS (WITH asked AS (SELECT release_sets.id AS set_id, ")
                 .bind::<Integer, _>(user)
                 .sql(&format!(" AS user_id) {})", membership()))
-                .sql(" OR created_by = ")
+                // Into a set of an operator every user may publish.
+                .sql(" OR created_by IS NULL OR created_by = ")
                 .bind::<Integer, _>(user)
                 .sql(")"),
         );
@@ -215,9 +216,9 @@ fn membership() -> String {
 }
 
 /// Whether a user belongs to a set: by having created it, by having staged something in it, by the right to publish one of its
-/// crates, or as one of those who have to approve them.
+/// crates, or as one of those who have to approve them. Every user belongs to a set of an operator.
 pub fn is_member(connection: &mut PgConnection, set: &ReleaseSet, user: i32) -> QueryResult<bool> {
-    if set.created_by == Some(user) {
+    if set.created_by.is_none_or(|creator| creator == user) {
         return Ok(true);
     }
     statement(format!("WITH asked AS (SELECT $1 AS set_id, $2 AS user_id) SELECT EXISTS ({})", membership()))

@@ -154,6 +154,21 @@ pub fn names(connection: &mut PgConnection, set_id: i32) -> QueryResult<Vec<Crat
         .load(connection)
 }
 
+/// The names of the crates with staged versions or changes in a set, in their order.
+pub fn all_names(connection: &mut PgConnection, set_id: i32) -> QueryResult<Vec<CrateName>> {
+    let of_changes: Vec<CrateName> = staged_changes::table
+        .inner_join(versions::table.inner_join(crates_table::table))
+        .filter(staged_changes::set_id.eq(set_id))
+        .select(crates_table::name)
+        .distinct()
+        .load(connection)?;
+    let mut all = names(connection, set_id)?;
+    all.extend(of_changes);
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
+
 /// The set that holds a number.
 pub fn holder(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<SetName>> {
     staged_versions::table
@@ -352,8 +367,8 @@ pub fn lock_name(connection: &mut PgConnection, name: &CrateName) -> QueryResult
 
 /// What a set has, for the record of its end and for the log.
 pub fn summary(versions: &[StagedVersion], changes: &[StagedChange]) -> Value {
-    let version = |one: &StagedVersion| json!({ "crate": one.name, "version": one.num, "checksum": one.checksum, "size": one.size, "staged_by": one.login });
-    let change = |one: &StagedChange| json!({ "crate": one.name, "version": one.num, "change": one.change.to_string(), "message": one.message });
+    let version = |one: &StagedVersion| json!({ "crate": one.name, "version": one.num, "checksum": one.checksum, "size": one.size, "staged_by": one.login, "token": one.token_name, "staged_at": one.staged_at });
+    let change = |one: &StagedChange| json!({ "crate": one.name, "version": one.num, "change": one.change.to_string(), "message": one.message, "staged_by": one.login, "staged_at": one.staged_at });
     json!({
         "versions": versions.iter().map(version).collect::<Vec<_>>(),
         "changes": changes.iter().map(change).collect::<Vec<_>>(),

@@ -24,6 +24,9 @@ pub struct ReleaseSetView {
     /// The index to publish into the set, and to build with it.
     #[schema(example = "sparse+https://cargo.example/stage/acme-2.4/index/")]
     pub index: String,
+    /// The page with what is staged, for people.
+    #[schema(example = "https://cargo.example/release-sets/acme-2.4")]
+    pub page: String,
     /// Changes with what is staged.
     pub revision: i64,
     /// The login of its creator; null: an operator.
@@ -38,6 +41,8 @@ pub struct ReleaseSetView {
     pub reason: Option<String>,
     /// The logins of users who have approved the present revision.
     pub approved_by: Vec<String>,
+    /// The approvals that are needed before the set is published, a sentence for each rule; none when it has ended.
+    pub missing: Vec<String>,
     /// The staged versions, or those that were staged when the set ended.
     pub versions: Vec<StagedVersionView>,
     /// The staged changes of published versions, or those that were staged when the set ended.
@@ -56,9 +61,8 @@ pub struct StagedVersionView {
     /// The size of the crate file in bytes.
     pub size: i64,
     pub staged_by: String,
-    /// The name of the token; null when the set has ended.
+    /// The name of the token.
     pub token: Option<String>,
-    /// Null when the set has ended.
     pub staged_at: Option<DateTime<Utc>>,
 }
 
@@ -73,8 +77,8 @@ pub struct StagedChangeView {
     pub change: String,
     /// Of a yank; the reason of a deletion.
     pub message: Option<String>,
-    /// Null when the set has ended.
     pub staged_by: Option<String>,
+    pub staged_at: Option<DateTime<Utc>>,
 }
 
 impl From<&StagedVersion> for StagedVersionView {
@@ -99,6 +103,7 @@ impl From<&StagedChange> for StagedChangeView {
             change: staged.change.to_string(),
             message: staged.message.clone(),
             staged_by: Some(staged.login.clone()),
+            staged_at: Some(staged.staged_at),
         }
     }
 }
@@ -117,13 +122,19 @@ impl ReleaseSetView {
         };
         let created_by = sets::creator(connection, &set)?;
         let approvers = rules::approvers(connection, set.id, set.revision)?;
+        let missing = match state {
+            SetState::Open => missing(connection, &set)?,
+            _ => Vec::new(),
+        };
         let index = format!("sparse+{base_url}/stage/{}/index/", set.name);
+        let page = format!("{base_url}/release-sets/{}", set.name);
         Ok(Self {
             name: set.name.to_string(),
             title: set.title,
             state: state.to_string(),
             preview: set.is_preview,
             index,
+            page,
             revision: set.revision,
             created_by,
             created_at: set.created_at,
@@ -132,15 +143,22 @@ impl ReleaseSetView {
             ended_by: set.ended_by,
             reason: set.reason,
             approved_by: approvers.into_iter().map(|(_, login)| login).collect(),
+            missing,
             versions,
             changes,
         })
     }
 }
 
+fn missing(connection: &mut PgConnection, set: &ReleaseSet) -> QueryResult<Vec<String>> {
+    let names = staged::all_names(connection, set.id)?;
+    Ok(rules::missing(connection, (set.id, set.revision), &names)?.iter().map(ToString::to_string).collect())
+}
+
 /// What an ended set had, as it was noted then.
 fn past(contents: &serde_json::Value) -> (Vec<StagedVersionView>, Vec<StagedChangeView>) {
     let text = |one: &serde_json::Value, field: &str| one[field].as_str().map(str::to_owned);
+    let time = |one: &serde_json::Value| one["staged_at"].as_str().and_then(|time| time.parse().ok());
     let list = |field: &str| contents[field].as_array().cloned().unwrap_or_default();
     let versions = list("versions").into_iter().map(|one| StagedVersionView {
         krate: text(&one, "crate").unwrap_or_default(),
@@ -148,15 +166,16 @@ fn past(contents: &serde_json::Value) -> (Vec<StagedVersionView>, Vec<StagedChan
         checksum: text(&one, "checksum").unwrap_or_default(),
         size: one["size"].as_i64().unwrap_or_default(),
         staged_by: text(&one, "staged_by").unwrap_or_default(),
-        token: None,
-        staged_at: None,
+        token: text(&one, "token"),
+        staged_at: time(&one),
     });
     let changes = list("changes").into_iter().map(|one| StagedChangeView {
         krate: text(&one, "crate").unwrap_or_default(),
         version: text(&one, "version").unwrap_or_default(),
         change: text(&one, "change").unwrap_or_default(),
         message: text(&one, "message"),
-        staged_by: None,
+        staged_by: text(&one, "staged_by"),
+        staged_at: time(&one),
     });
     (versions.collect(), changes.collect())
 }

@@ -26,7 +26,7 @@ pub fn request(
 ) -> Result<(), RequestError> {
     caller.may(Scope::Yank, name)?;
     let message = match change {
-        Change::Delete => refusal::message("reason", message)?.map(Some).ok_or(ChangeRefusal::DeletionReason)?,
+        Change::Delete => refusal::message("reason", message)?.map(Some).ok_or(SetRefusal::NoDeletionReason)?,
         Change::Yank => refusal::message("yank message", message)?,
         Change::Unyank => None,
     };

@@ -105,14 +105,7 @@ fn end_after(time: Duration) -> Result<DateTime<Utc>, RequestError> {
 /// Checks that a token permits staging at all.
 pub fn check_may_stage(caller: &Caller) -> Result<(), Denied> {
     const ANY: [Scope; 4] = [Scope::StageNew, Scope::StageUpdate, Scope::PublishNew, Scope::PublishUpdate];
-    match &caller.token.scopes {
-        Some(scopes) if !scopes.0.iter().any(|scope| ANY.contains(scope)) => Err(Denied::Scope {
-            token: caller.token.name.clone(),
-            needed: Scope::StageUpdate,
-            given: scopes.to_string(),
-        }),
-        _ => Ok(()),
-    }
+    caller.has_one_of(&ANY, "stage-new or stage-update")
 }
 
 /// Changes of a set; None leaves it as it is.
@@ -136,6 +129,10 @@ pub fn update_as(
         let caller = caller.confirm(connection)??;
         check_may_stage(&caller)?;
         check_manager(connection, &set, &caller)?;
+        if update.is_preview == Some(true) && !set.is_preview && caller.token.crate_patterns.is_some() {
+            // What is staged later would be public, too: also the crates that the token is not for.
+            caller.unrestricted()?;
+        }
         write(connection, set, update, &caller.actor())
     })
 }

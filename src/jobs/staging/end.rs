@@ -77,8 +77,8 @@ pub fn reject(
 
 /// A token that may approve a set may reject it, and so may one that may stage: it takes back only what was staged.
 fn check_may_end(caller: &Caller) -> Result<(), Denied> {
-    let may_approve = caller.token.scopes.as_ref().is_none_or(|scopes| scopes.0.contains(&Scope::Approve));
-    if may_approve { Ok(()) } else { super::create::check_may_stage(caller) }
+    let may_approve = caller.has_one_of(&[Scope::Approve], Scope::Approve.as_str());
+    may_approve.or_else(|_| super::create::check_may_stage(caller))
 }
 
 fn reject_locked(

@@ -60,23 +60,28 @@ pub struct ChangedFeature {
 }
 
 impl ManifestChanges {
-    /// Compares two manifests. An error says which one cannot be read, and why.
-    pub(super) fn new(before: &str, after: &str, urls: &RegistryUrls) -> Result<Self, String> {
+    /// Compares two manifests, or one with none. An error says which one cannot be read, and why.
+    pub(super) fn new(before: Option<&str>, after: &str, urls: &RegistryUrls) -> Result<Self, String> {
         let parsed = |text: &str, which: &str| {
             Manifest::parse(text, urls).map_err(|error| format!("of the {which} version, {error}"))
         };
-        let (before, after) = (parsed(before, "earlier")?, parsed(after, "later")?);
-        let mut changes = Self { features: features(&before.features, &after.features), ..Self::default() };
-        dependencies(&before.dependencies, &after.dependencies, &mut changes);
+        let before = before.map(|text| parsed(text, "earlier")).transpose()?;
+        let (old, after) = (before.as_ref(), parsed(after, "later")?);
+        let (no_features, no_dependencies) = (Features::new(), Vec::new());
+        let old_features = old.map_or(&no_features, |manifest| &manifest.features);
+        let old_dependencies = old.map_or(&no_dependencies, |manifest| &manifest.dependencies);
+        let mut changes = Self { features: features(old_features, &after.features), ..Self::default() };
+        dependencies(old_dependencies, &after.dependencies, &mut changes);
+        let field = |of: fn(&Manifest) -> &Option<String>| (old.and_then(|old| of(old).clone()), of(&after).clone());
         changes.fields = [
-            ("links", before.links, after.links),
-            ("rust-version", before.rust_version, after.rust_version),
-            ("license", before.license, after.license),
-            ("license-file", before.license_file, after.license_file),
-            ("repository", before.repository, after.repository),
+            ("links", field(|manifest| &manifest.links)),
+            ("rust-version", field(|manifest| &manifest.rust_version)),
+            ("license", field(|manifest| &manifest.license)),
+            ("license-file", field(|manifest| &manifest.license_file)),
+            ("repository", field(|manifest| &manifest.repository)),
         ]
         .into_iter()
-        .filter_map(|(field, before, after)| FieldChange::new(field, before, after))
+        .filter_map(|(field, (before, after))| FieldChange::new(field, before, after))
         .collect();
         Ok(changes)
     }

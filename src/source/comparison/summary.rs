@@ -86,7 +86,8 @@ pub(super) fn of(
     };
     Ok(Summary {
         manifest: match (old, new) {
-            (Some(old), Some(new)) => ManifestChanges::new(&old, &new, urls),
+            (Some(old), Some(new)) => ManifestChanges::new(Some(&old), &new, urls),
+            (None, Some(new)) if before.listing().is_empty() => ManifestChanges::new(None, &new, urls),
             _ => Err("one of the versions has no Cargo.toml that can be read".to_owned()),
         },
         build_script: build_script((&old_table, before), (&new_table, after)),

@@ -77,7 +77,8 @@ pub async fn show(
     };
     let mut response = if is_new {
         let comparison = sources::compare(&app, client, (&before, &after)).await?;
-        Json(Diff { diff: ComparisonView::new(&after.name, (&before.num, &after.num), &comparison) }).into_response()
+        Json(Diff { diff: ComparisonView::new(&after.name, (Some(&before.num), &after.num), &comparison) })
+            .into_response()
     } else {
         StatusCode::NOT_MODIFIED.into_response()
     };

@@ -175,6 +175,7 @@ fn header(viewer: Viewer<'_>, search: &str) -> Markup {
                         a href=(links.search(&[])) { "Crates" }
                         a href=(links.categories()) { "Categories" }
                     }
+                    @if viewer.signed_in.is_some() { a href=(links.release_sets(&[])) { "Release sets" } }
                     @if viewer.sees_queue { a href=(links.queue(&[])) { "Queue" } }
                     a href=(links.me()) { "Tokens" }
                     @match viewer.signed_in {

@@ -125,6 +125,26 @@ impl Links {
         format!("{}/diff/{}...{}", self.krate(name), segment(from), segment(to))
     }
 
+    /// The release sets, narrowed by these parameters.
+    pub fn release_sets(&self, parameters: &[(&str, &str)]) -> String {
+        self.with_query("/release-sets", parameters)
+    }
+
+    /// The page of a release set.
+    pub fn release_set(&self, name: &impl Display) -> String {
+        self.to(&format!("/release-sets/{}", segment(name)))
+    }
+
+    /// The form that decides a release set: `approve`, `reject`.
+    pub fn decision(&self, name: &impl Display, decision: &str) -> String {
+        format!("{}/{decision}", self.release_set(name))
+    }
+
+    /// What a staged version changes.
+    pub fn staged(&self, set: &impl Display, name: &impl Display, num: &impl Display) -> String {
+        format!("{}/{}/{}", self.release_set(set), segment(name), segment(num))
+    }
+
     /// The crate file.
     pub fn download(&self, name: &impl Display, num: &impl Display) -> String {
         self.to(&format!("/api/v1/crates/{}/{}/download", segment(name), segment(num)))

@@ -30,6 +30,7 @@ mod krate;
 mod machines;
 mod me;
 mod queue;
+mod release_sets;
 mod search;
 mod sign_in;
 mod source;
@@ -76,6 +77,7 @@ pub(super) fn router(app: App) -> Router {
         .merge(source::router())
         .merge(diff::router())
         .merge(queue::router())
+        .merge(release_sets::router())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), entrance::enter))
         .with_state(app);

@@ -127,6 +127,14 @@ pub async fn read_form(parts: &Parts, content: Body) -> Result<QueryParameters, 
     Ok(QueryParameters::form(text))
 }
 
+/// Reads a form that a page of this session has sent.
+pub async fn sent(visit: &Visit, request: Request) -> Result<QueryParameters, ApiError> {
+    let (parts, content) = request.into_parts();
+    let sent = read_form(&parts, content).await?;
+    visit.check_form(sent.get("form_token"))?;
+    Ok(sent)
+}
+
 /// Leads to a path below the registry's. Anything else leads home, so that the form cannot lead to another site.
 fn leading_to(links: &Links, to: &str, cookies: [Option<HeaderValue>; 2]) -> Response {
     let place = links.to(if is_here(to) { to } else { "/" });

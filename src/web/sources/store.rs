@@ -37,6 +37,11 @@ impl Package {
         Self { id: PackageId::new(name, num, checksum), name: name.clone(), num: num.clone() }
     }
 
+    /// What a new crate is compared with: it has no files.
+    pub fn nothing(name: &CrateName, num: &Version) -> Self {
+        Self { id: PackageId::nothing(), name: name.clone(), num: num.clone() }
+    }
+
     /// The error of a package whose files cannot be read.
     pub(super) fn failed(&self, error: SourceError) -> ApiError {
         match error {

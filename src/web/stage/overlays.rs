@@ -4,6 +4,7 @@
 //! version can be read as soon as its publish is answered; one by another process is seen when the reading is over.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ use crate::package::index_path::index_path;
 
 /// The number of sets whose state is in memory.
 const SETS: usize = 1024;
+/// The sets that are read at once.
+const TURNS: usize = 32;
 /// How long a reading holds.
 const HOLDS: Duration = Duration::from_millis(100);
 /// After this time one request reads again, while the others still use the reading.
@@ -30,7 +33,8 @@ pub struct Overlays {
     read: Cache<String, Arc<Reading>>,
     /// Raised by each change of a set by this process.
     changes: AtomicU64,
-    turn: tokio::sync::Mutex<()>,
+    /// Whose turn it is to read a set; several sets may share one.
+    turns: [tokio::sync::Mutex<()>; TURNS],
 }
 
 /// A reading that is about to begin.
@@ -69,7 +73,7 @@ struct Made {
 
 impl Default for Overlays {
     fn default() -> Self {
-        Self { read: Cache::new(SETS), changes: AtomicU64::new(0), turn: tokio::sync::Mutex::default() }
+        Self { read: Cache::new(SETS), changes: AtomicU64::new(0), turns: Default::default() }
     }
 }
 
@@ -83,8 +87,10 @@ impl Overlays {
     }
 
     /// The turn to read a set from the database.
-    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.turn.lock().await
+    pub(super) async fn turn(&self, set: &SetName) -> tokio::sync::MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        set.as_str().hash(&mut hasher);
+        self.turns[hasher.finish() as usize % TURNS].lock().await
     }
 
     /// What another request has read while this one waited for its turn.

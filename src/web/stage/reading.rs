@@ -17,7 +17,7 @@ async fn files_of(app: &App, set: &SetName) -> Result<Option<Arc<Files>>, ApiErr
         return Ok(known);
     }
     // One reads, and the others wait for what it finds.
-    let _turn = app.overlays.turn().await;
+    let _turn = app.overlays.turn(set).await;
     if let Some(known) = app.overlays.just_read(set.as_str()) {
         return Ok(known);
     }

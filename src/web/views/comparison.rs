@@ -20,8 +20,8 @@ pub struct ComparisonView {
     /// The crate's name.
     #[serde(rename = "crate")]
     krate: String,
-    /// The earlier version.
-    from: String,
+    /// The earlier version; null if the crate is new.
+    from: Option<String>,
     /// The later version.
     to: String,
     summary: SummaryView,
@@ -175,11 +175,11 @@ pub struct FileView {
 }
 
 impl ComparisonView {
-    pub fn new(name: &CrateName, (from, to): (&Version, &Version), comparison: &Comparison) -> Self {
+    pub fn new(name: &CrateName, (from, to): (Option<&Version>, &Version), comparison: &Comparison) -> Self {
         let (lines_added, lines_removed) = comparison.lines();
         Self {
             krate: name.to_string(),
-            from: from.to_string(),
+            from: from.map(ToString::to_string),
             to: to.to_string(),
             summary: SummaryView::new(&comparison.summary),
             files: comparison.files.iter().take(MAX_FILES).map(FileView::new).collect(),

@@ -1,7 +1,7 @@
 //! Every page, as somebody may come to it.
 
 use super::Browser;
-use super::site::{LATE, LONG_NAME, LOST, Site};
+use super::site::{LATE, LONG_NAME, LOST, SET, Site};
 
 /// A page.
 #[derive(Clone, Debug)]
@@ -63,6 +63,13 @@ pub fn signed_in() -> Vec<Place> {
         place("signed-in-crate", "/crates/harbor"),
         place("signed-in-status", format!("/crates/{LOST}/1.0.0/status")),
         place("signed-in-again", "/sign-in"),
+        place("release-sets", "/release-sets"),
+        place("release-sets-all", "/release-sets?state="),
+        place("release-sets-none", "/release-sets?state=approved"),
+        place("release-set", format!("/release-sets/{SET}")),
+        place("release-set-rejected", "/release-sets/autumn"),
+        place("release-set-changes", format!("/release-sets/{SET}/harbor/2.0.0")),
+        place("release-set-new-crate", format!("/release-sets/{SET}/harbor-tides/0.1.0")),
     ]
 }
 
@@ -78,6 +85,7 @@ fn for_admins(site: &Site) -> Vec<Place> {
         place("job-discard", format!("{job}/discard")),
         place("job", job),
         place("queue-retry-dead", "/queue/retry-dead?kind=publish_version"),
+        place("release-set-admin", format!("/release-sets/{SET}")),
     ]
 }
 

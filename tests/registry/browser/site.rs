@@ -30,6 +30,9 @@ pub const LONG_NAME: &str = "a-crate-with-the-longest-name-that-a-registry-lets-
 pub const LATE: &str = "late-riser";
 pub const LOST: &str = "castaway";
 
+/// The open release set.
+pub const SET: &str = "spring-2.0";
+
 impl Site {
     pub fn public() -> Self {
         Self::start(&[])
@@ -50,6 +53,7 @@ impl Site {
         wait_until("a job that waits and one that is dead", || inspection::count(&mut connection).unwrap() == (1, 1));
         let yank = json!({"version": {"yanked": true, "yank_message": "Drops requests that time out: use 1.1.1"}});
         http::patch_json_as(&format!("{}/api/v1/crates/harbor/1.1.0", site.served.url), &site.ann, &yank).good();
+        site.stage_a_release();
         site.served.wait_until_described();
         site.served.wait_until_analysed();
         site.let_time_pass();
@@ -70,6 +74,30 @@ impl Site {
              CREATE TRIGGER hold_up BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION hold_up()"
         );
         self.served.database.connect().batch_execute(&trigger).unwrap();
+    }
+
+    /// An open release set with a rule that it does not fulfil yet, and a rejected one.
+    fn stage_a_release(&self) {
+        let url = &self.served.url;
+        let mut release = harbor(url, 4, "2.0.0");
+        release.files.push(("src/tide.rs".into(), b"pub unsafe fn tide() {}\n".to_vec()));
+        for (set, package) in [
+            (SET, release),
+            (SET, Package::new("harbor-tides", "0.1.0").described("When to leave the harbor")),
+            ("autumn", Package::new("harbor-buoys", "0.0.9")),
+        ] {
+            http::publish(&format!("{url}/stage/{set}"), &self.ann, &package).good();
+        }
+        let api = format!("{url}/api/v1/release-sets");
+        http::patch_json_as(
+            &format!("{api}/{SET}"),
+            &self.ann,
+            &json!({"title": "harbor 2.0: <no> more retries by default"}),
+        )
+        .good();
+        http::delete_as(&format!("{url}/stage/{SET}/api/v1/crates/harbor/1.0.0/yank"), &self.ann).good();
+        self.served.run("set rule add", &["harbor-tides", "--approvals", "2", "--by-another"]);
+        self.served.run("set reject", &["autumn", "--reason", "It lacks its licence file"]);
     }
 
     pub fn dead_job(&self) -> i64 {

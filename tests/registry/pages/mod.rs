@@ -8,6 +8,7 @@ mod krate;
 mod markup;
 mod queue;
 mod queue_changes;
+mod release_sets;
 mod searching;
 mod sessions;
 mod status;

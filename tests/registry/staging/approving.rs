@@ -277,7 +277,12 @@ fn a_staged_version_is_compared_with_the_one_before() {
     let files = diff["diff"]["files"].as_array().unwrap();
     assert!(files.iter().any(|file| file["path"] == "build.rs" && file["status"] == "added"), "{diff:#}");
     let new = ann.get("/api/v1/release-sets/next/crates/new-one/0.1.0").good().json();
-    assert_eq!((&new["previous"], &new["diff"]), (&json!(null), &json!(null)));
+    assert_eq!((&new["previous"], &new["diff"]["from"]), (&json!(null), &json!(null)));
+    let paths = |files: &serde_json::Value| -> Vec<String> {
+        files.as_array().unwrap().iter().map(|file| format!("{} {}", file["status"], file["path"])).collect()
+    };
+    assert_eq!(paths(&new["diff"]["files"]), ["\"added\" \"Cargo.toml\"", "\"added\" \"src/lib.rs\""]);
+    assert_eq!(new["diff"]["summary"]["manifest"]["fields"][0]["after"], "MIT");
     assert_eq!(ann.get("/api/v1/release-sets/next/crates/foo/9.0.0").status, StatusCode::NOT_FOUND);
     assert_eq!(registry.user("bob").get("/api/v1/release-sets/next/crates/foo/2.0.0").status, StatusCode::FORBIDDEN);
 }

@@ -1,6 +1,6 @@
 //! `supercargo set`, as an operator runs it beside a server.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::event::wait_until;
 use crate::support::http;
@@ -42,10 +42,18 @@ fn an_operator_creates_looks_at_extends_and_approves_a_set() {
     let show = served.run("set show", &["next"]);
     let line = show.lines().find(|line| line.starts_with("foo ")).unwrap_or_else(|| panic!("{show}"));
     assert!(line.contains(" 1.1.0 ") && line.contains(" publish ") && line.contains(" ann "), "{line}");
+    assert!(show.contains("missing   `foo` needs 1 approval of users who may publish `foo`, and has 0"), "{show}");
+    assert!(show.contains(&format!("page      {}/release-sets/next", served.url)), "{show}");
     let json: Value = serde_json::from_str(&served.run("set show", &["next", "--json"])).unwrap();
     assert_eq!((&json["state"], &json["versions"][0]["version"]), (&"open".into(), &"1.1.0".into()), "{json}");
     let diff = served.run("set diff", &["next"]);
     assert!(diff.starts_with("foo 1.1.0 (after 1.0.0), ") && diff.contains("~ Cargo.toml"), "{diff}");
+    let fresh =
+        Package::new("fresh", "0.1.0").manifest("[features]\nfast = []\n").metadata("features", json!({ "fast": [] }));
+    http::publish(&format!("{}/stage/next", served.url), &token, &fresh).good();
+    let diff = served.run("set diff", &["next"]);
+    let fresh = diff.split_once("fresh 0.1.0 (a new crate)").unwrap_or_else(|| panic!("{diff}")).1;
+    assert!(fresh.contains("+ feature fast") && fresh.contains("+ Cargo.toml"), "{fresh}");
 
     let before = json["expires_at"].clone();
     assert!(served.run("set extend", &["next", "--expires-in", "3h"]).contains("is open until"));
@@ -57,10 +65,10 @@ fn an_operator_creates_looks_at_extends_and_approves_a_set() {
     let seen = json["revision"].to_string();
     stage(&served, "next", &token, "1.2.0");
     let changed = refused(&served, "set approve", &["next", "--revision", &seen]);
-    assert!(changed.contains("its revision is 2"), "{changed}");
+    assert!(changed.contains("its revision is 3"), "{changed}");
     assert_eq!(versions(&served), ["1.0.0"]);
     let approved = served.run("set approve", &["next"]);
-    assert!(approved.contains("versions published: 2, other changes made: 0"), "{approved}");
+    assert!(approved.contains("versions published: 3, other changes made: 0"), "{approved}");
     wait_until("the versions to be in the index", || versions(&served) == ["1.0.0", "1.1.0", "1.2.0"]);
     assert!(!served.run("set list", &[]).contains("next"));
     let list = served.run("set list", &["--all"]);

@@ -76,7 +76,7 @@ fn another_person_has_to_approve() {
     stage(&ann, "next", &Package::new("foo", "2.0.0")).good();
     let waits = approve(&ann, "next");
     assert_eq!(waits.status, StatusCode::ACCEPTED);
-    insta::assert_snapshot!(waits.json()["missing"][0].as_str().unwrap(), @"`foo` (rule foo) needs 1 approval of users who may publish `foo` who have not staged it, and has 0");
+    insta::assert_snapshot!(waits.json()["release_set"]["missing"][0].as_str().unwrap(), @"`foo` (rule foo) needs 1 approval of users who may publish `foo` who have not staged it, and has 0");
     assert_eq!(shown(&ann, "next")["approved_by"], json!(["ann"]));
     assert_eq!(registry.run_jobs(), 0);
     assert_eq!(approve(&bob, "next").status, StatusCode::OK);
@@ -118,7 +118,7 @@ fn several_of_a_team_have_to_approve_what_is_there_now() {
     let waits = approve(&reviewers[1], "next");
     assert_eq!(waits.status, StatusCode::ACCEPTED);
     assert!(
-        waits.json()["missing"][0]
+        waits.json()["release_set"]["missing"][0]
             .as_str()
             .unwrap()
             .ends_with("needs 2 approvals of members of the team reviewers, and has 1"),

@@ -98,7 +98,10 @@ fn what_has_changed_since_refuses_the_whole_set() {
     // Bob cannot approve what he may no longer publish.
     let waits = approve(&bob, "next");
     assert_eq!(waits.status, StatusCode::ACCEPTED);
-    assert_eq!(waits.json()["missing"], json!(["`bar` needs 1 approval of users who may publish `bar`, and has 0"]));
+    assert_eq!(
+        waits.json()["release_set"]["missing"],
+        json!(["`bar` needs 1 approval of users who may publish `bar`, and has 0"])
+    );
     assert_eq!(registry.run_jobs(), 0);
     assert_eq!(numbers(&ann, "/index", "3/f/foo"), ["1.0.0"]);
     assert_eq!(shown(&bob, "next")["state"], "open");
@@ -124,7 +127,10 @@ fn an_operators_set_is_for_everyone_who_may_publish() {
     // Each may approve only what they may publish.
     let waits = approve(&bob, "all");
     assert_eq!(waits.status, StatusCode::ACCEPTED);
-    assert_eq!(waits.json()["missing"], json!(["`foo` needs 1 approval of users who may publish `foo`, and has 0"]));
+    assert_eq!(
+        waits.json()["release_set"]["missing"],
+        json!(["`foo` needs 1 approval of users who may publish `foo`, and has 0"])
+    );
     approve(&ann, "all").good();
     registry.run_jobs();
     let owners = ann.get("/api/v1/crates/bobs/owners").good().json();
@@ -133,22 +139,74 @@ fn an_operators_set_is_for_everyone_who_may_publish() {
 }
 
 #[test]
-fn a_user_who_has_staged_only_a_change_belongs_to_the_set() {
+fn every_user_belongs_to_an_operators_set_and_no_stranger_does() {
     let registry = with_two();
     let (ann, bob) = (registry.user("ann"), registry.user("bob"));
     let set = "INSERT INTO release_sets (name, is_preview, expires_at) VALUES ('all', false, now() + interval '1 day')";
     registry.pool.with(|connection| diesel::RunQueryDsl::execute(diesel::sql_query(set), connection).unwrap()).unwrap();
-    ann.request(Method::DELETE, "/stage/all/api/v1/crates/foo/1.0.0/yank", "").good();
-    let listed = |client: &crate::support::harness::Client<'_>| {
-        client.get("/api/v1/release-sets").good().json()["release_sets"].as_array().unwrap().len()
+    assert_eq!(numbers(&bob, "/stage/all/index", "3/f/foo"), ["1.0.0"]);
+    stage(&ann, "all", &Package::new("foo", "2.0.0")).good();
+    assert_eq!(numbers(&bob, "/stage/all/index", "3/f/foo"), ["1.0.0", "2.0.0"]);
+    assert_eq!(listed(&bob), 1);
+    assert_eq!(registry.anonymous().get("/stage/all/index/3/f/foo").status, StatusCode::UNAUTHORIZED);
+    assert_eq!(approve(&bob, "all").status, StatusCode::ACCEPTED);
+    assert_eq!(registry.run_jobs(), 0);
+}
+
+fn listed(client: &crate::support::harness::Client<'_>) -> usize {
+    client.get("/api/v1/release-sets").good().json()["release_sets"].as_array().unwrap().len()
+}
+
+#[test]
+fn a_user_who_has_staged_only_a_change_belongs_to_the_set() {
+    let registry = with_two();
+    let (ann, bob, eve) = (registry.user("ann"), registry.user("bob"), registry.user("eve"));
+    create(&ann, &json!({ "name": "next", "preview": false })).good();
+    let owners = json!({ "users": ["bob"] }).to_string();
+    ann.request(Method::PUT, "/api/v1/crates/foo/owners", owners.clone()).good();
+    stage(&ann, "next", &Package::new("foo", "2.0.0")).good();
+    bob.request(Method::DELETE, "/stage/next/api/v1/crates/foo/1.0.0/yank", "").good();
+    // The yank alone remains of what made him a member.
+    ann.request(Method::DELETE, "/api/v1/release-sets/next/crates/foo/2.0.0", "").good();
+    ann.request(Method::DELETE, "/api/v1/crates/foo/owners", owners).good();
+    assert_eq!((listed(&ann), listed(&bob), listed(&eve)), (1, 1, 0));
+    assert_eq!(numbers(&bob, "/stage/next/index", "3/f/foo"), ["1.0.0!"]);
+    assert_eq!(eve.get("/stage/next/index/3/f/foo").status, StatusCode::FORBIDDEN);
+    assert_eq!(approve(&eve, "next").status, StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn a_token_for_some_crates_makes_no_private_set_public() {
+    let registry = with_two();
+    let ann = registry.user("ann");
+    let only_foo = NewToken { crate_patterns: Some(vec!["foo".parse().unwrap()]), ..NewToken::named("only foo") };
+    let only_foo = registry.user_with("ann", only_foo);
+    create(&ann, &json!({ "name": "next", "preview": false })).good();
+    let change = |client: &crate::support::harness::Client<'_>, preview: bool| {
+        let update = json!({ "preview": preview }).to_string();
+        client.request(Method::PATCH, "/api/v1/release-sets/next", update)
     };
-    assert_eq!((listed(&ann), listed(&bob)), (1, 0));
-    assert_eq!(numbers(&ann, "/stage/all/index", "3/f/foo"), ["1.0.0!"]);
-    assert_eq!(bob.get("/stage/all/index/3/f/foo").status, StatusCode::FORBIDDEN);
-    assert_eq!(approve(&bob, "all").status, StatusCode::FORBIDDEN);
-    approve(&ann, "all").good();
-    registry.run_jobs();
-    assert_eq!(numbers(&ann, "/index", "3/f/foo"), ["1.0.0!"]);
+    let refused = change(&only_foo, true);
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    insta::assert_snapshot!(refused.detail(), @"the token `only foo` is restricted to foo: use a token without restrictions");
+    assert_eq!(shown(&ann, "next")["preview"], false);
+    change(&ann, true).good();
+    change(&only_foo, false).good();
+}
+
+#[test]
+fn refusals_name_the_scopes_and_the_parameter_that_are_missing() {
+    let registry = with_two();
+    let reader = NewToken { scopes: Some(vec![Scope::Read]), ..NewToken::named("reader") };
+    let reader = registry.user_with("ann", reader);
+    let refused = create(&reader, &json!({ "name": "next" }));
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    insta::assert_snapshot!(refused.detail(), @"the token `reader` needs the scope stage-new or stage-update, and has read: create a token with that scope, or one without restrictions");
+    let root = registry.admin("root");
+    create(&root, &json!({ "name": "next" })).good();
+    let refused = root.request(Method::DELETE, "/stage/next/api/v1/crates/foo/1.0.0", "");
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    insta::assert_snapshot!(refused.detail(), @"the deletion needs a reason of 1 to 1000 characters, such as `?reason=it+leaks+a+key`: it is shown in place of the version");
 }
 
 #[test]

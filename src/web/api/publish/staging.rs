@@ -128,8 +128,8 @@ fn words(app: &App, staged: &Staged, version: &str) -> String {
     let Staged { set, .. } = staged;
     let done = if staged.replaced.is_some() { "is staged in place of the one before" } else { "is staged" };
     format!(
-        "{version} {done} in the release set `{name}`, and not published yet. Approve the set until {end}, with PUT \
-         {base}/api/v1/release-sets/{name}/approve",
+        "{version} {done} in the release set `{name}`, and not published yet. Look at the set and approve it until {end}, at \
+         {base}/release-sets/{name}",
         name = set.name,
         end = set.expires_at.format("%Y-%m-%d"),
         base = app.settings.base_url,

@@ -3,27 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{StagedPath, set_name, visible};
-use crate::database::access::caller::Caller;
-use crate::database::catalog::owners::{self, Owner};
-use crate::database::catalog::set_refusal::SetRefusal;
-use crate::database::catalog::{crates, dependents};
-use crate::database::staging::SetName;
-use crate::database::staging::staged::{self, Previous, StagedVersion};
-use crate::jobs::RequestError;
-use crate::package::{CrateName, Version};
+use super::StagedPath;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::path::{ApiPath, crate_and_version};
-use crate::web::sources::{self, Package};
+use crate::web::release_sets::{Review, review, set_name};
 use crate::web::views::{AnyError, ComparisonView};
 use crate::web::{ApiError, App, ClientAddress};
-
-/// The most dependents that are named.
-const NAMED: i64 = 20;
 
 /// A staged version beside the one before it.
 #[derive(Serialize, ToSchema)]
@@ -51,15 +39,8 @@ pub struct StagedDiff {
     dependents: i64,
     /// The first 20 of them.
     dependents_named: Vec<String>,
-    /// What changed; null for a new crate.
-    diff: Option<ComparisonView>,
-}
-
-struct Found {
-    staged: StagedVersion,
-    previous: Option<Previous>,
-    owners: Vec<String>,
-    dependents: (Vec<CrateName>, i64),
+    /// What changed; all of a new crate is added.
+    diff: ComparisonView,
 }
 
 /// Show what a staged version changes
@@ -82,23 +63,14 @@ pub async fn show(
 ) -> Result<Json<StagedDiff>, ApiError> {
     let set = set_name(&set)?;
     let (name, num) = crate_and_version(&name, &num)?;
-    let found = app.with_connection(move |connection| find(connection, &set, (&name, &num), &caller)).await?;
-    let Found { staged, previous, owners, dependents: (named, dependents) } = found;
-    let after = Package::new(&staged.name, &staged.num, staged.checksum);
-    let opened = sources::open(&app, client, &after).await?;
-    let vcs_commit = opened.vcs_info().map(|info| info.commit.clone());
-    let diff = match &previous {
-        None => None,
-        Some(previous) => {
-            let before = Package::new(&staged.name, &previous.num, previous.checksum);
-            let comparison = sources::compare(&app, client, (&before, &after)).await?;
-            Some(ComparisonView::new(&staged.name, (&before.num, &after.num), &comparison))
-        }
-    };
+    let reviewed = review(&app, client, caller, (set, name, num)).await?;
+    let Review { staged, previous, owners, dependents: (named, dependents), vcs_commit, comparison, .. } = reviewed;
+    let before = previous.as_ref().map(|previous| &previous.num);
+    let diff = ComparisonView::new(&staged.name, (before, &staged.num), &comparison);
     Ok(Json(StagedDiff {
         krate: staged.name.to_string(),
         version: staged.num.to_string(),
-        previous: previous.as_ref().map(|previous| previous.num.to_string()),
+        previous: before.map(ToString::to_string),
         size: staged.size,
         previous_size: previous.map(|previous| previous.size),
         staged_by: staged.login,
@@ -111,24 +83,4 @@ pub async fn show(
         dependents_named: named.iter().map(ToString::to_string).collect(),
         diff,
     }))
-}
-
-fn find(
-    connection: &mut PgConnection,
-    set: &SetName,
-    (name, num): (&CrateName, &Version),
-    caller: &Caller,
-) -> Result<Found, RequestError> {
-    let set = visible(connection, set, caller)?;
-    let staged = staged::of_set(connection, set.id)?;
-    let staged = staged.into_iter().find(|one| one.name.canonical() == name.canonical() && one.num == *num);
-    let not_staged = || SetRefusal::NotStaged { set: set.name.clone(), version: format!("{name}@{num}") };
-    let staged = staged.ok_or_else(not_staged)?;
-    let previous = staged::previous(connection, name, num)?;
-    let dependents = dependents::dependent_crates(connection, &staged.name, NAMED)?;
-    let owners = match crates::find(connection, name)? {
-        Some(krate) => owners::list_all(connection, krate.id)?.iter().map(Owner::login).collect(),
-        None => Vec::new(),
-    };
-    Ok(Found { staged, previous, owners, dependents })
 }

@@ -6,17 +6,14 @@ pub mod diff;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::database::access::caller::Caller;
-use crate::database::catalog::set_refusal::SetRefusal;
 use crate::database::staging::SetName;
-use crate::database::staging::sets::{self, Filter, ReleaseSet, SetState};
+use crate::database::staging::sets::{self, Filter, ReleaseSet};
 use crate::database::staging::view::ReleaseSetView;
-use crate::jobs::RequestError;
 use crate::jobs::staging::create::{self, Update, Wanted};
 use crate::jobs::staging::end::remove_files;
 use crate::jobs::staging::{self, change};
@@ -24,7 +21,7 @@ use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::{ApiPath, crate_and_version};
 use crate::web::extract::query::{QueryParameters, refused};
-use crate::web::shortened::shortened;
+use crate::web::release_sets::{set_name, view, visible};
 use crate::web::views::AnyError;
 use crate::web::{ApiError, App};
 
@@ -117,28 +114,8 @@ pub struct ReleaseSetsQuery {
     per_page: Option<i64>,
 }
 
-/// Parses the name of a set in a path.
-fn set_name(text: &str) -> Result<SetName, ApiError> {
-    text.parse().map_err(|_| ApiError::not_found(format!("there is no release set `{}`", shortened(text))))
-}
-
-/// The set, if the caller may see it.
-fn visible(connection: &mut PgConnection, name: &SetName, caller: &Caller) -> Result<ReleaseSet, RequestError> {
-    let set = staging::find(connection, name)?;
-    if set.is_preview || caller.is_admin() || sets::is_member(connection, &set, caller.user.id)? {
-        return Ok(set);
-    }
-    // A set that was approved is public, as its versions are.
-    if set.state(chrono::Utc::now()) == SetState::Approved {
-        return Ok(set);
-    }
-    Err(SetRefusal::NotMember { name: set.name, login: caller.user.login.clone() }.into())
-}
-
 async fn answer(app: &App, set: ReleaseSet) -> Result<Json<ReleaseSetAnswer>, ApiError> {
-    let base_url = app.settings.base_url.clone();
-    let view = app.with_connection(move |connection| ReleaseSetView::read(connection, set, &base_url)).await?;
-    Ok(Json(ReleaseSetAnswer { release_set: view }))
+    Ok(Json(ReleaseSetAnswer { release_set: view(app, set).await? }))
 }
 
 /// Create a release set

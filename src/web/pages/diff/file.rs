@@ -18,6 +18,8 @@ use crate::web::sources::{self, Fragment, Package};
 pub async fn section(request: &Request, change: &FileChange, place: usize, is_open: bool) -> Result<Markup, ApiError> {
     let content = if is_open { differences(request, change).await? } else { link(request, change) };
     let (links, id) = (request.links(), format!("f{place}"));
+    let has_before = request.place.has_before && change.before.is_some();
+    let has_after = request.place.has_after && change.after.is_some();
     Ok(html! {
         section class="file-diff" aria-labelledby=(id) {
             h3 id=(id) {
@@ -26,15 +28,16 @@ pub async fn section(request: &Request, change: &FileChange, place: usize, is_op
                 @if let How::Renamed { similarity, .. } = &change.how { " " span class="muted" { (similarity) " % the same" } }
             }
             p class="file-facts" {
-                @if change.before.is_some() {
+                @if has_before {
                     a href=(links.source(&request.before.name, &request.before.num, change.path_before())) { "In " (request.before.num) }
                 }
-                @if change.before.is_some() && change.after.is_some() { " · " }
-                @if change.after.is_some() {
+                @if has_before && has_after { " · " }
+                @if has_after {
                     a href=(links.source(&request.after.name, &request.after.num, &change.path)) { "In " (request.after.num) }
                 }
                 @if is_executable(&change.before) != is_executable(&change.after) {
-                    " · " @if is_executable(&change.after) { "executable now" } @else { "not executable any more" }
+                    @if has_before || has_after { " · " }
+                    @if is_executable(&change.after) { "executable now" } @else { "not executable any more" }
                 }
             }
             (content)
@@ -64,15 +67,20 @@ async fn differences(request: &Request, change: &FileChange) -> Result<Markup, A
     }
     Ok(html! {
         div class="side-by-side" {
-            (side(request, &request.before, (change.path_before(), &change.before), "Before"))
-            (side(request, &request.after, (&change.path, &change.after), "After"))
+            (side(request, (&request.before, request.place.has_before), (change.path_before(), &change.before), "Before"))
+            (side(request, (&request.after, request.place.has_after), (&change.path, &change.after), "After"))
         }
     })
 }
 
 /// One of two versions of a file that is no text.
-fn side(request: &Request, package: &Package, (path, file): (&str, &Option<FileFacts>), title: &str) -> Markup {
-    let raw = request.links().raw(&package.name, &package.num, path);
+fn side(
+    request: &Request,
+    (package, has_pages): (&Package, bool),
+    (path, file): (&str, &Option<FileFacts>),
+    title: &str,
+) -> Markup {
+    let raw = has_pages.then(|| request.links().raw(&package.name, &package.num, path));
     html! {
         div {
             h4 { (title) }
@@ -80,10 +88,10 @@ fn side(request: &Request, package: &Package, (path, file): (&str, &Option<FileF
                 None => { p class="muted" { "There was no such file." } }
                 Some(file) if file.form == Form::Link => { p { "A link." } }
                 Some(file) => {
-                    @if file.form == Form::Binary && is_image(path) {
+                    @if let Some(raw) = raw.as_ref().filter(|_| file.form == Form::Binary && is_image(path)) {
                         p class="picture" { img src=(raw) alt={ (title) ": " (path) } loading="lazy"; }
                     }
-                    p { @if file.form == Form::Binary { "Binary file, " } @else { "Text, " } (size(count(file.size))) " · " a href=(raw) { "Raw" } }
+                    p { @if file.form == Form::Binary { "Binary file, " } @else { "Text, " } (size(count(file.size))) @if let Some(raw) = &raw { " · " a href=(raw) { "Raw" } } }
                 }
             }
         }

@@ -23,7 +23,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 
-use self::request::Request;
+pub use self::request::{Place, Request};
 use super::layout::Page;
 use super::parts::crate_head::{CrateHead, Tab, notices};
 use super::parts::found::{self, Found};
@@ -56,16 +56,33 @@ async fn show(
         |found: &Found| Package::new(&found.krate.row.name, &found.version.row.num, found.version.row.checksum);
     let (before, after) = (package(&old), package(&found));
     let comparison = sources::compare(&app, client, (&before, &after)).await?;
-    let request = Request { app, visit, client, query, before, after, comparison };
-    if let Some(path) = request.query.get("file") {
-        return one_file(&request, &found, path).await;
-    }
-    let content = content(&request).await?;
-    Ok(left_out(framed(&request, &found, &content)))
+    let path = visit.links().diff(&after.name, &before.num, &after.num);
+    let place = Place { path, has_before: true, has_after: true };
+    let request = Request { place, app, visit, client, query, before, after, comparison };
+    Ok(match shown(&request, &title(&request)).await? {
+        Shown::Part(part) => part,
+        Shown::Content(content) => left_out(framed(&request, &found, &content)),
+    })
 }
 
-/// The page of one file's differences, or only these, for the script.
-async fn one_file(request: &Request, found: &Found, path: &str) -> Result<Response, ApiError> {
+/// What a request gets.
+pub enum Shown {
+    /// Only a part of the page, for the script.
+    Part(Response),
+    /// The content of the page, below what it is about.
+    Content(Markup),
+}
+
+/// All differences, or those of the file that the request names.
+pub async fn shown(request: &Request, title: &Markup) -> Result<Shown, ApiError> {
+    match request.query.get("file") {
+        Some(path) => one_file(request, title, path).await,
+        None => Ok(Shown::Content(content(request, title).await?)),
+    }
+}
+
+/// The differences of one file.
+async fn one_file(request: &Request, title: &Markup, path: &str) -> Result<Shown, ApiError> {
     let Some(change) = request.comparison.file(path) else {
         let (name, num) = (&request.after.name, &request.after.num);
         let path = crate::web::shortened::shortened(path);
@@ -73,21 +90,20 @@ async fn one_file(request: &Request, found: &Found, path: &str) -> Result<Respon
     };
     let shown = file::section(request, change, 0, true).await?;
     if request.query.get("fragment").is_some() {
-        return Ok(left_out(Html(shown.into_string()).into_response()));
+        return Ok(Shown::Part(left_out(Html(shown.into_string()).into_response())));
     }
-    let content = html! {
-        (title(request))
+    Ok(Shown::Content(html! {
+        (title)
         p { a href=(request.path(&[("view", request.view())])) { "All changes" } }
         (views(request, path))
         (shown)
-    };
-    Ok(left_out(framed(request, found, &content)))
+    }))
 }
 
-async fn content(request: &Request) -> Result<Markup, ApiError> {
+async fn content(request: &Request, title: &Markup) -> Result<Markup, ApiError> {
     let comparison = &request.comparison;
     if comparison.files.is_empty() {
-        return Ok(html! { (title(request)) p class="notice" { "Nothing changed: all files are the same." } });
+        return Ok(html! { (title) p class="notice" { "Nothing changed: all files are the same." } });
     }
     let list = files::List::of(request)?;
     let mut sections = Vec::new();
@@ -95,7 +111,7 @@ async fn content(request: &Request) -> Result<Markup, ApiError> {
         sections.push(file::section(request, change, place, list.is_open(place)).await?);
     }
     Ok(html! {
-        (title(request))
+        (title)
         (summary::section(request))
         (list.table(request))
         h2 id="changes" { "Changes" }

@@ -9,8 +9,19 @@ use crate::web::pages::visit::Visit;
 use crate::web::sources::Package;
 use crate::web::{App, ClientAddress};
 
+/// Where the page is, and which packages have pages of their own.
+pub struct Place {
+    /// Its path, without a query.
+    pub path: String,
+    /// Whether the files of the earlier package have pages.
+    pub has_before: bool,
+    /// Whether the files of the later one have: those of a staged version do not.
+    pub has_after: bool,
+}
+
 /// A request for differences.
 pub struct Request {
+    pub place: Place,
     pub app: App,
     pub visit: Visit,
     pub client: ClientAddress,
@@ -32,7 +43,7 @@ impl Request {
 
     /// The page with other parameters.
     pub fn path(&self, parameters: &[(&str, &str)]) -> String {
-        let path = self.links().diff(&self.after.name, &self.before.num, &self.after.num);
+        let path = self.place.path.clone();
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(parameters.iter().filter(|(_, value)| !value.is_empty()));
         let query = query.finish();

@@ -16,25 +16,27 @@ const SHOWN: usize = 200;
 
 pub fn section(request: &Request) -> Markup {
     let summary = &request.comparison.summary;
+    let is_new = !request.place.has_before;
     html! {
         section class="review" aria-labelledby="review" {
             h2 id="review" { "For the review" }
             @match &summary.manifest {
-                Ok(changes) => { (manifest(changes)) }
+                Ok(changes) => { (manifest(changes, is_new)) }
                 Err(reason) => { p class="notice warn" { "The manifests were not compared: " (text(reason)) } }
             }
-            (code(summary))
+            (code(summary, is_new))
         }
     }
 }
 
-fn manifest(changes: &ManifestChanges) -> Markup {
+fn manifest(changes: &ManifestChanges, is_new: bool) -> Markup {
+    let none = if is_new { "none" } else { "unchanged" };
     let is_same = changes.added.is_empty() && changes.removed.is_empty() && changes.changed.is_empty();
     html! {
         dl class="review-facts" {
             dt { "Dependencies" }
             dd {
-                @if is_same { "unchanged" }
+                @if is_same { (none) }
                 ul class="plain" {
                     @for one in changes.added.iter().take(SHOWN) { li { span class="tag good" { "added" } " " (stated(one)) } }
                     @for one in changes.removed.iter().take(SHOWN) { li { span class="tag bad" { "removed" } " " (stated(one)) } }
@@ -43,7 +45,7 @@ fn manifest(changes: &ManifestChanges) -> Markup {
             }
             dt { "Features" }
             dd {
-                @if changes.features.is_empty() { "unchanged" }
+                @if changes.features.is_empty() { (none) }
                 ul class="plain" { @for one in changes.features.iter().take(SHOWN) { li { (feature(one)) } } }
             }
             @for field in &changes.fields { dt { (field.field) } dd { (value(field)) } }
@@ -110,7 +112,7 @@ fn feature(one: &ChangedFeature) -> Markup {
 }
 
 /// What the files say.
-fn code(summary: &Summary) -> Markup {
+fn code(summary: &Summary, is_new: bool) -> Markup {
     html! {
         dl class="review-facts" {
             dt { "Build script" } dd { (script(&summary.build_script)) }
@@ -123,7 +125,7 @@ fn code(summary: &Summary) -> Markup {
                     (false, false) => { "no" }
                 }
             }
-            dt { "unsafe" } dd { (unsafe_counts(summary)) }
+            dt { "unsafe" } dd { (unsafe_counts(summary, is_new)) }
             dt { "New binary files" }
             dd {
                 @if summary.new_binaries.is_empty() { "none" }
@@ -153,11 +155,11 @@ fn script(script: &Script) -> Markup {
     }
 }
 
-fn unsafe_counts(summary: &Summary) -> Markup {
+fn unsafe_counts(summary: &Summary, is_new: bool) -> Markup {
     let counts = &summary.unsafe_counts;
     let (before, after) = counts.iter().fold((0, 0), |(before, after), one| (before + one.before, after + one.after));
     html! {
-        @if counts.is_empty() { "as often as before in every file" } @else {
+        @if counts.is_empty() { @if is_new { "none" } @else { "as often as before in every file" } } @else {
             (before) " → " (after) " in "
             (counted(count(counts.len()), "file")) " (the keyword in code, not in comments and strings)"
         }

@@ -13,7 +13,7 @@ use crate::database::access::caller::{Caller, Denied};
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::entrance::{challenges, sign_in_first};
 use crate::web::pages::links::Links;
-use crate::web::pages::sign_in::read_form;
+use crate::web::pages::sign_in::sent;
 use crate::web::pages::visit::{Visit, wants_html};
 use crate::web::{ApiError, App};
 
@@ -55,10 +55,7 @@ impl Admin {
 
     /// Reads a form that a page of this session has sent.
     pub async fn sent(&self, request: Request) -> Result<QueryParameters, ApiError> {
-        let (parts, content) = request.into_parts();
-        let sent = read_form(&parts, content).await?;
-        self.visit.check_form(sent.get("form_token"))?;
-        Ok(sent)
+        sent(&self.visit, request).await
     }
 
     /// Changes something in one transaction, if the caller is still an admin when it happens. The change gets the name for

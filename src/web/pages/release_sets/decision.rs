@@ -1,0 +1,126 @@
+//! Approval and rejection on a set's page: the forms, and what they do.
+
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+
+use super::member::Member;
+use crate::database::staging::view::ReleaseSetView;
+use crate::web::ApiError;
+use crate::web::extract::path::ApiPath;
+use crate::web::extract::query::refused;
+use crate::web::pages::parts::text::{name, with_code};
+use crate::web::pages::sign_in::sent;
+use crate::web::release_sets::{self, check_may_approve, set_name};
+
+/// The longest reason, in characters.
+const REASON: usize = 1000;
+
+/// What is needed before the set is published, and the forms.
+pub fn section(member: &Member, view: &ReleaseSetView) -> Markup {
+    let is_empty = view.versions.is_empty() && view.changes.is_empty();
+    let is_given = view.approved_by.contains(&member.caller.user.login);
+    let form_token = member.visit.form_token();
+    html! {
+        h2 id="decision" { "Decision" }
+        @if is_empty {
+            p { "Publish something into the set first: an empty set cannot be approved." }
+        } @else {
+            (approvals(view))
+        }
+        @match (&form_token, check_may_approve(&member.caller)) {
+            (None, _) => { p { "Changes need a session: " a href=(member.links().sign_in()) { "sign in" } "." } }
+            (Some(_), Err(denied)) => { p { "You cannot approve it here: " (with_code(&denied.to_string())) "." } }
+            (Some(form_token), Ok(())) => {
+                @if !is_empty { (approval(member, view, (form_token, is_given))) }
+            }
+        }
+        @if let Some(form_token) = &form_token { (rejection(member, view, form_token)) }
+    }
+}
+
+/// Who has approved, and who still has to.
+fn approvals(view: &ReleaseSetView) -> Markup {
+    html! {
+        @if !view.approved_by.is_empty() {
+            p {
+                "Approved so far by "
+                @for (place, login) in view.approved_by.iter().enumerate() { @if place > 0 { ", " } (name(login)) }
+                "."
+            }
+        }
+        @if view.missing.is_empty() {
+            p { "It has all approvals that it needs: the next one publishes it." }
+        } @else {
+            p { "It is published when each of these has what it needs:" }
+            ul { @for missing in &view.missing { li { (with_code(missing)) } } }
+        }
+    }
+}
+
+fn approval(member: &Member, view: &ReleaseSetView, (form_token, is_given): (&str, bool)) -> Markup {
+    let action = member.links().decision(&view.name, "approve");
+    let hidden = html! {
+        input type="hidden" name="form_token" value=(form_token);
+        input type="hidden" name="revision" value=(view.revision);
+    };
+    html! {
+        @if is_given { p class="notice good" role="status" { "You have approved this revision." } }
+        form class="sign-in" method="post" action=(action) {
+            (hidden)
+            @if is_given { button type="submit" { "Approve again" } } @else { button type="submit" class="primary" { "Approve" } }
+        }
+        @if member.caller.is_admin() && !view.missing.is_empty() {
+            details {
+                summary { "Approve without the others" }
+                form class="sign-in" method="post" action=(action) {
+                    (hidden)
+                    label for="override" { "Reason, which is kept in the audit log and logged as an error" }
+                    input id="override" name="override" maxlength=(REASON) required autocomplete="off";
+                    button type="submit" class="danger" { "Override and publish" }
+                }
+            }
+        }
+    }
+}
+
+fn rejection(member: &Member, view: &ReleaseSetView, form_token: &str) -> Markup {
+    html! {
+        details {
+            summary { "Reject it" }
+            p { "What is staged is removed, and its numbers are free again. This cannot be undone." }
+            form class="sign-in" method="post" action=(member.links().decision(&view.name, "reject")) {
+                input type="hidden" name="form_token" value=(form_token);
+                label for="reason" { "Reason, for the users who staged the versions" }
+                input id="reason" name="reason" maxlength=(REASON) required autocomplete="off";
+                button type="submit" class="danger" { "Reject" }
+            }
+        }
+    }
+}
+
+/// `POST /release-sets/{set}/approve`.
+pub async fn approve(member: Member, ApiPath(set): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+    const REVISION_IS: &str = "the revision that the page of the set shows";
+    let name = set_name(&set)?;
+    let sent = sent(&member.visit, request).await?;
+    let seen = sent.parsed("revision", REVISION_IS)?.ok_or_else(|| refused("revision", "", REVISION_IS))?;
+    let override_reason = sent.text("override").map(|reason| reason.trim().to_owned());
+    let caller = member.caller.clone();
+    release_sets::approve(&member.app, name.clone(), (Some(seen), override_reason), caller).await?;
+    Ok(leading_to(member.links().release_set(&name)))
+}
+
+/// `POST /release-sets/{set}/reject`.
+pub async fn reject(member: Member, ApiPath(set): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+    let name = set_name(&set)?;
+    let sent = sent(&member.visit, request).await?;
+    let reason = sent.text("reason").unwrap_or_default();
+    release_sets::reject(&member.app, name.clone(), reason.trim().to_owned(), member.caller.clone()).await?;
+    Ok(leading_to(member.links().release_set(&name)))
+}
+
+fn leading_to(place: String) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
+}

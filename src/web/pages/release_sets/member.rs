@@ -1,0 +1,41 @@
+//! Who may open the pages of release sets: users who are signed in. Which sets they see is decided for each.
+
+use axum::extract::FromRequestParts;
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+
+use crate::database::access::caller::Caller;
+use crate::web::pages::entrance::{challenges, sign_in_first};
+use crate::web::pages::links::Links;
+use crate::web::pages::visit::{Visit, wants_html};
+use crate::web::{ApiError, App};
+
+/// The request of a user. Every handler of release sets takes it.
+pub struct Member {
+    pub app: App,
+    pub visit: Visit,
+    pub caller: Caller,
+}
+
+impl Member {
+    pub fn links(&self) -> &Links {
+        self.visit.links()
+    }
+}
+
+impl FromRequestParts<App> for Member {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let Ok(visit) = Visit::from_request_parts(parts, app).await;
+        if let Some(caller) = visit.caller().cloned() {
+            return Ok(Self { app: app.clone(), visit, caller });
+        }
+        if wants_html(&parts.headers) && [Method::GET, Method::HEAD].contains(&parts.method) {
+            return Err(sign_in_first(visit.links(), parts));
+        }
+        let detail = format!("release sets are for users: sign in at {}/sign-in", app.settings.base_url);
+        Err(ApiError::challenge(detail, challenges(app)).into_response())
+    }
+}

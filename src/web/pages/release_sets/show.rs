@@ -1,0 +1,36 @@
+//! `GET /release-sets/{set}`: a release set, and what can be done with it.
+
+use axum::response::Response;
+use maud::html;
+
+use super::decision;
+use super::facts::{contents, facts, heading, use_it};
+use super::member::Member;
+use crate::database::staging::view::ReleaseSetView;
+use crate::web::ApiError;
+use crate::web::extract::path::ApiPath;
+use crate::web::pages::layout::Page;
+use crate::web::release_sets::{set_name, view, visible};
+
+pub async fn show(member: Member, ApiPath(set): ApiPath<String>) -> Result<Response, ApiError> {
+    let (name, caller) = (set_name(&set)?, member.caller.clone());
+    let set = member.app.with_connection(move |connection| visible(connection, &name, &caller)).await?;
+    let view = view(&member.app, set).await?;
+    Ok(page(&member, &view))
+}
+
+fn page(member: &Member, view: &ReleaseSetView) -> Response {
+    let links = member.links();
+    let is_open = view.state == "open";
+    let content = html! {
+        (heading(links, view))
+        (facts(view))
+        h2 id="contents" { "Contents" }
+        (contents(links, view))
+        @if is_open {
+            (decision::section(member, view))
+            (use_it(member, view))
+        }
+    };
+    member.visit.show(Page::new(format!("Release set {}", view.name), content).unlisted())
+}

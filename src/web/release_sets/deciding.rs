@@ -1,0 +1,100 @@
+//! Approving and rejecting a release set.
+
+use chrono::Utc;
+
+use super::finding::visible;
+use crate::database::access::caller::{Caller, Denied};
+use crate::database::access::scope::Scope;
+use crate::database::staging::SetName;
+use crate::database::staging::sets::SetState;
+use crate::fault;
+use crate::jobs::staging::approve::{self, Approval, Approved, Approver, Decision};
+use crate::jobs::staging::end::{self, remove_files};
+use crate::jobs::staging::examine::{self, Rules};
+use crate::web::answers::waiting::is_shown;
+use crate::web::{ApiError, App};
+
+/// What an approval has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything is accepted. `shown`: the index has it already.
+    Published { shown: bool },
+    /// The approval is noted, and others have to approve, too.
+    Waits,
+}
+
+/// Checks that a token may approve at all.
+pub fn check_may_approve(caller: &Caller) -> Result<(), Denied> {
+    caller.has_one_of(&[Scope::Approve], Scope::Approve.as_str())
+}
+
+/// Approves a set for a user. `seen` is the revision that was looked at, if that was said, and then the reason of an admin who
+/// approves without the others.
+pub async fn approve(
+    app: &App,
+    name: SetName,
+    (seen, override_reason): (Option<i64>, Option<String>),
+    caller: Caller,
+) -> Result<Outcome, ApiError> {
+    check_may_approve(&caller)?;
+    app.admit_job()?;
+    let accepted = app.blocking(move |app| accept(app, &name, (seen, override_reason.as_deref()), &caller)).await?;
+    let completion = match accepted {
+        Decision::Published(approved) => approved.completion,
+        Decision::Waits(_) => return Ok(Outcome::Waits),
+    };
+    let shown = match completion {
+        Some(completion) => is_shown(app, completion).await,
+        None => true,
+    };
+    Ok(Outcome::Published { shown })
+}
+
+fn accept(
+    app: &App,
+    name: &SetName,
+    (revision, override_reason): (Option<i64>, Option<&str>),
+    caller: &Caller,
+) -> Result<Decision, ApiError> {
+    fault::point("request.read")?;
+    let settings = &app.settings;
+    let rules = Rules { urls: &settings.urls, limits: &settings.limits, policy: &settings.policy };
+    let set = app.pool.with(|connection| visible(connection, name, caller))??;
+    if set.state(Utc::now()) == SetState::Approved && set.ended_by.as_deref() == Some(&caller.user.login) {
+        // The answer to an earlier request was lost.
+        let (versions, changes) = (0, 0);
+        return Ok(Decision::Published(Approved { versions, changes, deletes: false, completion: None }));
+    }
+    let examined = app
+        .cpu_slots
+        .run(|| app.pool.with(|connection| examine::examine(connection, set, &app.crate_store, rules, Utc::now())))??;
+    fault::point("approve.examined")?;
+    let is_stored = |checksum| app.crate_store.contains(checksum);
+    let decision = app.pool.with(|connection| {
+        let approver = Approver::User(caller);
+        let approval = Approval { examined: &examined, revision, override_reason };
+        approve::request(connection, &approval, &approver, &is_stored, &app.completions)
+    })??;
+    let Decision::Published(approved) = &decision else { return Ok(decision) };
+    fault::point("request.committed")?;
+    app.overlays.forget(name);
+    if approved.deletes {
+        app.known_files.doubt();
+    }
+    app.wake_workers();
+    tracing::info!(set = %name, versions = approved.versions, changes = approved.changes, "approved a release set");
+    Ok(decision)
+}
+
+/// Rejects a set for a user.
+pub async fn reject(app: &App, name: SetName, reason: String, caller: Caller) -> Result<(), ApiError> {
+    app.blocking(move |app| {
+        let files = app.pool.with(|connection| end::reject_as(connection, &name, &reason, &caller))??;
+        app.overlays.forget(&name);
+        fault::point("reject.committed")?;
+        app.pool.with(|connection| remove_files(connection, &app.crate_store, &files))?;
+        tracing::info!(set = %name, versions = files.len(), "rejected a release set");
+        Ok(())
+    })
+    .await
+}
