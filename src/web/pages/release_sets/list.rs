@@ -97,7 +97,7 @@ fn table(links: &Links, found: &[ListedSet]) -> Markup {
                     tr role="row" {
                         th scope="row" role="rowheader" {
                             a href=(links.release_set(&set.name)) { (set.name) }
-                            @if let Some(title) = &set.title { br; (text(title)) }
+                            @if let Some(title) = &set.title { br; span class="muted" { (text(title)) } }
                         }
                         td role="cell" { (tag(set.state(now))) }
                         td role="cell" {
