@@ -99,25 +99,77 @@ impl Client<'_> {
             self.stage(&set, &Package::new(&name, &num).body());
             staged.push((name, num));
         }
-        if self.chance.random_bool(0.3) {
-            self.decide("reject", &set, "{\"reason\":\"not this one\"}");
-            // What was given back can be taken.
-            let (name, num) = staged.swap_remove(0);
-            let body = Package::new(&name, &num).body();
-            self.insist("publish", |client| {
-                let url = format!("{}/api/v1/crates/new", client.world.url());
-                read(client.agent.put(url).header("authorization", client.world.token()).send(&body))
-            });
-            self.model.published(&name, &num);
-            self.mine.push((name, num, false));
+        match self.chance.random_range(0..100) {
+            0..25 => {
+                self.decide("reject", &set, "{\"reason\":\"not this one\"}");
+                // What was given back can be taken.
+                let (name, num) = staged.swap_remove(0);
+                assert!(self.send_version("publish", &name, &num), "a rejected set keeps {name}@{num}");
+                self.is_published(name, num);
+                self.model.gone.lock().unwrap().extend(staged);
+            }
+            25..50 => self.approve_in_time_or_not(&set, staged),
+            _ => {
+                self.model.sets.lock().unwrap().push(staged.clone());
+                self.decide("approve", &set, "");
+                staged.into_iter().for_each(|(name, num)| self.is_published(name, num));
+            }
+        }
+    }
+
+    /// Approves a set about when it expires.
+    fn approve_in_time_or_not(&mut self, set: &str, mut staged: Vec<(String, String)>) {
+        self.model.sets.lock().unwrap().push(staged.clone());
+        let url = |client: &Self| format!("{}/api/v1/release-sets/{set}", client.world.url());
+        let has_expired = |status: u16, text: &str| status == 409 && text.contains(" expired on ");
+        let shorten = |client: &Self| {
+            let request = client.agent.patch(url(client)).header("authorization", client.world.token());
+            read(request.send("{\"expires_in\":1}"))
+        };
+        self.insist_or("shorten", shorten, has_expired);
+        std::thread::park_timeout(Duration::from_millis(self.chance.random_range(0..2000)));
+        let approve = |client: &Self| {
+            read(
+                client
+                    .agent
+                    .put(format!("{}/approve", url(client)))
+                    .header("authorization", client.world.token())
+                    .send(""),
+            )
+        };
+        let (status, _) = self.insist_or("approve or expire", approve, has_expired);
+        if status == 200 {
+            staged.into_iter().for_each(|(name, num)| self.is_published(name, num));
             return;
         }
-        self.model.sets.lock().unwrap().push(staged.clone());
-        self.decide("approve", &set, "");
-        for (name, num) in staged {
-            self.model.published(&name, &num);
-            self.mine.push((name, num, false));
+        self.tally.did("expired");
+        // The number is free as soon as the set is ended, which a serve does once a minute.
+        let (name, num) = staged.swap_remove(0);
+        if self.send_version("publish after expiry", &name, &num) {
+            self.tally.did("number free again");
+            self.is_published(name, num);
+        } else {
+            staged.push((name, num));
         }
+        self.model.gone.lock().unwrap().extend(staged);
+    }
+
+    /// Publishes a version; false if a set that has not been ended yet keeps the number.
+    fn send_version(&mut self, operation: &'static str, name: &str, num: &str) -> bool {
+        const KEPT: &str = "is staged in the release set";
+        let body = Package::new(name, num).body();
+        let send = |client: &Self| {
+            let url = format!("{}/api/v1/crates/new", client.world.url());
+            read(client.agent.put(url).header("authorization", client.world.token()).send(&body))
+        };
+        let is_kept = |status: u16, text: &str| status == 409 && text.contains(KEPT);
+        let (status, body) = self.insist_or(operation, send, is_kept);
+        !is_kept(status, &String::from_utf8_lossy(&body))
+    }
+
+    fn is_published(&mut self, name: String, num: String) {
+        self.model.published(&name, &num);
+        self.mine.push((name, num, false));
     }
 
     fn stage(&mut self, set: &str, body: &[u8]) {
@@ -201,6 +253,16 @@ impl Client<'_> {
 
     /// Sends a request until it is answered for good.
     fn insist(&mut self, operation: &'static str, send: impl Fn(&Self) -> Answer) -> (u16, Vec<u8>) {
+        self.insist_or(operation, send, |_, _| false)
+    }
+
+    /// The same; an answer that `others` knows ends it, too.
+    fn insist_or(
+        &mut self,
+        operation: &'static str,
+        send: impl Fn(&Self) -> Answer,
+        others: impl Fn(u16, &str) -> bool,
+    ) -> (u16, Vec<u8>) {
         let until = Instant::now() + LONG_PATIENCE;
         let mut tries = 0;
         loop {
@@ -213,7 +275,7 @@ impl Client<'_> {
                     && (says(409, "is already uploaded: it is ")
                         || says(409, "was rejected on ")
                         || says(400, "is not an owner of"));
-                if status == 200 || had_been_accepted {
+                if status == 200 || had_been_accepted || others(status, &text) {
                     self.tally.did(operation);
                     self.tally.sent_again += usize::from(tries > 1);
                     return (status, body);

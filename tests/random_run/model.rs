@@ -9,6 +9,8 @@ pub struct Model {
     pub crates: Mutex<BTreeMap<String, Crate>>,
     /// Names and numbers of the sets that are being approved, or were.
     pub sets: Mutex<Vec<Vec<(String, String)>>>,
+    /// Names and numbers of sets that were rejected or have expired: they are never shown.
+    pub gone: Mutex<Vec<(String, String)>>,
 }
 
 #[derive(Default, Clone)]

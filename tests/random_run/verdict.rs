@@ -39,6 +39,16 @@ pub fn judge(plan: &Plan, world: &World, model: &Model) -> Tally {
         git(clone.path(), &["clone", "-q", &remote.display().to_string(), "remote"]);
         clone.path().join("remote")
     });
+    for (name, num) in &*model.gone.lock().unwrap() {
+        let path = index_path(&name.parse().unwrap());
+        let sparse = http::get(&format!("{}/index/{path}", world.url()));
+        let is_shown = |text: &str| text.contains(&format!("\"vers\":\"{num}\""));
+        let in_git = std::fs::read_to_string(index.join(&path)).unwrap_or_default();
+        if is_shown(&sparse.text()) || is_shown(&in_git) {
+            tally.diverged += 1;
+            tally.violations.push(format!("{name}@{num} is in the index, and its set was never approved"));
+        }
+    }
     for (name, krate) in &*model.crates.lock().unwrap() {
         look_at(world, &index, name, krate, &mut tally);
         if let Some(remote) = &at_remote {

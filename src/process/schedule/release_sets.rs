@@ -14,7 +14,9 @@ use crate::database::staging::sets;
 use crate::jobs::staging::end;
 use crate::process::CommandError;
 
-const EVERY: Duration = Duration::from_secs(60);
+/// Soon after the start, because sets may have expired while no process ran.
+const FIRST: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_secs(15);
 /// How long before the end the log warns of it.
 const WARNED_BEFORE: TimeDelta = TimeDelta::days(1);
 
@@ -22,7 +24,7 @@ const WARNED_BEFORE: TimeDelta = TimeDelta::days(1);
 pub fn start(pool: &Pool, crate_store: &CrateStore) -> Result<Scheduled, CommandError> {
     let (pool, crate_store) = (pool.clone(), crate_store.clone());
     let mut warned = BTreeMap::new();
-    let intervals = Intervals { first: EVERY, then: EVERY };
+    let intervals = Intervals { first: FIRST, then: EVERY };
     Scheduled::start("release-sets", "end release sets whose time is over", intervals, move |_| {
         pool.with(|connection| run(connection, &crate_store, &mut warned))?
     })
