@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::conversation::{Client, Services, builders, serve};
+use super::lanes::{Choice, Lanes, Movable};
 use super::places::{Place, Places};
 use super::site::Site;
 
@@ -46,6 +47,7 @@ pub(super) struct Connections {
     tls: Option<Tls>,
     http1: Builder<TokioExecutor>,
     http2: Builder<TokioExecutor>,
+    lanes: Lanes,
     places: Arc<Places>,
 }
 
@@ -56,7 +58,7 @@ struct Tls {
 }
 
 impl Connections {
-    pub(super) fn new(site: Site) -> Self {
+    pub(super) fn new(site: Site, lanes: Lanes) -> Self {
         let (http1, http2) = builders();
         let tls = site.tls.map(|(config, refusal)| Tls {
             acceptor: TlsAcceptor::from(config),
@@ -67,6 +69,7 @@ impl Connections {
             tls,
             http1,
             http2,
+            lanes,
             places: Arc::new(Places::new(site.name, site.max_connections, site.per_address, site.trusted_proxies)),
         }
     }
@@ -122,17 +125,21 @@ impl Connections {
 
     fn spawn(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place, stopping: &watch::Receiver<bool>) {
         let (connections, stopping) = (Arc::clone(self), stopping.clone());
-        tokio::spawn(async move {
-            let client = Client { peer, activity: &place.activity };
+        let choice = Arc::new(Choice::default());
+        let chosen = Arc::clone(&choice);
+        let connection = async move {
+            let client = Client { peer, activity: &place.activity, choice: &chosen };
             tokio::select! {
                 () = connections.hold(Tuned::new(stream), client, stopping) => {}
                 () = place.activity.closed() => tracing::debug!(%peer, "closed an idle connection for a new one"),
             }
-        });
+        };
+        self.lanes.run(connection, choice);
     }
 
     /// Serves one connection until it ends.
     async fn hold(&self, Tuned(stream): Tuned, client: Client<'_>, stopping: watch::Receiver<bool>) {
+        let stream = Movable::new(stream);
         let Some(tls) = &self.tls else {
             return serve(&self.http1, stream, &self.services, client, stopping).await;
         };
@@ -179,12 +186,12 @@ impl Tuned {
 }
 
 enum Handshake {
-    Done(Box<TlsStream<TcpStream>>),
+    Done(Box<TlsStream<Movable>>),
     /// The client does not use TLS.
-    NoTls(TcpStream),
+    NoTls(Movable),
 }
 
-async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> io::Result<Handshake> {
+async fn handshake(acceptor: &TlsAcceptor, mut stream: Movable) -> io::Result<Handshake> {
     let mut first = [0];
     stream.peek(&mut first).await?;
     if first != [TLS_HANDSHAKE] {

@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::lanes::Choice;
 use super::places::{Activity, Request};
 use super::watched::Watched;
 use crate::web::answers::held_body::HeldBody;
@@ -52,6 +53,7 @@ const HTTP2_PROTOCOL_ERRORS: usize = 64;
 pub(super) struct Client<'a> {
     pub(super) peer: SocketAddr,
     pub(super) activity: &'a Arc<Activity>,
+    pub(super) choice: &'a Choice,
 }
 
 /// What answers requests.
@@ -81,8 +83,10 @@ impl Services {
             if is_http2 { HeldBody::watched(body, held) } else { HeldBody::new(body, held) }
         };
         if let Some(Answer { response, counted }) = recalled {
+            client.choice.has_read();
             return Either::Left(ready(Ok(response.map(|body| held(body, counted)))));
         }
+        client.choice.has_other();
         request.extensions_mut().insert(ConnectInfo(client.peer));
         let answer = self.router.call(request);
         Either::Right(async move { answer.await.map(|response| response.map(|body| held(body, None))) })

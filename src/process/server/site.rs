@@ -21,6 +21,6 @@ pub struct Site {
     /// Concurrent connections of one client. Trusted proxies are exempt.
     pub per_address: u32,
     pub trusted_proxies: TrustedProxies,
-    /// Threads; None for one per CPU.
+    /// Threads, and as many again for connections that the fast path answers; None for one per CPU.
     pub threads: Option<usize>,
 }
