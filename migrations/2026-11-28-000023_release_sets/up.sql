@@ -9,7 +9,7 @@ ALTER TABLE api_tokens ADD CONSTRAINT api_tokens_scopes_check CHECK (
 
 CREATE TABLE release_sets (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    -- A part of URLs. It is never used again: lock files name the URL of a set's index.
+    -- A part of URLs. It is used again only if nothing was ever staged: lock files name the URL of a set's index.
     name text NOT NULL UNIQUE CHECK (octet_length(name) BETWEEN 1 AND 64),
     title text,
     -- Whether everyone who may read the registry may read the set while it is open.
@@ -99,6 +99,10 @@ CREATE TABLE staging_rules (
 CREATE TABLE set_approvals (
     set_id integer NOT NULL REFERENCES release_sets (id),
     user_id integer NOT NULL REFERENCES users (id),
+    -- An approval with a token that was revoked since does not count.
+    token_id integer NOT NULL REFERENCES api_tokens (id) ON DELETE CASCADE,
+    -- Whether the token gave the rights of an admin.
+    as_admin boolean NOT NULL,
     revision bigint NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (set_id, user_id)

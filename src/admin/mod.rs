@@ -73,8 +73,12 @@ pub enum AdminError {
     Version(#[from] VersionError),
     #[error(transparent)]
     Set(#[from] InvalidSetName),
-    #[error("there is a rule for {0:?} already: remove it first, with `supercargo set rule remove`")]
+    #[error(
+        "there is a rule for {0:?} already, or for the same crates in another spelling: remove it first, with `supercargo set rule remove`"
+    )]
     RuleExists(String),
+    #[error("the release set {name} waits for others ({missing}): to approve it without them, say why with --override")]
+    OthersApprove { name: String, missing: String },
     #[error("there is no rule {0}: see `supercargo set rule list`")]
     NoRule(i32),
     #[error(transparent)]

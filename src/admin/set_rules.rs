@@ -30,7 +30,11 @@ pub fn add(connection: &mut PgConnection, operator: &Actor, wanted: &Wanted) -> 
             }
             None => Subject::Crates(wanted.subject.parse()?),
         };
-        let approved_by = wanted.approved_by.as_deref().map(|name| team(connection, name)).transpose()?;
+        let approved_by = wanted
+            .approved_by
+            .as_deref()
+            .map(|name| team(connection, name.strip_prefix(teams::PREFIX).unwrap_or(name)))
+            .transpose()?;
         let (approvals, by_another) = (wanted.approvals, wanted.by_another);
         let rule = NewRule { subject, approvals, by_another, approved_by: approved_by.map(|team| team.id) };
         let id = rules::add(connection, &rule)?.ok_or_else(|| AdminError::RuleExists(wanted.subject.clone()))?;
@@ -38,7 +42,13 @@ pub fn add(connection: &mut PgConnection, operator: &Actor, wanted: &Wanted) -> 
             .about(&wanted.subject)
             .detail(json!({ "approvals": approvals, "by_another": by_another, "approved_by": wanted.approved_by }))
             .record(connection, operator)?;
-        say!("rule {id}: versions of {} are published by approvals only", wanted.subject);
+        let noun = if approvals == 1 { "approval" } else { "approvals" };
+        let who = match (&wanted.approved_by, by_another) {
+            (Some(team), _) => format!(" of members of the team {}", team.strip_prefix(teams::PREFIX).unwrap_or(team)),
+            (None, _) => " of users who may publish them".to_owned(),
+        };
+        let other = if by_another { ", and did not stage them" } else { "" };
+        say!("rule {id}: versions of {} are published with {approvals} {noun}{who}{other}", wanted.subject);
         Ok(())
     })
 }

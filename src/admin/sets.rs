@@ -14,11 +14,12 @@ use crate::database::staging::sets::{self, Filter, ReleaseSet, SetState};
 use crate::database::staging::view::ReleaseSetView;
 use crate::database::staging::{SetName, staged};
 use crate::jobs::staging::approve::{self, Approval, Approver, Decision};
+use crate::jobs::staging::change;
 use crate::jobs::staging::create::{self, Update, Wanted};
 use crate::jobs::staging::end;
 use crate::jobs::staging::examine::{self, Rules};
 use crate::jobs::{self, staging};
-use crate::package::RegistryUrls;
+use crate::package::{CrateName, RegistryUrls, Version};
 use crate::queue::{self, Completions};
 use crate::source::comparison::{Comparison, FieldChange, How, Stated};
 use crate::source::{PackageId, SourceCache};
@@ -52,6 +53,11 @@ pub fn create(
         time(Some(view.expires_at)),
         view.index
     );
+    if !view.preview {
+        say!(
+            "cargo reads it with a token, and needs a credential provider for that: `cargo:token` in `[registry] global-credential-providers`"
+        );
+    }
     Ok(())
 }
 
@@ -112,6 +118,8 @@ pub fn show(connection: &mut PgConnection, name: &str, (base_url, as_json): (&st
         ("ended", view.ended_at.map(|at| time(Some(at)))),
         ("ended by", view.ended_by),
         ("approved", (!view.approved_by.is_empty()).then(|| view.approved_by.join(", "))),
+        ("earlier", (!view.formerly_approved_by.is_empty()).then(|| view.formerly_approved_by.join(", "))),
+        ("override", view.override_reason),
         ("reason", view.reason),
     ];
     for (label, text) in lines {
@@ -141,19 +149,22 @@ pub fn show(connection: &mut PgConnection, name: &str, (base_url, as_json): (&st
 pub fn approve(
     connection: &mut PgConnection,
     operator: &Actor,
-    (name, revision): (&str, Option<i64>),
+    (name, revision, override_reason): (&str, Option<i64>, Option<&str>),
     (store, rules): (&CrateStore, Rules<'_>),
 ) -> Result<(), AdminError> {
     let set = find(connection, name)?;
     let examined = examine::examine(connection, set, store, rules, Utc::now())?;
-    let approval = Approval { examined: &examined, revision, override_reason: None };
+    let approval = Approval { examined: &examined, revision, override_reason };
     let is_stored = |checksum| store.contains(checksum);
     let approver = Approver::Operator(operator);
     let decision = approve::request(connection, &approval, &approver, &is_stored, &Completions::default())?;
     queue::announce(connection, jobs::QUEUE)?;
     let (versions, changes) = match decision {
         Decision::Published(approved) => (approved.versions, approved.changes),
-        Decision::Waits(_) => (0, 0),
+        Decision::Waits(missing) => {
+            let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            return Err(AdminError::OthersApprove { name: name.to_owned(), missing });
+        }
     };
     say!(
         "approved the release set {name}, in one move of the index: versions published: {versions}, other changes made: {changes}"
@@ -168,6 +179,9 @@ pub fn diff(
     (cache, urls): (&SourceCache, &RegistryUrls),
 ) -> Result<(), AdminError> {
     let set = find(connection, name)?;
+    if staged::count(connection, set.id)? == 0 {
+        say!("the release set {name} is {}, and nothing is staged in it", set.state(Utc::now()));
+    }
     for staged in staged::of_set(connection, set.id)? {
         let previous = staged::previous(connection, &staged.name, &staged.num)?;
         let (first, total) = dependents::dependent_crates(connection, &staged.name, NAMED)?;
@@ -224,7 +238,8 @@ fn compared_lines(comparison: &Comparison) -> Vec<String> {
             lines.extend(manifest.fields.iter().map(|change| field("package", change)));
         }
     }
-    if summary.build_script.is_changed {
+    let script = &summary.build_script;
+    if script.is_changed || script.before != script.after {
         let path = |path: &Option<String>| path.clone().unwrap_or_else(|| "none".to_owned());
         lines.push(format!(
             "! build script: {} -> {}",
@@ -255,6 +270,19 @@ fn compared_lines(comparison: &Comparison) -> Vec<String> {
 fn field(what: &str, change: &FieldChange) -> String {
     let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     format!("~ {what} {}: {} -> {}", change.field, value(&change.before), value(&change.after))
+}
+
+pub fn remove(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    name: &str,
+    (krate, version): (&str, &str),
+) -> Result<(), AdminError> {
+    let set = set_name(name)?;
+    let (krate, version): (CrateName, Version) = (krate.parse()?, version.parse()?);
+    change::remove_as_operator(connection, &set, (&krate, &version), operator)?;
+    say!("took {krate}@{version} out of the release set {name}");
+    Ok(())
 }
 
 pub fn reject(connection: &mut PgConnection, operator: &Actor, name: &str, reason: &str) -> Result<(), AdminError> {

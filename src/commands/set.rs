@@ -13,12 +13,12 @@ use crate::source::SourceCache;
 
 pub(super) fn set(command: SetCommand) -> Result<(), CommandError> {
     match command {
-        SetCommand::Create { name, title, preview, expires_in, output, storage } => {
+        SetCommand::Create { name, title, private, expires_in, output, storage } => {
             let name = name.as_deref().map(admin::sets::set_name).transpose()?;
             let wanted = Wanted {
                 name: name.as_ref(),
                 title: title.as_deref(),
-                is_preview: preview,
+                is_preview: !private,
                 expires_in: Some(expires_in),
                 is_of_publish: false,
             };
@@ -29,6 +29,9 @@ pub(super) fn set(command: SetCommand) -> Result<(), CommandError> {
         }
         SetCommand::Show { name, output, storage } => {
             at(&storage, |connection, base| admin::sets::show(connection, &name, (base, output.json)))
+        }
+        SetCommand::Remove { name, krate, num, storage } => {
+            on(&storage, |connection| admin::sets::remove(connection, &operator(), &name, (&krate, &num)))
         }
         SetCommand::Reject { name, reason, storage } => {
             on(&storage, |connection| admin::sets::reject(connection, &operator(), &name, &reason))
@@ -72,7 +75,7 @@ fn try_approve(options: &ApproveOptions, storage: &Storage) -> Result<(), Comman
     let urls = with_aliases(RegistryUrls::new([address.url.as_str()]), &options.index_aliases)?;
     let (limits, policy) = (options.limits.limits(), options.policy.policy(address.is_private));
     let rules = Rules { urls: &urls, limits: &limits, policy: &policy };
-    let set = (options.name.as_str(), options.revision);
+    let set = (options.name.as_str(), options.revision, options.override_reason.as_deref());
     Ok(admin::sets::approve(&mut storage.connect()?, &operator(), set, (&store, rules))?)
 }
 

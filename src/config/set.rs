@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::durations::pause;
+use super::durations::duration;
 use super::output::OutputOptions;
 use super::{CrateStoreOptions, PackageLimitOptions, PolicyOptions, StorageOptions};
 
@@ -19,11 +19,11 @@ pub enum SetCommand {
         /// A line for people
         #[arg(long, value_name = "TEXT")]
         title: Option<String>,
-        /// Let everyone who may read the registry read the set, also without a token
+        /// Let only users read the set, with a token; cargo then needs a credential provider
         #[arg(long)]
-        preview: bool,
-        /// Time until the set expires (at most 90 days)
-        #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = pause)]
+        private: bool,
+        /// Time until the set expires (1 s to 90 days)
+        #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = duration)]
         expires_in: Duration,
         #[command(flatten)]
         output: OutputOptions,
@@ -45,6 +45,7 @@ pub enum SetCommand {
     },
     /// Show a release set with its versions and changes
     Show {
+        /// Name of the set
         name: String,
         #[command(flatten)]
         output: OutputOptions,
@@ -59,10 +60,24 @@ pub enum SetCommand {
     /// Approve a release set: all of it is published at one moment, or nothing
     ///
     /// Every rule of a publish is checked again, with the options of this command: those of `serve`, if both read the
-    /// same configuration file. Rules of who has to approve do not bind operators.
+    /// same configuration file. If a rule wants the approvals of others, it takes --override.
     Approve(Box<ApproveOptions>),
+    /// Take a version, or the change of one, out of a release set
+    Remove {
+        /// Name of the set
+        name: String,
+        /// Name of the crate
+        #[arg(value_name = "CRATE")]
+        krate: String,
+        /// Number of the version
+        #[arg(value_name = "VERSION")]
+        num: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
     /// Reject a release set: what was staged is gone
     Reject {
+        /// Name of the set
         name: String,
         /// Reason, for the users who staged the versions
         #[arg(long, value_name = "TEXT")]
@@ -75,9 +90,10 @@ pub enum SetCommand {
     Rule(RuleCommand),
     /// Move the end of an open release set
     Extend {
+        /// Name of the set
         name: String,
-        /// Time from now until the set expires (at most 90 days)
-        #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = pause)]
+        /// Time from now until the set expires (1 s to 90 days)
+        #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = duration)]
         expires_in: Duration,
         #[command(flatten)]
         storage: StorageOptions,
@@ -87,6 +103,7 @@ pub enum SetCommand {
 /// The options of `set diff`.
 #[derive(Args, Debug, Clone)]
 pub struct SetFilesOptions {
+    /// Name of the set
     pub name: String,
     #[command(flatten)]
     pub storage: StorageOptions,
@@ -97,10 +114,14 @@ pub struct SetFilesOptions {
 /// The options of `set approve`.
 #[derive(Args, Debug, Clone)]
 pub struct ApproveOptions {
+    /// Name of the set
     pub name: String,
     /// Revision of the set that was looked at; if the set has changed since, nothing is published
     #[arg(long, value_name = "N")]
     pub revision: Option<i64>,
+    /// Reason to approve without the users who have to; it is in the audit log, and logged as an error
+    #[arg(long = "override", value_name = "REASON")]
+    pub override_reason: Option<String>,
     /// Earlier index URL of this registry; repeatable
     ///
     /// A dependency whose manifest names this URL is one on this registry.

@@ -216,6 +216,8 @@ diesel::table! {
     set_approvals (set_id, user_id) {
         set_id -> Integer,
         user_id -> Integer,
+        token_id -> Integer,
+        as_admin -> Bool,
         revision -> BigInt,
         at -> Timestamptz,
     }

@@ -126,8 +126,13 @@ impl Publish<'_> {
             }
             return Err(ChangeRefusal::OtherSpelling { given: name, original: staged.name.clone() }.into());
         }
+        let is_same = staged.num.without_build() == num.without_build();
+        if !is_same && !self.origin.is_new() {
+            // An import has brought the crate meanwhile: only numbers are taken.
+            return Ok(());
+        }
         let staged = Box::new(staged.clone());
-        Err(if staged.num.without_build() == num.without_build() {
+        Err(if is_same {
             ChangeRefusal::Staged { name, num, staged }
         } else {
             ChangeRefusal::NameStaged { name, staged }

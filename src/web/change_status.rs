@@ -51,9 +51,12 @@ pub fn of(refusal: &ChangeRefusal) -> StatusCode {
 fn of_set(refused: &SetRefusal) -> StatusCode {
     match refused {
         SetRefusal::Unknown(_) | SetRefusal::NotStaged { .. } => StatusCode::NOT_FOUND,
-        SetRefusal::NotMember { .. } | SetRefusal::NotManager { .. } | SetRefusal::NotStager { .. } => {
-            StatusCode::FORBIDDEN
-        }
+        SetRefusal::NotMember { .. }
+        | SetRefusal::NotContributor { .. }
+        | SetRefusal::NotManager { .. }
+        | SetRefusal::CountsNowhere { .. }
+        | SetRefusal::DeletionStaged { .. }
+        | SetRefusal::NotStager { .. } => StatusCode::FORBIDDEN,
         SetRefusal::NameTaken(_)
         | SetRefusal::Empty(_)
         | SetRefusal::Ended { .. }
@@ -63,7 +66,9 @@ fn of_set(refused: &SetRefusal) -> StatusCode {
         SetRefusal::NoReason
         | SetRefusal::NoOverrideReason
         | SetRefusal::NoDeletionReason
+        | SetRefusal::StagedHere { .. }
         | SetRefusal::End { .. }
-        | SetRefusal::SiblingsMissing { .. } => StatusCode::BAD_REQUEST,
+        | SetRefusal::SiblingsMissing { .. }
+        | SetRefusal::SiblingsStaged { .. } => StatusCode::BAD_REQUEST,
     }
 }

@@ -143,6 +143,8 @@ impl Client<'_> {
             return;
         }
         self.tally.did("expired");
+        // Its versions are no longer to be shown together, before one of them is published alone.
+        self.model.sets.lock().unwrap().retain(|set| *set != staged);
         // The number is free as soon as the set is ended, which a serve does once a minute.
         let (name, num) = staged.swap_remove(0);
         if self.send_version("publish after expiry", &name, &num) {

@@ -26,7 +26,8 @@ pub fn read(plan: &Plan, world: &World, model: &Model, ends: &AtomicBool) -> Tal
             std::thread::park_timeout(Duration::from_millis(5));
             continue;
         }
-        let mut set = sets[chance.random_range(0..sets.len())].clone();
+        let chosen = &sets[chance.random_range(0..sets.len())];
+        let mut set = chosen.clone();
         set.shuffle(&mut chance);
         let mut seen: Option<(String, String)> = None;
         for (name, num) in set {
@@ -38,6 +39,8 @@ pub fn read(plan: &Plan, world: &World, model: &Model, ends: &AtomicBool) -> Tal
             }
             let is_shown = answer.status() == 200 && text.contains(&format!("\"vers\":\"{num}\""));
             match (&seen, is_shown) {
+                // One that has expired is no set any more, and its numbers are free.
+                (Some(_), false) if !model.sets.lock().unwrap().contains(chosen) => break,
                 (Some(before), false) => {
                     tally.diverged += 1;
                     tally.violations.push(format!(

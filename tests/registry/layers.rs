@@ -28,12 +28,13 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// Files outside `web` that may be async, and why.
-const ASYNC: [(&str, &str); 6] = [
+const ASYNC: [(&str, &str); 7] = [
     ("crate_store/mod.rs", "makes requests of the object store's async interface"),
     ("crate_store/runtime.rs", "runs them for blocking callers"),
     ("process/server/mod.rs", "starts and stops the runtime that the web runs in"),
     ("process/server/connections.rs", "accepts the connections that the web answers"),
     ("process/server/conversation.rs", "carries what is said on them"),
+    ("process/server/lanes.rs", "moves them from the threads of requests to those of reads"),
     ("process/server/places.rs", "waits until one of them can be accepted"),
 ];
 

@@ -122,8 +122,9 @@ pub enum ChangeRefusal {
     #[error("{}", duplicate(.name, .given, .existing))]
     Duplicate { name: CrateName, given: Version, existing: Box<VersionStatus> },
     #[error(
-        "`{name}@{num}` is staged in the release set `{set}`, and its number is taken until that set ends: publish another \
-         number, stage it there, or reject that set",
+        "`{name}@{num}` is staged in the release set `{set}`, and its number is taken until that set ends (an expired one, within \
+         15 seconds): publish another number, stage it there, or take it out of there, with `DELETE \
+         /api/v1/release-sets/{set}/crates/{name}/{num}`",
         set = .staged.set
     )]
     Staged { name: CrateName, num: Version, staged: Box<Reservation> },

@@ -15,14 +15,14 @@ pub const MAX_OPEN: i64 = 100;
 /// The reason for which a change of a set is refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetRefusal {
-    #[error("there is no release set `{0}`: see GET /api/v1/release-sets, or `supercargo set list`")]
+    #[error("there is no release set `{0}`: check its name in the list of release sets")]
     Unknown(SetName),
     #[error("there is or was a release set `{0}`, and a name is never used again: choose another one")]
     NameTaken(SetName),
     #[error(
-        "the release set `{name}` {how} on {date}: create another set",
+        "the release set `{name}` {how} on {date}: use another name",
         how = match state {
-            SetState::Expired => "expired",
+            SetState::Expired => "expired, and what was staged in it is gone. That was",
             SetState::Rejected => "was rejected",
             _ => "was approved",
         },
@@ -35,8 +35,22 @@ pub enum SetRefusal {
     )]
     NotMember { name: SetName, login: String },
     #[error(
-        "the release set `{0}` is empty: publish into it first, with the index that `supercargo set show {0}` names"
+        "`{login}` may not change that in the release set `{name}`: it takes a user who has staged it, or may publish the crate, the \
+         creator of the set, or an admin"
     )]
+    NotContributor { name: SetName, login: String },
+    #[error("the approval of `{login}` does not count for the release set `{name}`, and was not noted: {missing}")]
+    CountsNowhere { name: SetName, login: String, missing: String },
+    #[error(
+        "`{version}` is staged in the release set `{name}` and not published yet: take it out, with `DELETE \
+         /api/v1/release-sets/{name}/crates/{path}`"
+    )]
+    StagedHere { name: SetName, version: String, path: String },
+    #[error(
+        "an admin has staged the deletion of `{version}` in the release set `{name}`: ask an admin to take that out first"
+    )]
+    DeletionStaged { name: SetName, version: String },
+    #[error("the release set `{0}` is empty: publish into it first, with its index, /stage/{0}/index/")]
     Empty(SetName),
     #[error(
         "the release set `{name}` has {MAX_STAGED} versions and changes already, the most that are published at once: \
@@ -72,21 +86,36 @@ pub enum SetRefusal {
          be staged again, or choose another name"
     )]
     NotStager { name: SetName, krate: CrateName, stager: String },
-    #[error("`{version}` is not staged in the release set `{set}`: see `supercargo set show {set}`")]
+    #[error("`{version}` is not staged in the release set `{set}`: look at the set again")]
     NotStaged { set: SetName, version: String },
     #[error(
         "`{name}@{num}` depends on {missing}, which this registry does not have yet, and versions of `{name}` are published by an \
          approval only: publish all of them into one release set instead, with `CARGO_REGISTRIES_NAME_INDEX={index} cargo publish \
-         --workspace`, where NAME is what .cargo/config.toml calls this registry, in capitals"
+         --workspace --registry NAME`, where NAME is what .cargo/config.toml calls this registry, in capitals in the variable"
     )]
     SiblingsMissing { name: CrateName, num: Version, missing: String, index: String },
-    #[error("a release set cannot end {} s from now: give a time from 1 s to 90 days (7776000 s)", .given.as_secs())]
+    #[error(
+        "`{name}@{num}` depends on {missing}, which this registry does not have yet, and versions of `{name}` are published by an          approval only: publish it into the release set `{set}`, where `{staged}` is staged, with          `CARGO_REGISTRIES_NAME_INDEX={index} cargo publish -p {name} --registry NAME`, where NAME is what .cargo/config.toml calls          this registry, in capitals in the variable"
+    )]
+    SiblingsStaged { name: CrateName, num: Version, missing: String, set: SetName, staged: String, index: String },
+    #[error(
+        "a release set cannot end {} from now: give a time from 1 s to 90 days (7776000 s)", in_days(*.given)
+    )]
     End { given: std::time::Duration },
     #[error(
         "the release set `{name}` cannot be approved, and nothing was published: {problems}",
         problems = problems.join("; ")
     )]
     NotApproved { name: SetName, problems: Vec<String> },
+}
+
+/// Whole days as such, and everything else in seconds.
+fn in_days(time: std::time::Duration) -> String {
+    const DAY: u64 = 24 * 3600;
+    match time.as_secs() {
+        seconds if seconds % DAY == 0 && seconds > 0 => format!("{} days", seconds / DAY),
+        seconds => format!("{seconds} s"),
+    }
 }
 
 /// The number of a staged version, which cannot be published elsewhere while its set is open.

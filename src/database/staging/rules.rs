@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use serde::Serialize;
 
+use crate::database::access::caller::Authority;
 use crate::database::access::crate_pattern::CratePattern;
 use crate::database::catalog::publish_facts::rule_covers;
 use crate::database::schema::{set_approvals, staging_rules, teams};
@@ -55,6 +56,13 @@ pub fn add(connection: &mut PgConnection, rule: &NewRule) -> QueryResult<Option<
         }
         Subject::OfTeam(id, name) => (format!("team:{name}"), None, false, Some(*id)),
     };
+    let same = staging_rules::table
+        .filter(staging_rules::canonical.eq(&canonical))
+        .filter(staging_rules::is_prefix.eq(is_prefix))
+        .filter(staging_rules::canonical.is_not_null());
+    if diesel::select(diesel::dsl::exists(same)).get_result(connection)? {
+        return Ok(None);
+    }
     diesel::insert_into(staging_rules::table)
         .values((
             staging_rules::subject.eq(subject),
@@ -105,25 +113,40 @@ pub fn naming_team(connection: &mut PgConnection, team: i32) -> QueryResult<Vec<
 }
 
 /// Notes that a user approves a revision of a set.
-pub fn approve(connection: &mut PgConnection, set_id: i32, user: i32, revision: i64) -> QueryResult<()> {
+pub fn approve(connection: &mut PgConnection, (set_id, revision): (i32, i64), approver: &Authority) -> QueryResult<()> {
+    let (token, as_admin) = (approver.token.id, approver.is_admin());
     diesel::insert_into(set_approvals::table)
         .values((
             set_approvals::set_id.eq(set_id),
-            set_approvals::user_id.eq(user),
+            set_approvals::user_id.eq(approver.user.id),
+            set_approvals::token_id.eq(token),
+            set_approvals::as_admin.eq(as_admin),
             set_approvals::revision.eq(revision),
         ))
         .on_conflict((set_approvals::set_id, set_approvals::user_id))
         .do_update()
-        .set((set_approvals::revision.eq(revision), set_approvals::at.eq(diesel::dsl::now)))
+        .set((
+            set_approvals::token_id.eq(token),
+            set_approvals::as_admin.eq(as_admin),
+            set_approvals::revision.eq(revision),
+            set_approvals::at.eq(diesel::dsl::now),
+        ))
         .execute(connection)
         .map(drop)
+}
+
+/// Takes an approval back; false if there is none.
+pub fn withdraw(connection: &mut PgConnection, set_id: i32, user: i32) -> QueryResult<bool> {
+    diesel::delete(set_approvals::table.find((set_id, user))).execute(connection).map(|removed| removed > 0)
 }
 
 /// The logins of the active users who have approved a revision of a set, in the order of their approvals.
 pub fn approvers(connection: &mut PgConnection, set_id: i32, revision: i64) -> QueryResult<Vec<(i32, String)>> {
     statement(
         "SELECT users.id, login FROM set_approvals JOIN users ON users.id = user_id
-         WHERE set_id = $1 AND revision = $2 AND disabled_at IS NULL AND removed_at IS NULL ORDER BY at, users.id",
+         JOIN api_tokens ON api_tokens.id = token_id
+         WHERE set_id = $1 AND revision = $2 AND disabled_at IS NULL AND removed_at IS NULL AND revoked_at IS NULL
+         ORDER BY at, users.id",
     )
     .bind::<Integer, _>(set_id)
     .bind::<BigInt, _>(revision)
@@ -131,9 +154,21 @@ pub fn approvers(connection: &mut PgConnection, set_id: i32, revision: i64) -> Q
     .get_results(connection)
 }
 
-/// A rule that a crate does not fulfil yet.
+/// The logins of users who have approved an earlier revision of a set, and not this one.
+pub fn former_approvers(connection: &mut PgConnection, set_id: i32, revision: i64) -> QueryResult<Vec<String>> {
+    statement(
+        "SELECT login FROM set_approvals JOIN users ON users.id = user_id WHERE set_id = $1 AND revision < $2
+         ORDER BY at, users.id",
+    )
+    .bind::<Integer, _>(set_id)
+    .bind::<BigInt, _>(revision)
+    .returning::<Text>()
+    .get_results(connection)
+}
+
+/// What a crate of a set needs to be published: the approvals of a rule.
 #[derive(QueryableByName, Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
+pub struct Needed {
     #[diesel(sql_type = Text)]
     pub name: CrateName,
     /// None: no rule is about the crate.
@@ -141,53 +176,79 @@ pub struct Missing {
     pub subject: Option<String>,
     #[diesel(sql_type = Integer)]
     pub approvals: i32,
-    /// The approvals that count.
-    #[diesel(sql_type = BigInt)]
-    pub given: i64,
+    /// The ids of the users whose approvals count.
+    #[diesel(sql_type = Array<Integer>)]
+    pub givers: Vec<i32>,
     #[diesel(sql_type = Bool)]
     pub by_another: bool,
     #[diesel(sql_type = Nullable<Text>)]
     pub approved_by: Option<String>,
+    /// The logins of users whose approval would count; of many only the first. Admins are not among them.
+    #[diesel(sql_type = Array<Text>)]
+    pub eligible: Vec<String>,
 }
 
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, subject, approvals, given, by_another, approved_by } = self;
-        let who = match approved_by {
-            Some(team) => format!("members of the team {team}"),
-            None => format!("users who may publish `{name}`"),
-        };
-        let other = if *by_another { " who have not staged it" } else { "" };
-        let rule = subject.as_ref().map_or_else(String::new, |subject| format!(" (rule {subject})"));
-        let noun = if *approvals == 1 { "approval" } else { "approvals" };
-        write!(f, "`{name}`{rule} needs {approvals} {noun} of {who}{other}, and has {given}")
+/// Users who are named at most.
+const NAMED: usize = 20;
+
+impl Needed {
+    fn wanted(&self) -> usize {
+        usize::try_from(self.approvals).unwrap_or(usize::MAX).saturating_sub(self.givers.len())
+    }
+
+    /// Whether more approvals are needed.
+    pub fn is_missing(&self) -> bool {
+        self.wanted() > 0
     }
 }
 
-/// The rules of these crates that the approvals of a set do not fulfil. A crate without a rule needs one approval of a user who
+impl fmt::Display for Needed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, subject, approvals, givers, by_another, approved_by, eligible } = self;
+        let who = match (approved_by, by_another) {
+            (Some(team), false) => format!("members of the team {team}"),
+            (Some(team), true) => format!("members of the team {team} who did not stage it"),
+            (None, false) => "users who may publish it".to_owned(),
+            (None, true) => "users who may publish it and did not stage it".to_owned(),
+        };
+        let rule = subject.as_ref().map_or_else(String::new, |subject| format!(" (rule {subject})"));
+        let noun = if *approvals == 1 { "approval" } else { "approvals" };
+        write!(f, "`{name}`{rule} needs {approvals} {noun} of {who}, and has {} of these; ", givers.len())?;
+        match (eligible.len(), eligible.join(", ")) {
+            (0, _) => write!(f, "no user can give it, so ask an admin"),
+            (count, logins) if count < self.wanted() => {
+                write!(f, "only {logins} can approve, so ask an admin")
+            }
+            (NAMED.., logins) => write!(f, "{logins} and others can approve"),
+            (_, logins) => write!(f, "{logins} can approve"),
+        }
+    }
+}
+
+/// What the rules want for these crates, and what the approvals of a set give. A crate without a rule needs one approval of a user who
 /// may publish it. An approval counts if its user belongs to the team that the rule names, or else may publish the crate, has
-/// staged it if it is new, has created the set with it, or is an admin; and, if another one has to approve, has staged no
+/// staged it if it is new, has created the set with it, or approves as an admin; and, if another one has to approve, has staged no
 /// version of the crate in the set.
-pub fn missing(
+pub fn needed(
     connection: &mut PgConnection,
     (set_id, revision): (i32, i64),
     names: &[CrateName],
-) -> QueryResult<Vec<Missing>> {
+) -> QueryResult<Vec<Needed>> {
     let canonical: Vec<String> = names.iter().map(CrateName::canonical).collect();
     let texts: Vec<String> = names.iter().map(ToString::to_string).collect();
     let covers = rule_covers("asked.canonical_name", "crates.id");
     statement(format!(
         "WITH given AS (SELECT $1 AS set_id, $2 AS revision),
-         asked AS (SELECT * FROM unnest($3, $4) AS named (canonical_name, name)),
-         counted AS (
-             SELECT asked.name, subject, coalesce(approvals, 1) AS approvals, coalesce(by_another, false) AS by_another,
-                    teams.name AS approved_by, (
-                 SELECT count(*) FROM given JOIN set_approvals USING (set_id, revision) JOIN users ON users.id = user_id
-                 WHERE disabled_at IS NULL AND removed_at IS NULL
+         asked AS (SELECT * FROM unnest($3, $4) AS named (canonical_name, name))
+         SELECT asked.name, subject, coalesce(approvals, 1) AS approvals, coalesce(by_another, false) AS by_another,
+                    teams.name AS approved_by, ARRAY(
+                 SELECT users.id FROM given JOIN set_approvals USING (set_id, revision) JOIN users ON users.id = user_id
+                 JOIN api_tokens ON api_tokens.id = token_id
+                 WHERE disabled_at IS NULL AND removed_at IS NULL AND revoked_at IS NULL
                      AND CASE WHEN rule.approved_by IS NOT NULL
                               THEN EXISTS (SELECT FROM team_members AS member
                                            WHERE member.team_id = rule.approved_by AND member.user_id = users.id)
-                              ELSE users.is_admin
+                              ELSE users.is_admin AND as_admin
                                    OR EXISTS (SELECT FROM crate_owners AS own
                                               WHERE own.crate_id = crates.id AND own.user_id = users.id)
                                    OR EXISTS (SELECT FROM crate_team_owners AS own JOIN team_members USING (team_id)
@@ -200,15 +261,39 @@ pub fn missing(
                      AND NOT (coalesce(rule.by_another, false) AND EXISTS (
                              SELECT FROM staged_versions AS staged
                              WHERE staged.set_id = given.set_id AND staged.canonical_name = asked.canonical_name
-                                 AND staged.staged_by = users.id))) AS given
+                                 AND staged.staged_by = users.id))) AS givers,
+                 ARRAY(
+                     SELECT login FROM given, users
+                     WHERE disabled_at IS NULL AND removed_at IS NULL
+                         AND users.id IN (
+                             SELECT user_id FROM team_members WHERE team_id = rule.approved_by
+                             UNION ALL
+                             SELECT user_id FROM crate_owners WHERE rule.approved_by IS NULL AND crate_id = crates.id
+                             UNION ALL
+                             SELECT user_id FROM crate_team_owners JOIN team_members USING (team_id)
+                             WHERE rule.approved_by IS NULL AND crate_id = crates.id
+                             UNION ALL
+                             SELECT unnest(ARRAY[new.staged_by, release_sets.created_by])
+                             FROM staged_versions AS new JOIN release_sets ON release_sets.id = new.set_id
+                             WHERE rule.approved_by IS NULL AND new.set_id = given.set_id AND is_new_crate
+                                 AND new.canonical_name = asked.canonical_name)
+                         AND NOT EXISTS (SELECT FROM set_approvals AS done
+                                         WHERE (done.set_id, done.revision, done.user_id)
+                                             = (given.set_id, given.revision, users.id))
+                         AND NOT (coalesce(rule.by_another, false) AND EXISTS (
+                                 SELECT FROM staged_versions AS staged
+                                 WHERE staged.set_id = given.set_id AND staged.canonical_name = asked.canonical_name
+                                     AND staged.staged_by = users.id))
+                     ORDER BY login LIMIT $5) AS eligible
              FROM asked LEFT JOIN crates USING (canonical_name)
              LEFT JOIN staging_rules AS rule ON {covers}
-             LEFT JOIN teams ON teams.id = rule.approved_by)
-         SELECT * FROM counted WHERE given < approvals ORDER BY name, subject"
+             LEFT JOIN teams ON teams.id = rule.approved_by
+         ORDER BY asked.name, subject"
     ))
     .bind::<Integer, _>(set_id)
     .bind::<BigInt, _>(revision)
     .bind::<Array<Text>, _>(canonical)
     .bind::<Array<Text>, _>(texts)
+    .bind::<BigInt, _>(i64::try_from(NAMED).unwrap_or(i64::MAX))
     .load(connection)
 }

@@ -49,6 +49,11 @@ impl ReleaseSet {
         }
     }
 
+    /// Whether it ended before anything was staged: its name is free.
+    pub fn is_unused(&self) -> bool {
+        self.ended_at.is_some() && self.revision == 0
+    }
+
     /// Refuses a change of a set that has ended.
     pub fn check_open(&self, now: DateTime<Utc>) -> Result<(), SetRefusal> {
         match self.state(now) {
@@ -73,17 +78,35 @@ pub struct NewSet<'a> {
     pub is_of_publish: bool,
 }
 
-/// Creates a set; None if there is or was one with this name.
+/// Creates a set; None if there is or was one with this name. One that ended before anything was staged in it does not count.
 pub fn create(connection: &mut PgConnection, new: &NewSet<'_>) -> QueryResult<Option<ReleaseSet>> {
+    let values = (
+        release_sets::title.eq(new.title),
+        release_sets::is_preview.eq(new.is_preview),
+        release_sets::created_by.eq(new.created_by),
+        release_sets::expires_at.eq(new.expires_at),
+        release_sets::is_of_publish.eq(new.is_of_publish),
+    );
+    let anew = (
+        values,
+        release_sets::state.eq(SetState::Open.as_str()),
+        release_sets::created_at.eq(diesel::dsl::now),
+        release_sets::ended_at.eq(None::<DateTime<Utc>>),
+        release_sets::ended_by.eq(None::<String>),
+        release_sets::reason.eq(None::<String>),
+        release_sets::contents.eq(None::<Value>),
+    );
+    let unused = release_sets::table
+        .filter(release_sets::name.eq(new.name))
+        .filter(release_sets::state.ne(SetState::Open.as_str()))
+        .filter(release_sets::revision.eq(0));
+    let begun_anew =
+        diesel::update(unused).set(anew).returning(ReleaseSet::as_returning()).get_result(connection).optional()?;
+    if begun_anew.is_some() {
+        return Ok(begun_anew);
+    }
     diesel::insert_into(release_sets::table)
-        .values((
-            release_sets::name.eq(new.name),
-            release_sets::title.eq(new.title),
-            release_sets::is_preview.eq(new.is_preview),
-            release_sets::created_by.eq(new.created_by),
-            release_sets::expires_at.eq(new.expires_at),
-            release_sets::is_of_publish.eq(new.is_of_publish),
-        ))
+        .values((release_sets::name.eq(new.name), values))
         .on_conflict_do_nothing()
         .returning(ReleaseSet::as_returning())
         .get_result(connection)
@@ -177,7 +200,9 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
                 // Into a set of an operator every user may publish.
                 .sql(" OR created_by IS NULL OR created_by = ")
                 .bind::<Integer, _>(user)
-                .sql(")"),
+                .sql(&format!(" OR {STAGED_BEFORE}"))
+                .bind::<Integer, _>(user)
+                .sql("))))"),
         );
     }
     if let Some(before) = filter.before {
@@ -186,21 +211,35 @@ pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> Query
     query.load(connection)
 }
 
+/// SQL: whether a user had staged something in the set when it ended. The id of the user and three parentheses follow.
+const STAGED_BEFORE: &str =
+    "jsonb_path_exists(contents, '$.*[*].staged_by ? (@ == $login)', jsonb_build_object('login', (
+    SELECT login FROM users WHERE id = ";
+
+/// Whether a user had staged something in a set when it ended.
+pub fn had_staged(set: &ReleaseSet, login: &str) -> bool {
+    let contents = set.contents.iter().flat_map(|contents| ["versions", "changes"].map(|field| &contents[field]));
+    contents.filter_map(Value::as_array).flatten().any(|one| one["staged_by"] == login)
+}
+
 /// SQL: the crates that are in sets, with who has put them there.
 const STAGED: &str = "
-    (SELECT set_id, canonical_name, staged_by FROM staged_versions
+    (SELECT set_id, canonical_name, staged_by, staged_at FROM staged_versions
      UNION ALL
-     SELECT set_id, canonical_name, staged_by
+     SELECT set_id, canonical_name, staged_by, staged_at
      FROM staged_changes JOIN versions ON versions.id = version_id JOIN crates ON crates.id = crate_id) AS staged";
 
-/// SQL: rows if `asked.user_id` may publish the existing crate `staged.canonical_name`.
+/// SQL: rows if `asked.user_id` may publish the existing crate `staged.canonical_name`. The owners of a crate that was made
+/// since, because the name was free, have nothing to do with what is staged.
 const PUBLISHES: &str = "
     SELECT FROM crates AS own JOIN crate_owners ON crate_owners.crate_id = own.id
     WHERE own.canonical_name = staged.canonical_name AND crate_owners.user_id = asked.user_id
+        AND own.created_at <= staged.staged_at
     UNION ALL
     SELECT FROM crates AS own JOIN crate_team_owners ON crate_team_owners.crate_id = own.id
     JOIN team_members USING (team_id)
-    WHERE own.canonical_name = staged.canonical_name AND team_members.user_id = asked.user_id";
+    WHERE own.canonical_name = staged.canonical_name AND team_members.user_id = asked.user_id
+        AND own.created_at <= staged.staged_at";
 
 /// SQL: rows if `asked.user_id` has staged something in `asked.set_id`, may publish one of its crates, or belongs to a team that
 /// has to approve one of them.
@@ -228,10 +267,13 @@ pub fn is_member(connection: &mut PgConnection, set: &ReleaseSet, user: i32) -> 
         .get_result(connection)
 }
 
-/// Whether a user has created a set, or has staged or may publish everything in it.
+/// Whether a user has created a set, or has staged or may publish everything in it. No user decides over a set of an
+/// operator.
 pub fn is_manager(connection: &mut PgConnection, set: &ReleaseSet, user: i32) -> QueryResult<bool> {
-    if set.created_by == Some(user) {
-        return Ok(true);
+    match set.created_by {
+        None => return Ok(false),
+        Some(creator) if creator == user => return Ok(true),
+        Some(_) => {}
     }
     statement(format!(
         "WITH asked AS (SELECT $1 AS set_id, $2 AS user_id),

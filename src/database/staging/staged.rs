@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Binary, Bool, Integer, Jsonb, Nullable, Text};
 use serde_json::{Value, json};
 use strum::{EnumString, IntoStaticStr};
 
+use super::sets::ReleaseSet;
 use crate::database::catalog::crate_files;
 use crate::database::catalog::crates::{self, Crate};
 use crate::database::catalog::set_name::SetName;
@@ -169,6 +170,13 @@ pub fn all_names(connection: &mut PgConnection, set_id: i32) -> QueryResult<Vec<
     Ok(all)
 }
 
+/// The names of the crates that an ended set had.
+pub fn past_names(set: &ReleaseSet) -> Vec<CrateName> {
+    let contents = set.contents.iter().flat_map(|contents| ["versions", "changes"].map(|field| &contents[field]));
+    let names = contents.filter_map(Value::as_array).flatten().filter_map(|one| one["crate"].as_str()?.parse().ok());
+    names.collect()
+}
+
 /// The set that holds a number.
 pub fn holder(connection: &mut PgConnection, name: &CrateName, num: &Version) -> QueryResult<Option<SetName>> {
     staged_versions::table
@@ -178,6 +186,23 @@ pub fn holder(connection: &mut PgConnection, name: &CrateName, num: &Version) ->
         .select(release_sets::name)
         .first(connection)
         .optional()
+}
+
+/// The versions of these crates that a user has staged in open sets, the newest first, with their sets.
+pub fn by_user(
+    connection: &mut PgConnection,
+    names: &[CrateName],
+    user: i32,
+) -> QueryResult<Vec<(SetName, CrateName, Version)>> {
+    let canonical: Vec<String> = names.iter().map(CrateName::canonical).collect();
+    staged_versions::table
+        .inner_join(release_sets::table)
+        .filter(staged_versions::canonical_name.eq_any(canonical))
+        .filter(staged_versions::staged_by.eq(user))
+        .filter(release_sets::expires_at.gt(diesel::dsl::now))
+        .order(staged_versions::id.desc())
+        .select((release_sets::name, staged_versions::name, staged_versions::num))
+        .load(connection)
 }
 
 /// The published version that a staged one is compared with.
@@ -254,6 +279,16 @@ pub enum Change {
     Yank,
     Unyank,
     Delete,
+}
+
+impl Change {
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Yank => "yank",
+            Self::Unyank => "unyank",
+            Self::Delete => "deletion",
+        }
+    }
 }
 
 /// A change in an open set.

@@ -41,6 +41,10 @@ pub struct ReleaseSetView {
     pub reason: Option<String>,
     /// The logins of users who have approved the present revision.
     pub approved_by: Vec<String>,
+    /// The logins of users who have approved an earlier revision; what was staged since makes that void.
+    pub formerly_approved_by: Vec<String>,
+    /// Why it was approved without the approvals that its rules want, if it was.
+    pub override_reason: Option<String>,
     /// The approvals that are needed before the set is published, a sentence for each rule; none when it has ended.
     pub missing: Vec<String>,
     /// The staged versions, or those that were staged when the set ended.
@@ -61,7 +65,7 @@ pub struct StagedVersionView {
     /// The size of the crate file in bytes.
     pub size: i64,
     pub staged_by: String,
-    /// The name of the token.
+    /// The name of the token; for members of the set and admins alone.
     pub token: Option<String>,
     pub staged_at: Option<DateTime<Utc>>,
 }
@@ -109,6 +113,12 @@ impl From<&StagedChange> for StagedChangeView {
 }
 
 impl ReleaseSetView {
+    /// The view for users who do not belong to the set.
+    pub fn without_tokens(mut self) -> Self {
+        self.versions.iter_mut().for_each(|version| version.token = None);
+        self
+    }
+
     /// The view of a set with what is staged in it.
     pub fn read(connection: &mut PgConnection, set: ReleaseSet, base_url: &str) -> QueryResult<Self> {
         let state = set.state(Utc::now());
@@ -122,10 +132,12 @@ impl ReleaseSetView {
         };
         let created_by = sets::creator(connection, &set)?;
         let approvers = rules::approvers(connection, set.id, set.revision)?;
-        let missing = match state {
-            SetState::Open => missing(connection, &set)?,
-            _ => Vec::new(),
+        let (missing, formerly_approved_by) = match state {
+            SetState::Open => (missing(connection, &set)?, rules::former_approvers(connection, set.id, set.revision)?),
+            _ => (Vec::new(), Vec::new()),
         };
+        let past_override = set.contents.as_ref().and_then(|contents| contents["override"].as_str());
+        let override_reason = past_override.map(str::to_owned);
         let index = format!("sparse+{base_url}/stage/{}/index/", set.name);
         let page = format!("{base_url}/release-sets/{}", set.name);
         Ok(Self {
@@ -143,6 +155,8 @@ impl ReleaseSetView {
             ended_by: set.ended_by,
             reason: set.reason,
             approved_by: approvers.into_iter().map(|(_, login)| login).collect(),
+            formerly_approved_by,
+            override_reason,
             missing,
             versions,
             changes,
@@ -152,7 +166,8 @@ impl ReleaseSetView {
 
 fn missing(connection: &mut PgConnection, set: &ReleaseSet) -> QueryResult<Vec<String>> {
     let names = staged::all_names(connection, set.id)?;
-    Ok(rules::missing(connection, (set.id, set.revision), &names)?.iter().map(ToString::to_string).collect())
+    let needed = rules::needed(connection, (set.id, set.revision), &names)?;
+    Ok(needed.iter().filter(|one| one.is_missing()).map(ToString::to_string).collect())
 }
 
 /// What an ended set had, as it was noted then.

@@ -3,26 +3,30 @@
 use diesel::prelude::*;
 use serde_json::json;
 
-use super::{check_contributor, check_manager, lock_open};
-use crate::database::access::audit::{Action, Event};
+use super::stage::{Into, opened};
+use super::{check_contributor, check_manager, draw, lock_open};
+use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
+use crate::database::catalog::crates::{self, Crate};
 use crate::database::catalog::owners::{self, Rights};
 use crate::database::catalog::refusal::{self, ChangeRefusal};
 use crate::database::catalog::set_refusal::{MAX_STAGED, SetRefusal};
+use crate::database::catalog::versions;
 use crate::database::staging::SetName;
-use crate::database::staging::sets;
+use crate::database::staging::sets::{self, ReleaseSet};
 use crate::database::staging::staged::{self, Change};
+use crate::jobs::admission::Admission;
 use crate::jobs::request::RequestError;
 use crate::package::{Checksum, CrateName, Version};
 
-/// Stages a yank, an unyank or a deletion.
+/// Stages a yank, an unyank or a deletion in a set, which is created if there never was one with this name.
 pub fn request(
     connection: &mut PgConnection,
-    set: &SetName,
+    into: Into<'_>,
     (name, num): (&CrateName, &Version),
     (change, message): (Change, Option<&str>),
-    caller: &Caller,
+    (caller, admission): (&Caller, &Admission),
 ) -> Result<(), RequestError> {
     caller.may(Scope::Yank, name)?;
     let message = match change {
@@ -31,10 +35,18 @@ pub fn request(
         Change::Unyank => None,
     };
     connection.transaction(|connection| {
-        let set = lock_open(connection, set)?;
+        let found = sets::find_and_lock(connection, into.set)?;
+        if let Some((set, _)) = &found
+            && staged::file(connection, set.id, (name, num))?.is_some()
+        {
+            let (version, path) = (format!("{name}@{num}"), format!("{name}/{num}"));
+            return Err(SetRefusal::StagedHere { name: set.name.clone(), version, path }.into());
+        }
         let krate = refusal::lock_crate(connection, name)??;
         let caller = caller.confirm(connection)??;
         caller.may(Scope::Yank, name)?;
+        draw(connection, (&caller, admission), Scope::Yank)?;
+        let set = opened(connection, found, into, &caller)?;
         if set.created_by.is_some() {
             check_contributor(connection, &set, (&caller, None))?;
         }
@@ -50,6 +62,9 @@ pub fn request(
             return Err(ChangeRefusal::Deleted { name: krate.name, num: version.num, reason }.into());
         }
         let before = staged::change_of(connection, set.id, version.id)?;
+        if before == Some(Change::Delete) && !caller.is_admin() {
+            return Err(SetRefusal::DeletionStaged { name: set.name, version: format!("{name}@{num}") }.into());
+        }
         if matches!((before, change), (Some(Change::Yank), Change::Unyank) | (Some(Change::Unyank), Change::Yank)) {
             // It takes back what was staged.
             staged::remove_change(connection, set.id, version.id)?;
@@ -105,30 +120,49 @@ pub fn remove(
     super::create::check_may_stage(caller)?;
     connection.transaction(|connection| {
         let set = lock_open(connection, set)?;
-        let krate = crate::database::catalog::crates::find_and_lock(connection, name)?;
+        let krate = crates::find_and_lock(connection, name)?;
         let caller = caller.confirm(connection)??;
         check_contributor(connection, &set, (&caller, Some(name)))?;
-        let removed = match staged::remove(connection, set.id, (name, num))? {
-            Some(checksum) => Some(Removed::Version(checksum)),
-            None => {
-                let found = match krate {
-                    Some(krate) => crate::database::catalog::versions::find(connection, krate.id, num)?,
-                    None => None,
-                };
-                match found.filter(|found| found.num == *num) {
-                    Some(found) if staged::remove_change(connection, set.id, found.id)? => Some(Removed::Change),
-                    _ => None,
-                }
-            }
-        };
-        let not_staged = || SetRefusal::NotStaged { set: set.name.clone(), version: format!("{name}@{num}") };
-        let removed = removed.ok_or_else(not_staged)?;
-        sets::raise_revision(connection, set.id)?;
-        Event::new(Action::Unstage)
-            .of_crate(name)
-            .of_version(num)
-            .about(set.name.as_str())
-            .record(connection, &caller.actor())?;
-        Ok(removed)
+        remove_locked(connection, (&set, krate.as_ref()), (name, num), &caller.actor())
     })
+}
+
+/// The same for an operator.
+pub fn remove_as_operator(
+    connection: &mut PgConnection,
+    set: &SetName,
+    (name, num): (&CrateName, &Version),
+    operator: &Actor,
+) -> Result<Removed, RequestError> {
+    connection.transaction(|connection| {
+        let set = lock_open(connection, set)?;
+        let krate = crates::find_and_lock(connection, name)?;
+        remove_locked(connection, (&set, krate.as_ref()), (name, num), operator)
+    })
+}
+
+fn remove_locked(
+    connection: &mut PgConnection,
+    (set, krate): (&ReleaseSet, Option<&Crate>),
+    (name, num): (&CrateName, &Version),
+    actor: &Actor,
+) -> Result<Removed, RequestError> {
+    let removed = match staged::remove(connection, set.id, (name, num))? {
+        Some(checksum) => Some(Removed::Version(checksum)),
+        None => {
+            let found = match krate {
+                Some(krate) => versions::find(connection, krate.id, num)?,
+                None => None,
+            };
+            match found.filter(|found| found.num == *num) {
+                Some(found) if staged::remove_change(connection, set.id, found.id)? => Some(Removed::Change),
+                _ => None,
+            }
+        }
+    };
+    let not_staged = || SetRefusal::NotStaged { set: set.name.clone(), version: format!("{name}@{num}") };
+    let removed = removed.ok_or_else(not_staged)?;
+    sets::raise_revision(connection, set.id)?;
+    Event::new(Action::Unstage).of_crate(name).of_version(num).about(set.name.as_str()).record(connection, actor)?;
+    Ok(removed)
 }

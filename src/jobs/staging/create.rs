@@ -14,7 +14,9 @@ use crate::database::catalog::refusal;
 use crate::database::catalog::set_refusal::{MAX_OPEN, SetRefusal};
 use crate::database::staging::SetName;
 use crate::database::staging::sets::{self, NewSet, ReleaseSet};
+use crate::jobs::admission::Admission;
 use crate::jobs::request::RequestError;
+use crate::jobs::staging::draw;
 
 /// How long a set is open unless its creator says otherwise.
 pub const USUAL_TIME: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -38,11 +40,13 @@ pub struct Wanted<'a> {
 pub fn request_as(
     connection: &mut PgConnection,
     wanted: &Wanted<'_>,
-    caller: &Caller,
+    (caller, admission): (&Caller, &Admission),
 ) -> Result<ReleaseSet, RequestError> {
     check_may_stage(caller)?;
     connection.transaction(|connection| {
         let caller = caller.confirm(connection)??;
+        // It counts as a publish, so that a user cannot take all names.
+        draw(connection, (&caller, admission), Scope::PublishUpdate)?;
         create(connection, wanted, &caller)
     })
 }
@@ -96,7 +100,7 @@ fn insert(
 
 /// The end of a set that is open for this long from now.
 fn end_after(time: Duration) -> Result<DateTime<Utc>, RequestError> {
-    if time.is_zero() || time > LONGEST_TIME {
+    if time < Duration::from_secs(1) || time > LONGEST_TIME {
         return Err(SetRefusal::End { given: time }.into());
     }
     Ok(Utc::now() + TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX))
@@ -129,8 +133,8 @@ pub fn update_as(
         let caller = caller.confirm(connection)??;
         check_may_stage(&caller)?;
         check_manager(connection, &set, &caller)?;
-        if update.is_preview == Some(true) && !set.is_preview && caller.token.crate_patterns.is_some() {
-            // What is staged later would be public, too: also the crates that the token is not for.
+        if update.is_preview == Some(true) && !set.is_preview {
+            // Also what is staged later would be public, and crates that the token is not for.
             caller.unrestricted()?;
         }
         write(connection, set, update, &caller.actor())

@@ -76,9 +76,9 @@ pub fn reject(
 }
 
 /// A token that may approve a set may reject it, and so may one that may stage: it takes back only what was staged.
-fn check_may_end(caller: &Caller) -> Result<(), Denied> {
-    let may_approve = caller.has_one_of(&[Scope::Approve], Scope::Approve.as_str());
-    may_approve.or_else(|_| super::create::check_may_stage(caller))
+pub fn check_may_end(caller: &Caller) -> Result<(), Denied> {
+    let may_stage = super::create::check_may_stage(caller);
+    may_stage.or_else(|_| caller.has_one_of(&[Scope::Approve], "approve, stage-new or stage-update"))
 }
 
 fn reject_locked(

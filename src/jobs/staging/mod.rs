@@ -21,8 +21,11 @@ pub mod stage;
 
 use diesel::PgConnection;
 
+use super::admission::Admission;
 use super::request::RequestError;
+use crate::database::access::buckets;
 use crate::database::access::caller::Caller;
+use crate::database::access::scope::Scope;
 use crate::database::catalog::crates;
 use crate::database::catalog::owners::{self, Rights};
 use crate::database::catalog::set_refusal::SetRefusal;
@@ -30,6 +33,17 @@ use crate::database::staging::SetName;
 use crate::database::staging::sets::{self, ReleaseSet};
 use crate::database::staging::staged;
 use crate::package::CrateName;
+
+/// Counts a request for the rate limit of this scope.
+fn draw(
+    connection: &mut PgConnection,
+    (caller, admission): (&Caller, &Admission),
+    scope: Scope,
+) -> Result<(), RequestError> {
+    let draws: Vec<_> = admission.rate_limits.draw_of(scope).into_iter().collect();
+    let levels = buckets::draw(connection, caller.user.id, &draws)?;
+    Ok(admission.rate_limits.check_drawn(&levels, &caller.user.login, scope)?)
+}
 
 /// Finds a set, whatever its state.
 pub fn find(connection: &mut PgConnection, name: &SetName) -> Result<ReleaseSet, RequestError> {
@@ -71,7 +85,7 @@ fn check_contributor(
     if caller.is_admin() || sets::is_contributor(connection, set, (caller.user.id, krate))? {
         return Ok(());
     }
-    Err(SetRefusal::NotMember { name: set.name.clone(), login: caller.user.login.clone() }.into())
+    Err(SetRefusal::NotContributor { name: set.name.clone(), login: caller.user.login.clone() }.into())
 }
 
 /// Checks that a caller belongs to a set, or is an admin.

@@ -1,5 +1,6 @@
 //! Staging a version: a publish into a release set.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::json;
 
@@ -53,13 +54,7 @@ pub fn request(
         let found = sets::find_and_lock(connection, into.set)?;
         let krate = staged::lock_name(connection, name)?;
         let caller = &caller.confirm(connection)??;
-        let mut set = match found {
-            None => created(connection, into, caller)?,
-            Some((set, now)) => {
-                set.check_open(now)?;
-                set
-            }
-        };
+        let mut set = opened(connection, found, into, caller)?;
         // A set of an operator is for everyone: each stages what they may publish.
         if set.created_by.is_some() {
             check_contributor(connection, &set, (caller, None))?;
@@ -113,6 +108,22 @@ pub fn request(
         caller.connection.check()?;
         Ok(Staged { set, replaced })
     })
+}
+
+/// The set that was found, if it is open, or else a new one.
+pub(super) fn opened(
+    connection: &mut PgConnection,
+    found: Option<(ReleaseSet, DateTime<Utc>)>,
+    into: Into<'_>,
+    caller: &Authority,
+) -> Result<ReleaseSet, RequestError> {
+    match found.filter(|(set, _)| !set.is_unused()) {
+        None => created(connection, into, caller),
+        Some((set, now)) => {
+            set.check_open(now)?;
+            Ok(set)
+        }
+    }
 }
 
 /// Creates the set, unless another request has created it at this moment.

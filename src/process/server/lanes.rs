@@ -3,8 +3,8 @@
 //! moved to threads of their own, and moved back when they ask for something else.
 //!
 //! A connection is one future, which may be polled by any thread. What it was doing when it is moved goes on: the first poll on
-//! the other lane looks at everything again. Only its socket has to be told, because one runtime reports the events of a
-//! socket: [`Movable`] registers it where it is polled.
+//! the other lane looks at everything again. Only its socket has to be registered again, because the events of a socket are
+//! reported by one runtime: [`Movable`] registers it where it is polled.
 
 use std::cell::Cell;
 use std::io;

@@ -68,6 +68,6 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(release_sets::show, release_sets::update))
         .routes(routes!(release_sets::empty))
         .routes(routes!(release_sets::diff::show, release_sets::remove))
-        .routes(routes!(release_sets::decisions::approve))
+        .routes(routes!(release_sets::decisions::approve, release_sets::decisions::withdraw))
         .routes(routes!(release_sets::decisions::reject))
 }

@@ -38,7 +38,7 @@ mod status;
 mod topics;
 
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -94,6 +94,10 @@ pub(super) async fn error(app: &App, headers: &HeaderMap, error: ApiError) -> Re
     response
 }
 
-async fn method_not_allowed() -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this page is only read: open it with GET")
+async fn method_not_allowed(method: Method) -> ApiError {
+    let detail = match method {
+        Method::GET | Method::HEAD => "this address takes what a form sends: open the page with the form",
+        _ => "this page is only read: open it with GET",
+    };
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

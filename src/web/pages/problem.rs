@@ -63,11 +63,17 @@ pub async fn explain(app: &App, visit: &Visit, path: &str, may_look: bool, respo
         nearest = look_around(app, visit.links(), path).await;
     }
     let (mut parts, _) = response.into_parts();
-    let page = Page::new(title(status), content(visit.links(), status, &detail, &nearest)).unlisted();
+    let page = Page::new(title(status), content((visit.links(), set_in(path)), status, &detail, &nearest)).unlisted();
     let shown = visit.show(page.with_status(status));
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     Response::from_parts(parts, shown.into_body())
+}
+
+/// The release set that a path is below.
+fn set_in(path: &str) -> Option<String> {
+    let (set, _) = path.strip_prefix("/release-sets/")?.split_once('/')?;
+    Some(decoded(set))
 }
 
 fn title(status: StatusCode) -> &'static str {
@@ -82,7 +88,7 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-fn content(links: &Links, status: StatusCode, detail: &str, nearest: &Nearest) -> Markup {
+fn content((links, set): (&Links, Option<String>), status: StatusCode, detail: &str, nearest: &Nearest) -> Markup {
     html! {
         h1 { (title(status)) }
         p class="lead" { (with_code(&sentence(detail))) }
@@ -104,7 +110,7 @@ fn content(links: &Links, status: StatusCode, detail: &str, nearest: &Nearest) -
                 }
             }
             StatusCode::UNAUTHORIZED => { p { a href=(links.sign_in()) { "Sign in" } " · " a href=(links.me()) { "How to get a token" } } }
-            _ => { p { a href=(links.home()) { "Home" } } }
+            _ => { p { @if let Some(set) = set { a href=(links.release_set(&set)) { "The release set" } " · " } a href=(links.home()) { "Home" } } }
         }
     }
 }

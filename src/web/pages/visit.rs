@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use super::layout::{Page, Viewer};
@@ -109,6 +109,11 @@ impl Visit {
 pub fn wants_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     accepted.split(',').any(|one| one.trim().starts_with("text/html"))
+}
+
+/// The answer to a form: leads to a path of [`Links`].
+pub fn leading_to(place: String) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
 }
 
 /// Compares two values in constant time.

@@ -4,6 +4,6 @@ mod deciding;
 mod finding;
 mod reviewing;
 
-pub use deciding::{Outcome, approve, check_may_approve, reject};
-pub use finding::{set_name, view, visible};
+pub use deciding::{Outcome, approve, check_may_approve, check_may_reject, reject, withdraw};
+pub use finding::{Part, part, read_view, set_name, view, visible};
 pub use reviewing::{Review, review};

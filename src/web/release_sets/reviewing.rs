@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use diesel::PgConnection;
 
-use super::finding::visible;
+use super::finding::{belongs, visible};
 use crate::database::access::caller::Caller;
 use crate::database::catalog::owners::{self, Owner};
 use crate::database::catalog::set_refusal::SetRefusal;
@@ -73,8 +73,12 @@ fn find(
     let set = visible(connection, set, caller)?;
     let staged = staged::of_set(connection, set.id)?;
     let staged = staged.into_iter().find(|one| one.name.canonical() == name.canonical() && one.num == *num);
+    let is_member = belongs(connection, &set, caller)?;
     let not_staged = || SetRefusal::NotStaged { set: set.name.clone(), version: format!("{name}@{num}") };
-    let staged = staged.ok_or_else(not_staged)?;
+    let mut staged = staged.ok_or_else(not_staged)?;
+    if !is_member {
+        (staged.token_name, staged.address) = (None, None);
+    }
     let previous = staged::previous(connection, name, num)?;
     let dependents = dependents::dependent_crates(connection, &staged.name, NAMED)?;
     let owners = match crates::find(connection, name)? {

@@ -9,6 +9,7 @@ use super::naming::set_name;
 use crate::database::access::caller::Caller;
 use crate::database::staging::staged::Change;
 use crate::jobs::staging::change;
+use crate::jobs::staging::stage::Into;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::path::{ApiPath, crate_and_version};
 use crate::web::extract::query::QueryParameters;
@@ -50,11 +51,16 @@ async fn stage(
 ) -> Result<Json<Value>, ApiError> {
     let set = set_name(&set)?;
     let (name, num) = crate_and_version(&name, &num)?;
-    let msg =
-        format!("staged in the release set `{set}`: the {change} of {name}@{num} is made when the set is approved");
+    let msg = format!(
+        "staged in the release set `{set}`: the {} of {name}@{num} is made when the set is approved",
+        change.noun()
+    );
     app.blocking(move |app| {
         let wanted = (change, message.as_deref());
-        app.pool.with(|connection| change::request(connection, &set, (&name, &num), wanted, &caller))??;
+        let into = Into { set: &set, is_of_publish: false, is_preview: !app.settings.auth_required };
+        app.pool.with(|connection| {
+            change::request(connection, into, (&name, &num), wanted, (&caller, &app.settings.admission))
+        })??;
         app.overlays.forget(&set);
         Ok(())
     })

@@ -47,7 +47,7 @@ fn a_set_is_looked_at_and_approved() {
     let shown = ann.get("/release-sets/next").good().text();
     for said in [
         "Nothing of it is published yet.",
-        "foo needs 1 approval of users who may publish foo, and has 0",
+        "foo needs 1 approval of users who may publish it, and has 0 of these; ann can approve",
         "fresh needs 1 approval",
         "yank",
         "sparse+http://registry.test/stage/next/index/",
@@ -61,6 +61,7 @@ fn a_set_is_looked_at_and_approved() {
     let changed = ann.post("/release-sets/next/approve", &approve);
     assert_eq!(changed.status, StatusCode::CONFLICT);
     assert!(text(&changed.text()).contains("look again"), "{}", changed.text());
+    assert!(changed.text().contains("href=\"/release-sets/next\""), "{}", changed.text());
     let shown = ann.get("/release-sets/next").good().text();
     let revision = field(&shown, "revision");
     // Without the token of the form nothing happens.
@@ -77,6 +78,12 @@ fn a_set_is_looked_at_and_approved() {
     assert!(shown.contains("href=\"/crates/fresh/0.1.0\"") && !shown.contains("<form class=\"sign-in\""), "{shown}");
     assert!(text(&shown).contains("by ann with the token test"), "{}", text(&shown));
     assert!(registry.index_file("3/f/foo").contains("1.1.0"));
+    // A link to the review leads to the version now.
+    let review = ann.get("/release-sets/next/fresh/0.1.0");
+    assert_eq!(
+        (review.status, &review.headers["location"]),
+        (StatusCode::SEE_OTHER, &"/crates/fresh/0.1.0".parse().unwrap())
+    );
     assert!(ann.get("/release-sets?state=approved").good().text().contains("/release-sets/next"));
     assert!(text(&ann.get("/release-sets").good().text()).contains("There is no open release set that you may see."));
 }
@@ -124,6 +131,10 @@ fn a_set_is_rejected_with_a_reason() {
 #[test]
 fn the_pages_are_for_users_and_each_sees_their_own() {
     let registry = with_a_set();
+    // Everyone reads a preview, and only members decide.
+    let shown = signed_in(&registry, "carl").get("/release-sets/next").good().text();
+    assert!(text(&shown).contains("You cannot approve it: you do not belong to this set"), "{}", text(&shown));
+    assert!(!shown.contains("/release-sets/next/approve\"") && !shown.contains("/release-sets/next/reject"), "{shown}");
     let private = json!({ "preview": false }).to_string();
     registry.user("ann").request(Method::PATCH, "/api/v1/release-sets/next", private).good();
     for path in ["/release-sets", "/release-sets/next", "/release-sets/next/foo/1.1.0"] {
@@ -163,9 +174,18 @@ fn an_admin_overrides_a_rule_and_a_token_that_may_not_approve_says_so() {
     assert_eq!(ann.post("/release-sets/next/approve", &fields).status, StatusCode::SEE_OTHER);
     let shown = ann.get("/release-sets/next").good().text();
     assert!(text(&shown).contains("You have approved this revision."), "{}", text(&shown));
-    assert!(text(&shown).contains("who have not staged it, and has 0"), "{}", text(&shown));
+    assert!(
+        text(&shown).contains(
+            "of users who may publish it and did not stage it, and has 0 of these; no user can give it, so ask an admin"
+        ),
+        "{}",
+        text(&shown)
+    );
     assert!(!shown.contains("name=\"override\""), "{shown}");
     assert_eq!(registry.pending(), 0);
+    stage(&registry.user("ann"), "next", &Package::new("foo", "1.2.0"));
+    let shown = ann.get("/release-sets/next").good().text();
+    assert!(text(&shown).contains("Approved by ann in an earlier revision."), "{}", text(&shown));
     // A token that only stages.
     let stager = NewToken { scopes: Some(vec![Scope::StageUpdate]), ..NewToken::named("stager") };
     let mut stager_only = Browser::new(&registry);
@@ -186,6 +206,8 @@ fn an_admin_overrides_a_rule_and_a_token_that_may_not_approve_says_so() {
     assert_eq!(root.post("/release-sets/next/approve", &fields).status, StatusCode::SEE_OTHER);
     registry.run_jobs();
     assert!(registry.index_file("3/f/foo").contains("1.1.0"));
+    let shown = ann.get("/release-sets/next").good().text();
+    assert!(text(&shown).contains("The rules of approvals were overridden: the fix cannot wait"), "{}", text(&shown));
     let log = registry.admin("root").get("/api/v1/admin/audit?action=set-override").good().json();
     assert_eq!(log["entries"][0]["detail"]["reason"], "the fix cannot wait");
 }

@@ -104,7 +104,7 @@ fn what_a_set_holds_is_taken_until_it_is_rejected() {
     stage(&ann, "next", &Package::new("new-one", "0.1.0")).good();
     let taken = ann.publish(&Package::new("foo", "2.0.0"));
     assert_eq!(taken.status, StatusCode::CONFLICT);
-    insta::assert_snapshot!(taken.detail(), @"`foo@2.0.0` is staged in the release set `next`, and its number is taken until that set ends: publish another number, stage it there, or reject that set");
+    insta::assert_snapshot!(taken.detail(), @"`foo@2.0.0` is staged in the release set `next`, and its number is taken until that set ends (an expired one, within 15 seconds): publish another number, stage it there, or take it out of there, with `DELETE /api/v1/release-sets/next/crates/foo/2.0.0`");
     assert_eq!(stage(&ann, "other", &Package::new("foo", "2.0.0")).detail(), taken.detail());
     // With build metadata it is the same number.
     assert_eq!(ann.publish(&Package::new("foo", "2.0.0+x")).status, StatusCode::CONFLICT);
@@ -134,6 +134,23 @@ fn what_a_set_holds_is_taken_until_it_is_rejected() {
     registry.run_jobs();
     assert_eq!(numbers(&ann, "/index", "3/f/foo"), ["1.0.0", "2.0.1", "2.0.0"]);
     assert_eq!(approve(&ann, "next").status, StatusCode::CONFLICT);
+}
+
+#[test]
+fn a_set_may_begin_with_a_yank() {
+    let registry = with_two();
+    let ann = registry.user("ann");
+    ann.request(Method::DELETE, "/stage/fix/api/v1/crates/foo/1.0.0/yank", "").good();
+    stage(&ann, "fix", &Package::new("foo", "1.0.1")).good();
+    approve(&ann, "fix").good();
+    registry.run_jobs();
+    assert_eq!(numbers(&ann, "/index", "3/f/foo"), ["1.0.0!", "1.0.1"]);
+    // Nothing is left of a set whose first change is refused.
+    assert_eq!(
+        ann.request(Method::DELETE, "/stage/wrong/api/v1/crates/foo/9.0.0/yank", "").status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(ann.get("/api/v1/release-sets/wrong").status, StatusCode::NOT_FOUND);
 }
 
 #[test]

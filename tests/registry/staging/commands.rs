@@ -32,7 +32,7 @@ fn refused(served: &Served, subcommand: &str, arguments: &[&str]) -> String {
 #[test]
 fn an_operator_creates_looks_at_extends_and_approves_a_set() {
     let (served, token) = with_foo();
-    let created = served.run("set create", &["next", "--title", "The next one", "--preview", "--expires-in", "2h"]);
+    let created = served.run("set create", &["next", "--title", "The next one", "--expires-in", "2h"]);
     assert!(created.contains(&format!("sparse+{}/stage/next/index/", served.url)), "{created}");
     stage(&served, "next", &token, "1.1.0");
 
@@ -42,7 +42,12 @@ fn an_operator_creates_looks_at_extends_and_approves_a_set() {
     let show = served.run("set show", &["next"]);
     let line = show.lines().find(|line| line.starts_with("foo ")).unwrap_or_else(|| panic!("{show}"));
     assert!(line.contains(" 1.1.0 ") && line.contains(" publish ") && line.contains(" ann "), "{line}");
-    assert!(show.contains("missing   `foo` needs 1 approval of users who may publish `foo`, and has 0"), "{show}");
+    assert!(
+        show.contains(
+            "missing   `foo` needs 1 approval of users who may publish it, and has 0 of these; ann can approve"
+        ),
+        "{show}"
+    );
     assert!(show.contains(&format!("page      {}/release-sets/next", served.url)), "{show}");
     let json: Value = serde_json::from_str(&served.run("set show", &["next", "--json"])).unwrap();
     assert_eq!((&json["state"], &json["versions"][0]["version"]), (&"open".into(), &"1.1.0".into()), "{json}");
@@ -60,7 +65,7 @@ fn an_operator_creates_looks_at_extends_and_approves_a_set() {
     let json: Value = serde_json::from_str(&served.run("set show", &["next", "--json"])).unwrap();
     assert!(json["expires_at"].as_str() > before.as_str(), "{json}");
     let late = refused(&served, "set extend", &["next", "--expires-in", "91days"]);
-    assert!(late.contains("7862400 s from now"), "{late}");
+    assert!(late.contains("cannot end 91 days from now"), "{late}");
 
     let seen = json["revision"].to_string();
     stage(&served, "next", &token, "1.2.0");
@@ -80,7 +85,7 @@ fn an_operator_creates_looks_at_extends_and_approves_a_set() {
 #[test]
 fn an_operator_rejects_a_set_and_its_numbers_are_free() {
     let (served, token) = with_foo();
-    served.run("set create", &["wrong", "--preview"]);
+    served.run("set create", &["wrong"]);
     stage(&served, "wrong", &token, "1.1.0");
     let rejected = served.run("set reject", &["wrong", "--reason", "the licence is missing"]);
     assert!(rejected.contains("with 1 version; their numbers are free again"), "{rejected}");
@@ -93,7 +98,7 @@ fn an_operator_rejects_a_set_and_its_numbers_are_free() {
 fn an_operator_adds_lists_and_removes_rules() {
     let (served, token) = with_foo();
     let added = served.run("set rule add", &["foo*", "--approvals", "2", "--by-another"]);
-    assert!(added.contains("rule 1: versions of foo* are published by approvals only"), "{added}");
+    assert!(added.contains("rule 1: versions of foo* are published with 2 approvals of users who may publish them, and did not stage them"), "{added}");
     let list = served.run("set rule list", &[]);
     let line = list.lines().find(|line| line.starts_with("1 ")).unwrap_or_else(|| panic!("{list}"));
     assert!(line.contains("foo*") && line.contains(" 2 ") && line.ends_with("not who staged it"), "{line}");
@@ -107,4 +112,27 @@ fn an_operator_adds_lists_and_removes_rules() {
     assert!(removed.contains("there is no rule 1: see `supercargo set rule list`"), "{removed}");
     http::publish(&served.url, &token, &Package::new("foo", "1.2.0")).good();
     assert_eq!(versions(&served), ["1.0.0", "1.2.0"]);
+}
+
+#[test]
+fn an_operator_overrides_a_rule_with_a_reason() {
+    let (served, token) = with_foo();
+    served.run("set rule add", &["foo", "--approvals", "2"]);
+    let twice = refused(&served, "set rule add", &["FOO"]);
+    assert!(twice.contains("another spelling"), "{twice}");
+    served.run("admin team create", &["core"]);
+    let team = served.run("set rule add", &["team:core", "--approved-by", "team:core"]);
+    assert!(team.contains("versions of team:core are published with 1 approval of members of the team core"), "{team}");
+    stage(&served, "next", &token, "1.1.0");
+    let waits = refused(&served, "set approve", &["next"]);
+    assert!(waits.contains("waits for others (`foo` (rule foo) needs 2 approvals of"), "{waits}");
+    assert!(waits.contains("only ann can approve, so ask an admin"), "{waits}");
+    assert_eq!(versions(&served), ["1.0.0"]);
+    served.run("set approve", &["next", "--override", "the fix cannot wait"]);
+    wait_until("the version to be in the index", || versions(&served) == ["1.0.0", "1.1.0"]);
+    let show = served.run("set show", &["next"]);
+    assert!(show.contains("override  the fix cannot wait"), "{show}");
+    served.run("set create", &["empty", "--private"]);
+    assert_eq!(served.run("set diff", &["empty"]), "the release set empty is open, and nothing is staged in it\n");
+    assert!(served.run("set show", &["empty"]).contains("to every user"));
 }

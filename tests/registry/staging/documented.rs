@@ -44,7 +44,7 @@ mod slow {
             let directory = tempfile::tempdir().unwrap();
             let team = Self { served, directory, tokens };
             let config = format!(
-                "[registries.acme]\nindex = \"sparse+{}/index/\"\n[registry]\ndefault = \"acme\"\n\
+                "[registries.acme]\nindex = \"sparse+{}/index/\"\n\
                  [source.crates-io]\nreplace-with = \"nowhere\"\n[source.nowhere]\nregistry = \"sparse+http://127.0.0.1:9/\"\n",
                 team.served.url
             );

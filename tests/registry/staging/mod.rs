@@ -1,6 +1,7 @@
 //! Release sets: versions that are staged, and published together or not at all.
 
 mod approving;
+mod attacks;
 mod commands;
 mod documented;
 mod policy;

@@ -64,6 +64,18 @@ fn a_plain_publish_with_siblings_that_are_missing_is_refused_with_what_to_run() 
     assert!(detail.starts_with("`foo@2.0.0` depends on `bar ^2`, which this registry does not have yet"), "{detail}");
     assert!(detail.contains("CARGO_REGISTRIES_NAME_INDEX=sparse+http://registry.test/stage/set-"), "{detail}");
     assert_eq!(ann.get("/api/v1/release-sets").good().json()["release_sets"], json!([]));
+    // Where the sibling is staged already, there the other one goes.
+    ann.publish(&Package::new("bar", "2.0.0")).good();
+    let set = ann.get("/api/v1/release-sets").good().json()["release_sets"][0]["name"].as_str().unwrap().to_owned();
+    let refused = ann.publish(&on_bar("2")).detail();
+    assert!(
+        refused.contains(&format!("publish it into the release set `{set}`, where `bar@2.0.0` is staged")),
+        "{refused}"
+    );
+    assert!(
+        refused.contains(&format!("=sparse+http://registry.test/stage/{set}/index/ cargo publish -p foo")),
+        "{refused}"
+    );
     ann.publish(&on_bar("1")).good();
 }
 
@@ -74,10 +86,10 @@ fn another_person_has_to_approve() {
     add_owner(&ann, "foo", "bob");
     require(&registry, "foo", 1, true, None);
     stage(&ann, "next", &Package::new("foo", "2.0.0")).good();
-    let waits = approve(&ann, "next");
-    assert_eq!(waits.status, StatusCode::ACCEPTED);
-    insta::assert_snapshot!(waits.json()["release_set"]["missing"][0].as_str().unwrap(), @"`foo` (rule foo) needs 1 approval of users who may publish `foo` who have not staged it, and has 0");
-    assert_eq!(shown(&ann, "next")["approved_by"], json!(["ann"]));
+    // Her own approval does not count, and is not noted.
+    assert_eq!(approve(&ann, "next").status, StatusCode::FORBIDDEN);
+    insta::assert_snapshot!(shown(&ann, "next")["missing"][0].as_str().unwrap(), @"`foo` (rule foo) needs 1 approval of users who may publish it and did not stage it, and has 0 of these; bob can approve");
+    assert_eq!(shown(&ann, "next")["approved_by"], json!([]));
     assert_eq!(registry.run_jobs(), 0);
     assert_eq!(approve(&bob, "next").status, StatusCode::OK);
     registry.run_jobs();
@@ -111,7 +123,7 @@ fn several_of_a_team_have_to_approve_what_is_there_now() {
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.detail());
     }
     assert_eq!(reviewers[0].get("/api/v1/release-sets").good().json()["release_sets"].as_array().unwrap().len(), 1);
-    assert_eq!(approve(&ann, "next").status, StatusCode::ACCEPTED);
+    assert_eq!(approve(&ann, "next").status, StatusCode::FORBIDDEN);
     assert_eq!(approve(&reviewers[0], "next").status, StatusCode::ACCEPTED);
     // A change makes the approvals void.
     stage(&ann, "next", &Package::new("foo", "2.0.0").file("src/x.rs", b"")).good();
@@ -121,7 +133,7 @@ fn several_of_a_team_have_to_approve_what_is_there_now() {
         waits.json()["release_set"]["missing"][0]
             .as_str()
             .unwrap()
-            .ends_with("needs 2 approvals of members of the team reviewers, and has 1"),
+            .ends_with("needs 2 approvals of members of the team reviewers, and has 1 of these; rita can approve"),
         "{}",
         waits.text()
     );
@@ -149,4 +161,33 @@ fn an_admin_overrides_with_a_reason() {
         (&log["actor"], &log["detail"]["reason"], &log["detail"]["rules"]),
         (&"root".into(), &"a hole is open".into(), &json!(["*"]))
     );
+}
+
+#[test]
+fn what_is_missing_names_those_who_can_approve_and_says_when_they_do_not_suffice() {
+    let registry = with_two();
+    let (ann, bob) = (registry.user("ann"), registry.user("bob"));
+    registry.user("eve");
+    require(&registry, "foo", 2, true, None);
+    stage(&ann, "next", &Package::new("foo", "2.0.0")).good();
+    let missing = || shown(&ann, "next")["missing"][0].as_str().unwrap().to_owned();
+    insta::assert_snapshot!(missing(), @"`foo` (rule foo) needs 2 approvals of users who may publish it and did not stage it, and has 0 of these; no user can give it, so ask an admin");
+    add_owner(&ann, "foo", "bob");
+    insta::assert_snapshot!(missing(), @"`foo` (rule foo) needs 2 approvals of users who may publish it and did not stage it, and has 0 of these; only bob can approve, so ask an admin");
+    registry.user("carol");
+    add_owner(&ann, "foo", "carol");
+    insta::assert_snapshot!(missing(), @"`foo` (rule foo) needs 2 approvals of users who may publish it and did not stage it, and has 0 of these; bob, carol can approve");
+    approve(&bob, "next");
+    insta::assert_snapshot!(missing(), @"`foo` (rule foo) needs 2 approvals of users who may publish it and did not stage it, and has 1 of these; carol can approve");
+    // What is staged later makes his approval void.
+    stage(&ann, "next", &Package::new("foo", "2.1.0")).good();
+    let set = shown(&ann, "next");
+    assert_eq!((&set["approved_by"], &set["formerly_approved_by"]), (&json!([]), &json!(["bob"])));
+    // The name of an owner who is disabled is not among them.
+    let disable = "UPDATE users SET disabled_at = now() WHERE login = 'carol'";
+    registry
+        .pool
+        .with(|connection| diesel::RunQueryDsl::execute(diesel::sql_query(disable), connection).unwrap())
+        .unwrap();
+    insta::assert_snapshot!(missing(), @"`foo` (rule foo) needs 2 approvals of users who may publish it and did not stage it, and has 0 of these; only bob can approve, so ask an admin");
 }

@@ -100,7 +100,7 @@ fn what_has_changed_since_refuses_the_whole_set() {
     assert_eq!(waits.status, StatusCode::ACCEPTED);
     assert_eq!(
         waits.json()["release_set"]["missing"],
-        json!(["`bar` needs 1 approval of users who may publish `bar`, and has 0"])
+        json!(["`bar` needs 1 approval of users who may publish it, and has 0 of these; ann can approve"])
     );
     assert_eq!(registry.run_jobs(), 0);
     assert_eq!(numbers(&ann, "/index", "3/f/foo"), ["1.0.0"]);
@@ -129,7 +129,7 @@ fn an_operators_set_is_for_everyone_who_may_publish() {
     assert_eq!(waits.status, StatusCode::ACCEPTED);
     assert_eq!(
         waits.json()["release_set"]["missing"],
-        json!(["`foo` needs 1 approval of users who may publish `foo`, and has 0"])
+        json!(["`foo` needs 1 approval of users who may publish it, and has 0 of these; ann can approve"])
     );
     approve(&ann, "all").good();
     registry.run_jobs();
@@ -149,7 +149,7 @@ fn every_user_belongs_to_an_operators_set_and_no_stranger_does() {
     assert_eq!(numbers(&bob, "/stage/all/index", "3/f/foo"), ["1.0.0", "2.0.0"]);
     assert_eq!(listed(&bob), 1);
     assert_eq!(registry.anonymous().get("/stage/all/index/3/f/foo").status, StatusCode::UNAUTHORIZED);
-    assert_eq!(approve(&bob, "all").status, StatusCode::ACCEPTED);
+    assert_eq!(approve(&bob, "all").status, StatusCode::FORBIDDEN);
     assert_eq!(registry.run_jobs(), 0);
 }
 
@@ -204,6 +204,11 @@ fn refusals_name_the_scopes_and_the_parameter_that_are_missing() {
     insta::assert_snapshot!(refused.detail(), @"the token `reader` needs the scope stage-new or stage-update, and has read: create a token with that scope, or one without restrictions");
     let root = registry.admin("root");
     create(&root, &json!({ "name": "next" })).good();
+    insta::assert_snapshot!(reject(&reader, "next", "mine").detail(), @"the token `reader` needs the scope approve, stage-new or stage-update, and has read: create a token with that scope, or one without restrictions");
+    let unsaid = root.request(Method::PUT, "/api/v1/release-sets/next/reject", "");
+    assert_eq!(unsaid.status, StatusCode::BAD_REQUEST);
+    insta::assert_snapshot!(unsaid.detail(), @"the request's JSON cannot be read: missing field `reason` at line 1 column 2");
+    root.request(Method::POST, "/api/v1/release-sets", "").good();
     let refused = root.request(Method::DELETE, "/stage/next/api/v1/crates/foo/1.0.0", "");
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     insta::assert_snapshot!(refused.detail(), @"the deletion needs a reason of 1 to 1000 characters, such as `?reason=it+leaks+a+key`: it is shown in place of the version");

@@ -17,7 +17,8 @@ use crate::database::access::caller::{Authority, Caller, Denied};
 use crate::database::access::scope::Scope;
 use crate::database::catalog::refusal;
 use crate::database::catalog::set_refusal::SetRefusal;
-use crate::database::staging::rules::{self, Missing};
+use crate::database::staging::SetName;
+use crate::database::staging::rules::{self, Needed};
 use crate::database::staging::sets::{self, ReleaseSet, SetState};
 use crate::database::staging::staged::{self, Change};
 use crate::jobs::request::{Completion, RequestError, enqueue_together};
@@ -27,7 +28,7 @@ use crate::queue::{Completions, JobId};
 /// Who approves.
 pub enum Approver<'a> {
     User(&'a Caller),
-    /// The rules of who has to approve do not bind operators.
+    /// Only rules bind operators, and these until they give a reason.
     Operator(&'a Actor),
 }
 
@@ -37,7 +38,7 @@ pub struct Approval<'a> {
     pub examined: &'a Examined,
     /// What the approver has seen, if that was said.
     pub revision: Option<i64>,
-    /// Why an admin approves although others have to.
+    /// Why an admin or an operator approves although others have to.
     pub override_reason: Option<&'a str>,
 }
 
@@ -45,7 +46,7 @@ pub struct Approval<'a> {
 pub enum Decision {
     Published(Approved),
     /// It is noted, and others have to approve, too.
-    Waits(Vec<Missing>),
+    Waits(Vec<Needed>),
 }
 
 /// An approved set.
@@ -87,9 +88,25 @@ pub fn request(
     })
 }
 
+/// Takes the approval of a user back, if there is one that did not suffice.
+pub fn withdraw(connection: &mut PgConnection, name: &SetName, caller: &Caller) -> Result<(), RequestError> {
+    connection.transaction(|connection| {
+        let set = lock_open(connection, name)?;
+        let authority = caller.confirm(connection)??;
+        check_member(connection, &set, &authority)?;
+        if rules::withdraw(connection, set.id, authority.user.id)? {
+            Event::new(Action::SetApproval)
+                .about(set.name.as_str())
+                .detail(json!({ "revision": set.revision, "withdrawn": true }))
+                .record(connection, &authority.actor())?;
+        }
+        Ok(())
+    })
+}
+
 /// Why nothing is published.
 enum Halt {
-    Waits(Vec<Missing>),
+    Waits(Vec<Needed>),
     Failed(RequestError),
 }
 
@@ -121,17 +138,33 @@ fn publish(
         }
     };
     let problems = examined.problems.clone();
+    let mut overridden = None;
     let mut running = Publishing { set: set.id, name: set.name.as_str(), locked, actor: &actor, problems };
     if let Some(authority) = &authority {
         check_scope(authority, examined)?;
         check_member(connection, &set, authority)?;
-        let missing = missing(connection, &set, approval, authority)?;
-        if running.problems.is_empty() && !missing.is_empty() {
-            return Err(Halt::Waits(missing));
+        rules::approve(connection, (set.id, set.revision), authority)?;
+    }
+    let needed = needed(connection, &set, examined)?;
+    if let Some(authority) = authority.as_ref().filter(|_| approval.override_reason.is_none()) {
+        check_it_counts(&set, &needed, authority)?;
+    }
+    let mut missing: Vec<Needed> = needed.into_iter().filter(Needed::is_missing).collect();
+    if authority.is_none() {
+        // An operator's approval suffices where no rule wants others.
+        missing.retain(|one| one.subject.is_some());
+    }
+    running.find_deleted(examined);
+    if let Some(reason) = approval.override_reason {
+        if let Some(authority) = &authority {
+            authority.admin()?;
         }
-    } else {
-        let missing = unfulfilled(connection, &set, examined)?;
-        note_override(connection, &set, ("an operator", &missing), &actor)?;
+        let reason = refusal::message("reason of the override", Some(reason))?.ok_or(SetRefusal::NoOverrideReason)?;
+        overridden = note_override(connection, &set, (reason, &missing), &actor)?.then(|| reason.to_owned());
+        missing.clear();
+    }
+    if running.problems.is_empty() && !missing.is_empty() {
+        return Err(Halt::Waits(missing));
     }
     let mut jobs = Vec::new();
     for version in &examined.versions {
@@ -144,7 +177,10 @@ fn publish(
         let problems = running.problems;
         return Err(SetRefusal::NotApproved { name: examined.set.name.clone(), problems }.into());
     }
-    let contents = summary(examined);
+    let mut contents = summary(examined);
+    if let Some(reason) = overridden {
+        contents["override"] = reason.into();
+    }
     sets::end(connection, set.id, (SetState::Approved, Some(&actor.name)), (None, &contents))?;
     staged::clear(connection, set.id)?;
     Event::new(Action::SetApprove).about(set.name.as_str()).detail(contents).record(connection, &actor)?;
@@ -168,9 +204,9 @@ fn note(
     connection: &mut PgConnection,
     set: &ReleaseSet,
     authority: &Authority,
-    missing: &[Missing],
+    missing: &[Needed],
 ) -> Result<(), RequestError> {
-    rules::approve(connection, set.id, authority.user.id, set.revision)?;
+    rules::approve(connection, (set.id, set.revision), authority)?;
     Event::new(Action::SetApproval)
         .about(set.name.as_str())
         .detail(json!({ "revision": set.revision, "missing": missing.len() }))
@@ -178,47 +214,41 @@ fn note(
     Ok(())
 }
 
-/// The rules that need more approvals than there are with this one; none if an admin overrides them.
-fn missing(
-    connection: &mut PgConnection,
-    set: &ReleaseSet,
-    approval: &Approval<'_>,
-    authority: &Authority,
-) -> Result<Vec<Missing>, RequestError> {
-    rules::approve(connection, set.id, authority.user.id, set.revision)?;
-    let missing = unfulfilled(connection, set, approval.examined)?;
-    let Some(reason) = approval.override_reason else { return Ok(missing) };
-    authority.admin()?;
-    let reason = refusal::message("reason of the override", Some(reason))?.ok_or(SetRefusal::NoOverrideReason)?;
-    note_override(connection, set, (reason, &missing), &authority.actor())?;
-    Ok(Vec::new())
+/// Refuses an approval that counts for no crate of the set, so that it is not noted.
+fn check_it_counts(set: &ReleaseSet, needed: &[Needed], authority: &Authority) -> Result<(), SetRefusal> {
+    if needed.iter().any(|one| one.givers.contains(&authority.user.id)) {
+        return Ok(());
+    }
+    let missing = needed.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    Err(SetRefusal::CountsNowhere { name: set.name.clone(), login: authority.user.login.clone(), missing })
 }
 
-/// The rules of a set's crates that its approvals do not fulfil.
-fn unfulfilled(connection: &mut PgConnection, set: &ReleaseSet, examined: &Examined) -> QueryResult<Vec<Missing>> {
+/// What the crates of a set need to be published.
+fn needed(connection: &mut PgConnection, set: &ReleaseSet, examined: &Examined) -> QueryResult<Vec<Needed>> {
     let versions = examined.versions.iter().map(|one| &one.staged.name);
     let names: BTreeSet<&CrateName> = versions.chain(examined.changes.iter().map(|one| &one.name)).collect();
     let names: Vec<CrateName> = names.into_iter().cloned().collect();
-    rules::missing(connection, (set.id, set.revision), &names)
+    rules::needed(connection, (set.id, set.revision), &names)
 }
 
-/// Notes that a set is approved against rules, if it is.
+/// Notes that a set is approved against rules; false if it is not.
 fn note_override(
     connection: &mut PgConnection,
     set: &ReleaseSet,
-    (reason, missing): (&str, &[Missing]),
+    (reason, missing): (&str, &[Needed]),
     actor: &Actor,
-) -> QueryResult<()> {
+) -> QueryResult<bool> {
     let rules: BTreeSet<&String> = missing.iter().filter_map(|one| one.subject.as_ref()).collect();
     if rules.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     // An error, so that it reaches those who are paged for errors.
     tracing::error!(set = %set.name, by = %actor.name, reason, "the rules of approvals are overridden");
     Event::new(Action::SetOverride)
         .about(set.name.as_str())
         .detail(json!({ "reason": reason, "rules": rules }))
-        .record(connection, actor)
+        .record(connection, actor)?;
+    Ok(true)
 }
 
 fn summary(examined: &Examined) -> Value {

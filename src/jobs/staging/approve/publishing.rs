@@ -55,6 +55,16 @@ pub(super) struct Publishing<'a> {
 }
 
 impl Publishing<'_> {
+    /// Finds the versions whose crates are deleted, which no approval can publish.
+    pub fn find_deleted(&mut self, examined: &Examined) {
+        for ExaminedVersion { staged, .. } in &examined.versions {
+            if self.locked.get(&staged.name.canonical()).is_some_and(|(krate, _)| krate.deletion.is_deleted()) {
+                let problem = "the crate was deleted: take the version out of the set";
+                self.problems.push(format!("`{}@{}`: {problem}", staged.name, staged.num));
+            }
+        }
+    }
+
     /// Inserts a version; None if there is a problem with it.
     pub fn publish(
         &mut self,
@@ -154,15 +164,15 @@ fn problem(
     facts: &Facts,
 ) -> QueryResult<Option<String>> {
     let staged = &version.staged;
-    if krate.deletion.is_deleted() {
-        return Ok(Some("the crate was deleted: reject the set".to_owned()));
-    }
     if krate.name != staged.name {
         return Ok(Some(format!("the crate is called `{}` here: publish it as that", krate.name)));
     }
     let user = users::read_to_give(connection, staged.staged_by)?;
     if user.check_active().is_err() {
-        return Ok(Some(format!("its publisher `{}` is {} now", staged.login, user.state().as_str())));
+        let (login, state) = (&staged.login, user.state().as_str());
+        return Ok(Some(format!(
+            "its publisher `{login}` is {state} now: have an owner of the crate stage it again, or take it out of the set"
+        )));
     }
     if !is_new && facts.rights < Rights::Publish {
         let login = &staged.login;

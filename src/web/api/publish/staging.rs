@@ -50,7 +50,7 @@ pub(super) fn accept(
     let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits, settings.policy.manifest_mismatch))?;
     let advice = judging::judge(app, &package, &known, &siblings)?;
     if is_of_publish {
-        check_siblings(app, &package, set)?;
+        check_siblings(app, &package, (set, caller))?;
     }
     let line = Entry::new(&package, Utc::now()).to_line();
     limits.check_index_line(&line).map_err(Refusal::from)?;
@@ -72,7 +72,7 @@ pub(super) fn accept(
         tracing::warn!(%error, "the file of a replaced version stays until the store is tidied");
     }
     let mut said: Vec<String> = advice.iter().map(|advice| plain(&advice.to_string()).into_owned()).collect();
-    said.push(words(app, &staged, &format!("`{}@{}`", package.name, package.version)));
+    said.push(words(app, &staged, &format!("`{}@{}`", package.name, package.version), is_of_publish));
     Ok((package.crate_file.len(), said))
 }
 
@@ -87,7 +87,7 @@ fn own_set(app: &App, version: (&CrateName, &Version), caller: &Caller) -> Resul
 
 /// Refuses a plain publish of a crate whose dependencies are not published: cargo would upload the other
 /// crates of the workspace, and wait for each until it gives up.
-fn check_siblings(app: &App, package: &Package, set: &SetName) -> Result<(), ApiError> {
+fn check_siblings(app: &App, package: &Package, (set, caller): (&SetName, &Caller)) -> Result<(), ApiError> {
     let here = package.manifest.dependencies.iter().filter(|dependency| dependency.registry.is_none());
     let wanted: Vec<_> = here.filter(|dependency| dependency.name != package.name).collect();
     let names: Vec<CrateName> = wanted.iter().map(|dependency| dependency.name.clone()).collect();
@@ -96,19 +96,28 @@ fn check_siblings(app: &App, package: &Package, set: &SetName) -> Result<(), Api
         let canonical = dependency.name.canonical();
         !published.iter().any(|(name, num)| *name == canonical && dependency.requirement.matches(num.as_semver()))
     };
-    let missing: Vec<String> = wanted
-        .iter()
-        .filter(is_missing)
-        .map(|dependency| format!("`{} {}`", dependency.name, dependency.requirement))
-        .collect();
-    if missing.is_empty() {
+    let absent: Vec<&&Dependency> = wanted.iter().filter(is_missing).collect();
+    if absent.is_empty() {
         return Ok(());
     }
-    let refused = SetRefusal::SiblingsMissing {
-        name: package.name.clone(),
-        num: package.version.clone(),
-        missing: missing.join(", "),
-        index: format!("sparse+{}/stage/{set}/index/", app.settings.base_url),
+    let text = |dependency: &&&Dependency| format!("`{} {}`", dependency.name, dependency.requirement);
+    let missing = absent.iter().map(text).collect::<Vec<_>>().join(", ");
+    let (name, num) = (package.name.clone(), package.version.clone());
+    let index = |set: &SetName| format!("sparse+{}/stage/{set}/index/", app.settings.base_url);
+    // Perhaps the same user has staged one of them just before.
+    let names: Vec<CrateName> = absent.iter().map(|dependency| dependency.name.clone()).collect();
+    let staged = app.pool.with(|connection| staged::by_user(connection, &names, caller.user.id))??;
+    let matching = staged.into_iter().find(|(_, staged, num)| {
+        let is_meant =
+            |one: &&&Dependency| one.name.canonical() == staged.canonical() && one.requirement.matches(num.as_semver());
+        absent.iter().any(|one| is_meant(&one))
+    });
+    let refused = match matching {
+        Some((set, krate, version)) => {
+            let (index, staged) = (index(&set), format!("{krate}@{version}"));
+            SetRefusal::SiblingsStaged { name, num, missing, set, staged, index }
+        }
+        None => SetRefusal::SiblingsMissing { name, num, missing, index: index(set) },
     };
     Err(ChangeRefusal::from(refused).into())
 }
@@ -118,18 +127,24 @@ fn open_set(
     connection: &mut diesel::PgConnection,
     name: &SetName,
 ) -> Result<(Option<i32>, Vec<CrateName>), RequestError> {
-    let Some(set) = sets::find(connection, name)? else { return Ok((None, Vec::new())) };
+    let Some(set) = sets::find(connection, name)?.filter(|set| !set.is_unused()) else { return Ok((None, Vec::new())) };
     set.check_open(Utc::now())?;
     Ok((Some(set.id), staged::names(connection, set.id)?))
 }
 
 /// What the publisher reads about the staging.
-fn words(app: &App, staged: &Staged, version: &str) -> String {
+fn words(app: &App, staged: &Staged, version: &str, is_of_publish: bool) -> String {
     let Staged { set, .. } = staged;
     let done = if staged.replaced.is_some() { "is staged in place of the one before" } else { "is staged" };
+    let index = format!("sparse+{}/stage/{}/index/", app.settings.base_url, set.name);
+    let others = if is_of_publish {
+        format!(". Publish the crates that depend on it with CARGO_REGISTRIES_NAME_INDEX={index}, into the same set")
+    } else {
+        String::new()
+    };
     format!(
         "{version} {done} in the release set `{name}`, and not published yet. Look at the set and approve it until {end}, at \
-         {base}/release-sets/{name}",
+         {base}/release-sets/{name}{others}",
         name = set.name,
         end = set.expires_at.format("%Y-%m-%d"),
         base = app.settings.base_url,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{MAX_BODY, SetPath};
+use crate::database::access::caller::Caller;
 use crate::database::staging::SetName;
 use crate::database::staging::view::ReleaseSetView;
 use crate::fault;
@@ -72,7 +73,7 @@ pub async fn approve(
     let name = set_name(&set)?;
     let revision = query.parsed("revision", "the revision of the set that was looked at")?;
     let override_reason = query.text("override");
-    let outcome = deciding::approve(&app, name.clone(), (revision, override_reason), caller).await?;
+    let outcome = deciding::approve(&app, name.clone(), (revision, override_reason), caller.clone()).await?;
     let (status, shown) = match outcome {
         Outcome::Waits => (StatusCode::ACCEPTED, false),
         Outcome::Published { shown } => {
@@ -80,7 +81,28 @@ pub async fn approve(
             (StatusCode::OK, shown)
         }
     };
-    Ok((status, decided(&app, name, shown).await?))
+    Ok((status, decided(&app, (name, &caller), shown).await?))
+}
+
+/// Withdraw an approval
+///
+/// That of the caller, as long as others have to approve, too.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/release-sets/{set}/approve",
+    tag = "release sets",
+    params(SetPath),
+    security(("token" = [])),
+    responses((status = 200, body = Decided, description = "The approval is gone, or there was none"), AnyError),
+)]
+pub async fn withdraw(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    ApiPath(set): ApiPath<String>,
+) -> Result<Json<Decided>, ApiError> {
+    let name = set_name(&set)?;
+    deciding::withdraw(&app, name.clone(), caller.clone()).await?;
+    decided(&app, (name, &caller), true).await
 }
 
 /// Reject a release set
@@ -102,12 +124,12 @@ pub async fn reject(
 ) -> Result<Json<Decided>, ApiError> {
     let (caller, rejection): (_, Rejection) = callers_json(&app, request, MAX_BODY, |_| Ok(())).await?;
     let name = set_name(&set)?;
-    deciding::reject(&app, name.clone(), rejection.reason, caller).await?;
-    decided(&app, name, true).await
+    deciding::reject(&app, name.clone(), rejection.reason, caller.clone()).await?;
+    decided(&app, (name, &caller), true).await
 }
 
 /// The answer to a caller who has decided, and may no longer belong to the set.
-async fn decided(app: &App, name: SetName, shown: bool) -> Result<Json<Decided>, ApiError> {
+async fn decided(app: &App, (name, caller): (SetName, &Caller), shown: bool) -> Result<Json<Decided>, ApiError> {
     let set = app.with_connection(move |connection| staging::find(connection, &name)).await?;
-    Ok(Json(Decided { release_set: view(app, set).await?, shown }))
+    Ok(Json(Decided { release_set: view(app, set, caller).await?, shown }))
 }

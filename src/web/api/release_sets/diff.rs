@@ -26,7 +26,7 @@ pub struct StagedDiff {
     /// That of the previous version.
     previous_size: Option<i64>,
     staged_by: String,
-    /// The name of the token that it was staged with.
+    /// The name of the token that it was staged with; for members of the set and admins alone, as the address.
     token: Option<String>,
     /// The address that it was staged from.
     address: Option<String>,

@@ -21,7 +21,7 @@ use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::{ApiPath, crate_and_version};
 use crate::web::extract::query::{QueryParameters, refused};
-use crate::web::release_sets::{set_name, view, visible};
+use crate::web::release_sets::{read_view, set_name, view, visible};
 use crate::web::views::AnyError;
 use crate::web::{ApiError, App};
 
@@ -114,8 +114,8 @@ pub struct ReleaseSetsQuery {
     per_page: Option<i64>,
 }
 
-async fn answer(app: &App, set: ReleaseSet) -> Result<Json<ReleaseSetAnswer>, ApiError> {
-    Ok(Json(ReleaseSetAnswer { release_set: view(app, set).await? }))
+async fn answer(app: &App, set: ReleaseSet, caller: &Caller) -> Result<Json<ReleaseSetAnswer>, ApiError> {
+    Ok(Json(ReleaseSetAnswer { release_set: view(app, set, caller).await? }))
 }
 
 /// Create a release set
@@ -137,6 +137,7 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Rel
         Some(Ok(name)) => Some(name),
         Some(Err(wrong)) => return Err(ApiError::new(StatusCode::BAD_REQUEST, wrong.to_string())),
     };
+    let by = caller.clone();
     let set = app
         .blocking(move |app| {
             let wanted = Wanted {
@@ -146,12 +147,14 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Rel
                 expires_in: wanted.expires_in.map(Duration::from_secs),
                 is_of_publish: false,
             };
-            let set = app.pool.with(|connection| create::request_as(connection, &wanted, &caller))??;
+            let set = app
+                .pool
+                .with(|connection| create::request_as(connection, &wanted, (&by, &app.settings.admission)))??;
             app.overlays.forget(&set.name);
             Ok(set)
         })
         .await?;
-    answer(&app, set).await
+    answer(&app, set, &caller).await
 }
 
 /// List release sets
@@ -189,7 +192,7 @@ pub async fn list(
             found.pop();
         }
         let next = found.last().filter(|_| more).map(|last| last.id);
-        let views = found.into_iter().map(|set| ReleaseSetView::read(connection, set, &base_url));
+        let views = found.into_iter().map(|set| read_view(connection, set, (&base_url, &caller)));
         Ok::<_, diesel::result::Error>(ReleaseSetList { release_sets: views.collect::<Result<_, _>>()?, next })
     });
     Ok(Json(list.await?))
@@ -210,8 +213,9 @@ pub async fn show(
     ApiPath(set): ApiPath<String>,
 ) -> Result<Json<ReleaseSetAnswer>, ApiError> {
     let name = set_name(&set)?;
-    let set = app.with_connection(move |connection| visible(connection, &name, &caller)).await?;
-    answer(&app, set).await
+    let by = caller.clone();
+    let set = app.with_connection(move |connection| visible(connection, &name, &by)).await?;
+    answer(&app, set, &caller).await
 }
 
 /// Change a release set
@@ -234,6 +238,7 @@ pub async fn update(
     let may = |caller: &Caller| Ok(create::check_may_stage(caller)?);
     let (caller, wanted): (_, ReleaseSetUpdate) = callers_json(&app, request, MAX_BODY, may).await?;
     let name = set_name(&set)?;
+    let by = caller.clone();
     let set = app
         .blocking(move |app| {
             let update = Update {
@@ -241,12 +246,12 @@ pub async fn update(
                 is_preview: wanted.preview,
                 expires_in: wanted.expires_in.map(Duration::from_secs),
             };
-            let set = app.pool.with(|connection| create::update_as(connection, (&name, update), &caller))??;
+            let set = app.pool.with(|connection| create::update_as(connection, (&name, update), &by))??;
             app.overlays.forget(&name);
             Ok(set)
         })
         .await?;
-    answer(&app, set).await
+    answer(&app, set, &caller).await
 }
 
 /// Empty a release set
@@ -266,16 +271,17 @@ pub async fn empty(
     ApiPath(set): ApiPath<String>,
 ) -> Result<Json<ReleaseSetAnswer>, ApiError> {
     let set = set_name(&set)?;
+    let by = caller.clone();
     let set = app
         .blocking(move |app| {
-            let files = app.pool.with(|connection| change::empty(connection, &set, &caller))??;
+            let files = app.pool.with(|connection| change::empty(connection, &set, &by))??;
             app.overlays.forget(&set);
             app.pool.with(|connection| remove_files(connection, &app.crate_store, &files))?;
             // The caller may no longer belong to it.
             Ok(app.pool.with(|connection| staging::find(connection, &set))??)
         })
         .await?;
-    answer(&app, set).await
+    answer(&app, set, &caller).await
 }
 
 /// Take a version, or the change of one, out of a release set
@@ -294,9 +300,10 @@ pub async fn remove(
 ) -> Result<Json<ReleaseSetAnswer>, ApiError> {
     let set = set_name(&set)?;
     let (name, num) = crate_and_version(&name, &num)?;
+    let by = caller.clone();
     let set = app
         .blocking(move |app| {
-            let removed = app.pool.with(|connection| change::remove(connection, &set, (&name, &num), &caller))??;
+            let removed = app.pool.with(|connection| change::remove(connection, &set, (&name, &num), &by))??;
             app.overlays.forget(&set);
             if let change::Removed::Version(checksum) = removed {
                 app.pool.with(|connection| remove_files(connection, &app.crate_store, &[checksum]))?;
@@ -305,5 +312,5 @@ pub async fn remove(
             Ok(app.pool.with(|connection| staging::find(connection, &set))??)
         })
         .await?;
-    answer(&app, set).await
+    answer(&app, set, &caller).await
 }

@@ -18,6 +18,11 @@ pub fn name(text: &str) -> Markup {
     marked(text, |c| is_hidden_in_path(c) || (!c.is_ascii() && c.is_alphabetic()))
 }
 
+/// Names in a row.
+pub fn names(names: &[String]) -> Markup {
+    html! { @for (place, one) in names.iter().enumerate() { @if place > 0 { ", " } (name(one)) } }
+}
+
 /// The text in an isolated direction, with some characters marked.
 fn marked(text: &str, is_marked: impl Fn(char) -> bool) -> Markup {
     let cut = text.char_indices().nth(LONGEST).map_or(text.len(), |(place, _)| place);

@@ -3,7 +3,7 @@
 
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use diesel::{PgConnection, QueryResult};
 use maud::{Markup, html};
 
@@ -20,6 +20,7 @@ use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
 use crate::web::pages::layout::Page;
 use crate::web::pages::parts::text::{name, text, with_code};
+use crate::web::pages::visit::leading_to;
 
 /// The longest reason, in characters.
 const REASON: usize = 500;
@@ -216,8 +217,4 @@ async fn answer(admin: &Admin, id: JobId, notice: &str) -> Result<Response, ApiE
         || admin.app.with_connection(move |connection| inspection::show(connection, id)).await?.is_some();
     let place = if is_there { format!("{}?notice={notice}", admin.links().job(id)) } else { notice::no_job(admin, id) };
     Ok(leading_to(place))
-}
-
-pub fn leading_to(place: String) -> Response {
-    (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
 }

@@ -6,7 +6,6 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::admin::Admin;
-use super::change::leading_to;
 use super::notice;
 use super::overview::dead_of;
 use crate::queue::inspection::{self, JobView};
@@ -17,6 +16,7 @@ use crate::web::extract::query::QueryParameters;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::text::{beginning, counted, name, number, text};
+use crate::web::pages::visit::leading_to;
 
 /// Jobs that are retried at once.
 const AT_ONCE: i64 = 200;

@@ -1,26 +1,25 @@
 //! Approval and rejection on a set's page: the forms, and what they do.
 
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use maud::{Markup, html};
 
 use super::member::Member;
 use crate::database::staging::view::ReleaseSetView;
 use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
-use crate::web::extract::query::refused;
-use crate::web::pages::parts::text::{name, with_code};
+use crate::web::pages::parts::text::{names, with_code};
 use crate::web::pages::sign_in::sent;
-use crate::web::release_sets::{self, check_may_approve, set_name};
+use crate::web::pages::visit::leading_to;
+use crate::web::release_sets::{self, Part, check_may_approve, check_may_reject, set_name};
 
 /// The longest reason, in characters.
 const REASON: usize = 1000;
 
 /// What is needed before the set is published, and the forms.
-pub fn section(member: &Member, view: &ReleaseSetView) -> Markup {
+pub fn section(member: &Member, view: &ReleaseSetView, part: Part) -> Markup {
     let is_empty = view.versions.is_empty() && view.changes.is_empty();
-    let is_given = view.approved_by.contains(&member.caller.user.login);
     let form_token = member.visit.form_token();
     html! {
         h2 id="decision" { "Decision" }
@@ -29,14 +28,26 @@ pub fn section(member: &Member, view: &ReleaseSetView) -> Markup {
         } @else {
             (approvals(view))
         }
-        @match (&form_token, check_may_approve(&member.caller)) {
-            (None, _) => { p { "Changes need a session: " a href=(member.links().sign_in()) { "sign in" } "." } }
-            (Some(_), Err(denied)) => { p { "You cannot approve it here: " (with_code(&denied.to_string())) "." } }
-            (Some(form_token), Ok(())) => {
-                @if !is_empty { (approval(member, view, (form_token, is_given))) }
+        @match &form_token {
+            None => { p { "Changes need a session: " a href=(member.links().sign_in()) { "sign in" } "." } }
+            Some(form_token) => {
+                @if !is_empty { (approve_or_why_not(member, view, (form_token, part))) }
+                @if part.rejects && check_may_reject(&member.caller).is_ok() { (rejection(member, view, form_token)) }
             }
         }
-        @if let Some(form_token) = &form_token { (rejection(member, view, form_token)) }
+    }
+}
+
+fn approve_or_why_not(member: &Member, view: &ReleaseSetView, (form_token, part): (&str, Part)) -> Markup {
+    let is_given = view.approved_by.contains(&member.caller.user.login);
+    html! {
+        @match check_may_approve(&member.caller) {
+            Err(denied) => { p { "You cannot approve it here: " (with_code(&denied.to_string())) "." } }
+            Ok(()) if !part.approves => {
+                p { "You cannot approve it: you do not belong to this set, because you may publish none of its crates." }
+            }
+            Ok(()) => { (approval(member, view, (form_token, is_given))) }
+        }
     }
 }
 
@@ -45,9 +56,13 @@ fn approvals(view: &ReleaseSetView) -> Markup {
     html! {
         @if !view.approved_by.is_empty() {
             p {
-                "Approved so far by "
-                @for (place, login) in view.approved_by.iter().enumerate() { @if place > 0 { ", " } (name(login)) }
-                "."
+                "Approved so far by " (names(&view.approved_by)) "."
+            }
+        }
+        @if !view.formerly_approved_by.is_empty() {
+            p class="notice warn" {
+                "Approved by " (names(&view.formerly_approved_by)) " in an earlier revision. What was staged since then makes \
+                 that void: they have to look again."
             }
         }
         @if view.missing.is_empty() {
@@ -103,9 +118,13 @@ fn rejection(member: &Member, view: &ReleaseSetView, form_token: &str) -> Markup
 /// `POST /release-sets/{set}/approve`.
 pub async fn approve(member: Member, ApiPath(set): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
     const REVISION_IS: &str = "the revision that the page of the set shows";
+    let no_revision = || {
+        let detail = "the form has no revision of the set, and nothing was approved: open the page of the set, and send its form";
+        ApiError::new(StatusCode::BAD_REQUEST, detail)
+    };
     let name = set_name(&set)?;
     let sent = sent(&member.visit, request).await?;
-    let seen = sent.parsed("revision", REVISION_IS)?.ok_or_else(|| refused("revision", "", REVISION_IS))?;
+    let seen = sent.parsed("revision", REVISION_IS)?.ok_or_else(no_revision)?;
     let override_reason = sent.text("override").map(|reason| reason.trim().to_owned());
     let caller = member.caller.clone();
     release_sets::approve(&member.app, name.clone(), (Some(seen), override_reason), caller).await?;
@@ -119,8 +138,4 @@ pub async fn reject(member: Member, ApiPath(set): ApiPath<String>, request: Requ
     let reason = sent.text("reason").unwrap_or_default();
     release_sets::reject(&member.app, name.clone(), reason.trim().to_owned(), member.caller.clone()).await?;
     Ok(leading_to(member.links().release_set(&name)))
-}
-
-fn leading_to(place: String) -> Response {
-    (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
 }

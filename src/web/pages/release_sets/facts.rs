@@ -7,7 +7,7 @@ use crate::database::staging::sets::SetState;
 use crate::database::staging::view::ReleaseSetView;
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::copy;
-use crate::web::pages::parts::text::{name, size, text};
+use crate::web::pages::parts::text::{name, names, size, text};
 use crate::web::pages::parts::time::{ago, day};
 
 /// The mark of a state.
@@ -51,11 +51,18 @@ pub fn heading(links: &Links, view: &ReleaseSetView) -> Markup {
 
 pub fn facts(view: &ReleaseSetView) -> Markup {
     html! {
+        @if let Some(reason) = &view.override_reason {
+            p class="notice warn" { "The rules of approvals were overridden: " (text(reason)) }
+        }
         dl class="review-facts" {
             dt { "Created" }
             dd {
                 (ago(view.created_at)) " by "
                 @match &view.created_by { Some(login) => { (name(login)) } None => { "an operator" } }
+            }
+            @if view.state == "approved" && !view.approved_by.is_empty() {
+                dt { "Approvals" }
+                dd { (names(&view.approved_by)) }
             }
             @if view.state == "open" {
                 dt { "Visible" }
@@ -134,7 +141,10 @@ pub fn contents(links: &Links, view: &ReleaseSetView) -> Markup {
 pub fn use_it(member: &Member, view: &ReleaseSetView) -> Markup {
     let base = member.links().base_url();
     let api = format!("{base}/api/v1/release-sets/{}", view.name);
-    let publish = format!("export CARGO_REGISTRIES_SUPERCARGO_INDEX={}\ncargo publish --workspace", view.index);
+    let publish = format!(
+        "export CARGO_REGISTRIES_SUPERCARGO_INDEX={}\ncargo publish --workspace --registry supercargo",
+        view.index
+    );
     let approve = format!(
         "curl -X PUT -H \"Authorization: $TOKEN\" '{api}/approve?revision={revision}'",
         revision = view.revision
@@ -142,13 +152,15 @@ pub fn use_it(member: &Member, view: &ReleaseSetView) -> Markup {
     html! {
         h2 { "In a shell" }
         p {
-            "The index of the set is the main index with the set on top. Publish into it, or build with it (the variable has \
-             the name of this registry in your " code { ".cargo/config.toml" } ", in capitals):"
+            "The index of the set is the main index with the set on top. Publish into it, or build with it (the variable and \
+             the option have the name of this registry in your " code { ".cargo/config.toml" } "; it is in capitals in the variable):"
         }
         (copy::block("publish", &publish))
         p { "Take everything out, before you publish all of it again:" }
         (copy::block("empty", &format!("curl -X DELETE -H \"Authorization: $TOKEN\" {api}/crates")))
-        p { "Approve what this page shows:" }
-        (copy::block("approve-line", &approve))
+        @if !view.versions.is_empty() || !view.changes.is_empty() {
+            p { "Approve what this page shows:" }
+            (copy::block("approve-line", &approve))
+        }
     }
 }

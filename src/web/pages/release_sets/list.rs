@@ -73,11 +73,12 @@ fn beginning(links: &Links) -> Markup {
     html! {
         p {
             "The first publish through the index of a name that was never used creates a set. The name is yours to choose; \
-             the variable has the name of this registry in your " code { ".cargo/config.toml" } ", in capitals:"
+             the variable and the option have the name of this registry in your " code { ".cargo/config.toml" } "; it is in \
+             capitals in the variable:"
         }
         pre class="plain" {
             "export CARGO_REGISTRIES_SUPERCARGO_INDEX=sparse+" (links.base_url()) "/stage/my-release/index/\n"
-            "cargo publish --workspace"
+            "cargo publish --workspace --registry supercargo"
         }
     }
 }

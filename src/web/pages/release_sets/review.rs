@@ -1,20 +1,26 @@
 //! `GET /release-sets/{set}/{crate}/{version}`: what the approval of a staged version would publish.
 
 use axum::response::Response;
+use chrono::Utc;
 use maud::{Markup, html};
 
 use super::member::Member;
+use crate::database::access::caller::Caller;
 use crate::database::staging::SetName;
+use crate::database::staging::sets::SetState;
+use crate::jobs::RequestError;
+use crate::package::{CrateName, Version};
 use crate::web::extract::path::{ApiPath, crate_and_version};
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::diff::{self, Place, Request, Shown};
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
-use crate::web::pages::parts::text::{name, size, text};
+use crate::web::pages::parts::text::{name, names, size, text};
 use crate::web::pages::parts::time::ago;
 use crate::web::pages::source::left_out;
-use crate::web::release_sets::{Review, review, set_name};
-use crate::web::{ApiError, ClientAddress};
+use crate::web::pages::visit::leading_to;
+use crate::web::release_sets::{Review, review, set_name, visible};
+use crate::web::{ApiError, App, ClientAddress};
 
 pub async fn show(
     member: Member,
@@ -25,6 +31,9 @@ pub async fn show(
     let set = set_name(&set)?;
     let (krate, num) = crate_and_version(&krate, &num)?;
     let Member { app, visit, caller } = member;
+    if let Some(published) = published(&app, (&set, &krate, &num), &caller).await? {
+        return Ok(leading_to(visit.links().version(&published, &num)));
+    }
     let reviewed = review(&app, client, caller, (set.clone(), krate, num)).await?;
     let path = visit.links().staged(&set, &reviewed.staged.name, &reviewed.staged.num);
     let place = Place { path, has_before: reviewed.previous.is_some(), has_after: false };
@@ -42,6 +51,27 @@ pub async fn show(
             left_out(request.visit.show(Page::new(title, content).unlisted()))
         }
     })
+}
+
+/// The crate of a version that was published with its set, so that a link to the review leads to the version afterwards.
+async fn published(
+    app: &App,
+    (set, krate, num): (&SetName, &CrateName, &Version),
+    caller: &Caller,
+) -> Result<Option<CrateName>, ApiError> {
+    let (set, caller, krate, num) = (set.clone(), caller.clone(), krate.clone(), num.clone());
+    app.with_connection(move |connection| {
+        let set = visible(connection, &set, &caller)?;
+        let contents = set.contents.clone().filter(|_| set.state(Utc::now()) == SetState::Approved);
+        let versions = contents.as_ref().and_then(|contents| contents["versions"].as_array());
+        let is_meant = |one: &&serde_json::Value| {
+            let name = one["crate"].as_str().and_then(|name| name.parse::<CrateName>().ok());
+            name.is_some_and(|name| name.canonical() == krate.canonical()) && one["version"] == num.to_string()
+        };
+        let found = versions.and_then(|versions| versions.iter().find(is_meant));
+        Ok::<_, RequestError>(found.and_then(|one| one["crate"].as_str()?.parse().ok()))
+    })
+    .await
 }
 
 fn title(links: &Links, reviewed: &Review) -> Markup {
@@ -84,7 +114,7 @@ fn head(links: &Links, set: &SetName, reviewed: &Review) -> Markup {
             dt { "Owners" }
             dd {
                 @if owners.is_empty() { "none yet: the crate will belong to " (name(&staged.login)) }
-                @for (place, owner) in owners.iter().enumerate() { @if place > 0 { ", " } (name(owner)) }
+                (names(owners))
             }
             dt { "Dependents" }
             dd {

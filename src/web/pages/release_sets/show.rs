@@ -7,19 +7,25 @@ use super::decision;
 use super::facts::{contents, facts, heading, use_it};
 use super::member::Member;
 use crate::database::staging::view::ReleaseSetView;
+use crate::jobs::RequestError;
 use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
 use crate::web::pages::layout::Page;
-use crate::web::release_sets::{set_name, view, visible};
+use crate::web::release_sets::{Part, part, set_name, view, visible};
 
 pub async fn show(member: Member, ApiPath(set): ApiPath<String>) -> Result<Response, ApiError> {
     let (name, caller) = (set_name(&set)?, member.caller.clone());
-    let set = member.app.with_connection(move |connection| visible(connection, &name, &caller)).await?;
-    let view = view(&member.app, set).await?;
-    Ok(page(&member, &view))
+    let found = member.app.with_connection(move |connection| {
+        let set = visible(connection, &name, &caller)?;
+        let part = part(connection, &set, &caller)?;
+        Ok::<_, RequestError>((set, part))
+    });
+    let (set, part) = found.await?;
+    let view = view(&member.app, set, &member.caller).await?;
+    Ok(page(&member, &view, part))
 }
 
-fn page(member: &Member, view: &ReleaseSetView) -> Response {
+fn page(member: &Member, view: &ReleaseSetView, part: Part) -> Response {
     let links = member.links();
     let is_open = view.state == "open";
     let content = html! {
@@ -28,7 +34,7 @@ fn page(member: &Member, view: &ReleaseSetView) -> Response {
         h2 id="contents" { "Contents" }
         (contents(links, view))
         @if is_open {
-            (decision::section(member, view))
+            (decision::section(member, view, part))
             (use_it(member, view))
         }
     };

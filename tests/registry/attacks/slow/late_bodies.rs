@@ -122,7 +122,9 @@ impl Attacker {
         let admin = format!("UPDATE users SET is_admin = false WHERE id = {user}");
         let (path, body) = match route {
             "PATCH /api/v1/release-sets/{set}" => ("", Some(json!({ "title": "x" }))),
-            "PUT /api/v1/release-sets/{set}/approve" => ("/approve", None),
+            "PUT /api/v1/release-sets/{set}/approve" | "DELETE /api/v1/release-sets/{set}/approve" => {
+                ("/approve", None)
+            }
             "PUT /api/v1/release-sets/{set}/reject" => ("/reject", Some(json!({ "reason": "x" }))),
             "DELETE /api/v1/release-sets/{set}/crates" => ("/crates", None),
             "DELETE /api/v1/release-sets/{set}/crates/{crate}/{version}" => ("/crates/{crate}/1.0.0", None),
