@@ -95,9 +95,13 @@ pub enum SetRefusal {
     )]
     SiblingsMissing { name: CrateName, num: Version, missing: String, index: String },
     #[error(
-        "`{name}@{num}` depends on {missing}, which this registry does not have yet, and versions of `{name}` are published by an          approval only: publish it into the release set `{set}`, where `{staged}` is staged, with          `CARGO_REGISTRIES_NAME_INDEX={index} cargo publish -p {name} --registry NAME`, where NAME is what .cargo/config.toml calls          this registry, in capitals in the variable"
+        "`{name}@{num}` depends on {missing}, which this registry does not have yet, and versions of `{name}` are \
+         published by an approval only: publish it into the release set `{set}`, where `{staged}` is staged, with \
+         `CARGO_REGISTRIES_NAME_INDEX={index} cargo publish -p {name} --registry NAME`, where NAME is what \
+         .cargo/config.toml calls this registry, in capitals in the variable",
+        set = .sibling.set, staged = .sibling.staged, index = .sibling.index
     )]
-    SiblingsStaged { name: CrateName, num: Version, missing: String, set: SetName, staged: String, index: String },
+    SiblingsStaged { name: CrateName, num: Version, missing: String, sibling: Box<StagedSibling> },
     #[error(
         "a release set cannot end {} from now: give a time from 1 s to 90 days (7776000 s)", in_days(*.given)
     )]
@@ -107,6 +111,16 @@ pub enum SetRefusal {
         problems = problems.join("; ")
     )]
     NotApproved { name: SetName, problems: Vec<String> },
+}
+
+/// A dependency of a refused publish that is staged, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagedSibling {
+    pub set: SetName,
+    /// `name@version`
+    pub staged: String,
+    /// The index of the set.
+    pub index: String,
 }
 
 /// Whole days as such, and everything else in seconds.

@@ -1,5 +1,6 @@
 //! Release sets: versions that are staged, and published together or not at all.
 
+pub mod changes;
 pub mod listing;
 pub mod overlay;
 pub mod rules;

@@ -6,7 +6,7 @@ use chrono::Utc;
 use super::{judging, storing};
 use crate::database::access::caller::Caller;
 use crate::database::catalog::refusal::ChangeRefusal;
-use crate::database::catalog::set_refusal::SetRefusal;
+use crate::database::catalog::set_refusal::{SetRefusal, StagedSibling};
 use crate::database::staging::sets;
 use crate::database::staging::{SetName, staged};
 use crate::fault;
@@ -110,12 +110,12 @@ fn check_siblings(app: &App, package: &Package, (set, caller): (&SetName, &Calle
     let matching = staged.into_iter().find(|(_, staged, num)| {
         let is_meant =
             |one: &&&Dependency| one.name.canonical() == staged.canonical() && one.requirement.matches(num.as_semver());
-        absent.iter().any(|one| is_meant(&one))
+        absent.iter().any(is_meant)
     });
     let refused = match matching {
         Some((set, krate, version)) => {
             let (index, staged) = (index(&set), format!("{krate}@{version}"));
-            SetRefusal::SiblingsStaged { name, num, missing, set, staged, index }
+            SetRefusal::SiblingsStaged { name, num, missing, sibling: Box::new(StagedSibling { set, staged, index }) }
         }
         None => SetRefusal::SiblingsMissing { name, num, missing, index: index(set) },
     };
