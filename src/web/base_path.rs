@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 /// First components of what is served under the path. `/metrics` is not, so that a proxy which passes the path on does not
 /// publish it. A path that is not one of them keeps the prefix: the prefix may have the name of a route.
-const SERVED: [&str; 18] = [
+const SERVED: [&str; 20] = [
     "",
     "api",
     "assets",
@@ -27,10 +27,12 @@ const SERVED: [&str; 18] = [
     "me",
     "opensearch.xml",
     "queue",
+    "release-sets",
     "search",
     "sign-in",
     "sign-out",
     "sitemap.xml",
+    "stage",
 ];
 
 /// The path of a base URL, without a slash at its end; empty if it has none.

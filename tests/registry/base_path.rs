@@ -26,8 +26,14 @@ fn with_foo(auth_required: bool) -> TestRegistry {
 fn api_routes() -> Vec<String> {
     let paths = openapi::description().paths.paths;
     let read = paths.iter().filter(|(_, item)| item.get.is_some()).map(|(path, _)| path);
-    let values =
-        [("{crate}", "foo"), ("{version}", "1.0.0"), ("{login}", "ann"), ("{keyword}", "k"), ("{category}", "c")];
+    let values = [
+        ("{crate}", "foo"),
+        ("{version}", "1.0.0"),
+        ("{login}", "ann"),
+        ("{keyword}", "k"),
+        ("{category}", "c"),
+        ("{set}", "next"),
+    ];
     read.map(|path| values.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value))).collect()
 }
 
@@ -35,7 +41,16 @@ fn api_routes() -> Vec<String> {
 fn every_route_answers_under_the_path_as_at_the_root() {
     let registry = with_foo(false);
     let admin = registry.admin("root");
+    let staged = Package::new("foo", "2.0.0");
+    registry.user("ann").request(Method::PUT, "/crates/stage/next/api/v1/crates/new", staged.body()).good();
     let others = [
+        "/release-sets",
+        "/release-sets/next",
+        "/release-sets/next/foo/2.0.0",
+        "/stage/next/index/config.json",
+        "/stage/next/index/3/f/foo",
+        "/stage/next/api/v1/crates/foo/2.0.0/download",
+        "/stage/next/git/index/info/refs?service=git-upload-pack",
         "/",
         "/me",
         "/search?q=foo",
