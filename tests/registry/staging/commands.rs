@@ -57,6 +57,11 @@ fn an_operator_creates_looks_at_extends_and_approves_a_set() {
         Package::new("fresh", "0.1.0").manifest("[features]\nfast = []\n").metadata("features", json!({ "fast": [] }));
     http::publish(&format!("{}/stage/next", served.url), &token, &fresh).good();
     let diff = served.run("set diff", &["next"]);
+    // A new build script is what a reviewer asks first.
+    let script = Package::new("foo", "1.1.0").file("build.rs", b"fn main() {}\n");
+    http::publish(&format!("{}/stage/next", served.url), &token, &script).good();
+    let with_script = served.run("set diff", &["next"]);
+    assert!(with_script.contains("! build script: none -> build.rs"), "{with_script}");
     let fresh = diff.split_once("fresh 0.1.0 (a new crate)").unwrap_or_else(|| panic!("{diff}")).1;
     assert!(fresh.contains("+ feature fast") && fresh.contains("+ Cargo.toml"), "{fresh}");
 
@@ -70,7 +75,7 @@ fn an_operator_creates_looks_at_extends_and_approves_a_set() {
     let seen = json["revision"].to_string();
     stage(&served, "next", &token, "1.2.0");
     let changed = refused(&served, "set approve", &["next", "--revision", &seen]);
-    assert!(changed.contains("its revision is 3"), "{changed}");
+    assert!(changed.contains("its revision is 4"), "{changed}");
     assert_eq!(versions(&served), ["1.0.0"]);
     let approved = served.run("set approve", &["next"]);
     assert!(approved.contains("versions published: 3, other changes made: 0"), "{approved}");
