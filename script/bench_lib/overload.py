@@ -45,7 +45,9 @@ def made(server, program):
 
 def find(bench, server, tokens):
     """The smallest number of publishers with which the rate is within 5 % of its peak."""
-    rates = {clients: publish(bench, server, clients, tokens)["rate"] for clients in bench.mode.publishers}
+    # The first publishes of a server are slower, so the smallest number would seem to suffice.
+    publish(bench, server, max(bench.mode.publishers), tokens)
+    rates = {clients: max(publish(bench, server, clients, tokens)["rate"] for _ in range(2)) for clients in bench.mode.publishers}
     return next(clients for clients, rate in rates.items() if rate >= 0.95 * max(rates.values()))
 
 

@@ -16,7 +16,7 @@
 //! | [`world`] | the processes, and how they are started |
 //! | [`model`] | what was asked and answered |
 //! | [`client`] | somebody who asks |
-//! | [`reader`] | somebody who must never see a part of a release set |
+//! | [`reader`] | those who must never see a part of a release set, by both protocols |
 //! | [`disturbance`] | what goes wrong meanwhile |
 //! | [`verdict`] | what must hold in the end |
 
@@ -113,10 +113,14 @@ fn run(plan: &Plan) -> Tally {
             let (world, model, ends) = (&world, &model, &ends);
             move || reader::read(plan, world, model, ends)
         });
+        let fetcher = scope.spawn({
+            let (world, model, ends) = (&world, &model, &ends);
+            move || reader::fetch(world, model, ends)
+        });
         let mut tally = disturbance::disturb(plan, &world);
         ends.store(true, Ordering::SeqCst);
         world.make_good();
-        for client in clients.into_iter().chain([reader]) {
+        for client in clients.into_iter().chain([reader, fetcher]) {
             match client.join() {
                 Ok(done) => tally.add(done),
                 Err(panic) => tally.violations.push(text_of(&*panic)),

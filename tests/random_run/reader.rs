@@ -1,5 +1,7 @@
-//! Somebody who reads release sets, and must never see a part of one.
+//! Those who read release sets by both protocols, and must never see a part of one.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -15,6 +17,50 @@ use crate::world::World;
 /// Of the sets, the newest that are read.
 const NEWEST: usize = 4;
 
+/// Fetches the git index again and again, and looks at all sets in each state of it.
+pub fn fetch(world: &World, model: &Model, ends: &AtomicBool) -> Tally {
+    let mut tally = Tally::default();
+    let directory = tempfile::tempdir().unwrap();
+    let clone = directory.path();
+    git(clone, &["init", "-q", "--bare", "."]);
+    let mut last = Vec::new();
+    while !ends.load(Ordering::SeqCst) {
+        // Before the fetch: a set that has expired meanwhile may be published in parts.
+        let sets = model.sets.lock().unwrap().clone();
+        let url = format!("{}/git/index", world.url());
+        let is_fetched = git(clone, &["-c", "gc.auto=0", "fetch", "-q", &url, "+refs/heads/*:refs/heads/*"]);
+        let head =
+            Command::new("git").args(["rev-parse", "-q", "--verify", "main"]).current_dir(clone).output().unwrap();
+        if !is_fetched || !head.status.success() || head.stdout == last {
+            std::thread::park_timeout(Duration::from_millis(20));
+            continue;
+        }
+        last = head.stdout;
+        tally.fetches += 1;
+        for set in sets {
+            let is_shown = |(name, num): &(String, String)| {
+                let file = format!("main:{}", index_path(&name.parse().unwrap()));
+                let shown = Command::new("git").args(["cat-file", "blob", &file]).current_dir(clone).output().unwrap();
+                String::from_utf8_lossy(&shown.stdout).contains(&format!("\"vers\":\"{num}\""))
+            };
+            let count = set.iter().filter(|one| is_shown(one)).count();
+            if count > 0 && count < set.len() && model.sets.lock().unwrap().contains(&set) {
+                tally.diverged += 1;
+                tally.violations.push(format!("a commit of the git index has {count} of the versions {set:?}"));
+            }
+        }
+    }
+    tally
+}
+
+/// Whether git succeeds, with a registry that may be dead.
+fn git(directory: &Path, arguments: &[&str]) -> bool {
+    let mut git = Command::new("git");
+    git.args(arguments).current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    git.status().unwrap().success()
+}
+
+/// Reads files of the sparse index, those of one set one after the other.
 pub fn read(plan: &Plan, world: &World, model: &Model, ends: &AtomicBool) -> Tally {
     let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(5)));
     let agent: ureq::Agent = config.build().into();

@@ -15,6 +15,8 @@ pub struct Tally {
     pub restarts: usize,
     /// How often a release set was read.
     pub readings: usize,
+    /// How many states of the git index were looked at.
+    pub fetches: usize,
     pub lost: usize,
     pub stuck: usize,
     pub diverged: usize,
@@ -33,6 +35,7 @@ impl Tally {
         self.sent_again += other.sent_again;
         self.restarts += other.restarts;
         self.readings += other.readings;
+        self.fetches += other.fetches;
         self.lost += other.lost;
         self.stuck += other.stuck;
         self.diverged += other.diverged;
@@ -59,12 +62,13 @@ impl fmt::Display for Tally {
         let blows: usize = self.blows.values().sum();
         write!(
             f,
-            "{operations} operations ({}), {} sent again; {blows} blows ({}); {} restarts; sets read {} times; lost {}, stuck {}, diverged {}",
+            "{operations} operations ({}), {} sent again; {blows} blows ({}); {} restarts; sets read {} times, and in {} states of the git index; lost {}, stuck {}, diverged {}",
             listed(&self.operations),
             self.sent_again,
             listed(&self.blows),
             self.restarts,
             self.readings,
+            self.fetches,
             self.lost,
             self.stuck,
             self.diverged

@@ -20,13 +20,14 @@ pub enum SetRefusal {
     #[error("there is or was a release set `{0}`, and a name is never used again: choose another one")]
     NameTaken(SetName),
     #[error(
-        "the release set `{name}` {how} on {date}: use another name",
+        "the release set `{name}` {how} on {date}{gone}: use another name",
         how = match state {
-            SetState::Expired => "expired, and what was staged in it is gone. That was",
+            SetState::Expired => "expired",
             SetState::Rejected => "was rejected",
             _ => "was approved",
         },
-        date = ended.format("%Y-%m-%d")
+        date = ended.format("%Y-%m-%d"),
+        gone = if *state == SetState::Expired { ", and what was staged in it is gone" } else { "" }
     )]
     Ended { name: SetName, state: SetState, ended: DateTime<Utc> },
     #[error(
