@@ -79,6 +79,10 @@ pub enum AdminError {
     RuleExists(String),
     #[error("the release set {name} waits for others ({missing}): to approve it without them, say why with --override")]
     OthersApprove { name: String, missing: String },
+    #[error(
+        "the release set {name} is open until {end}, which is later: give a longer time from now, or reject it to end it"
+    )]
+    EndsLater { name: String, end: String },
     #[error("there is no rule {0}: see `supercargo set rule list`")]
     NoRule(i32),
     #[error(transparent)]

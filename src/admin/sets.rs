@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use diesel::PgConnection;
 
 use super::AdminError;
@@ -180,7 +180,12 @@ pub fn diff(
 ) -> Result<(), AdminError> {
     let set = find(connection, name)?;
     if staged::count(connection, set.id)? == 0 {
-        say!("the release set {name} is {}, and nothing is staged in it", set.state(Utc::now()));
+        match set.state(Utc::now()) {
+            SetState::Open => say!("nothing is staged in the release set {name} yet"),
+            state => say!(
+                "the release set {name} was {state}: nothing is left to compare, and `supercargo set show {name}` lists what it had"
+            ),
+        }
     }
     for staged in staged::of_set(connection, set.id)? {
         let previous = staged::previous(connection, &staged.name, &staged.num)?;
@@ -299,7 +304,12 @@ pub fn extend(
     name: &str,
     expires_in: Duration,
 ) -> Result<(), AdminError> {
-    let name = set_name(name)?;
+    let set = find(connection, name)?;
+    let until = TimeDelta::from_std(expires_in).ok().and_then(|time| Utc::now().checked_add_signed(time));
+    if set.state(Utc::now()) == SetState::Open && until.is_some_and(|until| until < set.expires_at) {
+        return Err(AdminError::EndsLater { name: name.to_owned(), end: time(Some(set.expires_at)) });
+    }
+    let name = set.name;
     let update = Update { expires_in: Some(expires_in), ..Update::default() };
     let set = create::update(connection, (&name, update), operator)?;
     say!("the release set {name} is open until {}", time(Some(set.expires_at)));

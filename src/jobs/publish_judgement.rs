@@ -11,6 +11,7 @@ use crate::database::catalog::owners::Rights;
 use crate::database::catalog::publish_facts::Facts;
 use crate::database::catalog::refusal::{self, ChangeRefusal};
 use crate::database::catalog::set_refusal::SetRefusal;
+use crate::database::staging::SetName;
 use crate::package::{CrateName, Version};
 
 /// The scope and the rate limit of a publish.
@@ -27,15 +28,15 @@ pub(in crate::jobs) struct Publish<'a> {
     pub num: &'a Version,
     pub caller: &'a Caller,
     pub admission: &'a Admission,
-    pub destination: Destination,
+    pub destination: Destination<'a>,
 }
 
 /// Where a version goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Destination {
+pub enum Destination<'a> {
     Index,
-    /// A release set; None: one that is created with it.
-    Set(Option<i32>),
+    /// A release set, which may be created with it.
+    Set(&'a SetName),
 }
 
 impl Publish<'_> {
@@ -65,6 +66,9 @@ impl Publish<'_> {
     fn may(&self, scope: Scope) -> Result<(), Denied> {
         match (self.destination, self.caller.may(scope, self.name)) {
             (Destination::Set(_), Err(_)) => self.caller.may(scope.of_staging(), self.name),
+            (_, Err(_)) if self.caller.may(scope.of_staging(), self.name).is_ok() => {
+                Err(Denied::OnlyStages { token: self.caller.token.name.clone() })
+            }
             (_, checked) => checked,
         }
     }
@@ -115,7 +119,7 @@ impl Publish<'_> {
     fn check_reservation(&self, facts: &Facts) -> Result<(), RequestError> {
         let Some(staged) = &facts.staged else { return Ok(()) };
         let (name, num) = (self.name.clone(), self.num.clone());
-        if self.destination == Destination::Set(Some(staged.set_id)) {
+        if self.destination == Destination::Set(&staged.set) {
             let (caller, stager) = (&self.caller.user, staged.staged_by);
             if staged.is_new_crate && self.origin.is_new() && stager != caller.id && !self.caller.is_admin() {
                 let (name, stager) = (staged.set.clone(), staged.login.clone());

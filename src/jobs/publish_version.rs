@@ -75,7 +75,7 @@ pub fn check<'a>(
     (name, num): (&CrateName, &Version),
     dependencies: impl Iterator<Item = &'a str>,
     (caller, admission): (&Caller, &Admission),
-    destination: Destination,
+    destination: Destination<'_>,
 ) -> Result<Known, RequestError> {
     let names = dependencies.filter_map(|name| name.parse::<CrateName>().ok());
     let dependencies: BTreeSet<String> = names.map(|name| name.canonical()).collect();

@@ -53,6 +53,11 @@ pub enum Denied {
     )]
     Scope { token: String, needed: String, given: String },
     #[error(
+        "the token `{token}` may only stage versions: publish into a release set, with the index sparse+…/stage/SET/index/, or with a \
+         token that may publish"
+    )]
+    OnlyStages { token: String },
+    #[error(
         "the token `{token}` is restricted to {patterns} and not valid for the crate `{name}`: create a token for this \
          crate, or one without restrictions"
     )]

@@ -20,14 +20,14 @@ pub enum SetRefusal {
     #[error("there is or was a release set `{0}`, and a name is never used again: choose another one")]
     NameTaken(SetName),
     #[error(
-        "the release set `{name}` {how} on {date}{gone}: use another name",
+        "the release set `{name}` {how} on {date}{gone}, and cannot be changed: take another name for another release",
         how = match state {
             SetState::Expired => "expired",
             SetState::Rejected => "was rejected",
             _ => "was approved",
         },
         date = ended.format("%Y-%m-%d"),
-        gone = if *state == SetState::Expired { ", and what was staged in it is gone" } else { "" }
+        gone = if *state == SetState::Expired { " with what was staged in it" } else { "" }
     )]
     Ended { name: SetName, state: SetState, ended: DateTime<Utc> },
     #[error(
@@ -70,7 +70,7 @@ pub enum SetRefusal {
     #[error("the rejection needs a reason of 1 to 1000 characters: the users who staged the versions read it")]
     NoReason,
     #[error(
-        "the override needs a reason of 1 to 1000 characters, such as `?override=the+fix+cannot+wait`: it is in the audit log"
+        "the override needs a reason (`override`) of 1 to 1000 characters, such as `the fix cannot wait`: it is in the audit log"
     )]
     NoOverrideReason,
     #[error(

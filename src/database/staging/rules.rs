@@ -285,7 +285,12 @@ pub fn needed(
                                  WHERE staged.set_id = given.set_id AND staged.canonical_name = asked.canonical_name
                                      AND staged.staged_by = users.id))
                      ORDER BY login LIMIT $5) AS eligible
-             FROM asked LEFT JOIN crates USING (canonical_name)
+             FROM asked
+             -- Not one that was made or imported since, because the name was free.
+             LEFT JOIN crates ON crates.canonical_name = asked.canonical_name AND NOT EXISTS (
+                 SELECT FROM given JOIN staged_versions AS staged USING (set_id)
+                 WHERE staged.canonical_name = asked.canonical_name
+                     AND (staged.is_new_crate OR staged.staged_at < crates.created_at))
              LEFT JOIN staging_rules AS rule ON {covers}
              LEFT JOIN teams ON teams.id = rule.approved_by
          ORDER BY asked.name, subject"

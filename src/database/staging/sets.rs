@@ -50,8 +50,8 @@ impl ReleaseSet {
     }
 
     /// Whether it ended before anything was staged: its name is free.
-    pub fn is_unused(&self) -> bool {
-        self.ended_at.is_some() && self.revision == 0
+    pub fn is_unused(&self, now: DateTime<Utc>) -> bool {
+        self.state(now) != SetState::Open && self.revision == 0
     }
 
     /// Refuses a change of a set that has ended.
@@ -98,7 +98,7 @@ pub fn create(connection: &mut PgConnection, new: &NewSet<'_>) -> QueryResult<Op
     );
     let unused = release_sets::table
         .filter(release_sets::name.eq(new.name))
-        .filter(release_sets::state.ne(SetState::Open.as_str()))
+        .filter(release_sets::state.ne(SetState::Open.as_str()).or(release_sets::expires_at.le(diesel::dsl::now)))
         .filter(release_sets::revision.eq(0));
     let begun_anew =
         diesel::update(unused).set(anew).returning(ReleaseSet::as_returning()).get_result(connection).optional()?;
@@ -224,22 +224,22 @@ pub fn had_staged(set: &ReleaseSet, login: &str) -> bool {
 
 /// SQL: the crates that are in sets, with who has put them there.
 const STAGED: &str = "
-    (SELECT set_id, canonical_name, staged_by, staged_at FROM staged_versions
+    (SELECT set_id, canonical_name, staged_by, staged_at, is_new_crate FROM staged_versions
      UNION ALL
-     SELECT set_id, canonical_name, staged_by, staged_at
+     SELECT set_id, canonical_name, staged_by, staged_at, false
      FROM staged_changes JOIN versions ON versions.id = version_id JOIN crates ON crates.id = crate_id) AS staged";
 
 /// SQL: rows if `asked.user_id` may publish the existing crate `staged.canonical_name`. The owners of a crate that was made
-/// since, because the name was free, have nothing to do with what is staged.
+/// or imported since, because the name was free, have nothing to do with what is staged.
 const PUBLISHES: &str = "
     SELECT FROM crates AS own JOIN crate_owners ON crate_owners.crate_id = own.id
     WHERE own.canonical_name = staged.canonical_name AND crate_owners.user_id = asked.user_id
-        AND own.created_at <= staged.staged_at
+        AND own.created_at <= staged.staged_at AND NOT staged.is_new_crate
     UNION ALL
     SELECT FROM crates AS own JOIN crate_team_owners ON crate_team_owners.crate_id = own.id
     JOIN team_members USING (team_id)
     WHERE own.canonical_name = staged.canonical_name AND team_members.user_id = asked.user_id
-        AND own.created_at <= staged.staged_at";
+        AND own.created_at <= staged.staged_at AND NOT staged.is_new_crate";
 
 /// SQL: rows if `asked.user_id` has staged something in `asked.set_id`, may publish one of its crates, or belongs to a team that
 /// has to approve one of them.
@@ -257,9 +257,11 @@ fn membership() -> String {
 /// Whether a user belongs to a set: by having created it, by having staged something in it, by the right to publish one of its
 /// crates, or as one of those who have to approve them. Every user belongs to a set of an operator.
 pub fn is_member(connection: &mut PgConnection, set: &ReleaseSet, user: i32) -> QueryResult<bool> {
-    if set.created_by.is_none_or(|creator| creator == user) {
-        return Ok(true);
-    }
+    Ok(set.created_by.is_none_or(|creator| creator == user) || has_part(connection, set, user)?)
+}
+
+/// Whether a user has a part in a set, apart from having created it.
+pub fn has_part(connection: &mut PgConnection, set: &ReleaseSet, user: i32) -> QueryResult<bool> {
     statement(format!("WITH asked AS (SELECT $1 AS set_id, $2 AS user_id) SELECT EXISTS ({})", membership()))
         .bind::<Integer, _>(set.id)
         .bind::<Integer, _>(user)

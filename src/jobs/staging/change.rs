@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde_json::json;
 
-use super::stage::{Into, opened};
+use super::stage::{Into, open};
 use super::{check_contributor, check_manager, draw, lock_open};
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::caller::Caller;
@@ -35,18 +35,16 @@ pub fn request(
         Change::Unyank => None,
     };
     connection.transaction(|connection| {
-        let found = sets::find_and_lock(connection, into.set)?;
-        if let Some((set, _)) = &found
-            && staged::file(connection, set.id, (name, num))?.is_some()
-        {
+        let opened = open(connection, into, caller)?;
+        if staged::file(connection, opened.set.id, (name, num))?.is_some() {
             let (version, path) = (format!("{name}@{num}"), format!("{name}/{num}"));
-            return Err(SetRefusal::StagedHere { name: set.name.clone(), version, path }.into());
+            return Err(SetRefusal::StagedHere { name: opened.set.name, version, path }.into());
         }
         let krate = refusal::lock_crate(connection, name)??;
         let caller = caller.confirm(connection)??;
         caller.may(Scope::Yank, name)?;
         draw(connection, (&caller, admission), Scope::Yank)?;
-        let set = opened(connection, found, into, &caller)?;
+        let set = opened.noted(connection, &caller)?;
         if set.created_by.is_some() {
             check_contributor(connection, &set, (&caller, None))?;
         }
@@ -93,6 +91,9 @@ pub fn empty(connection: &mut PgConnection, set: &SetName, caller: &Caller) -> R
         let caller = caller.confirm(connection)??;
         check_manager(connection, &set, &caller)?;
         let (versions, changes) = (staged::of_set(connection, set.id)?, staged::changes_of(connection, set.id)?);
+        if versions.is_empty() && changes.is_empty() {
+            return Ok(Vec::new());
+        }
         let files = staged::clear(connection, set.id)?;
         sets::raise_revision(connection, set.id)?;
         Event::new(Action::Unstage)

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{check_manager, lock_open};
 use crate::database::access::audit::{Action, Actor, Event};
-use crate::database::access::caller::{Authority, Caller, Denied};
+use crate::database::access::caller::{Caller, Denied};
 use crate::database::access::scope::Scope;
 use crate::database::catalog::refusal;
 use crate::database::catalog::set_refusal::{MAX_OPEN, SetRefusal};
@@ -47,21 +47,32 @@ pub fn request_as(
         let caller = caller.confirm(connection)??;
         // It counts as a publish, so that a user cannot take all names.
         draw(connection, (&caller, admission), Scope::PublishUpdate)?;
-        create(connection, wanted, &caller)
+        let set = create(connection, wanted, &caller)?;
+        note(connection, &set, &caller.actor())?;
+        Ok(set)
     })
 }
 
-/// Creates a set in the transaction of a change that has confirmed its caller.
+/// Creates a set in the transaction of a change, before that locks its crate. [`note`] follows when the caller is confirmed.
 pub(super) fn create(
     connection: &mut PgConnection,
     wanted: &Wanted<'_>,
-    caller: &Authority,
+    caller: &Caller,
 ) -> Result<ReleaseSet, RequestError> {
     check_may_stage(caller)?;
     if sets::open_of(connection, caller.user.id)? >= MAX_OPEN {
         return Err(SetRefusal::TooManyOpen { login: caller.user.login.clone() }.into());
     }
-    insert(connection, wanted, (Some(caller.user.id), &caller.actor()))
+    insert(connection, wanted, Some(caller.user.id))
+}
+
+/// Notes the creation of a set.
+pub(super) fn note(connection: &mut PgConnection, set: &ReleaseSet, actor: &Actor) -> Result<(), RequestError> {
+    Event::new(Action::SetCreate)
+        .about(set.name.as_str())
+        .detail(json!({ "title": set.title, "preview": set.is_preview, "expires_at": set.expires_at }))
+        .record(connection, actor)?;
+    Ok(())
 }
 
 /// Creates a set for an operator.
@@ -70,13 +81,17 @@ pub fn request(
     wanted: &Wanted<'_>,
     operator: &Actor,
 ) -> Result<ReleaseSet, RequestError> {
-    connection.transaction(|connection| insert(connection, wanted, (None, operator)))
+    connection.transaction(|connection| {
+        let set = insert(connection, wanted, None)?;
+        note(connection, &set, operator)?;
+        Ok(set)
+    })
 }
 
 fn insert(
     connection: &mut PgConnection,
     wanted: &Wanted<'_>,
-    (user, actor): (Option<i32>, &Actor),
+    created_by: Option<i32>,
 ) -> Result<ReleaseSet, RequestError> {
     let title = refusal::message("title", wanted.title)?;
     let generated;
@@ -89,13 +104,8 @@ fn insert(
     };
     let expires_at = end_after(wanted.expires_in.unwrap_or(USUAL_TIME))?;
     let (is_preview, is_of_publish) = (wanted.is_preview, wanted.is_of_publish);
-    let new = NewSet { name, title, is_preview, created_by: user, expires_at, is_of_publish };
-    let set = sets::create(connection, &new)?.ok_or_else(|| SetRefusal::NameTaken(name.clone()))?;
-    Event::new(Action::SetCreate)
-        .about(name.as_str())
-        .detail(json!({ "title": title, "preview": set.is_preview, "expires_at": set.expires_at }))
-        .record(connection, actor)?;
-    Ok(set)
+    let new = NewSet { name, title, is_preview, created_by, expires_at, is_of_publish };
+    Ok(sets::create(connection, &new)?.ok_or_else(|| SetRefusal::NameTaken(name.clone()))?)
 }
 
 /// The end of a set that is open for this long from now.

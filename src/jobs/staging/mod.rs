@@ -24,10 +24,8 @@ use diesel::PgConnection;
 use super::admission::Admission;
 use super::request::RequestError;
 use crate::database::access::buckets;
-use crate::database::access::caller::Caller;
+use crate::database::access::caller::{Caller, Denied};
 use crate::database::access::scope::Scope;
-use crate::database::catalog::crates;
-use crate::database::catalog::owners::{self, Rights};
 use crate::database::catalog::set_refusal::SetRefusal;
 use crate::database::staging::SetName;
 use crate::database::staging::sets::{self, ReleaseSet};
@@ -59,13 +57,22 @@ fn lock_open(connection: &mut PgConnection, name: &SetName) -> Result<ReleaseSet
 
 /// Checks that a caller may decide over everything in a set, with a token for all its crates.
 fn check_manager(connection: &mut PgConnection, set: &ReleaseSet, caller: &Caller) -> Result<(), RequestError> {
-    for name in staged::all_names(connection, set.id)? {
-        caller.covers(&name)?;
+    let names = staged::all_names(connection, set.id)?;
+    if names.is_empty() && !set.is_preview {
+        // Or its name could be taken for a set that is public.
+        caller.unrestricted()?;
     }
+    names.iter().try_for_each(|name| caller.covers(name))?;
     if caller.is_admin() || sets::is_manager(connection, set, caller.user.id)? {
         return Ok(());
     }
+    restricted_admin(caller)?;
     Err(SetRefusal::NotManager { name: set.name.clone(), login: caller.user.login.clone() }.into())
+}
+
+/// Refuses an admin who has no right as a user, by the token that is restricted.
+fn restricted_admin(caller: &Caller) -> Result<(), Denied> {
+    if caller.user.is_admin { caller.admin() } else { Ok(()) }
 }
 
 /// Checks that a caller may stage more in a set, or take this crate out of it.
@@ -76,15 +83,11 @@ fn check_contributor(
 ) -> Result<(), RequestError> {
     if let Some(name) = krate {
         caller.covers(name)?;
-        if let Some(found) = crates::find(connection, name)?
-            && owners::rights(connection, found.id, caller.user.id)? >= Rights::Publish
-        {
-            return Ok(());
-        }
     }
     if caller.is_admin() || sets::is_contributor(connection, set, (caller.user.id, krate))? {
         return Ok(());
     }
+    restricted_admin(caller)?;
     Err(SetRefusal::NotContributor { name: set.name.clone(), login: caller.user.login.clone() }.into())
 }
 
@@ -93,5 +96,6 @@ fn check_member(connection: &mut PgConnection, set: &ReleaseSet, caller: &Caller
     if caller.is_admin() || sets::is_member(connection, set, caller.user.id)? {
         return Ok(());
     }
+    restricted_admin(caller)?;
     Err(SetRefusal::NotMember { name: set.name.clone(), login: caller.user.login.clone() }.into())
 }

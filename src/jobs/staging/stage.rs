@@ -1,6 +1,5 @@
 //! Staging a version: a publish into a release set.
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::json;
 
@@ -51,10 +50,10 @@ pub fn request(
 ) -> Result<Staged, RequestError> {
     connection.transaction(|connection| {
         let (name, num, size) = (&package.name, &package.version, package.crate_file.len());
-        let found = sets::find_and_lock(connection, into.set)?;
+        let opened = open(connection, into, caller)?;
         let krate = staged::lock_name(connection, name)?;
         let caller = &caller.confirm(connection)??;
-        let mut set = opened(connection, found, into, caller)?;
+        let mut set = opened.noted(connection, caller)?;
         // A set of an operator is for everyone: each stages what they may publish.
         if set.created_by.is_some() {
             check_contributor(connection, &set, (caller, None))?;
@@ -65,7 +64,7 @@ pub fn request(
             Some(_) => Origin::Existing,
         };
         let facts = publish_facts::read(connection, (name, num), caller.user.id, &[], &[])?.facts;
-        let destination = Destination::Set(Some(set.id));
+        let destination = Destination::Set(&set.name);
         Publish { krate: krate.as_ref(), origin, name, num, caller, admission, destination }
             .judge(connection, &facts)?;
         if !origin.is_new() {
@@ -110,36 +109,41 @@ pub fn request(
     })
 }
 
-/// The set that was found, if it is open, or else a new one.
-pub(super) fn opened(
-    connection: &mut PgConnection,
-    found: Option<(ReleaseSet, DateTime<Utc>)>,
-    into: Into<'_>,
-    caller: &Authority,
-) -> Result<ReleaseSet, RequestError> {
-    match found.filter(|(set, _)| !set.is_unused()) {
-        None => created(connection, into, caller),
-        Some((set, now)) => {
-            set.check_open(now)?;
-            Ok(set)
+/// The set of a staging, locked.
+pub(super) struct Opened {
+    pub set: ReleaseSet,
+    is_new: bool,
+}
+
+impl Opened {
+    /// Notes the creation of a new one, as soon as the caller is confirmed.
+    pub fn noted(self, connection: &mut PgConnection, caller: &Authority) -> Result<ReleaseSet, RequestError> {
+        if self.is_new {
+            create::note(connection, &self.set, &caller.actor())?;
         }
+        Ok(self.set)
     }
 }
 
-/// Creates the set, unless another request has created it at this moment.
-fn created(
+/// Locks the set of a staging, before any crate is locked. One that never was is created, unless another request creates it at
+/// this moment: then this one waits for it, and holds nothing that the other one needs.
+pub(super) fn open(
     connection: &mut PgConnection,
     Into { set: name, is_of_publish, is_preview }: Into<'_>,
-    caller: &Authority,
-) -> Result<ReleaseSet, RequestError> {
+    caller: &Caller,
+) -> Result<Opened, RequestError> {
+    if let Some((set, now)) = sets::find_and_lock(connection, name)?.filter(|(set, now)| !set.is_unused(*now)) {
+        set.check_open(now)?;
+        return Ok(Opened { set, is_new: false });
+    }
     let wanted = Wanted { name: Some(name), is_of_publish, is_preview, ..Wanted::default() };
     match create::create(connection, &wanted, caller) {
         Err(RequestError::Refused(ChangeRefusal::Set(taken @ SetRefusal::NameTaken(_)))) => {
             let (set, now) = sets::find_and_lock(connection, name)?.ok_or(taken)?;
             set.check_open(now)?;
-            Ok(set)
+            Ok(Opened { set, is_new: false })
         }
-        created => created,
+        created => Ok(Opened { set: created?, is_new: true }),
     }
 }
 

@@ -38,6 +38,13 @@ pub async fn explain(State(base_url): State<Arc<str>>, request: Request, next: N
     }
     match wrong_place(request.uri()) {
         None => next.run(request).await,
+        Some((Index::Sparse, place)) if place == "/stage" || place.starts_with("/stage/") => {
+            let text = format!(
+                "there is no release set at {place}: its name is missing, or has a slash. The index of a set is \
+                 sparse+{base_url}/stage/SET/index/"
+            );
+            plain(StatusCode::BAD_REQUEST, text)
+        }
         Some((Index::Sparse, place)) => {
             let text = format!("there is no sparse index at {place}: in .cargo/config.toml, use {}", sparse(&base_url));
             plain(StatusCode::BAD_REQUEST, text)

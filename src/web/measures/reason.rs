@@ -55,7 +55,7 @@ pub fn of_package(refusal: &Refusal) -> &'static str {
 /// The reason of a token that does not permit a request.
 pub fn of_denied(denied: &Denied) -> &'static str {
     match denied {
-        Denied::Scope { .. } => SCOPE,
+        Denied::Scope { .. } | Denied::OnlyStages { .. } => SCOPE,
         Denied::Crate { .. } => "crate_pattern",
         Denied::Restricted { .. } => "restricted_token",
         Denied::NotAdmin { .. } => "not_admin",

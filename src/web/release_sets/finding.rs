@@ -67,9 +67,9 @@ pub fn read_view(
 
 /// Whether a caller belongs to a set, or did when it ended, or is an admin. Others may read it at most.
 pub fn belongs(connection: &mut PgConnection, set: &ReleaseSet, caller: &Caller) -> QueryResult<bool> {
-    let is_operators = set.created_by.is_none();
+    let user = caller.user.id;
     Ok(caller.is_admin()
+        || set.created_by == Some(user)
         || sets::had_staged(set, &caller.user.login)
-        || (!is_operators && sets::is_member(connection, set, caller.user.id)?)
-        || (is_operators && sets::is_contributor(connection, set, (caller.user.id, None))?))
+        || sets::has_part(connection, set, user)?)
 }

@@ -134,6 +134,7 @@ fn the_pages_are_for_users_and_each_sees_their_own() {
     // Everyone reads a preview, and only members decide.
     let shown = signed_in(&registry, "carl").get("/release-sets/next").good().text();
     assert!(text(&shown).contains("You cannot approve it: you do not belong to this set"), "{}", text(&shown));
+    assert!(text(&shown).contains("You cannot reject it: that takes its creator"), "{}", text(&shown));
     assert!(!shown.contains("/release-sets/next/approve\"") && !shown.contains("/release-sets/next/reject"), "{shown}");
     let private = json!({ "preview": false }).to_string();
     registry.user("ann").request(Method::PATCH, "/api/v1/release-sets/next", private).good();
@@ -183,6 +184,11 @@ fn an_admin_overrides_a_rule_and_a_token_that_may_not_approve_says_so() {
     );
     assert!(!shown.contains("name=\"override\""), "{shown}");
     assert_eq!(registry.pending(), 0);
+    let withdrawn = ann.post("/release-sets/next/withdraw", &fields[..1]);
+    assert_eq!(withdrawn.status, StatusCode::SEE_OTHER, "{}", withdrawn.text());
+    let shown = ann.get("/release-sets/next").good().text();
+    assert!(!text(&shown).contains("You have approved this revision."), "{}", text(&shown));
+    assert_eq!(ann.post("/release-sets/next/approve", &fields).status, StatusCode::SEE_OTHER);
     stage(&registry.user("ann"), "next", &Package::new("foo", "1.2.0"));
     let shown = ann.get("/release-sets/next").good().text();
     assert!(text(&shown).contains("Approved by ann in an earlier revision."), "{}", text(&shown));

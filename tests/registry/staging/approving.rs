@@ -137,6 +137,17 @@ fn what_a_set_holds_is_taken_until_it_is_rejected() {
 }
 
 #[test]
+fn a_set_without_a_name_is_not_taken_for_the_main_index() {
+    let registry = with_two();
+    for path in ["/stage//index/config.json", "/stage/index/config.json", "/stage/release/2.7/index/config.json"] {
+        let answer = registry.anonymous().get(path);
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        let text = answer.text();
+        assert!(text.contains("its name is missing, or has a slash") && !text.contains("/index/\""), "{path}: {text}");
+    }
+}
+
+#[test]
 fn a_set_may_begin_with_a_yank() {
     let registry = with_two();
     let ann = registry.user("ann");

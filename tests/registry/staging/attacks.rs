@@ -54,7 +54,7 @@ fn an_admins_restricted_token_approves_as_any_user_does() {
     let refused = approve(&limited, "all");
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let detail = refused.detail();
-    assert!(detail.starts_with("the approval of `root` does not count for the release set `all`"), "{detail}");
+    assert!(detail.starts_with("the token `approval` is restricted to approve"), "{detail}");
     assert_eq!(registry.run_jobs(), 0);
     approve(&root, "all").good();
     registry.run_jobs();
@@ -110,7 +110,12 @@ fn a_token_that_only_stages_makes_no_private_set_public() {
     let stager = registry.user_with("ann", stager);
     create(&ann, &json!({ "name": "next", "preview": false })).good();
     assert_eq!(update(&stager, "next", &json!({ "preview": true })), StatusCode::FORBIDDEN);
+    assert_eq!(update(&stager, "next", &json!({ "title": "x" })), StatusCode::FORBIDDEN);
+    // Nor does it by way of another set of the same name.
+    assert_eq!(reject(&stager, "next", "mine").status, StatusCode::FORBIDDEN);
+    stage(&stager, "next", &Package::new("foo", "2.0.0")).good();
     assert_eq!(update(&stager, "next", &json!({ "title": "x" })), StatusCode::OK);
+    assert_eq!(update(&stager, "next", &json!({ "preview": true })), StatusCode::FORBIDDEN);
     assert_eq!(shown(&ann, "next")["preview"], false);
 }
 
@@ -128,6 +133,11 @@ fn the_new_owner_of_a_name_that_was_released_sees_nothing_that_was_staged_before
     sql(&registry, "UPDATE crates SET name_released = true WHERE name = 'foo'");
     eve.publish(&Package::new("foo", "5.0.0")).good();
     registry.run_jobs();
+    let taken_out = eve.request(Method::DELETE, "/api/v1/release-sets/secret/crates/foo/2.0.0", "");
+    assert_eq!(taken_out.status, StatusCode::FORBIDDEN);
+    assert!(!taken_out.text().contains("other"), "{}", taken_out.text());
+    let missing = shown(&ann, "secret")["missing"].to_string();
+    assert!(!missing.contains("eve"), "{missing}");
     assert_eq!(eve.get("/api/v1/release-sets/secret").status, StatusCode::FORBIDDEN);
     assert_eq!(eve.get("/stage/secret/index/ot/he/other").status, StatusCode::FORBIDDEN);
     assert_eq!(eve.get("/api/v1/release-sets").good().json()["release_sets"], json!([]));
@@ -154,6 +164,11 @@ fn staged_yanks_and_new_sets_count_for_the_rate_limits() {
 fn a_name_is_taken_for_good_only_by_a_set_in_which_something_was_staged() {
     let registry = with_two();
     let (ann, eve) = (registry.user("ann"), registry.user("eve"));
+    // Nothing was taken out of an empty set.
+    create(&eve, &json!({ "name": "acme-0" })).good();
+    eve.request(Method::DELETE, "/api/v1/release-sets/acme-0/crates", "").good();
+    sql(&registry, "UPDATE release_sets SET expires_at = now() - interval '1 second'");
+    create(&ann, &json!({ "name": "acme-0" })).good();
     create(&eve, &json!({ "name": "acme-1", "title": "mine" })).good();
     reject(&eve, "acme-1", "taken").good();
     stage(&ann, "acme-1", &Package::new("foo", "2.0.0")).good();
@@ -213,6 +228,14 @@ fn an_imported_crate_is_not_blocked_by_its_staged_name() {
     );
     ann.publish(&Package::new("fresh", "2.0.0")).good();
     registry.run_jobs();
+    // Its owner has nothing to do with the set, however old the crate is.
+    sql(&registry, "UPDATE crates SET created_at = now() - interval '1 year' WHERE name = 'fresh'");
+    assert_eq!(update(&eve, "next", &json!({ "preview": false })), StatusCode::OK);
+    assert_eq!(ann.get("/api/v1/release-sets/next").status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        ann.request(Method::DELETE, "/api/v1/release-sets/next/crates/fresh/1.0.0", "").status,
+        StatusCode::FORBIDDEN
+    );
     let taken = ann.publish(&Package::new("fresh", "1.0.0"));
     assert!(
         taken.detail().contains("take it out of there, with `DELETE /api/v1/release-sets/next/crates/fresh/1.0.0`"),
@@ -281,4 +304,32 @@ fn the_yank_of_a_staged_version_says_that_it_is_staged() {
     let refused = ann.request(Method::DELETE, "/stage/next/api/v1/crates/foo/2.0.0/yank", "");
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     insta::assert_snapshot!(refused.detail(), @"`foo@2.0.0` is staged in the release set `next` and not published yet: take it out, with `DELETE /api/v1/release-sets/next/crates/foo/2.0.0`");
+}
+
+#[test]
+fn in_a_private_registry_a_restricted_token_creates_no_preview() {
+    let registry = TestRegistry::with(|settings| settings.auth_required = true);
+    let stager = NewToken { scopes: Some(vec![Scope::StageNew]), ..NewToken::named("stager") };
+    let stager = registry.user_with("ann", stager);
+    assert_eq!(create(&stager, &json!({ "name": "next", "preview": true })).status, StatusCode::FORBIDDEN);
+    create(&stager, &json!({ "name": "next" })).good();
+    create(&registry.user("ann"), &json!({ "name": "other", "preview": true })).good();
+}
+
+#[test]
+fn reviewers_see_with_which_token_a_version_was_staged() {
+    let registry = with_two();
+    let (ann, dan) = (registry.user("ann"), registry.user("dan"));
+    sql(&registry, "INSERT INTO teams (name) VALUES ('rev')");
+    sql(
+        &registry,
+        "INSERT INTO team_members (team_id, user_id) SELECT teams.id, users.id FROM teams, users WHERE login = 'dan'",
+    );
+    sql(
+        &registry,
+        "INSERT INTO staging_rules (subject, canonical, is_prefix, by_another, approved_by) SELECT 'foo', 'foo', false, false, id FROM teams",
+    );
+    operators_set(&registry, "all");
+    stage(&ann, "all", &Package::new("foo", "2.0.0")).good();
+    assert_eq!(shown(&dan, "all")["versions"][0]["token"], "test");
 }

@@ -69,6 +69,8 @@ fn an_operator_creates_looks_at_extends_and_approves_a_set() {
     assert!(served.run("set extend", &["next", "--expires-in", "3h"]).contains("is open until"));
     let json: Value = serde_json::from_str(&served.run("set show", &["next", "--json"])).unwrap();
     assert!(json["expires_at"].as_str() > before.as_str(), "{json}");
+    let earlier = refused(&served, "set extend", &["next", "--expires-in", "1h"]);
+    assert!(earlier.contains("which is later: give a longer time"), "{earlier}");
     let late = refused(&served, "set extend", &["next", "--expires-in", "91days"]);
     assert!(late.contains("cannot end 91 days from now"), "{late}");
 
@@ -138,6 +140,6 @@ fn an_operator_overrides_a_rule_with_a_reason() {
     let show = served.run("set show", &["next"]);
     assert!(show.contains("override  the fix cannot wait"), "{show}");
     served.run("set create", &["empty", "--private"]);
-    assert_eq!(served.run("set diff", &["empty"]), "the release set empty is open, and nothing is staged in it\n");
+    assert_eq!(served.run("set diff", &["empty"]), "nothing is staged in the release set empty yet\n");
     assert!(served.run("set show", &["empty"]).contains("to every user"));
 }

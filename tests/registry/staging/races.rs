@@ -63,6 +63,35 @@ fn of_two_decisions_one_holds() {
 }
 
 #[test]
+fn stagings_and_yanks_that_begin_a_set_together_all_hold() {
+    let served = Served::start(&[]);
+    let ann = served.token("ann");
+    assert_eq!(http::publish(&served.url, &ann, &Package::new("old", "1.0.0")).status, 200);
+    for (round, name) in ["old", "new", "old", "newer"].into_iter().enumerate() {
+        let set = format!("set{round}");
+        let yank = || {
+            let url = format!("{}/stage/{set}/api/v1/crates/old/1.0.0/yank", served.url);
+            http::delete_as(&url, &ann).status
+        };
+        let gate = Barrier::new(10);
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let requests = (0..10).map(|place| {
+                let (gate, ann, set, yank, served) = (&gate, &ann, &set, &yank, &served);
+                scope.spawn(move || {
+                    gate.wait();
+                    let package = Package::new(name, &format!("2.{round}.{place}"));
+                    if place == 9 { yank() } else { stage(served, ann, set, &package).status }
+                })
+            });
+            let requests: Vec<_> = requests.collect();
+            requests.into_iter().map(|request| request.join().unwrap()).collect()
+        });
+        assert_eq!(statuses, [200; 10], "round {round}");
+        assert_eq!(decide(&served, &ann, &set, "reject"), 200);
+    }
+}
+
+#[test]
 fn an_approval_and_a_plain_publish_of_other_numbers_both_hold() {
     let served = Served::start(&[]);
     let ann = served.token("ann");

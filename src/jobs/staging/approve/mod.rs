@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use self::publishing::{Kind, Publishing, lock_crates};
 use super::examine::Examined;
-use super::{check_member, lock_open};
+use super::{check_member, lock_open, restricted_admin};
 use crate::crate_store::CrateStoreError;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::caller::{Authority, Caller, Denied};
@@ -215,12 +215,13 @@ fn note(
 }
 
 /// Refuses an approval that counts for no crate of the set, so that it is not noted.
-fn check_it_counts(set: &ReleaseSet, needed: &[Needed], authority: &Authority) -> Result<(), SetRefusal> {
+fn check_it_counts(set: &ReleaseSet, needed: &[Needed], authority: &Authority) -> Result<(), RequestError> {
     if needed.iter().any(|one| one.givers.contains(&authority.user.id)) {
         return Ok(());
     }
+    restricted_admin(authority)?;
     let missing = needed.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    Err(SetRefusal::CountsNowhere { name: set.name.clone(), login: authority.user.login.clone(), missing })
+    Err(SetRefusal::CountsNowhere { name: set.name.clone(), login: authority.user.login.clone(), missing }.into())
 }
 
 /// What the crates of a set need to be published.

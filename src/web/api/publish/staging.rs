@@ -38,8 +38,8 @@ pub(super) fn accept(
         None => own_set(app, (name, num), caller)?,
     };
     let (known, siblings) = app.pool.with(|connection| {
-        let (id, siblings) = open_set(connection, set)?;
-        let destination = Destination::Set(id);
+        let siblings = siblings_in(connection, set)?;
+        let destination = Destination::Set(set);
         let requester = (caller, &settings.admission);
         let known = publish_version::check(connection, (name, num), dependencies, requester, destination)?;
         Ok::<_, RequestError>((known, siblings))
@@ -122,14 +122,13 @@ fn check_siblings(app: &App, package: &Package, (set, caller): (&SetName, &Calle
     Err(ChangeRefusal::from(refused).into())
 }
 
-/// The id of a set that is open, and its crates; none for a set that the publish creates.
-fn open_set(
-    connection: &mut diesel::PgConnection,
-    name: &SetName,
-) -> Result<(Option<i32>, Vec<CrateName>), RequestError> {
-    let Some(set) = sets::find(connection, name)?.filter(|set| !set.is_unused()) else { return Ok((None, Vec::new())) };
+/// The crates of a set that is open; none for a set that the publish creates.
+fn siblings_in(connection: &mut diesel::PgConnection, name: &SetName) -> Result<Vec<CrateName>, RequestError> {
+    let Some(set) = sets::find(connection, name)?.filter(|set| !set.is_unused(Utc::now())) else {
+        return Ok(Vec::new());
+    };
     set.check_open(Utc::now())?;
-    Ok((Some(set.id), staged::names(connection, set.id)?))
+    Ok(staged::names(connection, set.id)?)
 }
 
 /// What the publisher reads about the staging.
@@ -138,7 +137,10 @@ fn words(app: &App, staged: &Staged, version: &str, is_of_publish: bool) -> Stri
     let done = if staged.replaced.is_some() { "is staged in place of the one before" } else { "is staged" };
     let index = format!("sparse+{}/stage/{}/index/", app.settings.base_url, set.name);
     let others = if is_of_publish {
-        format!(". Publish the crates that depend on it with CARGO_REGISTRIES_NAME_INDEX={index}, into the same set")
+        format!(
+            ". Publish the crates that depend on it into the same set, with CARGO_REGISTRIES_NAME_INDEX={index} (NAME: the \
+             registry's name in .cargo/config.toml, in capitals)"
+        )
     } else {
         String::new()
     };

@@ -43,7 +43,9 @@ pub struct Decided {
 
 /// Why the set is rejected.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Rejection {
+    #[serde(default)]
     #[schema(example = "acme-core lacks its licence file", min_length = 1, max_length = 1000)]
     reason: String,
 }

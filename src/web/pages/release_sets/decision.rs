@@ -32,7 +32,11 @@ pub fn section(member: &Member, view: &ReleaseSetView, part: Part) -> Markup {
             None => { p { "Changes need a session: " a href=(member.links().sign_in()) { "sign in" } "." } }
             Some(form_token) => {
                 @if !is_empty { (approve_or_why_not(member, view, (form_token, part))) }
-                @if part.rejects && check_may_reject(&member.caller).is_ok() { (rejection(member, view, form_token)) }
+                @match check_may_reject(&member.caller) {
+                    Ok(()) if part.rejects => { (rejection(member, view, form_token)) }
+                    Ok(()) => { p { "You cannot reject it: that takes its creator, an admin, or a user who may publish everything in it." } }
+                    Err(_) => {}
+                }
             }
         }
     }
@@ -86,6 +90,12 @@ fn approval(member: &Member, view: &ReleaseSetView, (form_token, is_given): (&st
             (hidden)
             @if is_given { button type="submit" { "Approve again" } } @else { button type="submit" class="primary" { "Approve" } }
         }
+        @if is_given {
+            form class="sign-in" method="post" action=(member.links().decision(&view.name, "withdraw")) {
+                (hidden)
+                button type="submit" { "Withdraw your approval" }
+            }
+        }
         @if member.caller.is_admin() && !view.missing.is_empty() {
             details {
                 summary { "Approve without the others" }
@@ -128,6 +138,14 @@ pub async fn approve(member: Member, ApiPath(set): ApiPath<String>, request: Req
     let override_reason = sent.text("override").map(|reason| reason.trim().to_owned());
     let caller = member.caller.clone();
     release_sets::approve(&member.app, name.clone(), (Some(seen), override_reason), caller).await?;
+    Ok(leading_to(member.links().release_set(&name)))
+}
+
+/// `POST /release-sets/{set}/withdraw`.
+pub async fn withdraw(member: Member, ApiPath(set): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+    let name = set_name(&set)?;
+    sent(&member.visit, request).await?;
+    release_sets::withdraw(&member.app, name.clone(), member.caller.clone()).await?;
     Ok(leading_to(member.links().release_set(&name)))
 }
 

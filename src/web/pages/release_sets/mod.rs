@@ -26,6 +26,7 @@ pub fn router() -> Router<App> {
         .route("/release-sets", get(list::show))
         .route("/release-sets/{set}", get(show::show))
         .route("/release-sets/{set}/approve", post(decision::approve))
+        .route("/release-sets/{set}/withdraw", post(decision::withdraw))
         .route("/release-sets/{set}/reject", post(decision::reject))
         .route("/release-sets/{set}/{crate}/{version}", get(review::show))
 }
