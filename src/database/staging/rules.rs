@@ -225,10 +225,10 @@ impl fmt::Display for Needed {
     }
 }
 
-/// What the rules want for these crates, and what the approvals of a set give. A crate without a rule needs one approval of a user who
-/// may publish it. An approval counts if its user belongs to the team that the rule names, or else may publish the crate, has
-/// staged it if it is new, has created the set with it, or approves as an admin; and, if another one has to approve, has staged no
-/// version of the crate in the set.
+/// What the rules want for these crates, and what the approvals of a set give. A crate without a rule needs one approval of a
+/// user who may publish it. An approval counts if its user belongs to the team that the rule names, or else may publish the
+/// crate, has staged it if it is new, has created the set with it, or approves as an admin; and, if another one has to
+/// approve, has staged no version of the crate in the set.
 pub fn needed(
     connection: &mut PgConnection,
     (set_id, revision): (i32, i64),

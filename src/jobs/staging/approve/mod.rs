@@ -138,31 +138,9 @@ fn publish(
         }
     };
     let problems = examined.problems.clone();
-    let mut overridden = None;
     let mut running = Publishing { set: set.id, name: set.name.as_str(), locked, actor: &actor, problems };
-    if let Some(authority) = &authority {
-        check_scope(authority, examined)?;
-        check_member(connection, &set, authority)?;
-        rules::approve(connection, (set.id, set.revision), authority)?;
-    }
-    let needed = needed(connection, &set, examined)?;
-    if let Some(authority) = authority.as_ref().filter(|_| approval.override_reason.is_none()) {
-        check_it_counts(&set, &needed, authority)?;
-    }
-    let mut missing: Vec<Needed> = needed.into_iter().filter(Needed::is_missing).collect();
-    if authority.is_none() {
-        // An operator's approval suffices where no rule wants others.
-        missing.retain(|one| one.subject.is_some());
-    }
     running.find_deleted(examined);
-    if let Some(reason) = approval.override_reason {
-        if let Some(authority) = &authority {
-            authority.admin()?;
-        }
-        let reason = refusal::message("reason of the override", Some(reason))?.ok_or(SetRefusal::NoOverrideReason)?;
-        overridden = note_override(connection, &set, (reason, &missing), &actor)?.then(|| reason.to_owned());
-        missing.clear();
-    }
+    let (missing, overridden) = count(connection, &set, approval, (authority.as_ref(), &actor))?;
     if running.problems.is_empty() && !missing.is_empty() {
         return Err(Halt::Waits(missing));
     }
@@ -197,6 +175,39 @@ fn publish(
     let deletes = examined.changes.iter().any(|one| one.change == Change::Delete);
     let (versions, changes) = (examined.versions.len(), examined.changes.len());
     Ok(Approved { versions, changes, deletes, completion })
+}
+
+/// Adds an approval to those that there are: what is missing with it, and why that is overridden, if it is.
+fn count(
+    connection: &mut PgConnection,
+    set: &ReleaseSet,
+    approval: &Approval<'_>,
+    (authority, actor): (Option<&Authority>, &Actor),
+) -> Result<(Vec<Needed>, Option<String>), RequestError> {
+    if let Some(authority) = authority {
+        check_scope(authority, approval.examined)?;
+        check_member(connection, set, authority)?;
+        rules::approve(connection, (set.id, set.revision), authority)?;
+    }
+    let needed = needed(connection, set, approval.examined)?;
+    let missing = |one: &Needed| one.is_missing();
+    let Some(reason) = approval.override_reason else {
+        return Ok(match authority {
+            Some(authority) => {
+                check_it_counts(set, &needed, authority)?;
+                (needed.into_iter().filter(missing).collect(), None)
+            }
+            // An operator's approval suffices where no rule wants others.
+            None => (needed.into_iter().filter(|one| missing(one) && one.subject.is_some()).collect(), None),
+        });
+    };
+    if let Some(authority) = authority {
+        authority.admin()?;
+    }
+    let reason = refusal::message("reason of the override", Some(reason))?.ok_or(SetRefusal::NoOverrideReason)?;
+    let missing: Vec<Needed> = needed.into_iter().filter(missing).collect();
+    let is_overridden = note_override(connection, set, (reason, &missing), actor)?;
+    Ok((Vec::new(), is_overridden.then(|| reason.to_owned())))
 }
 
 /// Notes an approval that does not suffice yet.
