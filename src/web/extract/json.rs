@@ -25,12 +25,15 @@ pub async fn callers_json<T: DeserializeOwned>(
     Ok((caller, json_body(&parts, content, limit).await?))
 }
 
-/// Reads a body of at most `limit` bytes as JSON, whatever its Content-Type. Unknown fields are ignored. An empty body is one
-/// without fields.
+/// Reads a body of at most `limit` bytes as JSON, whatever its Content-Type. Unknown fields are ignored.
 async fn json_body<T: DeserializeOwned>(parts: &Parts, body: Body, limit: usize) -> Result<T, ApiError> {
     let allowed = format!("{limit}: shorten it");
     let body = body::read(parts, body, limit, &allowed).await?;
-    let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
+    if body.is_empty() {
+        let detail =
+            "the request's JSON cannot be read: the body is empty; send an object, as /api/openapi.json describes it";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, detail));
+    }
     // serde would accept an array with the fields in order.
     if body.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
         return Err(ApiError::new(
@@ -38,7 +41,7 @@ async fn json_body<T: DeserializeOwned>(parts: &Parts, body: Body, limit: usize)
             "the request's JSON cannot be read: it is an array; send an object",
         ));
     }
-    let mut reader = serde_json::Deserializer::from_slice(body);
+    let mut reader = serde_json::Deserializer::from_slice(&body);
     let read =
         serde_path_to_error::deserialize(&mut reader).map_err(|error| (error.path().to_string(), error.into_inner()));
     let ended = read.and_then(|value| reader.end().map(|()| value).map_err(|error| (".".to_owned(), error)));

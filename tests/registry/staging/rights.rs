@@ -207,8 +207,9 @@ fn refusals_name_the_scopes_and_the_parameter_that_are_missing() {
     insta::assert_snapshot!(reject(&reader, "next", "mine").detail(), @"the token `reader` needs the scope approve, stage-new or stage-update, and has read: create a token with that scope, or one without restrictions");
     let unsaid = root.request(Method::PUT, "/api/v1/release-sets/next/reject", "");
     assert_eq!(unsaid.status, StatusCode::BAD_REQUEST);
+    insta::assert_snapshot!(unsaid.detail(), @"the request's JSON cannot be read: the body is empty; send an object, as /api/openapi.json describes it");
+    let unsaid = root.request(Method::PUT, "/api/v1/release-sets/next/reject", "{}");
     insta::assert_snapshot!(unsaid.detail(), @"the rejection needs a reason of 1 to 1000 characters: the users who staged the versions read it");
-    root.request(Method::POST, "/api/v1/release-sets", "").good();
     let refused = root.request(Method::DELETE, "/stage/next/api/v1/crates/foo/1.0.0", "");
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     insta::assert_snapshot!(refused.detail(), @"the deletion needs a reason of 1 to 1000 characters, such as `?reason=it+leaks+a+key`: it is shown in place of the version");
