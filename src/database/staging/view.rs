@@ -1,5 +1,7 @@
 //! A release set with what is staged in it, as clients and operators see it.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use diesel::{PgConnection, QueryResult};
 use serde::Serialize;
@@ -8,6 +10,7 @@ use utoipa::ToSchema;
 use super::rules;
 use super::sets::{self, ReleaseSet, SetState};
 use super::staged::{self, StagedChange, StagedVersion};
+use crate::package::CrateName;
 
 /// A release set.
 #[derive(Serialize, ToSchema, Clone, Debug)]
@@ -122,18 +125,21 @@ impl ReleaseSetView {
     /// The view of a set with what is staged in it.
     pub fn read(connection: &mut PgConnection, set: ReleaseSet, base_url: &str) -> QueryResult<Self> {
         let state = set.state(Utc::now());
+        let (staged, changed) = match state {
+            SetState::Open => (staged::of_set(connection, set.id)?, staged::changes_of(connection, set.id)?),
+            _ => (Vec::new(), Vec::new()),
+        };
         let (versions, changes) = match &set.contents {
             Some(contents) => past(contents),
-            None if state == SetState::Open => (
-                staged::of_set(connection, set.id)?.iter().map(Into::into).collect(),
-                staged::changes_of(connection, set.id)?.iter().map(Into::into).collect(),
-            ),
-            None => (Vec::new(), Vec::new()),
+            None => (staged.iter().map(Into::into).collect(), changed.iter().map(Into::into).collect()),
         };
         let created_by = sets::creator(connection, &set)?;
         let approvers = rules::approvers(connection, set.id, set.revision)?;
         let (missing, formerly_approved_by) = match state {
-            SetState::Open => (missing(connection, &set)?, rules::former_approvers(connection, set.id, set.revision)?),
+            SetState::Open => (
+                missing(connection, &set, (&staged, &changed))?,
+                rules::former_approvers(connection, set.id, set.revision)?,
+            ),
             _ => (Vec::new(), Vec::new()),
         };
         let past_override = set.contents.as_ref().and_then(|contents| contents["override"].as_str());
@@ -164,8 +170,14 @@ impl ReleaseSetView {
     }
 }
 
-fn missing(connection: &mut PgConnection, set: &ReleaseSet) -> QueryResult<Vec<String>> {
-    let names = staged::all_names(connection, set.id)?;
+fn missing(
+    connection: &mut PgConnection,
+    set: &ReleaseSet,
+    (staged, changed): (&[StagedVersion], &[StagedChange]),
+) -> QueryResult<Vec<String>> {
+    let names: BTreeSet<&CrateName> =
+        staged.iter().map(|one| &one.name).chain(changed.iter().map(|one| &one.name)).collect();
+    let names: Vec<CrateName> = names.into_iter().cloned().collect();
     let needed = rules::needed(connection, (set.id, set.revision), &names)?;
     Ok(needed.iter().filter(|one| one.is_missing()).map(ToString::to_string).collect())
 }

@@ -128,7 +128,7 @@ pub fn remove(
     })
 }
 
-/// The same for an operator.
+/// Takes a version, or the change of one, out of a set for an operator.
 pub fn remove_as_operator(
     connection: &mut PgConnection,
     set: &SetName,

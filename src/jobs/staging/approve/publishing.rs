@@ -74,6 +74,10 @@ impl Publishing<'_> {
     ) -> Result<Option<VersionChange>, RequestError> {
         let staged = &version.staged;
         let Some((krate, origin)) = self.locked.get_mut(&staged.name.canonical()) else { return Ok(None) };
+        if krate.deletion.is_deleted() {
+            // Found by `find_deleted`, and whatever else is wrong follows from it.
+            return Ok(None);
+        }
         let (krate, is_new) = (krate.clone(), origin.is_new());
         // The next version of a crate that is new belongs to its owner.
         *origin = Origin::Existing;
