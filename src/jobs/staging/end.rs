@@ -13,6 +13,7 @@ use crate::database::catalog::set_refusal::SetRefusal;
 use crate::database::staging::SetName;
 use crate::database::staging::sets::{self, ReleaseSet, SetState};
 use crate::database::staging::staged;
+use crate::fault;
 use crate::jobs::request::RequestError;
 use crate::jobs::unused_files;
 use crate::package::Checksum;
@@ -20,29 +21,30 @@ use crate::package::Checksum;
 /// The most sets that are ended at once.
 const AT_ONCE: i64 = 100;
 
-/// Ends the sets whose time is over, and returns them with the files of what was staged.
-pub fn expire_overdue(connection: &mut PgConnection) -> Result<Vec<(SetName, Vec<Checksum>)>, RequestError> {
-    let mut expired = Vec::new();
-    for name in sets::overdue(connection, AT_ONCE)? {
-        if let Some(files) = connection.transaction(|connection| expire(connection, &name))? {
-            expired.push((name, files));
-        }
-    }
-    Ok(expired)
+/// Sets whose time is over.
+pub fn overdue(connection: &mut PgConnection) -> QueryResult<Vec<SetName>> {
+    sets::overdue(connection, AT_ONCE)
 }
 
-/// Ends a set unless it was ended or extended meanwhile.
-fn expire(connection: &mut PgConnection, name: &SetName) -> Result<Option<Vec<Checksum>>, RequestError> {
-    let Some((set, now)) = sets::find_and_lock(connection, name)? else { return Ok(None) };
-    if set.ended_at.is_some() || set.expires_at > now {
-        return Ok(None);
+/// Ends a set unless it was ended or extended meanwhile, and returns the files of what was staged.
+pub fn expire(connection: &mut PgConnection, name: &SetName) -> Result<Option<Vec<Checksum>>, RequestError> {
+    let expired = connection.transaction(|connection| {
+        let Some((set, now)) = sets::find_and_lock(connection, name)? else { return Ok(None) };
+        if set.ended_at.is_some() || set.expires_at > now {
+            return Ok(None);
+        }
+        let contents = contents(connection, &set)?;
+        sets::end(connection, set.id, (SetState::Expired, None), (None, &contents))?;
+        let files = staged::clear(connection, set.id)?;
+        let actor = Actor::operator("supercargo".to_owned());
+        Event::new(Action::SetExpire).about(set.name.as_str()).detail(contents).record(connection, &actor)?;
+        fault::point("expire.before_commit")?;
+        Ok::<_, RequestError>(Some(files))
+    })?;
+    if expired.is_some() {
+        fault::point("expire.committed")?;
     }
-    let contents = contents(connection, &set)?;
-    sets::end(connection, set.id, (SetState::Expired, None), (None, &contents))?;
-    let files = staged::clear(connection, set.id)?;
-    let actor = Actor::operator("supercargo".to_owned());
-    Event::new(Action::SetExpire).about(set.name.as_str()).detail(contents).record(connection, &actor)?;
-    Ok(Some(files))
+    Ok(expired)
 }
 
 /// Rejects a set for a user who belongs to it.
@@ -95,6 +97,7 @@ fn reject_locked(
         .about(set.name.as_str())
         .detail(json!({ "reason": reason, "contents": contents }))
         .record(connection, actor)?;
+    fault::point("reject.before_commit")?;
     Ok(files)
 }
 

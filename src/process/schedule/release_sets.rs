@@ -35,9 +35,18 @@ fn run(
     crate_store: &CrateStore,
     warned: &mut BTreeMap<SetName, DateTime<Utc>>,
 ) -> Result<(), CommandError> {
-    for (set, files) in end::expire_overdue(connection).map_err(CommandError::from)? {
-        tracing::info!(%set, versions = files.len(), "a release set has expired");
-        end::remove_files(connection, crate_store, &files);
+    for set in end::overdue(connection)? {
+        match end::expire(connection, &set) {
+            Ok(None) => {}
+            Ok(Some(files)) => {
+                tracing::info!(%set, versions = files.len(), "a release set has expired");
+                end::remove_files(connection, crate_store, &files);
+            }
+            // The others are not to wait for it.
+            Err(error) => {
+                tracing::error!(%set, %error, "a release set whose time is over was not ended, and will be tried again");
+            }
+        }
     }
     let soon: BTreeMap<_, _> = sets::ending_before(connection, Utc::now() + WARNED_BEFORE)?.into_iter().collect();
     for (set, expires_at) in soon.iter().filter(|(set, end)| warned.get(*set) != Some(*end)) {

@@ -126,6 +126,7 @@ pub async fn withdraw(app: &App, name: SetName, caller: Caller) -> Result<(), Ap
 /// Rejects a set for a user.
 pub async fn reject(app: &App, name: SetName, reason: String, caller: Caller) -> Result<(), ApiError> {
     app.blocking(move |app| {
+        fault::point("request.read")?;
         let files = app.pool.with(|connection| end::reject_as(connection, &name, &reason, &caller))??;
         app.overlays.forget(&name);
         fault::point("reject.committed")?;

@@ -4,11 +4,12 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::checks::{self, VersionChanges};
+use super::beside::Beside;
+use super::checks;
 use super::client::{Heard, Request, send};
 use super::plan::{CLIENT_PATIENCE, Kind, Operation, Point};
 use super::reader::Reader;
-use crate::support::package::Package;
+use super::requests::{self, Accepted, sibling};
 use crate::support::process::Served;
 
 /// How long anything is waited for.
@@ -52,19 +53,50 @@ impl Bench {
     pub fn try_cell(&mut self, operation: Operation, kind: Kind) -> Result<(), String> {
         self.crates += 1;
         let name = format!("crate{}", self.crates);
-        let mut changes = VersionChanges::new();
-        if operation != Operation::NewCrate {
-            self.prepare(&name, operation, &mut changes)?;
+        let mut accepted = Accepted::default();
+        for request in requests::preparation(&name, operation) {
+            self.insist(&request, Kind::Error)?;
+            accepted.note(&request);
         }
-        let reader = (operation == Operation::Approve).then(|| Reader::start(&self.served, [&name, &sibling(&name)]));
+        self.come_to_rest()?;
+        let names = [&name, &sibling(&name)];
+        let reader = (accepted.0.len() > 1).then(|| Reader::start(&self.served, names, !operation.gives_up()));
+        self.perform(&name, operation, kind, &mut accepted)?;
+        self.come_to_rest()?;
+        self.check(&accepted)?;
+        let may_stay = self.point.may_leave_a_file(kind);
+        for draft in requests::drafts(&name, operation).iter().filter(|_| !may_stay) {
+            self.wait("the removal of a file that nobody needs", |bench| checks::has_no_file(&bench.served, draft))?;
+        }
+        if operation.stages() {
+            return checks::check_staged(&self.served, &name, &self.token);
+        }
+        reader.map_or(Ok(()), Reader::stop)?;
+        if operation.gives_up() {
+            return self.give_to_others(&name, &mut accepted);
+        }
+        Ok(())
+    }
+
+    /// The requests of an operation, while the point is armed, until it has fired and its effect is over.
+    fn perform(&mut self, name: &str, operation: Operation, kind: Kind, accepted: &mut Accepted) -> Result<(), String> {
         let deaths = self.deaths;
         self.arm(kind);
         let stalls = self.count_in_log("continues");
         let cut_off = self.count_cut_off();
         for _ in 0..PAIRS {
-            for request in requests(&name, operation) {
+            let beside = requests::beside(name, operation).map(|request| {
+                accepted.note(&request);
+                let patience = if kind == Kind::Stall { CLIENT_PATIENCE } else { UNHURRIED };
+                Beside::start(&self.served, &self.token, request, patience, PATIENCE)
+            });
+            for request in requests::own(name, operation) {
                 self.insist(&request, kind)?;
-                note(&mut changes, &request);
+                accepted.note(&request);
+            }
+            if let Some(beside) = beside {
+                self.wait_alive("the other client", |_| beside.is_done())?;
+                beside.result()?;
             }
             if self.has_fired(operation) {
                 break;
@@ -85,16 +117,24 @@ impl Bench {
                 return Err("a job stalled beyond its time limit, and was not cut off".to_owned());
             }
         }
-        self.come_to_rest()?;
-        checks::check_crate(&self.served, &name, &changes)?;
-        if operation == Operation::Stage {
-            return checks::check_staged(&self.served, &name, &self.token);
-        }
-        if let Some(reader) = reader {
-            checks::check_crate(&self.served, &sibling(&name), &changes)?;
-            reader.stop()?;
-        }
         Ok(())
+    }
+
+    fn check(&self, accepted: &Accepted) -> Result<(), String> {
+        accepted.0.iter().try_for_each(|(name, changes)| checks::check_crate(&self.served, name, changes))
+    }
+
+    /// What was given back is published: the number by its owner, the name by another user.
+    fn give_to_others(&mut self, name: &str, accepted: &mut Accepted) -> Result<(), String> {
+        let [number, of_new_crate] = requests::by_others(name);
+        self.insist(&number, Kind::Error)?;
+        let other = self.served.token("bob");
+        self.insist_as(&other, &of_new_crate, Kind::Error)?;
+        accepted.note(&number);
+        accepted.note(&of_new_crate);
+        self.come_to_rest()?;
+        self.check(accepted)?;
+        checks::check_ended(&self.served, name, &self.token)
     }
 
     /// Has `supercargo verify` prove at the end that everything agrees.
@@ -111,27 +151,6 @@ impl Bench {
         Err(format!("{}: {}", output.status, String::from_utf8_lossy(&said)))
     }
 
-    fn prepare(&mut self, name: &str, operation: Operation, changes: &mut VersionChanges) -> Result<(), String> {
-        let mut requests = vec![Request::Publish(Package::new(name, "1.0.0"))];
-        if operation == Operation::DeleteCrate {
-            requests.push(Request::Publish(Package::new(name, "1.1.0")));
-        }
-        if operation == Operation::Approve {
-            requests.push(Request::Publish(Package::new(&sibling(name), "1.0.0")));
-            for name in [name.to_owned(), sibling(name)] {
-                requests.push(Request::Stage { set: set_of(&name), package: Package::new(&name, "1.1.0") });
-            }
-        }
-        if operation == Operation::Unyank {
-            requests.push(Request::Yank { name: name.to_owned(), num: "1.0.0".to_owned(), yanked: true });
-        }
-        for request in requests {
-            self.insist(&request, Kind::Error)?;
-            note(changes, &request);
-        }
-        self.come_to_rest()
-    }
-
     /// Arms the point: whoever passes it next removes the file and acts.
     fn arm(&self, kind: Kind) {
         let unfinished = self.served.fail_point().with_extension("new");
@@ -141,6 +160,11 @@ impl Bench {
 
     /// Sends a request until it is accepted, and starts the registry again where it died.
     fn insist(&mut self, request: &Request, kind: Kind) -> Result<(), String> {
+        let token = self.token.clone();
+        self.insist_as(&token, request, kind)
+    }
+
+    fn insist_as(&mut self, token: &str, request: &Request, kind: Kind) -> Result<(), String> {
         let until = Instant::now() + PATIENCE;
         let mut patience = if kind == Kind::Stall { CLIENT_PATIENCE } else { UNHURRIED };
         let mut tries = 0;
@@ -149,7 +173,7 @@ impl Bench {
                 self.revive();
             }
             tries += 1;
-            match send(&self.served.url, &self.token, request, patience) {
+            match send(&self.served.url, token, request, patience) {
                 Heard::Accepted => return Ok(()),
                 Heard::AcceptedBefore if tries > 1 => return Ok(()),
                 heard if Instant::now() > until => return Err(format!("no answer in {PATIENCE:?}: {heard:?}")),
@@ -221,38 +245,14 @@ impl Bench {
         }
         Ok(())
     }
-}
 
-/// The other crate of a set.
-fn sibling(name: &str) -> String {
-    format!("{name}-sibling")
-}
-
-fn set_of(name: &str) -> String {
-    format!("set-of-{}", name.trim_end_matches("-sibling"))
-}
-
-fn requests(name: &str, operation: Operation) -> Vec<Request> {
-    let publish = |num| Request::Publish(Package::new(name, num));
-    let yank = |yanked| Request::Yank { name: name.to_owned(), num: "1.0.0".to_owned(), yanked };
-    match operation {
-        Operation::NewCrate => vec![publish("1.0.0")],
-        Operation::NewVersion => vec![publish("1.1.0")],
-        Operation::Yank => vec![yank(true)],
-        Operation::Unyank => vec![yank(false)],
-        Operation::YankAndUnyank => vec![yank(true), yank(false)],
-        Operation::DeleteCrate => vec![Request::DeleteCrate(name.to_owned())],
-        Operation::Stage => vec![Request::Stage { set: set_of(name), package: Package::new(name, "1.1.0") }],
-        Operation::Approve => vec![Request::Approve(set_of(name))],
-    }
-}
-
-fn note(changes: &mut VersionChanges, request: &Request) {
-    match request {
-        Request::Publish(package) => drop(changes.insert(package.version.clone(), false)),
-        Request::Yank { num, yanked, .. } => drop(changes.insert(num.clone(), *yanked)),
-        Request::DeleteCrate(_) => changes.clear(),
-        Request::Stage { .. } => {}
-        Request::Approve(_) => drop(changes.insert("1.1.0".to_owned(), false)),
+    /// Waits, and starts the registry again where it dies.
+    fn wait_alive(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) -> Result<(), String> {
+        self.wait(what, |bench| {
+            if bench.served.has_ended() {
+                bench.revive();
+            }
+            holds(bench)
+        })
     }
 }

@@ -22,11 +22,14 @@ pub fn check_crate(served: &Served, name: &str, changes: &VersionChanges) -> Res
     }
     let text = http::get(&format!("{}/index/{path}", served.url)).text();
     let lines = lines_of(&text)?;
+    // In the order in which they were accepted.
     let shown: Vec<_> = lines.iter().map(|line| (field(line, "vers"), line["yanked"] == true)).collect();
+    let mut sorted = shown.clone();
+    sorted.sort();
     let wanted: Vec<_> = changes.iter().map(|(num, yanked)| (num.clone(), *yanked)).collect();
-    equal("the sparse index", &shown, &wanted)?;
+    equal("the sparse index", &sorted, &wanted)?;
     equal("the git index", &in_git(served, &path), &text)?;
-    for (line, (num, yanked)) in lines.iter().zip(&wanted) {
+    for (line, (num, yanked)) in lines.iter().zip(&shown) {
         let api = format!("{}/api/v1/crates/{name}/{num}", served.url);
         let version = http::get(&api).json()["version"].take();
         equal("the state", &version["state"], &Value::from("published"))?;
@@ -49,7 +52,24 @@ pub fn check_staged(served: &Served, name: &str, token: &str) -> Result<(), Stri
     let shown: Vec<String> = lines.iter().map(|line| field(line, "vers")).collect();
     equal("the index of the set", &shown, &["1.0.0", "1.1.0"].map(str::to_owned).to_vec())?;
     let file = http::get_as(&format!("{base}/api/v1/crates/{name}/1.1.0/download"), token).body;
-    equal("the checksum", &Checksum::of(&file).to_string(), &field(&lines[1], "cksum"))
+    equal("the checksum", &Checksum::of(&file).to_string(), &field(&lines[1], "cksum"))?;
+    equal("whether the file is the one that was sent", &(file == Package::new(name, "1.1.0").crate_file()), &true)
+}
+
+/// The set of a crate has ended, and its index is the main one.
+pub fn check_ended(served: &Served, name: &str, token: &str) -> Result<(), String> {
+    let path = index_path(&name.parse().unwrap());
+    let set = http::get_as(&format!("{}/api/v1/release-sets/set-of-{name}", served.url), token).json();
+    let state = set["release_set"]["state"].as_str().unwrap_or_default();
+    equal("whether the set has ended", &matches!(state, "rejected" | "expired"), &true)?;
+    let alias = http::get_as(&format!("{}/stage/set-of-{name}/index/{path}", served.url), token).text();
+    equal("the index of the set", &alias, &http::get(&format!("{}/index/{path}", served.url)).text())
+}
+
+/// Whether a crate file is in no store.
+pub fn has_no_file(served: &Served, package: &Package) -> bool {
+    let path = crate::support::s3::path_of(&package.crate_file());
+    !served.data_dir().join("crates").join(path).exists()
 }
 
 fn check_deleted(served: &Served, name: &str, path: &str) -> Result<(), String> {

@@ -8,10 +8,20 @@ use crate::support::package::Package;
 #[derive(Clone)]
 pub enum Request {
     Publish(Package),
-    Yank { name: String, num: String, yanked: bool },
+    Yank {
+        name: String,
+        num: String,
+        yanked: bool,
+    },
     DeleteCrate(String),
-    Stage { set: String, package: Package },
+    Stage {
+        set: String,
+        package: Package,
+    },
     Approve(String),
+    Reject(String),
+    /// Lets a set expire, soon.
+    Expire(String),
 }
 
 /// What a client heard.
@@ -19,7 +29,7 @@ pub enum Request {
 pub enum Heard {
     /// 200.
     Accepted,
-    /// The version is there, or the crate is not: an earlier try, which was not answered, had been accepted.
+    /// The version is there, the crate is not, or the set has ended: an earlier try, which was not answered, had been accepted.
     AcceptedBefore,
     /// Nothing, or that it failed.
     Nothing(String),
@@ -48,6 +58,14 @@ pub fn send(base_url: &str, token: &str, request: &Request, patience: Duration) 
             let approve = format!("{base_url}/api/v1/release-sets/{set}/approve");
             agent.put(approve).header("authorization", token).send_empty()
         }
+        Request::Reject(set) => {
+            let reject = format!("{base_url}/api/v1/release-sets/{set}/reject");
+            agent.put(reject).header("authorization", token).send("{\"reason\":\"not this one\"}")
+        }
+        Request::Expire(set) => {
+            let change = format!("{base_url}/api/v1/release-sets/{set}");
+            agent.patch(change).header("authorization", token).send("{\"expires_in\":1}")
+        }
         Request::DeleteCrate(name) => agent.delete(format!("{api}/{name}")).header("authorization", token).call(),
     };
     let read = answer.and_then(|mut answer| {
@@ -57,8 +75,18 @@ pub fn send(base_url: &str, token: &str, request: &Request, patience: Duration) 
     match read {
         Ok((200 | 204, _)) => Heard::Accepted,
         Ok((409, text)) if text.contains("is already uploaded: it is ") => Heard::AcceptedBefore,
+        Ok((409, text)) if is_ended(request, &text) => Heard::AcceptedBefore,
         Ok((404, text)) if text.contains("was deleted from this registry on ") => Heard::AcceptedBefore,
         Ok((status, text)) => Heard::Nothing(format!("{status}: {text}")),
         Err(error) => Heard::Nothing(error.to_string()),
+    }
+}
+
+/// Whether the refusal says that the set has ended as it was asked to.
+fn is_ended(request: &Request, text: &str) -> bool {
+    match request {
+        Request::Reject(_) => text.contains(" was rejected on "),
+        Request::Expire(_) => text.contains(" expired on "),
+        _ => false,
     }
 }

@@ -1,6 +1,7 @@
-//! The crash matrix: at every step of a publish, a yank, the deletion of a crate and the approval of a release set the process
-//! dies, an error comes back, or the thread stalls for longer than it may; and then what was answered holds, what was not can be sent again, nothing is there twice, nothing
-//! is pending, and index, database and files agree.
+//! The crash matrix: at every step of a publish, a yank, the deletion of a crate, and the staging, approval, rejection and
+//! expiry of a release set the process dies, an error comes back, or the thread stalls for longer than it may; and then what
+//! was answered holds, what was not can be sent again, nothing is there twice, nothing is pending, and index, database and
+//! files agree. What was given up can be taken by somebody else.
 //!
 //! A registry of its own for each point, which goes through all operations and kinds of fault; several at once. All of it:
 //!
@@ -12,17 +13,21 @@
 //! | file | what |
 //! |---|---|
 //! | [`plan`] | the points, the operations and the kinds of fault, and what does not meet |
+//! | [`requests`] | what each operation asks for |
 //! | [`client`] | requests that are sent until they are answered |
+//! | [`beside`] | a second client at the same time |
 //! | [`cell`] | one operation with one fault at one point |
 //! | [`checks`] | what must hold afterwards |
 //! | [`reader`] | a reader who must never see a part of a release set |
 //! | [`table`] | the outcome, for people |
 
+mod beside;
 mod cell;
 mod checks;
 mod client;
 mod plan;
 mod reader;
+mod requests;
 mod table;
 
 use std::sync::Mutex;

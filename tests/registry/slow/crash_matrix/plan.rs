@@ -17,7 +17,7 @@ pub struct Point {
 enum Scope {
     /// Every operation with jobs passes it.
     All,
-    /// A staging does, too.
+    /// A staging and a rejection do, too.
     Requests,
     /// Only a publish and a staging do.
     PublishOnly,
@@ -25,6 +25,10 @@ enum Scope {
     StageOnly,
     /// Only an approval does.
     ApproveOnly,
+    /// Only a rejection does.
+    RejectOnly,
+    /// Only the expiry of a set does.
+    ExpireOnly,
     /// A deletion does not: it writes no file.
     NotDeletion,
     /// There is nothing left that could fail or stall there.
@@ -42,11 +46,19 @@ pub enum Operation {
     DeleteCrate,
     /// A version of a crate, in a release set.
     Stage,
+    /// Another file for a version that is staged already.
+    Replace,
     /// A release set with versions of two crates.
     Approve,
+    /// The same, while another version of one of the crates is published plainly.
+    ApproveBesidePublish,
+    /// A release set with a version of a crate, and a new crate. Both are then published by others.
+    Reject,
+    /// The same set, whose time is over.
+    Expire,
 }
 
-pub const OPERATIONS: [Operation; 8] = [
+pub const OPERATIONS: [Operation; 12] = [
     Operation::NewCrate,
     Operation::NewVersion,
     Operation::Yank,
@@ -54,8 +66,33 @@ pub const OPERATIONS: [Operation; 8] = [
     Operation::YankAndUnyank,
     Operation::DeleteCrate,
     Operation::Stage,
+    Operation::Replace,
     Operation::Approve,
+    Operation::ApproveBesidePublish,
+    Operation::Reject,
+    Operation::Expire,
 ];
+
+impl Operation {
+    /// Whether it enqueues jobs.
+    fn has_jobs(self) -> bool {
+        !matches!(self, Self::Stage | Self::Replace | Self::Reject | Self::Expire)
+    }
+
+    fn approves(self) -> bool {
+        matches!(self, Self::Approve | Self::ApproveBesidePublish)
+    }
+
+    /// Whether a version is staged afterwards.
+    pub fn stages(self) -> bool {
+        matches!(self, Self::Stage | Self::Replace)
+    }
+
+    /// Whether a set ends without a publish.
+    pub fn gives_up(self) -> bool {
+        matches!(self, Self::Reject | Self::Expire)
+    }
+}
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +122,10 @@ pub const POINTS: &[Point] = &[
     Point { scope: Scope::StageOnly, ..point("stage.committed", "the staged version is committed") },
     Point { scope: Scope::ApproveOnly, ..point("approve.examined", "the set's files are examined") },
     Point { scope: Scope::ApproveOnly, ..point("approve.crates_locked", "the set's crates are locked") },
+    Point { scope: Scope::RejectOnly, ..point("reject.before_commit", "the set is rejected, not committed") },
+    Point { scope: Scope::RejectOnly, ..point("reject.committed", "the rejection is committed") },
+    Point { scope: Scope::ExpireOnly, ..point("expire.before_commit", "the set is expired, not committed") },
+    Point { scope: Scope::ExpireOnly, ..point("expire.committed", "the expiry is committed") },
     point("request.before_commit", "row and job are written, not committed"),
     point("request.committed", "row and job are committed"),
     Point { scope: Scope::AbortOnly, ..point("request.answered", "the answer has left") },
@@ -130,15 +171,23 @@ impl Point {
     /// Whether the operation passes the point, and the kind of fault means something there.
     pub fn meets(&self, operation: Operation, kind: Kind) -> bool {
         match self.scope {
-            Scope::All => operation != Operation::Stage,
-            Scope::Requests => true,
+            Scope::All => operation.has_jobs(),
+            Scope::Requests => operation != Operation::Expire,
             Scope::PublishOnly => {
-                matches!(operation, Operation::NewCrate | Operation::NewVersion | Operation::Stage)
+                let publishes = matches!(operation, Operation::NewCrate | Operation::NewVersion);
+                publishes || operation.stages() || operation == Operation::ApproveBesidePublish
             }
-            Scope::StageOnly => operation == Operation::Stage,
-            Scope::ApproveOnly => operation == Operation::Approve,
-            Scope::NotDeletion => !matches!(operation, Operation::DeleteCrate | Operation::Stage),
-            Scope::AbortOnly => kind == Kind::Abort && operation != Operation::Stage,
+            Scope::StageOnly => operation.stages(),
+            Scope::ApproveOnly => operation.approves(),
+            Scope::RejectOnly => operation == Operation::Reject,
+            Scope::ExpireOnly => operation == Operation::Expire,
+            Scope::NotDeletion => operation.has_jobs() && operation != Operation::DeleteCrate,
+            Scope::AbortOnly => kind == Kind::Abort && operation.has_jobs(),
         }
+    }
+
+    /// Whether a file that nobody needs any more may stay after this: it is removed when the store is tidied.
+    pub fn may_leave_a_file(&self, kind: Kind) -> bool {
+        kind != Kind::Stall && matches!(self.name, "stage.committed" | "reject.committed" | "expire.committed")
     }
 }

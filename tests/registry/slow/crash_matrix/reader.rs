@@ -1,4 +1,4 @@
-//! A reader of two crates that are published together, who must never see one of them alone.
+//! A reader of two crates that are published together, who must never see one of them alone; or none of them at all.
 
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +22,7 @@ pub struct Reader {
 
 impl Reader {
     /// The registry may get another address when it starts again, so that is read each time.
-    pub fn start(served: &Served, names: [&str; 2]) -> Self {
+    pub fn start(served: &Served, names: [&String; 2], may_be_seen: bool) -> Self {
         let paths = names.map(|name| index_path(&name.parse().unwrap()));
         let data = served.data_dir();
         let stop = Arc::new(AtomicBool::new(false));
@@ -30,7 +30,7 @@ impl Reader {
         let thread = std::thread::spawn(move || {
             let mut readings = 0;
             while !stopped.load(Ordering::Relaxed) {
-                readings += usize::from(look(&data, &paths, readings % 2 == 0)?);
+                readings += usize::from(look(&data, &paths, readings % 2 == 0, may_be_seen)?);
                 std::thread::park_timeout(Duration::from_millis(1));
             }
             Ok(readings)
@@ -49,7 +49,7 @@ impl Reader {
 }
 
 /// One reading of each index; false if the registry did not answer.
-fn look(data: &Path, paths: &[String; 2], forwards: bool) -> Result<bool, String> {
+fn look(data: &Path, paths: &[String; 2], forwards: bool, may_be_seen: bool) -> Result<bool, String> {
     let [one, other] = if forwards { [&paths[0], &paths[1]] } else { [&paths[1], &paths[0]] };
     let in_git = {
         let git = |arguments: &[&str]| {
@@ -64,13 +64,26 @@ fn look(data: &Path, paths: &[String; 2], forwards: bool) -> Result<bool, String
     if in_git[0] != in_git[1] {
         return Err(format!("git shows a part of the set: {one} {}, {other} {}", in_git[0], in_git[1]));
     }
+    if in_git[0] && !may_be_seen {
+        return Err(format!("git shows what was never approved: {one} and {other}"));
+    }
     let Ok(url) = std::fs::read_to_string(data.join("url")) else { return Ok(false) };
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(2))).build().into();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(2)))
+        .build()
+        .into();
     let read = |path: &str| {
         let mut answer = agent.get(format!("{}/index/{path}", url.trim())).call().ok()?;
-        answer.body_mut().read_to_string().ok()
+        match answer.status().as_u16() {
+            404 => Some(String::new()),
+            _ => answer.body_mut().read_to_string().ok(),
+        }
     };
     let (Some(first), Some(second)) = (read(one), read(other)) else { return Ok(false) };
+    if !may_be_seen && [&first, &second].iter().any(|text| text.contains(NUMBER)) {
+        return Err(format!("the sparse index shows what was never approved: {one} or {other}"));
+    }
     // The second one is read later.
     if first.contains(NUMBER) && !second.contains(NUMBER) {
         return Err(format!("the sparse index shows a part of the set: {one}, and not {other}"));

@@ -60,15 +60,15 @@ impl fmt::Display for Table {
         writeln!(
             f,
             "Columns: publish a crate, publish a version, yank, unyank, yank and at once unyank, delete a crate, stage a \
-             version, approve a set"
+             version, replace it, approve a set, approve it beside a publish, reject it, let it expire"
         )?;
         writeln!(f, "o held, X did not, - the operation does not pass there, or nothing is left to fail")?;
-        writeln!(f, "{:<23}{:<46}{:<9}{:<9}{:<9}verified", "point", "when", "abort", "error", "stall")?;
+        writeln!(f, "{:<23}{:<46}{:<13}{:<13}{:<13}verified", "point", "when", "abort", "error", "stall")?;
         for point in POINTS {
             let Some(verified) = self.verified.get(point.name) else { continue };
             write!(f, "{:<23}{:<46}", point.name, point.when)?;
             for kind in KINDS {
-                write!(f, "{:<9}", self.marks(point.name, kind))?;
+                write!(f, "{:<13}", self.marks(point.name, kind))?;
             }
             writeln!(f, "{}", if verified.is_ok() { "agrees" } else { "DIFFERS" })?;
         }
