@@ -28,6 +28,7 @@ pub mod upstream;
 pub mod checks;
 pub mod jobs;
 pub mod markdown;
+pub mod oidc;
 pub mod source;
 
 // L3: what requests work and what inspects it

@@ -5,6 +5,7 @@ pub mod crates;
 pub mod jobs;
 pub mod output;
 pub mod owners;
+pub mod publishers;
 pub mod set_rules;
 pub mod sets;
 pub mod teams;
@@ -16,6 +17,7 @@ mod watch;
 
 use crate::database::access::crate_pattern::InvalidPattern;
 use crate::database::access::new_token::CreateTokenError;
+use crate::database::access::provenance::{Provider, UnknownProvider};
 use crate::database::access::scope::UnknownScope;
 use crate::database::access::teams::CreateTeamError;
 use crate::database::access::users::{CreateUserError, Inactive};
@@ -24,6 +26,7 @@ use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::set_name::InvalidSetName;
 use crate::database::catalog::user_removal::RemovalError;
 use crate::jobs::RequestError;
+use crate::oidc::keys::InvalidIssuer;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};
 use crate::package::name::NameError;
@@ -83,6 +86,22 @@ pub enum AdminError {
         "the release set {name} is open until {end}, which is later: give a longer time from now, or reject it to end it"
     )]
     EndsLater { name: String, end: String },
+    #[error("{0:?} is a crate, whose owners own it: leave --owner out, or give a prefix with `*`")]
+    OwnerOfCrate(String),
+    #[error("{0:?} covers crates of one user, and new ones, which that user then owns: name the user with --owner")]
+    NoPatternOwner(String),
+    #[error("ID tokens of {0} are accepted already: see `supercargo publisher issuer list`")]
+    IssuerExists(String),
+    #[error("CI systems of the kind `{0}` are distinguished by their repositories: leave --identity-claim out")]
+    IdentityIsRepository(Provider),
+    #[error("the claim `{0}` is given twice: give it once, with `*` for any text")]
+    ClaimTwice(String),
+    #[error("{0} is not an issuer whose ID tokens are accepted: see `supercargo publisher issuer list`")]
+    NoIssuer(String),
+    #[error(transparent)]
+    Provider(#[from] UnknownProvider),
+    #[error(transparent)]
+    Issuer(#[from] InvalidIssuer),
     #[error("there is no rule {0}: see `supercargo set rule list`")]
     NoRule(i32),
     #[error(transparent)]

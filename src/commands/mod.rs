@@ -9,6 +9,7 @@ mod jobs;
 mod man;
 mod migrate;
 mod monitor;
+mod publisher;
 mod restore;
 mod serve;
 mod set;
@@ -67,6 +68,9 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         }
         Command::Man(options) => end_with_the_pipe().and_then(|()| man::man(&options)).map(|()| ExitCode::SUCCESS),
         Command::Admin(command) => end_with_the_pipe().and_then(|()| admin::admin(command)).map(|()| ExitCode::SUCCESS),
+        Command::Publisher(command) => {
+            end_with_the_pipe().and_then(|()| publisher::publisher(command)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Set(command) => end_with_the_pipe().and_then(|()| set::set(command)).map(|()| ExitCode::SUCCESS),
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),
     });

@@ -23,6 +23,7 @@ pub mod load;
 pub mod monitor;
 pub mod package_limits;
 pub mod policy;
+mod publisher;
 pub mod sentry;
 pub mod serve;
 pub mod set;
@@ -63,6 +64,7 @@ pub use load::{Checked, Configuration, LoadError, Loaded, load};
 pub use monitor::{Limit, LimitOptions, MonitorOptions, PageFrom, PageOptions};
 pub use package_limits::PackageLimitOptions;
 pub use policy::PolicyOptions;
+pub use publisher::{IssuerCommand, NewPublisherOptions, PublisherCommand};
 pub use sentry::SentryOptions;
 pub use serve::ServeOptions;
 pub use set::{ApproveOptions, RuleCommand, SetCommand, SetFilesOptions};
@@ -176,6 +178,9 @@ pub enum Command {
     /// Create, show and end release sets: versions that are published together
     #[command(subcommand)]
     Set(SetCommand),
+    /// Say which CI systems publish crates with ID tokens, without a token of a user
+    #[command(subcommand)]
+    Publisher(PublisherCommand),
     /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),

@@ -3,7 +3,9 @@
 use clap::Args;
 
 use crate::package::Policy;
-use crate::package::policy::{AllowedRegistries, ManifestMismatch, MetadataRules, PortablePaths, RequiredMetadata};
+use crate::package::policy::{
+    AllowedRegistries, CommitMismatch, ManifestMismatch, MetadataRules, PortablePaths, RequiredMetadata,
+};
 
 /// The rules for published packages.
 #[derive(Args, Debug, Clone)]
@@ -57,6 +59,12 @@ pub struct PolicyOptions {
         default_value = "refuse"
     )]
     pub manifest_mismatch: ManifestMismatch,
+    /// Packages of trusted publishers that are not made from the commit of the ID token: warn or refuse
+    ///
+    /// The package names its commit in .cargo_vcs_info.json, which cargo writes. One that names none, or that has changes
+    /// which were not committed, counts as another commit. Versions by tokens of users are not compared.
+    #[arg(long, hide = true, env = "SUPERCARGO_COMMIT_MISMATCH", value_name = "warn|refuse", default_value_t)]
+    pub commit_mismatch: CommitMismatch,
 }
 
 impl PolicyOptions {
@@ -71,6 +79,7 @@ impl PolicyOptions {
             portable_paths: self.portable_paths,
             metadata_rules: self.metadata_rules.unwrap_or(usual),
             manifest_mismatch: self.manifest_mismatch,
+            commit_mismatch: self.commit_mismatch,
         }
     }
 }
@@ -81,7 +90,7 @@ mod tests {
 
     use super::PolicyOptions;
     use crate::package::Policy;
-    use crate::package::policy::{ManifestMismatch, MetadataRules, PortablePaths};
+    use crate::package::policy::{CommitMismatch, ManifestMismatch, MetadataRules, PortablePaths};
 
     #[derive(Parser)]
     struct Wrapped {
@@ -104,6 +113,7 @@ mod tests {
             portable_paths: PortablePaths::Refuse,
             metadata_rules: MetadataRules::Warn,
             manifest_mismatch: ManifestMismatch::Warn,
+            commit_mismatch: CommitMismatch::Refuse,
         };
         let arguments = [
             "--require-metadata=readme",
@@ -113,6 +123,7 @@ mod tests {
             "--portable-paths=refuse",
             "--metadata-rules=warn",
             "--manifest-mismatch=warn",
+            "--commit-mismatch=refuse",
         ];
         assert_eq!(policy(&arguments).unwrap(), chosen);
         assert!(policy(&["--require-metadata=licence"]).is_err() && policy(&["--allowed-registries=x"]).is_err());

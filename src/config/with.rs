@@ -6,10 +6,11 @@ use clap::Args;
 
 /// The variables that the temporary registry reads: rules for packages and users, and programs. Everything else with
 /// our prefix describes another registry.
-pub const INHERITED: [&str; 24] = [
+pub const INHERITED: [&str; 25] = [
     "SUPERCARGO_ALLOWED_REGISTRIES",
     "SUPERCARGO_ALLOW_WILDCARD_DEPENDENCIES",
     "SUPERCARGO_AUTH_REQUIRED",
+    "SUPERCARGO_COMMIT_MISMATCH",
     "SUPERCARGO_CRATE_DELETION_WINDOW",
     "SUPERCARGO_GIT",
     "SUPERCARGO_LOG_FORMAT",

@@ -5,6 +5,7 @@ pub mod access;
 pub mod catalog;
 pub mod migrations;
 pub mod pool;
+pub mod publishers;
 pub mod registry_counts;
 pub mod schema;
 pub mod search;

@@ -9,6 +9,8 @@ diesel::table! {
         is_admin -> Bool,
         disabled_at -> Nullable<Timestamptz>,
         removed_at -> Nullable<Timestamptz>,
+        is_machine -> Bool,
+        machine_issuer -> Nullable<Text>,
     }
 }
 
@@ -25,6 +27,7 @@ diesel::table! {
         crate_patterns -> Nullable<Array<Text>>,
         expires_at -> Nullable<Timestamptz>,
         created_by_token -> Nullable<Integer>,
+        trusted -> Nullable<Jsonb>,
     }
 }
 
@@ -78,6 +81,7 @@ diesel::table! {
         index_blob -> Nullable<Text>,
         index_bytes -> Nullable<BigInt>,
         index_last_id -> Nullable<Integer>,
+        trustpub_only -> Bool,
     }
 }
 
@@ -156,6 +160,7 @@ diesel::table! {
         linecounts -> Nullable<Jsonb>,
         crates_io_here -> Bool,
         release_set_id -> Nullable<Integer>,
+        provenance -> Nullable<Jsonb>,
     }
 }
 
@@ -195,6 +200,8 @@ diesel::table! {
         token_name -> Nullable<Text>,
         address -> Nullable<Text>,
         staged_at -> Timestamptz,
+        trusted -> Nullable<Jsonb>,
+        owner_if_new -> Nullable<Integer>,
     }
 }
 
@@ -322,6 +329,44 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    trusted_issuers (id) {
+        id -> Integer,
+        provider -> Text,
+        url -> Text,
+        identity_claim -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    trusted_publishers (id) {
+        id -> Integer,
+        issuer_id -> Integer,
+        crate_id -> Nullable<Integer>,
+        pattern -> Nullable<Text>,
+        canonical -> Nullable<Text>,
+        is_prefix -> Nullable<Bool>,
+        repository -> Nullable<Text>,
+        rule -> Jsonb,
+        stages_only -> Bool,
+        creates -> Bool,
+        allowed_by -> Nullable<Integer>,
+        created_by -> Nullable<Integer>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    used_id_tokens (sha256) {
+        sha256 -> Binary,
+        forget_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(trusted_publishers -> trusted_issuers (issuer_id));
+diesel::joinable!(trusted_publishers -> crates (crate_id));
+diesel::joinable!(trusted_publishers -> users (created_by));
 diesel::joinable!(api_tokens -> users (user_id));
 diesel::joinable!(web_sessions -> api_tokens (token_id));
 diesel::joinable!(team_members -> teams (team_id));
@@ -343,6 +388,8 @@ diesel::allow_tables_to_appear_in_same_query!(staging_rules, teams);
 diesel::joinable!(staged_versions -> users (staged_by));
 diesel::joinable!(staged_changes -> versions (version_id));
 diesel::allow_tables_to_appear_in_same_query!(
+    trusted_issuers,
+    trusted_publishers,
     users,
     audit_log,
     api_tokens,

@@ -23,6 +23,7 @@ use crate::database::catalog::crates::{self, Crate};
 use crate::database::catalog::owners::{self, Rights};
 use crate::database::catalog::refusal::{self, ChangeRefusal};
 use crate::database::catalog::{crate_deletion, dependents};
+use crate::database::publishers::configurations;
 use crate::package::CrateName;
 use crate::package::index_path::index_path;
 use crate::queue::{Completions, Enqueue, Job, JobId, Member, Policy};
@@ -179,6 +180,7 @@ fn accept(
     actor: &Actor,
 ) -> QueryResult<DeleteCrate> {
     let deleted = crate_deletion::delete(connection, krate.id, reason, name_released)?;
+    configurations::revoke_orphans(connection)?;
     // The owners, for an operator who has to ask or to undo; the versions, for a repair after a loss of their rows.
     Event::new(Action::CrateDelete)
         .of_crate(&krate.name)

@@ -22,6 +22,7 @@ pub mod restoration;
 pub mod staging;
 pub mod status;
 pub mod sync_crate;
+pub mod trusted_publishing;
 pub mod unused_files;
 pub mod version_change;
 pub mod yank;

@@ -1,6 +1,6 @@
 //! The judgement of a publish, or of a staging, by the facts that the database has.
 
-use diesel::PgConnection;
+use diesel::{PgConnection, QueryResult};
 
 use super::admission::{Admission, NewCrates};
 use super::request::RequestError;
@@ -11,6 +11,7 @@ use crate::database::catalog::owners::Rights;
 use crate::database::catalog::publish_facts::Facts;
 use crate::database::catalog::refusal::{self, ChangeRefusal};
 use crate::database::catalog::set_refusal::SetRefusal;
+use crate::database::publishers::grants::{self, Grant};
 use crate::database::staging::SetName;
 use crate::package::{CrateName, Version};
 
@@ -29,6 +30,19 @@ pub(in crate::jobs) struct Publish<'a> {
     pub caller: &'a Caller,
     pub admission: &'a Admission,
     pub destination: Destination<'a>,
+    /// The right of a token from an exchange; None for a token of a user, and without that right.
+    pub grant: Option<&'a Grant>,
+}
+
+/// The right of a caller's token, if it is from an exchange.
+pub(in crate::jobs) fn grant(
+    connection: &mut PgConnection,
+    caller: &Caller,
+    (krate, origin, name): (Option<&Crate>, Origin, &CrateName),
+) -> QueryResult<Option<Grant>> {
+    let Some(trusted) = &caller.token.trusted else { return Ok(None) };
+    let id = krate.filter(|_| !origin.is_new()).map(|krate| krate.id);
+    grants::find(connection, trusted, (id, name))
 }
 
 /// Where a version goes.
@@ -50,6 +64,7 @@ impl Publish<'_> {
     }
 
     fn judge_crate(&self, connection: &mut PgConnection, facts: &Facts) -> Result<(), RequestError> {
+        self.check_grant()?;
         match (self.origin, self.krate) {
             (Origin::Existing, Some(krate)) => self.check_existing(connection, krate, facts),
             // It has the former spelling, as the former crate's file in the index does, and the former numbers stay taken.
@@ -73,17 +88,44 @@ impl Publish<'_> {
         }
     }
 
+    /// A token from an exchange has the right that its trusted publishers have now, and no other.
+    fn check_grant(&self) -> Result<(), RequestError> {
+        if self.caller.token.trusted.is_none() {
+            return Ok(());
+        }
+        self.caller.covers(self.name)?;
+        match self.grant {
+            None => {
+                let (name, login) = (self.name.clone(), self.caller.user.login.clone());
+                Err(match self.origin.is_new() {
+                    true => ChangeRefusal::NotTrustedForNew { name, login },
+                    false => ChangeRefusal::NotTrusted { name, login },
+                }
+                .into())
+            }
+            Some(grant) if grant.stages_only && self.destination == Destination::Index => {
+                Err(Denied::OnlyStages { token: self.caller.token.name.clone() }.into())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether the user whose crate it becomes is an admin.
+    fn is_for_admin(&self) -> bool {
+        self.grant.and_then(|grant| grant.owner).map_or(self.caller.user.is_admin, |(_, is_admin)| is_admin)
+    }
+
     fn check_new(&self, facts: &Facts) -> Result<(), RequestError> {
         let Self { name, caller, admission, .. } = self;
         self.may(Scope::PublishNew)?;
         if name.is_reserved() {
             return Err(ChangeRefusal::Reserved((*name).clone()).into());
         }
-        if admission.new_crates == NewCrates::Admins && !caller.user.is_admin {
+        if admission.new_crates == NewCrates::Admins && !caller.user.is_admin && self.grant.is_none() {
             return Err(ChangeRefusal::OnlyAdmins { name: (*name).clone() }.into());
         }
         match &facts.reserved {
-            Some(reason) if !caller.user.is_admin => {
+            Some(reason) if !self.is_for_admin() => {
                 Err(ChangeRefusal::ReservedHere { name: (*name).clone(), reason: reason.clone() }.into())
             }
             _ => Ok(()),
@@ -94,7 +136,10 @@ impl Publish<'_> {
         refusal::check_not_deleted(krate)?;
         self.may(Scope::PublishUpdate)?;
         self.check_spelling(krate)?;
-        if facts.rights < Rights::Publish {
+        if krate.trustpub_only && self.grant.is_none() {
+            return Err(ChangeRefusal::OnlyTrusted { name: krate.name.clone() }.into());
+        }
+        if facts.rights < Rights::Publish && self.grant.is_none() {
             // Its owners go with a crate that is deleted at this moment.
             crates::find(connection, self.name)?.as_ref().map_or(Ok(()), refusal::check_not_deleted)?;
             return Err(refusal::not_an_owner(connection, krate, &self.caller.user)?.into());

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::admission::Admission;
 use super::environment::Environment;
-use super::publish_judgement::{Destination, Publish, scope};
+use super::publish_judgement::{Destination, Publish, grant, scope};
 use super::request::{Completion, RequestError, enqueue};
 use super::subject::Subject;
 use super::sync_index::SyncIndex;
@@ -90,7 +90,9 @@ pub fn check<'a>(
         Some(found) if found.deletion.frees_the_name() => Origin::Revived,
         Some(_) => Origin::Existing,
     };
-    let publish = Publish { krate: krate.as_ref(), origin, name, num, caller, admission, destination };
+    let grant = &grant(connection, caller, (krate.as_ref(), origin, name))?;
+    let grant = grant.as_ref();
+    let publish = Publish { krate: krate.as_ref(), origin, name, num, caller, admission, destination, grant };
     publish.judge(connection, &facts)?;
     rate_limits.check(&facts.levels, &caller.user.login, scope(origin))?;
     let index_bytes = if origin.is_new() { 0 } else { facts.index_bytes };
@@ -148,6 +150,7 @@ pub fn request(
         let (krate, origin, login) = (&locked.krate, locked.origin, &caller.user.login);
         let (name, num, size) = (&package.name, &package.version, package.crate_file.len());
         let rate_limits = &admission.rate_limits;
+        let grant = grant(connection, caller, (Some(krate), origin, name))?;
         let upload = admission.upload_allowance.map(|allowance| allowance.draw_of(size));
         let draws: Vec<_> = rate_limits.draw_of(scope(origin)).into_iter().chain(upload).collect();
         let version = NewVersion {
@@ -161,6 +164,8 @@ pub fn request(
             about,
             dependencies: &package.manifest.dependencies,
             created_by: caller.user.id,
+            owner: grant.as_ref().and_then(|grant| grant.owner).map_or(caller.user.id, |(id, _)| id),
+            provenance: caller.token.trusted.as_ref().map(|trusted| &trusted.provenance),
             draws: &draws,
             release_set: None,
         };
@@ -170,7 +175,9 @@ pub fn request(
             .detail(json!({ "checksum": package.checksum, "size": size, "new_crate": origin.is_new() }));
         let (version_id, facts) = version.insert(connection, event, &caller.actor())?;
         let destination = Destination::Index;
-        Publish { krate: Some(krate), origin, name, num, caller, admission, destination }.judge(connection, &facts)?;
+        let grant = grant.as_ref();
+        let publish = Publish { krate: Some(krate), origin, name, num, caller, admission, destination, grant };
+        publish.judge(connection, &facts)?;
         if !origin.is_new() {
             limits.check_index_file(facts.index_bytes, index_line)?;
         }

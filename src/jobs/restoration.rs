@@ -15,6 +15,7 @@ use crate::database::catalog::crates::{Crate, Origin};
 use crate::database::catalog::new_version::RestoredVersion;
 use crate::database::catalog::owners::Owner;
 use crate::database::catalog::{crate_files, crates, new_dependencies, versions};
+use crate::database::staging::staged;
 use crate::index::entry::line::IndexLine;
 use crate::index::entry::rebuild::{RebuildError, Rebuilt};
 use crate::index::entry::registries::Registries;
@@ -194,6 +195,13 @@ fn restore_version(
         } else {
             Fate::Existed
         });
+    }
+    if action == Action::Import
+        && let Some(set) = staged::set_of_number(connection, (&krate.name, &entry.vers))?
+    {
+        return Ok(Fate::Contradicts(format!(
+            "its number is taken by the release set {set}, in which it is staged: approve or reject that set, and import again"
+        )));
     }
     let deletion_reason = match &krate.deletion.deletion_reason {
         Some(reason) => Some(reason.clone()),

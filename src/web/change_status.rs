@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use crate::database::catalog::publisher_refusal::PublisherRefusal;
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::set_refusal::SetRefusal;
 
@@ -22,7 +23,11 @@ pub fn of(refusal: &ChangeRefusal) -> StatusCode {
         | Refused::TeamMember { .. }
         | Refused::TeamCannotDelete { .. }
         | Refused::OwnersCannotDelete { .. }
-        | Refused::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
+        | Refused::OnlyAdmins { .. }
+        | Refused::OnlyTrusted { .. }
+        | Refused::NotTrusted { .. }
+        | Refused::NotTrustedForNew { .. } => StatusCode::FORBIDDEN,
+        Refused::Publisher(refused) => of_publisher(refused),
         Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } | Refused::NameOfDeleted { .. } => {
             StatusCode::CONFLICT
         }
@@ -45,6 +50,22 @@ pub fn of(refusal: &ChangeRefusal) -> StatusCode {
         | Refused::ReservedHere { .. }
         | Refused::Disconnected(_)
         | Refused::Limit(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn of_publisher(refused: &PublisherRefusal) -> StatusCode {
+    match refused {
+        PublisherRefusal::Unknown(_) => StatusCode::NOT_FOUND,
+        PublisherRefusal::Exists(_) | PublisherRefusal::TooMany { .. } => StatusCode::CONFLICT,
+        PublisherRefusal::OnlyAdminsUndo { .. }
+        | PublisherRefusal::OnlyAdminsAdd { .. }
+        | PublisherRefusal::Machine { .. } => StatusCode::FORBIDDEN,
+        PublisherRefusal::NoPublisher { .. }
+        | PublisherRefusal::OwnerOfCrate
+        | PublisherRefusal::UnknownIssuer { .. }
+        | PublisherRefusal::NoIssuer { .. }
+        | PublisherRefusal::Rule(_)
+        | PublisherRefusal::NoAccount { .. } => StatusCode::BAD_REQUEST,
     }
 }
 

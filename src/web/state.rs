@@ -25,6 +25,7 @@ use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::search::Totals;
 use crate::jobs::Admission;
+use crate::oidc::keys::IssuerKeys;
 use crate::package::{Limits, Policy, RegistryUrls};
 use crate::queue::recent::RecentHistory;
 use crate::queue::{Completions, Wakeups};
@@ -34,6 +35,8 @@ use crate::{jobs, queue};
 /// Requests that run blocking code at the same time. Further ones wait, and hold nothing meanwhile. Reads of the index do
 /// not count: they need no database, and continue while all of these wait for it.
 const BLOCKING_CALLS: usize = 64;
+/// Exchanges of ID tokens, and configurations of trusted publishers, that run at the same time: they may wait for other servers.
+const EXCHANGES: usize = 40;
 /// Size of all READMEs that are being sent, in KiB.
 const READMES: usize = 64 * 1024;
 /// How long a request waits to run blocking code.
@@ -69,6 +72,10 @@ pub struct Parts {
     pub(super) readmes: Arc<Semaphore>,
     /// READMEs that were rendered for pages.
     pub(super) readme_pages: ReadmePages,
+    /// The keys of the issuers of ID tokens.
+    pub(super) issuer_keys: IssuerKeys,
+    /// Exchanges of ID tokens at the same time. Each may wait for an issuer, and the other requests are not to wait with it.
+    pub(super) exchanges: Arc<Semaphore>,
     blocking_calls: Arc<Semaphore>,
     reads: ReadShare,
 }
@@ -138,6 +145,8 @@ impl App {
             cpu_slots: CpuSlots::for_processors(),
             sources,
             readmes: Arc::new(Semaphore::new(READMES)),
+            issuer_keys: IssuerKeys::default(),
+            exchanges: Arc::new(Semaphore::new(EXCHANGES)),
             readme_pages: ReadmePages::default(),
             blocking_calls,
             reads,
@@ -176,6 +185,20 @@ impl App {
         })
         .await
         .map_err(|error| if error.is_panic() { ApiError::after_panic() } else { ApiError::internal(error) })?
+    }
+
+    /// Runs blocking code that may wait for another server. Few of these run at the same time, so that the others find threads.
+    pub async fn waiting_for_others<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&App) -> Result<R, ApiError> + Send + 'static,
+    ) -> Result<R, ApiError> {
+        let Ok(permit) = timeout(BLOCKING_WAIT, Arc::clone(&self.exchanges).acquire_owned()).await else {
+            return Err(waited_too_long());
+        };
+        let permit = permit.map_err(ApiError::internal)?;
+        let answer = self.blocking(f).await;
+        drop(permit);
+        answer
     }
 
     /// Runs `f` with a database connection on a thread that may block. Requests that only read use a

@@ -259,6 +259,7 @@ fn a_version_is_shown_with_the_metadata_of_its_manifest() {
         "documentation": null,
         "repository": null,
         "trustpub_data": null,
+        "provenance": null,
         "linecounts": null,
         "state": "published",
         "published_at": "…",

@@ -405,3 +405,41 @@ fn a_sparse_index_is_read_in_every_content_coding_and_crate_files_are_not_decode
     by-other: http://other/index/by/-o/by-other is sent with the Content-Encoding "compress", which supercargo cannot decode: let the server send it with gzip, deflate, br or zstd, or with none
     "#);
 }
+
+#[test]
+fn a_number_that_is_staged_is_not_imported_and_its_set_is_approved() {
+    let (registry, other) = (TestRegistry::new(), OtherRegistry::new());
+    let ann = registry.user("ann");
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    registry.run_jobs();
+    for package in [Package::new("foo", "1.1.0"), Package::new("bar", "1.0.0")] {
+        crate::staging::stage(&ann, "next", &package).good();
+    }
+    let others = |name: &str, nums: &[&str]| {
+        let lines =
+            nums.iter().map(|num| other.store(&Package::new(name, num).described("Another"), "").to_string() + "\n");
+        other.write(&index_path(&name.parse().unwrap()), &lines.collect::<String>());
+    };
+    others("foo", &["1.1.0", "1.2.0"]);
+    others("bar", &["1.0.0", "2.0.0"]);
+    let summary = import(&registry, &other);
+    let expected = "its number is taken by the release set next, in which it is staged: approve or reject that set, and import again";
+    let failed: BTreeMap<_, _> = [("foo 1.1.0", expected), ("bar 1.0.0", expected)]
+        .map(|(version, why)| (version.to_owned(), why.to_owned()))
+        .into();
+    assert_eq!((&summary.failed, summary.imported), (&failed, 2));
+    let numbers = |name: &str| {
+        lines(&registry, name).iter().map(|line| line["vers"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (numbers("foo"), numbers("bar")),
+        (vec!["1.0.0".to_owned(), "1.2.0".to_owned()], vec!["2.0.0".to_owned()])
+    );
+    // The crate bar is the importer's now; the rest of the set is ann's.
+    let path = "/api/v1/release-sets/next/crates/bar/1.0.0";
+    ann.request(axum::http::Method::DELETE, path, "").good();
+    crate::staging::approve(&ann, "next").good();
+    registry.run_jobs();
+    assert_eq!(numbers("foo"), ["1.0.0", "1.2.0", "1.1.0"]);
+    assert_eq!(import(&registry, &other).imported, 1, "bar 1.0.0");
+}

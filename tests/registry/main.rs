@@ -71,6 +71,7 @@ mod statements;
 mod tls;
 mod tokens;
 mod transport;
+mod trusted_publishing;
 mod upgrading;
 mod users;
 mod wording;

@@ -12,6 +12,7 @@ use crate::database::access::users::{self, UserState};
 use crate::database::catalog::owners::{self, Owner};
 use crate::database::catalog::ownership::unknown;
 use crate::database::catalog::user_removal::{self, Removal, listed, refuse_last_admin};
+use crate::database::publishers::configurations;
 
 pub fn disable(connection: &mut PgConnection, operator: &Actor, login: &str) -> Result<(), AdminError> {
     let done = connection.transaction(|connection| {
@@ -79,7 +80,9 @@ pub fn remove(
     for successor in successors {
         owners.push(Owner::find(connection, successor)?.ok_or_else(|| unknown(successor))?);
     }
-    match user_removal::remove(connection, &user, &owners, operator)? {
+    let removed = user_removal::remove(connection, &user, &owners, operator)?;
+    configurations::revoke_orphans(connection)?;
+    match removed {
         Some(removal) => say!("removed {}: {}", user.login, described(&removal, &owners)),
         None => say!("nothing changed: {} was already removed", user.login),
     }

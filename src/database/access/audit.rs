@@ -51,6 +51,12 @@ pub enum Action {
     SetRuleRemove,
     SetReject,
     SetExpire,
+    PublisherAdd,
+    PublisherRemove,
+    PublishingRestrict,
+    PublishingUnrestrict,
+    IssuerAdd,
+    IssuerRemove,
 }
 
 impl Action {

@@ -62,6 +62,16 @@ pub enum Denied {
          crate, or one without restrictions"
     )]
     Crate { token: String, name: CrateName, patterns: String },
+    #[error(
+        "the token `{token}` is of trusted publishers of {patterns}, and not of the crate `{name}`: have an owner of that crate add \
+         the workflow as a trusted publisher, and request a new ID token"
+    )]
+    MachineCrate { token: String, name: CrateName, patterns: String },
+    #[error(
+        "the token `{token}` is of a trusted publisher, and has only the scopes {given}; this needs the scope {needed}: use the \
+         token of a user"
+    )]
+    MachineScope { token: String, needed: String, given: String },
     #[error("the token `{token}` is restricted to {to}: use a token without restrictions")]
     Restricted { token: String, to: String },
     #[error("`{login}` is not an admin of this registry: `supercargo admin user promote {login}` makes one")]
@@ -124,6 +134,12 @@ pub fn stager(user: i32, login: &str, address: Option<&str>, approval: &Actor) -
         address: address.map(str::to_owned),
         request_id: approval.request_id.clone(),
     }
+}
+
+/// A machine user whose ID token is exchanged, with the token that it gets.
+pub fn machine(user: &User, token: &Token, (address, request_id): (Option<String>, Option<String>)) -> Actor {
+    let token = Some((token.id, token.name.clone()));
+    Actor { name: user.login.clone(), user_id: Some(user.id), token, address, request_id }
 }
 
 #[derive(Clone, Copy)]
@@ -202,7 +218,11 @@ impl Caller {
         let token = &self.token;
         match &token.scopes {
             Some(given) if !given.0.iter().any(|scope| scopes.contains(scope)) => {
-                Err(Denied::Scope { token: token.name.clone(), needed: needed.to_owned(), given: given.to_string() })
+                let (token_name, needed, given) = (token.name.clone(), needed.to_owned(), given.to_string());
+                Err(match token.trusted {
+                    Some(_) => Denied::MachineScope { token: token_name, needed, given },
+                    None => Denied::Scope { token: token_name, needed, given },
+                })
             }
             _ => Ok(()),
         }
@@ -213,7 +233,11 @@ impl Caller {
         let token = &self.token;
         match &token.crate_patterns {
             Some(patterns) if !patterns.0.iter().any(|pattern| pattern.matches(name)) => {
-                Err(Denied::Crate { token: token.name.clone(), name: name.clone(), patterns: patterns.to_string() })
+                let (token_name, name, patterns) = (token.name.clone(), name.clone(), patterns.to_string());
+                Err(match token.trusted {
+                    Some(_) => Denied::MachineCrate { token: token_name, name, patterns },
+                    None => Denied::Crate { token: token_name, name, patterns },
+                })
             }
             _ => Ok(()),
         }

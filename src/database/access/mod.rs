@@ -6,6 +6,7 @@ pub mod buckets;
 pub mod caller;
 pub mod crate_pattern;
 pub mod new_token;
+pub mod provenance;
 pub mod rate_limits;
 pub mod revocation;
 pub mod scope;

@@ -125,6 +125,7 @@ fn refused(login: &str, action: Scope, limit: RateLimit, left: f64) -> RateLimit
             // These have no limit of their own: a staging counts as a publish.
             Scope::StageNew | Scope::StageUpdate => "stage versions",
             Scope::Approve => "approve release sets",
+            Scope::TrustedPublishing => "configure trusted publishers",
             Scope::Read => "read",
         },
         allowed: limit.to_string(),

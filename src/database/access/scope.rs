@@ -21,6 +21,8 @@ pub enum Scope {
     StageUpdate,
     /// Approve and reject release sets.
     Approve,
+    /// Say who may publish a crate without a token of a user.
+    TrustedPublishing,
     /// Only read.
     Read,
 }

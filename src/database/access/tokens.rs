@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::crate_pattern::CratePattern;
+use super::provenance::Trusted;
 use super::scope::Scope;
 use crate::database::schema::{api_tokens, users};
 use crate::database::types::TextArray;
@@ -30,6 +31,8 @@ pub struct Token {
     pub expires_at: Option<DateTime<Utc>>,
     /// The token with which it was created; None if an operator created it.
     pub created_by_token: Option<i32>,
+    /// What it may publish if it is from an exchange of an ID token; None for a token of a user.
+    pub trusted: Option<Trusted>,
 }
 
 /// Whether a token is valid, and why not.
@@ -100,7 +103,7 @@ pub fn count_valid(connection: &mut PgConnection, user: i32) -> QueryResult<i64>
 }
 
 /// The SHA-256 of a token, which is stored and looked up.
-pub(super) fn digest(token: &str) -> [u8; 32] {
+pub(in crate::database) fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 

@@ -20,6 +20,8 @@ pub struct User {
     pub disabled_at: Option<DateTime<Utc>>,
     /// Since when the user has nothing but the login; None for one who was not removed.
     pub removed_at: Option<DateTime<Utc>>,
+    /// Whether it is a machine of trusted publishers, which has nothing but the tokens from exchanges.
+    pub is_machine: bool,
 }
 
 /// Whether a user may use the registry.
@@ -40,12 +42,13 @@ impl UserState {
     }
 }
 
-/// The user is disabled or was removed, and cannot be given anything.
+/// Why a user cannot be given anything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the user `{login}` is {}: `supercargo admin user enable {login}` makes the user active again", .state.as_str())]
-pub struct Inactive {
-    pub login: String,
-    pub state: UserState,
+pub enum Inactive {
+    #[error("the user `{login}` is {}: `supercargo admin user enable {login}` makes the user active again", .state.as_str())]
+    Ended { login: String, state: UserState },
+    #[error("`{login}` is a machine of trusted publishers, and can be given nothing else: name a person")]
+    Machine { login: String },
 }
 
 impl User {
@@ -59,9 +62,18 @@ impl User {
 
     /// Checks that the user may be given tokens, crates, memberships and rights.
     pub fn check_active(&self) -> Result<(), Inactive> {
+        self.check_enabled()?;
+        if self.is_machine {
+            return Err(Inactive::Machine { login: self.login.clone() });
+        }
+        Ok(())
+    }
+
+    /// Checks that the user is neither disabled nor removed.
+    pub fn check_enabled(&self) -> Result<(), Inactive> {
         match self.state() {
             UserState::Active => Ok(()),
-            state => Err(Inactive { login: self.login.clone(), state }),
+            state => Err(Inactive::Ended { login: self.login.clone(), state }),
         }
     }
 }

@@ -27,6 +27,7 @@ impl CountedCrate {
             categories: Vec::new(),
             yanked: false,
             default_version_id: None,
+            trustpub_only: false,
         };
         Self { row, default_version: None, downloads: 0, recent_downloads: 0 }
     }

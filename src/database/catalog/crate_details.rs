@@ -28,6 +28,8 @@ pub struct CrateRow {
     /// Whether every version is yanked.
     pub yanked: bool,
     pub default_version_id: Option<i32>,
+    /// Whether only trusted publishers may publish it.
+    pub trustpub_only: bool,
 }
 
 /// A crate with its download counts and its default version.

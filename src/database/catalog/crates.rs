@@ -15,6 +15,8 @@ pub struct Crate {
     pub name: CrateName,
     #[diesel(embed)]
     pub deletion: Deletion,
+    /// Whether only trusted publishers may publish it.
+    pub trustpub_only: bool,
 }
 
 /// Where the row of a crate comes from that a publish or an import has locked.

@@ -21,6 +21,7 @@ pub mod new_version;
 pub mod owners;
 pub mod ownership;
 pub mod publish_facts;
+pub mod publisher_refusal;
 pub mod refusal;
 pub mod reserved_names;
 pub mod set_name;

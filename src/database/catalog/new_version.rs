@@ -13,6 +13,7 @@ use super::versions::VersionStatus;
 use crate::database::about::About;
 use crate::database::access::audit::{Actor, Event, LOGGED};
 use crate::database::access::buckets::{DRAWN, Draw, LEVELS_AFTER, bind_draws};
+use crate::database::access::provenance::Provenance;
 use crate::database::schema::versions;
 use crate::package::dependency::Dependency;
 use crate::package::{Checksum, Version};
@@ -21,7 +22,7 @@ use crate::statement::{columns, statement};
 /// The version of a publish.
 pub struct NewVersion<'a> {
     pub krate: &'a Crate,
-    /// Whether the crate is new, so that the publisher becomes its owner.
+    /// Whether the crate is new, and gets its owner.
     pub is_new: bool,
     pub num: &'a Version,
     pub checksum: Checksum,
@@ -31,6 +32,10 @@ pub struct NewVersion<'a> {
     pub about: &'a About,
     pub dependencies: &'a [Dependency],
     pub created_by: i32,
+    /// The owner of a new crate.
+    pub owner: i32,
+    /// If a trusted publisher publishes it.
+    pub provenance: Option<&'a Provenance>,
     pub draws: &'a [Draw],
     /// The release set with which it is written to the index.
     pub release_set: Option<i32>,
@@ -53,17 +58,17 @@ impl NewVersion<'_> {
         let needs_approval = needs_approval();
         let statement = statement(format!(
             "WITH asked AS MATERIALIZED (
-                 SELECT $1 AS crate_id, $2 AS is_new, $3 AS canonical_name, $4 AS num_without_build, $5 AS user_id,
-                        $6 AS dependencies, $7 AS audit, $8 AS file_class, $9 AS file_key,
-                        $10 AS bucket_actions, $11 AS bucket_sizes, $12 AS bucket_periods, $13 AS bucket_draws),
+                 SELECT $1 AS crate_id, $2 AS is_new, $3 AS canonical_name, $4 AS num_without_build, $5 AS user_id, $6 AS owner_id,
+                        $7 AS dependencies, $8 AS audit, $9 AS file_class, $10 AS file_key,
+                        $11 AS bucket_actions, $12 AS bucket_sizes, $13 AS bucket_periods, $14 AS bucket_draws),
              {DRAWN},
              owner AS (
-                 INSERT INTO crate_owners (crate_id, user_id) SELECT crate_id, user_id FROM asked WHERE is_new
+                 INSERT INTO crate_owners (crate_id, user_id) SELECT crate_id, owner_id FROM asked WHERE is_new
                  ON CONFLICT DO NOTHING),
              version AS (
                  INSERT INTO versions (crate_id, num, num_without_build, checksum, size, index_line, metadata, manifest,
-                                       created_by, release_set_id)
-                 SELECT crate_id, $14, num_without_build, $15, $16, $17, $18, $19, user_id, $20 FROM asked
+                                       created_by, release_set_id, provenance)
+                 SELECT crate_id, $15, num_without_build, $16, $17, $18, $19, $20, user_id, $21, $22 FROM asked
                  ON CONFLICT DO NOTHING
                  RETURNING id, (SELECT pg_advisory_xact_lock_shared(file_class, file_key)::text FROM asked)),
              dependency AS (
@@ -84,6 +89,7 @@ impl NewVersion<'_> {
         .bind::<Text, _>(self.krate.name.canonical())
         .bind::<Text, _>(self.num.without_build())
         .bind::<Integer, _>(self.created_by)
+        .bind::<Integer, _>(self.owner)
         .bind::<Jsonb, _>(new_dependencies::rows(self.dependencies))
         .bind::<Jsonb, _>(event.entry(actor))
         .bind::<Integer, _>(crate_files::CLASS)
@@ -96,6 +102,7 @@ impl NewVersion<'_> {
             .bind::<Jsonb, _>(self.metadata)
             .bind::<Jsonb, _>(self.about.to_json())
             .bind::<Nullable<Integer>, _>(self.release_set)
+            .bind::<Nullable<Jsonb>, _>(self.provenance.map(Provenance::to_json))
             .returning::<(Nullable<Integer>, FactsColumns)>()
             .get_result(connection)?;
         Ok((id, facts.into()))

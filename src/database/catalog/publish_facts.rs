@@ -157,8 +157,12 @@ pub fn read(
     .bind::<Array<Text>, _>(dependencies);
     let (deletion, row, (downloads, recent, default_version), limits, present, facts): Row =
         bind_buckets(statement, buckets).returning::<Columns>().get_result(connection)?;
-    let krate =
-        row.as_ref().map(|row| Crate { id: row.id, name: row.name.clone(), deletion: deletion.unwrap_or_default() });
+    let krate = row.as_ref().map(|row| Crate {
+        id: row.id,
+        name: row.name.clone(),
+        deletion: deletion.unwrap_or_default(),
+        trustpub_only: row.trustpub_only,
+    });
     let is_present = krate.as_ref().is_some_and(|krate| !krate.deletion.is_deleted());
     let details = row.filter(|_| is_present).map(|row| CountedCrate {
         row,

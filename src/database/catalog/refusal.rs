@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::crates::{self, Crate};
 use super::owners;
+use super::publisher_refusal::PublisherRefusal;
 use super::set_refusal::{Reservation, SetRefusal};
 use super::versions::{self, VersionStatus};
 use crate::client_connection::Disconnected;
@@ -119,6 +120,24 @@ pub enum ChangeRefusal {
          publish its first version and to add you to its owners"
     )]
     OnlyAdmins { name: CrateName },
+    #[error(
+        "only trusted publishers may publish the crate `{name}`: publish it with the CI workflow that is configured for it, or ask \
+         an admin to allow tokens of users again, with `PATCH /api/v1/crates/{name}` and \
+         `{{\"crate\":{{\"trustpub_only\":false}}}}`"
+    )]
+    OnlyTrusted { name: CrateName },
+    #[error(
+        "`{login}` is not, or no longer, a trusted publisher of the crate `{name}`: have an owner of the crate add it (an admin, if \
+         only trusted publishers may publish the crate), and request a new ID token"
+    )]
+    NotTrusted { name: CrateName, login: String },
+    #[error(
+        "the crate `{name}` is new, and `{login}` is not a trusted publisher of new crates: publish its first version with the \
+         token of a user, or have an admin add a trusted publisher for a prefix of its name"
+    )]
+    NotTrustedForNew { name: CrateName, login: String },
+    #[error(transparent)]
+    Publisher(#[from] PublisherRefusal),
     #[error("{}", duplicate(.name, .given, .existing))]
     Duplicate { name: CrateName, given: Version, existing: Box<VersionStatus> },
     #[error(

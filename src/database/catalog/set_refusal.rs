@@ -83,8 +83,8 @@ pub enum SetRefusal {
     )]
     NotManager { name: SetName, login: String },
     #[error(
-        "the new crate `{krate}` was staged by `{stager}` in the release set `{name}`, and will belong to `{stager}`: ask for it to \
-         be staged again, or choose another name"
+        "the new crate `{krate}` was staged by `{stager}` in the release set `{name}`, and others cannot replace it: ask for it to be \
+         staged again, or choose another name"
     )]
     NotStager { name: SetName, krate: CrateName, stager: String },
     #[error("`{version}` is not staged in the release set `{set}`: look at the set again")]

@@ -10,6 +10,7 @@ use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::tokens::Token;
 use crate::database::access::users::{self, Inactive, User, UserState};
 use crate::database::access::{revocation, teams};
+use crate::database::schema::trusted_publishers;
 use crate::package::CrateName;
 
 /// The most crates that a message names.
@@ -115,6 +116,17 @@ fn attempt(
     let tokens = revocation::revoke_all(connection, user.id)?;
     for token in &tokens {
         Event::new(Action::TokenRevoke).about(&token.name).detail(token.describe()).record(connection, operator)?;
+    }
+    // A pattern covers the crates of its user.
+    let patterns = trusted_publishers::table
+        .filter(trusted_publishers::created_by.eq(user.id))
+        .filter(trusted_publishers::pattern.is_not_null());
+    let patterns: Vec<(i32, Option<String>, serde_json::Value)> = diesel::delete(patterns)
+        .returning((trusted_publishers::id, trusted_publishers::pattern, trusted_publishers::rule))
+        .get_results(connection)?;
+    for (id, pattern, rule) in &patterns {
+        let event = Event::new(Action::PublisherRemove).detail(json!({ "id": id, "rule": rule, "covers": pattern }));
+        event.about(pattern.as_deref().unwrap_or_default()).record(connection, operator)?;
     }
     users::mark_removed(connection, &user)?;
     let to: Vec<String> = successors.iter().map(Owner::login).collect();

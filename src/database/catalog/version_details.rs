@@ -9,6 +9,7 @@ use diesel::sql_types::{Array, Integer, Text};
 
 use super::version_actions::{self, VersionAction};
 use crate::database::about::About;
+use crate::database::access::provenance::Provenance;
 use crate::database::access::users::User;
 use crate::database::schema::{crates, users, version_downloads, versions};
 use crate::package::{Checksum, CrateName, Version};
@@ -35,6 +36,15 @@ pub struct VersionRow {
     pub deletion_requested_at: Option<DateTime<Utc>>,
     /// None until the crate file was analysed.
     pub linecounts: Option<serde_json::Value>,
+    /// Of a version that a trusted publisher has published.
+    pub provenance: Option<serde_json::Value>,
+}
+
+impl VersionRow {
+    /// Where it comes from, if a trusted publisher has published it.
+    pub fn provenance(&self) -> Option<Provenance> {
+        self.provenance.clone().and_then(|provenance| serde_json::from_value(provenance).ok())
+    }
 }
 
 /// A version with its crate's name, its manifest, its publisher, its downloads and what users did with it.

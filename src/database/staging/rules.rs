@@ -257,14 +257,14 @@ pub fn needed(
                                    OR EXISTS (SELECT FROM staged_versions AS new JOIN release_sets ON release_sets.id = new.set_id
                                               WHERE new.set_id = given.set_id AND is_new_crate
                                                   AND new.canonical_name = asked.canonical_name
-                                                  AND users.id IN (new.staged_by, release_sets.created_by)) END
+                                                  AND users.id IN (coalesce(new.owner_if_new, new.staged_by), release_sets.created_by)) END
                      AND NOT (coalesce(rule.by_another, false) AND EXISTS (
                              SELECT FROM staged_versions AS staged
                              WHERE staged.set_id = given.set_id AND staged.canonical_name = asked.canonical_name
                                  AND staged.staged_by = users.id))) AS givers,
                  ARRAY(
                      SELECT login FROM given, users
-                     WHERE disabled_at IS NULL AND removed_at IS NULL
+                     WHERE disabled_at IS NULL AND removed_at IS NULL AND NOT is_machine
                          AND users.id IN (
                              SELECT user_id FROM team_members WHERE team_id = rule.approved_by
                              UNION ALL
@@ -273,7 +273,7 @@ pub fn needed(
                              SELECT user_id FROM crate_team_owners JOIN team_members USING (team_id)
                              WHERE rule.approved_by IS NULL AND crate_id = crates.id
                              UNION ALL
-                             SELECT unnest(ARRAY[new.staged_by, release_sets.created_by])
+                             SELECT unnest(ARRAY[coalesce(new.owner_if_new, new.staged_by), release_sets.created_by])
                              FROM staged_versions AS new JOIN release_sets ON release_sets.id = new.set_id
                              WHERE rule.approved_by IS NULL AND new.set_id = given.set_id AND is_new_crate
                                  AND new.canonical_name = asked.canonical_name)

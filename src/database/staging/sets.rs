@@ -224,10 +224,13 @@ pub fn had_staged(set: &ReleaseSet, login: &str) -> bool {
 
 /// SQL: the crates that are in sets, with who has put them there.
 const STAGED: &str = "
-    (SELECT set_id, canonical_name, staged_by, staged_at, is_new_crate FROM staged_versions
+    (SELECT set_id, canonical_name, staged_by, owner_if_new, staged_at, is_new_crate FROM staged_versions
      UNION ALL
-     SELECT set_id, canonical_name, staged_by, staged_at, false
+     SELECT set_id, canonical_name, staged_by, NULL, staged_at, false
      FROM staged_changes JOIN versions ON versions.id = version_id JOIN crates ON crates.id = crate_id) AS staged";
+
+/// SQL: whether `asked.user_id` has staged something, or will own a new crate that a machine has staged; never NULL.
+const STAGED_FOR: &str = "(staged.staged_by = asked.user_id OR staged.owner_if_new IS NOT DISTINCT FROM asked.user_id)";
 
 /// SQL: rows if `asked.user_id` may publish the existing crate `staged.canonical_name`. The owners of a crate that was made
 /// or imported since, because the name was free, have nothing to do with what is staged.
@@ -248,7 +251,7 @@ fn membership() -> String {
         rule_covers("staged.canonical_name", "(SELECT id FROM crates WHERE canonical_name = staged.canonical_name)");
     format!(
         "SELECT FROM asked JOIN {STAGED} USING (set_id)
-         WHERE staged_by = asked.user_id OR EXISTS ({PUBLISHES})
+         WHERE {STAGED_FOR} OR EXISTS ({PUBLISHES})
              OR EXISTS (SELECT FROM staging_rules AS rule JOIN team_members ON team_members.team_id = rule.approved_by
                         WHERE team_members.user_id = asked.user_id AND {covers})"
     )
@@ -280,7 +283,7 @@ pub fn is_manager(connection: &mut PgConnection, set: &ReleaseSet, user: i32) ->
     statement(format!(
         "WITH asked AS (SELECT $1 AS set_id, $2 AS user_id),
          judged AS (
-             SELECT staged_by = asked.user_id OR EXISTS ({PUBLISHES}) AS is_theirs
+             SELECT {STAGED_FOR} OR EXISTS ({PUBLISHES}) AS is_theirs
              FROM asked JOIN {STAGED} USING (set_id))
          SELECT coalesce(bool_and(is_theirs), false) FROM judged"
     ))
@@ -305,7 +308,7 @@ pub fn is_contributor(
          SELECT EXISTS (
              SELECT FROM asked JOIN {STAGED} USING (set_id)
              WHERE (only_of IS NULL OR staged.canonical_name = only_of)
-                 AND (staged.staged_by = asked.user_id OR EXISTS ({PUBLISHES})))"
+                 AND ({STAGED_FOR} OR EXISTS ({PUBLISHES})))"
     ))
     .bind::<Integer, _>(set.id)
     .bind::<Integer, _>(user)

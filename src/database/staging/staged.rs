@@ -1,12 +1,14 @@
 //! The versions that are staged in open sets.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Jsonb, Nullable, Text};
 use serde_json::{Value, json};
 
 pub use super::changes::{Change, StagedChange, change_of, changes_of, put_change, remove_change};
 use super::sets::ReleaseSet;
+use crate::database::access::provenance::Trusted;
 use crate::database::catalog::crate_files;
 use crate::database::catalog::crates::{self, Crate};
 use crate::database::catalog::set_name::SetName;
@@ -32,6 +34,10 @@ pub struct StagedVersion {
     pub token_name: Option<String>,
     pub address: Option<String>,
     pub staged_at: DateTime<Utc>,
+    /// Of the token, if it was from an exchange of an ID token.
+    pub trusted: Option<Trusted>,
+    /// The login of the user who will own the crate, if it is new and a machine has staged it.
+    pub owner_if_new: Option<String>,
 }
 
 /// A version to stage.
@@ -48,6 +54,9 @@ pub struct NewStaged<'a> {
     pub staged_by: i32,
     pub token_name: &'a str,
     pub address: Option<&'a str>,
+    pub trusted: Option<&'a Trusted>,
+    /// Who will own the crate, if it is new and a machine stages it.
+    pub owner_if_new: Option<i32>,
 }
 
 /// The result of staging a version.
@@ -68,12 +77,14 @@ impl NewStaged<'_> {
                              WHERE canonical_name = $1 AND num_without_build = $2)
              INSERT INTO staged_versions AS staged
                  (set_id, name, num, num_without_build, is_new_crate, checksum, size, index_line, metadata, staged_by,
-                  token_name, address)
-             VALUES ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                  token_name, address, trusted, owner_if_new)
+             VALUES ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
              ON CONFLICT (canonical_name, num_without_build) DO UPDATE
-             SET (name, num, checksum, size, index_line, metadata, staged_by, token_name, address, staged_at)
+             SET (name, num, checksum, size, index_line, metadata, staged_by, token_name, address, trusted, owner_if_new,
+                  staged_at)
                  = (excluded.name, excluded.num, excluded.checksum, excluded.size, excluded.index_line,
-                    excluded.metadata, excluded.staged_by, excluded.token_name, excluded.address, now())
+                    excluded.metadata, excluded.staged_by, excluded.token_name, excluded.address,
+                    excluded.trusted, excluded.owner_if_new, now())
              WHERE staged.set_id = excluded.set_id
              RETURNING (SELECT checksum FROM before)",
         )
@@ -91,6 +102,8 @@ impl NewStaged<'_> {
         .bind::<Integer, _>(self.staged_by)
         .bind::<Text, _>(self.token_name)
         .bind::<Nullable<Text>, _>(self.address)
+        .bind::<Nullable<Jsonb>, _>(self.trusted.map(Trusted::to_json))
+        .bind::<Nullable<Integer>, _>(self.owner_if_new)
         .returning::<(Nullable<Binary>,)>()
         .get_result(connection)
         .optional()?;
@@ -117,6 +130,8 @@ pub fn of_set(connection: &mut PgConnection, set_id: i32) -> QueryResult<Vec<Sta
             staged_versions::token_name,
             staged_versions::address,
             staged_versions::staged_at,
+            staged_versions::trusted,
+            sql::<Nullable<Text>>("(SELECT login FROM users AS owner WHERE owner.id = staged_versions.owner_if_new)"),
         ))
         .load(connection)
 }
@@ -128,6 +143,20 @@ pub fn count(connection: &mut PgConnection, set_id: i32) -> QueryResult<i64> {
     let changes: i64 =
         staged_changes::table.filter(staged_changes::set_id.eq(set_id)).count().get_result(connection)?;
     Ok(versions + changes)
+}
+
+/// The release set that has a number, ignoring build metadata.
+pub fn set_of_number(
+    connection: &mut PgConnection,
+    (name, num): (&CrateName, &Version),
+) -> QueryResult<Option<SetName>> {
+    staged_versions::table
+        .inner_join(release_sets::table)
+        .filter(staged_versions::canonical_name.eq(name.canonical()))
+        .filter(staged_versions::num_without_build.eq(num.without_build()))
+        .select(release_sets::name)
+        .first(connection)
+        .optional()
 }
 
 /// The file of a staged version of an open set.

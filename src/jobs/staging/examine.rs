@@ -9,6 +9,7 @@ use diesel::PgConnection;
 
 use crate::crate_store::CrateStore;
 use crate::database::about::About;
+use crate::database::access::provenance::Trusted;
 use crate::database::catalog::set_refusal::SetRefusal;
 use crate::database::catalog::{crate_limits, crates};
 use crate::database::staging::sets::ReleaseSet;
@@ -17,6 +18,7 @@ use crate::index::entry::Entry;
 use crate::jobs::request::RequestError;
 use crate::package::dependency::Dependency;
 use crate::package::policy::UnknownDependency;
+use crate::package::vcs_info::VcsInfo;
 use crate::package::{self, CrateName, Limits, Package, Policy, RegistryUrls};
 
 /// The rules of this moment.
@@ -69,7 +71,7 @@ pub fn examine(
             Err(problem) => problems.push(format!("{label}: {problem}")),
             Ok(package) => {
                 let unknown = unknown(connection, &package, &names)?;
-                match judged(&package, rules.policy, unknown) {
+                match judged(&package, rules.policy, unknown, one.trusted.as_ref()) {
                     Err(problem) => problems.push(format!("{label}: {problem}")),
                     Ok(()) => versions.push(ExaminedVersion {
                         index_line: Entry::new(&package, time).to_line(),
@@ -108,7 +110,16 @@ fn opened(
     Ok(package.map_err(|refusal| refusal.to_string()))
 }
 
-fn judged(package: &Package, policy: &Policy, unknown: Vec<UnknownDependency>) -> Result<(), String> {
+fn judged(
+    package: &Package,
+    policy: &Policy,
+    unknown: Vec<UnknownDependency>,
+    trusted: Option<&Trusted>,
+) -> Result<(), String> {
+    if let Some(commit) = trusted.and_then(|trusted| trusted.provenance.sha.as_deref()) {
+        let found = VcsInfo::in_crate_file(&package.crate_file, (&package.name, &package.version));
+        policy.check_commit(commit, found.as_ref()).map_err(|refusal| refusal.to_string())?;
+    }
     policy.check(&package.manifest).map_err(|refusal| refusal.to_string())?;
     policy.check_paths(&package.unportable).map_err(|refusal| refusal.to_string())?;
     policy.check_unknown(unknown).map(drop).map_err(|refusal| refusal.to_string())

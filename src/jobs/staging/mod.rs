@@ -26,7 +26,9 @@ use super::request::RequestError;
 use crate::database::access::buckets;
 use crate::database::access::caller::{Caller, Denied};
 use crate::database::access::scope::Scope;
+use crate::database::catalog::crates;
 use crate::database::catalog::set_refusal::SetRefusal;
+use crate::database::publishers::grants;
 use crate::database::staging::SetName;
 use crate::database::staging::sets::{self, ReleaseSet};
 use crate::database::staging::staged;
@@ -87,8 +89,30 @@ fn check_contributor(
     if caller.is_admin() || sets::is_contributor(connection, set, (caller.user.id, krate))? {
         return Ok(());
     }
+    if is_trusted_for_a_part(connection, set, (caller, krate))? {
+        return Ok(());
+    }
     restricted_admin(caller)?;
     Err(SetRefusal::NotContributor { name: set.name.clone(), login: caller.user.login.clone() }.into())
+}
+
+/// Whether a machine is a trusted publisher of this crate, or of one of the crates, of a set.
+fn is_trusted_for_a_part(
+    connection: &mut PgConnection,
+    set: &ReleaseSet,
+    (caller, krate): (&Caller, Option<&CrateName>),
+) -> Result<bool, RequestError> {
+    let Some(trusted) = &caller.token.trusted else { return Ok(false) };
+    for name in staged::names(connection, set.id)? {
+        if krate.is_some_and(|krate| *krate != name) || caller.covers(&name).is_err() {
+            continue;
+        }
+        let id = crates::find(connection, &name)?.filter(|found| !found.deletion.is_deleted()).map(|found| found.id);
+        if grants::find(connection, trusted, (id, &name))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Checks that a caller belongs to a set, or is an admin.

@@ -18,7 +18,7 @@ use crate::database::staging::sets::{self, ReleaseSet};
 use crate::database::staging::staged::{self, NewStaged, Put};
 use crate::fault;
 use crate::jobs::admission::Admission;
-use crate::jobs::publish_judgement::{Destination, Publish, scope};
+use crate::jobs::publish_judgement::{Destination, Publish, grant, scope};
 use crate::jobs::request::RequestError;
 use crate::package::{Checksum, Limits, Package};
 
@@ -65,7 +65,9 @@ pub fn request(
         };
         let facts = publish_facts::read(connection, (name, num), caller.user.id, &[], &[])?.facts;
         let destination = Destination::Set(&set.name);
-        Publish { krate: krate.as_ref(), origin, name, num, caller, admission, destination }
+        let grant = grant(connection, caller, (krate.as_ref(), origin, name))?;
+        let grant = grant.as_ref();
+        Publish { krate: krate.as_ref(), origin, name, num, caller, admission, destination, grant }
             .judge(connection, &facts)?;
         if !origin.is_new() {
             limits.check_index_file(facts.index_bytes, index_line)?;
@@ -83,6 +85,8 @@ pub fn request(
             staged_by: caller.user.id,
             token_name: &caller.token.name,
             address: caller.address.as_deref(),
+            trusted: caller.token.trusted.as_ref(),
+            owner_if_new: grant.and_then(|grant| grant.owner).filter(|_| origin.is_new()).map(|(id, _)| id),
         };
         // Another set may have taken the number since the facts were read, if the crate is new.
         let put = new.put(connection)?.ok_or(diesel::NotFound)?;

@@ -5,6 +5,7 @@ use std::fmt;
 use super::super::UnportablePath;
 use super::super::disagreement::Differences;
 use super::super::excerpt::{Excerpt, enumerated, listed};
+use super::commit_mismatch::OtherCommit;
 use super::error::{MAX_DESCRIPTION, PolicyError, UnknownDependency, unknown};
 use super::labels::{MAX_CATEGORY, MAX_LABELS};
 
@@ -34,6 +35,8 @@ pub enum Advice {
     Form(Box<PolicyError>),
     /// The metadata differs from the manifest, which the operator permits.
     Differences(Differences),
+    /// The package was made from another commit than the ID token names.
+    OtherCommit(OtherCommit),
 }
 
 impl fmt::Display for Advice {
@@ -66,6 +69,7 @@ impl fmt::Display for Advice {
             }
             Self::Form(problem) => write!(f, "{problem}{}", consequence(problem)),
             Self::Differences(differences) => write!(f, "{differences}"),
+            Self::OtherCommit(other) => write!(f, "{other}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::super::excerpt::{Excerpt, enumerated, listed};
 use super::super::{CrateName, UnportablePath};
 use super::address::Address;
+use super::commit_mismatch::OtherCommit;
 use super::labels::{MAX_CATEGORY, MAX_KEYWORD, MAX_LABELS};
 use super::licence::LicenceError;
 use super::registries::AllowedRegistries;
@@ -104,6 +105,9 @@ pub enum PolicyError {
     /// Some systems cannot unpack the paths.
     #[error("some systems cannot unpack {}: rename these paths or leave them out with `exclude` in Cargo.toml", enumerated(.0.iter().map(ToString::to_string)))]
     UnportablePaths(Vec<UnportablePath>),
+    /// The package was made from another commit than the ID token names.
+    #[error(transparent)]
+    OtherCommit(#[from] OtherCommit),
 }
 
 /// A dependency on a crate that this registry does not have.

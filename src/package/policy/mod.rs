@@ -6,6 +6,7 @@
 
 pub mod address;
 mod advice;
+pub mod commit_mismatch;
 mod error;
 mod form;
 pub mod labels;
@@ -24,8 +25,10 @@ use semver::VersionReq;
 
 use super::dependency::Dependency;
 use super::excerpt::Excerpt;
+use super::vcs_info::VcsInfo;
 use super::{Manifest, Refusal, UnportablePath};
 pub use advice::Advice;
+pub use commit_mismatch::CommitMismatch;
 pub use error::{MAX_DESCRIPTION, PolicyError, UnknownDependency};
 pub use form::{check_categories, check_keywords};
 pub use lengths::MAX_URL;
@@ -53,6 +56,8 @@ pub struct Policy {
     pub metadata_rules: MetadataRules,
     /// Whether metadata that differs from the manifest is refused.
     pub manifest_mismatch: ManifestMismatch,
+    /// Whether a package is refused that a trusted publisher did not make from the commit of its ID token.
+    pub commit_mismatch: CommitMismatch,
 }
 
 impl Policy {
@@ -103,6 +108,19 @@ impl Policy {
             _ if unportable.is_empty() => Ok(None),
             PortablePaths::Warn => Ok(Some(Advice::UnportablePaths(unportable.to_vec()))),
             PortablePaths::Refuse => Err(PolicyError::UnportablePaths(unportable.to_vec()).into()),
+        }
+    }
+
+    /// Compares the commit that a package names with that of the ID token with which it is published.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Policy`] if another commit is refused.
+    pub fn check_commit(&self, expected: &str, found: Option<&VcsInfo>) -> Result<Option<Advice>, Refusal> {
+        match (commit_mismatch::compare(expected, found), self.commit_mismatch) {
+            (None, _) => Ok(None),
+            (Some(other), CommitMismatch::Warn) => Ok(Some(Advice::OtherCommit(other))),
+            (Some(other), CommitMismatch::Refuse) => Err(PolicyError::OtherCommit(other).into()),
         }
     }
 

@@ -18,6 +18,7 @@ pub mod summary;
 pub mod teams;
 pub mod tokens;
 pub mod topics;
+pub mod trusted_publishing;
 pub mod users;
 pub mod version;
 pub mod versions;
@@ -33,7 +34,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(crates::list))
         .routes(routes!(publish::publish, krate::show_new, deletion::delete_new))
-        .routes(routes!(krate::show, deletion::delete_crate))
+        .routes(routes!(krate::show, trusted_publishing::restriction::update, deletion::delete_crate))
         .routes(routes!(versions::list))
         .routes(routes!(downloads::of_crate))
         .routes(routes!(reverse_dependencies::list))
@@ -63,6 +64,13 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::show, tokens::revoke))
         .routes(routes!(tokens::revoke_current))
+        .routes(routes!(trusted_publishing::tokens::exchange, trusted_publishing::tokens::revoke))
+        .routes(routes!(trusted_publishing::configs::list, trusted_publishing::configs::add))
+        .routes(routes!(trusted_publishing::configs::remove))
+        .routes(routes!(trusted_publishing::github::list, trusted_publishing::github::add))
+        .routes(routes!(trusted_publishing::github::remove))
+        .routes(routes!(trusted_publishing::gitlab::list, trusted_publishing::gitlab::add))
+        .routes(routes!(trusted_publishing::gitlab::remove))
         .routes(routes!(audit::list))
         .routes(routes!(release_sets::list, release_sets::create))
         .routes(routes!(release_sets::show, release_sets::update))

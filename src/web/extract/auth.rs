@@ -62,7 +62,10 @@ pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<R
         Authentication::Unknown(sha256) => {
             Err(RefusedToken { problem: TokenProblem::Unknown, detail: unknown(app), known_as: Err(sha256) })
         }
-        Authentication::Revoked(user, token) => Err(refused(TokenProblem::Revoked, unknown(app), user, token)),
+        Authentication::Revoked(user, token) => {
+            let detail = if token.trusted.is_some() { revoked_machine(&token) } else { unknown(app) };
+            Err(refused(TokenProblem::Revoked, detail, user, token))
+        }
         Authentication::Expired(user, token) => {
             let detail = expired(app, &token);
             Err(refused(TokenProblem::Expired, detail, user, token))
@@ -94,7 +97,17 @@ fn unknown(app: &App) -> String {
     )
 }
 
+fn revoked_machine(token: &Token) -> String {
+    format!("the token `{}` was revoked: request a new ID token, and exchange it", token.name)
+}
+
 fn expired(app: &App, token: &Token) -> String {
+    if token.trusted.is_some() {
+        let name = &token.name;
+        return format!(
+            "the token `{name}` has expired, 30 minutes after its exchange: request a new ID token, and exchange it"
+        );
+    }
     format!(
         "the token `{}` has expired{}: see {}/me for how to get another one, and run `cargo login` with it",
         token.name,

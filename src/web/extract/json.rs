@@ -25,6 +25,12 @@ pub async fn callers_json<T: DeserializeOwned>(
     Ok((caller, json_body(&parts, content, limit).await?))
 }
 
+/// Reads the body of a request that needs no token.
+pub async fn anybodys_json<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, ApiError> {
+    let (parts, content) = request.into_parts();
+    json_body(&parts, content, limit).await
+}
+
 /// Reads a body of at most `limit` bytes as JSON, whatever its Content-Type. Unknown fields are ignored.
 async fn json_body<T: DeserializeOwned>(parts: &Parts, body: Body, limit: usize) -> Result<T, ApiError> {
     let allowed = format!("{limit}: shorten it");

@@ -32,6 +32,8 @@ pub const SCOPE: &str = "scope";
 pub const STORAGE_FULL: &str = "storage_full";
 /// Too many jobs are pending.
 pub const BACKLOG: &str = "backlog";
+/// An ID token is not exchanged, or a trusted publisher is no longer one.
+pub const TRUSTED_PUBLISHING: &str = "trusted_publishing";
 /// The user is above a rate limit or the upload allowance.
 pub const RATE_LIMIT: &str = "rate_limit";
 
@@ -55,8 +57,8 @@ pub fn of_package(refusal: &Refusal) -> &'static str {
 /// The reason of a token that does not permit a request.
 pub fn of_denied(denied: &Denied) -> &'static str {
     match denied {
-        Denied::Scope { .. } | Denied::OnlyStages { .. } => SCOPE,
-        Denied::Crate { .. } => "crate_pattern",
+        Denied::Scope { .. } | Denied::MachineScope { .. } | Denied::OnlyStages { .. } => SCOPE,
+        Denied::Crate { .. } | Denied::MachineCrate { .. } => "crate_pattern",
         Denied::Restricted { .. } => "restricted_token",
         Denied::NotAdmin { .. } => "not_admin",
         Denied::Inactive { .. } => "inactive_user",
@@ -84,6 +86,10 @@ pub fn of_change(refusal: &ChangeRefusal) -> &'static str {
         | Refused::OwnersCannotDelete { .. } => "not_owner",
         Refused::DeletionTooLate { .. } | Refused::HasDependents { .. } => "conflict",
         Refused::OnlyAdmins { .. } => "only_admins",
+        Refused::OnlyTrusted { .. }
+        | Refused::NotTrusted { .. }
+        | Refused::NotTrustedForNew { .. }
+        | Refused::Publisher(_) => TRUSTED_PUBLISHING,
         Refused::AlreadyDeleted { .. } | Refused::Duplicate { .. } | Refused::Staged { .. } => "duplicate",
         Refused::OtherSpelling { .. }
         | Refused::Reserved(_)

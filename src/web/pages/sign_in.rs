@@ -92,6 +92,11 @@ pub async fn sign_in(State(app): State<App>, visit: Visit, request: Request) -> 
             return Ok(shown);
         }
     };
+    if caller.token.trusted.is_some() {
+        let refused =
+            ApiError::new(StatusCode::FORBIDDEN, "this token is of a machine, which has no pages: use one of a user");
+        return form(&visit, to, Some(&refused));
+    }
     let secret = SessionSecret::random().map_err(ApiError::internal)?;
     let (begun, id, before) = (secret.clone(), caller.token.id, visit.session().cloned());
     app.with_connection(move |connection| {

@@ -55,7 +55,7 @@ pub struct CrateView {
     links: CrateLinks,
     /// Whether the search text is its name.
     exact_match: bool,
-    /// Always false.
+    /// Whether only trusted publishers may publish it.
     trustpub_only: bool,
 }
 
@@ -106,7 +106,7 @@ impl CrateView {
                 reverse_dependencies: format!("{path}/reverse_dependencies"),
             },
             exact_match: false,
-            trustpub_only: false,
+            trustpub_only: row.trustpub_only,
         }
     }
 

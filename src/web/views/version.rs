@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::owner::UserView;
 use super::text::shown;
+use crate::database::access::provenance::{Provenance, Provider};
 use crate::database::catalog::version_actions::VersionAction;
 use crate::database::catalog::version_details::CountedVersion;
 use crate::package::characters::harmless;
@@ -63,9 +64,11 @@ pub struct VersionView {
     homepage: Option<String>,
     documentation: Option<String>,
     repository: Option<String>,
-    /// Always null.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
-    trustpub_data: Option<()>,
+    /// Where it comes from, as crates.io says it: `provider` and, of GitHub, `repository`, `run_id` and `sha`, of GitLab
+    /// `project_path`, `job_id` and `sha`; null unless a trusted publisher has published it.
+    trustpub_data: Option<BTreeMap<String, String>>,
+    /// Where it comes from, with all that is known; null unless a trusted publisher has published it.
+    provenance: Option<ProvenanceView>,
     /// Lines of code by language; null until the crate file was analysed, or if it cannot be.
     linecounts: Option<LineCounts>,
     /// `queued` until the index shows it, then `published`.
@@ -97,6 +100,71 @@ impl AuditActionView {
     }
 }
 
+/// Where a version comes from that a trusted publisher has published: the claims of its ID token.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Provenance)]
+pub struct ProvenanceView {
+    /// `github`, `gitlab`, `forgejo` or `oidc`.
+    #[schema(example = "github")]
+    provider: &'static str,
+    /// The issuer of the ID token.
+    #[schema(example = "https://token.actions.githubusercontent.com")]
+    issuer: String,
+    /// The claim `sub`.
+    subject: String,
+    /// The repository, or the path of the project.
+    #[schema(example = "acme/widgets")]
+    repository: Option<String>,
+    /// The commit.
+    sha: Option<String>,
+    /// The branch or the tag.
+    #[serde(rename = "ref")]
+    git_ref: Option<String>,
+    /// The file of the workflow.
+    #[schema(example = "release.yml")]
+    workflow: Option<String>,
+    environment: Option<String>,
+    /// What started the run.
+    event: Option<String>,
+    /// The account that started the run.
+    actor: Option<String>,
+    run_id: Option<String>,
+    job_id: Option<String>,
+    /// The page of the run.
+    run_url: Option<String>,
+}
+
+impl From<Provenance> for ProvenanceView {
+    fn from(found: Provenance) -> Self {
+        Self {
+            provider: found.provider.as_str(),
+            issuer: harmless(found.issuer),
+            subject: harmless(found.subject),
+            repository: shown(found.repository),
+            sha: shown(found.sha),
+            git_ref: shown(found.git_ref),
+            workflow: shown(found.workflow),
+            environment: shown(found.environment),
+            event: shown(found.event),
+            actor: shown(found.actor),
+            run_id: shown(found.run_id),
+            job_id: shown(found.job_id),
+            run_url: shown(found.run_url),
+        }
+    }
+}
+
+fn trustpub_data(found: &Provenance) -> BTreeMap<String, String> {
+    let (repository, run) = match found.provider {
+        Provider::GitLab => (("project_path", &found.repository), ("job_id", &found.job_id)),
+        _ => (("repository", &found.repository), ("run_id", &found.run_id)),
+    };
+    let known = [repository, run, ("sha", &found.sha)];
+    let provider = ("provider".to_owned(), found.provider.as_str().to_owned());
+    let others = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), harmless(value.clone()?))));
+    std::iter::once(provider).chain(others).collect()
+}
+
 /// Paths of more about a version.
 #[derive(Serialize, ToSchema)]
 pub struct VersionLinks {
@@ -115,6 +183,9 @@ impl VersionView {
         let CountedVersion { row, crate_name, about, published_by, downloads, actions } = counted;
         let path = format!("{}/api/v1/crates/{crate_name}/{}", base_path::of(base_url), row.num);
         let yanked = row.effective_yanked.unwrap_or(false);
+        let provenance = row.provenance();
+        // A machine is nobody's publisher, as on crates.io.
+        let published_by = published_by.filter(|_| provenance.is_none());
         Self {
             id: row.id,
             krate: crate_name.into(),
@@ -148,7 +219,8 @@ impl VersionView {
             homepage: shown(about.homepage),
             documentation: shown(about.documentation),
             repository: shown(about.repository),
-            trustpub_data: None,
+            trustpub_data: provenance.as_ref().map(trustpub_data),
+            provenance: provenance.map(ProvenanceView::from),
             linecounts: row.linecounts.and_then(|counts| serde_json::from_value(counts).ok()),
             state: if row.effective_yanked.is_some() { "published" } else { "queued" },
             // A version that is not in the index yet is not yanked.

@@ -10,11 +10,17 @@ use diesel::sql_types::{BigInt, Jsonb, Text};
 use serde_json::{Value, json};
 use supercargo::database::about;
 use supercargo::database::access::audit::{Action, Actor, Event, MAX_OPERATOR};
+use supercargo::database::access::provenance::Provider;
 use supercargo::database::access::sessions::{self, SessionSecret};
 use supercargo::database::access::{audit, teams, users};
 use supercargo::database::catalog::set_name::MAX_SET_NAME;
 use supercargo::database::catalog::{crate_limits, descriptions, reserved_names};
+use supercargo::database::publishers::configurations::{self, NewPublisher, Target};
+use supercargo::database::publishers::origin::login;
+use supercargo::database::publishers::rule::{MAX_TEXT, Rule};
+use supercargo::database::publishers::{exchange, issuers};
 use supercargo::database::staging::rules;
+use supercargo::oidc::keys::check_issuer;
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use supercargo::package::{CrateName, name, version};
 use supercargo::queue::{Enqueue, EnqueueError, Job, MAX_KEY, Policy, inspection};
@@ -440,7 +446,12 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     // `team:` and the name of a team.
     ("staging_rules_subject_key", "subject", "SELECT subject FROM staging_rules", 69),
     ("teams_name", "lower(name)", "SELECT name FROM teams", 64),
-    ("users_login", "lower(login)", "SELECT login FROM users", 64),
+    ("trusted_issuers_url_key", "url", "SELECT url FROM trusted_issuers", 500),
+    // OWNER/NAME.
+    ("trusted_publishers_issuer_id", "repository", "SELECT repository FROM trusted_publishers", 2 * MAX_TEXT + 1),
+    ("used_id_tokens_pkey", "sha256", "SELECT sha256 FROM used_id_tokens", 32),
+    // `forgejo:HOST/OWNER/NAME` of a machine.
+    ("users_login", "lower(login)", "SELECT login FROM users", 8 + 500 - 8 + 1 + 2 * MAX_TEXT + 1),
     ("versions_checksum", "checksum", "SELECT checksum FROM versions", 32),
     (
         "versions_crate_id_num_without_build_key",
@@ -572,6 +583,7 @@ fn store_the_longest(registry: &TestRegistry) {
             rules::add(connection, &rule).unwrap();
             assert!(teams::create(connection, &format!("{team}x")).is_err());
             assert!(users::create(connection, &format!("{login}x"), None).is_err());
+            store_the_longest_publisher(connection);
             let reserved: CrateName = reserved.parse().unwrap();
             reserved_names::reserve(connection, &reserved, "x").unwrap();
             crate_limits::lock(connection, &reserved).unwrap();
@@ -588,6 +600,36 @@ fn store_the_longest(registry: &TestRegistry) {
             assert!(audit::list(connection, &audit::Filter::default(), 1).unwrap()[0].actor.chars().count() == MAX_OPERATOR);
         })
         .unwrap();
+}
+
+/// A trusted publisher of an issuer of the longest URL, its machine, and an ID token that was exchanged.
+fn store_the_longest_publisher(connection: &mut PgConnection) {
+    let url = format!("https://{}", "h".repeat(492));
+    check_issuer(&url).unwrap();
+    check_issuer(&format!("{url}x")).unwrap_err();
+    let issuer = issuers::add(connection, (Provider::Forgejo, &url), "sub").unwrap().unwrap();
+    let (owner, repository) = ("o".repeat(MAX_TEXT), "r".repeat(MAX_TEXT));
+    let rule = |owner: String| {
+        let (owner_id, repository, workflow) = (None, repository.clone(), "x.yml".to_owned());
+        Rule::Workflow { owner, owner_id, repository, workflow, environment: None }
+    };
+    rule(format!("{owner}o")).check(Provider::Forgejo).unwrap_err();
+    let rule = rule(owner);
+    rule.check(Provider::Forgejo).unwrap();
+    let login = login(Provider::Forgejo, &url, &rule.repository().unwrap());
+    let user = exchange::machine(connection, &login, &url).unwrap().unwrap();
+    let pattern = "*".parse().unwrap();
+    let new = NewPublisher {
+        issuer_id: issuer.id,
+        target: Target::Pattern(&pattern),
+        rule: &rule,
+        stages_only: false,
+        creates: false,
+        allowed_by: None,
+        created_by: Some(user.id),
+    };
+    configurations::add(connection, &new).unwrap();
+    exchange::note_use(connection, [0; 32], chrono::Utc::now()).unwrap();
 }
 
 /// Tests that start several processes or take seconds. The inner loop leaves them out.

@@ -17,11 +17,11 @@ use crate::support::harness::{Answer, Client, TestRegistry};
 use crate::support::package::Package;
 
 /// Publishes into a set.
-fn stage(client: &Client<'_>, set: &str, package: &Package) -> Answer {
+pub(crate) fn stage(client: &Client<'_>, set: &str, package: &Package) -> Answer {
     client.request(Method::PUT, &format!("/stage/{set}/api/v1/crates/new"), package.body())
 }
 
-fn approve(client: &Client<'_>, set: &str) -> Answer {
+pub(crate) fn approve(client: &Client<'_>, set: &str) -> Answer {
     client.request(Method::PUT, &format!("/api/v1/release-sets/{set}/approve"), "")
 }
 

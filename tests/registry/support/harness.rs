@@ -215,6 +215,11 @@ impl TestRegistry {
         client
     }
 
+    /// Somebody with this token.
+    pub fn with_token(&self, token: &str) -> Client<'_> {
+        Client { registry: self, token: Some(token.to_owned()) }
+    }
+
     /// Somebody without a token.
     pub fn anonymous(&self) -> Client<'_> {
         Client { registry: self, token: None }

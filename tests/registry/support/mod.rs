@@ -11,6 +11,7 @@
 //! | a network between worker and database | [`proxy::Proxy`] |
 //! | requests to another process | [`http`] |
 //! | another registry, to import from | [`other_registry::OtherRegistry`] |
+//! | an issuer of ID tokens | [`issuer::Issuer`] |
 //! | receivers of pages and reports | [`recorder::Recorder`] |
 //! | an S3 server, and a network before it | [`s3::S3Server`] |
 //! | what other programs see in a crate file | [`tar_readers`] |
@@ -33,6 +34,7 @@ pub mod git_remote;
 pub mod git_ssh;
 pub mod harness;
 pub mod http;
+pub mod issuer;
 pub mod nginx;
 pub mod other_registry;
 pub mod other_user;

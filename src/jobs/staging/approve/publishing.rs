@@ -15,6 +15,7 @@ use crate::database::catalog::new_version::NewVersion;
 use crate::database::catalog::owners::{self, Rights};
 use crate::database::catalog::publish_facts::Facts;
 use crate::database::catalog::versions;
+use crate::database::publishers::grants::{self, Grant};
 use crate::database::staging::staged::{Change, StagedChange};
 use crate::fault;
 use crate::jobs::delete_version::DeleteVersion;
@@ -81,6 +82,9 @@ impl Publishing<'_> {
         let (krate, is_new) = (krate.clone(), origin.is_new());
         // The next version of a crate that is new belongs to its owner.
         *origin = Origin::Existing;
+        let target = ((!is_new).then_some(krate.id), &staged.name);
+        let trusted = staged.trusted.as_ref();
+        let grant = trusted.map_or(Ok(None), |trusted| grants::find(connection, trusted, target))?;
         let new = NewVersion {
             krate: &krate,
             is_new,
@@ -92,6 +96,8 @@ impl Publishing<'_> {
             about: &version.about,
             dependencies: &version.dependencies,
             created_by: staged.staged_by,
+            owner: grant.as_ref().and_then(|grant| grant.owner).map_or(staged.staged_by, |(id, _)| id),
+            provenance: trusted.map(|trusted| &trusted.provenance),
             draws: &[],
             release_set: Some(self.set),
         };
@@ -102,7 +108,7 @@ impl Publishing<'_> {
         let author = stager(staged.staged_by, &staged.login, staged.address.as_deref(), self.actor);
         let (id, facts) = new.insert(connection, event, &author)?;
         let label = format!("`{}@{}`", staged.name, staged.num);
-        if let Some(problem) = problem(connection, version, (&krate, is_new), &facts)? {
+        if let Some(problem) = problem(connection, version, (&krate, is_new), (&facts, grant.as_ref()))? {
             self.problems.push(format!("{label}: {problem}"));
             return Ok(None);
         }
@@ -165,26 +171,40 @@ fn problem(
     connection: &mut PgConnection,
     version: &ExaminedVersion,
     (krate, is_new): (&Crate, bool),
-    facts: &Facts,
+    (facts, grant): (&Facts, Option<&Grant>),
 ) -> QueryResult<Option<String>> {
     let staged = &version.staged;
     if krate.name != staged.name {
         return Ok(Some(format!("the crate is called `{}` here: publish it as that", krate.name)));
     }
     let user = users::read_to_give(connection, staged.staged_by)?;
-    if user.check_active().is_err() {
+    if user.check_enabled().is_err() {
         let (login, state) = (&staged.login, user.state().as_str());
         return Ok(Some(format!(
             "its publisher `{login}` is {state} now: have an owner of the crate stage it again, or take it out of the set"
         )));
     }
-    if !is_new && facts.rights < Rights::Publish {
+    if staged.trusted.is_some() && grant.is_none() {
+        let login = &staged.login;
+        return Ok(Some(format!(
+            "`{login}`, which staged it, is no longer a trusted publisher of the crate: have an owner configure it again, or stage it \
+             again"
+        )));
+    }
+    if staged.trusted.is_none() && krate.trustpub_only && !is_new {
+        return Ok(Some("only trusted publishers may publish the crate since: stage it again with one".to_owned()));
+    }
+    if !is_new && facts.rights < Rights::Publish && grant.is_none() {
         let login = &staged.login;
         return Ok(Some(format!(
             "`{login}`, who staged it, is not an owner of the crate: have an owner stage it again"
         )));
     }
-    if let Some(reason) = facts.reserved.as_ref().filter(|_| is_new && !user.is_admin) {
+    if let Some(reason) = facts
+        .reserved
+        .as_ref()
+        .filter(|_| is_new && !grant.and_then(|grant| grant.owner).map_or(user.is_admin, |(_, is_admin)| is_admin))
+    {
         return Ok(Some(format!("the name is reserved in this registry ({reason})")));
     }
     let too_large = version.limits.check_index_file(if is_new { 0 } else { facts.index_bytes }, &version.index_line);

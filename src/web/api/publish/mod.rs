@@ -18,7 +18,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::database::about::About;
-use crate::database::access::caller::Caller;
+use crate::database::access::caller::{Caller, Denied};
 use crate::database::access::scope::Scope;
 use crate::database::catalog::crate_details::CountedCrate;
 use crate::database::catalog::refusal::ChangeRefusal;
@@ -206,18 +206,21 @@ async fn receive(app: &App, caller: &Caller, parts: &Parts, body: Body) -> Resul
 /// Checks that the token permits publishes at all. Whether it permits this one is checked when the crate's name is known.
 fn may_publish(caller: &Caller) -> Result<(), ApiError> {
     let token = &caller.token;
+    let publishes = |scope: &Scope| matches!(scope, Scope::PublishNew | Scope::PublishUpdate);
+    let stages = |scope: &Scope| matches!(scope, Scope::StageNew | Scope::StageUpdate);
     match &token.scopes {
-        Some(scopes) if !scopes.0.iter().any(|scope| matches!(scope, Scope::PublishNew | Scope::PublishUpdate)) => {
-            Err(ApiError::new(
-                StatusCode::FORBIDDEN,
-                format!(
-                    "the token `{}` needs the scope publish-new or publish-update, and has {scopes}: create a token with \
-                     one of them, or one without restrictions",
-                    token.name
-                ),
-            )
-            .because(reason::SCOPE))
+        Some(scopes) if !scopes.0.iter().any(publishes) && scopes.0.iter().any(stages) => {
+            Err(Denied::OnlyStages { token: token.name.clone() }.into())
         }
+        Some(scopes) if !scopes.0.iter().any(publishes) => Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            format!(
+                "the token `{}` needs the scope publish-new or publish-update, and has {scopes}: create a token with \
+                     one of them, or one without restrictions",
+                token.name
+            ),
+        )
+        .because(reason::SCOPE)),
         _ => Ok(()),
     }
 }
@@ -268,7 +271,7 @@ fn accept(app: &App, caller: &Caller, body: Bytes) -> Result<Option<Accepted>, A
     let limits = known.limits.over(&settings.limits);
     let begun = storing::begin(app, caller, &request, &known);
     let package = app.cpu_slots.run(|| request.open(&settings.urls, &limits, settings.policy.manifest_mismatch))?;
-    let advice = judging::judge(app, &package, &known, &[])?;
+    let advice = judging::judge(app, &package, &known, (&[], caller.token.trusted.as_ref()))?;
     let line = Entry::new(&package, Utc::now()).to_line();
     limits.check_index_line(&line).map_err(Refusal::from)?;
     // Repeated under the crate's lock, because others publish as well.

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
+use super::provenance;
 use super::reading::Reading;
 use crate::database::access::caller::Caller;
 use crate::database::catalog::owners::Owner;
@@ -45,6 +46,7 @@ fn about(links: &Links, reading: &Reading) -> Markup {
             dl {
                 @if version.row.effective_yanked.is_some() { (fact("Published", &published(links, reading))) }
                 @else { (fact("Accepted", &html! { (published(links, reading)) ", not in the index yet" })) }
+                @if let Some(provenance) = version.row.provenance() { (fact("Built from", &provenance::source(&provenance))) }
                 (fact("Licence", &licence(links, reading)))
                 @if let Some(rust) = &about.rust_version { (fact("Rust", &html! { (text(rust)) " and later" })) }
                 @if let Some(edition) = &about.edition { (fact("Edition", &text(edition))) }
@@ -71,11 +73,12 @@ fn published(links: &Links, reading: &Reading) -> Markup {
     let version = &reading.found.version;
     html! {
         (time::ago(version.row.created_at))
-        @match &version.published_by {
-            Some(user) => { " by " a href=(links.search(&[("owner", &user.login)])) { (user.login) } }
-            None => {}
+        @match (version.row.provenance(), &version.published_by) {
+            (Some(provenance), _) => { " by " (provenance::run(&provenance)) }
+            (None, Some(user)) => { " by " a href=(links.search(&[("owner", &user.login)])) { (user.login) } }
+            (None, None) => {}
         }
-        @if let Some(token) = reading.publishing_token() { " with the token " (text(token)) }
+        @if let Some(token) = reading.publishing_token().filter(|_| version.row.provenance.is_none()) { " with the token " (text(token)) }
     }
 }
 

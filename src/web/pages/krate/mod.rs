@@ -7,6 +7,7 @@ mod feature_table;
 mod packaged;
 mod part;
 mod plot;
+mod provenance;
 mod reading;
 mod readmes;
 mod use_it;

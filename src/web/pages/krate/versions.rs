@@ -128,7 +128,11 @@ fn row(links: &Links, reading: &Reading, version: &CountedVersion, before: Optio
             }
             td {
                 (time::day(row.created_at))
-                @if let Some(user) = &version.published_by { div class="muted" { (user.login) } }
+                @match (row.provenance(), &version.published_by) {
+                    (Some(provenance), _) => { div class="muted" { (provenance.provider.title()) } }
+                    (None, Some(user)) => { div class="muted" { (user.login) } }
+                    (None, None) => {}
+                }
             }
             td class="n" {
                 (size(row.size))

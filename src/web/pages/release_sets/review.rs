@@ -113,7 +113,7 @@ fn head(links: &Links, set: &SetName, reviewed: &Review) -> Markup {
             dd { @match vcs_commit { Some(commit) => { code { (name(commit)) } } None => { "not recorded" } } }
             dt { "Owners" }
             dd {
-                @if owners.is_empty() { "none yet: the crate will belong to " (name(&staged.login)) }
+                @if owners.is_empty() { "none yet: the crate will belong to " (name(staged.owner_if_new.as_ref().unwrap_or(&staged.login))) }
                 (names(owners))
             }
             dt { "Dependents" }

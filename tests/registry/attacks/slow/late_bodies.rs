@@ -20,6 +20,7 @@ use supercargo::database::catalog::user_removal;
 use supercargo::jobs::yank::{self, YankState};
 use supercargo::jobs::{Admission, RequestError};
 use supercargo::queue::Completions;
+use supercargo::web::api::trusted_publishing::tokens::EXCHANGE;
 use supercargo::web::openapi;
 
 use crate::support::event::wait_until;
@@ -111,8 +112,53 @@ impl Attacker {
             "DELETE /api/v1/me/tokens/{id}" => call(format!("/me/tokens/{other}"), None, &of_user, None),
             "DELETE /api/v1/tokens/current" => call("/tokens/current".to_owned(), None, &of_user, None),
             "POST /api/v1/release-sets" => call("/release-sets".to_owned(), Some(b"{}".to_vec()), "", None),
+            "PATCH /api/v1/crates/{crate}" => {
+                let wanted = json!({ "crate": { "trustpub_only": true } }).to_string();
+                call(format!("/crates/{krate}"), Some(wanted.into_bytes()), "", Some(&admin))
+            }
+            _ if route.contains("/trusted_publishing/") => self.call_of_publisher(route, call),
             _ => self.call_of_set(route, call),
         }
+    }
+
+    /// One entry for each route that changes trusted publishers.
+    fn call_of_publisher(
+        &self,
+        route: &str,
+        call: impl Fn(String, Option<Vec<u8>>, &str, Option<&String>) -> Call,
+    ) -> Call {
+        let Self { user, krate, .. } = self;
+        let admin = format!("UPDATE users SET is_admin = false WHERE id = {user}");
+        // Of no server that would be asked for the account.
+        let issuer = "https://github.test";
+        let (path, body) = match route {
+            "POST /api/v1/trusted_publishing/configs" => (
+                "configs".to_owned(),
+                Some(json!({ "config": {
+                    "crate": krate, "provider": "github", "issuer": issuer, "repository": "a/new", "workflow": "x.yml",
+                } })),
+            ),
+            "POST /api/v1/trusted_publishing/github_configs" => (
+                "github_configs".to_owned(),
+                Some(json!({ "github_config": {
+                    "crate": krate, "issuer": issuer, "repository_owner": "a", "repository_name": "new",
+                    "workflow_filename": "x.yml",
+                } })),
+            ),
+            "POST /api/v1/trusted_publishing/gitlab_configs" => (
+                "gitlab_configs".to_owned(),
+                Some(json!({ "gitlab_config": {
+                    "crate": krate, "namespace": "a", "project": "new", "workflow_filepath": "x.yml",
+                } })),
+            ),
+            "DELETE /api/v1/trusted_publishing/configs/{id}" => (format!("configs/{user}"), None),
+            "DELETE /api/v1/trusted_publishing/github_configs/{id}" => (format!("github_configs/{user}"), None),
+            "DELETE /api/v1/trusted_publishing/gitlab_configs/{id}" => (format!("gitlab_configs/{user}"), None),
+            other => panic!("{other} changes something and has no entry here: say how it is attacked"),
+        };
+        let body = body.map(|body| body.to_string().into_bytes());
+        let held_by = if body.is_some() { String::new() } else { format!("crates WHERE name = '{krate}'") };
+        call(format!("/trusted_publishing/{path}"), body, &held_by, Some(&admin))
     }
 
     /// One entry for each route that changes a release set.
@@ -164,6 +210,23 @@ impl Attacker {
                  FROM release_sets, versions JOIN crates ON crates.id = crate_id
                  WHERE release_sets.name = 'set-{krate}' AND crates.name = '{krate}'"
             ),
+            // One of each kind that is removed has the number of the user.
+            _ if route.contains("/trusted_publishing/") || route == "PATCH /api/v1/crates/{crate}" => {
+                let provider = if route.contains("gitlab") { "gitlab" } else { "github" };
+                format!(
+                    "UPDATE users SET is_admin = true WHERE id = {user};
+                     INSERT INTO trusted_issuers (provider, url) VALUES ('github', 'https://github.test') ON CONFLICT DO NOTHING;
+                     INSERT INTO trusted_publishers (id, issuer_id, crate_id, repository, rule, stages_only)
+                     OVERRIDING SYSTEM VALUE
+                     SELECT {user}, trusted_issuers.id, crates.id, 'a/b',
+                            CASE provider
+                                 WHEN 'github' THEN '{{\"kind\": \"workflow\", \"owner\": \"a\", \"owner_id\": null, \"repository\": \"b\", \"workflow\": \"x.yml\", \"environment\": null}}'::jsonb
+                                 ELSE '{{\"kind\": \"pipeline\", \"namespace\": \"a\", \"namespace_id\": null, \"project\": \"b\", \"workflow\": \"x.yml\", \"environment\": null}}'::jsonb
+                            END, false
+                     FROM trusted_issuers, crates
+                     WHERE crates.name = '{krate}' AND provider = '{provider}' AND url <> 'https://github.test'"
+                )
+            }
             _ => format!("UPDATE users SET is_admin = true WHERE id = {user}"),
         }
     }
@@ -263,6 +326,7 @@ impl Bench {
             "staged_versions",
             "staged_changes",
             "set_approvals",
+            "trusted_publishers",
             "jobs",
             "audit_log",
         ];
@@ -367,6 +431,8 @@ fn changing_routes() -> Vec<String> {
             methods.into_iter().filter(|(_, is_there)| *is_there).map(move |(method, _)| format!("{method} {path}"))
         })
         .collect();
+    // An ID token is exchanged without another token, and a token from an exchange is revoked by itself.
+    routes.retain(|route| !route.ends_with(EXCHANGE));
     routes.sort();
     routes
 }

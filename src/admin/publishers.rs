@@ -1,0 +1,193 @@
+//! `supercargo publisher`.
+
+use chrono::SecondsFormat;
+use diesel::{Connection, PgConnection};
+use serde_json::json;
+
+use super::AdminError;
+use super::output::{print_json, print_table, say};
+use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::provenance::Provider;
+use crate::database::access::users;
+use crate::database::catalog::publisher_refusal::PublisherRefusal;
+use crate::database::catalog::refusal::{ChangeRefusal, find_crate};
+use crate::database::publishers::configurations::{self, Covers, Publisher, Which};
+use crate::database::publishers::issuers;
+use crate::database::publishers::rule::{Given, InvalidRule, Rule};
+use crate::jobs::trusted_publishing::configure::{self, Wanted};
+use crate::oidc::accounts::Account;
+use crate::oidc::keys::{IssuerKeys, check_issuer};
+use crate::package::CrateName;
+
+/// A trusted publisher as it is given.
+pub struct New {
+    pub covers: String,
+    pub provider: Provider,
+    pub issuer: Option<String>,
+    pub given: Given,
+    pub stages_only: bool,
+    pub owner: Option<String>,
+}
+
+pub fn add(connection: &mut PgConnection, operator: &Actor, new: New, keys: &IssuerKeys) -> Result<(), AdminError> {
+    let covers = match new.covers.ends_with('*') {
+        true => Covers::Pattern(new.covers.parse()?),
+        false => Covers::Crate(new.covers.parse()?),
+    };
+    let owner = match (&covers, new.owner) {
+        (Covers::Crate(_), Some(_)) => return Err(AdminError::OwnerOfCrate(new.covers)),
+        (Covers::Pattern(_), None) => return Err(AdminError::NoPatternOwner(new.covers)),
+        (_, login) => {
+            login.map(|login| users::find(connection, &login)?.ok_or(AdminError::NoUser(login))).transpose()?
+        }
+    };
+    let invalid = |invalid: InvalidRule| ChangeRefusal::from(PublisherRefusal::Rule(invalid.to_string()));
+    let rule = new.given.rule(new.provider).map_err(invalid)?;
+    let issuer = configure::issuer(connection, new.provider, new.issuer.as_deref())?;
+    let mut wanted = Wanted { covers, issuer, rule, stages_only: new.stages_only, owner: None };
+    configure::check(&wanted).map_err(ChangeRefusal::from)?;
+    if let Rule::Workflow { owner, owner_id: id @ None, .. } = &mut wanted.rule {
+        match keys.account(&wanted.issuer.url, owner) {
+            Account::Found(number) => *id = Some(number),
+            Account::Unknown => {}
+            Account::Missing { server } => {
+                return Err(ChangeRefusal::from(PublisherRefusal::NoAccount { owner: owner.clone(), server }).into());
+            }
+        }
+    }
+    if let Some(owner) = &owner {
+        owner.check_active()?;
+    }
+    let publisher = configure::add(connection, &wanted, owner.as_ref(), operator)?;
+    let verb = if publisher.stages_only { "stage" } else { "publish" };
+    let new_crates = match &publisher.created_by {
+        Some(owner) if publisher.creates => format!(", and new crates, which {owner} will own"),
+        _ => String::new(),
+    };
+    let pinned = match &publisher.rule {
+        Rule::Workflow { owner_id: None, .. } | Rule::Pipeline { namespace_id: None, .. } => {
+            "; the number of its owner is that of the first ID token"
+        }
+        _ => "",
+    };
+    say!(
+        "trusted publisher {}: {} of {} may {verb} {}{new_crates}{pinned}",
+        publisher.id,
+        whose(&publisher.rule),
+        publisher.issuer,
+        publisher.covers.text()
+    );
+    Ok(())
+}
+
+/// Who a trusted publisher is, for people.
+fn whose(rule: &Rule) -> String {
+    match rule {
+        Rule::Workflow { workflow, environment, .. } | Rule::Pipeline { workflow, environment, .. } => {
+            let environment =
+                environment.as_ref().map(|name| format!(" in the environment {name}")).unwrap_or_default();
+            format!("{workflow} in {}{environment}", rule.repository().unwrap_or_default())
+        }
+        Rule::Claims { name, claims } => {
+            let claims: Vec<_> = claims.iter().map(|(claim, value)| format!("{claim}={value}")).collect();
+            format!("{name} ({})", claims.join(", "))
+        }
+    }
+}
+
+pub fn list(connection: &mut PgConnection, krate: Option<&str>, as_json: bool) -> Result<(), AdminError> {
+    let name: Option<CrateName> = krate.map(str::parse).transpose()?;
+    if let Some(name) = &name {
+        find_crate(connection, name)??;
+    }
+    let found = configurations::list(connection, name.as_ref().map_or(Which::All, Which::OfCrate))?;
+    if as_json {
+        return Ok(print_json(&found.iter().map(as_value).collect::<Vec<_>>())?);
+    }
+    print_table(
+        ["ID", "CRATES", "PUBLISHER", "ISSUER", "MAY", "ADDED BY"],
+        found.into_iter().map(|publisher| {
+            let verb = if publisher.stages_only { "stage" } else { "publish" };
+            let may = if publisher.creates { format!("{verb}, also new crates") } else { verb.to_owned() };
+            let by = publisher.created_by.unwrap_or_else(|| "operator".to_owned());
+            let (covers, whose) = (publisher.covers.text(), whose(&publisher.rule));
+            [publisher.id.to_string(), covers, whose, publisher.issuer, may, by]
+        }),
+    );
+    Ok(())
+}
+
+fn as_value(publisher: &Publisher) -> serde_json::Value {
+    json!({
+        "id": publisher.id, "crates": publisher.covers.text(), "provider": publisher.provider, "issuer": publisher.issuer,
+        "rule": publisher.rule, "stage_only": publisher.stages_only, "new_crates": publisher.creates, "created_by": publisher.created_by,
+        "created_at": publisher.created_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    })
+}
+
+pub fn remove(connection: &mut PgConnection, operator: &Actor, id: i32) -> Result<(), AdminError> {
+    let publisher = configure::remove(connection, id, operator)?;
+    say!("removed the trusted publisher {id}: {} may not publish {}", whose(&publisher.rule), publisher.covers.text());
+    Ok(())
+}
+
+pub fn require(connection: &mut PgConnection, operator: &Actor, krate: &str, only: bool) -> Result<(), AdminError> {
+    let name: CrateName = krate.parse()?;
+    configure::restrict(connection, &name, only, operator)?;
+    if only {
+        say!("only trusted publishers may publish {name}");
+    } else {
+        say!("tokens of users may publish {name}, too");
+    }
+    Ok(())
+}
+
+pub fn add_issuer(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    (provider, url): (&str, &str),
+    identity_claim: Option<&str>,
+) -> Result<(), AdminError> {
+    let provider: Provider = provider.parse()?;
+    check_issuer(url)?;
+    if identity_claim.is_some() && provider != Provider::Oidc {
+        return Err(AdminError::IdentityIsRepository(provider));
+    }
+    let identity = identity_claim.unwrap_or("sub");
+    connection.transaction(|connection| {
+        issuers::add(connection, (provider, url), identity)?.ok_or_else(|| AdminError::IssuerExists(url.to_owned()))?;
+        Event::new(Action::IssuerAdd)
+            .about(url)
+            .detail(json!({ "provider": provider, "identity_claim": identity }))
+            .record(connection, operator)?;
+        say!("ID tokens of {url} are accepted, as those of {}", provider.title());
+        Ok(())
+    })
+}
+
+pub fn list_issuers(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminError> {
+    let found = issuers::list(connection)?;
+    if as_json {
+        let values: Vec<_> =
+            found.iter().map(|issuer| json!({ "provider": issuer.provider, "url": issuer.url, "identity_claim": issuer.identity_claim })).collect();
+        return Ok(print_json(&values)?);
+    }
+    print_table(["PROVIDER", "URL"], found.into_iter().map(|issuer| [issuer.provider.to_string(), issuer.url]));
+    Ok(())
+}
+
+pub fn remove_issuer(connection: &mut PgConnection, operator: &Actor, url: &str) -> Result<(), AdminError> {
+    connection.transaction(|connection| {
+        let publishers = configurations::ids_of_issuer(connection, url)?;
+        configurations::lock_tokens(connection, &publishers)?;
+        let removed = issuers::remove(connection, url)?.ok_or_else(|| AdminError::NoIssuer(url.to_owned()))?;
+        configurations::revoke_orphans(connection)?;
+        Event::new(Action::IssuerRemove)
+            .about(url)
+            .detail(json!({ "publishers": removed }))
+            .record(connection, operator)?;
+        let noun = if removed == 1 { "trusted publisher" } else { "trusted publishers" };
+        say!("ID tokens of {url} are not accepted; removed {removed} {noun}");
+        Ok(())
+    })
+}

@@ -1,0 +1,152 @@
+//! `/api/v1/trusted_publishing`: CI systems publish with ID tokens instead of a token of a user. Paths and shapes of
+//! `tokens`, `github_configs` and `gitlab_configs` are those of crates.io.
+
+pub mod configs;
+pub mod github;
+pub mod gitlab;
+pub mod restriction;
+pub mod tokens;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::IntoParams;
+
+use crate::database::access::caller::Caller;
+use crate::database::access::crate_pattern::InvalidPattern;
+use crate::database::access::provenance::Provider;
+use crate::database::catalog::publisher_refusal::PublisherRefusal;
+use crate::database::publishers::configurations::{Covers, Publisher};
+use crate::database::publishers::rule::{Given, Rule};
+use crate::jobs::RequestError;
+use crate::jobs::trusted_publishing::configure::{self, Wanted};
+use crate::oidc::accounts::Account;
+use crate::web::extract::path::crate_name;
+use crate::web::extract::query::QueryParameters;
+use crate::web::{ApiError, App};
+
+/// The largest body of a request, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// Whose trusted publishers are listed: exactly one of the two.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "a part of the API's description only")]
+pub struct ConfigsQuery {
+    /// Those of this crate, and the patterns that cover it.
+    #[param(rename = "crate", example = "demo")]
+    krate: Option<String>,
+    /// Those of the crates of this user, who has to be the caller, and the user's patterns.
+    user_id: Option<i32>,
+}
+
+/// Describes a trusted publisher in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "a part of the API's description only")]
+pub struct ConfigPath {
+    /// The number of the trusted publisher.
+    id: i32,
+}
+
+/// How many there are; all are listed.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ConfigsMeta)]
+pub struct Meta {
+    total: usize,
+    /// Always null.
+    #[schema(value_type = Option<String>)]
+    next_page: Option<()>,
+}
+
+impl Meta {
+    fn of(total: usize) -> Self {
+        Self { total, next_page: None }
+    }
+}
+
+/// A trusted publisher as a request gives it.
+struct Asked {
+    /// A crate, or a prefix with `*`.
+    covers: String,
+    provider: Provider,
+    issuer: Option<String>,
+    given: Given,
+    stages_only: bool,
+    owner: Option<String>,
+}
+
+/// Adds a trusted publisher. The number of its owner is asked of its server, unless it is given.
+async fn add_publisher(app: &App, asked: Asked, caller: Caller) -> Result<Publisher, ApiError> {
+    app.waiting_for_others(move |app| {
+        let Asked { covers, provider, issuer, given, stages_only, owner } = asked;
+        let rule = given.rule(provider).map_err(|invalid| bad(invalid.to_string()))?;
+        let issuer = app.pool.with(|connection| configure::issuer(connection, provider, issuer.as_deref()))??;
+        let covers = covered(&covers)?;
+        let mut wanted = Wanted { covers, issuer, rule, stages_only, owner };
+        configure::check(&wanted).map_err(RequestError::from)?;
+        app.pool.with(|connection| configure::check_may_add(connection, &wanted, &caller))??;
+        if let Rule::Workflow { owner, owner_id: id @ None, .. } = &mut wanted.rule {
+            match app.issuer_keys.account(&wanted.issuer.url, owner) {
+                Account::Found(number) => *id = Some(number),
+                Account::Unknown => {}
+                Account::Missing { server } => {
+                    return Err(RequestError::from(PublisherRefusal::NoAccount { owner: owner.clone(), server }).into());
+                }
+            }
+        }
+        Ok(app.pool.with(|connection| configure::add_as(connection, &wanted, &caller))??)
+    })
+    .await
+}
+
+fn covered(text: &str) -> Result<Covers, ApiError> {
+    if text.ends_with('*') {
+        return Ok(Covers::Pattern(text.parse().map_err(|invalid: InvalidPattern| bad(invalid.to_string()))?));
+    }
+    Ok(Covers::Crate(crate_name(text)?))
+}
+
+fn bad(detail: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, detail.into())
+}
+
+async fn list_publishers(app: &App, query: &QueryParameters, caller: Caller) -> Result<Vec<Publisher>, ApiError> {
+    let user: Option<i32> = query.parsed("user_id", "the number of a user")?;
+    let name = match (query.get("crate"), user) {
+        (Some(name), None) => Some(crate_name(name)?),
+        (None, Some(user)) if user == caller.user.id => None,
+        (None, Some(user)) => {
+            let own = caller.user.id;
+            return Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                format!("the user {user} is not the one of this token, which is {own}: ask with `user_id={own}`"),
+            ));
+        }
+        _ => return Err(bad("give exactly one of `crate=NAME` and `user_id=N`")),
+    };
+    app.blocking(move |app| {
+        Ok(app.pool.with(|connection| configure::list_as(connection, name.as_ref(), &caller))??)
+    })
+    .await
+}
+
+async fn remove_publisher(
+    app: &App,
+    (id, provider): (&str, Option<Provider>),
+    caller: Caller,
+) -> Result<StatusCode, ApiError> {
+    let id: i32 = id.parse().map_err(|_| ApiError::not_found("there is no trusted publisher with this number"))?;
+    app.blocking(move |app| {
+        Ok(app.pool.with(|connection| configure::remove_as(connection, (id, provider), &caller))??)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// An answer that no cache may keep.
+fn unstored(answer: impl Serialize) -> Response {
+    let mut response = axum::Json(answer).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
