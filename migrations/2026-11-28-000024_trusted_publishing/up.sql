@@ -27,7 +27,7 @@ CREATE TABLE trusted_publishers (
     repository text,
     rule jsonb NOT NULL,
     stages_only boolean NOT NULL,
-    -- Whether new crates may be published. Without an admin, anybody could name somebody else's repository and own its new crates.
+    -- Whether new crates may be published. An ordinary user could name a foreign repository, and would own its new crates.
     creates boolean NOT NULL DEFAULT false,
     -- The admin who allowed that, and allows nothing when no longer an admin. None for an operator.
     allowed_by integer REFERENCES users (id),

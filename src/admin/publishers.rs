@@ -9,55 +9,34 @@ use super::output::{print_json, print_table, say};
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::provenance::Provider;
 use crate::database::access::users;
-use crate::database::catalog::publisher_refusal::PublisherRefusal;
 use crate::database::catalog::refusal::{ChangeRefusal, find_crate};
 use crate::database::publishers::configurations::{self, Covers, Publisher, Which};
 use crate::database::publishers::issuers;
-use crate::database::publishers::rule::{Given, InvalidRule, Rule};
-use crate::jobs::trusted_publishing::configure::{self, Wanted};
-use crate::oidc::accounts::Account;
+use crate::database::publishers::rule::Rule;
+use crate::jobs::trusted_publishing::configure::{self, Asked};
 use crate::oidc::keys::{IssuerKeys, check_issuer};
 use crate::package::CrateName;
 
-/// A trusted publisher as it is given.
-pub struct New {
-    pub covers: String,
-    pub provider: Provider,
-    pub issuer: Option<String>,
-    pub given: Given,
-    pub stages_only: bool,
-    pub owner: Option<String>,
-}
-
-pub fn add(connection: &mut PgConnection, operator: &Actor, new: New, keys: &IssuerKeys) -> Result<(), AdminError> {
-    let covers = match new.covers.ends_with('*') {
-        true => Covers::Pattern(new.covers.parse()?),
-        false => Covers::Crate(new.covers.parse()?),
-    };
-    let owner = match (&covers, new.owner) {
-        (Covers::Crate(_), Some(_)) => return Err(AdminError::OwnerOfCrate(new.covers)),
-        (Covers::Pattern(_), None) => return Err(AdminError::NoPatternOwner(new.covers)),
-        (_, login) => {
-            login.map(|login| users::find(connection, &login)?.ok_or(AdminError::NoUser(login))).transpose()?
+/// Adds a trusted publisher of a crate, or of a prefix with `*`, whose owner is named then.
+pub fn add(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    (covers, asked): (String, Asked),
+    keys: &IssuerKeys,
+) -> Result<(), AdminError> {
+    let owner = asked.owner.clone();
+    let (covers, owner) = match (covers.ends_with('*'), owner) {
+        (false, Some(_)) => return Err(AdminError::OwnerOfCrate(covers)),
+        (true, None) => return Err(AdminError::NoPatternOwner(covers)),
+        (false, None) => (Covers::Crate(covers.parse()?), None),
+        (true, Some(login)) => {
+            let owner = users::find(connection, &login)?.ok_or(AdminError::NoUser(login))?;
+            owner.check_active()?;
+            (Covers::Pattern(covers.parse()?), Some(owner))
         }
     };
-    let invalid = |invalid: InvalidRule| ChangeRefusal::from(PublisherRefusal::Rule(invalid.to_string()));
-    let rule = new.given.rule(new.provider).map_err(invalid)?;
-    let issuer = configure::issuer(connection, new.provider, new.issuer.as_deref())?;
-    let mut wanted = Wanted { covers, issuer, rule, stages_only: new.stages_only, owner: None };
-    configure::check(&wanted).map_err(ChangeRefusal::from)?;
-    if let Rule::Workflow { owner, owner_id: id @ None, .. } = &mut wanted.rule {
-        match keys.account(&wanted.issuer.url, owner) {
-            Account::Found(number) => *id = Some(number),
-            Account::Unknown => {}
-            Account::Missing { server } => {
-                return Err(ChangeRefusal::from(PublisherRefusal::NoAccount { owner: owner.clone(), server }).into());
-            }
-        }
-    }
-    if let Some(owner) = &owner {
-        owner.check_active()?;
-    }
+    let mut wanted = asked.wanted(connection, covers)?;
+    keys.pin_owner(&wanted.issuer, &mut wanted.rule).map_err(ChangeRefusal::from)?;
     let publisher = configure::add(connection, &wanted, owner.as_ref(), operator)?;
     let verb = if publisher.stages_only { "stage" } else { "publish" };
     let new_crates = match &publisher.created_by {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::admin::AdminError;
-use crate::admin::publishers::{self, New};
+use crate::admin::publishers;
 use crate::config::{IssuerCommand, NewPublisherOptions, PublisherCommand};
 use crate::database::access::provenance::Provider;
 use crate::database::publishers::rule::Given;
+use crate::jobs::trusted_publishing::configure::Asked;
 use crate::oidc::keys::IssuerKeys;
 use crate::process::CommandError;
 use crate::process::operator_command::{on, operator};
@@ -49,15 +50,9 @@ fn add(options: NewPublisherOptions) -> Result<(), CommandError> {
         name: oidc,
         claims,
     };
-    let new = New {
-        covers: krate,
-        provider,
-        issuer: options.issuer,
-        given,
-        stages_only: options.stage_only,
-        owner: options.owner,
-    };
-    on(&options.storage, |connection| publishers::add(connection, &operator(), new, &IssuerKeys::default()))
+    let asked =
+        Asked { provider, issuer: options.issuer, given, stages_only: options.stage_only, owner: options.owner };
+    on(&options.storage, |connection| publishers::add(connection, &operator(), (krate, asked), &IssuerKeys::default()))
 }
 
 fn issuer(command: IssuerCommand) -> Result<(), CommandError> {

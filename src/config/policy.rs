@@ -3,9 +3,7 @@
 use clap::Args;
 
 use crate::package::Policy;
-use crate::package::policy::{
-    AllowedRegistries, CommitMismatch, ManifestMismatch, MetadataRules, PortablePaths, RequiredMetadata,
-};
+use crate::package::policy::{AllowedRegistries, ManifestMismatch, MetadataRules, RequiredMetadata, WarnOrRefuse};
 
 /// The rules for published packages.
 #[derive(Args, Debug, Clone)]
@@ -46,7 +44,7 @@ pub struct PolicyOptions {
     /// Examples are `aux.rs`, which is a device on Windows, names that end with a dot or a space, and directories that
     /// differ only in case. Paths that would overwrite each other are always refused.
     #[arg(long, env = "SUPERCARGO_PORTABLE_PATHS", value_name = "warn|refuse", default_value_t)]
-    pub portable_paths: PortablePaths,
+    pub portable_paths: WarnOrRefuse,
     /// Handling of metadata that differs from Cargo.toml in the package: refuse or warn
     ///
     /// For programs other than cargo whose metadata is less exact. The index is made from Cargo.toml in either case. Name
@@ -64,7 +62,7 @@ pub struct PolicyOptions {
     /// The package names its commit in .cargo_vcs_info.json, which cargo writes. One that names none, or that has changes
     /// which were not committed, counts as another commit. Versions by tokens of users are not compared.
     #[arg(long, hide = true, env = "SUPERCARGO_COMMIT_MISMATCH", value_name = "warn|refuse", default_value_t)]
-    pub commit_mismatch: CommitMismatch,
+    pub commit_mismatch: WarnOrRefuse,
 }
 
 impl PolicyOptions {
@@ -90,7 +88,7 @@ mod tests {
 
     use super::PolicyOptions;
     use crate::package::Policy;
-    use crate::package::policy::{CommitMismatch, ManifestMismatch, MetadataRules, PortablePaths};
+    use crate::package::policy::{ManifestMismatch, MetadataRules, WarnOrRefuse};
 
     #[derive(Parser)]
     struct Wrapped {
@@ -110,10 +108,10 @@ mod tests {
             allow_wildcard_dependencies: true,
             allowed_registries: "crates-io".parse().unwrap(),
             require_known_dependencies: true,
-            portable_paths: PortablePaths::Refuse,
+            portable_paths: WarnOrRefuse::Refuse,
             metadata_rules: MetadataRules::Warn,
             manifest_mismatch: ManifestMismatch::Warn,
-            commit_mismatch: CommitMismatch::Refuse,
+            commit_mismatch: WarnOrRefuse::Refuse,
         };
         let arguments = [
             "--require-metadata=readme",

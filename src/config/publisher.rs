@@ -10,7 +10,7 @@ pub enum PublisherCommand {
     /// Add a trusted publisher
     ///
     /// A workflow or a pipeline then publishes with the ID token of its CI system, which is exchanged for a token that is valid
-    /// for 30 minutes. Nobody has to copy or keep a token.
+    /// for 30 minutes. CI needs no stored token.
     Add(Box<NewPublisherOptions>),
     /// List trusted publishers
     List {
@@ -22,7 +22,7 @@ pub enum PublisherCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Remove a trusted publisher; tokens that it has are worth nothing then
+    /// Remove a trusted publisher, and revoke tokens for which no other one is left
     Remove {
         /// Number of the trusted publisher
         id: i32,

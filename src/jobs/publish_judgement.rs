@@ -112,7 +112,7 @@ impl Publish<'_> {
 
     /// Whether the user whose crate it becomes is an admin.
     fn is_for_admin(&self) -> bool {
-        self.grant.and_then(|grant| grant.owner).map_or(self.caller.user.is_admin, |(_, is_admin)| is_admin)
+        Grant::owner_or(self.grant, &self.caller.user).1
     }
 
     fn check_new(&self, facts: &Facts) -> Result<(), RequestError> {

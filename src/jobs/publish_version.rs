@@ -27,6 +27,7 @@ use crate::database::catalog::crates::{self, Origin};
 use crate::database::catalog::locked_crate;
 use crate::database::catalog::new_version::NewVersion;
 use crate::database::catalog::publish_facts::{self, Before};
+use crate::database::publishers::grants::Grant;
 use crate::package::policy::UnknownDependency;
 use crate::package::{CrateName, Limits, Package, Version};
 use crate::queue::{Completions, Job, Member, Policy};
@@ -164,7 +165,7 @@ pub fn request(
             about,
             dependencies: &package.manifest.dependencies,
             created_by: caller.user.id,
-            owner: grant.as_ref().and_then(|grant| grant.owner).map_or(caller.user.id, |(id, _)| id),
+            owner: Grant::owner_or(grant.as_ref(), &caller.user).0,
             provenance: caller.token.trusted.as_ref().map(|trusted| &trusted.provenance),
             draws: &draws,
             release_set: None,

@@ -1,21 +1,12 @@
-//! The numbers of accounts at GitHub. A name can be given up and taken by somebody else; a number cannot.
+//! The numbers of accounts at GitHub. A name can be given up and taken by another account; a number cannot.
 
 use serde::Deserialize;
 
 use super::keys::IssuerKeys;
-use crate::database::publishers::origin::GITHUB;
-
-/// What a server says about an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Account {
-    Found(String),
-    /// There is no such account.
-    Missing {
-        server: String,
-    },
-    /// The server did not say: it wants authentication, or cannot be reached.
-    Unknown,
-}
+use crate::database::catalog::publisher_refusal::PublisherRefusal;
+use crate::database::publishers::issuers::Issuer;
+use crate::database::publishers::origin::server;
+use crate::database::publishers::rule::Rule;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -23,35 +14,35 @@ struct Answer {
 }
 
 impl IssuerKeys {
-    /// Asks the server of an issuer for the number of an account.
-    pub fn account(&self, issuer: &str, name: &str) -> Account {
-        let Some((server, path)) = api(issuer) else { return Account::Unknown };
-        let url = format!("{server}{path}{name}");
-        match self.status_and_document::<Answer>(&url) {
-            Ok((200, Some(answer))) => Account::Found(answer.id.to_string()),
-            Ok((404, _)) => Account::Missing { server },
-            Ok((status, _)) => {
-                tracing::info!(url, status, "the number of an account is pinned at its first publish");
-                Account::Unknown
+    /// Pins the number of the account that a rule names, as the server of its issuer has it. A server that does not say it, or
+    /// cannot be reached, leaves it to the first ID token.
+    pub fn pin_owner(&self, issuer: &Issuer, rule: &mut Rule) -> Result<(), PublisherRefusal> {
+        let Rule::Workflow { owner, owner_id: id @ None, .. } = rule else { return Ok(()) };
+        let Some((server, path)) = api(&issuer.url) else { return Ok(()) };
+        let url = format!("{server}{path}{owner}");
+        let problem = match self.status_and_document::<Answer>(&url) {
+            Ok((200, Some(answer))) => {
+                *id = Some(answer.id.to_string());
+                return Ok(());
             }
-            Err(problem) => {
-                tracing::info!(problem, "the number of an account is pinned at its first publish");
-                Account::Unknown
-            }
-        }
+            Ok((404, _)) => return Err(PublisherRefusal::NoAccount { owner: owner.clone(), server }),
+            Ok((status, _)) => format!("{url} answered {status}"),
+            Err(problem) => problem,
+        };
+        tracing::info!(problem, "the number of an account is pinned at its first publish");
+        Ok(())
     }
 }
 
 /// The server's API, and the path of accounts. Forgejo is not asked: the ID tokens of its older versions have no number.
 fn api(issuer: &str) -> Option<(String, &'static str)> {
-    let issuer = issuer.trim_end_matches('/');
-    if issuer == GITHUB || issuer.starts_with(&format!("{GITHUB}/")) {
-        return Some(("https://api.github.com".to_owned(), "/users/"));
+    let server = server(issuer);
+    let host = server.trim_start_matches("https://");
+    match host {
+        "github.com" => Some(("https://api.github.com".to_owned(), "/users/")),
+        _ if host.ends_with(".ghe.com") => Some((format!("https://api.{host}"), "/users/")),
+        _ => issuer.trim_end_matches('/').ends_with("/_services/token").then_some((server, "/api/v3/users/")),
     }
-    if let Some(host) = issuer.strip_prefix("https://token.actions.").filter(|host| host.ends_with(".ghe.com")) {
-        return Some((format!("https://api.{host}"), "/users/"));
-    }
-    Some((issuer.strip_suffix("/_services/token")?.to_owned(), "/api/v3/users/"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,22 @@
 //! Segments of paths that links are made of.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// A segment that is encoded more often than this is not followed.
 const MAX_ENCODINGS: usize = 4;
+
+/// What is encoded in a segment of a path: everything but the characters that RFC 3986 allows there and that names have.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'+').remove(b'@').remove(b':');
+
+/// A text as one segment of a path; empty if it would lead to the directory itself.
+pub fn encode(text: &str) -> String {
+    match text {
+        // Clients remove these from paths, encoded or not.
+        "." | ".." => String::new(),
+        other => utf8_percent_encode(other, ENCODED).to_string(),
+    }
+}
 
 /// Whether a segment of a path names something below what is in front of it, however often a server decodes it: it is not
 /// empty, it is neither `.` nor `..`, and it has no control character. A server could take the first two for another

@@ -77,6 +77,8 @@ pub struct Package {
     pub targets: Targets,
     /// Paths in the `.crate` file that not every file system can hold as they are.
     pub unportable: Vec<UnportablePath>,
+    /// The commit that it was made from, if it says so.
+    pub vcs_info: Option<vcs_info::VcsInfo>,
     /// Permitted differences between the metadata and the manifest.
     pub differences: Differences,
     /// The metadata JSON as it was sent, unknown fields included.

@@ -110,6 +110,11 @@ pub enum NameError {
     },
 }
 
+/// The form in which names, and beginnings of names, are compared: lower case, with `_` for `-`.
+pub fn canonical(text: &str) -> String {
+    text.to_ascii_lowercase().replace('-', "_")
+}
+
 impl CrateName {
     /// The name in its own spelling.
     pub fn as_str(&self) -> &str {
@@ -118,7 +123,7 @@ impl CrateName {
 
     /// The form in which names are unique: lower case, with `_` for `-`.
     pub fn canonical(&self) -> String {
-        self.0.to_ascii_lowercase().replace('-', "_")
+        canonical(&self.0)
     }
 
     /// Whether new crates must not use this name.

@@ -158,6 +158,7 @@ impl PublishRequest {
             crate_file: self.crate_file,
             manifest,
             unportable: tarball.unportable,
+            vcs_info: tarball.vcs_info,
             differences,
             metadata: self.json,
         })

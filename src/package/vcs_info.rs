@@ -3,15 +3,10 @@
 //! cargo writes `.cargo_vcs_info.json` when it packages: the commit's id, and where the package is in its repository. The
 //! manifest names the repository. Both are what the publisher says; nothing here is proof.
 
-use std::io::Read;
-
-use flate2::read::GzDecoder;
 use serde::Deserialize;
-use tar::Archive;
 use url::Url;
 
 use super::link_segment::is_plain;
-use super::{CrateName, Version};
 
 /// The path of the file in a package.
 pub const PATH: &str = ".cargo_vcs_info.json";
@@ -44,21 +39,6 @@ struct Git {
 }
 
 impl VcsInfo {
-    /// Reads the file of a crate file that was checked; None if it has none.
-    pub fn in_crate_file(crate_file: &[u8], (name, version): (&CrateName, &Version)) -> Option<Self> {
-        let wanted = format!("{name}-{version}/{PATH}");
-        let mut archive = Archive::new(GzDecoder::new(crate_file));
-        for entry in archive.entries().ok()? {
-            let entry = entry.ok()?;
-            if *entry.path_bytes() == *wanted.as_bytes() {
-                let mut text = String::new();
-                entry.take(MAX_SIZE).read_to_string(&mut text).ok()?;
-                return Self::read(&text);
-            }
-        }
-        None
-    }
-
     /// Reads the file; None if it is not what cargo writes.
     pub fn read(text: &str) -> Option<Self> {
         let written: Written = serde_json::from_str(text).ok()?;

@@ -57,9 +57,7 @@ fn of_publisher(refused: &PublisherRefusal) -> StatusCode {
     match refused {
         PublisherRefusal::Unknown(_) => StatusCode::NOT_FOUND,
         PublisherRefusal::Exists(_) | PublisherRefusal::TooMany { .. } => StatusCode::CONFLICT,
-        PublisherRefusal::OnlyAdminsUndo { .. }
-        | PublisherRefusal::OnlyAdminsAdd { .. }
-        | PublisherRefusal::Machine { .. } => StatusCode::FORBIDDEN,
+        PublisherRefusal::OnlyAdminsUndo { .. } | PublisherRefusal::OnlyAdminsAdd { .. } => StatusCode::FORBIDDEN,
         PublisherRefusal::NoPublisher { .. }
         | PublisherRefusal::OwnerOfCrate
         | PublisherRefusal::UnknownIssuer { .. }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::package::CrateName;
+use crate::package::name::canonical;
 
 /// A crate name, or a prefix followed by `*`. Case, `-` and `_` are not distinguished, as in crate names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +17,16 @@ pub struct InvalidPattern(pub String);
 
 impl CratePattern {
     pub fn matches(&self, name: &CrateName) -> bool {
-        let canonical = |text: &str| text.to_ascii_lowercase().replace('-', "_");
-        match self.0.strip_suffix('*') {
-            Some(beginning) => name.canonical().starts_with(&canonical(beginning)),
-            None => name.canonical() == canonical(&self.0),
+        match self.canonical() {
+            (beginning, true) => name.canonical().starts_with(&beginning),
+            (whole, false) => name.canonical() == whole,
         }
+    }
+
+    /// The name, or the beginning of names, as they are compared, and whether it is a beginning.
+    pub fn canonical(&self) -> (String, bool) {
+        let beginning = self.0.strip_suffix('*');
+        (canonical(beginning.unwrap_or(&self.0)), beginning.is_some())
     }
 }
 

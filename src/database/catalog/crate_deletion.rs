@@ -62,13 +62,13 @@ pub fn delete(connection: &mut PgConnection, crate_id: i32, reason: &str, name_r
     diesel::delete(crate_team_owners::table.filter(crate_team_owners::crate_id.eq(crate_id))).execute(connection)?;
     // Its name may be released, and then belongs to others.
     diesel::delete(trusted_publishers::table.filter(trusted_publishers::crate_id.eq(crate_id))).execute(connection)?;
-    diesel::update(crates::table.find(crate_id)).set(crates::trustpub_only.eq(false)).execute(connection)?;
     Ok(Deleted { owners, versions })
 }
 
-/// Sets the columns alone.
+/// Sets the columns alone, and restricts a later crate of this name to no trusted publishers.
 pub fn mark(connection: &mut PgConnection, crate_id: i32, deletion: &Deletion) -> QueryResult<()> {
-    diesel::update(crates::table.find(crate_id)).set(deletion).execute(connection).map(drop)
+    let columns = (deletion, crates::trustpub_only.eq(false));
+    diesel::update(crates::table.find(crate_id)).set(columns).execute(connection).map(drop)
 }
 
 /// Allows that the name of a deleted crate is published again.

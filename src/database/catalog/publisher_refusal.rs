@@ -28,12 +28,12 @@ pub enum PublisherRefusal {
         accepted = listed(.accepted)
     )]
     NoIssuer { kind: &'static str, accepted: Vec<String> },
-    /// A rule that cannot be met, or by anybody.
+    /// A rule that no ID token meets, or every one.
     #[error("{0}")]
     Rule(String),
     #[error("there is no account `{owner}` at {server}: check the repository's owner")]
     NoAccount { owner: String, server: String },
-    #[error("the crate `{name}` has no trusted publisher, so nobody could publish it: configure one first")]
+    #[error("the crate `{name}` has no trusted publisher, and could not be published any more: add one first")]
     NoPublisher { name: CrateName },
     #[error(
         "only an admin may allow tokens of users again for the crate `{name}`: a stolen token of an owner could do it otherwise"
@@ -46,8 +46,6 @@ pub enum PublisherRefusal {
     OnlyAdminsAdd { name: CrateName },
     #[error("`owner` is the user whose crates a pattern covers, and a crate has its own owners: leave it out")]
     OwnerOfCrate,
-    #[error("`{login}` is a machine, and cannot configure trusted publishers")]
-    Machine { login: String },
 }
 
 fn listed(urls: &[String]) -> String {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::database::access::provenance::Provider;
 
-/// Events with which GitHub runs a trusted workflow on what somebody else has written.
+/// Events with which GitHub runs a trusted workflow on code from outside the repository.
 const UNTRUSTED_EVENTS: [&str; 2] = ["pull_request_target", "workflow_run"];
 /// Where workflows are.
 const WORKFLOW_DIRECTORIES: [&str; 3] = [".github/workflows/", ".forgejo/workflows/", ".gitea/workflows/"];

@@ -162,7 +162,7 @@ pub fn count_alike(connection: &mut PgConnection, new: &NewPublisher<'_>, provid
     }
 }
 
-/// The id of one that trusts the same for the same.
+/// The id of an existing trusted publisher with the same rule for the same crates.
 pub fn same(connection: &mut PgConnection, new: &NewPublisher<'_>) -> QueryResult<Option<i32>> {
     let (crate_id, pattern) = new.target.columns();
     let candidates: Vec<(i32, Value)> = trusted_publishers::table
@@ -178,31 +178,8 @@ pub fn same(connection: &mut PgConnection, new: &NewPublisher<'_>) -> QueryResul
         )
         .select((trusted_publishers::id, trusted_publishers::rule))
         .load(connection)?;
-    let read = |rule: Value| serde_json::from_value::<Rule>(rule).ok();
-    Ok(candidates
-        .into_iter()
-        .find(|(_, rule)| read(rule.clone()).is_some_and(|rule| trusts_alike(&rule, new.rule)))
-        .map(|(id, _)| id))
-}
-
-/// Whether two rules are the same but for numbers that are pinned.
-fn trusts_alike(one: &Rule, other: &Rule) -> bool {
-    let plain = |rule: &Rule| {
-        let mut rule = rule.clone();
-        match &mut rule {
-            Rule::Workflow { owner, owner_id, repository, environment, .. } => {
-                (*owner_id, *owner, *repository) = (None, owner.to_lowercase(), repository.to_lowercase());
-                *environment = environment.as_ref().map(|text| text.to_lowercase());
-            }
-            Rule::Pipeline { namespace, namespace_id, project, environment, .. } => {
-                (*namespace_id, *namespace, *project) = (None, namespace.to_lowercase(), project.to_lowercase());
-                *environment = environment.as_ref().map(|text| text.to_lowercase());
-            }
-            Rule::Claims { name, .. } => name.clear(),
-        }
-        rule
-    };
-    plain(one) == plain(other)
+    let is_same = |rule: Value| serde_json::from_value::<Rule>(rule).is_ok_and(|rule| rule.is_like(new.rule));
+    Ok(candidates.into_iter().find_map(|(id, rule)| is_same(rule).then_some(id)))
 }
 
 impl<'a> Target<'a> {
@@ -217,15 +194,20 @@ impl<'a> Target<'a> {
 /// Adds one, and returns its id.
 pub fn add(connection: &mut PgConnection, new: &NewPublisher<'_>) -> QueryResult<i32> {
     let (crate_id, pattern) = new.target.columns();
-    let prefix = pattern.as_deref().map(|pattern| (pattern.trim_end_matches('*'), pattern.ends_with('*')));
-    let canonical = prefix.map(|(text, _)| text.to_ascii_lowercase().replace('-', "_"));
+    let (canonical, is_prefix) = match new.target {
+        Target::Crate(_) => (None, None),
+        Target::Pattern(pattern) => {
+            let (canonical, is_prefix) = pattern.canonical();
+            (Some(canonical), Some(is_prefix))
+        }
+    };
     diesel::insert_into(trusted_publishers::table)
         .values((
             trusted_publishers::issuer_id.eq(new.issuer_id),
             trusted_publishers::crate_id.eq(crate_id),
             trusted_publishers::pattern.eq(&pattern),
             trusted_publishers::canonical.eq(canonical),
-            trusted_publishers::is_prefix.eq(prefix.map(|(_, is_prefix)| is_prefix)),
+            trusted_publishers::is_prefix.eq(is_prefix),
             trusted_publishers::repository.eq(new.rule.repository_key()),
             trusted_publishers::rule.eq(serde_json::to_value(new.rule).unwrap_or_default()),
             trusted_publishers::stages_only.eq(new.stages_only),

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Integer, Nullable, Text};
 
 use crate::database::access::provenance::Trusted;
-use crate::database::access::users;
+use crate::database::access::users::{self, User};
 use crate::package::CrateName;
 use crate::statement::statement;
 
@@ -16,6 +16,13 @@ pub struct Grant {
     pub stages_only: bool,
     /// The user who owns the crate if it is new, and whether that is an admin. Always there for a new crate.
     pub owner: Option<(i32, bool)>,
+}
+
+impl Grant {
+    /// The user who owns a new crate, and whether that is an admin: the one of the grant, or else the publisher.
+    pub fn owner_or(grant: Option<&Self>, publisher: &User) -> (i32, bool) {
+        grant.and_then(|grant| grant.owner).unwrap_or((publisher.id, publisher.is_admin))
+    }
 }
 
 /// The right to publish a crate, or a new one (`crate_id` is None). The rows behind it are locked, so that it stays until the

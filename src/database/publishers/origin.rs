@@ -1,11 +1,11 @@
 //! What the claims of an ID token tell about a version, and the machine user that publishes it.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 use super::claims::{Claims, pipeline_file, repository, text, workflow_file};
 use super::rule::MAX_TEXT;
 use crate::database::access::provenance::{Provenance, Provider};
+use crate::package::link_segment::encode;
 
 /// The issuer of github.com.
 pub const GITHUB: &str = "https://token.actions.githubusercontent.com";
@@ -31,8 +31,8 @@ pub fn provenance(provider: Provider, issuer: &str, claims: &Claims) -> Provenan
         repository: repository.clone(),
     };
     let in_repository = |server: &str, rest: &str, id: &str| {
-        let repository = repository.as_deref()?.split('/').map(in_url).collect::<Vec<_>>().join("/");
-        Some(format!("{server}/{repository}/{rest}/{}", in_url(id)))
+        let repository = repository.as_deref()?.split('/').map(encode).collect::<Vec<_>>().join("/");
+        Some(format!("{server}/{repository}/{rest}/{}", encode(id)))
     };
     match provider {
         Provider::GitHub | Provider::Forgejo => {
@@ -83,7 +83,7 @@ pub fn identity(provider: Provider, identity_claim: &str, claims: &Claims) -> Op
 
 /// The web server of an issuer. An enterprise at github.com may have an issuer of its own, and one with data residency has a
 /// server of its own.
-fn server(issuer: &str) -> String {
+pub fn server(issuer: &str) -> String {
     let issuer = issuer.trim_end_matches('/');
     if issuer == GITHUB || issuer.starts_with(&format!("{GITHUB}/")) {
         return "https://github.com".to_owned();
@@ -93,13 +93,4 @@ fn server(issuer: &str) -> String {
     }
     let server = issuer.strip_suffix("/_services/token").or_else(|| issuer.strip_suffix("/api/actions"));
     server.unwrap_or(issuer).to_owned()
-}
-
-/// A part of a path.
-fn in_url(text: &str) -> String {
-    // A part of dots would lead elsewhere.
-    if text.bytes().all(|byte| byte == b'.') {
-        return "-".to_owned();
-    }
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string().replace("%2D", "-").replace("%2E", ".").replace("%5F", "_")
 }

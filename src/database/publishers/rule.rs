@@ -58,15 +58,13 @@ pub enum InvalidRule {
     #[error("a trusted publisher of this kind has no {0}: leave it out")]
     Superfluous(&'static str),
     #[error(
-        "a trusted publisher needs a claim that tells it from others, besides aud, exp, iat, iss, jti and nbf: give `sub`, for example"
+        "a trusted publisher needs a claim that distinguishes it, besides aud, exp, iat, iss, jti and nbf: give `sub`, for example"
     )]
     NoClaim,
     #[error("a trusted publisher has at most {MAX_CLAIMS} claims")]
     TooManyClaims,
-    #[error("the value `{value}` of the claim `{claim}` would be anybody's: give more of it")]
+    #[error("the value `{value}` of the claim `{claim}` matches every ID token: make it more specific")]
     Anything { claim: String, value: String },
-    #[error("{issuer} is an issuer of the kind `{provider}`, whose trusted publishers are configured otherwise")]
-    OtherProvider { issuer: String, provider: Provider },
 }
 
 /// A claim that is not as a rule wants it.
@@ -173,7 +171,7 @@ impl Given {
 }
 
 impl Rule {
-    /// Checks that ID tokens of a provider can meet it, and not those of anybody.
+    /// Checks that ID tokens of a provider can meet it, and not all of them do.
     pub fn check(&self, provider: Provider) -> Result<(), InvalidRule> {
         match self {
             Self::Workflow { environment: Some(_), .. } if provider == Provider::Forgejo => {
@@ -211,15 +209,6 @@ impl Rule {
         }
     }
 
-    /// The providers whose publishers have such rules.
-    pub fn is_for(&self, provider: Provider) -> bool {
-        match self {
-            Self::Workflow { .. } => matches!(provider, Provider::GitHub | Provider::Forgejo),
-            Self::Pipeline { .. } => provider == Provider::GitLab,
-            Self::Claims { .. } => provider == Provider::Oidc,
-        }
-    }
-
     /// The repository in lower case, by which the rules of a token are found.
     pub fn repository_key(&self) -> Option<String> {
         self.repository().map(|repository| repository.to_lowercase())
@@ -232,6 +221,24 @@ impl Rule {
             Self::Pipeline { namespace, project, .. } => Some(format!("{namespace}/{project}")),
             Self::Claims { .. } => None,
         }
+    }
+
+    /// Whether two rules are the same but for spelling in another case, for names, and for numbers that are pinned.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.plain() == other.plain()
+    }
+
+    fn plain(&self) -> Self {
+        let mut rule = self.clone();
+        match &mut rule {
+            Self::Workflow { owner: path, owner_id: id, repository: name, environment, .. }
+            | Self::Pipeline { namespace: path, namespace_id: id, project: name, environment, .. } => {
+                (*path, *id, *name) = (path.to_lowercase(), None, name.to_lowercase());
+                *environment = environment.as_ref().map(|text| text.to_lowercase());
+            }
+            Self::Claims { name, .. } => name.clear(),
+        }
+        rule
     }
 
     /// Checks the claims of a verified ID token.

@@ -49,10 +49,8 @@ pub struct Rule {
 pub fn add(connection: &mut PgConnection, rule: &NewRule) -> QueryResult<Option<i32>> {
     let (subject, canonical, is_prefix, owned_by) = match &rule.subject {
         Subject::Crates(pattern) => {
-            let text = pattern.to_string();
-            let canonical = text.trim_end_matches('*').to_ascii_lowercase().replace('-', "_");
-            let is_prefix = text.ends_with('*');
-            (text, Some(canonical), is_prefix, None)
+            let (canonical, is_prefix) = pattern.canonical();
+            (pattern.to_string(), Some(canonical), is_prefix, None)
         }
         Subject::OfTeam(id, name) => (format!("team:{name}"), None, false, Some(*id)),
     };

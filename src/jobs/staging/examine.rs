@@ -18,7 +18,6 @@ use crate::index::entry::Entry;
 use crate::jobs::request::RequestError;
 use crate::package::dependency::Dependency;
 use crate::package::policy::UnknownDependency;
-use crate::package::vcs_info::VcsInfo;
 use crate::package::{self, CrateName, Limits, Package, Policy, RegistryUrls};
 
 /// The rules of this moment.
@@ -117,8 +116,7 @@ fn judged(
     trusted: Option<&Trusted>,
 ) -> Result<(), String> {
     if let Some(commit) = trusted.and_then(|trusted| trusted.provenance.sha.as_deref()) {
-        let found = VcsInfo::in_crate_file(&package.crate_file, (&package.name, &package.version));
-        policy.check_commit(commit, found.as_ref()).map_err(|refusal| refusal.to_string())?;
+        policy.check_commit(commit, package.vcs_info.as_ref()).map_err(|refusal| refusal.to_string())?;
     }
     policy.check(&package.manifest).map_err(|refusal| refusal.to_string())?;
     policy.check_paths(&package.unportable).map_err(|refusal| refusal.to_string())?;

@@ -15,7 +15,7 @@ use crate::database::catalog::refusal::{self, ChangeRefusal, lock_crate};
 use crate::database::publishers::configurations::{self, Covers, NewPublisher, Publisher, Target, Which};
 use crate::database::publishers::issuers::{self, Issuer};
 use crate::database::publishers::origin::GITHUB;
-use crate::database::publishers::rule::{InvalidRule, Rule};
+use crate::database::publishers::rule::{Given, InvalidRule, Rule};
 use crate::database::schema::crates;
 use crate::jobs::request::RequestError;
 use crate::package::CrateName;
@@ -31,8 +31,31 @@ pub struct Wanted {
     pub owner: Option<String>,
 }
 
+/// The same as people give it, apart from what it covers.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub provider: Provider,
+    /// None: that of the provider's public server, or the only one.
+    pub issuer: Option<String>,
+    pub given: Given,
+    pub stages_only: bool,
+    pub owner: Option<String>,
+}
+
+impl Asked {
+    /// Finds the issuer, and checks that the rule can be met.
+    pub fn wanted(self, connection: &mut PgConnection, covers: Covers) -> Result<Wanted, RequestError> {
+        let Self { provider, issuer: url, given, stages_only, owner } = self;
+        let invalid = |invalid: InvalidRule| PublisherRefusal::Rule(invalid.to_string());
+        let rule = given.rule(provider).map_err(invalid)?;
+        let issuer = issuer(connection, provider, url.as_deref())?;
+        rule.check(provider).map_err(invalid)?;
+        Ok(Wanted { covers, issuer, rule, stages_only, owner })
+    }
+}
+
 /// The issuer with a URL or, without one, that of the provider's public server.
-pub fn issuer(connection: &mut PgConnection, provider: Provider, url: Option<&str>) -> Result<Issuer, RequestError> {
+fn issuer(connection: &mut PgConnection, provider: Provider, url: Option<&str>) -> Result<Issuer, RequestError> {
     let public = match provider {
         Provider::GitHub => Some(GITHUB),
         Provider::GitLab => Some("https://gitlab.com"),
@@ -56,23 +79,9 @@ pub fn issuer(connection: &mut PgConnection, provider: Provider, url: Option<&st
     .into())
 }
 
-/// Checks that a rule can be met, and is one for the issuer.
-pub fn check(wanted: &Wanted) -> Result<(), PublisherRefusal> {
-    let (issuer, provider) = (wanted.issuer.url.clone(), wanted.issuer.provider);
-    let invalid = |invalid: InvalidRule| PublisherRefusal::Rule(invalid.to_string());
-    if !wanted.rule.is_for(provider) {
-        return Err(invalid(InvalidRule::OtherProvider { issuer, provider }));
-    }
-    wanted.rule.check(provider).map_err(invalid)
-}
-
 /// Checks that a token may configure trusted publishers at all.
 pub fn check_may_configure(caller: &Caller) -> Result<(), RequestError> {
-    caller.has_one_of(&[Scope::TrustedPublishing], Scope::TrustedPublishing.as_str())?;
-    if caller.token.trusted.is_some() {
-        return Err(PublisherRefusal::Machine { login: caller.user.login.clone() }.into());
-    }
-    Ok(())
+    Ok(caller.has_one_of(&[Scope::TrustedPublishing], Scope::TrustedPublishing.as_str())?)
 }
 
 /// Checks that a caller may say who publishes a crate.
@@ -100,26 +109,38 @@ pub fn check_may_add(connection: &mut PgConnection, wanted: &Wanted, caller: &Ca
         Covers::Pattern(_) => None,
     };
     check_adds(connection, krate.as_ref(), caller)?;
-    let target = match (&wanted.covers, &krate) {
+    let allowed = (krate.is_none() && caller.is_admin()).then_some(None);
+    match wanted.owner {
+        // The patterns of another user are counted later.
+        Some(_) => Ok(()),
+        None => {
+            let user = Some(&caller.user);
+            let new = planned(wanted, krate.as_ref(), (user, allowed))?;
+            check_room(connection, &new, (wanted.issuer.provider, krate.as_ref(), user))
+        }
+    }
+}
+
+/// The rows of a trusted publisher. `allowed`: it may publish new crates, allowed by this admin, or by an operator.
+fn planned<'a>(
+    wanted: &'a Wanted,
+    krate: Option<&Crate>,
+    (user, allowed): (Option<&User>, Option<Option<i32>>),
+) -> Result<NewPublisher<'a>, RequestError> {
+    let target = match (&wanted.covers, krate) {
         (Covers::Pattern(pattern), _) => Target::Pattern(pattern),
-        (_, Some(krate)) => Target::Crate(krate.id),
-        (Covers::Crate(_), None) => return Ok(()),
+        (Covers::Crate(name), None) => return Err(ChangeRefusal::UnknownCrate(name.to_string()).into()),
+        (Covers::Crate(_), Some(krate)) => Target::Crate(krate.id),
     };
-    let (creates, user) = (krate.is_none() && caller.is_admin(), &caller.user);
-    let new = NewPublisher {
+    Ok(NewPublisher {
         issuer_id: wanted.issuer.id,
         target,
         rule: &wanted.rule,
         stages_only: wanted.stages_only,
-        creates,
-        allowed_by: None,
-        created_by: Some(user.id),
-    };
-    match wanted.owner {
-        // The patterns of another user are counted later.
-        Some(_) => Ok(()),
-        None => check_room(connection, &new, (wanted.issuer.provider, krate.as_ref(), Some(user))),
-    }
+        creates: allowed.is_some(),
+        allowed_by: allowed.flatten(),
+        created_by: user.map(|user| user.id),
+    })
 }
 
 fn check_adds(connection: &mut PgConnection, krate: Option<&Crate>, caller: &Caller) -> Result<(), RequestError> {
@@ -138,7 +159,6 @@ fn check_adds(connection: &mut PgConnection, krate: Option<&Crate>, caller: &Cal
 /// Adds a trusted publisher for a user: of a crate for an owner or an admin, with a pattern for every user, since it gives no
 /// more than the user has. Only that of an admin may publish new crates.
 pub fn add_as(connection: &mut PgConnection, wanted: &Wanted, caller: &Caller) -> Result<Publisher, RequestError> {
-    check(wanted)?;
     connection.transaction(|connection| {
         let krate = locked(connection, &wanted.covers)?;
         let caller = caller.confirm(connection)??;
@@ -165,7 +185,6 @@ pub fn add(
     owner: Option<&User>,
     operator: &Actor,
 ) -> Result<Publisher, RequestError> {
-    check(wanted)?;
     connection.transaction(|connection| {
         let krate = locked(connection, &wanted.covers)?;
         let allowed = krate.is_none().then_some(None);
@@ -186,21 +205,7 @@ fn add_locked(
     krate: Option<&Crate>,
     (user, allowed, actor): (Option<&User>, Option<Option<i32>>, &Actor),
 ) -> Result<Publisher, RequestError> {
-    let target = match (&wanted.covers, krate) {
-        (Covers::Pattern(pattern), _) => Target::Pattern(pattern),
-        (Covers::Crate(name), None) => return Err(ChangeRefusal::UnknownCrate(name.to_string()).into()),
-        (Covers::Crate(_), Some(krate)) => Target::Crate(krate.id),
-    };
-    let created_by = user.map(|user| user.id);
-    let new = NewPublisher {
-        issuer_id: wanted.issuer.id,
-        target,
-        rule: &wanted.rule,
-        stages_only: wanted.stages_only,
-        creates: allowed.is_some(),
-        allowed_by: allowed.flatten(),
-        created_by,
-    };
+    let new = planned(wanted, krate, (user, allowed))?;
     check_room(connection, &new, (wanted.issuer.provider, krate, user))?;
     let id = configurations::add(connection, &new)?;
     let covers = wanted.covers.text();
@@ -240,7 +245,7 @@ fn one(connection: &mut PgConnection, id: i32) -> Result<Publisher, RequestError
 }
 
 /// Removes a trusted publisher for a user: an owner of its crate, who has configured its pattern, or an admin. Tokens that it
-/// has got are worth nothing then. `provider`: refuses one of another provider.
+/// has got are revoked. `provider`: refuses one of another provider.
 pub fn remove_as(
     connection: &mut PgConnection,
     (id, provider): (i32, Option<Provider>),

@@ -97,7 +97,7 @@ impl Presented<'_> {
                     trusted.push(publisher);
                 }
             }
-            let first = trusted.first().ok_or_else(|| self.nobody())?;
+            let first = trusted.first().ok_or_else(|| self.not_configured())?;
             let user = self.machine(connection)?;
             user.check_enabled()?;
             let provenance = origin::provenance(provider, url, self.claims);
@@ -151,7 +151,7 @@ impl Presented<'_> {
             match publisher.rule.judge(self.claims) {
                 Ok(()) => matching.push(publisher),
                 Err(mismatch) => {
-                    // Others are not to know what somebody's rule wants, and an operator is asked why it does not match.
+                    // The refusal does not disclose the rules of other users. An operator finds the reason here.
                     let (publisher, problem) = (publisher.id, shown(&mismatch.to_string()));
                     tracing::debug!(publisher, problem, "a trusted publisher does not match an ID token");
                     problems.extend(Some(mismatch).filter(|mismatch| mismatch.is_near));
@@ -165,12 +165,12 @@ impl Presented<'_> {
         problems.dedup();
         problems.truncate(10);
         if problems.is_empty() {
-            return Err(self.nobody());
+            return Err(self.not_configured());
         }
         Err(ExchangeError::Mismatch { whose: self.whose(), problems: problems.join("; ") })
     }
 
-    fn nobody(&self) -> ExchangeError {
+    fn not_configured(&self) -> ExchangeError {
         ExchangeError::NoPublisher { whose: self.whose(), issuer: self.issuer.url.clone() }
     }
 

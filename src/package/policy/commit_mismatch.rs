@@ -1,20 +1,8 @@
-//! The setting for packages of trusted publishers that were made from another commit than their ID token names.
+//! Packages of trusted publishers that were made from another commit than their ID token names.
 
 use std::fmt;
-use std::str::FromStr;
 
-use super::super::excerpt::Excerpt;
 use super::super::vcs_info::VcsInfo;
-
-/// Whether such packages are refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CommitMismatch {
-    /// The publisher gets a warning.
-    #[default]
-    Warn,
-    /// The package is refused.
-    Refuse,
-}
 
 /// How the commit of a package is not that of the ID token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,26 +44,4 @@ pub(super) fn compare(expected: &str, found: Option<&VcsInfo>) -> Option<OtherCo
         Some(_) => return None,
     };
     Some(OtherCommit { expected: expected.to_owned(), found })
-}
-
-impl FromStr for CommitMismatch {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "warn" => Ok(Self::Warn),
-            "refuse" => Ok(Self::Refuse),
-            other => Err(format!("{} is neither `warn` nor `refuse`", Excerpt(other))),
-        }
-    }
-}
-
-/// The form in the configuration.
-impl fmt::Display for CommitMismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Warn => "warn",
-            Self::Refuse => "refuse",
-        })
-    }
 }

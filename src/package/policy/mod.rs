@@ -14,9 +14,9 @@ mod lengths;
 pub mod licence;
 pub mod manifest_mismatch;
 pub mod metadata_rules;
-pub mod portable_paths;
 pub mod registries;
 pub mod required;
+pub mod warn_or_refuse;
 
 #[cfg(test)]
 mod tests;
@@ -28,15 +28,14 @@ use super::excerpt::Excerpt;
 use super::vcs_info::VcsInfo;
 use super::{Manifest, Refusal, UnportablePath};
 pub use advice::Advice;
-pub use commit_mismatch::CommitMismatch;
 pub use error::{MAX_DESCRIPTION, PolicyError, UnknownDependency};
 pub use form::{check_categories, check_keywords};
 pub use lengths::MAX_URL;
 pub use manifest_mismatch::ManifestMismatch;
 pub use metadata_rules::MetadataRules;
-pub use portable_paths::PortablePaths;
 pub use registries::AllowedRegistries;
 pub use required::{Field, RequiredMetadata};
+pub use warn_or_refuse::WarnOrRefuse;
 
 /// The rules of a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,14 +49,15 @@ pub struct Policy {
     /// Whether dependencies on this registry must exist already. If not, crates may be published in any order and with
     /// circular dependencies.
     pub require_known_dependencies: bool,
-    /// Whether paths that Windows cannot store are refused.
-    pub portable_paths: PortablePaths,
+    /// Whether paths that Windows cannot store are refused. Useful crates contain such files, for example a test called
+    /// `aux.rs`.
+    pub portable_paths: WarnOrRefuse,
     /// Which rules of form refuse a publish.
     pub metadata_rules: MetadataRules,
     /// Whether metadata that differs from the manifest is refused.
     pub manifest_mismatch: ManifestMismatch,
     /// Whether a package is refused that a trusted publisher did not make from the commit of its ID token.
-    pub commit_mismatch: CommitMismatch,
+    pub commit_mismatch: WarnOrRefuse,
 }
 
 impl Policy {
@@ -106,8 +106,8 @@ impl Policy {
     pub fn check_paths(&self, unportable: &[UnportablePath]) -> Result<Option<Advice>, Refusal> {
         match self.portable_paths {
             _ if unportable.is_empty() => Ok(None),
-            PortablePaths::Warn => Ok(Some(Advice::UnportablePaths(unportable.to_vec()))),
-            PortablePaths::Refuse => Err(PolicyError::UnportablePaths(unportable.to_vec()).into()),
+            WarnOrRefuse::Warn => Ok(Some(Advice::UnportablePaths(unportable.to_vec()))),
+            WarnOrRefuse::Refuse => Err(PolicyError::UnportablePaths(unportable.to_vec()).into()),
         }
     }
 
@@ -119,8 +119,8 @@ impl Policy {
     pub fn check_commit(&self, expected: &str, found: Option<&VcsInfo>) -> Result<Option<Advice>, Refusal> {
         match (commit_mismatch::compare(expected, found), self.commit_mismatch) {
             (None, _) => Ok(None),
-            (Some(other), CommitMismatch::Warn) => Ok(Some(Advice::OtherCommit(other))),
-            (Some(other), CommitMismatch::Refuse) => Err(PolicyError::OtherCommit(other).into()),
+            (Some(other), WarnOrRefuse::Warn) => Ok(Some(Advice::OtherCommit(other))),
+            (Some(other), WarnOrRefuse::Refuse) => Err(PolicyError::OtherCommit(other).into()),
         }
     }
 

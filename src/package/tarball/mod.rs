@@ -30,6 +30,7 @@ use tar::{Archive, Entry, EntryType};
 
 use super::limits::Limits;
 use super::targets::may_be_target;
+use super::vcs_info::{self, VcsInfo};
 use super::{CrateName, Version};
 pub use entry_path::PathProblem;
 use entry_path::{EntryPath, is_made_by_cargo};
@@ -50,10 +51,12 @@ pub struct Tarball {
     pub targets: BTreeSet<String>,
     /// Paths that some file systems cannot store.
     pub unportable: Vec<UnportablePath>,
+    /// The commit that it was made from, if it says so.
+    pub vcs_info: Option<VcsInfo>,
 }
 
-/// Reads a `.crate` file and gives its manifest, its possible targets and its unportable paths. It needs little more memory than the set of paths
-/// and writes nothing.
+/// Reads a `.crate` file and gives its manifest, its possible targets, its unportable paths and its commit. It needs little
+/// more memory than the set of paths and writes nothing.
 ///
 /// # Errors
 ///
@@ -106,6 +109,7 @@ struct Inspection<'a> {
     paths: Paths,
     manifest: Option<String>,
     targets: BTreeSet<String>,
+    vcs_info: Option<VcsInfo>,
 }
 
 impl<'a> Inspection<'a> {
@@ -119,6 +123,7 @@ impl<'a> Inspection<'a> {
             paths: Paths::default(),
             manifest: None,
             targets: BTreeSet::new(),
+            vcs_info: None,
         }
     }
 
@@ -157,6 +162,9 @@ impl<'a> Inspection<'a> {
             // `paths` refuses a second one.
             self.manifest = Some(self.read_manifest(entry)?);
         }
+        if inner == vcs_info::PATH && !kind.is_dir() {
+            self.vcs_info = read_vcs_info(entry)?;
+        }
         if may_be_target(inner) && !kind.is_dir() {
             self.targets.insert(inner.to_owned());
         }
@@ -177,8 +185,18 @@ impl<'a> Inspection<'a> {
         self.extensions.finish()?;
         let unportable = self.paths.finish()?;
         let manifest = self.manifest.ok_or(TarballError::NoManifest { root: self.root })?;
-        Ok(Tarball { manifest, targets: self.targets, unportable })
+        Ok(Tarball { manifest, targets: self.targets, unportable, vcs_info: self.vcs_info })
     }
+}
+
+/// None if it is longer than such a file is, or not what cargo writes.
+fn read_vcs_info(entry: &mut Entry<'_, impl Read>) -> Result<Option<VcsInfo>, TarballError> {
+    if entry.size() > vcs_info::MAX_SIZE {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(std::str::from_utf8(&bytes).ok().and_then(VcsInfo::read))
 }
 
 /// The name of an entry type that cannot be published.

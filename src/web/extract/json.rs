@@ -26,7 +26,7 @@ pub async fn callers_json<T: DeserializeOwned>(
 }
 
 /// Reads the body of a request that needs no token.
-pub async fn anybodys_json<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, ApiError> {
+pub async fn unauthenticated_json<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, ApiError> {
     let (parts, content) = request.into_parts();
     json_body(&parts, content, limit).await
 }

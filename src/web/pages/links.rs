@@ -2,13 +2,8 @@
 
 use std::fmt::Display;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
+use crate::package::link_segment;
 use crate::web::base_path;
-
-/// What is encoded in a segment of a path: everything but the characters that RFC 3986 allows there and that names have.
-const SEGMENT: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'+').remove(b'@').remove(b':');
 
 /// Builds links. Values are encoded, so that none can lead elsewhere.
 #[derive(Clone, Debug)]
@@ -166,12 +161,7 @@ fn below(path: &str) -> String {
 
 /// One segment of a path.
 fn segment(value: &impl Display) -> String {
-    let value = value.to_string();
-    match value.as_str() {
-        // Clients remove these from paths, encoded or not, so they can only lead to the directory itself.
-        "." | ".." => String::new(),
-        other => utf8_percent_encode(other, SEGMENT).to_string(),
-    }
+    link_segment::encode(&value.to_string())
 }
 
 #[cfg(test)]

@@ -4,11 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-
 use crate::database::access::teams::Team;
 use crate::database::access::users::User;
 use crate::database::catalog::owners::Owner;
+use crate::package::link_segment;
 
 /// A user's public profile.
 #[derive(Serialize, ToSchema)]
@@ -56,12 +55,9 @@ pub struct OwnerView {
     kind: &'static str,
 }
 
-/// What cannot stand in a part of a path; the logins of machines have slashes.
-const IN_A_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'/').add(b'?').add(b'#').add(b'%').add(b'"').add(b'<').add(b'>');
-
 /// The URL of a user in this API.
 pub fn user_url(base_url: &str, login: &str) -> String {
-    format!("{base_url}/api/v1/users/{}", utf8_percent_encode(login, IN_A_PATH))
+    format!("{base_url}/api/v1/users/{}", link_segment::encode(login))
 }
 
 impl UserView {

@@ -184,7 +184,7 @@ impl VersionView {
         let path = format!("{}/api/v1/crates/{crate_name}/{}", base_path::of(base_url), row.num);
         let yanked = row.effective_yanked.unwrap_or(false);
         let provenance = row.provenance();
-        // A machine is nobody's publisher, as on crates.io.
+        // Null for a machine, as on crates.io.
         let published_by = published_by.filter(|_| provenance.is_none());
         Self {
             id: row.id,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use axum::http::StatusCode;
-use supercargo::package::policy::PortablePaths;
+use supercargo::package::policy::WarnOrRefuse;
 use supercargo::package::{Limits, Policy, tarball};
 use tar::{EntryType, Header};
 
@@ -185,7 +185,7 @@ fn what_only_windows_cannot_hold_is_a_warning_or_refused_as_the_operator_wants()
         .file("GIT~1", b"")
         .file("Docs/x", b"")
         .file("docs/y", b"");
-    let strict = Policy { portable_paths: PortablePaths::Refuse, ..Policy::default() };
+    let strict = Policy { portable_paths: WarnOrRefuse::Refuse, ..Policy::default() };
     for (policy, status) in [(Policy::default(), StatusCode::OK), (strict, StatusCode::BAD_REQUEST)] {
         let registry = TestRegistry::with_policy(policy);
         let answer = registry.user("paths-of-windows").publish(&package);

@@ -200,11 +200,7 @@ fn problem(
             "`{login}`, who staged it, is not an owner of the crate: have an owner stage it again"
         )));
     }
-    if let Some(reason) = facts
-        .reserved
-        .as_ref()
-        .filter(|_| is_new && !grant.and_then(|grant| grant.owner).map_or(user.is_admin, |(_, is_admin)| is_admin))
-    {
+    if let Some(reason) = facts.reserved.as_ref().filter(|_| is_new && !Grant::owner_or(grant, &user).1) {
         return Ok(Some(format!("the name is reserved in this registry ({reason})")));
     }
     let too_large = version.limits.check_index_file(if is_new { 0 } else { facts.index_bytes }, &version.index_line);

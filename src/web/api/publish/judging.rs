@@ -3,7 +3,6 @@
 use crate::database::access::provenance::Trusted;
 use crate::jobs::publish_version::{self, Known};
 use crate::package::policy::Advice;
-use crate::package::vcs_info::VcsInfo;
 use crate::package::{CrateName, Package};
 use crate::web::{ApiError, App};
 
@@ -21,8 +20,7 @@ pub(super) fn judge(
     }
     advice.extend(policy.check_paths(&package.unportable)?);
     if let Some(commit) = trusted.and_then(|trusted| trusted.provenance.sha.as_deref()) {
-        let found = VcsInfo::in_crate_file(&package.crate_file, (&package.name, &package.version));
-        advice.extend(policy.check_commit(commit, found.as_ref())?);
+        advice.extend(policy.check_commit(commit, package.vcs_info.as_ref())?);
     }
     let dependencies = package.dependencies_here();
     if !dependencies.is_empty() {

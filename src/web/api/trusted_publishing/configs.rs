@@ -11,13 +11,13 @@ use utoipa::ToSchema;
 use std::collections::BTreeMap;
 
 use super::{
-    Asked, ConfigPath, ConfigsQuery, MAX_BODY, Meta, add_publisher, bad, list_publishers, remove_publisher, unstored,
+    ConfigPath, ConfigsQuery, MAX_BODY, Meta, add_publisher, bad, list_publishers, remove_publisher, unstored,
 };
 use crate::database::access::caller::Caller;
 use crate::database::access::provenance::{Provider, UnknownProvider};
 use crate::database::publishers::configurations::Publisher;
 use crate::database::publishers::rule::{Given, Rule};
-use crate::jobs::trusted_publishing::configure::check_may_configure;
+use crate::jobs::trusted_publishing::configure::{Asked, check_may_configure};
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::ApiPath;
@@ -163,9 +163,8 @@ pub async fn add(State(app): State<App>, request: Request) -> Result<Json<Publis
         name: new.name,
         claims: new.claims,
     };
-    let asked =
-        Asked { covers: new.krate, provider, issuer: new.issuer, given, stages_only: new.stage_only, owner: new.owner };
-    let config = add_publisher(&app, asked, caller).await?.into();
+    let asked = Asked { provider, issuer: new.issuer, given, stages_only: new.stage_only, owner: new.owner };
+    let config = add_publisher(&app, new.krate, asked, caller).await?.into();
     Ok(Json(PublisherConfigAnswer { config }))
 }
 

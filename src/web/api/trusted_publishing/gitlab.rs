@@ -8,14 +8,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    Asked, ConfigPath, ConfigsQuery, MAX_BODY, Meta, add_publisher, list_publishers, remove_publisher, unstored,
-};
+use super::{ConfigPath, ConfigsQuery, MAX_BODY, Meta, add_publisher, list_publishers, remove_publisher, unstored};
 use crate::database::access::caller::Caller;
 use crate::database::access::provenance::Provider;
 use crate::database::publishers::configurations::Publisher;
 use crate::database::publishers::rule::{Given, Rule};
-use crate::jobs::trusted_publishing::configure::check_may_configure;
+use crate::jobs::trusted_publishing::configure::{Asked, check_may_configure};
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::ApiPath;
@@ -128,9 +126,9 @@ pub async fn add(State(app): State<App>, request: Request) -> Result<Json<GitLab
         environment: new.environment,
         ..Given::default()
     };
-    let (covers, issuer, stages_only) = (new.krate, new.issuer, new.stage_only);
-    let asked = Asked { covers, provider: Provider::GitLab, issuer, given, stages_only, owner: None };
-    let publisher = add_publisher(&app, asked, caller).await?;
+    let (issuer, stages_only) = (new.issuer, new.stage_only);
+    let asked = Asked { provider: Provider::GitLab, issuer, given, stages_only, owner: None };
+    let publisher = add_publisher(&app, new.krate, asked, caller).await?;
     let config = GitLabConfig::of(publisher).ok_or_else(|| ApiError::internal("a publisher of another provider"))?;
     Ok(Json(GitLabConfigAnswer { gitlab_config: config }))
 }

@@ -15,12 +15,9 @@ use utoipa::IntoParams;
 use crate::database::access::caller::Caller;
 use crate::database::access::crate_pattern::InvalidPattern;
 use crate::database::access::provenance::Provider;
-use crate::database::catalog::publisher_refusal::PublisherRefusal;
 use crate::database::publishers::configurations::{Covers, Publisher};
-use crate::database::publishers::rule::{Given, Rule};
 use crate::jobs::RequestError;
-use crate::jobs::trusted_publishing::configure::{self, Wanted};
-use crate::oidc::accounts::Account;
+use crate::jobs::trusted_publishing::configure::{self, Asked};
 use crate::web::extract::path::crate_name;
 use crate::web::extract::query::QueryParameters;
 use crate::web::{ApiError, App};
@@ -65,36 +62,13 @@ impl Meta {
     }
 }
 
-/// A trusted publisher as a request gives it.
-struct Asked {
-    /// A crate, or a prefix with `*`.
-    covers: String,
-    provider: Provider,
-    issuer: Option<String>,
-    given: Given,
-    stages_only: bool,
-    owner: Option<String>,
-}
-
-/// Adds a trusted publisher. The number of its owner is asked of its server, unless it is given.
-async fn add_publisher(app: &App, asked: Asked, caller: Caller) -> Result<Publisher, ApiError> {
+/// Adds a trusted publisher of a crate, or of a prefix with `*`.
+async fn add_publisher(app: &App, covers: String, asked: Asked, caller: Caller) -> Result<Publisher, ApiError> {
     app.waiting_for_others(move |app| {
-        let Asked { covers, provider, issuer, given, stages_only, owner } = asked;
-        let rule = given.rule(provider).map_err(|invalid| bad(invalid.to_string()))?;
-        let issuer = app.pool.with(|connection| configure::issuer(connection, provider, issuer.as_deref()))??;
         let covers = covered(&covers)?;
-        let mut wanted = Wanted { covers, issuer, rule, stages_only, owner };
-        configure::check(&wanted).map_err(RequestError::from)?;
+        let mut wanted = app.pool.with(|connection| asked.wanted(connection, covers))??;
         app.pool.with(|connection| configure::check_may_add(connection, &wanted, &caller))??;
-        if let Rule::Workflow { owner, owner_id: id @ None, .. } = &mut wanted.rule {
-            match app.issuer_keys.account(&wanted.issuer.url, owner) {
-                Account::Found(number) => *id = Some(number),
-                Account::Unknown => {}
-                Account::Missing { server } => {
-                    return Err(RequestError::from(PublisherRefusal::NoAccount { owner: owner.clone(), server }).into());
-                }
-            }
-        }
+        app.issuer_keys.pin_owner(&wanted.issuer, &mut wanted.rule).map_err(RequestError::from)?;
         Ok(app.pool.with(|connection| configure::add_as(connection, &wanted, &caller))??)
     })
     .await

@@ -18,7 +18,7 @@ use crate::oidc::id_token::{LEEWAY, MAX_LENGTH, Unverified};
 use crate::oidc::keys::KeyError;
 use crate::package::characters::plain;
 use crate::web::extract::auth::token;
-use crate::web::extract::json::anybodys_json;
+use crate::web::extract::json::unauthenticated_json;
 use crate::web::measures::reason;
 use crate::web::shortened::shortened;
 use crate::web::views::AnyError;
@@ -59,7 +59,7 @@ pub struct Answer {
 )]
 pub async fn exchange(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let from = from(request.extensions());
-    let Exchange { jwt } = anybodys_json(request, MAX_BODY).await?;
+    let Exchange { jwt } = unauthenticated_json(request, MAX_BODY).await?;
     let exchanged = app.waiting_for_others(move |app| exchange_now(app, &jwt, from)).await?;
     let Exchanged { plain: secret, token, login } = exchanged;
     let provenance = token.trusted.map(|trusted| trusted.provenance);
@@ -96,7 +96,7 @@ fn exchange_now(app: &App, jwt: &str, from: (Option<String>, Option<String>)) ->
                 shortened(&kid)
             ))
         }
-        // Anybody can ask, and is not to learn what answers where.
+        // The endpoint is public, so the answer does not say what is at which address.
         KeyError::Unavailable { issuer, .. } => {
             let detail = format!("the keys of {issuer} cannot be read now: try again in a minute. The server log has the reason");
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(60)
@@ -132,7 +132,7 @@ pub fn audience(base_url: &str) -> &str {
     path = "/api/v1/trusted_publishing/tokens",
     tag = "trusted publishing",
     security(("token" = [])),
-    responses((status = 204, description = "The token is worth nothing, whether or not it was before"), AnyError),
+    responses((status = 204, description = "The token is not valid any more, or never was"), AnyError),
 )]
 pub async fn revoke(State(app): State<App>, request: Request) -> Result<StatusCode, ApiError> {
     let (parts, _) = request.into_parts();

@@ -1,13 +1,13 @@
-//! The setting for packages with paths that Windows cannot store.
+//! What a setting does about packages that are unwise.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::super::excerpt::Excerpt;
 
-/// Whether such packages are refused. Useful crates contain such files, for example a test called `aux.rs`.
+/// Whether such packages are refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PortablePaths {
+pub enum WarnOrRefuse {
     /// The publisher gets a warning.
     #[default]
     Warn,
@@ -15,7 +15,7 @@ pub enum PortablePaths {
     Refuse,
 }
 
-impl FromStr for PortablePaths {
+impl FromStr for WarnOrRefuse {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -28,7 +28,7 @@ impl FromStr for PortablePaths {
 }
 
 /// The form in the configuration.
-impl fmt::Display for PortablePaths {
+impl fmt::Display for WarnOrRefuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Warn => "warn",
