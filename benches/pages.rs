@@ -30,7 +30,8 @@ use supercargo::postgres::embedded::{Cluster, Options};
 use supercargo::queue::{Completions, Wakeups};
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::{
-    AddressRequests, App, Backlog, Settings, SharedWith, SourceWork, StatusStreams, TrustedProxies, Uploads, router,
+    AddressRequests, App, Backlog, Settings, SharedWith, SignInWays, SourceWork, StatusStreams, TrustedProxies,
+    Uploads, router,
 };
 use tower::ServiceExt;
 
@@ -151,6 +152,7 @@ fn app(directory: &Path, url: &str) -> Outcome<App> {
         source_cache: (directory.join("source-cache"), 64 * 1024 * 1024),
         source_work: SourceWork::usual(TrustedProxies::default()),
         status_streams: StatusStreams::new(8, 8, TrustedProxies::default()),
+        sign_in: SignInWays::default(),
     };
     let state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let crate_store = CrateStore::local(&directory.join("crates"))?;

@@ -8,6 +8,7 @@ pub mod error_chain;
 pub mod fault;
 mod full_disk;
 pub mod package;
+mod password;
 mod redact;
 mod replace_file;
 mod statement;
@@ -40,6 +41,7 @@ pub mod verify;
 pub mod web;
 
 // L4: the parts that processes are put together from
+pub mod credential;
 mod process;
 
 // L5: one file a subcommand

@@ -18,6 +18,7 @@ mod watch;
 use crate::database::access::crate_pattern::InvalidPattern;
 use crate::database::access::new_token::CreateTokenError;
 use crate::database::access::provenance::{Provider, UnknownProvider};
+use crate::database::access::role::Role;
 use crate::database::access::scope::UnknownScope;
 use crate::database::access::teams::CreateTeamError;
 use crate::database::access::users::{CreateUserError, Inactive};
@@ -25,8 +26,9 @@ use crate::database::catalog::ownership::OwnersError;
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::set_name::InvalidSetName;
 use crate::database::catalog::user_removal::RemovalError;
+use crate::database::sign_in::links::CreateLinkError;
 use crate::jobs::RequestError;
-use crate::oidc::keys::InvalidIssuer;
+use crate::oidc::http::InvalidIssuer;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};
 use crate::package::name::NameError;
@@ -102,6 +104,14 @@ pub enum AdminError {
     Provider(#[from] UnknownProvider),
     #[error(transparent)]
     Issuer(#[from] InvalidIssuer),
+    #[error(
+        "`{login}` is an admin, who has the role member: demote first, with `supercargo admin user demote {login}`, to give the role {role}"
+    )]
+    AdminRole { login: String, role: Role },
+    #[error("a sign-in link is valid for {days} days at most: give a shorter time")]
+    LinkTooLong { days: i64 },
+    #[error(transparent)]
+    Link(#[from] CreateLinkError),
     #[error("there is no rule {0}: see `supercargo set rule list`")]
     NoRule(i32),
     #[error(transparent)]

@@ -37,6 +37,11 @@ pub(crate) fn print_error(text: fmt::Arguments<'_>) {
     eprintln!("supercargo: {}", PlainLines(&text.to_string().replace('\n', "\n    ")));
 }
 
+/// Prints a text to standard error, for a program whose standard output is a protocol.
+pub(crate) fn note(text: &str) {
+    eprintln!("{}", PlainLines(text));
+}
+
 /// Prints a table with a header.
 pub(crate) fn print_table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     say!("{}", table(header, rows));

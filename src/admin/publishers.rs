@@ -14,7 +14,8 @@ use crate::database::publishers::configurations::{self, Covers, Publisher, Which
 use crate::database::publishers::issuers;
 use crate::database::publishers::rule::Rule;
 use crate::jobs::trusted_publishing::configure::{self, Asked};
-use crate::oidc::keys::{IssuerKeys, check_issuer};
+use crate::oidc::http::check_issuer;
+use crate::oidc::keys::IssuerKeys;
 use crate::package::CrateName;
 
 /// Adds a trusted publisher of a crate, or of a prefix with `*`, whose owner is named then.
@@ -52,26 +53,11 @@ pub fn add(
     say!(
         "trusted publisher {}: {} of {} may {verb} {}{new_crates}{pinned}",
         publisher.id,
-        whose(&publisher.rule),
+        publisher.rule.described(),
         publisher.issuer,
         publisher.covers.text()
     );
     Ok(())
-}
-
-/// Who a trusted publisher is, for people.
-fn whose(rule: &Rule) -> String {
-    match rule {
-        Rule::Workflow { workflow, environment, .. } | Rule::Pipeline { workflow, environment, .. } => {
-            let environment =
-                environment.as_ref().map(|name| format!(" in the environment {name}")).unwrap_or_default();
-            format!("{workflow} in {}{environment}", rule.repository().unwrap_or_default())
-        }
-        Rule::Claims { name, claims } => {
-            let claims: Vec<_> = claims.iter().map(|(claim, value)| format!("{claim}={value}")).collect();
-            format!("{name} ({})", claims.join(", "))
-        }
-    }
 }
 
 pub fn list(connection: &mut PgConnection, krate: Option<&str>, as_json: bool) -> Result<(), AdminError> {
@@ -89,7 +75,7 @@ pub fn list(connection: &mut PgConnection, krate: Option<&str>, as_json: bool) -
             let verb = if publisher.stages_only { "stage" } else { "publish" };
             let may = if publisher.creates { format!("{verb}, also new crates") } else { verb.to_owned() };
             let by = publisher.created_by.unwrap_or_else(|| "operator".to_owned());
-            let (covers, whose) = (publisher.covers.text(), whose(&publisher.rule));
+            let (covers, whose) = (publisher.covers.text(), publisher.rule.described());
             [publisher.id.to_string(), covers, whose, publisher.issuer, may, by]
         }),
     );
@@ -106,7 +92,11 @@ fn as_value(publisher: &Publisher) -> serde_json::Value {
 
 pub fn remove(connection: &mut PgConnection, operator: &Actor, id: i32) -> Result<(), AdminError> {
     let publisher = configure::remove(connection, id, operator)?;
-    say!("removed the trusted publisher {id}: {} may not publish {}", whose(&publisher.rule), publisher.covers.text());
+    say!(
+        "removed the trusted publisher {id}: {} may not publish {}",
+        publisher.rule.described(),
+        publisher.covers.text()
+    );
     Ok(())
 }
 

@@ -2,9 +2,11 @@
 
 use crate::admin;
 use crate::config::{
-    AdminCommand, CrateCommand, NewUsersOptions, OwnerCommand, TeamCommand, TokenCommand, UserCommand, VersionCommand,
+    AdminCommand, CrateCommand, NewUsersOptions, OwnerCommand, RoleName, SignInLinkOptions, TeamCommand, TokenCommand,
+    UserCommand, VersionCommand,
 };
 use crate::database::access::audit::Actor;
+use crate::database::access::role::Role;
 use crate::database::catalog::ownership::Change;
 use crate::jobs::yank::YankState;
 use crate::process::operator_command::{on, operator};
@@ -34,6 +36,18 @@ fn user(command: UserCommand, operator: &Actor) -> Result<(), CommandError> {
         UserCommand::Demote { name, storage } => {
             on(&storage, |connection| admin::users::set_admin(connection, operator, &name, false))
         }
+        UserCommand::Role { name, role, storage } => {
+            let role = match role {
+                RoleName::Member => Role::Member,
+                RoleName::Auditor => Role::Auditor,
+                RoleName::ReadOnly => Role::ReadOnly,
+            };
+            on(&storage, |connection| admin::users::set_role(connection, operator, &name, role))
+        }
+        UserCommand::SignInLink(options) => sign_in_link(&options, operator),
+        UserCommand::SignOut { name, storage } => {
+            on(&storage, |connection| admin::users::sign_out(connection, operator, &name))
+        }
         UserCommand::Disable { name, storage } => {
             on(&storage, |connection| admin::users::leave::disable(connection, operator, &name))
         }
@@ -56,6 +70,17 @@ fn create_users(options: &NewUsersOptions, operator: &Actor) -> Result<(), Comma
     };
     let done = address.and_then(|address| {
         Ok(admin::users::create::create(&mut storage.connect()?, operator, options, address.as_ref())?)
+    });
+    storage.close()?;
+    done
+}
+
+/// The address is read before links are created, so that a call that cannot print one creates none.
+fn sign_in_link(options: &SignInLinkOptions, operator: &Actor) -> Result<(), CommandError> {
+    let storage = Storage::attach_or_start(&options.storage)?;
+    let address = registry_address(&options.storage, options.public_url.as_deref());
+    let done = address.and_then(|address| {
+        Ok(admin::users::sign_in_links::create(&mut storage.connect()?, operator, options, &address)?)
     });
     storage.close()?;
     done

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::serve::admission;
+use super::serve::{admission, sign_in_ways};
 use crate::admin::output::{print_json, print_table, say};
 use crate::config::{Checked, ConfigCommand, Configuration, Setting, Source};
 use crate::process::CommandError;
@@ -21,7 +21,12 @@ pub(super) fn config(command: &ConfigCommand, config: &Configuration) -> Result<
 
 fn check(config: &Configuration) -> ExitCode {
     let mut problems = config.problems.clone();
-    problems.extend(config.checked.as_ref().and_then(|checked| wrong_rate_limit(config, checked)));
+    problems.extend(config.checked.iter().flat_map(|checked| {
+        let access = &checked.options.access;
+        let of_limits = admission(access, false).err().map(|error| placed(config, checked, "rate-limit", &error));
+        let of_sign_in = sign_in_ways(access).err().map(|error| placed(config, checked, "identity-provider", &error));
+        of_limits.into_iter().chain(of_sign_in)
+    }));
     for problem in &problems {
         say!("{problem}");
     }
@@ -39,16 +44,15 @@ fn check(config: &Configuration) -> ExitCode {
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What `serve` would say about its rate limits, with the place of the value.
-fn wrong_rate_limit(config: &Configuration, checked: &Checked) -> Option<String> {
-    let error = admission(&checked.options.access, false).err()?;
-    let setting = checked.settings.iter().find(|setting| setting.option == "rate-limit");
+/// What `serve` would say about an option, with the place of the value.
+fn placed(config: &Configuration, checked: &Checked, option: &str, error: &CommandError) -> String {
+    let setting = checked.settings.iter().find(|setting| setting.option == option);
     let place = match (setting.map(|setting| &setting.source), &config.file) {
         (Some(Source::Variable(name)), _) => name.clone(),
         (_, Some(file)) => file.display().to_string(),
         (_, None) => "variables".to_owned(),
     };
-    Some(format!("{place}: {error}"))
+    format!("{place}: {error}")
 }
 
 fn show(config: &Configuration, as_json: bool) -> Result<(), CommandError> {

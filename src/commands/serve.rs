@@ -11,12 +11,14 @@ use axum::http::HeaderValue;
 use nix::sys::signal::Signal;
 
 use crate::admin::output::say;
-use crate::config::{AccessOptions, CorsOrigin, ServeOptions, WhoMayCreate};
+use crate::config::{AccessOptions, CorsOrigin, IdentityProvider, ServeOptions, SignInWay, WhoMayCreate};
 use crate::database::Pool;
 use crate::database::access::rate_limits::RateLimits;
+use crate::database::access::teams::check_name;
 use crate::database::access::upload_allowance::UploadAllowance;
 use crate::index::{ConfigJson, View};
 use crate::jobs::{Admission, NewCrates};
+use crate::oidc::http::check_issuer;
 use crate::package::RegistryUrls;
 use crate::process::data_dir::{self, permissions};
 use crate::process::download_counts::Counting;
@@ -36,7 +38,8 @@ use crate::replace_file::replace_file;
 use crate::web::health::Health;
 use crate::web::index::{GitService, IndexState, Limits};
 use crate::web::{
-    self, AddressRequests, App, Backlog, Settings, SharedWith, SourceWork, StatusStreams, TrustedProxies, Uploads,
+    self, AddressRequests, App, Backlog, Settings, SharedWith, SignInWays, SourceWork, StatusStreams, TrustedProxies,
+    Uploads,
 };
 
 /// The version of this program.
@@ -54,6 +57,7 @@ fn run(options: &ServeOptions) -> Result<(), CommandError> {
     let mut signals = Signals::block()?;
     options.check().map_err(CommandError::new)?;
     admission(&options.access, options.throwaway)?;
+    sign_in_ways(&options.access)?;
     let certificate = Certificate::load(&options.http)?;
     if certificate.is_some() {
         signals = signals.with_hangup()?;
@@ -235,6 +239,7 @@ fn settings(
         backlog: Backlog::new(options.max_pending_jobs),
         source_cache: (storage.data_dir.source_cache(), options.http.source_cache_size),
         source_work: SourceWork::usual(trusted_proxies.clone()),
+        sign_in: sign_in_ways(&options.access)?,
         status_streams: connections.status_streams.clone(),
         trusted_proxies,
     })
@@ -281,6 +286,33 @@ pub(super) fn admission(options: &AccessOptions, throwaway: bool) -> Result<Admi
         upload_allowance: Some(options.upload_allowance).filter(|bytes| *bytes > 0).map(UploadAllowance),
         crate_deletion_window: options.crate_deletion_window,
     })
+}
+
+/// How people sign in. Files of providers are read again for the settings, which changes nothing if they have not changed.
+pub(super) fn sign_in_ways(options: &AccessOptions) -> Result<SignInWays, CommandError> {
+    let has = |way| options.sign_in_with.contains(&way);
+    if has(SignInWay::None) && options.sign_in_with.len() > 1 {
+        return Err(CommandError::new(
+            "--sign-in-with: `none` and other ways exclude each other: give one or the other",
+        ));
+    }
+    let providers = IdentityProvider::read_all(&options.identity_providers);
+    let providers = providers.map_err(|problem| CommandError::new(format!("--identity-provider: {problem}")))?;
+    for provider in &providers {
+        let file = provider.file.display();
+        check_issuer(&provider.issuer)
+            .map_err(|wrong| CommandError::new(format!("--identity-provider: {file}: issuer: {wrong}")))?;
+        for team in provider.teams.values() {
+            check_name(team)
+                .map_err(|wrong| CommandError::new(format!("--identity-provider: {file}: teams: {wrong}")))?;
+        }
+    }
+    if providers.is_empty() && has(SignInWay::None) {
+        return Err(CommandError::new(
+            "--sign-in-with none: nobody could sign in on the pages, since there is no --identity-provider",
+        ));
+    }
+    Ok(SignInWays { providers, password: has(SignInWay::Password), token: has(SignInWay::Token) })
 }
 
 /// The origins whose web pages may read: every one by default, none of a private registry.

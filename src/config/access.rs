@@ -1,5 +1,6 @@
 //! Options about who may use a registry.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -16,6 +17,29 @@ pub struct AccessOptions {
     /// configuration. Git prompts for a user name and a password: any user name, and the token as the password.
     #[arg(long, env = "SUPERCARGO_AUTH_REQUIRED")]
     pub auth_required: bool,
+    /// File that describes an identity provider, by which people sign in on the pages; repeatable
+    ///
+    /// Any OpenID Connect provider with discovery: Keycloak, Entra ID, Okta, Google, GitLab and others. The file is TOML, see
+    /// docs/sign-in.md. It is read at the start.
+    #[arg(
+        long = "identity-provider",
+        env = "SUPERCARGO_IDENTITY_PROVIDER",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    pub identity_providers: Vec<PathBuf>,
+    /// How people sign in on the pages, besides identity providers: password, token
+    ///
+    /// A list, or `none`. A user has a password only if the user has set one. A token is one that its user has entered.
+    #[arg(
+        long,
+        hide = true,
+        env = "SUPERCARGO_SIGN_IN_WITH",
+        value_name = "WAYS",
+        value_delimiter = ',',
+        default_value = "password,token"
+    )]
+    pub sign_in_with: Vec<SignInWay>,
     /// Who may publish the first version of a crate
     #[arg(long, env = "SUPERCARGO_NEW_CRATES", value_name = "WHO", default_value = "anyone")]
     pub new_crates: WhoMayCreate,
@@ -31,7 +55,7 @@ pub struct AccessOptions {
     ///
     /// It limits the size of the crate files that a user publishes; 0 is unlimited. A user may publish that
     /// much at once and regains it over a day. Further publishes are refused with status 429.
-    #[arg(long, env = "SUPERCARGO_UPLOAD_ALLOWANCE", value_name = "BYTES", default_value_t = 4 << 30)]
+    #[arg(long, hide = true, env = "SUPERCARGO_UPLOAD_ALLOWANCE", value_name = "BYTES", default_value_t = 4 << 30)]
     pub upload_allowance: u64,
     /// How long after its creation the owners of a crate may delete it; 0s: never
     ///
@@ -47,4 +71,15 @@ pub enum WhoMayCreate {
     Anyone,
     /// Admins only; they add the owners
     Admins,
+}
+
+/// How people sign in without an identity provider.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignInWay {
+    /// A password that the user has set
+    Password,
+    /// A token of the user
+    Token,
+    /// Neither
+    None,
 }

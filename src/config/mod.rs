@@ -13,8 +13,10 @@ pub mod backup;
 pub mod check;
 pub mod cors;
 pub mod crate_store;
+pub mod credential;
 pub mod generate;
 pub mod http;
+pub mod identity_provider;
 pub mod import;
 pub mod index;
 pub mod jobs;
@@ -44,7 +46,7 @@ mod value_error;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-pub use access::{AccessOptions, WhoMayCreate};
+pub use access::{AccessOptions, SignInWay, WhoMayCreate};
 pub use admin::{
     AdminCommand, AuditOptions, CrateCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand, TokenCommand,
     VersionCommand,
@@ -55,6 +57,7 @@ pub use cors::{CorsOptions, CorsOrigin};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
 pub use generate::{CompletionsOptions, ManOptions};
 pub use http::HttpOptions;
+pub use identity_provider::{ExistingUsers, IdentityProvider, NewUsers};
 pub use import::{CratesIoDependencies, ImportOptions};
 pub use index::IndexOptions;
 pub use jobs::JobsCommand;
@@ -70,7 +73,7 @@ pub use serve::ServeOptions;
 pub use set::{ApproveOptions, RuleCommand, SetCommand, SetFilesOptions};
 pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
-pub use users::{NewUsersOptions, UserCommand};
+pub use users::{NewUsersOptions, RoleName, SignInLinkOptions, UserCommand};
 pub use verify::VerifyOptions;
 pub use with::WithOptions;
 pub use work::{WorkOptions, WorkerOptions};

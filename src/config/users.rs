@@ -1,6 +1,6 @@
 //! Subcommands of `admin user`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::StorageOptions;
 use super::durations::duration;
@@ -23,6 +23,29 @@ pub enum UserCommand {
     },
     /// Remove the admin rights of a user
     Demote {
+        /// Login of the user
+        name: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Give a user another role: member, auditor or read-only
+    ///
+    /// A read-only user reads and changes nothing, whatever the user owns and has tokens for. An auditor also reads the audit
+    /// log. Admins are members.
+    Role {
+        /// Login of the user
+        name: String,
+        role: RoleName,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Print a link with which a user signs in on the pages once
+    ///
+    /// The user then sets a password or connects an account at an identity provider. A new link replaces the one before. Standard
+    /// output has the link and nothing else; for several users, each with the login in front.
+    SignInLink(SignInLinkOptions),
+    /// End all sessions of a user on the pages; tokens stay valid
+    SignOut {
         /// Login of the user
         name: String,
         #[command(flatten)]
@@ -66,6 +89,38 @@ pub enum UserCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
+}
+
+/// A role of `admin user role`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleName {
+    /// Changes what the user has rights to
+    Member,
+    /// Reads, and reads the audit log
+    Auditor,
+    /// Reads
+    ReadOnly,
+}
+
+/// Users who get a link.
+#[derive(Args, Debug, Clone)]
+pub struct SignInLinkOptions {
+    /// Logins of the users
+    #[arg(required = true, value_name = "LOGIN")]
+    pub logins: Vec<String>,
+    /// Create users who do not exist
+    #[arg(long)]
+    pub create: bool,
+    /// Time until the links expire, at most 30days
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "3days")]
+    pub expires_in: std::time::Duration,
+    /// URL that clients use [default: the one in the index's config.json]
+    #[arg(long, env = "SUPERCARGO_PUBLIC_URL", value_name = "URL", value_parser = base_url)]
+    pub public_url: Option<String>,
+    #[command(flatten)]
+    pub output: OutputOptions,
+    #[command(flatten)]
+    pub storage: StorageOptions,
 }
 
 /// Users to create.

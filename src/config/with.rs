@@ -69,7 +69,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 47] = [
+    const NOT_INHERITED: [&str; 49] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -79,6 +79,7 @@ mod tests {
         "SUPERCARGO_DATA_DIR",
         "SUPERCARGO_DOWNLOAD_FLUSH_INTERVAL",
         "SUPERCARGO_HISTORY_RETENTION",
+        "SUPERCARGO_IDENTITY_PROVIDER",
         "SUPERCARGO_INDEX_BRANCH",
         "SUPERCARGO_INDEX_POLL_INTERVAL",
         "SUPERCARGO_INDEX_PUSH_TIMEOUT",
@@ -111,6 +112,7 @@ mod tests {
         "SUPERCARGO_SENTRY_ENVIRONMENT",
         "SUPERCARGO_SENTRY_TRACES_SAMPLE_RATE",
         "SUPERCARGO_SHUTDOWN_GRACE",
+        "SUPERCARGO_SIGN_IN_WITH",
         "SUPERCARGO_SOURCE_CACHE_SIZE",
         "SUPERCARGO_TLS_CERT",
         "SUPERCARGO_TLS_KEY",

@@ -9,6 +9,7 @@ pub mod publishers;
 pub mod registry_counts;
 pub mod schema;
 pub mod search;
+pub mod sign_in;
 pub mod staging;
 pub mod upkeep;
 

@@ -11,6 +11,7 @@ diesel::table! {
         removed_at -> Nullable<Timestamptz>,
         is_machine -> Bool,
         machine_issuer -> Nullable<Text>,
+        role -> Text,
     }
 }
 
@@ -28,6 +29,9 @@ diesel::table! {
         expires_at -> Nullable<Timestamptz>,
         created_by_token -> Nullable<Integer>,
         trusted -> Nullable<Jsonb>,
+        sign_in -> Nullable<Text>,
+        renewal_sha256 -> Nullable<Binary>,
+        renewable_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -37,6 +41,57 @@ diesel::table! {
         token_id -> Integer,
         created_at -> Timestamptz,
         last_used_at -> Timestamptz,
+        id -> Integer,
+        proven_at -> Timestamptz,
+        flow_sha256 -> Nullable<Binary>,
+        flow_at -> Nullable<Timestamptz>,
+        address -> Nullable<Text>,
+        browser -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    identities (id) {
+        id -> Integer,
+        user_id -> Integer,
+        issuer -> Text,
+        subject -> Text,
+        label -> Text,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    passwords (user_id) {
+        user_id -> Integer,
+        hash -> Text,
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    device_requests (device_code_sha256) {
+        device_code_sha256 -> Binary,
+        user_code -> Text,
+        name -> Text,
+        address -> Nullable<Text>,
+        scopes -> Nullable<Array<Text>>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        last_asked_at -> Nullable<Timestamptz>,
+        user_id -> Nullable<Integer>,
+        token_id -> Nullable<Integer>,
+        is_allowed -> Bool,
+    }
+}
+
+diesel::table! {
+    one_time_links (secret_sha256) {
+        secret_sha256 -> Binary,
+        user_id -> Integer,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
     }
 }
 
@@ -53,6 +108,7 @@ diesel::table! {
         team_id -> Integer,
         user_id -> Integer,
         created_at -> Timestamptz,
+        issuer -> Nullable<Text>,
     }
 }
 
@@ -369,6 +425,9 @@ diesel::joinable!(trusted_publishers -> crates (crate_id));
 diesel::joinable!(trusted_publishers -> users (created_by));
 diesel::joinable!(api_tokens -> users (user_id));
 diesel::joinable!(web_sessions -> api_tokens (token_id));
+diesel::joinable!(identities -> users (user_id));
+diesel::joinable!(passwords -> users (user_id));
+diesel::joinable!(one_time_links -> users (user_id));
 diesel::joinable!(team_members -> teams (team_id));
 diesel::joinable!(team_members -> users (user_id));
 diesel::joinable!(crate_owners -> users (user_id));
@@ -394,6 +453,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_log,
     api_tokens,
     web_sessions,
+    identities,
+    passwords,
+    one_time_links,
+    device_requests,
     teams,
     team_members,
     crates,

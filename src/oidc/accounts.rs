@@ -20,7 +20,7 @@ impl IssuerKeys {
         let Rule::Workflow { owner, owner_id: id @ None, .. } = rule else { return Ok(()) };
         let Some((server, path)) = api(&issuer.url) else { return Ok(()) };
         let url = format!("{server}{path}{owner}");
-        let problem = match self.status_and_document::<Answer>(&url) {
+        let problem = match self.http.status_and_document::<Answer>(&url, None) {
             Ok((200, Some(answer))) => {
                 *id = Some(answer.id.to_string());
                 return Ok(());

@@ -12,8 +12,9 @@ use tower::ServiceExt;
 
 /// First components of what is served under the path. `/metrics` is not, so that a proxy which passes the path on does not
 /// publish it. A path that is not one of them keeps the prefix: the prefix may have the name of a route.
-const SERVED: [&str; 20] = [
+const SERVED: [&str; 22] = [
     "",
+    "admin",
     "api",
     "assets",
     "badges",
@@ -25,6 +26,7 @@ const SERVED: [&str; 20] = [
     "index",
     "keywords",
     "me",
+    "oauth",
     "opensearch.xml",
     "queue",
     "release-sets",

@@ -18,6 +18,7 @@ use crate::database::access::new_token::CreateTokenError;
 use crate::database::access::rate_limits::RateLimited;
 use crate::database::catalog::ownership::OwnersError;
 use crate::database::catalog::refusal::ChangeRefusal;
+use crate::database::sign_in::refusal::SignInRefusal;
 use crate::error_chain::ErrorChain;
 use crate::fault::Fault;
 use crate::full_disk::{self, FullDisk};
@@ -328,6 +329,16 @@ impl From<RequestError> for ApiError {
             RequestError::Fault(fault) => fault.into(),
             RequestError::Randomness(error) => Self::internal(error),
             RequestError::FileRemoved => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<SignInRefusal> for ApiError {
+    fn from(refusal: SignInRefusal) -> Self {
+        match refusal {
+            SignInRefusal::Database(error) => error.into(),
+            SignInRefusal::Token(error) => error.into(),
+            refusal => Self::new(StatusCode::FORBIDDEN, refusal.to_string()).because(reason::SIGN_IN),
         }
     }
 }

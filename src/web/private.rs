@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 
+use super::api::oauth;
 use super::api::trusted_publishing::tokens::EXCHANGE;
 use super::extract::auth::{cargo_challenge, look_up, token};
 use super::{ApiError, App, pages};
@@ -20,8 +21,8 @@ const FOR_PROGRAMS: [&str; 4] = ["/api/", "/index", "/git/", "/stage/"];
 /// Refuses requests without a valid token. Pages have a guard of their own.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
     let path = request.uri().path();
-    // An ID token is exchanged before there is another token.
-    if path == EXCHANGE {
+    // An ID token is exchanged, and a device gets a token, before there is another one.
+    if path == EXCHANGE || oauth::OPEN.contains(&path) {
         return next.run(request).await;
     }
     if !FOR_PROGRAMS.iter().any(|beginning| path.starts_with(beginning)) && pages::wants_html(request.headers()) {

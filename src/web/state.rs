@@ -21,11 +21,13 @@ use super::pages::readme_cache::ReadmePages;
 use super::sources::Sources;
 use super::stage::overlays::Overlays;
 use super::{AddressRequests, ApiError, SharedWith, StatusStreams, TrustedProxies, Uploads};
+use crate::config::IdentityProvider;
 use crate::crate_store::CrateStore;
 use crate::database::Pool;
 use crate::database::search::Totals;
 use crate::jobs::Admission;
 use crate::oidc::keys::IssuerKeys;
+use crate::oidc::provider::Provider;
 use crate::package::{Limits, Policy, RegistryUrls};
 use crate::queue::recent::RecentHistory;
 use crate::queue::{Completions, Wakeups};
@@ -74,6 +76,8 @@ pub struct Parts {
     pub(super) readme_pages: ReadmePages,
     /// The keys of the issuers of ID tokens.
     pub(super) issuer_keys: IssuerKeys,
+    /// The identity providers.
+    pub(super) providers: Vec<Provider>,
     /// Exchanges of ID tokens at the same time. Each may wait for an issuer, and the other requests are not to wait with it.
     pub(super) exchanges: Arc<Semaphore>,
     blocking_calls: Arc<Semaphore>,
@@ -112,6 +116,24 @@ pub struct Settings {
     pub source_work: SourceWork,
     /// How many clients may follow the status of versions.
     pub status_streams: StatusStreams,
+    /// How people sign in on the pages.
+    pub sign_in: SignInWays,
+}
+
+/// How people sign in on the pages.
+#[derive(Clone)]
+pub struct SignInWays {
+    pub providers: Vec<IdentityProvider>,
+    /// With the password that a user has set.
+    pub password: bool,
+    /// With a token of the user.
+    pub token: bool,
+}
+
+impl Default for SignInWays {
+    fn default() -> Self {
+        Self { providers: Vec::new(), password: true, token: true }
+    }
 }
 
 impl App {
@@ -128,6 +150,9 @@ impl App {
         let (directory, max_bytes) = settings.source_cache.clone();
         let source_cache = SourceCache::new(crate_store.clone(), directory, max_bytes);
         let sources = Sources::new(source_cache, settings.source_work.clone());
+        let issuer_keys = IssuerKeys::default();
+        let of = |provider: &IdentityProvider| Provider::new(provider.clone(), issuer_keys.clone());
+        let providers = settings.sign_in.providers.iter().map(of).collect();
         let health = Health::new(pool.clone(), index.view.clone(), crate_store.clone());
         Self(Arc::new(Parts {
             pool,
@@ -145,7 +170,8 @@ impl App {
             cpu_slots: CpuSlots::for_processors(),
             sources,
             readmes: Arc::new(Semaphore::new(READMES)),
-            issuer_keys: IssuerKeys::default(),
+            issuer_keys,
+            providers,
             exchanges: Arc::new(Semaphore::new(EXCHANGES)),
             readme_pages: ReadmePages::default(),
             blocking_calls,

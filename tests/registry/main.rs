@@ -65,6 +65,7 @@ mod rules;
 mod s3_store;
 mod searching;
 mod serving;
+mod sign_in;
 mod source;
 mod staging;
 mod statements;

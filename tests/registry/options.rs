@@ -70,6 +70,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
         &["crates", "owner", "token-file", "crates-io-dependencies", "index-alias", "concurrency", "dry-run", "json"],
     ),
     ("admin user create", &["admin", "team", "create-team", "token", "expires-in", "if-missing", "json"]),
+    ("admin user sign-in-link", &["create", "expires-in", "json"]),
     ("admin user remove", &["to"]),
     ("admin user list", &["json"]),
     ("admin token create", &["user", "name", "scope", "crate", "expires-in"]),

@@ -160,7 +160,14 @@ mod slow {
             .with(|connection| {
                 let user = users::create(connection, "ann", None).unwrap();
                 let (token, _) = NewToken::named("test").create(connection, user.id).unwrap();
-                Caller { user, token, address: None, connection: ClientConnection::default(), request_id: None }
+                Caller {
+                    user,
+                    token,
+                    address: None,
+                    connection: ClientConnection::default(),
+                    request_id: None,
+                    proven_at: None,
+                }
             })
             .unwrap();
         let admission = Admission::default();

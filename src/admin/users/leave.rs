@@ -1,42 +1,35 @@
 //! `supercargo admin user disable`, `enable` and `remove`.
 
 use diesel::{Connection, PgConnection};
-use serde_json::json;
 
 use super::existing;
 use crate::admin::AdminError;
 use crate::admin::output::say;
-use crate::database::access::audit::{Action, Actor, Event};
-use crate::database::access::tokens;
+use crate::database::access::audit::Actor;
 use crate::database::access::users::{self, UserState};
-use crate::database::catalog::owners::{self, Owner};
+use crate::database::catalog::owners::Owner;
 use crate::database::catalog::ownership::unknown;
-use crate::database::catalog::user_removal::{self, Removal, listed, refuse_last_admin};
+use crate::database::catalog::user_changes;
+use crate::database::catalog::user_removal::{self, Removal, listed};
 use crate::database::publishers::configurations;
 
 pub fn disable(connection: &mut PgConnection, operator: &Actor, login: &str) -> Result<(), AdminError> {
     let done = connection.transaction(|connection| {
         users::lock_all(connection)?;
         let user = existing(connection, login)?;
-        if user.state() != UserState::Active {
+        let Some(disabled) = user_changes::disable(connection, &user, operator)? else {
             return Ok(format!("nothing changed: {} is already {}", user.login, user.state().as_str()));
-        }
-        refuse_last_admin(connection, &user)?;
-        users::disable(connection, user.id)?;
-        let tokens = tokens::count_valid(connection, user.id)?;
-        let event = Event::new(Action::UserDisable).about(&user.login).detail(json!({ "tokens": tokens }));
-        event.record(connection, operator)?;
+        };
         let login = user.login;
         let mut done = format!(
             "disabled {login}: {} refused until `supercargo admin user enable {login}`",
-            counted(tokens, "valid token is", "valid tokens are")
+            counted(disabled.tokens, "valid token is", "valid tokens are")
         );
-        let alone = owners::crates_of_alone(connection, user.id)?;
-        if !alone.is_empty() {
+        if !disabled.alone.is_empty() {
             done += &format!(
                 "\n{login} was the only active user among the owners of {}: add another with `supercargo admin owner add \
                  CRATE LOGIN`, or only admins can change their owners",
-                listed(&alone)
+                listed(&disabled.alone)
             );
         }
         Ok::<_, AdminError>(done)
@@ -50,12 +43,9 @@ pub fn enable(connection: &mut PgConnection, operator: &Actor, login: &str) -> R
         users::lock_all(connection)?;
         let user = existing(connection, login)?;
         let (login, was) = (&user.login, user.state());
-        if !users::enable(connection, user.id)? {
+        let Some(tokens) = user_changes::enable(connection, &user, operator)? else {
             return Ok(format!("nothing changed: {login} is active"));
-        }
-        let event = Event::new(Action::UserEnable).about(login).detail(json!({ "was": was.as_str() }));
-        event.record(connection, operator)?;
-        let tokens = tokens::count_valid(connection, user.id)?;
+        };
         Ok::<_, AdminError>(match was {
             UserState::Removed => format!(
                 "enabled {login}, who has no token, no crate and no team: create a token with `supercargo admin token \

@@ -57,6 +57,16 @@ pub enum Action {
     PublishingUnrestrict,
     IssuerAdd,
     IssuerRemove,
+    SignIn,
+    SessionEnd,
+    SignInLink,
+    PasswordSet,
+    PasswordRemove,
+    IdentityAdd,
+    IdentityRemove,
+    UserRole,
+    DeviceAllow,
+    DeviceDeny,
 }
 
 impl Action {

@@ -18,12 +18,13 @@
 
 use std::ops::Deref;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Timestamptz};
 
 use super::audit::Actor;
+use super::role::Role;
 use super::scope::Scope;
 use super::tokens::Token;
 use super::users::{RIGHTS, User, UserState};
@@ -42,7 +43,12 @@ pub struct Caller {
     pub request_id: Option<String>,
     /// Whether the client still waits for the answer.
     pub connection: ClientConnection,
+    /// When the user of a session last proved to be that user. None for a token that was sent.
+    pub proven_at: Option<DateTime<Utc>>,
 }
+
+/// How long a proof of the user suffices for what is dangerous.
+pub const PROOF_LASTS: TimeDelta = TimeDelta::minutes(10);
 
 /// Why the token does not permit a request. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +80,16 @@ pub enum Denied {
     MachineScope { token: String, needed: String, given: String },
     #[error("the token `{token}` is restricted to {to}: use a token without restrictions")]
     Restricted { token: String, to: String },
+    #[error(
+        "the user `{login}` has the role `{role}`, and may only read: an admin can give another role, with `supercargo admin user role \
+         {login} member`"
+    )]
+    Role { login: String, role: Role },
+    #[error(
+        "this session began with a token, which does not suffice for this: sign in with a password, an identity provider or a sign-in link. \
+         An operator prints one with `supercargo admin user sign-in-link {login}`"
+    )]
+    Token { login: String },
     #[error("`{login}` is not an admin of this registry: `supercargo admin user promote {login}` makes one")]
     NotAdmin { login: String },
     #[error(
@@ -113,6 +129,10 @@ impl Deref for Authority {
 }
 
 impl Authority {
+    fn may_change(self) -> Result<Self, Denied> {
+        self.has_role_to_change().map(|()| self)
+    }
+
     /// The author of the change, for the audit log.
     pub fn actor(&self) -> Actor {
         Actor {
@@ -136,8 +156,9 @@ pub fn stager(user: i32, login: &str, address: Option<&str>, approval: &Actor) -
     }
 }
 
-/// A machine user whose ID token is exchanged, with the token that it gets.
-pub fn machine(user: &User, token: &Token, (address, request_id): (Option<String>, Option<String>)) -> Actor {
+/// The user of a token that is used to begin or end something of its own: a machine user whose ID token is exchanged, or somebody who
+/// signs in or out.
+pub fn of_new_token(user: &User, token: &Token, (address, request_id): (Option<String>, Option<String>)) -> Actor {
     let token = Some((token.id, token.name.clone()));
     Actor { name: user.login.clone(), user_id: Some(user.id), token, address, request_id }
 }
@@ -152,10 +173,11 @@ impl Caller {
     /// Reads token and user again and locks them until the end of the transaction. Required for every change; a change of a
     /// crate locks the crate's row first. Rights are checked on the result.
     pub fn confirm(&self, connection: &mut PgConnection) -> QueryResult<Result<Authority, Denied>> {
-        self.read_again(connection, Locks::Shared)
+        Ok(self.read_again(connection, Locks::Shared)?.and_then(Authority::may_change))
     }
 
-    /// [Confirms](Self::confirm) with exclusive locks, for changes of the user's tokens, which run one at a time.
+    /// [Confirms](Self::confirm) with exclusive locks, for changes of the user's tokens and sign-in, which run one at a time. Every
+    /// role may change these.
     pub fn confirm_alone(&self, connection: &mut PgConnection) -> QueryResult<Result<Authority, Denied>> {
         self.read_again(connection, Locks::Exclusive)
     }
@@ -182,14 +204,18 @@ impl Caller {
             Locks::Shared => query.for_share().first(connection).optional()?,
             Locks::Exclusive => query.for_no_key_update().first(connection).optional()?,
         };
-        Ok(self.confirmed(found))
+        Ok(self.still_valid(found))
     }
 
-    /// Judges what was read again, and is locked.
+    /// Judges what was read again, and is locked, for a change of something else than the user.
     pub(in crate::database) fn confirmed(
         &self,
         found: Option<(User, Token, DateTime<Utc>)>,
     ) -> Result<Authority, Denied> {
+        self.still_valid(found).and_then(Authority::may_change)
+    }
+
+    fn still_valid(&self, found: Option<(User, Token, DateTime<Utc>)>) -> Result<Authority, Denied> {
         let revoked = || Denied::Revoked { token: self.token.name.clone() };
         let (user, token, now) = found.ok_or_else(revoked)?;
         match user.state() {
@@ -213,8 +239,15 @@ impl Caller {
         self.covers(name)
     }
 
+    /// Checks that the user's role allows changes.
+    fn has_role_to_change(&self) -> Result<(), Denied> {
+        let User { login, role, .. } = &self.user;
+        if role.changes() { Ok(()) } else { Err(Denied::Role { login: login.clone(), role: *role }) }
+    }
+
     /// Checks that the token has one of these scopes. `needed` names those that suffice.
     pub fn has_one_of(&self, scopes: &[Scope], needed: &str) -> Result<(), Denied> {
+        self.has_role_to_change()?;
         let token = &self.token;
         match &token.scopes {
             Some(given) if !given.0.iter().any(|scope| scopes.contains(scope)) => {
@@ -267,11 +300,31 @@ impl Caller {
         self.admin().is_ok()
     }
 
+    /// Checks that the user may read the audit log.
+    pub fn auditor(&self) -> Result<(), Denied> {
+        if self.user.role == Role::Auditor { self.unrestricted() } else { self.admin() }
+    }
+
+    /// Whether the user has signed in without a token: somebody who has found a token does not become the user by it.
+    pub fn is_person(&self) -> bool {
+        self.token.sign_in.is_some()
+    }
+
+    /// Checks that.
+    pub fn person(&self) -> Result<(), Denied> {
+        if self.is_person() { Ok(()) } else { Err(Denied::Token { login: self.user.login.clone() }) }
+    }
+
+    /// Whether the user of a session has proved a short time ago to be that user.
+    pub fn is_proven(&self) -> bool {
+        self.proven_at.is_some_and(|at| Utc::now() - at < PROOF_LASTS)
+    }
+
     /// Checks that the token may create one with this end. A token cannot create one that outlives it, or its own end would
-    /// mean nothing.
+    /// mean nothing. The token of a session can: it was issued to a person, who signed in.
     pub fn may_make_token_until(&self, end: Option<DateTime<Utc>>) -> Result<(), Denied> {
         self.unrestricted()?;
-        match self.token.expires_at {
+        match self.token.expires_at.filter(|_| self.token.sign_in.is_none()) {
             Some(own) if end.is_none_or(|end| end > own) => {
                 Err(Denied::OutlivesMaker { token: self.token.name.clone(), ends: own })
             }

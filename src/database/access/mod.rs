@@ -9,6 +9,7 @@ pub mod new_token;
 pub mod provenance;
 pub mod rate_limits;
 pub mod revocation;
+pub mod role;
 pub mod scope;
 pub mod sessions;
 pub mod teams;

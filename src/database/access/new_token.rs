@@ -29,7 +29,7 @@ pub struct PlainToken(String);
 
 impl PlainToken {
     /// Generates a token from the system's random numbers.
-    fn random() -> Result<Self, rand::rngs::SysError> {
+    pub(in crate::database) fn random() -> Result<Self, rand::rngs::SysError> {
         let mut bytes = [0; ENTROPY];
         rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
         Ok(Self(PREFIX.to_owned() + &hex(&bytes)))
@@ -113,6 +113,17 @@ impl NewToken {
     ) -> Result<(Token, PlainToken), CreateTokenError> {
         self.check()?;
         self.insert(connection, maker.user.id, Some(maker.token.id))
+    }
+
+    /// Creates the token for a user who has allowed it in a session, whose token this is.
+    pub fn create_allowed(
+        self,
+        connection: &mut PgConnection,
+        user: i32,
+        by: i32,
+    ) -> Result<(Token, PlainToken), CreateTokenError> {
+        self.check()?;
+        self.insert(connection, user, Some(by))
     }
 
     /// Counts the user's tokens under the lock of the user's rights, so that concurrent requests count each other's

@@ -38,13 +38,19 @@ pub enum CreateTeamError {
     Database(#[from] Error),
 }
 
-/// Creates a team without members.
-pub fn create(connection: &mut PgConnection, name: &str) -> Result<Team, CreateTeamError> {
+/// Checks that a team can have a name.
+pub fn check_name(name: &str) -> Result<(), CreateTeamError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if name.len() > 64 || !begins_well || !name.chars().all(allowed) {
         return Err(CreateTeamError::Name(name.to_owned()));
     }
+    Ok(())
+}
+
+/// Creates a team without members.
+pub fn create(connection: &mut PgConnection, name: &str) -> Result<Team, CreateTeamError> {
+    check_name(name)?;
     diesel::insert_into(teams::table)
         .values(teams::name.eq(name))
         .returning(Team::as_returning())

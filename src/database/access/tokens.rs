@@ -33,6 +33,10 @@ pub struct Token {
     pub created_by_token: Option<i32>,
     /// What it may publish if it is from an exchange of an ID token; None for a token of a user.
     pub trusted: Option<Trusted>,
+    /// How its user signed in, if it is the token of a session, which nobody knows and no program sends; None for all others.
+    pub sign_in: Option<String>,
+    /// Until when its device may renew it; None if it is not of a device.
+    pub renewable_until: Option<DateTime<Utc>>,
 }
 
 /// Whether a token is valid, and why not.
@@ -79,11 +83,12 @@ impl Token {
     }
 }
 
-/// The tokens of one user, or of all, with their users' logins, the oldest first.
+/// The tokens of one user, or of all, with their users' logins, the oldest first. Those of sessions are none of them.
 pub fn list(connection: &mut PgConnection, user: Option<i32>) -> QueryResult<Vec<(Token, String)>> {
     let mut query = api_tokens::table
         .inner_join(users::table)
         .select((Token::as_select(), users::login))
+        .filter(api_tokens::sign_in.is_null())
         .order(api_tokens::id)
         .into_boxed();
     if let Some(user) = user {
@@ -92,12 +97,18 @@ pub fn list(connection: &mut PgConnection, user: Option<i32>) -> QueryResult<Vec
     query.load(connection)
 }
 
-/// The number of a user's valid tokens.
+/// The number of a user's valid tokens, without those of sessions.
 pub fn count_valid(connection: &mut PgConnection, user: i32) -> QueryResult<i64> {
     api_tokens::table
         .filter(api_tokens::user_id.eq(user))
         .filter(api_tokens::revoked_at.is_null())
-        .filter(api_tokens::expires_at.is_null().or(api_tokens::expires_at.gt(diesel::dsl::now)))
+        .filter(api_tokens::sign_in.is_null())
+        .filter(
+            api_tokens::expires_at
+                .is_null()
+                .or(api_tokens::expires_at.gt(diesel::dsl::now))
+                .or(api_tokens::renewable_until.gt(diesel::dsl::now).assume_not_null()),
+        )
         .count()
         .get_result(connection)
 }

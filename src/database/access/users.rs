@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::Integer;
 
+use super::role::Role;
 use crate::database::schema::users;
 
 #[derive(Queryable, Selectable, Identifiable, Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct User {
     pub removed_at: Option<DateTime<Utc>>,
     /// Whether it is a machine of trusted publishers, which has nothing but the tokens from exchanges.
     pub is_machine: bool,
+    /// What the user may do at most.
+    pub role: Role,
 }
 
 /// Whether a user may use the registry.
@@ -111,13 +114,13 @@ pub fn create(connection: &mut PgConnection, login: &str, name: Option<&str>) ->
 
 /// Finds a user by login, ignoring case.
 pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<User>> {
-    if login.contains('\0') {
-        // PostgreSQL rejects such a text.
+    // No login has others. In lower case, U+212A is a plain `k`, and PostgreSQL rejects NUL.
+    if !login.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(None);
     }
     diesel::define_sql_function!(fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text);
     users::table
-        .filter(lower(users::login).eq(login.to_lowercase()))
+        .filter(lower(users::login).eq(login.to_ascii_lowercase()))
         .select(User::as_select())
         .first(connection)
         .optional()
@@ -181,12 +184,13 @@ pub fn enable(connection: &mut PgConnection, id: i32) -> QueryResult<bool> {
         .map(|changed| changed > 0)
 }
 
-/// Makes a user removed, and no admin. The user's rights must be locked.
+/// Makes a user removed, and an ordinary one. The user's rights must be locked.
 pub fn mark_removed(connection: &mut PgConnection, user: &User) -> QueryResult<()> {
     let now = Utc::now();
     diesel::update(users::table.find(user.id))
         .set((
             users::is_admin.eq(false),
+            users::role.eq(Role::Member),
             users::disabled_at.eq(user.disabled_at.unwrap_or(now)),
             users::removed_at.eq(now),
         ))
@@ -200,6 +204,18 @@ pub fn set_admin(connection: &mut PgConnection, id: i32, admin: bool) -> QueryRe
         lock(connection, id)?;
         diesel::update(users::table.find(id).filter(users::is_admin.ne(admin)))
             .set(users::is_admin.eq(admin))
+            .execute(connection)
+            .map(|changed| changed > 0)
+    })
+}
+
+/// Gives a user another role; false if the user has it. An admin has to be demoted first. Waits for changes that the user has
+/// begun.
+pub fn set_role(connection: &mut PgConnection, id: i32, role: Role) -> QueryResult<bool> {
+    connection.transaction(|connection| {
+        lock(connection, id)?;
+        diesel::update(users::table.find(id).filter(users::role.ne(role)))
+            .set(users::role.eq(role))
             .execute(connection)
             .map(|changed| changed > 0)
     })

@@ -28,6 +28,7 @@ pub mod set_name;
 pub mod set_refusal;
 pub mod set_state;
 pub mod topics;
+pub mod user_changes;
 pub mod user_removal;
 pub mod version_actions;
 pub mod version_details;

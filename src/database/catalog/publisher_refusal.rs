@@ -36,12 +36,13 @@ pub enum PublisherRefusal {
     #[error("the crate `{name}` has no trusted publisher, and could not be published any more: add one first")]
     NoPublisher { name: CrateName },
     #[error(
-        "only an admin may allow tokens of users again for the crate `{name}`: a stolen token of an owner could do it otherwise"
+        "only trusted publishers may publish the crate `{name}`, and a token of an owner cannot undo that, which somebody may have \
+         stolen: sign in on the crate's page `settings` without a token, or ask an admin"
     )]
     OnlyAdminsUndo { name: CrateName },
     #[error(
-        "only an admin may add a trusted publisher of the crate `{name}`, which only trusted publishers may publish: a stolen token \
-         of an owner could do it otherwise"
+        "only trusted publishers may publish the crate `{name}`, and a token of an owner cannot add one, which somebody may have \
+         stolen: sign in on the crate's page `settings` without a token, or ask an admin"
     )]
     OnlyAdminsAdd { name: CrateName },
     #[error("`owner` is the user whose crates a pattern covers, and a crate has its own owners: leave it out")]

@@ -121,9 +121,8 @@ pub enum ChangeRefusal {
     )]
     OnlyAdmins { name: CrateName },
     #[error(
-        "only trusted publishers may publish the crate `{name}`: publish it with the CI workflow that is configured for it, or ask \
-         an admin to allow tokens of users again, with `PATCH /api/v1/crates/{name}` and \
-         `{{\"crate\":{{\"trustpub_only\":false}}}}`"
+        "only trusted publishers may publish the crate `{name}`: publish it with the CI workflow that is configured for it, or let \
+         its owners publish again: an owner who signs in can, on its page `settings`"
     )]
     OnlyTrusted { name: CrateName },
     #[error(

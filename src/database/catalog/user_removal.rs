@@ -11,6 +11,7 @@ use crate::database::access::tokens::Token;
 use crate::database::access::users::{self, Inactive, User, UserState};
 use crate::database::access::{revocation, teams};
 use crate::database::schema::trusted_publishers;
+use crate::database::sign_in::{links, passwords};
 use crate::package::CrateName;
 
 /// The most crates that a message names.
@@ -113,7 +114,10 @@ fn attempt(
         hand_over(connection, &user, (crate_id, &name), successors, operator)?;
     }
     let teams = leave_teams(connection, &user, operator)?;
-    let tokens = revocation::revoke_all(connection, user.id)?;
+    let (sessions, tokens): (Vec<_>, Vec<_>) =
+        revocation::revoke_all(connection, user.id)?.into_iter().partition(|token| token.sign_in.is_some());
+    passwords::remove(connection, user.id)?;
+    links::revoke(connection, user.id)?;
     for token in &tokens {
         Event::new(Action::TokenRevoke).about(&token.name).detail(token.describe()).record(connection, operator)?;
     }
@@ -130,7 +134,7 @@ fn attempt(
     }
     users::mark_removed(connection, &user)?;
     let to: Vec<String> = successors.iter().map(Owner::login).collect();
-    let detail = json!({ "tokens": tokens.len(), "crates": crates.len(), "teams": teams.len(), "to": to.join(", ") });
+    let detail = json!({ "tokens": tokens.len(), "sessions": sessions.len(), "crates": crates.len(), "teams": teams.len(), "to": to.join(", ") });
     Event::new(Action::UserRemove).about(&user.login).detail(detail).record(connection, operator)?;
     Ok(Attempt::Done(Some(Removal { tokens, teams, crates })))
 }

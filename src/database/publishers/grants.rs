@@ -62,7 +62,7 @@ pub fn find(
         let Some(owner) = owner else { return Ok(Some(Grant { stages_only, owner: None })) };
         // A pattern has no more rights than its creator has now.
         let owner = users::read_to_give(connection, owner)?;
-        if owner.check_active().is_ok() {
+        if owner.check_active().is_ok() && owner.role.changes() {
             return Ok(Some(Grant { stages_only, owner: Some((owner.id, owner.is_admin)) }));
         }
     }

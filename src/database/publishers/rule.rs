@@ -171,6 +171,21 @@ impl Given {
 }
 
 impl Rule {
+    /// Who a trusted publisher is, for people.
+    pub fn described(&self) -> String {
+        match self {
+            Self::Workflow { workflow, environment, .. } | Self::Pipeline { workflow, environment, .. } => {
+                let environment =
+                    environment.as_ref().map(|name| format!(" in the environment {name}")).unwrap_or_default();
+                format!("{workflow} in {}{environment}", self.repository().unwrap_or_default())
+            }
+            Self::Claims { name, claims } => {
+                let claims: Vec<_> = claims.iter().map(|(claim, value)| format!("{claim}={value}")).collect();
+                format!("{name} ({})", claims.join(", "))
+            }
+        }
+    }
+
     /// Checks that ID tokens of a provider can meet it, and not all of them do.
     pub fn check(&self, provider: Provider) -> Result<(), InvalidRule> {
         match self {

@@ -138,14 +138,19 @@ pub fn withdraw(connection: &mut PgConnection, set_id: i32, user: i32) -> QueryR
     diesel::delete(set_approvals::table.find((set_id, user))).execute(connection).map(|removed| removed > 0)
 }
 
+/// SQL: whether an approval of `users` with `api_tokens` counts. That of a token which was revoked does not: somebody else may have had
+/// the token. The token of a session ends with the session, and the user who approved with it had just proved to be that user.
+const COUNTS: &str = "disabled_at IS NULL AND removed_at IS NULL AND role = 'member'
+                      AND (revoked_at IS NULL OR sign_in IS NOT NULL)";
+
 /// The logins of the active users who have approved a revision of a set, in the order of their approvals.
 pub fn approvers(connection: &mut PgConnection, set_id: i32, revision: i64) -> QueryResult<Vec<(i32, String)>> {
-    statement(
+    statement(format!(
         "SELECT users.id, login FROM set_approvals JOIN users ON users.id = user_id
          JOIN api_tokens ON api_tokens.id = token_id
-         WHERE set_id = $1 AND revision = $2 AND disabled_at IS NULL AND removed_at IS NULL AND revoked_at IS NULL
-         ORDER BY at, users.id",
-    )
+         WHERE set_id = $1 AND revision = $2 AND {COUNTS}
+         ORDER BY at, users.id"
+    ))
     .bind::<Integer, _>(set_id)
     .bind::<BigInt, _>(revision)
     .returning::<(Integer, Text)>()
@@ -242,7 +247,7 @@ pub fn needed(
                     teams.name AS approved_by, ARRAY(
                  SELECT users.id FROM given JOIN set_approvals USING (set_id, revision) JOIN users ON users.id = user_id
                  JOIN api_tokens ON api_tokens.id = token_id
-                 WHERE disabled_at IS NULL AND removed_at IS NULL AND revoked_at IS NULL
+                 WHERE {COUNTS}
                      AND CASE WHEN rule.approved_by IS NOT NULL
                               THEN EXISTS (SELECT FROM team_members AS member
                                            WHERE member.team_id = rule.approved_by AND member.user_id = users.id)
@@ -262,7 +267,7 @@ pub fn needed(
                                  AND staged.staged_by = users.id))) AS givers,
                  ARRAY(
                      SELECT login FROM given, users
-                     WHERE disabled_at IS NULL AND removed_at IS NULL AND NOT is_machine
+                     WHERE disabled_at IS NULL AND removed_at IS NULL AND NOT is_machine AND role = 'member'
                          AND users.id IN (
                              SELECT user_id FROM team_members WHERE team_id = rule.approved_by
                              UNION ALL

@@ -150,7 +150,7 @@ fn check_adds(connection: &mut PgConnection, krate: Option<&Crate>, caller: &Cal
         return if caller.token.crate_patterns.is_some() { Ok(caller.unrestricted()?) } else { Ok(()) };
     };
     check_owner(connection, krate, caller)?;
-    if krate.trustpub_only && !caller.is_admin() {
+    if krate.trustpub_only && !caller.is_admin() && !is_certain(caller) {
         return Err(PublisherRefusal::OnlyAdminsAdd { name: krate.name.clone() }.into());
     }
     Ok(())
@@ -315,8 +315,14 @@ pub fn list_as(
     Ok(configurations::list(connection, Which::OfCrate(name))?)
 }
 
-/// Lets only trusted publishers publish a crate, or tokens of users again. The latter takes an admin: otherwise a stolen token of
-/// an owner would suffice to publish after all.
+/// Whether it is certain that it is the user: a person, who has signed in a short time ago. A stolen token, or session, is not
+/// enough.
+fn is_certain(caller: &Caller) -> bool {
+    caller.is_person() && caller.is_proven()
+}
+
+/// Lets only trusted publishers publish a crate, or tokens of users again. The latter takes an admin, or an owner who has just signed
+/// in: otherwise a stolen token of an owner would suffice to publish after all.
 pub fn restrict_as(
     connection: &mut PgConnection,
     name: &CrateName,
@@ -327,7 +333,7 @@ pub fn restrict_as(
         let krate = lock_crate(connection, name)??;
         let caller = caller.confirm(connection)??;
         check_owner(connection, &krate, &caller)?;
-        if krate.trustpub_only && !trustpub_only && !caller.is_admin() {
+        if krate.trustpub_only && !trustpub_only && !caller.is_admin() && !is_certain(&caller) {
             return Err(PublisherRefusal::OnlyAdminsUndo { name: krate.name }.into());
         }
         restrict_locked(connection, &krate, trustpub_only, &caller.actor())

@@ -62,7 +62,7 @@ pub async fn list(
     Authenticated(caller): Authenticated,
     query: QueryParameters,
 ) -> Result<Json<AuditList>, ApiError> {
-    caller.admin()?;
+    caller.auditor()?;
     let (per_page, filter) = selection(&query)?;
     let mut entries = app.with_connection(move |connection| audit::list(connection, &filter, per_page + 1)).await?;
     let more = i64::try_from(entries.len()).is_ok_and(|found| found > per_page);

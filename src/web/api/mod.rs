@@ -7,6 +7,7 @@ pub mod diff;
 pub mod download;
 pub mod downloads;
 pub mod krate;
+pub mod oauth;
 pub mod owners;
 pub mod publish;
 pub mod readme;
@@ -64,6 +65,8 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::show, tokens::revoke))
         .routes(routes!(tokens::revoke_current))
+        .routes(routes!(oauth::device))
+        .routes(routes!(oauth::token))
         .routes(routes!(trusted_publishing::tokens::exchange, trusted_publishing::tokens::revoke))
         .routes(routes!(trusted_publishing::configs::list, trusted_publishing::configs::add))
         .routes(routes!(trusted_publishing::configs::remove))

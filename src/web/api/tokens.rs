@@ -6,26 +6,21 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use diesel::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::database::access::audit::{Action, Event};
 use crate::database::access::caller::Caller;
 use crate::database::access::new_token::NewToken;
-use crate::database::access::revocation;
-use crate::database::access::tokens::{self, Token};
+use crate::database::access::tokens::Token;
 use crate::database::access::users::User;
 use crate::database::catalog::owners;
 use crate::package::CrateName;
-use crate::package::characters::plain;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
-use crate::web::shortened::shortened;
 use crate::web::views::{AnyError, user_url};
-use crate::web::{ApiError, App};
+use crate::web::{ApiError, App, own_tokens};
 
 const MAX_BODY: usize = 64 * 1024;
 
@@ -231,9 +226,8 @@ pub async fn me(State(app): State<App>, Authenticated(caller): Authenticated) ->
 )]
 pub async fn list(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Json<TokenList>, ApiError> {
     caller.unrestricted()?;
-    let tokens = app.with_connection(move |connection| tokens::list(connection, Some(caller.user.id))).await?;
-    let held = tokens.into_iter().map(|(token, _)| token).filter(|token| token.revoked_at.is_none());
-    Ok(Json(TokenList { api_tokens: held.map(TokenView::from).collect() }))
+    let held = own_tokens::list(&app, &caller).await?;
+    Ok(Json(TokenList { api_tokens: held.into_iter().map(TokenView::from).collect() }))
 }
 
 /// Show one of the user's tokens
@@ -256,14 +250,9 @@ pub async fn show(
     if number != Some(caller.token.id) {
         caller.unrestricted()?;
     }
-    let tokens = app.with_connection(move |connection| tokens::list(connection, Some(caller.user.id))).await?;
-    let mut held = tokens.into_iter().map(|(token, _)| token).filter(|token| token.revoked_at.is_none());
-    let found = held.find(|token| number == Some(token.id)).ok_or_else(|| no_token(&id))?;
+    let mut held = own_tokens::list(&app, &caller).await?.into_iter();
+    let found = held.find(|token| number == Some(token.id)).ok_or_else(|| own_tokens::no_token(&id))?;
     Ok(Json(TokenAnswer { api_token: found.into() }))
-}
-
-fn no_token(id: &str) -> ApiError {
-    ApiError::not_found(format!("you have no token {}", shortened(id)))
 }
 
 /// Create a token
@@ -281,27 +270,13 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Json<Tok
     let (caller, requested): (_, TokenRequest) =
         callers_json(&app, request, MAX_BODY, |caller| Ok(caller.unrestricted()?)).await?;
     let requested = requested.api_token;
-    caller.may_make_token_until(requested.expired_at)?;
     let requested = NewToken {
         name: requested.name,
         scopes: parsed(requested.endpoint_scopes)?,
         crate_patterns: parsed(requested.crate_scopes)?,
         expires_at: requested.expired_at,
     };
-    let (token, secret) = app
-        .with_connection(move |connection| {
-            connection.transaction(|connection| {
-                let caller = caller.confirm_alone(connection)??;
-                caller.may_make_token_until(requested.expires_at)?;
-                let (token, plain) = requested.create_by(connection, &caller)?;
-                let event = Event::new(Action::TokenCreate).about(&token.name).detail(token.describe());
-                event.record(connection, &caller.actor())?;
-                caller.connection.check()?;
-                Ok::<_, ApiError>((token, plain))
-            })
-        })
-        .await?;
-    tracing::info!(new_token = &*plain(&token.name), new_token_id = token.id, "created a token");
+    let (token, secret) = own_tokens::create(&app, caller, requested).await?;
     let made = MadeToken { view: token.into(), token: secret.reveal().to_owned(), revoked: false };
     Ok(Json(TokenMade { api_token: made }))
 }
@@ -328,32 +303,9 @@ pub async fn revoke(
 }
 
 async fn revoke_token(app: &App, caller: Caller, id: String, with_descendants: bool) -> Result<Revocation, ApiError> {
-    let number: Option<i32> = id.parse().ok();
-    // Every token may revoke itself.
-    if number != Some(caller.token.id) {
-        caller.unrestricted()?;
-    }
-    let missing = move || no_token(&id);
-    let Some(number) = number else { return Err(missing()) };
-    let revoked = app
-        .with_connection(move |connection| {
-            connection.transaction(|connection| {
-                let caller = caller.confirm_alone(connection)??;
-                if number != caller.token.id {
-                    caller.unrestricted()?;
-                }
-                let revoke = if with_descendants { revocation::revoke_with_descendants } else { revocation::revoke };
-                let revoked = revoke(connection, number, Some(caller.user.id))?.ok_or_else(missing)?;
-                revoked.record(connection, number, &caller.actor())?;
-                Ok::<_, ApiError>(revoked)
-            })
-        })
-        .await?;
+    let revoked = own_tokens::revoke(app, caller, id, with_descendants).await?;
     let ids = |tokens: Vec<Token>| -> Vec<i32> { tokens.into_iter().map(|token| token.id).collect() };
-    let answer = Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) };
-    let listed: Vec<_> = answer.revoked.iter().map(i32::to_string).collect();
-    tracing::info!(revoked = listed.join(", "), "revoked tokens");
-    Ok(answer)
+    Ok(Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) })
 }
 
 /// Revoke the token that authenticates the request

@@ -57,6 +57,7 @@ pub(crate) async fn look_up(app: &App, parts: &Parts, token: String) -> Result<R
                 address: address.map(|ip| ip.to_string()),
                 request_id: parts.extensions.get::<RequestId>().map(ToString::to_string),
                 connection,
+                proven_at: None,
             })
         }
         Authentication::Unknown(sha256) => {

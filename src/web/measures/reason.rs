@@ -32,6 +32,8 @@ pub const SCOPE: &str = "scope";
 pub const STORAGE_FULL: &str = "storage_full";
 /// Too many jobs are pending.
 pub const BACKLOG: &str = "backlog";
+/// Somebody cannot sign in on a page.
+pub const SIGN_IN: &str = "sign_in";
 /// An ID token is not exchanged, or a trusted publisher is no longer one.
 pub const TRUSTED_PUBLISHING: &str = "trusted_publishing";
 /// The user is above a rate limit or the upload allowance.
@@ -61,6 +63,8 @@ pub fn of_denied(denied: &Denied) -> &'static str {
         Denied::Crate { .. } | Denied::MachineCrate { .. } => "crate_pattern",
         Denied::Restricted { .. } => "restricted_token",
         Denied::NotAdmin { .. } => "not_admin",
+        Denied::Role { .. } => "role",
+        Denied::Token { .. } => SIGN_IN,
         Denied::Inactive { .. } => "inactive_user",
         Denied::OutlivesMaker { .. } => "outlives_maker",
         Denied::Revoked { .. } => super::denials::REVOKED_TOKEN,

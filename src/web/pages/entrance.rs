@@ -14,13 +14,17 @@ use super::problem;
 use super::visit::{Visit, wants_html};
 use crate::client_connection::ClientConnection;
 use crate::database::access::caller::Caller;
-use crate::database::access::sessions::{self, SessionSecret};
+use crate::database::access::sessions::{self, Session, SessionSecret};
 use crate::web::extract::auth;
 use crate::web::request_id::record_caller;
 use crate::web::{ApiError, App, ClientAddress, RequestId};
 
 /// What a private registry shows without a session: how to get one, and how to set up cargo. Nothing of the registry's content.
 const OPEN: [&str; 5] = ["/", "/me", "/sign-in", "/robots.txt", "/opensearch.xml"];
+
+fn is_open(path: &str) -> bool {
+    OPEN.contains(&path) || path.starts_with("/sign-in/")
+}
 
 /// Handles a request for a page.
 pub async fn enter(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -29,7 +33,7 @@ pub async fn enter(State(app): State<App>, request: Request, next: Next) -> Resp
     let mut response = match identify(&app, &parts).await {
         Ok(known) => {
             let visit = Visit::new(links, parts.headers.clone(), known, app.settings.auth_required);
-            if visit.is_locked_out() && !OPEN.contains(&parts.uri.path()) {
+            if visit.is_locked_out() && !is_open(parts.uri.path()) {
                 locked_out(&app, &visit, &parts)
             } else {
                 let (uri, is_open) = (parts.uri.clone(), visit.is_locked_out());
@@ -55,10 +59,10 @@ pub async fn enter(State(app): State<App>, request: Request, next: Next) -> Resp
 
 /// Who sends a request, by the cookie of a session or by a token.
 async fn identify(app: &App, parts: &Parts) -> Result<(Option<Caller>, Option<SessionSecret>), ApiError> {
-    if let Some(secret) = cookies::session(&parts.headers) {
+    if let Some(secret) = cookies::session(&Links::new(&app.settings.base_url), &parts.headers) {
         let wanted = secret.clone();
         let found = app.with_connection(move |connection| sessions::find(connection, &wanted)).await?;
-        if let Some((user, token)) = found {
+        if let Some(Session { user, token, proven_at, .. }) = found {
             record_caller(&user, &token);
             let caller = Caller {
                 user,
@@ -70,6 +74,7 @@ async fn identify(app: &App, parts: &Parts) -> Result<(Option<Caller>, Option<Se
                     .map(|ip| ip.to_string()),
                 request_id: parts.extensions.get::<RequestId>().map(ToString::to_string),
                 connection: parts.extensions.get::<ClientConnection>().cloned().unwrap_or_default(),
+                proven_at: Some(proven_at),
             };
             return Ok((Some(caller), Some(secret)));
         }
@@ -104,14 +109,13 @@ pub fn sign_in_first(links: &Links, parts: &Parts) -> Response {
     // A browser that follows a link of another site keeps the session's cookie back. It sends the cookie if the same is
     // asked for by a page of this site.
     match parts.headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
-        Some(b"cross-site" | b"same-site") => once_more(links, there),
+        Some(b"cross-site" | b"same-site") => refresh_to(&links.to(there)),
         _ => to_sign_in(links, there),
     }
 }
 
-/// A page that asks for a path of this registry at once.
-fn once_more(links: &Links, there: &str) -> Response {
-    let place = links.to(there);
+/// A page that asks for another one at once.
+pub fn refresh_to(place: &str) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang="en" {

@@ -37,6 +37,8 @@ pub struct Viewer<'a> {
     pub is_locked_out: bool,
     /// The queue may be shown to them.
     pub sees_queue: bool,
+    /// The audit log may be shown to them.
+    pub sees_audit: bool,
 }
 
 impl Page {
@@ -176,8 +178,12 @@ fn header(viewer: Viewer<'_>, search: &str) -> Markup {
                         a href=(links.categories()) { "Categories" }
                     }
                     @if viewer.signed_in.is_some() { a href=(links.release_sets(&[])) { "Release sets" } }
-                    @if viewer.sees_queue { a href=(links.queue(&[])) { "Queue" } }
-                    a href=(links.me()) { "Tokens" }
+                    @if viewer.sees_queue {
+                        a href=(links.queue(&[])) { "Queue" }
+                        a href=(links.to("/admin/users")) { "Users" }
+                    }
+                    @if viewer.sees_audit { a href=(links.to("/admin/audit")) { "Audit log" } }
+                    a href=(links.me()) { @if viewer.signed_in.is_some() { "Account" } @else { "Tokens" } }
                     @match viewer.signed_in {
                         Some((login, form_token)) => {
                             form class="out" method="post" action=(links.sign_out()) {

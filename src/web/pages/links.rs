@@ -45,6 +45,11 @@ impl Links {
         self.to("/me")
     }
 
+    /// The page of a user, for admins.
+    pub fn user(&self, login: &str) -> String {
+        self.to(&format!("/admin/users/{}", segment(&login)))
+    }
+
     pub fn sign_in(&self) -> String {
         self.to("/sign-in")
     }

@@ -20,8 +20,11 @@ pub mod problem;
 pub mod readme_cache;
 pub mod visit;
 
+mod admin;
+mod audit;
 mod badge;
 mod cookies;
+mod device;
 mod diff;
 mod entrance;
 mod feeds;
@@ -29,6 +32,7 @@ mod home;
 mod krate;
 mod machines;
 mod me;
+mod member;
 mod queue;
 mod release_sets;
 mod search;
@@ -36,6 +40,7 @@ mod sign_in;
 mod source;
 mod status;
 mod topics;
+mod users;
 
 use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -53,13 +58,18 @@ pub(super) use visit::wants_html;
 pub(super) fn router(app: App) -> Router {
     let pages = Router::new()
         .route("/", get(home::show))
-        .route("/me", get(me::show))
+        .merge(me::router())
         .route("/search", get(search::show))
         .route("/keywords", get(topics::keywords))
         .route("/categories", get(topics::categories))
         .route("/crates/{name}", get(krate::show))
         .route("/crates/{name}/versions", get(krate::versions::show))
         .route("/crates/{name}/dependents", get(krate::dependents::show))
+        .route("/crates/{name}/settings", get(krate::settings::show))
+        .route("/crates/{name}/settings/owners", post(krate::settings::owners))
+        .route("/crates/{name}/settings/publishers", post(krate::settings::add_publisher))
+        .route("/crates/{name}/settings/publishers/remove", post(krate::settings::remove_publisher))
+        .route("/crates/{name}/settings/restriction", post(krate::settings::restrict))
         .route("/crates/{name}/diff", get(krate::versions::compare))
         .route("/crates/{name}/feed.atom", get(feeds::of_crate))
         .route("/crates/{name}/{version}", get(krate::show_version))
@@ -71,12 +81,14 @@ pub(super) fn router(app: App) -> Router {
         .route("/opensearch.xml", get(machines::open_search))
         .route("/robots.txt", get(machines::robots))
         .route("/sitemap.xml", get(machines::sitemap))
-        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
-        .route("/sign-out", post(sign_in::sign_out))
+        .merge(sign_in::router())
         .merge(status::router())
         .merge(source::router())
         .merge(diff::router())
         .merge(queue::router())
+        .merge(users::router())
+        .merge(device::router())
+        .merge(audit::router())
         .merge(release_sets::router())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), entrance::enter))

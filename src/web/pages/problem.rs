@@ -59,15 +59,24 @@ pub async fn explain(app: &App, visit: &Visit, path: &str, may_look: bool, respo
     }
     let status = response.status();
     let mut nearest = response.extensions().get::<Nearest>().cloned().unwrap_or_default();
-    if status == StatusCode::NOT_FOUND && nearest.names.is_empty() && may_look {
+    let form = form_of(path);
+    if status == StatusCode::NOT_FOUND && nearest.names.is_empty() && may_look && form.is_none() {
         nearest = look_around(app, visit.links(), path).await;
     }
     let (mut parts, _) = response.into_parts();
-    let page = Page::new(title(status), content((visit.links(), set_in(path)), status, &detail, &nearest)).unlisted();
+    let page =
+        Page::new(title(status), content((visit.links(), set_in(path), form), status, &detail, &nearest)).unlisted();
     let shown = visit.show(page.with_status(status));
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     Response::from_parts(parts, shown.into_body())
+}
+
+/// The page whose form is sent to a path below it.
+fn form_of(path: &str) -> Option<&str> {
+    let settings = path.find("/settings/").filter(|_| path.starts_with("/crates/")).map(|at| at + "/settings".len());
+    let user = path.strip_prefix("/admin/users/").and_then(|rest| rest.find('/')).map(|at| at + "/admin/users/".len());
+    settings.or(user).map(|at| &path[..at])
 }
 
 /// The release set that a path is below.
@@ -88,7 +97,12 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-fn content((links, set): (&Links, Option<String>), status: StatusCode, detail: &str, nearest: &Nearest) -> Markup {
+fn content(
+    (links, set, form): (&Links, Option<String>, Option<&str>),
+    status: StatusCode,
+    detail: &str,
+    nearest: &Nearest,
+) -> Markup {
     html! {
         h1 { (title(status)) }
         p class="lead" { (with_code(&sentence(detail))) }
@@ -100,6 +114,7 @@ fn content((links, set): (&Links, Option<String>), status: StatusCode, detail: &
             }
         }
         @match status {
+            _ if form.is_some() => { p { a href=(links.to(form.unwrap_or_default())) { "Back to the page with the form" } } }
             StatusCode::NOT_FOUND => {
                 p { a href=(links.search(&[])) { "All crates" } " · " a href=(links.home()) { "How to publish here" } }
             }
@@ -116,7 +131,7 @@ fn content((links, set): (&Links, Option<String>), status: StatusCode, detail: &
 }
 
 /// A message as a sentence.
-fn sentence(detail: &str) -> String {
+pub fn sentence(detail: &str) -> String {
     let mut characters = detail.chars();
     let first = characters.next().map(char::to_uppercase);
     let mut sentence: String = first.into_iter().flatten().chain(characters).collect();

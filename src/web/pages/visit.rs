@@ -70,6 +70,7 @@ impl Visit {
             signed_in,
             is_locked_out: self.is_locked_out(),
             sees_queue: self.caller().is_some_and(Caller::is_admin),
+            sees_audit: self.caller().is_some_and(|caller| caller.auditor().is_ok()),
         };
         page.show(viewer, self.headers())
     }

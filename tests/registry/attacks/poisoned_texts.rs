@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use supercargo::database::about;
 use supercargo::database::access::audit::{Action, Actor, Event, MAX_OPERATOR};
 use supercargo::database::access::provenance::Provider;
-use supercargo::database::access::sessions::{self, SessionSecret};
+use supercargo::database::access::sessions::{self, Origin, SessionSecret};
 use supercargo::database::access::{audit, teams, users};
 use supercargo::database::catalog::set_name::MAX_SET_NAME;
 use supercargo::database::catalog::{crate_limits, descriptions, reserved_names};
@@ -19,8 +19,12 @@ use supercargo::database::publishers::configurations::{self, NewPublisher, Targe
 use supercargo::database::publishers::origin::login;
 use supercargo::database::publishers::rule::{MAX_TEXT, Rule};
 use supercargo::database::publishers::{exchange, issuers};
+use supercargo::database::sign_in::attempts::Attempt;
+use supercargo::database::sign_in::devices;
+use supercargo::database::sign_in::identities::Account;
+use supercargo::database::sign_in::links as one_time;
 use supercargo::database::staging::rules;
-use supercargo::oidc::keys::check_issuer;
+use supercargo::oidc::http::check_issuer;
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use supercargo::package::{CrateName, name, version};
 use supercargo::queue::{Enqueue, EnqueueError, Job, MAX_KEY, Policy, inspection};
@@ -382,6 +386,12 @@ const LITERAL: usize = 40;
 const BOUNDS: &[(&str, &str, &str, usize)] = &[
     // The migrations' own.
     ("__diesel_schema_migrations_pkey", "version", "SELECT version FROM __diesel_schema_migrations", 50),
+    (
+        "api_tokens_renewal_sha256_key",
+        "renewal_sha256",
+        "SELECT renewal_sha256 FROM api_tokens WHERE renewal_sha256 IS NOT NULL",
+        32,
+    ),
     ("api_tokens_token_sha256_key", "token_sha256", "SELECT token_sha256 FROM api_tokens", 32),
     ("audit_log_actor", "lower(actor)", "SELECT actor FROM audit_log", 4 * MAX_OPERATOR),
     (
@@ -409,6 +419,10 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("dead_jobs_kind_key", "key", "SELECT key FROM dead_jobs", MAX_KEY),
     ("dead_jobs_kind_key", "kind", "SELECT kind FROM dead_jobs", LITERAL),
     ("dependencies_on", "canonical_name", "SELECT canonical_name FROM dependencies", name::MAX_LENGTH),
+    ("device_requests_pkey", "device_code_sha256", "SELECT device_code_sha256 FROM device_requests", 32),
+    ("device_requests_user_code_key", "user_code", "SELECT user_code FROM device_requests", 8),
+    ("identities_issuer_subject_key", "issuer", "SELECT issuer FROM identities", 500),
+    ("identities_issuer_subject_key", "subject", "SELECT subject FROM identities", 255),
     ("jobs_awaiting_recovery", "queue", "SELECT queue FROM jobs", LITERAL),
     ("jobs_by_key", "key", "SELECT key FROM jobs", MAX_KEY),
     ("jobs_by_key", "kind", "SELECT kind FROM jobs", LITERAL),
@@ -423,6 +437,7 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("jobs_laps", "queue", "SELECT queue FROM jobs", LITERAL),
     ("jobs_turn", "key", "SELECT key FROM jobs", MAX_KEY),
     ("jobs_turn", "kind", "SELECT kind FROM jobs", LITERAL),
+    ("one_time_links_pkey", "secret_sha256", "SELECT secret_sha256 FROM one_time_links", 32),
     ("rate_limit_buckets_pkey", "action", "SELECT action FROM rate_limit_buckets", LITERAL),
     ("registry_counts_order", "kind", "SELECT kind FROM registry_counts", LITERAL),
     ("registry_counts_order", "name", "SELECT name FROM registry_counts", about::MAX_LABEL),
@@ -430,6 +445,7 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("registry_counts_pkey", "name", "SELECT name FROM registry_counts", about::MAX_LABEL),
     ("release_sets_name_key", "name", "SELECT name FROM release_sets", MAX_SET_NAME),
     ("reserved_names_pkey", "canonical_name", "SELECT canonical_name FROM reserved_names", name::MAX_LENGTH),
+    ("sign_in_failures_pkey", "key_sha256", "SELECT key_sha256 FROM sign_in_failures", 32),
     (
         "staged_versions_canonical_name_num_without_build_key",
         "canonical_name",
@@ -576,7 +592,7 @@ fn store_the_longest(registry: &TestRegistry) {
                 token: i32,
             }
             let of_user: OfUser = diesel::sql_query("SELECT max(id) AS token FROM api_tokens").get_result(connection).unwrap();
-            sessions::begin(connection, &SessionSecret::random().unwrap(), of_user.token).unwrap();
+            sessions::begin(connection, &SessionSecret::random().unwrap(), of_user.token, &Origin::default()).unwrap();
             let made = teams::create(connection, &team).unwrap();
             let subject = rules::Subject::OfTeam(made.id, made.name);
             let rule = rules::NewRule { subject, approvals: 1, by_another: false, approved_by: None };
@@ -584,6 +600,7 @@ fn store_the_longest(registry: &TestRegistry) {
             assert!(teams::create(connection, &format!("{team}x")).is_err());
             assert!(users::create(connection, &format!("{login}x"), None).is_err());
             store_the_longest_publisher(connection);
+            store_the_longest_sign_in(connection);
             let reserved: CrateName = reserved.parse().unwrap();
             reserved_names::reserve(connection, &reserved, "x").unwrap();
             crate_limits::lock(connection, &reserved).unwrap();
@@ -600,6 +617,21 @@ fn store_the_longest(registry: &TestRegistry) {
             assert!(audit::list(connection, &audit::Filter::default(), 1).unwrap()[0].actor.chars().count() == MAX_OPERATOR);
         })
         .unwrap();
+}
+
+/// An account with the longest issuer and number, a link, and a failed attempt.
+fn store_the_longest_sign_in(connection: &mut PgConnection) {
+    let issuer = format!("https://{}", "i".repeat(492));
+    check_issuer(&issuer).unwrap();
+    let user = users::create(connection, "signs-in", None).unwrap();
+    let account = Account::new(&issuer, &"s".repeat(255), &"l".repeat(2000));
+    assert!(account.add_to(connection, user.id).unwrap());
+    one_time::create(connection, user.id, chrono::Utc::now()).unwrap();
+    devices::begin(connection, &"n".repeat(80), None, None).unwrap();
+    let renewal = "UPDATE api_tokens SET renewal_sha256 = sha256('renewal'), renewable_until = now() WHERE user_id = (SELECT max(user_id) FROM api_tokens)
+                       AND id = (SELECT max(id) FROM api_tokens)";
+    diesel::sql_query(renewal).execute(connection).unwrap();
+    assert!(Attempt::new(&"l".repeat(5000), "192.0.2.1").count(connection).unwrap());
 }
 
 /// A trusted publisher of an issuer of the longest URL, its machine, and an ID token that was exchanged.

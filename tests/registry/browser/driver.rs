@@ -57,7 +57,7 @@ impl Driver {
             "--headless",
             // The browser ends when this pipe does, also if the driver is killed.
             "--remote-debugging-pipe",
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2",
             "--no-proxy-server",
             "--disable-background-networking",
             "--disable-gpu",

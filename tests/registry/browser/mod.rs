@@ -18,6 +18,7 @@ mod live;
 mod places;
 mod search;
 mod sessions;
+mod sign_in;
 mod site;
 mod site_text;
 mod source;
@@ -235,8 +236,12 @@ impl Browser {
 
     /// Signs in by the form, and stays where that leads.
     pub fn sign_in(&self, token: &str) {
+        // The form is folded if there are other ways to sign in.
+        if self.has("details:not([open]) #token") {
+            self.click("details:has(#token) summary");
+        }
         self.type_into("#token", token);
-        self.click(".sign-in button[type=submit]");
+        self.click("form:has(#token) button[type=submit]");
         // Another session may have been there before.
         wait_until("a session", || !self.path().starts_with("/sign-in") && self.has(".out button"));
     }

@@ -63,6 +63,9 @@ pub fn signed_in() -> Vec<Place> {
         place("signed-in-crate", "/crates/harbor"),
         place("signed-in-status", format!("/crates/{LOST}/1.0.0/status")),
         place("signed-in-again", "/sign-in"),
+        place("account", "/me"),
+        place("new-token", "/me/tokens/new"),
+        place("crate-settings", "/crates/harbor/settings"),
         place("release-sets", "/release-sets"),
         place("release-sets-all", "/release-sets?state="),
         place("release-sets-none", "/release-sets?state=approved"),
@@ -85,8 +88,43 @@ fn for_admins(site: &Site) -> Vec<Place> {
         place("job-discard", format!("{job}/discard")),
         place("job", job),
         place("queue-retry-dead", "/queue/retry-dead?kind=publish_version"),
+        place("users", "/admin/users"),
+        place("user", "/admin/users/ann"),
+        place("audit", "/admin/audit"),
+        place("audit-narrowed", "/admin/audit?actor=ann&action=publish&days=400"),
         place("release-set-admin", format!("/release-sets/{SET}")),
     ]
+}
+
+/// The pages of somebody who has signed in with a link, and has to prove that once more.
+fn for_people() -> Vec<Place> {
+    vec![
+        place("account-person", "/me"),
+        place("password", "/me/password"),
+        place("again", "/sign-in/again?to=/me/password"),
+    ]
+}
+
+/// Signs in with a link, which is a page, too.
+fn by_link(site: &Site, browser: &Browser, mut at: impl FnMut(&Place)) {
+    let link = site.served.run("admin user sign-in-link", &["ann"]);
+    let path = link.trim().strip_prefix(&site.served.url).unwrap().to_owned();
+    browser.open(&path);
+    at(&Place { name: "link", path, status: 200 });
+    let password = "correct horse battery staple";
+    browser.type_into("#new-password", password);
+    browser.type_into("#repeated", password);
+    browser.click("form:has(#repeated) button[type=submit]");
+    browser.wait_for_path("/me");
+    for place in for_people() {
+        if place.name == "again" {
+            let pass = "UPDATE web_sessions SET proven_at = proven_at - interval '11 minutes'";
+            let mut connection = site.served.database.connect();
+            diesel::RunQueryDsl::execute(diesel::sql_query(pass), &mut connection).unwrap();
+        }
+        browser.open(&place.path);
+        at(&place);
+    }
 }
 
 /// Goes to every page: as a stranger, as the owner of the crates, and as an admin.
@@ -103,4 +141,5 @@ pub fn visit_all(site: &Site, browser: &Browser, mut at: impl FnMut(&Place)) {
             at(&place);
         }
     }
+    by_link(site, browser, at);
 }

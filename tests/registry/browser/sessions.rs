@@ -11,8 +11,9 @@ fn who_signs_in_sees_more_until_the_sign_out() {
     browser.open("/crates/harbor");
     assert!(!browser.text("main").contains("Log of changes"));
     browser.click("nav a[href^='/sign-in']");
+    browser.click("details:has(#token) summary");
     browser.type_into("#token", "sct_no-such-token");
-    browser.click(".sign-in button[type=submit]");
+    browser.click("form:has(#token) button[type=submit]");
     browser.wait_for_text("[role=alert]", "That did not work.");
     browser.sign_in(&site.ann);
     assert_eq!(browser.script("return document.cookie", []), "");

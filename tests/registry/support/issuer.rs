@@ -1,7 +1,7 @@
 //! An issuer of ID tokens: its discovery document, its keys, accounts, and tokens that it signs as it is told.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -217,10 +217,14 @@ pub fn merge(object: &mut Value, changes: &Value) {
 }
 
 fn answer(mut connection: TcpStream, served: &Served) {
-    let mut lines = BufReader::new(connection.try_clone().unwrap()).lines().map_while(Result::ok);
+    let mut reader = BufReader::new(connection.try_clone().unwrap());
+    let mut lines = reader.by_ref().lines().map_while(Result::ok);
     let request = lines.next().unwrap_or_default();
     let path = request.split(' ').nth(1).unwrap_or_default();
-    let _rest: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+    let headers: Vec<_> = lines.take_while(|line| !line.is_empty()).map(|line| line.to_lowercase()).collect();
+    // What was not read would reset the connection.
+    let length = headers.iter().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    let _ = std::io::copy(&mut reader.take(length.unwrap_or(0)), &mut std::io::sink());
     served.requests.fetch_add(1, Ordering::SeqCst);
     let document = served.documents.lock().get(path).cloned();
     let (status, body) = match document {

@@ -36,6 +36,7 @@ pub mod harness;
 pub mod http;
 pub mod issuer;
 pub mod nginx;
+pub mod oidc_provider;
 pub mod other_registry;
 pub mod other_user;
 pub mod package;

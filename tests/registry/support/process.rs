@@ -128,7 +128,10 @@ impl Served {
         // A killed process leaves its URL; the next one writes another.
         let _ = std::fs::remove_file(self.data_dir().join("url"));
         let mut command = self.command("serve");
-        command.args(["--listen", "127.0.0.1:0"]).args(&self.arguments);
+        command.args(&self.arguments);
+        if !self.arguments.iter().any(|argument| argument == "--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         if !self.arguments.iter().any(|argument| argument == "--publish-wait") {
             // What a test publishes is in the index when it is answered, on the slowest machine.
             command.args(["--publish-wait", "60s"]);

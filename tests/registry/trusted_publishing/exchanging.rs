@@ -131,8 +131,8 @@ fn an_issuer_that_is_away_is_named() {
             json!({ "issuer": "https://evil.test", "jwks_uri": "https://evil.test/jwks" }),
             "is about the issuer \"https://evil.test\"",
         ),
-        (json!({ "issuer": issuer.url, "jwks_uri": "http://evil.test/jwks" }), "have to be at https"),
-        (json!({ "issuer": issuer.url, "jwks_uri": "file:///etc/passwd" }), "have to be at https"),
+        (json!({ "issuer": issuer.url, "jwks_uri": "http://evil.test/jwks" }), "has to be at https"),
+        (json!({ "issuer": issuer.url, "jwks_uri": "file:///etc/passwd" }), "has to be at https"),
         (json!({ "jwks_uri": "x" }), "missing field"),
         // A redirect is not followed.
         (json!(format!("{}/.well-known/openid-configuration", elsewhere.url)), "answered 302"),

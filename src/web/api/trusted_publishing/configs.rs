@@ -10,9 +10,7 @@ use utoipa::ToSchema;
 
 use std::collections::BTreeMap;
 
-use super::{
-    ConfigPath, ConfigsQuery, MAX_BODY, Meta, add_publisher, bad, list_publishers, remove_publisher, unstored,
-};
+use super::{ConfigPath, ConfigsQuery, MAX_BODY, Meta, bad, list_publishers, remove_publisher, unstored};
 use crate::database::access::caller::Caller;
 use crate::database::access::provenance::{Provider, UnknownProvider};
 use crate::database::publishers::configurations::Publisher;
@@ -23,7 +21,7 @@ use crate::web::extract::json::callers_json;
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::views::AnyError;
-use crate::web::{ApiError, App};
+use crate::web::{ApiError, App, trusted_publishers};
 
 /// A trusted publisher to add.
 #[derive(Deserialize, ToSchema)]
@@ -164,7 +162,7 @@ pub async fn add(State(app): State<App>, request: Request) -> Result<Json<Publis
         claims: new.claims,
     };
     let asked = Asked { provider, issuer: new.issuer, given, stages_only: new.stage_only, owner: new.owner };
-    let config = add_publisher(&app, new.krate, asked, caller).await?.into();
+    let config = trusted_publishers::add(&app, new.krate, asked, caller).await?.into();
     Ok(Json(PublisherConfigAnswer { config }))
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ConfigPath, ConfigsQuery, MAX_BODY, Meta, add_publisher, list_publishers, remove_publisher, unstored};
+use super::{ConfigPath, ConfigsQuery, MAX_BODY, Meta, list_publishers, remove_publisher, unstored};
 use crate::database::access::caller::Caller;
 use crate::database::access::provenance::Provider;
 use crate::database::publishers::configurations::Publisher;
@@ -19,7 +19,7 @@ use crate::web::extract::json::callers_json;
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::views::AnyError;
-use crate::web::{ApiError, App};
+use crate::web::{ApiError, App, trusted_publishers};
 
 /// A trusted publisher to add.
 #[derive(Deserialize, ToSchema)]
@@ -126,7 +126,7 @@ pub async fn add(State(app): State<App>, request: Request) -> Result<Json<GitHub
     };
     let (issuer, stages_only) = (new.issuer, new.stage_only);
     let asked = Asked { provider: Provider::GitHub, issuer, given, stages_only, owner: None };
-    let publisher = add_publisher(&app, new.krate, asked, caller).await?;
+    let publisher = trusted_publishers::add(&app, new.krate, asked, caller).await?;
     let config = GitHubConfig::of(publisher).ok_or_else(|| ApiError::internal("a publisher of another provider"))?;
     Ok(Json(GitHubConfigAnswer { github_config: config }))
 }

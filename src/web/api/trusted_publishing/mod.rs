@@ -7,20 +7,18 @@ pub mod gitlab;
 pub mod restriction;
 pub mod tokens;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::IntoParams;
 
 use crate::database::access::caller::Caller;
-use crate::database::access::crate_pattern::InvalidPattern;
 use crate::database::access::provenance::Provider;
-use crate::database::publishers::configurations::{Covers, Publisher};
-use crate::jobs::RequestError;
-use crate::jobs::trusted_publishing::configure::{self, Asked};
+use crate::database::publishers::configurations::Publisher;
+use crate::jobs::trusted_publishing::configure;
 use crate::web::extract::path::crate_name;
 use crate::web::extract::query::QueryParameters;
-use crate::web::{ApiError, App};
+use crate::web::{ApiError, App, ClientAddress, RequestId};
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -62,25 +60,6 @@ impl Meta {
     }
 }
 
-/// Adds a trusted publisher of a crate, or of a prefix with `*`.
-async fn add_publisher(app: &App, covers: String, asked: Asked, caller: Caller) -> Result<Publisher, ApiError> {
-    app.waiting_for_others(move |app| {
-        let covers = covered(&covers)?;
-        let mut wanted = app.pool.with(|connection| asked.wanted(connection, covers))??;
-        app.pool.with(|connection| configure::check_may_add(connection, &wanted, &caller))??;
-        app.issuer_keys.pin_owner(&wanted.issuer, &mut wanted.rule).map_err(RequestError::from)?;
-        Ok(app.pool.with(|connection| configure::add_as(connection, &wanted, &caller))??)
-    })
-    .await
-}
-
-fn covered(text: &str) -> Result<Covers, ApiError> {
-    if text.ends_with('*') {
-        return Ok(Covers::Pattern(text.parse().map_err(|invalid: InvalidPattern| bad(invalid.to_string()))?));
-    }
-    Ok(Covers::Crate(crate_name(text)?))
-}
-
 fn bad(detail: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, detail.into())
 }
@@ -119,8 +98,14 @@ async fn remove_publisher(
 }
 
 /// An answer that no cache may keep.
-fn unstored(answer: impl Serialize) -> Response {
+pub(super) fn unstored(answer: impl Serialize) -> Response {
     let mut response = axum::Json(answer).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// The client's address, and the id of the request.
+pub(super) fn from(extensions: &Extensions) -> (Option<String>, Option<String>) {
+    let address = extensions.get::<ClientAddress>().and_then(|client| client.ip()).map(|ip| ip.to_string());
+    (address, extensions.get::<RequestId>().map(ToString::to_string))
 }

@@ -1,15 +1,15 @@
 //! `/api/v1/trusted_publishing/tokens`: exchanges an ID token for a token that publishes, for half an hour.
 
 use axum::extract::{Request, State};
-use axum::http::{Extensions, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use diesel::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{bad, unstored};
+use super::{bad, from, unstored};
 use crate::database::access::audit::{Action, Event};
-use crate::database::access::caller::machine;
+use crate::database::access::caller::of_new_token;
 use crate::database::access::users;
 use crate::database::publishers::exchange::{self, PlainToken};
 use crate::database::publishers::issuers;
@@ -22,7 +22,7 @@ use crate::web::extract::json::unauthenticated_json;
 use crate::web::measures::reason;
 use crate::web::shortened::shortened;
 use crate::web::views::AnyError;
-use crate::web::{ApiError, App, ClientAddress, RequestId};
+use crate::web::{ApiError, App};
 
 /// The path, which needs no token in a private registry either.
 pub const EXCHANGE: &str = "/api/v1/trusted_publishing/tokens";
@@ -69,12 +69,6 @@ pub async fn exchange(State(app): State<App>, request: Request) -> Result<Respon
     let (run, commit) = (of_run(|provenance| provenance.run_id), of_run(|provenance| provenance.sha));
     tracing::info!(user = %plain(&login), token_id = token.id, run, commit, "exchanged an ID token");
     Ok(unstored(Answer { token: secret.reveal().to_owned() }))
-}
-
-/// The client's address, and the id of the request.
-fn from(extensions: &Extensions) -> (Option<String>, Option<String>) {
-    let address = extensions.get::<ClientAddress>().and_then(|client| client.ip()).map(|ip| ip.to_string());
-    (address, extensions.get::<RequestId>().map(ToString::to_string))
 }
 
 fn exchange_now(app: &App, jwt: &str, from: (Option<String>, Option<String>)) -> Result<Exchanged, ApiError> {
@@ -147,7 +141,7 @@ pub async fn revoke(State(app): State<App>, request: Request) -> Result<StatusCo
         Ok(app.pool.with(|connection| {
             connection.transaction(|connection| {
                 let Some((token, user)) = exchange::revoke(connection, &plain)? else { return Ok(()) };
-                let actor = machine(&users::read_to_give(connection, user)?, &token, from);
+                let actor = of_new_token(&users::read_to_give(connection, user)?, &token, from);
                 Event::new(Action::TokenRevoke).about(&token.name).detail(token.describe()).record(connection, &actor)
             })
         })??)

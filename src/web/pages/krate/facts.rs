@@ -28,7 +28,9 @@ pub fn section(links: &Links, reading: &Reading, caller: Option<&Caller>) -> Mar
         (topics(links, reading))
         (numbers(links, reading))
         @if caller.is_some() && reading.audit.is_some() {
-            p class="aside-text" { "You may see the " a href="#changes" { "log of changes" } "." }
+            p class="aside-text" {
+                a href=(links.of_crate(&reading.found.krate.row.name, "settings")) { "Settings" } " · " a href="#changes" { "Log of changes" }
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod use_it;
 pub mod dependencies;
 pub mod dependents;
 pub mod features;
+pub mod settings;
 pub mod versions;
 
 use axum::extract::State;

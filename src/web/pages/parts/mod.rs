@@ -4,6 +4,7 @@ pub mod copy;
 pub mod crate_head;
 pub mod crate_list;
 pub mod found;
+pub mod new_password;
 pub mod pager;
 pub mod plot;
 pub mod text;

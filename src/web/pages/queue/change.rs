@@ -7,7 +7,6 @@ use axum::response::Response;
 use diesel::{PgConnection, QueryResult};
 use maud::{Markup, html};
 
-use super::admin::Admin;
 use super::job::{job_id, no_job};
 use super::notice;
 use super::words::{lost_without, tag};
@@ -18,6 +17,7 @@ use crate::queue::inspection::{self, JobView};
 use crate::queue::intervention::{self, Handled};
 use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
+use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 use crate::web::pages::parts::text::{name, text, with_code};
 use crate::web::pages::visit::leading_to;

@@ -7,7 +7,6 @@ use chrono::Utc;
 use diesel::PgConnection;
 use maud::{Markup, html};
 
-use super::admin::Admin;
 use super::known::known;
 use super::words::{next, tag};
 use super::{live, receipts, subject};
@@ -18,6 +17,7 @@ use crate::queue::inspection::{self, JobView, Receipt};
 use crate::web::ApiError;
 use crate::web::extract::path::{ApiPath, as_in_a_url};
 use crate::web::extract::query::QueryParameters;
+use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::text::{name, text};

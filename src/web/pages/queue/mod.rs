@@ -17,7 +17,6 @@
 //! | [`known`] | the kinds of jobs of this program, and by what the queue's health is judged |
 //! | [`live`] | parts that the script refreshes |
 
-mod admin;
 mod change;
 mod history;
 mod job;

@@ -4,9 +4,9 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use super::admin::Admin;
 use crate::queue::JobId;
 use crate::web::extract::query::QueryParameters;
+use crate::web::pages::admin::Admin;
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::text::{counted, name};
 use crate::web::pages::parts::time::ago;

@@ -8,7 +8,6 @@ use chrono::Utc;
 use diesel::PgConnection;
 use maud::html;
 
-use super::admin::Admin;
 use super::known::{Known, known};
 use super::list::{self, Asked, PER_PAGE};
 use super::notice::notice;
@@ -21,6 +20,7 @@ use crate::queue::listing::{self, JobPage};
 use crate::queue::recent::{LastDay, RecentHistory};
 use crate::web::ApiError;
 use crate::web::extract::query::QueryParameters;
+use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 
 /// The state of the queue.

@@ -5,7 +5,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::admin::Admin;
 use super::notice;
 use super::overview::dead_of;
 use crate::queue::inspection::{self, JobView};
@@ -13,6 +12,7 @@ use crate::queue::intervention;
 use crate::queue::listing::{self, JobFilter, Listed};
 use crate::web::ApiError;
 use crate::web::extract::query::QueryParameters;
+use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::text::{beginning, counted, name, number, text};

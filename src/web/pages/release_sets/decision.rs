@@ -5,12 +5,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::member::Member;
 use crate::database::staging::view::ReleaseSetView;
 use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
+use crate::web::pages::member::Member;
 use crate::web::pages::parts::text::{names, with_code};
-use crate::web::pages::sign_in::sent;
+use crate::web::pages::sign_in::{again, sent};
 use crate::web::pages::visit::leading_to;
 use crate::web::release_sets::{self, Part, check_may_approve, check_may_reject, set_name};
 
@@ -134,6 +134,9 @@ pub async fn approve(member: Member, ApiPath(set): ApiPath<String>, request: Req
     };
     let name = set_name(&set)?;
     let sent = sent(&member.visit, request).await?;
+    if !member.caller.is_proven() {
+        return Ok(again::instead(&member.visit, &format!("/release-sets/{name}")));
+    }
     let seen = sent.parsed("revision", REVISION_IS)?.ok_or_else(no_revision)?;
     let override_reason = sent.text("override").map(|reason| reason.trim().to_owned());
     let caller = member.caller.clone();

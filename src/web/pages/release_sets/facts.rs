@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::member::Member;
 use crate::database::staging::sets::SetState;
 use crate::database::staging::view::ReleaseSetView;
 use crate::web::pages::links::Links;
+use crate::web::pages::member::Member;
 use crate::web::pages::parts::copy;
 use crate::web::pages::parts::text::{name, names, size, text};
 use crate::web::pages::parts::time::{ago, day};

@@ -6,13 +6,13 @@ use maud::{Markup, html};
 use strum::VariantNames;
 
 use super::facts::tag;
-use super::member::Member;
 use crate::database::staging::listing::{self, ListedSet};
 use crate::database::staging::sets::{Filter, SetState};
 use crate::web::ApiError;
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
+use crate::web::pages::member::Member;
 use crate::web::pages::parts::text::{counted, name, text};
 use crate::web::pages::parts::time::{ago, day};
 

@@ -12,7 +12,6 @@
 mod decision;
 mod facts;
 mod list;
-mod member;
 mod review;
 mod show;
 

@@ -4,7 +4,6 @@ use axum::response::Response;
 use chrono::Utc;
 use maud::{Markup, html};
 
-use super::member::Member;
 use crate::database::access::caller::Caller;
 use crate::database::staging::SetName;
 use crate::database::staging::sets::SetState;
@@ -15,6 +14,7 @@ use crate::web::extract::query::QueryParameters;
 use crate::web::pages::diff::{self, Place, Request, Shown};
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
+use crate::web::pages::member::Member;
 use crate::web::pages::parts::text::{name, names, size, text};
 use crate::web::pages::parts::time::ago;
 use crate::web::pages::source::left_out;

@@ -5,12 +5,12 @@ use maud::html;
 
 use super::decision;
 use super::facts::{contents, facts, heading, use_it};
-use super::member::Member;
 use crate::database::staging::view::ReleaseSetView;
 use crate::jobs::RequestError;
 use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
 use crate::web::pages::layout::Page;
+use crate::web::pages::member::Member;
 use crate::web::release_sets::{Part, part, set_name, view, visible};
 
 pub async fn show(member: Member, ApiPath(set): ApiPath<String>) -> Result<Response, ApiError> {

@@ -1,7 +1,6 @@
-//! Who may see and change the queue: admins with a token without restrictions, who may also read the whole audit log. There
-//! is no role that only reads.
+//! Pages for admins with a session or a token without restrictions: the queue, and the users.
 //!
-//! Everybody else gets the same answer at every path below `/queue`, before anything is looked up.
+//! Everybody else gets the same answer at every path below `/queue` and `/admin`, before anything is looked up.
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::Method;
@@ -17,7 +16,7 @@ use crate::web::pages::sign_in::sent;
 use crate::web::pages::visit::{Visit, wants_html};
 use crate::web::{ApiError, App};
 
-/// The request of an admin. Every handler of the queue takes it.
+/// The request of an admin. Handlers of these pages take it.
 pub struct Admin {
     pub app: App,
     pub visit: Visit,
@@ -33,7 +32,7 @@ impl FromRequestParts<App> for Admin {
             if wants_html(&parts.headers) && [Method::GET, Method::HEAD].contains(&parts.method) {
                 return Err(sign_in_first(visit.links(), parts));
             }
-            let detail = format!("the queue is for admins: sign in at {}/sign-in", app.settings.base_url);
+            let detail = format!("this page is for admins: sign in at {}/sign-in", app.settings.base_url);
             return Err(ApiError::challenge(detail, challenges(app)).into_response());
         };
         match caller.admin() {

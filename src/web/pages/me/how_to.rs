@@ -1,14 +1,14 @@
-//! `GET /me`: how to get a token. `cargo login` and refusals name its URL, so it needs none.
+//! How to get a token, for those who have not signed in. `cargo login` and refusals name the URL of this page, so it needs none.
 
 use axum::response::Response;
 use maud::html;
 
-use super::layout::Page;
-use super::parts::copy;
-use super::visit::Visit;
+use crate::web::pages::layout::Page;
+use crate::web::pages::parts::copy;
+use crate::web::pages::visit::Visit;
 
 /// Shows the page.
-pub async fn show(visit: Visit) -> Response {
+pub fn show(visit: &Visit) -> Response {
     let links = visit.links();
     let base = links.base_url();
     let create = "supercargo admin user create NAME --token     # a new user\n\
@@ -20,8 +20,9 @@ pub async fn show(visit: Visit) -> Response {
     );
     let content = html! {
         h1 { "Tokens" }
+        p class="lead" { a class="button primary" href=(links.with_query("/sign-in", &[("to", "/me")])) { "Sign in" } " to create tokens here." }
         h2 { "Your first token" }
-        p { "The operator of this registry creates it, on the server:" }
+        p { "Without another way to sign in, the operator of this registry creates it, on the server:" }
         (copy::block("create", create))
         p {
             "The token of the user " code { "admin" } " is in the file " code { "admin-token" } " of the data directory, where \
@@ -29,8 +30,7 @@ pub async fn show(visit: Visit) -> Response {
         }
         (copy::block("login", "cargo login --registry supercargo"))
         p {
-            "The " a href=(links.home()) { "home page" } " has the configuration of the registry. With the token you can also "
-            a href=(links.sign_in()) { "sign in" } " on these pages."
+            "The " a href=(links.home()) { "home page" } " has the configuration of the registry."
         }
         h2 { "More tokens" }
         p {
@@ -40,7 +40,7 @@ pub async fn show(visit: Visit) -> Response {
         (copy::block("more", &more))
         p {
             "Scopes are " code { "publish-new" } ", " code { "publish-update" } ", " code { "yank" } ", "
-            code { "change-owners" } ", " code { "stage-new" } ", " code { "stage-update" } ", " code { "approve" } " and "
+            code { "change-owners" } ", " code { "stage-new" } ", " code { "stage-update" } ", " code { "approve" } ", " code { "trusted-publishing" } " and "
             code { "read" } "; every token may read. A crate name may end in "
             code { "*" } ". A field that is omitted does not restrict the token."
         }

@@ -1,4 +1,4 @@
-//! Who may open the pages of release sets: users who are signed in. Which sets they see is decided for each.
+//! A page for users who are signed in.
 
 use axum::extract::FromRequestParts;
 use axum::http::Method;
@@ -11,7 +11,7 @@ use crate::web::pages::links::Links;
 use crate::web::pages::visit::{Visit, wants_html};
 use crate::web::{ApiError, App};
 
-/// The request of a user. Every handler of release sets takes it.
+/// The request of a user. Handlers take it as an argument.
 pub struct Member {
     pub app: App,
     pub visit: Visit,
@@ -35,7 +35,7 @@ impl FromRequestParts<App> for Member {
         if wants_html(&parts.headers) && [Method::GET, Method::HEAD].contains(&parts.method) {
             return Err(sign_in_first(visit.links(), parts));
         }
-        let detail = format!("release sets are for users: sign in at {}/sign-in", app.settings.base_url);
+        let detail = format!("this page is for users: sign in at {}/sign-in", app.settings.base_url);
         Err(ApiError::challenge(detail, challenges(app)).into_response())
     }
 }

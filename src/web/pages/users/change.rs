@@ -1,0 +1,218 @@
+//! What an admin changes about users. One change at a time: of two admins who demote each other, one stays.
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::{Connection, PgConnection};
+use maud::html;
+
+use super::show::{ADMIN, no_user};
+use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::role::{Role, UnknownRole};
+use crate::database::access::users::{self, User};
+use crate::database::catalog::user_changes;
+use crate::database::catalog::user_removal::{RemovalError, refuse_last_admin};
+use crate::database::sign_in::links::{CreateLinkError, LinkSecret};
+use crate::web::ApiError;
+use crate::web::extract::path::ApiPath;
+use crate::web::extract::query::QueryParameters;
+use crate::web::pages::admin::Admin;
+use crate::web::pages::layout::Page;
+use crate::web::pages::parts::text::name;
+use crate::web::pages::parts::{copy, time};
+use crate::web::pages::sign_in::again;
+use crate::web::pages::visit::leading_to;
+
+/// How long a link that is created on a page is valid.
+const LINK_LASTS: TimeDelta = TimeDelta::days(3);
+
+fn bad(detail: String) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, detail)
+}
+
+fn conflict(detail: String) -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, detail)
+}
+
+/// The form, or the page at which the admin proves to be the admin.
+async fn sent(admin: &Admin, request: Request, back: &str) -> Result<Result<QueryParameters, Response>, ApiError> {
+    let sent = admin.sent(request).await?;
+    admin.caller.person()?;
+    Ok(if admin.caller.is_proven() { Ok(sent) } else { Err(again::instead(&admin.visit, back)) })
+}
+
+/// Changes something in one transaction, as an admin.
+async fn change<T: Send + 'static>(
+    admin: &Admin,
+    change: impl FnOnce(&mut PgConnection, &Actor) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let caller = admin.caller.clone();
+    let changed = admin.app.with_connection(move |connection| {
+        connection.transaction(|connection| {
+            users::lock_all(connection)?;
+            let authority = caller.confirm(connection)??;
+            authority.admin()?;
+            authority.person()?;
+            change(connection, &authority.actor())
+        })
+    });
+    changed.await
+}
+
+/// Changes another user, and leads back to the page of that user with what was done.
+async fn change_other(
+    admin: &Admin,
+    (login, request): (String, Request),
+    make: impl FnOnce(&mut PgConnection, (&User, &QueryParameters), &Actor) -> Result<&'static str, ApiError>
+    + Send
+    + 'static,
+) -> Result<Response, ApiError> {
+    let back = format!("/admin/users/{}", crate::package::link_segment::encode(&login));
+    let sent = match sent(admin, request, &back).await? {
+        Ok(sent) => sent,
+        Err(first) => return Ok(first),
+    };
+    let own = admin.caller.user.id;
+    let notice = change(admin, move |connection, actor| {
+        let user = users::find(connection, &login)?.ok_or_else(|| no_user(&login))?;
+        if user.id == own {
+            return Err(conflict("this is your own user: another admin has to change it".to_owned()));
+        }
+        if user.is_machine {
+            return Err(conflict(format!(
+                "`{}` is a machine of trusted publishers, which has none of this",
+                user.login
+            )));
+        }
+        make(connection, (&user, &sent), actor)
+    });
+    let notice = notice.await?;
+    Ok(leading_to(admin.links().with_query(&back, &[("notice", notice)])))
+}
+
+/// `POST /admin/users/{login}/role`.
+pub async fn role(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+    let make = |connection: &mut PgConnection, (user, sent): (&User, &QueryParameters), actor: &Actor| {
+        let wanted = sent.get("role").unwrap_or_default();
+        user.check_active().map_err(|inactive| conflict(inactive.to_string()))?;
+        let changed = if wanted == ADMIN {
+            user_changes::set_admin(connection, user, true, actor)?
+        } else {
+            let role: Role = wanted.parse().map_err(|unknown: UnknownRole| bad(unknown.to_string()))?;
+            refuse_last_admin(connection, user)?;
+            let demoted = user_changes::set_admin(connection, user, false, actor)?;
+            user_changes::set_role(connection, user, role, actor)? || demoted
+        };
+        Ok(if changed { "role" } else { "same" })
+    };
+    change_other(&admin, (login, request), make).await
+}
+
+/// `POST /admin/users/{login}/disable`.
+pub async fn disable(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+    let make = |connection: &mut PgConnection, (user, _): (&User, &QueryParameters), actor: &Actor| {
+        let disabled = user_changes::disable(connection, user, actor)?;
+        Ok(if disabled.is_some() { "disabled" } else { "same" })
+    };
+    change_other(&admin, (login, request), make).await
+}
+
+/// `POST /admin/users/{login}/enable`.
+pub async fn enable(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+    let make = |connection: &mut PgConnection, (user, _): (&User, &QueryParameters), actor: &Actor| {
+        let enabled = user_changes::enable(connection, user, actor)?;
+        Ok(if enabled.is_some() { "enabled" } else { "same" })
+    };
+    change_other(&admin, (login, request), make).await
+}
+
+/// `POST /admin/users/{login}/sign-out`.
+pub async fn sign_out(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+    let make = |connection: &mut PgConnection, (user, _): (&User, &QueryParameters), actor: &Actor| {
+        user_changes::sign_out(connection, user, actor)?;
+        Ok("signed-out")
+    };
+    change_other(&admin, (login, request), make).await
+}
+
+/// `POST /admin/users/{login}/sign-in-link`.
+pub async fn sign_in_link(
+    admin: Admin,
+    ApiPath(login): ApiPath<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let back = format!("/admin/users/{}", crate::package::link_segment::encode(&login));
+    if let Err(first) = sent(&admin, request, &back).await? {
+        return Ok(first);
+    }
+    let created = change(&admin, move |connection, actor| {
+        let user = users::find(connection, &login)?.ok_or_else(|| no_user(&login))?;
+        user.check_active().map_err(|inactive| conflict(inactive.to_string()))?;
+        link_for(connection, user, actor)
+    });
+    Ok(link_page(&admin, &created.await?))
+}
+
+/// `POST /admin/users`: a new user, with a link.
+pub async fn create(admin: Admin, request: Request) -> Result<Response, ApiError> {
+    let sent = match sent(&admin, request, "/admin/users").await? {
+        Ok(sent) => sent,
+        Err(first) => return Ok(first),
+    };
+    let login = sent.get("login").unwrap_or_default().trim().to_owned();
+    let created = change(&admin, move |connection, actor| {
+        let user = users::create(connection, &login, None).map_err(|error| match error {
+            users::CreateUserError::Database(error) => error.into(),
+            users::CreateUserError::Exists(_) => conflict(error.to_string()),
+            users::CreateUserError::Login(_) => bad(error.to_string()),
+        })?;
+        Event::new(Action::UserCreate).about(&user.login).record(connection, actor)?;
+        link_for(connection, user, actor)
+    });
+    Ok(link_page(&admin, &created.await?))
+}
+
+struct Created {
+    user: User,
+    secret: LinkSecret,
+    expires_at: DateTime<Utc>,
+}
+
+fn link_for(connection: &mut PgConnection, user: User, actor: &Actor) -> Result<Created, ApiError> {
+    let expires_at = Utc::now() + LINK_LASTS;
+    let secret = user_changes::create_link(connection, &user, expires_at, actor).map_err(|error| match error {
+        CreateLinkError::Database(error) => error.into(),
+        CreateLinkError::Randomness(error) => ApiError::internal(error),
+    })?;
+    Ok(Created { user, secret, expires_at })
+}
+
+/// The link, which is shown once.
+fn link_page(admin: &Admin, created: &Created) -> Response {
+    let links = admin.links();
+    let url = format!("{}/sign-in/link?code={}", links.base_url(), created.secret.reveal());
+    let content = html! {
+        h1 { "A sign-in link for " (name(&created.user.login)) }
+        p class="notice good" role="status" { "Copy it now. The registry keeps only its hash, so it cannot be shown again." }
+        (copy::block("link", &url))
+        p {
+            "It signs " (name(&created.user.login)) " in once, until " (time::exact(created.expires_at)) ". Send it to this user alone, in a \
+             way that others cannot read. Any link of before is void."
+        }
+        p { a href=(links.user(&created.user.login)) { "Done" } }
+    };
+    let mut response = admin.visit.show(Page::new("Sign-in link", content).unlisted());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().remove(header::ETAG);
+    response
+}
+
+impl From<RemovalError> for ApiError {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Database(error) => error.into(),
+            error => conflict(error.to_string()),
+        }
+    }
+}
