@@ -85,9 +85,9 @@ pub struct TokenAnswer {
     scope: Option<String>,
 }
 
-/// Why there is no token.
-#[derive(Serialize, ToSchema)]
-pub struct OAuthError {
+/// Why there is no token: an error of this API, with what OAuth 2.0 has besides.
+#[derive(Serialize)]
+struct OAuthError {
     /// As OAuth 2.0 names it: `authorization_pending`, `slow_down`, `access_denied`, `expired_token`, `invalid_grant` and others.
     error: &'static str,
     error_description: String,
@@ -116,7 +116,8 @@ async fn read(request: Request) -> Result<Result<(Parts, QueryParameters), Respo
 
 /// Ask for a token that the user of a device allows on a page
 ///
-/// The device shows `user_code` and `verification_uri`, and asks for the token until the user has decided.
+/// The device shows `user_code` and `verification_uri`, and asks for the token until the user has decided. An error has `error` and
+/// `error_description` as well, as in RFC 6749.
 #[utoipa::path(
     post,
     path = "/api/v1/oauth/device",
@@ -125,7 +126,6 @@ async fn read(request: Request) -> Result<Result<(Parts, QueryParameters), Respo
     responses(
         (status = 200, body = DeviceAnswer, description = "What the device shows"),
         AnyError,
-        (status = 400, body = OAuthError, description = "The request cannot be accepted"),
     ),
 )]
 pub async fn device(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
@@ -176,7 +176,8 @@ fn scopes(text: &str) -> Result<Option<Vec<Scope>>, String> {
 
 /// Get the token of a device, or renew it
 ///
-/// A token is valid for twelve hours. The status is 400 while the user has not decided, and `error` says why there is no token.
+/// A token is valid for twelve hours. The status is 400 while the user has not decided: `error` in the body, beside `errors`, says
+/// why there is no token, such as `authorization_pending`, `slow_down`, `access_denied`, `expired_token` or `invalid_grant`.
 #[utoipa::path(
     post,
     path = "/api/v1/oauth/token",
@@ -185,7 +186,6 @@ fn scopes(text: &str) -> Result<Option<Vec<Scope>>, String> {
     responses(
         (status = 200, body = TokenAnswer, description = "The token"),
         AnyError,
-        (status = 400, body = OAuthError, description = "There is no token"),
     ),
 )]
 pub async fn token(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
