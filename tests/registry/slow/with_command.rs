@@ -205,6 +205,6 @@ fn the_registry_and_the_command_get_no_configuration_of_another_registry() {
     // The command may use a database, and reads the rules of packages; its registry is the temporary one.
     assert!(said.contains("\nDATABASE_URL=postgresql://nowhere.invalid/x\n"), "{said}");
     assert!(said.contains("\nSUPERCARGO_MAX_FEATURES=7\n"), "{said}");
-    assert!(said.lines().any(|line| line.split_whitespace().eq(["1", "admin", "yes", "active"])), "{said}");
+    assert!(said.lines().any(|line| line.split_whitespace().eq(["1", "admin", "admin", "active"])), "{said}");
     assert!(said.contains("/supercargo.toml\n"), "{said}");
 }
