@@ -105,6 +105,8 @@ fn a_publisher_is_removed_while_its_token_publishes() {
 fn an_id_token_that_is_sent_many_times_at_once_is_exchanged_once() {
     let (served, issuer, _) = with_issuer();
     add(&served, "foo", &[], &issuer);
+    // The keys are known then: fewer than these may wait for them.
+    exchange(&served, &issuer);
     let jwt = issuer.key.sign(&issuer.of_github(audience(&served)));
     let exchanged = AtomicUsize::new(0);
     std::thread::scope(|scope| {
