@@ -79,13 +79,12 @@ impl Password {
         Ok(Hash(hash.to_string()))
     }
 
-    /// Whether it is the password with this hash, which takes as long. Without a hash it is not, and that takes as long, too: nobody
-    /// learns from the time which users have a password.
+    /// Whether it is the password with this hash. Without a hash it is not, and the answer takes as long, so that the time does not
+    /// tell which users have a password.
     pub fn is(&self, hash: Option<&Hash>) -> bool {
         static OF_NOBODY: LazyLock<Option<Hash>> = LazyLock::new(|| Password::new("").hash().ok());
         let is_of_somebody = hash.is_some();
         let Some(Hash(hash)) = hash.or(OF_NOBODY.as_ref()) else { return false };
-        // A longer one cannot have been set, and its normalization has been paid for.
         let is_it = Argon2::default().verify_password(self.0.as_bytes(), hash.as_str()).is_ok();
         is_it && is_of_somebody
     }

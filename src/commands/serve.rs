@@ -309,7 +309,7 @@ pub(super) fn sign_in_ways(options: &AccessOptions) -> Result<SignInWays, Comman
     }
     if providers.is_empty() && has(SignInWay::None) {
         return Err(CommandError::new(
-            "--sign-in-with none: nobody could sign in on the pages, since there is no --identity-provider",
+            "--sign-in-with none: no user could sign in on the pages, since there is no --identity-provider",
         ));
     }
     Ok(SignInWays { providers, password: has(SignInWay::Password), token: has(SignInWay::Token) })

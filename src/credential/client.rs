@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::Body;
 use ureq::http::Response;
-use url::{Host, Url};
+use url::Url;
 
 use crate::admin::output::note;
+use crate::oidc::http::is_safe;
 use crate::package::characters::plain;
 use crate::upstream::tls;
 
@@ -87,13 +88,7 @@ impl Client {
     pub fn at(api: &str, allow_insecure: bool) -> Result<Self, String> {
         let api = api.trim_end_matches('/');
         let url = Url::parse(api).map_err(|error| format!("{api:?} is no URL of a registry: {error}"))?;
-        let is_here = match url.host() {
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        if url.scheme() != "https" && !is_here && !allow_insecure {
+        if !is_safe(&url) && !allow_insecure {
             return Err(format!(
                 "{api} is not https: others on the way could read the token. Use https, or give --allow-insecure to the provider"
             ));
@@ -155,7 +150,7 @@ impl Client {
                 Err(problem) => note(&format!("{problem}: trying again")),
             }
         }
-        Err("nobody has allowed the request in time: run `cargo login` again".to_owned())
+        Err("the request was not allowed in time: run `cargo login` again".to_owned())
     }
 
     /// Renews a token; None if it cannot be renewed any more.

@@ -28,7 +28,7 @@ pub struct Store {
     directory: PathBuf,
 }
 
-/// The content, while nobody else changes it.
+/// The content, locked against changes by other processes.
 pub struct Held {
     path: PathBuf,
     entries: BTreeMap<String, Entry>,

@@ -44,3 +44,29 @@ impl Discovery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_of_this_machine_are_those_of_an_issuer_on_it() {
+        let of = |issuer: &str| Discovery {
+            issuer: issuer.to_owned(),
+            jwks_uri: String::new(),
+            authorization_endpoint: String::new(),
+            token_endpoint: String::new(),
+            userinfo_endpoint: None,
+            token_endpoint_auth_methods_supported: None,
+            authorization_response_iss_parameter_supported: false,
+        };
+        let (elsewhere, here) = (of("https://id.example"), of("http://127.0.0.1:8080"));
+        for plain in ["http://127.0.0.1:8080/token", "http://localhost/token"] {
+            assert!(elsewhere.endpoint("token_endpoint", plain).unwrap_err().contains("has to be at https"), "{plain}");
+            assert_eq!(here.endpoint("token_endpoint", plain), Ok(plain));
+        }
+        let secure = "https://login.example/token";
+        assert_eq!(elsewhere.endpoint("token_endpoint", secure), Ok(secure));
+        assert!(here.endpoint("token_endpoint", "http://id.example/token").is_err());
+    }
+}

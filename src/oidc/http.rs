@@ -33,7 +33,8 @@ pub fn check_issuer(text: &str) -> Result<(), InvalidIssuer> {
     }
 }
 
-pub(super) fn is_safe(url: &Url) -> bool {
+/// Whether others cannot read or change on the way what is sent to a URL: it is https, or on this machine.
+pub fn is_safe(url: &Url) -> bool {
     let is_here = || match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),

@@ -68,8 +68,6 @@ pub struct Flow {
     pub verifier: String,
     /// The URL that the provider leads back to.
     pub redirect_uri: String,
-    /// The user has to sign in at the provider after this time, even if a session is there.
-    pub again_since: Option<DateTime<Utc>>,
 }
 
 /// What a provider sends back with the browser.
@@ -95,7 +93,7 @@ pub struct Provider {
 #[derive(Default)]
 struct Discovered {
     document: Option<(Instant, Discovery)>,
-    failed: Option<(Instant, String)>,
+    failed: Option<Instant>,
 }
 
 #[derive(Deserialize)]
@@ -141,8 +139,9 @@ impl Provider {
             let known = self.discovery.lock();
             match (&known.document, &known.failed) {
                 (Some((at, document)), _) if at.elapsed() < FRESH => return Ok(document.clone()),
-                (Some((_, document)), Some((at, _))) if at.elapsed() < PAUSE => return Ok(document.clone()),
-                (None, Some((at, problem))) if at.elapsed() < PAUSE => {
+                (Some((_, document)), Some(at)) if at.elapsed() < PAUSE => return Ok(document.clone()),
+                // The log has it already.
+                (None, Some(at)) if at.elapsed() < PAUSE => {
                     return Err(ProviderError::Unavailable { title: self.title() });
                 }
                 _ => {}
@@ -167,15 +166,15 @@ impl Provider {
                 Ok(document)
             }
             Err(problem) => {
-                known.failed = Some((Instant::now(), problem.clone()));
+                known.failed = Some(Instant::now());
                 let unavailable = self.unavailable(&problem);
                 known.document.as_ref().map(|(_, document)| document.clone()).ok_or(unavailable)
             }
         }
     }
 
-    /// The page of the provider that signs the user in.
-    pub fn authorization_url(&self, flow: &Flow) -> Result<String, ProviderError> {
+    /// The page of the provider that signs the user in; `again` asks for that even if the provider has a session of the user.
+    pub fn authorization_url(&self, flow: &Flow, again: bool) -> Result<String, ProviderError> {
         let discovery = self.discovery()?;
         let endpoint = discovery.endpoint("authorization_endpoint", &discovery.authorization_endpoint);
         let mut url = endpoint.and_then(|text| Url::parse(text).map_err(|error| error.to_string()));
@@ -193,19 +192,24 @@ impl Provider {
             .append_pair("nonce", &flow.nonce)
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
-        if flow.again_since.is_some() {
+        if again {
             url.query_pairs_mut().append_pair("prompt", "login").append_pair("max_age", "0");
         }
         Ok(url.to_string())
     }
 
     /// Exchanges the code that the provider has sent back, and returns the claims of the account: those of the ID token, and what
-    /// the userinfo endpoint has besides.
-    pub fn finish(&self, flow: &Flow, answer: &Answer) -> Result<Claims, ProviderError> {
+    /// the userinfo endpoint has besides. The user has to have signed in at the provider after `again_since`.
+    pub fn finish(
+        &self,
+        flow: &Flow,
+        again_since: Option<DateTime<Utc>>,
+        answer: &Answer,
+    ) -> Result<Claims, ProviderError> {
         let others = self.finishing.fetch_add(1, Ordering::SeqCst);
         // A slow provider must not take all threads from the others.
         let finished = if others < MAX_FINISHING {
-            self.finish_now(flow, answer)
+            self.finish_now(flow, again_since, answer)
         } else {
             Err(self.unavailable("too many sign-ins wait for it"))
         };
@@ -213,7 +217,12 @@ impl Provider {
         finished
     }
 
-    fn finish_now(&self, flow: &Flow, answer: &Answer) -> Result<Claims, ProviderError> {
+    fn finish_now(
+        &self,
+        flow: &Flow,
+        again_since: Option<DateTime<Utc>>,
+        answer: &Answer,
+    ) -> Result<Claims, ProviderError> {
         let discovery = self.discovery()?;
         match &answer.iss {
             Some(issuer) if *issuer != self.settings.issuer => {
@@ -230,7 +239,7 @@ impl Provider {
         }
         let code = answer.code.as_deref().ok_or_else(|| self.unusable("it has neither a code nor an error"))?;
         let (id_token, access_token) = self.exchange(&discovery, flow, code)?;
-        let claims = self.verify(flow, &id_token)?;
+        let claims = self.verify(flow, again_since, &id_token)?;
         self.with_userinfo(&discovery, claims, access_token.as_deref())
     }
 
@@ -281,7 +290,7 @@ impl Provider {
     }
 
     /// Source: OpenID Connect Core 1.0, section 3.1.3.7.
-    fn verify(&self, flow: &Flow, id_token: &str) -> Result<Claims, ProviderError> {
+    fn verify(&self, flow: &Flow, again_since: Option<DateTime<Utc>>, id_token: &str) -> Result<Claims, ProviderError> {
         let invalid = |error: IdTokenError| match error {
             IdTokenError::Malformed(problem) => self.unusable(format!("its ID token cannot be read ({problem})")),
             IdTokenError::Audience { found, expected } => {
@@ -317,7 +326,7 @@ impl Provider {
         if !bool::from(nonce.as_bytes().ct_eq(flow.nonce.as_bytes())) {
             return Err(ProviderError::Another { title: self.title() });
         }
-        if let Some(since) = flow.again_since {
+        if let Some(since) = again_since {
             let signed_in = claims.get("auth_time").and_then(Value::as_i64).unwrap_or_default();
             let latest = Utc::now().timestamp() + LEEWAY.cast_signed();
             if !(since.timestamp() - LEEWAY.cast_signed()..=latest).contains(&signed_in) {

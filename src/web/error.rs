@@ -369,6 +369,12 @@ impl From<Denied> for ApiError {
     }
 }
 
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        ApiError::from(self).into_response()
+    }
+}
+
 impl From<CreateTokenError> for ApiError {
     fn from(error: CreateTokenError) -> Self {
         match error {

@@ -18,7 +18,7 @@ pub async fn create(app: &App, caller: Caller, wanted: NewToken) -> Result<(Toke
         connection.transaction(|connection| {
             let caller = caller.confirm_alone(connection)??;
             caller.may_make_token_until(wanted.expires_at)?;
-            let (token, plain) = wanted.create_by(connection, &caller)?;
+            let (token, plain) = wanted.create_by(connection, (caller.user.id, caller.token.id))?;
             let event = Event::new(Action::TokenCreate).about(&token.name).detail(token.describe());
             event.record(connection, &caller.actor())?;
             caller.connection.check()?;

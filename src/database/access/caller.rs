@@ -158,7 +158,7 @@ pub fn stager(user: i32, login: &str, address: Option<&str>, approval: &Actor) -
 
 /// The user of a token that is used to begin or end something of its own: a machine user whose ID token is exchanged, or somebody who
 /// signs in or out.
-pub fn of_new_token(user: &User, token: &Token, (address, request_id): (Option<String>, Option<String>)) -> Actor {
+pub fn of_token(user: &User, token: &Token, (address, request_id): (Option<String>, Option<String>)) -> Actor {
     let token = Some((token.id, token.name.clone()));
     Actor { name: user.login.clone(), user_id: Some(user.id), token, address, request_id }
 }

@@ -2,21 +2,17 @@
 
 use chrono::{DateTime, Datelike, Utc};
 use diesel::prelude::*;
-use rand::TryRng;
 
-use super::caller::Authority;
 use super::crate_pattern::CratePattern;
 use super::scope::Scope;
-use super::tokens::{self, Token, digest, hex};
+use super::tokens::{self, Token, digest, random_secret};
 use super::users::{self, Inactive};
 use crate::database::schema::api_tokens;
 use crate::database::types::TextArray;
 use crate::package::characters::{HiddenCharacter, check_line};
 
-/// The prefix of every token, by which people and secret scanners recognise it.
+/// The prefix of every token.
 pub const PREFIX: &str = "sct_";
-/// Random bytes of a token.
-const ENTROPY: usize = 32;
 /// The longest name of a token, in characters.
 pub const MAX_NAME: usize = 100;
 /// The most valid tokens that one user may have.
@@ -30,9 +26,7 @@ pub struct PlainToken(String);
 impl PlainToken {
     /// Generates a token from the system's random numbers.
     pub(in crate::database) fn random() -> Result<Self, rand::rngs::SysError> {
-        let mut bytes = [0; ENTROPY];
-        rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
-        Ok(Self(PREFIX.to_owned() + &hex(&bytes)))
+        random_secret(PREFIX).map(Self)
     }
 
     /// The text, which is shown to its user once.
@@ -109,21 +103,10 @@ impl NewToken {
     pub fn create_by(
         self,
         connection: &mut PgConnection,
-        maker: &Authority,
+        (user, maker): (i32, i32),
     ) -> Result<(Token, PlainToken), CreateTokenError> {
         self.check()?;
-        self.insert(connection, maker.user.id, Some(maker.token.id))
-    }
-
-    /// Creates the token for a user who has allowed it in a session, whose token this is.
-    pub fn create_allowed(
-        self,
-        connection: &mut PgConnection,
-        user: i32,
-        by: i32,
-    ) -> Result<(Token, PlainToken), CreateTokenError> {
-        self.check()?;
-        self.insert(connection, user, Some(by))
+        self.insert(connection, user, Some(maker))
     }
 
     /// Counts the user's tokens under the lock of the user's rights, so that concurrent requests count each other's

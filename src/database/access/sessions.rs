@@ -1,6 +1,6 @@
 //! Sessions of people who signed in on a page. A session belongs to a token: it has the token's rights, and ends when the
 //! token expires or is revoked, or its user is disabled. It is the token that was entered or, after another sign-in, one that
-//! was created for the session and that nobody knows: so a change on a page is confirmed, recorded and revoked like every other.
+//! was created for the session and is never shown: so a change on a page is confirmed, recorded and revoked like every other.
 //!
 //! The secret is in a cookie of the browser; only its SHA-256 is stored, which is enough for 256 random bits.
 
@@ -9,18 +9,15 @@ use diesel::dsl::now;
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Integer};
 use hmac::{Hmac, KeyInit, Mac};
-use rand::TryRng;
 use sha2::{Digest, Sha256};
 
 use super::new_token::CreateTokenError;
-use super::tokens::{Token, TokenState, digest, hex};
+use super::tokens::{Token, TokenState, digest, hex, is_secret, random_secret};
 use super::users::{User, UserState};
 use crate::database::schema::{api_tokens, users, web_sessions};
 
-/// The prefix of every secret, by which secret scanners recognise it.
+/// The prefix of every secret.
 const PREFIX: &str = "scs_";
-/// Random bytes of a secret.
-const ENTROPY: usize = 32;
 /// How long a session lasts without a request.
 pub const IDLE: TimeDelta = TimeDelta::hours(12);
 /// How long it lasts at most.
@@ -37,16 +34,12 @@ pub struct SessionSecret(String);
 impl SessionSecret {
     /// Generates one from the system's random numbers.
     pub fn random() -> Result<Self, rand::rngs::SysError> {
-        let mut bytes = [0; ENTROPY];
-        rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
-        Ok(Self(PREFIX.to_owned() + &hex(&bytes)))
+        random_secret(PREFIX).map(Self)
     }
 
     /// Reads one from a cookie; None if it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix(PREFIX)?;
-        let is_one = digits.len() == 2 * ENTROPY && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_one.then(|| Self(text.to_owned()))
+        is_secret(PREFIX, text).then(|| Self(text.to_owned()))
     }
 
     /// The text for the cookie.
@@ -115,7 +108,7 @@ pub fn begin(connection: &mut PgConnection, secret: &SessionSecret, token: i32, 
     })
 }
 
-/// Creates the token of a session whose user has signed in without one. It has all rights of the user, and nobody knows it. Of
+/// Creates the token of a session whose user has signed in without one. It has all rights of the user, and is never shown. Of
 /// the tokens of sessions, removes those that have expired and that no other refers to, and ends the oldest if there are many.
 pub fn create_token(connection: &mut PgConnection, user: i32, sign_in: &str) -> Result<Token, CreateTokenError> {
     let unknown = SessionSecret::random()?;
@@ -253,7 +246,7 @@ pub fn end_begun_with(
     end_some(connection, ended)
 }
 
-/// Ends a session, and its token if nobody has that.
+/// Ends a session, and its token if it was created for the session.
 pub fn end(connection: &mut PgConnection, secret: &SessionSecret) -> QueryResult<()> {
     let digest = digest(secret.reveal());
     let ended = web_sessions::table.find(digest.as_slice()).select(web_sessions::id);

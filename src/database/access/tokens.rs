@@ -3,6 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use rand::TryRng;
+use rand::rngs::{SysError, SysRng};
 use sha2::{Digest, Sha256};
 
 use super::crate_pattern::CratePattern;
@@ -13,6 +15,8 @@ use crate::database::types::TextArray;
 
 /// The latest end of a token, the last second of the year 9999: RFC 3339 has years of four digits.
 const LAST_SECOND: i64 = 253_402_300_799;
+/// Random bytes of a secret.
+const ENTROPY: usize = 32;
 
 /// The properties of a token, without the token itself.
 #[derive(Queryable, Selectable, Clone, Debug)]
@@ -33,7 +37,7 @@ pub struct Token {
     pub created_by_token: Option<i32>,
     /// What it may publish if it is from an exchange of an ID token; None for a token of a user.
     pub trusted: Option<Trusted>,
-    /// How its user signed in, if it is the token of a session, which nobody knows and no program sends; None for all others.
+    /// How its user signed in, if it is the token of a session, which is never shown and never sent; None for all others.
     pub sign_in: Option<String>,
     /// Until when its device may renew it; None if it is not of a device.
     pub renewable_until: Option<DateTime<Utc>>,
@@ -111,6 +115,33 @@ pub fn count_valid(connection: &mut PgConnection, user: i32) -> QueryResult<i64>
         )
         .count()
         .get_result(connection)
+}
+
+/// A new secret: a prefix, by which people and secret scanners recognise it, and digits from the system's random numbers.
+pub(in crate::database) fn random_secret(prefix: &str) -> Result<String, SysError> {
+    let mut bytes = [0; ENTROPY];
+    SysRng.try_fill_bytes(&mut bytes)?;
+    Ok(prefix.to_owned() + &hex(&bytes))
+}
+
+/// Random characters of an alphabet, which has at most 256.
+pub(in crate::database) fn random_text(alphabet: &[u8], length: usize) -> Result<String, SysError> {
+    // Bytes beyond would make the first characters likelier.
+    let fair = 256 - 256 % alphabet.len();
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let mut bytes = [0; 64];
+        SysRng.try_fill_bytes(&mut bytes)?;
+        let fair = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair).take(length - text.len());
+        text.extend(fair.map(|byte| char::from(alphabet[byte % alphabet.len()])));
+    }
+    Ok(text)
+}
+
+/// Whether a text can be a secret with a prefix.
+pub(in crate::database) fn is_secret(prefix: &str, text: &str) -> bool {
+    let digits = text.strip_prefix(prefix);
+    digits.is_some_and(|digits| digits.len() == 2 * ENTROPY && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The SHA-256 of a token, which is stored and looked up.

@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use rand::TryRng;
 
 use crate::database::access::crate_pattern::CratePattern;
 use crate::database::access::provenance::Trusted;
 use crate::database::access::scope::Scope;
-use crate::database::access::tokens::{Token, digest};
+use crate::database::access::tokens::{Token, digest, random_text};
 use crate::database::access::users::User;
 use crate::database::schema::{api_tokens, used_id_tokens, users};
 use crate::database::types::TextArray;
@@ -28,14 +27,7 @@ pub struct PlainToken(String);
 impl PlainToken {
     /// Generates one from the system's random numbers.
     pub fn random() -> Result<Self, rand::rngs::SysError> {
-        let mut text = String::with_capacity(LENGTH);
-        while text.len() < LENGTH {
-            let mut bytes = [0; 64];
-            rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
-            // A byte of 248 and more would make the first characters likelier.
-            let fair = bytes.iter().filter(|byte| **byte < 248).take(LENGTH - text.len());
-            text.extend(fair.map(|byte| char::from(ALPHABET[usize::from(byte % 62)])));
-        }
+        let text = random_text(ALPHABET, LENGTH)?;
         let check = check_character(&text);
         Ok(Self(format!("{PREFIX}{text}{check}")))
     }

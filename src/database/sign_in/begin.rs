@@ -10,7 +10,7 @@ use super::passwords;
 use super::profile::Profile;
 use super::refusal::SignInRefusal;
 use crate::database::access::audit::{Action, Actor, Event};
-use crate::database::access::caller::of_new_token;
+use crate::database::access::caller::of_token;
 use crate::database::access::new_token::CreateTokenError;
 use crate::database::access::sessions::{self, Origin, SessionSecret};
 use crate::database::access::users::{self, CreateUserError, User};
@@ -41,7 +41,7 @@ pub struct Offer {
     /// The login of a user who is created for the account.
     pub login: String,
     pub profile: Profile,
-    /// A user is created for an account that nobody has.
+    /// A user is created for an account that belongs to none.
     pub creates: bool,
     /// The user with that login gets the account.
     pub by_login: bool,
@@ -220,6 +220,6 @@ fn begin(
         sessions::end(connection, before)?;
     }
     sessions::begin(connection, &secret, token.id, &arrival.origin)?;
-    let actor = of_new_token(&user, &token, arrival.from.clone());
+    let actor = of_token(&user, &token, arrival.from.clone());
     Ok((Begun { user, secret }, actor))
 }

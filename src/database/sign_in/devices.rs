@@ -3,13 +3,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use rand::TryRng;
+use rand::rngs::SysError;
 
 use crate::database::access::audit::{Action, Event};
-use crate::database::access::caller::{Authority, of_new_token};
+use crate::database::access::caller::{Authority, of_token};
 use crate::database::access::new_token::{CreateTokenError, NewToken, PlainToken};
 use crate::database::access::scope::Scope;
-use crate::database::access::tokens::{Token, TokenState, digest as sha256, hex};
+use crate::database::access::tokens::{Token, TokenState, digest as sha256, random_secret, random_text};
 use crate::database::access::users::{self, User};
 use crate::database::schema::{api_tokens, device_requests, users as all_users};
 use crate::database::types::TextArray;
@@ -26,11 +26,9 @@ pub const RENEWABLE_FOR: TimeDelta = TimeDelta::days(30);
 pub const MAX_NAME: usize = 80;
 /// The most requests that wait at the same time.
 const MAX_WAITING: i64 = 10_000;
-/// The prefixes of secrets, by which secret scanners recognise them.
+/// The prefixes of secrets.
 const DEVICE_CODE: &str = "scd_";
 const RENEWAL: &str = "scr_";
-/// Random bytes of a secret.
-const ENTROPY: usize = 32;
 /// Consonants without those that look alike, so that no code is a word. Source: RFC 8628, section 6.1.
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 const USER_CODE: usize = 8;
@@ -39,10 +37,8 @@ const USER_CODE: usize = 8;
 pub struct DeviceSecret(String);
 
 impl DeviceSecret {
-    fn random(prefix: &str) -> Result<Self, rand::rngs::SysError> {
-        let mut bytes = [0; ENTROPY];
-        rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
-        Ok(Self(prefix.to_owned() + &hex(&bytes)))
+    fn random(prefix: &str) -> Result<Self, SysError> {
+        random_secret(prefix).map(Self)
     }
 
     /// The text, which is sent once.
@@ -56,16 +52,8 @@ impl DeviceSecret {
 pub struct UserCode(String);
 
 impl UserCode {
-    fn random() -> Result<Self, rand::rngs::SysError> {
-        let mut code = String::with_capacity(USER_CODE);
-        while code.len() < USER_CODE {
-            let mut bytes = [0; 32];
-            rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
-            // A byte of 240 and more would make the first letters likelier.
-            let fair = bytes.iter().filter(|byte| **byte < 240).take(USER_CODE - code.len());
-            code.extend(fair.map(|byte| char::from(LETTERS[usize::from(byte % 20)])));
-        }
-        Ok(Self(code))
+    fn random() -> Result<Self, SysError> {
+        random_text(LETTERS, USER_CODE).map(Self)
     }
 
     /// Reads one as people type it; None if it cannot be one.
@@ -84,10 +72,10 @@ impl UserCode {
 /// Why a request of a device is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    #[error("too many devices wait for their users: try again in a few minutes")]
+    #[error("too many devices have asked for tokens: try again in a few minutes")]
     TooMany,
     #[error("the system returned no random numbers")]
-    Randomness(#[from] rand::rngs::SysError),
+    Randomness(#[from] SysError),
     #[error(transparent)]
     Token(#[from] CreateTokenError),
     #[error(transparent)]
@@ -130,7 +118,7 @@ pub struct Waiting {
     pub created_at: DateTime<Utc>,
 }
 
-/// The request with a code that nobody has decided yet.
+/// The request with a code, if it has not been decided yet.
 pub fn find(connection: &mut PgConnection, code: &UserCode) -> QueryResult<Option<Waiting>> {
     device_requests::table
         .filter(device_requests::user_code.eq(&code.0).and(device_requests::user_id.is_null()))
@@ -237,7 +225,7 @@ pub fn ask(
             crate_patterns: None,
             expires_at: Some(now + VALID_FOR),
         };
-        let (token, plain) = new.create_allowed(connection, user.id, by)?;
+        let (token, plain) = new.create_by(connection, (user.id, by))?;
         let renewal = DeviceSecret::random(RENEWAL)?;
         let token: Token = diesel::update(api_tokens::table.find(token.id))
             .set((
@@ -246,7 +234,7 @@ pub fn ask(
             ))
             .returning(Token::as_returning())
             .get_result(connection)?;
-        let actor = of_new_token(&user, &token, from);
+        let actor = of_token(&user, &token, from);
         Event::new(Action::TokenCreate).about(&token.name).detail(token.describe()).record(connection, &actor)?;
         Ok(Answer::Granted(Box::new(Granted { token, plain, renewal })))
     })

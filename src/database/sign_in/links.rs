@@ -3,16 +3,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use rand::TryRng;
+use rand::rngs::SysError;
 
-use crate::database::access::tokens::{digest, hex};
+use crate::database::access::tokens::{digest, is_secret, random_secret};
 use crate::database::access::users::User;
 use crate::database::schema::{one_time_links, users};
 
-/// The prefix of every secret, by which secret scanners recognise it.
+/// The prefix of every secret.
 const PREFIX: &str = "scl_";
-/// Random bytes of a secret.
-const ENTROPY: usize = 32;
 /// The longest time for which a link can be valid.
 pub const LONGEST: TimeDelta = TimeDelta::days(30);
 
@@ -21,17 +19,13 @@ pub const LONGEST: TimeDelta = TimeDelta::days(30);
 pub struct LinkSecret(String);
 
 impl LinkSecret {
-    fn random() -> Result<Self, rand::rngs::SysError> {
-        let mut bytes = [0; ENTROPY];
-        rand::rngs::SysRng.try_fill_bytes(&mut bytes)?;
-        Ok(Self(PREFIX.to_owned() + &hex(&bytes)))
+    fn random() -> Result<Self, SysError> {
+        random_secret(PREFIX).map(Self)
     }
 
     /// Reads one that was sent; None if it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.trim().strip_prefix(PREFIX)?;
-        let is_one = digits.len() == 2 * ENTROPY && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_one.then(|| Self(text.trim().to_owned()))
+        is_secret(PREFIX, text.trim()).then(|| Self(text.trim().to_owned()))
     }
 
     /// The text, for the link.
@@ -64,7 +58,7 @@ impl LinkSecret {
 #[derive(Debug, thiserror::Error)]
 pub enum CreateLinkError {
     #[error("the system returned no random numbers")]
-    Randomness(#[from] rand::rngs::SysError),
+    Randomness(#[from] SysError),
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
 }

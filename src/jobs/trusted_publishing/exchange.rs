@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::database::PoolError;
 use crate::database::access::audit::{Action, Event};
-use crate::database::access::caller::of_new_token;
+use crate::database::access::caller::of_token;
 use crate::database::access::new_token::MAX_NAME;
 use crate::database::access::provenance::{Provider, Trusted};
 use crate::database::access::scope::Scope;
@@ -112,7 +112,7 @@ impl Presented<'_> {
                 trusted: &of,
             };
             let token = new.create(connection, &plain)?;
-            let actor = of_new_token(&user, &token, self.from.clone());
+            let actor = of_token(&user, &token, self.from.clone());
             let detail = json!({ "token": token.describe(), "provenance": of.provenance });
             Event::new(Action::TokenCreate).about(&token.name).detail(detail).record(connection, &actor)?;
             Ok(Exchanged { plain, token, login: user.login })

@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::response::{self, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -105,13 +105,12 @@ fn no_token(error: &'static str, description: impl Into<String>) -> Response {
 }
 
 /// Reads a form, or says what is wrong with it.
-async fn read(request: Request) -> Result<Result<(Parts, QueryParameters), Response>, ApiError> {
+async fn read(request: Request) -> response::Result<(Parts, QueryParameters)> {
     let (parts, content) = request.into_parts();
     let content = body::read(&parts, content, MAX_BODY, "16384: shorten it").await?;
-    Ok(match std::str::from_utf8(&content) {
-        Ok(text) => Ok((parts, QueryParameters::form(text))),
-        Err(_) => Err(no_token("invalid_request", "the form is not UTF-8: send it as x-www-form-urlencoded")),
-    })
+    let text = std::str::from_utf8(&content)
+        .map_err(|_| no_token("invalid_request", "the form is not UTF-8: send it as x-www-form-urlencoded"))?;
+    Ok((parts, QueryParameters::form(text)))
 }
 
 /// Ask for a token that the user of a device allows on a page
@@ -128,18 +127,12 @@ async fn read(request: Request) -> Result<Result<(Parts, QueryParameters), Respo
         AnyError,
     ),
 )]
-pub async fn device(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    let (parts, sent) = match read(request).await? {
-        Ok(sent) => sent,
-        Err(refused) => return Ok(refused),
-    };
+pub async fn device(State(app): State<App>, request: Request) -> response::Result<Response> {
+    let (parts, sent) = read(request).await?;
     if sent.get("client_id") != Some(CLIENT) {
-        return Ok(no_token("invalid_client", format!("`client_id` has to be {CLIENT}")));
+        return Err(no_token("invalid_client", format!("`client_id` has to be {CLIENT}")).into());
     }
-    let scopes = match scopes(sent.get("scope").unwrap_or_default()) {
-        Ok(scopes) => scopes,
-        Err(problem) => return Ok(no_token("invalid_scope", problem)),
-    };
+    let scopes = scopes(sent.get("scope").unwrap_or_default()).map_err(|problem| no_token("invalid_scope", problem))?;
     let name: String = plain(sent.text("device_name").unwrap_or_default().trim()).chars().take(MAX_NAME).collect();
     let name = if name.is_empty() { "a device".to_owned() } else { name };
     let client = parts.extensions.get::<ClientAddress>().and_then(|client| client.ip());
@@ -188,11 +181,8 @@ fn scopes(text: &str) -> Result<Option<Vec<Scope>>, String> {
         AnyError,
     ),
 )]
-pub async fn token(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    let (parts, sent) = match read(request).await? {
-        Ok(sent) => sent,
-        Err(refused) => return Ok(refused),
-    };
+pub async fn token(State(app): State<App>, request: Request) -> response::Result<Response> {
+    let (parts, sent) = read(request).await?;
     let field = |name| sent.text(name).unwrap_or_default();
     match sent.get("grant_type") {
         Some(DEVICE_CODE) => {
@@ -208,7 +198,7 @@ pub async fn token(State(app): State<App>, request: Request) -> Result<Response,
                 Answer::Denied => {
                     no_token("access_denied", "the user has denied it, or the user's session has ended: begin again")
                 }
-                Answer::Expired => no_token("expired_token", "nobody has allowed it within ten minutes: begin again"),
+                Answer::Expired => no_token("expired_token", "it was not allowed within ten minutes: begin again"),
                 Answer::Unknown => no_token("invalid_grant", "this device code is unknown, or was used: begin again"),
             })
         }

@@ -3,17 +3,16 @@
 //! Everybody else gets the same answer at every path below `/queue` and `/admin`, before anything is looked up.
 
 use axum::extract::{FromRequestParts, Request};
-use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use diesel::{Connection, PgConnection};
 
 use crate::database::access::caller::{Caller, Denied};
 use crate::web::extract::query::QueryParameters;
-use crate::web::pages::entrance::{challenges, sign_in_first};
 use crate::web::pages::links::Links;
+use crate::web::pages::member::{Member, signed_in};
 use crate::web::pages::sign_in::sent;
-use crate::web::pages::visit::{Visit, wants_html};
+use crate::web::pages::visit::Visit;
 use crate::web::{ApiError, App};
 
 /// The request of an admin. Handlers of these pages take it.
@@ -27,17 +26,10 @@ impl FromRequestParts<App> for Admin {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let Ok(visit) = Visit::from_request_parts(parts, app).await;
-        let Some(caller) = visit.caller().cloned() else {
-            if wants_html(&parts.headers) && [Method::GET, Method::HEAD].contains(&parts.method) {
-                return Err(sign_in_first(visit.links(), parts));
-            }
-            let detail = format!("this page is for admins: sign in at {}/sign-in", app.settings.base_url);
-            return Err(ApiError::challenge(detail, challenges(app)).into_response());
-        };
+        let Member { app, visit, caller } = signed_in(parts, app, "admins").await?;
         match caller.admin() {
-            Ok(()) => Ok(Self { app: app.clone(), visit, caller }),
-            Err(denied) => Err(ApiError::from(denied).into_response()),
+            Ok(()) => Ok(Self { app, visit, caller }),
+            Err(denied) => Err(denied.into_response()),
         }
     }
 }

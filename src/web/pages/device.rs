@@ -3,13 +3,14 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{self, Response};
 use axum::routing::get;
 use diesel::Connection;
 use maud::{Markup, html};
 
 use super::layout::Page;
 use super::member::Member;
+use super::parts::form::hidden;
 use super::parts::text::{name, text, with_code};
 use super::parts::time;
 use super::sign_in::{again, sent};
@@ -17,19 +18,19 @@ use crate::database::sign_in::devices::{self, UserCode, Waiting};
 use crate::web::extract::query::QueryParameters;
 use crate::web::{ApiError, App};
 
+const NONE_WAITS: &str = "No device waits with this code: it may have expired. Look at the device again.";
+
 pub(super) fn router() -> Router<App> {
     Router::new().route("/oauth/device", get(show).post(decide))
 }
 
 /// `GET`.
-async fn show(member: Member, query: QueryParameters) -> Result<Response, ApiError> {
+async fn show(member: Member, query: QueryParameters) -> response::Result<Response> {
     member.caller.may_make_token_until(None)?;
     let typed = query.text("user_code").unwrap_or_default();
-    if !member.caller.is_proven() {
-        let back = member.links().with_query("/oauth/device", &[("user_code", &typed)]);
-        let back = back.strip_prefix(member.links().base()).unwrap_or(&back);
-        return Ok(again::first(&member.visit, back));
-    }
+    let back = member.links().with_query("/oauth/device", &[("user_code", &typed)]);
+    let back = back.strip_prefix(member.links().base()).unwrap_or(&back);
+    again::check_proven(&member.visit, &member.caller, back)?;
     if typed.is_empty() {
         return Ok(ask(&member, "", None));
     }
@@ -43,9 +44,7 @@ async fn show(member: Member, query: QueryParameters) -> Result<Response, ApiErr
     };
     Ok(match found {
         Some((code, waiting)) => page(&member, "Allow a device?", StatusCode::OK, question(&member, &code, &waiting)),
-        None => {
-            ask(&member, &typed, Some("No device waits with this code: it may have expired. Look at the device again."))
-        }
+        None => ask(&member, &typed, Some(NONE_WAITS)),
     })
 }
 
@@ -86,8 +85,7 @@ fn question(member: &Member, code: &UserCode, waiting: &Waiting) -> Markup {
             None => { p { "This needs a session: " a href=(member.links().sign_in()) { "sign in" } "." } }
             Some(form_token) => {
                 form class="sign-in" method="post" action=(member.links().to("/oauth/device")) {
-                    input type="hidden" name="form_token" value=(form_token);
-                    input type="hidden" name="user_code" value=(code.shown());
+                    (hidden(&form_token, &[("user_code", &code.shown())]))
                     button type="submit" name="decision" value="allow" class="primary" { "Allow" }
                     button type="submit" name="decision" value="deny" { "Deny" }
                 }
@@ -97,26 +95,23 @@ fn question(member: &Member, code: &UserCode, waiting: &Waiting) -> Markup {
 }
 
 /// `POST`.
-async fn decide(member: Member, request: Request) -> Result<Response, ApiError> {
+async fn decide(member: Member, request: Request) -> response::Result<Response> {
     let sent = sent(&member.visit, request).await?;
     member.caller.may_make_token_until(None)?;
-    if !member.caller.is_proven() {
-        let typed = sent.get("user_code").and_then(UserCode::parse).map(|code| code.shown()).unwrap_or_default();
-        return Ok(again::instead(&member.visit, &format!("/oauth/device?user_code={typed}")));
-    }
-    let typed = sent.get("user_code").unwrap_or_default().to_owned();
+    let typed = sent.get("user_code").unwrap_or_default();
+    let code = UserCode::parse(typed);
+    let shown = code.as_ref().map(UserCode::shown).unwrap_or_default();
+    again::check_proven_to_send(&member.visit, &member.caller, &format!("/oauth/device?user_code={shown}"))?;
     let allow = match sent.get("decision") {
         Some("allow") => true,
         Some("deny") => false,
         _ => {
-            return Err(ApiError::new(
-                StatusCode::BAD_REQUEST,
-                "`decision` is neither allow nor deny: send the form of the page",
-            ));
+            let detail = "`decision` is neither allow nor deny: send the form of the page";
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, detail).into());
         }
     };
-    let Some(code) = UserCode::parse(&typed) else {
-        return Ok(ask(&member, &typed, Some("This is no code of a device.")));
+    let Some(code) = code else {
+        return Ok(ask(&member, typed, Some("This is no code of a device.")));
     };
     let caller = member.caller.clone();
     let decided = member.app.with_connection(move |connection| {
@@ -128,11 +123,7 @@ async fn decide(member: Member, request: Request) -> Result<Response, ApiError> 
         })
     });
     if !decided.await? {
-        return Ok(ask(
-            &member,
-            &typed,
-            Some("No device waits with this code: it may have expired. Look at the device again."),
-        ));
+        return Ok(ask(&member, typed, Some(NONE_WAITS)));
     }
     let (title, said) = match allow {
         true => (

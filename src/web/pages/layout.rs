@@ -24,6 +24,7 @@ pub struct Page {
     feeds: Vec<(String, String)>,
     search: String,
     is_indexed: bool,
+    is_stored: bool,
     status: StatusCode,
 }
 
@@ -51,6 +52,7 @@ impl Page {
             feeds: Vec::new(),
             search: String::new(),
             is_indexed: true,
+            is_stored: true,
             status: StatusCode::OK,
         }
     }
@@ -81,6 +83,11 @@ impl Page {
         Self { is_indexed: false, ..self }
     }
 
+    /// Keeps the page out of every cache.
+    pub fn unstored(self) -> Self {
+        Self { is_stored: false, ..self }
+    }
+
     pub fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
@@ -88,6 +95,9 @@ impl Page {
     /// The page in its frame. `asked` are the headers of the request.
     pub fn show(self, viewer: Viewer<'_>, asked: &HeaderMap) -> Response {
         let html = self.framed(viewer).into_string();
+        if !self.is_stored {
+            return (self.status, [(header::CACHE_CONTROL, "no-store")], Html(html)).into_response();
+        }
         let cached = match viewer.signed_in {
             // Not even the browser keeps it: after the sign-out, Back would show it again.
             Some(_) => HeaderValue::from_static("private, no-store"),

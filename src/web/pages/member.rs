@@ -28,14 +28,19 @@ impl FromRequestParts<App> for Member {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let Ok(visit) = Visit::from_request_parts(parts, app).await;
-        if let Some(caller) = visit.caller().cloned() {
-            return Ok(Self { app: app.clone(), visit, caller });
-        }
-        if wants_html(&parts.headers) && [Method::GET, Method::HEAD].contains(&parts.method) {
-            return Err(sign_in_first(visit.links(), parts));
-        }
-        let detail = format!("this page is for users: sign in at {}/sign-in", app.settings.base_url);
-        Err(ApiError::challenge(detail, challenges(app)).into_response())
+        signed_in(parts, app, "users").await
     }
+}
+
+/// The request of a user, to a page that is for them. Others are led to the sign-in.
+pub(super) async fn signed_in(parts: &mut Parts, app: &App, for_whom: &str) -> Result<Member, Response> {
+    let Ok(visit) = Visit::from_request_parts(parts, app).await;
+    if let Some(caller) = visit.caller().cloned() {
+        return Ok(Member { app: app.clone(), visit, caller });
+    }
+    if wants_html(&parts.headers) && [Method::GET, Method::HEAD].contains(&parts.method) {
+        return Err(sign_in_first(visit.links(), parts));
+    }
+    let detail = format!("this page is for {for_whom}: sign in at {}/sign-in", app.settings.base_url);
+    Err(ApiError::challenge(detail, challenges(app)).into_response())
 }

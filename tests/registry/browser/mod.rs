@@ -30,7 +30,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use thirtyfour::error::WebDriverResult;
+use thirtyfour::error::{WebDriverError, WebDriverErrorInner, WebDriverResult};
 use thirtyfour::{By, WebDriver, WebElement};
 use tokio::runtime::{Builder, Runtime};
 
@@ -146,9 +146,14 @@ impl Browser {
         self.run(self.find(css).click());
     }
 
-    /// The text of an element, as it is seen.
+    /// The text of an element, as it is seen. The next page may take the place of this one between the search and the reading.
     pub fn text(&self, css: &str) -> String {
-        self.run(self.find(css).text())
+        let seen = || self.runtime.block_on(async { self.session().find(By::Css(css)).await?.text().await });
+        wait_for(css, || match seen() {
+            Ok(text) => Some(text),
+            Err(error) if is_gone(&error) => None,
+            Err(error) => panic!("the text of {css}: {error}"),
+        })
     }
 
     pub fn texts(&self, css: &str) -> Vec<String> {
@@ -156,9 +161,7 @@ impl Browser {
     }
 
     pub fn wait_for_text(&self, css: &str, text: &str) {
-        // The element may be replaced between its search and its reading.
-        let seen = || self.runtime.block_on(async { self.session().find(By::Css(css)).await?.text().await });
-        wait_until(&format!("{text} in {css}"), || seen().is_ok_and(|seen| seen.contains(text)));
+        wait_until(&format!("{text} in {css}"), || self.text(css).contains(text));
     }
 
     /// Types into a field after what is in it.
@@ -245,6 +248,11 @@ impl Browser {
         // Another session may have been there before.
         wait_until("a session", || !self.path().starts_with("/sign-in") && self.has(".out button"));
     }
+}
+
+/// Whether what was looked for is not there, or no longer.
+fn is_gone(error: &WebDriverError) -> bool {
+    matches!(**error, WebDriverErrorInner::NoSuchElement(_) | WebDriverErrorInner::StaleElementReference(_))
 }
 
 impl Drop for Browser {

@@ -49,8 +49,7 @@ impl Site {
     /// Signs in at the page of the provider.
     fn at_the_provider(&self, browser: &Browser) {
         let issuer = self.provider.issuer();
-        let host = issuer.trim_start_matches("http://");
-        wait_until("the page of the provider", || browser.script("return location.host", []) == host);
+        wait_until("the page of the provider", || browser.path().starts_with(issuer));
         browser.type_into("[name=login]", "1");
         browser.click("button:not([name])");
     }
@@ -86,7 +85,7 @@ fn a_new_user_signs_in_creates_a_token_publishes_approves_and_signs_out() {
 
     browser.open("/release-sets/spring");
     browser.click("form[action$='/approve'] button");
-    wait_until("the approved set", || browser.text("main").contains("approved"));
+    browser.wait_for_text("h1", "approved");
     browser.open("/crates/harbor");
     assert!(browser.text("main").contains("1.1.0"));
     browser.click("a[href='/crates/harbor/settings']");

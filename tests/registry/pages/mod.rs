@@ -2,6 +2,7 @@
 
 mod errors;
 mod feeds;
+mod forms;
 mod home;
 mod hostile;
 mod krate;

@@ -80,6 +80,7 @@ fn a_disabled_user_has_neither_session_nor_token_until_enabled() {
     let mut of_ann = set_password(&registry, "ann", PASSWORD);
     let is_in = |browser: &mut Browser<'_>| browser.get("/").good().text().contains("Signed in as ann");
     assert!(is_in(&mut of_ann));
+    let before = super::link(&registry, "ann");
     assert_eq!(
         place(&send(&mut root, "/admin/users/ann", "/admin/users/ann/disable", &[])),
         "/admin/users/ann?notice=disabled"
@@ -92,12 +93,16 @@ fn a_disabled_user_has_neither_session_nor_token_until_enabled() {
         "/admin/users/ann?notice=enabled"
     );
     ann.get("/api/v1/me").good();
-    // The sessions are ended for good by another change.
+    let opens = |link: &str| Browser::new(&registry).get(link).status == StatusCode::OK;
+    assert!(!opens(&before), "the link of before");
+    // The sessions, and a link, are ended for good by another change.
+    let link = super::link(&registry, "ann");
+    assert!(opens(&link));
     assert_eq!(
         place(&send(&mut root, "/admin/users/ann", "/admin/users/ann/sign-out", &[])),
         "/admin/users/ann?notice=signed-out"
     );
-    assert!(!is_in(&mut of_ann));
+    assert!(!is_in(&mut of_ann) && !opens(&link));
 }
 
 #[test]
@@ -122,6 +127,47 @@ fn nobody_changes_the_own_user_and_the_last_admin_stays() {
     let refused = other.post("/admin/users/root/disable", &[("form_token", &form_token)]);
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(root.get("/admin/users").status, StatusCode::OK);
+}
+
+/// The rights were read when the request began, and are read again in the transaction of the change.
+#[test]
+fn an_admin_who_is_demoted_while_the_form_arrives_changes_nothing() {
+    use axum::body::{Body, Bytes};
+    use axum::http::Request;
+    let registry = TestRegistry::new();
+    admin(&registry, "root");
+    let mut other = admin(&registry, "other");
+    registry.user("ann");
+    let form_token = field(&other.get("/me").good().text(), "form_token");
+    let pairs: Vec<_> = other.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    for (path, fields) in [
+        ("/admin/users/root/disable", ""),
+        ("/admin/users/root/role", "&role=member"),
+        ("/admin/users/ann/role", "&role=admin"),
+        ("/admin/users/ann/sign-in-link", ""),
+        ("/admin/users", "&login=eve"),
+    ] {
+        let admins = |is_admin: bool| {
+            let change = format!("UPDATE users SET is_admin = {is_admin} WHERE login = 'other'");
+            let change = diesel::sql_query(change);
+            registry.pool.with(|connection| diesel::RunQueryDsl::execute(change, connection).unwrap()).unwrap();
+        };
+        admins(true);
+        let pool = registry.pool.clone();
+        let form = format!("form_token={form_token}{fields}");
+        let late = futures_util::stream::once(async move {
+            let demote = diesel::sql_query("UPDATE users SET is_admin = false WHERE login = 'other'");
+            pool.with(|connection| diesel::RunQueryDsl::execute(demote, connection).unwrap()).unwrap();
+            Ok::<_, std::io::Error>(Bytes::from(form))
+        });
+        let request = Request::post(path).header("cookie", pairs.join("; "));
+        let refused = registry.anonymous().send(request.body(Body::from_stream(late)).unwrap());
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}: {}", refused.text());
+        assert!(refused.text().contains("is not an admin"), "{path}: {}", refused.text());
+    }
+    assert!(
+        logged(&registry, &["user-disable", "user-demote", "user-promote", "user-create", "sign-in-link"]).is_empty()
+    );
 }
 
 /// A stolen token of an admin must not create users that stay when it is revoked, and neither must a stolen session.

@@ -132,6 +132,13 @@ fn an_old_sign_in_at_the_provider_proves_nothing() {
     let refused = come_back(&mut browser, &back);
     assert!(refused.text().contains("did not ask you to sign in again"), "{}", refused.text());
     assert!(!may_create(&mut browser));
+    // The ID token does not say when it was.
+    let asked = away(browser.get("/sign-in/with/acme?again=true"));
+    let asked = asked.replace("prompt=login", "x=y").replace("max_age=0", "z=y");
+    let back = site.provider.answer_at_once(&mut cookies, &asked).unwrap();
+    let refused = come_back(&mut browser, &back);
+    assert!(refused.text().contains("did not ask you to sign in again"), "{}", refused.text());
+    assert!(!may_create(&mut browser));
 }
 
 /// What an approval of a set sends.
@@ -179,13 +186,63 @@ fn an_approval_needs_a_proof_and_outlives_its_session() {
     assert_eq!(published["version"]["num"], "1.1.0");
 }
 
+/// A sign-in that was made by hand, as begun so many minutes ago: its cookie, and what comes back from the provider, for an account.
+fn forged(site: &Site, purpose: &str, minutes: i64, subject: &str) -> ((String, String), String) {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use supercargo::database::access::sessions::SessionSecret;
+    let secret = SessionSecret::random().unwrap();
+    let at = chrono::Utc::now() - chrono::TimeDelta::minutes(minutes);
+    let content = serde_json::json!({ "provider": "acme", "purpose": purpose, "to": "/me", "at": at });
+    let content = URL_SAFE_NO_PAD.encode(content.to_string());
+    let sealed = |name: &str| secret.seal(&format!("{name} {content}"));
+    // The provider is asked with what the forged cookie will be held against.
+    let asked = away(Browser::new(&site.registry).get("/sign-in/with/acme"));
+    let mut asked = url::Url::parse(&asked).unwrap();
+    let challenge = URL_SAFE_NO_PAD.encode(<sha2::Sha256 as sha2::Digest>::digest(sealed("verifier")));
+    let pairs: Vec<(String, String)> = asked
+        .query_pairs()
+        .map(|(name, value)| match &*name {
+            "state" => (name.into_owned(), sealed("state")),
+            "nonce" => (name.into_owned(), sealed("nonce")),
+            "code_challenge" => (name.into_owned(), challenge.clone()),
+            _ => (name.into_owned(), value.into_owned()),
+        })
+        .collect();
+    asked.query_pairs_mut().clear().extend_pairs(pairs);
+    let back = site.provider.sign_in(&mut ProviderCookies::default(), asked.as_str(), subject);
+    (("supercargo_flow".to_owned(), format!("{}.{content}", secret.reveal())), back)
+}
+
+#[test]
+fn a_sign_in_takes_half_an_hour_at_most() {
+    let site = Site::new("new-users = \"create\"");
+    site.account("1", "ann", &[]);
+    for (minutes, is_in_time) in [(29, true), (31, false), (-2, false)] {
+        let (cookie, back) = forged(&site, "SignIn", minutes, "1");
+        let mut browser = Browser::new(&site.registry);
+        browser.cookies.push(cookie);
+        let answer = come_back(&mut browser, &back);
+        assert_eq!(answer.status == StatusCode::SEE_OTHER, is_in_time, "{minutes}: {}", answer.text());
+        assert!(is_in_time || answer.text().contains("took longer than half an hour"), "{minutes}: {}", answer.text());
+    }
+    // What a session has noted ends as well.
+    let (mut ann, _) = site.sign_in("1");
+    for (minutes, is_in_time) in [(31, false), (29, true)] {
+        let asked = away(ann.get("/sign-in/with/acme?again=true&to=/me"));
+        let back = site.provider.sign_in(&mut ProviderCookies::default(), &asked, "1");
+        let pass = format!("UPDATE web_sessions SET flow_at = flow_at - interval '{minutes} minutes'");
+        let pass = diesel::sql_query(pass);
+        site.registry.pool.with(|connection| diesel::RunQueryDsl::execute(pass, connection).unwrap()).unwrap();
+        let answer = come_back(&mut ann, &back);
+        assert_eq!(answer.status == StatusCode::SEE_OTHER, is_in_time, "{minutes}: {}", answer.text());
+    }
+}
+
 /// Somebody who has stolen the cookie of a session can make what the browser has of a sign-in at a provider, but has not begun one in
 /// the session.
 #[test]
 fn a_forged_sign_in_neither_proves_nor_connects() {
-    use base64::Engine;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use supercargo::database::access::sessions::SessionSecret;
     let site = Site::new("new-users = \"create\"");
     site.account("1", "ann", &[]);
     site.account("2", "eve", &[]);
@@ -193,27 +250,8 @@ fn a_forged_sign_in_neither_proves_nor_connects() {
     assert_eq!(place(&answer), "/me");
     let_it_pass(&site.registry);
     for (purpose, subject) in [("Connect", "2"), ("Connect", "1"), ("Again", "1")] {
-        let secret = SessionSecret::random().unwrap();
-        let at = chrono::Utc::now() - chrono::TimeDelta::minutes(20);
-        let content = serde_json::json!({ "provider": "acme", "purpose": purpose, "to": "/me", "at": at });
-        let content = URL_SAFE_NO_PAD.encode(content.to_string());
-        let sealed = |name: &str| secret.seal(&format!("{name} {content}"));
-        // The provider is asked with what the forged cookie will be held against.
-        let asked = away(Browser::new(&site.registry).get("/sign-in/with/acme"));
-        let mut asked = url::Url::parse(&asked).unwrap();
-        let challenge = URL_SAFE_NO_PAD.encode(<sha2::Sha256 as sha2::Digest>::digest(sealed("verifier")));
-        let pairs: Vec<(String, String)> = asked
-            .query_pairs()
-            .map(|(name, value)| match &*name {
-                "state" => (name.into_owned(), sealed("state")),
-                "nonce" => (name.into_owned(), sealed("nonce")),
-                "code_challenge" => (name.into_owned(), challenge.clone()),
-                _ => (name.into_owned(), value.into_owned()),
-            })
-            .collect();
-        asked.query_pairs_mut().clear().extend_pairs(pairs);
-        let back = site.provider.sign_in(&mut ProviderCookies::default(), asked.as_str(), subject);
-        ann.cookies.push(("supercargo_flow".to_owned(), format!("{}.{content}", secret.reveal())));
+        let (cookie, back) = forged(&site, purpose, 20, subject);
+        ann.cookies.push(cookie);
         let refused = come_back(&mut ann, &back);
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{purpose}");
         assert!(refused.text().contains("not begun in this session"), "{purpose}: {}", refused.text());

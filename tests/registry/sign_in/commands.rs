@@ -46,6 +46,33 @@ fn links_are_printed_and_nothing_else_and_the_registry_takes_them() {
 }
 
 #[test]
+fn all_sessions_of_a_user_are_ended() {
+    use supercargo::database::access::sessions::{self, Origin, SessionSecret};
+    use supercargo::database::access::users;
+    let served = Served::start(&["--no-worker"]);
+    let token = served.token("ann");
+    served.token("bob");
+    let mut connection = served.database.connect();
+    let mut begin = |login: &str| {
+        let user = users::find(&mut connection, login).unwrap().unwrap().id;
+        let secret = SessionSecret::random().unwrap();
+        let token = sessions::create_token(&mut connection, user, "password").unwrap();
+        sessions::begin(&mut connection, &secret, token.id, &Origin::default()).unwrap();
+        secret
+    };
+    let (first, second, of_bob) = (begin("ann"), begin("ann"), begin("bob"));
+    let said = served.run("admin user sign-out", &["ANN"]);
+    assert!(said.contains("ended 2 sessions of ann; tokens stay valid"), "{said}");
+    for secret in [first, second] {
+        assert!(sessions::find(&mut connection, &secret).unwrap().is_none());
+    }
+    assert!(sessions::find(&mut connection, &of_bob).unwrap().is_some());
+    http::get_as(&format!("{}/api/v1/me", served.url), &token).good();
+    assert!(served.run("admin user sign-out", &["ann"]).contains("ann has no session"));
+    assert!(refused(&served, "admin user sign-out", &["carol"]).contains("there is no user \"carol\""));
+}
+
+#[test]
 fn roles_are_given_and_shown() {
     let served = Served::start(&["--no-worker"]);
     let token = served.token("ann");

@@ -128,9 +128,15 @@ fn a_device_that_is_denied_or_comes_late_gets_nothing() {
     let mut ann = set_password(&registry, "ann", PASSWORD);
     let request = begin(&registry, "");
     assert!(decide(&mut ann, &request, "deny").good().text().contains("Denied"));
+    let allow = |browser: &mut Browser<'_>, request: &Value| {
+        send(browser, "/me", "/oauth/device", &[("user_code", text(request, "user_code")), ("decision", "allow")])
+            .status
+    };
+    assert_eq!(allow(&mut ann, &request), StatusCode::NOT_FOUND, "it is decided once");
     assert_eq!(error(&ask(&registry, text(&request, "device_code"))), "access_denied");
     let late = begin(&registry, "");
     let_pass(&registry, "UPDATE device_requests SET expires_at = now()");
+    assert_eq!(allow(&mut ann, &late), StatusCode::NOT_FOUND);
     assert_eq!(error(&ask(&registry, text(&late, "device_code"))), "expired_token");
     let page = format!("/oauth/device?user_code={}", text(&late, "user_code"));
     assert_eq!(ann.get(&page).status, StatusCode::NOT_FOUND);

@@ -220,6 +220,28 @@ fn a_discovery_document_leads_nowhere_else() {
     }
 }
 
+/// The same for the endpoints that the registry asks itself.
+#[test]
+fn an_endpoint_elsewhere_is_not_asked() {
+    for endpoint in ["token_endpoint", "userinfo_endpoint"] {
+        let issuer = Issuer::new("");
+        let registry = with(&issuer);
+        let path = |path: &str| format!("{}{path}", issuer.url);
+        let mut document = json!({
+            "issuer": issuer.url, "jwks_uri": path("/jwks"), "authorization_endpoint": path("/auth"),
+            "token_endpoint": path("/token"), "userinfo_endpoint": path("/me"),
+        });
+        document[endpoint] = "http://evil.test/".into();
+        issuer.put("/.well-known/openid-configuration", document);
+        let mut browser = Browser::new(&registry);
+        let begun = begin(&mut browser);
+        let refused = finish(&issuer, &mut browser, &begun, token(issuer.key.sign(&claims(&issuer, &begun))));
+        assert_eq!(refused.status, StatusCode::BAD_GATEWAY, "{endpoint}: {}", refused.text());
+        let said = crate::pages::said(&refused.text());
+        assert!(said.contains(&format!("`{endpoint}` is")) && said.contains("has to be at https"), "{said}");
+    }
+}
+
 /// Accounts are compared to the byte, and logins have ASCII letters: of others, some become these in lower case.
 #[test]
 fn no_account_becomes_another_by_its_spelling() {

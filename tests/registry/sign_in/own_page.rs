@@ -302,6 +302,7 @@ fn a_session_of_a_restricted_token_changes_nothing_of_the_user() {
         ("/me/accounts/1/disconnect", &[]),
         ("/me/tokens/1/revoke", &[]),
         ("/me/sessions/end-others", &[]),
+        ("/oauth/device", &[("user_code", "BCDF-GHJK"), ("decision", "allow")]),
     ] {
         let fields = [&[("form_token", form_token.as_str())][..], fields].concat();
         assert_eq!(browser.post(path, &fields).status, StatusCode::FORBIDDEN, "{path}");

@@ -63,6 +63,21 @@ fn attempts_are_limited_by_login_and_address_and_a_success_costs_nothing() {
     assert_eq!(place(&attempt(&mut browser, "ann", PASSWORD)), "/me");
 }
 
+/// Many addresses together do not try one password after another.
+#[test]
+fn attempts_for_a_login_are_limited_from_all_addresses_together() {
+    use supercargo::database::sign_in::attempts::Attempt;
+    let registry = TestRegistry::new();
+    let count = |login: &str, address: &str| {
+        registry.pool.with(|connection| Attempt::new(login, address).count(connection).unwrap()).unwrap()
+    };
+    for number in 0..100 {
+        assert!(count("ann", &format!("192.0.2.{number}")), "{number}");
+    }
+    assert!(!count("Ann", "198.51.100.1"));
+    assert!(count("bob", "198.51.100.1"));
+}
+
 #[test]
 fn a_disabled_user_learns_that_only_with_the_right_password() {
     let registry = TestRegistry::new();

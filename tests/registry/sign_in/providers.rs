@@ -312,6 +312,8 @@ fn several_providers_are_offered_and_none_answers_for_another() {
     let back = one.sign_in(&mut ProviderCookies::default(), &begun, "1");
     let refused = come_back(&mut browser, &back.replace("/from/one", "/from/other"));
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text());
+    assert!(refused.text().contains("was begun in another browser"), "{}", refused.text());
+    assert_eq!(other.requests("/token"), 1, "the other one is not asked");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
+use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::role::Role;
+use supercargo::database::access::scope::Scope;
 use supercargo::database::access::users;
 
 use super::{place, send, set_password};
@@ -24,6 +26,7 @@ fn give(registry: &TestRegistry, login: &str, role: Role) {
 fn a_read_only_user_changes_nothing_whatever_the_token_and_the_rights() {
     let registry = TestRegistry::new();
     let ann = registry.user("ann");
+    registry.user("bob");
     ann.publish(&Package::new("demo", "1.0.0")).good();
     registry.run_jobs();
     let mut browser = set_password(&registry, "ann", "correct horse battery staple");
@@ -54,6 +57,14 @@ fn a_read_only_user_changes_nothing_whatever_the_token_and_the_rights() {
             send(&mut browser, "/me/tokens/new", "/me/tokens/new", &[("name", "x"), ("scope", "read"), ("days", "7")])
                 .good();
         assert!(answer.text().contains("sct_"));
+        // A session without a token has no more rights than the role.
+        let owner = [("change", "add"), ("owner", "bob")];
+        let refused = send(&mut browser, "/me", "/crates/demo/settings/owners", &owner);
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        assert!(refused.text().contains("may only read"), "{}", refused.text());
+        let scoped = NewToken { scopes: Some(vec![Scope::Read]), ..NewToken::named("reader") };
+        let scoped = registry.user_with("ann", scoped).get("/api/v1/admin/audit");
+        assert_eq!(scoped.status, StatusCode::FORBIDDEN, "{role}: {}", scoped.text());
         let audit = ann.get("/api/v1/admin/audit").status;
         assert_eq!(audit == StatusCode::OK, role == Role::Auditor, "{role}");
     }

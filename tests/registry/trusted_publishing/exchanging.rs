@@ -350,9 +350,11 @@ fn two_issuers_at_one_host_have_machines_of_their_own() {
     let ann = registry.user("ann");
     ann.publish(&Package::new("foo", "1.0.0")).good();
     registry.run_jobs();
-    for issuer in [&issuer, &below] {
-        super::trust(&ann, issuer, "foo").good();
-    }
+    super::trust(&ann, &issuer, "foo").good();
+    // What one issuer says is nothing for the publishers of the other.
+    let foreign = exchange(&registry, &below.key.sign(&below.of_github(AUDIENCE)));
+    assert!(refusal(&foreign, StatusCode::BAD_REQUEST).contains("no trusted publisher"), "{}", foreign.text());
+    super::trust(&ann, &below, "foo").good();
     let login = |issuer: &Issuer| {
         run(&registry, issuer).get("/api/v1/me").good().json()["user"]["login"].as_str().unwrap().to_owned()
     };

@@ -176,7 +176,10 @@ fn a_pattern_covers_what_its_creator_owns() {
     bob.request(Method::PUT, "/api/v1/crates/acme-bobs/owners", json!({ "users": ["ann"] }).to_string()).good();
     client.publish(&Package::new("acme-bobs", "1.1.0")).good();
     registry.run_jobs();
-    execute(&registry, "UPDATE users SET disabled_at = now() WHERE login = 'ann'");
+    execute(&registry, "UPDATE users SET role = 'read-only' WHERE login = 'ann'");
+    let answer = client.publish(&Package::new("acme-one", "1.9.0"));
+    assert!(refusal(&answer, StatusCode::FORBIDDEN).contains("not, or no longer"), "{}", answer.text());
+    execute(&registry, "UPDATE users SET role = 'member', disabled_at = now() WHERE login = 'ann'");
     let answer = client.publish(&Package::new("acme-one", "1.9.0"));
     assert!(refusal(&answer, StatusCode::FORBIDDEN).contains("not, or no longer"), "{}", answer.text());
 }
@@ -272,6 +275,10 @@ fn a_machine_is_given_nothing() {
     let owners = json!({ "users": [login] }).to_string();
     let answer = ann.request(Method::PUT, "/api/v1/crates/foo/owners", owners);
     assert!(answer.detail().contains("is a machine of trusted publishers"), "{}", answer.text());
+    let mut browser = crate::pages::Browser::new(&registry);
+    let refused = browser.sign_in(client.token.as_ref().unwrap());
+    assert!(refused.text().contains("This token is of a machine"), "{}", refused.text());
+    assert!(!browser.get("/").good().text().contains("Signed in as"));
     registry
         .pool
         .with(|connection| {

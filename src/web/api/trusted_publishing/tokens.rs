@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{bad, from, unstored};
 use crate::database::access::audit::{Action, Event};
-use crate::database::access::caller::of_new_token;
+use crate::database::access::caller::of_token;
 use crate::database::access::users;
 use crate::database::publishers::exchange::{self, PlainToken};
 use crate::database::publishers::issuers;
@@ -141,7 +141,7 @@ pub async fn revoke(State(app): State<App>, request: Request) -> Result<StatusCo
         Ok(app.pool.with(|connection| {
             connection.transaction(|connection| {
                 let Some((token, user)) = exchange::revoke(connection, &plain)? else { return Ok(()) };
-                let actor = of_new_token(&users::read_to_give(connection, user)?, &token, from);
+                let actor = of_token(&users::read_to_give(connection, user)?, &token, from);
                 Event::new(Action::TokenRevoke).about(&token.name).detail(token.describe()).record(connection, &actor)
             })
         })??)

@@ -3,7 +3,7 @@
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{self, Response};
 use maud::{Markup, html};
 
 use crate::database::access::caller::Caller;
@@ -22,6 +22,7 @@ use crate::web::extract::query::QueryParameters;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
 use crate::web::pages::member::Member;
+use crate::web::pages::parts::form::{button, hidden};
 use crate::web::pages::parts::text::{name, text};
 use crate::web::pages::sign_in::{again, sent};
 use crate::web::pages::visit::leading_to;
@@ -62,13 +63,6 @@ pub async fn show(
     Ok(member.visit.show(Page::new(format!("Settings of {}", krate.name), content).unlisted()))
 }
 
-fn hidden(form_token: &str, fields: &[(&str, &str)]) -> Markup {
-    html! {
-        input type="hidden" name="form_token" value=(form_token);
-        @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
-    }
-}
-
 fn owner_section(links: &Links, krate: &Crate, owners: &[Owner], form_token: &str) -> Markup {
     let action = links.of_crate(&krate.name, "settings/owners");
     html! {
@@ -79,10 +73,8 @@ fn owner_section(links: &Links, krate: &Crate, owners: &[Owner], form_token: &st
                     @let login = owner.login();
                     li {
                         (name(&login)) " "
-                        form class="one" method="post" action=(action) {
-                            (hidden(form_token, &[("owner", &login), ("change", "remove")]))
-                            button type="submit" { "Remove" span class="aside" { " " (login) } }
-                        }
+                        @let hidden = hidden(form_token, &[("owner", &login), ("change", "remove")]);
+                        (button(&action, &hidden, ("", &removal(&login))))
                     }
                 }
             }
@@ -94,6 +86,11 @@ fn owner_section(links: &Links, krate: &Crate, owners: &[Owner], form_token: &st
             }
         }
     }
+}
+
+/// The label of a button, which says for screen readers what is removed.
+fn removal(what: &str) -> Markup {
+    html! { "Remove" span class="aside" { " " (what) } }
 }
 
 fn publisher_section(links: &Links, krate: &Crate, publishers: &[Publisher], form_token: &str) -> Markup {
@@ -112,10 +109,8 @@ fn publisher_section(links: &Links, krate: &Crate, publishers: &[Publisher], for
                                 Covers::Pattern(pattern) => { ", for " code { (pattern.to_string()) } }
                                 Covers::Crate(_) => {
                                     " "
-                                    form class="one" method="post" action=(path("publishers/remove")) {
-                                        (hidden(form_token, &[("id", &publisher.id.to_string())]))
-                                        button type="submit" { "Remove" span class="aside" { " " (publisher.rule.described()) } }
-                                    }
+                                    @let hidden = hidden(form_token, &[("id", &publisher.id.to_string())]);
+                                    (button(&path("publishers/remove"), &hidden, ("", &removal(&publisher.rule.described()))))
                                 }
                             }
                         }
@@ -123,7 +118,7 @@ fn publisher_section(links: &Links, krate: &Crate, publishers: &[Publisher], for
                 }
             }
             @if krate.trustpub_only && publishers.is_empty() {
-                p class="notice bad" { "There is none, and only they may publish: nobody can publish this crate. Add one, or let owners publish again." }
+                p class="notice bad" { "There is none, and only they may publish: this crate cannot be published. Add one, or let owners publish again." }
             }
             (new_publisher(&path("publishers"), form_token))
             (restriction(&path("restriction"), krate, form_token))
@@ -165,25 +160,16 @@ fn restriction(action: &str, krate: &Crate, form_token: &str) -> Markup {
     };
     html! {
         p { (now) }
-        form class="one" method="post" action=(action) {
-            (hidden(form_token, &[("trustpub_only", value)]))
-            button type="submit" { (label) }
-        }
+        (button(action, &hidden(form_token, &[("trustpub_only", value)]), ("", &html! { (label) })))
     }
 }
 
 /// The form that was sent for a crate, or the page at which the user proves to be the user.
-async fn asked(
-    member: &Member,
-    given: &str,
-    request: Request,
-) -> Result<Result<(CrateName, QueryParameters), Response>, ApiError> {
+async fn asked(member: &Member, given: &str, request: Request) -> response::Result<(CrateName, QueryParameters)> {
     let name = crate_name(given)?;
     let sent = sent(&member.visit, request).await?;
-    if member.caller.is_proven() {
-        return Ok(Ok((name, sent)));
-    }
-    Ok(Err(again::instead(&member.visit, &format!("/crates/{name}/settings"))))
+    again::check_proven_to_send(&member.visit, &member.caller, &format!("/crates/{name}/settings"))?;
+    Ok((name, sent))
 }
 
 fn done(member: &Member, name: &CrateName) -> Response {
@@ -195,15 +181,12 @@ fn bad(detail: &str) -> ApiError {
 }
 
 /// `POST …/owners`.
-pub async fn owners(member: Member, ApiPath(given): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
-    let (name, sent) = match asked(&member, &given, request).await? {
-        Ok(asked) => asked,
-        Err(first) => return Ok(first),
-    };
+pub async fn owners(member: Member, ApiPath(given): ApiPath<String>, request: Request) -> response::Result<Response> {
+    let (name, sent) = asked(&member, &given, request).await?;
     let change = match sent.get("change") {
         Some("add") => Change::Add,
         Some("remove") => Change::Remove,
-        _ => return Err(bad("`change` is neither add nor remove: send the form of the page")),
+        _ => return Err(bad("`change` is neither add nor remove: send the form of the page").into()),
     };
     let logins = vec![sent.text("owner").unwrap_or_default().trim().to_owned()];
     let (caller, of) = (member.caller.clone(), name.clone());
@@ -223,11 +206,8 @@ pub async fn add_publisher(
     member: Member,
     ApiPath(given): ApiPath<String>,
     request: Request,
-) -> Result<Response, ApiError> {
-    let (name, sent) = match asked(&member, &given, request).await? {
-        Ok(asked) => asked,
-        Err(first) => return Ok(first),
-    };
+) -> response::Result<Response> {
+    let (name, sent) = asked(&member, &given, request).await?;
     let field = |name| sent.get(name).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
     let provider = field("provider").and_then(|wanted| {
         PROVIDERS.into_iter().map(|(_, provider)| provider).find(|provider| provider.as_str() == wanted)
@@ -250,11 +230,8 @@ pub async fn remove_publisher(
     member: Member,
     ApiPath(given): ApiPath<String>,
     request: Request,
-) -> Result<Response, ApiError> {
-    let (name, sent) = match asked(&member, &given, request).await? {
-        Ok(asked) => asked,
-        Err(first) => return Ok(first),
-    };
+) -> response::Result<Response> {
+    let (name, sent) = asked(&member, &given, request).await?;
     let id: Option<i32> = sent.parsed("id", "the number of a trusted publisher")?;
     let id = id.ok_or_else(|| bad("`id` is missing: send the form of the page"))?;
     let of = name.clone();
@@ -271,11 +248,8 @@ pub async fn remove_publisher(
 }
 
 /// `POST …/restriction`.
-pub async fn restrict(member: Member, ApiPath(given): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
-    let (name, sent) = match asked(&member, &given, request).await? {
-        Ok(asked) => asked,
-        Err(first) => return Ok(first),
-    };
+pub async fn restrict(member: Member, ApiPath(given): ApiPath<String>, request: Request) -> response::Result<Response> {
+    let (name, sent) = asked(&member, &given, request).await?;
     let only =
         sent.flag("trustpub_only")?.ok_or_else(|| bad("`trustpub_only` is missing: send the form of the page"))?;
     let of = name.clone();

@@ -1,8 +1,8 @@
 //! `/me/tokens/new`: the form of a new token, and the token, which is shown once.
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{self, Response};
 use chrono::{TimeDelta, Utc};
 use maud::{Markup, html};
 
@@ -13,9 +13,9 @@ use crate::database::access::tokens::Token;
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::layout::Page;
 use crate::web::pages::member::Member;
-use crate::web::pages::parts::text::{text, with_code};
+use crate::web::pages::parts::form::{hidden, why};
+use crate::web::pages::parts::text::text;
 use crate::web::pages::parts::{copy, time};
-use crate::web::pages::problem::sentence;
 use crate::web::pages::sign_in::{again, sent};
 use crate::web::{ApiError, own_tokens};
 
@@ -35,13 +35,12 @@ const SCOPES: [(Scope, &str); 9] = [
 const DAYS: [(&str, &str); 5] =
     [("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "for ever")];
 const USUAL_DAYS: &str = "90";
+const PATH: &str = "/me/tokens/new";
 
 /// `GET`.
-pub async fn show(member: Member, query: QueryParameters) -> Result<Response, ApiError> {
+pub async fn show(member: Member, query: QueryParameters) -> response::Result<Response> {
     member.caller.unrestricted()?;
-    if !member.caller.is_proven() {
-        return Ok(again::first(&member.visit, "/me/tokens/new"));
-    }
+    again::check_proven(&member.visit, &member.caller, PATH)?;
     Ok(form(&member, &query, None))
 }
 
@@ -50,9 +49,9 @@ fn form(member: &Member, sent: &QueryParameters, refused: Option<&ApiError>) -> 
     let days = sent.get("days").unwrap_or(USUAL_DAYS);
     let content = html! {
         h1 { "New token" }
-        @if let Some(refused) = refused { p class="notice bad" role="alert" { strong { "That did not work." } " " (with_code(&sentence(&refused.to_string()))) } }
-        form class="sign-in" method="post" action=(links.to("/me/tokens/new")) {
-            input type="hidden" name="form_token" value=(member.visit.form_token().unwrap_or_default());
+        (why(refused))
+        form class="sign-in" method="post" action=(links.to(PATH)) {
+            (hidden(&member.visit.form_token().unwrap_or_default(), &[]))
             label for="name" { "Name, by which you recognise it" }
             input id="name" name="name" required maxlength=(MAX_NAME) autocomplete="off" value=(sent.get("name").unwrap_or_default()) autofocus;
             label for="days" { "Valid for" }
@@ -86,11 +85,9 @@ fn scopes(sent: &QueryParameters) -> Markup {
 }
 
 /// `POST`.
-pub async fn create(member: Member, request: Request) -> Result<Response, ApiError> {
+pub async fn create(member: Member, request: Request) -> response::Result<Response> {
     let sent = sent(&member.visit, request).await?;
-    if !member.caller.is_proven() {
-        return Ok(again::instead(&member.visit, "/me/tokens/new"));
-    }
+    again::check_proven_to_send(&member.visit, &member.caller, PATH)?;
     let created = match wanted(&sent) {
         Ok(wanted) => own_tokens::create(&member.app, member.caller.clone(), wanted).await,
         Err(refused) => Err(refused),
@@ -98,7 +95,7 @@ pub async fn create(member: Member, request: Request) -> Result<Response, ApiErr
     match created {
         Ok((token, plain)) => Ok(shown(&member, &token, &plain)),
         Err(refused) if refused.status() == StatusCode::BAD_REQUEST => Ok(form(&member, &sent, Some(&refused))),
-        Err(refused) => Err(refused),
+        Err(refused) => Err(refused.into()),
     }
 }
 
@@ -159,8 +156,5 @@ fn shown(member: &Member, token: &Token, plain: &PlainToken) -> Response {
         }
         p { a href=(links.me()) { "Done" } }
     };
-    let mut response = member.visit.show(Page::new("New token", content).unlisted());
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().remove(header::ETAG);
-    response
+    member.visit.show(Page::new("New token", content).unlisted().unstored())
 }

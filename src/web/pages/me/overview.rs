@@ -14,6 +14,7 @@ use crate::database::sign_in::passwords;
 use crate::package::CrateName;
 use crate::web::pages::layout::Page;
 use crate::web::pages::member::Member;
+use crate::web::pages::parts::form;
 use crate::web::pages::parts::text::{name, names, text, with_code};
 use crate::web::pages::parts::time;
 use crate::web::pages::visit::leading_to;
@@ -57,7 +58,7 @@ const NOTICES: [(&str, &str); 7] = [
     ("password-set", "The password is set. Your other sessions have ended."),
     ("password-removed", "The password is removed."),
     ("connected", "The account is connected: you can sign in with it from now on."),
-    ("disconnected", "The account is disconnected: nobody can sign in with it as you any more."),
+    ("disconnected", "The account is disconnected: it can no longer sign in as you."),
 ];
 
 /// Leads back to the overview, which says what was done.
@@ -177,7 +178,7 @@ fn ways(member: &Member, has: &Has, form_token: &str) -> Markup {
                 @for identity in &has.identities {
                     li {
                         (title(member, &identity.issuer)) " as " strong { (text(&identity.label)) } ", last " (time::ago(identity.last_used_at)) " "
-                        @if is_person { (button(form_token, &links.to(&format!("/me/accounts/{}/disconnect", identity.id)), "Disconnect", None)) }
+                        @if is_person { (button(form_token, &links.to(&format!("/me/accounts/{}/disconnect", identity.id)), "Disconnect", &[])) }
                     }
                 }
                 @if let Some(at) = has.password_set_at {
@@ -185,14 +186,14 @@ fn ways(member: &Member, has: &Has, form_token: &str) -> Markup {
                         "Password, set " (time::ago(at)) " "
                         @if is_person {
                             @if app.settings.sign_in.password { a href=(links.to("/me/password")) { "Change" } " " }
-                            (button(form_token, &links.to("/me/password/remove"), "Remove the password", None))
+                            (button(form_token, &links.to("/me/password/remove"), "Remove the password", &[]))
                         }
                     }
                 }
             }
             @for provider in others.filter(|_| is_person) {
                 @let settings = &provider.settings;
-                (button(form_token, &links.to("/me/accounts/connect"), &format!("Connect {}", settings.title()), Some(("provider", &settings.name))))
+                (button(form_token, &links.to("/me/accounts/connect"), &format!("Connect {}", settings.title()), &[("provider", &settings.name)]))
             }
             @if is_person && app.settings.sign_in.password && has.password_set_at.is_none() {
                 p { a class="button" href=(links.to("/me/password")) { "Set a password" } }
@@ -224,7 +225,7 @@ fn sessions_of(member: &Member, sessions: &[Listed], form_token: &str) -> Markup
                                 td { (time::ago(session.last_used_at)) }
                                 td {
                                     @if is_this(session) { "this one" } @else {
-                                        (button(form_token, &links.to(&format!("/me/sessions/{}/end", session.id)), "End", None))
+                                        (button(form_token, &links.to(&format!("/me/sessions/{}/end", session.id)), "End", &[]))
                                     }
                                 }
                             }
@@ -232,7 +233,7 @@ fn sessions_of(member: &Member, sessions: &[Listed], form_token: &str) -> Markup
                     }
                 }
             }
-            @if sessions.len() > 1 { (button(form_token, &links.to("/me/sessions/end-others"), "End all others", None)) }
+            @if sessions.len() > 1 { (button(form_token, &links.to("/me/sessions/end-others"), "End all others", &[])) }
         }
     }
 }
@@ -270,12 +271,6 @@ fn browser(agent: &str) -> String {
 }
 
 /// A form that is one button.
-fn button(form_token: &str, action: &str, label: &str, field: Option<(&str, &str)>) -> Markup {
-    html! {
-        form class="one" method="post" action=(action) {
-            input type="hidden" name="form_token" value=(form_token);
-            @if let Some((name, value)) = field { input type="hidden" name=(name) value=(value); }
-            button type="submit" { (label) }
-        }
-    }
+fn button(form_token: &str, action: &str, label: &str, fields: &[(&str, &str)]) -> Markup {
+    form::button(action, &form::hidden(form_token, fields), ("", &html! { (label) }))
 }

@@ -3,7 +3,7 @@
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{self, Response};
 use diesel::{Connection, PgConnection};
 use maud::html;
 use serde_json::json;
@@ -17,18 +17,15 @@ use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
 use crate::web::pages::layout::Page;
 use crate::web::pages::member::Member;
+use crate::web::pages::parts::form::{hidden, why};
 use crate::web::pages::parts::new_password;
-use crate::web::pages::parts::text::with_code;
-use crate::web::pages::problem::sentence;
 use crate::web::pages::sign_in::{again, password, provider, sent};
 
 /// `GET /me/password`.
-pub async fn show_password(member: Member) -> Result<Response, ApiError> {
+pub async fn show_password(member: Member) -> response::Result<Response> {
     new_password::check_allowed(&member.app)?;
     member.caller.person()?;
-    if !member.caller.is_proven() {
-        return Ok(again::first(&member.visit, "/me/password"));
-    }
+    again::check_proven(&member.visit, &member.caller, "/me/password")?;
     Ok(password_page(&member, None))
 }
 
@@ -36,9 +33,9 @@ fn password_page(member: &Member, refused: Option<&ApiError>) -> Response {
     let links = member.links();
     let content = html! {
         h1 { "Set a password" }
-        @if let Some(refused) = refused { p class="notice bad" role="alert" { strong { "That did not work." } " " (with_code(&sentence(&refused.to_string()))) } }
+        (why(refused))
         form class="sign-in" method="post" action=(links.to("/me/password")) {
-            input type="hidden" name="form_token" value=(member.visit.form_token().unwrap_or_default());
+            (hidden(&member.visit.form_token().unwrap_or_default(), &[]))
             (new_password::fields(&member.caller.user.login))
             p class="aside-text" { "Your other sessions end. Tokens stay valid." }
             button type="submit" class="primary" { "Set the password" }
@@ -50,18 +47,16 @@ fn password_page(member: &Member, refused: Option<&ApiError>) -> Response {
 }
 
 /// `POST /me/password`.
-pub async fn set_password(member: Member, request: Request) -> Result<Response, ApiError> {
+pub async fn set_password(member: Member, request: Request) -> response::Result<Response> {
     let sent = sent(&member.visit, request).await?;
-    if !member.caller.is_proven() {
-        return Ok(again::instead(&member.visit, "/me/password"));
-    }
+    again::check_proven_to_send(&member.visit, &member.caller, "/me/password")?;
     member.caller.person()?;
     let hash = match new_password::read(&member.app, &sent, &member.caller.user.login).await {
         Ok(hash) => hash,
         Err(refused) if refused.status() == StatusCode::BAD_REQUEST => {
             return Ok(password_page(&member, Some(&refused)));
         }
-        Err(refused) => return Err(refused),
+        Err(refused) => return Err(refused.into()),
     };
     let own = member.visit.session().cloned();
     change(&member, move |connection, authority| {
@@ -75,11 +70,9 @@ pub async fn set_password(member: Member, request: Request) -> Result<Response, 
 }
 
 /// `POST /me/password/remove`.
-pub async fn remove_password(member: Member, request: Request) -> Result<Response, ApiError> {
+pub async fn remove_password(member: Member, request: Request) -> response::Result<Response> {
     sent(&member.visit, request).await?;
-    if !member.caller.is_proven() {
-        return Ok(again::instead(&member.visit, "/me"));
-    }
+    again::check_proven_to_send(&member.visit, &member.caller, "/me")?;
     let own = member.visit.session().cloned();
     change(&member, move |connection, authority| {
         let user = authority.user.id;
@@ -98,22 +91,18 @@ pub async fn remove_password(member: Member, request: Request) -> Result<Respons
 }
 
 /// `POST /me/accounts/connect`.
-pub async fn connect(member: Member, request: Request) -> Result<Response, ApiError> {
+pub async fn connect(member: Member, request: Request) -> response::Result<Response> {
     let sent = sent(&member.visit, request).await?;
     member.caller.person()?;
-    if !member.caller.is_proven() {
-        return Ok(again::instead(&member.visit, "/me"));
-    }
+    again::check_proven_to_send(&member.visit, &member.caller, "/me")?;
     let name = sent.get("provider").unwrap_or_default();
-    provider::connect(&member.app, &member.visit, name, "/me?notice=connected").await
+    Ok(provider::connect(&member.app, &member.visit, name, "/me?notice=connected").await?)
 }
 
 /// `POST /me/accounts/{id}/disconnect`.
-pub async fn disconnect(member: Member, ApiPath(id): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+pub async fn disconnect(member: Member, ApiPath(id): ApiPath<String>, request: Request) -> response::Result<Response> {
     sent(&member.visit, request).await?;
-    if !member.caller.is_proven() {
-        return Ok(again::instead(&member.visit, "/me"));
-    }
+    again::check_proven_to_send(&member.visit, &member.caller, "/me")?;
     let none = || ApiError::not_found("you have no such account: it may be disconnected already");
     let id: i32 = id.parse().map_err(|_| none())?;
     let own = member.visit.session().cloned();

@@ -11,6 +11,7 @@ use crate::database::access::tokens::Token;
 use crate::web::extract::path::ApiPath;
 use crate::web::pages::layout::Page;
 use crate::web::pages::member::Member;
+use crate::web::pages::parts::form::hidden;
 use crate::web::pages::parts::text::text;
 use crate::web::pages::sign_in::sent;
 use crate::web::{ApiError, own_tokens};
@@ -26,7 +27,7 @@ pub async fn ask(member: Member, ApiPath(id): ApiPath<String>) -> Result<Respons
         h1 { "Revoke the token " (text(&token.name)) "?" }
         p { "It is refused at once, also in requests that are running. This cannot be undone." }
         form class="sign-in" method="post" action=(links.to(&format!("/me/tokens/{}/revoke", token.id))) {
-            input type="hidden" name="form_token" value=(member.visit.form_token().unwrap_or_default());
+            (hidden(&member.visit.form_token().unwrap_or_default(), &[]))
             @if !made.is_empty() {
                 label { input type="checkbox" name="descendants" value="true"; " Also revoke what was created with it, which is right after a leak:" }
                 ul { @for other in &made { li { (text(&other.name)) } } }

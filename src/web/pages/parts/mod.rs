@@ -3,6 +3,7 @@
 pub mod copy;
 pub mod crate_head;
 pub mod crate_list;
+pub mod form;
 pub mod found;
 pub mod new_password;
 pub mod pager;

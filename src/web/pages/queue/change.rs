@@ -2,7 +2,7 @@
 //! A job that has changed meanwhile is no error: its page says what it is now.
 
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use diesel::{PgConnection, QueryResult};
 use maud::{Markup, html};
@@ -19,6 +19,7 @@ use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
 use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
+use crate::web::pages::parts::form::hidden;
 use crate::web::pages::parts::text::{name, text, with_code};
 use crate::web::pages::visit::leading_to;
 
@@ -115,16 +116,14 @@ fn page(admin: &Admin, change: Change, asked: &Asked, status: StatusCode, refuse
             (true, Some(form_token)) => {
                 (consequences(change, asked))
                 form class="sign-in" method="post" action=(links.job_change(job.id, change.path())) {
-                    input type="hidden" name="form_token" value=(form_token);
+                    (hidden(&form_token, &[]))
                     (fields(change, asked))
                 }
             }
         }
         p { a href=(links.job(job.id)) { "Back to the job, and change nothing" } }
     };
-    let mut response = admin.visit.show(Page::new(title, content).unlisted().with_status(status));
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    response
+    admin.visit.show(Page::new(title, content).unlisted().unstored().with_status(status))
 }
 
 fn consequences(change: Change, asked: &Asked) -> Markup {

@@ -15,6 +15,7 @@ use crate::web::extract::query::QueryParameters;
 use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
+use crate::web::pages::parts::form::hidden;
 use crate::web::pages::parts::text::{beginning, counted, name, number, text};
 use crate::web::pages::visit::leading_to;
 
@@ -51,9 +52,7 @@ pub async fn ask(admin: Admin, query: QueryParameters) -> Result<Response, ApiEr
                 (consequences(dead))
                 (named(links, &newest, dead))
                 form class="sign-in" method="post" action=(links.to("/queue/retry-dead")) {
-                    input type="hidden" name="form_token" value=(form_token);
-                    input type="hidden" name="kind" value=(kind);
-                    input type="hidden" name="until" value=(last.id);
+                    (hidden(&form_token, &[("kind", kind.as_str()), ("until", &last.id.to_string())]))
                     button type="submit" class="primary" { "Retry " (counted(dead.min(AT_ONCE), "job")) }
                 }
             }

@@ -2,13 +2,14 @@
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{self, Response};
 use maud::{Markup, html};
 
 use crate::database::staging::view::ReleaseSetView;
 use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
 use crate::web::pages::member::Member;
+use crate::web::pages::parts::form::hidden;
 use crate::web::pages::parts::text::{names, with_code};
 use crate::web::pages::sign_in::{again, sent};
 use crate::web::pages::visit::leading_to;
@@ -80,10 +81,7 @@ fn approvals(view: &ReleaseSetView) -> Markup {
 
 fn approval(member: &Member, view: &ReleaseSetView, (form_token, is_given): (&str, bool)) -> Markup {
     let action = member.links().decision(&view.name, "approve");
-    let hidden = html! {
-        input type="hidden" name="form_token" value=(form_token);
-        input type="hidden" name="revision" value=(view.revision);
-    };
+    let hidden = hidden(form_token, &[("revision", &view.revision.to_string())]);
     html! {
         @if is_given { p class="notice good" role="status" { "You have approved this revision." } }
         form class="sign-in" method="post" action=(action) {
@@ -116,7 +114,7 @@ fn rejection(member: &Member, view: &ReleaseSetView, form_token: &str) -> Markup
             summary { "Reject it" }
             p { "What is staged is removed, and its numbers are free again. This cannot be undone." }
             form class="sign-in" method="post" action=(member.links().decision(&view.name, "reject")) {
-                input type="hidden" name="form_token" value=(form_token);
+                (hidden(form_token, &[]))
                 label for="reason" { "Reason, for the users who staged the versions" }
                 input id="reason" name="reason" maxlength=(REASON) required autocomplete="off";
                 button type="submit" class="danger" { "Reject" }
@@ -126,7 +124,7 @@ fn rejection(member: &Member, view: &ReleaseSetView, form_token: &str) -> Markup
 }
 
 /// `POST /release-sets/{set}/approve`.
-pub async fn approve(member: Member, ApiPath(set): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+pub async fn approve(member: Member, ApiPath(set): ApiPath<String>, request: Request) -> response::Result<Response> {
     const REVISION_IS: &str = "the revision that the page of the set shows";
     let no_revision = || {
         let detail = "the form has no revision of the set, and nothing was approved: open the page of the set, and send its form";
@@ -134,9 +132,7 @@ pub async fn approve(member: Member, ApiPath(set): ApiPath<String>, request: Req
     };
     let name = set_name(&set)?;
     let sent = sent(&member.visit, request).await?;
-    if !member.caller.is_proven() {
-        return Ok(again::instead(&member.visit, &format!("/release-sets/{name}")));
-    }
+    again::check_proven_to_send(&member.visit, &member.caller, &format!("/release-sets/{name}"))?;
     let seen = sent.parsed("revision", REVISION_IS)?.ok_or_else(no_revision)?;
     let override_reason = sent.text("override").map(|reason| reason.trim().to_owned());
     let caller = member.caller.clone();

@@ -4,12 +4,12 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use diesel::Connection;
 use maud::{Markup, html};
 
 use super::sent::sent_parts;
-use super::session::{begun, leading_to};
+use super::session::{begun, lead_here};
 use super::{form, password, token};
 use crate::database::access::caller::Caller;
 use crate::database::access::sessions::{self, SessionSecret};
@@ -21,7 +21,8 @@ use crate::web::extract::query::QueryParameters;
 use crate::web::measures::reason;
 use crate::web::pages::entrance::sign_in_first;
 use crate::web::pages::layout::Page;
-use crate::web::pages::visit::Visit;
+use crate::web::pages::parts::form::{hidden, why};
+use crate::web::pages::visit::{Visit, leading_to};
 use crate::web::{ApiError, App};
 
 /// `GET /sign-in/again`.
@@ -37,21 +38,38 @@ pub async fn show(
             let (parts, _) = request.into_parts();
             Ok(sign_in_first(visit.links(), &parts))
         }
-        Some(caller) if caller.is_proven() => Ok(leading_to(visit.links(), &to, [])),
+        Some(caller) if caller.is_proven() => Ok(lead_here(visit.links(), &to, [])),
         Some(_) => page(&app, &visit, (&to, query.get("unsent").is_some()), None).await,
     }
 }
 
-/// Leads to the page, and from there to a path below the registry's.
-pub fn first(visit: &Visit, to: &str) -> Response {
-    let place = visit.links().with_query("/sign-in/again", &[("to", to)]);
-    crate::web::pages::visit::leading_to(place)
+/// The user of a session has to prove to be that user first. As an answer, it leads to the page for that.
+#[derive(Debug)]
+pub struct Unproven {
+    place: String,
 }
 
-/// The same in place of what a form has sent, which has to be sent again then.
-pub fn instead(visit: &Visit, to: &str) -> Response {
-    let place = visit.links().with_query("/sign-in/again", &[("to", to), ("unsent", "true")]);
-    crate::web::pages::visit::leading_to(place)
+impl IntoResponse for Unproven {
+    fn into_response(self) -> Response {
+        leading_to(self.place)
+    }
+}
+
+/// Checks that the user has just proved to be that user. The page leads to a path below the registry's afterwards.
+pub fn check_proven(visit: &Visit, caller: &Caller, to: &str) -> Result<(), Unproven> {
+    check(visit, caller, &[("to", to)])
+}
+
+/// The same for what a form has sent, which has to be sent again afterwards.
+pub fn check_proven_to_send(visit: &Visit, caller: &Caller, to: &str) -> Result<(), Unproven> {
+    check(visit, caller, &[("to", to), ("unsent", "true")])
+}
+
+fn check(visit: &Visit, caller: &Caller, query: &[(&str, &str)]) -> Result<(), Unproven> {
+    if caller.is_proven() {
+        return Ok(());
+    }
+    Err(Unproven { place: visit.links().with_query("/sign-in/again", query) })
 }
 
 /// The ways in which a user can prove to be that user.
@@ -85,7 +103,7 @@ pub(super) async fn page(
         @if unsent {
             p class="notice warn" { "Nothing was changed yet. Afterwards you come back to the form: fill it in and send it again." }
         }
-        (form::why(refused))
+        (why(refused))
         (forms(app, visit, caller, (&ways, &form_token, to, unsent)))
         p { a href=(visit.links().me()) { "Leave it, and change nothing" } }
     };
@@ -105,11 +123,8 @@ fn forms(
     let has_password = ways.has_password && app.settings.sign_in.password;
     let by_token = !caller.is_person() && app.settings.sign_in.token;
     let action = links.to("/sign-in/again");
-    let hidden = html! {
-        input type="hidden" name="form_token" value=(form_token);
-        input type="hidden" name="to" value=(to);
-        @if unsent { input type="hidden" name="unsent" value="true"; }
-    };
+    let fields = [("to", to), ("unsent", "true")];
+    let hidden = hidden(form_token, if unsent { &fields } else { &fields[..1] });
     html! {
         @if !providers.is_empty() {
             ul class="providers" {
@@ -147,7 +162,7 @@ pub async fn prove(State(app): State<App>, visit: Visit, request: Request) -> Re
     let (parts, sent) = sent_parts(&visit, request).await?;
     let to = sent.get("to").unwrap_or_default();
     let (Some(caller), Some(secret)) = (visit.caller(), visit.session().cloned()) else { return Err(no_session()) };
-    let hash = match check(&app, &parts, caller, &sent).await {
+    let hash = match check_entered(&app, &parts, caller, &sent).await {
         Ok(hash) => hash,
         Err(refused) => {
             return Ok(form::refused(
@@ -176,7 +191,12 @@ pub async fn prove(State(app): State<App>, visit: Visit, request: Request) -> Re
 }
 
 /// Checks what was entered; the hash of the password if it is one.
-async fn check(app: &App, parts: &Parts, caller: &Caller, sent: &QueryParameters) -> Result<Option<Hash>, ApiError> {
+async fn check_entered(
+    app: &App,
+    parts: &Parts,
+    caller: &Caller,
+    sent: &QueryParameters,
+) -> Result<Option<Hash>, ApiError> {
     let refused = |detail: &str| Err(ApiError::new(StatusCode::FORBIDDEN, detail).because(reason::SIGN_IN));
     match (sent.get("password"), sent.get("token")) {
         (Some(entered), _) => password::find(app, parts, &caller.user.login, entered).await.map(|(_, hash)| Some(hash)),

@@ -102,7 +102,6 @@ impl Begun {
             nonce: sealed("nonce"),
             verifier: sealed("verifier"),
             redirect_uri: redirect_uri(links, &self.provider),
-            again_since: None,
         }
     }
 }

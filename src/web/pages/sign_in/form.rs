@@ -2,7 +2,7 @@
 //! cannot sign it in.
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
@@ -10,8 +10,7 @@ use crate::database::access::sessions::SessionSecret;
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::cookies;
 use crate::web::pages::layout::Page;
-use crate::web::pages::parts::text::with_code;
-use crate::web::pages::problem::sentence;
+use crate::web::pages::parts::form::{hidden, why};
 use crate::web::pages::visit::{Visit, foreign_form, same};
 use crate::web::{ApiError, App};
 
@@ -35,10 +34,7 @@ pub(super) fn page_of(
 ) -> Result<Response, ApiError> {
     let signed_in = visit.caller().map(|caller| caller.user.login.as_str());
     with_secret(visit, refused, |form_token| {
-        let hidden = html! {
-            input type="hidden" name="form_token" value=(form_token);
-            input type="hidden" name="to" value=(to);
-        };
+        let hidden = hidden(form_token, &[("to", to)]);
         let content = html! {
             h1 { "Sign in" }
             @if let Some(login) = signed_in { p { "You are signed in as " strong { (login) } ". Another sign-in replaces this session." } }
@@ -48,11 +44,6 @@ pub(super) fn page_of(
         };
         Page::new("Sign in", content)
     })
-}
-
-/// Why the last attempt did not work.
-pub(super) fn why(refused: Option<&ApiError>) -> Markup {
-    html! { @if let Some(refused) = refused { p class="notice bad" role="alert" { strong { "That did not work." } " " (with_code(&sentence(&refused.to_string()))) } } }
 }
 
 fn ways(app: &App, visit: &Visit, (to, login): (&str, &str), hidden: &Markup) -> Markup {
@@ -112,12 +103,9 @@ pub(super) fn with_secret(
         None => SessionSecret::random().map_err(ApiError::internal)?,
     };
     let status = refused.map_or(StatusCode::OK, ApiError::status);
-    let mut response = visit.show(page(&secret.form_token()).unlisted().with_status(status));
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.remove(header::ETAG);
+    let mut response = visit.show(page(&secret.form_token()).unlisted().unstored().with_status(status));
     if let Some(cookie) = cookies::keep_form(visit.links(), &secret) {
-        headers.append(header::SET_COOKIE, cookie);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
 }

@@ -21,6 +21,7 @@ use crate::database::sign_in::refusal::SignInRefusal;
 use crate::password::Hash;
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::layout::Page;
+use crate::web::pages::parts::form::{hidden, why};
 use crate::web::pages::parts::new_password;
 use crate::web::pages::visit::Visit;
 use crate::web::{ApiError, App};
@@ -37,7 +38,7 @@ async fn page(app: &App, visit: &Visit, code: &str, refused: Option<&ApiError>) 
         let content = html! {
             h1 { "Sign in as " (user.login) }
             p { "This link is for you alone, and works once. Choose how you sign in from now on." }
-            (form::why(refused))
+            (why(refused))
             (ways(app, visit, (code, &user.login), form_token))
         };
         Page::new("Sign in", content)
@@ -53,9 +54,7 @@ fn ways(app: &App, visit: &Visit, (code, login): (&str, &str), form_token: &str)
                     @let settings = &provider.settings;
                     li {
                         form class="one" method="post" action=(links.to("/sign-in/link")) {
-                            input type="hidden" name="form_token" value=(form_token);
-                            input type="hidden" name="code" value=(code);
-                            input type="hidden" name="provider" value=(settings.name);
+                            (hidden(form_token, &[("code", code), ("provider", &settings.name)]))
                             button type="submit" class="primary" { "Continue with " (settings.title()) }
                         }
                     }
@@ -64,8 +63,7 @@ fn ways(app: &App, visit: &Visit, (code, login): (&str, &str), form_token: &str)
         }
         @if app.settings.sign_in.password {
             form class="sign-in" method="post" action=(links.to("/sign-in/link")) {
-                input type="hidden" name="form_token" value=(form_token);
-                input type="hidden" name="code" value=(code);
+                (hidden(form_token, &[("code", code)]))
                 (new_password::fields(login))
                 button type="submit" { "Set the password and sign in" }
             }

@@ -4,7 +4,6 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::Utc;
 use diesel::{Connection, PgConnection};
 
 use super::flow::{Begun, Kept, LONGEST, Purpose};
@@ -81,13 +80,12 @@ async fn start(
     let provider = find(app, name)?.clone();
     let to = if to.len() <= LONGEST_PATH { to } else { "/" };
     let (of_session, again) = (purpose.is_of_session(), purpose == Purpose::Again);
-    let Kept { cookie, value, mut flow } = Begun::new(name, purpose, to).keep(visit.links())?;
+    let Kept { cookie, value, flow } = Begun::new(name, purpose, to).keep(visit.links())?;
     if of_session {
         let Some(secret) = visit.session().cloned() else { return Err(session_ended()) };
         app.with_connection(move |connection| sessions::begin_flow(connection, &secret, &value)).await?;
     }
-    flow.again_since = again.then(Utc::now);
-    let url = app.waiting_for_others(move |_| Ok(provider.authorization_url(&flow)?)).await?;
+    let url = app.waiting_for_others(move |_| Ok(provider.authorization_url(&flow, again)?)).await?;
     Ok((url, cookie))
 }
 
@@ -111,20 +109,21 @@ pub async fn finish(
     let (parts, _) = request.into_parts();
     let provider = find(&app, &name)?.clone();
     let state = query.get("state").unwrap_or_default();
-    let Some((sign_in, mut flow, value)) = Begun::find(visit.links(), visit.headers(), (&name, state)) else {
+    let Some((sign_in, flow, value)) = Begun::find(visit.links(), visit.headers(), (&name, state)) else {
         if query.get(ONCE_MORE).is_none() && cookies::flow(visit.links(), visit.headers()).is_none() {
             return Ok(once_more(&visit, &parts));
         }
         let detail = "this sign-in has ended already, took longer than half an hour, or was begun in another browser: begin again";
         return failed_with(&app, &visit, "", ApiError::new(StatusCode::FORBIDDEN, detail).because(reason::SIGN_IN));
     };
+    let mut again_since = None;
     if sign_in.purpose.is_of_session() {
         let Some(secret) = visit.session().cloned() else { return Err(session_ended()) };
         let begun = app.with_connection(move |connection| {
             connection.transaction(|connection| sessions::end_flow(connection, &secret, &value, LONGEST))
         });
         let Some(at) = begun.await? else { return Err(not_begun_here()) };
-        flow.again_since = (sign_in.purpose == Purpose::Again).then_some(at);
+        again_since = (sign_in.purpose == Purpose::Again).then_some(at);
     }
     let text = |name| query.get(name).map(str::to_owned);
     let (error, error_description) = (text("error"), text("error_description"));
@@ -135,7 +134,7 @@ pub async fn finish(
         if !app.pool.with(|connection| attempt.count(connection))?? {
             return Err(too_often());
         }
-        let claims = provider.finish(&flow, &answer)?;
+        let claims = provider.finish(&flow, again_since, &answer)?;
         let offer = offer(&provider, provider.map(&claims)?);
         app.pool.with(|connection| attempt.give_back(connection))??;
         Ok(offer)

@@ -24,7 +24,7 @@ pub(super) fn arrival(visit: &Visit, parts: &Parts) -> Arrival {
 
 /// The answer with which a session begins.
 pub(super) fn begun(links: &Links, to: &str, secret: &SessionSecret) -> Response {
-    leading_to(
+    lead_here(
         links,
         to,
         [cookies::keep_session(links, secret), cookies::forget_form(links), cookies::forget_flow(links)],
@@ -32,7 +32,7 @@ pub(super) fn begun(links: &Links, to: &str, secret: &SessionSecret) -> Response
 }
 
 /// Leads to a path below the registry's. Anything else leads home, so that the form cannot lead to another site.
-pub(super) fn leading_to<const N: usize>(links: &Links, to: &str, cookies: [Option<HeaderValue>; N]) -> Response {
+pub(super) fn lead_here<const N: usize>(links: &Links, to: &str, cookies: [Option<HeaderValue>; N]) -> Response {
     let place = links.to(if is_here(to) { to } else { "/" });
     let headers = [(header::LOCATION, place), (header::CACHE_CONTROL, "no-store".to_owned())];
     let mut response = (StatusCode::SEE_OTHER, headers).into_response();

@@ -6,9 +6,9 @@ use diesel::Connection;
 use serde_json::json;
 
 use super::sent::read_form;
-use super::session::leading_to;
+use super::session::lead_here;
 use crate::database::access::audit::{Action, Event};
-use crate::database::access::caller::of_new_token;
+use crate::database::access::caller::of_token;
 use crate::database::access::sessions;
 use crate::web::pages::cookies;
 use crate::web::pages::visit::Visit;
@@ -23,7 +23,7 @@ pub async fn sign_out(State(app): State<App>, visit: Visit, request: Request) ->
         let ended = app.with_connection(move |connection| {
             connection.transaction(|connection| {
                 let from = (caller.address.clone(), caller.request_id.clone());
-                let actor = of_new_token(&caller.user, &caller.token, from);
+                let actor = of_token(&caller.user, &caller.token, from);
                 sessions::end(connection, &secret)?;
                 let event = Event::new(Action::SessionEnd).about(&caller.user.login).detail(json!({ "sessions": 1 }));
                 event.record(connection, &actor)
@@ -31,5 +31,5 @@ pub async fn sign_out(State(app): State<App>, visit: Visit, request: Request) ->
         });
         ended.await?;
     }
-    Ok(leading_to(visit.links(), "/", [cookies::forget_session(visit.links())]))
+    Ok(lead_here(visit.links(), "/", [cookies::forget_session(visit.links())]))
 }

@@ -10,7 +10,7 @@ use super::form;
 use super::sent::read_form;
 use super::session::{arrival, begun};
 use crate::database::access::audit::{Action, Event};
-use crate::database::access::caller::{Caller, of_new_token};
+use crate::database::access::caller::{Caller, of_token};
 use crate::database::access::sessions::{self, SessionSecret};
 use crate::web::extract::auth;
 use crate::web::pages::visit::Visit;
@@ -35,7 +35,7 @@ pub async fn sign_in(State(app): State<App>, visit: Visit, request: Request) -> 
                 sessions::end(connection, before)?;
             }
             sessions::begin(connection, &begins, id, &arrival.origin)?;
-            let actor = of_new_token(&user, &token, arrival.from.clone());
+            let actor = of_token(&user, &token, arrival.from.clone());
             let event = Event::new(Action::SignIn).about(&user.login).detail(serde_json::json!({ "with": "token" }));
             event.record(connection, &actor)
         })

@@ -1,8 +1,8 @@
 //! What an admin changes about users. One change at a time: of two admins who demote each other, one stays.
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{self, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{Connection, PgConnection};
 use maud::html;
@@ -14,6 +14,7 @@ use crate::database::access::users::{self, User};
 use crate::database::catalog::user_changes;
 use crate::database::catalog::user_removal::{RemovalError, refuse_last_admin};
 use crate::database::sign_in::links::{CreateLinkError, LinkSecret};
+use crate::package::link_segment;
 use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
@@ -35,11 +36,17 @@ fn conflict(detail: String) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, detail)
 }
 
-/// The form, or the page at which the admin proves to be the admin.
-async fn sent(admin: &Admin, request: Request, back: &str) -> Result<Result<QueryParameters, Response>, ApiError> {
+/// The form of an admin who has just proved to be the admin.
+async fn sent(admin: &Admin, request: Request, back: &str) -> response::Result<QueryParameters> {
     let sent = admin.sent(request).await?;
     admin.caller.person()?;
-    Ok(if admin.caller.is_proven() { Ok(sent) } else { Err(again::instead(&admin.visit, back)) })
+    again::check_proven_to_send(&admin.visit, &admin.caller, back)?;
+    Ok(sent)
+}
+
+/// The path of a user's page, below the registry's.
+fn page_of(login: &str) -> String {
+    format!("/admin/users/{}", link_segment::encode(login))
 }
 
 /// Changes something in one transaction, as an admin.
@@ -67,12 +74,9 @@ async fn change_other(
     make: impl FnOnce(&mut PgConnection, (&User, &QueryParameters), &Actor) -> Result<&'static str, ApiError>
     + Send
     + 'static,
-) -> Result<Response, ApiError> {
-    let back = format!("/admin/users/{}", crate::package::link_segment::encode(&login));
-    let sent = match sent(admin, request, &back).await? {
-        Ok(sent) => sent,
-        Err(first) => return Ok(first),
-    };
+) -> response::Result<Response> {
+    let back = page_of(&login);
+    let sent = sent(admin, request, &back).await?;
     let own = admin.caller.user.id;
     let notice = change(admin, move |connection, actor| {
         let user = users::find(connection, &login)?.ok_or_else(|| no_user(&login))?;
@@ -92,7 +96,7 @@ async fn change_other(
 }
 
 /// `POST /admin/users/{login}/role`.
-pub async fn role(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+pub async fn role(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> response::Result<Response> {
     let make = |connection: &mut PgConnection, (user, sent): (&User, &QueryParameters), actor: &Actor| {
         let wanted = sent.get("role").unwrap_or_default();
         user.check_active().map_err(|inactive| conflict(inactive.to_string()))?;
@@ -110,7 +114,7 @@ pub async fn role(admin: Admin, ApiPath(login): ApiPath<String>, request: Reques
 }
 
 /// `POST /admin/users/{login}/disable`.
-pub async fn disable(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+pub async fn disable(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> response::Result<Response> {
     let make = |connection: &mut PgConnection, (user, _): (&User, &QueryParameters), actor: &Actor| {
         let disabled = user_changes::disable(connection, user, actor)?;
         Ok(if disabled.is_some() { "disabled" } else { "same" })
@@ -119,7 +123,7 @@ pub async fn disable(admin: Admin, ApiPath(login): ApiPath<String>, request: Req
 }
 
 /// `POST /admin/users/{login}/enable`.
-pub async fn enable(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+pub async fn enable(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> response::Result<Response> {
     let make = |connection: &mut PgConnection, (user, _): (&User, &QueryParameters), actor: &Actor| {
         let enabled = user_changes::enable(connection, user, actor)?;
         Ok(if enabled.is_some() { "enabled" } else { "same" })
@@ -128,7 +132,7 @@ pub async fn enable(admin: Admin, ApiPath(login): ApiPath<String>, request: Requ
 }
 
 /// `POST /admin/users/{login}/sign-out`.
-pub async fn sign_out(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> Result<Response, ApiError> {
+pub async fn sign_out(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> response::Result<Response> {
     let make = |connection: &mut PgConnection, (user, _): (&User, &QueryParameters), actor: &Actor| {
         user_changes::sign_out(connection, user, actor)?;
         Ok("signed-out")
@@ -141,11 +145,8 @@ pub async fn sign_in_link(
     admin: Admin,
     ApiPath(login): ApiPath<String>,
     request: Request,
-) -> Result<Response, ApiError> {
-    let back = format!("/admin/users/{}", crate::package::link_segment::encode(&login));
-    if let Err(first) = sent(&admin, request, &back).await? {
-        return Ok(first);
-    }
+) -> response::Result<Response> {
+    sent(&admin, request, &page_of(&login)).await?;
     let created = change(&admin, move |connection, actor| {
         let user = users::find(connection, &login)?.ok_or_else(|| no_user(&login))?;
         user.check_active().map_err(|inactive| conflict(inactive.to_string()))?;
@@ -155,11 +156,8 @@ pub async fn sign_in_link(
 }
 
 /// `POST /admin/users`: a new user, with a link.
-pub async fn create(admin: Admin, request: Request) -> Result<Response, ApiError> {
-    let sent = match sent(&admin, request, "/admin/users").await? {
-        Ok(sent) => sent,
-        Err(first) => return Ok(first),
-    };
+pub async fn create(admin: Admin, request: Request) -> response::Result<Response> {
+    let sent = sent(&admin, request, "/admin/users").await?;
     let login = sent.get("login").unwrap_or_default().trim().to_owned();
     let created = change(&admin, move |connection, actor| {
         let user = users::create(connection, &login, None).map_err(|error| match error {
@@ -202,10 +200,7 @@ fn link_page(admin: &Admin, created: &Created) -> Response {
         }
         p { a href=(links.user(&created.user.login)) { "Done" } }
     };
-    let mut response = admin.visit.show(Page::new("Sign-in link", content).unlisted());
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().remove(header::ETAG);
-    response
+    admin.visit.show(Page::new("Sign-in link", content).unlisted().unstored())
 }
 
 impl From<RemovalError> for ApiError {

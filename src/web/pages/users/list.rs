@@ -12,6 +12,7 @@ use crate::web::extract::query::QueryParameters;
 use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
+use crate::web::pages::parts::form::hidden;
 use crate::web::pages::parts::text::{name, text, with_code};
 use crate::web::pages::parts::time;
 
@@ -124,7 +125,7 @@ fn new_user(admin: &Admin) -> Markup {
                 (Some(_), Err(denied)) => { p { "You cannot create users here: " (with_code(&denied.to_string())) "." } }
                 (Some(form_token), Ok(())) => {
                     form class="sign-in" method="post" action=(admin.links().to("/admin/users")) {
-                        input type="hidden" name="form_token" value=(form_token);
+                        (hidden(&form_token, &[]))
                         label for="login" { "Login" }
                         input id="login" name="login" required maxlength="64" autocomplete="off" autocapitalize="none" spellcheck="false"
                             aria-describedby="about-login";

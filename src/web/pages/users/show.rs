@@ -20,6 +20,7 @@ use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
+use crate::web::pages::parts::form;
 use crate::web::pages::parts::text::{counted, name, names, text, with_code};
 use crate::web::pages::parts::time;
 use crate::web::shortened::shortened;
@@ -118,14 +119,9 @@ fn changes(admin: &Admin, has: &Has) -> Markup {
     let (user, links) = (&has.user, admin.links());
     let is_own = admin.caller.user.id == user.id;
     let action = |what: &str| format!("{}/{what}", links.user(&user.login));
-    let button = |what: &str, label: &str, class: &str| {
-        html! {
-            form class="one" method="post" action=(action(what)) {
-                input type="hidden" name="form_token" value=(admin.visit.form_token().unwrap_or_default());
-                button type="submit" class=(class) { (label) }
-            }
-        }
-    };
+    let hidden = form::hidden(&admin.visit.form_token().unwrap_or_default(), &[]);
+    let button =
+        |what: &str, label: &str, class: &str| form::button(&action(what), &hidden, (class, &html! { (label) }));
     html! {
         h2 { "Change" }
         @if admin.visit.session().is_none() {
@@ -139,7 +135,7 @@ fn changes(admin: &Admin, has: &Has) -> Markup {
             } @else {
                 (button("sign-out", "End all sessions", ""))
                 form class="sign-in" method="post" action=(action("role")) {
-                    input type="hidden" name="form_token" value=(admin.visit.form_token().unwrap_or_default());
+                    (hidden)
                     label for="role" { "Role" }
                     select id="role" name="role" {
                         @for role in Role::VARIANTS { option value=(role) selected[!user.is_admin && *role == user.role.as_str()] { (role) } }

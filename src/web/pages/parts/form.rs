@@ -1,0 +1,34 @@
+//! What the forms of the pages have in common.
+
+use maud::{Markup, html};
+
+use super::text::with_code;
+use crate::web::ApiError;
+use crate::web::pages::problem::sentence;
+
+/// The fields that are not shown: the token of the forms of a session, and others.
+pub fn hidden(form_token: &str, fields: &[(&str, &str)]) -> Markup {
+    html! {
+        input type="hidden" name="form_token" value=(form_token);
+        @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
+    }
+}
+
+/// A form that is one button.
+pub fn button(action: &str, hidden: &Markup, (class, label): (&str, &Markup)) -> Markup {
+    html! {
+        form class="one" method="post" action=(action) {
+            (hidden)
+            button type="submit" class=[Some(class).filter(|class| !class.is_empty())] { (label) }
+        }
+    }
+}
+
+/// Why the last attempt did not work.
+pub fn why(refused: Option<&ApiError>) -> Markup {
+    html! {
+        @if let Some(refused) = refused {
+            p class="notice bad" role="alert" { strong { "That did not work." } " " (with_code(&sentence(&refused.to_string()))) }
+        }
+    }
+}
