@@ -24,6 +24,7 @@ use supercargo::jobs::{self, Environment};
 use supercargo::package::{Checksum, Limits, RegistryUrls};
 use supercargo::postgres::embedded::{Cluster, Options};
 use supercargo::queue::{Completions, Runner, Wakeups};
+use supercargo::upstream::guarded::Guarded;
 use supercargo::verify::{Depth, Settings, Verifier};
 
 use scale::amount;
@@ -99,7 +100,8 @@ fn populate(pool: &Pool, index: &Index, crate_store: &CrateStore, crates: usize)
         let name = name.parse()?;
         pool.with(|connection| restore(connection, crate_store, &name, &[version], &[], (Action::Import, &actor)))??;
     }
-    let environment = Environment { index: index.clone(), crate_store: crate_store.clone() };
+    let environment =
+        Environment { index: index.clone(), crate_store: crate_store.clone(), webhooks: Guarded::new(Vec::new()) };
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
     let drained = Runner::new(jobs::registry()?, environment, pool.clone(), "bench", wakeups, completions).drain()?;
     assert!(drained.failed.is_empty(), "{:?}", drained.failed);

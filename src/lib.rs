@@ -13,6 +13,7 @@ mod redact;
 mod replace_file;
 mod statement;
 mod subprocess;
+pub mod webhook;
 
 // L1: one external thing each; none uses another
 pub mod config;

@@ -12,6 +12,7 @@ pub mod teams;
 pub mod tokens;
 pub mod users;
 pub mod versions;
+pub mod webhooks;
 
 mod watch;
 
@@ -112,6 +113,12 @@ pub enum AdminError {
     LinkTooLong { days: i64 },
     #[error(transparent)]
     Link(#[from] CreateLinkError),
+    #[error("the webhook {id} has not accepted the test, and gets it again later: {error}")]
+    TestFailed { id: i32, error: String },
+    #[error(
+        "the test for the webhook {id} is not delivered yet: see what it waits for with `supercargo webhook show {id}`, and          that `serve` or `worker` is running"
+    )]
+    TestWaits { id: i32 },
     #[error("there is no rule {0}: see `supercargo set rule list`")]
     NoRule(i32),
     #[error(transparent)]

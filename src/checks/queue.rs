@@ -27,7 +27,7 @@ const USUAL_LIMIT: Duration = Duration::from_secs(60);
 
 pub fn oldest_job(connection: &mut PgConnection, judged: &Judged<'_>) -> QueryResult<Finding> {
     let limit = judged.limits.max_job_age;
-    let oldest = trouble::oldest(connection)?;
+    let oldest = trouble::oldest(connection, &judged.kinds.of_others())?;
     let age = oldest.as_ref().map_or(0.0, |job| job.seconds);
     let (warning, critical) = (limit.warning.as_secs_f64(), limit.critical.as_secs_f64());
     let (severity, exceeded) = match age {
@@ -53,7 +53,7 @@ pub fn dead_jobs(connection: &mut PgConnection, judged: &Judged<'_>) -> QueryRes
 
 pub fn failing_jobs(connection: &mut PgConnection, judged: &Judged<'_>) -> QueryResult<Finding> {
     let limits = &judged.limits;
-    let failing = trouble::failing(connection, FAILING_ATTEMPTS, limits.max_outage)?;
+    let failing = trouble::failing(connection, FAILING_ATTEMPTS, limits.max_outage, &judged.kinds.of_others())?;
     let severity = if failing.is_empty() { Severity::Ok } else { Severity::Critical };
     Ok(counted(FAILING_JOBS, severity, "failing", Some(0.0), failing))
 }

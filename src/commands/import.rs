@@ -23,6 +23,7 @@ use crate::process::signals::Signals;
 use crate::process::workers::worker_name;
 use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Runner, Wakeups};
+use crate::upstream::guarded::Guarded;
 use crate::upstream::{Token, Upstream};
 
 /// Interval of progress lines in the log when there is no terminal.
@@ -94,7 +95,7 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
     // Without `serve` nothing else runs the jobs.
     if storage.is_embedded() && summary.imported > 0 && !options.dry_run {
         let index = storage.index(&options.storage)?;
-        let environment = Environment { index, crate_store };
+        let environment = Environment { index, crate_store, webhooks: Guarded::new(Vec::new()) };
         let (wakeups, completions) = (Wakeups::default(), Completions::default());
         Runner::new(jobs::registry()?, environment, pool.clone(), worker_name(), wakeups, completions).drain()?;
         pool.with(|connection| describing::run(connection, &|| false))??;

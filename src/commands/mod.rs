@@ -14,6 +14,7 @@ mod restore;
 mod serve;
 mod set;
 mod verify;
+mod webhook;
 mod with;
 mod worker;
 
@@ -68,6 +69,9 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
         }
         Command::Man(options) => end_with_the_pipe().and_then(|()| man::man(&options)).map(|()| ExitCode::SUCCESS),
         Command::Admin(command) => end_with_the_pipe().and_then(|()| admin::admin(command)).map(|()| ExitCode::SUCCESS),
+        Command::Webhook(command) => {
+            end_with_the_pipe().and_then(|()| webhook::webhook(command)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Publisher(command) => {
             end_with_the_pipe().and_then(|()| publisher::publisher(command)).map(|()| ExitCode::SUCCESS)
         }

@@ -26,6 +26,7 @@ use crate::process::storage::StoreRole;
 use crate::process::workers::worker_name;
 use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Runner, Wakeups};
+use crate::upstream::guarded::Guarded;
 use crate::upstream::{Token, Upstream};
 use crate::verify::{Depth, Ended, Mirror, Phase, Repairs, Report, Settings, Verifier, Watch};
 
@@ -92,7 +93,7 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
     };
     let runner = Runner::new(
         jobs::registry()?,
-        Environment { index: index.clone(), crate_store: crate_store.clone() },
+        Environment { index: index.clone(), crate_store: crate_store.clone(), webhooks: Guarded::new(Vec::new()) },
         pool.clone(),
         worker_name(),
         Wakeups::default(),

@@ -82,7 +82,7 @@ impl HttpOptions {
 }
 
 /// Parses a network or a single address.
-fn network(text: &str) -> Result<IpNet, String> {
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let parsed =
         text.parse::<IpNet>().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| address.into()));

@@ -33,6 +33,7 @@ pub mod settings;
 pub mod storage;
 pub mod users;
 pub mod verify;
+mod webhook;
 pub mod with;
 pub mod work;
 
@@ -75,6 +76,7 @@ pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
 pub use users::{NewUsersOptions, RoleName, SignInLinkOptions, UserCommand};
 pub use verify::VerifyOptions;
+pub use webhook::{NewWebhookOptions, WebhookCommand};
 pub use with::WithOptions;
 pub use work::{WorkOptions, WorkerOptions};
 
@@ -184,6 +186,9 @@ pub enum Command {
     /// Say which CI systems publish crates with ID tokens, without a token of a user
     #[command(subcommand)]
     Publisher(PublisherCommand),
+    /// Tell other programs what happens
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use clap::Args;
+use ipnet::IpNet;
 
 use super::durations::{duration, pause};
+use super::http::network;
 use super::listen_address::{ListenAddress, listen_address};
 use super::{CrateStoreOptions, IndexOptions, SentryOptions, StorageOptions};
 
@@ -50,6 +52,12 @@ pub struct WorkOptions {
     /// moves files to the quarantine that no version has used for twelve hours.
     #[arg(long, hide = true, env = "SUPERCARGO_QUARANTINE_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = retention)]
     pub quarantine_retention: Duration,
+    /// Networks that webhooks may reach beside the Internet, also over plain HTTP, separated by commas
+    ///
+    /// Without this option deliveries reach public addresses over HTTPS only: users add webhooks, and must not reach through
+    /// them what the registry's own network protects.
+    #[arg(long, help_heading = "Webhooks", env = "SUPERCARGO_WEBHOOK_ALLOW", value_name = "NET", value_delimiter = ',', value_parser = network)]
+    pub webhook_allow: Vec<IpNet>,
     #[command(flatten)]
     pub sentry: SentryOptions,
 }

@@ -12,6 +12,7 @@ pub mod search;
 pub mod sign_in;
 pub mod staging;
 pub mod upkeep;
+pub mod webhooks;
 
 mod types;
 

@@ -420,6 +420,63 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhooks (id) {
+        id -> Integer,
+        url -> Text,
+        description -> Nullable<Text>,
+        crate_id -> Nullable<Integer>,
+        team_id -> Nullable<Integer>,
+        events -> Array<Text>,
+        secret -> Binary,
+        previous_secret -> Nullable<Binary>,
+        previous_until -> Nullable<Timestamptz>,
+        created_by -> Nullable<Integer>,
+        created_at -> Timestamptz,
+        paused_at -> Nullable<Timestamptz>,
+        paused_by -> Nullable<Text>,
+        pause_reason -> Nullable<Text>,
+        generation -> Integer,
+        crate_is_deleted -> Bool,
+    }
+}
+
+diesel::table! {
+    webhook_outbox (id) {
+        id -> BigInt,
+        source -> Text,
+        entry -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_events (id) {
+        id -> BigInt,
+        #[sql_name = "type"]
+        kind -> Text,
+        body -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> BigInt,
+        webhook_id -> Integer,
+        event_id -> BigInt,
+        job_id -> Nullable<BigInt>,
+        delivered_at -> Nullable<Timestamptz>,
+        status -> Nullable<SmallInt>,
+        took_ms -> Nullable<Integer>,
+    }
+}
+
+diesel::joinable!(webhooks -> crates (crate_id));
+diesel::joinable!(webhooks -> teams (team_id));
+diesel::joinable!(webhooks -> users (created_by));
+diesel::joinable!(webhook_deliveries -> webhooks (webhook_id));
+diesel::joinable!(webhook_deliveries -> webhook_events (event_id));
 diesel::joinable!(trusted_publishers -> trusted_issuers (issuer_id));
 diesel::joinable!(trusted_publishers -> crates (crate_id));
 diesel::joinable!(trusted_publishers -> users (created_by));
@@ -474,4 +531,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     staged_versions,
     staged_changes,
     set_approvals,
+    webhooks,
+    webhook_outbox,
+    webhook_events,
+    webhook_deliveries,
 );

@@ -1,6 +1,7 @@
 //! All kinds of jobs, and the connections that their runner uses.
 
 use std::error::Error;
+use std::num::NonZeroUsize;
 
 use diesel::PgConnection;
 
@@ -13,11 +14,15 @@ use super::remove_crate_file::RemoveCrateFile;
 use super::sync_crate::SyncCrate;
 use super::sync_index::SyncIndex;
 use super::version_change::QUEUE;
+use super::webhooks::DeliverWebhook;
 use super::yank::{UnyankVersion, YankVersion};
 use crate::database::Pool;
 use crate::database::pool::Dedicated;
 use crate::queue::registry::RegistryError;
 use crate::queue::{ConnectionSource, Job, Lend, Registry, Workers};
+
+/// The workers of a process that deliver to webhooks.
+const DELIVERING: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 
 /// All kinds of jobs.
 pub fn registry() -> Result<Registry<Environment>, RegistryError> {
@@ -33,9 +38,12 @@ pub fn registry() -> Result<Registry<Environment>, RegistryError> {
         })?
         .job::<MaintainIndex>()?
         .job::<RemoveCrateFile>()?
+        .job::<DeliverWebhook>()?
         // The larger a batch of the index is, the less a publish costs; and there is one index to maintain.
         .workers(QUEUE, Workers::OneInAll)?
-        .workers(MaintainIndex::POLICY.queue, Workers::OneInAll)
+        .workers(MaintainIndex::POLICY.queue, Workers::OneInAll)?
+        // A receiver that does not answer occupies one for as long as an attempt may take.
+        .workers(DeliverWebhook::POLICY.queue, Workers::PerProcess(DELIVERING))
 }
 
 impl ConnectionSource for Pool {

@@ -25,6 +25,7 @@ pub mod sync_crate;
 pub mod trusted_publishing;
 pub mod unused_files;
 pub mod version_change;
+pub mod webhooks;
 pub mod yank;
 
 mod commit_message;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::schedule::{Scheduled, analysing, bitmaps, describing, release_sets, tidying, verifying};
+use super::schedule::{Scheduled, analysing, bitmaps, describing, release_sets, tidying, verifying, webhooks};
 use super::setup::prepare_mirror;
 use crate::config::WorkOptions;
 use crate::crate_store::CrateStore;
@@ -14,6 +14,7 @@ use crate::jobs::{self, Environment};
 use crate::process::{CommandError, Storage};
 use crate::queue::listener::{ChannelHandler, Listener};
 use crate::queue::{Completions, Runner, Running, Settings, Wakeups, WorkersView};
+use crate::upstream::guarded::Guarded;
 
 /// Handles shared by the jobs and the requests of a process.
 pub struct Shared {
@@ -54,7 +55,9 @@ impl Workers {
         let Shared { pool, index, crate_store, wakeups, completions } = shared;
         let registry = jobs::registry()?;
         let queues = registry.queues();
-        let environment = Environment { index: index.clone(), crate_store: crate_store.clone() };
+        let allowed = takes_jobs.map(|options| options.webhook_allow.clone()).unwrap_or_default();
+        let environment =
+            Environment { index: index.clone(), crate_store: crate_store.clone(), webhooks: Guarded::new(allowed) };
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
         // One more for the listener, and one for each schedule.
@@ -94,6 +97,7 @@ impl Workers {
             schedules.push(analysing::start(storage, pool, crate_store)?);
             schedules.push(describing::start(storage, &shared.completions)?);
             schedules.push(release_sets::start(pool, crate_store)?);
+            schedules.push(webhooks::start((pool, index), &shared.completions, options.history_retention)?);
         }
         Ok(Self { running, listener: Some(listener), schedules, follower })
     }

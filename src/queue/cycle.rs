@@ -215,7 +215,9 @@ impl<Env: Send + Sync + 'static> Inner<Env> {
     ) -> Result<Performed, RunnerError> {
         let group = self.group(&held[0].kind);
         let jobs = held.iter().map(|job| (job.kind.as_str(), job.payload.clone())).collect();
-        let performed = catch_panic(|| group.perform(&self.environment, jobs, &mut Run::new(connection, deadline)));
+        let performed = catch_panic(|| {
+            group.perform(&self.environment, jobs, &mut Run::new(connection, deadline, held[0].attempts))
+        });
         let verdicts = match performed {
             Ok(verdicts) if verdicts.iter().any(Result::is_ok) => {
                 match connection.with(|connection| undo.keep(connection)) {

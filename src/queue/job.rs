@@ -41,6 +41,9 @@ pub struct Policy {
     pub order: Order,
     /// How a job is enqueued if one of its kind and key is pending.
     pub duplicates: Duplicates,
+    /// Whether it depends on somebody else's server, so that its failures say nothing of this installation. Something else than
+    /// the age of the oldest job has to watch over such jobs.
+    pub is_of_others: bool,
 }
 
 /// Whether the jobs of a kind that share a key wait for each other.
@@ -75,6 +78,7 @@ impl Policy {
             time_limit: Duration::from_secs(60),
             order: Order::Any,
             duplicates: Duplicates::Keep,
+            is_of_others: false,
         }
     }
 }

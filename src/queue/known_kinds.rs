@@ -34,6 +34,11 @@ impl KnownKinds {
         self.kinds.iter().map(|(kind, _)| *kind).collect()
     }
 
+    /// The kinds whose failures say nothing of this installation.
+    pub fn of_others(&self) -> Vec<&'static str> {
+        self.kinds.iter().filter(|(_, policy)| policy.is_of_others).map(|(kind, _)| *kind).collect()
+    }
+
     /// The queues with one active worker in the installation.
     pub fn queues_with_one_worker(&self) -> &[&'static str] {
         &self.in_all

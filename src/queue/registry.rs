@@ -48,11 +48,17 @@ pub trait Member<Env, B: Batch<Env>>: Job {
 pub struct Run<'a> {
     connection: &'a mut dyn Lend,
     deadline: Instant,
+    attempt: i32,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(connection: &'a mut dyn Lend, deadline: Instant) -> Self {
-        Self { connection, deadline }
+    pub(super) fn new(connection: &'a mut dyn Lend, deadline: Instant, attempt: i32) -> Self {
+        Self { connection, deadline, attempt }
+    }
+
+    /// Which attempt this is, from 1; of a batch, that of its first job.
+    pub fn attempt(&self) -> u32 {
+        self.attempt.unsigned_abs()
     }
 
     /// The end of the time limit. A job that waits for something external should stop before, with an error that names

@@ -59,13 +59,23 @@ fn troubled(
     .get_results(connection)
 }
 
+/// SQL: a job is not of these kinds.
+fn counts(apart_from: &[&'static str]) -> String {
+    // Their names are words of the program.
+    let names: Vec<String> = apart_from.iter().map(|kind| format!("'{kind}'")).collect();
+    format!("kind <> ALL(ARRAY[{}]::text[])", names.join(", "))
+}
+
 /// The oldest pending job. Delayed jobs do not count before their due time, except those that have failed: an outage takes no
-/// attempt, and delays its jobs.
-pub fn oldest(connection: &mut PgConnection) -> QueryResult<Option<TroubledJob>> {
+/// attempt, and delays its jobs. Jobs of the kinds in `apart_from` do not count.
+pub fn oldest(connection: &mut PgConnection, apart_from: &[&'static str]) -> QueryResult<Option<TroubledJob>> {
     let age = "extract(epoch FROM clock_timestamp() - created_at)";
-    let from =
-        "jobs WHERE attempts > 0 OR last_error IS NOT NULL OR run_at <= clock_timestamp() ORDER BY created_at, id";
-    Ok(troubled(connection, age, "last_error", "NULL::text", from, 1)?.into_iter().next())
+    let from = format!(
+        "jobs WHERE (attempts > 0 OR last_error IS NOT NULL OR run_at <= clock_timestamp()) AND {}
+         ORDER BY created_at, id",
+        counts(apart_from)
+    );
+    Ok(troubled(connection, age, "last_error", "NULL::text", &from, 1)?.into_iter().next())
 }
 
 /// Dead jobs, the latest first.
@@ -75,11 +85,12 @@ pub fn dead(connection: &mut PgConnection) -> QueryResult<Vec<TroubledJob>> {
 }
 
 /// Jobs that have failed at least `attempts` times, and those that have waited for the end of an outage for longer than
-/// `outage`. An outage leaves one receipt, when it begins.
+/// `outage`. An outage leaves one receipt, when it begins. Jobs of the kinds in `apart_from` do not count.
 pub fn failing(
     connection: &mut PgConnection,
     attempts: u32,
     outage: std::time::Duration,
+    apart_from: &[&'static str],
 ) -> QueryResult<Vec<TroubledJob>> {
     let began = "coalesce((SELECT min(finished_at) FROM job_history AS receipt
                            WHERE receipt.id = jobs.id AND receipt.outcome = 'failed' AND receipt.error = jobs.last_error),
@@ -87,9 +98,10 @@ pub fn failing(
     let since = format!("extract(epoch FROM clock_timestamp() - {began})");
     let outage = milliseconds(outage);
     let from = format!(
-        "jobs WHERE last_error IS NOT NULL AND (attempts >= {attempts}
+        "jobs WHERE last_error IS NOT NULL AND {counts} AND (attempts >= {attempts}
              OR (awaits_recovery AND {began} < clock_timestamp() - {outage} * interval '1 millisecond'))
-         ORDER BY attempts DESC, id"
+         ORDER BY attempts DESC, id",
+        counts = counts(apart_from)
     );
     troubled(connection, &since, "last_error", "NULL::text", &from, EXAMPLES)
 }

@@ -4,6 +4,7 @@
 //! answer says, up to a minute. After a temporary failure it retries a few times with increasing pauses.
 
 mod content_coding;
+pub mod guarded;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use crate::database::catalog::publisher_refusal::PublisherRefusal;
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::set_refusal::SetRefusal;
+use crate::database::catalog::webhook_refusal::WebhookRefusal;
 
 /// The status, apart from what has an answer of its own: a token that does not permit the change, a rate limit, and a client
 /// that is gone.
@@ -35,6 +36,7 @@ pub fn of(refusal: &ChangeRefusal) -> StatusCode {
         Refused::DeletionTooLate { .. } | Refused::HasDependents { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Refused::Staged { .. } | Refused::NameStaged { .. } | Refused::NeedsApproval { .. } => StatusCode::CONFLICT,
         Refused::Set(refused) => of_set(refused),
+        Refused::Webhook(refused) => of_webhook(refused),
         Refused::DeletionReason
         | Refused::HiddenInReason(_)
         | Refused::LongMessage { .. }
@@ -64,6 +66,19 @@ fn of_publisher(refused: &PublisherRefusal) -> StatusCode {
         | PublisherRefusal::NoIssuer { .. }
         | PublisherRefusal::Rule(_)
         | PublisherRefusal::NoAccount { .. } => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn of_webhook(refused: &WebhookRefusal) -> StatusCode {
+    match refused {
+        WebhookRefusal::Unknown(_) | WebhookRefusal::UnknownDelivery { .. } => StatusCode::NOT_FOUND,
+        WebhookRefusal::TooMany { .. } | WebhookRefusal::Paused(_) => StatusCode::CONFLICT,
+        WebhookRefusal::NotMember { .. } => StatusCode::FORBIDDEN,
+        WebhookRefusal::Url(_)
+        | WebhookRefusal::Event(_)
+        | WebhookRefusal::NoEvents
+        | WebhookRefusal::Description(_)
+        | WebhookRefusal::CrateAndTeam => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -18,6 +18,7 @@ use supercargo::jobs::{self, Admission, Environment};
 use supercargo::package::Checksum;
 use supercargo::queue::listener::Listener;
 use supercargo::queue::{Completions, Runner, Wakeups, inspection};
+use supercargo::upstream::guarded::Guarded;
 
 use crate::queue::waking::assert_woken;
 use crate::support::cluster::Database;
@@ -84,6 +85,7 @@ fn a_head_that_moved_is_read_again_and_the_batch_is_written_in_the_same_attempt(
     let environment = Environment {
         index: Index::open_or_init(&path).unwrap(),
         crate_store: CrateStore::attach(&served.data_dir().join("crates")).unwrap(),
+        webhooks: Guarded::new(Vec::new()),
     };
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
     let runner = Runner::new(jobs::registry().unwrap(), environment, pool, "racer", wakeups, completions);
@@ -185,6 +187,7 @@ mod slow {
             let environment = Environment {
                 index: Index::open_or_init(&path).unwrap(),
                 crate_store: CrateStore::local(&directory.path().join("crates")).unwrap(),
+                webhooks: Guarded::new(Vec::new()),
             };
             let (wakeups, completions) = (Wakeups::default(), Completions::default());
             Runner::new(jobs::registry().unwrap(), environment, pool.clone(), "racer", wakeups, completions)

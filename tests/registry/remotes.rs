@@ -210,8 +210,11 @@ fn a_slow_worker_with_a_mirror_of_its_own_does_not_note_what_is_out_of_date() {
     let runner = |name: &str| {
         let index = Index::open_mirror(&directory.path().join(name), GitProgram::default(), remote.options()).unwrap();
         index.lock_writer().unwrap().catch_up(index.remote().unwrap()).unwrap();
-        let environment =
-            Environment { index, crate_store: CrateStore::local(&directory.path().join("crates")).unwrap() };
+        let environment = Environment {
+            index,
+            crate_store: CrateStore::local(&directory.path().join("crates")).unwrap(),
+            webhooks: supercargo::upstream::guarded::Guarded::new(Vec::new()),
+        };
         let (wakeups, completions) = (Wakeups::default(), Completions::default());
         Runner::new(jobs::registry().unwrap(), environment, pool.clone(), name, wakeups, completions)
     };

@@ -67,6 +67,12 @@ pub enum Action {
     UserRole,
     DeviceAllow,
     DeviceDeny,
+    WebhookAdd,
+    WebhookUpdate,
+    WebhookRemove,
+    WebhookPause,
+    WebhookResume,
+    WebhookSecret,
 }
 
 impl Action {

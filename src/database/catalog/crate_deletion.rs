@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::owners;
-use crate::database::schema::{crate_owners, crate_team_owners, crates, trusted_publishers, versions};
+use crate::database::schema::{crate_owners, crate_team_owners, crates, trusted_publishers, versions, webhooks};
 use crate::package::Version;
 
 /// The columns of a crate's deletion.
@@ -60,6 +60,9 @@ pub fn delete(connection: &mut PgConnection, crate_id: i32, reason: &str, name_r
     versions.sort();
     diesel::delete(crate_owners::table.filter(crate_owners::crate_id.eq(crate_id))).execute(connection)?;
     diesel::delete(crate_team_owners::table.filter(crate_team_owners::crate_id.eq(crate_id))).execute(connection)?;
+    diesel::update(webhooks::table.filter(webhooks::crate_id.eq(crate_id)))
+        .set(webhooks::crate_is_deleted.eq(true))
+        .execute(connection)?;
     // Its name may be released, and then belongs to others.
     diesel::delete(trusted_publishers::table.filter(trusted_publishers::crate_id.eq(crate_id))).execute(connection)?;
     Ok(Deleted { owners, versions })

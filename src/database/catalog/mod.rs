@@ -36,3 +36,4 @@ pub mod version_file;
 pub mod version_progress;
 pub mod version_summary;
 pub mod versions;
+pub mod webhook_refusal;

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::crates::{self, Crate};
-use super::owners;
+use super::owners::{self, Rights};
 use super::publisher_refusal::PublisherRefusal;
 use super::set_refusal::{Reservation, SetRefusal};
 use super::versions::{self, VersionStatus};
+use super::webhook_refusal::WebhookRefusal;
 use crate::client_connection::Disconnected;
 use crate::database::access::caller::Denied;
 use crate::database::access::rate_limits::RateLimited;
@@ -160,6 +161,8 @@ pub enum ChangeRefusal {
     #[error(transparent)]
     Set(#[from] SetRefusal),
     #[error(transparent)]
+    Webhook(#[from] WebhookRefusal),
+    #[error(transparent)]
     Inactive(#[from] Inactive),
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -243,6 +246,23 @@ pub fn version(krate: &Crate, num: &Version, found: Option<VersionStatus>) -> Re
 pub fn not_an_owner(connection: &mut PgConnection, krate: &Crate, user: &User) -> QueryResult<ChangeRefusal> {
     let owners: Vec<_> = owners::list_all(connection, krate.id)?.iter().map(|owner| owner.login()).collect();
     Ok(ChangeRefusal::NotOwner { login: user.login.clone(), name: krate.name.clone(), owners: owners.join(", ") })
+}
+
+/// Refuses a user who does not own the crate as a user: members of a team that does may publish, and change nothing of the crate.
+pub fn check_full_owner(
+    connection: &mut PgConnection,
+    krate: &Crate,
+    user: &User,
+) -> QueryResult<Result<(), ChangeRefusal>> {
+    match owners::rights(connection, krate.id, user.id)? {
+        Rights::Full => Ok(Ok(())),
+        Rights::Publish => {
+            let owners: Vec<_> = owners::list(connection, krate.id)?.into_iter().map(|owner| owner.login).collect();
+            let (login, name, owners) = (user.login.clone(), krate.name.clone(), owners.join(", "));
+            Ok(Err(ChangeRefusal::TeamMember { login, name, owners }))
+        }
+        Rights::None => Ok(Err(not_an_owner(connection, krate, user)?)),
+    }
 }
 
 fn duplicate(name: &CrateName, given: &Version, existing: &VersionStatus) -> String {

@@ -9,7 +9,6 @@ use crate::database::access::provenance::Provider;
 use crate::database::access::scope::Scope;
 use crate::database::access::users::{self, User};
 use crate::database::catalog::crates::Crate;
-use crate::database::catalog::owners::{self, Rights};
 use crate::database::catalog::publisher_refusal::{MAX_OF_CRATE, MAX_OF_USER, PublisherRefusal};
 use crate::database::catalog::refusal::{self, ChangeRefusal, lock_crate};
 use crate::database::publishers::configurations::{self, Covers, NewPublisher, Publisher, Target, Which};
@@ -91,15 +90,7 @@ fn check_owner(connection: &mut PgConnection, krate: &Crate, caller: &Caller) ->
     if caller.is_admin() {
         return Ok(());
     }
-    match owners::rights(connection, krate.id, caller.user.id)? {
-        Rights::Full => Ok(()),
-        Rights::Publish => {
-            let owners: Vec<_> = owners::list(connection, krate.id)?.into_iter().map(|owner| owner.login).collect();
-            let (login, name, owners) = (caller.user.login.clone(), krate.name.clone(), owners.join(", "));
-            Err(ChangeRefusal::TeamMember { login, name, owners }.into())
-        }
-        Rights::None => Err(refusal::not_an_owner(connection, krate, &caller.user)?.into()),
-    }
+    Ok(refusal::check_full_owner(connection, krate, &caller.user)??)
 }
 
 /// Checks that a caller may add a trusted publisher, before anything is asked of other servers.

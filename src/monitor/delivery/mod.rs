@@ -18,6 +18,7 @@ use crate::config::MonitorOptions;
 use crate::error_chain::ErrorChain;
 use crate::queue::Backoff;
 use crate::redact;
+use crate::webhook::{InvalidSecret, SECRET_FORMAT, Secret};
 use pagerduty::PagerDuty;
 use receiver::Receiver;
 use secret::SecretFile;
@@ -46,7 +47,7 @@ impl Receivers {
         }
         if let (Some(url), Some(file)) = (&pages.webhook_url, &pages.webhook_secret_file) {
             let file = SecretFile { path: file, flag: "--webhook-secret-file", what: "secret" };
-            let secret = webhook::parse_secret(&file.read()?).map_err(|problem| file.invalid(problem))?;
+            let secret = Secret::parse(&file.read()?).map_err(|InvalidSecret| file.invalid(SECRET_FORMAT))?;
             receivers.push(Box::new(Webhook::new(url.clone(), secret)));
         }
         Ok(Self { http, receivers })

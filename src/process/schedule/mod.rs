@@ -6,6 +6,7 @@ pub mod describing;
 pub mod release_sets;
 pub mod tidying;
 pub mod verifying;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -111,6 +111,7 @@ pub fn of_change(refusal: &ChangeRefusal) -> &'static str {
         | Refused::NoSuchOwner { .. }
         | Refused::LastOwner { .. }
         | Refused::NoOwnerNamed
-        | Refused::TooManyOwners(_) => "bad_request",
+        | Refused::TooManyOwners(_)
+        | Refused::Webhook(_) => "bad_request",
     }
 }

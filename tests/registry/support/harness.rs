@@ -18,6 +18,7 @@ use supercargo::index::{GitProgram, Index, RemoteOptions, View};
 use supercargo::jobs::{self, Admission, Environment};
 use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
+use supercargo::upstream::guarded::Guarded;
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::{
@@ -132,7 +133,11 @@ impl TestRegistry {
         let (wakeups, completions) = (Wakeups::default(), Completions::default());
         let runner = Runner::new(
             jobs::registry().unwrap(),
-            Environment { index: index.clone(), crate_store: crate_store.clone() },
+            Environment {
+                index: index.clone(),
+                crate_store: crate_store.clone(),
+                webhooks: Guarded::new(vec!["127.0.0.0/8".parse().unwrap()]),
+            },
             pool.clone(),
             "test",
             wakeups.clone(),

@@ -1,0 +1,320 @@
+//! The webhooks: who is told, of what, and whether deliveries are paused.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::{exists, sql};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Integer, Text};
+
+use crate::database::schema::{crate_team_owners, crates, teams, users, webhook_deliveries, webhooks};
+use crate::database::types::TextArray;
+use crate::package::CrateName;
+use crate::webhook::Secret;
+use crate::webhook::event_type::EventPattern;
+
+/// What a webhook hears of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hears {
+    Everything,
+    Crate {
+        id: i32,
+        name: CrateName,
+    },
+    /// The crates of a team, and its members.
+    Team {
+        id: i32,
+        name: String,
+    },
+}
+
+/// Why no deliveries are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub at: DateTime<Utc>,
+    /// Who paused it; None for the registry, because deliveries failed for days.
+    pub by: Option<String>,
+    pub reason: Option<String>,
+}
+
+/// A webhook, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    pub id: i32,
+    pub url: String,
+    pub description: Option<String>,
+    pub hears: Hears,
+    pub events: Vec<EventPattern>,
+    /// Until when messages have the signature of the previous secret, too.
+    pub previous_until: Option<DateTime<Utc>>,
+    /// A login; None for an operator.
+    pub created_by: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub pause: Option<Pause>,
+}
+
+/// A webhook to add.
+#[derive(Clone, Debug)]
+pub struct NewWebhook<'a> {
+    pub url: &'a str,
+    pub description: Option<&'a str>,
+    pub hears: &'a Hears,
+    pub events: &'a [EventPattern],
+    pub secret: &'a Secret,
+    pub created_by: Option<i32>,
+}
+
+/// Which webhooks are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    All,
+    OfCrate(i32),
+    OfTeam(i32),
+    One(i32),
+}
+
+type Row = (
+    (i32, String, Option<String>, TextArray<EventPattern>, Option<DateTime<Utc>>, DateTime<Utc>),
+    (Option<DateTime<Utc>>, Option<String>, Option<String>),
+    Option<(i32, CrateName)>,
+    Option<(i32, String)>,
+    Option<String>,
+);
+
+fn webhook(row: Row) -> Webhook {
+    let ((id, url, description, events, previous_until, created_at), (paused_at, by, reason), krate, team, login) = row;
+    let hears = match (krate, team) {
+        (Some((id, name)), _) => Hears::Crate { id, name },
+        (None, Some((id, name))) => Hears::Team { id, name },
+        (None, None) => Hears::Everything,
+    };
+    let pause = paused_at.map(|at| Pause { at, by, reason });
+    let previous_until = previous_until.filter(|until| *until > Utc::now());
+    Webhook { id, url, description, hears, events: events.0, previous_until, created_by: login, created_at, pause }
+}
+
+/// Lists webhooks in the order of their numbers.
+pub fn list(connection: &mut PgConnection, which: Which) -> QueryResult<Vec<Webhook>> {
+    let query = webhooks::table
+        .left_join(crates::table)
+        .left_join(teams::table)
+        .left_join(users::table)
+        .filter(webhooks::crate_is_deleted.eq(false))
+        .order(webhooks::id)
+        .select((
+            (
+                webhooks::id,
+                webhooks::url,
+                webhooks::description,
+                webhooks::events,
+                webhooks::previous_until,
+                webhooks::created_at,
+            ),
+            (webhooks::paused_at, webhooks::paused_by, webhooks::pause_reason),
+            (crates::id, crates::name).nullable(),
+            (teams::id, teams::name).nullable(),
+            users::login.nullable(),
+        ))
+        .into_boxed();
+    let query = match which {
+        Which::All => query,
+        Which::OfCrate(id) => query.filter(webhooks::crate_id.eq(id)),
+        Which::OfTeam(id) => query.filter(webhooks::team_id.eq(id)),
+        Which::One(id) => query.filter(webhooks::id.eq(id)),
+    };
+    let rows: Vec<Row> = query.load(connection)?;
+    Ok(rows.into_iter().map(webhook).collect())
+}
+
+/// The webhook with a number.
+pub fn find(connection: &mut PgConnection, id: i32) -> QueryResult<Option<Webhook>> {
+    Ok(list(connection, Which::One(id))?.pop())
+}
+
+/// How many there are of a crate, of a team, or of everything.
+pub fn count_alike(connection: &mut PgConnection, hears: &Hears) -> QueryResult<i64> {
+    let query = webhooks::table.filter(webhooks::crate_is_deleted.eq(false)).count();
+    match hears {
+        Hears::Everything => {
+            query.filter(webhooks::crate_id.is_null().and(webhooks::team_id.is_null())).get_result(connection)
+        }
+        Hears::Crate { id, .. } => query.filter(webhooks::crate_id.eq(id)).get_result(connection),
+        Hears::Team { id, .. } => query.filter(webhooks::team_id.eq(id)).get_result(connection),
+    }
+}
+
+/// Adds a webhook.
+pub fn add(connection: &mut PgConnection, new: &NewWebhook<'_>) -> QueryResult<i32> {
+    let (krate, team) = match new.hears {
+        Hears::Everything => (None, None),
+        Hears::Crate { id, .. } => (Some(*id), None),
+        Hears::Team { id, .. } => (None, Some(*id)),
+    };
+    diesel::insert_into(webhooks::table)
+        .values((
+            webhooks::url.eq(new.url),
+            webhooks::description.eq(new.description),
+            webhooks::crate_id.eq(krate),
+            webhooks::team_id.eq(team),
+            webhooks::events.eq(TextArray(new.events.to_vec())),
+            webhooks::secret.eq(new.secret.as_bytes()),
+            webhooks::created_by.eq(new.created_by),
+        ))
+        .returning(webhooks::id)
+        .get_result(connection)
+}
+
+/// What to change of a webhook; None: it stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Changes<'a> {
+    pub url: Option<&'a str>,
+    /// An empty one is removed.
+    pub description: Option<Option<&'a str>>,
+    pub events: Option<&'a [EventPattern]>,
+}
+
+/// Changes a webhook, whose row is [locked](lock).
+pub fn update(connection: &mut PgConnection, id: i32, changes: &Changes<'_>) -> QueryResult<()> {
+    let events = changes.events.map(|events| TextArray(events.to_vec()));
+    if changes.url.is_none() && changes.description.is_none() && events.is_none() {
+        return Ok(());
+    }
+    diesel::update(webhooks::table.find(id))
+        .set((
+            changes.url.map(|url| webhooks::url.eq(url)),
+            changes.description.map(|text| webhooks::description.eq(text)),
+            events.map(|events| webhooks::events.eq(events)),
+        ))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Gives a webhook another secret. Until then messages have the signature of the one before as well.
+pub fn rotate(connection: &mut PgConnection, id: i32, secret: &Secret, until: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(webhooks::table.find(id))
+        .set((
+            webhooks::previous_secret.eq(webhooks::secret.nullable()),
+            webhooks::previous_until.eq(until),
+            webhooks::secret.eq(secret.as_bytes()),
+        ))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Removes a webhook with what waits for it. Its jobs find nothing and end.
+pub fn remove(connection: &mut PgConnection, id: i32) -> QueryResult<bool> {
+    diesel::delete(webhooks::table.find(id)).execute(connection).map(|removed| removed > 0)
+}
+
+/// Locks the rows of webhooks in the order of their numbers until the transaction ends, so that none is paused or resumed
+/// meanwhile; returns those that are not paused, with their generations.
+pub fn lock(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<(i32, i32)>> {
+    let rows: Vec<(i32, i32, bool)> = webhooks::table
+        .filter(webhooks::id.eq_any(ids))
+        .order(webhooks::id)
+        .select((webhooks::id, webhooks::generation, webhooks::paused_at.is_null()))
+        .for_no_key_update()
+        .load(connection)?;
+    Ok(rows.into_iter().filter(|(.., is_active)| *is_active).map(|(id, generation, _)| (id, generation)).collect())
+}
+
+/// Pauses a webhook whose row is locked: what waits has no job from then on. `by` is None for the registry. False if it was
+/// paused before.
+pub fn pause(connection: &mut PgConnection, id: i32, by: Option<&str>, reason: Option<&str>) -> QueryResult<bool> {
+    let paused = diesel::update(webhooks::table.filter(webhooks::id.eq(id).and(webhooks::paused_at.is_null())))
+        .set((webhooks::paused_at.eq(Utc::now()), webhooks::paused_by.eq(by), webhooks::pause_reason.eq(reason)))
+        .execute(connection)?;
+    diesel::update(webhook_deliveries::table)
+        .filter(webhook_deliveries::webhook_id.eq(id).and(webhook_deliveries::delivered_at.is_null()))
+        .set(webhook_deliveries::job_id.eq(None::<i64>))
+        .execute(connection)?;
+    Ok(paused > 0)
+}
+
+/// Ends the pause of a webhook whose row is locked, and returns the generation of the jobs that what waits needs. None if there
+/// was no pause.
+pub fn end_pause(connection: &mut PgConnection, id: i32) -> QueryResult<Option<i32>> {
+    diesel::update(webhooks::table.filter(webhooks::id.eq(id).and(webhooks::paused_at.is_not_null())))
+        .set((
+            webhooks::paused_at.eq(None::<DateTime<Utc>>),
+            webhooks::paused_by.eq(None::<String>),
+            webhooks::pause_reason.eq(None::<String>),
+            webhooks::generation.eq(webhooks::generation + 1),
+        ))
+        .returning(webhooks::generation)
+        .get_result(connection)
+        .optional()
+}
+
+/// A webhook that may hear of an event: its number, and what it hears of.
+pub type Candidate = (i32, TextArray<EventPattern>);
+
+/// The webhooks that hear of a crate: its own, those of its teams, and those of everything.
+pub fn of_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<Candidate>> {
+    let canonical = name.canonical();
+    let is_of_crate = exists(
+        crates::table
+            .filter(crates::id.nullable().eq(webhooks::crate_id))
+            .filter(crates::canonical_name.eq(canonical.clone())),
+    );
+    let is_of_its_team = exists(
+        crate_team_owners::table
+            .inner_join(crates::table)
+            .filter(crate_team_owners::team_id.nullable().eq(webhooks::team_id))
+            .filter(crates::canonical_name.eq(canonical)),
+    );
+    webhooks::table
+        .filter(webhooks::crate_is_deleted.eq(false))
+        .filter(is_of_crate.or(is_of_its_team).or(webhooks::crate_id.is_null().and(webhooks::team_id.is_null())))
+        .order(webhooks::id)
+        .select((webhooks::id, webhooks::events))
+        .load(connection)
+}
+
+/// The webhooks that hear of a team, named in any case, and those of everything.
+pub fn of_team(connection: &mut PgConnection, name: &str) -> QueryResult<Vec<Candidate>> {
+    diesel::sql_query(
+        "SELECT webhooks.id, webhooks.events FROM webhooks LEFT JOIN teams ON teams.id = team_id
+         WHERE (crate_id IS NULL AND team_id IS NULL) OR lower(teams.name) = lower($1) ORDER BY webhooks.id",
+    )
+    .bind::<Text, _>(name)
+    .load::<CandidateRow>(connection)
+    .map(|rows| rows.into_iter().map(|row| (row.id, row.events)).collect())
+}
+
+#[derive(QueryableByName)]
+struct CandidateRow {
+    #[diesel(sql_type = Integer)]
+    id: i32,
+    #[diesel(sql_type = Array<Text>)]
+    events: TextArray<EventPattern>,
+}
+
+/// The webhooks of everything.
+pub fn of_everything(connection: &mut PgConnection) -> QueryResult<Vec<Candidate>> {
+    webhooks::table
+        .filter(webhooks::crate_id.is_null().and(webhooks::team_id.is_null()))
+        .order(webhooks::id)
+        .select((webhooks::id, webhooks::events))
+        .load(connection)
+}
+
+/// The webhooks of crates that were deleted, which hear of nothing but that.
+pub fn of_deleted(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<Candidate>> {
+    webhooks::table
+        .inner_join(crates::table)
+        .filter(webhooks::crate_is_deleted.eq(true))
+        .filter(crates::canonical_name.eq(name.canonical()))
+        .order(webhooks::id)
+        .select((webhooks::id, webhooks::events))
+        .load(connection)
+}
+
+/// Removes the webhooks of deleted crates that have heard of it, or that are paused; returns them with their URLs.
+pub fn remove_of_deleted(connection: &mut PgConnection) -> QueryResult<Vec<(i32, String)>> {
+    // While there is an outbox the deletion may not be passed on.
+    let heard = "(paused_at IS NOT NULL OR (
+                      NOT EXISTS (SELECT FROM webhook_outbox)
+                      AND NOT EXISTS (SELECT FROM webhook_deliveries WHERE webhook_id = webhooks.id AND delivered_at IS NULL)))";
+    diesel::delete(webhooks::table.filter(webhooks::crate_is_deleted.eq(true).and(sql::<Bool>(heard))))
+        .returning((webhooks::id, webhooks::url))
+        .get_results(connection)
+}

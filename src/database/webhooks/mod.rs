@@ -1,0 +1,11 @@
+//! Webhooks: receivers that are told of what happens.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`endpoints`] | the webhooks themselves |
+//! | [`outbox`] | what happened, until it is passed on |
+//! | [`deliveries`] | events on their way to webhooks, and there |
+
+pub mod deliveries;
+pub mod endpoints;
+pub mod outbox;

@@ -1,0 +1,78 @@
+//! What happened and is not passed on yet. Triggers write a row in the transaction of what happened, if there is a webhook at
+//! all. A row is passed on when it is *settled*: the index shows what it tells of.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Text, Timestamptz};
+use serde_json::Value;
+
+use crate::database::catalog::index_files::NOT_AS_DESIRED;
+use crate::database::schema::webhook_outbox;
+use crate::statement::statement;
+
+/// Keeps the lock on the outbox apart from others: `hooks` in ASCII.
+const LOCK: i64 = 0x68_6f_6f_6b_73;
+
+/// Something that happened.
+#[derive(QueryableByName, Clone, Debug)]
+pub struct Entry {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    /// `audit`, `dead-job` or `verification`.
+    #[diesel(sql_type = Text)]
+    pub source: String,
+    /// The row that tells of it.
+    #[diesel(sql_type = Jsonb)]
+    pub entry: Value,
+    #[diesel(sql_type = Timestamptz)]
+    pub at: DateTime<Utc>,
+}
+
+/// Takes the lock on the outbox until the transaction ends, so that one process passes its rows on; false if another has it.
+pub fn try_lock(connection: &mut PgConnection) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::sql::<Bool>("pg_try_advisory_xact_lock(").bind::<BigInt, _>(LOCK).sql(")"))
+        .get_result(connection)
+}
+
+/// The oldest settled entries. Events of one crate are committed one after the other, under the lock of its row, so that none of
+/// them is missing before a later one.
+pub fn settled(connection: &mut PgConnection, limit: i32) -> QueryResult<Vec<Entry>> {
+    diesel::sql_query(format!(
+        "SELECT id, source, entry, at FROM webhook_outbox
+         WHERE NOT (source = 'audit' AND entry->>'action' IN ('publish', 'yank', 'unyank', 'version-delete', 'crate-delete')
+                    AND EXISTS (
+                        SELECT FROM crates JOIN versions ON versions.crate_id = crates.id
+                        WHERE crates.canonical_name = replace(lower(entry->>'crate_name'), '-', '_')
+                              AND (entry->>'version' IS NULL OR versions.num = entry->>'version')
+                              AND {NOT_AS_DESIRED}))
+         ORDER BY id LIMIT $1"
+    ))
+    .bind::<Integer, _>(limit)
+    .load(connection)
+}
+
+/// Removes entries that were passed on.
+pub fn remove(connection: &mut PgConnection, ids: &[i64]) -> QueryResult<()> {
+    diesel::delete(webhook_outbox::table.filter(webhook_outbox::id.eq_any(ids))).execute(connection).map(drop)
+}
+
+/// Removes entries that never settled, such as those of publishes whose job an operator has discarded.
+pub fn remove_before(connection: &mut PgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(webhook_outbox::table.filter(webhook_outbox::at.lt(before))).execute(connection)
+}
+
+/// What there is.
+#[derive(QueryableByName, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Any {
+    #[diesel(sql_type = Bool)]
+    pub webhooks: bool,
+    /// Something is not passed on yet.
+    #[diesel(sql_type = Bool)]
+    pub entries: bool,
+}
+
+/// Whether there are webhooks at all, and something to pass on.
+pub fn any(connection: &mut PgConnection) -> QueryResult<Any> {
+    statement("SELECT EXISTS (SELECT FROM webhooks) AS webhooks, EXISTS (SELECT FROM webhook_outbox) AS entries")
+        .get_result(connection)
+}

@@ -1,0 +1,401 @@
+//! Adding, changing and removing webhooks, and what their owners do about deliveries.
+
+use chrono::{TimeDelta, Utc};
+use diesel::{Connection, PgConnection};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::deliver::{DeliverWebhook, key};
+use super::relay;
+use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::caller::Caller;
+use crate::database::access::scope::Scope;
+use crate::database::access::teams;
+use crate::database::catalog::crates::Crate;
+use crate::database::catalog::refusal::{self, ChangeRefusal, check_full_owner, lock_crate};
+use crate::database::catalog::webhook_refusal::{MAX_DESCRIPTION, MAX_OF_ALL, MAX_OF_ONE, MAX_URL, WebhookRefusal};
+use crate::database::webhooks::deliveries::{self, Delivery};
+use crate::database::webhooks::endpoints::{self, Changes, Hears, NewWebhook, Webhook, Which};
+use crate::jobs::request::RequestError;
+use crate::package::characters::check_line;
+use crate::queue::Job;
+use crate::webhook::Secret;
+use crate::webhook::event_type::{EventPattern, TEST};
+
+/// How long the previous secret still signs, after a rotation without another end.
+pub const OVERLAP: TimeDelta = TimeDelta::days(1);
+/// The longest that it may.
+pub const MAX_OVERLAP: TimeDelta = TimeDelta::days(30);
+
+/// Who changes a webhook.
+#[derive(Clone, Copy)]
+pub enum Who<'a> {
+    User(&'a Caller),
+    Operator(&'a Actor),
+}
+
+/// A webhook to add, as people give it.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub url: String,
+    pub description: Option<String>,
+    /// The crate that it hears of; without crate and team it hears of everything.
+    pub krate: Option<String>,
+    pub team: Option<String>,
+    /// Types and groups of events. None: all.
+    pub events: Option<Vec<String>>,
+}
+
+/// What to change of a webhook; None: it stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    pub url: Option<String>,
+    /// An empty one is removed.
+    pub description: Option<String>,
+    pub events: Option<Vec<String>>,
+}
+
+/// Checks that a token may do anything with webhooks.
+pub fn check_may_configure(caller: &Caller) -> Result<(), RequestError> {
+    Ok(caller.has_one_of(&[Scope::ChangeOwners], Scope::ChangeOwners.as_str())?)
+}
+
+fn check_url(text: &str) -> Result<(), WebhookRefusal> {
+    let is_good = |url: &Url| {
+        let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        matches!(url.scheme(), "https" | "http") && url.has_host() && is_plain
+    };
+    let is_short = text.len() <= MAX_URL && text.bytes().all(|byte| byte.is_ascii_graphic());
+    match Url::parse(text).ok().filter(|url| is_short && is_good(url)) {
+        Some(_) => Ok(()),
+        None => Err(WebhookRefusal::Url(text.chars().take(200).collect())),
+    }
+}
+
+/// The description to store; None if there is none.
+fn description(text: Option<&str>) -> Result<Option<&str>, RequestError> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let length = text.chars().count();
+    if length > MAX_DESCRIPTION {
+        return Err(WebhookRefusal::Description(length).into());
+    }
+    check_line(text).map_err(|character| ChangeRefusal::HiddenInMessage { what: "description", character })?;
+    Ok(Some(text))
+}
+
+fn patterns(given: &[String]) -> Result<Vec<EventPattern>, RequestError> {
+    let mut patterns: Vec<EventPattern> = Vec::new();
+    for text in given {
+        let pattern: EventPattern = text.trim().parse().map_err(WebhookRefusal::Event)?;
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    if patterns.is_empty() { Err(WebhookRefusal::NoEvents.into()) } else { Ok(patterns) }
+}
+
+impl Who<'_> {
+    /// Checks that a webhook of this may be changed, in the transaction of the change. The row of its crate is locked.
+    fn confirm(self, connection: &mut PgConnection, hears: &Hears) -> Result<Actor, RequestError> {
+        let krate = match hears {
+            Hears::Crate { name, .. } => Some(lock_crate(connection, name)??),
+            _ => None,
+        };
+        match self {
+            Self::Operator(actor) => Ok(actor.clone()),
+            Self::User(caller) => {
+                let authority = caller.confirm(connection)??;
+                check(connection, hears, krate.as_ref(), &authority)?;
+                Ok(authority.actor())
+            }
+        }
+    }
+
+    fn user(self) -> Option<i32> {
+        match self {
+            Self::User(caller) => Some(caller.user.id),
+            Self::Operator(_) => None,
+        }
+    }
+
+    /// Checks that this may be seen.
+    fn check_sees(self, connection: &mut PgConnection, hears: &Hears) -> Result<(), RequestError> {
+        let Self::User(caller) = self else { return Ok(()) };
+        let krate = match hears {
+            Hears::Crate { name, .. } => Some(refusal::find_crate(connection, name)??),
+            _ => None,
+        };
+        check(connection, hears, krate.as_ref(), caller)
+    }
+}
+
+/// Owners have the webhooks of their crates, members those of their teams, and admins all.
+fn check(
+    connection: &mut PgConnection,
+    hears: &Hears,
+    krate: Option<&Crate>,
+    caller: &Caller,
+) -> Result<(), RequestError> {
+    check_may_configure(caller)?;
+    match (hears, krate) {
+        (Hears::Crate { .. }, Some(krate)) => {
+            caller.covers(&krate.name)?;
+            if !caller.is_admin() {
+                check_full_owner(connection, krate, &caller.user)??;
+            }
+        }
+        (Hears::Team { name, id }, _) if !caller.is_admin() => {
+            caller.unrestricted()?;
+            if !teams::of_user(connection, caller.user.id)?.iter().any(|team| team.id == *id) {
+                return Err(WebhookRefusal::NotMember { login: caller.user.login.clone(), team: name.clone() }.into());
+            }
+        }
+        _ => caller.admin()?,
+    }
+    Ok(())
+}
+
+/// What a webhook is to hear of.
+fn hears(connection: &mut PgConnection, krate: Option<&str>, team: Option<&str>) -> Result<Hears, RequestError> {
+    match (krate, team) {
+        (Some(_), Some(_)) => Err(WebhookRefusal::CrateAndTeam.into()),
+        (Some(given), None) => {
+            let name = given.parse().map_err(|_| ChangeRefusal::UnknownCrate(given.chars().take(100).collect()))?;
+            let found = refusal::find_crate(connection, &name)??;
+            Ok(Hears::Crate { id: found.id, name: found.name })
+        }
+        (None, Some(given)) => {
+            let found = teams::find(connection, given.strip_prefix(teams::PREFIX).unwrap_or(given))?;
+            let team = found.ok_or_else(|| ChangeRefusal::UnknownTeam(given.chars().take(100).collect()))?;
+            Ok(Hears::Team { id: team.id, name: team.name })
+        }
+        (None, None) => Ok(Hears::Everything),
+    }
+}
+
+fn record(
+    connection: &mut PgConnection,
+    (action, webhook): (Action, &Webhook),
+    detail: Value,
+    actor: &Actor,
+) -> Result<(), RequestError> {
+    let subject = webhook.id.to_string();
+    let event = Event::new(action).about(&subject).detail(detail);
+    match &webhook.hears {
+        Hears::Crate { name, .. } => event.of_crate(name).record(connection, actor)?,
+        _ => event.record(connection, actor)?,
+    }
+    Ok(())
+}
+
+/// Adds a webhook, which gets a test at once; returns it with its secret, which is not shown again. `registry` is the URL by which
+/// receivers know this registry.
+pub fn add(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    registry: Option<&str>,
+    who: Who<'_>,
+) -> Result<(Webhook, Secret), RequestError> {
+    check_url(&wanted.url)?;
+    let description = description(wanted.description.as_deref())?;
+    let events = wanted.events.as_deref().map_or_else(|| Ok(vec![EventPattern::all()]), patterns)?;
+    connection.transaction(|connection| {
+        let hears = hears(connection, wanted.krate.as_deref(), wanted.team.as_deref())?;
+        let actor = who.confirm(connection, &hears)?;
+        let (whose, limit) = match &hears {
+            Hears::Everything => ("the registry".to_owned(), MAX_OF_ALL),
+            Hears::Crate { name, .. } => (format!("the crate `{name}`"), MAX_OF_ONE),
+            Hears::Team { name, .. } => (format!("the team `{name}`"), MAX_OF_ONE),
+        };
+        if endpoints::count_alike(connection, &hears)? >= limit {
+            return Err(WebhookRefusal::TooMany { whose, limit }.into());
+        }
+        let secret = Secret::random().map_err(RequestError::Randomness)?;
+        let new = NewWebhook {
+            url: &wanted.url,
+            description,
+            hears: &hears,
+            events: &events,
+            secret: &secret,
+            created_by: who.user(),
+        };
+        let id = endpoints::add(connection, &new)?;
+        let webhook = one(connection, id)?;
+        let names: Vec<String> = events.iter().map(ToString::to_string).collect();
+        record(connection, (Action::WebhookAdd, &webhook), json!({ "url": wanted.url, "events": names }), &actor)?;
+        send_test(connection, &webhook, registry, &actor)?;
+        Ok((webhook, secret))
+    })
+}
+
+fn one(connection: &mut PgConnection, id: i32) -> Result<Webhook, RequestError> {
+    Ok(endpoints::find(connection, id)?.ok_or(WebhookRefusal::Unknown(id))?)
+}
+
+/// Changes a webhook in one transaction, with its row locked. `make` says what goes to the audit log.
+fn change<T>(
+    connection: &mut PgConnection,
+    id: i32,
+    who: Who<'_>,
+    make: impl FnOnce(&mut PgConnection, &Webhook, &Actor) -> Result<T, RequestError>,
+) -> Result<T, RequestError> {
+    connection.transaction(|connection| {
+        let hears = one(connection, id)?.hears;
+        let actor = who.confirm(connection, &hears)?;
+        endpoints::lock(connection, &[id])?;
+        // It may have been changed while this waited.
+        let webhook = one(connection, id)?;
+        make(connection, &webhook, &actor)
+    })
+}
+
+/// Changes where a webhook is, what it hears of, or its description.
+pub fn update(connection: &mut PgConnection, id: i32, update: &Update, who: Who<'_>) -> Result<Webhook, RequestError> {
+    if let Some(url) = &update.url {
+        check_url(url)?;
+    }
+    let text = update.description.as_deref().map(|text| description(Some(text))).transpose()?;
+    let events = update.events.as_deref().map(patterns).transpose()?;
+    change(connection, id, who, |connection, webhook, actor| {
+        let changes = Changes { url: update.url.as_deref(), description: text, events: events.as_deref() };
+        endpoints::update(connection, id, &changes)?;
+        let after = one(connection, id)?;
+        if after != *webhook {
+            let names: Vec<String> = after.events.iter().map(ToString::to_string).collect();
+            let detail = json!({ "url": after.url, "events": names, "was": webhook.url });
+            record(connection, (Action::WebhookUpdate, &after), detail, actor)?;
+        }
+        Ok(after)
+    })
+}
+
+/// Removes a webhook, with what waits for it.
+pub fn remove(connection: &mut PgConnection, id: i32, who: Who<'_>) -> Result<Webhook, RequestError> {
+    change(connection, id, who, |connection, webhook, actor| {
+        endpoints::remove(connection, id)?;
+        record(connection, (Action::WebhookRemove, webhook), json!({ "url": webhook.url }), actor)?;
+        Ok(webhook.clone())
+    })
+}
+
+/// Makes no deliveries until the webhook is resumed; its events wait.
+pub fn pause(connection: &mut PgConnection, id: i32, reason: Option<&str>, who: Who<'_>) -> Result<(), RequestError> {
+    let reason = description(reason)?;
+    change(connection, id, who, |connection, webhook, actor| {
+        if endpoints::pause(connection, id, Some(&actor.name), reason)? {
+            record(connection, (Action::WebhookPause, webhook), json!({ "reason": reason }), actor)?;
+        }
+        Ok(())
+    })
+}
+
+/// What a resumption did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// Events that are being delivered now.
+    pub waiting: usize,
+    /// Events that were dropped.
+    pub dropped: usize,
+}
+
+/// Ends a pause, and delivers what waits, in its order; or, if `drops`, drops that. Without a pause it makes the next attempt now.
+pub fn resume(connection: &mut PgConnection, id: i32, drops: bool, who: Who<'_>) -> Result<Resumed, RequestError> {
+    change(connection, id, who, |connection, webhook, actor| {
+        let dropped = if drops { deliveries::drop_waiting(connection, id)? } else { 0 };
+        let waiting = deliveries::waiting(connection, id)?;
+        let generation = endpoints::end_pause(connection, id)?;
+        if let Some(generation) = generation {
+            for &delivery_id in &waiting {
+                DeliverWebhook { webhook_id: id, delivery_id, generation }.enqueue(connection)?;
+            }
+        }
+        deliveries::hurry(connection, DeliverWebhook::KIND, &key(id))?;
+        if generation.is_some() || dropped > 0 {
+            record(connection, (Action::WebhookResume, webhook), json!({ "dropped": dropped }), actor)?;
+        }
+        Ok(Resumed { waiting: waiting.len(), dropped })
+    })
+}
+
+/// Gives a webhook another secret, which is returned and not shown again. The one before signs as well for `overlap`.
+pub fn rotate(
+    connection: &mut PgConnection,
+    id: i32,
+    overlap: TimeDelta,
+    who: Who<'_>,
+) -> Result<Secret, RequestError> {
+    let until = Utc::now() + overlap.clamp(TimeDelta::zero(), MAX_OVERLAP);
+    let secret = Secret::random().map_err(RequestError::Randomness)?;
+    change(connection, id, who, |connection, webhook, actor| {
+        endpoints::rotate(connection, id, &secret, until)?;
+        record(connection, (Action::WebhookSecret, webhook), json!({ "previous_until": until }), actor)
+    })?;
+    Ok(secret)
+}
+
+/// Sends a test behind what waits; returns the number of its delivery.
+pub fn test(connection: &mut PgConnection, id: i32, registry: Option<&str>, who: Who<'_>) -> Result<i64, RequestError> {
+    change(connection, id, who, |connection, webhook, actor| send_test(connection, webhook, registry, actor))
+}
+
+fn send_test(
+    connection: &mut PgConnection,
+    webhook: &Webhook,
+    registry: Option<&str>,
+    actor: &Actor,
+) -> Result<i64, RequestError> {
+    let event = deliveries::add_event(connection, &TEST, &relay::test_body(registry, &actor.name))?;
+    deliver(connection, webhook.id, event)
+}
+
+/// Delivers an event again, behind what waits; returns the number of the new delivery. Its receiver knows the event by its id.
+pub fn redeliver(connection: &mut PgConnection, id: i32, delivery: i64, who: Who<'_>) -> Result<i64, RequestError> {
+    change(connection, id, who, |connection, _, _| {
+        let found = deliveries::find(connection, id, delivery)?;
+        let found = found.ok_or(WebhookRefusal::UnknownDelivery { webhook: id, delivery })?;
+        deliver(connection, id, found.event)
+    })
+}
+
+fn deliver(connection: &mut PgConnection, webhook_id: i32, event: i64) -> Result<i64, RequestError> {
+    let active = endpoints::lock(connection, &[webhook_id])?;
+    let Some(&(_, generation)) = active.first() else { return Err(WebhookRefusal::Paused(webhook_id).into()) };
+    let delivery_id = deliveries::add(connection, webhook_id, event)?;
+    DeliverWebhook { webhook_id, delivery_id, generation }.enqueue(connection)?;
+    Ok(delivery_id)
+}
+
+/// The webhooks of a crate or of a team; without either all of them, for admins.
+pub fn list(
+    connection: &mut PgConnection,
+    krate: Option<&str>,
+    team: Option<&str>,
+    who: Who<'_>,
+) -> Result<Vec<Webhook>, RequestError> {
+    let hears = hears(connection, krate, team)?;
+    who.check_sees(connection, &hears)?;
+    let which = match hears {
+        Hears::Everything => Which::All,
+        Hears::Crate { id, .. } => Which::OfCrate(id),
+        Hears::Team { id, .. } => Which::OfTeam(id),
+    };
+    Ok(endpoints::list(connection, which)?)
+}
+
+/// A webhook, for somebody who may change it.
+pub fn show(connection: &mut PgConnection, id: i32, who: Who<'_>) -> Result<Webhook, RequestError> {
+    let webhook = one(connection, id)?;
+    who.check_sees(connection, &webhook.hears)?;
+    Ok(webhook)
+}
+
+/// The deliveries of a webhook, newest first.
+pub fn list_deliveries(
+    connection: &mut PgConnection,
+    id: i32,
+    (before, limit): (Option<i64>, i64),
+    who: Who<'_>,
+) -> Result<Vec<Delivery>, RequestError> {
+    show(connection, id, who)?;
+    Ok(deliveries::list(connection, id, before, limit)?)
+}

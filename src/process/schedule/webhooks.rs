@@ -1,0 +1,79 @@
+//! Passing events on to webhooks, soon after the jobs that made them true; and removing old deliveries.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::PgConnection;
+
+use super::{Intervals, Scheduled, Stopped};
+use crate::database::Pool;
+use crate::database::webhooks::{deliveries, endpoints, outbox};
+use crate::index::{ConfigJson, Index};
+use crate::jobs::webhooks::relay;
+use crate::process::CommandError;
+use crate::queue::Completions;
+
+/// What no job makes true, such as another owner, is found within this time.
+const INTERVALS: Intervals = Intervals { first: Duration::ZERO, then: Duration::from_secs(1) };
+/// How often old deliveries are removed.
+const PRUNED_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Deliveries that one statement removes.
+const PORTION: i64 = 1000;
+
+/// Starts the schedule. Several processes may do this at the same time: one of them passes on at a time. `retention` is how long
+/// deliveries are kept.
+pub fn start(
+    (pool, index): (&Pool, &Index),
+    completions: &Completions,
+    retention: Duration,
+) -> Result<Scheduled, CommandError> {
+    let (pool, index) = (pool.clone(), index.clone());
+    let is_used = Arc::new(AtomicBool::new(true));
+    let (mut pruned, used) = (None::<Instant>, Arc::clone(&is_used));
+    let scheduled = Scheduled::start("webhooks", "pass events on to webhooks", INTERVALS, move |stopped| {
+        if pruned.is_none_or(|at| at.elapsed() > PRUNED_EVERY) {
+            pool.with(|connection| prune(connection, retention, stopped))??;
+            pruned = Some(Instant::now());
+        }
+        let any = pool.with(outbox::any)??;
+        // Without webhooks a publish does not wake this.
+        used.store(any.webhooks, Ordering::Relaxed);
+        if any.entries {
+            let registry = registry_url(&index);
+            pool.with(|connection| relay::run(connection, registry.as_deref(), &|| stopped.is_set()))??;
+        }
+        Ok(())
+    })?;
+    let waker = scheduled.waker();
+    completions.watch(move || {
+        if is_used.load(Ordering::Relaxed) {
+            waker();
+        }
+    });
+    Ok(scheduled)
+}
+
+/// The URL by which clients know the registry, which is in the index.
+fn registry_url(index: &Index) -> Option<String> {
+    let file = index.head().and_then(|head| index.read(&head, ConfigJson::PATH)).ok().flatten()?;
+    ConfigJson::parse(&file.content).ok().map(|config| config.api)
+}
+
+fn prune(connection: &mut PgConnection, retention: Duration, stopped: &Stopped) -> Result<(), CommandError> {
+    let age = TimeDelta::from_std(retention).ok();
+    let before = age.and_then(|age| Utc::now().checked_sub_signed(age)).unwrap_or(DateTime::<Utc>::MIN_UTC);
+    while !stopped.is_set() && deliveries::prune(connection, before, PORTION)? > 0 {}
+    let unsettled = outbox::remove_before(connection, before)?;
+    if unsettled > 0 {
+        tracing::warn!(
+            events = unsettled,
+            "removed events for webhooks that the index has never shown: of jobs that were discarded, or are still dead"
+        );
+    }
+    for (webhook, url) in endpoints::remove_of_deleted(connection)? {
+        tracing::info!(webhook, url, "removed a webhook: its crate was deleted");
+    }
+    Ok(())
+}
