@@ -9,3 +9,4 @@ DROP TRIGGER tell_webhooks ON audit_log;
 DROP FUNCTION tell_webhooks;
 DROP TABLE webhook_outbox;
 DROP TABLE webhooks;
+UPDATE schema_compatibility SET oldest = '20261128000025';

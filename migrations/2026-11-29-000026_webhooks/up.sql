@@ -1,12 +1,12 @@
--- Receivers that are told of what happens.
+-- Receivers to which events are sent.
 CREATE TABLE webhooks (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     url text NOT NULL CHECK (octet_length(url) BETWEEN 1 AND 2000),
     description text CHECK (octet_length(description) <= 1000),
-    -- What it hears of: a crate, the crates and members of a team, or, with neither, everything.
+    -- What its events are about: a crate, the crates and members of a team, or, with neither, everything.
     crate_id integer REFERENCES crates (id),
     team_id integer REFERENCES teams (id) ON DELETE CASCADE,
-    -- The types that it hears of: one such as version.published, a group such as version.*, or *.
+    -- The types that it receives: one such as version.published, a group such as version.*, or *.
     events text[] NOT NULL CHECK (cardinality(events) > 0),
     -- The key of its signatures, and the one before while receivers are changed over.
     secret bytea NOT NULL CHECK (octet_length(secret) BETWEEN 24 AND 64),
@@ -22,7 +22,7 @@ CREATE TABLE webhooks (
     pause_reason text,
     -- Grows when a pause ends. What waits gets jobs of the new generation, and those of older ones do nothing.
     generation integer NOT NULL DEFAULT 0,
-    -- The crate was deleted; it is removed when it has heard of that.
+    -- The crate was deleted; it is removed when it has received that event.
     crate_is_deleted boolean NOT NULL DEFAULT false,
     CHECK (crate_id IS NULL OR team_id IS NULL),
     CHECK ((previous_secret IS NULL) = (previous_until IS NULL)),
@@ -52,7 +52,7 @@ CREATE TRIGGER tell_webhooks AFTER UPDATE ON verify_reports FOR EACH ROW
     WHEN (OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL AND NEW.differences > 0)
     EXECUTE FUNCTION tell_webhooks('verification');
 
--- Events that some webhook hears of. The number is the id that receivers know each by.
+-- Events that some webhook receives. The number is the id by which receivers know each.
 CREATE TABLE webhook_events (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     type text NOT NULL,
@@ -77,3 +77,6 @@ CREATE TABLE webhook_deliveries (
 CREATE INDEX webhook_deliveries_webhook_id ON webhook_deliveries (webhook_id, id);
 CREATE INDEX webhook_deliveries_event_id ON webhook_deliveries (event_id);
 CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (webhook_id, id) WHERE delivered_at IS NULL;
+
+-- Older programs would delete a crate and leave its webhooks to those who take its name.
+UPDATE schema_compatibility SET oldest = '20261129000026';

@@ -10,7 +10,7 @@ use super::AdminError;
 use super::output::{print_json, print_table, say};
 use crate::database::access::audit::Actor;
 use crate::database::webhooks::deliveries::{self, Delivery, Standing};
-use crate::database::webhooks::endpoints::{Hears, Webhook};
+use crate::database::webhooks::endpoints::{Subject, Webhook};
 use crate::jobs::webhooks::configure::{self, Update, Wanted, Who};
 use crate::webhook::Secret;
 use crate::webhook::event_type::TYPES;
@@ -25,7 +25,7 @@ pub fn add(
     registry: Option<&str>,
 ) -> Result<(), AdminError> {
     let (webhook, secret) = configure::add(connection, wanted, registry, Who::Operator(operator))?;
-    say!("webhook {}: {} hears of {}, and gets a test", webhook.id, webhook.url, heard(&webhook));
+    say!("webhook {}: {} receives {}, and gets a test", webhook.id, webhook.url, described(&webhook));
     say_secret(&secret);
     Ok(())
 }
@@ -35,13 +35,13 @@ fn say_secret(secret: &Secret) {
     say!("its secret, which is not shown again:\n{}", secret.reveal());
 }
 
-/// What a webhook hears of, for people.
-fn heard(webhook: &Webhook) -> String {
+/// What a webhook receives, for people.
+fn described(webhook: &Webhook) -> String {
     let events = webhook.events.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let of = match &webhook.hears {
-        Hears::Everything => "the registry".to_owned(),
-        Hears::Crate { name, .. } => format!("the crate {name}"),
-        Hears::Team { name, .. } => format!("the team {name}"),
+    let of = match &webhook.subject {
+        Subject::Everything => "the registry".to_owned(),
+        Subject::Crate { name, .. } => format!("the crate {name}"),
+        Subject::Team { name, .. } => format!("the team {name}"),
     };
     if events == "*" { format!("every event of {of}") } else { format!("{events} of {of}") }
 }
@@ -65,7 +65,7 @@ pub fn list(
             [
                 webhook.id.to_string(),
                 webhook.url.clone(),
-                heard(webhook),
+                described(webhook),
                 state(webhook, standing).to_owned(),
                 standing.waiting.to_string(),
                 time(standing.last_delivered_at),
@@ -89,10 +89,10 @@ fn time(at: Option<DateTime<Utc>>) -> String {
 }
 
 fn as_value(webhook: &Webhook, standing: &Standing) -> Value {
-    let (krate, team) = match &webhook.hears {
-        Hears::Everything => (None, None),
-        Hears::Crate { name, .. } => (Some(name.as_str()), None),
-        Hears::Team { name, .. } => (None, Some(name.as_str())),
+    let (krate, team) = match &webhook.subject {
+        Subject::Everything => (None, None),
+        Subject::Crate { name, .. } => (Some(name.as_str()), None),
+        Subject::Team { name, .. } => (None, Some(name.as_str())),
     };
     let pause = webhook.pause.as_ref();
     let pause = pause.map(|pause| json!({ "at": time(Some(pause.at)), "by": pause.by, "reason": pause.reason }));
@@ -120,7 +120,7 @@ pub fn show(
         value["deliveries"] = found.iter().map(delivery_value).collect();
         return Ok(print_json(&value)?);
     }
-    say!("webhook {}: {} hears of {}", webhook.id, webhook.url, heard(&webhook));
+    say!("webhook {}: {} receives {}", webhook.id, webhook.url, described(&webhook));
     if let Some(text) = &webhook.description {
         say!("{text}");
     }
@@ -161,7 +161,7 @@ fn delivery_value(one: &Delivery) -> Value {
 
 pub fn update(connection: &mut PgConnection, operator: &Actor, id: i32, update: &Update) -> Result<(), AdminError> {
     let webhook = configure::update(connection, id, update, Who::Operator(operator))?;
-    say!("webhook {id}: {} hears of {}", webhook.url, heard(&webhook));
+    say!("webhook {id}: {} receives {}", webhook.url, described(&webhook));
     Ok(())
 }
 

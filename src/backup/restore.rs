@@ -16,6 +16,7 @@ use super::progress::Progress;
 use crate::crate_store::CrateStore;
 use crate::database::migrations;
 use crate::database::upkeep::backup as database;
+use crate::database::webhooks::endpoints;
 use crate::index::{Change, Index, IndexError};
 use crate::jobs::{self, Disagreement};
 use crate::package::index_path::index_path;
@@ -40,6 +41,8 @@ pub struct Restored {
     pub manifest: Manifest,
     #[serde(flatten)]
     pub agreed: Agreed,
+    /// Webhooks that were not paused before. What waits is delivered when they are resumed.
+    pub paused_webhooks: usize,
     pub seconds: f64,
 }
 
@@ -67,8 +70,10 @@ pub fn restore(
     restore_files(directory, checked, target.crate_store)?;
     restore_index(directory, manifest, target.index)?;
     restore_database(directory, manifest, &programs, target.database_url, connection)?;
+    // This may be a copy, and the registry still at work.
+    let paused_webhooks = endpoints::pause_all(connection, "restored from a backup")?;
     let agreed = make_agree(connection, target.index)?;
-    Ok(Restored { manifest: manifest.clone(), agreed, seconds: start.elapsed().as_secs_f64() })
+    Ok(Restored { manifest: manifest.clone(), agreed, paused_webhooks, seconds: start.elapsed().as_secs_f64() })
 }
 
 /// The programs that restore the dump. The error says why it cannot be restored into this database.
@@ -118,7 +123,12 @@ pub fn restore_index_only(
     }
     restore_index(directory, &checked.manifest, index)?;
     let agreed = make_agree(connection, index)?;
-    Ok(Restored { manifest: checked.manifest.clone(), agreed, seconds: start.elapsed().as_secs_f64() })
+    Ok(Restored {
+        manifest: checked.manifest.clone(),
+        agreed,
+        paused_webhooks: 0,
+        seconds: start.elapsed().as_secs_f64(),
+    })
 }
 
 pub(super) fn make_agree(connection: &mut PgConnection, index: &Index) -> Result<Agreed, BackupError> {

@@ -8,6 +8,7 @@ pub mod finding;
 mod judged;
 mod queue;
 mod verification;
+mod webhooks;
 
 use diesel::{PgConnection, QueryResult};
 use serde_json::json;
@@ -22,7 +23,7 @@ pub use verification::VERIFICATION;
 /// A check that queries the database. Its name is needed when the database is unreachable.
 type DatabaseCheck = (&'static str, fn(&mut PgConnection, &Judged<'_>) -> QueryResult<Finding>);
 
-const DATABASE_CHECKS: [DatabaseCheck; 7] = [
+const DATABASE_CHECKS: [DatabaseCheck; 8] = [
     (queue::OLDEST_JOB, queue::oldest_job),
     (queue::DEAD_JOBS, queue::dead_jobs),
     (queue::FAILING_JOBS, queue::failing_jobs),
@@ -30,6 +31,7 @@ const DATABASE_CHECKS: [DatabaseCheck; 7] = [
     (queue::UNKNOWN_JOBS, queue::unknown_jobs),
     (queue::WORKERS, queue::workers),
     (verification::VERIFICATION, verification::check),
+    (webhooks::WEBHOOKS, webhooks::check),
 ];
 
 /// Runs the checks that query the database. None prevents another.

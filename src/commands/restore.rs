@@ -50,7 +50,8 @@ fn run(options: &RestoreOptions) -> Result<ExitCode, CommandError> {
         print_json(&restored)?;
         return Ok(after_restore(&restored.agreed));
     }
-    let Restored { manifest, agreed: agreed @ Agreed { rendered, taken_out, .. }, seconds } = &restored;
+    let Restored { manifest, agreed: agreed @ Agreed { rendered, taken_out, .. }, paused_webhooks, seconds } =
+        &restored;
     say!(
         "restored {}: {} crates, {} versions, {} crate files, in {seconds:.1} s",
         manifest.name,
@@ -62,6 +63,12 @@ fn run(options: &RestoreOptions) -> Result<ExitCode, CommandError> {
         say!(
             "the index was ahead of the database: {rendered} crates were rendered again, {taken_out} removed; versions that were \
              published during the backup have to be published again"
+        );
+    }
+    if *paused_webhooks > 0 {
+        say!(
+            "{paused_webhooks} webhooks are paused, because this may be a copy: `supercargo webhook list` has them, and `supercargo \
+             webhook resume` delivers what waits"
         );
     }
     Ok(after_restore(agreed))
@@ -83,7 +90,7 @@ fn restore_index(
         print_json(&restored)?;
         return Ok(after_restore(&restored.agreed));
     }
-    let Restored { manifest, agreed: agreed @ Agreed { rendered, taken_out, .. }, seconds } = &restored;
+    let Restored { manifest, agreed: agreed @ Agreed { rendered, taken_out, .. }, seconds, .. } = &restored;
     say!(
         "restored the index of {} in {seconds:.1} s; {rendered} crates were rendered again from the database, {taken_out} \
          removed",

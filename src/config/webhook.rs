@@ -40,7 +40,7 @@ pub enum WebhookCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Change where a webhook is, or what it hears of
+    /// Change where a webhook is, or what it receives
     Update {
         /// Number of the webhook
         id: i32,

@@ -34,7 +34,7 @@ pub struct WorkOptions {
     /// crates or users.
     #[arg(long, help_heading = "Monitoring", env = "SUPERCARGO_METRICS_LISTEN", value_name = "ADDR", value_parser = listen_address)]
     pub metrics_listen: Option<ListenAddress>,
-    /// How long to keep the records of finished and failed jobs
+    /// How long to keep the records of finished and failed jobs, and of deliveries to webhooks
     #[arg(long, hide = true, env = "SUPERCARGO_HISTORY_RETENTION", value_name = "DURATION", default_value = "30days", value_parser = duration)]
     pub history_retention: Duration,
     /// Maximum run time of a job, if below the time limit of its kind
@@ -56,7 +56,7 @@ pub struct WorkOptions {
     ///
     /// Without this option deliveries reach public addresses over HTTPS only: users add webhooks, and must not reach through
     /// them what the registry's own network protects.
-    #[arg(long, help_heading = "Webhooks", env = "SUPERCARGO_WEBHOOK_ALLOW", value_name = "NET", value_delimiter = ',', value_parser = network)]
+    #[arg(long, hide = true, help_heading = "Webhooks", env = "SUPERCARGO_WEBHOOK_ALLOW", value_name = "NET", value_delimiter = ',', value_parser = network)]
     pub webhook_allow: Vec<IpNet>,
     #[command(flatten)]
     pub sentry: SentryOptions,

@@ -77,7 +77,7 @@ fn of_webhook(refused: &WebhookRefusal) -> StatusCode {
         WebhookRefusal::Url(_)
         | WebhookRefusal::Event(_)
         | WebhookRefusal::NoEvents
-        | WebhookRefusal::Description(_)
+        | WebhookRefusal::LongText { .. }
         | WebhookRefusal::CrateAndTeam => StatusCode::BAD_REQUEST,
     }
 }

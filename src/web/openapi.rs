@@ -20,7 +20,7 @@ use super::{ApiError, App, api};
 use crate::package::Checksum;
 
 /// The groups of endpoints.
-const TAGS: [(&str, &str); 13] = [
+const TAGS: [(&str, &str); 14] = [
     ("crates", "Search, list and show crates"),
     ("versions", "List and show versions of crates"),
     ("downloads", "Crate files and download counts"),
@@ -30,6 +30,7 @@ const TAGS: [(&str, &str); 13] = [
     ("users", "Users of the registry"),
     ("tokens", "The tokens of the authenticated user"),
     ("trusted publishing", "CI systems publish with ID tokens instead of a token of a user"),
+    ("webhooks", "Receivers that are sent what happens"),
     ("admin", "Endpoints for admins"),
     ("keywords", "Keywords of crates"),
     ("categories", "Categories of crates"),

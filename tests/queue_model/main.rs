@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         Ok(())
     }));
     let mut arguments = Arguments::from_args();
-    // A run has about forty database sessions, and the cluster allows a hundred.
+    // A run has about forty database sessions, and the cluster allows some hundreds.
     arguments.test_threads.get_or_insert(2);
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -16,6 +16,7 @@ use crate::support::package::Package;
 use crate::support::process::{Served, failed, succeeded, supercargo};
 use crate::support::publishers::{CLIENTS, Publishers};
 use crate::support::s3::S3Server;
+use crate::support::webhook_receiver::{BROKEN, GOOD, WebhookReceiver};
 
 fn make(served: &Served, to: &Path, more: &[&str]) -> Value {
     let output = served.command("backup").arg(to).arg("--json").args(more).output().unwrap();
@@ -170,6 +171,33 @@ fn a_deleted_crate_and_the_message_of_a_yank_are_restored() {
     assert_eq!(http::get(&format!("{}/api/v1/crates/foo", restored.url)).status, 404);
     let refused = http::publish(&restored.url, &token, &Package::new("foo", "2.0.0"));
     assert!(refused.status == 409 && refused.text().contains("its name stays taken"), "{}", refused.text());
+}
+
+/// It may be a copy: a receiver gets those of the registry that was backed up.
+#[test]
+fn the_webhooks_of_a_restored_registry_are_paused_until_somebody_resumes_them() {
+    let mut served = Served::start(&["--webhook-allow", "127.0.0.1"]);
+    let token = served.token("ann");
+    let receiver = WebhookReceiver::start();
+    receiver.always(BROKEN);
+    served.run("webhook add", &[&receiver.url]);
+    wait_until("the test", || !receiver.got().is_empty());
+    let backups = tempfile::tempdir().unwrap();
+    make(&served, backups.path(), &[]);
+    served.stop();
+    receiver.only(GOOD);
+    receiver.kinds();
+    let mut restored = Served::nothing(&["--webhook-allow", "127.0.0.1"]);
+    assert_eq!(restore(backups.path(), &restored)["paused_webhooks"], 1);
+    restored.start_again();
+    publish(&restored, &token, "foo", "1.0.0");
+    let shown = || -> Value { serde_json::from_str(&restored.run("webhook show", &["1", "--json"])).unwrap() };
+    wait_until("the event to wait", || shown()["waiting"] == 2);
+    assert_eq!(shown()["pause"]["reason"], "restored from a backup");
+    assert_eq!(receiver.kinds(), Vec::<String>::new());
+    restored.run("webhook resume", &["1"]);
+    wait_until("what waited", || shown()["waiting"] == 0);
+    assert_eq!(receiver.kinds(), ["webhook.test", "version.published"]);
 }
 
 /// A directory that other users can enter, as PostgreSQL's user does when root runs the tests.

@@ -75,5 +75,6 @@ mod transport;
 mod trusted_publishing;
 mod upgrading;
 mod users;
+mod webhooks;
 mod wording;
 mod yanking;

@@ -228,6 +228,7 @@ fn a_warning_is_exit_code_1_and_json_has_every_check() {
     unknown_jobs warning
     workers ok
     verification warning
+    webhooks ok
     disk_bytes ok
     disk_inodes ok
     disk_full ok
@@ -313,7 +314,7 @@ fn limits_apply_and_a_check_that_cannot_run_is_not_ok() {
         .unwrap();
     let said: Value = serde_json::from_str(&monitor(&["--json"]).1).unwrap();
     let skipped = said["checks"].as_array().unwrap().iter().filter(|check| check["severity"] == "skipped").count();
-    assert_eq!(skipped, 7, "{said}");
+    assert_eq!(skipped, 8, "{said}");
 }
 
 /// Tests that start several processes or take seconds. The inner loop leaves them out.
@@ -329,7 +330,7 @@ mod slow {
         wait_for_workers(served);
         let (code, line) = watch.round(&[]);
         assert_eq!(code, 0, "{line}");
-        assert!(line.starts_with("SUPERCARGO OK - 11 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
+        assert!(line.starts_with("SUPERCARGO OK - 12 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
 
         // A job that panics in its last attempt.
         let mut connection = served.database.connect();

@@ -89,7 +89,7 @@ fn a_member_of_a_team_publishes_and_yanks_and_does_not_change_owners() {
     registry.run_jobs();
     let refused = add(&cid, &["cid"]);
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    insta::assert_snapshot!(refused.detail(), @"`cid` may publish and yank `foo` as a member of a team, but cannot change its owners: ask one of its owners (ann)");
+    insta::assert_snapshot!(refused.detail(), @"`cid` may publish and yank `foo` as a member of a team, but cannot change its owners or settings: ask one of its owners (ann)");
     let stranger = registry.user("dee").publish(&Package::new("foo", "1.2.0"));
     insta::assert_snapshot!(stranger.detail(), @"`dee` is not an owner of the crate `foo`: ask one of its owners (ann, team:devs) to add you");
     registry

@@ -169,7 +169,7 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
             "/1.0.0/status",
         ];
         let read = read.map(|rest| (Method::GET, format!("/api/v1/crates/{part}{rest}")));
-        let named = ["keywords", "categories", "users", "teams", "me/tokens"];
+        let named = ["keywords", "categories", "users", "teams", "me/tokens", "webhooks"];
         let named = named.map(|kind| (Method::GET, format!("/api/v1/{kind}/{part}")));
         for (method, path) in read.into_iter().chain(named).chain([
             (Method::GET, format!("/api/v1/crates/{part}/1.0.0")),
@@ -182,6 +182,10 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
             (Method::DELETE, format!("/api/v1/crates/foo/{part}/yank")),
             (Method::PUT, format!("/api/v1/crates/foo/{part}/unyank")),
             (Method::DELETE, format!("/api/v1/crates/{part}")),
+            (Method::DELETE, format!("/api/v1/webhooks/{part}")),
+            (Method::GET, format!("/api/v1/webhooks/{part}/deliveries")),
+            (Method::POST, format!("/api/v1/webhooks/{part}/test")),
+            (Method::POST, format!("/api/v1/webhooks/{part}/deliveries/{part}/redeliver")),
         ]) {
             let answer = ann.request(method.clone(), &path, Body::empty());
             let shown = &path[..path.len().min(80)];

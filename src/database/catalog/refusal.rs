@@ -82,7 +82,7 @@ pub enum ChangeRefusal {
     #[error("`{login}` is not an owner of the crate `{name}`: ask one of its owners ({owners}) to add you")]
     NotOwner { login: String, name: CrateName, owners: String },
     #[error(
-        "`{login}` may publish and yank `{name}` as a member of a team, but cannot change its owners: ask one of its \
+        "`{login}` may publish and yank `{name}` as a member of a team, but cannot change its owners or settings: ask one of its \
          owners ({owners})"
     )]
     TeamMember { login: String, name: CrateName, owners: String },

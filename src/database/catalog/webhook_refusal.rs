@@ -4,12 +4,12 @@ use crate::webhook::event_type::UnknownEvent;
 
 /// The most webhooks of a crate, or of a team.
 pub const MAX_OF_ONE: i64 = 20;
-/// The most that hear of everything.
+/// The most that receive everything.
 pub const MAX_OF_ALL: i64 = 100;
 /// The longest URL, in bytes.
 pub const MAX_URL: usize = 2000;
-/// The longest description, in characters.
-pub const MAX_DESCRIPTION: usize = 200;
+/// The longest description, and reason of a pause, in characters.
+pub const MAX_TEXT: usize = 200;
 
 /// The reason for which a change of webhooks is refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,11 +25,11 @@ pub enum WebhookRefusal {
     Url(String),
     #[error(transparent)]
     Event(#[from] UnknownEvent),
-    #[error("a webhook hears of at least one type of event: give `*` for all")]
+    #[error("a webhook receives at least one type of event: give `*` for all")]
     NoEvents,
-    #[error("the description has {0} characters, above the limit of {MAX_DESCRIPTION}: shorten it")]
-    Description(usize),
-    #[error("a webhook is of a crate, or of a team, or of neither and hears of everything: leave out one of the two")]
+    #[error("the {what} has {length} characters, above the limit of {MAX_TEXT}: shorten it")]
+    LongText { what: &'static str, length: usize },
+    #[error("a webhook is of a crate, or of a team, or of neither and receives everything: leave out one of the two")]
     CrateAndTeam,
     #[error("{whose} has {limit} webhooks already: remove one of them")]
     TooMany { whose: String, limit: i64 },

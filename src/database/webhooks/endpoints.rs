@@ -1,4 +1,4 @@
-//! The webhooks: who is told, of what, and whether deliveries are paused.
+//! The webhooks: where they are, what they receive, and whether deliveries are paused.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::{exists, sql};
@@ -11,9 +11,9 @@ use crate::package::CrateName;
 use crate::webhook::Secret;
 use crate::webhook::event_type::EventPattern;
 
-/// What a webhook hears of.
+/// What the events of a webhook are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hears {
+pub enum Subject {
     Everything,
     Crate {
         id: i32,
@@ -41,7 +41,7 @@ pub struct Webhook {
     pub id: i32,
     pub url: String,
     pub description: Option<String>,
-    pub hears: Hears,
+    pub subject: Subject,
     pub events: Vec<EventPattern>,
     /// Until when messages have the signature of the previous secret, too.
     pub previous_until: Option<DateTime<Utc>>,
@@ -56,7 +56,7 @@ pub struct Webhook {
 pub struct NewWebhook<'a> {
     pub url: &'a str,
     pub description: Option<&'a str>,
-    pub hears: &'a Hears,
+    pub subject: &'a Subject,
     pub events: &'a [EventPattern],
     pub secret: &'a Secret,
     pub created_by: Option<i32>,
@@ -81,14 +81,14 @@ type Row = (
 
 fn webhook(row: Row) -> Webhook {
     let ((id, url, description, events, previous_until, created_at), (paused_at, by, reason), krate, team, login) = row;
-    let hears = match (krate, team) {
-        (Some((id, name)), _) => Hears::Crate { id, name },
-        (None, Some((id, name))) => Hears::Team { id, name },
-        (None, None) => Hears::Everything,
+    let subject = match (krate, team) {
+        (Some((id, name)), _) => Subject::Crate { id, name },
+        (None, Some((id, name))) => Subject::Team { id, name },
+        (None, None) => Subject::Everything,
     };
     let pause = paused_at.map(|at| Pause { at, by, reason });
     let previous_until = previous_until.filter(|until| *until > Utc::now());
-    Webhook { id, url, description, hears, events: events.0, previous_until, created_by: login, created_at, pause }
+    Webhook { id, url, description, subject, events: events.0, previous_until, created_by: login, created_at, pause }
 }
 
 /// Lists webhooks in the order of their numbers.
@@ -130,23 +130,23 @@ pub fn find(connection: &mut PgConnection, id: i32) -> QueryResult<Option<Webhoo
 }
 
 /// How many there are of a crate, of a team, or of everything.
-pub fn count_alike(connection: &mut PgConnection, hears: &Hears) -> QueryResult<i64> {
+pub fn count_alike(connection: &mut PgConnection, subject: &Subject) -> QueryResult<i64> {
     let query = webhooks::table.filter(webhooks::crate_is_deleted.eq(false)).count();
-    match hears {
-        Hears::Everything => {
+    match subject {
+        Subject::Everything => {
             query.filter(webhooks::crate_id.is_null().and(webhooks::team_id.is_null())).get_result(connection)
         }
-        Hears::Crate { id, .. } => query.filter(webhooks::crate_id.eq(id)).get_result(connection),
-        Hears::Team { id, .. } => query.filter(webhooks::team_id.eq(id)).get_result(connection),
+        Subject::Crate { id, .. } => query.filter(webhooks::crate_id.eq(id)).get_result(connection),
+        Subject::Team { id, .. } => query.filter(webhooks::team_id.eq(id)).get_result(connection),
     }
 }
 
 /// Adds a webhook.
 pub fn add(connection: &mut PgConnection, new: &NewWebhook<'_>) -> QueryResult<i32> {
-    let (krate, team) = match new.hears {
-        Hears::Everything => (None, None),
-        Hears::Crate { id, .. } => (Some(*id), None),
-        Hears::Team { id, .. } => (None, Some(*id)),
+    let (krate, team) = match new.subject {
+        Subject::Everything => (None, None),
+        Subject::Crate { id, .. } => (Some(*id), None),
+        Subject::Team { id, .. } => (None, Some(*id)),
     };
     diesel::insert_into(webhooks::table)
         .values((
@@ -229,6 +229,18 @@ pub fn pause(connection: &mut PgConnection, id: i32, by: Option<&str>, reason: O
     Ok(paused > 0)
 }
 
+/// Pauses all webhooks of a restored registry; returns how many were not paused before.
+pub fn pause_all(connection: &mut PgConnection, reason: &str) -> QueryResult<usize> {
+    connection.transaction(|connection| {
+        let ids: Vec<i32> = webhooks::table.select(webhooks::id).order(webhooks::id).load(connection)?;
+        let active = lock(connection, &ids)?;
+        for &(id, _) in &active {
+            pause(connection, id, Some("restore"), Some(reason))?;
+        }
+        Ok(active.len())
+    })
+}
+
 /// Ends the pause of a webhook whose row is locked, and returns the generation of the jobs that what waits needs. None if there
 /// was no pause.
 pub fn end_pause(connection: &mut PgConnection, id: i32) -> QueryResult<Option<i32>> {
@@ -244,10 +256,10 @@ pub fn end_pause(connection: &mut PgConnection, id: i32) -> QueryResult<Option<i
         .optional()
 }
 
-/// A webhook that may hear of an event: its number, and what it hears of.
+/// A webhook that may receive an event: its number, and the types that it receives.
 pub type Candidate = (i32, TextArray<EventPattern>);
 
-/// The webhooks that hear of a crate: its own, those of its teams, and those of everything.
+/// The webhooks that receive events of a crate: its own, those of its teams, and those of everything.
 pub fn of_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<Candidate>> {
     let canonical = name.canonical();
     let is_of_crate = exists(
@@ -269,7 +281,7 @@ pub fn of_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<
         .load(connection)
 }
 
-/// The webhooks that hear of a team, named in any case, and those of everything.
+/// The webhooks that receive events of a team, named in any case, and those of everything.
 pub fn of_team(connection: &mut PgConnection, name: &str) -> QueryResult<Vec<Candidate>> {
     diesel::sql_query(
         "SELECT webhooks.id, webhooks.events FROM webhooks LEFT JOIN teams ON teams.id = team_id
@@ -297,7 +309,7 @@ pub fn of_everything(connection: &mut PgConnection) -> QueryResult<Vec<Candidate
         .load(connection)
 }
 
-/// The webhooks of crates that were deleted, which hear of nothing but that.
+/// The webhooks of crates that were deleted, which receive nothing but that.
 pub fn of_deleted(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<Candidate>> {
     webhooks::table
         .inner_join(crates::table)
@@ -308,13 +320,13 @@ pub fn of_deleted(connection: &mut PgConnection, name: &CrateName) -> QueryResul
         .load(connection)
 }
 
-/// Removes the webhooks of deleted crates that have heard of it, or that are paused; returns them with their URLs.
+/// Removes the webhooks of deleted crates that have received the event, or that are paused; returns them with their URLs.
 pub fn remove_of_deleted(connection: &mut PgConnection) -> QueryResult<Vec<(i32, String)>> {
     // While there is an outbox the deletion may not be passed on.
-    let heard = "(paused_at IS NOT NULL OR (
+    let is_over = "(paused_at IS NOT NULL OR (
                       NOT EXISTS (SELECT FROM webhook_outbox)
                       AND NOT EXISTS (SELECT FROM webhook_deliveries WHERE webhook_id = webhooks.id AND delivered_at IS NULL)))";
-    diesel::delete(webhooks::table.filter(webhooks::crate_is_deleted.eq(true).and(sql::<Bool>(heard))))
+    diesel::delete(webhooks::table.filter(webhooks::crate_is_deleted.eq(true).and(sql::<Bool>(is_over))))
         .returning((webhooks::id, webhooks::url))
         .get_results(connection)
 }

@@ -1,4 +1,4 @@
-//! Webhooks: receivers that are told of what happens.
+//! Webhooks: receivers to which events are sent.
 //!
 //! | file | what |
 //! |---|---|

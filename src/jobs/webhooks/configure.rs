@@ -13,9 +13,9 @@ use crate::database::access::scope::Scope;
 use crate::database::access::teams;
 use crate::database::catalog::crates::Crate;
 use crate::database::catalog::refusal::{self, ChangeRefusal, check_full_owner, lock_crate};
-use crate::database::catalog::webhook_refusal::{MAX_DESCRIPTION, MAX_OF_ALL, MAX_OF_ONE, MAX_URL, WebhookRefusal};
+use crate::database::catalog::webhook_refusal::{MAX_OF_ALL, MAX_OF_ONE, MAX_TEXT, MAX_URL, WebhookRefusal};
 use crate::database::webhooks::deliveries::{self, Delivery};
-use crate::database::webhooks::endpoints::{self, Changes, Hears, NewWebhook, Webhook, Which};
+use crate::database::webhooks::endpoints::{self, Changes, NewWebhook, Subject, Webhook, Which};
 use crate::jobs::request::RequestError;
 use crate::package::characters::check_line;
 use crate::queue::Job;
@@ -39,7 +39,7 @@ pub enum Who<'a> {
 pub struct Wanted {
     pub url: String,
     pub description: Option<String>,
-    /// The crate that it hears of; without crate and team it hears of everything.
+    /// The crate that it receives events of; without crate and team it receives everything.
     pub krate: Option<String>,
     pub team: Option<String>,
     /// Types and groups of events. None: all.
@@ -72,14 +72,19 @@ fn check_url(text: &str) -> Result<(), WebhookRefusal> {
     }
 }
 
-/// The description to store; None if there is none.
-fn description(text: Option<&str>) -> Result<Option<&str>, RequestError> {
+/// Where a URL leads, without its path, which may be a secret of the receiver.
+fn origin(url: &str) -> String {
+    Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+}
+
+/// The text to store; None if there is none.
+fn line<'a>(what: &'static str, text: Option<&'a str>) -> Result<Option<&'a str>, RequestError> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     let length = text.chars().count();
-    if length > MAX_DESCRIPTION {
-        return Err(WebhookRefusal::Description(length).into());
+    if length > MAX_TEXT {
+        return Err(WebhookRefusal::LongText { what, length }.into());
     }
-    check_line(text).map_err(|character| ChangeRefusal::HiddenInMessage { what: "description", character })?;
+    check_line(text).map_err(|character| ChangeRefusal::HiddenInMessage { what, character })?;
     Ok(Some(text))
 }
 
@@ -96,16 +101,16 @@ fn patterns(given: &[String]) -> Result<Vec<EventPattern>, RequestError> {
 
 impl Who<'_> {
     /// Checks that a webhook of this may be changed, in the transaction of the change. The row of its crate is locked.
-    fn confirm(self, connection: &mut PgConnection, hears: &Hears) -> Result<Actor, RequestError> {
-        let krate = match hears {
-            Hears::Crate { name, .. } => Some(lock_crate(connection, name)??),
+    fn confirm(self, connection: &mut PgConnection, subject: &Subject) -> Result<Actor, RequestError> {
+        let krate = match subject {
+            Subject::Crate { name, .. } => Some(lock_crate(connection, name)??),
             _ => None,
         };
         match self {
             Self::Operator(actor) => Ok(actor.clone()),
             Self::User(caller) => {
                 let authority = caller.confirm(connection)??;
-                check(connection, hears, krate.as_ref(), &authority)?;
+                check(connection, subject, krate.as_ref(), &authority)?;
                 Ok(authority.actor())
             }
         }
@@ -119,32 +124,32 @@ impl Who<'_> {
     }
 
     /// Checks that this may be seen.
-    fn check_sees(self, connection: &mut PgConnection, hears: &Hears) -> Result<(), RequestError> {
+    fn check_sees(self, connection: &mut PgConnection, subject: &Subject) -> Result<(), RequestError> {
         let Self::User(caller) = self else { return Ok(()) };
-        let krate = match hears {
-            Hears::Crate { name, .. } => Some(refusal::find_crate(connection, name)??),
+        let krate = match subject {
+            Subject::Crate { name, .. } => Some(refusal::find_crate(connection, name)??),
             _ => None,
         };
-        check(connection, hears, krate.as_ref(), caller)
+        check(connection, subject, krate.as_ref(), caller)
     }
 }
 
 /// Owners have the webhooks of their crates, members those of their teams, and admins all.
 fn check(
     connection: &mut PgConnection,
-    hears: &Hears,
+    subject: &Subject,
     krate: Option<&Crate>,
     caller: &Caller,
 ) -> Result<(), RequestError> {
     check_may_configure(caller)?;
-    match (hears, krate) {
-        (Hears::Crate { .. }, Some(krate)) => {
+    match (subject, krate) {
+        (Subject::Crate { .. }, Some(krate)) => {
             caller.covers(&krate.name)?;
             if !caller.is_admin() {
                 check_full_owner(connection, krate, &caller.user)??;
             }
         }
-        (Hears::Team { name, id }, _) if !caller.is_admin() => {
+        (Subject::Team { name, id }, _) if !caller.is_admin() => {
             caller.unrestricted()?;
             if !teams::of_user(connection, caller.user.id)?.iter().any(|team| team.id == *id) {
                 return Err(WebhookRefusal::NotMember { login: caller.user.login.clone(), team: name.clone() }.into());
@@ -155,21 +160,21 @@ fn check(
     Ok(())
 }
 
-/// What a webhook is to hear of.
-fn hears(connection: &mut PgConnection, krate: Option<&str>, team: Option<&str>) -> Result<Hears, RequestError> {
+/// What the events of a webhook are to be about.
+fn subject(connection: &mut PgConnection, krate: Option<&str>, team: Option<&str>) -> Result<Subject, RequestError> {
     match (krate, team) {
         (Some(_), Some(_)) => Err(WebhookRefusal::CrateAndTeam.into()),
         (Some(given), None) => {
             let name = given.parse().map_err(|_| ChangeRefusal::UnknownCrate(given.chars().take(100).collect()))?;
             let found = refusal::find_crate(connection, &name)??;
-            Ok(Hears::Crate { id: found.id, name: found.name })
+            Ok(Subject::Crate { id: found.id, name: found.name })
         }
         (None, Some(given)) => {
             let found = teams::find(connection, given.strip_prefix(teams::PREFIX).unwrap_or(given))?;
             let team = found.ok_or_else(|| ChangeRefusal::UnknownTeam(given.chars().take(100).collect()))?;
-            Ok(Hears::Team { id: team.id, name: team.name })
+            Ok(Subject::Team { id: team.id, name: team.name })
         }
-        (None, None) => Ok(Hears::Everything),
+        (None, None) => Ok(Subject::Everything),
     }
 }
 
@@ -181,8 +186,8 @@ fn record(
 ) -> Result<(), RequestError> {
     let subject = webhook.id.to_string();
     let event = Event::new(action).about(&subject).detail(detail);
-    match &webhook.hears {
-        Hears::Crate { name, .. } => event.of_crate(name).record(connection, actor)?,
+    match &webhook.subject {
+        Subject::Crate { name, .. } => event.of_crate(name).record(connection, actor)?,
         _ => event.record(connection, actor)?,
     }
     Ok(())
@@ -197,24 +202,24 @@ pub fn add(
     who: Who<'_>,
 ) -> Result<(Webhook, Secret), RequestError> {
     check_url(&wanted.url)?;
-    let description = description(wanted.description.as_deref())?;
+    let description = line("description", wanted.description.as_deref())?;
     let events = wanted.events.as_deref().map_or_else(|| Ok(vec![EventPattern::all()]), patterns)?;
     connection.transaction(|connection| {
-        let hears = hears(connection, wanted.krate.as_deref(), wanted.team.as_deref())?;
-        let actor = who.confirm(connection, &hears)?;
-        let (whose, limit) = match &hears {
-            Hears::Everything => ("the registry".to_owned(), MAX_OF_ALL),
-            Hears::Crate { name, .. } => (format!("the crate `{name}`"), MAX_OF_ONE),
-            Hears::Team { name, .. } => (format!("the team `{name}`"), MAX_OF_ONE),
+        let subject = subject(connection, wanted.krate.as_deref(), wanted.team.as_deref())?;
+        let actor = who.confirm(connection, &subject)?;
+        let (whose, limit) = match &subject {
+            Subject::Everything => ("the registry".to_owned(), MAX_OF_ALL),
+            Subject::Crate { name, .. } => (format!("the crate `{name}`"), MAX_OF_ONE),
+            Subject::Team { name, .. } => (format!("the team `{name}`"), MAX_OF_ONE),
         };
-        if endpoints::count_alike(connection, &hears)? >= limit {
+        if endpoints::count_alike(connection, &subject)? >= limit {
             return Err(WebhookRefusal::TooMany { whose, limit }.into());
         }
         let secret = Secret::random().map_err(RequestError::Randomness)?;
         let new = NewWebhook {
             url: &wanted.url,
             description,
-            hears: &hears,
+            subject: &subject,
             events: &events,
             secret: &secret,
             created_by: who.user(),
@@ -222,7 +227,12 @@ pub fn add(
         let id = endpoints::add(connection, &new)?;
         let webhook = one(connection, id)?;
         let names: Vec<String> = events.iter().map(ToString::to_string).collect();
-        record(connection, (Action::WebhookAdd, &webhook), json!({ "url": wanted.url, "events": names }), &actor)?;
+        record(
+            connection,
+            (Action::WebhookAdd, &webhook),
+            json!({ "at": origin(&wanted.url), "events": names }),
+            &actor,
+        )?;
         send_test(connection, &webhook, registry, &actor)?;
         Ok((webhook, secret))
     })
@@ -240,8 +250,8 @@ fn change<T>(
     make: impl FnOnce(&mut PgConnection, &Webhook, &Actor) -> Result<T, RequestError>,
 ) -> Result<T, RequestError> {
     connection.transaction(|connection| {
-        let hears = one(connection, id)?.hears;
-        let actor = who.confirm(connection, &hears)?;
+        let subject = one(connection, id)?.subject;
+        let actor = who.confirm(connection, &subject)?;
         endpoints::lock(connection, &[id])?;
         // It may have been changed while this waited.
         let webhook = one(connection, id)?;
@@ -249,12 +259,12 @@ fn change<T>(
     })
 }
 
-/// Changes where a webhook is, what it hears of, or its description.
+/// Changes where a webhook is, what it receives, or its description.
 pub fn update(connection: &mut PgConnection, id: i32, update: &Update, who: Who<'_>) -> Result<Webhook, RequestError> {
     if let Some(url) = &update.url {
         check_url(url)?;
     }
-    let text = update.description.as_deref().map(|text| description(Some(text))).transpose()?;
+    let text = update.description.as_deref().map(|text| line("description", Some(text))).transpose()?;
     let events = update.events.as_deref().map(patterns).transpose()?;
     change(connection, id, who, |connection, webhook, actor| {
         let changes = Changes { url: update.url.as_deref(), description: text, events: events.as_deref() };
@@ -262,7 +272,7 @@ pub fn update(connection: &mut PgConnection, id: i32, update: &Update, who: Who<
         let after = one(connection, id)?;
         if after != *webhook {
             let names: Vec<String> = after.events.iter().map(ToString::to_string).collect();
-            let detail = json!({ "url": after.url, "events": names, "was": webhook.url });
+            let detail = json!({ "at": origin(&after.url), "events": names, "has_moved": after.url != webhook.url });
             record(connection, (Action::WebhookUpdate, &after), detail, actor)?;
         }
         Ok(after)
@@ -273,14 +283,14 @@ pub fn update(connection: &mut PgConnection, id: i32, update: &Update, who: Who<
 pub fn remove(connection: &mut PgConnection, id: i32, who: Who<'_>) -> Result<Webhook, RequestError> {
     change(connection, id, who, |connection, webhook, actor| {
         endpoints::remove(connection, id)?;
-        record(connection, (Action::WebhookRemove, webhook), json!({ "url": webhook.url }), actor)?;
+        record(connection, (Action::WebhookRemove, webhook), json!({ "at": origin(&webhook.url) }), actor)?;
         Ok(webhook.clone())
     })
 }
 
 /// Makes no deliveries until the webhook is resumed; its events wait.
 pub fn pause(connection: &mut PgConnection, id: i32, reason: Option<&str>, who: Who<'_>) -> Result<(), RequestError> {
-    let reason = description(reason)?;
+    let reason = line("reason", reason)?;
     change(connection, id, who, |connection, webhook, actor| {
         if endpoints::pause(connection, id, Some(&actor.name), reason)? {
             record(connection, (Action::WebhookPause, webhook), json!({ "reason": reason }), actor)?;
@@ -372,12 +382,12 @@ pub fn list(
     team: Option<&str>,
     who: Who<'_>,
 ) -> Result<Vec<Webhook>, RequestError> {
-    let hears = hears(connection, krate, team)?;
-    who.check_sees(connection, &hears)?;
-    let which = match hears {
-        Hears::Everything => Which::All,
-        Hears::Crate { id, .. } => Which::OfCrate(id),
-        Hears::Team { id, .. } => Which::OfTeam(id),
+    let subject = subject(connection, krate, team)?;
+    who.check_sees(connection, &subject)?;
+    let which = match subject {
+        Subject::Everything => Which::All,
+        Subject::Crate { id, .. } => Which::OfCrate(id),
+        Subject::Team { id, .. } => Which::OfTeam(id),
     };
     Ok(endpoints::list(connection, which)?)
 }
@@ -385,7 +395,7 @@ pub fn list(
 /// A webhook, for somebody who may change it.
 pub fn show(connection: &mut PgConnection, id: i32, who: Who<'_>) -> Result<Webhook, RequestError> {
     let webhook = one(connection, id)?;
-    who.check_sees(connection, &webhook.hears)?;
+    who.check_sees(connection, &webhook.subject)?;
     Ok(webhook)
 }
 

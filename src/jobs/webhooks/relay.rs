@@ -1,4 +1,4 @@
-//! Passing on what happened: from the outbox to the webhooks that hear of it.
+//! Passing on what happened: from the outbox to the webhooks that receive it.
 
 use std::collections::HashMap;
 
@@ -38,8 +38,8 @@ pub fn run(
 ) -> Result<usize, RelayError> {
     let mut events = 0;
     while !is_stopped() {
-        let (looked_at, told) = portion(connection, registry)?;
-        events += told;
+        let (looked_at, sent) = portion(connection, registry)?;
+        events += sent;
         if looked_at < PORTION.unsigned_abs() as usize {
             break;
         }
@@ -56,21 +56,21 @@ fn portion(connection: &mut PgConnection, registry: Option<&str>) -> Result<(usi
         if entries.is_empty() {
             return Ok((0, 0));
         }
-        let mut told = Vec::new();
+        let mut sent = Vec::new();
         for entry in &entries {
             let Some(event) = Event::of(entry) else { continue };
-            let hearers: Vec<i32> = event.candidates(connection)?;
-            if !hearers.is_empty() {
-                told.push((event, hearers));
+            let receivers: Vec<i32> = event.candidates(connection)?;
+            if !receivers.is_empty() {
+                sent.push((event, receivers));
             }
         }
-        let mut everyone: Vec<i32> = told.iter().flat_map(|(_, hearers)| hearers).copied().collect();
+        let mut everyone: Vec<i32> = sent.iter().flat_map(|(_, receivers)| receivers).copied().collect();
         everyone.sort_unstable();
         everyone.dedup();
         let active: HashMap<i32, i32> = endpoints::lock(connection, &everyone)?.into_iter().collect();
-        for (event, hearers) in &told {
+        for (event, receivers) in &sent {
             let number = deliveries::add_event(connection, &event.kind, &event.body(registry))?;
-            for &webhook_id in hearers {
+            for &webhook_id in receivers {
                 let delivery_id = deliveries::add(connection, webhook_id, number)?;
                 if let Some(&generation) = active.get(&webhook_id) {
                     DeliverWebhook { webhook_id, delivery_id, generation }.enqueue(connection)?;
@@ -79,11 +79,11 @@ fn portion(connection: &mut PgConnection, registry: Option<&str>) -> Result<(usi
         }
         fault::point("webhook.before_relay_commit")?;
         outbox::remove(connection, &entries.iter().map(|entry| entry.id).collect::<Vec<_>>())?;
-        Ok((entries.len(), told.len()))
+        Ok((entries.len(), sent.len()))
     })
 }
 
-/// What receivers are told.
+/// What receivers get.
 struct Event<'a> {
     kind: EventType,
     at: String,
@@ -98,15 +98,15 @@ impl<'a> Event<'a> {
         let row = &entry.entry;
         // Stored by PostgreSQL, with its own precision.
         let at = entry.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let told = |kind, data| Self { kind, at: at.clone(), data, krate: None, team: None };
+        let event = |kind, data| Self { kind, at: at.clone(), data, krate: None, team: None };
         match &*entry.source {
-            // Its own trouble would be told with more of it.
+            // Its own trouble would cause more of it.
             "dead-job" if row["kind"] == DeliverWebhook::KIND => None,
-            "dead-job" => Some(told(
+            "dead-job" => Some(event(
                 JOB_DEAD,
                 json!({ "job": row["id"], "kind": row["kind"], "key": row["key"], "attempts": row["attempts"], "error": row["last_error"] }),
             )),
-            "verification" => Some(told(
+            "verification" => Some(event(
                 DIFFERENCES,
                 json!({ "report": row["id"], "mode": row["mode"], "differences": row["differences"], "requested_by": row["requested_by"] }),
             )),
@@ -118,7 +118,7 @@ impl<'a> Event<'a> {
                 });
                 let krate = row["crate_name"].as_str().and_then(|name| name.parse().ok());
                 let team = row["subject"].as_str().filter(|_| kind.name.starts_with("team."));
-                Some(Self { krate, team, ..told(kind, data) })
+                Some(Self { krate, team, ..event(kind, data) })
             }
         }
     }
@@ -130,7 +130,7 @@ impl<'a> Event<'a> {
         json!({ "type": self.kind.name, "timestamp": self.at, "data": data }).to_string()
     }
 
-    /// The webhooks that hear of it, in the order of their numbers.
+    /// The webhooks that receive it, in the order of their numbers.
     fn candidates(&self, connection: &mut PgConnection) -> diesel::QueryResult<Vec<i32>> {
         let mut found: Vec<Candidate> = match (&self.krate, self.team) {
             (Some(name), _) => endpoints::of_crate(connection, name)?,

@@ -25,8 +25,8 @@ const COMMON: [&str; 16] = [
 const DURABLE: [&str; 2] = ["fsync=on", "full_page_writes=on"];
 
 /// For a throwaway cluster: nothing is flushed to disk. The operating system still has every committed transaction, so
-/// a killed server loses none.
-const THROWAWAY: [&str; 2] = ["fsync=off", "full_page_writes=off"];
+/// a killed server loses none. Tests of many processes may share it.
+const THROWAWAY: [&str; 3] = ["fsync=off", "full_page_writes=off", "max_connections=400"];
 
 /// The port in the socket's name. The server does not listen on a TCP port.
 pub(super) const PORT: u16 = 5432;
@@ -36,6 +36,6 @@ pub(super) const SUPERUSER: &str = "supercargo";
 
 /// The arguments `-c name=value …`.
 pub(super) fn arguments(throwaway: bool) -> impl Iterator<Item = &'static str> {
-    let durability = if throwaway { THROWAWAY } else { DURABLE };
-    COMMON.into_iter().chain(durability).flat_map(|setting| ["-c", setting])
+    let durability: &[&str] = if throwaway { &THROWAWAY } else { &DURABLE };
+    COMMON.into_iter().chain(durability.iter().copied()).flat_map(|setting| ["-c", setting])
 }

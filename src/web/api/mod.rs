@@ -23,6 +23,7 @@ pub mod trusted_publishing;
 pub mod users;
 pub mod version;
 pub mod versions;
+pub mod webhooks;
 pub mod yank;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -74,6 +75,15 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(trusted_publishing::github::remove))
         .routes(routes!(trusted_publishing::gitlab::list, trusted_publishing::gitlab::add))
         .routes(routes!(trusted_publishing::gitlab::remove))
+        .routes(routes!(webhooks::endpoints::list, webhooks::endpoints::add))
+        .routes(routes!(webhooks::events::list))
+        .routes(routes!(webhooks::endpoints::show, webhooks::endpoints::update, webhooks::endpoints::remove))
+        .routes(routes!(webhooks::operation::pause))
+        .routes(routes!(webhooks::operation::resume))
+        .routes(routes!(webhooks::operation::test))
+        .routes(routes!(webhooks::operation::rotate))
+        .routes(routes!(webhooks::deliveries::list))
+        .routes(routes!(webhooks::deliveries::redeliver))
         .routes(routes!(audit::list))
         .routes(routes!(release_sets::list, release_sets::create))
         .routes(routes!(release_sets::show, release_sets::update))

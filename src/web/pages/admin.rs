@@ -39,6 +39,11 @@ impl Admin {
         self.visit.links()
     }
 
+    /// The same as the request of a user, for what users and admins have.
+    pub fn into_member(self) -> Member {
+        Member { app: self.app, visit: self.visit, caller: self.caller }
+    }
+
     /// The name in the receipts of what this admin changes.
     pub fn signature(&self) -> String {
         signature(&self.caller)

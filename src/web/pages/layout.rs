@@ -191,6 +191,7 @@ fn header(viewer: Viewer<'_>, search: &str) -> Markup {
                     @if viewer.sees_queue {
                         a href=(links.queue(&[])) { "Queue" }
                         a href=(links.to("/admin/users")) { "Users" }
+                        a href=(links.to("/admin/webhooks")) { "Webhooks" }
                     }
                     @if viewer.sees_audit { a href=(links.to("/admin/audit")) { "Audit log" } }
                     a href=(links.me()) { @if viewer.signed_in.is_some() { "Account" } @else { "Tokens" } }

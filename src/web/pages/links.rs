@@ -50,6 +50,16 @@ impl Links {
         self.to(&format!("/admin/users/{}", segment(&login)))
     }
 
+    /// The page of a webhook.
+    pub fn webhook(&self, id: i32) -> String {
+        self.to(&format!("/webhooks/{id}"))
+    }
+
+    /// What the forms on the page of a webhook are sent to: `pause`, `test`.
+    pub fn of_webhook(&self, id: i32, change: &str) -> String {
+        format!("{}/{change}", self.webhook(id))
+    }
+
     pub fn sign_in(&self) -> String {
         self.to("/sign-in")
     }

@@ -41,6 +41,7 @@ mod source;
 mod status;
 mod topics;
 mod users;
+mod webhooks;
 
 use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -87,6 +88,7 @@ pub(super) fn router(app: App) -> Router {
         .merge(diff::router())
         .merge(queue::router())
         .merge(users::router())
+        .merge(webhooks::router())
         .merge(device::router())
         .merge(audit::router())
         .merge(release_sets::router())

@@ -76,7 +76,8 @@ pub async fn explain(app: &App, visit: &Visit, path: &str, may_look: bool, respo
 fn form_of(path: &str) -> Option<&str> {
     let settings = path.find("/settings/").filter(|_| path.starts_with("/crates/")).map(|at| at + "/settings".len());
     let user = path.strip_prefix("/admin/users/").and_then(|rest| rest.find('/')).map(|at| at + "/admin/users/".len());
-    settings.or(user).map(|at| &path[..at])
+    let webhook = path.strip_prefix("/webhooks/").and_then(|rest| rest.find('/')).map(|at| at + "/webhooks/".len());
+    settings.or(user).or(webhook).map(|at| &path[..at])
 }
 
 /// The release set that a path is below.

@@ -54,6 +54,7 @@ impl Site {
         let yank = json!({"version": {"yanked": true, "yank_message": "Drops requests that time out: use 1.1.1"}});
         http::patch_json_as(&format!("{}/api/v1/crates/harbor/1.1.0", site.served.url), &site.ann, &yank).good();
         site.stage_a_release();
+        site.add_a_webhook();
         site.served.wait_until_described();
         site.served.wait_until_analysed();
         site.let_time_pass();
@@ -98,6 +99,24 @@ impl Site {
         http::delete_as(&format!("{url}/stage/{SET}/api/v1/crates/harbor/1.0.0/yank"), &self.ann).good();
         self.served.run("set rule add", &["harbor-tides", "--approvals", "2", "--by-another"]);
         self.served.run("set reject", &["autumn", "--reason", "It lacks its licence file"]);
+    }
+
+    /// A paused webhook of a crate, the first one, with deliveries that were made and one that waits. It has no jobs.
+    fn add_a_webhook(&self) {
+        let added = "INSERT INTO webhooks (url, description, crate_id, events, secret, created_by, paused_at, paused_by, pause_reason)
+                     SELECT 'https://chat.example/hooks/0123456789abcdef', 'Releases <#harbor>', crates.id, '{version.*,owner.*}',
+                            decode(repeat('00', 32), 'hex'), users.id, now() - interval '1 hour', 'ann', 'The chat is being moved'
+                     FROM crates, users WHERE crates.name = 'harbor' AND users.login = 'ann';
+                     INSERT INTO webhook_events (type, body, created_at)
+                     SELECT 'version.yanked', '{\"type\":\"version.yanked\",\"data\":{\"crate\":\"harbor\",\"version\":\"1.1.0\"}}',
+                            now() - interval '3 hours' + n * interval '1 hour'
+                     FROM generate_series(0, 2) AS n;
+                     INSERT INTO webhook_deliveries (webhook_id, event_id, delivered_at, status, took_ms)
+                     SELECT webhooks.id, event.id, event.created_at + interval '1 second', 204, 12
+                     FROM webhooks, webhook_events AS event ORDER BY event.id;
+                     UPDATE webhook_deliveries SET delivered_at = NULL, status = NULL, took_ms = NULL
+                     WHERE id = (SELECT max(id) FROM webhook_deliveries)";
+        self.served.database.connect().batch_execute(added).unwrap();
     }
 
     pub fn dead_job(&self) -> i64 {

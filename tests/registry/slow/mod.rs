@@ -10,4 +10,5 @@ mod reverse_proxy;
 mod several_machines;
 mod terminal;
 mod verifying;
+mod webhooks;
 mod with_command;

@@ -13,6 +13,7 @@
 //! | another registry, to import from | [`other_registry::OtherRegistry`] |
 //! | an issuer of ID tokens | [`issuer::Issuer`] |
 //! | receivers of pages and reports | [`recorder::Recorder`] |
+//! | a receiver of webhooks | [`webhook_receiver::WebhookReceiver`] |
 //! | an S3 server, and a network before it | [`s3::S3Server`] |
 //! | what other programs see in a crate file | [`tar_readers`] |
 //! | streams of events | [`server_sent`] |
@@ -49,3 +50,4 @@ pub mod server_sent;
 pub mod small_disk;
 pub mod tar_readers;
 pub mod tls;
+pub mod webhook_receiver;

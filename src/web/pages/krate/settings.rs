@@ -59,6 +59,10 @@ pub async fn show(
         }
         (owner_section(links, &krate, &owners, &form_token))
         (publisher_section(links, &krate, &publishers, &form_token))
+        section aria-labelledby="webhooks" {
+            h2 id="webhooks" { "Webhooks" }
+            p { a href=(links.of_crate(&krate.name, "settings/webhooks")) { "Webhooks of this crate" } " send its events to other programs." }
+        }
     };
     Ok(member.visit.show(Page::new(format!("Settings of {}", krate.name), content).unlisted()))
 }

@@ -118,6 +118,7 @@ impl Attacker {
                 call(format!("/crates/{krate}"), Some(wanted.into_bytes()), "", Some(&admin))
             }
             _ if route.contains("/trusted_publishing/") => self.call_of_publisher(route, call),
+            _ if route.contains("/webhooks") => self.call_of_webhook(route, call),
             _ => self.call_of_set(route, call),
         }
     }
@@ -162,6 +163,37 @@ impl Attacker {
         call(format!("/trusted_publishing/{path}"), body, &held_by, Some(&admin))
     }
 
+    /// One entry for each route that changes webhooks. The user, who owns the crate, has one of that with the number of the user,
+    /// and with a delivery of that number.
+    fn call_of_webhook(
+        &self,
+        route: &str,
+        call: impl Fn(String, Option<Vec<u8>>, &str, Option<&String>) -> Call,
+    ) -> Call {
+        let Self { user, krate, .. } = self;
+        let owner = format!("DELETE FROM crate_owners WHERE user_id = {user}");
+        let url = "https://hook.test";
+        let (path, body) = match route {
+            // Of no event that others cause.
+            "POST /api/v1/webhooks" => {
+                (String::new(), Some(json!({ "url": url, "crate": krate, "events": ["webhook.test"] })))
+            }
+            "PATCH /api/v1/webhooks/{id}" => (format!("/{user}"), Some(json!({ "url": url }))),
+            "DELETE /api/v1/webhooks/{id}" => (format!("/{user}"), None),
+            "POST /api/v1/webhooks/{id}/pause" => (format!("/{user}/pause"), Some(json!({ "reason": "x" }))),
+            "POST /api/v1/webhooks/{id}/resume" => (format!("/{user}/resume"), Some(json!({ "drop": true }))),
+            "POST /api/v1/webhooks/{id}/secret" => (format!("/{user}/secret"), Some(json!({}))),
+            "POST /api/v1/webhooks/{id}/test" => (format!("/{user}/test"), None),
+            "POST /api/v1/webhooks/{id}/deliveries/{delivery}/redeliver" => {
+                (format!("/{user}/deliveries/{user}/redeliver"), None)
+            }
+            other => panic!("{other} changes something and has no entry here: say how it is attacked"),
+        };
+        let body = body.map(|body| body.to_string().into_bytes());
+        let held_by = if body.is_some() { String::new() } else { format!("crates WHERE name = '{krate}'") };
+        call(format!("/webhooks{path}"), body, &held_by, Some(&owner))
+    }
+
     /// One entry for each route that changes a release set.
     fn call_of_set(&self, route: &str, call: impl Fn(String, Option<Vec<u8>>, &str, Option<&String>) -> Call) -> Call {
         let Self { user, krate, .. } = self;
@@ -198,6 +230,15 @@ impl Attacker {
                 "WITH team AS (INSERT INTO teams (name) VALUES ('team-of-{krate}') RETURNING id),
                       member AS (INSERT INTO team_members (team_id, user_id) SELECT id, {user} FROM team)
                  INSERT INTO crate_team_owners (crate_id, team_id) SELECT crates.id, team.id FROM team, crates WHERE crates.name = '{krate}'"
+            ),
+            _ if route.contains("/webhooks") => format!(
+                "INSERT INTO crate_owners (crate_id, user_id) {owned};
+                 INSERT INTO webhooks (id, url, crate_id, events, secret, paused_at) OVERRIDING SYSTEM VALUE
+                 SELECT {user}, 'https://before.test', id, '{{webhook.test}}', decode(repeat('00', 32), 'hex'), {}
+                 FROM crates WHERE name = '{krate}';
+                 INSERT INTO webhook_events (id, type, body) OVERRIDING SYSTEM VALUE VALUES ({user}, 'webhook.test', '{{}}');
+                 INSERT INTO webhook_deliveries (id, webhook_id, event_id) OVERRIDING SYSTEM VALUE VALUES ({user}, {user}, {user})",
+                if route.ends_with("/resume") { "now()" } else { "NULL" }
             ),
             // A set that somebody else created and filled, and that the user has approved.
             _ if route.contains("/release-sets/{set}") => format!(
@@ -338,6 +379,8 @@ impl Bench {
             "staged_changes",
             "set_approvals",
             "trusted_publishers",
+            "webhooks",
+            "webhook_deliveries",
             "jobs",
             "audit_log",
         ];
