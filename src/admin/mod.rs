@@ -116,7 +116,13 @@ pub enum AdminError {
     #[error("the webhook {id} has not accepted the test, and gets it again later: {error}")]
     TestFailed { id: i32, error: String },
     #[error(
-        "the test for the webhook {id} is not delivered yet: see what it waits for with `supercargo webhook show {id}`, and          that `serve` or `worker` is running"
+        "the test for the webhook {id} waits, because the event before it is not accepted yet: {error}. `supercargo webhook resume \
+         {id}` makes the next attempt now"
+    )]
+    TestBehind { id: i32, error: String },
+    #[error(
+        "the test for the webhook {id} is not delivered yet: see what it waits for with `supercargo webhook show {id}`, and that \
+         `serve` or `worker` is running"
     )]
     TestWaits { id: i32 },
     #[error("there is no rule {0}: see `supercargo set rule list`")]

@@ -187,23 +187,28 @@ pub fn test(
     (registry, wait): (Option<&str>, Duration),
 ) -> Result<(), AdminError> {
     let delivery = configure::test(connection, id, registry, Who::Operator(operator))?;
+    if wait.is_zero() {
+        say!("a test is on its way to the webhook {id}, as delivery {delivery}");
+        return Ok(());
+    }
     let until = Instant::now() + wait;
     loop {
-        let found = deliveries::find(connection, id, delivery)?;
-        match found {
+        match deliveries::find(connection, id, delivery)? {
             Some(Delivery { status: Some(status), took_ms: Some(took), .. }) => {
                 say!("webhook {id} has accepted the test: {status} after {took} ms");
                 return Ok(());
             }
             Some(Delivery { error: Some(error), .. }) => return Err(AdminError::TestFailed { id, error }),
             None => return Err(AdminError::TestFailed { id, error: "the webhook was removed".to_owned() }),
-            Some(_) if Instant::now() >= until && wait.is_zero() => {
-                say!("a test is on its way to the webhook {id}, as delivery {delivery}");
-                return Ok(());
-            }
-            Some(_) if Instant::now() >= until => return Err(AdminError::TestWaits { id }),
-            Some(_) => std::thread::sleep(LOOK_EVERY),
+            Some(_) => {}
         }
+        if let Some(error) = deliveries::standings(connection, &[id])?.pop().and_then(|standing| standing.error) {
+            return Err(AdminError::TestBehind { id, error });
+        }
+        if Instant::now() >= until {
+            return Err(AdminError::TestWaits { id });
+        }
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

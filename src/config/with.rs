@@ -6,7 +6,7 @@ use clap::Args;
 
 /// The variables that the temporary registry reads: rules for packages and users, and programs. Everything else with
 /// our prefix describes another registry.
-pub const INHERITED: [&str; 25] = [
+pub const INHERITED: [&str; 26] = [
     "SUPERCARGO_ALLOWED_REGISTRIES",
     "SUPERCARGO_ALLOW_WILDCARD_DEPENDENCIES",
     "SUPERCARGO_AUTH_REQUIRED",
@@ -32,6 +32,7 @@ pub const INHERITED: [&str; 25] = [
     "SUPERCARGO_REQUIRE_KNOWN_DEPENDENCIES",
     "SUPERCARGO_REQUIRE_METADATA",
     "SUPERCARGO_UPLOAD_ALLOWANCE",
+    "SUPERCARGO_WEBHOOK_ALLOW",
 ];
 
 /// The options of `with`.

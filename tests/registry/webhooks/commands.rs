@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::event::wait_until;
 use crate::support::http;
 use crate::support::package::Package;
-use crate::support::process::Served;
+use crate::support::process::{Served, succeeded, supercargo};
 use crate::support::webhook_receiver::{BROKEN, WebhookReceiver};
 
 const ALLOW: [&str; 2] = ["--webhook-allow", "127.0.0.1"];
@@ -54,7 +54,7 @@ fn an_operator_adds_a_webhook_sees_how_it_is_doing_and_removes_it() {
 
     receiver.always(BROKEN);
     let failed = refused(&served, "webhook test", &["1"]);
-    assert!(failed.contains("has not accepted the test") && failed.contains("the answer was 500"), "{failed}");
+    assert!(failed.contains("webhook 1") && failed.contains("the answer was 500"), "{failed}");
     assert_eq!(json_of(&served, "webhook list", &[])[0]["state"], "failing");
     served.run("webhook pause", &["1", "--reason", "moving house"]);
     let paused = served.run("webhook show", &["1"]);
@@ -67,7 +67,8 @@ fn an_operator_adds_a_webhook_sees_how_it_is_doing_and_removes_it() {
     let updated = served.run("webhook update", &["1", "--events", "owner.added,job.*", "--description", ""]);
     assert!(updated.contains("receives owner.added, job.* of the registry"), "{updated}");
     assert_eq!(json_of(&served, "webhook list", &[])[0]["description"], Value::Null);
-    assert!(served.run("webhook events", &[]).contains("verification.differences"));
+    let types = succeeded(supercargo().args(["webhook", "events"]).output().unwrap());
+    assert!(types.contains("verification.differences"), "{types}");
 
     // The secret is in no other output, and in no log.
     let everything =
@@ -112,7 +113,12 @@ fn what_is_wrong_is_refused_with_the_remedy() {
     // Without permission this machine is not reached.
     let receiver = WebhookReceiver::start();
     served.run("webhook add", &[&receiver.url]);
+    wait_until("a failure", || json_of(&served, "webhook list", &[])[0]["state"] == "failing");
     let said = refused(&served, "webhook test", &["1"]);
+    assert!(
+        said.contains("the test for the webhook 1 waits, because the event before it is not accepted yet"),
+        "{said}"
+    );
     assert!(
         said.contains("the host has the address 127.0.0.1") && said.contains("`--webhook-allow 127.0.0.1`"),
         "{said}"
