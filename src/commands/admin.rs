@@ -41,6 +41,7 @@ fn user(command: UserCommand, operator: &Actor) -> Result<(), CommandError> {
                 RoleName::Member => Role::Member,
                 RoleName::Auditor => Role::Auditor,
                 RoleName::ReadOnly => Role::ReadOnly,
+                RoleName::Service => Role::Service,
             };
             on(&storage, |connection| admin::users::set_role(connection, operator, &name, role))
         }

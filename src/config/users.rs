@@ -100,6 +100,8 @@ pub enum RoleName {
     Auditor,
     /// Reads
     ReadOnly,
+    /// Belongs to a program: has the rights of a member with its tokens, and cannot sign in
+    Service,
 }
 
 /// Users who get a link.

@@ -32,6 +32,8 @@ pub enum Role {
     Auditor,
     /// Reads.
     ReadOnly,
+    /// A program's: changes what it has rights to with its tokens, and cannot sign in.
+    Service,
 }
 
 impl Role {
@@ -41,7 +43,7 @@ impl Role {
 
     /// Whether it may change anything but its own tokens and its own sign-in.
     pub fn changes(self) -> bool {
-        self == Self::Member
+        matches!(self, Self::Member | Self::Service)
     }
 }
 

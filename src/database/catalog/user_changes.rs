@@ -11,7 +11,9 @@ use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::role::Role;
 use crate::database::access::users::{self, User, UserState};
 use crate::database::access::{sessions, tokens};
+use crate::database::sign_in::identities;
 use crate::database::sign_in::links::{self, CreateLinkError, LinkSecret};
+use crate::database::sign_in::passwords;
 use crate::package::CrateName;
 
 /// A user who was disabled.
@@ -58,9 +60,16 @@ pub fn set_admin(connection: &mut PgConnection, user: &User, admin: bool, actor:
     Ok(changed)
 }
 
-/// Gives a user who is no admin another role; false if nothing changed.
+/// Gives a user who is no admin another role; false if nothing changed. A service account loses every way to sign in, and its
+/// sessions.
 pub fn set_role(connection: &mut PgConnection, user: &User, role: Role, actor: &Actor) -> QueryResult<bool> {
     let changed = users::set_role(connection, user.id, role)?;
+    if changed && role == Role::Service {
+        sessions::end_of_user(connection, user.id, None, None)?;
+        links::revoke(connection, user.id)?;
+        passwords::remove(connection, user.id)?;
+        identities::remove_all(connection, user.id)?;
+    }
     if changed {
         let detail = json!({ "role": role.as_str(), "was": user.role.as_str() });
         Event::new(Action::UserRole).about(&user.login).detail(detail).record(connection, actor)?;
@@ -75,6 +84,9 @@ pub fn create_link(
     expires_at: DateTime<Utc>,
     actor: &Actor,
 ) -> Result<LinkSecret, CreateLinkError> {
+    if user.role == Role::Service {
+        return Err(CreateLinkError::Service(user.login.clone()));
+    }
     let secret = links::create(connection, user.id, expires_at)?;
     let detail = json!({ "expires_at": expires_at });
     Event::new(Action::SignInLink).about(&user.login).detail(detail).record(connection, actor)?;

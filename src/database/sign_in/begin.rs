@@ -12,6 +12,7 @@ use super::refusal::SignInRefusal;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::caller::of_token;
 use crate::database::access::new_token::CreateTokenError;
+use crate::database::access::role::Role;
 use crate::database::access::sessions::{self, Origin, SessionSecret};
 use crate::database::access::users::{self, CreateUserError, User};
 use crate::password::Hash;
@@ -214,6 +215,9 @@ fn begin(
     arrival: &Arrival,
 ) -> Result<(Begun, Actor), SignInRefusal> {
     let user = take(connection, user)?;
+    if user.role == Role::Service {
+        return Err(SignInRefusal::Service(user.login));
+    }
     let token = sessions::create_token(connection, user.id, with)?;
     let secret = SessionSecret::random().map_err(CreateTokenError::from)?;
     if let Some(before) = &arrival.before {

@@ -92,6 +92,11 @@ pub fn users(connection: &mut PgConnection) -> QueryResult<Vec<i32>> {
     identities::table.select(identities::user_id).distinct().load(connection)
 }
 
+/// Takes all accounts from a user.
+pub fn remove_all(connection: &mut PgConnection, user: i32) -> QueryResult<()> {
+    diesel::delete(identities::table.filter(identities::user_id.eq(user))).execute(connection).map(drop)
+}
+
 /// Takes an account from a user; None if the user has no such account.
 pub fn remove(connection: &mut PgConnection, user: i32, id: i32) -> QueryResult<Option<Identity>> {
     diesel::delete(identities::table.filter(identities::id.eq(id).and(identities::user_id.eq(user))))

@@ -57,6 +57,10 @@ impl LinkSecret {
 /// Why a link cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateLinkError {
+    #[error(
+        "`{0}` is a service account, which cannot sign in: change its role first, with `supercargo admin user role {0} member`"
+    )]
+    Service(String),
     #[error("the system returned no random numbers")]
     Randomness(#[from] SysError),
     #[error(transparent)]

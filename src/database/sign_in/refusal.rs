@@ -36,6 +36,10 @@ pub enum SignInRefusal {
          claim with `login-claim` ({source})"
     )]
     Login { login: String, provider: String, source: CreateUserError },
+    #[error(
+        "`{0}` is a service account, which cannot sign in: give its programs tokens, with `supercargo admin token create --user {0}`"
+    )]
+    Service(String),
     #[error(transparent)]
     Inactive(#[from] Inactive),
     #[error(transparent)]

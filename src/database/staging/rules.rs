@@ -267,7 +267,7 @@ pub fn needed(
                                  AND staged.staged_by = users.id))) AS givers,
                  ARRAY(
                      SELECT login FROM given, users
-                     WHERE disabled_at IS NULL AND removed_at IS NULL AND NOT is_machine AND role = 'member'
+                     WHERE disabled_at IS NULL AND removed_at IS NULL AND NOT is_machine AND role IN ('member', 'service')
                          AND users.id IN (
                              SELECT user_id FROM team_members WHERE team_id = rule.approved_by
                              UNION ALL

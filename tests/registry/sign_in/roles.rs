@@ -90,3 +90,67 @@ fn a_session_of_a_member_who_becomes_read_only_is_read_only() {
     let ended = browser.post("/me/sessions/end-others", &[("form_token", &form_token)]);
     assert_eq!(place(&ended), "/me?notice=ended-others");
 }
+
+/// A user for a program, which publishes and has no pages.
+#[test]
+fn a_service_account_has_tokens_and_no_way_to_sign_in() {
+    let registry = TestRegistry::new();
+    let (ci, root) = (registry.user("ci"), registry.admin("root"));
+    let mut browser = set_password(&registry, "ci", "correct horse battery staple");
+    assert!(browser.get("/me").good().text().contains("Your role is member."));
+    let open = super::link(&registry, "ci");
+    let operator = supercargo::database::access::audit::Actor::operator("ops@host".to_owned());
+    let set_role = |login: &str, role: Role| {
+        let set = |connection: &mut diesel::PgConnection| {
+            supercargo::admin::users::set_role(connection, &operator, login, role).map_err(|error| error.to_string())
+        };
+        registry.pool.with(set).unwrap()
+    };
+    set_role("ci", Role::Service).unwrap();
+    assert!(set_role("root", Role::Service).unwrap_err().contains("demote first"));
+    // What it had is gone, and its tokens work.
+    assert!(!browser.get("/").good().text().contains("Signed in as"));
+    assert_eq!(crate::pages::Browser::new(&registry).get(&open).status, StatusCode::FORBIDDEN);
+    ci.publish(&Package::new("demo", "1.0.0")).good();
+    registry.run_jobs();
+    ci.yank("demo", "1.0.0").good();
+    registry.run_jobs();
+    let refused = crate::pages::Browser::new(&registry).sign_in(ci.token.as_ref().unwrap());
+    assert!(refused.text().contains("This token is of a service account"), "{}", refused.text());
+    let mut browser = crate::pages::Browser::new(&registry);
+    let form_token = crate::pages::field(&browser.get("/sign-in").good().text(), "form_token");
+    let password = [("form_token", &*form_token), ("login", "ci"), ("password", "correct horse battery staple")];
+    assert!(browser.post("/sign-in/password", &password).text().contains("this user has no password"));
+    // No link is made for it, on a page or by an operator.
+    let mut of_root = set_password(&registry, "root", "another correct battery staple");
+    let page = "/admin/users/ci";
+    let refused = send(&mut of_root, page, "/admin/users/ci/sign-in-link", &[]);
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.text().contains("is a service account, which cannot sign in"), "{}", refused.text());
+    assert_eq!(
+        place(&send(&mut of_root, page, "/admin/users/ci/role", &[("role", "member")])),
+        "/admin/users/ci?notice=role"
+    );
+    super::link(&registry, "ci");
+    drop(root);
+}
+
+/// A password could be set while the role is changed.
+#[test]
+fn a_service_account_with_a_password_does_not_sign_in() {
+    use supercargo::database::access::sessions::Origin;
+    use supercargo::database::sign_in::begin;
+    let registry = TestRegistry::new();
+    registry.user("ci");
+    give(&registry, "ci", Role::Service);
+    let refused = registry.pool.with(|connection| {
+        let user = users::find(connection, "ci").unwrap().unwrap();
+        let arrival =
+            begin::Arrival { from: (None, None), origin: Origin { address: None, browser: None }, before: None };
+        begin::begin_as(connection, user.id, "password", &arrival).map(drop).unwrap_err().to_string()
+    });
+    assert_eq!(
+        refused.unwrap(),
+        "`ci` is a service account, which cannot sign in: give its programs tokens, with `supercargo admin token create --user ci`"
+    );
+}

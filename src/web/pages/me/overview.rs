@@ -80,6 +80,8 @@ pub async fn show(member: &Member, notice: Option<&str>) -> Result<Response, Api
                 _ if user.is_admin => "You are an admin of this registry.",
                 Role::Member => "Your role is member.",
                 Role::Auditor => "Your role is auditor: you read, and see the audit log.",
+                // It cannot sign in, and this session ends.
+                Role::Service => "This is a service account.",
                 Role::ReadOnly => "Your role is read-only: you read, and change nothing but your own tokens and sign-in.",
             }
         }

@@ -11,6 +11,7 @@ use super::sent::read_form;
 use super::session::{arrival, begun};
 use crate::database::access::audit::{Action, Event};
 use crate::database::access::caller::{Caller, of_token};
+use crate::database::access::role::Role;
 use crate::database::access::sessions::{self, SessionSecret};
 use crate::web::extract::auth;
 use crate::web::pages::visit::Visit;
@@ -59,6 +60,10 @@ pub(super) async fn find(app: &App, parts: &Parts, entered: &str) -> Result<Resu
         Ok(caller) if caller.token.trusted.is_some() => {
             refused(StatusCode::FORBIDDEN, "this token is of a machine, which has no pages: use one of a user")
         }
+        Ok(caller) if caller.user.role == Role::Service => refused(
+            StatusCode::FORBIDDEN,
+            "this token is of a service account, which has no pages: use one of a person",
+        ),
         Ok(caller) => Ok(Ok(caller)),
         Err(refused) => Ok(Err(ApiError::refused_token(StatusCode::FORBIDDEN, refused, Vec::new()))),
     }

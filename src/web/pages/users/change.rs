@@ -180,6 +180,7 @@ struct Created {
 fn link_for(connection: &mut PgConnection, user: User, actor: &Actor) -> Result<Created, ApiError> {
     let expires_at = Utc::now() + LINK_LASTS;
     let secret = user_changes::create_link(connection, &user, expires_at, actor).map_err(|error| match error {
+        CreateLinkError::Service(_) => conflict(error.to_string()),
         CreateLinkError::Database(error) => error.into(),
         CreateLinkError::Randomness(error) => ApiError::internal(error),
     })?;

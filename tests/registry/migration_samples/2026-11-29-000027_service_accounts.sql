@@ -1,0 +1,1 @@
+INSERT INTO users (id, login, role) VALUES (27, 'ci', 'service');
