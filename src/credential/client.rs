@@ -1,6 +1,8 @@
 //! What the provider asks the registry for.
 
 use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -8,12 +10,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::Body;
 use ureq::http::Response;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use url::Url;
 
 use crate::admin::output::note;
+use crate::config::credential::ca_file;
 use crate::oidc::http::is_safe;
 use crate::package::characters::plain;
-use crate::upstream::tls;
+use crate::upstream::{tls, tls_with};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest answer, in bytes.
@@ -67,16 +71,35 @@ pub struct Client {
     api: String,
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .tls_config(tls())
+fn agent() -> Result<ureq::Agent, String> {
+    let tls = match ca_file()? {
+        None => tls(),
+        Some(file) => trusting(&file).map_err(|problem| format!("http.cainfo, {}: {problem}", file.display()))?,
+    };
+    Ok(ureq::Agent::config_builder()
+        .tls_config(tls)
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(concat!("cargo-credential-supercargo/", env!("CARGO_PKG_VERSION")))
         .timeout_global(Some(TIMEOUT))
         .build()
-        .into()
+        .into())
+}
+
+/// Trusts the authorities in a file instead of the system's, as cargo does.
+fn trusting(file: &Path) -> Result<TlsConfig, String> {
+    let pem = std::fs::read(file).map_err(|error| error.to_string())?;
+    let mut authorities = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| error.to_string())? {
+            authorities.push(certificate);
+        }
+    }
+    if authorities.is_empty() {
+        return Err("it has no certificate in the format PEM".to_owned());
+    }
+    Ok(tls_with(RootCerts::Specific(Arc::new(authorities))))
 }
 
 fn read<T: DeserializeOwned>(answer: &mut Response<Body>) -> serde_json::Result<T> {
@@ -93,7 +116,7 @@ impl Client {
                 "{api} is not https: others on the way could read the token. Use https, or give --allow-insecure to the provider"
             ));
         }
-        Ok(Self { agent: agent(), api: api.to_owned() })
+        Ok(Self { agent: agent()?, api: api.to_owned() })
     }
 
     /// The registry with this index. A private one says where it is with `login_url`.
@@ -105,7 +128,7 @@ impl Client {
             format!("{index} is no sparse index: write the index of this registry as sparse+https://HOST/index/")
         })?;
         let url = format!("{}/config.json", sparse.trim_end_matches('/'));
-        let mut answer = agent().get(&url).call().map_err(|error| format!("{url}: {error}"))?;
+        let mut answer = agent()?.get(&url).call().map_err(|error| format!("{url}: {error}"))?;
         if answer.status() == 200 {
             let config: ConfigJson = read(&mut answer).map_err(|error| format!("{url}: {error}"))?;
             return Self::at(&config.api, allow_insecure);

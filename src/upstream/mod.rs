@@ -88,9 +88,14 @@ pub enum UpstreamError {
 
 /// TLS by rustls with ring and the system's certificate authorities.
 pub fn tls() -> TlsConfig {
+    tls_with(RootCerts::PlatformVerifier)
+}
+
+/// The same with other authorities.
+pub fn tls_with(authorities: RootCerts) -> TlsConfig {
     TlsConfig::builder()
         .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::PlatformVerifier)
+        .root_certs(authorities)
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
         .build()
 }

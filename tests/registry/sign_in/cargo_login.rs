@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 
 use crate::support::cargo::Cargo;
 use crate::support::process::Served;
+use crate::support::tls::Authority;
 
 const PASSWORD: &str = "correct horse battery staple";
 const PROVIDER: &str = env!("CARGO_BIN_EXE_cargo-credential-supercargo");
@@ -164,4 +165,41 @@ fn what_is_denied_and_what_is_wrong_is_said() {
         let said = cargo_with(more).bad(".", &["login", "--registry", "supercargo"]);
         assert!(said.contains(problem), "{said}");
     }
+}
+
+/// The authority of a company, which only cargo's configuration names.
+#[test]
+fn the_provider_trusts_the_authorities_that_cargo_trusts() {
+    let authority = Authority::new();
+    let arguments = authority.arguments();
+    let served = Served::start(&arguments.each_ref().map(String::as_str));
+    assert!(served.url.starts_with("https://"));
+    let cargo = cargo(&served, "");
+    let log_in = |variable: Option<&str>| {
+        let mut command = cargo.command(".", &["login", "--registry", "supercargo"]);
+        if let Some(file) = variable {
+            command.env("CARGO_HTTP_CAINFO", file);
+        }
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        for line in output.lines().map_while(Result::ok) {
+            said += &line;
+            if line.contains("/oauth/device?user_code=") {
+                break;
+            }
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+        said
+    };
+    let unknown = log_in(None);
+    assert!(!unknown.contains("user_code=") && unknown.contains("certificate"), "{unknown}");
+    let certificate = authority.certificate();
+    assert!(log_in(Some(certificate.to_str().unwrap())).contains("user_code="));
+    let config = std::fs::read_to_string(cargo.path("home/config.toml")).unwrap();
+    std::fs::write(cargo.path("home/config.toml"), format!("{config}\n[http]\ncainfo = {certificate:?}\n")).unwrap();
+    assert!(log_in(None).contains("user_code="));
+    let empty = log_in(Some("/dev/null"));
+    assert!(empty.contains("http.cainfo, /dev/null: it has no certificate in the format PEM"), "{empty}");
 }
