@@ -20,8 +20,6 @@ CREATE TABLE webhooks (
     -- Null: the registry, because deliveries failed for days.
     paused_by text,
     pause_reason text,
-    -- Grows when a pause ends. What waits gets jobs of the new generation, and those of older ones do nothing.
-    generation integer NOT NULL DEFAULT 0,
     -- The crate was deleted; it is removed when it has received that event.
     crate_is_deleted boolean NOT NULL DEFAULT false,
     CHECK (crate_id IS NULL OR team_id IS NULL),
@@ -30,6 +28,7 @@ CREATE TABLE webhooks (
 );
 CREATE INDEX webhooks_crate_id ON webhooks (crate_id);
 CREATE INDEX webhooks_team_id ON webhooks (team_id);
+CREATE INDEX webhooks_of_deleted_crates ON webhooks (crate_id) WHERE crate_is_deleted;
 
 -- What happened and is not passed on to webhooks yet. A row is written in the transaction of what it tells of; the trigger of
 -- the audit log does so for programs of every version.
@@ -52,22 +51,24 @@ CREATE TRIGGER tell_webhooks AFTER UPDATE ON verify_reports FOR EACH ROW
     WHEN (OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL AND NEW.differences > 0)
     EXECUTE FUNCTION tell_webhooks('verification');
 
--- Events that some webhook receives. The number is the id by which receivers know each.
+-- Events that some webhook receives.
 CREATE TABLE webhook_events (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- By which receivers know it. Random, so that a restored registry gives none again.
+    public_id text NOT NULL DEFAULT 'evt_' || replace(gen_random_uuid()::text, '-', ''),
     type text NOT NULL,
     -- What is sent, to the byte: all attempts send the same.
     body text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    -- When it happened.
+    happened_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- An event on its way to a webhook, or there. In the order of their numbers.
+-- An event on its way to a webhook, or there. In the order of their numbers. A job of the webhook delivers the first that waits, and
+-- enqueues the next job.
 CREATE TABLE webhook_deliveries (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     webhook_id integer NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
     event_id bigint NOT NULL REFERENCES webhook_events (id) ON DELETE CASCADE,
-    -- Of the job that delivers it, or has. Null if it waits for the end of a pause.
-    job_id bigint,
     -- Null while it waits.
     delivered_at timestamptz,
     -- The answer, and how long it took.

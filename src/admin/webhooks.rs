@@ -11,7 +11,7 @@ use super::output::{print_json, print_table, say};
 use crate::database::access::audit::Actor;
 use crate::database::webhooks::deliveries::{self, Delivery, Standing};
 use crate::database::webhooks::endpoints::{Subject, Webhook};
-use crate::jobs::webhooks::configure::{self, Update, Wanted, Who};
+use crate::jobs::webhooks::configure::{self, Resumed, Update, Wanted, Who};
 use crate::webhook::Secret;
 use crate::webhook::event_type::TYPES;
 
@@ -100,8 +100,9 @@ fn as_value(webhook: &Webhook, standing: &Standing) -> Value {
         "id": webhook.id, "url": webhook.url, "description": webhook.description, "crate": krate, "team": team,
         "events": webhook.events.iter().map(ToString::to_string).collect::<Vec<_>>(), "created_by": webhook.created_by,
         "created_at": time(Some(webhook.created_at)), "state": state(webhook, standing), "pause": pause,
-        "waiting": standing.waiting, "waiting_since": standing.waiting_since, "last_delivered_at": standing.last_delivered_at,
-        "attempts": standing.attempts, "error": standing.error, "next_attempt_at": standing.next_attempt_at,
+        "previous_secret_until": webhook.previous_until.map(|until| time(Some(until))), "waiting": standing.waiting, "waiting_since": standing.waiting_since.map(|at| time(Some(at))),
+        "last_delivered_at": standing.last_delivered_at.map(|at| time(Some(at))),
+        "attempts": standing.attempts, "error": standing.error, "next_attempt_at": standing.next_attempt_at.map(|at| time(Some(at))),
     })
 }
 
@@ -124,6 +125,9 @@ pub fn show(
     if let Some(text) = &webhook.description {
         say!("{text}");
     }
+    if let Some(until) = webhook.previous_until {
+        say!("messages have the signature of the previous secret, too, until {}", time(Some(until)));
+    }
     if let Some(pause) = &webhook.pause {
         let by = pause.by.as_deref().unwrap_or("the registry");
         let why = pause.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -144,8 +148,8 @@ pub fn show(
                 _ if one.is_dead => "its job is dead: see `supercargo jobs list --dead`".to_owned(),
                 _ => "-".to_owned(),
             };
-            let event = format!("evt_{}", one.event);
-            [one.id.to_string(), event, one.kind.clone(), time(Some(one.created_at)), time(one.delivered_at), answer]
+            let event = one.public_id.clone();
+            [one.id.to_string(), event, one.kind.clone(), time(Some(one.happened_at)), time(one.delivered_at), answer]
         }),
     );
     Ok(())
@@ -153,9 +157,9 @@ pub fn show(
 
 fn delivery_value(one: &Delivery) -> Value {
     json!({
-        "id": one.id, "event": format!("evt_{}", one.event), "type": one.kind, "created_at": time(Some(one.created_at)),
-        "delivered_at": one.delivered_at, "status": one.status, "took_ms": one.took_ms, "attempts": one.attempts,
-        "error": one.error, "job": one.job,
+        "id": one.id, "event": one.public_id, "type": one.kind, "happened_at": time(Some(one.happened_at)),
+        "delivered_at": one.delivered_at.map(|at| time(Some(at))), "status": one.status, "took_ms": one.took_ms, "attempts": one.attempts,
+        "error": one.error, "job": one.job, "dead": one.is_dead, "body": one.body,
     })
 }
 
@@ -173,9 +177,11 @@ pub fn pause(connection: &mut PgConnection, operator: &Actor, id: i32, reason: O
 
 pub fn resume(connection: &mut PgConnection, operator: &Actor, id: i32, drops: bool) -> Result<(), AdminError> {
     let resumed = configure::resume(connection, id, drops, Who::Operator(operator))?;
-    match resumed.dropped {
-        0 => say!("webhook {id} is active; waiting events: {}", resumed.waiting),
-        dropped => say!("webhook {id} is active; dropped events: {dropped}"),
+    let Resumed { waiting, dropped, was_paused } = resumed;
+    match (dropped, was_paused) {
+        (0, true) => say!("webhook {id} is active; waiting events: {waiting}"),
+        (0, false) => say!("webhook {id} was not paused, and gets what waits now; waiting events: {waiting}"),
+        (dropped, _) => say!("webhook {id} is active; dropped events: {dropped}"),
     }
     Ok(())
 }
@@ -221,10 +227,12 @@ pub fn redeliver(connection: &mut PgConnection, operator: &Actor, id: i32, deliv
 pub fn rotate(connection: &mut PgConnection, operator: &Actor, id: i32, overlap: Duration) -> Result<(), AdminError> {
     let overlap = TimeDelta::from_std(overlap).unwrap_or(configure::MAX_OVERLAP);
     let secret = configure::rotate(connection, id, overlap, Who::Operator(operator))?;
-    say!(
-        "webhook {id} signs with another secret, and with the one before until {}",
-        time(Some(Utc::now() + overlap.min(configure::MAX_OVERLAP)))
-    );
+    if overlap.is_zero() {
+        say!("webhook {id} signs with another secret, and no longer with the one before");
+    } else {
+        let until = time(Some(Utc::now() + overlap));
+        say!("webhook {id} signs with another secret, and with the one before until {until}");
+    }
     say_secret(&secret);
     Ok(())
 }

@@ -1,25 +1,31 @@
-//! The check of webhooks: whether the registry has paused some, because they did not accept events for days.
+//! The check of webhooks: whether some are paused that nobody wanted to pause.
 
 use diesel::{PgConnection, QueryResult};
 use serde_json::json;
 
 use super::finding::{Finding, Severity};
 use super::judged::Judged;
-use crate::database::webhooks::endpoints::{self, Subject, Webhook, Which};
+use crate::database::webhooks::endpoints::{self, RESTORE, Subject, Webhook, Which};
 
 pub const WEBHOOKS: &str = "webhooks";
 
 /// Webhooks in the details.
 const NAMED: usize = 5;
 
-/// Those that receive everything are an operator's; those of crates and teams have owners, who manage them.
+/// Those that receive everything are an operator's; those of crates and teams have owners, who manage them. After a restore all
+/// of them wait for somebody.
 pub fn check(connection: &mut PgConnection, _: &Judged<'_>) -> QueryResult<Finding> {
-    let paused_by_itself = |webhook: &Webhook| webhook.pause.as_ref().is_some_and(|pause| pause.by.is_none());
-    let mut paused: Vec<Webhook> =
-        endpoints::list(connection, Which::All)?.into_iter().filter(paused_by_itself).collect();
-    paused.sort_by_key(|webhook| webhook.subject != Subject::Everything);
+    let severity_of = |webhook: &Webhook| match webhook.pause.as_ref()?.by.as_deref() {
+        None if webhook.subject == Subject::Everything => Some(Severity::Critical),
+        None | Some(RESTORE) => Some(Severity::Warning),
+        Some(_) => None,
+    };
+    let all = endpoints::list(connection, Which::All)?;
+    let mut paused: Vec<(Severity, &Webhook)> =
+        all.iter().filter_map(|webhook| Some((severity_of(webhook)?, webhook))).collect();
+    paused.sort_by_key(|(severity, webhook)| (std::cmp::Reverse(*severity), webhook.id));
     let count = paused.len();
-    let Some(first) = paused.first() else {
+    let Some(&(severity, first)) = paused.first() else {
         return Ok(Finding::new(WEBHOOKS, Severity::Ok, "the registry has paused no webhook").measured(
             0.0,
             "",
@@ -27,14 +33,17 @@ pub fn check(connection: &mut PgConnection, _: &Judged<'_>) -> QueryResult<Findi
             Some(0.0),
         ));
     };
-    let severity = if first.subject == Subject::Everything { Severity::Critical } else { Severity::Warning };
-    let (first, others) = (first.id, if count == 1 { "" } else { " and others" });
-    let noun = if count == 1 { "1 webhook is paused" } else { &format!("{count} webhooks are paused") };
-    let summary = format!("{noun}, and events wait ({first}{others}): see `supercargo webhook show {first}`");
-    let named = paused.iter().take(NAMED).map(|webhook| {
+    let id = first.id;
+    let summary = match count {
+        1 => format!("the webhook {id} is paused, and its events wait: see `supercargo webhook show {id}`"),
+        _ => format!(
+            "{count} webhooks are paused, and their events wait: see `supercargo webhook show {id}` and `webhook list`"
+        ),
+    };
+    let named = paused.iter().take(NAMED).map(|(_, webhook)| {
         let pause = webhook.pause.as_ref();
         json!({
-            "id": webhook.id, "url": webhook.url, "paused_at": pause.map(|pause| pause.at),
+            "id": webhook.id, "description": webhook.description, "paused_at": pause.map(|pause| pause.at),
             "reason": pause.and_then(|pause| pause.reason.as_deref()),
         })
     });

@@ -68,7 +68,7 @@ fn run(options: &RestoreOptions) -> Result<ExitCode, CommandError> {
     if *paused_webhooks > 0 {
         say!(
             "{paused_webhooks} webhooks are paused, because this may be a copy: `supercargo webhook list` has them, and `supercargo \
-             webhook resume` delivers what waits"
+             webhook resume ID` delivers what waits"
         );
     }
     Ok(after_restore(agreed))

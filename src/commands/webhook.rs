@@ -3,7 +3,7 @@
 use diesel::PgConnection;
 
 use crate::admin::{AdminError, webhooks};
-use crate::config::{NewWebhookOptions, StorageOptions, WebhookCommand};
+use crate::config::{NewWebhookOptions, StorageOptions, WebhookCommand, WebhookUpdateOptions};
 use crate::jobs::webhooks::configure::{Update, Wanted};
 use crate::process::CommandError;
 use crate::process::operator_command::{on, operator};
@@ -18,7 +18,7 @@ pub(super) fn webhook(command: WebhookCommand) -> Result<(), CommandError> {
         WebhookCommand::Show { id, limit, output, storage } => {
             on(&storage, |connection| webhooks::show(connection, &operator(), id, (limit.into(), output.json)))
         }
-        WebhookCommand::Update { id, url, events, description, storage } => {
+        WebhookCommand::Update(WebhookUpdateOptions { id, url, events, description, storage }) => {
             let update = Update { url, description, events };
             on(&storage, |connection| webhooks::update(connection, &operator(), id, &update))
         }

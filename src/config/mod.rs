@@ -76,7 +76,7 @@ pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
 pub use users::{NewUsersOptions, RoleName, SignInLinkOptions, UserCommand};
 pub use verify::VerifyOptions;
-pub use webhook::{NewWebhookOptions, WebhookCommand};
+pub use webhook::{NewWebhookOptions, WebhookCommand, WebhookUpdateOptions};
 pub use with::WithOptions;
 pub use work::{WorkOptions, WorkerOptions};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::StorageOptions;
 use super::durations::duration;
@@ -41,21 +41,7 @@ pub enum WebhookCommand {
         storage: StorageOptions,
     },
     /// Change where a webhook is, or what it receives
-    Update {
-        /// Number of the webhook
-        id: i32,
-        /// Another URL
-        #[arg(long, value_name = "URL", required_unless_present_any = ["events", "description"])]
-        url: Option<String>,
-        /// The types of events instead of the present ones, separated by commas
-        #[arg(long, value_name = "TYPE", value_delimiter = ',')]
-        events: Option<Vec<String>>,
-        /// What it is for; an empty text removes it
-        #[arg(long, value_name = "TEXT")]
-        description: Option<String>,
-        #[command(flatten)]
-        storage: StorageOptions,
-    },
+    Update(WebhookUpdateOptions),
     /// Make no deliveries until `resume`; events wait
     Pause {
         /// Number of the webhook
@@ -134,6 +120,25 @@ pub struct NewWebhookOptions {
     #[arg(long, value_name = "TYPE", value_delimiter = ',', default_value = "*")]
     pub events: Vec<String>,
     /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    #[command(flatten)]
+    pub storage: StorageOptions,
+}
+
+/// The options of `webhook update`.
+#[derive(Args, Debug, Clone)]
+#[command(group(ArgGroup::new("change").required(true).multiple(true).args(["url", "events", "description"])))]
+pub struct WebhookUpdateOptions {
+    /// Number of the webhook
+    pub id: i32,
+    /// Another URL
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The types of events instead of the present ones, separated by commas
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    pub events: Option<Vec<String>>,
+    /// What it is for; an empty text removes it
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
     #[command(flatten)]

@@ -436,7 +436,6 @@ diesel::table! {
         paused_at -> Nullable<Timestamptz>,
         paused_by -> Nullable<Text>,
         pause_reason -> Nullable<Text>,
-        generation -> Integer,
         crate_is_deleted -> Bool,
     }
 }
@@ -453,10 +452,11 @@ diesel::table! {
 diesel::table! {
     webhook_events (id) {
         id -> BigInt,
+        public_id -> Text,
         #[sql_name = "type"]
         kind -> Text,
         body -> Text,
-        created_at -> Timestamptz,
+        happened_at -> Timestamptz,
     }
 }
 
@@ -465,7 +465,6 @@ diesel::table! {
         id -> BigInt,
         webhook_id -> Integer,
         event_id -> BigInt,
-        job_id -> Nullable<BigInt>,
         delivered_at -> Nullable<Timestamptz>,
         status -> Nullable<SmallInt>,
         took_ms -> Nullable<Integer>,

@@ -22,7 +22,7 @@ use crate::queue::registry::RegistryError;
 use crate::queue::{ConnectionSource, Job, Lend, Registry, Workers};
 
 /// The workers of a process that deliver to webhooks.
-const DELIVERING: NonZeroUsize = NonZeroUsize::new(3).unwrap(); // three is not zero
+const DELIVERING: NonZeroUsize = NonZeroUsize::new(4).unwrap(); // four is not zero
 
 /// All kinds of jobs.
 pub fn registry() -> Result<Registry<Environment>, RegistryError> {

@@ -13,10 +13,11 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use super::tls;
+use crate::package::characters::plain;
 use crate::webhook::address::{is_allowed, is_named};
 
 /// For a whole request, its answer included.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Bytes of an answer that are read.
 const KEPT: u64 = 1024;
 /// Characters of an answer that are kept.
@@ -39,10 +40,11 @@ pub struct Answer {
 
 /// There was no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no answer after {took:.1?}: {problem}")]
-pub struct NoAnswer {
-    pub took: Duration,
-    pub problem: String,
+pub enum NoAnswer {
+    #[error("nothing was sent: {0}")]
+    NotAllowed(String),
+    #[error("no answer after {took:.1?}: {problem}")]
+    Failed { took: Duration, problem: String },
 }
 
 impl Guarded {
@@ -73,19 +75,25 @@ impl Guarded {
             Ok(mut answer) => {
                 let status = answer.status().as_u16();
                 let mut text = Vec::new();
+                if (200..300).contains(&status) {
+                    return Ok(Answer { status, took: began.elapsed(), text: String::new() });
+                }
                 // The status decides; the body is for people, so an incomplete one is no error.
                 let _ = answer.body_mut().as_reader().take(KEPT).read_to_end(&mut text);
                 Ok(Answer { status, took: began.elapsed(), text: excerpt(&String::from_utf8_lossy(&text)) })
             }
-            Err(error) => Err(NoAnswer { took: began.elapsed(), problem: excerpt(&explained(error)) }),
+            Err(ureq::Error::Io(error)) if error.kind() == ErrorKind::PermissionDenied => {
+                Err(NoAnswer::NotAllowed(error.to_string()))
+            }
+            Err(error) => Err(NoAnswer::Failed { took: began.elapsed(), problem: excerpt(&explained(error)) }),
         }
     }
 }
 
 /// The beginning of a text of somebody else, as one line that is harmless in a terminal.
 fn excerpt(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(EXCERPT).collect()
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(EXCERPT).collect();
+    plain(&line).into_owned()
 }
 
 fn explained(error: ureq::Error) -> String {
@@ -136,7 +144,7 @@ impl Resolver for Guard {
                 };
                 let problem = format!(
                     "the host has the address {ip}, and {why}: use another URL, or have an operator start the \
-                                       registry with `--webhook-allow {ip}`"
+                                       registry with `--webhook-allow {ip}`, and resume the webhook"
                 );
                 Err(ureq::Error::Io(io::Error::new(ErrorKind::PermissionDenied, problem)))
             }
@@ -161,7 +169,7 @@ mod tests {
                 assert!(
                     ["not an address of the Internet", "is not known", "invalid", "ailed to lookup"]
                         .iter()
-                        .any(|part| error.problem.contains(part)),
+                        .any(|part| error.to_string().contains(part)),
                     "{url}: {error}"
                 );
             }
@@ -179,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_somebody_else_says_is_one_harmless_line() {
-        assert_eq!(excerpt("a\r\n\u{1b}[31mb\n\n c"), "a [31mb c");
+        assert_eq!(excerpt("a\r\n\u{1b}[31mb\n\n c"), r"a \u{1b}[31mb c");
         assert_eq!(excerpt(&"x ".repeat(1000)).chars().count(), EXCERPT);
     }
 }

@@ -72,12 +72,16 @@ fn of_publisher(refused: &PublisherRefusal) -> StatusCode {
 fn of_webhook(refused: &WebhookRefusal) -> StatusCode {
     match refused {
         WebhookRefusal::Unknown(_) | WebhookRefusal::UnknownDelivery { .. } => StatusCode::NOT_FOUND,
-        WebhookRefusal::TooMany { .. } | WebhookRefusal::Paused(_) => StatusCode::CONFLICT,
-        WebhookRefusal::NotMember { .. } => StatusCode::FORBIDDEN,
+        WebhookRefusal::TooMany { .. } | WebhookRefusal::Paused(_) | WebhookRefusal::Busy { .. } => {
+            StatusCode::CONFLICT
+        }
+        WebhookRefusal::NotMember { .. } | WebhookRefusal::OnlyAdmins { .. } => StatusCode::FORBIDDEN,
         WebhookRefusal::Url(_)
         | WebhookRefusal::Event(_)
         | WebhookRefusal::NoEvents
         | WebhookRefusal::LongText { .. }
+        | WebhookRefusal::NeverReceived { .. }
+        | WebhookRefusal::Overlap
         | WebhookRefusal::CrateAndTeam => StatusCode::BAD_REQUEST,
     }
 }

@@ -183,7 +183,7 @@ fn a_database_that_allows_too_few_connections_is_refused_at_the_start() {
             "--database-url",
             &database.url(),
             "--database-pool-size",
-            "84",
+            "83",
         ]);
         command.arg("--data-dir").arg(directory.path().join("data")).stdout(Stdio::null());
         command
@@ -195,7 +195,7 @@ fn a_database_that_allows_too_few_connections_is_refused_at_the_start() {
             .unwrap();
     };
     limit(95);
-    insta::assert_snapshot!(failed(serve().output().unwrap(), 1).trim(), @"supercargo: the database allows 95 connections, but this process may need 97 (85 for requests, 12 for jobs): reduce --database-pool-size, or raise PostgreSQL's max_connections (or the limit of the role or the database)");
+    insta::assert_snapshot!(failed(serve().output().unwrap(), 1).trim(), @"supercargo: the database allows 95 connections, but this process may need 97 (84 for requests, 13 for jobs): reduce --database-pool-size, or raise PostgreSQL's max_connections (or the limit of the role or the database)");
     limit(97);
     let mut child = serve().spawn().unwrap();
     crate::support::process::wait_for_url(&mut child, &directory.path().join("data"));

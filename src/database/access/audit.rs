@@ -100,6 +100,11 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// The registry itself.
+    pub fn registry() -> Self {
+        Self::operator("supercargo".to_owned())
+    }
+
     /// An operator at the command line, named `account@host`. The name is cut to [`MAX_OPERATOR`] characters: the
     /// system does not limit it, but the log's database index does.
     pub fn operator(account: String) -> Self {

@@ -35,6 +35,18 @@ pub enum WebhookRefusal {
     TooMany { whose: String, limit: i64 },
     #[error("`{login}` is not a member of the team `{team}`, whose webhooks this concerns: ask an admin")]
     NotMember { login: String, team: String },
+    #[error(
+        "`{pattern}` is nothing that a webhook of {whose} receives: leave it out, or have an admin add a webhook of the whole registry"
+    )]
+    NeverReceived { pattern: String, whose: String },
+    #[error(
+        "`{login}` is not an admin, and admins manage the webhooks of the whole registry: name a crate or a team of yours"
+    )]
+    OnlyAdmins { login: String },
+    #[error("the previous secret can sign for 30 days at most: give a shorter time")]
+    Overlap,
+    #[error("{limit} events wait for the webhook {webhook} already: wait until it has accepted some, or drop them")]
+    Busy { webhook: i32, limit: i64 },
     #[error("the webhook {0} is paused: resume it first")]
     Paused(i32),
 }

@@ -1,75 +1,105 @@
-//! Events on their way to webhooks, and there. A delivery waits until the webhook has accepted it; its job makes the attempts.
+//! Events on their way to webhooks, and there. A webhook for which something waits, and which is not paused, has a job: it delivers
+//! the first, and enqueues the next job if more waits. Both that and adding a delivery lock the row of the webhook.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz};
 
 use crate::database::schema::{webhook_deliveries, webhook_events, webhooks};
 use crate::webhook::Secret;
 use crate::webhook::event_type::EventType;
 
 /// Records an event; returns its number.
-pub fn add_event(connection: &mut PgConnection, kind: &EventType, body: &str) -> QueryResult<i64> {
+pub fn add_event(connection: &mut PgConnection, kind: &EventType, body: &str, at: DateTime<Utc>) -> QueryResult<i64> {
     diesel::insert_into(webhook_events::table)
-        .values((webhook_events::kind.eq(kind.name), webhook_events::body.eq(body)))
+        .values((webhook_events::kind.eq(kind.name), webhook_events::body.eq(body), webhook_events::happened_at.eq(at)))
         .returning(webhook_events::id)
         .get_result(connection)
 }
 
-/// Puts an event behind all others of a webhook; returns the number of the delivery. It has no job yet.
-pub fn add(connection: &mut PgConnection, webhook: i32, event: i64) -> QueryResult<i64> {
-    diesel::insert_into(webhook_deliveries::table)
-        .values((webhook_deliveries::webhook_id.eq(webhook), webhook_deliveries::event_id.eq(event)))
-        .returning(webhook_deliveries::id)
-        .get_result(connection)
+/// The kind of the jobs that deliver.
+pub const KIND: &str = "deliver_webhook";
+
+/// What the jobs of a webhook have as their key.
+pub fn key(webhook: i32) -> String {
+    format!("webhook {webhook}")
 }
 
-/// Notes the job that delivers it.
-pub fn set_job(connection: &mut PgConnection, delivery: i64, job: i64) -> QueryResult<()> {
-    diesel::update(webhook_deliveries::table.find(delivery))
-        .set(webhook_deliveries::job_id.eq(job))
-        .execute(connection)
-        .map(drop)
+/// SQL: the first delivery that waits for the webhook that `$webhook` is.
+const FIRST: &str = "(SELECT waiting.id FROM webhook_deliveries AS waiting
+                      WHERE waiting.webhook_id = $webhook AND waiting.delivered_at IS NULL ORDER BY waiting.id LIMIT 1)";
+
+/// SQL: the job of the webhook that `$webhook` is.
+const JOB: &str = "(kind = 'deliver_webhook' AND key = 'webhook ' || $webhook)";
+
+/// Puts an event behind all others of these webhooks, whose rows are locked; returns those for which nothing waited before, which
+/// have no job.
+pub fn add(connection: &mut PgConnection, webhooks: &[i32], event: i64) -> QueryResult<Vec<i32>> {
+    #[derive(QueryableByName)]
+    struct Idle {
+        #[diesel(sql_type = Integer)]
+        webhook: i32,
+    }
+    let idle: Vec<Idle> = diesel::sql_query(
+        "WITH asked AS (SELECT unnest($1) AS webhook),
+         added AS (INSERT INTO webhook_deliveries (webhook_id, event_id) SELECT webhook, $2 FROM asked)
+         SELECT webhook FROM asked
+         WHERE NOT EXISTS (SELECT FROM webhook_deliveries WHERE webhook_id = webhook AND delivered_at IS NULL)
+         ORDER BY webhook",
+    )
+    .bind::<Array<Integer>, _>(webhooks)
+    .bind::<BigInt, _>(event)
+    .load(connection)?;
+    Ok(idle.into_iter().map(|one| one.webhook).collect())
+}
+
+/// The number of the last delivery of a webhook, whose row is locked.
+pub fn newest(connection: &mut PgConnection, webhook: i32) -> QueryResult<i64> {
+    webhook_deliveries::table
+        .filter(webhook_deliveries::webhook_id.eq(webhook))
+        .order(webhook_deliveries::id.desc())
+        .select(webhook_deliveries::id)
+        .first(connection)
 }
 
 /// What is sent, and where.
 #[derive(Clone, Debug)]
 pub struct Message {
-    pub webhook: i32,
+    pub delivery: i64,
     pub url: String,
     /// The newest first.
     pub secrets: Vec<Secret>,
-    pub event: i64,
+    /// The id by which receivers know the event.
+    pub id: String,
     pub body: String,
     pub is_paused: bool,
-    /// The generation of jobs that may deliver it.
-    pub generation: i32,
 }
 
-/// What a delivery has to send; None if it is made already, or its webhook is gone.
-pub fn message(connection: &mut PgConnection, delivery: i64) -> QueryResult<Option<Message>> {
-    type Row = ((i32, String, bool, i32), (Vec<u8>, Option<Vec<u8>>, Option<DateTime<Utc>>), (i64, String));
+/// The first event that waits for a webhook; None if nothing does, or the webhook is gone.
+pub fn first(connection: &mut PgConnection, webhook: i32) -> QueryResult<Option<Message>> {
+    type Row = ((i64, String, bool), (Vec<u8>, Option<Vec<u8>>, Option<DateTime<Utc>>), (String, String));
     let row: Option<Row> = webhook_deliveries::table
         .inner_join(webhooks::table)
         .inner_join(webhook_events::table)
-        .filter(webhook_deliveries::id.eq(delivery).and(webhook_deliveries::delivered_at.is_null()))
+        .filter(webhook_deliveries::webhook_id.eq(webhook).and(webhook_deliveries::delivered_at.is_null()))
+        .order(webhook_deliveries::id)
         .select((
-            (webhooks::id, webhooks::url, webhooks::paused_at.is_not_null(), webhooks::generation),
+            (webhook_deliveries::id, webhooks::url, webhooks::paused_at.is_not_null()),
             (webhooks::secret, webhooks::previous_secret, webhooks::previous_until),
-            (webhook_events::id, webhook_events::body),
+            (webhook_events::public_id, webhook_events::body),
         ))
         .first(connection)
         .optional()?;
-    Ok(row.map(|((webhook, url, is_paused, generation), (secret, previous, until), (event, body))| {
+    Ok(row.map(|((delivery, url, is_paused), (secret, previous, until), (id, body))| {
         let previous = previous.filter(|_| until.is_some_and(|until| until > Utc::now()));
         let secrets = [Some(secret), previous].into_iter().flatten().map(Secret::of_bytes).collect();
-        Message { webhook, url, secrets, event, body, is_paused, generation }
+        Message { delivery, url, secrets, id, body, is_paused }
     }))
 }
 
 /// Notes that the webhook has accepted it.
-pub fn note_delivered(connection: &mut PgConnection, delivery: i64, status: u16, took_ms: i32) -> QueryResult<()> {
-    diesel::update(webhook_deliveries::table.find(delivery))
+pub fn note_delivered(connection: &mut PgConnection, number: i64, status: u16, took_ms: i32) -> QueryResult<()> {
+    diesel::update(webhook_deliveries::table.find(number))
         .set((
             webhook_deliveries::delivered_at.eq(Utc::now()),
             webhook_deliveries::status.eq(i16::try_from(status).ok()),
@@ -79,13 +109,12 @@ pub fn note_delivered(connection: &mut PgConnection, delivery: i64, status: u16,
         .map(drop)
 }
 
-/// What waits, oldest first.
-pub fn waiting(connection: &mut PgConnection, webhook: i32) -> QueryResult<Vec<i64>> {
+/// How much waits for a webhook.
+pub fn count_waiting(connection: &mut PgConnection, webhook: i32) -> QueryResult<i64> {
     webhook_deliveries::table
         .filter(webhook_deliveries::webhook_id.eq(webhook).and(webhook_deliveries::delivered_at.is_null()))
-        .order(webhook_deliveries::id)
-        .select(webhook_deliveries::id)
-        .load(connection)
+        .count()
+        .get_result(connection)
 }
 
 /// Drops what waits for a webhook whose row is locked; returns how much. Its jobs find nothing and end.
@@ -120,7 +149,7 @@ pub struct Standing {
 
 /// How these webhooks are doing, in the order of their numbers.
 pub fn standings(connection: &mut PgConnection, webhooks: &[i32]) -> QueryResult<Vec<Standing>> {
-    diesel::sql_query(
+    diesel::sql_query(format!(
         "SELECT asked.id AS webhook, coalesce(waiting.count, 0) AS waiting, waiting.since AS waiting_since,
                 (SELECT max(delivered_at) FROM (
                      SELECT delivered_at FROM webhook_deliveries WHERE webhook_id = asked.id AND delivered_at IS NOT NULL
@@ -129,16 +158,14 @@ pub fn standings(connection: &mut PgConnection, webhooks: &[i32]) -> QueryResult
                 CASE WHEN jobs.last_error IS NOT NULL THEN jobs.run_at END AS next_attempt_at
          FROM unnest($1) AS asked (id)
          LEFT JOIN LATERAL (
-             SELECT count(*) AS count, min(event.created_at) AS since
+             SELECT count(*) AS count, min(event.happened_at) AS since
              FROM webhook_deliveries AS delivery JOIN webhook_events AS event ON event.id = delivery.event_id
              WHERE delivery.webhook_id = asked.id AND delivery.delivered_at IS NULL) AS waiting ON true
-         LEFT JOIN LATERAL (
-             SELECT job_id FROM webhook_deliveries
-             WHERE webhook_id = asked.id AND delivered_at IS NULL ORDER BY id LIMIT 1) AS first ON true
-         LEFT JOIN jobs ON jobs.id = first.job_id
+         LEFT JOIN jobs ON waiting.count > 0 AND jobs.turn AND {job}
          ORDER BY asked.id",
-    )
-    .bind::<diesel::sql_types::Array<Integer>, _>(webhooks)
+        job = JOB.replace("$webhook", "asked.id")
+    ))
+    .bind::<Array<Integer>, _>(webhooks)
     .load(connection)
 }
 
@@ -147,12 +174,15 @@ pub fn standings(connection: &mut PgConnection, webhooks: &[i32]) -> QueryResult
 pub struct Delivery {
     #[diesel(sql_type = BigInt)]
     pub id: i64,
+    /// The event's own number, and the id by which receivers know it.
     #[diesel(sql_type = BigInt)]
     pub event: i64,
     #[diesel(sql_type = Text)]
+    pub public_id: String,
+    #[diesel(sql_type = Text)]
     pub kind: String,
     #[diesel(sql_type = Timestamptz)]
-    pub created_at: DateTime<Utc>,
+    pub happened_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub delivered_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<SmallInt>)]
@@ -173,14 +203,22 @@ pub struct Delivery {
     pub body: String,
 }
 
-const DELIVERY: &str =
-    "SELECT delivery.id, event.id AS event, event.type AS kind, event.created_at, delivery.delivered_at,
-            delivery.status, delivery.took_ms, jobs.attempts, jobs.last_error AS error, delivery.job_id AS job,
-            dead_jobs.id IS NOT NULL AS is_dead, event.body
-     FROM webhook_deliveries AS delivery
-     JOIN webhook_events AS event ON event.id = delivery.event_id
-     LEFT JOIN jobs ON jobs.id = delivery.job_id
-     LEFT JOIN dead_jobs ON dead_jobs.id = delivery.job_id";
+fn delivery() -> String {
+    let of = |text: &str| text.replace("$webhook", "delivery.webhook_id");
+    format!(
+        "SELECT delivery.id, event.id AS event, event.public_id, event.type AS kind, event.happened_at, delivery.delivered_at,
+                delivery.status, delivery.took_ms, job.attempts, job.last_error AS error, job.id AS job,
+                dead.id IS NOT NULL AS is_dead, event.body
+         FROM webhook_deliveries AS delivery
+         JOIN webhook_events AS event ON event.id = delivery.event_id
+         LEFT JOIN LATERAL (SELECT * FROM jobs WHERE turn AND {job} LIMIT 1) AS job
+             ON delivery.delivered_at IS NULL AND delivery.id = {first}
+         LEFT JOIN LATERAL (SELECT id FROM dead_jobs WHERE {job} LIMIT 1) AS dead
+             ON delivery.delivered_at IS NULL AND delivery.id = {first}",
+        job = of(JOB),
+        first = of(FIRST),
+    )
+}
 
 /// The deliveries of a webhook, newest first. `before`: only those with lower numbers, for the next page.
 pub fn list(
@@ -190,7 +228,8 @@ pub fn list(
     limit: i64,
 ) -> QueryResult<Vec<Delivery>> {
     diesel::sql_query(format!(
-        "{DELIVERY} WHERE delivery.webhook_id = $1 AND delivery.id < $2 ORDER BY delivery.id DESC LIMIT $3"
+        "{} WHERE delivery.webhook_id = $1 AND delivery.id < $2 ORDER BY delivery.id DESC LIMIT $3",
+        delivery()
     ))
     .bind::<Integer, _>(webhook)
     .bind::<BigInt, _>(before.unwrap_or(i64::MAX))
@@ -199,44 +238,50 @@ pub fn list(
 }
 
 /// A delivery of a webhook.
-pub fn find(connection: &mut PgConnection, webhook: i32, delivery: i64) -> QueryResult<Option<Delivery>> {
-    diesel::sql_query(format!("{DELIVERY} WHERE delivery.webhook_id = $1 AND delivery.id = $2"))
+pub fn find(connection: &mut PgConnection, webhook: i32, number: i64) -> QueryResult<Option<Delivery>> {
+    diesel::sql_query(format!("{} WHERE delivery.webhook_id = $1 AND delivery.id = $2", delivery()))
         .bind::<Integer, _>(webhook)
-        .bind::<BigInt, _>(delivery)
+        .bind::<BigInt, _>(number)
         .get_result(connection)
         .optional()
 }
 
-/// Makes the first job of a webhook due, after failures have delayed it.
-pub fn hurry(connection: &mut PgConnection, kind: &str, key: &str) -> QueryResult<bool> {
+/// Makes the first job of a webhook due, after failures have delayed it, and begins to count them anew.
+pub fn hurry(connection: &mut PgConnection, webhook: i32) -> QueryResult<bool> {
     diesel::sql_query(
-        "UPDATE jobs SET run_at = clock_timestamp()
+        "UPDATE jobs SET run_at = clock_timestamp(), attempts = 0
          WHERE id = (SELECT id FROM jobs WHERE kind = $1 AND key = $2 AND turn AND last_failed_at >= claimed_at
                      FOR NO KEY UPDATE SKIP LOCKED)",
     )
-    .bind::<Text, _>(kind)
-    .bind::<Text, _>(key)
+    .bind::<Text, _>(KIND)
+    .bind::<Text, _>(key(webhook))
     .execute(connection)
     .map(|hurried| hurried > 0)
 }
 
-/// Removes up to `limit` deliveries that were made before a time, or that have waited since then without a job, and events that
-/// no delivery has; returns how many deliveries.
+/// Removes up to `limit` deliveries that were made before a time, or that have waited since then for the end of a pause; returns how
+/// many.
 pub fn prune(connection: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> QueryResult<usize> {
-    let removed = diesel::sql_query(
+    diesel::sql_query(
         "DELETE FROM webhook_deliveries WHERE id IN (
-             SELECT delivery.id FROM webhook_deliveries AS delivery JOIN webhook_events AS event ON event.id = delivery.event_id
-             WHERE event.created_at < $1 AND (delivery.delivered_at < $1 OR delivery.job_id IS NULL)
+             SELECT delivery.id
+             FROM webhook_deliveries AS delivery
+             JOIN webhook_events AS event ON event.id = delivery.event_id
+             JOIN webhooks ON webhooks.id = delivery.webhook_id
+             WHERE event.happened_at < $1 AND (delivery.delivered_at < $1 OR (delivery.delivered_at IS NULL AND paused_at < $1))
              ORDER BY delivery.id LIMIT $2)",
     )
     .bind::<Timestamptz, _>(before)
     .bind::<BigInt, _>(limit)
-    .execute(connection)?;
+    .execute(connection)
+}
+
+/// Removes events from before a time that no delivery has.
+pub fn prune_events(connection: &mut PgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
     diesel::sql_query(
         "DELETE FROM webhook_events AS event
-         WHERE created_at < $1 AND NOT EXISTS (SELECT FROM webhook_deliveries WHERE event_id = event.id)",
+         WHERE happened_at < $1 AND NOT EXISTS (SELECT FROM webhook_deliveries WHERE event_id = event.id)",
     )
     .bind::<Timestamptz, _>(before)
-    .execute(connection)?;
-    Ok(removed)
+    .execute(connection)
 }

@@ -3,13 +3,16 @@
 use chrono::{DateTime, Utc};
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Integer, Text};
+use diesel::sql_types::{Array, Bool, Integer, Nullable, Text};
 
-use crate::database::schema::{crate_team_owners, crates, teams, users, webhook_deliveries, webhooks};
+use crate::database::schema::{crate_team_owners, crates, teams, users, webhooks};
 use crate::database::types::TextArray;
 use crate::package::CrateName;
 use crate::webhook::Secret;
 use crate::webhook::event_type::EventPattern;
+
+/// What has paused the webhooks of a restored registry.
+pub const RESTORE: &str = "restore";
 
 /// What the events of a webhook are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,28 +207,29 @@ pub fn remove(connection: &mut PgConnection, id: i32) -> QueryResult<bool> {
     diesel::delete(webhooks::table.find(id)).execute(connection).map(|removed| removed > 0)
 }
 
-/// Locks the rows of webhooks in the order of their numbers until the transaction ends, so that none is paused or resumed
-/// meanwhile; returns those that are not paused, with their generations.
-pub fn lock(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<(i32, i32)>> {
-    let rows: Vec<(i32, i32, bool)> = webhooks::table
+/// Locks the rows of webhooks in the order of their numbers until the transaction ends, so that none is paused or resumed, and none
+/// of their deliveries ends, meanwhile; returns those that are not paused.
+pub fn lock(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<i32>> {
+    let rows: Vec<(i32, bool)> = webhooks::table
         .filter(webhooks::id.eq_any(ids))
         .order(webhooks::id)
-        .select((webhooks::id, webhooks::generation, webhooks::paused_at.is_null()))
+        .select((webhooks::id, webhooks::paused_at.is_null()))
         .for_no_key_update()
         .load(connection)?;
-    Ok(rows.into_iter().filter(|(.., is_active)| *is_active).map(|(id, generation, _)| (id, generation)).collect())
+    Ok(rows.into_iter().filter(|(_, is_active)| *is_active).map(|(id, _)| id).collect())
 }
 
-/// Pauses a webhook whose row is locked: what waits has no job from then on. `by` is None for the registry. False if it was
-/// paused before.
+/// Pauses a webhook whose row is locked: its jobs do nothing from then on. `by` is None for the registry, which does not
+/// change a pause that is there; others give it another reason. False if nothing changed.
 pub fn pause(connection: &mut PgConnection, id: i32, by: Option<&str>, reason: Option<&str>) -> QueryResult<bool> {
-    let paused = diesel::update(webhooks::table.filter(webhooks::id.eq(id).and(webhooks::paused_at.is_null())))
-        .set((webhooks::paused_at.eq(Utc::now()), webhooks::paused_by.eq(by), webhooks::pause_reason.eq(reason)))
-        .execute(connection)?;
-    diesel::update(webhook_deliveries::table)
-        .filter(webhook_deliveries::webhook_id.eq(id).and(webhook_deliveries::delivered_at.is_null()))
-        .set(webhook_deliveries::job_id.eq(None::<i64>))
-        .execute(connection)?;
+    let paused = diesel::sql_query(
+        "UPDATE webhooks SET paused_at = coalesce(paused_at, now()), paused_by = $2, pause_reason = $3
+         WHERE id = $1 AND (paused_at IS NULL OR ($2 IS NOT NULL AND (paused_by, pause_reason) IS DISTINCT FROM ($2, $3)))",
+    )
+    .bind::<Integer, _>(id)
+    .bind::<Nullable<Text>, _>(by)
+    .bind::<Nullable<Text>, _>(reason)
+    .execute(connection)?;
     Ok(paused > 0)
 }
 
@@ -234,33 +238,31 @@ pub fn pause_all(connection: &mut PgConnection, reason: &str) -> QueryResult<usi
     connection.transaction(|connection| {
         let ids: Vec<i32> = webhooks::table.select(webhooks::id).order(webhooks::id).load(connection)?;
         let active = lock(connection, &ids)?;
-        for &(id, _) in &active {
-            pause(connection, id, Some("restore"), Some(reason))?;
+        for &id in &active {
+            pause(connection, id, Some(RESTORE), Some(reason))?;
         }
         Ok(active.len())
     })
 }
 
-/// Ends the pause of a webhook whose row is locked, and returns the generation of the jobs that what waits needs. None if there
-/// was no pause.
-pub fn end_pause(connection: &mut PgConnection, id: i32) -> QueryResult<Option<i32>> {
+/// Ends the pause of a webhook whose row is locked; false if there was none.
+pub fn end_pause(connection: &mut PgConnection, id: i32) -> QueryResult<bool> {
     diesel::update(webhooks::table.filter(webhooks::id.eq(id).and(webhooks::paused_at.is_not_null())))
         .set((
             webhooks::paused_at.eq(None::<DateTime<Utc>>),
             webhooks::paused_by.eq(None::<String>),
             webhooks::pause_reason.eq(None::<String>),
-            webhooks::generation.eq(webhooks::generation + 1),
         ))
-        .returning(webhooks::generation)
-        .get_result(connection)
-        .optional()
+        .execute(connection)
+        .map(|resumed| resumed > 0)
 }
 
 /// A webhook that may receive an event: its number, and the types that it receives.
 pub type Candidate = (i32, TextArray<EventPattern>);
 
-/// The webhooks that receive events of a crate: its own, those of its teams, and those of everything.
-pub fn of_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<Vec<Candidate>> {
+/// The webhooks that receive events of a crate: its own, those of its teams and of others that the event names, and those of
+/// everything.
+pub fn of_crate(connection: &mut PgConnection, name: &CrateName, named: &[&str]) -> QueryResult<Vec<Candidate>> {
     let canonical = name.canonical();
     let is_of_crate = exists(
         crates::table
@@ -273,9 +275,18 @@ pub fn of_crate(connection: &mut PgConnection, name: &CrateName) -> QueryResult<
             .filter(crate_team_owners::team_id.nullable().eq(webhooks::team_id))
             .filter(crates::canonical_name.eq(canonical)),
     );
+    let names: Vec<String> = named.iter().map(|name| name.to_lowercase()).collect();
+    let is_named = exists(
+        teams::table
+            .filter(teams::id.nullable().eq(webhooks::team_id))
+            .filter(sql::<Bool>("lower(teams.name) = ANY(").bind::<Array<Text>, _>(names).sql(")")),
+    );
     webhooks::table
         .filter(webhooks::crate_is_deleted.eq(false))
-        .filter(is_of_crate.or(is_of_its_team).or(webhooks::crate_id.is_null().and(webhooks::team_id.is_null())))
+        .filter(
+            is_named
+                .or(is_of_crate.or(is_of_its_team).or(webhooks::crate_id.is_null().and(webhooks::team_id.is_null()))),
+        )
         .order(webhooks::id)
         .select((webhooks::id, webhooks::events))
         .load(connection)
@@ -315,18 +326,38 @@ pub fn of_deleted(connection: &mut PgConnection, name: &CrateName) -> QueryResul
         .inner_join(crates::table)
         .filter(webhooks::crate_is_deleted.eq(true))
         .filter(crates::canonical_name.eq(name.canonical()))
+        // The deletion of the next crate of the name is not for it.
+        .filter(sql::<Bool>(
+            "NOT EXISTS (SELECT FROM webhook_deliveries JOIN webhook_events AS event ON event.id = event_id
+                         WHERE webhook_id = webhooks.id AND event.type = 'crate.deleted')",
+        ))
         .order(webhooks::id)
         .select((webhooks::id, webhooks::events))
         .load(connection)
 }
 
-/// Removes the webhooks of deleted crates that have received the event, or that are paused; returns them with their URLs.
-pub fn remove_of_deleted(connection: &mut PgConnection) -> QueryResult<Vec<(i32, String)>> {
-    // While there is an outbox the deletion may not be passed on.
-    let is_over = "(paused_at IS NOT NULL OR (
-                      NOT EXISTS (SELECT FROM webhook_outbox)
-                      AND NOT EXISTS (SELECT FROM webhook_deliveries WHERE webhook_id = webhooks.id AND delivered_at IS NULL)))";
-    diesel::delete(webhooks::table.filter(webhooks::crate_is_deleted.eq(true).and(sql::<Bool>(is_over))))
-        .returning((webhooks::id, webhooks::url))
-        .get_results(connection)
+/// A webhook that was removed with its crate.
+#[derive(QueryableByName, Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    #[diesel(sql_type = Integer)]
+    pub id: i32,
+    #[diesel(sql_type = Text)]
+    pub url: String,
+    #[diesel(sql_type = Text)]
+    pub krate: CrateName,
+}
+
+/// Removes the webhooks of deleted crates that have received the event, or that are paused.
+pub fn remove_of_deleted(connection: &mut PgConnection) -> QueryResult<Vec<Removed>> {
+    diesel::sql_query(
+        "DELETE FROM webhooks USING crates
+         WHERE crates.id = crate_id AND crate_is_deleted AND (
+             paused_at IS NOT NULL OR (
+                 NOT EXISTS (SELECT FROM webhook_outbox
+                             WHERE entry->>'action' = 'crate-delete'
+                                   AND replace(lower(entry->>'crate_name'), '-', '_') = crates.canonical_name)
+                 AND NOT EXISTS (SELECT FROM webhook_deliveries WHERE webhook_id = webhooks.id AND delivered_at IS NULL)))
+         RETURNING webhooks.id, webhooks.url, crates.name AS krate",
+    )
+    .load(connection)
 }

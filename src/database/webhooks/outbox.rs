@@ -34,18 +34,27 @@ pub fn try_lock(connection: &mut PgConnection) -> QueryResult<bool> {
         .get_result(connection)
 }
 
+/// SQL: the entry is of a change that the index does not show yet, in a statement with the common table expression `pending`.
+const UNSETTLED: &str = "(source = 'audit' AND entry->>'action' IN ('publish', 'yank', 'unyank', 'version-delete', 'crate-delete')
+    AND CASE WHEN entry->>'version' IS NULL
+             THEN replace(lower(entry->>'crate_name'), '-', '_') IN (SELECT canonical_name FROM pending)
+             ELSE (replace(lower(entry->>'crate_name'), '-', '_'), entry->>'version') IN (SELECT canonical_name, num FROM pending)
+        END)";
+
+/// SQL: the versions that are not as desired.
+fn pending() -> String {
+    format!(
+        "WITH pending AS MATERIALIZED (
+             SELECT canonical_name, num FROM versions JOIN crates ON crates.id = crate_id WHERE {NOT_AS_DESIRED})"
+    )
+}
+
 /// The oldest settled entries. Events of one crate are committed one after the other, under the lock of its row, so that none of
 /// them is missing before a later one.
 pub fn settled(connection: &mut PgConnection, limit: i32) -> QueryResult<Vec<Entry>> {
     diesel::sql_query(format!(
-        "SELECT id, source, entry, at FROM webhook_outbox
-         WHERE NOT (source = 'audit' AND entry->>'action' IN ('publish', 'yank', 'unyank', 'version-delete', 'crate-delete')
-                    AND EXISTS (
-                        SELECT FROM crates JOIN versions ON versions.crate_id = crates.id
-                        WHERE crates.canonical_name = replace(lower(entry->>'crate_name'), '-', '_')
-                              AND (entry->>'version' IS NULL OR versions.num = entry->>'version')
-                              AND {NOT_AS_DESIRED}))
-         ORDER BY id LIMIT $1"
+        "{} SELECT id, source, entry, at FROM webhook_outbox WHERE NOT {UNSETTLED} ORDER BY id LIMIT $1",
+        pending()
     ))
     .bind::<Integer, _>(limit)
     .load(connection)
@@ -57,8 +66,10 @@ pub fn remove(connection: &mut PgConnection, ids: &[i64]) -> QueryResult<()> {
 }
 
 /// Removes entries that never settled, such as those of publishes whose job an operator has discarded.
-pub fn remove_before(connection: &mut PgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(webhook_outbox::table.filter(webhook_outbox::at.lt(before))).execute(connection)
+pub fn remove_unsettled(connection: &mut PgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::sql_query(format!("{} DELETE FROM webhook_outbox WHERE at < $1 AND {UNSETTLED}", pending()))
+        .bind::<Timestamptz, _>(before)
+        .execute(connection)
 }
 
 /// What there is.

@@ -36,7 +36,7 @@ pub fn expire(connection: &mut PgConnection, name: &SetName) -> Result<Option<Ve
         let contents = contents(connection, &set)?;
         sets::end(connection, set.id, (SetState::Expired, None), (None, &contents))?;
         let files = staged::clear(connection, set.id)?;
-        let actor = Actor::operator("supercargo".to_owned());
+        let actor = Actor::registry();
         Event::new(Action::SetExpire).about(set.name.as_str()).detail(contents).record(connection, &actor)?;
         fault::point("expire.before_commit")?;
         Ok::<_, RequestError>(Some(files))

@@ -1,11 +1,12 @@
 //! Adding, changing and removing webhooks, and what their owners do about deliveries.
 
 use chrono::{TimeDelta, Utc};
-use diesel::{Connection, PgConnection};
-use serde_json::{Value, json};
+use diesel::{Connection, PgConnection, QueryResult};
+use serde_json::json;
 use url::Url;
 
-use super::deliver::{DeliverWebhook, key};
+use super::deliver::DeliverWebhook;
+use super::record::record;
 use super::relay;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::caller::Caller;
@@ -15,12 +16,14 @@ use crate::database::catalog::crates::Crate;
 use crate::database::catalog::refusal::{self, ChangeRefusal, check_full_owner, lock_crate};
 use crate::database::catalog::webhook_refusal::{MAX_OF_ALL, MAX_OF_ONE, MAX_TEXT, MAX_URL, WebhookRefusal};
 use crate::database::webhooks::deliveries::{self, Delivery};
-use crate::database::webhooks::endpoints::{self, Changes, NewWebhook, Subject, Webhook, Which};
+use crate::database::webhooks::endpoints::{self, Changes, NewWebhook, Removed, Subject, Webhook, Which};
 use crate::jobs::request::RequestError;
 use crate::package::characters::check_line;
-use crate::queue::Job;
 use crate::webhook::Secret;
-use crate::webhook::event_type::{EventPattern, TEST};
+use crate::webhook::event_type::{EventPattern, EventType, TEST, TYPES};
+
+/// Waiting events above which no test and no repetition is added.
+const MAX_WAITING: i64 = 100;
 
 /// How long the previous secret still signs, after a rotation without another end.
 pub const OVERLAP: TimeDelta = TimeDelta::days(1);
@@ -60,16 +63,15 @@ pub fn check_may_configure(caller: &Caller) -> Result<(), RequestError> {
     Ok(caller.has_one_of(&[Scope::ChangeOwners], Scope::ChangeOwners.as_str())?)
 }
 
-fn check_url(text: &str) -> Result<(), WebhookRefusal> {
+/// The URL to store, as the client that sends to it reads it.
+fn checked_url(text: &str) -> Result<String, WebhookRefusal> {
     let is_good = |url: &Url| {
         let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        matches!(url.scheme(), "https" | "http") && url.has_host() && is_plain
+        matches!(url.scheme(), "https" | "http") && url.has_host() && url.port() != Some(0) && is_plain
     };
-    let is_short = text.len() <= MAX_URL && text.bytes().all(|byte| byte.is_ascii_graphic());
-    match Url::parse(text).ok().filter(|url| is_short && is_good(url)) {
-        Some(_) => Ok(()),
-        None => Err(WebhookRefusal::Url(text.chars().take(200).collect())),
-    }
+    let url = Url::parse(text).ok().filter(is_good).map(String::from);
+    let url = url.filter(|url| url.len() <= MAX_URL && url.parse::<ureq::http::Uri>().is_ok());
+    url.ok_or_else(|| WebhookRefusal::Url(text.chars().take(200).collect()))
 }
 
 /// Where a URL leads, without its path, which may be a secret of the receiver.
@@ -91,12 +93,36 @@ fn line<'a>(what: &'static str, text: Option<&'a str>) -> Result<Option<&'a str>
 fn patterns(given: &[String]) -> Result<Vec<EventPattern>, RequestError> {
     let mut patterns: Vec<EventPattern> = Vec::new();
     for text in given {
-        let pattern: EventPattern = text.trim().parse().map_err(WebhookRefusal::Event)?;
+        let pattern = EventPattern::checked(text.trim()).map_err(WebhookRefusal::Event)?;
         if !patterns.contains(&pattern) {
             patterns.push(pattern);
         }
     }
     if patterns.is_empty() { Err(WebhookRefusal::NoEvents.into()) } else { Ok(patterns) }
+}
+
+/// Whether a webhook about this can receive a type.
+pub fn receives(subject: &Subject, kind: &EventType) -> bool {
+    match subject {
+        Subject::Everything => true,
+        Subject::Team { .. } => kind.is_of_a_crate() || kind.group() == "team",
+        Subject::Crate { .. } => kind.is_of_a_crate(),
+    }
+}
+
+/// Refuses patterns of which a webhook about this would receive nothing.
+fn check_received(patterns: &[EventPattern], subject: &Subject) -> Result<(), WebhookRefusal> {
+    let is_received =
+        |pattern: &EventPattern| TYPES.iter().any(|kind| pattern.matches(kind) && receives(subject, kind));
+    let whose = match subject {
+        Subject::Everything => return Ok(()),
+        Subject::Crate { name, .. } => format!("the crate `{name}`"),
+        Subject::Team { name, .. } => format!("the team `{name}`"),
+    };
+    match patterns.iter().find(|pattern| !is_received(pattern)) {
+        Some(pattern) => Err(WebhookRefusal::NeverReceived { pattern: pattern.to_string(), whose }),
+        None => Ok(()),
+    }
 }
 
 impl Who<'_> {
@@ -155,6 +181,9 @@ fn check(
                 return Err(WebhookRefusal::NotMember { login: caller.user.login.clone(), team: name.clone() }.into());
             }
         }
+        _ if !caller.user.is_admin => {
+            return Err(WebhookRefusal::OnlyAdmins { login: caller.user.login.clone() }.into());
+        }
         _ => caller.admin()?,
     }
     Ok(())
@@ -178,21 +207,6 @@ fn subject(connection: &mut PgConnection, krate: Option<&str>, team: Option<&str
     }
 }
 
-fn record(
-    connection: &mut PgConnection,
-    (action, webhook): (Action, &Webhook),
-    detail: Value,
-    actor: &Actor,
-) -> Result<(), RequestError> {
-    let subject = webhook.id.to_string();
-    let event = Event::new(action).about(&subject).detail(detail);
-    match &webhook.subject {
-        Subject::Crate { name, .. } => event.of_crate(name).record(connection, actor)?,
-        _ => event.record(connection, actor)?,
-    }
-    Ok(())
-}
-
 /// Adds a webhook, which gets a test at once; returns it with its secret, which is not shown again. `registry` is the URL by which
 /// receivers know this registry.
 pub fn add(
@@ -201,12 +215,13 @@ pub fn add(
     registry: Option<&str>,
     who: Who<'_>,
 ) -> Result<(Webhook, Secret), RequestError> {
-    check_url(&wanted.url)?;
+    let url = checked_url(&wanted.url)?;
     let description = line("description", wanted.description.as_deref())?;
     let events = wanted.events.as_deref().map_or_else(|| Ok(vec![EventPattern::all()]), patterns)?;
     connection.transaction(|connection| {
         let subject = subject(connection, wanted.krate.as_deref(), wanted.team.as_deref())?;
         let actor = who.confirm(connection, &subject)?;
+        check_received(&events, &subject)?;
         let (whose, limit) = match &subject {
             Subject::Everything => ("the registry".to_owned(), MAX_OF_ALL),
             Subject::Crate { name, .. } => (format!("the crate `{name}`"), MAX_OF_ONE),
@@ -217,7 +232,7 @@ pub fn add(
         }
         let secret = Secret::random().map_err(RequestError::Randomness)?;
         let new = NewWebhook {
-            url: &wanted.url,
+            url: &url,
             description,
             subject: &subject,
             events: &events,
@@ -227,12 +242,7 @@ pub fn add(
         let id = endpoints::add(connection, &new)?;
         let webhook = one(connection, id)?;
         let names: Vec<String> = events.iter().map(ToString::to_string).collect();
-        record(
-            connection,
-            (Action::WebhookAdd, &webhook),
-            json!({ "at": origin(&wanted.url), "events": names }),
-            &actor,
-        )?;
+        record(connection, (Action::WebhookAdd, &webhook), json!({ "at": origin(&url), "events": names }), &actor)?;
         send_test(connection, &webhook, registry, &actor)?;
         Ok((webhook, secret))
     })
@@ -261,15 +271,17 @@ fn change<T>(
 
 /// Changes where a webhook is, what it receives, or its description.
 pub fn update(connection: &mut PgConnection, id: i32, update: &Update, who: Who<'_>) -> Result<Webhook, RequestError> {
-    if let Some(url) = &update.url {
-        check_url(url)?;
-    }
+    let url = update.url.as_deref().map(checked_url).transpose()?;
     let text = update.description.as_deref().map(|text| line("description", Some(text))).transpose()?;
     let events = update.events.as_deref().map(patterns).transpose()?;
     change(connection, id, who, |connection, webhook, actor| {
-        let changes = Changes { url: update.url.as_deref(), description: text, events: events.as_deref() };
+        check_received(events.as_deref().unwrap_or_default(), &webhook.subject)?;
+        let changes = Changes { url: url.as_deref(), description: text, events: events.as_deref() };
         endpoints::update(connection, id, &changes)?;
         let after = one(connection, id)?;
+        if after.url != webhook.url {
+            deliveries::hurry(connection, id)?;
+        }
         if after != *webhook {
             let names: Vec<String> = after.events.iter().map(ToString::to_string).collect();
             let detail = json!({ "at": origin(&after.url), "events": names, "has_moved": after.url != webhook.url });
@@ -288,6 +300,21 @@ pub fn remove(connection: &mut PgConnection, id: i32, who: Who<'_>) -> Result<We
     })
 }
 
+/// Removes the webhooks of deleted crates that have received the event of that.
+pub fn remove_of_deleted(connection: &mut PgConnection) -> QueryResult<Vec<Removed>> {
+    connection.transaction(|connection| {
+        let removed = endpoints::remove_of_deleted(connection)?;
+        for one in &removed {
+            Event::new(Action::WebhookRemove)
+                .about(&one.id.to_string())
+                .of_crate(&one.krate)
+                .detail(json!({ "at": origin(&one.url), "because": "the crate was deleted" }))
+                .record(connection, &Actor::registry())?;
+        }
+        Ok(removed)
+    })
+}
+
 /// Makes no deliveries until the webhook is resumed; its events wait.
 pub fn pause(connection: &mut PgConnection, id: i32, reason: Option<&str>, who: Who<'_>) -> Result<(), RequestError> {
     let reason = line("reason", reason)?;
@@ -303,27 +330,27 @@ pub fn pause(connection: &mut PgConnection, id: i32, reason: Option<&str>, who: 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resumed {
     /// Events that are being delivered now.
-    pub waiting: usize,
+    pub waiting: i64,
     /// Events that were dropped.
     pub dropped: usize,
+    pub was_paused: bool,
 }
 
 /// Ends a pause, and delivers what waits, in its order; or, if `drops`, drops that. Without a pause it makes the next attempt now.
 pub fn resume(connection: &mut PgConnection, id: i32, drops: bool, who: Who<'_>) -> Result<Resumed, RequestError> {
     change(connection, id, who, |connection, webhook, actor| {
         let dropped = if drops { deliveries::drop_waiting(connection, id)? } else { 0 };
-        let waiting = deliveries::waiting(connection, id)?;
-        let generation = endpoints::end_pause(connection, id)?;
-        if let Some(generation) = generation {
-            for &delivery_id in &waiting {
-                DeliverWebhook { webhook_id: id, delivery_id, generation }.enqueue(connection)?;
-            }
+        let waiting = deliveries::count_waiting(connection, id)?;
+        let was_paused = endpoints::end_pause(connection, id)?;
+        if was_paused && waiting > 0 {
+            // One of before the pause may be there as well; both deliver in order.
+            DeliverWebhook { webhook_id: id }.enqueue(connection)?;
         }
-        deliveries::hurry(connection, DeliverWebhook::KIND, &key(id))?;
-        if generation.is_some() || dropped > 0 {
+        deliveries::hurry(connection, id)?;
+        if was_paused || dropped > 0 {
             record(connection, (Action::WebhookResume, webhook), json!({ "dropped": dropped }), actor)?;
         }
-        Ok(Resumed { waiting: waiting.len(), dropped })
+        Ok(Resumed { waiting, dropped, was_paused })
     })
 }
 
@@ -334,11 +361,14 @@ pub fn rotate(
     overlap: TimeDelta,
     who: Who<'_>,
 ) -> Result<Secret, RequestError> {
-    let until = Utc::now() + overlap.clamp(TimeDelta::zero(), MAX_OVERLAP);
+    if overlap > MAX_OVERLAP || overlap < TimeDelta::zero() {
+        return Err(WebhookRefusal::Overlap.into());
+    }
+    let until = Utc::now() + overlap;
     let secret = Secret::random().map_err(RequestError::Randomness)?;
     change(connection, id, who, |connection, webhook, actor| {
         endpoints::rotate(connection, id, &secret, until)?;
-        record(connection, (Action::WebhookSecret, webhook), json!({ "previous_until": until }), actor)
+        Ok(record(connection, (Action::WebhookSecret, webhook), json!({ "previous_until": until }), actor)?)
     })?;
     Ok(secret)
 }
@@ -354,7 +384,8 @@ fn send_test(
     registry: Option<&str>,
     actor: &Actor,
 ) -> Result<i64, RequestError> {
-    let event = deliveries::add_event(connection, &TEST, &relay::test_body(registry, &actor.name))?;
+    let now = Utc::now();
+    let event = deliveries::add_event(connection, &TEST, &relay::test_body(registry, &actor.name, now), now)?;
     deliver(connection, webhook.id, event)
 }
 
@@ -367,12 +398,18 @@ pub fn redeliver(connection: &mut PgConnection, id: i32, delivery: i64, who: Who
     })
 }
 
+/// Puts an event behind what waits for a webhook that is not paused; returns the number of the delivery.
 fn deliver(connection: &mut PgConnection, webhook_id: i32, event: i64) -> Result<i64, RequestError> {
-    let active = endpoints::lock(connection, &[webhook_id])?;
-    let Some(&(_, generation)) = active.first() else { return Err(WebhookRefusal::Paused(webhook_id).into()) };
-    let delivery_id = deliveries::add(connection, webhook_id, event)?;
-    DeliverWebhook { webhook_id, delivery_id, generation }.enqueue(connection)?;
-    Ok(delivery_id)
+    if endpoints::lock(connection, &[webhook_id])?.is_empty() {
+        return Err(WebhookRefusal::Paused(webhook_id).into());
+    }
+    if deliveries::count_waiting(connection, webhook_id)? >= MAX_WAITING {
+        return Err(WebhookRefusal::Busy { webhook: webhook_id, limit: MAX_WAITING }.into());
+    }
+    if !deliveries::add(connection, &[webhook_id], event)?.is_empty() {
+        DeliverWebhook { webhook_id }.enqueue(connection)?;
+    }
+    Ok(deliveries::newest(connection, webhook_id)?)
 }
 
 /// The webhooks of a crate or of a team; without either all of them, for admins.

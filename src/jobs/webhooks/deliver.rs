@@ -5,7 +5,10 @@ use std::time::Duration;
 use chrono::Utc;
 use diesel::{PgConnection, QueryResult};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::record::record;
+use crate::database::access::audit::{Action, Actor};
 use crate::database::webhooks::deliveries::{self, Message};
 use crate::database::webhooks::endpoints;
 use crate::fault;
@@ -17,16 +20,14 @@ use crate::upstream::guarded::{Answer, NoAnswer};
 pub const ATTEMPTS: u32 = 80;
 const BACKOFF: Backoff = Backoff { base: Duration::from_secs(5), cap: Duration::from_secs(60 * 60) };
 
-/// An event is to be delivered to a webhook.
+/// The first event that waits for a webhook is to be delivered.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliverWebhook {
     pub webhook_id: i32,
-    pub delivery_id: i64,
-    pub generation: i32,
 }
 
 impl Job for DeliverWebhook {
-    const KIND: &'static str = "deliver_webhook";
+    const KIND: &'static str = deliveries::KIND;
     /// It ends itself before its attempts are over, unless it crashes the process each time.
     const POLICY: Policy = Policy {
         max_attempts: 2 * ATTEMPTS,
@@ -38,7 +39,7 @@ impl Job for DeliverWebhook {
     };
 
     fn key(&self) -> Option<String> {
-        Some(key(self.webhook_id))
+        Some(deliveries::key(self.webhook_id))
     }
 }
 
@@ -65,23 +66,18 @@ fn said(text: &str) -> String {
 
 impl Perform<Environment> for DeliverWebhook {
     fn perform(self, environment: &Environment, run: &mut Run<'_>) -> Result<Outcome, JobError> {
-        let Some(message) = run.with_connection(|connection| deliveries::message(connection, self.delivery_id))? else {
-            return Ok(detail("nothing to deliver: it is delivered, or the webhook was removed"));
+        let Some(message) = run.with_connection(|connection| deliveries::first(connection, self.webhook_id))? else {
+            return Ok(detail("nothing waits, or the webhook was removed"));
         };
         if message.is_paused {
-            return Ok(detail("the webhook is paused: the event waits"));
-        }
-        if message.generation != self.generation {
-            return Ok(detail("the webhook was paused meanwhile: another job delivers the event"));
+            return Ok(detail("the webhook is paused: its events wait"));
         }
         let problem = match send(environment, &message) {
             Ok(answer) => {
                 fault::point("webhook.answered")?;
                 let took = i32::try_from(answer.took.as_millis()).unwrap_or(i32::MAX);
-                run.with_connection(|connection| {
-                    deliveries::note_delivered(connection, self.delivery_id, answer.status, took)
-                })?;
-                return Ok(detail(format!("{} after {took} ms", answer.status)));
+                run.with_connection(|connection| self.note(connection, message.delivery, (answer.status, took)))?;
+                return Ok(detail(format!("{}: {} after {took} ms", message.id, answer.status)));
             }
             Err(problem) => problem,
         };
@@ -93,7 +89,10 @@ impl Perform<Environment> for DeliverWebhook {
             }
             _ => return Err(problem.into()),
         };
-        run.with_connection(|connection| self.pause(connection, &reason))?;
+        let url = &message.url;
+        if !run.with_connection(|connection| self.pause(connection, url, &reason))? {
+            return Err(problem.into());
+        }
         tracing::warn!(
             webhook = self.webhook_id,
             reason,
@@ -108,7 +107,7 @@ fn detail(text: impl Into<String>) -> Outcome {
 }
 
 fn send(environment: &Environment, message: &Message) -> Result<Answer, NotAccepted> {
-    let (id, timestamp) = (format!("evt_{}", message.event), Utc::now().timestamp().to_string());
+    let (id, timestamp) = (message.id.clone(), Utc::now().timestamp().to_string());
     let signatures: Vec<String> =
         message.secrets.iter().map(|secret| secret.sign(&id, &timestamp, &message.body)).collect();
     let headers = [("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signatures.join(" "))];
@@ -117,20 +116,37 @@ fn send(environment: &Environment, message: &Message) -> Result<Answer, NotAccep
 }
 
 impl DeliverWebhook {
-    /// Enqueues a delivery.
+    /// Enqueues a job for a webhook, whose row is locked.
     pub(super) fn enqueue(self, connection: &mut PgConnection) -> Result<(), EnqueueError> {
-        let job = Enqueue::new(&self).insert(connection)?;
-        Ok(deliveries::set_job(connection, self.delivery_id, job)?)
+        // As many requesters as webhooks: one that takes its time does not hold the others up.
+        Enqueue::new(&self).requested_by(&deliveries::key(self.webhook_id)).insert(connection).map(drop)
     }
 
-    fn pause(self, connection: &mut PgConnection, reason: &str) -> QueryResult<()> {
+    /// Notes that an event was accepted, and enqueues the job for the next one.
+    fn note(
+        self,
+        connection: &mut PgConnection,
+        delivery: i64,
+        (status, took): (u16, i32),
+    ) -> Result<(), EnqueueError> {
+        let is_active = !endpoints::lock(connection, &[self.webhook_id])?.is_empty();
+        deliveries::note_delivered(connection, delivery, status, took)?;
+        if is_active && deliveries::first(connection, self.webhook_id)?.is_some() {
+            self.enqueue(connection)?;
+        }
+        Ok(())
+    }
+
+    /// Pauses the webhook, unless it has moved meanwhile; false then.
+    fn pause(self, connection: &mut PgConnection, url: &str, reason: &str) -> QueryResult<bool> {
         endpoints::lock(connection, &[self.webhook_id])?;
+        let Some(webhook) = endpoints::find(connection, self.webhook_id)?.filter(|webhook| webhook.url == url) else {
+            return Ok(false);
+        };
         let reason: String = reason.chars().take(500).collect();
-        endpoints::pause(connection, self.webhook_id, None, Some(&reason)).map(drop)
+        if endpoints::pause(connection, self.webhook_id, None, Some(&reason))? {
+            record(connection, (Action::WebhookPause, &webhook), json!({ "reason": reason }), &Actor::registry())?;
+        }
+        Ok(true)
     }
-}
-
-/// What the jobs of a webhook have as their key.
-pub fn key(webhook: i32) -> String {
-    format!("webhook {webhook}")
 }

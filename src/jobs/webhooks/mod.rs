@@ -5,4 +5,6 @@ pub mod configure;
 pub mod deliver;
 pub mod relay;
 
+mod record;
+
 pub use deliver::DeliverWebhook;

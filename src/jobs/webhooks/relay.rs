@@ -1,19 +1,20 @@
 //! Passing on what happened: from the outbox to the webhooks that receive it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashSet};
 
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::{Connection, PgConnection};
 use serde_json::{Value, json};
 
 use super::deliver::DeliverWebhook;
+use crate::database::access::teams::PREFIX;
 use crate::database::webhooks::deliveries;
 use crate::database::webhooks::endpoints::{self, Candidate};
 use crate::database::webhooks::outbox::{self, Entry};
 use crate::fault::{self, Fault};
 use crate::package::CrateName;
 use crate::queue::{EnqueueError, Job};
-use crate::webhook::event_type::{DIFFERENCES, EventType, JOB_DEAD};
+use crate::webhook::event_type::{DIFFERENCES, EventType, JOB_DEAD, TEST};
 
 /// Entries that one transaction passes on.
 const PORTION: i32 = 100;
@@ -67,15 +68,14 @@ fn portion(connection: &mut PgConnection, registry: Option<&str>) -> Result<(usi
         let mut everyone: Vec<i32> = sent.iter().flat_map(|(_, receivers)| receivers).copied().collect();
         everyone.sort_unstable();
         everyone.dedup();
-        let active: HashMap<i32, i32> = endpoints::lock(connection, &everyone)?.into_iter().collect();
+        let active: HashSet<i32> = endpoints::lock(connection, &everyone)?.into_iter().collect();
+        let mut idle = BTreeSet::new();
         for (event, receivers) in &sent {
-            let number = deliveries::add_event(connection, &event.kind, &event.body(registry))?;
-            for &webhook_id in receivers {
-                let delivery_id = deliveries::add(connection, webhook_id, number)?;
-                if let Some(&generation) = active.get(&webhook_id) {
-                    DeliverWebhook { webhook_id, delivery_id, generation }.enqueue(connection)?;
-                }
-            }
+            let number = deliveries::add_event(connection, &event.kind, &event.body(registry), event.at)?;
+            idle.extend(deliveries::add(connection, receivers, number)?);
+        }
+        for webhook_id in idle.into_iter().filter(|webhook| active.contains(webhook)) {
+            DeliverWebhook { webhook_id }.enqueue(connection)?;
         }
         fault::point("webhook.before_relay_commit")?;
         outbox::remove(connection, &entries.iter().map(|entry| entry.id).collect::<Vec<_>>())?;
@@ -86,56 +86,59 @@ fn portion(connection: &mut PgConnection, registry: Option<&str>) -> Result<(usi
 /// What receivers get.
 struct Event<'a> {
     kind: EventType,
-    at: String,
+    at: DateTime<Utc>,
     data: Value,
     krate: Option<CrateName>,
-    team: Option<&'a str>,
+    /// Teams that it names.
+    teams: Vec<&'a str>,
+}
+
+/// The fields that every event has.
+fn data(about: (&Value, &Value, &Value), by: &Value, detail: Value) -> Value {
+    let (krate, version, subject) = about;
+    json!({ "crate": krate, "version": version, "subject": subject, "by": by, "detail": detail })
 }
 
 impl<'a> Event<'a> {
     /// The event that an entry of the outbox is; None if there is none for it.
     fn of(entry: &'a Entry) -> Option<Self> {
+        const NONE: &Value = &Value::Null;
         let row = &entry.entry;
-        // Stored by PostgreSQL, with its own precision.
-        let at = entry.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let event = |kind, data| Self { kind, at: at.clone(), data, krate: None, team: None };
+        let event = |kind, data| Self { kind, at: entry.at, data, krate: None, teams: Vec::new() };
         match &*entry.source {
             // Its own trouble would cause more of it.
             "dead-job" if row["kind"] == DeliverWebhook::KIND => None,
-            "dead-job" => Some(event(
-                JOB_DEAD,
-                json!({ "job": row["id"], "kind": row["kind"], "key": row["key"], "attempts": row["attempts"], "error": row["last_error"] }),
-            )),
-            "verification" => Some(event(
-                DIFFERENCES,
-                json!({ "report": row["id"], "mode": row["mode"], "differences": row["differences"], "requested_by": row["requested_by"] }),
-            )),
+            "dead-job" => {
+                let detail = json!({
+                    "job": row["id"], "kind": row["kind"], "attempts": row["attempts"], "error": row["last_error"],
+                });
+                Some(event(JOB_DEAD, data((NONE, NONE, &row["key"]), NONE, detail)))
+            }
+            "verification" => {
+                let detail = json!({ "report": row["id"], "mode": row["mode"], "differences": row["differences"] });
+                Some(event(DIFFERENCES, data((NONE, NONE, NONE), &row["requested_by"], detail)))
+            }
             _ => {
                 let kind = EventType::of_action(row["action"].as_str()?)?;
-                let data = json!({
-                    "crate": row["crate_name"], "version": row["version"], "subject": row["subject"], "by": row["actor"],
-                    "detail": row["detail"],
-                });
+                let about = (&row["crate_name"], &row["version"], &row["subject"]);
+                let sent = event(kind, data(about, &row["actor"], row["detail"].clone()));
                 let krate = row["crate_name"].as_str().and_then(|name| name.parse().ok());
-                let team = row["subject"].as_str().filter(|_| kind.name.starts_with("team."));
-                Some(Self { krate, team, ..event(kind, data) })
+                Some(Self { krate, teams: named_teams(&kind, row), ..sent })
             }
         }
     }
 
     /// What is sent.
     fn body(&self, registry: Option<&str>) -> String {
-        let mut data = self.data.clone();
-        data["registry"] = registry.into();
-        json!({ "type": self.kind.name, "timestamp": self.at, "data": data }).to_string()
+        body(&self.kind, self.at, self.data.clone(), registry)
     }
 
     /// The webhooks that receive it, in the order of their numbers.
     fn candidates(&self, connection: &mut PgConnection) -> diesel::QueryResult<Vec<i32>> {
-        let mut found: Vec<Candidate> = match (&self.krate, self.team) {
-            (Some(name), _) => endpoints::of_crate(connection, name)?,
-            (None, Some(team)) => endpoints::of_team(connection, team)?,
-            (None, None) => endpoints::of_everything(connection)?,
+        let mut found: Vec<Candidate> = match (&self.krate, &self.teams[..]) {
+            (Some(name), teams) => endpoints::of_crate(connection, name, teams)?,
+            (None, [team, ..]) => endpoints::of_team(connection, team)?,
+            (None, []) => endpoints::of_everything(connection)?,
         };
         if let (Some(name), "crate.deleted") = (&self.krate, self.kind.name) {
             found.extend(endpoints::of_deleted(connection, name)?);
@@ -143,12 +146,30 @@ impl<'a> Event<'a> {
         found.retain(|(_, patterns)| patterns.0.iter().any(|pattern| pattern.matches(&self.kind)));
         let mut ids: Vec<i32> = found.into_iter().map(|(id, _)| id).collect();
         ids.sort_unstable();
+        ids.dedup();
         Ok(ids)
     }
 }
 
+/// The teams that an entry of the audit log is about, which may not own its crate any longer.
+fn named_teams<'a>(kind: &EventType, row: &'a Value) -> Vec<&'a str> {
+    let as_owner = |owner: &'a Value| owner.as_str()?.strip_prefix(PREFIX);
+    match kind.group() {
+        "team" => row["subject"].as_str().into_iter().collect(),
+        "owner" => as_owner(&row["subject"]).into_iter().collect(),
+        // Its owners when it was deleted.
+        _ => row["detail"]["owners"].as_array().into_iter().flatten().filter_map(as_owner).collect(),
+    }
+}
+
+fn body(kind: &EventType, at: DateTime<Utc>, mut data: Value, registry: Option<&str>) -> String {
+    data["registry"] = registry.into();
+    let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    json!({ "type": kind.name, "timestamp": at, "data": data }).to_string()
+}
+
 /// The body of a test.
-pub(super) fn test_body(registry: Option<&str>, by: &str) -> String {
-    let at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-    json!({ "type": crate::webhook::event_type::TEST.name, "timestamp": at, "data": { "by": by, "registry": registry } }).to_string()
+pub(super) fn test_body(registry: Option<&str>, by: &str, at: DateTime<Utc>) -> String {
+    const NONE: &Value = &Value::Null;
+    body(&TEST, at, data((NONE, NONE, NONE), &by.into(), json!({})), registry)
 }

@@ -9,9 +9,9 @@ use diesel::PgConnection;
 
 use super::{Intervals, Scheduled, Stopped};
 use crate::database::Pool;
-use crate::database::webhooks::{deliveries, endpoints, outbox};
+use crate::database::webhooks::{deliveries, outbox};
 use crate::index::{ConfigJson, Index};
-use crate::jobs::webhooks::relay;
+use crate::jobs::webhooks::{configure, relay};
 use crate::process::CommandError;
 use crate::queue::Completions;
 
@@ -33,16 +33,21 @@ pub fn start(
     let is_used = Arc::new(AtomicBool::new(true));
     let (mut pruned, used) = (None::<Instant>, Arc::clone(&is_used));
     let scheduled = Scheduled::start("webhooks", "pass events on to webhooks", INTERVALS, move |stopped| {
-        if pruned.is_none_or(|at| at.elapsed() > PRUNED_EVERY) {
-            pool.with(|connection| prune(connection, retention, stopped))??;
-            pruned = Some(Instant::now());
-        }
         let any = pool.with(outbox::any)??;
         // Without webhooks a publish does not wake this.
         used.store(any.webhooks, Ordering::Relaxed);
         if any.entries {
             let registry = registry_url(&index);
             pool.with(|connection| relay::run(connection, registry.as_deref(), &|| stopped.is_set()))??;
+        }
+        if any.webhooks {
+            for removed in pool.with(configure::remove_of_deleted)?? {
+                tracing::info!(webhook = removed.id, name = %removed.krate, "removed a webhook: its crate was deleted");
+            }
+        }
+        if pruned.is_none_or(|at| at.elapsed() > PRUNED_EVERY) {
+            pool.with(|connection| prune(connection, retention, stopped))??;
+            pruned = Some(Instant::now());
         }
         Ok(())
     })?;
@@ -65,15 +70,13 @@ fn prune(connection: &mut PgConnection, retention: Duration, stopped: &Stopped) 
     let age = TimeDelta::from_std(retention).ok();
     let before = age.and_then(|age| Utc::now().checked_sub_signed(age)).unwrap_or(DateTime::<Utc>::MIN_UTC);
     while !stopped.is_set() && deliveries::prune(connection, before, PORTION)? > 0 {}
-    let unsettled = outbox::remove_before(connection, before)?;
+    deliveries::prune_events(connection, before)?;
+    let unsettled = outbox::remove_unsettled(connection, before)?;
     if unsettled > 0 {
         tracing::warn!(
             events = unsettled,
             "removed events for webhooks that the index has never shown: of jobs that were discarded, or are still dead"
         );
-    }
-    for (webhook, url) in endpoints::remove_of_deleted(connection)? {
-        tracing::info!(webhook, url, "removed a webhook: its crate was deleted");
     }
     Ok(())
 }

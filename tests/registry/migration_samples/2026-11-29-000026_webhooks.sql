@@ -8,5 +8,5 @@ INSERT INTO webhook_deliveries (webhook_id, event_id, delivered_at, status, took
 SELECT webhooks.id, webhook_events.id, CASE WHEN paused_at IS NULL THEN now() END, CASE WHEN paused_at IS NULL THEN 204 END, 12
 FROM webhooks, webhook_events;
 INSERT INTO jobs (queue, kind, key, payload, turn)
-SELECT 'webhooks', 'deliver_webhook', 'webhook 2', '{"webhook_id": 2, "delivery_id": 2, "generation": 0}', true;
+SELECT 'webhooks', 'deliver_webhook', 'webhook 2', '{"webhook_id": 2}', true;
 INSERT INTO audit_log (action, actor, subject) VALUES ('token-create', 'sample', 'told to webhooks');

@@ -48,7 +48,7 @@ fn a_webhook_that_cannot_be_meant_is_refused_with_the_remedy() {
         (json!({ "url": "ftp://ci.example.org/" }), (400, "cannot be the URL of a webhook")),
         (json!({ "url": "https://ann:secret@ci.example.org/" }), (400, "without user, password and fragment")),
         (json!({ "url": "https://ci.example.org/#x" }), (400, "without user, password and fragment")),
-        (json!({ "url": "https://ci.example.org/ä" }), (400, "cannot be the URL of a webhook")),
+        (json!({ "url": "https://ci.example.org:0/" }), (400, "cannot be the URL of a webhook")),
         (json!({ "url": long }), (400, "of at most 2000 bytes")),
         (json!({ "url": "" }), (400, "\"\" cannot be the URL of a webhook")),
         (json!({ "url": 1 }), (400, "the request's JSON cannot be read at url")),

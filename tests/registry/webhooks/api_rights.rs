@@ -109,7 +109,7 @@ fn a_refusal_says_who_may() {
     insta::assert_snapshot!(refused(&eve, &of_foo), @"`eve` is not an owner of the crate `foo`: ask one of its owners (ann, team:crew) to add you");
     insta::assert_snapshot!(refused(&bob, &of_foo), @"`bob` may publish and yank `foo` as a member of a team, but cannot change its owners or settings: ask one of its owners (ann)");
     insta::assert_snapshot!(refused(&eve, &of_crew), @"`eve` is not a member of the team `crew`, whose webhooks this concerns: ask an admin");
-    insta::assert_snapshot!(refused(&eve, &of_all), @"`eve` is not an admin of this registry: `supercargo admin user promote eve` makes one");
+    insta::assert_snapshot!(refused(&eve, &of_all), @"`eve` is not an admin, and admins manage the webhooks of the whole registry: name a crate or a team of yours");
     insta::assert_snapshot!(refused(&scoped(&registry, "ann", "read", None), &of_foo), @"the token `scoped` needs the scope change-owners, and has read: create a token with that scope, or one without restrictions");
     insta::assert_snapshot!(refused(&scoped(&registry, "ann", "change-owners", Some("bar")), &of_foo), @"the token `scoped` is restricted to bar and not valid for the crate `foo`: create a token for this crate, or one without restrictions");
     insta::assert_snapshot!(refused(&scoped(&registry, "bob", "change-owners", None), &of_crew), @"the token `scoped` is restricted to change-owners: use a token without restrictions");

@@ -154,7 +154,14 @@ fn the_monitor_reports_paused_webhooks_and_no_failing_deliveries() {
     execute("UPDATE webhooks SET paused_by = NULL, pause_reason = '80 attempts have failed'");
     let (severity, summary) = check("webhooks");
     assert_eq!(severity, "critical");
-    assert!(summary.contains("1 webhook is paused") && summary.contains("`supercargo webhook show 1`"), "{summary}");
+    assert!(
+        summary.contains("the webhook 1 is paused, and its events wait")
+            && summary.contains("`supercargo webhook show 1`"),
+        "{summary}"
+    );
+    execute("UPDATE webhooks SET paused_by = 'restore'");
+    assert_eq!(check("webhooks").0, "warning");
+    execute("UPDATE webhooks SET paused_by = NULL");
     execute("INSERT INTO teams (name) VALUES ('devs')");
     execute("UPDATE webhooks SET team_id = (SELECT id FROM teams)");
     assert_eq!(check("webhooks").0, "warning");

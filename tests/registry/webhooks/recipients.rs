@@ -1,9 +1,8 @@
 //! Which webhooks get an event, and when.
 
 use serde_json::json;
-use supercargo::database::webhooks::endpoints;
 use supercargo::jobs::delete_crate;
-use supercargo::jobs::webhooks::configure::Wanted;
+use supercargo::jobs::webhooks::configure::{self, Wanted};
 
 use super::{deliver, execute, hook, of_everything, operator};
 use crate::support::harness::TestRegistry;
@@ -47,6 +46,45 @@ fn a_webhook_receives_events_of_its_crate_or_team_and_of_its_types() {
     assert_eq!(told(&of_crate), both("mine"));
     assert_eq!(told(&of_team), [&both("ours")[..], &["owner.added ours".to_owned()]].concat());
     assert_eq!(told(&yanks), ["version.yanked ours", "owner.added ours"]);
+    // A team that loses a crate receives that, and nothing after.
+    of_team.kinds();
+    let owners = json!({ "users": ["team:devs"] }).to_string();
+    ann.request(axum::http::Method::DELETE, "/api/v1/crates/ours/owners", owners).good();
+    ann.unyank("ours", "1.0.0").good();
+    registry.run_jobs();
+    deliver(&registry);
+    assert_eq!(of_team.kinds(), ["owner.removed"]);
+}
+
+#[test]
+fn a_type_that_would_never_arrive_is_refused() {
+    let registry = TestRegistry::new();
+    registry.user("ann").publish(&Package::new("demo", "1.0.0")).good();
+    registry.run_jobs();
+    execute(&registry, "INSERT INTO teams (name) VALUES ('devs')");
+    let add = |krate: Option<&str>, team: Option<&str>, pattern: &str| {
+        let wanted = Wanted {
+            url: "https://example.com/".to_owned(),
+            krate: krate.map(str::to_owned),
+            team: team.map(str::to_owned),
+            events: Some(vec![pattern.to_owned()]),
+            description: None,
+        };
+        let added = super::as_operator(&registry, |connection, who| configure::add(connection, &wanted, None, who));
+        added.map(drop).map_err(|error| error.to_string())
+    };
+    for pattern in ["*", "version.*", "owner.added", "crate.deleted", "trusted_publisher.*", "webhook.test"] {
+        assert_eq!((add(Some("demo"), None, pattern), add(None, Some("devs"), pattern)), (Ok(()), Ok(())), "{pattern}");
+    }
+    assert_eq!(add(None, Some("devs"), "team.*"), Ok(()));
+    for pattern in ["user.*", "token.created", "release_set.approved", "job.dead", "team.*"] {
+        let refused = add(Some("demo"), None, pattern).unwrap_err();
+        assert!(
+            refused.contains(&format!("`{pattern}` is nothing that a webhook of the crate `demo` receives")),
+            "{refused}"
+        );
+    }
+    execute(&registry, "DELETE FROM jobs");
 }
 
 #[test]
@@ -94,8 +132,8 @@ fn the_webhook_of_a_deleted_crate_receives_the_deletion_and_nothing_after() {
     registry.run_jobs();
     deliver(&registry);
     assert_eq!(receiver.kinds(), ["crate.deleted"]);
-    let removed = registry.pool.with(|connection| endpoints::remove_of_deleted(connection).unwrap()).unwrap();
-    assert_eq!(removed, [(id, receiver.url.clone())]);
+    let removed = registry.pool.with(|connection| configure::remove_of_deleted(connection).unwrap()).unwrap();
+    assert_eq!(removed.iter().map(|one| (one.id, one.krate.as_str())).collect::<Vec<_>>(), [(id, "demo")]);
 }
 
 #[test]
@@ -145,9 +183,16 @@ fn dead_jobs_and_differences_are_sent_to_the_webhooks_of_the_registry() {
     let got = receiver.got();
     assert_eq!(receiver.kinds(), ["job.dead", "verification.differences"]);
     let (dead, differences) = (got[0].json(), got[1].json());
-    assert_eq!(json!([dead["data"]["kind"], dead["data"]["key"]]), json!(["publish_version", "demo"]), "{dead}");
-    assert!(dead["data"]["error"].as_str().unwrap().contains("disk on fire"), "{dead}");
-    assert_eq!(json!([differences["data"]["differences"], differences["data"]["mode"]]), json!([2, "full"]));
+    assert_eq!(
+        json!([dead["data"]["detail"]["kind"], dead["data"]["subject"]]),
+        json!(["publish_version", "demo"]),
+        "{dead}"
+    );
+    assert!(dead["data"]["detail"]["error"].as_str().unwrap().contains("disk on fire"), "{dead}");
+    assert_eq!(
+        json!([differences["data"]["detail"]["differences"], differences["data"]["detail"]["mode"]]),
+        json!([2, "full"])
+    );
     assert!(of_crate.got().is_empty());
     execute(&registry, "DELETE FROM dead_jobs");
 }

@@ -27,13 +27,13 @@ const PER_PAGE_IS: &str = "a number from 1 to 100";
 pub struct WebhookDelivery {
     id: i64,
     /// The id of the event, which messages have as `webhook-id`. A delivery that is repeated has the same one.
-    #[schema(example = "evt_42")]
+    #[schema(example = "evt_0192f3a64c3b4e0d8f1f2a7b5c6d7e8f")]
     event: String,
     #[serde(rename = "type")]
     #[schema(example = "version.published")]
     kind: String,
     /// When the event was recorded.
-    created_at: DateTime<Utc>,
+    happened_at: DateTime<Utc>,
     /// Null while it waits.
     delivered_at: Option<DateTime<Utc>>,
     /// The status that the receiver accepted it with.
@@ -58,9 +58,9 @@ impl From<Delivery> for WebhookDelivery {
         let body = serde_json::from_str(&delivery.body).unwrap_or(Value::String(delivery.body));
         Self {
             id: delivery.id,
-            event: format!("evt_{}", delivery.event),
+            event: delivery.public_id,
             kind: delivery.kind,
-            created_at: delivery.created_at,
+            happened_at: delivery.happened_at,
             delivered_at: delivery.delivered_at,
             status: delivery.status,
             took_ms: delivery.took_ms,

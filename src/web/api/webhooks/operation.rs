@@ -40,7 +40,7 @@ pub struct WebhookResumption {
 #[derive(Serialize, ToSchema)]
 pub struct WebhookResumed {
     /// Events that are being delivered now.
-    waiting: usize,
+    waiting: i64,
     /// Events that were dropped.
     dropped: usize,
 }

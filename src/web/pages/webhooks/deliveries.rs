@@ -43,13 +43,13 @@ impl Table<'_> {
                 th scope="row" { (delivery.id) }
                 td class="wrap" {
                     (name(&delivery.kind)) br;
-                    span class="num" { "evt_" (delivery.event) }
+                    span class="num" { (delivery.public_id) }
                     details {
                         summary { "Body" }
                         (copy::block(&body, &escaped(&delivery.body)))
                     }
                 }
-                td { (time::ago(delivery.created_at)) }
+                td { (time::ago(delivery.happened_at)) }
                 td { @if let Some(at) = delivery.delivered_at { (time::ago(at)) } @else { "not yet" } }
                 td class="wrap" { (self.answer(delivery)) }
                 td { (self.again(delivery)) }

@@ -54,7 +54,7 @@ pub fn fields(entered: &Entered) -> Markup {
         label for="url" { "URL" }
         input id="url" name="url" type="url" required maxlength=(MAX_URL) autocomplete="off" autocapitalize="none" spellcheck="false"
             value=(entered.url) aria-describedby="about-url";
-        p id="about-url" class="aside-text" { "With https, and without user and password. Messages are sent there with POST." }
+        p id="about-url" class="aside-text" { "With https (http reaches only networks that the operator allows), and without user and password. Messages are sent there with POST." }
         label for="events" { "Events" }
         input id="events" name="events" required maxlength="4000" autocomplete="off" autocapitalize="none" spellcheck="false"
             value=(entered.events) aria-describedby="about-events";
@@ -72,6 +72,10 @@ fn types() -> Markup {
     html! {
         details {
             summary { "All types of events" }
+            p {
+                "A webhook of a crate receives those of the groups version, crate, owner and trusted_publisher, and tests; one of a \
+                 team those of team as well."
+            }
             ul { @for kind in TYPES { li { code { (kind.name) } ": " (kind.tells) } } }
         }
     }

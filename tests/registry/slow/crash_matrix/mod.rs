@@ -37,7 +37,7 @@ use cell::Bench;
 use plan::{KINDS, OPERATIONS, POINTS, Point};
 use table::Table;
 
-/// Registries that are tried at the same time. They wait most of the time. Each has up to 23 of the database
+/// Registries that are tried at the same time. They wait most of the time. Each has up to 24 of the database
 /// sessions of the test cluster, which other tests use as well.
 const AT_ONCE: usize = 4;
 
