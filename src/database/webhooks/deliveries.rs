@@ -109,6 +109,25 @@ pub fn note_delivered(connection: &mut PgConnection, number: i64, status: u16, t
         .map(drop)
 }
 
+/// The webhooks that are not paused, and for which something waits without a job, dead or not: an operator has discarded it.
+pub fn without_job(connection: &mut PgConnection) -> QueryResult<Vec<i32>> {
+    #[derive(QueryableByName)]
+    struct Left {
+        #[diesel(sql_type = Integer)]
+        id: i32,
+    }
+    let left: Vec<Left> = diesel::sql_query(format!(
+        "SELECT id FROM webhooks
+         WHERE paused_at IS NULL
+             AND EXISTS (SELECT FROM webhook_deliveries WHERE webhook_id = webhooks.id AND delivered_at IS NULL)
+             AND NOT EXISTS (SELECT FROM jobs WHERE {job}) AND NOT EXISTS (SELECT FROM dead_jobs WHERE {job})
+         ORDER BY id",
+        job = JOB.replace("$webhook", "webhooks.id")
+    ))
+    .load(connection)?;
+    Ok(left.into_iter().map(|one| one.id).collect())
+}
+
 /// How much waits for a webhook.
 pub fn count_waiting(connection: &mut PgConnection, webhook: i32) -> QueryResult<i64> {
     webhook_deliveries::table

@@ -48,6 +48,23 @@ pub fn run(
     Ok(events)
 }
 
+/// Enqueues the jobs of webhooks that have none although something waits.
+pub fn mend(connection: &mut PgConnection) -> Result<(), RelayError> {
+    connection.transaction(|connection| {
+        let left = deliveries::without_job(connection)?;
+        endpoints::lock(connection, &left)?;
+        // Under the locks: a job may have ended, and enqueued the next one, meanwhile.
+        for webhook_id in deliveries::without_job(connection)?.into_iter().filter(|webhook| left.contains(webhook)) {
+            tracing::warn!(
+                webhook = webhook_id,
+                "events waited for a webhook without a job, which was discarded: enqueued one"
+            );
+            DeliverWebhook { webhook_id }.enqueue(connection)?;
+        }
+        Ok(())
+    })
+}
+
 fn portion(connection: &mut PgConnection, registry: Option<&str>) -> Result<(usize, usize), RelayError> {
     connection.transaction(|connection| {
         if !outbox::try_lock(connection)? {

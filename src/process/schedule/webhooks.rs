@@ -46,6 +46,7 @@ pub fn start(
             }
         }
         if pruned.is_none_or(|at| at.elapsed() > PRUNED_EVERY) {
+            pool.with(relay::mend)??;
             pool.with(|connection| prune(connection, retention, stopped))??;
             pruned = Some(Instant::now());
         }

@@ -6,6 +6,7 @@ use serde_json::json;
 use supercargo::database::access::audit;
 use supercargo::database::webhooks::deliveries;
 use supercargo::jobs::webhooks::configure::{self, Update};
+use supercargo::jobs::webhooks::relay as relaying;
 use supercargo::webhook::Secret;
 
 use super::{as_operator, create_token, deliver, execute, of_everything, pause, relay};
@@ -194,6 +195,25 @@ fn a_resumption_makes_the_next_attempt_now_and_counts_anew() {
     receiver.always(GOOD);
     registry.run_jobs();
     assert_eq!(receiver.kinds().len(), 3);
+}
+
+/// A job that an operator discards must not leave events waiting.
+#[test]
+fn a_discarded_job_is_replaced() {
+    let registry = TestRegistry::new();
+    let receiver = WebhookReceiver::start();
+    of_everything(&registry, &receiver);
+    create_token(&registry, "one");
+    relay(&registry);
+    let mend = || registry.pool.with(|connection| relaying::mend(connection).unwrap()).unwrap();
+    mend();
+    assert_eq!(execute(&registry, "DELETE FROM jobs"), 1, "one that has a job gets no other");
+    create_token(&registry, "two");
+    relay(&registry);
+    assert_eq!(registry.run_jobs(), 0);
+    mend();
+    registry.run_jobs();
+    assert_eq!(receiver.kinds().len(), 2);
 }
 
 #[test]
