@@ -32,8 +32,8 @@ const FIRST: &str = "(SELECT waiting.id FROM webhook_deliveries AS waiting
 /// SQL: the job of the webhook that `$webhook` is.
 const JOB: &str = "(kind = 'deliver_webhook' AND key = 'webhook ' || $webhook)";
 
-/// Puts an event behind all others of these webhooks, whose rows are locked; returns those for which nothing waited before, which
-/// have no job.
+/// Puts an event behind all others of these webhooks, whose rows are locked, and of which some may be gone; returns those for
+/// which nothing waited before, which have no job.
 pub fn add(connection: &mut PgConnection, webhooks: &[i32], event: i64) -> QueryResult<Vec<i32>> {
     #[derive(QueryableByName)]
     struct Idle {
@@ -41,7 +41,7 @@ pub fn add(connection: &mut PgConnection, webhooks: &[i32], event: i64) -> Query
         webhook: i32,
     }
     let idle: Vec<Idle> = diesel::sql_query(
-        "WITH asked AS (SELECT unnest($1) AS webhook),
+        "WITH asked AS (SELECT id AS webhook FROM webhooks WHERE id = ANY($1)),
          added AS (INSERT INTO webhook_deliveries (webhook_id, event_id) SELECT webhook, $2 FROM asked)
          SELECT webhook FROM asked
          WHERE NOT EXISTS (SELECT FROM webhook_deliveries WHERE webhook_id = webhook AND delivered_at IS NULL)

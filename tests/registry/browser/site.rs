@@ -107,12 +107,12 @@ impl Site {
                      SELECT 'https://chat.example/hooks/0123456789abcdef', 'Releases <#harbor>', crates.id, '{version.*,owner.*}',
                             decode(repeat('00', 32), 'hex'), users.id, now() - interval '1 hour', 'ann', 'The chat is being moved'
                      FROM crates, users WHERE crates.name = 'harbor' AND users.login = 'ann';
-                     INSERT INTO webhook_events (type, body, created_at)
+                     INSERT INTO webhook_events (type, body, happened_at)
                      SELECT 'version.yanked', '{\"type\":\"version.yanked\",\"data\":{\"crate\":\"harbor\",\"version\":\"1.1.0\"}}',
                             now() - interval '3 hours' + n * interval '1 hour'
                      FROM generate_series(0, 2) AS n;
                      INSERT INTO webhook_deliveries (webhook_id, event_id, delivered_at, status, took_ms)
-                     SELECT webhooks.id, event.id, event.created_at + interval '1 second', 204, 12
+                     SELECT webhooks.id, event.id, event.happened_at + interval '1 second', 204, 12
                      FROM webhooks, webhook_events AS event ORDER BY event.id;
                      UPDATE webhook_deliveries SET delivered_at = NULL, status = NULL, took_ms = NULL
                      WHERE id = (SELECT max(id) FROM webhook_deliveries)";
