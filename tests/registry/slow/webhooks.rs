@@ -47,7 +47,10 @@ fn every_event_arrives_in_order_though_receiver_and_registry_fail() {
             receiver.then(&TROUBLE);
             publishers.wait_for_answers(moment);
             // A backoff is not waited for.
-            hurry(&served);
+            wait_until("the trouble", || {
+                hurry(&served);
+                receiver.is_calm()
+            });
             match point {
                 Some(point) => {
                     served.arm(point);

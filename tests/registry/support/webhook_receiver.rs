@@ -98,6 +98,11 @@ impl WebhookReceiver {
         self.state.lock().unwrap().usual = Some(reaction);
     }
 
+    /// Whether it has done all that was asked of it.
+    pub fn is_calm(&self) -> bool {
+        self.state.lock().unwrap().next.is_empty()
+    }
+
     /// What it does with all from now on.
     pub fn only(&self, reaction: Reaction) {
         let mut state = self.state.lock().unwrap();
