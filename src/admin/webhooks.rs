@@ -11,7 +11,8 @@ use super::output::{print_json, print_table, say};
 use crate::database::access::audit::Actor;
 use crate::database::webhooks::deliveries::{self, Delivery, Standing};
 use crate::database::webhooks::endpoints::{Subject, Webhook};
-use crate::jobs::webhooks::configure::{self, Resumed, Update, Wanted, Who};
+use crate::jobs::webhooks::configure::{self, Resumed, Update, Wanted};
+use crate::jobs::webhooks::rights::Who;
 use crate::webhook::Secret;
 use crate::webhook::event_type::TYPES;
 
@@ -66,22 +67,13 @@ pub fn list(
                 webhook.id.to_string(),
                 webhook.url.clone(),
                 described(webhook),
-                state(webhook, standing).to_owned(),
+                standing.state(webhook).as_str().to_owned(),
                 standing.waiting.to_string(),
                 time(standing.last_delivered_at),
             ]
         }),
     );
     Ok(())
-}
-
-/// `paused`, `failing` or `active`.
-fn state(webhook: &Webhook, standing: &Standing) -> &'static str {
-    match (&webhook.pause, &standing.error) {
-        (Some(_), _) => "paused",
-        (None, Some(_)) => "failing",
-        (None, None) => "active",
-    }
 }
 
 fn time(at: Option<DateTime<Utc>>) -> String {
@@ -99,7 +91,7 @@ fn as_value(webhook: &Webhook, standing: &Standing) -> Value {
     json!({
         "id": webhook.id, "url": webhook.url, "description": webhook.description, "crate": krate, "team": team,
         "events": webhook.events.iter().map(ToString::to_string).collect::<Vec<_>>(), "created_by": webhook.created_by,
-        "created_at": time(Some(webhook.created_at)), "state": state(webhook, standing), "pause": pause,
+        "created_at": time(Some(webhook.created_at)), "state": standing.state(webhook).as_str(), "pause": pause,
         "previous_secret_until": webhook.previous_until.map(|until| time(Some(until))), "waiting": standing.waiting, "waiting_since": standing.waiting_since.map(|at| time(Some(at))),
         "last_delivered_at": standing.last_delivered_at.map(|at| time(Some(at))),
         "attempts": standing.attempts, "error": standing.error, "next_attempt_at": standing.next_attempt_at.map(|at| time(Some(at))),

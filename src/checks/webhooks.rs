@@ -1,4 +1,4 @@
-//! The check of webhooks: whether some are paused that nobody wanted to pause.
+//! The check of webhooks: whether some are paused although no user or operator asked for that.
 
 use diesel::{PgConnection, QueryResult};
 use serde_json::json;

@@ -2,9 +2,11 @@
 //! the first, and enqueues the next job if more waits. Both that and adding a delivery lock the row of the webhook.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz};
 
+use super::endpoints::Webhook;
 use crate::database::schema::{webhook_deliveries, webhook_events, webhooks};
 use crate::webhook::Secret;
 use crate::webhook::event_type::EventType;
@@ -109,6 +111,18 @@ pub fn note_delivered(connection: &mut PgConnection, number: i64, status: u16, t
         .map(drop)
 }
 
+/// Whether a webhook has a job that is not dead.
+pub fn has_job(connection: &mut PgConnection, webhook: i32) -> QueryResult<bool> {
+    diesel::select(
+        sql::<Bool>("EXISTS (SELECT FROM jobs WHERE kind = ")
+            .bind::<Text, _>(KIND)
+            .sql(" AND key = ")
+            .bind::<Text, _>(key(webhook))
+            .sql(")"),
+    )
+    .get_result(connection)
+}
+
 /// The webhooks that are not paused, and for which something waits without a job, dead or not: an operator has discarded it.
 pub fn without_job(connection: &mut PgConnection) -> QueryResult<Vec<i32>> {
     #[derive(QueryableByName)]
@@ -164,6 +178,34 @@ pub struct Standing {
     /// When the next attempt is made, after a failure.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub next_attempt_at: Option<DateTime<Utc>>,
+}
+
+/// Whether deliveries succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum State {
+    /// The last attempt was accepted, or none was made yet.
+    Active,
+    /// The first event that waits was not accepted, and is attempted again.
+    Failing,
+    Paused,
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl Standing {
+    /// The state of the webhook whose standing this is.
+    pub fn state(&self, webhook: &Webhook) -> State {
+        match (&webhook.pause, &self.error) {
+            (Some(_), _) => State::Paused,
+            (None, Some(_)) => State::Failing,
+            (None, None) => State::Active,
+        }
+    }
 }
 
 /// How these webhooks are doing, in the order of their numbers.

@@ -3,24 +3,21 @@
 use chrono::{TimeDelta, Utc};
 use diesel::{Connection, PgConnection, QueryResult};
 use serde_json::json;
-use url::Url;
 
 use super::deliver::DeliverWebhook;
+use super::given::{check_received, checked_url, line, origin, patterns};
 use super::record::record;
 use super::relay;
+use super::rights::Who;
 use crate::database::access::audit::{Action, Actor, Event};
-use crate::database::access::caller::Caller;
-use crate::database::access::scope::Scope;
 use crate::database::access::teams;
-use crate::database::catalog::crates::Crate;
-use crate::database::catalog::refusal::{self, ChangeRefusal, check_full_owner, lock_crate};
-use crate::database::catalog::webhook_refusal::{MAX_OF_ALL, MAX_OF_ONE, MAX_TEXT, MAX_URL, WebhookRefusal};
+use crate::database::catalog::refusal::{self, ChangeRefusal};
+use crate::database::catalog::webhook_refusal::{MAX_OF_ALL, MAX_OF_ONE, WebhookRefusal};
 use crate::database::webhooks::deliveries::{self, Delivery};
 use crate::database::webhooks::endpoints::{self, Changes, NewWebhook, Removed, Subject, Webhook, Which};
 use crate::jobs::request::RequestError;
-use crate::package::characters::check_line;
 use crate::webhook::Secret;
-use crate::webhook::event_type::{EventPattern, EventType, TEST, TYPES};
+use crate::webhook::event_type::{EventPattern, TEST};
 
 /// Waiting events above which no test and no repetition is added.
 const MAX_WAITING: i64 = 100;
@@ -29,13 +26,6 @@ const MAX_WAITING: i64 = 100;
 pub const OVERLAP: TimeDelta = TimeDelta::days(1);
 /// The longest that it may.
 pub const MAX_OVERLAP: TimeDelta = TimeDelta::days(30);
-
-/// Who changes a webhook.
-#[derive(Clone, Copy)]
-pub enum Who<'a> {
-    User(&'a Caller),
-    Operator(&'a Actor),
-}
 
 /// A webhook to add, as people give it.
 #[derive(Clone, Debug, Default)]
@@ -56,137 +46,6 @@ pub struct Update {
     /// An empty one is removed.
     pub description: Option<String>,
     pub events: Option<Vec<String>>,
-}
-
-/// Checks that a token may do anything with webhooks.
-pub fn check_may_configure(caller: &Caller) -> Result<(), RequestError> {
-    Ok(caller.has_one_of(&[Scope::ChangeOwners], Scope::ChangeOwners.as_str())?)
-}
-
-/// The URL to store, as the client that sends to it reads it.
-fn checked_url(text: &str) -> Result<String, WebhookRefusal> {
-    let is_good = |url: &Url| {
-        let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        matches!(url.scheme(), "https" | "http") && url.has_host() && url.port() != Some(0) && is_plain
-    };
-    let url = Url::parse(text).ok().filter(is_good).map(String::from);
-    let url = url.filter(|url| url.len() <= MAX_URL && url.parse::<ureq::http::Uri>().is_ok());
-    url.ok_or_else(|| WebhookRefusal::Url(text.chars().take(200).collect()))
-}
-
-/// Where a URL leads, without its path, which may be a secret of the receiver.
-fn origin(url: &str) -> String {
-    Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
-}
-
-/// The text to store; None if there is none.
-fn line<'a>(what: &'static str, text: Option<&'a str>) -> Result<Option<&'a str>, RequestError> {
-    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let length = text.chars().count();
-    if length > MAX_TEXT {
-        return Err(WebhookRefusal::LongText { what, length }.into());
-    }
-    check_line(text).map_err(|character| ChangeRefusal::HiddenInMessage { what, character })?;
-    Ok(Some(text))
-}
-
-fn patterns(given: &[String]) -> Result<Vec<EventPattern>, RequestError> {
-    let mut patterns: Vec<EventPattern> = Vec::new();
-    for text in given {
-        let pattern = EventPattern::checked(text.trim()).map_err(WebhookRefusal::Event)?;
-        if !patterns.contains(&pattern) {
-            patterns.push(pattern);
-        }
-    }
-    if patterns.is_empty() { Err(WebhookRefusal::NoEvents.into()) } else { Ok(patterns) }
-}
-
-/// Whether a webhook about this can receive a type.
-pub fn receives(subject: &Subject, kind: &EventType) -> bool {
-    match subject {
-        Subject::Everything => true,
-        Subject::Team { .. } => kind.is_of_a_crate() || kind.group() == "team",
-        Subject::Crate { .. } => kind.is_of_a_crate(),
-    }
-}
-
-/// Refuses patterns of which a webhook about this would receive nothing.
-fn check_received(patterns: &[EventPattern], subject: &Subject) -> Result<(), WebhookRefusal> {
-    let is_received =
-        |pattern: &EventPattern| TYPES.iter().any(|kind| pattern.matches(kind) && receives(subject, kind));
-    let whose = match subject {
-        Subject::Everything => return Ok(()),
-        Subject::Crate { name, .. } => format!("the crate `{name}`"),
-        Subject::Team { name, .. } => format!("the team `{name}`"),
-    };
-    match patterns.iter().find(|pattern| !is_received(pattern)) {
-        Some(pattern) => Err(WebhookRefusal::NeverReceived { pattern: pattern.to_string(), whose }),
-        None => Ok(()),
-    }
-}
-
-impl Who<'_> {
-    /// Checks that a webhook of this may be changed, in the transaction of the change. The row of its crate is locked.
-    fn confirm(self, connection: &mut PgConnection, subject: &Subject) -> Result<Actor, RequestError> {
-        let krate = match subject {
-            Subject::Crate { name, .. } => Some(lock_crate(connection, name)??),
-            _ => None,
-        };
-        match self {
-            Self::Operator(actor) => Ok(actor.clone()),
-            Self::User(caller) => {
-                let authority = caller.confirm(connection)??;
-                check(connection, subject, krate.as_ref(), &authority)?;
-                Ok(authority.actor())
-            }
-        }
-    }
-
-    fn user(self) -> Option<i32> {
-        match self {
-            Self::User(caller) => Some(caller.user.id),
-            Self::Operator(_) => None,
-        }
-    }
-
-    /// Checks that this may be seen.
-    fn check_sees(self, connection: &mut PgConnection, subject: &Subject) -> Result<(), RequestError> {
-        let Self::User(caller) = self else { return Ok(()) };
-        let krate = match subject {
-            Subject::Crate { name, .. } => Some(refusal::find_crate(connection, name)??),
-            _ => None,
-        };
-        check(connection, subject, krate.as_ref(), caller)
-    }
-}
-
-/// Owners have the webhooks of their crates, members those of their teams, and admins all.
-fn check(
-    connection: &mut PgConnection,
-    subject: &Subject,
-    krate: Option<&Crate>,
-    caller: &Caller,
-) -> Result<(), RequestError> {
-    check_may_configure(caller)?;
-    match (subject, krate) {
-        (Subject::Crate { .. }, Some(krate)) => {
-            caller.covers(&krate.name)?;
-            if !caller.is_admin() {
-                check_full_owner(connection, krate, &caller.user)??;
-            }
-        }
-        (Subject::Team { name, id }, _) if !caller.is_admin() => {
-            caller.unrestricted()?;
-            if !teams::of_user(connection, caller.user.id)?.iter().any(|team| team.id == *id) {
-                return Err(WebhookRefusal::NotMember { login: caller.user.login.clone(), team: name.clone() }.into());
-            }
-        }
-        _ if !caller.user.is_admin => {
-            return Err(WebhookRefusal::OnlyAdmins { login: caller.user.login.clone() }.into());
-        }
-        _ => caller.admin()?,
-    }
-    Ok(())
 }
 
 /// What the events of a webhook are to be about.
@@ -342,8 +201,8 @@ pub fn resume(connection: &mut PgConnection, id: i32, drops: bool, who: Who<'_>)
         let dropped = if drops { deliveries::drop_waiting(connection, id)? } else { 0 };
         let waiting = deliveries::count_waiting(connection, id)?;
         let was_paused = endpoints::end_pause(connection, id)?;
-        if was_paused && waiting > 0 {
-            // One of before the pause may be there as well; both deliver in order.
+        // One of before a pause may be there as well, and do nothing but end; both deliver in order. Without a pause it may be dead.
+        if waiting > 0 && (was_paused || !deliveries::has_job(connection, id)?) {
             DeliverWebhook { webhook_id: id }.enqueue(connection)?;
         }
         deliveries::hurry(connection, id)?;

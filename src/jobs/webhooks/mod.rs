@@ -4,7 +4,9 @@
 pub mod configure;
 pub mod deliver;
 pub mod relay;
+pub mod rights;
 
+mod given;
 mod record;
 
 pub use deliver::DeliverWebhook;

@@ -19,6 +19,8 @@ use crate::webhook::event_type::{DIFFERENCES, EventType, JOB_DEAD, TEST};
 /// Entries that one transaction passes on.
 const PORTION: i32 = 100;
 
+const NONE: &Value = &Value::Null;
+
 /// Why nothing was passed on.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
@@ -110,7 +112,7 @@ struct Event<'a> {
     teams: Vec<&'a str>,
 }
 
-/// The fields that every event has.
+/// The fields that every event has, apart from that of the registry.
 fn data(about: (&Value, &Value, &Value), by: &Value, detail: Value) -> Value {
     let (krate, version, subject) = about;
     json!({ "crate": krate, "version": version, "subject": subject, "by": by, "detail": detail })
@@ -119,7 +121,6 @@ fn data(about: (&Value, &Value, &Value), by: &Value, detail: Value) -> Value {
 impl<'a> Event<'a> {
     /// The event that an entry of the outbox is; None if there is none for it.
     fn of(entry: &'a Entry) -> Option<Self> {
-        const NONE: &Value = &Value::Null;
         let row = &entry.entry;
         let event = |kind, data| Self { kind, at: entry.at, data, krate: None, teams: Vec::new() };
         match &*entry.source {
@@ -147,7 +148,7 @@ impl<'a> Event<'a> {
 
     /// What is sent.
     fn body(&self, registry: Option<&str>) -> String {
-        body(&self.kind, self.at, self.data.clone(), registry)
+        body(&self.kind, self.at, &self.data, registry)
     }
 
     /// The webhooks that receive it, in the order of their numbers.
@@ -179,7 +180,8 @@ fn named_teams<'a>(kind: &EventType, row: &'a Value) -> Vec<&'a str> {
     }
 }
 
-fn body(kind: &EventType, at: DateTime<Utc>, mut data: Value, registry: Option<&str>) -> String {
+fn body(kind: &EventType, at: DateTime<Utc>, data: &Value, registry: Option<&str>) -> String {
+    let mut data = data.clone();
     data["registry"] = registry.into();
     let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
     json!({ "type": kind.name, "timestamp": at, "data": data }).to_string()
@@ -187,6 +189,5 @@ fn body(kind: &EventType, at: DateTime<Utc>, mut data: Value, registry: Option<&
 
 /// The body of a test.
 pub(super) fn test_body(registry: Option<&str>, by: &str, at: DateTime<Utc>) -> String {
-    const NONE: &Value = &Value::Null;
-    body(&TEST, at, data((NONE, NONE, NONE), &by.into(), json!({})), registry)
+    body(&TEST, at, &data((NONE, NONE, NONE), &by.into(), json!({})), registry)
 }

@@ -7,11 +7,12 @@ use axum::response::{self, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::trusted_publishing::{from, unstored};
+use super::trusted_publishing::from;
 use crate::database::access::scope::Scope;
 use crate::database::sign_in::attempts::Attempt;
 use crate::database::sign_in::devices::{self, Answer, DeviceError, Granted, INTERVAL, MAX_NAME, VALID_FOR, WAITS};
 use crate::package::characters::plain;
+use crate::web::answers::unstored::unstored;
 use crate::web::client_address::AddressBlock;
 use crate::web::extract::body;
 use crate::web::extract::query::QueryParameters;

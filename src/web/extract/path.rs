@@ -11,6 +11,7 @@ use crate::package::characters::is_hidden_in_path;
 use crate::package::{CrateName, Version};
 use crate::web::ApiError;
 use crate::web::lookup::{no_such_crate, no_such_version};
+use crate::web::shortened::shortened;
 
 /// The parameters of a route's path.
 pub struct ApiPath<T>(pub T);
@@ -83,6 +84,14 @@ fn refused(rejection: PathRejection) -> ApiError {
     } else {
         ApiError::internal(rejection)
     }
+}
+
+/// The number of a webhook in a path. Text that is no number names no webhook.
+pub fn webhook_number(given: &str) -> Result<i32, ApiError> {
+    given.parse().map_err(|_| {
+        let given = as_in_a_url(given);
+        ApiError::not_found(format!("there is no webhook {}: check its number in the list", shortened(&given)))
+    })
 }
 
 #[cfg(test)]

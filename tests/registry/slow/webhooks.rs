@@ -44,7 +44,8 @@ fn every_event_arrives_in_order_though_receiver_and_registry_fail() {
             Some("webhook.before_relay_commit=abort"),
             None,
         ]) {
-            receiver.then(&TROUBLE);
+            // What hangs takes its time, and once is enough.
+            receiver.then(if moment == MOMENTS[0] { &TROUBLE } else { &TROUBLE[..TROUBLE.len() - 2] });
             publishers.wait_for_answers(moment);
             // A backoff is not waited for.
             wait_until("the trouble", || {
@@ -88,7 +89,9 @@ fn every_event_arrives_in_order_though_receiver_and_registry_fail() {
         .filter(|one| one.is_accepted)
         .map(|one| order.iter().position(|id| id == one.id()).unwrap())
         .collect();
-    assert!(accepted.is_sorted() && accepted.len() < told.len() + 2 * MOMENTS.len() * TROUBLE.len(), "{accepted:?}");
+    assert!(accepted.is_sorted(), "{accepted:?}");
+    // Two or three refusals before each kill.
+    assert!(got.len() - accepted.len() > 2 * MOMENTS.len(), "{} of {}", accepted.len(), got.len());
     let mut by_version: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for one in told.iter().filter(|one| one.kind() != "webhook.test") {
         let data = &one.json()["data"];

@@ -11,8 +11,9 @@ mod recipients;
 use diesel::RunQueryDsl;
 use supercargo::database::access::audit::{Action, Actor, Event};
 use supercargo::database::webhooks::endpoints;
-use supercargo::jobs::webhooks::configure::{self, Wanted, Who};
+use supercargo::jobs::webhooks::configure::{self, Wanted};
 use supercargo::jobs::webhooks::relay;
+use supercargo::jobs::webhooks::rights::Who;
 use supercargo::webhook::Secret;
 
 use crate::support::harness::TestRegistry;

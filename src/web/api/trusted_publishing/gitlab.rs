@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ConfigPath, ConfigsQuery, MAX_BODY, Meta, list_publishers, remove_publisher, unstored};
+use super::{ConfigPath, ConfigsQuery, MAX_BODY, Meta, list_publishers, remove_publisher};
 use crate::database::access::caller::Caller;
 use crate::database::access::provenance::Provider;
 use crate::database::publishers::configurations::Publisher;
 use crate::database::publishers::rule::{Given, Rule};
 use crate::jobs::trusted_publishing::configure::{Asked, check_may_configure};
+use crate::web::answers::unstored::unstored;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::ApiPath;

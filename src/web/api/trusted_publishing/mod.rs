@@ -7,8 +7,7 @@ pub mod gitlab;
 pub mod restriction;
 pub mod tokens;
 
-use axum::http::{Extensions, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{Extensions, StatusCode};
 use serde::Serialize;
 use utoipa::IntoParams;
 
@@ -95,13 +94,6 @@ async fn remove_publisher(
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// An answer that no cache may keep.
-pub(super) fn unstored(answer: impl Serialize) -> Response {
-    let mut response = axum::Json(answer).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// The client's address, and the id of the request.

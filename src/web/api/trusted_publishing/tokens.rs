@@ -7,7 +7,7 @@ use diesel::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{bad, from, unstored};
+use super::{bad, from};
 use crate::database::access::audit::{Action, Event};
 use crate::database::access::caller::of_token;
 use crate::database::access::users;
@@ -17,6 +17,7 @@ use crate::jobs::trusted_publishing::exchange::{ExchangeError, Exchanged, Presen
 use crate::oidc::id_token::{LEEWAY, MAX_LENGTH, Unverified};
 use crate::oidc::keys::KeyError;
 use crate::package::characters::plain;
+use crate::web::answers::unstored::unstored;
 use crate::web::extract::auth::token;
 use crate::web::extract::json::unauthenticated_json;
 use crate::web::measures::reason;

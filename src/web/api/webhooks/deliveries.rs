@@ -8,12 +8,12 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{DeliveryNumber, WebhookPath, change, number, read};
+use super::{DeliveryNumber, WebhookPath, change, read};
 use crate::database::webhooks::deliveries::Delivery;
 use crate::jobs::webhooks::configure;
-use crate::web::api::trusted_publishing::unstored;
+use crate::web::answers::unstored::unstored;
 use crate::web::extract::auth::Authenticated;
-use crate::web::extract::path::{ApiPath, as_in_a_url};
+use crate::web::extract::path::{ApiPath, as_in_a_url, webhook_number};
 use crate::web::extract::query::{QueryParameters, refused};
 use crate::web::shortened::shortened;
 use crate::web::views::AnyError;
@@ -121,7 +121,7 @@ pub async fn list(
     ApiPath(id): ApiPath<String>,
     query: QueryParameters,
 ) -> Result<Response, ApiError> {
-    let id = number(&id)?;
+    let id = webhook_number(&id)?;
     let per_page = query.parsed("per_page", PER_PAGE_IS)?.unwrap_or(20);
     if !(1..=MAX_PER_PAGE).contains(&per_page) {
         return Err(refused("per_page", &per_page.to_string(), PER_PAGE_IS));
@@ -155,7 +155,7 @@ pub async fn redeliver(
     Authenticated(caller): Authenticated,
     ApiPath((id, delivery)): ApiPath<(String, String)>,
 ) -> Result<Json<DeliveryNumber>, ApiError> {
-    let id = number(&id)?;
+    let id = webhook_number(&id)?;
     let delivery: i64 = delivery.parse().map_err(|_| {
         let given = as_in_a_url(&delivery);
         let given = shortened(&given);

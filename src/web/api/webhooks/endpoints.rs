@@ -7,12 +7,12 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MAX_BODY, WebhookAnswer, WebhookPath, WebhookView, change, may, number, read, view, views};
+use super::{MAX_BODY, WebhookAnswer, WebhookPath, WebhookView, change, may, read, view, views};
 use crate::jobs::webhooks::configure::{self, Update, Wanted};
-use crate::web::api::trusted_publishing::unstored;
+use crate::web::answers::unstored::unstored;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
-use crate::web::extract::path::ApiPath;
+use crate::web::extract::path::{ApiPath, webhook_number};
 use crate::web::extract::query::QueryParameters;
 use crate::web::views::AnyError;
 use crate::web::{ApiError, App};
@@ -145,7 +145,7 @@ pub async fn show(
     Authenticated(caller): Authenticated,
     ApiPath(id): ApiPath<String>,
 ) -> Result<Response, ApiError> {
-    let id = number(&id)?;
+    let id = webhook_number(&id)?;
     let webhook = read(&app, caller, move |connection, who| {
         let found = configure::show(connection, id, who)?;
         view(connection, found)
@@ -171,7 +171,7 @@ pub async fn update(
     request: Request,
 ) -> Result<Json<WebhookAnswer>, ApiError> {
     let (caller, wanted): (_, WebhookUpdate) = callers_json(&app, request, MAX_BODY, may).await?;
-    let id = number(&id)?;
+    let id = webhook_number(&id)?;
     let WebhookUpdate { url, description, events } = wanted;
     let update = Update { url, description, events };
     let webhook = change(&app, caller, move |connection, _, who| {
@@ -197,7 +197,7 @@ pub async fn remove(
     Authenticated(caller): Authenticated,
     ApiPath(id): ApiPath<String>,
 ) -> Result<StatusCode, ApiError> {
-    let id = number(&id)?;
+    let id = webhook_number(&id)?;
     change(&app, caller, move |connection, _, who| configure::remove(connection, id, who)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

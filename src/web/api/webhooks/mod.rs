@@ -12,12 +12,10 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::database::access::caller::Caller;
-use crate::database::webhooks::deliveries::{Standing, standings};
+use crate::database::webhooks::deliveries::{Standing, State, standings};
 use crate::database::webhooks::endpoints::{Subject, Webhook};
 use crate::jobs::RequestError;
-use crate::jobs::webhooks::configure::{Who, check_may_configure};
-use crate::web::extract::path::as_in_a_url;
-use crate::web::shortened::shortened;
+use crate::jobs::webhooks::rights::{Who, check_may_configure};
 use crate::web::{ApiError, App};
 
 /// The largest body of a request, in bytes.
@@ -101,15 +99,15 @@ pub struct DeliveryNumber {
 
 impl WebhookView {
     fn new(webhook: Webhook, standing: Standing) -> Self {
+        let state = match standing.state(&webhook) {
+            State::Active => WebhookState::Active,
+            State::Failing => WebhookState::Failing,
+            State::Paused => WebhookState::Paused,
+        };
         let (krate, team) = match webhook.subject {
             Subject::Everything => (None, None),
             Subject::Crate { name, .. } => (Some(name.into()), None),
             Subject::Team { name, .. } => (None, Some(name)),
-        };
-        let state = match (&webhook.pause, &standing.error) {
-            (Some(_), _) => WebhookState::Paused,
-            (None, Some(_)) => WebhookState::Failing,
-            (None, None) => WebhookState::Active,
         };
         let pause = webhook.pause.map(|pause| WebhookPause { at: pause.at, by: pause.by, reason: pause.reason });
         Self {
@@ -143,14 +141,6 @@ fn views(connection: &mut PgConnection, webhooks: Vec<Webhook>) -> QueryResult<V
 
 fn view(connection: &mut PgConnection, webhook: Webhook) -> Result<WebhookView, RequestError> {
     Ok(views(connection, vec![webhook])?.pop().ok_or(diesel::result::Error::NotFound)?)
-}
-
-/// Parses the number of a webhook. Text that is no number names no webhook: 404.
-fn number(id: &str) -> Result<i32, ApiError> {
-    id.parse().map_err(|_| {
-        let detail = format!("there is no webhook {}: check its number in the list", shortened(&as_in_a_url(id)));
-        ApiError::not_found(detail)
-    })
 }
 
 /// Reads something that the caller may see.

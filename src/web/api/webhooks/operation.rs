@@ -8,13 +8,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{DeliveryNumber, MAX_BODY, WebhookPath, bad, change, may, number};
+use super::{DeliveryNumber, MAX_BODY, WebhookPath, bad, change, may};
 use crate::database::webhooks::endpoints;
 use crate::jobs::webhooks::configure::{self, MAX_OVERLAP, OVERLAP};
-use crate::web::api::trusted_publishing::unstored;
+use crate::web::answers::unstored::unstored;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
-use crate::web::extract::path::ApiPath;
+use crate::web::extract::path::{ApiPath, webhook_number};
 use crate::web::views::AnyError;
 use crate::web::{ApiError, App};
 
@@ -68,7 +68,7 @@ pub struct WebhookSecretAnswer {
 
 /// Pause a webhook
 ///
-/// No attempts are made until it is resumed, and events wait. A webhook that is paused already keeps its pause.
+/// No attempts are made until it is resumed, and events wait. A webhook that is paused already gets the new reason.
 #[utoipa::path(
     post,
     path = "/api/v1/webhooks/{id}/pause",
@@ -84,7 +84,7 @@ pub async fn pause(
     request: Request,
 ) -> Result<StatusCode, ApiError> {
     let (caller, WebhookPauseRequest { reason }) = callers_json(&app, request, MAX_BODY, may).await?;
-    let id = number(&id)?;
+    let id = webhook_number(&id)?;
     change(&app, caller, move |connection, _, who| configure::pause(connection, id, reason.as_deref(), who)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -107,7 +107,7 @@ pub async fn resume(
     request: Request,
 ) -> Result<Json<WebhookResumed>, ApiError> {
     let (caller, WebhookResumption { drop }) = callers_json(&app, request, MAX_BODY, may).await?;
-    let id = number(&id)?;
+    let id = webhook_number(&id)?;
     let resumed = change(&app, caller, move |connection, _, who| configure::resume(connection, id, drop, who)).await?;
     Ok(Json(WebhookResumed { waiting: resumed.waiting, dropped: resumed.dropped }))
 }
@@ -128,7 +128,7 @@ pub async fn test(
     Authenticated(caller): Authenticated,
     ApiPath(id): ApiPath<String>,
 ) -> Result<Json<DeliveryNumber>, ApiError> {
-    let id = number(&id)?;
+    let id = webhook_number(&id)?;
     let delivery =
         change(&app, caller, move |connection, registry, who| configure::test(connection, id, Some(registry), who));
     Ok(Json(DeliveryNumber { delivery: delivery.await? }))
@@ -152,7 +152,7 @@ pub async fn rotate(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (caller, wanted): (_, WebhookRotation) = callers_json(&app, request, MAX_BODY, may).await?;
-    let (id, overlap) = (number(&id)?, overlap(wanted.overlap_seconds)?);
+    let (id, overlap) = (webhook_number(&id)?, overlap(wanted.overlap_seconds)?);
     let (secret, previous_until) = change(&app, caller, move |connection, _, who| {
         let secret = configure::rotate(connection, id, overlap, who)?;
         let until = endpoints::find(connection, id)?.and_then(|webhook| webhook.previous_until);

@@ -60,7 +60,7 @@ pub fn check_proven(visit: &Visit, caller: &Caller, to: &str) -> Result<(), Unpr
     check(visit, caller, &[("to", to)])
 }
 
-/// The same for what a form has sent, which has to be sent again afterwards.
+/// Checks the same before the change that a form asks for. The user sends the form once more afterwards.
 pub fn check_proven_to_send(visit: &Visit, caller: &Caller, to: &str) -> Result<(), Unproven> {
     check(visit, caller, &[("to", to), ("unsent", "true")])
 }

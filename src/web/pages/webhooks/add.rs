@@ -6,7 +6,8 @@ use axum::response::{self, Response};
 
 use super::fields::Entered;
 use super::{list, secret};
-use crate::jobs::webhooks::configure::{self, Wanted, Who};
+use crate::jobs::webhooks::configure::{self, Wanted};
+use crate::jobs::webhooks::rights::Who;
 use crate::package::CrateName;
 use crate::web::ApiError;
 use crate::web::extract::path::{ApiPath, crate_name};

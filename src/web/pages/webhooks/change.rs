@@ -7,13 +7,14 @@ use chrono::{TimeDelta, Utc};
 use diesel::PgConnection;
 
 use super::fields::Entered;
-use super::show::{OVERLAPS, number};
+use super::show::OVERLAPS;
 use super::{list, secret, show};
 use crate::database::webhooks::endpoints::Subject;
 use crate::jobs::RequestError;
-use crate::jobs::webhooks::configure::{self, Update, Who};
+use crate::jobs::webhooks::configure::{self, Update};
+use crate::jobs::webhooks::rights::Who;
 use crate::web::ApiError;
-use crate::web::extract::path::ApiPath;
+use crate::web::extract::path::{ApiPath, webhook_number};
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::member::Member;
 use crate::web::pages::sign_in::{again, sent};
@@ -27,10 +28,10 @@ fn page_of(id: i32) -> String {
 /// The webhook of a path, and the form that was sent for it.
 async fn asked(member: &Member, id: &str, request: Request) -> Result<(i32, QueryParameters), ApiError> {
     let sent = sent(&member.visit, request).await?;
-    Ok((number(id)?, sent))
+    Ok((webhook_number(id)?, sent))
 }
 
-/// The same for what needs a fresh proof.
+/// The webhook and the form of a change that needs a fresh proof.
 async fn asked_with_proof(member: &Member, id: &str, request: Request) -> response::Result<(i32, QueryParameters)> {
     let (id, sent) = asked(member, id, request).await?;
     again::check_proven_to_send(&member.visit, &member.caller, &page_of(id))?;
@@ -125,7 +126,7 @@ pub async fn another_secret(
     Ok(secret::another(&member, (id, &url), &secret, until))
 }
 
-/// How long the secret before signs as well.
+/// How long the previous secret signs as well.
 fn overlap(sent: &QueryParameters) -> Result<TimeDelta, ApiError> {
     let Some(given) = sent.get("overlap") else { return Ok(configure::OVERLAP) };
     let hours = OVERLAPS.iter().find(|(hours, _)| *hours == given).and_then(|(hours, _)| hours.parse().ok());

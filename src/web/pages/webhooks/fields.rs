@@ -19,7 +19,7 @@ pub struct Entered {
 }
 
 impl Entered {
-    /// A form that nobody has filled in yet.
+    /// An empty form.
     pub fn nothing() -> Self {
         Self { events: "*".to_owned(), ..Self::sent(&QueryParameters::form("")) }
     }

@@ -17,13 +17,13 @@ pub fn of_new(member: &Member, webhook: &Webhook, secret: &Secret) -> Response {
     page(member, (webhook.id, &webhook.url), secret, &more)
 }
 
-/// Another secret. The one before signs as well, until then.
+/// Another secret. The previous one signs as well, until then.
 pub fn another(member: &Member, (id, url): (i32, &str), secret: &Secret, until: Option<DateTime<Utc>>) -> Response {
     let more = html! {
         p {
             @match until {
-                Some(until) => { "Messages have the signature of the secret before as well, until " (time::exact(until)) "." }
-                None => "Messages no longer have the signature of the secret before.",
+                Some(until) => { "Messages have the signature of the previous secret as well, until " (time::exact(until)) "." }
+                None => "Messages no longer have the signature of the previous secret.",
             }
         }
     };

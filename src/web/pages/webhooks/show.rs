@@ -11,21 +11,21 @@ use super::words::{events, state};
 use crate::database::catalog::webhook_refusal::MAX_TEXT;
 use crate::database::webhooks::deliveries::{self, Delivery, Standing};
 use crate::database::webhooks::endpoints::{Subject, Webhook};
-use crate::jobs::webhooks::configure::{self, Who};
+use crate::jobs::webhooks::configure;
+use crate::jobs::webhooks::rights::Who;
 use crate::web::ApiError;
-use crate::web::extract::path::ApiPath;
+use crate::web::extract::path::{ApiPath, webhook_number};
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::layout::Page;
 use crate::web::pages::member::Member;
 use crate::web::pages::parts::form::{button, hidden, why};
 use crate::web::pages::parts::text::{counted, name, text};
 use crate::web::pages::parts::time;
-use crate::web::shortened::shortened;
 
 /// Deliveries on a page.
 const PER_PAGE: usize = 25;
 
-/// How long the secret before signs as well, in hours.
+/// How long the previous secret signs as well, in hours.
 pub const OVERLAPS: [(&str, &str); 5] =
     [("0", "not any longer"), ("1", "an hour"), ("24", "a day"), ("168", "7 days"), ("720", "30 days")];
 /// The choice that a form begins with.
@@ -49,16 +49,9 @@ struct Shown {
     deliveries: (Vec<Delivery>, bool),
 }
 
-/// The number of a webhook in a path.
-pub fn number(given: &str) -> Result<i32, ApiError> {
-    let unknown =
-        || ApiError::not_found(format!("there is no webhook {}: check its number in the list", shortened(given)));
-    given.parse().map_err(|_| unknown())
-}
-
 /// `GET`.
 pub async fn show(member: Member, ApiPath(id): ApiPath<String>, query: QueryParameters) -> Result<Response, ApiError> {
-    page(&member, number(&id)?, &query, None).await
+    page(&member, webhook_number(&id)?, &query, None).await
 }
 
 /// The page. `refused`: what was entered in the form of its changes, and why it was refused.
@@ -216,7 +209,7 @@ fn another_secret(action: &str, hidden: &Markup) -> Markup {
             summary { "Another secret" }
             form class="sign-in" method="post" action=(action) {
                 (hidden)
-                label for="overlap" { "The secret of now signs as well for" }
+                label for="overlap" { "The present secret signs as well for" }
                 select id="overlap" name="overlap" {
                     @for (hours, label) in OVERLAPS { option value=(hours) selected[hours == USUAL_OVERLAP] { (label) } }
                 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::database::webhooks::deliveries::Standing;
+use crate::database::webhooks::deliveries::{Standing, State};
 use crate::database::webhooks::endpoints::{Subject, Webhook};
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::text::text;
@@ -10,10 +10,10 @@ use crate::web::pages::parts::text::text;
 /// `paused`, `failing` or `active`.
 pub fn state(webhook: &Webhook, standing: &Standing) -> Markup {
     html! {
-        @match (&webhook.pause, &standing.error) {
-            (Some(_), _) => span class="tag warn" { "paused" },
-            (None, Some(_)) => span class="tag bad" { "failing" },
-            (None, None) => "active",
+        @match standing.state(webhook) {
+            State::Paused => span class="tag warn" { "paused" },
+            State::Failing => span class="tag bad" { "failing" },
+            State::Active => "active",
         }
     }
 }
