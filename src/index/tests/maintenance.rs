@@ -143,21 +143,51 @@ fn packs_of_fetches_are_merged_without_circles_of_deltas() {
     assert_eq!(test.git(&["show", "main~51:ab/cd/abcd"]), states[1]);
 }
 
+/// Changes a bit in the middle of an object in one of its packs.
+fn damage(test: &TestIndex, id: &str) {
+    for index in fs::read_dir(test.index.path().join("objects/pack")).unwrap().map(|file| file.unwrap().path()) {
+        if index.extension().is_none_or(|end| end != "idx") {
+            continue;
+        }
+        // Its type, size, bytes in the pack and place.
+        let about = test.git(&["verify-pack", "-v", index.to_str().unwrap()]);
+        let Some(line) = about.lines().find(|line| line.starts_with(id)) else { continue };
+        let numbers: Vec<usize> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let pack = index.with_extension("pack");
+        let mut content = fs::read(&pack).unwrap();
+        content[numbers[2] + numbers[1] / 2] ^= 1;
+        fs::remove_file(&pack).unwrap();
+        fs::write(&pack, content).unwrap();
+        return;
+    }
+    panic!("no pack has {id}");
+}
+
 #[test]
 fn a_damaged_pack_is_not_merged_and_nothing_is_removed() {
     let test = TestIndex::new();
     many_commits(&test, 51);
-    let packs = test.index.path().join("objects/pack");
-    let damaged = fs::read_dir(&packs).unwrap().map(|file| file.unwrap().path());
-    let damaged = damaged.filter(|file| file.extension().is_some_and(|end| end == "pack")).max().unwrap();
-    let mut content = fs::read(&damaged).unwrap();
-    let middle = content.len() / 2;
-    content[middle] ^= 1;
-    fs::remove_file(&damaged).unwrap();
-    fs::write(&damaged, content).unwrap();
+    damage(&test, test.git(&["rev-parse", "main~25"]).trim());
     let error = test.index.lock_maintenance().unwrap().maintain().unwrap_err();
     assert!(matches!(error, IndexError::GitFailed { .. }), "{error}");
     assert_eq!(test.packs(), 51);
+}
+
+#[test]
+fn a_damaged_object_that_another_pack_has_is_mended_by_a_merge() {
+    let test = TestIndex::new();
+    many_commits(&test, 51);
+    let blob = test.git(&["rev-parse", "main:1/a"]);
+    let copies = || {
+        let packs = fs::read_dir(test.index.path().join("objects/pack")).unwrap().map(|file| file.unwrap().path());
+        let indexes = packs.filter(|file| file.extension().is_some_and(|end| end == "idx"));
+        indexes.filter(|index| test.git(&["verify-pack", "-v", index.to_str().unwrap()]).contains(blob.trim())).count()
+    };
+    assert!(copies() > 1, "{}", copies());
+    damage(&test, blob.trim());
+    assert!(test.index.lock_maintenance().unwrap().maintain().unwrap().repacked);
+    assert_eq!(test.packs(), 1);
+    test.fsck();
 }
 
 #[test]
