@@ -100,8 +100,12 @@ fn populate(pool: &Pool, index: &Index, crate_store: &CrateStore, crates: usize)
         let name = name.parse()?;
         pool.with(|connection| restore(connection, crate_store, &name, &[version], &[], (Action::Import, &actor)))??;
     }
-    let environment =
-        Environment { index: index.clone(), crate_store: crate_store.clone(), webhooks: Guarded::new(Vec::new()) };
+    let environment = Environment {
+        index: index.clone(),
+        crate_store: crate_store.clone(),
+        webhooks: Guarded::new(Vec::new()),
+        smtp: None,
+    };
     let (wakeups, completions) = (Wakeups::default(), Completions::default());
     let drained = Runner::new(jobs::registry()?, environment, pool.clone(), "bench", wakeups, completions).drain()?;
     assert!(drained.failed.is_empty(), "{:?}", drained.failed);

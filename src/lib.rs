@@ -4,6 +4,7 @@
 // L0: values and tools without state
 pub mod client_connection;
 pub mod diff;
+pub mod email;
 pub mod error_chain;
 pub mod fault;
 mod full_disk;

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod crates;
+pub mod email;
 pub mod jobs;
 pub mod output;
 pub mod owners;
@@ -29,12 +30,14 @@ use crate::database::catalog::set_name::InvalidSetName;
 use crate::database::catalog::user_removal::RemovalError;
 use crate::database::sign_in::links::CreateLinkError;
 use crate::jobs::RequestError;
+use crate::jobs::email::configure::EmailError;
 use crate::oidc::http::InvalidIssuer;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};
 use crate::package::name::NameError;
 use crate::package::version::VersionError;
 use crate::queue::registry::RegistryError;
+use crate::upstream::smtp::NotSent;
 
 /// Why an operator command failed.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +130,10 @@ pub enum AdminError {
     TestWaits { id: i32 },
     #[error("there is no rule {0}: see `supercargo set rule list`")]
     NoRule(i32),
+    #[error(transparent)]
+    Email(#[from] EmailError),
+    #[error(transparent)]
+    NotSent(#[from] NotSent),
     #[error(transparent)]
     Scope(#[from] UnknownScope),
     #[error(transparent)]

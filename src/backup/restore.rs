@@ -14,6 +14,7 @@ use super::error::BackupError;
 use super::manifest::{BUNDLE, DUMP, Manifest};
 use super::progress::Progress;
 use crate::crate_store::CrateStore;
+use crate::database::email::notices;
 use crate::database::migrations;
 use crate::database::upkeep::backup as database;
 use crate::database::webhooks::endpoints;
@@ -72,6 +73,7 @@ pub fn restore(
     restore_database(directory, manifest, &programs, target.database_url, connection)?;
     // This may be a copy, and the registry still at work.
     let paused_webhooks = endpoints::pause_all(connection, "restored from a backup")?;
+    notices::remove_all(connection)?;
     let agreed = make_agree(connection, target.index)?;
     Ok(Restored { manifest: manifest.clone(), agreed, paused_webhooks, seconds: start.elapsed().as_secs_f64() })
 }

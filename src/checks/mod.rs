@@ -5,6 +5,7 @@ pub mod disk;
 pub mod disk_full;
 pub mod finding;
 
+mod email;
 mod judged;
 mod queue;
 mod verification;
@@ -23,7 +24,7 @@ pub use verification::VERIFICATION;
 /// A check that queries the database. Its name is needed when the database is unreachable.
 type DatabaseCheck = (&'static str, fn(&mut PgConnection, &Judged<'_>) -> QueryResult<Finding>);
 
-const DATABASE_CHECKS: [DatabaseCheck; 8] = [
+const DATABASE_CHECKS: [DatabaseCheck; 9] = [
     (queue::OLDEST_JOB, queue::oldest_job),
     (queue::DEAD_JOBS, queue::dead_jobs),
     (queue::FAILING_JOBS, queue::failing_jobs),
@@ -32,6 +33,7 @@ const DATABASE_CHECKS: [DatabaseCheck; 8] = [
     (queue::WORKERS, queue::workers),
     (verification::VERIFICATION, verification::check),
     (webhooks::WEBHOOKS, webhooks::check),
+    (email::EMAIL, email::check),
 ];
 
 /// Runs the checks that query the database. None prevents another.

@@ -2,8 +2,8 @@
 
 use crate::admin;
 use crate::config::{
-    AdminCommand, CrateCommand, NewUsersOptions, OwnerCommand, RoleName, SignInLinkOptions, TeamCommand, TokenCommand,
-    UserCommand, VersionCommand,
+    AdminCommand, CrateCommand, EmailCommand, NewUsersOptions, OwnerCommand, RoleName, SignInLinkOptions, TeamCommand,
+    TokenCommand, UserCommand, VersionCommand,
 };
 use crate::database::access::audit::Actor;
 use crate::database::access::role::Role;
@@ -12,11 +12,13 @@ use crate::jobs::yank::YankState;
 use crate::process::operator_command::{on, operator};
 use crate::process::registry_address::registry_address;
 use crate::process::{CommandError, Storage};
+use crate::upstream::smtp::Smtp;
 
 pub(super) fn admin(command: AdminCommand) -> Result<(), CommandError> {
     let operator = operator();
     match command {
         AdminCommand::User(command) => user(command, &operator),
+        AdminCommand::Email(command) => email(command, &operator),
         AdminCommand::Token(command) => token(command, &operator),
         AdminCommand::Team(command) => team(command, &operator),
         AdminCommand::Owner(command) => owner(command, &operator),
@@ -85,6 +87,29 @@ fn sign_in_link(options: &SignInLinkOptions, operator: &Actor) -> Result<(), Com
     });
     storage.close()?;
     done
+}
+
+fn email(command: EmailCommand, operator: &Actor) -> Result<(), CommandError> {
+    match command {
+        EmailCommand::Set { name, address, storage } => {
+            on(&storage, |connection| admin::email::set(connection, operator, &name, &address))
+        }
+        EmailCommand::Remove { name, storage } => {
+            on(&storage, |connection| admin::email::remove(connection, operator, &name))
+        }
+        EmailCommand::List { output, storage } => {
+            on(&storage, |connection| admin::email::list(connection, output.json))
+        }
+        EmailCommand::Test(options) => {
+            let Some((server, from)) = options.email.both() else {
+                return Err(CommandError::new(
+                    "there is no mail server: set --smtp-url and --email-from, or the same in the configuration file",
+                ));
+            };
+            let registry = registry_address(&options.storage, None)?.url;
+            Ok(admin::email::test(&Smtp::new(server, from), &options.address, &registry)?)
+        }
+    }
 }
 
 fn token(command: TokenCommand, operator: &Actor) -> Result<(), CommandError> {

@@ -240,6 +240,7 @@ fn settings(
         source_cache: (storage.data_dir.source_cache(), options.http.source_cache_size),
         source_work: SourceWork::usual(trusted_proxies.clone()),
         sign_in: sign_in_ways(&options.access)?,
+        sends_mail: options.work.email.both().is_some(),
         status_streams: connections.status_streams.clone(),
         trusted_proxies,
     })

@@ -93,7 +93,12 @@ fn run(options: &VerifyOptions, storage: &Storage, signals: Signals) -> Result<E
     };
     let runner = Runner::new(
         jobs::registry()?,
-        Environment { index: index.clone(), crate_store: crate_store.clone(), webhooks: Guarded::new(Vec::new()) },
+        Environment {
+            index: index.clone(),
+            crate_store: crate_store.clone(),
+            webhooks: Guarded::new(Vec::new()),
+            smtp: None,
+        },
         pool.clone(),
         worker_name(),
         Wakeups::default(),

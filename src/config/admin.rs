@@ -2,6 +2,9 @@
 
 use clap::{Args, Subcommand};
 
+use super::email::EmailOptions;
+use crate::email::EmailAddress;
+
 use super::durations::duration;
 use super::output::OutputOptions;
 use super::users::UserCommand;
@@ -12,6 +15,9 @@ pub enum AdminCommand {
     /// Manage users
     #[command(subcommand)]
     User(UserCommand),
+    /// Manage the e-mail addresses of users, and test the mail server
+    #[command(subcommand)]
+    Email(EmailCommand),
     /// Manage API tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -39,6 +45,46 @@ pub enum AdminCommand {
     ///
     /// Each entry has the time, the user or operator, the action, the token and the address.
     Audit(AuditOptions),
+}
+
+#[derive(Subcommand, Debug)]
+pub enum EmailCommand {
+    /// Set the address of a user, who need not confirm it
+    Set {
+        /// Login of the user
+        name: String,
+        /// The address
+        address: EmailAddress,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Remove the address of a user, who then gets no mail
+    Remove {
+        /// Login of the user
+        name: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// List the addresses, and whether they get mail
+    List {
+        #[command(flatten)]
+        output: OutputOptions,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Send a test to an address, with --smtp-url and --email-from as `serve` has them
+    Test(Box<EmailTestOptions>),
+}
+
+/// The options of `admin email test`.
+#[derive(Args, Debug, Clone)]
+pub struct EmailTestOptions {
+    /// The address
+    pub address: EmailAddress,
+    #[command(flatten)]
+    pub email: EmailOptions,
+    #[command(flatten)]
+    pub storage: StorageOptions,
 }
 
 #[derive(Subcommand, Debug)]

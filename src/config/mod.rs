@@ -14,6 +14,7 @@ pub mod check;
 pub mod cors;
 pub mod crate_store;
 pub mod credential;
+pub mod email;
 pub mod generate;
 pub mod http;
 pub mod identity_provider;
@@ -49,13 +50,14 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use access::{AccessOptions, SignInWay, WhoMayCreate};
 pub use admin::{
-    AdminCommand, AuditOptions, CrateCommand, LimitsOptions, NewTokenOptions, OwnerCommand, TeamCommand, TokenCommand,
-    VersionCommand,
+    AdminCommand, AuditOptions, CrateCommand, EmailCommand, EmailTestOptions, LimitsOptions, NewTokenOptions,
+    OwnerCommand, TeamCommand, TokenCommand, VersionCommand,
 };
 pub use backup::{BackupOptions, RestoreOptions};
 pub use check::{CheckOptions, ConfigCommand, ShowOptions};
 pub use cors::{CorsOptions, CorsOrigin};
 pub use crate_store::{CrateStoreOptions, CrateStorePlace};
+pub use email::EmailOptions;
 pub use generate::{CompletionsOptions, ManOptions};
 pub use http::HttpOptions;
 pub use identity_provider::{ExistingUsers, IdentityProvider, NewUsers};

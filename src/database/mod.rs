@@ -3,6 +3,7 @@
 pub mod about;
 pub mod access;
 pub mod catalog;
+pub mod email;
 pub mod migrations;
 pub mod pool;
 pub mod publishers;

@@ -421,6 +421,31 @@ diesel::table! {
 }
 
 diesel::table! {
+    email_recipients (user_id) {
+        user_id -> Integer,
+        address -> Text,
+        confirmed_at -> Nullable<Timestamptz>,
+        confirmation_sha256 -> Nullable<Binary>,
+        confirmation_until -> Nullable<Timestamptz>,
+        unsubscribe_key -> Text,
+        unwanted -> Array<Text>,
+        problem -> Nullable<Text>,
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    email_notices (id) {
+        id -> BigInt,
+        user_id -> Integer,
+        #[sql_name = "type"]
+        kind -> Text,
+        data -> Jsonb,
+        happened_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     webhooks (id) {
         id -> Integer,
         url -> Text,
@@ -471,6 +496,8 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(email_recipients -> users (user_id));
+diesel::joinable!(email_notices -> email_recipients (user_id));
 diesel::joinable!(webhooks -> crates (crate_id));
 diesel::joinable!(webhooks -> teams (team_id));
 diesel::joinable!(webhooks -> users (created_by));
@@ -530,6 +557,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     staged_versions,
     staged_changes,
     set_approvals,
+    email_notices,
+    email_recipients,
     webhooks,
     webhook_outbox,
     webhook_events,

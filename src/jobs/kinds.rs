@@ -7,6 +7,7 @@ use diesel::PgConnection;
 
 use super::delete_crate::DeleteCrate;
 use super::delete_version::DeleteVersion;
+use super::email::{SendNotices, SendToAddress};
 use super::environment::Environment;
 use super::maintain_index::MaintainIndex;
 use super::publish_version::PublishVersion;
@@ -20,6 +21,9 @@ use crate::database::Pool;
 use crate::database::pool::Dedicated;
 use crate::queue::registry::RegistryError;
 use crate::queue::{ConnectionSource, Job, Lend, Registry, Workers};
+
+/// The workers of a process that send mail.
+const MAILING: NonZeroUsize = NonZeroUsize::new(1).unwrap(); // one is not zero
 
 /// The workers of a process that deliver to webhooks.
 const DELIVERING: NonZeroUsize = NonZeroUsize::new(4).unwrap(); // four is not zero
@@ -39,11 +43,14 @@ pub fn registry() -> Result<Registry<Environment>, RegistryError> {
         .job::<MaintainIndex>()?
         .job::<RemoveCrateFile>()?
         .job::<DeliverWebhook>()?
+        .job::<SendNotices>()?
+        .job::<SendToAddress>()?
         // The larger a batch of the index is, the less a publish costs; and there is one index to maintain.
         .workers(QUEUE, Workers::OneInAll)?
         .workers(MaintainIndex::POLICY.queue, Workers::OneInAll)?
         // A receiver that does not answer occupies one for as long as an attempt may take.
-        .workers(DeliverWebhook::POLICY.queue, Workers::PerProcess(DELIVERING))
+        .workers(DeliverWebhook::POLICY.queue, Workers::PerProcess(DELIVERING))?
+        .workers(SendNotices::POLICY.queue, Workers::PerProcess(MAILING))
 }
 
 impl ConnectionSource for Pool {

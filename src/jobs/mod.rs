@@ -10,6 +10,7 @@ pub mod analysis;
 pub mod delete_crate;
 pub mod delete_version;
 pub mod describing;
+pub mod email;
 pub mod environment;
 pub mod follow;
 pub mod kinds;

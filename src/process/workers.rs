@@ -15,6 +15,7 @@ use crate::process::{CommandError, Storage};
 use crate::queue::listener::{ChannelHandler, Listener};
 use crate::queue::{Completions, Runner, Running, Settings, Wakeups, WorkersView};
 use crate::upstream::guarded::Guarded;
+use crate::upstream::smtp::Smtp;
 
 /// Handles shared by the jobs and the requests of a process.
 pub struct Shared {
@@ -56,8 +57,15 @@ impl Workers {
         let registry = jobs::registry()?;
         let queues = registry.queues();
         let allowed = takes_jobs.map(|options| options.webhook_allow.clone()).unwrap_or_default();
-        let environment =
-            Environment { index: index.clone(), crate_store: crate_store.clone(), webhooks: Guarded::new(allowed) };
+        let mail = takes_jobs.and_then(|options| options.email.both());
+        let smtp = mail.map(|(server, from)| Smtp::new(server, from));
+        let sends_mail = smtp.is_some();
+        let environment = Environment {
+            index: index.clone(),
+            crate_store: crate_store.clone(),
+            webhooks: Guarded::new(allowed),
+            smtp,
+        };
         let runner =
             Runner::new(registry, environment, pool.clone(), worker_name(), wakeups.clone(), completions.clone());
         // One more for the listener, and one for each schedule.
@@ -97,7 +105,11 @@ impl Workers {
             schedules.push(analysing::start(storage, pool, crate_store)?);
             schedules.push(describing::start(storage, &shared.completions)?);
             schedules.push(release_sets::start(pool, crate_store)?);
-            schedules.push(webhooks::start((pool, index), &shared.completions, options.history_retention)?);
+            schedules.push(webhooks::start(
+                (pool, index),
+                &shared.completions,
+                (options.history_retention, sends_mail),
+            )?);
         }
         Ok(Self { running, listener: Some(listener), schedules, follower })
     }

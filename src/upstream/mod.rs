@@ -5,6 +5,7 @@
 
 mod content_coding;
 pub mod guarded;
+pub mod smtp;
 
 use std::sync::Arc;
 use std::time::Duration;

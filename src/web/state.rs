@@ -118,6 +118,8 @@ pub struct Settings {
     pub status_streams: StatusStreams,
     /// How people sign in on the pages.
     pub sign_in: SignInWays,
+    /// Whether users get mail.
+    pub sends_mail: bool,
 }
 
 /// How people sign in on the pages.

@@ -25,6 +25,7 @@ mod describing;
 mod diffing;
 mod download_counting;
 mod editing;
+mod email;
 mod fast_path;
 mod fixtures;
 mod following;

@@ -73,6 +73,9 @@ pub enum Action {
     WebhookPause,
     WebhookResume,
     WebhookSecret,
+    EmailSet,
+    EmailConfirm,
+    EmailRemove,
 }
 
 impl Action {

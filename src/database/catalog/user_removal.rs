@@ -10,6 +10,7 @@ use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::tokens::Token;
 use crate::database::access::users::{self, Inactive, User, UserState};
 use crate::database::access::{revocation, teams};
+use crate::database::email::recipients;
 use crate::database::schema::trusted_publishers;
 use crate::database::sign_in::{links, passwords};
 use crate::package::CrateName;
@@ -118,6 +119,7 @@ fn attempt(
         revocation::revoke_all(connection, user.id)?.into_iter().partition(|token| token.sign_in.is_some());
     passwords::remove(connection, user.id)?;
     links::revoke(connection, user.id)?;
+    recipients::remove(connection, user.id)?;
     for token in &tokens {
         Event::new(Action::TokenRevoke).about(&token.name).detail(token.describe()).record(connection, operator)?;
     }

@@ -77,6 +77,9 @@ pub fn remove_unsettled(connection: &mut PgConnection, before: DateTime<Utc>) ->
 pub struct Any {
     #[diesel(sql_type = Bool)]
     pub webhooks: bool,
+    /// Webhooks, or users who get mail.
+    #[diesel(sql_type = Bool)]
+    pub receivers: bool,
     /// Something is not passed on yet.
     #[diesel(sql_type = Bool)]
     pub entries: bool,
@@ -84,6 +87,10 @@ pub struct Any {
 
 /// Whether there are webhooks at all, and something to pass on.
 pub fn any(connection: &mut PgConnection) -> QueryResult<Any> {
-    statement("SELECT EXISTS (SELECT FROM webhooks) AS webhooks, EXISTS (SELECT FROM webhook_outbox) AS entries")
-        .get_result(connection)
+    statement(
+        "SELECT webhooks, webhooks OR EXISTS (SELECT FROM email_recipients WHERE confirmed_at IS NOT NULL) AS receivers,
+             EXISTS (SELECT FROM webhook_outbox) AS entries
+         FROM (SELECT EXISTS (SELECT FROM webhooks) AS webhooks) AS any",
+    )
+    .get_result(connection)
 }

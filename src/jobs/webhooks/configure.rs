@@ -5,9 +5,9 @@ use diesel::{Connection, PgConnection, QueryResult};
 use serde_json::json;
 
 use super::deliver::DeliverWebhook;
+use super::event;
 use super::given::{check_received, checked_url, line, origin, patterns};
 use super::record::record;
-use super::relay;
 use super::rights::Who;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::teams;
@@ -244,7 +244,7 @@ fn send_test(
     actor: &Actor,
 ) -> Result<i64, RequestError> {
     let now = Utc::now();
-    let event = deliveries::add_event(connection, &TEST, &relay::test_body(registry, &actor.name, now), now)?;
+    let event = deliveries::add_event(connection, &TEST, &event::test_body(registry, &actor.name, now), now)?;
     deliver(connection, webhook.id, event)
 }
 

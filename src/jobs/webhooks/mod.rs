@@ -3,6 +3,7 @@
 
 pub mod configure;
 pub mod deliver;
+pub mod event;
 pub mod relay;
 pub mod rights;
 

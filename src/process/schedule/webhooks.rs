@@ -10,7 +10,8 @@ use diesel::PgConnection;
 use super::{Intervals, Scheduled, Stopped};
 use crate::database::Pool;
 use crate::database::webhooks::{deliveries, outbox};
-use crate::index::{ConfigJson, Index};
+use crate::index::Index;
+use crate::jobs::environment::registry_url;
 use crate::jobs::webhooks::{configure, relay};
 use crate::process::CommandError;
 use crate::queue::Completions;
@@ -23,22 +24,22 @@ const PRUNED_EVERY: Duration = Duration::from_secs(60 * 60);
 const PORTION: i64 = 1000;
 
 /// Starts the schedule. Several processes may do this at the same time: one of them passes on at a time. `retention` is how long
-/// deliveries are kept.
+/// deliveries are kept; `sends_mail` whether this process has a mail server.
 pub fn start(
     (pool, index): (&Pool, &Index),
     completions: &Completions,
-    retention: Duration,
+    (retention, sends_mail): (Duration, bool),
 ) -> Result<Scheduled, CommandError> {
     let (pool, index) = (pool.clone(), index.clone());
     let is_used = Arc::new(AtomicBool::new(true));
     let (mut pruned, used) = (None::<Instant>, Arc::clone(&is_used));
     let scheduled = Scheduled::start("webhooks", "pass events on to webhooks", INTERVALS, move |stopped| {
         let any = pool.with(outbox::any)??;
-        // Without webhooks a publish does not wake this.
-        used.store(any.webhooks, Ordering::Relaxed);
+        // Without receivers a publish does not wake this.
+        used.store(any.receivers, Ordering::Relaxed);
         if any.entries {
             let registry = registry_url(&index);
-            pool.with(|connection| relay::run(connection, registry.as_deref(), &|| stopped.is_set()))??;
+            pool.with(|connection| relay::run(connection, registry.as_deref(), sends_mail, &|| stopped.is_set()))??;
         }
         if any.webhooks {
             for removed in pool.with(configure::remove_of_deleted)?? {
@@ -59,12 +60,6 @@ pub fn start(
         }
     });
     Ok(scheduled)
-}
-
-/// The URL by which clients know the registry, which is in the index.
-fn registry_url(index: &Index) -> Option<String> {
-    let file = index.head().and_then(|head| index.read(&head, ConfigJson::PATH)).ok().flatten()?;
-    ConfigJson::parse(&file.content).ok().map(|config| config.api)
 }
 
 fn prune(connection: &mut PgConnection, retention: Duration, stopped: &Stopped) -> Result<(), CommandError> {

@@ -23,7 +23,7 @@ use crate::web::{ApiError, App, ClientAddress, RequestId};
 const OPEN: [&str; 5] = ["/", "/me", "/sign-in", "/robots.txt", "/opensearch.xml"];
 
 fn is_open(path: &str) -> bool {
-    OPEN.contains(&path) || path.starts_with("/sign-in/")
+    OPEN.contains(&path) || path.starts_with("/sign-in/") || path.starts_with("/email/")
 }
 
 /// Handles a request for a page.

@@ -26,6 +26,7 @@ mod badge;
 mod cookies;
 mod device;
 mod diff;
+mod email;
 mod entrance;
 mod feeds;
 mod home;
@@ -87,6 +88,7 @@ pub(super) fn router(app: App) -> Router {
         .merge(source::router())
         .merge(diff::router())
         .merge(queue::router())
+        .merge(email::router())
         .merge(users::router())
         .merge(webhooks::router())
         .merge(device::router())

@@ -19,6 +19,7 @@ use supercargo::jobs::{self, Admission, Environment};
 use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::upstream::guarded::Guarded;
+use supercargo::upstream::smtp::Smtp;
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::{
@@ -97,28 +98,33 @@ impl TestRegistry {
 
     /// With other settings than the usual ones.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::lent(change, None)
+        Self::lent(change, (None, None))
+    }
+
+    /// That sends mail by this server.
+    pub fn with_mail(smtp: Smtp) -> Self {
+        Self::lent(|_| {}, (None, Some(smtp)))
     }
 
     /// With an index that is the mirror of a remote.
     pub fn mirroring(remote: RemoteOptions) -> Self {
-        Self::lent(|_| {}, Some(remote))
+        Self::lent(|_| {}, (Some(remote), None))
     }
 
     /// On a database that has rows already. It has to outlive the registry.
     pub fn on(database: &cluster::Database) -> Self {
-        Self::build(|_| {}, None, &database.url(), None)
+        Self::build(|_| {}, (None, None), &database.url(), None)
     }
 
-    fn lent(change: impl FnOnce(&mut Settings), remote: Option<RemoteOptions>) -> Self {
+    fn lent(change: impl FnOnce(&mut Settings), others: (Option<RemoteOptions>, Option<Smtp>)) -> Self {
         let database = cluster::Lent::free();
         let url = database.url();
-        Self::build(change, remote, &url, Some(database))
+        Self::build(change, others, &url, Some(database))
     }
 
     fn build(
         change: impl FnOnce(&mut Settings),
-        remote: Option<RemoteOptions>,
+        (remote, smtp): (Option<RemoteOptions>, Option<Smtp>),
         url: &str,
         database: Option<cluster::Lent>,
     ) -> Self {
@@ -131,12 +137,14 @@ impl TestRegistry {
         };
         let crate_store = CrateStore::local(&directory.path().join("crates")).unwrap();
         let (wakeups, completions) = (Wakeups::default(), Completions::default());
+        let sends_mail = smtp.is_some();
         let runner = Runner::new(
             jobs::registry().unwrap(),
             Environment {
                 index: index.clone(),
                 crate_store: crate_store.clone(),
                 webhooks: Guarded::new(vec!["127.0.0.0/8".parse().unwrap()]),
+                smtp,
             },
             pool.clone(),
             "test",
@@ -161,6 +169,7 @@ impl TestRegistry {
             source_work: SourceWork::usual(TrustedProxies::default()),
             status_streams: StatusStreams::new(8, 8, TrustedProxies::default()),
             sign_in: SignInWays::default(),
+            sends_mail,
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };

@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::nginx::Port;
-
-const MISSING: &str = "run script/setup --test, which installs what the tests need";
+use super::node_packages::{self, MISSING};
 
 /// What a provider does from its start on.
 pub struct Setup {
@@ -46,7 +44,7 @@ impl OidcProvider {
         let port = Port::free();
         let mut command = Command::new("node");
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/registry/support/oidc_provider/server.mjs"));
-        command.arg(modules()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(node_packages::of("oidc_provider")).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::create(directory.path().join("errors")).unwrap());
         let mut process = command.spawn().unwrap_or_else(|error| panic!("node does not start ({error}): {MISSING}"));
         let (input, output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
@@ -262,16 +260,4 @@ impl ProviderCookies {
 
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None).build().into()
-}
-
-/// The directory with `node_modules`, as script/setup names it.
-fn modules() -> PathBuf {
-    let package: Value = serde_json::from_str(include_str!("oidc_provider/package.json")).unwrap();
-    let version = package["dependencies"]["oidc-provider"].as_str().unwrap();
-    let lock = Sha256::digest(include_str!("oidc_provider/package-lock.json"));
-    let lock: String = lock.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let modules = target.join("oidc-provider").join(format!("{version}-{lock}"));
-    assert!(modules.exists(), "{} is missing: {MISSING}", modules.display());
-    modules
 }

@@ -90,6 +90,12 @@ pub async fn show(member: &Member, notice: Option<&str>) -> Result<Response, Api
             Err(denied) => { h2 { "Tokens" } p { "Your session cannot show or create tokens: " (with_code(&denied.to_string())) "." } }
         }
         (crates(member, &has))
+        @if member.app.settings.sends_mail {
+            section aria-labelledby="email" {
+                h2 id="email" { "E-mail" }
+                p { a href=(member.links().to("/me/email")) { "Where you get mail, and of what" } }
+            }
+        }
         @if member.caller.unrestricted().is_ok() {
             (ways(member, &has, &form_token))
             (sessions_of(member, &has.sessions, &form_token))

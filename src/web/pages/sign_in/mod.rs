@@ -28,7 +28,7 @@ mod token;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub use sent::sent;
+pub use sent::{read_form, sent};
 
 use crate::web::App;
 

@@ -1,0 +1,190 @@
+//! Addresses on the pages, and the links in mails.
+
+use axum::http::{Method, StatusCode};
+use diesel::RunQueryDsl;
+
+use super::{Post, subjects};
+use crate::pages::{Browser, said};
+use crate::sign_in::{send, set_password};
+use crate::support::harness::{Answer, BASE_URL, TestRegistry};
+use crate::support::mail_server::Mail;
+use crate::support::package::Package;
+
+const PASSWORD: &str = "correct horse battery staple";
+
+fn enter<'a>(browser: &mut Browser<'a>, address: &str) -> Answer {
+    send(browser, "/me/email", "/me/email", &[("address", address)])
+}
+
+/// The path of a link of the registry in a mail.
+fn path(mail: &Mail, place: &str) -> String {
+    let link = mail.link(place);
+    link.strip_prefix(BASE_URL).unwrap_or_else(|| panic!("{link} is not of this registry")).to_owned()
+}
+
+/// Ends the minute between two links.
+fn a_minute_later(registry: &TestRegistry) {
+    let statement = "UPDATE email_recipients SET changed_at = changed_at - interval '2 minutes'";
+    registry.pool.with(|connection| diesel::sql_query(statement).execute(connection).unwrap()).unwrap();
+}
+
+#[test]
+fn an_address_gets_mail_when_its_link_was_opened_and_sent() {
+    let post = Post::new();
+    let mut browser = set_password(&post.registry, "ann", PASSWORD);
+    assert!(browser.get("/me").good().text().contains("/me/email"));
+    assert!(said(&browser.get("/me/email").good().text()).contains("You have entered no address"));
+    assert_eq!(enter(&mut browser, "ann@example.com").status, StatusCode::SEE_OTHER);
+    let mails = post.deliver();
+    assert_eq!(subjects(&mails), ["ann@example.com: Confirm your e-mail address"]);
+    assert!(mails[0].header("List-Unsubscribe").is_none());
+    let link = path(&mails[0], "/email/confirm?key=");
+    // Nothing is sent before, and looking at the page of the link confirms nothing.
+    let ann = post.registry.user("ann");
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    post.registry.run_jobs();
+    let stranger = post.registry.anonymous();
+    let page = stranger.get(&link).good().text();
+    assert!(said(&page).contains("ann gets mail at ann@example.com"), "{page}");
+    assert!(post.deliver().is_empty());
+    assert!(said(&browser.get("/me/email").good().text()).contains("as soon as you have opened the link"));
+    // The link confirms, in any browser, and once.
+    assert!(said(&stranger.request(Method::POST, &link, "").good().text()).contains("The address is confirmed"));
+    for method in [Method::GET, Method::POST] {
+        let again = stranger.request(method, &link, "");
+        assert_eq!(again.status, StatusCode::NOT_FOUND);
+        assert!(again.text().contains("this link was used, has expired, or was replaced"), "{}", again.text());
+    }
+    ann.publish(&Package::new("foo", "1.1.0")).good();
+    post.registry.run_jobs();
+    assert_eq!(subjects(&post.deliver()), ["ann@example.com: foo 1.1.0 was published by ann"]);
+    assert!(said(&browser.get("/me/email").good().text()).contains("You get mail at ann@example.com."));
+    assert_eq!(
+        crate::sign_in::logged(&post.registry, &["email-set", "email-confirm"]),
+        ["email-confirm by supercargo of ann", "email-set by ann of ann"]
+    );
+}
+
+#[test]
+fn a_link_that_has_expired_or_is_of_another_address_confirms_nothing() {
+    let post = Post::new();
+    let mut browser = set_password(&post.registry, "ann", PASSWORD);
+    enter(&mut browser, "ann@example.com");
+    let first = path(&post.deliver()[0], "/email/confirm?key=");
+    // Somebody who enters address after address fills mailboxes.
+    let soon = enter(&mut browser, "other@example.com");
+    assert_eq!(soon.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(said(&soon.text()).contains("wait a minute"), "{}", soon.text());
+    a_minute_later(&post.registry);
+    enter(&mut browser, "other@example.com");
+    let second = path(&post.deliver()[0], "/email/confirm?key=");
+    let stranger = post.registry.anonymous();
+    assert_eq!(stranger.request(Method::POST, &first, "").status, StatusCode::NOT_FOUND);
+    let expire = "UPDATE email_recipients SET confirmation_until = now() - interval '1 second'";
+    post.registry.pool.with(|connection| diesel::sql_query(expire).execute(connection).unwrap()).unwrap();
+    assert_eq!(stranger.request(Method::POST, &second, "").status, StatusCode::NOT_FOUND);
+    for wrong in ["", "sce_", "sct_0000", "x'; --"] {
+        let answer = stranger.get(&format!("/email/confirm?key={}", wrong.replace(['\'', ' ', ';'], "+")));
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{wrong}");
+    }
+}
+
+#[test]
+fn the_former_address_gets_word() {
+    let post = Post::new();
+    let mut browser = set_password(&post.registry, "ann", PASSWORD);
+    post.user("ann");
+    post.clear();
+    enter(&mut browser, "new@example.com");
+    assert_eq!(
+        subjects(&post.deliver()),
+        ["ann@example.com: Your e-mail address was changed", "new@example.com: Confirm your e-mail address"]
+    );
+}
+
+#[test]
+fn a_wrong_address_is_named_and_nothing_is_sent() {
+    let post = Post::new();
+    let mut browser = set_password(&post.registry, "ann", PASSWORD);
+    for wrong in ["", "ann", "ann@example.com, bob@example.com", "ann@example.com\r\nBcc: bob@example.com"] {
+        let answer = enter(&mut browser, wrong);
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong:?}");
+        assert!(said(&answer.text()).contains("is no e-mail address: use one such as"), "{}", answer.text());
+    }
+    assert!(post.deliver().is_empty());
+}
+
+#[test]
+fn the_address_is_changed_with_a_form_of_the_session_and_a_fresh_proof_only() {
+    let post = Post::new();
+    let mut browser = set_password(&post.registry, "ann", PASSWORD);
+    for place in ["/me/email", "/me/email/choice", "/me/email/remove"] {
+        let foreign = browser.post(place, &[("address", "eve@example.com"), ("form_token", "wrong")]);
+        assert_eq!(foreign.status, StatusCode::FORBIDDEN, "{place}");
+        let anonymous = post.registry.anonymous().request(Method::POST, place, "address=eve@example.com");
+        assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED, "{place}");
+    }
+    let old = "UPDATE web_sessions SET proven_at = now() - interval '11 minutes'";
+    post.registry.pool.with(|connection| diesel::sql_query(old).execute(connection).unwrap()).unwrap();
+    for (place, fields) in [("/me/email", &[("address", "eve@example.com")][..]), ("/me/email/remove", &[])] {
+        let unproven = send(&mut browser, "/me/email", place, fields);
+        assert_eq!(unproven.status, StatusCode::SEE_OTHER);
+        let place = unproven.headers["location"].to_str().unwrap();
+        assert!(place.contains("/sign-in/again"), "{place}");
+    }
+    assert!(post.deliver().is_empty());
+}
+
+#[test]
+fn mail_ends_with_the_link_in_it_without_a_session() {
+    let post = Post::new();
+    post.user("ann");
+    post.clear();
+    let ann = post.registry.user("ann");
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    post.registry.run_jobs();
+    let link = path(&post.deliver()[0], "/email/unsubscribe?key=");
+    let stranger = post.registry.anonymous();
+    // Programs that show previews of links look at them.
+    assert!(said(&stranger.get(&link).good().text()).contains("No more mail"));
+    ann.publish(&Package::new("foo", "1.1.0")).good();
+    post.registry.run_jobs();
+    assert_eq!(post.deliver().len(), 1);
+    // As RFC 8058 says, from a mail server.
+    let one_click = stranger.request(Method::POST, &link, "List-Unsubscribe=One-Click").good();
+    assert_eq!(one_click.text(), "No more mail is sent to this address.\n");
+    ann.publish(&Package::new("foo", "1.2.0")).good();
+    post.registry.run_jobs();
+    assert!(post.deliver().is_empty());
+    assert_eq!(stranger.request(Method::POST, "/email/unsubscribe?key=sce_1", "").status, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn a_user_chooses_of_what_there_is_mail() {
+    let post = Post::new();
+    let mut browser = set_password(&post.registry, "ann", PASSWORD);
+    post.user("ann");
+    post.clear();
+    let chosen = send(&mut browser, "/me/email", "/me/email/choice", &[("group", "owner"), ("group", "token")]);
+    assert_eq!(chosen.status, StatusCode::SEE_OTHER);
+    let html = browser.get("/me/email").good().text();
+    let is_checked = |group: &str| html.contains(&format!("value=\"{group}\" checked"));
+    assert!(is_checked("owner") && is_checked("token") && !is_checked("version"), "{html}");
+    post.registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    post.registry.run_jobs();
+    assert!(post.deliver().is_empty());
+    let removed = send(&mut browser, "/me/email", "/me/email/remove", &[]);
+    assert_eq!(removed.status, StatusCode::SEE_OTHER);
+    assert_eq!(subjects(&post.deliver()), ["ann@example.com: Your e-mail address was changed"]);
+    assert!(said(&browser.get("/me/email").good().text()).contains("You have entered no address"));
+}
+
+#[test]
+fn a_registry_without_a_mail_server_has_no_such_pages() {
+    let registry = TestRegistry::new();
+    let mut browser = set_password(&registry, "ann", PASSWORD);
+    assert!(!browser.get("/me").good().text().contains("/me/email"));
+    let answer = browser.get("/me/email");
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(answer.text().contains("this registry sends no mail"), "{}", answer.text());
+}
