@@ -9,6 +9,7 @@ use super::provider::Provider;
 use crate::database::access::role::Role;
 use crate::database::sign_in::identities::Account;
 use crate::database::sign_in::profile::Profile;
+use crate::email::EmailAddress;
 use crate::package::characters::plain;
 
 /// The longest text of a claim that is read, in characters.
@@ -49,6 +50,8 @@ pub struct Mapped {
     /// The login of a user who is created for it.
     pub login: String,
     pub profile: Profile,
+    /// An address that the provider has verified.
+    pub email: Option<EmailAddress>,
 }
 
 impl Provider {
@@ -104,7 +107,9 @@ impl Provider {
             role,
             teams: (!settings.teams.is_empty()).then(|| teams.map(|(_, team)| team.clone()).collect()),
         };
-        Ok(Mapped { account: Account::new(&settings.issuer, &subject, &login), login, profile })
+        let is_verified = claims.get("email_verified").and_then(Value::as_bool) == Some(true);
+        let email = text(claims, "email").filter(|_| is_verified).and_then(|address| address.parse().ok());
+        Ok(Mapped { account: Account::new(&settings.issuer, &subject, &login), login, profile, email })
     }
 }
 

@@ -182,8 +182,14 @@ fn a_module_uses_only_lower_layers() {
 }
 
 /// The rooms of the database from the bottom. The files beside them are its ground floor, which every room uses.
-const DATABASE_ROOMS: [&[&str]; 5] =
-    [&["access", "search"], &["email", "sign_in"], &["catalog"], &["publishers", "staging", "webhooks"], &["upkeep"]];
+const DATABASE_ROOMS: [&[&str]; 6] = [
+    &["access", "search"],
+    &["email"],
+    &["sign_in"],
+    &["catalog"],
+    &["publishers", "staging", "webhooks"],
+    &["upkeep"],
+];
 
 /// The uses of other database rooms in one file that are not of lower ones.
 fn wrong_database_uses(file: &str, code: &str) -> Vec<String> {

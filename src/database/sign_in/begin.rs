@@ -15,6 +15,8 @@ use crate::database::access::new_token::CreateTokenError;
 use crate::database::access::role::Role;
 use crate::database::access::sessions::{self, Origin, SessionSecret};
 use crate::database::access::users::{self, CreateUserError, User};
+use crate::database::email::recipients::{self, EmailSecret};
+use crate::email::EmailAddress;
 use crate::password::Hash;
 
 /// Somebody who signs in.
@@ -42,6 +44,8 @@ pub struct Offer {
     /// The login of a user who is created for the account.
     pub login: String,
     pub profile: Profile,
+    /// A verified address, for a user who is created.
+    pub email: Option<EmailAddress>,
     /// A user is created for an account that belongs to none.
     pub creates: bool,
     /// The user with that login gets the account.
@@ -82,6 +86,7 @@ impl Offer {
                         .about(&user.login)
                         .detail(detail.clone())
                         .record(connection, &actor)?;
+                    self.keep_email(connection, user, &actor)?;
                 }
             }
             begun.user = self.profile.apply(connection, begun.user, (&self.account.issuer, &actor))?;
@@ -89,6 +94,20 @@ impl Offer {
             Event::new(Action::SignIn).about(&begun.user.login).detail(detail).record(connection, &actor)?;
             Ok(begun)
         })
+    }
+
+    /// The first address of a new user; later it is the user's to change.
+    fn keep_email(&self, connection: &mut PgConnection, user: &User, actor: &Actor) -> Result<(), SignInRefusal> {
+        let Some(address) = &self.email else { return Ok(()) };
+        recipients::set(
+            connection,
+            user.id,
+            address,
+            true,
+            &EmailSecret::random().map_err(CreateTokenError::Randomness)?,
+        )?;
+        let event = Event::new(Action::EmailSet).about(&user.login).detail(json!({ "issuer": self.account.issuer }));
+        Ok(event.record(connection, actor)?)
     }
 
     /// What the audit log has about the account.

@@ -90,7 +90,7 @@ pub fn any(connection: &mut PgConnection) -> QueryResult<Any> {
     statement(
         "SELECT webhooks, webhooks OR EXISTS (SELECT FROM email_recipients WHERE confirmed_at IS NOT NULL) AS receivers,
              EXISTS (SELECT FROM webhook_outbox) AS entries
-         FROM (SELECT EXISTS (SELECT FROM webhooks) AS webhooks) AS any",
+         FROM (SELECT EXISTS (SELECT FROM webhooks) AS webhooks) AS known",
     )
     .get_result(connection)
 }

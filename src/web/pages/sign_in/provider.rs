@@ -135,7 +135,7 @@ pub async fn finish(
             return Err(too_often());
         }
         let claims = provider.finish(&flow, again_since, &answer)?;
-        let offer = offer(&provider, provider.map(&claims)?);
+        let offer = offer(&provider, provider.map(&claims)?, app.settings.sends_mail);
         app.pool.with(|connection| attempt.give_back(connection))??;
         Ok(offer)
     });
@@ -159,14 +159,16 @@ fn once_more(visit: &Visit, parts: &Parts) -> Response {
     refresh_to(&visit.links().to(&format!("{there}{separator}{ONCE_MORE}=1")))
 }
 
-fn offer(provider: &Provider, mapped: Mapped) -> Offer {
-    let Mapped { account, login, profile } = mapped;
+/// `sends_mail`: whether an address is of use.
+fn offer(provider: &Provider, mapped: Mapped, sends_mail: bool) -> Offer {
+    let Mapped { account, login, profile, email } = mapped;
     let settings = &provider.settings;
     Offer {
         account,
         provider: settings.title().to_owned(),
         login,
         profile,
+        email: email.filter(|_| sends_mail),
         creates: settings.new_users == NewUsers::Create,
         by_login: settings.existing_users == ExistingUsers::ByLogin,
     }
