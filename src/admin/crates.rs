@@ -11,8 +11,8 @@ use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::catalog::crate_limits::{self, CrateLimits, NamedLimits};
 use crate::database::catalog::{crates, reserved_names};
 use crate::jobs::delete_crate::{self, Accepted};
-use crate::package::CrateName;
 use crate::jobs::name_reservations;
+use crate::package::CrateName;
 use crate::{jobs, queue};
 
 /// Changes the given limits of a name and prints the ones in effect. The name may have no crate yet.
@@ -140,7 +140,10 @@ pub fn delete(
 pub fn reserve(connection: &mut PgConnection, operator: &Actor, name: &str, reason: &str) -> Result<(), AdminError> {
     let name = crate_name(name)?;
     let reserved = name_reservations::reserve(connection, &name, reason, Administrator::Operator(operator))?;
-    say!("reserved the name {name}{}", if reserved.has_crate { "; the existing crate of that name is unchanged" } else { "" });
+    say!(
+        "reserved the name {name}{}",
+        if reserved.has_crate { "; the existing crate of that name is unchanged" } else { "" }
+    );
     Ok(())
 }
 

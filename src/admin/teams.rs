@@ -29,9 +29,8 @@ pub fn set_member(
     login: &str,
     membership: Membership,
 ) -> Result<(), AdminError> {
-    let changed = connection.transaction(|connection| {
-        team_changes::set_member(connection, (team, login), membership, operator)
-    })?;
+    let changed = connection
+        .transaction(|connection| team_changes::set_member(connection, (team, login), membership, operator))?;
     let (login, team) = (changed.user.login, changed.team.name);
     match (membership, changed.changed) {
         (Membership::Add, true) => say!("{login} is now a member of {team}"),

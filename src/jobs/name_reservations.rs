@@ -16,7 +16,9 @@ use crate::package::CrateName;
 pub enum ReservationError {
     #[error("the name {0} is neither reserved nor that of a deleted crate: see `supercargo admin crate reserved`")]
     NotReserved(CrateName),
-    #[error("the reservation of {0} needs a reason of 1 to {MAX_MESSAGE} characters: it is shown to users who publish under the name")]
+    #[error(
+        "the reservation of {0} needs a reason of 1 to {MAX_MESSAGE} characters: it is shown to users who publish under the name"
+    )]
     NoReason(CrateName),
     #[error(transparent)]
     Reason(Box<ChangeRefusal>),
@@ -42,7 +44,8 @@ pub fn reserve(
     reason: &str,
     who: Administrator<'_>,
 ) -> Result<Reserved, ReservationError> {
-    let checked = refusal::message("reason", Some(reason)).map_err(|refusal| ReservationError::Reason(Box::new(refusal)))?;
+    let checked =
+        refusal::message("reason", Some(reason)).map_err(|refusal| ReservationError::Reason(Box::new(refusal)))?;
     let reason = checked.ok_or_else(|| ReservationError::NoReason(name.clone()))?;
     connection.transaction(|connection| {
         let actor = who.confirm(connection)??;

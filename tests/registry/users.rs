@@ -8,12 +8,12 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 use serde_json::{Value, json};
+use supercargo::database::access::administrator::Administrator;
 use supercargo::database::access::audit::Actor;
 use supercargo::database::access::users;
 use supercargo::database::catalog::owners::Owner;
 use supercargo::database::catalog::ownership::{self, Change, OwnersError};
 use supercargo::database::catalog::refusal::ChangeRefusal;
-use supercargo::database::access::administrator::Administrator;
 use supercargo::database::catalog::user_removal::RemovalError;
 use supercargo::jobs::leaving;
 use supercargo::jobs::team_changes::Membership;
@@ -445,7 +445,9 @@ fn a_crate_that_a_user_comes_to_own_during_the_removal_is_handed_over_too() {
     let (ann, bob) = (bench.owner("ann"), bench.owner("bob"));
     let Owner::User(user) = &ann else { unreachable!() };
     let remove = |connection: &mut PgConnection| {
-        leaving::remove(connection, user, std::slice::from_ref(&bob), Administrator::Operator(&operator())).unwrap().unwrap()
+        leaving::remove(connection, user, std::slice::from_ref(&bob), Administrator::Operator(&operator()))
+            .unwrap()
+            .unwrap()
     };
     let publish = format!(
         "INSERT INTO crates (id, name) VALUES (3, 'late'); INSERT INTO crate_owners (crate_id, user_id) VALUES (3, 1);
@@ -471,7 +473,11 @@ fn nobody_makes_a_user_an_owner_or_a_member_during_the_removal() {
     let (ann, bob) = (bench.owner("ann"), bench.owner("bob"));
     let Owner::User(user) = &ann else { unreachable!() };
     let remove = |first: &mut PgConnection| {
-        drop(leaving::remove(first, user, std::slice::from_ref(&bob), Administrator::Operator(&operator())).unwrap().unwrap());
+        drop(
+            leaving::remove(first, user, std::slice::from_ref(&bob), Administrator::Operator(&operator()))
+                .unwrap()
+                .unwrap(),
+        );
     };
     let name = "bar".parse().unwrap();
     let added = bench
@@ -480,8 +486,9 @@ fn nobody_makes_a_user_an_owner_or_a_member_during_the_removal() {
 
     let mut bench = Bench::new();
     bench.connection.batch_execute("INSERT INTO teams (name) VALUES ('devs')").unwrap();
-    let added = bench
-        .meanwhile(remove, |second| supercargo::admin::teams::set_member(second, &operator(), "devs", "ann", Membership::Add));
+    let added = bench.meanwhile(remove, |second| {
+        supercargo::admin::teams::set_member(second, &operator(), "devs", "ann", Membership::Add)
+    });
     assert!(added.unwrap_err().to_string().contains("the user `ann` is removed"));
 }
 

@@ -53,11 +53,7 @@ pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(String, String)>>
 }
 
 /// The names that are taken and have this part, whose case, `-` and `_` are ignored, by name.
-pub fn taken(
-    connection: &mut PgConnection,
-    part: &str,
-    (limit, offset): (i64, i64),
-) -> QueryResult<Vec<Taken>> {
+pub fn taken(connection: &mut PgConnection, part: &str, (limit, offset): (i64, i64)) -> QueryResult<Vec<Taken>> {
     // The log is read for the shown names alone, by its index.
     diesel::sql_query(
         "SELECT shown.name, shown.of_deleted, shown.reason, shown.since, logged.actor

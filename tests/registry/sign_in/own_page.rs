@@ -342,10 +342,10 @@ fn a_sign_in_takes_the_place_of_the_session_before_and_a_sign_out_is_logged() {
 
 #[test]
 fn a_removed_user_returns_without_password_link_and_role() {
+    use supercargo::database::access::administrator::Administrator;
     use supercargo::database::access::audit::Actor;
     use supercargo::database::access::role::Role;
     use supercargo::database::access::users;
-    use supercargo::database::access::administrator::Administrator;
     use supercargo::jobs::leaving;
     let registry = TestRegistry::new();
     set_password(&registry, "ann", PASSWORD);
