@@ -116,7 +116,7 @@ fn wrong_names_and_users_are_refused_with_the_remedy() {
     );
     assert_eq!(root.get("/admin/teams?page=x").status, StatusCode::BAD_REQUEST);
     root.get("/admin/teams?page=99999999999").good();
-    let html = root.get("/admin/teams?q=<b>").good().text();
+    let html = root.get("/admin/teams?q=%3Cb%3E").good().text();
     assert!(!html.contains("<b>") && html.contains("in its name"), "{html}");
     assert_eq!(logged(&registry, &ACTIONS), ["team-create by root of crew"]);
 }
