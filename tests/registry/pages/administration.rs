@@ -15,8 +15,10 @@ const PASSWORD: &str = "correct horse battery staple";
 /// The pages.
 const PAGES: [&str; 4] = ["/admin/teams", "/admin/teams/crew", "/admin/reserved-names", "/admin/users/ann"];
 
-/// The forms: the page, the path and the fields of each.
-const FORMS: [(&str, &str, &[(&str, &str)]); 7] = [
+/// A form: its page, the path that it is sent to, and its fields.
+type Form = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const FORMS: [Form; 7] = [
     ("/admin/teams", "/admin/teams", &[("name", "devs")]),
     ("/admin/teams/crew", "/admin/teams/crew/add-member", &[("login", "bob")]),
     ("/admin/teams/crew", "/admin/teams/crew/remove-member", &[("login", "ann")]),
