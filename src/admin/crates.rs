@@ -4,12 +4,14 @@ use diesel::{Connection, PgConnection};
 use serde_json::json;
 
 use super::output::{complain, print_json, print_table, say};
-use super::{AdminError, check_text, crate_name};
+use super::{AdminError, crate_name};
 use crate::config::LimitsOptions;
+use crate::database::access::administrator::Administrator;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::catalog::crate_limits::{self, CrateLimits, NamedLimits};
 use crate::database::catalog::{crates, reserved_names};
 use crate::jobs::delete_crate::{self, Accepted};
+use crate::jobs::name_reservations;
 use crate::package::CrateName;
 use crate::{jobs, queue};
 
@@ -137,32 +139,19 @@ pub fn delete(
 
 pub fn reserve(connection: &mut PgConnection, operator: &Actor, name: &str, reason: &str) -> Result<(), AdminError> {
     let name = crate_name(name)?;
-    check_text("the reason", reason)?;
-    connection.transaction(|connection| {
-        reserved_names::reserve(connection, &name, reason)?;
-        let event = Event::new(Action::NameReserve).of_crate(&name).detail(json!({ "reason": reason }));
-        event.record(connection, operator)?;
-        let taken = crates::find(connection, &name)?.is_some();
-        say!("reserved the name {name}{}", if taken { "; the existing crate of that name is unchanged" } else { "" });
-        Ok(())
-    })
+    let reserved = name_reservations::reserve(connection, &name, reason, Administrator::Operator(operator))?;
+    say!(
+        "reserved the name {name}{}",
+        if reserved.has_crate { "; the existing crate of that name is unchanged" } else { "" }
+    );
+    Ok(())
 }
 
 pub fn release(connection: &mut PgConnection, operator: &Actor, name: &str) -> Result<(), AdminError> {
     let name = crate_name(name)?;
-    connection.transaction(|connection| {
-        let was_reserved = reserved_names::release(connection, &name)?;
-        if was_reserved {
-            Event::new(Action::NameRelease).of_crate(&name).record(connection, operator)?;
-        }
-        // An event of its own: a name can be both.
-        let was_deleted = delete_crate::release_name(connection, &name, operator)?;
-        if !was_reserved && !was_deleted {
-            return Err(AdminError::NotReserved(name.to_string()));
-        }
-        say!("released the name {name}");
-        Ok(())
-    })
+    name_reservations::release(connection, &name, Administrator::Operator(operator))?;
+    say!("released the name {name}");
+    Ok(())
 }
 
 pub fn reserved(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminError> {

@@ -22,7 +22,6 @@ use crate::database::access::new_token::CreateTokenError;
 use crate::database::access::provenance::{Provider, UnknownProvider};
 use crate::database::access::role::Role;
 use crate::database::access::scope::UnknownScope;
-use crate::database::access::teams::CreateTeamError;
 use crate::database::access::users::{CreateUserError, Inactive};
 use crate::database::catalog::ownership::OwnersError;
 use crate::database::catalog::refusal::ChangeRefusal;
@@ -31,6 +30,8 @@ use crate::database::catalog::user_removal::RemovalError;
 use crate::database::sign_in::links::CreateLinkError;
 use crate::jobs::RequestError;
 use crate::jobs::email::configure::EmailError;
+use crate::jobs::name_reservations::ReservationError;
+use crate::jobs::team_changes::TeamError;
 use crate::oidc::http::InvalidIssuer;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};
@@ -58,20 +59,8 @@ pub enum AdminError {
     Refused(#[from] ChangeRefusal),
     #[error("there is no token {0} that is not revoked: see `supercargo admin token list`")]
     NoToken(i32),
-    #[error("there is no team {0:?}: create one with `supercargo admin team create {plain}`", plain = Plain(.0))]
-    NoTeam(String),
-    #[error(
-        "the team {team:?} owns {crates}: remove it as their owner first, with `supercargo admin owner remove CRATE team:{team}`"
-    )]
-    TeamOwns { team: String, crates: String },
-    #[error(
-        "rules of approvals name the team {team:?} ({rules}): remove them first, with `supercargo set rule remove`"
-    )]
-    TeamHasRules { team: String, rules: String },
-    #[error("{login} is not a member of {team}: see `supercargo admin team show {team}`")]
-    NoMember { team: String, login: String },
-    #[error("the name {0} is neither reserved nor that of a deleted crate: see `supercargo admin crate reserved`")]
-    NotReserved(String),
+    #[error(transparent)]
+    Reservation(#[from] ReservationError),
     #[error("{0:?} is not an action of the audit log: see the ACTION column of `supercargo admin audit`")]
     NoAction(String),
     #[error("the expiry is too far in the future: use a shorter time, or none for a token that does not expire")]
@@ -143,7 +132,7 @@ pub enum AdminError {
     #[error(transparent)]
     Request(#[from] RequestError),
     #[error(transparent)]
-    Team(#[from] CreateTeamError),
+    Team(#[from] TeamError),
     #[error("there is no job {0}: see `supercargo jobs list`, with --dead or --done")]
     NoJob(i64),
     #[error("the job {0} is running, nothing was changed: try again when it has ended")]

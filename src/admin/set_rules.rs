@@ -8,6 +8,7 @@ use super::output::{print_json, print_table, say};
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::teams::{self, Team};
 use crate::database::staging::rules::{self, NewRule, Subject};
+use crate::jobs::team_changes::TeamError;
 
 /// A rule as it is given.
 pub struct Wanted {
@@ -18,7 +19,7 @@ pub struct Wanted {
 }
 
 fn team(connection: &mut PgConnection, name: &str) -> Result<Team, AdminError> {
-    teams::find(connection, name)?.ok_or_else(|| AdminError::NoTeam(name.to_owned()))
+    teams::find(connection, name)?.ok_or_else(|| TeamError::NoTeam(name.to_owned()).into())
 }
 
 pub fn add(connection: &mut PgConnection, operator: &Actor, wanted: &Wanted) -> Result<(), AdminError> {

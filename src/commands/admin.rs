@@ -8,6 +8,7 @@ use crate::config::{
 use crate::database::access::audit::Actor;
 use crate::database::access::role::Role;
 use crate::database::catalog::ownership::Change;
+use crate::jobs::team_changes::Membership;
 use crate::jobs::yank::YankState;
 use crate::process::operator_command::{on, operator};
 use crate::process::registry_address::registry_address;
@@ -135,10 +136,10 @@ fn team(command: TeamCommand, operator: &Actor) -> Result<(), CommandError> {
             on(&storage, |connection| admin::teams::delete(connection, operator, &name))
         }
         TeamCommand::AddMember { team, user, storage } => {
-            on(&storage, |connection| admin::teams::set_member(connection, operator, &team, &user, true))
+            on(&storage, |connection| admin::teams::set_member(connection, operator, &team, &user, Membership::Add))
         }
         TeamCommand::RemoveMember { team, user, storage } => {
-            on(&storage, |connection| admin::teams::set_member(connection, operator, &team, &user, false))
+            on(&storage, |connection| admin::teams::set_member(connection, operator, &team, &user, Membership::Remove))
         }
         TeamCommand::Show { name, output, storage } => {
             on(&storage, |connection| admin::teams::show(connection, &name, output.json))

@@ -129,6 +129,10 @@ fn the_pages_of_the_queue_and_of_a_status_lead_back_through_the_proxy() {
         "/crates/queued",
         "/crates/queued/1.0.0/status",
         "/crates/foo/1.0.0/status",
+        "/admin/users",
+        "/admin/users/root",
+        "/admin/teams",
+        "/admin/reserved-names",
     ] {
         let (at_root, under) = (browser.get(page).good().text(), browser.get(&format!("/crates{page}")).good().text());
         let paths = paths_of(&under);

@@ -8,12 +8,15 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 use serde_json::{Value, json};
+use supercargo::database::access::administrator::Administrator;
 use supercargo::database::access::audit::Actor;
 use supercargo::database::access::users;
 use supercargo::database::catalog::owners::Owner;
 use supercargo::database::catalog::ownership::{self, Change, OwnersError};
 use supercargo::database::catalog::refusal::ChangeRefusal;
-use supercargo::database::catalog::user_removal::{self, RemovalError};
+use supercargo::database::catalog::user_removal::RemovalError;
+use supercargo::jobs::leaving;
+use supercargo::jobs::team_changes::Membership;
 
 use crate::support::cluster::Database;
 use crate::support::event::wait_until;
@@ -442,7 +445,9 @@ fn a_crate_that_a_user_comes_to_own_during_the_removal_is_handed_over_too() {
     let (ann, bob) = (bench.owner("ann"), bench.owner("bob"));
     let Owner::User(user) = &ann else { unreachable!() };
     let remove = |connection: &mut PgConnection| {
-        user_removal::remove(connection, user, std::slice::from_ref(&bob), &operator()).unwrap().unwrap()
+        leaving::remove(connection, user, std::slice::from_ref(&bob), Administrator::Operator(&operator()))
+            .unwrap()
+            .unwrap()
     };
     let publish = format!(
         "INSERT INTO crates (id, name) VALUES (3, 'late'); INSERT INTO crate_owners (crate_id, user_id) VALUES (3, 1);
@@ -468,7 +473,11 @@ fn nobody_makes_a_user_an_owner_or_a_member_during_the_removal() {
     let (ann, bob) = (bench.owner("ann"), bench.owner("bob"));
     let Owner::User(user) = &ann else { unreachable!() };
     let remove = |first: &mut PgConnection| {
-        drop(user_removal::remove(first, user, std::slice::from_ref(&bob), &operator()).unwrap().unwrap());
+        drop(
+            leaving::remove(first, user, std::slice::from_ref(&bob), Administrator::Operator(&operator()))
+                .unwrap()
+                .unwrap(),
+        );
     };
     let name = "bar".parse().unwrap();
     let added = bench
@@ -477,8 +486,9 @@ fn nobody_makes_a_user_an_owner_or_a_member_during_the_removal() {
 
     let mut bench = Bench::new();
     bench.connection.batch_execute("INSERT INTO teams (name) VALUES ('devs')").unwrap();
-    let added = bench
-        .meanwhile(remove, |second| supercargo::admin::teams::set_member(second, &operator(), "devs", "ann", true));
+    let added = bench.meanwhile(remove, |second| {
+        supercargo::admin::teams::set_member(second, &operator(), "devs", "ann", Membership::Add)
+    });
     assert!(added.unwrap_err().to_string().contains("the user `ann` is removed"));
 }
 
@@ -489,7 +499,7 @@ fn of_two_admins_who_are_taken_away_at_once_one_stays() {
     let Owner::User(user) = &ann else { unreachable!() };
     let second = bench.meanwhile(
         |first| supercargo::admin::users::leave::disable(first, &operator(), "bob").unwrap(),
-        |second| user_removal::remove(second, user, &[cat], &operator()),
+        |second| leaving::remove(second, user, &[cat], Administrator::Operator(&operator())),
     );
     assert!(matches!(second, Err(RemovalError::LastAdmin { .. })), "{second:?}");
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::invitation::{Invitation, RegistryAddress};
 use crate::admin::output::{complain, print_json, say};
-use crate::admin::{AdminError, teams, tokens};
+use crate::admin::{AdminError, tokens};
 use crate::config::NewUsersOptions;
 use crate::database::access;
 use crate::database::access::audit::{Action, Actor, Event};
@@ -14,6 +14,7 @@ use crate::database::access::new_token::{NewToken, PlainToken};
 use crate::database::access::teams::Team;
 use crate::database::access::tokens::Token;
 use crate::database::access::users::{self, User};
+use crate::jobs::team_changes;
 
 /// The name of the token that a user begins with.
 const FIRST_TOKEN: &str = "first token";
@@ -110,7 +111,7 @@ fn find_teams(
         let team = match access::teams::find(connection, name)? {
             Some(team) => team,
             None if options.create_team => {
-                let team = teams::create_logged(connection, operator, name)?;
+                let team = team_changes::create(connection, name, operator)?;
                 created.push(team.name.clone());
                 team
             }

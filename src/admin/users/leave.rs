@@ -5,13 +5,13 @@ use diesel::{Connection, PgConnection};
 use super::existing;
 use crate::admin::AdminError;
 use crate::admin::output::say;
+use crate::database::access::administrator::Administrator;
 use crate::database::access::audit::Actor;
 use crate::database::access::users::{self, UserState};
 use crate::database::catalog::owners::Owner;
-use crate::database::catalog::ownership::unknown;
 use crate::database::catalog::user_changes;
-use crate::database::catalog::user_removal::{self, Removal, listed};
-use crate::database::publishers::configurations;
+use crate::database::catalog::user_removal::{Removal, listed};
+use crate::jobs::leaving;
 
 pub fn disable(connection: &mut PgConnection, operator: &Actor, login: &str) -> Result<(), AdminError> {
     let done = connection.transaction(|connection| {
@@ -66,13 +66,8 @@ pub fn remove(
     successors: &[String],
 ) -> Result<(), AdminError> {
     let user = existing(connection, login)?;
-    let mut owners = Vec::new();
-    for successor in successors {
-        owners.push(Owner::find(connection, successor)?.ok_or_else(|| unknown(successor))?);
-    }
-    let removed = user_removal::remove(connection, &user, &owners, operator)?;
-    configurations::revoke_orphans(connection)?;
-    match removed {
+    let owners = leaving::successors(connection, successors)?;
+    match leaving::remove(connection, &user, &owners, Administrator::Operator(operator))? {
         Some(removal) => say!("removed {}: {}", user.login, described(&removal, &owners)),
         None => say!("nothing changed: {} was already removed", user.login),
     }

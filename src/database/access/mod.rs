@@ -1,5 +1,6 @@
 //! Users and their rights: tokens, sessions, scopes, teams, rate limits, and the audit log.
 
+pub mod administrator;
 pub mod audit;
 pub mod authentication;
 pub mod buckets;

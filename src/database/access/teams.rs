@@ -74,6 +74,12 @@ pub fn find(connection: &mut PgConnection, name: &str) -> QueryResult<Option<Tea
         .optional()
 }
 
+/// Finds a team and locks its row until the transaction ends, so that it gets no crate and no rule meanwhile.
+pub fn find_and_lock(connection: &mut PgConnection, name: &str) -> QueryResult<Option<Team>> {
+    let Some(found) = find(connection, name)? else { return Ok(None) };
+    teams::table.find(found.id).select(Team::as_select()).for_update().first(connection).optional()
+}
+
 /// All teams by name, with their numbers of members and crates.
 pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(Team, i64, i64)>> {
     let members =
@@ -93,6 +99,16 @@ pub fn members(connection: &mut PgConnection, team: i32) -> QueryResult<Vec<User
         .filter(team_members::team_id.eq(team))
         .order(users::login)
         .select(User::as_select())
+        .load(connection)
+}
+
+/// The members of a team, by login, each with the issuer whose groups gave the membership, if one did.
+pub fn memberships(connection: &mut PgConnection, team: i32) -> QueryResult<Vec<(User, Option<String>)>> {
+    team_members::table
+        .inner_join(users::table)
+        .filter(team_members::team_id.eq(team))
+        .order(users::login)
+        .select((User::as_select(), team_members::issuer))
         .load(connection)
 }
 

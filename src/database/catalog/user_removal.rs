@@ -6,7 +6,10 @@ use serde_json::json;
 
 use super::crates;
 use super::owners::{self, Owner, Removed};
+use super::refusal::ChangeRefusal;
+use crate::database::access::administrator::Administrator;
 use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::caller::Denied;
 use crate::database::access::tokens::Token;
 use crate::database::access::users::{self, Inactive, User, UserState};
 use crate::database::access::{revocation, teams};
@@ -43,6 +46,11 @@ pub enum RemovalError {
     OnlyOwner { login: String, crates: Vec<CrateName> },
     #[error("`{login}` cannot take over its own crates: name another user or team with `--to`")]
     Itself { login: String },
+    /// An unknown one.
+    #[error(transparent)]
+    Successor(Box<ChangeRefusal>),
+    #[error(transparent)]
+    Denied(#[from] Denied),
     #[error(transparent)]
     Inactive(#[from] Inactive),
     #[error(transparent)]
@@ -68,15 +76,21 @@ pub fn refuse_last_admin(connection: &mut PgConnection, user: &User) -> Result<(
     Ok(())
 }
 
-/// Removes a user. The successors become owners of all the user's crates. None if the user was already removed.
+/// Removes a user. The successors become owners of all the user's crates. None if the user was already removed. `finish` ends the
+/// transaction.
 pub fn remove(
     connection: &mut PgConnection,
     user: &User,
     successors: &[Owner],
-    operator: &Actor,
+    who: Administrator<'_>,
+    finish: impl Fn(&mut PgConnection) -> QueryResult<()>,
 ) -> Result<Option<Removal>, RemovalError> {
     loop {
-        let attempted = connection.transaction(|connection| attempt(connection, user.id, successors, operator))?;
+        let attempted = connection.transaction(|connection| {
+            let attempted = attempt(connection, user.id, successors, who)?;
+            finish(connection)?;
+            Ok::<_, RemovalError>(attempted)
+        })?;
         if let Attempt::Done(removal) = attempted {
             return Ok(removal);
         }
@@ -94,11 +108,12 @@ fn attempt(
     connection: &mut PgConnection,
     id: i32,
     successors: &[Owner],
-    operator: &Actor,
+    who: Administrator<'_>,
 ) -> Result<Attempt, RemovalError> {
     users::lock_all(connection)?;
     let before = owners::crates_of(connection, id)?;
     crates::lock_all(connection, &before.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
+    let operator = &who.confirm(connection)??;
     users::lock(connection, id)?;
     let user = users::read_to_take(connection, id)?;
     let owned = owners::crates_of(connection, id)?;

@@ -1,17 +1,22 @@
-//! Pages for admins with a session or a token without restrictions: the queue, and the users.
+//! Pages for admins with a session or a token without restrictions: the queue, users, teams, and names.
 //!
 //! Everybody else gets the same answer at every path below `/queue` and `/admin`, before anything is looked up.
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::{self, IntoResponse, Response};
 use diesel::{Connection, PgConnection};
+use maud::{Markup, html};
 
+use crate::database::access::administrator::Administrator;
+use crate::database::access::audit::Actor;
 use crate::database::access::caller::{Caller, Denied};
+use crate::database::access::users;
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::links::Links;
 use crate::web::pages::member::{Member, signed_in};
-use crate::web::pages::sign_in::sent;
+use crate::web::pages::parts::text::with_code;
+use crate::web::pages::sign_in::{again, sent};
 use crate::web::pages::visit::Visit;
 use crate::web::{ApiError, App};
 
@@ -52,6 +57,45 @@ impl Admin {
     /// Reads a form that a page of this session has sent.
     pub async fn sent(&self, request: Request) -> Result<QueryParameters, ApiError> {
         sent(&self.visit, request).await
+    }
+
+    /// Reads the form of a dangerous change: the admin has signed in without a token, and has just proved to be the admin. The page for
+    /// that leads to a path below the registry's.
+    pub async fn sent_with_proof(&self, request: Request, back: &str) -> response::Result<QueryParameters> {
+        let sent = self.sent(request).await?;
+        self.caller.person()?;
+        again::check_proven_to_send(&self.visit, &self.caller, back)?;
+        Ok(sent)
+    }
+
+    /// The token of the forms of dangerous changes, or why there are none.
+    pub fn form_token(&self) -> Result<String, Markup> {
+        match (self.visit.form_token(), self.caller.person()) {
+            (None, _) => {
+                Err(html! { p { "Changes need a session: " a href=(self.links().sign_in()) { "sign in" } "." } })
+            }
+            (Some(_), Err(denied)) => {
+                Err(html! { p { "You cannot change anything here: " (with_code(&denied.to_string())) "." } })
+            }
+            (Some(form_token), Ok(())) => Ok(form_token),
+        }
+    }
+
+    /// Changes users or teams in one transaction, one change at a time: of two admins who demote each other, one stays. The rights are
+    /// read again in it.
+    pub async fn administer<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut PgConnection, &Actor) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let caller = self.caller.clone();
+        let changed = self.app.with_connection(move |connection| {
+            connection.transaction(|connection| {
+                users::lock_all(connection)?;
+                let actor = Administrator::Admin(&caller).confirm(connection)??;
+                change(connection, &actor)
+            })
+        });
+        changed.await
     }
 
     /// Changes something in one transaction, if the caller is still an admin when it happens. The change gets the name for

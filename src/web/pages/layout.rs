@@ -191,6 +191,8 @@ fn header(viewer: Viewer<'_>, search: &str) -> Markup {
                     @if viewer.sees_queue {
                         a href=(links.queue(&[])) { "Queue" }
                         a href=(links.to("/admin/users")) { "Users" }
+                        a href=(links.to("/admin/teams")) { "Teams" }
+                        a href=(links.to("/admin/reserved-names")) { "Reserved names" }
                         a href=(links.to("/admin/webhooks")) { "Webhooks" }
                     }
                     @if viewer.sees_audit { a href=(links.to("/admin/audit")) { "Audit log" } }

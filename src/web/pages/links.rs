@@ -50,6 +50,11 @@ impl Links {
         self.to(&format!("/admin/users/{}", segment(&login)))
     }
 
+    /// The page of a team, for admins.
+    pub fn team(&self, name: &str) -> String {
+        self.to(&format!("/admin/teams/{}", segment(&name)))
+    }
+
     /// The page of a webhook.
     pub fn webhook(&self, id: i32) -> String {
         self.to(&format!("/webhooks/{id}"))

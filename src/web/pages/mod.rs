@@ -36,10 +36,12 @@ mod me;
 mod member;
 mod queue;
 mod release_sets;
+mod reserved_names;
 mod search;
 mod sign_in;
 mod source;
 mod status;
+mod teams;
 mod topics;
 mod users;
 mod webhooks;
@@ -90,6 +92,8 @@ pub(super) fn router(app: App) -> Router {
         .merge(queue::router())
         .merge(email::router())
         .merge(users::router())
+        .merge(teams::router())
+        .merge(reserved_names::router())
         .merge(webhooks::router())
         .merge(device::router())
         .merge(audit::router())

@@ -75,9 +75,10 @@ pub async fn explain(app: &App, visit: &Visit, path: &str, may_look: bool, respo
 /// The page whose form is sent to a path below it.
 fn form_of(path: &str) -> Option<&str> {
     let settings = path.find("/settings/").filter(|_| path.starts_with("/crates/")).map(|at| at + "/settings".len());
-    let user = path.strip_prefix("/admin/users/").and_then(|rest| rest.find('/')).map(|at| at + "/admin/users/".len());
-    let webhook = path.strip_prefix("/webhooks/").and_then(|rest| rest.find('/')).map(|at| at + "/webhooks/".len());
-    settings.or(user).or(webhook).map(|at| &path[..at])
+    let names = (path == "/admin/reserved-names/release").then_some("/admin/reserved-names".len());
+    let below = |list: &str| path.strip_prefix(list).and_then(|rest| rest.find('/')).map(|at| at + list.len());
+    let of_one = ["/admin/users/", "/admin/teams/", "/webhooks/"].into_iter().find_map(below);
+    settings.or(names).or(of_one).map(|at| &path[..at])
 }
 
 /// The release set that a path is below.

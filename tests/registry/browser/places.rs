@@ -92,6 +92,9 @@ fn for_admins(site: &Site) -> Vec<Place> {
         place("queue-retry-dead", "/queue/retry-dead?kind=publish_version"),
         place("users", "/admin/users"),
         place("user", "/admin/users/ann"),
+        place("teams", "/admin/teams"),
+        place("team", "/admin/teams/crew"),
+        place("reserved-names", "/admin/reserved-names"),
         place("webhooks", "/admin/webhooks"),
         place("webhook-admin", "/webhooks/1"),
         place("audit", "/admin/audit"),
@@ -105,22 +108,40 @@ fn for_people() -> Vec<Place> {
     vec![
         place("account-person", "/me"),
         place("password", "/me/password"),
+        place("email", "/me/email"),
         place("again", "/sign-in/again?to=/me/password"),
     ]
 }
 
-/// Signs in with a link, which is a page, too.
-fn by_link(site: &Site, browser: &Browser, mut at: impl FnMut(&Place)) {
-    let link = site.served.run("admin user sign-in-link", &["ann"]);
+/// The pages of an admin who has signed in with a link, with forms that a session of a token does not have.
+fn for_admins_in_person() -> Vec<Place> {
+    vec![
+        place("users-person", "/admin/users"),
+        place("user-person", "/admin/users/ann"),
+        place("teams-person", "/admin/teams"),
+        place("team-person", "/admin/teams/crew"),
+        place("reserved-names-person", "/admin/reserved-names"),
+    ]
+}
+
+/// Signs in with a link, which is a page, too, and goes to these pages.
+fn by_link(
+    site: &Site,
+    browser: &Browser,
+    (login, name): (&str, &'static str),
+    places: Vec<Place>,
+    mut at: impl FnMut(&Place),
+) {
+    let link = site.served.run("admin user sign-in-link", &[login]);
     let path = link.trim().strip_prefix(&site.served.url).unwrap().to_owned();
     browser.open(&path);
-    at(&Place { name: "link", path, status: 200 });
+    at(&Place { name, path, status: 200 });
     let password = "correct horse battery staple";
     browser.type_into("#new-password", password);
     browser.type_into("#repeated", password);
     browser.click("form:has(#repeated) button[type=submit]");
     browser.wait_for_path("/me");
-    for place in for_people() {
+    for place in places {
         if place.name == "again" {
             let pass = "UPDATE web_sessions SET proven_at = proven_at - interval '11 minutes'";
             let mut connection = site.served.database.connect();
@@ -145,5 +166,6 @@ pub fn visit_all(site: &Site, browser: &Browser, mut at: impl FnMut(&Place)) {
             at(&place);
         }
     }
-    by_link(site, browser, at);
+    by_link(site, browser, ("ann", "link"), for_people(), &mut at);
+    by_link(site, browser, ("root", "link-admin"), for_admins_in_person(), at);
 }

@@ -40,7 +40,7 @@ impl Site {
 
     /// Starts `serve` with these arguments and fills the registry.
     pub fn start(arguments: &[&str]) -> Self {
-        let served = Served::start(&[arguments, &["--publish-wait", "0s"]].concat());
+        let served = Served::start(&[arguments, &["--publish-wait", "0s", "--smtp-url", "smtp://127.0.0.1:9", "--email-from", "crates@example.com"]].concat());
         let ann = served.token("ann");
         served.run("admin user create", &["root", "--admin"]);
         let root = served.token("root");
@@ -55,6 +55,10 @@ impl Site {
         http::patch_json_as(&format!("{}/api/v1/crates/harbor/1.1.0", site.served.url), &site.ann, &yank).good();
         site.stage_a_release();
         site.add_a_webhook();
+        site.served.run("admin team create", &["crew"]);
+        site.served.run("admin team add-member", &["crew", "ann"]);
+        site.served
+            .run("admin crate reserve", &["harbor-master", "--reason", "Of <the> harbor, and <b>nobody</b> else"]);
         site.served.wait_until_described();
         site.served.wait_until_analysed();
         site.let_time_pass();

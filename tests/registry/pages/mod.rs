@@ -1,5 +1,6 @@
 //! The pages for people, a file an area. What a browser makes of them is tested elsewhere.
 
+mod administration;
 mod errors;
 mod feeds;
 mod forms;
@@ -10,10 +11,13 @@ mod markup;
 mod queue;
 mod queue_changes;
 mod release_sets;
+mod removing_users;
+mod reserved_names;
 mod searching;
 mod sessions;
 mod status;
 mod status_live;
+mod teams;
 mod versions;
 
 use axum::body::Body;

@@ -342,10 +342,11 @@ fn a_sign_in_takes_the_place_of_the_session_before_and_a_sign_out_is_logged() {
 
 #[test]
 fn a_removed_user_returns_without_password_link_and_role() {
+    use supercargo::database::access::administrator::Administrator;
     use supercargo::database::access::audit::Actor;
     use supercargo::database::access::role::Role;
     use supercargo::database::access::users;
-    use supercargo::database::catalog::user_removal;
+    use supercargo::jobs::leaving;
     let registry = TestRegistry::new();
     set_password(&registry, "ann", PASSWORD);
     let link = super::link(&registry, "ann");
@@ -356,7 +357,7 @@ fn a_removed_user_returns_without_password_link_and_role() {
         .with(|connection| {
             users::set_role(connection, ann.id, Role::Auditor).unwrap();
             let operator = Actor::operator("root@host".to_owned());
-            let removal = user_removal::remove(connection, &ann, &[], &operator).unwrap().unwrap();
+            let removal = leaving::remove(connection, &ann, &[], Administrator::Operator(&operator)).unwrap().unwrap();
             // That of the session is none that its user had.
             assert_eq!(removal.tokens.len(), 0);
             assert!(users::enable(connection, ann.id).unwrap());

@@ -257,10 +257,10 @@ fn a_user_who_is_removed_leaves_no_pattern() {
     registry
         .pool
         .with(|connection| {
-            use supercargo::database::access::{audit::Actor, users};
+            use supercargo::database::access::{administrator::Administrator, audit::Actor, users};
             let bob = users::find(connection, "bob").unwrap().unwrap();
             let operator = Actor::operator("op".to_owned());
-            supercargo::database::catalog::user_removal::remove(connection, &bob, &[], &operator).unwrap();
+            supercargo::jobs::leaving::remove(connection, &bob, &[], Administrator::Operator(&operator)).unwrap();
         })
         .unwrap();
     assert_eq!(super::count(&registry, "SELECT count(*) FROM trusted_publishers WHERE pattern IS NOT NULL"), 0);

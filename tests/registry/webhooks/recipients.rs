@@ -100,7 +100,14 @@ fn changes_of_a_team_are_sent_to_its_webhooks() {
         hook(&registry, receiver, Wanted { team: Some(name.to_owned()), ..Wanted::default() });
     }
     let add = |connection: &mut diesel::PgConnection| {
-        supercargo::admin::teams::set_member(connection, &operator(), "devs", "ann", true).unwrap();
+        supercargo::admin::teams::set_member(
+            connection,
+            &operator(),
+            "devs",
+            "ann",
+            supercargo::jobs::team_changes::Membership::Add,
+        )
+        .unwrap();
     };
     registry.pool.with(add).unwrap();
     deliver(&registry);

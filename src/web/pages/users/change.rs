@@ -1,19 +1,21 @@
-//! What an admin changes about users. One change at a time: of two admins who demote each other, one stays.
+//! What an admin changes about users.
 
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{self, Response};
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::{Connection, PgConnection};
+use diesel::PgConnection;
 use maud::html;
 
-use super::show::{ADMIN, no_user};
+use super::show::{self, ADMIN, no_user};
+use crate::database::access::administrator::Administrator;
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::role::{Role, UnknownRole};
 use crate::database::access::users::{self, User};
 use crate::database::catalog::user_changes;
-use crate::database::catalog::user_removal::{RemovalError, refuse_last_admin};
+use crate::database::catalog::user_removal::{RemovalError, listed, refuse_last_admin};
 use crate::database::sign_in::links::{CreateLinkError, LinkSecret};
+use crate::jobs::leaving;
 use crate::package::link_segment;
 use crate::web::ApiError;
 use crate::web::extract::path::ApiPath;
@@ -22,7 +24,6 @@ use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 use crate::web::pages::parts::text::name;
 use crate::web::pages::parts::{copy, time};
-use crate::web::pages::sign_in::again;
 use crate::web::pages::visit::leading_to;
 
 /// How long a link that is created on a page is valid.
@@ -36,35 +37,21 @@ fn conflict(detail: String) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, detail)
 }
 
-/// The form of an admin who has just proved to be the admin.
-async fn sent(admin: &Admin, request: Request, back: &str) -> response::Result<QueryParameters> {
-    let sent = admin.sent(request).await?;
-    admin.caller.person()?;
-    again::check_proven_to_send(&admin.visit, &admin.caller, back)?;
-    Ok(sent)
-}
-
 /// The path of a user's page, below the registry's.
 fn page_of(login: &str) -> String {
     format!("/admin/users/{}", link_segment::encode(login))
 }
 
-/// Changes something in one transaction, as an admin.
-async fn change<T: Send + 'static>(
-    admin: &Admin,
-    change: impl FnOnce(&mut PgConnection, &Actor) -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    let caller = admin.caller.clone();
-    let changed = admin.app.with_connection(move |connection| {
-        connection.transaction(|connection| {
-            users::lock_all(connection)?;
-            let authority = caller.confirm(connection)??;
-            authority.admin()?;
-            authority.person()?;
-            change(connection, &authority.actor())
-        })
-    });
-    changed.await
+/// The user that a path names, whom somebody else changes.
+fn other(connection: &mut PgConnection, login: &str, own: i32) -> Result<User, ApiError> {
+    let user = users::find(connection, login)?.ok_or_else(|| no_user(login))?;
+    if user.id == own {
+        return Err(conflict("this is your own user: another admin has to change it".to_owned()));
+    }
+    if user.is_machine {
+        return Err(conflict(format!("`{}` is a machine of trusted publishers, which has none of this", user.login)));
+    }
+    Ok(user)
 }
 
 /// Changes another user, and leads back to the page of that user with what was done.
@@ -76,19 +63,10 @@ async fn change_other(
     + 'static,
 ) -> response::Result<Response> {
     let back = page_of(&login);
-    let sent = sent(admin, request, &back).await?;
+    let sent = admin.sent_with_proof(request, &back).await?;
     let own = admin.caller.user.id;
-    let notice = change(admin, move |connection, actor| {
-        let user = users::find(connection, &login)?.ok_or_else(|| no_user(&login))?;
-        if user.id == own {
-            return Err(conflict("this is your own user: another admin has to change it".to_owned()));
-        }
-        if user.is_machine {
-            return Err(conflict(format!(
-                "`{}` is a machine of trusted publishers, which has none of this",
-                user.login
-            )));
-        }
+    let notice = admin.administer(move |connection, actor| {
+        let user = other(connection, &login, own)?;
         make(connection, (&user, &sent), actor)
     });
     let notice = notice.await?;
@@ -140,14 +118,41 @@ pub async fn sign_out(admin: Admin, ApiPath(login): ApiPath<String>, request: Re
     change_other(&admin, (login, request), make).await
 }
 
+/// `POST /admin/users/{login}/remove`.
+pub async fn remove(admin: Admin, ApiPath(login): ApiPath<String>, request: Request) -> response::Result<Response> {
+    let back = page_of(&login);
+    let sent = admin.sent_with_proof(request, &back).await?;
+    let to = sent.text("to").unwrap_or_default();
+    let named: Vec<String> = to.split([',', ' ']).filter(|login| !login.is_empty()).map(str::to_owned).collect();
+    let (caller, leaving) = (admin.caller.clone(), login.clone());
+    let removed = admin.app.with_connection(move |connection| {
+        let user = other(connection, &leaving, caller.user.id)?;
+        let successors = leaving::successors(connection, &named)?;
+        let removal = leaving::remove(connection, &user, &successors, Administrator::Admin(&caller))?;
+        Ok::<_, ApiError>(removal.is_some())
+    });
+    match removed.await {
+        Ok(changed) => {
+            let notice = if changed { "removed" } else { "same" };
+            Ok(leading_to(admin.links().with_query(&back, &[("notice", notice)])))
+        }
+        Err(refused)
+            if [StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST, StatusCode::CONFLICT].contains(&refused.status()) =>
+        {
+            Ok(show::page(&admin, login, None, Some((&to, &refused))).await?)
+        }
+        Err(refused) => Err(refused.into()),
+    }
+}
+
 /// `POST /admin/users/{login}/sign-in-link`.
 pub async fn sign_in_link(
     admin: Admin,
     ApiPath(login): ApiPath<String>,
     request: Request,
 ) -> response::Result<Response> {
-    sent(&admin, request, &page_of(&login)).await?;
-    let created = change(&admin, move |connection, actor| {
+    admin.sent_with_proof(request, &page_of(&login)).await?;
+    let created = admin.administer(move |connection, actor| {
         let user = users::find(connection, &login)?.ok_or_else(|| no_user(&login))?;
         user.check_active().map_err(|inactive| conflict(inactive.to_string()))?;
         link_for(connection, user, actor)
@@ -157,9 +162,9 @@ pub async fn sign_in_link(
 
 /// `POST /admin/users`: a new user, with a link.
 pub async fn create(admin: Admin, request: Request) -> response::Result<Response> {
-    let sent = sent(&admin, request, "/admin/users").await?;
+    let sent = admin.sent_with_proof(request, "/admin/users").await?;
     let login = sent.get("login").unwrap_or_default().trim().to_owned();
-    let created = change(&admin, move |connection, actor| {
+    let created = admin.administer(move |connection, actor| {
         let user = users::create(connection, &login, None).map_err(|error| match error {
             users::CreateUserError::Database(error) => error.into(),
             users::CreateUserError::Exists(_) => conflict(error.to_string()),
@@ -208,6 +213,16 @@ impl From<RemovalError> for ApiError {
     fn from(error: RemovalError) -> Self {
         match error {
             RemovalError::Database(error) => error.into(),
+            RemovalError::Denied(denied) => denied.into(),
+            RemovalError::Successor(refusal) => (*refusal).into(),
+            RemovalError::OnlyOwner { login, crates } => conflict(format!(
+                "`{login}` is the only active user among the owners of {}: name a user who becomes an owner, because teams cannot change \
+                 owners",
+                listed(&crates)
+            )),
+            RemovalError::Itself { login } => {
+                conflict(format!("`{login}` cannot take over its own crates: name another user or team"))
+            }
             error => conflict(error.to_string()),
         }
     }

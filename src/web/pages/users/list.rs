@@ -13,7 +13,7 @@ use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::form::hidden;
-use crate::web::pages::parts::text::{name, text, with_code};
+use crate::web::pages::parts::text::{name, text};
 use crate::web::pages::parts::time;
 
 /// Users on a page.
@@ -120,10 +120,9 @@ fn new_user(admin: &Admin) -> Markup {
     html! {
         section aria-labelledby="new" {
             h2 id="new" { "New user" }
-            @match (admin.visit.form_token(), admin.caller.person()) {
-                (None, _) => { p { "Changes need a session: " a href=(admin.links().sign_in()) { "sign in" } "." } }
-                (Some(_), Err(denied)) => { p { "You cannot create users here: " (with_code(&denied.to_string())) "." } }
-                (Some(form_token), Ok(())) => {
+            @match admin.form_token() {
+                Err(why) => (why),
+                Ok(form_token) => {
                     form class="sign-in" method="post" action=(admin.links().to("/admin/users")) {
                         (hidden(&form_token, &[]))
                         label for="login" { "Login" }

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `change` | what an admin changes |
 //! | `list` | all users, and the form of a new one |
+//! | `removal_form` | the form that removes a user who leaves |
 //! | `show` | the page of a user |
 
 mod change;
 mod list;
+mod removal_form;
 mod show;
 
 use axum::Router;
@@ -24,4 +26,5 @@ pub(super) fn router() -> Router<App> {
         .route("/admin/users/{login}/sign-out", post(change::sign_out))
         .route("/admin/users/{login}/disable", post(change::disable))
         .route("/admin/users/{login}/enable", post(change::enable))
+        .route("/admin/users/{login}/remove", post(change::remove))
 }

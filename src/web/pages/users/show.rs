@@ -1,11 +1,13 @@
 //! `GET /admin/users/{login}`: the page of a user, with what can be changed.
 
+use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use strum::VariantNames;
 
 use super::list::{role, state};
+use super::removal_form;
 use crate::database::access::role::Role;
 use crate::database::access::sessions::{self, Listed};
 use crate::database::access::teams::{self, Team};
@@ -20,8 +22,9 @@ use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
+use crate::web::pages::links::Links;
 use crate::web::pages::parts::form;
-use crate::web::pages::parts::text::{counted, name, names, text, with_code};
+use crate::web::pages::parts::text::{counted, name, names, text};
 use crate::web::pages::parts::time;
 use crate::web::shortened::shortened;
 
@@ -34,37 +37,55 @@ struct Has {
     sessions: Vec<Listed>,
     tokens: i64,
     crates: Vec<CrateName>,
+    /// Those that no other active user owns.
+    alone: Vec<CrateName>,
     teams: Vec<Team>,
 }
 
 /// What was done, by the word in the link.
-const NOTICES: [(&str, &str); 6] = [
+const NOTICES: [(&str, &str); 7] = [
     ("role", "The role is changed, from the next request on."),
     ("same", "Nothing was changed: it was so already."),
     ("signed-out", "All sessions of this user have ended. Tokens stay valid."),
     ("disabled", "The user is disabled: sessions and tokens are refused until the user is enabled again."),
     ("enabled", "The user is active again, with the tokens of before."),
     ("created", "The user is created."),
+    (
+        "removed",
+        "The user is removed. The log of changes has the tokens that were revoked, and the crates with their new owners.",
+    ),
 ];
 
 pub async fn show(admin: Admin, ApiPath(login): ApiPath<String>, query: QueryParameters) -> Result<Response, ApiError> {
-    let has = read(&admin, login).await?;
+    page(&admin, login, query.get("notice"), None).await
+}
+
+/// The page. `refused`: the new owners that were entered, and why the user was not removed.
+pub async fn page(
+    admin: &Admin,
+    login: String,
+    notice: Option<&str>,
+    refused: Option<(&str, &ApiError)>,
+) -> Result<Response, ApiError> {
+    let has = read(admin, login).await?;
     let user = &has.user;
     let links = admin.links();
-    let notice = query.get("notice").and_then(|word| NOTICES.iter().find(|(known, _)| *known == word));
+    let notice = notice.and_then(|word| NOTICES.iter().find(|(known, _)| *known == word));
     let content = html! {
         h1 { (name(&user.login)) }
         @if let Some((_, said)) = notice { p class="notice good" role="status" { (said) } }
+        (form::why(refused.map(|(_, error)| error)))
         p {
             @if let Some(full) = &user.name { (text(full)) ", " }
             (role(user)) ", " (state(user)) ", created " (time::day(user.created_at)) ". "
             a href=(links.with_query("/admin/audit", &[("actor", &user.login)])) { "What this user changed" }
         }
-        (facts(&has))
-        @if !user.is_machine { (changes(&admin, &has)) }
+        (facts(links, &has))
+        @if !user.is_machine { (changes(admin, &has, refused.map_or("", |(to, _)| to))) }
         p { a href=(links.to("/admin/users")) { "All users" } }
     };
-    Ok(admin.visit.show(Page::new(user.login.clone(), content).unlisted()))
+    let status = refused.map_or(StatusCode::OK, |(_, error)| error.status());
+    Ok(admin.visit.show(Page::new(user.login.clone(), content).unlisted().with_status(status)))
 }
 
 async fn read(admin: &Admin, login: String) -> Result<Has, ApiError> {
@@ -81,6 +102,7 @@ async fn read(admin: &Admin, login: String) -> Result<Has, ApiError> {
             sessions: sessions::of_user(connection, id)?,
             tokens: tokens::count_valid(connection, id)?,
             crates,
+            alone: owners::crates_of_alone(connection, id)?,
             teams: teams::of_user(connection, id)?,
         })
     });
@@ -91,8 +113,7 @@ pub(super) fn no_user(login: &str) -> ApiError {
     ApiError::not_found(format!("there is no user {}: see the list of users", shortened(login)))
 }
 
-fn facts(has: &Has) -> Markup {
-    let teams: Vec<String> = has.teams.iter().map(|team| team.name.clone()).collect();
+fn facts(links: &Links, has: &Has) -> Markup {
     let crates: Vec<String> = has.crates.iter().map(ToString::to_string).collect();
     html! {
         dl class="pairs" {
@@ -110,28 +131,33 @@ fn facts(has: &Has) -> Markup {
             dt { "Owns" }
             dd { @if crates.is_empty() { "no crate" } @else { (names(&crates)) } }
             dt { "Teams" }
-            dd { @if teams.is_empty() { "none" } @else { (names(&teams)) } }
+            dd {
+                @if has.teams.is_empty() { "none" }
+                @for (place, team) in has.teams.iter().enumerate() {
+                    @if place > 0 { ", " } a href=(links.team(&team.name)) { (name(&team.name)) }
+                }
+            }
         }
     }
 }
 
-fn changes(admin: &Admin, has: &Has) -> Markup {
+fn changes(admin: &Admin, has: &Has, to: &str) -> Markup {
     let (user, links) = (&has.user, admin.links());
     let is_own = admin.caller.user.id == user.id;
+    let form_token = match admin.form_token() {
+        Ok(form_token) => form_token,
+        Err(why) => return html! { h2 { "Change" } (why) },
+    };
     let action = |what: &str| format!("{}/{what}", links.user(&user.login));
-    let hidden = form::hidden(&admin.visit.form_token().unwrap_or_default(), &[]);
+    let hidden = form::hidden(&form_token, &[]);
     let button =
         |what: &str, label: &str, class: &str| form::button(&action(what), &hidden, (class, &html! { (label) }));
     html! {
         h2 { "Change" }
-        @if admin.visit.session().is_none() {
-            p { "Changes need a session: " a href=(links.sign_in()) { "sign in" } "." }
-        } @else if let Err(denied) = admin.caller.person() {
-            p { "You cannot change users here: " (with_code(&denied.to_string())) "." }
-        } @else if user.state() == UserState::Active {
+        @if user.state() == UserState::Active {
             (button("sign-in-link", "Create a sign-in link", ""))
             @if is_own {
-                p { "Another admin can change your role, or disable you. Your sessions are on " a href=(links.me()) { "your page" } "." }
+                p { "Another admin can change your role, and disable or remove you. Your sessions are on " a href=(links.me()) { "your page" } "." }
             } @else {
                 (button("sign-out", "End all sessions", ""))
                 form class="sign-in" method="post" action=(action("role")) {
@@ -144,13 +170,13 @@ fn changes(admin: &Admin, has: &Has) -> Markup {
                     button type="submit" { "Change the role" }
                 }
                 (button("disable", "Disable the user", "danger"))
-                p class="aside-text" {
-                    "Sessions and tokens are refused until the user is enabled again. To hand over the crates of somebody who leaves, an \
-                     operator runs " code { "supercargo admin user remove" } "."
-                }
+                p class="aside-text" { "Sessions and tokens are refused until the user is enabled again." }
             }
         } @else {
             (button("enable", "Enable the user", ""))
+        }
+        @if !is_own && user.state() != UserState::Removed {
+            (removal_form::form(admin, (&user.login, &hidden), (&has.crates, &has.alone), to))
         }
     }
 }

@@ -10,13 +10,14 @@ use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde_json::json;
 use supercargo::admin::users::set_admin;
 use supercargo::client_connection::ClientConnection;
+use supercargo::database::access::administrator::Administrator;
 use supercargo::database::access::audit::Actor;
 use supercargo::database::access::caller::{Caller, Denied};
 use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::revocation;
 use supercargo::database::access::{teams, users};
 use supercargo::database::catalog::refusal::ChangeRefusal;
-use supercargo::database::catalog::user_removal;
+use supercargo::jobs::leaving;
 use supercargo::jobs::yank::{self, YankState};
 use supercargo::jobs::{Admission, RequestError};
 use supercargo::queue::Completions;
@@ -532,7 +533,7 @@ fn taking_a_right_away_waits_for_the_changes_that_have_begun_with_it_and_for_no_
         ("disabled", |connection, caller, _| assert!(users::disable(connection, caller.user.id).unwrap())),
         ("removed", |connection, caller, _| {
             let operator = Actor::operator("root@test".to_owned());
-            drop(user_removal::remove(connection, &caller.user, &[], &operator).unwrap().unwrap())
+            drop(leaving::remove(connection, &caller.user, &[], Administrator::Operator(&operator)).unwrap().unwrap())
         }),
     ];
     for (login, take) in ways {

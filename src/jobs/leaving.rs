@@ -1,0 +1,33 @@
+//! Removing a user who leaves, for operators and admins.
+
+use diesel::PgConnection;
+
+use crate::database::access::administrator::Administrator;
+use crate::database::access::users::User;
+use crate::database::catalog::owners::Owner;
+use crate::database::catalog::ownership::unknown;
+use crate::database::catalog::user_removal::{self, Removal, RemovalError};
+use crate::database::publishers::configurations;
+
+/// Finds those who become owners of the user's crates: logins, and teams as `team:NAME`.
+pub fn successors(connection: &mut PgConnection, logins: &[String]) -> Result<Vec<Owner>, RemovalError> {
+    let mut found = Vec::new();
+    for login in logins {
+        let owner = Owner::find(connection, login)?;
+        found.push(owner.ok_or_else(|| RemovalError::Successor(Box::new(unknown(login))))?);
+    }
+    Ok(found)
+}
+
+/// Removes a user, in one transaction with the tokens of CI jobs for which no trusted publisher is left. None if the user was already
+/// removed.
+pub fn remove(
+    connection: &mut PgConnection,
+    user: &User,
+    successors: &[Owner],
+    who: Administrator<'_>,
+) -> Result<Option<Removal>, RemovalError> {
+    user_removal::remove(connection, user, successors, who, |connection| {
+        configurations::revoke_orphans(connection).map(drop)
+    })
+}
