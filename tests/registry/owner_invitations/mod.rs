@@ -1,19 +1,19 @@
 //! With `--owner-invitations`, users whom owners add are invited, and become owners when they accept.
 
+mod ends;
+mod pages;
+
 use axum::http::{Method, StatusCode};
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 use supercargo::database::access::audit::Actor;
 use supercargo::database::access::new_token::NewToken;
 use supercargo::database::access::rate_limits::RateLimits;
-use supercargo::database::access::role::Role;
 use supercargo::database::access::scope::Scope;
-use supercargo::database::access::{teams, users};
+use supercargo::database::access::teams;
 use supercargo::database::catalog::ownership::{self, Change};
-use supercargo::database::catalog::{user_changes, user_removal};
 
-use crate::pages::Browser;
-use crate::sign_in::{logged, place, send, set_password};
+use crate::sign_in::logged;
 use crate::support::cargo::Cargo;
 use crate::support::harness::{Answer, Client, TestRegistry};
 use crate::support::http;
@@ -22,8 +22,6 @@ use crate::support::process::Served;
 
 const MINE: &str = "/api/v1/me/crate_owner_invitations";
 const OF_FOO: &str = "/api/v1/crates/foo/owner_invitations";
-const PASSWORD: &str = "correct horse battery staple";
-const SETTINGS: &str = "/crates/foo/settings";
 
 /// `foo` and `bar` of ann, and bob, in a registry that invites.
 fn inviting() -> TestRegistry {
@@ -234,58 +232,6 @@ fn an_odd_answer_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn an_invitation_expires_and_a_new_one_renews_it() {
-    let registry = inviting();
-    let (ann, bob) = (registry.user("ann"), registry.user("bob"));
-    add(&ann, "bob");
-    let foo = foo(&registry);
-    execute(&registry, "UPDATE owner_invitations SET expires_at = now() - interval '1 second'");
-    assert!(invitations(&bob).is_empty());
-    assert_eq!(ann.get(OF_FOO).good().json()["crate_owner_invitations"], json!([]));
-    for accepted in [true, false] {
-        let refused = answer(&bob, &foo, accepted);
-        assert_eq!(refused.status, StatusCode::GONE);
-        assert!(refused.detail().contains("ask one of its owners to invite you again"), "{}", refused.detail());
-    }
-    let refused = change(&ann, Method::DELETE, &["bob"]);
-    assert!(refused.detail().contains("`bob` is not an owner of `foo`"), "{}", refused.detail());
-    assert_eq!(logged(&registry, &["owner-add", "owner-invite-withdraw", "owner-invite-decline"]), [""; 0]);
-    add(&ann, "bob");
-    let first = invitations(&bob);
-    assert_eq!(first.len(), 1);
-    answer(&bob, &foo, true).good();
-
-    // One per crate and user, of the owner who invited last.
-    registry.user("cid");
-    add(&ann, "cid");
-    add(&bob, "cid");
-    let cid = registry.user("cid");
-    let renewed = invitations(&cid);
-    assert_eq!((renewed.len(), &renewed[0]["invited_by_username"]), (1, &json!("bob")));
-}
-
-#[test]
-fn an_owner_withdraws_by_removing_and_anyone_else_cannot() {
-    let registry = inviting();
-    let (ann, bob) = (registry.user("ann"), registry.user("bob"));
-    add(&ann, "bob");
-    assert_eq!(change(&registry.user("eve"), Method::DELETE, &["bob"]).status, StatusCode::FORBIDDEN);
-    assert_eq!(change(&bob, Method::DELETE, &["bob"]).status, StatusCode::FORBIDDEN, "the user declines");
-    let removed = change(&ann, Method::DELETE, &["bob"]).good().json();
-    assert_eq!(removed["msg"], "bob is no longer invited to be an owner of foo");
-    assert!(invitations(&bob).is_empty());
-    assert_eq!(answer(&bob, &foo(&registry), true).status, StatusCode::NOT_FOUND);
-    assert_eq!(change(&ann, Method::DELETE, &["bob"]).status, StatusCode::BAD_REQUEST);
-    assert_eq!(logged(&registry, &["owner-remove", "owner-invite-withdraw"]), ["owner-invite-withdraw by ann of bob"]);
-    // All that a request names, or nothing.
-    add(&ann, "bob");
-    assert_eq!(change(&ann, Method::DELETE, &["bob", "ann"]).status, StatusCode::BAD_REQUEST);
-    assert_eq!(invitations(&bob).len(), 1);
-    assert_eq!(by_operator(&registry, Change::Remove), "bob is no longer invited to be an owner of foo");
-    assert!(invitations(&bob).is_empty());
-}
-
-#[test]
 fn teams_and_those_whom_admins_and_operators_add_are_owners_at_once() {
     let registry = inviting();
     let (ann, bob) = (registry.user("ann"), registry.user("bob"));
@@ -309,117 +255,6 @@ fn teams_and_those_whom_admins_and_operators_add_are_owners_at_once() {
 }
 
 #[test]
-fn the_right_of_the_one_who_invited_does_not_matter_and_the_option_neither() {
-    let registry = inviting();
-    let (ann, bob) = (registry.user("ann"), registry.user("bob"));
-    change(&registry.admin("root"), Method::PUT, &["root"]).good();
-    add(&ann, "bob");
-    change(&registry.admin("root"), Method::DELETE, &["ann"]).good();
-    answer(&bob, &foo(&registry), true).good();
-    assert_eq!(owners(&registry), ["root", "bob"]);
-}
-
-#[test]
-fn disabled_users_cannot_accept_and_cannot_be_invited() {
-    let registry = inviting();
-    let (ann, bob) = (registry.user("ann"), registry.user("bob"));
-    add(&ann, "bob");
-    let set = |disabled: bool| {
-        let set = |connection: &mut _| {
-            let bob = users::find(connection, "bob").unwrap().unwrap();
-            match disabled {
-                true => drop(user_changes::disable(connection, &bob, &operator()).unwrap()),
-                false => drop(user_changes::enable(connection, &bob, &operator()).unwrap()),
-            }
-        };
-        registry.pool.with(set).unwrap();
-    };
-    set(true);
-    assert_eq!(answer(&bob, &foo(&registry), true).status, StatusCode::FORBIDDEN);
-    let refused = change(&ann, Method::PUT, &["bob"]);
-    assert!(refused.detail().contains("the user `bob` is disabled"), "{}", refused.detail());
-    set(false);
-    answer(&bob, &foo(&registry), true).good();
-    assert_eq!(owners(&registry), ["ann", "bob"]);
-}
-
-#[test]
-fn users_who_may_only_read_are_not_invited_and_services_accept_with_a_token() {
-    let registry = inviting();
-    let (ann, bob) = (registry.user("ann"), registry.user("bob"));
-    let give = |role: Role| {
-        let give = |connection: &mut _| {
-            let bob = users::find(connection, "bob").unwrap().unwrap();
-            user_changes::set_role(connection, &bob, role, &operator()).unwrap()
-        };
-        assert!(registry.pool.with(give).unwrap());
-    };
-    for role in [Role::ReadOnly, Role::Auditor] {
-        add(&ann, "bob");
-        give(role);
-        for accepted in [true, false] {
-            let refused = answer(&bob, &foo(&registry), accepted);
-            assert_eq!(refused.status, StatusCode::FORBIDDEN);
-            assert!(refused.detail().contains("may only read"), "{}", refused.detail());
-        }
-        assert_eq!(invitations(&bob).len(), 1);
-        let refused = change(&ann, Method::PUT, &["bob"]);
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
-        let expected = format!("`bob` has the role `{role}`, and cannot accept an invitation");
-        assert!(refused.detail().starts_with(&expected), "{}", refused.detail());
-        change(&ann, Method::DELETE, &["bob"]).good();
-        give(Role::Member);
-    }
-    give(Role::Service);
-    add(&ann, "bob");
-    answer(&bob, &foo(&registry), true).good();
-    assert_eq!(owners(&registry), ["ann", "bob"]);
-}
-
-#[test]
-fn a_deleted_crate_and_a_removed_user_leave_no_invitation() {
-    let registry = inviting();
-    let (ann, bob) = (registry.user("ann"), registry.user("bob"));
-    let foo = foo(&registry);
-    add(&ann, "bob");
-    ann.request(Method::DELETE, "/api/v1/crates/foo?message=x", "").good();
-    registry.run_jobs();
-    assert!(invitations(&bob).is_empty());
-    assert_eq!(answer(&bob, &foo, true).status, StatusCode::NOT_FOUND);
-    execute(&registry, "UPDATE crates SET name_released = true WHERE name = 'foo'");
-    let eve = registry.user("eve");
-    eve.publish(&Package::new("foo", "2.0.0")).good();
-    registry.run_jobs();
-    assert_eq!(answer(&bob, &foo, true).status, StatusCode::NOT_FOUND, "the crate is of another user");
-    assert_eq!(owners(&registry), ["eve"]);
-
-    // What a removed user had, and what the user sent.
-    add(&eve, "bob");
-    let of_bar = json!({ "users": ["eve"] }).to_string();
-    let invite = |client: &Client<'_>| client.request(Method::PUT, "/api/v1/crates/bar/owners", of_bar.clone());
-    invite(&ann).good();
-    registry.admin("root");
-    let remove = |login: &str| {
-        let remove = |connection: &mut _| {
-            let user = users::find(connection, login).unwrap().unwrap();
-            let to = supercargo::database::catalog::owners::Owner::find(connection, "root").unwrap().unwrap();
-            user_removal::remove(connection, &user, &[to], &operator()).unwrap().unwrap();
-        };
-        registry.pool.with(remove).unwrap();
-    };
-    remove("ann");
-    assert!(invitations(&eve).is_empty());
-    invite(&registry.admin("root")).good();
-    remove("bob");
-    let pending = eve.get(OF_FOO).good().json();
-    assert_eq!(pending["crate_owner_invitations"], json!([]));
-    assert_eq!(
-        logged(&registry, &["owner-invite-withdraw"]),
-        ["owner-invite-withdraw by ops@host of bob", "owner-invite-withdraw by ops@host of eve"]
-    );
-}
-
-#[test]
 fn invitations_and_answers_count_as_changes_of_owners() {
     let limits = RateLimits::configured(["none", "change-owners=1/1h"]).unwrap();
     let registry = with(|admission| admission.rate_limits = limits);
@@ -427,81 +262,16 @@ fn invitations_and_answers_count_as_changes_of_owners() {
     add(&ann, "bob");
     assert_eq!(change(&ann, Method::PUT, &["bob"]).status, StatusCode::TOO_MANY_REQUESTS);
     let foo = foo(&registry);
-    let mut more = foo.clone();
-    more = json!(more.as_i64().unwrap() + 1000);
+    let more = json!(foo.as_i64().unwrap() + 1000);
     assert_eq!(answer(&bob, &more, true).status, StatusCode::NOT_FOUND, "what is refused does not count");
     answer(&bob, &foo, false).good();
     assert_eq!(answer(&bob, &foo, false).status, StatusCode::TOO_MANY_REQUESTS);
 }
 
-#[test]
-fn invitations_are_answered_on_the_page_of_the_user_and_withdrawn_on_that_of_the_crate() {
-    let registry = inviting();
-    let (mut ann, mut bob) = (set_password(&registry, "ann", PASSWORD), set_password(&registry, "bob", PASSWORD));
-    let owner = |browser: &mut Browser<'_>, change: &str| {
-        place(&send(browser, SETTINGS, &format!("{SETTINGS}/owners"), &[("change", change), ("owner", "bob")]))
-            .to_owned()
-    };
-    assert!(!bob.get("/me").good().text().contains("id=\"invitations\""));
-    assert_eq!(owner(&mut ann, "add"), "/crates/foo/settings?notice=invited");
-    let settings = ann.get("/crates/foo/settings?notice=invited").good().text();
-    assert!(settings.contains("The user is invited") && settings.contains("Withdraw"), "{settings}");
-    let html = bob.get("/me").good().text();
-    assert!(html.contains("invites you to own") && html.contains("Accept") && html.contains("Decline"), "{html}");
-    let foo = foo(&registry);
-    let answer =
-        |browser: &mut Browser<'_>, what: &str| send(browser, "/me", &format!("/me/invitations/{foo}/{what}"), &[]);
-    assert_eq!(place(&answer(&mut bob, "decline")), "/me?notice=declined");
-    assert!(bob.get("/me?notice=declined").good().text().contains("You have declined"));
-    assert_eq!(owner(&mut ann, "add"), "/crates/foo/settings?notice=invited");
-    assert_eq!(owner(&mut ann, "remove"), "/crates/foo/settings?notice=done");
-    assert!(!ann.get(SETTINGS).good().text().contains("Withdraw"));
-    assert_eq!(answer(&mut bob, "accept").status, StatusCode::NOT_FOUND);
-    assert_eq!(owner(&mut ann, "add"), "/crates/foo/settings?notice=invited");
-
-    // Without a fresh proof nothing is changed, and without the form's token neither.
-    execute(&registry, "UPDATE web_sessions SET proven_at = proven_at - interval '11 minutes'");
-    for what in ["accept", "decline"] {
-        let again = answer(&mut bob, what);
-        assert_eq!(place(&again), "/sign-in/again?to=%2Fme&unsent=true");
-        assert_eq!(bob.post(&format!("/me/invitations/{foo}/{what}"), &[]).status, StatusCode::FORBIDDEN);
-    }
-    assert_eq!((owners(&registry).len(), invitations(&registry.user("bob")).len()), (1, 1));
-    execute(&registry, "UPDATE web_sessions SET proven_at = now()");
-    assert_eq!(place(&answer(&mut bob, "accept")), "/me?notice=accepted");
-    assert!(bob.get("/me?notice=accepted").good().text().contains("/crates/foo"));
-    assert_eq!(owners(&registry), ["ann", "bob"]);
-    assert_eq!(answer(&mut bob, "x").status, StatusCode::NOT_FOUND);
-    assert_eq!(send(&mut bob, "/me", "/me/invitations/x/accept", &[]).status, StatusCode::NOT_FOUND);
-
-    // A session of a token sees and answers what the token permits.
-    let restricted = NewToken { scopes: Some(vec![Scope::Yank]), ..NewToken::named("ci") };
-    let token = registry.user_with("cid", restricted).token.unwrap();
-    registry.pool.with(|connection| assert!(users::find(connection, "cid").unwrap().is_some())).unwrap();
-    add(&registry.user("ann"), "cid");
-    let mut cid = Browser::new(&registry);
-    cid.sign_in(&token);
-    execute(&registry, "UPDATE web_sessions SET proven_at = now()");
-    assert!(!cid.get("/me").good().text().contains("invites you"));
-    assert_eq!(answer(&mut cid, "accept").status, StatusCode::FORBIDDEN);
-    assert_eq!(owners(&registry), ["ann", "bob"]);
-}
-
-#[test]
-fn a_user_of_another_role_sees_no_buttons() {
-    let registry = inviting();
-    let mut bob = set_password(&registry, "bob", PASSWORD);
-    add(&registry.user("ann"), "bob");
-    execute(&registry, "UPDATE users SET role = 'read-only' WHERE login = 'bob'");
-    let html = bob.get("/me").good().text();
-    assert!(html.contains("invites you to own") && html.contains("You cannot answer"), "{html}");
-    assert!(!html.contains("Accept"), "{html}");
-}
-
 // protocol: 64, 65
 #[test]
 fn cargo_owner_invites_and_withdraws() {
-    let served = Served::start(&["--owner-invitations"]);
+    let mut served = Served::start(&["--owner-invitations"]);
     let (ann, bob) = (served.token("ann"), served.token("bob"));
     http::publish(&served.url, &ann, &Package::new("foo", "1.0.0")).good();
     let cargo = Cargo::new(&format!("sparse+{}/index/", served.url), &ann);
@@ -523,7 +293,15 @@ fn cargo_owner_invites_and_withdraws() {
     owner(&["--remove", "bob"]);
     assert_eq!(mine()["crate_owner_invitations"], json!([]));
     owner(&["--add", "bob"]);
-    let id = mine()["crate_owner_invitations"][0]["crate_id"].clone();
+    // Without the option an invitation stays.
+    served.stop();
+    served.set_arguments(&[]);
+    served.start_again();
+    let cargo = Cargo::new(&format!("sparse+{}/index/", served.url), &ann);
+    let owner =
+        |arguments: &[&str]| cargo.good(".", &[&["owner", "--registry", "supercargo", "foo"], arguments].concat());
+    let mine = http::get_as(&format!("{}{MINE}", served.url), &bob).good().json();
+    let id = mine["crate_owner_invitations"][0]["crate_id"].clone();
     let body = json!({ "crate_owner_invite": { "crate_id": id, "accepted": true } });
     http::put_json_as(&format!("{}{MINE}/{id}", served.url), &bob, &body).good();
     assert!(owner(&["--list"]).contains("ann\nbob\n"));
