@@ -165,6 +165,7 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
             "/reverse_dependencies",
             "/owner_user",
             "/owner_team",
+            "/owner_invitations",
             "/1.0.0/readme",
             "/1.0.0/status",
         ];
@@ -182,6 +183,7 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
             (Method::DELETE, format!("/api/v1/crates/foo/{part}/yank")),
             (Method::PUT, format!("/api/v1/crates/foo/{part}/unyank")),
             (Method::DELETE, format!("/api/v1/crates/{part}")),
+            (Method::PUT, format!("/api/v1/me/crate_owner_invitations/{part}")),
             (Method::DELETE, format!("/api/v1/webhooks/{part}")),
             (Method::GET, format!("/api/v1/webhooks/{part}/deliveries")),
             (Method::POST, format!("/api/v1/webhooks/{part}/test")),

@@ -152,16 +152,19 @@ pub async fn answer(
     ApiPath(id): ApiPath<String>,
     request: Request,
 ) -> Result<Json<InvitationAnswered>, ApiError> {
-    let may = |caller: &Caller| Ok(invitation_answer::check_may_answer(caller)?);
+    let in_path: Option<i32> = id.parse().ok();
+    let may = |caller: &Caller| {
+        invitation_answer::check_may_answer(caller)?;
+        in_path.map(drop).ok_or_else(|| owner_changes::no_invitation(&id))
+    };
     let (caller, sent): (_, InvitationAnswer) = callers_json(&app, request, MAX_BODY, may).await?;
     let answered = sent.crate_owner_invite;
-    let in_path: i32 = id.parse().map_err(|_| owner_changes::no_invitation(&id))?;
-    if in_path != answered.crate_id {
-        let detail =
-            format!("the path has the crate {in_path}, and `crate_id` is {}: send the same", answered.crate_id);
+    let crate_id = answered.crate_id;
+    if in_path != Some(crate_id) {
+        let detail = format!("the path has the crate {id}, and `crate_id` is {crate_id}: send the same number");
         return Err(ApiError::new(StatusCode::BAD_REQUEST, detail));
     }
     let answer = if answered.accepted { Answer::Accept } else { Answer::Decline };
-    owner_changes::answer(&app, caller, in_path, answer).await?;
+    owner_changes::answer(&app, caller, crate_id, answer).await?;
     Ok(Json(InvitationAnswered { crate_owner_invitation: answered }))
 }

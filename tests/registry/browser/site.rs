@@ -55,6 +55,7 @@ impl Site {
         http::patch_json_as(&format!("{}/api/v1/crates/harbor/1.1.0", site.served.url), &site.ann, &yank).good();
         site.stage_a_release();
         site.add_a_webhook();
+        site.add_invitations();
         site.served.wait_until_described();
         site.served.wait_until_analysed();
         site.let_time_pass();
@@ -116,6 +117,16 @@ impl Site {
                      FROM webhooks, webhook_events AS event ORDER BY event.id;
                      UPDATE webhook_deliveries SET delivered_at = NULL, status = NULL, took_ms = NULL
                      WHERE id = (SELECT max(id) FROM webhook_deliveries)";
+        self.served.database.connect().batch_execute(added).unwrap();
+    }
+
+    /// An invitation of ann, and one to a crate of ann.
+    fn add_invitations(&self) {
+        let added = "INSERT INTO owner_invitations (crate_id, user_id, invited_by, expires_at)
+                     SELECT crates.id, users.id, inviters.id, now() + interval '20 days'
+                     FROM crates, users, users AS inviters
+                     WHERE (crates.name, users.login, inviters.login) = ('harbor', 'root', 'ann')
+                        OR (crates.id, users.login, inviters.login) = ((SELECT max(id) FROM crates), 'ann', 'root')";
         self.served.database.connect().batch_execute(added).unwrap();
     }
 
