@@ -283,6 +283,7 @@ pub(super) fn admission(options: &AccessOptions, throwaway: bool) -> Result<Admi
             WhoMayCreate::Anyone => NewCrates::Anyone,
             WhoMayCreate::Admins => NewCrates::Admins,
         },
+        owner_invitations: options.owner_invitations,
         rate_limits: rate_limits.map_err(|error| CommandError::new(format!("--rate-limit: {error}")))?,
         upload_allowance: Some(options.upload_allowance).filter(|bytes| *bytes > 0).map(UploadAllowance),
         crate_deletion_window: options.crate_deletion_window,

@@ -43,6 +43,11 @@ pub struct AccessOptions {
     /// Who may publish the first version of a crate
     #[arg(long, env = "SUPERCARGO_NEW_CRATES", value_name = "WHO", default_value = "anyone")]
     pub new_crates: WhoMayCreate,
+    /// Invite users whom owners add to a crate, who then accept or decline
+    ///
+    /// They find invitations on the page /me. Teams become owners at once, and so do users whom an admin or an operator adds.
+    #[arg(long, hide = true, env = "SUPERCARGO_OWNER_INVITATIONS")]
+    pub owner_invitations: bool,
     /// Limit of an action per user: ACTION=N/PERIOD, repeatable
     ///
     /// A user may do N at once and regains N over each period. Actions and their defaults are publish-new=1000/1h,

@@ -197,7 +197,7 @@ pub enum OwnerCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Remove an owner from a crate; the last user cannot be removed
+    /// Remove an owner from a crate, or withdraw an invitation; the last user cannot be removed
     Remove {
         #[arg(value_name = "CRATE")]
         krate: String,
@@ -206,7 +206,7 @@ pub enum OwnerCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// List the owners of a crate
+    /// List the owners of a crate, and users who are invited
     List {
         #[arg(value_name = "CRATE")]
         krate: String,

@@ -6,7 +6,7 @@ use clap::Args;
 
 /// The variables that the temporary registry reads: rules for packages and users, and programs. Everything else with
 /// our prefix describes another registry.
-pub const INHERITED: [&str; 26] = [
+pub const INHERITED: [&str; 27] = [
     "SUPERCARGO_ALLOWED_REGISTRIES",
     "SUPERCARGO_ALLOW_WILDCARD_DEPENDENCIES",
     "SUPERCARGO_AUTH_REQUIRED",
@@ -25,6 +25,7 @@ pub const INHERITED: [&str; 26] = [
     "SUPERCARGO_MAX_UNPACKED_SIZE",
     "SUPERCARGO_METADATA_RULES",
     "SUPERCARGO_NEW_CRATES",
+    "SUPERCARGO_OWNER_INVITATIONS",
     "SUPERCARGO_PORTABLE_PATHS",
     "SUPERCARGO_POSTGRES_USER",
     "SUPERCARGO_PUBLISH_WAIT",

@@ -150,6 +150,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    owner_invitations (crate_id, user_id) {
+        crate_id -> Integer,
+        user_id -> Integer,
+        invited_by -> Integer,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     crate_team_owners (crate_id, team_id) {
         crate_id -> Integer,
         team_id -> Integer,
@@ -515,6 +525,7 @@ diesel::joinable!(team_members -> teams (team_id));
 diesel::joinable!(team_members -> users (user_id));
 diesel::joinable!(crate_owners -> users (user_id));
 diesel::joinable!(crate_owners -> crates (crate_id));
+diesel::joinable!(owner_invitations -> crates (crate_id));
 diesel::joinable!(crate_team_owners -> teams (team_id));
 diesel::joinable!(crate_team_owners -> crates (crate_id));
 diesel::joinable!(versions -> crates (crate_id));
@@ -544,6 +555,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     team_members,
     crates,
     crate_owners,
+    owner_invitations,
     crate_team_owners,
     versions,
     pending_analyses,

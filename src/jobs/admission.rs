@@ -18,6 +18,8 @@ pub enum NewCrates {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admission {
     pub new_crates: NewCrates,
+    /// Whether users whom owners add to a crate are invited, and become owners when they accept.
+    pub owner_invitations: bool,
     pub rate_limits: RateLimits,
     /// None: no limit.
     pub upload_allowance: Option<UploadAllowance>,
@@ -29,6 +31,7 @@ impl Default for Admission {
     fn default() -> Self {
         Self {
             new_crates: NewCrates::default(),
+            owner_invitations: false,
             rate_limits: RateLimits::default(),
             upload_allowance: None,
             crate_deletion_window: OWNERS_WINDOW,

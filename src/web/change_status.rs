@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use crate::database::catalog::invitation_refusal::InvitationRefusal;
 use crate::database::catalog::publisher_refusal::PublisherRefusal;
 use crate::database::catalog::refusal::ChangeRefusal;
 use crate::database::catalog::set_refusal::SetRefusal;
@@ -37,6 +38,11 @@ pub fn of(refusal: &ChangeRefusal) -> StatusCode {
         Refused::Staged { .. } | Refused::NameStaged { .. } | Refused::NeedsApproval { .. } => StatusCode::CONFLICT,
         Refused::Set(refused) => of_set(refused),
         Refused::Webhook(refused) => of_webhook(refused),
+        Refused::Invitation(refused) => match refused {
+            InvitationRefusal::Unknown(_) => StatusCode::NOT_FOUND,
+            InvitationRefusal::Expired { .. } => StatusCode::GONE,
+            InvitationRefusal::Role { .. } => StatusCode::BAD_REQUEST,
+        },
         Refused::DeletionReason
         | Refused::HiddenInReason(_)
         | Refused::LongMessage { .. }

@@ -29,6 +29,7 @@ mod doubled_slashes;
 mod known_files;
 mod lookup;
 mod own_tokens;
+mod owner_changes;
 mod private;
 mod refusals;
 mod release_sets;

@@ -40,6 +40,9 @@ pub const TYPES: &[EventType] = &[
     of("crate.deleted", "crate-delete", "a crate and all its versions were deleted"),
     of("owner.added", "owner-add", "a crate has another owner, a user or a team"),
     of("owner.removed", "owner-remove", "a crate has lost an owner"),
+    of("owner.invited", "owner-invite", "a user was invited to own a crate"),
+    of("owner.invitation_declined", "owner-invite-decline", "the user has declined"),
+    of("owner.invitation_withdrawn", "owner-invite-withdraw", "the invitation was withdrawn"),
     of("trusted_publisher.added", "publisher-add", "a workflow may publish a crate"),
     of("trusted_publisher.removed", "publisher-remove", "it may no longer"),
     of("trusted_publisher.required", "publishing-restrict", "only trusted publishers may publish a crate"),
@@ -145,7 +148,8 @@ mod tests {
             TYPES.iter().filter(|kind| pattern.matches(kind)).map(|kind| kind.name).collect::<Vec<_>>()
         };
         assert_eq!(matches("version.yanked"), ["version.yanked"]);
-        assert_eq!(matches("owner.*"), ["owner.added", "owner.removed"]);
+        assert_eq!(matches("owner.*").len(), 5);
+        assert_eq!(matches("team.*"), ["team.member_added", "team.member_removed"]);
         assert_eq!(matches("*").len(), TYPES.len());
         for wrong in ["", "version", "version.", ".*", "ver*", "version.*.*", "Version.yanked", "other.*"] {
             let error = EventPattern::checked(wrong).unwrap_err().to_string();

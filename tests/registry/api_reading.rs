@@ -551,8 +551,10 @@ fn no_successful_response_has_errors() {
         assert!(answer.is_object() && answer.get("errors").is_none(), "{path}: {answer}");
     }
     let ann = registry.user("ann");
+    let lists = ["me/crate_owner_invitations", "crates/lib/owner_invitations"];
+    let lists = lists.map(|path| ann.get(&format!("/api/v1/{path}")));
     let changes = [ann.publish(&Package::new("lib", "1.1.0")), ann.yank("lib", "1.0.0"), ann.unyank("lib", "1.0.0")];
-    for answer in changes.map(|answer| answer.good().json()) {
+    for answer in lists.into_iter().chain(changes).map(|answer| answer.good().json()) {
         assert!(answer.get("errors").is_none(), "{answer}");
     }
     registry.run_jobs();

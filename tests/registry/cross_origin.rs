@@ -101,6 +101,7 @@ fn pages_of_other_origins_can_change_nothing_and_read_nothing_else() {
         (Method::PUT, "/api/v1/crates/foo/1.0.0/unyank"),
         (Method::PUT, "/api/v1/crates/foo/owners"),
         (Method::DELETE, "/api/v1/me/tokens/1"),
+        (Method::PUT, "/api/v1/me/crate_owner_invitations/1"),
         (Method::POST, "/git/index/git-upload-pack"),
     ];
     for (method, path) in changing {

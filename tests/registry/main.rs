@@ -43,6 +43,7 @@ mod monitoring;
 mod operating;
 mod options;
 mod overload;
+mod owner_invitations;
 mod owning;
 mod pages;
 mod parameters;

@@ -165,6 +165,7 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
             "/reverse_dependencies",
             "/owner_user",
             "/owner_team",
+            "/owner_invitations",
             "/1.0.0/readme",
             "/1.0.0/status",
         ];
@@ -182,6 +183,7 @@ fn an_odd_path_is_refused_with_an_error_that_cargo_can_show() {
             (Method::DELETE, format!("/api/v1/crates/foo/{part}/yank")),
             (Method::PUT, format!("/api/v1/crates/foo/{part}/unyank")),
             (Method::DELETE, format!("/api/v1/crates/{part}")),
+            (Method::PUT, format!("/api/v1/me/crate_owner_invitations/{part}")),
             (Method::DELETE, format!("/api/v1/webhooks/{part}")),
             (Method::GET, format!("/api/v1/webhooks/{part}/deliveries")),
             (Method::POST, format!("/api/v1/webhooks/{part}/test")),
@@ -234,7 +236,8 @@ fn a_compressed_body_is_refused_by_every_call_that_reads_one() {
             read += 1;
             assert!(call.as_ref().unwrap().responses.responses.contains_key("415"), "{method} {path}");
             for coding in ["gzip", "identity, Br", "zstd"] {
-                let refused = send(method.clone(), &path.replace("{crate}", "foo"), coding, b"x".repeat(100));
+                let called = path.replace("{crate}", "foo").replace("{crate_id}", "1");
+                let refused = send(method.clone(), &called, coding, b"x".repeat(100));
                 assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{method} {path}: {}", refused.text());
                 assert_eq!(refused.headers["accept-encoding"], "identity");
             }

@@ -126,6 +126,16 @@ pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<Us
         .optional()
 }
 
+/// The login of a user.
+pub fn login_of(connection: &mut PgConnection, id: i32) -> QueryResult<String> {
+    users::table.find(id).select(users::login).first(connection)
+}
+
+/// Users by their ids.
+pub fn with_ids(connection: &mut PgConnection, ids: &[i32]) -> QueryResult<Vec<User>> {
+    users::table.filter(users::id.eq_any(ids)).order(users::id).select(User::as_select()).load(connection)
+}
+
 /// The first number of the advisory locks of users' rights.
 pub(in crate::database) const RIGHTS: i32 = 0x7267_6874;
 

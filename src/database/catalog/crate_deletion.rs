@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::owners;
+use super::{invitations, owners};
 use crate::database::schema::{crate_owners, crate_team_owners, crates, trusted_publishers, versions, webhooks};
 use crate::package::Version;
 
@@ -64,6 +64,7 @@ pub fn delete(connection: &mut PgConnection, crate_id: i32, reason: &str, name_r
         .set(webhooks::crate_is_deleted.eq(true))
         .execute(connection)?;
     // Its name may be released, and then belongs to others.
+    invitations::remove_of_crate(connection, crate_id)?;
     diesel::delete(trusted_publishers::table.filter(trusted_publishers::crate_id.eq(crate_id))).execute(connection)?;
     Ok(Deleted { owners, versions })
 }

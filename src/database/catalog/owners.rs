@@ -3,6 +3,7 @@
 
 use diesel::prelude::*;
 
+use super::invitations;
 use crate::database::access::caller::Caller;
 use crate::database::access::teams::Team;
 use crate::database::access::users::{Inactive, User, UserState};
@@ -171,8 +172,9 @@ pub fn crates_of_alone(connection: &mut PgConnection, user: i32) -> QueryResult<
         .load(connection)
 }
 
-/// Makes a user an owner; false if the user is one already.
+/// Makes a user an owner, who has no invitation then; false if the user is one already.
 pub fn add(connection: &mut PgConnection, crate_id: i32, user: i32) -> QueryResult<bool> {
+    invitations::take(connection, crate_id, user)?;
     diesel::insert_into(crate_owners::table)
         .values((crate_owners::crate_id.eq(crate_id), crate_owners::user_id.eq(user)))
         .on_conflict_do_nothing()

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::crates::{self, Crate};
+use super::invitation_refusal::InvitationRefusal;
 use super::owners::{self, Rights};
 use super::publisher_refusal::PublisherRefusal;
 use super::set_refusal::{Reservation, SetRefusal};
@@ -162,6 +163,8 @@ pub enum ChangeRefusal {
     Set(#[from] SetRefusal),
     #[error(transparent)]
     Webhook(#[from] WebhookRefusal),
+    #[error(transparent)]
+    Invitation(#[from] InvitationRefusal),
     #[error(transparent)]
     Inactive(#[from] Inactive),
     #[error(transparent)]

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use serde_json::json;
 
 use super::crates;
+use super::invitations::{self, Of};
 use super::owners::{self, Owner, Removed};
 use super::refusal::ChangeRefusal;
 use crate::database::access::administrator::Administrator;
@@ -129,6 +130,7 @@ fn attempt(
     for (crate_id, name) in owned {
         hand_over(connection, &user, (crate_id, &name), successors, operator)?;
     }
+    end_invitations(connection, &user, operator)?;
     let teams = leave_teams(connection, &user, operator)?;
     let (sessions, tokens): (Vec<_>, Vec<_>) =
         revocation::revoke_all(connection, user.id)?.into_iter().partition(|token| token.sign_in.is_some());
@@ -196,6 +198,17 @@ fn hand_over(
     }
     Event::new(Action::OwnerRemove).of_crate(name).about(&user.login).record(connection, operator)?;
     Ok(())
+}
+
+/// Withdraws the invitations that the user has and has sent.
+fn end_invitations(connection: &mut PgConnection, user: &User, operator: &Actor) -> QueryResult<()> {
+    for of in [Of::Invitee(user.id), Of::Inviter(user.id)] {
+        for pending in invitations::pending(connection, of)? {
+            let event = Event::new(Action::OwnerInviteWithdraw).of_crate(&pending.crate_name).about(&pending.invitee);
+            event.record(connection, operator)?;
+        }
+    }
+    invitations::remove_of_user(connection, user.id)
 }
 
 fn leave_teams(connection: &mut PgConnection, user: &User, operator: &Actor) -> Result<Vec<String>, RemovalError> {

@@ -8,6 +8,7 @@ pub mod download;
 pub mod downloads;
 pub mod krate;
 pub mod oauth;
+pub mod owner_invitations;
 pub mod owners;
 pub mod publish;
 pub mod readme;
@@ -42,6 +43,9 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(reverse_dependencies::list))
         .routes(routes!(owners::list, owners::add, owners::remove))
         .routes(routes!(owners::users))
+        .routes(routes!(owner_invitations::of_crate))
+        .routes(routes!(owner_invitations::of_user))
+        .routes(routes!(owner_invitations::answer))
         .routes(routes!(owners::teams))
         .routes(routes!(version::show, yank::update, deletion::delete))
         .routes(routes!(version::dependencies))

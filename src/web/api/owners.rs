@@ -5,17 +5,16 @@ use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::database::PoolError;
 use crate::database::access::caller::Caller;
 use crate::database::access::scope::Scope;
-use crate::database::catalog::owners;
-use crate::database::catalog::ownership::{self, Change};
+use crate::database::catalog::ownership::Change;
 use crate::database::catalog::refusal;
+use crate::database::catalog::{invitations, owners};
 use crate::package::characters::plain;
 use crate::web::extract::json::callers_json;
 use crate::web::extract::path::{ApiPath, CratePath, crate_name};
 use crate::web::views::{AnyError, OwnerView};
-use crate::web::{ApiError, App};
+use crate::web::{ApiError, App, owner_changes};
 
 /// The largest body of a change, in bytes: ten times as much as a hundred logins need.
 const MAX_BODY: usize = 64 * 1024;
@@ -98,7 +97,7 @@ async fn of_crate(app: &App, name: &str) -> Result<Vec<OwnerView>, ApiError> {
     .await
 }
 
-/// Makes users or teams owners of a crate, immediately and without their confirmation.
+/// Makes users or teams owners of a crate: at once, or, in a registry with `--owner-invitations`, users when they accept.
 #[utoipa::path(
     put,
     path = "/api/v1/crates/{crate}/owners",
@@ -106,10 +105,11 @@ async fn of_crate(app: &App, name: &str) -> Result<Vec<OwnerView>, ApiError> {
     params(CratePath),
     security(("token" = ["change-owners"])),
     request_body = OwnerChange,
-    responses((status = 200, description = "All of them are owners", body = OwnersChanged), AnyError),
+    responses((status = 200, description = "All of them are owners, or invited", body = OwnersChanged), AnyError),
 )]
 pub async fn add(state: State<App>, path: ApiPath<String>, request: Request) -> Result<Json<OwnersChanged>, ApiError> {
-    change(state, path, request, Change::Add).await
+    let adding = owner_changes::adding(&state.0);
+    change(state, path, request, adding).await
 }
 
 /// Removes owners of a crate; the last user among them cannot be removed.
@@ -140,22 +140,12 @@ async fn change(
     let may = |caller: &Caller| name.as_ref().map_or(Ok(()), |name| Ok(caller.may(Scope::ChangeOwners, name)?));
     let (caller, named): (_, OwnerChange) = callers_json(&app, request, MAX_BODY, may).await?;
     let name = name?;
-    let msg = app.blocking(move |app| Ok(apply(app, &caller, &name, &named.users, change)??)).await?;
-    Ok(Json(OwnersChanged { ok: true, msg: plain(&msg).into_owned() }))
-}
-
-fn apply(
-    app: &App,
-    caller: &Caller,
-    name: &crate::package::CrateName,
-    logins: &[String],
-    change: Change,
-) -> Result<Result<String, ownership::OwnersError>, PoolError> {
-    let rate_limits = &app.settings.admission.rate_limits;
-    let done =
-        app.pool.with(|connection| ownership::change_as(connection, name, logins, change, (caller, rate_limits)))?;
-    if let Ok(done) = &done {
-        tracing::info!("crate" = %name, done = &*plain(done), "changed owners");
+    let done = owner_changes::change(&app, caller, name, (named.users, change)).await?;
+    let mut msg = plain(&done.sentence).into_owned();
+    if done.invited {
+        // cargo shows it.
+        let (base_url, days) = (&app.settings.base_url, invitations::LASTS.num_days());
+        msg.push_str(&format!("; invitations can be accepted within {days} days, at {base_url}/me"));
     }
-    Ok(done)
+    Ok(Json(OwnersChanged { ok: true, msg }))
 }

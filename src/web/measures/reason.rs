@@ -112,6 +112,7 @@ pub fn of_change(refusal: &ChangeRefusal) -> &'static str {
         | Refused::LastOwner { .. }
         | Refused::NoOwnerNamed
         | Refused::TooManyOwners(_)
+        | Refused::Invitation(_)
         | Refused::Webhook(_) => "bad_request",
     }
 }

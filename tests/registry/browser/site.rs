@@ -40,7 +40,13 @@ impl Site {
 
     /// Starts `serve` with these arguments and fills the registry.
     pub fn start(arguments: &[&str]) -> Self {
-        let served = Served::start(&[arguments, &["--publish-wait", "0s", "--smtp-url", "smtp://127.0.0.1:9", "--email-from", "crates@example.com"]].concat());
+        let served = Served::start(
+            &[
+                arguments,
+                &["--publish-wait", "0s", "--smtp-url", "smtp://127.0.0.1:9", "--email-from", "crates@example.com"],
+            ]
+            .concat(),
+        );
         let ann = served.token("ann");
         served.run("admin user create", &["root", "--admin"]);
         let root = served.token("root");
@@ -59,6 +65,7 @@ impl Site {
         site.served.run("admin team add-member", &["crew", "ann"]);
         site.served
             .run("admin crate reserve", &["harbor-master", "--reason", "Of <the> harbor, and <b>nobody</b> else"]);
+        site.add_invitations();
         site.served.wait_until_described();
         site.served.wait_until_analysed();
         site.let_time_pass();
@@ -120,6 +127,16 @@ impl Site {
                      FROM webhooks, webhook_events AS event ORDER BY event.id;
                      UPDATE webhook_deliveries SET delivered_at = NULL, status = NULL, took_ms = NULL
                      WHERE id = (SELECT max(id) FROM webhook_deliveries)";
+        self.served.database.connect().batch_execute(added).unwrap();
+    }
+
+    /// An invitation of ann, and one to a crate of ann.
+    fn add_invitations(&self) {
+        let added = "INSERT INTO owner_invitations (crate_id, user_id, invited_by, expires_at)
+                     SELECT crates.id, users.id, inviters.id, now() + interval '20 days'
+                     FROM crates, users, users AS inviters
+                     WHERE (crates.name, users.login, inviters.login) = ('harbor', 'root', 'ann')
+                        OR (crates.id, users.login, inviters.login) = ((SELECT max(id) FROM crates), 'ann', 'root')";
         self.served.database.connect().batch_execute(added).unwrap();
     }
 

@@ -302,6 +302,8 @@ fn a_session_of_a_restricted_token_changes_nothing_of_the_user() {
         ("/me/accounts/1/disconnect", &[]),
         ("/me/tokens/1/revoke", &[]),
         ("/me/sessions/end-others", &[]),
+        ("/me/invitations/1/accept", &[]),
+        ("/me/invitations/1/decline", &[]),
         ("/oauth/device", &[("user_code", "BCDF-GHJK"), ("decision", "allow")]),
     ] {
         let fields = [&[("form_token", form_token.as_str())][..], fields].concat();

@@ -1,5 +1,6 @@
 //! Which webhooks get an event, and when.
 
+use axum::http::Method;
 use serde_json::json;
 use supercargo::jobs::delete_crate;
 use supercargo::jobs::webhooks::configure::{self, Wanted};
@@ -54,6 +55,37 @@ fn a_webhook_receives_events_of_its_crate_or_team_and_of_its_types() {
     registry.run_jobs();
     deliver(&registry);
     assert_eq!(of_team.kinds(), ["owner.removed"]);
+}
+
+#[test]
+fn a_webhook_of_a_crate_receives_what_becomes_of_invitations() {
+    let registry = TestRegistry::with(|settings| settings.admission.owner_invitations = true);
+    let (ann, bob) = (registry.user("ann"), registry.user("bob"));
+    ann.publish(&Package::new("demo", "1.0.0")).good();
+    registry.run_jobs();
+    let receiver = WebhookReceiver::start();
+    hook(&registry, &receiver, Wanted { krate: Some("demo".to_owned()), ..Wanted::default() });
+    let users = json!({ "users": ["bob"] }).to_string();
+    let by_ann = |method| ann.request(method, "/api/v1/crates/demo/owners", users.clone()).good();
+    let answer = |accepted: bool| {
+        let pending = bob.get("/api/v1/me/crate_owner_invitations").good().json();
+        let id = &pending["crate_owner_invitations"][0]["crate_id"];
+        let body = json!({ "crate_owner_invite": { "crate_id": id, "accepted": accepted } }).to_string();
+        bob.request(Method::PUT, &format!("/api/v1/me/crate_owner_invitations/{id}"), body).good();
+    };
+    by_ann(Method::PUT);
+    answer(false);
+    by_ann(Method::PUT);
+    by_ann(Method::DELETE);
+    by_ann(Method::PUT);
+    answer(true);
+    deliver(&registry);
+    let got = receiver.got();
+    let kinds: Vec<_> = got.iter().map(|one| one.kind()).collect();
+    let expected = ["invited", "invitation_declined", "invited", "invitation_withdrawn", "invited", "added"];
+    assert_eq!(kinds, expected.map(|what| format!("owner.{what}")));
+    assert!(got.iter().all(|one| one.json()["data"]["subject"] == "bob"));
+    assert_eq!(got[5].json()["data"]["detail"], json!({ "invited_by": "ann" }));
 }
 
 #[test]

@@ -9,14 +9,14 @@ use maud::{Markup, html};
 use crate::database::access::caller::Caller;
 use crate::database::access::provenance::Provider;
 use crate::database::catalog::crates::Crate;
+use crate::database::catalog::invitations::{self, Invitation, Of};
 use crate::database::catalog::owners::{self, Owner};
-use crate::database::catalog::ownership::{self, Change};
+use crate::database::catalog::ownership::Change;
 use crate::database::catalog::refusal;
 use crate::database::publishers::configurations::{Covers, Publisher};
 use crate::database::publishers::rule::Given;
 use crate::jobs::trusted_publishing::configure::{self, Asked};
 use crate::package::CrateName;
-use crate::package::characters::plain;
 use crate::web::extract::path::{ApiPath, crate_name};
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::layout::Page;
@@ -24,9 +24,10 @@ use crate::web::pages::links::Links;
 use crate::web::pages::member::Member;
 use crate::web::pages::parts::form::{button, hidden};
 use crate::web::pages::parts::text::{name, text};
+use crate::web::pages::parts::time;
 use crate::web::pages::sign_in::{again, sent};
 use crate::web::pages::visit::leading_to;
-use crate::web::{ApiError, trusted_publishers};
+use crate::web::{ApiError, owner_changes, trusted_publishers};
 
 /// The providers whose repositories a form can name.
 const PROVIDERS: [(&str, Provider); 3] =
@@ -46,14 +47,19 @@ pub async fn show(
         let publishers = configure::list_as(connection, Some(&wanted), &caller)?;
         let krate = refusal::find_crate(connection, &wanted)??;
         let owners = owners::list_all(connection, krate.id)?;
-        Ok::<_, ApiError>((krate, owners, publishers))
+        let invited = invitations::pending(connection, Of::Crate(krate.id))?;
+        Ok::<_, ApiError>((krate, (owners, invited), publishers))
     });
     let (krate, owners, publishers) = read.await?;
     let links = member.links();
     let form_token = member.visit.form_token().unwrap_or_default();
     let content = html! {
         h1 { "Settings of " a href=(links.krate(&krate.name)) { (krate.name) } }
-        @if query.get("notice") == Some("done") { p class="notice good" role="status" { "It is done, and in the log of changes." } }
+        @match query.get("notice") {
+            Some("done") => p class="notice good" role="status" { "It is done, and in the log of changes." },
+            Some("invited") => p class="notice good" role="status" { "The user is invited, and becomes an owner by accepting on the page " code { "/me" } "." },
+            _ => {}
+        }
         @if member.visit.session().is_none() {
             p { "Changes need a session: " a href=(links.sign_in()) { "sign in" } "." }
         }
@@ -67,7 +73,12 @@ pub async fn show(
     Ok(member.visit.show(Page::new(format!("Settings of {}", krate.name), content).unlisted()))
 }
 
-fn owner_section(links: &Links, krate: &Crate, owners: &[Owner], form_token: &str) -> Markup {
+fn owner_section(
+    links: &Links,
+    krate: &Crate,
+    (owners, invited): &(Vec<Owner>, Vec<Invitation>),
+    form_token: &str,
+) -> Markup {
     let action = links.of_crate(&krate.name, "settings/owners");
     html! {
         section aria-labelledby="owners" {
@@ -82,11 +93,28 @@ fn owner_section(links: &Links, krate: &Crate, owners: &[Owner], form_token: &st
                     }
                 }
             }
+            @if !invited.is_empty() { (pending(&action, invited, form_token)) }
             form class="sign-in" method="post" action=(action) {
                 (hidden(form_token, &[("change", "add")]))
                 label for="owner" { "Login of a user, or " code { "team:NAME" } }
                 input id="owner" name="owner" required maxlength="100" autocomplete="off" autocapitalize="none" spellcheck="false";
                 button type="submit" { "Add an owner" }
+            }
+        }
+    }
+}
+
+fn pending(action: &str, invited: &[Invitation], form_token: &str) -> Markup {
+    html! {
+        h3 id="invited" { "Invited" }
+        ul class="ways" aria-labelledby="invited" {
+            @for one in invited {
+                li {
+                    (name(&one.invitee)) ", by " (name(&one.inviter)) ", until " (time::day(one.expires_at)) " "
+                    @let hidden = hidden(form_token, &[("owner", &one.invitee), ("change", "remove")]);
+                    @let label = html! { "Withdraw" span class="aside" { " the invitation of " (one.invitee) } };
+                    (button(action, &hidden, ("", &label)))
+                }
             }
         }
     }
@@ -177,7 +205,11 @@ async fn asked(member: &Member, given: &str, request: Request) -> response::Resu
 }
 
 fn done(member: &Member, name: &CrateName) -> Response {
-    leading_to(member.links().with_query(&format!("/crates/{name}/settings"), &[("notice", "done")]))
+    done_as(member, name, "done")
+}
+
+fn done_as(member: &Member, name: &CrateName, notice: &str) -> Response {
+    leading_to(member.links().with_query(&format!("/crates/{name}/settings"), &[("notice", notice)]))
 }
 
 fn bad(detail: &str) -> ApiError {
@@ -188,21 +220,13 @@ fn bad(detail: &str) -> ApiError {
 pub async fn owners(member: Member, ApiPath(given): ApiPath<String>, request: Request) -> response::Result<Response> {
     let (name, sent) = asked(&member, &given, request).await?;
     let change = match sent.get("change") {
-        Some("add") => Change::Add,
+        Some("add") => owner_changes::adding(&member.app),
         Some("remove") => Change::Remove,
         _ => return Err(bad("`change` is neither add nor remove: send the form of the page").into()),
     };
     let logins = vec![sent.text("owner").unwrap_or_default().trim().to_owned()];
-    let (caller, of) = (member.caller.clone(), name.clone());
-    let changed = member.app.blocking(move |app| {
-        let rate_limits = &app.settings.admission.rate_limits;
-        let change =
-            app.pool.with(|connection| ownership::change_as(connection, &of, &logins, change, (&caller, rate_limits)));
-        Ok(change??)
-    });
-    let said = changed.await?;
-    tracing::info!("crate" = %name, done = &*plain(&said), "changed owners on a page");
-    Ok(done(&member, &name))
+    let changed = owner_changes::change(&member.app, member.caller.clone(), name.clone(), (logins, change)).await?;
+    Ok(done_as(&member, &name, if changed.invited { "invited" } else { "done" }))
 }
 
 /// `POST …/publishers`.

@@ -3,6 +3,8 @@
 //! | file | what |
 //! |---|---|
 //! | `how_to` | how to get a token |
+//! | `invitation_answers` | accepts and declines invitations to own crates |
+//! | `invitations` | shows them |
 //! | `new_token` | the form of a new token, and the token |
 //! | `overview` | everything that a user has |
 //! | `sessions` | ends sessions |
@@ -10,6 +12,8 @@
 //! | `tokens` | revokes tokens |
 
 mod how_to;
+mod invitation_answers;
+mod invitations;
 mod new_token;
 mod overview;
 mod sessions;
@@ -33,6 +37,8 @@ pub(super) fn router() -> Router<App> {
         .route("/me/tokens/{id}/revoke", get(tokens::ask).post(tokens::revoke))
         .route("/me/sessions/{id}/end", post(sessions::end))
         .route("/me/sessions/end-others", post(sessions::end_others))
+        .route("/me/invitations/{id}/accept", post(invitation_answers::accept))
+        .route("/me/invitations/{id}/decline", post(invitation_answers::decline))
         .route("/me/password", get(sign_in::show_password).post(sign_in::set_password))
         .route("/me/password/remove", post(sign_in::remove_password))
         .route("/me/accounts/connect", post(sign_in::connect))

@@ -2,13 +2,19 @@
 
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use diesel::PgConnection;
 use maud::{Markup, html};
 
+use super::invitations;
+use crate::database::access::caller::Caller;
 use crate::database::access::role::Role;
 use crate::database::access::sessions::{self, Listed};
 use crate::database::access::teams::{self, Team};
 use crate::database::access::tokens::{Token, TokenState};
+use crate::database::catalog::invitation_answer;
+use crate::database::catalog::invitations::Invitation;
 use crate::database::catalog::owners;
+use crate::database::catalog::ownership::OwnersError;
 use crate::database::sign_in::identities::{self, Identity};
 use crate::database::sign_in::passwords;
 use crate::package::CrateName;
@@ -28,12 +34,14 @@ struct Has {
     password_set_at: Option<DateTime<Utc>>,
     crates: Vec<CrateName>,
     teams: Vec<Team>,
+    /// Those that the token of the session covers.
+    invitations: Vec<Invitation>,
 }
 
 impl Has {
     async fn read(member: &Member) -> Result<Self, ApiError> {
         let tokens = own_tokens::list(&member.app, &member.caller).await?;
-        let user = member.caller.user.id;
+        let (user, caller) = (member.caller.user.id, member.caller.clone());
         let read = member.app.with_connection(move |connection| {
             let mut crates: Vec<_> = owners::crates_of(connection, user)?.into_iter().map(|(_, name)| name).collect();
             crates.sort();
@@ -44,14 +52,25 @@ impl Has {
                 password_set_at: passwords::set_at(connection, user)?,
                 crates,
                 teams: teams::of_user(connection, user)?,
+                invitations: own_invitations(connection, &caller)?,
             })
         });
         read.await
     }
 }
 
+/// None for a session of a token that may not see them.
+fn own_invitations(connection: &mut PgConnection, caller: &Caller) -> Result<Vec<Invitation>, ApiError> {
+    match invitation_answer::of_caller(connection, caller) {
+        Err(OwnersError::Refused(_)) => Ok(Vec::new()),
+        read => Ok(read?),
+    }
+}
+
 /// What was done, by the word in the link.
-const NOTICES: [(&str, &str); 7] = [
+const NOTICES: [(&str, &str); 9] = [
+    ("accepted", "You have accepted: the crate is yours, too."),
+    ("declined", "You have declined the invitation."),
     ("revoked", "The token is revoked, and refused from now on."),
     ("ended", "The session has ended."),
     ("ended-others", "All your other sessions have ended."),
@@ -85,6 +104,7 @@ pub async fn show(member: &Member, notice: Option<&str>) -> Result<Response, Api
                 Role::ReadOnly => "Your role is read-only: you read, and change nothing but your own tokens and sign-in.",
             }
         }
+        (invitations::section(member, &has.invitations, &form_token))
         @match member.caller.unrestricted() {
             Ok(()) => { (tokens(member, &has.tokens)) }
             Err(denied) => { h2 { "Tokens" } p { "Your session cannot show or create tokens: " (with_code(&denied.to_string())) "." } }

@@ -63,6 +63,7 @@ struct Attacker {
     /// Another token of the user.
     other: i32,
     krate: String,
+    crate_id: i32,
 }
 
 impl Attacker {
@@ -110,6 +111,12 @@ impl Attacker {
             "PUT /api/v1/me/tokens" => {
                 let wanted = json!({ "api_token": { "name": "one more" } }).to_string();
                 call("/me/tokens".to_owned(), Some(wanted.into_bytes()), "", None)
+            }
+            "PUT /api/v1/me/crate_owner_invitations/{crate_id}" => {
+                let id = self.crate_id;
+                let wanted = json!({ "crate_owner_invite": { "crate_id": id, "accepted": true } }).to_string();
+                let reads_only = format!("UPDATE users SET role = 'read-only' WHERE id = {user}");
+                call(format!("/me/crate_owner_invitations/{id}"), Some(wanted.into_bytes()), "", Some(&reads_only))
             }
             "DELETE /api/v1/me/tokens/{id}" => call(format!("/me/tokens/{other}"), None, &of_user, None),
             "DELETE /api/v1/tokens/current" => call("/tokens/current".to_owned(), None, &of_user, None),
@@ -232,6 +239,11 @@ impl Attacker {
                       member AS (INSERT INTO team_members (team_id, user_id) SELECT id, {user} FROM team)
                  INSERT INTO crate_team_owners (crate_id, team_id) SELECT crates.id, team.id FROM team, crates WHERE crates.name = '{krate}'"
             ),
+            "PUT /api/v1/me/crate_owner_invitations/{crate_id}" => format!(
+                "INSERT INTO owner_invitations (crate_id, user_id, invited_by, expires_at)
+                 SELECT {}, {user}, id, now() + interval '1 day' FROM users WHERE login = 'first'",
+                self.crate_id
+            ),
             _ if route.contains("/webhooks") => format!(
                 "INSERT INTO crate_owners (crate_id, user_id) {owned};
                  INSERT INTO webhooks (id, url, crate_id, events, secret, paused_at) OVERRIDING SYSTEM VALUE
@@ -293,6 +305,12 @@ struct Pid {
     pid: i32,
 }
 
+#[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = Integer)]
+    id: i32,
+}
+
 struct Bench {
     served: Served,
     connection: PgConnection,
@@ -315,6 +333,8 @@ impl Bench {
         self.crates += 1;
         let (krate, login) = (format!("crate{}", self.crates), format!("user{}", self.crates));
         http::publish(&self.served.url, &self.owner, &Package::new(&krate, "1.0.0")).good();
+        let crate_id = sql_query(format!("SELECT id FROM crates WHERE name = '{krate}'"));
+        let Id { id: crate_id } = crate_id.get_result(&mut self.connection).unwrap();
         let user = users::create(&mut self.connection, &login, None).unwrap();
         let mut token = |name: &str| NewToken::named(name).create(&mut self.connection, user.id).unwrap();
         let (other, _) = token("other");
@@ -326,6 +346,7 @@ impl Bench {
             token_id: token.id,
             other: other.id,
             krate,
+            crate_id,
         };
         let krate = &attacker.krate;
         let second = format!(
@@ -374,6 +395,7 @@ impl Bench {
             "crates",
             "crate_owners",
             "crate_team_owners",
+            "owner_invitations",
             "api_tokens",
             "release_sets",
             "staged_versions",
