@@ -7,7 +7,7 @@ CREATE TABLE email_recipients (
     confirmation_sha256 bytea CHECK (octet_length(confirmation_sha256) = 32),
     confirmation_until timestamptz,
     -- In each mail, for the link with which the user wants no more of them. It allows nothing else.
-    unsubscribe_key text NOT NULL UNIQUE,
+    unsubscribe_key text NOT NULL UNIQUE CHECK (octet_length(unsubscribe_key) <= 100),
     -- Groups of event types of which the user wants no mail, such as version; * for all.
     unwanted text[] NOT NULL DEFAULT '{}',
     -- Why the mail server has refused the address.

@@ -42,8 +42,8 @@ mod tests {
 
     #[test]
     fn a_sender_is_an_address_with_or_without_a_name() {
-        for good in ["crates@example.com", "Crates <crates@example.com>"] {
-            assert_eq!(sender(good).unwrap().email.to_string(), "crates@example.com");
+        for right in ["crates@example.com", "Crates <crates@example.com>"] {
+            assert_eq!(sender(right).unwrap().email.to_string(), "crates@example.com");
         }
         for wrong in ["", "Crates", "crates@", "a@example.com\r\nBcc: b@example.com"] {
             assert!(sender(wrong).unwrap_err().starts_with("not an address: use"), "{wrong}");

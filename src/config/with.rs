@@ -71,7 +71,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 49] = [
+    const NOT_INHERITED: [&str; 51] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -92,6 +92,7 @@ mod tests {
         "SUPERCARGO_INDEX_USER",
         "SUPERCARGO_JOB_TIME_LIMIT",
         "SUPERCARGO_LISTEN",
+        "SUPERCARGO_EMAIL_FROM",
         "SUPERCARGO_LOG",
         "SUPERCARGO_MAX_CLONES",
         "SUPERCARGO_MAX_CONNECTIONS",
@@ -115,6 +116,7 @@ mod tests {
         "SUPERCARGO_SENTRY_TRACES_SAMPLE_RATE",
         "SUPERCARGO_SHUTDOWN_GRACE",
         "SUPERCARGO_SIGN_IN_WITH",
+        "SUPERCARGO_SMTP_URL",
         "SUPERCARGO_SOURCE_CACHE_SIZE",
         "SUPERCARGO_TLS_CERT",
         "SUPERCARGO_TLS_KEY",

@@ -51,8 +51,8 @@ mod tests {
 
     #[test]
     fn an_address_is_taken_as_it_is_and_nothing_else() {
-        for good in ["ann@example.com", " ann+crates@mail.example.com ", "Ann.Lee@EXAMPLE.com", "o'hara@example.ie"] {
-            assert_eq!(good.parse::<EmailAddress>().unwrap().as_str(), good.trim());
+        for right in ["ann@example.com", " ann+crates@mail.example.com ", "Ann.Lee@EXAMPLE.com", "o'hara@example.ie"] {
+            assert_eq!(right.parse::<EmailAddress>().unwrap().as_str(), right.trim());
         }
         let long = format!("{}@example.com", "a".repeat(250));
         let wrong =

@@ -65,6 +65,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ("set rule add", &["approvals", "by-another", "approved-by"]),
     ("set rule list", &["json"]),
     ("webhook add", &["crate", "team", "events", "description"]),
+    ("admin email list", &["json"]),
     ("webhook list", &["crate", "team", "json"]),
     ("webhook show", &["limit", "json"]),
     ("webhook update", &["url", "events", "description"]),

@@ -21,7 +21,7 @@ const GATHERING: Duration = Duration::from_secs(20);
 pub const GROUPS: [(&str, &str); 9] = [
     ("version", "versions of your crates: published, staged, yanked, deleted"),
     ("crate", "your crates: deleted"),
-    ("owner", "owners of your crates: added, removed"),
+    ("owner", "owners of your crates: added, removed, invited; and your own invitations"),
     ("trusted_publisher", "trusted publishers of your crates: added, removed, required"),
     ("token", "your tokens: created, revoked"),
     ("user", "your user: disabled, enabled, made an admin or no longer one"),

@@ -130,6 +130,11 @@ fn sentence(notice: &Notice) -> String {
         "crate.deleted" => format!("The crate {krate} was deleted{by}{}", end(&because("/detail/reason"))),
         "owner.added" => format!("{subject} was added to the owners of {krate}{by}."),
         "owner.removed" => format!("{subject} was removed from the owners of {krate}{by}."),
+        "owner.invited" => format!("{subject} was invited to become an owner of {krate}{by}."),
+        "owner.invitation_declined" => format!("{subject} does not want to become an owner of {krate}."),
+        "owner.invitation_withdrawn" => {
+            format!("The invitation of {subject} to become an owner of {krate} was withdrawn{by}.")
+        }
         "trusted_publisher.added" => format!("A trusted publisher was added that may publish {subject}{by}."),
         "trusted_publisher.removed" => format!("A trusted publisher was removed that could publish {subject}{by}."),
         "trusted_publisher.required" => {
@@ -171,7 +176,7 @@ fn place(notice: &Notice) -> Option<String> {
     match (&*notice.kind, krate, version) {
         ("crate.deleted", ..) => None,
         ("job.dead", ..) => Some(format!("/queue/jobs/{}", notice.data["detail"]["job"])),
-        ("token.created" | "token.revoked", ..) => Some("/me".to_owned()),
+        ("owner.invited" | "token.created" | "token.revoked", ..) => Some("/me".to_owned()),
         ("version.staged" | "version.unstaged", ..) => Some("/release-sets".to_owned()),
         ("version.deleted", Some(krate), _) => Some(format!("/crates/{krate}")),
         (kind, Some(krate), _) if kind.starts_with("owner.") || kind.starts_with("trusted_publisher.") => {

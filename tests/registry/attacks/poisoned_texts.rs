@@ -15,6 +15,7 @@ use supercargo::database::access::sessions::{self, Origin, SessionSecret};
 use supercargo::database::access::{audit, teams, users};
 use supercargo::database::catalog::set_name::MAX_SET_NAME;
 use supercargo::database::catalog::{crate_limits, descriptions, reserved_names};
+use supercargo::database::email::recipients;
 use supercargo::database::publishers::configurations::{self, NewPublisher, Target};
 use supercargo::database::publishers::origin::login;
 use supercargo::database::publishers::rule::{MAX_TEXT, Rule};
@@ -421,6 +422,7 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("dependencies_on", "canonical_name", "SELECT canonical_name FROM dependencies", name::MAX_LENGTH),
     ("device_requests_pkey", "device_code_sha256", "SELECT device_code_sha256 FROM device_requests", 32),
     ("device_requests_user_code_key", "user_code", "SELECT user_code FROM device_requests", 8),
+    ("email_recipients_unsubscribe_key_key", "unsubscribe_key", "SELECT unsubscribe_key FROM email_recipients", 68),
     ("identities_issuer_subject_key", "issuer", "SELECT issuer FROM identities", 500),
     ("identities_issuer_subject_key", "subject", "SELECT subject FROM identities", 255),
     ("jobs_awaiting_recovery", "queue", "SELECT queue FROM jobs", LITERAL),
@@ -627,6 +629,8 @@ fn store_the_longest_sign_in(connection: &mut PgConnection) {
     let account = Account::new(&issuer, &"s".repeat(255), &"l".repeat(2000));
     assert!(account.add_to(connection, user.id).unwrap());
     one_time::create(connection, user.id, chrono::Utc::now()).unwrap();
+    let address = "ann@example.com".parse().unwrap();
+    recipients::set(connection, user.id, &address, true, &recipients::EmailSecret::random().unwrap()).unwrap();
     devices::begin(connection, &"n".repeat(80), None, None).unwrap();
     let renewal = "UPDATE api_tokens SET renewal_sha256 = sha256('renewal'), renewable_until = now() WHERE user_id = (SELECT max(user_id) FROM api_tokens)
                        AND id = (SELECT max(id) FROM api_tokens)";

@@ -16,7 +16,7 @@ fn serve_sends_mail_and_an_operator_tests_it() {
     let mut server = MailServer::start_with(&json!({ "user": "crates@example.com", "password": "p@ss:word/%" }));
     let url = format!("smtp://crates%40example.com:p%40ss%3Aword%2F%25@127.0.0.1:{}", server.port);
     let options = ["--smtp-url", &url, "--email-from", "Crates <crates@example.com>"];
-    let mut served = Served::start(&options);
+    let mut served = Served::start_with_log("warn", &options);
     let token = served.token("ann");
     let said = served.run("admin email set", &["ann", "ann@example.com"]);
     assert_eq!(said, "ann gets mail at ann@example.com\n");

@@ -2,10 +2,12 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
+use supercargo::database::access::administrator::Administrator;
 use supercargo::database::access::role::Role;
 use supercargo::database::access::users;
 use supercargo::database::catalog::ownership::Change;
-use supercargo::database::catalog::{user_changes, user_removal};
+use supercargo::database::catalog::user_changes;
+use supercargo::jobs::leaving;
 
 use super::{OF_FOO, add, answer, by_operator, change, execute, foo, invitations, inviting, operator, owners};
 use crate::sign_in::logged;
@@ -149,7 +151,7 @@ fn a_deleted_crate_and_a_removed_user_leave_no_invitation() {
         let remove = |connection: &mut _| {
             let user = users::find(connection, login).unwrap().unwrap();
             let to = supercargo::database::catalog::owners::Owner::find(connection, "root").unwrap().unwrap();
-            user_removal::remove(connection, &user, &[to], &operator()).unwrap().unwrap();
+            leaving::remove(connection, &user, &[to], Administrator::Operator(&operator())).unwrap().unwrap();
         };
         registry.pool.with(remove).unwrap();
     };

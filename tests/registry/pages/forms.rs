@@ -45,6 +45,8 @@ fn a_form_of_another_session_and_none_are_refused_everywhere() {
     let job = job.unwrap();
     let mut paths = BTreeSet::new();
     paths_of_forms(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/pages"), &mut paths);
+    // A secret in the link of a mail stands in place of a session there.
+    paths.retain(|path| !path.starts_with("/email/"));
     assert!(paths.len() > 25 && paths.contains("/sign-in/link") && paths.contains("/oauth/device"), "{paths:?}");
     let mut browser = set_password(&registry, "root", PASSWORD);
     let mut other = set_password(&registry, "other", PASSWORD);

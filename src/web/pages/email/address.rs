@@ -110,8 +110,8 @@ fn removal(member: &Member) -> Markup {
 
 /// `POST /me/email`.
 pub async fn enter(member: Member, request: Request) -> response::Result<Response> {
-    check_on(&member)?;
     let sent = sent(&member.visit, request).await?;
+    check_on(&member)?;
     again::check_proven_to_send(&member.visit, &member.caller, PLACE)?;
     let entered = match sent.get("address").unwrap_or_default().parse::<EmailAddress>() {
         Ok(address) => {
@@ -131,8 +131,8 @@ pub async fn enter(member: Member, request: Request) -> response::Result<Respons
 
 /// `POST /me/email/choice`.
 pub async fn choose(member: Member, request: Request) -> response::Result<Response> {
-    check_on(&member)?;
     let sent = sent(&member.visit, request).await?;
+    check_on(&member)?;
     let wanted: Vec<String> = sent.texts("group");
     change(&member, move |connection, authority| {
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
