@@ -153,6 +153,7 @@ fn app(directory: &Path, url: &str) -> Outcome<App> {
         source_work: SourceWork::usual(TrustedProxies::default()),
         status_streams: StatusStreams::new(8, 8, TrustedProxies::default()),
         sign_in: SignInWays::default(),
+        sends_mail: false,
     };
     let state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let crate_store = CrateStore::local(&directory.join("crates"))?;
