@@ -218,9 +218,12 @@ fn make_hostile(connection: &mut PgConnection) -> usize {
 fn arguments(subcommand: &str) -> Option<Vec<Vec<&'static str>>> {
     let both = |arguments: &[&'static str]| Some(vec![arguments.to_vec(), [arguments, &["--json"]].concat()]);
     match subcommand {
-        "admin user list" | "admin token list" | "admin team list" | "admin crate reserved" | "admin audit" => {
-            both(&[])
-        }
+        "admin user list"
+        | "admin email list"
+        | "admin token list"
+        | "admin team list"
+        | "admin crate reserved"
+        | "admin audit" => both(&[]),
         "admin team show" => both(&[]),
         "admin owner list" => both(&["foo"]),
         "admin crate limits" => Some(vec![vec!["foo"], vec!["foo", "--json"], vec![], vec!["--json"]]),
@@ -239,6 +242,9 @@ fn arguments(subcommand: &str) -> Option<Vec<Vec<&'static str>>> {
         | "admin user role"
         | "admin user sign-in-link"
         | "admin user sign-out"
+        | "admin email set"
+        | "admin email remove"
+        | "admin email test"
         | "admin token create"
         | "admin token revoke"
         | "admin team create"
