@@ -37,6 +37,7 @@ mod desired;
 mod edited_file;
 mod effective;
 mod index_error;
+mod patience;
 mod subject;
 mod sync_index;
 mod sync_remote;

@@ -139,6 +139,12 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     if text.contains(is_hidden) { Cow::Owned(Plain(text).to_string()) } else { Cow::Borrowed(text) }
 }
 
+/// The beginning of a text of somebody else, as one line that is harmless in a terminal.
+pub fn one_line(text: &str, longest: usize) -> String {
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(longest).collect();
+    plain(&line).into_owned()
+}
+
 /// A JSON document with the hidden characters of its strings as JSON escapes, which does not change its meaning. Line feeds
 /// are kept: they are white space between tokens, and JSON strings cannot contain them.
 pub fn plain_json(document: String) -> String {
@@ -193,6 +199,12 @@ mod tests {
         '\u{ad}',
         '\u{e0041}',
     ];
+
+    #[test]
+    fn what_somebody_else_says_is_one_harmless_line() {
+        assert_eq!(one_line("a\r\n\u{1b}[31mb\n\n c", 200), r"a \u{1b}[31mb c");
+        assert_eq!(one_line(&"x ".repeat(1000), 200).chars().count(), 200);
+    }
 
     #[test]
     fn what_a_terminal_obeys_or_does_not_show_is_hidden() {

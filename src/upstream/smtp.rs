@@ -11,7 +11,7 @@ use lettre::{SmtpTransport, Transport};
 
 use crate::email::server::Encryption;
 use crate::email::{EmailAddress, SmtpServer};
-use crate::package::characters::plain;
+use crate::package::characters::one_line;
 
 /// For each step of a conversation with the server.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -101,7 +101,7 @@ impl Smtp {
     }
 
     fn failed(&self, problem: &str) -> NotSent {
-        NotSent::Failed { server: self.server.to_string(), problem: excerpt(problem) }
+        NotSent::Failed { server: self.server.to_string(), problem: one_line(problem, EXCERPT) }
     }
 
     fn not_sent(&self, error: &lettre::transport::smtp::Error) -> NotSent {
@@ -113,7 +113,7 @@ impl Smtp {
                 && matches!(u16::from(code), 550 | 551 | 553)
         });
         if is_of_mailbox {
-            NotSent::Address { server: self.server.to_string(), answer: excerpt(&problem) }
+            NotSent::Address { server: self.server.to_string(), answer: one_line(&problem, EXCERPT) }
         } else {
             self.failed(&problem)
         }
@@ -122,10 +122,4 @@ impl Smtp {
 
 fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     crate::error_chain::ErrorChain::of(error).to_string()
-}
-
-/// The beginning of a text of somebody else, as one line that is harmless in a terminal.
-fn excerpt(text: &str) -> String {
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(EXCERPT).collect();
-    plain(&line).into_owned()
 }

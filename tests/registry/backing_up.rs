@@ -200,6 +200,24 @@ fn the_webhooks_of_a_restored_registry_are_paused_until_somebody_resumes_them() 
     assert_eq!(receiver.kinds(), ["webhook.test", "version.published"]);
 }
 
+/// What waits is not of the day on which it would be sent.
+#[test]
+fn a_restored_registry_sends_no_mail_that_waited_when_it_was_backed_up() {
+    let mut served = Served::start(&[]);
+    served.run("admin email set", &["admin", "admin@example.com"]);
+    let notice = "INSERT INTO email_notices (user_id, type, data, happened_at)
+                  SELECT user_id, 'token.created', '{}', now() FROM email_recipients";
+    assert_eq!(diesel::sql_query(notice).execute(&mut served.database.connect()).unwrap(), 1);
+    let backups = tempfile::tempdir().unwrap();
+    make(&served, backups.path(), &[]);
+    served.stop();
+    let restored = Served::nothing(&[]);
+    restore(backups.path(), &restored);
+    let mut connection = restored.database.connect();
+    assert_eq!(diesel::sql_query("DELETE FROM email_notices").execute(&mut connection).unwrap(), 0);
+    assert_eq!(diesel::sql_query("DELETE FROM email_recipients").execute(&mut connection).unwrap(), 1);
+}
+
 /// A directory that other users can enter, as PostgreSQL's user does when root runs the tests.
 fn open_directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();

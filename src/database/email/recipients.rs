@@ -120,9 +120,15 @@ pub fn remove(connection: &mut PgConnection, user: i32) -> QueryResult<bool> {
     diesel::delete(email_recipients::table.find(user)).execute(connection).map(|removed| removed > 0)
 }
 
-/// Makes a link valid that confirms the address of a user, in place of the one before.
-pub fn set_confirmation(connection: &mut PgConnection, user: i32, secret: &EmailSecret) -> QueryResult<()> {
-    diesel::update(email_recipients::table.find(user))
+/// Makes the link valid that was sent to the address of a user, in place of the one before. It confirms no other address, should
+/// the user have entered one meanwhile.
+pub fn set_confirmation(
+    connection: &mut PgConnection,
+    user: i32,
+    address: &str,
+    secret: &EmailSecret,
+) -> QueryResult<()> {
+    diesel::update(email_recipients::table.find(user).filter(email_recipients::address.eq(address)))
         .set((
             email_recipients::confirmation_sha256.eq(digest(secret.reveal()).as_slice()),
             email_recipients::confirmation_until.eq(Utc::now() + VALID_FOR),

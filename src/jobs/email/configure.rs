@@ -21,7 +21,7 @@ const PAUSE: TimeDelta = TimeDelta::minutes(1);
 pub enum EmailError {
     #[error("a link was sent less than a minute ago: wait a minute, and look for it in the folder for unwanted mail")]
     TooSoon,
-    #[error("{0} has no e-mail address here")]
+    #[error("{0} has no e-mail address here: enter one on /me/email first")]
     NoAddress(String),
     #[error("this link was used, has expired, or was replaced: enter the address again on /me/email")]
     NoLink,

@@ -12,12 +12,10 @@ use crate::database::email::recipients::{self, Recipient};
 use crate::email::EmailAddress;
 use crate::fault;
 use crate::jobs::Environment;
-use crate::queue::{Backoff, Duplicates, Enqueue, EnqueueError, Job, JobError, Order, Outcome, Perform, Policy, Run};
+use crate::jobs::patience::{ATTEMPTS, BACKOFF};
+use crate::queue::{Duplicates, Enqueue, EnqueueError, Job, JobError, Order, Outcome, Perform, Policy, Run};
 use crate::upstream::smtp::{Mail, NotSent};
 
-/// Attempts after which a mail is given up. With the waits below these are about three days.
-const ATTEMPTS: u32 = 80;
-const BACKOFF: Backoff = Backoff { base: Duration::from_secs(5), cap: Duration::from_secs(60 * 60) };
 /// Notices that one mail takes.
 const PORTION: i64 = 1000;
 

@@ -1,7 +1,5 @@
 //! Mails about an address itself: the link that confirms it, and word to the one before it.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::ready::ready;
@@ -9,12 +7,12 @@ use super::text;
 use crate::database::email::recipients::{self, EmailSecret, VALID_FOR};
 use crate::email::EmailAddress;
 use crate::jobs::Environment;
-use crate::queue::{Backoff, Job, JobError, Outcome, Perform, Policy, Run};
+use crate::jobs::patience::BACKOFF;
+use crate::queue::{Job, JobError, Outcome, Perform, Policy, Run};
 use crate::upstream::smtp::{Mail, NotSent};
 
 /// Attempts in the 24 hours in which somebody may still wait for the mail.
 const ATTEMPTS: u32 = 40;
-const BACKOFF: Backoff = Backoff { base: Duration::from_secs(5), cap: Duration::from_secs(60 * 60) };
 
 /// A mail about an address.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -67,7 +65,9 @@ impl Perform<Environment> for SendToAddress {
         let detail = match smtp.send(&mail) {
             Ok(()) => {
                 if matches!(self, Self::Confirmation { .. }) {
-                    run.with_connection(|connection| recipients::set_confirmation(connection, *user_id, &secret))?;
+                    run.with_connection(|connection| {
+                        recipients::set_confirmation(connection, *user_id, address, &secret)
+                    })?;
                 }
                 format!("sent to {login}")
             }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::package::characters::plain;
+use crate::package::characters::one_line;
 
 /// Lines for changes in one mail; the others are counted.
 const LONGEST: usize = 100;
@@ -105,18 +105,13 @@ pub fn test(registry: &str) -> Written {
 }
 
 /// A text of the data, on one line that is harmless in a terminal.
-fn part<'a>(data: &'a Value, name: &str) -> Option<std::borrow::Cow<'a, str>> {
-    let text = data.pointer(name)?.as_str()?;
-    if text.chars().count() <= EXCERPT && !text.contains(char::is_control) {
-        return Some(plain(text));
-    }
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(EXCERPT).collect();
-    Some(plain(&line).into_owned().into())
+fn part(data: &Value, name: &str) -> Option<String> {
+    data.pointer(name)?.as_str().map(|text| one_line(text, EXCERPT))
 }
 
 fn sentence(notice: &Notice) -> String {
     let data = &notice.data;
-    let of = |name: &str| part(data, name).unwrap_or_else(|| "(unknown)".into());
+    let of = |name: &str| part(data, name).unwrap_or_else(|| "(unknown)".to_owned());
     let (krate, version, subject) = (of("/crate"), of("/version"), of("/subject"));
     let by = part(data, "/by").map_or_else(String::new, |by| format!(" by {by}"));
     let because = |name: &str| part(data, name).map_or_else(String::new, |reason| format!(": {reason}"));

@@ -1,7 +1,5 @@
 //! Delivering an event to a webhook: in order, and repeated until the webhook accepts it.
 
-use std::time::Duration;
-
 use chrono::Utc;
 use diesel::{PgConnection, QueryResult};
 use serde::{Deserialize, Serialize};
@@ -13,12 +11,9 @@ use crate::database::webhooks::deliveries::{self, Message};
 use crate::database::webhooks::endpoints;
 use crate::fault;
 use crate::jobs::Environment;
-use crate::queue::{Backoff, Duplicates, Enqueue, EnqueueError, Job, JobError, Order, Outcome, Perform, Policy, Run};
+use crate::jobs::patience::{ATTEMPTS, BACKOFF};
+use crate::queue::{Duplicates, Enqueue, EnqueueError, Job, JobError, Order, Outcome, Perform, Policy, Run};
 use crate::upstream::guarded::{Answer, NoAnswer};
-
-/// Attempts after which a webhook is paused. With the waits below these are about three days.
-pub const ATTEMPTS: u32 = 80;
-const BACKOFF: Backoff = Backoff { base: Duration::from_secs(5), cap: Duration::from_secs(60 * 60) };
 
 /// The first event that waits for a webhook is to be delivered.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,6 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{self, Response};
 use axum::routing::get;
-use diesel::Connection;
 use maud::{Markup, html};
 
 use super::layout::Page;
@@ -113,14 +112,10 @@ async fn decide(member: Member, request: Request) -> response::Result<Response> 
     let Some(code) = code else {
         return Ok(ask(&member, typed, Some("This is no code of a device.")));
     };
-    let caller = member.caller.clone();
-    let decided = member.app.with_connection(move |connection| {
-        connection.transaction(|connection| {
-            let authority = caller.confirm_alone(connection)??;
-            // It is renewed without an end, so no token with an end may be behind it.
-            authority.may_make_token_until(None)?;
-            Ok::<_, ApiError>(devices::decide(connection, &code, allow, &authority)?)
-        })
+    let decided = member.change_own(move |connection, authority| {
+        // It is renewed without an end, so no token with an end may be behind it.
+        authority.may_make_token_until(None)?;
+        Ok(devices::decide(connection, &code, allow, authority)?)
     });
     if !decided.await? {
         return Ok(ask(&member, typed, Some(NONE_WAITS)));

@@ -4,8 +4,9 @@ use axum::extract::FromRequestParts;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use diesel::{Connection, PgConnection};
 
-use crate::database::access::caller::Caller;
+use crate::database::access::caller::{Authority, Caller};
 use crate::web::pages::entrance::{challenges, sign_in_first};
 use crate::web::pages::links::Links;
 use crate::web::pages::visit::{Visit, wants_html};
@@ -21,6 +22,21 @@ pub struct Member {
 impl Member {
     pub fn links(&self) -> &Links {
         self.visit.links()
+    }
+
+    /// Changes what the user alone has, such as tokens and sessions, in one transaction.
+    pub async fn change_own<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut PgConnection, &Authority) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let caller = self.caller.clone();
+        let changed = self.app.with_connection(move |connection| {
+            connection.transaction(|connection| {
+                let authority = caller.confirm_alone(connection)??;
+                change(connection, &authority)
+            })
+        });
+        changed.await
     }
 }
 

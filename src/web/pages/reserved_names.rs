@@ -70,7 +70,7 @@ async fn page(
         h1 { "Reserved names" }
         @if let Some((_, said)) = notice { p class="notice good" role="status" { (said) } }
         (why(refused.map(|(_, error)| error)))
-        p { "Only admins publish new crates under a reserved name, and nobody under that of a deleted crate, until it is released." }
+        p { "Only admins can publish a new crate under a reserved name. The name of a deleted crate is taken until it is released." }
         form class="sign-in" method="get" action=(links.to(PATH)) {
             label for="find" { "Name" }
             input id="find" type="search" name="q" value=(wanted) maxlength="200" autocomplete="off" spellcheck="false";

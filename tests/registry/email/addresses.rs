@@ -2,12 +2,16 @@
 
 use axum::http::{Method, StatusCode};
 use diesel::RunQueryDsl;
+use serde_json::json;
+use supercargo::database::access::users;
+use supercargo::database::email::recipients::{self, EmailSecret};
 
 use super::{Post, subjects};
 use crate::pages::Browser;
-use crate::sign_in::{send, set_password};
+use crate::sign_in::{away, come_back, described, know, send, set_password};
 use crate::support::harness::{Answer, BASE_URL, TestRegistry};
 use crate::support::mail_server::Mail;
+use crate::support::oidc_provider::{OidcProvider, ProviderCookies, Setup};
 use crate::support::package::Package;
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -193,4 +197,53 @@ fn a_registry_without_a_mail_server_has_no_such_pages() {
     let answer = browser.get("/me/email");
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert!(answer.text().contains("This registry sends no mail"), "{}", answer.text());
+}
+
+/// The first mail to the address that is entered now has been sent, and is noted, after another was entered.
+#[test]
+fn the_link_of_a_former_address_does_not_confirm_the_one_after_it() {
+    let post = Post::new();
+    let mut browser = set_password(&post.registry, "ann", PASSWORD);
+    enter(&mut browser, "first@example.com");
+    post.deliver();
+    a_minute_later(&post.registry);
+    enter(&mut browser, "second@example.com");
+    let secret = EmailSecret::random().unwrap();
+    let confirmable = post.registry.pool.with(|connection| {
+        let ann = users::find(connection, "ann").unwrap().unwrap();
+        recipients::set_confirmation(connection, ann.id, "first@example.com", &secret).unwrap();
+        recipients::to_confirm(connection, &secret).unwrap()
+    });
+    assert_eq!(confirmable.unwrap(), None);
+    post.deliver();
+}
+
+#[test]
+fn a_new_user_of_a_provider_has_the_address_that_it_has_verified() {
+    let provider = OidcProvider::start(Setup::default());
+    let providers = described(&[(&provider, "acme", "new-users = \"create\"")]);
+    let registry = TestRegistry::with(|settings| {
+        settings.sign_in.providers = providers;
+        settings.sends_mail = true;
+    });
+    know(&provider, "acme");
+    let sign_in = |subject: &str, verified: bool| {
+        let email = format!("{subject}@acme.example");
+        let claims = json!({ "preferred_username": subject, "email": email, "email_verified": verified });
+        provider.account(subject, &claims);
+        let mut browser = Browser::new(&registry);
+        let away = away(browser.get("/sign-in/with/acme?to=/me"));
+        let back = provider.sign_in(&mut ProviderCookies::default(), &away, subject);
+        come_back(&mut browser, &back);
+        words(&browser.get("/me/email").good().text())
+    };
+    assert!(sign_in("ann", true).contains("You get mail at ann@acme.example."));
+    assert!(sign_in("bob", false).contains("You have entered no address"));
+    // It is the user's to change.
+    let removed = registry.pool.with(|connection| {
+        let ann = users::find(connection, "ann").unwrap().unwrap();
+        recipients::remove(connection, ann.id).unwrap()
+    });
+    assert!(removed.unwrap());
+    assert!(sign_in("ann", true).contains("You have entered no address"));
 }

@@ -3,10 +3,14 @@
 use axum::http::Method;
 use diesel::RunQueryDsl;
 use serde_json::json;
+use supercargo::database::access::administrator::Administrator;
+use supercargo::database::access::users;
+use supercargo::jobs::leaving;
+use supercargo::jobs::webhooks::relay;
 
 use super::{Post, subjects};
 use crate::support::package::Package;
-use crate::webhooks::execute;
+use crate::webhooks::{execute, operator};
 
 #[test]
 fn owners_get_one_mail_about_what_happened_meanwhile() {
@@ -205,4 +209,20 @@ fn disabled_and_removed_users_get_no_mail() {
     root.request(Method::DELETE, "/api/v1/crates/foo/1.0.0/yank", "").good();
     post.registry.run_jobs();
     assert_eq!(subjects(&post.deliver()), ["ann@example.com: foo 1.0.0 was yanked by root"]);
+    execute(&post.registry, "UPDATE users SET disabled_at = NULL WHERE login = 'bob'");
+    // A removed user has no address any more, and what waited goes with it.
+    root.request(Method::PUT, "/api/v1/crates/foo/1.0.0/unyank", "").good();
+    post.registry.run_jobs();
+    let pass_on = |connection: &mut _| relay::run(connection, None, true, &|| false).unwrap();
+    post.registry.pool.with(pass_on).unwrap();
+    assert_eq!(post.query("SELECT count(*)::int AS number FROM email_notices"), 2);
+    post.registry
+        .pool
+        .with(|connection| {
+            let bob = users::find(connection, "bob").unwrap().unwrap();
+            leaving::remove(connection, &bob, &[], Administrator::Operator(&operator())).unwrap().unwrap();
+        })
+        .unwrap();
+    assert_eq!(post.query("SELECT count(*)::int AS number FROM email_recipients"), 1);
+    assert_eq!(subjects(&post.deliver()), ["ann@example.com: 2 changes"]);
 }

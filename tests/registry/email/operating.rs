@@ -1,8 +1,9 @@
 //! Mail as an operator meets it: options, commands, and a server that wants a password and encryption.
 
 use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
 use rcgen::{CertificateParams, KeyPair};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Post;
 use crate::support::event::wait_until;
@@ -67,6 +68,36 @@ fn options_that_make_no_sense_are_refused() {
     command.args(["admin", "email", "test", "you@example.com", "--data-dir"]).arg(directory.path());
     let said = failed(command.output().unwrap(), 1);
     assert!(said.contains("there is no mail server: set --smtp-url and --email-from"), "{said}");
+}
+
+#[test]
+fn the_monitor_warns_when_mail_has_waited_for_an_hour() {
+    let mut server = MailServer::start();
+    server.answer(Some("421 closed today"));
+    let mut served = Served::start(&["--smtp-url", &server.url(), "--email-from", "crates@example.com"]);
+    served.run("admin email set", &["admin", "admin@example.com"]);
+    let monitor = || {
+        let output = served.command("monitor").arg("--json").output().unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        said["checks"].as_array().unwrap().iter().find(|check| check["check"] == "email").unwrap().clone()
+    };
+    served.run("admin token create", &["--user", "admin", "--name", "ci"]);
+    let mut connection = served.database.connect();
+    wait_until("a failure", || {
+        connection
+            .batch_execute("UPDATE jobs SET run_at = now() WHERE kind = 'send_notices' AND last_error IS NULL")
+            .unwrap();
+        monitor()["details"].is_null() && served.run("jobs list", &["--failed"]).contains("closed today")
+    });
+    assert_eq!(monitor()["severity"], "ok");
+    connection.batch_execute("UPDATE email_notices SET happened_at = now() - interval '61 minutes'").unwrap();
+    let found = monitor();
+    assert_eq!(found["severity"], "warning", "{found}");
+    let summary = found["summary"].as_str().unwrap();
+    assert!(summary.contains("has waited for 61 min") && summary.contains("closed today"), "{summary}");
+    assert!(summary.contains("test the mail server with `supercargo admin email test`"), "{summary}");
+    connection.batch_execute("DELETE FROM jobs").unwrap();
+    served.stop();
 }
 
 /// A server whose certificate nobody has signed.

@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{self, Response};
-use diesel::{Connection, PgConnection};
+use diesel::PgConnection;
 use maud::{Markup, html};
 
 use crate::database::access::caller::Authority;
@@ -78,7 +78,7 @@ fn entry(member: &Member, recipient: Option<&Recipient>) -> Markup {
             (hidden(&member.visit.form_token().unwrap_or_default(), &[]))
             label for="address" { (label) }
             input id="address" name="address" type="email" required maxlength="254" autocomplete="email";
-            p class="aside-text" { "Other users do not see it. Admins do, with an operator's command." }
+            p class="aside-text" { "Only you and the operators of this registry see it." }
             button type="submit" class="primary" { "Send the link" }
         }
     }
@@ -166,18 +166,14 @@ fn check_on(member: &Member) -> Result<(), ApiError> {
     Err(ApiError::not_found("this registry sends no mail: ask an operator to start it with --smtp-url"))
 }
 
-/// A change in one transaction. A session that began with a token cannot.
+/// A change of the address, in one transaction. A session of a restricted token cannot.
 async fn change(
     member: &Member,
     change: impl FnOnce(&mut PgConnection, &Authority) -> Result<(), ApiError> + Send + 'static,
 ) -> Result<(), ApiError> {
-    let caller = member.caller.clone();
-    let changed = member.app.with_connection(move |connection| {
-        connection.transaction(|connection| {
-            let authority = caller.confirm_alone(connection)??;
-            authority.unrestricted()?;
-            change(connection, &authority)
-        })
+    let changed = member.change_own(move |connection, authority| {
+        authority.unrestricted()?;
+        change(connection, authority)
     });
     changed.await
 }

@@ -2,7 +2,6 @@
 
 use axum::extract::Request;
 use axum::response::Response;
-use diesel::Connection;
 use serde_json::json;
 
 use super::overview::back;
@@ -32,20 +31,17 @@ pub async fn end_others(member: Member, request: Request) -> Result<Response, Ap
 
 /// Ends a session of the user, or all but this one; returns how many.
 async fn end_some(member: &Member, which: Option<i32>) -> Result<usize, ApiError> {
-    let (caller, own) = (member.caller.clone(), member.visit.session().cloned());
-    let ended = member.app.with_connection(move |connection| {
-        connection.transaction(|connection| {
-            let authority = caller.confirm_alone(connection)??;
-            authority.unrestricted()?;
-            let but = own.as_ref().filter(|_| which.is_none());
-            let ended = sessions::end_of_user(connection, authority.user.id, which, but)?;
-            if ended > 0 {
-                let event =
-                    Event::new(Action::SessionEnd).about(&authority.user.login).detail(json!({ "sessions": ended }));
-                event.record(connection, &authority.actor())?;
-            }
-            Ok::<_, ApiError>(ended)
-        })
+    let own = member.visit.session().cloned();
+    let ended = member.change_own(move |connection, authority| {
+        authority.unrestricted()?;
+        let but = own.as_ref().filter(|_| which.is_none());
+        let ended = sessions::end_of_user(connection, authority.user.id, which, but)?;
+        if ended > 0 {
+            let event =
+                Event::new(Action::SessionEnd).about(&authority.user.login).detail(json!({ "sessions": ended }));
+            event.record(connection, &authority.actor())?;
+        }
+        Ok(ended)
     });
     ended.await
 }

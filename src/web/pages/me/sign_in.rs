@@ -4,7 +4,7 @@
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{self, Response};
-use diesel::{Connection, PgConnection};
+use diesel::PgConnection;
 use maud::html;
 use serde_json::json;
 
@@ -131,13 +131,9 @@ async fn change(
     member: &Member,
     change: impl FnOnce(&mut PgConnection, &Authority) -> Result<(), ApiError> + Send + 'static,
 ) -> Result<(), ApiError> {
-    let caller = member.caller.clone();
-    let changed = member.app.with_connection(move |connection| {
-        connection.transaction(|connection| {
-            let authority = caller.confirm_alone(connection)??;
-            authority.person()?;
-            change(connection, &authority)
-        })
+    let changed = member.change_own(move |connection, authority| {
+        authority.person()?;
+        change(connection, authority)
     });
     changed.await
 }
