@@ -140,6 +140,10 @@ pub fn delete(
 pub fn reserve(connection: &mut PgConnection, operator: &Actor, name: &str, reason: &str) -> Result<(), AdminError> {
     let name = crate_name(name)?;
     let reserved = name_reservations::reserve(connection, &name, reason, Administrator::Operator(operator))?;
+    if !reserved.changed {
+        say!("nothing changed: the name {name} is reserved for this reason already");
+        return Ok(());
+    }
     say!(
         "reserved the name {name}{}",
         if reserved.has_crate { "; the existing crate of that name is unchanged" } else { "" }

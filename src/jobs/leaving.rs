@@ -6,7 +6,7 @@ use crate::database::access::administrator::Administrator;
 use crate::database::access::users::User;
 use crate::database::catalog::owners::Owner;
 use crate::database::catalog::ownership::unknown;
-use crate::database::catalog::user_removal::{self, Removal, RemovalError};
+use crate::database::catalog::user_removal::{self, CiTokens, Removal, RemovalError};
 use crate::database::publishers::configurations;
 
 /// Finds those who become owners of the user's crates: logins, and teams as `team:NAME`.
@@ -27,7 +27,12 @@ pub fn remove(
     successors: &[Owner],
     who: Administrator<'_>,
 ) -> Result<Option<Removal>, RemovalError> {
-    user_removal::remove(connection, user, successors, who, |connection| {
-        configurations::revoke_orphans(connection).map(drop)
-    })
+    let ci_tokens = CiTokens {
+        lock: |connection, user| {
+            let publishers = configurations::ids_added_by(connection, user)?;
+            configurations::lock_tokens(connection, &publishers).map(drop)
+        },
+        revoke_orphans: |connection| configurations::revoke_orphans(connection).map(drop),
+    };
+    user_removal::remove(connection, user, successors, who, ci_tokens)
 }

@@ -3,9 +3,12 @@
 use super::{ApiError, App};
 use crate::database::access::caller::Caller;
 use crate::database::catalog::invitation_answer::{self, Answer};
+use crate::database::catalog::invitation_refusal::InvitationRefusal;
 use crate::database::catalog::ownership::{self, Change, Changed};
+use crate::database::catalog::refusal::ChangeRefusal;
 use crate::package::CrateName;
 use crate::package::characters::plain;
+use crate::web::shortened::shortened;
 
 /// How the registry adds users whom owners name.
 pub fn adding(app: &App) -> Change {
@@ -45,8 +48,5 @@ pub async fn answer(app: &App, caller: Caller, crate_id: i32, answer: Answer) ->
 
 /// The refusal of a number in a path that is no number of a crate.
 pub fn no_invitation(id: &str) -> ApiError {
-    ApiError::not_found(format!(
-        "you have no invitation to own a crate with the number {}: see the list of your invitations",
-        super::shortened::shortened(id)
-    ))
+    ChangeRefusal::from(InvitationRefusal::Unknown(shortened(id).into_owned())).into()
 }

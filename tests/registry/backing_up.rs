@@ -204,7 +204,8 @@ fn the_webhooks_of_a_restored_registry_are_paused_until_somebody_resumes_them() 
 #[test]
 fn a_restored_registry_sends_no_mail_that_waited_when_it_was_backed_up() {
     let mut served = Served::start(&[]);
-    served.run("admin email set", &["admin", "admin@example.com"]);
+    served.token("ann");
+    served.run("admin email set", &["ann", "ann@example.com"]);
     let notice = "INSERT INTO email_notices (user_id, type, data, happened_at)
                   SELECT user_id, 'token.created', '{}', now() FROM email_recipients";
     assert_eq!(diesel::sql_query(notice).execute(&mut served.database.connect()).unwrap(), 1);

@@ -415,6 +415,16 @@ impl Bench {
         first: impl FnOnce(&mut PgConnection),
         second: impl FnOnce(&mut PgConnection) -> R + Send,
     ) -> R {
+        self.around(first, second, |_| {})
+    }
+
+    /// The same, and does more in the transaction while the other waits.
+    fn around<R: Send>(
+        &mut self,
+        first: impl FnOnce(&mut PgConnection),
+        second: impl FnOnce(&mut PgConnection) -> R + Send,
+        last: impl FnOnce(&mut PgConnection),
+    ) -> R {
         let (mut holder, mut other) = (self.database.connect(), self.database.connect());
         let Pid { pid } = diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut holder).unwrap();
         AnsiTransactionManager::begin_transaction(&mut holder).unwrap();
@@ -424,6 +434,7 @@ impl Bench {
             let mut holder = holder;
             let other = scope.spawn(move || second(&mut other));
             self.wait_for_blocked_by(pid);
+            last(&mut holder);
             AnsiTransactionManager::commit_transaction(&mut holder).unwrap();
             other.join().unwrap()
         })
@@ -490,6 +501,60 @@ fn nobody_makes_a_user_an_owner_or_a_member_during_the_removal() {
         supercargo::admin::teams::set_member(second, &operator(), "devs", "ann", Membership::Add)
     });
     assert!(added.unwrap_err().to_string().contains("the user `ann` is removed"));
+}
+
+/// A publish by a pattern locks its token, then the pattern and its creator.
+#[test]
+fn a_removal_waits_for_a_publish_by_a_pattern_of_the_user_and_not_the_other_way_round() {
+    let mut bench = Bench::new();
+    let (ann, bob) = (bench.owner("ann"), bench.owner("bob"));
+    let Owner::User(user) = &ann else { unreachable!() };
+    bench
+        .connection
+        .batch_execute(
+            "INSERT INTO users (id, login, is_machine) VALUES (4, 'github:acme/foo', true);
+             INSERT INTO trusted_publishers (id, issuer_id, pattern, canonical, is_prefix, repository, rule, stages_only, created_by)
+             OVERRIDING SYSTEM VALUE SELECT 7, id, 'foo-*', 'foo_', true, 'acme/foo',
+                    '{\"kind\": \"workflow\", \"owner\": \"acme\", \"owner_id\": \"42\", \"repository\": \"foo\", \"workflow\": \"release.yml\", \"environment\": null}',
+                    false, 1
+             FROM trusted_issuers WHERE provider = 'github';
+             INSERT INTO api_tokens (id, user_id, name, token_sha256, scopes, crate_patterns, expires_at, trusted)
+             VALUES (9, 4, 'run 1', sha256('run'), '{publish-update}', '{foo-*}', now() + interval '30 minutes', '{\"publishers\": [7]}')",
+        )
+        .unwrap();
+    let removal = bench.around(
+        |publish| publish.batch_execute("SELECT FROM api_tokens WHERE id = 9 FOR SHARE").unwrap(),
+        |other| leaving::remove(other, user, std::slice::from_ref(&bob), Administrator::Operator(&operator())),
+        |publish| {
+            let rest = "SELECT FROM trusted_publishers WHERE id = 7 FOR SHARE NOWAIT;
+                        SELECT FROM users WHERE id = 1 FOR SHARE NOWAIT";
+            publish.batch_execute(rest).unwrap();
+        },
+    );
+    removal.unwrap().unwrap();
+    let revoked = "SELECT count(*) AS count FROM api_tokens WHERE id = 9 AND revoked_at IS NOT NULL";
+    assert_eq!(diesel::sql_query(revoked).get_result::<Count>(&mut bench.connection).unwrap().count, 1);
+}
+
+#[test]
+fn an_invitation_that_is_accepted_during_the_removal_of_who_sent_it_is_not_withdrawn() {
+    let mut bench = Bench::new();
+    let (ann, bob) = (bench.owner("ann"), bench.owner("bob"));
+    let Owner::User(user) = &ann else { unreachable!() };
+    let sent = "INSERT INTO owner_invitations (crate_id, user_id, invited_by, created_at, expires_at)
+                VALUES (2, 2, 1, now(), now() + interval '1 day')";
+    bench.connection.batch_execute(sent).unwrap();
+    let removal = bench.meanwhile(
+        |accept| {
+            let accepted = "SELECT FROM crates WHERE id = 2 FOR NO KEY UPDATE; DELETE FROM owner_invitations;
+                            INSERT INTO crate_owners (crate_id, user_id) VALUES (2, 2)";
+            accept.batch_execute(accepted).unwrap();
+        },
+        |other| leaving::remove(other, user, std::slice::from_ref(&bob), Administrator::Operator(&operator())),
+    );
+    removal.unwrap().unwrap();
+    let withdrawn = "SELECT count(*) AS count FROM audit_log WHERE action = 'owner-invite-withdraw'";
+    assert_eq!(diesel::sql_query(withdrawn).get_result::<Count>(&mut bench.connection).unwrap().count, 0);
 }
 
 #[test]

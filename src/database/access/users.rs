@@ -127,8 +127,8 @@ pub fn find(connection: &mut PgConnection, login: &str) -> QueryResult<Option<Us
 }
 
 /// The login of a user.
-pub fn login_of(connection: &mut PgConnection, id: i32) -> QueryResult<String> {
-    users::table.find(id).select(users::login).first(connection)
+pub fn login_of(connection: &mut PgConnection, id: i32) -> QueryResult<Option<String>> {
+    users::table.find(id).select(users::login).first(connection).optional()
 }
 
 /// Users by their ids.

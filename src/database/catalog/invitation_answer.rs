@@ -65,16 +65,17 @@ pub fn answer_as(
     (caller, rate_limits): (&Caller, &RateLimits),
 ) -> Result<CrateName, OwnersError> {
     check_may_answer(caller)?;
+    let unknown = || InvitationRefusal::Unknown(crate_id.to_string());
     connection.transaction(|connection| {
         let name = crates::name_of(connection, crate_id).optional()?;
-        let krate = lock_crate(connection, &name.ok_or(InvitationRefusal::Unknown(crate_id))?)??;
+        let krate = lock_crate(connection, &name.ok_or_else(unknown)?)??;
         let caller = caller.confirm(connection)??;
         let user = &caller.user;
         caller.may(Scope::ChangeOwners, &krate.name)?;
         let draw: Vec<_> = rate_limits.draw_of(Scope::ChangeOwners).into_iter().collect();
         let levels = buckets::draw(connection, user.id, &draw)?;
         rate_limits.check_drawn(&levels, &user.login, Scope::ChangeOwners)?;
-        let taken = invitations::take(connection, krate.id, user.id)?.ok_or(InvitationRefusal::Unknown(crate_id))?;
+        let taken = invitations::take(connection, krate.id, user.id)?.ok_or_else(unknown)?;
         if taken.has_expired() {
             return Err(InvitationRefusal::Expired { name: krate.name, ended: taken.expires_at }.into());
         }

@@ -76,7 +76,17 @@ pub fn remove_of_crate(connection: &mut PgConnection, crate_id: i32) -> QueryRes
         .map(drop)
 }
 
-/// Removes all that a user has and has sent. The user's rights must be locked.
+/// The crates of the invitations that a user has and has sent, expired ones included.
+pub fn crates_of(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<i32>> {
+    owner_invitations::table
+        .filter(owner_invitations::user_id.eq(user).or(owner_invitations::invited_by.eq(user)))
+        .select(owner_invitations::crate_id)
+        .distinct()
+        .order(owner_invitations::crate_id)
+        .load(connection)
+}
+
+/// Removes all that a user has and has sent. The rows of their crates, and the user's rights, must be locked.
 pub fn remove_of_user(connection: &mut PgConnection, user: i32) -> QueryResult<()> {
     let of_user = owner_invitations::user_id.eq(user).or(owner_invitations::invited_by.eq(user));
     diesel::delete(owner_invitations::table.filter(of_user)).execute(connection).map(drop)

@@ -77,21 +77,26 @@ pub fn refuse_last_admin(connection: &mut PgConnection, user: &User) -> Result<(
     Ok(())
 }
 
-/// Removes a user. The successors become owners of all the user's crates. None if the user was already removed. `finish` ends the
-/// transaction.
+/// What a removal does about the tokens of CI jobs, which have a room above this one.
+#[derive(Clone, Copy)]
+pub struct CiTokens {
+    /// Locks those that were issued for trusted publishers which the user has added: a publish locks its token first, too.
+    pub lock: fn(&mut PgConnection, user: i32) -> QueryResult<()>,
+    /// Revokes those for which no trusted publisher is left.
+    pub revoke_orphans: fn(&mut PgConnection) -> QueryResult<()>,
+}
+
+/// Removes a user. The successors become owners of all the user's crates. None if the user was already removed.
 pub fn remove(
     connection: &mut PgConnection,
     user: &User,
     successors: &[Owner],
     who: Administrator<'_>,
-    finish: impl Fn(&mut PgConnection) -> QueryResult<()>,
+    ci_tokens: CiTokens,
 ) -> Result<Option<Removal>, RemovalError> {
     loop {
-        let attempted = connection.transaction(|connection| {
-            let attempted = attempt(connection, user.id, successors, who)?;
-            finish(connection)?;
-            Ok::<_, RemovalError>(attempted)
-        })?;
+        let attempted =
+            connection.transaction(|connection| attempt(connection, user.id, successors, (who, ci_tokens)))?;
         if let Attempt::Done(removal) = attempted {
             return Ok(removal);
         }
@@ -100,7 +105,7 @@ pub fn remove(
 
 enum Attempt {
     Done(Option<Removal>),
-    /// The user became or ceased to be an owner while the locks were acquired. Nothing was changed.
+    /// The user became or ceased to be an owner, or was invited, while the locks were acquired. Nothing was changed.
     CratesChanged,
 }
 
@@ -109,16 +114,18 @@ fn attempt(
     connection: &mut PgConnection,
     id: i32,
     successors: &[Owner],
-    who: Administrator<'_>,
+    (who, ci_tokens): (Administrator<'_>, CiTokens),
 ) -> Result<Attempt, RemovalError> {
     users::lock_all(connection)?;
-    let before = owners::crates_of(connection, id)?;
-    crates::lock_all(connection, &before.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
+    let before = (owners::crates_of(connection, id)?, invitations::crates_of(connection, id)?);
+    let crates: Vec<i32> = before.0.iter().map(|(id, _)| *id).chain(before.1.iter().copied()).collect();
+    crates::lock_all(connection, &crates)?;
     let operator = &who.confirm(connection)??;
     users::lock(connection, id)?;
+    (ci_tokens.lock)(connection, id)?;
     let user = users::read_to_take(connection, id)?;
     let owned = owners::crates_of(connection, id)?;
-    if owned != before {
+    if (&owned, &invitations::crates_of(connection, id)?) != (&before.0, &before.1) {
         return Ok(Attempt::CratesChanged);
     }
     if user.state() == UserState::Removed {
@@ -151,6 +158,7 @@ fn attempt(
         let event = Event::new(Action::PublisherRemove).detail(json!({ "id": id, "rule": rule, "covers": pattern }));
         event.about(pattern.as_deref().unwrap_or_default()).record(connection, operator)?;
     }
+    (ci_tokens.revoke_orphans)(connection)?;
     users::mark_removed(connection, &user)?;
     let to: Vec<String> = successors.iter().map(Owner::login).collect();
     let detail = json!({ "tokens": tokens.len(), "sessions": sessions.len(), "crates": crates.len(), "teams": teams.len(), "to": to.join(", ") });

@@ -67,11 +67,6 @@ pub fn find(connection: &mut PgConnection, user: i32) -> QueryResult<Option<Reci
     email_recipients::table.find(user).select(Recipient::as_select()).first(connection).optional()
 }
 
-/// The login of a user.
-pub fn login_of(connection: &mut PgConnection, user: i32) -> QueryResult<Option<String>> {
-    users::table.find(user).select(users::login).first(connection).optional()
-}
-
 /// Locks the rows of users, in the order of their numbers, until the transaction ends; returns those that have one.
 pub fn lock(connection: &mut PgConnection, users: &[i32]) -> QueryResult<Vec<i32>> {
     email_recipients::table

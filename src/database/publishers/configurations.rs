@@ -276,6 +276,15 @@ pub fn lock_tokens(connection: &mut PgConnection, publishers: &[i32]) -> QueryRe
     .execute(connection)
 }
 
+/// The ids of the patterns that a user has added.
+pub fn ids_added_by(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<i32>> {
+    trusted_publishers::table
+        .filter(trusted_publishers::created_by.eq(user).and(trusted_publishers::pattern.is_not_null()))
+        .order(trusted_publishers::id)
+        .select(trusted_publishers::id)
+        .load(connection)
+}
+
 /// The ids of those of an issuer.
 pub fn ids_of_issuer(connection: &mut PgConnection, url: &str) -> QueryResult<Vec<i32>> {
     trusted_publishers::table

@@ -6,11 +6,12 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 use serde_json::Value;
 
+use crate::database::access::users::login_of;
 use crate::database::catalog::publish_facts::rule_covers;
 use crate::database::catalog::set_name::SetName;
 use crate::database::catalog::set_refusal::SetRefusal;
 pub use crate::database::catalog::set_state::SetState;
-use crate::database::schema::{release_sets, staged_versions, users};
+use crate::database::schema::{release_sets, staged_versions};
 use crate::package::{CrateName, Version};
 use crate::statement::statement;
 
@@ -162,8 +163,7 @@ pub fn open_of(connection: &mut PgConnection, user: i32) -> QueryResult<i64> {
 
 /// The login of a set's creator.
 pub fn creator(connection: &mut PgConnection, set: &ReleaseSet) -> QueryResult<Option<String>> {
-    let Some(user) = set.created_by else { return Ok(None) };
-    users::table.find(user).select(users::login).first(connection).optional()
+    set.created_by.map_or(Ok(None), |user| login_of(connection, user))
 }
 
 /// The conditions on listed sets.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ready::ready;
 use super::text;
+use crate::database::access::users;
 use crate::database::email::recipients::{self, EmailSecret, VALID_FOR};
 use crate::email::EmailAddress;
 use crate::jobs::Environment;
@@ -39,7 +40,7 @@ impl Perform<Environment> for SendToAddress {
     fn perform(self, environment: &Environment, run: &mut Run<'_>) -> Result<Outcome, JobError> {
         let (Self::Confirmation { user_id, address } | Self::Replaced { user_id, address }) = &self;
         let (smtp, registry) = ready(environment)?;
-        let Some(login) = run.with_connection(|connection| recipients::login_of(connection, *user_id))? else {
+        let Some(login) = run.with_connection(|connection| users::login_of(connection, *user_id))? else {
             return Ok(Outcome { detail: Some("there is no such user".to_owned()) });
         };
         let to: EmailAddress = address.parse()?;

@@ -112,7 +112,7 @@ pub async fn add(state: State<App>, path: ApiPath<String>, request: Request) -> 
     change(state, path, request, adding).await
 }
 
-/// Removes owners of a crate; the last user among them cannot be removed.
+/// Removes owners of a crate, and withdraws invitations; the last user among the owners cannot be removed.
 #[utoipa::path(
     delete,
     path = "/api/v1/crates/{crate}/owners",
@@ -120,7 +120,7 @@ pub async fn add(state: State<App>, path: ApiPath<String>, request: Request) -> 
     params(CratePath),
     security(("token" = ["change-owners"])),
     request_body = OwnerChange,
-    responses((status = 200, description = "None of them is an owner", body = OwnersChanged), AnyError),
+    responses((status = 200, description = "None of them is an owner, or invited", body = OwnersChanged), AnyError),
 )]
 pub async fn remove(
     state: State<App>,

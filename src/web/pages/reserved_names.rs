@@ -11,6 +11,7 @@ use super::admin::Admin;
 use super::layout::Page;
 use super::links::Links;
 use super::parts::form::{button, hidden, why};
+use super::parts::pager::numbered;
 use super::parts::text::{name, text};
 use super::parts::time;
 use super::visit::leading_to;
@@ -32,7 +33,7 @@ const NOTICES: [(&str, &str); 4] = [
     ("reserved", "The name is reserved."),
     ("reserved-crate", "The name is reserved. The crate that has it is unchanged."),
     ("same", "Nothing was changed: the name is reserved for this reason already."),
-    ("released", "The name is released: it may be published."),
+    ("released", "The name is released."),
 ];
 
 pub(super) fn router() -> Router<App> {
@@ -119,14 +120,7 @@ fn table(links: &Links, shown: &[Taken], form_token: Option<&String>) -> Markup 
 
 fn neighbours(links: &Links, (wanted, number): (&str, usize), has_more: bool) -> Markup {
     let to = |number: usize| links.with_query(PATH, &[("q", wanted), ("page", &number.to_string())]);
-    html! {
-        @if number > 1 || has_more {
-            nav class="pager" aria-label="Pages" {
-                @if number > 1 { a rel="prev" href=(to(number - 1)) { "← Previous" } }
-                @if has_more { a rel="next" href=(to(number + 1)) { "Next →" } }
-            }
-        }
-    }
+    numbered(number, has_more, to)
 }
 
 fn new(links: &Links, form_token: &str, [entered, reason]: [&str; 2]) -> Markup {

@@ -6,11 +6,21 @@ use crate::web::views::PageMeta;
 
 /// The links, if there are any. `path` is that of the list.
 pub fn pager(path: &str, meta: &PageMeta) -> Markup {
+    let to = |query: &Option<String>| query.as_ref().map(|query| format!("{path}{query}"));
+    between(to(&meta.prev_page), to(&meta.next_page))
+}
+
+/// The same for a list whose pages are numbered from 1; `to` leads to one of them.
+pub fn numbered(number: usize, has_more: bool, to: impl Fn(usize) -> String) -> Markup {
+    between((number > 1).then(|| to(number - 1)), has_more.then(|| to(number + 1)))
+}
+
+fn between(previous: Option<String>, next: Option<String>) -> Markup {
     html! {
-        @if meta.prev_page.is_some() || meta.next_page.is_some() {
+        @if previous.is_some() || next.is_some() {
             nav class="pager" aria-label="Pages" {
-                @if let Some(query) = &meta.prev_page { a rel="prev" href=(format!("{path}{query}")) { "← Previous" } }
-                @if let Some(query) = &meta.next_page { a rel="next" href=(format!("{path}{query}")) { "Next →" } }
+                @if let Some(place) = previous { a rel="prev" href=(place) { "← Previous" } }
+                @if let Some(place) = next { a rel="next" href=(place) { "Next →" } }
             }
         }
     }

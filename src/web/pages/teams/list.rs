@@ -11,6 +11,7 @@ use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::form::{hidden, why};
+use crate::web::pages::parts::pager::numbered;
 use crate::web::pages::parts::text::{name, number, text};
 
 /// Teams on a page.
@@ -77,14 +78,7 @@ fn table(links: &Links, shown: &[(Team, i64, i64)]) -> Markup {
 
 fn neighbours(links: &Links, (wanted, number): (&str, usize), count: usize) -> Markup {
     let to = |number: usize| links.with_query(PATH, &[("q", wanted), ("page", &number.to_string())]);
-    html! {
-        @if count > PER_PAGE {
-            nav class="pager" aria-label="Pages" {
-                @if number > 1 { a rel="prev" href=(to(number - 1)) { "← Previous" } }
-                @if number.saturating_mul(PER_PAGE) < count { a rel="next" href=(to(number + 1)) { "Next →" } }
-            }
-        }
-    }
+    numbered(number, number.saturating_mul(PER_PAGE) < count, to)
 }
 
 fn new_team(admin: &Admin, refused: Option<(&str, &ApiError)>) -> Markup {

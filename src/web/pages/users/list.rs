@@ -13,6 +13,7 @@ use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::form::hidden;
+use crate::web::pages::parts::pager::numbered;
 use crate::web::pages::parts::text::{name, text};
 use crate::web::pages::parts::time;
 
@@ -106,14 +107,7 @@ pub(super) fn state(user: &User) -> Markup {
 
 fn neighbours(links: &Links, (wanted, page): (&str, usize), count: usize) -> Markup {
     let to = |page: usize| links.with_query("/admin/users", &[("q", wanted), ("page", &page.to_string())]);
-    html! {
-        @if count > PER_PAGE {
-            nav class="pager" aria-label="Pages" {
-                @if page > 1 { a rel="prev" href=(to(page - 1)) { "← Previous" } }
-                @if page.saturating_mul(PER_PAGE) < count { a rel="next" href=(to(page + 1)) { "Next →" } }
-            }
-        }
-    }
+    numbered(page, page.saturating_mul(PER_PAGE) < count, to)
 }
 
 fn new_user(admin: &Admin) -> Markup {

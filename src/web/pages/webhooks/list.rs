@@ -20,6 +20,7 @@ use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
 use crate::web::pages::member::Member;
 use crate::web::pages::parts::form::{hidden, why};
+use crate::web::pages::parts::pager::numbered;
 use crate::web::pages::parts::text::{name, number, text};
 use crate::web::pages::parts::time;
 
@@ -128,14 +129,7 @@ fn table(links: &Links, shown: &[(Webhook, Standing)]) -> Markup {
 
 fn neighbours(links: &Links, krate: Option<&CrateName>, (number, count): (usize, usize)) -> Markup {
     let to = |number: usize| links.with_query(&path(krate), &[("page", &number.to_string())]);
-    html! {
-        @if count > PER_PAGE {
-            nav class="pager" aria-label="Pages" {
-                @if number > 1 { a rel="prev" href=(to(number - 1)) { "← Previous" } }
-                @if number.saturating_mul(PER_PAGE) < count { a rel="next" href=(to(number + 1)) { "Next →" } }
-            }
-        }
-    }
+    numbered(number, number.saturating_mul(PER_PAGE) < count, to)
 }
 
 fn new(member: &Member, krate: Option<&CrateName>, refused: Option<(&Entered, &ApiError)>) -> Markup {
