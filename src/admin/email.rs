@@ -78,7 +78,7 @@ pub fn list(connection: &mut PgConnection, as_json: bool) -> Result<(), AdminErr
 /// Sends a test, at once and not by a job.
 pub fn test(smtp: &Smtp, address: &EmailAddress, registry: &str) -> Result<(), AdminError> {
     let written = text::test(registry);
-    let id = format!("test.{}", rand::random::<u128>());
+    let id = format!("test.{:032x}", rand::random::<u128>());
     let mail = Mail { to: address, subject: &written.subject, text: &written.text, id: &id, unsubscribe: None };
     smtp.send(&mail)?;
     say!("the mail server has taken a test for {address}: see whether it arrives");

@@ -59,7 +59,6 @@ impl Workers {
         let allowed = takes_jobs.map(|options| options.webhook_allow.clone()).unwrap_or_default();
         let mail = takes_jobs.and_then(|options| options.email.both());
         let smtp = mail.map(|(server, from)| Smtp::new(server, from));
-        let sends_mail = smtp.is_some();
         let environment = Environment {
             index: index.clone(),
             crate_store: crate_store.clone(),
@@ -105,11 +104,7 @@ impl Workers {
             schedules.push(analysing::start(storage, pool, crate_store)?);
             schedules.push(describing::start(storage, &shared.completions)?);
             schedules.push(release_sets::start(pool, crate_store)?);
-            schedules.push(webhooks::start(
-                (pool, index),
-                &shared.completions,
-                (options.history_retention, sends_mail),
-            )?);
+            schedules.push(webhooks::start((pool, index), &shared.completions, options.history_retention)?);
         }
         Ok(Self { running, listener: Some(listener), schedules, follower })
     }

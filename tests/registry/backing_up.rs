@@ -209,6 +209,10 @@ fn a_restored_registry_sends_no_mail_that_waited_when_it_was_backed_up() {
     let notice = "INSERT INTO email_notices (user_id, type, data, happened_at)
                   SELECT user_id, 'token.created', '{}', now() FROM email_recipients";
     assert_eq!(diesel::sql_query(notice).execute(&mut served.database.connect()).unwrap(), 1);
+    let word = "INSERT INTO jobs (queue, kind, key, payload, run_at)
+                SELECT 'mail', 'send_to_address', 'user 1',
+                       '{\"about\": \"replaced\", \"user_id\": 1, \"address\": \"former@example.com\"}', now() + interval '1 day'";
+    assert_eq!(diesel::sql_query(word).execute(&mut served.database.connect()).unwrap(), 1);
     let backups = tempfile::tempdir().unwrap();
     make(&served, backups.path(), &[]);
     served.stop();
@@ -216,6 +220,7 @@ fn a_restored_registry_sends_no_mail_that_waited_when_it_was_backed_up() {
     restore(backups.path(), &restored);
     let mut connection = restored.database.connect();
     assert_eq!(diesel::sql_query("DELETE FROM email_notices").execute(&mut connection).unwrap(), 0);
+    assert_eq!(diesel::sql_query("DELETE FROM jobs WHERE queue = 'mail'").execute(&mut connection).unwrap(), 0);
     assert_eq!(diesel::sql_query("DELETE FROM email_recipients").execute(&mut connection).unwrap(), 1);
 }
 

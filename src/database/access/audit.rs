@@ -243,6 +243,15 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
+/// How often a user has made a kind of change since a time.
+pub fn count(connection: &mut PgConnection, action: Action, login: &str, since: DateTime<Utc>) -> QueryResult<i64> {
+    audit_log::table
+        .filter(sql::<Bool>("lower(actor) = lower(").bind::<Text, _>(login).sql(")"))
+        .filter(audit_log::action.eq(action.as_str()).and(audit_log::at.gt(since)))
+        .count()
+        .get_result(connection)
+}
+
 /// Lists entries, the newest first.
 pub fn list(connection: &mut PgConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<Record>> {
     let mut query = audit_log::table.select(Record::as_select()).order(audit_log::id.desc()).limit(limit).into_boxed();

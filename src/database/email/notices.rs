@@ -45,26 +45,39 @@ pub fn add(
 /// One notice: its number, the type, its data, and when it happened.
 pub type Row = (i64, String, Value, DateTime<Utc>);
 
-/// What waits for a user with an address that is confirmed: the login, the address, and up to `limit` notices, the oldest first.
-pub fn waiting(
-    connection: &mut PgConnection,
-    user: i32,
-    limit: i64,
-) -> QueryResult<Option<(String, Recipient, Vec<Row>)>> {
-    let recipient: Option<(String, Recipient)> = email_recipients::table
+/// What waits for a user with an address that is confirmed.
+pub struct Waiting {
+    pub login: String,
+    pub is_disabled: bool,
+    pub recipient: Recipient,
+    /// The oldest first; there is one at least.
+    pub rows: Vec<Row>,
+}
+
+impl Waiting {
+    /// Whether a notice of this type is still sent: the user may have been disabled meanwhile, or want no more of them.
+    pub fn is_sent(&self, kind: &str) -> bool {
+        let group = kind.split_once('.').map_or(kind, |(group, _)| group);
+        self.recipient.wants(group) && (!self.is_disabled || group == "user")
+    }
+}
+
+/// Up to `limit` notices that wait for a user; None if none do, or there is no confirmed address.
+pub fn waiting(connection: &mut PgConnection, user: i32, limit: i64) -> QueryResult<Option<Waiting>> {
+    let recipient: Option<(String, bool, Recipient)> = email_recipients::table
         .inner_join(users::table)
         .filter(email_recipients::user_id.eq(user).and(email_recipients::confirmed_at.is_not_null()))
-        .select((users::login, Recipient::as_select()))
+        .select((users::login, users::disabled_at.is_not_null(), Recipient::as_select()))
         .first(connection)
         .optional()?;
-    let Some((login, recipient)) = recipient else { return Ok(None) };
+    let Some((login, is_disabled, recipient)) = recipient else { return Ok(None) };
     let rows: Vec<Row> = email_notices::table
         .filter(email_notices::user_id.eq(user))
         .order(email_notices::id)
         .limit(limit)
         .select((email_notices::id, email_notices::kind, email_notices::data, email_notices::happened_at))
         .load(connection)?;
-    Ok(Some((login, recipient, rows)).filter(|(_, _, rows)| !rows.is_empty()))
+    Ok((!rows.is_empty()).then_some(Waiting { login, is_disabled, recipient, rows }))
 }
 
 /// Removes the notices of a user up to a number; returns whether others wait.
@@ -75,9 +88,25 @@ pub fn remove(connection: &mut PgConnection, user: i32, last: i64) -> QueryResul
         .get_result(connection)
 }
 
-/// Removes everything that waits; returns how much.
-pub fn remove_all(connection: &mut PgConnection) -> QueryResult<usize> {
-    diesel::delete(email_notices::table).execute(connection)
+/// Removes what a user does not want any more.
+pub fn remove_unwanted(connection: &mut PgConnection, user: i32) -> QueryResult<()> {
+    diesel::sql_query(
+        "DELETE FROM email_notices USING email_recipients
+         WHERE email_notices.user_id = $1 AND email_recipients.user_id = $1
+             AND unwanted && ARRAY['*', split_part(type, '.', 1)]",
+    )
+    .bind::<Integer, _>(user)
+    .execute(connection)
+    .map(drop)
+}
+
+/// Removes everything that waits, and the jobs of mails.
+pub fn remove_all(connection: &mut PgConnection) -> QueryResult<()> {
+    diesel::delete(email_notices::table).execute(connection)?;
+    for jobs in ["jobs", "dead_jobs"] {
+        diesel::sql_query(format!("DELETE FROM {jobs} WHERE queue = 'mail'")).execute(connection)?;
+    }
+    Ok(())
 }
 
 /// The users for whom something waits without a job, dead or not: an operator has discarded it.
@@ -113,9 +142,10 @@ pub struct Standing {
 pub fn standing(connection: &mut PgConnection) -> QueryResult<Standing> {
     diesel::sql_query(
         "SELECT count(*) AS waiting, min(happened_at) AS since,
-             (SELECT last_error FROM jobs WHERE kind = 'send_notices' AND last_error IS NOT NULL
+             (SELECT last_error FROM jobs WHERE kind IN ('send_notices', 'send_to_address') AND last_error IS NOT NULL
               ORDER BY last_failed_at DESC LIMIT 1) AS error
-         FROM email_notices",
+         FROM (SELECT happened_at FROM email_notices
+               UNION ALL SELECT created_at FROM jobs WHERE kind = 'send_to_address') AS mails (happened_at)",
     )
     .get_result(connection)
 }

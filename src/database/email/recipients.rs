@@ -86,7 +86,7 @@ pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(String, Recipient
         .load(connection)
 }
 
-/// Gives a user an address, in place of another. What waited for the other is dropped.
+/// Gives a user an address, in place of another. What waited for the other is dropped, and mail is wanted again.
 pub fn set(
     connection: &mut PgConnection,
     user: i32,
@@ -100,7 +100,7 @@ pub fn set(
          VALUES ($1, $2, CASE WHEN $3 THEN now() END, $4)
          ON CONFLICT (user_id) DO UPDATE SET address = excluded.address, confirmed_at = excluded.confirmed_at,
              confirmation_sha256 = NULL, confirmation_until = NULL, unsubscribe_key = excluded.unsubscribe_key,
-             problem = NULL, changed_at = clock_timestamp()",
+             unwanted = array_remove(old.unwanted, '*'), problem = NULL, changed_at = clock_timestamp()",
     )
     .bind::<Integer, _>(user)
     .bind::<Text, _>(address.as_str())
@@ -124,6 +124,7 @@ pub fn set_confirmation(
     secret: &EmailSecret,
 ) -> QueryResult<()> {
     diesel::update(email_recipients::table.find(user).filter(email_recipients::address.eq(address)))
+        .filter(email_recipients::confirmed_at.is_null())
         .set((
             email_recipients::confirmation_sha256.eq(digest(secret.reveal()).as_slice()),
             email_recipients::confirmation_until.eq(Utc::now() + VALID_FOR),

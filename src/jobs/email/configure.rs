@@ -7,20 +7,25 @@ use serde_json::json;
 
 use super::concerned::GROUPS;
 use super::send_to_address::SendToAddress;
-use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::audit::{self, Action, Actor, Event};
 use crate::database::access::users::User;
+use crate::database::email::notices;
 use crate::database::email::recipients::{self, EmailSecret, Recipient};
 use crate::email::EmailAddress;
 use crate::queue::{Enqueue, EnqueueError};
 
 /// Between two links for one user: the address may be somebody else's.
 const PAUSE: TimeDelta = TimeDelta::minutes(1);
+/// Links for one user in a day.
+const A_DAY: i64 = 10;
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum EmailError {
     #[error("a link was sent less than a minute ago: wait a minute, and look for it in the folder for unwanted mail")]
     TooSoon,
+    #[error("ten links were sent to addresses of yours in the last 24 hours: enter another address tomorrow")]
+    TooMany,
     #[error("{0} has no e-mail address here: enter one on /me/email first")]
     NoAddress(String),
     #[error("this link was used, has expired, or was replaced: enter the address again on /me/email")]
@@ -33,26 +38,33 @@ pub enum EmailError {
     Database(#[from] diesel::result::Error),
 }
 
-/// Enters the address of a user, who gets a link that confirms it. The one before gets word, and no more mail.
+/// Enters the address of a user, who gets a link that confirms it. The one before gets word, and no more mail. False if the user gets
+/// mail there already.
 pub fn enter(
     connection: &mut PgConnection,
     user: &User,
     address: &EmailAddress,
     actor: &Actor,
-) -> Result<(), EmailError> {
+) -> Result<bool, EmailError> {
     recipients::lock(connection, &[user.id])?;
     let before = recipients::find(connection, user.id)?;
-    if before.as_ref().is_some_and(|one| one.confirmed_at.is_none() && one.changed_at + PAUSE > Utc::now()) {
+    if before.as_ref().is_some_and(|one| one.confirmed_at.is_some() && one.address == address.as_str()) {
+        return Ok(false);
+    }
+    // The row of the recipient would not know of addresses that were removed again.
+    let now = Utc::now();
+    if audit::count(connection, Action::EmailSet, &user.login, now - PAUSE)? > 0 {
         return Err(EmailError::TooSoon);
     }
-    if before.as_ref().is_some_and(|one| one.confirmed_at.is_some() && one.address == address.as_str()) {
-        return Ok(());
+    if audit::count(connection, Action::EmailSet, &user.login, now - TimeDelta::days(1))? >= A_DAY {
+        return Err(EmailError::TooMany);
     }
     recipients::set(connection, user.id, address, false, &EmailSecret::random()?)?;
     let link = SendToAddress::Confirmation { user_id: user.id, address: address.to_string() };
     Enqueue::new(&link).requested_by(&user.login).insert(connection)?;
     tell_former(connection, user, before)?;
-    Ok(Event::new(Action::EmailSet).about(&user.login).record(connection, actor)?)
+    Event::new(Action::EmailSet).about(&user.login).record(connection, actor)?;
+    Ok(true)
 }
 
 /// Sets the address of a user that an operator or an identity provider knows to be the user's.
@@ -113,7 +125,8 @@ pub fn choose(connection: &mut PgConnection, user: &User, wanted: &[&str]) -> Re
     }
     let all = GROUPS.iter().map(|(group, _)| *group);
     let unwanted: Vec<String> = all.filter(|group| !wanted.contains(group)).map(str::to_owned).collect();
-    Ok(recipients::set_unwanted(connection, user.id, &unwanted)?)
+    recipients::set_unwanted(connection, user.id, &unwanted)?;
+    Ok(notices::remove_unwanted(connection, user.id)?)
 }
 
 /// Ends all mail to the user whom a link was sent to; returns the login.
@@ -121,5 +134,6 @@ pub fn unsubscribe(connection: &mut PgConnection, key: &EmailSecret) -> Result<S
     let (login, recipient) = recipients::of_key(connection, key)?.ok_or(EmailError::NoLink)?;
     recipients::lock(connection, &[recipient.user_id])?;
     recipients::set_unwanted(connection, recipient.user_id, &["*".to_owned()])?;
+    notices::remove_unwanted(connection, recipient.user_id)?;
     Ok(login)
 }

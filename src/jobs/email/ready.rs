@@ -1,11 +1,10 @@
 //! What a mail needs of the process that sends it.
 
 use crate::jobs::Environment;
-use crate::queue::JobError;
 use crate::upstream::smtp::Smtp;
 
 /// The mail server and the registry's URL, for a job of a process that may have none.
-pub(super) fn ready(environment: &Environment) -> Result<(&Smtp, String), JobError> {
+pub(super) fn ready(environment: &Environment) -> Result<(&Smtp, String), NotReady> {
     let smtp = environment.smtp.as_ref().ok_or(NotReady::NoServer)?;
     let registry = environment.registry_url().ok_or(NotReady::NoUrl)?;
     Ok((smtp, registry.trim_end_matches('/').to_owned()))
@@ -13,7 +12,7 @@ pub(super) fn ready(environment: &Environment) -> Result<(&Smtp, String), JobErr
 
 /// Why no mail can be sent at all.
 #[derive(Debug, thiserror::Error)]
-enum NotReady {
+pub(super) enum NotReady {
     #[error(
         "this process has no mail server: start every `serve` and `worker` with the same --smtp-url and --email-from"
     )]

@@ -5,11 +5,12 @@ use std::time::Duration;
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 
-use super::ready::ready;
+use super::ready::{NotReady, ready};
 use super::text::{self, Notice, Reader};
-use crate::database::email::notices;
+use crate::database::email::notices::{self, Waiting};
 use crate::database::email::recipients::{self, Recipient};
 use crate::email::EmailAddress;
+use crate::email::address::InvalidAddress;
 use crate::fault;
 use crate::jobs::Environment;
 use crate::jobs::patience::{ATTEMPTS, BACKOFF};
@@ -46,27 +47,19 @@ impl Job for SendNotices {
 impl Perform<Environment> for SendNotices {
     fn perform(self, environment: &Environment, run: &mut Run<'_>) -> Result<Outcome, JobError> {
         let found = run.with_connection(|connection| notices::waiting(connection, self.user_id, PORTION))?;
-        let Some((login, recipient, rows)) = found else {
+        let Some(waiting) = found else {
             return Ok(detail("nothing waits, or there is no confirmed address"));
         };
-        let (smtp, registry) = ready(environment)?;
-        let Some(&(last, ..)) = rows.last() else { return Ok(detail("nothing waits")) };
-        let count = rows.len();
-        let id = format!("notice.{}.{last}", self.user_id);
-        let waiting: Vec<Notice> = rows.into_iter().map(|(_, kind, data, at)| Notice { kind, data, at }).collect();
-        let reader = Reader { login: &login, registry: &registry, unsubscribe_key: &recipient.unsubscribe_key };
-        let written = text::about(&waiting, &reader);
-        let to: EmailAddress = recipient.address.parse()?;
-        let unsubscribe = reader.unsubscribe();
-        let mail =
-            Mail { to: &to, subject: &written.subject, text: &written.text, id: &id, unsubscribe: Some(&unsubscribe) };
-        let said = match smtp.send(&mail) {
-            Ok(()) => {
+        let last = waiting.rows.last().map_or(0, |(id, ..)| *id);
+        let login = &waiting.login;
+        let said = match send(environment, &waiting) {
+            Ok(0) => format!("{login} wants none of it any more, or was disabled"),
+            Ok(count) => {
                 fault::point("email.sent")?;
                 format!("sent {count} notices to {login}")
             }
-            Err(NotSent::Address { answer, .. }) => {
-                run.with_connection(|connection| refused(connection, &recipient, &answer))?;
+            Err(Problem::NotSent(NotSent::Address { answer, .. })) => {
+                run.with_connection(|connection| refused(connection, &waiting.recipient, &answer))?;
                 tracing::warn!(
                     user = login,
                     answer,
@@ -75,7 +68,8 @@ impl Perform<Environment> for SendNotices {
                 format!("the address of {login} was refused: {answer}")
             }
             Err(problem) if run.attempt() >= ATTEMPTS => {
-                tracing::error!(user = login, %problem, notices = count, "a mail is given up: it was tried for days");
+                let notices = waiting.rows.len();
+                tracing::error!(user = login, %problem, notices, "a mail is given up: it was tried for days");
                 format!("given up: {problem}")
             }
             Err(problem) => return Err(problem.into()),
@@ -83,6 +77,40 @@ impl Perform<Environment> for SendNotices {
         run.with_connection(|connection| self.remove(connection, last))?;
         Ok(detail(said))
     }
+}
+
+/// Why a mail was not sent.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+    #[error(transparent)]
+    NotSent(#[from] NotSent),
+    #[error(transparent)]
+    Address(#[from] InvalidAddress),
+}
+
+/// Sends what is still to be sent; returns how many notices that is.
+fn send(environment: &Environment, waiting: &Waiting) -> Result<usize, Problem> {
+    let sent: Vec<Notice> = waiting
+        .rows
+        .iter()
+        .filter(|(_, kind, ..)| waiting.is_sent(kind))
+        .map(|(_, kind, data, at)| Notice { kind: kind.clone(), data: data.clone(), at: *at })
+        .collect();
+    if sent.is_empty() {
+        return Ok(0);
+    }
+    let (smtp, registry) = ready(environment)?;
+    let key = &waiting.recipient.unsubscribe_key;
+    let reader = Reader { login: &waiting.login, registry: &registry, unsubscribe_key: key };
+    let written = text::about(&sent, &reader);
+    let to: EmailAddress = waiting.recipient.address.parse()?;
+    let (id, unsubscribe) = (written.id(), reader.unsubscribe());
+    let mail =
+        Mail { to: &to, subject: &written.subject, text: &written.text, id: &id, unsubscribe: Some(&unsubscribe) };
+    smtp.send(&mail)?;
+    Ok(sent.len())
 }
 
 fn detail(text: impl Into<String>) -> Outcome {

@@ -61,7 +61,7 @@ impl Perform<Environment> for SendToAddress {
             }
             Self::Replaced { .. } => text::replaced(&login, &registry),
         };
-        let id = format!("address.{}", rand::random::<u128>());
+        let id = written.id();
         let mail = Mail { to: &to, subject: &written.subject, text: &written.text, id: &id, unsubscribe: None };
         let detail = match smtp.send(&mail) {
             Ok(()) => {
@@ -76,7 +76,10 @@ impl Perform<Environment> for SendToAddress {
                 run.with_connection(|connection| recipients::note_refused(connection, *user_id, address, &answer))?;
                 format!("the address of {login} was refused: {answer}")
             }
-            Err(problem) if run.attempt() >= ATTEMPTS => format!("given up: {problem}"),
+            Err(problem) if run.attempt() >= ATTEMPTS => {
+                tracing::error!(user = login, %problem, "a mail about an address is given up: it was tried for a day");
+                format!("given up: {problem}")
+            }
             Err(problem) => return Err(problem.into()),
         };
         Ok(Outcome { detail: Some(detail) })

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::package::characters::one_line;
 
@@ -27,6 +28,14 @@ pub struct Notice {
 pub struct Written {
     pub subject: String,
     pub text: String,
+}
+
+impl Written {
+    /// Names the mail by what it says: the same one has the same name, in whatever copy of the registry.
+    pub fn id(&self) -> String {
+        let digest = Sha256::new().chain_update(&self.subject).chain_update([0]).chain_update(&self.text).finalize();
+        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// For whom it is written, and where the links lead.
@@ -61,10 +70,17 @@ pub fn about(notices: &[Notice], reader: &Reader<'_>) -> Written {
         text.push('\n');
     }
     if notices.len() > LONGEST {
-        let _ = writeln!(text, "{} more changes are not listed here.\n", notices.len() - LONGEST);
+        let more = notices.len() - LONGEST;
+        let _ = match more {
+            1 => writeln!(text, "1 more change is not listed here.\n"),
+            _ => writeln!(text, "{more} more changes are not listed here.\n"),
+        };
     }
-    text.push_str("If you did not expect this, revoke the token that was used, and ask the owners or an admin:\n");
-    let _ = writeln!(text, "{}/me\n\n-- ", reader.registry);
+    if notices.iter().any(|notice| !notice.kind.starts_with("job.") && !notice.kind.starts_with("verification.")) {
+        text.push_str("If you did not expect this, revoke the token that was used, and ask the owners or an admin:\n");
+        let _ = writeln!(text, "{}/me\n", reader.registry);
+    }
+    text.push_str("-- \n");
     let _ = writeln!(text, "You get this mail as a user of {}. Choose of what you get mail:", reader.registry);
     let _ = writeln!(text, "{}/me/email\nNo more mail:\n{}", reader.registry, reader.unsubscribe());
     let subject = match notices {

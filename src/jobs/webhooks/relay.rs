@@ -26,16 +26,15 @@ pub enum RelayError {
 }
 
 /// Passes on what has settled, unless another process does; returns the number of events that have a webhook. `registry` is the
-/// URL by which receivers know this registry. Mail is for processes that have a mail server.
+/// URL by which receivers know this registry.
 pub fn run(
     connection: &mut PgConnection,
     registry: Option<&str>,
-    sends_mail: bool,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<usize, RelayError> {
     let mut events = 0;
     while !is_stopped() {
-        let (looked_at, sent) = portion(connection, registry, sends_mail)?;
+        let (looked_at, sent) = portion(connection, registry)?;
         events += sent;
         if looked_at < PORTION.unsigned_abs() as usize {
             break;
@@ -62,11 +61,7 @@ pub fn mend(connection: &mut PgConnection) -> Result<(), RelayError> {
     })
 }
 
-fn portion(
-    connection: &mut PgConnection,
-    registry: Option<&str>,
-    sends_mail: bool,
-) -> Result<(usize, usize), RelayError> {
+fn portion(connection: &mut PgConnection, registry: Option<&str>) -> Result<(usize, usize), RelayError> {
     connection.transaction(|connection| {
         if !outbox::try_lock(connection)? {
             return Ok((0, 0));
@@ -95,9 +90,7 @@ fn portion(
         for webhook_id in idle.into_iter().filter(|webhook| active.contains(webhook)) {
             DeliverWebhook { webhook_id }.enqueue(connection)?;
         }
-        if sends_mail {
-            concerned::note(connection, &events)?;
-        }
+        concerned::note(connection, &events)?;
         fault::point("webhook.before_relay_commit")?;
         outbox::remove(connection, &entries.iter().map(|entry| entry.id).collect::<Vec<_>>())?;
         Ok((entries.len(), sent.len()))

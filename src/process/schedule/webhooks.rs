@@ -24,11 +24,11 @@ const PRUNED_EVERY: Duration = Duration::from_secs(60 * 60);
 const PORTION: i64 = 1000;
 
 /// Starts the schedule. Several processes may do this at the same time: one of them passes on at a time. `retention` is how long
-/// deliveries are kept; `sends_mail` whether this process has a mail server.
+/// deliveries are kept.
 pub fn start(
     (pool, index): (&Pool, &Index),
     completions: &Completions,
-    (retention, sends_mail): (Duration, bool),
+    retention: Duration,
 ) -> Result<Scheduled, CommandError> {
     let (pool, index) = (pool.clone(), index.clone());
     let is_used = Arc::new(AtomicBool::new(true));
@@ -39,7 +39,7 @@ pub fn start(
         used.store(any.receivers, Ordering::Relaxed);
         if any.entries {
             let registry = registry_url(&index);
-            pool.with(|connection| relay::run(connection, registry.as_deref(), sends_mail, &|| stopped.is_set()))??;
+            pool.with(|connection| relay::run(connection, registry.as_deref(), &|| stopped.is_set()))??;
         }
         if any.webhooks {
             for removed in pool.with(configure::remove_of_deleted)?? {

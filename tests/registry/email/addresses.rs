@@ -13,6 +13,7 @@ use crate::support::harness::{Answer, BASE_URL, TestRegistry};
 use crate::support::mail_server::Mail;
 use crate::support::oidc_provider::{OidcProvider, ProviderCookies, Setup};
 use crate::support::package::Package;
+use crate::webhooks::execute;
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -34,7 +35,7 @@ fn path(mail: &Mail, place: &str) -> String {
 
 /// Ends the minute between two links.
 fn a_minute_later(registry: &TestRegistry) {
-    let statement = "UPDATE email_recipients SET changed_at = changed_at - interval '2 minutes'";
+    let statement = "UPDATE audit_log SET at = at - interval '2 minutes' WHERE action = 'email-set'";
     registry.pool.with(|connection| diesel::sql_query(statement).execute(connection).unwrap()).unwrap();
 }
 
@@ -248,4 +249,39 @@ fn a_new_user_of_a_provider_has_the_address_that_it_has_verified() {
     });
     assert!(removed.unwrap());
     assert!(sign_in("ann", true).contains("You have entered no address"));
+}
+
+/// Neither the removal of an address nor patience make a server of somebody else's mailbox.
+#[test]
+fn a_user_sends_few_links() {
+    let post = Post::new();
+    let mut browser = set_password(&post.registry, "ann", PASSWORD);
+    assert_eq!(enter(&mut browser, "0@example.com").status, StatusCode::SEE_OTHER);
+    send(&mut browser, "/me/email", "/me/email/remove", &[]);
+    assert_eq!(enter(&mut browser, "1@example.com").status, StatusCode::TOO_MANY_REQUESTS);
+    for number in 1..10 {
+        a_minute_later(&post.registry);
+        assert_eq!(enter(&mut browser, &format!("{number}@example.com")).status, StatusCode::SEE_OTHER, "{number}");
+    }
+    a_minute_later(&post.registry);
+    let refused = enter(&mut browser, "10@example.com");
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(words(&refused.text()).contains("enter another address tomorrow"), "{}", refused.text());
+    execute(&post.registry, "DELETE FROM jobs");
+}
+
+#[test]
+fn an_address_that_is_confirmed_already_gets_no_link_and_another_one_gets_mail_again() {
+    let post = Post::new();
+    let mut browser = set_password(&post.registry, "ann", PASSWORD);
+    post.user("ann");
+    post.clear();
+    let same = enter(&mut browser, "ann@example.com");
+    assert_eq!(same.headers["location"], "/me/email?notice=same");
+    assert!(post.deliver().is_empty());
+    let none = "UPDATE email_recipients SET unwanted = '{*}'";
+    execute(&post.registry, none);
+    enter(&mut browser, "new@example.com");
+    assert_eq!(post.query("SELECT cardinality(unwanted) AS number FROM email_recipients"), 0);
+    execute(&post.registry, "DELETE FROM jobs");
 }

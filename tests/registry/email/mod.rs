@@ -53,7 +53,7 @@ impl Post {
     pub fn deliver(&self) -> Vec<Mail> {
         let before = self.server.mails().len();
         let url = Some("https://crates.example");
-        self.registry.pool.with(|connection| relay::run(connection, url, true, &|| false).unwrap()).unwrap();
+        self.registry.pool.with(|connection| relay::run(connection, url, &|| false).unwrap()).unwrap();
         self.registry.make_due();
         self.registry.drain();
         // The server's word of it may be on its way.

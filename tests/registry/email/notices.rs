@@ -5,10 +5,12 @@ use diesel::RunQueryDsl;
 use serde_json::json;
 use supercargo::database::access::administrator::Administrator;
 use supercargo::database::access::users;
+use supercargo::jobs::email::configure;
 use supercargo::jobs::leaving;
 use supercargo::jobs::webhooks::relay;
 
 use super::{Post, subjects};
+use crate::support::harness::TestRegistry;
 use crate::support::package::Package;
 use crate::webhooks::{execute, operator};
 
@@ -172,6 +174,74 @@ fn an_address_that_the_server_refuses_gets_no_more_mail() {
     assert_eq!(post.query("SELECT count(*)::int AS number FROM email_notices"), 0);
 }
 
+/// A wrong `--email-from` is not the fault of those who get mail.
+#[test]
+fn a_sender_that_the_server_refuses_says_nothing_of_the_addresses() {
+    let mut post = Post::new();
+    post.user("ann");
+    post.clear();
+    post.server.answer(Some("sender 553 not owned by user"));
+    post.registry.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    post.registry.run_jobs();
+    assert!(post.deliver().is_empty());
+    let waits = "SELECT count(*)::int AS number FROM jobs WHERE last_error LIKE '%(the sender, --email-from)%not owned by user%'";
+    assert_eq!(post.query(waits), 1);
+    post.server.answer(None);
+    assert_eq!(subjects(&post.deliver()), ["ann@example.com: foo 1.0.0 was published by ann"]);
+}
+
+#[test]
+fn what_waits_is_not_sent_to_who_wants_it_no_more_or_was_disabled() {
+    let post = Post::new();
+    for login in ["ann", "bob"] {
+        post.user(login);
+    }
+    let ann = post.registry.user("ann");
+    ann.publish(&Package::new("foo", "1.0.0")).good();
+    ann.request(Method::PUT, "/api/v1/crates/foo/owners", json!({ "users": ["bob"] }).to_string()).good();
+    post.registry.run_jobs();
+    post.clear();
+    post.registry.admin("root").request(Method::DELETE, "/api/v1/crates/foo/1.0.0/yank", "").good();
+    post.registry.run_jobs();
+    let pass_on = |connection: &mut _| relay::run(connection, None, &|| false).unwrap();
+    post.registry.pool.with(pass_on).unwrap();
+    assert_eq!(post.query("SELECT count(*)::int AS number FROM email_notices"), 2);
+    post.registry
+        .pool
+        .with(|connection| {
+            let bob = users::find(connection, "bob").unwrap().unwrap();
+            configure::choose(connection, &bob, &["token"]).unwrap();
+        })
+        .unwrap();
+    assert_eq!(post.query("SELECT count(*)::int AS number FROM email_notices"), 1);
+    execute(&post.registry, "UPDATE users SET disabled_at = now() WHERE login = 'ann'");
+    assert!(post.deliver().is_empty());
+    assert_eq!(post.query("SELECT count(*)::int AS number FROM email_notices"), 0);
+}
+
+/// It is another process that has one, perhaps after a restart.
+#[test]
+fn a_process_without_a_mail_server_passes_mail_on_and_leaves_it_to_others() {
+    let post = Post::new();
+    post.user("ann");
+    post.clear();
+    let without = TestRegistry::new();
+    without.user("ann");
+    let set = without.pool.with(|connection| {
+        let ann = users::find(connection, "ann").unwrap().unwrap();
+        configure::set_confirmed(connection, &ann, &"ann@example.com".parse().unwrap(), &operator()).unwrap()
+    });
+    assert!(set.unwrap());
+    without.user("ann").publish(&Package::new("foo", "1.0.0")).good();
+    without.run_jobs();
+    let pass_on = |connection: &mut _| relay::run(connection, None, &|| false).unwrap();
+    without.pool.with(pass_on).unwrap();
+    without.make_due();
+    let failed = without.drain_jobs().failed;
+    assert!(failed[0].1.contains("this process has no mail server: start every `serve` and `worker`"), "{failed:?}");
+    execute(&without, "DELETE FROM jobs");
+}
+
 #[test]
 fn a_user_gets_mail_of_what_the_user_wants() {
     let post = Post::new();
@@ -213,7 +283,7 @@ fn disabled_and_removed_users_get_no_mail() {
     // A removed user has no address any more, and what waited goes with it.
     root.request(Method::PUT, "/api/v1/crates/foo/1.0.0/unyank", "").good();
     post.registry.run_jobs();
-    let pass_on = |connection: &mut _| relay::run(connection, None, true, &|| false).unwrap();
+    let pass_on = |connection: &mut _| relay::run(connection, None, &|| false).unwrap();
     post.registry.pool.with(pass_on).unwrap();
     assert_eq!(post.query("SELECT count(*)::int AS number FROM email_notices"), 2);
     post.registry

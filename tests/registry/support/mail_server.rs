@@ -79,7 +79,7 @@ impl MailServer {
         wait_for(what, || self.lines.lock().unwrap().iter().find_map(&mut wanted))
     }
 
-    /// Answers each recipient so from now on; `None` takes mails again.
+    /// Answers each recipient so from now on, or each sender if it begins with `sender `; `None` takes mails again.
     pub fn answer(&mut self, answer: Option<&str>) {
         let done = |lines: &[Value]| lines.iter().filter(|line| line["done"] == true).count();
         let before = done(&self.lines.lock().unwrap());

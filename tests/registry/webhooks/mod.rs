@@ -41,7 +41,7 @@ pub fn of_everything(registry: &TestRegistry, receiver: &WebhookReceiver) -> (i3
 /// Passes on what has settled; returns how many events some webhook receives events of.
 pub fn relay(registry: &TestRegistry) -> usize {
     let url = Some("https://crates.example");
-    registry.pool.with(|connection| relay::run(connection, url, false, &|| false).unwrap()).unwrap()
+    registry.pool.with(|connection| relay::run(connection, url, &|| false).unwrap()).unwrap()
 }
 
 /// Passes on and delivers.

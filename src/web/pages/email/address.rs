@@ -23,8 +23,9 @@ use crate::web::pages::visit::leading_to;
 const PLACE: &str = "/me/email";
 
 /// What was done, by the word in the link.
-const NOTICES: [(&str, &str); 3] = [
+const NOTICES: [(&str, &str); 4] = [
     ("entered", "A link is on its way to the address. Open it within 24 hours to get mail."),
+    ("same", "Nothing was changed: you have confirmed this address already."),
     ("chosen", "Your choice is saved."),
     ("removed", "The address is removed. You get no mail."),
 ];
@@ -123,7 +124,7 @@ pub async fn enter(member: Member, request: Request) -> response::Result<Respons
         Err(invalid) => Err(ApiError::new(StatusCode::BAD_REQUEST, invalid.to_string())),
     };
     match entered {
-        Ok(()) => Ok(back(&member, "entered")),
+        Ok(is_sent) => Ok(back(&member, if is_sent { "entered" } else { "same" })),
         Err(refused) if refused.status().is_client_error() => Ok(page(&member, None, Some(&refused)).await?),
         Err(refused) => Err(refused.into()),
     }
@@ -167,10 +168,10 @@ fn check_on(member: &Member) -> Result<(), ApiError> {
 }
 
 /// A change of the address, in one transaction. A session of a restricted token cannot.
-async fn change(
+async fn change<T: Send + 'static>(
     member: &Member,
-    change: impl FnOnce(&mut PgConnection, &Authority) -> Result<(), ApiError> + Send + 'static,
-) -> Result<(), ApiError> {
+    change: impl FnOnce(&mut PgConnection, &Authority) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
     let changed = member.change_own(move |connection, authority| {
         authority.unrestricted()?;
         change(connection, authority)

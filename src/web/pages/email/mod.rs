@@ -27,7 +27,7 @@ pub(super) fn router() -> Router<App> {
 impl From<EmailError> for ApiError {
     fn from(error: EmailError) -> Self {
         let status = match &error {
-            EmailError::TooSoon => StatusCode::TOO_MANY_REQUESTS,
+            EmailError::TooSoon | EmailError::TooMany => StatusCode::TOO_MANY_REQUESTS,
             EmailError::NoLink | EmailError::NoAddress(_) => StatusCode::NOT_FOUND,
             EmailError::Randomness(_) | EmailError::Enqueue(_) => return Self::internal(error),
             EmailError::Database(_) => {

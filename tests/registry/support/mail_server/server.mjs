@@ -5,8 +5,8 @@
 //   key, cert       PEM: it offers STARTTLS, and takes nothing before it
 // As soon as it listens on 127.0.0.1, {"port": N} is a line of standard output. Each mail that it takes is a further line,
 // {"to": [ADDRESS], "headers": [[NAME, VALUE]], "subject": TEXT, "text": TEXT}.
-// A line of standard input such as `451 later` is its answer to each recipient from then on, and `take` ends that. Each is
-// answered by {"done": true}. It ends with its standard input.
+// A line of standard input such as `451 later` is its answer to each recipient from then on, `sender 553 no` to each sender, and
+// `take` ends that. Each is answered by {"done": true}. It ends with its standard input.
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -19,6 +19,7 @@ const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const problem = (answer) => Object.assign(new Error(answer.slice(4)), { responseCode: Number(answer.slice(0, 3)) });
 
 let answer = null;
+let toSender = null;
 
 function start(configuration) {
   const { user, password, key, cert } = configuration;
@@ -33,6 +34,9 @@ function start(configuration) {
     onAuth(given, session, done) {
       if (given.username === user && given.password === password) done(null, { user });
       else done(problem("535 wrong password"));
+    },
+    onMailFrom(address, session, done) {
+      done(toSender ? problem(toSender) : null);
     },
     onRcptTo(address, session, done) {
       done(answer ? problem(answer) : null);
@@ -55,7 +59,8 @@ function start(configuration) {
 let started = false;
 for await (const line of createInterface({ input: process.stdin })) {
   if (started) {
-    answer = line === "take" ? null : line;
+    toSender = line.startsWith("sender ") ? line.slice("sender ".length) : null;
+    answer = line === "take" || toSender ? null : line;
     say({ done: true });
   } else {
     started = true;
