@@ -17,6 +17,10 @@ use thirtyfour::error::{WebDriverError, WebDriverResult};
 use thirtyfour::session::http::{Body, HttpClient};
 use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities};
 
+/// How many ports are tried, and what chromedriver says of one that it cannot have.
+const TRIES: usize = 20;
+const PORT_IS_TAKEN: &str = "IPv4 port not available";
+
 /// A chromedriver on a port of its own. It ends with this value, and with the thread that started it if that is killed.
 pub struct Driver {
     process: Child,
@@ -28,6 +32,12 @@ pub struct Driver {
 impl Driver {
     /// `home` is where it and its browser keep what programs keep in home directories.
     pub fn start(home: &Path) -> Self {
+        (0..TRIES).find_map(|_| Self::start_once(home)).unwrap_or_else(|| panic!("no port of {TRIES} is free on IPv4"))
+    }
+
+    /// None if the port is taken: chromedriver takes a free one on IPv6, needs the same on IPv4, and ends if another
+    /// program has that.
+    fn start_once(home: &Path) -> Option<Self> {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").env("HOME", home).env("TMPDIR", home).env("LC_ALL", "C.UTF-8");
         for (name, place) in [("XDG_CONFIG_HOME", ".config"), ("XDG_CACHE_HOME", ".cache")] {
@@ -40,14 +50,18 @@ impl Driver {
         });
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut said = String::new();
-        let port = loop {
+        loop {
             let before = said.len();
-            assert_ne!(output.read_line(&mut said).unwrap(), 0, "chromedriver ended: {said}");
-            if let Some((_, port)) = said[before..].split_once("started successfully on port ") {
-                break port.trim().trim_end_matches('.').to_owned();
+            if output.read_line(&mut said).unwrap() == 0 {
+                let status = process.wait().unwrap();
+                assert!(said.contains(PORT_IS_TAKEN), "chromedriver ended ({status}): {said}");
+                return None;
             }
-        };
-        Self { process, _output: output, url: format!("http://127.0.0.1:{port}") }
+            if let Some((_, port)) = said[before..].split_once("started successfully on port ") {
+                let port = port.trim().trim_end_matches('.');
+                return Some(Self { process, _output: output, url: format!("http://127.0.0.1:{port}") });
+            }
+        }
     }
 
     /// Opens a browser with a profile in the home directory. Only this machine's loopback has a name for it.
