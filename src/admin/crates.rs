@@ -7,12 +7,12 @@ use super::output::{complain, print_json, print_table, say};
 use super::{AdminError, crate_name};
 use crate::config::LimitsOptions;
 use crate::database::access::administrator::Administrator;
-use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::audit::Actor;
 use crate::database::catalog::crate_limits::{self, CrateLimits, NamedLimits};
 use crate::database::catalog::{crates, reserved_names};
+use crate::jobs::crate_limit_changes::{self, described};
 use crate::jobs::delete_crate::{self, Accepted};
 use crate::jobs::name_reservations;
-use crate::package::CrateName;
 use crate::{jobs, queue};
 
 /// Changes the given limits of a name and prints the ones in effect. The name may have no crate yet.
@@ -25,7 +25,10 @@ pub fn limits(
 ) -> Result<(), AdminError> {
     let name = crate_name(name)?;
     if *options != LimitsOptions::default() {
-        connection.transaction(|connection| change_limits(connection, operator, &name, options))?;
+        connection.transaction(|connection| {
+            let change = |before| changed(if options.reset { CrateLimits::default() } else { before }, options);
+            crate_limit_changes::change(connection, &name, change, operator)
+        })?;
     }
     let limits = crate_limits::of(connection, &name)?;
     let exists = crates::find(connection, &name)?.is_some();
@@ -46,24 +49,6 @@ pub fn limits(
     print_table(["LIMIT", "VALUE"], rows.map(|(name, limit)| [name.to_owned(), shown(limit)]));
     if !exists {
         say!("there is no crate {name} yet: limits of this name apply from its first publish on");
-    }
-    Ok(())
-}
-
-fn change_limits(
-    connection: &mut PgConnection,
-    operator: &Actor,
-    name: &CrateName,
-    options: &LimitsOptions,
-) -> Result<(), AdminError> {
-    let before = crate_limits::lock(connection, name)?;
-    let after = changed(if options.reset { CrateLimits::default() } else { before.clone() }, options);
-    crate_limits::set(connection, name, &after)?;
-    if after != before {
-        let krate = crates::find(connection, name)?;
-        let of = krate.as_ref().map_or(name, |krate| &krate.name);
-        let detail = json!({ "before": described(&before), "after": described(&after) });
-        Event::new(Action::CrateLimits).of_crate(of).detail(detail).record(connection, operator)?;
     }
     Ok(())
 }
@@ -102,13 +87,6 @@ fn changed(before: CrateLimits, options: &LimitsOptions) -> CrateLimits {
         max_features: options.features.or(before.max_features),
         max_dependencies: options.dependencies.or(before.max_dependencies),
     }
-}
-
-fn described(limits: &CrateLimits) -> serde_json::Value {
-    json!({
-        "crate_size": limits.max_crate_size, "unpacked_size": limits.max_unpacked_size,
-        "features": limits.max_features, "dependencies": limits.max_dependencies,
-    })
 }
 
 /// Deletes a crate, or releases the name of a deleted one.

@@ -131,7 +131,7 @@ pub struct NewTokenOptions {
     pub name: String,
     /// Allowed action, besides reading; repeatable [default: all]
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',',
-        value_parser = ["publish-new", "publish-update", "yank", "change-owners", "stage-new", "stage-update", "approve", "trusted-publishing", "read"])]
+        value_parser = ["publish-new", "publish-update", "yank", "change-owners", "stage-new", "stage-update", "approve", "trusted-publishing", "administer", "read"])]
     pub scopes: Vec<String>,
     /// Allowed crate: a name or a prefix with `*`; repeatable [default: all]
     #[arg(long = "crate", value_name = "PATTERN", value_delimiter = ',')]

@@ -7,6 +7,7 @@
 
 pub mod admission;
 pub mod analysis;
+pub mod crate_limit_changes;
 pub mod delete_crate;
 pub mod delete_version;
 pub mod describing;

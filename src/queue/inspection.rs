@@ -6,12 +6,13 @@ use diesel::sql_types::{BigInt, Double, Integer, Jsonb, Nullable, Text, Timestam
 use diesel::{PgConnection, QueryResult, sql_query};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::claim::LOST;
 use super::job::JobId;
 
 /// One job in any state.
-#[derive(QueryableByName, Debug, Clone, Serialize)]
+#[derive(QueryableByName, Debug, Clone, Serialize, ToSchema)]
 pub struct JobView {
     #[diesel(sql_type = BigInt)]
     pub id: JobId,
@@ -131,7 +132,7 @@ pub fn show(connection: &mut PgConnection, job: JobId) -> QueryResult<Option<Job
 }
 
 /// A receipt: the end of an attempt, or an operator's change.
-#[derive(QueryableByName, Debug, Clone, Serialize)]
+#[derive(QueryableByName, Debug, Clone, Serialize, ToSchema)]
 pub struct Receipt {
     /// The order of the receipts.
     #[diesel(sql_type = BigInt)]

@@ -22,6 +22,7 @@ pub mod request_id;
 pub mod router;
 pub mod state;
 
+mod administration;
 mod base_path;
 mod change_status;
 mod disconnection;

@@ -14,10 +14,12 @@ use crate::web::shortened::shortened;
 /// Creates a token for the caller.
 pub async fn create(app: &App, caller: Caller, wanted: NewToken) -> Result<(Token, PlainToken), ApiError> {
     caller.may_make_token_until(wanted.expires_at)?;
+    caller.may_make_scopes(wanted.scopes.as_deref())?;
     let created = app.with_connection(move |connection| {
         connection.transaction(|connection| {
             let caller = caller.confirm_alone(connection)??;
             caller.may_make_token_until(wanted.expires_at)?;
+            caller.may_make_scopes(wanted.scopes.as_deref())?;
             let (token, plain) = wanted.create_by(connection, (caller.user.id, caller.token.id))?;
             let event = Event::new(Action::TokenCreate).about(&token.name).detail(token.describe());
             event.record(connection, &caller.actor())?;

@@ -4,6 +4,7 @@ mod slow;
 mod support;
 
 mod accounts;
+mod administering;
 mod analysing;
 mod api_description;
 mod api_reading;

@@ -9,7 +9,7 @@ use super::invitation::RegistryAddress;
 use crate::admin::output::{complain, print_json, say};
 use crate::admin::{AdminError, tokens};
 use crate::config::SignInLinkOptions;
-use crate::database::access::audit::{Action, Actor, Event};
+use crate::database::access::audit::Actor;
 use crate::database::access::users;
 use crate::database::catalog::user_changes;
 use crate::database::sign_in::links::LONGEST;
@@ -30,11 +30,7 @@ pub fn create(
         let mut created = Vec::new();
         for login in &options.logins {
             let user = match users::find(connection, login)? {
-                None if options.create => {
-                    let user = users::create(connection, login, None)?;
-                    Event::new(Action::UserCreate).about(&user.login).record(connection, operator)?;
-                    user
-                }
+                None if options.create => user_changes::create(connection, login, operator)?,
                 _ => existing(connection, login)?,
             };
             user.check_active()?;

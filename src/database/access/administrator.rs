@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::audit::Actor;
 use super::caller::{Caller, Denied};
 
-/// An admin on a page, or an operator at the command line.
+/// An admin on a page or with a token for it, or an operator at the command line.
 #[derive(Clone, Copy)]
 pub enum Administrator<'a> {
     Admin(&'a Caller),
@@ -13,8 +13,8 @@ pub enum Administrator<'a> {
 }
 
 impl Administrator<'_> {
-    /// The author of a change, in its transaction: an admin is confirmed, and has to have signed in without a token. Locks of crates
-    /// and of all users are acquired before, those of other users afterwards.
+    /// The author of a change, in its transaction: an admin is confirmed, and has to be [allowed](Caller::administrator) it. Locks
+    /// of crates and of all users are acquired before, those of other users afterwards.
     pub fn confirm(self, connection: &mut PgConnection) -> QueryResult<Result<Actor, Denied>> {
         let caller = match self {
             Self::Operator(actor) => return Ok(Ok(actor.clone())),
@@ -22,8 +22,7 @@ impl Administrator<'_> {
         };
         let confirmed = caller.confirm(connection)?;
         Ok(confirmed.and_then(|authority| {
-            authority.admin()?;
-            authority.person()?;
+            authority.administrator()?;
             Ok(authority.actor())
         }))
     }

@@ -90,6 +90,17 @@ pub enum Denied {
          An operator prints one with `supercargo admin user sign-in-link {login}`"
     )]
     Token { login: String },
+    #[error(
+        "the token `{token}` may not change users, teams and names: that needs the scope administer, which tokens without restrictions do \
+         not have. An operator creates one with `supercargo admin token create --user {login} --scope administer`, and an admin on the page \
+         /me/tokens/new"
+    )]
+    Administers { token: String, login: String },
+    #[error(
+        "tokens with the scope administer are created by an operator, with `supercargo admin token create`, or on the page /me/tokens/new \
+         by an admin who has just signed in"
+    )]
+    MakesAdminister,
     #[error("`{login}` is not an admin of this registry: `supercargo admin user promote {login}` makes one")]
     NotAdmin { login: String },
     #[error(
@@ -295,6 +306,43 @@ impl Caller {
         self.unrestricted()
     }
 
+    fn has_administer(&self) -> bool {
+        self.token.scopes.as_ref().is_some_and(|scopes| scopes.0.contains(&Scope::Administer))
+    }
+
+    /// Checks that the user is an admin who may change users, teams and names: somebody who has signed in without a token, or a
+    /// program whose token has the scope for it and is not restricted to crates.
+    pub fn administrator(&self) -> Result<(), Denied> {
+        if self.is_person() {
+            return self.admin();
+        }
+        self.sees_administration()?;
+        if self.has_administer() {
+            return Ok(());
+        }
+        Err(Denied::Administers { token: self.token.name.clone(), login: self.user.login.clone() })
+    }
+
+    /// Checks that the user is an admin who may see what [`administrator`](Self::administrator)s change.
+    pub fn sees_administration(&self) -> Result<(), Denied> {
+        let token = &self.token;
+        match &token.crate_patterns {
+            _ if !self.user.is_admin => Err(Denied::NotAdmin { login: self.user.login.clone() }),
+            Some(patterns) if self.has_administer() => {
+                Err(Denied::Restricted { token: token.name.clone(), to: patterns.to_string() })
+            }
+            _ if self.has_administer() => Ok(()),
+            _ => self.unrestricted(),
+        }
+    }
+
+    /// Checks that the caller may create a token with these scopes: one that administers is created by a person who has just
+    /// proved to be the user, so that no other token leads to it.
+    pub fn may_make_scopes(&self, scopes: Option<&[Scope]>) -> Result<(), Denied> {
+        let administers = scopes.is_some_and(|scopes| scopes.contains(&Scope::Administer));
+        if !administers || (self.is_person() && self.is_proven()) { Ok(()) } else { Err(Denied::MakesAdminister) }
+    }
+
     /// Whether [`admin`](Self::admin) succeeds.
     pub fn is_admin(&self) -> bool {
         self.admin().is_ok()
@@ -302,7 +350,7 @@ impl Caller {
 
     /// Checks that the user may read the audit log.
     pub fn auditor(&self) -> Result<(), Denied> {
-        if self.user.role == Role::Auditor { self.unrestricted() } else { self.admin() }
+        if self.user.role == Role::Auditor { self.unrestricted() } else { self.sees_administration() }
     }
 
     /// Whether the user has signed in without a token: somebody who has found a token does not become the user by it.

@@ -126,6 +126,7 @@ fn refused(login: &str, action: Scope, limit: RateLimit, left: f64) -> RateLimit
             Scope::StageNew | Scope::StageUpdate => "stage versions",
             Scope::Approve => "approve release sets",
             Scope::TrustedPublishing => "configure trusted publishers",
+            Scope::Administer => "administer users",
             Scope::Read => "read",
         },
         allowed: limit.to_string(),
@@ -138,8 +139,9 @@ fn refused(login: &str, action: Scope, limit: RateLimit, left: f64) -> RateLimit
 fn parse(text: &str) -> Result<(Scope, Option<RateLimit>), InvalidRateLimit> {
     let invalid = || InvalidRateLimit(text.to_owned());
     let (action, limit) = text.split_once('=').ok_or_else(invalid)?;
-    let is_limited =
-        |action: &Scope| !matches!(action, Scope::Read | Scope::StageNew | Scope::StageUpdate | Scope::Approve);
+    let is_limited = |action: &Scope| {
+        !matches!(action, Scope::Read | Scope::StageNew | Scope::StageUpdate | Scope::Approve | Scope::Administer)
+    };
     let limited = Scope::from_str(action.trim()).ok().filter(is_limited);
     if let (Some(action), "unlimited") = (limited, limit.trim()) {
         return Ok((action, None));

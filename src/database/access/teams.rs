@@ -80,8 +80,9 @@ pub fn find_and_lock(connection: &mut PgConnection, name: &str) -> QueryResult<O
     teams::table.find(found.id).select(Team::as_select()).for_update().first(connection).optional()
 }
 
-/// All teams by name, with their numbers of members and crates.
-pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(Team, i64, i64)>> {
+/// Teams with their numbers of members and crates.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn counted() -> _ {
     let members =
         team_members::table.filter(team_members::team_id.eq(teams::id)).count().single_value().assume_not_null();
     let owned = crate_team_owners::table
@@ -89,7 +90,26 @@ pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(Team, i64, i64)>>
         .count()
         .single_value()
         .assume_not_null();
-    teams::table.select((Team::as_select(), members, owned)).order(teams::name).load(connection)
+    let team: diesel::dsl::AsSelect<Team, diesel::pg::Pg> = Team::as_select();
+    teams::table.select((team, members, owned))
+}
+
+/// All teams by name, with their numbers of members and crates.
+pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(Team, i64, i64)>> {
+    counted().order(teams::name).load(connection)
+}
+
+/// Teams on a page of a list, with a text in their names whose case is ignored, by name, with their numbers of members and
+/// crates; and how many there are.
+pub fn page(
+    connection: &mut PgConnection,
+    part: &str,
+    (limit, offset): (i64, i64),
+) -> QueryResult<(Vec<(Team, i64, i64)>, i64)> {
+    diesel::define_sql_function!(fn strpos(text: diesel::sql_types::Text, part: diesel::sql_types::Text) -> diesel::sql_types::Integer);
+    let shown = strpos(lower(teams::name), part.to_lowercase()).gt(0);
+    let total = teams::table.filter(shown.clone()).count().get_result(connection)?;
+    Ok((counted().filter(shown).order(lower(teams::name)).limit(limit).offset(offset).load(connection)?, total))
 }
 
 /// The members of a team, by login.

@@ -236,6 +236,26 @@ pub fn any(connection: &mut PgConnection) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(users::table.select(users::id))).get_result(connection)
 }
 
+/// Users on a page of a list, with a text in login or name whose case is ignored, and how many there are: people before
+/// machines, by login.
+pub fn page(connection: &mut PgConnection, part: &str, (limit, offset): (i64, i64)) -> QueryResult<(Vec<User>, i64)> {
+    diesel::define_sql_function!(fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text);
+    diesel::define_sql_function!(fn strpos(text: diesel::sql_types::Text, part: diesel::sql_types::Text) -> Integer);
+    let part = part.to_lowercase();
+    let shown = strpos(lower(users::login), part.clone())
+        .gt(0)
+        .or(strpos(lower(users::name.assume_not_null()), part).gt(0).and(users::name.is_not_null()));
+    let total = users::table.filter(shown.clone()).count().get_result(connection)?;
+    let found = users::table
+        .filter(shown)
+        .order((users::is_machine, lower(users::login)))
+        .select(User::as_select())
+        .limit(limit)
+        .offset(offset)
+        .load(connection)?;
+    Ok((found, total))
+}
+
 /// All users, the oldest first.
 pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<User>> {
     users::table.order(users::id).select(User::as_select()).load(connection)

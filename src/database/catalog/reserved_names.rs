@@ -52,6 +52,24 @@ pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(String, String)>>
         .load(connection)
 }
 
+/// How many names are taken and have this part.
+pub fn count_taken(connection: &mut PgConnection, part: &str) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Counted {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let counted: Counted = diesel::sql_query(
+        "SELECT count(*) FROM (
+             SELECT canonical_name FROM reserved_names
+             UNION ALL SELECT canonical_name FROM crates WHERE deleted_at IS NOT NULL AND NOT name_released) AS names
+         WHERE strpos(canonical_name, $1) > 0",
+    )
+    .bind::<Text, _>(crate::package::name::canonical(part))
+    .get_result(connection)?;
+    Ok(counted.count)
+}
+
 /// The names that are taken and have this part, whose case, `-` and `_` are ignored, by name.
 pub fn taken(connection: &mut PgConnection, part: &str, (limit, offset): (i64, i64)) -> QueryResult<Vec<Taken>> {
     // The log is read for the shown names alone, by its index.

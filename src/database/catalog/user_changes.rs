@@ -1,20 +1,68 @@
 //! What admins and operators change about a user, each with its entry in the audit log and in the transaction of the caller, which has
 //! locked [all users](users::lock_all) first.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::json;
+use strum::VariantNames;
 
 use super::owners;
 use super::user_removal::{RemovalError, refuse_last_admin};
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::role::Role;
-use crate::database::access::users::{self, User, UserState};
+use crate::database::access::users::{self, CreateUserError, User, UserState};
 use crate::database::access::{sessions, tokens};
 use crate::database::sign_in::identities;
 use crate::database::sign_in::links::{self, CreateLinkError, LinkSecret};
 use crate::database::sign_in::passwords;
 use crate::package::CrateName;
+
+/// What a user is to be: an admin, or a user with a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    Admin,
+    Of(Role),
+}
+
+/// The word for admins beside the roles.
+pub const ADMIN: &str = "admin";
+
+impl FromStr for Rank {
+    type Err = UnknownRank;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRank> {
+        if text == ADMIN {
+            return Ok(Self::Admin);
+        }
+        text.parse().map(Self::Of).map_err(|_| UnknownRank(text.to_owned()))
+    }
+}
+
+/// The text is neither `admin` nor a role.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a role: use {ADMIN}, or one of {roles}", roles = Role::VARIANTS.join(", "))]
+pub struct UnknownRank(String);
+
+/// Creates a user without crates and tokens.
+pub fn create(connection: &mut PgConnection, login: &str, actor: &Actor) -> Result<User, CreateUserError> {
+    let user = users::create(connection, login, None)?;
+    Event::new(Action::UserCreate).about(&user.login).record(connection, actor)?;
+    Ok(user)
+}
+
+/// Makes an active user an admin, or one with a role; false if nothing changed. The last admin stays one.
+pub fn set_rank(connection: &mut PgConnection, user: &User, rank: Rank, actor: &Actor) -> Result<bool, RemovalError> {
+    user.check_active()?;
+    let role = match rank {
+        Rank::Admin => return Ok(set_admin(connection, user, true, actor)?),
+        Rank::Of(role) => role,
+    };
+    refuse_last_admin(connection, user)?;
+    let demoted = set_admin(connection, user, false, actor)?;
+    Ok(set_role(connection, user, role, actor)? || demoted)
+}
 
 /// A user who was disabled.
 pub struct Disabled {

@@ -1,6 +1,6 @@
 //! The endpoints of the web API, and their router.
 
-pub mod audit;
+pub mod admin;
 pub mod crates;
 pub mod deletion;
 pub mod diff;
@@ -88,11 +88,11 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(webhooks::operation::rotate))
         .routes(routes!(webhooks::deliveries::list))
         .routes(routes!(webhooks::deliveries::redeliver))
-        .routes(routes!(audit::list))
         .routes(routes!(release_sets::list, release_sets::create))
         .routes(routes!(release_sets::show, release_sets::update))
         .routes(routes!(release_sets::empty))
         .routes(routes!(release_sets::diff::show, release_sets::remove))
         .routes(routes!(release_sets::decisions::approve, release_sets::decisions::withdraw))
         .routes(routes!(release_sets::decisions::reject))
+        .merge(admin::router())
 }

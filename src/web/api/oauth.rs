@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::trusted_publishing::from;
+use crate::database::access::caller::Denied;
 use crate::database::access::scope::Scope;
 use crate::database::sign_in::attempts::Attempt;
 use crate::database::sign_in::devices::{self, Answer, DeviceError, Granted, INTERVAL, MAX_NAME, VALID_FOR, WAITS};
@@ -165,6 +166,9 @@ fn scopes(text: &str) -> Result<Option<Vec<Scope>>, String> {
         .filter(|scope| !scope.is_empty())
         .map(|scope| scope.parse().map_err(|unknown: crate::database::access::scope::UnknownScope| unknown.to_string()))
         .collect::<Result<_, _>>()?;
+    if scopes.contains(&Scope::Administer) {
+        return Err(Denied::MakesAdminister.to_string());
+    }
     Ok(Some(scopes).filter(|scopes| !scopes.is_empty()))
 }
 

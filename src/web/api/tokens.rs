@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::database::access::caller::Caller;
-use crate::database::access::new_token::NewToken;
+use crate::database::access::new_token::{NewToken, PlainToken};
+use crate::database::access::revocation::Revoked;
 use crate::database::access::tokens::Token;
 use crate::database::access::users::User;
 use crate::database::catalog::owners;
+use crate::database::email::recipients::{self, Recipient};
 use crate::package::CrateName;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::json::callers_json;
@@ -122,17 +124,17 @@ pub struct Me {
     pub owned_crates: Vec<OwnedCrate>,
 }
 
-/// The authenticated user. There are no e-mail addresses, so the fields about them have fixed values.
+/// The authenticated user.
 #[derive(Serialize, ToSchema)]
 pub struct MyUser {
     pub id: i32,
     pub login: String,
-    /// Always false.
+    /// Whether the user has confirmed the address.
     pub email_verified: bool,
-    /// Always false.
+    /// Whether the user has an address.
     pub email_verification_sent: bool,
     pub name: Option<String>,
-    /// Always null.
+    /// The address to which the registry sends mail; null without one, and for tokens with restrictions.
     pub email: Option<String>,
     /// Always null.
     pub avatar: Option<String>,
@@ -140,7 +142,7 @@ pub struct MyUser {
     pub url: String,
     /// Whether the user is an admin.
     pub is_admin: bool,
-    /// Always false.
+    /// Whether the user gets mail about published versions.
     pub publish_notifications: bool,
     pub created_at: DateTime<Utc>,
 }
@@ -155,18 +157,19 @@ pub struct OwnedCrate {
 }
 
 impl MyUser {
-    fn new(user: User, base_url: &str) -> Self {
+    fn new(user: User, mail: Option<Recipient>, base_url: &str) -> Self {
+        let is_confirmed = mail.as_ref().is_some_and(|mail| mail.confirmed_at.is_some());
         Self {
+            email_verified: is_confirmed,
+            email_verification_sent: mail.is_some(),
+            publish_notifications: is_confirmed && mail.as_ref().is_some_and(|mail| mail.wants("version")),
+            email: mail.map(|mail| mail.address),
             id: user.id,
             url: user_url(base_url, &user.login),
             login: user.login,
-            email_verified: false,
-            email_verification_sent: false,
             name: user.name,
-            email: None,
             avatar: None,
             is_admin: user.is_admin,
-            publish_notifications: false,
             created_at: user.created_at,
         }
     }
@@ -188,6 +191,32 @@ impl From<Token> for TokenView {
     }
 }
 
+impl TokenRequest {
+    /// The token that is requested.
+    pub fn wanted(self) -> Result<NewToken, ApiError> {
+        let requested = self.api_token;
+        Ok(NewToken {
+            name: requested.name,
+            scopes: parsed(requested.endpoint_scopes)?,
+            crate_patterns: parsed(requested.crate_scopes)?,
+            expires_at: requested.expired_at,
+        })
+    }
+}
+
+impl MadeToken {
+    pub fn new(token: Token, secret: &PlainToken) -> Self {
+        Self { view: token.into(), token: secret.reveal().to_owned(), revoked: false }
+    }
+}
+
+impl From<Revoked> for Revocation {
+    fn from(revoked: Revoked) -> Self {
+        let ids = |tokens: Vec<Token>| -> Vec<i32> { tokens.into_iter().map(|token| token.id).collect() };
+        Self { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) }
+    }
+}
+
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
     texts: Option<Vec<String>>,
 ) -> Result<Option<Vec<T>>, ApiError> {
@@ -205,13 +234,19 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
     responses((status = 200, description = "The user", body = Me), AnyError),
 )]
 pub async fn me(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Json<Me>, ApiError> {
+    let is_unrestricted = caller.unrestricted().is_ok();
     let user = caller.user;
     let id = user.id;
-    let mut owned = app.with_connection(move |connection| owners::crates_of(connection, id)).await?;
+    let read = app.with_connection(move |connection| {
+        // Other tokens are given away: to CI systems, say.
+        let mail = if is_unrestricted { recipients::find(connection, id)? } else { None };
+        Ok::<_, ApiError>((owners::crates_of(connection, id)?, mail))
+    });
+    let (mut owned, mail) = read.await?;
     owned.sort_by(|(_, one), (_, other)| one.cmp(other));
     let owned_crate = |(id, name): (i32, CrateName)| OwnedCrate { id, name: name.into(), email_notifications: false };
     let owned_crates = owned.into_iter().map(owned_crate).collect();
-    Ok(Json(Me { user: MyUser::new(user, &app.settings.base_url), owned_crates }))
+    Ok(Json(Me { user: MyUser::new(user, mail, &app.settings.base_url), owned_crates }))
 }
 
 /// List the user's tokens
@@ -269,16 +304,8 @@ pub async fn show(
 pub async fn create(State(app): State<App>, request: Request) -> Result<Json<TokenMade>, ApiError> {
     let (caller, requested): (_, TokenRequest) =
         callers_json(&app, request, MAX_BODY, |caller| Ok(caller.unrestricted()?)).await?;
-    let requested = requested.api_token;
-    let requested = NewToken {
-        name: requested.name,
-        scopes: parsed(requested.endpoint_scopes)?,
-        crate_patterns: parsed(requested.crate_scopes)?,
-        expires_at: requested.expired_at,
-    };
-    let (token, secret) = own_tokens::create(&app, caller, requested).await?;
-    let made = MadeToken { view: token.into(), token: secret.reveal().to_owned(), revoked: false };
-    Ok(Json(TokenMade { api_token: made }))
+    let (token, secret) = own_tokens::create(&app, caller, requested.wanted()?).await?;
+    Ok(Json(TokenMade { api_token: MadeToken::new(token, &secret) }))
 }
 
 /// Revoke one of the user's tokens
@@ -303,9 +330,7 @@ pub async fn revoke(
 }
 
 async fn revoke_token(app: &App, caller: Caller, id: String, with_descendants: bool) -> Result<Revocation, ApiError> {
-    let revoked = own_tokens::revoke(app, caller, id, with_descendants).await?;
-    let ids = |tokens: Vec<Token>| -> Vec<i32> { tokens.into_iter().map(|token| token.id).collect() };
-    Ok(Revocation { revoked: ids(revoked.tokens), valid_descendants: ids(revoked.valid_descendants) })
+    Ok(own_tokens::revoke(app, caller, id, with_descendants).await?.into())
 }
 
 /// Revoke the token that authenticates the request

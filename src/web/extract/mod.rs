@@ -3,6 +3,7 @@
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod content_encoding;
+pub(crate) mod job_number;
 pub(crate) mod json;
 pub(crate) mod path;
 pub(crate) mod query;

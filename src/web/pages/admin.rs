@@ -8,10 +8,9 @@ use axum::response::{self, IntoResponse, Response};
 use diesel::{Connection, PgConnection};
 use maud::{Markup, html};
 
-use crate::database::access::administrator::Administrator;
 use crate::database::access::audit::Actor;
 use crate::database::access::caller::{Caller, Denied};
-use crate::database::access::users;
+use crate::web::administration::administer;
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::links::Links;
 use crate::web::pages::member::{Member, signed_in};
@@ -81,21 +80,12 @@ impl Admin {
         }
     }
 
-    /// Changes users or teams in one transaction, one change at a time: of two admins who demote each other, one stays. The rights are
-    /// read again in it.
+    /// [Changes](administer) users or teams.
     pub async fn administer<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut PgConnection, &Actor) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let caller = self.caller.clone();
-        let changed = self.app.with_connection(move |connection| {
-            connection.transaction(|connection| {
-                users::lock_all(connection)?;
-                let actor = Administrator::Admin(&caller).confirm(connection)??;
-                change(connection, &actor)
-            })
-        });
-        changed.await
+        administer(&self.app, self.caller.clone(), change).await
     }
 
     /// Changes something in one transaction, if the caller is still an admin when it happens. The change gets the name for

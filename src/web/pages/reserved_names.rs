@@ -18,8 +18,8 @@ use super::visit::leading_to;
 use crate::database::access::administrator::Administrator;
 use crate::database::catalog::refusal::MAX_MESSAGE;
 use crate::database::catalog::reserved_names::{self, Taken};
-use crate::jobs::name_reservations::{self, ReservationError};
-use crate::package::CrateName;
+use crate::jobs::name_reservations;
+use crate::web::administration::crate_name;
 use crate::web::extract::query::QueryParameters;
 use crate::web::{ApiError, App};
 
@@ -140,31 +140,6 @@ fn new(links: &Links, form_token: &str, [entered, reason]: [&str; 2]) -> Markup 
     }
 }
 
-/// A refusal, with what an admin does about it on the page.
-fn refusal(error: ReservationError) -> ApiError {
-    match error {
-        ReservationError::Database(error) => error.into(),
-        ReservationError::Denied(denied) => denied.into(),
-        ReservationError::Reason(_) | ReservationError::NoReason(_) => {
-            ApiError::new(StatusCode::BAD_REQUEST, error.to_string())
-        }
-        ReservationError::NotReserved(name) => ApiError::new(
-            StatusCode::CONFLICT,
-            format!(
-                "the name `{name}` is neither reserved nor that of a deleted crate, and nothing was changed: see the list"
-            ),
-        ),
-    }
-}
-
-fn crate_name(entered: &str) -> Result<CrateName, ApiError> {
-    let bad = |detail: String| ApiError::new(StatusCode::BAD_REQUEST, detail);
-    if entered.is_empty() {
-        return Err(bad("no name was entered: enter the name of a crate".to_owned()));
-    }
-    entered.parse().map_err(|error: crate::package::name::NameError| bad(error.to_string()))
-}
-
 /// `POST`: reserves a name.
 async fn reserve(admin: Admin, request: Request) -> response::Result<Response> {
     let sent = admin.sent_with_proof(request, PATH).await?;
@@ -173,7 +148,7 @@ async fn reserve(admin: Admin, request: Request) -> response::Result<Response> {
     let reserved = match crate_name(&entered) {
         Ok(name) => {
             let reserved = admin.app.with_connection(move |connection| {
-                name_reservations::reserve(connection, &name, &given, Administrator::Admin(&caller)).map_err(refusal)
+                name_reservations::reserve(connection, &name, &given, Administrator::Admin(&caller))
             });
             reserved.await
         }
@@ -195,7 +170,7 @@ async fn release(admin: Admin, request: Request) -> response::Result<Response> {
     let released = match crate_name(entered.trim()) {
         Ok(name) => {
             let released = admin.app.with_connection(move |connection| {
-                name_reservations::release(connection, &name, Administrator::Admin(&caller)).map_err(refusal)
+                name_reservations::release(connection, &name, Administrator::Admin(&caller))
             });
             released.await
         }

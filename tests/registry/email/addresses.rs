@@ -3,6 +3,8 @@
 use axum::http::{Method, StatusCode};
 use diesel::RunQueryDsl;
 use serde_json::json;
+use supercargo::database::access::new_token::NewToken;
+use supercargo::database::access::scope::Scope;
 use supercargo::database::access::users;
 use supercargo::database::email::recipients::{self, EmailSecret};
 
@@ -100,6 +102,25 @@ fn a_link_that_has_expired_or_is_of_another_address_confirms_nothing() {
         let answer = stranger.get(&format!("/email/confirm?key={}", wrong.replace(['\'', ' ', ';'], "+")));
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{wrong}");
     }
+}
+
+#[test]
+fn only_an_unrestricted_token_reads_the_own_address() {
+    let post = Post::new();
+    post.user("ann");
+    let own = |token: NewToken| post.registry.user_with("ann", token).get("/api/v1/me").good().json()["user"].clone();
+    let user = own(NewToken::named("all"));
+    let of_mail =
+        ["email", "email_verified", "email_verification_sent", "publish_notifications"].map(|name| &user[name]);
+    assert_eq!(of_mail, [&json!("ann@example.com"), &json!(true), &json!(true), &json!(true)]);
+    let reads = own(NewToken { scopes: Some(vec![Scope::Read]), ..NewToken::named("reads") });
+    assert_eq!((&reads["email"], &reads["email_verified"]), (&json!(null), &json!(false)));
+    let mut browser = set_password(&post.registry, "bob", PASSWORD);
+    enter(&mut browser, "bob@example.com");
+    let unconfirmed = post.registry.user("bob").get("/api/v1/me").good().json()["user"].clone();
+    let of_mail = ["email_verified", "email_verification_sent", "publish_notifications"].map(|name| &unconfirmed[name]);
+    assert_eq!(of_mail, [&json!(false), &json!(true), &json!(false)]);
+    post.deliver();
 }
 
 #[test]

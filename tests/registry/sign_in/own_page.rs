@@ -144,6 +144,33 @@ fn sessions_are_listed_and_ended() {
 }
 
 #[test]
+fn an_admin_who_has_just_signed_in_creates_a_token_that_administers() {
+    let registry = TestRegistry::new();
+    registry.admin("root");
+    let mut root = set_password(&registry, "root", PASSWORD);
+    let fields = [("name", "terraform"), ("scope", "administer"), ("days", "30")];
+    let shown = create(&mut root, &fields).good();
+    let token = registry.with_token(&token_in(&shown.text()));
+    token.request(Method::POST, "/api/v1/admin/users", r#"{"login": "new"}"#).good();
+    assert_eq!(logged(&registry, &["user-create"]), ["user-create by root of new"]);
+    let eleven_minutes_later = "UPDATE web_sessions SET proven_at = proven_at - interval '11 minutes'";
+    registry
+        .pool
+        .with(|connection| diesel::RunQueryDsl::execute(diesel::sql_query(eleven_minutes_later), connection).unwrap())
+        .unwrap();
+    let html = root.get("/me").good().text();
+    let form_token = field(&html, "form_token");
+    let late = root.post("/me/tokens/new", &[&[("form_token", form_token.as_str())][..], &fields].concat());
+    assert!(place(&late).starts_with("/sign-in/again"), "{}", place(&late));
+    let tokens = registry.user("root").get("/api/v1/me/tokens").good().json();
+    let count = tokens["api_tokens"].as_array().unwrap().iter().filter(|token| token["name"] == "terraform").count();
+    assert_eq!(count, 1);
+    // It is of no use to others, who are not asked.
+    let mut ann = set_password(&registry, "ann", PASSWORD);
+    assert!(!ann.get("/me/tokens/new").good().text().contains("administer"));
+}
+
+#[test]
 fn a_session_that_has_ended_changes_nothing_any_more() {
     let registry = TestRegistry::new();
     let mut browser = set_password(&registry, "ann", PASSWORD);

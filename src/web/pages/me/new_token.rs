@@ -20,7 +20,7 @@ use crate::web::pages::sign_in::{again, sent};
 use crate::web::{ApiError, own_tokens};
 
 /// The scopes, with what they are for.
-const SCOPES: [(Scope, &str); 9] = [
+const SCOPES: [(Scope, &str); 10] = [
     (Scope::PublishNew, "publish new crates"),
     (Scope::PublishUpdate, "publish new versions"),
     (Scope::Yank, "yank and unyank"),
@@ -29,6 +29,7 @@ const SCOPES: [(Scope, &str); 9] = [
     (Scope::StageUpdate, "stage new versions in release sets"),
     (Scope::Approve, "approve and reject release sets"),
     (Scope::TrustedPublishing, "say which CI systems publish"),
+    (Scope::Administer, "change users, teams and names by the API"),
     (Scope::Read, "only read"),
 ];
 /// How long a token may be valid, in days.
@@ -58,7 +59,7 @@ fn form(member: &Member, sent: &QueryParameters, refused: Option<&ApiError>) -> 
             select id="days" name="days" {
                 @for (value, label) in DAYS { option value=(value) selected[value == days] { (label) } }
             }
-            (scopes(sent))
+            (scopes(sent, member.caller.user.is_admin))
             label for="crates" { "Only for these crates" }
             input id="crates" name="crates" autocomplete="off" spellcheck="false" value=(sent.get("crates").unwrap_or_default())
                 maxlength="4000" aria-describedby="about-crates";
@@ -71,13 +72,17 @@ fn form(member: &Member, sent: &QueryParameters, refused: Option<&ApiError>) -> 
     member.visit.show(Page::new("New token", content).unlisted().with_status(status))
 }
 
-fn scopes(sent: &QueryParameters) -> Markup {
+fn scopes(sent: &QueryParameters, is_admin: bool) -> Markup {
     let chosen = sent.texts("scope");
     html! {
         fieldset {
             legend { "What it may do; every token reads" }
-            label { input type="checkbox" name="everything" value="true" checked[sent.get("everything").is_some()]; " Everything that you may, now and later. Keep such a token to yourself." }
-            @for (scope, what) in SCOPES {
+            label { input type="checkbox" name="everything" value="true" checked[sent.get("everything").is_some()];
+                " Everything that you may, now and later"
+                @if is_admin { ", except for changing users, teams and names" }
+                ". Keep such a token to yourself."
+            }
+            @for (scope, what) in SCOPES.into_iter().filter(|(scope, _)| is_admin || *scope != Scope::Administer) {
                 label { input type="checkbox" name="scope" value=(scope) checked[chosen.iter().any(|one| one == scope.as_str())]; " " (what) }
             }
         }

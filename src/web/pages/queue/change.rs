@@ -7,7 +7,6 @@ use axum::response::Response;
 use diesel::{PgConnection, QueryResult};
 use maud::{Markup, html};
 
-use super::job::{job_id, no_job};
 use super::notice;
 use super::words::{lost_without, tag};
 use crate::database::catalog::version_progress::{self, VersionProgress};
@@ -16,6 +15,7 @@ use crate::queue::JobId;
 use crate::queue::inspection::{self, JobView};
 use crate::queue::intervention::{self, Handled};
 use crate::web::ApiError;
+use crate::web::extract::job_number::{job_id, no_job};
 use crate::web::extract::path::ApiPath;
 use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;

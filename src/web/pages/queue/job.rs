@@ -1,7 +1,5 @@
 //! `GET /queue/jobs/{id}`: a job, its attempts, and what can be done with it.
 
-use std::num::IntErrorKind;
-
 use axum::response::Response;
 use chrono::Utc;
 use diesel::PgConnection;
@@ -15,14 +13,14 @@ use crate::package::CrateName;
 use crate::queue::JobId;
 use crate::queue::inspection::{self, JobView, Receipt};
 use crate::web::ApiError;
-use crate::web::extract::path::{ApiPath, as_in_a_url};
+use crate::web::extract::job_number::{job_id, no_job};
+use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::admin::Admin;
 use crate::web::pages::layout::Page;
 use crate::web::pages::links::Links;
 use crate::web::pages::parts::text::{name, text};
 use crate::web::pages::parts::time::{ago, exact, machine};
-use crate::web::shortened::shortened;
 
 /// A job with its history.
 struct Seen {
@@ -63,26 +61,6 @@ pub async fn show(admin: Admin, query: QueryParameters, ApiPath(id): ApiPath<Str
         }
     };
     Ok(admin.visit.show(Page::new(format!("Job {id}"), content).unlisted()))
-}
-
-/// The number of a job in a path, which is written in one way only.
-pub fn job_id(id: &str) -> Result<JobId, ApiError> {
-    let why = match id.parse::<JobId>() {
-        Ok(number) if number.to_string() == id => return Ok(number),
-        Ok(number) => format!("its number is written as {number}"),
-        Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
-            format!("the highest number is {}, so look for the job in the list of the queue", JobId::MAX)
-        }
-        Err(_) => "jobs have numbers, so look for the job in the list of the queue".to_owned(),
-    };
-    Err(ApiError::not_found(format!("there is no job `{}`: {why}", shortened(&as_in_a_url(id)))))
-}
-
-/// The error for a job that is not there.
-pub fn no_job(id: JobId) -> ApiError {
-    ApiError::not_found(format!(
-        "there is no job {id}: it was never enqueued, or ended longer ago than the history is kept"
-    ))
 }
 
 fn read(connection: &mut PgConnection, id: JobId) -> Result<Seen, ApiError> {

@@ -5,7 +5,6 @@ use axum::http::StatusCode;
 use axum::response::{self, Response};
 
 use super::list::PATH;
-use super::refusal::refusal;
 use super::{list, show};
 use crate::jobs::team_changes::{self, Membership};
 use crate::package::link_segment;
@@ -30,8 +29,7 @@ pub async fn create(admin: Admin, request: Request) -> response::Result<Response
     let sent = admin.sent_with_proof(request, PATH).await?;
     let entered = sent.text("name").unwrap_or_default().trim().to_owned();
     let name = entered.clone();
-    let created =
-        admin.administer(move |connection, actor| team_changes::create(connection, &name, actor).map_err(refusal));
+    let created = admin.administer(move |connection, actor| Ok(team_changes::create(connection, &name, actor)?));
     match created.await {
         Ok(team) => Ok(leading_to(admin.links().with_query(&page_of(&team.name), &[("notice", "created")]))),
         Err(refused) if is_shown_again(&refused) => {
@@ -64,7 +62,7 @@ async fn set_member(
     let entered = sent.text("login").unwrap_or_default().trim().to_owned();
     let (name, login) = (team.clone(), entered.clone());
     let changed = admin.administer(move |connection, actor| {
-        team_changes::set_member(connection, (&name, &login), membership, actor).map_err(refusal)
+        Ok(team_changes::set_member(connection, (&name, &login), membership, actor)?)
     });
     match changed.await {
         Ok(done) => {
@@ -86,8 +84,7 @@ async fn set_member(
 pub async fn delete(admin: Admin, ApiPath(team): ApiPath<String>, request: Request) -> response::Result<Response> {
     admin.sent_with_proof(request, &page_of(&team)).await?;
     let name = team.clone();
-    let deleted =
-        admin.administer(move |connection, actor| team_changes::delete(connection, &name, actor).map_err(refusal));
+    let deleted = admin.administer(move |connection, actor| Ok(team_changes::delete(connection, &name, actor)?));
     match deleted.await {
         Ok(_) => Ok(leading_to(admin.links().with_query(PATH, &[("notice", "deleted")]))),
         Err(refused) if is_shown_again(&refused) => Ok(show::page(&admin, team, None, Some(("", &refused))).await?),

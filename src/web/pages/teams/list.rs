@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use diesel::PgConnection;
 use maud::{Markup, html};
 
 use crate::database::access::teams::{self, Team};
@@ -31,11 +32,13 @@ pub async fn page(
 ) -> Result<Response, ApiError> {
     let wanted = query.text("q").unwrap_or_default();
     let number: usize = query.parsed("page", "the number of a page")?.unwrap_or(1).max(1);
-    let mut teams = admin.app.with_connection(|connection| Ok::<_, ApiError>(teams::list(connection)?)).await?;
-    let part = wanted.trim().to_lowercase();
-    teams.retain(|(team, _, _)| team.name.to_lowercase().contains(&part));
-    let count = teams.len();
-    let shown: Vec<_> = teams.into_iter().skip((number - 1).saturating_mul(PER_PAGE)).take(PER_PAGE).collect();
+    let offset = i64::try_from((number - 1).saturating_mul(PER_PAGE)).unwrap_or(i64::MAX);
+    let part = wanted.trim().to_owned();
+    let read = move |connection: &mut PgConnection| {
+        Ok::<_, ApiError>(teams::page(connection, &part, (PER_PAGE as i64, offset))?)
+    };
+    let (shown, count) = admin.app.with_connection(read).await?;
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
     let links = admin.links();
     let content = html! {
         h1 { "Teams" }

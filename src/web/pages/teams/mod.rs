@@ -9,7 +9,6 @@
 
 mod change;
 mod list;
-mod refusal;
 mod show;
 
 use axum::Router;

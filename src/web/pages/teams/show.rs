@@ -5,7 +5,6 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::list::PATH;
-use super::refusal::refusal;
 use crate::database::access::teams::{self, Team};
 use crate::database::access::users::{User, UserState};
 use crate::database::staging::rules;
@@ -71,7 +70,7 @@ pub async fn page(
 
 async fn read(admin: &Admin, wanted: String) -> Result<Has, ApiError> {
     let read = admin.app.with_connection(move |connection| {
-        let team = team_changes::existing(connection, &wanted).map_err(refusal)?;
+        let team = team_changes::existing(connection, &wanted)?;
         let subject = Subject::Team { id: team.id, name: team.name.clone() };
         Ok::<_, ApiError>(Has {
             members: teams::memberships(connection, team.id)?,

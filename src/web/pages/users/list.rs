@@ -23,22 +23,16 @@ const PER_PAGE: usize = 100;
 pub async fn show(admin: Admin, query: QueryParameters) -> Result<Response, ApiError> {
     let wanted = query.text("q").unwrap_or_default();
     let page: usize = query.parsed("page", "the number of a page")?.unwrap_or(1).max(1);
-    let read = admin.app.with_connection(|connection| {
-        let users = users::list(connection)?;
+    let offset = i64::try_from((page - 1).saturating_mul(PER_PAGE)).unwrap_or(i64::MAX);
+    let part = wanted.trim().to_owned();
+    let read = admin.app.with_connection(move |connection| {
+        let found = users::page(connection, &part, (PER_PAGE as i64, offset))?;
         let with_account: HashSet<i32> = identities::users(connection)?.into_iter().collect();
         let with_password: HashSet<i32> = passwords::users(connection)?.into_iter().collect();
-        Ok::<_, ApiError>((users, with_account, with_password))
+        Ok::<_, ApiError>((found, with_account, with_password))
     });
-    let (mut users, with_account, with_password) = read.await?;
-    let part = wanted.trim().to_lowercase();
-    let is_wanted = |user: &User| {
-        let full = user.name.as_deref().unwrap_or_default().to_lowercase();
-        user.login.to_lowercase().contains(&part) || full.contains(&part)
-    };
-    users.retain(is_wanted);
-    users.sort_by_key(|user| (user.is_machine, user.login.to_lowercase()));
-    let count = users.len();
-    let shown: Vec<_> = users.into_iter().skip((page - 1).saturating_mul(PER_PAGE)).take(PER_PAGE).collect();
+    let ((shown, count), with_account, with_password) = read.await?;
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
     let links = admin.links();
     let ways = |user: &User| match (user.is_machine, with_account.contains(&user.id), with_password.contains(&user.id))
     {

@@ -12,12 +12,14 @@ use crate::database::access::role::Role;
 use crate::database::access::sessions::{self, Listed};
 use crate::database::access::teams::{self, Team};
 use crate::database::access::tokens;
-use crate::database::access::users::{self, User, UserState};
+use crate::database::access::users::{User, UserState};
 use crate::database::catalog::owners;
+use crate::database::catalog::user_changes::ADMIN;
 use crate::database::sign_in::identities::{self, Identity};
 use crate::database::sign_in::{links, passwords};
 use crate::package::CrateName;
 use crate::web::ApiError;
+use crate::web::administration;
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::admin::Admin;
@@ -26,7 +28,6 @@ use crate::web::pages::links::Links;
 use crate::web::pages::parts::form;
 use crate::web::pages::parts::text::{counted, name, names, text};
 use crate::web::pages::parts::time;
-use crate::web::shortened::shortened;
 
 /// What a user has.
 struct Has {
@@ -90,7 +91,7 @@ pub async fn page(
 
 async fn read(admin: &Admin, login: String) -> Result<Has, ApiError> {
     let read = admin.app.with_connection(move |connection| {
-        let user = users::find(connection, &login)?.ok_or_else(|| no_user(&login))?;
+        let user = administration::user(connection, &login)?;
         let id = user.id;
         let mut crates: Vec<_> = owners::crates_of(connection, id)?.into_iter().map(|(_, name)| name).collect();
         crates.sort();
@@ -107,10 +108,6 @@ async fn read(admin: &Admin, login: String) -> Result<Has, ApiError> {
         })
     });
     read.await
-}
-
-pub(super) fn no_user(login: &str) -> ApiError {
-    ApiError::not_found(format!("there is no user {}: see the list of users", shortened(login)))
 }
 
 fn facts(links: &Links, has: &Has) -> Markup {
@@ -180,6 +177,3 @@ fn changes(admin: &Admin, has: &Has, to: &str) -> Markup {
         }
     }
 }
-
-/// The role of admins in the form.
-pub(super) const ADMIN: &str = "admin";

@@ -1,0 +1,100 @@
+//! Why nothing is changed, in the words of the pages and the API.
+
+use super::{bad, conflict};
+use crate::database::access::teams::CreateTeamError;
+use crate::database::access::users::{CreateUserError, Inactive};
+use crate::database::catalog::user_removal::{RemovalError, listed};
+use crate::database::sign_in::links::CreateLinkError;
+use crate::jobs::name_reservations::ReservationError;
+use crate::jobs::team_changes::TeamError;
+use crate::web::ApiError;
+use crate::web::shortened::shortened;
+
+/// The most crates that a message names.
+const MAX_NAMED: usize = 20;
+
+impl From<TeamError> for ApiError {
+    fn from(error: TeamError) -> Self {
+        match error {
+            TeamError::Database(error) | TeamError::Create(CreateTeamError::Database(error)) => error.into(),
+            TeamError::Create(CreateTeamError::Name(_)) => bad(error.to_string()),
+            TeamError::NoTeam(name) => {
+                ApiError::not_found(format!("there is no team {:?}: see the list of teams", shortened(&name)))
+            }
+            TeamError::NoUser(login) => {
+                let login = shortened(&login);
+                ApiError::not_found(format!("there is no user {login:?}: check the login, or create the user first"))
+            }
+            TeamError::Owns { team, crates } => {
+                let named = crates[..crates.len().min(MAX_NAMED)].join(", ");
+                let more = crates.len().saturating_sub(MAX_NAMED);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                conflict(format!(
+                    "the team `{team}` owns {named}{more}: remove it first from the owners of each, in the settings of the crate"
+                ))
+            }
+            TeamError::NoMember { team, login } => {
+                conflict(format!("`{login}` is not a member of `{team}`, and nothing was changed: see its members"))
+            }
+            error => conflict(error.to_string()),
+        }
+    }
+}
+
+impl From<ReservationError> for ApiError {
+    fn from(error: ReservationError) -> Self {
+        match error {
+            ReservationError::Database(error) => error.into(),
+            ReservationError::Denied(denied) => denied.into(),
+            ReservationError::Reason(_) | ReservationError::NoReason(_) => bad(error.to_string()),
+            ReservationError::NotReserved(name) => conflict(format!(
+                "the name `{name}` is neither reserved nor that of a deleted crate, and nothing was changed: see the list"
+            )),
+        }
+    }
+}
+
+impl From<CreateUserError> for ApiError {
+    fn from(error: CreateUserError) -> Self {
+        match error {
+            CreateUserError::Database(error) => error.into(),
+            CreateUserError::Exists(_) => conflict(error.to_string()),
+            CreateUserError::Login(_) => bad(error.to_string()),
+        }
+    }
+}
+
+impl From<CreateLinkError> for ApiError {
+    fn from(error: CreateLinkError) -> Self {
+        match error {
+            CreateLinkError::Service(_) => conflict(error.to_string()),
+            CreateLinkError::Database(error) => error.into(),
+            CreateLinkError::Randomness(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<Inactive> for ApiError {
+    fn from(inactive: Inactive) -> Self {
+        conflict(inactive.to_string())
+    }
+}
+
+impl From<RemovalError> for ApiError {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Database(error) => error.into(),
+            RemovalError::Denied(denied) => denied.into(),
+            RemovalError::Successor(refusal) => (*refusal).into(),
+            RemovalError::OnlyOwner { login, crates } => conflict(format!(
+                "`{login}` is the only active user among the owners of {}: name a user who becomes an owner, because teams cannot change \
+                 owners",
+                listed(&crates)
+            )),
+            RemovalError::Itself { login } => {
+                conflict(format!("`{login}` cannot take over its own crates: name another user or team"))
+            }
+            error => conflict(error.to_string()),
+        }
+    }
+}
