@@ -154,6 +154,7 @@ fn app(directory: &Path, url: &str) -> Outcome<App> {
         status_streams: StatusStreams::new(8, 8, TrustedProxies::default()),
         sign_in: SignInWays::default(),
         sends_mail: false,
+        upstreams: supercargo::web::upstreams::Upstreams::default(),
     };
     let state = IndexState { git: GitService::new(&index), view: View::new(index) };
     let crate_store = CrateStore::local(&directory.join("crates"))?;

@@ -25,6 +25,7 @@ pub mod index;
 pub mod postgres;
 pub mod queue;
 pub mod upstream;
+pub mod upstream_cache;
 
 // L2: jobs are the only place where queue, index and database meet; sources are the files in what the crate store has; checks
 // judge the health of a registry

@@ -65,7 +65,7 @@ fn run(options: &ImportOptions, storage: &Storage, signals: Signals) -> Result<S
         owner.check_active().map_err(|inactive| CommandError::while_doing("--owner", inactive))?;
         owners.push(owner);
     }
-    let token = options.token_file.as_deref().map(read_token).transpose()?;
+    let token = options.token_file.as_deref().map(|file| read_token("--token-file", file)).transpose()?;
     let token = token.map(|token| Token::new(token, options.allow_insecure_token));
     let anonymous = Upstream::anonymous();
     let mut source = Source::open(&options.index, anonymous.clone(), &options.storage.git)?;

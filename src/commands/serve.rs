@@ -11,7 +11,9 @@ use axum::http::HeaderValue;
 use nix::sys::signal::Signal;
 
 use crate::admin::output::say;
-use crate::config::{AccessOptions, CorsOrigin, IdentityProvider, ServeOptions, SignInWay, WhoMayCreate};
+use crate::config::{
+    AccessOptions, CorsOrigin, IdentityProvider, NamedUpstream, ServeOptions, SignInWay, WhoMayCreate,
+};
 use crate::database::Pool;
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::teams::check_name;
@@ -25,6 +27,7 @@ use crate::process::download_counts::Counting;
 use crate::process::memory;
 use crate::process::metrics;
 use crate::process::open_files;
+use crate::process::operator_command::read_token;
 use crate::process::resources::Resources;
 use crate::process::server::{Listener, Server, Site};
 use crate::process::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
@@ -35,8 +38,10 @@ use crate::process::workers::{Following, Shared, Workers};
 use crate::process::{CommandError, Storage};
 use crate::queue::{Completions, Wakeups};
 use crate::replace_file::replace_file;
+use crate::upstream::Token;
 use crate::web::health::Health;
 use crate::web::index::{GitService, IndexState, Limits};
+use crate::web::upstreams::{UpstreamPlan, Upstreams, cargo_config};
 use crate::web::{
     self, AddressRequests, App, Backlog, Settings, SharedWith, SignInWays, SourceWork, StatusStreams, TrustedProxies,
     Uploads,
@@ -98,7 +103,7 @@ fn serve_from(
     let place = Place { base_url: &base_url, scheme, config_json };
     let serving = Serving::start(options, storage, place, shared, listeners, certificate.as_ref())?;
     log_start(options, storage, listen, has_new_admin);
-    announce(storage, &base_url, options.access.auth_required)?;
+    announce(storage, &base_url, options)?;
     let signal = wait_for_shutdown(&signals, certificate.as_ref())?;
     tracing::info!("{signal}: shutting down after current requests and jobs; signal again to exit now");
     // A temporary registry must clean up, and its signal comes from the death of its parent, which may be sent twice.
@@ -241,9 +246,33 @@ fn settings(
         source_work: SourceWork::usual(trusted_proxies.clone()),
         sign_in: sign_in_ways(&options.access)?,
         sends_mail: options.work.email.both().is_some(),
+        upstreams: upstreams(options, storage, place.base_url)?,
         status_streams: connections.status_streams.clone(),
         trusted_proxies,
     })
+}
+
+/// The other registries that are served through this one.
+fn upstreams(options: &ServeOptions, storage: &Storage, base_url: &str) -> Result<Upstreams, CommandError> {
+    let of = &options.upstream;
+    if of.upstreams.is_empty() {
+        return Ok(Upstreams::default());
+    }
+    let mut plans = Vec::new();
+    for NamedUpstream { name, index } in &of.upstreams {
+        if format!("{index}/").starts_with(&format!("{base_url}/")) {
+            return Err(CommandError::new(format!("--upstream: {name} is this registry itself: name another one")));
+        }
+        let file = of.upstream_token_files.iter().rev().find(|one| one.name == *name);
+        let token = file.map(|one| read_token("--upstream-token-file", &one.file)).transpose()?;
+        let token = token.map(|secret| (secret.clone(), Token::new(secret, options.index.allow_insecure_token)));
+        plans.push(UpstreamPlan { name: name.clone(), index: index.clone(), token, cooldown: of.cooldown_of(name) });
+    }
+    let store = storage.upstream_store(&options.crate_store)?;
+    let contact = of.upstream_contact.as_deref().unwrap_or(base_url);
+    let place = (&*storage.data_dir.upstream_index(), store, of.upstream_cache_size);
+    let started = Upstreams::start(plans, (of.upstream_fresh, of.upstream_stale), contact, place);
+    started.map_err(|error| CommandError::while_doing("--upstream".to_owned(), error))
 }
 
 /// The listening sockets.
@@ -359,7 +388,8 @@ fn log_start(
 }
 
 /// Publishes the registry's URL: a file for programs, the log and, on a terminal, the configuration to copy.
-fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<(), CommandError> {
+fn announce(storage: &Storage, base_url: &str, options: &ServeOptions) -> Result<(), CommandError> {
+    let auth_required = options.access.auth_required;
     replace_file(&storage.data_dir.url_file(), format!("{base_url}\n").as_bytes())?;
     tracing::info!(url = base_url, index = format!("sparse+{base_url}/index/"), "serving");
     if !std::io::stdout().is_terminal() {
@@ -371,6 +401,13 @@ fn announce(storage: &Storage, base_url: &str, auth_required: bool) -> Result<()
         say!("    credential-provider = \"cargo:token\"");
     }
     say!("    # min-publish-age = \"0\"  # for cargo 1.100 and later, with global-min-publish-age\n");
+    for NamedUpstream { name, .. } in &options.upstream.upstreams {
+        say!("To get the crates of {name} through it, add:\n");
+        for line in cargo_config(base_url, name, auth_required).lines() {
+            say!("    {line}");
+        }
+        say!("");
+    }
     if base_url.starts_with("https://") {
         say!("If clients do not trust the certificate's CA, also add:\n");
         say!("    [http]\n    cainfo = \"/path/to/ca.pem\"\n");

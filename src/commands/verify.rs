@@ -165,7 +165,7 @@ fn repairs<'a>(
         owner.check_active().map_err(|inactive| CommandError::while_doing("--owner", inactive))?;
         owners.push(owner);
     }
-    let token = options.token_file.as_deref().map(read_token).transpose()?;
+    let token = options.token_file.as_deref().map(|file| read_token("--token-file", file)).transpose()?;
     let mirror = options.mirror.as_deref().map(|template| mirror(template, token, allow_insecure)).transpose()?;
     Ok(Repairs { mirror, owners, retry_dead: options.retry_dead, actor: operator(), perform, grace })
 }

@@ -8,7 +8,7 @@ use super::durations::{duration, pause};
 use super::listen_address::{ListenAddress, listen_address};
 use super::{
     AccessOptions, CorsOptions, CrateStoreOptions, HttpOptions, IndexOptions, PackageLimitOptions, PolicyOptions,
-    StorageOptions, WorkOptions,
+    StorageOptions, UpstreamOptions, WorkOptions,
 };
 use crate::package::Limits;
 
@@ -53,6 +53,8 @@ pub struct ServeOptions {
     pub index: IndexOptions,
     #[command(flatten)]
     pub crate_store: CrateStoreOptions,
+    #[command(flatten)]
+    pub upstream: UpstreamOptions,
     /// Do not run jobs; `supercargo worker` runs them
     #[arg(long, help_heading = "Jobs", env = "SUPERCARGO_NO_WORKER")]
     pub no_worker: bool,
@@ -89,6 +91,7 @@ impl ServeOptions {
         self.index.check()?;
         self.http.check()?;
         self.cors.check()?;
+        self.upstream.check()?;
         self.crate_store.check()
     }
 

@@ -94,6 +94,11 @@ impl DataDir {
         self.0.join("source-cache")
     }
 
+    /// The index files of upstreams.
+    pub fn upstream_index(&self) -> PathBuf {
+        self.0.join("upstream-index")
+    }
+
     /// The monitor's state file.
     pub fn monitor_state(&self) -> PathBuf {
         self.0.join("monitor.json")

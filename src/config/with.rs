@@ -71,7 +71,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 51] = [
+    const NOT_INHERITED: [&str; 58] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -121,6 +121,13 @@ mod tests {
         "SUPERCARGO_TLS_CERT",
         "SUPERCARGO_TLS_KEY",
         "SUPERCARGO_TRUSTED_PROXIES",
+        "SUPERCARGO_COOLDOWNS",
+        "SUPERCARGO_UPSTREAMS",
+        "SUPERCARGO_UPSTREAM_CACHE_SIZE",
+        "SUPERCARGO_UPSTREAM_CONTACT",
+        "SUPERCARGO_UPSTREAM_FRESH",
+        "SUPERCARGO_UPSTREAM_STALE",
+        "SUPERCARGO_UPSTREAM_TOKEN_FILES",
         "SUPERCARGO_URL_ALIASES",
         "SUPERCARGO_VERIFY_INTERVAL",
         // Not of `serve`, but read beside an option.

@@ -41,13 +41,13 @@ pub fn operator() -> Actor {
     Actor::operator(format!("{account}@{}", host.to_string_lossy()))
 }
 
-/// Reads the token of another registry from a file.
-pub fn read_token(path: &Path) -> Result<String, CommandError> {
+/// Reads the token of another registry from the file of an option.
+pub fn read_token(option: &str, path: &Path) -> Result<String, CommandError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|error| CommandError::while_doing(format!("--token-file: cannot read {}", path.display()), error))?;
+        .map_err(|error| CommandError::while_doing(format!("{option}: cannot read {}", path.display()), error))?;
     hardening::warn_of_readers(path, "the token");
     match text.trim() {
-        "" => Err(CommandError::new(format!("--token-file: {} is empty: write the token into it", path.display()))),
+        "" => Err(CommandError::new(format!("{option}: {} is empty: write the token into it", path.display()))),
         token => Ok(token.to_owned()),
     }
 }

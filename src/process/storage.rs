@@ -16,6 +16,9 @@ use crate::postgres::embedded::{self, Cluster};
 use crate::postgres::url::{malformed, with_timeouts, without_secrets};
 use crate::process::CommandError;
 
+/// The directory, or the end of the prefix, of the crate files of upstreams.
+const UPSTREAM: &str = "upstream";
+
 /// How a process uses the crate store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreRole {
@@ -183,6 +186,21 @@ impl Storage {
             }
             StoreRole::Reads => CrateStore::attach(&directory)?,
         })
+    }
+
+    /// The store of the crate files of upstreams: beside the private ones, which no mistake here can remove.
+    pub fn upstream_store(&self, options: &CrateStoreOptions) -> Result<CrateStore, CommandError> {
+        let below = match &options.crate_store {
+            Some(CrateStorePlace::Bucket { bucket, prefix }) => {
+                let prefix = if prefix.is_empty() { UPSTREAM.to_owned() } else { format!("{prefix}/{UPSTREAM}") };
+                return open_bucket(&s3_settings(options, bucket, &prefix)?);
+            }
+            Some(CrateStorePlace::Directory(directory)) => std::path::absolute(directory)?.join(UPSTREAM),
+            None => self.data_dir.crates().join(UPSTREAM),
+        };
+        std::fs::create_dir_all(&below)?;
+        permissions::close_crates(&below)?;
+        Ok(CrateStore::local(&below)?)
     }
 
     /// Stops the embedded PostgreSQL and releases the data directory.

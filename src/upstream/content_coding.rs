@@ -7,7 +7,7 @@ use std::io::{self, Read};
 
 /// A coding of `Content-Encoding`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub enum Coding {
     Gzip,
     Deflate,
     Brotli,
@@ -16,13 +16,13 @@ pub(super) enum Coding {
 
 /// Why an answer could not be decoded.
 #[derive(Debug)]
-pub(super) enum DecodeError {
+pub enum DecodeError {
     TooLarge,
     Unreadable(io::Error),
 }
 
 /// The codings of a header, in the order in which they were applied. The error is a coding that is not known.
-pub(super) fn codings(header: &str) -> Result<Vec<Coding>, String> {
+pub fn codings(header: &str) -> Result<Vec<Coding>, String> {
     let names = header.split(',').map(|name| name.trim().to_ascii_lowercase());
     let names = names.filter(|name| !matches!(&**name, "" | "identity"));
     names
@@ -37,7 +37,7 @@ pub(super) fn codings(header: &str) -> Result<Vec<Coding>, String> {
 }
 
 /// Decodes a body to at most `limit` bytes.
-pub(super) fn decode(body: Vec<u8>, codings: &[Coding], limit: u64) -> Result<Vec<u8>, DecodeError> {
+pub fn decode(body: Vec<u8>, codings: &[Coding], limit: u64) -> Result<Vec<u8>, DecodeError> {
     codings.iter().rev().try_fold(body, |body, coding| {
         let mut decoded = Vec::new();
         let reader = reader(&body, *coding).map_err(DecodeError::Unreadable)?;

@@ -3,7 +3,7 @@
 //! It limits the load on the other registry. If an answer asks for a later request (429, 503), it waits as long as the
 //! answer says, up to a minute. After a temporary failure it retries a few times with increasing pauses.
 
-mod content_coding;
+pub mod content_coding;
 pub mod guarded;
 pub mod smtp;
 

@@ -21,6 +21,7 @@ pub mod pages;
 pub mod request_id;
 pub mod router;
 pub mod state;
+pub mod upstreams;
 
 mod administration;
 mod base_path;

@@ -16,7 +16,7 @@ use super::extract::auth::{cargo_challenge, look_up, token};
 use super::{ApiError, App, pages};
 
 /// What programs request. A browser that asks for something else is shown that there is no such page.
-const FOR_PROGRAMS: [&str; 4] = ["/api/", "/index", "/git/", "/stage/"];
+const FOR_PROGRAMS: [&str; 5] = ["/api/", "/index", "/git/", "/stage/", "/upstream/"];
 
 /// Refuses requests without a valid token. Pages have a guard of their own.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response<Body> {

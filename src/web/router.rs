@@ -23,7 +23,7 @@ use super::shortened::shortened;
 use super::unnamed_proxies::UnnamedProxies;
 use super::{
     ApiError, App, base_path, cors, disconnection, doubled_slashes, health, index, metrics, openapi, pages, private,
-    refusals, request_form, request_id, stage,
+    refusals, request_form, request_id, stage, upstreams,
 };
 
 /// For responses that do not set Cache-Control: the next publish outdates a response about a crate.
@@ -67,6 +67,7 @@ pub fn registry(app: App, metrics: Option<Metrics>) -> Registry {
     let router = Router::new()
         .merge(openapi::router(&app.settings.base_url))
         .merge(stage::router())
+        .merge(upstreams::router())
         .with_state(app.clone())
         .merge(index)
         .method_not_allowed_fallback(method_not_allowed)

@@ -20,6 +20,7 @@ use super::limits::source_work::SourceWork;
 use super::pages::readme_cache::ReadmePages;
 use super::sources::Sources;
 use super::stage::overlays::Overlays;
+use super::upstreams::Upstreams;
 use super::{AddressRequests, ApiError, SharedWith, StatusStreams, TrustedProxies, Uploads};
 use crate::config::IdentityProvider;
 use crate::crate_store::CrateStore;
@@ -120,6 +121,8 @@ pub struct Settings {
     pub sign_in: SignInWays,
     /// Whether users get mail.
     pub sends_mail: bool,
+    /// Other registries that are served through this one.
+    pub upstreams: Upstreams,
 }
 
 /// How people sign in on the pages.

@@ -156,6 +156,20 @@ fn content(
     Ok((with_content(response, file), true))
 }
 
+/// The response with a file that is still on its way, and its size if that is known.
+pub fn streamed(file: &VersionFile, size: Option<u64>, body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(header::CACHE_CONTROL, FOREVER);
+    headers.insert(header::VARY, BY_ACCEPT);
+    headers.insert(header::ETAG, file.etag.clone());
+    headers.insert(header::CONTENT_DISPOSITION, file.disposition.clone());
+    headers.insert(header::CONTENT_TYPE, GZIP);
+    headers.extend(size.map(|size| (header::CONTENT_LENGTH, HeaderValue::from(size))));
+    response
+}
+
 fn with_content(mut response: Response, file: CrateFile) -> Response {
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(file.size));
     *response.body_mut() = match file.content {

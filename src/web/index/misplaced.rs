@@ -65,9 +65,10 @@ fn sparse(base_url: &str) -> String {
     format!("index = \"sparse+{base_url}/index/\"")
 }
 
-/// Whether a path is that of a release set's index.
+/// Whether a path is that of a release set's index, or of an upstream's.
 fn is_of_set(path: &str) -> bool {
     path.strip_prefix("/stage/")
+        .or_else(|| path.strip_prefix("/upstream/"))
         .and_then(|rest| rest.strip_suffix(CONFIG.1))
         .is_some_and(|set| !set.is_empty() && !set.contains('/'))
 }

@@ -4,7 +4,7 @@ mod accept_encoding;
 mod blocking;
 pub mod git;
 pub mod misplaced;
-mod plain_text;
+pub(super) mod plain_text;
 pub(super) mod sparse;
 mod state;
 

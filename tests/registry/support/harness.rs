@@ -22,6 +22,7 @@ use supercargo::upstream::guarded::Guarded;
 use supercargo::upstream::smtp::Smtp;
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
+use supercargo::web::upstreams::Upstreams;
 use supercargo::web::{
     AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SignInWays, SourceWork, StatusStreams,
     TrustedProxies, Uploads, registry,
@@ -170,6 +171,7 @@ impl TestRegistry {
             status_streams: StatusStreams::new(8, 8, TrustedProxies::default()),
             sign_in: SignInWays::default(),
             sends_mail,
+            upstreams: Upstreams::default(),
         };
         change(&mut settings);
         let state = IndexState { git: GitService::new(&index), view: View::new(index.clone()) };

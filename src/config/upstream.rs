@@ -1,0 +1,204 @@
+//! Options of upstreams: other registries that are reached through this one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::durations::{duration, pause};
+
+/// The index of the upstream that needs no URL.
+const CRATES_IO: (&str, &str) = ("crates-io", "https://index.crates.io/");
+
+/// Other registries that are served through this one.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Upstreams")]
+pub struct UpstreamOptions {
+    /// Other registry to serve through this one: crates-io, or NAME=sparse+URL; repeatable
+    ///
+    /// Its index is at /upstream/NAME/index/, for cargo's source replacement. Index and crate files are requested when they are
+    /// needed, checked, and kept.
+    #[arg(long = "upstream", hide = true, env = "SUPERCARGO_UPSTREAMS", value_name = "NAME=URL", value_delimiter = ',', value_parser = upstream)]
+    pub upstreams: Vec<NamedUpstream>,
+    /// File with the token of a private upstream, as NAME=FILE; repeatable
+    #[arg(long = "upstream-token-file", hide = true, env = "SUPERCARGO_UPSTREAM_TOKEN_FILES", value_name = "NAME=FILE", value_delimiter = ',', value_parser = token_file)]
+    pub upstream_token_files: Vec<UpstreamTokenFile>,
+    /// Contact in requests to upstreams, such as a URL or an address [default: the public URL]
+    #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_CONTACT", value_name = "TEXT", value_parser = contact)]
+    pub upstream_contact: Option<String>,
+    /// How long an index file of an upstream is served without asking whether it has changed
+    #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_FRESH", value_name = "DURATION", default_value = "60s", value_parser = pause)]
+    pub upstream_fresh: Duration,
+    /// How long an index file is served while its upstream does not answer
+    #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_STALE", value_name = "DURATION", default_value = "7days", value_parser = duration)]
+    pub upstream_stale: Duration,
+    /// Size of the kept crate files of all upstreams, in bytes; those not used for longest are removed
+    #[arg(
+        long,
+        hide = true,
+        env = "SUPERCARGO_UPSTREAM_CACHE_SIZE",
+        value_name = "BYTES",
+        default_value_t = 10_737_418_240
+    )]
+    pub upstream_cache_size: u64,
+    /// Age below which a version of an upstream is not chosen, for all of them or as NAME=DURATION; repeatable
+    ///
+    /// The index shows a younger version as yanked, so that cargo chooses another one, and its crate file is refused unless it
+    /// was served here before.
+    #[arg(long = "cooldown", hide = true, env = "SUPERCARGO_COOLDOWNS", value_name = "[NAME=]DURATION", value_delimiter = ',', value_parser = cooldown)]
+    pub cooldowns: Vec<Cooldown>,
+}
+
+/// An upstream, and the URL of its sparse index with a slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedUpstream {
+    pub name: String,
+    pub index: String,
+}
+
+/// The file with the token of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamTokenFile {
+    pub name: String,
+    pub file: PathBuf,
+}
+
+/// The age at which versions are shown, of one upstream or of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cooldown {
+    pub upstream: Option<String>,
+    pub age: Duration,
+}
+
+impl UpstreamOptions {
+    /// Refuses names that are given twice, and options of upstreams that are not there.
+    pub fn check(&self) -> Result<(), String> {
+        let names: Vec<&str> = self.upstreams.iter().map(|one| &*one.name).collect();
+        for (place, name) in names.iter().enumerate() {
+            if names[..place].contains(name) {
+                return Err(format!("--upstream: {name} is given twice: give each upstream one name"));
+            }
+        }
+        let tokens = self.upstream_token_files.iter().map(|one| ("--upstream-token-file", Some(&one.name)));
+        let cooldowns = self.cooldowns.iter().map(|one| ("--cooldown", one.upstream.as_ref()));
+        for (option, name) in tokens.chain(cooldowns) {
+            if let Some(name) = name.filter(|name| !names.contains(&&***name)) {
+                return Err(format!("{option}: there is no upstream {name:?}: add it with --upstream"));
+            }
+        }
+        if !self.cooldowns.is_empty() && names.is_empty() {
+            return Err("--cooldown: there is no upstream: add one with --upstream, such as crates-io".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The age at which versions of an upstream are shown, if there is one.
+    pub fn cooldown_of(&self, name: &str) -> Option<Duration> {
+        let own = self.cooldowns.iter().rev().find(|one| one.upstream.as_deref() == Some(name));
+        own.or_else(|| self.cooldowns.iter().rev().find(|one| one.upstream.is_none()))
+            .map(|found| found.age)
+            .filter(|age| !age.is_zero())
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let is_allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    if text.is_empty() || text.len() > 40 || !text.bytes().all(is_allowed) {
+        return Err(format!("{text:?} is no name of an upstream: use 1 to 40 lower-case letters, digits and '-'"));
+    }
+    Ok(text.to_owned())
+}
+
+fn upstream(text: &str) -> Result<NamedUpstream, String> {
+    let Some((given, url)) = text.split_once('=') else {
+        if text == CRATES_IO.0 {
+            return Ok(NamedUpstream { name: text.to_owned(), index: CRATES_IO.1.to_owned() });
+        }
+        return Err("use crates-io, or NAME=sparse+https://… with the URL of a sparse index".to_owned());
+    };
+    let name = name(given)?;
+    let index = url.strip_prefix("sparse+").ok_or("the URL of a sparse index begins with sparse+")?;
+    let parsed = url::Url::parse(index).map_err(|error| format!("{index:?} is no URL: {error}"))?;
+    if !matches!(parsed.scheme(), "http" | "https") || parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err("use a URL with http:// or https://, and without ? and #".to_owned());
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("the URL has a user: give the token with --upstream-token-file".to_owned());
+    }
+    let index = parsed.as_str().trim_end_matches('/');
+    Ok(NamedUpstream { name, index: format!("{index}/") })
+}
+
+fn token_file(text: &str) -> Result<UpstreamTokenFile, String> {
+    let (given, file) = text.split_once('=').ok_or("use NAME=FILE, with the name of an --upstream")?;
+    let file = PathBuf::from(file);
+    if !file.is_absolute() {
+        return Err(format!("{} is a relative path: give an absolute one", file.display()));
+    }
+    Ok(UpstreamTokenFile { name: name(given)?, file })
+}
+
+fn contact(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|c| c.is_ascii_graphic() || c == b' ');
+    if text.is_empty() || text.len() > 200 || !is_plain {
+        return Err("use up to 200 characters of ASCII, such as a URL or an e-mail address".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn cooldown(text: &str) -> Result<Cooldown, String> {
+    match text.split_once('=') {
+        None => Ok(Cooldown { upstream: None, age: duration(text)? }),
+        Some((given, age)) => Ok(Cooldown { upstream: Some(name(given)?), age: duration(age)? }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_has_a_name_and_the_url_of_a_sparse_index() {
+        let index = |text: &str| upstream(text).map(|one| one.index);
+        assert_eq!(index("crates-io"), Ok("https://index.crates.io/".to_owned()));
+        assert_eq!(
+            index("acme=sparse+https://crates.acme.example/index"),
+            Ok("https://crates.acme.example/index/".to_owned())
+        );
+        assert_eq!(index("crates-io=sparse+http://127.0.0.1:8/i//"), Ok("http://127.0.0.1:8/i/".to_owned()));
+        for wrong in [
+            "acme",
+            "acme=https://crates.acme.example/index/",
+            "acme=sparse+ssh://crates.acme.example/",
+            "acme=sparse+https://token@crates.acme.example/",
+            "acme=sparse+https://crates.acme.example/?a=b",
+            "acme=sparse+crates.acme.example",
+            "Acme=sparse+https://crates.acme.example/",
+            "a/b=sparse+https://crates.acme.example/",
+            "=sparse+https://crates.acme.example/",
+        ] {
+            assert!(upstream(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cooldown_of_one_upstream_counts_before_that_of_all() {
+        let options = |cooldowns: &[&str]| UpstreamOptions {
+            upstreams: vec![upstream("crates-io").unwrap(), upstream("acme=sparse+https://a.example/").unwrap()],
+            upstream_token_files: Vec::new(),
+            upstream_contact: None,
+            upstream_fresh: Duration::ZERO,
+            upstream_stale: Duration::ZERO,
+            upstream_cache_size: 0,
+            cooldowns: cooldowns.iter().map(|text| cooldown(text).unwrap()).collect(),
+        };
+        let days = |days: u64| Some(Duration::from_secs(days * 24 * 3600));
+        let both = options(&["acme=0s", "3days"]);
+        assert_eq!((both.cooldown_of("crates-io"), both.cooldown_of("acme")), (days(3), None));
+        assert_eq!(options(&["acme=5days"]).cooldown_of("crates-io"), None);
+        assert!(both.check().is_ok());
+        assert!(options(&["other=1day"]).check().unwrap_err().contains("there is no upstream \"other\""));
+        let twice = UpstreamOptions { upstreams: vec![upstream("crates-io").unwrap(); 2], ..options(&[]) };
+        assert!(twice.check().unwrap_err().contains("given twice"));
+    }
+}

@@ -1,0 +1,142 @@
+//! An index file of another registry as it is kept: one line of JSON with what is known of it, and then its bytes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::lines::lines;
+
+/// What is known of a file.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What the upstream calls this state of the file.
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+    /// When the upstream last sent it.
+    pub checked_at: DateTime<Utc>,
+    /// When versions were first seen that appeared here later than the file, and do not say when they were published.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub first_seen: BTreeMap<String, DateTime<Utc>>,
+}
+
+/// A file that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFile {
+    pub known: Known,
+    pub content: Bytes,
+}
+
+impl KeptFile {
+    /// A file that was just sent, in place of one that is kept.
+    pub fn sent(
+        content: Bytes,
+        (etag, last_modified): (Option<String>, Option<String>),
+        former: Option<&Self>,
+    ) -> Self {
+        let checked_at = Utc::now();
+        let mut first_seen = former.map(|former| former.known.first_seen.clone()).unwrap_or_default();
+        if let Some(former) = former {
+            let seen: HashSet<_> = lines(&former.content).filter_map(|(_, line)| Some(line?.vers)).collect();
+            for (_, line) in lines(&content) {
+                let Some(line) = line.filter(|line| line.published_at().is_none()) else { continue };
+                if !seen.contains(&line.vers) {
+                    first_seen.entry(line.vers.into_owned()).or_insert(checked_at);
+                }
+            }
+        }
+        Self { known: Known { etag, last_modified, checked_at, first_seen }, content }
+    }
+
+    fn parse(bytes: Vec<u8>) -> Option<Self> {
+        let bytes = Bytes::from(bytes);
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let known = serde_json::from_slice(&bytes[..end]).ok()?;
+        Some(Self { known, content: bytes.slice(end + 1..) })
+    }
+}
+
+/// The directory with the index files of one upstream.
+#[derive(Clone, Debug)]
+pub struct KeptFiles(PathBuf);
+
+impl KeptFiles {
+    pub fn new(directory: PathBuf) -> Self {
+        Self(directory)
+    }
+
+    /// The file that is kept for a path of the index. A damaged one is none.
+    pub fn read(&self, path: &str) -> io::Result<Option<KeptFile>> {
+        match fs::read(self.0.join(path)) {
+            Ok(bytes) => Ok(KeptFile::parse(bytes)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps a file, in place of the one before. After a crash it is the one or the other.
+    pub fn write(&self, path: &str, file: &KeptFile) -> io::Result<()> {
+        let place = self.0.join(path);
+        let directory = place.parent().unwrap_or(&self.0);
+        fs::create_dir_all(directory)?;
+        let mut written = NamedTempFile::new_in(directory)?;
+        serde_json::to_writer(&mut written, &file.known)?;
+        written.write_all(b"\n")?;
+        written.write_all(&file.content)?;
+        written.persist(place).map(drop).map_err(io::Error::from)
+    }
+
+    pub fn remove(&self, path: &str) -> io::Result<()> {
+        match fs::remove_file(self.0.join(path)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(lines: &[(&str, Option<&str>)]) -> Bytes {
+        let line = |(vers, pubtime): &(&str, Option<&str>)| {
+            let pubtime = pubtime.map(|at| format!(",\"pubtime\":\"{at}\"")).unwrap_or_default();
+            format!("{{\"name\":\"foo\",\"vers\":\"{vers}\",\"cksum\":\"00\"{pubtime}}}\n")
+        };
+        lines.iter().map(line).collect::<String>().into()
+    }
+
+    #[test]
+    fn a_file_is_kept_and_replaced_and_a_damaged_one_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = KeptFiles::new(directory.path().join("crates-io"));
+        assert_eq!(files.read("3/f/foo").unwrap(), None);
+        for etag in ["one", "two"] {
+            let file = KeptFile::sent(content(&[("1.0.0", None)]), (Some(etag.to_owned()), None), None);
+            files.write("3/f/foo", &file).unwrap();
+            assert_eq!(files.read("3/f/foo").unwrap(), Some(file));
+        }
+        assert_eq!(fs::read_dir(directory.path().join("crates-io/3/f")).unwrap().count(), 1);
+        fs::write(directory.path().join("crates-io/3/f/foo"), "{\"etag\"").unwrap();
+        assert_eq!(files.read("3/f/foo").unwrap(), None);
+        files.remove("3/f/foo").unwrap();
+        files.remove("3/f/foo").unwrap();
+    }
+
+    #[test]
+    fn a_version_without_a_time_is_as_old_as_it_was_seen_here() {
+        let first = KeptFile::sent(content(&[("1.0.0", None)]), (None, None), None);
+        assert!(first.known.first_seen.is_empty());
+        let time = Some("2026-01-01T00:00:00Z");
+        let second =
+            KeptFile::sent(content(&[("1.0.0", None), ("1.1.0", None), ("1.2.0", time)]), (None, None), Some(&first));
+        assert_eq!(second.known.first_seen.keys().collect::<Vec<_>>(), ["1.1.0"]);
+        let third = KeptFile::sent(second.content.clone(), (None, None), Some(&second));
+        assert_eq!(third.known.first_seen, second.known.first_seen);
+    }
+}

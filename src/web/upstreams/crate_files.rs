@@ -1,0 +1,170 @@
+//! The crate files of upstreams: from the store, or fetched once for all who wait, and stored.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
+
+use super::client::FetchError;
+use super::measures;
+use super::transfer::{MAX_FILE, Transfer, TransferError, keep};
+use super::upstream::Upstream;
+use crate::crate_store::CrateStore;
+use crate::package::{Checksum, CrateName, Version};
+use crate::upstream::download_url;
+use crate::upstream_cache::eviction;
+
+/// How long a file with another checksum is not fetched again.
+const MISMATCH: Duration = Duration::from_secs(60);
+/// How often the use of a file is noted.
+const NOTED: Duration = Duration::from_secs(3600);
+/// How many checksums are known for each of these.
+const KNOWN: usize = 10_000;
+/// The size of all files that are on their way, in KiB.
+const UNDER_WAY: u32 = 512 * 1024;
+
+/// Crate files of all upstreams, by their checksums.
+#[derive(Clone)]
+pub struct CrateFiles(Arc<Parts>);
+
+struct Parts {
+    store: CrateStore,
+    under_way: Mutex<Vec<(Checksum, Arc<Transfer>)>>,
+    room: Arc<Semaphore>,
+    refused: Cache<Checksum, (Instant, TransferError)>,
+    noted: Cache<Checksum, Instant>,
+}
+
+impl CrateFiles {
+    pub fn new(store: CrateStore) -> Self {
+        Self(Arc::new(Parts {
+            store,
+            under_way: Mutex::default(),
+            room: Arc::new(Semaphore::new(UNDER_WAY as usize)),
+            refused: Cache::new(KNOWN),
+            noted: Cache::new(KNOWN),
+        }))
+    }
+
+    pub fn store(&self) -> &CrateStore {
+        &self.0.store
+    }
+
+    /// Notes that a file was used, so that others are removed first. Blocks.
+    pub fn note_use(&self, checksum: Checksum) {
+        if self.0.noted.get(&checksum).is_some_and(|at| at.elapsed() < NOTED) {
+            return;
+        }
+        self.0.noted.insert(checksum, Instant::now());
+        eviction::touch(&self.0.store, checksum);
+    }
+
+    /// The transfer of a file, which is under way or begins now.
+    pub fn fetch(
+        &self,
+        upstream: &Arc<Upstream>,
+        (name, version): (CrateName, Version),
+        checksum: Checksum,
+    ) -> Arc<Transfer> {
+        let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, transfer)) = under_way.iter().find(|(of, _)| *of == checksum) {
+            return Arc::clone(transfer);
+        }
+        let transfer = Arc::new(Transfer::new());
+        if let Some((_, error)) = self.0.refused.get(&checksum).filter(|(at, _)| at.elapsed() < MISMATCH) {
+            transfer.end(Err(error));
+            return transfer;
+        }
+        under_way.push((checksum, Arc::clone(&transfer)));
+        let landing = Landing { files: self.clone(), checksum, transfer: Arc::clone(&transfer) };
+        let upstream = Arc::clone(upstream);
+        let runtime = upstream.runtime.clone();
+        runtime.spawn(async move {
+            let ended = landing.files.run(&upstream, (&name, &version), checksum, &landing.transfer).await;
+            note(&upstream, (&name, &version), &ended);
+            landing.end(ended);
+        });
+        transfer
+    }
+
+    async fn run(
+        &self,
+        upstream: &Arc<Upstream>,
+        (name, version): (&CrateName, &Version),
+        checksum: Checksum,
+        transfer: &Transfer,
+    ) -> Result<bytes::Bytes, TransferError> {
+        let url = download_url(&upstream.dl().await?, name, version, checksum);
+        let (mut response, _permit) = upstream.client.crate_file(&url).await?;
+        let too_large = || FetchError::TooLarge { url: url.clone(), limit: MAX_FILE };
+        let length = response.content_length();
+        if length.is_some_and(|length| length > MAX_FILE) {
+            return Err(too_large().into());
+        }
+        let room = u32::try_from(length.unwrap_or(MAX_FILE).div_ceil(1024)).unwrap_or(UNDER_WAY).clamp(1, UNDER_WAY);
+        let _room = Arc::clone(&self.0.room).acquire_many_owned(room).await.map_err(|_| TransferError::Aborted)?;
+        transfer.announce(length);
+        let mut size = 0;
+        loop {
+            let unreachable = |error: reqwest::Error| FetchError::Unreachable {
+                url: url.clone(),
+                problem: error.without_url().to_string(),
+            };
+            let Some(piece) = response.chunk().await.map_err(unreachable)? else { break };
+            size += piece.len() as u64;
+            if size > MAX_FILE {
+                return Err(too_large().into());
+            }
+            transfer.add(piece);
+        }
+        let whole = transfer.whole(&url, checksum)?;
+        let (store, content) = (self.0.store.clone(), whole.clone());
+        let kept = upstream.runtime.spawn_blocking(move || keep(&store, checksum, &content)).await;
+        kept.map_err(|_| TransferError::Aborted)?;
+        Ok(whole)
+    }
+}
+
+fn note(upstream: &Upstream, (name, version): (&CrateName, &Version), ended: &Result<bytes::Bytes, TransferError>) {
+    let of = &upstream.settings.name;
+    match ended {
+        Ok(_) => measures::crate_file(of, measures::FETCHED),
+        Err(error @ TransferError::Mismatch { .. }) => {
+            measures::crate_file(of, measures::MISMATCH);
+            tracing::error!(
+                upstream = of, crate_name = %name, %version, %error,
+                "a crate file of an upstream is not the one of its index: nobody gets it, and it is not kept"
+            );
+        }
+        Err(error) => {
+            measures::crate_file(of, measures::FAILED);
+            tracing::warn!(upstream = of, crate_name = %name, %version, %error, "a crate file of an upstream cannot be fetched");
+        }
+    }
+}
+
+/// Takes a transfer out of the list, also after a panic.
+struct Landing {
+    files: CrateFiles,
+    checksum: Checksum,
+    transfer: Arc<Transfer>,
+}
+
+impl Landing {
+    fn end(self, ended: Result<bytes::Bytes, TransferError>) {
+        if let Err(error @ TransferError::Mismatch { .. }) = &ended {
+            self.files.0.refused.insert(self.checksum, (Instant::now(), error.clone()));
+        }
+        self.transfer.end(ended);
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut under_way = self.files.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.retain(|(of, _)| *of != self.checksum);
+        drop(under_way);
+        self.transfer.abort();
+    }
+}

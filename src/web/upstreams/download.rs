@@ -1,0 +1,147 @@
+//! `GET /upstream/{name}/api/v1/crates/{crate}/{version}/download`: a crate file of an upstream.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use super::client::FetchError;
+use super::index::{no_answer, upstream};
+use super::measures;
+use super::transfer::{Transfer, TransferError};
+use super::upstream::{IndexFile, Upstream};
+use crate::package::index_path::index_path;
+use crate::package::{Checksum, CrateName, Version};
+use crate::upstream_cache::lines::lines;
+use crate::web::answers::crate_file::{self, FileRequest, Source, VersionFile};
+use crate::web::extract::path::{ApiPath, crate_and_version};
+use crate::web::index::plain_text::{plain, unavailable};
+use crate::web::{ApiError, App};
+
+/// A file of at most this size, in bytes, is sent when it is there as a whole, so that a failure has its status.
+const WHOLE: u64 = 256 * 1024;
+
+/// What the index says of a version.
+struct InIndex {
+    checksum: Checksum,
+    young_until: Option<DateTime<Utc>>,
+}
+
+pub(super) async fn download(
+    State(app): State<App>,
+    ApiPath((of, name, num)): ApiPath<(String, String, String)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let upstream = match upstream(&app, &of) {
+        Ok(upstream) => Arc::clone(upstream),
+        Err(missing) => return Ok(missing),
+    };
+    let (name, version) = crate_and_version(&name, &num)?;
+    let outcome = |outcome| measures::crate_file(&upstream.settings.name, outcome);
+    let found = match find(&upstream, &name, &version).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            outcome(measures::ABSENT);
+            return Ok(plain(StatusCode::NOT_FOUND, format!("the upstream {of} has no {name}@{version}")));
+        }
+        Err(error) => {
+            outcome(measures::FAILED);
+            return Ok(no_answer(&upstream, &error));
+        }
+    };
+    let Some(files) = app.settings.upstreams.files() else {
+        return Err(ApiError::internal("an upstream without files"));
+    };
+    let file = Arc::new(VersionFile::new(0, name.clone(), version.clone(), found.checksum));
+    let kept = {
+        let (files, file, method, headers) = (files.clone(), Arc::clone(&file), method.clone(), headers.clone());
+        app.blocking(move |_| {
+            if !files.store().contains(file.checksum)? {
+                return Ok(None);
+            }
+            files.note_use(file.checksum);
+            let request = FileRequest { file: &file, method: &method, headers: &headers };
+            crate_file::respond(Source::Store(files.store()), &request).map(|(response, _)| Some(response))
+        })
+    };
+    if let Some(response) = kept.await? {
+        outcome(measures::HIT);
+        return Ok(response);
+    }
+    if let Some(until) = found.young_until {
+        outcome(measures::REFUSED);
+        return Ok(too_young(&upstream, (&name, &version), until));
+    }
+    let transfer = files.fetch(&upstream, (name, version), found.checksum);
+    let is_plain = method == Method::GET
+        && ![header::RANGE, header::IF_NONE_MATCH, header::IF_MATCH].iter().any(|name| headers.contains_key(name));
+    let ended = if is_plain { transfer.wait_for(WHOLE).await } else { Some(transfer.wait().await) };
+    match ended {
+        None => Ok(streamed(&file, transfer)),
+        Some(Ok(content)) => {
+            let request = FileRequest { file: &file, method: &method, headers: &headers };
+            Ok(whole(&content, &request)?)
+        }
+        Some(Err(error)) => Ok(failed(&upstream, &error)),
+    }
+}
+
+fn whole(content: &Bytes, request: &FileRequest<'_>) -> Result<Response, ApiError> {
+    crate_file::respond(Source::Memory(content), request).map(|(response, _)| response)
+}
+
+fn streamed(file: &VersionFile, transfer: Arc<Transfer>) -> Response {
+    let length = transfer.length();
+    crate_file::streamed(file, length, Body::from_stream(transfer.follow()))
+}
+
+/// What the index says of a version. A version that the kept file lacks may be there since a moment.
+async fn find(upstream: &Arc<Upstream>, name: &CrateName, version: &Version) -> Result<Option<InIndex>, FetchError> {
+    let path = index_path(name);
+    let Some(file) = upstream.index_file(&path).await? else { return Ok(None) };
+    if let Some(found) = in_file(upstream, &file, version) {
+        return Ok(Some(found));
+    }
+    let newer = upstream.check_again_soon(&path, &file).await?;
+    Ok(newer.and_then(|file| in_file(upstream, &file, version)))
+}
+
+fn in_file(upstream: &Upstream, file: &IndexFile, version: &Version) -> Option<InIndex> {
+    let wanted = version.to_string();
+    let line = lines(&file.file.content).find_map(|(_, line)| line.filter(|line| line.vers == wanted))?;
+    Some(InIndex { checksum: line.cksum.parse().ok()?, young_until: upstream.young_until(file, &line) })
+}
+
+fn too_young(upstream: &Upstream, (name, version): (&CrateName, &Version), until: DateTime<Utc>) -> Response {
+    plain(
+        StatusCode::FORBIDDEN,
+        format!(
+            "{name}@{version} is too young: this registry passes on versions of {} when they are {} old, this one from {} UTC on. Use an \
+             older version, or ask the operator of this registry",
+            upstream.settings.name,
+            upstream.settings.age(),
+            until.format("%Y-%m-%d %H:%M")
+        ),
+    )
+}
+
+fn failed(upstream: &Upstream, error: &TransferError) -> Response {
+    let name = &upstream.settings.name;
+    match error {
+        TransferError::Mismatch { .. } => plain(
+            StatusCode::BAD_GATEWAY,
+            format!(
+                "the crate file is not the one of the index of {name}, and was not kept: {error}. Tell the operator of this registry"
+            ),
+        ),
+        TransferError::Fetch(FetchError::Status { status: 403 | 404 | 410 | 451, .. }) => {
+            plain(StatusCode::NOT_FOUND, format!("the upstream {name} has no such file: {error}"))
+        }
+        error => unavailable(&format!("the crate file cannot be fetched from the upstream {name}: {error}")),
+    }
+}

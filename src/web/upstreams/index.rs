@@ -1,0 +1,108 @@
+//! `GET /upstream/{name}/index/…`: the sparse index of an upstream.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Response, StatusCode};
+use bytes::Bytes;
+
+use super::client::FetchError;
+use super::upstream::Upstream;
+use super::{cargo_config, index};
+use crate::index::{ConfigJson, blob_id};
+use crate::package::index_path::requested_path;
+use crate::web::extract::path::{ApiPath, as_in_a_url};
+use crate::web::index::plain_text::{plain, unavailable};
+use crate::web::index::sparse;
+use crate::web::shortened::shortened;
+use crate::web::{ApiError, App};
+
+/// The upstream with a name, or the answer that there is none.
+pub(super) fn upstream<'a>(app: &'a App, name: &str) -> Result<&'a Arc<Upstream>, Response<Body>> {
+    app.settings.upstreams.find(name).ok_or_else(|| {
+        let names: Vec<_> = app.settings.upstreams.names().collect();
+        let there = if names.is_empty() {
+            "this registry has none".to_owned()
+        } else {
+            format!("there is {}", names.join(", "))
+        };
+        let name = as_in_a_url(name);
+        plain(StatusCode::NOT_FOUND, format!("there is no upstream {}: {there}", shortened(&name)))
+    })
+}
+
+/// An introduction for people.
+pub(super) async fn about(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Response<Body> {
+    match index::upstream(&app, &name) {
+        Err(missing) => missing,
+        Ok(upstream) => {
+            let (base, of) = (&app.settings.base_url, &upstream.settings);
+            let config = cargo_config(base, &of.name, app.settings.auth_required);
+            let text = format!(
+                "This is the sparse index of {}, through this registry. To use it, add this to .cargo/config.toml:\n\n{config}",
+                of.index
+            );
+            plain(StatusCode::OK, text.trim_end())
+        }
+    }
+}
+
+/// `config.json`, which leads cargo to the downloads here.
+pub(super) async fn config(
+    State(app): State<App>,
+    ApiPath(name): ApiPath<String>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, ApiError> {
+    let upstream = match index::upstream(&app, &name) {
+        Ok(upstream) => upstream,
+        Err(missing) => return Ok(missing),
+    };
+    let api = format!("{}/upstream/{}", app.settings.base_url, upstream.settings.name);
+    let config = ConfigJson { dl: format!("{api}/api/v1/crates"), api, auth_required: app.settings.auth_required };
+    let content = Bytes::from(config.to_bytes());
+    let id = blob_id(&content).map_err(ApiError::internal)?;
+    Ok(sparse::made(&app.index.view, ConfigJson::PATH, (id, &content), &headers))
+}
+
+/// The file of a crate, with the versions that are too young as yanked ones.
+pub(super) async fn file(
+    State(app): State<App>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, ApiError> {
+    let Ok(Path((name, path))) = path else {
+        return Ok(plain(StatusCode::NOT_FOUND, "no such file in the index: the path is not UTF-8"));
+    };
+    let upstream = match index::upstream(&app, &name) {
+        Ok(upstream) => upstream,
+        Err(missing) => return Ok(missing),
+    };
+    let right = match requested_path(&path) {
+        Some(right) => right,
+        None => {
+            let text = "no such file in the index: paths of crates are like 1/a, 2/ab, 3/a/abc and ab/cd/abcd";
+            return Ok(plain(StatusCode::NOT_FOUND, text));
+        }
+    };
+    let right: Cow<'_, str> = right;
+    match upstream.index_file(&right).await {
+        Err(error) => Ok(no_answer(upstream, &error)),
+        Ok(None) => Ok(sparse::absent(&right)),
+        Ok(Some(found)) => {
+            let (id, content) = found.shown(upstream.settings.cooldown).map_err(ApiError::internal)?;
+            let key = format!("upstream/{name}/{right}");
+            Ok(sparse::made(&app.index.view, &key, (id, &content), &headers))
+        }
+    }
+}
+
+/// The answer if the upstream has none. Never a 404: cargo would take the crate for absent.
+pub(super) fn no_answer(upstream: &Upstream, error: &FetchError) -> Response<Body> {
+    unavailable(&format!(
+        "the upstream {} does not answer, and nothing is kept of this file: {error}",
+        upstream.settings.name
+    ))
+}

@@ -1,0 +1,69 @@
+//! `/upstream/{name}/…`: another registry, such as crates.io, through this one.
+//!
+//! Each upstream has a sparse index of its own, for cargo's source replacement, so Cargo.lock keeps naming the upstream. It is never
+//! merged with the registry's own: then Cargo.lock would call private crates those of the upstream.
+//!
+//! | file | content |
+//! |---|---|
+//! | [`upstream`] | one upstream: what is kept of its index, and when it is asked |
+//! | [`client`] | requests to it |
+//! | [`flights`] | one request for all who ask at the same time |
+//! | [`crate_files`] | crate files: from the store, or fetched, checked and stored |
+//! | [`transfer`] | a crate file on its way |
+//! | [`index`], [`download`] | the endpoints |
+
+mod client;
+mod crate_files;
+mod download;
+mod flights;
+mod index;
+mod measures;
+mod settings;
+mod transfer;
+mod upstream;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::{any, get};
+
+use super::App;
+use super::index::plain_text::plain;
+use super::shortened::shortened;
+
+pub use settings::{UpstreamError, UpstreamPlan, Upstreams};
+
+/// The routes of all upstreams.
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/upstream/{name}/index", get(index::about))
+        .route("/upstream/{name}/index/", get(index::about))
+        .route("/upstream/{name}/index/config.json", get(index::config))
+        .route("/upstream/{name}/index/{*path}", get(index::file))
+        .route("/upstream/{name}/api/v1/crates/{crate}/{version}/download", get(download::download))
+        .route("/upstream/{name}/api/{*rest}", any(only_of_the_upstream))
+}
+
+/// What cargo asks of the API of a registry: an upstream is read here, and nothing else.
+async fn only_of_the_upstream(State(app): State<App>, uri: Uri) -> Response {
+    let path = shortened(uri.path()).into_owned();
+    let base = &app.settings.base_url;
+    plain(
+        StatusCode::NOT_FOUND,
+        format!(
+            "there is no {path}: upstreams are for reading. Publish, yank and search at the upstream itself, or in this registry with \
+             sparse+{base}/index/"
+        ),
+    )
+}
+
+/// The lines for .cargo/config.toml that lead cargo to an upstream through this registry.
+pub fn cargo_config(base_url: &str, upstream: &str, auth_required: bool) -> String {
+    let source = format!("{upstream}-proxy");
+    let provider = if auth_required { "credential-provider = \"cargo:token\"\n" } else { "" };
+    format!(
+        "[source.{upstream}]\nreplace-with = \"{source}\"\n\n[registries.{source}]\nindex = \"sparse+{base_url}/upstream/{upstream}/index/\"\n\
+         {provider}"
+    )
+}

@@ -1,0 +1,148 @@
+//! The upstreams of a process: what an operator has set, and the runtime in which requests to them run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::client::{Client, http};
+use super::crate_files::CrateFiles;
+use super::measures;
+use super::upstream::{Upstream, UpstreamSettings};
+use crate::crate_store::CrateStore;
+use crate::upstream::Token;
+use crate::upstream_cache::eviction;
+
+/// How often files that are too many are looked for.
+const EVICTION: Duration = Duration::from_secs(600);
+/// The threads for requests to upstreams.
+const THREADS: usize = 2;
+
+/// All upstreams of a process. Clones share them.
+#[derive(Clone, Default)]
+pub struct Upstreams(Option<Arc<Parts>>);
+
+struct Parts {
+    upstreams: Vec<Arc<Upstream>>,
+    files: CrateFiles,
+    /// None only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+/// An upstream to serve.
+#[derive(Clone)]
+pub struct UpstreamPlan {
+    pub name: String,
+    /// The URL of its sparse index, with a slash at the end.
+    pub index: String,
+    pub token: Option<(String, Token)>,
+    pub cooldown: Option<Duration>,
+}
+
+/// Why upstreams cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    #[error("the token of the upstream {0} cannot be sent: it has other characters than ASCII")]
+    Token(String),
+    #[error("{0}")]
+    Insecure(String),
+    #[error("the HTTP client for upstreams cannot be built: {0}")]
+    Client(String),
+    #[error("the threads for upstreams cannot be started")]
+    Runtime(#[from] std::io::Error),
+}
+
+impl Upstreams {
+    /// Starts to serve upstreams. Index files are kept below a directory, and crate files in a store of at most so many bytes.
+    pub fn start(
+        plans: Vec<UpstreamPlan>,
+        (fresh, stale): (Duration, Duration),
+        contact: &str,
+        (directory, store, max_bytes): (&Path, CrateStore, u64),
+    ) -> Result<Self, UpstreamError> {
+        let runtime =
+            Builder::new_multi_thread().worker_threads(THREADS).thread_name("upstream").enable_all().build()?;
+        let http = http(contact).map_err(UpstreamError::Client)?;
+        let handle = runtime.handle();
+        let upstreams: Result<Vec<_>, _> = plans
+            .into_iter()
+            .map(|plan| one(plan, (fresh, stale), (http.clone(), handle), directory).map(Arc::new))
+            .collect();
+        evict_regularly(handle, store.clone(), max_bytes);
+        Ok(Self(Some(Arc::new(Parts { upstreams: upstreams?, files: CrateFiles::new(store), runtime: Some(runtime) }))))
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&Arc<Upstream>> {
+        self.all().iter().find(|upstream| upstream.settings.name == name)
+    }
+
+    /// The names of all, as the operator gave them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.all().iter().map(|upstream| &*upstream.settings.name)
+    }
+
+    fn all(&self) -> &[Arc<Upstream>] {
+        self.0.as_deref().map_or(&[], |parts| &parts.upstreams)
+    }
+
+    pub(super) fn files(&self) -> Option<&CrateFiles> {
+        self.0.as_deref().map(|parts| &parts.files)
+    }
+}
+
+fn one(
+    plan: UpstreamPlan,
+    (fresh, stale): (Duration, Duration),
+    (http, handle): (reqwest::Client, &Handle),
+    directory: &Path,
+) -> Result<Upstream, UpstreamError> {
+    let UpstreamPlan { name, index, token, cooldown } = plan;
+    let token = token.map(|(secret, token)| {
+        let value = HeaderValue::try_from(secret).map_err(|_| UpstreamError::Token(name.clone()));
+        token.check(&index).map_err(|error| UpstreamError::Insecure(error.to_string()))?;
+        let mut value = value?;
+        value.set_sensitive(true);
+        Ok::<_, UpstreamError>((value, token))
+    });
+    let client = Client::new(http, token.transpose()?);
+    let kept: PathBuf = directory.join(&name);
+    measures::describe(&name);
+    let cooldown = cooldown.and_then(|age| chrono::TimeDelta::from_std(age).ok());
+    let settings = UpstreamSettings { name, index, fresh, stale, cooldown };
+    Ok(Upstream::new(settings, client, handle.clone(), kept))
+}
+
+fn evict_regularly(handle: &Handle, store: CrateStore, max_bytes: u64) {
+    handle.spawn(async move {
+        let mut ticks = tokio::time::interval(EVICTION);
+        loop {
+            ticks.tick().await;
+            let store = store.clone();
+            let run = tokio::task::spawn_blocking(move || eviction::run(&store, max_bytes)).await;
+            match run {
+                Ok(Ok(evicted)) if evicted.files > 0 => {
+                    tracing::info!(
+                        files = evicted.files,
+                        bytes = evicted.bytes,
+                        left = evicted.left,
+                        "removed kept crate files of upstreams"
+                    );
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::error!(%error, "kept crate files of upstreams cannot be removed"),
+                Err(panic) => tracing::error!(%panic, "kept crate files of upstreams cannot be removed"),
+            }
+        }
+    });
+}
+
+/// The last owner may be a task, which must not wait for the end of the runtime.
+impl Drop for Parts {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
