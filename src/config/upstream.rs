@@ -18,10 +18,10 @@ pub struct UpstreamOptions {
     ///
     /// Its index is at /upstream/NAME/index/, for cargo's source replacement. Index and crate files are requested when they are
     /// needed, checked, and kept.
-    #[arg(long = "upstream", hide = true, env = "SUPERCARGO_UPSTREAMS", value_name = "NAME=URL", value_delimiter = ',', value_parser = upstream)]
+    #[arg(long = "upstream", hide = true, env = "SUPERCARGO_UPSTREAM", value_name = "NAME=URL", value_delimiter = ',', value_parser = upstream)]
     pub upstreams: Vec<NamedUpstream>,
     /// File with the token of a private upstream, as NAME=FILE; repeatable
-    #[arg(long = "upstream-token-file", hide = true, env = "SUPERCARGO_UPSTREAM_TOKEN_FILES", value_name = "NAME=FILE", value_delimiter = ',', value_parser = token_file)]
+    #[arg(long = "upstream-token-file", hide = true, env = "SUPERCARGO_UPSTREAM_TOKEN_FILE", value_name = "NAME=FILE", value_delimiter = ',', value_parser = token_file)]
     pub upstream_token_files: Vec<UpstreamTokenFile>,
     /// Contact in requests to upstreams, such as a URL or an address [default: the public URL]
     #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_CONTACT", value_name = "TEXT", value_parser = contact)]
@@ -41,11 +41,11 @@ pub struct UpstreamOptions {
         default_value_t = 10_737_418_240
     )]
     pub upstream_cache_size: u64,
-    /// Age below which a version of an upstream is not chosen, for all of them or as NAME=DURATION; repeatable
+    /// Age below which versions of upstreams are not chosen, such as 3days or NAME=3days; repeatable
     ///
     /// The index shows a younger version as yanked, so that cargo chooses another one, and its crate file is refused unless it
     /// was served here before.
-    #[arg(long = "cooldown", hide = true, env = "SUPERCARGO_COOLDOWNS", value_name = "[NAME=]DURATION", value_delimiter = ',', value_parser = cooldown)]
+    #[arg(long = "cooldown", hide = true, env = "SUPERCARGO_COOLDOWN", value_name = "[NAME=]DURATION", value_delimiter = ',', value_parser = cooldown)]
     pub cooldowns: Vec<Cooldown>,
 }
 

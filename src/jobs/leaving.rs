@@ -11,10 +11,13 @@ use crate::database::publishers::configurations;
 
 /// Finds those who become owners of the user's crates: logins, and teams as `team:NAME`.
 pub fn successors(connection: &mut PgConnection, logins: &[String]) -> Result<Vec<Owner>, RemovalError> {
-    let mut found = Vec::new();
+    let mut found: Vec<Owner> = Vec::new();
     for login in logins {
         let owner = Owner::find(connection, login)?;
-        found.push(owner.ok_or_else(|| RemovalError::Successor(Box::new(unknown(login))))?);
+        let owner = owner.ok_or_else(|| RemovalError::Successor(Box::new(unknown(login))))?;
+        if found.iter().all(|earlier| earlier.login() != owner.login()) {
+            found.push(owner);
+        }
     }
     Ok(found)
 }

@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn a_version_that_was_seen_later_without_a_time_is_as_old_as_that() {
         let former = file(&format!("{OLD}\n"));
-        let now = Utc::now();
         let file = KeptFile::sent(format!("{OLD}\n{NO_TIME}\n").into(), (None, None), Some(&former));
+        let now = Utc::now();
         let young = shown(&file, Some(TimeDelta::days(3)), now);
         assert!(young.until.is_some_and(|until| until - now <= TimeDelta::days(3)));
         assert!(young.content.ends_with(b"\"cksum\":\"00\",\"yanked\":true}\n"), "{:?}", young.content);

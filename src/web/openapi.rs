@@ -110,10 +110,20 @@ fn described() -> OpenApiRouter<App> {
     });
     let openapi = OpenApiBuilder::new().info(info).components(Some(components)).tags(Some(tags)).build();
     let mut router = OpenApiRouter::with_openapi(openapi).merge(api::router());
-    for path in router.get_openapi_mut().paths.paths.values_mut() {
-        let operations =
-            [&mut path.get, &mut path.put, &mut path.post, &mut path.patch, &mut path.delete].into_iter().flatten();
-        for operation in operations {
+    for (url, path) in &mut router.get_openapi_mut().paths.paths {
+        let operations = [
+            ("get", &mut path.get),
+            ("put", &mut path.put),
+            ("post", &mut path.post),
+            ("patch", &mut path.patch),
+            ("delete", &mut path.delete),
+        ];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            // The names of the handlers are not unique.
+            let words = url.trim_start_matches("/api/v1/").split(|c: char| !c.is_ascii_alphanumeric());
+            let words = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("_");
+            operation.operation_id = Some(format!("{method}_{words}"));
             for (status, meaning) in FAILURES {
                 let responses = &mut operation.responses.responses;
                 responses.entry(status.to_owned()).or_insert_with(|| failure(meaning).into());

@@ -36,6 +36,38 @@ fn calls(description: &Value) -> Vec<(String, &Value)> {
         .collect()
 }
 
+/// Of two schemas with one name the description has one, and describes the other calls wrongly.
+#[test]
+fn every_schema_has_a_name_of_its_own() {
+    let mut names: Vec<String> = Vec::new();
+    for (_, code) in crate::layers::sources() {
+        let declared = code.split("ToSchema").skip(1);
+        names.extend(declared.filter_map(|after| {
+            let (attributes, rest) = after.split_once("pub struct ").or_else(|| after.split_once("pub enum "))?;
+            // Up to the declaration are only its attributes.
+            let is_next = attributes.lines().skip(1).all(|line| line.is_empty() || line.starts_with("#["));
+            let name = rest.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+            is_next.then(|| name.to_owned())
+        }));
+    }
+    assert!(names.len() > 100, "{}", names.len());
+    names.sort();
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| &pair[0]).collect();
+    assert!(twice.is_empty(), "these names have several types: {twice:?}");
+}
+
+/// Generators of clients make functions of them.
+#[test]
+fn every_call_has_an_operation_id_of_its_own() {
+    let description = description();
+    let mut ids: Vec<_> = calls(&description).iter().map(|(_, call)| call["operationId"].as_str().unwrap()).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+    assert!(ids.contains(&"delete_admin_teams_team_members_login"), "{ids:?}");
+}
+
 #[test]
 fn every_endpoint_is_described_with_its_responses_and_errors() {
     let description = description();

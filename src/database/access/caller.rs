@@ -97,6 +97,11 @@ pub enum Denied {
     )]
     Administers { token: String, login: String },
     #[error(
+        "the token `{token}` is restricted to {patterns}, and administers nothing: create one with the scope administer that is not \
+         restricted to crates"
+    )]
+    AdministersCrates { token: String, patterns: String },
+    #[error(
         "tokens with the scope administer are created by an operator, with `supercargo admin token create`, or on the page /me/tokens/new \
          by an admin who has just signed in"
     )]
@@ -316,9 +321,11 @@ impl Caller {
         if self.is_person() {
             return self.admin();
         }
-        self.sees_administration()?;
         if self.has_administer() {
-            return Ok(());
+            return self.sees_administration();
+        }
+        if !self.user.is_admin {
+            return Err(Denied::NotAdmin { login: self.user.login.clone() });
         }
         Err(Denied::Administers { token: self.token.name.clone(), login: self.user.login.clone() })
     }
@@ -329,7 +336,7 @@ impl Caller {
         match &token.crate_patterns {
             _ if !self.user.is_admin => Err(Denied::NotAdmin { login: self.user.login.clone() }),
             Some(patterns) if self.has_administer() => {
-                Err(Denied::Restricted { token: token.name.clone(), to: patterns.to_string() })
+                Err(Denied::AdministersCrates { token: token.name.clone(), patterns: patterns.to_string() })
             }
             _ if self.has_administer() => Ok(()),
             _ => self.unrestricted(),
@@ -340,7 +347,11 @@ impl Caller {
     /// proved to be the user, so that no other token leads to it.
     pub fn may_make_scopes(&self, scopes: Option<&[Scope]>) -> Result<(), Denied> {
         let administers = scopes.is_some_and(|scopes| scopes.contains(&Scope::Administer));
-        if !administers || (self.is_person() && self.is_proven()) { Ok(()) } else { Err(Denied::MakesAdminister) }
+        match administers {
+            true if !self.user.is_admin => Err(Denied::NotAdmin { login: self.user.login.clone() }),
+            true if !self.is_person() || !self.is_proven() => Err(Denied::MakesAdminister),
+            _ => Ok(()),
+        }
     }
 
     /// Whether [`admin`](Self::admin) succeeds.

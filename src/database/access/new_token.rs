@@ -62,6 +62,12 @@ pub enum CreateTokenError {
     TooFar(i32),
     #[error("this user already has {MAX_TOKENS} valid tokens: revoke unused ones")]
     TooMany,
+    #[error("a token with the scope administer cannot be restricted to crates: leave out one of the two")]
+    AdministersCrates,
+    #[error(
+        "`{login}` is no admin, so a token with the scope administer would do nothing: make the user an admin first"
+    )]
+    AdministersNothing { login: String },
     #[error(transparent)]
     Inactive(#[from] Inactive),
     #[error(transparent)]
@@ -72,6 +78,10 @@ impl NewToken {
     /// A token without restrictions.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    fn administers(&self) -> bool {
+        self.scopes.as_ref().is_some_and(|scopes| scopes.contains(&Scope::Administer))
     }
 
     fn check(&self) -> Result<(), CreateTokenError> {
@@ -86,6 +96,9 @@ impl NewToken {
         if self.crate_patterns.as_ref().is_some_and(Vec::is_empty) {
             return Err(CreateTokenError::Nothing("crates"));
         }
+        if self.administers() && self.crate_patterns.is_some() {
+            return Err(CreateTokenError::AdministersCrates);
+        }
         match self.expires_at {
             Some(end) if end.year() > LAST_YEAR => Err(CreateTokenError::TooFar(end.year())),
             Some(end) if end <= Utc::now() => Err(CreateTokenError::Over(end)),
@@ -99,7 +112,7 @@ impl NewToken {
         connection.transaction(|connection| self.insert(connection, user, None))
     }
 
-    /// Creates the token for the user of another token, in the transaction that confirmed the other token.
+    /// Creates the token with another token, in the transaction that confirmed that one.
     pub fn create_by(
         self,
         connection: &mut PgConnection,
@@ -118,7 +131,11 @@ impl NewToken {
         maker: Option<i32>,
     ) -> Result<(Token, PlainToken), CreateTokenError> {
         users::lock(connection, user)?;
-        users::read_to_give(connection, user)?.check_active()?;
+        let owner = users::read_to_give(connection, user)?;
+        owner.check_active()?;
+        if self.administers() && !owner.is_admin {
+            return Err(CreateTokenError::AdministersNothing { login: owner.login });
+        }
         if tokens::count_valid(connection, user)? >= MAX_TOKENS {
             return Err(CreateTokenError::TooMany);
         }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
 use super::audit::{Action, Actor, Event};
+use super::scope::Scope;
 use super::tokens::{Token, TokenState};
 use super::users;
 use crate::database::schema::api_tokens;
@@ -47,8 +48,19 @@ pub fn revoke_with_descendants(
     revoke_some(connection, id, of, |_| true)
 }
 
-/// Revokes all tokens of a user. The user's rights must be locked. Tokens that were created with these belong to the same
-/// user.
+/// Revokes the tokens with which a user administers. The user's rights must be locked.
+pub fn revoke_administering(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<Token>> {
+    let mut revoked: Vec<Token> = diesel::update(api_tokens::table)
+        .filter(api_tokens::user_id.eq(user).and(api_tokens::revoked_at.is_null()))
+        .filter(api_tokens::scopes.assume_not_null().contains(vec![Scope::Administer.as_str()]))
+        .set(api_tokens::revoked_at.eq(Utc::now()))
+        .returning(Token::as_returning())
+        .get_results(connection)?;
+    revoked.sort_by_key(|token| token.id);
+    Ok(revoked)
+}
+
+/// Revokes all tokens of a user. The user's rights must be locked.
 pub fn revoke_all(connection: &mut PgConnection, user: i32) -> QueryResult<Vec<Token>> {
     let mut revoked: Vec<Token> = diesel::update(api_tokens::table)
         .filter(api_tokens::user_id.eq(user).and(api_tokens::revoked_at.is_null()))
@@ -67,11 +79,19 @@ fn revoke_some(
 ) -> QueryResult<Option<Revoked>> {
     connection.transaction(|connection| {
         let owner: Option<i32> = api_tokens::table.find(id).select(api_tokens::user_id).first(connection).optional()?;
-        let Some(owner) = owner.filter(|owner| of.is_none_or(|user| *owner == user)) else { return Ok(None) };
-        users::lock(connection, owner)?;
-        let family = family(connection, id)?;
+        if owner.is_none_or(|owner| of.is_some_and(|user| owner != user)) {
+            return Ok(None);
+        }
+        // An admin's program creates tokens of others. Rights are locked in the order of the users.
+        let mut owners: Vec<i32> = family(connection, id)?.iter().map(|(_, owner)| *owner).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        for owner in owners {
+            users::lock(connection, owner)?;
+        }
+        let family = family(connection, id)?.into_iter().map(|(token, _)| token);
         let (chosen, others): (Vec<_>, Vec<_>) =
-            family.into_iter().filter(|token| token.revoked_at.is_none()).partition(|token| chosen(token));
+            family.filter(|token| token.revoked_at.is_none()).partition(|token| chosen(token));
         let ids: Vec<i32> = chosen.iter().map(|token| token.id).collect();
         diesel::update(api_tokens::table.filter(api_tokens::id.eq_any(ids)))
             .set(api_tokens::revoked_at.eq(Utc::now()))
@@ -81,8 +101,8 @@ fn revoke_some(
     })
 }
 
-/// A token and all tokens that were created with it, also through tokens that were revoked since.
-fn family(connection: &mut PgConnection, id: i32) -> QueryResult<Vec<Token>> {
+/// A token and all tokens that were created with it, each with its user, also through tokens that were revoked since.
+fn family(connection: &mut PgConnection, id: i32) -> QueryResult<Vec<(Token, i32)>> {
     #[derive(QueryableByName)]
     struct Member {
         #[diesel(sql_type = Integer)]
@@ -112,6 +132,6 @@ fn family(connection: &mut PgConnection, id: i32) -> QueryResult<Vec<Token>> {
     api_tokens::table
         .filter(api_tokens::id.eq_any(ids))
         .order(api_tokens::id)
-        .select(Token::as_select())
+        .select((Token::as_select(), api_tokens::user_id))
         .load(connection)
 }

@@ -12,8 +12,9 @@ use super::owners;
 use super::user_removal::{RemovalError, refuse_last_admin};
 use crate::database::access::audit::{Action, Actor, Event};
 use crate::database::access::role::Role;
+use crate::database::access::tokens::Token;
 use crate::database::access::users::{self, CreateUserError, User, UserState};
-use crate::database::access::{sessions, tokens};
+use crate::database::access::{revocation, sessions, tokens};
 use crate::database::sign_in::identities;
 use crate::database::sign_in::links::{self, CreateLinkError, LinkSecret};
 use crate::database::sign_in::passwords;
@@ -101,6 +102,11 @@ pub fn set_admin(connection: &mut PgConnection, user: &User, admin: bool, actor:
         set_role(connection, user, Role::Member, actor)?;
     }
     let changed = users::set_admin(connection, user.id, admin)?;
+    if changed && !admin {
+        // Otherwise they would count again when the user becomes an admin again.
+        let revoked = revocation::revoke_administering(connection, user.id)?;
+        record_revocations(connection, &revoked, actor)?;
+    }
     if changed {
         let action = if admin { Action::UserPromote } else { Action::UserDemote };
         Event::new(action).about(&user.login).record(connection, actor)?;
@@ -108,10 +114,22 @@ pub fn set_admin(connection: &mut PgConnection, user: &User, admin: bool, actor:
     Ok(changed)
 }
 
-/// Gives a user who is no admin another role; false if nothing changed. A service account loses every way to sign in, and its
-/// sessions.
+fn record_revocations(connection: &mut PgConnection, revoked: &[Token], actor: &Actor) -> QueryResult<()> {
+    for token in revoked {
+        Event::new(Action::TokenRevoke).about(&token.name).detail(token.describe()).record(connection, actor)?;
+    }
+    Ok(())
+}
+
+/// Gives a user who is no admin another role; false if nothing changed. A service account loses every way to sign in and its
+/// sessions when it becomes one, and its tokens when it is one no longer.
 pub fn set_role(connection: &mut PgConnection, user: &User, role: Role, actor: &Actor) -> QueryResult<bool> {
     let changed = users::set_role(connection, user.id, role)?;
+    if changed && user.role == Role::Service {
+        // Others have created them, and would have the rights of the person or the admin that it becomes.
+        let revoked = revocation::revoke_all(connection, user.id)?;
+        record_revocations(connection, &revoked, actor)?;
+    }
     if changed && role == Role::Service {
         sessions::end_of_user(connection, user.id, None, None)?;
         links::revoke(connection, user.id)?;

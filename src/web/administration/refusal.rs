@@ -67,7 +67,9 @@ impl From<CreateUserError> for ApiError {
 impl From<CreateLinkError> for ApiError {
     fn from(error: CreateLinkError) -> Self {
         match error {
-            CreateLinkError::Service(_) => conflict(error.to_string()),
+            CreateLinkError::Service(login) => {
+                conflict(format!("`{login}` is a service account, which cannot sign in: give it another role first"))
+            }
             CreateLinkError::Database(error) => error.into(),
             CreateLinkError::Randomness(error) => Self::internal(error),
         }
@@ -76,7 +78,13 @@ impl From<CreateLinkError> for ApiError {
 
 impl From<Inactive> for ApiError {
     fn from(inactive: Inactive) -> Self {
-        conflict(inactive.to_string())
+        match &inactive {
+            Inactive::Ended { login, state } => conflict(format!(
+                "the user `{login}` is {}: make the user active first, on the page of the user or with `\"disabled\": false`",
+                state.as_str()
+            )),
+            Inactive::Machine { .. } => conflict(inactive.to_string()),
+        }
     }
 }
 

@@ -62,7 +62,7 @@ pub struct DeviceAnswer {
 /// A request for a token.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "a part of the API's description only")]
-pub struct TokenRequest {
+pub struct DeviceTokenRequest {
     /// `urn:ietf:params:oauth:grant-type:device_code` or `refresh_token`.
     grant_type: String,
     client_id: Option<String>,
@@ -74,7 +74,7 @@ pub struct TokenRequest {
 
 /// A token.
 #[derive(Serialize, ToSchema)]
-pub struct TokenAnswer {
+pub struct DeviceTokenAnswer {
     access_token: String,
     /// Always `Bearer`.
     token_type: &'static str,
@@ -180,9 +180,9 @@ fn scopes(text: &str) -> Result<Option<Vec<Scope>>, String> {
     post,
     path = "/api/v1/oauth/token",
     tag = "tokens",
-    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = DeviceTokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, body = TokenAnswer, description = "The token"),
+        (status = 200, body = DeviceTokenAnswer, description = "The token"),
         AnyError,
     ),
 )]
@@ -227,7 +227,7 @@ pub async fn token(State(app): State<App>, request: Request) -> response::Result
 
 fn granted_answer(granted: &Granted) -> Response {
     let scopes = granted.token.scopes.as_ref().map(|scopes| scopes.texts().join(" "));
-    unstored(TokenAnswer {
+    unstored(DeviceTokenAnswer {
         access_token: granted.plain.reveal().to_owned(),
         token_type: "Bearer",
         expires_in: VALID_FOR.num_seconds(),

@@ -18,7 +18,7 @@ use crate::database::catalog::owners;
 use crate::database::email::recipients::{self, Recipient};
 use crate::package::CrateName;
 use crate::web::extract::auth::Authenticated;
-use crate::web::extract::json::callers_json;
+use crate::web::extract::json::{callers_json, object};
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::views::{AnyError, user_url};
@@ -75,7 +75,9 @@ pub struct TokenMade {
 
 /// A request for a token.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TokenRequest {
+    #[serde(deserialize_with = "object")]
     pub api_token: RequestedToken,
 }
 
@@ -85,8 +87,8 @@ pub struct TokenRequest {
 pub struct RequestedToken {
     /// The name of the token.
     pub name: String,
-    /// The actions to limit it to: `publish-new`, `publish-update`, `yank`, `change-owners`, `read`; null: no limit. Every
-    /// token may read.
+    /// The actions to limit it to: `publish-new`, `publish-update`, `yank`, `change-owners`, `stage-new`, `stage-update`, `approve`,
+    /// `trusted-publishing`, `read`; null: no limit. Every token may read.
     #[serde(default)]
     pub endpoint_scopes: Option<Vec<String>>,
     /// The crates to limit it to, as names or as prefixes with `*`; null: no limit.
@@ -129,9 +131,9 @@ pub struct Me {
 pub struct MyUser {
     pub id: i32,
     pub login: String,
-    /// Whether the user has confirmed the address.
+    /// Whether the user has confirmed the address; false for tokens with restrictions.
     pub email_verified: bool,
-    /// Whether the user has an address.
+    /// Whether the user has an address; false for tokens with restrictions.
     pub email_verification_sent: bool,
     pub name: Option<String>,
     /// The address to which the registry sends mail; null without one, and for tokens with restrictions.
@@ -142,7 +144,7 @@ pub struct MyUser {
     pub url: String,
     /// Whether the user is an admin.
     pub is_admin: bool,
-    /// Whether the user gets mail about published versions.
+    /// Whether the user gets mail about published versions; false for tokens with restrictions.
     pub publish_notifications: bool,
     pub created_at: DateTime<Utc>,
 }

@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::Deserializer;
+use serde::de::{DeserializeOwned, Visitor};
 
 use super::{auth, body};
 use crate::database::access::caller::Caller;
@@ -58,4 +59,24 @@ async fn json_body<T: DeserializeOwned>(parts: &Parts, body: Body, limit: usize)
             format!("the request's JSON cannot be read{}: {}", shortened(&place), shortened(&error.to_string())),
         )
     })
+}
+
+/// Reads a field whose value is an object: serde would accept an array with its fields in order, and leave out the rest.
+pub fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    T::deserialize(OnlyObjects(deserializer))
+}
+
+struct OnlyObjects<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for OnlyObjects<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_map(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct seq
+        tuple tuple_struct map struct enum identifier ignored_any
+    }
 }

@@ -118,6 +118,17 @@ impl QueryParameters {
         }
     }
 
+    /// Refuses every parameter but these, for what cannot be undone: a misspelled one would be left out.
+    pub fn refuse_others(&self, known: &[&str]) -> Result<(), ApiError> {
+        match self.pairs.iter().find(|(name, _)| !known.contains(&&**name)) {
+            Some((name, _)) => Err(ApiError::new(
+                StatusCode::BAD_REQUEST,
+                format!("there is no {} `{}`: use {}", self.called, shortened(&without_nul(name)), known.join(", ")),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// The page that the query selects.
     pub fn pagination(&self) -> Result<Pagination, ApiError> {
         self.pagination_of(PER_PAGE)

@@ -59,7 +59,7 @@ pub fn of_package(refusal: &Refusal) -> &'static str {
 /// The reason of a token that does not permit a request.
 pub fn of_denied(denied: &Denied) -> &'static str {
     match denied {
-        Denied::Administers { .. } | Denied::MakesAdminister => SCOPE,
+        Denied::Administers { .. } | Denied::AdministersCrates { .. } | Denied::MakesAdminister => SCOPE,
         Denied::Scope { .. } | Denied::MachineScope { .. } | Denied::OnlyStages { .. } => SCOPE,
         Denied::Crate { .. } | Denied::MachineCrate { .. } => "crate_pattern",
         Denied::Restricted { .. } => "restricted_token",

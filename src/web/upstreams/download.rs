@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::client::FetchError;
-use super::index::{no_answer, upstream};
+use super::lookup::{no_answer, upstream};
 use super::measures;
 use super::transfer::{Transfer, TransferError};
 use super::upstream::{IndexFile, Upstream};

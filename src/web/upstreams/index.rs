@@ -1,7 +1,6 @@
 //! `GET /upstream/{name}/index/…`: the sparse index of an upstream.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -9,34 +8,18 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
 
-use super::client::FetchError;
-use super::upstream::Upstream;
-use super::{cargo_config, index};
+use super::cargo_config::cargo_config;
+use super::lookup::{no_answer, upstream};
 use crate::index::{ConfigJson, blob_id};
 use crate::package::index_path::requested_path;
-use crate::web::extract::path::{ApiPath, as_in_a_url};
-use crate::web::index::plain_text::{plain, unavailable};
+use crate::web::extract::path::ApiPath;
+use crate::web::index::plain_text::plain;
 use crate::web::index::sparse;
-use crate::web::shortened::shortened;
 use crate::web::{ApiError, App};
-
-/// The upstream with a name, or the answer that there is none.
-pub(super) fn upstream<'a>(app: &'a App, name: &str) -> Result<&'a Arc<Upstream>, Response<Body>> {
-    app.settings.upstreams.find(name).ok_or_else(|| {
-        let names: Vec<_> = app.settings.upstreams.names().collect();
-        let there = if names.is_empty() {
-            "this registry has none".to_owned()
-        } else {
-            format!("there is {}", names.join(", "))
-        };
-        let name = as_in_a_url(name);
-        plain(StatusCode::NOT_FOUND, format!("there is no upstream {}: {there}", shortened(&name)))
-    })
-}
 
 /// An introduction for people.
 pub(super) async fn about(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Response<Body> {
-    match index::upstream(&app, &name) {
+    match upstream(&app, &name) {
         Err(missing) => missing,
         Ok(upstream) => {
             let (base, of) = (&app.settings.base_url, &upstream.settings);
@@ -56,7 +39,7 @@ pub(super) async fn config(
     ApiPath(name): ApiPath<String>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, ApiError> {
-    let upstream = match index::upstream(&app, &name) {
+    let upstream = match upstream(&app, &name) {
         Ok(upstream) => upstream,
         Err(missing) => return Ok(missing),
     };
@@ -76,7 +59,7 @@ pub(super) async fn file(
     let Ok(Path((name, path))) = path else {
         return Ok(plain(StatusCode::NOT_FOUND, "no such file in the index: the path is not UTF-8"));
     };
-    let upstream = match index::upstream(&app, &name) {
+    let upstream = match upstream(&app, &name) {
         Ok(upstream) => upstream,
         Err(missing) => return Ok(missing),
     };
@@ -97,12 +80,4 @@ pub(super) async fn file(
             Ok(sparse::made(&app.index.view, &key, (id, &content), &headers))
         }
     }
-}
-
-/// The answer if the upstream has none. Never a 404: cargo would take the crate for absent.
-pub(super) fn no_answer(upstream: &Upstream, error: &FetchError) -> Response<Body> {
-    unavailable(&format!(
-        "the upstream {} does not answer, and nothing is kept of this file: {error}",
-        upstream.settings.name
-    ))
 }

@@ -12,11 +12,13 @@
 //! | [`transfer`] | a crate file on its way |
 //! | [`index`], [`download`] | the endpoints |
 
+mod cargo_config;
 mod client;
 mod crate_files;
 mod download;
 mod flights;
 mod index;
+mod lookup;
 mod measures;
 mod settings;
 mod transfer;
@@ -32,6 +34,7 @@ use super::App;
 use super::index::plain_text::plain;
 use super::shortened::shortened;
 
+pub use cargo_config::cargo_config;
 pub use settings::{UpstreamError, UpstreamPlan, Upstreams};
 
 /// The routes of all upstreams.
@@ -55,15 +58,5 @@ async fn only_of_the_upstream(State(app): State<App>, uri: Uri) -> Response {
             "there is no {path}: upstreams are for reading. Publish, yank and search at the upstream itself, or in this registry with \
              sparse+{base}/index/"
         ),
-    )
-}
-
-/// The lines for .cargo/config.toml that lead cargo to an upstream through this registry.
-pub fn cargo_config(base_url: &str, upstream: &str, auth_required: bool) -> String {
-    let source = format!("{upstream}-proxy");
-    let provider = if auth_required { "credential-provider = \"cargo:token\"\n" } else { "" };
-    format!(
-        "[source.{upstream}]\nreplace-with = \"{source}\"\n\n[registries.{source}]\nindex = \"sparse+{base_url}/upstream/{upstream}/index/\"\n\
-         {provider}"
     )
 }

@@ -76,5 +76,5 @@ fn a_job_is_discarded_with_a_reason() {
     assert_eq!(discard(json!({ "reason": "by mistake" })).good().json(), json!({ "was": "dead" }));
     let shown = root.administer(Method::GET, &format!("jobs/{id}")).good().json();
     assert_eq!((&shown["job"]["state"], &shown["job"]["detail"]), (&json!("discarded"), &json!("by mistake")));
-    refused(&discard(json!({ "reason": "again" })), StatusCode::NOT_FOUND);
+    insta::assert_snapshot!(refused(&discard(json!({ "reason": "again" })), StatusCode::CONFLICT).replace(&id.to_string(), "N"), @"the job N is discarded, so there is nothing to change");
 }

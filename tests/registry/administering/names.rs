@@ -68,7 +68,7 @@ fn a_name_is_reserved_and_released() {
     let name = &list["names"][0];
     assert_eq!((&name["name"], &name["by"], &list["meta"]["total"]), (&json!("acme_core"), &json!("root"), &json!(1)));
     assert_eq!(root.administer(Method::DELETE, "reserved-names/acme_core").status, StatusCode::NO_CONTENT);
-    refused(&root.administer(Method::DELETE, "reserved-names/acme_core"), StatusCode::CONFLICT);
+    refused(&root.administer(Method::DELETE, "reserved-names/acme_core"), StatusCode::NOT_FOUND);
     for (path, body) in [
         ("reserved-names/acme", json!({ "reason": "" })),
         ("reserved-names/acme", json!({ "reason": "a\nb" })),

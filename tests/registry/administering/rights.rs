@@ -4,6 +4,7 @@ use axum::http::{Method, StatusCode};
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 use supercargo::database::access::new_token::NewToken;
+use supercargo::database::access::users;
 
 use super::{provisioner, refused, scoped};
 use crate::support::harness::TestRegistry;
@@ -94,12 +95,18 @@ fn an_unrestricted_token_of_an_admin_sees_everything_and_changes_only_jobs() {
 fn nobody_else_sees_or_changes_anything() {
     let registry = with_a_team();
     registry.admin("root");
-    let crates = NewToken { crate_patterns: Some(vec!["acme-*".parse().unwrap()]), ..scoped(&["administer"]) };
+    registry.admin("bob");
+    let former = registry.user_with("bob", scoped(&["administer"]));
+    let for_crates = registry.user_with("root", NewToken { name: "for crates".to_owned(), ..scoped(&["administer"]) });
+    // As older programs may have left them.
+    let change = "UPDATE users SET is_admin = false WHERE login = 'bob';
+        UPDATE api_tokens SET crate_patterns = '{acme-*}' WHERE name = 'for crates'";
+    registry.pool.with(|connection| connection.batch_execute(change).unwrap()).unwrap();
     let clients = [
         ("no admin", registry.user("ann")),
-        ("no admin with the scope", registry.user_with("ann", scoped(&["administer"]))),
+        ("no admin with the scope", former),
         ("an admin with another scope", registry.user_with("root", scoped(&["yank", "change-owners"]))),
-        ("an admin with the scope for some crates", registry.user_with("root", crates)),
+        ("an admin with the scope for some crates", for_crates),
     ];
     let before = rows(&registry);
     for (who, client) in &clients {
@@ -163,4 +170,38 @@ fn a_demoted_admin_changes_nothing() {
     registry.pool.with(|connection| connection.batch_execute("UPDATE users SET is_admin = false").unwrap()).unwrap();
     let detail = refused(&root.send_json(Method::POST, "users", &json!({ "login": "new" })), StatusCode::FORBIDDEN);
     assert!(detail.contains("`root` is not an admin"), "{detail}");
+}
+
+#[test]
+fn a_token_that_would_administer_nothing_is_not_created() {
+    let registry = TestRegistry::new();
+    registry.admin("root");
+    registry.user("ann");
+    let create = |login: &str, token: NewToken| {
+        let created = registry.pool.with(|connection| {
+            let user = users::find(connection, login).unwrap().unwrap();
+            token.create(connection, user.id)
+        });
+        created.unwrap().err().map(|error| error.to_string())
+    };
+    assert_eq!(create("root", scoped(&["administer"])), None);
+    let crates = NewToken { crate_patterns: Some(vec!["acme-*".parse().unwrap()]), ..scoped(&["administer"]) };
+    insta::assert_snapshot!(create("root", crates).unwrap(), @"a token with the scope administer cannot be restricted to crates: leave out one of the two");
+    insta::assert_snapshot!(create("ann", scoped(&["administer"])).unwrap(), @"`ann` is no admin, so a token with the scope administer would do nothing: make the user an admin first");
+}
+
+#[test]
+fn a_demoted_admin_loses_the_tokens_that_administer() {
+    let registry = TestRegistry::new();
+    let root = provisioner(&registry);
+    registry.admin("bob");
+    let bob = registry.user_with("bob", scoped(&["administer"]));
+    for role in ["member", "admin"] {
+        root.send_json(Method::PATCH, "users/bob", &json!({ "role": role })).good();
+    }
+    let answer = bob.administer(Method::GET, "users");
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    assert!(answer.detail().contains("revoked"), "{}", answer.text());
+    // The others stay.
+    registry.user("bob").get("/api/v1/me").good();
 }

@@ -193,10 +193,65 @@ fn tokens_are_created_for_service_accounts_and_revoked_for_everybody() {
 }
 
 #[test]
-fn a_service_account_is_no_admin() {
+fn a_service_account_that_becomes_something_else_loses_its_tokens() {
+    let registry = TestRegistry::new();
+    let root = provisioner(&registry);
+    let wanted = json!({ "api_token": { "name": "ci" } });
+    for role in ["admin", "member"] {
+        root.send_json(Method::POST, "users", &json!({ "login": role, "role": "service" })).good();
+        let made = root.send_json(Method::POST, &format!("users/{role}/tokens"), &wanted).good().json();
+        let token = registry.with_token(made["api_token"]["token"].as_str().unwrap());
+        token.get("/api/v1/me").good();
+        root.send_json(Method::PATCH, &format!("users/{role}"), &json!({ "role": role })).good();
+        assert_eq!(token.get("/api/v1/me").status, StatusCode::FORBIDDEN);
+    }
+}
+
+#[test]
+fn a_token_that_a_program_created_is_revoked_with_the_one_that_created_it() {
     let registry = TestRegistry::new();
     let root = provisioner(&registry);
     root.send_json(Method::POST, "users", &json!({ "login": "farm", "role": "service" })).good();
-    let farm = registry.user_with("farm", scoped(&["administer"]));
-    assert_eq!(farm.administer(Method::GET, "users").status, StatusCode::FORBIDDEN);
+    let wanted = json!({ "api_token": { "name": "ci" } });
+    let made = root.send_json(Method::POST, "users/farm/tokens", &wanted).good().json();
+    let token = registry.with_token(made["api_token"]["token"].as_str().unwrap());
+    let maker = made["api_token"]["created_by_token"].as_i64().unwrap();
+    let admin = registry.admin("other");
+    registry
+        .pool
+        .with(|connection| {
+            supercargo::database::access::revocation::revoke(connection, i32::try_from(maker).unwrap(), None).unwrap()
+        })
+        .unwrap();
+    // It stays if nobody asks for it as well.
+    token.get("/api/v1/me").good();
+    assert_eq!(
+        admin.administer(Method::GET, "users/farm/tokens").good().json()["api_tokens"][0]["created_by_token"],
+        maker
+    );
+    let other = registry.user_with("other", scoped(&["administer"]));
+    let revoked = other.administer(Method::DELETE, &format!("tokens/{maker}?descendants=true")).good().json();
+    assert_eq!(revoked["revoked"], json!([made["api_token"]["id"]]));
+    assert_eq!(token.get("/api/v1/me").status, StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn a_misplaced_restriction_creates_no_token() {
+    let registry = TestRegistry::new();
+    let root = provisioner(&registry);
+    root.send_json(Method::POST, "users", &json!({ "login": "farm", "role": "service" })).good();
+    for wrong in [
+        json!({ "api_token": { "name": "ci" }, "crate_scopes": ["acme-*"] }),
+        json!({ "api_token": ["ci"] }),
+        json!({ "api_token": ["ci", ["read"]] }),
+        json!({ "api_token": { "name": "ci", "crates": ["acme-*"] } }),
+        json!({ "name": "ci" }),
+    ] {
+        refused(&root.send_json(Method::POST, "users/farm/tokens", &wrong), StatusCode::BAD_REQUEST);
+        let own = registry.user("ann").request(Method::PUT, "/api/v1/me/tokens", wrong.to_string());
+        refused(&own, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(root.administer(Method::GET, "users/farm/tokens").good().json()["api_tokens"], json!([]));
+    let misspelled = refused(&root.administer(Method::DELETE, "users/farm?To=ann"), StatusCode::BAD_REQUEST);
+    insta::assert_snapshot!(misspelled, @"there is no query parameter `To`: use to");
 }

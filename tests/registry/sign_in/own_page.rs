@@ -168,6 +168,7 @@ fn an_admin_who_has_just_signed_in_creates_a_token_that_administers() {
     // It is of no use to others, who are not asked.
     let mut ann = set_password(&registry, "ann", PASSWORD);
     assert!(!ann.get("/me/tokens/new").good().text().contains("administer"));
+    assert_eq!(create(&mut ann, &fields).status, StatusCode::FORBIDDEN);
 }
 
 #[test]

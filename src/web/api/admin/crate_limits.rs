@@ -31,11 +31,11 @@ pub struct Limits {
     unpacked_size: Option<i64>,
     /// The most features of a version.
     #[serde(default)]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 2_147_483_647)]
     features: Option<i32>,
     /// The most dependencies of a version.
     #[serde(default)]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 2_147_483_647)]
     dependencies: Option<i32>,
 }
 

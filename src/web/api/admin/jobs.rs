@@ -188,7 +188,7 @@ pub async fn retry(
 ) -> Result<Json<ChangedJob>, ApiError> {
     caller.sees_administration()?;
     let id = job_id(&id)?;
-    changed(id, change(&app, caller, move |connection, by| intervention::retry(connection, id, by)).await?)
+    change_one(&app, caller, id, move |connection, by| intervention::retry(connection, id, by)).await
 }
 
 /// Discard a dead or waiting job
@@ -216,7 +216,7 @@ pub async fn discard(
         return Err(bad(format!("the reason has {length} characters: give one of 1 to {LONGEST}")));
     }
     check_line(&reason).map_err(|hidden| bad(format!("the reason has {hidden}: remove it")))?;
-    changed(id, change(&app, caller, move |connection, by| intervention::discard(connection, id, by, &reason)).await?)
+    change_one(&app, caller, id, move |connection, by| intervention::discard(connection, id, by, &reason)).await
 }
 
 /// Retry the dead jobs of a kind
@@ -261,14 +261,28 @@ async fn change<T: Send + 'static>(
     changed.await
 }
 
-fn changed(id: JobId, handled: Handled) -> Result<Json<ChangedJob>, ApiError> {
-    let was = match handled {
-        Handled::Dead => Was::Dead,
-        Handled::Waiting => Was::Waiting,
-        Handled::Unknown => return Err(no_job(id)),
-        Handled::Running => {
+async fn change_one(
+    app: &App,
+    caller: Caller,
+    id: JobId,
+    make: impl FnOnce(&mut PgConnection, &str) -> QueryResult<Handled> + Send + 'static,
+) -> Result<Json<ChangedJob>, ApiError> {
+    let (handled, ended) = change(app, caller, move |connection, by| {
+        let handled = make(connection, by)?;
+        let ended = if handled == Handled::Unknown { inspection::show(connection, id)? } else { None };
+        Ok((handled, ended))
+    })
+    .await?;
+    let was = match (handled, ended) {
+        (Handled::Dead, _) => Was::Dead,
+        (Handled::Waiting, _) => Was::Waiting,
+        (Handled::Running, _) => {
             return Err(conflict(format!("the job {id} is running: it can be changed when its attempt has ended")));
         }
+        (Handled::Unknown, Some(job)) => {
+            return Err(conflict(format!("the job {id} is {}, so there is nothing to change", job.state)));
+        }
+        (Handled::Unknown, None) => return Err(no_job(id)),
     };
     tracing::info!(job = id, found = ?handled, "a job was changed through the API");
     Ok(Json(ChangedJob { was }))

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::requests::{NamesQuery, administrators_json, narrowed, read};
 use crate::database::access::administrator::Administrator;
 use crate::database::catalog::reserved_names::{self, Taken};
-use crate::jobs::name_reservations;
+use crate::jobs::name_reservations::{self, ReservationError};
 use crate::web::administration::crate_name;
 use crate::web::answers::unstored::unstored;
 use crate::web::extract::auth::Authenticated;
@@ -141,7 +141,12 @@ pub async fn release(
     caller.administrator()?;
     let name = crate_name(&name)?;
     let released = app.with_connection(move |connection| {
-        name_reservations::release(connection, &name, Administrator::Admin(&caller))
+        name_reservations::release(connection, &name, Administrator::Admin(&caller)).map_err(|error| match error {
+            ReservationError::NotReserved(name) => {
+                ApiError::not_found(format!("the name `{name}` is neither reserved nor that of a deleted crate"))
+            }
+            error => error.into(),
+        })
     });
     released.await?;
     Ok(StatusCode::NO_CONTENT)

@@ -11,13 +11,16 @@ use utoipa::{IntoParams, ToSchema};
 use super::requests::{NamesQuery, administrators_json, narrowed, read};
 use crate::database::access::teams::{self, Team};
 use crate::jobs::team_changes::{self, Membership};
-use crate::web::administration::administer;
+use crate::web::administration::{administer, bad};
 use crate::web::answers::unstored::unstored;
 use crate::web::extract::auth::Authenticated;
 use crate::web::extract::path::ApiPath;
 use crate::web::extract::query::QueryParameters;
 use crate::web::views::{AnyError, PageMeta};
 use crate::web::{ApiError, App};
+
+/// The most members in one request.
+const MAX_MEMBERS: usize = 200;
 
 /// Describes a team in a path.
 #[derive(IntoParams)]
@@ -36,6 +39,7 @@ pub struct NewTeamRequest {
     #[schema(example = "devs", max_length = 64)]
     name: String,
     /// The logins of its first members.
+    #[schema(max_items = 200)]
     #[serde(default)]
     members: Vec<String>,
 }
@@ -127,6 +131,12 @@ pub async fn list(
 )]
 pub async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (caller, new): (_, NewTeamRequest) = administrators_json(&app, request).await?;
+    if new.members.len() > MAX_MEMBERS {
+        return Err(bad(format!(
+            "`members` has {} logins: send at most {MAX_MEMBERS}, and add others",
+            new.members.len()
+        )));
+    }
     let created = administer(&app, caller, move |connection, actor| {
         let team = team_changes::create(connection, &new.name, actor)?;
         for login in &new.members {

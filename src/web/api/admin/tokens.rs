@@ -73,6 +73,7 @@ pub async fn create(
             Scope::Administer
         )));
     }
+    let maker = caller.token.id;
     let created = administer(&app, caller, move |connection, actor| {
         let user = administration::user(connection, &login)?;
         user.check_active()?;
@@ -84,7 +85,7 @@ pub async fn create(
                 Role::Service
             )));
         }
-        let (token, plain) = wanted.create(connection, user.id)?;
+        let (token, plain) = wanted.create_by(connection, (user.id, maker))?;
         let mut detail = token.describe();
         detail["user"] = json!(user.login);
         Event::new(Action::TokenCreate).about(&token.name).detail(detail).record(connection, actor)?;
@@ -118,7 +119,7 @@ pub async fn revoke(
         "there is no token {}, or it was revoked before: see the list of the user's tokens",
         shortened(&as_in_a_url(&id))
     ));
-    let Ok(number) = id.parse::<i32>() else { return Err(missing) };
+    let Some(number) = id.parse::<i32>().ok().filter(|number| number.to_string() == id) else { return Err(missing) };
     let revoked = administer(&app, caller, move |connection, actor| {
         let revoke = if with_descendants { revocation::revoke_with_descendants } else { revocation::revoke };
         let revoked = revoke(connection, number, None)?.ok_or(missing)?;

@@ -176,6 +176,7 @@ pub async fn remove(
     query: QueryParameters,
 ) -> Result<Json<UserRemoval>, ApiError> {
     caller.administrator()?;
+    query.refuse_others(&["to"])?;
     let named = query.texts("to");
     let removed = app.with_connection(move |connection| {
         let user = other_user(connection, &login, caller.user.id)?;

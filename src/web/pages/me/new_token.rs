@@ -59,7 +59,7 @@ fn form(member: &Member, sent: &QueryParameters, refused: Option<&ApiError>) -> 
             select id="days" name="days" {
                 @for (value, label) in DAYS { option value=(value) selected[value == days] { (label) } }
             }
-            (scopes(sent, member.caller.user.is_admin))
+            (scopes(sent, member.caller.user.is_admin && member.caller.is_person()))
             label for="crates" { "Only for these crates" }
             input id="crates" name="crates" autocomplete="off" spellcheck="false" value=(sent.get("crates").unwrap_or_default())
                 maxlength="4000" aria-describedby="about-crates";
