@@ -11,6 +11,7 @@ pub mod set_rules;
 pub mod sets;
 pub mod teams;
 pub mod tokens;
+pub mod upstreams;
 pub mod users;
 pub mod versions;
 pub mod webhooks;
@@ -32,6 +33,7 @@ use crate::jobs::RequestError;
 use crate::jobs::email::configure::EmailError;
 use crate::jobs::name_reservations::ReservationError;
 use crate::jobs::team_changes::TeamError;
+use crate::jobs::upstream_decisions::DecisionError;
 use crate::oidc::http::InvalidIssuer;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};
@@ -51,6 +53,8 @@ pub enum AdminError {
     Repeated(String),
     #[error("there is no team {0:?}: check its name (`supercargo admin team list`), or create it with --create-team")]
     NoTeamYet(String),
+    #[error(transparent)]
+    Upstream(#[from] DecisionError),
     #[error(transparent)]
     Inactive(#[from] Inactive),
     #[error(transparent)]

@@ -8,6 +8,7 @@ pub mod finding;
 mod email;
 mod judged;
 mod queue;
+mod upstreams;
 mod verification;
 mod webhooks;
 
@@ -24,7 +25,7 @@ pub use verification::VERIFICATION;
 /// A check that queries the database. Its name is needed when the database is unreachable.
 type DatabaseCheck = (&'static str, fn(&mut PgConnection, &Judged<'_>) -> QueryResult<Finding>);
 
-const DATABASE_CHECKS: [DatabaseCheck; 9] = [
+const DATABASE_CHECKS: [DatabaseCheck; 10] = [
     (queue::OLDEST_JOB, queue::oldest_job),
     (queue::DEAD_JOBS, queue::dead_jobs),
     (queue::FAILING_JOBS, queue::failing_jobs),
@@ -34,6 +35,7 @@ const DATABASE_CHECKS: [DatabaseCheck; 9] = [
     (verification::VERIFICATION, verification::check),
     (webhooks::WEBHOOKS, webhooks::check),
     (email::EMAIL, email::check),
+    (upstreams::UPSTREAMS, upstreams::check),
 ];
 
 /// Runs the checks that query the database. None prevents another.

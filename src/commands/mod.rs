@@ -13,6 +13,7 @@ mod publisher;
 mod restore;
 mod serve;
 mod set;
+mod upstream;
 mod verify;
 mod webhook;
 mod with;
@@ -76,6 +77,9 @@ fn run_loaded(loaded: Loaded) -> ExitCode {
             end_with_the_pipe().and_then(|()| publisher::publisher(command)).map(|()| ExitCode::SUCCESS)
         }
         Command::Set(command) => end_with_the_pipe().and_then(|()| set::set(command)).map(|()| ExitCode::SUCCESS),
+        Command::Upstream(command) => {
+            end_with_the_pipe().and_then(|()| upstream::upstream(command)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Jobs(command) => end_with_the_pipe().and_then(|()| jobs::jobs(command)).map(|()| ExitCode::SUCCESS),
     });
     if let Some(reporting) = reporting {

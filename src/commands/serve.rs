@@ -269,9 +269,10 @@ fn upstreams(options: &ServeOptions, storage: &Storage, base_url: &str) -> Resul
         plans.push(UpstreamPlan { name: name.clone(), index: index.clone(), token, cooldown: of.cooldown_of(name) });
     }
     let store = storage.upstream_store(&options.crate_store)?;
+    let stale = Some(of.upstream_stale).filter(|_| !of.upstream_offline);
     let contact = of.upstream_contact.as_deref().unwrap_or(base_url);
     let place = (&*storage.data_dir.upstream_index(), store, of.upstream_cache_size);
-    let started = Upstreams::start(plans, (of.upstream_fresh, of.upstream_stale), contact, place);
+    let started = Upstreams::start(plans, (of.upstream_fresh, stale), contact, place);
     started.map_err(|error| CommandError::while_doing("--upstream".to_owned(), error))
 }
 

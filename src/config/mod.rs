@@ -33,6 +33,7 @@ pub mod set;
 pub mod settings;
 pub mod storage;
 pub mod upstream;
+mod upstream_rules;
 pub mod users;
 pub mod verify;
 mod webhook;
@@ -78,6 +79,7 @@ pub use set::{ApproveOptions, RuleCommand, SetCommand, SetFilesOptions};
 pub use settings::{Setting, Source};
 pub use storage::StorageOptions;
 pub use upstream::{Cooldown, NamedUpstream, UpstreamOptions, UpstreamTokenFile};
+pub use upstream_rules::{CrateOrVersion, RuleArguments, UpstreamCommand};
 pub use users::{NewUsersOptions, RoleName, SignInLinkOptions, UserCommand};
 pub use verify::VerifyOptions;
 pub use webhook::{NewWebhookOptions, WebhookCommand, WebhookUpdateOptions};
@@ -193,6 +195,9 @@ pub enum Command {
     /// Tell other programs what happens
     #[command(subcommand)]
     Webhook(WebhookCommand),
+    /// Let crates of upstreams pass, or block them
+    #[command(subcommand)]
+    Upstream(UpstreamCommand),
     /// Show, retry and discard background jobs
     #[command(subcommand)]
     Jobs(JobsCommand),

@@ -32,6 +32,9 @@ pub struct UpstreamOptions {
     /// How long an index file is served while its upstream does not answer
     #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_STALE", value_name = "DURATION", default_value = "7days", value_parser = duration)]
     pub upstream_stale: Duration,
+    /// Do not ask upstreams: serve what is kept of them
+    #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_OFFLINE")]
+    pub upstream_offline: bool,
     /// Size of the kept crate files of all upstreams, in bytes; those not used for longest are removed
     #[arg(
         long,
@@ -101,7 +104,7 @@ impl UpstreamOptions {
     }
 }
 
-fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     let is_allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     if text.is_empty() || text.len() > 40 || !text.bytes().all(is_allowed) {
         return Err(format!("{text:?} is no name of an upstream: use 1 to 40 lower-case letters, digits and '-'"));
@@ -189,6 +192,7 @@ mod tests {
             upstream_contact: None,
             upstream_fresh: Duration::ZERO,
             upstream_stale: Duration::ZERO,
+            upstream_offline: false,
             upstream_cache_size: 0,
             cooldowns: cooldowns.iter().map(|text| cooldown(text).unwrap()).collect(),
         };

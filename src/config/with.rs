@@ -71,7 +71,7 @@ mod tests {
     use crate::config::{command, is_settable};
 
     /// Variables of `serve` that describe one registry: where it is, what it listens on, who watches it.
-    const NOT_INHERITED: [&str; 58] = [
+    const NOT_INHERITED: [&str; 59] = [
         "SUPERCARGO_ALLOW_INSECURE_TOKEN",
         "SUPERCARGO_CONFIG",
         "SUPERCARGO_CORS_ORIGIN",
@@ -126,6 +126,7 @@ mod tests {
         "SUPERCARGO_UPSTREAM_CACHE_SIZE",
         "SUPERCARGO_UPSTREAM_CONTACT",
         "SUPERCARGO_UPSTREAM_FRESH",
+        "SUPERCARGO_UPSTREAM_OFFLINE",
         "SUPERCARGO_UPSTREAM_STALE",
         "SUPERCARGO_UPSTREAM_TOKEN_FILE",
         "SUPERCARGO_URL_ALIASES",

@@ -445,6 +445,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    upstream_rules (id) {
+        id -> Integer,
+        upstream -> Text,
+        canonical_name -> Text,
+        crate_name -> Text,
+        version -> Text,
+        decision -> Text,
+        reason -> Text,
+        actor -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     email_notices (id) {
         id -> BigInt,
         user_id -> Integer,

@@ -29,6 +29,7 @@ pub mod sync_crate;
 pub mod team_changes;
 pub mod trusted_publishing;
 pub mod unused_files;
+pub mod upstream_decisions;
 pub mod version_change;
 pub mod webhooks;
 pub mod yank;

@@ -1,6 +1,6 @@
 //! An index file of another registry as it is kept: one line of JSON with what is known of it, and then its bytes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 use super::lines::lines;
 
 /// What is known of a file.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// What the upstream calls this state of the file.
     pub etag: Option<String>,
@@ -23,6 +23,9 @@ pub struct Known {
     /// When versions were first seen that appeared here later than the file, and do not say when they were published.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub first_seen: BTreeMap<String, DateTime<Utc>>,
+    /// The checksums that versions had first, if their lines have others now. A version never changes: nobody gets these.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub first_checksums: BTreeMap<String, String>,
 }
 
 /// A file that is kept.
@@ -40,17 +43,26 @@ impl KeptFile {
         former: Option<&Self>,
     ) -> Self {
         let checked_at = Utc::now();
-        let mut first_seen = former.map(|former| former.known.first_seen.clone()).unwrap_or_default();
-        if let Some(former) = former {
-            let seen: HashSet<_> = lines(&former.content).filter_map(|(_, line)| Some(line?.vers)).collect();
-            for (_, line) in lines(&content) {
-                let Some(line) = line.filter(|line| line.published_at().is_none()) else { continue };
-                if !seen.contains(&line.vers) {
-                    first_seen.entry(line.vers.into_owned()).or_insert(checked_at);
+        let mut known = Known { etag, last_modified, checked_at, ..Known::default() };
+        let Some(former) = former else { return Self { known, content } };
+        let sums: HashMap<_, _> =
+            lines(&former.content).filter_map(|(_, line)| line.map(|line| (line.vers, line.cksum))).collect();
+        known.first_seen.clone_from(&former.known.first_seen);
+        for (_, line) in lines(&content) {
+            let Some(line) = line else { continue };
+            let first = former.known.first_checksums.get(&*line.vers).map(String::as_str);
+            match first.or(sums.get(&line.vers).map(|sum| &**sum)) {
+                Some(first) if !first.eq_ignore_ascii_case(&line.cksum) => {
+                    known.first_checksums.insert(line.vers.into_owned(), first.to_owned());
                 }
+                Some(_) => {}
+                None if line.published_at().is_none() => {
+                    known.first_seen.entry(line.vers.into_owned()).or_insert(checked_at);
+                }
+                None => {}
             }
         }
-        Self { known: Known { etag, last_modified, checked_at, first_seen }, content }
+        Self { known, content }
     }
 
     fn parse(bytes: Vec<u8>) -> Option<Self> {
@@ -138,5 +150,23 @@ mod tests {
         assert_eq!(second.known.first_seen.keys().collect::<Vec<_>>(), ["1.1.0"]);
         let third = KeptFile::sent(second.content.clone(), (None, None), Some(&second));
         assert_eq!(third.known.first_seen, second.known.first_seen);
+    }
+
+    #[test]
+    fn a_version_whose_checksum_changes_keeps_its_first_one() {
+        let line = |sum: &str| {
+            Bytes::from(format!(
+                "{{\"name\":\"foo\",\"vers\":\"1.0.0\",\"cksum\":\"{sum}\",\"pubtime\":\"2026-01-01T00:00:00Z\"}}\n"
+            ))
+        };
+        let of = |sum: &str, former: Option<&KeptFile>| KeptFile::sent(line(sum), (None, None), former);
+        let first = of("aa", None);
+        let same = of("AA", Some(&first));
+        assert!(same.known.first_checksums.is_empty());
+        let changed = of("bb", Some(&same));
+        assert_eq!(changed.known.first_checksums.get("1.0.0").map(String::as_str), Some("AA"));
+        let again = of("cc", Some(&changed));
+        assert_eq!(again.known.first_checksums, changed.known.first_checksums);
+        assert!(of("aa", Some(&again)).known.first_checksums.is_empty());
     }
 }

@@ -1,7 +1,8 @@
 //! What is kept of the index and the crate files of other registries: its form on the disk, its lines, which versions are
-//! shown, and what is removed.
+//! shown, what people have decided, and what is removed.
 
 pub mod cooldown;
 pub mod eviction;
 pub mod kept_file;
 pub mod lines;
+pub mod rules;

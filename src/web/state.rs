@@ -158,6 +158,7 @@ impl App {
         let issuer_keys = IssuerKeys::default();
         let of = |provider: &IdentityProvider| Provider::new(provider.clone(), issuer_keys.clone());
         let providers = settings.sign_in.providers.iter().map(of).collect();
+        settings.upstreams.attend(&pool);
         let health = Health::new(pool.clone(), index.view.clone(), crate_store.clone());
         Self(Arc::new(Parts {
             pool,

@@ -7,6 +7,7 @@ use crate::database::catalog::user_removal::{RemovalError, listed};
 use crate::database::sign_in::links::CreateLinkError;
 use crate::jobs::name_reservations::ReservationError;
 use crate::jobs::team_changes::TeamError;
+use crate::jobs::upstream_decisions::DecisionError;
 use crate::web::ApiError;
 use crate::web::shortened::shortened;
 
@@ -50,6 +51,19 @@ impl From<ReservationError> for ApiError {
             ReservationError::NotReserved(name) => conflict(format!(
                 "the name `{name}` is neither reserved nor that of a deleted crate, and nothing was changed: see the list"
             )),
+        }
+    }
+}
+
+impl From<DecisionError> for ApiError {
+    fn from(error: DecisionError) -> Self {
+        match error {
+            DecisionError::Database(error) => error.into(),
+            DecisionError::Denied(denied) => denied.into(),
+            DecisionError::Reason(_) | DecisionError::NoReason => bad(error.to_string()),
+            DecisionError::NoRule(about) => {
+                conflict(format!("there is no rule about {about}, and nothing was changed: see the list"))
+            }
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::database::catalog::crate_details::{self, CountedCrate};
 use crate::database::catalog::topics::{self, Kind, Order, Topic};
 use crate::database::registry_counts::{self, Count};
 use crate::database::search::{self, Filter, Page as Part, SearchQuery, Sort};
-use crate::web::{ApiError, App};
+use crate::web::upstreams::cargo_config;
+use crate::web::{ApiError, App, Settings};
 
 /// Length of each list.
 const LENGTH: i64 = 8;
@@ -36,7 +37,7 @@ struct Reading {
 /// Shows the page. Without the session that a private registry needs it has the set-up alone.
 pub async fn show(State(app): State<App>, visit: Visit) -> Result<Response, ApiError> {
     let reading = if visit.is_locked_out() { None } else { Some(app.with_connection(read).await?) };
-    let (links, auth_required) = (visit.links(), app.settings.auth_required);
+    let links = visit.links();
     let content = html! {
         div class="hero" {
             h1 { "A cargo registry" }
@@ -56,7 +57,7 @@ pub async fn show(State(app): State<App>, visit: Visit) -> Result<Response, ApiE
             }
         }
         @if let Some(reading) = &reading { (lists(links, reading)) }
-        (set_up(links, auth_required))
+        (set_up(links, &app.settings))
     };
     let about = "A registry for crates: search them, read them, and set up cargo to use and to publish them.";
     let page = Page::new("supercargo", content).described(about).known_as(links.home());
@@ -122,7 +123,8 @@ fn lists(links: &Links, reading: &Reading) -> Markup {
 }
 
 /// How to use the registry with cargo.
-fn set_up(links: &Links, auth_required: bool) -> Markup {
+fn set_up(links: &Links, settings: &Settings) -> Markup {
+    let auth_required = settings.auth_required;
     let base = links.base_url();
     let provider = if auth_required { "\ncredential-provider = \"cargo:token\"" } else { "" };
     let sparse = format!("[registries.supercargo]\nindex = \"sparse+{base}/index/\"{provider}\n{AGE}");
@@ -139,6 +141,11 @@ fn set_up(links: &Links, auth_required: bool) -> Markup {
             }
             p { "Then run" }
             (copy::block("use", "cargo add --registry supercargo NAME\ncargo search --registry supercargo WORDS"))
+            @for upstream in settings.upstreams.names() {
+                h2 id=(format!("upstream-{upstream}")) { "Crates of " (upstream) }
+                p { "To get them through this registry, add this as well. " code { "Cargo.lock" } " stays as it is." }
+                (copy::block(&format!("upstream-lines-{upstream}"), &cargo_config(base, upstream, auth_required)))
+            }
             h2 id="publish" { "Publish crates" }
             p { a href=(links.me()) { "Get a token" } ", then run" }
             (copy::block("publish-lines", "cargo login --registry supercargo\ncargo publish --registry supercargo"))

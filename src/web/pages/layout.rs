@@ -193,6 +193,7 @@ fn header(viewer: Viewer<'_>, search: &str) -> Markup {
                         a href=(links.to("/admin/users")) { "Users" }
                         a href=(links.to("/admin/teams")) { "Teams" }
                         a href=(links.to("/admin/reserved-names")) { "Reserved names" }
+                        a href=(links.to("/admin/upstreams")) { "Upstreams" }
                         a href=(links.to("/admin/webhooks")) { "Webhooks" }
                     }
                     @if viewer.sees_audit { a href=(links.to("/admin/audit")) { "Audit log" } }

@@ -43,6 +43,7 @@ mod source;
 mod status;
 mod teams;
 mod topics;
+mod upstreams;
 mod users;
 mod webhooks;
 
@@ -94,6 +95,7 @@ pub(super) fn router(app: App) -> Router {
         .merge(users::router())
         .merge(teams::router())
         .merge(reserved_names::router())
+        .merge(upstreams::router())
         .merge(webhooks::router())
         .merge(device::router())
         .merge(audit::router())

@@ -75,7 +75,10 @@ pub async fn explain(app: &App, visit: &Visit, path: &str, may_look: bool, respo
 /// The page whose form is sent to a path below it.
 fn form_of(path: &str) -> Option<&str> {
     let settings = path.find("/settings/").filter(|_| path.starts_with("/crates/")).map(|at| at + "/settings".len());
-    let names = (path == "/admin/reserved-names/release").then_some("/admin/reserved-names".len());
+    let names = ["/admin/reserved-names", "/admin/upstreams"]
+        .into_iter()
+        .find(|list| path.strip_prefix(list) == Some("/release"));
+    let names = names.map(str::len);
     let below = |list: &str| path.strip_prefix(list).and_then(|rest| rest.find('/')).map(|at| at + list.len());
     let of_one = ["/admin/users/", "/admin/teams/", "/webhooks/"].into_iter().find_map(below);
     settings.or(names).or(of_one).map(|at| &path[..at])

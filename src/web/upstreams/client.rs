@@ -50,17 +50,26 @@ pub enum FetchError {
     Undecodable { url: String, problem: String },
     #[error("{0}")]
     Token(String),
+    #[error("this registry does not ask upstreams (--upstream-offline)")]
+    Offline,
     #[error("the upstream failed a moment ago ({0}), and is asked again in {1:?}")]
     Pausing(String, Duration),
 }
 
 impl FetchError {
+    /// Whether nothing was asked.
+    pub fn is_of_nothing_asked(&self) -> bool {
+        matches!(self, Self::Offline | Self::Pausing(..))
+    }
+
     /// Whether the upstream, or the way to it, is in trouble, and not this one file.
     fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
             Self::Status { status, .. } => *status >= 500 || matches!(status, 408 | 429),
-            Self::TooLarge { .. } | Self::Undecodable { .. } | Self::Token(_) | Self::Pausing(..) => false,
+            Self::TooLarge { .. } | Self::Undecodable { .. } | Self::Token(_) | Self::Offline | Self::Pausing(..) => {
+                false
+            }
         }
     }
 }
@@ -79,6 +88,7 @@ pub struct Client {
     token: Option<(HeaderValue, Token)>,
     permits: Semaphore,
     pause: Mutex<Pause>,
+    is_offline: bool,
 }
 
 /// Builds the HTTP client that all upstreams share.
@@ -106,8 +116,8 @@ pub fn http(contact: &str) -> Result<reqwest::Client, String> {
 }
 
 impl Client {
-    pub fn new(http: reqwest::Client, token: Option<(HeaderValue, Token)>) -> Self {
-        Self { http, token, permits: Semaphore::new(AT_ONCE), pause: Mutex::default() }
+    pub fn new(http: reqwest::Client, token: Option<(HeaderValue, Token)>, is_offline: bool) -> Self {
+        Self { http, token, permits: Semaphore::new(AT_ONCE), pause: Mutex::default(), is_offline }
     }
 
     /// A file of the index, unless it is still the one with these validators.
@@ -190,6 +200,9 @@ impl Client {
     }
 
     fn check_pause(&self) -> Result<(), FetchError> {
+        if self.is_offline {
+            return Err(FetchError::Offline);
+        }
         let pause = self.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let left = pause.until.and_then(|until| until.checked_duration_since(Instant::now()));
         left.map_or(Ok(()), |left| Err(FetchError::Pausing(pause.reason.clone(), left)))

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
+use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::client::FetchError;
@@ -11,6 +12,7 @@ use super::measures;
 use super::transfer::{MAX_FILE, Transfer, TransferError, keep};
 use super::upstream::Upstream;
 use crate::crate_store::CrateStore;
+use crate::database::access::audit::Action;
 use crate::package::{Checksum, CrateName, Version};
 use crate::upstream::download_url;
 use crate::upstream_cache::eviction;
@@ -130,12 +132,10 @@ fn note(upstream: &Upstream, (name, version): (&CrateName, &Version), ended: &Re
     let of = &upstream.settings.name;
     match ended {
         Ok(_) => measures::crate_file(of, measures::FETCHED),
-        Err(error @ TransferError::Mismatch { .. }) => {
+        Err(TransferError::Mismatch { found, expected, .. }) => {
             measures::crate_file(of, measures::MISMATCH);
-            tracing::error!(
-                upstream = of, crate_name = %name, %version, %error,
-                "a crate file of an upstream is not the one of its index: nobody gets it, and it is not kept"
-            );
+            let detail = json!({ "crate": name, "version": version, "found": found, "expected": expected });
+            upstream.alarm.raise(&upstream.runtime, Action::UpstreamMismatch, of, detail);
         }
         Err(error) => {
             measures::crate_file(of, measures::FAILED);

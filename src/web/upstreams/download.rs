@@ -10,13 +10,17 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::client::FetchError;
-use super::lookup::{no_answer, upstream};
+use super::crate_files::CrateFiles;
+use super::index_file::IndexFile;
+use super::lookup::{UNREAD, no_answer, upstream};
 use super::measures;
 use super::transfer::{Transfer, TransferError};
-use super::upstream::{IndexFile, Upstream};
+use super::upstream::Upstream;
+use crate::database::upstream_rules::Decision;
 use crate::package::index_path::index_path;
 use crate::package::{Checksum, CrateName, Version};
 use crate::upstream_cache::lines::lines;
+use crate::upstream_cache::rules::CrateRules;
 use crate::web::answers::crate_file::{self, FileRequest, Source, VersionFile};
 use crate::web::extract::path::{ApiPath, crate_and_version};
 use crate::web::index::plain_text::{plain, unavailable};
@@ -29,6 +33,8 @@ const WHOLE: u64 = 256 * 1024;
 struct InIndex {
     checksum: Checksum,
     young_until: Option<DateTime<Utc>>,
+    /// The checksum that the version had first, if its line has another one now.
+    first_checksum: Option<String>,
 }
 
 pub(super) async fn download(
@@ -54,26 +60,21 @@ pub(super) async fn download(
             return Ok(no_answer(&upstream, &error));
         }
     };
+    let Ok(rules) = upstream.rules_of(&name) else { return Ok(unavailable(UNREAD)) };
+    if let Some(refusal) = withheld(&upstream, (&name, &version), &found, rules.as_deref()) {
+        outcome(measures::REFUSED);
+        return Ok(refusal);
+    }
     let Some(files) = app.settings.upstreams.files() else {
         return Err(ApiError::internal("an upstream without files"));
     };
     let file = Arc::new(VersionFile::new(0, name.clone(), version.clone(), found.checksum));
-    let kept = {
-        let (files, file, method, headers) = (files.clone(), Arc::clone(&file), method.clone(), headers.clone());
-        app.blocking(move |_| {
-            if !files.store().contains(file.checksum)? {
-                return Ok(None);
-            }
-            files.note_use(file.checksum);
-            let request = FileRequest { file: &file, method: &method, headers: &headers };
-            crate_file::respond(Source::Store(files.store()), &request).map(|(response, _)| Some(response))
-        })
-    };
-    if let Some(response) = kept.await? {
+    if let Some(response) = kept(&app, files, &file, (&method, &headers)).await? {
         outcome(measures::HIT);
         return Ok(response);
     }
-    if let Some(until) = found.young_until {
+    let is_allowed = rules.is_some_and(|rules| rules.about(&version.to_string()).is_some());
+    if let Some(until) = found.young_until.filter(|_| !is_allowed) {
         outcome(measures::REFUSED);
         return Ok(too_young(&upstream, (&name, &version), until));
     }
@@ -89,6 +90,47 @@ pub(super) async fn download(
         }
         Some(Err(error)) => Ok(failed(&upstream, &error)),
     }
+}
+
+/// The refusal of a version that nobody gets, also if it is kept.
+fn withheld(
+    upstream: &Upstream,
+    (name, version): (&CrateName, &Version),
+    found: &InIndex,
+    rules: Option<&CrateRules>,
+) -> Option<Response> {
+    let (of, num) = (&upstream.settings.name, version.to_string());
+    let text = match (rules.and_then(|rules| rules.about(&num)), &found.first_checksum) {
+        (Some((Decision::Block, reason)), _) => {
+            format!("{name}@{version} of {of} is blocked in this registry: {reason}")
+        }
+        (None, Some(first)) => format!(
+            "{of} has changed {name}@{version}: its SHA-256 was {first} and is {} now, which never happens to a version. Nobody gets it; \
+             tell the operator of this registry",
+            found.checksum
+        ),
+        _ => return None,
+    };
+    Some(plain(StatusCode::FORBIDDEN, text))
+}
+
+/// The answer from the store.
+async fn kept(
+    app: &App,
+    files: &CrateFiles,
+    file: &Arc<VersionFile>,
+    (method, headers): (&Method, &HeaderMap),
+) -> Result<Option<Response>, ApiError> {
+    let (files, file, method, headers) = (files.clone(), Arc::clone(file), method.clone(), headers.clone());
+    let found = app.blocking(move |_| {
+        if !files.store().contains(file.checksum)? {
+            return Ok(None);
+        }
+        files.note_use(file.checksum);
+        let request = FileRequest { file: &file, method: &method, headers: &headers };
+        crate_file::respond(Source::Store(files.store()), &request).map(|(response, _)| Some(response))
+    });
+    found.await
 }
 
 fn whole(content: &Bytes, request: &FileRequest<'_>) -> Result<Response, ApiError> {
@@ -114,7 +156,8 @@ async fn find(upstream: &Arc<Upstream>, name: &CrateName, version: &Version) -> 
 fn in_file(upstream: &Upstream, file: &IndexFile, version: &Version) -> Option<InIndex> {
     let wanted = version.to_string();
     let line = lines(&file.file.content).find_map(|(_, line)| line.filter(|line| line.vers == wanted))?;
-    Some(InIndex { checksum: line.cksum.parse().ok()?, young_until: upstream.young_until(file, &line) })
+    let first_checksum = file.file.known.first_checksums.get(&wanted).cloned();
+    Some(InIndex { checksum: line.cksum.parse().ok()?, young_until: upstream.young_until(file, &line), first_checksum })
 }
 
 fn too_young(upstream: &Upstream, (name, version): (&CrateName, &Version), until: DateTime<Utc>) -> Response {

@@ -9,11 +9,12 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
 
 use super::cargo_config::cargo_config;
-use super::lookup::{no_answer, upstream};
+use super::lookup::{UNREAD, no_answer, upstream};
+use super::upstream::RulesUnread;
 use crate::index::{ConfigJson, blob_id};
-use crate::package::index_path::requested_path;
+use crate::package::index_path::{crate_path, requested_path};
 use crate::web::extract::path::ApiPath;
-use crate::web::index::plain_text::plain;
+use crate::web::index::plain_text::{plain, unavailable};
 use crate::web::index::sparse;
 use crate::web::{ApiError, App};
 
@@ -75,7 +76,12 @@ pub(super) async fn file(
         Err(error) => Ok(no_answer(upstream, &error)),
         Ok(None) => Ok(sparse::absent(&right)),
         Ok(Some(found)) => {
-            let (id, content) = found.shown(upstream.settings.cooldown).map_err(ApiError::internal)?;
+            let rules = match crate_path(&right).map(|name| upstream.rules_of(&name)) {
+                Some(Ok(rules)) => rules,
+                None => None,
+                Some(Err(RulesUnread)) => return Ok(unavailable(UNREAD)),
+            };
+            let (id, content) = found.shown(upstream.settings.cooldown, rules).map_err(ApiError::internal)?;
             let key = format!("upstream/{name}/{right}");
             Ok(sparse::made(&app.index.view, &key, (id, &content), &headers))
         }

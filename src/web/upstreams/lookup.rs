@@ -12,6 +12,10 @@ use crate::web::extract::path::as_in_a_url;
 use crate::web::index::plain_text::{plain, unavailable};
 use crate::web::shortened::shortened;
 
+/// The rules about crates were never read.
+pub(super) const UNREAD: &str =
+    "the rules about this upstream cannot be read, because the database is away: try again later";
+
 /// The upstream with a name, or the answer that there is none.
 pub(super) fn upstream<'a>(app: &'a App, name: &str) -> Result<&'a Arc<Upstream>, Response<Body>> {
     app.settings.upstreams.find(name).ok_or_else(|| {

@@ -7,16 +7,21 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use super::alarm::Alarm;
 use super::client::{Client, http};
 use super::crate_files::CrateFiles;
 use super::measures;
 use super::upstream::{Upstream, UpstreamSettings};
 use crate::crate_store::CrateStore;
+use crate::database::{Pool, upstream_rules};
 use crate::upstream::Token;
 use crate::upstream_cache::eviction;
+use crate::upstream_cache::rules::Rules;
 
 /// How often files that are too many are looked for.
 const EVICTION: Duration = Duration::from_secs(600);
+/// How often rules about crates are read.
+const RULES: Duration = Duration::from_secs(2);
 /// The threads for requests to upstreams.
 const THREADS: usize = 2;
 
@@ -27,6 +32,7 @@ pub struct Upstreams(Option<Arc<Parts>>);
 struct Parts {
     upstreams: Vec<Arc<Upstream>>,
     files: CrateFiles,
+    alarm: Alarm,
     /// None only while it is dropped.
     runtime: Option<Runtime>,
 }
@@ -55,10 +61,11 @@ pub enum UpstreamError {
 }
 
 impl Upstreams {
-    /// Starts to serve upstreams. Index files are kept below a directory, and crate files in a store of at most so many bytes.
+    /// Starts to serve upstreams. Index files are kept below a directory, and crate files in a store of at most so many bytes. Without
+    /// an end of stale files nothing is asked, and what is kept is served.
     pub fn start(
         plans: Vec<UpstreamPlan>,
-        (fresh, stale): (Duration, Duration),
+        (fresh, stale): (Duration, Option<Duration>),
         contact: &str,
         (directory, store, max_bytes): (&Path, CrateStore, u64),
     ) -> Result<Self, UpstreamError> {
@@ -66,12 +73,38 @@ impl Upstreams {
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("upstream").enable_all().build()?;
         let http = http(contact).map_err(UpstreamError::Client)?;
         let handle = runtime.handle();
+        let alarm = Alarm::default();
         let upstreams: Result<Vec<_>, _> = plans
             .into_iter()
-            .map(|plan| one(plan, (fresh, stale), (http.clone(), handle), directory).map(Arc::new))
+            .map(|plan| one(plan, (fresh, stale), (http.clone(), handle, alarm.clone()), directory).map(Arc::new))
             .collect();
         evict_regularly(handle, store.clone(), max_bytes);
-        Ok(Self(Some(Arc::new(Parts { upstreams: upstreams?, files: CrateFiles::new(store), runtime: Some(runtime) }))))
+        Ok(Self(Some(Arc::new(Parts {
+            upstreams: upstreams?,
+            files: CrateFiles::new(store),
+            alarm,
+            runtime: Some(runtime),
+        }))))
+    }
+
+    /// Reads the rules about crates now, and again every few seconds.
+    pub fn attend(&self, pool: &Pool) {
+        let Some(parts) = &self.0 else { return };
+        let upstreams = parts.upstreams.clone();
+        parts.alarm.attend(pool);
+        read_rules(pool, &upstreams);
+        let (pool, Some(runtime)) = (pool.clone(), &parts.runtime) else { return };
+        runtime.spawn(async move {
+            let mut ticks = tokio::time::interval(RULES);
+            loop {
+                ticks.tick().await;
+                let (pool, upstreams) = (pool.clone(), upstreams.clone());
+                let read = tokio::task::spawn_blocking(move || read_rules(&pool, &upstreams)).await;
+                if let Err(panic) = read {
+                    tracing::error!(%panic, "the rules about upstreams cannot be read: the former ones count");
+                }
+            }
+        });
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Arc<Upstream>> {
@@ -81,6 +114,12 @@ impl Upstreams {
     /// The names of all, as the operator gave them.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.all().iter().map(|upstream| &*upstream.settings.name)
+    }
+
+    /// Name, index URL, and the age at which versions are shown, of each.
+    pub fn described(&self) -> impl Iterator<Item = (&str, &str, Option<String>)> {
+        let age = |of: &Upstream| of.settings.cooldown.map(|_| of.settings.age());
+        self.all().iter().map(move |of| (&*of.settings.name, &*of.settings.index, age(of)))
     }
 
     fn all(&self) -> &[Arc<Upstream>] {
@@ -94,8 +133,8 @@ impl Upstreams {
 
 fn one(
     plan: UpstreamPlan,
-    (fresh, stale): (Duration, Duration),
-    (http, handle): (reqwest::Client, &Handle),
+    (fresh, stale): (Duration, Option<Duration>),
+    (http, handle, alarm): (reqwest::Client, &Handle, Alarm),
     directory: &Path,
 ) -> Result<Upstream, UpstreamError> {
     let UpstreamPlan { name, index, token, cooldown } = plan;
@@ -106,12 +145,20 @@ fn one(
         value.set_sensitive(true);
         Ok::<_, UpstreamError>((value, token))
     });
-    let client = Client::new(http, token.transpose()?);
+    let client = Client::new(http, token.transpose()?, stale.is_none());
     let kept: PathBuf = directory.join(&name);
     measures::describe(&name);
     let cooldown = cooldown.and_then(|age| chrono::TimeDelta::from_std(age).ok());
     let settings = UpstreamSettings { name, index, fresh, stale, cooldown };
-    Ok(Upstream::new(settings, client, handle.clone(), kept))
+    Ok(Upstream::new(settings, client, alarm, (handle.clone(), kept)))
+}
+
+fn read_rules(pool: &Pool, upstreams: &[Arc<Upstream>]) {
+    match pool.with(|connection| upstream_rules::list(connection, None)) {
+        Ok(Ok(all)) => upstreams.iter().for_each(|one| one.take_rules(Rules::of(&one.settings.name, &all))),
+        Ok(Err(error)) => tracing::warn!(%error, "the rules about upstreams cannot be read: the former ones count"),
+        Err(error) => tracing::warn!(%error, "the rules about upstreams cannot be read: the former ones count"),
+    }
 }
 
 fn evict_regularly(handle: &Handle, store: CrateStore, max_bytes: u64) {

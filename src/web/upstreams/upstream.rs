@@ -1,23 +1,26 @@
 //! One upstream: its client, and what is kept of its index.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder};
+use serde_json::json;
 use tokio::runtime::Handle;
 
+use super::alarm::Alarm;
 use super::client::{Answer, Client, FetchError};
 use super::flights::Flights;
+use super::index_file::{ByWeight, IndexFile};
 use super::measures;
-use crate::index::{ConfigJson, Oid, blob_id};
-use crate::upstream_cache::cooldown::{Shown, shown};
+use crate::database::access::audit::Action;
+use crate::index::ConfigJson;
+use crate::package::CrateName;
 use crate::upstream_cache::kept_file::{KeptFile, KeptFiles};
 use crate::upstream_cache::lines;
+use crate::upstream_cache::rules::{CrateRules, Rules};
 
 /// Memory for index files of an upstream, in bytes, and how many it usually has.
 const MEMORY: u64 = 64 * 1024 * 1024;
@@ -40,7 +43,8 @@ pub struct UpstreamSettings {
     /// The URL of its sparse index, with a slash at the end.
     pub index: String,
     pub fresh: Duration,
-    pub stale: Duration,
+    /// How long an index file is served without an answer; None for ever.
+    pub stale: Option<Duration>,
     /// The age at which versions are shown.
     pub cooldown: Option<TimeDelta>,
 }
@@ -57,6 +61,7 @@ impl UpstreamSettings {
 pub struct Upstream {
     pub settings: UpstreamSettings,
     pub client: Client,
+    pub(super) alarm: Alarm,
     /// Where requests to it run.
     pub(super) runtime: Handle,
     kept: KeptFiles,
@@ -64,74 +69,31 @@ pub struct Upstream {
     absent: Cache<String, Instant>,
     flights: Arc<Flights<String, Result<Option<Arc<IndexFile>>, FetchError>>>,
     dl: Mutex<Option<(String, Instant)>>,
-}
-
-/// An index file in memory.
-pub struct IndexFile {
-    pub file: KeptFile,
-    /// When the upstream last confirmed it, in milliseconds.
-    checked_at: AtomicI64,
-    /// Since when the upstream says that there is no such file.
-    absent_since: Mutex<Option<Instant>>,
-    /// As it was last shown.
-    shown: Mutex<Option<(Oid, Shown)>>,
-}
-
-#[derive(Clone)]
-struct ByWeight;
-
-impl Weighter<String, Arc<IndexFile>> for ByWeight {
-    fn weight(&self, path: &String, file: &Arc<IndexFile>) -> u64 {
-        (path.len() + file.file.content.len() + 256) as u64
-    }
-}
-
-impl IndexFile {
-    fn new(file: KeptFile) -> Self {
-        let checked_at = AtomicI64::new(file.known.checked_at.timestamp_millis());
-        Self { file, checked_at, absent_since: Mutex::default(), shown: Mutex::default() }
-    }
-
-    /// How long ago the upstream confirmed it. A clock that was set back makes it old.
-    fn age(&self) -> Duration {
-        let milliseconds = Utc::now().timestamp_millis() - self.checked_at.load(Ordering::Relaxed);
-        u64::try_from(milliseconds).map_or(Duration::MAX, Duration::from_millis)
-    }
-
-    fn confirm(&self) {
-        self.checked_at.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
-        *self.absent_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// Its bytes as they are shown now, and their id.
-    pub fn shown(&self, cooldown: Option<TimeDelta>) -> Result<(Oid, Bytes), crate::index::IndexError> {
-        let mut last = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Utc::now();
-        if let Some((id, shown)) = last.as_ref().filter(|(_, shown)| shown.until.is_none_or(|until| until > now)) {
-            return Ok((*id, shown.content.clone()));
-        }
-        let shown = shown(&self.file, cooldown, now);
-        let id = blob_id(&shown.content)?;
-        let content = shown.content.clone();
-        *last = Some((id, shown));
-        Ok((id, content))
-    }
+    /// What people have decided; None until it was read.
+    rules: RwLock<Option<Arc<Rules>>>,
 }
 
 impl Upstream {
-    pub fn new(settings: UpstreamSettings, client: Client, runtime: Handle, directory: PathBuf) -> Self {
+    pub fn new(
+        settings: UpstreamSettings,
+        client: Client,
+        alarm: Alarm,
+        (runtime, directory): (Handle, PathBuf),
+    ) -> Self {
         let options = OptionsBuilder::new().estimated_items_capacity(USUAL_FILES).weight_capacity(MEMORY).build();
         let options = options.expect("both capacities are set"); // above
         let memory = Cache::with_options(options, ByWeight, DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self {
             settings,
             client,
+            alarm,
             runtime,
             kept: KeptFiles::new(directory),
             memory,
             absent: Cache::new(ABSENT_PATHS),
             flights: Arc::default(),
             dl: Mutex::default(),
+            rules: RwLock::default(),
         }
     }
 
@@ -194,7 +156,11 @@ impl Upstream {
 
     /// The file in memory, if it may still be served.
     fn usable(&self, path: &str) -> Option<Arc<IndexFile>> {
-        self.memory.get(path).filter(|file| file.age() < self.settings.stale)
+        self.memory.get(path).filter(|file| self.is_usable(file))
+    }
+
+    fn is_usable(&self, file: &IndexFile) -> bool {
+        self.settings.stale.is_none_or(|stale| file.age() < stale)
     }
 
     /// Runs one at a time for a path.
@@ -235,10 +201,23 @@ impl Upstream {
                 measures::index_file(name, measures::FETCHED);
                 let former = former.as_ref().map(|former| &former.file);
                 let file = KeptFile::sent(content, (etag, last_modified), former);
+                self.report_changes(path, &file, former);
                 Ok(Some(self.keep(path, file).await))
             }
             (Ok(Answer::Absent), former) => Ok(self.absent(path, former).await),
             (Err(error), former) => self.without_answer(path, error, former),
+        }
+    }
+
+    /// Reports versions whose checksums were changed, each change once.
+    fn report_changes(&self, path: &str, file: &KeptFile, former: Option<&KeptFile>) {
+        for (version, first) in &file.known.first_checksums {
+            if former.is_some_and(|former| former.known.first_checksums.contains_key(version)) {
+                continue;
+            }
+            let krate = path.rsplit('/').next().unwrap_or_default();
+            let detail = json!({ "crate": krate, "version": version, "first_checksum": first });
+            self.alarm.raise(&self.runtime, Action::UpstreamChange, &self.settings.name, detail);
         }
     }
 
@@ -282,7 +261,7 @@ impl Upstream {
                 let mut since = former.absent_since.lock().unwrap_or_else(PoisonError::into_inner);
                 *since.get_or_insert_with(Instant::now)
             };
-            if since.elapsed() < self.settings.fresh && former.age() < self.settings.stale {
+            if since.elapsed() < self.settings.fresh && self.is_usable(&former) {
                 tracing::warn!(
                     upstream = self.settings.name,
                     path,
@@ -306,18 +285,18 @@ impl Upstream {
         error: FetchError,
         former: Option<Arc<IndexFile>>,
     ) -> Result<Option<Arc<IndexFile>>, FetchError> {
-        let is_pausing = matches!(error, FetchError::Pausing(..));
-        match former.filter(|former| former.age() < self.settings.stale) {
+        let is_quiet = error.is_of_nothing_asked();
+        match former.filter(|former| self.is_usable(former)) {
             Some(former) => {
                 measures::index_file(&self.settings.name, measures::STALE);
-                if !is_pausing {
+                if !is_quiet {
                     tracing::warn!(upstream = self.settings.name, path, %error, "an upstream does not answer: the kept index file is served");
                 }
                 Ok(Some(former))
             }
             None => {
                 measures::index_file(&self.settings.name, measures::FAILED);
-                if !is_pausing {
+                if !is_quiet {
                     tracing::warn!(upstream = self.settings.name, path, %error, "an index file of an upstream cannot be fetched");
                 }
                 Err(error)
@@ -356,12 +335,30 @@ impl Upstream {
         }
     }
 
+    /// What people have decided about a crate. The error if it was not read yet.
+    pub fn rules_of(&self, name: &CrateName) -> Result<Option<Arc<CrateRules>>, RulesUnread> {
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        rules.as_ref().map(|rules| rules.of_crate(name)).ok_or(RulesUnread)
+    }
+
+    /// Takes over the rules that were read.
+    pub fn take_rules(&self, rules: Rules) {
+        let mut present = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        if present.as_deref() != Some(&rules) {
+            *present = Some(Arc::new(rules));
+        }
+    }
+
     /// Until when a version is too young.
     pub fn young_until(&self, file: &IndexFile, line: &lines::Line<'_>) -> Option<DateTime<Utc>> {
         let age = self.settings.cooldown?;
         crate::upstream_cache::cooldown::young_until(&file.file, line, age, Utc::now())
     }
 }
+
+/// The database could not be read since the start.
+#[derive(Clone, Copy, Debug)]
+pub struct RulesUnread;
 
 /// What is read of an upstream's `config.json`, whose other keys may be missing.
 struct ConfigOfUpstream;

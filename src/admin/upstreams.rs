@@ -1,0 +1,59 @@
+//! `supercargo upstream`.
+
+use diesel::PgConnection;
+use serde_json::json;
+
+use super::AdminError;
+use super::output::{print_json, print_table, say, time};
+use crate::database::access::administrator::Administrator;
+use crate::database::access::audit::Actor;
+use crate::database::upstream_rules::{self, Decision, Rule, Subject};
+use crate::jobs::upstream_decisions::{self, named};
+
+pub fn decide(
+    connection: &mut PgConnection,
+    operator: &Actor,
+    subject: &Subject,
+    (decision, reason): (Decision, &str),
+) -> Result<(), AdminError> {
+    let made = upstream_decisions::decide(connection, subject, (decision, reason), Administrator::Operator(operator))?;
+    let what = named(subject);
+    match (made, decision) {
+        (None, _) => say!("nothing changed: there is this rule about {what} already, for the same reason"),
+        (Some(_), Decision::Allow) => say!("{what} passes however young it is, within seconds"),
+        (Some(_), Decision::Block) => say!("{what} is shown as yanked and delivered to nobody, within seconds"),
+    }
+    Ok(())
+}
+
+pub fn release(connection: &mut PgConnection, operator: &Actor, subject: &Subject) -> Result<(), AdminError> {
+    let rule = upstream_decisions::release(connection, subject, Administrator::Operator(operator))?;
+    say!(
+        "removed the rule that {} {}",
+        if rule.decision == Decision::Allow { "allowed" } else { "blocked" },
+        named(subject)
+    );
+    Ok(())
+}
+
+pub fn list(connection: &mut PgConnection, upstream: Option<&str>, as_json: bool) -> Result<(), AdminError> {
+    let rules = upstream_rules::list(connection, upstream)?;
+    if as_json {
+        let rules = rules.iter().map(|rule| {
+            json!({
+                "upstream": rule.upstream, "crate": rule.crate_name, "version": Some(&rule.version).filter(|version| !version.is_empty()),
+                "decision": rule.decision.as_str(), "reason": rule.reason, "by": rule.actor, "since": rule.created_at,
+            })
+        });
+        return Ok(print_json(&rules.collect::<Vec<_>>())?);
+    }
+    print_table(
+        ["UPSTREAM", "CRATE", "VERSION", "DECISION", "BY", "SINCE", "REASON"],
+        rules.into_iter().map(|rule| {
+            let Rule { upstream, crate_name, version, decision, reason, actor, created_at, .. } = rule;
+            let version = if version.is_empty() { "all".to_owned() } else { version };
+            [upstream, crate_name, version, decision.to_string(), actor, time(Some(created_at)), reason]
+        }),
+    );
+    Ok(())
+}

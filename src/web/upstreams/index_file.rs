@@ -1,0 +1,73 @@
+//! An index file of an upstream in memory, and as it is shown.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chrono::{TimeDelta, Utc};
+use quick_cache::Weighter;
+
+use crate::index::{IndexError, Oid, blob_id};
+use crate::upstream_cache::cooldown::{Shown, shown};
+use crate::upstream_cache::kept_file::KeptFile;
+use crate::upstream_cache::rules::CrateRules;
+
+/// An index file in memory.
+pub struct IndexFile {
+    pub file: KeptFile,
+    /// When the upstream last confirmed it, in milliseconds.
+    checked_at: AtomicI64,
+    /// Since when the upstream says that there is no such file.
+    pub(super) absent_since: Mutex<Option<Instant>>,
+    /// As it was last shown, and by which rules.
+    shown: Mutex<Option<(Oid, Shown, Option<Arc<CrateRules>>)>>,
+}
+
+/// Counts bytes.
+#[derive(Clone)]
+pub(super) struct ByWeight;
+
+impl Weighter<String, Arc<IndexFile>> for ByWeight {
+    fn weight(&self, path: &String, file: &Arc<IndexFile>) -> u64 {
+        (path.len() + file.file.content.len() + 256) as u64
+    }
+}
+
+impl IndexFile {
+    pub(super) fn new(file: KeptFile) -> Self {
+        let checked_at = AtomicI64::new(file.known.checked_at.timestamp_millis());
+        Self { file, checked_at, absent_since: Mutex::default(), shown: Mutex::default() }
+    }
+
+    /// How long ago the upstream confirmed it. A clock that was set back makes it old.
+    pub(super) fn age(&self) -> Duration {
+        let milliseconds = Utc::now().timestamp_millis() - self.checked_at.load(Ordering::Relaxed);
+        u64::try_from(milliseconds).map_or(Duration::MAX, Duration::from_millis)
+    }
+
+    pub(super) fn confirm(&self) {
+        self.checked_at.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
+        *self.absent_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Its bytes as they are shown now, and their id.
+    pub fn shown(
+        &self,
+        cooldown: Option<TimeDelta>,
+        rules: Option<Arc<CrateRules>>,
+    ) -> Result<(Oid, Bytes), IndexError> {
+        let mut last = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Utc::now();
+        let is_now =
+            |shown: &Shown, by: &Option<Arc<CrateRules>>| *by == rules && shown.until.is_none_or(|until| until > now);
+        if let Some((id, shown, _)) = last.as_ref().filter(|(_, shown, by)| is_now(shown, by)) {
+            return Ok((*id, shown.content.clone()));
+        }
+        let shown = shown(&self.file, cooldown, rules.as_deref(), now);
+        let id = blob_id(&shown.content)?;
+        let content = shown.content.clone();
+        *last = Some((id, shown, rules));
+        Ok((id, content))
+    }
+}
