@@ -137,6 +137,7 @@ fn the_pages_of_the_queue_and_of_a_status_lead_back_through_the_proxy() {
         "/admin/users/root",
         "/admin/teams",
         "/admin/reserved-names",
+        "/admin/upstreams",
     ] {
         let (at_root, under) = (browser.get(page).good().text(), browser.get(&format!("/crates{page}")).good().text());
         let paths = paths_of(&under);

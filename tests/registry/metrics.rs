@@ -53,7 +53,11 @@ fn exchange(address: &str, request: &str) -> String {
 fn every_metric_is_documented_and_every_documented_metric_exists() {
     let authority = Authority::new();
     let arguments = authority.arguments();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).chain(["--metrics-listen", "127.0.0.1:0"]).collect();
+    let arguments: Vec<_> = arguments
+        .iter()
+        .map(String::as_str)
+        .chain(["--metrics-listen", "127.0.0.1:0", "--upstream", "crates-io"])
+        .collect();
     let served = Served::start_with_log("info", &arguments);
     let log = served.log();
     let url = log.split("metrics are at ").nth(1).unwrap().split("/metrics").next().unwrap();

@@ -230,6 +230,7 @@ fn a_warning_is_exit_code_1_and_json_has_every_check() {
     verification warning
     webhooks ok
     email ok
+    upstreams ok
     disk_bytes ok
     disk_inodes ok
     disk_full ok
@@ -315,7 +316,7 @@ fn limits_apply_and_a_check_that_cannot_run_is_not_ok() {
         .unwrap();
     let said: Value = serde_json::from_str(&monitor(&["--json"]).1).unwrap();
     let skipped = said["checks"].as_array().unwrap().iter().filter(|check| check["severity"] == "skipped").count();
-    assert_eq!(skipped, 9, "{said}");
+    assert_eq!(skipped, 10, "{said}");
 }
 
 /// Tests that start several processes or take seconds. The inner loop leaves them out.
@@ -331,7 +332,7 @@ mod slow {
         wait_for_workers(served);
         let (code, line) = watch.round(&[]);
         assert_eq!(code, 0, "{line}");
-        assert!(line.starts_with("SUPERCARGO OK - 13 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
+        assert!(line.starts_with("SUPERCARGO OK - 14 checks | oldest_job=0s;300;900 dead_jobs=0;;0 "), "{line}");
 
         // A job that panics in its last attempt.
         let mut connection = served.database.connect();

@@ -133,7 +133,7 @@ impl Client {
         let condition = conditions.into_iter().find_map(|(name, value)| Some((name, value?)));
         headers.extend(condition.and_then(|(name, value)| Some((name, HeaderValue::from_str(value).ok()?))));
         let answered = tokio::time::timeout(INDEX_FILE, async {
-            let (response, _permit) = self.send(url, headers).await?;
+            let (response, _permit) = self.send(url, headers, true).await?;
             self.read_index_file(url, response).await
         });
         let answered = answered.await.unwrap_or_else(|_| {
@@ -144,17 +144,29 @@ impl Client {
     }
 
     /// The answer with a crate file, whose body is still to be read.
-    pub async fn crate_file(&self, url: &str) -> Result<(Response, SemaphorePermit<'_>), FetchError> {
-        let answered = self.send(url, HeaderMap::new()).await.and_then(|(response, permit)| match response.status() {
-            StatusCode::OK => Ok((response, permit)),
-            status => Err(FetchError::Status { url: url.to_owned(), status: status.as_u16() }),
-        });
+    pub async fn crate_file(
+        &self,
+        url: &str,
+        needs_token: bool,
+    ) -> Result<(Response, SemaphorePermit<'_>), FetchError> {
+        let answered =
+            self.send(url, HeaderMap::new(), needs_token).await.and_then(|(response, permit)| {
+                match response.status() {
+                    StatusCode::OK => Ok((response, permit)),
+                    status => Err(FetchError::Status { url: url.to_owned(), status: status.as_u16() }),
+                }
+            });
         self.note(answered)
     }
 
-    async fn send(&self, url: &str, mut headers: HeaderMap) -> Result<(Response, SemaphorePermit<'_>), FetchError> {
+    async fn send(
+        &self,
+        url: &str,
+        mut headers: HeaderMap,
+        with_token: bool,
+    ) -> Result<(Response, SemaphorePermit<'_>), FetchError> {
         self.check_pause()?;
-        if let Some((secret, token)) = &self.token {
+        if let Some((secret, token)) = self.token.as_ref().filter(|_| with_token) {
             token.check(url).map_err(|error: UpstreamError| FetchError::Token(error.to_string()))?;
             headers.insert(AUTHORIZATION, secret.clone());
         }

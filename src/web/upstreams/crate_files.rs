@@ -97,8 +97,9 @@ impl CrateFiles {
         checksum: Checksum,
         transfer: &Transfer,
     ) -> Result<bytes::Bytes, TransferError> {
-        let url = download_url(&upstream.dl().await?, name, version, checksum);
-        let (mut response, _permit) = upstream.client.crate_file(&url).await?;
+        let downloads = upstream.downloads().await?;
+        let url = download_url(&downloads.dl, name, version, checksum);
+        let (mut response, _permit) = upstream.client.crate_file(&url, downloads.auth_required).await?;
         let too_large = || FetchError::TooLarge { url: url.clone(), limit: MAX_FILE };
         let length = response.content_length();
         if length.is_some_and(|length| length > MAX_FILE) {

@@ -68,7 +68,8 @@ pub struct Upstream {
     memory: Cache<String, Arc<IndexFile>, ByWeight>,
     absent: Cache<String, Instant>,
     flights: Arc<Flights<String, Result<Option<Arc<IndexFile>>, FetchError>>>,
-    dl: Mutex<Option<(String, Instant)>>,
+    /// Held while they are requested, which happens once for all who wait.
+    downloads: tokio::sync::Mutex<Option<(Downloads, Instant)>>,
     /// What people have decided; None until it was read.
     rules: RwLock<Option<Arc<Rules>>>,
 }
@@ -92,7 +93,7 @@ impl Upstream {
             memory,
             absent: Cache::new(ABSENT_PATHS),
             flights: Arc::default(),
-            dl: Mutex::default(),
+            downloads: tokio::sync::Mutex::default(),
             rules: RwLock::default(),
         }
     }
@@ -304,32 +305,31 @@ impl Upstream {
         }
     }
 
-    /// The template of the URLs of crate files.
-    pub async fn dl(self: &Arc<Self>) -> Result<String, FetchError> {
-        let known = self.dl.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((dl, at)) = &known
-            && at.elapsed() < SETTINGS
-        {
-            return Ok(dl.clone());
+    /// Where the crate files are.
+    pub async fn downloads(self: &Arc<Self>) -> Result<Downloads, FetchError> {
+        let mut known = self.downloads.lock().await;
+        if let Some((downloads, _)) = known.as_ref().filter(|(_, at)| at.elapsed() < SETTINGS) {
+            return Ok(downloads.clone());
         }
         let url = self.url(ConfigJson::PATH);
         let read = match self.client.index_file(&url, (None, None)).await {
-            Ok(Answer::Sent { content, .. }) => ConfigOfUpstream::parse(&content)
-                .map_err(|error| FetchError::Undecodable { url, problem: error.to_string() }),
+            Ok(Answer::Sent { content, .. }) => {
+                Downloads::parse(&content).map_err(|error| FetchError::Undecodable { url, problem: error.to_string() })
+            }
             Ok(Answer::Absent | Answer::NotModified) => Err(FetchError::Undecodable {
                 url,
                 problem: "there is no such file, so this is no sparse index".to_owned(),
             }),
             Err(error) => Err(error),
         };
-        match (read, known) {
-            (Ok(dl), _) => {
-                *self.dl.lock().unwrap_or_else(PoisonError::into_inner) = Some((dl.clone(), Instant::now()));
-                Ok(dl)
+        match (read, &*known) {
+            (Ok(downloads), _) => {
+                *known = Some((downloads.clone(), Instant::now()));
+                Ok(downloads)
             }
-            (Err(error), Some((dl, _))) => {
+            (Err(error), Some((downloads, _))) => {
                 tracing::warn!(upstream = self.settings.name, %error, "config.json of an upstream cannot be fetched: the former one counts");
-                Ok(dl)
+                Ok(downloads.clone())
             }
             (Err(error), None) => Err(error),
         }
@@ -361,14 +361,20 @@ impl Upstream {
 pub struct RulesUnread;
 
 /// What is read of an upstream's `config.json`, whose other keys may be missing.
-struct ConfigOfUpstream;
+#[derive(Clone, Debug)]
+pub struct Downloads {
+    /// The template of the URLs of crate files.
+    pub dl: String,
+    /// Whether they need the token. Otherwise it is not sent to their host, as cargo does it.
+    pub auth_required: bool,
+}
 
-impl ConfigOfUpstream {
-    fn parse(content: &[u8]) -> Result<String, String> {
+impl Downloads {
+    fn parse(content: &[u8]) -> Result<Self, String> {
         let read: serde_json::Value = serde_json::from_slice(content).map_err(|error| error.to_string())?;
         let dl = read["dl"].as_str().ok_or("it has no `dl`")?;
         if dl.starts_with("https://") || dl.starts_with("http://") {
-            Ok(dl.to_owned())
+            Ok(Self { dl: dl.to_owned(), auth_required: read["auth-required"] == true })
         } else {
             Err(format!("its `dl` is {dl:?}, which is no URL with http:// or https://"))
         }

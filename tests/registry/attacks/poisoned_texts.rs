@@ -25,6 +25,7 @@ use supercargo::database::sign_in::devices;
 use supercargo::database::sign_in::identities::Account;
 use supercargo::database::sign_in::links as one_time;
 use supercargo::database::staging::rules;
+use supercargo::database::upstream_rules;
 use supercargo::oidc::http::check_issuer;
 use supercargo::package::policy::labels::{MAX_CATEGORY, MAX_LABELS};
 use supercargo::package::{CrateName, name, version};
@@ -467,6 +468,19 @@ const BOUNDS: &[(&str, &str, &str, usize)] = &[
     ("trusted_issuers_url_key", "url", "SELECT url FROM trusted_issuers", 500),
     // OWNER/NAME.
     ("trusted_publishers_issuer_id", "repository", "SELECT repository FROM trusted_publishers", 2 * MAX_TEXT + 1),
+    (
+        "upstream_rules_upstream_canonical_name_version_key",
+        "canonical_name",
+        "SELECT canonical_name FROM upstream_rules",
+        name::MAX_LENGTH,
+    ),
+    ("upstream_rules_upstream_canonical_name_version_key", "upstream", "SELECT upstream FROM upstream_rules", 40),
+    (
+        "upstream_rules_upstream_canonical_name_version_key",
+        "version",
+        "SELECT version FROM upstream_rules",
+        version::MAX_LENGTH,
+    ),
     ("used_id_tokens_pkey", "sha256", "SELECT sha256 FROM used_id_tokens", 32),
     // `forgejo:HOST/OWNER/NAME` of a machine.
     ("users_login", "lower(login)", "SELECT login FROM users", 8 + 500 - 8 + 1 + 2 * MAX_TEXT + 1),
@@ -606,6 +620,9 @@ fn store_the_longest(registry: &TestRegistry) {
             let reserved: CrateName = reserved.parse().unwrap();
             reserved_names::reserve(connection, &reserved, "x").unwrap();
             crate_limits::lock(connection, &reserved).unwrap();
+            let (upstream, version) = ("u".repeat(40), Some(number.parse().unwrap()));
+            let about = upstream_rules::Subject { upstream, name: reserved.clone(), version };
+            upstream_rules::set(connection, &about, (upstream_rules::Decision::Block, "x"), "x").unwrap();
             let actor = Actor::operator(operator);
             Event::new(Action::NameReserve).of_crate(&reserved).record(connection, &actor).unwrap();
             let job = LongKey(key);

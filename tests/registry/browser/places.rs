@@ -95,6 +95,7 @@ fn for_admins(site: &Site) -> Vec<Place> {
         place("teams", "/admin/teams"),
         place("team", "/admin/teams/crew"),
         place("reserved-names", "/admin/reserved-names"),
+        place("upstreams", "/admin/upstreams"),
         place("webhooks", "/admin/webhooks"),
         place("webhook-admin", "/webhooks/1"),
         place("audit", "/admin/audit"),
@@ -121,6 +122,7 @@ fn for_admins_in_person() -> Vec<Place> {
         place("teams-person", "/admin/teams"),
         place("team-person", "/admin/teams/crew"),
         place("reserved-names-person", "/admin/reserved-names"),
+        place("upstreams-person", "/admin/upstreams"),
     ]
 }
 

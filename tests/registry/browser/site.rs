@@ -44,6 +44,7 @@ impl Site {
             &[
                 arguments,
                 &["--publish-wait", "0s", "--smtp-url", "smtp://127.0.0.1:9", "--email-from", "crates@example.com"],
+                &["--upstream", "crates-io", "--cooldown", "3days"],
             ]
             .concat(),
         );
@@ -65,6 +66,10 @@ impl Site {
         site.served.run("admin team add-member", &["crew", "ann"]);
         site.served
             .run("admin crate reserve", &["harbor-master", "--reason", "Of <the> harbor, and <b>nobody</b> else"]);
+        for (decision, about) in [("allow", "tide-chart@1.2.0"), ("block", "harbor-lights")] {
+            let reason = "Of <the> harbor, and <b>nobody</b> else";
+            site.served.run(&format!("upstream {decision}"), &["crates-io", about, "--reason", reason]);
+        }
         site.add_invitations();
         site.served.wait_until_described();
         site.served.wait_until_analysed();

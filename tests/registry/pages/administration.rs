@@ -13,29 +13,38 @@ use crate::support::package::Package;
 const PASSWORD: &str = "correct horse battery staple";
 
 /// The pages.
-const PAGES: [&str; 4] = ["/admin/teams", "/admin/teams/crew", "/admin/reserved-names", "/admin/users/ann"];
+const PAGES: [&str; 5] =
+    ["/admin/teams", "/admin/teams/crew", "/admin/reserved-names", "/admin/upstreams", "/admin/users/ann"];
 
 /// A form: its page, the path that it is sent to, and its fields.
 type Form = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const FORMS: [Form; 7] = [
+const FORMS: [Form; 9] = [
     ("/admin/teams", "/admin/teams", &[("name", "devs")]),
     ("/admin/teams/crew", "/admin/teams/crew/add-member", &[("login", "bob")]),
     ("/admin/teams/crew", "/admin/teams/crew/remove-member", &[("login", "ann")]),
     ("/admin/teams/crew", "/admin/teams/crew/delete", &[]),
     ("/admin/reserved-names", "/admin/reserved-names", &[("name", "core"), ("reason", "Ours")]),
     ("/admin/reserved-names", "/admin/reserved-names/release", &[("name", "held")]),
+    (
+        "/admin/upstreams",
+        "/admin/upstreams",
+        &[("upstream", "acme"), ("crate", "foo"), ("decision", "block"), ("reason", "Theirs")],
+    ),
+    ("/admin/upstreams", "/admin/upstreams/release", &[("upstream", "acme"), ("crate", "held")]),
     ("/admin/users/ann", "/admin/users/ann/remove", &[("to", "bob")]),
 ];
 
 /// What the forms would add to the log.
-const ACTIONS: [&str; 7] = [
+const ACTIONS: [&str; 9] = [
     "team-create",
     "team-member-add",
     "team-member-remove",
     "team-delete",
     "name-reserve",
     "name-release",
+    "upstream-block",
+    "upstream-release",
     "user-remove",
 ];
 
@@ -45,7 +54,7 @@ fn execute(registry: &TestRegistry, statement: &str) -> usize {
 
 /// A registry with users, a team whose member is ann, and a reserved name.
 fn filled() -> TestRegistry {
-    let registry = TestRegistry::new();
+    let registry = TestRegistry::with_upstream();
     registry.user("bob");
     registry.user("ann").publish(&Package::new("demo", "1.0.0")).good();
     registry.run_jobs();
@@ -56,6 +65,11 @@ fn filled() -> TestRegistry {
     };
     registry.pool.with(fill).unwrap();
     execute(&registry, "INSERT INTO reserved_names (canonical_name, reason) VALUES ('held', 'Ours')");
+    execute(
+        &registry,
+        "INSERT INTO upstream_rules (upstream, canonical_name, crate_name, version, decision, reason, actor)
+         VALUES ('acme', 'held', 'held', '', 'allow', 'Mends', 'ops')",
+    );
     registry
 }
 

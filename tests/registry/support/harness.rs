@@ -22,7 +22,7 @@ use supercargo::upstream::guarded::Guarded;
 use supercargo::upstream::smtp::Smtp;
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::upstreams::Upstreams;
+use supercargo::web::upstreams::{UpstreamPlan, Upstreams};
 use supercargo::web::{
     AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SignInWays, SourceWork, StatusStreams,
     TrustedProxies, Uploads, registry,
@@ -100,6 +100,19 @@ impl TestRegistry {
     /// With other settings than the usual ones.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
         Self::lent(change, (None, None))
+    }
+
+    /// With an upstream `acme` that is never asked, and a cooldown of three days.
+    pub fn with_upstream() -> Self {
+        Self::with(|settings| {
+            let directory = settings.source_cache.0.with_file_name("upstreams");
+            let store = CrateStore::local(&directory.join("crates")).unwrap();
+            let (name, index) = ("acme".to_owned(), "http://127.0.0.1:9/".to_owned());
+            let cooldown = Some(Duration::from_secs(3 * 24 * 3600));
+            let plan = UpstreamPlan { name, index, token: None, cooldown };
+            let kept = (&*directory, store, 1000);
+            settings.upstreams = Upstreams::start(vec![plan], (Duration::from_secs(1), None), "a test", kept).unwrap();
+        })
     }
 
     /// That sends mail by this server.
