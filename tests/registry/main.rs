@@ -77,6 +77,7 @@ mod tokens;
 mod transport;
 mod trusted_publishing;
 mod upgrading;
+mod upstreams;
 mod users;
 mod webhooks;
 mod wording;

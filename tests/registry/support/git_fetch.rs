@@ -95,7 +95,7 @@ impl<'a> Fetcher<'a> {
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         let head = String::from_utf8_lossy(&answer[..end]).into_owned();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Reply { status, retry_after: None, body: answer.split_off(end + 4) }
+        Reply { status, retry_after: None, headers: ureq::http::HeaderMap::new(), body: answer.split_off(end + 4) }
     }
 
     /// The most memory that the server has had, in MiB, without its children.

@@ -10,6 +10,7 @@ pub struct Reply {
     pub status: u16,
     /// Seconds of the header `Retry-After`.
     pub retry_after: Option<u64>,
+    pub headers: ureq::http::HeaderMap,
     pub body: Vec<u8>,
 }
 
@@ -28,6 +29,12 @@ impl Reply {
         self
     }
 
+    /// The value of a header, which is there.
+    pub fn header(&self, name: &str) -> &str {
+        let found = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers));
+        found.to_str().unwrap()
+    }
+
     /// What a publish has to add; empty if the index shows the version already.
     pub fn advice(&self) -> Vec<String> {
         serde_json::from_value(self.json()["warnings"]["other"].clone()).unwrap()
@@ -42,11 +49,20 @@ fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Repl
     let mut response = response.unwrap();
     let retry_after = response.headers().get("retry-after").map(|after| after.to_str().unwrap().parse().unwrap());
     let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
-    Reply { status: response.status().as_u16(), retry_after, body }
+    Reply { status: response.status().as_u16(), retry_after, headers: response.headers().clone(), body }
 }
 
 pub fn get(url: &str) -> Reply {
     read(agent().get(url).call())
+}
+
+/// With more headers.
+pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Reply {
+    read(headers.iter().fold(agent().get(url), |request, (name, value)| request.header(*name, *value)).call())
+}
+
+pub fn head(url: &str) -> Reply {
+    read(agent().head(url).call())
 }
 
 /// A page, as a browser asks for it.

@@ -11,6 +11,7 @@
 //! | a network between worker and database | [`proxy::Proxy`] |
 //! | requests to another process | [`http`] |
 //! | another registry, to import from | [`other_registry::OtherRegistry`] |
+//! | another registry that fails | [`faulty_upstream::FaultyUpstream`] |
 //! | an issuer of ID tokens | [`issuer::Issuer`] |
 //! | receivers of pages and reports | [`recorder::Recorder`] |
 //! | a receiver of webhooks | [`webhook_receiver::WebhookReceiver`] |
@@ -29,6 +30,7 @@
 pub mod cargo;
 pub mod cluster;
 pub mod event;
+pub mod faulty_upstream;
 pub mod git_fetch;
 pub mod git_http;
 pub mod git_remote;

@@ -37,6 +37,8 @@ pub struct Served {
     /// Fail points are armed by a file, whose place [`Served::fail_point`] is.
     has_fail_points: bool,
     processes: Vec<Child>,
+    /// The file with the authorities that it trusts; the system's if there is none.
+    authorities: Option<PathBuf>,
     pub url: String,
 }
 
@@ -115,6 +117,7 @@ impl Served {
             log,
             has_fail_points,
             processes: Vec::new(),
+            authorities: None,
             url: String::new(),
         }
     }
@@ -140,6 +143,7 @@ impl Served {
             let log = OpenOptions::new().create(true).append(true).open(self.directory.path().join("log"));
             command.env("SUPERCARGO_LOG", level).stderr(log.unwrap());
         }
+        command.envs(self.authorities.iter().map(|file| ("SSL_CERT_FILE", file)));
         if self.has_fail_points {
             command.env("SUPERCARGO_FAIL_POINTS", format!("@{}", self.fail_point().display()));
         }
@@ -236,6 +240,20 @@ impl Served {
     /// Sends a signal to `serve` (the first process).
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.processes[0].id().cast_signed()), signal).unwrap();
+    }
+
+    /// Trusts the authorities in a file, and no others, from the next start on.
+    pub fn trust(&mut self, authorities: &Path) {
+        self.authorities = Some(authorities.to_owned());
+    }
+
+    /// The clients that are connected to `serve` (the first process), as the kernel knows it.
+    pub fn count_clients(&self) -> usize {
+        let port = self.address().rsplit_once(':').unwrap().1.parse::<u16>().unwrap();
+        let table = std::fs::read_to_string(format!("/proc/{}/net/tcp", self.process_id())).unwrap();
+        let columns = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let is_client = |columns: &[&str]| columns[3] == "01" && columns[1].ends_with(&format!(":{port:04X}"));
+        columns.filter(|columns| is_client(columns)).count()
     }
 
     /// Other arguments for the next start.

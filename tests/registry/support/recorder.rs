@@ -19,9 +19,12 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    pub fn find(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
+    }
+
     pub fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(one, _)| one == name);
-        found.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers))
+        self.find(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers))
     }
 
     pub fn json(&self) -> Value {
@@ -89,7 +92,8 @@ impl Recorder {
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Recorded> {
+/// The next request of a connection; None if the client has closed it.
+pub fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Recorded> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let path = line.split(' ').nth(1).unwrap().to_owned();
