@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use supercargo::web::upstreams::cargo_config;
+
+use super::http;
+
 /// A place to work in, and a user to work as.
 pub struct Cargo {
     directory: tempfile::TempDir,
@@ -27,6 +31,41 @@ impl Cargo {
         cargo
     }
 
+    /// Without a token, and with the crates of crates.io from another index.
+    pub fn replacing_crates_io(index: &str) -> Self {
+        let cargo = Self {
+            directory: tempfile::tempdir().unwrap(),
+            index: String::new(),
+            token: String::new(),
+            has_token: false,
+            toolchain: None,
+        };
+        cargo.forget_but(&format!(
+            "[source.crates-io]\nreplace-with = \"instead\"\n[source.instead]\nregistry = \"{index}\"\n"
+        ));
+        cargo
+    }
+
+    /// The same, by the upstream `crates-io` of a registry, with the configuration that the registry shows.
+    pub fn through(registry: &str) -> Self {
+        let cargo = Self::replacing_crates_io("");
+        cargo.forget_through(registry);
+        cargo
+    }
+
+    /// An empty CARGO_HOME with that configuration.
+    pub fn forget_through(&self, registry: &str) {
+        let auth_required = http::get(&format!("{registry}/upstream/crates-io/index/config.json")).status == 401;
+        self.forget_but(&cargo_config(registry, "crates-io", auth_required));
+    }
+
+    fn forget_but(&self, config: &str) {
+        let home = self.path("home");
+        let _ = std::fs::remove_dir_all(&home);
+        std::fs::create_dir_all(&home).unwrap();
+        std::fs::write(home.join("config.toml"), config).unwrap();
+    }
+
     pub fn toolchain(mut self, name: &str) -> Self {
         self.toolchain = Some(name.to_owned());
         self
@@ -43,16 +82,13 @@ impl Cargo {
 
     /// An empty CARGO_HOME: nothing downloaded, nothing cached.
     pub fn forget(&self) {
-        let home = self.path("home");
-        let _ = std::fs::remove_dir_all(&home);
-        std::fs::create_dir_all(&home).unwrap();
         // Nothing may come from anywhere else.
         let config = format!(
             "[registries.supercargo]\nindex = \"{}\"\n[registry]\nglobal-credential-providers = [\"cargo:token\"]\n\
              [source.crates-io]\nreplace-with = \"nowhere\"\n[source.nowhere]\nregistry = \"sparse+http://127.0.0.1:9/\"\n",
             self.index
         );
-        std::fs::write(home.join("config.toml"), config).unwrap();
+        self.forget_but(&config);
     }
 
     pub fn write(&self, path: &str, content: &str) {

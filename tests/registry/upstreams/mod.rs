@@ -1,5 +1,6 @@
 //! Other registries through this one (`--upstream`).
 
+mod cargo;
 mod cooldown;
 mod crate_files;
 mod faults;
