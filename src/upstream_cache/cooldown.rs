@@ -41,7 +41,7 @@ pub fn shown(file: &KeptFile, age: Option<TimeDelta>, rules: Option<&CrateRules>
         };
         until = [until, young].into_iter().flatten().min();
         let is_changed = line.as_ref().is_some_and(|line| file.known.first_checksums.contains_key(&*line.vers));
-        let is_held = decided == Some(Decision::Block) || young.is_some() || is_changed;
+        let is_held = decided == Some(Decision::Block) || young.is_some() || (is_changed && decided.is_none());
         let edited =
             if is_held { std::str::from_utf8(text).ok().and_then(|text| with_yanked(text, true).ok()) } else { None };
         is_edited |= edited.is_some();

@@ -18,7 +18,7 @@ use super::measures;
 use crate::database::access::audit::Action;
 use crate::index::ConfigJson;
 use crate::package::CrateName;
-use crate::upstream_cache::kept_file::{KeptFile, KeptFiles};
+use crate::upstream_cache::kept_file::{KeptFile, KeptFiles, Known};
 use crate::upstream_cache::lines;
 use crate::upstream_cache::rules::{CrateRules, Rules};
 
@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LONGEST: Duration = Duration::from_secs(25);
 /// How long nobody asks again for a file that lacks a version.
 const SOON: Duration = Duration::from_secs(2);
+/// How old the time at which the upstream confirmed a file may become on the disk, at most.
+const NOTED: Duration = Duration::from_secs(3600);
 /// How long the settings of the upstream's index count.
 const SETTINGS: Duration = Duration::from_secs(600);
 
@@ -193,7 +195,7 @@ impl Upstream {
             (Ok(Answer::NotModified), Some(former)) => {
                 measures::index_file(name, measures::CONFIRMED);
                 former.confirm();
-                Ok(Some(former))
+                Ok(Some(self.keep_confirmation(path, former).await))
             }
             (Ok(Answer::NotModified), None) => {
                 Err(self.invalid(path, "it answered 304 to a request without conditions"))
@@ -252,6 +254,18 @@ impl Upstream {
         self.memory.insert(path.to_owned(), Arc::clone(&file));
         self.absent.remove(path);
         file
+    }
+
+    /// Notes on the disk that a file was confirmed, unless that is known there well enough: after a restart without the upstream it
+    /// is served for as long as before.
+    async fn keep_confirmation(&self, path: &str, former: Arc<IndexFile>) -> Arc<IndexFile> {
+        let (now, known) = (Utc::now(), &former.file.known);
+        let noted = (now - known.checked_at).to_std().unwrap_or(Duration::MAX);
+        if noted < self.settings.stale.map_or(NOTED, |stale| NOTED.min(stale / 8)) {
+            return former;
+        }
+        let file = KeptFile { known: Known { checked_at: now, ..known.clone() }, content: former.file.content.clone() };
+        self.keep(path, file).await
     }
 
     /// The upstream has no such file. One that is kept is believed to be gone when it is absent again after a while.

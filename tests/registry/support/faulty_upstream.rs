@@ -84,6 +84,13 @@ impl FaultyUpstream {
         upstream
     }
 
+    /// Lets it say that downloads need a token, too.
+    pub fn require_a_token(&self) {
+        let dl = format!("{}/dl/{{crate}}/{{version}}", self.url);
+        let config = json!({ "dl": dl, "api": self.url, "auth-required": true });
+        self.set("/index/config.json", Behaviour::file(config.to_string()));
+    }
+
     /// The URL of its sparse index, as cargo has it.
     pub fn sparse(&self) -> String {
         format!("sparse+{}/index/", self.url)

@@ -21,6 +21,7 @@ fn with_token(upstream: &FaultyUpstream, directory: &tempfile::TempDir) -> Serve
 #[test]
 fn the_token_of_an_upstream_is_sent_with_every_request_to_it() {
     let (upstream, directory) = (FaultyUpstream::start(), tempfile::tempdir().unwrap());
+    upstream.require_a_token();
     upstream.add(&Package::new("foo", "1.0.0"), OLD);
     let served = with_token(&upstream, &directory);
     download(&served, "foo", "1.0.0").good();
@@ -36,10 +37,22 @@ fn the_token_of_an_upstream_is_sent_with_every_request_to_it() {
     assert_eq!(upstream.requests("/index/3/b/bar")[0].find("authorization"), Some("secret-of-the-upstream"));
 }
 
+/// As cargo does it: the host of `dl` may be another one.
+#[test]
+fn downloads_that_need_no_token_get_none() {
+    let (upstream, directory) = (FaultyUpstream::start(), tempfile::tempdir().unwrap());
+    upstream.add(&Package::new("foo", "1.0.0"), OLD);
+    let served = with_token(&upstream, &directory);
+    download(&served, "foo", "1.0.0").good();
+    assert_eq!(upstream.requests(FOO)[0].find("authorization"), Some("secret-of-the-upstream"));
+    assert_eq!(upstream.requests("/dl/foo/1.0.0")[0].find("authorization"), None);
+}
+
 #[test]
 fn the_token_of_an_upstream_is_not_sent_to_the_host_of_a_redirect() {
     let (upstream, elsewhere) = (FaultyUpstream::start(), FaultyUpstream::start());
     let directory = tempfile::tempdir().unwrap();
+    upstream.require_a_token();
     let served = with_token(&upstream, &directory);
     for (number, base) in [elsewhere.url.clone(), format!("http://localhost:{}", elsewhere.port())].iter().enumerate() {
         let package = Package::new(&format!("foo{number}"), "1.0.0");

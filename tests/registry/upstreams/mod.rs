@@ -8,6 +8,7 @@ mod hosts;
 mod index;
 mod places;
 mod restarts;
+mod rules;
 mod slow;
 
 use crate::support::event::wait_for;

@@ -50,7 +50,10 @@ fn refusal(served: &Served) -> String {
 fn a_rule_counts_within_seconds_and_before_the_cooldown() {
     let served = served(&other(), &["--cooldown", "3days"]);
     shows_yanked(&served, true);
-    assert!(refusal(&served).contains("foo@1.0.0 is too young: this registry passes on versions of acme when they are 3days old"));
+    assert!(
+        refusal(&served)
+            .contains("foo@1.0.0 is too young: this registry passes on versions of acme when they are 3days old")
+    );
     let said = served.run("upstream allow", &["acme", "Foo@1.0.0", "--reason", "mends a leak"]);
     assert_eq!(said, "Foo@1.0.0 of acme passes however young it is, within seconds\n");
     shows_yanked(&served, false);
@@ -64,7 +67,8 @@ fn a_rule_counts_within_seconds_and_before_the_cooldown() {
     let again = served.run("upstream block", &["acme", "foo@1.0.0", "--reason", "taken over by somebody"]);
     assert!(again.starts_with("nothing changed"), "{again}");
     let rules: Value = serde_json::from_str(&served.run("upstream rules", &["acme", "--json"])).unwrap();
-    let of = |place: usize| [&rules[place]["version"], &rules[place]["decision"], &rules[place]["reason"]].map(Clone::clone);
+    let of =
+        |place: usize| [&rules[place]["version"], &rules[place]["decision"], &rules[place]["reason"]].map(Clone::clone);
     assert_eq!(of(0), [json!(null), json!("block"), json!("taken over")]);
     assert_eq!(of(1), [json!("1.0.0"), json!("block"), json!("taken over by somebody")]);
     served.run("upstream release", &["acme", "foo@1.0.0"]);
@@ -91,7 +95,10 @@ fn a_version_whose_checksum_changes_is_held_until_a_rule_allows_it() {
     wait_until("the entry", || served.run("admin audit", &["--action", "upstream-change"]).contains("acme"));
     let found = served.command("monitor").output().unwrap();
     let found = String::from_utf8_lossy(&found.stdout);
-    assert!(found.contains("CRITICAL") && found.contains("the upstream acme changed the checksum of foo@1.0.0"), "{found}");
+    assert!(
+        found.contains("CRITICAL") && found.contains("the upstream acme changed the checksum of foo@1.0.0"),
+        "{found}"
+    );
     served.run("upstream allow", &["acme", "foo@1.0.0", "--reason", "the upstream says why"]);
     shows_yanked(&served, false);
     assert_eq!(download(&served).good().body, changed.crate_file());
@@ -187,7 +194,11 @@ fn rules_are_made_and_removed_on_the_page() {
     assert_eq!(place(&make("mends <b>it</b>")), "/admin/upstreams?notice=same");
     let refused = make("");
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
-    assert!(refused.text().contains("needs a reason") && refused.text().contains("value=\"1.0.0\""), "{}", refused.text());
+    assert!(
+        refused.text().contains("needs a reason") && refused.text().contains("value=\"1.0.0\""),
+        "{}",
+        refused.text()
+    );
     let html = root.get("/admin/upstreams?notice=allow").good().text();
     assert!(html.contains("It passes, within seconds.") && html.contains("mends &lt;b&gt;it&lt;/b&gt;"), "{html}");
     let of = [("upstream", "acme"), ("crate", "foo"), ("version", "1.0.0")];
