@@ -107,13 +107,13 @@ def stop_all():
         end(child)
 
 
-def serve(name, program, data_dir, log="warn", environment=None):
+def serve(name, program, data_dir, log="warn", environment=None, options=()):
     """Starts `serve`, and tells how long that took in milliseconds."""
     begin = time.monotonic()
     child = start([program, "serve", "--listen", "127.0.0.1:0", "--log", log, "--rate-limit", "none",
                    "--upload-allowance", "0", "--max-connections", "4096", "--max-connections-per-address", "4096",
                    # Which would begin soon after the start, and count as CPU of requests.
-                   "--verify-interval", "0s", "--data-dir", data_dir], stdout=subprocess.DEVNULL, env=environment)
+                   "--verify-interval", "0s", "--data-dir", data_dir, *options], stdout=subprocess.DEVNULL, env=environment)
     file = Path(data_dir) / "url"
     wait(f"`{program} serve` in {data_dir}", child, file.exists)
     took = (time.monotonic() - begin) * 1000

@@ -4,7 +4,9 @@ import http.client
 import shutil
 import time
 
-from .common import run
+from .common import fail, run
+from .processes import Server, serve
+from .rows import ORIGIN
 
 
 def index(bench, size, servers, names):
@@ -28,6 +30,43 @@ def index(bench, size, servers, names):
     bench.measure(size, "GET index, 404", servers, wrk(lambda server: ["/index/ab/se/absent-name"], 64, absent=True))
     for row, crate in (("GET crate, 20 kB", "small"), ("GET crate, 1 MB", "large")):
         bench.measure(size, row, servers, wrk(lambda server, crate=crate: [crate_path(server, crate)], 16))
+
+
+def upstream(bench, size, origin, names):
+    """Files of a registry, through another one that has it as its upstream and keeps them."""
+    rows = ("GET index through an upstream", "GET crate through an upstream, 20 kB")
+    if not bench.wants(*rows):
+        return
+    options = ["--upstream", f"other=sparse+{origin.url}/index/", "--upstream-fresh", "1h"]
+    ours, _ = serve("ours", bench.program, bench.work / "through", options=options)
+    origin = Server(ORIGIN, origin.url, origin.pid)
+    some = names[::max(1, len(names) // bench.mode.names)][:bench.mode.names]
+    crate = "/api/v1/crates/small0x0/1.0.0/download"
+
+    def lines(server, paths):
+        return paths if server is origin else [f"/upstream/other{path}" for path in paths]
+
+    try:
+        fetch(ours, lines(ours, [*some, crate]))
+        bench.measure(size, rows[0], [ours, origin],
+                      lambda server: bench.wrk(server, lines(server, some), 64, bench.mode.wrk_seconds))
+        bench.measure(size, rows[1], [ours, origin],
+                      lambda server: bench.wrk(server, lines(server, [crate]), 16, bench.mode.wrk_seconds))
+    finally:
+        ours.stop()
+        shutil.rmtree(bench.work / "through")
+
+
+def fetch(server, paths):
+    """Requests each path once."""
+    connection = http.client.HTTPConnection(server.host)
+    for path in paths:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            fail(f"{path} was answered with {answer.status}")
+    connection.close()
 
 
 def crate_path(server, crate):

@@ -3,10 +3,10 @@
 import dataclasses
 
 # Whose figures a goal is compared with.
-PEER, NGINX, DAEMON, FLOOR, EMPTY = "peer", "nginx", "git daemon", "floor", "no crates"
+PEER, NGINX, DAEMON, FLOOR, EMPTY, ORIGIN = "peer", "nginx", "git daemon", "floor", "no crates", "upstream"
 
 STAGES_SECTION = "Stages of a publish"
-SECTIONS = ("Publishing", "Index and crate files", "API", "Cloning", "Starting", "Overload", "Statements and flushes",
+SECTIONS = ("Publishing", "Index and crate files", "Upstreams", "API", "Cloning", "Starting", "Overload", "Statements and flushes",
             STAGES_SECTION)
 # In order, each from the end of the one before.
 STAGES = {
@@ -100,6 +100,14 @@ ROWS = [
         ("GET index, 404", "A file that does not exist.", (least("rate", 0.9, NGINX),)),
         ("GET crate, 20 kB", "A download of 20 kB by 16 connections.", (least("rate", 0.8, NGINX),)),
         ("GET crate, 1 MB", "A download of 1 MB by 16 connections.", (least("rate", 0.9, NGINX),)),
+    ),
+    *section(
+        "Upstreams",
+        ("GET index through an upstream", "Files of the sparse index of another supercargo, through this one, which keeps them: "
+         "up to 5,000 names at random, by 64 connections. *Upstream*: the other one itself.",
+         (least("rate", 1 / 1.3, ORIGIN),)),
+        ("GET crate through an upstream, 20 kB", "A kept download of 20 kB by 16 connections.",
+         (least("rate", 1 / 1.3, ORIGIN),)),
     ),
     *section(
         "API",
