@@ -31,6 +31,8 @@ const WHOLE: u64 = 256 * 1024;
 
 /// What the index says of a version.
 struct InIndex {
+    /// The name in the spelling of its index.
+    name: CrateName,
     checksum: Checksum,
     young_until: Option<DateTime<Utc>>,
     /// The checksum that the version had first, if its line has another one now.
@@ -78,7 +80,7 @@ pub(super) async fn download(
         outcome(measures::REFUSED);
         return Ok(too_young(&upstream, (&name, &version), until));
     }
-    let transfer = files.fetch(&upstream, (name, version), found.checksum);
+    let transfer = files.fetch(&upstream, (found.name, version), found.checksum);
     let is_plain = method == Method::GET
         && ![header::RANGE, header::IF_NONE_MATCH, header::IF_MATCH].iter().any(|name| headers.contains_key(name));
     let ended = if is_plain { transfer.wait_for(WHOLE).await } else { Some(transfer.wait().await) };
@@ -157,7 +159,12 @@ fn in_file(upstream: &Upstream, file: &IndexFile, version: &Version) -> Option<I
     let wanted = version.to_string();
     let line = lines(&file.file.content).find_map(|(_, line)| line.filter(|line| line.vers == wanted))?;
     let first_checksum = file.file.known.first_checksums.get(&wanted).cloned();
-    Some(InIndex { checksum: line.cksum.parse().ok()?, young_until: upstream.young_until(file, &line), first_checksum })
+    Some(InIndex {
+        name: line.name.parse().ok()?,
+        checksum: line.cksum.parse().ok()?,
+        young_until: upstream.young_until(file, &line),
+        first_checksum,
+    })
 }
 
 fn too_young(upstream: &Upstream, (name, version): (&CrateName, &Version), until: DateTime<Utc>) -> Response {

@@ -31,6 +31,8 @@ const ABSENT_PATHS: usize = 10_000;
 /// How long a client waits for the upstream if a file is kept, and if none is.
 const PATIENCE: Duration = Duration::from_secs(3);
 const LONGEST: Duration = Duration::from_secs(25);
+/// How long the next clients do not wait, after one has waited in vain.
+const SILENT: Duration = Duration::from_secs(20);
 /// How long nobody asks again for a file that lacks a version.
 const SOON: Duration = Duration::from_secs(2);
 /// How old the time at which the upstream confirmed a file may become on the disk, at most.
@@ -72,6 +74,8 @@ pub struct Upstream {
     flights: Arc<Flights<String, Result<Option<Arc<IndexFile>>, FetchError>>>,
     /// Held while they are requested, which happens once for all who wait.
     downloads: tokio::sync::Mutex<Option<(Downloads, Instant)>>,
+    /// Until when nobody waits for it who can have what is kept.
+    silent_until: Mutex<Option<Instant>>,
     /// What people have decided; None until it was read.
     rules: RwLock<Option<Arc<Rules>>>,
 }
@@ -96,6 +100,7 @@ impl Upstream {
             absent: Cache::new(ABSENT_PATHS),
             flights: Arc::default(),
             downloads: tokio::sync::Mutex::default(),
+            silent_until: Mutex::default(),
             rules: RwLock::default(),
         }
     }
@@ -122,14 +127,16 @@ impl Upstream {
             async move { upstream.refresh(&path, age).await }
         };
         let mut flight = std::pin::pin!(self.flights.join(&self.runtime, path.to_owned(), begin));
-        let landed = match tokio::time::timeout(PATIENCE, flight.as_mut()).await {
+        let patience = if self.is_silent() { Duration::ZERO } else { PATIENCE };
+        let landed = match tokio::time::timeout(patience, flight.as_mut()).await {
             Ok(landed) => landed,
             Err(_) => match self.usable(path) {
                 Some(file) => {
                     measures::index_file(&self.settings.name, measures::STALE);
+                    self.note_silence(patience);
                     return Ok(Some(file));
                 }
-                None => tokio::time::timeout(LONGEST - PATIENCE, flight).await.unwrap_or_else(|_| {
+                None => tokio::time::timeout(LONGEST - patience, flight).await.unwrap_or_else(|_| {
                     let (url, problem) = (self.url(path), format!("no answer in {LONGEST:?}"));
                     Some(Err(FetchError::Unreachable { url, problem }))
                 }),
@@ -151,6 +158,18 @@ impl Upstream {
             return Ok(None);
         }
         self.check_again(path, SOON).await
+    }
+
+    /// Whether a client has waited in vain a short time ago: the next ones get what is kept at once.
+    fn is_silent(&self) -> bool {
+        let until = *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| until > Instant::now())
+    }
+
+    fn note_silence(&self, waited: Duration) {
+        if waited == PATIENCE {
+            *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + SILENT);
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -182,9 +201,9 @@ impl Upstream {
             (known.and_then(|known| known.etag.as_deref()), known.and_then(|known| known.last_modified.as_deref()));
         let answered = self.client.index_file(&self.url(path), validators).await;
         let answered = answered.and_then(|answer| match answer {
-            Answer::Sent { content, .. } if content.is_empty() && former.is_some() => {
-                Err(self.invalid(path, "it is empty"))
-            }
+            // All versions of a crate may be gone; a cut answer takes away none that are kept.
+            Answer::Sent { content, .. } if content.is_empty() && former.is_none() => Ok(Answer::Absent),
+            Answer::Sent { content, .. } if content.is_empty() => Err(self.invalid(path, "it is empty")),
             Answer::Sent { content, .. } if lines::check(&content, path).is_err() => {
                 let why = lines::check(&content, path).err().map(|error| error.to_string());
                 Err(self.invalid(path, &why.unwrap_or_default()))

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use supercargo::package::Checksum;
 
@@ -109,6 +110,35 @@ fn a_file_is_fetched_once_and_kept_beside_the_private_ones() {
     assert_eq!((again.body.as_slice(), again.header("etag")), (&*file, &*format!("\"{sum}\"")));
     assert_eq!(again.header("cache-control"), "public, max-age=31536000, immutable");
     assert_eq!((upstream.count(FILE), upstream.count("/index/config.json")), (1, 1));
+}
+
+#[test]
+fn many_files_at_the_same_time_make_one_request_for_config_json() {
+    let (upstream, served) = through(&ALWAYS_FRESH);
+    let packages: Vec<_> = (0..10).map(|number| Package::new(&format!("foo{number}"), "1.0.0")).collect();
+    for package in &packages {
+        upstream.add(package, OLD);
+    }
+    let config = upstream.behaviour("/index/config.json").unwrap();
+    upstream.set("/index/config.json", Behaviour::Stall);
+    let next = AtomicUsize::new(0);
+    let replies = at_once(
+        packages.len(),
+        || {
+            let package = &packages[next.fetch_add(1, Ordering::Relaxed)];
+            (download(&served, &package.name, "1.0.0"), package.crate_file())
+        },
+        || {
+            let is_asked =
+                |package: &Package| upstream.count(&format!("/index/fo/o{0}/foo{0}", &package.name[3..])) > 0;
+            wait_until("the index to be asked", || packages.iter().all(is_asked));
+            upstream.set("/index/config.json", config);
+        },
+    );
+    for (reply, file) in replies {
+        assert_eq!(reply.good().body, file);
+    }
+    assert_eq!(upstream.count("/index/config.json"), 1);
 }
 
 #[test]

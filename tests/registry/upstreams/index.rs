@@ -119,6 +119,18 @@ fn what_the_upstream_lacks_is_a_404_that_is_remembered() {
         }
         assert_eq!(upstream.count(&format!("/index/{path}")), 1, "{status}");
     }
+    // A file without a line is that of a crate without a version.
+    upstream.set("/index/em/pt/empty", Behaviour::file(""));
+    assert_eq!(index(&served, "em/pt/empty").status, 404);
+}
+
+/// Some hosts of crate files tell upper from lower case.
+#[test]
+fn a_crate_file_is_asked_for_by_the_name_of_the_index() {
+    let (upstream, served) = through(&ALWAYS_FRESH);
+    upstream.add(&Package::new("Foo-Bar", "1.0.0"), super::OLD);
+    super::download(&served, "foo-bar", "1.0.0").good();
+    assert_eq!((upstream.count("/dl/Foo-Bar/1.0.0"), upstream.count("/dl/foo-bar/1.0.0")), (1, 0));
 }
 
 #[test]

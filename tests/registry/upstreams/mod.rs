@@ -11,11 +11,13 @@ mod restarts;
 mod rules;
 mod slow;
 
-use crate::support::event::wait_for;
+use std::process::Stdio;
+
+use crate::support::event::{wait_for, wait_until};
 use crate::support::faulty_upstream::FaultyUpstream;
 use crate::support::http::{self, Reply};
 use crate::support::package::Package;
-use crate::support::process::Served;
+use crate::support::process::{Served, failed};
 
 /// Before any cooldown.
 const OLD: &str = "2024-01-01T00:00:00Z";
@@ -36,6 +38,18 @@ fn through(arguments: &[&str]) -> (FaultyUpstream, Served) {
 
 fn served(upstream: &FaultyUpstream, arguments: &[&str]) -> Served {
     Served::start(&[&["--upstream", &format!("other={}", upstream.sparse())], arguments].concat())
+}
+
+/// Starts `serve` with arguments that it refuses; what it says.
+fn refused(arguments: &[&str]) -> String {
+    let served = Served::stopped();
+    let mut command = served.command("serve");
+    command.args(["--listen", "127.0.0.1:0"]).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let url = served.data_dir().join("url");
+    wait_until("serve to end, or to serve", || child.try_wait().unwrap().is_some() || url.exists());
+    let _ = child.kill();
+    failed(child.wait_with_output().unwrap(), 1)
 }
 
 fn index_url(served: &Served, path: &str) -> String {
