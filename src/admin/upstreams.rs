@@ -20,8 +20,14 @@ pub fn decide(
     let what = named(subject);
     match (made, decision) {
         (None, _) => say!("nothing changed: there is this rule about {what} already, for the same reason"),
-        (Some(_), Decision::Allow) => say!("{what} passes however young it is, within seconds"),
-        (Some(_), Decision::Block) => say!("{what} is shown as yanked and delivered to nobody, within seconds"),
+        (Some(_), Decision::Allow) => {
+            say!("{what} passes however young it is, within seconds, in every `serve` that has this upstream")
+        }
+        (Some(_), Decision::Block) => {
+            say!(
+                "{what} is shown as yanked and delivered to nobody, within seconds, in every `serve` that has this upstream"
+            )
+        }
     }
     Ok(())
 }

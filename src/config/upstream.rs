@@ -10,6 +10,9 @@ use super::durations::{duration, pause};
 /// The index of the upstream that needs no URL.
 const CRATES_IO: (&str, &str) = ("crates-io", "https://index.crates.io/");
 
+/// A hundred years. A longer one would end after the last day of the calendar.
+const LONGEST_COOLDOWN: Duration = Duration::from_secs(36_500 * 24 * 3600);
+
 /// Other registries that are served through this one.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Upstreams")]
@@ -150,10 +153,14 @@ fn contact(text: &str) -> Result<String, String> {
 }
 
 fn cooldown(text: &str) -> Result<Cooldown, String> {
-    match text.split_once('=') {
-        None => Ok(Cooldown { upstream: None, age: duration(text)? }),
-        Some((given, age)) => Ok(Cooldown { upstream: Some(name(given)?), age: duration(age)? }),
+    let (upstream, age) = match text.split_once('=') {
+        None => (None, duration(text)?),
+        Some((given, age)) => (Some(name(given)?), duration(age)?),
+    };
+    if age > LONGEST_COOLDOWN {
+        return Err("too long: use at most 36500days".to_owned());
     }
+    Ok(Cooldown { upstream, age })
 }
 
 #[cfg(test)]
@@ -202,6 +209,7 @@ mod tests {
         assert_eq!(options(&["acme=5days"]).cooldown_of("crates-io"), None);
         assert!(both.check().is_ok());
         assert!(options(&["other=1day"]).check().unwrap_err().contains("there is no upstream \"other\""));
+        assert!(cooldown("36501days").unwrap_err().contains("at most 36500days"));
         let twice = UpstreamOptions { upstreams: vec![upstream("crates-io").unwrap(); 2], ..options(&[]) };
         assert!(twice.check().unwrap_err().contains("given twice"));
     }

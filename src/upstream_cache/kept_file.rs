@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::lines::lines;
+use crate::crate_store::FreeSpace;
 
 /// What is known of a file.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,12 @@ pub struct Known {
     /// The checksums that versions had first, if their lines have others now. A version never changes: nobody gets these.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub first_checksums: BTreeMap<String, String>,
+    /// The first checksums of versions that the file has no longer: they may come back with others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vanished: BTreeMap<String, String>,
+    /// The size of the content, in bytes: a file that is cut is none.
+    #[serde(default)]
+    pub size: usize,
 }
 
 /// A file that is kept.
@@ -43,17 +50,20 @@ impl KeptFile {
         former: Option<&Self>,
     ) -> Self {
         let checked_at = Utc::now();
-        let mut known = Known { etag, last_modified, checked_at, ..Known::default() };
+        let mut known = Known { etag, last_modified, checked_at, size: content.len(), ..Known::default() };
         let Some(former) = former else { return Self { known, content } };
-        let sums: HashMap<_, _> =
-            lines(&former.content).filter_map(|(_, line)| line.map(|line| (line.vers, line.cksum))).collect();
+        // What was known first of each version; the former file's own lines count last.
+        let mut first: HashMap<String, String> = lines(&former.content)
+            .filter_map(|(_, line)| line.map(|line| (line.vers.into_owned(), line.cksum.into_owned())))
+            .collect();
+        first.extend(former.known.vanished.clone());
+        first.extend(former.known.first_checksums.clone());
         known.first_seen.clone_from(&former.known.first_seen);
         for (_, line) in lines(&content) {
             let Some(line) = line else { continue };
-            let first = former.known.first_checksums.get(&*line.vers).map(String::as_str);
-            match first.or(sums.get(&line.vers).map(|sum| &**sum)) {
+            match first.remove(&*line.vers) {
                 Some(first) if !first.eq_ignore_ascii_case(&line.cksum) => {
-                    known.first_checksums.insert(line.vers.into_owned(), first.to_owned());
+                    known.first_checksums.insert(line.vers.into_owned(), first);
                 }
                 Some(_) => {}
                 None if line.published_at().is_none() => {
@@ -62,14 +72,16 @@ impl KeptFile {
                 None => {}
             }
         }
+        known.vanished.extend(first);
         Self { known, content }
     }
 
     fn parse(bytes: Vec<u8>) -> Option<Self> {
         let bytes = Bytes::from(bytes);
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
-        let known = serde_json::from_slice(&bytes[..end]).ok()?;
-        Some(Self { known, content: bytes.slice(end + 1..) })
+        let known: Known = serde_json::from_slice(&bytes[..end]).ok()?;
+        let content = bytes.slice(end + 1..);
+        (known.size == content.len()).then_some(Self { known, content })
     }
 }
 
@@ -91,15 +103,21 @@ impl KeptFiles {
         }
     }
 
-    /// Keeps a file, in place of the one before. After a crash it is the one or the other.
+    /// Keeps a file, unless the disk is nearly full, in place of the one before. After a crash it is the one or the other.
     pub fn write(&self, path: &str, file: &KeptFile) -> io::Result<()> {
         let place = self.0.join(path);
         let directory = place.parent().unwrap_or(&self.0);
         fs::create_dir_all(directory)?;
+        let size = (file.content.len() + 4096) as u64;
+        if FreeSpace::of(directory).is_some_and(|space| !space.admits(size)) {
+            return Err(io::Error::new(ErrorKind::StorageFull, "the disk is nearly full"));
+        }
         let mut written = NamedTempFile::new_in(directory)?;
         serde_json::to_writer(&mut written, &file.known)?;
         written.write_all(b"\n")?;
         written.write_all(&file.content)?;
+        // Otherwise a power failure could leave the name without the content.
+        written.as_file().sync_data()?;
         written.persist(place).map(drop).map_err(io::Error::from)
     }
 
@@ -134,8 +152,12 @@ mod tests {
             assert_eq!(files.read("3/f/foo").unwrap(), Some(file));
         }
         assert_eq!(fs::read_dir(directory.path().join("crates-io/3/f")).unwrap().count(), 1);
-        fs::write(directory.path().join("crates-io/3/f/foo"), "{\"etag\"").unwrap();
-        assert_eq!(files.read("3/f/foo").unwrap(), None);
+        let place = directory.path().join("crates-io/3/f/foo");
+        let cut = fs::read(&place).unwrap();
+        for damaged in [&cut[..cut.len() - 1], b"{\"etag\""] {
+            fs::write(&place, damaged).unwrap();
+            assert_eq!(files.read("3/f/foo").unwrap(), None);
+        }
         files.remove("3/f/foo").unwrap();
         files.remove("3/f/foo").unwrap();
     }
@@ -168,5 +190,12 @@ mod tests {
         let again = of("cc", Some(&changed));
         assert_eq!(again.known.first_checksums, changed.known.first_checksums);
         assert!(of("aa", Some(&again)).known.first_checksums.is_empty());
+        // Also if its line is away in between.
+        for before in [&first, &changed] {
+            let away = KeptFile::sent(Bytes::new(), (None, None), Some(before));
+            assert_eq!(away.known.vanished.len(), 1);
+            assert_eq!(of("bb", Some(&away)).known.first_checksums.len(), 1);
+            assert!(of("aa", Some(&away)).known.first_checksums.is_empty());
+        }
     }
 }

@@ -80,6 +80,9 @@ pub fn find_and_lock(connection: &mut PgConnection, name: &str) -> QueryResult<O
     teams::table.find(found.id).select(Team::as_select()).for_update().first(connection).optional()
 }
 
+/// A team with its numbers of members and crates.
+pub type CountedTeam = (Team, i64, i64);
+
 /// Teams with their numbers of members and crates.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn counted() -> _ {
@@ -95,7 +98,7 @@ fn counted() -> _ {
 }
 
 /// All teams by name, with their numbers of members and crates.
-pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<(Team, i64, i64)>> {
+pub fn list(connection: &mut PgConnection) -> QueryResult<Vec<CountedTeam>> {
     counted().order(teams::name).load(connection)
 }
 
@@ -105,7 +108,7 @@ pub fn page(
     connection: &mut PgConnection,
     part: &str,
     (limit, offset): (i64, i64),
-) -> QueryResult<(Vec<(Team, i64, i64)>, i64)> {
+) -> QueryResult<(Vec<CountedTeam>, i64)> {
     diesel::define_sql_function!(fn strpos(text: diesel::sql_types::Text, part: diesel::sql_types::Text) -> diesel::sql_types::Integer);
     let shown = strpos(lower(teams::name), part.to_lowercase()).gt(0);
     let total = teams::table.filter(shown.clone()).count().get_result(connection)?;

@@ -1,11 +1,11 @@
 //! The crate files of upstreams: from the store, or fetched once for all who wait, and stored.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use super::client::FetchError;
 use super::measures;
@@ -23,8 +23,11 @@ const MISMATCH: Duration = Duration::from_secs(60);
 const NOTED: Duration = Duration::from_secs(3600);
 /// How many checksums are known for each of these.
 const KNOWN: usize = 10_000;
-/// The size of all files that are on their way, in KiB.
-const UNDER_WAY: u32 = 512 * 1024;
+/// The longest that a transfer takes, from its request to its end.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// The name of an upstream, and the checksum of a file.
+type FileOf = (String, Checksum);
 
 /// Crate files of all upstreams, by their checksums.
 #[derive(Clone)]
@@ -32,9 +35,9 @@ pub struct CrateFiles(Arc<Parts>);
 
 struct Parts {
     store: CrateStore,
-    under_way: Mutex<Vec<(Checksum, Arc<Transfer>)>>,
-    room: Arc<Semaphore>,
-    refused: Cache<Checksum, (Instant, TransferError)>,
+    /// By upstream and checksum: the index of one may name a file of another, and send something else.
+    under_way: Mutex<HashMap<FileOf, Arc<Transfer>>>,
+    refused: Cache<FileOf, (Instant, TransferError)>,
     noted: Cache<Checksum, Instant>,
 }
 
@@ -43,7 +46,6 @@ impl CrateFiles {
         Self(Arc::new(Parts {
             store,
             under_way: Mutex::default(),
-            room: Arc::new(Semaphore::new(UNDER_WAY as usize)),
             refused: Cache::new(KNOWN),
             noted: Cache::new(KNOWN),
         }))
@@ -70,20 +72,23 @@ impl CrateFiles {
         checksum: Checksum,
     ) -> Arc<Transfer> {
         let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, transfer)) = under_way.iter().find(|(of, _)| *of == checksum) {
+        let key = (upstream.settings.name.clone(), checksum);
+        if let Some(transfer) = under_way.get(&key) {
             return Arc::clone(transfer);
         }
         let transfer = Arc::new(Transfer::new());
-        if let Some((_, error)) = self.0.refused.get(&checksum).filter(|(at, _)| at.elapsed() < MISMATCH) {
+        if let Some((_, error)) = self.0.refused.get(&key).filter(|(at, _)| at.elapsed() < MISMATCH) {
             transfer.end(Err(error));
             return transfer;
         }
-        under_way.push((checksum, Arc::clone(&transfer)));
-        let landing = Landing { files: self.clone(), checksum, transfer: Arc::clone(&transfer) };
+        under_way.insert(key.clone(), Arc::clone(&transfer));
+        let landing = Landing { files: self.clone(), key, transfer: Arc::clone(&transfer) };
         let upstream = Arc::clone(upstream);
         let runtime = upstream.runtime.clone();
         runtime.spawn(async move {
-            let ended = landing.files.run(&upstream, (&name, &version), checksum, &landing.transfer).await;
+            let running = landing.files.run(&upstream, (&name, &version), checksum, &landing.transfer);
+            let ended = tokio::time::timeout(LONGEST, running).await;
+            let ended = ended.unwrap_or(Err(TransferError::TooLong(LONGEST)));
             note(&upstream, (&name, &version), &ended);
             landing.end(ended);
         });
@@ -105,8 +110,6 @@ impl CrateFiles {
         if length.is_some_and(|length| length > MAX_FILE) {
             return Err(too_large().into());
         }
-        let room = u32::try_from(length.unwrap_or(MAX_FILE).div_ceil(1024)).unwrap_or(UNDER_WAY).clamp(1, UNDER_WAY);
-        let _room = Arc::clone(&self.0.room).acquire_many_owned(room).await.map_err(|_| TransferError::Aborted)?;
         transfer.announce(length);
         let mut size = 0;
         loop {
@@ -119,7 +122,8 @@ impl CrateFiles {
             if size > MAX_FILE {
                 return Err(too_large().into());
             }
-            transfer.add(piece);
+            let room = upstream.room_for(piece.len()).await.ok_or(TransferError::Crowded)?;
+            transfer.add(piece, room);
         }
         let whole = transfer.whole(&url, checksum)?;
         let (store, content) = (self.0.store.clone(), whole.clone());
@@ -148,14 +152,14 @@ fn note(upstream: &Upstream, (name, version): (&CrateName, &Version), ended: &Re
 /// Takes a transfer out of the list, also after a panic.
 struct Landing {
     files: CrateFiles,
-    checksum: Checksum,
+    key: FileOf,
     transfer: Arc<Transfer>,
 }
 
 impl Landing {
     fn end(self, ended: Result<bytes::Bytes, TransferError>) {
         if let Err(error @ TransferError::Mismatch { .. }) = &ended {
-            self.files.0.refused.insert(self.checksum, (Instant::now(), error.clone()));
+            self.files.0.refused.insert(self.key.clone(), (Instant::now(), error.clone()));
         }
         self.transfer.end(ended);
     }
@@ -164,7 +168,7 @@ impl Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         let mut under_way = self.files.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.retain(|(of, _)| *of != self.checksum);
+        under_way.remove(&self.key);
         drop(under_way);
         self.transfer.abort();
     }

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use super::client::FetchError;
 use super::crate_files::CrateFiles;
 use super::index_file::IndexFile;
-use super::lookup::{UNREAD, no_answer, upstream};
+use super::lookup::{UNREAD, no_answer, no_upstream};
 use super::measures;
 use super::transfer::{Transfer, TransferError};
 use super::upstream::Upstream;
@@ -22,6 +22,7 @@ use crate::package::{Checksum, CrateName, Version};
 use crate::upstream_cache::lines::lines;
 use crate::upstream_cache::rules::CrateRules;
 use crate::web::answers::crate_file::{self, FileRequest, Source, VersionFile};
+use crate::web::answers::held_body::HeldBody;
 use crate::web::extract::path::{ApiPath, crate_and_version};
 use crate::web::index::plain_text::{plain, unavailable};
 use crate::web::{ApiError, App};
@@ -45,10 +46,7 @@ pub(super) async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let upstream = match upstream(&app, &of) {
-        Ok(upstream) => Arc::clone(upstream),
-        Err(missing) => return Ok(missing),
-    };
+    let Some(upstream) = app.settings.upstreams.find(&of).cloned() else { return Ok(no_upstream(&app, &of)) };
     let (name, version) = crate_and_version(&name, &num)?;
     let outcome = |outcome| measures::crate_file(&upstream.settings.name, outcome);
     let found = match find(&upstream, &name, &version).await {
@@ -141,7 +139,9 @@ fn whole(content: &Bytes, request: &FileRequest<'_>) -> Result<Response, ApiErro
 
 fn streamed(file: &VersionFile, transfer: Arc<Transfer>) -> Response {
     let length = transfer.length();
-    crate_file::streamed(file, length, Body::from_stream(transfer.follow()))
+    let followed = Body::from_stream(Arc::clone(&transfer).follow());
+    // A client that reads too slowly would keep the memory of the pieces.
+    crate_file::streamed(file, length, Body::new(HeldBody::watched(followed, transfer)))
 }
 
 /// What the index says of a version. A version that the kept file lacks may be there since a moment.
@@ -189,7 +189,7 @@ fn failed(upstream: &Upstream, error: &TransferError) -> Response {
                 "the crate file is not the one of the index of {name}, and was not kept: {error}. Tell the operator of this registry"
             ),
         ),
-        TransferError::Fetch(FetchError::Status { status: 403 | 404 | 410 | 451, .. }) => {
+        TransferError::Fetch(FetchError::Status { status: 404 | 410 | 451, .. }) => {
             plain(StatusCode::NOT_FOUND, format!("the upstream {name} has no such file: {error}"))
         }
         error => unavailable(&format!("the crate file cannot be fetched from the upstream {name}: {error}")),

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
 
 use super::cargo_config::cargo_config;
-use super::lookup::{UNREAD, no_answer, upstream};
+use super::lookup::{UNREAD, no_answer, no_upstream};
 use super::upstream::RulesUnread;
 use crate::index::{ConfigJson, blob_id};
 use crate::package::index_path::{crate_path, requested_path};
@@ -20,9 +20,9 @@ use crate::web::{ApiError, App};
 
 /// An introduction for people.
 pub(super) async fn about(State(app): State<App>, ApiPath(name): ApiPath<String>) -> Response<Body> {
-    match upstream(&app, &name) {
-        Err(missing) => missing,
-        Ok(upstream) => {
+    match app.settings.upstreams.find(&name) {
+        None => no_upstream(&app, &name),
+        Some(upstream) => {
             let (base, of) = (&app.settings.base_url, &upstream.settings);
             let config = cargo_config(base, &of.name, app.settings.auth_required);
             let text = format!(
@@ -40,10 +40,7 @@ pub(super) async fn config(
     ApiPath(name): ApiPath<String>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, ApiError> {
-    let upstream = match upstream(&app, &name) {
-        Ok(upstream) => upstream,
-        Err(missing) => return Ok(missing),
-    };
+    let Some(upstream) = app.settings.upstreams.find(&name) else { return Ok(no_upstream(&app, &name)) };
     let api = format!("{}/upstream/{}", app.settings.base_url, upstream.settings.name);
     let config = ConfigJson { dl: format!("{api}/api/v1/crates"), api, auth_required: app.settings.auth_required };
     let content = Bytes::from(config.to_bytes());
@@ -60,10 +57,7 @@ pub(super) async fn file(
     let Ok(Path((name, path))) = path else {
         return Ok(plain(StatusCode::NOT_FOUND, "no such file in the index: the path is not UTF-8"));
     };
-    let upstream = match upstream(&app, &name) {
-        Ok(upstream) => upstream,
-        Err(missing) => return Ok(missing),
-    };
+    let Some(upstream) = app.settings.upstreams.find(&name) else { return Ok(no_upstream(&app, &name)) };
     let right = match requested_path(&path) {
         Some(right) => right,
         None => {

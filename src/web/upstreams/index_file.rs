@@ -13,6 +13,13 @@ use crate::upstream_cache::cooldown::{Shown, shown};
 use crate::upstream_cache::kept_file::KeptFile;
 use crate::upstream_cache::rules::CrateRules;
 
+/// A file as it was shown, and by which rules.
+struct LastShown {
+    id: Oid,
+    shown: Shown,
+    rules: Option<Arc<CrateRules>>,
+}
+
 /// An index file in memory.
 pub struct IndexFile {
     pub file: KeptFile,
@@ -20,8 +27,8 @@ pub struct IndexFile {
     checked_at: AtomicI64,
     /// Since when the upstream says that there is no such file.
     pub(super) absent_since: Mutex<Option<Instant>>,
-    /// As it was last shown, and by which rules.
-    shown: Mutex<Option<(Oid, Shown, Option<Arc<CrateRules>>)>>,
+    /// As it was last shown.
+    shown: Mutex<Option<LastShown>>,
 }
 
 /// Counts bytes.
@@ -46,6 +53,16 @@ impl IndexFile {
         u64::try_from(milliseconds).map_or(Duration::MAX, Duration::from_millis)
     }
 
+    /// Whether the clock was set back since it was confirmed.
+    pub(super) fn is_of_the_future(&self) -> bool {
+        self.checked_at.load(Ordering::Relaxed) > Utc::now().timestamp_millis()
+    }
+
+    /// Whether it stands for a file that is gone, whose versions are remembered.
+    pub(super) fn is_of_no_version(&self) -> bool {
+        self.file.content.is_empty()
+    }
+
     pub(super) fn confirm(&self) {
         self.checked_at.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
         *self.absent_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -59,15 +76,14 @@ impl IndexFile {
     ) -> Result<(Oid, Bytes), IndexError> {
         let mut last = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Utc::now();
-        let is_now =
-            |shown: &Shown, by: &Option<Arc<CrateRules>>| *by == rules && shown.until.is_none_or(|until| until > now);
-        if let Some((id, shown, _)) = last.as_ref().filter(|(_, shown, by)| is_now(shown, by)) {
-            return Ok((*id, shown.content.clone()));
+        let is_now = |last: &LastShown| last.rules == rules && last.shown.until.is_none_or(|until| until > now);
+        if let Some(last) = last.as_ref().filter(|last| is_now(last)) {
+            return Ok((last.id, last.shown.content.clone()));
         }
         let shown = shown(&self.file, cooldown, rules.as_deref(), now);
         let id = blob_id(&shown.content)?;
         let content = shown.content.clone();
-        *last = Some((id, shown, rules));
+        *last = Some(LastShown { id, shown, rules });
         Ok((id, content))
     }
 }

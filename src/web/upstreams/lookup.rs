@@ -1,7 +1,5 @@
 //! The upstream that a request names, and the answer if it does not answer.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
@@ -16,24 +14,19 @@ use crate::web::shortened::shortened;
 pub(super) const UNREAD: &str =
     "the rules about this upstream cannot be read, because the database is away: try again later";
 
-/// The upstream with a name, or the answer that there is none.
-pub(super) fn upstream<'a>(app: &'a App, name: &str) -> Result<&'a Arc<Upstream>, Response<Body>> {
-    app.settings.upstreams.find(name).ok_or_else(|| {
-        let names: Vec<_> = app.settings.upstreams.names().collect();
-        let there = if names.is_empty() {
-            "this registry has none".to_owned()
-        } else {
-            format!("there is {}", names.join(", "))
-        };
-        let name = as_in_a_url(name);
-        plain(StatusCode::NOT_FOUND, format!("there is no upstream {}: {there}", shortened(&name)))
-    })
+/// The answer to a request for an upstream that there is not.
+pub(super) fn no_upstream(app: &App, name: &str) -> Response<Body> {
+    let names: Vec<_> = app.settings.upstreams.names().collect();
+    let there =
+        if names.is_empty() { "this registry has none".to_owned() } else { format!("there is {}", names.join(", ")) };
+    let name = as_in_a_url(name);
+    plain(StatusCode::NOT_FOUND, format!("there is no upstream {}: {there}", shortened(&name)))
 }
 
 /// The answer if the upstream has none. Never a 404: cargo would take the crate for absent.
 pub(super) fn no_answer(upstream: &Upstream, error: &FetchError) -> Response<Body> {
     unavailable(&format!(
-        "the upstream {} does not answer, and nothing is kept of this file: {error}",
+        "the upstream {} does not answer, and of this file nothing is kept that may be served: {error}",
         upstream.settings.name
     ))
 }

@@ -4,10 +4,11 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::client::FetchError;
 use crate::crate_store::{CrateStore, CrateStoreError};
@@ -24,6 +25,10 @@ pub enum TransferError {
     Fetch(#[from] FetchError),
     #[error("{url} has the SHA-256 {found}, and its index says {expected}")]
     Mismatch { url: String, found: Checksum, expected: Checksum },
+    #[error("it has not arrived within {0:?}")]
+    TooLong(Duration),
+    #[error("too many files of this upstream are on their way: try again later")]
+    Crowded,
     #[error("the transfer ended before its end")]
     Aborted,
 }
@@ -39,6 +44,8 @@ struct Progress {
 /// A transfer that several clients may follow.
 pub struct Transfer {
     pieces: Mutex<Vec<Bytes>>,
+    /// The memory of the pieces, which is taken as long as somebody reads them.
+    room: Mutex<Option<OwnedSemaphorePermit>>,
     progress: watch::Sender<Progress>,
     /// The size that the upstream has announced.
     length: Mutex<Option<u64>>,
@@ -46,7 +53,12 @@ pub struct Transfer {
 
 impl Transfer {
     pub fn new() -> Self {
-        Self { pieces: Mutex::default(), progress: watch::Sender::new(Progress::default()), length: Mutex::default() }
+        Self {
+            pieces: Mutex::default(),
+            room: Mutex::default(),
+            progress: watch::Sender::new(Progress::default()),
+            length: Mutex::default(),
+        }
     }
 
     /// The announced size.
@@ -58,7 +70,13 @@ impl Transfer {
         *self.length.lock().unwrap_or_else(PoisonError::into_inner) = length;
     }
 
-    pub(super) fn add(&self, piece: Bytes) {
+    pub(super) fn add(&self, piece: Bytes, room: OwnedSemaphorePermit) {
+        let mut taken = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.as_mut() {
+            Some(taken) => taken.merge(room),
+            None => *taken = Some(room),
+        }
+        drop(taken);
         let length = piece.len() as u64;
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
         self.progress.send_modify(|progress| progress.bytes += length);
@@ -147,13 +165,14 @@ pub fn keep(store: &CrateStore, checksum: Checksum, content: &Bytes) {
 #[cfg(test)]
 mod tests {
     use futures_util::StreamExt;
+    use tokio::sync::Semaphore;
 
     use super::*;
 
     fn with_two_pieces() -> Arc<Transfer> {
-        let transfer = Arc::new(Transfer::new());
-        transfer.add(Bytes::from_static(b"one "));
-        transfer.add(Bytes::from_static(b"two"));
+        let (transfer, room) = (Arc::new(Transfer::new()), Arc::new(Semaphore::new(2)));
+        transfer.add(Bytes::from_static(b"one "), Arc::clone(&room).try_acquire_owned().unwrap());
+        transfer.add(Bytes::from_static(b"two"), room.try_acquire_owned().unwrap());
         transfer
     }
 

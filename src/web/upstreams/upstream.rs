@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder};
 use serde_json::json;
 use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::alarm::Alarm;
 use super::client::{Answer, Client, FetchError};
@@ -37,6 +39,9 @@ const SILENT: Duration = Duration::from_secs(20);
 const SOON: Duration = Duration::from_secs(2);
 /// How old the time at which the upstream confirmed a file may become on the disk, at most.
 const NOTED: Duration = Duration::from_secs(3600);
+/// Memory for the crate files of an upstream that are on their way, in KiB, and how long one waits for it.
+const ROOM: usize = 512 * 1024;
+const CROWDED: Duration = Duration::from_secs(20);
 /// How long the settings of the upstream's index count.
 const SETTINGS: Duration = Duration::from_secs(600);
 
@@ -57,9 +62,17 @@ impl UpstreamSettings {
     /// The age at which versions are shown, for people.
     pub fn age(&self) -> String {
         let age = self.cooldown.and_then(|age| age.to_std().ok()).unwrap_or_default();
-        humantime::format_duration(age).to_string()
+        let days = age.as_secs() / (24 * 3600);
+        match age.as_secs() % (24 * 3600) {
+            0 if days == 1 => "1 day".to_owned(),
+            0 => format!("{days} days"),
+            _ => humantime::format_duration(age).to_string(),
+        }
     }
 }
+
+/// What came of a request for an index file: the file, or that there is none.
+type Fetched = Result<Option<Arc<IndexFile>>, FetchError>;
 
 /// An upstream.
 pub struct Upstream {
@@ -71,7 +84,9 @@ pub struct Upstream {
     kept: KeptFiles,
     memory: Cache<String, Arc<IndexFile>, ByWeight>,
     absent: Cache<String, Instant>,
-    flights: Arc<Flights<String, Result<Option<Arc<IndexFile>>, FetchError>>>,
+    flights: Arc<Flights<String, Fetched>>,
+    /// For crate files that are on their way, in KiB.
+    room: Arc<Semaphore>,
     /// Held while they are requested, which happens once for all who wait.
     downloads: tokio::sync::Mutex<Option<(Downloads, Instant)>>,
     /// Until when nobody waits for it who can have what is kept.
@@ -87,7 +102,9 @@ impl Upstream {
         alarm: Alarm,
         (runtime, directory): (Handle, PathBuf),
     ) -> Self {
-        let options = OptionsBuilder::new().estimated_items_capacity(USUAL_FILES).weight_capacity(MEMORY).build();
+        // With several shards a large file would fit into none.
+        let options =
+            OptionsBuilder::new().estimated_items_capacity(USUAL_FILES).weight_capacity(MEMORY).shards(1).build();
         let options = options.expect("both capacities are set"); // above
         let memory = Cache::with_options(options, ByWeight, DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self {
@@ -99,6 +116,7 @@ impl Upstream {
             memory,
             absent: Cache::new(ABSENT_PATHS),
             flights: Arc::default(),
+            room: Arc::new(Semaphore::new(ROOM)),
             downloads: tokio::sync::Mutex::default(),
             silent_until: Mutex::default(),
             rules: RwLock::default(),
@@ -110,7 +128,7 @@ impl Upstream {
         let outcome = |outcome| measures::index_file(&self.settings.name, outcome);
         if let Some(file) = self.memory.get(path).filter(|file| file.age() < self.settings.fresh) {
             outcome(measures::HIT);
-            return Ok(Some(file));
+            return Ok(Some(file).filter(|file| !file.is_of_no_version()));
         }
         if self.absent.get(path).is_some_and(|since| since.elapsed() < ABSENT) {
             outcome(measures::ABSENT);
@@ -160,6 +178,13 @@ impl Upstream {
         self.check_again(path, SOON).await
     }
 
+    /// Memory for a piece of a crate file, twice: at the end the pieces are put together. None if there was none for some time.
+    pub(super) async fn room_for(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let room = u32::try_from(2 * bytes.div_ceil(1024)).ok()?;
+        let room = tokio::time::timeout(CROWDED, Arc::clone(&self.room).acquire_many_owned(room)).await;
+        room.ok()?.ok()
+    }
+
     /// Whether a client has waited in vain a short time ago: the next ones get what is kept at once.
     fn is_silent(&self) -> bool {
         let until = *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,11 +203,11 @@ impl Upstream {
 
     /// The file in memory, if it may still be served.
     fn usable(&self, path: &str) -> Option<Arc<IndexFile>> {
-        self.memory.get(path).filter(|file| self.is_usable(file))
+        self.memory.get(path).filter(|file| self.is_usable(file) && !file.is_of_no_version())
     }
 
     fn is_usable(&self, file: &IndexFile) -> bool {
-        self.settings.stale.is_none_or(|stale| file.age() < stale)
+        self.settings.stale.is_none_or(|stale| file.age() < stale || file.is_of_the_future())
     }
 
     /// Runs one at a time for a path.
@@ -194,7 +219,7 @@ impl Upstream {
         };
         if let Some(file) = former.as_ref().filter(|file| file.age() < age) {
             measures::index_file(name, measures::HIT);
-            return Ok(Some(Arc::clone(file)));
+            return Ok(Some(Arc::clone(file)).filter(|file| !file.is_of_no_version()));
         }
         let known = former.as_ref().map(|file| &file.file.known);
         let validators =
@@ -202,7 +227,9 @@ impl Upstream {
         let answered = self.client.index_file(&self.url(path), validators).await;
         let answered = answered.and_then(|answer| match answer {
             // All versions of a crate may be gone; a cut answer takes away none that are kept.
-            Answer::Sent { content, .. } if content.is_empty() && former.is_none() => Ok(Answer::Absent),
+            Answer::Sent { content, .. } if content.is_empty() && has_no_version(former.as_deref()) => {
+                Ok(Answer::Absent)
+            }
             Answer::Sent { content, .. } if content.is_empty() => Err(self.invalid(path, "it is empty")),
             Answer::Sent { content, .. } if lines::check(&content, path).is_err() => {
                 let why = lines::check(&content, path).err().map(|error| error.to_string());
@@ -290,7 +317,7 @@ impl Upstream {
     /// The upstream has no such file. One that is kept is believed to be gone when it is absent again after a while.
     async fn absent(&self, path: &str, former: Option<Arc<IndexFile>>) -> Option<Arc<IndexFile>> {
         measures::index_file(&self.settings.name, measures::ABSENT);
-        if let Some(former) = former {
+        if let Some(former) = former.filter(|former| !former.is_of_no_version()) {
             let since = {
                 let mut since = former.absent_since.lock().unwrap_or_else(PoisonError::into_inner);
                 *since.get_or_insert_with(Instant::now)
@@ -303,11 +330,9 @@ impl Upstream {
                 );
                 return Some(former);
             }
-            let (kept, gone) = (self.kept.clone(), path.to_owned());
-            if let Ok(Err(error)) = self.runtime.spawn_blocking(move || kept.remove(&gone)).await {
-                tracing::warn!(upstream = self.settings.name, path, %error, "a kept index file cannot be removed");
-            }
-            self.memory.remove(path);
+            // What was known of its versions stays known.
+            let nothing = KeptFile::sent(Bytes::new(), (None, None), Some(&former.file));
+            self.keep(path, nothing).await;
         }
         self.absent.insert(path.to_owned(), Instant::now());
         None
@@ -320,7 +345,7 @@ impl Upstream {
         former: Option<Arc<IndexFile>>,
     ) -> Result<Option<Arc<IndexFile>>, FetchError> {
         let is_quiet = error.is_of_nothing_asked();
-        match former.filter(|former| self.is_usable(former)) {
+        match former.filter(|former| self.is_usable(former) && !former.is_of_no_version()) {
             Some(former) => {
                 measures::index_file(&self.settings.name, measures::STALE);
                 if !is_quiet {
@@ -392,6 +417,10 @@ impl Upstream {
 /// The database could not be read since the start.
 #[derive(Clone, Copy, Debug)]
 pub struct RulesUnread;
+
+fn has_no_version(file: Option<&IndexFile>) -> bool {
+    file.is_none_or(IndexFile::is_of_no_version)
+}
 
 /// What is read of an upstream's `config.json`, whose other keys may be missing.
 #[derive(Clone, Debug)]

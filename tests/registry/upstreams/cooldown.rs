@@ -70,7 +70,7 @@ fn a_young_file_that_was_never_served_is_refused() {
         let until = (published + TimeDelta::days(3)).format("%Y-%m-%d %H:%M");
         assert_eq!(refused.status, 403);
         let text = format!(
-            "foo@1.1.0 is too young: this registry passes on versions of other when they are 3days old, this one from {until} \
+            "foo@1.1.0 is too young: this registry passes on versions of other when they are 3 days old, this one from {until} \
              UTC on. Use an older version, or ask the operator of this registry\n"
         );
         assert_eq!(refused.text(), text);

@@ -157,6 +157,34 @@ fn a_file_that_is_not_the_one_of_the_index_is_refused_and_not_fetched_again_soon
     assert_eq!((head.status, upstream.count(FILE)), (502, 1));
 }
 
+/// The index of one names a file of the other, and sends something else for it, or nothing.
+#[test]
+fn an_upstream_does_not_keep_clients_from_the_files_of_another() {
+    let (liar, honest) = (FaultyUpstream::start(), FaultyUpstream::start());
+    let upstreams = [format!("liar={}", liar.sparse()), format!("honest={}", honest.sparse())];
+    let served = Served::start(&["--upstream", &upstreams[0], "--upstream", &upstreams[1]]);
+    let from = |upstream: &str, name: &str| {
+        http::get(&format!("{}/upstream/{upstream}/api/v1/crates/{name}/1.0.0/download", served.url))
+    };
+    for (name, behaviour, status) in
+        [("foo", Behaviour::file("something else"), 502), ("bar", Behaviour::Halt(10, vec![0; 1000]), 0)]
+    {
+        let package = Package::new(name, "1.0.0");
+        liar.add(&package, OLD);
+        honest.add(&package, OLD);
+        liar.set(&format!("/dl/{name}/1.0.0"), behaviour);
+        if status > 0 {
+            assert_eq!(from("liar", name).status, status);
+        } else {
+            let mut connection = TcpStream::connect(served.address()).unwrap();
+            let request = format!("GET /upstream/liar/api/v1/crates/{name}/1.0.0/download HTTP/1.1\r\nhost: x\r\n\r\n");
+            connection.write_all(request.as_bytes()).unwrap();
+            wait_until("the transfer", || liar.count(&format!("/dl/{name}/1.0.0")) == 1);
+        }
+        assert_eq!(from("honest", name).good().body, package.crate_file());
+    }
+}
+
 #[test]
 fn a_large_file_reaches_the_client_while_it_is_fetched() {
     let (upstream, served) = through(&ALWAYS_FRESH);
@@ -265,7 +293,7 @@ fn what_the_upstream_lacks_is_a_404() {
         assert_eq!(absent.status, 404);
         assert_eq!(absent.text(), format!("the upstream other has no {name}@{version}\n"));
     }
-    for status in [403, 404, 410, 451] {
+    for status in [404, 410, 451] {
         upstream.set(FILE, Behaviour::status(status));
         let absent = download(&served, "foo", "1.0.0");
         assert_eq!(absent.status, 404);

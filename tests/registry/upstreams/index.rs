@@ -18,12 +18,35 @@ fn an_index_file_is_passed_on_byte_by_byte() {
     upstream.set(FOO, Behaviour::file(content.clone()));
     assert_eq!(index(&served, "3/f/foo").good().text(), content);
     // A long one is compressed for who can read that.
-    let long = format!("{{\"name\":\"long\",\"vers\":\"1.0.0\",\"cksum\":\"{sum}\"}}\n").repeat(50);
+    let line = |number| format!("{{\"name\":\"long\",\"vers\":\"1.0.{number}\",\"cksum\":\"{sum}\"}}\n");
+    let long: String = (0..50).map(line).collect();
     upstream.set("/index/lo/ng/long", Behaviour::file(long.clone()));
     assert_eq!(index(&served, "lo/ng/long").good().text(), long);
     let coded = http::get_with(&index_url(&served, "lo/ng/long"), &[("accept-encoding", "zstd")]).good();
     assert_eq!((coded.header("content-encoding"), coded.header("vary")), ("zstd", "Accept-Encoding"));
     assert!(coded.body.len() < long.len() / 10);
+}
+
+/// The memory for files is one for all of them: a part for each of many would have no room for a large one.
+#[test]
+fn a_very_large_file_is_kept_in_memory() {
+    let (upstream, served) = through(&ALWAYS_FRESH);
+    let padding = "x".repeat(10_000);
+    let sum = "ab".repeat(32);
+    let line = |number| {
+        format!("{{\"name\":\"huge\",\"vers\":\"1.0.{number}\",\"cksum\":\"{sum}\",\"padding\":\"{padding}\"}}\n")
+    };
+    let huge: String = (0..2_000).map(line).collect();
+    upstream.set("/index/hu/ge/huge", Behaviour::file(huge.clone()));
+    for _ in 0..3 {
+        assert_eq!(index(&served, "hu/ge/huge").good().body.len(), huge.len());
+    }
+    assert_eq!(upstream.count("/index/hu/ge/huge"), 1);
+    // Not from the disk, either.
+    let kept = served.data_dir().join("upstream-index/other/hu/ge/huge");
+    std::fs::remove_file(kept).unwrap();
+    index(&served, "hu/ge/huge").good();
+    assert_eq!(upstream.count("/index/hu/ge/huge"), 1);
 }
 
 #[test]

@@ -52,10 +52,13 @@ fn a_rule_counts_within_seconds_and_before_the_cooldown() {
     shows_yanked(&served, true);
     assert!(
         refusal(&served)
-            .contains("foo@1.0.0 is too young: this registry passes on versions of acme when they are 3days old")
+            .contains("foo@1.0.0 is too young: this registry passes on versions of acme when they are 3 days old")
     );
     let said = served.run("upstream allow", &["acme", "Foo@1.0.0", "--reason", "mends a leak"]);
-    assert_eq!(said, "Foo@1.0.0 of acme passes however young it is, within seconds\n");
+    assert_eq!(
+        said,
+        "Foo@1.0.0 of acme passes however young it is, within seconds, in every `serve` that has this upstream\n"
+    );
     shows_yanked(&served, false);
     download(&served).good();
     // A rule about the crate counts for other versions alone.
@@ -183,7 +186,7 @@ fn rules_are_made_and_removed_on_the_page() {
     registry.admin("root");
     let mut root = set_password(&registry, "root", "correct horse battery staple");
     let html = root.get("/admin/upstreams").good().text();
-    for part in ["http://127.0.0.1:9/", "3days", "sparse+http://registry.test/upstream/acme/index/", "There is none."] {
+    for part in ["http://127.0.0.1:9/", "3 days", "sparse+http://registry.test/upstream/acme/index/", "There is none."] {
         assert!(html.contains(part), "{part}: {html}");
     }
     let fields = |reason: &'static str| {
