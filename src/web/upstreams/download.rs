@@ -1,6 +1,7 @@
 //! `GET /upstream/{name}/api/v1/crates/{crate}/{version}/download`: a crate file of an upstream.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -29,6 +30,10 @@ use crate::web::{ApiError, App};
 
 /// A file of at most this size, in bytes, is sent when it is there as a whole, so that a failure has its status.
 const WHOLE: u64 = 256 * 1024;
+
+/// How long a client waits for that. Then the file is sent as it comes, or not at all if nothing has come: cargo gives up after
+/// half a minute without a byte.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// What the index says of a version.
 struct InIndex {
@@ -81,7 +86,7 @@ pub(super) async fn download(
     let transfer = files.fetch(&upstream, (found.name, version), found.checksum);
     let is_plain = method == Method::GET
         && ![header::RANGE, header::IF_NONE_MATCH, header::IF_MATCH].iter().any(|name| headers.contains_key(name));
-    let ended = if is_plain { transfer.wait_for(WHOLE).await } else { Some(transfer.wait().await) };
+    let ended = if is_plain { transfer.wait_for(WHOLE, LONGEST).await } else { Some(transfer.wait().await) };
     match ended {
         None => Ok(streamed(&file, transfer)),
         Some(Ok(content)) => {

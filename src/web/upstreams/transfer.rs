@@ -25,6 +25,8 @@ pub enum TransferError {
     Fetch(#[from] FetchError),
     #[error("{url} has the SHA-256 {found}, and its index says {expected}")]
     Mismatch { url: String, found: Checksum, expected: Checksum },
+    #[error("nothing of it has arrived within {0:?}: try again later")]
+    NotBegun(Duration),
     #[error("it has not arrived within {0:?}")]
     TooLong(Duration),
     #[error("too many files of this upstream are on their way: try again later")]
@@ -119,11 +121,16 @@ impl Transfer {
         ended.ok().and_then(|progress| progress.ended.clone()).unwrap_or(Err(TransferError::Aborted))
     }
 
-    /// Waits until the transfer has ended or has this many bytes; returns its end, if it has ended.
-    pub async fn wait_for(&self, bytes: u64) -> Option<Result<Bytes, TransferError>> {
+    /// Waits until the transfer has ended or has this many bytes, or for so long; returns its end. None if it goes on, and has sent
+    /// something.
+    pub async fn wait_for(&self, bytes: u64, longest: Duration) -> Option<Result<Bytes, TransferError>> {
         let mut progress = self.progress.subscribe();
-        let reached = progress.wait_for(|progress| progress.ended.is_some() || progress.bytes >= bytes).await;
-        reached.map_or(Some(Err(TransferError::Aborted)), |progress| progress.ended.clone())
+        let reached = progress.wait_for(|progress| progress.ended.is_some() || progress.bytes >= bytes);
+        match tokio::time::timeout(longest, reached).await {
+            Ok(reached) => reached.map_or(Some(Err(TransferError::Aborted)), |progress| progress.ended.clone()),
+            Err(_) if self.progress.borrow().bytes > 0 => None,
+            Err(_) => Some(Err(TransferError::NotBegun(longest))),
+        }
     }
 
     /// The pieces as they come. The last one comes when the file is known to be the right one; otherwise the stream ends with an

@@ -186,7 +186,8 @@ fn rules_are_made_and_removed_on_the_page() {
     registry.admin("root");
     let mut root = set_password(&registry, "root", "correct horse battery staple");
     let html = root.get("/admin/upstreams").good().text();
-    for part in ["http://127.0.0.1:9/", "3 days", "sparse+http://registry.test/upstream/acme/index/", "There is none."] {
+    for part in ["http://127.0.0.1:9/", "3 days", "sparse+http://registry.test/upstream/acme/index/", "There is none."]
+    {
         assert!(html.contains(part), "{part}: {html}");
     }
     let fields = |reason: &'static str| {
