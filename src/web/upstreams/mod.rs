@@ -5,14 +5,14 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | [`upstream`] | one upstream: what is kept of its index, and when it is asked |
-//! | [`index_file`] | one file of its index, and as it is shown |
-//! | [`client`] | requests to it |
-//! | [`flights`] | one request for all who ask at the same time |
-//! | [`crate_files`] | crate files: from the store, or fetched, checked and stored |
-//! | [`transfer`] | a crate file on its way |
-//! | [`alarm`] | what an upstream never should do |
-//! | [`index`], [`download`] | the endpoints |
+//! | `upstream` | one upstream: what is kept of its index, and when it is asked |
+//! | `index_file` | one file of its index, and as it is shown |
+//! | `client` | requests to it |
+//! | `flights` | one request for all who ask at the same time |
+//! | `crate_files` | crate files: from the store, or fetched, checked and stored |
+//! | `transfer` | a crate file on its way |
+//! | `alarm` | what an upstream never should do |
+//! | `index`, `download` | the endpoints |
 
 mod alarm;
 mod cargo_config;
