@@ -125,6 +125,7 @@ impl Attacker {
                 let wanted = json!({ "crate": { "trustpub_only": true } }).to_string();
                 call(format!("/crates/{krate}"), Some(wanted.into_bytes()), "", Some(&admin))
             }
+            _ if route.contains("/admin/") => self.call_of_admin(route, call),
             _ if route.contains("/trusted_publishing/") => self.call_of_publisher(route, call),
             _ if route.contains("/webhooks") => self.call_of_webhook(route, call),
             _ => self.call_of_set(route, call),
@@ -169,6 +170,72 @@ impl Attacker {
         let body = body.map(|body| body.to_string().into_bytes());
         let held_by = if body.is_some() { String::new() } else { format!("crates WHERE name = '{krate}'") };
         call(format!("/trusted_publishing/{path}"), body, &held_by, Some(&admin))
+    }
+
+    /// One entry for each route of admins. What is changed has the number of the user in its name.
+    fn call_of_admin(
+        &self,
+        route: &str,
+        call: impl Fn(String, Option<Vec<u8>>, &str, Option<&String>) -> Call,
+    ) -> Call {
+        let Self { user, other, krate, .. } = self;
+        let admin = format!("UPDATE users SET is_admin = false WHERE id = {user}");
+        let rule = json!({ "upstream": "acme", "crate": krate, "decision": "block", "reason": "x" });
+        let token = json!({ "api_token": { "name": "one more" } });
+        let (path, body) = match route.split_once("/api/v1/admin/").map(|(method, path)| (method.trim(), path)) {
+            Some(("POST", "users")) => ("users".to_owned(), Some(json!({ "login": format!("late{user}") }))),
+            Some(("PATCH", "users/{login}")) => (format!("users/target{user}"), Some(json!({ "disabled": true }))),
+            Some(("DELETE", "users/{login}")) => (format!("users/target{user}"), None),
+            Some(("POST", "users/{login}/sign-in-link")) => {
+                (format!("users/target{user}/sign-in-link"), Some(json!({})))
+            }
+            Some(("DELETE", "users/{login}/sessions")) => (format!("users/target{user}/sessions"), None),
+            Some(("POST", "users/{login}/tokens")) => (format!("users/farm{user}/tokens"), Some(token)),
+            Some(("DELETE", "tokens/{id}")) => (format!("tokens/{other}"), None),
+            Some(("POST", "teams")) => ("teams".to_owned(), Some(json!({ "name": format!("late{user}") }))),
+            Some(("DELETE", "teams/{team}")) => (format!("teams/empty{user}"), None),
+            Some(("PUT", "teams/{team}/members/{login}")) => (format!("teams/empty{user}/members/target{user}"), None),
+            Some(("DELETE", "teams/{team}/members/{login}")) => {
+                (format!("teams/full{user}/members/target{user}"), None)
+            }
+            Some(("PUT", "reserved-names/{name}")) => {
+                (format!("reserved-names/late{user}"), Some(json!({ "reason": "x" })))
+            }
+            Some(("DELETE", "reserved-names/{name}")) => (format!("reserved-names/held{user}"), None),
+            Some(("PUT", "crate-limits/{crate}")) => (format!("crate-limits/{krate}"), Some(json!({ "features": 5 }))),
+            Some(("PUT", "upstream-rules")) => ("upstream-rules".to_owned(), Some(rule)),
+            Some(("DELETE", "upstream-rules")) => (format!("upstream-rules?upstream=acme&crate=held{user}"), None),
+            Some(("POST", "jobs/{id}/retry")) => (format!("jobs/{}/retry", 1_000_000 + user), None),
+            Some(("POST", "jobs/{id}/discard")) => {
+                (format!("jobs/{}/discard", 1_000_000 + user), Some(json!({ "reason": "x" })))
+            }
+            Some(("POST", "jobs/retry-dead")) => {
+                ("jobs/retry-dead".to_owned(), Some(json!({ "kind": format!("late{user}") })))
+            }
+            _ => panic!("{route} changes something and has no entry here: say how it is attacked"),
+        };
+        let body = body.map(|body| body.to_string().into_bytes());
+        call(format!("/admin/{path}"), body, &format!("users WHERE id = {user}"), Some(&admin))
+    }
+
+    /// An admin whose token administers, and one of everything that is changed.
+    fn rights_of_admin(&self) -> String {
+        let Self { user, token_id, .. } = self;
+        format!(
+            "UPDATE users SET is_admin = true WHERE id = {user};
+             UPDATE api_tokens SET scopes = '{{administer}}' WHERE id = {token_id};
+             INSERT INTO users (login, role) VALUES ('target{user}', 'member'), ('farm{user}', 'service');
+             INSERT INTO one_time_links (secret_sha256, user_id, expires_at)
+             SELECT sha256('link{user}'), id, now() + interval '1 day' FROM users WHERE login = 'target{user}';
+             INSERT INTO teams (name) VALUES ('empty{user}'), ('full{user}');
+             INSERT INTO team_members (team_id, user_id)
+             SELECT teams.id, users.id FROM teams, users WHERE teams.name = 'full{user}' AND login = 'target{user}';
+             INSERT INTO reserved_names (canonical_name, reason) VALUES ('held{user}', 'x');
+             INSERT INTO upstream_rules (upstream, canonical_name, crate_name, version, decision, reason, actor)
+             VALUES ('acme', 'held{user}', 'held{user}', '', 'block', 'x', 'x');
+             INSERT INTO dead_jobs (id, queue, kind, key, payload, priority, created_at, attempts, claim_no)
+             VALUES (1000000 + {user}, 'index', 'late{user}', 'x', '{{}}', 0, now(), 1, 1)"
+        )
     }
 
     /// One entry for each route that changes webhooks. The user, who owns the crate, has one of that with the number of the user,
@@ -244,6 +311,7 @@ impl Attacker {
                  SELECT {}, {user}, id, now() + interval '1 day' FROM users WHERE login = 'first'",
                 self.crate_id
             ),
+            _ if route.contains("/admin/") => self.rights_of_admin(),
             _ if route.contains("/webhooks") => format!(
                 "INSERT INTO crate_owners (crate_id, user_id) {owned};
                  INSERT INTO webhooks (id, url, crate_id, events, secret, paused_at) OVERRIDING SYSTEM VALUE
@@ -321,7 +389,8 @@ struct Bench {
 
 impl Bench {
     fn start() -> Self {
-        let served = Served::start(&["--no-worker", "--publish-wait", "0s"]);
+        let served =
+            Served::start(&["--no-worker", "--publish-wait", "0s", "--upstream", "acme=sparse+http://127.0.0.1:9/"]);
         let owner = served.token("first");
         served.run("admin user create", &["second"]);
         let connection = served.database.connect();
@@ -404,7 +473,15 @@ impl Bench {
             "trusted_publishers",
             "webhooks",
             "webhook_deliveries",
+            "users",
+            "one_time_links",
+            "teams",
+            "team_members",
+            "reserved_names",
+            "crate_limits",
+            "upstream_rules",
             "jobs",
+            "dead_jobs",
             "audit_log",
         ];
         let rows = tables.map(|table| {
