@@ -231,7 +231,7 @@ pub async fn discard(
 pub async fn retry_dead(State(app): State<App>, request: Request) -> Result<Json<Retried>, ApiError> {
     let (caller, RetryDeadRequest { kind }) =
         callers_json(&app, request, MAX_BODY, |caller| Ok(caller.sees_administration()?)).await?;
-    if kind.is_empty() || kind.contains('\0') {
+    if !(1..=LONGEST).contains(&kind.chars().count()) || kind.contains('\0') {
         return Err(bad("`kind` is no kind of jobs: name one such as publish_version".to_owned()));
     }
     let retried = change(&app, caller, move |connection, by| {
