@@ -105,9 +105,9 @@ ROWS = [
         "Upstreams",
         ("GET index through an upstream", "Files of the sparse index of another supercargo, through this one, which keeps them: "
          "up to 5,000 names at random, by 64 connections. *Upstream*: the other one itself.",
-         (least("rate", 1 / 1.3, ORIGIN),)),
+         (least("rate", 0.77, ORIGIN),)),
         ("GET crate through an upstream, 20 kB", "A kept download of 20 kB by 16 connections.",
-         (least("rate", 1 / 1.3, ORIGIN),)),
+         (least("rate", 0.77, ORIGIN),)),
     ),
     *section(
         "API",

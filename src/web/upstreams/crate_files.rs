@@ -55,9 +55,14 @@ impl CrateFiles {
         &self.0.store
     }
 
+    /// Whether it was noted not long ago that a file was used.
+    pub fn is_use_noted(&self, checksum: Checksum) -> bool {
+        self.0.noted.get(&checksum).is_some_and(|at| at.elapsed() < NOTED)
+    }
+
     /// Notes that a file was used, so that others are removed first. Blocks.
     pub fn note_use(&self, checksum: Checksum) {
-        if self.0.noted.get(&checksum).is_some_and(|at| at.elapsed() < NOTED) {
+        if self.is_use_noted(checksum) {
             return;
         }
         self.0.noted.insert(checksum, Instant::now());

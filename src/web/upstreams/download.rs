@@ -119,13 +119,16 @@ fn withheld(
     Some(plain(StatusCode::FORBIDDEN, text))
 }
 
-/// The answer from the store.
+/// The answer from the store: from its memory, unless the use of the file has to be noted.
 async fn kept(
     app: &App,
     files: &CrateFiles,
     file: &Arc<VersionFile>,
     (method, headers): (&Method, &HeaderMap),
 ) -> Result<Option<Response>, ApiError> {
+    if let Some(content) = files.store().recall(file.checksum).filter(|_| files.is_use_noted(file.checksum)) {
+        return whole(&content, &FileRequest { file, method, headers }).map(Some);
+    }
     let (files, file, method, headers) = (files.clone(), Arc::clone(file), method.clone(), headers.clone());
     let found = app.blocking(move |_| {
         if !files.store().contains(file.checksum)? {
