@@ -18,7 +18,6 @@ pub mod webhooks;
 
 mod watch;
 
-use crate::database::access::crate_pattern::InvalidPattern;
 use crate::database::access::new_token::CreateTokenError;
 use crate::database::access::provenance::{Provider, UnknownProvider};
 use crate::database::access::role::Role;
@@ -37,6 +36,7 @@ use crate::jobs::upstream_decisions::DecisionError;
 use crate::oidc::http::InvalidIssuer;
 use crate::package::CrateName;
 use crate::package::characters::{HiddenCharacter, Plain, check_line};
+use crate::package::crate_pattern::InvalidPattern;
 use crate::package::name::NameError;
 use crate::package::version::VersionError;
 use crate::queue::registry::RegistryError;

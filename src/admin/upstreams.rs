@@ -23,9 +23,14 @@ pub fn decide(
         (Some(_), Decision::Allow) => {
             say!("{what} passes however young it is, within seconds, in every `serve` that has this upstream")
         }
+        (Some(_), Decision::Hold) => {
+            say!(
+                "{what} is shown as yanked and delivered only if it is kept, within seconds, in every `serve` that has this upstream"
+            )
+        }
         (Some(_), Decision::Block) => {
             say!(
-                "{what} is shown as yanked and delivered to nobody, within seconds, in every `serve` that has this upstream"
+                "{what} is shown as yanked and never delivered, within seconds, in every `serve` that has this upstream"
             )
         }
     }
@@ -34,11 +39,12 @@ pub fn decide(
 
 pub fn release(connection: &mut PgConnection, operator: &Actor, subject: &Subject) -> Result<(), AdminError> {
     let rule = upstream_decisions::release(connection, subject, Administrator::Operator(operator))?;
-    say!(
-        "removed the rule that {} {}",
-        if rule.decision == Decision::Allow { "allowed" } else { "blocked" },
-        named(subject)
-    );
+    let did = match rule.decision {
+        Decision::Allow => "allowed",
+        Decision::Hold => "held",
+        Decision::Block => "blocked",
+    };
+    say!("removed the rule that {did} {}", named(subject));
     Ok(())
 }
 

@@ -32,7 +32,7 @@ pub fn check(connection: &mut PgConnection, _: &Judged<'_>) -> QueryResult<Findi
     };
     let more = if count > 1 { format!(", and {} more in the last day", count - 1) } else { String::new() };
     let summary = format!(
-        "{happened}{more}; nobody gets it: see `supercargo admin audit --action {}`, and ask the upstream",
+        "{happened}{more}; it is not delivered: see `supercargo admin audit --action {}`, and ask the upstream",
         newest.action
     );
     Ok(Finding::new(UPSTREAMS, Severity::Critical, summary).with(json!({ "newest": newest.at, "count": count })))

@@ -3,17 +3,13 @@
 //! Start order: sockets (so that a port in use is noticed first), data directory, database, index, workers, HTTP server.
 //! Shutdown order: requests, the current batch of jobs, the database.
 
-use std::io::IsTerminal;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderValue;
 use nix::sys::signal::Signal;
 
-use crate::admin::output::say;
-use crate::config::{
-    AccessOptions, CorsOrigin, IdentityProvider, NamedUpstream, ServeOptions, SignInWay, WhoMayCreate,
-};
+use crate::config::{AccessOptions, CorsOrigin, IdentityProvider, ServeOptions, SignInWay, WhoMayCreate};
 use crate::database::Pool;
 use crate::database::access::rate_limits::RateLimits;
 use crate::database::access::teams::check_name;
@@ -22,12 +18,12 @@ use crate::index::{ConfigJson, View};
 use crate::jobs::{Admission, NewCrates};
 use crate::oidc::http::check_issuer;
 use crate::package::RegistryUrls;
+use crate::process::announcement::{announce, retract};
 use crate::process::data_dir::{self, permissions};
 use crate::process::download_counts::Counting;
 use crate::process::memory;
 use crate::process::metrics;
 use crate::process::open_files;
-use crate::process::operator_command::read_token;
 use crate::process::resources::Resources;
 use crate::process::server::{Listener, Server, Site};
 use crate::process::setup::{config_json, ensure_admin, ensure_config_json, refuse_lost_index};
@@ -35,13 +31,10 @@ use crate::process::signals::Signals;
 use crate::process::storage::{StoreRole, database_name};
 use crate::process::tls::Certificate;
 use crate::process::workers::{Following, Shared, Workers};
-use crate::process::{CommandError, Storage};
+use crate::process::{CommandError, Storage, upstreams};
 use crate::queue::{Completions, Wakeups};
-use crate::replace_file::replace_file;
-use crate::upstream::Token;
 use crate::web::health::Health;
 use crate::web::index::{GitService, IndexState, Limits};
-use crate::web::upstreams::{UpstreamPlan, Upstreams, cargo_config};
 use crate::web::{
     self, AddressRequests, App, Backlog, Settings, SharedWith, SignInWays, SourceWork, StatusStreams, TrustedProxies,
     Uploads,
@@ -246,34 +239,10 @@ fn settings(
         source_work: SourceWork::usual(trusted_proxies.clone()),
         sign_in: sign_in_ways(&options.access)?,
         sends_mail: options.work.email.both().is_some(),
-        upstreams: upstreams(options, storage, place.base_url)?,
+        upstreams: upstreams::start(options, storage, place.base_url)?,
         status_streams: connections.status_streams.clone(),
         trusted_proxies,
     })
-}
-
-/// The other registries that are served through this one.
-fn upstreams(options: &ServeOptions, storage: &Storage, base_url: &str) -> Result<Upstreams, CommandError> {
-    let of = &options.upstream;
-    if of.upstreams.is_empty() {
-        return Ok(Upstreams::default());
-    }
-    let mut plans = Vec::new();
-    for NamedUpstream { name, index } in &of.upstreams {
-        if format!("{index}/").starts_with(&format!("{base_url}/")) {
-            return Err(CommandError::new(format!("--upstream: {name} is this registry itself: name another one")));
-        }
-        let file = of.upstream_token_files.iter().rev().find(|one| one.name == *name);
-        let token = file.map(|one| read_token("--upstream-token-file", &one.file)).transpose()?;
-        let token = token.map(|secret| (secret.clone(), Token::new(secret, options.index.allow_insecure_token)));
-        plans.push(UpstreamPlan { name: name.clone(), index: index.clone(), token, cooldown: of.cooldown_of(name) });
-    }
-    let store = storage.upstream_store(&options.crate_store)?;
-    let stale = Some(of.upstream_stale).filter(|_| !of.upstream_offline);
-    let contact = of.upstream_contact.as_deref().unwrap_or(base_url);
-    let place = (&*storage.data_dir.upstream_index(), store, of.upstream_cache_size);
-    let started = Upstreams::start(plans, (of.upstream_fresh, stale), contact, place);
-    started.map_err(|error| CommandError::while_doing("--upstream".to_owned(), error))
 }
 
 /// The listening sockets.
@@ -385,52 +354,5 @@ fn log_start(
     if has_new_admin {
         let token_file = storage.data_dir.admin_token_file();
         tracing::info!(token_file = %token_file.display(), "created the user admin, whose token is in this file");
-    }
-}
-
-/// Publishes the registry's URL: a file for programs, the log and, on a terminal, the configuration to copy.
-fn announce(storage: &Storage, base_url: &str, options: &ServeOptions) -> Result<(), CommandError> {
-    let auth_required = options.access.auth_required;
-    replace_file(&storage.data_dir.url_file(), format!("{base_url}\n").as_bytes())?;
-    tracing::info!(url = base_url, index = format!("sparse+{base_url}/index/"), "serving");
-    if !std::io::stdout().is_terminal() {
-        return Ok(());
-    }
-    say!("\nThe registry is at {base_url}. To use it, add this to .cargo/config.toml:\n");
-    say!("    [registries.supercargo]\n    index = \"sparse+{base_url}/index/\"");
-    if auth_required {
-        say!("    credential-provider = \"cargo:token\"");
-    }
-    say!("    # min-publish-age = \"0\"  # for cargo 1.100 and later, with global-min-publish-age\n");
-    for NamedUpstream { name, .. } in &options.upstream.upstreams {
-        say!("To get the crates of {name} through it, add:\n");
-        for line in cargo_config(base_url, name, auth_required).lines() {
-            say!("    {line}");
-        }
-        say!("");
-    }
-    if base_url.starts_with("https://") {
-        say!("If clients do not trust the certificate's CA, also add:\n");
-        say!("    [http]\n    cainfo = \"/path/to/ca.pem\"\n");
-    }
-    let token = storage.data_dir.admin_token_file();
-    if token.exists() {
-        say!("To publish, log in with the token of the user `admin`:\n");
-        say!("    cargo login --registry supercargo < {}", token.display());
-        say!("    cargo publish --registry supercargo\n");
-    } else {
-        say!("To publish, create a user and a token with `supercargo admin user create LOGIN --token`.\n");
-    }
-    Ok(())
-}
-
-/// Removes the file with the URL, if it is still there.
-fn retract(storage: &Storage) -> Result<(), CommandError> {
-    let file = storage.data_dir.url_file();
-    match std::fs::remove_file(&file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(CommandError::while_doing(format!("cannot remove {}", file.display()), error))
-        }
-        _ => Ok(()),
     }
 }

@@ -11,6 +11,9 @@ pub(super) fn upstream(command: UpstreamCommand) -> Result<(), CommandError> {
         UpstreamCommand::Allow { about, reason, storage } => on(&storage, |connection| {
             upstreams::decide(connection, &operator(), &subject(about), (Decision::Allow, &reason))
         }),
+        UpstreamCommand::Hold { about, reason, storage } => on(&storage, |connection| {
+            upstreams::decide(connection, &operator(), &subject(about), (Decision::Hold, &reason))
+        }),
         UpstreamCommand::Block { about, reason, storage } => on(&storage, |connection| {
             upstreams::decide(connection, &operator(), &subject(about), (Decision::Block, &reason))
         }),

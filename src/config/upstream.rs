@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::durations::{duration, pause};
+use crate::package::crate_pattern::{CratePattern, InvalidPattern};
 
 /// The index of the upstream that needs no URL.
 const CRATES_IO: (&str, &str) = ("crates-io", "https://index.crates.io/");
@@ -47,12 +48,15 @@ pub struct UpstreamOptions {
         default_value_t = 10_737_418_240
     )]
     pub upstream_cache_size: u64,
-    /// Age below which versions of upstreams are not chosen, such as 3days or NAME=3days; repeatable
+    /// Age below which versions of upstreams are not chosen, such as 3days, NAME=3days or NAME/aws-*=1day; repeatable
     ///
     /// The index shows a younger version as yanked, so that cargo chooses another one, and its crate file is refused unless it
     /// was served here before.
-    #[arg(long = "cooldown", hide = true, env = "SUPERCARGO_COOLDOWN", value_name = "[NAME=]DURATION", value_delimiter = ',', value_parser = cooldown)]
+    #[arg(long = "cooldown", hide = true, env = "SUPERCARGO_COOLDOWN", value_name = "[NAME[/CRATE]=]DURATION", value_delimiter = ',', value_parser = cooldown)]
     pub cooldowns: Vec<Cooldown>,
+    /// Refuse versions below that age, and those on hold, even if they were served here before
+    #[arg(long, hide = true, env = "SUPERCARGO_COOLDOWN_STRICT")]
+    pub cooldown_strict: bool,
 }
 
 /// An upstream, and the URL of its sparse index with a slash at the end.
@@ -69,10 +73,11 @@ pub struct UpstreamTokenFile {
     pub file: PathBuf,
 }
 
-/// The age at which versions are shown, of one upstream or of all.
+/// The age at which versions are shown, of some crates of an upstream, of one upstream, or of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cooldown {
     pub upstream: Option<String>,
+    pub crates: Option<CratePattern>,
     pub age: Duration,
 }
 
@@ -92,6 +97,9 @@ impl UpstreamOptions {
                 return Err(format!("{option}: there is no upstream {name:?}: add it with --upstream"));
             }
         }
+        if self.cooldown_strict && self.cooldowns.is_empty() {
+            return Err("--cooldown-strict: there is no cooldown: give one with --cooldown, such as 3days".to_owned());
+        }
         if !self.cooldowns.is_empty() && names.is_empty() {
             return Err("--cooldown: there is no upstream: add one with --upstream, such as crates-io".to_owned());
         }
@@ -100,10 +108,15 @@ impl UpstreamOptions {
 
     /// The age at which versions of an upstream are shown, if there is one.
     pub fn cooldown_of(&self, name: &str) -> Option<Duration> {
-        let own = self.cooldowns.iter().rev().find(|one| one.upstream.as_deref() == Some(name));
-        own.or_else(|| self.cooldowns.iter().rev().find(|one| one.upstream.is_none()))
-            .map(|found| found.age)
-            .filter(|age| !age.is_zero())
+        let mut of_all = self.cooldowns.iter().rev().filter(|one| one.crates.is_none());
+        let own = of_all.clone().find(|one| one.upstream.as_deref() == Some(name));
+        own.or_else(|| of_all.find(|one| one.upstream.is_none())).map(|found| found.age).filter(|age| !age.is_zero())
+    }
+
+    /// The ages for some crates of an upstream, in their order.
+    pub fn cooldowns_of_crates(&self, name: &str) -> Vec<(CratePattern, Duration)> {
+        let own = self.cooldowns.iter().filter(|one| one.upstream.as_deref() == Some(name));
+        own.filter_map(|one| Some((one.crates.clone()?, one.age))).collect()
     }
 }
 
@@ -153,14 +166,18 @@ fn contact(text: &str) -> Result<String, String> {
 }
 
 fn cooldown(text: &str) -> Result<Cooldown, String> {
-    let (upstream, age) = match text.split_once('=') {
-        None => (None, duration(text)?),
-        Some((given, age)) => (Some(name(given)?), duration(age)?),
+    let (upstream, crates, age) = match text.split_once('=') {
+        None => (None, None, duration(text)?),
+        Some((given, age)) => {
+            let (of, crates) = given.split_once('/').map_or((given, None), |(of, crates)| (of, Some(crates)));
+            let crates = crates.map(|crates| crates.parse().map_err(|error: InvalidPattern| error.to_string()));
+            (Some(name(of)?), crates.transpose()?, duration(age)?)
+        }
     };
     if age > LONGEST_COOLDOWN {
         return Err("too long: use at most 36500days".to_owned());
     }
-    Ok(Cooldown { upstream, age })
+    Ok(Cooldown { upstream, crates, age })
 }
 
 #[cfg(test)]
@@ -201,12 +218,19 @@ mod tests {
             upstream_stale: Duration::ZERO,
             upstream_offline: false,
             upstream_cache_size: 0,
+            cooldown_strict: false,
             cooldowns: cooldowns.iter().map(|text| cooldown(text).unwrap()).collect(),
         };
         let days = |days: u64| Some(Duration::from_secs(days * 24 * 3600));
         let both = options(&["acme=0s", "3days"]);
         assert_eq!((both.cooldown_of("crates-io"), both.cooldown_of("acme")), (days(3), None));
         assert_eq!(options(&["acme=5days"]).cooldown_of("crates-io"), None);
+        let some = options(&["3days", "crates-io/aws-*=0s", "acme=1day", "acme/tls=2days"]);
+        assert_eq!((some.cooldown_of("crates-io"), some.cooldown_of("acme")), (days(3), days(1)));
+        assert_eq!(some.cooldowns_of_crates("acme"), [("tls".parse().unwrap(), Duration::from_secs(2 * 24 * 3600))]);
+        assert!(cooldown("crates-io/*a=1day").unwrap_err().contains("\"*a\" is not a crate pattern"));
+        let strict = UpstreamOptions { cooldown_strict: true, ..options(&[]) };
+        assert!(strict.check().unwrap_err().contains("--cooldown-strict: there is no cooldown"));
         assert!(both.check().is_ok());
         assert!(options(&["other=1day"]).check().unwrap_err().contains("there is no upstream \"other\""));
         assert!(cooldown("36501days").unwrap_err().contains("at most 36500days"));

@@ -21,7 +21,17 @@ pub enum UpstreamCommand {
         #[command(flatten)]
         storage: StorageOptions,
     },
-    /// Let nobody have a crate or a version, even if it was served before
+    /// Put a crate or a version on hold: it is not chosen, and only served if it was served before
+    Hold {
+        #[command(flatten)]
+        about: RuleArguments,
+        /// Reason, shown to users whose download is refused, and kept in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        storage: StorageOptions,
+    },
+    /// Refuse a crate or a version, even if it was served before
     Block {
         #[command(flatten)]
         about: RuleArguments,

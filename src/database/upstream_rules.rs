@@ -19,7 +19,9 @@ use crate::package::{CrateName, Version};
 pub enum Decision {
     /// Shows and delivers it however young it is.
     Allow,
-    /// Shows it as yanked, and delivers it to nobody.
+    /// Shows it as yanked, and delivers it only if it is kept.
+    Hold,
+    /// Shows it as yanked, and delivers it never.
     Block,
 }
 

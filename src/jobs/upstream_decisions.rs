@@ -48,6 +48,7 @@ pub fn decide(
         if let Some(rule) = &made {
             let action = match decision {
                 Decision::Allow => Action::UpstreamAllow,
+                Decision::Hold => Action::UpstreamHold,
                 Decision::Block => Action::UpstreamBlock,
             };
             let detail = json!({ "crate": rule.crate_name, "version": subject.version, "reason": reason });

@@ -14,6 +14,7 @@ pub mod analysis;
 pub mod characters;
 pub mod checksum;
 pub mod contents;
+pub mod crate_pattern;
 pub mod dependency;
 pub mod disagreement;
 pub(crate) mod excerpt;

@@ -1,5 +1,6 @@
 //! The parts that processes are put together from: storage, server, workers, schedules, log and signals.
 
+pub mod announcement;
 mod c_output;
 pub mod data_dir;
 pub mod download_counts;
@@ -20,6 +21,7 @@ pub mod signals;
 pub mod storage;
 pub mod tls;
 pub mod trial;
+pub mod upstreams;
 pub mod workers;
 
 pub use error::CommandError;

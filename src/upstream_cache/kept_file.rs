@@ -24,7 +24,7 @@ pub struct Known {
     /// When versions were first seen that appeared here later than the file, and do not say when they were published.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub first_seen: BTreeMap<String, DateTime<Utc>>,
-    /// The checksums that versions had first, if their lines have others now. A version never changes: nobody gets these.
+    /// The checksums that versions had first, if their lines have others now. A version never changes: these are not delivered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub first_checksums: BTreeMap<String, String>,
     /// The first checksums of versions that the file has no longer: they may come back with others.

@@ -6,3 +6,4 @@ pub mod eviction;
 pub mod kept_file;
 pub mod lines;
 pub mod rules;
+pub mod verdict;

@@ -5,10 +5,10 @@ use axum::http::StatusCode;
 use super::extract::path::crate_name;
 use super::{ApiError, App};
 use crate::database::access::caller::Caller;
-use crate::database::access::crate_pattern::InvalidPattern;
 use crate::database::publishers::configurations::{Covers, Publisher};
 use crate::jobs::RequestError;
 use crate::jobs::trusted_publishing::configure::{self, Asked};
+use crate::package::crate_pattern::InvalidPattern;
 
 /// Adds a trusted publisher of a crate, or of a prefix with `*`.
 pub async fn add(app: &App, covers: String, asked: Asked, caller: Caller) -> Result<Publisher, ApiError> {

@@ -80,6 +80,7 @@ pub enum Action {
     EmailConfirm,
     EmailRemove,
     UpstreamAllow,
+    UpstreamHold,
     UpstreamBlock,
     UpstreamRelease,
     UpstreamMismatch,

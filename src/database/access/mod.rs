@@ -5,7 +5,6 @@ pub mod audit;
 pub mod authentication;
 pub mod buckets;
 pub mod caller;
-pub mod crate_pattern;
 pub mod new_token;
 pub mod provenance;
 pub mod rate_limits;

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Datelike, Utc};
 use diesel::prelude::*;
 
-use super::crate_pattern::CratePattern;
 use super::scope::Scope;
 use super::tokens::{self, Token, digest, random_secret};
 use super::users::{self, Inactive};
 use crate::database::schema::api_tokens;
 use crate::database::types::TextArray;
 use crate::package::characters::{HiddenCharacter, check_line};
+use crate::package::crate_pattern::CratePattern;
 
 /// The prefix of every token.
 pub const PREFIX: &str = "sct_";

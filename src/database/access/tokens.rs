@@ -7,11 +7,11 @@ use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 use sha2::{Digest, Sha256};
 
-use super::crate_pattern::CratePattern;
 use super::provenance::Trusted;
 use super::scope::Scope;
 use crate::database::schema::{api_tokens, users};
 use crate::database::types::TextArray;
+use crate::package::crate_pattern::CratePattern;
 
 /// The latest end of a token, the last second of the year 9999: RFC 3339 has years of four digits.
 const LAST_SECOND: i64 = 253_402_300_799;

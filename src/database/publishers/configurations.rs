@@ -7,10 +7,10 @@ use diesel::sql_types::Bool;
 use serde_json::Value;
 
 use super::rule::Rule;
-use crate::database::access::crate_pattern::CratePattern;
 use crate::database::access::provenance::Provider;
 use crate::database::schema::{crates, trusted_issuers, trusted_publishers, users};
 use crate::package::CrateName;
+use crate::package::crate_pattern::CratePattern;
 
 /// A trusted publisher.
 #[derive(Clone, Debug)]

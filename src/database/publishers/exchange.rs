@@ -3,13 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 
-use crate::database::access::crate_pattern::CratePattern;
 use crate::database::access::provenance::Trusted;
 use crate::database::access::scope::Scope;
 use crate::database::access::tokens::{Token, digest, random_text};
 use crate::database::access::users::User;
 use crate::database::schema::{api_tokens, used_id_tokens, users};
 use crate::database::types::TextArray;
+use crate::package::crate_pattern::CratePattern;
 
 /// The prefix of every token from an exchange.
 pub const PREFIX: &str = "sctp_";

@@ -7,10 +7,10 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use serde::Serialize;
 
 use crate::database::access::caller::Authority;
-use crate::database::access::crate_pattern::CratePattern;
 use crate::database::catalog::publish_facts::rule_covers;
 use crate::database::schema::{set_approvals, staging_rules, teams};
 use crate::package::CrateName;
+use crate::package::crate_pattern::CratePattern;
 use crate::statement::statement;
 
 /// What a rule is about.

@@ -28,8 +28,9 @@ use crate::web::{ApiError, App};
 const PATH: &str = "/admin/upstreams";
 
 /// What was done, by the word in the link.
-const NOTICES: [(&str, &str); 4] = [
+const NOTICES: [(&str, &str); 5] = [
     ("allow", "It passes, within seconds."),
+    ("hold", "It is on hold, within seconds."),
     ("block", "It is blocked, within seconds."),
     ("same", "Nothing was changed: there is this rule for this reason already."),
     ("released", "The rule is removed."),
@@ -118,7 +119,7 @@ async fn page(
         }
         @if has_some {
             section aria-labelledby="new" {
-                h2 id="new" { "Let through or block" }
+                h2 id="new" { "Let through, hold or block" }
                 @match &form_token { Err(why) => (why), Ok(token) => (new(admin, token, refused.map(|(entered, _)| entered))) }
             }
         }
@@ -145,6 +146,7 @@ fn table(links: &Links, rules: &[Rule], form_token: Option<&String>) -> Markup {
                         td { (name(&rule.upstream)) }
                         td { @match rule.decision {
                             Decision::Allow => "allowed",
+                            Decision::Hold => span class="tag warn" { "on hold" },
                             Decision::Block => span class="tag bad" { "blocked" },
                         } }
                         td class="wrap" { (text(&rule.reason)) }
@@ -181,11 +183,12 @@ fn new(admin: &Admin, form_token: &str, entered: Option<&Entered>) -> Markup {
             label for="decision" { "Decision" }
             select id="decision" name="decision" {
                 option value="allow" selected[entered.decision == "allow"] { "let through, however young" }
+                option value="hold" selected[entered.decision == "hold"] { "hold: only those who have it keep it" }
                 option value="block" selected[entered.decision == "block"] { "block" }
             }
             label for="reason" { "Reason" }
             input id="reason" name="reason" required maxlength=(MAX_MESSAGE) autocomplete="off" value=(entered.reason) aria-describedby="about-reason";
-            p id="about-reason" class="aside-text" { "Users whose download is refused get to know the reason of a block." }
+            p id="about-reason" class="aside-text" { "Users whose download is refused get to know the reason of a hold or a block." }
             button type="submit" { "Make the rule" }
         }
     }

@@ -21,7 +21,7 @@ impl Alarm {
 
     /// Writes an entry. The log has it, too, should the database be away.
     pub fn raise(&self, runtime: &Handle, action: Action, upstream: &str, detail: Value) {
-        tracing::error!(upstream, action = action.as_str(), %detail, "an upstream cannot be trusted about a file: nobody gets it");
+        tracing::error!(upstream, action = action.as_str(), %detail, "an upstream cannot be trusted about a file, which is not delivered");
         let Some(pool) = self.0.get().cloned() else { return };
         let upstream = upstream.to_owned();
         runtime.spawn_blocking(move || {

@@ -166,15 +166,22 @@ impl Landing {
         if let Err(error @ TransferError::Mismatch { .. }) = &ended {
             self.files.0.refused.insert(self.key.clone(), (Instant::now(), error.clone()));
         }
+        // Before the clients know the end: one that asks again at once begins a transfer of its own.
+        self.leave();
         self.transfer.end(ended);
+    }
+
+    fn leave(&self) {
+        let mut under_way = self.files.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if under_way.get(&self.key).is_some_and(|listed| Arc::ptr_eq(listed, &self.transfer)) {
+            under_way.remove(&self.key);
+        }
     }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        let mut under_way = self.files.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.remove(&self.key);
-        drop(under_way);
+        self.leave();
         self.transfer.abort();
     }
 }

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use super::client::FetchError;
 use super::crate_files::CrateFiles;
@@ -17,11 +17,11 @@ use super::lookup::{UNREAD, no_answer, no_upstream};
 use super::measures;
 use super::transfer::{Transfer, TransferError};
 use super::upstream::Upstream;
-use crate::database::upstream_rules::Decision;
 use crate::package::index_path::index_path;
 use crate::package::{Checksum, CrateName, Version};
+use crate::upstream_cache::cooldown::in_words;
 use crate::upstream_cache::lines::lines;
-use crate::upstream_cache::rules::CrateRules;
+use crate::upstream_cache::verdict::{Delivery, Policy, Verdict};
 use crate::web::answers::crate_file::{self, FileRequest, Source, VersionFile};
 use crate::web::answers::held_body::HeldBody;
 use crate::web::extract::path::{ApiPath, crate_and_version};
@@ -40,9 +40,7 @@ struct InIndex {
     /// The name in the spelling of its index.
     name: CrateName,
     checksum: Checksum,
-    young_until: Option<DateTime<Utc>>,
-    /// The checksum that the version had first, if its line has another one now.
-    first_checksum: Option<String>,
+    verdict: Verdict,
 }
 
 pub(super) async fn download(
@@ -54,7 +52,8 @@ pub(super) async fn download(
     let Some(upstream) = app.settings.upstreams.find(&of).cloned() else { return Ok(no_upstream(&app, &of)) };
     let (name, version) = crate_and_version(&name, &num)?;
     let outcome = |outcome| measures::crate_file(&upstream.settings.name, outcome);
-    let found = match find(&upstream, &name, &version).await {
+    let Ok(policy) = upstream.policy_of(&name) else { return Ok(unavailable(UNREAD)) };
+    let found = match find(&upstream, (&name, &version), &policy).await {
         Ok(Some(found)) => found,
         Ok(None) => {
             outcome(measures::ABSENT);
@@ -65,10 +64,13 @@ pub(super) async fn download(
             return Ok(no_answer(&upstream, &error));
         }
     };
-    let Ok(rules) = upstream.rules_of(&name) else { return Ok(unavailable(UNREAD)) };
-    if let Some(refusal) = withheld(&upstream, (&name, &version), &found, rules.as_deref()) {
+    let refused = || {
         outcome(measures::REFUSED);
-        return Ok(refusal);
+        Ok(refusal(&upstream, (&name, &version), &found, &policy))
+    };
+    let delivery = found.verdict.delivery(upstream.settings.cooldowns.is_strict);
+    if delivery == Delivery::Never {
+        return refused();
     }
     let Some(files) = app.settings.upstreams.files() else {
         return Err(ApiError::internal("an upstream without files"));
@@ -78,10 +80,8 @@ pub(super) async fn download(
         outcome(measures::HIT);
         return Ok(response);
     }
-    let is_allowed = rules.is_some_and(|rules| rules.about(&version.to_string()).is_some());
-    if let Some(until) = found.young_until.filter(|_| !is_allowed) {
-        outcome(measures::REFUSED);
-        return Ok(too_young(&upstream, (&name, &version), until));
+    if delivery == Delivery::IfKept {
+        return refused();
     }
     let transfer = files.fetch(&upstream, (found.name, version), found.checksum);
     let is_plain = method == Method::GET
@@ -97,26 +97,28 @@ pub(super) async fn download(
     }
 }
 
-/// The refusal of a version that nobody gets, also if it is kept.
-fn withheld(
-    upstream: &Upstream,
-    (name, version): (&CrateName, &Version),
-    found: &InIndex,
-    rules: Option<&CrateRules>,
-) -> Option<Response> {
-    let (of, num) = (&upstream.settings.name, version.to_string());
-    let text = match (rules.and_then(|rules| rules.about(&num)), &found.first_checksum) {
-        (Some((Decision::Block, reason)), _) => {
-            format!("{name}@{version} of {of} is blocked in this registry: {reason}")
-        }
-        (None, Some(first)) => format!(
-            "{of} has changed {name}@{version}: its SHA-256 was {first} and is {} now, which never happens to a version. Nobody gets it; \
-             tell the operator of this registry",
+/// Why a version is not delivered, and what its user can do.
+fn refusal(upstream: &Upstream, (name, version): (&CrateName, &Version), found: &InIndex, policy: &Policy) -> Response {
+    let of = &upstream.settings.name;
+    let text = match &found.verdict {
+        Verdict::Young(until) => format!(
+            "{name}@{version} is too young: this registry passes on versions of {of} when they are {} old, this one from {} UTC on. Use an \
+             older version, or ask the operator of this registry",
+            policy.age.map(in_words).unwrap_or_default(),
+            until.format("%Y-%m-%d %H:%M")
+        ),
+        Verdict::Held(reason) => format!(
+            "{name}@{version} of {of} is on hold in this registry: {reason}. Use another version, or ask the operator of this registry"
+        ),
+        Verdict::Blocked(reason) => format!("{name}@{version} of {of} is blocked in this registry: {reason}"),
+        Verdict::Changed(first) => format!(
+            "{of} has changed {name}@{version}: its SHA-256 was {first} and is {} now, which never happens to a version. It is not \
+             delivered; tell the operator of this registry",
             found.checksum
         ),
-        _ => return None,
+        Verdict::Passes => format!("{name}@{version} of {of} is not delivered"),
     };
-    Some(plain(StatusCode::FORBIDDEN, text))
+    plain(StatusCode::FORBIDDEN, text)
 }
 
 /// The answer from the store: from its memory, unless the use of the file has to be noted.
@@ -153,39 +155,25 @@ fn streamed(file: &VersionFile, transfer: Arc<Transfer>) -> Response {
 }
 
 /// What the index says of a version. A version that the kept file lacks may be there since a moment.
-async fn find(upstream: &Arc<Upstream>, name: &CrateName, version: &Version) -> Result<Option<InIndex>, FetchError> {
+async fn find(
+    upstream: &Arc<Upstream>,
+    (name, version): (&CrateName, &Version),
+    policy: &Policy,
+) -> Result<Option<InIndex>, FetchError> {
     let path = index_path(name);
     let Some(file) = upstream.index_file(&path).await? else { return Ok(None) };
-    if let Some(found) = in_file(upstream, &file, version) {
+    if let Some(found) = in_file(&file, version, policy) {
         return Ok(Some(found));
     }
     let newer = upstream.check_again_soon(&path, &file).await?;
-    Ok(newer.and_then(|file| in_file(upstream, &file, version)))
+    Ok(newer.and_then(|file| in_file(&file, version, policy)))
 }
 
-fn in_file(upstream: &Upstream, file: &IndexFile, version: &Version) -> Option<InIndex> {
+fn in_file(file: &IndexFile, version: &Version, policy: &Policy) -> Option<InIndex> {
     let wanted = version.to_string();
     let line = lines(&file.file.content).find_map(|(_, line)| line.filter(|line| line.vers == wanted))?;
-    let first_checksum = file.file.known.first_checksums.get(&wanted).cloned();
-    Some(InIndex {
-        name: line.name.parse().ok()?,
-        checksum: line.cksum.parse().ok()?,
-        young_until: upstream.young_until(file, &line),
-        first_checksum,
-    })
-}
-
-fn too_young(upstream: &Upstream, (name, version): (&CrateName, &Version), until: DateTime<Utc>) -> Response {
-    plain(
-        StatusCode::FORBIDDEN,
-        format!(
-            "{name}@{version} is too young: this registry passes on versions of {} when they are {} old, this one from {} UTC on. Use an \
-             older version, or ask the operator of this registry",
-            upstream.settings.name,
-            upstream.settings.age(),
-            until.format("%Y-%m-%d %H:%M")
-        ),
-    )
+    let verdict = policy.judge(&file.file, &line, Utc::now());
+    Some(InIndex { name: line.name.parse().ok()?, checksum: line.cksum.parse().ok()?, verdict })
 }
 
 fn failed(upstream: &Upstream, error: &TransferError) -> Response {

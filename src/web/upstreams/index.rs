@@ -13,6 +13,7 @@ use super::lookup::{UNREAD, no_answer, no_upstream};
 use super::upstream::RulesUnread;
 use crate::index::{ConfigJson, blob_id};
 use crate::package::index_path::{crate_path, requested_path};
+use crate::upstream_cache::verdict::Policy;
 use crate::web::extract::path::ApiPath;
 use crate::web::index::plain_text::{plain, unavailable};
 use crate::web::index::sparse;
@@ -26,7 +27,7 @@ pub(super) async fn about(State(app): State<App>, ApiPath(name): ApiPath<String>
             let (base, of) = (&app.settings.base_url, &upstream.settings);
             let config = cargo_config(base, &of.name, app.settings.auth_required);
             let text = format!(
-                "This is the sparse index of {}, through this registry. To use it, add this to .cargo/config.toml:\n\n{config}",
+                "This is the sparse index of {}, through this registry. To use it, add this to config.toml in $CARGO_HOME (~/.cargo):\n\n{config}",
                 of.index
             );
             plain(StatusCode::OK, text.trim_end())
@@ -48,7 +49,7 @@ pub(super) async fn config(
     Ok(sparse::made(&app.index.view, ConfigJson::PATH, (id, &content), &headers))
 }
 
-/// The file of a crate, with the versions that are too young as yanked ones.
+/// The file of a crate, with the versions that are not to be chosen as yanked ones.
 pub(super) async fn file(
     State(app): State<App>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -70,12 +71,12 @@ pub(super) async fn file(
         Err(error) => Ok(no_answer(upstream, &error)),
         Ok(None) => Ok(sparse::absent(&right)),
         Ok(Some(found)) => {
-            let rules = match crate_path(&right).map(|name| upstream.rules_of(&name)) {
-                Some(Ok(rules)) => rules,
-                None => None,
+            let policy = match crate_path(&right).map(|name| upstream.policy_of(&name)) {
+                Some(Ok(policy)) => policy,
+                None => Policy::default(),
                 Some(Err(RulesUnread)) => return Ok(unavailable(UNREAD)),
             };
-            let (id, content) = found.shown(upstream.settings.cooldown, rules).map_err(ApiError::internal)?;
+            let (id, content) = found.shown(policy).map_err(ApiError::internal)?;
             let key = format!("upstream/{name}/{right}");
             Ok(sparse::made(&app.index.view, &key, (id, &content), &headers))
         }

@@ -5,19 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use quick_cache::Weighter;
 
 use crate::index::{IndexError, Oid, blob_id};
-use crate::upstream_cache::cooldown::{Shown, shown};
 use crate::upstream_cache::kept_file::KeptFile;
-use crate::upstream_cache::rules::CrateRules;
+use crate::upstream_cache::verdict::{Policy, Shown, shown};
 
-/// A file as it was shown, and by which rules.
+/// A file as it was shown, and by what.
 struct LastShown {
     id: Oid,
     shown: Shown,
-    rules: Option<Arc<CrateRules>>,
+    policy: Policy,
 }
 
 /// An index file in memory.
@@ -69,21 +68,17 @@ impl IndexFile {
     }
 
     /// Its bytes as they are shown now, and their id.
-    pub fn shown(
-        &self,
-        cooldown: Option<TimeDelta>,
-        rules: Option<Arc<CrateRules>>,
-    ) -> Result<(Oid, Bytes), IndexError> {
+    pub fn shown(&self, policy: Policy) -> Result<(Oid, Bytes), IndexError> {
         let mut last = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Utc::now();
-        let is_now = |last: &LastShown| last.rules == rules && last.shown.until.is_none_or(|until| until > now);
+        let is_now = |last: &LastShown| last.policy == policy && last.shown.until.is_none_or(|until| until > now);
         if let Some(last) = last.as_ref().filter(|last| is_now(last)) {
             return Ok((last.id, last.shown.content.clone()));
         }
-        let shown = shown(&self.file, cooldown, rules.as_deref(), now);
+        let shown = shown(&self.file, &policy, now);
         let id = blob_id(&shown.content)?;
         let content = shown.content.clone();
-        *last = Some(LastShown { id, shown, rules });
+        *last = Some(LastShown { id, shown, policy });
         Ok((id, content))
     }
 }

@@ -8,6 +8,7 @@
 //! | `upstream` | one upstream: what is kept of its index, and when it is asked |
 //! | `index_file` | one file of its index, and as it is shown |
 //! | `client` | requests to it |
+//! | `downloads` | where its crate files are |
 //! | `flights` | one request for all who ask at the same time |
 //! | `crate_files` | crate files: from the store, or fetched, checked and stored |
 //! | `transfer` | a crate file on its way |
@@ -19,6 +20,7 @@ mod cargo_config;
 mod client;
 mod crate_files;
 mod download;
+mod downloads;
 mod flights;
 mod index;
 mod index_file;

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::Instant;
 
 use super::alarm::Alarm;
 use super::client::{Client, http};
 use super::crate_files::CrateFiles;
 use super::measures;
-use super::upstream::{Upstream, UpstreamSettings};
+use super::upstream::Upstream;
 use crate::crate_store::CrateStore;
 use crate::database::{Pool, upstream_rules};
 use crate::upstream::Token;
+use crate::upstream_cache::cooldown::{Cooldowns, in_words};
 use crate::upstream_cache::eviction;
 use crate::upstream_cache::rules::Rules;
 
@@ -24,6 +26,18 @@ const EVICTION: Duration = Duration::from_secs(600);
 const RULES: Duration = Duration::from_secs(2);
 /// The threads for requests to upstreams.
 const THREADS: usize = 2;
+
+/// What an operator has set.
+#[derive(Clone, Debug)]
+pub struct UpstreamSettings {
+    pub name: String,
+    /// The URL of its sparse index, with a slash at the end.
+    pub index: String,
+    pub fresh: Duration,
+    /// How long an index file is served without an answer; None for ever.
+    pub stale: Option<Duration>,
+    pub cooldowns: Cooldowns,
+}
 
 /// All upstreams of a process. Clones share them.
 #[derive(Clone, Default)]
@@ -44,7 +58,7 @@ pub struct UpstreamPlan {
     /// The URL of its sparse index, with a slash at the end.
     pub index: String,
     pub token: Option<(String, Token)>,
-    pub cooldown: Option<Duration>,
+    pub cooldowns: Cooldowns,
 }
 
 /// Why upstreams cannot be served.
@@ -95,7 +109,8 @@ impl Upstreams {
         read_rules(pool, &upstreams);
         let (pool, Some(runtime)) = (pool.clone(), &parts.runtime) else { return };
         runtime.spawn(async move {
-            let mut ticks = tokio::time::interval(RULES);
+            // They were just read.
+            let mut ticks = tokio::time::interval_at(Instant::now() + RULES, RULES);
             loop {
                 ticks.tick().await;
                 let (pool, upstreams) = (pool.clone(), upstreams.clone());
@@ -118,7 +133,7 @@ impl Upstreams {
 
     /// Name, index URL, and the age at which versions are shown, of each.
     pub fn described(&self) -> impl Iterator<Item = (&str, &str, Option<String>)> {
-        let age = |of: &Upstream| of.settings.cooldown.map(|_| of.settings.age());
+        let age = |of: &Upstream| of.settings.cooldowns.of_all.map(in_words);
         self.all().iter().map(move |of| (&*of.settings.name, &*of.settings.index, age(of)))
     }
 
@@ -137,7 +152,7 @@ fn one(
     (http, handle, alarm): (reqwest::Client, &Handle, Alarm),
     directory: &Path,
 ) -> Result<Upstream, UpstreamError> {
-    let UpstreamPlan { name, index, token, cooldown } = plan;
+    let UpstreamPlan { name, index, token, cooldowns } = plan;
     let token = token.map(|(secret, token)| {
         let value = HeaderValue::try_from(secret).map_err(|_| UpstreamError::Token(name.clone()));
         token.check(&index).map_err(|error| UpstreamError::Insecure(error.to_string()))?;
@@ -148,8 +163,7 @@ fn one(
     let client = Client::new(http, token.transpose()?, stale.is_none());
     let kept: PathBuf = directory.join(&name);
     measures::describe(&name);
-    let cooldown = cooldown.and_then(|age| chrono::TimeDelta::from_std(age).ok());
-    let settings = UpstreamSettings { name, index, fresh, stale, cooldown };
+    let settings = UpstreamSettings { name, index, fresh, stale, cooldowns };
     Ok(Upstream::new(settings, client, alarm, (handle.clone(), kept)))
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::Utc;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder};
 use serde_json::json;
@@ -14,20 +14,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::alarm::Alarm;
 use super::client::{Answer, Client, FetchError};
+use super::downloads::{Downloads, KnownDownloads};
 use super::flights::Flights;
 use super::index_file::{ByWeight, IndexFile};
 use super::measures;
+use super::settings::UpstreamSettings;
 use crate::database::access::audit::Action;
-use crate::index::ConfigJson;
 use crate::package::CrateName;
 use crate::upstream_cache::kept_file::{KeptFile, KeptFiles, Known};
 use crate::upstream_cache::lines;
-use crate::upstream_cache::rules::{CrateRules, Rules};
+use crate::upstream_cache::rules::Rules;
+use crate::upstream_cache::verdict::Policy;
 
 /// Memory for index files of an upstream, in bytes, and how many it usually has.
 const MEMORY: u64 = 64 * 1024 * 1024;
 const USUAL_FILES: usize = 10_000;
-/// How long nobody asks again for a file that is absent, and how many such paths are kept.
+/// How long a file that is absent is not asked for again, and how many such paths are kept.
 const ABSENT: Duration = Duration::from_secs(10);
 const ABSENT_PATHS: usize = 10_000;
 /// How long a client waits for the upstream if a file is kept, and if none is.
@@ -35,41 +37,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LONGEST: Duration = Duration::from_secs(25);
 /// How long the next clients do not wait, after one has waited in vain.
 const SILENT: Duration = Duration::from_secs(20);
-/// How long nobody asks again for a file that lacks a version.
+/// How long a file that lacks a version is not asked for again.
 const SOON: Duration = Duration::from_secs(2);
 /// How old the time at which the upstream confirmed a file may become on the disk, at most.
 const NOTED: Duration = Duration::from_secs(3600);
 /// Memory for the crate files of an upstream that are on their way, in KiB, and how long one waits for it.
 const ROOM: usize = 512 * 1024;
 const CROWDED: Duration = Duration::from_secs(20);
-/// How long the settings of the upstream's index count.
-const SETTINGS: Duration = Duration::from_secs(600);
-
-/// What an operator has set.
-#[derive(Clone, Debug)]
-pub struct UpstreamSettings {
-    pub name: String,
-    /// The URL of its sparse index, with a slash at the end.
-    pub index: String,
-    pub fresh: Duration,
-    /// How long an index file is served without an answer; None for ever.
-    pub stale: Option<Duration>,
-    /// The age at which versions are shown.
-    pub cooldown: Option<TimeDelta>,
-}
-
-impl UpstreamSettings {
-    /// The age at which versions are shown, for people.
-    pub fn age(&self) -> String {
-        let age = self.cooldown.and_then(|age| age.to_std().ok()).unwrap_or_default();
-        let days = age.as_secs() / (24 * 3600);
-        match age.as_secs() % (24 * 3600) {
-            0 if days == 1 => "1 day".to_owned(),
-            0 => format!("{days} days"),
-            _ => humantime::format_duration(age).to_string(),
-        }
-    }
-}
 
 /// What came of a request for an index file: the file, or that there is none.
 type Fetched = Result<Option<Arc<IndexFile>>, FetchError>;
@@ -87,9 +61,8 @@ pub struct Upstream {
     flights: Arc<Flights<String, Fetched>>,
     /// For crate files that are on their way, in KiB.
     room: Arc<Semaphore>,
-    /// Held while they are requested, which happens once for all who wait.
-    downloads: tokio::sync::Mutex<Option<(Downloads, Instant)>>,
-    /// Until when nobody waits for it who can have what is kept.
+    downloads: KnownDownloads,
+    /// Until when no client waits for it that can have what is kept.
     silent_until: Mutex<Option<Instant>>,
     /// What people have decided; None until it was read.
     rules: RwLock<Option<Arc<Rules>>>,
@@ -117,7 +90,7 @@ impl Upstream {
             absent: Cache::new(ABSENT_PATHS),
             flights: Arc::default(),
             room: Arc::new(Semaphore::new(ROOM)),
-            downloads: tokio::sync::Mutex::default(),
+            downloads: KnownDownloads::default(),
             silent_until: Mutex::default(),
             rules: RwLock::default(),
         }
@@ -145,7 +118,7 @@ impl Upstream {
             async move { upstream.refresh(&path, age).await }
         };
         let mut flight = std::pin::pin!(self.flights.join(&self.runtime, path.to_owned(), begin));
-        let patience = if self.is_silent() { Duration::ZERO } else { PATIENCE };
+        let patience = if self.is_silent() && self.is_kept(path).await { Duration::ZERO } else { PATIENCE };
         let landed = match tokio::time::timeout(patience, flight.as_mut()).await {
             Ok(landed) => landed,
             Err(_) => match self.usable(path) {
@@ -201,6 +174,14 @@ impl Upstream {
         format!("{}{path}", self.settings.index)
     }
 
+    /// Whether there is a file that may still be served. One that only the disk has is in memory afterwards.
+    async fn is_kept(&self, path: &str) -> bool {
+        if self.memory.get(path).is_none() {
+            self.load(path).await;
+        }
+        self.usable(path).is_some()
+    }
+
     /// The file in memory, if it may still be served.
     fn usable(&self, path: &str) -> Option<Arc<IndexFile>> {
         self.memory.get(path).filter(|file| self.is_usable(file) && !file.is_of_no_version())
@@ -231,10 +212,10 @@ impl Upstream {
                 Ok(Answer::Absent)
             }
             Answer::Sent { content, .. } if content.is_empty() => Err(self.invalid(path, "it is empty")),
-            Answer::Sent { content, .. } if lines::check(&content, path).is_err() => {
-                let why = lines::check(&content, path).err().map(|error| error.to_string());
-                Err(self.invalid(path, &why.unwrap_or_default()))
-            }
+            Answer::Sent { content, etag, last_modified } => match lines::check(&content, path) {
+                Ok(()) => Ok(Answer::Sent { content, etag, last_modified }),
+                Err(why) => Err(self.invalid(path, &why.to_string())),
+            },
             answer => Ok(answer),
         });
         match (answered, former) {
@@ -364,39 +345,15 @@ impl Upstream {
     }
 
     /// Where the crate files are.
-    pub async fn downloads(self: &Arc<Self>) -> Result<Downloads, FetchError> {
-        let mut known = self.downloads.lock().await;
-        if let Some((downloads, _)) = known.as_ref().filter(|(_, at)| at.elapsed() < SETTINGS) {
-            return Ok(downloads.clone());
-        }
-        let url = self.url(ConfigJson::PATH);
-        let read = match self.client.index_file(&url, (None, None)).await {
-            Ok(Answer::Sent { content, .. }) => {
-                Downloads::parse(&content).map_err(|error| FetchError::Undecodable { url, problem: error.to_string() })
-            }
-            Ok(Answer::Absent | Answer::NotModified) => Err(FetchError::Undecodable {
-                url,
-                problem: "there is no such file, so this is no sparse index".to_owned(),
-            }),
-            Err(error) => Err(error),
-        };
-        match (read, &*known) {
-            (Ok(downloads), _) => {
-                *known = Some((downloads.clone(), Instant::now()));
-                Ok(downloads)
-            }
-            (Err(error), Some((downloads, _))) => {
-                tracing::warn!(upstream = self.settings.name, %error, "config.json of an upstream cannot be fetched: the former one counts");
-                Ok(downloads.clone())
-            }
-            (Err(error), None) => Err(error),
-        }
+    pub async fn downloads(&self) -> Result<Downloads, FetchError> {
+        self.downloads.current(&self.client, &self.settings).await
     }
 
-    /// What people have decided about a crate. The error if it was not read yet.
-    pub fn rules_of(&self, name: &CrateName) -> Result<Option<Arc<CrateRules>>, RulesUnread> {
+    /// By what the versions of a crate are judged. The error if the rules were not read yet.
+    pub fn policy_of(&self, name: &CrateName) -> Result<Policy, RulesUnread> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        rules.as_ref().map(|rules| rules.of_crate(name)).ok_or(RulesUnread)
+        let rules = rules.as_ref().ok_or(RulesUnread)?.of_crate(name);
+        Ok(Policy { age: self.settings.cooldowns.of(name), rules })
     }
 
     /// Takes over the rules that were read.
@@ -406,12 +363,6 @@ impl Upstream {
             *present = Some(Arc::new(rules));
         }
     }
-
-    /// Until when a version is too young.
-    pub fn young_until(&self, file: &IndexFile, line: &lines::Line<'_>) -> Option<DateTime<Utc>> {
-        let age = self.settings.cooldown?;
-        crate::upstream_cache::cooldown::young_until(&file.file, line, age, Utc::now())
-    }
 }
 
 /// The database could not be read since the start.
@@ -420,25 +371,4 @@ pub struct RulesUnread;
 
 fn has_no_version(file: Option<&IndexFile>) -> bool {
     file.is_none_or(IndexFile::is_of_no_version)
-}
-
-/// What is read of an upstream's `config.json`, whose other keys may be missing.
-#[derive(Clone, Debug)]
-pub struct Downloads {
-    /// The template of the URLs of crate files.
-    pub dl: String,
-    /// Whether they need the token. Otherwise it is not sent to their host, as cargo does it.
-    pub auth_required: bool,
-}
-
-impl Downloads {
-    fn parse(content: &[u8]) -> Result<Self, String> {
-        let read: serde_json::Value = serde_json::from_slice(content).map_err(|error| error.to_string())?;
-        let dl = read["dl"].as_str().ok_or("it has no `dl`")?;
-        if dl.starts_with("https://") || dl.starts_with("http://") {
-            Ok(Self { dl: dl.to_owned(), auth_required: read["auth-required"] == true })
-        } else {
-            Err(format!("its `dl` is {dl:?}, which is no URL with http:// or https://"))
-        }
-    }
 }

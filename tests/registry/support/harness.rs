@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use chrono::TimeDelta;
 use diesel::RunQueryDsl;
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -20,6 +21,7 @@ use supercargo::package::{Limits, Policy, RegistryUrls};
 use supercargo::queue::{Completions, Drained, Runner, Wakeups, inspection};
 use supercargo::upstream::guarded::Guarded;
 use supercargo::upstream::smtp::Smtp;
+use supercargo::upstream_cache::cooldown::Cooldowns;
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
 use supercargo::web::upstreams::{UpstreamPlan, Upstreams};
@@ -108,8 +110,8 @@ impl TestRegistry {
             let directory = settings.source_cache.0.with_file_name("upstreams");
             let store = CrateStore::local(&directory.join("crates")).unwrap();
             let (name, index) = ("acme".to_owned(), "http://127.0.0.1:9/".to_owned());
-            let cooldown = Some(Duration::from_secs(3 * 24 * 3600));
-            let plan = UpstreamPlan { name, index, token: None, cooldown };
+            let cooldowns = Cooldowns { of_all: Some(TimeDelta::days(3)), ..Cooldowns::default() };
+            let plan = UpstreamPlan { name, index, token: None, cooldowns };
             let kept = (&*directory, store, 1000);
             settings.upstreams = Upstreams::start(vec![plan], (Duration::from_secs(1), None), "a test", kept).unwrap();
         })

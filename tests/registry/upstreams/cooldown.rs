@@ -98,6 +98,35 @@ fn a_young_file_that_was_served_before_is_served_on() {
 }
 
 #[test]
+fn a_strict_cooldown_refuses_what_was_served_before() {
+    let (upstream, mut served) = through(&NEVER_FRESH);
+    upstream.add(&Package::new("foo", "1.1.0"), &now());
+    for version in ["1.0.0", "1.1.0"] {
+        download(&served, "foo", version).good();
+    }
+    served.kill();
+    let other = format!("other={}", upstream.sparse());
+    served.set_arguments(&["--upstream", &other, "--cooldown", "1h", "--cooldown-strict"]);
+    served.start_again();
+    let refused = download(&served, "foo", "1.1.0");
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().starts_with("foo@1.1.0 is too young"), "{}", refused.text());
+    download(&served, "foo", "1.0.0").good();
+}
+
+#[test]
+fn some_crates_have_a_cooldown_of_their_own() {
+    let (upstream, served) = through(&["--cooldown", "1h,other/fo*=2h,other/foo-bar=0s"]);
+    for name in ["foo", "foo-bar", "bar"] {
+        upstream.add(&Package::new(name, "1.1.0"), &at(Utc::now() - TimeDelta::minutes(90)));
+    }
+    assert_eq!(shown(index(&served, "3/f/foo")), ["1.0.0", "1.1.0!"]);
+    assert!(download(&served, "foo", "1.1.0").text().contains("when they are 2h old"));
+    assert_eq!(shown(index(&served, "fo/o-/foo-bar")), ["1.1.0"]);
+    assert_eq!(shown(index(&served, "3/b/bar")), ["1.1.0"]);
+}
+
+#[test]
 fn an_upstream_has_the_cooldown_of_its_name() {
     let (young, free) = (FaultyUpstream::start(), FaultyUpstream::start());
     let [one, two] = [("other", &young), ("free", &free)].map(|(name, of)| format!("{name}={}", of.sparse()));

@@ -104,6 +104,24 @@ fn a_client_waits_seconds_for_a_silent_upstream_and_then_gets_the_kept_file() {
 }
 
 #[test]
+fn a_file_that_only_the_disk_has_is_served_while_the_upstream_is_silent() {
+    let (upstream, mut served) = through(&NEVER_FRESH);
+    upstream.add(&Package::new("bar", "1.0.0"), OLD);
+    let kept = index(&served, "3/b/bar").good();
+    index(&served, "3/f/foo").good();
+    served.kill();
+    for path in [FOO, "/index/3/b/bar"] {
+        upstream.set(path, Behaviour::Stall);
+    }
+    served.start_again();
+    index(&served, "3/f/foo").good();
+    let begin = Instant::now();
+    assert_eq!(index(&served, "3/b/bar").good().body, kept.body);
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+#[test]
 fn an_upstream_that_asks_for_a_pause_gets_it() {
     for status in [429, 503] {
         let (upstream, served) = through(&NEVER_FRESH);

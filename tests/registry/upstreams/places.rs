@@ -39,6 +39,7 @@ fn config_json_leads_to_the_downloads_here() {
     assert_eq!(config.json(), serde_json::json!({ "dl": format!("{api}/api/v1/crates"), "api": api }));
     assert_eq!(config.header("content-type"), "application/json");
     let about = index(&served, "").good().text();
+    assert!(about.contains("config.toml in $CARGO_HOME (~/.cargo)"), "{about}");
     assert!(about.contains("[source.other]\nreplace-with = \"other-proxy\""), "{about}");
     assert!(about.contains(&format!("index = \"sparse+{}\"", index_url(&served, ""))), "{about}");
 }

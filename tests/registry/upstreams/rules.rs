@@ -83,6 +83,31 @@ fn a_rule_counts_within_seconds_and_before_the_cooldown() {
 }
 
 #[test]
+fn what_is_on_hold_is_served_to_those_who_have_it() {
+    let other = other();
+    other.add(&Package::new("foo", "1.1.0"), |_| {});
+    let served = served(&other, &[]);
+    download(&served).good();
+    let said = served.run("upstream hold", &["acme", "foo", "--reason", "under review"]);
+    assert!(said.starts_with("foo of acme is shown as yanked and delivered only if it is kept"), "{said}");
+    shows_yanked(&served, true);
+    download(&served).good();
+    let refused = http::get(&format!("{}/upstream/acme/api/v1/crates/foo/1.1.0/download", served.url));
+    assert_eq!(
+        (refused.status, &*refused.text()),
+        (
+            403,
+            "foo@1.1.0 of acme is on hold in this registry: under review. Use another version, or ask the operator of this \
+             registry\n"
+        )
+    );
+    let audit = served.run("admin audit", &["--action", "upstream-hold"]);
+    assert!(audit.contains("under review"), "{audit}");
+    assert_eq!(served.run("upstream release", &["acme", "foo"]), "removed the rule that held foo of acme\n");
+    shows_yanked(&served, false);
+}
+
+#[test]
 fn a_version_whose_checksum_changes_is_held_until_a_rule_allows_it() {
     let other = other();
     let served = served(&other, &[]);
@@ -160,7 +185,7 @@ fn rules_are_made_and_removed_by_the_api() {
         ("upstream", json!("other")),
         ("crate", json!("")),
         ("version", json!("1")),
-        ("decision", json!("hold")),
+        ("decision", json!("refuse")),
         ("reason", json!(" ")),
         ("until", json!("tomorrow")),
     ] {

@@ -27,7 +27,9 @@ use crate::web::{ApiError, App};
 pub enum UpstreamDecision {
     /// It passes however young it is.
     Allow,
-    /// It is shown as yanked, and delivered to nobody.
+    /// It is shown as yanked, and delivered only if it is kept.
+    Hold,
+    /// It is shown as yanked, and never delivered.
     Block,
 }
 
@@ -47,7 +49,7 @@ pub struct UpstreamRuleRequest {
     #[schema(example = "1.0.0")]
     version: Option<String>,
     decision: UpstreamDecision,
-    /// Of a block, it is shown to users whose download is refused.
+    /// Of a hold and a block, it is shown to users whose download is refused.
     #[schema(example = "it mends a leak", min_length = 1, max_length = 1000)]
     reason: String,
 }
@@ -112,6 +114,7 @@ impl From<Rule> for UpstreamRule {
             version: Some(rule.version).filter(|version| !version.is_empty()),
             decision: match rule.decision {
                 Decision::Allow => UpstreamDecision::Allow,
+                Decision::Hold => UpstreamDecision::Hold,
                 Decision::Block => UpstreamDecision::Block,
             },
             reason: rule.reason,
@@ -155,7 +158,7 @@ pub async fn list(
     Ok(unstored(UpstreamRules { rules: found.into_iter().map(UpstreamRule::from).collect() }))
 }
 
-/// Let a crate or a version of an upstream pass, or block it
+/// Let a crate or a version of an upstream pass, put it on hold, or block it
 ///
 /// It counts within seconds, in place of the rule about the same.
 #[utoipa::path(
@@ -171,6 +174,7 @@ pub async fn set(State(app): State<App>, request: Request) -> Result<Json<Upstre
     let subject = subject(&app, &wanted.upstream, &wanted.krate, wanted.version.as_deref())?;
     let decision = match wanted.decision {
         UpstreamDecision::Allow => Decision::Allow,
+        UpstreamDecision::Hold => Decision::Hold,
         UpstreamDecision::Block => Decision::Block,
     };
     let made = app.with_connection(move |connection| {

@@ -6,10 +6,10 @@ use axum::response::{self, Response};
 use chrono::{TimeDelta, Utc};
 use maud::{Markup, html};
 
-use crate::database::access::crate_pattern::{CratePattern, InvalidPattern};
 use crate::database::access::new_token::{MAX_NAME, NewToken, PlainToken};
 use crate::database::access::scope::{Scope, UnknownScope};
 use crate::database::access::tokens::Token;
+use crate::package::crate_pattern::{CratePattern, InvalidPattern};
 use crate::web::extract::query::QueryParameters;
 use crate::web::pages::layout::Page;
 use crate::web::pages::member::Member;

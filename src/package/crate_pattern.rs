@@ -1,10 +1,10 @@
-//! Crate patterns: the names of crates that a token can be restricted to.
+//! Crate patterns: a crate, or all whose names begin alike.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::package::CrateName;
-use crate::package::name::canonical;
+use super::CrateName;
+use super::name::canonical;
 
 /// A crate name, or a prefix followed by `*`. Case, `-` and `_` are not distinguished, as in crate names.
 #[derive(Clone, Debug, PartialEq, Eq)]
