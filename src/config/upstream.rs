@@ -48,10 +48,10 @@ pub struct UpstreamOptions {
         default_value_t = 10_737_418_240
     )]
     pub upstream_cache_size: u64,
-    /// Age below which versions of upstreams are not chosen, such as 3days, NAME=3days or NAME/aws-*=1day; repeatable
+    /// Age below which versions of upstreams are not chosen, such as 3days; repeatable
     ///
-    /// The index shows a younger version as yanked, so that cargo chooses another one, and its crate file is refused unless it
-    /// was served here before.
+    /// NAME=3days is that of one upstream, and NAME/aws-*=1day that of its crates with such names. The index shows a younger
+    /// version as yanked, so that cargo chooses another one, and its crate file is refused unless it was served here before.
     #[arg(long = "cooldown", hide = true, env = "SUPERCARGO_COOLDOWN", value_name = "[NAME[/CRATE]=]DURATION", value_delimiter = ',', value_parser = cooldown)]
     pub cooldowns: Vec<Cooldown>,
     /// Refuse versions below that age, and those on hold, even if they were served here before

@@ -65,6 +65,7 @@ const FLAGS_ONLY: &[(&str, &[&str])] = &[
     ("set rule add", &["approvals", "by-another", "approved-by"]),
     ("set rule list", &["json"]),
     ("upstream allow", &["reason"]),
+    ("upstream hold", &["reason"]),
     ("upstream block", &["reason"]),
     ("upstream rules", &["json"]),
     ("webhook add", &["crate", "team", "events", "description"]),

@@ -5,6 +5,7 @@
 //!
 //! | file | content |
 //! |---|---|
+//! | `of_process` | all upstreams of a process |
 //! | `upstream` | one upstream: what is kept of its index, and when it is asked |
 //! | `index_file` | one file of its index, and as it is shown |
 //! | `client` | requests to it |
@@ -26,6 +27,7 @@ mod index;
 mod index_file;
 mod lookup;
 mod measures;
+mod of_process;
 mod settings;
 mod transfer;
 mod upstream;
@@ -41,7 +43,8 @@ use super::index::plain_text::plain;
 use super::shortened::shortened;
 
 pub use cargo_config::cargo_config;
-pub use settings::{UpstreamError, UpstreamPlan, Upstreams};
+pub use of_process::{UpstreamError, Upstreams};
+pub use settings::UpstreamPlan;
 
 /// The routes of all upstreams.
 pub(super) fn router() -> Router<App> {
