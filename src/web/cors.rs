@@ -13,7 +13,7 @@ use tower::{Layer, ServiceExt};
 use tower_http::cors::{Any, CorsLayer};
 
 /// Paths that are shared. Git needs POST, which is not.
-const SHARED: [&str; 2] = ["/api/", "/index/"];
+const SHARED: [&str; 4] = ["/api/", "/index/", "/stage/", "/upstream/"];
 
 /// Request headers that a page may set, in addition to those that every page may set.
 const CONDITIONS: [HeaderName; 4] = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_RANGE, header::RANGE];

@@ -17,6 +17,7 @@ use super::index::sparse;
 use super::limits::permits::Permit;
 use super::measures::requests;
 use super::request_id::Proxies;
+use super::upstreams::recall;
 use super::{AddressBlock, App, base_path, cors, request_form, stage};
 
 /// For answers without Cache-Control.
@@ -94,6 +95,10 @@ enum Resource<'a> {
     Staged(&'a str, &'a str),
     /// The crate file of a version, by name and number.
     CrateFile(&'a str, &'a str),
+    /// A file of the index of an upstream, by the upstream's name and its path.
+    UpstreamIndex(&'a str, &'a str),
+    /// The crate file of a version of an upstream, by the upstream's name, and name and number of the version.
+    UpstreamCrateFile(&'a str, &'a str),
 }
 
 impl<'a> Resource<'a> {
@@ -104,6 +109,14 @@ impl<'a> Resource<'a> {
         if let Some(path) = path.strip_prefix("/stage/") {
             let (set, path) = path.split_once('/')?;
             return Some(Self::Staged(set, path.strip_prefix("index/")?));
+        }
+        if let Some(path) = path.strip_prefix("/upstream/") {
+            let (upstream, path) = path.split_once('/')?;
+            if let Some(path) = path.strip_prefix("index/") {
+                return Some(Self::UpstreamIndex(upstream, path));
+            }
+            let version = path.strip_prefix("api/v1/crates/")?.strip_suffix("/download")?;
+            return Some(Self::UpstreamCrateFile(upstream, version));
         }
         let version = path.strip_prefix("/api/v1/crates/")?.strip_suffix("/download")?;
         let (name, num) = version.split_once('/').filter(|(_, num)| !num.contains('/'))?;
@@ -117,6 +130,8 @@ impl<'a> Resource<'a> {
             Self::Index(_) => "/index/{*path}",
             Self::Staged(..) => "/stage/{set}/index/{*path}",
             Self::CrateFile(..) => "/api/v1/crates/{crate}/{version}/download",
+            Self::UpstreamIndex(..) => "/upstream/{name}/index/{*path}",
+            Self::UpstreamCrateFile(..) => "/upstream/{name}/api/v1/crates/{crate}/{version}/download",
         }
     }
 
@@ -125,6 +140,8 @@ impl<'a> Resource<'a> {
             Self::Index(path) => sparse::recalled(&app.index.view, path, headers),
             Self::Staged(set, path) => stage::recall(app, (set, path), headers),
             Self::CrateFile(name, num) => download::recall(app, (name, num), method, headers),
+            Self::UpstreamIndex(name, path) => recall::index_file(app, (name, path), headers),
+            Self::UpstreamCrateFile(name, version) => recall::crate_file(app, (name, version), method, headers),
         }
     }
 }

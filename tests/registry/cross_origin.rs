@@ -11,10 +11,12 @@ use crate::support::process::{Served, failed};
 
 const PAGE: &str = "https://docs.example";
 
-const READ: [&str; 6] = [
+const READ: [&str; 8] = [
     "/index/config.json",
     "/index/3/f/foo",
     "/index/3/b/bar",
+    "/stage/x/index/3/b/bar",
+    "/upstream/x/index/3/b/bar",
     "/api/v1/crates/foo",
     "/api/v1/crates/foo/1.0.0/download",
     "/api/openapi.json",

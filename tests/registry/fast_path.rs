@@ -47,7 +47,7 @@ fn write_config(registry: &TestRegistry) {
     registry.index.lock_writer().unwrap().commit(&registry.index.head().unwrap(), &[change]).unwrap();
 }
 
-fn request(method: &Method, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
+pub(crate) fn request(method: &Method, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
     let peer = SocketAddr::new(peer(), 1234);
     let mut request = Request::builder().method(method).uri(path).header("host", "registry.test");
     for (name, value) in headers {
@@ -56,21 +56,31 @@ fn request(method: &Method, path: &str, headers: &[(&str, &str)]) -> Request<Bod
     request.extension(ConnectInfo(peer)).body(Body::empty()).unwrap()
 }
 
-fn peer() -> IpAddr {
+pub(crate) fn peer() -> IpAddr {
     PEER.parse().unwrap()
 }
 
-fn routed(registry: &TestRegistry, method: &Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) fn routed(registry: &TestRegistry, method: &Method, path: &str, headers: &[(&str, &str)]) -> Answer {
     registry.anonymous().send(request(method, path, headers))
 }
 
-fn recalled(registry: &TestRegistry, method: &Method, path: &str, headers: &[(&str, &str)]) -> Option<Answer> {
+pub(crate) fn recalled(
+    registry: &TestRegistry,
+    method: &Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Option<Answer> {
     registry.recall(Some(peer()), &request(method, path, headers))
 }
 
 /// The answer before the router, once a request through the router has read what it needs. What the database says of pending
 /// deletions holds for a moment only, so a slow machine may need several requests.
-fn recalled_at_last(registry: &TestRegistry, method: &Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) fn recalled_at_last(
+    registry: &TestRegistry,
+    method: &Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Answer {
     wait_for("an answer before the router", || {
         routed(registry, &Method::GET, path.split('?').next().unwrap(), &[]);
         routed(registry, method, path, headers);
@@ -98,7 +108,7 @@ fn is_random(id: &str) -> bool {
 }
 
 /// Both answers, compared.
-fn assert_same(registry: &TestRegistry, method: &Method, path: &str, headers: &[(&str, &str)]) -> u16 {
+pub(crate) fn assert_same(registry: &TestRegistry, method: &Method, path: &str, headers: &[(&str, &str)]) -> u16 {
     let recalled = comparable(recalled_at_last(registry, method, path, headers));
     let routed = comparable(routed(registry, method, path, headers));
     assert_eq!(recalled, routed, "{method} {path} {headers:?}");
@@ -106,7 +116,7 @@ fn assert_same(registry: &TestRegistry, method: &Method, path: &str, headers: &[
     recalled.0
 }
 
-fn tag(registry: &TestRegistry, path: &str) -> String {
+pub(crate) fn tag(registry: &TestRegistry, path: &str) -> String {
     routed(registry, &Method::GET, path, &[]).headers["etag"].to_str().unwrap().to_owned()
 }
 

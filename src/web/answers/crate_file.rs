@@ -26,7 +26,7 @@ const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const HEADERS: usize = 14;
 
 /// The crate file of a version, as a request names it, and the headers that say so.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct VersionFile {
     pub version_id: i32,
     pub name: CrateName,

@@ -95,6 +95,17 @@ pub fn made(view: &View, path: &str, file: (Oid, &Bytes), headers: &HeaderMap) -
     respond(Form { id, coding, condition, content }, content_type)
 }
 
+/// The same if memory has what is sent. The file is that of a crate.
+pub fn made_before(view: &View, (id, content): (Oid, &Bytes), headers: &HeaderMap) -> Option<Response<Body>> {
+    let (coding, condition) = choose(id, content, headers);
+    let content = match (&condition, coding) {
+        (Condition::Met, Coding::Identity) => content.clone(),
+        (Condition::Met, _) => view.recall_coded(id, coding)?,
+        _ => Bytes::new(),
+    };
+    Some(respond(Form { id, coding, condition, content }, TEXT))
+}
+
 /// The answer for a path of no file. A name alone is a link for people, as update bots put it into their texts.
 fn no_file(path: &str, base_url: &str) -> Response<Body> {
     if let Ok(name) = path.parse::<CrateName>() {

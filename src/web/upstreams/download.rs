@@ -37,6 +37,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 
 /// What the index says of a version.
 struct InIndex {
+    index: Arc<IndexFile>,
     /// The name in the spelling of its index.
     name: CrateName,
     checksum: Checksum,
@@ -52,7 +53,7 @@ pub(super) async fn download(
     let Some(upstream) = app.settings.upstreams.find(&of).cloned() else { return Ok(no_upstream(&app, &of)) };
     let (name, version) = crate_and_version(&name, &num)?;
     let outcome = |outcome| measures::crate_file(&upstream.settings.name, outcome);
-    let Ok(policy) = upstream.policy_of(&name) else { return Ok(unavailable(UNREAD)) };
+    let Ok((policy, decided)) = upstream.policy_of(&name) else { return Ok(unavailable(UNREAD)) };
     let found = match find(&upstream, (&name, &version), &policy).await {
         Ok(Some(found)) => found,
         Ok(None) => {
@@ -76,6 +77,9 @@ pub(super) async fn download(
         return Err(ApiError::internal("an upstream without files"));
     };
     let file = Arc::new(VersionFile::new(0, name.clone(), version.clone(), found.checksum));
+    if delivery == Delivery::Always {
+        upstream.versions.know((index_path(&name), &found.index), decided, VersionFile::clone(&file));
+    }
     if let Some(response) = kept(&app, files, &file, (&method, &headers)).await? {
         outcome(measures::HIT);
         return Ok(response);
@@ -169,11 +173,16 @@ async fn find(
     Ok(newer.and_then(|file| in_file(&file, version, policy)))
 }
 
-fn in_file(file: &IndexFile, version: &Version, policy: &Policy) -> Option<InIndex> {
+fn in_file(file: &Arc<IndexFile>, version: &Version, policy: &Policy) -> Option<InIndex> {
     let wanted = version.to_string();
     let line = lines(&file.file.content).find_map(|(_, line)| line.filter(|line| line.vers == wanted))?;
     let verdict = policy.judge(&file.file, &line, Utc::now());
-    Some(InIndex { name: line.name.parse().ok()?, checksum: line.cksum.parse().ok()?, verdict })
+    Some(InIndex {
+        index: Arc::clone(file),
+        name: line.name.parse().ok()?,
+        checksum: line.cksum.parse().ok()?,
+        verdict,
+    })
 }
 
 fn failed(upstream: &Upstream, error: &TransferError) -> Response {

@@ -73,7 +73,7 @@ pub(super) async fn file(
         Ok(Some(found)) => {
             let policy = match crate_path(&right).map(|name| upstream.policy_of(&name)) {
                 Some(Ok(policy)) => policy,
-                None => Policy::default(),
+                None => (Policy::default(), upstream.decided()),
                 Some(Err(RulesUnread)) => return Ok(unavailable(UNREAD)),
             };
             let (id, content) = found.shown(policy).map_err(ApiError::internal)?;

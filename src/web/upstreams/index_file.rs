@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use quick_cache::Weighter;
 
 use crate::index::{IndexError, Oid, blob_id};
@@ -17,6 +17,16 @@ struct LastShown {
     id: Oid,
     shown: Shown,
     policy: Policy,
+    /// What was decided then: see [`Upstream::decided`].
+    ///
+    /// [`Upstream::decided`]: super::upstream::Upstream::decided
+    decided: u64,
+}
+
+impl LastShown {
+    fn is_of_age(&self, now: DateTime<Utc>) -> bool {
+        self.shown.until.is_none_or(|until| until > now)
+    }
 }
 
 /// An index file in memory.
@@ -68,17 +78,24 @@ impl IndexFile {
     }
 
     /// Its bytes as they are shown now, and their id.
-    pub fn shown(&self, policy: Policy) -> Result<(Oid, Bytes), IndexError> {
+    pub fn shown(&self, (policy, decided): (Policy, u64)) -> Result<(Oid, Bytes), IndexError> {
         let mut last = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Utc::now();
-        let is_now = |last: &LastShown| last.policy == policy && last.shown.until.is_none_or(|until| until > now);
-        if let Some(last) = last.as_ref().filter(|last| is_now(last)) {
+        if let Some(last) = last.as_mut().filter(|last| last.policy == policy && last.is_of_age(now)) {
+            last.decided = decided;
             return Ok((last.id, last.shown.content.clone()));
         }
         let shown = shown(&self.file, &policy, now);
         let id = blob_id(&shown.content)?;
         let content = shown.content.clone();
-        *last = Some(LastShown { id, shown, policy });
+        *last = Some(LastShown { id, shown, policy, decided });
         Ok((id, content))
+    }
+
+    /// The same if it was shown before, and nothing was decided since. Does not compute anything.
+    pub fn shown_before(&self, decided: u64) -> Option<(Oid, Bytes)> {
+        let last = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = last.as_ref().filter(|last| last.decided == decided && last.is_of_age(Utc::now()))?;
+        Some((last.id, last.shown.content.clone()))
     }
 }

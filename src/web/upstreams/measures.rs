@@ -24,6 +24,19 @@ pub(super) fn describe(upstream: &str) {
     }
 }
 
+/// The counters of what memory answers.
+pub(super) struct Hits {
+    pub index: metrics::Counter,
+    pub crates: metrics::Counter,
+}
+
+impl Hits {
+    pub fn of(upstream: &str) -> Self {
+        let of = |name: &'static str| metrics::counter!(name, "upstream" => upstream.to_owned(), "outcome" => HIT);
+        Self { index: of(INDEX), crates: of(CRATES) }
+    }
+}
+
 pub(super) fn index_file(upstream: &str, outcome: &'static str) {
     metrics::counter!(INDEX, "upstream" => upstream.to_owned(), "outcome" => outcome).increment(1);
 }

@@ -10,6 +10,7 @@
 //! | `index_file` | one file of its index, and as it is shown |
 //! | `client` | requests to it |
 //! | `downloads` | where its crate files are |
+//! | `recall`, `known_versions` | answers from memory, before the router |
 //! | `flights` | one request for all who ask at the same time |
 //! | `crate_files` | crate files: from the store, or fetched, checked and stored |
 //! | `transfer` | a crate file on its way |
@@ -25,9 +26,11 @@ mod downloads;
 mod flights;
 mod index;
 mod index_file;
+mod known_versions;
 mod lookup;
 mod measures;
 mod of_process;
+pub(super) mod recall;
 mod settings;
 mod transfer;
 mod upstream;

@@ -1,6 +1,7 @@
 //! One upstream: its client, and what is kept of its index.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,8 @@ use super::client::{Answer, Client, FetchError};
 use super::downloads::{Downloads, KnownDownloads};
 use super::flights::Flights;
 use super::index_file::{ByWeight, IndexFile};
-use super::measures;
+use super::known_versions::KnownVersions;
+use super::measures::{self, Hits};
 use super::settings::UpstreamSettings;
 use crate::database::access::audit::Action;
 use crate::package::CrateName;
@@ -66,6 +68,10 @@ pub struct Upstream {
     silent_until: Mutex<Option<Instant>>,
     /// What people have decided; None until it was read.
     rules: RwLock<Option<Arc<Rules>>>,
+    /// Increases when what people have decided changes.
+    decided: AtomicU64,
+    pub(super) versions: KnownVersions,
+    pub(super) hits: Hits,
 }
 
 impl Upstream {
@@ -79,6 +85,7 @@ impl Upstream {
         let options =
             OptionsBuilder::new().estimated_items_capacity(USUAL_FILES).weight_capacity(MEMORY).shards(1).build();
         let options = options.expect("both capacities are set"); // above
+        let hits = Hits::of(&settings.name);
         let memory = Cache::with_options(options, ByWeight, DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self {
             settings,
@@ -93,6 +100,9 @@ impl Upstream {
             downloads: KnownDownloads::default(),
             silent_until: Mutex::default(),
             rules: RwLock::default(),
+            decided: AtomicU64::new(0),
+            versions: KnownVersions::default(),
+            hits,
         }
     }
 
@@ -108,6 +118,12 @@ impl Upstream {
             return Ok(None);
         }
         self.check_again(path, self.settings.fresh).await
+    }
+
+    /// The file at a path if memory has it, and the upstream need not be asked.
+    pub(super) fn recall(&self, path: &str) -> Option<Arc<IndexFile>> {
+        let file = self.memory.get(path).filter(|file| file.age() < self.settings.fresh);
+        file.filter(|file| !file.is_of_no_version())
     }
 
     /// Asks the upstream whether a file has changed that was confirmed so long ago. If it does not answer, or not soon, the kept
@@ -349,11 +365,19 @@ impl Upstream {
         self.downloads.current(&self.client, &self.settings).await
     }
 
-    /// By what the versions of a crate are judged. The error if the rules were not read yet.
-    pub fn policy_of(&self, name: &CrateName) -> Result<Policy, RulesUnread> {
+    /// By what the versions of a crate are judged, and what was decided then. The error if the rules were not read yet.
+    pub fn policy_of(&self, name: &CrateName) -> Result<(Policy, u64), RulesUnread> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        // It increases while the rules are locked for writing.
+        let decided = self.decided();
         let rules = rules.as_ref().ok_or(RulesUnread)?.of_crate(name);
-        Ok(Policy { age: self.settings.cooldowns.of(name), rules })
+        Ok((Policy { age: self.settings.cooldowns.of(name), rules }, decided))
+    }
+
+    /// A number that increases when what people have decided changes: what passed under the same number passes still, if the
+    /// index file is the same.
+    pub fn decided(&self) -> u64 {
+        self.decided.load(Ordering::Acquire)
     }
 
     /// Takes over the rules that were read.
@@ -361,6 +385,7 @@ impl Upstream {
         let mut present = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         if present.as_deref() != Some(&rules) {
             *present = Some(Arc::new(rules));
+            self.decided.fetch_add(1, Ordering::Release);
         }
     }
 }

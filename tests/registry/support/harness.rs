@@ -32,6 +32,7 @@ use supercargo::web::{
 use tower::ServiceExt;
 
 use super::cluster;
+use super::faulty_upstream::FaultyUpstream;
 use super::package::Package;
 use super::server_sent::{SentEvent, take_event};
 
@@ -50,6 +51,15 @@ pub struct TestRegistry {
     pub directory: tempfile::TempDir,
     /// Returned after the transaction has ended; None for a database of the test's own.
     _database: Option<cluster::Lent>,
+}
+
+/// The upstream of a registry.
+fn acme(settings: &Settings, index: &str, times: (Duration, Option<Duration>)) -> Upstreams {
+    let directory = settings.source_cache.0.with_file_name("upstreams");
+    let store = CrateStore::local(&directory.join("crates")).unwrap();
+    let cooldowns = Cooldowns { of_all: Some(TimeDelta::days(3)), ..Cooldowns::default() };
+    let plan = UpstreamPlan { name: "acme".to_owned(), index: index.to_owned(), token: None, cooldowns };
+    Upstreams::start(vec![plan], times, "a test", (&directory, store, 1_000_000)).unwrap()
 }
 
 /// An answer, read to its end.
@@ -106,15 +116,14 @@ impl TestRegistry {
 
     /// With an upstream `acme` that is never asked, and a cooldown of three days.
     pub fn with_upstream() -> Self {
-        Self::with(|settings| {
-            let directory = settings.source_cache.0.with_file_name("upstreams");
-            let store = CrateStore::local(&directory.join("crates")).unwrap();
-            let (name, index) = ("acme".to_owned(), "http://127.0.0.1:9/".to_owned());
-            let cooldowns = Cooldowns { of_all: Some(TimeDelta::days(3)), ..Cooldowns::default() };
-            let plan = UpstreamPlan { name, index, token: None, cooldowns };
-            let kept = (&*directory, store, 1000);
-            settings.upstreams = Upstreams::start(vec![plan], (Duration::from_secs(1), None), "a test", kept).unwrap();
-        })
+        let never = Duration::from_secs(1);
+        Self::with(|settings| settings.upstreams = acme(settings, "http://127.0.0.1:9/", (never, None)))
+    }
+
+    /// With an upstream `acme` that is asked for a file once an hour, and a cooldown of three days.
+    pub fn through(upstream: &FaultyUpstream) -> Self {
+        let (index, hour) = (format!("{}/index/", upstream.url), Duration::from_secs(3600));
+        Self::with(|settings| settings.upstreams = acme(settings, &index, (hour, Some(hour))))
     }
 
     /// That sends mail by this server.

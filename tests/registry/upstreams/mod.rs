@@ -7,6 +7,7 @@ mod faults;
 mod hosts;
 mod index;
 mod places;
+mod recalled;
 mod restarts;
 mod rules;
 mod slow;
