@@ -36,6 +36,9 @@ pub struct UpstreamOptions {
     /// How long an index file is served while its upstream does not answer
     #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_STALE", value_name = "DURATION", default_value = "7days", value_parser = duration)]
     pub upstream_stale: Duration,
+    /// How long an upstream may not answer before the monitor reports it
+    #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_AWAY", value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub upstream_away: Duration,
     /// Do not ask upstreams: serve what is kept of them
     #[arg(long, hide = true, env = "SUPERCARGO_UPSTREAM_OFFLINE")]
     pub upstream_offline: bool,
@@ -216,6 +219,7 @@ mod tests {
             upstream_contact: None,
             upstream_fresh: Duration::ZERO,
             upstream_stale: Duration::ZERO,
+            upstream_away: Duration::ZERO,
             upstream_offline: false,
             upstream_cache_size: 0,
             cooldown_strict: false,

@@ -9,7 +9,7 @@ use super::{CommandError, Storage};
 use crate::config::{NamedUpstream, ServeOptions, UpstreamOptions};
 use crate::upstream::Token;
 use crate::upstream_cache::cooldown::Cooldowns;
-use crate::web::upstreams::{UpstreamPlan, Upstreams};
+use crate::web::upstreams::{Times, UpstreamPlan, Upstreams};
 
 /// The other registries that are served through this one.
 pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Result<Upstreams, CommandError> {
@@ -29,9 +29,10 @@ pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Resul
     }
     let store = storage.upstream_store(&options.crate_store)?;
     let stale = Some(of.upstream_stale).filter(|_| !of.upstream_offline);
+    let times = Times { fresh: of.upstream_fresh, stale, away: of.upstream_away };
     let contact = of.upstream_contact.as_deref().unwrap_or(base_url);
     let place = (&*storage.data_dir.upstream_index(), store, of.upstream_cache_size);
-    let started = Upstreams::start(plans, (of.upstream_fresh, stale), contact, place);
+    let started = Upstreams::start(plans, times, contact, place);
     started.map_err(|error| CommandError::while_doing("--upstream".to_owned(), error))
 }
 

@@ -85,6 +85,8 @@ pub enum Action {
     UpstreamRelease,
     UpstreamMismatch,
     UpstreamChange,
+    UpstreamAway,
+    UpstreamBack,
 }
 
 impl Action {
@@ -256,18 +258,6 @@ pub fn count(connection: &mut PgConnection, action: Action, login: &str, since: 
         .filter(audit_log::action.eq(action.as_str()).and(audit_log::at.gt(since)))
         .count()
         .get_result(connection)
-}
-
-/// The newest entry of some kinds since a time, and how many there are.
-pub fn newest_of(
-    connection: &mut PgConnection,
-    actions: &[Action],
-    since: DateTime<Utc>,
-) -> QueryResult<(Option<Record>, i64)> {
-    let actions: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
-    let of = || audit_log::action.eq_any(actions.clone()).and(audit_log::at.gt(since));
-    let newest = audit_log::table.filter(of()).order(audit_log::id.desc()).select(Record::as_select());
-    Ok((newest.first(connection).optional()?, audit_log::table.filter(of()).count().get_result(connection)?))
 }
 
 /// Lists entries, the newest first.

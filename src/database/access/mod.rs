@@ -2,6 +2,7 @@
 
 pub mod administrator;
 pub mod audit;
+pub mod audit_alarms;
 pub mod authentication;
 pub mod buckets;
 pub mod caller;

@@ -20,9 +20,10 @@ use crate::database::catalog::refusal::MAX_MESSAGE;
 use crate::database::upstream_rules::{self, Decision, Rule, Subject};
 use crate::jobs::upstream_decisions;
 use crate::package::version::VersionError;
+use crate::upstream_cache::cooldown::in_words;
 use crate::web::administration::{bad, crate_name};
 use crate::web::extract::query::QueryParameters;
-use crate::web::upstreams::cargo_config;
+use crate::web::upstreams::{UpstreamState, cargo_config};
 use crate::web::{ApiError, App};
 
 const PATH: &str = "/admin/upstreams";
@@ -100,16 +101,18 @@ async fn page(
         @if let Some((_, said)) = notice { p class="notice good" role="status" { (said) } }
         (why(refused.map(|(_, error)| error)))
         @if !has_some { p { "There is none. An operator adds them with " code { "--upstream" } "." } }
-        @for (of, index, age) in settings.upstreams.described() {
+        @for state in settings.upstreams.state() {
+            @let of = &*state.name;
             section aria-labelledby=(format!("of-{of}")) {
                 h2 id=(format!("of-{of}")) { (name(of)) }
                 p {
-                    "The index is " code { (index) } ". "
-                    @match age {
-                        Some(age) => { "Versions are shown when they are " strong { (age) } " old." }
+                    "The index is " code { (state.index) } ". "
+                    @match state.cooldown {
+                        Some(age) => { "Versions are shown when they are " strong { (in_words(age)) } " old." }
                         None => { "Versions are shown at once." }
                     }
                 }
+                (answering(&state))
                 (copy::block(&format!("lines-{of}"), &cargo_config(&settings.base_url, of, settings.auth_required)))
             }
         }
@@ -126,6 +129,24 @@ async fn page(
     };
     let status = refused.map_or(StatusCode::OK, |(_, error)| error.status());
     Ok(admin.visit.show(Page::new("Upstreams", content).unlisted().with_status(status)))
+}
+
+/// Whether it answers.
+fn answering(state: &UpstreamState) -> Markup {
+    let answering = &state.answering;
+    html! {
+        p {
+            @if state.is_offline {
+                "It is not asked (" code { "--upstream-offline" } "): what is kept is served."
+            } @else if let Some((since, problem)) = &answering.failing {
+                span class="tag bad" { "does not answer" } ". The first failure was " (time::ago(*since)) "; the last one: " (text(problem))
+            } @else if let Some(at) = answering.answered_at {
+                span class="tag good" { "answers" } ", last at " (time::ago(at)) "."
+            } @else {
+                "It was not asked since this process has started."
+            }
+        }
+    }
 }
 
 fn table(links: &Links, rules: &[Rule], form_token: Option<&String>) -> Markup {

@@ -19,9 +19,18 @@ impl Alarm {
         let _ = self.0.set(pool.clone());
     }
 
-    /// Writes an entry. The log has it, too, should the database be away.
+    /// Writes an entry about something that needs an operator. The log has it, too, should the database be away.
     pub fn raise(&self, runtime: &Handle, action: Action, upstream: &str, detail: Value) {
-        tracing::error!(upstream, action = action.as_str(), %detail, "an upstream cannot be trusted about a file, which is not delivered");
+        let what = match action {
+            Action::UpstreamAway => "an upstream has not answered for long: what is kept is served",
+            _ => "an upstream cannot be trusted about a file, which is not delivered",
+        };
+        tracing::error!(upstream, action = action.as_str(), %detail, "{what}");
+        self.note(runtime, action, upstream, detail);
+    }
+
+    /// Writes an entry.
+    pub fn note(&self, runtime: &Handle, action: Action, upstream: &str, detail: Value) {
         let Some(pool) = self.0.get().cloned() else { return };
         let upstream = upstream.to_owned();
         runtime.spawn_blocking(move || {

@@ -1,6 +1,6 @@
 //! Requests to one upstream: few at a time, with a pause when it asks for one or fails.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +13,7 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_rustls::rustls::crypto::ring;
 
+use super::outages::Outages;
 use crate::upstream::content_coding::{DecodeError, codings, decode};
 use crate::upstream::{Token, UpstreamError};
 
@@ -52,8 +53,8 @@ pub enum FetchError {
     Token(String),
     #[error("this registry does not ask upstreams (--upstream-offline)")]
     Offline,
-    #[error("the upstream failed a moment ago ({0}), and is asked again in {1:?}")]
-    Pausing(String, Duration),
+    #[error("the upstream failed a moment ago ({0}), and is asked again in {1} s")]
+    Pausing(String, u64),
 }
 
 impl FetchError {
@@ -88,6 +89,7 @@ pub struct Client {
     token: Option<(HeaderValue, Token)>,
     permits: Semaphore,
     pause: Mutex<Pause>,
+    pub outages: Outages,
     is_offline: bool,
 }
 
@@ -116,8 +118,14 @@ pub fn http(contact: &str) -> Result<reqwest::Client, String> {
 }
 
 impl Client {
-    pub fn new(http: reqwest::Client, token: Option<(HeaderValue, Token)>, is_offline: bool) -> Self {
-        Self { http, token, permits: Semaphore::new(AT_ONCE), pause: Mutex::default(), is_offline }
+    pub fn new(http: reqwest::Client, token: Option<(HeaderValue, Token)>, outages: Outages, is_offline: bool) -> Self {
+        Self { http, token, permits: Semaphore::new(AT_ONCE), pause: Mutex::default(), outages, is_offline }
+    }
+
+    /// Until when nothing is requested, if a pause is on.
+    pub fn pausing_until(&self) -> Option<Instant> {
+        let pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        pause.until.filter(|until| *until > Instant::now())
     }
 
     /// A file of the index, unless it is still the one with these validators.
@@ -215,13 +223,14 @@ impl Client {
         if self.is_offline {
             return Err(FetchError::Offline);
         }
-        let pause = self.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
         let left = pause.until.and_then(|until| until.checked_duration_since(Instant::now()));
-        left.map_or(Ok(()), |left| Err(FetchError::Pausing(pause.reason.clone(), left)))
+        // Whole seconds, rounded up.
+        left.map_or(Ok(()), |left| Err(FetchError::Pausing(pause.reason.clone(), left.as_secs() + 1)))
     }
 
     fn pause_for(&self, wait: Duration, reason: &str) {
-        let mut pause = self.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + wait.min(LONGEST_PAUSE);
         pause.until = Some(pause.until.map_or(until, |earlier| earlier.max(until)));
         reason.clone_into(&mut pause.reason);
@@ -231,8 +240,9 @@ impl Client {
     fn note<T>(&self, answered: Result<T, FetchError>) -> Result<T, FetchError> {
         match &answered {
             Err(error) if error.is_outage() => {
+                self.outages.failed(&error.to_string());
                 let failures = {
-                    let mut pause = self.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
                     pause.failures = pause.failures.saturating_add(1);
                     pause.failures
                 };
@@ -242,7 +252,10 @@ impl Client {
                 }
             }
             Err(_) => {}
-            Ok(_) => self.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner).failures = 0,
+            Ok(_) => {
+                self.outages.answered();
+                self.pause.lock().unwrap_or_else(PoisonError::into_inner).failures = 0;
+            }
         }
         answered
     }

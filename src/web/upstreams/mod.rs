@@ -14,6 +14,7 @@
 //! | `flights` | one request for all who ask at the same time |
 //! | `crate_files` | crate files: from the store, or fetched, checked and stored |
 //! | `transfer` | a crate file on its way |
+//! | `outages`, `state` | whether it answers, and what it is doing |
 //! | `alarm` | what an upstream never should do |
 //! | `index`, `download` | the endpoints |
 
@@ -30,8 +31,10 @@ mod known_versions;
 mod lookup;
 mod measures;
 mod of_process;
+mod outages;
 pub(super) mod recall;
 mod settings;
+mod state;
 mod transfer;
 mod upstream;
 
@@ -47,7 +50,8 @@ use super::shortened::shortened;
 
 pub use cargo_config::cargo_config;
 pub use of_process::{UpstreamError, Upstreams};
-pub use settings::UpstreamPlan;
+pub use settings::{Times, UpstreamPlan};
+pub use state::UpstreamState;
 
 /// The routes of all upstreams.
 pub(super) fn router() -> Router<App> {

@@ -12,11 +12,12 @@ use super::alarm::Alarm;
 use super::client::{Client, http};
 use super::crate_files::CrateFiles;
 use super::measures;
-use super::settings::{UpstreamPlan, UpstreamSettings};
+use super::outages::Outages;
+use super::settings::{Times, UpstreamPlan, UpstreamSettings};
+use super::state::UpstreamState;
 use super::upstream::Upstream;
 use crate::crate_store::CrateStore;
 use crate::database::{Pool, upstream_rules};
-use crate::upstream_cache::cooldown::in_words;
 use crate::upstream_cache::eviction;
 use crate::upstream_cache::rules::Rules;
 
@@ -57,7 +58,7 @@ impl Upstreams {
     /// an end of stale files nothing is asked, and what is kept is served.
     pub fn start(
         plans: Vec<UpstreamPlan>,
-        (fresh, stale): (Duration, Option<Duration>),
+        times: Times,
         contact: &str,
         (directory, store, max_bytes): (&Path, CrateStore, u64),
     ) -> Result<Self, UpstreamError> {
@@ -68,7 +69,7 @@ impl Upstreams {
         let alarm = Alarm::default();
         let upstreams: Result<Vec<_>, _> = plans
             .into_iter()
-            .map(|plan| one(plan, (fresh, stale), (http.clone(), handle, alarm.clone()), directory).map(Arc::new))
+            .map(|plan| one(plan, times, (http.clone(), handle, alarm.clone()), directory).map(Arc::new))
             .collect();
         evict_regularly(handle, store.clone(), max_bytes);
         Ok(Self(Some(Arc::new(Parts {
@@ -109,10 +110,9 @@ impl Upstreams {
         self.all().iter().map(|upstream| &*upstream.settings.name)
     }
 
-    /// Name, index URL, and the age at which versions are shown, of each.
-    pub fn described(&self) -> impl Iterator<Item = (&str, &str, Option<String>)> {
-        let age = |of: &Upstream| of.settings.cooldowns.of_all.map(in_words);
-        self.all().iter().map(move |of| (&*of.settings.name, &*of.settings.index, age(of)))
+    /// What each is doing.
+    pub fn state(&self) -> impl Iterator<Item = UpstreamState> {
+        self.all().iter().map(|of| UpstreamState::of(of))
     }
 
     fn all(&self) -> &[Arc<Upstream>] {
@@ -126,7 +126,7 @@ impl Upstreams {
 
 fn one(
     plan: UpstreamPlan,
-    (fresh, stale): (Duration, Option<Duration>),
+    Times { fresh, stale, away }: Times,
     (http, handle, alarm): (reqwest::Client, &Handle, Alarm),
     directory: &Path,
 ) -> Result<Upstream, UpstreamError> {
@@ -138,7 +138,8 @@ fn one(
         value.set_sensitive(true);
         Ok::<_, UpstreamError>((value, token))
     });
-    let client = Client::new(http, token.transpose()?, stale.is_none());
+    let outages = Outages::new(name.clone(), away, (alarm.clone(), handle.clone()));
+    let client = Client::new(http, token.transpose()?, outages, stale.is_none());
     let kept: PathBuf = directory.join(&name);
     measures::describe(&name);
     let settings = UpstreamSettings { name, index, fresh, stale, cooldowns };

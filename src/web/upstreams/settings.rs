@@ -5,6 +5,17 @@ use std::time::Duration;
 use crate::upstream::Token;
 use crate::upstream_cache::cooldown::Cooldowns;
 
+/// How long things last, of all upstreams.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// How long an index file is served without asking.
+    pub fresh: Duration,
+    /// How long an index file is served without an answer; None for ever, and nothing is asked.
+    pub stale: Option<Duration>,
+    /// How long an upstream may not answer before the audit log says so.
+    pub away: Duration,
+}
+
 /// An upstream to serve.
 #[derive(Clone)]
 pub struct UpstreamPlan {

@@ -6,10 +6,12 @@
 //! | `users` | users who come, change and leave, and their tokens |
 //! | `names` | teams, reserved names and limits |
 //! | `jobs` | the queue |
+//! | `secrets` | what is in no log |
 
 mod jobs;
 mod names;
 mod rights;
+mod secrets;
 mod users;
 
 use axum::http::{Method, StatusCode};

@@ -24,7 +24,7 @@ use supercargo::upstream::smtp::Smtp;
 use supercargo::upstream_cache::cooldown::Cooldowns;
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::upstreams::{UpstreamPlan, Upstreams};
+use supercargo::web::upstreams::{Times, UpstreamPlan, Upstreams};
 use supercargo::web::{
     AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SignInWays, SourceWork, StatusStreams,
     TrustedProxies, Uploads, registry,
@@ -54,7 +54,8 @@ pub struct TestRegistry {
 }
 
 /// The upstream of a registry.
-fn acme(settings: &Settings, index: &str, times: (Duration, Option<Duration>)) -> Upstreams {
+fn acme(settings: &Settings, index: &str, (fresh, stale): (Duration, Option<Duration>)) -> Upstreams {
+    let times = Times { fresh, stale, away: Duration::from_secs(600) };
     let directory = settings.source_cache.0.with_file_name("upstreams");
     let store = CrateStore::local(&directory.join("crates")).unwrap();
     let cooldowns = Cooldowns { of_all: Some(TimeDelta::days(3)), ..Cooldowns::default() };

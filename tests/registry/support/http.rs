@@ -98,6 +98,11 @@ pub fn put_json_as(url: &str, token: &str, body: &Value) -> Reply {
     read(request.send(body.to_string()))
 }
 
+pub fn post_json_as(url: &str, token: &str, body: &Value) -> Reply {
+    let request = agent().post(url).header("authorization", token).header("content-type", "application/json");
+    read(request.send(body.to_string()))
+}
+
 pub fn patch_json_as(url: &str, token: &str, body: &Value) -> Reply {
     let request = agent().patch(url).header("authorization", token).header("content-type", "application/json");
     read(request.send(body.to_string()))

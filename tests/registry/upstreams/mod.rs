@@ -6,6 +6,7 @@ mod crate_files;
 mod faults;
 mod hosts;
 mod index;
+mod outages;
 mod places;
 mod recalled;
 mod restarts;

@@ -12,6 +12,7 @@ pub mod sign_in;
 pub mod teams;
 pub mod tokens;
 pub mod upstream_rules;
+pub mod upstreams;
 pub mod user_changes;
 pub mod users;
 
@@ -38,6 +39,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(reserved_names::reserve, reserved_names::release))
         .routes(routes!(crate_limits::list))
         .routes(routes!(crate_limits::show, crate_limits::replace))
+        .routes(routes!(upstreams::list))
         .routes(routes!(upstream_rules::list, upstream_rules::set, upstream_rules::remove))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::retry_dead))
