@@ -9,7 +9,7 @@ use super::{CommandError, Storage};
 use crate::config::{NamedUpstream, ServeOptions, UpstreamOptions};
 use crate::upstream::Token;
 use crate::upstream_cache::cooldown::Cooldowns;
-use crate::web::upstreams::{UpstreamPlan, Upstreams};
+use crate::web::upstreams::{Places, UpstreamPlan, Upstreams};
 
 /// The other registries that are served through this one.
 pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Result<Upstreams, CommandError> {
@@ -30,8 +30,13 @@ pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Resul
     let store = storage.upstream_store(&options.crate_store)?;
     let stale = Some(of.upstream_stale).filter(|_| !of.upstream_offline);
     let contact = of.upstream_contact.as_deref().unwrap_or(base_url);
-    let place = (&*storage.data_dir.upstream_index(), store, of.upstream_cache_size);
-    let started = Upstreams::start(plans, (of.upstream_fresh, stale), contact, place);
+    let places = Places {
+        index_files: &storage.data_dir.upstream_index(),
+        is_shared: of.shares_index_files(&options.crate_store, &options.storage),
+        crate_files: store,
+        max_bytes: of.upstream_cache_size,
+    };
+    let started = Upstreams::start(plans, (of.upstream_fresh, stale), contact, places);
     started.map_err(|error| CommandError::while_doing("--upstream".to_owned(), error))
 }
 

@@ -7,11 +7,14 @@
 //! |---|---|
 //! | `of_process` | all upstreams of a process |
 //! | `upstream` | one upstream: what is kept of its index, and when it is asked |
+//! | `refresh` | the request for a file of its index |
+//! | `shelf`, `sharing` | where the files are kept, and what machines have in common |
 //! | `index_file` | one file of its index, and as it is shown |
 //! | `client` | requests to it |
 //! | `downloads` | where its crate files are |
 //! | `flights` | one request for all who ask at the same time |
 //! | `crate_files` | crate files: from the store, or fetched, checked and stored |
+//! | `crate_file_turn` | which machine fetches one |
 //! | `transfer` | a crate file on its way |
 //! | `alarm` | what an upstream never should do |
 //! | `index`, `download` | the endpoints |
@@ -19,6 +22,7 @@
 mod alarm;
 mod cargo_config;
 mod client;
+mod crate_file_turn;
 mod crate_files;
 mod download;
 mod downloads;
@@ -28,7 +32,10 @@ mod index_file;
 mod lookup;
 mod measures;
 mod of_process;
+mod refresh;
 mod settings;
+mod sharing;
+mod shelf;
 mod transfer;
 mod upstream;
 
@@ -44,7 +51,7 @@ use super::shortened::shortened;
 
 pub use cargo_config::cargo_config;
 pub use of_process::{UpstreamError, Upstreams};
-pub use settings::UpstreamPlan;
+pub use settings::{Places, UpstreamPlan};
 
 /// The routes of all upstreams.
 pub(super) fn router() -> Router<App> {

@@ -24,7 +24,7 @@ use supercargo::upstream::smtp::Smtp;
 use supercargo::upstream_cache::cooldown::Cooldowns;
 use supercargo::web::download_counts::DownloadCounts;
 use supercargo::web::index::{GitService, IndexState};
-use supercargo::web::upstreams::{UpstreamPlan, Upstreams};
+use supercargo::web::upstreams::{Places, UpstreamPlan, Upstreams};
 use supercargo::web::{
     AddressRequests, App, Backlog, FastPath, Registry, Settings, SharedWith, SignInWays, SourceWork, StatusStreams,
     TrustedProxies, Uploads, registry,
@@ -112,7 +112,7 @@ impl TestRegistry {
             let (name, index) = ("acme".to_owned(), "http://127.0.0.1:9/".to_owned());
             let cooldowns = Cooldowns { of_all: Some(TimeDelta::days(3)), ..Cooldowns::default() };
             let plan = UpstreamPlan { name, index, token: None, cooldowns };
-            let kept = (&*directory, store, 1000);
+            let kept = Places { index_files: &directory, is_shared: false, crate_files: store, max_bytes: 1000 };
             settings.upstreams = Upstreams::start(vec![plan], (Duration::from_secs(1), None), "a test", kept).unwrap();
         })
     }

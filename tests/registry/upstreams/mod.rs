@@ -9,6 +9,7 @@ mod index;
 mod places;
 mod restarts;
 mod rules;
+mod sharing;
 mod slow;
 
 use std::process::Stdio;
