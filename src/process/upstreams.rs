@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::operator_command::read_token;
+use super::storage::StoreRole;
 use super::{CommandError, Storage};
 use crate::config::{NamedUpstream, ServeOptions, UpstreamOptions};
 use crate::upstream::Token;
@@ -27,7 +28,7 @@ pub fn start(options: &ServeOptions, storage: &Storage, base_url: &str) -> Resul
         let token = token.map(|secret| (secret.clone(), Token::new(secret, options.index.allow_insecure_token)));
         plans.push(UpstreamPlan { name: name.clone(), index: index.clone(), token, cooldowns: cooldowns(of, name) });
     }
-    let store = storage.upstream_store(&options.crate_store)?;
+    let store = storage.upstream_store(&options.crate_store, StoreRole::Stores)?;
     let stale = Some(of.upstream_stale).filter(|_| !of.upstream_offline);
     let contact = of.upstream_contact.as_deref().unwrap_or(base_url);
     let places = Places {

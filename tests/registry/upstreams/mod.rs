@@ -1,5 +1,6 @@
 //! Other registries through this one (`--upstream`).
 
+mod captured;
 mod cargo;
 mod cooldown;
 mod crate_files;
@@ -11,6 +12,7 @@ mod restarts;
 mod rules;
 mod sharing;
 mod slow;
+mod verifying;
 
 use std::process::Stdio;
 
